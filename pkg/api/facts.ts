@@ -1,0 +1,247 @@
+/**
+ * The table of API facts and its compiled form. `data/kubernetes-api.json` lists every type and kind of Kubernetes 1.36 with
+ * JSON and protobuf names, patch and merge rules, defaults and allowed values; nothing else in the project repeats them.
+ *
+ * Schemas are compiled on first use and kept: a process pays only for the kinds it meets.
+ */
+import type { FieldSchema, ListSchema, ObjectSchema, ScalarType, Schema } from '#pkg/apimachinery/schema.ts';
+import table from './data/kubernetes-api.json' with { type: 'json' };
+
+/** One field of a type, as the table has it. */
+export interface FieldFact {
+  readonly name?: string;
+  readonly t: string;
+  readonly ref?: string;
+  readonly of?: FieldFact;
+  readonly inline?: boolean;
+  readonly required?: boolean;
+  readonly omitempty?: boolean;
+  readonly pb?: number;
+  readonly wire?: string;
+  readonly values?: string;
+  readonly default?: string;
+  readonly listType?: 'atomic' | 'set' | 'map';
+  readonly listMapKeys?: readonly string[];
+  readonly mapType?: string;
+  readonly structType?: string;
+  readonly patchStrategy?: string;
+  readonly patchMergeKey?: string;
+  readonly featureGate?: string;
+  readonly format?: string;
+  readonly minimum?: string;
+  readonly maximum?: string;
+  readonly maxItems?: string;
+  readonly immutable?: boolean;
+}
+
+export interface TypeFact {
+  readonly fields: readonly FieldFact[];
+  readonly union?: boolean;
+}
+
+export interface KindFact {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  /** Name in `typeFacts`. */
+  readonly type: string;
+  /** Present on kinds that are a resource of their own. */
+  readonly client?: boolean;
+  readonly namespaced?: boolean;
+  readonly status?: boolean;
+  readonly subresources?: readonly string[];
+  readonly onlyVerbs?: readonly string[];
+  readonly noVerbs?: boolean;
+  /** Release such as `1.16` in which it came. */
+  readonly introduced?: string;
+  readonly deprecated?: string;
+}
+
+interface Table {
+  readonly version: string;
+  readonly kinds: Readonly<Record<string, KindFact>>;
+  readonly values: Readonly<Record<string, readonly string[]>>;
+  readonly types: Readonly<Record<string, TypeFact>>;
+}
+
+const facts = table as unknown as Table;
+
+/** The release the table describes, such as `1.36.4`. */
+export const kubernetesVersion: string = facts.version;
+
+/** All kinds, keyed `group/version/Kind` (`/v1/Pod` for the core group). */
+export const kindFacts: Readonly<Record<string, KindFact>> = facts.kinds;
+
+/** All types by full name. */
+export const typeFacts: Readonly<Record<string, TypeFact>> = facts.types;
+
+/** Known values of string types by full name. */
+export const valueFacts: Readonly<Record<string, readonly string[]>> = facts.values;
+
+/** The fact of one kind, or undefined. */
+export function kindFact(gvk: { group: string; version: string; kind: string }): KindFact | undefined {
+  const key = `${gvk.group}/${gvk.version}/${gvk.kind}`;
+  return Object.hasOwn(facts.kinds, key) ? facts.kinds[key] : undefined;
+}
+
+const compiled = new Map<string, ObjectSchema>();
+
+/** The compiled schema of a named type such as `io.k8s.api.core.v1.Pod`. Throws for a name the table does not have. */
+export function typeSchema(name: string): ObjectSchema {
+  const known = compiled.get(name);
+  if (known !== undefined) return known;
+  if (!Object.hasOwn(facts.types, name))
+    throw new Error(`Cannot compile type ${name} as the API table has no such type`);
+  const schema = lazyObject(name, facts.types[name]!);
+  compiled.set(name, schema);
+  return schema;
+}
+
+function lazyObject(name: string, fact: TypeFact): ObjectSchema {
+  let fields: ReadonlyMap<string, FieldSchema> | undefined;
+  return {
+    type: 'object',
+    name,
+    preserveUnknown: false,
+    atomic: atomicTypes.has(name),
+    get fields() {
+      fields ??= new Map(flatten(fact).map((field) => [field.name!, compileField(field)]));
+      return fields;
+    },
+  };
+}
+
+/**
+ * Types that upstream marks `structType: atomic` on the type rather than on a field, so that the table of fields does not
+ * show it. Source: the `x-kubernetes-map-type: atomic` extensions of the published OpenAPI.
+ */
+const atomicTypes: ReadonlySet<string> = new Set([
+  'io.k8s.api.core.v1.ConfigMapKeySelector',
+  'io.k8s.api.core.v1.FileKeySelector',
+  'io.k8s.api.core.v1.LocalObjectReference',
+  'io.k8s.api.core.v1.NodeSelector',
+  'io.k8s.api.core.v1.NodeSelectorTerm',
+  'io.k8s.api.core.v1.ObjectFieldSelector',
+  'io.k8s.api.core.v1.ObjectReference',
+  'io.k8s.api.core.v1.ResourceFieldSelector',
+  'io.k8s.api.core.v1.ScopeSelector',
+  'io.k8s.api.core.v1.SecretKeySelector',
+  'io.k8s.api.core.v1.SecretReference',
+  'io.k8s.api.core.v1.TopologySelectorTerm',
+  'io.k8s.api.core.v1.TypedLocalObjectReference',
+  'io.k8s.api.admissionregistration.v1.ParamKind',
+  'io.k8s.api.admissionregistration.v1.ParamRef',
+  'io.k8s.api.discovery.v1.EndpointPort',
+  'io.k8s.api.rbac.v1.RoleRef',
+  'io.k8s.api.rbac.v1.Subject',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector',
+  'io.k8s.apimachinery.pkg.apis.meta.v1.OwnerReference',
+]);
+
+/** The fields of a type with those of its inline members in their place. */
+function flatten(fact: TypeFact): readonly FieldFact[] {
+  return fact.fields.flatMap((field) => (field.inline ? flatten(facts.types[field.ref!]!) : [field]));
+}
+
+/** Whether a type is one of several JSON forms (an object or a list, say): its members have no JSON name. */
+export function isAnyJson(fact: TypeFact): boolean {
+  return fact.fields.some((field) => field.name === '');
+}
+
+function compileField(fact: FieldFact): FieldSchema {
+  const schema = compileValue(fact);
+  return {
+    name: fact.name!,
+    schema,
+    required: fact.required === true,
+    omitEmpty: fact.omitempty === true,
+    patchStrategies: (fact.patchStrategy?.split(',') ?? []) as FieldSchema['patchStrategies'],
+    immutable: fact.immutable === true,
+    ...(fact.patchMergeKey === undefined ? {} : { patchMergeKey: fact.patchMergeKey }),
+    ...(fact.default === undefined ? {} : { default: decodeDefault(fact.default, schema) }),
+    ...(fact.minimum === undefined ? {} : { minimum: Number(fact.minimum) }),
+    ...(fact.maximum === undefined ? {} : { maximum: Number(fact.maximum) }),
+    ...(fact.maxItems === undefined ? {} : { maxItems: Number(fact.maxItems) }),
+    ...(fact.format === undefined ? {} : { format: fact.format }),
+    ...(fact.pb === undefined ? {} : { protobuf: fact.pb }),
+  };
+}
+
+/** Defaults that name a constant rather than a value. */
+const namedDefaults: Readonly<Record<string, string>> = {
+  'ref(AzureDataDiskCachingReadWrite)': 'ReadWrite',
+  'ref(AzureSharedBlobDisk)': 'Shared',
+};
+
+function decodeDefault(text: string, schema: Schema): unknown {
+  switch (schema.type) {
+    case 'int32':
+    case 'int64':
+    case 'double':
+      return Number(text);
+    case 'boolean':
+      return text === 'true';
+    default:
+      return namedDefaults[text] ?? text;
+  }
+}
+
+const scalarTypes: Readonly<Record<string, ScalarType>> = {
+  string: 'string',
+  int32: 'int32',
+  int64: 'int64',
+  boolean: 'boolean',
+  double: 'double',
+  bytes: 'bytes',
+  byte: 'bytes',
+  time: 'time',
+  microtime: 'microTime',
+  duration: 'duration',
+  quantity: 'quantity',
+  intOrString: 'intOrString',
+  json: 'any',
+  rawExtension: 'rawObject',
+  fieldsV1: 'rawObject',
+};
+
+function compileValue(fact: FieldFact): Schema {
+  switch (fact.t) {
+    case 'ref': {
+      if (isAnyJson(facts.types[fact.ref!]!)) return { type: 'any' };
+      const schema = typeSchema(fact.ref!);
+      if (fact.structType !== 'granular' || !schema.atomic) return schema;
+      return lazyGranular(schema);
+    }
+    case 'map':
+      return { type: 'map', of: compileValue(fact.of!), atomic: fact.mapType === 'atomic' };
+    case 'list':
+      return {
+        type: 'list',
+        of: compileValue(fact.of!),
+        listType: listTypeOf(fact),
+        mapKeys: fact.listType === 'map' ? (fact.listMapKeys ?? []) : [],
+      };
+    default: {
+      const type = scalarTypes[fact.t];
+      if (type === undefined) throw new Error(`Bug: the API table has an unknown field type ${fact.t}`);
+      return fact.values === undefined ? { type } : { type, values: facts.values[fact.values] ?? [] };
+    }
+  }
+}
+
+function listTypeOf(fact: FieldFact): ListSchema['listType'] {
+  return fact.listType ?? 'atomic';
+}
+
+/** The same object, but merged field by field. */
+function lazyGranular(schema: ObjectSchema): ObjectSchema {
+  return {
+    type: 'object',
+    ...(schema.name === undefined ? {} : { name: schema.name }),
+    preserveUnknown: false,
+    atomic: false,
+    get fields() {
+      return schema.fields;
+    },
+  };
+}

@@ -1,0 +1,96 @@
+/**
+ * Errors about single fields, gathered by validation and answered together as one `Invalid` status.
+ * Source: apimachinery `util/validation/field`; wording as upstream's.
+ */
+import { type CauseReason, StatusError } from './status-error.ts';
+
+/** A path such as `spec.containers[0].image`, built from the root down. `''` is the object itself. */
+export type FieldPath = string;
+
+/** `base.name`; `base['name']` is `at(base, key)`. */
+export function child(base: FieldPath, name: string): FieldPath {
+  return base === '' ? name : `${base}.${name}`;
+}
+
+/** `base[index]` for a list item, `base[key]` for a map entry. */
+export function at(base: FieldPath, indexOrKey: number | string): FieldPath {
+  return `${base}[${indexOrKey}]`;
+}
+
+export interface FieldError {
+  readonly reason: CauseReason;
+  readonly field: FieldPath;
+  /** The whole text of the cause, without the field: `Required value`, `Invalid value: "x": must be …`. */
+  readonly message: string;
+}
+
+/** A refused value as messages show it: strings quoted, objects and lists as JSON. */
+export function showValue(value: unknown): string {
+  if (value === undefined || value === null) return 'null';
+  return typeof value === 'string' || typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+function withDetail(text: string, detail: string): string {
+  return detail === '' ? text : `${text}: ${detail}`;
+}
+
+export function required(field: FieldPath, detail = ''): FieldError {
+  return { reason: 'FieldValueRequired', field, message: withDetail('Required value', detail) };
+}
+
+export function invalid(field: FieldPath, value: unknown, detail: string): FieldError {
+  return { reason: 'FieldValueInvalid', field, message: withDetail(`Invalid value: ${showValue(value)}`, detail) };
+}
+
+export function typeInvalid(field: FieldPath, value: unknown, detail: string): FieldError {
+  return { reason: 'FieldValueTypeInvalid', field, message: withDetail(`Invalid value: ${showValue(value)}`, detail) };
+}
+
+export function notSupported(field: FieldPath, value: unknown, supported: readonly string[]): FieldError {
+  const detail =
+    supported.length === 0 ? '' : `supported values: ${supported.map((v) => JSON.stringify(v)).join(', ')}`;
+  const message = withDetail(`Unsupported value: ${showValue(value)}`, detail);
+  return { reason: 'FieldValueNotSupported', field, message };
+}
+
+export function duplicate(field: FieldPath, value: unknown): FieldError {
+  return { reason: 'FieldValueDuplicate', field, message: `Duplicate value: ${showValue(value)}` };
+}
+
+export function forbiddenField(field: FieldPath, detail: string): FieldError {
+  return { reason: 'FieldValueForbidden', field, message: withDetail('Forbidden', detail) };
+}
+
+export function notFoundField(field: FieldPath, value: unknown): FieldError {
+  return { reason: 'FieldValueNotFound', field, message: `Not found: ${showValue(value)}` };
+}
+
+export function tooLong(field: FieldPath, max: number): FieldError {
+  return { reason: 'FieldValueTooLong', field, message: `Too long: may not be more than ${max} bytes` };
+}
+
+export function tooMany(field: FieldPath, actual: number, max: number): FieldError {
+  return { reason: 'FieldValueTooMany', field, message: `Too many: ${actual}: must have at most ${max} items` };
+}
+
+/** One `422 Invalid` status for all `errors` of an object. `kind` is the object's, such as `Pod`. */
+export function invalidObject(
+  kind: { readonly group: string; readonly kind: string },
+  name: string,
+  errors: readonly FieldError[],
+): StatusError {
+  const qualified = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
+  const lines = errors.map((error) => `${error.field === '' ? '<nil>' : error.field}: ${error.message}`);
+  const text = lines.length === 1 ? lines[0]! : `[${[...new Set(lines)].join(', ')}]`;
+  return new StatusError({
+    code: 422,
+    reason: 'Invalid',
+    message: `${qualified} "${name}" is invalid: ${text}`,
+    details: {
+      ...(name === '' ? {} : { name }),
+      ...(kind.group === '' ? {} : { group: kind.group }),
+      kind: kind.kind,
+      causes: errors.map((error) => ({ reason: error.reason, message: error.message, field: error.field || '<nil>' })),
+    },
+  });
+}

@@ -1,0 +1,84 @@
+/**
+ * What is known about the shape of an object, in the form that every engine works on: structural validation, pruning,
+ * strict field checks, defaulting, strategic merge patch, server-side apply, OpenAPI. Built-in types are compiled into this form
+ * from the table of API facts (`#pkg/api/facts.ts`), custom resources from their OpenAPI schema, so that one engine serves both.
+ */
+
+/**
+ * A value without inner structure. `time`, `microTime` and `duration` are strings on the wire, `bytes` is base64,
+ * `quantity` a string (numbers are accepted), `any` any JSON value, `rawObject` any JSON object.
+ */
+export type ScalarType =
+  | 'string'
+  | 'int32'
+  | 'int64'
+  | 'boolean'
+  | 'double'
+  | 'bytes'
+  | 'time'
+  | 'microTime'
+  | 'duration'
+  | 'quantity'
+  | 'intOrString'
+  | 'any'
+  | 'rawObject';
+
+export interface ScalarSchema {
+  readonly type: ScalarType;
+  /** Known values of a string; validation rules decide whether the set is closed. */
+  readonly values?: readonly string[];
+}
+
+/** A map from strings to values of one shape. */
+export interface MapSchema {
+  readonly type: 'map';
+  readonly of: Schema;
+  /** Server-side apply treats the whole map as one field. */
+  readonly atomic: boolean;
+}
+
+export interface ListSchema {
+  readonly type: 'list';
+  readonly of: Schema;
+  /** How server-side apply merges: as one value, as a set of scalars, or as a map by `mapKeys`. */
+  readonly listType: 'atomic' | 'set' | 'map';
+  /** Fields that identify an item of a `map` list, in order; empty for others. */
+  readonly mapKeys: readonly string[];
+}
+
+export interface ObjectSchema {
+  readonly type: 'object';
+  /** Full type name such as `io.k8s.api.core.v1.Pod`; undefined for inner objects of custom resources. */
+  readonly name?: string;
+  /** Compiled on first use, as types may contain themselves. Inline fields are already merged in. */
+  readonly fields: ReadonlyMap<string, FieldSchema>;
+  /** Unknown fields are kept rather than pruned or refused. */
+  readonly preserveUnknown: boolean;
+  /** Server-side apply treats the whole object as one field. */
+  readonly atomic: boolean;
+}
+
+export type Schema = ScalarSchema | MapSchema | ListSchema | ObjectSchema;
+
+export interface FieldSchema {
+  readonly name: string;
+  readonly schema: Schema;
+  /** Has to be present and, for a string, not empty on create and update. */
+  readonly required: boolean;
+  /** Left out of the encoding when empty. */
+  readonly omitEmpty: boolean;
+  /** Default as upstream declares it on the type, decoded to its JSON value; defaults made in code are the registry's. */
+  readonly default?: unknown;
+  /** Strategic merge patch: `merge` merges lists and maps, `replace` replaces, `retainKeys` as documented by Kubernetes. */
+  readonly patchStrategies: readonly ('merge' | 'replace' | 'retainKeys')[];
+  /** Field that identifies list items in a strategic merge patch. */
+  readonly patchMergeKey?: string;
+  readonly immutable: boolean;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly maxItems?: number;
+  /** Name format such as `k8s-long-name`. */
+  readonly format?: string;
+  /** Protobuf field number; undefined where the type has no protobuf form. */
+  readonly protobuf?: number;
+}

@@ -1,0 +1,243 @@
+/**
+ * API errors. A `StatusError` is what the API server answers and what a client throws: a `Status` object with Kubernetes' own
+ * code, reason and wording. Callers test by reason (`isNotFound`, …), never by text.
+ * Source: apimachinery `pkg/api/errors`, `meta/v1` `StatusReason`.
+ */
+
+export type StatusReason =
+  | ''
+  | 'AlreadyExists'
+  | 'BadRequest'
+  | 'Conflict'
+  | 'Expired'
+  | 'Forbidden'
+  | 'Gone'
+  | 'InternalError'
+  | 'Invalid'
+  | 'MethodNotAllowed'
+  | 'NotAcceptable'
+  | 'NotFound'
+  | 'RequestEntityTooLarge'
+  | 'ServerTimeout'
+  | 'ServiceUnavailable'
+  | 'StoreReadError'
+  | 'Timeout'
+  | 'TooManyRequests'
+  | 'Unauthorized'
+  | 'UnsupportedMediaType';
+
+/** Why one field was refused. Source: apimachinery `util/validation/field` `ErrorType`. */
+export type CauseReason =
+  | 'FieldManagerConflict'
+  | 'FieldValueDuplicate'
+  | 'FieldValueForbidden'
+  | 'FieldValueInvalid'
+  | 'FieldValueNotFound'
+  | 'FieldValueNotSupported'
+  | 'FieldValueRequired'
+  | 'FieldValueTooLong'
+  | 'FieldValueTooMany'
+  | 'FieldValueTypeInvalid'
+  | 'InternalError'
+  | 'UnexpectedServerResponse'
+  | 'ResourceVersionTooLarge';
+
+export interface StatusCause {
+  readonly reason?: CauseReason;
+  readonly message?: string;
+  /** Path of the field, such as `spec.containers[0].image`. */
+  readonly field?: string;
+}
+
+export interface StatusDetails {
+  readonly name?: string;
+  readonly group?: string;
+  readonly kind?: string;
+  readonly uid?: string;
+  readonly causes?: readonly StatusCause[];
+  readonly retryAfterSeconds?: number;
+}
+
+export interface Status {
+  readonly kind: 'Status';
+  readonly apiVersion: 'v1';
+  readonly metadata: { readonly resourceVersion?: string; readonly continue?: string };
+  readonly status: 'Success' | 'Failure';
+  readonly message?: string;
+  readonly reason?: StatusReason;
+  readonly details?: StatusDetails;
+  readonly code: number;
+}
+
+/** Which kind of thing an error speaks of: `resource` is the plural name, such as `pods`. */
+export interface ErrorSubject {
+  readonly group: string;
+  readonly resource: string;
+}
+
+export interface StatusErrorOptions {
+  readonly code: number;
+  readonly reason: StatusReason;
+  readonly message: string;
+  readonly details?: StatusDetails;
+  readonly continue?: string;
+  readonly cause?: unknown;
+}
+
+export class StatusError extends Error {
+  readonly status: Status;
+
+  constructor(options: StatusErrorOptions) {
+    super(options.message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'StatusError';
+    this.status = {
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: options.continue === undefined ? {} : { continue: options.continue },
+      status: 'Failure',
+      message: options.message,
+      reason: options.reason,
+      ...(options.details === undefined ? {} : { details: options.details }),
+      code: options.code,
+    };
+  }
+
+  get code(): number {
+    return this.status.code;
+  }
+
+  get reason(): StatusReason {
+    return this.status.reason ?? '';
+  }
+
+  /** The error that a `Status` read from an answer stands for. */
+  static from(status: Status): StatusError {
+    return new StatusError({
+      code: status.code,
+      reason: status.reason ?? '',
+      message: status.message ?? `the server answered ${status.code}`,
+      ...(status.details === undefined ? {} : { details: status.details }),
+      ...(status.metadata?.continue === undefined ? {} : { continue: status.metadata.continue }),
+    });
+  }
+}
+
+/** `pods`, or `deployments.apps` for a resource of a named group. */
+function qualified(subject: ErrorSubject): string {
+  return subject.group === '' ? subject.resource : `${subject.resource}.${subject.group}`;
+}
+
+function detailsOf(subject: ErrorSubject, name: string): StatusDetails {
+  return {
+    ...(name === '' ? {} : { name }),
+    ...(subject.group === '' ? {} : { group: subject.group }),
+    kind: subject.resource,
+  };
+}
+
+export function notFound(subject: ErrorSubject, name: string): StatusError {
+  const message = `${qualified(subject)} "${name}" not found`;
+  return new StatusError({ code: 404, reason: 'NotFound', message, details: detailsOf(subject, name) });
+}
+
+export function alreadyExists(subject: ErrorSubject, name: string): StatusError {
+  const message = `${qualified(subject)} "${name}" already exists`;
+  return new StatusError({ code: 409, reason: 'AlreadyExists', message, details: detailsOf(subject, name) });
+}
+
+export function conflict(subject: ErrorSubject, name: string, why: string): StatusError {
+  const message = `Operation cannot be fulfilled on ${qualified(subject)} "${name}": ${why}`;
+  return new StatusError({ code: 409, reason: 'Conflict', message, details: detailsOf(subject, name) });
+}
+
+/** The refusal of a write whose resourceVersion is not the current one. */
+export function staleVersion(subject: ErrorSubject, name: string): StatusError {
+  const why = 'the object has been modified; please apply your changes to the latest version and try again';
+  return conflict(subject, name, why);
+}
+
+export function forbidden(subject: ErrorSubject, name: string, why: string): StatusError {
+  const named = name === '' ? qualified(subject) : `${qualified(subject)} "${name}"`;
+  const message = `${named} is forbidden: ${why}`;
+  return new StatusError({ code: 403, reason: 'Forbidden', message, details: detailsOf(subject, name) });
+}
+
+export function badRequest(message: string, cause?: unknown): StatusError {
+  return new StatusError({ code: 400, reason: 'BadRequest', message, ...(cause === undefined ? {} : { cause }) });
+}
+
+export function unauthorized(): StatusError {
+  return new StatusError({ code: 401, reason: 'Unauthorized', message: 'Unauthorized' });
+}
+
+export function methodNotAllowed(subject: ErrorSubject, action: string): StatusError {
+  const message = `${action} is not supported on resources of kind "${qualified(subject)}"`;
+  return new StatusError({ code: 405, reason: 'MethodNotAllowed', message, details: detailsOf(subject, '') });
+}
+
+/** A resourceVersion that was compacted away; the client must list again. */
+export function expired(message: string, continueToken?: string): StatusError {
+  return new StatusError({
+    code: 410,
+    reason: 'Expired',
+    message,
+    ...(continueToken === undefined ? {} : { continue: continueToken }),
+  });
+}
+
+/** A resourceVersion from the future that the server did not reach in time. */
+export function resourceVersionTooLarge(wanted: number, current: number): StatusError {
+  return new StatusError({
+    code: 504,
+    reason: 'Timeout',
+    message: `Too large resource version: ${wanted}, current: ${current}`,
+    details: {
+      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+      retryAfterSeconds: 1,
+    },
+  });
+}
+
+export function tooLarge(message: string): StatusError {
+  return new StatusError({ code: 413, reason: 'RequestEntityTooLarge', message });
+}
+
+export function unsupportedMediaType(message: string): StatusError {
+  return new StatusError({ code: 415, reason: 'UnsupportedMediaType', message });
+}
+
+export function notAcceptable(message: string): StatusError {
+  return new StatusError({ code: 406, reason: 'NotAcceptable', message });
+}
+
+export function tooManyRequests(message: string, retryAfterSeconds: number): StatusError {
+  return new StatusError({ code: 429, reason: 'TooManyRequests', message, details: { retryAfterSeconds } });
+}
+
+export function serviceUnavailable(message: string, cause?: unknown): StatusError {
+  const because = cause === undefined ? {} : { cause };
+  return new StatusError({ code: 503, reason: 'ServiceUnavailable', message, ...because });
+}
+
+export function internalError(cause: unknown): StatusError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return new StatusError({
+    code: 500,
+    reason: 'InternalError',
+    message: `Internal error occurred: ${text}`,
+    details: { causes: [{ message: text }] },
+    cause,
+  });
+}
+
+export function reasonOf(error: unknown): StatusReason | undefined {
+  return error instanceof StatusError ? error.reason : undefined;
+}
+
+export const isNotFound = (error: unknown): boolean => reasonOf(error) === 'NotFound';
+export const isAlreadyExists = (error: unknown): boolean => reasonOf(error) === 'AlreadyExists';
+export const isConflict = (error: unknown): boolean => reasonOf(error) === 'Conflict';
+export const isInvalid = (error: unknown): boolean => reasonOf(error) === 'Invalid';
+export const isForbidden = (error: unknown): boolean => reasonOf(error) === 'Forbidden';
+/** The list or watch must be started anew, from a fresh list. */
+export const isExpired = (error: unknown): boolean => reasonOf(error) === 'Expired' || reasonOf(error) === 'Gone';

@@ -1,0 +1,123 @@
+/**
+ * A clock that stands still until it is told to move. All components of a simulated cluster share one, so that a day
+ * of cluster life passes as fast as the work in it can be done, in the same order on every run.
+ *
+ * Invariant: between two timers everything that can run without time passing has run (promises, ticks, immediates), so
+ * code under a virtual clock must wait for nothing but promises and this clock: no sockets, no threads, no files.
+ */
+import type { Clock, Timer } from './clock.ts';
+import { Heap } from './heap.ts';
+
+interface Pending {
+  readonly atMs: number;
+  readonly sequence: number;
+  callback: (() => void) | undefined;
+}
+
+/** 2026-01-01T00:00:00Z: where virtual time starts unless a test says otherwise. */
+export const virtualEpochMs = Date.UTC(2026, 0, 1);
+
+/** Limits a `runUntil` that would never end: virtual time that may pass before it throws. */
+const runUntilMsDefault = 3_600_000;
+
+export class VirtualClock implements Clock {
+  readonly #startMs: number;
+  #nowMs: number;
+  #sequence = 0;
+  readonly #pending = new Heap<Pending>((a, b) => a.atMs - b.atMs || a.sequence - b.sequence);
+  #advancing = false;
+
+  constructor(startMs: number = virtualEpochMs) {
+    this.#startMs = startMs;
+    this.#nowMs = startMs;
+  }
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs - this.#startMs;
+  }
+
+  setTimeout(callback: () => void, delayMs: number): Timer {
+    const entry: Pending = { atMs: this.#nowMs + Math.max(0, delayMs), sequence: this.#sequence++, callback };
+    this.#pending.push(entry);
+    return {
+      cancel: () => {
+        entry.callback = undefined;
+      },
+    };
+  }
+
+  yield(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /**
+   * Moves time forward by `durationMs`, running each timer that falls due at its own instant, and after each instant all that
+   * follows from it. Resolves when the time is reached and nothing is left to run without time passing.
+   */
+  async advance(durationMs: number): Promise<void> {
+    await this.#run(this.#nowMs + durationMs, () => false);
+  }
+
+  /** Runs what can run without time passing, and the timers that are already due. */
+  async settle(): Promise<void> {
+    await this.advance(0);
+  }
+
+  /**
+   * Moves time forward, one instant with timers after the other, until `condition` holds.
+   * Throws when it does not hold after `limitMs` of virtual time (default one hour).
+   */
+  async runUntil(condition: () => boolean, limitMs: number = runUntilMsDefault): Promise<void> {
+    const endMs = this.#nowMs + limitMs;
+    await this.#run(endMs, condition);
+    if (!condition()) {
+      throw new Error(`Cannot reach the awaited condition as ${limitMs} ms of virtual time have passed without it`);
+    }
+  }
+
+  async #run(endMs: number, condition: () => boolean): Promise<void> {
+    if (this.#advancing) {
+      throw new Error('Cannot advance a virtual clock as it is already being advanced: await the earlier call first');
+    }
+    this.#advancing = true;
+    try {
+      await settled();
+      while (!condition()) {
+        const next = this.#pending.peek();
+        if (next === undefined || next.atMs > endMs) {
+          this.#nowMs = Math.max(this.#nowMs, endMs);
+          return;
+        }
+        this.#nowMs = Math.max(this.#nowMs, next.atMs);
+        if (this.#fireDue()) await settled();
+      }
+    } finally {
+      this.#advancing = false;
+    }
+  }
+
+  /** Calls every timer due now that was set before this instant's batch began; returns whether any ran. */
+  #fireDue(): boolean {
+    const fence = this.#sequence;
+    let fired = false;
+    for (;;) {
+      const next = this.#pending.peek();
+      if (next === undefined || next.atMs > this.#nowMs || next.sequence >= fence) return fired;
+      this.#pending.pop();
+      const { callback } = next;
+      if (callback === undefined) continue;
+      next.callback = undefined;
+      fired = true;
+      callback();
+    }
+  }
+}
+
+/** Resolves once every queued microtask, tick and immediate has run. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
