@@ -1,0 +1,159 @@
+/**
+ * What the API server needs to know about one resource beyond its schema: the contract between the generic engine (this layer) and
+ * `pkg/registry/<group>/`, where each resource has a strategy and one table lists them all. A resource without one is served by the
+ * engine alone: schema validation, metadata rules, name and age columns.
+ *
+ * Order of a create: decode -> defaults -> admission -> prepareForCreate -> validateCreate -> begin -> store.
+ * Order of an update: decode or patch -> defaults -> admission -> prepareForUpdate -> validateUpdate -> begin -> store, all
+ * of it again from the newest state when a patch loses a race.
+ *
+ * `Draft` objects belong to the request and are changed in place; `old` objects are shared and never are.
+ * Upstream counterpart: `registry/rest` create and update strategies, `printers`.
+ */
+import type { FieldError } from '#pkg/apimachinery/field-error.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Random } from '#pkg/base/random.ts';
+
+/** An object under construction. */
+export type Draft = JsonObject;
+
+/** Who asks. */
+export interface UserInfo {
+  readonly name: string;
+  readonly uid?: string;
+  readonly groups: readonly string[];
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface StrategyContext {
+  readonly user: UserInfo;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly dryRun: boolean;
+  /** Adds a `Warning` header to the answer. */
+  warn(message: string): void;
+}
+
+/** Rules for one subresource that reads and writes the object itself (`status`, `approval`, `ephemeralcontainers`, `resize`). */
+export interface SubresourceStrategy {
+  /** Restores what this subresource may not change. Default for `status`: everything but `status` comes from `old`. */
+  prepareForUpdate?(draft: Draft, old: KubeObject, context: StrategyContext): void;
+  validateUpdate?(draft: Draft, old: KubeObject, context: StrategyContext): readonly FieldError[];
+}
+
+/** A column of `kubectl get`. `priority` 0 is always shown, 1 only with `-o wide`. Source: meta/v1 `TableColumnDefinition`. */
+export interface TableColumn {
+  readonly name: string;
+  readonly type: 'boolean' | 'date' | 'integer' | 'number' | 'string';
+  readonly format?: string;
+  readonly description?: string;
+  readonly priority?: number;
+}
+
+export type TableCell = boolean | null | number | string;
+
+/** Prints objects of one kind. The first column is the name; times since are relative to `nowMs`. */
+export interface TablePrinter {
+  readonly columns: readonly TableColumn[];
+  cells(object: KubeObject, nowMs: number): readonly TableCell[];
+  /** Marks a row as finished, as upstream does for pods that have ended. */
+  conditions?(
+    object: KubeObject,
+  ): readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[];
+}
+
+/** Something reserved for a write, such as a cluster IP: kept when the write succeeds, given back when it does not. */
+export interface Reservation {
+  commit(): void;
+  rollback(): void;
+}
+
+/** Reads other resources of the same server, past authorization; for checks and allocation across objects. */
+export interface RegistryReader {
+  get(
+    resource: { readonly group: string; readonly resource: string },
+    namespace: string,
+    name: string,
+  ): Promise<KubeObject | undefined>;
+  list(
+    resource: { readonly group: string; readonly resource: string },
+    namespace?: string,
+  ): Promise<readonly KubeObject[]>;
+}
+
+export interface Strategy {
+  /** Plural name and group of the resource this belongs to; it serves all of its versions unless `version` says otherwise. */
+  readonly group: string;
+  readonly resource: string;
+  readonly version?: string;
+
+  /** How names are checked. Default `dns1123Subdomain`; `pathSegment` for RBAC objects and others that allow more. */
+  readonly nameRule?: 'dns1035Label' | 'dns1123Label' | 'dns1123Subdomain' | 'pathSegment';
+  /** PUT on a name that does not exist creates it. Default false. */
+  readonly createOnUpdate?: boolean;
+  /** An update without a resourceVersion overwrites. Default true. */
+  readonly unconditionalUpdate?: boolean;
+  /** Whether spec changes raise `metadata.generation`. Default: for kinds that have a `spec` and a `status`. */
+  readonly tracksGeneration?: boolean;
+
+  /** Fills in what the client left out; applied on every decode, so it must be idempotent and cheap. Schema defaults come first. */
+  setDefaults?(draft: Draft): void;
+  /** Resets what a client may not set on create (status, for one: default, where there is a status subresource). */
+  prepareForCreate?(draft: Draft, context: StrategyContext): void;
+  prepareForUpdate?(draft: Draft, old: KubeObject, context: StrategyContext): void;
+  /** Rules beyond the schema, for create and as a part of update. */
+  validate?(draft: Draft, context: StrategyContext): readonly FieldError[];
+  /** Rules about the change, such as immutable fields; runs besides `validate`. */
+  validateUpdate?(draft: Draft, old: KubeObject, context: StrategyContext): readonly FieldError[];
+  /** Reserves or allocates before the write; may change the draft and may throw StatusError. `old` is undefined on create, `draft` on delete. */
+  begin?(
+    draft: Draft | undefined,
+    old: KubeObject | undefined,
+    context: StrategyContext,
+    reader: RegistryReader,
+  ): Promise<Reservation | undefined>;
+
+  /** Fields beyond `metadata.name` and `metadata.namespace` that field selectors may use, with the value each has in `object`. */
+  selectableFields?(object: KubeObject): Readonly<Record<string, string>>;
+  /** Seconds of grace for a deletion: undefined deletes at once. `requested` is what the client asked for. Pods have one. */
+  gracefulDeletion?(object: KubeObject, requested: number | undefined): number | undefined;
+  /** Changes the draft at the moment a graceful deletion begins. */
+  prepareForDelete?(draft: Draft): void;
+
+  readonly subresources?: Readonly<Record<string, SubresourceStrategy>>;
+  /** Where `scale` finds its values. Only for resources with that subresource. */
+  readonly scale?: {
+    readonly specReplicasPath: readonly string[];
+    readonly statusReplicasPath: readonly string[];
+    /** The selector as text, for the HPA. */
+    selector(object: KubeObject): string;
+  };
+  readonly table?: TablePrinter;
+  /** Objects made with the storage of the resource itself at start-up (namespaces, priority classes, the kubernetes Service). */
+  readonly bootstrap?: readonly JsonObject[];
+}
+
+/** One admission plugin. Mutating ones run first, in the order of the table, then validating ones. */
+export interface AdmissionPlugin {
+  readonly name: string;
+  handles(attributes: AdmissionAttributes): boolean;
+  /** May change the draft; refuses by throwing a StatusError (usually Forbidden). */
+  admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void>;
+  /** Must not change anything; refuses by throwing a StatusError. */
+  validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void>;
+}
+
+export interface AdmissionAttributes {
+  readonly operation: 'CONNECT' | 'CREATE' | 'DELETE' | 'UPDATE';
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly subresource: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Undefined for DELETE. */
+  readonly draft: Draft | undefined;
+  readonly old: KubeObject | undefined;
+}

@@ -1,0 +1,20 @@
+/** What every process and every part that runs for long looks like, and what it is given. */
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Random } from '#pkg/base/random.ts';
+import type { Client } from '#pkg/client/client.ts';
+import type { Informers } from '#pkg/client/informer.ts';
+
+/** Runs until `signal` is aborted, and resolves only after all that it started has stopped. Rejects when it cannot go on. */
+export interface Component {
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** What a component that lives by the API is given. */
+export interface ComponentDeps {
+  readonly client: Client;
+  readonly informers: Informers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}

@@ -1,0 +1,71 @@
+/**
+ * The watch cache: the current state of one resource, and its recent past, in memory, so that reads and watches do not reach the
+ * store. One per resource, filled on first use by a range and kept by one watch on the store.
+ *
+ * Laws:
+ * 1. `fresh()` then `get` or `list` never misses a write that was acknowledged before `fresh()` was called. On local drivers it is
+ *    immediate, as their watches run before the write resolves; on etcd it asks for the current revision and waits to have reached it.
+ * 2. Watchers get every event of the resource after their revision, each once, in order; one that cannot keep up is ended with an
+ *    error rather than skipping (limit: `watcherBacklogMax` events waiting).
+ * 3. A watch from a revision older than the history (`historyMax` events, or what the store compacted) fails with `CompactedError`.
+ * 4. An entry is decoded at most once, lazily, and shared by all readers: it must not be changed.
+ *
+ * Upstream counterpart: apiserver `storage/cacher`.
+ */
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import type { KeyValue } from './store.ts';
+
+/** A stored object, decoded and encoded on demand. Both carry the resourceVersion. */
+export interface CacheEntry {
+  readonly key: string;
+  readonly modRevision: number;
+  readonly createRevision: number;
+  /** Decoded and deeply shared. */
+  readonly object: KubeObject;
+  /** JSON as it is served. */
+  readonly bytes: Uint8Array;
+}
+
+/** Makes entries of what the store holds. Given by the layer above, which knows the encoding. */
+export interface CacheCodec {
+  entry(kv: KeyValue): CacheEntry;
+  /** The last state of a deleted object, with the revision of the deletion as its resourceVersion. */
+  deletedEntry(previous: KeyValue, revision: number): CacheEntry;
+}
+
+export interface CacheEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  /** The new state; the last one for DELETED. */
+  readonly entry: CacheEntry;
+  /** The state before, for MODIFIED and DELETED: selectors need it to tell whether an object entered or left a selection. */
+  readonly previous?: CacheEntry;
+  readonly revision: number;
+}
+
+/** Called synchronously, in order; must not throw. */
+export interface CacheSink {
+  onEvents(events: readonly CacheEvent[]): void;
+  /** The resource is unchanged up to this revision, which has moved on because of other resources. For bookmarks. */
+  onProgress(revision: number): void;
+  onError(error: Error): void;
+}
+
+export interface CacheWatch {
+  close(): void;
+}
+
+export interface ResourceCache {
+  /** Waits until everything acknowledged before the call is in the cache; returns the revision reached. */
+  fresh(): Promise<number>;
+  /** Waits until the cache has reached `revision`; false when `timeoutMs` passes before. */
+  reached(revision: number, timeoutMs: number): Promise<boolean>;
+  /** Revision up to which the cache is complete. */
+  readonly revision: number;
+  get(key: string): CacheEntry | undefined;
+  /** Entries whose keys start with `prefix`, in key order; from `startKey` (inclusive) when given, at most `limit` when given. */
+  list(prefix: string, options?: { readonly startKey?: string; readonly limit?: number }): readonly CacheEntry[];
+  /** How many entries `list` would return without a limit. */
+  count(prefix: string): number;
+  /** Events after `afterRevision` whose keys start with `prefix`. Throws `CompactedError` when the history does not reach back that far. */
+  watch(options: { readonly prefix: string; readonly afterRevision: number }, sink: CacheSink): CacheWatch;
+}

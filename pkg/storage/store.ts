@@ -1,0 +1,128 @@
+/**
+ * The store: a revisioned key-value store as etcd defines it. Three drivers implement it (`drivers/{memory,lmdb,etcd}`), and
+ * one suite (`conformance.ts`) holds all of them to the laws below.
+ *
+ * Laws:
+ * 1. One counter, the revision, starts at 1 on an empty store and grows by exactly one with each successful write, whatever its key.
+ *    (etcd shared with others may skip numbers; it never goes back.)
+ * 2. A write is one compare-and-swap on one key: it happens whole or not at all, and a failed one changes nothing, not even the revision.
+ * 3. When a write's promise resolves, the write is durable (to the driver's promise) and every later read sees it.
+ * 4. A range is a snapshot: all its items belong to the revision it reports. Keys are in ascending byte order.
+ * 5. A watch delivers every write after its start, each once, in revision order, without gaps, or fails; it never skips.
+ *    A local driver (memory, lmdb) has called the sinks of its watches before the write's promise resolves.
+ * 6. Reading or watching from a compacted revision fails with `CompactedError`; from a future revision with `FutureRevisionError` on read,
+ *    while a watch waits for it.
+ * 7. Value bytes are never changed after they were handed over, by either side. Drivers in the same process deliver the very `Uint8Array`
+ *    that was written, so that callers may attach what they decoded to it.
+ *
+ * Keys are UTF-8 strings of at most 1,024 bytes, values at most 8 MiB. Upstream counterpart: etcd's KV and Watch API; `storage.Interface` is the layer
+ * above it (`cache.ts` and the registry store).
+ */
+
+/** A stored value. Revisions are integers below 2^53. */
+export interface KeyValue {
+  readonly key: string;
+  readonly value: Uint8Array;
+  /** Revision of the write that made the key; stays until it is deleted. */
+  readonly createRevision: number;
+  /** Revision of the last write to the key. */
+  readonly modRevision: number;
+}
+
+/** One write, as a watch delivers it. */
+export type StoreEvent =
+  | { readonly type: 'put'; readonly kv: KeyValue; readonly previous?: KeyValue }
+  /** `revision` is that of the deletion, `previous` what was deleted. */
+  | { readonly type: 'delete'; readonly key: string; readonly revision: number; readonly previous: KeyValue };
+
+export interface RangeOptions {
+  /** All keys that start with this; `''` is every key. */
+  readonly prefix: string;
+  /** Leaves out keys that come before this one (it is itself included). */
+  readonly startKey?: string;
+  /** Most items returned; 0 or absent for no limit. */
+  readonly limit?: number;
+  /** Reads the state as it was at this revision; absent for the current one. */
+  readonly revision?: number;
+}
+
+export interface RangeResult {
+  readonly items: readonly KeyValue[];
+  /** Items of the whole range, beyond the limit too. */
+  readonly count: number;
+  /** Revision of the store when it was read, or the revision asked for. */
+  readonly revision: number;
+}
+
+/** A write on one key. `ifModRevision` 0 demands that the key does not exist. */
+export type WriteOperation =
+  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array; readonly ifModRevision: number }
+  | { readonly type: 'delete'; readonly key: string; readonly ifModRevision: number };
+
+export type WriteResult =
+  | { readonly ok: true; readonly revision: number; readonly kv?: KeyValue }
+  /** The key is not at the expected revision; `current` is what it holds now, undefined when it does not exist. */
+  | { readonly ok: false; readonly current?: KeyValue };
+
+export interface WatchOptions {
+  readonly prefix: string;
+  /** The first revision to deliver: one more than that of the range it continues. */
+  readonly fromRevision: number;
+}
+
+/** Called synchronously, in order; must not throw and must not write to the store before it returns. */
+export interface WatchSink {
+  /** Writes in revision order. `revision` says how far the watch has come, and is at least that of the last event. */
+  onEvents(events: readonly StoreEvent[], revision: number): void;
+  /** The watch has failed and delivers no more: `CompactedError`, or the loss of the store. Not called after `close`. */
+  onError(error: Error): void;
+}
+
+export interface Watch {
+  /** Ends the watch: its sink is not called again. */
+  close(): void;
+}
+
+export interface Store {
+  /** The value of a key now, or undefined. */
+  get(key: string): Promise<KeyValue | undefined>;
+  range(options: RangeOptions): Promise<RangeResult>;
+  write(operation: WriteOperation): Promise<WriteResult>;
+  watch(options: WatchOptions, sink: WatchSink): Watch;
+  /** The revision of the newest write that any client was told of. Cheap for local drivers; a linearizable read for etcd. */
+  currentRevision(): Promise<number>;
+  /** Forgets what was overwritten or deleted at or before `revision`; reads and watches from before it fail from now on. */
+  compact(revision: number): Promise<void>;
+  /** Ends all watches and releases files and connections. Writes that were not acknowledged may be lost. */
+  close(): Promise<void>;
+}
+
+/** The revision asked for was compacted away. */
+export class CompactedError extends Error {
+  readonly compactedRevision: number;
+
+  constructor(compactedRevision: number) {
+    super(`Cannot read the revision as the store has compacted everything before ${compactedRevision}`);
+    this.name = 'CompactedError';
+    this.compactedRevision = compactedRevision;
+  }
+}
+
+/** The revision asked for is greater than the store's. */
+export class FutureRevisionError extends Error {
+  readonly currentRevision: number;
+
+  constructor(wanted: number, currentRevision: number) {
+    super(`Cannot read revision ${wanted} as the store is at ${currentRevision}`);
+    this.name = 'FutureRevisionError';
+    this.currentRevision = currentRevision;
+  }
+}
+
+/** The store cannot take the write now, for a reason outside: no space left, connection lost, closed. */
+export class StoreUnavailableError extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'StoreUnavailableError';
+  }
+}
