@@ -5,6 +5,7 @@ const exclude = ['**/node_modules/**'];
 /** Three suites: what `npm test` runs, what needs real parts (etcd, kubectl), and upstream's conformance list. */
 export default defineConfig({
   test: {
+    experimental: { viteModuleRunner: false },
     projects: [
       { test: { name: 'unit', include: ['{pkg,cmd}/**/*.test.ts', 'tests/{tidy,integration}/**/*.test.ts'], exclude } },
       {

@@ -76,3 +76,11 @@ test('sleep ends early, with false, when its signal is aborted, and leaves no ti
   expect(await result).toBe(false);
   expect(await sleep(clock, 1000, controller.signal)).toBe(false);
 });
+
+test('step goes to the next timer that was not cancelled, and says when there is none', async () => {
+  const clock = new VirtualClock();
+  clock.setTimeout(() => {}, 5).cancel();
+  clock.setTimeout(() => {}, 40);
+  expect([await clock.step(), clock.monotonicMs()]).toEqual([true, 40]);
+  expect([await clock.step(), clock.monotonicMs()]).toEqual([false, 40]);
+});

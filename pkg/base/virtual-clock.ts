@@ -62,6 +62,18 @@ export class VirtualClock implements Clock {
     await this.#run(this.#nowMs + durationMs, () => false);
   }
 
+  /**
+   * Moves time to the next instant at which a timer is due, and runs what follows from it. Resolves with false, time unmoved, when
+   * there is none within `limitMs` (default one hour).
+   */
+  async step(limitMs: number = runUntilMsDefault): Promise<boolean> {
+    await this.settle();
+    const next = this.#nextAtMs();
+    if (next === undefined || next > this.#nowMs + limitMs) return false;
+    await this.advance(next - this.#nowMs);
+    return true;
+  }
+
   /** Runs what can run without time passing, and the timers that are already due. */
   async settle(): Promise<void> {
     await this.advance(0);
@@ -98,6 +110,15 @@ export class VirtualClock implements Clock {
     } finally {
       this.#advancing = false;
     }
+  }
+
+  /** The instant of the first timer that was not cancelled. */
+  #nextAtMs(): number | undefined {
+    for (let next = this.#pending.peek(); next !== undefined; next = this.#pending.peek()) {
+      if (next.callback !== undefined) return next.atMs;
+      this.#pending.pop();
+    }
+    return undefined;
   }
 
   /** Calls every timer due now that was set before this instant's batch began; returns whether any ran. */

@@ -3,7 +3,7 @@
  * `shared-informers.ts` shares one copy among all who ask for the same resource.
  *
  * Laws:
- * 1. A lister's state is always one the server had, and moves forward only. Objects are shared: never change one.
+ * 1. A lister's state is always one the server had, and moves forward only. Objects are shared: never change one. They carry `apiVersion` and `kind`.
  * 2. Handlers are called in order, synchronously after the lister holds the new state, once for every difference; after a gap (a new list) the
  *    difference is between the old copy and the new one, with `deleted` for what has gone.
  * 3. Handlers must not block or throw: they put a key on a queue and return.
@@ -51,6 +51,9 @@ export interface Informers {
   informer<T extends KubeObject>(ref: ResourceRef<T>, options?: InformerOptions): Informer<T>;
   /** Resolves when every informer asked for so far has synced; false if `signal` was aborted before. */
   synced(signal: AbortSignal): Promise<boolean>;
-  /** Keeps all informers until aborted; resolves when the last has stopped. */
+  /**
+   * Keeps all informers until aborted; resolves when the last has stopped. Called again while they are kept it only waits for its own signal:
+   * who ran them first keeps them.
+   */
   run(signal: AbortSignal): Promise<void>;
 }

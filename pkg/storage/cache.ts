@@ -59,13 +59,16 @@ export interface ResourceCache {
   fresh(): Promise<number>;
   /** Waits until the cache has reached `revision`; false when `timeoutMs` passes before. */
   reached(revision: number, timeoutMs: number): Promise<boolean>;
-  /** Revision up to which the cache is complete. */
+  /** Revision up to which the cache is complete. Reads throw `StoreUnavailableError` until a first `fresh()` has resolved. */
   readonly revision: number;
   get(key: string): CacheEntry | undefined;
   /** Entries whose keys start with `prefix`, in key order; from `startKey` (inclusive) when given, at most `limit` when given. */
   list(prefix: string, options?: { readonly startKey?: string; readonly limit?: number }): readonly CacheEntry[];
   /** How many entries `list` would return without a limit. */
   count(prefix: string): number;
-  /** Events after `afterRevision` whose keys start with `prefix`. Throws `CompactedError` when the history does not reach back that far. */
+  /**
+   * Events after `afterRevision` whose keys start with `prefix`; those that have already happened are given before this returns.
+   * Throws `CompactedError` when the history does not reach back that far, `StoreUnavailableError` while the cache is not filled.
+   */
   watch(options: { readonly prefix: string; readonly afterRevision: number }, sink: CacheSink): CacheWatch;
 }

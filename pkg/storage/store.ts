@@ -91,6 +91,11 @@ export interface Store {
   watch(options: WatchOptions, sink: WatchSink): Watch;
   /** The revision of the newest write that any client was told of. Cheap for local drivers; a linearizable read for etcd. */
   currentRevision(): Promise<number>;
+  /**
+   * Local drivers only: the newest revision whose events all watches have been given, at once. What a watch of one prefix has seen
+   * is then complete up to this revision, whatever keys it was made by.
+   */
+  localRevision?(): number;
   /** Forgets what was overwritten or deleted at or before `revision`; reads and watches from before it fail from now on. */
   compact(revision: number): Promise<void>;
   /** Ends all watches and releases files and connections. Writes that were not acknowledged may be lost. */

@@ -1,0 +1,35 @@
+/** The flags of the API server, under upstream's names where there are such. */
+import { defaultSettings } from '#pkg/cluster/settings.ts';
+import { type FlagTable, integer, list, text } from '#pkg/component/flags.ts';
+
+export const apiServerFlags = {
+  'bind-address': text({ help: 'Address to listen on.', fallback: '127.0.0.1', placeholder: 'address' }),
+  'secure-port': integer({
+    help: 'Port to listen on with HTTPS; 0 takes any free one.',
+    fallback: defaultSettings.apiPort,
+    max: 65_535,
+  }),
+  'data-dir': text({
+    help: 'Folder of the data; store/ and pki/ in it are the defaults of the flags below.',
+    placeholder: 'folder',
+  }),
+  store: text({
+    help: 'Where data is kept: lmdb (in the data folder) or memory.',
+    fallback: 'lmdb',
+    allowed: ['lmdb', 'memory'],
+  }),
+  'etcd-servers': list({ help: 'Addresses of etcd members, in place of --store.', placeholder: 'URL,URL' }),
+  'tls-cert-file': text({ help: 'Certificate to show to clients. Default: pki/apiserver.crt.', placeholder: 'file' }),
+  'tls-private-key-file': text({ help: 'Its key. Default: pki/apiserver.key.', placeholder: 'file' }),
+  'client-ca-file': text({ help: 'Authority of client certificates. Default: pki/ca.crt.', placeholder: 'file' }),
+  'kubelet-client-certificate': text({
+    help: 'Certificate to show to kubelets. Default: pki/kubelet-client.crt.',
+    placeholder: 'file',
+  }),
+  'kubelet-client-key': text({ help: 'Its key. Default: pki/kubelet-client.key.', placeholder: 'file' }),
+  'service-cluster-ip-range': text({
+    help: 'Range of the cluster IPs of Services.',
+    fallback: defaultSettings.serviceCidr,
+    placeholder: 'CIDR',
+  }),
+} satisfies FlagTable;

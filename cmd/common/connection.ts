@@ -1,0 +1,83 @@
+/** The connection of a component to the API server that its kubeconfig names. */
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { type NetworkTransport, networkTransport } from '#pkg/client/network-transport.ts';
+import { readKubeconfig } from '#pkg/cluster/kubeconfig.ts';
+import type { FlagTable } from '#pkg/component/flags.ts';
+import { text } from '#pkg/component/flags.ts';
+import { UserError } from './errors.ts';
+
+/** The flag that names the kubeconfig. */
+export const kubeconfigFlag = {
+  kubeconfig: text({ help: 'Kubeconfig with the server and the credentials of this component.', placeholder: 'file' }),
+} satisfies FlagTable;
+
+interface Entry {
+  readonly name?: unknown;
+  readonly [field: string]: unknown;
+}
+
+/** A transport as the current context of the file at `path` says. Files it names are relative to it. */
+export async function connectionOf(path: string): Promise<NetworkTransport> {
+  if (path === '') throw new UserError('the flag --kubeconfig is required');
+  const config = await readKubeconfig(path);
+  if (config === undefined) throw new UserError(`Cannot read the kubeconfig ${path} as it does not exist`);
+  const context = part(config.contexts, config['current-context'], 'context');
+  const cluster = part(config.clusters, context?.cluster, 'cluster');
+  const user = part(config.users, context?.user, 'user');
+  const { server } = cluster ?? {};
+  if (typeof server !== 'string')
+    throw new UserError(`Cannot use the kubeconfig ${path} as its current context names no server`);
+  const pem = async (from: Entry | undefined, field: string): Promise<string | undefined> => {
+    const data = from?.[`${field}-data`];
+    if (typeof data === 'string') return Buffer.from(data, 'base64').toString('utf8');
+    const file = from?.[field];
+    return typeof file === 'string' ? readFile(resolve(dirname(path), file), 'utf8') : undefined;
+  };
+  const ca = await pem(cluster, 'certificate-authority');
+  const cert = await pem(user, 'client-certificate');
+  const key = await pem(user, 'client-key');
+  const token = typeof user?.token === 'string' ? user.token : undefined;
+  return networkTransport({
+    server,
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(token === undefined ? {} : { token }),
+    ...(cluster?.['insecure-skip-tls-verify'] === true ? { insecure: true } : {}),
+  });
+}
+
+function part(list: unknown, name: unknown, kind: string): Entry | undefined {
+  const entry = Array.isArray(list) ? (list as Entry[]).find((one) => one.name === name) : undefined;
+  return entry?.[kind] as Entry | undefined;
+}
+
+/** Reads a PEM file that a flag names. */
+export async function readPem(flag: string, path: string): Promise<string> {
+  if (path === '') throw new UserError(`the flag --${flag} is required`);
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new UserError(`Cannot read the file of --${flag}: ${path} (${(error as NodeJS.ErrnoException).code})`, error);
+  }
+}
+
+/** Reads a certificate and its key; refuses what is not one. */
+export async function readPair(
+  flags: { readonly certificate: string; readonly key: string },
+  files: { readonly certificate: string; readonly key: string },
+) {
+  const certificate = await readPem(flags.certificate, files.certificate);
+  const key = await readPem(flags.key, files.key);
+  try {
+    new X509Certificate(certificate);
+  } catch (error) {
+    throw new UserError(
+      `Cannot use the file of --${flags.certificate}: ${files.certificate} holds no certificate`,
+      error,
+    );
+  }
+  return { certificate, key };
+}

@@ -1,0 +1,57 @@
+/** Errors that a person is told in one line. */
+
+/** What cannot be done and what to do about it; printed as it is, without a stack, and the process ends with 1. */
+export class UserError extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'UserError';
+  }
+}
+
+interface Coded {
+  readonly code?: unknown;
+  readonly port?: unknown;
+  readonly path?: unknown;
+  readonly syscall?: unknown;
+}
+
+/** One line for whatever went wrong: errors of the system get advice, the rest their own message. */
+export function explain(error: unknown): string {
+  if (!(error instanceof Error)) return oneLine(String(error));
+  if (error.name === 'UserError' || error.name === 'KubeconfigError') return oneLine(error.message);
+  const coded = rootCoded(error);
+  switch (coded?.code) {
+    case 'EADDRINUSE':
+      return `Cannot listen on port ${String(coded.port)} as another program uses it: stop that program, or choose a port with --api-port`;
+    case 'ENOSPC':
+      return 'Cannot write to the disk as it is full: free some space, or choose another folder with --data-dir';
+    case 'EDQUOT':
+      return 'Cannot write to the disk as your quota is used up: free some space, or choose another folder with --data-dir';
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return `Cannot use ${String(coded.path ?? 'the folder')} as something on the way to it is not a folder: choose another with --data-dir`;
+    case 'EROFS':
+    case 'EACCES':
+    case 'EPERM':
+      if (coded.syscall === 'listen' || coded.syscall === 'bind') {
+        return `Cannot listen on port ${String(coded.port)} as it is reserved: choose one from 1024 up with --api-port`;
+      }
+      return `Cannot write ${String(coded.path ?? 'a file')} (${String(coded.code)}): check its permissions, or choose another folder with --data-dir`;
+    default:
+      return oneLine(error.message);
+  }
+}
+
+/** The first error in the chain of causes that the system gave a code. */
+function rootCoded(error: Error): Coded | undefined {
+  let current: unknown = error;
+  for (let depth = 0; depth < 8 && current instanceof Error; depth++) {
+    if (typeof (current as Coded).code === 'string') return current as Coded;
+    current = current.cause;
+  }
+  return undefined;
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s*\n\s*/g, ' ').trim();
+}

@@ -1,0 +1,146 @@
+/**
+ * What a running process leaves in the data folder so that others find it: one JSON file per process, which is also the lock that keeps a
+ * second process of that name out. A file whose process has died counts for nothing.
+ *
+ * Invariant: at most one living process holds a name in a folder. The file is made whole under another name and then linked, so a reader never
+ * sees half of it.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** One running process. */
+export interface ProcessRecord {
+  readonly name: string;
+  readonly pid: number;
+  /** Tells this process from a later one with the same pid. */
+  readonly identity: string;
+  readonly startedAt: string;
+  /** Where it answers `/healthz`, once it does. */
+  readonly healthz?: string;
+  /** How to start it again by hand. */
+  readonly command?: readonly string[];
+}
+
+/** A name is held by another process that is alive. */
+export class HeldError extends Error {
+  readonly holder: ProcessRecord;
+
+  constructor(holder: ProcessRecord, path: string) {
+    super(`Cannot take ${path} as process ${holder.pid} (${holder.name}) holds it`);
+    this.name = 'HeldError';
+    this.holder = holder;
+  }
+}
+
+/** Attempts to take over the file of a dead process before giving up: each failure means that another one was faster. */
+const attemptsMax = 5;
+
+export interface HeldFile {
+  /** Replaces what the file says about this process. */
+  update(change: Partial<ProcessRecord>): Promise<void>;
+  /** Removes the file. */
+  release(): Promise<void>;
+}
+
+/** Takes the name for this process, or throws `HeldError`. */
+export async function holdProcessFile(path: string, record: ProcessRecord): Promise<HeldFile> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  let current = record;
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    const temporary = `${path}.${randomBytes(4).toString('hex')}`;
+    try {
+      await writeFile(temporary, render(record), { mode: 0o600, flag: 'wx' });
+      await link(temporary, path);
+      return {
+        update: async (change) => {
+          current = { ...current, ...change };
+          await writeFile(temporary, render(current), { mode: 0o600 });
+          await rename(temporary, path);
+        },
+        release: () => rm(path, { force: true }),
+      };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    } finally {
+      await rm(temporary, { force: true });
+    }
+    const holder = await readProcessFile(path);
+    if (holder !== undefined && isAlive(holder)) throw new HeldError(holder, path);
+    await setAside(path, holder);
+  }
+  throw new Error(`Cannot take ${path} as others keep taking it`);
+}
+
+/** Removes the file of a dead process, unless someone replaced it meanwhile. */
+async function setAside(path: string, dead: ProcessRecord | undefined): Promise<void> {
+  const aside = `${path}.${randomBytes(4).toString('hex')}`;
+  try {
+    await rename(path, aside);
+    const moved = await readProcessFile(aside);
+    if (moved !== undefined && moved.identity !== dead?.identity) await link(aside, path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'EEXIST') throw error;
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
+
+/** The record in a file; undefined when there is none or it cannot be understood. */
+export async function readProcessFile(path: string): Promise<ProcessRecord | undefined> {
+  try {
+    const value = JSON.parse(await readFile(path, 'utf8')) as Partial<ProcessRecord>;
+    return typeof value.pid === 'number' && typeof value.name === 'string' ? (value as ProcessRecord) : undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** The living processes that have a file in `folder`, by name. */
+export async function runningProcesses(folder: string): Promise<readonly ProcessRecord[]> {
+  let files: string[];
+  try {
+    files = await readdir(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+  const records = await Promise.all(
+    files.filter((file) => file.endsWith('.json')).map((file) => readProcessFile(join(folder, file))),
+  );
+  return records
+    .filter((record) => record !== undefined && isAlive(record))
+    .map((record) => record!)
+    .sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** Whether the very process of a record still runs. */
+export function isAlive(record: ProcessRecord): boolean {
+  try {
+    process.kill(record.pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+  }
+  return record.identity === '' || processIdentity(record.pid) === record.identity;
+}
+
+/** What tells a process from every other that ever had its pid; `''` where the system does not say. */
+export function processIdentity(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie has ended; it only waits for its parent to look.
+    if (fields[0] === 'Z') return 'ended';
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()}/${fields[19]}`;
+  } catch {
+    return '';
+  }
+}
+
+function render(record: ProcessRecord): string {
+  return `${JSON.stringify(record, undefined, 2)}\n`;
+}

@@ -1,0 +1,157 @@
+/**
+ * What the main of every single process does: flags, configuration file, log, health endpoint, process file, signals. Each
+ * `cmd/<process>/main.ts` gives its table of flags and its wiring.
+ */
+import { readFile } from 'node:fs/promises';
+import { enableCompileCache } from 'node:module';
+import { basename } from 'node:path';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { type Clock, formatTimestamp, SystemClock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import { type Random, SystemRandom } from '#pkg/base/random.ts';
+import type { Component } from '#pkg/component/component.ts';
+import { type FlagTable, type FlagValues, helpText, integer, parseFlags, text } from '#pkg/component/flags.ts';
+import { HealthChecks } from '#pkg/component/health.ts';
+import { createLogger, type LogFormat, type LogLevel, logLevels } from '#pkg/component/logger.ts';
+import { runUntilSignal } from '#pkg/component/signals.ts';
+import { explain, UserError } from './errors.ts';
+import { serveHealth } from './health-server.ts';
+import { HeldError, holdProcessFile, processIdentity } from './process-files.ts';
+
+/** Flags that every process takes. */
+export const commonFlags = {
+  config: text({ help: 'A YAML file with these flags as fields; the command line comes first.', placeholder: 'file' }),
+  'healthz-port': integer({ help: 'Port of /healthz on 127.0.0.1; 0 takes any free one.', fallback: 0, max: 65_535 }),
+  'log-level': text({ help: 'Least level that is logged.', fallback: 'info', allowed: logLevels }),
+  'log-format': text({ help: 'Form of log lines.', fallback: 'text', allowed: ['text', 'json'] }),
+  'process-file': text({
+    help: 'File that says where this process is and keeps a second one out.',
+    placeholder: 'file',
+  }),
+} satisfies FlagTable;
+
+/** What the wiring of a process is given. */
+export interface ProcessContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly health: HealthChecks;
+}
+
+export interface ProcessSpec<T extends FlagTable> {
+  /** Name of the process, such as `kube-scheduler`. */
+  readonly name: string;
+  readonly summary: string;
+  readonly flags: T;
+  /** Builds the process. Errors here end it with one line. */
+  wire(values: FlagValues<T>, context: ProcessContext): Promise<Component>;
+}
+
+/** Runs a process to its end and sets the exit code. */
+export async function processMain<T extends FlagTable>(spec: ProcessSpec<T>): Promise<void> {
+  try {
+    await run(spec);
+  } catch (error) {
+    process.stderr.write(`${spec.name}: ${explain(error)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+async function run<T extends FlagTable>(spec: ProcessSpec<T>): Promise<void> {
+  const table = { ...spec.flags, ...commonFlags };
+  const args = process.argv.slice(2);
+  const first = parseFlags(table, args);
+  if (!first.ok) throw new UserError(`${first.message} (see --help)`);
+  if (first.help) {
+    process.stdout.write(
+      helpText(table, {
+        usage: `node cmd/${spec.name.replace(/^kube-(?!proxy)/, '')}/main.ts [flags]`,
+        summary: spec.summary,
+      }),
+    );
+    return;
+  }
+  const values = first.values as unknown as FlagValues<typeof commonFlags>;
+  const config = values.config === '' ? undefined : await readConfig(values.config);
+  const parsed = config === undefined ? first : parseFlags(table, args, { config });
+  if (!parsed.ok) throw new UserError(`${parsed.message} (see --help)`);
+  if (parsed.rest.length > 0) throw new UserError(`unexpected argument: ${parsed.rest[0]} (see --help)`);
+  await serve(spec, parsed.values as unknown as FlagValues<T> & FlagValues<typeof commonFlags>);
+}
+
+async function serve<T extends FlagTable>(
+  spec: ProcessSpec<T>,
+  values: FlagValues<T> & FlagValues<typeof commonFlags>,
+): Promise<void> {
+  const clock = new SystemClock();
+  const log = createLogger({
+    write: (line) => process.stderr.write(line),
+    clock,
+    level: values['log-level'] as LogLevel,
+    format: values['log-format'] as LogFormat,
+  });
+  const health = new HealthChecks();
+  const held =
+    values['process-file'] === ''
+      ? undefined
+      : await hold(basename(values['process-file'], '.json'), values['process-file'], clock);
+  try {
+    const component = await spec.wire(values, { clock, random: new SystemRandom(), log, health });
+    const server = await serveHealth(health, values['healthz-port']);
+    await held?.update({ healthz: server.url });
+    log.info('Started', { process: spec.name, pid: process.pid, healthz: server.url });
+    try {
+      await runUntilSignal(
+        { signals: process, clock, forceExit: (code) => process.exit(code), onStopping: () => log.info('Stopping') },
+        (signal) => component.run(signal),
+      );
+    } finally {
+      await server.close();
+    }
+    log.info('Stopped');
+  } finally {
+    await held?.release();
+  }
+}
+
+async function hold(name: string, path: string, clock: Clock) {
+  const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const startedAt = formatTimestamp(clock.nowMs());
+  try {
+    return await holdProcessFile(path, {
+      name,
+      pid: process.pid,
+      identity: processIdentity(process.pid),
+      startedAt,
+      command,
+    });
+  } catch (error) {
+    if (!(error instanceof HeldError)) throw error;
+    throw new UserError(
+      `Cannot start as process ${error.holder.pid} already is the ${name} of this cluster: stop it first`,
+      error,
+    );
+  }
+}
+
+async function readConfig(path: string): Promise<JsonObject> {
+  let source: string;
+  try {
+    source = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new UserError(`Cannot read the configuration file ${path} (${(error as NodeJS.ErrnoException).code})`, error);
+  }
+  const { load } = await import('js-yaml');
+  try {
+    const value = load(source);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
+  } catch (error) {
+    throw new UserError(`Cannot read the configuration file ${path} as it is not valid YAML`, error);
+  }
+  throw new UserError(`Cannot read the configuration file ${path} as it holds no mapping`);
+}
+
+/** Keeps compiled code between starts; a failure to do so costs time only. */
+export function keepCompiledCode(folder?: string): void {
+  enableCompileCache(folder);
+}

@@ -1,0 +1,20 @@
+/** The flags of the controller manager. */
+
+import { kubeconfigFlag } from '#cmd/common/connection.ts';
+import { electionFlag } from '#cmd/common/election.ts';
+import { defaultSettings } from '#pkg/cluster/settings.ts';
+import { type FlagTable, text } from '#pkg/component/flags.ts';
+
+export const controllerManagerFlags = {
+  ...kubeconfigFlag,
+  ...electionFlag,
+  'root-ca-file': text({
+    help: 'Authority that is published to every namespace as kube-root-ca.crt.',
+    placeholder: 'file',
+  }),
+  'cluster-cidr': text({
+    help: 'Range of pod addresses, of which each node gets a part.',
+    fallback: defaultSettings.podCidr,
+    placeholder: 'CIDR',
+  }),
+} satisfies FlagTable;

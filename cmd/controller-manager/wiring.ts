@@ -1,0 +1,21 @@
+/** Puts the controller manager together from its flags. */
+
+import { closing } from '#cmd/common/closing.ts';
+import { connectionOf, readPem } from '#cmd/common/connection.ts';
+import { electionIdentity } from '#cmd/common/election.ts';
+import type { ProcessContext } from '#cmd/common/process-main.ts';
+import { controllerManagerPart } from '#pkg/cluster/parts.ts';
+import type { Component } from '#pkg/component/component.ts';
+import type { FlagValues } from '#pkg/component/flags.ts';
+import type { controllerManagerFlags } from './options.ts';
+
+export async function wireControllerManager(
+  values: FlagValues<typeof controllerManagerFlags>,
+  context: ProcessContext,
+): Promise<Component> {
+  const transport = await connectionOf(values.kubeconfig);
+  const rootCa = values['root-ca-file'] === '' ? {} : { rootCa: await readPem('root-ca-file', values['root-ca-file']) };
+  context.health.set('kube-controller-manager', () => undefined);
+  const options = { ...rootCa, podCidr: values['cluster-cidr'], ...electionIdentity(values, context.random.uuid()) };
+  return closing(await controllerManagerPart({ ...context, transport }, options), transport);
+}

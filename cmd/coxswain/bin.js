@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+// The `coxswain` command. Written for old Nodes too: it finds one that runs TypeScript as it is (24 or newer), which the package's
+// install put beside it, and hands over to it.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const nodeMajorMin = 24;
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** The Node that an install put into a `node_modules/.bin` above this file, if there is one. */
+function installedNode() {
+  for (let folder = here; ; folder = dirname(folder)) {
+    const candidate = join(folder, 'node_modules', '.bin', 'node');
+    if (existsSync(candidate)) return candidate;
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+if (Number(process.versions.node.split('.')[0]) >= nodeMajorMin) {
+  await import('./main.ts');
+} else {
+  const node = installedNode();
+  if (node === undefined) {
+    process.stderr.write(
+      `coxswain: Cannot run on Node ${process.versions.node}: install Node ${nodeMajorMin} or newer, or run "npm ci" in the checkout, which brings one\n`,
+    );
+    process.exitCode = 1;
+  } else {
+    const child = spawn(node, [join(here, 'main.ts'), ...process.argv.slice(2)], { stdio: 'inherit' });
+    // The terminal sends Ctrl-C to both; what is sent to this process alone is passed on.
+    process.on('SIGINT', () => {});
+    for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+    child.on('error', (error) => {
+      process.stderr.write(`coxswain: Cannot start ${node}: ${error.message}\n`);
+      process.exitCode = 1;
+    });
+    child.on('exit', (code, signal) => {
+      process.exitCode = signal === null ? (code ?? 1) : 130;
+    });
+  }
+}

@@ -1,0 +1,192 @@
+/** `coxswain doctor`: what this machine can do, one line each, with what to do where it cannot. Exit code 1 when something is in the way. */
+import { access, constants, mkdir, readFile, statfs } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { UserError } from '#cmd/common/errors.ts';
+import { runningProcesses } from '#cmd/common/process-files.ts';
+import { defaultSettings } from '#pkg/cluster/settings.ts';
+import { type FlagTable, helpText, integer, parseFlags } from '#pkg/component/flags.ts';
+import { clusterFlags } from './cluster-flags.ts';
+import { ClusterFolder } from './folder.ts';
+import { checkName, dataFolder, userKubeconfig, type World } from './world.ts';
+
+const flags = {
+  ...clusterFlags,
+  'api-port': integer({ help: 'Port that the API server would use.', fallback: defaultSettings.apiPort, max: 65_535 }),
+} satisfies FlagTable;
+
+/** `good`: as wanted. `note`: something optional is missing. `bad`: a cluster cannot start like this. */
+interface Finding {
+  readonly level: 'bad' | 'good' | 'note';
+  readonly what: string;
+  /** What to do about it. */
+  readonly advice?: string;
+}
+
+const nodeMajorMin = 24;
+const freeBytesMin = 1 << 30;
+const openFilesWanted = 4096;
+const inotifyWanted = 128;
+
+export async function doctor(world: World, args: readonly string[]): Promise<number> {
+  const parsed = parseFlags(flags, args);
+  if (!parsed.ok) throw new UserError(`${parsed.message} (see "coxswain doctor --help")`);
+  if (parsed.help) {
+    world.write(
+      helpText(flags, { usage: 'coxswain doctor [flags]', summary: 'Look at what this machine can and cannot do.' }),
+    );
+    return 0;
+  }
+  const { values } = parsed;
+  checkName(values.name);
+  const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
+  const findings = [
+    nodeVersion(),
+    await diskSpace(folder.path),
+    await kubeconfigWritable(userKubeconfig(world, '')),
+    await apiPort(values['api-port'], folder),
+    await loopbackAddresses(),
+    await lowPorts(),
+    await openFiles(),
+    await inotify(),
+    ...(await Promise.all(optionalPrograms.map((program) => findProgram(world, program)))),
+  ];
+  const marks = { good: 'ok  ', note: 'note', bad: 'FAIL' };
+  for (const { level, what, advice } of findings)
+    world.write(`${marks[level]}  ${what}${advice === undefined ? '' : `: ${advice}`}\n`);
+  return findings.some((finding) => finding.level === 'bad') ? 1 : 0;
+}
+
+function nodeVersion(): Finding {
+  const what = `Node ${process.versions.node}`;
+  const isNew = Number(process.versions.node.split('.')[0]) >= nodeMajorMin;
+  return isNew
+    ? { level: 'good', what }
+    : { level: 'bad', what, advice: `${nodeMajorMin} or newer is needed; "npm ci" in a checkout brings one` };
+}
+
+async function diskSpace(path: string): Promise<Finding> {
+  let folder = path;
+  for (;;) {
+    try {
+      const { bavail, bsize } = await statfs(folder);
+      const free = bavail * bsize;
+      const what = `${(free / 2 ** 30).toFixed(1)} GiB free for ${path}`;
+      return free >= freeBytesMin
+        ? { level: 'good', what }
+        : { level: 'bad', what, advice: 'free some space, or choose another folder with --data-dir' };
+    } catch (error) {
+      if (folder === dirname(folder))
+        return {
+          level: 'bad',
+          what: `The disk of ${path} cannot be looked at`,
+          advice: String((error as NodeJS.ErrnoException).code),
+        };
+      folder = dirname(folder);
+    }
+  }
+}
+
+async function kubeconfigWritable(path: string): Promise<Finding> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await access(dirname(path), constants.W_OK);
+    return { level: 'good', what: `The kubeconfig ${path} can be written` };
+  } catch {
+    return {
+      level: 'bad',
+      what: `The kubeconfig ${path} cannot be written`,
+      advice: 'check its permissions, or name another with --kubeconfig',
+    };
+  }
+}
+
+async function apiPort(port: number, folder: ClusterFolder): Promise<Finding> {
+  const problem = await tryListen('127.0.0.1', port);
+  if (problem === undefined) return { level: 'good', what: `Port ${port} is free for the API server` };
+  if ((await runningProcesses(folder.run)).length > 0)
+    return { level: 'good', what: `Port ${port} is in use, and this cluster runs` };
+  return {
+    level: 'bad',
+    what: `Port ${port} cannot be used (${problem})`,
+    advice: 'stop what uses it, or choose another with --api-port',
+  };
+}
+
+async function loopbackAddresses(): Promise<Finding> {
+  const problem = await tryListen('127.96.0.1', 0);
+  const what = 'Every address of 127.0.0.0/8 answers';
+  return problem === undefined
+    ? { level: 'good', what }
+    : {
+        level: 'bad',
+        what: `${what}: no (${problem})`,
+        advice: 'only Linux gives pods addresses of their own on the loopback network',
+      };
+}
+
+async function lowPorts(): Promise<Finding> {
+  if (process.getuid?.() === 0) return { level: 'good', what: 'Services may use ports below 1024' };
+  const first = Number(await readText('/proc/sys/net/ipv4/ip_unprivileged_port_start', '1024'));
+  if (first <= 80) return { level: 'good', what: `Services may use ports from ${first}` };
+  return {
+    level: 'note',
+    what: `Services may use ports from ${first} only`,
+    advice: `"sudo sysctl net.ipv4.ip_unprivileged_port_start=80" lets them use lower ones`,
+  };
+}
+
+async function openFiles(): Promise<Finding> {
+  const line = (await readText('/proc/self/limits', '')).split('\n').find((one) => one.startsWith('Max open files'));
+  const limit = Number(line?.split(/\s{2,}/)[1] ?? openFilesWanted);
+  const what = `${limit} open files are allowed`;
+  return limit >= openFilesWanted
+    ? { level: 'good', what }
+    : { level: 'note', what, advice: `many pods need more: "ulimit -n ${openFilesWanted}"` };
+}
+
+async function inotify(): Promise<Finding> {
+  const limit = Number(await readText('/proc/sys/fs/inotify/max_user_instances', String(inotifyWanted)));
+  const what = `${limit} inotify instances are allowed`;
+  return limit >= inotifyWanted
+    ? { level: 'good', what }
+    : { level: 'note', what, advice: `"sudo sysctl fs.inotify.max_user_instances=${inotifyWanted}"` };
+}
+
+const optionalPrograms = [
+  { name: 'kubectl', without: '"coxswain kubectl" has its everyday subset' },
+  { name: 'docker', without: 'not needed' },
+  { name: 'runc', without: 'needed only for real containers, which are not available yet' },
+  { name: 'nft', without: 'needed only for the bridge network, which is not available yet' },
+];
+
+async function findProgram(world: World, program: (typeof optionalPrograms)[number]): Promise<Finding> {
+  const folders = (world.environment.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  for (const folder of [...folders, '/usr/sbin', '/sbin', join(homedir(), '.local/bin')]) {
+    try {
+      await access(join(folder, program.name), constants.X_OK);
+      return { level: 'good', what: `${program.name} is ${join(folder, program.name)}` };
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return { level: 'note', what: `${program.name} is not installed`, advice: program.without };
+}
+
+async function readText(path: string, fallback: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch {
+    return fallback;
+  }
+}
+
+/** Why an address cannot be listened on, or undefined when it can. */
+function tryListen(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen(port, host, () => server.close(() => resolve(undefined)));
+  });
+}

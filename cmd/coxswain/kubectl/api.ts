@@ -1,0 +1,139 @@
+/**
+ * The API as the command line sees it: JSON in and out over any connection, with errors as `StatusError`. `connect.ts` makes one from a
+ * kubeconfig; tests make one from a handler in the same process.
+ */
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { type Status, StatusError } from '#pkg/apimachinery/status-error.ts';
+
+export interface ApiCall {
+  readonly method: 'DELETE' | 'GET' | 'PATCH' | 'POST' | 'PUT';
+  /** With a leading slash, without the query. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: unknown;
+  /** Default `application/json`. */
+  readonly contentType?: string;
+  readonly accept?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface RawAnswer {
+  readonly status: number;
+  /** Values of the `Warning` headers. */
+  readonly warnings: readonly string[];
+  readonly chunks: AsyncIterable<Uint8Array>;
+}
+
+/** Sends one call; resolves when the answer's headers are there. */
+export type SendCall = (call: ApiCall) => Promise<RawAnswer>;
+
+export interface KubeApi {
+  /** Namespace of commands that name none. */
+  readonly namespace: string;
+  /** The answer's object and its status code. */
+  call(call: ApiCall): Promise<{ readonly status: number; readonly object: JsonObject }>;
+  /** The answer as it comes. */
+  stream(call: ApiCall): Promise<AsyncIterable<Uint8Array>>;
+}
+
+/** Answers are read whole up to this size; a list beyond it needs a selector. */
+const answerBytesMax = 512 * 1024 * 1024;
+
+export function createKubeApi(options: {
+  readonly send: SendCall;
+  readonly namespace: string;
+  readonly onWarning?: (text: string) => void;
+}): KubeApi {
+  const send = async (call: ApiCall): Promise<RawAnswer> => {
+    const answer = await options.send(call);
+    for (const warning of answer.warnings) options.onWarning?.(warningText(warning));
+    if (answer.status < 400) return answer;
+    const text = await readAll(answer.chunks);
+    throw errorOf(answer.status, text);
+  };
+  return {
+    namespace: options.namespace,
+    call: async (call) => {
+      const answer = await send(call);
+      const text = await readAll(answer.chunks);
+      return { status: answer.status, object: text === '' ? {} : (JSON.parse(text) as JsonObject) };
+    },
+    stream: async (call) => (await send(call)).chunks,
+  };
+}
+
+function errorOf(status: number, text: string): StatusError {
+  try {
+    const value = JSON.parse(text) as Partial<Status>;
+    if (value.kind === 'Status') return StatusError.from({ ...(value as Status), code: value.code ?? status });
+  } catch {
+    // Not a Status: the text itself is all there is to say.
+  }
+  const message = text.trim() === '' ? `the server answered ${status}` : text.trim();
+  return new StatusError({ code: status, reason: status === 404 ? 'NotFound' : '', message });
+}
+
+async function readAll(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    if (bytes > answerBytesMax)
+      throw new Error(`Cannot read an answer of more than ${answerBytesMax} bytes: narrow it down`);
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts).toString('utf8');
+}
+
+/** Lines of a stream, without their newlines. */
+export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of chunks) {
+    rest += decoder.decode(chunk, { stream: true });
+    const lines = rest.split('\n');
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  if (rest !== '') yield rest;
+}
+
+/** The text of a `Warning` header (`299 - "text"`). */
+function warningText(header: string): string {
+  const match = /^\d{3} \S+ "((?:[^"\\]|\\.)*)"/.exec(header);
+  return match === null ? header : match[1]!.replaceAll(/\\(.)/g, '$1');
+}
+
+/** The value at a path of fields, or undefined. */
+export function dig(value: unknown, ...path: readonly (number | string)[]): unknown {
+  let current = value;
+  for (const step of path) {
+    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, step)) return undefined;
+    current = (current as Record<number | string, unknown>)[step];
+  }
+  return current;
+}
+
+/** The text at a path, `''` when there is none. */
+export function digText(value: unknown, ...path: readonly (number | string)[]): string {
+  const found = dig(value, ...path);
+  return found === undefined || found === null ? '' : String(found);
+}
+
+/** The list at a path, empty when there is none. */
+export function digList(value: unknown, ...path: readonly (number | string)[]): readonly JsonObject[] {
+  const found = dig(value, ...path);
+  return Array.isArray(found) ? (found as JsonObject[]) : [];
+}
+
+/** The mapping at a path, empty when there is none. */
+export function digMap(value: unknown, ...path: readonly (number | string)[]): JsonObject {
+  const found = dig(value, ...path);
+  return typeof found === 'object' && found !== null && !Array.isArray(found) ? (found as JsonObject) : {};
+}
+
+/** The number at a path, or `fallback`. */
+export function digNumber(value: unknown, path: readonly (number | string)[], fallback = 0): number {
+  const found = dig(value, ...path);
+  return typeof found === 'number' ? found : fallback;
+}

@@ -1,0 +1,92 @@
+/** A connection to the API server that a kubeconfig names, with the credentials that @kubernetes/client-node finds in it. */
+import { request as requestHttp } from 'node:http';
+import { Agent, type RequestOptions, request as requestHttps } from 'node:https';
+import { KubeConfig } from '@kubernetes/client-node';
+import { UserError } from '#cmd/common/errors.ts';
+import { type ApiCall, createKubeApi, type KubeApi, type RawAnswer } from './api.ts';
+
+export interface ConnectOptions {
+  /** A kubeconfig file; absent for `KUBECONFIG` and then `~/.kube/config`. */
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace?: string;
+  readonly onWarning: (text: string) => void;
+}
+
+export async function connect(options: ConnectOptions): Promise<KubeApi & { close(): void }> {
+  const config = new KubeConfig();
+  try {
+    if (options.kubeconfig === undefined) config.loadFromDefault();
+    else config.loadFromFile(options.kubeconfig);
+  } catch (error) {
+    throw new UserError(
+      `error: cannot load the kubeconfig: ${error instanceof Error ? error.message : String(error)}`,
+      error,
+    );
+  }
+  if (options.context !== undefined) {
+    if (config.getContextObject(options.context) === null)
+      throw new UserError(`error: context "${options.context}" does not exist`);
+    config.setCurrentContext(options.context);
+  }
+  const cluster = config.getCurrentCluster();
+  if (cluster === null)
+    throw new UserError(
+      'error: the kubeconfig has no current context: run "coxswain up", or name a file with --kubeconfig',
+    );
+  const namespace = options.namespace ?? config.getContextObject(config.getCurrentContext())?.namespace ?? 'default';
+  const agent = new Agent({ keepAlive: true });
+  const credentials: RequestOptions = {};
+  await config.applyToHTTPSOptions(credentials);
+  const base = new URL(cluster.server);
+  const send = (call: ApiCall): Promise<RawAnswer> => sendCall(base, { ...credentials, agent }, call);
+  const api = createKubeApi({ send, namespace, onWarning: options.onWarning });
+  return { ...api, close: () => agent.destroy() };
+}
+
+function sendCall(base: URL, credentials: RequestOptions, call: ApiCall): Promise<RawAnswer> {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(call.query ?? {})) if (value !== undefined) query.set(key, value);
+  const path = `${base.pathname.replace(/\/$/, '')}${call.path}${query.size === 0 ? '' : `?${query}`}`;
+  const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
+  const headers: Record<string, number | string> = {
+    ...(credentials.headers as Record<string, string> | undefined),
+    accept: call.accept ?? 'application/json',
+    'user-agent': 'coxswain-kubectl',
+  };
+  if (body !== undefined) {
+    headers['content-type'] = call.contentType ?? 'application/json';
+    headers['content-length'] = body.length;
+  }
+  return new Promise((resolve, reject) => {
+    const secure = base.protocol === 'https:';
+    const options: RequestOptions = {
+      ...credentials,
+      ...(secure ? {} : { agent: undefined }),
+      method: call.method,
+      protocol: base.protocol,
+      hostname: base.hostname.replace(/^\[|\]$/g, ''),
+      port: base.port === '' ? (secure ? 443 : 80) : base.port,
+      path,
+      headers,
+      ...(call.signal === undefined ? {} : { signal: call.signal }),
+    };
+    const request = (secure ? requestHttps : requestHttp)(options, (response) => {
+      const warning = response.headersDistinct.warning ?? [];
+      resolve({ status: response.statusCode ?? 0, warnings: warning, chunks: response });
+    });
+    request.on('error', (error) => reject(call.signal?.aborted ? error : unreachable(base, error)));
+    request.end(body);
+  });
+}
+
+/** As kubectl words it. */
+function unreachable(base: URL, error: NodeJS.ErrnoException): Error {
+  if (error.code === 'ECONNREFUSED') {
+    return new UserError(
+      `The connection to the server ${base.host} was refused - did you specify the right host or port?`,
+      error,
+    );
+  }
+  return new UserError(`Unable to connect to the server: ${error.message}`, error);
+}

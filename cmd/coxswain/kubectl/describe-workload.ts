@@ -1,0 +1,306 @@
+/** `describe` of pods and of what makes them. Source: the form of kubectl's own describers. */
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { dig, digList, digMap, digNumber, digText } from './api.ts';
+import { Description } from './describe-text.ts';
+import { selectorText } from './logs.ts';
+
+/** Name, namespace, labels and annotations. */
+export function describeMetadata(out: Description, object: JsonObject): void {
+  out.field(0, 'Name', digText(object, 'metadata', 'name'));
+  const namespace = digText(object, 'metadata', 'namespace');
+  if (namespace !== '') out.field(0, 'Namespace', namespace);
+}
+
+function labels(out: Description, object: JsonObject): void {
+  out.map(0, 'Labels', digMap(object, 'metadata', 'labels'));
+  out.map(0, 'Annotations', digMap(object, 'metadata', 'annotations'), ': ');
+}
+
+function controlledBy(object: JsonObject): string {
+  const owner = digList(object, 'metadata', 'ownerReferences').find((reference) => reference.controller === true);
+  return owner === undefined ? '' : `${digText(owner, 'kind')}/${digText(owner, 'name')}`;
+}
+
+export function describePod(object: JsonObject): Description {
+  const out = new Description();
+  describeMetadata(out, object);
+  out.field(0, 'Priority', digText(object, 'spec', 'priority') || '0');
+  out.field(0, 'Service Account', digText(object, 'spec', 'serviceAccountName') || 'default');
+  const node = digText(object, 'spec', 'nodeName');
+  const host = digText(object, 'status', 'hostIP');
+  out.field(0, 'Node', node === '' ? '<none>' : host === '' ? node : `${node}/${host}`);
+  if (digText(object, 'status', 'startTime') !== '') out.field(0, 'Start Time', digText(object, 'status', 'startTime'));
+  labels(out, object);
+  const terminating = digText(object, 'metadata', 'deletionTimestamp');
+  if (terminating === '') out.field(0, 'Status', digText(object, 'status', 'phase'));
+  else {
+    out.field(0, 'Status', `Terminating (since ${terminating})`);
+    out.field(0, 'Termination Grace Period', `${digText(object, 'metadata', 'deletionGracePeriodSeconds')}s`);
+  }
+  if (digText(object, 'status', 'reason') !== '') out.field(0, 'Reason', digText(object, 'status', 'reason'));
+  if (digText(object, 'status', 'message') !== '') out.field(0, 'Message', digText(object, 'status', 'message'));
+  out.field(0, 'IP', digText(object, 'status', 'podIP'));
+  const addresses = digList(object, 'status', 'podIPs');
+  if (addresses.length > 0) {
+    out.heading(0, 'IPs');
+    for (const address of addresses) out.field(1, 'IP', digText(address, 'ip'));
+  } else out.field(0, 'IPs', '<none>');
+  if (controlledBy(object) !== '') out.field(0, 'Controlled By', controlledBy(object));
+  containers(
+    out,
+    'Init Containers',
+    digList(object, 'spec', 'initContainers'),
+    digList(object, 'status', 'initContainerStatuses'),
+    0,
+  );
+  containers(
+    out,
+    'Containers',
+    digList(object, 'spec', 'containers'),
+    digList(object, 'status', 'containerStatuses'),
+    0,
+  );
+  const conditions = digList(object, 'status', 'conditions').map((condition) => [
+    digText(condition, 'type'),
+    digText(condition, 'status'),
+  ]);
+  if (conditions.length > 0) {
+    out.heading(0, 'Conditions');
+    const width = Math.max(...conditions.map(([type]) => type!.length), 4) + 3;
+    for (const [type, status] of [['Type', 'Status'], ...conditions]) out.line(1, `${type!.padEnd(width)}${status}`);
+  }
+  volumes(out, object, 0);
+  out.field(0, 'QoS Class', digText(object, 'status', 'qosClass') || 'BestEffort');
+  out.map(0, 'Node-Selectors', digMap(object, 'spec', 'nodeSelector'));
+  tolerations(out, object);
+  return out;
+}
+
+function tolerations(out: Description, object: JsonObject): void {
+  const texts = digList(object, 'spec', 'tolerations').map((toleration) => {
+    const key = digText(toleration, 'key');
+    const value = digText(toleration, 'value');
+    const effect = digText(toleration, 'effect');
+    const seconds = digText(toleration, 'tolerationSeconds');
+    const exists = digText(toleration, 'operator') === 'Exists' ? ' op=Exists' : '';
+    return `${key}${value === '' ? '' : `=${value}`}${effect === '' ? '' : `:${effect}`}${exists}${seconds === '' ? '' : ` for ${seconds}s`}`;
+  });
+  out.field(0, 'Tolerations', texts[0] ?? '<none>');
+  for (const text of texts.slice(1)) out.line(0, `${' '.repeat(17)}${text}`);
+}
+
+function containers(
+  out: Description,
+  label: string,
+  specs: readonly JsonObject[],
+  statuses: readonly JsonObject[],
+  depth: number,
+): void {
+  if (specs.length === 0) return;
+  out.heading(depth, label);
+  for (const spec of specs) {
+    const status = statuses.find((one) => one.name === spec.name);
+    out.heading(depth + 1, digText(spec, 'name'));
+    const at = depth + 2;
+    if (status !== undefined) out.field(at, 'Container ID', digText(status, 'containerID'));
+    out.field(at, 'Image', digText(spec, 'image'));
+    if (status !== undefined) out.field(at, 'Image ID', digText(status, 'imageID'));
+    const ports = digList(spec, 'ports');
+    const shown = ports.map(
+      (port) =>
+        `${digText(port, 'containerPort')}/${digText(port, 'protocol') || 'TCP'}${digText(port, 'name') === '' ? '' : ` (${digText(port, 'name')})`}`,
+    );
+    out.field(at, ports.length > 1 ? 'Ports' : 'Port', shown.join(', ') || '<none>');
+    const hostPorts = ports.map((port) => `${digText(port, 'hostPort') || '0'}/${digText(port, 'protocol') || 'TCP'}`);
+    out.field(at, ports.length > 1 ? 'Host Ports' : 'Host Port', hostPorts.join(', ') || '<none>');
+    block(out, at, 'Command', (spec.command as string[] | undefined) ?? []);
+    block(out, at, 'Args', (spec.args as string[] | undefined) ?? []);
+    if (status !== undefined) {
+      state(out, at, 'State', digMap(status, 'state'));
+      if (Object.keys(digMap(status, 'lastState')).length > 0)
+        state(out, at, 'Last State', digMap(status, 'lastState'));
+      out.field(at, 'Ready', status.ready === true ? 'True' : 'False');
+      out.field(at, 'Restart Count', digText(status, 'restartCount') || '0');
+    }
+    for (const kind of ['limits', 'requests']) {
+      const amounts = Object.entries(digMap(spec, 'resources', kind));
+      if (amounts.length === 0) continue;
+      out.heading(at, kind === 'limits' ? 'Limits' : 'Requests');
+      for (const [name, amount] of amounts) out.field(at + 1, name, String(amount));
+    }
+    for (const kind of ['liveness', 'readiness', 'startup']) {
+      const probe = digMap(spec, `${kind}Probe`);
+      if (Object.keys(probe).length > 0) out.field(at, `${kind[0]!.toUpperCase()}${kind.slice(1)}`, probeText(probe));
+    }
+    environment(out, at, spec);
+    block(out, at, 'Mounts', digList(spec, 'volumeMounts').map(mountText), '<none>');
+  }
+}
+
+function mountText(mount: JsonObject): string {
+  const flags = [
+    mount.readOnly === true ? 'ro' : 'rw',
+    ...(mount.subPath === undefined ? [] : [`path="${String(mount.subPath)}"`]),
+  ];
+  return `${digText(mount, 'mountPath')} from ${digText(mount, 'name')} (${flags.join(',')})`;
+}
+
+function block(out: Description, depth: number, label: string, lines: readonly string[], empty?: string): void {
+  if (lines.length === 0) {
+    if (empty !== undefined) out.field(depth, label, empty);
+    return;
+  }
+  out.heading(depth, label);
+  for (const line of lines) out.line(depth + 1, line);
+}
+
+function state(out: Description, depth: number, label: string, value: JsonObject): void {
+  const [name, details] = Object.entries(value)[0] ?? ['waiting', {}];
+  out.field(depth, label, `${name[0]!.toUpperCase()}${name.slice(1)}`);
+  for (const [field, title] of [
+    ['reason', 'Reason'],
+    ['message', 'Message'],
+    ['exitCode', 'Exit Code'],
+    ['signal', 'Signal'],
+    ['startedAt', 'Started'],
+    ['finishedAt', 'Finished'],
+  ] as const) {
+    const text = digText(details, field);
+    if (text !== '') out.field(depth + 1, title, text);
+  }
+}
+
+function probeText(probe: JsonObject): string {
+  const timing = `delay=${digNumber(probe, ['initialDelaySeconds'])}s timeout=${digNumber(probe, ['timeoutSeconds'], 1)}s period=${digNumber(probe, ['periodSeconds'], 10)}s #success=${digNumber(probe, ['successThreshold'], 1)} #failure=${digNumber(probe, ['failureThreshold'], 3)}`;
+  if (probe.exec !== undefined)
+    return `exec [${((dig(probe, 'exec', 'command') as string[] | undefined) ?? []).join(' ')}] ${timing}`;
+  if (probe.httpGet !== undefined) {
+    const scheme = (digText(probe, 'httpGet', 'scheme') || 'HTTP').toLowerCase();
+    return `http-get ${scheme}://${digText(probe, 'httpGet', 'host')}:${digText(probe, 'httpGet', 'port')}${digText(probe, 'httpGet', 'path')} ${timing}`;
+  }
+  if (probe.tcpSocket !== undefined)
+    return `tcp-socket ${digText(probe, 'tcpSocket', 'host')}:${digText(probe, 'tcpSocket', 'port')} ${timing}`;
+  if (probe.grpc !== undefined)
+    return `grpc <pod>:${digText(probe, 'grpc', 'port')} ${digText(probe, 'grpc', 'service')} ${timing}`;
+  return `unknown ${timing}`;
+}
+
+function environment(out: Description, depth: number, spec: JsonObject): void {
+  const from = digList(spec, 'envFrom').map((source) => {
+    const kind = source.configMapRef === undefined ? 'Secret' : 'ConfigMap';
+    const reference = digMap(source, kind === 'Secret' ? 'secretRef' : 'configMapRef');
+    return `${digText(reference, 'name')}  ${kind}  Optional: ${reference.optional === true}`;
+  });
+  if (from.length > 0) block(out, depth, 'Environment Variables from', from);
+  const variables = digList(spec, 'env');
+  if (variables.length === 0) {
+    out.field(depth, 'Environment', '<none>');
+    return;
+  }
+  out.heading(depth, 'Environment');
+  for (const variable of variables) out.field(depth + 1, digText(variable, 'name'), variableText(variable));
+}
+
+function variableText(variable: JsonObject): string {
+  const source = digMap(variable, 'valueFrom');
+  if (source.fieldRef !== undefined)
+    return ` (${digText(source, 'fieldRef', 'apiVersion') || 'v1'}:${digText(source, 'fieldRef', 'fieldPath')})`;
+  if (source.resourceFieldRef !== undefined)
+    return `${digText(source, 'resourceFieldRef', 'resource')} (${digText(source, 'resourceFieldRef', 'containerName')})`;
+  if (source.secretKeyRef !== undefined) {
+    return `<set to the key '${digText(source, 'secretKeyRef', 'key')}' in secret '${digText(source, 'secretKeyRef', 'name')}'>  Optional: ${dig(source, 'secretKeyRef', 'optional') === true}`;
+  }
+  if (source.configMapKeyRef !== undefined) {
+    return `<set to the key '${digText(source, 'configMapKeyRef', 'key')}' of config map '${digText(source, 'configMapKeyRef', 'name')}'>  Optional: ${dig(source, 'configMapKeyRef', 'optional') === true}`;
+  }
+  return digText(variable, 'value');
+}
+
+function volumes(out: Description, object: JsonObject, depth: number): void {
+  const all = digList(object, 'spec', 'volumes');
+  if (all.length === 0) return;
+  out.heading(depth, 'Volumes');
+  for (const volume of all) {
+    out.heading(depth + 1, digText(volume, 'name'));
+    const [type, details] = Object.entries(volume).find(([key]) => key !== 'name') ?? ['emptyDir', {}];
+    out.field(depth + 2, 'Type', `${type[0]!.toUpperCase()}${type.slice(1)}`);
+    for (const [key, value] of Object.entries((details as JsonObject | null) ?? {})) {
+      if (key === 'defaultMode') continue;
+      out.field(
+        depth + 2,
+        `${key[0]!.toUpperCase()}${key.slice(1)}`,
+        typeof value === 'object' ? JSON.stringify(value) : String(value),
+      );
+    }
+  }
+}
+
+/** A pod template as `describe` and `rollout history` show it. */
+export function podTemplateText(template: JsonObject): string {
+  const out = new Description();
+  template_(out, template);
+  return out.render();
+}
+
+function template_(out: Description, template: JsonObject): void {
+  out.heading(0, 'Pod Template');
+  out.map(1, 'Labels', digMap(template, 'metadata', 'labels'));
+  const annotations = digMap(template, 'metadata', 'annotations');
+  if (Object.keys(annotations).length > 0) out.map(1, 'Annotations', annotations, ': ');
+  const account = digText(template, 'spec', 'serviceAccountName');
+  if (account !== '') out.field(1, 'Service Account', account);
+  containers(out, 'Init Containers', digList(template, 'spec', 'initContainers'), [], 1);
+  containers(out, 'Containers', digList(template, 'spec', 'containers'), [], 1);
+  volumes(out, template, 1);
+}
+
+/** Deployments, replica sets, replication controllers, stateful sets, daemon sets and jobs. */
+export function describeWorkload(
+  object: JsonObject,
+  related: { readonly oldSets: string; readonly newSet: string } | undefined,
+): Description {
+  const out = new Description();
+  describeMetadata(out, object);
+  if (object.kind === 'Deployment') out.field(0, 'CreationTimestamp', digText(object, 'metadata', 'creationTimestamp'));
+  labels(out, object);
+  out.field(0, 'Selector', selectorText(object) || '<none>');
+  if (controlledBy(object) !== '') out.field(0, 'Controlled By', controlledBy(object));
+  const count = (field: string): number => digNumber(object, ['status', field]);
+  const wanted = digNumber(object, ['spec', 'replicas'], 1);
+  if (object.kind === 'Deployment') {
+    out.field(
+      0,
+      'Replicas',
+      `${wanted} desired | ${count('updatedReplicas')} updated | ${count('replicas')} total | ${count('availableReplicas')} available | ${count('unavailableReplicas')} unavailable`,
+    );
+    out.field(0, 'StrategyType', digText(object, 'spec', 'strategy', 'type'));
+    out.field(0, 'MinReadySeconds', digText(object, 'spec', 'minReadySeconds') || '0');
+    const rolling = digMap(object, 'spec', 'strategy', 'rollingUpdate');
+    if (Object.keys(rolling).length > 0) {
+      out.field(
+        0,
+        'RollingUpdateStrategy',
+        `${digText(rolling, 'maxUnavailable')} max unavailable, ${digText(rolling, 'maxSurge')} max surge`,
+      );
+    }
+  } else if (object.kind !== 'DaemonSet' && object.kind !== 'Job') {
+    out.field(0, 'Replicas', `${count('replicas')} current / ${wanted} desired`);
+  }
+  template_(out, digMap(object, 'spec', 'template'));
+  conditionsTable(out, object, ['Type', 'Status', 'Reason']);
+  if (related !== undefined) out.field(0, 'OldReplicaSets', related.oldSets).field(0, 'NewReplicaSet', related.newSet);
+  return out;
+}
+
+/** The conditions of an object as a table. */
+export function conditionsTable(out: Description, object: JsonObject, columns: readonly string[]): void {
+  const conditions = digList(object, 'status', 'conditions');
+  if (conditions.length === 0) return;
+  const field = (column: string): string => `${column[0]!.toLowerCase()}${column.slice(1)}`;
+  out.table(
+    0,
+    'Conditions',
+    columns,
+    conditions.map((condition) => columns.map((column) => digText(condition, field(column)))),
+  );
+}

@@ -1,0 +1,258 @@
+/** `describe`: an object, what belongs to it, and the events about it. */
+
+import { UserError } from '#cmd/common/errors.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { type FlagTable, type FlagValues, list, toggle } from '#pkg/component/flags.ts';
+import { dig, digList, digMap, digText } from './api.ts';
+import { allNamespacesFlag, type KubectlContext, selectorFlag } from './context.ts';
+import { Description } from './describe-text.ts';
+import { conditionsTable, describeMetadata, describePod, describeWorkload } from './describe-workload.ts';
+import { selectorText } from './logs.ts';
+import { renderYaml } from './output.ts';
+import { humanDuration } from './tables.ts';
+import { listObjects, parseTargets, resolveObjects, type Target } from './targets.ts';
+
+export const describeFlags = {
+  filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),
+  selector: selectorFlag,
+  'all-namespaces': allNamespacesFlag,
+  'show-events': toggle({ help: 'Show the events about the object.', fallback: true }),
+} satisfies FlagTable;
+
+type Values = FlagValues<typeof describeFlags> & { namespace: string };
+
+const workloads = ['DaemonSet', 'Deployment', 'Job', 'ReplicaSet', 'ReplicationController', 'StatefulSet'];
+
+export async function describe(context: KubectlContext, values: Values, args: readonly string[]): Promise<number> {
+  const targets = await parseTargets(context, args, {
+    ...(values.namespace === '' ? {} : { namespace: values.namespace }),
+    files: values.filename,
+  });
+  const selection = { selector: values.selector, allNamespaces: values['all-namespaces'] };
+  const found = await resolveObjects(context, targets, selection);
+  if (found.length === 0) {
+    context.complain(`No resources found in ${targets[0]?.namespace ?? 'default'} namespace.`);
+    return 0;
+  }
+  for (const [index, { target, object }] of found.entries()) {
+    if (index > 0) context.print('\n\n');
+    const out = await describeOne(context, target, object);
+    if (values['show-events']) await events(context, out, target, object);
+    context.print(out.render());
+  }
+  return 0;
+}
+
+async function describeOne(context: KubectlContext, target: Target, raw: JsonObject): Promise<Description> {
+  const object: JsonObject = { kind: target.mapping.kind, ...raw };
+  const { kind } = target.mapping;
+  if (kind === 'Pod') return describePod(object);
+  if (kind === 'Service') return describeService(context, target, object);
+  if (kind === 'Node') return describeNode(context, object);
+  if (workloads.includes(kind))
+    return describeWorkload(object, kind === 'Deployment' ? await replicaSets(context, target, object) : undefined);
+  return describeAny(object);
+}
+
+/** Metadata, and the rest as YAML: for kinds without a description of their own. */
+function describeAny(object: JsonObject): Description {
+  const out = new Description();
+  describeMetadata(out, object);
+  out.map(0, 'Labels', digMap(object, 'metadata', 'labels'));
+  out.map(0, 'Annotations', digMap(object, 'metadata', 'annotations'), ': ');
+  out.field(0, 'API Version', digText(object, 'apiVersion'));
+  out.field(0, 'Kind', digText(object, 'kind'));
+  out.field(0, 'Created', digText(object, 'metadata', 'creationTimestamp'));
+  for (const [key, value] of Object.entries(object)) {
+    if (['apiVersion', 'kind', 'metadata', 'status'].includes(key)) continue;
+    const shown = key === 'data' && object.kind === 'Secret' ? secretSizes(value) : value;
+    section(out, `${key[0]!.toUpperCase()}${key.slice(1)}`, shown);
+  }
+  const { conditions: _, ...status } = digMap(object, 'status');
+  if (Object.keys(status).length > 0) section(out, 'Status', status);
+  conditionsTable(out, object, ['Type', 'Status', 'Reason', 'Message']);
+  return out;
+}
+
+/** What a Secret holds is not shown, only how much. */
+function secretSizes(data: unknown): JsonObject {
+  return Object.fromEntries(
+    Object.entries((data as JsonObject | null) ?? {}).map(([key, value]) => [
+      key,
+      `${Buffer.from(String(value), 'base64').length} bytes`,
+    ]),
+  );
+}
+
+function section(out: Description, label: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) {
+    out.field(0, label, String(value));
+    return;
+  }
+  if (Object.keys(value).length === 0) {
+    out.field(0, label, '<none>');
+    return;
+  }
+  out.heading(0, label);
+  for (const line of renderYaml(value).trimEnd().split('\n')) out.line(1, line);
+}
+
+async function describeService(context: KubectlContext, target: Target, object: JsonObject): Promise<Description> {
+  const out = new Description();
+  describeMetadata(out, object);
+  out.map(0, 'Labels', digMap(object, 'metadata', 'labels'));
+  out.map(0, 'Annotations', digMap(object, 'metadata', 'annotations'), ': ');
+  out.field(0, 'Selector', selectorText({ ...object, kind: 'Service' }) || '<none>');
+  out.field(0, 'Type', digText(object, 'spec', 'type'));
+  const ipList = (field: string): string => ((dig(object, 'spec', field) as string[] | undefined) ?? []).join(',');
+  out.field(0, 'IP Family Policy', digText(object, 'spec', 'ipFamilyPolicy') || '<none>');
+  out.field(0, 'IP Families', ipList('ipFamilies') || '<none>');
+  out.field(0, 'IP', digText(object, 'spec', 'clusterIP'));
+  out.field(0, 'IPs', ipList('clusterIPs') || '<none>');
+  const slices = await endpointSlices(context, target);
+  for (const port of digList(object, 'spec', 'ports')) {
+    const name = digText(port, 'name') || '<unset>';
+    out.field(0, 'Port', `${name}  ${digText(port, 'port')}/${digText(port, 'protocol')}`);
+    out.field(0, 'TargetPort', `${digText(port, 'targetPort')}/${digText(port, 'protocol')}`);
+    if (digText(port, 'nodePort') !== '')
+      out.field(0, 'NodePort', `${name}  ${digText(port, 'nodePort')}/${digText(port, 'protocol')}`);
+    out.field(0, 'Endpoints', endpointsText(slices, digText(port, 'name')));
+  }
+  out.field(0, 'Session Affinity', digText(object, 'spec', 'sessionAffinity'));
+  const traffic = digText(object, 'spec', 'externalTrafficPolicy');
+  if (traffic !== '') out.field(0, 'External Traffic Policy', traffic);
+  const internal = digText(object, 'spec', 'internalTrafficPolicy');
+  if (internal !== '') out.field(0, 'Internal Traffic Policy', internal);
+  return out;
+}
+
+async function endpointSlices(context: KubectlContext, target: Target): Promise<readonly JsonObject[]> {
+  const [mapping] = await context.discovery.resolve('endpointslices.discovery.k8s.io');
+  const scope = target.namespace === undefined ? {} : { namespace: target.namespace };
+  return listObjects(
+    context,
+    { mapping: mapping!, ...scope },
+    { selector: `kubernetes.io/service-name=${target.name}` },
+  );
+}
+
+/** The first three ready addresses of a port, and how many more there are. */
+function endpointsText(slices: readonly JsonObject[], portName: string): string {
+  const addresses = slices.flatMap((slice) => {
+    const ports = digList(slice, 'ports').filter((port) => digText(port, 'name') === portName);
+    const ready = digList(slice, 'endpoints').filter((endpoint) => dig(endpoint, 'conditions', 'ready') !== false);
+    return ready.flatMap((endpoint) =>
+      ports.map((port) => `${digText(endpoint, 'addresses', 0)}:${digText(port, 'port')}`),
+    );
+  });
+  if (addresses.length === 0) return '';
+  const more = addresses.length > 3 ? ` + ${addresses.length - 3} more...` : '';
+  return `${addresses.slice(0, 3).join(',')}${more}`;
+}
+
+async function describeNode(context: KubectlContext, object: JsonObject): Promise<Description> {
+  const out = new Description();
+  const name = digText(object, 'metadata', 'name');
+  out.field(0, 'Name', name);
+  const roles = Object.keys(digMap(object, 'metadata', 'labels'))
+    .filter((key) => key.startsWith('node-role.kubernetes.io/'))
+    .map((key) => key.split('/')[1]);
+  out.field(0, 'Roles', roles.join(',') || '<none>');
+  out.map(0, 'Labels', digMap(object, 'metadata', 'labels'));
+  out.map(0, 'Annotations', digMap(object, 'metadata', 'annotations'), ': ');
+  out.field(0, 'CreationTimestamp', digText(object, 'metadata', 'creationTimestamp'));
+  const taints = digList(object, 'spec', 'taints').map(
+    (taint) =>
+      `${digText(taint, 'key')}${digText(taint, 'value') === '' ? '' : `=${digText(taint, 'value')}`}:${digText(taint, 'effect')}`,
+  );
+  out.field(0, 'Taints', taints[0] ?? '<none>');
+  for (const taint of taints.slice(1)) out.line(0, `${' '.repeat(20)}${taint}`);
+  out.field(0, 'Unschedulable', String(dig(object, 'spec', 'unschedulable') === true));
+  conditionsTable(out, object, ['Type', 'Status', 'LastHeartbeatTime', 'LastTransitionTime', 'Reason', 'Message']);
+  out.heading(0, 'Addresses');
+  for (const address of digList(object, 'status', 'addresses'))
+    out.field(1, digText(address, 'type'), digText(address, 'address'));
+  for (const kind of ['capacity', 'allocatable']) {
+    out.heading(0, `${kind[0]!.toUpperCase()}${kind.slice(1)}`);
+    for (const [key, value] of Object.entries(digMap(object, 'status', kind))) out.field(1, key, String(value));
+  }
+  out.heading(0, 'System Info');
+  for (const [key, value] of Object.entries(digMap(object, 'status', 'nodeInfo'))) out.field(1, key, String(value));
+  const [pods] = await context.discovery.resolve('pods');
+  const running = await listObjects(
+    context,
+    { mapping: pods! },
+    { fieldSelector: `spec.nodeName=${name}`, allNamespaces: true },
+  );
+  const live = running.filter((pod) => !['Failed', 'Succeeded'].includes(digText(pod, 'status', 'phase')));
+  const request = (pod: JsonObject, resource: string): string => {
+    const amounts = digList(pod, 'spec', 'containers')
+      .map((container) => digText(container, 'resources', 'requests', resource))
+      .filter((amount) => amount !== '');
+    return amounts.join('+') || '0';
+  };
+  const rows = live.map((pod) => [
+    digText(pod, 'metadata', 'namespace'),
+    digText(pod, 'metadata', 'name'),
+    request(pod, 'cpu'),
+    request(pod, 'memory'),
+    humanDuration(context.clock.nowMs() - Date.parse(digText(pod, 'metadata', 'creationTimestamp'))),
+  ]);
+  out.table(0, `Non-terminated Pods`, ['Namespace', 'Name', 'CPU Requests', 'Memory Requests', 'Age'], rows);
+  return out;
+}
+
+async function replicaSets(context: KubectlContext, target: Target, object: JsonObject) {
+  const [mapping] = await context.discovery.resolve('replicasets.apps');
+  const scope = target.namespace === undefined ? {} : { namespace: target.namespace };
+  const sets = (
+    await listObjects(
+      context,
+      { mapping: mapping!, ...scope },
+      { selector: selectorText({ kind: 'Deployment', ...object }) },
+    )
+  ).filter((set) =>
+    digList(set, 'metadata', 'ownerReferences').some((owner) => owner.uid === dig(object, 'metadata', 'uid')),
+  );
+  const revision = digText(object, 'metadata', 'annotations', 'deployment.kubernetes.io/revision');
+  const isNew = (set: JsonObject): boolean =>
+    digText(set, 'metadata', 'annotations', 'deployment.kubernetes.io/revision') === revision;
+  const text = (list_: readonly JsonObject[]): string =>
+    list_
+      .map(
+        (set) =>
+          `${digText(set, 'metadata', 'name')} (${digText(set, 'status', 'replicas') || '0'}/${digText(set, 'spec', 'replicas')} replicas created)`,
+      )
+      .join(', ') || '<none>';
+  return { oldSets: text(sets.filter((set) => !isNew(set))), newSet: text(sets.filter(isNew)) };
+}
+
+async function events(context: KubectlContext, out: Description, target: Target, object: JsonObject): Promise<void> {
+  const [mapping] = await context.discovery.resolve('events');
+  if (mapping === undefined) throw new UserError('error: the server has no events');
+  const uid = target.mapping.kind === 'Node' ? target.name : digText(object, 'metadata', 'uid');
+  const fieldSelector = `involvedObject.name=${target.name},involvedObject.kind=${target.mapping.kind}`;
+  const found = await listObjects(
+    context,
+    { mapping, ...(target.namespace === undefined ? {} : { namespace: target.namespace }) },
+    {
+      fieldSelector,
+      allNamespaces: target.namespace === undefined,
+    },
+  );
+  const nowMs = context.clock.nowMs();
+  const since = (time: string): string => (time === '' ? '<unknown>' : humanDuration(nowMs - Date.parse(time)));
+  const lastOf = (event: JsonObject): string =>
+    digText(event, 'lastTimestamp') || digText(event, 'eventTime') || digText(event, 'metadata', 'creationTimestamp');
+  const rows = found
+    .filter((event) => [uid, digText(object, 'metadata', 'uid'), ''].includes(digText(event, 'involvedObject', 'uid')))
+    .toSorted((a, b) => lastOf(a).localeCompare(lastOf(b)))
+    .map((event) => {
+      const count = Number(digText(event, 'count') || 1);
+      const first = digText(event, 'firstTimestamp') || digText(event, 'eventTime');
+      const age = count > 1 ? `${since(lastOf(event))} (x${count} over ${since(first)})` : since(lastOf(event));
+      const from = digText(event, 'source', 'component') || digText(event, 'reportingComponent');
+      return [digText(event, 'type'), digText(event, 'reason'), age, from, digText(event, 'message')];
+    });
+  out.table(0, 'Events', ['Type', 'Reason', 'Age', 'From', 'Message'], rows);
+}

@@ -1,0 +1,172 @@
+/**
+ * `coxswain kubectl`: the everyday subset, for machines without kubectl. Each subcommand is a table of flags and a function; output and
+ * messages have kubectl's form.
+ */
+
+import { UserError } from '#cmd/common/errors.ts';
+import { StatusError } from '#pkg/apimachinery/status-error.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import { type FlagTable, type FlagValues, helpText, parseFlags } from '#pkg/component/flags.ts';
+import type { KubeApi } from './api.ts';
+import { apply, applyFlags, create, createFlags, deleteFlags, remove } from './apply.ts';
+import { annotate, label, labelFlags, scale, scaleFlags } from './change.ts';
+import { connectionFlags, type KubectlContext } from './context.ts';
+import { describe, describeFlags } from './describe.ts';
+import { Discovery } from './discovery.ts';
+import { messageOf } from './errors.ts';
+import { get, getFlags } from './get.ts';
+import { logs, logsFlags } from './logs.ts';
+import { rollout, rolloutFlags } from './rollout.ts';
+import { wait, waitFlags } from './wait.ts';
+
+interface Subcommand {
+  readonly summary: string;
+  readonly usage: string;
+  readonly flags: FlagTable;
+  run(context: KubectlContext, values: never, args: readonly string[]): Promise<number>;
+}
+
+const subcommands: Readonly<Record<string, Subcommand>> = {
+  annotate: {
+    summary: 'Set or remove annotations.',
+    usage: 'annotate TYPE/NAME KEY=VALUE KEY-',
+    flags: labelFlags,
+    run: annotate,
+  },
+  apply: {
+    summary: 'Make the objects of files as the files say.',
+    usage: 'apply -f FILE',
+    flags: applyFlags,
+    run: apply,
+  },
+  create: { summary: 'Create the objects of files.', usage: 'create -f FILE', flags: createFlags, run: create },
+  delete: { summary: 'Delete objects.', usage: 'delete TYPE/NAME | -f FILE', flags: deleteFlags, run: remove },
+  describe: {
+    summary: 'Show objects in detail, with their events.',
+    usage: 'describe TYPE/NAME',
+    flags: describeFlags,
+    run: describe,
+  },
+  get: { summary: 'Show objects.', usage: 'get TYPE [NAME]', flags: getFlags, run: get },
+  label: { summary: 'Set or remove labels.', usage: 'label TYPE/NAME KEY=VALUE KEY-', flags: labelFlags, run: label },
+  logs: { summary: 'Show the log of a container.', usage: 'logs POD | TYPE/NAME', flags: logsFlags, run: logs },
+  rollout: {
+    summary: 'Status, history, undo, restart, pause or resume of a rollout.',
+    usage: 'rollout status|history|undo|restart|pause|resume TYPE/NAME',
+    flags: rolloutFlags,
+    run: rollout,
+  },
+  scale: {
+    summary: 'Set how many replicas there are.',
+    usage: 'scale --replicas=N TYPE/NAME',
+    flags: scaleFlags,
+    run: scale,
+  },
+  wait: {
+    summary: 'Wait for a condition.',
+    usage: 'wait --for=condition=Ready TYPE/NAME',
+    flags: waitFlags,
+    run: wait,
+  },
+};
+
+/** What the subcommands need of the world. */
+export interface KubectlWorld {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  write(text: string): void;
+  writeError(text: string): void;
+  readStdin(): Promise<string>;
+  /** Opens the connection; only called once the command line was understood. */
+  connect(options: {
+    kubeconfig?: string;
+    context?: string;
+    namespace?: string;
+  }): Promise<KubeApi & { close?(): void }>;
+}
+
+/** Runs one command line and returns the exit code. */
+export async function kubectl(world: KubectlWorld, args: readonly string[]): Promise<number> {
+  const complain = (line: string): void => world.writeError(`${line}\n`);
+  const at = commandIndex(args);
+  const name = at < 0 ? undefined : args[at]!;
+  if (name === undefined || name === 'help') {
+    world.write(overview());
+    return name === undefined && !args.includes('--help') && !args.includes('-h') && args.length > 0 ? 1 : 0;
+  }
+  const command = Object.hasOwn(subcommands, name) ? subcommands[name]! : undefined;
+  if (command === undefined) {
+    complain(`error: unknown command "${name}" for "coxswain kubectl" (it has ${Object.keys(subcommands).join(', ')})`);
+    return 1;
+  }
+  const table: FlagTable = { ...command.flags, ...connectionFlags };
+  const parsed = parseFlags(table, args.toSpliced(at, 1));
+  if (!parsed.ok) {
+    complain(`error: ${parsed.message}`);
+    return 1;
+  }
+  if (parsed.help) {
+    world.write(helpText(table, { usage: `coxswain kubectl ${command.usage} [flags]`, summary: command.summary }));
+    return 0;
+  }
+  return run(world, command, parsed.values as unknown as FlagValues<typeof connectionFlags>, parsed.rest);
+}
+
+async function run(
+  world: KubectlWorld,
+  command: Subcommand,
+  values: FlagValues<typeof connectionFlags>,
+  rest: readonly string[],
+): Promise<number> {
+  let api: (KubeApi & { close?(): void }) | undefined;
+  try {
+    api = await world.connect({
+      ...(values.kubeconfig === '' ? {} : { kubeconfig: values.kubeconfig }),
+      ...(values.context === '' ? {} : { context: values.context }),
+      ...(values.namespace === '' ? {} : { namespace: values.namespace }),
+    });
+    const context: KubectlContext = {
+      api,
+      discovery: new Discovery(api),
+      clock: world.clock,
+      signal: world.signal,
+      print: (text) => world.write(text),
+      complain: (line) => world.writeError(`${line}\n`),
+      readStdin: () => world.readStdin(),
+    };
+    return await command.run(context, values as never, rest);
+  } catch (error) {
+    if (world.signal.aborted) return 130;
+    if (!(error instanceof StatusError) && !(error instanceof UserError) && !(error instanceof Error)) throw error;
+    world.writeError(`${messageOf(error)}\n`);
+    return 1;
+  } finally {
+    api?.close?.();
+  }
+}
+
+/** Where the name of the command is: the first argument that is no flag nor the value of a shared one. */
+function commandIndex(args: readonly string[]): number {
+  const takesValue = new Set(['-n', '--namespace', '--kubeconfig', '--context']);
+  for (let i = 0; i < args.length; i++) {
+    const argument = args[i]!;
+    if (takesValue.has(argument)) i++;
+    else if (!argument.startsWith('-')) return i;
+  }
+  return -1;
+}
+
+function overview(): string {
+  const rows = Object.entries(subcommands).map(([name, command]) => `  ${name.padEnd(10)} ${command.summary}`);
+  return [
+    'The everyday subset of kubectl.',
+    '',
+    'Usage: coxswain kubectl <command> [flags]',
+    '',
+    'Commands:',
+    ...rows,
+    '',
+    'Each has --help.',
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,127 @@
+/** `coxswain status`: what runs of a cluster, where, and whether it is healthy. Exit code 0 when all of it is. */
+
+import { UserError } from '#cmd/common/errors.ts';
+import { type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
+import { contextName } from '#pkg/cluster/settings.ts';
+import { type FlagTable, helpText, parseFlags, text } from '#pkg/component/flags.ts';
+import type { HealthResult } from '#pkg/component/health.ts';
+import { clusterFlags } from './cluster-flags.ts';
+import { ClusterFolder } from './folder.ts';
+import { TableLayout } from './kubectl/tables.ts';
+import { expectedProcesses } from './process-names.ts';
+import { checkName, dataFolder, type World } from './world.ts';
+
+const flags = {
+  ...clusterFlags,
+  output: text({ help: 'Form of the output.', short: 'o', allowed: ['', 'json'], placeholder: 'json' }),
+} satisfies FlagTable;
+
+/** Longest wait for a process to say how it is. */
+const healthTimeoutMs = 3_000;
+
+export interface ProcessStatus {
+  readonly name: string;
+  readonly pid?: number;
+  readonly health: 'healthy' | 'stopped' | 'unhealthy';
+  /** Why it is not healthy. */
+  readonly message?: string;
+}
+
+export async function status(world: World, args: readonly string[]): Promise<number> {
+  const parsed = parseFlags(flags, args);
+  if (!parsed.ok) throw new UserError(`${parsed.message} (see "coxswain status --help")`);
+  if (parsed.help) {
+    world.write(
+      helpText(flags, {
+        usage: 'coxswain status [flags]',
+        summary: 'Show what runs of a cluster and whether it is healthy.',
+      }),
+    );
+    return 0;
+  }
+  const { values } = parsed;
+  checkName(values.name);
+  const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
+  const record = await folder.read();
+  const running = await runningProcesses(folder.run);
+  const processes = await processStatuses(
+    running,
+    record === undefined ? [] : expectedProcesses(record.settings, running),
+  );
+  const isRunning = running.length > 0;
+  const healthy = isRunning && processes.every((one) => one.health === 'healthy');
+  const result = {
+    name: record?.settings.name ?? values.name,
+    running: isRunning,
+    healthy,
+    dataDir: folder.path,
+    ...(isRunning && record !== undefined
+      ? {
+          server: record.server,
+          kubeconfig: folder.kubeconfig,
+          mergedInto: record.userKubeconfig,
+          context: contextName(record.settings),
+        }
+      : {}),
+    processes,
+  };
+  if (values.output === 'json') {
+    world.write(`${JSON.stringify(result, undefined, 2)}\n`);
+    return healthy ? 0 : 1;
+  }
+  if (!isRunning) {
+    world.write(
+      record === undefined
+        ? `There is no cluster in ${folder.path}.\n`
+        : `The cluster "${result.name}" does not run. Its data is in ${folder.path}.\n`,
+    );
+    return 1;
+  }
+  world.write(
+    `Cluster     ${result.name}\nServer      ${record?.server ?? ''}\nKubeconfig  ${folder.kubeconfig}\nData        ${folder.path}\n\n`,
+  );
+  const rows = processes.map((one) => [
+    one.name,
+    one.pid === undefined ? '-' : String(one.pid),
+    one.health,
+    one.message ?? '',
+  ]);
+  const layout = new TableLayout().render([['PROCESS', 'PID', 'HEALTH', ''], ...rows]);
+  world.write(layout.replaceAll(/ +$/gm, ''));
+  return healthy ? 0 : 1;
+}
+
+/** One line per component: a process that holds several reports each of them. */
+async function processStatuses(
+  running: readonly ProcessRecord[],
+  expected: readonly string[],
+): Promise<readonly ProcessStatus[]> {
+  const found = (await Promise.all(running.map(statusOf))).flat();
+  const missing = expected.filter((name) => !found.some((one) => one.name === name));
+  return [...found, ...missing.map((name): ProcessStatus => ({ name, health: 'stopped' }))];
+}
+
+async function statusOf(record: ProcessRecord): Promise<readonly ProcessStatus[]> {
+  const whole = (health: ProcessStatus['health'], message?: string): readonly ProcessStatus[] => [
+    { name: record.name, pid: record.pid, health, ...(message === undefined ? {} : { message }) },
+  ];
+  if (record.healthz === undefined) return whole('unhealthy', 'it is still starting');
+  let results: readonly HealthResult[];
+  try {
+    const answer = await fetch(`${record.healthz}/healthz?format=json`, {
+      signal: AbortSignal.timeout(healthTimeoutMs),
+    });
+    results = (await answer.json()) as readonly HealthResult[];
+  } catch (error) {
+    return whole('unhealthy', `it does not answer: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const one = ({ name, problem }: HealthResult): ProcessStatus => ({
+    name,
+    pid: record.pid,
+    health: problem === undefined ? 'healthy' : 'unhealthy',
+    ...(problem === undefined ? {} : { message: problem }),
+  });
+  if (record.name === 'coxswain') return results.map(one);
+  const problem = results.find((result) => result.problem !== undefined)?.problem;
+  return problem === undefined ? whole('healthy') : whole('unhealthy', problem);
+}

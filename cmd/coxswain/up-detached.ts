@@ -1,0 +1,70 @@
+/** `up --detach`: starts this program again behind the terminal, shows its progress and returns once it is ready. */
+import { spawn } from 'node:child_process';
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '#cmd/common/errors.ts';
+import { printResult, stepsOf, type UpPlan } from './up.ts';
+import type { ChildReport } from './up-foreground.ts';
+
+export async function upDetached(plan: UpPlan): Promise<number> {
+  const { world, folder } = plan;
+  const steps = stepsOf(plan);
+  await mkdir(folder.logs, { recursive: true, mode: 0o700 });
+  const logPath = folder.logFile('coxswain');
+  const log = await open(logPath, 'a', 0o600);
+  let outcome: ChildReport;
+  try {
+    outcome = await startChild(plan, log.fd, (report) => steps.begin(report.doing, report.done));
+  } finally {
+    await log.close();
+  }
+  if (outcome.type === 'failed') {
+    steps.fail();
+    throw new UserError(
+      outcome.message === '' ? `The cluster ended before it was ready: see ${logPath}` : outcome.message,
+    );
+  }
+  steps.end();
+  const record = await folder.read();
+  if (record === undefined)
+    throw new UserError(`The cluster has no record in ${join(folder.path, 'cluster.json')}: see ${logPath}`);
+  printResult(plan, record);
+  world.write('');
+  return 0;
+}
+
+function startChild(
+  plan: UpPlan,
+  logFd: number,
+  onStep: (step: Extract<ChildReport, { type: 'step' }>) => void,
+): Promise<ChildReport> {
+  const args = plan.args.filter((argument) => !/^--detach(=|$)/.test(argument));
+  const main = process.argv[1]!;
+  const child = spawn(process.execPath, [...process.execArgv, main, 'up', ...args, '--output=', '--report-to-parent'], {
+    detached: true,
+    stdio: ['ignore', logFd, logFd, 'ipc'],
+    cwd: process.cwd(),
+  });
+  return new Promise((resolve) => {
+    const interrupt = (): void => void child.kill('SIGTERM');
+    const settle = (report: ChildReport): void => {
+      process.off('SIGINT', interrupt);
+      process.off('SIGTERM', interrupt);
+      resolve(report);
+    };
+    process.on('SIGINT', interrupt);
+    process.on('SIGTERM', interrupt);
+    child.on('message', (message: ChildReport) => {
+      if (message.type === 'step') onStep(message);
+      else if (message.type === 'ready') {
+        child.disconnect();
+        child.unref();
+        settle(message);
+      } else settle(message);
+    });
+    child.on('error', (error) =>
+      settle({ type: 'failed', message: `Cannot start ${process.execPath}: ${error.message}` }),
+    );
+    child.on('exit', () => settle({ type: 'failed', message: '' }));
+  });
+}

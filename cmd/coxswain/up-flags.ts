@@ -1,0 +1,88 @@
+/** The flags of `coxswain up`, and the settings of a cluster that follow from them and from what it was started with before. */
+
+import { UserError } from '#cmd/common/errors.ts';
+import { type ClusterSettings, defaultSettings, nodesMax, runtimeNames } from '#pkg/cluster/settings.ts';
+import { isStoreName } from '#pkg/cluster/store.ts';
+import { duration, type FlagTable, type FlagValues, integer, text, toggle } from '#pkg/component/flags.ts';
+import { logLevels } from '#pkg/component/logger.ts';
+import { clusterFlags } from './cluster-flags.ts';
+
+/** Runtimes of the design that are refused until they are built. */
+const plannedRuntimes = ['container', 'cri', 'vm'];
+
+export const upFlags = {
+  ...clusterFlags,
+  nodes: integer({ help: 'How many nodes.', fallback: defaultSettings.nodes, min: 1, max: nodesMax }),
+  runtime: text({
+    help: 'How pods run.',
+    fallback: defaultSettings.runtime,
+    placeholder: runtimeNames.join('|'),
+    allowed: [...runtimeNames, ...plannedRuntimes],
+  }),
+  store: text({
+    help: 'Where the API server keeps its data: lmdb, memory, or addresses of etcd members.',
+    fallback: defaultSettings.store,
+    placeholder: 'lmdb|memory|URL,URL',
+  }),
+  network: text({
+    help: 'How pods are reached.',
+    fallback: defaultSettings.network,
+    placeholder: 'loopback',
+    allowed: ['loopback', 'bridge'],
+  }),
+  kubeconfig: text({
+    help: 'Kubeconfig that the context is merged into. Default: $KUBECONFIG, then ~/.kube/config.',
+    placeholder: 'file',
+  }),
+  'api-port': integer({
+    help: 'Port of the API server on 127.0.0.1; 0 takes any free one.',
+    fallback: defaultSettings.apiPort,
+    max: 65_535,
+  }),
+  processes: toggle({ help: 'Run each component as a process of its own.' }),
+  detach: toggle({ help: 'Return once the nodes are ready; the cluster goes on.' }),
+  wait: duration({ help: 'Longest wait for the nodes to be ready.', fallback: 60_000 }),
+  output: text({ help: 'Form of the result.', short: 'o', allowed: ['', 'json'], placeholder: 'json' }),
+  'log-level': text({ help: 'Least level that is logged.', fallback: 'warn', allowed: logLevels }),
+  'trace-startup': toggle({ help: 'Say when each part of the start was done.', hidden: true }),
+  'report-to-parent': toggle({ help: 'Report progress over the channel to the parent process.', hidden: true }),
+} satisfies FlagTable;
+
+export type UpValues = FlagValues<typeof upFlags>;
+
+/** Flags that say what a cluster is made of, and the settings they set. */
+const settingOfFlag = {
+  nodes: 'nodes',
+  runtime: 'runtime',
+  store: 'store',
+  network: 'network',
+  'api-port': 'apiPort',
+} as const;
+
+/** The settings to start with: what the command line names, else what the cluster had before, else the defaults. */
+export function settingsOf(
+  values: UpValues,
+  given: ReadonlySet<string>,
+  before: ClusterSettings | undefined,
+): ClusterSettings {
+  if (plannedRuntimes.includes(values.runtime)) {
+    throw new UserError(`The runtime "${values.runtime}" is not available yet: use one of ${runtimeNames.join(', ')}`);
+  }
+  if (values.network === 'bridge') throw new UserError('The network "bridge" is not available yet: use loopback');
+  if (!isStoreName(values.store)) {
+    throw new UserError(
+      `invalid value "${values.store}" for --store: must be lmdb, memory, or http(s) addresses of etcd members with commas between them`,
+    );
+  }
+  const settings: Record<string, unknown> = { ...defaultSettings, ...before, name: values.name };
+  for (const [flag, setting] of Object.entries(settingOfFlag)) {
+    if (before === undefined || given.has(flag)) settings[setting] = values[flag as keyof typeof settingOfFlag];
+  }
+  const result = settings as unknown as ClusterSettings;
+  if (before !== undefined && before.store !== result.store) {
+    throw new UserError(
+      `Cannot use --store ${result.store} as this cluster keeps its data in ${before.store}: leave the flag out, or name another cluster with --name`,
+    );
+  }
+  return result;
+}

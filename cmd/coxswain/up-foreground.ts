@@ -1,0 +1,125 @@
+/** `up` in this very process: the cluster lives as long as it does. */
+
+import { explain, UserError } from '#cmd/common/errors.ts';
+import { serveHealth } from '#cmd/common/health-server.ts';
+import { HeldError, type HeldFile, holdProcessFile, processIdentity } from '#cmd/common/process-files.ts';
+import { formatTimestamp } from '#pkg/base/clock.ts';
+import { startCluster } from '#pkg/cluster/cluster.ts';
+import { createLogger, type LogLevel } from '#pkg/component/logger.ts';
+import { runUntilSignal } from '#pkg/component/signals.ts';
+import { retractContext } from './down.ts';
+import { printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
+
+/** What a detached process tells the one that started it. */
+export type ChildReport =
+  | { readonly type: 'step'; readonly doing: string; readonly done: string }
+  | { readonly type: 'ready' }
+  | { readonly type: 'failed'; readonly message: string };
+
+export async function upForeground(plan: UpPlan): Promise<number> {
+  try {
+    return await runHere(plan);
+  } catch (error) {
+    if (plan.values['report-to-parent']) await tellParent({ type: 'failed', message: explain(error) });
+    throw error;
+  }
+}
+
+/** Resolves once the parent was told, or cannot be. */
+function tellParent(report: ChildReport): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send === undefined || !process.connected) resolve();
+    else process.send(report, () => resolve());
+  });
+}
+
+async function runHere(plan: UpPlan): Promise<number> {
+  const { world, values } = plan;
+  const held = await hold(plan);
+  try {
+    await runUntilSignal(
+      {
+        signals: process,
+        clock: world.clock,
+        forceExit: (code) => process.exit(code),
+        onStopping: () => world.writeError(values['report-to-parent'] ? '' : '\nStopping …\n'),
+      },
+      (signal) => serve(plan, held, signal),
+    );
+  } finally {
+    await held.release();
+  }
+  return 0;
+}
+
+async function hold(plan: UpPlan): Promise<HeldFile> {
+  const { world, folder } = plan;
+  const record = {
+    name: 'coxswain',
+    pid: process.pid,
+    identity: processIdentity(process.pid),
+    startedAt: formatTimestamp(world.clock.nowMs()),
+  };
+  try {
+    return await holdProcessFile(folder.processFile('coxswain'), record);
+  } catch (error) {
+    if (!(error instanceof HeldError)) throw error;
+    throw new UserError(
+      `Cannot use ${folder.path} as process ${error.holder.pid} holds it: stop it, or name another folder with --data-dir`,
+      error,
+    );
+  }
+}
+
+async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise<void> {
+  const { world, values, folder, settings } = plan;
+  const steps = stepsOf(plan);
+  const report = (message: ChildReport): void => void (values['report-to-parent'] && tellParent(message));
+  const trace = (what: string): void => {
+    if (values['trace-startup'])
+      world.writeError(`${Math.round(world.clock.monotonicMs())} ms since the process began: ${what}\n`);
+  };
+  const log = createLogger({ write: world.writeError, clock: world.clock, level: values['log-level'] as LogLevel });
+  trace('loaded');
+  const cluster = await startCluster({
+    settings,
+    folder: folder.path,
+    clock: world.clock,
+    random: world.random,
+    log,
+    signal,
+    trace,
+    onStep: (doing, done) => {
+      steps.begin(doing, done);
+      report({ type: 'step', doing, done });
+    },
+  });
+  let published = false;
+  try {
+    const health = await serveHealth(cluster.health, 0);
+    try {
+      await held.update({ healthz: health.url });
+      const record = await publishKubeconfig(plan, cluster);
+      published = true;
+      await cluster.nodesReady(values.wait, signal);
+      trace('nodes ready');
+      steps.end();
+      if (!signal.aborted) {
+        report({ type: 'ready' });
+        if (!values['report-to-parent']) {
+          printResult(plan, record);
+          if (values.output !== 'json') world.write('Ctrl-C stops it; its data stays.\n');
+        }
+      }
+      await cluster.stopped;
+    } finally {
+      await health.close();
+    }
+  } catch (error) {
+    steps.fail();
+    await cluster.stop();
+    throw error;
+  } finally {
+    if (published) await retractContext(folder);
+  }
+}

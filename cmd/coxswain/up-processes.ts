@@ -1,0 +1,284 @@
+/**
+ * `up --processes`: each component as a process of its own, with its configuration in `conf/` and its output in `logs/`. Nothing restarts
+ * one that ended: `status` shows it, and `up` run again, or its own main with its configuration, starts it anew.
+ */
+import { spawn } from 'node:child_process';
+import { mkdir, open, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { UserError } from '#cmd/common/errors.ts';
+import { isAlive, type ProcessRecord, readProcessFile, runningProcesses } from '#cmd/common/process-files.ts';
+import { nodes } from '#pkg/api/types/refs.ts';
+import { StatusError } from '#pkg/apimachinery/status-error.ts';
+import { sleep } from '#pkg/base/async.ts';
+import { networkTransport } from '#pkg/client/network-transport.ts';
+import { createClient } from '#pkg/client/rest-client.ts';
+import { kubeconfigOf, writeKubeconfig } from '#pkg/cluster/kubeconfig.ts';
+import { ensurePki, identityFile, type Pki } from '#pkg/cluster/pki.ts';
+import { contextName, kubernetesServiceIp, nodeNames } from '#pkg/cluster/settings.ts';
+import { runUntilSignal } from '#pkg/component/signals.ts';
+import { retractContext, stopProcesses } from './down.ts';
+import { type ProcessPlan, processPlans } from './process-names.ts';
+import { printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
+
+const lookIntervalMs = 25;
+/** Longest wait for a process to answer for the first time. */
+const startMsMax = 20_000;
+const stopMsMax = 30_000;
+
+export async function upProcesses(plan: UpPlan, running: readonly ProcessRecord[]): Promise<number> {
+  const { world, folder, settings, values } = plan;
+  if (settings.apiPort === 0) throw new UserError('Cannot use --api-port 0 with --processes: name the port');
+  const steps = stepsOf(plan);
+  const missing = processPlans(settings).filter(({ name }) => !running.some((one) => one.name === name));
+  if (missing.length === 0) {
+    world.write(
+      `The cluster "${settings.name}" already runs as ${running.length} processes at ${plan.before?.server ?? ''}.\n`,
+    );
+    return 0;
+  }
+  try {
+    steps.begin('Preparing keys, certificates and configuration', 'Prepared keys, certificates and configuration');
+    const hosts = [kubernetesServiceIp(settings.serviceCidr), ...nodeNames(settings)];
+    const pki = await ensurePki({ folder: folder.pki, clock: world.clock, nodeNames: nodeNames(settings), hosts });
+    const server = `https://127.0.0.1:${settings.apiPort}`;
+    await writeConfigurations(plan, pki, server);
+    await startProcesses(plan, missing, (doing, done) => steps.begin(doing, done));
+    const record = await publishKubeconfig(plan, { server, pki });
+    steps.begin('Waiting for the nodes', 'All nodes are ready');
+    await nodesReady(plan, pki, server);
+    steps.end();
+    printResult(plan, record);
+  } catch (error) {
+    steps.fail();
+    const started = (await runningProcesses(folder.run)).filter((one) => missing.some(({ name }) => name === one.name));
+    await stopProcesses(world, started, stopMsMax);
+    if (running.length === 0) await retractContext(folder);
+    throw error;
+  }
+  if (values.detach || running.length > 0) return 0;
+  return stay(plan);
+}
+
+/** Waits for Ctrl-C, says which processes end meanwhile, and then stops the rest. */
+async function stay(plan: UpPlan): Promise<number> {
+  const { world, folder, settings } = plan;
+  world.write('Ctrl-C stops all of them; their data stays.\n');
+  await runUntilSignal(
+    {
+      signals: process,
+      clock: world.clock,
+      forceExit: (code) => process.exit(code),
+      onStopping: () => world.writeError('\nStopping …\n'),
+      stopMsMax: stopMsMax * 3,
+    },
+    async (signal) => {
+      const told = new Set<string>();
+      while (await sleep(world.clock, 500, signal)) {
+        const alive = new Set((await runningProcesses(folder.run)).map((one) => one.name));
+        if (alive.size === 0) break;
+        for (const { name, folder: part } of processPlans(settings)) {
+          if (alive.has(name)) told.delete(name);
+          else if (!told.has(name)) {
+            told.add(name);
+            world.writeError(
+              `${name} has ended (see ${folder.logFile(name)}); start it again with "coxswain up", or with ${commandLine(plan, { folder: part, name })}\n`,
+            );
+          }
+        }
+      }
+    },
+  );
+  await stopProcesses(world, await runningProcesses(folder.run), stopMsMax);
+  await retractContext(folder);
+  return 0;
+}
+
+function commandLine(plan: UpPlan, { folder: part, name }: { readonly folder: string; readonly name: string }): string {
+  return `"node cmd/${part}/main.ts --config ${join(plan.folder.conf, `${name}.yaml`)}"`;
+}
+
+async function writeConfigurations(plan: UpPlan, pki: Pki, server: string): Promise<void> {
+  const { folder, settings, values } = plan;
+  await mkdir(folder.conf, { recursive: true, mode: 0o700 });
+  await mkdir(folder.logs, { recursive: true, mode: 0o700 });
+  const identities: Readonly<Record<string, string>> = {
+    'kube-controller-manager': 'controller-manager',
+    'kube-scheduler': 'scheduler',
+    'kube-proxy': 'kube-proxy',
+  };
+  for (const { name, nodeName } of processPlans(settings)) {
+    const identity = nodeName === undefined ? identities[name] : `node:${nodeName}`;
+    const kubeconfig = join(folder.conf, `${name}.kubeconfig`);
+    if (identity !== undefined) {
+      const entry = {
+        name: contextName(settings),
+        server,
+        authority: pki.authority.certificate,
+        client: pki.identities.get(identity)!,
+      };
+      await writeKubeconfig(kubeconfig, kubeconfigOf(entry));
+    }
+    const common = {
+      'process-file': folder.processFile(name),
+      'log-level': values['log-level'] === 'warn' ? 'info' : values['log-level'],
+    };
+    const own = configurationOf(plan, { name, nodeName, kubeconfig });
+    const lines = Object.entries({ ...own, ...common }).map(
+      ([flag, value]) => `${camelCase(flag)}: ${JSON.stringify(value)}\n`,
+    );
+    await writeFile(join(folder.conf, `${name}.yaml`), lines.join(''), { mode: 0o600 });
+  }
+}
+
+function configurationOf(
+  plan: UpPlan,
+  of: { name: string; nodeName: string | undefined; kubeconfig: string },
+): Record<string, unknown> {
+  const { folder, settings } = plan;
+  const pkiFile = (name: string): string => join(folder.pki, name);
+  const { kubeconfig } = of;
+  switch (of.name) {
+    case 'kube-apiserver': {
+      const where =
+        settings.store === 'lmdb' || settings.store === 'memory'
+          ? { store: settings.store }
+          : { 'etcd-servers': settings.store.split(',') };
+      return {
+        'secure-port': settings.apiPort,
+        'data-dir': folder.path,
+        ...where,
+        'service-cluster-ip-range': settings.serviceCidr,
+      };
+    }
+    case 'kube-controller-manager':
+      return { kubeconfig, 'leader-elect': false, 'root-ca-file': pkiFile('ca.crt'), 'cluster-cidr': settings.podCidr };
+    case 'kube-scheduler':
+      return { kubeconfig, 'leader-elect': false };
+    case 'kube-proxy':
+      return { kubeconfig, 'hostname-override': nodeNames(settings)[0] };
+    default:
+      return {
+        kubeconfig,
+        'node-name': of.nodeName,
+        'root-dir': join(folder.path, 'kubelet', of.nodeName!),
+        runtime: settings.runtime,
+        // The server's certificate names the nodes too: kubelets answer with it.
+        'tls-cert-file': pkiFile('apiserver.crt'),
+        'tls-private-key-file': pkiFile('apiserver.key'),
+        'client-ca-file': pkiFile(`${identityFile('ca')}.crt`),
+        'nodes-on-machine': settings.nodes,
+      };
+  }
+}
+
+function camelCase(flag: string): string {
+  return flag.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** The API server first, then all others side by side. */
+async function startProcesses(
+  plan: UpPlan,
+  missing: readonly ProcessPlan[],
+  onStep: (doing: string, done: string) => void,
+): Promise<void> {
+  const server = missing.filter(({ name }) => name === 'kube-apiserver');
+  const others = missing.filter(({ name }) => name !== 'kube-apiserver');
+  for (const group of [server, others]) {
+    if (group.length === 0) continue;
+    const names = group.map(({ name }) => name).join(', ');
+    onStep(`Starting ${names}`, `Started ${names}`);
+    const results = await Promise.allSettled(group.map((one) => startProcess(plan, one)));
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+}
+
+/** Starts one process and waits until it says where it answers. */
+async function startProcess(plan: UpPlan, { folder: part, name }: ProcessPlan): Promise<void> {
+  const { world, folder } = plan;
+  const log = await open(folder.logFile(name), 'a', 0o600);
+  try {
+    const logStart = (await log.stat()).size;
+    const main = join(world.rootFolder, 'cmd', part, 'main.ts');
+    const child = spawn(process.execPath, [...process.execArgv, main, '--config', join(folder.conf, `${name}.yaml`)], {
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    });
+    let ended = false;
+    child.on('exit', () => {
+      ended = true;
+    });
+    child.on('error', () => {
+      ended = true;
+    });
+    child.unref();
+    const endMs = world.clock.monotonicMs() + startMsMax;
+    for (;;) {
+      const record = await readProcessFile(folder.processFile(name));
+      if (record !== undefined && record.pid === child.pid && record.healthz !== undefined && isAlive(record)) return;
+      if (ended) throw new UserError(await lastWords(folder.logFile(name), logStart, name));
+      if (world.clock.monotonicMs() >= endMs)
+        throw new UserError(`${name} did not start within ${startMsMax / 1000} s: see ${folder.logFile(name)}`);
+      await sleep(world.clock, lookIntervalMs);
+    }
+  } finally {
+    await log.close();
+  }
+}
+
+/** The last line that a process wrote, without its name before it. */
+async function lastWords(path: string, from: number, name: string): Promise<string> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const start = Math.max(from, size - 4096);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
+    const lines = buffer.toString('utf8', 0, bytesRead).trim().split('\n');
+    const last = lines.at(-1) ?? '';
+    const kind = name.startsWith('kubelet') ? 'kubelet' : name;
+    return last.startsWith(`${kind}: `)
+      ? last.slice(kind.length + 2)
+      : `${name} ended before it was ready: see ${path}`;
+  } finally {
+    await file.close();
+  }
+}
+
+async function nodesReady(plan: UpPlan, pki: Pki, server: string): Promise<void> {
+  const { world, settings, values } = plan;
+  const admin = pki.identities.get('admin')!;
+  const transport = networkTransport({
+    server,
+    ca: pki.authority.certificate,
+    cert: admin.certificate,
+    key: admin.key,
+  });
+  try {
+    const client = createClient({ transport, userAgent: 'coxswain' }).resource(nodes);
+    const endMs = world.clock.monotonicMs() + values.wait;
+    for (;;) {
+      let waiting = nodeNames(settings);
+      try {
+        const { items } = await client.list();
+        const ready = new Set(
+          items
+            .filter((node) =>
+              node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
+            )
+            .map((node) => node.metadata?.name),
+        );
+        waiting = waiting.filter((name) => !ready.has(name));
+      } catch (error) {
+        if (!(error instanceof StatusError)) throw error;
+      }
+      if (waiting.length === 0) return;
+      if (world.clock.monotonicMs() >= endMs)
+        throw new UserError(
+          `Cannot bring up the cluster as ${waiting.join(', ')} did not become ready within ${values.wait / 1000} s`,
+        );
+      await sleep(world.clock, lookIntervalMs);
+    }
+  } finally {
+    await transport.close();
+  }
+}

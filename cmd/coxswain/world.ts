@@ -1,0 +1,62 @@
+/** What the commands need of the machine, gathered in one place. */
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { UserError } from '#cmd/common/errors.ts';
+import { type Clock, SystemClock } from '#pkg/base/clock.ts';
+import { type Random, SystemRandom } from '#pkg/base/random.ts';
+
+export interface World {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Writes to standard output. */
+  write(text: string): void;
+  /** Writes to standard error. */
+  writeError(text: string): void;
+  /** Whether a person looks at standard output. */
+  readonly isTerminal: boolean;
+  /** Folder of the checkout or package. */
+  readonly rootFolder: string;
+}
+
+/** This machine. */
+export function systemWorld(): World {
+  return {
+    clock: new SystemClock(),
+    random: new SystemRandom(),
+    environment: process.env,
+    write: (text) => void process.stdout.write(text),
+    writeError: (text) => void process.stderr.write(text),
+    isTerminal: process.stdout.isTTY === true,
+    rootFolder: fileURLToPath(new URL('../..', import.meta.url)),
+  };
+}
+
+const namePattern = /^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$/;
+
+/** Refuses what cannot be part of a node's name. */
+export function checkName(name: string): void {
+  if (namePattern.test(name)) return;
+  throw new UserError(
+    `invalid value "${name}" for --name: it must be at most 40 lower-case letters, digits and dashes, and begin and end with a letter or digit`,
+  );
+}
+
+/** Where a cluster keeps its data: `--data-dir`, or a folder of its name in the person's home. */
+export function dataFolder(world: World, options: { readonly name: string; readonly dataDir: string }): string {
+  if (options.dataDir !== '') return resolve(options.dataDir);
+  return join(clustersHome(world), options.name);
+}
+
+/** Where clusters are kept unless they are told otherwise. */
+export function clustersHome(world: World): string {
+  return resolve(world.environment.COXSWAIN_HOME ?? join(homedir(), '.coxswain'));
+}
+
+/** The kubeconfig that the person's kubectl reads: `--kubeconfig`, the first of `KUBECONFIG`, or `~/.kube/config`. */
+export function userKubeconfig(world: World, flag: string): string {
+  if (flag !== '') return resolve(flag);
+  const first = world.environment.KUBECONFIG?.split(':').find((path) => path !== '');
+  return first === undefined ? join(homedir(), '.kube', 'config') : resolve(first);
+}

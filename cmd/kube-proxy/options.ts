@@ -1,0 +1,19 @@
+/** The flags of kube-proxy. */
+import { hostname } from 'node:os';
+import { kubeconfigFlag } from '#cmd/common/connection.ts';
+import { type FlagTable, list, text } from '#pkg/component/flags.ts';
+
+export const proxyFlags = {
+  ...kubeconfigFlag,
+  'hostname-override': text({
+    help: 'Name of the node this proxy is of.',
+    fallback: hostname().toLowerCase(),
+    placeholder: 'name',
+  }),
+  'proxy-mode': text({ help: 'How traffic is carried.', fallback: 'userspace', allowed: ['userspace'] }),
+  'nodeport-addresses': list({
+    help: 'Addresses on which node ports answer.',
+    fallback: ['127.0.0.1'],
+    placeholder: 'address',
+  }),
+} satisfies FlagTable;

@@ -1,0 +1,16 @@
+/** Puts kube-proxy together from its flags. */
+
+import { closing } from '#cmd/common/closing.ts';
+import { connectionOf } from '#cmd/common/connection.ts';
+import type { ProcessContext } from '#cmd/common/process-main.ts';
+import { proxyPart } from '#pkg/cluster/parts.ts';
+import type { Component } from '#pkg/component/component.ts';
+import type { FlagValues } from '#pkg/component/flags.ts';
+import type { proxyFlags } from './options.ts';
+
+export async function wireProxy(values: FlagValues<typeof proxyFlags>, context: ProcessContext): Promise<Component> {
+  const transport = await connectionOf(values.kubeconfig);
+  context.health.set('kube-proxy', () => undefined);
+  const options = { nodeName: values['hostname-override'], nodePortAddresses: values['nodeport-addresses'] };
+  return closing(await proxyPart({ ...context, transport }, options), transport);
+}

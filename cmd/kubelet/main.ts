@@ -1,0 +1,11 @@
+/** The kubelet as a process of its own. */
+import { keepCompiledCode, processMain } from '#cmd/common/process-main.ts';
+import { kubeletFlags } from './options.ts';
+
+keepCompiledCode();
+await processMain({
+  name: 'kubelet',
+  summary: 'Runs the pods of one node.',
+  flags: kubeletFlags,
+  wire: async (values, context) => (await import('./wiring.ts')).wireKubelet(values, context),
+});

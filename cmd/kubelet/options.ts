@@ -1,0 +1,25 @@
+/** The flags of the kubelet. */
+import { hostname } from 'node:os';
+import { kubeconfigFlag } from '#cmd/common/connection.ts';
+import { runtimeNames } from '#pkg/cluster/settings.ts';
+import { type FlagTable, integer, text } from '#pkg/component/flags.ts';
+
+export const kubeletFlags = {
+  ...kubeconfigFlag,
+  'node-name': text({ help: 'Name of the node.', fallback: hostname().toLowerCase(), placeholder: 'name' }),
+  'root-dir': text({ help: 'Folder of volumes, logs and containers.', placeholder: 'folder' }),
+  runtime: text({ help: 'How pods run.', fallback: 'inprocess', allowed: runtimeNames }),
+  port: integer({
+    help: "Port of the kubelet's own API on 127.0.0.1; 0 takes any free one.",
+    fallback: 0,
+    max: 65_535,
+  }),
+  'tls-cert-file': text({ help: 'Certificate to show to the API server.', placeholder: 'file' }),
+  'tls-private-key-file': text({ help: 'Its key.', placeholder: 'file' }),
+  'client-ca-file': text({ help: 'Authority of those who may call the kubelet.', placeholder: 'file' }),
+  'nodes-on-machine': integer({
+    help: 'How many nodes share this machine: each offers its part.',
+    fallback: 1,
+    min: 1,
+  }),
+} satisfies FlagTable;

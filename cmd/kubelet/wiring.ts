@@ -1,0 +1,62 @@
+/** Puts the kubelet together from its flags, and its own API on the network for whoever has a certificate of the cluster. */
+
+import { closing } from '#cmd/common/closing.ts';
+import { connectionOf, readPair, readPem } from '#cmd/common/connection.ts';
+import { UserError } from '#cmd/common/errors.ts';
+import type { ProcessContext } from '#cmd/common/process-main.ts';
+import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import { createHttpsServer } from '#pkg/apiserver/http-server.ts';
+import { nodePart } from '#pkg/cluster/node-part.ts';
+import type { RuntimeName } from '#pkg/cluster/settings.ts';
+import type { Component } from '#pkg/component/component.ts';
+import type { FlagValues } from '#pkg/component/flags.ts';
+import { runTogether } from '#pkg/component/signals.ts';
+import type { kubeletFlags } from './options.ts';
+
+export async function wireKubelet(
+  values: FlagValues<typeof kubeletFlags>,
+  context: ProcessContext,
+): Promise<Component> {
+  if (values['root-dir'] === '') throw new UserError('the flag --root-dir is required');
+  const transport = await connectionOf(values.kubeconfig);
+  const pair = await readPair(
+    { certificate: 'tls-cert-file', key: 'tls-private-key-file' },
+    { certificate: values['tls-cert-file'], key: values['tls-private-key-file'] },
+  );
+  const own: { handle?: ApiHandler } = {};
+  const https = createHttpsServer({
+    handler: guarded((request) => own.handle!(request)),
+    cert: pair.certificate,
+    key: pair.key,
+    clientCa: await readPem('client-ca-file', values['client-ca-file']),
+    clock: context.clock,
+    log: context.log,
+  });
+  const { port } = await https.listen({ host: '127.0.0.1', port: values.port });
+  const node = await nodePart(
+    { ...context, transport },
+    {
+      nodeName: values['node-name'],
+      runtime: values.runtime as RuntimeName,
+      folder: values['root-dir'],
+      kubeletPort: port,
+      nodesOnMachine: values['nodes-on-machine'],
+    },
+  );
+  own.handle = node.kubelet.handle;
+  context.health.set('kubelet', () => undefined);
+  return closing({ run: (signal) => runTogether([node, https], signal) }, transport);
+}
+
+/** Answers those who showed a certificate of the cluster's authority. Finer rules come with authorization. */
+function guarded(handler: ApiHandler): ApiHandler {
+  return async (request) => {
+    if (request.peer.certificate?.organizations.includes('system:masters') === true) return handler(request);
+    const [status, reason] = request.peer.certificate === undefined ? [401, 'Unauthorized'] : [403, 'Forbidden'];
+    return {
+      status: status as number,
+      headers: { 'content-type': 'text/plain' },
+      body: { kind: 'bytes', bytes: Buffer.from(`${reason}\n`) },
+    };
+  };
+}

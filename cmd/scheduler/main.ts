@@ -1,0 +1,11 @@
+/** The scheduler as a process of its own. */
+import { keepCompiledCode, processMain } from '#cmd/common/process-main.ts';
+import { schedulerFlags } from './options.ts';
+
+keepCompiledCode();
+await processMain({
+  name: 'kube-scheduler',
+  summary: 'Binds pods to nodes, packing them onto as few as their constraints allow.',
+  flags: schedulerFlags,
+  wire: async (values, context) => (await import('./wiring.ts')).wireScheduler(values, context),
+});

@@ -1,0 +1,22 @@
+/** Puts the scheduler together from its flags. */
+
+import { closing } from '#cmd/common/closing.ts';
+import { connectionOf } from '#cmd/common/connection.ts';
+import { electionIdentity } from '#cmd/common/election.ts';
+import type { ProcessContext } from '#cmd/common/process-main.ts';
+import { schedulerPart } from '#pkg/cluster/parts.ts';
+import type { Component } from '#pkg/component/component.ts';
+import type { FlagValues } from '#pkg/component/flags.ts';
+import type { schedulerFlags } from './options.ts';
+
+export async function wireScheduler(
+  values: FlagValues<typeof schedulerFlags>,
+  context: ProcessContext,
+): Promise<Component> {
+  const transport = await connectionOf(values.kubeconfig);
+  context.health.set('kube-scheduler', () => undefined);
+  return closing(
+    await schedulerPart({ ...context, transport }, electionIdentity(values, context.random.uuid())),
+    transport,
+  );
+}

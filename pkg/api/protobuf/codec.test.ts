@@ -1,0 +1,135 @@
+import { expect, test } from 'vitest';
+import { decodeProtobuf, encodeProtobuf } from './codec.ts';
+
+function roundTrip(object: Record<string, unknown>): unknown {
+  const decoded = decodeProtobuf(encodeProtobuf(object)!);
+  return decoded.ok ? decoded.object : decoded.error;
+}
+
+const crd = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' };
+const properties = (schema: unknown): Record<string, unknown> => ({
+  ...crd,
+  spec: { versions: [{ name: 'v1', served: true, storage: false, schema: { openAPIV3Schema: schema } }] },
+});
+
+test.each<[string, Record<string, unknown>]>([
+  [
+    'a Pod',
+    {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        name: 'a',
+        creationTimestamp: '2026-01-01T00:00:01Z',
+        labels: { é: 'ü', __proto_: 'x' },
+        managedFields: [{ manager: 'm', fieldsV1: { 'f:spec': {} } }],
+      },
+      spec: {
+        containers: [
+          {
+            name: 'c',
+            image: 'i',
+            resources: { limits: { cpu: '100m' } },
+            livenessProbe: { httpGet: { port: 'http' }, exec: { command: ['a', 'b'] } },
+            readinessProbe: { tcpSocket: { port: 80 } },
+            securityContext: { runAsUser: 0, privileged: false },
+          },
+        ],
+        ephemeralContainers: [{ name: 'e', image: 'i', targetContainerName: 'c' }],
+        volumes: [{ name: 'v', emptyDir: {} }],
+        securityContext: { supplementalGroups: [1, 4294967296] },
+        terminationGracePeriodSeconds: 0,
+        priority: -2000,
+      },
+    },
+  ],
+  [
+    'a Deployment',
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      spec: { replicas: 0, strategy: { rollingUpdate: { maxSurge: '25%', maxUnavailable: 0 } } },
+    },
+  ],
+  ['a Secret', { apiVersion: 'v1', kind: 'Secret', data: { a: 'Zm9v', b: '' }, type: 'Opaque' }],
+  [
+    'a Lease',
+    {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      spec: { renewTime: '2026-01-01T00:00:00.123456Z', leaseTransitions: 0 },
+    },
+  ],
+  [
+    'an access review',
+    { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec: { extra: { a: ['x', 'y'] } } },
+  ],
+  [
+    'a revision with any JSON',
+    { apiVersion: 'apps/v1', kind: 'ControllerRevision', data: { a: [1, null] }, revision: 3 },
+  ],
+  [
+    'unions of JSON forms',
+    properties({ items: { type: 'string' }, additionalProperties: true, default: { a: 1 }, maximum: 1.5 }),
+  ],
+  [
+    'the other forms',
+    properties({
+      items: [{ type: 'string' }],
+      additionalProperties: { type: 'object' },
+      dependencies: { a: ['b'] },
+      enum: ['x', 1],
+    }),
+  ],
+])('%s survives encoding and decoding', (_, object) => {
+  expect(roundTrip(object)).toEqual(object);
+});
+
+test('bytes are those of the reference encoding', () => {
+  const bytes = encodeProtobuf({
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: 'a' },
+    spec: { finalizers: ['kubernetes'] },
+  });
+  expect(Buffer.from(bytes!).toString('hex')).toBe(
+    '6b387300' +
+      '0a0f' +
+      '0a027631' +
+      '12094e616d657370616365' +
+      '1213' +
+      '0a03' +
+      '0a0161' +
+      '120c' +
+      '0a0a6b756265726e65746573' +
+      '1a00' +
+      '2200',
+  );
+});
+
+test('zero values that Go writes for plain fields are dropped', () => {
+  // metadata { name: "a", generateName: "", generation: 0, creationTimestamp: {} }
+  const raw = Buffer.from('0a09' + '0a0161' + '1200' + '3800' + '4200', 'hex');
+  const envelope = Buffer.concat([
+    Buffer.from('6b387300' + '0a0f' + '0a027631' + '12094e616d657370616365' + '12', 'hex'),
+    Buffer.from([raw.length]),
+    raw,
+  ]);
+  expect(decodeProtobuf(envelope)).toEqual({
+    ok: true,
+    object: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'a' } },
+  });
+});
+
+test.each([
+  ['', 'provided data does not appear to be a protobuf message, expected prefix 6b387300'],
+  ['6b387300ff', 'proto: unexpected EOF'],
+  ['6b3873000a0a', 'proto: unexpected EOF'],
+  ['6b387300', 'no kind "" is registered for version ""'],
+])('the bytes %s are refused: %s', (hex, error) => {
+  expect(decodeProtobuf(Buffer.from(hex, 'hex'))).toEqual({ ok: false, error });
+});
+
+test('kinds without a protobuf form have no encoding', () => {
+  expect(encodeProtobuf({ apiVersion: 'example.com/v1', kind: 'Widget' })).toBe(undefined);
+});

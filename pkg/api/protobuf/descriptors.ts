@@ -1,0 +1,82 @@
+/**
+ * Built-in types as protobuf messages, from the table of API facts. Messages are described on first use and kept.
+ * Inline types are messages of their own here, while JSON has their fields in the object around them.
+ */
+import type { Message, MessageField, MessageValueType } from '#pkg/apimachinery/protobuf/message.ts';
+import { type FieldFact, isAnyJson, typeFacts } from '../facts.ts';
+import { keepsZero } from './pointer-fields.ts';
+
+const messages = new Map<string, Message>();
+
+/** The message of a type such as `io.k8s.api.core.v1.Pod`; undefined when the table has no such type. */
+export function messageOf(type: string): Message | undefined {
+  const known = messages.get(type);
+  if (known !== undefined) return known;
+  if (!Object.hasOwn(typeFacts, type)) return undefined;
+  const message = describe(type);
+  messages.set(type, message);
+  return message;
+}
+
+function describe(type: string): Message {
+  const fact = typeFacts[type]!;
+  let fields: readonly MessageField[] | undefined;
+  let byNumber: ReadonlyMap<number, MessageField> | undefined;
+  return {
+    isUnion: isAnyJson(fact),
+    get fields() {
+      fields ??= fact.fields.flatMap((field) => fieldOf(type, field)).sort((a, b) => a.number - b.number);
+      return fields;
+    },
+    get byNumber() {
+      byNumber ??= new Map(this.fields.map((field) => [field.number, field]));
+      return byNumber;
+    },
+  };
+}
+
+const valueTypes: Readonly<Record<string, MessageValueType>> = {
+  string: 'string',
+  int32: 'integer',
+  int64: 'integer',
+  boolean: 'boolean',
+  double: 'double',
+  bytes: 'bytes',
+  byte: 'bytes',
+  time: 'time',
+  microtime: 'microTime',
+  duration: 'duration',
+  quantity: 'quantity',
+  intOrString: 'intOrString',
+  json: 'raw',
+  rawExtension: 'raw',
+  fieldsV1: 'raw',
+  ref: 'message',
+  list: 'stringList',
+};
+
+/** A field, or none where the type has no protobuf form (`TypeMeta`, which the envelope carries, and tables). */
+function fieldOf(type: string, fact: FieldFact): readonly MessageField[] {
+  if (fact.pb === undefined) return [];
+  const repeats = fact.t === 'list' || fact.t === 'map' ? fact.t : 'no';
+  const value = repeats === 'no' ? fact : fact.of!;
+  const name = fact.name ?? '';
+  const described = {
+    name,
+    number: fact.pb,
+    type: valueTypes[value.t]!,
+    repeats,
+    keepsZero: keepsZero(type, name, fact.required === true),
+    isInline: fact.inline === true,
+  } as const;
+  if (value.t !== 'ref') return [described];
+  const ref = value.ref!;
+  return [
+    {
+      ...described,
+      get message() {
+        return messageOf(ref)!;
+      },
+    },
+  ];
+}

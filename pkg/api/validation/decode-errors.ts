@@ -1,0 +1,53 @@
+/** The `400 BadRequest` answers for bodies that cannot be decoded, in upstream's wording. Source: apiserver `handlers/rest.go`. */
+import { invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import type { GroupVersionKind } from '#pkg/apimachinery/object.ts';
+import { apiVersionOf } from '#pkg/apimachinery/object.ts';
+import { badRequest, type StatusError } from '#pkg/apimachinery/status-error.ts';
+
+/** A body that names its kind but does not fit it: `why` is a type error or the text of `strictDecodingError`. */
+export function cannotBeHandled(gvk: GroupVersionKind, expectedKind: string, why: string): StatusError {
+  return badRequest(`${gvk.kind} in version "${gvk.version}" cannot be handled as a ${expectedKind}: ${why}`);
+}
+
+/** A body that is no object of any kind: not JSON, or without a kind. */
+export function unrecognizedBody(expectedKind: string, why: string, body: Uint8Array): StatusError {
+  return badRequest(
+    `the object provided is unrecognized (must be of type ${expectedKind}): ${why} (${summarize(body)})`,
+  );
+}
+
+/** A body whose syntax is wrong: `why` is the error of `decodeJson` or `decodeYaml`. */
+export function unreadableBody(expectedKind: string, why: string, body: Uint8Array): StatusError {
+  return unrecognizedBody(expectedKind, `couldn't get version/kind; json parse error: ${why}`, body);
+}
+
+/** A patch whose result is no object of the kind: `why` is a type error or the text of `strictDecodingError`. Answered with 422. */
+export function unusablePatch(patched: unknown, why: string): StatusError {
+  return invalidObject({ group: '', kind: '' }, '', [invalid('patch', JSON.stringify(patched), why)]);
+}
+
+/** Why a strict decode failed: unknown and duplicate fields, each as it would stand in a warning. */
+export function strictDecodingError(strictErrors: readonly string[]): string {
+  return `strict decoding error: ${strictErrors.join(', ')}`;
+}
+
+/** A duplicate as strict errors and warnings name it. */
+export function duplicateFieldError(path: string): string {
+  return `duplicate field ${JSON.stringify(path)}`;
+}
+
+/** A kind that the server does not know, or not in this version. */
+export function noKindMatch(gvk: GroupVersionKind): StatusError {
+  const scheme = 'pkg/api/legacyscheme/scheme.go:30';
+  return badRequest(`no kind "${gvk.kind}" is registered for version "${apiVersionOf(gvk)}" in scheme "${scheme}"`);
+}
+
+/** Bytes of a body that an error shows. */
+const summaryBytesMax = 30;
+
+function summarize(body: Uint8Array): string {
+  if (body.length === 0) return '<empty>';
+  const isObject = body[0] === 0x7b;
+  const shown = Buffer.from(body.subarray(0, summaryBytesMax)).toString(isObject ? 'utf8' : 'hex');
+  return body.length > summaryBytesMax ? `${shown} ...` : shown;
+}

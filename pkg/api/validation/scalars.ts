@@ -1,0 +1,167 @@
+/** Conversion of single values, and the names that Go's decoder gives to values and types in its errors. */
+import { canonicalQuantity, quantityFormatError } from '#pkg/apimachinery/quantity.ts';
+import type { ScalarType, Schema } from '#pkg/apimachinery/schema.ts';
+import {
+  durationError,
+  formatDuration,
+  normalizeMicroTime,
+  normalizeTime,
+  parseDuration,
+  timeError,
+} from '#pkg/apimachinery/time.ts';
+
+/** The converted value; or `error`, a whole sentence; or only a mismatch of types, where `found` says more than the value's kind. */
+export type ScalarResult =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error?: string; readonly found?: string };
+
+const mismatch: ScalarResult = { ok: false };
+
+/** Results are made in one place that is used again, as this runs for every value of every request. */
+const good: { ok: true; value: unknown } = { ok: true, value: undefined };
+
+function accept(value: unknown): ScalarResult {
+  good.value = value;
+  return good;
+}
+
+/** Converts one value. The result is valid until the next call. */
+export function convertScalar(value: unknown, type: ScalarType): ScalarResult {
+  switch (type) {
+    case 'string':
+      return typeof value === 'string' ? accept(value) : mismatch;
+    case 'int32':
+      return convertInteger(value, 2 ** 31);
+    case 'int64':
+      return convertInteger(value, 2 ** 63);
+    case 'boolean':
+      return typeof value === 'boolean' ? accept(value) : mismatch;
+    case 'double':
+      return typeof value === 'number' ? accept(value) : mismatch;
+    case 'intOrString':
+      return convertIntOrString(value);
+    case 'quantity':
+      return convertQuantity(value);
+    case 'bytes':
+      return convertBytes(value);
+    case 'time':
+    case 'microTime':
+    case 'duration':
+      return convertTime(value, type);
+    case 'any':
+    case 'rawObject':
+      return accept(value);
+  }
+}
+
+function convertInteger(value: unknown, bound: number): ScalarResult {
+  if (typeof value !== 'number') return mismatch;
+  if (Number.isInteger(value) && value < bound && value >= -bound) return accept(value === 0 ? 0 : value);
+  return { ok: false, found: `number ${value}` };
+}
+
+function convertIntOrString(value: unknown): ScalarResult {
+  if (typeof value === 'string') return accept(value);
+  const number = convertInteger(value, 2 ** 31);
+  if (number.ok) return number;
+  const found = number.found ?? goValueName(value);
+  return { ok: false, error: `json: cannot unmarshal ${found} into Go value of type int32` };
+}
+
+function convertQuantity(value: unknown): ScalarResult {
+  if (typeof value === 'string' || typeof value === 'number') {
+    const canonical = canonicalQuantity(typeof value === 'string' ? value.trim() : value);
+    if (canonical !== undefined) return accept(canonical);
+  }
+  return { ok: false, error: quantityFormatError };
+}
+
+const base64Pattern = /^[A-Za-z0-9+/]*={0,2}$/;
+
+function convertBytes(value: unknown): ScalarResult {
+  if (typeof value !== 'string') return mismatch;
+  if (value.length % 4 === 0 && base64Pattern.test(value)) return accept(value);
+  const joined = value.replace(/[\r\n]/g, '');
+  if (joined.length % 4 === 0 && base64Pattern.test(joined)) return accept(joined);
+  const bad = joined.search(/[^A-Za-z0-9+/]/);
+  return { ok: false, error: `illegal base64 data at input byte ${bad < 0 ? joined.length & ~3 : bad}` };
+}
+
+function convertTime(value: unknown, type: 'duration' | 'microTime' | 'time'): ScalarResult {
+  if (typeof value !== 'string') {
+    return { ok: false, error: `json: cannot unmarshal ${goValueName(value)} into Go value of type string` };
+  }
+  if (type === 'duration') {
+    const nanoseconds = parseDuration(value);
+    return nanoseconds === undefined ? { ok: false, error: durationError(value) } : accept(formatDuration(nanoseconds));
+  }
+  const normal = type === 'time' ? normalizeTime(value) : normalizeMicroTime(value);
+  if (normal !== undefined) return accept(normal);
+  const layout = type === 'time' ? undefined : '2006-01-02T15:04:05.000000Z07:00';
+  return { ok: false, error: timeError(value, layout) };
+}
+
+/** What a JSON value is called in an error of Go's decoder. */
+export function goValueName(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
+}
+
+const goScalarNames: Readonly<Record<ScalarType, string>> = {
+  string: 'string',
+  int32: 'int32',
+  int64: 'int64',
+  boolean: 'bool',
+  double: 'float64',
+  bytes: '[]uint8',
+  time: 'v1.Time',
+  microTime: 'v1.MicroTime',
+  duration: 'v1.Duration',
+  quantity: 'resource.Quantity',
+  intOrString: 'intstr.IntOrString',
+  any: 'interface {}',
+  rawObject: 'runtime.RawExtension',
+};
+
+/** The Go type of a schema, as far as the table of facts tells it. */
+export function goTypeName(schema: Schema): string {
+  switch (schema.type) {
+    case 'object':
+      return schema.name === undefined ? 'map[string]interface {}' : schema.name.split('.').slice(-2).join('.');
+    case 'list':
+      return `[]${goTypeName(schema.of)}`;
+    case 'map':
+      return `map[string]${goTypeName(schema.of)}`;
+    default:
+      return goScalarNames[schema.type];
+  }
+}
+
+/** What Go makes of a null in a list or map. */
+export function zeroOf(schema: Schema): unknown {
+  switch (schema.type) {
+    case 'object':
+    case 'map':
+      return {};
+    case 'list':
+      return [];
+    case 'int32':
+    case 'int64':
+    case 'double':
+    case 'intOrString':
+      return 0;
+    case 'boolean':
+      return false;
+    case 'quantity':
+      return '0';
+    case 'any':
+    case 'rawObject':
+    case 'time':
+    case 'microTime':
+      return null;
+    case 'duration':
+      return '0s';
+    default:
+      return '';
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The one walk that turns a decoded body into an object of its kind: finds values of the wrong type, finds and removes unknown
+ * fields, and brings quantities, times and durations into the form in which the API answers them, as Go's decoding and encoding do.
+ *
+ * Nulls are dropped, and fields that are undefined in an object from the same process count as absent. Zero values (`0`, `false`, `''`, `[]`, `{}`) are kept, as the table of facts does not tell a pointer,
+ * whose zero Go keeps, from a plain field, whose zero it would drop; readers must treat an empty value as an absent one.
+ * Upstream counterpart: `runtime/serializer/json` over `sigs.k8s.io/json`.
+ */
+import { deepClone, setOwn } from '#pkg/apimachinery/json.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
+import { convertScalar, goTypeName, goValueName, zeroOf } from './scalars.ts';
+
+/** What is done about fields that the schema does not know. */
+export type FieldValidation = 'Ignore' | 'Strict' | 'Warn';
+
+export interface ConvertOptions {
+  readonly strict: FieldValidation;
+  /** The value belongs to the caller, who gives it away: the result may reuse its parts. Default false: nothing is shared. */
+  readonly owned?: boolean;
+}
+
+export interface Converted {
+  /** The converted object; not to be used when there is a `typeError`. Belongs to the caller. */
+  readonly object: JsonObject;
+  /** The first value of a wrong type, in the words of Go's decoder. */
+  readonly typeError?: string;
+  /** `unknown field "spec.foo"`, in order; empty for `Ignore`. */
+  readonly strictErrors: readonly string[];
+}
+
+/** Most unknown fields reported, as upstream's strict decoder has it. */
+const strictErrorsMax = 100;
+
+/** Deepest nesting converted; what comes from `decode.ts` is never deeper. */
+const nestingMax = 1000;
+
+/** Converts `value` to the shape of `schema` in one walk. Never throws. */
+export function convertAndCheck(value: unknown, schema: ObjectSchema, options: ConvertOptions): Converted {
+  const walk = new Walk(options);
+  const result = walk.object(value, schema);
+  const object = (typeof result === 'object' && result !== null ? result : {}) as JsonObject;
+  return {
+    object,
+    ...(walk.typeError === undefined ? {} : { typeError: walk.typeError }),
+    strictErrors: walk.strictErrors,
+  };
+}
+
+/** State of one conversion. The path is kept as two stacks and made into text only when there is something to report. */
+class Walk {
+  readonly strictErrors: string[] = [];
+  typeError: string | undefined;
+  readonly #copies: boolean;
+  readonly #strict: boolean;
+  /** Names of fields, keys of maps and indices of lists down to the current value. */
+  readonly #path: (number | string)[] = [];
+  /** Names of fields only, as Go names them in type errors. */
+  readonly #fields: string[] = [];
+  /** Type that holds the current field. */
+  #struct = '';
+  #depth = 0;
+
+  constructor(options: ConvertOptions) {
+    this.#copies = options.owned !== true;
+    this.#strict = options.strict !== 'Ignore';
+  }
+
+  value(value: unknown, schema: Schema): unknown {
+    switch (schema.type) {
+      case 'object':
+        return this.object(value, schema);
+      case 'list':
+        return this.#list(value, schema.of, schema);
+      case 'map':
+        return this.#map(value, schema.of, schema);
+      case 'any':
+      case 'rawObject':
+        return this.#copies && typeof value === 'object' ? deepClone(value) : value;
+      default: {
+        const converted = convertScalar(value, schema.type);
+        if (converted.ok) return converted.value;
+        this.#fail(converted.error ?? this.#unmarshalError(converted.found ?? goValueName(value), goTypeName(schema)));
+        return zeroOf(schema);
+      }
+    }
+  }
+
+  object(value: unknown, schema: ObjectSchema): unknown {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return this.#mismatch(value, schema);
+    if (++this.#depth > nestingMax) this.#fail('exceeded max depth');
+    const outer = this.#struct;
+    const source = value as JsonObject;
+    const fields = schema.fields;
+    let target: JsonObject | undefined = this.#copies ? {} : undefined;
+    for (const name in source) {
+      const found = source[name];
+      const field = fields.get(name);
+      let converted: unknown;
+      if (field === undefined) {
+        if (found === undefined) converted = undefined;
+        else if (schema.preserveUnknown) converted = this.#copies ? deepClone(found) : found;
+        else this.#unknown(name);
+      } else if (found !== null && found !== undefined && this.#depth <= nestingMax) {
+        this.#struct = schema.name ?? '';
+        this.#path.push(name);
+        this.#fields.push(name);
+        converted = this.value(found, field.schema);
+        this.#path.pop();
+        this.#fields.pop();
+      }
+      if (target === undefined) {
+        if (converted === found && found !== undefined) continue;
+        target = copyBefore(source, name);
+      }
+      if (converted !== undefined) setOwn(target, name, converted);
+    }
+    this.#struct = outer;
+    this.#depth--;
+    return target ?? source;
+  }
+
+  #map(value: unknown, of: Schema, schema: Schema): unknown {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return this.#mismatch(value, schema);
+    if (++this.#depth > nestingMax) this.#fail('exceeded max depth');
+    const source = value as JsonObject;
+    let target: JsonObject | undefined = this.#copies ? {} : undefined;
+    for (const key in source) {
+      const found = source[key];
+      this.#path.push(key);
+      let converted: unknown;
+      if (found === null) converted = zeroOf(of);
+      else if (found !== undefined && this.#depth <= nestingMax) converted = this.value(found, of);
+      this.#path.pop();
+      if (target === undefined) {
+        if (converted === found && found !== undefined) continue;
+        target = copyBefore(source, key);
+      }
+      if (converted !== undefined) setOwn(target, key, converted);
+    }
+    this.#depth--;
+    return target ?? source;
+  }
+
+  #list(value: unknown, of: Schema, schema: Schema): unknown {
+    if (!Array.isArray(value)) return this.#mismatch(value, schema);
+    if (++this.#depth > nestingMax) this.#fail('exceeded max depth');
+    let target: unknown[] | undefined = this.#copies ? new Array(value.length) : undefined;
+    for (let index = 0; index < value.length && this.#depth <= nestingMax; index++) {
+      const found: unknown = value[index];
+      this.#path.push(index);
+      const converted = found === null || found === undefined ? zeroOf(of) : this.value(found, of);
+      this.#path.pop();
+      if (converted === found && target === undefined) continue;
+      target ??= value.slice();
+      target[index] = converted;
+    }
+    this.#depth--;
+    return target ?? value;
+  }
+
+  #mismatch(value: unknown, schema: Schema): undefined {
+    this.#fail(this.#unmarshalError(goValueName(value), goTypeName(schema)));
+    return undefined;
+  }
+
+  #fail(message: string): void {
+    this.typeError ??= message;
+  }
+
+  #unmarshalError(found: string, type: string): string {
+    if (this.#fields.length === 0) return `json: cannot unmarshal ${found} into Go value of type ${type}`;
+    const struct = this.#struct.slice(this.#struct.lastIndexOf('.') + 1);
+    return `json: cannot unmarshal ${found} into Go struct field ${struct}.${this.#fields.join('.')} of type ${type}`;
+  }
+
+  #unknown(name: string): void {
+    if (!this.#strict || this.strictErrors.length >= strictErrorsMax) return;
+    this.#path.push(name);
+    this.strictErrors.push(`unknown field ${JSON.stringify(pathText(this.#path))}`);
+    this.#path.pop();
+  }
+}
+
+function pathText(path: readonly (number | string)[]): string {
+  let text = '';
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`;
+    else text += text === '' ? part : `.${part}`;
+  }
+  return text;
+}
+
+/** A new object with the fields of `source` that come before `name`. */
+function copyBefore(source: Readonly<JsonObject>, name: string): JsonObject {
+  const copy: JsonObject = {};
+  for (const key in source) {
+    if (key === name) break;
+    setOwn(copy, key, source[key]);
+  }
+  return copy;
+}

@@ -1,0 +1,53 @@
+/** Conditions of a status. All functions are pure. */
+
+/** What every kind of condition has. */
+export interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
+  readonly lastTransitionTime?: string;
+}
+
+/** The condition of that type, or undefined. */
+export function findCondition<T extends Condition>(list: readonly T[] | undefined, type: string): T | undefined {
+  return list?.find((condition) => condition.type === type);
+}
+
+/** Whether the condition of that type is `True`. */
+export function isConditionTrue(list: readonly Condition[] | undefined, type: string): boolean {
+  return findCondition(list, type)?.status === 'True';
+}
+
+/**
+ * The list with `condition` in it. The time of the last transition stays when the status does, and is `now` otherwise. Returns
+ * the very list when nothing changed.
+ */
+export function setCondition<T extends Condition>(
+  list: readonly T[] | undefined,
+  condition: T,
+  now: string,
+): readonly T[] {
+  const index = list?.findIndex((other) => other.type === condition.type) ?? -1;
+  const old = index < 0 ? undefined : list![index]!;
+  const stays = old !== undefined && old.status === condition.status && old.lastTransitionTime !== undefined;
+  const next: T = { ...old, ...condition, lastTransitionTime: stays ? old.lastTransitionTime : now };
+  if (old === undefined) return [...(list ?? []), next];
+  if (sameFields(old, next)) return list!;
+  return list!.map((other, position) => (position === index ? next : other));
+}
+
+function sameFields(a: object, b: object): boolean {
+  const left = a as Record<string, unknown>;
+  const right = b as Record<string, unknown>;
+  return (
+    Object.keys(left).every((key) => left[key] === right[key]) &&
+    Object.keys(right).every((key) => left[key] === right[key])
+  );
+}
+
+/** The list without the condition of that type; the very list when it has none. */
+export function removeCondition<T extends Condition>(list: readonly T[] | undefined, type: string): readonly T[] {
+  if (list === undefined) return [];
+  return list.some((condition) => condition.type === type) ? list.filter((c) => c.type !== type) : list;
+}

@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest';
+import { decodeJson, decodeYaml, nestingMax } from './decode.ts';
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+
+test.each([
+  ['', 'unexpected end of JSON input'],
+  ['{', 'unexpected end of JSON input'],
+  ['{"a":1', 'unexpected end of JSON input'],
+  ['x', "invalid character 'x' looking for beginning of value"],
+  ['{a:1}', "invalid character 'a' looking for beginning of object key string"],
+  ['{"a" 1}', "invalid character '1' after object key"],
+  ['{"a":1 "b":2}', `invalid character '"' after object key:value pair`],
+  ['{"a":1,}', "invalid character '}' looking for beginning of object key string"],
+  ['[1 2]', "invalid character '2' after array element"],
+  ['{} x', "invalid character 'x' after top-level value"],
+  ['[tru]', "invalid character ']' in literal true (expecting 'e')"],
+  ['"a\nb"', "invalid character '\\n' in string literal"],
+  ['"\\x"', "invalid character 'x' in string escape code"],
+  ['[01]', "invalid character '1' after array element"],
+  ['[1.x]', "invalid character 'x' after decimal point in numeric literal"],
+])('%j is refused as Go words it: %s', (text, error) => {
+  expect(decodeJson(bytes(text))).toEqual({ ok: false, error });
+});
+
+test('nesting beyond the limit is refused, up to it accepted', () => {
+  const nested = (levels: number): Uint8Array => bytes('['.repeat(levels) + ']'.repeat(levels));
+  expect(decodeJson(nested(nestingMax)).ok).toBe(true);
+  expect(decodeJson(nested(nestingMax + 1))).toEqual({ ok: false, error: 'exceeded max depth' });
+  expect(decodeJson(nested(100_000))).toEqual({ ok: false, error: 'exceeded max depth' });
+});
+
+test.each([
+  ['{"a":1,"b":{"a":2}}', []],
+  ['{"a":1,"a":2}', ['a']],
+  ['{"spec":{"x":1,"y":[{"z":1},{"z":1,"z":2}],"x":3}}', ['spec.y[1].z', 'spec.x']],
+  ['{"a":1,"\\u0061":2}', ['a']],
+  ['{"a":"b:c\\"\\\\","b":"{\\"a\\":1}","a":[[{"k":1,"k":1,"k":1}]]}', ['a', 'a[0][0].k']],
+  ['{"__proto__":1,"__proto__":2}', ['__proto__']],
+])('%s has the duplicate keys %j', (text, duplicates) => {
+  const decoded = decodeJson(bytes(text), { findDuplicates: true });
+  expect(decoded.ok && decoded.duplicates).toEqual(duplicates);
+});
+
+test('__proto__ is data and changes no prototype', () => {
+  for (const decoded of [decodeJson(bytes('{"__proto__":{"polluted":1}}')), decodeYaml('__proto__: {polluted: 1}')]) {
+    const value = (decoded.ok ? decoded.value : undefined) as Record<string, unknown>;
+    expect(Object.keys(value)).toEqual(['__proto__']);
+    expect(value.polluted).toBe(undefined);
+  }
+});
+
+test('YAML gives JSON values: times stay text, keys become text', () => {
+  const text = 'a: 2026-01-01\nb: 1.5\nc: yes\nd: ~\n1: x\nbase: &b {x: 1}\nmerged: {<<: *b, y: 2}\n';
+  const decoded = decodeYaml(text);
+  expect(decoded.ok && decoded.value).toEqual({
+    a: '2026-01-01',
+    b: 1.5,
+    c: 'yes',
+    d: null,
+    1: 'x',
+    base: { x: 1 },
+    merged: { x: 1, y: 2 },
+  });
+});
+
+test('what aliases share in YAML is no longer shared', () => {
+  const decoded = decodeYaml('a: &x {k: 1}\nb: *x\n');
+  const value = (decoded.ok ? decoded.value : undefined) as { a: object; b: object };
+  expect(value).toEqual({ a: { k: 1 }, b: { k: 1 } });
+  expect(value.a).not.toBe(value.b);
+});
+
+test('aliases that expand without end are refused', () => {
+  const lines = ['a0: &a0 [x,x,x,x,x,x,x,x,x,x]'];
+  for (let i = 1; i < 10; i++) lines.push(`a${i}: &a${i} [${`*a${i - 1},`.repeat(10)}]`);
+  const decoded = decodeYaml(lines.join('\n'));
+  expect(decoded.ok).toBe(false);
+});
+
+test.each([['a: [1'], ['a: 1\na: 2'], ['\ta: 1']])('the YAML %j is refused', (text) => {
+  const decoded = decodeYaml(text);
+  expect(decoded.ok ? '' : decoded.error).toMatch(/^error converting YAML to JSON: yaml: /);
+});

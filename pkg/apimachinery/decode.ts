@@ -1,0 +1,128 @@
+/**
+ * Decoding of request bodies. Nothing here trusts its input: nesting, YAML aliases and sizes have limits, duplicate keys are
+ * found where they are asked for, and keys such as `__proto__` become own data properties.
+ *
+ * A decode that fails is a value with the sentence that Kubernetes puts into its `400 BadRequest`.
+ * Upstream counterpart: `sigs.k8s.io/json`, `sigs.k8s.io/yaml`.
+ */
+import { CORE_SCHEMA, load, mergeTag } from 'js-yaml';
+import { setOwn } from './json.ts';
+import { duplicateFields } from './json-duplicates.ts';
+import { jsonSyntaxError } from './json-syntax.ts';
+
+/**
+ * Deepest nesting of a value. Upstream refuses more than 10,000; a tenth of that is more than any object needs, and keeps
+ * everything that walks a value recursively far from the end of the stack.
+ */
+export const nestingMax = 1000;
+
+/** Values that a YAML document may expand to through its aliases. A body of 3 MiB without aliases has fewer. */
+export const yamlNodesMax = 2_000_000;
+
+/** JSON's types, and `<<`, which people use with anchors. */
+const schema = CORE_SCHEMA.withTags(mergeTag);
+
+export type Decoded =
+  | {
+      readonly ok: true;
+      readonly value: unknown;
+      /** Paths such as `spec.replicas` of keys that came twice in one object; empty unless asked for. */
+      readonly duplicates: readonly string[];
+    }
+  | { readonly ok: false; readonly error: string };
+
+export interface DecodeOptions {
+  /** Look for keys that come twice (`fieldValidation` Strict or Warn). */
+  readonly findDuplicates?: boolean;
+}
+
+/** Decodes JSON. The value belongs to the caller. */
+export function decodeJson(bytes: Uint8Array, options: DecodeOptions = {}): Decoded {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  return decodeJsonText(text, options);
+}
+
+/** As `decodeJson`, from text. */
+export function decodeJsonText(text: string, options: DecodeOptions = {}): Decoded {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { ok: false, error: jsonSyntaxError(text) };
+  }
+  // Each level takes two characters at least, so a short text cannot be too deep.
+  if (text.length > 2 * nestingMax && isDeeperThan(value, nestingMax))
+    return { ok: false, error: 'exceeded max depth' };
+  return { ok: true, value, duplicates: options.findDuplicates ? duplicateFields(text, value) : [] };
+}
+
+/** Whether lists and objects are nested more than `levels` deep. Uses no more stack than that. */
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (isDeeperThan(value[i], levels - 1)) return true;
+    return false;
+  }
+  const object = value as Record<string, unknown>;
+  for (const key in object) {
+    const field = object[key];
+    if (typeof field === 'object' && isDeeperThan(field, levels - 1)) return true;
+  }
+  return false;
+}
+
+/** Decodes one YAML document (of which JSON is a form). Duplicate keys are an error, as upstream has it for strict decoding. */
+export function decodeYaml(bytes: Uint8Array | string): Decoded {
+  const text = typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString('utf8');
+  let value: unknown;
+  try {
+    value = load(text, { schema });
+  } catch (error) {
+    return { ok: false, error: `error converting YAML to JSON: yaml: ${yamlProblem(error)}` };
+  }
+  const budget = { nodes: yamlNodesMax };
+  const expanded = expand(value, budget, nestingMax);
+  if (expanded === tooMuch) {
+    return { ok: false, error: 'error converting YAML to JSON: yaml: document contains excessive aliasing' };
+  }
+  return { ok: true, value: expanded ?? null, duplicates: [] };
+}
+
+function yamlProblem(error: unknown): string {
+  const { reason, mark } = error as { reason?: string; mark?: { line?: number } };
+  if (reason === undefined) return error instanceof Error ? error.message.split('\n')[0]! : String(error);
+  return mark?.line === undefined ? reason : `line ${mark.line + 1}: ${reason}`;
+}
+
+const tooMuch = Symbol('too much');
+
+/** A tree in place of the graph that aliases make, with string keys; `tooMuch` when it exceeds a limit or never ends. */
+function expand(value: unknown, budget: { nodes: number }, levels: number): unknown {
+  if (--budget.nodes < 0) return tooMuch;
+  if (typeof value !== 'object' || value === null) {
+    return typeof value === 'number' && !Number.isFinite(value)
+      ? null
+      : typeof value === 'bigint'
+        ? Number(value)
+        : value;
+  }
+  if (levels === 0) return tooMuch;
+  if (Array.isArray(value)) {
+    const list: unknown[] = [];
+    for (const item of value) {
+      const copy = expand(item, budget, levels - 1);
+      if (copy === tooMuch) return tooMuch;
+      list.push(copy);
+    }
+    return list;
+  }
+  const object: Record<string, unknown> = {};
+  const entries = value instanceof Map ? value.entries() : Object.entries(value);
+  for (const [key, item] of entries) {
+    const copy = expand(item, budget, levels - 1);
+    if (copy === tooMuch) return tooMuch;
+    setOwn(object, String(key), copy);
+  }
+  return object;
+}

@@ -1,0 +1,115 @@
+/**
+ * Finds keys that come twice in one object of a JSON text, which `JSON.parse` silently lets pass. The text is known to be valid.
+ *
+ * First the keys in the text are counted and compared with those of the parsed value: equal numbers mean no duplicates, so
+ * that the scan with paths is made for bad input only.
+ */
+
+/** Most duplicates reported, as upstream's strict decoder has it. */
+const duplicatesMax = 100;
+
+/** Paths of duplicate keys, in the order of the text. */
+export function duplicateFields(text: string, value: unknown): readonly string[] {
+  return countKeysInText(text) === countKeys(value) ? [] : scan(text);
+}
+
+function countKeys(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const item = value[i];
+      if (typeof item === 'object') count += countKeys(item);
+    }
+    return count;
+  }
+  const object = value as Record<string, unknown>;
+  for (const key in object) {
+    count++;
+    const field = object[key];
+    if (typeof field === 'object') count += countKeys(field);
+  }
+  return count;
+}
+
+/** The position of the quote that ends the string whose first character is at `start`. */
+function stringEnd(text: string, start: number): number {
+  let end = text.indexOf('"', start);
+  for (;;) {
+    let backslashes = 0;
+    while (text.charCodeAt(end - 1 - backslashes) === 92 && end - 1 - backslashes >= start) backslashes++;
+    if (backslashes % 2 === 0) return end;
+    end = text.indexOf('"', end + 1);
+  }
+}
+
+/** Each key is a string followed by a colon, and no colon stands elsewhere outside of strings. */
+function countKeysInText(text: string): number {
+  let count = 0;
+  let position = 0;
+  for (;;) {
+    const open = text.indexOf('"', position);
+    const end = open < 0 ? text.length : open;
+    for (let i = position; i < end; i++) if (text.charCodeAt(i) === 58) count++;
+    if (open < 0) return count;
+    position = stringEnd(text, open + 1) + 1;
+  }
+}
+
+/** One object or list that the scan is inside of. */
+interface Frame {
+  /** Keys seen, for an object; undefined for a list. */
+  readonly keys: Set<string> | undefined;
+  /** Index of the current item, for a list. */
+  index: number;
+  readonly path: string;
+  /** Path of the value that comes next. */
+  next: string;
+  /** The next string is a key. */
+  wantsKey: boolean;
+}
+
+function open(frames: Frame[], isObject: boolean): void {
+  const parent = frames.at(-1);
+  const path = parent === undefined ? '' : parent.keys === undefined ? `${parent.path}[${parent.index}]` : parent.next;
+  frames.push({ keys: isObject ? new Set() : undefined, index: 0, path, next: '', wantsKey: isObject });
+}
+
+function scan(text: string): readonly string[] {
+  const duplicates: string[] = [];
+  const frames: Frame[] = [];
+  for (let i = 0; i < text.length; i++) {
+    const frame = frames.at(-1);
+    switch (text[i]) {
+      case '{':
+        open(frames, true);
+        break;
+      case '[':
+        open(frames, false);
+        break;
+      case '}':
+      case ']':
+        frames.pop();
+        break;
+      case ',':
+        if (frame?.keys === undefined) frame!.index++;
+        else frame.wantsKey = true;
+        break;
+      case '"': {
+        const end = stringEnd(text, i + 1);
+        if (frame?.keys !== undefined && frame.wantsKey) takeKey(frame, text.slice(i, end + 1), duplicates);
+        i = end;
+        break;
+      }
+    }
+  }
+  return duplicates.slice(0, duplicatesMax);
+}
+
+function takeKey(frame: Frame, quoted: string, duplicates: string[]): void {
+  const key = quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
+  frame.next = frame.path === '' ? key : `${frame.path}.${key}`;
+  frame.wantsKey = false;
+  if (!frame.keys!.has(key)) frame.keys!.add(key);
+  else if (!duplicates.includes(frame.next)) duplicates.push(frame.next);
+}

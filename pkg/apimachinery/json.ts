@@ -1,0 +1,106 @@
+/**
+ * JSON values: comparing, copying, encoding. Safe for keys such as `__proto__`, which are always own data properties here.
+ * Decoding of requests is in `decode.ts`.
+ */
+
+/** Sets an own data property, whatever its name: an assignment to `__proto__` would change the prototype instead. */
+export function setOwn(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === '__proto__') {
+    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+  } else {
+    object[key] = value;
+  }
+}
+
+/** The value of an own property, or undefined: `constructor` of a plain object is no field. */
+export function getOwn(object: Readonly<Record<string, unknown>>, key: string): unknown {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+/** Whether a value is a JSON object, not a list and not null. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Equality of JSON values. Order of keys does not matter; a field that is undefined equals one that is absent. */
+export function deepEqual(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a)) return Array.isArray(b) && listsEqual(a, b);
+  if (Array.isArray(b)) return false;
+  return objectsEqual(a as Record<string, unknown>, b as Record<string, unknown>);
+}
+
+function listsEqual(a: readonly unknown[], b: readonly unknown[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (!deepEqual(a[i], b[i])) return false;
+  return true;
+}
+
+function objectsEqual(a: Readonly<Record<string, unknown>>, b: Readonly<Record<string, unknown>>): boolean {
+  let count = 0;
+  for (const key in a) {
+    const value = a[key];
+    if (value === undefined) continue;
+    count++;
+    const other = b[key];
+    if (value === other) {
+      // A name such as `constructor` may be own in one and inherited in the other.
+      if (typeof value === 'function' && !Object.hasOwn(b, key)) return false;
+      continue;
+    }
+    if (other === undefined || typeof value !== 'object' || !Object.hasOwn(b, key) || !deepEqual(value, other)) {
+      return false;
+    }
+  }
+  for (const key in b) if (b[key] !== undefined) count--;
+  return count === 0;
+}
+
+/** A copy that shares nothing with the original. */
+export function deepClone<T>(value: T): T {
+  return clone(value) as T;
+}
+
+function clone(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) {
+    const list = new Array<unknown>(value.length);
+    for (let i = 0; i < value.length; i++) list[i] = clone(value[i]);
+    return list;
+  }
+  const source = value as Record<string, unknown>;
+  const copy: Record<string, unknown> = {};
+  for (const key in source) {
+    const field = source[key];
+    if (key === '__proto__') setOwn(copy, key, clone(field));
+    else copy[key] = typeof field === 'object' ? clone(field) : field;
+  }
+  return copy;
+}
+
+/** Freezes a value and everything in it, so that a change to what is shared fails at once. For tests. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value) && !ArrayBuffer.isView(value)) {
+    Object.freeze(value);
+    for (const field of Object.values(value)) deepFreeze(field);
+  }
+  return value;
+}
+
+/** UTF-8 bytes of a value's JSON. */
+export function encodeJson(value: unknown): Uint8Array {
+  return Buffer.from(JSON.stringify(value), 'utf8');
+}
+
+/** JSON with sorted keys: equal values give equal texts. */
+export function canonicalJson(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  const source = value as Record<string, unknown>;
+  const keys = Object.keys(source).filter((key) => source[key] !== undefined);
+  return `{${keys
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${canonicalJson(source[key])}`)
+    .join(',')}}`;
+}

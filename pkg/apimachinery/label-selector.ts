@@ -1,0 +1,280 @@
+/**
+ * Label selectors: as text (`a=b,c in (x,y),!d`), and as the `LabelSelector` objects of specs. Both become a `Selector`.
+ * Upstream counterpart: apimachinery `labels`, `meta/v1` `LabelSelectorAsSelector`; messages are upstream's.
+ */
+import { at, type FieldError, type FieldPath, invalid } from './field-error.ts';
+import { parseSelectorText } from './label-selector-parser.ts';
+import { labelValueProblems, qualifiedNameProblems } from './names.ts';
+
+export type SelectorOperator = '!' | '!=' | '=' | '==' | 'exists' | 'gt' | 'in' | 'lt' | 'notin';
+
+/** One condition on one label. `values` is sorted and empty for `exists` and `!`. */
+export interface Requirement {
+  readonly key: string;
+  readonly operator: SelectorOperator;
+  readonly values: readonly string[];
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** A condition on labels: all requirements have to hold. Immutable. */
+export interface Selector {
+  /** Sorted by key. Empty selects everything, unless `selectsNothing`. */
+  readonly requirements: readonly Requirement[];
+  readonly selectsNothing: boolean;
+  /** No requirement: every object matches. */
+  readonly isEmpty: boolean;
+  matches(labels: Labels | undefined): boolean;
+  /** The selector in its text form; `''` for everything and for nothing. */
+  toString(): string;
+}
+
+export type SelectorResult =
+  | { readonly ok: true; readonly selector: Selector }
+  | { readonly ok: false; readonly error: string };
+
+/** A selector as specs carry it. */
+export interface LabelSelector {
+  readonly matchLabels?: Labels;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: string;
+    readonly values?: readonly string[];
+  }[];
+}
+
+class RequirementSelector implements Selector {
+  readonly requirements: readonly Requirement[];
+  readonly selectsNothing: boolean;
+  readonly isEmpty: boolean;
+
+  constructor(requirements: readonly Requirement[], selectsNothing = false) {
+    this.requirements = requirements;
+    this.selectsNothing = selectsNothing;
+    this.isEmpty = requirements.length === 0 && !selectsNothing;
+  }
+
+  matches(labels: Labels | undefined): boolean {
+    if (this.selectsNothing) return false;
+    const { requirements } = this;
+    for (let i = 0; i < requirements.length; i++) if (!requirementMatches(requirements[i]!, labels)) return false;
+    return true;
+  }
+
+  toString(): string {
+    return this.requirements.map(formatRequirement).join(',');
+  }
+}
+
+/** Selects every object. */
+export const everything: Selector = new RequirementSelector([]);
+/** Selects no object. */
+export const nothing: Selector = new RequirementSelector([], true);
+
+/** Whether labels satisfy one requirement. */
+export function requirementMatches(requirement: Requirement, labels: Labels | undefined): boolean {
+  const found: unknown = labels?.[requirement.key];
+  // Names that every object inherits are no labels; none of them is a string.
+  const value = typeof found === 'string' ? found : undefined;
+  switch (requirement.operator) {
+    case '=':
+    case '==':
+      return value === requirement.values[0];
+    case '!=':
+      return value !== requirement.values[0];
+    case 'in':
+      return value !== undefined && requirement.values.includes(value);
+    case 'notin':
+      return value === undefined || !requirement.values.includes(value);
+    case 'exists':
+      return value !== undefined;
+    case '!':
+      return value === undefined;
+    case 'gt':
+      return isInteger(value) && BigInt(value!) > BigInt(requirement.values[0]!);
+    case 'lt':
+      return isInteger(value) && BigInt(value!) < BigInt(requirement.values[0]!);
+  }
+}
+
+/** What Go's ParseInt takes for 64 bits, nearly: the sign `+` is not worth its handling. */
+function isInteger(text: string | undefined): boolean {
+  return text !== undefined && /^-?\d{1,19}$/.test(text);
+}
+
+function formatRequirement(requirement: Requirement): string {
+  const { key, operator, values } = requirement;
+  switch (operator) {
+    case 'exists':
+      return key;
+    case '!':
+      return `!${key}`;
+    case 'in':
+    case 'notin':
+      return `${key} ${operator} (${values.join(',')})`;
+    case 'gt':
+      return `${key}>${values[0]!}`;
+    case 'lt':
+      return `${key}<${values[0]!}`;
+    default:
+      return `${key}${operator}${values[0]!}`;
+  }
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** A selector of requirements that are already checked. */
+export function selectorOf(requirements: readonly Requirement[]): Selector {
+  if (requirements.length === 0) return everything;
+  return new RequirementSelector([...requirements].sort((a, b) => compareText(a.key, b.key)));
+}
+
+/** What is wrong with a requirement; empty when nothing is. */
+export function requirementErrors(requirement: Requirement, path: FieldPath = ''): FieldError[] {
+  const { key, operator, values } = requirement;
+  const prefix = path === '' ? '' : `${path}.`;
+  const errors = qualifiedNameProblems(key).map((problem) => invalid(`${prefix}key`, key, problem));
+  const field = `${prefix}values`;
+  switch (operator) {
+    case 'in':
+    case 'notin':
+      if (values.length === 0) {
+        errors.push(invalid(field, values, "for 'in', 'notin' operators, values set can't be empty"));
+      }
+      break;
+    case '=':
+    case '==':
+    case '!=':
+      if (values.length !== 1) {
+        errors.push(invalid(field, values, 'exact-match compatibility requires one single value'));
+      }
+      break;
+    case 'exists':
+    case '!':
+      if (values.length !== 0)
+        errors.push(invalid(field, values, 'values set must be empty for exists and does not exist'));
+      break;
+    case 'gt':
+    case 'lt':
+      if (values.length !== 1) {
+        errors.push(invalid(field, values, "for 'Gt', 'Lt' operators, exactly one value is required"));
+      }
+      for (const [index, value] of values.entries()) {
+        if (isInteger(value)) continue;
+        errors.push(invalid(at(field, index), value, "for 'Gt', 'Lt' operators, the value must be an integer"));
+      }
+      break;
+  }
+  for (const [index, value] of values.entries()) {
+    for (const problem of labelValueProblems(value)) {
+      errors.push(invalid(at(at(field, index), key), value, problem));
+    }
+  }
+  return errors;
+}
+
+function errorText(errors: readonly FieldError[]): string {
+  const texts = errors.map((error) => `${error.field}: ${error.message}`);
+  return texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`;
+}
+
+/** Parses and checks a selector's text. The empty text selects everything. */
+export function parseLabelSelector(text: string): SelectorResult {
+  if (text === '') return { ok: true, selector: everything };
+  const parsed = parseSelectorText(text, (requirement) => {
+    const errors = requirementErrors(requirement);
+    return errors.length === 0 ? undefined : errorText(errors);
+  });
+  return parsed.ok ? { ok: true, selector: selectorOf(parsed.requirements) } : parsed;
+}
+
+const objectOperators: Readonly<Record<string, SelectorOperator>> = {
+  In: 'in',
+  NotIn: 'notin',
+  Exists: 'exists',
+  DoesNotExist: '!',
+};
+
+/** The selector a `LabelSelector` object means: absent selects nothing, an empty one everything. */
+export function selectorFromLabelSelector(selector: LabelSelector | undefined): SelectorResult {
+  if (selector === undefined) return { ok: true, selector: nothing };
+  const requirements: Requirement[] = [];
+  for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
+    requirements.push({ key, operator: '=', values: [value] });
+  }
+  for (const { key, operator, values } of selector.matchExpressions ?? []) {
+    const known = Object.hasOwn(objectOperators, operator) ? objectOperators[operator] : undefined;
+    if (known === undefined) {
+      return { ok: false, error: `${JSON.stringify(operator)} is not a valid label selector operator` };
+    }
+    requirements.push({ key, operator: known, values: [...(values ?? [])].sort(compareText) });
+  }
+  for (const requirement of requirements) {
+    const errors = requirementErrors(requirement);
+    if (errors.length > 0) return { ok: false, error: errorText(errors) };
+  }
+  return { ok: true, selector: selectorOf(requirements) };
+}
+
+const compiledSelectors = new WeakMap<object, Selector>();
+
+/** As `selectorFromLabelSelector`, remembered for the (shared, never changed) object; an invalid selector selects nothing. */
+export function compiledLabelSelector(selector: LabelSelector | undefined): Selector {
+  if (selector === undefined) return nothing;
+  let compiled = compiledSelectors.get(selector);
+  if (compiled === undefined) {
+    const result = selectorFromLabelSelector(selector);
+    compiled = result.ok ? result.selector : nothing;
+    compiledSelectors.set(selector, compiled);
+  }
+  return compiled;
+}
+
+/** A selector that wants each of these labels: those of Services and replication controllers. No labels select everything. */
+export function selectorFromSet(labels: Labels | undefined): Selector {
+  return selectorOf(Object.entries(labels ?? {}).map(([key, value]) => ({ key, operator: '=', values: [value] })));
+}
+
+/** A `LabelSelector` object as `kubectl` prints it: `<none>` for an absent or empty one. */
+export function formatLabelSelector(selector: LabelSelector | undefined): string {
+  const result = selectorFromLabelSelector(selector);
+  if (!result.ok) return '<error>';
+  return result.selector.toString() || '<none>';
+}
+
+/** Checks a `LabelSelector` in a spec. Source: apimachinery `meta/v1/validation` `ValidateLabelSelector`. */
+export function validateLabelSelector(selector: LabelSelector | undefined, path: FieldPath): FieldError[] {
+  const errors: FieldError[] = [];
+  const labels = selector?.matchLabels ?? {};
+  for (const key of Object.keys(labels)) {
+    for (const problem of qualifiedNameProblems(key)) errors.push(invalid(`${path}.matchLabels`, key, problem));
+    for (const problem of labelValueProblems(labels[key]!)) {
+      errors.push(invalid(`${path}.matchLabels`, labels[key], problem));
+    }
+  }
+  for (const [index, { key, operator, values = [] }] of (selector?.matchExpressions ?? []).entries()) {
+    const own = at(`${path}.matchExpressions`, index);
+    if (operator === 'In' || operator === 'NotIn') {
+      if (values.length === 0) {
+        const why = "must be specified when `operator` is 'In' or 'NotIn'";
+        errors.push({ reason: 'FieldValueRequired', field: `${own}.values`, message: `Required value: ${why}` });
+      }
+    } else if (operator === 'Exists' || operator === 'DoesNotExist') {
+      if (values.length > 0) {
+        const why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+        errors.push({ reason: 'FieldValueForbidden', field: `${own}.values`, message: `Forbidden: ${why}` });
+      }
+    } else {
+      errors.push(invalid(`${own}.operator`, operator, 'not a valid selector operator'));
+    }
+    for (const problem of qualifiedNameProblems(key)) errors.push(invalid(`${own}.key`, key, problem));
+    for (const [valueIndex, value] of values.entries()) {
+      for (const problem of labelValueProblems(value)) {
+        errors.push(invalid(at(`${own}.values`, valueIndex), value, problem));
+      }
+    }
+  }
+  return errors;
+}

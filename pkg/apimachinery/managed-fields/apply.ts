@@ -1,0 +1,180 @@
+/**
+ * Server-side apply: lays a configuration over an object, takes away what the manager had and no longer wants, and refuses to change
+ * what others own unless forced.
+ *
+ * Pure: nothing given is changed; the result shares parts with both. Defaults are filled in afterwards and are no one's.
+ * Upstream counterpart: structured-merge-diff `merge.Updater.Apply`, apimachinery `managedfields` `FieldManager.Apply`.
+ */
+import { deepEqual } from '../json.ts';
+import type { JsonObject, KubeObject, ManagedFieldsEntry } from '../object.ts';
+import type { ObjectSchema } from '../schema.ts';
+import { badRequest, type StatusError } from '../status-error.ts';
+import { compareObjects } from './compare.ts';
+import { type ApplyConflict, applyConflict, conflictsAbout } from './conflicts.ts';
+import {
+  beforeFirstApplyManager,
+  finishEntries,
+  isSameManager,
+  makeEntry,
+  storedEntries,
+  type TrackedEntry,
+} from './entries.ts';
+import {
+  difference,
+  emptySet,
+  type FieldSet,
+  intersection,
+  isEmptySet,
+  pathsOf,
+  setsEqual,
+  union,
+} from './field-set.ts';
+import { clientSideFields, kubectlManager, refreshLastApplied } from './last-applied.ts';
+import { mergeObjects, removeFields, UnmergeableList, withNamedFields } from './merge.ts';
+import { createdFields, fieldSetOf } from './object-fields.ts';
+
+export interface ApplyOptions {
+  /** The stored object; undefined when the apply creates it. */
+  readonly live: KubeObject | undefined;
+  /** What the manager wants, converted to the schema (no nulls, no unknown fields), not defaulted. */
+  readonly config: KubeObject;
+  readonly manager: string;
+  /** Takes fields over from others instead of failing. */
+  readonly force: boolean;
+  readonly schema: ObjectSchema;
+  readonly apiVersion: string;
+  /** RFC 3339, whole seconds. */
+  readonly timestamp: string;
+  readonly subresource?: string;
+  /** Fields this endpoint does not write (`{ 'f:status': {} }` for the object itself): what the configuration says of them is left out. */
+  readonly resetFields?: FieldSet;
+}
+
+export type ApplyResult =
+  | {
+      readonly ok: true;
+      /** With its `managedFields`; shares parts with `live` and `config`. The very `live` when nothing changed. */
+      readonly object: JsonObject;
+      readonly changed: boolean;
+    }
+  | {
+      readonly ok: false;
+      /** `409 Conflict` with a cause per field, or `400` for a configuration that cannot be merged. */
+      readonly error: StatusError;
+      readonly conflicts: readonly ApplyConflict[];
+    };
+
+/** Applies a configuration. Never throws for what a client sends. */
+export function applyObject(options: ApplyOptions): ApplyResult {
+  const { config, resetFields, schema } = options;
+  if (config.metadata?.managedFields !== undefined) return refuse(badRequest('metadata.managedFields must be nil'));
+  const written =
+    resetFields === undefined ? config : ((removeFields(config, resetFields, schema) ?? {}) as KubeObject);
+  try {
+    const result = apply({ ...options, config: written });
+    return result.ok || options.manager !== kubectlManager ? result : takeOverClientSide(options, result);
+  } catch (error) {
+    if (!(error instanceof UnmergeableList)) throw error;
+    const name = `${config.metadata?.namespace ?? ''}/${config.metadata?.name ?? ''}`;
+    const what = `${name}; ${options.apiVersion}, Kind=${config.kind ?? ''}`;
+    return refuse(badRequest(`failed to create typed patch object (${what}): ${error.message}`));
+  }
+}
+
+/** What `kubectl` applied on the client's side before is its own: conflicts about that are no conflicts. */
+function takeOverClientSide(options: ApplyOptions, result: ApplyResult & { readonly ok: false }): ApplyResult {
+  const paths = new Set(pathsOf(clientSideFields(options.live, options.schema)));
+  const conflicts = result.conflicts.filter(({ path }) => !paths.has(path));
+  if (conflicts.length === 0 && result.conflicts.length > 0) return apply({ ...options, force: true });
+  return conflicts.length === 0 ? result : { ok: false, error: applyConflict(conflicts), conflicts };
+}
+
+function refuse(error: StatusError): ApplyResult {
+  return { ok: false, error, conflicts: [] };
+}
+
+function apply(options: ApplyOptions): ApplyResult {
+  const { manager, apiVersion, timestamp, subresource = '', schema } = options;
+  const live = (options.live ?? {}) as JsonObject;
+  const config = options.config as JsonObject;
+  const entries = entriesBefore(options);
+  const own = makeEntry({
+    manager,
+    operation: 'Apply',
+    apiVersion,
+    time: timestamp,
+    subresource,
+    fields: fieldSetOf(config, schema),
+  });
+  const previous = entries.find((entry) => isSameManager(entry, own));
+  const others = entries.filter((entry) => entry !== previous);
+  const merged = mergeObjects(live, config, schema);
+  const wanted = previous === undefined ? merged : prune(merged, { previous, own, others, schema });
+  const comparison = compareObjects(live, wanted, schema);
+  const touched = union(comparison?.modified ?? emptySet, comparison?.added ?? emptySet);
+  if (!options.force) {
+    const conflicts = conflictsWith(others, touched);
+    if (conflicts.length > 0) return { ok: false, error: applyConflict(conflicts), conflicts };
+  }
+  const removed = comparison?.removed ?? emptySet;
+  const kept: TrackedEntry[] = [];
+  for (const entry of others) {
+    const fields = difference(difference(entry.fieldsV1, touched), removed);
+    if (!isEmptySet(fields)) kept.push(fields === entry.fieldsV1 ? entry : { ...entry, fieldsV1: fields });
+  }
+  const mine = isEmptySet(own.fieldsV1) ? [] : [ownEntry(own, previous, comparison === undefined)];
+  return finish(options, wanted, finishEntries([...kept, ...mine]));
+}
+
+/** An apply that changes nothing of the object keeps the time of the last one that did. */
+function ownEntry(own: TrackedEntry, previous: TrackedEntry | undefined, isSame: boolean): TrackedEntry {
+  if (previous === undefined || !isSame) return own;
+  if (setsEqual(previous.fieldsV1, own.fieldsV1) && previous.apiVersion === own.apiVersion) return previous;
+  return previous.time === undefined ? own : { ...own, time: previous.time };
+}
+
+/** The entries of the stored object; what was there before tracking began belongs to a manager of its own. */
+function entriesBefore({ live, apiVersion, timestamp, schema }: ApplyOptions): readonly TrackedEntry[] {
+  if (live === undefined) return [];
+  const entries = storedEntries(live.metadata?.managedFields);
+  if (entries.length > 0) return entries;
+  const fields = createdFields(live as JsonObject, schema);
+  if (isEmptySet(fields)) return [];
+  const manager = beforeFirstApplyManager;
+  return [makeEntry({ manager, operation: 'Update', apiVersion, time: timestamp, subresource: '', fields })];
+}
+
+interface PruneOptions {
+  readonly previous: TrackedEntry;
+  readonly own: TrackedEntry;
+  readonly others: readonly TrackedEntry[];
+  readonly schema: ObjectSchema;
+}
+
+/** Takes out what the manager owned before, does not want any more, and no one else owns. */
+function prune(merged: JsonObject, { previous, own, others, schema }: PruneOptions): JsonObject {
+  let owned: FieldSet = own.fieldsV1;
+  for (const entry of others) owned = union(owned, entry.fieldsV1);
+  const given = difference(withNamedFields(previous.fieldsV1, schema), withNamedFields(owned, schema));
+  return (removeFields(merged, given, schema) ?? {}) as JsonObject;
+}
+
+function conflictsWith(others: readonly TrackedEntry[], touched: FieldSet): readonly ApplyConflict[] {
+  return [...others]
+    .sort((a, b) => ((a.manager ?? '') < (b.manager ?? '') ? -1 : 1))
+    .flatMap((entry) => conflictsAbout(entry, intersection(entry.fieldsV1, touched)));
+}
+
+function finish(
+  { live, config, manager }: ApplyOptions,
+  wanted: JsonObject,
+  entries: readonly ManagedFieldsEntry[],
+): ApplyResult {
+  const metadata: JsonObject = { ...(wanted.metadata as JsonObject | undefined) };
+  if (entries.length > 0) metadata.managedFields = entries;
+  else delete metadata.managedFields;
+  const object: JsonObject = { ...wanted, metadata };
+  if (manager === kubectlManager) refreshLastApplied(object, { live, config });
+  if (live !== undefined && deepEqual(object, live)) return { ok: true, object: live as JsonObject, changed: false };
+  return { ok: true, object, changed: true };
+}

@@ -1,0 +1,180 @@
+/**
+ * The fields that an object has: as an apply configuration claims them (`fieldSetOf`), as they all are new (`addedFields`), and as
+ * a create sets them on an object that was just made (`createdFields`).
+ * Upstream counterpart: structured-merge-diff `typed.ToFieldSet` and `typed.Compare`.
+ */
+import type { JsonObject } from '../object.ts';
+import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
+import { type FieldSet, isEmptySet, leaf, type MutableFieldSet, withSelf } from './field-set.ts';
+import {
+  type FieldPlan,
+  itemElements,
+  objectPlan,
+  unlistedSchema,
+  unownedMetadataFields,
+  unownedRootFields,
+} from './plan.ts';
+
+const none: ReadonlySet<string> = new Set();
+
+/** The fields below which a walk does not look: those no one owns. */
+function skippedIn(name: string, depth: number): ReadonlySet<string> {
+  return depth === 0 && name === 'metadata' ? unownedMetadataFields : none;
+}
+
+function isEmptyValue(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return value === null;
+  if (Array.isArray(value)) return value.length === 0;
+  for (const _ in value) return false;
+  return true;
+}
+
+/** What an apply configuration claims: each leaf, each key of a map, each item of a list. */
+export function fieldSetOf(object: Readonly<JsonObject>, schema: ObjectSchema): FieldSet {
+  return claimObject(object, schema, unownedRootFields, 0) ?? leaf;
+}
+
+function claimObject(
+  object: Readonly<JsonObject>,
+  schema: ObjectSchema,
+  skipped: ReadonlySet<string>,
+  depth: number,
+): FieldSet | undefined {
+  const plan = objectPlan(schema);
+  const set: MutableFieldSet = {};
+  for (const name in object) {
+    if (skipped.has(name)) continue;
+    const value = object[name];
+    if (value === undefined) continue;
+    const field = plan.get(name);
+    if (field === undefined) {
+      set[`f:${name}`] = withSelf(claim(value, unlistedSchema(value), none, depth + 1) ?? leaf);
+      continue;
+    }
+    const isBare = value === null || (typeof value === 'object' && !Array.isArray(value) && isEmptyValue(value));
+    const node = isBare ? leaf : claim(value, field.schema, skippedIn(name, depth), depth + 1);
+    if (node !== undefined) set[field.element] = node;
+  }
+  return isEmptySet(set) ? undefined : set;
+}
+
+function claim(value: unknown, schema: Schema, skipped: ReadonlySet<string>, depth: number): FieldSet | undefined {
+  if (typeof value !== 'object' || value === null) return leaf;
+  switch (schema.type) {
+    case 'object':
+      return schema.atomic ? leaf : claimObject(value as JsonObject, schema, skipped, depth);
+    case 'map': {
+      if (schema.atomic) return leaf;
+      const set: MutableFieldSet = {};
+      for (const key in value) {
+        set[`f:${key}`] = withSelf(claim((value as JsonObject)[key], schema.of, none, depth + 1) ?? leaf);
+      }
+      return isEmptySet(set) ? undefined : set;
+    }
+    case 'list':
+      return claimList(value as readonly unknown[], schema, depth);
+    default:
+      return leaf;
+  }
+}
+
+function claimList(list: readonly unknown[], schema: ListSchema, depth: number): FieldSet | undefined {
+  if (schema.listType === 'atomic') return leaf;
+  if (list.length === 0) return undefined;
+  const elements = itemElements(list, schema);
+  if (elements === undefined) return leaf;
+  const set: MutableFieldSet = {};
+  for (let i = 0; i < list.length; i++) {
+    set[elements[i]!] = withSelf(claim(list[i], schema.of, none, depth + 1) ?? leaf);
+  }
+  return set;
+}
+
+/** All fields of a value that was not there before, it included. */
+export function addedFields(value: unknown, schema: Schema): FieldSet {
+  if (typeof value !== 'object' || value === null) return leaf;
+  switch (schema.type) {
+    case 'object': {
+      if (schema.atomic) return leaf;
+      const plan = objectPlan(schema);
+      const set: MutableFieldSet = { '.': leaf };
+      let isBare = true;
+      for (const name in value) {
+        const field = plan.get(name);
+        const found = (value as JsonObject)[name];
+        if (found === undefined) continue;
+        isBare = false;
+        if (field === undefined) set[`f:${name}`] = addedFields(found, unlistedSchema(found));
+        else set[field.element] = addedFields(found, field.schema);
+      }
+      return isBare ? leaf : set;
+    }
+    case 'map': {
+      if (schema.atomic || isEmptyValue(value)) return leaf;
+      const set: MutableFieldSet = { '.': leaf };
+      for (const key in value) set[`f:${key}`] = addedFields((value as JsonObject)[key], schema.of);
+      return set;
+    }
+    case 'list': {
+      const list = value as readonly unknown[];
+      if (schema.listType === 'atomic' || list.length === 0) return leaf;
+      const elements = itemElements(list, schema);
+      if (elements === undefined) return leaf;
+      const set: MutableFieldSet = { '.': leaf };
+      for (let i = 0; i < list.length; i++) set[elements[i]!] = addedFields(list[i], schema.of);
+      return set;
+    }
+    default:
+      return leaf;
+  }
+}
+
+/** The fields that a create sets. What every new object has anyway (`spec` itself, say) is not among them. */
+export function createdFields(object: Readonly<JsonObject>, schema: ObjectSchema): FieldSet {
+  return createdObject(object, schema, unownedRootFields, 0);
+}
+
+function createdObject(
+  object: Readonly<JsonObject>,
+  schema: ObjectSchema,
+  skipped: ReadonlySet<string>,
+  depth: number,
+): FieldSet {
+  const plan = objectPlan(schema);
+  const set: MutableFieldSet = {};
+  for (const name in object) {
+    if (skipped.has(name)) continue;
+    const value = object[name];
+    if (value === undefined) continue;
+    const field = plan.get(name);
+    const node =
+      field === undefined
+        ? addedFields(value, unlistedSchema(value))
+        : newField(value, field, skippedIn(name, depth), depth + 1);
+    if (node !== undefined) set[field?.element ?? `f:${name}`] = node;
+  }
+  return set;
+}
+
+/** What setting one field of an object that exists adds; undefined when its value is what Go has there anyway. */
+export function newField(
+  value: unknown,
+  field: FieldPlan,
+  skipped: ReadonlySet<string> = none,
+  depth = 1,
+): FieldSet | undefined {
+  const { schema } = field;
+  if (!field.inZeroObject) return addedFields(value, schema);
+  if (schema.type === 'object' && !schema.atomic && typeof value === 'object' && value !== null) {
+    const node = createdObject(value as JsonObject, schema, skipped, depth);
+    return isEmptySet(node) ? undefined : node;
+  }
+  if (isZero(value)) return undefined;
+  const { '.': _, ...children } = addedFields(value, schema);
+  return isEmptySet(children) ? leaf : children;
+}
+
+/** Whether a value is what Go has there before anything is set. */
+function isZero(value: unknown): boolean {
+  return value === '' || value === 0 || value === false || isEmptyValue(value);
+}

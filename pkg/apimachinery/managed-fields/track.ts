@@ -1,0 +1,107 @@
+/**
+ * Who owns which fields after a create, update or patch. Called on every write, so a create builds its set in one walk and an
+ * update touches only what changed.
+ * Upstream counterpart: apimachinery `managedfields` `FieldManager.Update`.
+ */
+import { deepEqual } from '../json.ts';
+import type { JsonObject, KubeObject, ManagedFieldsEntry } from '../object.ts';
+import type { ObjectSchema } from '../schema.ts';
+import { compareObjects } from './compare.ts';
+import {
+  decodeEntries,
+  finishEntries,
+  isReset,
+  isSameManager,
+  makeEntry,
+  storedEntries,
+  type TrackedEntry,
+} from './entries.ts';
+import { difference, emptySet, exclude, type FieldSet, isEmptySet, union } from './field-set.ts';
+import { createdFields } from './object-fields.ts';
+
+export interface TrackOptions {
+  /** The stored object; undefined on create. */
+  readonly live: KubeObject | undefined;
+  /** The object about to be stored, complete and defaulted, with `managedFields` as the client sent them. */
+  readonly updated: KubeObject;
+  /** Name of the field manager, at most 128 bytes. */
+  readonly manager: string;
+  /** Version in which both objects are. */
+  readonly apiVersion: string;
+  /** RFC 3339, whole seconds. */
+  readonly timestamp: string;
+  /** `''` or absent for the object itself. */
+  readonly subresource?: string;
+  readonly schema: ObjectSchema;
+  /** Fields this endpoint does not write (`{ 'f:status': {} }` for the object itself), so that no one owns them through it. */
+  readonly resetFields?: FieldSet;
+}
+
+/**
+ * The value for `metadata.managedFields` of the updated object: the very list it had when nothing changed hands, an empty one when
+ * the client asked to forget, or when ownership is not tracked since then.
+ */
+export function trackUpdate(options: TrackOptions): readonly ManagedFieldsEntry[] {
+  const { live, updated, manager, apiVersion, timestamp, subresource = '', schema, resetFields = emptySet } = options;
+  const own = { manager, operation: 'Update' as const, apiVersion, time: timestamp, subresource };
+  if (live === undefined) {
+    const fields = exclude(createdFields(updated as JsonObject, schema), resetFields);
+    return isEmptySet(fields) ? [] : finishEntries([makeEntry({ ...own, fields })]);
+  }
+  const entries = currentEntries(live, updated, subresource);
+  if (entries.length === 0) return entries;
+  const comparison = compareObjects(live as JsonObject, updated as JsonObject, schema);
+  if (comparison === undefined) return entries;
+  const touched = exclude(union(comparison.modified ?? emptySet, comparison.added ?? emptySet), resetFields);
+  const removed = exclude(comparison.removed ?? emptySet, resetFields);
+  return reassign({ entries, own: makeEntry({ ...own, fields: touched }), removed });
+}
+
+/** The entries to go on from: the client's, if it sent any that make sense, else those of the stored object. */
+function currentEntries(live: KubeObject, updated: KubeObject, subresource: string): readonly TrackedEntry[] {
+  const stored = live.metadata?.managedFields;
+  if (subresource === '') {
+    const sent = updated.metadata?.managedFields;
+    // Most clients send back what they read: then there is nothing to check.
+    if (sent !== undefined && !deepEqual(sent, stored)) {
+      if (isReset(sent)) return [];
+      const decoded = decodeEntries(sent);
+      if (decoded !== undefined && decoded.length > 0) return decoded;
+    }
+  }
+  return storedEntries(stored);
+}
+
+interface Reassignment {
+  readonly entries: readonly TrackedEntry[];
+  /** Who writes, with the fields it added or changed: it gets these, all others lose them. */
+  readonly own: TrackedEntry;
+  /** Fields that are gone, for everyone. */
+  readonly removed: FieldSet;
+}
+
+function reassign({ entries, own, removed }: Reassignment): readonly TrackedEntry[] {
+  const touched = own.fieldsV1;
+  const takesFields = !isEmptySet(touched);
+  const result: TrackedEntry[] = [];
+  let changed = false;
+  let found = false;
+  for (const entry of entries) {
+    const fields = difference(entry.fieldsV1, removed);
+    if (isSameManager(entry, own) && takesFields) {
+      found = true;
+      changed = true;
+      result.push({ ...own, fieldsV1: union(fields, touched) });
+      continue;
+    }
+    const left = difference(fields, touched);
+    if (left !== entry.fieldsV1) changed = true;
+    if (isEmptySet(left)) continue;
+    result.push(left === entry.fieldsV1 ? entry : { ...entry, fieldsV1: left });
+  }
+  if (!found && takesFields) {
+    changed = true;
+    result.push(own);
+  }
+  return changed ? finishEntries(result) : entries;
+}

@@ -1,0 +1,162 @@
+/**
+ * JSON Patch (RFC 6902). Pure: containers on the way to a change are copied, everything else is shared with the original.
+ * Keys are own properties only, so a pointer through `__proto__` or `constructor` finds nothing that is not in the document.
+ */
+import { deepClone, deepEqual, getOwn, isObject, setOwn } from '../json.ts';
+import { tooLarge } from '../status-error.ts';
+import { doesNotApply, malformed, type PatchResult } from './patch-result.ts';
+
+/** Most operations of one patch. Source: apiserver `maxJSONPatchOperations`. */
+export const jsonPatchOperationsMax = 10_000;
+
+/** Characters that the `copy` operations of one patch may copy, so that doubling does not blow it up. Source: apiserver `JSONPatchMaxCopyBytes`. */
+const copiedCharactersMax = 3 * 1024 * 1024;
+
+/** Why the patch does not apply; never leaves this module. */
+class Inapplicable extends Error {}
+
+interface State {
+  document: unknown;
+  copiedCharacters: number;
+}
+
+/** Applies `patch`, a decoded JSON Patch, to a shared object that is not changed. */
+export function applyJsonPatch(original: unknown, patch: unknown): PatchResult {
+  if (!Array.isArray(patch)) {
+    const found = patch === null ? 'null' : typeof patch;
+    return malformed(`json: cannot unmarshal ${found} into Go value of type jsonpatch.Patch`);
+  }
+  if (patch.length > jsonPatchOperationsMax) {
+    const message = `The allowed maximum operations in a JSON patch is ${jsonPatchOperationsMax}, got ${patch.length}`;
+    return { ok: false, error: tooLarge(message) };
+  }
+  if (!patch.every(isObject))
+    return malformed('json: cannot unmarshal value into Go value of type jsonpatch.Operation');
+  const state: State = { document: original, copiedCharacters: 0 };
+  try {
+    for (const operation of patch) applyOperation(state, operation);
+  } catch (error) {
+    if (error instanceof Inapplicable) return doesNotApply(error.message);
+    throw error;
+  }
+  return { ok: true, value: state.document };
+}
+
+function applyOperation(state: State, operation: Readonly<Record<string, unknown>>): void {
+  const path = tokensOf(getOwn(operation, 'path'));
+  const op = getOwn(operation, 'op');
+  switch (op) {
+    case 'add':
+      state.document = edit(state.document, path, 0, { kind: 'add', value: operationValue(operation) });
+      break;
+    case 'replace':
+      state.document = edit(state.document, path, 0, { kind: 'replace', value: operationValue(operation) });
+      break;
+    case 'remove':
+      if (path.length === 0) throw new Inapplicable('the whole document cannot be removed');
+      state.document = edit(state.document, path, 0, { kind: 'remove' });
+      break;
+    case 'test':
+      if (!deepEqual(find(state.document, path) ?? null, operationValue(operation))) {
+        throw new Inapplicable(`testing value ${String(operation.path)} failed`);
+      }
+      break;
+    case 'move':
+    case 'copy':
+      transfer(state, op, tokensOf(getOwn(operation, 'from')), path);
+      break;
+    default:
+      throw new Inapplicable(`Unexpected kind: ${String(op)}`);
+  }
+}
+
+function transfer(state: State, op: 'copy' | 'move', from: readonly string[], path: readonly string[]): void {
+  const value = find(state.document, from);
+  if (value === undefined) throw new Inapplicable('the source of the operation does not exist');
+  if (op === 'move') {
+    if (from.length <= path.length && from.every((token, index) => token === path[index])) {
+      if (from.length === path.length) return;
+      throw new Inapplicable('a value cannot be moved into itself');
+    }
+    state.document = edit(state.document, from, 0, { kind: 'remove' });
+    state.document = edit(state.document, path, 0, { kind: 'add', value });
+    return;
+  }
+  state.copiedCharacters += JSON.stringify(value).length;
+  if (state.copiedCharacters > copiedCharactersMax) throw new Inapplicable('copy operations exceed the size limit');
+  state.document = edit(state.document, path, 0, { kind: 'add', value: deepClone(value) });
+}
+
+function operationValue(operation: Readonly<Record<string, unknown>>): unknown {
+  if (!Object.hasOwn(operation, 'value')) throw new Inapplicable('operation has no value');
+  return operation.value;
+}
+
+function tokensOf(pointer: unknown): readonly string[] {
+  if (pointer === '') return [];
+  if (typeof pointer !== 'string' || !pointer.startsWith('/')) throw new Inapplicable('operation has no valid path');
+  const tokens = pointer.slice(1).split('/');
+  return pointer.includes('~') ? tokens.map((t) => t.replaceAll('~1', '/').replaceAll('~0', '~')) : tokens;
+}
+
+/** The index a token means in a list, or undefined; with `end`, the position after the last item counts too. */
+function indexOf(token: string, length: number, end: boolean): number | undefined {
+  if (token === '-') return end ? length : undefined;
+  if (!/^-?(0|[1-9]\d{0,8})$/.test(token)) return undefined;
+  // Negative indices count from the end, as upstream's library has it.
+  const index = Number(token) < 0 ? Number(token) + length + (end ? 1 : 0) : Number(token);
+  return index >= 0 && (index < length || (end && index === length)) ? index : undefined;
+}
+
+/** The value at a path; undefined when there is none. */
+function find(document: unknown, tokens: readonly string[]): unknown {
+  let value = document;
+  for (const token of tokens) {
+    if (Array.isArray(value)) {
+      const index = indexOf(token, value.length, false);
+      if (index === undefined) return undefined;
+      value = value[index];
+    } else if (isObject(value)) {
+      value = getOwn(value, token);
+    } else {
+      return undefined;
+    }
+  }
+  return value;
+}
+
+type Edit =
+  | { readonly kind: 'add'; readonly value: unknown }
+  | { readonly kind: 'replace'; readonly value: unknown }
+  | { readonly kind: 'remove' };
+
+/** A copy of `node` with the edit made at `tokens[depth...]`. The depth of the document bounds the recursion. */
+function edit(node: unknown, tokens: readonly string[], depth: number, change: Edit): unknown {
+  if (depth === tokens.length) return change.kind === 'remove' ? undefined : change.value;
+  const token = tokens[depth]!;
+  const isLast = depth === tokens.length - 1;
+  if (Array.isArray(node)) {
+    const index = indexOf(token, node.length, isLast && change.kind === 'add');
+    if (index === undefined) throw new Inapplicable(`index ${token} is out of bounds`);
+    const list = node.slice() as unknown[];
+    if (!isLast) list[index] = edit(node[index], tokens, depth + 1, change);
+    else if (change.kind === 'remove') list.splice(index, 1);
+    else if (change.kind === 'add') list.splice(index, 0, change.value);
+    else list[index] = change.value;
+    return list;
+  }
+  if (!isObject(node)) throw new Inapplicable('the path leads through a value that holds no others');
+  if (!Object.hasOwn(node, token) && (!isLast || change.kind !== 'add')) {
+    throw new Inapplicable(`there is no ${token} in the document`);
+  }
+  const value = isLast && change.kind === 'remove' ? undefined : edit(node[token], tokens, depth + 1, change);
+  return withField(node, token, value);
+}
+
+/** A copy with one field set, or left out when `value` is undefined. */
+function withField(object: Readonly<Record<string, unknown>>, name: string, value: unknown): Record<string, unknown> {
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(object)) if (key !== name || value !== undefined) setOwn(copy, key, object[key]);
+  if (value !== undefined) setOwn(copy, name, value);
+  return copy;
+}

@@ -1,0 +1,77 @@
+/** The order of the items of lists that a strategic merge patch merged. */
+import { canonicalJson, getOwn, isObject } from '../json.ts';
+import { BadPatch, patchDirective } from './strategic-directives.ts';
+
+/** What tells items apart: the value of the merge key for objects, the value itself for others. */
+export function identityOf(item: unknown, mergeKey: string | undefined): string {
+  if (mergeKey === undefined || !isObject(item)) return canonicalJson(item);
+  const value = getOwn(item, mergeKey);
+  if (value === undefined) {
+    throw new BadPatch(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`);
+  }
+  return canonicalJson(value);
+}
+
+interface OrderOptions {
+  /** Items in the order the patch wants. */
+  readonly first: readonly unknown[];
+  /** Items in the order the server had. */
+  readonly server: readonly unknown[];
+  readonly mergeKey: string | undefined;
+}
+
+/**
+ * Items of the patch in the patch's order, the others in the server's; between the two, an item that only the server has comes
+ * first only where the server has both and has it first.
+ */
+export function mergeOrder(merged: readonly unknown[], { first, server, mergeKey }: OrderOptions): unknown[] {
+  const identify = (item: unknown): string => identityOf(item, mergeKey);
+  const patchIndex = new Map(first.map((item, index) => [identify(item), index]));
+  const serverIndex = new Map(server.map((item, index) => [identify(item), index]));
+  const inPatch = merged
+    .filter((item) => patchIndex.has(identify(item)))
+    .sort((a, b) => patchIndex.get(identify(a))! - patchIndex.get(identify(b))!);
+  const others = merged.filter((item) => !patchIndex.has(identify(item)));
+  const result: unknown[] = [];
+  let next = 0;
+  for (const item of inPatch) {
+    const position = serverIndex.get(identify(item));
+    while (next < others.length && position !== undefined) {
+      const other = serverIndex.get(identify(others[next]));
+      if (other === undefined || other > position) break;
+      result.push(others[next++]);
+    }
+    result.push(item);
+  }
+  return [...result, ...others.slice(next)];
+}
+
+interface SetOrderOptions {
+  /** The `$setElementOrder` list. */
+  readonly order: readonly unknown[];
+  readonly patchList: readonly unknown[];
+  readonly originalList: readonly unknown[];
+  readonly mergeKey: string | undefined;
+}
+
+/** Puts a merged list into the order of `$setElementOrder`, after checking that the patch agrees with it. */
+export function orderBySetElementOrder(merged: readonly unknown[], options: SetOrderOptions): unknown[] {
+  const { order, patchList, originalList, mergeKey } = options;
+  checkPatchOrder(patchList, order, mergeKey);
+  return mergeOrder(merged, { first: order, server: originalList, mergeKey });
+}
+
+/** Items of the patch have to be in the order list, in the same order; items that delete need not be. */
+function checkPatchOrder(patchList: readonly unknown[], order: readonly unknown[], mergeKey: string | undefined): void {
+  let position = 0;
+  for (const item of patchList) {
+    if (isObject(item) && item[patchDirective] !== undefined) continue;
+    const identity = identityOf(item, mergeKey);
+    while (position < order.length && identityOf(order[position], mergeKey) !== identity) position++;
+    if (position++ >= order.length) {
+      throw new BadPatch(
+        `The order in patch list:\n${JSON.stringify(patchList)}\n doesn't match $setElementOrder list:\n${JSON.stringify(order)}\n`,
+      );
+    }
+  }
+}

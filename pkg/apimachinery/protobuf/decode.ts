@@ -1,0 +1,181 @@
+/** Decoding of protocol buffers into JSON objects. Zero values of fields that are no pointers in Go are dropped, as Go's JSON does. */
+import { formatMicroTime, formatTimestamp } from '#pkg/base/clock.ts';
+import { isObject, setOwn } from '../json.ts';
+import type { JsonObject } from '../object.ts';
+import { formatDuration } from '../time.ts';
+import type { Message, MessageField } from './message.ts';
+import { Reader, WireError, wireBytes, wireFixed64, wireVarint } from './wire.ts';
+
+/** Deepest nesting of messages taken from a client. */
+const nestingMax = 1000;
+
+export type DecodedMessage =
+  | { readonly ok: true; readonly object: JsonObject }
+  | { readonly ok: false; readonly error: string };
+
+/** The object that a message of the shape `message` holds. Never throws for what a client sends. */
+export function decodeMessage(bytes: Uint8Array, message: Message): DecodedMessage {
+  try {
+    const value = readMessage(bytes, message, 0);
+    return { ok: true, object: isObject(value) ? value : {} };
+  } catch (error) {
+    if (error instanceof WireError || error instanceof SyntaxError)
+      return { ok: false, error: `proto: ${error.message}` };
+    throw error;
+  }
+}
+
+function readMessage(bytes: Uint8Array, message: Message, depth: number): unknown {
+  const object: JsonObject = {};
+  readFields(bytes, message, { object, depth });
+  if (!message.isUnion) return object;
+  const { '1': first, '2': second } = object;
+  if (typeof first === 'boolean') return second !== undefined && first ? second : first;
+  return second ?? first;
+}
+
+interface Target {
+  readonly object: JsonObject;
+  readonly depth: number;
+}
+
+function readFields(bytes: Uint8Array, message: Message, { object, depth }: Target): void {
+  if (depth > nestingMax) throw new WireError('exceeded max depth');
+  const reader = new Reader(bytes);
+  while (!reader.atEnd) {
+    const tag = reader.varint();
+    const field = message.byNumber.get(Math.floor(tag / 8));
+    const wireType = tag % 8;
+    if (field === undefined) {
+      reader.skip(wireType);
+    } else if (field.isInline) {
+      readFields(reader.delimited(), field.message!, { object, depth: depth + 1 });
+    } else {
+      const name = message.isUnion ? String(field.number) : field.name;
+      readInto(object, name, { field, reader, wireType, depth });
+    }
+  }
+}
+
+interface Source {
+  readonly field: MessageField;
+  readonly reader: Reader;
+  readonly wireType: number;
+  readonly depth: number;
+}
+
+function readInto(object: JsonObject, name: string, { field, reader, wireType, depth }: Source): void {
+  if (field.repeats === 'map') {
+    const map = (Object.hasOwn(object, name) ? object[name] : {}) as JsonObject;
+    readEntry(map, reader.delimited(), { field, depth });
+    setOwn(object, name, map);
+    return;
+  }
+  if (field.repeats === 'list') {
+    const list = (Object.hasOwn(object, name) ? object[name] : []) as unknown[];
+    if (wireType === wireBytes && (field.type === 'integer' || field.type === 'boolean')) {
+      const packed = new Reader(reader.delimited());
+      while (!packed.atEnd) list.push(readValue(packed, wireVarint, field, depth));
+    } else {
+      list.push(readValue(reader, wireType, field, depth) ?? null);
+    }
+    object[name] = list;
+    return;
+  }
+  const value = readValue(reader, wireType, field, depth);
+  // A port or a share is written in full, and 0 is one of its values.
+  const isZero = field.type !== 'intOrString' && (value === '' || value === 0 || value === false);
+  if (value !== undefined && (!isZero || field.keepsZero)) object[name] = value;
+}
+
+function readEntry(map: JsonObject, bytes: Uint8Array, { field, depth }: { field: MessageField; depth: number }): void {
+  const reader = new Reader(bytes);
+  let key = '';
+  let value: unknown;
+  while (!reader.atEnd) {
+    const tag = reader.varint();
+    if (tag >> 3 === 1) key = reader.delimited().toString('utf8');
+    else if (tag >> 3 === 2) value = readValue(reader, tag % 8, field, depth);
+    else reader.skip(tag % 8);
+  }
+  setOwn(map, key, value ?? (field.type === 'message' ? {} : ''));
+}
+
+function readValue(reader: Reader, wireType: number, field: MessageField, depth: number): unknown {
+  switch (field.type) {
+    case 'integer':
+    case 'boolean': {
+      if (wireType !== wireVarint) throw new WireError(`wrong wireType = ${wireType} for field ${field.name}`);
+      const value = reader.varint();
+      return field.type === 'boolean' ? value !== 0 : value;
+    }
+    case 'double':
+      if (wireType !== wireFixed64) throw new WireError(`wrong wireType = ${wireType} for field ${field.name}`);
+      return reader.double();
+    default:
+      if (wireType !== wireBytes) throw new WireError(`wrong wireType = ${wireType} for field ${field.name}`);
+      return readContent(reader.delimited(), field, depth);
+  }
+}
+
+function readContent(bytes: Buffer, field: MessageField, depth: number): unknown {
+  switch (field.type) {
+    case 'string':
+      return bytes.toString('utf8');
+    case 'bytes':
+      return bytes.toString('base64');
+    case 'message':
+      return readMessage(bytes, field.message!, depth + 1);
+    case 'quantity':
+      return readWrapped(bytes)[0] ?? '0';
+    case 'raw': {
+      const text = readWrapped(bytes)[0];
+      return text === undefined || text === '' ? undefined : (JSON.parse(text) as unknown);
+    }
+    case 'stringList':
+      return readWrapped(bytes);
+    case 'duration':
+      return formatDuration(readNumbers(bytes).get(1) ?? 0);
+    case 'intOrString': {
+      const numbers = readNumbers(bytes);
+      return numbers.get(1) === 1 ? (readWrapped(bytes, 3)[0] ?? '') : (numbers.get(2) ?? 0);
+    }
+    default:
+      return readTime(bytes, field.type === 'microTime');
+  }
+}
+
+/** Texts of one field of a small message. */
+function readWrapped(bytes: Uint8Array, number = 1): string[] {
+  const reader = new Reader(bytes);
+  const texts: string[] = [];
+  while (!reader.atEnd) {
+    const tag = reader.varint();
+    if (tag === number * 8 + wireBytes) texts.push(reader.delimited().toString('utf8'));
+    else reader.skip(tag % 8);
+  }
+  return texts;
+}
+
+/** Integers of a small message, by field number. */
+function readNumbers(bytes: Uint8Array): ReadonlyMap<number, number> {
+  const reader = new Reader(bytes);
+  const numbers = new Map<number, number>();
+  while (!reader.atEnd) {
+    const tag = reader.varint();
+    if (tag % 8 === wireVarint) numbers.set(Math.floor(tag / 8), reader.varint());
+    else reader.skip(tag % 8);
+  }
+  return numbers;
+}
+
+/** An empty message is the zero time, which JSON leaves out. */
+function readTime(bytes: Uint8Array, isMicro: boolean): string | undefined {
+  if (bytes.length === 0) return undefined;
+  const numbers = readNumbers(bytes);
+  const seconds = numbers.get(1) ?? 0;
+  const micros = Math.floor((numbers.get(2) ?? 0) / 1000);
+  if (!(Math.abs(seconds) < 8.64e12)) throw new WireError('time out of range');
+  if (!isMicro) return formatTimestamp(seconds * 1000);
+  return formatMicroTime(seconds * 1000).replace('.000000', `.${String(micros).padStart(6, '0')}`);
+}

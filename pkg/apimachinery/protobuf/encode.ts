@@ -1,0 +1,141 @@
+/** Encoding of JSON objects as protocol buffers. Fields that are absent are not written; decoders give them their zero value. */
+import { isObject } from '../json.ts';
+import type { JsonObject } from '../object.ts';
+import { parseDuration, parseTime } from '../time.ts';
+import type { Message, MessageField } from './message.ts';
+import { BackwardWriter, wireFixed64, wireVarint } from './wire.ts';
+
+/** The message for an object that has the shape of `message`. */
+export function encodeMessage(object: unknown, message: Message): Uint8Array {
+  const writer = new BackwardWriter();
+  writeMessage(writer, object, message);
+  return writer.finish();
+}
+
+function writeMessage(writer: BackwardWriter, value: unknown, message: Message): void {
+  if (message.isUnion) {
+    writeUnion(writer, value, message);
+    return;
+  }
+  if (!isObject(value)) return;
+  for (let i = message.fields.length - 1; i >= 0; i--) {
+    const field = message.fields[i]!;
+    if (field.isInline) {
+      writeField(writer, value, field);
+      continue;
+    }
+    const found = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
+    if (found === undefined || found === null) continue;
+    if (field.repeats === 'no') writeField(writer, found, field);
+    else if (field.repeats === 'map') writeMap(writer, found as JsonObject, field);
+    else writeList(writer, found as readonly unknown[], field);
+  }
+}
+
+/** Members of unions: an object and a list of them, strings or a boolean; the boolean says whether the object counts. */
+function writeUnion(writer: BackwardWriter, value: unknown, message: Message): void {
+  for (let i = message.fields.length - 1; i >= 0; i--) {
+    const field = message.fields[i]!;
+    if (field.repeats === 'list') {
+      if (Array.isArray(value)) writeList(writer, value, field);
+    } else if (field.type === 'boolean') {
+      writeField(writer, isObject(value) || value === true, field);
+    } else if (isObject(value)) {
+      writeField(writer, value, field);
+    }
+  }
+}
+
+function writeList(writer: BackwardWriter, list: readonly unknown[], field: MessageField): void {
+  for (let i = list.length - 1; i >= 0; i--) writeField(writer, list[i], field);
+}
+
+function writeMap(writer: BackwardWriter, map: Readonly<JsonObject>, field: MessageField): void {
+  const keys = Object.keys(map).sort();
+  for (let i = keys.length - 1; i >= 0; i--) {
+    const before = writer.length;
+    writeField(writer, map[keys[i]!], { ...field, number: 2, repeats: 'no' });
+    writeText(writer, keys[i]!, 1);
+    writer.delimit(field.number, before);
+  }
+}
+
+function writeText(writer: BackwardWriter, text: string, number: number): void {
+  const before = writer.length;
+  writer.text(text);
+  writer.delimit(number, before);
+}
+
+function writeInteger(writer: BackwardWriter, value: number, number: number): void {
+  writer.varint(value);
+  writer.tag(number, wireVarint);
+}
+
+function writeField(writer: BackwardWriter, value: unknown, field: MessageField): void {
+  switch (field.type) {
+    case 'integer':
+      writeInteger(writer, value as number, field.number);
+      return;
+    case 'boolean':
+      writeInteger(writer, value === true ? 1 : 0, field.number);
+      return;
+    case 'double':
+      writer.double(value as number);
+      writer.tag(field.number, wireFixed64);
+      return;
+    default: {
+      const before = writer.length;
+      writeContent(writer, value, field);
+      writer.delimit(field.number, before);
+    }
+  }
+}
+
+/** The bytes of a length-delimited value. */
+function writeContent(writer: BackwardWriter, value: unknown, field: MessageField): void {
+  switch (field.type) {
+    case 'string':
+      writer.text(value as string);
+      break;
+    case 'bytes':
+      writer.raw(Buffer.from(value as string, 'base64'));
+      break;
+    case 'message':
+      writeMessage(writer, value, field.message!);
+      break;
+    case 'quantity':
+      writeText(writer, String(value), 1);
+      break;
+    case 'raw':
+      writeText(writer, JSON.stringify(value), 1);
+      break;
+    case 'stringList':
+      for (const item of (value as readonly string[]).toReversed()) writeText(writer, item, 1);
+      break;
+    case 'time':
+    case 'microTime':
+      writeTime(writer, value as string);
+      break;
+    case 'duration':
+      writeInteger(writer, parseDuration(value as string) ?? 0, 1);
+      break;
+    case 'intOrString':
+      if (typeof value === 'string') {
+        writeText(writer, value, 3);
+        writeInteger(writer, 0, 2);
+        writeInteger(writer, 1, 1);
+      } else {
+        writeText(writer, '', 3);
+        writeInteger(writer, value as number, 2);
+        writeInteger(writer, 0, 1);
+      }
+      break;
+  }
+}
+
+function writeTime(writer: BackwardWriter, text: string): void {
+  const timeMs = parseTime(text) ?? 0;
+  const fraction = /\.(\d{1,9})/.exec(text)?.[1] ?? '';
+  writeInteger(writer, Number(fraction.padEnd(9, '0')), 2);
+  writeInteger(writer, Math.floor(timeMs / 1000), 1);
+}

@@ -1,0 +1,38 @@
+/** What the protobuf codec needs to know of a type. Built-in types are described in `#pkg/api/protobuf/`. */
+
+export type MessageValueType =
+  | 'boolean'
+  | 'bytes'
+  | 'double'
+  | 'duration'
+  | 'integer'
+  | 'intOrString'
+  | 'message'
+  | 'microTime'
+  | 'quantity'
+  | 'raw'
+  | 'string'
+  | 'stringList'
+  | 'time';
+
+export interface MessageField {
+  /** Name in JSON. `''` for a member of a union, and for an inline message, whose fields stand in the object around it. */
+  readonly name: string;
+  readonly number: number;
+  /** `raw` is JSON within a message of one field, `stringList` a list within one. */
+  readonly type: MessageValueType;
+  readonly repeats: 'list' | 'map' | 'no';
+  /** A zero value says something: the field is a pointer in Go. Zero values of others are dropped. */
+  readonly keepsZero: boolean;
+  readonly isInline: boolean;
+  /** For `message`. */
+  readonly message?: Message;
+}
+
+export interface Message {
+  /** Ordered by number. */
+  readonly fields: readonly MessageField[];
+  readonly byNumber: ReadonlyMap<number, MessageField>;
+  /** The JSON is that of whichever member is set: a list, a boolean, an object. */
+  readonly isUnion: boolean;
+}

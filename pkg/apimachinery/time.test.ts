@@ -1,0 +1,85 @@
+import { expect, test } from 'vitest';
+import {
+  formatDuration,
+  humanAge,
+  humanDuration,
+  normalizeMicroTime,
+  normalizeTime,
+  parseDuration,
+  parseTime,
+} from './time.ts';
+
+const [s, m, h, d] = [1000, 60_000, 3_600_000, 86_400_000];
+
+test.each([
+  [-2 * s, '<invalid>'],
+  [-1 * s, '0s'],
+  [0, '0s'],
+  [5 * s, '5s'],
+  [119 * s, '119s'],
+  [2 * m, '2m'],
+  [3 * m + 10 * s, '3m10s'],
+  [12 * m + 5 * s, '12m'],
+  [179 * m, '179m'],
+  [4 * h + 12 * m, '4h12m'],
+  [5 * h, '5h'],
+  [47 * h, '47h'],
+  [2 * d + 3 * h, '2d3h'],
+  [7 * d, '7d'],
+  [45 * d, '45d'],
+  [729 * d, '729d'],
+  [(3 * 365 + 20) * d, '3y20d'],
+  [3 * 365 * d, '3y'],
+  [9 * 365 * d, '9y'],
+])('%d ms show as %s', (durationMs, shown) => {
+  expect(humanDuration(durationMs)).toBe(shown);
+});
+
+test('ages are relative to now', () => {
+  expect(humanAge('2026-01-01T00:00:00Z', Date.UTC(2026, 0, 1, 0, 0, 42))).toBe('42s');
+  expect(humanAge(undefined, 0)).toBe('<unknown>');
+});
+
+test.each([
+  ['2026-01-02T03:04:05Z', '2026-01-02T03:04:05Z'],
+  ['2026-01-02T03:04:05.999Z', '2026-01-02T03:04:05Z'],
+  ['2026-01-02T03:04:05+02:00', '2026-01-02T01:04:05Z'],
+  ['2026-12-31T23:04:05-02:00', '2027-01-01T01:04:05Z'],
+  ['2024-02-29T00:00:00Z', '2024-02-29T00:00:00Z'],
+  ['2026-02-29T00:00:00Z', undefined],
+  ['2026-13-01T00:00:00Z', undefined],
+  ['2026-01-01 00:00:00Z', undefined],
+  ['2026-01-01T00:00:00', undefined],
+  ['today', undefined],
+])('the time %s is normalised to %s', (text, normal) => {
+  expect(normalizeTime(text)).toBe(normal);
+});
+
+test('micro times have six digits', () => {
+  expect(normalizeMicroTime('2026-01-02T03:04:05.1Z')).toBe('2026-01-02T03:04:05.100000Z');
+  expect(normalizeMicroTime('2026-01-02T03:04:05Z')).toBe('2026-01-02T03:04:05.000000Z');
+  expect(normalizeMicroTime('2026-01-02T03:04:05.123456Z')).toBe('2026-01-02T03:04:05.123456Z');
+});
+
+test('times are read to the millisecond', () => {
+  expect(parseTime('2026-01-02T03:04:05.1234Z')).toBe(Date.UTC(2026, 0, 2, 3, 4, 5, 123));
+  expect(parseTime('nonsense')).toBe(undefined);
+});
+
+test.each([
+  ['0', '0s'],
+  ['1h30m', '1h30m0s'],
+  ['90s', '1m30s'],
+  ['1.5s', '1.5s'],
+  ['250ms', '250ms'],
+  ['1us', '1µs'],
+  ['10ns', '10ns'],
+  ['-1m', '-1m0s'],
+  ['8760h', '8760h0m0s'],
+])('the duration %s prints as %s', (text, printed) => {
+  expect(formatDuration(parseDuration(text)!)).toBe(printed);
+});
+
+test.each([[''], ['1'], ['1d'], ['h'], ['1h 2m'], ['--1s']])('%j is no duration', (text) => {
+  expect(parseDuration(text)).toBe(undefined);
+});

@@ -1,0 +1,58 @@
+/**
+ * Nothing is created in a namespace that does not exist or is being deleted, and the system's own namespaces stay.
+ * Upstream counterpart: apiserver `admission/plugin/namespace/lifecycle`.
+ */
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import { forbidden, notFound, StatusError } from '#pkg/apimachinery/status-error.ts';
+import type { AdmissionPlugin } from '../strategy.ts';
+
+const immortal: ReadonlySet<string> = new Set(['default', 'kube-public', 'kube-system']);
+const namespaces = { group: '', resource: 'namespaces' };
+const accessReviews: ReadonlySet<string> = new Set(['localsubjectaccessreviews']);
+
+/** The plugin `NamespaceLifecycle`. */
+export function namespaceLifecycle(): AdmissionPlugin {
+  return {
+    name: 'NamespaceLifecycle',
+    handles: ({ operation, namespace, resource, group }) =>
+      (operation === 'CREATE' && namespace !== '' && !accessReviews.has(resource)) ||
+      (operation === 'DELETE' && resource === 'namespaces' && group === ''),
+    async validate(attributes, _context, reader) {
+      const { operation, name, namespace, group, resource } = attributes;
+      if (operation === 'DELETE') {
+        if (immortal.has(name)) throw forbidden(namespaces, name, 'this namespace may not be deleted');
+        return;
+      }
+      if (resource === 'namespaces' && group === '') return;
+      const owner = await reader.get(namespaces, '', namespace);
+      if (owner === undefined) throw notFound(namespaces, namespace);
+      if (isTerminating(owner)) throw terminating({ group, resource }, name, namespace);
+    },
+  };
+}
+
+function isTerminating(namespace: KubeObject): boolean {
+  const phase = (namespace as { status?: { phase?: string } }).status?.phase;
+  return phase === 'Terminating' || namespace.metadata?.deletionTimestamp !== undefined;
+}
+
+function terminating(subject: { group: string; resource: string }, name: string, namespace: string): StatusError {
+  const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
+  const { status } = forbidden(subject, name, why);
+  return new StatusError({
+    code: 403,
+    reason: 'Forbidden',
+    message: status.message!,
+    details: {
+      ...status.details,
+      causes: [
+        {
+          // The reason is one of the API's own, outside the list of field errors.
+          reason: 'NamespaceTerminating' as never,
+          message: `namespace ${namespace} is being terminated`,
+          field: 'metadata.namespace',
+        },
+      ],
+    },
+  });
+}

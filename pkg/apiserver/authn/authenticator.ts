@@ -1,0 +1,28 @@
+/**
+ * Who asks. Authenticators are tried in order; the first that knows the caller wins, and what none knows is anonymous.
+ * Upstream counterpart: apiserver `authentication/authenticator` and `request/union`.
+ */
+import type { ApiRequest } from '#pkg/apimachinery/http.ts';
+import type { UserInfo } from '../strategy.ts';
+
+export interface Authenticator {
+  /**
+   * The caller, or undefined when the request carries nothing that this authenticator reads. Throws the Unauthorized StatusError
+   * for credentials that it reads and does not accept.
+   */
+  authenticate(request: ApiRequest): Promise<UserInfo | undefined> | UserInfo | undefined;
+}
+
+/** Group of everybody who was authenticated. */
+export const allAuthenticated = 'system:authenticated';
+
+/** Who has shown no credentials. */
+export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
+
+/** Members of this group may do everything, whatever the authorizer says. */
+export const mastersGroup = 'system:masters';
+
+/** The user with the group of all authenticated users added. */
+export function authenticated(user: UserInfo): UserInfo {
+  return user.groups.includes(allAuthenticated) ? user : { ...user, groups: [...user.groups, allAuthenticated] };
+}

@@ -1,0 +1,52 @@
+/** Users by bearer token from a file of lines `token,user,uid,"group1,group2"`. Source: apiserver `authentication/token/tokenfile`. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { unauthorized } from '#pkg/apimachinery/status-error.ts';
+import type { UserInfo } from '../strategy.ts';
+import { type Authenticator, authenticated } from './authenticator.ts';
+
+/** Reads the text of a token file. Throws for a line with fewer than three columns. */
+export function parseTokenFile(text: string): ReadonlyMap<string, UserInfo> {
+  const users = new Map<string, UserInfo>();
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    if (line.trim() === '' || line.startsWith('#')) continue;
+    const match = /^([^,]*),([^,]*),([^,]*)(?:,(?:"([^"]*)"|(.*)))?$/.exec(line);
+    const [, token = '', name = '', uid = '', quoted, bare] = match ?? [];
+    if (token === '' || name === '') {
+      throw new Error(`Cannot read line ${index + 1} of the token file as it is not token,user,uid,"groups"`);
+    }
+    const groups = (quoted ?? bare ?? '').split(',').filter((group) => group !== '');
+    users.set(token, authenticated({ name, uid, groups }));
+  }
+  return users;
+}
+
+/**
+ * Knows the tokens of a file. A token it does not know is left to the authenticators after it; the last one of those that read
+ * tokens is made with `isLast`, and refuses.
+ */
+export function tokenFileAuthenticator(
+  users: ReadonlyMap<string, UserInfo>,
+  { isLast }: { readonly isLast: boolean } = { isLast: true },
+): Authenticator {
+  const digests = [...users].map(([token, user]) => ({ digest: digestOf(token), user }));
+  return {
+    authenticate({ headers }) {
+      const token = bearerToken(headers.authorization);
+      if (token === undefined) return undefined;
+      const digest = digestOf(token);
+      const found = digests.find((candidate) => timingSafeEqual(candidate.digest, digest));
+      if (found === undefined && isLast) throw unauthorized();
+      return found?.user;
+    },
+  };
+}
+
+/** The token of an `Authorization: Bearer …` header. */
+export function bearerToken(header: string | undefined): string | undefined {
+  const match = header === undefined ? null : /^bearer +(\S+) *$/i.exec(header);
+  return match?.[1];
+}
+
+function digestOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}

@@ -1,0 +1,67 @@
+/**
+ * Which version of a resource is stored, and how the others are made of it. Versions whose fields are equal only exchange the
+ * apiVersion; those whose fields differ need a converter here, and are not served without one.
+ */
+import { typeFacts } from '#pkg/api/facts.ts';
+import { type ResourceInfo, resources } from '#pkg/api/resources.ts';
+import { apiVersionOf } from '#pkg/apimachinery/object.ts';
+import { converters } from './converters.ts';
+import { convertedView, renamedView, storedView, type VersionView } from './storage/version-view.ts';
+
+/** Resources of one group that are those of another: `group/resource` to the group that stores them. */
+const sharedStorage: Readonly<Record<string, string>> = { 'events.k8s.io/events': '' };
+
+/** The version that stores `info`, or undefined when it would need a converter that does not exist. */
+export function storageOf(info: ResourceInfo, enabled: readonly ResourceInfo[]): ResourceInfo | undefined {
+  const group = sharedStorage[`${info.group}/${info.resource}`] ?? info.group;
+  const versions = (list: readonly ResourceInfo[]): ResourceInfo[] =>
+    list.filter((other) => other.group === group && other.resource === info.resource);
+  const candidates = versions(enabled).length > 0 ? versions(enabled) : versions(resources);
+  const storage = candidates.toSorted((a, b) => compareVersions(b.version, a.version))[0]!;
+  return convertible(info, storage) ? storage : undefined;
+}
+
+function convertible(info: ResourceInfo, storage: ResourceInfo): boolean {
+  return info === storage || converterOf(info, storage) !== undefined || equalTypes(info.type, storage.type);
+}
+
+function converterOf(info: ResourceInfo, storage: ResourceInfo) {
+  return converters[`${apiVersionOf(info)}/${info.kind} ${apiVersionOf(storage)}`];
+}
+
+/** How entries stored as `storage` look as `info`. */
+export function versionView(info: ResourceInfo, storage: ResourceInfo): VersionView {
+  if (info === storage) return storedView;
+  const converter = converterOf(info, storage);
+  if (converter !== undefined) return convertedView(converter);
+  return renamedView({ apiVersion: apiVersionOf(info), kind: info.kind }, { apiVersion: apiVersionOf(storage) });
+}
+
+/** Whether two types have the same fields all the way down, apart from the version in the names of types. */
+function equalTypes(a: string, b: string, seen: Set<string> = new Set()): boolean {
+  if (a === b || seen.has(`${a} ${b}`)) return true;
+  seen.add(`${a} ${b}`);
+  const left = typeFacts[a];
+  const right = typeFacts[b];
+  if (left === undefined || right === undefined || left.fields.length !== right.fields.length) return false;
+  return left.fields.every((field, index) => {
+    const other = right.fields[index]!;
+    if (field.name !== other.name || field.t !== other.t) return false;
+    const refA = field.ref ?? field.of?.ref;
+    const refB = other.ref ?? other.of?.ref;
+    if (refA === undefined || refB === undefined) return refA === refB;
+    return equalTypes(refA, refB, seen);
+  });
+}
+
+/** Orders `v1alpha1 < v1beta1 < v1 < v2`. Source: apimachinery `util/version` kube-aware comparison. */
+export function compareVersions(a: string, b: string): number {
+  return rank(a) - rank(b);
+}
+
+function rank(version: string): number {
+  const match = /^v(\d+)(?:(alpha|beta)(\d+))?$/.exec(version);
+  if (match === null) return -1;
+  const stage = match[2] === undefined ? 2 : match[2] === 'beta' ? 1 : 0;
+  return stage * 1_000_000 + Number(match[1]) * 1_000 + Number(match[3] ?? 0);
+}

@@ -1,0 +1,114 @@
+/** Server-side apply: PATCH with a configuration that its manager wants to be so. Source: apiserver `handlers/patch.go` `applyPatcher`. */
+import { cannotBeHandled } from '#pkg/api/validation/decode-errors.ts';
+import { decodeYaml } from '#pkg/apimachinery/decode.ts';
+import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import { deepClone } from '#pkg/apimachinery/json.ts';
+import { applyObject } from '#pkg/apimachinery/managed-fields/apply.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { badRequest, conflict } from '#pkg/apimachinery/status-error.ts';
+import { timestamp } from '#pkg/base/clock.ts';
+import { bodyBytesMax, bodyTooLarge, checkKind, type RawBody } from './body.ts';
+import { changeObject } from './change.ts';
+import { createDraft } from './create.ts';
+import { draftOf } from './decode.ts';
+import { dropsStatus, withoutReset } from './managers.ts';
+import { metadataOf } from './metadata.ts';
+import type { Scope } from './scope.ts';
+import { parseWriteOptions, type WriteOptions } from './write-options.ts';
+
+/** Answers PATCH with an apply configuration. */
+export async function applyServerSide(scope: Scope): Promise<ApiResponse> {
+  const options = parseWriteOptions(scope.info.query, 'PatchOptions', true);
+  const config = decodeConfig(scope, options);
+  const { subresource } = scope.info;
+  const name = scope.info.parts[1]!;
+  const apply = (live: KubeObject | undefined): JsonObject => applied(scope, config, { live, options });
+  return changeObject(scope, {
+    dryRun: options.dryRun,
+    manager: options.fieldManager,
+    subresource,
+    isApply: true,
+    draft: apply,
+    ...(subresource === ''
+      ? {
+          create() {
+            if ((config.metadata as KubeObject['metadata'])?.uid) throw noObject(scope, name);
+            return createDraft(scope, apply(undefined), {
+              dryRun: options.dryRun,
+              manager: options.fieldManager,
+              name,
+              isApply: true,
+            });
+          },
+        }
+      : {}),
+  });
+}
+
+function noObject(scope: Scope, name: string): Error {
+  return conflict(
+    scope.subject,
+    name,
+    'uid mismatch: the provided object specified a uid, and no existing object was found',
+  );
+}
+
+function decodeConfig(scope: Scope, options: WriteOptions): JsonObject {
+  const { info, apiVersion } = scope.served;
+  const raw = readConfig(scope.request);
+  const value = checkKind(raw, { kind: info.kind, apiVersion });
+  if (value.kind === undefined || value.apiVersion === undefined) {
+    throw badRequest(`error decoding patch: Object 'Kind' or 'apiVersion' is missing`);
+  }
+  const config = draftOf(scope, value, { validation: options.fieldValidation, owned: raw.owned });
+  const metadata = metadataOf(config);
+  const name = scope.info.parts[1]!;
+  if (metadata.name !== undefined && metadata.name !== name) {
+    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+  }
+  metadata.name = name;
+  if (info.namespaced && metadata.namespace === undefined) metadata.namespace = scope.info.namespace;
+  if (metadata.managedFields !== undefined) {
+    throw cannotBeHandled(info, info.kind, 'metadata.managedFields must be nil');
+  }
+  return ownPart(scope, config);
+}
+
+/** What the request may change at all: the rest of the configuration is nobody's. */
+function ownPart(scope: Scope, config: JsonObject): JsonObject {
+  const { subresource } = scope.info;
+  if (subresource === '') return dropsStatus(scope.served) ? withoutReset(scope, config) : config;
+  if (subresource !== 'status') return config;
+  const { kind, apiVersion, metadata, status } = config;
+  return { kind, apiVersion, metadata, ...(status === undefined ? {} : { status }) };
+}
+
+function readConfig({ body }: ApiRequest): RawBody {
+  const noBytes = new Uint8Array(0);
+  if (body?.kind === 'object') return { value: body.object, owned: false, duplicates: [], bytes: noBytes };
+  const bytes = body?.bytes ?? noBytes;
+  if (bytes.length > bodyBytesMax) throw bodyTooLarge();
+  const decoded = decodeYaml(bytes);
+  if (!decoded.ok) throw badRequest(`error decoding YAML: ${decoded.error}`);
+  return { value: decoded.value, owned: true, duplicates: [], bytes };
+}
+
+function applied(
+  scope: Scope,
+  config: JsonObject,
+  { live, options }: { live: KubeObject | undefined; options: WriteOptions },
+): JsonObject {
+  const { served, core } = scope;
+  const result = applyObject({
+    live,
+    config: config as KubeObject,
+    manager: options.fieldManager,
+    force: options.force,
+    schema: served.schema,
+    apiVersion: served.apiVersion,
+    timestamp: timestamp(core.clock),
+    subresource: scope.info.subresource,
+  });
+  if (!result.ok) throw result.error;
+  return deepClone(result.object);
+}

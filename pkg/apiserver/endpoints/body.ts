@@ -1,0 +1,143 @@
+/**
+ * The body of a request as a JSON object of a known kind. Bodies from the same process come decoded and are shared: they are
+ * copied on the way to a draft, and never changed.
+ * Source: apiserver `endpoints/handlers/negotiation`, `endpoints/handlers/create.go`, `rest.go` `transformDecodeError`.
+ */
+import { typeSchema } from '#pkg/api/facts.ts';
+import { type ResourceInfo, resourceOfKind } from '#pkg/api/resources.ts';
+import {
+  cannotBeHandled,
+  duplicateFieldError,
+  unreadableBody,
+  unrecognizedBody,
+} from '#pkg/api/validation/decode-errors.ts';
+import { convertAndCheck } from '#pkg/api/validation/structural.ts';
+import { decodeJson, decodeYaml } from '#pkg/apimachinery/decode.ts';
+import type { ApiRequest } from '#pkg/apimachinery/http.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
+import { type JsonObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
+import { badRequest, tooLarge, unsupportedMediaType } from '#pkg/apimachinery/status-error.ts';
+import { decodeProtobuf } from '../protobuf/decode.ts';
+import { ProtobufError } from '../protobuf/reader.ts';
+import type { Scope } from './scope.ts';
+
+/** Largest body. Source: `--max-resource-write-bytes`, 3 MiB. */
+export const bodyBytesMax = 3 * 1024 * 1024;
+
+const protobufType = 'application/vnd.kubernetes.protobuf';
+const noBytes = new Uint8Array(0);
+
+export interface RawBody {
+  readonly value: unknown;
+  /** The value was made for this request, so it may be changed. */
+  readonly owned: boolean;
+  /** `duplicate field "…"` of keys that came twice. */
+  readonly duplicates: readonly string[];
+  readonly bytes: Uint8Array;
+}
+
+/** The media type of a body without parameters; JSON when it has none. */
+export function mediaTypeOf(request: ApiRequest): string {
+  const type = request.headers['content-type'] ?? '';
+  const semicolon = type.indexOf(';');
+  const media = (semicolon < 0 ? type : type.slice(0, semicolon)).trim().toLowerCase();
+  return media === '' ? 'application/json' : media;
+}
+
+/** Decodes the body as its media type says. `expectedKind` is for errors. Throws BadRequest and UnsupportedMediaType. */
+export function readBody(request: ApiRequest, expectedKind: string, findDuplicates: boolean): RawBody {
+  const { body } = request;
+  if (body?.kind === 'object') return { value: body.object, owned: false, duplicates: [], bytes: noBytes };
+  const bytes = body?.bytes ?? noBytes;
+  if (bytes.length > bodyBytesMax) throw bodyTooLarge();
+  const media = mediaTypeOf(request);
+  if (media === protobufType) return readProtobuf(bytes, expectedKind);
+  if (media !== 'application/json' && media !== 'application/yaml') throw unknownFormat();
+  const decoded = media === 'application/json' ? decodeJson(bytes, { findDuplicates }) : decodeYaml(bytes);
+  if (!decoded.ok) throw unreadableBody(expectedKind, decoded.error, bytes);
+  // Go decodes null into an empty object.
+  return { value: decoded.value ?? {}, owned: true, duplicates: decoded.duplicates.map(duplicateFieldError), bytes };
+}
+
+function readProtobuf(bytes: Uint8Array, expectedKind: string): RawBody {
+  try {
+    return { value: decodeProtobuf(bytes), owned: true, duplicates: [], bytes };
+  } catch (error) {
+    if (error instanceof ProtobufError) throw unrecognizedBody(expectedKind, error.message, bytes);
+    throw error;
+  }
+}
+
+export function bodyTooLarge(): Error {
+  return tooLarge(`Request entity too large: limit is ${bodyBytesMax}`);
+}
+
+function unknownFormat(): Error {
+  const accepted = 'application/json, application/yaml, application/vnd.kubernetes.protobuf';
+  return unsupportedMediaType(
+    `the body of the request was in an unknown format - accepted media types include: ${accepted}`,
+  );
+}
+
+/** What kind of object is expected. */
+export interface ExpectedKind {
+  readonly kind: string;
+  readonly apiVersion: string;
+}
+
+/** The body as an object of the expected kind, whose schema is that of the named type. Throws BadRequest. */
+export function decodeBody(scope: Scope, expected: ExpectedKind & { readonly type: string }): JsonObject {
+  const raw = readBody(scope.request, expected.kind, false);
+  const value = checkKind(raw, expected);
+  const { object, typeError } = convertAndCheck(value, typeSchema(expected.type), {
+    strict: 'Ignore',
+    owned: raw.owned,
+  });
+  if (typeError === undefined) return object;
+  const gv = parseApiVersion(expected.apiVersion) ?? { group: '', version: '' };
+  throw cannotBeHandled({ ...gv, kind: expected.kind }, expected.kind, typeError);
+}
+
+/** The object of a body whose type is the expected one, or is not named. Throws BadRequest. */
+export function checkKind({ value, bytes }: RawBody, expected: ExpectedKind): JsonObject {
+  if (!isObject(value)) {
+    const found = Array.isArray(value) ? 'array' : typeof value;
+    const why = `couldn't get version/kind; json parse error: json: cannot unmarshal ${found} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
+    throw unrecognizedBody(expected.kind, why, bytes);
+  }
+  const kind = value.kind ?? expected.kind;
+  const apiVersion = value.apiVersion ?? expected.apiVersion;
+  if (kind === expected.kind && apiVersion === expected.apiVersion) return value;
+  if (typeof kind !== 'string' || typeof apiVersion !== 'string') {
+    const why =
+      "couldn't get version/kind; json parse error: json: cannot unmarshal a value that is no string into apiVersion or kind";
+    throw unrecognizedBody(expected.kind, why, bytes);
+  }
+  if ((kind === '' || kind === expected.kind) && (apiVersion === '' || apiVersion === expected.apiVersion))
+    return value;
+  throw wrongKind(kind || expected.kind, apiVersion || expected.apiVersion, expected);
+}
+
+function wrongKind(kind: string, apiVersion: string, expected: ExpectedKind): Error {
+  const gv = parseApiVersion(apiVersion);
+  if (gv === undefined) return badRequest(`couldn't get version/kind; unexpected GroupVersion string: ${apiVersion}`);
+  const known = resourceOfKind(apiVersion, kind);
+  const gvk = { ...gv, kind };
+  if (known === undefined) {
+    const scheme = 'pkg/api/legacyscheme/scheme.go:30';
+    const why = `no kind "${kind}" is registered for version "${apiVersion}" in scheme "${scheme}"`;
+    return cannotBeHandled(gvk, expected.kind, why);
+  }
+  if (apiVersion !== expected.apiVersion && kind === expected.kind) {
+    return badRequest(
+      `the API version in the data (${apiVersion}) does not match the expected API version (${expected.apiVersion})`,
+    );
+  }
+  const why = `converting (${goName(known)}) to (${goName(resourceOfKind(expected.apiVersion, expected.kind))}): unknown conversion`;
+  return cannotBeHandled(gvk, expected.kind, why);
+}
+
+/** A kind as Go names its type: `v1.Service`. */
+function goName(info: ResourceInfo | undefined): string {
+  return info === undefined ? 'unknown' : `${info.version}.${info.kind}`;
+}

@@ -1,0 +1,212 @@
+/**
+ * The change of an existing object: the common way of update, patch and subresources. Reads the newest state, makes a draft of
+ * it, checks it and swaps it in; when another write came first, all of it again from the newer state.
+ * Source: apiserver `registry/generic/registry/store.go` `Update`, `registry/rest/update.go`.
+ */
+
+import { invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { badRequest, conflict, notFound, staleVersion } from '#pkg/apimachinery/status-error.ts';
+import { draftResponse } from '../responses.ts';
+import type { StoredEntry } from '../storage/object-codec.ts';
+import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
+import { prepareDraft } from './decode.ts';
+import { trackManager } from './managers.ts';
+import { ensureNamespace, keepServerMetadata, metadataOf, pendingFinalizers } from './metadata.ts';
+import { entryResponse } from './read.ts';
+import { type Scope, strategyContext } from './scope.ts';
+import { checkObject } from './validate.ts';
+
+/** How often a change that lost a race is made again from the newer state. Source: `maxRetryWhenPatchConflicts`. */
+const attemptsMax = 5;
+
+export interface Change {
+  readonly dryRun: boolean;
+  readonly manager: string;
+  /** `''` for the object itself. */
+  readonly subresource: string;
+  /** The new state made of the old one, which must not be changed. Called again after a lost race. */
+  draft(old: KubeObject): JsonObject | Promise<JsonObject>;
+  /** The draft carries its managed fields (server-side apply). */
+  readonly isApply?: boolean;
+  /** What to do where there is no object; absent: NotFound. */
+  create?(): Promise<ApiResponse>;
+  /** The answer, where it is not the object. */
+  answer?(object: KubeObject): ApiResponse;
+}
+
+/** Carries a change out and answers. */
+export async function changeObject(scope: Scope, change: Change): Promise<ApiResponse> {
+  const { store } = scope.served;
+  const name = scope.info.parts[1]!;
+  const key = store.key(scope.info.namespace, name);
+  let entry = await store.get(key);
+  for (let attempt = 1; ; attempt++) {
+    if (entry === undefined) {
+      if (change.create !== undefined) return change.create();
+      throw notFound(scope.subject, name);
+    }
+    const outcome = await tryChange(scope, change, entry);
+    if ('response' in outcome) return outcome.response;
+    if (attempt >= attemptsMax) throw staleVersion(scope.subject, name);
+    entry = outcome.current;
+  }
+}
+
+type Outcome = { readonly response: ApiResponse } | { readonly current: StoredEntry | undefined };
+
+async function tryChange(scope: Scope, change: Change, entry: StoredEntry): Promise<Outcome> {
+  const { served, core } = scope;
+  const context = strategyContext(scope, change.dryRun);
+  const old = served.view.object(entry);
+  const made = change.draft(old);
+  const draft = made instanceof Promise ? await made : made;
+  checkIdentity(scope, metadataOf(draft), old);
+  prepareDraft(scope, draft);
+  restoreForeign(scope, change, { draft, old });
+  if (!change.isApply) trackManager(scope, { draft, old, manager: change.manager, subresource: change.subresource });
+  const attributes = admissionAttributes(scope, { draft, old, subresource: change.subresource });
+  const admitting = core.admission.admit(attributes, context);
+  if (admitting !== undefined) await admitting;
+  keepServerMetadata(metadataOf(draft), old);
+  prepareChange(scope, change, { draft, old, context });
+  checkObject(scope, draft, old, { context, subresource: change.subresource });
+  const validating = core.admission.validate(attributes, context);
+  if (validating !== undefined) await validating;
+  return swap(scope, change, { draft, old, entry, context });
+}
+
+/** Name, uid and resourceVersion of the draft against what is there. */
+function checkIdentity(scope: Scope, metadata: JsonObject, old: KubeObject): void {
+  const name = scope.info.parts[1]!;
+  metadata.name ??= name;
+  if (metadata.name !== name) {
+    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
+  }
+  ensureNamespace(scope, metadata);
+  const uid = metadata.uid;
+  if (uid !== undefined && uid !== '' && uid !== old.metadata?.uid) {
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata?.uid}`;
+    throw conflict(scope.subject, name, why);
+  }
+  const version = metadata.resourceVersion;
+  if (version === undefined || version === '' || version === '0') {
+    if (scope.served.strategy.unconditionalUpdate === false) {
+      throw invalidObject(scope.served.info, name, [
+        invalid('metadata.resourceVersion', 0, 'must be specified for an update'),
+      ]);
+    }
+    return;
+  }
+  if (version !== old.metadata?.resourceVersion) throw staleVersion(scope.subject, name);
+}
+
+/** Takes back what this request may not change at all, so that nobody comes to own it. */
+function restoreForeign(scope: Scope, change: Change, { draft, old }: { draft: JsonObject; old: KubeObject }): void {
+  if (change.subresource === 'status') keepAllBut(scope, 'status', { draft, old });
+  else if (change.subresource === '' && scope.served.hasStatus) restoreField(draft, old as JsonObject, 'status');
+}
+
+function prepareChange(
+  scope: Scope,
+  change: Change,
+  { draft, old, context }: { draft: JsonObject; old: KubeObject; context: StrategyContext },
+): void {
+  const { served } = scope;
+  if (change.subresource === '') served.strategy.prepareForUpdate?.(draft, old, context);
+  else served.strategy.subresources?.[change.subresource]?.prepareForUpdate?.(draft, old, context);
+  if (served.tracksGeneration && !sameApartFrom(draft, old as JsonObject)) {
+    const metadata = draft.metadata as JsonObject;
+    metadata.generation = ((old.metadata?.generation as number | undefined) ?? 0) + 1;
+  }
+}
+
+/** Everything but `field` and the metadata comes from the old object, and the metadata too where no strategy looks after it. */
+function keepAllBut(scope: Scope, field: string, { draft, old }: { draft: JsonObject; old: KubeObject }): void {
+  const was = old as JsonObject;
+  for (const name of [...Object.keys(draft), ...Object.keys(old)]) {
+    if (name !== field && name !== 'metadata') restoreField(draft, was, name);
+  }
+  if (scope.served.strategy.subresources?.[field]?.prepareForUpdate !== undefined) return;
+  const { managedFields } = draft.metadata as JsonObject;
+  draft.metadata = { ...old.metadata, ...(managedFields === undefined ? {} : { managedFields }) };
+}
+
+function restoreField(draft: JsonObject, old: JsonObject, name: string): void {
+  if (old[name] === undefined) delete draft[name];
+  else draft[name] = old[name];
+}
+
+/** Whether nothing but metadata and status differs: what the generation counts is the rest. */
+function sameApartFrom(draft: JsonObject, old: JsonObject): boolean {
+  for (const name of Object.keys(draft)) {
+    if (name !== 'metadata' && name !== 'status' && !deepEqual(draft[name], old[name])) return false;
+  }
+  for (const name of Object.keys(old)) {
+    if (name !== 'metadata' && name !== 'status' && !(name in draft)) return false;
+  }
+  return true;
+}
+
+async function swap(
+  scope: Scope,
+  change: Change,
+  state: { draft: JsonObject; old: KubeObject; entry: StoredEntry; context: StrategyContext },
+): Promise<Outcome> {
+  const { served, core } = scope;
+  const { draft, old, entry, context } = state;
+  const metadata = draft.metadata as JsonObject;
+  metadata.resourceVersion = old.metadata?.resourceVersion;
+  if (!isReleased(draft) && deepEqual(draft, old)) return { response: answerOf(scope, change, entry) };
+  if (change.dryRun) {
+    return { response: change.answer?.(draft as KubeObject) ?? draftResponse(200, draft) };
+  }
+  const reservation = served.strategy.begin && (await served.strategy.begin(draft, old, context, core.reader));
+  let kept = false;
+  try {
+    if (isReleased(draft)) {
+      const deleted = await served.store.delete(entry.key, entry.modRevision);
+      if (!deleted.ok) return { current: deleted.current };
+      kept = true;
+      return { response: change.answer?.(draft as KubeObject) ?? draftResponse(200, draft) };
+    }
+    const result = await served.store.put(entry.key, served.view.toStored(draft), entry.modRevision);
+    if (!result.ok) return { current: result.current };
+    kept = true;
+    return { response: answerOf(scope, change, result.entry) };
+  } finally {
+    if (kept) reservation?.commit();
+    else reservation?.rollback();
+  }
+}
+
+/** Whether this is an object that only waited for its finalizers to be deleted, and they are gone now. */
+function isReleased(draft: JsonObject): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds } = draft.metadata as NonNullable<KubeObject['metadata']>;
+  return deletionTimestamp !== undefined && !deletionGracePeriodSeconds && pendingFinalizers(draft as KubeObject) === 0;
+}
+
+function answerOf(scope: Scope, change: Change, entry: StoredEntry): ApiResponse {
+  return change.answer?.(scope.served.view.object(entry)) ?? entryResponse(200, scope, entry);
+}
+
+function admissionAttributes(
+  scope: Scope,
+  { draft, old, subresource }: { draft: JsonObject; old: KubeObject; subresource: string },
+): AdmissionAttributes {
+  const { info } = scope.served;
+  return {
+    operation: 'UPDATE',
+    group: info.group,
+    version: info.version,
+    resource: info.resource,
+    subresource,
+    kind: info.kind,
+    namespace: scope.info.namespace,
+    name: scope.info.parts[1]!,
+    draft,
+    old,
+  };
+}

@@ -1,0 +1,225 @@
+/**
+ * DELETE of an object or of a collection: at once, after a grace period, or when the last finalizer is gone.
+ * Source: apiserver `registry/generic/registry/store.go` `Delete`, `registry/rest/delete.go` `BeforeDelete`.
+ */
+import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import { deepClone } from '#pkg/apimachinery/json.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { conflict, notFound, staleVersion } from '#pkg/apimachinery/status-error.ts';
+import { formatTimestamp } from '#pkg/base/clock.ts';
+import { objectResponse, successStatus } from '../responses.ts';
+import type { StoredEntry } from '../storage/object-codec.ts';
+import type { StrategyContext } from '../strategy.ts';
+import { type DeleteOptions, parseDeleteOptions } from './delete-options.ts';
+import { readList } from './list.ts';
+import { parseListOptions } from './list-options.ts';
+import { pendingFinalizers } from './metadata.ts';
+import { entryResponse } from './read.ts';
+import { type Scope, strategyContext } from './scope.ts';
+import { parseSelection } from './selection.ts';
+
+/** How often a deletion that lost a race is tried on the newer state. */
+const attemptsMax = 10;
+
+/** Resources whose deletion answers the object rather than a Status. Source: their storages' `ReturnDeletedObject`. */
+const returnsObject: ReadonlySet<string> = new Set([
+  '/persistentvolumeclaims',
+  '/persistentvolumes',
+  '/pods',
+  '/podtemplates',
+  '/resourcequotas',
+  '/serviceaccounts',
+  '/services',
+]);
+
+type Deleted = { readonly entry: StoredEntry; readonly immediately: boolean; readonly object?: KubeObject };
+
+/** Answers DELETE of one object. */
+export async function deleteObject(scope: Scope): Promise<ApiResponse> {
+  const options = parseDeleteOptions(scope);
+  const name = scope.info.parts[1]!;
+  const deleted = await deleteNamed(scope, name, { namespace: scope.info.namespace, options });
+  if (!deleted.immediately) {
+    const status = options.orphanDependents === false ? 202 : 200;
+    if (deleted.object !== undefined) return objectResponse(status, deleted.object);
+    return entryResponse(status, scope, deleted.entry);
+  }
+  const { group, resource } = scope.served.info;
+  if (returnsObject.has(`${group}/${resource}`)) return entryResponse(200, scope, deleted.entry);
+  const uid = deleted.entry.object.metadata?.uid;
+  const details = { name, ...(group === '' ? {} : { group }), kind: resource, ...(uid === undefined ? {} : { uid }) };
+  // Upstream's answer to a deletion has no code of its own.
+  const { code: _, ...status } = successStatus(details);
+  return objectResponse(200, status);
+}
+
+/** Answers DELETE of a collection: deletes what the selectors select, and answers what that was. */
+export async function deleteCollection(scope: Scope): Promise<ApiResponse> {
+  const options = parseDeleteOptions(scope);
+  const listOptions = parseListOptions(scope.info.query, false);
+  const listed = await readList(scope, listOptions, parseSelection(scope.served, listOptions));
+  const items: KubeObject[] = [];
+  for (const entry of listed.entries) {
+    const object = scope.served.view.object(entry);
+    const { name, namespace } = object.metadata!;
+    try {
+      const deleted = await deleteNamed(scope, name!, { namespace: namespace ?? '', options });
+      items.push(deleted.object ?? scope.served.view.object(deleted.entry));
+    } catch (error) {
+      if ((error as { reason?: string }).reason !== 'NotFound') throw error;
+    }
+  }
+  const { info, apiVersion } = scope.served;
+  return objectResponse(200, { kind: `${info.kind}List`, apiVersion, metadata: listed.metadata, items });
+}
+
+/** Deletes one object of the request's resource. Throws what the answer would be. */
+export async function deleteNamed(
+  scope: Scope,
+  name: string,
+  { namespace, options }: { namespace: string; options: DeleteOptions },
+): Promise<Deleted> {
+  const { served, core } = scope;
+  const context = strategyContext(scope, options.dryRun);
+  const key = served.store.key(namespace, name);
+  let entry = await served.store.get(key);
+  for (let attempt = 1; ; attempt++) {
+    if (entry === undefined) throw notFound(scope.subject, name);
+    const old = served.view.object(entry);
+    checkPreconditions(scope, old, options);
+    const attributes = deleteAttributes(scope, { name, namespace, old });
+    const admitting = core.admission.admit(attributes, context);
+    if (admitting !== undefined) await admitting;
+    const validating = core.admission.validate(attributes, context);
+    if (validating !== undefined) await validating;
+    const outcome = await tryDelete(scope, { entry, old, options, context });
+    if ('entry' in outcome) return outcome;
+    if (attempt >= attemptsMax) throw staleVersion(scope.subject, name);
+    entry = outcome.current;
+  }
+}
+
+function checkPreconditions(scope: Scope, { metadata }: KubeObject, { uid, resourceVersion }: DeleteOptions): void {
+  const name = metadata?.name ?? '';
+  if (uid !== undefined && uid !== metadata?.uid) {
+    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata?.uid}`;
+    throw conflict(scope.subject, name, why);
+  }
+  if (resourceVersion !== undefined && resourceVersion !== metadata?.resourceVersion) {
+    const why = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${metadata?.resourceVersion}`;
+    throw conflict(scope.subject, name, why);
+  }
+}
+
+interface Attempt {
+  readonly entry: StoredEntry;
+  readonly old: KubeObject;
+  readonly options: DeleteOptions;
+  readonly context: StrategyContext;
+}
+
+async function tryDelete(
+  scope: Scope,
+  { entry, old, options, context }: Attempt,
+): Promise<Deleted | { readonly current: StoredEntry | undefined }> {
+  const { served, core } = scope;
+  const meta = old.metadata!;
+  const grace = graceOf(scope, old, options);
+  if (grace === 'pending') return { entry, immediately: false };
+  const finalizers = finalizersFor(meta.finalizers ?? [], options);
+  if (grace === undefined || grace === 0) {
+    const isNamespace = old.kind === 'Namespace';
+    const pending = finalizers.length + (isNamespace ? pendingFinalizers(old) - (meta.finalizers ?? []).length : 0);
+    if (pending === 0) {
+      if (context.dryRun) return { entry, immediately: true };
+      const reservation = served.strategy.begin && (await served.strategy.begin(undefined, old, context, core.reader));
+      const result = await served.store.delete(entry.key, entry.modRevision);
+      if (result.ok) reservation?.commit();
+      else reservation?.rollback();
+      return result.ok ? { entry, immediately: true } : { current: result.current };
+    }
+  }
+  const draft = markDeleted(scope, old, { grace, finalizers });
+  if (sameMarks(draft, old)) return { entry, immediately: false };
+  if (context.dryRun) return { entry, immediately: false, object: draft as KubeObject };
+  const result = await served.store.put(entry.key, served.view.toStored(draft), entry.modRevision);
+  return result.ok ? { entry: result.entry, immediately: false } : { current: result.current };
+}
+
+/** Seconds until the object may go; undefined for kinds without grace; `pending` when it is waiting already. */
+function graceOf(scope: Scope, old: KubeObject, options: DeleteOptions): number | 'pending' | undefined {
+  const { strategy } = scope.served;
+  if (strategy.gracefulDeletion === undefined) return undefined;
+  const meta = old.metadata!;
+  if (meta.deletionTimestamp !== undefined) {
+    const current = meta.deletionGracePeriodSeconds ?? 0;
+    if (current === 0) return undefined;
+    const wanted = options.gracePeriodSeconds;
+    return wanted !== undefined && wanted < current ? wanted : 'pending';
+  }
+  return strategy.gracefulDeletion(old, options.gracePeriodSeconds);
+}
+
+/** The finalizers that the deletion leaves, with those for the garbage collector as the options ask. */
+function finalizersFor(current: readonly string[], options: DeleteOptions): readonly string[] {
+  const policy = options.propagationPolicy;
+  const orphan = options.orphanDependents ?? policy === 'Orphan';
+  if (policy === undefined && options.orphanDependents === undefined) return current;
+  const kept = current.filter((name) => name !== 'orphan' && name !== 'foregroundDeletion');
+  if (orphan) return [...kept, 'orphan'];
+  return policy === 'Foreground' ? [...kept, 'foregroundDeletion'] : kept;
+}
+
+function markDeleted(
+  scope: Scope,
+  old: KubeObject,
+  { grace, finalizers }: { grace: number | undefined; finalizers: readonly string[] },
+): JsonObject {
+  const draft = deepClone(old) as JsonObject;
+  const metadata = draft.metadata as JsonObject;
+  const nowMs = scope.core.clock.nowMs();
+  const isFirst = metadata.deletionTimestamp === undefined;
+  if (finalizers.length > 0) metadata.finalizers = [...finalizers];
+  else delete metadata.finalizers;
+  if (isFirst) {
+    metadata.deletionTimestamp = formatTimestamp(nowMs + (grace ?? 0) * 1_000);
+    metadata.deletionGracePeriodSeconds = grace ?? 0;
+    if (metadata.generation !== undefined) metadata.generation = (metadata.generation as number) + 1;
+    scope.served.strategy.prepareForDelete?.(draft);
+  } else if (grace !== undefined) {
+    const startMs =
+      Date.parse(metadata.deletionTimestamp as string) - (metadata.deletionGracePeriodSeconds as number) * 1_000;
+    metadata.deletionTimestamp = formatTimestamp(startMs + grace * 1_000);
+    metadata.deletionGracePeriodSeconds = grace;
+  }
+  return draft;
+}
+
+function sameMarks(draft: JsonObject, old: KubeObject): boolean {
+  const fresh = draft.metadata as KubeObject['metadata'];
+  const was = old.metadata;
+  return (
+    fresh?.deletionTimestamp === was?.deletionTimestamp &&
+    fresh?.deletionGracePeriodSeconds === was?.deletionGracePeriodSeconds &&
+    (fresh?.finalizers ?? []).join() === (was?.finalizers ?? []).join()
+  );
+}
+
+function deleteAttributes(
+  scope: Scope,
+  { name, namespace, old }: { name: string; namespace: string; old: KubeObject },
+) {
+  const { group, version, resource, kind } = scope.served.info;
+  return {
+    operation: 'DELETE',
+    group,
+    version,
+    resource,
+    subresource: '',
+    kind,
+    namespace,
+    name,
+    draft: undefined,
+    old,
+  } as const;
+}

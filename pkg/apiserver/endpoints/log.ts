@@ -1,0 +1,81 @@
+/** `pods/log`: the kubelet's answer, passed on. Source: `pkg/registry/core/pod/strategy.go` `LogLocation`. */
+import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import { badRequest, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { errorResponse } from '../responses.ts';
+import { readEntry } from './read.ts';
+import type { Scope } from './scope.ts';
+import { notBuilt } from './unbuilt.ts';
+
+interface NamedContainer {
+  readonly name: string;
+}
+
+interface LoggedPod extends KubeObject {
+  readonly spec?: {
+    readonly nodeName?: string;
+    readonly containers?: readonly NamedContainer[];
+    readonly initContainers?: readonly NamedContainer[];
+    readonly ephemeralContainers?: readonly NamedContainer[];
+  };
+}
+
+/** Options that the kubelet understands; `container` becomes a part of the path. */
+const passed = ['follow', 'previous', 'sinceSeconds', 'sinceTime', 'timestamps', 'tailLines', 'limitBytes', 'stream'];
+
+const defaultContainerAnnotation = 'kubectl.kubernetes.io/default-container';
+
+/** Answers GET of a pod's log. */
+export async function podLog(scope: Scope): Promise<ApiResponse> {
+  const { core, info, request } = scope;
+  if (core.kubelet === undefined) return notBuilt(scope);
+  const pod = scope.served.view.object(await readEntry(scope)) as LoggedPod;
+  const name = pod.metadata!.name!;
+  const container = containerOf(pod, info.query.get('container') ?? '');
+  const nodeName = pod.spec?.nodeName ?? '';
+  // A pod without a node has not written anything yet.
+  if (nodeName === '') return { status: 200, headers: { 'content-type': 'text/plain' }, body: { kind: 'empty' } };
+  const handler = core.kubelet(nodeName);
+  if (handler === undefined) return errorResponse(noConnection(nodeName));
+  const query = new URLSearchParams();
+  for (const option of passed) {
+    const value = info.query.get(option);
+    if (value !== null) query.set(option, value);
+  }
+  const path = `/containerLogs/${encodeURIComponent(info.namespace)}/${encodeURIComponent(name)}/${encodeURIComponent(container)}`;
+  return handler({
+    method: 'GET',
+    path,
+    query: query.toString(),
+    headers: { accept: request.headers.accept },
+    peer: { address: '' },
+    signal: request.signal,
+  });
+}
+
+function containerOf(pod: LoggedPod, asked: string): string {
+  const name = pod.metadata!.name!;
+  const { containers = [], initContainers = [], ephemeralContainers = [] } = pod.spec ?? {};
+  const all = [...containers, ...initContainers, ...ephemeralContainers].map((container) => container.name);
+  if (asked !== '') {
+    if (!all.includes(asked)) throw badRequest(`container ${asked} is not valid for pod ${name}`);
+    return asked;
+  }
+  if (containers.length === 1) return containers[0]!.name;
+  const preferred = pod.metadata!.annotations?.[defaultContainerAnnotation];
+  if (preferred !== undefined && all.includes(preferred)) return preferred;
+  const names = containers.map((container) => container.name).join(' ');
+  const init =
+    initContainers.length === 0
+      ? ''
+      : ` or one of the init containers: [${initContainers.map((c) => c.name).join(' ')}]`;
+  throw badRequest(`a container name must be specified for pod ${name}, choose one of: [${names}]${init}`);
+}
+
+function noConnection(nodeName: string): StatusError {
+  return new StatusError({
+    code: 503,
+    reason: 'ServiceUnavailable',
+    message: `no connection to the kubelet of node ${nodeName}`,
+  });
+}

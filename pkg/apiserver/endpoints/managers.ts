@@ -1,0 +1,41 @@
+/** Managed fields of writes that are not applies. */
+import { trackUpdate } from '#pkg/apimachinery/managed-fields/track.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { timestamp } from '#pkg/base/clock.ts';
+import type { Scope } from './scope.ts';
+
+export interface TrackedWrite {
+  readonly draft: JsonObject;
+  readonly old: KubeObject | undefined;
+  readonly manager: string;
+  readonly subresource: string;
+}
+
+/** Records in the draft which fields its manager has set. */
+export function trackManager(scope: Scope, { draft, old, manager, subresource }: TrackedWrite): void {
+  const { served, core } = scope;
+  const entries = trackUpdate({
+    live: old,
+    updated: (old === undefined ? withoutReset(scope, draft) : draft) as KubeObject,
+    manager,
+    apiVersion: served.apiVersion,
+    timestamp: timestamp(core.clock),
+    subresource,
+    schema: served.schema,
+  });
+  const metadata = draft.metadata as JsonObject;
+  if (entries.length > 0) metadata.managedFields = entries;
+  else delete metadata.managedFields;
+}
+
+/** A status that a client sends on create is dropped, so nobody owns it. Nodes bring their own. */
+export function withoutReset({ served }: Scope, draft: JsonObject): JsonObject {
+  if (draft.status === undefined || !dropsStatus(served)) return draft;
+  const { status: _, ...rest } = draft;
+  return rest;
+}
+
+/** Whether the main resource leaves the status to its subresource. */
+export function dropsStatus({ hasStatus, info }: Scope['served']): boolean {
+  return hasStatus && !(info.group === '' && info.resource === 'nodes');
+}

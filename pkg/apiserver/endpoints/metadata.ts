@@ -1,0 +1,81 @@
+/** What the server itself writes into an object's metadata. Source: apiserver `registry/rest` `BeforeCreate`, `BeforeUpdate`. */
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { badRequest } from '#pkg/apimachinery/status-error.ts';
+import { timestamp } from '#pkg/base/clock.ts';
+import { nameSuffix } from '#pkg/base/random.ts';
+import type { Scope } from './scope.ts';
+
+/** Longest generated name: what remains for the base is this less five random letters. */
+const generatedNameMax = 63;
+const suffixLength = 5;
+
+/** The metadata of a draft, made when it has none. */
+export function metadataOf(draft: JsonObject): JsonObject {
+  let metadata = draft.metadata;
+  if (typeof metadata !== 'object' || metadata === null) {
+    metadata = {};
+    draft.metadata = metadata;
+  }
+  return metadata as JsonObject;
+}
+
+/** Brings the namespace of the draft and that of the path together. Throws BadRequest where they differ. */
+export function ensureNamespace(scope: Scope, metadata: JsonObject): void {
+  const { namespace } = scope.info;
+  const own = (metadata.namespace as string | undefined) ?? '';
+  if (!scope.served.info.namespaced) {
+    if (own !== '') throw badRequest(namespaceMismatch);
+    delete metadata.namespace;
+    return;
+  }
+  if (own === '') metadata.namespace = namespace;
+  else if (own !== namespace) throw badRequest(namespaceMismatch);
+}
+
+const namespaceMismatch = 'the namespace of the provided object does not match the namespace sent on the request';
+
+/** A name from `generateName`; the caller tries again when it is taken. */
+export function generateName(scope: Scope, metadata: JsonObject): string {
+  const base = (metadata.generateName as string).slice(0, generatedNameMax - suffixLength);
+  return base + nameSuffix(scope.core.random, suffixLength);
+}
+
+/** Metadata that only the server sets, for a new object. */
+export function stampNew(scope: Scope, metadata: JsonObject): void {
+  delete metadata.deletionTimestamp;
+  delete metadata.deletionGracePeriodSeconds;
+  delete metadata.selfLink;
+  delete metadata.resourceVersion;
+  metadata.uid = scope.core.random.uuid();
+  metadata.creationTimestamp = timestamp(scope.core.clock);
+  if (scope.served.tracksGeneration) metadata.generation = 1;
+  else delete metadata.generation;
+}
+
+/** Metadata that an update cannot change comes from the old object. */
+export function keepServerMetadata(metadata: JsonObject, old: KubeObject): void {
+  const { uid, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation, generateName } =
+    old.metadata ?? {};
+  delete metadata.selfLink;
+  restore(metadata, 'uid', uid);
+  restore(metadata, 'creationTimestamp', creationTimestamp);
+  restore(metadata, 'deletionTimestamp', deletionTimestamp);
+  restore(metadata, 'deletionGracePeriodSeconds', deletionGracePeriodSeconds);
+  restore(metadata, 'generation', generation);
+  if (metadata.generateName === undefined) restore(metadata, 'generateName', generateName);
+}
+
+function restore(metadata: JsonObject, field: string, value: unknown): void {
+  if (value === undefined) delete metadata[field];
+  else metadata[field] = value;
+}
+
+/**
+ * The finalizers that an object still waits for: those of the metadata and, for namespaces, those of the spec, which only the
+ * `finalize` subresource takes away.
+ */
+export function pendingFinalizers(object: KubeObject): number {
+  const spec = (object as { spec?: { finalizers?: readonly string[] } }).spec;
+  const own = object.kind === 'Namespace' && object.apiVersion === 'v1' ? (spec?.finalizers?.length ?? 0) : 0;
+  return own + (object.metadata?.finalizers?.length ?? 0);
+}

@@ -1,0 +1,50 @@
+/** GET of one object, and the answers that carry one. */
+import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import { notFound } from '#pkg/apimachinery/status-error.ts';
+import { jsonType } from '../responses.ts';
+import type { StoredEntry } from '../storage/object-codec.ts';
+import type { VersionView } from '../storage/version-view.ts';
+import { waitForVersion } from './list-options.ts';
+import type { Scope } from './scope.ts';
+
+const jsonHeaders = { 'content-type': jsonType };
+
+/** The body of a stored object: its bytes are those of the store. */
+export class EntryBody {
+  readonly kind = 'object';
+  readonly entry: StoredEntry;
+  readonly #view: VersionView;
+
+  constructor(entry: StoredEntry, view: VersionView) {
+    this.entry = entry;
+    this.#view = view;
+  }
+
+  get object(): unknown {
+    return this.#view.object(this.entry);
+  }
+
+  bytes(): Uint8Array {
+    return this.#view.bytes(this.entry);
+  }
+}
+
+export function entryResponse(status: number, scope: Scope, entry: StoredEntry): ApiResponse {
+  return { status, headers: jsonHeaders, body: new EntryBody(entry, scope.served.view) };
+}
+
+/** Answers GET of one object. */
+export async function getObject(scope: Scope): Promise<ApiResponse> {
+  return entryResponse(200, scope, await readEntry(scope));
+}
+
+/** The entry that the request names. Throws NotFound. */
+export async function readEntry(scope: Scope): Promise<StoredEntry> {
+  const { store } = scope.served;
+  const { namespace, parts, query } = scope.info;
+  const name = parts[1]!;
+  await waitForVersion(scope, query.get('resourceVersion') ?? '');
+  const entry = store.cache.get(store.key(namespace, name)) as StoredEntry | undefined;
+  if (entry === undefined) throw notFound(scope.subject, name);
+  return entry;
+}

@@ -1,0 +1,168 @@
+/**
+ * The kinds that ask a question and are never stored: who am I, may they, whose token is this.
+ * Source: `pkg/registry/authorization`, `pkg/registry/authentication`.
+ */
+import { invalid, invalidObject, required } from '#pkg/apimachinery/field-error.ts';
+import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { badRequest } from '#pkg/apimachinery/status-error.ts';
+import { draftResponse } from '../responses.ts';
+import type { UserInfo } from '../strategy.ts';
+import { decodeDraft } from './decode.ts';
+import { metadataOf } from './metadata.ts';
+import type { Scope } from './scope.ts';
+import { parseWriteOptions } from './write-options.ts';
+
+interface ResourceAttributes {
+  readonly namespace?: string;
+  readonly verb?: string;
+  readonly group?: string;
+  readonly version?: string;
+  readonly resource?: string;
+  readonly subresource?: string;
+  readonly name?: string;
+}
+
+interface AccessSpec {
+  readonly resourceAttributes?: ResourceAttributes;
+  readonly nonResourceAttributes?: { readonly path?: string; readonly verb?: string };
+  readonly user?: string;
+  readonly groups?: readonly string[];
+  readonly uid?: string;
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** By `group/resource`. */
+export const reviewHandlers: Readonly<Record<string, (scope: Scope) => Promise<ApiResponse>>> = {
+  'authentication.k8s.io/selfsubjectreviews': selfSubjectReview,
+  'authentication.k8s.io/tokenreviews': tokenReview,
+  'authorization.k8s.io/localsubjectaccessreviews': (scope) => accessReview(scope, 'spec'),
+  'authorization.k8s.io/selfsubjectaccessreviews': (scope) => accessReview(scope, 'self'),
+  'authorization.k8s.io/selfsubjectrulesreviews': selfSubjectRulesReview,
+  'authorization.k8s.io/subjectaccessreviews': (scope) => accessReview(scope, 'spec'),
+};
+
+function decode(scope: Scope): JsonObject {
+  const options = parseWriteOptions(scope.info.query, 'CreateOptions');
+  const draft = decodeDraft(scope, options.fieldValidation);
+  metadataOf(draft);
+  return draft;
+}
+
+function userFields({ name, uid, groups, extra }: UserInfo): JsonObject {
+  return {
+    username: name,
+    ...(uid === undefined ? {} : { uid }),
+    groups: [...groups],
+    ...(extra === undefined ? {} : { extra }),
+  };
+}
+
+async function selfSubjectReview(scope: Scope): Promise<ApiResponse> {
+  const draft = decode(scope);
+  return draftResponse(201, { ...draft, status: { userInfo: userFields(scope.user) } });
+}
+
+async function accessReview(scope: Scope, whose: 'self' | 'spec'): Promise<ApiResponse> {
+  const draft = decode(scope);
+  const spec = (draft.spec ?? {}) as AccessSpec;
+  checkAccessSpec(scope, spec, whose);
+  const user = whose === 'self' ? scope.user : reviewedUser(spec);
+  const { resourceAttributes: asked, nonResourceAttributes: path } = spec;
+  const { decision, reason } = await scope.core.authorizer.authorize({
+    user,
+    verb: asked?.verb ?? path?.verb ?? '',
+    group: asked?.group ?? '',
+    version: asked?.version ?? '',
+    resource: asked?.resource ?? '',
+    subresource: asked?.subresource ?? '',
+    namespace: asked?.namespace ?? '',
+    name: asked?.name ?? '',
+    path: path?.path ?? '',
+  });
+  const status = {
+    allowed: decision === 'allow',
+    ...(decision === 'deny' ? { denied: true } : {}),
+    ...(reason ? { reason } : {}),
+  };
+  return draftResponse(201, { ...draft, status });
+}
+
+function reviewedUser({ user = '', groups = [], uid, extra }: AccessSpec): UserInfo {
+  return { name: user, groups, ...(uid === undefined ? {} : { uid }), ...(extra === undefined ? {} : { extra }) };
+}
+
+function checkAccessSpec(scope: Scope, spec: AccessSpec, whose: 'self' | 'spec'): void {
+  const { info } = scope.served;
+  const errors = [];
+  if (spec.resourceAttributes !== undefined && spec.nonResourceAttributes !== undefined) {
+    const why = 'cannot be specified in combination with resourceAttributes';
+    errors.push(invalid('spec.nonResourceAttributes', spec.nonResourceAttributes, why));
+  }
+  if (spec.resourceAttributes === undefined && spec.nonResourceAttributes === undefined) {
+    const why = 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
+    errors.push(invalid('spec.resourceAttributes', spec.nonResourceAttributes, why));
+  }
+  if (whose === 'spec' && !spec.user && !spec.groups?.length) {
+    errors.push(invalid('spec.user', spec.user ?? '', 'at least one of user or group must be specified'));
+  }
+  if (errors.length > 0) throw invalidObject(info, '', errors);
+  if (info.namespaced && (spec.resourceAttributes?.namespace ?? '') !== scope.info.namespace) {
+    throw badRequest(`spec.resourceAttributes.namespace must match namespace: ${scope.info.namespace}`);
+  }
+}
+
+/** What the authorizer would list. One that decides without a list of rules says so. */
+async function selfSubjectRulesReview(scope: Scope): Promise<ApiResponse> {
+  const draft = decode(scope);
+  const { namespace } = (draft.spec ?? {}) as { namespace?: string };
+  if (!namespace) throw badRequest('no namespace on request');
+  const { decision } = await scope.core.authorizer.authorize({
+    user: scope.user,
+    verb: '*',
+    group: '*',
+    version: '*',
+    resource: '*',
+    subresource: '',
+    namespace,
+    name: '',
+    path: '',
+  });
+  const all = decision === 'allow';
+  const status = {
+    resourceRules: all ? [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] : [],
+    nonResourceRules: all ? [{ verbs: ['*'], nonResourceURLs: ['*'] }] : [],
+    incomplete: !all,
+  };
+  return draftResponse(201, { ...draft, status });
+}
+
+async function tokenReview(scope: Scope): Promise<ApiResponse> {
+  const draft = decode(scope);
+  const { token } = (draft.spec ?? {}) as { token?: string };
+  if (!token) throw invalidObject(scope.served.info, '', [required('spec.token')]);
+  const user = await userOfToken(scope, token);
+  const status = user === undefined ? { authenticated: false } : { authenticated: true, user: userFields(user) };
+  return draftResponse(201, { ...draft, status });
+}
+
+async function userOfToken(scope: Scope, token: string): Promise<UserInfo | undefined> {
+  const request = {
+    method: 'GET',
+    path: '/',
+    query: '',
+    headers: { authorization: `Bearer ${token}` },
+    peer: { address: '' },
+    signal: scope.request.signal,
+  };
+  for (const authenticator of scope.core.authenticators) {
+    try {
+      const user = await authenticator.authenticate(request);
+      if (user !== undefined) return user;
+    } catch {
+      // A token that an authenticator reads and refuses is nobody's.
+      return undefined;
+    }
+  }
+  return undefined;
+}

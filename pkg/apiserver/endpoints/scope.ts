@@ -1,0 +1,47 @@
+/** What the handlers of resource requests share: the server's parts and one request's facts. */
+import type { ApiHandler, ApiRequest } from '#pkg/apimachinery/http.ts';
+import type { ErrorSubject } from '#pkg/apimachinery/status-error.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Random } from '#pkg/base/random.ts';
+import type { AdmissionChain } from '../admission/chain.ts';
+import type { Authenticator } from '../authn/authenticator.ts';
+import type { Authorizer } from '../authz/authorizer.ts';
+import type { Catalog, ServedResource } from '../catalog.ts';
+import type { RequestInfo } from '../request-info.ts';
+import type { RegistryReader, StrategyContext, UserInfo } from '../strategy.ts';
+
+/** The parts of a server, made once. */
+export interface ServerCore {
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly admission: AdmissionChain;
+  readonly reader: RegistryReader;
+  readonly authenticators: readonly Authenticator[];
+  readonly authorizer: Authorizer;
+  /** The connection to a node's kubelet. */
+  readonly kubelet: ((nodeName: string) => ApiHandler | undefined) | undefined;
+  /** Aborted when the server shuts down: long answers end. */
+  readonly stopping: AbortSignal;
+}
+
+/** One authorized request for a resource that is served. */
+export interface Scope {
+  readonly core: ServerCore;
+  readonly request: ApiRequest;
+  readonly info: RequestInfo;
+  readonly user: UserInfo;
+  readonly served: ServedResource;
+  /** For errors: the resource without its version. */
+  readonly subject: ErrorSubject;
+  /** Texts for `Warning` headers, in order. */
+  readonly warnings: string[];
+}
+
+/** What strategies and admission plugins are told of a request. */
+export function strategyContext(scope: Scope, dryRun: boolean): StrategyContext {
+  const { core, user, warnings } = scope;
+  return { user, clock: core.clock, random: core.random, dryRun, warn: (message) => warnings.push(message) };
+}

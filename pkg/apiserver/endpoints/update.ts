@@ -1,0 +1,30 @@
+/** UPDATE of an object or a subresource that is a part of it. Source: apiserver `endpoints/handlers/update.go`. */
+import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import { changeObject } from './change.ts';
+import { createDraft } from './create.ts';
+import { decodeDraft } from './decode.ts';
+import type { Scope } from './scope.ts';
+import { managerOf, parseWriteOptions } from './write-options.ts';
+
+/** Answers PUT. */
+export async function updateObject(scope: Scope): Promise<ApiResponse> {
+  const options = parseWriteOptions(scope.info.query, 'UpdateOptions');
+  const manager = managerOf(options, scope.request.headers);
+  let first = decodeDraft(scope, options.fieldValidation) as ReturnType<typeof decodeDraft> | undefined;
+  // A draft is used up by each attempt, so every attempt after the first decodes the body again.
+  const take = () => {
+    const draft = first ?? decodeDraft(scope, 'Ignore');
+    first = undefined;
+    return draft;
+  };
+  const { subresource } = scope.info;
+  const name = scope.info.parts[1]!;
+  const creates = subresource === '' && scope.served.strategy.createOnUpdate === true;
+  return changeObject(scope, {
+    dryRun: options.dryRun,
+    manager,
+    subresource,
+    draft: take,
+    ...(creates ? { create: () => createDraft(scope, take(), { dryRun: options.dryRun, manager, name }) } : {}),
+  });
+}

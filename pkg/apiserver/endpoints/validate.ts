@@ -1,0 +1,51 @@
+/** Whether a draft may be stored: metadata, required fields, the resource's own rules. */
+import { validateRequired } from '#pkg/api/validation/required.ts';
+import { type FieldError, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import type { JsonObject, KubeObject, ObjectMeta } from '#pkg/apimachinery/object.ts';
+import { validateObjectMeta, validateObjectMetaUpdate } from '#pkg/apimachinery/object-meta-validation.ts';
+import type { StrategyContext } from '../strategy.ts';
+import type { Scope } from './scope.ts';
+
+/** Throws Invalid with everything that is wrong. `old` is undefined on create. */
+export function checkObject(
+  scope: Scope,
+  draft: JsonObject,
+  old: KubeObject | undefined,
+  { context, subresource }: { context: StrategyContext; subresource: string },
+): void {
+  const { strategy, info, schema } = scope.served;
+  const metadata = draft.metadata as ObjectMeta;
+  const errors: FieldError[] = metadataErrors(scope, metadata, old);
+  if (subresource === '') {
+    errors.push(...validateRequired(draft, schema));
+    append(errors, strategy.validate?.(draft, context));
+    if (old !== undefined) append(errors, strategy.validateUpdate?.(draft, old, context));
+  } else if (old !== undefined) {
+    append(errors, strategy.subresources?.[subresource]?.validateUpdate?.(draft, old, context));
+  }
+  if (errors.length > 0) throw invalidObject(info, metadata.name ?? '', distinct(errors));
+}
+
+function metadataErrors(scope: Scope, metadata: ObjectMeta, old: KubeObject | undefined): FieldError[] {
+  const { strategy, info } = scope.served;
+  const rules = {
+    namespaced: info.namespaced,
+    ...(strategy.nameRule === undefined ? {} : { nameRule: strategy.nameRule }),
+  };
+  return old === undefined
+    ? validateObjectMeta(metadata, rules)
+    : validateObjectMetaUpdate(metadata, old.metadata ?? {}, rules);
+}
+
+function append(errors: FieldError[], more: readonly FieldError[] | undefined): void {
+  if (more !== undefined && more.length > 0) errors.push(...more);
+}
+
+/** A missing field may be found by the schema and by the resource's own rules: it is reported once. */
+function distinct(errors: readonly FieldError[]): readonly FieldError[] {
+  const seen = new Set<string>();
+  return errors.filter(({ field, message }) => {
+    const key = `${field}\n${message}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}

@@ -1,0 +1,49 @@
+/** `/livez`, `/readyz` and `/healthz`: named checks, one by one or together. Source: apiserver `server/healthz/healthz.go`. */
+import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import { pageNotFound, textResponse } from './responses.ts';
+
+export interface HealthCheck {
+  readonly name: string;
+  /** Resolves with true when all is well. A rejection counts as false. */
+  check(): Promise<boolean> | boolean;
+}
+
+/** Answers `/<path>` and `/<path>/<name>`. `checks` are those of this path, in order. */
+export async function answerHealth(
+  parts: readonly string[],
+  query: URLSearchParams,
+  checks: readonly HealthCheck[],
+): Promise<ApiResponse> {
+  const [path = '', ...names] = parts;
+  const name = names.join('/');
+  if (name !== '') {
+    const one = checks.find((candidate) => candidate.name === name);
+    if (one === undefined) return pageNotFound();
+    return (await passes(one))
+      ? textResponse(200, 'ok')
+      : textResponse(500, 'internal server error: reason withheld\n');
+  }
+  const excluded = new Set(query.getAll('exclude'));
+  let text = '';
+  let good = true;
+  for (const check of checks) {
+    if (excluded.has(check.name)) {
+      text += `[+]${check.name} excluded: ok\n`;
+    } else if (await passes(check)) {
+      text += `[+]${check.name} ok\n`;
+    } else {
+      good = false;
+      text += `[-]${check.name} failed: reason withheld\n`;
+    }
+  }
+  if (!good) return textResponse(500, `${text}${path} check failed\n`);
+  return textResponse(200, query.has('verbose') ? `${text}${path} check passed\n` : 'ok');
+}
+
+async function passes(check: HealthCheck): Promise<boolean> {
+  try {
+    return await check.check();
+  } catch {
+    return false;
+  }
+}

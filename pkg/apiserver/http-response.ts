@@ -1,0 +1,153 @@
+/**
+ * Writes an `ApiResponse` to a connection. Streams are written at the reader's pace. Watch frames are framed for the wire once and
+ * shared by all watchers.
+ */
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { promisify } from 'node:util';
+import { constants, gzip } from 'node:zlib';
+import type { ApiResponse, WatchFrame } from '#pkg/apimachinery/http.ts';
+
+/** Smaller answers are not worth compressing. Source: apiserver `responsewriters` `defaultGzipThresholdBytes`. */
+const gzipBytesMin = 128 * 1024;
+
+const gzipAsync = promisify(gzip);
+const noBytes = new Uint8Array(0);
+
+/** Resolves once all of the body is handed to the connection, or the reader has gone. Rejects when the body fails. */
+export async function sendResponse(
+  response: ServerResponse,
+  request: IncomingMessage,
+  answer: ApiResponse,
+): Promise<void> {
+  const { body } = answer;
+  switch (body.kind) {
+    case 'empty':
+      return sendBytes(response, request, answer, noBytes);
+    case 'bytes':
+      return sendBytes(response, request, answer, body.bytes);
+    case 'object': {
+      const bytes = body.bytes();
+      if (bytes.length > gzipBytesMin && wantsGzip(request)) return sendGzip(response, request, answer, bytes);
+      return sendBytes(response, request, answer, bytes);
+    }
+    case 'stream':
+      return sendStream(response, answer, body.chunks);
+    case 'watch':
+      return sendWatch(response, answer, body.batches);
+  }
+}
+
+function headOf(answer: ApiResponse, length: number | undefined): string[] {
+  const head: string[] = ['Cache-Control', 'no-cache, private'];
+  for (const name in answer.headers) {
+    const value = answer.headers[name];
+    if (value !== undefined) head.push(name, value);
+  }
+  if (length !== undefined) head.push('Content-Length', String(length));
+  return head;
+}
+
+function sendBytes(response: ServerResponse, request: IncomingMessage, answer: ApiResponse, bytes: Uint8Array): void {
+  response.writeHead(answer.status, headOf(answer, bytes.length));
+  if (request.method === 'HEAD') response.end();
+  else response.end(bytes);
+}
+
+/** On the same machine the network is faster than compression. */
+function wantsGzip(request: IncomingMessage): boolean {
+  const address = request.socket.remoteAddress ?? '';
+  if (address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.')) return false;
+  return (request.headers['accept-encoding'] as string | undefined)?.includes('gzip') === true;
+}
+
+async function sendGzip(
+  response: ServerResponse,
+  request: IncomingMessage,
+  answer: ApiResponse,
+  bytes: Uint8Array,
+): Promise<void> {
+  const packed = await gzipAsync(bytes, { level: constants.Z_BEST_SPEED });
+  const headers = { ...answer.headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' };
+  sendBytes(response, request, { ...answer, headers }, packed);
+}
+
+async function sendStream(
+  response: ServerResponse,
+  answer: ApiResponse,
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  response.writeHead(answer.status, headOf(answer, undefined));
+  response.flushHeaders();
+  for await (const chunk of chunks) {
+    if (response.destroyed) return;
+    if (!response.write(chunk)) await drained(response);
+  }
+  response.end();
+}
+
+async function drained(response: ServerResponse): Promise<void> {
+  if (response.destroyed) return;
+  const gone = new AbortController();
+  const onClose = (): void => gone.abort();
+  response.once('close', onClose);
+  try {
+    await once(response, 'drain', { signal: gone.signal });
+  } catch {
+    // Closed while waiting: the caller looks at `destroyed`.
+  } finally {
+    response.removeListener('close', onClose);
+  }
+}
+
+const wireBytes = new WeakMap<WatchFrame, Uint8Array>();
+
+/** A frame as one chunk of HTTP's chunked encoding. */
+function wireOf(frame: WatchFrame): Uint8Array {
+  let wire = wireBytes.get(frame);
+  if (wire === undefined) {
+    const bytes = frame.bytes();
+    wire = Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, crlf]);
+    wireBytes.set(frame, wire);
+  }
+  return wire;
+}
+
+const crlf = Buffer.from('\r\n');
+
+async function sendWatch(
+  response: ServerResponse,
+  answer: ApiResponse,
+  batches: AsyncIterable<readonly WatchFrame[]>,
+): Promise<void> {
+  response.writeHead(answer.status, headOf(answer, undefined));
+  response.flushHeaders();
+  const { socket } = response;
+  for await (const batch of batches) {
+    if (response.destroyed) return;
+    // The frames are chunks already: they go to the connection as they are, which is what `write` would make of them.
+    const isDirect = socket !== null && response.chunkedEncoding;
+    const sink = isDirect ? socket : response;
+    const pieces = batch.map((frame) => (isDirect ? wireOf(frame) : frame.bytes()));
+    const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+    if (!sink.write(bytes)) {
+      if (isDirect) await socketDrained(response);
+      else await drained(response);
+    }
+  }
+  response.end();
+}
+
+async function socketDrained(response: ServerResponse): Promise<void> {
+  const { socket } = response;
+  if (socket === null || response.destroyed) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      socket.removeListener('drain', done);
+      response.removeListener('close', done);
+      resolve();
+    };
+    socket.on('drain', done);
+    response.on('close', done);
+  });
+}

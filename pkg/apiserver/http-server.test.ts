@@ -1,0 +1,177 @@
+import type { IncomingMessage, RequestOptions } from 'node:http';
+import { request } from 'node:https';
+import { text } from 'node:stream/consumers';
+import { connect } from 'node:tls';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ApiHandler, ApiRequest } from '#pkg/apimachinery/http.ts';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { createHttpsServer, type HttpsServer } from './http-server.ts';
+import { objectResponse } from './responses.ts';
+import { startTestServer, type TestServer } from './test-server.ts';
+
+let api: TestServer;
+let port: number;
+let running: Promise<unknown>;
+const stop = new AbortController();
+
+/**
+ * A certificate that signs itself, good for a hundred years: of the server, of the client, and the authority of both. Its key
+ * opens nothing but this test.
+ */
+const cert = `-----BEGIN CERTIFICATE-----
+MIIBxjCCAW2gAwIBAgIUH7IkGEzfCHtoKCVV9ckpzfu3hEEwCgYIKoZIzj0EAwIw
+ODEXMBUGA1UECgwOc3lzdGVtOm1hc3RlcnMxDzANBgNVBAoMBnBlb3BsZTEMMAoG
+A1UEAwwDYW5uMCAXDTI2MTEyMjE1NDk0MloYDzIxMjYxMDI5MTU0OTQyWjA4MRcw
+FQYDVQQKDA5zeXN0ZW06bWFzdGVyczEPMA0GA1UECgwGcGVvcGxlMQwwCgYDVQQD
+DANhbm4wWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAREWP/PnLsrLQRU3/NsRCnS
+UKHq4afJ72rAHtVB5S1XW2PQDD6uWkY59LWxCvIOFHBzGn8b0ekvInIwHDMyjzQP
+o1MwUTAdBgNVHQ4EFgQUyi8rtZ+DCGvi/TUzANoBsx5M4q0wHwYDVR0jBBgwFoAU
+yi8rtZ+DCGvi/TUzANoBsx5M4q0wDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQD
+AgNHADBEAiBxnKl9u0xK7Ey1R8tOQF2pNNxTI3zr3tkS9xT1yw0ftQIgNu69DHDU
+stma7yudai9RYp1yKtFl7fPqJdtMfC1QBvU=
+-----END CERTIFICATE-----
+`;
+const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgBOtWq42TWrTnR/cp
+RXIrYbQR0XDSU/1NZpGehGCORSGhRANCAAREWP/PnLsrLQRU3/NsRCnSUKHq4afJ
+72rAHtVB5S1XW2PQDD6uWkY59LWxCvIOFHBzGn8b0ekvInIwHDMyjzQP
+-----END PRIVATE KEY-----
+`;
+
+async function serve(
+  handler: ApiHandler,
+  signal: AbortSignal,
+): Promise<{ port: number; done: Promise<void>; server: HttpsServer }> {
+  const server = createHttpsServer({ handler, cert, key, clientCa: cert, clock: new SystemClock(), log: silentLogger });
+  const address = await server.listen({ host: '127.0.0.1', port: 0 });
+  return { port: address.port, done: server.run(signal), server };
+}
+
+beforeAll(async () => {
+  api = await startTestServer();
+  const serving = await serve(api.server.handle, stop.signal);
+  port = serving.port;
+  running = Promise.all([serving.done, api.server.run(stop.signal)]);
+});
+
+afterAll(async () => {
+  stop.abort();
+  await running;
+});
+
+interface Sent extends RequestOptions {
+  readonly body?: string | Buffer;
+  readonly known?: boolean;
+}
+
+function open(method: string, path: string, { body, known = true, ...options }: Sent = {}): Promise<IncomingMessage> {
+  const identity = known ? { cert, key } : {};
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      { host: '127.0.0.1', port, method, path, rejectUnauthorized: false, agent: false, ...identity, ...options },
+      resolve,
+    );
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+async function call(method: string, path: string, options: Sent = {}): Promise<{ status: number; text: string }> {
+  const response = await open(method, path, options);
+  return { status: response.statusCode!, text: await text(response) };
+}
+
+const json = { 'content-type': 'application/json' };
+const maps = '/api/v1/namespaces/default/configmaps';
+
+test('the subject of the client certificate is the user and its groups', async () => {
+  const body = '{}';
+  const answer = await call('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', { body, headers: json });
+  expect(JSON.parse(answer.text).status.userInfo).toEqual({
+    username: 'ann',
+    groups: ['system:masters', 'people', 'system:authenticated'],
+  });
+});
+
+test('a client without a certificate is anonymous', async () => {
+  expect((await call('GET', '/api/v1/pods', { known: false })).status).toBe(403);
+  expect(await call('GET', '/healthz', { known: false })).toEqual({ status: 200, text: 'ok' });
+});
+
+test('objects go to and fro, with their length', async () => {
+  const body = JSON.stringify({ metadata: { name: 'a' }, data: { x: 'ü' } });
+  const made = await open('POST', maps, { body, headers: json });
+  const answer = await text(made);
+  expect([made.statusCode, Number(made.headers['content-length'])]).toEqual([201, Buffer.byteLength(answer)]);
+  expect((await call('GET', `${maps}/a`)).text).toBe(answer);
+  const head = await open('HEAD', `${maps}/a`);
+  expect([await text(head), head.headers['content-length']]).toEqual(['', made.headers['content-length']]);
+});
+
+test('a body over the limit is refused, announced or not', async () => {
+  const body = Buffer.alloc(3 * 1024 * 1024 + 1, ' ');
+  for (const headers of [json, { ...json, 'transfer-encoding': 'chunked' }]) {
+    const { status, text: answer } = await call('POST', maps, { body, headers });
+    expect([status, JSON.parse(answer).reason]).toEqual([413, 'RequestEntityTooLarge']);
+  }
+});
+
+test('a watch is a stream of lines', async () => {
+  const response = await open('GET', `${maps}?watch=1`);
+  const lines: string[] = [];
+  let rest = '';
+  for await (const chunk of response.setEncoding('utf8')) {
+    rest += chunk;
+    const parts = rest.split('\n');
+    rest = parts.pop()!;
+    lines.push(...parts);
+    if (lines.length === 1) await call('DELETE', `${maps}/a`);
+    if (lines.length >= 2) break;
+  }
+  expect(lines.map((line) => JSON.parse(line)).map(({ type, object }) => `${type} ${object.metadata.name}`)).toEqual([
+    'ADDED a',
+    'DELETED a',
+  ]);
+});
+
+test('a reader that leaves aborts the request', async () => {
+  const began = Promise.withResolvers<ApiRequest>();
+  const done = new AbortController();
+  const serving = await serve((asked) => {
+    began.resolve(asked);
+    return new Promise(() => {});
+  }, done.signal);
+  const left = request({
+    host: '127.0.0.1',
+    port: serving.port,
+    path: '/api/v1/x',
+    rejectUnauthorized: false,
+    agent: false,
+  });
+  left.on('error', () => {});
+  left.end();
+  const { signal } = await began.promise;
+  const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+  left.destroy();
+  await aborted;
+  done.abort();
+  await serving.done;
+});
+
+test('what is not HTTP is refused', async () => {
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+  socket.write('not http\r\n\r\n');
+  expect(await text(socket)).toContain('HTTP/1.1 400 Bad Request');
+});
+
+test('a port that is taken is an error of listen', async () => {
+  const other = createHttpsServer({
+    handler: async () => objectResponse(200, {}),
+    cert,
+    key,
+    clock: new SystemClock(),
+    log: silentLogger,
+  });
+  await expect(other.listen({ host: '127.0.0.1', port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+});

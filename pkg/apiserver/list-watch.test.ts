@@ -1,0 +1,251 @@
+import { expect, test } from 'vitest';
+import type { WatchFrame } from '#pkg/apimachinery/http.ts';
+import { startTestServer, type TestServer } from './test-server.ts';
+
+const maps = '/api/v1/namespaces/default/configmaps';
+
+/** A server with configmaps of these names; the first has resourceVersion 6. */
+async function withMaps(...names: string[]): Promise<TestServer> {
+  const server = await startTestServer();
+  for (const name of names) await add(server, name);
+  return server;
+}
+
+function add(server: TestServer, name: string, labels: object = {}) {
+  return server.call('POST', maps, { object: { metadata: { name, labels } } });
+}
+
+function relabel(server: TestServer, name: string, labels: object) {
+  const headers = { 'content-type': 'application/merge-patch+json' };
+  return server.call('PATCH', `${maps}/${name}`, { object: { metadata: { labels } }, headers });
+}
+
+function namesOf(list: { items: { metadata: { name: string } }[] }): string[] {
+  return list.items.map(({ metadata }) => metadata.name);
+}
+
+test('a list is the object of its kind, and its items carry no type', async () => {
+  const { call } = await withMaps('a');
+  const { body } = await call('GET', maps);
+  expect(body).toEqual({
+    kind: 'ConfigMapList',
+    apiVersion: 'v1',
+    metadata: { resourceVersion: '6' },
+    items: [{ metadata: expect.objectContaining({ name: 'a', resourceVersion: '6' }) }],
+  });
+});
+
+test('pages are parts of one state, however the objects change in between', async () => {
+  const server = await withMaps('a', 'b', 'c', 'd', 'e');
+  const first = (await server.call('GET', `${maps}?limit=2`)).body;
+  expect([namesOf(first), first.metadata.remainingItemCount, first.metadata.resourceVersion]).toEqual([
+    ['a', 'b'],
+    3,
+    '10',
+  ]);
+  await server.call('DELETE', `${maps}/c`);
+  await add(server, 'bb');
+  const second = (await server.call('GET', `${maps}?limit=2&continue=${first.metadata.continue}`)).body;
+  expect([namesOf(second), second.metadata.remainingItemCount, second.metadata.resourceVersion]).toEqual([
+    ['c', 'd'],
+    1,
+    '10',
+  ]);
+  const third = (await server.call('GET', `${maps}?limit=2&continue=${second.metadata.continue}`)).body;
+  expect([namesOf(third), third.metadata]).toEqual([['e'], { resourceVersion: '10' }]);
+});
+
+test('a page of a state that is forgotten says so, and offers to go on with the newest state', async () => {
+  const server = await withMaps('a', 'b', 'c');
+  const first = (await server.call('GET', `${maps}?limit=1`)).body;
+  await add(server, 'd');
+  await server.store.compact(9);
+  const { status, body } = await server.call('GET', `${maps}?limit=1&continue=${first.metadata.continue}`);
+  expect([status, body.reason]).toEqual([410, 'Expired']);
+  const rest = (await server.call('GET', `${maps}?continue=${body.metadata.continue}`)).body;
+  expect([namesOf(rest), rest.metadata.resourceVersion]).toEqual([['b', 'c', 'd'], '9']);
+});
+
+test('limits count what the selector selects, and do not tell what is left', async () => {
+  const server = await startTestServer();
+  for (const name of ['a', 'b', 'c', 'd']) await add(server, name, { odd: String(name === 'a' || name === 'c') });
+  const first = (await server.call('GET', `${maps}?limit=1&labelSelector=odd%3Dtrue`)).body;
+  expect([namesOf(first), first.metadata.remainingItemCount]).toEqual([['a'], undefined]);
+  const second = (await server.call('GET', `${maps}?labelSelector=odd%3Dtrue&continue=${first.metadata.continue}`))
+    .body;
+  expect([namesOf(second), second.metadata.continue]).toEqual([['c'], undefined]);
+});
+
+test('a name as field selector is one object', async () => {
+  const { call } = await withMaps('a', 'ab');
+  expect(namesOf((await call('GET', `${maps}?fieldSelector=metadata.name%3Da`)).body)).toEqual(['a']);
+  expect(namesOf((await call('GET', '/api/v1/configmaps?fieldSelector=metadata.name%3Da')).body)).toEqual(['a']);
+});
+
+test('a resourceVersion is the state exactly, or one that is not older', async () => {
+  const { call } = await withMaps('a', 'b', 'c');
+  const list = async (query: string) => {
+    const { body } = await call('GET', `${maps}?${query}`);
+    return [body.metadata.resourceVersion, ...namesOf(body)].join(' ');
+  };
+  expect(await list('resourceVersion=7&resourceVersionMatch=Exact')).toBe('7 a b');
+  expect(await list('resourceVersion=7&limit=9')).toBe('7 a b');
+  expect(await list('resourceVersion=7&resourceVersionMatch=NotOlderThan')).toBe('8 a b c');
+  expect(await list('resourceVersion=7')).toBe('8 a b c');
+  expect(await list('resourceVersion=0')).toBe('8 a b c');
+  expect(await list('resourceVersion=0&limit=1')).toBe('8 a b c');
+});
+
+test('a resourceVersion from the future is waited for, and then refused', async () => {
+  const { call, clock } = await withMaps('a');
+  const reached = call('GET', `${maps}?resourceVersion=7`);
+  await call('POST', maps, { object: { metadata: { name: 'b' } } });
+  await clock.advance(1_000);
+  expect(namesOf((await reached).body)).toEqual(['a', 'b']);
+  const refused = call('GET', `${maps}?resourceVersion=99`);
+  await clock.advance(3_000);
+  const { status, body } = await refused;
+  expect([status, body.reason, body.message, body.details.causes[0].reason]).toEqual([
+    504,
+    'Timeout',
+    'Too large resource version: 99, current: 7',
+    'ResourceVersionTooLarge',
+  ]);
+});
+
+test('a watch begins with what there is, or after a resourceVersion', async () => {
+  const server = await withMaps('a', 'b');
+  expect(await (await server.watch(`${maps}?watch=1`)).next()).toEqual(['ADDED a', 'ADDED b']);
+  expect(await (await server.watch(`${maps}?watch=1&resourceVersion=0`)).next()).toEqual(['ADDED a', 'ADDED b']);
+  const later = await server.watch(`${maps}?watch=1&resourceVersion=6`);
+  expect(await later.next()).toEqual(['ADDED b']);
+  await server.call('DELETE', `${maps}/a`);
+  expect(await later.next()).toEqual(['DELETED a']);
+});
+
+test('objects that enter or leave a selection are added and deleted', async () => {
+  const server = await startTestServer();
+  const watch = await server.watch(`${maps}?watch=1&labelSelector=in%3Dyes`);
+  await add(server, 'a', { in: 'no' });
+  await add(server, 'b', { in: 'yes' });
+  await relabel(server, 'a', { in: 'yes' });
+  await relabel(server, 'a', { in: 'yes', more: 'x' });
+  await relabel(server, 'b', { in: 'no' });
+  await server.call('DELETE', `${maps}/b`);
+  await server.call('DELETE', `${maps}/a`);
+  const frames = await watch.frames();
+  const seen = frames.map(
+    (f) =>
+      `${f.type} ${f.object.metadata?.name} ${f.object.metadata?.labels?.in} ${f.object.metadata?.resourceVersion}`,
+  );
+  expect(seen).toEqual(['ADDED b yes 7', 'ADDED a yes 8', 'MODIFIED a yes 9', 'DELETED b yes 10', 'DELETED a yes 12']);
+});
+
+test('watchers of everything share one encoding of each event', async () => {
+  const server = await startTestServer();
+  const watches = [await server.watch(`${maps}?watch=1`), await server.watch(`${maps}?watch=1`)];
+  await add(server, 'a');
+  const [first, second] = (await Promise.all(watches.map((watch) => watch.frames()))).map(
+    (frames) => frames[0] as WatchFrame,
+  );
+  expect(first).toBe(second);
+  expect(first!.bytes()).toBe(second!.bytes());
+  const line = Buffer.from(first!.bytes()).toString();
+  expect(JSON.parse(line)).toEqual({ type: 'ADDED', object: first!.object });
+  expect(line.endsWith('}\n')).toBe(true);
+});
+
+test('initial events end with a bookmark that says so', async () => {
+  const server = await withMaps('a');
+  const query = 'watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
+  const [added, end] = await (await server.watch(`${maps}?${query}`)).frames();
+  expect([added!.type, end!.type]).toEqual(['ADDED', 'BOOKMARK']);
+  expect(end!.object).toEqual({
+    kind: 'ConfigMap',
+    apiVersion: 'v1',
+    metadata: { resourceVersion: '6', creationTimestamp: null, annotations: { 'k8s.io/initial-events-end': 'true' } },
+  });
+});
+
+test('bookmarks tell about once a minute how far the watch has come, to those who allow them', async () => {
+  const server = await withMaps('a');
+  const bookmarked = await server.watch(`${maps}?watch=1&resourceVersion=6&allowWatchBookmarks=true`);
+  const plain = await server.watch(`${maps}?watch=1&resourceVersion=6`);
+  await server.call('POST', '/api/v1/namespaces', { object: { metadata: { name: 'n' } } });
+  await server.clock.advance(61_000);
+  const [mark] = await bookmarked.frames();
+  expect([mark!.type, mark!.object.metadata?.resourceVersion]).toEqual(['BOOKMARK', '7']);
+  await add(server, 'b');
+  expect(await plain.next()).toEqual(['ADDED b']);
+});
+
+test('a watch ends after its time, and when its reader leaves', async () => {
+  const server = await startTestServer();
+  const timed = await server.watch(`${maps}?watch=1&resourceVersion=5&timeoutSeconds=10`);
+  const leave = new AbortController();
+  const { body } = await server.raw('GET', `${maps}?watch=1&resourceVersion=5`, { signal: leave.signal });
+  if (body.kind !== 'watch') throw new Error('Cannot go on as this is no watch');
+  const left = body.batches[Symbol.asyncIterator]().next();
+  leave.abort();
+  expect(await left).toEqual({ value: undefined, done: true });
+  const ended = timed.next();
+  await server.clock.advance(10_000);
+  expect(await ended).toEqual([]);
+});
+
+test('a watch from before what is remembered is told to list again', async () => {
+  const server = await withMaps('a', 'b', 'c');
+  await server.call('GET', maps);
+  await server.store.compact(8);
+  const fresh = await startTestServer({ store: server.store });
+  const [frame] = await (await fresh.watch(`${maps}?watch=1&resourceVersion=6`)).frames();
+  expect([frame!.type, frame!.object]).toEqual([
+    'ERROR',
+    expect.objectContaining({
+      kind: 'Status',
+      code: 410,
+      reason: 'Expired',
+      message: expect.stringContaining('too old resource version: 6'),
+    }),
+  ]);
+});
+
+test('a watch of one name hears of that object only', async () => {
+  const server = await withMaps('a', 'ab');
+  const watch = await server.watch(`${maps}?watch=1&fieldSelector=metadata.name%3Da`);
+  await relabel(server, 'ab', { x: 'y' });
+  await relabel(server, 'a', { x: 'y' });
+  expect(await watch.next()).toEqual(['ADDED a', 'MODIFIED a']);
+});
+
+test('the server stops its watches when it stops', async () => {
+  const server = await startTestServer();
+  const stop = new AbortController();
+  const running = server.server.run(stop.signal);
+  const watch = await server.watch(`${maps}?watch=1&resourceVersion=5`);
+  const ended = watch.next();
+  stop.abort();
+  await running;
+  expect(await ended).toEqual([]);
+});
+
+test('watches come as tables too, with columns in the first event only', async () => {
+  const server = await withMaps('a');
+  const headers = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' };
+  const { body } = await server.raw('GET', `${maps}?watch=1`, { headers });
+  if (body.kind !== 'watch') throw new Error('Cannot go on as this is no watch');
+  const batches = body.batches[Symbol.asyncIterator]();
+  const first = (await batches.next()).value?.[0]?.object;
+  await add(server, 'b');
+  const second = (await batches.next()).value?.[0]?.object;
+  expect(first).toMatchObject({
+    kind: 'Table',
+    columnDefinitions: expect.any(Array),
+    rows: [{ object: { metadata: { name: 'a' } } }],
+  });
+  expect(second).toMatchObject({
+    kind: 'Table',
+    columnDefinitions: null,
+    rows: [{ object: { metadata: { name: 'b' } } }],
+  });
+});

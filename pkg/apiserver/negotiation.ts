@@ -1,0 +1,95 @@
+/**
+ * In which form the client wants its answer. Source: apiserver `endpoints/handlers/negotiation/negotiate.go`; RFC 9110 section 12.5.1.
+ */
+import type { ApiRequest } from '#pkg/apimachinery/http.ts';
+import { notAcceptable } from '#pkg/apimachinery/status-error.ts';
+import { isTrue } from './request-info.ts';
+
+export interface Negotiated {
+  readonly format: 'json' | 'yaml';
+  /** What the object is transformed to; `''` for itself. */
+  readonly as: '' | 'PartialObjectMetadata' | 'PartialObjectMetadataList' | 'Table';
+  /** `v1` or `v1beta1` of meta.k8s.io, for the transformed object. */
+  readonly version: string;
+  readonly pretty: boolean;
+}
+
+const plainJson: Negotiated = { format: 'json', as: '', version: '', pretty: false };
+
+/** Answers to headers met before; clients send few different ones. Beyond the limit nothing is kept. */
+const known = new Map<string, Negotiated | undefined>();
+const knownMax = 1_000;
+
+/** Throws NotAcceptable. `query` wins over the header in what concerns `pretty`. */
+export function negotiate({ headers }: ApiRequest, query: URLSearchParams, isWatch: boolean): Negotiated {
+  const accept = headers.accept;
+  const pretty = wantsPretty(query.get('pretty'), headers['user-agent']);
+  if (accept === undefined || accept === '' || accept === 'application/json' || accept === '*/*') {
+    return pretty ? { ...plainJson, pretty } : plainJson;
+  }
+  const choice = known.has(accept) ? known.get(accept) : choose(accept);
+  if (known.size < knownMax) known.set(accept, choice);
+  if (choice === undefined || (isWatch && choice.format !== 'json')) {
+    const accepted = isWatch ? 'application/json, application/json;stream=watch' : 'application/json, application/yaml';
+    throw notAcceptable(`only the following media types are accepted: ${accepted}`);
+  }
+  return pretty ? { ...choice, pretty } : choice;
+}
+
+/** People with a browser or curl get indented answers. */
+function wantsPretty(query: string | null, agent: string | undefined): boolean {
+  if (query !== null) return isTrue(query);
+  return agent !== undefined && /^(curl|Wget|Mozilla\/5\.0)/.test(agent);
+}
+
+interface Clause {
+  readonly media: string;
+  readonly parameters: ReadonlyMap<string, string>;
+  readonly quality: number;
+}
+
+function choose(accept: string): Negotiated | undefined {
+  const clauses = accept.split(',').map(parseClause);
+  // A stable sort: what the client names first comes first among equals.
+  for (const { media, parameters, quality } of clauses.toSorted((a, b) => b.quality - a.quality)) {
+    const format = formats[media];
+    if (format === undefined || quality === 0) continue;
+    const as = parameters.get('as') ?? '';
+    const version = parameters.get('v') ?? '';
+    if (!isTarget(as, parameters.get('g') ?? '', version)) continue;
+    return { format, as: as as Negotiated['as'], version, pretty: parameters.get('pretty') === '1' };
+  }
+  return undefined;
+}
+
+const formats: Readonly<Record<string, 'json' | 'yaml' | undefined>> = {
+  '*/*': 'json',
+  'application/*': 'json',
+  'application/json': 'json',
+  'application/yaml': 'yaml',
+};
+
+const targets: ReadonlySet<string> = new Set(['PartialObjectMetadata', 'PartialObjectMetadataList', 'Table']);
+
+function isTarget(as: string, group: string, version: string): boolean {
+  if (as === '') return true;
+  return targets.has(as) && group === 'meta.k8s.io' && (version === 'v1' || version === 'v1beta1');
+}
+
+function parseClause(text: string): Clause {
+  const [media = '', ...rest] = text.split(';').map((part) => part.trim());
+  const parameters = new Map<string, string>();
+  for (const part of rest) {
+    const equals = part.indexOf('=');
+    if (equals > 0)
+      parameters.set(
+        part.slice(0, equals).trim().toLowerCase(),
+        part
+          .slice(equals + 1)
+          .trim()
+          .replace(/^"(.*)"$/, '$1'),
+      );
+  }
+  const quality = Number(parameters.get('q') ?? 1);
+  return { media: media.toLowerCase(), parameters, quality: Number.isNaN(quality) ? 0 : quality };
+}

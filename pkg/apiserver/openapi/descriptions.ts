@@ -1,0 +1,100 @@
+/**
+ * What the fields of built-in types mean, in Kubernetes' own words. They are read at run time from the type declarations of the
+ * dependency `kubernetes-models`, so that no copy of them is kept here; a type it does not know has no descriptions.
+ */
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+
+export interface TypeDescription {
+  /** Of the type itself; `''` when there is none. */
+  readonly text: string;
+  readonly fields: ReadonlyMap<string, string>;
+}
+
+/** How many declaration files are read at once. */
+const readsMax = 32;
+
+const noDescription: TypeDescription = { text: '', fields: new Map() };
+
+/** Folders of API groups whose name in type names is not the group's. */
+const groupFolders: Readonly<Record<string, string>> = {
+  core: '',
+  apps: 'apps',
+  autoscaling: 'autoscaling',
+  batch: 'batch',
+  policy: 'policy',
+  rbac: 'rbac.authorization.k8s.io',
+  flowcontrol: 'flowcontrol.apiserver.k8s.io',
+};
+
+/** Which package declares a type, and where in it; undefined for types that neither does. */
+function fileOf(typeName: string): { readonly package: 'apimachinery' | 'models'; readonly path: string } | undefined {
+  const parts = typeName.split('.');
+  const name = parts.at(-1)!;
+  const version = parts.at(-2)!;
+  const group = parts.at(-3)!;
+  if (typeName.startsWith('io.k8s.apimachinery.pkg.apis.meta.')) {
+    return { package: 'apimachinery', path: `apis/meta/${version}/${name}.d.ts` };
+  }
+  const isKnown = typeName.startsWith('io.k8s.api.') || group === 'apiextensions';
+  if (!isKnown) return undefined;
+  return { package: 'models', path: join(groupFolders[group] ?? `${group}.k8s.io`, version, `${name}.d.ts`) };
+}
+
+const docComment = /\/\*\*([\s\S]*?)\*\/\s*(?:export interface |"?([A-Za-z0-9_$-]+)"?\??:)/g;
+
+function plain(comment: string): string {
+  const lines = comment.split('\n').map((line) => line.replace(/^\s*\* ?/, '').trimEnd());
+  return lines.join('\n').replaceAll('\\*', '*').trim();
+}
+
+/** Reads the comments of the first interface that a declaration file exports. */
+export function parseDeclarations(source: string): TypeDescription {
+  const end = source.indexOf('\n}', source.indexOf('export interface '));
+  const declared = end < 0 ? source : source.slice(0, end);
+  const fields = new Map<string, string>();
+  let text = '';
+  for (const match of declared.matchAll(docComment)) {
+    if (match[2] === undefined) text = plain(match[1]!);
+    else fields.set(match[2], plain(match[1]!));
+  }
+  return { text, fields };
+}
+
+/** Reads descriptions of types, each once. */
+export class Descriptions {
+  readonly #known = new Map<string, TypeDescription>();
+  #folders: Readonly<Record<'apimachinery' | 'models', string>> | undefined;
+
+  /** The descriptions of a type that was loaded. */
+  of(typeName: string): TypeDescription {
+    return this.#known.get(typeName) ?? noDescription;
+  }
+
+  /** Loads what is not loaded yet. A file that cannot be read means that there are no descriptions. */
+  async load(typeNames: readonly string[]): Promise<void> {
+    const missing = typeNames.filter((name) => !this.#known.has(name));
+    for (let start = 0; start < missing.length; start += readsMax) {
+      await Promise.all(missing.slice(start, start + readsMax).map((name) => this.#read(name)));
+    }
+  }
+
+  async #read(typeName: string): Promise<void> {
+    const file = fileOf(typeName);
+    if (file === undefined) return;
+    try {
+      this.#folders ??= packageFolders();
+      const source = await readFile(join(this.#folders[file.package], file.path), 'utf8');
+      this.#known.set(typeName, parseDeclarations(source));
+    } catch {
+      this.#known.set(typeName, noDescription);
+    }
+  }
+}
+
+function packageFolders(): Readonly<Record<'apimachinery' | 'models', string>> {
+  const models = createRequire(import.meta.url).resolve('kubernetes-models/package.json');
+  const apimachinery = createRequire(models).resolve('@kubernetes-models/apimachinery');
+  return { models: dirname(models), apimachinery: dirname(apimachinery) };
+}

@@ -1,0 +1,115 @@
+/**
+ * Answers `/openapi/v2`, `/openapi/v3` and what is below it. A document is made when it is first asked for and kept encoded until what is
+ * served changes; the index of version 3 names hashes that are known without making any.
+ * Source: kube-openapi `handler`, `handler3`.
+ */
+import { Buffer } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import { kubernetesVersion } from '#pkg/api/facts.ts';
+import type { ResourceInfo } from '#pkg/api/resources.ts';
+import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { ServedCatalog } from '../documents.ts';
+import { jsonType, objectResponse, pageNotFound } from '../responses.ts';
+import { Descriptions } from './descriptions.ts';
+import { openApiV2, openApiV3 } from './documents.ts';
+import { encodeOpenApiV2, openApiV2ProtobufType } from './protobuf.ts';
+
+/** Raised when the documents change in shape, so that clients do not keep older ones. */
+const documentsVersion = 1;
+
+interface Kept {
+  readonly bytes: Uint8Array;
+  readonly etag: string;
+}
+
+export class OpenApiProvider {
+  readonly #catalog: ServedCatalog;
+  readonly #descriptions = new Descriptions();
+  #generation = -1;
+  #byPath: ReadonlyMap<string, readonly ResourceInfo[]> = new Map();
+  readonly #kept = new Map<string, Promise<Kept>>();
+
+  constructor(catalog: ServedCatalog) {
+    this.#catalog = catalog;
+  }
+
+  async handle(path: string, request: ApiRequest): Promise<ApiResponse> {
+    if (request.method !== 'GET') return pageNotFound();
+    this.#refresh();
+    const parts = path.split('/').filter((part) => part !== '');
+    if (parts[1] === 'v2' && parts.length === 2) return this.#answerV2(request);
+    if (parts[1] !== 'v3') return pageNotFound();
+    if (parts.length === 2) return objectResponse(200, this.#index());
+    return this.#answerV3(parts.slice(2).join('/'), request);
+  }
+
+  #refresh(): void {
+    if (this.#generation === this.#catalog.generation) return;
+    this.#generation = this.#catalog.generation;
+    this.#kept.clear();
+    const byPath = new Map<string, ResourceInfo[]>();
+    for (const info of this.#catalog.list()) {
+      const path = info.group === '' ? `api/${info.version}` : `apis/${info.group}/${info.version}`;
+      byPath.set(path, [...(byPath.get(path) ?? []), info]);
+    }
+    this.#byPath = new Map([...byPath].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  #index(): object {
+    const paths = [...this.#byPath].map(([path, infos]) => [
+      path,
+      { serverRelativeURL: `/openapi/v3/${path}?hash=${hashOf(infos)}` },
+    ]);
+    return { paths: Object.fromEntries(paths) as Record<string, unknown> };
+  }
+
+  async #answerV3(path: string, request: ApiRequest): Promise<ApiResponse> {
+    const infos = this.#byPath.get(path);
+    if (infos === undefined) return pageNotFound();
+    const kept = await this.#keep(`v3 ${path}`, async () =>
+      Buffer.from(JSON.stringify(await openApiV3(infos, this.#descriptions))),
+    );
+    // With the right hash in its name the document never changes.
+    const isNamed = new URLSearchParams(request.query).get('hash') === hashOf(infos);
+    const headers = isNamed ? { 'cache-control': 'public, immutable' } : { 'cache-control': 'no-cache' };
+    return answer(kept, { request, type: jsonType, headers });
+  }
+
+  async #answerV2(request: ApiRequest): Promise<ApiResponse> {
+    const infos = this.#catalog.list();
+    const isProtobuf = (request.headers.accept ?? '').includes('proto-openapi.spec.v2');
+    const type = isProtobuf ? openApiV2ProtobufType : jsonType;
+    const kept = await this.#keep(`v2 ${type}`, async () => {
+      const document = await openApiV2(infos, this.#descriptions);
+      return isProtobuf ? encodeOpenApiV2(document) : Buffer.from(JSON.stringify(document));
+    });
+    return answer(kept, { request, type, headers: { 'cache-control': 'no-cache' } });
+  }
+
+  #keep(key: string, make: () => Promise<Uint8Array>): Promise<Kept> {
+    let kept = this.#kept.get(key);
+    if (kept === undefined) {
+      kept = make().then((bytes) => ({ bytes, etag: `"${digest(bytes)}"` }));
+      kept.catch(() => this.#kept.delete(key));
+      this.#kept.set(key, kept);
+    }
+    return kept;
+  }
+}
+
+function digest(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex').toUpperCase();
+}
+
+function hashOf(infos: readonly ResourceInfo[]): string {
+  return digest(JSON.stringify([documentsVersion, kubernetesVersion, infos]));
+}
+
+function answer(
+  kept: Kept,
+  { request, type, headers }: { request: ApiRequest; type: string; headers: Readonly<Record<string, string>> },
+): ApiResponse {
+  const all = { ...headers, etag: kept.etag, vary: 'Accept', 'content-type': type };
+  if (request.headers['if-none-match'] === kept.etag) return { status: 304, headers: all, body: { kind: 'empty' } };
+  return { status: 200, headers: all, body: { kind: 'bytes', bytes: kept.bytes } };
+}

@@ -1,0 +1,186 @@
+/**
+ * OpenAPI schemas of types, made of their compiled form. The two versions of OpenAPI differ in how a reference carries a
+ * description and in how alternatives are written; everything else is one.
+ * Source: the published OpenAPI of Kubernetes; extensions `x-kubernetes-*`.
+ */
+import { kindFacts, typeFacts, typeSchema } from '#pkg/api/facts.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { FieldSchema, ObjectSchema, ScalarType, Schema } from '#pkg/apimachinery/schema.ts';
+import type { Descriptions } from './descriptions.ts';
+
+export type OpenApiVersion = 'v2' | 'v3';
+
+const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+const quantity = 'io.k8s.apimachinery.pkg.api.resource.Quantity';
+const intOrString = 'io.k8s.apimachinery.pkg.util.intstr.IntOrString';
+const rawExtension = 'io.k8s.apimachinery.pkg.runtime.RawExtension';
+
+/** Scalars that are named types of their own in the published documents. */
+const namedScalars: Partial<Record<ScalarType, string>> = {
+  time: `${meta}.Time`,
+  microTime: `${meta}.MicroTime`,
+  duration: `${meta}.Duration`,
+  quantity,
+  intOrString,
+  rawObject: rawExtension,
+};
+
+const plainScalars: Partial<Record<ScalarType, JsonObject>> = {
+  string: { type: 'string' },
+  int32: { type: 'integer', format: 'int32' },
+  int64: { type: 'integer', format: 'int64' },
+  boolean: { type: 'boolean' },
+  double: { type: 'number', format: 'double' },
+  bytes: { type: 'string', format: 'byte' },
+  any: {},
+};
+
+const scalarDefinitions: Readonly<Record<string, Readonly<Record<OpenApiVersion, JsonObject>>>> = {
+  [`${meta}.Time`]: same({ type: 'string', format: 'date-time' }),
+  [`${meta}.MicroTime`]: same({ type: 'string', format: 'date-time' }),
+  [`${meta}.Duration`]: same({ type: 'string' }),
+  [quantity]: { v2: { type: 'string' }, v3: { oneOf: [{ type: 'string' }, { type: 'number' }] } },
+  [intOrString]: {
+    v2: { type: 'string', format: 'int-or-string' },
+    v3: { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
+  },
+  [rawExtension]: same({ type: 'object' }),
+};
+
+function same(definition: JsonObject): Readonly<Record<OpenApiVersion, JsonObject>> {
+  return { v2: definition, v3: definition };
+}
+
+/** Names of all types that are part of these ones, themselves included. */
+export function reachableTypes(typeNames: Iterable<string>): readonly string[] {
+  const found = new Set<string>();
+  const visit = (schema: Schema): void => {
+    if (schema.type === 'list' || schema.type === 'map') visit(schema.of);
+    else if (schema.type === 'object') visitObject(schema);
+    else if (namedScalars[schema.type] !== undefined) found.add(namedScalars[schema.type]!);
+  };
+  const visitObject = (schema: ObjectSchema): void => {
+    if (schema.name === undefined || found.has(schema.name)) return;
+    found.add(schema.name);
+    for (const field of schema.fields.values()) visit(field.schema);
+  };
+  for (const name of typeNames) if (Object.hasOwn(typeFacts, name)) visitObject(typeSchema(name));
+  return [...found].sort();
+}
+
+/** Kinds by the name of their type. */
+let kindsByType: ReadonlyMap<string, readonly JsonObject[]> | undefined;
+
+function kindsOf(typeName: string): readonly JsonObject[] {
+  if (kindsByType === undefined) {
+    const kinds = new Map<string, JsonObject[]>();
+    for (const { group, version, kind, type } of Object.values(kindFacts)) {
+      kinds.set(type, [...(kinds.get(type) ?? []), { group, kind, version }]);
+    }
+    kindsByType = kinds;
+  }
+  return kindsByType.get(typeName) ?? [];
+}
+
+/** Makes the schemas of one version of OpenAPI. Descriptions have to be loaded before. */
+export class SchemaWriter {
+  readonly #version: OpenApiVersion;
+  readonly #descriptions: Descriptions;
+
+  constructor(version: OpenApiVersion, descriptions: Descriptions) {
+    this.#version = version;
+    this.#descriptions = descriptions;
+  }
+
+  /** A reference to a named type. */
+  ref(typeName: string): JsonObject {
+    const folder = this.#version === 'v2' ? '#/definitions' : '#/components/schemas';
+    return { $ref: `${folder}/${typeName}` };
+  }
+
+  /** The schema of a named type. */
+  definition(typeName: string): JsonObject {
+    const scalar = scalarDefinitions[typeName];
+    if (scalar !== undefined) return scalar[this.#version];
+    const schema = typeSchema(typeName);
+    const { text } = this.#descriptions.of(typeName);
+    const properties: JsonObject = {};
+    const required: string[] = [];
+    for (const field of schema.fields.values()) {
+      properties[field.name] = this.#property(typeName, field);
+      if (field.required) required.push(field.name);
+    }
+    const kinds = kindsOf(typeName);
+    return {
+      ...(text === '' ? {} : { description: text }),
+      type: 'object',
+      ...(required.length === 0 ? {} : { required }),
+      ...(schema.fields.size === 0 ? {} : { properties }),
+      ...(kinds.length === 0 ? {} : { 'x-kubernetes-group-version-kind': kinds }),
+      ...(schema.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
+    };
+  }
+
+  #property(typeName: string, field: FieldSchema): JsonObject {
+    const described = this.#description(typeName, field.name);
+    const value = this.#value(field.schema);
+    const initial = this.#defaultOf(field);
+    const body = '$ref' in value && this.#version === 'v3' ? { allOf: [value] } : value;
+    return {
+      ...(described === '' ? {} : { description: described }),
+      ...body,
+      ...(initial === undefined ? {} : { default: initial }),
+      ...this.#extensions(field),
+    };
+  }
+
+  #description(typeName: string, field: string): string {
+    const own = this.#descriptions.of(typeName).fields.get(field);
+    if (own !== undefined) return own;
+    // Every kind has these two, described with the type they are inherited from.
+    return field === 'apiVersion' || field === 'kind'
+      ? (this.#descriptions.of(`${meta}.DeleteOptions`).fields.get(field) ?? '')
+      : '';
+  }
+
+  /** OpenAPI v2 does not show defaults of what is only a reference. */
+  #defaultOf(field: FieldSchema): unknown {
+    if (field.default !== undefined) return field.default;
+    return this.#version === 'v3' && field.required && field.schema.type === 'object' ? {} : undefined;
+  }
+
+  #value(schema: Schema): JsonObject {
+    switch (schema.type) {
+      case 'list':
+        return { type: 'array', items: this.#item(schema.of) };
+      case 'map':
+        return { type: 'object', additionalProperties: this.#item(schema.of) };
+      case 'object':
+        return schema.name === undefined ? { type: 'object' } : this.ref(schema.name);
+      default: {
+        const named = namedScalars[schema.type];
+        return named === undefined ? { ...plainScalars[schema.type] } : this.ref(named);
+      }
+    }
+  }
+
+  #item(schema: Schema): JsonObject {
+    const value = this.#value(schema);
+    return '$ref' in value && this.#version === 'v3' ? { allOf: [value], default: {} } : value;
+  }
+
+  #extensions(field: FieldSchema): JsonObject {
+    const { schema } = field;
+    return {
+      ...(schema.type === 'list' ? { 'x-kubernetes-list-type': schema.listType } : {}),
+      ...(schema.type === 'list' && schema.listType === 'map'
+        ? { 'x-kubernetes-list-map-keys': [...schema.mapKeys] }
+        : {}),
+      ...(schema.type === 'map' && schema.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
+      ...(field.patchMergeKey === undefined ? {} : { 'x-kubernetes-patch-merge-key': field.patchMergeKey }),
+      ...(field.patchStrategies.length === 0
+        ? {}
+        : { 'x-kubernetes-patch-strategy': field.patchStrategies.join(',') }),
+    };
+  }
+}

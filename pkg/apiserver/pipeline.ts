@@ -1,0 +1,152 @@
+/**
+ * The way of a request through the server, from parsing to the handler of its verb. See `server.ts` for the order.
+ */
+import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import { expired, forbidden, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { CompactedError, type Store } from '#pkg/storage/store.ts';
+import { anonymousUser } from './authn/authenticator.ts';
+import { impersonate, wantsImpersonation } from './authn/impersonation.ts';
+import type { AccessDecision } from './authz/authorizer.ts';
+import type { DocumentProvider } from './documents.ts';
+import { handlerOf } from './endpoints/handlers.ts';
+import type { Scope, ServerCore } from './endpoints/scope.ts';
+import { type ApiServerLimits, InFlight } from './in-flight.ts';
+import { ApiMetrics } from './metrics.ts';
+import { negotiate } from './negotiation.ts';
+import { nonResourceHandler } from './non-resource.ts';
+import { parseRequestInfo, type RequestInfo } from './request-info.ts';
+import { errorResponse, noSuchMethod, noSuchResource, pageNotFound } from './responses.ts';
+import { storeError } from './storage/resource-store.ts';
+import type { UserInfo } from './strategy.ts';
+import { formatAnswer, transformAnswer } from './transform.ts';
+
+export interface PipelineParts {
+  readonly documents: DocumentProvider | undefined;
+  readonly limits: ApiServerLimits;
+  readonly store: Store;
+  isReady(): boolean;
+}
+
+/** Makes the function that answers requests. It never throws. */
+export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandler {
+  const inFlight = new InFlight(parts.limits);
+  const metrics = new ApiMetrics(() => inFlight.counts());
+  const answerNonResource = nonResourceHandler(core, { ...parts, metrics });
+  const { clock } = core;
+  const answer = async (request: ApiRequest, info: RequestInfo): Promise<ApiResponse> => {
+    const caller = authenticate(core, request);
+    let user = caller instanceof Promise ? await caller : caller;
+    if (wantsImpersonation(request.headers)) user = await impersonate(user, request.headers, core.authorizer);
+    const lane = inFlight.laneOf(info);
+    const turn = lane?.enter();
+    if (turn !== undefined) await turn;
+    try {
+      const asked = authorize(core, user, info);
+      const refused = asked instanceof Promise ? await asked : asked;
+      if (refused !== undefined) throw refused;
+      if (!info.isResource) return await answerNonResource(request, info);
+      return await answerResource(core, { request, info, user });
+    } finally {
+      lane?.leave();
+    }
+  };
+  return async (request) => {
+    const startMs = clock.monotonicMs();
+    let info: RequestInfo | undefined;
+    let response: ApiResponse;
+    try {
+      info = parseRequestInfo(request.method, request.path, request.query);
+      response = await answer(request, info);
+    } catch (error) {
+      const known = knownError(error);
+      response = errorResponse(known);
+      if (!(known instanceof StatusError)) {
+        core.log.error('Request failed unexpectedly', { method: request.method, path: request.path, error });
+      }
+    }
+    if (info !== undefined) {
+      const seconds = (clock.monotonicMs() - startMs) / 1_000;
+      metrics.count(info, response.status, {
+        seconds,
+        isServed: info.isResource && core.catalog.find(info) !== undefined,
+      });
+    }
+    return response;
+  };
+}
+
+/** What the store says when it cannot do what a request needs, as an API error. */
+function knownError(error: unknown): unknown {
+  if (error instanceof CompactedError) return expired(`too old resource version (${error.compactedRevision})`);
+  return storeError(error);
+}
+
+/** At once, unless an authenticator has to wait. */
+function authenticate(core: ServerCore, request: ApiRequest, from = 0): Promise<UserInfo> | UserInfo {
+  const { authenticators } = core;
+  for (let i = from; i < authenticators.length; i++) {
+    const found = authenticators[i]!.authenticate(request);
+    if (found instanceof Promise) return found.then((user) => user ?? authenticate(core, request, i + 1));
+    if (found !== undefined) return found;
+  }
+  return anonymousUser;
+}
+
+type Refusal = StatusError | undefined;
+
+function authorize(core: ServerCore, user: UserInfo, info: RequestInfo): Promise<Refusal> | Refusal {
+  const { verb, group, version, resource, subresource, namespace, name, path } = info;
+  const asked = core.authorizer.authorize({ user, verb, group, version, resource, subresource, namespace, name, path });
+  const decide = ({ decision, reason = '' }: AccessDecision): Refusal =>
+    decision === 'allow' ? undefined : refusal(user, info, reason);
+  return asked instanceof Promise ? asked.then(decide) : decide(asked);
+}
+
+/** Source: apiserver `endpoints/handlers/responsewriters/errors.go` `forbiddenMessage`. */
+function refusal(user: UserInfo, info: RequestInfo, reason: string): StatusError {
+  const why = reason === '' ? '' : `: ${reason}`;
+  const who = `User ${JSON.stringify(user.name)} cannot`;
+  if (!info.isResource) {
+    const message = `forbidden: ${who} ${info.verb} path ${JSON.stringify(info.path)}${why}`;
+    return new StatusError({ code: 403, reason: 'Forbidden', message, details: {} });
+  }
+  const { verb, group, resource, subresource, namespace, name } = info;
+  const what = subresource === '' ? resource : `${resource}/${subresource}`;
+  const where = namespace === '' ? 'at the cluster scope' : `in the namespace ${JSON.stringify(namespace)}`;
+  const text = `${who} ${verb} resource ${JSON.stringify(what)} in API group ${JSON.stringify(group)} ${where}${why}`;
+  return forbidden({ group, resource }, name, text);
+}
+
+/** HEAD is answered as GET is; the adapter leaves the body out. */
+const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'HEAD', 'PATCH', 'POST', 'PUT']);
+
+async function answerResource(
+  core: ServerCore,
+  { request, info, user }: { request: ApiRequest; info: RequestInfo; user: UserInfo },
+): Promise<ApiResponse> {
+  const served = core.catalog.find(info);
+  if (served === undefined) {
+    if (!core.catalog.hasVersion(info.group, info.version)) return pageNotFound();
+    throw noSuchResource();
+  }
+  const { group, resource } = served.info;
+  if (!knownMethods.has(request.method)) throw noSuchMethod();
+  const scope: Scope = { core, request, info, user, served, subject: { group, resource }, warnings: [] };
+  const handler = handlerOf(scope);
+  const wanted = negotiate(request, info.query, info.verb === 'watch');
+  const answer = await handler(scope);
+  const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
+  return withWarnings(scope, formatAnswer(formed, wanted));
+}
+
+/** Source: RFC 7234 section 5.5 as upstream uses it: code 299, agent `-`. */
+function withWarnings({ warnings }: Scope, response: ApiResponse): ApiResponse {
+  if (warnings.length === 0) return response;
+  const warning = [...new Set(warnings)].map((text) => `299 - ${quoted(text)}`).join(', ');
+  return { ...response, headers: { ...response.headers, warning } };
+}
+
+/** A quoted string as a header may carry it: ASCII, without control characters. */
+function quoted(text: string): string {
+  return JSON.stringify(text.replaceAll(/[^\x20-\x7e]+/g, ' '));
+}

@@ -1,0 +1,116 @@
+/**
+ * The API server as a function: requests in, answers out, over a store. No sockets: `http-server.ts` adapts it for the network.
+ *
+ * Order of a request: parse -> authenticate -> count in flight -> authorize -> find the resource -> handler (decode, admit,
+ * validate, store). Whatever is thrown on the way is answered with a Status.
+ * Upstream counterpart: apiserver `server/config.go` `DefaultBuildHandlerChain`, `endpoints/installer.go`.
+ */
+import { setMaxListeners } from 'node:events';
+import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import { aborted } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Random } from '#pkg/base/random.ts';
+import type { Store } from '#pkg/storage/store.ts';
+import { createResourceCache, type RunningResourceCache } from '#pkg/storage/watch-cache.ts';
+import { AdmissionChain } from './admission/chain.ts';
+import { namespaceLifecycle } from './admission/namespace-lifecycle.ts';
+import type { Authenticator } from './authn/authenticator.ts';
+import { type Authorizer, mastersOr } from './authz/authorizer.ts';
+import { bootstrap } from './bootstrap.ts';
+import { Catalog } from './catalog.ts';
+import type { DocumentProviderFactory } from './documents.ts';
+import type { ServerCore } from './endpoints/scope.ts';
+import type { ApiServerLimits } from './in-flight.ts';
+import { createPipeline } from './pipeline.ts';
+import { registryReader } from './reader.ts';
+import { objectCodec } from './storage/object-codec.ts';
+import { ResourceStore } from './storage/resource-store.ts';
+import type { AdmissionPlugin, Strategy } from './strategy.ts';
+import { keepCompacting, keepExpiringEvents } from './upkeep.ts';
+
+export interface ApiServerOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly strategies: readonly Strategy[];
+  /** In order, after the built-in `NamespaceLifecycle`. */
+  readonly admission: readonly AdmissionPlugin[];
+  /** Tried in order. Who none of them knows is anonymous. */
+  readonly authenticators: readonly Authenticator[];
+  readonly authorizer: Authorizer;
+  /** The connection to a node's kubelet, for logs; undefined for a node that is not known. */
+  readonly kubelet?: (nodeName: string) => ApiHandler | undefined;
+  /** What is served beyond the default, such as `{ 'api/all': true }`. */
+  readonly runtimeConfig?: Readonly<Record<string, boolean>>;
+  readonly documents?: DocumentProviderFactory;
+  readonly limits?: ApiServerLimits;
+}
+
+export interface ApiServer {
+  /** Never throws. */
+  readonly handle: ApiHandler;
+  /** Makes the objects that have to exist, then serves until `signal` is aborted and all caches and watches have ended. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Resolves once the objects that have to exist do. */
+  ready(): Promise<void>;
+}
+
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  const { store, clock, random, log } = options;
+  const stopping = new AbortController();
+  // Every watch listens for the end.
+  setMaxListeners(0, stopping.signal);
+  const caches: RunningResourceCache[] = [];
+  const openCache = (prefix: string): RunningResourceCache => {
+    const cache = createResourceCache({ store, prefix, codec: objectCodec, clock, log });
+    caches.push(cache);
+    cache.start();
+    return cache;
+  };
+  const catalog = new Catalog({
+    strategies: options.strategies,
+    runtimeConfig: options.runtimeConfig ?? {},
+    openStore: ({ namespaced, ...subject }) => new ResourceStore({ subject, namespaced, store, openCache }),
+  });
+  const reader = registryReader(() => catalog);
+  const core: ServerCore = {
+    catalog,
+    clock,
+    random,
+    log,
+    reader,
+    admission: new AdmissionChain([namespaceLifecycle(), ...options.admission], reader),
+    authenticators: options.authenticators,
+    authorizer: mastersOr(options.authorizer),
+    kubelet: options.kubelet,
+    stopping: stopping.signal,
+  };
+  let started: Promise<void> | undefined;
+  let isReady = false;
+  const ready = (): Promise<void> => {
+    started ??= bootstrap(core, options.strategies).then(() => {
+      isReady = true;
+    });
+    return started;
+  };
+  const handle = createPipeline(core, {
+    documents: options.documents?.(catalog),
+    limits: options.limits ?? {},
+    isReady: () => isReady,
+    store,
+  });
+  return {
+    handle,
+    ready,
+    async run(signal) {
+      await ready();
+      const upkeep = [keepCompacting(core, store, signal), keepExpiringEvents(core, signal)];
+      await aborted(signal);
+      stopping.abort();
+      await Promise.all(upkeep);
+      for (const cache of caches) cache.close();
+    },
+  };
+}

@@ -1,0 +1,146 @@
+/**
+ * How objects lie in the store: JSON without the resourceVersion, which is the revision of the write and not known before it. The
+ * text always begins `{"kind":K,"apiVersion":V,"metadata":{`, so that the resourceVersion is put in, the type left out (items of
+ * lists) or another version's apiVersion put in its place by copying bytes, without parsing.
+ *
+ * Invariants: a value is decoded at most once, and what this process wrote is never decoded at all: the draft becomes the shared
+ * object of its entry, and the entry hangs on the value's bytes. Bytes with the resourceVersion are made on demand and not
+ * kept: copying them costs less than the memory.
+ * Upstream counterpart: `storage/etcd3` and the serializers' caching objects.
+ */
+import { Buffer } from 'node:buffer';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { CacheCodec, CacheEntry } from '#pkg/storage/cache.ts';
+import type { KeyValue } from '#pkg/storage/store.ts';
+
+const metadataMark = '"metadata":{';
+const entryOf: unique symbol = Symbol('entry');
+
+interface CarryingBytes extends Uint8Array {
+  [entryOf]?: StoredEntry;
+}
+
+/** The text up to where the resourceVersion goes. */
+export function headOf(apiVersion: string, kind: string): Buffer {
+  return Buffer.from(`{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},${metadataMark}`);
+}
+
+const itemHead = Buffer.from(`{${metadataMark}`);
+
+/** One stored state of an object. */
+export class StoredEntry implements CacheEntry {
+  readonly key: string;
+  readonly modRevision: number;
+  readonly createRevision: number;
+  /** As it is in the store. */
+  readonly value: Uint8Array;
+  #object: KubeObject | undefined;
+  #bodyAt = -1;
+
+  constructor(kv: KeyValue, object?: KubeObject) {
+    this.key = kv.key;
+    this.modRevision = kv.modRevision;
+    this.createRevision = kv.createRevision;
+    this.value = kv.value;
+    this.#object = object;
+  }
+
+  get object(): KubeObject {
+    this.#object ??= withVersion(
+      JSON.parse(Buffer.from(this.value.buffer, this.value.byteOffset, this.value.length).toString()),
+      this.modRevision,
+    );
+    return this.#object;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#splice(this.value.subarray(0, this.bodyAt));
+  }
+
+  /** The same bytes under the apiVersion and kind of `head`, for a version whose fields are equal. */
+  bytesWithHead(head: Uint8Array): Uint8Array {
+    return this.#splice(head);
+  }
+
+  /** Adds this object to `chunks` as the item of a typed list, which has no type of its own; returns the bytes added. */
+  pushItem(chunks: Uint8Array[]): number {
+    const version = Buffer.from(versionText(this.modRevision), 'latin1');
+    const body = this.value.subarray(this.bodyAt);
+    chunks.push(itemHead, version, body);
+    return itemHead.length + version.length + body.length;
+  }
+
+  /** Where the fields of the metadata begin. */
+  get bodyAt(): number {
+    if (this.#bodyAt < 0) {
+      const buffer = Buffer.from(this.value.buffer, this.value.byteOffset, this.value.length);
+      this.#bodyAt = buffer.indexOf(metadataMark, 0, 'latin1') + metadataMark.length;
+    }
+    return this.#bodyAt;
+  }
+
+  #splice(head: Uint8Array): Uint8Array {
+    const version = versionText(this.modRevision);
+    const bodyAt = this.bodyAt;
+    const bytes = Buffer.allocUnsafeSlow(head.length + version.length + this.value.length - bodyAt);
+    bytes.set(head, 0);
+    bytes.write(version, head.length, 'latin1');
+    bytes.set(this.value.subarray(bodyAt), head.length + version.length);
+    return bytes;
+  }
+}
+
+function versionText(revision: number): string {
+  return `"resourceVersion":"${revision}",`;
+}
+
+/** `object` is owned by the caller and becomes the shared one. */
+function withVersion(object: JsonObject, revision: number): KubeObject {
+  const metadata = object.metadata as JsonObject;
+  metadata.resourceVersion = String(revision);
+  return object as KubeObject;
+}
+
+interface ObjectCodec extends CacheCodec {
+  entry(kv: KeyValue): StoredEntry;
+  deletedEntry(previous: KeyValue, revision: number): StoredEntry;
+}
+
+/** Entries for the watch cache. One for all resources: the layout tells it all it needs. */
+export const objectCodec: ObjectCodec = {
+  entry(kv) {
+    const carrying = kv.value as CarryingBytes;
+    const known = carrying[entryOf];
+    if (known !== undefined && known.modRevision === kv.modRevision) return known;
+    const pending = known === undefined || known.modRevision !== 0 ? undefined : (known.object as JsonObject);
+    const entry = new StoredEntry(kv, pending === undefined ? undefined : withVersion(pending, kv.modRevision));
+    carrying[entryOf] = entry;
+    return entry;
+  },
+  deletedEntry(previous, revision) {
+    return entryAt(objectCodec.entry(previous), revision);
+  },
+};
+
+/** The state of `entry` as though it had been written at `revision`. */
+export function entryAt(entry: StoredEntry, revision: number): StoredEntry {
+  const { object } = entry;
+  const copy = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
+  return new StoredEntry(
+    { key: entry.key, value: entry.value, createRevision: entry.createRevision, modRevision: revision },
+    copy,
+  );
+}
+
+/**
+ * Encodes a draft for a write and keeps the draft with the bytes: once the write has a revision, the draft is the object of the
+ * entry. The caller must not change it from then on.
+ */
+export function encodeForWrite(key: string, draft: JsonObject): Uint8Array {
+  const { kind, apiVersion, metadata, ...rest } = draft;
+  const { resourceVersion: _, ...meta } = metadata as JsonObject;
+  const ordered = { kind, apiVersion, metadata: meta, ...rest };
+  const value: CarryingBytes = Buffer.from(JSON.stringify(ordered));
+  value[entryOf] = new StoredEntry({ key, value, createRevision: 0, modRevision: 0 }, ordered as KubeObject);
+  return value;
+}

@@ -1,0 +1,138 @@
+/**
+ * The objects of one resource, all versions together: reads from the watch cache, compare-and-swap writes to the store.
+ *
+ * The resource's cache begins with its first use and lives until `run` of the server ends.
+ * Keys are `/registry/<group or core>/<resource>/[<namespace>/]<name>`.
+ */
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { type ErrorSubject, StatusError } from '#pkg/apimachinery/status-error.ts';
+import type { ResourceCache } from '#pkg/storage/cache.ts';
+import {
+  type RangeOptions,
+  type RangeResult,
+  type Store,
+  StoreUnavailableError,
+  type WriteOperation,
+  type WriteResult,
+} from '#pkg/storage/store.ts';
+import { encodeForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
+
+/** What a write came to: the new state, or the state that was in the way (undefined: the object does not exist). */
+export type PutResult =
+  | { readonly ok: true; readonly entry: StoredEntry }
+  | { readonly ok: false; readonly current: StoredEntry | undefined };
+
+export interface ResourceStoreOptions {
+  readonly subject: ErrorSubject;
+  readonly namespaced: boolean;
+  readonly store: Store;
+  /** Makes and starts the cache of a key prefix. */
+  readonly openCache: (prefix: string) => ResourceCache;
+}
+
+export class ResourceStore {
+  readonly subject: ErrorSubject;
+  readonly prefix: string;
+  readonly namespaced: boolean;
+  readonly #store: Store;
+  readonly #openCache: (prefix: string) => ResourceCache;
+  #cache: ResourceCache | undefined;
+  #isOpen = false;
+
+  constructor(options: ResourceStoreOptions) {
+    this.subject = options.subject;
+    this.namespaced = options.namespaced;
+    this.prefix = `/registry/${options.subject.group || 'core'}/${options.subject.resource}/`;
+    this.#store = options.store;
+    this.#openCache = options.openCache;
+  }
+
+  get cache(): ResourceCache {
+    this.#cache ??= this.#openCache(this.prefix);
+    return this.#cache;
+  }
+
+  /** Key of an object; `namespace` is ignored for cluster-scoped resources. */
+  key(namespace: string, name: string): string {
+    return this.namespaced ? `${this.prefix}${namespace}/${name}` : this.prefix + name;
+  }
+
+  /** Keys of a namespace, or of the whole resource. */
+  scope(namespace: string): string {
+    return this.namespaced && namespace !== '' ? `${this.prefix}${namespace}/` : this.prefix;
+  }
+
+  /** The newest state. */
+  async get(key: string): Promise<StoredEntry | undefined> {
+    const { cache } = this;
+    await this.#guard(() => cache.fresh());
+    return cache.get(key) as StoredEntry | undefined;
+  }
+
+  /** The state the cache has, which on a local driver is the newest once the cache is filled. */
+  async list(prefix: string): Promise<readonly StoredEntry[]> {
+    const { cache } = this;
+    await this.#guard(() => cache.fresh());
+    return cache.list(prefix) as readonly StoredEntry[];
+  }
+
+  /** A read of the store itself, for past states. Throws `CompactedError` and `FutureRevisionError`. */
+  range(options: RangeOptions): Promise<RangeResult> {
+    return this.#guard(() => this.#store.range(options));
+  }
+
+  /** Writes `draft`, which becomes the shared object of the entry. `ifModRevision` 0 demands that it does not exist. */
+  async put(key: string, draft: JsonObject, ifModRevision: number): Promise<PutResult> {
+    if (!this.#isOpen) await this.#open();
+    const value = encodeForWrite(key, draft);
+    const result = await this.#write({ type: 'put', key, value, ifModRevision });
+    if (!result.ok) return { ok: false, current: result.current && objectCodec.entry(result.current) };
+    const { revision } = result;
+    const createRevision = result.kv?.createRevision ?? (ifModRevision === 0 ? revision : 0);
+    return { ok: true, entry: objectCodec.entry({ key, value, createRevision, modRevision: revision }) };
+  }
+
+  async delete(
+    key: string,
+    ifModRevision: number,
+  ): Promise<{ ok: true; revision: number } | { ok: false; current: StoredEntry | undefined }> {
+    const result = await this.#write({ type: 'delete', key, ifModRevision });
+    if (!result.ok) return { ok: false, current: result.current && objectCodec.entry(result.current) };
+    return { ok: true, revision: result.revision };
+  }
+
+  /** Fills the cache before the first write, so that it can be watched from the revision of any write of this server. */
+  async #open(): Promise<void> {
+    await this.#guard(() => this.cache.fresh());
+    this.#isOpen = true;
+  }
+
+  #write(operation: WriteOperation): Promise<WriteResult> {
+    return this.#guard(() => this.#store.write(operation));
+  }
+
+  async #guard<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      throw storeError(error);
+    }
+  }
+}
+
+/** What a client is told when the store cannot be used. */
+export function storeError(error: unknown): unknown {
+  if (!(error instanceof StoreUnavailableError)) return error;
+  return new StatusError({
+    code: 503,
+    reason: 'ServiceUnavailable',
+    message: `the store cannot be used at the moment: ${error.message}`,
+    details: { retryAfterSeconds: 1 },
+    cause: error,
+  });
+}
+
+/** The shared object of an entry, or undefined. */
+export function objectOf(entry: StoredEntry | undefined): KubeObject | undefined {
+  return entry?.object;
+}

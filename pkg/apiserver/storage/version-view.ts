@@ -1,0 +1,75 @@
+/** How stored entries look in one served version. */
+import { Buffer } from 'node:buffer';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { headOf, type StoredEntry } from './object-codec.ts';
+
+export interface VersionView {
+  /** The served version is the stored one. */
+  readonly isStored: boolean;
+  object(entry: StoredEntry): KubeObject;
+  bytes(entry: StoredEntry): Uint8Array;
+  /** Adds the entry to `chunks` as an item of a typed list, without apiVersion and kind; returns the bytes added. */
+  pushItem(entry: StoredEntry, chunks: Uint8Array[]): number;
+  /** A draft of the served version as it is stored. The draft may be changed or returned. */
+  toStored(draft: JsonObject): JsonObject;
+  /** The object of the stored version as a served one. Never changes its argument. */
+  fromStored(object: KubeObject): KubeObject;
+}
+
+const same = {
+  toStored: (draft: JsonObject): JsonObject => draft,
+  fromStored: (object: KubeObject): KubeObject => object,
+};
+
+export const storedView: VersionView = {
+  ...same,
+  isStored: true,
+  object: (entry) => entry.object,
+  bytes: (entry) => entry.bytes,
+  pushItem: (entry, chunks) => entry.pushItem(chunks),
+};
+
+/** A version whose fields are those of the stored one. */
+export function renamedView(served: { apiVersion: string; kind: string }, stored: { apiVersion: string }): VersionView {
+  const head = headOf(served.apiVersion, served.kind);
+  const objects = new WeakMap<StoredEntry, KubeObject>();
+  const fromStored = (object: KubeObject): KubeObject => ({ ...object, apiVersion: served.apiVersion });
+  return {
+    isStored: false,
+    object: (entry) => kept(objects, entry, () => fromStored(entry.object)),
+    bytes: (entry) => entry.bytesWithHead(head),
+    pushItem: (entry, chunks) => entry.pushItem(chunks),
+    toStored: (draft) => ({ ...draft, apiVersion: stored.apiVersion }),
+    fromStored,
+  };
+}
+
+/** A version whose fields differ. */
+export function convertedView(convert: {
+  toStored(draft: JsonObject): JsonObject;
+  fromStored(object: KubeObject): KubeObject;
+}): VersionView {
+  const objects = new WeakMap<StoredEntry, KubeObject>();
+  const object = (entry: StoredEntry): KubeObject => kept(objects, entry, () => convert.fromStored(entry.object));
+  return {
+    ...convert,
+    isStored: false,
+    object,
+    bytes: (entry) => Buffer.from(JSON.stringify(object(entry))),
+    pushItem(entry, chunks) {
+      const { apiVersion: _, kind: __, ...item } = object(entry);
+      const bytes = Buffer.from(JSON.stringify(item));
+      chunks.push(bytes);
+      return bytes.length;
+    },
+  };
+}
+
+function kept<K extends object, V>(map: WeakMap<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
+}

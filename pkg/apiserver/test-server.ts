@@ -1,0 +1,96 @@
+/** A server on the memory store and a virtual clock, and short ways to call it. For tests. */
+import type { ApiResponse, WatchFrame } from '#pkg/apimachinery/http.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { SeededRandom } from '#pkg/base/random.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
+import type { Store } from '#pkg/storage/store.ts';
+import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
+import { alwaysAllow } from './authz/authorizer.ts';
+import { type ApiServer, type ApiServerOptions, createApiServer } from './server.ts';
+
+export interface CallOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** An object as components in the same process send it. */
+  readonly object?: unknown;
+  /** A body as it comes over the network. */
+  readonly text?: string | Uint8Array;
+  /** Without credentials. */
+  readonly anonymous?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** An answer with its body decoded from the bytes that a network client would get. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape.
+  readonly body: any;
+  readonly text: string;
+}
+
+export interface TestServer {
+  readonly server: ApiServer;
+  readonly store: Store;
+  readonly clock: VirtualClock;
+  call(method: string, target: string, options?: CallOptions): Promise<Answer>;
+  raw(method: string, target: string, options?: CallOptions): Promise<ApiResponse>;
+  /** Opens a watch; `next` gives the next batch as `TYPE name`. */
+  watch(target: string): Promise<{ next(): Promise<string[]>; frames(): Promise<readonly WatchFrame[]> }>;
+}
+
+const peer = { address: '', certificate: { commonName: 'admin', organizations: ['system:masters'] } };
+
+export async function startTestServer(options: Partial<ApiServerOptions> = {}): Promise<TestServer> {
+  const clock = new VirtualClock();
+  const store = options.store ?? createMemoryStore();
+  const server = createApiServer({
+    clock,
+    store,
+    random: new SeededRandom(1),
+    log: silentLogger,
+    strategies: [],
+    admission: [],
+    authenticators: [clientCertificateAuthenticator()],
+    authorizer: alwaysAllow(),
+    ...options,
+  });
+  await server.ready();
+  const raw: TestServer['raw'] = (method, target, { headers = {}, object, text, anonymous, signal } = {}) => {
+    const mark = target.indexOf('?');
+    return server.handle({
+      method,
+      path: mark < 0 ? target : target.slice(0, mark),
+      query: mark < 0 ? '' : target.slice(mark + 1),
+      headers,
+      ...(object === undefined ? {} : { body: { kind: 'object', object } as const }),
+      ...(text === undefined ? {} : { body: { kind: 'bytes', bytes: Buffer.from(text) } as const }),
+      peer: anonymous ? { address: '' } : peer,
+      signal: signal ?? new AbortController().signal,
+    });
+  };
+  return {
+    server,
+    store,
+    clock,
+    raw,
+    call: async (method, target, callOptions) => decode(await raw(method, target, callOptions)),
+    async watch(target) {
+      const { body } = await raw('GET', target);
+      if (body.kind !== 'watch') throw new Error(`Cannot watch ${target}: the answer is ${JSON.stringify(body)}`);
+      const batches = body.batches[Symbol.asyncIterator]();
+      const frames = async (): Promise<readonly WatchFrame[]> => (await batches.next()).value ?? [];
+      return {
+        frames,
+        next: async () => (await frames()).map((f) => `${f.type} ${f.object.metadata?.name ?? ''}`.trim()),
+      };
+    },
+  };
+}
+
+function decode({ status, headers, body }: ApiResponse): Answer {
+  const bytes = body.kind === 'object' ? body.bytes() : body.kind === 'bytes' ? body.bytes : new Uint8Array(0);
+  const text = Buffer.from(bytes).toString();
+  const isJson = headers['content-type'] === 'application/json' && text !== '';
+  return { status, headers, body: isJson ? JSON.parse(text) : undefined, text };
+}

@@ -1,0 +1,105 @@
+/**
+ * Brings an answer into the form that was negotiated: rows of a table, metadata only, YAML, indented.
+ * Source: apiserver `endpoints/handlers/response.go`.
+ */
+import { Buffer } from 'node:buffer';
+import { dump } from 'js-yaml';
+import type { ApiResponse, WatchFrame } from '#pkg/apimachinery/http.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
+import type { JsonObject, KubeList, KubeObject } from '#pkg/apimachinery/object.ts';
+import { badRequest } from '#pkg/apimachinery/status-error.ts';
+import type { Scope } from './endpoints/scope.ts';
+import { objectFrame } from './endpoints/watch.ts';
+import type { Negotiated } from './negotiation.ts';
+import { objectResponse } from './responses.ts';
+import { type IncludeObject, tableOf } from './tables/table.ts';
+
+const includes: ReadonlySet<string> = new Set(['Metadata', 'None', 'Object']);
+
+/** The answer to a resource request as a table or as metadata. Errors stay as they are. */
+export function transformAnswer(scope: Scope, answer: ApiResponse, wanted: Negotiated): ApiResponse {
+  if (wanted.as === '' || answer.status >= 300) return answer;
+  const include = includeOf(scope.info.query);
+  const { body } = answer;
+  if (body.kind === 'watch')
+    return { ...answer, body: { kind: 'watch', batches: frames(scope, body.batches, { wanted, include }) } };
+  if (body.kind !== 'object' || isStatus(body.object)) return answer;
+  const object = body.object as KubeObject | KubeList;
+  const made = wanted.as === 'Table' ? tableFor(scope, object, { wanted, include }) : metadataOnly(object, wanted);
+  return objectResponse(answer.status, made, answer.headers);
+}
+
+function includeOf(query: URLSearchParams): IncludeObject {
+  const text = query.get('includeObject') || 'Metadata';
+  if (!includes.has(text)) throw badRequest(`unrecognized includeObject value: ${JSON.stringify(text)}`);
+  return text as IncludeObject;
+}
+
+function isStatus(object: unknown): boolean {
+  return isObject(object) && object.kind === 'Status' && object.apiVersion === 'v1';
+}
+
+interface Form {
+  readonly wanted: Negotiated;
+  readonly include: IncludeObject;
+  readonly noHeaders?: boolean;
+}
+
+function tableFor(scope: Scope, object: KubeObject | KubeList, { wanted, include, noHeaders }: Form): JsonObject {
+  const isList = 'items' in object && Array.isArray(object.items);
+  const objects = isList ? (object as KubeList).items : [object as KubeObject];
+  const version = object.metadata?.resourceVersion;
+  const table = tableOf({
+    printer: scope.served.strategy.table,
+    objects,
+    metadata: isList ? (object as KubeList).metadata : version === undefined ? {} : { resourceVersion: version },
+    nowMs: scope.core.clock.nowMs(),
+    includeObject: include,
+    version: wanted.version as 'v1' | 'v1beta1',
+    noHeaders: noHeaders === true,
+  });
+  return table as unknown as JsonObject;
+}
+
+function metadataOnly(object: KubeObject | KubeList, { version }: Negotiated): JsonObject {
+  const apiVersion = `meta.k8s.io/${version}`;
+  if ('items' in object && Array.isArray(object.items)) {
+    const items = object.items.map(({ metadata }) => ({ kind: 'PartialObjectMetadata', apiVersion, metadata }));
+    return { kind: 'PartialObjectMetadataList', apiVersion, metadata: object.metadata, items };
+  }
+  return { kind: 'PartialObjectMetadata', apiVersion, metadata: object.metadata };
+}
+
+/** Only the first frame of a watch carries the columns of its table. */
+async function* frames(
+  scope: Scope,
+  batches: AsyncIterable<readonly WatchFrame[]>,
+  form: Form,
+): AsyncGenerator<readonly WatchFrame[]> {
+  let isFirst = true;
+  for await (const batch of batches) {
+    yield batch.map((frame) => {
+      if (frame.type === 'ERROR') return frame;
+      if (form.wanted.as !== 'Table')
+        return objectFrame(frame.type, metadataOnly(frame.object, form.wanted) as KubeObject);
+      const table = tableFor(scope, frame.object, { ...form, noHeaders: !isFirst });
+      if (frame.type === 'BOOKMARK') table.rows = [];
+      isFirst = false;
+      return objectFrame(frame.type, table as KubeObject);
+    });
+  }
+}
+
+/** Encodes an object body as YAML or indented. */
+export function formatAnswer(answer: ApiResponse, { format, pretty }: Negotiated): ApiResponse {
+  const { body } = answer;
+  if (body.kind !== 'object' || (format === 'json' && !pretty)) return answer;
+  const bytes = (): Uint8Array => {
+    const value: unknown = JSON.parse(Buffer.from(body.bytes()).toString());
+    return Buffer.from(
+      format === 'yaml' ? dump(value, { noRefs: true, lineWidth: -1 }) : JSON.stringify(value, undefined, 2),
+    );
+  };
+  const headers = format === 'yaml' ? { ...answer.headers, 'content-type': 'application/yaml' } : answer.headers;
+  return { status: answer.status, headers, body: { kind: 'object', object: body.object, bytes } };
+}

@@ -1,0 +1,97 @@
+/** Which resources a server serves, asked from its discovery documents: what walks over all of them starts here. */
+import type { GroupVersionResource, ResourceRef } from '#pkg/apimachinery/object.ts';
+import { parseApiVersion } from '#pkg/apimachinery/object.ts';
+import { StatusError } from '#pkg/apimachinery/status-error.ts';
+import type { Client } from './client.ts';
+import { bodyObject } from './rest-client.ts';
+
+export interface DiscoveredResource {
+  readonly ref: ResourceRef;
+  readonly verbs: readonly string[];
+}
+
+export interface Discovery {
+  /** Each resource once, in the version that its group prefers; no subresources. */
+  readonly resources: readonly DiscoveredResource[];
+  /** Versions that could not be asked. What they serve is not known. */
+  readonly failures: readonly { readonly groupVersion: string; readonly error: unknown }[];
+}
+
+interface ApiResourceList {
+  readonly groupVersion: string;
+  readonly resources?: readonly {
+    readonly name: string;
+    readonly kind: string;
+    readonly namespaced?: boolean;
+    readonly verbs?: readonly string[];
+    readonly group?: string;
+    readonly version?: string;
+  }[];
+}
+
+interface ApiGroupList {
+  readonly groups?: readonly {
+    readonly name: string;
+    readonly versions?: readonly { readonly groupVersion: string }[];
+    readonly preferredVersion?: { readonly groupVersion: string };
+  }[];
+}
+
+/** Asks for all resources. Rejects only when the list of groups cannot be had. */
+export async function discoverResources(client: Client, signal?: AbortSignal): Promise<Discovery> {
+  const groups = await getJson<ApiGroupList>(client, '/apis', signal);
+  const versions = ['v1'];
+  for (const group of groups.groups ?? []) {
+    const preferred = group.preferredVersion?.groupVersion;
+    if (preferred !== undefined) versions.push(preferred);
+    for (const { groupVersion } of group.versions ?? []) if (groupVersion !== preferred) versions.push(groupVersion);
+  }
+  const found = new Map<string, DiscoveredResource>();
+  const failures: Discovery['failures'][number][] = [];
+  for (const groupVersion of versions) {
+    try {
+      const path = groupVersion.includes('/') ? `/apis/${groupVersion}` : `/api/${groupVersion}`;
+      const list = await getJson<ApiResourceList>(client, path, signal);
+      for (const { ref, verbs } of resourcesOf(list, groupVersion)) {
+        const name = groupResource(ref);
+        if (!found.has(name)) found.set(name, { ref, verbs });
+      }
+    } catch (error) {
+      signal?.throwIfAborted();
+      failures.push({ groupVersion, error });
+    }
+  }
+  return { resources: [...found.values()], failures };
+}
+
+/** `deployments.apps`, or `pods` for the core group. */
+export function groupResource(resource: GroupVersionResource): string {
+  return resource.group === '' ? resource.resource : `${resource.resource}.${resource.group}`;
+}
+
+function resourcesOf(list: ApiResourceList, groupVersion: string): readonly DiscoveredResource[] {
+  const own = parseApiVersion(groupVersion);
+  if (own === undefined) return [];
+  return (list.resources ?? [])
+    .filter((resource) => !resource.name.includes('/'))
+    .map((resource) => ({
+      ref: { ...own, resource: resource.name, kind: resource.kind, namespaced: resource.namespaced === true },
+      verbs: resource.verbs ?? [],
+    }));
+}
+
+async function getJson<T>(client: Client, path: string, signal: AbortSignal | undefined): Promise<T> {
+  const response = await client.transport.request({
+    method: 'GET',
+    path,
+    query: '',
+    headers: { accept: 'application/json' },
+    peer: { address: '' },
+    signal: signal ?? new AbortController().signal,
+  });
+  if (response.status !== 200) {
+    const message = `the server answered ${response.status} to a request for ${path}`;
+    throw new StatusError({ code: response.status, reason: response.status === 404 ? 'NotFound' : '', message });
+  }
+  return (await bodyObject(response)) as T;
+}

@@ -1,0 +1,63 @@
+/**
+ * The base layer of a work queue: fair, stingy, safe with many workers. Size is bounded by the number of distinct keys, that is
+ * of objects: a key waits at most once. Upstream counterpart: client-go `util/workqueue/queue.go`.
+ */
+
+export class FairQueue {
+  /** Keys in the order they will be taken. Invariant: each is in `#dirty` and not in `#processing`. */
+  #waiting: string[] = [];
+  #head = 0;
+  /** Keys that need work. */
+  readonly #dirty = new Set<string>();
+  /** Keys with a worker. A key may be in both sets: it comes back after `done`. */
+  readonly #processing = new Set<string>();
+  readonly #takers: ((key: string | undefined) => void)[] = [];
+  #shutDown = false;
+
+  get length(): number {
+    return this.#waiting.length - this.#head;
+  }
+
+  add(key: string): void {
+    if (this.#shutDown || this.#dirty.has(key)) return;
+    this.#dirty.add(key);
+    if (!this.#processing.has(key)) this.#offer(key);
+  }
+
+  get(): Promise<string | undefined> {
+    if (this.length > 0) return Promise.resolve(this.#take(this.#next()));
+    if (this.#shutDown) return Promise.resolve(undefined);
+    return new Promise((resolve) => this.#takers.push(resolve));
+  }
+
+  done(key: string): void {
+    this.#processing.delete(key);
+    if (this.#dirty.has(key)) this.#offer(key);
+  }
+
+  shutDown(): void {
+    this.#shutDown = true;
+    for (const taker of this.#takers.splice(0)) taker(undefined);
+  }
+
+  #offer(key: string): void {
+    const taker = this.#takers.shift();
+    if (taker === undefined) this.#waiting.push(key);
+    else taker(this.#take(key));
+  }
+
+  #take(key: string): string {
+    this.#dirty.delete(key);
+    this.#processing.add(key);
+    return key;
+  }
+
+  #next(): string {
+    const key = this.#waiting[this.#head++]!;
+    if (this.#head > 1_000 && this.#head * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#head);
+      this.#head = 0;
+    }
+    return key;
+  }
+}

@@ -1,0 +1,35 @@
+/** The work queue of `work-queue.ts`, put together from its layers: fair queue, delays, back-off. */
+import type { Clock } from '#pkg/base/clock.ts';
+import { DelayingQueue } from './delaying-queue.ts';
+import { FairQueue } from './fair-queue.ts';
+import { RateLimiter, type RateLimiterOptions } from './rate-limiter.ts';
+import type { WorkQueue } from './work-queue.ts';
+
+export interface WorkQueueOptions extends RateLimiterOptions {
+  /** For logs and metrics. */
+  readonly name: string;
+  readonly clock: Clock;
+}
+
+/** An empty work queue. */
+export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
+  const fair = new FairQueue();
+  const delaying = new DelayingQueue(options.clock, (key) => fair.add(key));
+  const limiter = new RateLimiter(options);
+  return {
+    add: (key) => fair.add(key),
+    addAfter: (key, delayMs) => delaying.addAfter(key, delayMs),
+    addRateLimited: (key) => delaying.addAfter(key, limiter.when(key)),
+    forget: (key) => limiter.forget(key),
+    retries: (key) => limiter.retries(key),
+    get: () => fair.get(),
+    done: (key) => fair.done(key),
+    get length() {
+      return fair.length;
+    },
+    shutDown: () => {
+      delaying.shutDown();
+      fair.shutDown();
+    },
+  };
+}

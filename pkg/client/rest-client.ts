@@ -1,0 +1,337 @@
+/**
+ * The typed client over any transport. Bodies go as objects; a transport that crosses a network encodes them. It keeps no
+ * state and retries nothing but what the server turned away unseen: what to do about an error is the caller's decision.
+ * Upstream counterpart: client-go `rest` and the typed clients generated over it.
+ */
+
+import type { ApiResponse, WatchFrame } from '#pkg/apimachinery/http.ts';
+import {
+  apiVersionOf,
+  type JsonObject,
+  type KubeList,
+  type KubeObject,
+  type ResourceRef,
+} from '#pkg/apimachinery/object.ts';
+import { type Status, StatusError, serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
+import { sleep } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type {
+  Client,
+  ClientWatchEvent,
+  DeleteOptions,
+  GetOptions,
+  ListOptions,
+  ObjectOptions,
+  PatchOptions,
+  ResourceClient,
+  Transport,
+  WatchCallOptions,
+  WriteOptions,
+} from './client.ts';
+import { listQuery, queryOf, resourcePath, watchQuery, writeQuery } from './resource-path.ts';
+import { type WireWatchEvent, watchEventBatches } from './watch-lines.ts';
+
+export interface ClientOptions {
+  readonly transport: Transport;
+  /** Names the component in the server's logs and as the default field manager (its part before the first slash). */
+  readonly userAgent: string;
+  /** With a clock, requests that the server turns away for now (429) are sent again after the time it asks for. */
+  readonly clock?: Clock;
+}
+
+/** How often a request that is turned away is sent again. Source: client-go `rest.Request` `maxRetries`. */
+const turnedAwayRetriesMax = 10;
+
+/** A client over `transport`. */
+export function createClient(options: ClientOptions): Client {
+  const caller = new Caller(options);
+  return {
+    transport: options.transport,
+    resource: <T extends KubeObject>(ref: ResourceRef<T>): ResourceClient<T> => new RestResource<T>(caller, ref),
+  };
+}
+
+/** One request as the resource client wants it made. */
+interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+  readonly body?: unknown;
+  readonly contentType?: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+class Caller {
+  readonly #transport: Transport;
+  readonly #userAgent: string;
+  readonly #clock: Clock | undefined;
+
+  constructor(options: ClientOptions) {
+    this.#transport = options.transport;
+    this.#userAgent = options.userAgent;
+    this.#clock = options.clock;
+  }
+
+  /** The answer if it is a success; throws the `StatusError` it carries otherwise. */
+  async send(call: Call): Promise<ApiResponse> {
+    const signal = call.signal ?? new AbortController().signal;
+    for (let retries = 0; ; retries++) {
+      signal.throwIfAborted();
+      const response = await this.#sendOnce(call, signal);
+      if (response.status >= 200 && response.status < 300) return response;
+      signal.throwIfAborted();
+      const error = await errorOf(response);
+      if (error.code !== 429 || this.#clock === undefined || retries >= turnedAwayRetriesMax) throw error;
+      await sleep(this.#clock, (error.status.details?.retryAfterSeconds ?? 1) * 1_000, signal);
+    }
+  }
+
+  #sendOnce(call: Call, signal: AbortSignal): Promise<ApiResponse> {
+    return this.#transport.request({
+      method: call.method,
+      path: call.path,
+      query: queryOf(call.query ?? {}),
+      headers: {
+        accept: 'application/json',
+        'user-agent': this.#userAgent,
+        ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
+      },
+      ...(call.body === undefined ? {} : { body: { kind: 'object', object: call.body } }),
+      peer: { address: '' },
+      signal,
+    });
+  }
+
+  async object<T>(call: Call): Promise<T> {
+    return (await bodyObject(await this.send(call))) as T;
+  }
+}
+
+/** The `StatusError` that an unsuccessful answer stands for. */
+async function errorOf(response: ApiResponse): Promise<StatusError> {
+  let body: unknown;
+  try {
+    body = await bodyObject(response);
+  } catch {
+    body = undefined; // Not a Status; the code alone has to do.
+  }
+  const status = body as Partial<Status> | undefined;
+  if (status?.kind === 'Status' && typeof status.code === 'number') return StatusError.from(status as Status);
+  const message = `the server could not process the request and answered ${response.status}`;
+  if (response.status === 503) return serviceUnavailable(message);
+  const reason = response.status === 404 ? 'NotFound' : response.status === 401 ? 'Unauthorized' : 'InternalError';
+  return new StatusError({ code: response.status, reason, message });
+}
+
+/** The decoded body; undefined when it is empty. */
+export async function bodyObject(response: ApiResponse): Promise<unknown> {
+  const { body } = response;
+  switch (body.kind) {
+    case 'object':
+      return body.object;
+    case 'empty':
+      return undefined;
+    case 'bytes':
+      return parse(body.bytes);
+    case 'stream': {
+      const parts: Uint8Array[] = [];
+      for await (const chunk of body.chunks) parts.push(chunk);
+      return parse(Buffer.concat(parts));
+    }
+    case 'watch':
+      throw new Error('Cannot read a watch as one object');
+  }
+}
+
+function parse(bytes: Uint8Array): unknown {
+  if (bytes.byteLength === 0) return undefined;
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
+  } catch (error) {
+    throw new StatusError({
+      code: 500,
+      reason: 'InternalError',
+      message: 'the server answered with a body that is not JSON',
+      cause: error,
+    });
+  }
+}
+
+/** Why the request of a watch ends that its consumer has left. One for all: making a reason costs a stack trace. */
+const watchLeft = new Error('The watch was left');
+
+const patchContentTypes = {
+  apply: 'application/apply-patch+yaml',
+  json: 'application/json-patch+json',
+  merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
+} as const;
+
+class RestResource<T extends KubeObject> implements ResourceClient<T> {
+  readonly #caller: Caller;
+  readonly #ref: ResourceRef<T>;
+
+  constructor(caller: Caller, ref: ResourceRef<T>) {
+    this.#caller = caller;
+    this.#ref = ref;
+  }
+
+  #path(target: {
+    namespace?: string | undefined;
+    name?: string | undefined;
+    subresource?: string | undefined;
+  }): string {
+    return resourcePath(this.#ref, target);
+  }
+
+  get(name: string, options: GetOptions = {}): Promise<T> {
+    return this.#caller.object<T>({
+      method: 'GET',
+      path: this.#path({ namespace: options.namespace, name, subresource: options.subresource }),
+      query: { resourceVersion: options.resourceVersion },
+      signal: options.signal,
+    });
+  }
+
+  list(options: ListOptions = {}): Promise<KubeList<T>> {
+    return this.#caller.object<KubeList<T>>({
+      method: 'GET',
+      path: this.#path({ namespace: options.namespace }),
+      query: listQuery(options),
+      signal: options.signal,
+    });
+  }
+
+  async *watch(options: WatchCallOptions = {}): AsyncGenerator<readonly ClientWatchEvent<T>[]> {
+    const controller = new AbortController();
+    const onAbort = (): void => controller.abort(options.signal?.reason);
+    if (options.signal?.aborted) onAbort();
+    else options.signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      const response = await this.#caller.send({
+        method: 'GET',
+        path: this.#path({ namespace: options.namespace }),
+        query: watchQuery(options),
+        signal: controller.signal,
+      });
+      for await (const batch of wireBatches(response)) {
+        const { events, failure } = toClientBatch<T>(batch);
+        if (events.length > 0) yield events;
+        if (failure !== undefined) throw failure;
+      }
+      options.signal?.throwIfAborted();
+    } finally {
+      options.signal?.removeEventListener('abort', onAbort);
+      controller.abort(watchLeft);
+    }
+  }
+
+  create(object: T, options: WriteOptions = {}): Promise<T> {
+    const { namespace, name } = object.metadata ?? {};
+    const target = options.subresource === undefined ? {} : { name, subresource: options.subresource };
+    return this.#caller.object<T>({
+      method: 'POST',
+      path: this.#path({ namespace, ...target }),
+      query: writeQuery(options),
+      body: this.#typed(object),
+      signal: options.signal,
+    });
+  }
+
+  update(object: T, options: WriteOptions = {}): Promise<T> {
+    const { namespace, name } = object.metadata ?? {};
+    return this.#caller.object<T>({
+      method: 'PUT',
+      path: this.#path({ namespace, name: name ?? '', subresource: options.subresource }),
+      query: writeQuery(options),
+      body: this.#typed(object),
+      signal: options.signal,
+    });
+  }
+
+  patch(name: string, patch: JsonObject | readonly JsonObject[], options: PatchOptions): Promise<T> {
+    return this.#caller.object<T>({
+      method: 'PATCH',
+      path: this.#path({ namespace: options.namespace, name, subresource: options.subresource }),
+      query: { ...writeQuery(options), force: options.force },
+      body: patch,
+      contentType: patchContentTypes[options.type],
+      signal: options.signal,
+    });
+  }
+
+  async delete(name: string, options: DeleteOptions = {}): Promise<void> {
+    await this.#caller.object({
+      method: 'DELETE',
+      path: this.#path({ namespace: options.namespace, name }),
+      body: deleteBody(options),
+      signal: options.signal,
+    });
+  }
+
+  async deleteCollection(options: ListOptions & Omit<DeleteOptions, 'namespace'> = {}): Promise<void> {
+    await this.#caller.object({
+      method: 'DELETE',
+      path: this.#path({ namespace: options.namespace }),
+      query: listQuery(options),
+      body: deleteBody(options),
+      signal: options.signal,
+    });
+  }
+
+  createSubresource(
+    name: string,
+    subresource: string,
+    body: KubeObject,
+    options: ObjectOptions = {},
+  ): Promise<KubeObject> {
+    return this.#caller.object<KubeObject>({
+      method: 'POST',
+      path: this.#path({ namespace: options.namespace, name, subresource }),
+      body,
+      signal: options.signal,
+    });
+  }
+
+  /** The object with the kind it is sent as; items of lists come without one. */
+  #typed(object: T): T {
+    if (object.kind !== undefined && object.apiVersion !== undefined) return object;
+    return { ...object, apiVersion: apiVersionOf(this.#ref), kind: this.#ref.kind };
+  }
+}
+
+function deleteBody(options: Omit<DeleteOptions, 'namespace'>): JsonObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'DeleteOptions',
+    ...(options.gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds: options.gracePeriodSeconds }),
+    ...(options.propagationPolicy === undefined ? {} : { propagationPolicy: options.propagationPolicy }),
+    ...(options.preconditions === undefined ? {} : { preconditions: options.preconditions }),
+    ...(options.dryRun ? { dryRun: ['All'] } : {}),
+  };
+}
+
+type WireBatches = AsyncIterable<readonly (WatchFrame | WireWatchEvent)[]>;
+
+function wireBatches(response: ApiResponse): WireBatches {
+  if (response.body.kind === 'watch') return response.body.batches;
+  if (response.body.kind === 'stream') return watchEventBatches(response.body.chunks);
+  throw new StatusError({ code: 500, reason: 'InternalError', message: 'the server did not answer with a watch' });
+}
+
+/** The events of a batch, up to an ERROR among them, which is to be thrown after what came before it was handed on. */
+function toClientBatch<T extends KubeObject>(
+  batch: readonly (WatchFrame | WireWatchEvent)[],
+): { readonly events: readonly ClientWatchEvent<T>[]; readonly failure?: StatusError } {
+  const events: ClientWatchEvent<T>[] = [];
+  for (const { type, object } of batch) {
+    if (type === 'ERROR') return { events, failure: StatusError.from(object as unknown as Status) };
+    if (type === 'BOOKMARK') {
+      const initialEventsEnd = object.metadata?.annotations?.['k8s.io/initial-events-end'] === 'true';
+      events.push({ type, resourceVersion: object.metadata?.resourceVersion ?? '', initialEventsEnd });
+    } else {
+      events.push({ type: type as 'ADDED' | 'MODIFIED' | 'DELETED', object: object as T });
+    }
+  }
+  return { events };
+}

@@ -1,0 +1,176 @@
+/**
+ * All informers of one component: one copy of a resource, one watch, however many ask for it. The laws are in `informer.ts`.
+ * Upstream counterpart: client-go `informers` and `tools/cache/shared_informer.go`.
+ */
+
+import { setMaxListeners } from 'node:events';
+import { apiVersionOf, type KubeObject, objectKey, type ResourceRef } from '#pkg/apimachinery/object.ts';
+import { aborted, Deferred } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Random } from '#pkg/base/random.ts';
+import { CacheStore } from './cache-store.ts';
+import type { Client } from './client.ts';
+import type { EventHandler, IndexFunction, Informer, InformerOptions, Informers, Lister } from './informer.ts';
+import { type ReflectorSink, runReflector } from './reflector.ts';
+
+export interface InformersOptions {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** Informers over `client`; nothing is listed before `run`. Objects in listers always carry `apiVersion` and `kind`. */
+export function createInformers(options: InformersOptions): Informers {
+  return new SharedInformers(options);
+}
+
+class SharedInformers implements Informers {
+  readonly #options: InformersOptions;
+  readonly #informers = new Map<string, SharedInformer<KubeObject>>();
+  readonly #running = new Set<Promise<void>>();
+  #signal: AbortSignal | undefined;
+
+  constructor(options: InformersOptions) {
+    this.#options = options;
+  }
+
+  informer<T extends KubeObject>(ref: ResourceRef<T>, select: InformerOptions = {}): Informer<T> {
+    const key = JSON.stringify([
+      ref.group,
+      ref.version,
+      ref.resource,
+      select.namespace ?? '',
+      select.labelSelector ?? '',
+      select.fieldSelector ?? '',
+    ]);
+    let informer = this.#informers.get(key);
+    if (informer === undefined) {
+      informer = new SharedInformer<KubeObject>(this.#options, { ref, select });
+      this.#informers.set(key, informer);
+      if (this.#signal !== undefined) this.#start(informer, this.#signal);
+    }
+    return informer as unknown as Informer<T>;
+  }
+
+  async synced(signal: AbortSignal): Promise<boolean> {
+    const all = Promise.all([...this.#informers.values()].map((informer) => informer.synced.promise));
+    await Promise.race([all, aborted(signal)]);
+    return !signal.aborted;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    // Whoever runs them first keeps them; another who runs them, such as a manager inside a component that does, only waits.
+    if (this.#signal !== undefined) return aborted(signal);
+    this.#signal = signal;
+    // Every watch listens for the end.
+    setMaxListeners(0, signal);
+    for (const informer of this.#informers.values()) this.#start(informer, signal);
+    await aborted(signal);
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  #start(informer: SharedInformer<KubeObject>, signal: AbortSignal): void {
+    const running: Promise<void> = informer.run(signal).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+}
+
+class SharedInformer<T extends KubeObject> implements Informer<T>, ReflectorSink<T> {
+  readonly synced = new Deferred();
+  readonly #store = new CacheStore<T>();
+  readonly #handlers: EventHandler<T>[] = [];
+  readonly #options: InformersOptions;
+  readonly #ref: ResourceRef<T>;
+  readonly #select: InformerOptions;
+  readonly #log: Logger;
+  readonly #apiVersion: string;
+  #hasSynced = false;
+
+  constructor(options: InformersOptions, what: { readonly ref: ResourceRef<T>; readonly select: InformerOptions }) {
+    this.#options = options;
+    this.#ref = what.ref;
+    this.#select = what.select;
+    this.#log = options.log.with({ resource: what.ref.resource });
+    this.#apiVersion = apiVersionOf(what.ref);
+  }
+
+  get lister(): Lister<T> {
+    return this.#store;
+  }
+
+  hasSynced(): boolean {
+    return this.#hasSynced;
+  }
+
+  addIndex(name: string, index: IndexFunction<T>): void {
+    this.#store.addIndex(name, index);
+  }
+
+  addHandler(handler: EventHandler<T>): void {
+    this.#handlers.push(handler);
+    for (const object of this.#store.list()) this.#call(() => handler.added?.(object));
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    const { client, clock, random } = this.#options;
+    const resource = client.resource(this.#ref);
+    return runReflector({ resource, select: this.#select, sink: this, clock, random, log: this.#log }, signal);
+  }
+
+  replace(objects: readonly T[]): void {
+    const gone = new Set(this.#store.keys());
+    for (const object of objects) gone.delete(objectKey(object));
+    for (const key of gone) this.#remove(key, undefined);
+    for (const object of objects) this.set(object);
+    if (this.#hasSynced) return;
+    this.#hasSynced = true;
+    this.synced.resolve();
+  }
+
+  set(received: T): void {
+    const known = this.#store.get(objectKey(received));
+    const isSame =
+      known !== undefined &&
+      known.metadata?.uid === received.metadata?.uid &&
+      known.metadata?.resourceVersion === received.metadata?.resourceVersion;
+    if (isSame) return;
+    const object =
+      received.kind === undefined ? { ...received, apiVersion: this.#apiVersion, kind: this.#ref.kind } : received;
+    if (known !== undefined && known.metadata?.uid !== object.metadata?.uid) {
+      // The name was given to another object while nobody watched: the old one is gone.
+      this.#remove(objectKey(object), undefined);
+    }
+    const previous = this.#store.set(object);
+    for (const handler of this.#handlers) {
+      this.#call(() => (previous === undefined ? handler.added?.(object) : handler.updated?.(previous, object)));
+    }
+  }
+
+  delete(object: T): void {
+    this.#remove(objectKey(object), object);
+  }
+
+  /** `last` is the final state as the server told it; without it, handlers get the last state that was known. */
+  #remove(key: string, last: T | undefined): void {
+    const previous = this.#store.delete(key);
+    if (previous === undefined) return;
+    const object =
+      last === undefined
+        ? previous
+        : last.kind === undefined
+          ? { ...last, apiVersion: this.#apiVersion, kind: this.#ref.kind }
+          : last;
+    for (const handler of this.#handlers) this.#call(() => handler.deleted?.(object));
+  }
+
+  /** A handler's bug must not stop the others nor the watch. */
+  #call(handler: () => void): void {
+    try {
+      handler();
+    } catch (error) {
+      this.#log.error('Event handler failed', { error });
+    }
+  }
+}

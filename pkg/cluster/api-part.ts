@@ -1,0 +1,173 @@
+/** The API server of a cluster: its function over the store, and its HTTPS address. */
+
+import type { Node } from '#pkg/api/types/core-v1.ts';
+import { nodes } from '#pkg/api/types/refs.ts';
+import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
+import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
+import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
+import { createHttpsServer, type HttpsServer } from '#pkg/apiserver/http-server.ts';
+import { type ApiServer, createApiServer } from '#pkg/apiserver/server.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Random } from '#pkg/base/random.ts';
+import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
+import { type NetworkTransport, networkTransport } from '#pkg/client/network-transport.ts';
+import { createClient } from '#pkg/client/rest-client.ts';
+import type { Component } from '#pkg/component/component.ts';
+import { runTogether } from '#pkg/component/signals.ts';
+import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
+import { createStrategies } from '#pkg/registry/table.ts';
+import type { Store } from '#pkg/storage/store.ts';
+import type { CertificatePair } from './certificate.ts';
+import { createKubernetesService } from './kubernetes-service.ts';
+
+export interface ApiPartOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly serviceCidr: string;
+  readonly host: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  readonly server: CertificatePair;
+  /** PEM of the authority that signed clients' certificates and those of kubelets. */
+  readonly clientCa: string;
+  /** What the server shows to kubelets. */
+  readonly kubeletClient: CertificatePair;
+}
+
+/** Runs until aborted; then the store is closed too. */
+export interface ApiPart extends Component {
+  readonly handle: ApiHandler;
+  /** `https://host:port`. */
+  readonly url: string;
+  /** Kubelets of this process, by node: reached without the network. */
+  addKubelet(nodeName: string, handle: ApiHandler): void;
+}
+
+/** User in whose name the server keeps its own objects. */
+const ownIdentity = { commonName: 'system:apiserver', organizations: ['system:masters'] };
+
+/** Resolves once the server answers. */
+export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
+  const { store, clock, random, log, host } = options;
+  const local = new Map<string, ApiHandler>();
+  let kubelets: KubeletConnections | undefined;
+  // The port is needed by the first objects, so the server listens before they are made, and answers once they are.
+  const opening: { server?: ApiServer } = {};
+  const https = createHttpsServer({
+    handler: (request) => opening.server!.handle(request),
+    cert: options.server.certificate,
+    key: options.server.key,
+    clientCa: options.clientCa,
+    clock,
+    log,
+  });
+  const { port } = await https.listen({ host, port: options.port });
+  const server = createApiServer({
+    store,
+    clock,
+    random,
+    log: log.with({ component: 'kube-apiserver' }),
+    strategies: createStrategies({ serviceCidr: options.serviceCidr, apiServerPort: port }),
+    admission: createAdmissionPlugins(),
+    authenticators: [clientCertificateAuthenticator()],
+    authorizer: alwaysAllow(),
+    documents: createDocumentProvider,
+    kubelet: (nodeName) => local.get(nodeName) ?? kubelets?.handlerOf(nodeName),
+  });
+  opening.server = server;
+  const client = createClient({
+    transport: inProcessTransport(server.handle, ownIdentity),
+    userAgent: 'kube-apiserver',
+  });
+  kubelets = new KubeletConnections(options, (name) => client.resource(nodes).get(name));
+  await server.ready();
+  const service = createKubernetesService({ client, clock, log, address: host, port });
+  return {
+    handle: server.handle,
+    url: `https://${host}:${port}`,
+    addKubelet: (nodeName, handle) => void local.set(nodeName, handle),
+    run: (signal) => runServer({ server, https, service, kubelets: kubelets!, store }, signal),
+  };
+}
+
+interface Running {
+  readonly server: ApiServer;
+  readonly https: HttpsServer;
+  readonly service: Component;
+  readonly kubelets: KubeletConnections;
+  readonly store: Store;
+}
+
+async function runServer({ server, https, service, kubelets, store }: Running, signal: AbortSignal): Promise<void> {
+  try {
+    await runTogether([server, https, service], signal);
+  } finally {
+    await kubelets.close();
+    await store.close();
+  }
+}
+
+/** Connections to kubelets of other processes, found by what their nodes say. */
+class KubeletConnections {
+  readonly #options: ApiPartOptions;
+  readonly #getNode: (name: string) => Promise<Node>;
+  /** By address. */
+  readonly #transports = new Map<string, NetworkTransport>();
+
+  constructor(options: ApiPartOptions, getNode: (name: string) => Promise<Node>) {
+    this.#options = options;
+    this.#getNode = getNode;
+  }
+
+  handlerOf(nodeName: string): ApiHandler {
+    return async (request) => {
+      const url = await this.#urlOf(nodeName);
+      if (url === undefined) {
+        const bytes = Buffer.from(`no address is known for node ${nodeName}\n`);
+        return { status: 503, headers: { 'content-type': 'text/plain' }, body: { kind: 'bytes', bytes } };
+      }
+      const answer = await this.#transport(url, nodeName).request(request);
+      // Headers of that connection, such as its framing, are not those of the answer to the client.
+      const type = answer.headers['content-type'];
+      return { ...answer, headers: type === undefined ? {} : { 'content-type': type } };
+    };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#transports.values()].map((transport) => transport.close()));
+  }
+
+  async #urlOf(nodeName: string): Promise<string | undefined> {
+    try {
+      const { status } = await this.#getNode(nodeName);
+      const address = status?.addresses?.find(({ type }) => type === 'InternalIP')?.address;
+      const port = status?.daemonEndpoints?.kubeletEndpoint?.Port;
+      return address === undefined || port === undefined ? undefined : `https://${address}:${port}`;
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #transport(url: string, nodeName: string): NetworkTransport {
+    const key = `${nodeName} ${url}`;
+    let transport = this.#transports.get(key);
+    if (transport === undefined) {
+      const { kubeletClient, clientCa } = this.#options;
+      transport = networkTransport({
+        server: url,
+        ca: clientCa,
+        cert: kubeletClient.certificate,
+        key: kubeletClient.key,
+        tlsServerName: nodeName,
+      });
+      this.#transports.set(key, transport);
+    }
+    return transport;
+  }
+}

@@ -1,0 +1,112 @@
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { dump, load } from 'js-yaml';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  checkKubeconfig,
+  type KubeconfigEntry,
+  kubeconfigOf,
+  mergeKubeconfig,
+  removeFromKubeconfig,
+  writeKubeconfig,
+} from './kubeconfig.ts';
+
+let folder: string;
+let path: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'coxswain-kubeconfig-'));
+  path = join(folder, 'deep', 'config');
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const entry: KubeconfigEntry = {
+  name: 'coxswain-dev',
+  server: 'https://127.0.0.1:6443',
+  authority: 'CA',
+  client: { certificate: 'CERT', key: 'KEY' },
+};
+
+const others = {
+  apiVersion: 'v1',
+  kind: 'Config',
+  preferences: { colors: true },
+  'current-context': 'work',
+  clusters: [
+    {
+      name: 'work',
+      cluster: { server: 'https://work.example', 'tls-server-name': 'yes', 'insecure-skip-tls-verify': true },
+    },
+  ],
+  contexts: [{ name: 'work', context: { cluster: 'work', user: 'me', namespace: 'team-a' } }],
+  users: [
+    {
+      name: 'me',
+      user: {
+        exec: {
+          apiVersion: 'v1',
+          command: 'login',
+          args: ['--as', '12', 'true', 'a: b'],
+          env: [],
+          installHint: 'two\nlines',
+        },
+      },
+    },
+  ],
+  extensions: [['odd', 1], {}, null],
+};
+
+const read = async (): Promise<unknown> => load(await readFile(path, 'utf8'));
+
+test('a kubeconfig of its own reads back as what it says', async () => {
+  await writeKubeconfig(path, kubeconfigOf(entry));
+  expect(await read()).toEqual({
+    apiVersion: 'v1',
+    kind: 'Config',
+    preferences: {},
+    'current-context': 'coxswain-dev',
+    clusters: [
+      { name: 'coxswain-dev', cluster: { server: 'https://127.0.0.1:6443', 'certificate-authority-data': 'Q0E=' } },
+    ],
+    contexts: [{ name: 'coxswain-dev', context: { cluster: 'coxswain-dev', user: 'coxswain-dev' } }],
+    users: [{ name: 'coxswain-dev', user: { 'client-certificate-data': 'Q0VSVA==', 'client-key-data': 'S0VZ' } }],
+  });
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+});
+
+test('merging and removing a context leaves everything else as it was', async () => {
+  await mkdir(join(folder, 'deep'));
+  await writeFile(path, dump(others), { mode: 0o640 });
+  await mergeKubeconfig(path, entry);
+  await mergeKubeconfig(path, { ...entry, server: 'https://127.0.0.1:7443' });
+  const merged = (await read()) as { clusters: unknown[]; 'current-context': string };
+  expect(merged.clusters).toHaveLength(2);
+  expect(merged['current-context']).toBe('coxswain-dev');
+  expect((await stat(path)).mode & 0o777).toBe(0o640);
+
+  expect(await removeFromKubeconfig(path, 'coxswain-dev')).toBe(true);
+  expect(await read()).toEqual({ ...others, 'current-context': '' });
+  expect(await removeFromKubeconfig(path, 'coxswain-dev')).toBe(false);
+  expect(await readdir(join(folder, 'deep'))).toEqual(['config']);
+});
+
+test('a symbolic link stays one', async () => {
+  const real = join(folder, 'real');
+  await writeFile(real, '');
+  await mkdir(join(folder, 'deep'));
+  await symlink(real, path);
+  await mergeKubeconfig(path, entry);
+  expect(await readFile(real, 'utf8')).toBe(await readFile(path, 'utf8'));
+});
+
+test('what cannot be written or read is refused in one line', async () => {
+  await writeFile(join(folder, 'deep'), 'a file where a folder has to be');
+  await expect(checkKubeconfig(path)).rejects.toThrow(
+    /^Cannot (read|write) the kubeconfig .* name another with --kubeconfig$/,
+  );
+  const broken = join(folder, 'broken');
+  await writeFile(broken, 'a: [');
+  await chmod(broken, 0o600);
+  await expect(mergeKubeconfig(broken, entry)).rejects.toThrow(/as it is not valid YAML/);
+  expect(await readFile(broken, 'utf8')).toBe('a: [');
+});

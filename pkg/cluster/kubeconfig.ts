@@ -1,0 +1,239 @@
+/**
+ * Kubeconfig files: one of its own for every identity of a cluster, and a context merged into the file that the person's kubectl
+ * reads. Whatever else is in that file stays, in its place; the file is replaced whole or not at all. Comments are lost, as they are
+ * with kubectl's own `config` command. Source: client-go `tools/clientcmd/api/v1`.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { CertificatePair } from './certificate.ts';
+
+export interface KubeconfigEntry {
+  /** Name of the cluster, the context and the user alike. */
+  readonly name: string;
+  /** `https://127.0.0.1:6443`. */
+  readonly server: string;
+  /** PEM of the authority that signed the server's certificate. */
+  readonly authority: string;
+  readonly client: CertificatePair;
+}
+
+/** A kubeconfig that cannot be read or written: the message is one line that says what to do. */
+export class KubeconfigError extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'KubeconfigError';
+  }
+}
+
+/** A kubeconfig with one context, which is the current one. */
+export function kubeconfigOf(entry: KubeconfigEntry): JsonObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Config',
+    clusters: [clusterOf(entry)],
+    contexts: [contextOf(entry)],
+    'current-context': entry.name,
+    preferences: {},
+    users: [userOf(entry)],
+  };
+}
+
+/** Writes a kubeconfig of its own, replacing what is there. JSON is YAML, so no library is needed on the way up. */
+export async function writeKubeconfig(path: string, config: JsonObject): Promise<void> {
+  await replaceFile(path, renderYaml(config));
+}
+
+/** Adds or replaces the entry's cluster, user and context in the file at `path` and makes the context current. */
+export async function mergeKubeconfig(path: string, entry: KubeconfigEntry): Promise<void> {
+  const config = (await readKubeconfig(path)) ?? {};
+  const merged: JsonObject = {
+    ...config,
+    apiVersion: config.apiVersion ?? 'v1',
+    kind: config.kind ?? 'Config',
+    clusters: withNamed(config.clusters, clusterOf(entry)),
+    contexts: withNamed(config.contexts, contextOf(entry)),
+    'current-context': entry.name,
+    users: withNamed(config.users, userOf(entry)),
+  };
+  await replaceFile(path, renderYaml(merged));
+}
+
+/** Takes the context `name`, its cluster and its user out of the file again; false when it was not there. */
+export async function removeFromKubeconfig(path: string, name: string): Promise<boolean> {
+  const config = await readKubeconfig(path);
+  if (config === undefined) return false;
+  const holds = [config.clusters, config.contexts, config.users].some((list) =>
+    named(list).some((item) => item.name === name),
+  );
+  if (!holds) return false;
+  const rest: JsonObject = { ...config };
+  for (const field of ['clusters', 'contexts', 'users'])
+    rest[field] = named(config[field]).filter((item) => item.name !== name);
+  if (config['current-context'] === name) rest['current-context'] = '';
+  await replaceFile(path, renderYaml(rest));
+  return true;
+}
+
+/** Makes `name` the current context, if the file has it. */
+export async function useContext(path: string, name: string): Promise<void> {
+  const config = await readKubeconfig(path);
+  if (config === undefined || !named(config.contexts).some((context) => context.name === name)) return;
+  await replaceFile(path, renderYaml({ ...config, 'current-context': name }));
+}
+
+/** Fails with a `KubeconfigError` when the file at `path` could not be merged into and replaced; changes nothing that stays. */
+export async function checkKubeconfig(path: string): Promise<void> {
+  await readKubeconfig(path);
+  const probe = `${path}.${randomBytes(4).toString('hex')}`;
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeFile(probe, '', { mode: 0o600, flag: 'wx' });
+    await rm(probe, { force: true });
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+/** The parsed file, or undefined when there is none. */
+export async function readKubeconfig(path: string): Promise<JsonObject | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Where no folder can be, no file is either; writing it says so.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new KubeconfigError(
+      `Cannot read the kubeconfig ${path} (${code}): check its permissions, or name another with --kubeconfig`,
+      error,
+    );
+  }
+  if (text.trim() === '') return {};
+  const { load } = await import('js-yaml');
+  let value: unknown;
+  try {
+    value = load(text);
+  } catch (error) {
+    throw new KubeconfigError(
+      `Cannot read the kubeconfig ${path} as it is not valid YAML: repair it, or name another with --kubeconfig`,
+      error,
+    );
+  }
+  if (value === null || value === undefined) return {};
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw new KubeconfigError(
+      `Cannot read the kubeconfig ${path} as it holds no mapping: repair it, or name another with --kubeconfig`,
+    );
+  }
+  return value as JsonObject;
+}
+
+interface Named extends JsonObject {
+  name?: unknown;
+}
+
+function named(list: unknown): readonly Named[] {
+  return Array.isArray(list) ? (list as Named[]) : [];
+}
+
+function withNamed(list: unknown, entry: Named): readonly Named[] {
+  const items = named(list);
+  const index = items.findIndex((item) => item.name === entry.name);
+  return index < 0 ? [...items, entry] : items.with(index, entry);
+}
+
+function clusterOf(entry: KubeconfigEntry): Named {
+  const data = Buffer.from(entry.authority).toString('base64');
+  return { cluster: { 'certificate-authority-data': data, server: entry.server }, name: entry.name };
+}
+
+function contextOf(entry: KubeconfigEntry): Named {
+  return { context: { cluster: entry.name, user: entry.name }, name: entry.name };
+}
+
+function userOf(entry: KubeconfigEntry): Named {
+  return {
+    name: entry.name,
+    user: {
+      'client-certificate-data': Buffer.from(entry.client.certificate).toString('base64'),
+      'client-key-data': Buffer.from(entry.client.key).toString('base64'),
+    },
+  };
+}
+
+/** Replaces a file in one step, through a symbolic link if it is one; keeps the mode of the old one, 0600 for a new one. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  let target = path;
+  let mode = 0o600;
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    try {
+      target = await realpath(path);
+      mode = (await stat(target)).mode & 0o777;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+    const temporary = `${target}.${randomBytes(4).toString('hex')}`;
+    try {
+      await writeFile(temporary, text, { mode, flag: 'wx' });
+      await rename(temporary, target);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  } catch (error) {
+    throw unwritable(path, error);
+  }
+}
+
+function unwritable(path: string, error: unknown): KubeconfigError {
+  const { code } = error as NodeJS.ErrnoException;
+  const what = code === 'ENOSPC' ? 'free some disk space' : 'check its permissions';
+  return new KubeconfigError(
+    `Cannot write the kubeconfig ${path} (${code}): ${what}, or name another with --kubeconfig`,
+    error,
+  );
+}
+
+/** YAML of plain mappings, lists and scalars: enough for what a kubeconfig holds, without loading a library at start-up. */
+function renderYaml(config: JsonObject): string {
+  return yamlOf(config, 0);
+}
+
+function yamlOf(value: JsonObject, depth: number): string {
+  const pad = '  '.repeat(depth);
+  let out = '';
+  for (const [key, item] of Object.entries(value)) {
+    if (item === undefined) continue;
+    const name = /^[A-Za-z_][\w./-]*$/.test(key) ? key : JSON.stringify(key);
+    if (Array.isArray(item)) {
+      out +=
+        item.length === 0
+          ? `${pad}${name}: []\n`
+          : `${pad}${name}:\n${item.map((one) => yamlItem(one, depth)).join('')}`;
+    } else if (typeof item === 'object' && item !== null && Object.keys(item).length > 0) {
+      out += `${pad}${name}:\n${yamlOf(item as JsonObject, depth + 1)}`;
+    } else {
+      out += `${pad}${name}: ${scalar(item)}\n`;
+    }
+  }
+  return out;
+}
+
+function yamlItem(item: unknown, depth: number): string {
+  const pad = '  '.repeat(depth);
+  if (typeof item !== 'object' || item === null || Array.isArray(item) || Object.keys(item).length === 0) {
+    return `${pad}- ${scalar(item)}\n`;
+  }
+  const body = yamlOf(item as JsonObject, depth + 1);
+  return `${pad}- ${body.slice(2 * (depth + 1))}`;
+}
+
+/** JSON of a scalar (or of anything, as flow style), bare where YAML reads the word back as the same text. */
+function scalar(value: unknown): string {
+  if (typeof value !== 'string') return JSON.stringify(value);
+  const bare =
+    /^[A-Za-z/][\w@./:+=-]*$/.test(value) && !/^(true|false|null|yes|no|on|off|y|n)$/i.test(value) && !/:$/.test(value);
+  return bare ? value : JSON.stringify(value);
+}

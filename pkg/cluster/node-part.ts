@@ -1,0 +1,119 @@
+/** One node: a kubelet with the runtime, network and folders that its settings name. */
+import { arch, availableParallelism, hostname, platform, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import type { NodeAddress } from '#pkg/api/types/core-v1.ts';
+import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
+import type { ProbeTransport } from '#pkg/kubelet/probes/probe-transport.ts';
+import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
+import type { VolumeHost } from '#pkg/kubelet/volumes/volume-host.ts';
+import { depsOf, type PartContext, withInformers } from './parts.ts';
+import type { RuntimeName } from './settings.ts';
+
+export interface NodePartOptions {
+  readonly nodeName: string;
+  readonly runtime: RuntimeName;
+  /** Folder of the node's volumes and logs. */
+  readonly folder: string;
+  /** Port at which the kubelet's own API answers. */
+  readonly kubeletPort: number;
+  /** How many nodes share this machine: each offers its part. */
+  readonly nodesOnMachine: number;
+}
+
+export interface NodePart extends Component {
+  readonly kubelet: Kubelet;
+}
+
+/** Version that nodes report. */
+export const kubeletVersion = 'v1.36.0';
+/** Pods that a node takes at most. Source: kubelet default `maxPods`. */
+const podsMax = 110;
+/** Port of kubelets that answer in the API server's own process. Source: kubelet default. */
+export const defaultKubeletPort = 10_250;
+
+const machineNames: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
+
+export async function nodePart(context: PartContext, options: NodePartOptions): Promise<NodePart> {
+  const [{ createKubelet }, { createLoopbackNetwork }] = await Promise.all([
+    import('#pkg/kubelet/kubelet.ts'),
+    import('#pkg/network/loopback/loopback-network.ts'),
+  ]);
+  const deps = depsOf(context, 'kubelet');
+  const node = await runtimeOf(deps, options);
+  const addresses: readonly NodeAddress[] = [
+    { type: 'InternalIP', address: '127.0.0.1' },
+    { type: 'Hostname', address: options.nodeName },
+  ];
+  const kubelet = createKubelet({
+    deps,
+    nodeName: options.nodeName,
+    runtimes: { [options.runtime]: node.runtime },
+    defaultRuntime: options.runtime,
+    network: createLoopbackNetwork(),
+    volumes: node.volumes,
+    ...(node.probes === undefined ? {} : { probes: node.probes }),
+    addresses,
+    kubeletPort: options.kubeletPort,
+    capacity: capacity(options.nodesOnMachine),
+    version: kubeletVersion,
+    machine: {
+      machineId: hostname(),
+      kernelVersion: release(),
+      operatingSystem: platform(),
+      architecture: machineNames[arch()] ?? arch(),
+      osImage: 'Coxswain',
+    },
+  });
+  const running = withInformers(deps, kubelet);
+  return {
+    kubelet,
+    run: async (signal) => {
+      try {
+        await running.run(signal);
+      } finally {
+        await node.close();
+      }
+    },
+  };
+}
+
+/** A fair share of the machine. */
+function capacity(nodesOnMachine: number): Readonly<Record<string, string>> {
+  const share = Math.max(1, nodesOnMachine);
+  return {
+    cpu: `${Math.floor((availableParallelism() * 1000) / share)}m`,
+    memory: `${Math.floor(totalmem() / 1024 / share)}Ki`,
+    'ephemeral-storage': '10Gi',
+    pods: String(podsMax),
+  };
+}
+
+interface NodeRuntime {
+  readonly runtime: Runtime;
+  readonly volumes: VolumeHost;
+  readonly probes?: ProbeTransport;
+  close(): Promise<void>;
+}
+
+async function runtimeOf(deps: ComponentDeps, options: NodePartOptions): Promise<NodeRuntime> {
+  if (options.runtime === 'fake') {
+    const [{ createFakeRuntime }, { memoryVolumeHost }] = await Promise.all([
+      import('#pkg/kubelet/runtime/fake/fake-runtime.ts'),
+      import('#pkg/kubelet/volumes/volume-host.ts'),
+    ]);
+    return { runtime: createFakeRuntime(deps), volumes: memoryVolumeHost(), close: async () => {} };
+  }
+  const [{ createInProcessRuntime }, { diskVolumeHost }, { socketProbeTransport }] = await Promise.all([
+    import('#pkg/kubelet/runtime/inprocess/inprocess-runtime.ts'),
+    import('#pkg/kubelet/volumes/disk-volume-host.ts'),
+    import('#pkg/kubelet/probes/socket-transport.ts'),
+  ]);
+  const runtime = createInProcessRuntime({ ...deps, dataDir: join(options.folder, 'containers') });
+  return {
+    runtime,
+    volumes: diskVolumeHost(join(options.folder, 'volumes')),
+    probes: socketProbeTransport(deps),
+    close: () => runtime.close(),
+  };
+}

@@ -1,0 +1,97 @@
+/**
+ * The components of a cluster, each made from nothing but a connection to the API. One process may hold all of them or one: the functions
+ * here load only what they make.
+ */
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Random } from '#pkg/base/random.ts';
+import type { Transport } from '#pkg/client/client.ts';
+import { createClient } from '#pkg/client/rest-client.ts';
+import { createInformers } from '#pkg/client/shared-informers.ts';
+import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import { runTogether } from '#pkg/component/signals.ts';
+
+/** What every part is given. */
+export interface PartContext {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** Client and informers of a component that calls itself `userAgent`. */
+export function depsOf(context: PartContext, userAgent: string): ComponentDeps {
+  const { transport, clock, random } = context;
+  const log = context.log.with({ component: userAgent });
+  const client = createClient({ transport, userAgent });
+  return { client, clock, random, log, informers: createInformers({ client, clock, random, log }) };
+}
+
+/** A component together with the informers it asked for. */
+export function withInformers(deps: ComponentDeps, component: Component): Component {
+  return { run: (signal) => runTogether([{ run: (inner) => deps.informers.run(inner) }, component], signal) };
+}
+
+/** Of several candidates, the leader runs the component. */
+function elected(
+  deps: ComponentDeps,
+  options: { readonly name: string; readonly identity: string; readonly component: Component },
+): Component {
+  const { name, identity, component } = options;
+  return {
+    run: async (signal) => {
+      const { runWithLeaderElection } = await import('#pkg/client/leader-election.ts');
+      const run = (term: AbortSignal): Promise<void> => component.run(term);
+      await runWithLeaderElection({ ...deps, namespace: 'kube-system', name, identity, run }, signal);
+    },
+  };
+}
+
+export interface SchedulerPartOptions {
+  /** Distinct name of this candidate when leaders are elected; absent to run at once. */
+  readonly electionIdentity?: string;
+}
+
+export async function schedulerPart(context: PartContext, options: SchedulerPartOptions = {}): Promise<Component> {
+  const { createScheduler } = await import('#pkg/scheduler/scheduler.ts');
+  const deps = depsOf(context, 'kube-scheduler');
+  const component = withInformers(deps, createScheduler({ deps }));
+  const { electionIdentity: identity } = options;
+  return identity === undefined ? component : elected(deps, { name: 'kube-scheduler', identity, component });
+}
+
+export interface ControllerManagerPartOptions extends SchedulerPartOptions {
+  /** PEM of the cluster's authority, published to every namespace. */
+  readonly rootCa?: string;
+  /** Range of which each node gets a part. */
+  readonly podCidr: string;
+}
+
+export async function controllerManagerPart(
+  context: PartContext,
+  options: ControllerManagerPartOptions,
+): Promise<Component> {
+  const { createControllerManager } = await import('#pkg/controllers/manager.ts');
+  const { rootCa, podCidr, electionIdentity: identity } = options;
+  return createControllerManager({
+    deps: depsOf(context, 'kube-controller-manager'),
+    options: { clusterCidr: podCidr, ...(rootCa === undefined ? {} : { rootCa }) },
+    ...(identity === undefined ? {} : { leaderElect: { identity } }),
+  });
+}
+
+export interface ProxyPartOptions {
+  readonly nodeName: string;
+  /** Addresses on which node ports answer. */
+  readonly nodePortAddresses: readonly string[];
+}
+
+export async function proxyPart(context: PartContext, options: ProxyPartOptions): Promise<Component> {
+  const [{ createProxy }, { createUserspaceBackend }] = await Promise.all([
+    import('#pkg/proxy/proxy.ts'),
+    import('#pkg/proxy/backends/userspace/userspace-backend.ts'),
+  ]);
+  const deps = depsOf(context, 'kube-proxy');
+  const backend = createUserspaceBackend({ ...deps, nodePortAddresses: options.nodePortAddresses });
+  return withInformers(deps, createProxy({ deps, backend, nodeName: options.nodeName }));
+}

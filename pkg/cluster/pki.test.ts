@@ -1,0 +1,69 @@
+import { X509Certificate } from 'node:crypto';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { ensurePki } from './pki.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'coxswain-pki-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const clock = new VirtualClock();
+
+test('every identity is signed by the authority and names its user and groups', async () => {
+  const pki = await ensurePki({ folder, clock, nodeNames: ['one'] });
+  const authority = new X509Certificate(pki.authority.certificate);
+  expect(authority.ca).toBe(true);
+  const subjects = [...pki.identities].map(([name, pair]) => {
+    const certificate = new X509Certificate(pair.certificate);
+    expect(certificate.verify(authority.publicKey)).toBe(true);
+    expect(certificate.checkIssued(authority)).toBe(true);
+    return [name, certificate.subject];
+  });
+  expect(subjects).toEqual([
+    ['admin', 'O=system:masters\nCN=kubernetes-admin'],
+    ['controller-manager', 'CN=system:kube-controller-manager'],
+    ['scheduler', 'CN=system:kube-scheduler'],
+    ['kube-proxy', 'O=system:node-proxier\nCN=system:kube-proxy'],
+    ['kubelet-client', 'O=system:masters\nCN=kube-apiserver-kubelet-client'],
+    ['node:one', 'O=system:nodes\nCN=system:node:one'],
+  ]);
+});
+
+test('the serving certificate names every way to the server', async () => {
+  const pki = await ensurePki({ folder, clock, nodeNames: [], hosts: ['10.96.0.1', 'box.example'] });
+  const server = new X509Certificate(pki.server.certificate);
+  expect(server.subjectAltName).toBe(
+    'DNS:kubernetes, DNS:kubernetes.default, DNS:kubernetes.default.svc, DNS:kubernetes.default.svc.cluster.local, ' +
+      'DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1, IP Address:10.96.0.1, DNS:box.example',
+  );
+  expect(server.keyUsage).toEqual(['1.3.6.1.5.5.7.3.1']);
+});
+
+test('files are for their owner only, and a second start reads what the first made', async () => {
+  const first = await ensurePki({ folder, clock, nodeNames: ['one'] });
+  for (const file of await readdir(folder)) expect((await stat(join(folder, file))).mode & 0o777).toBe(0o600);
+  expect(await ensurePki({ folder, clock, nodeNames: ['one'] })).toEqual(first);
+});
+
+test('a certificate is issued anew for further hosts, near its end, and when its file is damaged', async () => {
+  const first = await ensurePki({ folder, clock, nodeNames: [] });
+  const more = await ensurePki({ folder, clock, nodeNames: [], hosts: ['192.0.2.1'] });
+  expect(more.authority).toEqual(first.authority);
+  expect(more.identities).toEqual(first.identities);
+  expect(more.server).not.toEqual(first.server);
+
+  await writeFile(join(folder, 'admin.crt'), 'no certificate');
+  const repaired = await ensurePki({ folder, clock, nodeNames: [] });
+  expect(repaired.identities.get('admin')).not.toEqual(first.identities.get('admin'));
+
+  const later = new VirtualClock(clock.nowMs() + 300 * 86_400_000);
+  const renewed = await ensurePki({ folder, clock: later, nodeNames: [] });
+  expect(renewed.authority).toEqual(first.authority);
+  expect(renewed.serviceAccount).toEqual(first.serviceAccount);
+  expect(renewed.identities.get('scheduler')).not.toEqual(first.identities.get('scheduler'));
+});

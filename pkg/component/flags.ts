@@ -1,0 +1,290 @@
+/**
+ * Command-line flags as a table: what a process accepts is data, from which its parser, its `--help` and its configuration
+ * file follow. Unknown flags, missing values and values of the wrong kind are refused with one line that says what to write instead.
+ *
+ * A value comes from the first of: the command line, the configuration file, the table. Upstream counterpart: `component-base/cli/flag`.
+ */
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+
+/** What came of reading a flag's text. */
+export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string };
+
+/** One flag. Its name is its key in the table: kebab-case, without the dashes. */
+export interface Flag<T> {
+  readonly help: string;
+  /** The value when neither the command line nor the configuration file names the flag. */
+  readonly fallback: T;
+  /** What `--help` shows in place of the value; absent for a switch, which may stand without one. */
+  readonly placeholder?: string;
+  /** A one-letter name. */
+  readonly short?: string;
+  /** Kept out of `--help`. */
+  readonly hidden?: boolean;
+  parse(text: string, previous: T | undefined): Parsed<T>;
+}
+
+export type FlagTable = Readonly<Record<string, Flag<never> | Flag<unknown>>>;
+
+/** The values of a table, under the names of its flags. */
+export type FlagValues<T extends FlagTable> = { readonly [K in keyof T]: T[K] extends Flag<infer V> ? V : never };
+
+interface Common {
+  readonly help: string;
+  readonly short?: string;
+  readonly hidden?: boolean;
+}
+
+function good<T>(value: T): Parsed<T> {
+  return { ok: true, value };
+}
+
+function bad(message: string): { readonly ok: false; readonly message: string } {
+  return { ok: false, message };
+}
+
+/** A flag that takes any text, or one of `allowed`. */
+export function text(
+  options: Common & { fallback?: string; placeholder?: string; allowed?: readonly string[] },
+): Flag<string> {
+  const { allowed } = options;
+  return {
+    ...options,
+    fallback: options.fallback ?? '',
+    placeholder: options.placeholder ?? (allowed === undefined ? 'text' : allowed.join('|')),
+    parse: (value) =>
+      allowed === undefined || allowed.includes(value) ? good(value) : bad(`must be one of ${allowed.join(', ')}`),
+  };
+}
+
+/** A switch: `--name`, `--name=true` or `--name=false`. */
+export function toggle(options: Common & { fallback?: boolean }): Flag<boolean> {
+  return {
+    ...options,
+    fallback: options.fallback ?? false,
+    parse: (value) => {
+      if (value === '' || value === 'true') return good(true);
+      return value === 'false' ? good(false) : bad('must be true or false');
+    },
+  };
+}
+
+/** A whole number within limits. */
+export function integer(
+  options: Common & { fallback: number; min?: number; max?: number; placeholder?: string },
+): Flag<number> {
+  const min = options.min ?? 0;
+  const max = options.max ?? Number.MAX_SAFE_INTEGER;
+  return {
+    ...options,
+    placeholder: options.placeholder ?? 'number',
+    parse: (value) => {
+      const number = /^-?\d+$/.test(value) ? Number(value) : Number.NaN;
+      if (number >= min && number <= max) return good(number);
+      return bad(
+        max === Number.MAX_SAFE_INTEGER
+          ? `must be a whole number from ${min}`
+          : `must be a whole number from ${min} to ${max}`,
+      );
+    },
+  };
+}
+
+/** A flag that may be given several times, or once with commas between the values. */
+export function list(
+  options: Common & { fallback?: readonly string[]; placeholder?: string },
+): Flag<readonly string[]> {
+  return {
+    ...options,
+    fallback: options.fallback ?? [],
+    placeholder: options.placeholder ?? 'a,b',
+    parse: (value, previous) => good([...(previous ?? []), ...value.split(',').filter((part) => part !== '')]),
+  };
+}
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Milliseconds of a duration as Go writes it (`1h30m`, `500ms`, `0`), or undefined. */
+export function parseDurationMs(value: string): number | undefined {
+  if (value === '0') return 0;
+  const negative = value.startsWith('-');
+  const body = negative ? value.slice(1) : value;
+  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(body)) return undefined;
+  let sum = 0;
+  for (const part of body.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) sum += Number(part[1]) * unitMs[part[2]!]!;
+  return negative ? -sum : sum;
+}
+
+/** A length of time; the value is in milliseconds. */
+export function duration(options: Common & { fallback: number }): Flag<number> {
+  return {
+    ...options,
+    placeholder: 'duration',
+    parse: (value) => {
+      const ms = parseDurationMs(value);
+      return ms === undefined ? bad('must be a duration such as 500ms, 30s or 1m30s') : good(ms);
+    },
+  };
+}
+
+export type FlagResult<T extends FlagTable> =
+  | {
+      readonly ok: true;
+      readonly values: FlagValues<T>;
+      /** Names of the flags that the command line or the configuration file set. */
+      readonly given: ReadonlySet<string>;
+      /** Arguments that are not flags, in order; after `--` everything. */
+      readonly rest: readonly string[];
+      /** `--help` or `-h` was among the arguments. */
+      readonly help: boolean;
+    }
+  | { readonly ok: false; readonly message: string };
+
+export interface ParseOptions {
+  /** The parsed configuration file: keys are flag names, in camelCase or as on the command line. */
+  readonly config?: JsonObject;
+}
+
+/** Reads arguments (without the program's own name) by a table. */
+export function parseFlags<T extends FlagTable>(
+  table: T,
+  args: readonly string[],
+  options: ParseOptions = {},
+): FlagResult<T> {
+  const flags = table as unknown as Readonly<Record<string, Flag<unknown>>>;
+  const values = new Map<string, unknown>();
+  const rest: string[] = [];
+  let help = false;
+  const byShort = new Map(
+    Object.entries(flags).flatMap(([name, flag]) => (flag.short ? [[flag.short, name] as const] : [])),
+  );
+
+  for (let i = 0; i < args.length; i++) {
+    const argument = args[i]!;
+    if (argument === '--') {
+      rest.push(...args.slice(i + 1));
+      break;
+    }
+    if (argument === '--help' || argument === '-h') {
+      help = true;
+      continue;
+    }
+    if (!argument.startsWith('-') || argument === '-') {
+      rest.push(argument);
+      continue;
+    }
+    const split = splitArgument(argument, byShort);
+    const flag = Object.hasOwn(flags, split.name) ? flags[split.name] : undefined;
+    if (flag === undefined) return bad(`unknown flag: ${split.written}${suggestion(split.name, Object.keys(flags))}`);
+    let value = split.value;
+    if (value === undefined && flag.placeholder !== undefined) {
+      value = args[++i];
+      if (value === undefined) return bad(`flag needs a value: ${split.written} ${flag.placeholder}`);
+    }
+    const parsed = flag.parse(value ?? '', values.get(split.name));
+    if (!parsed.ok) return bad(`invalid value "${value ?? ''}" for --${split.name}: ${parsed.message}`);
+    values.set(split.name, parsed.value);
+  }
+
+  const configured = fromConfig(flags, options.config ?? {}, values);
+  if (configured !== undefined) return bad(configured);
+  const given = new Set(values.keys());
+  for (const [name, flag] of Object.entries(flags)) if (!values.has(name)) values.set(name, flag.fallback);
+  return { ok: true, values: Object.fromEntries(values) as FlagValues<T>, given, rest, help };
+}
+
+function splitArgument(
+  argument: string,
+  byShort: ReadonlyMap<string, string>,
+): { readonly name: string; readonly written: string; readonly value: string | undefined } {
+  if (!argument.startsWith('--')) {
+    const name = byShort.get(argument[1]!);
+    const value = argument.length > 2 ? argument.slice(argument[2] === '=' ? 3 : 2) : undefined;
+    return { name: name ?? argument.slice(1), written: argument.slice(0, 2), value };
+  }
+  const equals = argument.indexOf('=');
+  const name = equals < 0 ? argument.slice(2) : argument.slice(2, equals);
+  return { name, written: `--${name}`, value: equals < 0 ? undefined : argument.slice(equals + 1) };
+}
+
+/** Fills in what the command line did not say; returns what is wrong with the file, if anything. */
+function fromConfig(
+  flags: Readonly<Record<string, Flag<unknown>>>,
+  config: JsonObject,
+  values: Map<string, unknown>,
+): string | undefined {
+  for (const [key, raw] of Object.entries(config)) {
+    if (key === 'apiVersion' || key === 'kind') continue;
+    const name = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
+    if (flag === undefined) return `unknown field in the configuration file: ${key}`;
+    if (values.has(name)) continue;
+    if (typeof raw === 'object' && !Array.isArray(raw))
+      return `invalid value for ${key} in the configuration file: must be a plain value`;
+    const parsed = flag.parse(Array.isArray(raw) ? raw.join(',') : String(raw), undefined);
+    if (!parsed.ok) return `invalid value for ${key} in the configuration file: ${parsed.message}`;
+    values.set(name, parsed.value);
+  }
+  return undefined;
+}
+
+/** ` (did you mean --x?)` when a known name is close. */
+function suggestion(name: string, known: readonly string[]): string {
+  const near = nearest(name, known);
+  return near === undefined ? '' : ` (did you mean --${near}?)`;
+}
+
+/** The word of `known` that differs from `word` in at most two letters, if there is one. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = 3;
+  for (const candidate of known) {
+    const distance = editDistance(word, candidate);
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(swap, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** Widest column of flags in `--help` before the text moves to a line of its own. */
+const flagColumnMax = 36;
+
+/** The text of `--help`: how it is called, what it does, and its flags in the order of the table. */
+export function helpText(table: FlagTable, about: { readonly usage: string; readonly summary: string }): string {
+  const lines = [about.summary, '', `Usage: ${about.usage}`, '', 'Flags:'];
+  const rows = Object.entries(table as Readonly<Record<string, Flag<unknown>>>)
+    .filter(([, flag]) => flag.hidden !== true)
+    .map(([name, flag]) => {
+      const short = flag.short === undefined ? '    ' : `-${flag.short}, `;
+      return { left: `  ${short}--${name}${flag.placeholder === undefined ? '' : ` ${flag.placeholder}`}`, flag };
+    });
+  rows.push({ left: '  -h, --help', flag: toggle({ help: 'Print this text.' }) as Flag<unknown> });
+  const width = Math.min(flagColumnMax, Math.max(...rows.map((row) => row.left.length))) + 2;
+  for (const { left, flag } of rows) {
+    const right = `${flag.help}${shownDefault(flag)}`;
+    if (left.length > width - 2) lines.push(left, `${' '.repeat(width)}${right}`);
+    else lines.push(left.padEnd(width) + right);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function shownDefault(flag: Flag<unknown>): string {
+  const { fallback } = flag;
+  if (fallback === '' || fallback === false || (Array.isArray(fallback) && fallback.length === 0)) return '';
+  if (flag.placeholder === 'duration') return ` (default ${Number(fallback) / 1000}s)`;
+  return ` (default ${String(fallback)})`;
+}

@@ -1,0 +1,75 @@
+/**
+ * Runs a process's parts until it is told to stop. The first SIGINT or SIGTERM aborts the signal that everything runs under and
+ * waits for it to end; a second one, or the passing of the limit, ends the process at once.
+ */
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Component } from './component.ts';
+
+/** What of a process this needs; `process` itself fits. */
+export interface SignalSource {
+  on(event: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
+  off(event: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
+}
+
+export interface RunOptions {
+  readonly signals: SignalSource;
+  readonly clock: Clock;
+  /** Called on the first signal. */
+  readonly onStopping?: () => void;
+  /** Ends the process now, without more waiting. */
+  readonly forceExit: (code: number) => void;
+  /** Longest wait for the parts to stop. Default 30 s, as a pod's grace. */
+  readonly stopMsMax?: number;
+}
+
+const stopMsMaxDefault = 30_000;
+
+/** Resolves when `run` has ended; rejects as it rejects. */
+export async function runUntilSignal(options: RunOptions, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const controller = new AbortController();
+  let limit: { cancel(): void } | undefined;
+  const onSignal = (): void => {
+    if (controller.signal.aborted) {
+      options.forceExit(130);
+      return;
+    }
+    options.onStopping?.();
+    limit = options.clock.setTimeout(() => options.forceExit(1), options.stopMsMax ?? stopMsMaxDefault);
+    controller.abort();
+  };
+  options.signals.on('SIGINT', onSignal);
+  options.signals.on('SIGTERM', onSignal);
+  try {
+    await run(controller.signal);
+  } finally {
+    limit?.cancel();
+    options.signals.off('SIGINT', onSignal);
+    options.signals.off('SIGTERM', onSignal);
+  }
+}
+
+/**
+ * Runs parts side by side until `signal` is aborted. When one of them ends or fails before that, the others are stopped too. Resolves after all
+ * have stopped, or rejects with the first failure.
+ */
+export async function runTogether(parts: readonly Component[], signal: AbortSignal): Promise<void> {
+  const controller = new AbortController();
+  const onAbort = (): void => controller.abort(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    const results = await Promise.allSettled(
+      parts.map(async (part) => {
+        try {
+          await part.run(controller.signal);
+        } finally {
+          controller.abort();
+        }
+      }),
+    );
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

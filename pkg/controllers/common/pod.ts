@@ -1,0 +1,58 @@
+/** What controllers ask about pods. Upstream counterparts: `pkg/api/v1/pod`, `controller_utils.go`. */
+import type { Pod, PodCondition } from '#pkg/api/types/core-v1.ts';
+import { controllerOf } from '#pkg/apimachinery/object.ts';
+import type { Informer } from '#pkg/client/informer.ts';
+
+/** Milliseconds since the epoch of an API timestamp; 0 when there is none. */
+export function timeMs(timestamp: string | undefined): number {
+  return timestamp === undefined ? 0 : Date.parse(timestamp);
+}
+
+export function podCondition(pod: Pod, type: string): PodCondition | undefined {
+  return pod.status?.conditions?.find((condition) => condition.type === type);
+}
+
+export function isPodReady(pod: Pod): boolean {
+  return podCondition(pod, 'Ready')?.status === 'True';
+}
+
+/** Succeeded or Failed: its containers will not run again. */
+export function isPodTerminal(pod: Pod): boolean {
+  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+}
+
+/** Neither ended nor being deleted. */
+export function isPodActive(pod: Pod): boolean {
+  return !isPodTerminal(pod) && pod.metadata?.deletionTimestamp === undefined;
+}
+
+/** Being deleted and not yet ended. */
+export function isPodTerminating(pod: Pod): boolean {
+  return !isPodTerminal(pod) && pod.metadata?.deletionTimestamp !== undefined;
+}
+
+/** Milliseconds until a ready pod counts as available: 0 when it does, undefined when it is not ready. */
+export function availableInMs(pod: Pod, when: { minReadySeconds: number; nowMs: number }): number | undefined {
+  const ready = podCondition(pod, 'Ready');
+  if (ready?.status !== 'True') return undefined;
+  if (when.minReadySeconds === 0) return 0;
+  if (ready.lastTransitionTime === undefined) return undefined;
+  return Math.max(0, timeMs(ready.lastTransitionTime) + when.minReadySeconds * 1_000 - when.nowMs);
+}
+
+const controllerIndex = 'controller';
+
+/** Adds the index that `podsOf` and `orphanPods` use. */
+export function indexByController(informer: Informer<Pod>): void {
+  informer.addIndex(controllerIndex, (pod) => [controllerOf(pod)?.uid ?? `orphan:${pod.metadata?.namespace}`]);
+}
+
+/** Pods whose controller has this uid. */
+export function podsOf(informer: Informer<Pod>, uid: string): readonly Pod[] {
+  return informer.lister.byIndex(controllerIndex, uid);
+}
+
+/** Pods of a namespace that no controller owns. */
+export function orphanPods(informer: Informer<Pod>, namespace: string): readonly Pod[] {
+  return informer.lister.byIndex(controllerIndex, `orphan:${namespace}`);
+}

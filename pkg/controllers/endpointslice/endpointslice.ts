@@ -1,0 +1,104 @@
+/** Keeps the EndpointSlices of every Service with a selector. Upstream counterpart: `pkg/controller/endpointslice`. */
+import type { Service } from '#pkg/api/types/core-v1.ts';
+import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
+import { endpointSlices, nodes, pods, services } from '#pkg/api/types/refs.ts';
+import { objectKey } from '#pkg/apimachinery/object.ts';
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { Expectations } from '#pkg/client/expectations.ts';
+import type { ReconcileResult } from '#pkg/client/work-queue.ts';
+import type { Component } from '#pkg/component/component.ts';
+import { type ControllerContext, createLoop } from '../common/controller.ts';
+import { isNamespaceTerminating } from '../replicaset/pod-control.ts';
+import { hasSelector, selectedPods, watchServicePods } from './service-pods.ts';
+import { managedByLabel, managerName, serviceNameLabel, sliceChanges } from './slices.ts';
+
+/** Services worked on at the same time. */
+const workers = 5;
+const serviceIndex = 'service';
+
+/** The endpoint-slice controller. */
+export function createEndpointSliceController(context: ControllerContext): Component {
+  const { client, informers } = context;
+  const serviceInformer = informers.informer(services);
+  const podInformer = informers.informer(pods);
+  const nodeInformer = informers.informer(nodes);
+  const sliceInformer = informers.informer(endpointSlices);
+  /** A slice that was created and not yet seen would be created twice. */
+  const expectations = new Expectations(context.clock);
+  sliceInformer.addIndex(serviceIndex, (slice) => {
+    const key = serviceKey(slice);
+    return key === undefined ? [] : [key];
+  });
+
+  const reconcile = async (key: string): Promise<ReconcileResult> => {
+    const service = serviceInformer.lister.get(key);
+    if (service === undefined) {
+      expectations.forget(key);
+      return undefined; // The slices belong to the Service: the garbage collector takes them.
+    }
+    if (!hasSelector(service) || service.spec?.type === 'ExternalName') return undefined;
+    if (service.metadata?.deletionTimestamp !== undefined) return undefined;
+    if (!expectations.satisfied(key)) return { requeueAfterMs: expectations.expiresInMs(key) };
+    const changes = sliceChanges({
+      service,
+      pods: selectedPods(service, podInformer),
+      existing: [...sliceInformer.lister.byIndex(serviceIndex, key)].sort(byName),
+      nodeOf: (name) => nodeInformer.lister.get(name),
+    });
+    await create(key, service, changes.create);
+    const resource = client.resource(endpointSlices);
+    for (const slice of changes.update) await resource.update(slice);
+    for (const slice of changes.remove) {
+      const { name = '', namespace = '' } = slice.metadata ?? {};
+      await resource.delete(name, { namespace }).catch((error: unknown) => {
+        if (!isNotFound(error)) throw error;
+      });
+    }
+    return undefined;
+  };
+
+  const create = async (key: string, service: Service, slices: readonly EndpointSlice[]): Promise<void> => {
+    if (slices.length === 0) return;
+    expectations.expectCreations(key, slices.length);
+    for (const slice of slices) {
+      try {
+        await client.resource(endpointSlices).create(slice);
+      } catch (error) {
+        expectations.forget(key);
+        if (isNamespaceTerminating(error)) return;
+        const message = `Error updating Endpoint Slices for Service ${objectKey(service)}: ${error}`;
+        events.record(service, { type: 'Warning', reason: 'FailedToUpdateEndpointSlices', message });
+        throw error;
+      }
+    }
+  };
+
+  const events = context.recorder('endpoint-slice-controller');
+  const loop = createLoop(context, { name: 'endpointslice', workers, reconcile });
+  watchServicePods({ services: serviceInformer, pods: podInformer }, (key) => loop.queue.add(key));
+  const enqueue = (slice: EndpointSlice): void => {
+    const key = serviceKey(slice);
+    if (key !== undefined) loop.queue.add(key);
+  };
+  sliceInformer.addHandler({
+    added: (slice) => {
+      const key = serviceKey(slice);
+      if (key !== undefined) expectations.creationObserved(key);
+      enqueue(slice);
+    },
+    updated: (_, slice) => enqueue(slice),
+    deleted: enqueue,
+  });
+  return loop;
+}
+
+/** The key of the Service that a slice of this controller belongs to. */
+function serviceKey(slice: EndpointSlice): string | undefined {
+  const { labels, namespace } = slice.metadata ?? {};
+  if (labels?.[managedByLabel] !== managerName || !labels[serviceNameLabel]) return undefined;
+  return `${namespace}/${labels[serviceNameLabel]}`;
+}
+
+function byName(a: EndpointSlice, b: EndpointSlice): number {
+  return (a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1;
+}

@@ -1,0 +1,107 @@
+/** Which pods stand behind which Services, for both endpoint controllers. Upstream counterpart: `endpointslice/util`. */
+import type { Pod, Service, ServicePort } from '#pkg/api/types/core-v1.ts';
+import { objectKey } from '#pkg/apimachinery/object.ts';
+import type { Informer } from '#pkg/client/informer.ts';
+import { deepEqual } from '../common/equal.ts';
+import { isPodReady, podCondition, timeMs } from '../common/pod.ts';
+import { matchesLabels } from '../common/selector.ts';
+
+export const headlessLabel = 'service.kubernetes.io/headless';
+export const triggerTimeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
+
+/** Whether a controller keeps endpoints for it: with no selector they are its user's affair. */
+export function hasSelector(service: Service): boolean {
+  return service.spec?.selector !== undefined && Object.keys(service.spec.selector).length > 0;
+}
+
+export function isHeadless(service: Service): boolean {
+  return service.spec?.clusterIP === 'None';
+}
+
+/** Pods in the service's namespace that its selector selects, in the order of their names. */
+export function selectedPods(service: Service, pods: Informer<Pod>): readonly Pod[] {
+  const selector = service.spec?.selector ?? {};
+  const found = pods.lister
+    .list(service.metadata?.namespace ?? '')
+    .filter((pod) => matchesLabels(selector, pod.metadata?.labels));
+  return found.sort((a, b) => ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1));
+}
+
+/** Calls `enqueue` with the key of every Service that a change of a pod may concern. */
+export function watchServicePods(
+  informers: { readonly services: Informer<Service>; readonly pods: Informer<Pod> },
+  enqueue: (serviceKey: string) => void,
+): void {
+  const { services, pods } = informers;
+  const concern = (...states: readonly Pod[]): void => {
+    for (const service of services.lister.list(states[0]!.metadata?.namespace ?? '')) {
+      if (!hasSelector(service)) continue;
+      const selector = service.spec?.selector ?? {};
+      if (states.some((pod) => matchesLabels(selector, pod.metadata?.labels))) enqueue(objectKey(service));
+    }
+  };
+  services.addHandler({
+    added: (service) => enqueue(objectKey(service)),
+    updated: (_, service) => enqueue(objectKey(service)),
+    deleted: (service) => enqueue(objectKey(service)),
+  });
+  pods.addHandler({
+    added: (pod) => concern(pod),
+    updated: (previous, pod) => {
+      if (matters(previous, pod)) concern(previous, pod);
+    },
+    deleted: (pod) => concern(pod),
+  });
+}
+
+/** Whether endpoints could look different: most updates of a pod's status do not touch them. */
+function matters(previous: Pod, pod: Pod): boolean {
+  return (
+    previous.status?.podIP !== pod.status?.podIP ||
+    previous.status?.phase !== pod.status?.phase ||
+    previous.spec?.nodeName !== pod.spec?.nodeName ||
+    previous.spec?.hostname !== pod.spec?.hostname ||
+    previous.metadata?.deletionTimestamp !== pod.metadata?.deletionTimestamp ||
+    isPodReady(previous) !== isPodReady(pod) ||
+    !deepEqual(previous.metadata?.labels, pod.metadata?.labels) ||
+    !deepEqual(previous.status?.podIPs, pod.status?.podIPs)
+  );
+}
+
+/** Whether a pod can be an endpoint at all. */
+export function canBeEndpoint(pod: Pod, options: { readonly includeTerminating: boolean }): boolean {
+  const phase = pod.status?.phase;
+  if (phase === 'Succeeded' || phase === 'Failed' || !pod.status?.podIP) return false;
+  return options.includeTerminating || pod.metadata?.deletionTimestamp === undefined;
+}
+
+/** The number a service port means on one pod; undefined when the pod has no port of that name. */
+export function targetPort(pod: Pod, port: ServicePort): number | undefined {
+  const target = port.targetPort ?? port.port;
+  if (typeof target === 'number') return target === 0 ? port.port : target;
+  const sidecars = (pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === 'Always');
+  for (const container of [...(pod.spec?.containers ?? []), ...sidecars]) {
+    for (const candidate of container.ports ?? []) {
+      if (candidate.name === target && (candidate.protocol ?? 'TCP') === (port.protocol ?? 'TCP'))
+        return candidate.containerPort;
+    }
+  }
+  return undefined;
+}
+
+/** The host name a pod has under a headless service, if it asks for one. */
+export function endpointHostname(pod: Pod, service: Service): string | undefined {
+  const { hostname, subdomain } = pod.spec ?? {};
+  const isOurs = subdomain === service.metadata?.name && pod.metadata?.namespace === service.metadata?.namespace;
+  return hostname && isOurs ? hostname : undefined;
+}
+
+/** The newest change that can have led to the present endpoints, as a timestamp. */
+export function triggerTime(service: Service, pods: readonly Pod[]): string | undefined {
+  let latest = service.metadata?.creationTimestamp;
+  for (const pod of pods) {
+    const changed = podCondition(pod, 'Ready')?.lastTransitionTime;
+    if (timeMs(changed) > timeMs(latest)) latest = changed;
+  }
+  return latest;
+}

@@ -1,0 +1,104 @@
+/**
+ * Mirrors Endpoints that users keep for Services without a selector into slices, which is all that proxies read.
+ * Upstream counterpart: `pkg/controller/endpointslicemirroring`.
+ */
+import type { Endpoints } from '#pkg/api/types/core-v1.ts';
+import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
+import { endpointSlices, endpoints, services } from '#pkg/api/types/refs.ts';
+import { objectKey } from '#pkg/apimachinery/object.ts';
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { Expectations } from '#pkg/client/expectations.ts';
+import type { ReconcileResult } from '#pkg/client/work-queue.ts';
+import type { Component } from '#pkg/component/component.ts';
+import { type ControllerContext, createLoop } from '../common/controller.ts';
+import { hasSelector } from '../endpointslice/service-pods.ts';
+import { managedByLabel, type SliceChanges, serviceNameLabel } from '../endpointslice/slices.ts';
+import { isNamespaceTerminating } from '../replicaset/pod-control.ts';
+import { mirrorChanges, mirrorName } from './mirror.ts';
+
+/** Endpoints worked on at the same time. */
+const workers = 5;
+const mirrorIndex = 'mirror';
+const skipLabel = 'endpointslice.kubernetes.io/skip-mirror';
+const leaderAnnotation = 'control-plane.alpha.kubernetes.io/leader';
+
+/** The mirroring controller. */
+export function createEndpointSliceMirroringController(context: ControllerContext): Component {
+  const { client, informers } = context;
+  const serviceInformer = informers.informer(services);
+  const endpointsInformer = informers.informer(endpoints);
+  const sliceInformer = informers.informer(endpointSlices);
+  const resource = client.resource(endpointSlices);
+  const expectations = new Expectations(context.clock);
+  sliceInformer.addIndex(mirrorIndex, (slice) => {
+    const key = sourceKey(slice);
+    return key === undefined ? [] : [key];
+  });
+
+  const apply = async (key: string, changes: SliceChanges): Promise<void> => {
+    if (changes.create.length > 0) expectations.expectCreations(key, changes.create.length);
+    try {
+      for (const slice of changes.create) await resource.create(slice);
+      for (const slice of changes.update) await resource.update(slice);
+    } catch (error) {
+      expectations.forget(key);
+      if (!isNamespaceTerminating(error)) throw error;
+    }
+    for (const { metadata } of changes.remove) {
+      const { name = '', namespace = '' } = metadata ?? {};
+      await resource.delete(name, { namespace }).catch((error: unknown) => {
+        if (!isNotFound(error)) throw error;
+      });
+    }
+  };
+
+  const reconcile = async (key: string): Promise<ReconcileResult> => {
+    if (!expectations.satisfied(key)) return { requeueAfterMs: expectations.expiresInMs(key) };
+    const source = endpointsInformer.lister.get(key);
+    const service = serviceInformer.lister.get(key);
+    const isMirrored = source !== undefined && service !== undefined && !hasSelector(service) && shouldMirror(source);
+    const existing = [...sliceInformer.lister.byIndex(mirrorIndex, key)].sort((a, b) =>
+      objectKey(a) < objectKey(b) ? -1 : 1,
+    );
+    await apply(key, isMirrored ? mirrorChanges(source, existing) : { create: [], update: [], remove: existing });
+    return undefined;
+  };
+
+  const loop = createLoop(context, { name: 'endpointslicemirroring', workers, reconcile });
+  const enqueue = (object: EndpointSlice | Endpoints): void => loop.queue.add(objectKey(object));
+  endpointsInformer.addHandler({ added: enqueue, updated: (_, object) => enqueue(object), deleted: enqueue });
+  serviceInformer.addHandler({
+    added: (service) => loop.queue.add(objectKey(service)),
+    updated: (previous, service) => {
+      if (hasSelector(previous) !== hasSelector(service)) loop.queue.add(objectKey(service));
+    },
+    deleted: (service) => loop.queue.add(objectKey(service)),
+  });
+  const enqueueSource = (slice: EndpointSlice): void => {
+    const key = sourceKey(slice);
+    if (key !== undefined) loop.queue.add(key);
+  };
+  sliceInformer.addHandler({
+    added: (slice) => {
+      const key = sourceKey(slice);
+      if (key !== undefined) expectations.creationObserved(key);
+      enqueueSource(slice);
+    },
+    updated: (_, slice) => enqueueSource(slice),
+    deleted: enqueueSource,
+  });
+  return loop;
+}
+
+/** Not when its owner says so, nor for objects that only hold a lock. */
+function shouldMirror(source: Endpoints): boolean {
+  const { labels, annotations } = source.metadata ?? {};
+  return labels?.[skipLabel] !== 'true' && annotations?.[leaderAnnotation] === undefined;
+}
+
+/** The key of the Endpoints that a slice of this controller mirrors. */
+function sourceKey(slice: EndpointSlice): string | undefined {
+  const { labels, namespace } = slice.metadata ?? {};
+  if (labels?.[managedByLabel] !== mirrorName || !labels[serviceNameLabel]) return undefined;
+  return `${namespace}/${labels[serviceNameLabel]}`;
+}

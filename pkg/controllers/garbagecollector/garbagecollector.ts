@@ -1,0 +1,228 @@
+/**
+ * Deletes what has no owner left, in the way its owner's deletion asked for: in the background, in the foreground (dependents first) or not
+ * at all (orphans). The graph only says where to look; each decision is made on what the server says at that moment.
+ * Upstream counterpart: `pkg/controller/garbagecollector`.
+ */
+import type { KubeObject, OwnerReference, ResourceRef } from '#pkg/apimachinery/object.ts';
+import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import type { Component } from '#pkg/component/component.ts';
+import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
+import { foregroundFinalizer, type GraphNode, OwnerGraph, orphanFinalizer } from './graph.ts';
+import { Monitors } from './monitors.ts';
+
+/** Objects looked at at the same time. */
+const workers = 10;
+/** Owners remembered as absent, so that a thousand pods of one deleted set ask for it once. */
+const absentOwnersMax = 500;
+
+/**
+ * How long an owner that was named may stay unseen before the server is asked for it. Longer than it takes until every
+ * resource is watched, so that a start with thousands of objects does not ask for each of their owners.
+ */
+const verifyDelayMs = 5_000;
+
+type OwnerState = 'solid' | 'dangling' | 'waiting' | 'unresolvable';
+
+/** The garbage collector. */
+export function createGarbageCollector(context: ControllerContext): Component {
+  return new GarbageCollector(context);
+}
+
+class GarbageCollector implements Component {
+  readonly #context: ControllerContext;
+  readonly #graph: OwnerGraph;
+  readonly #monitors: Monitors;
+  readonly #deleting: Loop;
+  readonly #orphaning: Loop;
+  readonly #verifying: Loop;
+  readonly #absentOwners = new Set<string>();
+  readonly #events;
+
+  constructor(context: ControllerContext) {
+    this.#context = context;
+    this.#events = context.recorder('garbage-collector-controller');
+    this.#deleting = createLoop(context, {
+      name: 'garbagecollector',
+      workers,
+      reconcile: async (uid, signal) => {
+        await this.#attemptToDelete(uid, signal);
+        return undefined;
+      },
+    });
+    this.#orphaning = createLoop(context, {
+      name: 'garbagecollector-orphan',
+      workers,
+      reconcile: async (uid, signal) => {
+        await this.#attemptToOrphan(uid, signal);
+        return undefined;
+      },
+    });
+    this.#verifying = createLoop(context, {
+      name: 'garbagecollector-verify',
+      workers: 1,
+      reconcile: async (uid) => {
+        if (this.#graph.hasUnseenOwner(uid)) this.#deleting.queue.add(uid);
+        return undefined;
+      },
+    });
+    this.#graph = new OwnerGraph({
+      attemptToDelete: (uid) => this.#deleting.queue.add(uid),
+      verifyOwners: (uid) => this.#verifying.queue.addAfter(uid, verifyDelayMs),
+      removed: (node) => this.#monitors.objectGone(node),
+      attemptToOrphan: (uid) => this.#orphaning.queue.add(uid),
+    });
+    this.#monitors = new Monitors(context, this.#graph);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const loops = [this.#deleting, this.#orphaning, this.#verifying].map((loop) => loop.run(signal));
+    await Promise.all([this.#monitors.run(signal), ...loops]);
+  }
+
+  async #attemptToDelete(uid: string, signal: AbortSignal): Promise<void> {
+    const node = this.#graph.get(uid);
+    if (node?.ref === undefined) return;
+    if (node.isBeingDeleted && !node.isDeletingDependents) return;
+    const latest = await this.#get(node.ref, node);
+    if (latest?.metadata?.uid !== uid) {
+      this.#graph.remove(uid);
+      return;
+    }
+    if (node.isDeletingDependents) return this.#finishForeground(node, latest);
+    const owners = latest.metadata.ownerReferences ?? [];
+    if (owners.length === 0) return;
+    const states = new Map<OwnerState, OwnerReference[]>();
+    for (const owner of owners) {
+      const state = await this.#stateOf(owner, { node, latest, signal });
+      states.set(state, [...(states.get(state) ?? []), owner]);
+    }
+    const solid = [...(states.get('solid') ?? []), ...(states.get('unresolvable') ?? [])];
+    const waiting = states.get('waiting') ?? [];
+    if (solid.length > 0) {
+      if (solid.length < owners.length) await this.#setOwners(node.ref, latest, solid);
+      return;
+    }
+    if (waiting.length > 0 && node.dependents.size > 0) return this.#deleteInForeground(node, latest);
+    const finalizers = latest.metadata.finalizers ?? [];
+    const policy = finalizers.includes(orphanFinalizer)
+      ? 'Orphan'
+      : finalizers.includes(foregroundFinalizer)
+        ? 'Foreground'
+        : 'Background';
+    await this.#delete(node.ref, latest, policy);
+  }
+
+  /** What the server says of one owner of an object. */
+  async #stateOf(
+    owner: OwnerReference,
+    dependent: { readonly node: GraphNode; readonly latest: KubeObject; readonly signal: AbortSignal },
+  ): Promise<OwnerState> {
+    if (this.#absentOwners.has(owner.uid)) return 'dangling';
+    const ref = await this.#monitors.resourceOf(owner, dependent.signal);
+    if (ref === undefined) throw new Error(`Cannot look up owner ${owner.kind} of ${owner.apiVersion}: not served`);
+    const { namespace } = dependent.node;
+    if (ref.namespaced && namespace === '') {
+      const message = `ownerRef [${owner.apiVersion}/${owner.kind}, name: ${owner.name}, uid: ${owner.uid}] does not exist in namespace ""`;
+      this.#events.record(dependent.latest, { type: 'Warning', reason: 'OwnerRefInvalidNamespace', message });
+      return 'unresolvable';
+    }
+    const found = await this.#get(ref, { name: owner.name, namespace: ref.namespaced ? namespace : '' });
+    if (found?.metadata?.uid !== owner.uid) {
+      this.#rememberAbsent(owner.uid);
+      return 'dangling';
+    }
+    const isGoing = found.metadata.deletionTimestamp !== undefined;
+    return isGoing && found.metadata.finalizers?.includes(foregroundFinalizer) ? 'waiting' : 'solid';
+  }
+
+  /** Lets an owner go once no dependent blocks it; until then sees to the dependents. */
+  async #finishForeground(node: GraphNode, latest: KubeObject): Promise<void> {
+    const blocking: GraphNode[] = [];
+    for (const uid of node.dependents) {
+      const dependent = this.#graph.get(uid);
+      const reference = dependent?.owners.find((owner) => owner.uid === node.uid);
+      if (dependent !== undefined && reference?.blockOwnerDeletion === true) blocking.push(dependent);
+    }
+    if (blocking.length === 0) return this.#removeFinalizer(node.ref!, latest, foregroundFinalizer);
+    for (const dependent of blocking) if (!dependent.isDeletingDependents) this.#deleting.queue.add(dependent.uid);
+  }
+
+  async #deleteInForeground(node: GraphNode, latest: KubeObject): Promise<void> {
+    const isCircular = [...node.dependents].some((uid) => this.#graph.get(uid)?.isDeletingDependents);
+    let current = latest;
+    if (isCircular) {
+      // Two that wait for each other would wait for ever: this one stops blocking its owners.
+      const owners = (latest.metadata?.ownerReferences ?? []).map((owner) => ({ ...owner, blockOwnerDeletion: false }));
+      current = await this.#setOwners(node.ref!, latest, owners);
+    }
+    await this.#delete(node.ref!, current, 'Foreground');
+  }
+
+  async #attemptToOrphan(uid: string, signal: AbortSignal): Promise<void> {
+    const node = this.#graph.get(uid);
+    if (node?.ref === undefined) return;
+    for (const dependentUid of [...node.dependents].sort()) {
+      signal.throwIfAborted();
+      const dependent = this.#graph.get(dependentUid);
+      if (dependent?.ref === undefined) continue;
+      const latest = await this.#get(dependent.ref, dependent);
+      if (latest?.metadata?.uid !== dependentUid) continue;
+      const owners = latest.metadata.ownerReferences ?? [];
+      const others = owners.filter((owner) => owner.uid !== uid);
+      if (others.length < owners.length) await this.#setOwners(dependent.ref, latest, others);
+    }
+    const owner = await this.#get(node.ref, node);
+    if (owner?.metadata?.uid === uid) await this.#removeFinalizer(node.ref, owner, orphanFinalizer);
+  }
+
+  async #get(ref: ResourceRef, what: { name: string; namespace: string }): Promise<KubeObject | undefined> {
+    try {
+      return await this.#context.client.resource(ref).get(what.name, { namespace: what.namespace });
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async #delete(ref: ResourceRef, object: KubeObject, policy: 'Background' | 'Foreground' | 'Orphan'): Promise<void> {
+    const { name = '', namespace = '', uid = '' } = object.metadata ?? {};
+    try {
+      await this.#context.client
+        .resource(ref)
+        .delete(name, { namespace, propagationPolicy: policy, preconditions: { uid } });
+    } catch (error) {
+      if (!isNotFound(error) && !isConflict(error)) throw error;
+      if (isConflict(error)) this.#graph.remove(uid);
+    }
+  }
+
+  /** A merge patch at one version: a change in between is a conflict, which the queue tries again. */
+  #setOwners(ref: ResourceRef, object: KubeObject, ownerReferences: readonly OwnerReference[]): Promise<KubeObject> {
+    const { name = '', namespace = '', resourceVersion, uid } = object.metadata ?? {};
+    const patch = {
+      metadata: { uid, resourceVersion, ownerReferences: ownerReferences.length === 0 ? null : ownerReferences },
+    };
+    return this.#context.client.resource(ref).patch(name, patch, { namespace, type: 'merge' });
+  }
+
+  async #removeFinalizer(ref: ResourceRef, object: KubeObject, finalizer: string): Promise<void> {
+    const { name = '', namespace = '', resourceVersion, uid, finalizers = [] } = object.metadata ?? {};
+    if (!finalizers.includes(finalizer)) return;
+    const left = finalizers.filter((entry) => entry !== finalizer);
+    const patch = { metadata: { uid, resourceVersion, finalizers: left.length === 0 ? null : left } };
+    try {
+      await this.#context.client.resource(ref).patch(name, patch, { namespace, type: 'merge' });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  #rememberAbsent(uid: string): void {
+    this.#absentOwners.add(uid);
+    if (this.#absentOwners.size <= absentOwnersMax) return;
+    for (const oldest of this.#absentOwners) {
+      this.#absentOwners.delete(oldest);
+      return;
+    }
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Who owns whom, by uid, as far as the watched resources show it. Pure bookkeeping: it says which objects need a look, and
+ * decides nothing. An owner that is named but was not seen is in it as a virtual node until it is seen or proved absent.
+ * Upstream counterpart: `pkg/controller/garbagecollector/graph_builder.go`.
+ */
+import type { KubeObject, OwnerReference, ResourceRef } from '#pkg/apimachinery/object.ts';
+
+export const foregroundFinalizer = 'foregroundDeletion';
+export const orphanFinalizer = 'orphan';
+
+export interface GraphNode {
+  readonly uid: string;
+  readonly name: string;
+  readonly namespace: string;
+  /** Undefined for a virtual node. */
+  ref: ResourceRef | undefined;
+  /** For a virtual node, what its dependents call it. */
+  readonly apiVersion: string;
+  readonly kind: string;
+  owners: readonly OwnerReference[];
+  readonly dependents: Set<string>;
+  /** It has a deletionTimestamp. */
+  isBeingDeleted: boolean;
+  /** It waits for its dependents, by the foreground finalizer. */
+  isDeletingDependents: boolean;
+  /** Its dependents are to be orphaned, by the orphan finalizer. */
+  isOrphaning: boolean;
+}
+
+/** Who is told what needs a look. Called synchronously. */
+export interface GraphSink {
+  attemptToDelete(uid: string): void;
+  /** The object names an owner that was not seen: perhaps not yet, perhaps it is not watched, perhaps it never existed. */
+  verifyOwners(uid: string): void;
+  /** A watched object is gone. */
+  removed(node: GraphNode): void;
+  attemptToOrphan(uid: string): void;
+}
+
+export class OwnerGraph {
+  readonly #nodes = new Map<string, GraphNode>();
+  readonly #sink: GraphSink;
+
+  constructor(sink: GraphSink) {
+    this.#sink = sink;
+  }
+
+  get(uid: string): GraphNode | undefined {
+    return this.#nodes.get(uid);
+  }
+
+  get size(): number {
+    return this.#nodes.size;
+  }
+
+  /** An object as it was seen now. */
+  observe(ref: ResourceRef, object: KubeObject): void {
+    const uid = object.metadata?.uid;
+    if (uid === undefined) return;
+    const node = this.#nodes.get(uid);
+    if (node === undefined) this.#insert(ref, object, uid);
+    else this.#update(node, ref, object);
+  }
+
+  /** An object that is gone, or was proved not to be there. */
+  remove(uid: string): void {
+    const node = this.#nodes.get(uid);
+    if (node === undefined) return;
+    this.#nodes.delete(uid);
+    for (const owner of node.owners) {
+      const ownerNode = this.#nodes.get(owner.uid);
+      if (ownerNode === undefined) continue;
+      ownerNode.dependents.delete(uid);
+      if (ownerNode.isDeletingDependents) this.#sink.attemptToDelete(owner.uid);
+      this.#dropIfUnused(ownerNode);
+    }
+    for (const dependent of node.dependents) this.#sink.attemptToDelete(dependent);
+    if (node.ref !== undefined) this.#sink.removed(node);
+  }
+
+  /** Whether an object names an owner that has not been seen. */
+  hasUnseenOwner(uid: string): boolean {
+    const owners = this.#nodes.get(uid)?.owners ?? [];
+    return owners.some((owner) => this.#nodes.get(owner.uid)?.ref === undefined);
+  }
+
+  #insert(ref: ResourceRef, object: KubeObject, uid: string): void {
+    const { name = '', namespace = '', ownerReferences = [] } = object.metadata ?? {};
+    const node: GraphNode = {
+      uid,
+      name,
+      namespace,
+      ref,
+      apiVersion: object.apiVersion ?? '',
+      kind: ref.kind,
+      owners: [],
+      dependents: new Set(),
+      isBeingDeleted: false,
+      isDeletingDependents: false,
+      isOrphaning: false,
+    };
+    this.#nodes.set(uid, node);
+    this.#setOwners(node, ownerReferences);
+    this.#setState(node, object);
+  }
+
+  #update(node: GraphNode, ref: ResourceRef, object: KubeObject): void {
+    node.ref = ref;
+    const owners = object.metadata?.ownerReferences ?? [];
+    if (!sameOwners(node.owners, owners)) this.#setOwners(node, owners);
+    this.#setState(node, object);
+  }
+
+  #setOwners(node: GraphNode, owners: readonly OwnerReference[]): void {
+    const before = node.owners;
+    node.owners = owners;
+    const kept = new Map(owners.map((owner) => [owner.uid, owner]));
+    for (const old of before) {
+      const now = kept.get(old.uid);
+      const ownerNode = this.#nodes.get(old.uid);
+      if (ownerNode === undefined) continue;
+      if (now === undefined) ownerNode.dependents.delete(node.uid);
+      const isUnblocked = old.blockOwnerDeletion === true && now?.blockOwnerDeletion !== true;
+      if (isUnblocked && ownerNode.isDeletingDependents) this.#sink.attemptToDelete(old.uid);
+      if (now === undefined) this.#dropIfUnused(ownerNode);
+    }
+    for (const owner of owners) {
+      let ownerNode = this.#nodes.get(owner.uid);
+      if (ownerNode === undefined) {
+        ownerNode = virtualNode(owner, node.namespace);
+        this.#nodes.set(owner.uid, ownerNode);
+      }
+      ownerNode.dependents.add(node.uid);
+      if (ownerNode.ref === undefined) this.#sink.verifyOwners(node.uid);
+      else if (ownerNode.isDeletingDependents) this.#sink.attemptToDelete(node.uid);
+    }
+  }
+
+  #setState(node: GraphNode, object: KubeObject): void {
+    const { deletionTimestamp, finalizers = [] } = object.metadata ?? {};
+    if (deletionTimestamp === undefined) return;
+    node.isBeingDeleted = true;
+    if (!node.isOrphaning && finalizers.includes(orphanFinalizer)) {
+      node.isOrphaning = true;
+      this.#sink.attemptToOrphan(node.uid);
+    }
+    if (!node.isDeletingDependents && finalizers.includes(foregroundFinalizer)) {
+      node.isDeletingDependents = true;
+      for (const dependent of node.dependents) this.#sink.attemptToDelete(dependent);
+      this.#sink.attemptToDelete(node.uid);
+    }
+  }
+
+  #dropIfUnused(node: GraphNode): void {
+    if (node.ref === undefined && node.dependents.size === 0) this.#nodes.delete(node.uid);
+  }
+}
+
+function virtualNode(owner: OwnerReference, namespace: string): GraphNode {
+  return {
+    uid: owner.uid,
+    name: owner.name,
+    namespace,
+    ref: undefined,
+    apiVersion: owner.apiVersion,
+    kind: owner.kind,
+    owners: [],
+    dependents: new Set(),
+    isBeingDeleted: false,
+    isDeletingDependents: false,
+    isOrphaning: false,
+  };
+}
+
+function sameOwners(a: readonly OwnerReference[], b: readonly OwnerReference[]): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  return a.every(
+    (owner, index) =>
+      owner.uid === b[index]!.uid && (owner.blockOwnerDeletion === true) === (b[index]!.blockOwnerDeletion === true),
+  );
+}

@@ -1,0 +1,197 @@
+/**
+ * Feeds the graph: one list and watch for each resource whose objects can be deleted, as discovery finds them. Keeps no objects, only which
+ * uids a resource has, so that a resource without objects costs a watch and nothing else. What other controllers watch anyway is watched from the
+ * start; the rest follows a little later, out of the way of the start. Leases, renewed by every node every few seconds, are not watched: those of a node are
+ * looked up when it goes.
+ */
+
+import { nodes as leaseOwner, leases } from '#pkg/api/types/refs.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import { childSignal, sleep } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import { type DiscoveredResource, discoverResources, groupResource } from '#pkg/client/discovery.ts';
+import { runReflector } from '#pkg/client/reflector.ts';
+import type { ControllerContext } from '../common/controller.ts';
+import type { GraphNode, OwnerGraph } from './graph.ts';
+
+/** Watched at once: what the built-in controllers own and are owned by. */
+const first: ReadonlySet<string> = new Set([
+  'pods',
+  'replicationcontrollers',
+  'replicasets.apps',
+  'deployments.apps',
+  'daemonsets.apps',
+  'statefulsets.apps',
+  'jobs.batch',
+  'services',
+  'endpointslices.discovery.k8s.io',
+]);
+/** Made in great numbers and owned by nobody, or changed all the time. */
+const ignored: ReadonlySet<string> = new Set([
+  'events',
+  'events.events.k8s.io',
+  'componentstatuses',
+  'leases.coordination.k8s.io',
+]);
+const restDelayMs = 3_000;
+/** How often discovery is asked for resources that came or went unnoticed. */
+const rediscoverMs = 600_000;
+/** Custom resources come and go with their definitions; what they serve is there a moment later. */
+const definitionDelayMs = 1_000;
+const definitions = 'customresourcedefinitions.apiextensions.k8s.io';
+/** These watches are many and mostly silent: they last longer than others. */
+const watchSecondsMin = 1_800;
+
+interface Monitor {
+  readonly ref: ResourceRef;
+  readonly ended: Promise<void>;
+  stop(): void;
+}
+
+export class Monitors {
+  readonly #context: ControllerContext;
+  readonly #graph: OwnerGraph;
+  readonly #monitors = new Map<string, Monitor>();
+  /** Resources by `group/Kind`, whether watched or not. */
+  #kinds = new Map<string, ResourceRef>();
+  #wake: (() => void) | undefined;
+  #checkingLeases: Promise<void> = Promise.resolve();
+
+  constructor(context: ControllerContext, graph: OwnerGraph) {
+    this.#context = context;
+    this.#graph = graph;
+  }
+
+  /** The resource of a kind; asks discovery again when it is not known. */
+  async resourceOf(owner: { apiVersion: string; kind: string }, signal: AbortSignal): Promise<ResourceRef | undefined> {
+    const key = kindKey(owner.apiVersion, owner.kind);
+    const known = this.#kinds.get(key);
+    if (known !== undefined) return known;
+    await this.#discover(signal);
+    return this.#kinds.get(key);
+  }
+
+  /** Watches until aborted; resolves when the last watch has ended. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#context;
+    let isFirst = true;
+    while (!signal.aborted) {
+      try {
+        const found = await this.#discover(signal);
+        this.#follow(isFirst ? found.filter(({ ref }) => first.has(groupResource(ref))) : found, signal);
+      } catch (error) {
+        if (!signal.aborted) log.warn('Discovery for the garbage collector failed, trying again', { error });
+      }
+      await this.#wait(clock, isFirst ? restDelayMs : rediscoverMs, signal);
+      isFirst = false;
+    }
+    await Promise.all([...this.#monitors.values()].map((monitor) => monitor.ended));
+    await this.#checkingLeases;
+  }
+
+  /** Sees to what the graph does not watch: a node's leases go with it. */
+  objectGone(node: GraphNode): void {
+    if (node.ref?.resource !== leaseOwner.resource || node.ref.group !== leaseOwner.group) return;
+    this.#checkingLeases = this.#checkingLeases.then(() => this.#observeLeases(node.uid));
+  }
+
+  async #observeLeases(owner: string): Promise<void> {
+    try {
+      const { items } = await this.#context.client.resource(leases).list({ resourceVersion: '0' });
+      for (const lease of items)
+        if (lease.metadata?.ownerReferences?.some(({ uid }) => uid === owner)) this.#graph.observe(leases, lease);
+    } catch (error) {
+      this.#context.log.warn('Leases of a node not looked up', { error });
+    }
+  }
+
+  /** Sleeps until it is time to ask discovery again, or shortly after a definition changed. */
+  async #wait(clock: Clock, durationMs: number, signal: AbortSignal): Promise<void> {
+    const { controller, dispose } = childSignal(signal);
+    this.#wake = () => controller.abort();
+    const isWoken = !(await sleep(clock, durationMs, controller.signal));
+    this.#wake = undefined;
+    dispose();
+    if (isWoken) await sleep(clock, definitionDelayMs, signal);
+  }
+
+  async #discover(signal: AbortSignal): Promise<readonly DiscoveredResource[]> {
+    const { resources, failures } = await discoverResources(this.#context.client, signal);
+    // A group that does not answer now keeps what it had: its objects are not gone.
+    const kinds = failures.length > 0 ? new Map(this.#kinds) : new Map<string, ResourceRef>();
+    for (const { ref } of resources) kinds.set(`${ref.group}/${ref.kind}`, ref);
+    this.#kinds = kinds;
+    return resources.filter(
+      ({ ref, verbs }) =>
+        ['delete', 'list', 'watch'].every((verb) => verbs.includes(verb)) && !ignored.has(groupResource(ref)),
+    );
+  }
+
+  /** Starts what is new and stops what is no longer served. */
+  #follow(resources: readonly DiscoveredResource[], signal: AbortSignal): void {
+    for (const [name, monitor] of this.#monitors) {
+      if (this.#kinds.has(`${monitor.ref.group}/${monitor.ref.kind}`)) continue;
+      monitor.stop();
+      this.#monitors.delete(name);
+    }
+    for (const { ref } of resources) {
+      const name = groupResource(ref);
+      if (!this.#monitors.has(name)) this.#monitors.set(name, this.#start(ref, signal));
+    }
+  }
+
+  #start(ref: ResourceRef, signal: AbortSignal): Monitor {
+    const { client, clock, random, log } = this.#context;
+    const { controller, dispose } = childSignal(signal);
+    const changed = groupResource(ref) === definitions ? () => this.#wake?.() : undefined;
+    const sink = new GraphFeed(this.#graph, { ref, changed });
+    const options = { resource: client.resource(ref), select: {}, sink, clock, random, log, watchSecondsMin };
+    const ended = runReflector(options, controller.signal).finally(dispose);
+    return { ref, ended, stop: () => controller.abort() };
+  }
+}
+
+/** `group/Kind` of an `apiVersion` and a kind: owners may name any version. */
+function kindKey(apiVersion: string, kind: string): string {
+  const slash = apiVersion.indexOf('/');
+  return `${slash < 0 ? '' : apiVersion.slice(0, slash)}/${kind}`;
+}
+
+/** One resource's part of the graph. */
+class GraphFeed {
+  readonly #graph: OwnerGraph;
+  readonly #ref: ResourceRef;
+  readonly #changed: (() => void) | undefined;
+  readonly #uids = new Set<string>();
+
+  /** `changed` is called after every change. */
+  constructor(graph: OwnerGraph, of: { readonly ref: ResourceRef; readonly changed: (() => void) | undefined }) {
+    this.#graph = graph;
+    this.#ref = of.ref;
+    this.#changed = of.changed;
+  }
+
+  replace(objects: readonly KubeObject[]): void {
+    const now = new Set(objects.map((object) => object.metadata?.uid));
+    for (const uid of [...this.#uids]) if (!now.has(uid)) this.#remove(uid);
+    for (const object of objects) this.set(object);
+  }
+
+  set(object: KubeObject): void {
+    const uid = object.metadata?.uid;
+    if (uid === undefined) return;
+    this.#uids.add(uid);
+    this.#graph.observe(this.#ref, object);
+    this.#changed?.();
+  }
+
+  delete(object: KubeObject): void {
+    if (object.metadata?.uid !== undefined) this.#remove(object.metadata.uid);
+  }
+
+  #remove(uid: string): void {
+    this.#uids.delete(uid);
+    this.#graph.remove(uid);
+    this.#changed?.();
+  }
+}

@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+import { deployments, pods } from '#pkg/api/types/refs.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { SeededRandom } from '#pkg/base/random.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { FakeApi } from '#pkg/client/fake-api.ts';
+import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
+import { createClient } from '#pkg/client/rest-client.ts';
+import { createInformers } from '#pkg/client/shared-informers.ts';
+import { createControllerManager } from './manager.ts';
+import { isComplete } from './deployment/status.ts';
+import { deploymentOf, startHarness, templateOf, until } from './testing/harness.ts';
+
+test('all controllers together give the same transcript for the same seed, and stop', async () => {
+  const transcript = async (seed: number) => {
+    const harness = await startHarness({ seed });
+    await harness.client.resource(deployments).create(deploymentOf('web'));
+    await harness.clock.advance(30_000);
+    await harness.client.resource(deployments).delete('web', { namespace: 'default' });
+    await harness.clock.advance(30_000);
+    expect(await harness.list(pods)).toEqual([]);
+    await harness.stop();
+    return harness.writes;
+  };
+  const first = await transcript(1);
+  expect(first.length).toBeGreaterThan(10);
+  expect(await transcript(1)).toEqual(first);
+});
+
+test('lost requests and lost answers delay everything and break nothing', async () => {
+  for (const seed of [1, 2]) {
+    const harness = await startHarness({ seed, faultShare: 0.2 });
+    const get = () => harness.get(deployments, 'default/web');
+    const complete = async () => {
+      const deployment = await get();
+      return isComplete(deployment!, deployment!.status);
+    };
+    await harness.client.resource(deployments).create(deploymentOf('web', { replicas: 10 }));
+    await until(harness, complete);
+    const template = templateOf('web', 'v2');
+    await harness.client.resource(deployments).patch('web', { spec: { template } }, { namespace: 'default', type: 'merge' });
+    await until(harness, complete);
+    await harness.clock.advance(60_000);
+    const images = (await harness.list(pods)).map((pod) => pod.spec?.containers[0]?.image);
+    expect(images).toEqual(Array(10).fill('v2'));
+    await harness.client.resource(deployments).delete('web', { namespace: 'default' });
+    await until(harness, async () => (await harness.list(pods)).length === 0);
+    await harness.stop();
+  }
+});
+
+test('a controller that does not exist is refused', () => {
+  const clock = new VirtualClock();
+  const random = new SeededRandom(1);
+  const transport = inProcessTransport(new FakeApi().handle, { commonName: 'test', organizations: [] });
+  const client = createClient({ transport, userAgent: 'test' });
+  const informers = createInformers({ client, clock, random, log: silentLogger });
+  const deps = { client, informers, clock, random, log: silentLogger };
+  expect(() => createControllerManager({ deps, controllers: ['none'] })).toThrow('Cannot start controller none');
+});

@@ -1,0 +1,76 @@
+/**
+ * The controller manager: all controllers over one set of informers, optionally under leader election. A controller that ends with an error
+ * ends the manager: its process starts anew, as upstream's does. Upstream counterpart: `cmd/kube-controller-manager`.
+ */
+import { setMaxListeners } from 'node:events';
+import { childSignal } from '#pkg/base/async.ts';
+import type { EventRecorder } from '#pkg/client/event-recorder.ts';
+import { type LeaderElectionOptions, runWithLeaderElection } from '#pkg/client/leader-election.ts';
+import { createEventRecorder } from '#pkg/client/recorder.ts';
+import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import type { ControllerContext, ControllerOptions } from './common/controller.ts';
+import { controllerTable } from './table.ts';
+
+export interface ControllerManagerOptions {
+  /** The manager runs the informers: nobody else may. */
+  readonly deps: ComponentDeps;
+  /** Names of `controllerTable`. Default: all. */
+  readonly controllers?: readonly string[];
+  readonly options?: ControllerOptions;
+  /** Absent: no election, this is the only manager. */
+  readonly leaderElect?: Pick<LeaderElectionOptions, 'identity'> &
+    Partial<
+      Pick<LeaderElectionOptions, 'leaseDurationMs' | 'name' | 'namespace' | 'renewDeadlineMs' | 'retryPeriodMs'>
+    >;
+}
+
+/** The manager. Throws at once for a controller that does not exist. */
+export function createControllerManager(options: ControllerManagerOptions): Component {
+  const names = options.controllers ?? Object.keys(controllerTable);
+  for (const name of names)
+    if (!Object.hasOwn(controllerTable, name)) throw new Error(`Cannot start controller ${name} as there is none`);
+  const runAll = (signal: AbortSignal): Promise<void> => runControllers(options, names, signal);
+  const { leaderElect, deps } = options;
+  if (leaderElect === undefined) return { run: runAll };
+  const { client, clock, random, log } = deps;
+  const lease = { namespace: 'kube-system', name: 'kube-controller-manager' };
+  return {
+    run: (signal) =>
+      runWithLeaderElection({ client, clock, random, log, ...lease, ...leaderElect, run: runAll }, signal),
+  };
+}
+
+async function runControllers(
+  options: ControllerManagerOptions,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { deps } = options;
+  const { controller: stop, dispose } = childSignal(signal);
+  // Every loop and watch listens for the end.
+  setMaxListeners(0, stop.signal);
+  const recorders = new Map<string, EventRecorder>();
+  const context: ControllerContext = {
+    ...deps,
+    options: options.options ?? {},
+    recorder: (component) => {
+      const recorder = recorders.get(component) ?? createEventRecorder({ ...deps, component, signal: stop.signal });
+      recorders.set(component, recorder);
+      return recorder;
+    },
+  };
+  const controllers = names.map((name) => ({ name, component: controllerTable[name]!(context) }));
+  const running = [deps.informers.run(stop.signal)];
+  try {
+    if (await deps.informers.synced(stop.signal)) {
+      deps.log.info('Controllers started', { controllers: names.length });
+      running.push(...controllers.map(({ component }) => component.run(stop.signal)));
+    }
+    await Promise.all(running);
+  } finally {
+    stop.abort();
+    await Promise.allSettled(running);
+    await Promise.all([...recorders.values()].map((recorder) => recorder.flush()));
+    dispose();
+  }
+}

@@ -1,0 +1,43 @@
+import { afterEach, expect, test } from 'vitest';
+import { nodes } from '#pkg/api/types/refs.ts';
+import { type Harness, startHarness } from '../testing/harness.ts';
+import { cidrBlocks } from './cidr.ts';
+
+let harness: Harness | undefined;
+afterEach(async () => {
+  await harness?.stop();
+  harness = undefined;
+});
+
+test('each node gets the lowest free block, and one that was deleted gives its block back', async () => {
+  harness = await startHarness({ controllers: ['node-ipam-controller'] });
+  const create = async (name: string, podCIDR?: string) => {
+    const spec = podCIDR === undefined ? {} : { spec: { podCIDR, podCIDRs: [podCIDR] } };
+    await harness!.client.resource(nodes).create({ metadata: { name }, ...spec });
+    await harness!.clock.advance(100);
+  };
+  await create('taken', '127.128.1.0/24');
+  for (const name of ['a', 'b', 'c']) await create(name);
+  await harness.client.resource(nodes).delete('b');
+  await harness.clock.advance(100);
+  await create('d');
+  const found = await harness.list(nodes);
+  expect(Object.fromEntries(found.map((node) => [node.metadata?.name, node.spec?.podCIDRs]))).toEqual({
+    taken: ['127.128.1.0/24'],
+    a: ['127.128.0.0/24'],
+    c: ['127.128.3.0/24'],
+    d: ['127.128.2.0/24'],
+  });
+});
+
+test('blocks are counted, named and found again', () => {
+  const blocks = cidrBlocks('10.244.0.0/16', 24);
+  expect([blocks.count, blocks.block(0), blocks.block(255)]).toEqual([256, '10.244.0.0/24', '10.244.255.0/24']);
+  expect(['10.244.7.0/24', '10.245.0.0/24', '10.244.0.0/25', 'x'].map((block) => blocks.indexOf(block))).toEqual([
+    7,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  expect(() => cidrBlocks('10.0.0.0/25', 24)).toThrow('Cannot cut 10.0.0.0/25');
+});

@@ -1,0 +1,65 @@
+/**
+ * Whether a node still speaks. Heartbeats are seen, not read: what counts is how long ago, on this clock, its Lease or its Ready condition
+ * last changed; the node's own clock does not matter. Upstream counterpart: `tryUpdateNodeHealth`.
+ */
+
+import type { Lease } from '#pkg/api/types/coordination-v1.ts';
+import type { Node, NodeCondition } from '#pkg/api/types/core-v1.ts';
+
+export interface Heartbeat {
+  readonly lease: string | undefined;
+  readonly status: string | undefined;
+  /** When one of both last changed, on the monotonic clock. */
+  readonly seenMs: number;
+}
+
+/** Conditions that nobody vouches for once the kubelet is silent. */
+const kubeletConditions = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'] as const;
+
+export function readyCondition(node: Node): NodeCondition | undefined {
+  return node.status?.conditions?.find((condition) => condition.type === 'Ready');
+}
+
+/** The heartbeat now, given the one before. */
+export function nextHeartbeat(
+  before: Heartbeat | undefined,
+  seen: { readonly node: Node; readonly lease: Lease | undefined; readonly nowMs: number },
+): Heartbeat {
+  const lease = seen.lease?.spec?.renewTime;
+  const ready = readyCondition(seen.node);
+  // Unknown was written by this controller, not by the kubelet.
+  const status = ready?.status === 'Unknown' ? before?.status : ready?.lastHeartbeatTime;
+  if (before !== undefined && before.lease === lease && before.status === status) return before;
+  return { lease, status, seenMs: seen.nowMs };
+}
+
+/** The node's conditions when its kubelet counts as silent; undefined when they say so already. */
+export function silentConditions(node: Node, now: () => string): readonly NodeCondition[] | undefined {
+  let changed = false;
+  const conditions = [...(node.status?.conditions ?? [])];
+  for (const type of kubeletConditions) {
+    const index = conditions.findIndex((condition) => condition.type === type);
+    const old = conditions[index];
+    if (old?.status === 'Unknown') continue;
+    changed = true;
+    if (old === undefined) {
+      conditions.push({
+        type,
+        status: 'Unknown',
+        reason: 'NodeStatusNeverUpdated',
+        message: 'Kubelet never posted node status.',
+        lastHeartbeatTime: node.metadata?.creationTimestamp ?? now(),
+        lastTransitionTime: now(),
+      });
+    } else {
+      conditions[index] = {
+        ...old,
+        status: 'Unknown',
+        reason: 'NodeStatusUnknown',
+        message: 'Kubelet stopped posting node status.',
+        lastTransitionTime: now(),
+      };
+    }
+  }
+  return changed ? conditions : undefined;
+}

@@ -1,0 +1,221 @@
+/**
+ * Watches over nodes: one whose kubelet has been silent too long gets Unknown conditions and taints, and its pods are marked not ready;
+ * `tainteviction` does the rest. Writes nothing while nothing changes. Upstream counterpart: `pkg/controller/nodelifecycle`.
+ */
+import type { Lease } from '#pkg/api/types/coordination-v1.ts';
+import type { Node, Pod, Taint } from '#pkg/api/types/core-v1.ts';
+import { leases, nodes, pods } from '#pkg/api/types/refs.ts';
+import { objectKey } from '#pkg/apimachinery/object.ts';
+import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { repeat } from '#pkg/base/async.ts';
+import { timestamp } from '#pkg/base/clock.ts';
+import type { Informer } from '#pkg/client/informer.ts';
+import type { Component } from '#pkg/component/component.ts';
+import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
+import { isPodReady } from '../common/pod.ts';
+import { type Heartbeat, nextHeartbeat, readyCondition, silentConditions } from './health.ts';
+import { noExecuteTaints, noScheduleTaints } from './taints.ts';
+import { evictionRates, ZoneLimiter, zoneOf } from './zones.ts';
+
+const leaseNamespace = 'kube-node-lease';
+const monitorPeriodMsDefault = 5_000;
+const gracePeriodMsDefault = 50_000;
+const startupGracePeriodMsDefault = 60_000;
+const workers = 4;
+const nodeIndex = 'node';
+
+/** The node-lifecycle controller. */
+export function createNodeLifecycleController(context: ControllerContext): Component {
+  return new NodeLifecycle(context);
+}
+
+/** Adds the index of pods by the node they are bound to, under the name `node`. */
+export function indexByNode(informer: Informer<Pod>): void {
+  informer.addIndex(nodeIndex, (pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []));
+}
+
+/** Pods bound to a node. */
+export function podsOnNode(informer: Informer<Pod>, node: string): readonly Pod[] {
+  return informer.lister.byIndex(nodeIndex, node);
+}
+
+class NodeLifecycle implements Component {
+  readonly #context: ControllerContext;
+  readonly #events;
+  readonly #nodes: Informer<Node>;
+  readonly #leases: Informer<Lease>;
+  readonly #pods: Informer<Pod>;
+  readonly #tainting: Loop;
+  readonly #heartbeats = new Map<string, Heartbeat>();
+  /** Nodes whose pods are still to be marked not ready. */
+  readonly #unmarked = new Set<string>();
+  /** Nodes that were seen and said to be. */
+  readonly #known = new Set<string>();
+  /** Nodes that were Ready at the last look. */
+  readonly #wereReady = new Set<string>();
+  readonly #limiter = new ZoneLimiter();
+  /** Nodes, as they were read, whose NoExecute taints are right: nothing to look at until the node changes. */
+  readonly #settled = new WeakSet<Node>();
+
+  constructor(context: ControllerContext) {
+    this.#context = context;
+    this.#events = context.recorder('node-controller');
+    this.#nodes = context.informers.informer(nodes);
+    this.#leases = context.informers.informer(leases, { namespace: leaseNamespace });
+    this.#pods = context.informers.informer(pods);
+    indexByNode(this.#pods);
+    this.#tainting = createLoop(context, {
+      name: 'nodelifecycle',
+      workers,
+      reconcile: async (name) => {
+        const node = this.#nodes.lister.get(name);
+        const taints = node === undefined ? undefined : noScheduleTaints(node, () => timestamp(context.clock));
+        if (taints !== undefined) await this.#setTaints(node!, taints);
+        return undefined;
+      },
+    });
+    this.#nodes.addHandler({
+      added: (node) => this.#tainting.queue.add(objectKey(node)),
+      updated: (previous, node) => {
+        if (previous.spec !== node.spec || previous.status?.conditions !== node.status?.conditions)
+          this.#tainting.queue.add(objectKey(node));
+      },
+      deleted: (node) => this.#forget(node),
+    });
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, options } = this.#context;
+    const periodMs = options.nodeMonitorPeriodMs ?? monitorPeriodMsDefault;
+    await Promise.all([
+      this.#tainting.run(signal),
+      repeat(clock, { periodMs: () => periodMs, signal }, () => this.#monitor()),
+    ]);
+  }
+
+  #forget(node: Node): void {
+    const name = objectKey(node);
+    if (this.#known.delete(name)) {
+      const message = `Node ${name} event: Removing Node ${name} from Controller`;
+      this.#events.record(node, { type: 'Normal', reason: 'RemovingNode', message });
+    }
+    this.#heartbeats.delete(name);
+    this.#unmarked.delete(name);
+    this.#wereReady.delete(name);
+  }
+
+  /** One look at every node. Awaits only where it writes, so that a quiet cluster costs a loop over its nodes. */
+  async #monitor(): Promise<void> {
+    const all = [...this.#nodes.lister.list()].sort(byName);
+    const current: Node[] = [];
+    for (const node of all) {
+      const silent = this.#isSilent(node) ? silentConditions(node, () => timestamp(this.#context.clock)) : undefined;
+      const seen = silent === undefined ? node : await this.#writeSilence(node, silent);
+      this.#noteReadiness(seen);
+      current.push(seen);
+    }
+    for (const name of [...this.#unmarked].sort()) await this.#markPods(name);
+    await this.#evict(current);
+  }
+
+  #isSilent(node: Node): boolean {
+    const { clock, options } = this.#context;
+    const name = objectKey(node);
+    const nowMs = clock.monotonicMs();
+    const before = this.#heartbeats.get(name);
+    const lease = this.#leases.lister.get(`${leaseNamespace}/${name}`);
+    const heartbeat = nextHeartbeat(before, { node, lease, nowMs });
+    if (heartbeat !== before) this.#heartbeats.set(name, heartbeat);
+    const graceMs =
+      readyCondition(node) === undefined
+        ? (options.nodeStartupGracePeriodMs ?? startupGracePeriodMsDefault)
+        : (options.nodeMonitorGracePeriodMs ?? gracePeriodMsDefault);
+    return nowMs > heartbeat.seenMs + graceMs;
+  }
+
+  async #writeSilence(node: Node, conditions: NonNullable<Node['status']>['conditions'] & {}): Promise<Node> {
+    const { client, log } = this.#context;
+    try {
+      const status = { ...node.status, conditions };
+      return await client.resource(nodes).update({ ...node, status }, { subresource: 'status' });
+    } catch (error) {
+      // The next look sees the newer state.
+      if (!isConflict(error) && !isNotFound(error))
+        log.warn('Node status not written', { node: objectKey(node), error });
+      return node;
+    }
+  }
+
+  #noteReadiness(node: Node): void {
+    const name = objectKey(node);
+    const isReady = readyCondition(node)?.status === 'True';
+    if (!this.#known.has(name)) {
+      this.#known.add(name);
+      const message = `Node ${name} event: Registered Node ${name} in Controller`;
+      this.#events.record(node, { type: 'Normal', reason: 'RegisteredNode', message });
+    }
+    if (isReady) {
+      this.#wereReady.add(name);
+      this.#unmarked.delete(name);
+    } else if (this.#wereReady.delete(name)) {
+      this.#unmarked.add(name);
+      const message = `Node ${name} status is now: NodeNotReady`;
+      this.#events.record(node, { type: 'Normal', reason: 'NodeNotReady', message });
+    }
+  }
+
+  /** Takes the pods of a silent node out of their Services. */
+  async #markPods(name: string): Promise<void> {
+    const { client, log, clock } = this.#context;
+    try {
+      for (const pod of podsOnNode(this.#pods, name)) {
+        if (!isPodReady(pod)) continue;
+        const conditions = (pod.status?.conditions ?? []).map((condition) =>
+          condition.type === 'Ready'
+            ? { ...condition, status: 'False' as const, lastTransitionTime: timestamp(clock) }
+            : condition,
+        );
+        await client
+          .resource(pods)
+          .update({ ...pod, status: { ...pod.status, conditions } }, { subresource: 'status' });
+        this.#events.record(pod, { type: 'Warning', reason: 'NodeNotReady', message: 'Node is not ready' });
+      }
+      this.#unmarked.delete(name);
+    } catch (error) {
+      if (!isConflict(error) && !isNotFound(error)) log.warn('Pods not marked', { node: name, error });
+    }
+  }
+
+  /** Adds NoExecute taints as fast as the zones allow; removes them at once. */
+  async #evict(all: readonly Node[]): Promise<void> {
+    const { clock, log } = this.#context;
+    let rates: ReadonlyMap<string, number> | undefined;
+    for (const node of all) {
+      if (this.#settled.has(node)) continue;
+      const taints = noExecuteTaints(node, () => timestamp(clock));
+      if (taints === undefined) {
+        this.#settled.add(node);
+        continue;
+      }
+      rates ??= evictionRates(Map.groupBy(all, zoneOf));
+      const isAdding = readyCondition(node)?.status !== 'True';
+      const qps = rates.get(zoneOf(node)) ?? 0;
+      if (isAdding && !this.#limiter.tryTake(zoneOf(node), { qps, nowMs: clock.monotonicMs() })) continue;
+      try {
+        await this.#setTaints(node, taints);
+      } catch (error) {
+        if (!isConflict(error) && !isNotFound(error)) log.warn('Node not tainted', { node: objectKey(node), error });
+      }
+    }
+  }
+
+  async #setTaints(node: Node, taints: readonly Taint[]): Promise<void> {
+    const { name = '', resourceVersion } = node.metadata ?? {};
+    const patch = { metadata: { resourceVersion }, spec: { taints: taints.length === 0 ? null : taints } };
+    await this.#context.client.resource(nodes).patch(name, patch, { type: 'merge' });
+  }
+}
+
+function byName(a: Node, b: Node): number {
+  return objectKey(a) < objectKey(b) ? -1 : 1;
+}

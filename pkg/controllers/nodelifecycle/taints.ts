@@ -1,0 +1,55 @@
+/** Taints that say what conditions say, for the scheduler and for eviction. Pure. */
+import type { Node, Taint } from '#pkg/api/types/core-v1.ts';
+import { readyCondition } from './health.ts';
+
+const prefix = 'node.kubernetes.io/';
+const notReadyTaint = `${prefix}not-ready`;
+const unreachableTaint = `${prefix}unreachable`;
+
+/** Condition, status and the key of the taint that stands for it. */
+const conditionTaints = [
+  ['Ready', 'False', notReadyTaint],
+  ['Ready', 'Unknown', unreachableTaint],
+  ['MemoryPressure', 'True', `${prefix}memory-pressure`],
+  ['DiskPressure', 'True', `${prefix}disk-pressure`],
+  ['PIDPressure', 'True', `${prefix}pid-pressure`],
+  ['NetworkUnavailable', 'True', `${prefix}network-unavailable`],
+] as const;
+const unschedulableTaint = `${prefix}unschedulable`;
+
+const noScheduleKeys: ReadonlySet<string> = new Set([unschedulableTaint, ...conditionTaints.map((entry) => entry[2])]);
+
+/** The node's taints with those of effect NoSchedule as its conditions want them; undefined when they are so. */
+export function noScheduleTaints(node: Node, now: () => string): readonly Taint[] | undefined {
+  const wanted = new Set<string>();
+  for (const [type, status, key] of conditionTaints)
+    if (node.status?.conditions?.some((condition) => condition.type === type && condition.status === status))
+      wanted.add(key);
+  if (node.spec?.unschedulable) wanted.add(unschedulableTaint);
+  return withTaints(node, { effect: 'NoSchedule', managed: noScheduleKeys, wanted, now });
+}
+
+/** The same for NoExecute, which only not-ready and unreachable nodes get. */
+export function noExecuteTaints(node: Node, now: () => string): readonly Taint[] | undefined {
+  const status = readyCondition(node)?.status;
+  const wanted = new Set(status === 'False' ? [notReadyTaint] : status === 'Unknown' ? [unreachableTaint] : []);
+  return withTaints(node, { effect: 'NoExecute', managed: new Set([notReadyTaint, unreachableTaint]), wanted, now });
+}
+
+function withTaints(
+  node: Node,
+  change: {
+    readonly effect: Taint['effect'];
+    readonly managed: ReadonlySet<string>;
+    readonly wanted: ReadonlySet<string>;
+    readonly now: () => string;
+  },
+): readonly Taint[] | undefined {
+  const { effect, managed, wanted, now } = change;
+  const old = node.spec?.taints ?? [];
+  const has = new Set(old.filter((taint) => taint.effect === effect && managed.has(taint.key)).map(({ key }) => key));
+  if (has.size === wanted.size && [...wanted].every((key) => has.has(key))) return undefined;
+  const kept = old.filter((taint) => taint.effect !== effect || !managed.has(taint.key) || wanted.has(taint.key));
+  const added = [...wanted].filter((key) => !has.has(key)).map((key): Taint => ({ key, effect, timeAdded: now() }));
+  return [...kept, ...added];
+}

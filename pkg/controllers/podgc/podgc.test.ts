@@ -1,0 +1,38 @@
+import { afterEach, expect, test } from 'vitest';
+import { nodes, pods } from '#pkg/api/types/refs.ts';
+import { addNode, type Harness, startHarness, templateOf } from '../testing/harness.ts';
+
+let harness: Harness;
+afterEach(() => harness.stop());
+
+const controllers = ['pod-garbage-collector-controller'];
+const { spec } = templateOf('a', 'v1');
+const create = (name: string, nodeName: string) =>
+  harness.client.resource(pods).create({ metadata: { name, namespace: 'default' }, spec: { ...spec, nodeName } });
+const names = async () => (await harness.list(pods)).map(({ metadata }) => metadata?.name);
+
+test('pods of a node that is gone are removed after a quarantine, those of others stay', async () => {
+  harness = await startHarness({ controllers });
+  await addNode(harness, 'n1');
+  await addNode(harness, 'dead');
+  await create('stays', 'n1');
+  await create('goes', 'dead');
+  await harness.clock.advance(60_000);
+  await harness.client.resource(nodes).delete('dead');
+  await harness.clock.advance(30_000);
+  expect(await names()).toEqual(['goes', 'stays']);
+  await harness.clock.advance(60_000);
+  expect(await names()).toEqual(['stays']);
+});
+
+test('of ended pods beyond the threshold the oldest go', async () => {
+  harness = await startHarness({ controllers, options: { terminatedPodGcThreshold: 2 }, runPods: false });
+  await addNode(harness, 'n1');
+  for (const name of ['a', 'b', 'c', 'd']) {
+    const pod = await create(name, 'n1');
+    await harness.client.resource(pods).update({ ...pod, status: { phase: 'Succeeded' } }, { subresource: 'status' });
+    await harness.clock.advance(2_000);
+  }
+  await harness.clock.advance(30_000);
+  expect(await names()).toEqual(['c', 'd']);
+});

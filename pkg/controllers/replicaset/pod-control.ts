@@ -1,0 +1,72 @@
+/** Creates and deletes pods for a controller and says so in events. Upstream counterpart: `controller_utils.go` `RealPodControl`. */
+import type { Pod, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
+import { pods } from '#pkg/api/types/refs.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
+import type { Client } from '#pkg/client/client.ts';
+import type { EventRecorder } from '#pkg/client/event-recorder.ts';
+import { controllerReference } from '../common/adoption.ts';
+
+export interface PodControlOptions {
+  readonly client: Client;
+  readonly events: EventRecorder;
+  readonly owner: KubeObject;
+  readonly ownerRef: ResourceRef;
+}
+
+/** A pod from the owner's template. Rejects with what the server refuses, after recording it. */
+export async function createPod(template: PodTemplateSpec | undefined, options: PodControlOptions): Promise<Pod> {
+  const { client, events, owner } = options;
+  try {
+    const pod = await client.resource(pods).create(podFromTemplate(template, options));
+    const message = `Created pod: ${pod.metadata?.name}`;
+    events.record(owner, { type: 'Normal', reason: 'SuccessfulCreate', message });
+    return pod;
+  } catch (error) {
+    if (!isNamespaceTerminating(error)) {
+      const message = `Error creating: ${error instanceof Error ? error.message : String(error)}`;
+      events.record(owner, { type: 'Warning', reason: 'FailedCreate', message });
+    }
+    throw error;
+  }
+}
+
+/** Deletes a pod; one that has gone already counts as deleted but is not spoken of. */
+export async function deletePod(pod: Pod, options: PodControlOptions): Promise<void> {
+  const { client, events, owner } = options;
+  const { name = '', namespace = '', uid } = pod.metadata ?? {};
+  try {
+    const preconditions = uid === undefined ? {} : { preconditions: { uid } };
+    await client.resource(pods).delete(name, { namespace, ...preconditions });
+    events.record(owner, { type: 'Normal', reason: 'SuccessfulDelete', message: `Deleted pod: ${name}` });
+  } catch (error) {
+    if (isNotFound(error)) return;
+    const message = `Error deleting: ${error instanceof Error ? error.message : String(error)}`;
+    events.record(owner, { type: 'Warning', reason: 'FailedDelete', message });
+    throw error;
+  }
+}
+
+/** Whether a create failed because its namespace is going: no fault, and nothing to try again. */
+export function isNamespaceTerminating(error: unknown): boolean {
+  if (!(error instanceof StatusError)) return false;
+  return error.status.details?.causes?.some((cause) => (cause.reason as string) === 'NamespaceTerminating') === true;
+}
+
+function podFromTemplate(template: PodTemplateSpec | undefined, options: PodControlOptions): Pod {
+  const { name = '', namespace = '' } = options.owner.metadata ?? {};
+  const { labels, annotations, finalizers } = template?.metadata ?? {};
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      generateName: `${name}-`,
+      namespace,
+      ...(labels === undefined ? {} : { labels }),
+      ...(annotations === undefined ? {} : { annotations }),
+      ...(finalizers === undefined ? {} : { finalizers }),
+      ownerReferences: [controllerReference(options.owner, options.ownerRef)],
+    },
+    ...(template?.spec === undefined ? {} : { spec: template.spec }),
+  };
+}

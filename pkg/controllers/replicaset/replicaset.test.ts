@@ -1,0 +1,107 @@
+import { afterEach, expect, test } from 'vitest';
+import type { ReplicaSet } from '#pkg/api/types/apps-v1.ts';
+import { pods, replicaSets, replicationControllers } from '#pkg/api/types/refs.ts';
+import { controllerOf } from '#pkg/apimachinery/object.ts';
+import { type Harness, startHarness, templateOf } from '../testing/harness.ts';
+
+let harness: Harness;
+afterEach(() => harness.stop());
+
+const controllers = ['replicaset-controller', 'replicationcontroller-controller'];
+
+const setOf = (name: string, replicas: number): ReplicaSet => ({
+  metadata: { name, namespace: 'default' },
+  spec: { replicas, selector: { matchLabels: { app: name } }, template: templateOf(name, 'v1') },
+});
+
+test('as many pods are made as asked for, and the status counts them', async () => {
+  harness = await startHarness({ controllers });
+  await harness.client.resource(replicaSets).create(setOf('web', 5));
+  await harness.clock.advance(1_000);
+  const made = await harness.list(pods, 'default');
+  expect(made.length).toBe(5);
+  expect(made.every((pod) => pod.metadata?.name?.startsWith('web-') && controllerOf(pod)?.name === 'web')).toBe(true);
+  expect((await harness.get(replicaSets, 'default/web'))?.status).toMatchObject({
+    replicas: 5,
+    fullyLabeledReplicas: 5,
+    readyReplicas: 5,
+    availableReplicas: 5,
+    observedGeneration: 1,
+  });
+  const events = await harness.eventsOf('web');
+  expect(events.length).toBe(5);
+  expect(events.every((event) => event.startsWith('SuccessfulCreate: Created pod: web-'))).toBe(true);
+});
+
+test('surplus pods are deleted and the count never goes below what is asked for', async () => {
+  harness = await startHarness({ controllers });
+  await harness.client.resource(replicaSets).create(setOf('web', 5));
+  await harness.clock.advance(1_000);
+  await harness.client
+    .resource(replicaSets)
+    .patch('web', { spec: { replicas: 2 } }, { namespace: 'default', type: 'merge' });
+  await harness.clock.advance(1_000);
+  expect((await harness.list(pods, 'default')).length).toBe(2);
+  expect((await harness.get(replicaSets, 'default/web'))?.status).toMatchObject({ replicas: 2, readyReplicas: 2 });
+  expect(
+    (await harness.eventsOf('web')).filter((event) => event.startsWith('SuccessfulDelete: Deleted pod: web-')).length,
+  ).toBe(3);
+});
+
+test('a matching orphan is adopted; a pod that no longer matches is let go and replaced', async () => {
+  harness = await startHarness({ controllers });
+  const { labels } = templateOf('web', 'v1').metadata;
+  await harness.client.resource(pods).create({
+    metadata: { name: 'orphan', namespace: 'default', labels },
+    spec: { containers: [{ name: 'main', image: 'v1' }] },
+  });
+  await harness.client.resource(replicaSets).create(setOf('web', 2));
+  await harness.clock.advance(1_000);
+  expect((await harness.list(pods, 'default')).length).toBe(2);
+  expect(controllerOf((await harness.get(pods, 'default/orphan'))!)?.name).toBe('web');
+  await harness.client
+    .resource(pods)
+    .patch('orphan', { metadata: { labels: { app: 'other' } } }, { namespace: 'default', type: 'merge' });
+  await harness.clock.advance(1_000);
+  expect(controllerOf((await harness.get(pods, 'default/orphan'))!)).toBeUndefined();
+  expect((await harness.list(pods, 'default')).length).toBe(3);
+});
+
+test('a pod counts as available only after minReadySeconds', async () => {
+  harness = await startHarness({ controllers });
+  const set = setOf('web', 1);
+  await harness.client.resource(replicaSets).create({ ...set, spec: { ...set.spec!, minReadySeconds: 10 } });
+  await harness.clock.advance(5_000);
+  const status = async () => (await harness.get(replicaSets, 'default/web'))?.status;
+  expect(await status()).toMatchObject({ readyReplicas: 1 });
+  expect((await status())?.availableReplicas ?? 0).toBe(0);
+  await harness.clock.advance(6_000);
+  expect(await status()).toMatchObject({ availableReplicas: 1 });
+});
+
+test('a replication controller keeps its pods the same way', async () => {
+  harness = await startHarness({ controllers });
+  await harness.client.resource(replicationControllers).create({
+    metadata: { name: 'old', namespace: 'default' },
+    spec: { replicas: 3, selector: { app: 'old' }, template: templateOf('old', 'v1') },
+  });
+  await harness.clock.advance(1_000);
+  const made = await harness.list(pods, 'default');
+  expect(made.length).toBe(3);
+  await harness.client.resource(pods).delete(made[0]!.metadata!.name!, { namespace: 'default' });
+  await harness.clock.advance(1_000);
+  expect((await harness.list(pods, 'default')).length).toBe(3);
+  expect((await harness.get(replicationControllers, 'default/old'))?.status).toMatchObject({
+    replicas: 3,
+    readyReplicas: 3,
+  });
+});
+
+test('nothing is written once everything is as asked for', async () => {
+  harness = await startHarness({ controllers });
+  await harness.client.resource(replicaSets).create(setOf('web', 3));
+  await harness.clock.advance(5_000);
+  harness.writes.length = 0;
+  await harness.clock.advance(3_600_000);
+  expect(harness.writes).toEqual([]);
+});

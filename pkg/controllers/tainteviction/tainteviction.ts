@@ -1,0 +1,118 @@
+/**
+ * Deletes pods from nodes with NoExecute taints that they do not tolerate, or no longer. Upstream counterpart: `pkg/controller/tainteviction`.
+ */
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
+import { nodes, pods } from '#pkg/api/types/refs.ts';
+import { objectKey } from '#pkg/apimachinery/object.ts';
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { timestamp } from '#pkg/base/clock.ts';
+import type { ReconcileResult } from '#pkg/client/work-queue.ts';
+import type { Component } from '#pkg/component/component.ts';
+import { type ControllerContext, createLoop } from '../common/controller.ts';
+import { indexByNode, podsOnNode } from '../nodelifecycle/nodelifecycle.ts';
+import { toleratedMs } from './tolerations.ts';
+
+/** Pods looked at at the same time. */
+const workers = 8;
+
+/** The taint-eviction controller. */
+export function createTaintEvictionController(context: ControllerContext): Component {
+  const { client, clock, informers } = context;
+  const events = context.recorder('taint-eviction-controller');
+  const nodeInformer = informers.informer(nodes);
+  const podInformer = informers.informer(pods);
+  indexByNode(podInformer);
+  /** Since when each pod, by uid, has stood under taints it tolerates for a while. */
+  const sinceMs = new Map<string, number>();
+
+  const evict = async (pod: Pod): Promise<void> => {
+    const { name = '', namespace = '', uid } = pod.metadata ?? {};
+    const message = `Marking for deletion Pod ${objectKey(pod)}`;
+    events.record(pod, { type: 'Normal', reason: 'TaintManagerEviction', message });
+    try {
+      await client.resource(pods).update(
+        { ...pod, status: { ...pod.status, conditions: withDisruption(pod, timestamp(clock)) } },
+        {
+          subresource: 'status',
+        },
+      );
+      await client.resource(pods).delete(name, { namespace, ...(uid === undefined ? {} : { preconditions: { uid } }) });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  };
+
+  const reconcile = async (key: string): Promise<ReconcileResult> => {
+    const pod = podInformer.lister.get(key);
+    if (pod === undefined || pod.metadata?.deletionTimestamp !== undefined) return undefined;
+    const uid = pod.metadata?.uid ?? '';
+    const node = nodeInformer.lister.get(pod.spec?.nodeName ?? '');
+    const taints = (node?.spec?.taints ?? []).filter((taint) => taint.effect === 'NoExecute');
+    if (taints.length === 0) {
+      if (!sinceMs.delete(uid)) return undefined;
+      const message = `Cancelling deletion of Pod ${key}`;
+      events.record(pod, { type: 'Normal', reason: 'TaintManagerEviction', message });
+      return undefined;
+    }
+    const allowedMs = toleratedMs(pod.spec?.tolerations ?? [], taints);
+    if (allowedMs === Number.POSITIVE_INFINITY) {
+      sinceMs.delete(uid);
+      return undefined;
+    }
+    const nowMs = clock.monotonicMs();
+    const since = sinceMs.get(uid) ?? nowMs;
+    sinceMs.set(uid, since);
+    const leftMs = since + allowedMs - nowMs;
+    if (leftMs > 0) return { requeueAfterMs: leftMs };
+    await evict(pod);
+    sinceMs.delete(uid);
+    return undefined;
+  };
+
+  const loop = createLoop(context, { name: 'tainteviction', workers, reconcile });
+  const enqueuePods = (node: Node): void => {
+    for (const pod of podsOnNode(podInformer, objectKey(node))) loop.queue.add(objectKey(pod));
+  };
+  nodeInformer.addHandler({
+    added: (node) => {
+      if (hasNoExecute(node)) enqueuePods(node);
+    },
+    updated: (previous, node) => {
+      const changed = JSON.stringify(previous.spec?.taints) !== JSON.stringify(node.spec?.taints);
+      if (changed && (hasNoExecute(previous) || hasNoExecute(node))) enqueuePods(node);
+    },
+  });
+  const enqueue = (pod: Pod): void => {
+    const node = nodeInformer.lister.get(pod.spec?.nodeName ?? '');
+    if (node !== undefined && hasNoExecute(node)) loop.queue.add(objectKey(pod));
+  };
+  podInformer.addHandler({
+    added: enqueue,
+    updated: (previous, pod) => {
+      const isSame =
+        previous.spec?.nodeName === pod.spec?.nodeName && previous.spec?.tolerations === pod.spec?.tolerations;
+      if (!isSame) enqueue(pod);
+    },
+    deleted: (pod) => sinceMs.delete(pod.metadata?.uid ?? ''),
+  });
+  return loop;
+}
+
+function hasNoExecute(node: Node): boolean {
+  return (node.spec?.taints ?? []).some((taint) => taint.effect === 'NoExecute');
+}
+
+/** The pod's conditions with the one that says why it goes. */
+function withDisruption(pod: Pod, now: string): NonNullable<NonNullable<Pod['status']>['conditions']> {
+  const others = (pod.status?.conditions ?? []).filter((condition) => condition.type !== 'DisruptionTarget');
+  return [
+    ...others,
+    {
+      type: 'DisruptionTarget',
+      status: 'True',
+      reason: 'DeletionByTaintManager',
+      message: 'Taint manager: deleting due to NoExecute taint',
+      lastTransitionTime: now,
+    },
+  ];
+}

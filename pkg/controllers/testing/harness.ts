@@ -1,0 +1,214 @@
+/**
+ * For tests of controllers: the real API server on the memory store and a virtual clock, the controllers asked for, and a stand-in for
+ * scheduler and kubelets that binds pods, runs them and ends them. What happened is read from the API.
+ */
+import type { Deployment } from '#pkg/api/types/apps-v1.ts';
+import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { events, nodes, pods } from '#pkg/api/types/refs.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import { objectKey } from '#pkg/apimachinery/object.ts';
+import { isConflict, isNotFound, serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
+import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
+import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
+import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
+import { createApiServer } from '#pkg/apiserver/server.ts';
+import { timestamp } from '#pkg/base/clock.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { SeededRandom } from '#pkg/base/random.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import type { Client } from '#pkg/client/client.ts';
+import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
+import { createClient } from '#pkg/client/rest-client.ts';
+import { createInformers } from '#pkg/client/shared-informers.ts';
+import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
+import { createStrategies } from '#pkg/registry/table.ts';
+import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
+import type { ControllerOptions } from '../common/controller.ts';
+import { createControllerManager } from '../manager.ts';
+
+export interface HarnessOptions {
+  /** Default: all. */
+  readonly controllers?: readonly string[];
+  readonly options?: ControllerOptions;
+  readonly seed?: number;
+  /** Whether pods are bound and run by themselves. Default true. */
+  readonly runPods?: boolean;
+  /** Share of the controllers' requests that fail, half of them before the server sees them and half after. Default 0. */
+  readonly faultShare?: number;
+}
+
+export interface Harness {
+  readonly clock: VirtualClock;
+  readonly client: Client;
+  /** Requests that the controllers made and that change something: `METHOD path`. */
+  readonly writes: string[];
+  list<T extends KubeObject>(ref: ResourceRef<T>, namespace?: string): Promise<readonly T[]>;
+  get<T extends KubeObject>(ref: ResourceRef<T>, key: string): Promise<T | undefined>;
+  /** `reason: message` of the events on an object, in the order of their names. */
+  eventsOf(name: string): Promise<readonly string[]>;
+  stop(): Promise<void>;
+}
+
+const deployLimitMs = 300_000;
+
+export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
+  const clock = new VirtualClock();
+  const random = new SeededRandom(options.seed ?? 1);
+  const log = silentLogger;
+  const stop = new AbortController();
+  const server = createApiServer({
+    store: createMemoryStore(),
+    clock,
+    random,
+    log,
+    strategies: createStrategies(),
+    admission: createAdmissionPlugins({ disabled: ['ServiceAccount'] }),
+    authenticators: [clientCertificateAuthenticator()],
+    authorizer: alwaysAllow(),
+    documents: createDocumentProvider,
+  });
+  const transport = inProcessTransport(server.handle, { commonName: 'test', organizations: ['system:masters'] });
+  const client = createClient({ transport, userAgent: 'test' });
+  const serving = server.run(stop.signal);
+  await server.ready();
+  const writes: string[] = [];
+  const faults = new SeededRandom((options.seed ?? 1) + 1);
+  const recording = createClient({
+    userAgent: 'kube-controller-manager',
+    transport: {
+      request: async (request) => {
+        if (request.method !== 'GET') writes.push(`${request.method} ${request.path}`);
+        const fate = faults.next() / (options.faultShare ?? 0);
+        if (fate < 0.5) throw serviceUnavailable('the request was lost');
+        const response = await transport.request(request);
+        if (fate < 1 && response.body.kind !== 'watch') throw serviceUnavailable('the answer was lost');
+        return response;
+      },
+    },
+  });
+  const informers = createInformers({ client: recording, clock, random, log });
+  const manager = createControllerManager({
+    deps: { client: recording, informers, clock, random, log },
+    ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
+    options: options.options ?? {},
+  });
+  const controllersStop = new AbortController();
+  const running = [manager.run(controllersStop.signal)];
+  if (options.runPods ?? true) running.push(runPods({ client, clock, signal: controllersStop.signal }));
+  await clock.settle();
+  return {
+    clock,
+    client,
+    writes,
+    list: async (ref, namespace) => {
+      const found = await client.resource(ref).list(namespace === undefined ? {} : { namespace });
+      return [...found.items].sort((a, b) => (objectKey(a) < objectKey(b) ? -1 : 1));
+    },
+    get: async (ref, key) => {
+      const [name, namespace] = key.split('/').reverse();
+      try {
+        return await client.resource(ref).get(name!, namespace === undefined ? {} : { namespace });
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      }
+    },
+    eventsOf: async (name) => {
+      const { items } = await client.resource(events).list();
+      return items
+        .filter((event) => event.involvedObject.name === name)
+        .sort((a, b) => ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1))
+        .map((event) => `${event.reason}: ${event.message}`);
+    },
+    stop: async () => {
+      controllersStop.abort();
+      await Promise.all(running);
+      stop.abort();
+      await serving;
+    },
+  };
+}
+
+/** Binds every pod to the node `n1` unless it is bound, runs it, and lets it go when it is deleted. The label `broken` keeps it from being ready. */
+async function runPods(deps: { client: Client; clock: VirtualClock; signal: AbortSignal }): Promise<void> {
+  const { client, clock, signal } = deps;
+  const informers = createInformers({ client, clock, random: new SeededRandom(7), log: silentLogger });
+  let ip = 1;
+  let working: Promise<void> = Promise.resolve();
+  const handle = (pod: Pod): void => {
+    working = working.then(() => step(pod)).catch(() => undefined);
+  };
+  const step = async (pod: Pod): Promise<void> => {
+    const { name = '', namespace = '' } = pod.metadata ?? {};
+    const resource = client.resource(pods);
+    try {
+      if (pod.metadata?.deletionTimestamp !== undefined) {
+        if (pod.spec?.nodeName?.startsWith('dead')) return;
+        await resource.delete(name, { namespace, gracePeriodSeconds: 0 });
+        return;
+      }
+      if (!pod.spec?.nodeName) {
+        const target = { apiVersion: 'v1', kind: 'Node', name: 'n1' };
+        const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace }, target };
+        await resource.createSubresource(name, 'binding', binding, { namespace });
+        return;
+      }
+      if (pod.status?.phase === 'Running') return;
+      const now = timestamp(clock);
+      const ready = pod.metadata?.labels?.broken === undefined ? ('True' as const) : ('False' as const);
+      const podIP = `127.128.0.${ip++}`;
+      const status = {
+        ...pod.status,
+        phase: 'Running' as const,
+        podIP,
+        podIPs: [{ ip: podIP }],
+        conditions: [{ type: 'Ready', status: ready, lastTransitionTime: now }],
+      };
+      await resource.update({ ...pod, status }, { subresource: 'status' });
+    } catch (error) {
+      if (!isNotFound(error) && !isConflict(error)) throw error;
+    }
+  };
+  informers.informer(pods).addHandler({ added: handle, updated: (_, pod) => handle(pod) });
+  await informers.run(signal);
+  await working;
+}
+
+/** A node that is Ready now. */
+export async function addNode(harness: Harness, name: string, labels: Record<string, string> = {}): Promise<void> {
+  const lastHeartbeatTime = timestamp(harness.clock);
+  const conditions = [{ type: 'Ready', status: 'True', reason: 'KubeletReady', lastHeartbeatTime } as const];
+  await harness.client.resource(nodes).create({ metadata: { name, labels } });
+  await harness.client
+    .resource(nodes)
+    .patch(name, { status: { conditions } }, { type: 'merge', subresource: 'status' });
+  await harness.clock.settle();
+}
+
+/** A Deployment of `app` in namespace `default`. */
+export function deploymentOf(name: string, spec: Partial<NonNullable<Deployment['spec']>> = {}): Deployment {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, namespace: 'default' },
+    spec: {
+      replicas: 3,
+      selector: { matchLabels: { app: name } },
+      template: templateOf(name, 'v1'),
+      ...spec,
+    },
+  };
+}
+
+export function templateOf(app: string, image: string, labels: Record<string, string> = {}) {
+  return { metadata: { labels: { app, ...labels } }, spec: { containers: [{ name: 'main', image }] } };
+}
+
+/** Advances until `condition` holds, one second of virtual time after the other. */
+export async function until(harness: Harness, condition: () => Promise<boolean>): Promise<void> {
+  const endMs = harness.clock.monotonicMs() + deployLimitMs;
+  while (!(await condition())) {
+    if (harness.clock.monotonicMs() > endMs) throw new Error('Condition did not hold in time');
+    await harness.clock.advance(100);
+  }
+}

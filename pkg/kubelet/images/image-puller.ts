@@ -1,0 +1,133 @@
+/**
+ * Makes sure that a container's image is there before the container is made, as its pull policy says, with back-off between
+ * failed pulls and upstream's events. Source: kubelet `images/image_manager.go`.
+ */
+import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import { BackOff } from '../pods/back-off.ts';
+import { type ImageInfo, type Runtime, RuntimeError } from '../runtime/runtime.ts';
+
+export type ImageOutcome =
+  | { readonly ok: true; readonly image: ImageInfo }
+  /** `retryAtMs` is when another try makes sense. */
+  | { readonly ok: false; readonly reason: ImageFailure; readonly message: string; readonly retryAtMs: number };
+
+export type ImageFailure =
+  | 'ErrImageNeverPull'
+  | 'ErrImagePull'
+  | 'ImageInspectError'
+  | 'ImagePullBackOff'
+  | 'InvalidImageName';
+
+/** Records an event on the container. */
+export type ImageEvent = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
+
+export interface EnsureImageOptions {
+  readonly pod: Pod;
+  readonly container: Container;
+  readonly runtime: Runtime;
+  readonly event: ImageEvent;
+  readonly signal: AbortSignal;
+}
+
+/** Time to the next try where there is no back-off: what is wrong with the name changes only with the pod. */
+const retryMs = 10_000;
+
+/** How long a failed pull shows as such before it shows as waiting for the next one. */
+const noticeMs = 1_000;
+
+export class ImagePuller {
+  readonly #clock: Clock;
+  readonly #backOff = new BackOff();
+  /** When the last pull failed and why, by pod and image. */
+  readonly #failures = new Map<string, { readonly atMs: number; readonly message: string; announced: boolean }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Forgets the failures of a pod that has gone. */
+  forget(podUid: string): void {
+    for (const key of this.#failures.keys()) {
+      if (!key.startsWith(`${podUid}/`)) continue;
+      this.#failures.delete(key);
+      this.#backOff.reset(key);
+    }
+  }
+
+  /** Checks, pulls if needed, and tells the outcome; never rejects for what the runtime refuses. */
+  async ensure(options: EnsureImageOptions): Promise<ImageOutcome> {
+    const { container, runtime, event } = options;
+    const image = container.image ?? '';
+    let present: ImageInfo | undefined;
+    try {
+      present = await runtime.images.status(image);
+    } catch (error) {
+      const message = errorText(error);
+      const invalid = error instanceof RuntimeError && error.reason === 'invalidImage';
+      event('Warning', invalid ? 'InspectFailed' : 'InspectFailed', message);
+      return this.#fail(invalid ? 'InvalidImageName' : 'ImageInspectError', message, retryMs);
+    }
+    const policy = container.imagePullPolicy ?? 'IfNotPresent';
+    if (present !== undefined && policy !== 'Always') {
+      event('Normal', 'Pulled', `Container image "${image}" already present on machine`);
+      return { ok: true, image: present };
+    }
+    if (policy === 'Never') {
+      const message = `Container image "${image}" is not present with pull policy of Never`;
+      event('Warning', 'ErrImageNeverPull', message);
+      return this.#fail('ErrImageNeverPull', message, retryMs);
+    }
+    return this.#pull(options, image);
+  }
+
+  async #pull(options: EnsureImageOptions, image: string): Promise<ImageOutcome> {
+    const { pod, runtime, event, signal } = options;
+    const key = `${pod.metadata?.uid}/${image}`;
+    const failure = this.#failures.get(key);
+    if (failure !== undefined) {
+      const { leftMs } = this.#backOff.remaining(key, failure.atMs, this.#clock.nowMs());
+      if (leftMs > 0) {
+        const message = `Back-off pulling image "${image}"`;
+        if (!failure.announced) event('Normal', 'BackOff', message);
+        failure.announced = true;
+        return this.#fail('ImagePullBackOff', `${message}: ErrImagePull: ${failure.message}`, leftMs);
+      }
+    }
+    event('Normal', 'Pulling', `Pulling image "${image}"`);
+    const startMs = this.#clock.nowMs();
+    try {
+      const pulled = await runtime.images.pull(image, { annotations: pod.metadata?.annotations ?? {}, signal });
+      const took = formatSeconds(this.#clock.nowMs() - startMs);
+      event(
+        'Normal',
+        'Pulled',
+        `Successfully pulled image "${image}" in ${took} (${took} including waiting). Image size: ${pulled.sizeBytes} bytes.`,
+      );
+      this.#failures.delete(key);
+      this.#backOff.reset(key);
+      return { ok: true, image: pulled };
+    } catch (error) {
+      const message = errorText(error);
+      const nowMs = this.#clock.nowMs();
+      event('Warning', 'Failed', `Failed to pull image "${image}": ${message}`);
+      this.#backOff.next(key, nowMs);
+      this.#failures.set(key, { atMs: nowMs, message, announced: false });
+      return this.#fail('ErrImagePull', message, noticeMs);
+    }
+  }
+
+  #fail(reason: ImageFailure, message: string, delayMs: number): ImageOutcome {
+    return { ok: false, reason, message, retryAtMs: this.#clock.nowMs() + delayMs };
+  }
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** `1.234s` or `56ms`. */
+function formatSeconds(durationMs: number): string {
+  const whole = Math.round(durationMs);
+  return whole < 1000 ? `${whole}ms` : `${whole / 1000}s`;
+}

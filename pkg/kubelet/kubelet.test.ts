@@ -1,0 +1,416 @@
+/** Transcripts of a kubelet with the fake runtime against a real API server on virtual time. */
+import { expect, onTestFinished, test } from 'vitest';
+import type { Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
+import { configMaps, events, leases, namespaces, nodes, pods } from '#pkg/api/types/refs.ts';
+import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
+import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
+import { createApiServer } from '#pkg/apiserver/server.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { SeededRandom } from '#pkg/base/random.ts';
+import { VirtualClock, virtualEpochMs } from '#pkg/base/virtual-clock.ts';
+import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
+import { createClient } from '#pkg/client/rest-client.ts';
+import { createInformers } from '#pkg/client/shared-informers.ts';
+import { createLoopbackNetwork } from '#pkg/network/loopback/loopback-network.ts';
+import { strategies } from '#pkg/registry/table.ts';
+import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
+import { createKubelet } from './kubelet.ts';
+import { createFakeRuntime } from './runtime/fake/fake-runtime.ts';
+import { memoryVolumeHost } from './volumes/volume-host.ts';
+
+async function start() {
+  const clock = new VirtualClock();
+  const random = new SeededRandom(1);
+  const server = createApiServer({
+    store: createMemoryStore(),
+    clock,
+    random,
+    log: silentLogger,
+    strategies,
+    admission: [],
+    authenticators: [clientCertificateAuthenticator()],
+    authorizer: alwaysAllow(),
+  });
+  const stop = new AbortController();
+  const running: Promise<void>[] = [server.run(stop.signal)];
+  await server.ready();
+  const client = createClient({
+    transport: inProcessTransport(server.handle, { commonName: 'system:node:n1', organizations: ['system:masters'] }),
+    userAgent: 'kubelet',
+  });
+  const runtime = createFakeRuntime({ clock, random });
+  const startKubelet = () => {
+    const signal = new AbortController();
+    const informers = createInformers({ client, clock, random, log: silentLogger });
+    const kubelet = createKubelet({
+      deps: { client, informers, clock, random, log: silentLogger },
+      nodeName: 'n1',
+      runtimes: { fake: runtime },
+      defaultRuntime: 'fake',
+      network: createLoopbackNetwork(),
+      volumes: memoryVolumeHost(),
+      addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
+      kubeletPort: 10250,
+      capacity: { cpu: '4', memory: '8Gi', pods: '110' },
+      version: 'v1.36.0',
+      podCidr: '127.8.1.0/24',
+    });
+    const ended = Promise.all([informers.run(signal.signal), kubelet.run(signal.signal)]);
+    const end = async (): Promise<void> => {
+      signal.abort();
+      await clock.settle();
+      await ended;
+    };
+    return { kubelet, end };
+  };
+  const first = startKubelet();
+  for (const name of ['default', 'kube-node-lease']) {
+    await client
+      .resource(namespaces)
+      .create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
+      .catch(() => {});
+  }
+  onTestFinished(async () => {
+    await first.end();
+    stop.abort();
+    await clock.settle();
+    await Promise.all(running);
+  });
+  await clock.settle();
+  return { clock, client, runtime, startKubelet, ...first };
+}
+
+type Cluster = Awaited<ReturnType<typeof start>>;
+
+function pod(name: string, options: { annotations?: Record<string, string>; spec?: Partial<PodSpec> } = {}): Pod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace: 'default',
+      ...(options.annotations === undefined ? {} : { annotations: prefixed(options.annotations) }),
+    },
+    spec: { nodeName: 'n1', containers: [{ name: 'app', image: 'example.com/app:v1' }], ...options.spec },
+  };
+}
+
+function prefixed(annotations: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(annotations).map(([key, value]) => [`fake.coxswain.dev/${key}`, value]));
+}
+
+/** What `kubectl get pod` shows, with the time. */
+async function seen(cluster: Cluster, name: string): Promise<string> {
+  const { status } = await cluster.client.resource(pods).get(name, { namespace: 'default' });
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status;
+  const states = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].map(
+    ({ name: container, state, restartCount }) => {
+      const kind = Object.keys(state ?? {})[0] ?? '';
+      const reason = state?.waiting?.reason ?? state?.terminated?.reason ?? '';
+      return `${container}=${kind}${reason === '' ? '' : `:${reason}`}${restartCount > 0 ? `(${restartCount})` : ''}`;
+    },
+  );
+  const at = (cluster.clock.nowMs() - virtualEpochMs) / 1000;
+  return `${at}s ${status?.phase} ready=${ready} ${states.join(' ')}`;
+}
+
+async function recorded(cluster: Cluster, name: string): Promise<string[]> {
+  const list = await cluster.client.resource(events).list({ namespace: 'default' });
+  return list.items
+    .filter(({ involvedObject }) => involvedObject.name === name)
+    .map(({ reason, message, count }) => `${reason}: ${message}${(count ?? 1) > 1 ? ` (x${count})` : ''}`);
+}
+
+test('a pod runs, has an address, conditions and events as upstream', async () => {
+  const cluster = await start();
+  const { client, clock } = cluster;
+  await client.resource(pods).create(pod('web'));
+  await clock.settle();
+  const { status, metadata } = await client.resource(pods).get('web', { namespace: 'default' });
+  const at = '2026-01-01T00:00:00Z';
+  const generation = metadata?.generation === undefined ? {} : { observedGeneration: metadata.generation };
+  const is = (type: string) => ({ type, ...generation, status: 'True', lastTransitionTime: at });
+  expect(status).toEqual({
+    ...generation,
+    phase: 'Running',
+    conditions: ['PodReadyToStartContainers', 'Initialized', 'Ready', 'ContainersReady', 'PodScheduled'].map(is),
+    hostIP: '127.0.0.1',
+    hostIPs: [{ ip: '127.0.0.1' }],
+    podIP: '127.8.1.2',
+    podIPs: [{ ip: '127.8.1.2' }],
+    startTime: at,
+    containerStatuses: [
+      {
+        name: 'app',
+        image: 'example.com/app:v1',
+        imageID: expect.stringMatching(/^example.com\/app@sha256:[0-9a-f]{64}$/),
+        containerID: expect.stringMatching(/^fake:\/\/[0-9a-f]{64}$/),
+        state: { running: { startedAt: at } },
+        lastState: {},
+        ready: true,
+        restartCount: 0,
+        started: true,
+        resources: {},
+      },
+    ],
+    qosClass: 'BestEffort',
+  });
+  expect(await recorded(cluster, 'web')).toEqual([
+    'Pulling: Pulling image "example.com/app:v1"',
+    'Pulled: Successfully pulled image "example.com/app:v1" in 0ms (0ms including waiting). Image size: 0 bytes.',
+    'Created: Container created',
+    'Started: Container started',
+  ]);
+});
+
+test('the node is registered, ready and renews its lease every ten seconds', async () => {
+  const { client, clock } = await start();
+  await clock.advance(25_000);
+  const node = await client.resource(nodes).get('n1');
+  expect(node.metadata?.labels).toEqual({
+    'beta.kubernetes.io/arch': 'amd64',
+    'beta.kubernetes.io/os': 'linux',
+    'kubernetes.io/arch': 'amd64',
+    'kubernetes.io/hostname': 'n1',
+    'kubernetes.io/os': 'linux',
+  });
+  expect(node.status?.conditions?.map(({ type, status, reason }) => `${type}=${status} ${reason}`)).toEqual([
+    'MemoryPressure=False KubeletHasSufficientMemory',
+    'DiskPressure=False KubeletHasNoDiskPressure',
+    'PIDPressure=False KubeletHasSufficientPID',
+    'Ready=True KubeletReady',
+  ]);
+  const lease = await client.resource(leases).get('n1', { namespace: 'kube-node-lease' });
+  expect(lease.spec).toEqual({
+    holderIdentity: 'n1',
+    leaseDurationSeconds: 40,
+    renewTime: '2026-01-01T00:00:20.000000Z',
+  });
+});
+
+/** The distinct views of a pod over a time, each with when it was first seen. */
+async function watchPod(cluster: Cluster, name: string, totalMs: number, stepMs = 1000): Promise<string[]> {
+  const transcript: string[] = [];
+  let last = '';
+  for (let passedMs = 0; ; passedMs += stepMs) {
+    const view = await seen(cluster, name);
+    const [, what] = /^\S+ (.*)$/.exec(view)!;
+    if (what !== last) transcript.push(view);
+    last = what!;
+    if (passedMs >= totalMs) return transcript;
+    await cluster.clock.advance(stepMs);
+  }
+}
+
+test('a container that keeps failing waits 10 s, 20 s, 40 s before it is started again', async () => {
+  const cluster = await start();
+  await cluster.client.resource(pods).create(pod('crash', { annotations: { 'run-time': '2s', 'exit-code': '1' } }));
+  await cluster.clock.settle();
+  expect(await watchPod(cluster, 'crash', 100_000)).toEqual([
+    '0s Running ready=True app=running',
+    '2s Running ready=True app=running(1)',
+    '4s Running ready=False app=waiting:CrashLoopBackOff(1)',
+    '14s Running ready=True app=running(2)',
+    '16s Running ready=False app=waiting:CrashLoopBackOff(2)',
+    '36s Running ready=True app=running(3)',
+    '38s Running ready=False app=waiting:CrashLoopBackOff(3)',
+    '78s Running ready=True app=running(4)',
+    '80s Running ready=False app=waiting:CrashLoopBackOff(4)',
+  ]);
+  const { metadata, status } = await cluster.client.resource(pods).get('crash', { namespace: 'default' });
+  const container = status?.containerStatuses?.[0];
+  expect(container?.state?.waiting?.message).toBe(
+    `back-off 1m20s restarting failed container=app pod=crash_default(${metadata?.uid})`,
+  );
+  expect(container?.lastState?.terminated).toMatchObject({
+    exitCode: 1,
+    reason: 'Error',
+    finishedAt: '2026-01-01T00:01:20Z',
+  });
+});
+
+test.each([
+  ['OnFailure', '0', 'Succeeded', 'app=terminated:Completed'],
+  ['Never', '3', 'Failed', 'app=terminated:Error'],
+])('restart policy %s with exit code %s ends as %s', async (restartPolicy, exitCode, phase, container) => {
+  const cluster = await start();
+  const annotations = { 'run-time': '5s', 'exit-code': exitCode };
+  await cluster.client.resource(pods).create(pod('job', { annotations, spec: { restartPolicy } }));
+  await cluster.clock.advance(6_000);
+  expect(await seen(cluster, 'job')).toBe(`6s ${phase} ready=False ${container}`);
+});
+
+test('init containers run one after the other, a sidecar beside what follows', async () => {
+  const cluster = await start();
+  const annotations = { 'one.run-time': '2s', 'two.run-time': '3s', 'side.startup': 'fail,ok@3s' };
+  const image = 'example.com/init:v1';
+  const probe = { httpGet: { port: 80 }, periodSeconds: 1, failureThreshold: 30 };
+  const spec: Partial<PodSpec> = {
+    initContainers: [
+      { name: 'one', image },
+      { name: 'side', image, restartPolicy: 'Always', startupProbe: probe },
+      { name: 'two', image },
+    ],
+  };
+  await cluster.client.resource(pods).create(pod('init', { annotations, spec }));
+  await cluster.clock.settle();
+  expect(await watchPod(cluster, 'init', 10_000)).toEqual([
+    '0s Pending ready=False one=running side=waiting:PodInitializing two=waiting:PodInitializing app=waiting:PodInitializing',
+    '2s Pending ready=False one=terminated:Completed side=running two=waiting:PodInitializing app=waiting:PodInitializing',
+    '5s Pending ready=False one=terminated:Completed side=running two=running app=waiting:PodInitializing',
+    '8s Running ready=True one=terminated:Completed side=running two=terminated:Completed app=running',
+  ]);
+});
+
+test('a pod is ready when its readiness probe says so, and restarted when its liveness probe fails', async () => {
+  const cluster = await start();
+  const annotations = { readiness: 'fail,ok@5s', liveness: 'ok,500@20s', 'stop-time': '2s' };
+  const probe = { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 2, failureThreshold: 3 };
+  const container = {
+    name: 'app',
+    image: 'example.com/app:v1',
+    ports: [{ name: 'http', containerPort: 8080 }],
+    livenessProbe: probe,
+    readinessProbe: { ...probe, failureThreshold: 1 },
+  };
+  await cluster.client.resource(pods).create(pod('sick', { annotations, spec: { containers: [container] } }));
+  await cluster.clock.settle();
+  expect(await watchPod(cluster, 'sick', 35_000)).toEqual([
+    '0s Running ready=False app=running',
+    '5s Running ready=True app=running',
+    '27s Running ready=False app=running(1)',
+    '32s Running ready=True app=running(1)',
+  ]);
+  expect(await recorded(cluster, 'sick')).toEqual(
+    expect.arrayContaining([
+      'Unhealthy: Liveness probe failed: HTTP probe failed with statuscode: 500 (x3)',
+      'Killing: Container app failed liveness probe, will be restarted',
+    ]),
+  );
+});
+
+test('a deleted pod is asked to end, and gone from the API once it has', async () => {
+  const cluster = await start();
+  await cluster.client.resource(pods).create(pod('slow', { annotations: { 'stop-time': '7s' } }));
+  await cluster.client.resource(pods).create(pod('stubborn', { annotations: { 'stop-time': 'forever' } }));
+  await cluster.clock.settle();
+  for (const name of ['slow', 'stubborn']) await cluster.client.resource(pods).delete(name, { namespace: 'default' });
+  const left = async () => (await cluster.client.resource(pods).list({})).items.map(({ metadata }) => metadata?.name);
+  await cluster.clock.advance(6_500);
+  expect(await left()).toEqual(['slow', 'stubborn']);
+  await cluster.clock.advance(1_000);
+  expect(await left()).toEqual(['stubborn']);
+  await cluster.clock.advance(23_000);
+  expect(await left()).toEqual([]);
+  expect(await cluster.runtime.sandboxes.list()).toEqual([]);
+  expect(await recorded(cluster, 'slow')).toContain('Killing: Stopping container app');
+});
+
+test('deleting by force ends the containers too', async () => {
+  const cluster = await start();
+  await cluster.client.resource(pods).create(pod('web'));
+  await cluster.clock.settle();
+  await cluster.client.resource(pods).delete('web', { namespace: 'default', gracePeriodSeconds: 0 });
+  await cluster.clock.settle();
+  expect(await cluster.runtime.containers.list()).toEqual([]);
+});
+
+test('an image that cannot be pulled is tried again with back-off', async () => {
+  const cluster = await start();
+  await cluster.client.resource(pods).create(pod('bad', { annotations: { 'pull-error': 'no such image' } }));
+  await cluster.clock.settle();
+  expect(await watchPod(cluster, 'bad', 12_000)).toEqual([
+    '0s Pending ready=False app=waiting:ErrImagePull',
+    '1s Pending ready=False app=waiting:ImagePullBackOff',
+    '10s Pending ready=False app=waiting:ErrImagePull',
+    '11s Pending ready=False app=waiting:ImagePullBackOff',
+  ]);
+});
+
+test('what the configuration names and is missing is waited for', async () => {
+  const cluster = await start();
+  const { client, clock } = cluster;
+  const env = [{ name: 'COLOR', valueFrom: { configMapKeyRef: { name: 'settings', key: 'color' } } }];
+  const containers = [{ name: 'app', image: 'example.com/app:v1', env }];
+  await client.resource(pods).create(pod('env', { spec: { containers } }));
+  await client
+    .resource(pods)
+    .create(pod('volume', { spec: { volumes: [{ name: 'v', configMap: { name: 'settings' } }] } }));
+  await clock.settle();
+  expect([await seen(cluster, 'env'), await seen(cluster, 'volume')]).toEqual([
+    '0s Pending ready=False app=waiting:CreateContainerConfigError',
+    '0s Pending ready=False app=waiting:ContainerCreating',
+  ]);
+  expect(await recorded(cluster, 'env')).toContain('Failed: Error: configmap "settings" not found');
+  expect(await recorded(cluster, 'volume')).toContain(
+    'FailedMount: MountVolume.SetUp failed for volume "v" : configmap "settings" not found',
+  );
+  await client.resource(configMaps).create({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'settings', namespace: 'default' },
+    data: { color: 'red' },
+  });
+  await clock.advance(10_000);
+  expect([await seen(cluster, 'env'), await seen(cluster, 'volume')]).toEqual([
+    '10s Running ready=True app=running',
+    '10s Running ready=True app=running',
+  ]);
+});
+
+test("a pod that does not fit is failed with upstream's words", async () => {
+  const cluster = await start();
+  const big = (cpu: string) => [{ name: 'app', image: 'example.com/app:v1', resources: { requests: { cpu } } }];
+  await cluster.client.resource(pods).create(pod('first', { spec: { containers: big('3') } }));
+  await cluster.client.resource(pods).create(pod('second', { spec: { containers: big('1500m') } }));
+  await cluster.client.resource(pods).create(pod('third', { spec: { nodeSelector: { disk: 'ssd' } } }));
+  await cluster.clock.settle();
+  const statusOf = async (name: string) => {
+    const { status } = await cluster.client.resource(pods).get(name, { namespace: 'default' });
+    return [status?.phase, status?.reason, status?.message];
+  };
+  expect([await statusOf('first'), await statusOf('second'), await statusOf('third')]).toEqual([
+    ['Running', undefined, undefined],
+    [
+      'Failed',
+      'OutOfcpu',
+      "Pod was rejected: Node didn't have enough resource: cpu, requested: 1500, used: 3000, capacity: 4000",
+    ],
+    [
+      'Failed',
+      'NodeAffinity',
+      "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+    ],
+  ]);
+});
+
+test('a pod that runs longer than its deadline is failed', async () => {
+  const cluster = await start();
+  await cluster.client.resource(pods).create(pod('late', { spec: { activeDeadlineSeconds: 30 } }));
+  await cluster.clock.advance(31_000);
+  const { status } = await cluster.client.resource(pods).get('late', { namespace: 'default' });
+  expect([status?.phase, status?.reason, status?.message]).toEqual([
+    'Failed',
+    'DeadlineExceeded',
+    'Pod was active on the node longer than the specified deadline',
+  ]);
+});
+
+test('a kubelet that starts again takes over what runs, and starts again what was lost', async () => {
+  const cluster = await start();
+  const { client, clock, runtime } = cluster;
+  await client.resource(pods).create(pod('kept'));
+  await client.resource(pods).create(pod('lost'));
+  await clock.settle();
+  await cluster.end();
+  const before = await client.resource(pods).get('kept', { namespace: 'default' });
+  for (const { id, config } of await runtime.sandboxes.list()) {
+    if (config.podName === 'lost') await runtime.sandboxes.remove(id);
+  }
+  await clock.advance(60_000);
+  const again = cluster.startKubelet();
+  await clock.settle();
+  expect((await client.resource(pods).get('kept', { namespace: 'default' })).status).toEqual(before.status);
+  expect(await seen(cluster, 'lost')).toBe('60s Running ready=True app=running(1)');
+  await again.end();
+});

@@ -1,0 +1,400 @@
+/**
+ * The kubelet: runs the pods of one node through its runtimes and tells the API how they are. It keeps one worker per pod
+ * and none of its parts does anything while nothing happens but the node's lease and status.
+ *
+ * It opens no sockets: its own API is `handle`, probes go through an injected transport. Containers are left alone when it
+ * stops; whoever made the runtimes closes them. Upstream counterpart: `pkg/kubelet/kubelet.go`.
+ */
+import type { ContainerImage, Node, NodeAddress, Pod, Taint } from '#pkg/api/types/core-v1.ts';
+import { configMaps, nodes, pods, runtimeClasses, secrets, services } from '#pkg/api/types/refs.ts';
+import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { aborted } from '#pkg/base/async.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import { createEventRecorder } from '#pkg/client/recorder.ts';
+import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import type { PodNetwork } from '#pkg/network/pod-network.ts';
+import { ImagePuller } from './images/image-puller.ts';
+import { createKeyedSource, type KeyedSource } from './keyed-source.ts';
+import { NodeAgent } from './node/node-agent.ts';
+import type { MachineFacts, NodeFacts } from './node/node-status.ts';
+import { admitPod } from './pods/admission.ts';
+import { BackOff } from './pods/back-off.ts';
+import type { PodContext } from './pods/pod-context.ts';
+import { PodWorker } from './pods/pod-worker.ts';
+import type { ProbeTransport } from './probes/probe-transport.ts';
+import { podRequests } from './resources/amounts.ts';
+import type { Runtime, RuntimeContainer, Sandbox } from './runtime/runtime.ts';
+import { createKubeletHandler } from './server/kubelet-handler.ts';
+import { StatusManager } from './status/status-manager.ts';
+import type { VolumeHost } from './volumes/volume-host.ts';
+import { VolumeManager } from './volumes/volume-manager.ts';
+import { WatchedObjects } from './volumes/watched-objects.ts';
+
+export interface KubeletOptions {
+  readonly deps: ComponentDeps;
+  readonly nodeName: string;
+  /** By RuntimeClass handler. */
+  readonly runtimes: Readonly<Record<string, Runtime>>;
+  /** Handler of pods without a RuntimeClass. */
+  readonly defaultRuntime: string;
+  readonly network: PodNetwork;
+  readonly volumes: VolumeHost;
+  /** For runtimes whose programs listen on the network. */
+  readonly probes?: ProbeTransport;
+  /** The first `InternalIP` is the host's address. */
+  readonly addresses: readonly NodeAddress[];
+  readonly kubeletPort: number;
+  readonly capacity: Readonly<Record<string, string>>;
+  /** What pods may use of it; default all. */
+  readonly allocatable?: Readonly<Record<string, string>>;
+  /** Such as `v1.36.4`. */
+  readonly version: string;
+  readonly machine?: Partial<MachineFacts>;
+  readonly nodeLabels?: Readonly<Record<string, string>>;
+  readonly taints?: readonly Taint[];
+  /** The node's range of addresses when nobody else gives it one: registered with the node. */
+  readonly podCidr?: string;
+  /** Shared with other kubelets of the process (`sharedPodSource`); default: a watch of this node's pods. */
+  readonly podSource?: KeyedSource<Pod>;
+  /** Shared with other kubelets of the process (`sharedNodeSource`); default: a watch of this node. */
+  readonly nodeSource?: KeyedSource<Node>;
+}
+
+export interface Kubelet extends Component {
+  readonly nodeName: string;
+  /** The kubelet's own API: pods, logs, statistics. */
+  readonly handle: ApiHandler;
+}
+
+/** One watch of all pods, for many kubelets in one process. */
+export function sharedPodSource(deps: ComponentDeps): KeyedSource<Pod> {
+  return createKeyedSource(deps.informers.informer(pods), (pod) => pod.spec?.nodeName);
+}
+
+/** One watch of all nodes, for many kubelets in one process. */
+export function sharedNodeSource(deps: ComponentDeps): KeyedSource<Node> {
+  return createKeyedSource(deps.informers.informer(nodes), (node) => node.metadata?.name);
+}
+
+/** A kubelet; nothing happens before `run`. */
+export function createKubelet(options: KubeletOptions): Kubelet {
+  return new NodeKubelet(options);
+}
+
+const defaultMachine: MachineFacts = {
+  machineId: '',
+  systemUuid: '',
+  bootId: '',
+  kernelVersion: '',
+  osImage: 'Coxswain',
+  operatingSystem: 'linux',
+  architecture: 'amd64',
+};
+
+class NodeKubelet implements Kubelet {
+  readonly nodeName: string;
+  readonly handle: ApiHandler;
+  readonly #options: KubeletOptions;
+  readonly #log: Logger;
+  readonly #workers = new Map<string, PodWorker>();
+  /** What admitted pods ask for, by uid. */
+  readonly #requests = new Map<string, ReadonlyMap<string, number>>();
+  readonly #background = new Set<Promise<void>>();
+  readonly #node: NodeAgent;
+  readonly #podSource: KeyedSource<Pod>;
+  readonly #nodeSource: KeyedSource<Node>;
+  #context: PodContext | undefined;
+  #images: readonly ContainerImage[] = [];
+  /** What the runtimes had when the kubelet started, by pod uid. */
+  readonly #found = new Map<string, { sandboxes: Sandbox[]; containers: RuntimeContainer[] }>();
+
+  constructor(options: KubeletOptions) {
+    const { deps, nodeName } = options;
+    this.#options = options;
+    this.nodeName = nodeName;
+    this.#log = deps.log.with({ node: nodeName });
+    this.#node = new NodeAgent({
+      client: deps.client,
+      clock: deps.clock,
+      log: this.#log,
+      podCidr: options.podCidr,
+      facts: () => this.#facts(),
+    });
+    this.#podSource =
+      options.podSource ??
+      createKeyedSource(
+        deps.informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` }),
+        (pod) => pod.spec?.nodeName,
+      );
+    this.#nodeSource =
+      options.nodeSource ??
+      createKeyedSource(
+        deps.informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` }),
+        (node) => node.metadata?.name,
+      );
+    deps.informers.informer(services);
+    deps.informers.informer(runtimeClasses);
+    this.handle = createKubeletHandler({
+      clock: deps.clock,
+      nodeName,
+      workers: () => [...this.#workers.values()],
+    });
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { deps, network, podCidr } = this.#options;
+    if (podCidr !== undefined) network.configure(podCidr);
+    const recorder = createEventRecorder({ ...deps, component: 'kubelet', instance: this.nodeName, signal });
+    const statuses = new StatusManager(deps);
+    statuses.start(signal);
+    const objects = new WatchedObjects({ ...deps, onChange: (uid) => this.#workers.get(uid)?.changed() });
+    const volumes = new VolumeManager({
+      host: this.#options.volumes,
+      objects,
+      client: deps.client,
+      clock: deps.clock,
+      readsFiles: (pod) => this.#runtimeOf(pod)?.capabilities.files === true,
+    });
+    this.#context = this.#makeContext({ recorder, statuses, volumes });
+    recorder.record(this.#nodeReference(), { type: 'Normal', reason: 'Starting', message: 'Starting kubelet.' });
+    const listening = Object.values(this.#options.runtimes).map((runtime) =>
+      runtime.onExit((container) => this.#workers.get(container.podUid)?.exited(container)),
+    );
+    const node = this.#runNode(signal);
+    const podsRun = this.#runPods(signal, volumes);
+    await Promise.race([Promise.all([node, podsRun]), aborted(signal)]);
+    for (const stop of listening) stop();
+    for (const worker of this.#workers.values()) worker.stop();
+    await Promise.all([node, podsRun, objects.close(), statuses.stopped()]);
+    while (this.#background.size > 0) await Promise.all(this.#background);
+    this.#workers.clear();
+  }
+
+  async #runNode(signal: AbortSignal): Promise<void> {
+    const images = await Promise.all(Object.values(this.#options.runtimes).map((runtime) => runtime.images.list()));
+    this.#images = images.flat().map(({ names, sizeBytes }) => ({ names, sizeBytes }));
+    await this.#node.register(signal);
+    if (signal.aborted) return;
+    const stop = this.#nodeSource.subscribe(this.nodeName, {
+      set: (node) => this.#nodeSeen(node),
+      removed: () => this.#node.statusChanged(),
+    });
+    const registered = this.#node.node;
+    if (registered !== undefined) this.#nodeSeen(registered);
+    await this.#node.run(signal);
+    stop();
+  }
+
+  #nodeSeen(node: Node): void {
+    this.#node.observed(node);
+    const { network } = this.#options;
+    const range = node.spec?.podCIDR;
+    if (range === undefined || range === '' || range === network.podCidr) return;
+    try {
+      network.configure(range);
+    } catch (error) {
+      this.#log.error('Pod range not taken', { podCidr: range, error });
+      return;
+    }
+    this.#node.statusChanged();
+    for (const worker of this.#workers.values()) worker.changed();
+  }
+
+  async #runPods(signal: AbortSignal, volumes: VolumeManager): Promise<void> {
+    const { informers } = this.#options.deps;
+    if (!(await informers.synced(signal))) return;
+    await this.#findContainers();
+    const stop = this.#podSource.subscribe(this.nodeName, {
+      set: (pod) => this.#podSeen(pod),
+      removed: (pod) => this.#workers.get(pod.metadata?.uid ?? '')?.removed(),
+    });
+    await this.#removeOrphans(volumes);
+    await aborted(signal);
+    stop();
+  }
+
+  #podSeen(pod: Pod): void {
+    const uid = pod.metadata?.uid ?? '';
+    const known = this.#workers.get(uid);
+    if (known !== undefined) {
+      known.update(pod);
+      return;
+    }
+    const worker = this.#makeWorker(pod);
+    this.#workers.set(uid, worker);
+    worker.update(pod);
+  }
+
+  #makeWorker(pod: Pod): PodWorker {
+    const uid = pod.metadata?.uid ?? '';
+    const context = this.#context!;
+    const found = this.#found.get(uid);
+    this.#found.delete(uid);
+    const { network, defaultRuntime, runtimes } = this.#options;
+    const runtime = this.#runtimeOf(pod);
+    const address = found?.sandboxes.find(({ state }) => state === 'ready')?.config.ip;
+    if (address !== undefined && pod.spec?.hostNetwork !== true) network.recover(uid, address);
+    const rejected = this.#admit(pod, runtime);
+    if (rejected !== undefined) {
+      context.recorder.record(pod, { type: 'Warning', reason: rejected.reason, message: rejected.message });
+    }
+    return new PodWorker({
+      context,
+      runtime: runtime ?? runtimes[defaultRuntime]!,
+      pod,
+      ...(found === undefined ? {} : { found }),
+      ...(rejected === undefined ? {} : { rejected }),
+    });
+  }
+
+  #admit(pod: Pod, runtime: Runtime | undefined): { readonly reason: string; readonly message: string } | undefined {
+    const phase = pod.status?.phase;
+    if (phase === 'Succeeded' || phase === 'Failed') return undefined;
+    const requests = podRequests(pod);
+    const uid = pod.metadata?.uid ?? '';
+    // A pod that a kubelet has taken before keeps its place, also over a restart.
+    if (pod.status?.startTime === undefined && pod.metadata?.deletionTimestamp === undefined) {
+      if (runtime === undefined) {
+        const message = `Pod was rejected: no runtime on this node for RuntimeClass "${pod.spec?.runtimeClassName}"`;
+        return { reason: 'RuntimeClassNotSupported', message };
+      }
+      const used = new Map<string, number>();
+      let podCount = 0;
+      for (const [other, amounts] of this.#requests) {
+        if (this.#workers.get(other)?.finished !== false) continue;
+        podCount++;
+        for (const [name, value] of amounts) used.set(name, (used.get(name) ?? 0) + value);
+      }
+      const node = this.#node.node ?? { metadata: { name: this.nodeName } };
+      const rejection = admitPod({ pod, requests, used, podCount, node, allocatable: this.#allocatable() });
+      if (rejection !== undefined) return rejection;
+    }
+    this.#requests.set(uid, requests);
+    return undefined;
+  }
+
+  /** The runtime of a pod, or undefined when the node has none for its RuntimeClass. */
+  #runtimeOf(pod: Pod): Runtime | undefined {
+    const { runtimes, defaultRuntime, deps } = this.#options;
+    const name = pod.spec?.runtimeClassName;
+    if (name === undefined || name === '') return runtimes[defaultRuntime];
+    const handler = deps.informers.informer(runtimeClasses).lister.get(name)?.handler;
+    return handler === undefined || !Object.hasOwn(runtimes, handler) ? undefined : runtimes[handler];
+  }
+
+  async #findContainers(): Promise<void> {
+    for (const runtime of Object.values(this.#options.runtimes)) {
+      for (const sandbox of await runtime.sandboxes.list())
+        this.#foundOf(sandbox.config.podUid).sandboxes.push(sandbox);
+      for (const container of await runtime.containers.list())
+        this.#foundOf(container.podUid).containers.push(container);
+    }
+  }
+
+  #foundOf(podUid: string): { sandboxes: Sandbox[]; containers: RuntimeContainer[] } {
+    let found = this.#found.get(podUid);
+    if (found === undefined) {
+      found = { sandboxes: [], containers: [] };
+      this.#found.set(podUid, found);
+    }
+    return found;
+  }
+
+  /** Ends what is left of pods that are no longer there. */
+  async #removeOrphans(volumes: VolumeManager): Promise<void> {
+    const orphans = [...this.#found.values()];
+    this.#found.clear();
+    for (const { sandboxes } of orphans) {
+      for (const { id } of sandboxes) {
+        for (const runtime of Object.values(this.#options.runtimes)) await runtime.sandboxes.remove(id);
+      }
+    }
+    await volumes.removeOrphans(new Set(this.#workers.keys()));
+  }
+
+  #makeContext(parts: Pick<PodContext, 'recorder' | 'statuses' | 'volumes'>): PodContext {
+    const { deps, network, probes } = this.#options;
+    const { client, clock, informers } = deps;
+    const read = async <T extends KubeObject>(
+      ref: ResourceRef<T>,
+      namespace: string,
+      name: string,
+    ): Promise<T | undefined> => {
+      try {
+        return await client.resource(ref).get(name, { namespace });
+      } catch (error) {
+        if (isNotFound(error)) return undefined;
+        throw error;
+      }
+    };
+    return {
+      ...parts,
+      client,
+      clock,
+      log: this.#log,
+      nodeName: this.nodeName,
+      hostIp: this.#hostIp(),
+      network,
+      images: new ImagePuller(clock),
+      crashBackOff: new BackOff(),
+      probes,
+      reader: {
+        configMap: (namespace, name) => read(configMaps, namespace, name),
+        secret: (namespace, name) => read(secrets, namespace, name),
+      },
+      services: () => informers.informer(services).lister.list(),
+      allocatable: () => this.#allocatable(),
+      background: (work) => this.#inBackground(work),
+      forget: (pod) => {
+        const uid = pod.metadata?.uid ?? '';
+        this.#workers.get(uid)?.stop();
+        this.#workers.delete(uid);
+        this.#requests.delete(uid);
+      },
+    };
+  }
+
+  #inBackground(work: () => Promise<void>): void {
+    const running: Promise<void> = work()
+      .catch((error: unknown) => this.#log.error('Background work failed', { error }))
+      .finally(() => this.#background.delete(running));
+    this.#background.add(running);
+  }
+
+  #hostIp(): string {
+    return this.#options.addresses.find(({ type }) => type === 'InternalIP')?.address ?? '127.0.0.1';
+  }
+
+  #allocatable(): Readonly<Record<string, string>> {
+    return this.#options.allocatable ?? this.#options.capacity;
+  }
+
+  #nodeReference(): KubeObject {
+    return { apiVersion: 'v1', kind: 'Node', metadata: { name: this.nodeName, uid: this.nodeName } };
+  }
+
+  #facts(): NodeFacts {
+    const { runtimes, defaultRuntime, network } = this.#options;
+    const { name, version } = runtimes[defaultRuntime]!.capabilities;
+    return {
+      name: this.nodeName,
+      labels: this.#options.nodeLabels ?? {},
+      taints: this.#options.taints ?? [],
+      addresses: this.#options.addresses,
+      kubeletPort: this.#options.kubeletPort,
+      capacity: this.#options.capacity,
+      allocatable: this.#allocatable(),
+      kubeletVersion: this.#options.version,
+      runtimeVersion: `${name}://${version}`,
+      runtimeHandlers: Object.keys(runtimes).sort(),
+      machine: { ...defaultMachine, ...this.#options.machine },
+      images: this.#images,
+      notReady:
+        network.podCidr === undefined
+          ? 'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: the node has no pod range yet'
+          : undefined,
+    };
+  }
+}

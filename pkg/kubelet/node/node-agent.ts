@@ -1,0 +1,208 @@
+/**
+ * The node itself in the API: registers it, keeps its status true (every five minutes, and at once when it changes) and renews its
+ * lease. The lease is what says the node is alive: one small write every ten seconds and nothing else while nothing changes.
+ * Source: kubelet `kubelet_node_status.go`, `component-helpers` `lease`.
+ */
+import type { Lease } from '#pkg/api/types/coordination-v1.ts';
+import type { Node, NodeStatus } from '#pkg/api/types/core-v1.ts';
+import { leases, nodes } from '#pkg/api/types/refs.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { isAlreadyExists, isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { repeat, sleep } from '#pkg/base/async.ts';
+import { type Clock, formatMicroTime } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Client } from '#pkg/client/client.ts';
+import { changedNodeStatus, type NodeFacts, nodeLabels, nodeStatus } from './node-status.ts';
+
+const leaseNamespace = 'kube-node-lease';
+const leaseSeconds = 40;
+const renewMs = 10_000;
+/** Tries to renew within one period, and the time between them. */
+const renewTries = 5;
+const renewRetryMs = 1_000;
+/** A status is written this often although nothing has changed. */
+const statusMs = 300_000;
+/** Time to the next try of a registration or status that failed. */
+const retryMsMin = 200;
+const retryMsMax = 7_000;
+
+export interface NodeAgentDeps {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Registered with the node when it is new. */
+  readonly podCidr: string | undefined;
+  facts(): NodeFacts;
+}
+
+export class NodeAgent {
+  readonly #deps: NodeAgentDeps;
+  #node: Node | undefined;
+  #lease: Lease | undefined;
+  #wake: (() => void) | undefined;
+  #changed = false;
+
+  constructor(deps: NodeAgentDeps) {
+    this.#deps = deps;
+  }
+
+  /** The node as last seen. */
+  get node(): Node | undefined {
+    return this.#node;
+  }
+
+  /** The node has changed in the API. */
+  observed(node: Node): void {
+    this.#node = node;
+  }
+
+  /** Something that the status speaks of has changed: it is written soon. */
+  statusChanged(): void {
+    this.#changed = true;
+    this.#wake?.();
+  }
+
+  /** Registers the node; tries until it succeeds or `signal` is aborted. */
+  async register(signal: AbortSignal): Promise<void> {
+    let retryMs = retryMsMin;
+    while (!signal.aborted) {
+      try {
+        await this.#registerOnce();
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#deps.log.warn('Node not registered, will try again', { node: this.#deps.facts().name, error });
+        await sleep(this.#deps.clock, retryMs, signal);
+        retryMs = Math.min(retryMs * 2, retryMsMax);
+      }
+    }
+  }
+
+  /** Keeps status and lease until aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    await Promise.all([
+      repeat(clock, { periodMs: () => renewMs, signal }, () => this.#renew(signal)),
+      this.#keepStatus(signal),
+    ]);
+  }
+
+  async #registerOnce(): Promise<void> {
+    const facts = this.#deps.facts();
+    const api = this.#deps.client.resource(nodes);
+    const labels = nodeLabels(facts);
+    try {
+      const { podCidr } = this.#deps;
+      this.#node = await api.create({
+        apiVersion: 'v1',
+        kind: 'Node',
+        metadata: { name: facts.name, labels },
+        spec: {
+          ...(podCidr === undefined ? {} : { podCIDR: podCidr, podCIDRs: [podCidr] }),
+          ...(facts.taints.length === 0 ? {} : { taints: facts.taints }),
+        },
+        status: nodeStatus(facts, undefined, this.#deps.clock.nowMs()),
+      });
+      return;
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+    }
+    this.#node = await api.get(facts.name);
+    const current: Readonly<Record<string, string>> = this.#node.metadata?.labels ?? {};
+    const stale = Object.entries(labels).filter(([key, value]) => current[key] !== value);
+    if (stale.length === 0) return;
+    const patch: JsonObject = { metadata: { labels: Object.fromEntries(stale) } };
+    this.#node = await api.patch(facts.name, patch, { type: 'strategic' });
+  }
+
+  async #keepStatus(signal: AbortSignal): Promise<void> {
+    const { log } = this.#deps;
+    let retryMs = retryMsMin;
+    while (!signal.aborted) {
+      this.#changed = false;
+      let delayMs = statusMs;
+      try {
+        await this.#writeStatus();
+        retryMs = retryMsMin;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isNotFound(error)) await this.register(signal);
+        else log.warn('Node status not written, will try again', { node: this.#deps.facts().name, error });
+        delayMs = retryMs;
+        retryMs = Math.min(retryMs * 2, retryMsMax);
+      }
+      if (!this.#changed) await this.#sleepUntilChanged(delayMs, signal);
+    }
+  }
+
+  #sleepUntilChanged(delayMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        timer.cancel();
+        signal.removeEventListener('abort', done);
+        this.#wake = undefined;
+        resolve();
+      };
+      const timer = this.#deps.clock.setTimeout(done, delayMs);
+      signal.addEventListener('abort', done, { once: true });
+      this.#wake = done;
+      if (signal.aborted) done();
+    });
+  }
+
+  async #writeStatus(): Promise<void> {
+    const facts = this.#deps.facts();
+    const before: NodeStatus | undefined = this.#node?.status;
+    const patch = changedNodeStatus(before, nodeStatus(facts, before, this.#deps.clock.nowMs()));
+    this.#node = await this.#deps.client
+      .resource(nodes)
+      .patch(facts.name, { status: patch }, { type: 'strategic', subresource: 'status' });
+  }
+
+  async #renew(signal: AbortSignal): Promise<void> {
+    for (let tries = 1; !signal.aborted; tries++) {
+      try {
+        this.#lease = await this.#renewOnce();
+        return;
+      } catch (error) {
+        this.#lease = undefined;
+        if (signal.aborted) return;
+        const again = isConflict(error) || isAlreadyExists(error);
+        if (!again) this.#deps.log.warn('Node lease not renewed', { node: this.#deps.facts().name, error });
+        if (tries >= renewTries || !(await sleep(this.#deps.clock, again ? 0 : renewRetryMs, signal))) return;
+      }
+    }
+  }
+
+  async #renewOnce(): Promise<Lease> {
+    const { name } = this.#deps.facts();
+    const api = this.#deps.client.resource(leases);
+    const renewTime = formatMicroTime(this.#deps.clock.nowMs());
+    const known = this.#lease ?? (await this.#findLease(name));
+    if (known !== undefined) return api.update({ ...known, spec: { ...known.spec, ...this.#leaseSpec(renewTime) } });
+    const uid = this.#node?.metadata?.uid;
+    return api.create({
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: {
+        name,
+        namespace: leaseNamespace,
+        ...(uid === undefined ? {} : { ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name, uid }] }),
+      },
+      spec: this.#leaseSpec(renewTime),
+    });
+  }
+
+  #leaseSpec(renewTime: string): NonNullable<Lease['spec']> {
+    return { holderIdentity: this.#deps.facts().name, leaseDurationSeconds: leaseSeconds, renewTime };
+  }
+
+  async #findLease(name: string): Promise<Lease | undefined> {
+    try {
+      return await this.#deps.client.resource(leases).get(name, { namespace: leaseNamespace });
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+}

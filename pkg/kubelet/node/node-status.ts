@@ -1,0 +1,116 @@
+/** What a node says of itself: labels and status. Pure. Source: kubelet `nodestatus/setters.go`. */
+import { isDeepStrictEqual } from 'node:util';
+import type { ContainerImage, NodeAddress, NodeCondition, NodeStatus, Taint } from '#pkg/api/types/core-v1.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { formatTimestamp } from '#pkg/base/clock.ts';
+
+export interface NodeFacts {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly taints: readonly Taint[];
+  readonly addresses: readonly NodeAddress[];
+  readonly kubeletPort: number;
+  readonly capacity: Readonly<Record<string, string>>;
+  readonly allocatable: Readonly<Record<string, string>>;
+  /** Such as `v1.36.4`. */
+  readonly kubeletVersion: string;
+  /** Such as `inprocess://1.0.0`. */
+  readonly runtimeVersion: string;
+  readonly runtimeHandlers: readonly string[];
+  readonly machine: MachineFacts;
+  readonly images: readonly ContainerImage[];
+  /** Why the node cannot run pods; undefined when it can. */
+  readonly notReady: string | undefined;
+}
+
+/** The machine a node says it is. */
+export interface MachineFacts {
+  readonly machineId: string;
+  readonly systemUuid: string;
+  readonly bootId: string;
+  readonly kernelVersion: string;
+  readonly osImage: string;
+  /** Such as `linux`. */
+  readonly operatingSystem: string;
+  /** Such as `amd64`. */
+  readonly architecture: string;
+}
+
+/** Images listed in the status, the largest first. Source: kubelet `nodeStatusMaxImages`. */
+const imagesMax = 50;
+
+/** The labels every node has, and its own. */
+export function nodeLabels(facts: NodeFacts): Readonly<Record<string, string>> {
+  const { operatingSystem, architecture } = facts.machine;
+  return {
+    'beta.kubernetes.io/arch': architecture,
+    'beta.kubernetes.io/os': operatingSystem,
+    'kubernetes.io/arch': architecture,
+    'kubernetes.io/hostname': facts.name,
+    'kubernetes.io/os': operatingSystem,
+    ...facts.labels,
+  };
+}
+
+/** The whole status; conditions that stay keep their transition times from `before`. */
+export function nodeStatus(facts: NodeFacts, before: NodeStatus | undefined, nowMs: number): NodeStatus {
+  const { machine } = facts;
+  return {
+    capacity: facts.capacity,
+    allocatable: facts.allocatable,
+    conditions: conditions(facts, before, formatTimestamp(nowMs)),
+    addresses: facts.addresses,
+    daemonEndpoints: { kubeletEndpoint: { Port: facts.kubeletPort } },
+    nodeInfo: {
+      machineID: machine.machineId,
+      systemUUID: machine.systemUuid,
+      bootID: machine.bootId,
+      kernelVersion: machine.kernelVersion,
+      osImage: machine.osImage,
+      containerRuntimeVersion: facts.runtimeVersion,
+      kubeletVersion: facts.kubeletVersion,
+      kubeProxyVersion: '',
+      operatingSystem: machine.operatingSystem,
+      architecture: machine.architecture,
+    },
+    images: facts.images.slice(0, imagesMax),
+    ...(facts.runtimeHandlers.length === 0
+      ? {}
+      : {
+          runtimeHandlers: facts.runtimeHandlers.map((name) => ({
+            name,
+            features: { recursiveReadOnlyMounts: false, userNamespaces: false },
+          })),
+        }),
+  };
+}
+
+/** The fields that differ, as a strategic merge patch of the status. Conditions always: they carry the heartbeat. */
+export function changedNodeStatus(before: NodeStatus | undefined, after: NodeStatus): JsonObject {
+  const patch: JsonObject = {};
+  for (const [name, value] of Object.entries(after)) {
+    if (name !== 'conditions' && isDeepStrictEqual(before?.[name as keyof NodeStatus], value)) continue;
+    // Addresses are merged by type, so that those which went have to be replaced as a whole.
+    if (name === 'addresses') patch[name] = [...(value as readonly unknown[]), { $patch: 'replace' }];
+    else patch[name] = value;
+  }
+  return patch;
+}
+
+function conditions(facts: NodeFacts, before: NodeStatus | undefined, now: string): readonly NodeCondition[] {
+  const ready =
+    facts.notReady === undefined
+      ? (['Ready', 'True', 'KubeletReady', 'kubelet is posting ready status'] as const)
+      : (['Ready', 'False', 'KubeletNotReady', facts.notReady] as const);
+  const all = [
+    ['MemoryPressure', 'False', 'KubeletHasSufficientMemory', 'kubelet has sufficient memory available'],
+    ['DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'],
+    ['PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'],
+    ready,
+  ] as const;
+  return all.map(([type, status, reason, message]) => {
+    const known = before?.conditions?.find((condition) => condition.type === type);
+    const since = known?.status === status ? known.lastTransitionTime : undefined;
+    return { type, status, lastHeartbeatTime: now, lastTransitionTime: since ?? now, reason, message };
+  });
+}

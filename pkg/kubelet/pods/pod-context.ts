@@ -1,0 +1,36 @@
+/** What every pod of one node shares: the parts of the kubelet that a pod worker works with. */
+import type { Pod, Service } from '#pkg/api/types/core-v1.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Client } from '#pkg/client/client.ts';
+import type { EventRecorder } from '#pkg/client/event-recorder.ts';
+import type { PodNetwork } from '#pkg/network/pod-network.ts';
+import type { ObjectReader } from '../env/environment.ts';
+import type { ImagePuller } from '../images/image-puller.ts';
+import type { ProbeTransport } from '../probes/probe-transport.ts';
+import type { StatusManager } from '../status/status-manager.ts';
+import type { PodVolumes } from '../volumes/pod-volumes.ts';
+import type { BackOff } from './back-off.ts';
+
+export interface PodContext {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly recorder: EventRecorder;
+  readonly nodeName: string;
+  readonly hostIp: string;
+  readonly network: PodNetwork;
+  readonly volumes: PodVolumes;
+  readonly statuses: StatusManager;
+  readonly images: ImagePuller;
+  readonly crashBackOff: BackOff;
+  /** For runtimes that do not answer probes themselves. */
+  readonly probes: ProbeTransport | undefined;
+  readonly reader: ObjectReader;
+  services(): readonly Service[];
+  allocatable(): Readonly<Record<string, string>>;
+  /** Runs `work` in the background; the kubelet waits for it when it stops. Errors are logged. */
+  background(work: () => Promise<void>): void;
+  /** Everything of this pod has ended and it is gone from the API. */
+  forget(pod: Pod): void;
+}

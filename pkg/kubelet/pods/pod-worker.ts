@@ -1,0 +1,245 @@
+/**
+ * The worker of one pod: looks, decides (`pod-actions.ts`), acts, and states the status, one step at a time, whenever something
+ * about the pod has changed. It costs nothing while nothing happens: what has to happen later is one timer.
+ *
+ * A pod goes `syncing -> terminating -> finished`, never back. Invariant: at most one step runs at a time, and everything
+ * that was announced before a step began is seen by it. Upstream counterpart: kubelet `pod_workers.go`.
+ */
+import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { pods } from '#pkg/api/types/refs.ts';
+import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import type { Timer } from '#pkg/base/clock.ts';
+import { PodProbers } from '../probes/pod-probers.ts';
+import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';
+import { podStatus } from '../status/pod-status.ts';
+import type { PodContext } from './pod-context.ts';
+import { PodState } from './pod-state.ts';
+import { syncPod } from './sync-pod.ts';
+import { terminatePod } from './terminate-pod.ts';
+
+/** Time to the next step after one that failed for an unexpected reason, or a deletion the server did not take. */
+const retryMs = 10_000;
+
+export interface PodWorkerOptions {
+  readonly context: PodContext;
+  readonly runtime: Runtime;
+  readonly pod: Pod;
+  /** What the runtime still has of the pod from before the kubelet started. */
+  readonly found?: { readonly sandboxes: readonly Sandbox[]; readonly containers: readonly RuntimeContainer[] };
+  /** The pod cannot run on this node: it is failed without being run. */
+  readonly rejected?: { readonly reason: string; readonly message: string };
+}
+
+export class PodWorker {
+  readonly #context: PodContext;
+  readonly #state: PodState;
+  #stage: 'finished' | 'syncing' | 'terminating' = 'syncing';
+  #dirty = false;
+  #stepping = false;
+  #stopped = false;
+  #gone = false;
+  #timer: Timer | undefined;
+
+  constructor(options: PodWorkerOptions) {
+    const { context, runtime, pod } = options;
+    this.#context = context;
+    const probers = new PodProbers({
+      context,
+      runtime,
+      onVerdict: (name, kind, ok) => {
+        this.#state.probeVerdict(name, kind, ok);
+        this.wake();
+      },
+    });
+    this.#state = new PodState({ context, runtime, probers, pod });
+    this.#state.recover(options.found);
+    if (options.rejected !== undefined) {
+      this.#state.failure = options.rejected;
+      this.#stage = 'finished';
+    } else if (isFinal(pod)) {
+      this.#stage = 'terminating';
+    }
+  }
+
+  /** The pod as last seen. */
+  get pod(): Pod {
+    return this.#state.pod;
+  }
+
+  /** Nothing of it runs any more, nor will. */
+  get finished(): boolean {
+    return this.#stage === 'finished';
+  }
+
+  get runtime(): Runtime {
+    return this.#state.runtime;
+  }
+
+  /** The newest container of a name, or the one before it. */
+  container(name: string, options: { readonly previous: boolean }): RuntimeContainer | undefined {
+    const view = this.#state.containers.get(name);
+    return options.previous ? view?.previous : view;
+  }
+
+  /** The pod has changed in the API. */
+  update(pod: Pod): void {
+    const before = this.#state.pod;
+    this.#state.update(pod);
+    if (pod.metadata?.deletionTimestamp !== undefined) this.#beginTermination();
+    else if (this.#isOwnWrite(before, pod)) return;
+    this.wake();
+  }
+
+  /** The update brings nothing but the status this kubelet wrote itself. */
+  #isOwnWrite(before: Pod, pod: Pod): boolean {
+    return (
+      this.#context.statuses.hasSeen(pod) &&
+      before.metadata?.generation === pod.metadata?.generation &&
+      (!this.#state.volumesStale || this.#state.mountFailures > 0) &&
+      pod.spec?.readinessGates === undefined
+    );
+  }
+
+  /** The pod is no longer in the API. */
+  removed(): void {
+    this.#gone = true;
+    this.#beginTermination();
+    this.wake();
+  }
+
+  /** A container of this pod has exited. */
+  exited(container: RuntimeContainer): void {
+    if (this.#state.exited(container)) this.wake();
+  }
+
+  /** Something that the pod uses has changed: volumes, the node's range of addresses. */
+  changed(): void {
+    this.#state.volumesStale = true;
+    this.#state.mountRetryAtMs = 0;
+    this.wake();
+  }
+
+  /** Ends all timers; a step under way ends by itself. Containers are left as they are. */
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#state.probers.stopAll();
+    this.#state.cancelSync.abort();
+  }
+
+  /** Asks for a step. */
+  wake(): void {
+    this.#dirty = true;
+    if (this.#stepping || this.#stopped) return;
+    this.#stepping = true;
+    this.#context.background(() => this.#steps());
+  }
+
+  async #steps(): Promise<void> {
+    try {
+      while (this.#dirty && !this.#stopped) {
+        this.#dirty = false;
+        this.#timer?.cancel();
+        const wakeAtMs = await this.#step();
+        if (wakeAtMs !== undefined && !this.#stopped) this.#wakeAt(wakeAtMs);
+      }
+    } catch (error) {
+      if (!this.#stopped) {
+        this.#context.log.error('Pod step failed, will try again', { pod: this.#name(), error });
+        this.#wakeAt(this.#context.clock.nowMs() + retryMs);
+      }
+    } finally {
+      this.#stepping = false;
+    }
+    if (this.#dirty) this.wake();
+  }
+
+  /** One step; returns when the next one is due by itself. */
+  async #step(): Promise<number | undefined> {
+    if (this.#stage === 'syncing') {
+      const result = await syncPod(this.#state, () => this.#publish());
+      if (this.#stage === 'syncing') {
+        if (result.over) this.#beginTermination();
+        else {
+          this.#publish();
+          return result.wakeAtMs;
+        }
+      }
+    }
+    if (this.#stage === 'terminating') {
+      await terminatePod(this.#state, () => this.#publish());
+      if (this.#stopped) return undefined;
+      this.#stage = 'finished';
+    }
+    return this.#finish();
+  }
+
+  /** States the last status; then, for a pod that is to be deleted, has the API remove it. */
+  async #finish(): Promise<number | undefined> {
+    const { metadata } = this.pod;
+    if (this.#gone) {
+      await this.#state.removeAll();
+      this.#context.statuses.forget(metadata?.uid ?? '');
+      this.#context.forget(this.pod);
+      return undefined;
+    }
+    this.#publish();
+    if (metadata?.deletionTimestamp === undefined) return undefined;
+    if ((metadata.finalizers ?? []).length > 0 && metadata.deletionGracePeriodSeconds === 0) return undefined;
+    await this.#context.statuses.flush(metadata.uid ?? '');
+    if (this.#stopped || this.#gone) return undefined;
+    try {
+      await this.#context.client.resource(pods).delete(metadata.name ?? '', {
+        ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+        gracePeriodSeconds: 0,
+        preconditions: { ...(metadata.uid === undefined ? {} : { uid: metadata.uid }) },
+      });
+    } catch (error) {
+      if (isNotFound(error) || isConflict(error)) return undefined;
+      this.#context.log.warn('Pod not deleted, will try again', { pod: this.#name(), error });
+      return this.#context.clock.nowMs() + retryMs;
+    }
+    return undefined;
+  }
+
+  #beginTermination(): void {
+    if (this.#stage !== 'syncing') return;
+    this.#stage = 'terminating';
+    this.#state.terminating = true;
+    this.#state.cancelSync.abort();
+  }
+
+  #publish(): void {
+    const { context } = this.#state;
+    if (this.#gone || this.#stopped) return;
+    const pod = context.statuses.newest(this.pod);
+    const terminal = this.#stage !== 'syncing';
+    const status = podStatus({
+      pod,
+      view: this.#state.view(),
+      waiting: this.#state.waiting,
+      runtimeName: this.#state.runtime.capabilities.name,
+      hostIp: context.hostIp,
+      startTimeMs: this.#state.startTimeMs,
+      nowMs: context.clock.nowMs(),
+      terminal,
+      finished: this.#stage === 'finished',
+      ...(this.#state.failure === undefined ? {} : { failure: this.#state.failure }),
+    });
+    context.statuses.set(pod, status);
+  }
+
+  #wakeAt(atMs: number): void {
+    const { clock } = this.#context;
+    this.#timer?.cancel();
+    this.#timer = clock.setTimeout(() => this.wake(), atMs - clock.nowMs());
+  }
+
+  #name(): string {
+    return `${this.pod.metadata?.namespace}/${this.pod.metadata?.name}`;
+  }
+}
+
+function isFinal(pod: Pod): boolean {
+  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+}

@@ -1,0 +1,271 @@
+/** One step of a pod that should run: volumes, sandbox, containers, as `computePodActions` decides. */
+import type { Container } from '#pkg/api/types/core-v1.ts';
+import { PodNetworkError } from '#pkg/network/pod-network.ts';
+import { RuntimeError } from '../runtime/runtime.ts';
+import { HookError, runHook } from './hooks.ts';
+import { killContainer } from './kill.ts';
+import { backOffKey, computePodActions, type PodActions, type WaitAction } from './pod-actions.ts';
+import type { PodState } from './pod-state.ts';
+import { allContainers, type ContainerView, podDescription } from './pod-view.ts';
+import { hostnameOf, startContainer } from './start-container.ts';
+
+export interface SyncResult {
+  /** The pod has come to its end: nothing is to run any more. */
+  readonly over: boolean;
+  /** When the next step is due by itself. */
+  readonly wakeAtMs: number | undefined;
+}
+
+/** Time to the next try when there is no sandbox. */
+const sandboxRetryMs = 10_000;
+/** Between tries to mount: 0.5 s doubling to 2 min 2 s. Source: `goroutinemap/exponentialbackoff`. */
+const mountRetryMsMin = 500;
+const mountRetryMsMax = 122_000;
+
+/** Does what is to be done now. `publish` states the status before something that may take time. */
+export async function syncPod(state: PodState, publish: () => void): Promise<SyncResult> {
+  const deadlineMs = deadlineOf(state);
+  if (deadlineMs !== undefined && state.context.clock.nowMs() >= deadlineMs) {
+    const message = 'Pod was active on the node longer than the specified deadline';
+    state.failure = { reason: 'DeadlineExceeded', message };
+    state.context.recorder.record(state.pod, { type: 'Normal', reason: 'DeadlineExceeded', message });
+    return { over: true, wakeAtMs: undefined };
+  }
+  publish();
+  if (state.volumesStale) {
+    const retryAtMs = await mountVolumes(state);
+    if (retryAtMs !== undefined) return { over: false, wakeAtMs: earliest(retryAtMs, deadlineMs) };
+  }
+  let wakeAtMs = deadlineMs;
+  for (;;) {
+    const { pod, context } = state;
+    const nowMs = context.clock.nowMs();
+    const actions = computePodActions({ pod, view: state.view(), backOff: context.crashBackOff, nowMs });
+    if (actions.done) return { over: true, wakeAtMs: undefined };
+    if (state.terminating) return { over: false, wakeAtMs: undefined };
+    if (actions.kill.length > 0) {
+      await killAll(state, actions);
+      continue;
+    }
+    if (actions.createSandbox) {
+      const retryAtMs = await createSandbox(state);
+      if (retryAtMs !== undefined) return { over: false, wakeAtMs: earliest(retryAtMs, deadlineMs) };
+      publish();
+      continue;
+    }
+    for (const wait of actions.wait) {
+      noteBackOff(state, wait);
+      wakeAtMs = earliest(wait.untilMs, wakeAtMs);
+    }
+    const started = await startAll(state, actions.start);
+    wakeAtMs = earliest(started.retryAtMs, wakeAtMs);
+    if (!started.any) return { over: false, wakeAtMs };
+    publish();
+    wakeAtMs = deadlineMs;
+  }
+}
+
+function deadlineOf(state: PodState): number | undefined {
+  const seconds = state.pod.spec?.activeDeadlineSeconds;
+  return seconds === undefined ? undefined : state.startTimeMs + seconds * 1000;
+}
+
+function earliest(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined ? b : b === undefined ? a : Math.min(a, b);
+}
+
+async function mountVolumes(state: PodState): Promise<number | undefined> {
+  const { context, pod } = state;
+  if (state.mountRetryAtMs > context.clock.nowMs()) return state.mountRetryAtMs;
+  state.volumesStale = false;
+  const outcome = await context.volumes.mount(pod, state.fields());
+  if (outcome.ok) {
+    state.volumePaths = outcome.paths;
+    state.mountFailures = 0;
+    return undefined;
+  }
+  context.recorder.record(pod, {
+    type: 'Warning',
+    reason: 'FailedMount',
+    message: `MountVolume.SetUp failed for volume "${outcome.volume}" : ${outcome.message}`,
+  });
+  state.volumesStale = true;
+  const delayMs = Math.min(mountRetryMsMin * 2 ** state.mountFailures++, mountRetryMsMax);
+  state.mountRetryAtMs = context.clock.nowMs() + delayMs;
+  return state.mountRetryAtMs;
+}
+
+async function createSandbox(state: PodState): Promise<number | undefined> {
+  const { context, pod, runtime } = state;
+  const { name = '', namespace = '', annotations } = pod.metadata ?? {};
+  try {
+    const ip = pod.spec?.hostNetwork === true ? context.hostIp : context.network.allocate(state.uid);
+    const sandbox = await runtime.sandboxes.run({
+      podUid: state.uid,
+      podName: name,
+      podNamespace: namespace,
+      attempt: state.sandboxAttempts,
+      hostname: pod.spec?.hostNetwork === true ? context.nodeName : hostnameOf(pod),
+      ip,
+      annotations: annotations ?? {},
+    });
+    state.sandbox = { id: sandbox.id, ip, attempt: state.sandboxAttempts++ };
+    state.sandboxIds.add(sandbox.id);
+    // Fields of the downward API may speak of the address.
+    state.volumesStale ||= (pod.spec?.volumes ?? []).some(({ downwardAPI }) => downwardAPI !== undefined);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof RuntimeError || error instanceof PodNetworkError)) throw error;
+    context.recorder.record(pod, {
+      type: 'Warning',
+      reason: 'FailedCreatePodSandBox',
+      message: `Failed to create pod sandbox: ${error.message}`,
+    });
+    return context.clock.nowMs() + sandboxRetryMs;
+  }
+}
+
+async function killAll(state: PodState, actions: PodActions): Promise<void> {
+  const { context, pod, runtime } = state;
+  await Promise.all(
+    actions.kill.map(async ({ name, message, cause }) => {
+      const view = state.containers.get(name);
+      if (view === undefined) return;
+      const container = allContainers(pod).find((one) => one.name === name);
+      const probe = cause === 'livenessProbe' ? container?.livenessProbe : container?.startupProbe;
+      const own =
+        cause === 'livenessProbe' || cause === 'startupProbe' ? probe?.terminationGracePeriodSeconds : undefined;
+      const graceMs = (own ?? pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
+      state.probers.stop(name);
+      const podIp = state.sandbox?.ip ?? '';
+      await killContainer({
+        context,
+        pod,
+        container,
+        view,
+        runtime,
+        podIp,
+        message,
+        graceMs,
+        hurry: state.cancelSync.signal,
+      });
+      await settleExit(state, view);
+    }),
+  );
+}
+
+/** Sees to it that a container that was stopped is known to have exited, whichever is told first. */
+export async function settleExit(state: PodState, view: ContainerView): Promise<void> {
+  const now = await state.runtime.containers.status(view.id);
+  if (now?.state === 'exited') {
+    state.exited(now);
+    return;
+  }
+  const finishedAtMs = state.context.clock.nowMs();
+  state.exited({ ...view, state: 'exited', finishedAtMs, exitCode: 137, reason: 'ContainerStatusUnknown' });
+}
+
+function noteBackOff(state: PodState, wait: WaitAction): void {
+  const before = state.waiting.get(wait.name);
+  state.waiting.set(wait.name, wait);
+  if (before?.reason === wait.reason && before.untilMs === wait.untilMs) return;
+  state.context.recorder.record(state.pod, {
+    type: 'Warning',
+    reason: 'BackOff',
+    message: `Back-off restarting failed container ${wait.name} in pod ${podDescription(state.pod)}`,
+    fieldPath: `spec.containers{${wait.name}}`,
+  });
+}
+
+/** Starts containers one after the other; those whose last failure asks for patience are left for later. */
+async function startAll(
+  state: PodState,
+  names: readonly string[],
+): Promise<{ readonly any: boolean; readonly retryAtMs: number | undefined }> {
+  let any = false;
+  let retryAtMs: number | undefined;
+  for (const name of names) {
+    const container = allContainers(state.pod).find((one) => one.name === name);
+    if (container === undefined || state.terminating) continue;
+    const waiting = state.waiting.get(name);
+    const patient = waiting !== undefined && waiting.reason !== 'CrashLoopBackOff';
+    if (patient && waiting.untilMs > state.context.clock.nowMs()) {
+      retryAtMs = earliest(waiting.untilMs, retryAtMs);
+      continue;
+    }
+    const untilMs = await startOne(state, container);
+    if (untilMs === undefined) any = true;
+    else retryAtMs = earliest(untilMs, retryAtMs);
+  }
+  return { any, retryAtMs };
+}
+
+/** Starts one container; returns when to try again if that failed. */
+async function startOne(state: PodState, container: Container): Promise<number | undefined> {
+  const { context, pod, runtime, sandbox } = state;
+  if (sandbox === undefined) return context.clock.nowMs() + sandboxRetryMs;
+  const before = state.containers.get(container.name);
+  const outcome = await startContainer({
+    context,
+    pod,
+    container,
+    attempt: before === undefined ? 0 : before.attempt + 1,
+    runtime,
+    sandbox,
+    fields: state.fields(),
+    volumePaths: state.volumePaths,
+    signal: state.cancelSync.signal,
+  });
+  if (!outcome.ok) {
+    state.waiting.set(container.name, { ...outcome, untilMs: outcome.retryAtMs });
+    return outcome.retryAtMs;
+  }
+  if (before?.state === 'exited') context.crashBackOff.next(backOffKey(pod, container), before.finishedAtMs ?? 0);
+  if (before?.previous !== undefined) await runtime.containers.remove(before.previous.id);
+  state.waiting.delete(container.name);
+  const now = await runtime.containers.status(outcome.id);
+  if (now === undefined) return context.clock.nowMs() + sandboxRetryMs;
+  const view = state.setContainer(now);
+  if (view.state === 'running' && (await postStart(state, container, view))) {
+    const current = state.containers.get(container.name);
+    if (current?.id === view.id && current.state === 'running') {
+      state.probers.start({ pod, container, view: current, podIp: sandbox.ip });
+    }
+  }
+  return undefined;
+}
+
+/** Runs the postStart hook; false when it failed and the container was killed for it. */
+async function postStart(state: PodState, container: Container, view: ContainerView): Promise<boolean> {
+  const hook = container.lifecycle?.postStart;
+  if (hook === undefined) return true;
+  const { context, pod, runtime } = state;
+  const podIp = state.sandbox?.ip ?? '';
+  try {
+    await runHook({ context, container, view, runtime, podIp, hook, signal: state.cancelSync.signal });
+    return true;
+  } catch (error) {
+    if (!(error instanceof HookError)) throw error;
+    context.recorder.record(pod, {
+      type: 'Warning',
+      reason: 'FailedPostStartHook',
+      message: `PostStartHook failed: ${error.message}`,
+      fieldPath: `spec.containers{${container.name}}`,
+    });
+    const graceMs = (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
+    const message = 'FailedPostStartHook';
+    await killContainer({
+      context,
+      pod,
+      container,
+      view,
+      runtime,
+      podIp,
+      message,
+      graceMs,
+      hurry: state.cancelSync.signal,
+    });
+    await settleExit(state, view);
+    return false;
+  }
+}

@@ -1,0 +1,108 @@
+/** The probers of one pod's containers: started and stopped with them, the startup probe before the others. */
+import type { Container, Pod, Probe } from '#pkg/api/types/core-v1.ts';
+import type { PodContext } from '../pods/pod-context.ts';
+import type { ContainerView } from '../pods/pod-view.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { ProbeKind } from './probe-transport.ts';
+import { Prober } from './prober.ts';
+
+export interface ProbersDeps {
+  readonly context: PodContext;
+  readonly runtime: Runtime;
+  /** A verdict about a container has turned. */
+  onVerdict(name: string, kind: ProbeKind, ok: boolean): void;
+}
+
+interface Probed {
+  readonly containerId: string;
+  readonly pod: Pod;
+  readonly container: Container;
+  readonly startedAtMs: number;
+  readonly podIp: string;
+  readonly probers: Prober[];
+}
+
+export class PodProbers {
+  readonly #deps: ProbersDeps;
+  readonly #byName = new Map<string, Probed>();
+
+  constructor(deps: ProbersDeps) {
+    this.#deps = deps;
+  }
+
+  /** Begins to probe a container that has just started, or that was found running. */
+  start(options: {
+    readonly pod: Pod;
+    readonly container: Container;
+    readonly view: ContainerView;
+    podIp: string;
+  }): void {
+    const { pod, container, view, podIp } = options;
+    const { livenessProbe, readinessProbe, startupProbe } = container;
+    if (livenessProbe === undefined && readinessProbe === undefined && startupProbe === undefined) return;
+    this.stop(container.name);
+    const probed: Probed = {
+      containerId: view.id,
+      pod,
+      container,
+      startedAtMs: view.startedAtMs ?? 0,
+      podIp,
+      probers: [],
+    };
+    this.#byName.set(container.name, probed);
+    if (startupProbe !== undefined && !view.started) this.#add(probed, 'startup', startupProbe);
+    else this.#startOthers(probed);
+  }
+
+  stop(name: string): void {
+    for (const prober of this.#byName.get(name)?.probers ?? []) prober.stop();
+    this.#byName.delete(name);
+  }
+
+  /** Ends what could still restart a container; readiness goes on until it is gone. */
+  stopRestarting(): void {
+    for (const { probers } of this.#byName.values()) {
+      for (const prober of probers) if (prober.kind !== 'readiness') prober.stop();
+    }
+  }
+
+  stopAll(): void {
+    for (const name of [...this.#byName.keys()]) this.stop(name);
+  }
+
+  #startOthers(probed: Probed, notBeforeMs?: number): void {
+    const { livenessProbe, readinessProbe } = probed.container;
+    if (readinessProbe !== undefined) this.#add(probed, 'readiness', readinessProbe, notBeforeMs);
+    if (livenessProbe !== undefined) this.#add(probed, 'liveness', livenessProbe, notBeforeMs);
+  }
+
+  #add(probed: Probed, kind: ProbeKind, probe: Probe, notBeforeMs?: number): void {
+    const { context, runtime, onVerdict } = this.#deps;
+    const { container, pod } = probed;
+    const prober = new Prober({
+      ...probed,
+      kind,
+      probe,
+      runtime,
+      transport: context.probes,
+      clock: context.clock,
+      background: (work) => context.background(work),
+      onVerdict: (ok) => {
+        onVerdict(container.name, kind, ok);
+        if (kind === 'startup' && ok) this.#startOthers(probed, context.clock.nowMs());
+      },
+      onFailure: (message) => {
+        context.recorder.record(pod, {
+          type: 'Warning',
+          reason: 'Unhealthy',
+          message: `${title[kind]} probe failed: ${message}`,
+          fieldPath: `spec.containers{${container.name}}`,
+        });
+      },
+    });
+    probed.probers.push(prober);
+    prober.start(notBeforeMs);
+  }
+}
+
+const title: Readonly<Record<ProbeKind, string>> = { liveness: 'Liveness', readiness: 'Readiness', startup: 'Startup' };

@@ -1,0 +1,45 @@
+/**
+ * How HTTP and TCP probes reach a container. `socket-transport.ts` uses the network; the fake runtime answers by itself, so that
+ * probes work under virtual time. A probe never rejects: what goes wrong is a failure with the words for the event.
+ */
+
+/** Which container and which probe: what a simulated answer depends on. */
+export interface ProbeTarget {
+  readonly containerId: string;
+  readonly kind: ProbeKind;
+}
+
+export type ProbeKind = 'liveness' | 'readiness' | 'startup';
+
+export interface HttpProbeRequest {
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+  /** With its query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface TcpProbeRequest {
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface ProbeAnswer {
+  readonly ok: boolean;
+  /** Why it failed, such as `HTTP probe failed with statuscode: 500`. */
+  readonly message: string;
+  /** The answer stays the same until then (wall-clock ms), so that no probe is needed in between. Absent when not known. */
+  readonly stableUntilMs?: number;
+}
+
+export interface ProbeTransport {
+  http(request: HttpProbeRequest, target: ProbeTarget): Promise<ProbeAnswer>;
+  tcp(request: TcpProbeRequest, target: ProbeTarget): Promise<ProbeAnswer>;
+  /** Present when exec probes are answered here too rather than by running a command. */
+  exec?(command: readonly string[], target: ProbeTarget): Promise<ProbeAnswer>;
+}

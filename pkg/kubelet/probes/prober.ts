@@ -1,0 +1,145 @@
+/**
+ * Probes one container for one purpose, on the clock: first after the initial delay, then every period, and tells when the verdict
+ * changes. Keeps one timer and none while nothing can change: an answer that is known to stay is not asked for again.
+ *
+ * The verdict follows upstream's worker: a probe has to fail `failureThreshold` times in a row, or to succeed
+ * `successThreshold` times, to turn it. Source: kubelet `prober/worker.go`.
+ */
+import type { Container, Probe } from '#pkg/api/types/core-v1.ts';
+import type { Clock, Timer } from '#pkg/base/clock.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import { httpProbeRequest, tcpProbeRequest } from './probe-request.ts';
+import type { ProbeAnswer, ProbeKind, ProbeTransport } from './probe-transport.ts';
+
+/** With no initial delay, the first probe comes this long after the start (or one period, if shorter): programs need a moment. */
+const firstProbeMsMax = 1_000;
+
+export interface ProberOptions {
+  readonly kind: ProbeKind;
+  readonly probe: Probe;
+  readonly container: Container;
+  readonly containerId: string;
+  readonly startedAtMs: number;
+  readonly podIp: string;
+  readonly runtime: Runtime;
+  readonly transport: ProbeTransport | undefined;
+  readonly clock: Clock;
+  /** Called when the verdict turns. */
+  onVerdict(ok: boolean): void;
+  /** Called for each probe that failed. */
+  onFailure(message: string): void;
+  /** Runs work that is waited for at the end. */
+  background(work: () => Promise<void>): void;
+}
+
+export class Prober {
+  readonly #options: ProberOptions;
+  readonly #stop = new AbortController();
+  #timer: Timer | undefined;
+  #verdict: boolean | undefined;
+  #last: boolean | undefined;
+  #run = 0;
+  readonly #periodMs: number;
+
+  constructor(options: ProberOptions) {
+    this.#options = options;
+    this.#periodMs = (options.probe.periodSeconds ?? 10) * 1000;
+  }
+
+  get kind(): ProbeKind {
+    return this.#options.kind;
+  }
+
+  /** Begins. `notBeforeMs`: when a startup probe succeeded, after which the others begin. */
+  start(notBeforeMs?: number): void {
+    const { probe, startedAtMs, clock } = this.#options;
+    const delayMs = (probe.initialDelaySeconds ?? 0) * 1000 || Math.min(firstProbeMsMax, this.#periodMs);
+    const firstMs = Math.max(startedAtMs + delayMs, notBeforeMs ?? 0);
+    this.#arm(firstMs - clock.nowMs());
+  }
+
+  stop(): void {
+    this.#stop.abort();
+    this.#timer?.cancel();
+  }
+
+  #arm(delayMs: number): void {
+    if (this.#stop.signal.aborted || delayMs === Number.POSITIVE_INFINITY) return;
+    this.#timer = this.#options.clock.setTimeout(() => this.#options.background(() => this.#tick()), delayMs);
+  }
+
+  async #tick(): Promise<void> {
+    const tickMs = this.#options.clock.nowMs();
+    const answer = await this.#ask();
+    if (this.#stop.signal.aborted) return;
+    this.#count(answer);
+    if (this.#stop.signal.aborted) return;
+    this.#arm(this.#nextMs(tickMs, answer) - this.#options.clock.nowMs());
+  }
+
+  /** The next period; when the verdict stands and the answer stays, the first period after it may change. */
+  #nextMs(tickMs: number, answer: ProbeAnswer): number {
+    const nextMs = tickMs + this.#periodMs;
+    const { stableUntilMs } = answer;
+    if (stableUntilMs === undefined || this.#verdict !== answer.ok || !answer.ok) return nextMs;
+    if (stableUntilMs === Number.POSITIVE_INFINITY) return stableUntilMs;
+    return Math.max(nextMs, tickMs + Math.ceil((stableUntilMs - tickMs) / this.#periodMs) * this.#periodMs);
+  }
+
+  #count(answer: ProbeAnswer): void {
+    const { probe, kind } = this.#options;
+    if (!answer.ok) this.#options.onFailure(answer.message);
+    this.#run = this.#last === answer.ok ? this.#run + 1 : 1;
+    this.#last = answer.ok;
+    const needed = answer.ok ? (probe.successThreshold ?? 1) : (probe.failureThreshold ?? 3);
+    if (this.#run < needed || this.#verdict === answer.ok) return;
+    this.#verdict = answer.ok;
+    this.#options.onVerdict(answer.ok);
+    // A container that is given up is not probed any more; nor one that has started, for its start.
+    if (kind === 'startup' || (kind === 'liveness' && !answer.ok)) this.stop();
+  }
+
+  async #ask(): Promise<ProbeAnswer> {
+    const { probe, runtime, transport, container, podIp, containerId, kind } = this.#options;
+    const target = { containerId, kind };
+    const origin = { container, podIp };
+    const limits = { timeoutMs: (probe.timeoutSeconds ?? 1) * 1000, signal: this.#stop.signal };
+    if (probe.exec !== undefined) return this.#exec(probe.exec.command ?? [], limits.timeoutMs);
+    const via = runtime.probes ?? transport;
+    if (probe.httpGet !== undefined && via !== undefined) {
+      const request = httpProbeRequest(probe.httpGet, origin);
+      return typeof request === 'string' ? failed(request) : via.http({ ...request, ...limits }, target);
+    }
+    if (probe.tcpSocket !== undefined && via !== undefined) {
+      const request = tcpProbeRequest(probe.tcpSocket, origin);
+      return typeof request === 'string' ? failed(request) : via.tcp({ ...request, ...limits }, target);
+    }
+    if (probe.grpc !== undefined) return failed('gRPC probes are not supported by this kubelet');
+    return failed('missing probe handler or no way to reach the container');
+  }
+
+  async #exec(command: readonly string[], timeoutMs: number): Promise<ProbeAnswer> {
+    const { runtime, containerId, kind, clock } = this.#options;
+    if (runtime.probes?.exec !== undefined) return runtime.probes.exec(command, { containerId, kind });
+    const limit = new AbortController();
+    const end = (): void => limit.abort();
+    this.#stop.signal.addEventListener('abort', end, { once: true });
+    const timer = clock.setTimeout(end, timeoutMs);
+    try {
+      const result = await runtime.inspection.exec(containerId, { command, signal: limit.signal });
+      return result.exitCode === 0 ? { ok: true, message: '' } : failed(result.stdout + result.stderr);
+    } catch (error) {
+      if (limit.signal.aborted) {
+        return failed(`command timed out: "${command.join(' ')}" timed out after ${timeoutMs / 1000}s`);
+      }
+      return failed(error instanceof Error ? error.message : String(error));
+    } finally {
+      timer.cancel();
+      this.#stop.signal.removeEventListener('abort', end);
+    }
+  }
+}
+
+function failed(message: string): ProbeAnswer {
+  return { ok: false, message };
+}

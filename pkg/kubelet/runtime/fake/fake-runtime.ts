@@ -1,0 +1,372 @@
+/**
+ * A runtime that runs nothing: containers start, answer probes, print and exit as their pod's annotations say (`script.ts`), on
+ * the clock alone. It keeps one small record per container and no timer for one that runs forever, so that one process can be
+ * thousands of nodes. Tests may also end containers and make calls fail on demand.
+ */
+import { sleep } from '#pkg/base/async.ts';
+import type { Clock, Timer } from '#pkg/base/clock.ts';
+import type { Random } from '#pkg/base/random.ts';
+import type { ProbeAnswer, ProbeTarget, ProbeTransport } from '../../probes/probe-transport.ts';
+import { parseImageName } from '../image-name.ts';
+import {
+  type ContainerConfig,
+  type ContainerInspection,
+  type ContainerService,
+  type ImageInfo,
+  type ImageService,
+  type LogLine,
+  type LogOptions,
+  type Runtime,
+  type RuntimeContainer,
+  RuntimeError,
+  type Sandbox,
+  type SandboxConfig,
+  type SandboxService,
+} from '../runtime.ts';
+import { type ContainerScript, readScript, stepAt } from './script.ts';
+
+/** Calls that `FakeRuntime.fault` can make fail. */
+export type FakeCall = 'sandboxes.run' | 'containers.create' | 'containers.start' | 'images.pull';
+
+export interface FakeRuntime extends Runtime {
+  /** Ends a running container, as if its program had. */
+  exit(id: string, how: { readonly exitCode: number; readonly reason?: string }): void;
+  /** Makes the next `times` calls of one kind fail with `message`. */
+  fault(call: FakeCall, message: string, times?: number): void;
+}
+
+interface ContainerRecord {
+  readonly id: string;
+  readonly sandbox: SandboxRecord;
+  readonly config: ContainerConfig;
+  readonly script: ContainerScript;
+  readonly createdAtMs: number;
+  startedAtMs: number | undefined;
+  finishedAtMs: number | undefined;
+  exitCode: number | undefined;
+  reason: string | undefined;
+  /** The pending exit by itself, and the pending kill of `stop`. */
+  exitTimer: Timer | undefined;
+  killTimer: Timer | undefined;
+  killAtMs: number;
+  waiters: (() => void)[] | undefined;
+}
+
+interface SandboxRecord {
+  readonly id: string;
+  readonly config: SandboxConfig;
+  readonly createdAtMs: number;
+  ready: boolean;
+  readonly containers: Set<string>;
+}
+
+/** Exit codes of programs that a signal ended. */
+const sigtermExitCode = 143;
+const sigkillExitCode = 137;
+
+/** A simulated runtime. */
+export function createFakeRuntime(deps: { readonly clock: Clock; readonly random: Random }): FakeRuntime {
+  return new Fake(deps);
+}
+
+class Fake implements FakeRuntime {
+  readonly capabilities = { name: 'fake', version: '1.0.0', files: false, exec: true, memoryLimits: false };
+  readonly sandboxes: SandboxService;
+  readonly containers: ContainerService;
+  readonly inspection: ContainerInspection;
+  readonly images: ImageService;
+  readonly probes: ProbeTransport;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #sandboxes = new Map<string, SandboxRecord>();
+  readonly #containers = new Map<string, ContainerRecord>();
+  readonly #pulled = new Map<string, ImageInfo>();
+  readonly #listeners = new Set<(container: RuntimeContainer) => void>();
+  readonly #faults = new Map<FakeCall, { readonly message: string; times: number }>();
+
+  constructor(deps: { readonly clock: Clock; readonly random: Random }) {
+    this.#clock = deps.clock;
+    this.#random = deps.random;
+    this.sandboxes = {
+      run: async (config) => this.#runSandbox(config),
+      stop: async (id) => this.#stopSandbox(id),
+      remove: async (id) => this.#removeSandbox(id),
+      list: async () => [...this.#sandboxes.values()].map(sandboxSnapshot),
+    };
+    this.containers = {
+      create: async (sandboxId, config) => this.#create(sandboxId, config),
+      start: (id) => this.#start(id),
+      stop: (id, options) => this.#stop(id, options.graceMs),
+      remove: async (id) => this.#remove(id),
+      status: async (id) => {
+        const record = this.#containers.get(id);
+        return record === undefined ? undefined : snapshot(record);
+      },
+      list: async () => [...this.#containers.values()].map(snapshot),
+    };
+    this.inspection = {
+      exec: async (id) => {
+        this.#running(id);
+        return { exitCode: 0, stdout: '', stderr: '' };
+      },
+      logs: (id, options) => this.#logs(id, options),
+      stats: async (id) => {
+        this.#running(id);
+        return { memoryBytes: 0, cpuNanoseconds: 0 };
+      },
+    };
+    this.images = {
+      status: async (image) => {
+        parseImageName(image);
+        return this.#pulled.get(image);
+      },
+      pull: (image, options) => this.#pull(image, options),
+      list: async () => [...this.#pulled.values()],
+    };
+    this.probes = {
+      http: async (_, target) => this.#probe(target, (code) => `HTTP probe failed with statuscode: ${code}`),
+      tcp: async (request, target) =>
+        this.#probe(target, () => `dial tcp ${request.host}:${request.port}: connect: connection refused`),
+      exec: async (command, target) => this.#probe(target, () => `${command[0] ?? 'command'}: exit status 1`),
+    };
+  }
+
+  onExit(listener: (container: RuntimeContainer) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  exit(id: string, how: { readonly exitCode: number; readonly reason?: string }): void {
+    this.#finish(this.#running(id), how.exitCode, how.reason);
+  }
+
+  fault(call: FakeCall, message: string, times = 1): void {
+    this.#faults.set(call, { message, times });
+  }
+
+  close(): Promise<void> {
+    for (const id of [...this.#sandboxes.keys()]) this.#removeSandbox(id);
+    this.#listeners.clear();
+    return Promise.resolve();
+  }
+
+  #runSandbox(config: SandboxConfig): Sandbox {
+    this.#failOnDemand('sandboxes.run', readScript(config.annotations, { name: '', attempt: 0 }).sandboxFault);
+    const record: SandboxRecord = {
+      id: this.#id(),
+      config,
+      createdAtMs: this.#clock.nowMs(),
+      ready: true,
+      containers: new Set(),
+    };
+    this.#sandboxes.set(record.id, record);
+    return sandboxSnapshot(record);
+  }
+
+  #stopSandbox(id: string): void {
+    const sandbox = this.#sandboxes.get(id);
+    if (sandbox === undefined) return;
+    sandbox.ready = false;
+    for (const containerId of sandbox.containers) {
+      const record = this.#containers.get(containerId)!;
+      if (stateOf(record) === 'running') this.#finish(record, sigkillExitCode);
+    }
+  }
+
+  #removeSandbox(id: string): void {
+    this.#stopSandbox(id);
+    const sandbox = this.#sandboxes.get(id);
+    for (const containerId of [...(sandbox?.containers ?? [])]) this.#remove(containerId);
+    this.#sandboxes.delete(id);
+  }
+
+  #create(sandboxId: string, config: ContainerConfig): string {
+    const sandbox = this.#sandboxes.get(sandboxId);
+    if (sandbox?.ready !== true)
+      throw new RuntimeError('notFound', `failed to find sandbox id "${sandboxId}": not found`);
+    const script = readScript(sandbox.config.annotations, config);
+    this.#failOnDemand('containers.create', script.createFault);
+    const record: ContainerRecord = {
+      id: this.#id(),
+      sandbox,
+      config,
+      script,
+      createdAtMs: this.#clock.nowMs(),
+      startedAtMs: undefined,
+      finishedAtMs: undefined,
+      exitCode: undefined,
+      reason: undefined,
+      exitTimer: undefined,
+      killTimer: undefined,
+      killAtMs: Number.POSITIVE_INFINITY,
+      waiters: undefined,
+    };
+    this.#containers.set(record.id, record);
+    sandbox.containers.add(record.id);
+    return record.id;
+  }
+
+  async #start(id: string): Promise<void> {
+    const record = this.#containers.get(id);
+    if (record === undefined) throw new RuntimeError('notFound', `container "${id}" not found`);
+    if (stateOf(record) !== 'created') throw new RuntimeError('failed', `container "${id}" is not in state created`);
+    this.#failOnDemand('containers.start', record.script.startFault);
+    if (record.script.startDelayMs > 0) await sleep(this.#clock, record.script.startDelayMs);
+    if (!this.#containers.has(id) || !record.sandbox.ready)
+      throw new RuntimeError('failed', `container "${id}" was removed`);
+    record.startedAtMs = this.#clock.nowMs();
+    if (record.script.runTimeMs === Number.POSITIVE_INFINITY) return;
+    record.exitTimer = this.#clock.setTimeout(
+      () => this.#finish(record, record.script.exitCode, record.script.exitReason),
+      record.script.runTimeMs,
+    );
+  }
+
+  #stop(id: string, graceMs: number): Promise<void> {
+    const record = this.#containers.get(id);
+    if (record === undefined || stateOf(record) !== 'running') return Promise.resolve();
+    const stopMs = record.script.stopTimeMs;
+    if (graceMs === 0 || (stopMs === 0 && record.waiters === undefined)) {
+      this.#finish(record, graceMs === 0 ? sigkillExitCode : sigtermExitCode);
+      return Promise.resolve();
+    }
+    if (record.waiters === undefined && stopMs <= graceMs) {
+      record.exitTimer?.cancel();
+      record.exitTimer = this.#clock.setTimeout(() => this.#finish(record, sigtermExitCode), stopMs);
+    }
+    const killAtMs = this.#clock.nowMs() + graceMs;
+    if (killAtMs < record.killAtMs) {
+      record.killTimer?.cancel();
+      record.killAtMs = killAtMs;
+      record.killTimer = this.#clock.setTimeout(() => this.#finish(record, sigkillExitCode), graceMs);
+    }
+    return new Promise((resolve) => {
+      record.waiters ??= [];
+      record.waiters.push(resolve);
+    });
+  }
+
+  #finish(record: ContainerRecord, exitCode: number, reason?: string): void {
+    if (stateOf(record) !== 'running') return;
+    record.exitTimer?.cancel();
+    record.killTimer?.cancel();
+    record.exitTimer = undefined;
+    record.killTimer = undefined;
+    record.finishedAtMs = this.#clock.nowMs();
+    record.exitCode = exitCode;
+    record.reason = reason ?? (exitCode === 0 ? 'Completed' : 'Error');
+    const exited = snapshot(record);
+    for (const listener of this.#listeners) listener(exited);
+    for (const waiter of record.waiters ?? []) waiter();
+    record.waiters = undefined;
+  }
+
+  #remove(id: string): void {
+    const record = this.#containers.get(id);
+    if (record === undefined) return;
+    if (stateOf(record) === 'running') this.#finish(record, sigkillExitCode);
+    this.#containers.delete(id);
+    record.sandbox.containers.delete(id);
+  }
+
+  async #pull(
+    image: string,
+    options: { readonly annotations: Readonly<Record<string, string>>; readonly signal?: AbortSignal },
+  ): Promise<ImageInfo> {
+    const name = parseImageName(image);
+    const script = readScript(options.annotations, { name: '', attempt: 0 });
+    if (script.pullDelayMs > 0) await sleep(this.#clock, script.pullDelayMs, options.signal);
+    this.#failOnDemand('images.pull', script.pullError);
+    const known = this.#pulled.get(image);
+    if (known !== undefined) return known;
+    const digest = this.#id();
+    const info = { id: `${name.repository}@sha256:${digest}`, names: [image], sizeBytes: 0 };
+    this.#pulled.set(image, info);
+    return info;
+  }
+
+  async *#logs(id: string, options: LogOptions): AsyncGenerator<LogLine> {
+    const record = this.#containers.get(id);
+    if (record === undefined) throw new RuntimeError('notFound', `container "${id}" not found`);
+    const { startedAtMs } = record;
+    if (startedAtMs !== undefined && (options.sinceMs === undefined || startedAtMs >= options.sinceMs)) {
+      const lines = record.script.log;
+      const first = options.tailLines === undefined ? 0 : Math.max(0, lines.length - options.tailLines);
+      for (const text of lines.slice(first)) yield { timeMs: startedAtMs, stream: 'stdout', text };
+    }
+    if (!options.follow || stateOf(record) === 'exited') return;
+    await new Promise<void>((resolve) => {
+      if (options.signal?.aborted) return resolve();
+      const stop = this.onExit((container) => {
+        if (container.id === id) done();
+      });
+      const done = (): void => {
+        stop();
+        resolve();
+      };
+      options.signal?.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  #probe(target: ProbeTarget, message: (statusCode: number) => string): ProbeAnswer {
+    const record = this.#containers.get(target.containerId);
+    if (record === undefined || stateOf(record) !== 'running')
+      return { ok: false, message: 'container is not running' };
+    const startedAtMs = record.startedAtMs!;
+    const { step, untilMs } = stepAt(record.script[target.kind], this.#clock.nowMs() - startedAtMs);
+    return { ok: step.ok, message: step.ok ? '' : message(step.statusCode), stableUntilMs: startedAtMs + untilMs };
+  }
+
+  #running(id: string): ContainerRecord {
+    const record = this.#containers.get(id);
+    if (record === undefined) throw new RuntimeError('notFound', `container "${id}" not found`);
+    if (stateOf(record) !== 'running') throw new RuntimeError('failed', `container "${id}" is not running`);
+    return record;
+  }
+
+  #failOnDemand(call: FakeCall, scripted: string | undefined): void {
+    if (scripted !== undefined) throw new RuntimeError('failed', scripted);
+    const fault = this.#faults.get(call);
+    if (fault === undefined) return;
+    if (--fault.times <= 0) this.#faults.delete(call);
+    throw new RuntimeError('failed', fault.message);
+  }
+
+  #id(): string {
+    return (this.#random.uuid() + this.#random.uuid()).replaceAll('-', '');
+  }
+}
+
+function stateOf(record: ContainerRecord): 'created' | 'running' | 'exited' {
+  if (record.finishedAtMs !== undefined) return 'exited';
+  return record.startedAtMs === undefined ? 'created' : 'running';
+}
+
+function snapshot(record: ContainerRecord): RuntimeContainer {
+  const { config, sandbox, script } = record;
+  const exited = record.finishedAtMs !== undefined;
+  return {
+    id: record.id,
+    sandboxId: sandbox.id,
+    podUid: sandbox.config.podUid,
+    name: config.name,
+    attempt: config.attempt,
+    image: config.image,
+    imageRef: config.imageRef,
+    specHash: config.specHash,
+    state: stateOf(record),
+    createdAtMs: record.createdAtMs,
+    ...(record.startedAtMs === undefined ? {} : { startedAtMs: record.startedAtMs }),
+    ...(exited ? { finishedAtMs: record.finishedAtMs!, exitCode: record.exitCode!, reason: record.reason! } : {}),
+    ...(exited && script.terminationMessage !== undefined ? { message: script.terminationMessage } : {}),
+  };
+}
+
+function sandboxSnapshot(record: SandboxRecord): Sandbox {
+  return {
+    id: record.id,
+    config: record.config,
+    state: record.ready ? 'ready' : 'notReady',
+    createdAtMs: record.createdAtMs,
+  };
+}

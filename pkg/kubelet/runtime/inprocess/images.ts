@@ -1,0 +1,69 @@
+/** The images of the in-process runtime: those built in, one line each, and modules on disk. */
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { parseImageName } from '../image-name.ts';
+import { type ImageInfo, RuntimeError } from '../runtime.ts';
+
+/** What every built-in image's name starts with; it may be left out. */
+const registry = 'coxswain.dev/';
+
+/** Built-in images: module in `images/`. */
+const builtIn: readonly string[] = ['echo', 'guestbook', 'job', 'kv', 'load', 'pause', 'static'];
+
+/** Tags that built-in images have: versions differ in what they say of themselves, so that a rollout shows. */
+const knownTags = /^(latest|v?\d+(\.\d+)*)$/;
+
+export interface ResolvedImage {
+  readonly info: ImageInfo;
+  /** URL of the module. */
+  readonly module: string;
+  readonly entrypoint: string | undefined;
+  readonly tag: string;
+}
+
+/** The image of a name, or undefined when there is none. Throws `RuntimeError` `invalidImage` for what cannot be a name. */
+export async function resolveImage(image: string): Promise<ResolvedImage | undefined> {
+  if (image.startsWith('file://')) return resolveFile(image);
+  const { repository, tag } = parseImageName(image);
+  const name = repository.startsWith(registry) ? repository.slice(registry.length) : repository;
+  if (!builtIn.includes(name) || !knownTags.test(tag)) return undefined;
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return {
+    info: imageInfo(name, tag),
+    module: new URL(`./images/${name}.${extension}`, import.meta.url).href,
+    entrypoint: name,
+    tag,
+  };
+}
+
+/** Built-in images, as the node lists them. */
+export function builtInImages(): readonly ImageInfo[] {
+  return builtIn.map((name) => imageInfo(name, 'latest'));
+}
+
+function imageInfo(name: string, tag: string): ImageInfo {
+  const digest = createHash('sha256').update(`${name}:${tag}`).digest('hex');
+  const id = `${registry}${name}@sha256:${digest}`;
+  return { id, names: [id, `${registry}${name}:${tag}`], sizeBytes: 0 };
+}
+
+async function resolveFile(image: string): Promise<ResolvedImage | undefined> {
+  let path: string;
+  try {
+    path = fileURLToPath(image);
+  } catch (error) {
+    throw new RuntimeError('invalidImage', `Failed to parse image name "${image}": not a file URL`, error);
+  }
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile() !== true) return undefined;
+  const digest = createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+  return {
+    info: { id: `${image}@sha256:${digest}`, names: [image], sizeBytes: found.size },
+    module: image,
+    entrypoint: undefined,
+    tag: 'latest',
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * `coxswain.dev/load`: asks `URL` `RATE` (10) times a second until it is asked to end or `REQUESTS` are done, and prints every ten seconds
+ * how many succeeded and how long they took.
+ */
+import { get } from 'node:http';
+import { sleep } from '#pkg/base/async.ts';
+import type { Program, ProgramContext } from '../program.ts';
+
+const reportMs = 10_000;
+const timeoutMs = 5_000;
+
+export const program: Program = {
+  async main(context) {
+    const url = context.args[0] ?? context.env.URL;
+    if (url === undefined) {
+      context.error('no URL: set the variable URL or give it as an argument');
+      return 2;
+    }
+    const rate = Number(context.env.RATE ?? 10);
+    const requests = Number(context.env.REQUESTS ?? Number.POSITIVE_INFINITY);
+    const tally = { sent: 0, succeeded: 0, failed: 0, totalMs: 0 };
+    let reportAtMs = context.clock.monotonicMs() + reportMs;
+    const pending = new Set<Promise<void>>();
+    while (tally.sent < requests) {
+      tally.sent++;
+      const one: Promise<void> = send(context, url, tally).finally(() => pending.delete(one));
+      pending.add(one);
+      if (context.clock.monotonicMs() >= reportAtMs) {
+        report(context, tally);
+        reportAtMs += reportMs;
+      }
+      if (!(await sleep(context.clock, 1000 / rate, context.signal))) break;
+    }
+    await Promise.all(pending);
+    report(context, tally);
+    return tally.failed > 0 && tally.succeeded === 0 ? 1 : 0;
+  },
+};
+
+interface Tally {
+  sent: number;
+  succeeded: number;
+  failed: number;
+  totalMs: number;
+}
+
+function report(context: ProgramContext, tally: Tally): void {
+  const meanMs = tally.succeeded === 0 ? 0 : tally.totalMs / tally.succeeded;
+  context.log(`${tally.succeeded} succeeded, ${tally.failed} failed, mean ${meanMs.toFixed(1)} ms`);
+}
+
+function send(context: ProgramContext, url: string, tally: Tally): Promise<void> {
+  const startMs = context.clock.monotonicMs();
+  return new Promise((resolve) => {
+    const request = get(url, { agent: false, timeout: timeoutMs }, (response) => {
+      response.resume();
+      response.on('end', () => {
+        if ((response.statusCode ?? 500) < 400) {
+          tally.succeeded++;
+          tally.totalMs += context.clock.monotonicMs() - startMs;
+        } else tally.failed++;
+        resolve();
+      });
+    });
+    request.on('timeout', () => request.destroy(new Error('timeout')));
+    request.on('error', () => {
+      tally.failed++;
+      resolve();
+    });
+  });
+}

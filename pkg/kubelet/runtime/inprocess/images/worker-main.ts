@@ -1,0 +1,132 @@
+/**
+ * What runs first in a container's worker thread: builds the program's context, loads the program, passes on signals and runs
+ * commands for `exec`. A stray SIGTERM ends the thread as it would end a process.
+ */
+import { isAbsolute, join, resolve as resolvePath, sep } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { findCommand } from '../commands.ts';
+import type { CommandOutput, FromWorker, Program, ProgramContext, ToWorker, WorkerStart } from '../program.ts';
+
+const sigtermExitCode = 143;
+
+const { start } = workerData as { readonly start: WorkerStart };
+const port = parentPort!;
+const terminated = new AbortController();
+const execs = new Map<number, AbortController>();
+let handlesTerm = false;
+let program: Program | undefined;
+
+const context: ProgramContext = {
+  args: start.args,
+  env: process.env,
+  ip: start.ip,
+  hostname: start.hostname,
+  imageTag: start.imageTag,
+  clock: new SystemClock(),
+  get signal() {
+    handlesTerm = true;
+    return terminated.signal;
+  },
+  log: (line) => void process.stdout.write(`${line}\n`),
+  error: (line) => void process.stderr.write(`${line}\n`),
+  resolve: hostPathOf,
+};
+
+port.on('message', (message: ToWorker) => {
+  if (message.type === 'signal') onSignal(message.signal);
+  else if (message.type === 'cancelExec') execs.get(message.id)?.abort();
+  else {
+    void runCommand(message.id, message.command).then((output) => send({ type: 'execDone', id: message.id, output }));
+  }
+});
+// The listener alone must not keep a program alive that has nothing more to do.
+port.unref();
+
+// Before the program is loaded: one that never yields is running too.
+send({ type: 'started' });
+await runProgram();
+
+function send(message: FromWorker): void {
+  port.postMessage(message);
+}
+
+function onSignal(signal: string): void {
+  const heard = process.listenerCount(signal) > 0;
+  if (heard) process.emit(signal as 'SIGTERM', signal as 'SIGTERM');
+  if (handlesTerm) terminated.abort();
+  if (!heard && !handlesTerm) process.exit(sigtermExitCode);
+}
+
+async function runProgram(): Promise<void> {
+  const [name, ...rest] = start.command;
+  const own = name === undefined || (start.entrypoint !== undefined && baseName(name) === start.entrypoint);
+  const module = (await import(start.module)) as { readonly program?: Program; readonly default?: unknown };
+  program = module.program;
+  if (!own) {
+    const output = await runCommand(-1, start.command.concat(start.args), true);
+    finish(output.exitCode);
+    return;
+  }
+  const main =
+    program?.main ?? (typeof module.default === 'function' ? (module.default as Program['main']) : undefined);
+  if (main === undefined) return;
+  const exitCode = await main({ ...context, args: [...rest, ...start.args], signal: signalOf() });
+  if (typeof exitCode === 'number') finish(exitCode);
+}
+
+/** Programs that are called with a context are told of SIGTERM through it. */
+function signalOf(): AbortSignal {
+  handlesTerm = true;
+  return terminated.signal;
+}
+
+function finish(exitCode: number): void {
+  process.exitCode = exitCode;
+  // Output goes through the main thread: let it leave before the thread ends.
+  process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)));
+}
+
+async function runCommand(id: number, command: readonly string[], asMain = false): Promise<CommandOutput> {
+  const [name = '', ...args] = command;
+  const stop = new AbortController();
+  execs.set(id, stop);
+  try {
+    const own = program?.commands;
+    const found = own !== undefined && Object.hasOwn(own, name) ? own[name] : findCommand(baseName(name));
+    if (found === undefined) {
+      const stderr = `exec: "${name}": executable file not found in $PATH\n`;
+      if (asMain) process.stderr.write(stderr);
+      return { exitCode: 127, stderr };
+    }
+    const output = await found(context, args, asMain ? terminated.signal : stop.signal);
+    if (asMain) {
+      process.stdout.write(output.stdout ?? '');
+      process.stderr.write(output.stderr ?? '');
+    }
+    return output;
+  } catch (error) {
+    const stderr = `${name}: ${error instanceof Error ? error.message : String(error)}\n`;
+    if (asMain) process.stderr.write(stderr);
+    return { exitCode: 1, stderr };
+  } finally {
+    execs.delete(id);
+  }
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** The longest mount that holds the path, else the container's own folder. `..` cannot lead out of either. */
+function hostPathOf(path: string): string {
+  const inside = resolvePath('/', isAbsolute(path) ? path : join(start.workingDir, path));
+  let best: { readonly containerPath: string; readonly hostPath: string } | undefined;
+  for (const mount of start.mounts) {
+    const prefix = resolvePath('/', mount.containerPath);
+    if (inside !== prefix && !inside.startsWith(prefix.endsWith(sep) ? prefix : prefix + sep)) continue;
+    if (best === undefined || mount.containerPath.length > best.containerPath.length) best = mount;
+  }
+  if (best === undefined) return join(start.root, inside);
+  return join(best.hostPath, inside.slice(resolvePath('/', best.containerPath).length));
+}

@@ -1,0 +1,178 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { SystemRandom } from '#pkg/base/random.ts';
+import { runtimeConformance } from '../conformance.ts';
+import type { ContainerConfig, LogLine, RuntimeContainer } from '../runtime.ts';
+import { createInProcessRuntime } from './inprocess-runtime.ts';
+
+let directory = '';
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'coxswain-inprocess-'));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+function makeRuntime() {
+  return createInProcessRuntime({ clock: new SystemClock(), random: new SystemRandom(), dataDir: directory });
+}
+
+describe('the in-process runtime keeps the laws of runtimes', () => {
+  const rejects = async (promise: Promise<unknown>, reason: string): Promise<void> => {
+    await expect(promise).rejects.toMatchObject({ reason });
+  };
+  const equal = (actual: unknown, expected: unknown): void => expect(actual).toEqual(expected);
+  runtimeConformance({ test, equal, rejects }, async () => {
+    const runtime = makeRuntime();
+    return {
+      runtime,
+      clock: new SystemClock(),
+      settle: (promise) => promise,
+      lasting: { image: 'coxswain.dev/pause' },
+      exiting: (exitCode) => ({ image: 'coxswain.dev/job', args: ['0', String(exitCode)] }),
+      annotations: () => ({}),
+      close: () => runtime.close(),
+    };
+  });
+});
+
+async function run(config: Partial<ContainerConfig> & { readonly image: string }, ip = '127.0.0.1') {
+  const runtime = makeRuntime();
+  const sandbox = await runtime.sandboxes.run({
+    podUid: 'uid-1',
+    podName: 'p',
+    podNamespace: 'default',
+    attempt: 0,
+    hostname: 'p',
+    ip,
+    annotations: {},
+  });
+  const exit = new Promise<RuntimeContainer>((resolve) => {
+    runtime.onExit(resolve);
+  });
+  const id = await runtime.containers.create(sandbox.id, {
+    name: 'app',
+    attempt: 0,
+    imageRef: '',
+    command: [],
+    args: [],
+    env: {},
+    mounts: [],
+    terminationMessagePath: '/dev/termination-log',
+    specHash: '',
+    ...config,
+  });
+  await runtime.containers.start(id);
+  const logs = async (): Promise<string[]> => {
+    const lines: LogLine[] = [];
+    for await (const line of runtime.inspection.logs(id, { follow: true })) lines.push(line);
+    return lines.map(({ stream, text }) => `${stream}: ${text}`);
+  };
+  return { runtime, id, exit, logs };
+}
+
+test('a job prints, exits and leaves its output', async () => {
+  const { runtime, exit, logs } = await run({ image: 'coxswain.dev/job:v1', env: { SECONDS: '0', EXIT_CODE: '4' } });
+  expect(await exit).toMatchObject({ exitCode: 4, reason: 'Error' });
+  expect(await logs()).toEqual(['stdout: working for 0 s', 'stdout: done, exit code 4']);
+  await runtime.close();
+});
+
+test('a container beyond its memory limit ends as OOMKilled with 137', async () => {
+  const module = join(directory, 'hungry.mjs');
+  await writeFile(
+    module,
+    'const all = []; for (;;) all.push(new Array(100_000).fill(0).map(() => ({ x: all.length })));',
+  );
+  const { runtime, exit } = await run({ image: pathToFileURL(module).href, memoryLimitBytes: 16 * 2 ** 20 });
+  expect(await exit).toMatchObject({ exitCode: 137, reason: 'OOMKilled' });
+  await runtime.close();
+});
+
+test('a module on disk sees its arguments, environment, and SIGTERM as a process does', async () => {
+  const module = join(directory, 'plain.mjs');
+  await writeFile(
+    module,
+    `console.log(process.argv.slice(2).join(','), process.env.COLOR);
+     const alive = setInterval(() => {}, 1000);
+     process.on('SIGTERM', () => { console.error('got it'); clearInterval(alive); process.exitCode = 9; });`,
+  );
+  const { runtime, id, exit, logs } = await run({
+    image: pathToFileURL(module).href,
+    args: ['a', 'b'],
+    env: { COLOR: 'red' },
+  });
+  await runtime.containers.stop(id, { graceMs: 5_000 });
+  expect((await exit).exitCode).toBe(9);
+  expect(await logs()).toEqual(['stdout: a,b red', 'stderr: got it']);
+  await runtime.close();
+});
+
+test('a program that ignores SIGTERM is killed after the grace period', async () => {
+  const module = join(directory, 'busy.mjs');
+  await writeFile(module, 'for (;;);');
+  const { runtime, id, exit } = await run({ image: pathToFileURL(module).href });
+  await runtime.containers.stop(id, { graceMs: 50 });
+  expect((await exit).exitCode).toBe(137);
+  await runtime.close();
+});
+
+test('commands run inside the container, in its own folders', async () => {
+  const { runtime, id } = await run({ image: 'coxswain.dev/pause' });
+  const exec = (...command: string[]) => runtime.inspection.exec(id, { command });
+  expect([
+    await exec('sh', '-c', 'echo hello > /tmp/greeting && cat /tmp/greeting; exit 3'),
+    await exec('cat', '/tmp/greeting'),
+    await exec('cat', '/etc/passwd'),
+    await exec('nonesuch'),
+  ]).toEqual([
+    { exitCode: 3, stdout: 'hello\n', stderr: '' },
+    { exitCode: 0, stdout: 'hello\n', stderr: '' },
+    { exitCode: 1, stdout: '', stderr: 'cat: /etc/passwd: No such file or directory\n' },
+    { exitCode: 127, stdout: '', stderr: 'exec: "nonesuch": executable file not found in $PATH\n' },
+  ]);
+  await runtime.close();
+});
+
+test('the termination message is what the program wrote', async () => {
+  const command = ['sh', '-c', 'echo -broken- > /dev/termination-log; exit 1'];
+  const { runtime, exit } = await run({ image: 'coxswain.dev/pause', command });
+  expect(await exit).toMatchObject({ exitCode: 1, message: '-broken-\n' });
+  await runtime.close();
+});
+
+test('the guestbook keeps its messages in the key-value store', async () => {
+  const store = await run({ image: 'coxswain.dev/kv', env: { PASSWORD: 'p' } }, '127.77.0.2');
+  const env = { KV_HOST: '127.77.0.2', KV_PASSWORD: 'p' };
+  const front = await run({ image: 'coxswain.dev/guestbook:v2', env }, '127.77.0.3');
+  await expect.poll(() => reachable('127.77.0.2', 6379)).toBe(true);
+  await expect.poll(() => reachable('127.77.0.3', 8080)).toBe(true);
+  const posted = await fetch('http://127.77.0.3:8080/messages', { method: 'POST', body: 'ahoy' });
+  expect([posted.status, await posted.json()]).toEqual([201, { replica: 'p', count: 1 }]);
+  const read = await fetch('http://127.77.0.3:8080/messages');
+  expect(await read.json()).toEqual({ replica: 'p', version: 'v2', messages: ['ahoy'] });
+  await Promise.all([store.runtime.close(), front.runtime.close()]);
+});
+
+function reachable(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ host, port });
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
+}
+
+test('an image that nobody has cannot be pulled', async () => {
+  const runtime = makeRuntime();
+  expect(await runtime.images.status('nginx:1.27')).toBe(undefined);
+  await expect(runtime.images.pull('nginx:1.27', { annotations: {} })).rejects.toThrow(
+    'failed to pull and unpack image "nginx:1.27": failed to resolve reference "nginx:1.27": nginx:1.27: not found',
+  );
+  await runtime.close();
+});

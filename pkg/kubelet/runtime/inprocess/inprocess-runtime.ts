@@ -1,0 +1,189 @@
+/**
+ * A runtime whose containers are JavaScript programs in worker threads of this process: a cluster that runs anywhere Node runs. Each has
+ * its own arguments, environment, output, memory limit and end; they share the machine's files and network, so this is no
+ * isolation from programs that mean harm.
+ */
+import { join } from 'node:path';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Random } from '#pkg/base/random.ts';
+import { parseImageName } from '../image-name.ts';
+import {
+  type ContainerInspection,
+  type ContainerService,
+  type ImageService,
+  type LogLine,
+  type LogOptions,
+  type Runtime,
+  type RuntimeContainer,
+  RuntimeError,
+  type Sandbox,
+  type SandboxConfig,
+  type SandboxService,
+} from '../runtime.ts';
+import { builtInImages, resolveImage } from './images.ts';
+import { InProcessContainer } from './inprocess-container.ts';
+import { WorkerSources } from './worker-sources.ts';
+
+export interface InProcessRuntimeDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Folder for the files of containers. */
+  readonly dataDir: string;
+}
+
+interface SandboxEntry {
+  readonly id: string;
+  readonly config: SandboxConfig;
+  readonly createdAtMs: number;
+  ready: boolean;
+  readonly containers: Map<string, InProcessContainer>;
+}
+
+/** A runtime of programs in this process. Close it after the kubelet has stopped. */
+export function createInProcessRuntime(deps: InProcessRuntimeDeps): Runtime {
+  return new InProcess(deps);
+}
+
+class InProcess implements Runtime {
+  readonly capabilities = { name: 'inprocess', version: '1.0.0', files: true, exec: true, memoryLimits: true };
+  readonly sandboxes: SandboxService;
+  readonly containers: ContainerService;
+  readonly inspection: ContainerInspection;
+  readonly images: ImageService;
+  readonly #deps: InProcessRuntimeDeps;
+  readonly #sources = new WorkerSources();
+  readonly #sandboxes = new Map<string, SandboxEntry>();
+  readonly #byId = new Map<string, { readonly container: InProcessContainer; readonly sandbox: SandboxEntry }>();
+  readonly #listeners = new Set<(container: RuntimeContainer) => void>();
+
+  constructor(deps: InProcessRuntimeDeps) {
+    this.#deps = deps;
+    this.sandboxes = {
+      run: async (config) => this.#runSandbox(config),
+      stop: (id) => this.#stopSandbox(id),
+      remove: (id) => this.#removeSandbox(id),
+      list: async () => [...this.#sandboxes.values()].map(sandboxSnapshot),
+    };
+    this.containers = {
+      create: (sandboxId, config) => this.#create(sandboxId, config),
+      start: async (id) => this.#get(id).start(),
+      stop: async (id, { graceMs }) => this.#byId.get(id)?.container.stop(graceMs),
+      remove: (id) => this.#remove(id),
+      status: async (id) => this.#byId.get(id)?.container.snapshot(),
+      list: async () => [...this.#byId.values()].map(({ container }) => container.snapshot()),
+    };
+    this.inspection = {
+      exec: async (id, { command, signal }) => this.#get(id).exec(command, signal),
+      logs: (id, options) => this.#logs(id, options),
+      stats: async (id) => this.#get(id).stats(),
+    };
+    this.images = {
+      status: async (image) => (await resolveImage(image))?.info,
+      pull: async (image) => {
+        const found = await resolveImage(image);
+        if (found !== undefined) return found.info;
+        throw new RuntimeError('imageNotFound', notFoundMessage(image));
+      },
+      list: async () => builtInImages(),
+    };
+  }
+
+  onExit(listener: (container: RuntimeContainer) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#listeners.clear();
+    await Promise.all([...this.#sandboxes.keys()].map((id) => this.#removeSandbox(id)));
+  }
+
+  #runSandbox(config: SandboxConfig): Sandbox {
+    const entry: SandboxEntry = {
+      id: this.#id(),
+      config,
+      createdAtMs: this.#deps.clock.nowMs(),
+      ready: true,
+      containers: new Map(),
+    };
+    this.#sandboxes.set(entry.id, entry);
+    return sandboxSnapshot(entry);
+  }
+
+  async #stopSandbox(id: string): Promise<void> {
+    const sandbox = this.#sandboxes.get(id);
+    if (sandbox === undefined) return;
+    sandbox.ready = false;
+    await Promise.all([...sandbox.containers.values()].map((container) => container.stop(0)));
+  }
+
+  async #removeSandbox(id: string): Promise<void> {
+    await this.#stopSandbox(id);
+    const sandbox = this.#sandboxes.get(id);
+    await Promise.all([...(sandbox?.containers.keys() ?? [])].map((containerId) => this.#remove(containerId)));
+    this.#sandboxes.delete(id);
+  }
+
+  async #create(sandboxId: string, config: Parameters<ContainerService['create']>[1]): Promise<string> {
+    const image = await resolveImage(config.image);
+    if (image === undefined) throw new RuntimeError('imageNotFound', `image "${config.image}" not found`);
+    const sandbox = this.#sandboxes.get(sandboxId);
+    if (sandbox?.ready !== true)
+      throw new RuntimeError('notFound', `failed to find sandbox id "${sandboxId}": not found`);
+    const id = this.#id();
+    const container = new InProcessContainer({
+      id,
+      sandbox,
+      config,
+      image,
+      clock: this.#deps.clock,
+      sources: this.#sources,
+      root: join(this.#deps.dataDir, id),
+      onExit: (exited) => {
+        for (const listener of this.#listeners) listener(exited);
+      },
+    });
+    sandbox.containers.set(id, container);
+    this.#byId.set(id, { container, sandbox });
+    return id;
+  }
+
+  async #remove(id: string): Promise<void> {
+    const entry = this.#byId.get(id);
+    if (entry === undefined) return;
+    await entry.container.stop(0);
+    this.#byId.delete(id);
+    entry.sandbox.containers.delete(id);
+    await entry.container.clean();
+  }
+
+  async *#logs(id: string, options: LogOptions): AsyncGenerator<LogLine> {
+    yield* this.#get(id).logs.read(options);
+  }
+
+  #get(id: string): InProcessContainer {
+    const entry = this.#byId.get(id);
+    if (entry === undefined) throw new RuntimeError('notFound', `container "${id}" not found`);
+    return entry.container;
+  }
+
+  #id(): string {
+    return (this.#deps.random.uuid() + this.#deps.random.uuid()).replaceAll('-', '');
+  }
+}
+
+function notFoundMessage(image: string): string {
+  if (image.startsWith('file://')) return `failed to pull image "${image}": no such file`;
+  const { repository, tag, digest } = parseImageName(image);
+  const name = digest === undefined ? `${repository}:${tag}` : `${repository}@${digest}`;
+  return `failed to pull and unpack image "${name}": failed to resolve reference "${name}": ${name}: not found`;
+}
+
+function sandboxSnapshot(entry: SandboxEntry): Sandbox {
+  return {
+    id: entry.id,
+    config: entry.config,
+    state: entry.ready ? 'ready' : 'notReady',
+    createdAtMs: entry.createdAtMs,
+  };
+}

@@ -1,0 +1,66 @@
+/** What a program of the in-process runtime is given and gives. One program is one container, in a worker thread of its own. */
+import type { Clock } from '#pkg/base/clock.ts';
+
+export interface ProgramContext {
+  /** What follows the program's name. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The pod's address: servers listen on it. */
+  readonly ip: string;
+  readonly hostname: string;
+  /** Tag of the image, such as `v2`. */
+  readonly imageTag: string;
+  readonly clock: Clock;
+  /** Aborted by SIGTERM. A program that reads it is expected to end by itself; one that does not is ended with exit code 143. */
+  readonly signal: AbortSignal;
+  /** Writes a line to standard output. */
+  log(line: string): void;
+  /** Writes a line to standard error. */
+  error(line: string): void;
+  /** Where a path of the container is on this machine: inside a mount, or in the container's own folder. */
+  resolve(path: string): string;
+}
+
+export interface CommandOutput {
+  readonly exitCode: number;
+  readonly stdout?: string;
+  readonly stderr?: string;
+}
+
+/** A command that `exec` (and exec probes and hooks) can run in a container. */
+export type Command = (
+  context: ProgramContext,
+  args: readonly string[],
+  signal: AbortSignal,
+) => CommandOutput | Promise<CommandOutput>;
+
+/** What a module of an image exports as `program`. */
+export interface Program {
+  /** Runs; a number it returns is the exit code, otherwise the program lives while it has something open. */
+  main(context: ProgramContext): number | undefined | Promise<number | undefined>;
+  readonly commands?: Readonly<Record<string, Command>>;
+}
+
+/** What the runtime tells the worker at its start. */
+export interface WorkerStart {
+  readonly module: string;
+  /** The image's own program name; undefined for a module on disk. */
+  readonly entrypoint: string | undefined;
+  readonly command: readonly string[];
+  readonly args: readonly string[];
+  readonly ip: string;
+  readonly hostname: string;
+  readonly imageTag: string;
+  readonly workingDir: string;
+  readonly root: string;
+  readonly mounts: readonly { readonly containerPath: string; readonly hostPath: string }[];
+}
+
+export type ToWorker =
+  | { readonly type: 'signal'; readonly signal: string }
+  | { readonly type: 'exec'; readonly id: number; readonly command: readonly string[] }
+  | { readonly type: 'cancelExec'; readonly id: number };
+
+export type FromWorker =
+  | { readonly type: 'started' }
+  | { readonly type: 'execDone'; readonly id: number; readonly output: CommandOutput };

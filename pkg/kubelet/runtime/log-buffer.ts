@@ -1,0 +1,106 @@
+/**
+ * The output of one container: its last lines, in memory. When `bytesMax` is exceeded the oldest lines go, as if the log file
+ * had been rotated. Readers that follow get each later line once and end when the container has.
+ */
+import { Deferred } from '#pkg/base/async.ts';
+import type { LogLine, LogOptions } from './runtime.ts';
+
+/** Output kept for one container. Upstream keeps 10 MiB files; this is memory, and a node may have a hundred containers. */
+const bytesMaxDefault = 512 * 1024;
+
+/** A line longer than this is cut into several, as CRI runtimes do. */
+const lineCharactersMax = 16 * 1024;
+
+export class LogBuffer {
+  readonly #bytesMax: number;
+  readonly #lines: LogLine[] = [];
+  /** Number of the first kept line since the start. */
+  #first = 0;
+  #bytes = 0;
+  #ended = false;
+  #changed: Deferred | undefined;
+  readonly #partial = { stdout: '', stderr: '' };
+
+  constructor(options: { readonly bytesMax?: number } = {}) {
+    this.#bytesMax = options.bytesMax ?? bytesMaxDefault;
+  }
+
+  /** Adds output as it came; lines are cut at newlines, the rest waits for more. */
+  write(stream: 'stdout' | 'stderr', text: string, timeMs: number): void {
+    let rest = this.#partial[stream] + text;
+    for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n')) {
+      this.#push({ timeMs, stream, text: rest.slice(0, end) });
+      rest = rest.slice(end + 1);
+    }
+    while (rest.length > lineCharactersMax) {
+      this.#push({ timeMs, stream, text: rest.slice(0, lineCharactersMax) });
+      rest = rest.slice(lineCharactersMax);
+    }
+    this.#partial[stream] = rest;
+    this.#wake();
+  }
+
+  /** No more output. */
+  end(timeMs: number): void {
+    for (const stream of ['stdout', 'stderr'] as const) {
+      if (this.#partial[stream] !== '') this.#push({ timeMs, stream, text: this.#partial[stream] });
+      this.#partial[stream] = '';
+    }
+    this.#ended = true;
+    this.#wake();
+  }
+
+  /** Lines that are there, then, when following, later ones. */
+  async *read(options: LogOptions): AsyncGenerator<LogLine> {
+    let next = this.#startOf(options);
+    for (;;) {
+      next = Math.max(next, this.#first);
+      while (next < this.#first + this.#lines.length) {
+        const line = this.#lines[next - this.#first]!;
+        next++;
+        yield line;
+        next = Math.max(next, this.#first);
+      }
+      if (!options.follow || this.#ended || options.signal?.aborted) return;
+      this.#changed ??= new Deferred();
+      await untilChanged(this.#changed.promise, options.signal);
+    }
+  }
+
+  #startOf(options: LogOptions): number {
+    const { sinceMs, tailLines } = options;
+    let start = 0;
+    if (sinceMs !== undefined) {
+      const index = this.#lines.findIndex((line) => line.timeMs >= sinceMs);
+      start = index < 0 ? this.#lines.length : index;
+    }
+    if (tailLines !== undefined) start = Math.max(start, this.#lines.length - tailLines);
+    return this.#first + start;
+  }
+
+  #push(line: LogLine): void {
+    this.#lines.push(line);
+    this.#bytes += line.text.length;
+    while (this.#bytes > this.#bytesMax && this.#lines.length > 1) {
+      this.#bytes -= this.#lines.shift()!.text.length;
+      this.#first++;
+    }
+  }
+
+  #wake(): void {
+    this.#changed?.resolve();
+    this.#changed = undefined;
+  }
+}
+
+function untilChanged(changed: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return changed;
+  return new Promise((resolve) => {
+    const done = (): void => {
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    signal.addEventListener('abort', done, { once: true });
+    void changed.then(done);
+  });
+}

@@ -1,0 +1,197 @@
+/**
+ * What the kubelet asks of whatever runs containers, in the shape of the Container Runtime Interface: sandboxes, containers,
+ * images, and a `capabilities` value so that callers branch on data and not on names. `conformance.ts` holds every runtime to
+ * the laws below.
+ *
+ * Laws:
+ * 1. Ids are unique for the life of the runtime. A container goes `created -> running -> exited`, never back.
+ * 2. `onExit` listeners are called once for each container that was running, after `status` shows it as exited, however it ended.
+ * 3. `stop` is graceful: the program is asked to end and is killed after `graceMs`; it resolves once the container has exited. Called
+ *    again, the earliest deadline counts. `graceMs` 0 kills at once.
+ * 4. `stop` and `remove` of what has already stopped or gone do nothing. Removing a sandbox removes its containers, logs included.
+ * 5. What cannot be done rejects with `RuntimeError`, whose message is fit for an event.
+ * 6. Returned values are snapshots: they do not change later.
+ *
+ * Source: `k8s.io/cri-api` `runtime/v1`.
+ */
+import type { ProbeTransport } from '../probes/probe-transport.ts';
+
+/** What a runtime can do. */
+export interface RuntimeCapabilities {
+  /** Scheme of container ids (`inprocess://…`) and of the node's `containerRuntimeVersion`. */
+  readonly name: string;
+  readonly version: string;
+  /** Containers read files, so volumes need contents and tokens. */
+  readonly files: boolean;
+  /** `exec` runs commands in containers. */
+  readonly exec: boolean;
+  /** Memory limits are kept: a container beyond its own ends with reason `OOMKilled`. */
+  readonly memoryLimits: boolean;
+}
+
+export type RuntimeErrorReason = 'notFound' | 'unsupported' | 'invalidImage' | 'imageNotFound' | 'failed';
+
+/** A runtime could not do what it was asked. */
+export class RuntimeError extends Error {
+  readonly reason: RuntimeErrorReason;
+
+  constructor(reason: RuntimeErrorReason, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'RuntimeError';
+    this.reason = reason;
+  }
+}
+
+export interface SandboxConfig {
+  readonly podUid: string;
+  readonly podName: string;
+  readonly podNamespace: string;
+  /** Counts the sandboxes of a pod, from 0. */
+  readonly attempt: number;
+  readonly hostname: string;
+  readonly ip: string;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface Sandbox {
+  readonly id: string;
+  readonly config: SandboxConfig;
+  readonly state: 'ready' | 'notReady';
+  readonly createdAtMs: number;
+}
+
+export interface Mount {
+  readonly containerPath: string;
+  readonly hostPath: string;
+  readonly readOnly: boolean;
+}
+
+export interface ContainerConfig {
+  readonly name: string;
+  /** Counts the containers of this name in a pod, from 0: its restart count. */
+  readonly attempt: number;
+  /** As the pod has it. */
+  readonly image: string;
+  /** Identity of the image, as `ImageInfo.id`. */
+  readonly imageRef: string;
+  readonly command: readonly string[];
+  readonly args: readonly string[];
+  readonly workingDir?: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly mounts: readonly Mount[];
+  readonly memoryLimitBytes?: number;
+  /** Where the program may leave a last message; default `/dev/termination-log`. */
+  readonly terminationMessagePath: string;
+  /** What the container was made from, so that a change of it is seen. */
+  readonly specHash: string;
+}
+
+export type ContainerRunState = 'created' | 'running' | 'exited';
+
+export interface RuntimeContainer {
+  readonly id: string;
+  readonly sandboxId: string;
+  readonly podUid: string;
+  readonly name: string;
+  readonly attempt: number;
+  readonly image: string;
+  readonly imageRef: string;
+  readonly specHash: string;
+  readonly state: ContainerRunState;
+  readonly createdAtMs: number;
+  readonly startedAtMs?: number;
+  readonly finishedAtMs?: number;
+  readonly exitCode?: number;
+  /** Such as `Completed`, `Error`, `OOMKilled`. */
+  readonly reason?: string;
+  /** The termination message, at most 4 KiB. */
+  readonly message?: string;
+}
+
+export interface LogLine {
+  readonly timeMs: number;
+  readonly stream: 'stdout' | 'stderr';
+  /** Without its newline. */
+  readonly text: string;
+}
+
+export interface LogOptions {
+  /** Goes on until the container ends or `signal` is aborted. */
+  readonly follow?: boolean;
+  /** Only the last lines of what is there; absent for all. */
+  readonly tailLines?: number;
+  /** Only lines at or after this time. */
+  readonly sinceMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ExecResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ContainerStats {
+  readonly memoryBytes: number;
+  /** Processor time used since the start. */
+  readonly cpuNanoseconds: number;
+}
+
+export interface ImageInfo {
+  /** Identity of the contents, such as `coxswain.dev/echo@sha256:…`. */
+  readonly id: string;
+  readonly names: readonly string[];
+  readonly sizeBytes: number;
+}
+
+export interface SandboxService {
+  run(config: SandboxConfig): Promise<Sandbox>;
+  stop(id: string): Promise<void>;
+  remove(id: string): Promise<void>;
+  list(): Promise<readonly Sandbox[]>;
+}
+
+export interface ContainerService {
+  /** Makes a container and returns its id. */
+  create(sandboxId: string, config: ContainerConfig): Promise<string>;
+  start(id: string): Promise<void>;
+  stop(id: string, options: { readonly graceMs: number }): Promise<void>;
+  remove(id: string): Promise<void>;
+  status(id: string): Promise<RuntimeContainer | undefined>;
+  list(): Promise<readonly RuntimeContainer[]>;
+}
+
+/** Looking into containers. */
+export interface ContainerInspection {
+  exec(
+    id: string,
+    options: { readonly command: readonly string[]; readonly signal?: AbortSignal },
+  ): Promise<ExecResult>;
+  /** Throws `RuntimeError` `notFound` when iteration starts for a container that is not there. */
+  logs(id: string, options: LogOptions): AsyncIterable<LogLine>;
+  stats(id: string): Promise<ContainerStats>;
+}
+
+export interface ImageService {
+  /** What is there under this name, or undefined. Rejects with `invalidImage` for a name that cannot be one. */
+  status(image: string): Promise<ImageInfo | undefined>;
+  pull(
+    image: string,
+    options: { readonly annotations: Readonly<Record<string, string>>; readonly signal?: AbortSignal },
+  ): Promise<ImageInfo>;
+  list(): Promise<readonly ImageInfo[]>;
+}
+
+export interface Runtime {
+  readonly capabilities: RuntimeCapabilities;
+  readonly sandboxes: SandboxService;
+  readonly containers: ContainerService;
+  readonly inspection: ContainerInspection;
+  readonly images: ImageService;
+  /** Answers probes in place of the network, for containers that do not listen anywhere. */
+  readonly probes?: ProbeTransport;
+  /** Calls `listener` for each exit until the returned function is called. */
+  onExit(listener: (container: RuntimeContainer) => void): () => void;
+  /** Kills all containers and releases everything. Nothing else may be called afterwards. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,140 @@
+/** `/containerLogs/<namespace>/<pod>/<container>`: the output of a container as a stream. Source: kubelet `getContainerLogs`. */
+import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import { allContainers } from '../pods/pod-view.ts';
+import type { PodWorker } from '../pods/pod-worker.ts';
+import type { LogLine, LogOptions } from '../runtime/runtime.ts';
+
+export interface ContainerLogsInput {
+  readonly request: ApiRequest;
+  readonly workers: readonly PodWorker[];
+  readonly nowMs: number;
+}
+
+interface LogQuery {
+  readonly follow: boolean;
+  readonly previous: boolean;
+  readonly timestamps: boolean;
+  readonly tailLines: number | undefined;
+  readonly sinceMs: number | undefined;
+  readonly limitBytes: number | undefined;
+}
+
+/** Answers one request for logs. */
+export async function containerLogs(input: ContainerLogsInput): Promise<ApiResponse> {
+  const [, , namespace, podName, containerName, ...rest] = input.request.path.split('/').map(decodeURIComponent);
+  if (!namespace || !podName || !containerName || rest.length > 0) {
+    return plain(400, 'Missing namespace, pod or container name in the path');
+  }
+  const query = parseQuery(input);
+  if (typeof query === 'string') return plain(400, query);
+  const worker = input.workers
+    .filter(({ pod }) => pod.metadata?.namespace === namespace && pod.metadata.name === podName)
+    .at(-1);
+  if (worker === undefined) return plain(404, `pod "${podName}" does not exist`);
+  if (!allContainers(worker.pod).some(({ name }) => name === containerName)) {
+    return plain(404, `container ${containerName} not found in pod ${podName}`);
+  }
+  const container = worker.container(containerName, { previous: query.previous });
+  if (container === undefined || container.id === '') {
+    return plain(400, missingMessage(worker, containerName, query.previous));
+  }
+  const options: LogOptions = {
+    follow: query.follow && !query.previous,
+    signal: input.request.signal,
+    ...(query.tailLines === undefined ? {} : { tailLines: query.tailLines }),
+    ...(query.sinceMs === undefined ? {} : { sinceMs: query.sinceMs }),
+  };
+  const lines = worker.runtime.inspection.logs(container.id, options)[Symbol.asyncIterator]();
+  // The first line is read before the answer begins, so that logs which are gone are an error and not an empty stream.
+  const first = query.follow ? undefined : await lines.next().catch((error: unknown) => errorText(error));
+  if (typeof first === 'string') {
+    return plain(
+      400,
+      `unable to retrieve container logs for ${worker.runtime.capabilities.name}://${container.id}: ${first}`,
+    );
+  }
+  return {
+    status: 200,
+    headers: { 'content-type': 'text/plain; charset=utf-8' },
+    body: { kind: 'stream', chunks: encode(first, lines, query) },
+  };
+}
+
+function missingMessage(worker: PodWorker, containerName: string, previous: boolean): string {
+  const podName = worker.pod.metadata?.name;
+  if (previous) return `previous terminated container "${containerName}" in pod "${podName}" not found`;
+  const status = [
+    ...(worker.pod.status?.initContainerStatuses ?? []),
+    ...(worker.pod.status?.containerStatuses ?? []),
+  ].find(({ name }) => name === containerName);
+  const reason = status?.state?.waiting?.reason ?? 'ContainerCreating';
+  const why = /^(ErrImage|ImagePull|InvalidImage)/.test(reason) ? `trying and failing to pull image` : reason;
+  return `container "${containerName}" in pod "${podName}" is waiting to start: ${why}`;
+}
+
+function parseQuery(input: ContainerLogsInput): LogQuery | string {
+  const query = new URLSearchParams(input.request.query);
+  const flag = (name: string): boolean => ['', '1', 'true'].includes(query.get(name) ?? 'false');
+  const count = (name: string): number | undefined => {
+    const value = query.get(name);
+    return value === null ? undefined : Number(value);
+  };
+  const tailLines = count('tailLines');
+  const limitBytes = count('limitBytes');
+  const sinceSeconds = count('sinceSeconds');
+  const sinceTime = query.get('sinceTime');
+  for (const [name, value] of Object.entries({ tailLines, limitBytes, sinceSeconds })) {
+    if (value !== undefined && !(Number.isInteger(value) && value >= 0))
+      return `${name}: Invalid value: must be a number not below 0`;
+  }
+  const sinceMs =
+    sinceTime !== null
+      ? Date.parse(sinceTime)
+      : sinceSeconds === undefined
+        ? undefined
+        : input.nowMs - sinceSeconds * 1000;
+  if (Number.isNaN(sinceMs)) return 'sinceTime: Invalid value: must be an RFC 3339 time';
+  return {
+    follow: flag('follow'),
+    previous: flag('previous'),
+    timestamps: flag('timestamps'),
+    tailLines,
+    sinceMs,
+    limitBytes,
+  };
+}
+
+async function* encode(
+  first: IteratorResult<LogLine> | undefined,
+  lines: AsyncIterator<LogLine>,
+  query: LogQuery,
+): AsyncGenerator<Uint8Array> {
+  let leftBytes = query.limitBytes ?? Number.POSITIVE_INFINITY;
+  const encoder = new TextEncoder();
+  for (let next = first ?? (await lines.next()); !next.done; next = await lines.next()) {
+    const { timeMs, text } = next.value;
+    const bytes = encoder.encode(`${query.timestamps ? `${formatNanoTime(timeMs)} ` : ''}${text}\n`);
+    if (bytes.length >= leftBytes) {
+      if (leftBytes > 0) yield bytes.subarray(0, leftBytes);
+      return;
+    }
+    leftBytes -= bytes.length;
+    yield bytes;
+  }
+}
+
+function formatNanoTime(timeMs: number): string {
+  return `${new Date(timeMs).toISOString().slice(0, 23)}000000Z`;
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function plain(status: number, message: string): ApiResponse {
+  return {
+    status,
+    headers: { 'content-type': 'text/plain; charset=utf-8' },
+    body: { kind: 'bytes', bytes: new TextEncoder().encode(message) },
+  };
+}

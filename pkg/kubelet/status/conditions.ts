@@ -1,0 +1,97 @@
+/**
+ * A pod's conditions as the kubelet writes them. Each keeps its last transition time while its status stays.
+ * Source: kubelet `status/generate.go`.
+ */
+import type { ContainerStatus, Pod, PodCondition } from '#pkg/api/types/core-v1.ts';
+import { formatTimestamp } from '#pkg/base/clock.ts';
+import { initialized } from './phase.ts';
+import type { PodStatusInput } from './pod-status.ts';
+
+interface Verdict {
+  readonly status: 'False' | 'True';
+  readonly reason?: string;
+  readonly message?: string;
+}
+
+export interface ConditionsInput extends PodStatusInput {
+  readonly phase: string;
+  readonly containers: readonly ContainerStatus[];
+  readonly inits: readonly ContainerStatus[];
+}
+
+/** The kubelet's five, in upstream's order, then those that others wrote. */
+export function podConditions(input: ConditionsInput): readonly PodCondition[] {
+  const before = input.pod.status?.conditions ?? [];
+  const containersReady = containersReadyVerdict(input);
+  const own: readonly (readonly [string, Verdict])[] = [
+    ['PodReadyToStartContainers', { status: input.view.sandbox === undefined ? 'False' : 'True' }],
+    ['Initialized', initializedVerdict(input)],
+    ['Ready', readyVerdict(input.pod, containersReady)],
+    ['ContainersReady', containersReady],
+    ['PodScheduled', { status: 'True' }],
+  ];
+  const names = new Set(own.map(([type]) => type));
+  return [
+    ...own.map(([type, verdict]) => condition(input, type, verdict)),
+    ...before.filter(({ type }) => !names.has(type)),
+  ];
+}
+
+function condition(input: ConditionsInput, type: string, verdict: Verdict): PodCondition {
+  const before = input.pod.status?.conditions?.find((one) => one.type === type);
+  const kept = before?.status === verdict.status ? before.lastTransitionTime : undefined;
+  const generation = input.pod.metadata?.generation;
+  return {
+    type,
+    ...(generation === undefined ? {} : { observedGeneration: generation }),
+    status: verdict.status,
+    lastTransitionTime: kept ?? formatTimestamp(input.nowMs),
+    ...(verdict.reason === undefined ? {} : { reason: verdict.reason }),
+    ...(verdict.message === undefined ? {} : { message: verdict.message }),
+  };
+}
+
+function initializedVerdict(input: ConditionsInput): Verdict {
+  if (input.phase === 'Succeeded') return { status: 'True', reason: 'PodCompleted' };
+  if (initialized(input.pod, input.view)) return { status: 'True' };
+  const incomplete = input.inits.filter(({ ready }) => !ready).map(({ name }) => name);
+  if (incomplete.length === 0) return { status: 'True' };
+  return {
+    status: 'False',
+    reason: 'ContainersNotInitialized',
+    message: `containers with incomplete status: [${incomplete.join(' ')}]`,
+  };
+}
+
+function containersReadyVerdict(input: ConditionsInput): Verdict {
+  if (input.phase === 'Succeeded') return { status: 'False', reason: 'PodCompleted' };
+  if (input.phase === 'Failed') return { status: 'False', reason: 'PodFailed' };
+  const sidecars = new Set(
+    (input.pod.spec?.initContainers ?? [])
+      .filter(({ restartPolicy }) => restartPolicy === 'Always')
+      .map(({ name }) => name),
+  );
+  const counted = [...input.inits.filter(({ name }) => sidecars.has(name)), ...input.containers];
+  const unready = counted.filter(({ ready }) => !ready).map(({ name }) => name);
+  if (unready.length === 0) return { status: 'True' };
+  return {
+    status: 'False',
+    reason: 'ContainersNotReady',
+    message: `containers with unready status: [${unready.join(' ')}]`,
+  };
+}
+
+function readyVerdict(pod: Pod, containersReady: Verdict): Verdict {
+  if (containersReady.status !== 'True') return containersReady;
+  const problems: string[] = [];
+  for (const { conditionType } of pod.spec?.readinessGates ?? []) {
+    const found = pod.status?.conditions?.find(({ type }) => type === conditionType);
+    if (found === undefined) {
+      problems.push(`corresponding condition of pod readiness gate "${conditionType}" does not exist.`);
+    } else if (found.status !== 'True') {
+      problems.push(`the status of pod readiness gate "${conditionType}" is not "True", but ${found.status}`);
+    }
+  }
+  if (problems.length === 0) return { status: 'True' };
+  return { status: 'False', reason: 'ReadinessGatesNotReady', message: problems.join(', ') };
+}

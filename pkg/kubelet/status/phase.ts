@@ -1,0 +1,37 @@
+/** The phase of a pod from the states of its containers. Source: kubelet `getPhase`. */
+import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { initFailedForGood, restartsAfterExit } from '../pods/pod-actions.ts';
+import { isSidecar, type PodView } from '../pods/pod-view.ts';
+
+export type PodPhase = 'Failed' | 'Pending' | 'Running' | 'Succeeded';
+
+/** `podIsTerminal` says that nothing will be started any more. */
+export function podPhase(pod: Pod, view: PodView, podIsTerminal: boolean): PodPhase {
+  const spec = pod.spec;
+  if (spec === undefined) return 'Pending';
+  const regular = spec.containers.map((container) => view.containers.get(container.name));
+  const begun = regular.every((container) => container !== undefined && container.state !== 'created');
+  if (!begun || !initialized(pod, view)) {
+    return podIsTerminal || initFailedForGood(pod, view) ? 'Failed' : 'Pending';
+  }
+  if (regular.some((container) => container?.state === 'running')) return 'Running';
+  const succeeded = regular.every((container) => container?.exitCode === 0);
+  if (podIsTerminal) return succeeded ? 'Succeeded' : 'Failed';
+  if (regular.some((container) => restartsAfterExit(pod, container?.exitCode ?? 0))) return 'Running';
+  return succeeded ? 'Succeeded' : 'Failed';
+}
+
+/** Every init container has done its part at least once, or a regular one has begun. */
+export function initialized(pod: Pod, view: PodView): boolean {
+  const begun = (pod.spec?.containers ?? []).some((container) => {
+    const current = view.containers.get(container.name);
+    return current !== undefined && current.state !== 'created' && !current.lost;
+  });
+  if (begun) return true;
+  return (pod.spec?.initContainers ?? []).every((container) => {
+    const current = view.containers.get(container.name);
+    if (current === undefined) return false;
+    if (isSidecar(container)) return current.state === 'running' && current.started;
+    return current.state === 'exited' && current.exitCode === 0;
+  });
+}

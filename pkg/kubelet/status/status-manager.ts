@@ -1,0 +1,191 @@
+/**
+ * Writes pod statuses to the API: the newest of each pod, only when it differs from what the API has, as a patch of what
+ * changed. What is set at one instant goes out as one write. Upstream counterpart: kubelet `status/status_manager.go`.
+ *
+ * Invariant: at most one write per pod is under way; a status set meanwhile is written after it.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { Pod, PodCondition, PodStatus } from '#pkg/api/types/core-v1.ts';
+import { pods } from '#pkg/api/types/refs.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { Deferred, sleep } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Client, ResourceClient } from '#pkg/client/client.ts';
+
+/** Wait after a write that failed. */
+const retryMs = 2_000;
+
+interface Entry {
+  /** The newest known state of the pod in the API. */
+  pod: Pod;
+  /** What it should say. */
+  wanted: PodStatus;
+  writing: boolean;
+  /** Resolved when `wanted` is written or given up. */
+  idle: Deferred | undefined;
+}
+
+export interface StatusManagerDeps {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class StatusManager {
+  readonly #client: ResourceClient<Pod>;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #entries = new Map<string, Entry>();
+  readonly #running = new Set<Promise<void>>();
+  #signal: AbortSignal | undefined;
+
+  constructor(deps: StatusManagerDeps) {
+    this.#client = deps.client.resource(pods);
+    this.#clock = deps.clock;
+    this.#log = deps.log;
+  }
+
+  /** Writes nothing before it is given a signal, and nothing after that is aborted. */
+  start(signal: AbortSignal): void {
+    this.#signal = signal;
+  }
+
+  /** Resolves when no write is under way any more. */
+  async stopped(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  /** The newest state of a pod this manager knows: from its own writes or from `pod`. */
+  newest(pod: Pod): Pod {
+    const known = this.#entries.get(pod.metadata?.uid ?? '')?.pod;
+    return known !== undefined && versionOf(known) > versionOf(pod) ? known : pod;
+  }
+
+  /** Whether this state of a pod is one that a write of this manager returned, or older. */
+  hasSeen(pod: Pod): boolean {
+    const known = this.#entries.get(pod.metadata?.uid ?? '')?.pod;
+    return known !== undefined && versionOf(known) >= versionOf(pod);
+  }
+
+  /** States what the pod's status should be. */
+  set(pod: Pod, status: PodStatus): void {
+    const uid = pod.metadata?.uid ?? '';
+    let entry = this.#entries.get(uid);
+    if (entry === undefined) {
+      entry = { pod, wanted: status, writing: false, idle: undefined };
+      this.#entries.set(uid, entry);
+    }
+    entry.pod = this.newest(pod);
+    entry.wanted = status;
+    if (entry.writing || !differs(entry.pod.status ?? {}, status)) return;
+    entry.writing = true;
+    const running = this.#write(uid, entry).finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  /** Resolves when the newest status of a pod is in the API, or never will be. */
+  async flush(uid: string): Promise<void> {
+    const entry = this.#entries.get(uid);
+    if (entry?.writing !== true) return;
+    entry.idle ??= new Deferred();
+    await entry.idle.promise;
+  }
+
+  forget(uid: string): void {
+    this.#entries.delete(uid);
+  }
+
+  async #write(uid: string, entry: Entry): Promise<void> {
+    // One turn of the clock: lets everything that follows from the same instant be part of the same write.
+    await sleep(this.#clock, 0);
+    while (this.#entries.get(uid) === entry && this.#signal?.aborted === false) {
+      const { wanted } = entry;
+      const patch = statusPatch(entry.pod, wanted);
+      if (patch === undefined) break;
+      try {
+        entry.pod = await this.#send(entry.pod, patch);
+        // What a write did not bring about, the same write again will not either.
+        if (entry.wanted === wanted) break;
+      } catch (error) {
+        if (this.#signal?.aborted) break;
+        if (isNotFound(error) || isConflict(error)) break;
+        this.#log.warn('Pod status not written, will try again', { pod: podKey(entry.pod), error });
+        if (!(await sleep(this.#clock, retryMs, this.#signal))) break;
+      }
+    }
+    entry.writing = false;
+    entry.idle?.resolve();
+    entry.idle = undefined;
+  }
+
+  #send(pod: Pod, patch: JsonObject): Promise<Pod> {
+    const { name = '', namespace = '' } = pod.metadata ?? {};
+    return this.#client.patch(name, patch, {
+      namespace,
+      type: 'strategic',
+      subresource: 'status',
+      ...(this.#signal === undefined ? {} : { signal: this.#signal }),
+    });
+  }
+}
+
+function podKey(pod: Pod): string {
+  return `${pod.metadata?.namespace}/${pod.metadata?.name}`;
+}
+
+/** Resource versions are compared as numbers, which Kubernetes allows since 1.35. */
+function versionOf(pod: Pod): number {
+  return Number(pod.metadata?.resourceVersion ?? 0);
+}
+
+/** Fields the kubelet owns; others of the status belong to others. */
+const ownedFields = [
+  'observedGeneration',
+  'phase',
+  'conditions',
+  'message',
+  'reason',
+  'hostIP',
+  'hostIPs',
+  'podIP',
+  'podIPs',
+  'startTime',
+  'initContainerStatuses',
+  'containerStatuses',
+  'qosClass',
+] as const satisfies readonly (keyof PodStatus)[];
+
+function differs(before: PodStatus, after: PodStatus): boolean {
+  return ownedFields.some((field) => !isDeepStrictEqual(before[field], after[field]));
+}
+
+/** A strategic merge patch with what changed; undefined when nothing did. The uid makes it fail for a pod of the same name. */
+export function statusPatch(pod: Pod, wanted: PodStatus): JsonObject | undefined {
+  const before = pod.status ?? {};
+  const status: JsonObject = {};
+  for (const field of ownedFields) {
+    if (isDeepStrictEqual(before[field], wanted[field])) continue;
+    if (field === 'conditions') status[field] = conditionsPatch(before.conditions ?? [], wanted.conditions ?? []);
+    else if (field === 'podIPs' || field === 'hostIPs') status[field] = replacement(before[field], wanted[field]);
+    else status[field] = wanted[field] ?? null;
+  }
+  if (Object.keys(status).length === 0) return undefined;
+  return { metadata: { uid: pod.metadata?.uid }, status };
+}
+
+/** Conditions are merged by type and field: what a condition no longer says has to be taken away by name. */
+function conditionsPatch(before: readonly PodCondition[], wanted: readonly PodCondition[]): readonly JsonObject[] {
+  return wanted.map((condition) => {
+    const known = before.find(({ type }) => type === condition.type) ?? {};
+    const removed = Object.keys(known).filter((key) => !Object.hasOwn(condition, key));
+    return { ...condition, ...Object.fromEntries(removed.map((key) => [key, null])) };
+  });
+}
+
+/** Lists that are merged by key: those which had other items are replaced as a whole. */
+function replacement(before: readonly unknown[] | undefined, wanted: readonly unknown[] | undefined): unknown {
+  if (wanted === undefined) return null;
+  return before === undefined || before.length === 0 ? wanted : [...wanted, { $patch: 'replace' }];
+}

@@ -1,0 +1,18 @@
+/** The volumes of pods, as pod workers see them. Contract only; `volume-manager.ts` implements it. */
+import type { Pod } from '#pkg/api/types/core-v1.ts';
+import type { FieldContext } from '../env/field-ref.ts';
+
+export type MountOutcome =
+  /** Host path by name of the volume. */
+  | { readonly ok: true; readonly paths: ReadonlyMap<string, string> }
+  | { readonly ok: false; readonly volume: string; readonly message: string };
+
+export interface PodVolumes {
+  /**
+   * Brings all volumes of the pod up to date: makes what is missing, renews contents that have changed. Idempotent. Contents that change later are
+   * announced by the callback the implementation was made with, after which it is to be called again.
+   */
+  mount(pod: Pod, fields: FieldContext): Promise<MountOutcome>;
+  /** Removes the volumes of a pod, with their contents. */
+  unmount(podUid: string): Promise<void>;
+}

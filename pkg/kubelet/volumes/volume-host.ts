@@ -1,0 +1,47 @@
+/**
+ * Where the contents of volumes are kept. `memoryVolumeHost` serves simulated nodes, `disk-volume-host.ts` real ones.
+ *
+ * Laws: `directory` and `write` are idempotent. A reader of a written volume sees either all of the old files or all of the new ones.
+ * Paths are absolute.
+ */
+
+export interface VolumeFile {
+  readonly data: Uint8Array;
+  /** Permission bits. */
+  readonly mode: number;
+}
+
+export interface VolumeRef {
+  readonly podUid: string;
+  /** Kind of the volume, such as `empty-dir`. */
+  readonly plugin: string;
+  readonly name: string;
+}
+
+export interface VolumeHost {
+  /** Makes the folder of a volume if it is not there and returns its path. */
+  directory(volume: VolumeRef): Promise<string>;
+  /** Makes the contents of a volume's folder exactly these files, by relative path, and returns the folder's path. */
+  write(volume: VolumeRef, files: ReadonlyMap<string, VolumeFile>): Promise<string>;
+  /** Removes all volumes of a pod. */
+  removePod(podUid: string): Promise<void>;
+  /** Pods that have volumes: what a restarted kubelet finds. */
+  podUids(): Promise<readonly string[]>;
+}
+
+/** Keeps names only: simulated containers read no files. */
+export function memoryVolumeHost(): VolumeHost {
+  const owners = new Set<string>();
+  const pathOf = (volume: VolumeRef): string => {
+    owners.add(volume.podUid);
+    return `/volumes/${volume.podUid}/${volume.plugin}/${volume.name}`;
+  };
+  return {
+    directory: async (volume) => pathOf(volume),
+    write: async (volume) => pathOf(volume),
+    removePod: async (podUid) => {
+      owners.delete(podUid);
+    },
+    podUids: async () => [...owners],
+  };
+}

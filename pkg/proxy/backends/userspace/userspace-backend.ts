@@ -1,0 +1,125 @@
+/**
+ * The userspace backend: this process itself listens on the addresses of Services and carries the bytes. Needs no privileges where the
+ * addresses are in 127/8, which Linux gives to everyone. Not transparent: an endpoint sees the proxy's address as its client's.
+ * It does not serve health check node ports or SCTP. Upstream counterpart: kube-proxy `userspace`, until 1.25.
+ */
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Random } from '#pkg/base/random.ts';
+import type { Backend, RuleFailure } from '../../backend.ts';
+import type { RuleSet } from '../../model/rule.ts';
+import { Balancer } from './balancer.ts';
+import { Connections } from './connections.ts';
+import { connectionsMax, flowsMax } from './limits.ts';
+import { endpointsOf, hostPort, type Portal, planPortals } from './portals.ts';
+import { TcpPortal } from './tcp-portal.ts';
+import { Flows, UdpPortal } from './udp-portal.ts';
+
+export interface UserspaceBackendOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Where node ports are served; default 127.0.0.1 alone. `0.0.0.0` opens them to the network. */
+  readonly nodePortAddresses?: readonly string[];
+}
+
+interface OpenPortal {
+  readonly listener: TcpPortal | UdpPortal;
+  /** What the listener was made for: another needs another. */
+  readonly identity: string;
+}
+
+/** A backend that listens with sockets of this process. */
+export function createUserspaceBackend(options: UserspaceBackendOptions): Backend {
+  return new UserspaceBackend(options);
+}
+
+class UserspaceBackend implements Backend {
+  readonly #options: UserspaceBackendOptions;
+  readonly #open = new Map<string, OpenPortal>();
+  /** By rule and scope: the addresses of one rule share what they know of clients. */
+  readonly #balancers = new Map<string, Balancer>();
+  readonly #connections = new Connections(connectionsMax);
+  readonly #flows = new Flows(flowsMax);
+
+  constructor(options: UserspaceBackendOptions) {
+    this.#options = options;
+  }
+
+  async sync(rules: RuleSet): Promise<readonly RuleFailure[]> {
+    const nodePortAddresses = this.#options.nodePortAddresses ?? ['127.0.0.1'];
+    const { portals, failures } = planPortals(rules, { nodePortAddresses });
+    const wanted = new Map([...portals.values()].map((portal) => [balancerKeyOf(portal), portal]));
+    for (const [key, portal] of wanted) this.#balancer(key).setTarget(targetOf(portal));
+    for (const [key, { listener, identity }] of [...this.#open]) {
+      const portal = portals.get(key);
+      if (portal !== undefined && identityOf(portal) === identity) {
+        if (listener instanceof UdpPortal) listener.dropStale();
+        continue;
+      }
+      this.#open.delete(key);
+      await listener.close();
+    }
+    for (const key of [...this.#balancers.keys()]) if (!wanted.has(key)) this.#balancers.delete(key);
+    const refused = await Promise.all([...portals.values()].map((portal) => this.#openPortal(portal)));
+    return [...failures, ...refused.filter((failure) => failure !== undefined)];
+  }
+
+  async close(): Promise<void> {
+    const listeners = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.all(listeners.map(({ listener }) => listener.close()));
+    await this.#connections.close();
+  }
+
+  #balancer(key: string): Balancer {
+    let balancer = this.#balancers.get(key);
+    if (balancer === undefined) {
+      balancer = new Balancer(this.#options);
+      this.#balancers.set(key, balancer);
+    }
+    return balancer;
+  }
+
+  async #openPortal(portal: Portal): Promise<RuleFailure | undefined> {
+    if (this.#open.has(portal.key)) return undefined;
+    const { clock } = this.#options;
+    const balancer = this.#balancer(balancerKeyOf(portal));
+    try {
+      const listener =
+        portal.protocol === 'TCP'
+          ? await TcpPortal.open(portal, { clock, balancer, connections: this.#connections })
+          : await UdpPortal.open(portal, { clock, balancer, flows: this.#flows });
+      this.#open.set(portal.key, { listener, identity: identityOf(portal) });
+      return undefined;
+    } catch (error) {
+      const address = hostPort(portal.ip, portal.port);
+      return { rule: portal.rule, address, message: `Cannot listen on ${address} as ${whyNot(error)}` };
+    }
+  }
+}
+
+function balancerKeyOf({ rule, scope }: Portal): string {
+  return `${rule.key} ${scope}`;
+}
+
+function identityOf(portal: Portal): string {
+  return `${balancerKeyOf(portal)} ${portal.allowed.join(',')}`;
+}
+
+function targetOf(portal: Portal) {
+  const { sessionAffinity } = portal.rule;
+  return { endpoints: endpointsOf(portal), ...(sessionAffinity === undefined ? {} : { sessionAffinity }) };
+}
+
+function whyNot(error: unknown): string {
+  const code = (error as { code?: unknown }).code;
+  switch (code) {
+    case 'EADDRINUSE':
+      return 'another program has that port';
+    case 'EACCES':
+      return 'ports below 1024 need privileges here';
+    case 'EADDRNOTAVAIL':
+      return 'that address is not one of this machine';
+    default:
+      return error instanceof Error ? error.message : String(error);
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Which endpoints serve one port of a Service, from its endpoint slices.
+ * Source: KEP-1669 (terminating endpoints), KEP-2086 (internal traffic policy); kube-proxy `topology.go`.
+ */
+import type { ServicePort } from '#pkg/api/types/core-v1.ts';
+import type { Endpoint, EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
+import type { RuleEndpoint } from './rule.ts';
+
+/** Every endpoint of the slices for this port, once per address, in a fixed order. */
+export function endpointsOfPort(slices: readonly EndpointSlice[], port: ServicePort): readonly RuleEndpoint[] {
+  const found = new Map<string, RuleEndpoint>();
+  for (const slice of slices) {
+    const match = (slice.ports ?? []).find(
+      ({ name, protocol }) => (name ?? '') === (port.name ?? '') && (protocol ?? 'TCP') === (port.protocol ?? 'TCP'),
+    );
+    if (match?.port === undefined) continue;
+    for (const endpoint of slice.endpoints ?? []) {
+      const ip = endpoint.addresses[0];
+      if (ip === undefined) continue;
+      const key = `${ip}:${match.port}`;
+      const now = ruleEndpoint(endpoint, ip, match.port);
+      const known = found.get(key);
+      // While an address moves from one slice to another it may be in both; the ready one is the newer truth.
+      if (known === undefined || (!known.ready && now.ready)) found.set(key, now);
+    }
+  }
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, endpoint]) => endpoint);
+}
+
+/** Those that traffic goes to under a policy (all are local where no node is named): ready ones; where none is ready, those that still serve while they end. */
+export function usableEndpoints(
+  all: readonly RuleEndpoint[],
+  policy: 'Cluster' | 'Local',
+  nodeName: string | undefined,
+): readonly RuleEndpoint[] {
+  const isLocalOnly = policy === 'Local' && nodeName !== undefined;
+  const candidates = isLocalOnly ? all.filter((endpoint) => endpoint.nodeName === nodeName) : all;
+  const ready = candidates.filter((endpoint) => endpoint.ready);
+  return ready.length > 0 ? ready : candidates.filter((endpoint) => endpoint.serving && endpoint.terminating);
+}
+
+/** Conditions that are not known: ready counts as true, serving as ready. Source: API reference, `EndpointConditions`. */
+function ruleEndpoint({ conditions, nodeName }: Endpoint, ip: string, port: number): RuleEndpoint {
+  const ready = conditions?.ready ?? true;
+  return {
+    ip,
+    port,
+    ...(nodeName === undefined ? {} : { nodeName }),
+    ready,
+    serving: conditions?.serving ?? ready,
+    terminating: conditions?.terminating ?? false,
+  };
+}

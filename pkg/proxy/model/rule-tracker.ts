@@ -1,0 +1,89 @@
+/**
+ * Keeps the rules of all Services from the changes of Services and endpoint slices: only what changed is worked out again, and a rule
+ * whose value is the same as before stays the same object. Upstream counterpart: kube-proxy's change trackers.
+ */
+import type { Service } from '#pkg/api/types/core-v1.ts';
+import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
+import { objectKey } from '#pkg/apimachinery/object.ts';
+import type { Rule, RuleSet } from './rule.ts';
+import { rulesOfService, serviceNameLabel } from './service-rules.ts';
+
+export class RuleTracker {
+  readonly #nodeName: string | undefined;
+  readonly #services = new Map<string, Service>();
+  /** Slices by the key of their Service, then by their own key. */
+  readonly #slices = new Map<string, Map<string, EndpointSlice>>();
+  readonly #rulesOf = new Map<string, readonly Rule[]>();
+  readonly #dirty = new Set<string>();
+  #rules: RuleSet = new Map();
+
+  constructor(options: { readonly nodeName: string | undefined }) {
+    this.#nodeName = options.nodeName;
+  }
+
+  setService(service: Service): void {
+    const key = objectKey(service);
+    this.#services.set(key, service);
+    this.#dirty.add(key);
+  }
+
+  removeService(service: Service): void {
+    const key = objectKey(service);
+    this.#services.delete(key);
+    this.#dirty.add(key);
+  }
+
+  setSlice(slice: EndpointSlice): void {
+    const key = serviceKeyOf(slice);
+    if (key === undefined) return;
+    let slices = this.#slices.get(key);
+    if (slices === undefined) {
+      slices = new Map();
+      this.#slices.set(key, slices);
+    }
+    slices.set(objectKey(slice), slice);
+    this.#dirty.add(key);
+  }
+
+  removeSlice(slice: EndpointSlice): void {
+    const key = serviceKeyOf(slice);
+    if (key === undefined) return;
+    const slices = this.#slices.get(key);
+    slices?.delete(objectKey(slice));
+    if (slices?.size === 0) this.#slices.delete(key);
+    this.#dirty.add(key);
+  }
+
+  /** The rules as of now. The same set, by identity, when nothing changed since the last call. */
+  rules(): RuleSet {
+    let changed = false;
+    for (const key of this.#dirty) changed = this.#workOut(key) || changed;
+    this.#dirty.clear();
+    if (changed) {
+      const all = [...this.#rulesOf.values()].flat();
+      this.#rules = new Map(all.map((rule) => [rule.key, rule]));
+    }
+    return this.#rules;
+  }
+
+  /** Whether the rules of the Service changed. */
+  #workOut(key: string): boolean {
+    const before = this.#rulesOf.get(key) ?? [];
+    const service = this.#services.get(key);
+    const slices = [...(this.#slices.get(key)?.values() ?? [])];
+    const now = service === undefined ? [] : rulesOfService(service, slices, { nodeName: this.#nodeName });
+    const known = new Map(before.map((rule) => [rule.key, rule]));
+    const kept = now.map((rule) => {
+      const previous = known.get(rule.key);
+      return previous !== undefined && JSON.stringify(previous) === JSON.stringify(rule) ? previous : rule;
+    });
+    if (kept.length === 0) this.#rulesOf.delete(key);
+    else this.#rulesOf.set(key, kept);
+    return kept.length !== before.length || kept.some((rule, index) => rule !== before[index]);
+  }
+}
+
+function serviceKeyOf(slice: EndpointSlice): string | undefined {
+  const name = slice.metadata?.labels?.[serviceNameLabel];
+  return name === undefined ? undefined : `${slice.metadata?.namespace ?? ''}/${name}`;
+}

@@ -1,0 +1,63 @@
+/** What a proxy has to do for one port of one Service, with nothing left to decide but the choice among endpoints. */
+
+export type RuleProtocol = 'SCTP' | 'TCP' | 'UDP';
+
+/** One address that serves. */
+export interface RuleEndpoint {
+  readonly ip: string;
+  readonly port: number;
+  readonly nodeName?: string;
+  readonly ready: boolean;
+  readonly serving: boolean;
+  readonly terminating: boolean;
+}
+
+/** Rules are values: one that did not change is the same object from one state to the next. */
+export interface Rule {
+  /** `namespace/name:portName:port/protocol`; unique. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly serviceName: string;
+  readonly serviceUid: string;
+  /** `''` for the only port of a Service. */
+  readonly portName: string;
+  readonly protocol: RuleProtocol;
+  readonly clusterIPs: readonly string[];
+  readonly port: number;
+  /** Absent when the Service is not reached through nodes. */
+  readonly nodePort?: number;
+  readonly externalIPs: readonly string[];
+  readonly loadBalancerIPs: readonly string[];
+  /** The only clients (CIDRs) that load balancer addresses let in; empty lets everyone in. */
+  readonly loadBalancerSourceRanges: readonly string[];
+  /** Sends a client to the same endpoint until it was silent for this time; absent: any endpoint each time. */
+  readonly sessionAffinity?: { readonly timeoutSeconds: number };
+  readonly internalTrafficPolicy: 'Cluster' | 'Local';
+  readonly externalTrafficPolicy: 'Cluster' | 'Local';
+  /** Endpoints for traffic to cluster IPs, chosen by the internal traffic policy. */
+  readonly internalEndpoints: readonly RuleEndpoint[];
+  /** Endpoints for traffic to node ports, external and load balancer addresses, chosen by the external traffic policy. */
+  readonly externalEndpoints: readonly RuleEndpoint[];
+}
+
+/** All rules by key. */
+export type RuleSet = ReadonlyMap<string, Rule>;
+
+/** The difference between two states of the rules. */
+export interface RuleChanges {
+  readonly added: readonly Rule[];
+  readonly changed: readonly { readonly previous: Rule; readonly rule: Rule }[];
+  readonly removed: readonly Rule[];
+}
+
+/** What leads from one set to the other; by identity, so it costs one look per rule. */
+export function diffRules(before: RuleSet, after: RuleSet): RuleChanges {
+  const added: Rule[] = [];
+  const changed: { previous: Rule; rule: Rule }[] = [];
+  for (const [key, rule] of after) {
+    const previous = before.get(key);
+    if (previous === undefined) added.push(rule);
+    else if (previous !== rule) changed.push({ previous, rule });
+  }
+  return { added, changed, removed: [...before.values()].filter((rule) => !after.has(rule.key)) };
+}

@@ -1,0 +1,69 @@
+/** From one Service and its endpoint slices to the rules of its ports. Pure. Source: kube-proxy `serviceport.go`, `servicechangetracker.go`. */
+import type { Service, ServicePort } from '#pkg/api/types/core-v1.ts';
+import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
+import { endpointsOfPort, usableEndpoints } from './endpoints.ts';
+import type { Rule, RuleProtocol } from './rule.ts';
+
+/** How long a client stays with its endpoint where the Service does not say. Source: API reference, `ClientIPConfig`. */
+const affinitySecondsDefault = 10_800;
+
+/** Set on a Service that another proxy takes care of. */
+export const foreignProxyLabel = 'service.kubernetes.io/service-proxy-name';
+/** Names the Service of an endpoint slice. */
+export const serviceNameLabel = 'kubernetes.io/service-name';
+
+/** Whether this proxy has anything to do for a Service: not for headless ones, names of elsewhere, and those of other proxies. */
+export function isProxied(service: Service): boolean {
+  const { type, clusterIP } = service.spec ?? {};
+  if (service.metadata?.labels?.[foreignProxyLabel] !== undefined) return false;
+  return type !== 'ExternalName' && Boolean(clusterIP) && clusterIP !== 'None';
+}
+
+/** The rules of a Service, one for each of its ports; none for a Service that is not proxied. */
+export function rulesOfService(
+  service: Service,
+  slices: readonly EndpointSlice[],
+  options: { readonly nodeName: string | undefined },
+): readonly Rule[] {
+  if (!isProxied(service)) return [];
+  return (service.spec?.ports ?? []).map((port) => ruleOf(service, port, slices, options.nodeName));
+}
+
+function ruleOf(
+  service: Service,
+  port: ServicePort,
+  slices: readonly EndpointSlice[],
+  nodeName: string | undefined,
+): Rule {
+  const { namespace = '', name = '', uid = '' } = service.metadata ?? {};
+  const { spec, status } = service;
+  const clusterIPs = spec?.clusterIPs?.length ? spec.clusterIPs : [spec?.clusterIP ?? ''];
+  const internalTrafficPolicy = spec?.internalTrafficPolicy === 'Local' ? 'Local' : 'Cluster';
+  const externalTrafficPolicy = spec?.externalTrafficPolicy === 'Local' ? 'Local' : 'Cluster';
+  const protocol = (port.protocol ?? 'TCP') as RuleProtocol;
+  const endpoints = endpointsOfPort(
+    slices.filter((slice) => slice.addressType !== 'FQDN'),
+    port,
+  );
+  const timeoutSeconds = spec?.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? affinitySecondsDefault;
+  const ingress = status?.loadBalancer?.ingress ?? [];
+  return {
+    key: `${namespace}/${name}:${port.name ?? ''}:${port.port}/${protocol}`,
+    namespace,
+    serviceName: name,
+    serviceUid: uid,
+    portName: port.name ?? '',
+    protocol,
+    clusterIPs,
+    port: port.port,
+    ...(port.nodePort ? { nodePort: port.nodePort } : {}),
+    externalIPs: spec?.externalIPs ?? [],
+    loadBalancerIPs: ingress.flatMap(({ ip, ipMode }) => (ip && ipMode !== 'Proxy' ? [ip] : [])),
+    loadBalancerSourceRanges: (spec?.loadBalancerSourceRanges ?? []).map((range) => range.trim()),
+    ...(spec?.sessionAffinity === 'ClientIP' ? { sessionAffinity: { timeoutSeconds } } : {}),
+    internalTrafficPolicy,
+    externalTrafficPolicy,
+    internalEndpoints: usableEndpoints(endpoints, internalTrafficPolicy, nodeName),
+    externalEndpoints: usableEndpoints(endpoints, externalTrafficPolicy, nodeName),
+  };
+}

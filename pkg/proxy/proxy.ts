@@ -1,0 +1,134 @@
+/**
+ * kube-proxy: keeps the rules from Services and endpoint slices and gives them to a backend whenever they changed. Several changes that
+ * come together are one sync. Upstream counterpart: kube-proxy `config`, `Proxier.syncProxyRules`.
+ */
+import type { Service } from '#pkg/api/types/core-v1.ts';
+import { endpointSlices, services } from '#pkg/api/types/refs.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import { Deferred, sleep } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { EventRecorder } from '#pkg/client/event-recorder.ts';
+import { createEventRecorder } from '#pkg/client/recorder.ts';
+import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import type { Backend, RuleFailure } from './backend.ts';
+import { RuleTracker } from './model/rule-tracker.ts';
+
+/** Changes within this time become one sync: a rollout changes many slices at once. */
+const gatherMs = 10;
+
+/** What failed is tried again after this time, such as a port that another program holds. */
+const retryMs = 5_000;
+
+export interface ProxyOptions {
+  readonly deps: ComponentDeps;
+  /** Closed when the component stops. */
+  readonly backend: Backend;
+  /** Of which node: decides what is local. Absent where one proxy stands for all nodes of a host: every endpoint is local then. */
+  readonly nodeName?: string | undefined;
+}
+
+/** The proxy of one node. Its informers are those of `deps`, which the composition runs. */
+export function createProxy(options: ProxyOptions): Component {
+  return { run: (signal) => run(options, signal) };
+}
+
+async function run({ deps, backend, nodeName }: ProxyOptions, signal: AbortSignal): Promise<void> {
+  const { client, clock, random, log, informers } = deps;
+  const component = 'kube-proxy';
+  const recorder = createEventRecorder({
+    client,
+    clock,
+    random,
+    log,
+    component,
+    ...(nodeName === undefined ? {} : { instance: nodeName }),
+    signal,
+  });
+  const tracker = new RuleTracker({ nodeName });
+  const failureLog = new FailureLog(recorder, log);
+  let changed = new Deferred();
+  const keep = <T extends KubeObject>(
+    ref: ResourceRef<T>,
+    set: (object: T) => void,
+    remove: (object: T) => void,
+  ): void => {
+    const noteAfter = (change: (object: T) => void, object: T): void => {
+      change(object);
+      changed.resolve();
+    };
+    informers.informer(ref).addHandler({
+      added: (object) => noteAfter(set, object),
+      updated: (_, object) => noteAfter(set, object),
+      deleted: (object) => noteAfter(remove, object),
+    });
+  };
+  keep(
+    services,
+    (service) => tracker.setService(service),
+    (service) => tracker.removeService(service),
+  );
+  keep(
+    endpointSlices,
+    (slice) => tracker.setSlice(slice),
+    (slice) => tracker.removeSlice(slice),
+  );
+  try {
+    if (!(await informers.synced(signal))) return;
+    while (!signal.aborted) {
+      changed = new Deferred();
+      const failures = await backend.sync(tracker.rules());
+      failureLog.note(failures);
+      await waitForWork({ clock, signal, changed, isRetryDue: failures.length > 0 });
+    }
+  } finally {
+    await backend.close();
+    await recorder.flush();
+  }
+}
+
+/** Resolves a moment after something changed or a retry is due, or when aborted. */
+async function waitForWork(options: {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly changed: Deferred;
+  readonly isRetryDue: boolean;
+}): Promise<void> {
+  const { clock, signal, changed } = options;
+  const onAbort = (): void => changed.resolve();
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) changed.resolve();
+  const retry = options.isRetryDue ? clock.setTimeout(() => changed.resolve(), retryMs) : undefined;
+  await changed.promise;
+  retry?.cancel();
+  signal.removeEventListener('abort', onAbort);
+  await sleep(clock, gatherMs, signal);
+}
+
+/** Says each failure once: when it was not there at the last sync. */
+class FailureLog {
+  readonly #recorder: EventRecorder;
+  readonly #log: Logger;
+  #known: ReadonlySet<string> = new Set();
+
+  constructor(recorder: EventRecorder, log: Logger) {
+    this.#recorder = recorder;
+    this.#log = log;
+  }
+
+  note(failures: readonly RuleFailure[]): void {
+    const keyOf = ({ rule, address, message }: RuleFailure): string => `${rule.key} ${address ?? ''} ${message}`;
+    for (const failure of failures) {
+      if (this.#known.has(keyOf(failure))) continue;
+      const { rule, address, message } = failure;
+      const service: Service = {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: rule.serviceName, namespace: rule.namespace, uid: rule.serviceUid },
+      };
+      this.#recorder.record(service, { type: 'Warning', reason: 'FailedToServePort', message });
+      this.#log.warn('Cannot serve a port', { service: `${rule.namespace}/${rule.serviceName}`, address, message });
+    }
+    this.#known = new Set(failures.map(keyOf));
+  }
+}

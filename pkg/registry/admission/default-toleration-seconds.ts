@@ -1,0 +1,33 @@
+/**
+ * Lets pods stay for five minutes on a node that is not ready or cannot be reached, unless they say otherwise.
+ * Source: upstream `plugin/pkg/admission/defaulttolerationseconds`.
+ */
+import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
+import { objectAt, objectsAt, stringAt } from '../draft.ts';
+import { isPod } from './pods.ts';
+
+const tolerationSeconds = 300;
+const keys = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'] as const;
+
+export const defaultTolerationSecondsPlugin: AdmissionPlugin = {
+  name: 'DefaultTolerationSeconds',
+  handles: (attributes) =>
+    isPod(attributes) && (attributes.operation === 'CREATE' || attributes.operation === 'UPDATE'),
+  admit({ draft }) {
+    const spec = objectAt(draft, 'spec');
+    if (spec === undefined) return Promise.resolve();
+    const present = objectsAt(spec, 'tolerations');
+    const missing = keys.filter(
+      (key) =>
+        !present.some((toleration) => {
+          const own = stringAt(toleration, 'key');
+          const effect = stringAt(toleration, 'effect');
+          return (own === key || own === '') && (effect === 'NoExecute' || effect === '');
+        }),
+    );
+    if (missing.length === 0) return Promise.resolve();
+    const added = missing.map((key) => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds }));
+    spec.tolerations = [...present, ...added];
+    return Promise.resolve();
+  },
+};

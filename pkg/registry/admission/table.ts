@@ -1,0 +1,28 @@
+/** The one list of admission plugins, in the order they run. `NamespaceLifecycle` is the API server's own and comes before. */
+import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
+import { defaultStorageClassPlugin } from './default-storage-class.ts';
+import { defaultTolerationSecondsPlugin } from './default-toleration-seconds.ts';
+import { limitRangerPlugin } from './limit-ranger.ts';
+import { priorityPlugin } from './priority.ts';
+import { serviceAccountPlugin } from './service-account.ts';
+import { taintNodesByConditionPlugin } from './taint-nodes-by-condition.ts';
+
+export interface AdmissionOptions {
+  /** Names of plugins that do not run, such as `ServiceAccount` where no controller makes service accounts. */
+  readonly disabled?: readonly string[];
+}
+
+const plugins: readonly AdmissionPlugin[] = [
+  limitRangerPlugin,
+  serviceAccountPlugin,
+  taintNodesByConditionPlugin,
+  priorityPlugin,
+  defaultTolerationSecondsPlugin,
+  defaultStorageClassPlugin,
+];
+
+/** The plugins of a server. */
+export function createAdmissionPlugins(options: AdmissionOptions = {}): readonly AdmissionPlugin[] {
+  const disabled = new Set(options.disabled);
+  return plugins.filter((plugin) => !disabled.has(plugin.name));
+}

@@ -1,0 +1,95 @@
+/** Webhook configurations and admission policies. Source: upstream `pkg/apis/admissionregistration/v1/defaults.go`. */
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { objectAt, objectsAt, setDefault } from '../draft.ts';
+import { ownStatus } from '../status.ts';
+import {
+  mutatingAdmissionPolicyTable,
+  policyBindingTable,
+  validatingAdmissionPolicyTable,
+  webhookTable,
+} from './tables.ts';
+
+const group = 'admissionregistration.k8s.io';
+const timeoutSeconds = 10;
+const httpsPort = 443;
+
+function setWebhookDefaults(draft: JsonObject, isMutating: boolean): void {
+  for (const webhook of objectsAt(draft, 'webhooks')) {
+    setDefault(webhook, 'failurePolicy', 'Fail');
+    setDefault(webhook, 'matchPolicy', 'Equivalent');
+    setDefault(webhook, 'namespaceSelector', {});
+    setDefault(webhook, 'objectSelector', {});
+    setDefault(webhook, 'timeoutSeconds', timeoutSeconds);
+    if (isMutating) setDefault(webhook, 'reinvocationPolicy', 'Never');
+    const service = objectAt(webhook, 'clientConfig', 'service');
+    if (service !== undefined) setDefault(service, 'port', httpsPort);
+    for (const rule of objectsAt(webhook, 'rules')) setDefault(rule, 'scope', '*');
+  }
+}
+
+function setMatchDefaults(match: JsonObject | undefined): void {
+  if (match === undefined) return;
+  setDefault(match, 'matchPolicy', 'Equivalent');
+  setDefault(match, 'namespaceSelector', {});
+  setDefault(match, 'objectSelector', {});
+  for (const rule of [...objectsAt(match, 'resourceRules'), ...objectsAt(match, 'excludeResourceRules')]) {
+    setDefault(rule, 'scope', '*');
+  }
+}
+
+function setPolicyDefaults(draft: JsonObject): void {
+  const spec = objectAt(draft, 'spec');
+  if (spec === undefined) return;
+  setDefault(spec, 'failurePolicy', 'Fail');
+  setMatchDefaults(objectAt(spec, 'matchConstraints'));
+}
+
+function setBindingDefaults(draft: JsonObject): void {
+  setMatchDefaults(objectAt(draft, 'spec', 'matchResources'));
+}
+
+export const admissionRegistrationStrategies: readonly Strategy[] = [
+  {
+    group,
+    resource: 'mutatingwebhookconfigurations',
+    tracksGeneration: true,
+    setDefaults: (draft) => setWebhookDefaults(draft, true),
+    table: webhookTable,
+  },
+  {
+    group,
+    resource: 'validatingwebhookconfigurations',
+    tracksGeneration: true,
+    setDefaults: (draft) => setWebhookDefaults(draft, false),
+    table: webhookTable,
+  },
+  {
+    group,
+    resource: 'validatingadmissionpolicies',
+    setDefaults: setPolicyDefaults,
+    ...ownStatus(),
+    table: validatingAdmissionPolicyTable,
+  },
+  {
+    group,
+    resource: 'validatingadmissionpolicybindings',
+    tracksGeneration: true,
+    setDefaults: setBindingDefaults,
+    table: policyBindingTable,
+  },
+  {
+    group,
+    resource: 'mutatingadmissionpolicies',
+    tracksGeneration: true,
+    setDefaults: setPolicyDefaults,
+    table: mutatingAdmissionPolicyTable,
+  },
+  {
+    group,
+    resource: 'mutatingadmissionpolicybindings',
+    tracksGeneration: true,
+    setDefaults: setBindingDefaults,
+    table: policyBindingTable,
+  },
+];

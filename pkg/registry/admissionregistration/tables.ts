@@ -1,0 +1,50 @@
+/** How webhook configurations and admission policies are printed. Source: upstream `pkg/printers/internalversion/printers.go`. */
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import type { TablePrinter } from '#pkg/apiserver/strategy.ts';
+import { listAt, objectAt, stringAt } from '../draft.ts';
+import { age, ageColumn, column, nameColumn, nameOf, selectorText, unset } from '../printing/columns.ts';
+
+export const webhookTable: TablePrinter = {
+  columns: [nameColumn, column('Webhooks', 'integer'), ageColumn],
+  cells: (object, nowMs) => [nameOf(object), listAt(object, 'webhooks').length, age(object, nowMs)],
+};
+
+function paramKind(object: KubeObject): string {
+  const kind = objectAt(object, 'spec', 'paramKind');
+  return kind === undefined ? unset : `${stringAt(kind, 'apiVersion')}/${stringAt(kind, 'kind')}`;
+}
+
+/** The printer of a policy whose rules are in `spec[field]`. */
+function policyTable(title: string, field: string): TablePrinter {
+  return {
+    columns: [nameColumn, column(title, 'integer'), column('ParamKind'), ageColumn],
+    cells: (object, nowMs) => [
+      nameOf(object),
+      listAt(object, 'spec', field).length,
+      paramKind(object),
+      age(object, nowMs),
+    ],
+  };
+}
+
+export const validatingAdmissionPolicyTable = policyTable('Validations', 'validations');
+export const mutatingAdmissionPolicyTable = policyTable('Mutations', 'mutations');
+
+function paramRef(object: KubeObject): string {
+  const ref = objectAt(object, 'spec', 'paramRef');
+  if (ref === undefined) return unset;
+  const name = stringAt(ref, 'name');
+  if (name === '') return selectorText(objectAt(ref, 'selector')) || unset;
+  const namespace = stringAt(ref, 'namespace');
+  return namespace === '' ? name : `${namespace}/${name}`;
+}
+
+export const policyBindingTable: TablePrinter = {
+  columns: [nameColumn, column('PolicyName'), column('ParamRef'), ageColumn],
+  cells: (object, nowMs) => [
+    nameOf(object),
+    stringAt(object, 'spec', 'policyName'),
+    paramRef(object),
+    age(object, nowMs),
+  ],
+};

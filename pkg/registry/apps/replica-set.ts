@@ -1,0 +1,25 @@
+/** Replica sets. Source: upstream `pkg/apis/apps/v1/defaults.go`, `pkg/registry/apps/replicaset/strategy.go`. */
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { setTemplateDefaults } from '../core/pod-defaults.ts';
+import { numberAt, objectAt, setDefault } from '../draft.ts';
+import { selectorScale } from '../printing/scale.ts';
+import { ownStatus } from '../status.ts';
+import { validateReplicaSet, validateSelectorUnchanged } from './workload-validation.ts';
+import { replicaSetTable } from './workload-tables.ts';
+
+export const replicaSetStrategy: Strategy = {
+  group: 'apps',
+  resource: 'replicasets',
+  setDefaults(draft) {
+    const spec = objectAt(draft, 'spec');
+    if (spec === undefined) return;
+    setTemplateDefaults(spec);
+    setDefault(spec, 'replicas', 1);
+  },
+  ...ownStatus({ replicas: 0 }),
+  validate: validateReplicaSet,
+  validateUpdate: validateSelectorUnchanged,
+  selectableFields: (object) => ({ 'status.replicas': String(numberAt(object, 'status', 'replicas') ?? 0) }),
+  scale: selectorScale,
+  table: replicaSetTable,
+};

@@ -1,0 +1,48 @@
+/** Horizontal pod autoscalers. Source: upstream `pkg/apis/autoscaling/{v1,v2}/defaults.go`. */
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { ensureObject, listAt, objectAt, setDefault } from '../draft.ts';
+import { ownStatus } from '../status.ts';
+import { horizontalPodAutoscalerTable } from './table.ts';
+import { validateHorizontalPodAutoscaler } from './validation.ts';
+
+const defaultCpuPercent = 80;
+
+const scaleUpPolicies = [
+  { type: 'Pods', value: 4, periodSeconds: 15 },
+  { type: 'Percent', value: 100, periodSeconds: 15 },
+];
+const scaleDownPolicies = [{ type: 'Percent', value: 100, periodSeconds: 15 }];
+
+function setDefaults(draft: JsonObject): void {
+  const spec = objectAt(draft, 'spec');
+  if (spec === undefined) return;
+  setDefault(spec, 'minReplicas', 1);
+  if (draft.apiVersion === 'autoscaling/v1') return;
+  if (listAt(spec, 'metrics').length === 0) {
+    const target = { type: 'Utilization', averageUtilization: defaultCpuPercent };
+    spec.metrics = [{ type: 'Resource', resource: { name: 'cpu', target } }];
+  }
+  const behavior = objectAt(spec, 'behavior');
+  if (behavior === undefined) return;
+  setRules(behavior, 'scaleUp', { stabilizationWindowSeconds: 0, policies: scaleUpPolicies });
+  setRules(behavior, 'scaleDown', { policies: scaleDownPolicies });
+}
+
+function setRules(behavior: JsonObject, field: string, defaults: JsonObject): void {
+  const rules = ensureObject(behavior, field);
+  if (rules === undefined) return;
+  setDefault(rules, 'selectPolicy', 'Max');
+  for (const [name, value] of Object.entries(defaults)) setDefault(rules, name, structuredClone(value));
+}
+
+export const horizontalPodAutoscalerStrategy: Strategy = {
+  group: 'autoscaling',
+  resource: 'horizontalpodautoscalers',
+  nameRule: 'dns1123Subdomain',
+  tracksGeneration: false,
+  setDefaults,
+  ...ownStatus({ desiredReplicas: 0, currentMetrics: null }),
+  validate: validateHorizontalPodAutoscaler,
+  table: horizontalPodAutoscalerTable,
+};

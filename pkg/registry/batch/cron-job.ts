@@ -1,0 +1,25 @@
+/** Cron jobs. Source: upstream `pkg/apis/batch/v1/defaults.go`, `pkg/registry/batch/cronjob/strategy.go`. */
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { setTemplateDefaults } from '../core/pod-defaults.ts';
+import { objectAt, setDefault } from '../draft.ts';
+import { ownStatus } from '../status.ts';
+import { validateCronJob } from './job-validation.ts';
+import { cronJobTable } from './tables.ts';
+
+export const cronJobStrategy: Strategy = {
+  group: 'batch',
+  resource: 'cronjobs',
+  setDefaults(draft) {
+    const spec = objectAt(draft, 'spec');
+    if (spec === undefined) return;
+    setDefault(spec, 'concurrencyPolicy', 'Allow');
+    setDefault(spec, 'suspend', false);
+    setDefault(spec, 'successfulJobsHistoryLimit', 3);
+    setDefault(spec, 'failedJobsHistoryLimit', 1);
+    // Only the pods' part: what a job gets by default shows on the job, not in the template of one.
+    setTemplateDefaults(objectAt(spec, 'jobTemplate', 'spec'));
+  },
+  ...ownStatus(),
+  validate: validateCronJob,
+  table: cronJobTable,
+};

@@ -1,0 +1,93 @@
+/**
+ * Certificate signing requests. Who asks is what the server knows of the caller, never what the body says.
+ * Source: upstream `pkg/registry/certificates/certificates/strategy.go`.
+ */
+import { type FieldError, invalid, required } from '#pkg/apimachinery/field-error.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { humanDuration } from '#pkg/apimachinery/time.ts';
+import { ensureObject, fieldsOf, listAt, numberAt, objectAt, objectsAt, restoreField, stringAt } from '../draft.ts';
+import { age, ageColumn, column, nameColumn, nameOf, none } from '../printing/columns.ts';
+import { keepStatus } from '../status.ts';
+
+const expirationSecondsMin = 600;
+
+function statusText(request: KubeObject): string {
+  const has = (type: string): boolean =>
+    objectsAt(request, 'status', 'conditions').some((condition) => condition.type === type);
+  const parts = [has('Denied') ? 'Denied' : has('Approved') ? 'Approved' : 'Pending'];
+  if (has('Failed')) parts.push('Failed');
+  if (stringAt(request, 'status', 'certificate') !== '') parts.push('Issued');
+  return parts.join(',');
+}
+
+function validate(draft: JsonObject): readonly FieldError[] {
+  const errors: FieldError[] = [];
+  if (listAt(draft, 'spec', 'usages').length === 0) errors.push(required('spec.usages'));
+  if (stringAt(draft, 'spec', 'signerName') === '') errors.push(required('spec.signerName'));
+  const expiration = numberAt(draft, 'spec', 'expirationSeconds');
+  if (expiration !== undefined && expiration < expirationSecondsMin) {
+    errors.push(invalid('spec.expirationSeconds', expiration, `may not specify a duration less than ${expirationSecondsMin} seconds (10 minutes)`));
+  }
+  return errors;
+}
+
+/** Conditions come from the draft, the rest of the status from `old`: who approves does not issue. */
+function keepAllButConditions(draft: JsonObject, old: KubeObject): void {
+  const conditions = objectsAt(draft, 'status', 'conditions');
+  restoreField(draft, old, 'spec');
+  draft.status = { ...objectAt(old, 'status'), ...(conditions.length > 0 ? { conditions } : {}) };
+}
+
+export const certificateSigningRequestStrategy: Strategy = {
+  group: 'certificates.k8s.io',
+  resource: 'certificatesigningrequests',
+  tracksGeneration: false,
+  prepareForCreate(draft, { user }) {
+    const spec = ensureObject(draft, 'spec');
+    if (spec !== undefined) {
+      spec.username = user.name;
+      spec.groups = [...user.groups];
+      if (user.uid === undefined) delete spec.uid;
+      else spec.uid = user.uid;
+      if (user.extra === undefined) delete spec.extra;
+      else spec.extra = structuredClone(user.extra);
+    }
+    draft.status = {};
+  },
+  prepareForUpdate(draft, old) {
+    restoreField(draft, old, 'spec');
+    keepStatus(draft, old);
+  },
+  validate,
+  subresources: {
+    status: {
+      prepareForUpdate(draft, old) {
+        restoreField(draft, old, 'spec');
+      },
+    },
+    approval: { prepareForUpdate: keepAllButConditions },
+  },
+  selectableFields: (request) => ({ 'spec.signerName': stringAt(request, 'spec', 'signerName') }),
+  table: {
+    columns: [
+      nameColumn,
+      ageColumn,
+      column('SignerName'),
+      column('Requestor'),
+      column('RequestedDuration'),
+      column('Condition'),
+    ],
+    cells(request, nowMs) {
+      const seconds = numberAt(fieldsOf(request).spec, 'expirationSeconds');
+      return [
+        nameOf(request),
+        age(request, nowMs),
+        stringAt(request, 'spec', 'signerName') || none,
+        stringAt(request, 'spec', 'username'),
+        seconds === undefined ? none : humanDuration(seconds * 1000),
+        statusText(request),
+      ];
+    },
+  },
+};

@@ -1,0 +1,28 @@
+/** Leases. Source: upstream `ValidateLeaseSpec`, `printLease`. */
+import { type FieldError, invalid } from '#pkg/apimachinery/field-error.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { numberAt, stringAt, valueAt } from '../draft.ts';
+import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
+import { notNegativeErrors } from '../validation/numbers.ts';
+
+function validate(draft: JsonObject): readonly FieldError[] {
+  const errors: FieldError[] = [];
+  const duration = numberAt(draft, 'spec', 'leaseDurationSeconds');
+  if (duration !== undefined && duration <= 0) {
+    errors.push(invalid('spec.leaseDurationSeconds', duration, 'must be greater than 0'));
+  }
+  errors.push(...notNegativeErrors(valueAt(draft, 'spec', 'leaseTransitions'), 'spec.leaseTransitions'));
+  return errors;
+}
+
+export const leaseStrategy: Strategy = {
+  group: 'coordination.k8s.io',
+  resource: 'leases',
+  createOnUpdate: true,
+  validate,
+  table: {
+    columns: [nameColumn, column('Holder'), ageColumn],
+    cells: (lease, nowMs) => [nameOf(lease), stringAt(lease, 'spec', 'holderIdentity'), age(lease, nowMs)],
+  },
+};

@@ -1,0 +1,58 @@
+/**
+ * Namespaces. The finalizer in their spec holds one until the namespace controller has emptied it; only the subresource `finalize`
+ * takes it away. Source: upstream `pkg/registry/core/namespace/strategy.go`.
+ */
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { ensureObject, listAt, objectAt, restoreField, stringAt } from '../draft.ts';
+import { keepStatus } from '../status.ts';
+import { namespaceTable } from './tables.ts';
+
+/** The label by which selectors name a namespace. */
+export const nameLabel = 'kubernetes.io/metadata.name';
+
+const finalizer = 'kubernetes';
+
+function setNameLabel(draft: JsonObject): void {
+  const metadata = objectAt(draft, 'metadata');
+  const name = stringAt(metadata, 'name');
+  if (metadata === undefined || name === '') return;
+  const labels = ensureObject(metadata, 'labels');
+  if (labels !== undefined) labels[nameLabel] = name;
+}
+
+function keepFinalizers(draft: JsonObject, old: KubeObject): void {
+  restoreField(draft, old, 'spec');
+}
+
+export const namespaceStrategy: Strategy = {
+  group: '',
+  resource: 'namespaces',
+  nameRule: 'dns1123Label',
+  tracksGeneration: false,
+  setDefaults(draft) {
+    setNameLabel(draft);
+    const status = objectAt(draft, 'status');
+    if (status !== undefined && !status.phase) status.phase = 'Active';
+  },
+  prepareForCreate(draft) {
+    setNameLabel(draft);
+    draft.status = { phase: 'Active' };
+    const spec = ensureObject(draft, 'spec') ?? {};
+    const finalizers = listAt(spec, 'finalizers');
+    draft.spec = { ...spec, finalizers: finalizers.includes(finalizer) ? finalizers : [...finalizers, finalizer] };
+  },
+  prepareForUpdate(draft, old) {
+    keepFinalizers(draft, old);
+    keepStatus(draft, old);
+  },
+  prepareForDelete(draft) {
+    draft.status = { ...objectAt(draft, 'status'), phase: 'Terminating' };
+  },
+  selectableFields: (namespace) => ({ 'status.phase': stringAt(namespace, 'status', 'phase') }),
+  subresources: {
+    status: { prepareForUpdate: keepFinalizers },
+    finalize: { prepareForUpdate: keepStatus },
+  },
+  table: namespaceTable,
+};

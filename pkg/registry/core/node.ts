@@ -1,0 +1,25 @@
+/** Nodes. A node brings its own status when it registers. Source: upstream `pkg/registry/core/node/strategy.go`. */
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { isTrueAt, objectAt } from '../draft.ts';
+import { keepStatus } from '../status.ts';
+import { validateNode, validateNodeUpdate } from './validation/node.ts';
+import { nodeTable } from './tables.ts';
+
+export const nodeStrategy: Strategy = {
+  group: '',
+  resource: 'nodes',
+  setDefaults(draft) {
+    const status = objectAt(draft, 'status');
+    if (status?.capacity !== undefined && status.allocatable === undefined) {
+      status.allocatable = structuredClone(status.capacity);
+    }
+  },
+  prepareForCreate() {
+    // The status of a new node is kept: kubelets register with it.
+  },
+  prepareForUpdate: keepStatus,
+  validate: validateNode,
+  validateUpdate: validateNodeUpdate,
+  selectableFields: (node) => ({ 'spec.unschedulable': String(isTrueAt(node, 'spec', 'unschedulable')) }),
+  table: nodeTable,
+};

@@ -1,0 +1,159 @@
+/**
+ * How pods are printed. The status column is worked out from the containers as `kubectl get pods` has always shown it: the most
+ * telling state wins, init containers first, deletion last.
+ * Source: upstream `printPod`.
+ */
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { TablePrinter } from '#pkg/apiserver/strategy.ts';
+import { numberAt, objectAt, objectsAt, stringAt } from '../draft.ts';
+import { age, ageColumn, column, nameColumn, nameOf, none, since, wide } from '../printing/columns.ts';
+
+interface Summary {
+  ready: number;
+  total: number;
+  reason: string;
+  restarts: number;
+  /** RFC 3339 time of the last restart, `''` when there was none. */
+  lastRestart: string;
+}
+
+export const podTable: TablePrinter = {
+  columns: [
+    nameColumn,
+    column('Ready'),
+    column('Status'),
+    column('Restarts'),
+    ageColumn,
+    wide('IP'),
+    wide('Node'),
+    wide('Nominated Node'),
+    wide('Readiness Gates'),
+  ],
+  cells(pod, nowMs) {
+    const summary = summarize(pod);
+    const ago = summary.lastRestart === '' ? '' : ` (${since(summary.lastRestart, nowMs)} ago)`;
+    return [
+      nameOf(pod),
+      `${summary.ready}/${summary.total}`,
+      summary.reason,
+      summary.restarts === 0 ? '0' : `${summary.restarts}${ago}`,
+      age(pod, nowMs),
+      stringAt(objectsAt(pod, 'status', 'podIPs')[0], 'ip') || none,
+      stringAt(pod, 'spec', 'nodeName') || none,
+      stringAt(pod, 'status', 'nominatedNodeName') || none,
+      readinessGates(pod),
+    ];
+  },
+  conditions(pod) {
+    const phase = stringAt(pod, 'status', 'phase');
+    if (phase === 'Succeeded') {
+      return [{ type: 'Completed', status: 'True', reason: phase, message: 'The pod has completed successfully.' }];
+    }
+    return phase === 'Failed'
+      ? [{ type: 'Completed', status: 'True', reason: phase, message: 'The pod failed.' }]
+      : [];
+  },
+};
+
+function summarize(pod: KubeObject): Summary {
+  const phase = stringAt(pod, 'status', 'phase');
+  const conditions = objectsAt(pod, 'status', 'conditions');
+  const isTrue = (type: string): boolean =>
+    conditions.some((condition) => condition.type === type && condition.status === 'True');
+  const sidecars = sidecarNames(pod);
+  const summary: Summary = {
+    ready: 0,
+    total: objectsAt(pod, 'spec', 'containers').length + sidecars.size,
+    reason: stringAt(pod, 'status', 'reason') || phase,
+    restarts: 0,
+    lastRestart: '',
+  };
+  if (conditions.some((condition) => condition.type === 'PodScheduled' && condition.reason === 'SchedulingGated')) {
+    summary.reason = 'SchedulingGated';
+  }
+  const initializing = addInitContainers(summary, pod, sidecars);
+  if (!initializing || isTrue('Initialized')) addContainers(summary, pod, { sidecars, isReady: isTrue('Ready') });
+  applyDeletion(summary, pod, phase);
+  return summary;
+}
+
+function applyDeletion(summary: Summary, pod: KubeObject, phase: string): void {
+  if (pod.metadata?.deletionTimestamp === undefined) return;
+  if (stringAt(pod, 'status', 'reason') === 'NodeLost') summary.reason = 'Unknown';
+  else if (phase !== 'Succeeded' && phase !== 'Failed') summary.reason = 'Terminating';
+}
+
+function sidecarNames(pod: KubeObject): ReadonlySet<string> {
+  const sidecars = objectsAt(pod, 'spec', 'initContainers').filter((container) => container.restartPolicy === 'Always');
+  return new Set(sidecars.map((container) => stringAt(container, 'name')));
+}
+
+function noteRestarts(summary: Summary, status: JsonObject): void {
+  summary.restarts += numberAt(status, 'restartCount') ?? 0;
+  const finishedAt = stringAt(status, 'lastState', 'terminated', 'finishedAt');
+  if (finishedAt > summary.lastRestart) summary.lastRestart = finishedAt;
+}
+
+/** Returns whether an init container is still to finish. */
+function addInitContainers(summary: Summary, pod: KubeObject, sidecars: ReadonlySet<string>): boolean {
+  const statuses = objectsAt(pod, 'status', 'initContainerStatuses');
+  for (const [index, status] of statuses.entries()) {
+    noteRestarts(summary, status);
+    const terminated = objectAt(status, 'state', 'terminated');
+    if (terminated !== undefined && numberAt(terminated, 'exitCode') === 0) continue;
+    if (sidecars.has(stringAt(status, 'name')) && status.started === true) {
+      if (status.ready === true) summary.ready++;
+      continue;
+    }
+    const waiting = stringAt(status, 'state', 'waiting', 'reason');
+    if (terminated !== undefined) summary.reason = `Init:${endReason(terminated)}`;
+    else if (waiting !== '' && waiting !== 'PodInitializing') summary.reason = `Init:${waiting}`;
+    else summary.reason = `Init:${index}/${objectsAt(pod, 'spec', 'initContainers').length}`;
+    return true;
+  }
+  return false;
+}
+
+function endReason(terminated: JsonObject): string {
+  const reason = stringAt(terminated, 'reason');
+  if (reason !== '') return reason;
+  const signal = numberAt(terminated, 'signal') ?? 0;
+  return signal === 0 ? `ExitCode:${numberAt(terminated, 'exitCode') ?? 0}` : `Signal:${signal}`;
+}
+
+function addContainers(
+  summary: Summary,
+  pod: KubeObject,
+  { sidecars, isReady }: { readonly sidecars: ReadonlySet<string>; readonly isReady: boolean },
+): void {
+  // From here on, only init containers that keep running count as restarting.
+  summary.restarts = 0;
+  summary.lastRestart = '';
+  for (const status of objectsAt(pod, 'status', 'initContainerStatuses')) {
+    if (sidecars.has(stringAt(status, 'name'))) noteRestarts(summary, status);
+  }
+  let hasRunning = false;
+  for (const status of objectsAt(pod, 'status', 'containerStatuses').toReversed()) {
+    noteRestarts(summary, status);
+    const terminated = objectAt(status, 'state', 'terminated');
+    const waiting = stringAt(status, 'state', 'waiting', 'reason');
+    if (waiting !== '') summary.reason = waiting;
+    else if (terminated !== undefined) summary.reason = endReason(terminated);
+    else if (status.ready === true && objectAt(status, 'state', 'running') !== undefined) {
+      hasRunning = true;
+      summary.ready++;
+    }
+  }
+  if (summary.reason === 'Completed' && hasRunning) summary.reason = isReady ? 'Running' : 'NotReady';
+}
+
+function readinessGates(pod: KubeObject): string {
+  const gates = objectsAt(pod, 'spec', 'readinessGates');
+  if (gates.length === 0) return none;
+  const conditions = objectsAt(pod, 'status', 'conditions');
+  const met = gates.filter((gate) => {
+    const condition = conditions.find((candidate) => candidate.type === gate.conditionType);
+    return condition?.status === 'True';
+  });
+  return `${met.length}/${gates.length}`;
+}

@@ -1,0 +1,117 @@
+/**
+ * Pods. Their deletion is graceful as long as a node may still be running them. Source: upstream `pkg/registry/core/pod/strategy.go`.
+ */
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { listAt, numberAt, objectAt, objectsAt, restoreField, stringAt, valueAt } from '../draft.ts';
+import { keepStatus } from '../status.ts';
+import { setPodDefaults } from './pod-defaults.ts';
+import { qosClassOf } from './pod-qos.ts';
+import { podTable } from './pod-table.ts';
+import { validatePod } from './validation/pod.ts';
+import { validateEphemeralContainersUpdate, validatePodResize, validatePodUpdate } from './validation/pod-update.ts';
+
+/** Seconds a pod gets when it does not say how many. */
+const defaultGraceSeconds = 30;
+
+function prepareForCreate(pod: JsonObject): void {
+  const status: JsonObject = { phase: 'Pending', qosClass: qosClassOf(pod) };
+  if (listAt(pod, 'spec', 'schedulingGates').length > 0) {
+    status.conditions = [
+      {
+        type: 'PodScheduled',
+        status: 'False',
+        reason: 'SchedulingGated',
+        message: 'Scheduling is blocked due to non-empty scheduling gates',
+      },
+    ];
+  }
+  pod.status = status;
+}
+
+function gracefulDeletion(pod: KubeObject, requested: number | undefined): number | undefined {
+  const isScheduled = stringAt(pod, 'spec', 'nodeName') !== '';
+  const phase = stringAt(pod, 'status', 'phase');
+  if (!isScheduled || phase === 'Failed' || phase === 'Succeeded') return undefined;
+  const seconds = requested ?? numberAt(pod, 'spec', 'terminationGracePeriodSeconds') ?? defaultGraceSeconds;
+  // A negative number means "as short as possible, but tell the node".
+  if (seconds < 0) return 1;
+  return seconds === 0 ? undefined : seconds;
+}
+
+function selectableFields(pod: KubeObject): Readonly<Record<string, string>> {
+  const podIps = objectsAt(pod, 'status', 'podIPs').map((entry) => stringAt(entry, 'ip'));
+  return {
+    'spec.nodeName': stringAt(pod, 'spec', 'nodeName'),
+    'spec.restartPolicy': stringAt(pod, 'spec', 'restartPolicy'),
+    'spec.schedulerName': stringAt(pod, 'spec', 'schedulerName'),
+    'spec.serviceAccountName': stringAt(pod, 'spec', 'serviceAccountName'),
+    'spec.hostNetwork': String(valueAt(pod, 'spec', 'hostNetwork') === true),
+    'status.phase': stringAt(pod, 'status', 'phase'),
+    'status.podIP': podIps[0] ?? '',
+    'status.podIPs': podIps.join(','),
+    'status.nominatedNodeName': stringAt(pod, 'status', 'nominatedNodeName'),
+  };
+}
+
+/** Only the ephemeral containers come from the draft, the rest of the object from `old`. */
+function keepAllButEphemeral(draft: JsonObject, old: KubeObject): void {
+  const ephemeralContainers = valueAt(draft, 'spec', 'ephemeralContainers');
+  keepStatus(draft, old);
+  draft.spec = { ...objectAt(old, 'spec'), ...(ephemeralContainers === undefined ? {} : { ephemeralContainers }) };
+}
+
+/** Resources and resize policies of containers come from the draft, everything else from `old`. */
+function keepAllButResources(draft: JsonObject, old: KubeObject): void {
+  const spec: JsonObject = { ...objectAt(old, 'spec') };
+  for (const field of ['containers', 'initContainers']) {
+    const wanted = new Map(objectsAt(draft, 'spec', field).map((one) => [stringAt(one, 'name'), one]));
+    if (spec[field] === undefined) continue;
+    spec[field] = objectsAt(old, 'spec', field).map((container) => {
+      const { resources, resizePolicy } = wanted.get(stringAt(container, 'name')) ?? {};
+      return {
+        ...container,
+        ...(resources === undefined ? {} : { resources }),
+        ...(resizePolicy === undefined ? {} : { resizePolicy }),
+      };
+    });
+  }
+  keepStatus(draft, old);
+  draft.spec = spec;
+}
+
+export const podStrategy: Strategy = {
+  group: '',
+  resource: 'pods',
+  setDefaults: setPodDefaults,
+  prepareForCreate,
+  prepareForUpdate(draft, old) {
+    keepStatus(draft, old);
+  },
+  validate: validatePod,
+  validateUpdate: validatePodUpdate,
+  selectableFields,
+  gracefulDeletion,
+  subresources: {
+    status: {
+      prepareForUpdate(draft, old) {
+        restoreField(draft, old, 'spec');
+        const metadata = objectAt(draft, 'metadata');
+        // A node reports on its pods, but may neither revive one nor give it away.
+        if (metadata !== undefined) {
+          restoreField(metadata, (old.metadata ?? {}) as JsonObject, 'deletionTimestamp');
+          restoreField(metadata, (old.metadata ?? {}) as JsonObject, 'ownerReferences');
+        }
+        const status = objectAt(draft, 'status');
+        const qosClass = stringAt(old, 'status', 'qosClass');
+        if (status !== undefined && qosClass !== '') status.qosClass = qosClass;
+      },
+    },
+    ephemeralcontainers: {
+      prepareForUpdate: keepAllButEphemeral,
+      validateUpdate: validateEphemeralContainersUpdate,
+    },
+    resize: { prepareForUpdate: keepAllButResources, validateUpdate: validatePodResize },
+  },
+  table: podTable,
+};

@@ -1,0 +1,31 @@
+/** Replication controllers. Source: upstream `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/replicationcontroller`. */
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { replicationControllerTable } from '../apps/workload-tables.ts';
+import { validateReplicationController } from '../apps/workload-validation.ts';
+import { ensureObject, numberAt, objectAt, setDefault, stringMapAt } from '../draft.ts';
+import { labelsScale } from '../printing/scale.ts';
+import { ownStatus } from '../status.ts';
+import { setTemplateDefaults } from './pod-defaults.ts';
+
+export const replicationControllerStrategy: Strategy = {
+  group: '',
+  resource: 'replicationcontrollers',
+  setDefaults(draft) {
+    const spec = objectAt(draft, 'spec');
+    if (spec === undefined) return;
+    setTemplateDefaults(spec);
+    setDefault(spec, 'replicas', 1);
+    const labels = stringMapAt(spec, 'template', 'metadata', 'labels');
+    if (Object.keys(labels).length === 0) return;
+    if (Object.keys(stringMapAt(spec, 'selector')).length === 0) spec.selector = { ...labels };
+    const metadata = ensureObject(draft, 'metadata');
+    if (metadata !== undefined && Object.keys(stringMapAt(metadata, 'labels')).length === 0) {
+      metadata.labels = { ...labels };
+    }
+  },
+  ...ownStatus({ replicas: 0 }),
+  validate: validateReplicationController,
+  selectableFields: (object) => ({ 'status.replicas': String(numberAt(object, 'status', 'replicas') ?? 0) }),
+  scale: labelsScale,
+  table: replicationControllerTable,
+};

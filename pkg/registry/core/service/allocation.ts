@@ -1,0 +1,206 @@
+/**
+ * What a Service takes from the cluster: its IP, its node ports and the port for health checks. Allocation happens in the same
+ * step as the write, so a Service is never seen without what it needs and nothing is lost when the write fails.
+ *
+ * State is in memory and recovered from the Services themselves on first use. One server owns the ranges: with several, each has to be
+ * given a range of its own. Source: upstream `pkg/registry/core/service/{ipallocator,portallocator,storage}`.
+ */
+import { at, child, type FieldError, invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { internalError } from '#pkg/apimachinery/status-error.ts';
+import type { RegistryReader, Reservation, StrategyContext } from '#pkg/apiserver/strategy.ts';
+import { listAt, numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
+import { NumberAllocator, reservedBand } from './allocator.ts';
+import { type IpRange, ipToNumber, isInRange, numberToIp, parseIpRange } from './ip-range.ts';
+import { needsClusterIp, needsHealthCheckPort, needsNodePorts } from './normalize.ts';
+
+/** First and last port. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface ServiceAllocationOptions {
+  /** IPv4 range of cluster IPs. */
+  readonly serviceCidr: string;
+  readonly nodePortRange: PortRange;
+}
+
+/** The numbers one Service holds. */
+interface Holdings {
+  readonly ips: ReadonlySet<number>;
+  readonly ports: ReadonlySet<number>;
+}
+
+const nothing: Holdings = { ips: new Set(), ports: new Set() };
+
+export class ServiceAllocation {
+  readonly #range: IpRange;
+  readonly #portRange: PortRange;
+  readonly #ips: NumberAllocator;
+  readonly #ports: NumberAllocator;
+  #recovery: Promise<void> | undefined;
+
+  constructor(options: ServiceAllocationOptions) {
+    this.#range = parseIpRange(options.serviceCidr);
+    this.#portRange = options.nodePortRange;
+    const { base, size } = this.#range;
+    this.#ips = new NumberAllocator({ first: base + 1, size, reserved: reservedBand(size, { part: 16, max: 256 }) });
+    const ports = this.#portRange.last - this.#portRange.first + 1;
+    this.#ports = new NumberAllocator({
+      first: this.#portRange.first,
+      size: ports,
+      reserved: reservedBand(ports, { part: 32, max: 128 }),
+    });
+  }
+
+  /** The first address of the range, which the API server's own Service has. */
+  get firstIp(): string {
+    return numberToIp(this.#range.base + 1);
+  }
+
+  /** Takes what `draft` needs beyond what `old` has, writes it into the draft, and releases on commit what is no longer needed. */
+  async begin(
+    draft: JsonObject | undefined,
+    old: KubeObject | undefined,
+    { random }: Pick<StrategyContext, 'random'>,
+    reader: RegistryReader,
+  ): Promise<Reservation> {
+    await this.#recover(reader);
+    const held = old === undefined ? nothing : this.#holdingsOf(old);
+    const taken = { ips: new Set<number>(), ports: new Set<number>() };
+    const giveBack = (): void => {
+      for (const ip of taken.ips) this.#ips.release(ip);
+      for (const port of taken.ports) this.#ports.release(port);
+    };
+    if (draft !== undefined) {
+      try {
+        this.#takeClusterIp(draft, { held, taken: taken.ips, random });
+        this.#takePorts(draft, { held, taken: taken.ports, random });
+      } catch (error) {
+        giveBack();
+        throw error;
+      }
+    }
+    const kept = draft === undefined ? nothing : this.#holdingsOf(draft);
+    return {
+      commit: () => {
+        for (const ip of held.ips) if (!kept.ips.has(ip)) this.#ips.release(ip);
+        for (const port of held.ports) if (!kept.ports.has(port)) this.#ports.release(port);
+      },
+      rollback: giveBack,
+    };
+  }
+
+  #recover(reader: RegistryReader): Promise<void> {
+    this.#recovery ??= this.#recoverOnce(reader).catch((error: unknown) => {
+      this.#recovery = undefined;
+      throw error;
+    });
+    return this.#recovery;
+  }
+
+  async #recoverOnce(reader: RegistryReader): Promise<void> {
+    for (const service of await reader.list({ group: '', resource: 'services' })) {
+      const { ips, ports } = this.#holdingsOf(service);
+      for (const ip of ips) this.#ips.take(ip);
+      for (const port of ports) this.#ports.take(port);
+    }
+  }
+
+  #holdingsOf(service: JsonObject | KubeObject): Holdings {
+    const ips = listAt(service, 'spec', 'clusterIPs').map((ip) => ipToNumber(String(ip)));
+    const ports = objectsAt(service, 'spec', 'ports').map((port) => numberAt(port, 'nodePort') ?? 0);
+    ports.push(numberAt(service, 'spec', 'healthCheckNodePort') ?? 0);
+    return {
+      ips: new Set(ips.filter((ip): ip is number => ip !== undefined && isInRange(this.#range, ip))),
+      ports: new Set(ports.filter((port) => this.#ports.has(port))),
+    };
+  }
+
+  #takeClusterIp(draft: JsonObject, use: Use): void {
+    const spec = objectAt(draft, 'spec');
+    if (spec === undefined || !needsClusterIp(draft)) return;
+    const wanted = stringAt(spec, 'clusterIP');
+    if (wanted === 'None') return;
+    if (wanted === '') {
+      const ip = this.#ips.takeAny(use.random);
+      if (ip === undefined) throw internalError(new Error('failed to allocate a serviceIP: range is full'));
+      use.taken.add(ip);
+      spec.clusterIP = numberToIp(ip);
+      spec.clusterIPs = [spec.clusterIP];
+      return;
+    }
+    const number = ipToNumber(wanted);
+    if (number !== undefined && use.held.ips.has(number)) return;
+    const problem = this.#takeNamedIp(wanted, number);
+    if (problem !== undefined) {
+      const detail = `failed to allocate IP ${wanted}: ${problem}`;
+      throw refused(draft, invalid('spec.clusterIPs', listAt(spec, 'clusterIPs'), detail));
+    }
+    use.taken.add(number!);
+  }
+
+  #takeNamedIp(ip: string, number: number | undefined): string | undefined {
+    if (number === undefined || !isInRange(this.#range, number)) {
+      return `the provided IP (${ip}) is not in the valid range. The range of valid IPs is ${this.#range.text}`;
+    }
+    return this.#ips.take(number) ? undefined : 'provided IP is already allocated';
+  }
+
+  #takePorts(draft: JsonObject, use: Use): void {
+    const spec = objectAt(draft, 'spec');
+    if (spec === undefined) return;
+    if (needsNodePorts(draft)) this.#takeNodePorts(draft, spec, use);
+    if (!needsHealthCheckPort(draft)) return;
+    const wanted = numberAt(spec, 'healthCheckNodePort') ?? 0;
+    if (wanted === 0) spec.healthCheckNodePort = this.#takeAnyPort(use, 'failed to allocate a HealthCheck NodePort');
+    else this.#takeNamedPort(draft, wanted, { ...use, field: 'spec.healthCheckNodePort' });
+  }
+
+  #takeNodePorts(draft: JsonObject, spec: JsonObject, use: Use): void {
+    // Ports with the same number and different protocols share a node port when they can.
+    const byPort = new Map<number, Map<string, number>>();
+    for (const [index, port] of objectsAt(spec, 'ports').entries()) {
+      const number = numberAt(port, 'port') ?? 0;
+      const protocol = stringAt(port, 'protocol');
+      const shared = byPort.get(number) ?? new Map<string, number>();
+      byPort.set(number, shared);
+      const sharable = shared.has(protocol) ? undefined : [...shared.values()][0];
+      const wanted = numberAt(port, 'nodePort') ?? 0;
+      if (wanted === 0) port.nodePort = sharable ?? this.#takeAnyPort(use, 'failed to allocate a nodePort');
+      else if (wanted !== sharable) {
+        this.#takeNamedPort(draft, wanted, { ...use, field: child(at('spec.ports', index), 'nodePort') });
+      }
+      shared.set(protocol, numberAt(port, 'nodePort')!);
+    }
+  }
+
+  #takeAnyPort(use: Use, failure: string): number {
+    const port = this.#ports.takeAny(use.random);
+    if (port === undefined) throw internalError(new Error(`${failure}: range is full`));
+    use.taken.add(port);
+    return port;
+  }
+
+  #takeNamedPort(draft: JsonObject, port: number, use: Use & { readonly field: string }): void {
+    if (use.held.ports.has(port) || use.taken.has(port)) return;
+    const { first, last } = this.#portRange;
+    if (!this.#ports.has(port)) {
+      const detail = `provided port is not in the valid range. The range of valid ports is ${first}-${last}`;
+      throw refused(draft, invalid(use.field, port, detail));
+    }
+    if (!this.#ports.take(port)) throw refused(draft, invalid(use.field, port, 'provided port is already allocated'));
+    use.taken.add(port);
+  }
+}
+
+interface Use {
+  readonly held: Holdings;
+  readonly taken: Set<number>;
+  readonly random: StrategyContext['random'];
+}
+
+function refused(draft: JsonObject, error: FieldError): Error {
+  return invalidObject({ group: '', kind: 'Service' }, stringAt(draft, 'metadata', 'name'), [error]);
+}

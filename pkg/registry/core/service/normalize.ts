@@ -1,0 +1,154 @@
+/**
+ * What a Service's fields become before they are checked: defaults, families, what an update leaves out although the Service has it,
+ * and what no longer applies after a change of type.
+ * Source: upstream `pkg/registry/core/service/{strategy,storage/storage,storage/alloc}.go`.
+ */
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { listAt, numberAt, objectAt, objectsAt, setDefault, stringAt } from '../../draft.ts';
+
+const clientIpTimeoutSeconds = 10_800;
+
+/** Whether this type of Service has a cluster IP (`None` included). */
+export function needsClusterIp(service: KubeObject | JsonObject | undefined): boolean {
+  const type = stringAt(service, 'spec', 'type');
+  return type === 'ClusterIP' || type === 'NodePort' || type === 'LoadBalancer';
+}
+
+/** Whether the ports of this Service are to be open on the nodes. */
+export function needsNodePorts(service: KubeObject | JsonObject | undefined): boolean {
+  const type = stringAt(service, 'spec', 'type');
+  if (type === 'NodePort') return true;
+  return type === 'LoadBalancer' && objectAt(service, 'spec')?.allocateLoadBalancerNodePorts !== false;
+}
+
+/** Whether load balancers have to find out which nodes have pods of this Service. */
+export function needsHealthCheckPort(service: KubeObject | JsonObject | undefined): boolean {
+  const spec = objectAt(service, 'spec');
+  return stringAt(spec, 'type') === 'LoadBalancer' && stringAt(spec, 'externalTrafficPolicy') === 'Local';
+}
+
+/** Fills in what does not need an allocation. */
+export function setServiceDefaults(draft: JsonObject): void {
+  const spec = objectAt(draft, 'spec');
+  if (spec === undefined) return;
+  setDefault(spec, 'type', 'ClusterIP');
+  setSessionAffinity(spec);
+  for (const port of objectsAt(spec, 'ports')) {
+    setDefault(port, 'protocol', 'TCP');
+    if (port.targetPort === 0) delete port.targetPort;
+    setDefault(port, 'targetPort', port.port);
+  }
+  const type = spec.type;
+  const isExternal = type === 'NodePort' || type === 'LoadBalancer';
+  if (isExternal || (type === 'ClusterIP' && listAt(spec, 'externalIPs').length > 0)) {
+    setDefault(spec, 'externalTrafficPolicy', 'Cluster');
+  }
+  if (needsClusterIp(draft)) setDefault(spec, 'internalTrafficPolicy', 'Cluster');
+  if (type === 'LoadBalancer') setDefault(spec, 'allocateLoadBalancerNodePorts', true);
+}
+
+function setSessionAffinity(spec: JsonObject): void {
+  setDefault(spec, 'sessionAffinity', 'None');
+  if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig;
+  if (spec.sessionAffinity !== 'ClientIP') return;
+  if (numberAt(spec, 'sessionAffinityConfig', 'clientIP', 'timeoutSeconds') !== undefined) return;
+  spec.sessionAffinityConfig = { clientIP: { timeoutSeconds: clientIpTimeoutSeconds } };
+}
+
+/** Keeps `clusterIP` and the first of `clusterIPs` the same, whichever of them the client wrote. */
+export function normalizeClusterIps(draft: JsonObject, old: KubeObject | undefined): void {
+  const spec = objectAt(draft, 'spec');
+  if (spec === undefined) return;
+  const one = stringAt(spec, 'clusterIP');
+  const many = listAt(spec, 'clusterIPs');
+  if (old === undefined) {
+    if (one !== '' && many.length === 0) spec.clusterIPs = [one];
+    return;
+  }
+  const before = stringAt(old, 'spec', 'clusterIP');
+  // A client that knows only the old field clears or changes that one; the new field follows.
+  if (one === '' && before !== '' && many[0] === before) delete spec.clusterIPs;
+  else if (one !== '' && one !== before && many[0] === before) spec.clusterIPs = [one];
+  else if (one !== '' && many.length === 0) spec.clusterIPs = [one];
+}
+
+/** Gives an update back what it left out and the Service already has. */
+export function keepAllocated(draft: JsonObject, old: KubeObject): void {
+  const spec = objectAt(draft, 'spec');
+  const before = objectAt(old, 'spec');
+  if (spec === undefined || before === undefined) return;
+  if (needsClusterIp(old) && needsClusterIp(draft)) {
+    setDefault(spec, 'clusterIP', before.clusterIP);
+    if (listAt(spec, 'clusterIPs').length === 0 && spec.clusterIP === before.clusterIP) {
+      spec.clusterIPs = [...listAt(before, 'clusterIPs')];
+    }
+  }
+  if (needsNodePorts(old) && needsNodePorts(draft)) keepNodePorts(spec, before);
+  if (needsHealthCheckPort(old) && needsHealthCheckPort(draft) && !spec.healthCheckNodePort) {
+    spec.healthCheckNodePort = before.healthCheckNodePort;
+  }
+}
+
+function keepNodePorts(spec: JsonObject, before: JsonObject): void {
+  const kept = new Set(objectsAt(spec, 'ports').map((port) => numberAt(port, 'nodePort') ?? 0));
+  const byName = new Map(objectsAt(before, 'ports').map((port) => [stringAt(port, 'name'), numberAt(port, 'nodePort')]));
+  for (const port of objectsAt(spec, 'ports')) {
+    if (port.nodePort) continue;
+    const nodePort = byName.get(stringAt(port, 'name'));
+    if (nodePort === undefined || kept.has(nodePort)) continue;
+    port.nodePort = nodePort;
+    kept.add(nodePort);
+  }
+}
+
+/** Takes away what an old type needed and a new one does not, as long as the client has not set it anew. */
+export function dropForType(draft: JsonObject, old: KubeObject): void {
+  const spec = objectAt(draft, 'spec');
+  const before = objectAt(old, 'spec');
+  if (spec === undefined || before === undefined) return;
+  if (needsClusterIp(old) && !needsClusterIp(draft) && spec.clusterIP === before.clusterIP) {
+    for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy']) delete spec[field];
+    delete spec.internalTrafficPolicy;
+  }
+  if (needsNodePorts(old) && !needsNodePorts(draft)) dropNodePorts(spec, before);
+  if (needsHealthCheckPort(old) && !needsHealthCheckPort(draft)) delete spec.healthCheckNodePort;
+  const wasBalanced = stringAt(before, 'type') === 'LoadBalancer';
+  if (wasBalanced && stringAt(spec, 'type') !== 'LoadBalancer') {
+    for (const field of ['allocateLoadBalancerNodePorts', 'loadBalancerClass']) delete spec[field];
+  }
+  const isExternal = needsNodePorts(draft) || spec.type === 'LoadBalancer' || listAt(spec, 'externalIPs').length > 0;
+  if (!isExternal && spec.externalTrafficPolicy === before.externalTrafficPolicy) delete spec.externalTrafficPolicy;
+}
+
+function dropNodePorts(spec: JsonObject, before: JsonObject): void {
+  const old = new Set(objectsAt(before, 'ports').map((port) => numberAt(port, 'nodePort')));
+  const ports = objectsAt(spec, 'ports');
+  if (ports.some((port) => port.nodePort && !old.has(numberAt(port, 'nodePort')))) return;
+  for (const port of ports) delete port.nodePort;
+}
+
+/**
+ * The families of a Service on a cluster that has only IPv4. A headless Service without a selector names no pods of this
+ * cluster, so it may speak of both. Source: KEP-563.
+ */
+export function setFamilies(draft: JsonObject): void {
+  const spec = objectAt(draft, 'spec');
+  if (spec === undefined || !needsClusterIp(draft)) return;
+  const isHeadless = spec.clusterIP === 'None' || listAt(spec, 'clusterIPs')[0] === 'None';
+  const selectsPods = Object.keys(objectAt(spec, 'selector') ?? {}).length > 0;
+  const families = listAt(spec, 'ipFamilies');
+  if (isHeadless && !selectsPods) {
+    setDefault(spec, 'ipFamilyPolicy', families.length === 1 ? 'SingleStack' : 'RequireDualStack');
+    if (families.length === 0) {
+      spec.ipFamilies = spec.ipFamilyPolicy === 'SingleStack' ? ['IPv4'] : ['IPv4', 'IPv6'];
+    }
+    return;
+  }
+  setDefault(spec, 'ipFamilyPolicy', 'SingleStack');
+  if (families.length === 0) spec.ipFamilies = ['IPv4'];
+}
+
+/** A new Service's status. */
+export function resetStatus(draft: JsonObject): void {
+  draft.status = { loadBalancer: {} };
+}

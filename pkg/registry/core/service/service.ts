@@ -1,0 +1,69 @@
+/** Services. Source: upstream `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/service/strategy.go`. */
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { stringAt } from '../../draft.ts';
+import { keepStatus } from '../../status.ts';
+import { serviceTable } from '../tables.ts';
+import { ServiceAllocation, type ServiceAllocationOptions } from './allocation.ts';
+import { dropForType, keepAllocated, normalizeClusterIps, resetStatus, setFamilies, setServiceDefaults } from './normalize.ts';
+import { validateService, validateServiceUpdate } from './validation.ts';
+
+export interface ServiceStrategyOptions extends ServiceAllocationOptions {
+  /** Port at which pods reach the API server behind its Service. */
+  readonly apiServerPort: number;
+}
+
+/** The strategy of Services, with the ranges it allocates from. */
+export function createServiceStrategy(options: ServiceStrategyOptions): Strategy {
+  const allocation = new ServiceAllocation(options);
+  return {
+    group: '',
+    resource: 'services',
+    nameRule: 'dns1035Label',
+    tracksGeneration: false,
+    setDefaults: setServiceDefaults,
+    prepareForCreate(draft) {
+      resetStatus(draft);
+      normalizeClusterIps(draft, undefined);
+      setFamilies(draft);
+    },
+    prepareForUpdate(draft, old) {
+      keepStatus(draft, old);
+      normalizeClusterIps(draft, old);
+      keepAllocated(draft, old);
+      dropForType(draft, old);
+      setFamilies(draft);
+    },
+    validate: validateService,
+    validateUpdate: validateServiceUpdate,
+    begin: (draft, old, context, reader) => allocation.begin(draft, old, context, reader),
+    selectableFields: (service) => ({
+      'spec.clusterIP': stringAt(service, 'spec', 'clusterIP'),
+      'spec.type': stringAt(service, 'spec', 'type'),
+    }),
+    table: serviceTable,
+    bootstrap: [ownService(allocation.firstIp, options.apiServerPort)],
+  };
+}
+
+/** The Service by which pods reach the API server. Complete, as it is stored without going through the steps of a create. */
+function ownService(clusterIp: string, apiServerPort: number): JsonObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: {
+      name: 'kubernetes',
+      namespace: 'default',
+      labels: { component: 'apiserver', provider: 'kubernetes' },
+    },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP: clusterIp,
+      clusterIPs: [clusterIp],
+      ipFamilies: ['IPv4'],
+      ipFamilyPolicy: 'SingleStack',
+      ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: apiServerPort }],
+    },
+    status: { loadBalancer: {} },
+  };
+}

@@ -1,0 +1,123 @@
+/** Kinds of the core group whose rules are few. Source: upstream `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/*`. */
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { timestamp } from '#pkg/base/clock.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { podTemplateTable } from '../apps/workload-tables.ts';
+import { isObject, objectAt, objectsAt, setDefault, stringAt } from '../draft.ts';
+import { nameAndCreatedTable } from '../printing/simple.ts';
+import { keepStatus, ownStatus } from '../status.ts';
+import { setTemplateDefaults } from './pod-defaults.ts';
+import {
+  componentStatusTable,
+  endpointsTable,
+  persistentVolumeClaimTable,
+  persistentVolumeTable,
+  resourceQuotaTable,
+  serviceAccountTable,
+} from './tables.ts';
+import { validateEndpoints, validateLimitRange, validateResourceQuota } from './validation/small.ts';
+import {
+  validatePersistentVolume,
+  validatePersistentVolumeClaim,
+  validatePersistentVolumeClaimUpdate,
+  validatePersistentVolumeUpdate,
+} from './validation/storage.ts';
+
+export const serviceAccountStrategy: Strategy = {
+  group: '',
+  resource: 'serviceaccounts',
+  table: serviceAccountTable,
+};
+
+export const podTemplateStrategy: Strategy = {
+  group: '',
+  resource: 'podtemplates',
+  setDefaults: setTemplateDefaults,
+  table: podTemplateTable,
+};
+
+export const endpointsStrategy: Strategy = {
+  group: '',
+  resource: 'endpoints',
+  setDefaults(draft) {
+    for (const subset of objectsAt(draft, 'subsets')) {
+      for (const port of objectsAt(subset, 'ports')) setDefault(port, 'protocol', 'TCP');
+    }
+  },
+  validate: validateEndpoints,
+  table: endpointsTable,
+};
+
+export const persistentVolumeStrategy: Strategy = {
+  group: '',
+  resource: 'persistentvolumes',
+  setDefaults(draft) {
+    const spec = objectAt(draft, 'spec');
+    if (spec === undefined) return;
+    setDefault(spec, 'persistentVolumeReclaimPolicy', 'Retain');
+    setDefault(spec, 'volumeMode', 'Filesystem');
+    const hostPath = objectAt(spec, 'hostPath');
+    if (hostPath !== undefined) hostPath.type ??= '';
+  },
+  prepareForCreate(draft, context) {
+    const now = timestamp(context.clock);
+    draft.status = { phase: 'Pending', lastPhaseTransitionTime: now };
+  },
+  prepareForUpdate: keepStatus,
+  validate: validatePersistentVolume,
+  validateUpdate: validatePersistentVolumeUpdate,
+  table: persistentVolumeTable,
+};
+
+export const persistentVolumeClaimStrategy: Strategy = {
+  group: '',
+  resource: 'persistentvolumeclaims',
+  setDefaults(draft) {
+    const spec = objectAt(draft, 'spec');
+    if (spec !== undefined) setDefault(spec, 'volumeMode', 'Filesystem');
+  },
+  ...ownStatus({ phase: 'Pending' }),
+  validate: validatePersistentVolumeClaim,
+  validateUpdate: validatePersistentVolumeClaimUpdate,
+  table: persistentVolumeClaimTable,
+};
+
+export const componentStatusStrategy: Strategy = {
+  group: '',
+  resource: 'componentstatuses',
+  table: componentStatusTable,
+};
+
+export const resourceQuotaStrategy: Strategy = {
+  group: '',
+  resource: 'resourcequotas',
+  tracksGeneration: false,
+  ...ownStatus(),
+  validate: validateResourceQuota,
+  table: resourceQuotaTable,
+};
+
+/** Takes from `source` what `target` does not have. */
+function fillFrom(target: JsonObject, source: unknown): void {
+  if (!isObject(source)) return;
+  for (const [name, quantity] of Object.entries(source)) if (!Object.hasOwn(target, name)) target[name] = quantity;
+}
+
+export const limitRangeStrategy: Strategy = {
+  group: '',
+  resource: 'limitranges',
+  setDefaults(draft) {
+    for (const limit of objectsAt(draft, 'spec', 'limits')) {
+      if (stringAt(limit, 'type') !== 'Container') continue;
+      const limits = objectAt(limit, 'default') ?? {};
+      const requests = objectAt(limit, 'defaultRequest') ?? {};
+      fillFrom(limits, limit.max);
+      fillFrom(requests, limits);
+      fillFrom(requests, limit.min);
+      if (Object.keys(limits).length > 0) limit.default = limits;
+      if (Object.keys(requests).length > 0) limit.defaultRequest = requests;
+    }
+  },
+  validate: validateLimitRange,
+  table: nameAndCreatedTable,
+};

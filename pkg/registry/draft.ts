@@ -1,0 +1,118 @@
+/**
+ * Reading and filling objects whose shape the schema has already checked, or is about to: every reader answers with an empty
+ * value instead of failing when something is missing or has another type, so that defaults and rules can run on any input.
+ */
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+
+/** Whether a value is a JSON object (not null, not a list). */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** An API object, whichever way it is typed, as fields that are read by name. Not for changing it. */
+export function fieldsOf(object: KubeObject | JsonObject): JsonObject {
+  return object as JsonObject;
+}
+
+/** The object at a path of field names, or undefined. */
+export function objectAt(from: unknown, ...path: readonly string[]): JsonObject | undefined {
+  let current: unknown = from;
+  for (const name of path) {
+    if (!isObject(current)) return undefined;
+    current = current[name];
+  }
+  return isObject(current) ? current : undefined;
+}
+
+/** The value at a path of field names, or undefined. */
+export function valueAt(from: unknown, ...path: readonly string[]): unknown {
+  const parent = objectAt(from, ...path.slice(0, -1));
+  return parent?.[path[path.length - 1]!];
+}
+
+/** The string at a path, `''` when it is missing. */
+export function stringAt(from: unknown, ...path: readonly string[]): string {
+  const value = valueAt(from, ...path);
+  return typeof value === 'string' ? value : '';
+}
+
+/** The number at a path, or undefined. */
+export function numberAt(from: unknown, ...path: readonly string[]): number | undefined {
+  const value = valueAt(from, ...path);
+  return typeof value === 'number' ? value : undefined;
+}
+
+/** Whether the value at a path is `true`. */
+export function isTrueAt(from: unknown, ...path: readonly string[]): boolean {
+  return valueAt(from, ...path) === true;
+}
+
+/** The list at a path, empty when it is missing. */
+export function listAt(from: unknown, ...path: readonly string[]): readonly unknown[] {
+  const value = valueAt(from, ...path);
+  return Array.isArray(value) ? value : [];
+}
+
+/** The objects of the list at a path; other items are left out. */
+export function objectsAt(from: unknown, ...path: readonly string[]): readonly JsonObject[] {
+  return listAt(from, ...path).filter(isObject);
+}
+
+/** The map of strings at a path, empty when it is missing. */
+export function stringMapAt(from: unknown, ...path: readonly string[]): Readonly<Record<string, string>> {
+  return (objectAt(from, ...path) ?? {}) as Readonly<Record<string, string>>;
+}
+
+/** Sets a field that is missing, null or an empty string. */
+export function setDefault(target: JsonObject, name: string, value: unknown): void {
+  const present = target[name];
+  if (present === undefined || present === null || present === '') target[name] = value;
+}
+
+/** The object in a field, made empty when the field is missing; undefined when the field holds something else. */
+export function ensureObject(target: JsonObject, name: string): JsonObject | undefined {
+  const present = target[name];
+  if (present === undefined || present === null) {
+    const made: JsonObject = {};
+    target[name] = made;
+    return made;
+  }
+  return isObject(present) ? present : undefined;
+}
+
+/** Puts the value of a field back to what it is in `old`, or takes the field away. The value is shared: it must not be changed after. */
+export function restoreField(draft: JsonObject, old: KubeObject | JsonObject, name: string): void {
+  const value = fieldsOf(old)[name];
+  if (value === undefined) delete draft[name];
+  else draft[name] = value;
+}
+
+/** Whether two JSON values are the same; a missing field equals an absent one, and the order of fields does not count. */
+export function sameJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
+    return a.every((item, index) => sameJson(item, b[index]));
+  }
+  if (!isObject(a) || !isObject(b)) return false;
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...names].every((name) => sameJson(a[name], b[name]));
+}
+
+function isEmptyValue(value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  if (Array.isArray(value)) return value.length === 0;
+  return isObject(value) && Object.keys(value).length === 0;
+}
+
+/** As `sameJson`, but an empty list or map equals a missing one. Source: apimachinery `equality.Semantic`. */
+export function semanticallySame(a: unknown, b: unknown): boolean {
+  if (isEmptyValue(a) && isEmptyValue(b)) return true;
+  if (a === b) return true;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((item, index) => semanticallySame(item, b[index]));
+  }
+  if (!isObject(a) || !isObject(b)) return false;
+  const names = new Set([...Object.keys(a), ...Object.keys(b)]);
+  return [...names].every((name) => semanticallySame(a[name], b[name]));
+}

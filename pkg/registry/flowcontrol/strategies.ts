@@ -1,0 +1,47 @@
+/** Flow schemas and priority levels. Source: upstream `pkg/apis/flowcontrol/v1/defaults.go`. */
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { objectAt, setDefault } from '../draft.ts';
+import { ownStatus } from '../status.ts';
+import { flowSchemaTable, priorityLevelTable } from './tables.ts';
+
+const group = 'flowcontrol.apiserver.k8s.io';
+
+function setPriorityLevelDefaults(draft: JsonObject): void {
+  const exempt = objectAt(draft, 'spec', 'exempt');
+  if (exempt !== undefined) {
+    setDefault(exempt, 'nominalConcurrencyShares', 0);
+    setDefault(exempt, 'lendablePercent', 0);
+  }
+  const limited = objectAt(draft, 'spec', 'limited');
+  if (limited === undefined) return;
+  setDefault(limited, 'nominalConcurrencyShares', 30);
+  setDefault(limited, 'lendablePercent', 0);
+  const queuing = objectAt(limited, 'limitResponse', 'queuing');
+  if (queuing === undefined) return;
+  setDefault(queuing, 'queues', 64);
+  setDefault(queuing, 'handSize', 8);
+  setDefault(queuing, 'queueLengthLimit', 50);
+}
+
+export const flowControlStrategies: readonly Strategy[] = [
+  {
+    group,
+    resource: 'flowschemas',
+    nameRule: 'pathSegment',
+    setDefaults(draft) {
+      const spec = objectAt(draft, 'spec');
+      if (spec !== undefined) setDefault(spec, 'matchingPrecedence', 1000);
+    },
+    ...ownStatus(),
+    table: flowSchemaTable,
+  },
+  {
+    group,
+    resource: 'prioritylevelconfigurations',
+    nameRule: 'pathSegment',
+    setDefaults: setPriorityLevelDefaults,
+    ...ownStatus(),
+    table: priorityLevelTable,
+  },
+];

@@ -1,0 +1,46 @@
+/** Pod disruption budgets. Source: upstream `ValidatePodDisruptionBudget`, `pkg/registry/policy/poddisruptionbudget/strategy.go`. */
+import { type FieldError, invalid } from '#pkg/apimachinery/field-error.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { numberAt, objectAt, valueAt } from '../draft.ts';
+import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
+import { ownStatus } from '../status.ts';
+import { countOrPercentErrors } from '../validation/numbers.ts';
+import { labelSelectorErrors } from '../validation/selector.ts';
+
+function validate(draft: JsonObject): readonly FieldError[] {
+  const spec = objectAt(draft, 'spec');
+  const errors: FieldError[] = [];
+  if (spec?.minAvailable !== undefined && spec.maxUnavailable !== undefined) {
+    const shown = { minAvailable: spec.minAvailable, maxUnavailable: spec.maxUnavailable };
+    errors.push(invalid('spec', shown, 'minAvailable and maxUnavailable cannot be both set'));
+  }
+  for (const field of ['minAvailable', 'maxUnavailable']) {
+    const value = valueAt(spec, field);
+    if (value !== undefined) errors.push(...countOrPercentErrors(value, `spec.${field}`));
+  }
+  return [...errors, ...labelSelectorErrors(valueAt(spec, 'selector'), 'spec.selector')];
+}
+
+export const podDisruptionBudgetStrategy: Strategy = {
+  group: 'policy',
+  resource: 'poddisruptionbudgets',
+  ...ownStatus({ disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }),
+  validate,
+  table: {
+    columns: [
+      nameColumn,
+      column('Min Available'),
+      column('Max Unavailable'),
+      column('Allowed Disruptions', 'integer'),
+      ageColumn,
+    ],
+    cells: (object, nowMs) => [
+      nameOf(object),
+      String(valueAt(object, 'spec', 'minAvailable') ?? 'N/A'),
+      String(valueAt(object, 'spec', 'maxUnavailable') ?? 'N/A'),
+      numberAt(object, 'status', 'disruptionsAllowed') ?? 0,
+      age(object, nowMs),
+    ],
+  },
+};

@@ -1,0 +1,128 @@
+/** Roles and their bindings. Source: upstream `pkg/apis/rbac/v1/defaults.go`, `pkg/apis/rbac/validation`. */
+import { at, child, type FieldError, invalid, notSupported, required } from '#pkg/apimachinery/field-error.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { fieldsOf, isObject, listAt, objectAt, objectsAt, semanticallySame, setDefault, stringAt } from '../draft.ts';
+import { nameAndCreatedTable } from '../printing/simple.ts';
+import { labelSelectorErrors } from '../validation/selector.ts';
+import { roleBindingTable } from './tables.ts';
+
+const rbacGroup = 'rbac.authorization.k8s.io';
+
+function ruleErrors(rule: JsonObject, field: string, isNamespaced: boolean): FieldError[] {
+  const errors: FieldError[] = [];
+  if (listAt(rule, 'verbs').length === 0) {
+    errors.push(required(child(field, 'verbs'), 'verbs must contain at least one value'));
+  }
+  const urls = listAt(rule, 'nonResourceURLs');
+  const apiGroups = listAt(rule, 'apiGroups');
+  const names = listAt(rule, 'resources');
+  if (urls.length > 0) {
+    const path = child(field, 'nonResourceURLs');
+    if (isNamespaced) {
+      errors.push(invalid(path, urls, 'namespaced rules cannot apply to non-resource URLs'));
+    }
+    if (apiGroups.length > 0 || names.length > 0 || listAt(rule, 'resourceNames').length > 0) {
+      errors.push(invalid(path, urls, 'rules cannot apply to both regular resources and non-resource URLs'));
+    }
+    return errors;
+  }
+  if (apiGroups.length === 0) {
+    errors.push(required(child(field, 'apiGroups'), 'resource rules must supply at least one api group'));
+  }
+  if (names.length === 0) {
+    errors.push(required(child(field, 'resources'), 'resource rules must supply at least one resource'));
+  }
+  return errors;
+}
+
+function ruleListErrors(draft: JsonObject, isNamespaced: boolean): FieldError[] {
+  return objectsAt(draft, 'rules').flatMap((rule, index) => ruleErrors(rule, at('rules', index), isNamespaced));
+}
+
+function validateClusterRole(draft: JsonObject): readonly FieldError[] {
+  const errors = ruleListErrors(draft, false);
+  const rule = objectAt(draft, 'aggregationRule');
+  if (rule === undefined) return errors;
+  const selectors = objectsAt(rule, 'clusterRoleSelectors');
+  const path = 'aggregationRule.clusterRoleSelectors';
+  if (selectors.length === 0) {
+    errors.push(required(path, 'at least one clusterRoleSelector required if aggregationRule is non-nil'));
+  }
+  return [...errors, ...selectors.flatMap((selector, index) => labelSelectorErrors(selector, at(path, index)))];
+}
+
+function setBindingDefaults(draft: JsonObject): void {
+  const roleRef = objectAt(draft, 'roleRef');
+  if (roleRef !== undefined) setDefault(roleRef, 'apiGroup', rbacGroup);
+  for (const subject of objectsAt(draft, 'subjects')) {
+    if (subject.kind === 'User' || subject.kind === 'Group') setDefault(subject, 'apiGroup', rbacGroup);
+  }
+}
+
+function subjectErrors(subject: JsonObject, field: string, isNamespaced: boolean): FieldError[] {
+  const errors: FieldError[] = [];
+  if (stringAt(subject, 'name') === '') errors.push(required(child(field, 'name')));
+  const kind = stringAt(subject, 'kind');
+  const group = stringAt(subject, 'apiGroup');
+  if (kind === 'ServiceAccount') {
+    if (group !== '') errors.push(notSupported(child(field, 'apiGroup'), group, ['']));
+    if (!isNamespaced && stringAt(subject, 'namespace') === '') errors.push(required(child(field, 'namespace')));
+    return errors;
+  }
+  if (kind !== 'User' && kind !== 'Group') {
+    errors.push(notSupported(child(field, 'kind'), kind, ['ServiceAccount', 'User', 'Group']));
+  } else if (group !== rbacGroup) {
+    errors.push(notSupported(child(field, 'apiGroup'), group, [rbacGroup]));
+  }
+  return errors;
+}
+
+function bindingErrors(draft: JsonObject, isNamespaced: boolean): FieldError[] {
+  const errors: FieldError[] = [];
+  const kinds = isNamespaced ? ['Role', 'ClusterRole'] : ['ClusterRole'];
+  const roleRef = objectAt(draft, 'roleRef');
+  const group = stringAt(roleRef, 'apiGroup');
+  if (group !== rbacGroup) errors.push(notSupported('roleRef.apiGroup', group, [rbacGroup]));
+  const kind = stringAt(roleRef, 'kind');
+  if (!kinds.includes(kind)) errors.push(notSupported('roleRef.kind', kind, kinds));
+  if (stringAt(roleRef, 'name') === '') errors.push(required('roleRef.name'));
+  for (const [index, subject] of listAt(draft, 'subjects').entries()) {
+    if (isObject(subject)) errors.push(...subjectErrors(subject, at('subjects', index), isNamespaced));
+  }
+  return errors;
+}
+
+function bindingStrategy(resource: string, isNamespaced: boolean): Strategy {
+  return {
+    group: rbacGroup,
+    resource,
+    nameRule: 'pathSegment',
+    createOnUpdate: true,
+    setDefaults: setBindingDefaults,
+    validate: (draft) => bindingErrors(draft, isNamespaced),
+    validateUpdate: (draft, old) =>
+      semanticallySame(draft.roleRef, fieldsOf(old).roleRef)
+        ? []
+        : [invalid('roleRef', draft.roleRef, 'cannot change roleRef')],
+    table: roleBindingTable,
+  };
+}
+
+function roleStrategy(resource: string, validate: NonNullable<Strategy['validate']>): Strategy {
+  return {
+    group: rbacGroup,
+    resource,
+    nameRule: 'pathSegment',
+    createOnUpdate: true,
+    validate,
+    table: nameAndCreatedTable,
+  };
+}
+
+export const rbacStrategies: readonly Strategy[] = [
+  roleStrategy('roles', (draft) => ruleListErrors(draft, true)),
+  roleStrategy('clusterroles', validateClusterRole),
+  bindingStrategy('rolebindings', true),
+  bindingStrategy('clusterrolebindings', false),
+];

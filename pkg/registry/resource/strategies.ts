@@ -1,0 +1,54 @@
+/** The kinds of `resource.k8s.io`. Source: upstream `pkg/apis/resource/v1/defaults.go`, `pkg/registry/resource`. */
+import { type FieldError, invalid } from '#pkg/apimachinery/field-error.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { fieldsOf, objectAt, objectsAt, semanticallySame, setDefault, stringAt } from '../draft.ts';
+import { nameAndAgeTable } from '../printing/simple.ts';
+import { ownStatus } from '../status.ts';
+import { resourceClaimTable, resourceSliceTable } from './tables.ts';
+
+const group = 'resource.k8s.io';
+
+function setClaimDefaults(spec: JsonObject | undefined): void {
+  for (const request of objectsAt(spec, 'devices', 'requests')) {
+    const exact = objectAt(request, 'exactly');
+    for (const wanted of [...(exact === undefined ? [] : [exact]), ...objectsAt(request, 'firstAvailable')]) {
+      setDefault(wanted, 'allocationMode', 'ExactCount');
+      if (wanted.allocationMode === 'ExactCount') setDefault(wanted, 'count', 1);
+      for (const toleration of objectsAt(wanted, 'tolerations')) setDefault(toleration, 'operator', 'Equal');
+    }
+  }
+}
+
+function specUnchanged(draft: JsonObject, old: KubeObject): FieldError[] {
+  return semanticallySame(draft.spec, fieldsOf(old).spec) ? [] : [invalid('spec', draft.spec, 'field is immutable')];
+}
+
+export const resourceStrategies: readonly Strategy[] = [
+  {
+    group,
+    resource: 'resourceclaims',
+    setDefaults: (draft) => setClaimDefaults(objectAt(draft, 'spec')),
+    ...ownStatus(),
+    validateUpdate: specUnchanged,
+    table: resourceClaimTable,
+  },
+  {
+    group,
+    resource: 'resourceclaimtemplates',
+    setDefaults: (draft) => setClaimDefaults(objectAt(draft, 'spec', 'spec')),
+    validateUpdate: specUnchanged,
+    table: nameAndAgeTable,
+  },
+  { group, resource: 'deviceclasses', tracksGeneration: true, table: nameAndAgeTable },
+  {
+    group,
+    resource: 'resourceslices',
+    tracksGeneration: true,
+    selectableFields: (slice) => ({
+      'spec.driver': stringAt(slice, 'spec', 'driver'),
+      'spec.nodeName': stringAt(slice, 'spec', 'nodeName'),
+    }),
+    table: resourceSliceTable,
+  },
+];

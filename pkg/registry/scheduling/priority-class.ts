@@ -1,0 +1,83 @@
+/** Priority classes. Source: upstream `pkg/apis/scheduling`, `pkg/registry/scheduling/rest/storage_scheduling.go`. */
+import { type FieldError, forbiddenField, invalid } from '#pkg/apimachinery/field-error.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { fieldsOf, isTrueAt, numberAt, setDefault, stringAt } from '../draft.ts';
+import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
+
+/** Highest priority that users may give. */
+export const userPriorityMax = 1_000_000_000;
+
+/** Classes whose names begin so are the system's. */
+export const systemPrefix = 'system-';
+
+/** The classes every cluster has. */
+export const systemPriorityClasses: readonly JsonObject[] = [
+  {
+    apiVersion: 'scheduling.k8s.io/v1',
+    kind: 'PriorityClass',
+    metadata: { name: 'system-node-critical' },
+    value: 2_000_001_000,
+    description: 'Used for system critical pods that must not be moved from their current node.',
+  },
+  {
+    apiVersion: 'scheduling.k8s.io/v1',
+    kind: 'PriorityClass',
+    metadata: { name: 'system-cluster-critical' },
+    value: 2_000_000_000,
+    description:
+      'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+  },
+];
+
+function validate(draft: JsonObject): readonly FieldError[] {
+  const name = stringAt(draft, 'metadata', 'name');
+  const value = numberAt(draft, 'value') ?? 0;
+  if (name.startsWith(systemPrefix)) {
+    const known = systemPriorityClasses.find((candidate) => stringAt(candidate, 'metadata', 'name') === name);
+    const isKnown = known !== undefined && known.value === value && !isTrueAt(draft, 'globalDefault');
+    const detail = `priority class names with '${systemPrefix}' prefix are reserved for system use only`;
+    return isKnown ? [] : [forbiddenField('metadata.name', detail)];
+  }
+  if (value > userPriorityMax) {
+    return [forbiddenField('value', `maximum allowed value of a user defined priority is ${userPriorityMax}`)];
+  }
+  return [];
+}
+
+export const priorityClassStrategy: Strategy = {
+  group: 'scheduling.k8s.io',
+  resource: 'priorityclasses',
+  createOnUpdate: true,
+  setDefaults(draft) {
+    setDefault(draft, 'preemptionPolicy', 'PreemptLowerPriority');
+    draft.value ??= 0;
+  },
+  validate,
+  validateUpdate(draft, old) {
+    const before = fieldsOf(old);
+    const errors: FieldError[] = [];
+    if (draft.value !== before.value) errors.push(forbiddenField('value', 'may not be changed in an update.'));
+    if (draft.preemptionPolicy !== before.preemptionPolicy) {
+      errors.push(invalid('preemptionPolicy', draft.preemptionPolicy, 'field is immutable'));
+    }
+    return errors;
+  },
+  table: {
+    columns: [
+      nameColumn,
+      column('Value', 'integer'),
+      column('Global-Default', 'boolean'),
+      ageColumn,
+      column('PreemptionPolicy'),
+    ],
+    cells: (object, nowMs) => [
+      nameOf(object),
+      numberAt(object, 'value') ?? 0,
+      isTrueAt(object, 'globalDefault'),
+      age(object, nowMs),
+      stringAt(object, 'preemptionPolicy'),
+    ],
+  },
+  bootstrap: systemPriorityClasses,
+};

@@ -1,0 +1,106 @@
+/**
+ * The one list of all resources that have rules of their own. A resource that is not here is served by the generic engine alone.
+ * Adding one is its file and one line here.
+ */
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { admissionRegistrationStrategies } from './admissionregistration/strategies.ts';
+import { customResourceDefinitionStrategy } from './apiextensions/custom-resource-definition.ts';
+import { controllerRevisionStrategy } from './apps/controller-revision.ts';
+import { daemonSetStrategy } from './apps/daemon-set.ts';
+import { deploymentStrategy } from './apps/deployment.ts';
+import { replicaSetStrategy } from './apps/replica-set.ts';
+import { statefulSetStrategy } from './apps/stateful-set.ts';
+import { horizontalPodAutoscalerStrategy } from './autoscaling/horizontal-pod-autoscaler.ts';
+import { cronJobStrategy } from './batch/cron-job.ts';
+import { jobStrategy } from './batch/job.ts';
+import { certificateSigningRequestStrategy } from './certificates/certificate-signing-request.ts';
+import { leaseStrategy } from './coordination/lease.ts';
+import { configMapStrategy } from './core/config-map.ts';
+import { eventStrategies } from './core/event.ts';
+import { namespaceStrategy } from './core/namespace.ts';
+import { nodeStrategy } from './core/node.ts';
+import { podStrategy } from './core/pod.ts';
+import { replicationControllerStrategy } from './core/replication-controller.ts';
+import { secretStrategy } from './core/secret.ts';
+import type { PortRange } from './core/service/allocation.ts';
+import { createServiceStrategy } from './core/service/service.ts';
+import {
+  componentStatusStrategy,
+  endpointsStrategy,
+  limitRangeStrategy,
+  persistentVolumeClaimStrategy,
+  persistentVolumeStrategy,
+  podTemplateStrategy,
+  resourceQuotaStrategy,
+  serviceAccountStrategy,
+} from './core/small.ts';
+import { flowControlStrategies } from './flowcontrol/strategies.ts';
+import { networkingStrategies } from './networking/strategies.ts';
+import { runtimeClassStrategy } from './node/runtime-class.ts';
+import { podDisruptionBudgetStrategy } from './policy/pod-disruption-budget.ts';
+import { rbacStrategies } from './rbac/strategies.ts';
+import { resourceStrategies } from './resource/strategies.ts';
+import { priorityClassStrategy } from './scheduling/priority-class.ts';
+import { storageStrategies } from './storage/strategies.ts';
+
+export interface StrategyOptions {
+  /** IPv4 range of cluster IPs. Default `10.96.0.0/12`; `127.96.0.0/12` is its counterpart on the loopback network. */
+  readonly serviceCidr?: string;
+  /** Default 30000 to 32767. */
+  readonly nodePortRange?: PortRange;
+  /** Port at which the API server itself listens, for the Service `kubernetes`. Default 6443. */
+  readonly apiServerPort?: number;
+}
+
+const defaultServiceCidr = '10.96.0.0/12';
+const defaultNodePortRange: PortRange = { first: 30000, last: 32767 };
+const defaultApiServerPort = 6443;
+
+/** All strategies, for one server: those of Services hold what that server has given out. */
+export function createStrategies(options: StrategyOptions = {}): readonly Strategy[] {
+  return [
+    podStrategy,
+    nodeStrategy,
+    namespaceStrategy,
+    createServiceStrategy({
+      serviceCidr: options.serviceCidr ?? defaultServiceCidr,
+      nodePortRange: options.nodePortRange ?? defaultNodePortRange,
+      apiServerPort: options.apiServerPort ?? defaultApiServerPort,
+    }),
+    configMapStrategy,
+    secretStrategy,
+    serviceAccountStrategy,
+    ...eventStrategies,
+    endpointsStrategy,
+    persistentVolumeStrategy,
+    persistentVolumeClaimStrategy,
+    replicationControllerStrategy,
+    podTemplateStrategy,
+    limitRangeStrategy,
+    resourceQuotaStrategy,
+    componentStatusStrategy,
+    deploymentStrategy,
+    replicaSetStrategy,
+    statefulSetStrategy,
+    daemonSetStrategy,
+    controllerRevisionStrategy,
+    jobStrategy,
+    cronJobStrategy,
+    horizontalPodAutoscalerStrategy,
+    podDisruptionBudgetStrategy,
+    ...rbacStrategies,
+    ...networkingStrategies,
+    leaseStrategy,
+    ...storageStrategies,
+    priorityClassStrategy,
+    runtimeClassStrategy,
+    certificateSigningRequestStrategy,
+    ...admissionRegistrationStrategies,
+    customResourceDefinitionStrategy,
+    ...flowControlStrategies,
+    ...resourceStrategies,
+  ];
+}
+
+/** All strategies with default options. */
+export const strategies: readonly Strategy[] = createStrategies();

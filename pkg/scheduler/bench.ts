@@ -1,0 +1,115 @@
+/**
+ * How fast the scheduler decides and how well it packs, without an API server: `node pkg/scheduler/bench.ts [nodes] [pods]`.
+ * Each row is one kind of load; `nodes used / bound` compares with the fewest nodes that the sums of requests allow.
+ */
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { randomInt, SeededRandom } from '#pkg/base/random.ts';
+import { Nominator } from './cache/nominator.ts';
+import { SchedulerCache } from './cache/scheduler-cache.ts';
+import { defaultProfile } from './default-profile.ts';
+import { CycleState } from './framework/cycle.ts';
+import { Decider } from './framework/decide.ts';
+import { podInfoOf } from './framework/pod-info.ts';
+import { profileOf } from './framework/profile.ts';
+import { noVolumes } from './plugins/volume-binding/volume-binding.ts';
+
+interface Load {
+  readonly name: string;
+  pod(index: number): Pod;
+}
+
+const random = new SeededRandom(1);
+const milliCpus = [50, 100, 200, 250, 500, 750, 1000, 1500, 2000];
+const mebibytes = [64, 128, 200, 256, 512, 1024, 1500, 2048, 3072];
+
+function pod(index: number, milliCpu: number, mebibyte: number, spec: Partial<Pod['spec']> = {}): Pod {
+  const requests = { cpu: `${milliCpu}m`, memory: `${mebibyte}Mi` };
+  return {
+    metadata: { name: `pod-${index}`, namespace: 'bench', uid: `uid-${index}` },
+    spec: { containers: [{ name: 'main', image: 'pause', resources: { requests } }], ...spec },
+  };
+}
+
+const pick = (values: readonly number[]): number => values[randomInt(random, values.length)]!;
+
+const loads: readonly Load[] = [
+  { name: 'all alike (100m, 200Mi)', pod: (index) => pod(index, 100, 200) },
+  {
+    name: 'nine sizes, CPU and memory alike',
+    pod: (index) => {
+      const size = randomInt(random, milliCpus.length);
+      return pod(index, milliCpus[size]!, mebibytes[size]!);
+    },
+  },
+  { name: '81 sizes, CPU and memory apart', pod: (index) => pod(index, pick(milliCpus), pick(mebibytes)) },
+  {
+    name: 'every pod another size',
+    pod: (index) => pod(index, 50 + randomInt(random, 1950), 64 + randomInt(random, 3000)),
+  },
+  {
+    name: 'node selector for a zone in three',
+    pod: (index) => pod(index, 100, 200, { nodeSelector: { zone: `z${index % 3}` } }),
+  },
+  {
+    name: 'one node each by name (daemon pods)',
+    pod: (index) =>
+      pod(index, 100, 200, {
+        affinity: {
+          nodeAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: {
+              nodeSelectorTerms: [
+                { matchFields: [{ key: 'metadata.name', operator: 'In', values: [`node-${index % nodeCount}`] }] },
+              ],
+            },
+          },
+        },
+      }),
+  },
+];
+
+const nodeCount = Number(process.argv[2] ?? 5_000);
+const podCount = Number(process.argv[3] ?? 10_000);
+const nodeCpu = 4_000;
+const nodeMebibyte = 8 * 1024;
+
+function node(index: number): Node {
+  const allocatable = { cpu: `${nodeCpu}m`, memory: `${nodeMebibyte}Mi`, pods: '110' };
+  return { metadata: { name: `node-${index}`, labels: { zone: `z${index % 3}` } }, status: { allocatable } };
+}
+
+function measure(load: Load): string {
+  const clock = new SystemClock();
+  const cache = new SchedulerCache({ clock });
+  for (let index = 0; index < nodeCount; index++) cache.setNode(node(index));
+  const profile = profileOf(
+    defaultProfile({
+      sendBinding: () => Promise.resolve(),
+      budgets: () => [],
+      volumes: noVolumes,
+      random: new SeededRandom(1),
+    }),
+  );
+  const decider = new Decider({ profile, table: cache.table, nominator: new Nominator() });
+  const pods = Array.from({ length: podCount }, (_, index) => load.pod(index));
+  let milliCpu = 0;
+  let memory = 0;
+  let bound = 0;
+  const startMs = clock.monotonicMs();
+  for (const object of pods) {
+    const info = podInfoOf(object);
+    const decision = decider.decide({ pod: info, cluster: cache.table, state: new CycleState() });
+    if (decision.kind !== 'node') continue;
+    cache.assume(info, decision.nodeName);
+    milliCpu += info.requests.milliCpu;
+    memory += info.requests.memory;
+    bound++;
+  }
+  const seconds = (clock.monotonicMs() - startMs) / 1000;
+  const used = [...cache.table.nodes()].filter((info) => info.pods.size > 0).length;
+  const lower = Math.ceil(Math.max(milliCpu / nodeCpu, memory / (nodeMebibyte * 2 ** 20), bound / 110));
+  const rate = Math.round(bound / seconds);
+  return `${load.name.padEnd(40)} ${String(rate).padStart(8)} pods/s  ${bound} bound  ${used} / ${lower} nodes = ${(used / lower).toFixed(3)}`;
+}
+
+for (const load of loads) process.stdout.write(`${measure(load)}\n`);

@@ -1,0 +1,91 @@
+/**
+ * The nodes in numbered slots, so that what is kept per node can live in plain arrays. A slot number stays with its node while the
+ * node exists; freed numbers are used again, lowest first.
+ */
+import { Heap } from '#pkg/base/heap.ts';
+import type { ClusterView } from '../framework/cycle.ts';
+import type { NodeInfo } from '../framework/node-info.ts';
+import { ChangeLog } from './change-log.ts';
+
+const noLabels: Readonly<Record<string, string>> = {};
+
+export class NodeTable implements ClusterView {
+  /** By slot; undefined where a slot is free. */
+  readonly slots: (NodeInfo | undefined)[] = [];
+  /** Changes of what nodes say of themselves. */
+  readonly nodeChanges = new ChangeLog();
+  /** Changes of nodes or of the pods on them. */
+  readonly podChanges = new ChangeLog();
+  readonly #slotOf = new Map<string, number>();
+  readonly #withAffinity = new Set<NodeInfo>();
+  readonly #free = new Heap<number>((a, b) => a - b);
+  readonly #namespaceLabels = new Map<string, Readonly<Record<string, string>>>();
+
+  get nodeCount(): number {
+    return this.#slotOf.size;
+  }
+
+  node(name: string): NodeInfo | undefined {
+    const slot = this.#slotOf.get(name);
+    return slot === undefined ? undefined : this.slots[slot];
+  }
+
+  slotOf(name: string): number | undefined {
+    return this.#slotOf.get(name);
+  }
+
+  *nodes(): IterableIterator<NodeInfo> {
+    for (const node of this.slots) if (node !== undefined) yield node;
+  }
+
+  nodesWithAffinity(): Iterable<NodeInfo> {
+    return this.#withAffinity;
+  }
+
+  namespaceLabels(name: string): Readonly<Record<string, string>> {
+    return this.#namespaceLabels.get(name) ?? noLabels;
+  }
+
+  /** Takes over the labels of a namespace; undefined when it is gone. */
+  setNamespaceLabels(name: string, labels: Readonly<Record<string, string>> | undefined): void {
+    if (labels === undefined) this.#namespaceLabels.delete(name);
+    else this.#namespaceLabels.set(name, labels);
+  }
+
+  /** Puts a node into a slot, or notes that the one there changed. */
+  put(node: NodeInfo): void {
+    let slot = this.#slotOf.get(node.name);
+    if (slot === undefined) {
+      slot = this.#free.pop() ?? this.slots.length;
+      this.#slotOf.set(node.name, slot);
+    }
+    this.slots[slot] = node;
+    this.#noteAffinity(node);
+    this.nodeChanges.push(slot);
+    this.podChanges.push(slot);
+  }
+
+  remove(name: string): void {
+    const slot = this.#slotOf.get(name);
+    if (slot === undefined) return;
+    this.#withAffinity.delete(this.slots[slot]!);
+    this.slots[slot] = undefined;
+    this.#slotOf.delete(name);
+    this.#free.push(slot);
+    this.nodeChanges.push(slot);
+    this.podChanges.push(slot);
+  }
+
+  /** Notes that the pods on a node changed; does nothing for a node that does not exist. */
+  touch(name: string): void {
+    const slot = this.#slotOf.get(name);
+    if (slot === undefined) return;
+    this.#noteAffinity(this.slots[slot]!);
+    this.podChanges.push(slot);
+  }
+
+  #noteAffinity(node: NodeInfo): void {
+    if (node.podsWithAffinity.size > 0) this.#withAffinity.add(node);
+    else this.#withAffinity.delete(node);
+  }
+}

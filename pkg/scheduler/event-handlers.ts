@@ -1,0 +1,193 @@
+/**
+ * From the informers to the cache and the queue: which pod is whose business, and which differences are events that refused pods may wait
+ * for. Upstream counterpart: kube-scheduler `eventhandlers.go`.
+ */
+import type { Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod } from '#pkg/api/types/core-v1.ts';
+import type { EventHandler } from '#pkg/client/informer.ts';
+import type { Nominator } from './cache/nominator.ts';
+import type { SchedulerCache } from './cache/scheduler-cache.ts';
+import type { ClusterEvent, EventAction, EventResource } from './framework/events.ts';
+import { type PodInfo, podInfoOf } from './framework/pod-info.ts';
+import type { SchedulingQueue } from './queue/scheduling-queue.ts';
+
+export interface HandlerContext {
+  readonly cache: SchedulerCache;
+  readonly queue: SchedulingQueue;
+  readonly nominator: Nominator;
+  /** Pods that ask for another scheduler are left alone; those on a node count whoever put them there. */
+  readonly schedulerName: string;
+}
+
+/** The name in `spec.schedulerName` of pods that name none. */
+export const defaultSchedulerName = 'default-scheduler';
+
+/** Keeps nodes. */
+export function nodeHandler({ cache, queue }: HandlerContext): EventHandler<Node> {
+  return {
+    added(node) {
+      cache.setNode(node);
+      queue.wake([{ resource: 'Node', action: 'Add', object: node }]);
+    },
+    updated(previous, node) {
+      const actions = nodeActions(previous, node);
+      if (actions.length === 0) return;
+      cache.setNode(node);
+      queue.wake(eventsOf('Node', actions, previous, node));
+    },
+    deleted(node) {
+      cache.removeNode(node.metadata?.name ?? '');
+      queue.wake([{ resource: 'Node', action: 'Delete', previous: node }]);
+    },
+  };
+}
+
+/** Keeps the labels of namespaces, which terms on other pods may select by. */
+export function namespaceHandler({ cache, queue }: HandlerContext): EventHandler<Namespace> {
+  const keep = (namespace: Namespace): void => {
+    cache.table.setNamespaceLabels(namespace.metadata?.name ?? '', namespace.metadata?.labels ?? {});
+  };
+  return {
+    added(namespace) {
+      keep(namespace);
+      queue.wake([{ resource: 'Namespace', action: 'Add', object: namespace }]);
+    },
+    updated(previous, namespace) {
+      if (same(previous.metadata?.labels, namespace.metadata?.labels)) return;
+      keep(namespace);
+      queue.wake([{ resource: 'Namespace', action: 'UpdateLabels', previous, object: namespace }]);
+    },
+    deleted: (namespace) => cache.table.setNamespaceLabels(namespace.metadata?.name ?? '', undefined),
+  };
+}
+
+/** Wakes pods that wait for claims or volumes; the objects themselves are read from the lister when they are needed. */
+export function volumeHandler<T extends PersistentVolume | PersistentVolumeClaim>(
+  { queue }: HandlerContext,
+  resource: 'PersistentVolume' | 'PersistentVolumeClaim',
+): EventHandler<T> {
+  return {
+    added: (object) => queue.wake([{ resource, action: 'Add', object }]),
+    updated: (previous, object) => queue.wake([{ resource, action: 'Update', previous, object }]),
+  };
+}
+
+/** Keeps pods: those with a node in the cache, those without in the queue, those that have ended nowhere. */
+export function podHandler(context: HandlerContext): EventHandler<Pod> {
+  return {
+    added: (pod) => podAppeared(context, podInfoOf(pod)),
+    updated(previous, pod) {
+      if (isOnlyStatus(previous, pod)) return;
+      const before = podInfoOf(previous);
+      const now = podInfoOf(pod);
+      if (before.uid !== now.uid || (holdsNode(previous) && !holdsNode(pod))) {
+        podGone(context, before);
+        podAppeared(context, now);
+      } else if (holdsNode(previous)) assignedPodChanged(context, before, now);
+      else if (holdsNode(pod) || hasEnded(pod)) {
+        if (hasEnded(pod)) podGone(context, before);
+        podAppeared(context, now);
+      } else if (context.queue.get(now.uid) === undefined) podAppeared(context, now);
+      else {
+        noteNomination(context, now);
+        context.queue.update(now, eventsOf('TargetPod', podActions(before, now), previous, pod));
+      }
+    },
+    deleted: (pod) => podGone(context, podInfoOf(pod)),
+  };
+}
+
+function podAppeared(context: HandlerContext, pod: PodInfo): void {
+  const { cache, queue, nominator, schedulerName } = context;
+  if (hasEnded(pod.pod)) return;
+  if (holdsNode(pod.pod)) {
+    queue.delete(pod.uid);
+    nominator.delete(pod.uid);
+    cache.setPod(pod, pod.pod.spec?.nodeName ?? '');
+    queue.wake([{ resource: 'AssignedPod', action: 'Add', object: pod.pod }]);
+  } else if ((pod.pod.spec?.schedulerName || defaultSchedulerName) === schedulerName && !cache.isAssumed(pod.uid)) {
+    noteNomination(context, pod);
+    queue.add(pod);
+  }
+}
+
+/** Takes over the node that the status of a waiting pod names: what another run of the scheduler promised. */
+function noteNomination({ cache, nominator }: HandlerContext, pod: PodInfo): void {
+  const nodeName = pod.pod.status?.nominatedNodeName;
+  if (nodeName && !cache.isAssumed(pod.uid)) nominator.set(pod, nodeName);
+}
+
+function podGone({ cache, queue, nominator }: HandlerContext, pod: PodInfo): void {
+  queue.delete(pod.uid);
+  nominator.delete(pod.uid);
+  const held = holdsNode(pod.pod) || cache.isAssumed(pod.uid);
+  cache.removePod(pod.uid);
+  if (held) queue.wake([{ resource: 'AssignedPod', action: 'Delete', previous: pod.pod }]);
+}
+
+function assignedPodChanged({ cache, queue }: HandlerContext, before: PodInfo, now: PodInfo): void {
+  const actions = podActions(before, now);
+  cache.setPod(now, now.pod.spec?.nodeName ?? '');
+  queue.wake(eventsOf('AssignedPod', actions, before.pod, now.pod));
+}
+
+/** On a node and not yet ended: takes resources there. */
+function holdsNode(pod: Pod): boolean {
+  return Boolean(pod.spec?.nodeName) && !hasEnded(pod);
+}
+
+function hasEnded(pod: Pod): boolean {
+  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+}
+
+/** A write of the status of a pod that stays on its node, by far the most common, of which the scheduler reads only the start. */
+function isOnlyStatus(previous: Pod, pod: Pod): boolean {
+  const generation = pod.metadata?.generation;
+  return (
+    generation !== undefined &&
+    previous.metadata?.generation === generation &&
+    previous.metadata?.uid === pod.metadata?.uid &&
+    holdsNode(previous) &&
+    holdsNode(pod) &&
+    previous.metadata?.deletionTimestamp === pod.metadata?.deletionTimestamp &&
+    previous.status?.startTime === pod.status?.startTime &&
+    same(previous.metadata?.labels, pod.metadata?.labels)
+  );
+}
+
+function nodeActions(previous: Node, node: Node): readonly EventAction[] {
+  const actions: EventAction[] = [];
+  if (!same(previous.status?.allocatable, node.status?.allocatable)) actions.push('UpdateNodeAllocatable');
+  if (!same(previous.metadata?.labels, node.metadata?.labels)) actions.push('UpdateLabels');
+  const cordonChanged = (previous.spec?.unschedulable ?? false) !== (node.spec?.unschedulable ?? false);
+  if (cordonChanged || !same(previous.spec?.taints, node.spec?.taints)) actions.push('UpdateNodeTaints');
+  return actions;
+}
+
+function podActions(before: PodInfo, now: PodInfo): readonly EventAction[] {
+  const actions: EventAction[] = [];
+  if (!same(before.pod.metadata?.labels, now.pod.metadata?.labels)) actions.push('UpdateLabels');
+  if (!same(before.pod.spec?.tolerations, now.pod.spec?.tolerations)) actions.push('UpdatePodTolerations');
+  const gatesBefore = before.pod.spec?.schedulingGates?.length ?? 0;
+  if (gatesBefore > 0 && (now.pod.spec?.schedulingGates?.length ?? 0) === 0) actions.push('UpdatePodGatesEliminated');
+  if (shrank(before, now)) actions.push('UpdatePodScaleDown');
+  return actions;
+}
+
+function shrank({ requests: before }: PodInfo, { requests: now }: PodInfo): boolean {
+  if (now.milliCpu < before.milliCpu || now.memory < before.memory) return true;
+  return now.ephemeralStorage < before.ephemeralStorage;
+}
+
+function eventsOf<T extends Node | Pod>(
+  resource: EventResource,
+  actions: readonly EventAction[],
+  previous: T,
+  object: T,
+): readonly ClusterEvent[] {
+  return actions.map((action) => ({ resource, action, previous, object }));
+}
+
+/** Equal as JSON. Key order counts, which may only cost a needless event. */
+function same(a: unknown, b: unknown): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}

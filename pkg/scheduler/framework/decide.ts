@@ -1,0 +1,267 @@
+/**
+ * The decision: which node a pod goes to, or why to none. Synchronous and pure but for the kept answers (columns), which change
+ * nothing but the speed. All nodes are looked at, never a sample: with kept answers that costs less than a sample would without,
+ * and packing needs the best node, not a good one.
+ */
+
+import type { NodeTable } from '../cache/node-table.ts';
+import type { Nominator } from '../cache/nominator.ts';
+import { Column, ColumnCache } from './column.ts';
+import type { Cycle } from './cycle.ts';
+import type { Diagnosis } from './fit-error.ts';
+import type { NodeInfo } from './node-info.ts';
+import type { FilterPlugin, Memo, NodeCheck, NodeRefusal } from './plugin.ts';
+import type { Profile, WeightedScore } from './profile.ts';
+import { intersect } from './sets.ts';
+import { isRejected, type Status, success } from './status.ts';
+import { checkWith } from './what-if.ts';
+
+/** Signatures kept per plugin and question. At 5,000 nodes a column is 50 kB (it has room to grow), so that is at most 6 MB. */
+const columnsPerPluginMax = 128;
+
+/** Different refusals remembered by number; beyond it the kept answers start anew. Refusals are few: a plugin has a handful. */
+const refusalsMax = 65_536;
+
+export type Decision =
+  | { readonly kind: 'node'; readonly nodeName: string; readonly feasibleCount: number }
+  | {
+      readonly kind: 'unschedulable';
+      readonly diagnosis: Diagnosis;
+      /** Names of the plugins that refused the pod or a node of it. */
+      readonly rejectors: ReadonlySet<string>;
+      /** The nodes with their refusals. */
+      refusals(): readonly NodeRefusal[];
+    }
+  | { readonly kind: 'error'; readonly message: string };
+
+type Check = { readonly plugin: FilterPlugin; readonly values?: Float64Array; readonly check?: NodeCheck };
+
+export class Decider {
+  readonly #profile: Profile;
+  readonly #table: NodeTable;
+  readonly #nominator: Nominator;
+  readonly #columns = new Map<string, ColumnCache>();
+  /** Refusals by number; 0 is success. */
+  #statuses: Status[] = [success];
+  #numbers = new Map<string, number>();
+  #scratch = new Float64Array(0);
+  #totals = new Float64Array(0);
+  #feasible = new Int32Array(0);
+
+  constructor(options: { readonly profile: Profile; readonly table: NodeTable; readonly nominator: Nominator }) {
+    this.#profile = options.profile;
+    this.#nominator = options.nominator;
+    this.#table = options.table;
+  }
+
+  /** Decides for the pod of `cycle`. */
+  decide(cycle: Cycle): Decision {
+    if (this.#statuses.length > refusalsMax) this.#forgetAnswers();
+    let nodeNames: ReadonlySet<string> | undefined;
+    const limiting: string[] = [];
+    for (const plugin of this.#profile.preFilter) {
+      const result = plugin.preFilter(cycle);
+      if (isRejected(result.status)) return this.#refusedWhole(result.status, plugin.name);
+      if (result.status.code === 'Error') return { kind: 'error', message: result.status.reasons.join(', ') };
+      if (result.nodeNames === undefined) continue;
+      limiting.push(plugin.name);
+      nodeNames = nodeNames === undefined ? result.nodeNames : intersect(nodeNames, result.nodeNames);
+    }
+    if (nodeNames !== undefined) return this.#decideAmong(cycle, nodeNames, limiting);
+    return this.#decideAll(cycle);
+  }
+
+  /** What the filters say of a node that may not be as it is, with the pods counted in that were promised it. */
+  check(cycle: Cycle, node: NodeInfo): Status {
+    const { filter } = this.#profile;
+    const ahead = this.#nominator.ahead(cycle.pod, node.name);
+    if (ahead.length > 0) {
+      const crowded = node.clone();
+      for (const pod of ahead) crowded.addPod(pod);
+      const status = checkWith(filter, cycle, crowded);
+      if (status !== success) return status;
+    }
+    return checkWith(filter, cycle, node);
+  }
+
+  /** All nodes, with kept answers. */
+  #decideAll(cycle: Cycle): Decision {
+    const { slots } = this.#table;
+    const checks = this.#checks(cycle);
+    if (this.#feasible.length < slots.length) this.#grow(slots.length * 2);
+    const feasible = this.#feasible;
+    let count = 0;
+    for (let slot = 0; slot < slots.length; slot++) {
+      const node = slots[slot];
+      if (node !== undefined && this.#verdict(cycle, checks, node, slot) === 0) feasible[count++] = slot;
+    }
+    if (count > 0) return this.#best(cycle, count);
+    return this.#unschedulable(() => this.#refusals(cycle, checks), this.#table.nodeCount, undefined);
+  }
+
+  /** The few nodes that a pre-filter left, asked directly: keeping answers for such pods would only push out others. */
+  #decideAmong(cycle: Cycle, names: ReadonlySet<string>, limiting: readonly string[]): Decision {
+    const checks: Check[] = [];
+    for (const plugin of this.#profile.filter) {
+      const check = plugin.filter(cycle);
+      if (check !== undefined) checks.push({ plugin, check });
+    }
+    const slots: number[] = [];
+    const refusals: NodeRefusal[] = [];
+    for (const name of names) {
+      const slot = this.#table.slotOf(name);
+      if (slot === undefined) continue;
+      const node = this.#table.slots[slot]!;
+      const verdict = this.#verdict(cycle, checks, node, slot);
+      if (verdict === 0) slots.push(slot);
+      else refusals.push({ node, status: this.#statuses[verdict]! });
+    }
+    if (slots.length > 0) {
+      if (this.#feasible.length < slots.length) this.#grow(slots.length * 2);
+      this.#feasible.set(slots.sort((a, b) => a - b));
+      return this.#best(cycle, slots.length);
+    }
+    return this.#unschedulable(() => refusals, this.#table.nodeCount, limiting);
+  }
+
+  #checks(cycle: Cycle): readonly Check[] {
+    const checks: Check[] = [];
+    for (const plugin of this.#profile.filter) {
+      const memo = plugin.filterMemo;
+      const check = plugin.filter(cycle);
+      if (check === undefined) continue;
+      if (memo === undefined) checks.push({ plugin, check });
+      else
+        checks.push({
+          plugin,
+          values: this.#column(`f/${plugin.name}`, memo, cycle, (node) => this.#number(plugin.name, check(node))),
+        });
+    }
+    return checks;
+  }
+
+  /** Number of the first refusal, 0 when every plugin passes the node. */
+  #verdict(cycle: Cycle, checks: readonly Check[], node: NodeInfo, slot: number): number {
+    for (const { plugin, values, check } of checks) {
+      const verdict = values === undefined ? this.#number(plugin.name, check!(node)) : values[slot]!;
+      if (verdict !== 0) return verdict;
+    }
+    if (this.#nominator.isEmpty || this.#nominator.ahead(cycle.pod, node.name).length === 0) return 0;
+    const status = this.check(cycle, node);
+    return status === success ? 0 : this.#number(status.plugin ?? '', status);
+  }
+
+  #column(cacheName: string, memo: Memo, cycle: Cycle, answer: (node: NodeInfo) => number): Float64Array {
+    let cache = this.#columns.get(cacheName);
+    if (cache === undefined) {
+      cache = new ColumnCache(columnsPerPluginMax);
+      this.#columns.set(cacheName, cache);
+    }
+    const log = memo.dependsOn === 'node' ? this.#table.nodeChanges : this.#table.podChanges;
+    return cache.get(memo.sign(cycle.pod), () => new Column(this.#table, log, answer)).refresh();
+  }
+
+  #number(plugin: string, status: Status): number {
+    if (status === success) return 0;
+    const key = `${plugin}\n${status.code}\n${status.reasons.join('\n')}`;
+    let number = this.#numbers.get(key);
+    if (number === undefined) {
+      number = this.#statuses.push({ ...status, plugin }) - 1;
+      this.#numbers.set(key, number);
+    }
+    return number;
+  }
+
+  /** The best of the first `count` of `#feasible`; of equals the one in the lowest slot, so that nodes fill one after the other. */
+  #best(cycle: Cycle, count: number): Decision {
+    const { slots } = this.#table;
+    const nodeNameAt = (index: number): string => slots[this.#feasible[index]!]!.name;
+    if (count === 1) return { kind: 'node', nodeName: nodeNameAt(0), feasibleCount: 1 };
+    if (this.#profile.preScore.length > 0) {
+      const nodes = Array.from(this.#feasible.subarray(0, count), (slot) => slots[slot]!);
+      for (const plugin of this.#profile.preScore) {
+        const status = plugin.preScore(cycle, nodes);
+        if (status.code === 'Error') return { kind: 'error', message: status.reasons.join(', ') };
+      }
+    }
+    const promised = this.#table.slotOf(this.#nominator.nodeOf(cycle.pod.uid) ?? '');
+    if (promised !== undefined && this.#feasible.subarray(0, count).includes(promised)) {
+      return { kind: 'node', nodeName: slots[promised]!.name, feasibleCount: count };
+    }
+    const totals = this.#totals.fill(0, 0, count);
+    for (const weighted of this.#profile.score) this.#addScores(cycle, weighted, count);
+    let best = 0;
+    for (let index = 1; index < count; index++) if (totals[index]! > totals[best]!) best = index;
+    return { kind: 'node', nodeName: nodeNameAt(best), feasibleCount: count };
+  }
+
+  #addScores(cycle: Cycle, { plugin, weight }: WeightedScore, count: number): void {
+    const { slots } = this.#table;
+    const score = plugin.score(cycle);
+    if (score === undefined) return;
+    const scratch = this.#scratch.subarray(0, count);
+    const memo = plugin.scoreMemo;
+    if (memo === undefined) {
+      for (let index = 0; index < count; index++) scratch[index] = score(slots[this.#feasible[index]!]!);
+    } else {
+      const values = this.#column(`s/${plugin.name}`, memo, cycle, score);
+      for (let index = 0; index < count; index++) scratch[index] = values[this.#feasible[index]!]!;
+    }
+    plugin.normalize?.(scratch, cycle);
+    for (let index = 0; index < count; index++) this.#totals[index]! += weight * scratch[index]!;
+  }
+
+  #refusals(cycle: Cycle, checks: readonly Check[]): readonly NodeRefusal[] {
+    const refusals: NodeRefusal[] = [];
+    this.#table.slots.forEach((node, slot) => {
+      if (node === undefined) return;
+      refusals.push({ node, status: this.#statuses[this.#verdict(cycle, checks, node, slot)]! });
+    });
+    return refusals;
+  }
+
+  #refusedWhole(status: Status, plugin: string): Decision {
+    return {
+      kind: 'unschedulable',
+      diagnosis: {
+        nodeCount: this.#table.nodeCount,
+        preFilterMessage: status.reasons.join(', '),
+        reasonCounts: new Map(),
+      },
+      rejectors: new Set([plugin]),
+      refusals: () => Array.from(this.#table.nodes(), (node) => ({ node, status: { ...status, plugin } })),
+    };
+  }
+
+  #unschedulable(
+    list: () => readonly NodeRefusal[],
+    nodeCount: number,
+    limiting: readonly string[] | undefined,
+  ): Decision {
+    const refusals = list();
+    const reasonCounts = new Map<string, number>();
+    const rejectors = new Set<string>();
+    for (const { status } of refusals) {
+      if (status.plugin !== undefined) rejectors.add(status.plugin);
+      for (const reason of status.reasons) reasonCounts.set(reason, (reasonCounts.get(reason) ?? 0) + 1);
+    }
+    const left = nodeCount - refusals.length;
+    if (limiting !== undefined && left > 0) {
+      for (const plugin of limiting) rejectors.add(plugin);
+      reasonCounts.set(`node(s) didn't satisfy plugin(s) [${limiting.join(' ')}]`, left);
+    }
+    return { kind: 'unschedulable', diagnosis: { nodeCount, reasonCounts }, rejectors, refusals: () => refusals };
+  }
+
+  #grow(capacity: number): void {
+    this.#feasible = new Int32Array(capacity);
+    this.#scratch = new Float64Array(capacity);
+    this.#totals = new Float64Array(capacity);
+  }
+
+  #forgetAnswers(): void {
+    this.#statuses = [success];
+    this.#numbers = new Map();
+    this.#columns.clear();
+  }
+}

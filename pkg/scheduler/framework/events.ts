@@ -1,0 +1,57 @@
+/**
+ * Cluster events: what happened in the cluster that may make a refused pod schedulable. A plugin registers for the events that can
+ * change its own refusals, with a hint that looks at the objects; the queue wakes only the pods whose refusing plugin asked.
+ * Upstream counterpart: kube-scheduler `framework/events.go`, KEP-4247 (queueing hints).
+ */
+
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import type { PodInfo } from './pod-info.ts';
+
+/** `AssignedPod`: any pod on a node. `TargetPod`: the waiting pod itself. `Namespace`: labels that selectors of namespaces read. */
+export type EventResource =
+  | 'AssignedPod'
+  | 'Namespace'
+  | 'Node'
+  | 'PersistentVolume'
+  | 'PersistentVolumeClaim'
+  | 'TargetPod';
+
+export type EventAction =
+  | 'Add'
+  | 'Delete'
+  | 'Update'
+  | 'UpdateLabels'
+  | 'UpdateNodeAllocatable'
+  | 'UpdateNodeTaints'
+  | 'UpdatePodGatesEliminated'
+  | 'UpdatePodScaleDown'
+  | 'UpdatePodTolerations';
+
+/** One thing that happened, with the object before (absent for Add) and after (absent for Delete). */
+export interface ClusterEvent {
+  readonly resource: EventResource;
+  readonly action: EventAction;
+  readonly previous?: KubeObject;
+  readonly object?: KubeObject;
+}
+
+/** Whether this event may make `pod` pass the plugin that gives the hint. Must be cheap and pure. */
+export type QueueingHint = (pod: PodInfo, event: ClusterEvent) => 'Queue' | 'Skip';
+
+export interface EventRegistration {
+  readonly resource: EventResource;
+  readonly actions: readonly EventAction[];
+  /** Absent: always queue. */
+  readonly hint?: QueueingHint;
+}
+
+/** The node of an event on nodes: as it is now, or as it last was. */
+export function nodeOf(event: ClusterEvent): Node {
+  return (event.object ?? event.previous) as Node;
+}
+
+/** The pod of an event on pods: as it is now, or as it last was. */
+export function podOf(event: ClusterEvent): Pod {
+  return (event.object ?? event.previous) as Pod;
+}

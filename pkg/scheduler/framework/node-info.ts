@@ -1,0 +1,107 @@
+/**
+ * A node with the sums over the pods on it. Invariant: `requested`, `nonZero` and the port counts are exactly the sums over `pods`.
+ * Changed by the cache alone; plugins only read it. Upstream counterpart: kube-scheduler `framework.NodeInfo`.
+ */
+import type { Node, Taint } from '#pkg/api/types/core-v1.ts';
+import type { HostPort, PodInfo } from './pod-info.ts';
+import { addResources, copyResources, noResources, type Resources, resourcesOf } from './resources.ts';
+
+const noLabels: Readonly<Record<string, string>> = {};
+const noTaints: readonly Taint[] = [];
+const anyIp = '0.0.0.0';
+
+export class NodeInfo {
+  readonly name: string;
+  /** Absent while pods are known to be on a node that is not known itself (yet, or any more). */
+  node: Node | undefined;
+  labels: Readonly<Record<string, string>> = noLabels;
+  taints: readonly Taint[] = noTaints;
+  allocatable: Resources = noResources();
+  requested: Resources = noResources();
+  /** Sums of CPU and memory with defaults for containers that request none. */
+  readonly nonZero = { milliCpu: 0, memory: 0 };
+  readonly pods = new Map<string, PodInfo>();
+  /** Those of `pods` that have terms on other pods. */
+  readonly podsWithAffinity = new Map<string, PodInfo>();
+  readonly #ports = new Map<string, number>();
+  /** Undefined when it has to be worked out anew. */
+  #lowestPriority: number | undefined = Number.POSITIVE_INFINITY;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** The lowest priority among the pods: nobody of that or a lower priority can make room here by preemption. */
+  get lowestPriority(): number {
+    if (this.#lowestPriority === undefined) {
+      let lowest = Number.POSITIVE_INFINITY;
+      for (const { priority } of this.pods.values()) lowest = Math.min(lowest, priority);
+      this.#lowestPriority = lowest;
+    }
+    return this.#lowestPriority;
+  }
+
+  /** Takes over what the node says of itself; undefined when it is gone. */
+  setNode(node: Node | undefined): void {
+    this.node = node;
+    this.labels = node?.metadata?.labels ?? noLabels;
+    this.taints = node?.spec?.taints ?? noTaints;
+    this.allocatable = resourcesOf(node?.status?.allocatable);
+  }
+
+  /** Adds a pod; replaces an earlier version of the same one. */
+  addPod(pod: PodInfo): void {
+    this.removePod(pod.uid);
+    this.pods.set(pod.uid, pod);
+    if (pod.affinity !== undefined) this.podsWithAffinity.set(pod.uid, pod);
+    if (this.#lowestPriority !== undefined) this.#lowestPriority = Math.min(this.#lowestPriority, pod.priority);
+    this.#account(pod, 1);
+  }
+
+  /** Removes a pod; does nothing when it is not here. */
+  removePod(uid: string): void {
+    const pod = this.pods.get(uid);
+    if (pod === undefined) return;
+    this.pods.delete(uid);
+    this.podsWithAffinity.delete(uid);
+    this.#lowestPriority = undefined;
+    this.#account(pod, -1);
+  }
+
+  /** Whether a port is taken: by the same address, or by or for all addresses. */
+  hasPortConflict(port: HostPort): boolean {
+    const suffix = `/${port.protocol}/${port.port}`;
+    if (port.ip !== anyIp) return this.#ports.has(anyIp + suffix) || this.#ports.has(port.ip + suffix);
+    for (const taken of this.#ports.keys()) if (taken.endsWith(suffix)) return true;
+    return false;
+  }
+
+  /** A copy that can be changed to see what would be, such as without some of its pods. */
+  clone(): NodeInfo {
+    const copy = new NodeInfo(this.name);
+    copy.node = this.node;
+    copy.labels = this.labels;
+    copy.taints = this.taints;
+    copy.allocatable = this.allocatable;
+    copy.requested = copyResources(this.requested);
+    copy.nonZero.milliCpu = this.nonZero.milliCpu;
+    copy.nonZero.memory = this.nonZero.memory;
+    copy.#lowestPriority = this.#lowestPriority;
+    for (const [uid, pod] of this.pods) copy.pods.set(uid, pod);
+    for (const [uid, pod] of this.podsWithAffinity) copy.podsWithAffinity.set(uid, pod);
+    for (const [key, count] of this.#ports) copy.#ports.set(key, count);
+    return copy;
+  }
+
+  #account(pod: PodInfo, sign: 1 | -1): void {
+    addResources(this.requested, pod.requests, sign);
+    this.nonZero.milliCpu += sign * pod.nonZero.milliCpu;
+    this.nonZero.memory += sign * pod.nonZero.memory;
+    for (const { ip, protocol, port } of pod.hostPorts) {
+      const key = `${ip}/${protocol}/${port}`;
+      const count = (this.#ports.get(key) ?? 0) + sign;
+      if (count > 0) this.#ports.set(key, count);
+      else this.#ports.delete(key);
+    }
+  }
+}

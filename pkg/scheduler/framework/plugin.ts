@@ -1,0 +1,164 @@
+/**
+ * The extension points: one tiny interface each. A plugin implements those it needs; the profile's table says which plugins run, in
+ * which order and with which weight.
+ *
+ * Laws of all plugins: pure and synchronous except `Permit`, `PreBind`, `Bind` and `PostBind`; the same arguments give the same
+ * answer; shared objects are never changed. Upstream counterpart: kube-scheduler `framework/interface.go`.
+ */
+import type { Cycle } from './cycle.ts';
+import type { EventRegistration } from './events.ts';
+import type { NodeInfo } from './node-info.ts';
+import type { PodInfo } from './pod-info.ts';
+import type { Status } from './status.ts';
+
+export interface Plugin {
+  readonly name: string;
+  /** Which events may make a pod pass that this plugin refused. Absent: every event may. */
+  readonly events?: readonly EventRegistration[];
+}
+
+/** Decides whether a pod may be tried at all. */
+export interface PreEnqueuePlugin extends Plugin {
+  preEnqueue(pod: PodInfo): Status;
+}
+
+/** A pod in the queue, as far as sorting reads it. */
+export interface Sortable {
+  readonly pod: PodInfo;
+  /** When the pod came into the queue this time, milliseconds. */
+  readonly enqueuedMs: number;
+}
+
+/** The order of the active queue; a profile has exactly one. */
+export interface QueueSortPlugin extends Plugin {
+  /** Negative when `a` comes first. */
+  compare(a: Sortable, b: Sortable): number;
+}
+
+/** What a pre-filter found: a refusal of the pod as a whole, or the only nodes worth a look. */
+export interface PreFilterResult {
+  readonly status: Status;
+  readonly nodeNames?: ReadonlySet<string>;
+}
+
+/** Looks at the pod and the whole cluster once, before the nodes one by one. */
+export interface PreFilterPlugin extends Plugin {
+  preFilter(cycle: Cycle): PreFilterResult;
+}
+
+/**
+ * Says that an answer for a node depends on nothing but the node and the part of the pod that `sign` writes down, so that the
+ * framework may keep answers and ask again only about nodes that have changed.
+ */
+export interface Memo {
+  /** `node`: only what the node says of itself. `pods`: also the pods on it. */
+  readonly dependsOn: 'node' | 'pods';
+  /** Equal for pods that get equal answers. */
+  sign(pod: PodInfo): string;
+}
+
+export type NodeCheck = (node: NodeInfo) => Status;
+
+/** Decides, node by node, where the pod can run. */
+export interface FilterPlugin extends Plugin {
+  readonly filterMemo?: Memo;
+  /** The check of one node for this cycle's pod, or undefined when there is nothing to check. */
+  filter(cycle: Cycle): NodeCheck | undefined;
+}
+
+/** One node and why it was refused. */
+export interface NodeRefusal {
+  readonly node: NodeInfo;
+  readonly status: Status;
+}
+
+export interface PostFilterContext {
+  readonly cycle: Cycle;
+  readonly refusals: readonly NodeRefusal[];
+  /** What all filters say with this node in place of the one of its name, pods that were promised it counted in. */
+  readonly fits: NodeCheck;
+  /** The node that an earlier attempt promised to the pod. */
+  readonly nominatedNodeName: string | undefined;
+}
+
+export interface PostFilterResult {
+  /** `Success`: there will be room. */
+  readonly status: Status;
+  /** The node that will take the pod once its victims are gone; `''` takes an earlier promise back. */
+  readonly nominatedNodeName?: string;
+  /** The pods to evict. */
+  readonly victims?: readonly PodInfo[];
+}
+
+/** Runs when no node passed; may choose how to make room. */
+export interface PostFilterPlugin extends Plugin {
+  postFilter(context: PostFilterContext): PostFilterResult;
+}
+
+/** Looks once at the nodes that passed, before they are scored. */
+export interface PreScorePlugin extends Plugin {
+  preScore(cycle: Cycle, nodes: readonly NodeInfo[]): Status;
+}
+
+export type NodeScore = (node: NodeInfo) => number;
+
+/** Rates the nodes that passed. */
+export interface ScorePlugin extends Plugin {
+  readonly scoreMemo?: Memo;
+  /** The rating of one node, higher is better; undefined when this plugin has no preference for this pod. */
+  score(cycle: Cycle): NodeScore | undefined;
+}
+
+/** Brings raw scores of the nodes that passed into 0 to 100, in place. Without it a plugin's scores must be in that range already. */
+export interface NormalizeScorePlugin extends Plugin {
+  normalize(scores: Float64Array, cycle: Cycle): void;
+}
+
+/** Keeps something for the pod on its node until it is bound. */
+export interface ReservePlugin extends Plugin {
+  reserve(cycle: Cycle, nodeName: string): Status;
+  /** Takes back `reserve`; also called when it failed. Idempotent. */
+  unreserve(cycle: Cycle, nodeName: string): void;
+}
+
+/** Lets a pod wait before it is bound. */
+export interface PermitPlugin extends Plugin {
+  /** Resolves with a `Success`, or with a refusal. Ends promptly when the signal is aborted. */
+  permit(cycle: Cycle, nodeName: string, signal: AbortSignal): Promise<Status>;
+}
+
+/** Prepares the node's side of the binding, such as a volume. */
+export interface PreBindPlugin extends Plugin {
+  preBind(cycle: Cycle, nodeName: string, signal: AbortSignal): Promise<Status>;
+}
+
+/** Tells the API server; the first that does not skip decides. */
+export interface BindPlugin extends Plugin {
+  bind(cycle: Cycle, nodeName: string, signal: AbortSignal): Promise<Status>;
+}
+
+/** Is told of a binding that was made. */
+export interface PostBindPlugin extends Plugin {
+  postBind(cycle: Cycle, nodeName: string): void;
+}
+
+/** A plugin with whichever extension points it has. */
+export type AnyPlugin = Plugin &
+  Partial<
+    BindPlugin &
+      FilterPlugin &
+      NormalizeScorePlugin &
+      PermitPlugin &
+      PostBindPlugin &
+      PostFilterPlugin &
+      PreBindPlugin &
+      PreEnqueuePlugin &
+      PreFilterPlugin &
+      PreScorePlugin &
+      QueueSortPlugin &
+      ReservePlugin &
+      ScorePlugin
+  >;
+
+/** The best score a plugin gives. */
+export const scoreMax = 100;

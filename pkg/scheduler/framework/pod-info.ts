@@ -1,0 +1,56 @@
+/** One version of a pod with what the scheduler reads from it again and again, computed once. Never changed after it is made. */
+
+import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { objectKey } from '#pkg/apimachinery/object.ts';
+import { type AffinityTerms, affinityTermsOf } from './affinity-terms.ts';
+import { nonZeroRequests, podRequests, type Resources } from './resources.ts';
+
+/** A port that a pod takes on its node. */
+export interface HostPort {
+  /** `0.0.0.0` for all addresses. */
+  readonly ip: string;
+  readonly protocol: string;
+  readonly port: number;
+}
+
+export interface PodInfo {
+  readonly pod: Pod;
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly uid: string;
+  readonly namespace: string;
+  readonly priority: number;
+  readonly requests: Readonly<Resources>;
+  readonly nonZero: { readonly milliCpu: number; readonly memory: number };
+  readonly hostPorts: readonly HostPort[];
+  /** The pod's terms on other pods; absent when it has none. */
+  readonly affinity: AffinityTerms | undefined;
+}
+
+/** Reads a pod. */
+export function podInfoOf(pod: Pod): PodInfo {
+  return {
+    pod,
+    key: objectKey(pod),
+    uid: pod.metadata?.uid ?? objectKey(pod),
+    namespace: pod.metadata?.namespace ?? '',
+    priority: pod.spec?.priority ?? 0,
+    requests: podRequests(pod),
+    nonZero: nonZeroRequests(pod),
+    hostPorts: hostPortsOf(pod),
+    affinity: affinityTermsOf(pod),
+  };
+}
+
+/** Ports of containers and of sidecars; other init containers have ended before the pod serves. */
+function hostPortsOf(pod: Pod): readonly HostPort[] {
+  const sidecars = (pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === 'Always');
+  const ports: HostPort[] = [];
+  for (const container of [...(pod.spec?.containers ?? []), ...sidecars]) {
+    for (const port of container.ports ?? []) {
+      if (port.hostPort === undefined || port.hostPort <= 0) continue;
+      ports.push({ ip: port.hostIP || '0.0.0.0', protocol: port.protocol ?? 'TCP', port: port.hostPort });
+    }
+  }
+  return ports;
+}

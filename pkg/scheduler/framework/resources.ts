@@ -1,0 +1,134 @@
+/**
+ * Amounts of resources as plain numbers, so that comparing a pod with a node costs a few floating-point operations.
+ * Amounts up to 2^53 are exact: 9 PB of memory. CPU is in thousandths of a core, everything else in whole units (bytes, counts).
+ * Source: component-helpers `resource.PodRequests`; scheduler `util.GetNonzeroRequests`.
+ */
+import type { Container, Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
+import { parseQuantity, quantityMilliValue, quantityValue } from '#pkg/apimachinery/quantity.ts';
+
+export interface Resources {
+  /** Thousandths of a core. */
+  milliCpu: number;
+  /** Bytes. */
+  memory: number;
+  /** Bytes. */
+  ephemeralStorage: number;
+  /** On a node: how many pods it takes. */
+  pods: number;
+  /** Extended resources and huge pages by name; absent when there are none. */
+  scalars: Map<string, number> | undefined;
+}
+
+/** CPU that a container without a request counts with when nodes are scored, thousandths of a core. */
+export const defaultMilliCpu = 100;
+/** Memory that a container without a request counts with when nodes are scored, bytes. */
+export const defaultMemoryBytes = 200 * 1024 * 1024;
+
+type Amounts = Readonly<Record<string, string>>;
+type Sums = Map<string, number>;
+
+/** No resources at all. */
+export function noResources(): Resources {
+  return { milliCpu: 0, memory: 0, ephemeralStorage: 0, pods: 0, scalars: undefined };
+}
+
+/** The amounts of a resource list such as `status.allocatable`. */
+export function resourcesOf(list: Amounts | undefined): Resources {
+  const sums: Sums = new Map();
+  if (list !== undefined) addAmounts(sums, list);
+  return fromSums(sums);
+}
+
+/** Adds `sign` times `amount` to `total`, in place. */
+export function addResources(total: Resources, amount: Resources, sign: 1 | -1): void {
+  total.milliCpu += sign * amount.milliCpu;
+  total.memory += sign * amount.memory;
+  total.ephemeralStorage += sign * amount.ephemeralStorage;
+  if (amount.scalars === undefined) return;
+  total.scalars ??= new Map();
+  for (const [name, value] of amount.scalars) total.scalars.set(name, (total.scalars.get(name) ?? 0) + sign * value);
+}
+
+/** A copy that shares nothing. */
+export function copyResources(source: Resources): Resources {
+  return { ...source, scalars: source.scalars === undefined ? undefined : new Map(source.scalars) };
+}
+
+/**
+ * What a pod takes from its node: the containers that run together, or one of the init containers with the sidecars started before
+ * it, whichever is more; pod-level requests in place of both where given; and the overhead of its runtime class.
+ */
+export function podRequests(pod: Pod): Resources {
+  return fromSums(requestSums(pod.spec, {}));
+}
+
+/** As `podRequests`, with the default CPU and memory for each container that requests none: what scores count with. */
+export function nonZeroRequests(pod: Pod): { readonly milliCpu: number; readonly memory: number } {
+  const floor = { cpu: defaultMilliCpu, memory: defaultMemoryBytes };
+  const { milliCpu, memory } = fromSums(requestSums(pod.spec, floor));
+  return { milliCpu, memory };
+}
+
+function requestSums(spec: PodSpec | undefined, floor: Readonly<Record<string, number>>): Sums {
+  const total: Sums = new Map();
+  if (spec === undefined) return total;
+  for (const container of spec.containers) addAll(total, containerSums(container, floor));
+  const sidecars: Sums = new Map();
+  const peak: Sums = new Map();
+  for (const container of spec.initContainers ?? []) {
+    const own = containerSums(container, floor);
+    if (container.restartPolicy === 'Always') {
+      addAll(total, own);
+      addAll(sidecars, own);
+      raise(peak, sidecars);
+    } else {
+      addAll(own, sidecars);
+      raise(peak, own);
+    }
+  }
+  raise(total, peak);
+  for (const [name, amount] of Object.entries(spec.resources?.requests ?? {})) total.set(name, unitsOf(name, amount));
+  if (spec.overhead !== undefined) addAmounts(total, spec.overhead);
+  return total;
+}
+
+function containerSums(container: Container, floor: Readonly<Record<string, number>>): Sums {
+  const sums: Sums = new Map();
+  addAmounts(sums, container.resources?.requests ?? {});
+  for (const [name, amount] of Object.entries(floor)) if (!sums.has(name)) sums.set(name, amount);
+  return sums;
+}
+
+function addAmounts(sums: Sums, list: Amounts): void {
+  for (const [name, amount] of Object.entries(list)) sums.set(name, (sums.get(name) ?? 0) + unitsOf(name, amount));
+}
+
+function addAll(sums: Sums, other: Sums): void {
+  for (const [name, amount] of other) sums.set(name, (sums.get(name) ?? 0) + amount);
+}
+
+function raise(sums: Sums, floor: Sums): void {
+  for (const [name, amount] of floor) if (amount > (sums.get(name) ?? 0)) sums.set(name, amount);
+}
+
+function unitsOf(name: string, amount: string): number {
+  const quantity = parseQuantity(amount);
+  // The API server lets nothing else in; what it would not be able to read counts as nothing.
+  if (quantity === undefined) return 0;
+  return name === 'cpu' ? quantityMilliValue(quantity) : quantityValue(quantity);
+}
+
+function fromSums(sums: Sums): Resources {
+  const resources = noResources();
+  for (const [name, amount] of sums) {
+    if (name === 'cpu') resources.milliCpu = amount;
+    else if (name === 'memory') resources.memory = amount;
+    else if (name === 'ephemeral-storage') resources.ephemeralStorage = amount;
+    else if (name === 'pods') resources.pods = amount;
+    else {
+      resources.scalars ??= new Map();
+      resources.scalars.set(name, amount);
+    }
+  }
+  return resources;
+}

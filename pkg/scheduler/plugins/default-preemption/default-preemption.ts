@@ -1,0 +1,117 @@
+/**
+ * Makes room for a pod by choosing pods of lower priority that would have to go. Chooses only: the scheduler evicts them.
+ * Upstream counterpart: `plugins/defaultpreemption`, `framework/preemption`.
+ */
+import type { PodDisruptionBudget } from '#pkg/api/types/policy-v1.ts';
+import { type Random, randomInt } from '#pkg/base/random.ts';
+import { fitErrorMessage } from '../../framework/fit-error.ts';
+import type { NodeRefusal, PostFilterContext, PostFilterPlugin, PostFilterResult } from '../../framework/plugin.ts';
+import type { PodInfo } from '../../framework/pod-info.ts';
+import { success, unschedulable } from '../../framework/status.ts';
+import { type Candidate, selectVictims, startOf } from './victims.ts';
+
+/** Share of the nodes that is tried, and how many at least: enough choice, at a bounded cost. Source: `DefaultPreemptionArgs`. */
+const candidateShare = 0.1;
+const candidatesMin = 100;
+
+/** Added to each priority before they are summed, so that more victims never weigh less than fewer. */
+const priorityOffset = 2 ** 31;
+
+export interface DefaultPreemptionOptions {
+  readonly budgets: () => readonly PodDisruptionBudget[];
+  /** Where the search among the nodes begins. */
+  readonly random: Random;
+}
+
+/** The plugin. */
+export function createDefaultPreemption(options: DefaultPreemptionOptions): PostFilterPlugin {
+  return {
+    name: 'DefaultPreemption',
+    events: [],
+    postFilter(context) {
+      const reason = whyNotEligible(context);
+      if (reason !== undefined) return refused(reason);
+      const { candidates, reasonCounts } = dryRun(context, options);
+      if (candidates.length > 0) {
+        const { nodeName, victims } = candidates.reduce((best, other) => (compare(other, best) < 0 ? other : best));
+        return { status: success, nominatedNodeName: nodeName, victims };
+      }
+      const message = fitErrorMessage({ nodeCount: context.cycle.cluster.nodeCount, reasonCounts });
+      return { ...refused(message), nominatedNodeName: '' };
+    },
+  };
+}
+
+function refused(message: string): PostFilterResult {
+  return { status: unschedulable(`preemption: ${message}`) };
+}
+
+/** A pod that made room already waits for it instead of making more. */
+function whyNotEligible({
+  cycle: { pod, cluster },
+  nominatedNodeName,
+  refusals,
+}: PostFilterContext): string | undefined {
+  if (pod.pod.spec?.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
+  if (nominatedNodeName === undefined) return undefined;
+  const refusal = refusals.find(({ node }) => node.name === nominatedNodeName);
+  if (refusal?.status.code === 'UnschedulableAndUnresolvable') return undefined;
+  for (const other of cluster.node(nominatedNodeName)?.pods.values() ?? []) {
+    if (other.priority < pod.priority && isBeingPreempted(other)) {
+      return 'not eligible due to a terminating pod on the nominated node.';
+    }
+  }
+  return undefined;
+}
+
+function isBeingPreempted({ pod }: PodInfo): boolean {
+  if (pod.metadata?.deletionTimestamp === undefined) return false;
+  const target = pod.status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
+  return target?.status === 'True' && target.reason === 'PreemptionByScheduler';
+}
+
+/** Tries nodes, from a random one on, until there are enough candidates; every node that is none counts its reason. */
+function dryRun({ cycle, refusals, fits }: PostFilterContext, { budgets, random }: DefaultPreemptionOptions) {
+  const potential = refusals.filter(({ status }) => status.code === 'Unschedulable');
+  const reasonCounts = new Map<string, number>();
+  const count = (reason: string, times: number): void => {
+    if (times > 0) reasonCounts.set(reason, (reasonCounts.get(reason) ?? 0) + times);
+  };
+  count('Preemption is not helpful for scheduling', cycle.cluster.nodeCount - potential.length);
+  const wanted = Math.max(candidatesMin, Math.ceil(potential.length * candidateShare));
+  const offset = potential.length === 0 ? 0 : randomInt(random, potential.length);
+  const options = { pod: cycle.pod, fits, budgets: budgets() };
+  const candidates: Candidate[] = [];
+  for (let index = 0; index < potential.length && candidates.length < wanted; index++) {
+    const { node }: NodeRefusal = potential[(offset + index) % potential.length]!;
+    const result = selectVictims(node, options);
+    if ('victims' in result) candidates.push(result);
+    else for (const reason of result.reasons) count(reason, 1);
+  }
+  return { candidates, reasonCounts };
+}
+
+/**
+ * Negative when `a` costs less: fewer budgets violated, a lower highest priority, a lower sum of priorities, fewer victims, and a later start
+ * of those with the highest priority; then by name, so that the choice is the same each time.
+ */
+function compare(a: Candidate, b: Candidate): number {
+  const sum = ({ victims }: Candidate): number =>
+    victims.reduce((total, pod) => total + pod.priority + priorityOffset, 0);
+  const highest = ({ victims }: Candidate): number => victims[0]?.priority ?? Number.NEGATIVE_INFINITY;
+  const byNumber =
+    a.violations - b.violations ||
+    order(highest(a), highest(b)) ||
+    sum(a) - sum(b) ||
+    a.victims.length - b.victims.length;
+  return byNumber || order(earliestStart(b), earliestStart(a)) || order(a.nodeName, b.nodeName);
+}
+
+function earliestStart({ victims }: Candidate): string {
+  const starts = victims.filter(({ priority }) => priority === victims[0]?.priority).map(startOf);
+  return starts.sort()[0] ?? '';
+}
+
+function order<T extends number | string>(a: T, b: T): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

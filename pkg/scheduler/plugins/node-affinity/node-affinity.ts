@@ -1,0 +1,68 @@
+/**
+ * Holds pods to nodes that match their node selector and required node affinity, and prefers those that match preferred terms.
+ * Upstream counterpart: `plugins/nodeaffinity`.
+ */
+import type { Node } from '#pkg/api/types/core-v1.ts';
+import { nodeOf } from '../../framework/events.ts';
+import {
+  matchesNodeSelectorTerm,
+  matchesRequiredNodeAffinity,
+  requiredNodeNames,
+} from '../../framework/node-selector.ts';
+import { normalizeHighest } from '../../framework/normalize.ts';
+import type { FilterPlugin, NormalizeScorePlugin, PreFilterPlugin, ScorePlugin } from '../../framework/plugin.ts';
+import type { PodInfo } from '../../framework/pod-info.ts';
+import { success, unresolvable } from '../../framework/status.ts';
+
+const mismatch = "node(s) didn't match Pod's node affinity/selector";
+const refusal = unresolvable(mismatch);
+const conflict = 'pod affinity terms conflict';
+
+export const nodeAffinity: FilterPlugin & NormalizeScorePlugin & PreFilterPlugin & ScorePlugin = {
+  name: 'NodeAffinity',
+  events: [
+    {
+      resource: 'Node',
+      actions: ['Add', 'UpdateLabels'],
+      hint: (pod, event) => (matches(pod, nodeOf(event)) ? 'Queue' : 'Skip'),
+    },
+  ],
+  preFilter({ pod: { pod } }) {
+    const nodeNames = requiredNodeNames(pod);
+    if (nodeNames === undefined) return { status: success };
+    if (nodeNames.size === 0) return { status: unresolvable(conflict) };
+    return { status: success, nodeNames };
+  },
+  filterMemo: { dependsOn: 'node', sign: requiredSignature },
+  filter: ({ pod }) =>
+    requiredSignature(pod) === ''
+      ? undefined
+      : (node) => (matchesRequiredNodeAffinity(pod.pod, node) ? success : refusal),
+  scoreMemo: { dependsOn: 'node', sign: (pod) => JSON.stringify(preferredTerms(pod)) },
+  score({ pod }) {
+    const terms = preferredTerms(pod).filter(({ weight }) => weight !== 0);
+    if (terms.length === 0) return undefined;
+    return (node) =>
+      terms.reduce(
+        (sum, { weight, preference }) => (matchesNodeSelectorTerm(preference, node) ? sum + weight : sum),
+        0,
+      );
+  },
+  normalize: (scores) => normalizeHighest(scores),
+};
+
+function preferredTerms({ pod }: PodInfo) {
+  return pod.spec?.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+}
+
+/** `''` for a pod that takes any node. */
+function requiredSignature({ pod }: PodInfo): string {
+  const selector = pod.spec?.nodeSelector;
+  const required = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  if (selector === undefined && required === undefined) return '';
+  return JSON.stringify([selector, required]);
+}
+
+function matches({ pod }: PodInfo, node: Node): boolean {
+  return matchesRequiredNodeAffinity(pod, { name: node.metadata?.name ?? '', labels: node.metadata?.labels ?? {} });
+}

@@ -1,0 +1,128 @@
+/**
+ * Keeps pods on nodes that have room for what they request, and packs them: the fuller a node would be, the better it scores.
+ * Upstream counterpart: `plugins/noderesources` `Fit` with the strategy `MostAllocated`.
+ */
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
+import { type ClusterEvent, nodeOf, podOf } from '../../framework/events.ts';
+import type { NodeInfo } from '../../framework/node-info.ts';
+import { type FilterPlugin, type Memo, type ScorePlugin, scoreMax } from '../../framework/plugin.ts';
+import type { PodInfo } from '../../framework/pod-info.ts';
+import { podRequests, type Resources, resourcesOf } from '../../framework/resources.ts';
+import { type Status, success, unresolvable, unschedulable } from '../../framework/status.ts';
+
+export interface NodeResourcesFitOptions {
+  /** `MostAllocated` packs pods onto few nodes (default), `LeastAllocated` spreads them. */
+  readonly strategy?: 'LeastAllocated' | 'MostAllocated';
+}
+
+const memo: Memo = { dependsOn: 'pods', sign: signature };
+
+/** The plugin with the given strategy. */
+export function createNodeResourcesFit(options: NodeResourcesFitOptions = {}): FilterPlugin & ScorePlugin {
+  const rate = options.strategy === 'LeastAllocated' ? leastAllocated : mostAllocated;
+  return {
+    name: 'NodeResourcesFit',
+    events: [
+      { resource: 'AssignedPod', actions: ['Delete', 'UpdatePodScaleDown'], hint: hintOfPod },
+      { resource: 'Node', actions: ['Add', 'UpdateNodeAllocatable'], hint: hintOfNode },
+      { resource: 'TargetPod', actions: ['UpdatePodScaleDown'] },
+    ],
+    filterMemo: memo,
+    filter:
+      ({ pod }) =>
+      (node) =>
+        fits(pod.requests, node.allocatable, node.requested, node.pods.size),
+    scoreMemo: memo,
+    score:
+      ({ pod }) =>
+      (node) =>
+        rate(pod, node),
+  };
+}
+
+function signature({ requests, nonZero }: PodInfo): string {
+  const base = `${requests.milliCpu}/${requests.memory}/${requests.ephemeralStorage}/${nonZero.milliCpu}/${nonZero.memory}`;
+  return requests.scalars === undefined ? base : `${base}/${JSON.stringify([...requests.scalars].sort())}`;
+}
+
+/** Whether `wanted` fits beside what is requested already; otherwise every resource that is short. Runs for each node: no allocation. */
+function fits(wanted: Readonly<Resources>, has: Resources, used: Resources, podCount: number): Status {
+  if (
+    wanted.scalars === undefined &&
+    podCount < has.pods &&
+    (wanted.milliCpu === 0 || wanted.milliCpu <= has.milliCpu - used.milliCpu) &&
+    (wanted.memory === 0 || wanted.memory <= has.memory - used.memory) &&
+    (wanted.ephemeralStorage === 0 || wanted.ephemeralStorage <= has.ephemeralStorage - used.ephemeralStorage)
+  ) {
+    return success;
+  }
+  return shortage(wanted, has, used, podCount);
+}
+
+function shortage(wanted: Readonly<Resources>, has: Resources, used: Resources, podCount: number): Status {
+  const reasons: string[] = [];
+  let never = false;
+  const check = (name: string, want: number, allocatable: number, taken: number): void => {
+    if (want === 0 || want <= allocatable - taken) return;
+    reasons.push(`Insufficient ${name}`);
+    if (want > allocatable) never = true;
+  };
+  if (podCount >= has.pods) reasons.push('Too many pods');
+  check('cpu', wanted.milliCpu, has.milliCpu, used.milliCpu);
+  check('memory', wanted.memory, has.memory, used.memory);
+  check('ephemeral-storage', wanted.ephemeralStorage, has.ephemeralStorage, used.ephemeralStorage);
+  for (const [name, want] of wanted.scalars ?? []) {
+    check(name, want, has.scalars?.get(name) ?? 0, used.scalars?.get(name) ?? 0);
+  }
+  if (reasons.length === 0) return success;
+  return never ? unresolvable(...reasons) : unschedulable(...reasons);
+}
+
+/** Mean over CPU and memory of the share in use with this pod; a resource the node does not have does not count. */
+function mostAllocated(pod: PodInfo, node: NodeInfo): number {
+  return scoreMax * meanUse(pod, node);
+}
+
+function leastAllocated(pod: PodInfo, node: NodeInfo): number {
+  return scoreMax * (1 - meanUse(pod, node));
+}
+
+function meanUse({ nonZero }: PodInfo, { allocatable, nonZero: used }: NodeInfo): number {
+  let sum = 0;
+  let count = 0;
+  if (allocatable.milliCpu > 0) {
+    sum += Math.min(1, (used.milliCpu + nonZero.milliCpu) / allocatable.milliCpu);
+    count++;
+  }
+  if (allocatable.memory > 0) {
+    sum += Math.min(1, (used.memory + nonZero.memory) / allocatable.memory);
+    count++;
+  }
+  return count === 0 ? 0 : sum / count;
+}
+
+/** A node helps when the pod would fit on it empty and, for a change of its size, when something the pod wants grew. */
+function hintOfNode(pod: PodInfo, event: ClusterEvent): 'Queue' | 'Skip' {
+  const has = resourcesOf(nodeOf(event).status?.allocatable);
+  if (fits(pod.requests, has, resourcesOf(undefined), 0) !== success) return 'Skip';
+  if (event.action !== 'UpdateNodeAllocatable') return 'Queue';
+  const had = resourcesOf((event.previous as Node | undefined)?.status?.allocatable);
+  return grew(pod.requests, had, has) ? 'Queue' : 'Skip';
+}
+
+function grew(wanted: Readonly<Resources>, before: Resources, after: Resources): boolean {
+  if (after.pods > before.pods) return true;
+  if (wanted.milliCpu > 0 && after.milliCpu > before.milliCpu) return true;
+  if (wanted.memory > 0 && after.memory > before.memory) return true;
+  if (wanted.ephemeralStorage > 0 && after.ephemeralStorage > before.ephemeralStorage) return true;
+  for (const name of wanted.scalars?.keys() ?? []) {
+    if ((after.scalars?.get(name) ?? 0) > (before.scalars?.get(name) ?? 0)) return true;
+  }
+  return false;
+}
+
+/** A pod that leaves gives back its place among the node's pods, so it always helps; one that shrinks only by what was wanted. */
+function hintOfPod(pod: PodInfo, event: ClusterEvent): 'Queue' | 'Skip' {
+  if (event.action === 'Delete') return 'Queue';
+  return grew(pod.requests, podRequests(podOf(event)), podRequests(event.previous as Pod)) ? 'Queue' : 'Skip';
+}

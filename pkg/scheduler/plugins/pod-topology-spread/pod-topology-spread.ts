@@ -1,0 +1,147 @@
+/**
+ * Spreads pods evenly over domains such as zones. Only constraints that pods state count: the defaults that upstream adds for pods of
+ * Services and workloads would work against packing. Upstream counterpart: `plugins/podtopologyspread`.
+ */
+import type { TopologySpreadConstraint } from '#pkg/api/types/core-v1.ts';
+import { compiledLabelSelector, type Selector } from '#pkg/apimachinery/label-selector.ts';
+import type { Cycle } from '../../framework/cycle.ts';
+import { type ClusterEvent, podOf } from '../../framework/events.ts';
+import { selectorWithLabelKeys } from '../../framework/label-keys.ts';
+import type { NodeInfo } from '../../framework/node-info.ts';
+import { matchesRequiredNodeAffinity } from '../../framework/node-selector.ts';
+import {
+  type FilterPlugin,
+  type NodeCheck,
+  type NormalizeScorePlugin,
+  type ScorePlugin,
+  scoreMax,
+} from '../../framework/plugin.ts';
+import type { PodInfo } from '../../framework/pod-info.ts';
+import { success, unresolvable, unschedulable } from '../../framework/status.ts';
+import { untoleratedTaint } from '../../framework/tolerations.ts';
+import { labelOf, TopologyCounts } from '../../framework/topology.ts';
+
+const skewRefusal = unschedulable("node(s) didn't match pod topology spread constraints");
+const labelRefusal = unresolvable("node(s) didn't match pod topology spread constraints (missing required label)");
+
+interface Constraint {
+  readonly spec: TopologySpreadConstraint;
+  readonly selector: Selector;
+}
+
+/** Score of a node that lacks a topology key: told apart from all real ones, and worth nothing in the end. */
+const ignored = -1;
+
+export const podTopologySpread: FilterPlugin & NormalizeScorePlugin & ScorePlugin = {
+  name: 'PodTopologySpread',
+  events: [
+    { resource: 'AssignedPod', actions: ['Add', 'Delete', 'UpdateLabels'], hint: hintOfPod },
+    { resource: 'Node', actions: ['Add', 'Delete', 'UpdateLabels', 'UpdateNodeTaints'] },
+    { resource: 'TargetPod', actions: ['UpdateLabels'] },
+  ],
+  filter,
+  score,
+  normalize(scores) {
+    let lowest = Number.POSITIVE_INFINITY;
+    let highest = 0;
+    for (const value of scores) {
+      if (value === ignored) continue;
+      lowest = Math.min(lowest, value);
+      highest = Math.max(highest, value);
+    }
+    for (let index = 0; index < scores.length; index++) {
+      const value = scores[index]!;
+      if (value === ignored) scores[index] = 0;
+      else scores[index] = highest === 0 ? scoreMax : (scoreMax * (highest + lowest - value)) / highest;
+    }
+  },
+};
+
+function filter(cycle: Cycle): NodeCheck | undefined {
+  const { pod } = cycle;
+  const constraints = constraintsOf(pod, 'DoNotSchedule');
+  if (constraints.length === 0) return undefined;
+  const checks = constraints.map((constraint) => {
+    const { topologyKey, minDomains = 1, maxSkew } = constraint.spec;
+    const counts = countMatching(cycle, constraint, constraints);
+    const domains = counts.domains(topologyKey);
+    const least = domains.size < minDomains ? 0 : smallest(domains.values());
+    const own = constraint.selector.matches(pod.pod.metadata?.labels) ? 1 : 0;
+    return { topologyKey, counts, most: maxSkew + least - own };
+  });
+  return (node) => {
+    for (const { topologyKey, counts, most } of checks) {
+      if (labelOf(node, topologyKey) === undefined) return labelRefusal;
+      if (counts.of(topologyKey, node) > most) return skewRefusal;
+    }
+    return success;
+  };
+}
+
+function score(cycle: Cycle) {
+  const constraints = constraintsOf(cycle.pod, 'ScheduleAnyway');
+  if (constraints.length === 0) return undefined;
+  const parts = constraints.map((constraint) => {
+    const { topologyKey, maxSkew } = constraint.spec;
+    const counts = countMatching(cycle, constraint, constraints);
+    // A topology of many domains has few pods in each; the weight makes up for it.
+    return { topologyKey, counts, weight: Math.log(counts.domains(topologyKey).size + 2), base: maxSkew - 1 };
+  });
+  return (node: NodeInfo): number => {
+    let sum = 0;
+    for (const { topologyKey, counts, weight, base } of parts) {
+      if (labelOf(node, topologyKey) === undefined) return ignored;
+      sum += counts.of(topologyKey, node) * weight + base;
+    }
+    return Math.round(sum);
+  };
+}
+
+/** Matching pods by domain, over the nodes that have every key and that the constraint counts; a domain without any has 0. */
+function countMatching({ pod, cluster }: Cycle, constraint: Constraint, all: readonly Constraint[]): TopologyCounts {
+  const counts = new TopologyCounts();
+  for (const node of cluster.nodes()) {
+    if (all.some(({ spec }) => labelOf(node, spec.topologyKey) === undefined)) continue;
+    if (!countsNode(constraint.spec, pod, node)) continue;
+    let matching = 0;
+    for (const other of node.pods.values()) {
+      if (other.namespace !== pod.namespace || other.pod.metadata?.deletionTimestamp !== undefined) continue;
+      if (constraint.selector.matches(other.pod.metadata?.labels)) matching++;
+    }
+    counts.add(constraint.spec.topologyKey, node, matching);
+  }
+  return counts;
+}
+
+function countsNode(spec: TopologySpreadConstraint, { pod }: PodInfo, node: NodeInfo): boolean {
+  if (spec.nodeAffinityPolicy !== 'Ignore' && !matchesRequiredNodeAffinity(pod, node)) return false;
+  if (spec.nodeTaintsPolicy !== 'Honor') return true;
+  return untoleratedTaint(node.taints, pod.spec?.tolerations ?? []) === undefined;
+}
+
+function constraintsOf({ pod }: PodInfo, when: 'DoNotSchedule' | 'ScheduleAnyway'): readonly Constraint[] {
+  const stated = pod.spec?.topologySpreadConstraints;
+  if (stated === undefined) return [];
+  return stated
+    .filter((spec) => spec.whenUnsatisfiable === when)
+    .map((spec) => {
+      const keys = { match: spec.matchLabelKeys };
+      const selector = selectorWithLabelKeys(spec.labelSelector, pod.metadata?.labels, keys);
+      return { spec, selector: compiledLabelSelector(selector) };
+    });
+}
+
+function smallest(values: Iterable<number>): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const value of values) least = Math.min(least, value);
+  return least === Number.POSITIVE_INFINITY ? 0 : least;
+}
+
+/** A pod that comes can raise the least-filled domain, one that goes can empty its own: both only if a constraint counts it. */
+function hintOfPod(pod: PodInfo, event: ClusterEvent): 'Queue' | 'Skip' {
+  if (event.action === 'UpdateLabels') return 'Queue';
+  const other = podOf(event);
+  if (other.metadata?.namespace !== pod.namespace) return 'Skip';
+  const counted = constraintsOf(pod, 'DoNotSchedule').some(({ selector }) => selector.matches(other.metadata?.labels));
+  return counted ? 'Queue' : 'Skip';
+}

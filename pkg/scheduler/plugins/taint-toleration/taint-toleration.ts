@@ -1,0 +1,51 @@
+/**
+ * Keeps pods away from nodes with taints that they do not tolerate, and prefers nodes with fewer `PreferNoSchedule` taints.
+ * Upstream counterpart: `plugins/tainttoleration`.
+ */
+import type { Toleration } from '#pkg/api/types/core-v1.ts';
+import { nodeOf } from '../../framework/events.ts';
+import { normalizeLowest } from '../../framework/normalize.ts';
+import type { FilterPlugin, Memo, NormalizeScorePlugin, ScorePlugin } from '../../framework/plugin.ts';
+import type { PodInfo } from '../../framework/pod-info.ts';
+import { success, unresolvable } from '../../framework/status.ts';
+import { toleratesTaint, untoleratedTaint } from '../../framework/tolerations.ts';
+
+const refusal = unresolvable('node(s) had untolerated taint(s)');
+
+const memo: Memo = { dependsOn: 'node', sign: (pod) => JSON.stringify(tolerationsOf(pod)) };
+
+export const taintToleration: FilterPlugin & NormalizeScorePlugin & ScorePlugin = {
+  name: 'TaintToleration',
+  events: [
+    {
+      resource: 'Node',
+      actions: ['Add', 'UpdateNodeTaints'],
+      hint: (pod, event) =>
+        untoleratedTaint(nodeOf(event).spec?.taints ?? [], tolerationsOf(pod)) === undefined ? 'Queue' : 'Skip',
+    },
+    { resource: 'TargetPod', actions: ['UpdatePodTolerations'] },
+  ],
+  filterMemo: memo,
+  filter({ pod }) {
+    const tolerations = tolerationsOf(pod);
+    return (node) =>
+      node.taints.length === 0 || untoleratedTaint(node.taints, tolerations) === undefined ? success : refusal;
+  },
+  scoreMemo: memo,
+  score({ pod }) {
+    const soft = tolerationsOf(pod).filter(({ effect }) => !effect || effect === 'PreferNoSchedule');
+    return (node) => {
+      let count = 0;
+      for (const taint of node.taints) {
+        if (taint.effect !== 'PreferNoSchedule') continue;
+        if (!soft.some((toleration) => toleratesTaint(toleration, taint))) count++;
+      }
+      return count;
+    };
+  },
+  normalize: (scores) => normalizeLowest(scores),
+};
+
+function tolerationsOf({ pod }: PodInfo): readonly Toleration[] {
+  return pod.spec?.tolerations ?? [];
+}

@@ -1,0 +1,153 @@
+import { expect, test } from 'vitest';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { makeNode, makePod } from '#pkg/testing/builders.ts';
+import type { ClusterEvent, EventRegistration } from '../framework/events.ts';
+import { type PodInfo, podInfoOf } from '../framework/pod-info.ts';
+import { prioritySort } from '../plugins/priority-sort/priority-sort.ts';
+import { schedulingGates } from '../plugins/scheduling-gates/scheduling-gates.ts';
+import { SchedulingQueue } from './scheduling-queue.ts';
+
+function makeQueue(events: readonly (readonly [string, readonly EventRegistration[]])[] = []) {
+  const clock = new VirtualClock();
+  const queue = new SchedulingQueue({
+    clock,
+    sort: prioritySort,
+    preEnqueue: [schedulingGates],
+    events: new Map([['SchedulingGates', schedulingGates.events], ...events]),
+  });
+  return { clock, queue, popNames: () => popAll(queue) };
+}
+
+function popAll(queue: SchedulingQueue): readonly string[] {
+  const names: string[] = [];
+  for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) names.push(entry.pod.pod.metadata!.name!);
+  return names;
+}
+
+function info(name: string, priority = 0): PodInfo {
+  return podInfoOf(makePod(name).meta({ uid: name }).spec({ priority }).object);
+}
+
+const nodeAdded: ClusterEvent = { resource: 'Node', action: 'Add', object: makeNode('n') };
+const onNodeAdd: readonly EventRegistration[] = [{ resource: 'Node', actions: ['Add'] }];
+
+test('pods come by priority, then in the order they were added', async () => {
+  const { clock, queue, popNames } = makeQueue();
+  queue.add(info('a'));
+  queue.add(info('b'));
+  await clock.advance(5);
+  queue.add(info('c'));
+  queue.add(info('urgent', 10));
+  queue.delete('b');
+  expect(popNames()).toEqual(['urgent', 'a', 'c']);
+});
+
+test('a failed pod returns after 1 s, doubling to 10 s', async () => {
+  const { clock, queue } = makeQueue();
+  queue.add(info('a'));
+  const waitsMs: number[] = [];
+  for (let attempt = 0; attempt < 6; attempt++) {
+    const entry = queue.pop()!;
+    queue.failed(entry);
+    const startMs = clock.nowMs();
+    await clock.runUntil(() => queue.counts.active === 1);
+    waitsMs.push(clock.nowMs() - startMs);
+  }
+  expect(waitsMs).toEqual([1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+});
+
+test('a refused pod waits for an event that a plugin which refused it asked for', async () => {
+  const { clock, queue, popNames } = makeQueue([
+    ['Fit', onNodeAdd],
+    ['Taints', [{ resource: 'Node', actions: ['UpdateNodeTaints'] }]],
+    ['Picky', [{ resource: 'Node', actions: ['Add'], hint: () => 'Skip' }]],
+  ]);
+  for (const name of ['fit', 'taints', 'picky', 'both']) queue.add(info(name));
+  queue.refused(queue.pop()!, new Set(['Fit']));
+  queue.refused(queue.pop()!, new Set(['Taints']));
+  queue.refused(queue.pop()!, new Set(['Picky']));
+  queue.refused(queue.pop()!, new Set(['Picky', 'Fit']));
+  await clock.advance(20_000);
+  expect(popNames()).toEqual([]);
+  queue.wake([nodeAdded]);
+  expect(popNames()).toEqual(['fit', 'both']);
+});
+
+test('a woken pod still serves its back-off', async () => {
+  const { clock, queue, popNames } = makeQueue([['Fit', onNodeAdd]]);
+  queue.add(info('a'));
+  queue.refused(queue.pop()!, new Set(['Fit']));
+  await clock.advance(400);
+  queue.wake([nodeAdded]);
+  expect([queue.counts.backoff, popNames()]).toEqual([1, []]);
+  await clock.advance(600);
+  expect(popNames()).toEqual(['a']);
+});
+
+test('an event that comes while a pod is in flight is not lost', async () => {
+  const { clock, queue, popNames } = makeQueue([['Fit', onNodeAdd]]);
+  queue.add(info('a'));
+  const entry = queue.pop()!;
+  queue.wake([nodeAdded]);
+  queue.refused(entry, new Set(['Fit']));
+  await clock.advance(1_000);
+  expect(popNames()).toEqual(['a']);
+});
+
+test('a pod that was refused five minutes ago is tried again without an event', async () => {
+  const { clock, queue, popNames } = makeQueue([['Fit', onNodeAdd]]);
+  queue.add(info('a'));
+  queue.refused(queue.pop()!, new Set(['Fit']));
+  await clock.advance(299_999);
+  queue.flush();
+  expect(popNames()).toEqual([]);
+  await clock.advance(1);
+  queue.flush();
+  expect(popNames()).toEqual(['a']);
+});
+
+test('a gated pod is active once its gates are gone, and other updates do not wake a refused one', () => {
+  const { queue, popNames } = makeQueue([['Fit', onNodeAdd]]);
+  const gated = makePod('gated').meta({ uid: 'gated' });
+  queue.add(podInfoOf(gated.spec({ schedulingGates: [{ name: 'g' }] }).object));
+  expect([queue.counts.gated, popNames()]).toEqual([1, []]);
+  queue.update(podInfoOf(gated.object), [{ resource: 'TargetPod', action: 'UpdatePodGatesEliminated' }]);
+  const entry = queue.pop()!;
+  queue.refused(entry, new Set(['Fit']));
+  queue.update(podInfoOf(gated.labels({ a: 'b' }).object), []);
+  queue.update(podInfoOf(gated.labels({ a: 'c' }).object), [{ resource: 'TargetPod', action: 'UpdateLabels' }]);
+  expect([queue.counts.unschedulable, popNames()]).toEqual([1, []]);
+});
+
+test('a pod that is deleted in flight does not come back, and the name can be used again', async () => {
+  const { clock, queue, popNames } = makeQueue();
+  queue.add(info('a'));
+  const entry = queue.pop()!;
+  queue.delete('a');
+  queue.failed(entry);
+  queue.refused(entry, new Set());
+  await clock.advance(60_000);
+  expect(popNames()).toEqual([]);
+  queue.add(info('a'));
+  queue.done(entry);
+  expect(popNames()).toEqual(['a']);
+});
+
+test('whoever waits is told of a pod and of the end', async () => {
+  const { clock, queue } = makeQueue();
+  const said: string[] = [];
+  const wait = async (): Promise<void> => {
+    await queue.waitActive();
+    said.push(`active ${queue.counts.active}`);
+  };
+  const first = wait();
+  await clock.settle();
+  expect(said).toEqual([]);
+  queue.add(info('a'));
+  await first;
+  queue.pop();
+  const second = wait();
+  queue.close();
+  await second;
+  expect(said).toEqual(['active 1', 'active 0']);
+});

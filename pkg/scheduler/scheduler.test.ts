@@ -1,0 +1,241 @@
+/** The scheduler against an API in memory, on virtual time. */
+import { expect, test } from 'vitest';
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
+import { events, nodes, pods } from '#pkg/api/types/refs.ts';
+import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import { StatusError } from '#pkg/apimachinery/status-error.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { SeededRandom } from '#pkg/base/random.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import type { Client } from '#pkg/client/client.ts';
+import { FakeApi } from '#pkg/client/fake-api.ts';
+import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
+import { createClient } from '#pkg/client/rest-client.ts';
+import { createInformers } from '#pkg/client/shared-informers.ts';
+import { makeNode, makePod } from '#pkg/testing/builders.ts';
+import { createScheduler } from './scheduler.ts';
+
+/** Answers of the binding subresource that a test wants instead of a binding. */
+interface World {
+  readonly api: FakeApi;
+  readonly client: Client;
+  readonly clock: VirtualClock;
+  readonly bindingFailures: StatusError[];
+  /** Called before the next binding is answered. */
+  beforeBinding: (() => Promise<unknown>) | undefined;
+  /** Starts a scheduler; the returned function stops it and waits for its end. */
+  start(): () => Promise<void>;
+  create(...objects: readonly (Node | Pod)[]): Promise<void>;
+  nodeOf(name: string): Promise<string | undefined>;
+  eventsOf(name: string): Promise<readonly string[]>;
+}
+
+const bindingPath = /^(.*\/pods\/[^/]+)\/binding$/;
+
+function makeWorld(): World {
+  const clock = new VirtualClock();
+  const random = new SeededRandom(1);
+  const api = new FakeApi();
+  const bindingFailures: StatusError[] = [];
+  const handler: ApiHandler = async (request) => {
+    const path = bindingPath.exec(request.path)?.[1];
+    if (path === undefined) return api.handle(request);
+    const { beforeBinding } = world;
+    world.beforeBinding = undefined;
+    await beforeBinding?.();
+    const failure = bindingFailures.shift();
+    if (failure !== undefined) {
+      const body = { kind: 'object', object: failure.status, bytes: () => new Uint8Array() } as const;
+      return { status: failure.code, headers: { 'content-type': 'application/json' }, body };
+    }
+    const { target } = (request.body as { object: { target: { name: string } } }).object;
+    const bound = { spec: { nodeName: target.name } };
+    return api.handle({ ...request, method: 'PATCH', path, body: { kind: 'object', object: bound } });
+  };
+  const transport = inProcessTransport(handler, { commonName: 'system:kube-scheduler', organizations: [] });
+  const client = createClient({ transport, userAgent: 'scheduler-test' });
+  const world: World = {
+    api,
+    client,
+    clock,
+    bindingFailures,
+    beforeBinding: undefined,
+    start() {
+      const stop = new AbortController();
+      const informers = createInformers({ client, clock, random, log: silentLogger });
+      const scheduler = createScheduler({ deps: { client, informers, clock, random, log: silentLogger } });
+      const running = Promise.all([informers.run(stop.signal), scheduler.run(stop.signal)]);
+      return async () => {
+        stop.abort();
+        await running;
+      };
+    },
+    async create(...objects) {
+      for (const object of objects) {
+        if (object.kind === 'Node') await client.resource(nodes).create(object as Node);
+        else await client.resource(pods).create(object as Pod);
+      }
+      await clock.settle();
+    },
+    nodeOf: async (name) => (await client.resource(pods).get(name, { namespace: 'default' })).spec?.nodeName,
+    async eventsOf(name) {
+      const { items } = await client.resource(events).list({ namespace: 'default' });
+      return items
+        .filter((event) => event.involvedObject.name === name)
+        .map((event) => `${event.type} ${event.reason}: ${event.message}`);
+    },
+  };
+  return world;
+}
+
+test('a pod is bound to a node that has room, and the event says so', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('small', { cpu: '100m' }), makeNode('large'));
+  const stop = world.start();
+  await world.create(makePod('web').request({ cpu: '1' }).object);
+  expect(await world.nodeOf('web')).toBe('large');
+  await stop();
+  expect(await world.eventsOf('web')).toEqual(['Normal Scheduled: Successfully assigned default/web to large']);
+});
+
+test('a pod that fits nowhere says why for how many nodes, and is bound once a node fits', async () => {
+  const world = makeWorld();
+  const tainted: Node = { ...makeNode('tainted'), spec: { taints: [{ key: 'gpu', effect: 'NoSchedule' }] } };
+  await world.create(makeNode('a', { cpu: '500m' }), makeNode('b', { cpu: '1' }), tainted);
+  const stop = world.start();
+  await world.create(makePod('big').request({ cpu: '2' }).object);
+  await world.clock.advance(60_000);
+  const pending = await world.client.resource(pods).get('big', { namespace: 'default' });
+  const message =
+    '0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.';
+  expect(pending.status?.conditions).toEqual([
+    {
+      type: 'PodScheduled',
+      status: 'False',
+      lastTransitionTime: '2026-01-01T00:00:00Z',
+      reason: 'Unschedulable',
+      message,
+    },
+  ]);
+  expect(await world.eventsOf('big')).toEqual([`Warning FailedScheduling: ${message}`]);
+  await world.create(makeNode('c', { cpu: '2' }));
+  expect(await world.nodeOf('big')).toBe('c');
+  await stop();
+});
+
+test('without any node the message says that', async () => {
+  const world = makeWorld();
+  const stop = world.start();
+  await world.create(makePod('early').object);
+  expect(await world.eventsOf('early')).toEqual(['Warning FailedScheduling: no nodes available to schedule pods']);
+  await world.create(makeNode('first'));
+  await world.clock.advance(1_000);
+  expect(await world.nodeOf('early')).toBe('first');
+  await stop();
+});
+
+test('room is given once: pods that together exceed a node do not share it', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('one', { cpu: '1' }), makeNode('two', { cpu: '1' }));
+  const stop = world.start();
+  const names = ['a', 'b', 'c'];
+  await world.create(...names.map((name) => makePod(name).request({ cpu: '600m' }).object));
+  const placed = await Promise.all(names.map((name) => world.nodeOf(name)));
+  expect(placed).toEqual(['one', 'two', undefined]);
+  await world.client.resource(pods).delete('a', { namespace: 'default' });
+  await world.clock.advance(1_000);
+  expect(await world.nodeOf('c')).toBe('one');
+  await stop();
+});
+
+test('a binding that fails is tried again after the back-off, with the room given back meanwhile', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('only', { cpu: '1' }));
+  world.bindingFailures.push(new StatusError({ code: 500, reason: 'InternalError', message: 'disk is full' }));
+  const stop = world.start();
+  await world.create(makePod('web').request({ cpu: '1' }).object);
+  expect(await world.nodeOf('web')).toBe(undefined);
+  expect(await world.eventsOf('web')).toEqual(['Warning FailedScheduling: binding rejected: disk is full']);
+  await world.clock.advance(999);
+  expect(await world.nodeOf('web')).toBe(undefined);
+  await world.clock.advance(1);
+  expect(await world.nodeOf('web')).toBe('only');
+  await stop();
+});
+
+test('pods of other schedulers, with gates, or being deleted are left alone', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('only'));
+  const stop = world.start();
+  await world.create(
+    makePod('foreign').spec({ schedulerName: 'other' }).object,
+    makePod('gated').spec({ schedulingGates: [{ name: 'quota' }] }).object,
+    makePod('going').meta({ deletionTimestamp: '2026-01-01T00:00:00Z' }).object,
+  );
+  await world.clock.advance(60_000);
+  expect(await Promise.all(['foreign', 'gated', 'going'].map((name) => world.nodeOf(name)))).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  const gated = await world.client.resource(pods).get('gated', { namespace: 'default' });
+  await world.client.resource(pods).update({ ...gated, spec: { ...gated.spec!, schedulingGates: [] } });
+  await world.clock.settle();
+  expect(await world.nodeOf('gated')).toBe('only');
+  await stop();
+});
+
+test('a scheduler that starts again counts the pods that are on nodes and schedules those that wait', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('only', { cpu: '1' }));
+  const stopFirst = world.start();
+  await world.create(makePod('a').request({ cpu: '600m' }).object);
+  await stopFirst();
+  await world.create(makePod('b').request({ cpu: '600m' }).object, makePod('c').request({ cpu: '400m' }).object);
+  const stopSecond = world.start();
+  await world.clock.settle();
+  expect(await Promise.all(['a', 'b', 'c'].map((name) => world.nodeOf(name)))).toEqual(['only', undefined, 'only']);
+  await stopSecond();
+});
+
+test('a pod that ends gives its room back', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('only', { cpu: '1' }));
+  const stop = world.start();
+  await world.create(makePod('job').request({ cpu: '1' }).object, makePod('next').request({ cpu: '1' }).object);
+  expect(await world.nodeOf('next')).toBe(undefined);
+  const job = await world.client.resource(pods).get('job', { namespace: 'default' });
+  await world.client.resource(pods).update({ ...job, status: { phase: 'Succeeded' } });
+  await world.clock.advance(1_000);
+  expect(await world.nodeOf('next')).toBe('only');
+  await stop();
+});
+
+test('a pod that is deleted while it is bound is forgotten without a word, and its room is free', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('only', { cpu: '1' }));
+  const stop = world.start();
+  world.beforeBinding = () => world.client.resource(pods).delete('gone', { namespace: 'default' });
+  world.bindingFailures.push(new StatusError({ code: 404, reason: 'NotFound', message: 'pods "gone" not found' }));
+  await world.create(makePod('gone').request({ cpu: '1' }).object);
+  await world.create(makePod('next').request({ cpu: '1' }).object);
+  expect([await world.nodeOf('next'), await world.eventsOf('gone')]).toEqual(['only', []]);
+  await stop();
+});
+
+test('a pod that another scheduler bound meanwhile stays where it is', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('a'), makeNode('b'));
+  const stop = world.start();
+  world.beforeBinding = async () => {
+    const pod = await world.client.resource(pods).get('web', { namespace: 'default' });
+    await world.client.resource(pods).update({ ...pod, spec: { ...pod.spec!, nodeName: 'b' } });
+  };
+  world.bindingFailures.push(new StatusError({ code: 409, reason: 'Conflict', message: 'already assigned' }));
+  await world.create(makePod('web').request({ cpu: '4' }).object);
+  await world.clock.advance(60_000);
+  expect(await world.nodeOf('web')).toBe('b');
+  await world.create(makePod('next').request({ cpu: '4' }).object);
+  expect(await world.nodeOf('next')).toBe('a');
+  await stop();
+});

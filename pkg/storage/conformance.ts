@@ -1,0 +1,418 @@
+/**
+ * The laws of `store.ts` as tests. Every driver runs this suite, so that a new one is known to be a store when it passes.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { randomInt, SeededRandom } from '#pkg/base/random.ts';
+import {
+  CompactedError,
+  FutureRevisionError,
+  type KeyValue,
+  type Store,
+  type StoreEvent,
+  StoreUnavailableError,
+  type WatchSink,
+  type WriteResult,
+} from './store.ts';
+import { eventKey, eventRevision } from './watch-hub.ts';
+
+/** A store to test, and how to get rid of it. The store may be closed already when `cleanup` is called. */
+export interface StoreUnderTest {
+  readonly store: Store;
+  cleanup(): Promise<void>;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Declares the tests that hold a driver to the laws of `Store`. `open` makes a store that nobody else writes to. */
+export function storeConformance(name: string, open: () => Promise<StoreUnderTest>): void {
+  describe(`${name}: store conformance`, () => {
+    let current: StoreUnderTest;
+    let store: Store;
+    let spaces = 0;
+    /** A part of the key space for one test. */
+    const space = (): string => `/conformance/${++spaces}/`;
+
+    beforeAll(async () => {
+      current = await open();
+      store = current.store;
+    });
+    afterAll(() => current.cleanup());
+
+    const put = (key: string, value: string, ifModRevision = 0): Promise<WriteResult> =>
+      store.write({ type: 'put', key, value: encoder.encode(value), ifModRevision });
+    const remove = (key: string, ifModRevision: number): Promise<WriteResult> =>
+      store.write({ type: 'delete', key, ifModRevision });
+
+    test('each successful write makes the revision one greater, and a failed one leaves it', async () => {
+      const prefix = space();
+      const base = await store.currentRevision();
+      expect(base).toBeGreaterThanOrEqual(1);
+      expect(await put(`${prefix}a`, '1')).toMatchObject({ ok: true, revision: base + 1 });
+      expect(await put(`${prefix}a`, '2')).toMatchObject({ ok: false });
+      expect(await remove(`${prefix}b`, 7)).toEqual({ ok: false });
+      expect(await put(`${prefix}b`, '1')).toMatchObject({ ok: true, revision: base + 2 });
+      expect(await remove(`${prefix}a`, base + 1)).toMatchObject({ ok: true, revision: base + 3 });
+      expect(await store.currentRevision()).toBe(base + 3);
+    });
+
+    test('a write happens only when the key is at the expected revision, and says what it holds otherwise', async () => {
+      const key = `${space()}key`;
+      const created = revisionOf(await put(key, 'one'));
+      expect(plainResult(await put(key, 'two'))).toEqual({ ok: false, current: `${key}=one@${created}/${created}` });
+      expect(plainResult(await put(key, 'two', created - 1))).toEqual({
+        ok: false,
+        current: `${key}=one@${created}/${created}`,
+      });
+      expect(plainResult(await remove(key, created - 1))).toEqual({
+        ok: false,
+        current: `${key}=one@${created}/${created}`,
+      });
+      const updated = await put(key, 'two', created);
+      expect(plainResult(updated)).toEqual({
+        ok: true,
+        revision: created + 1,
+        kv: `${key}=two@${created}/${created + 1}`,
+      });
+      expect(plainResult(await remove(key, created + 1))).toEqual({ ok: true, revision: created + 2 });
+      expect(plainResult(await remove(key, created + 1))).toEqual({ ok: false });
+      expect(plainResult(await put(key, 'three', created + 1))).toEqual({ ok: false });
+      const again = await put(key, 'three');
+      expect(plainResult(again)).toEqual({
+        ok: true,
+        revision: created + 3,
+        kv: `${key}=three@${created + 3}/${created + 3}`,
+      });
+    });
+
+    test('a read after a write has resolved sees it', async () => {
+      const key = `${space()}key`;
+      expect(await store.get(key)).toBeUndefined();
+      const revision = revisionOf(await put(key, 'one'));
+      expect(plain(await store.get(key))).toBe(`${key}=one@${revision}/${revision}`);
+      expect((await store.range({ prefix: key })).items.map(plain)).toEqual([`${key}=one@${revision}/${revision}`]);
+      await remove(key, revision);
+      expect(await store.get(key)).toBeUndefined();
+    });
+
+    test('values are bytes of any kind and length', async () => {
+      const prefix = space();
+      const values = [
+        new Uint8Array(0),
+        Uint8Array.from({ length: 256 }, (_, i) => i),
+        new Uint8Array(1024 * 1024).fill(7),
+      ];
+      for (const [i, value] of values.entries()) {
+        await store.write({ type: 'put', key: `${prefix}${i}`, value, ifModRevision: 0 });
+        expect(Buffer.compare((await store.get(`${prefix}${i}`))!.value, value)).toBe(0);
+      }
+    });
+
+    test('a range has the keys of its prefix in byte order, from its start key, up to its limit, and counts all', async () => {
+      const prefix = space();
+      const names = ['b', 'a', 'c/d', 'a0', 'a/b', '\u{1f600}', '\uffee', '\u00e9'];
+      for (const name of names) await put(prefix + name, name);
+      await put(`${prefix.slice(0, -1)}0`, 'outside');
+      const sorted = names.map((name) => prefix + name).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+      const range = async (options: { startKey?: string; limit?: number; prefix?: string }) => {
+        const result = await store.range({ prefix, ...options });
+        return { keys: result.items.map((kv) => kv.key), count: result.count };
+      };
+      expect(await range({})).toEqual({ keys: sorted, count: 8 });
+      expect(await range({ limit: 0 })).toEqual({ keys: sorted, count: 8 });
+      expect(await range({ limit: 3 })).toEqual({ keys: sorted.slice(0, 3), count: 8 });
+      expect(await range({ startKey: sorted[3]!, limit: 2 })).toEqual({ keys: sorted.slice(3, 5), count: 5 });
+      expect(await range({ startKey: `${sorted[3]!}\0` })).toEqual({ keys: sorted.slice(4), count: 4 });
+      expect(await range({ startKey: '/a' })).toEqual({ keys: sorted, count: 8 });
+      expect(await range({ startKey: '/z' })).toEqual({ keys: [], count: 0 });
+      expect(await range({ prefix: `${prefix}a` })).toEqual({
+        keys: sorted.filter((k) => k.startsWith(`${prefix}a`)),
+        count: 3,
+      });
+      expect(await range({ prefix: `${prefix}none` })).toEqual({ keys: [], count: 0 });
+    });
+
+    test('a range at a past revision is the state of then', async () => {
+      const prefix = space();
+      const first = revisionOf(await put(`${prefix}a`, 'a1'));
+      await put(`${prefix}b`, 'b1');
+      await put(`${prefix}a`, 'a2', first);
+      await remove(`${prefix}b`, first + 1);
+      await put(`${prefix}c`, 'c1');
+      await put(`${prefix}b`, 'b2');
+      const at = async (revision: number): Promise<string[]> => {
+        const result = await store.range({ prefix, revision });
+        expect(result).toMatchObject({ revision, count: result.items.length });
+        return result.items.map((kv) => decoder.decode(kv.value));
+      };
+      expect(await at(first - 1)).toEqual([]);
+      expect(await at(first)).toEqual(['a1']);
+      expect(await at(first + 1)).toEqual(['a1', 'b1']);
+      expect(await at(first + 2)).toEqual(['a2', 'b1']);
+      expect(await at(first + 3)).toEqual(['a2']);
+      expect(await at(first + 5)).toEqual(['a2', 'b2', 'c1']);
+      const page = await store.range({ prefix, revision: first + 1, limit: 1, startKey: `${prefix}a\0` });
+      expect({ ...page, items: page.items.map(plain) }).toEqual({
+        items: [`${prefix}b=b1@${first + 1}/${first + 1}`],
+        count: 1,
+        revision: first + 1,
+      });
+    });
+
+    test('reading a revision that is not there yet fails', async () => {
+      const revision = (await store.currentRevision()) + 10;
+      await expect(store.range({ prefix: space(), revision })).rejects.toThrow(FutureRevisionError);
+    });
+
+    test('a watch delivers every write of its prefix after its start, in order, with what was there before', async () => {
+      const prefix = space();
+      const sink = new Collector();
+      const watch = store.watch({ prefix, fromRevision: (await store.currentRevision()) + 1 }, sink);
+      const first = revisionOf(await put(`${prefix}a`, 'a1'));
+      await put(`${prefix.slice(0, -1)}0`, 'outside');
+      await put(`${prefix}a`, 'a2', first);
+      await remove(`${prefix}a`, first + 2);
+      await sink.reached(first + 3);
+      watch.close();
+      expect(sink.events.map(plainEvent)).toEqual([
+        `put ${prefix}a=a1@${first}/${first}`,
+        `put ${prefix}a=a2@${first}/${first + 2} was ${prefix}a=a1@${first}/${first}`,
+        `delete ${prefix}a ${first + 3} was ${prefix}a=a2@${first}/${first + 2}`,
+      ]);
+    });
+
+    test('a watch from the past delivers what happened since, then goes on', async () => {
+      const prefix = space();
+      const first = revisionOf(await put(`${prefix}a`, 'a1'));
+      await put(`${prefix}b`, 'b1');
+      await remove(`${prefix}a`, first);
+      const sink = new Collector();
+      const watch = store.watch({ prefix, fromRevision: first + 1 }, sink);
+      await put(`${prefix}c`, 'c1');
+      await sink.reached(first + 3);
+      await put(`${prefix}d`, 'd1');
+      await sink.reached(first + 4);
+      watch.close();
+      expect(sink.events.map((event) => `${event.type} ${eventKey(event)}`)).toEqual([
+        `put ${prefix}b`,
+        `delete ${prefix}a`,
+        `put ${prefix}c`,
+        `put ${prefix}d`,
+      ]);
+    });
+
+    test('a watch from the future waits for it', async () => {
+      const prefix = space();
+      const base = await store.currentRevision();
+      const sink = new Collector();
+      const watch = store.watch({ prefix, fromRevision: base + 3 }, sink);
+      for (const name of ['a', 'b', 'c']) await put(prefix + name, name);
+      await sink.reached(base + 3);
+      watch.close();
+      expect(sink.events.map(eventRevision)).toEqual([base + 3]);
+    });
+
+    test('a closed watch is not called again', async () => {
+      const prefix = space();
+      const from = (await store.currentRevision()) + 1;
+      const closed = new Collector();
+      const open = new Collector();
+      const watch = store.watch({ prefix, fromRevision: from }, closed);
+      const other = store.watch({ prefix, fromRevision: from }, open);
+      await put(`${prefix}a`, 'a');
+      await Promise.all([closed.reached(from), open.reached(from)]);
+      watch.close();
+      watch.close();
+      await put(`${prefix}b`, 'b');
+      await open.reached(from + 1);
+      other.close();
+      expect([closed.events.length, open.events.length, closed.error]).toEqual([1, 2, undefined]);
+    });
+
+    test('a local driver has called the watches, with the very bytes, before the write resolves', async () => {
+      if (store.localRevision === undefined) return;
+      const key = `${space()}key`;
+      const sink = new Collector();
+      const watch = store.watch({ prefix: key, fromRevision: store.localRevision() + 1 }, sink);
+      const value = encoder.encode('value');
+      const result = await store.write({ type: 'put', key, value, ifModRevision: 0 });
+      expect(sink.events.map((event) => event.type === 'put' && event.kv.value)).toEqual([value]);
+      expect(sink.events[0]?.type === 'put' && sink.events[0].kv.value).toBe(value);
+      expect((await store.get(key))?.value).toBe(value);
+      expect(store.localRevision()).toBe(revisionOf(result));
+      watch.close();
+    });
+
+    test('of concurrent writes to a key that expect the same revision, exactly one happens', async () => {
+      const key = `${space()}counter`;
+      const results = await Promise.all(Array.from({ length: 20 }, (_, i) => put(key, `${i}`)));
+      expect(results.filter((result) => result.ok)).toHaveLength(1);
+      const increment = async (): Promise<void> => {
+        for (;;) {
+          const now = (await store.get(key))!;
+          const result = await put(key, String(Number(decoder.decode(now.value)) + 1), now.modRevision);
+          if (result.ok) return;
+        }
+      };
+      const start = Number(decoder.decode((await store.get(key))!.value));
+      await Promise.all(Array.from({ length: 10 }, increment));
+      expect(Number(decoder.decode((await store.get(key))!.value))).toBe(start + 10);
+    });
+
+    test('any sequence of writes can be read back at each of its revisions, and replayed by a watch', async () => {
+      const prefix = space();
+      const random = new SeededRandom(11);
+      const sink = new Collector();
+      const start = await store.currentRevision();
+      const watch = store.watch({ prefix, fromRevision: start + 1 }, sink);
+      const states = await randomHistory(store, prefix, random);
+      const last = Math.max(...states.keys());
+      await sink.reached(last);
+      watch.close();
+      const late = new Collector();
+      const lateWatch = store.watch({ prefix, fromRevision: start + 1 }, late);
+      await late.reached(last);
+      lateWatch.close();
+      expect(late.events.map(plainEvent)).toEqual(sink.events.map(plainEvent));
+      expect([...replay(sink.events)]).toEqual([...states]);
+      for (const [revision, state] of states) {
+        expect((await store.range({ prefix, revision })).items.map(plain)).toEqual(state);
+      }
+    });
+
+    test('a compacted revision can neither be read nor watched from; the state at the compaction can', async () => {
+      const prefix = space();
+      const first = revisionOf(await put(`${prefix}a`, 'a1'));
+      await put(`${prefix}a`, 'a2', first);
+      await put(`${prefix}b`, 'b1');
+      await remove(`${prefix}b`, first + 2);
+      await put(`${prefix}a`, 'a3', first + 1);
+      await store.compact(first + 2);
+      await store.compact(first + 1);
+      await expect(store.range({ prefix, revision: first + 1 })).rejects.toThrow(CompactedError);
+      const values = async (revision?: number): Promise<string[]> =>
+        (await store.range({ prefix, ...(revision && { revision }) })).items.map((kv) => decoder.decode(kv.value));
+      expect(await values(first + 2)).toEqual(['a2', 'b1']);
+      expect(await values(first + 3)).toEqual(['a2']);
+      expect(await values()).toEqual(['a3']);
+      const early = new Collector();
+      store.watch({ prefix, fromRevision: first + 1 }, early);
+      expect(await early.failed()).toBeInstanceOf(CompactedError);
+      const later = new Collector();
+      const watch = store.watch({ prefix, fromRevision: first + 3 }, later);
+      await later.reached(first + 4);
+      watch.close();
+      expect(later.events.map((event) => event.type)).toEqual(['delete', 'put']);
+      await expect(store.compact((await store.currentRevision()) + 5)).rejects.toThrow(FutureRevisionError);
+    });
+
+    test('closing ends the watches with an error, and what is asked after it fails', async () => {
+      const own = await open();
+      const sink = new Collector();
+      own.store.watch({ prefix: '/x/', fromRevision: (await own.store.currentRevision()) + 1 }, sink);
+      await own.store.close();
+      await own.store.close();
+      expect(await sink.failed()).toBeInstanceOf(StoreUnavailableError);
+      await expect(own.store.get('/x/a')).rejects.toThrow(StoreUnavailableError);
+      await expect(own.store.range({ prefix: '/x/' })).rejects.toThrow(StoreUnavailableError);
+      await expect(own.store.write({ type: 'delete', key: '/x/a', ifModRevision: 1 })).rejects.toThrow(
+        StoreUnavailableError,
+      );
+      await own.cleanup();
+    });
+  });
+}
+
+/** A sink that keeps what it is given, with promises for it. */
+class Collector implements WatchSink {
+  readonly events: StoreEvent[] = [];
+  error: Error | undefined;
+  #wake = (): void => {};
+
+  onEvents(events: readonly StoreEvent[], revision: number): void {
+    this.events.push(...events);
+    const last = this.events[this.events.length - 1];
+    if (last !== undefined && revision < eventRevision(last))
+      this.onError(new Error('the watch is behind its last event'));
+    this.#wake();
+  }
+
+  onError(error: Error): void {
+    this.error = error;
+    this.#wake();
+  }
+
+  /** Resolves once the event of `revision` was delivered. */
+  async reached(revision: number): Promise<void> {
+    while (!this.events.some((event) => eventRevision(event) === revision)) {
+      if (this.error !== undefined) throw this.error;
+      await this.#change();
+    }
+  }
+
+  async failed(): Promise<Error> {
+    while (this.error === undefined) await this.#change();
+    return this.error;
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}
+
+function revisionOf(result: WriteResult): number {
+  if (!result.ok) throw new Error('The write was refused');
+  return result.revision;
+}
+
+function plain(kv: KeyValue | undefined): string | undefined {
+  return kv && `${kv.key}=${decoder.decode(kv.value)}@${kv.createRevision}/${kv.modRevision}`;
+}
+
+function plainResult(result: WriteResult): unknown {
+  if (!result.ok) return result.current === undefined ? { ok: false } : { ok: false, current: plain(result.current) };
+  return result.kv === undefined ? { ok: true, revision: result.revision } : { ...result, kv: plain(result.kv) };
+}
+
+function plainEvent(event: StoreEvent): string {
+  const was = event.previous === undefined ? '' : ` was ${plain(event.previous)}`;
+  return event.type === 'put' ? `put ${plain(event.kv)}${was}` : `delete ${event.key} ${event.revision}${was}`;
+}
+
+/** Makes random writes; the state after each of them, by revision. */
+async function randomHistory(store: Store, prefix: string, random: SeededRandom): Promise<Map<number, string[]>> {
+  const model = new Map<string, KeyValue>();
+  const states = new Map<number, string[]>();
+  for (let step = 0; step < 150; step++) {
+    const key = `${prefix}${randomInt(random, 12)}`;
+    const ifModRevision = model.get(key)?.modRevision ?? 0;
+    if (ifModRevision > 0 && random.next() < 0.4) {
+      const revision = revisionOf(await store.write({ type: 'delete', key, ifModRevision }));
+      model.delete(key);
+      states.set(revision, stateOf(model));
+      continue;
+    }
+    const result = await store.write({ type: 'put', key, value: encoder.encode(`${step}`), ifModRevision });
+    if (!result.ok || result.kv === undefined) throw new Error('The write was refused');
+    model.set(key, result.kv);
+    states.set(result.revision, stateOf(model));
+  }
+  return states;
+}
+
+function replay(events: readonly StoreEvent[]): Map<number, string[]> {
+  const model = new Map<string, KeyValue>();
+  const states = new Map<number, string[]>();
+  for (const event of events) {
+    if (event.type === 'put') model.set(event.kv.key, event.kv);
+    else model.delete(event.key);
+    states.set(eventRevision(event), stateOf(model));
+  }
+  return states;
+}
+
+function stateOf(model: ReadonlyMap<string, KeyValue>): string[] {
+  return [...model.keys()].sort().map((key) => plain(model.get(key))!);
+}

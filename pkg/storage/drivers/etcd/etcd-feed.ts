@@ -1,0 +1,192 @@
+/**
+ * One watch on all keys of an etcd, shared by the watches of this process. As every revision is some key's write, a feed of all keys is
+ * at every moment known to be complete up to its last event, so no progress notifications are needed (those that are asked for
+ * can overtake events before etcd 3.4.25 and 3.5.8).
+ *
+ * When the connection is lost the feed goes on from where it was; only when that fails for long, or when etcd has
+ * compacted that place meanwhile, do the watches fail.
+ */
+import { sleep } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import {
+  CompactedError,
+  type StoreEvent,
+  StoreUnavailableError,
+  type Watch,
+  type WatchOptions,
+  type WatchSink,
+} from '../../store.ts';
+import { eventKey, eventRevision, WatchHub } from '../../watch-hub.ts';
+import { allKeys, type EtcdWatchResponse, eventOfEtcd } from './etcd-messages.ts';
+
+/** Recent events kept for watches that start a little in the past; older ones take a feed of their own. */
+const tailEventsMax = 2_000;
+
+/** Attempts to reconnect before watches fail: with their delays, about ten seconds, in which a member restarts or a leader is elected. */
+const reconnectAttemptsMax = 14;
+const reconnectDelayMsFirst = 50;
+const reconnectDelayMsMax = 1_000;
+
+/** The gRPC stream of etcd's Watch call, as far as it is used here. */
+export interface EtcdWatchStream {
+  on(event: 'data', listener: (response: EtcdWatchResponse) => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'end', listener: () => void): unknown;
+  write(request: unknown): unknown;
+  cancel(): void;
+}
+
+export interface EtcdFeedOptions {
+  readonly open: () => Promise<EtcdWatchStream>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The first revision of the feed. */
+  readonly fromRevision: number;
+  /** Called once when the feed has failed or was closed. */
+  readonly onEnd: () => void;
+}
+
+export class EtcdFeed {
+  readonly #options: EtcdFeedOptions;
+  readonly #hub: WatchHub;
+  readonly #controller = new AbortController();
+  /** Events after `#tailStart` up to `#position`. */
+  #tail: StoreEvent[] = [];
+  #tailStart: number;
+  #position: number;
+  #stream: EtcdWatchStream | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(options: EtcdFeedOptions) {
+    this.#options = options;
+    this.#position = options.fromRevision - 1;
+    this.#tailStart = this.#position;
+    const position = (): number => this.#position;
+    const log = {
+      get revision() {
+        return position();
+      },
+      since: (fromRevision: number, prefix: string) => this.#since(fromRevision, prefix),
+    };
+    this.#hub = new WatchHub(log, { tellProgress: true });
+  }
+
+  /** Whether a watch may start here at `fromRevision`. */
+  covers(fromRevision: number): boolean {
+    return fromRevision > this.#tailStart;
+  }
+
+  /** Forgets the events before `revision`. */
+  compact(revision: number): void {
+    if (revision - 1 > this.#tailStart) this.#dropTail(Math.min(revision - 1, this.#position));
+  }
+
+  watch(options: WatchOptions, sink: WatchSink): Watch {
+    this.#running ??= this.#run();
+    return this.#hub.watch(options, sink);
+  }
+
+  /** Ends the feed and, with `error`, its watches. */
+  async close(error: Error): Promise<void> {
+    this.#end(error);
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#controller;
+    let attempts = 0;
+    let delayMs = reconnectDelayMsFirst;
+    while (!signal.aborted) {
+      const before = this.#position;
+      const error = await this.#connect();
+      if (signal.aborted) return;
+      if (error instanceof CompactedError) {
+        this.#end(error);
+        return;
+      }
+      if (this.#position > before) {
+        attempts = 0;
+        delayMs = reconnectDelayMsFirst;
+      }
+      if (++attempts > reconnectAttemptsMax) {
+        this.#end(new StoreUnavailableError('Cannot watch etcd as the connection is lost', error));
+        return;
+      }
+      log.debug('Watch on etcd was interrupted', { error, attempts, revision: this.#position });
+      await sleep(clock, delayMs, signal);
+      delayMs = Math.min(delayMs * 2, reconnectDelayMsMax);
+    }
+  }
+
+  /** Watches until the stream ends; resolves with the reason. */
+  async #connect(): Promise<Error> {
+    let stream: EtcdWatchStream;
+    try {
+      stream = await this.#options.open();
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+    const reason = new Promise<Error>((resolve) => {
+      stream.on('error', resolve);
+      stream.on('end', () => resolve(new Error('etcd ended the watch')));
+      stream.on('data', (response) => {
+        if (this.#stream !== stream) return;
+        const ended = this.#receive(response);
+        if (ended !== undefined) resolve(ended);
+      });
+    });
+    this.#stream = stream;
+    if (this.#controller.signal.aborted) stream.cancel();
+    else stream.write({ create_request: { ...allKeys, start_revision: String(this.#position + 1), prev_kv: true } });
+    const error = await reason;
+    this.#stream = undefined;
+    stream.cancel();
+    return error;
+  }
+
+  /** Takes a response; returns why the watch is over when it says so. */
+  #receive(response: EtcdWatchResponse): Error | undefined {
+    const compacted = Number(response.compact_revision);
+    if (compacted > 0) return new CompactedError(compacted);
+    if (response.canceled) return new Error(`etcd cancelled the watch: ${response.cancel_reason}`);
+    const events: StoreEvent[] = [];
+    for (const each of response.events) {
+      const event = eventOfEtcd(each);
+      if (event === undefined) return new CompactedError(Number(each.kv.mod_revision));
+      if (eventRevision(event) > this.#position) events.push(event);
+    }
+    const last = events[events.length - 1];
+    if (last === undefined) return undefined;
+    this.#position = eventRevision(last);
+    this.#tail.push(...events);
+    this.#trim();
+    this.#hub.publish(events, this.#position);
+    return undefined;
+  }
+
+  #trim(): void {
+    if (this.#tail.length < 2 * tailEventsMax) return;
+    // Several keys may have been written at one revision: all of them go or stay.
+    this.#dropTail(eventRevision(this.#tail[this.#tail.length - tailEventsMax - 1]!));
+  }
+
+  #dropTail(upToRevision: number): void {
+    this.#tailStart = upToRevision;
+    this.#tail = this.#tail.filter((event) => eventRevision(event) > upToRevision);
+  }
+
+  #since(fromRevision: number, prefix: string): StoreEvent[] {
+    if (!this.covers(fromRevision)) throw new CompactedError(this.#tailStart + 1);
+    return this.#tail.filter((event) => eventRevision(event) >= fromRevision && eventKey(event).startsWith(prefix));
+  }
+
+  #end(error: Error): void {
+    if (this.#controller.signal.aborted) return;
+    this.#controller.abort();
+    this.#stream?.cancel();
+    this.#options.onEnd();
+    this.#hub.fail(error);
+  }
+}

@@ -1,0 +1,99 @@
+/** A real etcd for tests: Debian's `etcd` in a folder of its own, on free ports of 127.0.0.1. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { sleep } from '#pkg/base/async.ts';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { openEtcdStore } from './etcd-store.ts';
+
+/** How long etcd may take to answer, in steps of 50 ms. */
+const startAttemptsMax = 400;
+
+export interface TestEtcd {
+  readonly endpoint: string;
+  /** Ends the process, without warning when `kill`; its data stays. */
+  stop(options?: { readonly kill: boolean }): Promise<void>;
+  /** Starts it again with its data, at the same address. */
+  start(): Promise<void>;
+  /** Ends the process and removes its data. */
+  cleanup(): Promise<void>;
+}
+
+/** Where the `etcd` program is on a search path; undefined when it is not installed. */
+export function findEtcd(searchPath: string | undefined): string | undefined {
+  for (const folder of (searchPath ?? '').split(delimiter)) {
+    const file = join(folder, 'etcd');
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return undefined;
+}
+
+/** Starts an etcd and waits until it answers. */
+export async function startTestEtcd(program: string): Promise<TestEtcd> {
+  const directory = mkdtempSync(join(tmpdir(), 'coxswain-etcd-'));
+  const [clientPort, peerPort] = [await freePort(), await freePort()];
+  const endpoint = `http://127.0.0.1:${clientPort}`;
+  let child: ChildProcess | undefined;
+  const start = async (): Promise<void> => {
+    const peer = `http://127.0.0.1:${peerPort}`;
+    const options = {
+      name: 'test',
+      'data-dir': directory,
+      'listen-client-urls': endpoint,
+      'advertise-client-urls': endpoint,
+      'listen-peer-urls': peer,
+      'initial-advertise-peer-urls': peer,
+      'initial-cluster': `test=${peer}`,
+    };
+    const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+    child = spawn(program, flags, { stdio: 'ignore' });
+    await waitUntilReachable(endpoint, child);
+  };
+  const stop = async (how = { kill: false }): Promise<void> => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(how.kill ? 'SIGKILL' : 'SIGTERM');
+    await exited;
+  };
+  const cleanup = async (): Promise<void> => {
+    await stop({ kill: true });
+    rmSync(directory, { recursive: true, force: true });
+  };
+  await start();
+  return { endpoint, start, stop, cleanup };
+}
+
+async function waitUntilReachable(endpoint: string, child: ChildProcess): Promise<void> {
+  const clock = new SystemClock();
+  for (let attempt = 0; attempt < startAttemptsMax; attempt++) {
+    if (child.exitCode !== null) break;
+    try {
+      const store = await openEtcdStore({ endpoints: [endpoint], clock, log: silentLogger });
+      await store.close();
+      return;
+    } catch {
+      await sleep(clock, 50);
+    }
+  }
+  child.kill('SIGKILL');
+  throw new Error(`etcd does not answer at ${endpoint}`);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

@@ -1,0 +1,136 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { storeConformance } from '../../conformance.ts';
+import { CompactedError, type Store, type StoreEvent, StoreUnavailableError } from '../../store.ts';
+import { eventRevision } from '../../watch-hub.ts';
+import { openLmdbStore } from './lmdb-store.ts';
+
+function makeFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'coxswain-lmdb-'));
+}
+
+function testFolder(): string {
+  const directory = makeFolder();
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+const openIn = (directory: string): Promise<Store> => openLmdbStore({ directory, log: silentLogger });
+
+async function put(store: Store, key: string, text: string, ifModRevision = 0): Promise<number> {
+  const result = await store.write({ type: 'put', key, value: Buffer.from(text), ifModRevision });
+  if (!result.ok) throw new Error('The write was refused');
+  return result.revision;
+}
+
+async function contents(store: Store, revision?: number): Promise<string[]> {
+  const { items } = await store.range({ prefix: '', ...(revision !== undefined && { revision }) });
+  return items.map((kv) => `${kv.key}=${Buffer.from(kv.value).toString()}@${kv.createRevision}/${kv.modRevision}`);
+}
+
+storeConformance('lmdb', async () => {
+  const directory = makeFolder();
+  const store = await openIn(directory);
+  const cleanup = async (): Promise<void> => {
+    await store.close();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  return { store, cleanup };
+});
+
+test('what was written, its revisions and its past are there after the folder is opened again', async () => {
+  const directory = testFolder();
+  let store = await openIn(directory);
+  expect(await store.currentRevision()).toBe(1);
+  await put(store, '/a', 'a1');
+  await put(store, '/b', 'b1');
+  await put(store, '/a', 'a2', 2);
+  await store.write({ type: 'delete', key: '/b', ifModRevision: 3 });
+  await store.close();
+  store = await openIn(directory);
+  expect(await store.currentRevision()).toBe(5);
+  expect(await contents(store)).toEqual(['/a=a2@2/4']);
+  expect(await contents(store, 3)).toEqual(['/a=a1@2/2', '/b=b1@3/3']);
+  const seen: StoreEvent[] = [];
+  store.watch({ prefix: '/', fromRevision: 3 }, { onEvents: (events) => seen.push(...events), onError: () => {} });
+  expect(await put(store, '/c', 'c1')).toBe(6);
+  expect(seen.map(eventRevision)).toEqual([3, 4, 5, 6]);
+  expect(seen.map((event) => event.previous?.modRevision)).toEqual([undefined, 2, 3, undefined]);
+  await store.close();
+});
+
+test('a compaction outlives a restart, and the revision does not go back when the last writes were compacted', async () => {
+  const directory = testFolder();
+  let store = await openIn(directory);
+  await put(store, '/a', 'a1');
+  await put(store, '/b', 'b1');
+  await store.write({ type: 'delete', key: '/a', ifModRevision: 2 });
+  await store.write({ type: 'delete', key: '/b', ifModRevision: 3 });
+  await store.compact(5);
+  await store.close();
+  store = await openIn(directory);
+  expect(await store.currentRevision()).toBe(5);
+  await expect(store.range({ prefix: '', revision: 4 })).rejects.toThrow(CompactedError);
+  expect(await contents(store)).toEqual([]);
+  expect(await put(store, '/a', 'a2')).toBe(6);
+  await store.compact(6);
+  await store.close();
+  store = await openIn(directory);
+  expect(await contents(store)).toEqual(['/a=a2@6/6']);
+  await store.close();
+});
+
+test('concurrent writes to many keys share transactions and keep one order', async () => {
+  const directory = testFolder();
+  let store = await openIn(directory);
+  const seen: StoreEvent[] = [];
+  store.watch({ prefix: '/', fromRevision: 2 }, { onEvents: (events) => seen.push(...events), onError: () => {} });
+  const revisions = await Promise.all(Array.from({ length: 3000 }, (_, i) => put(store, `/k/${i}`, `${i}`)));
+  expect(revisions).toEqual(Array.from({ length: 3000 }, (_, i) => i + 2));
+  expect(seen.map(eventRevision)).toEqual(revisions);
+  await store.close();
+  store = await openIn(directory);
+  expect((await store.range({ prefix: '/k/' })).count).toBe(3000);
+  await store.close();
+});
+
+test('a folder that is open cannot be opened again, and can once it is closed', async () => {
+  const directory = testFolder();
+  const store = await openIn(directory);
+  const message = `Cannot open ${directory} as process ${process.pid} holds it: stop it or choose another data folder`;
+  await expect(openIn(directory)).rejects.toThrow(new StoreUnavailableError(message));
+  await put(store, '/a', 'a1');
+  await store.close();
+  const again = await openIn(directory);
+  expect(await contents(again)).toEqual(['/a=a1@2/2']);
+  await again.close();
+});
+
+test('a folder that cannot be used is refused in one sentence, and left as it was', async () => {
+  const directory = testFolder();
+  const file = join(directory, 'file');
+  writeFileSync(file, 'x'.repeat(10_000));
+  await expect(openIn(join(file, 'sub'))).rejects.toThrow(/^Cannot open .*file\/sub: ENOTDIR/);
+  writeFileSync(join(directory, 'data.mdb'), 'x'.repeat(10_000));
+  await expect(openIn(directory)).rejects.toThrow(`Cannot open ${directory} as data.mdb is not a database`);
+  expect(readdirSync(directory).sort()).toEqual(['data.mdb', 'file']);
+});
+
+test('a lock of a process that is gone, or whose number another has now, is taken over', async () => {
+  for (const holder of [
+    '{"pid":999999999,"started":"5"}',
+    `{"pid":${process.pid},"started":"5"}`,
+    '{"pid":1,"started":"x"}',
+    'nonsense',
+    '',
+  ]) {
+    const directory = testFolder();
+    writeFileSync(join(directory, 'lock'), holder);
+    const store = await openIn(directory);
+    await store.close();
+    expect(readdirSync(directory).sort()).toEqual(['data.mdb', 'lock.mdb']);
+  }
+});

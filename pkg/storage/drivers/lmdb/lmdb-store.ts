@@ -1,0 +1,318 @@
+/**
+ * The store in one folder, durable at each acknowledged write. The current state is in memory; every write is appended to a log
+ * on disk (`lmdb-log.ts`), many of them in one transaction with one sync, and is told to watches and acknowledged once that is done.
+ *
+ * Invariants: `#live`, `#revision` and the watches show exactly what is on disk: a write that is under way shows nowhere, and
+ * one that fails leaves no trace. At most one transaction is under way; at most one write per key is in it or waits for it.
+ */
+import { mkdirSync } from 'node:fs';
+import { Deferred } from '#pkg/base/async.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import { KeyHistory, mergeByKey } from '../../key-history.ts';
+import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
+import { compareKeys, SortedMap } from '../../sorted-map.ts';
+import {
+  CompactedError,
+  FutureRevisionError,
+  type KeyValue,
+  type RangeOptions,
+  type RangeResult,
+  type Store,
+  type StoreEvent,
+  StoreUnavailableError,
+  type Watch,
+  type WatchOptions,
+  type WatchSink,
+  type WriteOperation,
+  type WriteResult,
+} from '../../store.ts';
+import { eventKey, eventRevision, WatchHub } from '../../watch-hub.ts';
+import { type FolderLock, lockFolder } from './folder-lock.ts';
+import { LmdbLog } from './lmdb-log.ts';
+import type { LogRecord } from './record.ts';
+
+/** Most writes of one transaction, so that the first of them does not wait long for the last; more wait for the next one. */
+const batchWritesMax = 1_024;
+
+/** Most bytes of values of one transaction, for the same reason. */
+const batchBytesMax = 16 * 1024 * 1024;
+
+/** Recent events kept in memory for watches that start a little in the past; older ones are read from the log. */
+const tailEventsMax = 1_000;
+
+export interface LmdbStoreOptions {
+  /** The folder, made when it is missing. Only one process may have it open. */
+  readonly directory: string;
+  readonly log: Logger;
+}
+
+/** Opens the store in a folder. Throws `StoreUnavailableError` when another process holds it or it cannot be used. */
+export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
+  const { directory } = options;
+  let lock: FolderLock | undefined;
+  let log: LmdbLog | undefined;
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    lock = lockFolder(directory);
+    log = new LmdbLog(directory);
+    await log.checkFormat();
+    return new LmdbStore(log, lock, options.log);
+  } catch (error) {
+    await log?.close();
+    lock?.release();
+    if (error instanceof StoreUnavailableError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StoreUnavailableError(`Cannot open ${directory}: ${reason}`, error);
+  }
+}
+
+interface PendingWrite {
+  readonly operation: WriteOperation;
+  readonly current: KeyValue | undefined;
+  readonly outcome: Deferred<WriteResult>;
+  /** Resolved, never rejected, once the outcome is known. */
+  readonly settled: Deferred;
+}
+
+/** How a version ended: a deletion leaves a record of its own to remove. */
+type Ending = 'replaced' | 'deleted';
+
+class LmdbStore implements Store {
+  readonly #log: LmdbLog;
+  readonly #lock: FolderLock;
+  readonly #logger: Logger;
+  readonly #live = new SortedMap<KeyValue>();
+  readonly #history = new KeyHistory<Ending>();
+  readonly #hub: WatchHub;
+  #revision: number;
+  #compacted: number;
+  /** The last events, in revision order and without gaps. */
+  #tail: StoreEvent[] = [];
+  #queue: PendingWrite[] = [];
+  readonly #pending = new Map<string, PendingWrite>();
+  #committing: Promise<void> | undefined;
+  /** Why the store takes no more: it was closed, or what the disk holds is not known. */
+  #ended: StoreUnavailableError | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(log: LmdbLog, lock: FolderLock, logger: Logger) {
+    this.#log = log;
+    this.#lock = lock;
+    this.#logger = logger;
+    this.#compacted = log.compacted;
+    this.#revision = Math.max(1, this.#compacted);
+    for (const { revision, record } of log.records()) this.#load(revision, record);
+    const revision = (): number => this.#revision;
+    this.#hub = new WatchHub({
+      get revision() {
+        return revision();
+      },
+      since: (fromRevision, prefix) => this.#since(fromRevision, prefix),
+    });
+  }
+
+  async get(key: string): Promise<KeyValue | undefined> {
+    this.#checkOpen();
+    return this.#live.get(key);
+  }
+
+  async range(options: RangeOptions): Promise<RangeResult> {
+    this.#checkOpen();
+    const { prefix, startKey, limit, revision } = options;
+    if (revision === undefined || revision === this.#revision) {
+      return {
+        items: this.#live.values(prefix, options),
+        count: this.#live.count(prefix, startKey),
+        revision: this.#revision,
+      };
+    }
+    if (revision > this.#revision) throw new FutureRevisionError(revision, this.#revision);
+    if (revision < this.#compacted) throw new CompactedError(this.#compacted);
+    const wanted = (key: string): boolean => startKey === undefined || compareKeys(key, startKey) >= 0;
+    const past = this.#history.at(revision, prefix).filter((version) => wanted(version.key));
+    const kept = this.#live.values(prefix).filter((kv) => kv.modRevision <= revision && wanted(kv.key));
+    const all = mergeByKey(past, kept);
+    const page = limit ? all.slice(0, limit) : all;
+    return { items: page.map((item) => ('until' in item ? this.#read(item.from) : item)), count: all.length, revision };
+  }
+
+  async write(operation: WriteOperation): Promise<WriteResult> {
+    this.#checkOpen();
+    checkOperation(operation);
+    const { key } = operation;
+    // What a write under way will leave is known only once it is durable.
+    for (let before = this.#pending.get(key); before !== undefined; before = this.#pending.get(key)) {
+      await before.settled.promise;
+      this.#checkOpen();
+    }
+    const current = this.#live.get(key);
+    if (!isExpected(operation, current) || (operation.type === 'delete' && current === undefined))
+      return conflictOf(current);
+    const write: PendingWrite = { operation, current, outcome: new Deferred(), settled: new Deferred() };
+    this.#pending.set(key, write);
+    this.#queue.push(write);
+    this.#committing ??= this.#commitAll();
+    return write.outcome.promise;
+  }
+
+  watch(options: WatchOptions, sink: WatchSink): Watch {
+    this.#checkOpen();
+    return this.#hub.watch(options, sink);
+  }
+
+  async currentRevision(): Promise<number> {
+    this.#checkOpen();
+    return this.#revision;
+  }
+
+  localRevision(): number {
+    return this.#revision;
+  }
+
+  async compact(revision: number): Promise<void> {
+    this.#checkOpen();
+    if (revision > this.#revision) throw new FutureRevisionError(revision, this.#revision);
+    if (revision <= this.#compacted) return;
+    this.#compacted = revision;
+    // What ended with the write of `revision` itself stays, so that a watch from there can tell what was before.
+    const dead = this.#history
+      .compact(revision - 1)
+      .flatMap((version) => (version.value === 'deleted' ? [version.from, version.until] : [version.from]));
+    try {
+      await this.#log.compact(revision, dead);
+    } catch (error) {
+      // The records stay on the disk until the store is opened and compacted again.
+      throw this.#log.unavailable('compact the store', error);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const error = new StoreUnavailableError('Cannot use the store as it was closed');
+    this.#ended ??= error;
+    for (const write of this.#queue.splice(0)) this.#refuse(write, error);
+    await this.#committing;
+    this.#hub.fail(error);
+    await this.#log.close();
+    this.#lock.release();
+  }
+
+  /** Commits what is queued, one transaction after the other, until nothing is left. */
+  async #commitAll(): Promise<void> {
+    // Everything that is ready to write in this turn comes into the first transaction.
+    await Promise.resolve();
+    while (this.#queue.length > 0) await this.#commit(this.#takeBatch());
+    this.#committing = undefined;
+  }
+
+  async #commit(batch: readonly PendingWrite[]): Promise<void> {
+    const events = batch.map((write, i) => eventOf(write.operation, write.current, this.#revision + 1 + i));
+    try {
+      await this.#log.append(events);
+    } catch (error) {
+      this.#failed(batch, error);
+      return;
+    }
+    for (const event of events) this.#apply(event);
+    this.#hub.publish(events, this.#revision);
+    for (const [i, write] of batch.entries()) {
+      this.#pending.delete(write.operation.key);
+      write.outcome.resolve(resultOf(events[i]!));
+      write.settled.resolve();
+    }
+  }
+
+  /** A transaction has failed. When the disk shows any of it all the same, nobody can say what a crash would leave: the store ends. */
+  #failed(batch: readonly PendingWrite[], cause: unknown): void {
+    const error = this.#log.unavailable('write', cause);
+    this.#logger.error('Could not commit writes', { error: cause, writes: batch.length });
+    if (this.#log.lastRevision > this.#revision) {
+      this.#ended ??= new StoreUnavailableError(
+        'Cannot use the store as a failed write may be on the disk: restart',
+        cause,
+      );
+      for (const write of this.#queue.splice(0)) this.#refuse(write, this.#ended);
+      this.#hub.fail(this.#ended);
+    }
+    for (const write of batch) this.#refuse(write, error);
+  }
+
+  #refuse(write: PendingWrite, error: StoreUnavailableError): void {
+    this.#pending.delete(write.operation.key);
+    write.outcome.reject(error);
+    write.settled.resolve();
+  }
+
+  #takeBatch(): PendingWrite[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { operation } of this.#queue) {
+      bytes += operation.type === 'put' ? operation.value.length : 0;
+      if (count > 0 && (count >= batchWritesMax || bytes > batchBytesMax)) break;
+      count++;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  #apply(event: StoreEvent): void {
+    const revision = eventRevision(event);
+    const { previous } = event;
+    if (event.type === 'put') this.#live.set(event.kv.key, event.kv);
+    else this.#live.delete(event.key);
+    if (previous !== undefined) this.#remember(previous, revision, event.type);
+    this.#revision = revision;
+    this.#tail.push(event);
+    if (this.#tail.length >= 2 * tailEventsMax) this.#tail = this.#tail.slice(-tailEventsMax);
+  }
+
+  #load(revision: number, record: LogRecord): void {
+    const { key, value, createRevision } = record;
+    const put = record.type === 'put';
+    const previous = put
+      ? this.#live.set(key, { key, value, createRevision, modRevision: revision })
+      : this.#live.delete(key);
+    if (previous !== undefined) this.#remember(previous, revision, record.type);
+    this.#revision = Math.max(this.#revision, revision);
+  }
+
+  #remember(previous: KeyValue, until: number, type: 'put' | 'delete'): void {
+    const value = type === 'put' ? 'replaced' : 'deleted';
+    this.#history.add({ key: previous.key, from: previous.modRevision, until, value });
+  }
+
+  #since(fromRevision: number, prefix: string): StoreEvent[] {
+    if (fromRevision < this.#compacted) throw new CompactedError(this.#compacted);
+    if (fromRevision > this.#revision) return [];
+    const start = this.#tail.length > 0 ? eventRevision(this.#tail[0]!) : Number.POSITIVE_INFINITY;
+    if (fromRevision >= start)
+      return this.#tail.slice(fromRevision - start).filter((event) => eventKey(event).startsWith(prefix));
+    const events: StoreEvent[] = [];
+    for (const { revision, record } of this.#log.records(fromRevision)) {
+      // A transaction that is on the disk but not yet acknowledged is published later.
+      if (revision > this.#revision) break;
+      if (record.key.startsWith(prefix)) events.push(this.#eventOfRecord(revision, record));
+    }
+    return events;
+  }
+
+  #eventOfRecord(revision: number, record: LogRecord): StoreEvent {
+    const { key, value, createRevision, previousRevision } = record;
+    if (record.type === 'delete') return { type: 'delete', key, revision, previous: this.#read(previousRevision) };
+    const kv: KeyValue = { key, value, createRevision, modRevision: revision };
+    return previousRevision === 0 ? { type: 'put', kv } : { type: 'put', kv, previous: this.#read(previousRevision) };
+  }
+
+  #read(revision: number): KeyValue {
+    const record = this.#log.record(revision);
+    if (record === undefined) throw new CompactedError(this.#compacted);
+    return { key: record.key, value: record.value, createRevision: record.createRevision, modRevision: revision };
+  }
+
+  #checkOpen(): void {
+    if (this.#ended !== undefined) throw this.#ended;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The store in memory: for tests and virtual time. Nothing outlives the process. A write is decided, published and done
+ * within the call; its promise only carries the result.
+ *
+ * Everything that was overwritten is kept until it is compacted, so a long-lived store needs the compactor.
+ */
+import { KeyHistory, mergeByKey } from '../../key-history.ts';
+import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
+import { compareKeys, SortedMap } from '../../sorted-map.ts';
+import type {
+  KeyValue,
+  RangeOptions,
+  RangeResult,
+  Store,
+  StoreEvent,
+  Watch,
+  WatchOptions,
+  WatchSink,
+  WriteOperation,
+  WriteResult,
+} from '../../store.ts';
+import { CompactedError, FutureRevisionError, StoreUnavailableError } from '../../store.ts';
+import { eventKey, WatchHub } from '../../watch-hub.ts';
+
+/** Makes an empty store. */
+export function createMemoryStore(): Store {
+  return new MemoryStore();
+}
+
+class MemoryStore implements Store {
+  #revision = 1;
+  #compacted = 0;
+  #closed = false;
+  readonly #live = new SortedMap<KeyValue>();
+  readonly #history = new KeyHistory<KeyValue>();
+  /** Events in revision order, without gaps: the one at index 0 made revision `#logStart`. */
+  #log: StoreEvent[] = [];
+  #logStart = 2;
+  readonly #hub: WatchHub;
+
+  constructor() {
+    const revision = (): number => this.#revision;
+    this.#hub = new WatchHub({
+      get revision() {
+        return revision();
+      },
+      since: (fromRevision, prefix) => this.#since(fromRevision, prefix),
+    });
+  }
+
+  async get(key: string): Promise<KeyValue | undefined> {
+    this.#checkOpen();
+    return this.#live.get(key);
+  }
+
+  async range(options: RangeOptions): Promise<RangeResult> {
+    this.#checkOpen();
+    const { prefix, startKey, limit, revision } = options;
+    if (revision === undefined || revision === this.#revision) {
+      return {
+        items: this.#live.values(prefix, options),
+        count: this.#live.count(prefix, startKey),
+        revision: this.#revision,
+      };
+    }
+    if (revision > this.#revision) throw new FutureRevisionError(revision, this.#revision);
+    if (revision < this.#compacted) throw new CompactedError(this.#compacted);
+    const past = this.#history.at(revision, prefix).map((version) => version.value);
+    const kept = this.#live.values(prefix).filter((kv) => kv.modRevision <= revision);
+    const all = mergeByKey(past, kept).filter((kv) => startKey === undefined || compareKeys(kv.key, startKey) >= 0);
+    return { items: limit ? all.slice(0, limit) : all, count: all.length, revision };
+  }
+
+  async write(operation: WriteOperation): Promise<WriteResult> {
+    this.#checkOpen();
+    checkOperation(operation);
+    const current = this.#live.get(operation.key);
+    if (!isExpected(operation, current)) return conflictOf(current);
+    if (operation.type === 'delete' && current === undefined) return conflictOf(undefined);
+    const event = eventOf(operation, current, this.#revision + 1);
+    this.#revision++;
+    if (event.type === 'put') this.#live.set(event.kv.key, event.kv);
+    else this.#live.delete(event.key);
+    if (current !== undefined) {
+      this.#history.add({ key: current.key, from: current.modRevision, until: this.#revision, value: current });
+    }
+    this.#log.push(event);
+    this.#hub.publish([event], this.#revision);
+    return resultOf(event);
+  }
+
+  watch(options: WatchOptions, sink: WatchSink): Watch {
+    this.#checkOpen();
+    return this.#hub.watch(options, sink);
+  }
+
+  async currentRevision(): Promise<number> {
+    this.#checkOpen();
+    return this.#revision;
+  }
+
+  localRevision(): number {
+    return this.#revision;
+  }
+
+  async compact(revision: number): Promise<void> {
+    this.#checkOpen();
+    if (revision > this.#revision) throw new FutureRevisionError(revision, this.#revision);
+    if (revision <= this.#compacted) return;
+    this.#compacted = revision;
+    this.#history.compact(revision);
+    this.#log = this.#log.slice(Math.max(0, revision - this.#logStart));
+    this.#logStart = Math.max(this.#logStart, revision);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#hub.fail(closedError());
+  }
+
+  #since(fromRevision: number, prefix: string): StoreEvent[] {
+    if (fromRevision < this.#compacted) throw new CompactedError(this.#compacted);
+    const events: StoreEvent[] = [];
+    for (let i = Math.max(0, fromRevision - this.#logStart); i < this.#log.length; i++) {
+      const event = this.#log[i]!;
+      if (eventKey(event).startsWith(prefix)) events.push(event);
+    }
+    return events;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw closedError();
+  }
+}
+
+function closedError(): StoreUnavailableError {
+  return new StoreUnavailableError('Cannot use the store as it was closed');
+}

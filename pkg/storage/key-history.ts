@@ -1,0 +1,95 @@
+/**
+ * The values that keys had before, until they are compacted away, so that a range at a past revision can be answered.
+ * `V` is the value itself, or what a driver finds it by.
+ *
+ * Invariant: the versions of a key are in revision order and do not overlap.
+ */
+import { compareKeys, SortedMap } from './sorted-map.ts';
+
+/** What a key held from revision `from` up to, but not at, revision `until`. */
+export interface PastVersion<V> {
+  readonly key: string;
+  readonly from: number;
+  readonly until: number;
+  readonly value: V;
+}
+
+/** The versions of one key in revision order; those before `head` are forgotten. */
+interface VersionQueue<V> {
+  versions: PastVersion<V>[];
+  head: number;
+}
+
+export class KeyHistory<V> {
+  readonly #queues = new SortedMap<VersionQueue<V>>();
+  /** All versions in the order they ended; those before `#head` are forgotten. */
+  #ended: PastVersion<V>[] = [];
+  #head = 0;
+
+  /** Adds a version; `until` must not be less than that of the version added before. */
+  add(version: PastVersion<V>): void {
+    this.#ended.push(version);
+    const queue = this.#queues.get(version.key);
+    if (queue === undefined) this.#queues.set(version.key, { versions: [version], head: 0 });
+    else queue.versions.push(version);
+  }
+
+  /** The versions, in key order, that keys with this prefix had at `revision` and have no longer. */
+  at(revision: number, prefix: string): PastVersion<V>[] {
+    const found: PastVersion<V>[] = [];
+    for (const queue of this.#queues.values(prefix)) {
+      const version = versionAt(queue, revision);
+      if (version !== undefined) found.push(version);
+    }
+    return found;
+  }
+
+  /** Forgets the versions that ended at or before `revision`, and returns them in the order they ended. */
+  compact(revision: number): PastVersion<V>[] {
+    const start = this.#head;
+    while (this.#head < this.#ended.length && this.#ended[this.#head]!.until <= revision) {
+      const { key } = this.#ended[this.#head++]!;
+      const queue = this.#queues.get(key)!;
+      queue.head++;
+      if (queue.head === queue.versions.length) this.#queues.delete(key);
+      else if (queue.head * 2 > queue.versions.length) {
+        queue.versions = queue.versions.slice(queue.head);
+        queue.head = 0;
+      }
+    }
+    const forgotten = this.#ended.slice(start, this.#head);
+    if (this.#head * 2 > this.#ended.length) {
+      this.#ended = this.#ended.slice(this.#head);
+      this.#head = 0;
+    }
+    return forgotten;
+  }
+}
+
+function versionAt<V>({ versions, head }: VersionQueue<V>, revision: number): PastVersion<V> | undefined {
+  let low = head;
+  let high = versions.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (versions[middle]!.until <= revision) low = middle + 1;
+    else high = middle;
+  }
+  const version = versions[low];
+  return version !== undefined && version.from <= revision ? version : undefined;
+}
+
+/** Joins two lists in key order that have no key in common. */
+export function mergeByKey<A extends { readonly key: string }, B extends { readonly key: string }>(
+  a: readonly A[],
+  b: readonly B[],
+): (A | B)[] {
+  if (a.length === 0) return [...b];
+  const merged: (A | B)[] = [];
+  let i = 0;
+  for (const kv of b) {
+    while (i < a.length && compareKeys(a[i]!.key, kv.key) < 0) merged.push(a[i++]!);
+    merged.push(kv);
+  }
+  while (i < a.length) merged.push(a[i++]!);
+  return merged;
+}

@@ -1,0 +1,198 @@
+/**
+ * A map with its keys in ascending byte order (of their UTF-8 form), for prefix scans: what the memory driver, the lmdb
+ * driver's index and the watch cache keep their entries in. A B+-tree of two levels: sorted leaves of at most `leafMax` keys
+ * in one sorted list of leaves. With 100,000 keys that list has a few hundred items, so an insert moves some hundreds
+ * of pointers at most, and a scan copies whole leaves.
+ *
+ * Invariant: no leaf is empty; all keys of a leaf come before those of the next.
+ */
+
+/** Most keys of one leaf; a fuller one is split in half. Moving this many pointers costs less than a further level would. */
+const leafMax = 256;
+
+/** A leaf below this many keys is joined with its successor when both fit well into one. */
+const leafSparse = 64;
+
+interface Leaf<V> {
+  readonly keys: string[];
+  readonly values: V[];
+}
+
+/** Which part of a prefix `SortedMap.values` returns. */
+export interface ScanOptions {
+  /** Leaves out keys that come before this one. */
+  readonly startKey?: string;
+  /** Most values returned; 0 or absent for no limit. */
+  readonly limit?: number;
+}
+
+interface Position {
+  readonly leaf: number;
+  readonly index: number;
+}
+
+export class SortedMap<V> {
+  readonly #leaves: Leaf<V>[] = [];
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(key: string): V | undefined {
+    const at = this.#lowerBound(key);
+    const leaf = this.#leaves[at.leaf];
+    return leaf !== undefined && leaf.keys[at.index] === key ? leaf.values[at.index] : undefined;
+  }
+
+  /** Returns what the key held before. */
+  set(key: string, value: V): V | undefined {
+    let at = this.#lowerBound(key);
+    let leaf = this.#leaves[at.leaf];
+    if (leaf === undefined) {
+      leaf = this.#leaves[this.#leaves.length - 1];
+      if (leaf === undefined) {
+        leaf = { keys: [], values: [] };
+        this.#leaves.push(leaf);
+      }
+      at = { leaf: this.#leaves.length - 1, index: leaf.keys.length };
+    } else if (leaf.keys[at.index] === key) {
+      const previous = leaf.values[at.index];
+      leaf.values[at.index] = value;
+      return previous;
+    }
+    leaf.keys.splice(at.index, 0, key);
+    leaf.values.splice(at.index, 0, value);
+    this.#size++;
+    if (leaf.keys.length > leafMax) this.#split(at.leaf, leaf);
+    return undefined;
+  }
+
+  /** Returns what the key held. */
+  delete(key: string): V | undefined {
+    const at = this.#lowerBound(key);
+    const leaf = this.#leaves[at.leaf];
+    if (leaf === undefined || leaf.keys[at.index] !== key) return undefined;
+    leaf.keys.splice(at.index, 1);
+    const [previous] = leaf.values.splice(at.index, 1);
+    this.#size--;
+    if (leaf.keys.length < leafSparse) this.#join(at.leaf, leaf);
+    return previous;
+  }
+
+  clear(): void {
+    this.#leaves.length = 0;
+    this.#size = 0;
+  }
+
+  /** Values of the keys that start with `prefix`, in key order. */
+  values(prefix: string, options: ScanOptions = {}): V[] {
+    const { startKey } = options;
+    const limit = options.limit || Number.POSITIVE_INFINITY;
+    const from = this.#lowerBound(startKey !== undefined && precedes(prefix, startKey) ? startKey : prefix);
+    const end = this.#prefixEnd(prefix);
+    const found: V[] = [];
+    for (let i = from.leaf; i <= end.leaf && i < this.#leaves.length && found.length < limit; i++) {
+      const { values } = this.#leaves[i]!;
+      const first = i === from.leaf ? from.index : 0;
+      const last = Math.min(i === end.leaf ? end.index : values.length, first + limit - found.length);
+      for (let j = first; j < last; j++) found.push(values[j]!);
+    }
+    return found;
+  }
+
+  /** How many keys start with `prefix`, from `startKey` on when given. */
+  count(prefix: string, startKey?: string): number {
+    const from = this.#lowerBound(startKey !== undefined && precedes(prefix, startKey) ? startKey : prefix);
+    const end = this.#prefixEnd(prefix);
+    if (end.leaf < from.leaf) return 0;
+    if (end.leaf === from.leaf) return Math.max(0, end.index - from.index);
+    let count = this.#leaves[from.leaf]!.keys.length - from.index + end.index;
+    for (let i = from.leaf + 1; i < end.leaf; i++) count += this.#leaves[i]!.keys.length;
+    return count;
+  }
+
+  /** Where the first key that does not come before `key` is; one past the last leaf when there is none. */
+  #lowerBound(key: string): Position {
+    const before = isPlain(key) ? (other: string) => other < key : (other: string) => compareKeys(other, key) < 0;
+    return this.#partition(before);
+  }
+
+  /** Where the first key is that comes after all that start with `prefix`. */
+  #prefixEnd(prefix: string): Position {
+    if (prefix === '') return { leaf: this.#leaves.length, index: 0 };
+    const plain = isPlain(prefix);
+    return this.#partition((key) => (plain ? key < prefix : compareKeys(key, prefix) < 0) || key.startsWith(prefix));
+  }
+
+  /** Where the first key is for which `before` is false; it is true for all keys up to there. */
+  #partition(before: (key: string) => boolean): Position {
+    const leaves = this.#leaves;
+    let low = 0;
+    let high = leaves.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const { keys } = leaves[middle]!;
+      if (before(keys[keys.length - 1]!)) low = middle + 1;
+      else high = middle;
+    }
+    const leaf = low;
+    if (leaf === leaves.length) return { leaf, index: 0 };
+    const { keys } = leaves[leaf]!;
+    low = 0;
+    high = keys.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (before(keys[middle]!)) low = middle + 1;
+      else high = middle;
+    }
+    return { leaf, index: low };
+  }
+
+  #split(index: number, leaf: Leaf<V>): void {
+    const half = leaf.keys.length >> 1;
+    this.#leaves.splice(index + 1, 0, { keys: leaf.keys.splice(half), values: leaf.values.splice(half) });
+  }
+
+  #join(index: number, leaf: Leaf<V>): void {
+    if (leaf.keys.length === 0) {
+      this.#leaves.splice(index, 1);
+      return;
+    }
+    const next = this.#leaves[index + 1];
+    if (next === undefined || leaf.keys.length + next.keys.length > leafMax >> 1) return;
+    leaf.keys.push(...next.keys);
+    leaf.values.push(...next.values);
+    this.#leaves.splice(index + 1, 1);
+  }
+}
+
+const beyondPlain = /[\ud800-\uffff]/;
+
+/** Whether the order of UTF-16 code units, which is what `<` compares, is the byte order for this key against any other. */
+function isPlain(key: string): boolean {
+  return !beyondPlain.test(key);
+}
+
+function precedes(a: string, b: string): boolean {
+  return compareKeys(a, b) < 0;
+}
+
+/** Compares two keys by the bytes of their UTF-8 form: negative when `a` comes first, 0 when they are the same. */
+export function compareKeys(a: string, b: string): number {
+  if (a === b) return 0;
+  if (isPlain(a) || isPlain(b)) return a < b ? -1 : 1;
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const unitA = a.charCodeAt(i);
+    const unitB = b.charCodeAt(i);
+    if (unitA !== unitB) return byteRank(unitA) - byteRank(unitB);
+  }
+  return a.length - b.length;
+}
+
+/** Code units in the order of the code points they belong to: surrogates, which stand for U+10000 and above, come last. */
+function byteRank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000;
+}

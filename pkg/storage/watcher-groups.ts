@@ -1,0 +1,75 @@
+/**
+ * The watchers of one cache, grouped by prefix, so that an event is looked at once per prefix length in use and not once per
+ * watcher: with a watcher per node and per namespace that is the difference between a few look-ups and thousands.
+ */
+import type { CacheEvent, CacheSink } from './cache.ts';
+
+interface Group {
+  readonly prefix: string;
+  readonly sinks: Set<CacheSink>;
+}
+
+export class WatcherGroups {
+  readonly #groups = new Map<string, Group>();
+  /** How many groups have a prefix of each length. */
+  readonly #lengths = new Map<number, number>();
+
+  get isEmpty(): boolean {
+    return this.#groups.size === 0;
+  }
+
+  add(prefix: string, sink: CacheSink): void {
+    const group = this.#groups.get(prefix);
+    if (group !== undefined) {
+      group.sinks.add(sink);
+      return;
+    }
+    this.#groups.set(prefix, { prefix, sinks: new Set([sink]) });
+    this.#lengths.set(prefix.length, (this.#lengths.get(prefix.length) ?? 0) + 1);
+  }
+
+  remove(prefix: string, sink: CacheSink): void {
+    const group = this.#groups.get(prefix);
+    if (group === undefined || !group.sinks.delete(sink) || group.sinks.size > 0) return;
+    this.#groups.delete(prefix);
+    const left = this.#lengths.get(prefix.length)! - 1;
+    if (left === 0) this.#lengths.delete(prefix.length);
+    else this.#lengths.set(prefix.length, left);
+  }
+
+  /** Removes and returns all. */
+  clear(): CacheSink[] {
+    const sinks = this.sinks();
+    this.#groups.clear();
+    this.#lengths.clear();
+    return sinks;
+  }
+
+  sinks(): CacheSink[] {
+    return [...this.#groups.values()].flatMap((group) => [...group.sinks]);
+  }
+
+  /** Gives each watcher those events that start with its prefix, in one call. */
+  deliver(events: readonly CacheEvent[]): void {
+    if (this.#groups.size === 0) return;
+    for (const [group, wanted] of this.#divide(events)) {
+      for (const sink of group.sinks) sink.onEvents(wanted);
+    }
+  }
+
+  #divide(events: readonly CacheEvent[]): Map<Group, CacheEvent[]> {
+    const divided = new Map<Group, CacheEvent[]>();
+    for (const event of events) {
+      const { key } = event.entry;
+      for (const length of this.#lengths.keys()) {
+        if (length > key.length) continue;
+        const group = this.#groups.get(key.slice(0, length));
+        if (group === undefined) continue;
+        const wanted = divided.get(group);
+        if (wanted === undefined) divided.set(group, [event]);
+        else wanted.push(event);
+      }
+    }
+    return divided;
+  }
+}

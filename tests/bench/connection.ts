@@ -1,0 +1,77 @@
+/**
+ * One HTTPS connection that does one request at a time, with as little work as a client can do: requests are text, answers are
+ * only parsed as far as their end has to be found. So that a benchmark measures the server and not its own client.
+ */
+import { connect, type TLSSocket } from 'node:tls';
+import { type Answer, AnswerParser } from './answer-parser.ts';
+import type { Target } from './kubeconfig.ts';
+
+export interface Request {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: string;
+  /** Default: `application/json`. */
+  readonly contentType?: string;
+  readonly keepBody?: boolean;
+}
+
+export class Connection {
+  readonly #socket: TLSSocket;
+  readonly #host: string;
+  readonly #authorization: string;
+  readonly #parser = new AnswerParser();
+  #reject: ((error: Error) => void) | undefined;
+
+  private constructor(socket: TLSSocket, target: Target) {
+    this.#socket = socket;
+    this.#host = target.url.host;
+    this.#authorization = target.token === undefined ? '' : `authorization: Bearer ${target.token}\r\n`;
+    socket.on('data', (data: Buffer) => this.#parser.receive(data));
+    socket.on('error', (error) => this.#fail(error));
+    socket.on('close', () => this.#fail(new Error('The server closed the connection')));
+  }
+
+  static open(target: Target): Promise<Connection> {
+    return new Promise((resolve, reject) => {
+      const { url, ca, cert, key } = target;
+      const socket = connect({
+        host: url.hostname,
+        port: Number(url.port || 443),
+        ALPNProtocols: ['http/1.1'],
+        ...(ca && { ca }),
+        ...(cert && { cert }),
+        ...(key && { key }),
+      });
+      socket.setNoDelay(true);
+      socket.once('error', reject);
+      socket.once('secureConnect', () => {
+        socket.off('error', reject);
+        resolve(new Connection(socket, target));
+      });
+    });
+  }
+
+  /** Sends a request; the one before must have been answered. `onBody` is given the answer's body as it comes. */
+  request(request: Request, onBody?: (piece: Buffer) => void): Promise<Answer> {
+    const { method, path, body, contentType = 'application/json', keepBody = false } = request;
+    const entity =
+      body === undefined ? '' : `content-type: ${contentType}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
+    return new Promise<Answer>((resolve, reject) => {
+      this.#reject = reject;
+      this.#parser.expect({ keepBody, onAnswer: resolve, ...(onBody && { onBody }) });
+      this.#socket.write(
+        `${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\n${this.#authorization}${entity}\r\n${body ?? ''}`,
+      );
+    });
+  }
+
+  close(): void {
+    this.#reject = undefined;
+    this.#socket.destroy();
+  }
+
+  #fail(error: Error): void {
+    this.#reject?.(error);
+    this.#reject = undefined;
+  }
+}

@@ -1,0 +1,65 @@
+/** Drives a server with many clients that each wait for their answer before they ask again, and measures how long answers take. */
+import { SystemClock } from '#pkg/base/clock.ts';
+import { Connection, type Request } from './connection.ts';
+import type { Target } from './kubeconfig.ts';
+
+export const clock = new SystemClock();
+
+/** What a row of the benchmark came to. */
+export interface Measured {
+  readonly operations: number;
+  readonly tookMs: number;
+  readonly latenciesMs: number[];
+  readonly failures: number;
+  /** The first answer that was an error. */
+  readonly failure?: string;
+}
+
+/** Opens connections, a few at a time, so that the handshakes do not time out. */
+export async function openAll(target: Target, count: number): Promise<Connection[]> {
+  const connections: Connection[] = [];
+  while (connections.length < count) {
+    const more = Math.min(8, count - connections.length);
+    connections.push(...(await Promise.all(Array.from({ length: more }, () => Connection.open(target)))));
+  }
+  return connections;
+}
+
+export interface LoadOptions {
+  readonly connections: readonly Connection[];
+  readonly durationMs: number;
+  /** The nth request of all clients together; undefined when there are no more. */
+  readonly request: (n: number) => Request | undefined;
+}
+
+/** Sends requests from all connections until the time is over or there are no more. */
+export async function drive(options: LoadOptions): Promise<Measured> {
+  const { connections, durationMs, request } = options;
+  const latenciesMs: number[] = [];
+  let failures = 0;
+  let failure: string | undefined;
+  let next = 0;
+  const startMs = clock.monotonicMs();
+  const client = async (connection: Connection): Promise<void> => {
+    for (let nowMs = clock.monotonicMs(); nowMs - startMs < durationMs; ) {
+      const wanted = request(next++);
+      if (wanted === undefined) return;
+      const answer = await connection.request(wanted);
+      const thenMs = clock.monotonicMs();
+      if (answer.status >= 300) {
+        failures++;
+        failure ??= `${wanted.method} ${wanted.path}: ${answer.status} ${answer.body}`;
+      } else latenciesMs.push(thenMs - nowMs);
+      nowMs = thenMs;
+    }
+  };
+  await Promise.all(connections.map(client));
+  const tookMs = clock.monotonicMs() - startMs;
+  return { operations: latenciesMs.length, tookMs, latenciesMs, failures, ...(failure !== undefined && { failure }) };
+}
+
+/** Sends all of a number of requests; throws when one is refused. For what a row needs beforehand. */
+export async function sendAll(connections: readonly Connection[], requests: readonly Request[]): Promise<void> {
+  const measured = await drive({ connections, durationMs: Number.POSITIVE_INFINITY, request: (n) => requests[n] });
+  if (measured.failure !== undefined) throw new Error(`Cannot prepare the benchmark: ${measured.failure}`);
+}

@@ -1,0 +1,62 @@
+/** The objects that the benchmark makes. */
+
+export const benchNamespace = 'coxswain-bench';
+/** Apart, so that a list has exactly the number of pods that it says. */
+export const listNamespace = 'coxswain-bench-list';
+
+/** Size of a pod as it is served, so that figures can be compared: that of the pods Kubernetes was measured with. */
+export const podBytes = 3_800;
+
+/** No scheduler has this name, so pods of it stay as they were made. */
+const noScheduler = 'coxswain-bench-none';
+
+export interface PodOptions {
+  readonly paddingBytes: number;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly scheduled?: boolean;
+}
+
+/** A pod as JSON. */
+export function podBody(name: string, options: PodOptions): string {
+  const annotations = { 'coxswain.dev/padding': 'x'.repeat(options.paddingBytes), ...options.annotations };
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, labels: { app: 'bench', tier: 'load' }, annotations },
+    spec: {
+      ...(options.scheduled ? { nodeSelector: { 'coxswain.dev/bench': 'true' } } : { schedulerName: noScheduler }),
+      containers: [
+        {
+          name: 'main',
+          image: 'coxswain/echo',
+          ports: [{ containerPort: 8080, name: 'http' }],
+          env: [{ name: 'LEVEL', value: 'info' }],
+          resources: { requests: { cpu: '100m', memory: '128Mi' } },
+        },
+      ],
+    },
+  });
+}
+
+export function podsPath(namespace: string): string {
+  return `/api/v1/namespaces/${namespace}/pods`;
+}
+
+/** A node that no kubelet stands behind. */
+export function nodeBody(name: string): string {
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name, labels: { 'coxswain.dev/bench': 'true', 'kubernetes.io/hostname': name } },
+  });
+}
+
+/** The status that makes such a node take pods. */
+export function nodeStatusBody(): string {
+  const capacity = { cpu: '32', memory: '64Gi', pods: '250', 'ephemeral-storage': '100Gi' };
+  const now = new Date(Date.UTC(2026, 0, 1)).toISOString().replace(/\.\d+/, '');
+  const conditions = [
+    { type: 'Ready', status: 'True', reason: 'Bench', message: '', lastHeartbeatTime: now, lastTransitionTime: now },
+  ];
+  return JSON.stringify({ status: { capacity, allocatable: capacity, conditions } });
+}

@@ -1,0 +1,301 @@
+/** What is measured, in order: each row leaves what the next ones need, and the last ones clean up. */
+import { sleep } from '#pkg/base/async.ts';
+import type { Connection, Request } from './connection.ts';
+import type { Target } from './kubeconfig.ts';
+import { clock, drive, type Measured, openAll, sendAll } from './load.ts';
+import { benchNamespace, listNamespace, nodeBody, nodeStatusBody, podBody, podBytes, podsPath } from './objects.ts';
+import { type WatchTally, watchPods } from './watchers.ts';
+
+export interface BenchSizes {
+  /** How long each row lasts. */
+  readonly rowMs: number;
+  readonly nodes: number;
+  readonly pods: number;
+}
+
+export interface Row extends Omit<Measured, 'latenciesMs'> {
+  readonly name: string;
+  /** Absent when nothing succeeded. */
+  readonly p50Ms?: number | undefined;
+  readonly p99Ms?: number | undefined;
+  /** Operations a second to reach. */
+  readonly target?: number;
+  readonly targetP50Ms?: number;
+}
+
+const clients = 32;
+const listItems = 2_200;
+const watchersCount = 100;
+/** Writers while watchers listen: enough for the target, few enough that events do not queue. */
+const watchWriters = 4;
+/** How long the last deliveries and bindings are waited for. */
+const drainMs = 10_000;
+
+export interface BenchContext {
+  readonly target: Target;
+  readonly sizes: BenchSizes;
+  readonly report: (row: Row) => void;
+}
+
+/** Measures all rows whose name contains `only`. */
+export async function measureAll(context: BenchContext, only: string): Promise<void> {
+  const bench = new Bench(context, only);
+  await bench.prepare();
+  try {
+    await bench.basics();
+    await bench.watches();
+    await bench.schedules();
+  } finally {
+    await bench.cleanUp();
+  }
+}
+
+class Bench {
+  readonly #context: BenchContext;
+  readonly #only: string;
+  #connections: Connection[] = [];
+  #paddingBytes = 0;
+  /** Pods made by the create row, for the rows after it. */
+  #created = 0;
+
+  constructor(context: BenchContext, only: string) {
+    this.#context = context;
+    this.#only = only;
+  }
+
+  async prepare(): Promise<void> {
+    this.#connections = await openAll(this.#context.target, clients);
+    for (const name of [benchNamespace, listNamespace]) await this.#makeNamespace(name);
+    this.#paddingBytes = await this.#measurePadding();
+  }
+
+  async basics(): Promise<void> {
+    const one = this.#connections.slice(0, 1);
+    const all = this.#connections;
+    const pods = podsPath(benchNamespace);
+    const create =
+      (prefix: string) =>
+      (n: number): Request => ({
+        method: 'POST',
+        path: pods,
+        body: podBody(`${prefix}-${n}`, { paddingBytes: this.#paddingBytes }),
+      });
+    this.#created = await this.#drive(
+      { name: `create pods, ${clients} clients`, target: 3_500, always: true },
+      all,
+      create('many'),
+    );
+    await this.#drive({ name: 'create pods, 1 client', target: 700 }, one, create('one'));
+    const pod = (n: number): string => `${pods}/many-${n % this.#created}`;
+    const get = (n: number): Request => ({ method: 'GET', path: pod(n) });
+    await this.#drive({ name: `get a pod, ${clients} clients`, target: 10_000 }, all, get);
+    await this.#drive({ name: 'get a pod, 1 client', target: 2_500 }, one, get);
+    await this.#lists(one);
+    const patch =
+      (path: (n: number) => string, field: (n: number) => unknown) =>
+      (n: number): Request => ({
+        method: 'PATCH',
+        path: path(n),
+        body: JSON.stringify(field(n)),
+        contentType: 'application/merge-patch+json',
+      });
+    const label = patch(pod, (n) => ({ metadata: { labels: { round: `r${n}` } } }));
+    await this.#drive({ name: `merge patch, ${clients} clients`, target: 2_500 }, all, label);
+    const status = patch(
+      (n) => `${pod(n)}/status`,
+      (n) => ({ status: { message: `round ${n}` } }),
+    );
+    await this.#drive({ name: `status patch, ${clients} clients`, target: 2_500 }, all, status);
+    const remove = (n: number): Request | undefined => (n < this.#created ? deletion(`${pods}/many-${n}`) : undefined);
+    await this.#drive({ name: `delete pods, ${clients} clients`, target: 2_500 }, all, remove);
+  }
+
+  async watches(): Promise<void> {
+    const name = `watch: deliveries to ${watchersCount} watchers`;
+    if (!this.#wants(name)) return;
+    const connections = await openAll(this.#context.target, watchersCount);
+    const tally = await watchPods(connections, benchNamespace, this.#connections[0]!);
+    const startMs = clock.monotonicMs();
+    const written = await drive({
+      connections: this.#connections.slice(0, watchWriters),
+      durationMs: this.#context.sizes.rowMs,
+      request: (n) => {
+        const annotations = { 'coxswain.dev/at': clock.monotonicMs().toFixed(3) };
+        return {
+          method: 'POST',
+          path: podsPath(benchNamespace),
+          body: podBody(`watched-${n}`, { paddingBytes: this.#paddingBytes, annotations }),
+        };
+      },
+    });
+    await settled(() => tally.events >= written.operations * watchersCount);
+    const missing = written.operations * watchersCount - tally.events;
+    this.#reportTally(name, tally, {
+      startMs,
+      failures: written.failures + missing,
+      failure: missing > 0 ? `${missing} events were not delivered` : written.failure,
+    });
+    for (const connection of connections) connection.close();
+  }
+
+  async schedules(): Promise<void> {
+    const { nodes, pods } = this.#context.sizes;
+    const name = `schedule ${pods} pods on ${nodes} nodes, bound`;
+    if (!this.#wants(name)) return;
+    const names = Array.from({ length: nodes }, (_, i) => `coxswain-bench-${i}`);
+    await sendAll(
+      this.#connections,
+      names.map((node) => ({ method: 'POST', path: '/api/v1/nodes', body: nodeBody(node) })),
+    );
+    const ready = names.map((node) => ({
+      method: 'PATCH',
+      path: `/api/v1/nodes/${node}/status`,
+      body: nodeStatusBody(),
+      contentType: 'application/merge-patch+json',
+    }));
+    await sendAll(this.#connections, ready);
+    const [connection] = await openAll(this.#context.target, 1);
+    const tally = await watchPods([connection!], benchNamespace, this.#connections[0]!, 'bound');
+    const startMs = clock.monotonicMs();
+    const requests = Array.from({ length: pods }, (_, i) => {
+      return (): Request => {
+        const annotations = { 'coxswain.dev/at': clock.monotonicMs().toFixed(3) };
+        return {
+          method: 'POST',
+          path: podsPath(benchNamespace),
+          body: podBody(`scheduled-${i}`, { paddingBytes: 0, annotations, scheduled: true }),
+        };
+      };
+    });
+    const written = await drive({
+      connections: this.#connections,
+      durationMs: drainMs,
+      request: (n) => requests[n]?.(),
+    });
+    await settled(() => tally.bound.size >= written.operations);
+    const missing = written.operations - tally.bound.size;
+    this.#reportTally(name, tally, {
+      startMs,
+      failures: written.failures + missing,
+      failure: missing > 0 ? `${missing} pods were not bound` : written.failure,
+    });
+    connection!.close();
+    await drive({
+      connections: this.#connections,
+      durationMs: drainMs,
+      request: (n) => (n < pods ? deletion(`${podsPath(benchNamespace)}/scheduled-${n}`) : undefined),
+    });
+    await drive({
+      connections: this.#connections,
+      durationMs: drainMs,
+      request: (n) => (n < nodes ? deletion(`/api/v1/nodes/${names[n]}`) : undefined),
+    });
+  }
+
+  async cleanUp(): Promise<void> {
+    for (const name of [benchNamespace, listNamespace]) {
+      await this.#connections[0]!.request({ method: 'DELETE', path: `${podsPath(name)}?gracePeriodSeconds=0` });
+      await this.#connections[0]!.request(deletion(`/api/v1/namespaces/${name}`));
+    }
+    for (const connection of this.#connections) connection.close();
+  }
+
+  async #lists(connections: readonly Connection[]): Promise<void> {
+    const name = `list ${listItems.toLocaleString('en')} pods`;
+    if (!this.#wants(name)) return;
+    const path = podsPath(listNamespace);
+    const bodies = Array.from({ length: listItems }, (_, i) =>
+      podBody(`listed-${i}`, { paddingBytes: this.#paddingBytes }),
+    );
+    await sendAll(
+      this.#connections,
+      bodies.map((body) => ({ method: 'POST', path, body })),
+    );
+    const { bodyBytes } = await connections[0]!.request({ method: 'GET', path });
+    await this.#drive(
+      { name: `${name} (${(bodyBytes / 1e6).toFixed(1)} MB), 1 client`, target: 40 },
+      connections,
+      () => ({ method: 'GET', path }),
+    );
+  }
+
+  async #drive(
+    row: { name: string; target: number; always?: boolean },
+    connections: readonly Connection[],
+    request: (n: number) => Request | undefined,
+  ): Promise<number> {
+    if (!row.always && !this.#wants(row.name)) return 0;
+    const { latenciesMs, ...measured } = await drive({ connections, durationMs: this.#context.sizes.rowMs, request });
+    if (this.#wants(row.name))
+      this.#context.report({ name: row.name, target: row.target, ...measured, ...percentiles(latenciesMs) });
+    return measured.operations;
+  }
+
+  #reportTally(
+    name: string,
+    tally: WatchTally,
+    outcome: { startMs: number; failures: number; failure: string | undefined },
+  ): void {
+    const isWatch = name.startsWith('watch');
+    this.#context.report({
+      name,
+      target: isWatch ? 40_000 : 2_000,
+      ...(isWatch && { targetP50Ms: 3 }),
+      operations: isWatch ? tally.events : tally.bound.size,
+      tookMs: tally.lastMs - outcome.startMs,
+      failures: outcome.failures,
+      ...(outcome.failure !== undefined && { failure: outcome.failure }),
+      ...percentiles(tally.latenciesMs),
+    });
+  }
+
+  #wants(name: string): boolean {
+    return name.includes(this.#only);
+  }
+
+  async #makeNamespace(name: string): Promise<void> {
+    const [connection] = this.#connections;
+    const body = JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+    const answer = await connection!.request({ method: 'POST', path: '/api/v1/namespaces', body });
+    if (answer.status === 409)
+      throw new Error(`Cannot run the benchmark as namespace ${name} exists: delete it or wait until it is gone`);
+    if (answer.status >= 300) throw new Error(`Cannot create namespace ${name}: ${answer.status} ${answer.body}`);
+    await this.#waitForAccount(name);
+  }
+
+  /** Pods may be refused until the namespace has its service account. */
+  async #waitForAccount(namespace: string): Promise<void> {
+    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/default`;
+    for (let waitedMs = 0; waitedMs < drainMs / 2; waitedMs += 20) {
+      if ((await this.#connections[0]!.request({ method: 'GET', path })).status === 200) return;
+      await sleep(clock, 20);
+    }
+  }
+
+  /** How much must be added to a pod for it to be served with `podBytes`. */
+  async #measurePadding(): Promise<number> {
+    const path = podsPath(benchNamespace);
+    const answer = await this.#connections[0]!.request({
+      method: 'POST',
+      path,
+      body: podBody('size', { paddingBytes: 0 }),
+    });
+    if (answer.status >= 300) throw new Error(`Cannot create a pod: ${answer.status} ${answer.body}`);
+    return Math.max(0, podBytes - answer.bodyBytes);
+  }
+}
+
+function deletion(path: string): Request {
+  return { method: 'DELETE', path, body: '{"gracePeriodSeconds":0}' };
+}
+
+function percentiles(latenciesMs: number[]): { p50Ms: number | undefined; p99Ms: number | undefined } {
+  const sorted = latenciesMs.sort((a, b) => a - b);
+  const at = (q: number): number | undefined => sorted[Math.floor((sorted.length - 1) * q)];
+  return { p50Ms: at(0.5), p99Ms: at(0.99) };
+}
+
+/** Waits until `condition` holds, or `drainMs` have passed. */
+async function settled(condition: () => boolean): Promise<void> {
+  for (let waitedMs = 0; !condition() && waitedMs < drainMs; waitedMs += 10) await sleep(clock, 10);
+}

@@ -1,0 +1,151 @@
+/** A cluster started as a person starts it, in a folder of its own, and the commands that are run against it. */
+import { execFile, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { root } from '#tests/tidy/source-files.ts';
+import { binary, type KubectlVersion } from './kubectl-binary.ts';
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Ends the command after this time; default one minute. */
+  readonly timeoutMs?: number;
+}
+
+/** Runs a command to its end; never rejects. */
+export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    const settings = {
+      cwd: root,
+      env: { ...process.env, NO_COLOR: '1', ...options.env },
+      timeout: options.timeoutMs ?? 60_000,
+      maxBuffer: 64 << 20,
+    };
+    const child = execFile(command, [...args], settings, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 128;
+      resolve({ code, stdout, stderr });
+    });
+    child.stdin?.end(options.input ?? '');
+  });
+}
+
+export interface UpOptions {
+  readonly flags?: readonly string[];
+  /** Uses this folder, and leaves it in place on `remove`. */
+  readonly dataDir?: string;
+}
+
+export class RunningCluster {
+  readonly dataDir: string;
+  readonly kubeconfig: string;
+  readonly apiPort: number;
+  readonly #own: boolean;
+  readonly #flags: readonly string[];
+
+  private constructor(dataDir: string, own: boolean, apiPort: number, flags: readonly string[]) {
+    this.dataDir = dataDir;
+    this.kubeconfig = join(dataDir, 'kubeconfig.test');
+    this.apiPort = apiPort;
+    this.#own = own;
+    this.#flags = flags;
+  }
+
+  /** `coxswain up --detach` in a fresh folder on a free port. */
+  static async start(options: UpOptions = {}): Promise<RunningCluster> {
+    const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'coxswain-e2e-'));
+    const cluster = new RunningCluster(dataDir, options.dataDir === undefined, await freePort(), options.flags ?? []);
+    const up = await cluster.up();
+    if (up.code !== 0) throw new Error(`Cannot start the cluster: ${up.stdout}${up.stderr}`);
+    return cluster;
+  }
+
+  up(): Promise<CommandResult> {
+    const place = ['--kubeconfig', this.kubeconfig, '--api-port', String(this.apiPort), '--wait', '60s'];
+    return this.coxswain(['up', '--detach', ...place, ...this.#flags], { timeoutMs: 90_000 });
+  }
+
+  down(): Promise<CommandResult> {
+    return this.coxswain(['down']);
+  }
+
+  coxswain(args: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
+    const main = join(root, 'cmd/coxswain/main.ts');
+    return run(process.execPath, [main, ...args, '--data-dir', this.dataDir], options);
+  }
+
+  /** Runs kubectl; rejects with its output when it fails. */
+  async kubectl(version: KubectlVersion, args: readonly string[], options: RunOptions = {}): Promise<string> {
+    const result = await this.tryKubectl(version, args, options);
+    if (result.code !== 0)
+      throw new Error(`kubectl ${args.join(' ')}: exit ${result.code}\n${result.stdout}${result.stderr}`);
+    return result.stdout;
+  }
+
+  tryKubectl(version: KubectlVersion, args: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
+    return run(binary(version, 'kubectl'), args, { ...options, env: { ...this.env(), ...options.env } });
+  }
+
+  /** Starts kubectl and leaves it running, for what follows or watches. */
+  follow(version: KubectlVersion, args: readonly string[]): { readonly lines: string[]; stop(): Promise<void> } {
+    const child = spawn(binary(version, 'kubectl'), [...args], { env: { ...process.env, ...this.env() } });
+    const lines: string[] = [];
+    let rest = '';
+    const ended = new Promise<void>((resolve) => child.on('exit', () => resolve()));
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      const parts = (rest + text).split('\n');
+      rest = parts.pop()!;
+      lines.push(...parts);
+    });
+    return {
+      lines,
+      stop: () => {
+        child.kill('SIGKILL');
+        return ended;
+      },
+    };
+  }
+
+  env(): Record<string, string> {
+    return { KUBECONFIG: this.kubeconfig, HOME: this.dataDir };
+  }
+
+  async remove(): Promise<void> {
+    await this.down();
+    if (this.#own) rmSync(this.dataDir, { recursive: true, force: true });
+  }
+}
+
+/** A TCP port of this machine that nothing listens on now. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/** Asks until `probe` gives a value that holds, for at most `timeoutMs`; then fails with the last value. */
+export async function eventually<T>(
+  probe: () => Promise<T>,
+  holds: (value: T) => boolean,
+  timeoutMs = 30_000,
+): Promise<T> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await probe();
+    if (holds(value)) return value;
+    if (performance.now() > end) throw new Error(`Cannot see the awaited state: last ${JSON.stringify(value)}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

@@ -1,0 +1,91 @@
+/** Every manifest is accepted with strict checking, applied again changes nothing, and its pods come up as its comment says. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { createKubeApi, digText } from '#cmd/coxswain/kubectl/api.ts';
+import { parseDocuments } from '#cmd/coxswain/kubectl/files.ts';
+import { sendTo } from '#cmd/coxswain/kubectl/in-process.ts';
+import { kubectl } from '#cmd/coxswain/kubectl/main.ts';
+import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
+import { root } from '#tests/tidy/source-files.ts';
+
+const folder = join(root, 'manifests');
+const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.yaml'))
+  .sort();
+
+async function run(cluster: TestCluster, ...args: readonly string[]) {
+  const output = { code: 0, out: '', err: '' };
+  const done = kubectl(
+    {
+      clock: cluster.clock,
+      signal: new AbortController().signal,
+      write: (text) => {
+        output.out += text;
+      },
+      writeError: (text) => {
+        output.err += text;
+      },
+      readStdin: () => Promise.resolve(''),
+      connect: (options) =>
+        Promise.resolve(createKubeApi({ send: sendTo(cluster.handle), namespace: options.namespace ?? 'default' })),
+    },
+    args,
+  );
+  output.code = await done;
+  return output;
+}
+
+test('there is a guestbook and an example per feature', () => {
+  expect(files).toContain('guestbook.yaml');
+  expect(files.length).toBeGreaterThan(15);
+});
+
+test.each(files)('%s is accepted strictly and applying it again changes nothing', async (file) => {
+  const cluster = await startTestCluster();
+  const path = join(folder, file);
+  const count = parseDocuments(readFileSync(path, 'utf8'), path).length;
+  const first = await run(cluster, 'apply', '-f', path, '--validate=strict');
+  expect(first).toMatchObject({ code: 0, err: '' });
+  expect(
+    first.out
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(' ').at(-1)),
+  ).toEqual(Array(count).fill('created'));
+  const second = await run(cluster, 'apply', '-f', path);
+  expect(second).toMatchObject({ code: 0, err: '' });
+  expect(
+    second.out
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(' ').at(-1)),
+  ).toEqual(Array(count).fill('unchanged'));
+  await cluster.stop();
+});
+
+test('the guestbook rolls out', async () => {
+  const cluster = await startTestCluster();
+  await run(cluster, 'apply', '-f', join(folder, 'guestbook.yaml'));
+  await cluster.until(
+    () => cluster.pods().length === 4 && cluster.pods().every((pod) => pod.status?.phase === 'Running'),
+  );
+  expect(
+    cluster
+      .pods()
+      .map((pod) => digText(pod, 'metadata', 'labels', 'tier'))
+      .sort(),
+  ).toEqual(['frontend', 'frontend', 'frontend', 'store']);
+  await cluster.stop();
+});
+
+test('a pod without a node for it stays Pending and says why', async () => {
+  const cluster = await startTestCluster();
+  await run(cluster, 'apply', '-f', join(folder, 'examples/node-selection.yaml'));
+  await cluster.advance(2_000);
+  expect(cluster.pods().map((pod) => pod.status?.phase)).toEqual(['Pending']);
+  const shown = await run(cluster, 'describe', 'pod', 'picky');
+  expect(shown.out).toContain('FailedScheduling');
+  expect(shown.out).toContain("0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.");
+  await cluster.stop();
+});
