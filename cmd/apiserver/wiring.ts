@@ -54,7 +54,7 @@ export async function wireApiServer(
       clientCa,
       kubeletClient,
     });
-    context.health.set('kube-apiserver', () => undefined);
+    context.health.set('kube-apiserver', api.health);
     log.info('API server answers', { url: api.url });
     return api;
   } catch (error) {

@@ -31,6 +31,7 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
   checkName(values.name);
   const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
   const running = await runningProcesses(folder.run);
+  const name = (await folder.read())?.settings.name ?? values.name;
   await stopProcesses(world, running, values.timeout);
   await retractContext(folder);
   const existed = await folder.exists();
@@ -43,7 +44,7 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
       : existed
         ? ` Its data stays in ${folder.path}.`
         : '';
-  world.write(`${did} "${values.name}".${data}\n`);
+  world.write(`${did} "${name}".${data}\n`);
   return 0;
 }
 

@@ -74,7 +74,12 @@ export function settingsOf(
       `invalid value "${values.store}" for --store: must be lmdb, memory, or http(s) addresses of etcd members with commas between them`,
     );
   }
-  const settings: Record<string, unknown> = { ...defaultSettings, ...before, name: values.name };
+  if (before !== undefined && given.has('name') && before.name !== values.name) {
+    throw new UserError(
+      `Cannot use this data folder for "${values.name}" as it is that of the cluster "${before.name}": name another folder with --data-dir`,
+    );
+  }
+  const settings: Record<string, unknown> = { ...defaultSettings, name: values.name, ...before };
   for (const [flag, setting] of Object.entries(settingOfFlag)) {
     if (before === undefined || given.has(flag)) settings[setting] = values[flag as keyof typeof settingOfFlag];
   }

@@ -18,7 +18,7 @@ import { contextName, kubernetesServiceIp, nodeNames } from '#pkg/cluster/settin
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { retractContext, stopProcesses } from './down.ts';
 import { type ProcessPlan, processPlans } from './process-names.ts';
-import { printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
+import { findFlags, printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
 
 const lookIntervalMs = 25;
 /** Longest wait for a process to answer for the first time. */
@@ -81,7 +81,7 @@ async function stay(plan: UpPlan): Promise<number> {
           else if (!told.has(name)) {
             told.add(name);
             world.writeError(
-              `${name} has ended (see ${folder.logFile(name)}); start it again with "coxswain up", or with ${commandLine(plan, { folder: part, name })}\n`,
+              `${name} has ended (see ${folder.logFile(name)}); start it again with "coxswain up${findFlags(plan)}", or with ${commandLine(plan, { folder: part, name })}\n`,
             );
           }
         }

@@ -15,7 +15,7 @@ import {
   writeKubeconfig,
 } from '#pkg/cluster/kubeconfig.ts';
 import type { Pki } from '#pkg/cluster/pki.ts';
-import { type ClusterSettings, contextName, nodeNames } from '#pkg/cluster/settings.ts';
+import { type ClusterSettings, contextName, defaultSettings, nodeNames } from '#pkg/cluster/settings.ts';
 import { helpText, parseFlags } from '#pkg/component/flags.ts';
 import { freeRanges } from './address-slot.ts';
 import { ClusterFolder, type ClusterRecord } from './folder.ts';
@@ -126,12 +126,7 @@ export function printResult(plan: UpPlan, record: ClusterRecord): void {
     world.write(`${JSON.stringify(result, undefined, 2)}\n`);
     return;
   }
-  const flag =
-    settings.name === 'dev' && values['data-dir'] === ''
-      ? ''
-      : values['data-dir'] === ''
-        ? ` --name ${settings.name}`
-        : ` --data-dir ${folder.path}`;
+  const flag = findFlags(plan);
   const lines = [
     '',
     `Cluster "${settings.name}" is ready at ${record.server}`,
@@ -144,6 +139,12 @@ export function printResult(plan: UpPlan, record: ClusterRecord): void {
     '',
   ];
   world.write(`${lines.join('\n')}\n`);
+}
+
+/** The flags by which another command finds this cluster, with a space before them; none when the defaults do. */
+export function findFlags({ settings, values, folder }: UpPlan): string {
+  if (values['data-dir'] !== '') return ` --data-dir ${folder.path}`;
+  return settings.name === defaultSettings.name ? '' : ` --name ${settings.name}`;
 }
 
 /** Steps as `up` shows them: none when the result is for a program. */

@@ -22,6 +22,12 @@ export interface World {
 
 /** This machine. */
 export function systemWorld(): World {
+  // A reader that has seen enough, such as `head`, must not end what runs here.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
   return {
     clock: new SystemClock(),
     random: new SystemRandom(),

@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import type { ApiResponse, WatchFrame } from '#pkg/apimachinery/http.ts';
+import { isSliced, sliceBytes } from './responses.ts';
 
 /** Smaller answers are not worth compressing. Source: apiserver `responsewriters` `defaultGzipThresholdBytes`. */
 const gzipBytesMin = 128 * 1024;
@@ -27,8 +28,14 @@ export async function sendResponse(
     case 'bytes':
       return sendBytes(response, request, answer, body.bytes);
     case 'object': {
+      const zip = wantsGzip(request);
+      if (!zip && isSliced(body) && request.method !== 'HEAD') {
+        const { length, slices } = body.sliced();
+        if (length <= sliceBytes) return sendBytes(response, request, answer, Buffer.concat([...slices], length));
+        return sendSlices(response, { ...answer, length }, slices);
+      }
       const bytes = body.bytes();
-      if (bytes.length > gzipBytesMin && wantsGzip(request)) return sendGzip(response, request, answer, bytes);
+      if (zip && bytes.length > gzipBytesMin) return sendGzip(response, request, answer, bytes);
       return sendBytes(response, request, answer, bytes);
     }
     case 'stream':
@@ -48,10 +55,36 @@ function headOf(answer: ApiResponse, length: number | undefined): string[] {
   return head;
 }
 
-function sendBytes(response: ServerResponse, request: IncomingMessage, answer: ApiResponse, bytes: Uint8Array): void {
-  response.writeHead(answer.status, headOf(answer, bytes.length));
-  if (request.method === 'HEAD') response.end();
+function sendBytes(
+  response: ServerResponse,
+  request: IncomingMessage,
+  answer: ApiResponse,
+  bytes: Uint8Array,
+): Promise<void> | void {
+  const isHead = request.method === 'HEAD';
+  const { length } = bytes;
+  if (!isHead && length > sliceBytes) return sendSlices(response, { ...answer, length }, slicesOf(bytes));
+  response.writeHead(answer.status, headOf(answer, length));
+  if (isHead) response.end();
   else response.end(bytes);
+}
+
+function* slicesOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += sliceBytes) yield bytes.subarray(at, at + sliceBytes);
+}
+
+/** A long body goes slice by slice: encrypting all of it at once would take several times its memory, and longer. */
+async function sendSlices(
+  response: ServerResponse,
+  answer: ApiResponse & { readonly length: number },
+  slices: Iterable<Uint8Array>,
+): Promise<void> {
+  response.writeHead(answer.status, headOf(answer, answer.length));
+  for (const slice of slices) {
+    if (response.destroyed) return;
+    if (!response.write(slice)) await drained(response);
+  }
+  response.end();
 }
 
 /** On the same machine the network is faster than compression. */
@@ -69,7 +102,7 @@ async function sendGzip(
 ): Promise<void> {
   const packed = await gzipAsync(bytes, { level: constants.Z_BEST_SPEED });
   const headers = { ...answer.headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' };
-  sendBytes(response, request, { ...answer, headers }, packed);
+  await sendBytes(response, request, { ...answer, headers }, packed);
 }
 
 async function sendStream(

@@ -218,6 +218,40 @@ test('a watch of one name hears of that object only', async () => {
   expect(await watch.next()).toEqual(['ADDED a', 'MODIFIED a']);
 });
 
+test('watches by the value of a field hear of what has or had it, from wherever they begin', async () => {
+  const server = await startTestServer({
+    strategies: [
+      {
+        group: '',
+        resource: 'pods',
+        selectableFields: (pod) => ({
+          'spec.nodeName': (pod as { spec?: { nodeName?: string } }).spec?.nodeName ?? '',
+        }),
+      },
+    ],
+  });
+  const path = '/api/v1/namespaces/default/pods';
+  const pod = (name: string, nodeName?: string) => ({
+    object: { metadata: { name }, spec: { containers: [{ name: 'c', image: 'i' }], ...(nodeName && { nodeName }) } },
+  });
+  const on = (node: string, version: number) =>
+    server.watch(`/api/v1/pods?watch=1&resourceVersion=${version}&fieldSelector=spec.nodeName%3D${node}`);
+  const early = [await on('n1', 5), await on('n2', 5), await on('', 5)];
+  await server.call('POST', path, pod('a'));
+  await server.call('PUT', `${path}/a`, pod('a', 'n1'));
+  await server.call('POST', path, pod('b', 'n2'));
+  const late = [await on('n1', 6), await on('n2', 7)];
+  await server.call('DELETE', `${path}/a`);
+  await server.call('PUT', `${path}/b`, pod('b', 'n1'));
+  expect(await Promise.all([...early, ...late].map((watch) => watch.next()))).toEqual([
+    ['ADDED a', 'DELETED a', 'ADDED b'],
+    ['ADDED b', 'DELETED b'],
+    ['ADDED a', 'DELETED a'],
+    ['ADDED a', 'DELETED a', 'ADDED b'],
+    ['ADDED b', 'DELETED b'],
+  ]);
+});
+
 test('the server stops its watches when it stops', async () => {
   const server = await startTestServer();
   const stop = new AbortController();

@@ -65,7 +65,8 @@ export async function runReflector<T extends KubeObject>(
         backoff.reset();
         continue;
       }
-      if (end.sawEvents) backoff.reset();
+      // It was a good connection until now: a server that restarts is not made to wait for the failures of last time.
+      if (end.sawEvents || !end.short) backoff.reset();
       if (end.failed !== undefined) throw end.failed;
     } catch (error) {
       if (signal.aborted) return;

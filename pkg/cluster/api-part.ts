@@ -16,6 +16,7 @@ import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { type NetworkTransport, networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
+import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createStrategies } from '#pkg/registry/table.ts';
@@ -44,6 +45,8 @@ export interface ApiPart extends Component {
   readonly handle: ApiHandler;
   /** `https://host:port`. */
   readonly url: string;
+  /** What `/readyz` says. */
+  readonly health: HealthCheck;
   /** Kubelets of this process, by node: reached without the network. */
   addKubelet(nodeName: string, handle: ApiHandler): void;
 }
@@ -85,14 +88,35 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     userAgent: 'kube-apiserver',
   });
   kubelets = new KubeletConnections(options, (name) => client.resource(nodes).get(name));
-  await server.ready();
+  try {
+    await server.ready();
+  } catch (error) {
+    await https.run(AbortSignal.abort());
+    throw error;
+  }
   const service = createKubernetesService({ client, clock, log, address: host, port });
   return {
     handle: server.handle,
     url: `https://${host}:${port}`,
+    health: () => readiness(server.handle),
     addKubelet: (nodeName, handle) => void local.set(nodeName, handle),
     run: (signal) => runServer({ server, https, service, kubelets: kubelets!, store }, signal),
   };
+}
+
+/** Asks as anybody may. */
+async function readiness(handle: ApiHandler): Promise<string | undefined> {
+  const { signal } = new AbortController();
+  const { status, body } = await handle({
+    method: 'GET',
+    path: '/readyz',
+    query: '',
+    headers: {},
+    peer: { address: '' },
+    signal,
+  });
+  if (status === 200) return undefined;
+  return body.kind === 'bytes' ? Buffer.from(body.bytes).toString('utf8') : `/readyz answered ${status}`;
 }
 
 interface Running {

@@ -15,7 +15,7 @@ import type { Random } from '#pkg/base/random.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
-import { HealthChecks } from '#pkg/component/health.ts';
+import { type HealthCheck, HealthChecks } from '#pkg/component/health.ts';
 import { ensurePki, identitySubject, type Pki } from './pki.ts';
 import { type ClusterSettings, kubernetesServiceIp, nodeNames } from './settings.ts';
 import { openStore } from './store.ts';
@@ -89,8 +89,8 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     throw error;
   });
   trace(`API server answers at ${api.url}`);
-  const members_ = new Members(options.signal);
-  members_.start('kube-apiserver', api, { last: true });
+  const running = new Members(options.signal);
+  running.start('kube-apiserver', api, { last: true, check: api.health });
   const as = (identity: string) => {
     const { commonName, organizations = [] } = identitySubject(identity);
     return { transport: inProcessTransport(api.handle, { commonName, organizations }), clock, random, log };
@@ -110,34 +110,34 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
         nodesOnMachine: members.length,
       });
       api.addKubelet(nodeName, node.kubelet.handle);
-      members_.start(`kubelet/${nodeName}`, node);
+      running.start(`kubelet/${nodeName}`, node);
     }
     trace('kubelets run');
     const { controllerManagerPart, proxyPart, schedulerPart } = await import('./parts.ts');
     const rootCa = pki.authority.certificate;
-    members_.start(
+    running.start(
       'kube-controller-manager',
       await controllerManagerPart(as('controller-manager'), { rootCa, podCidr: settings.podCidr }),
     );
     trace('controllers run');
-    members_.start('kube-scheduler', await schedulerPart(as('scheduler')));
-    members_.start(
+    running.start('kube-scheduler', await schedulerPart(as('scheduler')));
+    running.start(
       'kube-proxy',
       await proxyPart(as('kube-proxy'), { nodeName: members[0]!, nodePortAddresses: ['127.0.0.1'] }),
     );
     trace('scheduler and proxy run');
   } catch (error) {
-    await members_.stop();
+    await running.stop();
     throw error;
   }
   const client = createClient({ ...as('admin'), userAgent: 'coxswain' });
   return {
     server: api.url,
     pki,
-    health: members_.health,
+    health: running.health,
     handle: api.handle,
-    stopped: members_.stopped,
-    stop: () => members_.stop(),
+    stopped: running.stopped,
+    stop: () => running.stop(),
     nodesReady: async (timeoutMs, signal) => {
       const endMs = clock.monotonicMs() + timeoutMs;
       for (;;) {
@@ -183,9 +183,13 @@ class Members {
     this.stopped.catch(() => {});
   }
 
-  start(name: string, component: Component, options: { readonly last?: boolean } = {}): void {
+  start(
+    name: string,
+    component: Component,
+    options: { readonly last?: boolean; readonly check?: HealthCheck } = {},
+  ): void {
     const group = options.last === true ? this.#last : this.#others;
-    this.health.set(name, () => undefined);
+    this.health.set(name, options.check ?? (() => undefined));
     const running = component.run(group.controller.signal).then(
       () => this.#ended(name, group.controller.signal, undefined),
       (error: unknown) => this.#ended(name, group.controller.signal, { error }),

@@ -52,7 +52,7 @@ test('files are for their owner only, and a second start reads what the first ma
 
 test('a certificate is issued anew for further hosts, near its end, and when its file is damaged', async () => {
   const first = await ensurePki({ folder, clock, nodeNames: [] });
-  const more = await ensurePki({ folder, clock, nodeNames: [], hosts: ['192.0.2.1'] });
+  const more = await ensurePki({ folder, clock, nodeNames: [], hosts: ['192.0.2.1', 'node-1'] });
   expect(more.authority).toEqual(first.authority);
   expect(more.identities).toEqual(first.identities);
   expect(more.server).not.toEqual(first.server);

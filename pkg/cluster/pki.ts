@@ -7,6 +7,7 @@
  */
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type CertificatePair, issueAuthority, issueLeaf, type Subject, subjectOf } from './certificate.ts';
@@ -151,8 +152,8 @@ function stillGood(pair: CertificatePair, wanted: Wanted): boolean {
   const subject = subjectOf(certificate);
   if (subject.commonName !== wanted.subject.commonName) return false;
   if (subject.organizations?.join() !== (wanted.subject.organizations ?? []).join()) return false;
-  return (wanted.hosts ?? []).every(
-    (host) => certificate.checkHost(host) !== undefined || certificate.checkIP(host) !== undefined,
+  return (wanted.hosts ?? []).every((host) =>
+    isIP(host) === 0 ? certificate.checkHost(host) !== undefined : certificate.checkIP(host) !== undefined,
   );
 }
 

@@ -7,8 +7,8 @@ import { FakeApi } from '#pkg/client/fake-api.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
-import { createControllerManager } from './manager.ts';
 import { isComplete } from './deployment/status.ts';
+import { createControllerManager } from './manager.ts';
 import { deploymentOf, startHarness, templateOf, until } from './testing/harness.ts';
 
 test('all controllers together give the same transcript for the same seed, and stop', async () => {
@@ -38,7 +38,9 @@ test('lost requests and lost answers delay everything and break nothing', async 
     await harness.client.resource(deployments).create(deploymentOf('web', { replicas: 10 }));
     await until(harness, complete);
     const template = templateOf('web', 'v2');
-    await harness.client.resource(deployments).patch('web', { spec: { template } }, { namespace: 'default', type: 'merge' });
+    await harness.client
+      .resource(deployments)
+      .patch('web', { spec: { template } }, { namespace: 'default', type: 'merge' });
     await until(harness, complete);
     await harness.clock.advance(60_000);
     const images = (await harness.list(pods)).map((pod) => pod.spec?.containers[0]?.image);

@@ -414,3 +414,74 @@ test('a kubelet that starts again takes over what runs, and starts again what wa
   expect(await seen(cluster, 'lost')).toBe('60s Running ready=True app=running(1)');
   await again.end();
 });
+
+test('a deletion can be hurried: the shorter grace period counts', async () => {
+  const { client, clock } = await start();
+  await client.resource(pods).create(pod('stubborn', { annotations: { 'stop-time': 'forever' } }));
+  await clock.settle();
+  await client.resource(pods).delete('stubborn', { namespace: 'default' });
+  await clock.advance(5_000);
+  await client.resource(pods).delete('stubborn', { namespace: 'default', gracePeriodSeconds: 2 });
+  const left = async () => (await client.resource(pods).list({})).items.length;
+  await clock.advance(1_500);
+  expect(await left()).toBe(1);
+  await clock.advance(1_000);
+  expect(await left()).toBe(0);
+});
+
+test('a preStop hook takes its time from the grace period', async () => {
+  const { client, clock } = await start();
+  const container = { name: 'app', image: 'a:v1', lifecycle: { preStop: { sleep: { seconds: 4 } } } };
+  await client.resource(pods).create(pod('hooked', { spec: { containers: [container] } }));
+  await clock.settle();
+  await client.resource(pods).delete('hooked', { namespace: 'default' });
+  const left = async () => (await client.resource(pods).list({})).items.length;
+  await clock.advance(3_900);
+  expect(await left()).toBe(1);
+  await clock.advance(200);
+  expect(await left()).toBe(0);
+});
+
+test('the end of the log is the message of a failure, where the policy says so', async () => {
+  const { client, clock } = await start();
+  const annotations = { log: 'one\ntwo', 'run-time': '1s', 'exit-code': '1' };
+  const containers = [{ name: 'app', image: 'a:v1', terminationMessagePolicy: 'FallbackToLogsOnError' as const }];
+  await client.resource(pods).create(pod('job', { annotations, spec: { containers, restartPolicy: 'Never' } }));
+  await clock.advance(2_000);
+  const { status } = await client.resource(pods).get('job', { namespace: 'default' });
+  expect(status?.containerStatuses?.[0]?.state?.terminated?.message).toBe('one\ntwo\n');
+});
+
+test("the kubelet's own API lists pods, gives logs and refuses what it does not do", async () => {
+  const { client, clock, kubelet } = await start();
+  await client.resource(pods).create(pod('web', { annotations: { log: 'one\ntwo\nthree' } }));
+  await clock.settle();
+  const get = async (path: string): Promise<string> => {
+    const [route = '', query = ''] = path.split('?');
+    const { signal } = new AbortController();
+    const peer = { address: '' };
+    const answer = await kubelet.handle({ method: 'GET', path: route, query, headers: {}, peer, signal });
+    let text = '';
+    if (answer.body.kind === 'stream')
+      for await (const part of answer.body.chunks) text += Buffer.from(part).toString();
+    else if (answer.body.kind !== 'empty' && answer.body.kind !== 'watch') {
+      const { bytes } = answer.body;
+      text = Buffer.from(typeof bytes === 'function' ? bytes() : bytes).toString();
+    }
+    return `${answer.status} ${text}`;
+  };
+  const logs = '/containerLogs/default/web/app';
+  expect(await Promise.all([logs, `${logs}?tailLines=1&timestamps=true`, `${logs}?limitBytes=5`].map(get))).toEqual([
+    '200 one\ntwo\nthree\n',
+    '200 2026-01-01T00:00:00.000000000Z three\n',
+    '200 one\nt',
+  ]);
+  expect(await get(`${logs}?previous=true`)).toBe('400 previous terminated container "app" in pod "web" not found');
+  expect(await get(`${logs}?tailLines=x`)).toBe('400 tailLines: Invalid value: must be a number not below 0');
+  expect(await get('/healthz')).toBe('200 ok');
+  expect(await get('/exec/default/web/app')).toBe('501 exec is not supported by this kubelet');
+  expect(JSON.parse((await get('/pods')).slice(4))).toMatchObject({
+    kind: 'PodList',
+    items: [{ metadata: { name: 'web' } }],
+  });
+});

@@ -5,62 +5,30 @@
  * It opens no sockets: its own API is `handle`, probes go through an injected transport. Containers are left alone when it
  * stops; whoever made the runtimes closes them. Upstream counterpart: `pkg/kubelet/kubelet.go`.
  */
-import type { ContainerImage, Node, NodeAddress, Pod, Taint } from '#pkg/api/types/core-v1.ts';
+import type { ContainerImage, Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { configMaps, nodes, pods, runtimeClasses, secrets, services } from '#pkg/api/types/refs.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
-import { aborted } from '#pkg/base/async.ts';
+import { aborted, Deferred } from '#pkg/base/async.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
-import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import { ImagePuller } from './images/image-puller.ts';
 import { createKeyedSource, type KeyedSource } from './keyed-source.ts';
+import type { KubeletOptions } from './kubelet-options.ts';
 import { NodeAgent } from './node/node-agent.ts';
 import type { MachineFacts, NodeFacts } from './node/node-status.ts';
 import { admitPod } from './pods/admission.ts';
 import { BackOff } from './pods/back-off.ts';
 import type { PodContext } from './pods/pod-context.ts';
 import { PodWorker } from './pods/pod-worker.ts';
-import type { ProbeTransport } from './probes/probe-transport.ts';
 import { podRequests } from './resources/amounts.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from './runtime/runtime.ts';
 import { createKubeletHandler } from './server/kubelet-handler.ts';
 import { StatusManager } from './status/status-manager.ts';
-import type { VolumeHost } from './volumes/volume-host.ts';
 import { VolumeManager } from './volumes/volume-manager.ts';
 import { WatchedObjects } from './volumes/watched-objects.ts';
-
-export interface KubeletOptions {
-  readonly deps: ComponentDeps;
-  readonly nodeName: string;
-  /** By RuntimeClass handler. */
-  readonly runtimes: Readonly<Record<string, Runtime>>;
-  /** Handler of pods without a RuntimeClass. */
-  readonly defaultRuntime: string;
-  readonly network: PodNetwork;
-  readonly volumes: VolumeHost;
-  /** For runtimes whose programs listen on the network. */
-  readonly probes?: ProbeTransport;
-  /** The first `InternalIP` is the host's address. */
-  readonly addresses: readonly NodeAddress[];
-  readonly kubeletPort: number;
-  readonly capacity: Readonly<Record<string, string>>;
-  /** What pods may use of it; default all. */
-  readonly allocatable?: Readonly<Record<string, string>>;
-  /** Such as `v1.36.4`. */
-  readonly version: string;
-  readonly machine?: Partial<MachineFacts>;
-  readonly nodeLabels?: Readonly<Record<string, string>>;
-  readonly taints?: readonly Taint[];
-  /** The node's range of addresses when nobody else gives it one: registered with the node. */
-  readonly podCidr?: string;
-  /** Shared with other kubelets of the process (`sharedPodSource`); default: a watch of this node's pods. */
-  readonly podSource?: KeyedSource<Pod>;
-  /** Shared with other kubelets of the process (`sharedNodeSource`); default: a watch of this node. */
-  readonly nodeSource?: KeyedSource<Node>;
-}
 
 export interface Kubelet extends Component {
   readonly nodeName: string;
@@ -101,6 +69,8 @@ class NodeKubelet implements Kubelet {
   readonly #workers = new Map<string, PodWorker>();
   /** What admitted pods ask for, by uid. */
   readonly #requests = new Map<string, ReadonlyMap<string, number>>();
+  /** Resolved once the node is in the API and its range of addresses, if it has one, is known. */
+  readonly #registered = new Deferred();
   readonly #background = new Set<Promise<void>>();
   readonly #node: NodeAgent;
   readonly #podSource: KeyedSource<Pod>;
@@ -183,6 +153,7 @@ class NodeKubelet implements Kubelet {
     });
     const registered = this.#node.node;
     if (registered !== undefined) this.#nodeSeen(registered);
+    this.#registered.resolve();
     await this.#node.run(signal);
     stop();
   }
@@ -205,6 +176,8 @@ class NodeKubelet implements Kubelet {
   async #runPods(signal: AbortSignal, volumes: VolumeManager): Promise<void> {
     const { informers } = this.#options.deps;
     if (!(await informers.synced(signal))) return;
+    await Promise.race([this.#registered.promise, aborted(signal)]);
+    if (signal.aborted) return;
     await this.#findContainers();
     const stop = this.#podSource.subscribe(this.nodeName, {
       set: (pod) => this.#podSeen(pod),
@@ -234,8 +207,11 @@ class NodeKubelet implements Kubelet {
     this.#found.delete(uid);
     const { network, defaultRuntime, runtimes } = this.#options;
     const runtime = this.#runtimeOf(pod);
-    const address = found?.sandboxes.find(({ state }) => state === 'ready')?.config.ip;
-    if (address !== undefined && pod.spec?.hostNetwork !== true) network.recover(uid, address);
+    const known = found?.sandboxes.find(({ state }) => state === 'ready')?.config.ip;
+    const address = known ?? pod.status?.podIP;
+    // A pod that is started again keeps its address, so that those who know it still reach it.
+    const isOver = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+    if (address !== undefined && pod.spec?.hostNetwork !== true && !isOver) network.recover(uid, address);
     const rejected = this.#admit(pod, runtime);
     if (rejected !== undefined) {
       context.recorder.record(pod, { type: 'Warning', reason: rejected.reason, message: rejected.message });

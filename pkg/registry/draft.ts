@@ -87,25 +87,16 @@ export function restoreField(draft: JsonObject, old: KubeObject | JsonObject, na
   else draft[name] = value;
 }
 
-/** Whether two JSON values are the same; a missing field equals an absent one, and the order of fields does not count. */
-export function sameJson(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (Array.isArray(a) || Array.isArray(b)) {
-    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
-    return a.every((item, index) => sameJson(item, b[index]));
-  }
-  if (!isObject(a) || !isObject(b)) return false;
-  const names = new Set([...Object.keys(a), ...Object.keys(b)]);
-  return [...names].every((name) => sameJson(a[name], b[name]));
-}
-
 function isEmptyValue(value: unknown): boolean {
   if (value === undefined || value === null) return true;
   if (Array.isArray(value)) return value.length === 0;
   return isObject(value) && Object.keys(value).length === 0;
 }
 
-/** As `sameJson`, but an empty list or map equals a missing one. Source: apimachinery `equality.Semantic`. */
+/**
+ * Whether two JSON values mean the same: a missing field equals an empty list or map, and the order of fields does not count.
+ * Source: apimachinery `equality.Semantic`.
+ */
 export function semanticallySame(a: unknown, b: unknown): boolean {
   if (isEmptyValue(a) && isEmptyValue(b)) return true;
   if (a === b) return true;

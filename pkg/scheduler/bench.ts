@@ -1,5 +1,5 @@
 /**
- * How fast the scheduler decides and how well it packs, without an API server: `node pkg/scheduler/bench.ts [nodes] [pods]`.
+ * How fast the scheduler decides and how well it packs, without an API server: `node pkg/scheduler/bench.ts [nodes] [pods] [part of a name]`.
  * Each row is one kind of load; `nodes used / bound` compares with the fewest nodes that the sums of requests allow.
  */
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
@@ -112,4 +112,5 @@ function measure(load: Load): string {
   return `${load.name.padEnd(40)} ${String(rate).padStart(8)} pods/s  ${bound} bound  ${used} / ${lower} nodes = ${(used / lower).toFixed(3)}`;
 }
 
-for (const load of loads) process.stdout.write(`${measure(load)}\n`);
+const wanted = process.argv[4] ?? '';
+for (const load of loads.filter(({ name }) => name.includes(wanted))) process.stdout.write(`${measure(load)}\n`);

@@ -169,7 +169,7 @@ class Run {
     cycle: Cycle,
     decision: Extract<Decision, { kind: 'unschedulable' }>,
   ): Promise<void> {
-    const made = decision.diagnosis.nodeCount === 0 ? undefined : this.#makeRoom(cycle, decision.refusals());
+    const made = decision.diagnosis.nodeCount === 0 ? undefined : this.#makeRoom(cycle, decision.refusals);
     const postFilterMessage = made?.status.reasons.join(', ') ?? '';
     const message = fitErrorMessage({ ...decision.diagnosis, postFilterMessage });
     const nominatedNodeName = made?.nominatedNodeName;

@@ -1,6 +1,7 @@
 /**
  * The recent events of one resource, so that a client that lost its watch can continue it. Adapts to the load: it keeps
- * events for `windowMs`, but never fewer than `minEvents` nor more than `maxEvents`.
+ * events for `windowMs`, but never more than `maxEvents` or `maxBytes`, and
+ * within those at least `minEvents`.
  */
 import type { CacheEvent } from './cache.ts';
 
@@ -9,15 +10,32 @@ export interface EventHistoryLimits {
   readonly windowMs: number;
   readonly minEvents: number;
   readonly maxEvents: number;
+  /** Bytes of stored values. The last event is kept however large. */
+  readonly maxBytes: number;
 }
 
-/** Upstream's `eventFreshDuration` and smallest window; the upper limit holds about 40 MB of pods of 4 KB. */
-export const eventHistoryLimitsDefault: EventHistoryLimits = { windowMs: 75_000, minEvents: 100, maxEvents: 10_000 };
+/** Upstream's `eventFreshDuration` and smallest window; then what may be spent on one busy resource, or on one of large objects. */
+export const eventHistoryLimitsDefault: EventHistoryLimits = {
+  windowMs: 75_000,
+  minEvents: 100,
+  maxEvents: 10_000,
+  maxBytes: 32 * 1024 * 1024,
+};
+
+/** An event and the bytes of the value that it keeps in memory. */
+export interface SizedEvent {
+  readonly event: CacheEvent;
+  readonly bytes: number;
+}
+
+interface Kept extends SizedEvent {
+  readonly addedMs: number;
+}
 
 export class EventHistory {
   readonly #limits: EventHistoryLimits;
-  #events: CacheEvent[] = [];
-  #addedMs: number[] = [];
+  #kept: Kept[] = [];
+  #bytes = 0;
   /** Index of the oldest event that is kept. */
   #head = 0;
   /** The history is complete after this revision. */
@@ -34,17 +52,17 @@ export class EventHistory {
 
   /** Forgets everything; the history starts after `revision`. */
   reset(revision: number): void {
-    this.#events = [];
-    this.#addedMs = [];
+    this.#kept = [];
+    this.#bytes = 0;
     this.#head = 0;
     this.#startRevision = revision;
   }
 
   /** Adds events, which come after those that are there. */
-  add(events: readonly CacheEvent[], nowMs: number): void {
-    for (const event of events) {
-      this.#events.push(event);
-      this.#addedMs.push(nowMs);
+  add(events: readonly SizedEvent[], nowMs: number): void {
+    for (const { event, bytes } of events) {
+      this.#kept.push({ event, bytes, addedMs: nowMs });
+      this.#bytes += bytes;
     }
     this.#trim(nowMs);
   }
@@ -53,33 +71,36 @@ export class EventHistory {
   since(afterRevision: number, prefix: string): CacheEvent[] | undefined {
     if (afterRevision < this.#startRevision) return undefined;
     let low = this.#head;
-    let high = this.#events.length;
+    let high = this.#kept.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#events[middle]!.revision <= afterRevision) low = middle + 1;
+      if (this.#kept[middle]!.event.revision <= afterRevision) low = middle + 1;
       else high = middle;
     }
     const found: CacheEvent[] = [];
-    for (let i = low; i < this.#events.length; i++) {
-      const event = this.#events[i]!;
+    for (let i = low; i < this.#kept.length; i++) {
+      const { event } = this.#kept[i]!;
       if (event.entry.key.startsWith(prefix)) found.push(event);
     }
     return found;
   }
 
   #trim(nowMs: number): void {
-    const { windowMs, minEvents, maxEvents } = this.#limits;
+    const { windowMs, minEvents, maxEvents, maxBytes } = this.#limits;
     const oldestMs = nowMs - windowMs;
-    let count = this.#events.length - this.#head;
-    while (count > maxEvents || (count > minEvents && this.#addedMs[this.#head]! < oldestMs)) {
-      this.#startRevision = this.#events[this.#head]!.revision;
+    let count = this.#kept.length - this.#head;
+    const isTooMuch = (oldest: Kept): boolean =>
+      count > maxEvents || this.#bytes > maxBytes || (count > minEvents && oldest.addedMs < oldestMs);
+    while (count > 1 && isTooMuch(this.#kept[this.#head]!)) {
+      const { event, bytes } = this.#kept[this.#head]!;
+      this.#startRevision = event.revision;
+      this.#bytes -= bytes;
       this.#head++;
       count--;
     }
     // Moves the kept part to the front once half is waste: each event is moved at most once on average.
-    if (this.#head > minEvents && this.#head * 2 > this.#events.length) {
-      this.#events = this.#events.slice(this.#head);
-      this.#addedMs = this.#addedMs.slice(this.#head);
+    if (this.#head > 0 && this.#head * 2 > this.#kept.length) {
+      this.#kept = this.#kept.slice(this.#head);
       this.#head = 0;
     }
   }

@@ -3,6 +3,7 @@ import { silentLogger } from '#pkg/base/logger.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { CacheCodec, CacheEntry, CacheEvent } from './cache.ts';
 import { createMemoryStore } from './drivers/memory/memory-store.ts';
+import type { EventHistoryLimits } from './event-history.ts';
 import { CompactedError, type KeyValue, type Store, StoreUnavailableError, type WatchSink } from './store.ts';
 import { createResourceCache, type RunningResourceCache } from './watch-cache.ts';
 
@@ -103,11 +104,7 @@ function recorder() {
   };
 }
 
-function makeCache(
-  store: Store,
-  clock = new VirtualClock(),
-  history?: { windowMs: number; minEvents: number; maxEvents: number },
-) {
+function makeCache(store: Store, clock = new VirtualClock(), history?: EventHistoryLimits) {
   return createResourceCache({
     store,
     prefix: '/r/pods/',
@@ -193,7 +190,7 @@ test('a watch from the future skips what comes before it', async () => {
 test('a watch from before the history fails, and the history keeps its least count however old', async () => {
   const store = createMemoryStore();
   const clock = new VirtualClock();
-  const cache = makeCache(store, clock, { windowMs: 1000, minEvents: 2, maxEvents: 4 });
+  const cache = makeCache(store, clock, { windowMs: 1000, minEvents: 2, maxEvents: 4, maxBytes: 1000 });
   await put(store, '/r/pods/a/0', 'x');
   await cache.fresh();
   const watchFrom = (afterRevision: number) => cache.watch({ prefix: '/r/pods/', afterRevision }, recorder());
@@ -205,6 +202,19 @@ test('a watch from before the history fails, and the history keeps its least cou
   await put(store, '/r/pods/a/7', 'x');
   expect(() => watchFrom(6)).toThrow(new CompactedError(7));
   watchFrom(7).close();
+});
+
+test('a history of large objects is short, but has at least the last event', async () => {
+  const store = createMemoryStore();
+  const cache = makeCache(store, new VirtualClock(), { windowMs: 1000, minEvents: 2, maxEvents: 100, maxBytes: 25 });
+  await cache.fresh();
+  const watchFrom = (afterRevision: number) => cache.watch({ prefix: '/r/pods/', afterRevision }, recorder());
+  for (let i = 2; i <= 5; i++) await put(store, `/r/pods/a/${i}`, 'x'.repeat(10));
+  expect(() => watchFrom(2)).toThrow(new CompactedError(3));
+  watchFrom(3).close();
+  await put(store, '/r/pods/a/6', 'x'.repeat(100));
+  expect(() => watchFrom(4)).toThrow(new CompactedError(5));
+  watchFrom(5).close();
 });
 
 test('when the store loses the watch, watchers get its error and the cache is filled again', async () => {

@@ -46,7 +46,7 @@ export interface ResourceCacheOptions {
   readonly codec: CacheCodec;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Default: 75 s, at least 100 and at most 10,000 events. */
+  /** Default: 75 s, at least 100 and at most 10,000 events, at most 32 MiB. */
   readonly history?: EventHistoryLimits;
 }
 
@@ -253,9 +253,9 @@ class WatchCache implements RunningResourceCache {
   #apply(events: readonly StoreEvent[], revision: number): void {
     this.#revision = revision;
     if (events.length > 0) {
-      const changes = events.map((event) => this.#applyOne(event));
+      const changes = events.map((event) => ({ event: this.#applyOne(event), bytes: valueBytes(event) }));
       this.#history.add(changes, this.#options.clock.monotonicMs());
-      this.#watchers.deliver(changes);
+      this.#watchers.deliver(changes.map((change) => change.event));
     }
     if (this.#waiters.size > 0) this.#wake();
   }
@@ -347,6 +347,10 @@ class WatchCache implements RunningResourceCache {
 }
 
 function noop(): void {}
+
+function valueBytes(event: StoreEvent): number {
+  return event.type === 'put' ? event.kv.value.length : event.previous.value.length;
+}
 
 /** A sink of its own for each watch, so that the same sink may watch twice. */
 function sharedSink(sink: CacheSink): CacheSink {

@@ -2,10 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { createKubeApi, digText } from '#cmd/coxswain/kubectl/api.ts';
+import { digText } from '#cmd/coxswain/kubectl/api.ts';
 import { parseDocuments } from '#cmd/coxswain/kubectl/files.ts';
-import { sendTo } from '#cmd/coxswain/kubectl/in-process.ts';
-import { kubectl } from '#cmd/coxswain/kubectl/main.ts';
+import { runKubectl } from '#cmd/coxswain/kubectl/test-world.ts';
 import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
 import { root } from '#tests/tidy/source-files.ts';
 
@@ -14,27 +13,7 @@ const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.yaml'))
   .sort();
 
-async function run(cluster: TestCluster, ...args: readonly string[]) {
-  const output = { code: 0, out: '', err: '' };
-  const done = kubectl(
-    {
-      clock: cluster.clock,
-      signal: new AbortController().signal,
-      write: (text) => {
-        output.out += text;
-      },
-      writeError: (text) => {
-        output.err += text;
-      },
-      readStdin: () => Promise.resolve(''),
-      connect: (options) =>
-        Promise.resolve(createKubeApi({ send: sendTo(cluster.handle), namespace: options.namespace ?? 'default' })),
-    },
-    args,
-  );
-  output.code = await done;
-  return output;
-}
+const run = (cluster: TestCluster, ...args: readonly string[]) => runKubectl(cluster, args);
 
 test('there is a guestbook and an example per feature', () => {
   expect(files).toContain('guestbook.yaml');

@@ -34,7 +34,7 @@ function list(folder: string): readonly string[] {
 function read(path: string): SourceFile {
   const text = readFileSync(join(root, path), 'utf8');
   const found = [...text.matchAll(importPattern)].map((match) => resolveImport(path, (match[1] ?? match[2])!));
-  return { path, text, isTest: /\.test\.ts$/.test(path) || path.startsWith('tests/'), imports: found };
+  return { path, text, isTest: /\.test\.ts$|^tests\/|^pkg\/[a-z]+\/testing\//.test(path), imports: found };
 }
 
 /** `#pkg/x.ts` and relative imports become paths from the root; anything else stays a package's name. */

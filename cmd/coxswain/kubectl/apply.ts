@@ -3,12 +3,13 @@
  * names are given up, and other managers' claims on the same fields are taken over, as a person applying a file expects.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { duration, type FlagTable, type FlagValues, integer, list, text, toggle } from '#pkg/component/flags.ts';
-import { dig, digText } from './api.ts';
+import { dig, digMap, digText } from './api.ts';
 import {
   allNamespacesFlag,
   checkOutput,
@@ -110,26 +111,23 @@ async function applyOne(context: KubectlContext, values: FlagValues<typeof apply
     contentType: 'application/apply-patch+yaml',
   });
   const suffix = values['dry-run'] === 'server' ? ' (server dry run)' : '';
-  report(
-    context,
-    values.output,
-    target,
-    answer.object,
-    `${outcome(before, answer.object, values['dry-run'] === 'server')}${suffix}`,
-  );
+  report(context, values.output, target, answer.object, `${outcome(before, answer.object)}${suffix}`);
 }
 
-function outcome(before: JsonObject | undefined, after: JsonObject, dryRun: boolean): string {
+/** What an apply did: others may have written the status meanwhile, which is no change of ours. */
+function outcome(before: JsonObject | undefined, after: JsonObject): string {
   if (before === undefined) return 'created';
-  if (!dryRun)
-    return digText(before, 'metadata', 'resourceVersion') === digText(after, 'metadata', 'resourceVersion')
-      ? 'unchanged'
-      : 'configured';
-  const plain = (object: JsonObject): string => {
-    const { resourceVersion: _, generation: __, ...metadata } = withoutManagedFields(object).metadata as JsonObject;
-    return JSON.stringify({ ...object, metadata });
+  const applied = (object: JsonObject): JsonObject => {
+    const { status: _, ...rest } = object;
+    const {
+      resourceVersion: _version,
+      generation: _generation,
+      managedFields: _fields,
+      ...metadata
+    } = digMap(object, 'metadata');
+    return { ...rest, metadata };
   };
-  return plain(before) === plain(after) ? 'unchanged' : 'configured';
+  return isDeepStrictEqual(applied(before), applied(after)) ? 'unchanged' : 'configured';
 }
 
 function withNamespace(document: JsonObject, target: Target): JsonObject {

@@ -22,7 +22,7 @@ export function renderObject(form: string, object: JsonObject): string {
 
 /** YAML with sorted keys, as kubectl writes it. */
 export function renderYaml(value: unknown): string {
-  return dump(value, { sortKeys: true, lineWidth: -1, noRefs: true });
+  return dump(value, { sortKeys: true, lineWidth: -1, noRefs: true, quoteStyle: 'double' });
 }
 
 /** `pod/web`. */

@@ -73,7 +73,11 @@ export function servedGroups(resources: readonly ResourceInfo[]): readonly Serve
 /** `/api`. */
 export function apiVersions(groups: readonly ServedGroup[]): object {
   const core = groups.find(({ group }) => group === '');
-  return { kind: 'APIVersions', versions: core?.versions.map(({ version }) => version) ?? [], serverAddressByClientCIDRs: [] };
+  return {
+    kind: 'APIVersions',
+    versions: core?.versions.map(({ version }) => version) ?? [],
+    serverAddressByClientCIDRs: [],
+  };
 }
 
 /** `/apis/<group>`; an item of `/apis` without the type. */

@@ -88,7 +88,9 @@ class Documents implements DocumentProvider {
   }
 
   async #answerOpenApi(path: string, request: ApiRequest): Promise<ApiResponse> {
-    this.#openApi ??= import('../openapi/provider.ts').then(({ OpenApiProvider }) => new OpenApiProvider(this.#catalog));
+    this.#openApi ??= import('../openapi/provider.ts').then(
+      ({ OpenApiProvider }) => new OpenApiProvider(this.#catalog),
+    );
     return (await this.#openApi).handle(path, request);
   }
 }

@@ -163,10 +163,12 @@ async function swap(
   if (change.dryRun) {
     return { response: change.answer?.(draft as KubeObject) ?? draftResponse(200, draft) };
   }
-  const reservation = served.strategy.begin && (await served.strategy.begin(draft, old, context, core.reader));
+  const released = isReleased(draft);
+  const reservation =
+    served.strategy.begin && (await served.strategy.begin(released ? undefined : draft, old, context, core.reader));
   let kept = false;
   try {
-    if (isReleased(draft)) {
+    if (released) {
       const deleted = await served.store.delete(entry.key, entry.modRevision);
       if (!deleted.ok) return { current: deleted.current };
       kept = true;

@@ -7,7 +7,7 @@ import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { KubeList, ListMeta } from '#pkg/apimachinery/object.ts';
 import { badRequest, expired } from '#pkg/apimachinery/status-error.ts';
 import { CompactedError, FutureRevisionError } from '#pkg/storage/store.ts';
-import { jsonType } from '../responses.ts';
+import { jsonType, type SlicedBytes, sliceBytes } from '../responses.ts';
 import { objectCodec, type StoredEntry } from '../storage/object-codec.ts';
 import { decodeContinue, encodeContinue } from './continue-token.ts';
 import { type ListOptions, parseListOptions, parseVersion, waitForVersion } from './list-options.ts';
@@ -52,22 +52,46 @@ export class ListBody {
   }
 
   bytes(): Uint8Array {
+    const { pieces, length } = this.#pieces();
+    return Buffer.concat(pieces, length);
+  }
+
+  /** The same bytes in slices, which are made as they are asked for: a long list is never whole in memory. */
+  sliced(): SlicedBytes {
+    const { pieces, length } = this.#pieces();
+    return { length, slices: slicesOf(pieces) };
+  }
+
+  /** The parts of the encoding, which are those of the store wherever they can be. */
+  #pieces(): { readonly pieces: Uint8Array[]; readonly length: number } {
     const { view, apiVersion } = this.scope.served;
     const kind = JSON.stringify(listKind(this.scope));
     const head = `{"kind":${kind},"apiVersion":"${apiVersion}","metadata":${JSON.stringify(this.listed.metadata)},"items":[`;
-    const chunks: Uint8Array[] = [Buffer.from(head)];
-    let length = chunks[0]!.length + listEnd.length;
-    let first = true;
+    const pieces: Uint8Array[] = [Buffer.from(head)];
+    let length = pieces[0]!.length + listEnd.length;
+    let isFirst = true;
     for (const entry of this.listed.entries) {
-      if (!first) {
-        chunks.push(comma);
+      if (!isFirst) {
+        pieces.push(comma);
         length++;
       }
-      first = false;
-      length += view.pushItem(entry, chunks);
+      isFirst = false;
+      length += view.pushItem(entry, pieces);
     }
-    chunks.push(listEnd);
-    return Buffer.concat(chunks, length);
+    pieces.push(listEnd);
+    return { pieces, length };
+  }
+}
+
+function* slicesOf(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
+  let from = 0;
+  let length = 0;
+  for (let i = 0; i < pieces.length; i++) {
+    length += pieces[i]!.length;
+    if (length < sliceBytes && i < pieces.length - 1) continue;
+    yield Buffer.concat(pieces.slice(from, i + 1), length);
+    from = i + 1;
+    length = 0;
   }
 }
 

@@ -17,7 +17,15 @@ export type Selection = EntrySelection | undefined;
 interface EntrySelection {
   /** The one name that an object must have, if the selectors say so. */
   readonly name: string | undefined;
+  /** A field beyond the metadata that must have one value, if there is such. */
+  readonly indexed: IndexedField | undefined;
   matches(entry: StoredEntry): boolean;
+}
+
+interface IndexedField {
+  readonly field: string;
+  readonly value: string;
+  fieldValue(entry: StoredEntry): string;
 }
 
 export interface Selectors {
@@ -38,23 +46,39 @@ export function parseSelection(served: ServedResource, { labelSelector, fieldSel
 }
 
 function select(served: ServedResource, labels: Selector, fields: FieldSelector): EntrySelection {
-  const { view, strategy } = served;
-  const name = requiredFieldValue(fields, 'metadata.name');
-  const isMetadataOnly = fields.terms.every(({ field }) => metadataFields.has(field));
-  const fieldsOf = (object: KubeObject): Readonly<Record<string, string>> => {
-    const own = {
-      'metadata.name': object.metadata?.name ?? '',
-      'metadata.namespace': object.metadata?.namespace ?? '',
-    };
-    return isMetadataOnly ? own : { ...strategy.selectableFields?.(object), ...own };
-  };
+  const { view } = served;
   return {
-    name,
+    name: requiredFieldValue(fields, 'metadata.name'),
+    indexed: indexedField(served, fields),
     matches(entry) {
       const object = view.object(entry);
       if (!labels.isEmpty && !labels.matches(object.metadata?.labels)) return false;
-      return fields.terms.length === 0 || fieldSelectorMatches(fields, fieldsOf(object));
+      return fields.terms.length === 0 || fieldSelectorMatches(fields, fieldsOf(served, object));
     },
+  };
+}
+
+const selectable = new WeakMap<KubeObject, Readonly<Record<string, string>>>();
+
+/** All selectable fields of a shared object, worked out once for all who ask. */
+function fieldsOf({ strategy }: ServedResource, object: KubeObject): Readonly<Record<string, string>> {
+  let fields = selectable.get(object);
+  if (fields === undefined) {
+    const { name = '', namespace = '' } = object.metadata ?? {};
+    fields = { ...strategy.selectableFields?.(object), 'metadata.name': name, 'metadata.namespace': namespace };
+    selectable.set(object, fields);
+  }
+  return fields;
+}
+
+function indexedField(served: ServedResource, { terms }: FieldSelector): IndexedField | undefined {
+  const term = terms.find(({ field, operator }) => operator === '=' && !metadataFields.has(field));
+  if (term === undefined) return undefined;
+  const { field, value } = term;
+  return {
+    field: `${served.apiVersion} ${field}`,
+    value,
+    fieldValue: (entry) => fieldsOf(served, served.view.object(entry))[field] ?? '',
   };
 }
 

@@ -17,6 +17,7 @@ import { jsonType, toStatusError } from '../responses.ts';
 import { entryAt, type StoredEntry } from '../storage/object-codec.ts';
 import { storeError } from '../storage/resource-store.ts';
 import type { VersionView } from '../storage/version-view.ts';
+import { watchField } from './field-watches.ts';
 import { type ListOptions, parseListOptions, parseVersion, waitForVersion } from './list-options.ts';
 import type { Scope } from './scope.ts';
 import { parseSelection, type Selection } from './selection.ts';
@@ -218,7 +219,7 @@ export async function watchObjects(scope: Scope): Promise<ApiResponse> {
   const after = initial || wantsNow(options) ? reached : parseVersion(options.resourceVersion);
   if (initial) stream.begin(initialFrames(scope, options, { selection, revision: after }));
   try {
-    const watch = served.store.cache.watch({ prefix: watchPrefix(scope, selection), afterRevision: after }, stream);
+    const watch = openWatch(scope, { selection, afterRevision: after, stream });
     endOn(scope, { stream, watch, options });
   } catch (error) {
     if (!(error instanceof CompactedError)) throw storeError(error);
@@ -233,6 +234,17 @@ export async function watchObjects(scope: Scope): Promise<ApiResponse> {
 function withName({ info }: Scope, options: ListOptions): ListOptions {
   const name = info.parts[1];
   return name === undefined ? options : { ...options, fieldSelector: `metadata.name=${name}` };
+}
+
+function openWatch(
+  scope: Scope,
+  { selection, afterRevision, stream }: { selection: Selection; afterRevision: number; stream: WatchStream },
+): CacheWatch {
+  const { cache } = scope.served.store;
+  const prefix = watchPrefix(scope, selection);
+  const indexed = selection?.indexed;
+  if (indexed === undefined) return cache.watch({ prefix, afterRevision }, stream);
+  return watchField(cache, { ...indexed, prefix, afterRevision }, stream);
 }
 
 /** The keys to watch: where the selection names one object, no more than those that begin like it. */

@@ -48,7 +48,11 @@ export const deleteOptionsType = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOpt
 export const statusType = 'io.k8s.apimachinery.pkg.apis.meta.v1.Status';
 
 /** The name of a kind's type, when it has one. */
-export function typeOfKind(gvk: { readonly group: string; readonly version: string; readonly kind: string }): string | undefined {
+export function typeOfKind(gvk: {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+}): string | undefined {
   return kindFact(gvk)?.type;
 }
 

@@ -73,10 +73,7 @@ function addExtensions(writer: MessageWriter, field: number, from: Json): void {
 }
 
 function schema(value: Json): Buffer {
-  const writer = new MessageWriter()
-    .text(1, value.$ref)
-    .text(2, value.format)
-    .text(4, value.description);
+  const writer = new MessageWriter().text(1, value.$ref).text(2, value.format).text(4, value.description);
   if (value.default !== undefined) writer.bytes(5, any(value.default));
   writer.texts(19, value.required);
   const additional = value.additionalProperties;

@@ -178,9 +178,7 @@ export class SchemaWriter {
         : {}),
       ...(schema.type === 'map' && schema.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
       ...(field.patchMergeKey === undefined ? {} : { 'x-kubernetes-patch-merge-key': field.patchMergeKey }),
-      ...(field.patchStrategies.length === 0
-        ? {}
-        : { 'x-kubernetes-patch-strategy': field.patchStrategies.join(',') }),
+      ...(field.patchStrategies.length === 0 ? {} : { 'x-kubernetes-patch-strategy': field.patchStrategies.join(',') }),
     };
   }
 }

@@ -148,7 +148,8 @@ function decodeEntry(bytes: Uint8Array, of: FieldFact, depth: number): [key: str
   let value: unknown = of.t === 'list' ? [] : decodeValue(new Uint8Array(0), of, depth);
   for (const field of readFields(bytes)) {
     if (field.number === 1) key = textOf(field.value);
-    else if (field.number === 2) value = of.t === 'list' ? decodeItems(field.value, of, depth) : decodeValue(field.value, of, depth);
+    else if (field.number === 2)
+      value = of.t === 'list' ? decodeItems(field.value, of, depth) : decodeValue(field.value, of, depth);
   }
   return [key, value];
 }

@@ -4,7 +4,7 @@
  * The resource's cache begins with its first use and lives until `run` of the server ends.
  * Keys are `/registry/<group or core>/<resource>/[<namespace>/]<name>`.
  */
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type ErrorSubject, StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { ResourceCache } from '#pkg/storage/cache.ts';
 import {
@@ -130,9 +130,4 @@ export function storeError(error: unknown): unknown {
     details: { retryAfterSeconds: 1 },
     cause: error,
   });
-}
-
-/** The shared object of an entry, or undefined. */
-export function objectOf(entry: StoredEntry | undefined): KubeObject | undefined {
-  return entry?.object;
 }

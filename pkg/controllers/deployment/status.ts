@@ -90,16 +90,16 @@ export function rolloutStatus(deployment: Deployment, sets: Sets, nowMs: number)
   const current = conditionOf(deployment.status, 'Progressing');
   const wasComplete = status.replicas === status.updatedReplicas && current?.reason === reasons.available;
   if (!hasProgressDeadline(deployment)) conditions = withoutCondition(conditions, 'Progressing');
-  else if (!wasComplete) conditions = progress(deployment, { ...status, conditions }, sets.newSet, nowMs);
+  else if (!wasComplete)
+    conditions = progress(deployment, { status: { ...status, conditions }, newSet: sets.newSet, nowMs });
   return { ...status, conditions: withFailure(conditions, sets, nowMs) };
 }
 
 function progress(
   deployment: Deployment,
-  status: DeploymentStatus,
-  newSet: ReplicaSet | undefined,
-  nowMs: number,
+  now: { readonly status: DeploymentStatus; readonly newSet: ReplicaSet | undefined; readonly nowMs: number },
 ): readonly DeploymentCondition[] {
+  const { status, newSet, nowMs } = now;
   const conditions = status.conditions ?? [];
   const who =
     newSet === undefined ? `Deployment "${deployment.metadata?.name}"` : `ReplicaSet "${newSet.metadata?.name}"`;

@@ -3,6 +3,7 @@
  * at all (orphans). The graph only says where to look; each decision is made on what the server says at that moment.
  * Upstream counterpart: `pkg/controller/garbagecollector`.
  */
+import { leases, nodes } from '#pkg/api/types/refs.ts';
 import type { KubeObject, OwnerReference, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Component } from '#pkg/component/component.ts';
@@ -35,6 +36,7 @@ class GarbageCollector implements Component {
   readonly #deleting: Loop;
   readonly #orphaning: Loop;
   readonly #verifying: Loop;
+  readonly #leases: Loop;
   readonly #absentOwners = new Set<string>();
   readonly #events;
 
@@ -65,17 +67,27 @@ class GarbageCollector implements Component {
         return undefined;
       },
     });
+    this.#leases = createLoop(context, {
+      name: 'garbagecollector-leases',
+      workers: 1,
+      reconcile: async (uid, signal) => {
+        await this.#observeLeases(uid, signal);
+        return undefined;
+      },
+    });
     this.#graph = new OwnerGraph({
       attemptToDelete: (uid) => this.#deleting.queue.add(uid),
       verifyOwners: (uid) => this.#verifying.queue.addAfter(uid, verifyDelayMs),
-      removed: (node) => this.#monitors.objectGone(node),
+      removed: (node) => {
+        if (node.ref?.resource === nodes.resource && node.ref.group === nodes.group) this.#leases.queue.add(node.uid);
+      },
       attemptToOrphan: (uid) => this.#orphaning.queue.add(uid),
     });
     this.#monitors = new Monitors(context, this.#graph);
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const loops = [this.#deleting, this.#orphaning, this.#verifying].map((loop) => loop.run(signal));
+    const loops = [this.#deleting, this.#orphaning, this.#verifying, this.#leases].map((loop) => loop.run(signal));
     await Promise.all([this.#monitors.run(signal), ...loops]);
   }
 
@@ -156,6 +168,13 @@ class GarbageCollector implements Component {
       current = await this.#setOwners(node.ref!, latest, owners);
     }
     await this.#delete(node.ref!, current, 'Foreground');
+  }
+
+  /** Sees to what is not watched: a node's leases go with it. */
+  async #observeLeases(owner: string, signal: AbortSignal): Promise<void> {
+    const { items } = await this.#context.client.resource(leases).list({ resourceVersion: '0', signal });
+    for (const lease of items)
+      if (lease.metadata?.ownerReferences?.some(({ uid }) => uid === owner)) this.#graph.observe(leases, lease);
   }
 
   async #attemptToOrphan(uid: string, signal: AbortSignal): Promise<void> {

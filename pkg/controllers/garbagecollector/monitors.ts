@@ -5,14 +5,13 @@
  * looked up when it goes.
  */
 
-import { nodes as leaseOwner, leases } from '#pkg/api/types/refs.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { childSignal, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type DiscoveredResource, discoverResources, groupResource } from '#pkg/client/discovery.ts';
 import { runReflector } from '#pkg/client/reflector.ts';
 import type { ControllerContext } from '../common/controller.ts';
-import type { GraphNode, OwnerGraph } from './graph.ts';
+import type { OwnerGraph } from './graph.ts';
 
 /** Watched at once: what the built-in controllers own and are owned by. */
 const first: ReadonlySet<string> = new Set([
@@ -36,6 +35,8 @@ const ignored: ReadonlySet<string> = new Set([
 const restDelayMs = 3_000;
 /** How often discovery is asked for resources that came or went unnoticed. */
 const rediscoverMs = 600_000;
+/** How soon it is asked again when it did not answer, or not for all groups. */
+const retryMs = 5_000;
 /** Custom resources come and go with their definitions; what they serve is there a moment later. */
 const definitionDelayMs = 1_000;
 const definitions = 'customresourcedefinitions.apiextensions.k8s.io';
@@ -55,7 +56,6 @@ export class Monitors {
   /** Resources by `group/Kind`, whether watched or not. */
   #kinds = new Map<string, ResourceRef>();
   #wake: (() => void) | undefined;
-  #checkingLeases: Promise<void> = Promise.resolve();
 
   constructor(context: ControllerContext, graph: OwnerGraph) {
     this.#context = context;
@@ -76,33 +76,19 @@ export class Monitors {
     const { clock, log } = this.#context;
     let isFirst = true;
     while (!signal.aborted) {
+      let waitMs = isFirst ? restDelayMs : rediscoverMs;
       try {
-        const found = await this.#discover(signal);
+        const { found, isComplete } = await this.#discover(signal);
         this.#follow(isFirst ? found.filter(({ ref }) => first.has(groupResource(ref))) : found, signal);
+        if (!isComplete) waitMs = Math.min(waitMs, retryMs);
       } catch (error) {
         if (!signal.aborted) log.warn('Discovery for the garbage collector failed, trying again', { error });
+        waitMs = Math.min(waitMs, retryMs);
       }
-      await this.#wait(clock, isFirst ? restDelayMs : rediscoverMs, signal);
+      await this.#wait(clock, waitMs, signal);
       isFirst = false;
     }
     await Promise.all([...this.#monitors.values()].map((monitor) => monitor.ended));
-    await this.#checkingLeases;
-  }
-
-  /** Sees to what the graph does not watch: a node's leases go with it. */
-  objectGone(node: GraphNode): void {
-    if (node.ref?.resource !== leaseOwner.resource || node.ref.group !== leaseOwner.group) return;
-    this.#checkingLeases = this.#checkingLeases.then(() => this.#observeLeases(node.uid));
-  }
-
-  async #observeLeases(owner: string): Promise<void> {
-    try {
-      const { items } = await this.#context.client.resource(leases).list({ resourceVersion: '0' });
-      for (const lease of items)
-        if (lease.metadata?.ownerReferences?.some(({ uid }) => uid === owner)) this.#graph.observe(leases, lease);
-    } catch (error) {
-      this.#context.log.warn('Leases of a node not looked up', { error });
-    }
   }
 
   /** Sleeps until it is time to ask discovery again, or shortly after a definition changed. */
@@ -115,16 +101,19 @@ export class Monitors {
     if (isWoken) await sleep(clock, definitionDelayMs, signal);
   }
 
-  async #discover(signal: AbortSignal): Promise<readonly DiscoveredResource[]> {
+  async #discover(
+    signal: AbortSignal,
+  ): Promise<{ readonly found: readonly DiscoveredResource[]; readonly isComplete: boolean }> {
     const { resources, failures } = await discoverResources(this.#context.client, signal);
     // A group that does not answer now keeps what it had: its objects are not gone.
     const kinds = failures.length > 0 ? new Map(this.#kinds) : new Map<string, ResourceRef>();
     for (const { ref } of resources) kinds.set(`${ref.group}/${ref.kind}`, ref);
     this.#kinds = kinds;
-    return resources.filter(
+    const found = resources.filter(
       ({ ref, verbs }) =>
         ['delete', 'list', 'watch'].every((verb) => verbs.includes(verb)) && !ignored.has(groupResource(ref)),
     );
+    return { found, isComplete: failures.length === 0 };
   }
 
   /** Starts what is new and stops what is no longer served. */
@@ -146,7 +135,11 @@ export class Monitors {
     const changed = groupResource(ref) === definitions ? () => this.#wake?.() : undefined;
     const sink = new GraphFeed(this.#graph, { ref, changed });
     const options = { resource: client.resource(ref), select: {}, sink, clock, random, log, watchSecondsMin };
-    const ended = runReflector(options, controller.signal).finally(dispose);
+    const ended = runReflector(options, controller.signal).finally(() => {
+      // A resource that is served no more has no objects.
+      if (!signal.aborted) sink.replace([]);
+      dispose();
+    });
     return { ref, ended, stop: () => controller.abort() };
   }
 }

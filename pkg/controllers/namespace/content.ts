@@ -31,7 +31,8 @@ export async function deleteContent(client: Client, namespace: string, signal: A
   const pods = kinds.find(({ ref }) => groupResource(ref) === 'pods');
   if (pods !== undefined) await pass.empty(pods);
   // Pods may need their Secrets, ConfigMaps and Services until they have ended.
-  if (!pass.remaining.has('pods')) for (const kind of kinds) if (kind !== pods) await pass.empty(kind);
+  const podsAreGone = !pass.remaining.has('pods') && pass.failures.length === 0;
+  if (podsAreGone) for (const kind of kinds) if (kind !== pods) await pass.empty(kind);
   return {
     undiscovered: discovery.failures.map(({ groupVersion, error }) => `${groupVersion}: ${messageOf(error)}`),
     failures: pass.failures,

@@ -121,3 +121,21 @@ test('zones evict at full rate when healthy, slower or not at all when disrupted
   });
   expect(rates({ a: zone(0, 3), b: zone(0, 1) })).toEqual({ a: 0, b: 0 });
 });
+
+test('a node that speaks again in time keeps its pods', async () => {
+  harness = await startHarness({ controllers });
+  for (const name of ['n1', 'n2']) await addNode(harness, name);
+  const spec = { ...templateOf('a', 'v1').spec, nodeName: 'n2' };
+  await harness.client.resource(pods).create({ metadata: { name: 'a', namespace: 'default' }, spec });
+  await beat(harness, ['n1', 'n2'], 30_000);
+  await beat(harness, ['n1'], 120_000);
+  expect(await taintsOf('n2')).toContain('node.kubernetes.io/unreachable:NoExecute');
+  const conditions = [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }];
+  await harness.client
+    .resource(nodes)
+    .patch('n2', { status: { conditions } }, { type: 'merge', subresource: 'status' });
+  await beat(harness, ['n1', 'n2'], 600_000);
+  expect(await taintsOf('n2')).toEqual([]);
+  expect((await harness.get(pods, 'default/a'))?.metadata?.deletionTimestamp).toBeUndefined();
+  expect(await harness.eventsOf('a')).toContain('TaintManagerEviction: Cancelling deletion of Pod default/a');
+});

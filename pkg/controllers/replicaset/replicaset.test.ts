@@ -105,3 +105,20 @@ test('nothing is written once everything is as asked for', async () => {
   await harness.clock.advance(3_600_000);
   expect(harness.writes).toEqual([]);
 });
+
+test('a template that the server refuses is tried one pod at a time, and condition and events say why', async () => {
+  harness = await startHarness({ controllers });
+  const set = setOf('web', 50);
+  const template = templateOf('web', 'v1');
+  await harness.client.resource(replicaSets).create({
+    ...set,
+    spec: { ...set.spec!, template: { ...template, spec: { ...template.spec, priorityClassName: 'none' } } },
+  });
+  await harness.clock.advance(1_000);
+  expect(harness.writes.filter((line) => line.endsWith('/pods')).length).toBeLessThan(12);
+  const why = 'pods "web-" is forbidden: no PriorityClass with name none was found';
+  const status = (await harness.get(replicaSets, 'default/web'))?.status;
+  expect(status?.conditions?.map(({ type, reason }) => `${type} ${reason}`)).toEqual(['ReplicaFailure FailedCreate']);
+  expect(status?.conditions?.[0]?.message).toMatch(/is forbidden: no PriorityClass with name none was found$/);
+  expect((await harness.eventsOf('web'))[0]?.replace(/web-\w+"/, 'web-"')).toBe(`FailedCreate: Error creating: ${why}`);
+});

@@ -1,4 +1,5 @@
 /** What one pod worker knows of its pod: the newest object, sandbox, containers, why containers wait. Changed between awaits only. */
+import { isDeepStrictEqual } from 'node:util';
 import type { ContainerStatus, Pod } from '#pkg/api/types/core-v1.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 import type { PodProbers } from '../probes/pod-probers.ts';
@@ -44,6 +45,8 @@ export class PodState {
   mountFailures = 0;
   /** Not before this is a failed mount tried again, unless what it uses has changed. */
   mountRetryAtMs = 0;
+  /** When contents of volumes have to be renewed though nothing changed. */
+  volumesRenewAtMs: number | undefined;
   /** Aborted when the pod is to end: stops what is only of use to one that runs. */
   readonly cancelSync = new AbortController();
   /** Set while containers are being ended: tells them of a shorter grace period. */
@@ -77,14 +80,8 @@ export class PodState {
   update(pod: Pod): void {
     const before = this.pod;
     this.pod = pod;
-    if (
-      before.metadata?.labels !== pod.metadata?.labels ||
-      before.metadata?.annotations !== pod.metadata?.annotations
-    ) {
-      if ((pod.spec?.volumes ?? []).some(({ downwardAPI, projected }) => downwardAPI ?? projected)) {
-        this.volumesStale = true;
-      }
-    }
+    const readsItself = (pod.spec?.volumes ?? []).some(({ downwardAPI, projected }) => downwardAPI ?? projected);
+    if (readsItself && !sameNames(before, pod)) this.volumesStale = true;
     const graceSeconds = pod.metadata?.deletionGracePeriodSeconds;
     if (graceSeconds !== undefined && graceSeconds < (before.metadata?.deletionGracePeriodSeconds ?? Infinity)) {
       this.hurry?.(graceSeconds * 1000);
@@ -146,6 +143,21 @@ export class PodState {
     else if (kind === 'startup') this.containers.set(name, { ...view, started: true });
   }
 
+  /**
+   * Gives containers that failed without a message the end of their output as one, where their policy says so: at most 80 lines and 2 KiB.
+   * Source: kubelet `readLastStringFromContainerLogs`.
+   */
+  async addLogMessages(): Promise<void> {
+    for (const { name, terminationMessagePolicy } of allContainers(this.pod)) {
+      const view = this.containers.get(name);
+      if (terminationMessagePolicy !== 'FallbackToLogsOnError' || view?.state !== 'exited' || view.lost) continue;
+      if (view.exitCode === 0 || view.message !== undefined) continue;
+      let text = '';
+      for await (const line of this.runtime.inspection.logs(view.id, { tailLines: 80 })) text += `${line.text}\n`;
+      if (this.containers.get(name) === view) this.containers.set(name, { ...view, message: text.slice(-2048) });
+    }
+  }
+
   /** Removes sandboxes, containers and logs from the runtime. */
   async removeAll(): Promise<void> {
     for (const id of this.sandboxIds) await this.runtime.sandboxes.remove(id);
@@ -183,6 +195,14 @@ export class PodState {
       finishedAtMs: last?.finishedAt === undefined ? this.context.clock.nowMs() : Date.parse(last.finishedAt),
     });
   }
+}
+
+/** Whether labels and annotations are the same: what volumes may tell of the pod itself. */
+function sameNames(before: Pod, after: Pod): boolean {
+  return (
+    isDeepStrictEqual(before.metadata?.labels, after.metadata?.labels) &&
+    isDeepStrictEqual(before.metadata?.annotations, after.metadata?.annotations)
+  );
 }
 
 function timesOf(status: ContainerStatus): { readonly startedAtMs?: number } {

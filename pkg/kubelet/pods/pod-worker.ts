@@ -38,6 +38,8 @@ export class PodWorker {
   #stepping = false;
   #stopped = false;
   #gone = false;
+  /** The status in the API is final and from before the kubelet started. */
+  #isWritten = false;
   #timer: Timer | undefined;
 
   constructor(options: PodWorkerOptions) {
@@ -57,7 +59,9 @@ export class PodWorker {
       this.#state.failure = options.rejected;
       this.#stage = 'finished';
     } else if (isFinal(pod)) {
-      this.#stage = 'terminating';
+      // What it left in the runtime is ended; its status is final and stays as it was written.
+      this.#stage = options.found === undefined ? 'finished' : 'terminating';
+      this.#isWritten = true;
     }
   }
 
@@ -156,6 +160,7 @@ export class PodWorker {
 
   /** One step; returns when the next one is due by itself. */
   async #step(): Promise<number | undefined> {
+    await this.#state.addLogMessages();
     if (this.#stage === 'syncing') {
       const result = await syncPod(this.#state, () => this.#publish());
       if (this.#stage === 'syncing') {
@@ -211,7 +216,7 @@ export class PodWorker {
 
   #publish(): void {
     const { context } = this.#state;
-    if (this.#gone || this.#stopped) return;
+    if (this.#gone || this.#stopped || this.#isWritten) return;
     const pod = context.statuses.newest(this.pod);
     const terminal = this.#stage !== 'syncing';
     const status = podStatus({

@@ -1,5 +1,6 @@
 /** One step of a pod that should run: volumes, sandbox, containers, as `computePodActions` decides. */
 import type { Container } from '#pkg/api/types/core-v1.ts';
+import { aborted } from '#pkg/base/async.ts';
 import { PodNetworkError } from '#pkg/network/pod-network.ts';
 import { RuntimeError } from '../runtime/runtime.ts';
 import { HookError, runHook } from './hooks.ts';
@@ -32,11 +33,15 @@ export async function syncPod(state: PodState, publish: () => void): Promise<Syn
     return { over: true, wakeAtMs: undefined };
   }
   publish();
+  if (state.volumesRenewAtMs !== undefined && state.volumesRenewAtMs <= state.context.clock.nowMs()) {
+    state.volumesStale = true;
+  }
   if (state.volumesStale) {
     const retryAtMs = await mountVolumes(state);
     if (retryAtMs !== undefined) return { over: false, wakeAtMs: earliest(retryAtMs, deadlineMs) };
   }
-  let wakeAtMs = deadlineMs;
+  const laterMs = earliest(deadlineMs, state.volumesRenewAtMs);
+  let wakeAtMs = laterMs;
   for (;;) {
     const { pod, context } = state;
     const nowMs = context.clock.nowMs();
@@ -61,7 +66,7 @@ export async function syncPod(state: PodState, publish: () => void): Promise<Syn
     wakeAtMs = earliest(started.retryAtMs, wakeAtMs);
     if (!started.any) return { over: false, wakeAtMs };
     publish();
-    wakeAtMs = deadlineMs;
+    wakeAtMs = laterMs;
   }
 }
 
@@ -78,8 +83,15 @@ async function mountVolumes(state: PodState): Promise<number | undefined> {
   const { context, pod } = state;
   if (state.mountRetryAtMs > context.clock.nowMs()) return state.mountRetryAtMs;
   state.volumesStale = false;
-  const outcome = await context.volumes.mount(pod, state.fields());
+  const mounting = context.volumes.mount(pod, state.fields());
+  // A pod that is to end does not wait for what its volumes name.
+  const outcome = await Promise.race([mounting, aborted(state.cancelSync.signal).then(() => undefined)]);
+  if (outcome === undefined) {
+    mounting.catch((error: unknown) => context.log.warn('Volumes not mounted', { pod: podDescription(pod), error }));
+    return context.clock.nowMs();
+  }
   if (outcome.ok) {
+    state.volumesRenewAtMs = outcome.renewAtMs;
     state.volumePaths = outcome.paths;
     state.mountFailures = 0;
     return undefined;
@@ -111,6 +123,7 @@ async function createSandbox(state: PodState): Promise<number | undefined> {
     });
     state.sandbox = { id: sandbox.id, ip, attempt: state.sandboxAttempts++ };
     state.sandboxIds.add(sandbox.id);
+    warnOfHostPorts(state);
     // Fields of the downward API may speak of the address.
     state.volumesStale ||= (pod.spec?.volumes ?? []).some(({ downwardAPI }) => downwardAPI !== undefined);
     return undefined;
@@ -125,8 +138,29 @@ async function createSandbox(state: PodState): Promise<number | undefined> {
   }
 }
 
+/** Pods have addresses of their own here, and nothing publishes ports of the host: said rather than passed over. */
+function warnOfHostPorts(state: PodState): void {
+  if (state.pod.spec?.hostNetwork === true) return;
+  for (const { name, ports } of allContainers(state.pod)) {
+    const port = ports?.find(({ hostPort }) => hostPort !== undefined && hostPort !== 0);
+    if (port === undefined) continue;
+    state.context.recorder.record(state.pod, {
+      type: 'Warning',
+      reason: 'HostPortNotSupported',
+      message: `Host port ${port.hostPort} of container ${name} is not published: this node does not support host ports`,
+    });
+  }
+}
+
 async function killAll(state: PodState, actions: PodActions): Promise<void> {
   const { context, pod, runtime } = state;
+  // A deletion that comes meanwhile, with a shorter grace period, holds for these containers too.
+  state.hurry = (graceMs) => {
+    for (const { name } of actions.kill) {
+      const id = state.containers.get(name)?.id;
+      if (id !== undefined) context.background(() => runtime.containers.stop(id, { graceMs: Math.max(1000, graceMs) }));
+    }
+  };
   await Promise.all(
     actions.kill.map(async ({ name, message, cause }) => {
       const view = state.containers.get(name);
@@ -152,6 +186,7 @@ async function killAll(state: PodState, actions: PodActions): Promise<void> {
       await settleExit(state, view);
     }),
   );
+  state.hurry = undefined;
 }
 
 /** Sees to it that a container that was stopped is known to have exited, whichever is told first. */

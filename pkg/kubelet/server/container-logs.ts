@@ -111,15 +111,22 @@ async function* encode(
 ): AsyncGenerator<Uint8Array> {
   let leftBytes = query.limitBytes ?? Number.POSITIVE_INFINITY;
   const encoder = new TextEncoder();
-  for (let next = first ?? (await lines.next()); !next.done; next = await lines.next()) {
-    const { timeMs, text } = next.value;
-    const bytes = encoder.encode(`${query.timestamps ? `${formatNanoTime(timeMs)} ` : ''}${text}\n`);
-    if (bytes.length >= leftBytes) {
-      if (leftBytes > 0) yield bytes.subarray(0, leftBytes);
-      return;
+  try {
+    for (let next = first ?? (await lines.next()); !next.done; next = await lines.next()) {
+      const { timeMs, text } = next.value;
+      const bytes = encoder.encode(`${query.timestamps ? `${formatNanoTime(timeMs)} ` : ''}${text}\n`);
+      if (bytes.length >= leftBytes) {
+        if (leftBytes > 0) yield bytes.subarray(0, leftBytes);
+        return;
+      }
+      leftBytes -= bytes.length;
+      yield bytes;
     }
-    leftBytes -= bytes.length;
-    yield bytes;
+  } catch (error) {
+    // The answer has begun: all that can be done is to say it in its place.
+    yield encoder.encode(`${errorText(error)}\n`);
+  } finally {
+    await lines.return?.();
   }
 }
 

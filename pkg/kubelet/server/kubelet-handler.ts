@@ -61,7 +61,9 @@ async function statsSummary(deps: KubeletHandlerDeps): Promise<unknown> {
     for (const { name: containerName } of worker.pod.spec?.containers ?? []) {
       const container = worker.container(containerName, { previous: false });
       if (container?.state !== 'running') continue;
-      const stats = await worker.runtime.inspection.stats(container.id);
+      // One that ends meanwhile has none.
+      const stats = await worker.runtime.inspection.stats(container.id).catch(() => undefined);
+      if (stats === undefined) continue;
       containers.push({
         name: containerName,
         startTime: formatTimestamp(container.startedAtMs ?? 0),

@@ -3,8 +3,8 @@ import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 
 export type MountOutcome =
-  /** Host path by name of the volume. */
-  | { readonly ok: true; readonly paths: ReadonlyMap<string, string> }
+  /** Host path by name of the volume; `renewAtMs` is when contents have to be made anew, such as tokens that expire. */
+  | { readonly ok: true; readonly paths: ReadonlyMap<string, string>; readonly renewAtMs?: number }
   | { readonly ok: false; readonly volume: string; readonly message: string };
 
 export interface PodVolumes {

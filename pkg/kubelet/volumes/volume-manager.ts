@@ -52,7 +52,8 @@ export class VolumeManager implements PodVolumes {
         return { ok: false, volume: volume.name, message: error.message };
       }
     }
-    return { ok: true, paths };
+    const renewals = [...(this.#tokens.get(pod.metadata?.uid ?? '')?.values() ?? [])].map(({ renewAtMs }) => renewAtMs);
+    return { ok: true, paths, ...(renewals.length === 0 ? {} : { renewAtMs: Math.min(...renewals) }) };
   }
 
   async unmount(podUid: string): Promise<void> {

@@ -56,7 +56,8 @@ function violations(type: string, limit: JsonObject, { requests, limits }: Amoun
   for (const [name, min] of Object.entries(objectAt(limit, 'min') ?? {})) {
     const rule = `minimum ${name} usage per ${type} is ${String(min)}`;
     if (!Object.hasOwn(requests, name)) texts.push(`${rule}.  No request is specified`);
-    else if (compareQuantities(requests[name], min) < 0) texts.push(`${rule}, but request is ${String(requests[name])}`);
+    else if (compareQuantities(requests[name], min) < 0)
+      texts.push(`${rule}, but request is ${String(requests[name])}`);
   }
   for (const [name, max] of Object.entries(objectAt(limit, 'max') ?? {})) {
     const rule = `maximum ${name} usage per ${type} is ${String(max)}`;

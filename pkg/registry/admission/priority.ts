@@ -2,8 +2,9 @@
  * Turns the name of a priority class into a number on the pod, which is what everything else looks at, and keeps the default class
  * the only one. Source: upstream `plugin/pkg/admission/priority`.
  */
-import { forbidden } from '#pkg/apimachinery/status-error.ts';
+
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { forbidden } from '#pkg/apimachinery/status-error.ts';
 import type { AdmissionAttributes, AdmissionPlugin, RegistryReader } from '#pkg/apiserver/strategy.ts';
 import { isTrueAt, numberAt, objectAt, stringAt, valueAt } from '../draft.ts';
 import { isPod, podSubject } from './pods.ts';

@@ -5,8 +5,9 @@
  * Not done: the volume with the account's token, which needs an issuer of tokens.
  * Source: upstream `plugin/pkg/admission/serviceaccount`.
  */
-import { forbidden } from '#pkg/apimachinery/status-error.ts';
+
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import { forbidden } from '#pkg/apimachinery/status-error.ts';
 import type { AdmissionPlugin, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { listAt, objectAt, objectsAt, stringAt } from '../draft.ts';

@@ -53,6 +53,7 @@ export const admissionRegistrationStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'mutatingwebhookconfigurations',
+    unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: (draft) => setWebhookDefaults(draft, true),
     table: webhookTable,
@@ -60,6 +61,7 @@ export const admissionRegistrationStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'validatingwebhookconfigurations',
+    unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: (draft) => setWebhookDefaults(draft, false),
     table: webhookTable,
@@ -67,6 +69,7 @@ export const admissionRegistrationStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'validatingadmissionpolicies',
+    unconditionalUpdate: false,
     setDefaults: setPolicyDefaults,
     ...ownStatus(),
     table: validatingAdmissionPolicyTable,
@@ -74,6 +77,7 @@ export const admissionRegistrationStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'validatingadmissionpolicybindings',
+    unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: setBindingDefaults,
     table: policyBindingTable,
@@ -81,6 +85,7 @@ export const admissionRegistrationStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'mutatingadmissionpolicies',
+    unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: setPolicyDefaults,
     table: mutatingAdmissionPolicyTable,
@@ -88,6 +93,7 @@ export const admissionRegistrationStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'mutatingadmissionpolicybindings',
+    unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: setBindingDefaults,
     table: policyBindingTable,

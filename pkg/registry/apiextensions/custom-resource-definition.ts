@@ -47,6 +47,7 @@ function validate(draft: JsonObject): readonly FieldError[] {
 export const customResourceDefinitionStrategy: Strategy = {
   group: 'apiextensions.k8s.io',
   resource: 'customresourcedefinitions',
+  unconditionalUpdate: false,
   setDefaults,
   prepareForCreate(draft) {
     const stored = storageVersion(draft);

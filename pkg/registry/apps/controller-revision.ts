@@ -14,9 +14,7 @@ export const controllerRevisionStrategy: Strategy = {
       : [];
   },
   validateUpdate(draft, old) {
-    return semanticallySame(draft.data, fieldsOf(old).data)
-      ? []
-      : [invalid('data', draft.data, 'field is immutable')];
+    return semanticallySame(draft.data, fieldsOf(old).data) ? [] : [invalid('data', draft.data, 'field is immutable')];
   },
   table: controllerRevisionTable,
 };

@@ -57,4 +57,3 @@ export const daemonSetStrategy: Strategy = {
 
 /** Counts changes of the template; carried as an annotation since apps/v1. */
 const templateGeneration = 'deprecated.daemonset.template.generation';
-

@@ -5,8 +5,8 @@ import { setTemplateDefaults } from '../core/pod-defaults.ts';
 import { ensureObject, objectAt, setDefault } from '../draft.ts';
 import { selectorScale } from '../printing/scale.ts';
 import { ownStatus } from '../status.ts';
-import { validateDeployment, validateSelectorUnchanged } from './workload-validation.ts';
 import { deploymentTable } from './workload-tables.ts';
+import { validateDeployment, validateSelectorUnchanged } from './workload-validation.ts';
 
 function setDefaults(draft: JsonObject): void {
   const spec = objectAt(draft, 'spec');

@@ -4,8 +4,8 @@ import { setTemplateDefaults } from '../core/pod-defaults.ts';
 import { numberAt, objectAt, setDefault } from '../draft.ts';
 import { selectorScale } from '../printing/scale.ts';
 import { ownStatus } from '../status.ts';
-import { validateReplicaSet, validateSelectorUnchanged } from './workload-validation.ts';
 import { replicaSetTable } from './workload-tables.ts';
+import { validateReplicaSet, validateSelectorUnchanged } from './workload-validation.ts';
 
 export const replicaSetStrategy: Strategy = {
   group: 'apps',

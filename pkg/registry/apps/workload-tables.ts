@@ -21,14 +21,7 @@ function count(object: KubeObject, ...path: readonly string[]): number {
 }
 
 export const deploymentTable: TablePrinter = {
-  columns: [
-    nameColumn,
-    column('Ready'),
-    column('Up-to-date'),
-    column('Available'),
-    ageColumn,
-    ...templateColumns,
-  ],
+  columns: [nameColumn, column('Ready'), column('Up-to-date'), column('Available'), ageColumn, ...templateColumns],
   cells(object, nowMs) {
     const [names, images] = containerCells(objectAt(object, 'spec', 'template', 'spec'));
     return [
@@ -135,4 +128,3 @@ export const podTemplateTable: TablePrinter = {
     formatLabels(stringMapAt(object, 'template', 'metadata', 'labels')),
   ],
 };
-

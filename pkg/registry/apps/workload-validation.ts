@@ -1,5 +1,13 @@
 /** Rules for the kinds that make pods from a template. Source: upstream `pkg/apis/apps/validation`, `ValidateReplicationController`. */
-import { child, type FieldError, type FieldPath, forbiddenField, invalid, notSupported, required } from '#pkg/apimachinery/field-error.ts';
+import {
+  child,
+  type FieldError,
+  type FieldPath,
+  forbiddenField,
+  invalid,
+  notSupported,
+  required,
+} from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { checkPodTemplate } from '../core/validation/pod.ts';
 import { numberAt, objectAt, semanticallySame, stringAt, stringMapAt, valueAt } from '../draft.ts';
@@ -74,7 +82,7 @@ function checkDeploymentStrategy(into: Collector, strategy: JsonObject | undefin
     const detail = "may not be specified when strategy `type` is 'Recreate'";
     if (rolling !== undefined) into.add(forbiddenField(path, detail));
   } else if (strategy.type !== 'RollingUpdate') {
-    into.add(notSupported('spec.strategy.type', strategy.type, ['Recreate', 'RollingUpdate']));
+    into.add(notSupported('spec.strategy', strategy, ['Recreate', 'RollingUpdate']));
   } else if (rolling !== undefined) {
     const { maxUnavailable, maxSurge } = rolling;
     into.add(...countOrPercentErrors(maxUnavailable, `${path}.maxUnavailable`));

@@ -1,5 +1,12 @@
 /** Rules for jobs and cron jobs. Source: upstream `pkg/apis/batch/validation`. */
-import { child, type FieldError, type FieldPath, invalid, notSupported, required } from '#pkg/apimachinery/field-error.ts';
+import {
+  child,
+  type FieldError,
+  type FieldPath,
+  invalid,
+  notSupported,
+  required,
+} from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { checkPodTemplate } from '../core/validation/pod.ts';
 import { isTrueAt, numberAt, objectAt, semanticallySame, stringAt, stringMapAt, valueAt } from '../draft.ts';
@@ -68,7 +75,14 @@ export function validateJobUpdate(draft: JsonObject, old: KubeObject): readonly 
   const errors: FieldError[] = [];
   const spec = objectAt(draft, 'spec') ?? {};
   const before = objectAt(old, 'spec') ?? {};
-  const immutable = ['selector', 'completionMode', 'podFailurePolicy', 'backoffLimitPerIndex', 'managedBy', 'successPolicy'];
+  const immutable = [
+    'selector',
+    'completionMode',
+    'podFailurePolicy',
+    'backoffLimitPerIndex',
+    'managedBy',
+    'successPolicy',
+  ];
   if (spec.completionMode !== 'Indexed' || spec.completions === undefined) immutable.unshift('completions');
   const hasNotBegun = isTrueAt(before, 'suspend') && valueAt(old, 'status', 'startTime') === undefined;
   const mayDiffer = hasNotBegun ? withoutSchedulingWishes : (template: unknown) => template;

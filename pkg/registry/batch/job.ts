@@ -33,7 +33,12 @@ function setDefaults(draft: JsonObject): void {
   const spec = objectAt(draft, 'spec');
   if (spec === undefined) return;
   setJobSpecDefaults(spec);
-  const labels = stringMapAt(spec, 'template', 'metadata', 'labels');
+  labelAsTemplate(draft);
+}
+
+/** A job without labels gets those of its pods. */
+function labelAsTemplate(draft: JsonObject): void {
+  const labels = stringMapAt(draft, 'spec', 'template', 'metadata', 'labels');
   const metadata = ensureObject(draft, 'metadata');
   if (metadata === undefined || Object.keys(labels).length === 0) return;
   if (Object.keys(stringMapAt(metadata, 'labels')).length === 0) metadata.labels = { ...labels };
@@ -67,6 +72,7 @@ export const jobStrategy: Strategy = {
   prepareForCreate(draft, context) {
     status.prepareForCreate(draft, context);
     generateSelector(draft, context);
+    labelAsTemplate(draft);
   },
   prepareForUpdate: status.prepareForUpdate,
   validate: validateJob,

@@ -47,8 +47,8 @@ function partProblem(part: string, range: Range): string | undefined {
   if (span === '*' || span === '?') return undefined;
   const ends = span.split('-');
   if (ends.length > 2) return `too many hyphens: ${part}`;
-  const numbers = ends.map((end) => valueOf(end, range));
-  const bad = numbers.findIndex((number) => number === undefined);
+  const numbers = ends.map((end) => numberOf(end, range));
+  const bad = numbers.indexOf(undefined);
   if (bad >= 0) return `failed to parse int from ${ends[bad]}`;
   const [first = 0, last = first] = numbers as readonly number[];
   if (first < range.min) return `beginning of range (${first}) below minimum (${range.min}): ${part}`;
@@ -56,7 +56,7 @@ function partProblem(part: string, range: Range): string | undefined {
   return first > last ? `beginning of range (${first}) beyond end of range (${last}): ${part}` : undefined;
 }
 
-function valueOf(text: string, { names, min }: Range): number | undefined {
+function numberOf(text: string, { names, min }: Range): number | undefined {
   const named = names.indexOf(text.toLowerCase());
   if (named >= 0) return named + min;
   return /^\d+$/.test(text) ? Number(text) : undefined;

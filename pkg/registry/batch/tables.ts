@@ -1,9 +1,19 @@
 /** How jobs and cron jobs are printed. Source: upstream `printJob`, `printCronJob`. */
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
-import type { TablePrinter } from '#pkg/apiserver/strategy.ts';
 import { humanDuration } from '#pkg/apimachinery/time.ts';
+import type { TablePrinter } from '#pkg/apiserver/strategy.ts';
 import { isTrueAt, listAt, numberAt, objectAt, objectsAt, stringAt } from '../draft.ts';
-import { age, ageColumn, column, nameColumn, nameOf, none, since, templateCells, templateColumns } from '../printing/columns.ts';
+import {
+  age,
+  ageColumn,
+  column,
+  nameColumn,
+  nameOf,
+  none,
+  since,
+  templateCells,
+  templateColumns,
+} from '../printing/columns.ts';
 
 function jobStatus(job: KubeObject): string {
   const conditions = objectsAt(job, 'status', 'conditions');
@@ -31,14 +41,7 @@ function durationText(job: KubeObject, nowMs: number): string {
 }
 
 export const jobTable: TablePrinter = {
-  columns: [
-    nameColumn,
-    column('Status'),
-    column('Completions'),
-    column('Duration'),
-    ageColumn,
-    ...templateColumns,
-  ],
+  columns: [nameColumn, column('Status'), column('Completions'), column('Duration'), ageColumn, ...templateColumns],
   cells: (job, nowMs) => [
     nameOf(job),
     jobStatus(job),

@@ -4,8 +4,8 @@
  */
 import { type FieldError, invalid, required } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { humanDuration } from '#pkg/apimachinery/time.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { ensureObject, fieldsOf, listAt, numberAt, objectAt, objectsAt, restoreField, stringAt } from '../draft.ts';
 import { age, ageColumn, column, nameColumn, nameOf, none } from '../printing/columns.ts';
 import { keepStatus } from '../status.ts';
@@ -27,7 +27,13 @@ function validate(draft: JsonObject): readonly FieldError[] {
   if (stringAt(draft, 'spec', 'signerName') === '') errors.push(required('spec.signerName'));
   const expiration = numberAt(draft, 'spec', 'expirationSeconds');
   if (expiration !== undefined && expiration < expirationSecondsMin) {
-    errors.push(invalid('spec.expirationSeconds', expiration, `may not specify a duration less than ${expirationSecondsMin} seconds (10 minutes)`));
+    errors.push(
+      invalid(
+        'spec.expirationSeconds',
+        expiration,
+        `may not specify a duration less than ${expirationSecondsMin} seconds (10 minutes)`,
+      ),
+    );
   }
   return errors;
 }

@@ -20,6 +20,7 @@ export const leaseStrategy: Strategy = {
   group: 'coordination.k8s.io',
   resource: 'leases',
   createOnUpdate: true,
+  unconditionalUpdate: false,
   validate,
   table: {
     columns: [nameColumn, column('Holder'), ageColumn],

@@ -6,7 +6,8 @@ import { eventTable } from './tables.ts';
 import { validateEvent } from './validation/small.ts';
 
 function selectableFields(event: KubeObject): Readonly<Record<string, string>> {
-  const involved = (field: string): string => stringAt(event, 'involvedObject', field) || stringAt(event, 'regarding', field);
+  const involved = (field: string): string =>
+    stringAt(event, 'involvedObject', field) || stringAt(event, 'regarding', field);
   const component = stringAt(event, 'source', 'component') || stringAt(event, 'deprecatedSource', 'component');
   const reporting = stringAt(event, 'reportingComponent') || stringAt(event, 'reportingController');
   return {

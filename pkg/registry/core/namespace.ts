@@ -9,7 +9,7 @@ import { keepStatus } from '../status.ts';
 import { namespaceTable } from './tables.ts';
 
 /** The label by which selectors name a namespace. */
-export const nameLabel = 'kubernetes.io/metadata.name';
+const nameLabel = 'kubernetes.io/metadata.name';
 
 const finalizer = 'kubernetes';
 

@@ -2,8 +2,8 @@
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { isTrueAt, objectAt } from '../draft.ts';
 import { keepStatus } from '../status.ts';
-import { validateNode, validateNodeUpdate } from './validation/node.ts';
 import { nodeTable } from './tables.ts';
+import { validateNode, validateNodeUpdate } from './validation/node.ts';
 
 export const nodeStrategy: Strategy = {
   group: '',

@@ -10,7 +10,7 @@ const fileMode = 0o644;
 const tokenExpirationSeconds = 3600;
 
 /** Fills in what `spec` of a pod or a pod template leaves open. */
-export function setPodSpecDefaults(spec: JsonObject): void {
+function setPodSpecDefaults(spec: JsonObject): void {
   setDefault(spec, 'dnsPolicy', 'ClusterFirst');
   setDefault(spec, 'restartPolicy', 'Always');
   setDefault(spec, 'securityContext', {});
@@ -121,7 +121,7 @@ function defaultRequestsFromLimits(owner: JsonObject): void {
 }
 
 /** Fills in the source of a volume; a volume without one is an emptyDir. */
-export function setVolumeDefaults(volume: JsonObject): void {
+function setVolumeDefaults(volume: JsonObject): void {
   const hasSource = Object.entries(volume).some(([name, value]) => name !== 'name' && isObject(value));
   if (!hasSource) volume.emptyDir = {};
   for (const name of ['secret', 'configMap', 'downwardAPI', 'projected']) {

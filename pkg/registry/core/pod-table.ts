@@ -49,9 +49,7 @@ export const podTable: TablePrinter = {
     if (phase === 'Succeeded') {
       return [{ type: 'Completed', status: 'True', reason: phase, message: 'The pod has completed successfully.' }];
     }
-    return phase === 'Failed'
-      ? [{ type: 'Completed', status: 'True', reason: phase, message: 'The pod failed.' }]
-      : [];
+    return phase === 'Failed' ? [{ type: 'Completed', status: 'True', reason: phase, message: 'The pod failed.' }] : [];
   },
 };
 

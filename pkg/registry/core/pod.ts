@@ -1,8 +1,10 @@
 /**
  * Pods. Their deletion is graceful as long as a node may still be running them. Source: upstream `pkg/registry/core/pod/strategy.go`.
  */
+import { forbiddenField, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import { dns1123LabelProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import type { Strategy, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { listAt, numberAt, objectAt, objectsAt, restoreField, stringAt, valueAt } from '../draft.ts';
 import { keepStatus } from '../status.ts';
 import { setPodDefaults } from './pod-defaults.ts';
@@ -14,7 +16,21 @@ import { validateEphemeralContainersUpdate, validatePodResize, validatePodUpdate
 /** Seconds a pod gets when it does not say how many. */
 const defaultGraceSeconds = 30;
 
-function prepareForCreate(pod: JsonObject): void {
+/** A pod begins with containers that it lists; those for looking into it come later, by their own subresource. */
+function refuseEphemeralContainers(pod: JsonObject): void {
+  if (listAt(pod, 'spec', 'ephemeralContainers').length === 0) return;
+  const error = forbiddenField('spec.ephemeralContainers', 'cannot be set on create');
+  throw invalidObject({ group: '', kind: 'Pod' }, stringAt(pod, 'metadata', 'name'), [error]);
+}
+
+function prepareForCreate(pod: JsonObject, context: StrategyContext): void {
+  refuseEphemeralContainers(pod);
+  const problems = dns1123LabelProblems(stringAt(pod, 'metadata', 'name'));
+  if (problems.length > 0) {
+    const why =
+      "this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended";
+    context.warn(`metadata.name: ${why}: [${problems.join(' ')}]`);
+  }
   const status: JsonObject = { phase: 'Pending', qosClass: qosClassOf(pod) };
   if (listAt(pod, 'spec', 'schedulingGates').length > 0) {
     status.conditions = [

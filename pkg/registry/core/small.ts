@@ -1,7 +1,7 @@
 /** Kinds of the core group whose rules are few. Source: upstream `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/*`. */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { timestamp } from '#pkg/base/clock.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { timestamp } from '#pkg/base/clock.ts';
 import { podTemplateTable } from '../apps/workload-tables.ts';
 import { isObject, objectAt, objectsAt, setDefault, stringAt } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
@@ -39,6 +39,7 @@ export const podTemplateStrategy: Strategy = {
 export const endpointsStrategy: Strategy = {
   group: '',
   resource: 'endpoints',
+  createOnUpdate: true,
   setDefaults(draft) {
     for (const subset of objectsAt(draft, 'subsets')) {
       for (const port of objectsAt(subset, 'ports')) setDefault(port, 'protocol', 'TCP');
@@ -106,6 +107,7 @@ function fillFrom(target: JsonObject, source: unknown): void {
 export const limitRangeStrategy: Strategy = {
   group: '',
   resource: 'limitranges',
+  createOnUpdate: true,
   setDefaults(draft) {
     for (const limit of objectsAt(draft, 'spec', 'limits')) {
       if (stringAt(limit, 'type') !== 'Container') continue;

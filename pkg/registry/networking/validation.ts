@@ -1,5 +1,14 @@
 /** Rules for ingresses, network policies and endpoint slices. Source: upstream `pkg/apis/{networking,discovery}/validation`. */
-import { at, child, type FieldError, type FieldPath, forbiddenField, invalid, required, tooMany } from '#pkg/apimachinery/field-error.ts';
+import {
+  at,
+  child,
+  type FieldError,
+  type FieldPath,
+  forbiddenField,
+  invalid,
+  required,
+  tooMany,
+} from '#pkg/apimachinery/field-error.ts';
 import {
   cidrProblems,
   dns1123LabelProblems,
@@ -96,7 +105,10 @@ export function validateNetworkPolicy(draft: JsonObject): readonly FieldError[] 
   for (const [index, type] of listAt(spec, 'policyTypes').entries()) {
     into.oneOf(at('spec.policyTypes', index), type, ['Egress', 'Ingress']);
   }
-  for (const [field, peers] of [['ingress', 'from'], ['egress', 'to']] as const) {
+  for (const [field, peers] of [
+    ['ingress', 'from'],
+    ['egress', 'to'],
+  ] as const) {
     for (const [index, rule] of objectsAt(spec, field).entries()) {
       const path = at(child('spec', field), index);
       for (const [peerIndex, peer] of objectsAt(rule, peers).entries()) {

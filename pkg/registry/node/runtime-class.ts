@@ -8,7 +8,7 @@ import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.
 export const runtimeClassStrategy: Strategy = {
   group: 'node.k8s.io',
   resource: 'runtimeclasses',
-  createOnUpdate: true,
+  unconditionalUpdate: false,
   validate(draft) {
     const handler = stringAt(draft, 'handler');
     return dns1123LabelProblems(handler).map((problem) => invalid('handler', handler, problem));

@@ -25,6 +25,7 @@ function validate(draft: JsonObject): readonly FieldError[] {
 export const podDisruptionBudgetStrategy: Strategy = {
   group: 'policy',
   resource: 'poddisruptionbudgets',
+  unconditionalUpdate: false,
   ...ownStatus({ disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }),
   validate,
   table: {

@@ -6,13 +6,13 @@ import { fieldsOf, isTrueAt, numberAt, setDefault, stringAt } from '../draft.ts'
 import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
 
 /** Highest priority that users may give. */
-export const userPriorityMax = 1_000_000_000;
+const userPriorityMax = 1_000_000_000;
 
 /** Classes whose names begin so are the system's. */
-export const systemPrefix = 'system-';
+const systemPrefix = 'system-';
 
 /** The classes every cluster has. */
-export const systemPriorityClasses: readonly JsonObject[] = [
+const systemPriorityClasses: readonly JsonObject[] = [
   {
     apiVersion: 'scheduling.k8s.io/v1',
     kind: 'PriorityClass',

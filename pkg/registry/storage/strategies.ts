@@ -38,7 +38,6 @@ export const storageStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'storageclasses',
-    createOnUpdate: true,
     setDefaults(draft) {
       setDefault(draft, 'reclaimPolicy', 'Delete');
       setDefault(draft, 'volumeBindingMode', 'Immediate');
@@ -61,7 +60,13 @@ export const storageStrategies: readonly Strategy[] = [
     table: volumeAttributesClassTable,
   },
   { group, resource: 'volumeattachments', ...ownStatus({ attached: false }), table: volumeAttachmentTable },
-  { group, resource: 'csinodes', table: csiNodeTable },
-  { group, resource: 'csidrivers', setDefaults: setCsiDriverDefaults, table: csiDriverTable },
+  { group, resource: 'csinodes', unconditionalUpdate: false, table: csiNodeTable },
+  {
+    group,
+    resource: 'csidrivers',
+    unconditionalUpdate: false,
+    setDefaults: setCsiDriverDefaults,
+    table: csiDriverTable,
+  },
   { group, resource: 'csistoragecapacities', table: csiStorageCapacityTable },
 ];

@@ -95,4 +95,3 @@ export const csiStorageCapacityTable: TablePrinter = {
     return [nameOf(object), stringAt(object, 'storageClassName'), capacity === undefined ? unset : String(capacity)];
   },
 };
-

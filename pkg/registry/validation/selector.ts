@@ -14,7 +14,9 @@ import { isObject, listAt, objectsAt, stringAt, stringMapAt } from '../draft.ts'
 
 /** Whether a selector selects everything: it has no requirement. */
 export function isEmptySelector(selector: unknown): boolean {
-  return Object.keys(stringMapAt(selector, 'matchLabels')).length === 0 && listAt(selector, 'matchExpressions').length === 0;
+  return (
+    Object.keys(stringMapAt(selector, 'matchLabels')).length === 0 && listAt(selector, 'matchExpressions').length === 0
+  );
 }
 
 /** What is wrong with a `LabelSelector`; a missing one passes. */

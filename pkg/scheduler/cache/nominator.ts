@@ -8,9 +8,9 @@ export class Nominator {
   readonly #byPod = new Map<string, { readonly pod: PodInfo; readonly nodeName: string }>();
   readonly #byNode = new Map<string, Map<string, PodInfo>>();
 
-  /** Whether no pod was promised anything, as nearly always. */
-  get isEmpty(): boolean {
-    return this.#byPod.size === 0;
+  /** The nodes that were promised to someone; nearly always none. */
+  nodeNames(): Iterable<string> {
+    return this.#byNode.keys();
   }
 
   /** Promises a node, in place of an earlier promise. */

@@ -9,19 +9,31 @@ import type { NodeInfo } from './node-info.ts';
 /** The answer of a node, as a number. */
 export type Answer = (node: NodeInfo) => number;
 
+export interface ColumnOptions {
+  readonly table: NodeTable;
+  /** The changes after which an answer may be another. */
+  readonly log: ChangeLog;
+  readonly answer: Answer;
+  /** Room for answers; what is in it does not matter. */
+  readonly values: Float64Array;
+}
+
+const noValues: Float64Array = new Float64Array(0);
+
 export class Column {
   /** By slot; meaningless where the slot is free. */
-  values = new Float64Array(0);
+  values: Float64Array;
   readonly #table: NodeTable;
   readonly #log: ChangeLog;
   readonly #answer: Answer;
   /** Position in the log up to which `values` is right; -1 when nothing is. */
   #seen = -1;
 
-  constructor(table: NodeTable, log: ChangeLog, answer: Answer) {
+  constructor({ table, log, answer, values }: ColumnOptions) {
     this.#table = table;
     this.#log = log;
     this.#answer = answer;
+    this.values = values;
   }
 
   /** Makes `values` right for every slot in use. */
@@ -55,13 +67,18 @@ export class ColumnCache {
     this.#limit = limit;
   }
 
-  get(signature: string, make: () => Column): Column {
+  /** The column of a signature; `make` is given the array of a column that is forgotten for it, to be used again. */
+  get(signature: string, make: (values: Float64Array) => Column): Column {
     let column = this.#columns.get(signature);
-    if (column === undefined) {
-      column = make();
-      if (this.#columns.size >= this.#limit) this.#columns.delete(this.#columns.keys().next().value!);
-    } else {
-      this.#columns.delete(signature);
+    if (column !== undefined) this.#columns.delete(signature);
+    else {
+      let values: Float64Array = noValues;
+      if (this.#columns.size >= this.#limit) {
+        const [oldest, forgotten] = this.#columns.entries().next().value!;
+        this.#columns.delete(oldest);
+        values = forgotten.values;
+      }
+      column = make(values);
     }
     this.#columns.set(signature, column);
     return column;

@@ -10,7 +10,7 @@ import { Column, ColumnCache } from './column.ts';
 import type { Cycle } from './cycle.ts';
 import type { Diagnosis } from './fit-error.ts';
 import type { NodeInfo } from './node-info.ts';
-import type { FilterPlugin, Memo, NodeCheck, NodeRefusal } from './plugin.ts';
+import type { Memo, NodeRefusal } from './plugin.ts';
 import type { Profile, WeightedScore } from './profile.ts';
 import { intersect } from './sets.ts';
 import { isRejected, type Status, success } from './status.ts';
@@ -30,11 +30,9 @@ export type Decision =
       /** Names of the plugins that refused the pod or a node of it. */
       readonly rejectors: ReadonlySet<string>;
       /** The nodes with their refusals. */
-      refusals(): readonly NodeRefusal[];
+      readonly refusals: readonly NodeRefusal[];
     }
   | { readonly kind: 'error'; readonly message: string };
-
-type Check = { readonly plugin: FilterPlugin; readonly values?: Float64Array; readonly check?: NodeCheck };
 
 export class Decider {
   readonly #profile: Profile;
@@ -44,6 +42,9 @@ export class Decider {
   /** Refusals by number; 0 is success. */
   #statuses: Status[] = [success];
   #numbers = new Map<string, number>();
+  /** The same by identity, as a plugin mostly gives the same object again. */
+  #numberOf = new WeakMap<Status, number>();
+  #verdicts = new Float64Array(0);
   #scratch = new Float64Array(0);
   #totals = new Float64Array(0);
   #feasible = new Int32Array(0);
@@ -87,66 +88,70 @@ export class Decider {
   /** All nodes, with kept answers. */
   #decideAll(cycle: Cycle): Decision {
     const { slots } = this.#table;
-    const checks = this.#checks(cycle);
     if (this.#feasible.length < slots.length) this.#grow(slots.length * 2);
+    const verdicts = this.#verdictsOfAll(cycle);
     const feasible = this.#feasible;
     let count = 0;
     for (let slot = 0; slot < slots.length; slot++) {
-      const node = slots[slot];
-      if (node !== undefined && this.#verdict(cycle, checks, node, slot) === 0) feasible[count++] = slot;
+      if (verdicts[slot] === 0 && slots[slot] !== undefined) feasible[count++] = slot;
     }
     if (count > 0) return this.#best(cycle, count);
-    return this.#unschedulable(() => this.#refusals(cycle, checks), this.#table.nodeCount, undefined);
+    const refusals: NodeRefusal[] = [];
+    for (let slot = 0; slot < slots.length; slot++) {
+      const node = slots[slot];
+      if (node !== undefined) refusals.push({ node, status: this.#statuses[verdicts[slot]!]! });
+    }
+    return this.#unschedulable(refusals, undefined);
+  }
+
+  /** By slot the number of the first refusal, 0 where every plugin passes the node; meaningless where the slot is free. */
+  #verdictsOfAll(cycle: Cycle): Float64Array {
+    const { slots } = this.#table;
+    const verdicts = this.#verdicts.fill(0, 0, slots.length);
+    for (const plugin of this.#profile.filter) {
+      const check = plugin.filter(cycle);
+      if (check === undefined) continue;
+      const { name, filterMemo: memo } = plugin;
+      if (memo !== undefined) {
+        const values = this.#column(`f/${name}`, memo, cycle, (node) => this.#number(name, check(node)));
+        for (let slot = 0; slot < slots.length; slot++) if (verdicts[slot] === 0) verdicts[slot] = values[slot]!;
+        continue;
+      }
+      for (let slot = 0; slot < slots.length; slot++) {
+        const node = slots[slot];
+        if (verdicts[slot] === 0 && node !== undefined) verdicts[slot] = this.#number(name, check(node));
+      }
+    }
+    for (const nodeName of this.#nominator.nodeNames()) {
+      const slot = this.#table.slotOf(nodeName);
+      if (slot !== undefined && verdicts[slot] === 0) verdicts[slot] = this.#verdictWithPromised(cycle, slots[slot]!);
+    }
+    return verdicts;
   }
 
   /** The few nodes that a pre-filter left, asked directly: keeping answers for such pods would only push out others. */
   #decideAmong(cycle: Cycle, names: ReadonlySet<string>, limiting: readonly string[]): Decision {
-    const checks: Check[] = [];
-    for (const plugin of this.#profile.filter) {
-      const check = plugin.filter(cycle);
-      if (check !== undefined) checks.push({ plugin, check });
-    }
     const slots: number[] = [];
     const refusals: NodeRefusal[] = [];
     for (const name of names) {
       const slot = this.#table.slotOf(name);
       if (slot === undefined) continue;
       const node = this.#table.slots[slot]!;
-      const verdict = this.#verdict(cycle, checks, node, slot);
-      if (verdict === 0) slots.push(slot);
-      else refusals.push({ node, status: this.#statuses[verdict]! });
+      const status = this.check(cycle, node);
+      if (status === success) slots.push(slot);
+      else refusals.push({ node, status });
     }
     if (slots.length > 0) {
       if (this.#feasible.length < slots.length) this.#grow(slots.length * 2);
       this.#feasible.set(slots.sort((a, b) => a - b));
       return this.#best(cycle, slots.length);
     }
-    return this.#unschedulable(() => refusals, this.#table.nodeCount, limiting);
+    return this.#unschedulable(refusals, limiting);
   }
 
-  #checks(cycle: Cycle): readonly Check[] {
-    const checks: Check[] = [];
-    for (const plugin of this.#profile.filter) {
-      const memo = plugin.filterMemo;
-      const check = plugin.filter(cycle);
-      if (check === undefined) continue;
-      if (memo === undefined) checks.push({ plugin, check });
-      else
-        checks.push({
-          plugin,
-          values: this.#column(`f/${plugin.name}`, memo, cycle, (node) => this.#number(plugin.name, check(node))),
-        });
-    }
-    return checks;
-  }
-
-  /** Number of the first refusal, 0 when every plugin passes the node. */
-  #verdict(cycle: Cycle, checks: readonly Check[], node: NodeInfo, slot: number): number {
-    for (const { plugin, values, check } of checks) {
-      const verdict = values === undefined ? this.#number(plugin.name, check!(node)) : values[slot]!;
-      if (verdict !== 0) return verdict;
-    }
-    if (this.#nominator.isEmpty || this.#nominator.ahead(cycle.pod, node.name).length === 0) return 0;
+  /** As the verdict of a node that passes by itself, with the pods counted in that were promised it. */
+  #verdictWithPromised(cycle: Cycle, node: NodeInfo): number {
+    if (this.#nominator.ahead(cycle.pod, node.name).length === 0) return 0;
     const status = this.check(cycle, node);
     return status === success ? 0 : this.#number(status.plugin ?? '', status);
   }
@@ -158,17 +163,21 @@ export class Decider {
       this.#columns.set(cacheName, cache);
     }
     const log = memo.dependsOn === 'node' ? this.#table.nodeChanges : this.#table.podChanges;
-    return cache.get(memo.sign(cycle.pod), () => new Column(this.#table, log, answer)).refresh();
+    const table = this.#table;
+    return cache.get(memo.sign(cycle.pod), (values) => new Column({ table, log, answer, values })).refresh();
   }
 
   #number(plugin: string, status: Status): number {
     if (status === success) return 0;
+    const known = this.#numberOf.get(status);
+    if (known !== undefined) return known;
     const key = `${plugin}\n${status.code}\n${status.reasons.join('\n')}`;
     let number = this.#numbers.get(key);
     if (number === undefined) {
       number = this.#statuses.push({ ...status, plugin }) - 1;
       this.#numbers.set(key, number);
     }
+    this.#numberOf.set(status, number);
     return number;
   }
 
@@ -211,15 +220,6 @@ export class Decider {
     for (let index = 0; index < count; index++) this.#totals[index]! += weight * scratch[index]!;
   }
 
-  #refusals(cycle: Cycle, checks: readonly Check[]): readonly NodeRefusal[] {
-    const refusals: NodeRefusal[] = [];
-    this.#table.slots.forEach((node, slot) => {
-      if (node === undefined) return;
-      refusals.push({ node, status: this.#statuses[this.#verdict(cycle, checks, node, slot)]! });
-    });
-    return refusals;
-  }
-
   #refusedWhole(status: Status, plugin: string): Decision {
     return {
       kind: 'unschedulable',
@@ -229,16 +229,12 @@ export class Decider {
         reasonCounts: new Map(),
       },
       rejectors: new Set([plugin]),
-      refusals: () => Array.from(this.#table.nodes(), (node) => ({ node, status: { ...status, plugin } })),
+      refusals: Array.from(this.#table.nodes(), (node) => ({ node, status: { ...status, plugin } })),
     };
   }
 
-  #unschedulable(
-    list: () => readonly NodeRefusal[],
-    nodeCount: number,
-    limiting: readonly string[] | undefined,
-  ): Decision {
-    const refusals = list();
+  #unschedulable(refusals: readonly NodeRefusal[], limiting: readonly string[] | undefined): Decision {
+    const { nodeCount } = this.#table;
     const reasonCounts = new Map<string, number>();
     const rejectors = new Set<string>();
     for (const { status } of refusals) {
@@ -250,11 +246,12 @@ export class Decider {
       for (const plugin of limiting) rejectors.add(plugin);
       reasonCounts.set(`node(s) didn't satisfy plugin(s) [${limiting.join(' ')}]`, left);
     }
-    return { kind: 'unschedulable', diagnosis: { nodeCount, reasonCounts }, rejectors, refusals: () => refusals };
+    return { kind: 'unschedulable', diagnosis: { nodeCount, reasonCounts }, rejectors, refusals };
   }
 
   #grow(capacity: number): void {
     this.#feasible = new Int32Array(capacity);
+    this.#verdicts = new Float64Array(capacity);
     this.#scratch = new Float64Array(capacity);
     this.#totals = new Float64Array(capacity);
   }
@@ -262,6 +259,7 @@ export class Decider {
   #forgetAnswers(): void {
     this.#statuses = [success];
     this.#numbers = new Map();
+    this.#numberOf = new WeakMap();
     this.#columns.clear();
   }
 }

@@ -1,7 +1,7 @@
 /** The commands every in-process container has, whatever its image: enough for probes, hooks and examples. */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { sleep } from '#pkg/base/async.ts';
-import type { Command, CommandOutput, ProgramContext } from './program.ts';
+import type { Command, CommandOutput, ProgramContext, WriteOutput } from './program.ts';
 import { parseScript, type ShellCommand } from './shell.ts';
 
 /** A built-in command by name, or undefined. */
@@ -45,12 +45,12 @@ const commands: Readonly<Record<string, Command>> = {
       return { exitCode: 1, stderr: `ls: ${path}: No such file or directory\n` };
     }
   },
-  sh: (context, args, signal) => {
+  sh: (context, args, signal, write) => {
     const [flag, script] = args;
     if (flag !== '-c' || script === undefined) {
       return { exitCode: 2, stderr: 'sh: only "sh -c <commands>" is supported in this runtime\n' };
     }
-    return runScript(context, script, signal);
+    return runScript(context, { script, signal, write });
   },
   sleep: async (context, args, signal) => {
     const seconds = args[0] === 'infinity' ? 2 ** 31 : Number(args[0]);
@@ -64,12 +64,25 @@ const commands: Readonly<Record<string, Command>> = {
   true: () => ({ exitCode: 0 }),
 };
 
-async function runScript(context: ProgramContext, script: string, signal: AbortSignal): Promise<CommandOutput> {
+interface ScriptRun {
+  readonly script: string;
+  readonly signal: AbortSignal;
+  readonly write: WriteOutput | undefined;
+}
+
+async function runScript(context: ProgramContext, run: ScriptRun): Promise<CommandOutput> {
+  const { script, signal } = run;
   const parsed = parseScript(script, (name) => context.env[name] ?? '');
   if (typeof parsed === 'string') return { exitCode: 2, stderr: `sh: ${parsed}\n` };
   let exitCode = 0;
   let stdout = '';
   let stderr = '';
+  const write: WriteOutput =
+    run.write ??
+    ((stream, text) => {
+      if (stream === 'stdout') stdout += text;
+      else stderr += text;
+    });
   for (const command of parsed) {
     if (signal.aborted) return { exitCode: 143, stdout, stderr };
     if (command.when === 'success' && exitCode !== 0) continue;
@@ -79,13 +92,13 @@ async function runScript(context: ProgramContext, script: string, signal: AbortS
     const found = findCommand(name);
     if (found === undefined) {
       exitCode = 127;
-      stderr += `sh: ${name}: not found\n`;
+      write('stderr', `sh: ${name}: not found\n`);
       continue;
     }
     const output = await found(context, args, signal);
     exitCode = output.exitCode;
-    stderr += output.stderr ?? '';
-    if (command.redirect === undefined) stdout += output.stdout ?? '';
+    write('stderr', output.stderr ?? '');
+    if (command.redirect === undefined) write('stdout', output.stdout ?? '');
     else await redirect(context, command, output.stdout ?? '');
   }
   return { exitCode, stdout, stderr };

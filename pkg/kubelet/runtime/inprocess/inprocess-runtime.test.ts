@@ -137,6 +137,19 @@ test('commands run inside the container, in its own folders', async () => {
   await runtime.close();
 });
 
+test('a script in place of the program prints as it goes and ends at SIGTERM', async () => {
+  const { runtime, id, exit, logs } = await run({
+    image: 'coxswain.dev/static',
+    command: ['sh', '-c', 'echo begun; sleep 3600; echo never'],
+  });
+  const printed = runtime.inspection.logs(id, { follow: true })[Symbol.asyncIterator]();
+  expect((await printed.next()).value).toMatchObject({ text: 'begun' });
+  await runtime.containers.stop(id, { graceMs: 5_000 });
+  expect((await exit).exitCode).toBe(143);
+  expect(await logs()).toEqual(['stdout: begun']);
+  await runtime.close();
+});
+
 test('the termination message is what the program wrote', async () => {
   const command = ['sh', '-c', 'echo -broken- > /dev/termination-log; exit 1'];
   const { runtime, exit } = await run({ image: 'coxswain.dev/pause', command });

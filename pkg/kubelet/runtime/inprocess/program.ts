@@ -27,11 +27,15 @@ export interface CommandOutput {
   readonly stderr?: string;
 }
 
+export type WriteOutput = (stream: 'stderr' | 'stdout', text: string) => void;
+
 /** A command that `exec` (and exec probes and hooks) can run in a container. */
 export type Command = (
   context: ProgramContext,
   args: readonly string[],
   signal: AbortSignal,
+  /** Takes output as it comes, where somebody reads it meanwhile; what was written so is not returned again. */
+  write?: WriteOutput,
 ) => CommandOutput | Promise<CommandOutput>;
 
 /** What a module of an image exports as `program`. */

@@ -91,7 +91,9 @@ export function keepAllocated(draft: JsonObject, old: KubeObject): void {
 
 function keepNodePorts(spec: JsonObject, before: JsonObject): void {
   const kept = new Set(objectsAt(spec, 'ports').map((port) => numberAt(port, 'nodePort') ?? 0));
-  const byName = new Map(objectsAt(before, 'ports').map((port) => [stringAt(port, 'name'), numberAt(port, 'nodePort')]));
+  const byName = new Map(
+    objectsAt(before, 'ports').map((port) => [stringAt(port, 'name'), numberAt(port, 'nodePort')]),
+  );
   for (const port of objectsAt(spec, 'ports')) {
     if (port.nodePort) continue;
     const nodePort = byName.get(stringAt(port, 'name'));

@@ -5,7 +5,14 @@ import { stringAt } from '../../draft.ts';
 import { keepStatus } from '../../status.ts';
 import { serviceTable } from '../tables.ts';
 import { ServiceAllocation, type ServiceAllocationOptions } from './allocation.ts';
-import { dropForType, keepAllocated, normalizeClusterIps, resetStatus, setFamilies, setServiceDefaults } from './normalize.ts';
+import {
+  dropForType,
+  keepAllocated,
+  normalizeClusterIps,
+  resetStatus,
+  setFamilies,
+  setServiceDefaults,
+} from './normalize.ts';
 import { validateService, validateServiceUpdate } from './validation.ts';
 
 export interface ServiceStrategyOptions extends ServiceAllocationOptions {
@@ -19,6 +26,7 @@ export function createServiceStrategy(options: ServiceStrategyOptions): Strategy
   return {
     group: '',
     resource: 'services',
+    createOnUpdate: true,
     nameRule: 'dns1035Label',
     tracksGeneration: false,
     setDefaults: setServiceDefaults,

@@ -1,6 +1,21 @@
 /** Rules for Services. Source: upstream `ValidateService`, `ValidateServiceUpdate`, `ValidateServiceClusterIPsRelatedFields`. */
-import { at, child, duplicate, type FieldError, type FieldPath, forbiddenField, invalid, required } from '#pkg/apimachinery/field-error.ts';
-import { dns1123LabelProblems, dns1123SubdomainProblems, ipProblems, portNameProblems, portNumberProblems } from '#pkg/apimachinery/names.ts';
+import {
+  at,
+  child,
+  duplicate,
+  type FieldError,
+  type FieldPath,
+  forbiddenField,
+  invalid,
+  required,
+} from '#pkg/apimachinery/field-error.ts';
+import {
+  dns1123LabelProblems,
+  dns1123SubdomainProblems,
+  ipProblems,
+  portNameProblems,
+  portNumberProblems,
+} from '#pkg/apimachinery/names.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { listAt, numberAt, objectAt, objectsAt, stringAt, stringMapAt } from '../../draft.ts';
 import { Collector } from '../../validation/collector.ts';
@@ -107,7 +122,9 @@ function checkAddresses(into: Collector, draft: JsonObject, spec: JsonObject): v
       if (!isNone) into.problems(at('spec.clusterIPs', index), ip, ipProblems(ip));
     }
     if (clusterIps.length > 1) {
-      into.add(invalid('spec.clusterIPs', clusterIps, 'this cluster has one IP family, so that a Service has one cluster IP'));
+      into.add(
+        invalid('spec.clusterIPs', clusterIps, 'this cluster has one IP family, so that a Service has one cluster IP'),
+      );
     }
     if (stringAt(spec, 'clusterIP') !== (clusterIps[0] ?? '')) {
       into.add(invalid('spec.clusterIPs', clusterIps, 'first value must match `clusterIP`'));
@@ -121,7 +138,8 @@ function checkAddresses(into: Collector, draft: JsonObject, spec: JsonObject): v
 
 function checkFamilies(into: Collector, spec: JsonObject): void {
   into.oneOf('spec.ipFamilyPolicy', spec.ipFamilyPolicy, ['PreferDualStack', 'RequireDualStack', 'SingleStack']);
-  const isHeadlessWithoutSelector = spec.clusterIP === 'None' && Object.keys(stringMapAt(spec, 'selector')).length === 0;
+  const isHeadlessWithoutSelector =
+    spec.clusterIP === 'None' && Object.keys(stringMapAt(spec, 'selector')).length === 0;
   for (const [index, family] of listAt(spec, 'ipFamilies').entries()) {
     into.oneOf(at('spec.ipFamilies', index), family, ['IPv4', 'IPv6']);
     if (family === 'IPv6' && !isHeadlessWithoutSelector) {

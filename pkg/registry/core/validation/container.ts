@@ -1,5 +1,13 @@
 /** Rules for one container. Source: upstream `validateContainerCommon`, `validateContainers`, `validateInitContainers`. */
-import { at, child, duplicate, type FieldPath, forbiddenField, invalid, required } from '#pkg/apimachinery/field-error.ts';
+import {
+  at,
+  child,
+  duplicate,
+  type FieldPath,
+  forbiddenField,
+  invalid,
+  required,
+} from '#pkg/apimachinery/field-error.ts';
 import { dns1123LabelProblems, portNameProblems, portNumberProblems, userIdProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { isObject, objectAt, objectsAt, stringAt } from '../../draft.ts';
@@ -18,12 +26,19 @@ export interface PodRules {
 }
 
 /** Checks the lists of containers of a pod spec. */
-export function checkContainers(into: Collector, spec: JsonObject, { path, rules }: { path: FieldPath; rules: PodRules }): void {
+export function checkContainers(
+  into: Collector,
+  spec: JsonObject,
+  { path, rules }: { path: FieldPath; rules: PodRules },
+): void {
   const containers = objectsAt(spec, 'containers');
   const initContainers = objectsAt(spec, 'initContainers');
   if (containers.length === 0) into.add(required(child(path, 'containers')));
   const names = new Set<string>();
-  for (const [field, list] of [['containers', containers], ['initContainers', initContainers]] as const) {
+  for (const [field, list] of [
+    ['containers', containers],
+    ['initContainers', initContainers],
+  ] as const) {
     const hostPorts = new Set<string>();
     for (const [index, container] of list.entries()) {
       const own = at(child(path, field), index);
@@ -35,7 +50,11 @@ export function checkContainers(into: Collector, spec: JsonObject, { path, rules
   }
 }
 
-function checkUniqueName(into: Collector, name: string, { path, names }: { path: FieldPath; names: Set<string> }): void {
+function checkUniqueName(
+  into: Collector,
+  name: string,
+  { path, names }: { path: FieldPath; names: Set<string> },
+): void {
   if (name === '') return;
   if (names.has(name)) into.add(duplicate(child(path, 'name'), name));
   names.add(name);
@@ -68,7 +87,11 @@ export function checkContainer(
   checkSecurityContext(into, objectAt(container, 'securityContext'), child(path, 'securityContext'));
 }
 
-function checkPorts(into: Collector, container: JsonObject, { path, rules }: { path: FieldPath; rules: PodRules }): void {
+function checkPorts(
+  into: Collector,
+  container: JsonObject,
+  { path, rules }: { path: FieldPath; rules: PodRules },
+): void {
   const names = new Set<string>();
   for (const [index, port] of objectsAt(container, 'ports').entries()) {
     const own = at(child(path, 'ports'), index);

@@ -48,4 +48,3 @@ export function validateNodeUpdate(node: JsonObject, old: KubeObject): readonly 
   }
   return errors;
 }
-

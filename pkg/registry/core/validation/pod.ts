@@ -1,6 +1,20 @@
 /** Rules for pods and pod templates. Source: upstream `ValidatePodSpec`, `ValidatePodCreate`, `ValidatePodTemplateSpec`. */
-import { at, child, type FieldError, type FieldPath, forbiddenField, invalid, required } from '#pkg/apimachinery/field-error.ts';
-import { dns1123LabelProblems, dns1123SubdomainProblems, ipProblems, qualifiedNameProblems, userIdProblems } from '#pkg/apimachinery/names.ts';
+import {
+  at,
+  child,
+  type FieldError,
+  type FieldPath,
+  forbiddenField,
+  invalid,
+  required,
+} from '#pkg/apimachinery/field-error.ts';
+import {
+  dns1123LabelProblems,
+  dns1123SubdomainProblems,
+  ipProblems,
+  qualifiedNameProblems,
+  userIdProblems,
+} from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { listAt, numberAt, objectAt, objectsAt, stringAt, stringMapAt } from '../../draft.ts';
 import { Collector } from '../../validation/collector.ts';
@@ -33,7 +47,7 @@ export function checkPodTemplate(into: Collector, template: JsonObject | undefin
 }
 
 /** Checks the spec of a pod or a template. */
-export function checkPodSpec(
+function checkPodSpec(
   into: Collector,
   spec: JsonObject,
   { path, isTemplate }: { path: FieldPath; isTemplate: boolean },
@@ -72,7 +86,9 @@ function checkDns(into: Collector, spec: JsonObject, path: FieldPath): void {
     if (objectAt(spec, 'dnsConfig') === undefined) {
       into.add(required(own, 'must provide `dnsConfig` when `dnsPolicy` is None'));
     } else if (servers.length === 0) {
-      into.add(required(child(own, 'nameservers'), 'must provide at least one DNS nameserver when `dnsPolicy` is None'));
+      into.add(
+        required(child(own, 'nameservers'), 'must provide at least one DNS nameserver when `dnsPolicy` is None'),
+      );
     }
   }
   for (const [index, ip] of servers.entries()) into.problems(at(child(own, 'nameservers'), index), ip, ipProblems(ip));

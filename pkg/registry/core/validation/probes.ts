@@ -14,7 +14,13 @@ export function checkProbes(into: Collector, container: JsonObject, path: FieldP
     if (probe === undefined) continue;
     const own = child(path, name);
     checkHandler(into, probe, { path: own, handlers: probeHandlers });
-    for (const field of ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold']) {
+    for (const field of [
+      'initialDelaySeconds',
+      'timeoutSeconds',
+      'periodSeconds',
+      'successThreshold',
+      'failureThreshold',
+    ]) {
       into.notNegative(child(own, field), probe[field]);
     }
     const grace = numberAt(probe, 'terminationGracePeriodSeconds');

@@ -39,7 +39,10 @@ export function checkQuantity(into: Collector, value: unknown, path: FieldPath):
 export function checkContainerResources(into: Collector, resources: JsonObject | undefined, path: FieldPath): void {
   const limits = objectAt(resources, 'limits') ?? {};
   const requests = objectAt(resources, 'requests') ?? {};
-  for (const [kind, amounts] of [['limits', limits], ['requests', requests]] as const) {
+  for (const [kind, amounts] of [
+    ['limits', limits],
+    ['requests', requests],
+  ] as const) {
     for (const [name, value] of Object.entries(amounts)) {
       const own = at(child(path, kind), name);
       checkName(into, name, own);

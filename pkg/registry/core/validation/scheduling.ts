@@ -23,7 +23,8 @@ export function checkTolerations(into: Collector, tolerations: readonly JsonObje
     if (toleration.tolerationSeconds !== undefined && effect !== 'NoExecute') {
       into.add(invalid(child(own, 'effect'), effect, "effect must be 'NoExecute' when `tolerationSeconds` is set"));
     }
-    if (operator === '' || operator === 'Equal') into.problems(child(own, 'operator'), value, labelValueProblems(value));
+    if (operator === '' || operator === 'Equal')
+      into.problems(child(own, 'operator'), value, labelValueProblems(value));
     else if (operator !== 'Exists') into.oneOf(child(own, 'operator'), operator, ['Equal', 'Exists']);
     else if (value !== '') {
       into.add(invalid(child(own, 'operator'), toleration, "value must be empty when `operator` is 'Exists'"));
@@ -82,7 +83,12 @@ function checkNodeSelectorTerm(into: Collector, term: JsonObject, path: FieldPat
       into.add(invalid(child(own, 'key'), requirement.key, 'not a valid field selector key'));
     }
     if (listAt(requirement, 'values').length !== 1) {
-      into.add(required(child(own, 'values'), 'must be only one value when `operator` is \'In\' or \'NotIn\' for node field selector'));
+      into.add(
+        required(
+          child(own, 'values'),
+          "must be only one value when `operator` is 'In' or 'NotIn' for node field selector",
+        ),
+      );
     }
   }
 }
@@ -140,7 +146,10 @@ export function checkTopologySpread(into: Collector, constraints: readonly JsonO
     const skew = numberAt(constraint, 'maxSkew') ?? 0;
     if (skew <= 0) into.add(invalid(child(own, 'maxSkew'), skew, 'must be greater than zero'));
     into.needsText(child(own, 'topologyKey'), constraint.topologyKey, 'can not be empty');
-    into.oneOf(child(own, 'whenUnsatisfiable'), constraint.whenUnsatisfiable ?? '', ['DoNotSchedule', 'ScheduleAnyway']);
+    into.oneOf(child(own, 'whenUnsatisfiable'), constraint.whenUnsatisfiable ?? '', [
+      'DoNotSchedule',
+      'ScheduleAnyway',
+    ]);
     into.add(...labelSelectorErrors(constraint.labelSelector, child(own, 'labelSelector')));
   }
 }

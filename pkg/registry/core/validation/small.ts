@@ -1,5 +1,13 @@
 /** Rules for events, endpoints, limit ranges and quotas. Source: upstream `pkg/apis/core/validation`. */
-import { at, child, duplicate, type FieldError, invalid, notSupported, required } from '#pkg/apimachinery/field-error.ts';
+import {
+  at,
+  child,
+  duplicate,
+  type FieldError,
+  invalid,
+  notSupported,
+  required,
+} from '#pkg/apimachinery/field-error.ts';
 import { ipProblems, portNumberProblems, qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
@@ -55,12 +63,14 @@ export function validateLimitRange(draft: JsonObject): readonly FieldError[] {
   for (const [index, limit] of objectsAt(draft, 'spec', 'limits').entries()) {
     const path = at('spec.limits', index);
     const type = stringAt(limit, 'type');
-    if (!limitTypes.includes(type) && !type.includes('/')) into.add(notSupported(child(path, 'type'), type, limitTypes));
+    if (!limitTypes.includes(type) && !type.includes('/'))
+      into.add(notSupported(child(path, 'type'), type, limitTypes));
     if (seen.has(type)) into.add(duplicate(child(path, 'type'), type));
     seen.add(type);
     const amounts = (field: string): JsonObject => objectAt(limit, field) ?? {};
     for (const field of ['min', 'max', 'default', 'defaultRequest']) {
-      for (const [name, value] of Object.entries(amounts(field))) checkQuantity(into, value, at(child(path, field), name));
+      for (const [name, value] of Object.entries(amounts(field)))
+        checkQuantity(into, value, at(child(path, field), name));
     }
     for (const [name, min] of Object.entries(amounts('min'))) {
       const max = amounts('max')[name];

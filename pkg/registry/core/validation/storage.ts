@@ -28,7 +28,11 @@ export function validatePersistentVolume(draft: JsonObject): readonly FieldError
   for (const source of sources.slice(1)) {
     into.add(forbiddenField(`spec.${source}`, 'may not specify more than 1 volume type'));
   }
-  into.oneOf('spec.persistentVolumeReclaimPolicy', spec?.persistentVolumeReclaimPolicy, ['Delete', 'Recycle', 'Retain']);
+  into.oneOf('spec.persistentVolumeReclaimPolicy', spec?.persistentVolumeReclaimPolicy, [
+    'Delete',
+    'Recycle',
+    'Retain',
+  ]);
   into.oneOf('spec.volumeMode', spec?.volumeMode, ['Block', 'Filesystem']);
   const needed = objectAt(spec, 'nodeAffinity', 'required');
   if (needed !== undefined) checkNodeSelector(into, needed, 'spec.nodeAffinity.required');
@@ -69,10 +73,12 @@ export function validatePersistentVolumeClaimUpdate(draft: JsonObject, old: Kube
   if (before.volumeName === undefined) delete after.volumeName;
   if (before.storageClassName === undefined) delete after.storageClassName;
   if (!semanticallySame(after, before)) {
-    const detail = 'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
+    const detail =
+      'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims';
     return [forbiddenField('spec', detail)];
   }
-  const request = (object: JsonObject | KubeObject): unknown => valueAt(object, 'spec', 'resources', 'requests', 'storage');
+  const request = (object: JsonObject | KubeObject): unknown =>
+    valueAt(object, 'spec', 'resources', 'requests', 'storage');
   return compareQuantities(request(draft), request(old)) < 0
     ? [forbiddenField('spec.resources.requests.storage', 'field can not be less than status.capacity')]
     : [];

@@ -91,7 +91,8 @@ export function checkVolumeMounts(
   for (const [index, mount] of objectsAt(container, 'volumeMounts').entries()) {
     const own = at(child(path, 'volumeMounts'), index);
     const name = mount.name;
-    if (into.needsText(child(own, 'name'), name) && !volumes.has(name)) into.add(notFoundField(child(own, 'name'), name));
+    if (into.needsText(child(own, 'name'), name) && !volumes.has(name))
+      into.add(notFoundField(child(own, 'name'), name));
     const mountPath = mount.mountPath;
     if (into.needsText(child(own, 'mountPath'), mountPath)) {
       if (mountPaths.has(mountPath)) into.add(invalid(child(own, 'mountPath'), mountPath, 'must be unique'));
@@ -114,4 +115,3 @@ export function checkVolumeMounts(
     into.needsText(child(own, 'devicePath'), device.devicePath);
   }
 }
-

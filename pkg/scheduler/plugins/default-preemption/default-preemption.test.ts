@@ -52,7 +52,7 @@ function preempt(wanted: Pod, { nodes, placed, budgets = [], nominated = [] }: W
   if (decision.kind !== 'unschedulable') throw new Error(`It fits: ${JSON.stringify(decision)}`);
   return createDefaultPreemption(options).postFilter({
     cycle,
-    refusals: decision.refusals(),
+    refusals: decision.refusals,
     fits: (node) => decider.check(cycle, node),
     nominatedNodeName: nominator.nodeOf(cycle.pod.uid),
   });

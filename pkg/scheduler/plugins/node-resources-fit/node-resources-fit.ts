@@ -15,6 +15,9 @@ export interface NodeResourcesFitOptions {
   readonly strategy?: 'LeastAllocated' | 'MostAllocated';
 }
 
+/** Refusals that name extended resources, made once for each set of reasons. */
+const refusals = new Map<string, Status>();
+
 const memo: Memo = { dependsOn: 'pods', sign: signature };
 
 /** The plugin with the given strategy. */
@@ -60,22 +63,48 @@ function fits(wanted: Readonly<Resources>, has: Resources, used: Resources, podC
 }
 
 function shortage(wanted: Readonly<Resources>, has: Resources, used: Resources, podCount: number): Status {
-  const reasons: string[] = [];
+  let short = podCount >= has.pods ? 1 : 0;
   let never = false;
-  const check = (name: string, want: number, allocatable: number, taken: number): void => {
-    if (want === 0 || want <= allocatable - taken) return;
-    reasons.push(`Insufficient ${name}`);
+  const isShort = (want: number, allocatable: number, taken: number): boolean => {
+    if (want === 0 || want <= allocatable - taken) return false;
     if (want > allocatable) never = true;
+    return true;
   };
-  if (podCount >= has.pods) reasons.push('Too many pods');
-  check('cpu', wanted.milliCpu, has.milliCpu, used.milliCpu);
-  check('memory', wanted.memory, has.memory, used.memory);
-  check('ephemeral-storage', wanted.ephemeralStorage, has.ephemeralStorage, used.ephemeralStorage);
+  if (isShort(wanted.milliCpu, has.milliCpu, used.milliCpu)) short |= 2;
+  if (isShort(wanted.memory, has.memory, used.memory)) short |= 4;
+  if (isShort(wanted.ephemeralStorage, has.ephemeralStorage, used.ephemeralStorage)) short |= 8;
+  let scalars = '';
   for (const [name, want] of wanted.scalars ?? []) {
-    check(name, want, has.scalars?.get(name) ?? 0, used.scalars?.get(name) ?? 0);
+    if (isShort(want, has.scalars?.get(name) ?? 0, used.scalars?.get(name) ?? 0)) scalars += ` ${name}`;
   }
-  if (reasons.length === 0) return success;
-  return never ? unresolvable(...reasons) : unschedulable(...reasons);
+  if (short === 0 && scalars === '') return success;
+  const table = never ? neverFits : fitsLater;
+  return scalars === '' ? table[short]! : withScalars(table[short]!, scalars);
+}
+
+const reasonOfBit = ['Too many pods', 'Insufficient cpu', 'Insufficient memory', 'Insufficient ephemeral-storage'];
+
+/** By the bits of what is short. */
+const tableOf = (make: (...reasons: string[]) => Status): readonly Status[] =>
+  Array.from({ length: 16 }, (_, bits) => make(...reasonOfBit.filter((_reason, bit) => (bits & (1 << bit)) !== 0)));
+const fitsLater = tableOf(unschedulable);
+const neverFits = tableOf(unresolvable);
+
+/** Extended resources named in one set of reasons come from few kinds of pods; beyond this the sets are made anew each time. */
+const refusalsMax = 1_024;
+
+function withScalars(base: Status, names: string): Status {
+  const key = `${base.code} ${base.reasons.join()}${names}`;
+  let status = refusals.get(key);
+  if (status === undefined) {
+    const added = names
+      .trim()
+      .split(' ')
+      .map((name) => `Insufficient ${name}`);
+    status = { code: base.code, reasons: [...base.reasons, ...added] };
+    if (refusals.size < refusalsMax) refusals.set(key, status);
+  }
+  return status;
 }
 
 /** Mean over CPU and memory of the share in use with this pod; a resource the node does not have does not count. */

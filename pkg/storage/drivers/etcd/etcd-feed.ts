@@ -9,6 +9,7 @@
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import { EventTail } from '../../event-tail.ts';
 import {
   CompactedError,
   type StoreEvent,
@@ -17,11 +18,11 @@ import {
   type WatchOptions,
   type WatchSink,
 } from '../../store.ts';
-import { eventKey, eventRevision, WatchHub } from '../../watch-hub.ts';
+import { eventRevision, WatchHub } from '../../watch-hub.ts';
 import { allKeys, type EtcdWatchResponse, eventOfEtcd } from './etcd-messages.ts';
 
 /** Recent events kept for watches that start a little in the past; older ones take a feed of their own. */
-const tailEventsMax = 2_000;
+const tailLimits = { maxEvents: 2_000, maxBytes: 16 * 1024 * 1024 };
 
 /** Attempts to reconnect before watches fail: with their delays, about ten seconds, in which a member restarts or a leader is elected. */
 const reconnectAttemptsMax = 14;
@@ -51,9 +52,8 @@ export class EtcdFeed {
   readonly #options: EtcdFeedOptions;
   readonly #hub: WatchHub;
   readonly #controller = new AbortController();
-  /** Events after `#tailStart` up to `#position`. */
-  #tail: StoreEvent[] = [];
-  #tailStart: number;
+  /** The last events up to `#position`. */
+  readonly #tail: EventTail;
   #position: number;
   #stream: EtcdWatchStream | undefined;
   #running: Promise<void> | undefined;
@@ -61,7 +61,7 @@ export class EtcdFeed {
   constructor(options: EtcdFeedOptions) {
     this.#options = options;
     this.#position = options.fromRevision - 1;
-    this.#tailStart = this.#position;
+    this.#tail = new EventTail(tailLimits, this.#position);
     const position = (): number => this.#position;
     const log = {
       get revision() {
@@ -74,12 +74,12 @@ export class EtcdFeed {
 
   /** Whether a watch may start here at `fromRevision`. */
   covers(fromRevision: number): boolean {
-    return fromRevision > this.#tailStart;
+    return fromRevision > this.#tail.startRevision;
   }
 
   /** Forgets the events before `revision`. */
   compact(revision: number): void {
-    if (revision - 1 > this.#tailStart) this.#dropTail(Math.min(revision - 1, this.#position));
+    this.#tail.forget(Math.min(revision - 1, this.#position));
   }
 
   watch(options: WatchOptions, sink: WatchSink): Watch {
@@ -160,26 +160,14 @@ export class EtcdFeed {
     const last = events[events.length - 1];
     if (last === undefined) return undefined;
     this.#position = eventRevision(last);
-    this.#tail.push(...events);
-    this.#trim();
+    for (const event of events) this.#tail.push(event);
     this.#hub.publish(events, this.#position);
     return undefined;
   }
 
-  #trim(): void {
-    if (this.#tail.length < 2 * tailEventsMax) return;
-    // Several keys may have been written at one revision: all of them go or stay.
-    this.#dropTail(eventRevision(this.#tail[this.#tail.length - tailEventsMax - 1]!));
-  }
-
-  #dropTail(upToRevision: number): void {
-    this.#tailStart = upToRevision;
-    this.#tail = this.#tail.filter((event) => eventRevision(event) > upToRevision);
-  }
-
   #since(fromRevision: number, prefix: string): StoreEvent[] {
-    if (!this.covers(fromRevision)) throw new CompactedError(this.#tailStart + 1);
-    return this.#tail.filter((event) => eventRevision(event) >= fromRevision && eventKey(event).startsWith(prefix));
+    if (!this.covers(fromRevision)) throw new CompactedError(this.#tail.startRevision + 1);
+    return this.#tail.since(fromRevision, prefix);
   }
 
   #end(error: Error): void {

@@ -117,7 +117,8 @@ export class LmdbLog {
 /** The library ends the process when it is given a file that is not a database, so that is found out beforehand. */
 function checkFile(directory: string): void {
   const path = join(directory, 'data.mdb');
-  const head = Buffer.alloc(magicOffset + 4);
+  // The two meta pages that every database begins with.
+  const head = Buffer.alloc(8192);
   let file: number;
   try {
     file = openSync(path, 'r');

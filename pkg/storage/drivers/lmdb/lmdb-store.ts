@@ -8,6 +8,7 @@
 import { mkdirSync } from 'node:fs';
 import { Deferred } from '#pkg/base/async.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import { EventTail } from '../../event-tail.ts';
 import { KeyHistory, mergeByKey } from '../../key-history.ts';
 import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
 import { compareKeys, SortedMap } from '../../sorted-map.ts';
@@ -26,7 +27,7 @@ import {
   type WriteOperation,
   type WriteResult,
 } from '../../store.ts';
-import { eventKey, eventRevision, WatchHub } from '../../watch-hub.ts';
+import { eventRevision, WatchHub } from '../../watch-hub.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { LmdbLog } from './lmdb-log.ts';
 import type { LogRecord } from './record.ts';
@@ -38,7 +39,7 @@ const batchWritesMax = 1_024;
 const batchBytesMax = 16 * 1024 * 1024;
 
 /** Recent events kept in memory for watches that start a little in the past; older ones are read from the log. */
-const tailEventsMax = 1_000;
+const tailLimits = { maxEvents: 1_000, maxBytes: 8 * 1024 * 1024 };
 
 export interface LmdbStoreOptions {
   /** The folder, made when it is missing. Only one process may have it open. */
@@ -86,8 +87,7 @@ class LmdbStore implements Store {
   readonly #hub: WatchHub;
   #revision: number;
   #compacted: number;
-  /** The last events, in revision order and without gaps. */
-  #tail: StoreEvent[] = [];
+  readonly #tail: EventTail;
   #queue: PendingWrite[] = [];
   readonly #pending = new Map<string, PendingWrite>();
   #committing: Promise<void> | undefined;
@@ -102,6 +102,7 @@ class LmdbStore implements Store {
     this.#compacted = log.compacted;
     this.#revision = Math.max(1, this.#compacted);
     for (const { revision, record } of log.records()) this.#load(revision, record);
+    this.#tail = new EventTail(tailLimits, this.#revision);
     const revision = (): number => this.#revision;
     this.#hub = new WatchHub({
       get revision() {
@@ -266,7 +267,6 @@ class LmdbStore implements Store {
     if (previous !== undefined) this.#remember(previous, revision, event.type);
     this.#revision = revision;
     this.#tail.push(event);
-    if (this.#tail.length >= 2 * tailEventsMax) this.#tail = this.#tail.slice(-tailEventsMax);
   }
 
   #load(revision: number, record: LogRecord): void {
@@ -287,9 +287,7 @@ class LmdbStore implements Store {
   #since(fromRevision: number, prefix: string): StoreEvent[] {
     if (fromRevision < this.#compacted) throw new CompactedError(this.#compacted);
     if (fromRevision > this.#revision) return [];
-    const start = this.#tail.length > 0 ? eventRevision(this.#tail[0]!) : Number.POSITIVE_INFINITY;
-    if (fromRevision >= start)
-      return this.#tail.slice(fromRevision - start).filter((event) => eventKey(event).startsWith(prefix));
+    if (fromRevision > this.#tail.startRevision) return this.#tail.since(fromRevision, prefix);
     const events: StoreEvent[] = [];
     for (const { revision, record } of this.#log.records(fromRevision)) {
       // A transaction that is on the disk but not yet acknowledged is published later.

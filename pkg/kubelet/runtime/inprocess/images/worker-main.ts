@@ -75,6 +75,10 @@ async function runProgram(): Promise<void> {
   if (typeof exitCode === 'number') finish(exitCode);
 }
 
+function writeOutput(stream: 'stderr' | 'stdout', text: string): void {
+  if (text !== '') process[stream].write(text);
+}
+
 /** Programs that are called with a context are told of SIGTERM through it. */
 function signalOf(): AbortSignal {
   handlesTerm = true;
@@ -99,7 +103,9 @@ async function runCommand(id: number, command: readonly string[], asMain = false
       if (asMain) process.stderr.write(stderr);
       return { exitCode: 127, stderr };
     }
-    const output = await found(context, args, asMain ? terminated.signal : stop.signal);
+    const output = asMain
+      ? await found(context, args, signalOf(), writeOutput)
+      : await found(context, args, stop.signal);
     if (asMain) {
       process.stdout.write(output.stdout ?? '');
       process.stderr.write(output.stderr ?? '');

@@ -1,0 +1,189 @@
+/** The subcommands against a whole cluster on virtual time: what a person sees. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeDeployment } from '#pkg/testing/builders.ts';
+import { isPodReady, startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
+import { runKubectl } from './test-world.ts';
+
+let cluster: TestCluster;
+const run = (...args: readonly string[]) => runKubectl(cluster, args);
+
+beforeAll(async () => {
+  cluster = await startTestCluster();
+  await cluster.apply(makeDeployment('web', { replicas: 2 }));
+  await cluster.until(() => cluster.pods().filter(isPodReady).length === 2);
+});
+afterAll(() => cluster.stop());
+
+test('get prints the table of the server, and with several types their kinds', async () => {
+  const { out, code } = await run('get', 'deployments');
+  expect(code).toBe(0);
+  expect(out).toMatch(/^NAME {3}READY {3}UP-TO-DATE {3}AVAILABLE {3}AGE\nweb {4}2\/2 {5}2 {12}2 {11}\d+s\n$/);
+  const all = await run('get', 'all', '-o', 'wide');
+  expect(all.out.match(/^(pod|service|deployment\.apps|replicaset\.apps)\//gm)).toEqual([
+    'pod/',
+    'pod/',
+    'service/',
+    'deployment.apps/',
+    'replicaset.apps/',
+  ]);
+  expect(all.out).toContain('NOMINATED NODE');
+});
+
+test('get shows objects as names, YAML, JSON and JSONPath', async () => {
+  expect((await run('get', 'deploy', '-o', 'name')).out).toBe('deployment.apps/web\n');
+  expect((await run('get', 'deploy/web', '-o', 'yaml')).out).toMatch(
+    /^apiVersion: apps\/v1\nkind: Deployment\nmetadata:\n/,
+  );
+  expect((await run('get', 'deploy/web', '-o', 'yaml')).out).not.toContain('managedFields');
+  expect(JSON.parse((await run('get', 'deploy', '-o', 'json')).out)).toMatchObject({
+    kind: 'List',
+    items: [{ kind: 'Deployment' }],
+  });
+  expect((await run('get', 'deploy', 'web', '-o', 'jsonpath={.spec.replicas}')).out).toBe('2');
+  const names = await run('get', 'pods', '-l', 'app=web', '-o', 'jsonpath={.items[*].metadata.labels.app}');
+  expect(names.out).toBe('web web');
+});
+
+test.each<[string, readonly string[], string]>([
+  ['an object that is not there', ['get', 'pod', 'nope'], 'Error from server (NotFound): pods "nope" not found\n'],
+  ['a type that is not there', ['get', 'nopes'], 'error: the server doesn\'t have a resource type "nopes"\n'],
+  [
+    'an output that is not there',
+    ['get', 'pods', '-o', 'table'],
+    'error: unable to match a printer suitable for the output format "table", allowed formats are: json,yaml,name,wide,jsonpath\n',
+  ],
+  [
+    'a command that is not there',
+    ['drain', 'node'],
+    'error: unknown command "drain" for "coxswain kubectl" (it has annotate, apply, create, delete, describe, get, label, logs, rollout, scale, wait)\n',
+  ],
+  ['a flag that is not there', ['get', 'pods', '--witch'], 'error: unknown flag: --witch (did you mean --watch?)\n'],
+  [
+    'scaling to nothing said',
+    ['scale', 'deploy/web'],
+    'error: The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0\n',
+  ],
+  [
+    'a file that is not there',
+    ['apply', '-f', '/does/not/exist.yaml'],
+    'error: the path "/does/not/exist.yaml" does not exist\n',
+  ],
+])('%s is refused', async (_, args, err) => {
+  expect(await run(...args)).toEqual({ code: 1, out: '', err });
+});
+
+test('nothing found is said on standard error and is no failure', async () => {
+  expect(await run('get', 'secrets')).toEqual({ code: 0, out: '', err: 'No resources found in default namespace.\n' });
+});
+
+test('apply says what it did to each object, and unknown fields are refused', async () => {
+  const manifest = (data: string): string =>
+    `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\ndata: {${data}}\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: ConfigMap, metadata: {name: two}}\n`;
+  const apply = (text: string) => runKubectl(cluster, ['apply', '-f', '-'], text);
+  expect((await apply(manifest('a: b'))).out).toBe('configmap/one created\nconfigmap/two created\n');
+  expect((await apply(manifest('a: b'))).out).toBe('configmap/one unchanged\nconfigmap/two unchanged\n');
+  expect((await apply(manifest('a: c'))).out).toBe('configmap/one configured\nconfigmap/two unchanged\n');
+  expect((await apply(manifest('d: e'))).out).toBe('configmap/one configured\nconfigmap/two unchanged\n');
+  expect((await run('get', 'cm', 'one', '-o', 'jsonpath={.data}')).out).toBe('{"d":"e"}');
+  const bad = await apply('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: three}\ndatum: {}\n');
+  expect(bad).toMatchObject({ code: 1, out: '' });
+  expect(bad.err).toContain('unknown field "datum"');
+  const broken = await apply('apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {}\n');
+  expect(broken.err).toMatch(/^The Deployment "x" is invalid: \n\* spec\.selector: Required value/);
+});
+
+test('label and annotate change, keep, refuse and remove', async () => {
+  expect((await run('label', 'deploy/web', 'tier=front')).out).toBe('deployment.apps/web labeled\n');
+  expect((await run('label', 'deploy/web', 'tier=front')).out).toBe('deployment.apps/web not labeled\n');
+  expect((await run('label', 'deploy/web', 'tier=back')).err).toBe(
+    "error: 'tier' already has a value (front), and --overwrite is false\n",
+  );
+  expect((await run('label', 'deploy/web', 'tier=back', '--overwrite')).out).toBe('deployment.apps/web labeled\n');
+  expect((await run('label', 'deploy', 'web', 'tier-')).out).toBe('deployment.apps/web unlabeled\n');
+  expect((await run('label', 'deploy', 'web', 'tier-')).out).toBe(
+    'label "tier" not found.\ndeployment.apps/web not labeled\n',
+  );
+  expect((await run('annotate', 'deploy/web', 'note=x=y')).out).toBe('deployment.apps/web annotated\n');
+  expect((await run('get', 'deploy/web', '-o', 'jsonpath={.metadata.annotations.note}')).out).toBe('x=y');
+});
+
+test('a rollout is waited for, undone, and its history shown', async () => {
+  expect((await run('scale', '--replicas=3', 'deploy/web')).out).toBe('deployment.apps/web scaled\n');
+  const grown = await run('rollout', 'status', 'deploy/web');
+  expect(grown).toMatchObject({ code: 0, err: '' });
+  expect(grown.out).toMatch(/deployment "web" successfully rolled out\n$/);
+
+  const names = await run('get', 'deploy/web', '-o', 'jsonpath={.spec.template.spec.containers[0].name}');
+  const before = await run('get', 'deploy/web', '-o', 'jsonpath={.spec.template.spec.containers[0].image}');
+  await cluster.client
+    .resource({ group: 'apps', version: 'v1', resource: 'deployments', kind: 'Deployment', namespaced: true })
+    .patch(
+      'web',
+      { spec: { template: { spec: { containers: [{ name: names.out, image: 'other:2' }] } } } },
+      { namespace: 'default', type: 'strategic' },
+    );
+  expect((await run('rollout', 'status', 'deploy/web')).code).toBe(0);
+  expect((await run('rollout', 'history', 'deploy/web')).out).toBe(
+    'deployment.apps/web \nREVISION   CHANGE-CAUSE\n1          <none>\n2          <none>\n\n',
+  );
+  expect((await run('rollout', 'undo', 'deploy/web')).out).toBe('deployment.apps/web rolled back\n');
+  expect((await run('rollout', 'status', 'deploy/web')).code).toBe(0);
+  expect((await run('get', 'deploy/web', '-o', 'jsonpath={.spec.template.spec.containers[0].image}')).out).toBe(
+    before.out,
+  );
+  expect((await run('rollout', 'pause', 'deploy/web')).out).toBe('deployment.apps/web paused\n');
+  expect((await run('rollout', 'undo', 'deploy/web')).code).toBe(1);
+  expect((await run('rollout', 'resume', 'deploy/web')).out).toBe('deployment.apps/web resumed\n');
+  expect((await run('rollout', 'restart', 'deploy/web')).out).toBe('deployment.apps/web restarted\n');
+  expect((await run('rollout', 'status', 'deploy/web')).code).toBe(0);
+});
+
+test('wait ends with the condition or with the time', async () => {
+  expect(await run('wait', '--for=condition=Available', 'deploy/web')).toEqual({
+    code: 0,
+    out: 'deployment.apps/web condition met\n',
+    err: '',
+  });
+  expect(await run('wait', '--for=jsonpath={.spec.replicas}=3', 'deploy/web')).toMatchObject({ code: 0 });
+  expect(await run('wait', '--for=jsonpath={.spec.replicas}=9', 'deploy/web', '--timeout=2s')).toEqual({
+    code: 1,
+    out: '',
+    err: 'error: timed out waiting for the condition on deployments/web\n',
+  });
+});
+
+test('describe shows the object and its events', async () => {
+  const { out } = await run('describe', 'deployment', 'web');
+  expect(out).toMatch(/^Name: +web\nNamespace: +default\n/);
+  expect(out).toContain('RollingUpdateStrategy:  25% max unavailable, 25% max surge\n');
+  expect(out).toMatch(/Normal {3}ScalingReplicaSet/);
+  expect((await run('describe', 'node', 'node-1')).out).toContain('Non-terminated Pods:');
+  expect((await run('describe', 'svc', 'kubernetes')).out).toMatch(/\nType: +ClusterIP\n/);
+  expect((await run('describe', 'pods', '-l', 'app=web')).out).toContain('Controlled By:');
+});
+
+test('delete says so and waits until the object is gone', async () => {
+  await runKubectl(
+    cluster,
+    ['apply', '-f', '-'],
+    'apiVersion: v1\nkind: Pod\nmetadata: {name: gone}\nspec: {containers: [{name: c, image: x}]}\n',
+  );
+  expect(await run('wait', '--for=condition=Ready', 'pod/gone')).toMatchObject({ code: 0 });
+  expect(await run('delete', 'pod', 'gone')).toEqual({
+    code: 0,
+    out: 'pod "gone" deleted from default namespace\n',
+    err: '',
+  });
+  expect(cluster.pods().some((pod) => pod.metadata?.name === 'gone')).toBe(false);
+  expect(await run('delete', 'pod', 'gone')).toEqual({
+    code: 1,
+    out: '',
+    err: 'Error from server (NotFound): pods "gone" not found\n',
+  });
+  expect(await run('delete', 'pod', 'gone', '--ignore-not-found')).toMatchObject({ code: 0, err: '' });
+  expect(await run('delete', 'pods')).toEqual({
+    code: 1,
+    out: '',
+    err: 'error: resource(s) were provided, but no name was specified\n',
+  });
+});

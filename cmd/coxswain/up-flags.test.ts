@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { defaultSettings } from '#pkg/cluster/settings.ts';
+import { parseFlags } from '#pkg/component/flags.ts';
+import { settingsOf, upFlags } from './up-flags.ts';
+
+function settings(args: readonly string[], before?: Partial<typeof defaultSettings>) {
+  const parsed = parseFlags(upFlags, args);
+  if (!parsed.ok) throw new Error(parsed.message);
+  return settingsOf(parsed.values, parsed.given, before === undefined ? undefined : { ...defaultSettings, ...before });
+}
+
+test('a new cluster has what the flags say, and defaults for the rest', () => {
+  expect(settings(['--nodes=3', '--name=x'])).toEqual({ ...defaultSettings, nodes: 3, name: 'x' });
+});
+
+test('a cluster that exists keeps what it has unless a flag says otherwise', () => {
+  const before = { name: 'x', nodes: 5, apiPort: 7000, runtime: 'fake' } as const;
+  expect(settings([], before)).toEqual({ ...defaultSettings, ...before });
+  expect(settings(['--nodes=1'], before)).toEqual({ ...defaultSettings, ...before, nodes: 1 });
+});
+
+test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string]>([
+  [
+    'a runtime that is not built',
+    ['--runtime=vm'],
+    undefined,
+    'The runtime "vm" is not available yet: use one of inprocess, fake',
+  ],
+  [
+    'a network that is not built',
+    ['--network=bridge'],
+    undefined,
+    'The network "bridge" is not available yet: use loopback',
+  ],
+  [
+    'a store that cannot be',
+    ['--store=mongo'],
+    undefined,
+    'invalid value "mongo" for --store: must be lmdb, memory, or http(s) addresses of etcd members with commas between them',
+  ],
+  [
+    'another store for data that exists',
+    ['--store=memory'],
+    {},
+    'Cannot use --store memory as this cluster keeps its data in lmdb: leave the flag out, or name another cluster with --name',
+  ],
+  [
+    'the folder of another cluster',
+    ['--name=y'],
+    { name: 'x' },
+    'Cannot use this data folder for "y" as it is that of the cluster "x": name another folder with --data-dir',
+  ],
+])('%s is refused', (_, args, before, message) => {
+  expect(() => settings(args, before)).toThrow(message);
+});

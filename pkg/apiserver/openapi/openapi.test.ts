@@ -1,0 +1,134 @@
+import { Buffer } from 'node:buffer';
+import { expect, test } from 'vitest';
+import { resources } from '#pkg/api/resources.ts';
+import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import { parseDeclarations } from './descriptions.ts';
+import { encodeOpenApiV2 } from './protobuf.ts';
+import { OpenApiProvider } from './provider.ts';
+
+const served = resources.filter((info) => info.enabledByDefault && info.group !== 'metrics.k8s.io');
+const provider = new OpenApiProvider({ generation: 1, list: () => served });
+
+function get(target: string, headers: Readonly<Record<string, string>> = {}): Promise<ApiResponse> {
+  const [path = '', query = ''] = target.split('?');
+  const signal = new AbortController().signal;
+  return provider.handle(path, { method: 'GET', path, query, headers, peer: { address: '' }, signal });
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look into documents of every shape.
+async function json(target: string): Promise<any> {
+  const { body } = await get(target);
+  if (body.kind === 'object') return body.object;
+  return body.kind === 'bytes' ? JSON.parse(Buffer.from(body.bytes).toString()) : undefined;
+}
+
+test('a field has its type, its description and its merge rules', async () => {
+  const { components } = await json('/openapi/v3/api/v1');
+  const { containers, nodeName } = components.schemas['io.k8s.api.core.v1.PodSpec'].properties;
+  expect(containers).toEqual({
+    description: expect.stringContaining('List of containers belonging to the pod.'),
+    type: 'array',
+    items: { allOf: [{ $ref: '#/components/schemas/io.k8s.api.core.v1.Container' }], default: {} },
+    'x-kubernetes-list-type': 'map',
+    'x-kubernetes-list-map-keys': ['name'],
+    'x-kubernetes-patch-merge-key': 'name',
+    'x-kubernetes-patch-strategy': 'merge',
+  });
+  expect(nodeName).toEqual({ description: expect.stringContaining('NodeName'), type: 'string' });
+});
+
+test('every reference leads to a schema, in both versions', async () => {
+  const v3 = await json('/openapi/v3/apis/apps/v1');
+  const v2 = await json('/openapi/v2');
+  const names = (document: object): Set<string> =>
+    new Set(
+      [...JSON.stringify(document).matchAll(/"#\/(?:components\/schemas|definitions)\/([^"]+)"/g)].map(
+        (match) => match[1]!,
+      ),
+    );
+  expect([...names(v3)].filter((name) => v3.components.schemas[name] === undefined)).toEqual([]);
+  expect([...names(v2)].filter((name) => v2.definitions[name] === undefined)).toEqual([]);
+});
+
+test('a patch says that it knows fieldValidation, which is how kubectl decides who validates', async () => {
+  const { paths } = await json('/openapi/v3/apis/apps/v1');
+  const { patch } = paths['/apis/apps/v1/namespaces/{namespace}/deployments/{name}'];
+  expect(patch.parameters.map(({ name }: { name: string }) => name)).toContain('fieldValidation');
+  expect([patch['x-kubernetes-action'], patch['x-kubernetes-group-version-kind'], patch.operationId]).toEqual([
+    'patch',
+    { group: 'apps', kind: 'Deployment', version: 'v1' },
+    'patchAppsV1NamespacedDeployment',
+  ]);
+});
+
+test('the index names a document by its hash, under which it never changes', async () => {
+  const { paths } = await json('/openapi/v3');
+  const url = paths['apis/apps/v1'].serverRelativeURL;
+  const answer = await get(url);
+  const again = await get(url, { 'if-none-match': answer.headers.etag! });
+  expect([answer.status, answer.headers['cache-control'], again.status]).toEqual([200, 'public, immutable', 304]);
+  expect((await get('/openapi/v3/apis/none/v1')).status).toBe(404);
+});
+
+test('who asks for protobuf gets it', async () => {
+  const accept = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+  const { headers, body } = await get('/openapi/v2', { accept });
+  const bytes = body.kind === 'bytes' ? Buffer.from(body.bytes) : Buffer.alloc(0);
+  expect(headers['content-type']).toBe('application/com.github.proto-openapi.spec.v2.v1.0+protobuf');
+  expect(bytes.subarray(0, 5)).toEqual(Buffer.from([0x0a, 3, ...Buffer.from('2.0')]));
+});
+
+test('a document in protobuf has the fields where gnostic has them', () => {
+  const encoded = encodeOpenApiV2({
+    swagger: '2.0',
+    info: { title: 'T', version: 'v' },
+    paths: { '/a': { get: { operationId: 'g', responses: {}, 'x-a': 1 } } },
+    definitions: { D: { type: 'string' } },
+  });
+  const hex = Buffer.from(encoded).toString('hex');
+  const operation = [
+    '2a0167', // operation_id (5)
+    '4a00', // responses (9)
+    '6a0a0a03782d6112031201' + '31', // vendor_extension (13): a name (1) and a value (2) as YAML (2)
+  ].join('');
+  const get = `12${byteCount(operation)}${operation}`; // PathItem.get (2)
+  const path = `0a022f6112${byteCount(get)}${get}`; // NamedPathItem: name (1), value (2)
+  const paths = `12${byteCount(path)}${path}`; // Paths.path (2)
+  const schema = 'b201080a06737472696e67'; // Schema.type (22): value (1)
+  const named = `0a014412${byteCount(schema)}${schema}`; // NamedSchema: name (1), value (2)
+  const definitions = `0a${byteCount(named)}${named}`; // Definitions.additional_properties (1)
+  expect(hex).toBe(
+    [
+      '0a03322e30', // swagger (1)
+      '12060a0154120176', // info (2): title (1), version (2)
+      `42${byteCount(paths)}${paths}`, // paths (8)
+      `4a${byteCount(definitions)}${definitions}`, // definitions (9)
+    ].join(''),
+  );
+});
+
+/** The length of what a hex text stands for, as hex. */
+function byteCount(hex: string): string {
+  return (hex.length / 2).toString(16).padStart(2, '0');
+}
+
+test('descriptions are read from declarations', () => {
+  const source = `import { X } from "./X";
+/**
+ * A thing.
+ */
+export interface IThing {
+    /**
+     * The name.
+     *
+     * - \\* one
+     */
+    "name"?: string;
+    "kind": "Thing";
+}
+/**
+ * Another.
+ */
+export declare class Thing {}`;
+  expect(parseDeclarations(source)).toEqual({ text: 'A thing.', fields: new Map([['name', 'The name.\n\n- * one']]) });
+});

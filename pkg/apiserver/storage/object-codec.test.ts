@@ -1,0 +1,73 @@
+import { Buffer } from 'node:buffer';
+import { expect, test } from 'vitest';
+import { encodeForWrite, entryAt, headOf, objectCodec } from './object-codec.ts';
+import { renamedView, storedView } from './version-view.ts';
+
+const draft = () => ({
+  spec: { x: 'ü' },
+  metadata: { resourceVersion: '3', name: 'a' },
+  kind: 'Pod',
+  apiVersion: 'v1',
+});
+
+function stored(value: Uint8Array, modRevision = 7) {
+  return objectCodec.entry({ key: 'k', value, createRevision: 5, modRevision });
+}
+
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString();
+}
+
+test('what lies in the store has its type first and no resourceVersion', () => {
+  expect(text(encodeForWrite('k', draft()))).toBe(
+    '{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"},"spec":{"x":"ü"}}',
+  );
+});
+
+test('the resourceVersion is put in without parsing, and is the same in the object', () => {
+  const entry = stored(Buffer.from(encodeForWrite('k', draft())));
+  expect(text(entry.bytes)).toBe(
+    '{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"7","name":"a"},"spec":{"x":"ü"}}',
+  );
+  expect(entry.object).toEqual(JSON.parse(text(entry.bytes)));
+});
+
+test('what was written here is not decoded again, and an entry belongs to its bytes', () => {
+  const value = encodeForWrite('k', draft());
+  const entry = stored(value);
+  expect(entry.object).toEqual({ ...draft(), metadata: { resourceVersion: '7', name: 'a' } });
+  expect(stored(value)).toBe(entry);
+  expect(stored(value, 9)).not.toBe(entry);
+});
+
+test('an item of a list has no type', () => {
+  const chunks: Uint8Array[] = [];
+  const length = storedView.pushItem(stored(encodeForWrite('k', draft())), chunks);
+  const item = Buffer.concat(chunks);
+  expect([text(item), length]).toEqual([
+    '{"metadata":{"resourceVersion":"7","name":"a"},"spec":{"x":"ü"}}',
+    item.length,
+  ]);
+});
+
+test('the last state of a deleted object has the revision of the deletion', () => {
+  const entry = entryAt(stored(encodeForWrite('k', draft())), 12);
+  expect([entry.object.metadata?.resourceVersion, JSON.parse(text(entry.bytes)).metadata.resourceVersion]).toEqual([
+    '12',
+    '12',
+  ]);
+});
+
+test('another version with equal fields shares the bytes but for its head', () => {
+  const view = renamedView({ apiVersion: 'x/v2', kind: 'Pod' }, { apiVersion: 'v1' });
+  const entry = stored(encodeForWrite('k', draft()));
+  expect(text(view.bytes(entry))).toBe(
+    '{"kind":"Pod","apiVersion":"x/v2","metadata":{"resourceVersion":"7","name":"a"},"spec":{"x":"ü"}}',
+  );
+  expect(view.object(entry)).toEqual(JSON.parse(text(view.bytes(entry))));
+  expect(view.toStored({ ...draft(), apiVersion: 'x/v2' }).apiVersion).toBe('v1');
+});
+
+test('the head of an object is the text before its metadata', () => {
+  expect(text(headOf('v1', 'Pod'))).toBe('{"kind":"Pod","apiVersion":"v1","metadata":{');
+});

@@ -1,0 +1,101 @@
+/** A cluster as `coxswain up` starts it: real sockets, certificates and clock, the fake runtime and the memory store. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { endpoints, namespaces, nodes, services } from '#pkg/api/types/refs.ts';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { SystemRandom } from '#pkg/base/random.ts';
+import { networkTransport } from '#pkg/client/network-transport.ts';
+import { createClient } from '#pkg/client/rest-client.ts';
+import { startCluster } from './cluster.ts';
+import { defaultSettings, loopbackRanges } from './settings.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'coxswain-cluster-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** Ranges that no cluster of a person has by default, so that the test runs beside one. */
+const settings = {
+  ...defaultSettings,
+  ...loopbackRanges(15),
+  runtime: 'fake',
+  store: 'memory',
+  nodes: 2,
+  apiPort: 0,
+} as const;
+
+function start(overrides: Partial<typeof defaultSettings> = {}) {
+  return startCluster({
+    settings: { ...settings, ...overrides },
+    folder,
+    clock: new SystemClock(),
+    random: new SystemRandom(),
+    log: silentLogger,
+    signal: new AbortController().signal,
+  });
+}
+
+test('the person’s certificate opens the API over HTTPS, its absence does not, and stopping closes it', async () => {
+  const cluster = await start();
+  const never = new AbortController().signal;
+  await cluster.nodesReady(20_000, never);
+  const admin = cluster.pki.identities.get('admin')!;
+  const ca = cluster.pki.authority.certificate;
+  const transport = networkTransport({ server: cluster.server, ca, cert: admin.certificate, key: admin.key });
+  const client = createClient({ transport, userAgent: 'test' });
+  expect((await client.resource(nodes).list()).items.map((node) => node.metadata?.name)).toEqual([
+    'dev-node-1',
+    'dev-node-2',
+  ]);
+  const service = await client.resource(services).get('kubernetes', { namespace: 'default' });
+  expect(service.spec?.clusterIP).toBe('127.111.0.1');
+  const published = await client.resource(endpoints).get('kubernetes', { namespace: 'default' });
+  expect(published.subsets?.[0]?.ports?.[0]?.port).toBe(Number(new URL(cluster.server).port));
+  expect((await cluster.health.run()).every((result) => result.problem === undefined)).toBe(true);
+
+  const stranger = networkTransport({ server: cluster.server, ca });
+  const refused = createClient({ transport: stranger, userAgent: 'test' }).resource(namespaces).list();
+  await expect(refused).rejects.toMatchObject({ reason: 'Forbidden' });
+
+  await Promise.all([transport.close(), stranger.close()]);
+  await cluster.stop();
+  const late = networkTransport({ server: cluster.server, ca });
+  await expect(createClient({ transport: late, userAgent: 'test' }).resource(nodes).list()).rejects.toMatchObject({
+    reason: 'ServiceUnavailable',
+  });
+  await late.close();
+});
+
+test('what was written is there after the next start', async () => {
+  const first = await start({ store: 'lmdb' });
+  const post = (cluster: typeof first) => {
+    const identity = { commonName: 'test', organizations: ['system:masters'] };
+    const transport = {
+      request: (request: Parameters<typeof cluster.handle>[0]) =>
+        cluster.handle({ ...request, peer: { address: '', certificate: identity } }),
+    };
+    return createClient({ transport, userAgent: 'test' }).resource(namespaces);
+  };
+  await post(first).create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kept' } });
+  await first.stop();
+  const second = await start({ store: 'lmdb' });
+  expect((await post(second).get('kept')).metadata?.name).toBe('kept');
+  expect(second.pki).toEqual(first.pki);
+  await second.stop();
+});
+
+test('a port that is taken is an error, and the store can be opened again', async () => {
+  const other = createServer();
+  const port = await new Promise<number>((resolve) => {
+    other.listen(0, '127.0.0.1', () => resolve((other.address() as { port: number }).port));
+  });
+  await expect(start({ store: 'lmdb', apiPort: port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  await new Promise((resolve) => other.close(resolve));
+  const cluster = await start({ store: 'lmdb', apiPort: port });
+  await cluster.stop();
+});

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import type { PodStatus } from '#pkg/api/types/core-v1.ts';
+import { statusPatch } from './status-manager.ts';
+
+const patch = (before: PodStatus, wanted: PodStatus) => statusPatch({ metadata: { uid: 'u' }, status: before }, wanted);
+
+test.each<[string, PodStatus, PodStatus, unknown]>([
+  ['nothing when nothing changed', { phase: 'Running' }, { phase: 'Running' }, undefined],
+  [
+    'only fields that changed',
+    { phase: 'Pending', hostIP: 'h' },
+    { phase: 'Running', hostIP: 'h' },
+    { phase: 'Running' },
+  ],
+  ['null for a field that went', { phase: 'Failed', reason: 'Evicted' }, { phase: 'Failed' }, { reason: null }],
+  [
+    'null for what a condition no longer says',
+    { conditions: [{ type: 'Ready', status: 'False', reason: 'ContainersNotReady' }] },
+    { conditions: [{ type: 'Ready', status: 'True' }] },
+    { conditions: [{ type: 'Ready', status: 'True', reason: null }] },
+  ],
+  ['addresses as they are for a pod without', {}, { podIPs: [{ ip: 'a' }] }, { podIPs: [{ ip: 'a' }] }],
+  [
+    'other addresses in place of the old ones',
+    { podIPs: [{ ip: 'a' }] },
+    { podIPs: [{ ip: 'b' }] },
+    { podIPs: [{ ip: 'b' }, { $patch: 'replace' }] },
+  ],
+  ['fields of others are left alone', { nominatedNodeName: 'n', phase: 'Running' }, { phase: 'Running' }, undefined],
+])('the patch of a status has %s', (_, before, wanted, expected) => {
+  expect(patch(before, wanted)).toEqual(
+    expected === undefined ? undefined : { metadata: { uid: 'u' }, status: expected },
+  );
+});

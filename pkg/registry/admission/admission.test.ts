@@ -1,0 +1,127 @@
+import { expect, test } from 'vitest';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { AdmissionAttributes } from '#pkg/apiserver/strategy.ts';
+import { readerOf, testContext } from '../testing.ts';
+import { createAdmissionPlugins } from './table.ts';
+
+interface Given {
+  readonly resource: string;
+  readonly draft: object;
+  readonly objects?: Readonly<Record<string, readonly object[]>>;
+}
+
+const account = { metadata: { name: 'default', namespace: 'default' } };
+
+/** Takes a draft through every plugin, as the server does; returns it, or the message of the refusal. */
+async function admit({ resource, draft, objects = {} }: Given): Promise<JsonObject | string> {
+  const own = structuredClone(draft) as JsonObject;
+  const attributes: AdmissionAttributes = {
+    operation: 'CREATE',
+    group: '',
+    version: 'v1',
+    resource,
+    subresource: '',
+    kind: '',
+    namespace: 'default',
+    name: 'x',
+    draft: own,
+    old: undefined,
+  };
+  const context = testContext();
+  const reader = readerOf({ serviceaccounts: [account], ...objects });
+  const plugins = createAdmissionPlugins().filter((plugin) => plugin.handles(attributes));
+  try {
+    for (const plugin of plugins) await plugin.admit?.(attributes, context, reader);
+    for (const plugin of plugins) await plugin.validate?.(attributes, context, reader);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return own;
+}
+
+function pod(spec: object = {}): object {
+  return { metadata: { name: 'x' }, spec: { containers: [{ name: 'c', image: 'i' }], ...spec } };
+}
+
+test('a pod gets the service account, the priority and the tolerations that every pod has', async () => {
+  const admitted = await admit({ resource: 'pods', draft: pod() });
+  const toleration = { operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 };
+  expect(admitted).toEqual(
+    pod({
+      serviceAccountName: 'default',
+      serviceAccount: 'default',
+      priority: 0,
+      preemptionPolicy: 'PreemptLowerPriority',
+      tolerations: [
+        { key: 'node.kubernetes.io/not-ready', ...toleration },
+        { key: 'node.kubernetes.io/unreachable', ...toleration },
+      ],
+    }),
+  );
+});
+
+test('a toleration of its own is left as it is', async () => {
+  const tolerations = [{ operator: 'Exists' }];
+  expect(await admit({ resource: 'pods', draft: pod({ tolerations }) })).toMatchObject({ spec: { tolerations } });
+});
+
+const fast = { metadata: { name: 'fast' }, value: 1000, preemptionPolicy: 'Never' };
+
+test.each<[string, object, object]>([
+  ['by name', { priorityClassName: 'fast' }, { priority: 1000, preemptionPolicy: 'Never' }],
+  ['by default', {}, { priority: 7, priorityClassName: 'usual' }],
+])('a pod gets its priority %s', async (_how, spec, wanted) => {
+  const usual = { metadata: { name: 'usual' }, value: 7, globalDefault: true };
+  const admitted = await admit({ resource: 'pods', draft: pod(spec), objects: { priorityclasses: [fast, usual] } });
+  expect(admitted).toMatchObject({ spec: wanted });
+});
+
+test.each<[string, object, string]>([
+  ['a class that does not exist', { priorityClassName: 'none' }, 'no PriorityClass with name none was found'],
+  [
+    'a number of its own',
+    { priority: 5 },
+    'the integer value of priority (5) must not be provided in pod spec; priority admission controller computed 0 from the given PriorityClass name',
+  ],
+])('a pod with %s is refused', async (_what, spec, why) => {
+  expect(await admit({ resource: 'pods', draft: pod(spec) })).toBe(`pods "x" is forbidden: ${why}`);
+});
+
+test('a new node is tainted until it is ready', async () => {
+  expect(await admit({ resource: 'nodes', draft: { metadata: { name: 'n' } } })).toEqual({
+    metadata: { name: 'n' },
+    spec: { taints: [{ key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' }] },
+  });
+});
+
+const range = {
+  spec: {
+    limits: [{ type: 'Container', default: { cpu: '500m' }, defaultRequest: { cpu: '100m' }, max: { cpu: '1' } }],
+  },
+};
+
+test('a limit range fills in what containers leave open', async () => {
+  const admitted = await admit({ resource: 'pods', draft: pod(), objects: { limitranges: [range] } });
+  const resources = { limits: { cpu: '500m' }, requests: { cpu: '100m' } };
+  expect(admitted).toMatchObject({ spec: { containers: [{ resources }] } });
+});
+
+test('a limit range refuses what is beyond it', async () => {
+  const draft = pod({ containers: [{ name: 'c', image: 'i', resources: { limits: { cpu: '2' } } }] });
+  expect(await admit({ resource: 'pods', draft, objects: { limitranges: [range] } })).toBe(
+    'pods "x" is forbidden: maximum cpu usage per Container is 1, but limit is 2',
+  );
+});
+
+test('a claim without a class gets the default one', async () => {
+  const standard = {
+    metadata: { name: 'standard', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+  };
+  const given = { metadata: { name: 'x' }, spec: {} };
+  const admitted = await admit({
+    resource: 'persistentvolumeclaims',
+    draft: given,
+    objects: { storageclasses: [standard] },
+  });
+  expect(admitted).toEqual({ metadata: { name: 'x' }, spec: { storageClassName: 'standard' } });
+});

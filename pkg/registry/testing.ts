@@ -1,0 +1,70 @@
+/** What tests of strategies share: a context, a reader over a list, and drafts taken through the steps of a create or an update. */
+import type { FieldError } from '#pkg/apimachinery/field-error.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { RegistryReader, Strategy, StrategyContext } from '#pkg/apiserver/strategy.ts';
+import { SeededRandom } from '#pkg/base/random.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { strategies } from './table.ts';
+
+/** A context with a seed and a clock of its own. */
+export function testContext(): StrategyContext {
+  return {
+    user: { name: 'admin', groups: ['system:masters'] },
+    clock: new VirtualClock(),
+    random: new SeededRandom(1),
+    dryRun: false,
+    warn: () => undefined,
+  };
+}
+
+/** Reads from a list of objects, each with the resource it belongs to. */
+export function readerOf(objects: Readonly<Record<string, readonly object[]>>): RegistryReader {
+  const all = (resource: string): readonly KubeObject[] => (objects[resource] ?? []) as readonly KubeObject[];
+  return {
+    get: ({ resource }, namespace, name) =>
+      Promise.resolve(
+        all(resource).find(({ metadata }) => metadata?.name === name && (metadata?.namespace ?? '') === namespace),
+      ),
+    list: ({ resource }) => Promise.resolve(all(resource)),
+  };
+}
+
+/** The strategy of a resource. Throws when there is none. */
+export function strategyOf(resource: string): Strategy {
+  const found = strategies.find((strategy) => strategy.resource === resource);
+  if (found === undefined) throw new Error(`no strategy for ${resource}`);
+  return found;
+}
+
+/** A draft after defaults and `prepareForCreate`. */
+export function created(strategy: Strategy, object: object): JsonObject {
+  const draft = structuredClone(object) as JsonObject;
+  strategy.setDefaults?.(draft);
+  strategy.prepareForCreate?.(draft, testContext());
+  return draft;
+}
+
+/** Errors as `field: message`. */
+export function texts(errors: readonly FieldError[] | undefined): readonly string[] {
+  return (errors ?? []).map((error) => `${error.field}: ${error.message}`);
+}
+
+/** What is wrong with a new object. */
+export function createErrors(strategy: Strategy, object: object): readonly string[] {
+  return texts(strategy.validate?.(created(strategy, object), testContext()));
+}
+
+/** What is wrong with the change of an object by `change`, which edits a copy of it. */
+export function updateErrors(
+  strategy: Strategy,
+  object: object,
+  // biome-ignore lint/suspicious/noExplicitAny: tests edit objects of every shape.
+  change: (draft: any) => void,
+): readonly string[] {
+  const old = created(strategy, object);
+  const draft = structuredClone(old);
+  change(draft);
+  strategy.setDefaults?.(draft);
+  strategy.prepareForUpdate?.(draft, old as KubeObject, testContext());
+  return texts(strategy.validateUpdate?.(draft, old as KubeObject, testContext()));
+}
