@@ -4,13 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { type HealthChecks, healthText } from '#pkg/component/health.ts';
 
 export interface HealthServer {
-  /** `http://127.0.0.1:<port>`. */
+  /** `http://<host>:<port>`. */
   readonly url: string;
   close(): Promise<void>;
 }
 
-/** Listens on `port` (0 for any free one). `?verbose` lists every check, `?format=json` gives them as JSON. */
-export async function serveHealth(checks: HealthChecks, port: number): Promise<HealthServer> {
+/** Listens on `port` (0 for any free one) of `host` (default 127.0.0.1). `?verbose` lists every check, `?format=json` gives them as JSON. */
+export async function serveHealth(checks: HealthChecks, port: number, host = '127.0.0.1'): Promise<HealthServer> {
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost');
     const endpoint = url.pathname.slice(1);
@@ -30,11 +30,11 @@ export async function serveHealth(checks: HealthChecks, port: number): Promise<H
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
+    server.listen(port, host, resolve);
   });
   const { port: bound } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${bound}`,
+    url: `http://${host}:${bound}`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

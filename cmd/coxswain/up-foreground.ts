@@ -5,6 +5,7 @@ import { serveHealth } from '#cmd/common/health-server.ts';
 import { HeldError, type HeldFile, holdProcessFile, processIdentity } from '#cmd/common/process-files.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { startCluster } from '#pkg/cluster/cluster.ts';
+import { kubernetesServiceIp } from '#pkg/cluster/settings.ts';
 import { createLogger, type LogLevel } from '#pkg/component/logger.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { retractContext } from './down.ts';
@@ -96,7 +97,8 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
   });
   let published = false;
   try {
-    const health = await serveHealth(cluster.health, 0);
+    // At an address of the cluster's own range: another cluster that looks for a free one sees that this is taken.
+    const health = await serveHealth(cluster.health, 0, kubernetesServiceIp(settings.serviceCidr));
     try {
       await held.update({ healthz: health.url });
       const record = await publishKubeconfig(plan, cluster);

@@ -51,7 +51,9 @@ test('every kind with a resource has one, under its own name', () => {
     const info = resourceOfKind(apiVersion, fact.kind);
     expect(info?.namespaced, `${apiVersion} ${fact.kind}`).toBe(fact.namespaced);
   }
-  expect(new Set(resources.map((info) => `${info.group}/${info.version}/${info.resource}`)).size).toBe(resources.length);
+  expect(new Set(resources.map((info) => `${info.group}/${info.version}/${info.resource}`)).size).toBe(
+    resources.length,
+  );
 });
 
 test('deployments have the names and subresources of upstream', () => {

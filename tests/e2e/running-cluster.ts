@@ -1,6 +1,6 @@
 /** A cluster started as a person starts it, in a folder of its own, and the commands that are run against it. */
 import { execFile, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,10 +58,15 @@ export class RunningCluster {
     this.#flags = flags;
   }
 
+  /** A place for a cluster that does not run yet: a fresh folder and a free port. */
+  static async prepare(options: UpOptions = {}): Promise<RunningCluster> {
+    const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'coxswain-e2e-'));
+    return new RunningCluster(dataDir, options.dataDir === undefined, await freePort(), options.flags ?? []);
+  }
+
   /** `coxswain up --detach` in a fresh folder on a free port. */
   static async start(options: UpOptions = {}): Promise<RunningCluster> {
-    const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'coxswain-e2e-'));
-    const cluster = new RunningCluster(dataDir, options.dataDir === undefined, await freePort(), options.flags ?? []);
+    const cluster = await RunningCluster.prepare(options);
     const up = await cluster.up();
     if (up.code !== 0) throw new Error(`Cannot start the cluster: ${up.stdout}${up.stderr}`);
     return cluster;
@@ -115,6 +120,38 @@ export class RunningCluster {
 
   env(): Record<string, string> {
     return { KUBECONFIG: this.kubeconfig, HOME: this.dataDir };
+  }
+
+  /** Writes a message through the guestbook's node port, and gives all messages as one of its replicas reads them. */
+  async guestbook(message: string): Promise<string> {
+    const url = await this.nodePortUrl('guestbook');
+    // Rules follow the endpoints after a moment, so the first answers may be refusals.
+    await eventually(
+      () =>
+        fetch(`${url}/messages`, { method: 'POST', body: message }).then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      (ok) => ok,
+    );
+    return (await fetch(`${url}/messages`, { headers: { connection: 'close' } })).text();
+  }
+
+  /** Where the first port of a Service of type NodePort answers. */
+  async nodePortUrl(service: string): Promise<string> {
+    const address = await this.kubectl('35', [
+      'get',
+      'nodes',
+      '-o',
+      'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}',
+    ]);
+    const port = await this.kubectl('35', ['get', 'service', service, '-o', 'jsonpath={.spec.ports[0].nodePort}']);
+    return `http://${address}:${port}`;
+  }
+
+  /** Names of what is in the data folder; none when there is no folder. */
+  leftOvers(): readonly string[] {
+    return existsSync(this.dataDir) ? readdirSync(this.dataDir) : [];
   }
 
   async remove(): Promise<void> {
