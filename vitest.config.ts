@@ -7,7 +7,13 @@ export default defineConfig({
   test: {
     experimental: { viteModuleRunner: false },
     projects: [
-      { test: { name: 'unit', include: ['{pkg,cmd}/**/*.test.ts', 'tests/{tidy,integration}/**/*.test.ts'], exclude } },
+      {
+        test: {
+          name: 'unit',
+          include: ['{pkg,cmd}/**/*.test.ts', 'tests/{tidy,integration,bench}/**/*.test.ts'],
+          exclude,
+        },
+      },
       {
         test: {
           name: 'e2e',
