@@ -1,5 +1,5 @@
 /** The connection of a component to the API server that its kubeconfig names. */
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type NetworkTransport, networkTransport } from '#pkg/client/network-transport.ts';
@@ -71,13 +71,22 @@ export async function readPair(
 ) {
   const certificate = await readPem(flags.certificate, files.certificate);
   const key = await readPem(flags.key, files.key);
+  let parsed: X509Certificate;
   try {
-    new X509Certificate(certificate);
+    parsed = new X509Certificate(certificate);
   } catch (error) {
     throw new UserError(
       `Cannot use the file of --${flags.certificate}: ${files.certificate} holds no certificate`,
       error,
     );
   }
+  let privateKey: KeyObject;
+  try {
+    privateKey = createPrivateKey(key);
+  } catch (error) {
+    throw new UserError(`Cannot use the file of --${flags.key}: ${files.key} holds no private key`, error);
+  }
+  if (!parsed.checkPrivateKey(privateKey))
+    throw new UserError(`Cannot use the file of --${flags.key}: ${files.key} is not the key of ${files.certificate}`);
   return { certificate, key };
 }

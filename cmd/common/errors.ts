@@ -8,6 +8,9 @@ export class UserError extends Error {
   }
 }
 
+/** Errors whose message is such a line already. */
+const plainErrors: ReadonlySet<string> = new Set(['KubeconfigError', 'PkiError', 'UserError']);
+
 interface Coded {
   readonly code?: unknown;
   readonly port?: unknown;
@@ -18,9 +21,9 @@ interface Coded {
 /** One line for whatever went wrong: errors of the system get advice, the rest their own message. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return oneLine(String(error));
-  if (error.name === 'UserError' || error.name === 'KubeconfigError') return oneLine(error.message);
-  const coded = rootCoded(error);
-  switch (coded?.code) {
+  if (plainErrors.has(error.name)) return oneLine(error.message);
+  const coded: Coded = isDiskFull(error) ? { code: 'ENOSPC' } : (rootCoded(error) ?? {});
+  switch (coded.code) {
     case 'EADDRINUSE':
       return `Cannot listen on port ${String(coded.port)} as another program uses it: stop that program, or choose a port with --api-port`;
     case 'ENOSPC':
@@ -50,6 +53,16 @@ function rootCoded(error: Error): Coded | undefined {
     current = current.cause;
   }
   return undefined;
+}
+
+/** lmdb tells a full disk by its message alone. */
+function isDiskFull(error: Error): boolean {
+  let current: unknown = error;
+  for (let depth = 0; depth < 8 && current instanceof Error; depth++) {
+    if (/No space left on device/.test(current.message)) return true;
+    current = current.cause;
+  }
+  return false;
 }
 
 function oneLine(text: string): string {

@@ -10,7 +10,11 @@ export interface HealthServer {
 }
 
 /** Listens on `port` (0 for any free one) of `host` (default 127.0.0.1). `?verbose` lists every check, `?format=json` gives them as JSON. */
-export async function serveHealth(checks: HealthChecks, port: number, host = '127.0.0.1'): Promise<HealthServer> {
+export async function serveHealth(
+  checks: Pick<HealthChecks, 'run'>,
+  port: number,
+  host = '127.0.0.1',
+): Promise<HealthServer> {
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost');
     const endpoint = url.pathname.slice(1);

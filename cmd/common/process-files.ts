@@ -6,7 +6,7 @@
  * sees half of it.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -67,7 +67,7 @@ export async function holdProcessFile(path: string, record: ProcessRecord): Prom
       await rm(temporary, { force: true });
     }
     const holder = await readProcessFile(path);
-    if (holder !== undefined && isAlive(holder)) throw new HeldError(holder, path);
+    if (holder !== undefined && stateOf(holder) !== 'gone') throw new HeldError(holder, path);
     await setAside(path, holder);
   }
   throw new Error(`Cannot take ${path} as others keep taking it`);
@@ -102,30 +102,42 @@ export async function readProcessFile(path: string): Promise<ProcessRecord | und
 
 /** The living processes that have a file in `folder`, by name. */
 export async function runningProcesses(folder: string): Promise<readonly ProcessRecord[]> {
+  return (await recordedProcesses(folder)).filter(isAlive);
+}
+
+/** All processes that have a file in `folder`, alive or not, by name. */
+export async function recordedProcesses(folder: string): Promise<readonly ProcessRecord[]> {
   let files: string[];
   try {
     files = await readdir(folder);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
     throw error;
   }
   const records = await Promise.all(
     files.filter((file) => file.endsWith('.json')).map((file) => readProcessFile(join(folder, file))),
   );
-  return records
-    .filter((record) => record !== undefined && isAlive(record))
-    .map((record) => record!)
-    .sort((a, b) => a.name.localeCompare(b.name));
+  return records.filter((record) => record !== undefined).sort((a, b) => a.name.localeCompare(b.name));
 }
 
 /** Whether the very process of a record still runs. */
 export function isAlive(record: ProcessRecord): boolean {
+  return stateOf(record) === 'alive';
+}
+
+/**
+ * What became of the very process of a record. `dying`: it was killed, but the system has not yet taken from it what it holds, such as its ports
+ * and its locks; `gone`: all of that is free.
+ */
+export function stateOf(record: ProcessRecord): 'alive' | 'dying' | 'gone' {
   try {
     process.kill(record.pid, 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'gone';
   }
-  return record.identity === '' || processIdentity(record.pid) === record.identity;
+  if (record.identity !== '' && processIdentity(record.pid) !== record.identity) return 'gone';
+  return isKilled(record.pid) ? threadsOf(record.pid) : 'alive';
 }
 
 /** What tells a process from every other that ever had its pid; `''` where the system does not say. */
@@ -133,11 +145,36 @@ export function processIdentity(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A zombie has ended; it only waits for its parent to look.
-    if (fields[0] === 'Z') return 'ended';
     return `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()}/${fields[19]}`;
   } catch {
     return '';
+  }
+}
+
+/** The bit of SIGKILL in a mask of signals. */
+const killBit = 1n << 8n;
+
+/** Whether a process has ended but for its traces, or is about to as it was killed. False where the system does not say. */
+function isKilled(pid: number): boolean {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    if (/^State:\s+[ZX]/m.test(status)) return true;
+    const pending = [...status.matchAll(/^(?:SigPnd|ShdPnd):\s+([0-9a-f]+)$/gm)].map((match) =>
+      BigInt(`0x${match[1]}`),
+    );
+    return pending.some((mask) => (mask & killBit) !== 0n);
+  } catch {
+    return false;
+  }
+}
+
+/** A process that was killed is gone once its first thread, which waits for the others, is all that is left. */
+function threadsOf(pid: number): 'dying' | 'gone' {
+  try {
+    const isZombie = /^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+    return isZombie && readdirSync(`/proc/${pid}/task`).length <= 1 ? 'gone' : 'dying';
+  } catch {
+    return 'gone';
   }
 }
 

@@ -21,7 +21,8 @@ import { HeldError, holdProcessFile, processIdentity } from './process-files.ts'
 /** Flags that every process takes. */
 export const commonFlags = {
   config: text({ help: 'A YAML file with these flags as fields; the command line comes first.', placeholder: 'file' }),
-  'healthz-port': integer({ help: 'Port of /healthz on 127.0.0.1; 0 takes any free one.', fallback: 0, max: 65_535 }),
+  'healthz-port': integer({ help: 'Port of /healthz; 0 takes any free one.', fallback: 0, max: 65_535 }),
+  'healthz-bind-address': text({ help: 'Address of /healthz.', fallback: '127.0.0.1', placeholder: 'address' }),
   'log-level': text({ help: 'Least level that is logged.', fallback: 'info', allowed: logLevels }),
   'log-format': text({ help: 'Form of log lines.', fallback: 'text', allowed: ['text', 'json'] }),
   'process-file': text({
@@ -97,7 +98,7 @@ async function serve<T extends FlagTable>(
       : await hold(basename(values['process-file'], '.json'), values['process-file'], clock);
   try {
     const component = await spec.wire(values, { clock, random: new SystemRandom(), log, health });
-    const server = await serveHealth(health, values['healthz-port']);
+    const server = await serveHealth(health, values['healthz-port'], values['healthz-bind-address']);
     await held?.update({ healthz: server.url });
     log.info('Started', { process: spec.name, pid: process.pid, healthz: server.url });
     try {

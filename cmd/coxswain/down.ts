@@ -1,7 +1,9 @@
 /** `coxswain down`: stops what runs of a cluster, in the order that lets each part finish. Its data stays unless asked otherwise. */
 
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
-import { isAlive, type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
+import { type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/process-files.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { readKubeconfig, removeFromKubeconfig, useContext } from '#pkg/cluster/kubeconfig.ts';
 import { contextName } from '#pkg/cluster/settings.ts';
@@ -19,6 +21,8 @@ const flags = {
 /** Parts that talk to the API server stop before it. */
 const stopOrder = ['kubelet', 'kube-proxy', 'kube-scheduler', 'kube-controller-manager', 'kube-apiserver', 'coxswain'];
 const lookIntervalMs = 20;
+/** Longest wait for the system to take back what a killed process held. */
+const killMsMax = 5_000;
 
 export async function down(world: World, args: readonly string[]): Promise<number> {
   const parsed = parseFlags(flags, args);
@@ -30,17 +34,17 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
   const { values } = parsed;
   checkName(values.name);
   const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
-  const running = await runningProcesses(folder.run);
+  const running = (await recordedProcesses(folder.run)).filter((one) => stateOf(one) !== 'gone');
   const name = (await folder.read())?.settings.name ?? values.name;
   await stopProcesses(world, running, values.timeout);
   await retractContext(folder);
   const existed = await folder.exists();
-  if (values['delete-data']) await folder.remove();
+  const others = values['delete-data'] ? await folder.remove() : [];
   const did =
     running.length > 0 ? 'Stopped the cluster' : existed ? 'Nothing ran of the cluster' : 'There is no cluster';
   const data =
     values['delete-data'] && existed
-      ? ` Its data in ${folder.path} was removed.`
+      ? ` Its data in ${folder.path} was removed${others.length === 0 ? '' : `; what else is there stays (${others.slice(0, 3).join(', ')})`}.`
       : existed
         ? ` Its data stays in ${folder.path}.`
         : '';
@@ -62,12 +66,15 @@ export async function stopProcesses(world: World, running: readonly ProcessRecor
 
 async function stopProcess(world: World, record: ProcessRecord, timeoutMs: number): Promise<void> {
   send(record, 'SIGTERM');
-  const endMs = world.clock.monotonicMs() + timeoutMs;
-  while (isAlive(record)) {
+  let endMs = world.clock.monotonicMs() + timeoutMs;
+  let killed = false;
+  while (stateOf(record) !== 'gone') {
     if (world.clock.monotonicMs() >= endMs) {
       world.writeError(`${record.name} (process ${record.pid}) did not end within ${timeoutMs / 1000} s: killing it\n`);
       send(record, 'SIGKILL');
-      break;
+      endMs += killMsMax;
+      if (killed) break;
+      killed = true;
     }
     await sleep(world.clock, lookIntervalMs);
   }
@@ -92,8 +99,12 @@ export async function retractContext(folder: ClusterFolder): Promise<void> {
   if (record?.userKubeconfig === undefined) return;
   const name = contextName(record.settings);
   const wasCurrent = (await readKubeconfig(record.userKubeconfig))?.['current-context'] === name;
-  await removeFromKubeconfig(record.userKubeconfig, name);
-  if (wasCurrent && record.previousContext !== undefined)
+  const authority = await readFile(join(folder.pki, 'ca.crt'), 'utf8').catch(() => undefined);
+  const removed = await removeFromKubeconfig(record.userKubeconfig, name, {
+    ...(authority === undefined ? {} : { authority }),
+    removeEmpty: record.madeKubeconfig === true,
+  });
+  if (removed && wasCurrent && record.previousContext !== undefined)
     await useContext(record.userKubeconfig, record.previousContext);
   await folder.write({ settings: record.settings });
 }

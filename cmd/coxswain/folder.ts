@@ -8,16 +8,18 @@
  *   run/           one file per running process
  *   conf/  logs/   configuration and output of separate processes
  */
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
-import { type ClusterSettings, defaultSettings } from '#pkg/cluster/settings.ts';
+import { type ClusterSettings, defaultSettings, settingsProblem } from '#pkg/cluster/settings.ts';
 
 /** What is kept about a cluster between starts. */
 export interface ClusterRecord {
   readonly settings: ClusterSettings;
   /** The file that the context was merged into, while it is there. */
   readonly userKubeconfig?: string;
+  /** Whether that file was made for it. */
+  readonly madeKubeconfig?: boolean;
   /** Its current context before that. */
   readonly previousContext?: string;
   /** Address of the API server, while it runs. */
@@ -73,15 +75,22 @@ export class ClusterFolder {
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
       throw error;
     }
-    try {
-      const record = JSON.parse(text) as ClusterRecord;
-      return { ...record, settings: { ...defaultSettings, ...record.settings } };
-    } catch (error) {
-      throw new UserError(
+    const damaged = (cause: unknown): UserError =>
+      new UserError(
         `Cannot read ${join(this.path, 'cluster.json')} as it is damaged: remove it to start with default settings on the same data`,
-        error,
+        cause,
       );
+    let record: ClusterRecord;
+    try {
+      record = JSON.parse(text) as ClusterRecord;
+    } catch (error) {
+      throw damaged(error);
     }
+    if (typeof record !== 'object' || record === null || typeof record.settings !== 'object') throw damaged(undefined);
+    const settings = { ...defaultSettings, ...record.settings };
+    const problem = settingsProblem(settings);
+    if (problem !== undefined) throw damaged(problem);
+    return { ...record, settings };
   }
 
   async write(record: ClusterRecord): Promise<void> {
@@ -91,8 +100,41 @@ export class ClusterFolder {
     await rename(`${path}.new`, path);
   }
 
-  /** Removes everything. */
-  async remove(): Promise<void> {
-    await rm(this.path, { recursive: true, force: true });
+  /** Names in the folder; undefined when there is none. */
+  async entries(): Promise<readonly string[] | undefined> {
+    try {
+      return await readdir(this.path);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+      throw error;
+    }
   }
+
+  /** Removes what is a cluster's, but for `kept`, and the folder once it is empty; gives the names of what else is in it. */
+  async remove(kept: readonly string[] = []): Promise<readonly string[]> {
+    const entries = (await this.entries()) ?? [];
+    const own = entries.filter((name) => ownEntries.has(name) && !kept.includes(name));
+    await Promise.all(own.map((name) => rm(join(this.path, name), { recursive: true, force: true })));
+    const others = entries.filter((name) => !own.includes(name));
+    if (others.length === 0) await rmdir(this.path).catch(ignoreMissing);
+    return others;
+  }
+}
+
+/** What a cluster keeps in its folder. Anything else that is there is not ours to remove. */
+const ownEntries: ReadonlySet<string> = new Set([
+  'cluster.json',
+  'cluster.json.new',
+  'conf',
+  'kubeconfig',
+  'kubelet',
+  'logs',
+  'pki',
+  'run',
+  'store',
+]);
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error;
 }

@@ -1,17 +1,20 @@
 /** `up --detach`: starts this program again behind the terminal, shows its progress and returns once it is ready. */
 import { spawn } from 'node:child_process';
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
+import { makeFolder } from '#pkg/cluster/kubeconfig.ts';
+import { lastWords } from './last-words.ts';
 import { printResult, stepsOf, type UpPlan } from './up.ts';
 import type { ChildReport } from './up-foreground.ts';
 
 export async function upDetached(plan: UpPlan): Promise<number> {
   const { world, folder } = plan;
   const steps = stepsOf(plan);
-  await mkdir(folder.logs, { recursive: true, mode: 0o700 });
+  await makeFolder(folder.logs);
   const logPath = folder.logFile('coxswain');
   const log = await open(logPath, 'a', 0o600);
+  const logStart = (await log.stat()).size;
   let outcome: ChildReport;
   try {
     outcome = await startChild(plan, log.fd, (report) => steps.begin(report.doing, report.done));
@@ -20,10 +23,9 @@ export async function upDetached(plan: UpPlan): Promise<number> {
   }
   if (outcome.type === 'failed') {
     steps.fail();
-    throw new UserError(
-      outcome.message === '' ? `The cluster ended before it was ready: see ${logPath}` : outcome.message,
-    );
+    throw new UserError(outcome.message === '' ? await lastWords(logPath, logStart, 'coxswain') : outcome.message);
   }
+  plan.onReady();
   steps.end();
   const record = await folder.read();
   if (record === undefined)
@@ -46,7 +48,11 @@ function startChild(
     cwd: process.cwd(),
   });
   return new Promise((resolve) => {
-    const interrupt = (): void => void child.kill('SIGTERM');
+    let interrupted = false;
+    const interrupt = (): void => {
+      interrupted = true;
+      child.kill('SIGTERM');
+    };
     const settle = (report: ChildReport): void => {
       process.off('SIGINT', interrupt);
       process.off('SIGTERM', interrupt);
@@ -57,6 +63,7 @@ function startChild(
     child.on('message', (message: ChildReport) => {
       if (message.type === 'step') onStep(message);
       else if (message.type === 'ready') {
+        if (interrupted) return;
         child.disconnect();
         child.unref();
         settle(message);
@@ -65,6 +72,8 @@ function startChild(
     child.on('error', (error) =>
       settle({ type: 'failed', message: `Cannot start ${process.execPath}: ${error.message}` }),
     );
-    child.on('exit', () => settle({ type: 'failed', message: '' }));
+    child.on('exit', () =>
+      settle({ type: 'failed', message: interrupted ? 'Stopped before the cluster was ready' : '' }),
+    );
   });
 }

@@ -1,11 +1,12 @@
 /** `up` in this very process: the cluster lives as long as it does. */
 
 import { explain, UserError } from '#cmd/common/errors.ts';
-import { serveHealth } from '#cmd/common/health-server.ts';
+import { type HealthServer, serveHealth } from '#cmd/common/health-server.ts';
 import { HeldError, type HeldFile, holdProcessFile, processIdentity } from '#cmd/common/process-files.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { startCluster } from '#pkg/cluster/cluster.ts';
-import { kubernetesServiceIp } from '#pkg/cluster/settings.ts';
+import { addressPort, kubernetesServiceIp } from '#pkg/cluster/settings.ts';
+import { HealthChecks } from '#pkg/component/health.ts';
 import { createLogger, type LogLevel } from '#pkg/component/logger.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { retractContext } from './down.ts';
@@ -82,31 +83,36 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
   };
   const log = createLogger({ write: world.writeError, clock: world.clock, level: values['log-level'] as LogLevel });
   trace('loaded');
-  const cluster = await startCluster({
-    settings,
-    folder: folder.path,
-    clock: world.clock,
-    random: world.random,
-    log,
-    signal,
-    trace,
-    onStep: (doing, done) => {
-      steps.begin(doing, done);
-      report({ type: 'step', doing, done });
-    },
-  });
-  let published = false;
+  const starting = new HealthChecks();
+  starting.set('coxswain', () => 'it is still starting');
+  let checks = starting;
+  const health = await holdAddresses(plan, { run: () => checks.run() });
   try {
-    // At an address of the cluster's own range: another cluster that looks for a free one sees that this is taken.
-    const health = await serveHealth(cluster.health, 0, kubernetesServiceIp(settings.serviceCidr));
+    const cluster = await startCluster({
+      settings,
+      folder: folder.path,
+      clock: world.clock,
+      random: world.random,
+      log,
+      signal,
+      trace,
+      onStep: (doing, done) => {
+        steps.begin(doing, done);
+        report({ type: 'step', doing, done });
+      },
+    });
+    checks = cluster.health;
+    let published = false;
     try {
-      await held.update({ healthz: health.url });
       const record = await publishKubeconfig(plan, cluster);
       published = true;
       await cluster.nodesReady(values.wait, signal);
+      // Those who look for the cluster take it for started from here on.
+      await held.update({ healthz: health.url });
       trace('nodes ready');
       steps.end();
       if (!signal.aborted) {
+        plan.onReady();
         report({ type: 'ready' });
         if (!values['report-to-parent']) {
           printResult(plan, record);
@@ -114,14 +120,30 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
         }
       }
       await cluster.stopped;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
     } finally {
-      await health.close();
+      if (published) await retractContext(folder);
     }
   } catch (error) {
     steps.fail();
-    await cluster.stop();
     throw error;
   } finally {
-    if (published) await retractContext(folder);
+    await health.close();
+  }
+}
+
+/** Answers `/healthz` at the port by which the cluster's addresses are held: another cluster with the same ones cannot start. */
+async function holdAddresses(plan: UpPlan, checks: Pick<HealthChecks, 'run'>): Promise<HealthServer> {
+  const { settings } = plan;
+  try {
+    return await serveHealth(checks, addressPort, kubernetesServiceIp(settings.serviceCidr));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    throw new UserError(
+      `Cannot use the addresses ${settings.serviceCidr} and ${settings.podCidr} as another cluster on this machine has them: stop that one first, or start a new one with another --name`,
+      error,
+    );
   }
 }

@@ -3,7 +3,7 @@
  * one that ended: `status` shows it, and `up` run again, or its own main with its configuration, starts it anew.
  */
 import { spawn } from 'node:child_process';
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
 import { isAlive, type ProcessRecord, readProcessFile, runningProcesses } from '#cmd/common/process-files.ts';
@@ -12,11 +12,12 @@ import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
-import { kubeconfigOf, writeKubeconfig } from '#pkg/cluster/kubeconfig.ts';
+import { kubeconfigOf, makeFolder, writeKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { ensurePki, identityFile, type Pki } from '#pkg/cluster/pki.ts';
-import { contextName, kubernetesServiceIp, nodeNames } from '#pkg/cluster/settings.ts';
+import { addressPort, contextName, kubernetesServiceIp, nodeNames, nodePortAddresses } from '#pkg/cluster/settings.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { retractContext, stopProcesses } from './down.ts';
+import { lastWords } from './last-words.ts';
 import { type ProcessPlan, processPlans } from './process-names.ts';
 import { findFlags, printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
 
@@ -47,6 +48,7 @@ export async function upProcesses(plan: UpPlan, running: readonly ProcessRecord[
     steps.begin('Waiting for the nodes', 'All nodes are ready');
     await nodesReady(plan, pki, server);
     steps.end();
+    plan.onReady();
     printResult(plan, record);
   } catch (error) {
     steps.fail();
@@ -99,8 +101,8 @@ function commandLine(plan: UpPlan, { folder: part, name }: { readonly folder: st
 
 async function writeConfigurations(plan: UpPlan, pki: Pki, server: string): Promise<void> {
   const { folder, settings, values } = plan;
-  await mkdir(folder.conf, { recursive: true, mode: 0o700 });
-  await mkdir(folder.logs, { recursive: true, mode: 0o700 });
+  await makeFolder(folder.conf);
+  await makeFolder(folder.logs);
   const identities: Readonly<Record<string, string>> = {
     'kube-controller-manager': 'controller-manager',
     'kube-scheduler': 'scheduler',
@@ -148,6 +150,9 @@ function configurationOf(
         'data-dir': folder.path,
         ...where,
         'service-cluster-ip-range': settings.serviceCidr,
+        // Another cluster that looks for free addresses sees by this that these are taken.
+        'healthz-bind-address': kubernetesServiceIp(settings.serviceCidr),
+        'healthz-port': addressPort,
       };
     }
     case 'kube-controller-manager':
@@ -155,11 +160,16 @@ function configurationOf(
     case 'kube-scheduler':
       return { kubeconfig, 'leader-elect': false };
     case 'kube-proxy':
-      return { kubeconfig, 'hostname-override': nodeNames(settings)[0] };
+      return {
+        kubeconfig,
+        'hostname-override': nodeNames(settings)[0],
+        'nodeport-addresses': nodePortAddresses(settings.nodeAddress),
+      };
     default:
       return {
         kubeconfig,
         'node-name': of.nodeName,
+        'node-ip': settings.nodeAddress,
         'root-dir': join(folder.path, 'kubelet', of.nodeName!),
         runtime: settings.runtime,
         // The server's certificate names the nodes too: kubelets answer with it.
@@ -223,24 +233,6 @@ async function startProcess(plan: UpPlan, { folder: part, name }: ProcessPlan): 
     }
   } finally {
     await log.close();
-  }
-}
-
-/** The last line that a process wrote, without its name before it. */
-async function lastWords(path: string, from: number, name: string): Promise<string> {
-  const file = await open(path, 'r');
-  try {
-    const { size } = await file.stat();
-    const start = Math.max(from, size - 4096);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(size - start), 0, size - start, start);
-    const lines = buffer.toString('utf8', 0, bytesRead).trim().split('\n');
-    const last = lines.at(-1) ?? '';
-    const kind = name.startsWith('kubelet') ? 'kubelet' : name;
-    return last.startsWith(`${kind}: `)
-      ? last.slice(kind.length + 2)
-      : `${name} ended before it was ready: see ${path}`;
-  } finally {
-    await file.close();
   }
 }
 

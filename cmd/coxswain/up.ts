@@ -5,10 +5,13 @@
  * Invariant: when it fails, nothing half-made stays: no process, no context in the kubeconfig, and no data folder that was not there before.
  */
 
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
 import { runningProcesses } from '#cmd/common/process-files.ts';
 import {
   checkKubeconfig,
+  entryIn,
   kubeconfigOf,
   mergeKubeconfig,
   readKubeconfig,
@@ -17,11 +20,15 @@ import {
 import type { Pki } from '#pkg/cluster/pki.ts';
 import { type ClusterSettings, contextName, defaultSettings, nodeNames } from '#pkg/cluster/settings.ts';
 import { helpText, parseFlags } from '#pkg/component/flags.ts';
-import { freeRanges } from './address-slot.ts';
+import { freeAddresses } from './address-slot.ts';
+import { Beginning, settledProcesses } from './beginning.ts';
 import { ClusterFolder, type ClusterRecord } from './folder.ts';
 import { createSteps } from './terminal.ts';
 import { settingsOf, type UpValues, upFlags } from './up-flags.ts';
 import { checkName, clustersHome, dataFolder, userKubeconfig, type World } from './world.ts';
+
+/** Longest wait for another cluster of the same name to answer. */
+const answerMsMax = 2_000;
 
 /** What one way of starting a cluster is given. */
 export interface UpPlan {
@@ -33,6 +40,8 @@ export interface UpPlan {
   readonly before: ClusterRecord | undefined;
   /** The person's kubeconfig. */
   readonly kubeconfig: string;
+  /** Called once the cluster is ready: from then on a failure leaves its data. */
+  onReady(): void;
 }
 
 export async function up(world: World, args: readonly string[]): Promise<number> {
@@ -48,27 +57,52 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   const { values } = parsed;
   checkName(values.name);
   const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
-  const existed = await folder.exists();
   const before = await folder.read();
   const chosen = settingsOf(values, parsed.given, before?.settings);
-  const settings = before === undefined ? { ...chosen, ...(await freeRanges(folder, clustersHome(world))) } : chosen;
-  const running = await runningProcesses(folder.run);
-  if (running.some((one) => one.name === 'coxswain'))
-    return alreadyUp({ world, values, args, folder, settings, before, kubeconfig: '' });
+  const running = await settledProcesses(world, folder, values.wait);
+  const settings =
+    before === undefined && running.length === 0
+      ? { ...chosen, ...(await freeAddresses(folder, clustersHome(world))) }
+      : chosen;
+  const base = { world, values, args, folder, settings, before };
+  if (running.some((one) => one.name === 'coxswain')) return alreadyUp({ ...base, kubeconfig: '', onReady() {} });
 
   const kubeconfig = userKubeconfig(world, values.kubeconfig);
   await checkKubeconfig(kubeconfig);
-  const plan: UpPlan = { world, values, args, folder, settings, before, kubeconfig };
+  await checkContext(folder, kubeconfig, contextName(settings));
+  const beginning = await Beginning.of(folder);
+  await beginning.checkSpace();
+  const plan: UpPlan = { ...base, kubeconfig, onReady: () => beginning.succeeded() };
   try {
     if (values.processes || running.length > 0)
       return await (await import('./up-processes.ts')).upProcesses(plan, running);
     if (values.detach) return await (await import('./up-detached.ts')).upDetached(plan);
     return await (await import('./up-foreground.ts')).upForeground(plan);
   } catch (error) {
-    const left = await runningProcesses(folder.run);
-    if (!existed && left.length === 0) await folder.remove();
+    // A detached process leaves tidying up to the one that started it.
+    if (!values['report-to-parent'] && (await runningProcesses(folder.run)).length === 0) await beginning.undo();
     throw error;
   }
+}
+
+/** Refuses to take the context's name from another cluster that runs. What is left of one that does not may be replaced. */
+async function checkContext(folder: ClusterFolder, kubeconfig: string, name: string): Promise<void> {
+  const there = entryIn((await readKubeconfig(kubeconfig)) ?? {}, name);
+  if (there === undefined) return;
+  const own = await readFile(join(folder.pki, 'ca.crt'), 'utf8').catch(() => undefined);
+  if (there.authority === own) return;
+  const { networkTransport } = await import('#pkg/client/network-transport.ts');
+  const transport = networkTransport({ server: there.server, ca: there.authority });
+  const question = { method: 'GET', path: '/livez', query: '', headers: {}, peer: { address: '' } } as const;
+  const answers = await transport.request({ ...question, signal: AbortSignal.timeout(answerMsMax) }).then(
+    () => true,
+    () => false,
+  );
+  await transport.close();
+  if (!answers) return;
+  throw new UserError(
+    `Cannot add the context ${name} to ${kubeconfig} as it is that of another cluster, which runs at ${there.server}: name this one with --name, or another file with --kubeconfig`,
+  );
 }
 
 function alreadyUp(plan: UpPlan): number {
@@ -96,11 +130,14 @@ export async function publishKubeconfig(
     client: cluster.pki.identities.get('admin')!,
   };
   await writeKubeconfig(folder.kubeconfig, kubeconfigOf(entry));
-  const current = (await readKubeconfig(kubeconfig))?.['current-context'];
+  const config = await readKubeconfig(kubeconfig);
+  const current = config?.['current-context'];
+  const wasMade = plan.before?.madeKubeconfig === true && plan.before.userKubeconfig === kubeconfig;
   const previous = current === entry.name ? plan.before?.previousContext : current;
   const record: ClusterRecord = {
     settings,
     userKubeconfig: kubeconfig,
+    ...(config === undefined || wasMade ? { madeKubeconfig: true } : {}),
     server: cluster.server,
     ...(typeof previous === 'string' && previous !== '' ? { previousContext: previous } : {}),
   };
@@ -131,6 +168,9 @@ export function printResult(plan: UpPlan, record: ClusterRecord): void {
     '',
     `Cluster "${settings.name}" is ready at ${record.server}`,
     `Kubeconfig: ${record.userKubeconfig} (context ${context}); on its own: ${folder.kubeconfig}`,
+    ...(record.settings.nodeAddress === defaultSettings.nodeAddress
+      ? []
+      : [`Node ports answer at ${record.settings.nodeAddress}`]),
     '',
     '  kubectl get nodes                            (or: npx coxswain kubectl get nodes)',
     '  kubectl apply -f manifests/guestbook.yaml',

@@ -7,10 +7,11 @@ import { type FlagTable, integer, text } from '#pkg/component/flags.ts';
 export const kubeletFlags = {
   ...kubeconfigFlag,
   'node-name': text({ help: 'Name of the node.', fallback: hostname().toLowerCase(), placeholder: 'name' }),
+  'node-ip': text({ help: 'Address of the node.', fallback: '127.0.0.1', placeholder: 'address' }),
   'root-dir': text({ help: 'Folder of volumes, logs and containers.', placeholder: 'folder' }),
   runtime: text({ help: 'How pods run.', fallback: 'inprocess', allowed: runtimeNames }),
   port: integer({
-    help: "Port of the kubelet's own API on 127.0.0.1; 0 takes any free one.",
+    help: "Port of the kubelet's own API at --node-ip; 0 takes any free one.",
     fallback: 0,
     max: 65_535,
   }),

@@ -32,11 +32,12 @@ export async function wireKubelet(
     clock: context.clock,
     log: context.log,
   });
-  const { port } = await https.listen({ host: '127.0.0.1', port: values.port });
+  const { port } = await https.listen({ host: values['node-ip'], port: values.port });
   const node = await nodePart(
     { ...context, transport },
     {
       nodeName: values['node-name'],
+      nodeAddress: values['node-ip'],
       runtime: values.runtime as RuntimeName,
       folder: values['root-dir'],
       kubeletPort: port,

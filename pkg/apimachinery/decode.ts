@@ -51,25 +51,63 @@ export function decodeJsonText(text: string, options: DecodeOptions = {}): Decod
     return { ok: false, error: jsonSyntaxError(text) };
   }
   // Each level takes two characters at least, so a short text cannot be too deep.
-  if (text.length > 2 * nestingMax && isDeeperThan(value, nestingMax))
-    return { ok: false, error: 'exceeded max depth' };
+  const opener = text.length > 2 * nestingMax ? tooDeepAt(value, nestingMax) : undefined;
+  if (opener !== undefined) return { ok: false, error: `invalid character '${opener}' exceeded max depth` };
+  if (mayOverflow.test(text)) {
+    const number = overflowingNumber(text);
+    if (number !== undefined) {
+      return { ok: false, error: `json: cannot unmarshal number ${number} into Go value of type float64` };
+    }
+  }
+  if (loneSurrogate.test(text)) value = wellFormed(value);
   return { ok: true, value, duplicates: options.findDuplicates ? duplicateFields(text, value) : [] };
 }
 
-/** Whether lists and objects are nested more than `levels` deep. Uses no more stack than that. */
-function isDeeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (levels === 0) return true;
+/** Numbers that may be larger than the largest of 64 bits. Strings may look like them, so a closer look follows. */
+const mayOverflow = /\d[eE]\+?\d{3}|\d{309}/;
+
+/** The first number of a JSON text that is larger than the largest of 64 bits: as infinity it would not survive encoding. */
+function overflowingNumber(text: string): string | undefined {
+  let found: string | undefined;
+  const look = (_key: string, value: unknown, context: { readonly source?: string }): unknown => {
+    if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) found ??= context.source;
+    return undefined;
+  };
+  JSON.parse(text, look as (this: unknown, key: string, value: unknown) => unknown);
+  return found;
+}
+
+/** Escapes that may be half of a character. */
+const loneSurrogate = /\\u[dD][89a-fA-F]/;
+
+/** A copy in which halves of characters are replaced, as Go's decoder does. */
+function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed();
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(wellFormed);
+  const copy: Record<string, unknown> = {};
+  for (const [key, field] of Object.entries(value)) setOwn(copy, key.toWellFormed(), wellFormed(field));
+  return copy;
+}
+
+/** What opens the first list or object that is nested more than `levels` deep. Uses no more stack than that. */
+function tooDeepAt(value: unknown, levels: number): '[' | '{' | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (levels === 0) return Array.isArray(value) ? '[' : '{';
   if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) if (isDeeperThan(value[i], levels - 1)) return true;
-    return false;
+    for (let i = 0; i < value.length; i++) {
+      const found = tooDeepAt(value[i], levels - 1);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
   const object = value as Record<string, unknown>;
   for (const key in object) {
     const field = object[key];
-    if (typeof field === 'object' && isDeeperThan(field, levels - 1)) return true;
+    const found = typeof field === 'object' ? tooDeepAt(field, levels - 1) : undefined;
+    if (found !== undefined) return found;
   }
-  return false;
+  return undefined;
 }
 
 /** Decodes one YAML document (of which JSON is a form). Duplicate keys are an error, as upstream has it for strict decoding. */

@@ -13,8 +13,12 @@ export type HttpHeaders = Readonly<Record<string, string | undefined>>;
 
 /** Who is at the other end, as the transport itself vouches for it. */
 export interface Peer {
-  /** Subject of the verified client certificate, if one was presented. In-process callers state theirs. */
-  readonly certificate?: { readonly commonName: string; readonly organizations: readonly string[] };
+  /** Subject of the verified client certificate, if one was presented, and its SHA-256 in hex. In-process callers state theirs. */
+  readonly certificate?: {
+    readonly commonName: string;
+    readonly organizations: readonly string[];
+    readonly sha256?: string;
+  };
   /** The client's IP address, `''` in the same process. */
   readonly address: string;
 }

@@ -5,12 +5,25 @@
 
 const endOfInput = 'unexpected end of JSON input';
 
+const namedCharacters: Readonly<Record<string, string>> = {
+  '\x07': '\\a',
+  '\b': '\\b',
+  '\t': '\\t',
+  '\n': '\\n',
+  '\v': '\\v',
+  '\f': '\\f',
+  '\r': '\\r',
+  '\\': '\\\\',
+};
+
 function quoteCharacter(character: string): string {
   if (character === "'") return `'\\''`;
   if (character === '"') return `'"'`;
   const code = character.codePointAt(0)!;
-  const named: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\b': '\\b', '\f': '\\f' };
-  if (named[character] !== undefined) return `'${named[character]}'`;
+  // Go looks at bytes, and names the first one of a longer character.
+  if (code >= 0x80) return `'${String.fromCharCode(Buffer.from(character)[0]!)}'`;
+  const named = namedCharacters[character];
+  if (named !== undefined) return `'${named}'`;
   return code < 0x20 || code === 0x7f ? `'\\x${code.toString(16).padStart(2, '0')}'` : `'${character}'`;
 }
 

@@ -79,7 +79,7 @@ test('names of field managers are printable and short', () => {
     'fieldManager: Too long: may not be more than 128 bytes',
   ]);
   expect(text(validateFieldManager('a\nb', 'fieldManager'))).toEqual([
-    'fieldManager: Invalid value: "a\\nb": should only contain printable characters',
+    'fieldManager: Invalid value: "a\\nb": invalid character U+000A (at position 1)',
   ]);
   expect(validateFieldManager('kubectl client-side apply', 'fieldManager')).toEqual([]);
 });

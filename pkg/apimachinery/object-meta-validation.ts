@@ -169,12 +169,19 @@ function validateManagedFields(meta: ObjectMeta, path: FieldPath, errors: FieldE
   }
 }
 
+const printable = /[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u;
+
 /** Checks the name of a field manager, as given by the `fieldManager` parameter. */
 export function validateFieldManager(manager: string, path: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
   if (Buffer.byteLength(manager) > fieldManagerLengthMax) errors.push(tooLong(path, fieldManagerLengthMax));
-  if (/[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(manager)) {
-    errors.push(invalid(path, manager, 'should only contain printable characters'));
+  let position = 0;
+  for (const char of manager) {
+    if (!printable.test(char)) {
+      const code = char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
+      errors.push(invalid(path, manager, `invalid character U+${code} (at position ${position})`));
+    }
+    position += Buffer.byteLength(char);
   }
   return errors;
 }

@@ -25,6 +25,9 @@ interface CpuMetric {
   };
 }
 
+/** What is aimed at when nothing else is said. Source: `pkg/apis/autoscaling/types.go` `DefaultCPUUtilization`. */
+const defaultCpuPercent = 80;
+
 function isCpu(metric: CpuMetric): boolean {
   return metric.type === 'Resource' && metric.resource?.name === 'cpu';
 }
@@ -56,7 +59,7 @@ function fromStored(object: KubeObject): KubeObject {
   for (const { part, field, annotation } of carried) {
     const value = parts[part][field];
     delete parts[part][field];
-    const isEmpty = value === undefined || (Array.isArray(value) && value.length === 0);
+    const isEmpty = value === undefined || value === null || (Array.isArray(value) && value.length === 0);
     if (!isEmpty) annotations[annotation] = JSON.stringify(value);
   }
   if (used !== undefined) parts.status.currentCPUUtilizationPercentage = used;
@@ -83,12 +86,11 @@ function toStored(draft: JsonObject): JsonObject {
   const target = parts.spec.targetCPUUtilizationPercentage;
   delete parts.spec.targetCPUUtilizationPercentage;
   delete parts.status.currentCPUUtilizationPercentage;
-  if (typeof target === 'number') {
-    const metric = {
-      type: 'Resource',
-      resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: target } },
-    };
-    parts.spec.metrics = [metric, ...((parts.spec.metrics as CpuMetric[] | undefined) ?? [])];
+  const others = (parts.spec.metrics as CpuMetric[] | undefined) ?? [];
+  const percent = typeof target === 'number' ? target : others.length === 0 ? defaultCpuPercent : undefined;
+  if (percent !== undefined) {
+    const wanted = { type: 'Utilization', averageUtilization: percent };
+    parts.spec.metrics = [{ type: 'Resource', resource: { name: 'cpu', target: wanted } }, ...others];
   }
   if (Object.keys(annotations).length > 0) metadata.annotations = annotations;
   else delete metadata.annotations;

@@ -91,6 +91,7 @@ test('the subject of the client certificate is the user and its groups', async (
   expect(JSON.parse(answer.text).status.userInfo).toEqual({
     username: 'ann',
     groups: ['system:masters', 'people', 'system:authenticated'],
+    extra: { 'authentication.kubernetes.io/credential-id': [expect.stringMatching(/^X509SHA256=[0-9a-f]{64}$/)] },
   });
 });
 

@@ -219,14 +219,14 @@ function peerOf(socket: TLSSocket): Peer {
 function describePeer(socket: TLSSocket): Peer {
   const address = socket.remoteAddress ?? '';
   if (!socket.authorized) return { address };
-  const subject = socket.getPeerCertificate().subject as unknown as
-    | Record<string, string | string[] | undefined>
-    | undefined;
+  const presented = socket.getPeerCertificate();
+  const subject = presented.subject as unknown as Record<string, string | string[] | undefined> | undefined;
   if (subject === undefined) return { address };
   const { CN = '', O: organization = [] } = subject;
   const commonName = Array.isArray(CN) ? CN[0]! : CN;
   const organizations = Array.isArray(organization) ? organization : [organization];
-  return { address, certificate: { commonName, organizations } };
+  const sha256 = presented.fingerprint256.replaceAll(':', '').toLowerCase();
+  return { address, certificate: { commonName, organizations, sha256 } };
 }
 
 /** What is not HTTP gets one line and the end of its connection. */

@@ -108,7 +108,7 @@ test('a resourceVersion from the future is waited for, and then refused', async 
   expect([status, body.reason, body.message, body.details.causes[0].reason]).toEqual([
     504,
     'Timeout',
-    'Too large resource version: 99, current: 7',
+    'Timeout: Too large resource version: 99, current: 7',
     'ResourceVersionTooLarge',
   ]);
 });

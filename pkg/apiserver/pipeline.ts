@@ -7,6 +7,7 @@ import { CompactedError, type Store } from '#pkg/storage/store.ts';
 import { anonymousUser } from './authn/authenticator.ts';
 import { impersonate, wantsImpersonation } from './authn/impersonation.ts';
 import type { AccessDecision } from './authz/authorizer.ts';
+import { deprecationWarning } from './deprecation.ts';
 import type { DocumentProvider } from './documents.ts';
 import { handlerOf } from './endpoints/handlers.ts';
 import type { Scope, ServerCore } from './endpoints/scope.ts';
@@ -18,7 +19,7 @@ import { parseRequestInfo, type RequestInfo } from './request-info.ts';
 import { errorResponse, noSuchMethod, noSuchResource, pageNotFound } from './responses.ts';
 import { storeError } from './storage/resource-store.ts';
 import type { UserInfo } from './strategy.ts';
-import { formatAnswer, transformAnswer } from './transform.ts';
+import { formatAnswer, includeOf, transformAnswer } from './transform.ts';
 
 export interface PipelineParts {
   readonly documents: DocumentProvider | undefined;
@@ -131,9 +132,13 @@ async function answerResource(
   }
   const { group, resource } = served.info;
   if (!knownMethods.has(request.method)) throw noSuchMethod();
-  const scope: Scope = { core, request, info, user, served, subject: { group, resource }, warnings: [] };
+  const outdated = deprecationWarning(served.info);
+  const warnings = outdated === undefined ? [] : [outdated];
+  const scope: Scope = { core, request, info, user, served, subject: { group, resource }, warnings };
   const handler = handlerOf(scope);
   const wanted = negotiate(request, info.query, info.verb === 'watch');
+  // Before anything is changed.
+  if (wanted.as === 'Table') includeOf(info.query);
   const answer = await handler(scope);
   const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
   return withWarnings(scope, formatAnswer(formed, wanted));

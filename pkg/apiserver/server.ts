@@ -89,10 +89,21 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   };
   let started: Promise<void> | undefined;
   let isReady = false;
+  const closeCaches = (): void => {
+    for (const cache of caches) cache.close();
+  };
   const ready = (): Promise<void> => {
-    started ??= bootstrap(core, options.strategies).then(() => {
-      isReady = true;
-    });
+    started ??= bootstrap(core, options.strategies).then(
+      () => {
+        isReady = true;
+      },
+      (error: unknown) => {
+        // A server that cannot begin leaves nothing running behind it.
+        stopping.abort();
+        closeCaches();
+        throw error;
+      },
+    );
     return started;
   };
   const handle = createPipeline(core, {
@@ -110,7 +121,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       await aborted(signal);
       stopping.abort();
       await Promise.all(upkeep);
-      for (const cache of caches) cache.close();
+      closeCaches();
     },
   };
 }

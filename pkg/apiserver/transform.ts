@@ -12,6 +12,7 @@ import type { Scope } from './endpoints/scope.ts';
 import { objectFrame } from './endpoints/watch.ts';
 import type { Negotiated } from './negotiation.ts';
 import { objectResponse } from './responses.ts';
+import { scaleTable } from './tables/scale-table.ts';
 import { type IncludeObject, tableOf } from './tables/table.ts';
 
 const includes: ReadonlySet<string> = new Set(['Metadata', 'None', 'Object']);
@@ -29,14 +30,22 @@ export function transformAnswer(scope: Scope, answer: ApiResponse, wanted: Negot
   return objectResponse(answer.status, made, answer.headers);
 }
 
-function includeOf(query: URLSearchParams): IncludeObject {
+/** What the rows of a table carry. Throws BadRequest. */
+export function includeOf(query: URLSearchParams): IncludeObject {
   const text = query.get('includeObject') || 'Metadata';
-  if (!includes.has(text)) throw badRequest(`unrecognized includeObject value: ${JSON.stringify(text)}`);
+  if (!includes.has(text)) {
+    const why = `includeObject: Invalid value: ${JSON.stringify(text)}: must be 'Metadata', 'Object', 'None', or empty`;
+    throw badRequest(`Unable to convert to Table as requested: ${why}`);
+  }
   return text as IncludeObject;
 }
 
 function isStatus(object: unknown): boolean {
   return isObject(object) && object.kind === 'Status' && object.apiVersion === 'v1';
+}
+
+function isScale({ kind, apiVersion }: KubeObject | KubeList): boolean {
+  return kind === 'Scale' && apiVersion === 'autoscaling/v1';
 }
 
 interface Form {
@@ -50,7 +59,7 @@ function tableFor(scope: Scope, object: KubeObject | KubeList, { wanted, include
   const objects = isList ? (object as KubeList).items : [object as KubeObject];
   const version = object.metadata?.resourceVersion;
   const table = tableOf({
-    printer: scope.served.strategy.table,
+    printer: isScale(object) ? scaleTable : scope.served.strategy.table,
     objects,
     metadata: isList ? (object as KubeList).metadata : version === undefined ? {} : { resourceVersion: version },
     nowMs: scope.core.clock.nowMs(),

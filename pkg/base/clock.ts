@@ -62,10 +62,20 @@ export function timestamp(clock: Clock): string {
 
 /** Milliseconds since the epoch as RFC 3339 with whole seconds, rounded down. */
 export function formatTimestamp(epochMs: number): string {
-  return `${new Date(epochMs).toISOString().slice(0, 19)}Z`;
+  const second = Math.floor(epochMs / 1_000);
+  // Asked for on every write, mostly for the second that was asked for last; `Date` costs a microsecond.
+  if (second !== lastSecond) {
+    lastText = `${new Date(epochMs).toISOString().slice(0, 19)}Z`;
+    lastSecond = second;
+  }
+  return lastText;
 }
+
+let lastSecond = Number.NaN;
+let lastText = '';
 
 /** Milliseconds since the epoch as RFC 3339 with microseconds, the form of `MicroTime` (`…:05.123000Z`). */
 export function formatMicroTime(epochMs: number): string {
-  return `${new Date(epochMs).toISOString().slice(0, 23)}000Z`;
+  const ms = Math.floor(epochMs) - Math.floor(epochMs / 1_000) * 1_000;
+  return `${formatTimestamp(epochMs).slice(0, 19)}.${String(ms).padStart(3, '0')}000Z`;
 }

@@ -11,7 +11,7 @@ import { SystemRandom } from '#pkg/base/random.ts';
 import { networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { startCluster } from './cluster.ts';
-import { defaultSettings, loopbackRanges } from './settings.ts';
+import { defaultSettings, loopbackAddresses } from './settings.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -22,7 +22,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 /** Ranges that no cluster of a person has by default, so that the test runs beside one. */
 const settings = {
   ...defaultSettings,
-  ...loopbackRanges(15),
+  ...loopbackAddresses(63),
   runtime: 'fake',
   store: 'memory',
   nodes: 2,
@@ -53,7 +53,7 @@ test('the person’s certificate opens the API over HTTPS, its absence does not,
     'dev-node-2',
   ]);
   const service = await client.resource(services).get('kubernetes', { namespace: 'default' });
-  expect(service.spec?.clusterIP).toBe('127.111.0.1');
+  expect(service.spec?.clusterIP).toBe('127.111.192.1');
   const published = await client.resource(endpoints).get('kubernetes', { namespace: 'default' });
   expect(published.subsets?.[0]?.ports?.[0]?.port).toBe(Number(new URL(cluster.server).port));
   expect((await cluster.health.run()).every((result) => result.problem === undefined)).toBe(true);

@@ -17,7 +17,7 @@ import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type HealthCheck, HealthChecks } from '#pkg/component/health.ts';
 import { ensurePki, identitySubject, type Pki } from './pki.ts';
-import { type ClusterSettings, kubernetesServiceIp, nodeNames } from './settings.ts';
+import { type ClusterSettings, kubernetesServiceIp, nodeNames, nodePortAddresses } from './settings.ts';
 import { openStore } from './store.ts';
 
 export interface ClusterOptions {
@@ -104,6 +104,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     for (const nodeName of members) {
       const node = await nodePart(as(`node:${nodeName}`), {
         nodeName,
+        nodeAddress: settings.nodeAddress,
         runtime: settings.runtime,
         folder: join(folder, 'kubelet', nodeName),
         kubeletPort: defaultKubeletPort,
@@ -123,7 +124,10 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     running.start('kube-scheduler', await schedulerPart(as('scheduler')));
     running.start(
       'kube-proxy',
-      await proxyPart(as('kube-proxy'), { nodeName: members[0]!, nodePortAddresses: ['127.0.0.1'] }),
+      await proxyPart(as('kube-proxy'), {
+        nodeName: members[0]!,
+        nodePortAddresses: nodePortAddresses(settings.nodeAddress),
+      }),
     );
     trace('scheduler and proxy run');
   } catch (error) {

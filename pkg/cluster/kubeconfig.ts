@@ -60,20 +60,52 @@ export async function mergeKubeconfig(path: string, entry: KubeconfigEntry): Pro
   await replaceFile(path, renderYaml(merged));
 }
 
+export interface RemoveOptions {
+  /** Removes the context only when it is that of the cluster with this authority: another of the same name stays. */
+  readonly authority?: string;
+  /** Removes the file too when nothing else is in it. */
+  readonly removeEmpty?: boolean;
+}
+
 /** Takes the context `name`, its cluster and its user out of the file again; false when it was not there. */
-export async function removeFromKubeconfig(path: string, name: string): Promise<boolean> {
+export async function removeFromKubeconfig(path: string, name: string, options: RemoveOptions = {}): Promise<boolean> {
   const config = await readKubeconfig(path);
   if (config === undefined) return false;
   const holds = [config.clusters, config.contexts, config.users].some((list) =>
     named(list).some((item) => item.name === name),
   );
   if (!holds) return false;
+  const authority = entryIn(config, name)?.authority;
+  if (options.authority !== undefined && authority !== undefined && authority !== options.authority) return false;
   const rest: JsonObject = { ...config };
   for (const field of ['clusters', 'contexts', 'users'])
     rest[field] = named(config[field]).filter((item) => item.name !== name);
   if (config['current-context'] === name) rest['current-context'] = '';
+  if (options.removeEmpty === true && isEmpty(rest)) {
+    await rm(path, { force: true });
+    return true;
+  }
   await replaceFile(path, renderYaml(rest));
   return true;
+}
+
+/** Server and authority of the cluster called `name` in a kubeconfig; undefined when there is none. */
+export function entryIn(
+  config: JsonObject,
+  name: string,
+): { readonly server: string; readonly authority: string } | undefined {
+  const cluster = named(config.clusters).find((item) => item.name === name)?.cluster as JsonObject | undefined;
+  const { server, 'certificate-authority-data': data } = cluster ?? {};
+  if (typeof server !== 'string' || typeof data !== 'string') return undefined;
+  return { server, authority: Buffer.from(data, 'base64').toString('utf8') };
+}
+
+/** Whether a kubeconfig says nothing. */
+function isEmpty(config: JsonObject): boolean {
+  const { apiVersion: _version, kind: _kind, preferences, 'current-context': current, ...rest } = config;
+  const says = (value: unknown): boolean =>
+    typeof value === 'object' && value !== null ? Object.keys(value).length > 0 : (value ?? '') !== '';
+  return ![preferences, current, ...Object.values(rest)].some(says);
 }
 
 /** Makes `name` the current context, if the file has it. */
@@ -86,13 +118,18 @@ export async function useContext(path: string, name: string): Promise<void> {
 /** Fails with a `KubeconfigError` when the file at `path` could not be merged into and replaced; changes nothing that stays. */
 export async function checkKubeconfig(path: string): Promise<void> {
   await readKubeconfig(path);
-  const probe = `${path}.${randomBytes(4).toString('hex')}`;
+  let made: string | undefined;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    made = await makeFolder(dirname(path));
+    // A link's own folder need not be writable, that of the file it leads to must be.
+    const target = await realpath(path).catch(() => path);
+    const probe = `${target}.${randomBytes(4).toString('hex')}`;
     await writeFile(probe, '', { mode: 0o600, flag: 'wx' });
     await rm(probe, { force: true });
   } catch (error) {
     throw unwritable(path, error);
+  } finally {
+    if (made !== undefined) await rm(made, { recursive: true, force: true });
   }
 }
 
@@ -127,7 +164,22 @@ export async function readKubeconfig(path: string): Promise<JsonObject | undefin
       `Cannot read the kubeconfig ${path} as it holds no mapping: repair it, or name another with --kubeconfig`,
     );
   }
+  checkShape(path, value as JsonObject);
   return value as JsonObject;
+}
+
+/** Refuses what a context cannot be merged into without losing something. */
+function checkShape(path: string, value: JsonObject): void {
+  const refuse = (why: string): never => {
+    throw new KubeconfigError(
+      `Cannot read the kubeconfig ${path} as ${why}: repair it, or name another with --kubeconfig`,
+    );
+  };
+  if (value.kind !== undefined && value.kind !== 'Config') refuse(`it is a ${String(value.kind)}`);
+  for (const field of ['clusters', 'contexts', 'users']) {
+    const list = value[field];
+    if (list !== undefined && list !== null && !Array.isArray(list)) refuse(`its ${field} are no list`);
+  }
 }
 
 interface Named extends JsonObject {
@@ -163,12 +215,23 @@ function userOf(entry: KubeconfigEntry): Named {
   };
 }
 
+/** Makes a folder and those above it; gives the uppermost that was not there. Node itself reports a read-only disk as a missing folder. */
+export async function makeFolder(path: string): Promise<string | undefined> {
+  try {
+    return await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await mkdir(path, { mode: 0o700 });
+    return path;
+  }
+}
+
 /** Replaces a file in one step, through a symbolic link if it is one; keeps the mode of the old one, 0600 for a new one. */
 async function replaceFile(path: string, text: string): Promise<void> {
   let target = path;
   let mode = 0o600;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path));
     try {
       target = await realpath(path);
       mode = (await stat(target)).mode & 0o777;

@@ -12,6 +12,8 @@ import type { RuntimeName } from './settings.ts';
 
 export interface NodePartOptions {
   readonly nodeName: string;
+  /** Default 127.0.0.1. */
+  readonly nodeAddress?: string;
   readonly runtime: RuntimeName;
   /** Folder of the node's volumes and logs. */
   readonly folder: string;
@@ -42,7 +44,7 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
   const deps = depsOf(context, 'kubelet');
   const node = await runtimeOf(deps, options);
   const addresses: readonly NodeAddress[] = [
-    { type: 'InternalIP', address: '127.0.0.1' },
+    { type: 'InternalIP', address: options.nodeAddress ?? '127.0.0.1' },
     { type: 'Hostname', address: options.nodeName },
   ];
   const kubelet = createKubelet({

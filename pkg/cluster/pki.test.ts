@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -50,14 +50,14 @@ test('files are for their owner only, and a second start reads what the first ma
   expect(await ensurePki({ folder, clock, nodeNames: ['one'] })).toEqual(first);
 });
 
-test('a certificate is issued anew for further hosts, near its end, and when its file is damaged', async () => {
+test('a certificate is issued anew for further hosts, near its end, and when its file is missing', async () => {
   const first = await ensurePki({ folder, clock, nodeNames: [] });
   const more = await ensurePki({ folder, clock, nodeNames: [], hosts: ['192.0.2.1', 'node-1'] });
   expect(more.authority).toEqual(first.authority);
   expect(more.identities).toEqual(first.identities);
   expect(more.server).not.toEqual(first.server);
 
-  await writeFile(join(folder, 'admin.crt'), 'no certificate');
+  await rm(join(folder, 'admin.crt'));
   const repaired = await ensurePki({ folder, clock, nodeNames: [] });
   expect(repaired.identities.get('admin')).not.toEqual(first.identities.get('admin'));
 
@@ -66,4 +66,25 @@ test('a certificate is issued anew for further hosts, near its end, and when its
   expect(renewed.authority).toEqual(first.authority);
   expect(renewed.serviceAccount).toEqual(first.serviceAccount);
   expect(renewed.identities.get('scheduler')).not.toEqual(first.identities.get('scheduler'));
+});
+
+test.each([
+  ['ca.crt', 'holds no certificate'],
+  ['ca.key', 'holds no private key'],
+  ['admin.crt', 'holds no certificate'],
+  ['sa.key', 'holds no private key'],
+])('a %s that is something else is refused and stays', async (file, why) => {
+  await ensurePki({ folder, clock, nodeNames: [] });
+  await writeFile(join(folder, file), 'something else');
+  const refusal = `Cannot use ${join(folder, file)} as it ${why}: restore it, or remove it to have a new one made`;
+  await expect(ensurePki({ folder, clock, nodeNames: [] })).rejects.toThrow(refusal);
+  expect(await readFile(join(folder, file), 'utf8')).toBe('something else');
+});
+
+test('a key that is not that of its certificate is refused, and the public half of a key is made from it', async () => {
+  const first = await ensurePki({ folder, clock, nodeNames: [] });
+  await rm(join(folder, 'sa.pub'));
+  expect((await ensurePki({ folder, clock, nodeNames: [] })).serviceAccount).toEqual(first.serviceAccount);
+  await copyFile(join(folder, 'admin.key'), join(folder, 'scheduler.key'));
+  await expect(ensurePki({ folder, clock, nodeNames: [] })).rejects.toThrow(/scheduler\.key as it is not the key of /);
 });

@@ -3,17 +3,27 @@
  * certificate for the person and for each component, and the key that signs service-account tokens.
  *
  * Invariants: private keys are readable by their owner only. What exists is kept; a certificate is issued anew when it is missing, will
- * expire within `renewDays`, was signed by another authority, or does not name what it has to. Upstream counterpart: kubeadm's `certs` phase.
+ * expire within `renewDays`, was signed by another authority, or does not name what it has to. A file that is there and holds something else
+ * is never replaced: it may be the last trace of a key that somebody needs. Upstream counterpart: kubeadm's `certs` phase.
  */
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type CertificatePair, issueAuthority, issueLeaf, type Subject, subjectOf } from './certificate.ts';
+import { makeFolder } from './kubeconfig.ts';
 
 /** Names of the identities that each cluster has, besides one `node:<name>` per node. */
 export const identityNames = ['admin', 'controller-manager', 'scheduler', 'kube-proxy', 'kubelet-client'] as const;
+
+/** A file of keys or certificates that cannot be used: the message is one line that says which, and what to do. */
+export class PkiError extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'PkiError';
+  }
+}
 
 export interface Pki {
   /** Certificate and key of the authority. */
@@ -76,40 +86,39 @@ export function identitySubject(identity: string): Subject {
 export async function ensurePki(options: PkiOptions): Promise<Pki> {
   const nowMs = options.clock.nowMs();
   const files = new PairFiles(options.folder);
-  await mkdir(options.folder, { recursive: true, mode: 0o700 });
+  await makeFolder(options.folder);
 
-  let authority = await files.read('ca');
-  if (authority === undefined || expiresWithin(authority, nowMs, renewDays)) {
-    authority = issueAuthority({ subject: { commonName: 'coxswain-ca' }, nowMs, validDays: authorityDays });
-    await files.write('ca', authority);
-  }
+  const keptAuthority = await files.read('ca');
+  const authority =
+    keptAuthority === undefined || expiresWithin(keptAuthority, nowMs, renewDays)
+      ? issueAuthority({ subject: { commonName: 'coxswain-ca' }, nowMs, validDays: authorityDays })
+      : keptAuthority;
 
   const issuer = authority;
   const hosts = [...new Set([...serverHosts, ...(options.hosts ?? [])])];
-  const leaf = async (file: string, subject: Subject, serverNames?: readonly string[]): Promise<CertificatePair> => {
-    const kept = await files.read(file);
-    if (kept !== undefined && stillGood(kept, { issuer, subject, nowMs, hosts: serverNames })) return kept;
-    const usage = serverNames === undefined ? 'client' : 'server';
-    const made = issueLeaf(issuer, {
-      subject,
-      nowMs,
-      validDays: leafDays,
-      usage,
-      ...(serverNames === undefined ? {} : { hosts: serverNames }),
-    });
-    await files.write(file, made);
-    return made;
-  };
-
   const names = [...identityNames, ...options.nodeNames.map((name) => `node:${name}`)];
-  const [server, serviceAccount, ...clients] = await Promise.all([
-    leaf('apiserver', { commonName: 'kube-apiserver' }, hosts),
-    ensureServiceAccountKey(files),
-    ...names.map((name) => leaf(identityFile(name), identitySubject(name))),
-  ]);
+  const wanted = [
+    { file: 'apiserver', subject: { commonName: 'kube-apiserver' }, serverNames: hosts },
+    ...names.map((name) => ({ file: identityFile(name), subject: identitySubject(name), serverNames: undefined })),
+  ];
+  // Everything is read before anything is written: a file that cannot be used leaves the others as they are.
+  const kept = await Promise.all(wanted.map(({ file }) => files.read(file)));
+  const serviceAccount = await ensureServiceAccountKey(files);
+  if (authority !== keptAuthority) await files.write('ca', authority);
+  const [server, ...clients] = await Promise.all(
+    wanted.map(async ({ file, subject, serverNames }, index): Promise<CertificatePair> => {
+      const pair = kept[index];
+      if (pair !== undefined && stillGood(pair, { issuer, subject, nowMs, hosts: serverNames })) return pair;
+      const usage = serverNames === undefined ? 'client' : 'server';
+      const named = serverNames === undefined ? {} : { hosts: serverNames };
+      const made = issueLeaf(issuer, { subject, nowMs, validDays: leafDays, usage, ...named });
+      await files.write(file, made);
+      return made;
+    }),
+  );
   return {
     authority,
-    server,
+    server: server!,
     serviceAccount,
     identities: new Map(names.map((name, index) => [name, clients[index]!])),
   };
@@ -121,9 +130,13 @@ export function identityFile(identity: string): string {
 }
 
 async function ensureServiceAccountKey(files: PairFiles): Promise<Pki['serviceAccount']> {
-  const privateKey = await files.readText('sa.key');
-  const publicKey = await files.readText('sa.pub');
-  if (privateKey !== undefined && publicKey !== undefined) return { privateKey, publicKey };
+  const kept = await files.readText('sa.key');
+  if (kept !== undefined) {
+    const publicKey = files.publicKeyOf('sa.key', kept);
+    // The public half follows from the private one.
+    if ((await files.readText('sa.pub')) !== publicKey) await files.writeText('sa.pub', publicKey);
+    return { privateKey: kept, publicKey };
+  }
   const pair = generateKeyPairSync('ec', {
     namedCurve: 'P-256',
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
@@ -157,7 +170,11 @@ function stillGood(pair: CertificatePair, wanted: Wanted): boolean {
   );
 }
 
-/** Pairs as `<name>.crt` and `<name>.key`; whatever cannot be read as a pair counts as missing. */
+function spkiPem(key: KeyObject): string {
+  return key.export({ type: 'spki', format: 'pem' }).toString();
+}
+
+/** Pairs as `<name>.crt` and `<name>.key`; a pair of which one file is missing counts as missing. */
 class PairFiles {
   readonly #folder: string;
 
@@ -167,13 +184,41 @@ class PairFiles {
 
   async read(name: string): Promise<CertificatePair | undefined> {
     const [certificate, key] = await Promise.all([this.readText(`${name}.crt`), this.readText(`${name}.key`)]);
-    if (certificate === undefined || key === undefined) return undefined;
-    try {
-      new X509Certificate(certificate);
-      return { certificate, key };
-    } catch {
-      return undefined;
+    const parsed = certificate === undefined ? undefined : this.#certificateOf(`${name}.crt`, certificate);
+    const publicKey = key === undefined ? undefined : this.publicKeyOf(`${name}.key`, key);
+    if (certificate === undefined || key === undefined || parsed === undefined) return undefined;
+    if (spkiPem(parsed.publicKey) !== publicKey) {
+      const [file, other] = [`${name}.key`, `${name}.crt`].map((one) => join(this.#folder, one));
+      throw new PkiError(
+        `Cannot use ${file} as it is not the key of ${other}: restore them, or remove both to have new ones made`,
+      );
     }
+    return { certificate, key };
+  }
+
+  #certificateOf(file: string, text: string): X509Certificate {
+    try {
+      return new X509Certificate(text);
+    } catch (error) {
+      throw this.#broken(file, 'certificate', error);
+    }
+  }
+
+  /** PEM of the public half of a private key. */
+  publicKeyOf(file: string, text: string): string {
+    try {
+      return spkiPem(createPublicKey(createPrivateKey(text)));
+    } catch (error) {
+      throw this.#broken(file, 'private key', error);
+    }
+  }
+
+  #broken(file: string, kind: string, cause: unknown): PkiError {
+    const path = join(this.#folder, file);
+    return new PkiError(
+      `Cannot use ${path} as it holds no ${kind}: restore it, or remove it to have a new one made`,
+      cause,
+    );
   }
 
   async write(name: string, pair: CertificatePair): Promise<void> {

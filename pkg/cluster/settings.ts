@@ -19,10 +19,21 @@ export interface ClusterSettings {
   readonly podCidr: string;
   /** Range of the Services' cluster IPs. */
   readonly serviceCidr: string;
+  /** Address of the nodes: kubelets, node ports and pods on the host's network answer there. */
+  readonly nodeAddress: string;
 }
+
+/** The addresses of one cluster among several on a machine. */
+export type ClusterAddresses = Pick<ClusterSettings, 'nodeAddress' | 'podCidr' | 'serviceCidr'>;
 
 /** Nodes that one process is asked to run at most: each is a kubelet with its own informers. */
 export const nodesMax = 100;
+
+const firstAddresses: ClusterAddresses = {
+  podCidr: '127.128.0.0/15',
+  serviceCidr: '127.96.0.0/18',
+  nodeAddress: '127.0.0.1',
+};
 
 export const defaultSettings: ClusterSettings = {
   name: 'dev',
@@ -31,17 +42,28 @@ export const defaultSettings: ClusterSettings = {
   store: 'lmdb',
   network: 'loopback',
   apiPort: 6443,
-  podCidr: '127.128.0.0/13',
-  serviceCidr: '127.96.0.0/16',
+  ...firstAddresses,
 };
 
-/** Clusters that can run side by side on the loopback network, each with ranges of its own. */
-export const addressSlots = 16;
+/** Clusters that can have addresses of their own on the loopback network. */
+export const addressSlots = 64;
 
-/** The ranges of one of `addressSlots` clusters: 2,048 nodes with 253 pods each, and 65,534 Services. */
-export function loopbackRanges(slot: number): Pick<ClusterSettings, 'podCidr' | 'serviceCidr'> {
-  return { podCidr: `127.${128 + 8 * slot}.0.0/13`, serviceCidr: `127.${96 + slot}.0.0/16` };
+/** The addresses of one of `addressSlots` clusters: 512 nodes with 253 pods each, and 16,382 Services. The first one's nodes are at 127.0.0.1. */
+export function loopbackAddresses(slot: number): ClusterAddresses {
+  return {
+    podCidr: `127.${128 + 2 * slot}.0.0/15`,
+    serviceCidr: `127.${96 + (slot >> 2)}.${(slot & 3) * 64}.0/18`,
+    nodeAddress: `127.0.0.${1 + slot}`,
+  };
 }
+
+/** Where node ports answer: at the nodes, and at 127.0.0.1 as far as no other cluster has the port there. */
+export function nodePortAddresses(nodeAddress: string): readonly string[] {
+  return [...new Set([nodeAddress, '127.0.0.1'])];
+}
+
+/** Port of `kubernetesServiceIp` at which a cluster of one process, or its API server, says how it is: holding it holds the cluster's addresses. */
+export const addressPort = 10_248;
 
 /** Name of the cluster's context, user and cluster in a kubeconfig. */
 export function contextName(settings: Pick<ClusterSettings, 'name'>): string {
@@ -60,4 +82,22 @@ export function kubernetesServiceIp(serviceCidr: string): string {
     throw new Error(`Cannot use ${serviceCidr} for Services as it is not an IPv4 range with room for them`);
   }
   return formatIpv4(range.base + 1);
+}
+
+/** Why settings read from a file cannot be those of a cluster; undefined when they can. */
+export function settingsProblem(settings: ClusterSettings): string | undefined {
+  const { name, nodes, runtime, store, apiPort, podCidr, serviceCidr, nodeAddress } = settings;
+  if (typeof name !== 'string' || name === '') return 'name is no name';
+  if (!Number.isInteger(nodes) || nodes < 1 || nodes > nodesMax) return 'nodes is no number of nodes';
+  if (!runtimeNames.includes(runtime)) return 'runtime is no runtime';
+  if (typeof store !== 'string') return 'store is no store';
+  if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65_535) return 'apiPort is no port';
+  for (const [field, cidr] of Object.entries({ podCidr, serviceCidr })) {
+    const range = typeof cidr === 'string' ? parseIpv4Range(cidr) : undefined;
+    if (range === undefined || range.base >>> 24 !== 127 || range.size < 4)
+      return `${field} is no range of 127.0.0.0/8`;
+  }
+  if (typeof nodeAddress !== 'string' || !/^127\.\d+\.\d+\.\d+$/.test(nodeAddress))
+    return 'nodeAddress is no address of 127.0.0.0/8';
+  return undefined;
 }

@@ -42,6 +42,7 @@ import { rbacStrategies } from './rbac/strategies.ts';
 import { resourceStrategies } from './resource/strategies.ts';
 import { priorityClassStrategy } from './scheduling/priority-class.ts';
 import { storageStrategies } from './storage/strategies.ts';
+import { withTemplateWarnings } from './template-warnings.ts';
 
 export interface StrategyOptions {
   /** IPv4 range of cluster IPs. Default `10.96.0.0/12`; `127.96.0.0/12` is its counterpart on the loopback network. */
@@ -51,6 +52,9 @@ export interface StrategyOptions {
   /** Port at which the API server itself listens, for the Service `kubernetes`. Default 6443. */
   readonly apiServerPort?: number;
 }
+
+const inTemplates = { path: ['spec', 'template'] };
+const inPods = { ...inTemplates, namesPods: true };
 
 const defaultServiceCidr = '10.96.0.0/12';
 const defaultNodePortRange: PortRange = { first: 30000, last: 32767 };
@@ -74,18 +78,18 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     endpointsStrategy,
     persistentVolumeStrategy,
     persistentVolumeClaimStrategy,
-    replicationControllerStrategy,
-    podTemplateStrategy,
+    withTemplateWarnings(replicationControllerStrategy, inPods),
+    withTemplateWarnings(podTemplateStrategy, { path: ['template'] }),
     limitRangeStrategy,
     resourceQuotaStrategy,
     componentStatusStrategy,
-    deploymentStrategy,
-    replicaSetStrategy,
-    statefulSetStrategy,
-    daemonSetStrategy,
+    withTemplateWarnings(deploymentStrategy, inPods),
+    withTemplateWarnings(replicaSetStrategy, inPods),
+    withTemplateWarnings(statefulSetStrategy, inTemplates),
+    withTemplateWarnings(daemonSetStrategy, inTemplates),
     controllerRevisionStrategy,
-    jobStrategy,
-    cronJobStrategy,
+    withTemplateWarnings(jobStrategy, inPods),
+    withTemplateWarnings(cronJobStrategy, { path: ['spec', 'jobTemplate', 'spec', 'template'], namesPods: true }),
     horizontalPodAutoscalerStrategy,
     podDisruptionBudgetStrategy,
     ...rbacStrategies,

@@ -8,7 +8,8 @@
  * 2. Watchers get every event of the resource after their revision, each once, in order; one that cannot keep up is ended with an
  *    error rather than skipping (limit: `watcherBacklogMax` events waiting).
  * 3. A watch from a revision older than the history (`historyMax` events, or what the store compacted) fails with `CompactedError`.
- * 4. An entry is decoded at most once, lazily, and shared by all readers: it must not be changed.
+ * 4. An entry is decoded lazily and shared by all readers: it must not be changed. An entry that is no longer news (`settle`) may drop
+ *    what it decoded and decode it again when it is asked for.
  *
  * Upstream counterpart: apiserver `storage/cacher`.
  */
@@ -24,6 +25,8 @@ export interface CacheEntry {
   readonly object: KubeObject;
   /** JSON as it is served. */
   readonly bytes: Uint8Array;
+  /** Called once those who follow changes have seen this one: what can be made again from the stored bytes need not be held. */
+  settle?(): void;
 }
 
 /** Makes entries of what the store holds. Given by the layer above, which knows the encoding. */

@@ -22,6 +22,12 @@ export const eventHistoryLimitsDefault: EventHistoryLimits = {
   maxBytes: 32 * 1024 * 1024,
 };
 
+/**
+ * The newest events, whose decoded objects are held: watchers in this process read them a moment after they are told. Older ones are
+ * rarely read and make up most of the history, so they keep their bytes only.
+ */
+const newsEvents = 64;
+
 /** An event and the bytes of the value that it keeps in memory. */
 export interface SizedEvent {
   readonly event: CacheEvent;
@@ -61,8 +67,11 @@ export class EventHistory {
   /** Adds events, which come after those that are there. */
   add(events: readonly SizedEvent[], nowMs: number): void {
     for (const { event, bytes } of events) {
-      this.#kept.push({ event, bytes, addedMs: nowMs });
+      // A copy: what watchers hang on the event they are told, such as its wire form, goes with that one.
+      this.#kept.push({ event: { ...event }, bytes, addedMs: nowMs });
       this.#bytes += bytes;
+      const settled = this.#kept.length - 1 - newsEvents;
+      if (settled >= this.#head) settle(this.#kept[settled]!.event);
     }
     this.#trim(nowMs);
   }
@@ -93,6 +102,7 @@ export class EventHistory {
       count > maxEvents || this.#bytes > maxBytes || (count > minEvents && oldest.addedMs < oldestMs);
     while (count > 1 && isTooMuch(this.#kept[this.#head]!)) {
       const { event, bytes } = this.#kept[this.#head]!;
+      settle(event);
       this.#startRevision = event.revision;
       this.#bytes -= bytes;
       this.#head++;
@@ -104,4 +114,9 @@ export class EventHistory {
       this.#head = 0;
     }
   }
+}
+
+function settle({ entry, previous }: CacheEvent): void {
+  entry.settle?.();
+  previous?.settle?.();
 }

@@ -35,6 +35,10 @@ export class WatchHub {
   readonly #log: EventLog;
   readonly #tellProgress: boolean;
   readonly #watchers = new Set<Watcher>();
+  /** The watches of one resource, by the part of their prefix that names it: a write concerns one of them, not all. */
+  readonly #byResource = new Map<string, Set<Watcher>>();
+  /** Watches whose prefix is shorter than that. */
+  readonly #broad = new Set<Watcher>();
   #publishing = false;
 
   constructor(log: EventLog, options: WatchHubOptions = { tellProgress: false }) {
@@ -46,7 +50,7 @@ export class WatchHub {
     const watcher: Watcher = { prefix: options.prefix, fromRevision: options.fromRevision, sink, started: false };
     this.#watchers.add(watcher);
     void Promise.resolve().then(() => this.#start(watcher));
-    return { close: () => void this.#watchers.delete(watcher) };
+    return { close: () => this.#remove(watcher) };
   }
 
   /** Gives `events`, which are all those up to `revision` since the last call, to the watches they concern. */
@@ -54,13 +58,25 @@ export class WatchHub {
     assert(!this.#publishing, 'a watch sink wrote to the store before it returned');
     this.#publishing = true;
     try {
-      for (const watcher of this.#watchers) {
-        if (!watcher.started) continue;
-        const wanted = select(events, watcher);
-        if (wanted.length > 0 || this.#tellProgress) watcher.sink.onEvents(wanted, revision);
+      if (this.#tellProgress) {
+        this.#give(events, revision, this.#watchers);
+        return;
+      }
+      this.#give(events, revision, this.#broad);
+      for (const [resource, wanted] of byResource(events)) {
+        const watchers = this.#byResource.get(resource);
+        if (watchers !== undefined) this.#give(wanted, revision, watchers);
       }
     } finally {
       this.#publishing = false;
+    }
+  }
+
+  #give(events: readonly StoreEvent[], revision: number, watchers: ReadonlySet<Watcher>): void {
+    for (const watcher of watchers) {
+      if (!watcher.started) continue;
+      const wanted = select(events, watcher);
+      if (wanted.length > 0 || this.#tellProgress) watcher.sink.onEvents(wanted, revision);
     }
   }
 
@@ -68,6 +84,8 @@ export class WatchHub {
   fail(error: Error): void {
     const watchers = [...this.#watchers];
     this.#watchers.clear();
+    this.#byResource.clear();
+    this.#broad.clear();
     for (const watcher of watchers) watcher.sink.onError(error);
   }
 
@@ -77,13 +95,54 @@ export class WatchHub {
     try {
       past = this.#log.since(watcher.fromRevision, watcher.prefix);
     } catch (error) {
-      this.#watchers.delete(watcher);
+      this.#remove(watcher);
       watcher.sink.onError(error instanceof Error ? error : new Error(String(error)));
       return;
     }
     watcher.started = true;
+    this.#group(watcher).add(watcher);
     if (past.length > 0 || this.#tellProgress) watcher.sink.onEvents(past, this.#log.revision);
   }
+
+  #remove(watcher: Watcher): void {
+    this.#watchers.delete(watcher);
+    this.#broad.delete(watcher);
+    const resource = resourceOf(watcher.prefix);
+    const group = resource === undefined ? undefined : this.#byResource.get(resource);
+    if (group?.delete(watcher) && group.size === 0) this.#byResource.delete(resource!);
+  }
+
+  /** Where a watch is found that has started. */
+  #group({ prefix }: Watcher): Set<Watcher> {
+    const resource = resourceOf(prefix);
+    if (resource === undefined) return this.#broad;
+    const group = this.#byResource.get(resource) ?? new Set();
+    this.#byResource.set(resource, group);
+    return group;
+  }
+}
+
+/** `/registry/<group>/<resource>/` of a key or prefix; undefined where it is shorter. */
+function resourceOf(key: string): string | undefined {
+  let end = 0;
+  for (let slashes = 1; slashes < 4; slashes++) {
+    end = key.indexOf('/', end + 1);
+    if (end < 0) return undefined;
+  }
+  return key.slice(0, end + 1);
+}
+
+/** The events of each resource. */
+function byResource(events: readonly StoreEvent[]): ReadonlyMap<string, readonly StoreEvent[]> {
+  const divided = new Map<string, StoreEvent[]>();
+  for (const event of events) {
+    const resource = resourceOf(eventKey(event));
+    if (resource === undefined) continue;
+    const same = divided.get(resource);
+    if (same === undefined) divided.set(resource, [event]);
+    else same.push(event);
+  }
+  return divided;
 }
 
 /** The revision of the write that an event tells of. */

@@ -1,4 +1,5 @@
 /** Drives a server with many clients that each wait for their answer before they ask again, and measures how long answers take. */
+import { sleep } from '#pkg/base/async.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { Connection, type Request } from './connection.ts';
 import type { Target } from './kubeconfig.ts';
@@ -30,11 +31,13 @@ export interface LoadOptions {
   readonly durationMs: number;
   /** The nth request of all clients together; undefined when there are no more. */
   readonly request: (n: number) => Request | undefined;
+  /** Requests a second of all clients together; absent: as many as are answered. */
+  readonly perSecond?: number;
 }
 
 /** Sends requests from all connections until the time is over or there are no more. */
 export async function drive(options: LoadOptions): Promise<Measured> {
-  const { connections, durationMs, request } = options;
+  const { connections, durationMs, request, perSecond = Number.POSITIVE_INFINITY } = options;
   const latenciesMs: number[] = [];
   let failures = 0;
   let failure: string | undefined;
@@ -42,7 +45,13 @@ export async function drive(options: LoadOptions): Promise<Measured> {
   const startMs = clock.monotonicMs();
   const client = async (connection: Connection): Promise<void> => {
     for (let nowMs = clock.monotonicMs(); nowMs - startMs < durationMs; ) {
-      const wanted = request(next++);
+      const n = next++;
+      const earlyMs = startMs + (n * 1000) / perSecond - nowMs;
+      if (earlyMs > 0) {
+        await sleep(clock, earlyMs);
+        nowMs = clock.monotonicMs();
+      }
+      const wanted = request(n);
       if (wanted === undefined) return;
       const answer = await connection.request(wanted);
       const thenMs = clock.monotonicMs();

@@ -23,11 +23,23 @@ export interface Row extends Omit<Measured, 'latenciesMs'> {
   readonly targetP50Ms?: number;
 }
 
+interface WatchRow {
+  readonly name: string;
+  readonly target: number;
+  readonly targetP50Ms?: number;
+  /** Writes a second; absent: as many as are answered. */
+  readonly perSecond?: number;
+}
+
 const clients = 32;
 const listItems = 2_200;
 const watchersCount = 100;
-/** Writers while watchers listen: enough for the target, few enough that events do not queue. */
 const watchWriters = 4;
+/**
+ * Deliveries a second at which their delay is measured: a little above the target. When as many are written as can be, the delay
+ * only says how many writers wait for one another.
+ */
+const pacedDeliveries = 42_000;
 /** How long the last deliveries and bindings are waited for. */
 const drainMs = 10_000;
 
@@ -43,7 +55,13 @@ export async function measureAll(context: BenchContext, only: string): Promise<v
   await bench.prepare();
   try {
     await bench.basics();
-    await bench.watches();
+    await bench.watches({ name: `watch: deliveries to ${watchersCount} watchers`, target: 40_000 });
+    await bench.watches({
+      name: `watch: the same, paced at ${pacedDeliveries.toLocaleString('en')}/s`,
+      target: 40_000,
+      targetP50Ms: 3,
+      perSecond: pacedDeliveries / watchersCount,
+    });
     await bench.schedules();
   } finally {
     await bench.cleanUp();
@@ -110,27 +128,30 @@ class Bench {
     await this.#drive({ name: `delete pods, ${clients} clients`, target: 2_500 }, all, remove);
   }
 
-  async watches(): Promise<void> {
-    const name = `watch: deliveries to ${watchersCount} watchers`;
-    if (!this.#wants(name)) return;
+  async watches({ perSecond, ...row }: WatchRow): Promise<void> {
+    if (!this.#wants(row.name)) return;
     const connections = await openAll(this.#context.target, watchersCount);
     const tally = await watchPods(connections, benchNamespace, this.#connections[0]!);
     const startMs = clock.monotonicMs();
     const written = await drive({
       connections: this.#connections.slice(0, watchWriters),
       durationMs: this.#context.sizes.rowMs,
+      ...(perSecond !== undefined && { perSecond }),
       request: (n) => {
         const annotations = { 'coxswain.dev/at': clock.monotonicMs().toFixed(3) };
         return {
           method: 'POST',
           path: podsPath(benchNamespace),
-          body: podBody(`watched-${n}`, { paddingBytes: this.#paddingBytes, annotations }),
+          body: podBody(`${perSecond === undefined ? 'watched' : 'paced'}-${n}`, {
+            paddingBytes: this.#paddingBytes,
+            annotations,
+          }),
         };
       },
     });
     await settled(() => tally.events >= written.operations * watchersCount);
     const missing = written.operations * watchersCount - tally.events;
-    this.#reportTally(name, tally, {
+    this.#reportTally({ ...row, operations: tally.events }, tally, {
       startMs,
       failures: written.failures + missing,
       failure: missing > 0 ? `${missing} events were not delivered` : written.failure,
@@ -174,7 +195,7 @@ class Bench {
     });
     await settled(() => tally.bound.size >= written.operations);
     const missing = written.operations - tally.bound.size;
-    this.#reportTally(name, tally, {
+    this.#reportTally({ name, target: 2_000, operations: tally.bound.size }, tally, {
       startMs,
       failures: written.failures + missing,
       failure: missing > 0 ? `${missing} pods were not bound` : written.failure,
@@ -232,16 +253,12 @@ class Bench {
   }
 
   #reportTally(
-    name: string,
+    row: Pick<Row, 'name' | 'operations' | 'target' | 'targetP50Ms'>,
     tally: WatchTally,
     outcome: { startMs: number; failures: number; failure: string | undefined },
   ): void {
-    const isWatch = name.startsWith('watch');
     this.#context.report({
-      name,
-      target: isWatch ? 40_000 : 2_000,
-      ...(isWatch && { targetP50Ms: 3 }),
-      operations: isWatch ? tally.events : tally.bound.size,
+      ...row,
       tookMs: tally.lastMs - outcome.startMs,
       failures: outcome.failures,
       ...(outcome.failure !== undefined && { failure: outcome.failure }),

@@ -122,7 +122,7 @@ test('zero values that Go writes for plain fields are dropped', () => {
 });
 
 test.each([
-  ['', 'provided data does not appear to be a protobuf message, expected prefix 6b387300'],
+  ['', 'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]'],
   ['6b387300ff', 'proto: unexpected EOF'],
   ['6b3873000a0a', 'proto: unexpected EOF'],
   ['6b387300', 'no kind "" is registered for version ""'],

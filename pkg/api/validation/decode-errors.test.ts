@@ -23,7 +23,7 @@ test('bodies that cannot be decoded are answered in upstream words', () => {
 });
 
 test('a patch that makes no object of the kind is answered with 422', () => {
-  const error = unusablePatch({ spec: 1 }, 'nonsense');
+  const error = unusablePatch('{"spec":1}', 'nonsense');
   expect([error.code, error.reason, error.message]).toEqual([
     422,
     'Invalid',

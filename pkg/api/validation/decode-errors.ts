@@ -21,10 +21,44 @@ export function unreadableBody(expectedKind: string, why: string, body: Uint8Arr
   return unrecognizedBody(expectedKind, `couldn't get version/kind; json parse error: ${why}`, body);
 }
 
-/** A patch whose result is no object of the kind: `why` is a type error or the text of `strictDecodingError`. Answered with 422. */
-export function unusablePatch(patched: unknown, why: string): StatusError {
-  return invalidObject({ group: '', kind: '' }, '', [invalid('patch', JSON.stringify(patched), why)]);
+/**
+ * A patch whose result, the JSON text `patched`, is no object of the kind: `why` is a type error or the text of
+ * `strictDecodingError`. Answered with 422.
+ */
+export function unusablePatch(patched: string, why: string): StatusError {
+  return invalidObject({ group: '', kind: '' }, '', [invalid('patch', patched, why)]);
 }
+
+/** As `unusablePatch` for a strategic merge patch, of which upstream shows the patch itself, as Go prints it. */
+export function unusableStrategicPatch(patch: unknown, why: string): StatusError {
+  return unusablePatch(goText(patch), converterError(why));
+}
+
+/** A JSON value as Go's `%+v` prints it. */
+function goText(value: unknown): string {
+  if (value === null || value === undefined) return '<nil>';
+  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
+  if (typeof value !== 'object') return String(value);
+  const fields = value as Readonly<Record<string, unknown>>;
+  return `map[${Object.keys(fields)
+    .sort()
+    .map((key) => `${key}:${goText(fields[key])}`)
+    .join(' ')}]`;
+}
+
+/** Strategic merge patches make objects without a JSON decoder, and its errors are others. */
+function converterError(why: string): string {
+  const match = /cannot unmarshal (\S+)(?: \S+)? into Go .* of type (\S+)$/.exec(why);
+  if (match === null) return why;
+  const [, found = '', type = ''] = match;
+  const kind = goKinds[found] ?? found;
+  if (type.startsWith('map[')) return `cannot restore map from ${kind}`;
+  if (type.startsWith('[]')) return `cannot restore slice from ${kind}`;
+  if (type.includes('.')) return `cannot restore struct from: ${kind}`;
+  return type === 'string' && kind === 'int64' ? 'cannot convert int64 to string' : `unrecognized type: ${type}`;
+}
+
+const goKinds: Readonly<Record<string, string>> = { array: 'slice', object: 'map', number: 'int64' };
 
 /** Why a strict decode failed: unknown and duplicate fields, each as it would stand in a warning. */
 export function strictDecodingError(strictErrors: readonly string[]): string {

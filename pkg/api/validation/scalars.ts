@@ -57,7 +57,8 @@ export function convertScalar(value: unknown, type: ScalarType): ScalarResult {
 function convertInteger(value: unknown, bound: number): ScalarResult {
   if (typeof value !== 'number') return mismatch;
   if (Number.isInteger(value) && value < bound && value >= -bound) return accept(value === 0 ? 0 : value);
-  return { ok: false, found: `number ${value}` };
+  const digits = Number.isInteger(value) ? BigInt(value) : value;
+  return { ok: false, found: `number ${digits}` };
 }
 
 function convertIntOrString(value: unknown): ScalarResult {

@@ -3,7 +3,7 @@
  * object still has is taken over without a conflict, and the annotation is kept up to date for a way back.
  * Upstream counterpart: apimachinery `managedfields/internal` `lastappliedmanager.go`, `lastappliedupdater.go`.
  */
-import { isObject } from '../json.ts';
+import { canonicalJson, isObject } from '../json.ts';
 import type { JsonObject, KubeObject } from '../object.ts';
 import type { ObjectSchema } from '../schema.ts';
 import { compareObjects } from './compare.ts';
@@ -42,9 +42,14 @@ export function refreshLastApplied(
   { live, config }: { readonly live: KubeObject | undefined; readonly config: KubeObject },
 ): void {
   if (lastApplied(live) === undefined) return;
-  const { [annotation]: _, ...others } = config.metadata?.annotations ?? {};
-  const configuration = { ...config, metadata: { ...config.metadata, annotations: others } };
+  const configuration = withoutAnnotation(config);
   const metadata = draft.metadata as JsonObject;
-  const annotations = { ...(metadata.annotations as JsonObject), [annotation]: `${JSON.stringify(configuration)}\n` };
+  const annotations = { ...(metadata.annotations as JsonObject), [annotation]: `${canonicalJson(configuration)}\n` };
   draft.metadata = { ...metadata, annotations };
+}
+
+function withoutAnnotation(config: KubeObject): KubeObject {
+  if (config.metadata?.annotations === undefined) return config;
+  const { [annotation]: _, ...annotations } = config.metadata.annotations;
+  return { ...config, metadata: { ...config.metadata, annotations } };
 }

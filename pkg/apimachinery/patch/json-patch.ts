@@ -22,16 +22,19 @@ interface State {
 
 /** Applies `patch`, a decoded JSON Patch, to a shared object that is not changed. */
 export function applyJsonPatch(original: unknown, patch: unknown): PatchResult {
+  // Go decodes null into an empty list.
+  if (patch === null) return { ok: true, value: original };
   if (!Array.isArray(patch)) {
-    const found = patch === null ? 'null' : typeof patch;
-    return malformed(`json: cannot unmarshal ${found} into Go value of type jsonpatch.Patch`);
+    return malformed(
+      `error decoding patch: json: cannot unmarshal ${goName(patch)} into Go value of type []handlers.jsonPatchOp`,
+    );
   }
   if (patch.length > jsonPatchOperationsMax) {
-    const message = `The allowed maximum operations in a JSON patch is ${jsonPatchOperationsMax}, got ${patch.length}`;
+    const message = `Request entity too large: The allowed maximum operations in a JSON patch is ${jsonPatchOperationsMax}, got ${patch.length}`;
     return { ok: false, error: tooLarge(message) };
   }
-  if (!patch.every(isObject))
-    return malformed('json: cannot unmarshal value into Go value of type jsonpatch.Operation');
+  const fault = shapeFault(patch);
+  if (fault !== undefined) return malformed(`error decoding patch: json: cannot unmarshal ${fault}`);
   const state: State = { document: original, copiedCharacters: 0 };
   try {
     for (const operation of patch) applyOperation(state, operation);
@@ -40,6 +43,26 @@ export function applyJsonPatch(original: unknown, patch: unknown): PatchResult {
     throw error;
   }
   return { ok: true, value: state.document };
+}
+
+/** The first operation, or text in one, that is of a wrong type. */
+function shapeFault(patch: readonly unknown[]): string | undefined {
+  for (const operation of patch) {
+    if (!isObject(operation)) return `${goName(operation)} into Go value of type handlers.jsonPatchOp`;
+    for (const field of ['op', 'path', 'from']) {
+      const value = getOwn(operation, field);
+      if (value !== undefined && value !== null && typeof value !== 'string') {
+        return `${goName(value)} into Go struct field jsonPatchOp.${field} of type string`;
+      }
+    }
+  }
+  return undefined;
+}
+
+function goName(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  if (value === null) return 'null';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
 }
 
 function applyOperation(state: State, operation: Readonly<Record<string, unknown>>): void {

@@ -17,7 +17,8 @@ export function namespaceLifecycle(): AdmissionPlugin {
     handles: ({ operation, namespace, resource, group }) =>
       (operation === 'CREATE' && namespace !== '' && !accessReviews.has(resource)) ||
       (operation === 'DELETE' && resource === 'namespaces' && group === ''),
-    async validate(attributes, _context, reader) {
+    // Before all other plugins and before validation: whoever names a namespace that is not there is told that first.
+    async admit(attributes, _context, reader) {
       const { operation, name, namespace, group, resource } = attributes;
       if (operation === 'DELETE') {
         if (immortal.has(name)) throw forbidden(namespaces, name, 'this namespace may not be deleted');

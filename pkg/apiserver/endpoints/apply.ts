@@ -1,13 +1,12 @@
 /** Server-side apply: PATCH with a configuration that its manager wants to be so. Source: apiserver `handlers/patch.go` `applyPatcher`. */
-import { cannotBeHandled } from '#pkg/api/validation/decode-errors.ts';
 import { decodeYaml } from '#pkg/apimachinery/decode.ts';
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
-import { deepClone } from '#pkg/apimachinery/json.ts';
+import { deepClone, isObject } from '#pkg/apimachinery/json.ts';
 import { applyObject } from '#pkg/apimachinery/managed-fields/apply.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { badRequest, conflict } from '#pkg/apimachinery/status-error.ts';
+import { badRequest, conflict, type StatusError } from '#pkg/apimachinery/status-error.ts';
 import { timestamp } from '#pkg/base/clock.ts';
-import { bodyBytesMax, bodyTooLarge, checkKind, type RawBody } from './body.ts';
+import { bodyBytesMax, bodyTooLarge, type RawBody } from './body.ts';
 import { changeObject } from './change.ts';
 import { createDraft } from './create.ts';
 import { draftOf } from './decode.ts';
@@ -54,13 +53,11 @@ function noObject(scope: Scope, name: string): Error {
 }
 
 function decodeConfig(scope: Scope, options: WriteOptions): JsonObject {
-  const { info, apiVersion } = scope.served;
+  const { info } = scope.served;
   const raw = readConfig(scope.request);
-  const value = checkKind(raw, { kind: info.kind, apiVersion });
-  if (value.kind === undefined || value.apiVersion === undefined) {
-    throw badRequest(`error decoding patch: Object 'Kind' or 'apiVersion' is missing`);
-  }
-  const config = draftOf(scope, value, { validation: options.fieldValidation, owned: raw.owned });
+  const value = checkConfig(scope, raw.value ?? {});
+  const refuse = (why: string): StatusError => untypable(scope, value, why);
+  const config = draftOf(scope, value, { validation: options.fieldValidation, owned: raw.owned, refuse });
   const metadata = metadataOf(config);
   const name = scope.info.parts[1]!;
   if (metadata.name !== undefined && metadata.name !== name) {
@@ -69,9 +66,37 @@ function decodeConfig(scope: Scope, options: WriteOptions): JsonObject {
   metadata.name = name;
   if (info.namespaced && metadata.namespace === undefined) metadata.namespace = scope.info.namespace;
   if (metadata.managedFields !== undefined) {
-    throw cannotBeHandled(info, info.kind, 'metadata.managedFields must be nil');
+    throw badRequest('metadata.managedFields must be nil');
   }
   return ownPart(scope, config);
+}
+
+/** The configuration as an object of the served kind. Source: `util/managedfields`. Throws BadRequest. */
+function checkConfig(scope: Scope, value: unknown): JsonObject {
+  const { info, apiVersion } = scope.served;
+  if (!isObject(value)) {
+    const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+    const why = `json: cannot unmarshal ${found} into Go value of type map[string]interface {}`;
+    throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${why}`);
+  }
+  const { apiVersion: version = '', kind = '' } = value;
+  if (version !== apiVersion) {
+    const specified = version === '' ? '/' : String(version);
+    throw badRequest(
+      `Incorrect version specified in apply patch. Specified patch version: ${specified}, expected: ${apiVersion}`,
+    );
+  }
+  if (kind === '') throw untypable(scope, value, "Object 'Kind' is missing in 'unstructured object'");
+  if (kind !== info.kind) throw untypable(scope, value, `no corresponding type for ${version}, Kind=${String(kind)}`);
+  return value;
+}
+
+/** A configuration that is no object of its kind. */
+function untypable({ info, served }: Scope, value: JsonObject, why: string): StatusError {
+  const place = [info.namespace, info.parts[1]].filter((part) => part !== '').join('/');
+  const group = served.info.group === '' ? '' : served.info.group;
+  const kind = `${group}/${served.info.version}, Kind=${String(value.kind ?? '')}`;
+  return badRequest(`failed to create typed patch object (${place}; ${kind}): ${why}`);
 }
 
 /** What the request may change at all: the rest of the configuration is nobody's. */

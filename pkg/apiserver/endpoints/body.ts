@@ -4,6 +4,7 @@
  * Source: apiserver `endpoints/handlers/negotiation`, `endpoints/handlers/create.go`, `rest.go` `transformDecodeError`.
  */
 import { typeSchema } from '#pkg/api/facts.ts';
+import { decodeProtobuf } from '#pkg/api/protobuf/codec.ts';
 import { type ResourceInfo, resourceOfKind } from '#pkg/api/resources.ts';
 import {
   cannotBeHandled,
@@ -17,8 +18,6 @@ import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { type JsonObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from '#pkg/apimachinery/status-error.ts';
-import { decodeProtobuf } from '../protobuf/decode.ts';
-import { ProtobufError } from '../protobuf/reader.ts';
 import type { Scope } from './scope.ts';
 
 /** Largest body. Source: `--max-resource-write-bytes`, 3 MiB. */
@@ -60,12 +59,9 @@ export function readBody(request: ApiRequest, expectedKind: string, findDuplicat
 }
 
 function readProtobuf(bytes: Uint8Array, expectedKind: string): RawBody {
-  try {
-    return { value: decodeProtobuf(bytes), owned: true, duplicates: [], bytes };
-  } catch (error) {
-    if (error instanceof ProtobufError) throw unrecognizedBody(expectedKind, error.message, bytes);
-    throw error;
-  }
+  const decoded = decodeProtobuf(bytes);
+  if (!decoded.ok) throw unrecognizedBody(expectedKind, decoded.error, bytes);
+  return { value: decoded.object, owned: true, duplicates: [], bytes };
 }
 
 export function bodyTooLarge(): Error {
@@ -133,8 +129,15 @@ function wrongKind(kind: string, apiVersion: string, expected: ExpectedKind): Er
       `the API version in the data (${apiVersion}) does not match the expected API version (${expected.apiVersion})`,
     );
   }
-  const why = `converting (${goName(known)}) to (${goName(resourceOfKind(expected.apiVersion, expected.kind))}): unknown conversion`;
+  const why = `converting (${goName(known)}) to (${internalName(expected)}): unknown conversion`;
   return cannotBeHandled(gvk, expected.kind, why);
+}
+
+/** A kind as Go names the type that all versions of it are converted to: `core.Pod`. */
+function internalName({ apiVersion, kind }: ExpectedKind): string {
+  const group = parseApiVersion(apiVersion)?.group ?? '';
+  const name = group === '' || group === 'events.k8s.io' ? 'core' : group.split('.')[0]!;
+  return `${name}.${kind}`;
 }
 
 /** A kind as Go names its type: `v1.Service`. */

@@ -78,17 +78,28 @@ async function tryChange(scope: Scope, change: Change, entry: StoredEntry): Prom
   return swap(scope, change, { draft, old, entry, context });
 }
 
+/** Throws BadRequest where the object does not have the name of the path. Source: apiserver `handlers/rest.go` `checkName`. */
+export function checkName(scope: Scope, metadata: JsonObject): void {
+  const wanted = scope.info.parts[1]!;
+  const name = metadata.name as string | undefined;
+  if (name === wanted) return;
+  if (name === undefined || name === '') {
+    throw badRequest(`the name of the object (${wanted} based on URL) was undeterminable: name must be provided`);
+  }
+  throw badRequest(`the name of the object (${name}) does not match the name on the URL (${wanted})`);
+}
+
 /** Name, uid and resourceVersion of the draft against what is there. */
 function checkIdentity(scope: Scope, metadata: JsonObject, old: KubeObject): void {
   const name = scope.info.parts[1]!;
-  metadata.name ??= name;
-  if (metadata.name !== name) {
-    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
-  }
+  checkName(scope, metadata);
   ensureNamespace(scope, metadata);
   const uid = metadata.uid;
   if (uid !== undefined && uid !== '' && uid !== old.metadata?.uid) {
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata?.uid}`;
+    const place = [scope.subject.resource, scope.info.namespace, name].filter((part) => part !== '').join('/');
+    const why =
+      `StorageError: invalid object, Code: 4, Key: /registry/${place}, ResourceVersion: 0, AdditionalErrorMsg: ` +
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata?.uid}`;
     throw conflict(scope.subject, name, why);
   }
   const version = metadata.resourceVersion;

@@ -3,6 +3,8 @@
  * tools that read it still can. Source: apiserver `storage/continue.go`.
  */
 import { Buffer } from 'node:buffer';
+import { decodeJson } from '#pkg/apimachinery/decode.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import { badRequest } from '#pkg/apimachinery/status-error.ts';
 
 export interface ContinuePosition {
@@ -19,26 +21,42 @@ export function encodeContinue({ start, revision }: ContinuePosition): string {
 
 /** Throws BadRequest for what `encodeContinue` has not made. */
 export function decodeContinue(token: string): ContinuePosition {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(Buffer.from(token, 'base64url').toString());
-  } catch (error) {
-    throw badRequest('continue key is not valid: it does not decode', error);
+  const { v = '', rv = 0, start = '' } = parseToken(token);
+  if (v !== 'meta.k8s.io/v1') throw invalidToken(`server does not recognize this encoded version ${v}`);
+  if (rv === 0) throw invalidToken('incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
+  if (start === '') throw invalidToken('encoded start key empty (version meta.k8s.io/v1)');
+  // A key that is not in its shortest form could lead out of the list.
+  if (`/${start.replace(/^\//, '')}`.split('/').some((part, index) => index > 0 && ['', '.', '..'].includes(part))) {
+    throw invalidToken(start);
   }
-  const { v, rv, start } = (parsed ?? {}) as { v?: unknown; rv?: unknown; start?: unknown };
-  if (v !== 'meta.k8s.io/v1') {
-    throw badRequest(
-      `continue key is not valid: server does not recognize this encoded version ${JSON.stringify(v ?? '')}`,
-    );
+  return { start: start.replace(/^\//, ''), revision: rv };
+}
+
+interface TokenFields {
+  readonly v?: string | undefined;
+  readonly rv?: number | undefined;
+  readonly start?: string | undefined;
+}
+
+function parseToken(token: string): TokenFields {
+  const odd = token.search(/[^A-Za-z0-9_-]/);
+  if (odd >= 0 || token.length % 4 === 1) {
+    throw invalidToken(`illegal base64 data at input byte ${odd >= 0 ? odd : token.length - 1}`);
   }
-  if (typeof rv !== 'number' || !Number.isSafeInteger(rv) || rv === 0) {
-    throw badRequest('continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)');
-  }
-  if (typeof start !== 'string' || start === '') {
-    throw badRequest('continue key is not valid: encoded start key empty (version meta.k8s.io/v1)');
-  }
-  if (start.split('/').some((part) => part === '..' || part === '.')) {
-    throw badRequest('continue key is not valid: start key must not contain a relative path');
-  }
-  return { start, revision: rv };
+  const decoded = decodeJson(Buffer.from(token, 'base64url'));
+  if (!decoded.ok) throw invalidToken(decoded.error);
+  const value = decoded.value ?? {};
+  if (!isObject(value))
+    throw invalidToken('json: cannot unmarshal the value into Go value of type storage.continueToken');
+  const { v, rv, start } = value;
+  const fits =
+    (v === undefined || typeof v === 'string') &&
+    (rv === undefined || Number.isSafeInteger(rv)) &&
+    (start === undefined || typeof start === 'string');
+  if (!fits) throw invalidToken('json: cannot unmarshal a field into Go value of type storage.continueToken');
+  return { v, rv: rv as number | undefined, start };
+}
+
+function invalidToken(why: string): Error {
+  return badRequest(`invalid continue token: continue key is not valid: ${why}`);
 }

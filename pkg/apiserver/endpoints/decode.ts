@@ -3,6 +3,7 @@ import { cannotBeHandled, strictDecodingError } from '#pkg/api/validation/decode
 import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { checkKind, readBody } from './body.ts';
 import type { Scope } from './scope.ts';
 import type { FieldValidation } from './write-options.ts';
@@ -19,17 +20,24 @@ export function decodeDraft(scope: Scope, validation: FieldValidation): JsonObje
 export function draftOf(
   scope: Scope,
   value: JsonObject,
-  options: { readonly validation: FieldValidation; readonly owned: boolean; readonly duplicates?: readonly string[] },
+  options: {
+    readonly validation: FieldValidation;
+    readonly owned: boolean;
+    readonly duplicates?: readonly string[];
+    /** Refuses a value that does not fit; by default as a body that does not fit. */
+    readonly refuse?: (why: string) => StatusError;
+  },
 ): JsonObject {
   const { info, apiVersion, schema } = scope.served;
+  const refuse = options.refuse ?? ((why: string) => cannotBeHandled(info, info.kind, why));
   const { object, typeError, strictErrors } = convertAndCheck(value, schema, {
     strict: options.validation,
     owned: options.owned,
   });
-  if (typeError !== undefined) throw cannotBeHandled(info, info.kind, typeError);
+  if (typeError !== undefined) throw refuse(typeError);
   const faults = options.duplicates?.length ? [...options.duplicates, ...strictErrors] : strictErrors;
   if (faults.length > 0) {
-    if (options.validation === 'Strict') throw cannotBeHandled(info, info.kind, strictDecodingError(faults));
+    if (options.validation === 'Strict') throw refuse(strictDecodingError(faults));
     if (options.validation === 'Warn') scope.warnings.push(...faults);
   }
   object.kind = info.kind;

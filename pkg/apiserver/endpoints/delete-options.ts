@@ -4,9 +4,9 @@ import { cannotBeHandled } from '#pkg/api/validation/decode-errors.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import { type FieldError, invalid, invalidObject, notSupported } from '#pkg/apimachinery/field-error.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
-import { badRequest } from '#pkg/apimachinery/status-error.ts';
 import { isTrue } from '../request-info.ts';
 import { checkKind, readBody } from './body.ts';
+import { integer } from './list-options.ts';
 import type { Scope } from './scope.ts';
 
 export interface DeleteOptions {
@@ -80,15 +80,12 @@ export function convertOptions(value: unknown): RawOptions {
 }
 
 function fromQuery(query: URLSearchParams): RawOptions {
-  const grace = query.get('gracePeriodSeconds');
-  if (grace !== null && !/^-?\d+$/.test(grace)) {
-    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(grace)}: invalid syntax`);
-  }
+  const grace = integer(query, 'gracePeriodSeconds');
   const policy = query.get('propagationPolicy');
   const orphan = query.get('orphanDependents');
   return {
-    dryRun: query.getAll('dryRun').filter((value) => value !== ''),
-    ...(grace === null ? {} : { gracePeriodSeconds: Number(grace) }),
+    dryRun: query.getAll('dryRun'),
+    ...(grace === undefined ? {} : { gracePeriodSeconds: grace }),
     ...(policy === null ? {} : { propagationPolicy: policy }),
     ...(orphan === null ? {} : { orphanDependents: isTrue(orphan) }),
   };

@@ -99,15 +99,17 @@ export async function deleteNamed(
   }
 }
 
+/** Source: apiserver `registry/rest/delete.go` `BeforeDelete`, which names the kind where others name the resource. */
 function checkPreconditions(scope: Scope, { metadata }: KubeObject, { uid, resourceVersion }: DeleteOptions): void {
   const name = metadata?.name ?? '';
+  const subject = { group: scope.subject.group, resource: scope.served.info.kind };
   if (uid !== undefined && uid !== metadata?.uid) {
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${metadata?.uid}`;
-    throw conflict(scope.subject, name, why);
+    const why = `the UID in the precondition (${uid}) does not match the UID in record (${metadata?.uid}). The object might have been deleted and then recreated`;
+    throw conflict(subject, name, why);
   }
   if (resourceVersion !== undefined && resourceVersion !== metadata?.resourceVersion) {
-    const why = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${metadata?.resourceVersion}`;
-    throw conflict(scope.subject, name, why);
+    const why = `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${metadata?.resourceVersion}). The object might have been modified`;
+    throw conflict(subject, name, why);
   }
 }
 

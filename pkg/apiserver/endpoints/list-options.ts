@@ -43,12 +43,16 @@ export function parseListOptions(query: URLSearchParams, isWatch: boolean): List
   return options;
 }
 
-function integer(query: URLSearchParams, name: string): number | undefined {
+/** A number of the query, as Go reads it. Throws BadRequest. */
+export function integer(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
-  if (text === null || text === '') return undefined;
-  if (!/^-?\d{1,18}$/.test(text)) {
-    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: invalid syntax`);
-  }
+  if (text === null) return undefined;
+  const fault = !/^[+-]?\d+$/.test(text)
+    ? 'invalid syntax'
+    : BigInt.asIntN(64, BigInt(text.replace(/^\+/, ''))) !== BigInt(text.replace(/^\+/, ''))
+      ? 'value out of range'
+      : '';
+  if (fault !== '') throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(text)}: ${fault}`);
   return Number(text);
 }
 
@@ -90,8 +94,8 @@ function watchErrors(options: ListOptions): FieldError[] {
   if (options.match !== '' && options.match !== 'NotOlderThan') {
     errors.push(notSupported('resourceVersionMatch', options.match, ['NotOlderThan']));
   }
-  if (options.continueToken !== '') {
-    errors.push(forbiddenField('continue', 'continue is forbidden for watch'));
+  if (options.match !== '' && options.continueToken !== '') {
+    errors.push(forbiddenField('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'));
   }
   return errors;
 }
@@ -99,9 +103,12 @@ function watchErrors(options: ListOptions): FieldError[] {
 /** The number of a resourceVersion. Throws BadRequest. */
 export function parseVersion(text: string): number {
   if (text === '') return 0;
-  if (!/^\d{1,19}$/.test(text)) {
+  const isNumber = /^\d+$/.test(text);
+  if (!isNumber || text.length > 20 || BigInt(text) >= 2n ** 64n) {
+    const quoted = JSON.stringify(text);
+    const fault = isNumber ? 'value out of range' : 'invalid syntax';
     throw badRequest(
-      `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
+      `invalid resource version: resourceVersion: Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: ${fault}`,
     );
   }
   return Number(text);

@@ -1,7 +1,8 @@
 /** `pods/log`: the kubelet's answer, passed on. Source: `pkg/registry/core/pod/strategy.go` `LogLocation`. */
+import { Buffer } from 'node:buffer';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
-import { badRequest, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { badRequest, internalError, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { errorResponse } from '../responses.ts';
 import { readEntry } from './read.ts';
 import type { Scope } from './scope.ts';
@@ -43,7 +44,7 @@ export async function podLog(scope: Scope): Promise<ApiResponse> {
     if (value !== null) query.set(option, value);
   }
   const path = `/containerLogs/${encodeURIComponent(info.namespace)}/${encodeURIComponent(name)}/${encodeURIComponent(container)}`;
-  return handler({
+  const answer = await handler({
     method: 'GET',
     path,
     query: query.toString(),
@@ -51,6 +52,43 @@ export async function podLog(scope: Scope): Promise<ApiResponse> {
     peer: { address: '' },
     signal: request.signal,
   });
+  return isGood(answer) ? answer : refusal(scope, answer);
+}
+
+function isGood({ status }: ApiResponse): boolean {
+  return status >= 200 && status <= 206;
+}
+
+/** Bytes of a kubelet's refusal that are read. Source: apiserver `registry/generic/rest/response_checker.go` `maxReadLength`. */
+const refusalBytesMax = 50_000;
+
+/** What the kubelet said in plain text, as a Status. */
+async function refusal({ subject, info }: Scope, { status, body }: ApiResponse): Promise<ApiResponse> {
+  const chunks: Uint8Array[] = [];
+  if (body.kind === 'stream') {
+    let length = 0;
+    for await (const chunk of body.chunks) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length >= refusalBytesMax) break;
+    }
+  } else if (body.kind === 'bytes') chunks.push(body.bytes);
+  const text = Buffer.concat(chunks).subarray(0, refusalBytesMax).toString().trimEnd();
+  if (status === 400) return errorResponse(badRequest(text));
+  if (status === 500) return errorResponse(internalError(text));
+  const isMissing = status === 404;
+  return errorResponse(
+    new StatusError({
+      code: status,
+      reason: isMissing ? 'NotFound' : status === 503 ? 'ServiceUnavailable' : '',
+      message: isMissing ? `the server could not find the requested resource ( pods/log ${info.name})` : text,
+      details: {
+        kind: subject.resource,
+        name: info.name,
+        causes: [{ reason: 'UnexpectedServerResponse', message: text }],
+      },
+    }),
+  );
 }
 
 function containerOf(pod: LoggedPod, asked: string): string {

@@ -1,4 +1,5 @@
 /** What a patch makes of a value. Source: apiserver `endpoints/handlers/patch.go`. */
+import { duplicateFieldError, unusablePatch, unusableStrategicPatch } from '#pkg/api/validation/decode-errors.ts';
 import { decodeJson } from '#pkg/apimachinery/decode.ts';
 import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
@@ -8,8 +9,9 @@ import { applyMergePatch } from '#pkg/apimachinery/patch/merge-patch.ts';
 import type { PatchResult } from '#pkg/apimachinery/patch/patch-result.ts';
 import { applyStrategicMergePatch } from '#pkg/apimachinery/patch/strategic-merge-patch.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
-import { badRequest, unsupportedMediaType } from '#pkg/apimachinery/status-error.ts';
+import { badRequest, type StatusError, unsupportedMediaType } from '#pkg/apimachinery/status-error.ts';
 import { bodyBytesMax, bodyTooLarge, mediaTypeOf } from './body.ts';
+import type { FieldValidation } from './write-options.ts';
 
 export type PatchType = 'apply' | 'json' | 'merge' | 'strategic';
 
@@ -31,15 +33,44 @@ export function patchTypeOf(request: ApiRequest): PatchType {
   );
 }
 
-/** The decoded patch, shared with the caller. Throws BadRequest. */
-export function readPatch(request: ApiRequest): unknown {
+export interface ReadPatch {
+  /** Shared with the caller. */
+  readonly patch: unknown;
+  /** `duplicate field "…"` of keys that came twice. */
+  readonly duplicates: readonly string[];
+}
+
+/** The decoded patch. Throws BadRequest. */
+export function readPatch(
+  request: ApiRequest,
+  { type, validation }: { readonly type: Exclude<PatchType, 'apply'>; readonly validation: FieldValidation },
+): ReadPatch {
   const { body } = request;
-  if (body?.kind === 'object') return body.object;
+  if (body?.kind === 'object') return { patch: body.object, duplicates: [] };
   const bytes = body?.bytes ?? new Uint8Array(0);
   if (bytes.length > bodyBytesMax) throw bodyTooLarge();
-  const decoded = decodeJson(bytes);
-  if (!decoded.ok) throw badRequest(`error decoding patch: ${decoded.error}`);
-  return decoded.value;
+  const decoded = decodeJson(bytes, { findDuplicates: validation !== 'Ignore' });
+  if (!decoded.ok) throw unreadablePatch(type, decoded.error);
+  const { value } = decoded;
+  if (type !== 'json' && value !== null && !isObject(value)) {
+    const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+    throw unreadablePatch(type, `json: cannot unmarshal ${found} into Go value of type map[string]interface {}`);
+  }
+  const prefix = type === 'json' ? 'json patch ' : '';
+  return { patch: value, duplicates: decoded.duplicates.map((path) => prefix + duplicateFieldError(path)) };
+}
+
+/** Strategic patches are read by another function upstream, which adds nothing to what is wrong. */
+function unreadablePatch(type: PatchType, why: string): Error {
+  return badRequest(type === 'strategic' ? why : `error decoding patch: ${why}`);
+}
+
+/** The refusal of a patch because of what it makes of the object. */
+export function refusedPatch(
+  type: PatchType,
+  { patch, value, why }: { readonly patch: unknown; readonly value: unknown; readonly why: string },
+): StatusError {
+  return type === 'strategic' ? unusableStrategicPatch(patch, why) : unusablePatch(JSON.stringify(value), why);
 }
 
 /** The patched value. It shares parts with `old`: to be copied before it is changed. Throws StatusError. */
@@ -49,8 +80,10 @@ export function patchedValue(
 ): JsonObject {
   const result = applyPatch(type, patch, { old, schema });
   if (!result.ok) throw result.error;
-  if (!isObject(result.value)) throw badRequest('the patched value is not an object');
-  return result.value;
+  if (isObject(result.value)) return result.value;
+  const found = Array.isArray(result.value) ? 'array' : result.value === null ? 'null' : typeof result.value;
+  const why = `couldn't get version/kind; json parse error: json: cannot unmarshal ${found} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
+  throw refusedPatch(type, { patch, value: result.value, why });
 }
 
 function applyPatch(
@@ -64,6 +97,6 @@ function applyPatch(
     case 'merge':
       return applyMergePatch(old, patch);
     case 'strategic':
-      return applyStrategicMergePatch(old, patch, schema);
+      return applyStrategicMergePatch(old, patch ?? {}, schema);
   }
 }

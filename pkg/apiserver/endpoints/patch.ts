@@ -1,11 +1,13 @@
 /** PATCH of an object or of a subresource that is a part of it. Source: apiserver `endpoints/handlers/patch.go`. */
+
+import { resourceOfKind } from '#pkg/api/resources.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { type JsonObject, type KubeObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
+import type { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { applyServerSide } from './apply.ts';
-import { checkKind } from './body.ts';
 import { changeObject } from './change.ts';
 import { draftOf } from './decode.ts';
-import { patchedValue, patchTypeOf, readPatch } from './patch-value.ts';
+import { patchedValue, patchTypeOf, readPatch, refusedPatch } from './patch-value.ts';
 import type { Scope } from './scope.ts';
 import { managerOf, parseWriteOptions } from './write-options.ts';
 
@@ -14,7 +16,7 @@ export async function patchObject(scope: Scope): Promise<ApiResponse> {
   const type = patchTypeOf(scope.request);
   if (type === 'apply') return applyServerSide(scope);
   const options = parseWriteOptions(scope.info.query, 'PatchOptions');
-  const patch = readPatch(scope.request);
+  const { patch, duplicates } = readPatch(scope.request, { type, validation: options.fieldValidation });
   const { served } = scope;
   let validation = options.fieldValidation;
   return changeObject(scope, {
@@ -23,9 +25,9 @@ export async function patchObject(scope: Scope): Promise<ApiResponse> {
     subresource: scope.info.subresource,
     draft(old: KubeObject) {
       const value = patchedValue(type, { patch, old: old as JsonObject, schema: served.schema });
-      const expected = { kind: served.info.kind, apiVersion: served.apiVersion };
-      checkKind({ value, owned: false, duplicates: [], bytes: noBytes }, expected);
-      const draft = draftOf(scope, value, { validation, owned: false });
+      const refuse = (why: string): StatusError => refusedPatch(type, { patch, value, why });
+      checkPatchedKind(value, served, refuse);
+      const draft = draftOf(scope, value, { validation, owned: false, duplicates, refuse });
       // What is warned of once is not warned of again after a lost race.
       if (validation === 'Warn') validation = 'Ignore';
       return draft;
@@ -33,4 +35,25 @@ export async function patchObject(scope: Scope): Promise<ApiResponse> {
   });
 }
 
-const noBytes = new Uint8Array(0);
+/** A patch cannot make another kind of an object. */
+function checkPatchedKind(
+  value: JsonObject,
+  { info, apiVersion }: Scope['served'],
+  refuse: (why: string) => Error,
+): void {
+  const { kind = info.kind, apiVersion: version = apiVersion } = value;
+  if ((kind === info.kind || kind === '') && (version === apiVersion || version === '')) return;
+  if (typeof kind !== 'string' || typeof version !== 'string') {
+    const field = typeof kind === 'string' ? 'apiVersion' : 'kind';
+    throw refuse(`json: cannot unmarshal a value that is no string into Go struct field .${field} of type string`);
+  }
+  const gv = parseApiVersion(version);
+  if (gv === undefined) throw refuse(`couldn't get version/kind; unexpected GroupVersion string: ${version}`);
+  const isKnown = resourceOfKind(version, kind) !== undefined;
+  const where = 'in scheme "pkg/api/legacyscheme/scheme.go:30"';
+  throw refuse(
+    isKnown
+      ? `unable to decode ${version}, Kind=${kind} into *${info.version}.${info.kind}`
+      : `no kind "${kind}" is registered for version "${version}" ${where}`,
+  );
+}

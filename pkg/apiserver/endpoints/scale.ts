@@ -11,7 +11,7 @@ import { badRequest, staleVersion } from '#pkg/apimachinery/status-error.ts';
 import { objectResponse } from '../responses.ts';
 import { checkKind, readBody } from './body.ts';
 import { changeObject } from './change.ts';
-import { patchedValue, patchTypeOf, readPatch } from './patch-value.ts';
+import { patchedValue, patchTypeOf, readPatch, refusedPatch } from './patch-value.ts';
 import { readEntry } from './read.ts';
 import type { Scope } from './scope.ts';
 import { notBuilt } from './unbuilt.ts';
@@ -61,16 +61,20 @@ export async function patchScale(scope: Scope): Promise<ApiResponse> {
   if (type === 'apply') return notBuilt(scope);
   const options = parseWriteOptions(scope.info.query, 'PatchOptions');
   const schema = typeSchema('io.k8s.api.autoscaling.v1.Scale');
-  const patch = readPatch(scope.request);
-  return changeScale(scope, options, (old) =>
-    decodeScale(patchedValue(type, { patch, old: scaleOf(scope, old), schema })),
-  );
+  const { patch } = readPatch(scope.request, { type, validation: 'Ignore' });
+  return changeScale(scope, options, (old) => {
+    const value = patchedValue(type, { patch, old: scaleOf(scope, old), schema });
+    return decodeScale(value, (why) => refusedPatch(type, { patch, value, why }));
+  });
 }
 
-function decodeScale(value: JsonObject): JsonObject {
+function decodeScale(
+  value: JsonObject,
+  refuse = (why: string): Error => cannotBeHandled(scaleGvk, 'Scale', why),
+): JsonObject {
   const schema = typeSchema('io.k8s.api.autoscaling.v1.Scale');
   const { object, typeError } = convertAndCheck(value, schema, { strict: 'Ignore' });
-  if (typeError !== undefined) throw cannotBeHandled(scaleGvk, 'Scale', typeError);
+  if (typeError !== undefined) throw refuse(typeError);
   return object;
 }
 

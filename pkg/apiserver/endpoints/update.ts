@@ -1,8 +1,9 @@
 /** UPDATE of an object or a subresource that is a part of it. Source: apiserver `endpoints/handlers/update.go`. */
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
-import { changeObject } from './change.ts';
+import { changeObject, checkName } from './change.ts';
 import { createDraft } from './create.ts';
 import { decodeDraft } from './decode.ts';
+import { ensureNamespace, metadataOf } from './metadata.ts';
 import type { Scope } from './scope.ts';
 import { managerOf, parseWriteOptions } from './write-options.ts';
 
@@ -11,6 +12,9 @@ export async function updateObject(scope: Scope): Promise<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'UpdateOptions');
   const manager = managerOf(options, scope.request.headers);
   let first = decodeDraft(scope, options.fieldValidation) as ReturnType<typeof decodeDraft> | undefined;
+  const metadata = metadataOf(first!);
+  ensureNamespace(scope, metadata);
+  checkName(scope, metadata);
   // A draft is used up by each attempt, so every attempt after the first decodes the body again.
   const take = () => {
     const draft = first ?? decodeDraft(scope, 'Ignore');

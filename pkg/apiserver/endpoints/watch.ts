@@ -5,9 +5,10 @@
  */
 import { Buffer } from 'node:buffer';
 import { setMaxListeners } from 'node:events';
+import { parseFieldSelector, requiredFieldValue } from '#pkg/apimachinery/field-selector.ts';
 import type { ApiResponse, WatchEventType, WatchFrame } from '#pkg/apimachinery/http.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
-import { expired, type StatusError } from '#pkg/apimachinery/status-error.ts';
+import { badRequest, expired, type StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { Timer } from '#pkg/base/clock.ts';
 import { randomInt } from '#pkg/base/random.ts';
 import type { CacheEvent, CacheSink, CacheWatch } from '#pkg/storage/cache.ts';
@@ -63,6 +64,7 @@ export function objectFrame(type: WatchEventType, object: KubeObject): WatchFram
   };
 }
 
+/** Frames live as long as the event that was told, which is not the one of the history: holding wire forms there would double it. */
 const framesOf = new WeakMap<VersionView, WeakMap<CacheEvent, WatchFrame>>();
 
 /** The frame of an event for watchers that select everything. */
@@ -233,7 +235,17 @@ export async function watchObjects(scope: Scope): Promise<ApiResponse> {
 /** The older form of a watch of one object has its name in the path. */
 function withName({ info }: Scope, options: ListOptions): ListOptions {
   const name = info.parts[1];
-  return name === undefined ? options : { ...options, fieldSelector: `metadata.name=${name}` };
+  if (name === undefined) return options;
+  const selected = parseFieldSelector(options.fieldSelector);
+  if (
+    selected.ok &&
+    selected.selector.terms.length > 0 &&
+    requiredFieldValue(selected.selector, 'metadata.name') !== name
+  ) {
+    throw badRequest("fieldSelector metadata.name doesn't match requested name");
+  }
+  const terms = options.fieldSelector === '' ? [] : [options.fieldSelector];
+  return { ...options, fieldSelector: [`metadata.name=${name}`, ...terms].join(',') };
 }
 
 function openWatch(

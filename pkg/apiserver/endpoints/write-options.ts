@@ -3,13 +3,13 @@
  */
 import {
   type FieldError,
-  invalid,
+  forbiddenField,
   invalidObject,
   notSupported,
   required,
-  tooLong,
 } from '#pkg/apimachinery/field-error.ts';
 import type { HttpHeaders } from '#pkg/apimachinery/http.ts';
+import { fieldManagerLengthMax, validateFieldManager } from '#pkg/apimachinery/object-meta-validation.ts';
 import { isTrue } from '../request-info.ts';
 
 export type FieldValidation = 'Ignore' | 'Strict' | 'Warn';
@@ -23,9 +23,6 @@ export interface WriteOptions {
   readonly force: boolean;
 }
 
-/** Longest name of a field manager. Source: `FieldManagerMaxLength`. */
-const managerBytesMax = 128;
-
 /** Reads the options of a write. `kind` is that of the options, for errors. Throws Invalid. */
 export function parseWriteOptions(
   query: URLSearchParams,
@@ -34,21 +31,17 @@ export function parseWriteOptions(
 ): WriteOptions {
   if (query.size === 0 && !isApply) return defaults;
   const errors: FieldError[] = [];
-  const dryRun = query.getAll('dryRun').filter((value) => value !== '');
-  if (dryRun.some((value) => value !== 'All')) errors.push(notSupported('dryRun', dryRun, ['All']));
+  const dryRun = query.getAll('dryRun');
   const fieldManager = query.get('fieldManager') ?? '';
-  checkManager(fieldManager, errors);
   const fieldValidation = query.get('fieldValidation') || 'Warn';
-  if (fieldValidation !== 'Warn' && fieldValidation !== 'Strict' && fieldValidation !== 'Ignore') {
-    errors.push(notSupported('fieldValidation', fieldValidation, ['Ignore', 'Strict', 'Warn']));
-  }
   if (isApply && fieldManager === '') errors.push(required('fieldManager', 'is required for apply patch'));
   if (!isApply && kind === 'PatchOptions' && query.has('force')) {
-    errors.push({
-      reason: 'FieldValueForbidden',
-      field: 'force',
-      message: 'Forbidden: may not be specified for non-apply patch',
-    });
+    errors.push(forbiddenField('force', 'may not be specified for non-apply patch'));
+  }
+  errors.push(...validateFieldManager(fieldManager, 'fieldManager'));
+  if (dryRun.some((value) => value !== 'All')) errors.push(notSupported('dryRun', dryRun, ['All']));
+  if (!fieldValidations.includes(fieldValidation)) {
+    errors.push(notSupported('fieldValidation', fieldValidation, fieldValidations));
   }
   if (errors.length > 0) throw invalidObject({ group: 'meta.k8s.io', kind }, '', errors);
   return {
@@ -59,23 +52,15 @@ export function parseWriteOptions(
   };
 }
 
-const defaults: WriteOptions = { dryRun: false, fieldManager: '', fieldValidation: 'Warn', force: false };
+const fieldValidations: readonly string[] = ['', 'Ignore', 'Strict', 'Warn'];
 
-function checkManager(name: string, errors: FieldError[]): void {
-  if (name.length > managerBytesMax) errors.push(tooLong('fieldManager', managerBytesMax));
-  for (const char of name) {
-    if (!/[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.test(char)) {
-      errors.push(invalid('fieldManager', name, 'should only contain printable characters'));
-      return;
-    }
-  }
-}
+const defaults: WriteOptions = { dryRun: false, fieldManager: '', fieldValidation: 'Warn', force: false };
 
 /** The manager of a write: the one named, or the user agent up to its first slash. Source: `managerOrUserAgent`. */
 export function managerOf(options: WriteOptions, headers: HttpHeaders): string {
   if (options.fieldManager !== '') return options.fieldManager;
   const agent = headers['user-agent'] ?? '';
   const slash = agent.indexOf('/');
-  const name = (slash < 0 ? agent : agent.slice(0, slash)).slice(0, managerBytesMax);
+  const name = (slash < 0 ? agent : agent.slice(0, slash)).slice(0, fieldManagerLengthMax);
   return name === '' ? 'unknown' : name;
 }

@@ -3,9 +3,10 @@
  * text always begins `{"kind":K,"apiVersion":V,"metadata":{`, so that the resourceVersion is put in, the type left out (items of
  * lists) or another version's apiVersion put in its place by copying bytes, without parsing.
  *
- * Invariants: a value is decoded at most once, and what this process wrote is never decoded at all: the draft becomes the shared
- * object of its entry, and the entry hangs on the value's bytes. Bytes with the resourceVersion are made on demand and not
- * kept: copying them costs less than the memory.
+ * Invariants: a value is decoded at most once while anybody uses what was decoded, and what this process wrote is not decoded while it
+ * is news: the draft becomes the shared object of its entry, and the entry hangs on the value's bytes. Bytes with the
+ * resourceVersion are made on demand and not kept: copying them costs less than the memory. For the same reason an entry only borrows
+ * its object (a WeakRef) unless it is news: informers of this process hold what they need, the rest is served as bytes.
  * Upstream counterpart: `storage/etcd3` and the serializers' caching objects.
  */
 import { Buffer } from 'node:buffer';
@@ -34,7 +35,9 @@ export class StoredEntry implements CacheEntry {
   readonly createRevision: number;
   /** As it is in the store. */
   readonly value: Uint8Array;
+  /** Held as long as this is news. */
   #object: KubeObject | undefined;
+  #borrowed: WeakRef<KubeObject> | undefined;
   #bodyAt = -1;
 
   constructor(kv: KeyValue, object?: KubeObject) {
@@ -46,11 +49,25 @@ export class StoredEntry implements CacheEntry {
   }
 
   get object(): KubeObject {
-    this.#object ??= withVersion(
+    const { known } = this;
+    if (known !== undefined) return known;
+    const decoded = withVersion(
       JSON.parse(Buffer.from(this.value.buffer, this.value.byteOffset, this.value.length).toString()),
       this.modRevision,
     );
-    return this.#object;
+    this.#borrowed = new WeakRef(decoded);
+    return decoded;
+  }
+
+  /** The object, if it is in memory. */
+  get known(): KubeObject | undefined {
+    return this.#object ?? this.#borrowed?.deref();
+  }
+
+  settle(): void {
+    if (this.#object === undefined) return;
+    this.#borrowed = new WeakRef(this.#object);
+    this.#object = undefined;
   }
 
   get bytes(): Uint8Array {
@@ -124,12 +141,10 @@ export const objectCodec: ObjectCodec = {
 
 /** The state of `entry` as though it had been written at `revision`. */
 export function entryAt(entry: StoredEntry, revision: number): StoredEntry {
-  const { object } = entry;
-  const copy = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
-  return new StoredEntry(
-    { key: entry.key, value: entry.value, createRevision: entry.createRevision, modRevision: revision },
-    copy,
-  );
+  const { key, value, createRevision, known } = entry;
+  const kv = { key, value, createRevision, modRevision: revision };
+  if (known === undefined) return new StoredEntry(kv);
+  return new StoredEntry(kv, { ...known, metadata: { ...known.metadata, resourceVersion: String(revision) } });
 }
 
 /**
@@ -140,7 +155,11 @@ export function encodeForWrite(key: string, draft: JsonObject): Uint8Array {
   const { kind, apiVersion, metadata, ...rest } = draft;
   const { resourceVersion: _, ...meta } = metadata as JsonObject;
   const ordered = { kind, apiVersion, metadata: meta, ...rest };
-  const value: CarryingBytes = Buffer.from(JSON.stringify(ordered));
+  const text = JSON.stringify(ordered);
+  // Memory of its own: a part of a shared slab would keep all of the slab for as long as the object lives.
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  bytes.write(text);
+  const value: CarryingBytes = bytes;
   value[entryOf] = new StoredEntry({ key, value, createRevision: 0, modRevision: 0 }, ordered as KubeObject);
   return value;
 }

@@ -5,8 +5,9 @@
  * Keys are `/registry/<group or core>/<resource>/[<namespace>/]<name>`.
  */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { type ErrorSubject, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { type ErrorSubject, StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
 import type { ResourceCache } from '#pkg/storage/cache.ts';
+import { keyBytesMax } from '#pkg/storage/operation.ts';
 import {
   type RangeOptions,
   type RangeResult,
@@ -21,6 +22,9 @@ import { encodeForWrite, objectCodec, type StoredEntry } from './object-codec.ts
 export type PutResult =
   | { readonly ok: true; readonly entry: StoredEntry }
   | { readonly ok: false; readonly current: StoredEntry | undefined };
+
+/** Largest object stored, however it has grown: twice the largest body, as the server adds to what clients send. */
+const objectBytesMax = 6 * 1024 * 1024;
 
 export interface ResourceStoreOptions {
   readonly subject: ErrorSubject;
@@ -84,7 +88,9 @@ export class ResourceStore {
   /** Writes `draft`, which becomes the shared object of the entry. `ifModRevision` 0 demands that it does not exist. */
   async put(key: string, draft: JsonObject, ifModRevision: number): Promise<PutResult> {
     if (!this.#isOpen) await this.#open();
+    if (Buffer.byteLength(key) > keyBytesMax) throw tooLarge(`Request entity too large: limit is ${keyBytesMax}`);
     const value = encodeForWrite(key, draft);
+    if (value.length > objectBytesMax) throw tooLarge(`Request entity too large: limit is ${objectBytesMax}`);
     const result = await this.#write({ type: 'put', key, value, ifModRevision });
     if (!result.ok) return { ok: false, current: result.current && objectCodec.entry(result.current) };
     const { revision } = result;

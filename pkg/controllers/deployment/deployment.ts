@@ -11,6 +11,7 @@ import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { claim } from '../common/adoption.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
+import { withoutNoughts } from '../common/counts.ts';
 import { deepEqual } from '../common/equal.ts';
 import { indexByController, podsOf } from '../common/pod.ts';
 import { isEmptySelector, matchesSelector } from '../common/selector.ts';
@@ -180,7 +181,9 @@ class DeploymentController implements Component {
 
   async #writeStatus(deployment: Deployment, status: DeploymentStatus): Promise<Deployment> {
     if (deepEqual(comparable(deployment.status), comparable(status))) return deployment;
-    return this.#context.client.resource(deployments).update({ ...deployment, status }, { subresource: 'status' });
+    return this.#context.client
+      .resource(deployments)
+      .update({ ...deployment, status: withoutNoughts(status, ['terminatingReplicas']) }, { subresource: 'status' });
   }
 }
 

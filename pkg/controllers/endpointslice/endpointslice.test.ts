@@ -132,3 +132,29 @@ test('terminating pods serve on but are not ready, unless not-ready addresses ar
   expect(conditionsWith({})).toEqual({ ready: false, serving: true, terminating: true });
   expect(conditionsWith({ publishNotReadyAddresses: true })).toEqual({ ready: true, serving: true, terminating: true });
 });
+
+test('a slice that is no longer needed becomes one that is, and keeps its name', () => {
+  const wanted = service({ ipFamilies: ['IPv4'] });
+  const ready: Pod = {
+    ...pod('a'),
+    status: {
+      podIP: '10.0.0.1',
+      phase: 'Running',
+      conditions: [{ type: 'Ready', status: 'True' }],
+    },
+  };
+  const empty = {
+    metadata: { name: 'web-1', namespace: 'default' },
+    addressType: 'IPv4' as const,
+    endpoints: [],
+    ports: [],
+  };
+  const other = { ...empty, metadata: { name: 'web-2', namespace: 'default' } };
+  const nodeOf = () => undefined;
+  const { create, update, remove } = sliceChanges({ service: wanted, pods: [ready], existing: [empty, other], nodeOf });
+  expect(create).toEqual([]);
+  expect(update.map((slice) => [slice.metadata?.name, slice.endpoints?.[0]?.addresses])).toEqual([
+    ['web-1', ['10.0.0.1']],
+  ]);
+  expect(remove).toEqual([other]);
+});

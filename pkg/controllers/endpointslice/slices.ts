@@ -71,7 +71,7 @@ function familyChanges(
   scope: { readonly family: string; readonly existing: readonly EndpointSlice[] },
 ): SliceChanges {
   const groups = portGroups(input, scope.family);
-  const create: EndpointSlice[] = [];
+  const fresh: { readonly ports: readonly EndpointPort[]; readonly endpoints: readonly Endpoint[] }[] = [];
   const update: EndpointSlice[] = [];
   const kept = new Set<EndpointSlice>();
   for (const group of groups) {
@@ -86,11 +86,16 @@ function familyChanges(
       const wanted = sliceObject(input, { ...scope, ports: group.ports, endpoints, old: slice });
       if (!sameSlice(slice, wanted)) update.push(wanted);
     }
-    for (const endpoints of placed.inNew)
-      create.push(sliceObject(input, { ...scope, ports: group.ports, endpoints, old: undefined }));
+    for (const endpoints of placed.inNew) fresh.push({ ports: group.ports, endpoints });
   }
   const remove = scope.existing.filter((slice) => !kept.has(slice));
-  if (groups.length > 0) return { create, update, remove };
+  if (groups.length > 0) {
+    // A slice that is not needed any more becomes one that is: its name stays, and nobody sees a moment without it.
+    const reused = fresh.splice(0, remove.length);
+    update.push(...reused.map((part, index) => sliceObject(input, { ...scope, ...part, old: remove[index] })));
+    const create = fresh.map((part) => sliceObject(input, { ...scope, ...part, old: undefined }));
+    return { create, update, remove: remove.slice(reused.length) };
+  }
   // A Service without endpoints keeps one empty slice, which says that there are none.
   const [placeholder, ...others] = [...remove];
   const old = placeholder;

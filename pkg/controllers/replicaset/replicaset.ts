@@ -14,6 +14,7 @@ import type { Component } from '#pkg/component/component.ts';
 import { claim } from '../common/adoption.ts';
 import { forEachLimited, requestsInFlightMax } from '../common/concurrency.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
+import { withoutNoughts } from '../common/counts.ts';
 import { deepEqual } from '../common/equal.ts';
 import { indexByController, isPodActive, isPodTerminating, orphanPods, podsOf } from '../common/pod.ts';
 import { isEmptySelector, matchesSelector } from '../common/selector.ts';
@@ -238,7 +239,10 @@ class ReplicaController implements Component {
     const { owner } = input;
     const { status, nextAvailableMs } = replicaStatus(input);
     if (deepEqual(comparable(owner.status), comparable(status))) return nextAvailableMs;
-    await this.#context.client.resource(this.#kind.ref).update({ ...owner, status }, { subresource: 'status' });
+    const written = withoutNoughts(status, ['replicas', 'terminatingReplicas']);
+    await this.#context.client
+      .resource(this.#kind.ref)
+      .update({ ...owner, status: written }, { subresource: 'status' });
     return nextAvailableMs;
   }
 }

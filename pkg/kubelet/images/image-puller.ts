@@ -70,7 +70,7 @@ export class ImagePuller {
     }
     const policy = container.imagePullPolicy ?? 'IfNotPresent';
     if (present !== undefined && policy !== 'Always') {
-      event('Normal', 'Pulled', `Container image "${image}" already present on machine`);
+      event('Normal', 'Pulled', `Container image "${image}" already present on machine and can be accessed by the pod`);
       return { ok: true, image: present };
     }
     if (policy === 'Never') {

@@ -8,6 +8,7 @@ import { validateNode, validateNodeUpdate } from './validation/node.ts';
 export const nodeStrategy: Strategy = {
   group: '',
   resource: 'nodes',
+  tracksGeneration: false,
   setDefaults(draft) {
     const status = objectAt(draft, 'status');
     if (status?.capacity !== undefined && status.allocatable === undefined) {

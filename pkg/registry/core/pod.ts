@@ -10,6 +10,7 @@ import { keepStatus } from '../status.ts';
 import { setPodDefaults } from './pod-defaults.ts';
 import { qosClassOf } from './pod-qos.ts';
 import { podTable } from './pod-table.ts';
+import { podWarnings } from './pod-warnings.ts';
 import { validatePod } from './validation/pod.ts';
 import { validateEphemeralContainersUpdate, validatePodResize, validatePodUpdate } from './validation/pod-update.ts';
 
@@ -31,6 +32,7 @@ function prepareForCreate(pod: JsonObject, context: StrategyContext): void {
       "this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended";
     context.warn(`metadata.name: ${why}: [${problems.join(' ')}]`);
   }
+  for (const text of podWarnings(pod, '')) context.warn(text);
   const status: JsonObject = { phase: 'Pending', qosClass: qosClassOf(pod) };
   if (listAt(pod, 'spec', 'schedulingGates').length > 0) {
     status.conditions = [

@@ -1,7 +1,14 @@
 import { Buffer } from 'node:buffer';
 import { expect, test } from 'vitest';
-import { decodeProtobuf } from './decode.ts';
-import { ProtobufError } from './reader.ts';
+import { decodeProtobuf as decode } from './codec.ts';
+
+/** The object in a body. Throws what is wrong with it. */
+// biome-ignore lint/suspicious/noExplicitAny: tests look into objects of every shape.
+function decodeProtobuf(bytes: Uint8Array): any {
+  const decoded = decode(bytes);
+  if (!decoded.ok) throw new Error(decoded.error);
+  return decoded.object;
+}
 
 /** A field that spans bytes. */
 function span(number: number, value: Buffer | string): Buffer {
@@ -78,5 +85,5 @@ const broken: readonly [name: string, bytes: Buffer][] = [
 ];
 
 test.each(broken)('%s is refused', (_name, bytes) => {
-  expect(() => decodeProtobuf(bytes)).toThrow(ProtobufError);
+  expect(() => decodeProtobuf(bytes)).toThrow();
 });

@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { created } from '../testing.ts';
+import { eventStrategies } from './event.ts';
+
+test.each([
+  [
+    '',
+    { apiVersion: 'v1', message: 'm', source: { component: 'kubelet' }, count: 1 },
+    { eventTime: null, firstTimestamp: null, lastTimestamp: null, reportingComponent: '', reportingInstance: '' },
+  ],
+  [
+    'events.k8s.io',
+    { apiVersion: 'events.k8s.io/v1', note: 'm', eventTime: '2026-01-01T00:00:00.000000Z' },
+    { deprecatedFirstTimestamp: null, deprecatedLastTimestamp: null, deprecatedSource: {} },
+  ],
+])('an event of group "%s" shows the fields that every event has', (group, event, added) => {
+  const strategy = eventStrategies.find((each) => each.group === group)!;
+  expect(created(strategy, event)).toEqual({ ...event, ...added });
+});

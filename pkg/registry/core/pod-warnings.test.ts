@@ -1,0 +1,122 @@
+import { expect, test } from 'vitest';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { podWarnings } from './pod-warnings.ts';
+
+const container = (fields: object = {}): JsonObject => ({ name: 'c', image: 'i', ...fields });
+const term = { matchExpressions: [{ key: 'beta.kubernetes.io/os', operator: 'Exists' }] };
+const noSelector = 'a null labelSelector results in matching no pod';
+
+test.each<[string, object, object, readonly string[]]>([
+  ['nothing odd', {}, { ports: [{ containerPort: 80 }], env: [{ name: 'A' }] }, []],
+  [
+    'an old label in a node selector',
+    { nodeSelector: { 'beta.kubernetes.io/arch': 'amd64', disk: 'ssd' } },
+    {},
+    ['spec.nodeSelector[beta.kubernetes.io/arch]: deprecated since v1.14; use "kubernetes.io/arch" instead'],
+  ],
+  [
+    'old labels in node affinity',
+    {
+      affinity: {
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [term] },
+          preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 1, preference: term }],
+        },
+      },
+    },
+    {},
+    [
+      'requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0]',
+      'preferredDuringSchedulingIgnoredDuringExecution[0].preference',
+    ].map(
+      (where) =>
+        `spec.affinity.nodeAffinity.${where}.matchExpressions[0].key: beta.kubernetes.io/os is deprecated since v1.14; use "kubernetes.io/os" instead`,
+    ),
+  ],
+  [
+    'affinity to and spreading of no pods',
+    {
+      affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'x' }] } },
+      topologySpreadConstraints: [{ topologyKey: 'x', maxSkew: 1 }],
+    },
+    {},
+    [
+      `spec.topologySpreadConstraints[0].labelSelector: ${noSelector}`,
+      `spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector: ${noSelector}`,
+    ],
+  ],
+  [
+    'an old kind of volume',
+    {
+      volumes: [
+        { name: 'v', emptyDir: {} },
+        { name: 'w', gitRepo: { repository: 'r' } },
+      ],
+    },
+    {},
+    ['spec.volumes[1].gitRepo: deprecated in v1.11'],
+  ],
+  [
+    'entries of lists that come twice or are empty',
+    { hostAliases: [{ ip: '1.1.1.1' }, { ip: '1.1.1.1' }], imagePullSecrets: [{ name: 'a' }, { name: 'a' }, {}] },
+    {},
+    [
+      'spec.hostAliases[1].ip: duplicate ip "1.1.1.1"',
+      'spec.imagePullSecrets[1].name: duplicate name "a"',
+      'spec.imagePullSecrets[2].name: invalid empty name ""',
+    ],
+  ],
+  [
+    'parts of bytes',
+    {},
+    { resources: { limits: { memory: '100m' }, requests: { memory: '1Gi', 'ephemeral-storage': '0.5' } } },
+    [
+      'spec.containers[0].resources.limits[memory]: fractional byte value "100m" is invalid, must be an integer',
+      'spec.containers[0].resources.requests[ephemeral-storage]: fractional byte value "500m" is invalid, must be an integer',
+    ],
+  ],
+  [
+    'a variable that hides another',
+    {},
+    {
+      env: [
+        { name: 'A', value: '1' },
+        { name: 'A', value: '$(A)2' },
+        { name: 'A', value: '3' },
+      ],
+    },
+    ['spec.containers[0].env[2]: hides previous definition of "A", which may be dropped when using apply'],
+  ],
+  [
+    'ports that come twice',
+    {},
+    {
+      ports: [
+        { containerPort: 80 },
+        { containerPort: 80, protocol: 'TCP' },
+        { containerPort: 80, hostPort: 8080 },
+        { containerPort: 80, protocol: 'UDP' },
+      ],
+    },
+    [
+      'spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]',
+      'spec.containers[0].ports[2]: overlapping port definition with spec.containers[0].ports[0]',
+      'spec.containers[0].ports[2]: overlapping port definition with spec.containers[0].ports[1]',
+    ],
+  ],
+  [
+    'no time to end in',
+    { terminationGracePeriodSeconds: -1 },
+    {},
+    ['spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1'],
+  ],
+])('a pod with %s', (_name, spec, fields, warnings) => {
+  expect(podWarnings({ spec: { containers: [container(fields)], ...spec } }, '')).toEqual(warnings);
+});
+
+test('annotations without effect are named, and a template says where it lies', () => {
+  const metadata = { annotations: { 'scheduler.alpha.kubernetes.io/critical-pod': '' } };
+  expect(podWarnings({ metadata, spec: {} }, 'spec.template')).toEqual([
+    'spec.template.metadata.annotations[scheduler.alpha.kubernetes.io/critical-pod]: non-functional in v1.16+; use the "priorityClassName" field instead',
+  ]);
+});

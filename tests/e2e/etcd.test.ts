@@ -1,0 +1,89 @@
+/** A cluster that keeps its data in a real etcd: what etcd acknowledged survives both of them. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findEtcd, startTestEtcd, type TestEtcd } from '#pkg/storage/drivers/etcd/test-etcd.ts';
+import { eventually, RunningCluster } from './running-cluster.ts';
+
+const program = findEtcd(process.env.PATH);
+if (program === undefined) console.log("skipped: there is no etcd on the PATH (Debian's package is etcd-server)");
+
+const kubectl = '35';
+
+describe.skipIf(program === undefined)('up --store http://127.0.0.1:PORT', () => {
+  let etcd: TestEtcd;
+  let cluster: RunningCluster;
+  const run = (...args: string[]): Promise<string> => cluster.kubectl(kubectl, args);
+  const rollout = (): Promise<string> => run('rollout', 'status', 'deployment/guestbook', '--timeout=60s');
+
+  beforeAll(async () => {
+    etcd = await startTestEtcd(program!);
+    cluster = await RunningCluster.start({ flags: ['--store', etcd.endpoint] });
+  }, 60_000);
+
+  afterAll(async () => {
+    await cluster?.remove();
+    await etcd?.cleanup();
+  }, 60_000);
+
+  test('runs the guestbook', async () => {
+    await run('apply', '-f', 'manifests/guestbook.yaml');
+    expect(await rollout()).toContain('successfully rolled out');
+    expect(await cluster.guestbook('kept in etcd')).toContain('kept in etcd');
+  });
+
+  test('an etcd that is killed and started again: the cluster recovers, and nothing acknowledged is lost', async () => {
+    const acknowledged: string[] = [];
+    let writing = true;
+    const writer = async (): Promise<void> => {
+      for (let n = 0; writing; n++) {
+        const name = `during-${n}`;
+        const made = await cluster.tryKubectl(kubectl, ['create', 'configmap', name, `--from-literal=n=${n}`]);
+        if (made.code === 0) acknowledged.push(name);
+      }
+    };
+    const running = writer();
+    await eventually(
+      async () => acknowledged.length,
+      (count) => count >= 3,
+    );
+    await etcd.stop({ kill: true });
+    const refused = await cluster.tryKubectl(kubectl, ['create', 'configmap', 'refused', '--request-timeout=2s']);
+    expect(refused.code).toBe(1);
+    await etcd.start();
+    const before = acknowledged.length;
+    await eventually(
+      async () => acknowledged.length,
+      (count) => count >= before + 3,
+    );
+    writing = false;
+    await running;
+    const names = (await run('get', 'configmaps', '-o', 'name')).split('\n');
+    expect(acknowledged.filter((name) => !names.includes(`configmap/${name}`))).toEqual([]);
+    // Every part works again: a change goes through controllers, scheduler, kubelet and proxy.
+    await run('scale', 'deployment/guestbook', '--replicas=4');
+    await rollout();
+    await run('set', 'env', 'deployment/guestbook', 'AFTER=restart');
+    await rollout();
+    expect(await cluster.guestbook('after the restart')).toContain('after the restart');
+    await eventually(
+      () => cluster.coxswain(['status']),
+      (status) => status.code === 0,
+    );
+  });
+
+  test('down and up with the same etcd bring the cluster back, and the data folder holds no store', async () => {
+    const uid = await run('get', 'deployment', 'guestbook', '-o', 'jsonpath={.metadata.uid}');
+    expect((await cluster.down()).code).toBe(0);
+    expect((await cluster.up()).code).toBe(0);
+    expect(await run('get', 'deployment', 'guestbook', '-o', 'jsonpath={.metadata.uid}')).toBe(uid);
+    await rollout();
+    expect(await cluster.guestbook('after down and up')).toContain('after down and up');
+  });
+
+  test('up says in one line that there is no etcd where it was told', async () => {
+    const lost = await RunningCluster.prepare({ flags: ['--store', 'http://127.0.0.1:1'] });
+    const up = await lost.up();
+    expect(up).toMatchObject({ code: 1, stdout: '' });
+    expect(up.stderr).toMatch(/^coxswain: .*127\.0\.0\.1:1.*\n$/m);
+    expect(lost.leftOvers()).toEqual([]);
+  });
+});
