@@ -59,7 +59,7 @@ export class Beginning {
   /** Removes what came into the folder since, and the folders that were not there. */
   async undo(): Promise<void> {
     if (this.#isOver) return;
-    await this.#folder.remove(this.#entries);
+    await this.#folder.clear(this.#entries);
     for (const path of this.#missing) await rmdir(path).catch(() => {});
   }
 }

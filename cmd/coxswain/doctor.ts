@@ -1,10 +1,11 @@
 /** `coxswain doctor`: what this machine can do, one line each, with what to do where it cannot. Exit code 1 when something is in the way. */
-import { access, constants, mkdir, readFile, statfs } from 'node:fs/promises';
+import { access, constants, readFile, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { UserError } from '#cmd/common/errors.ts';
+import { explain, UserError } from '#cmd/common/errors.ts';
 import { runningProcesses } from '#cmd/common/process-files.ts';
+import { checkKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { type FlagTable, helpText, integer, parseFlags } from '#pkg/component/flags.ts';
 import { clusterFlags } from './cluster-flags.ts';
@@ -38,6 +39,8 @@ export async function doctor(world: World, args: readonly string[]): Promise<num
     );
     return 0;
   }
+  if (parsed.rest.length > 0)
+    throw new UserError(`unexpected argument: ${parsed.rest[0]} (see "coxswain doctor --help")`);
   const { values } = parsed;
   checkName(values.name);
   const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
@@ -90,15 +93,10 @@ async function diskSpace(path: string): Promise<Finding> {
 
 async function kubeconfigWritable(path: string): Promise<Finding> {
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await access(dirname(path), constants.W_OK);
+    await checkKubeconfig(path);
     return { level: 'good', what: `The kubeconfig ${path} can be written` };
-  } catch {
-    return {
-      level: 'bad',
-      what: `The kubeconfig ${path} cannot be written`,
-      advice: 'check its permissions, or name another with --kubeconfig',
-    };
+  } catch (error) {
+    return { level: 'bad', what: explain(error) };
   }
 }
 

@@ -31,6 +31,8 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
     world.write(helpText(flags, { usage: 'coxswain down [flags]', summary: 'Stop a cluster; its data stays.' }));
     return 0;
   }
+  if (parsed.rest.length > 0)
+    throw new UserError(`unexpected argument: ${parsed.rest[0]} (see "coxswain down --help")`);
   const { values } = parsed;
   checkName(values.name);
   const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));

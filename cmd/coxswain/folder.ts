@@ -111,14 +111,19 @@ export class ClusterFolder {
     }
   }
 
-  /** Removes what is a cluster's, but for `kept`, and the folder once it is empty; gives the names of what else is in it. */
-  async remove(kept: readonly string[] = []): Promise<readonly string[]> {
+  /** Removes what is a cluster's, and the folder if that leaves it empty; gives the names of what else is in it. */
+  async remove(): Promise<readonly string[]> {
+    const others = await this.clear([]);
+    if (others.length === 0) await rmdir(this.path).catch(ignoreMissing);
+    return others;
+  }
+
+  /** Removes what is a cluster's but for `kept`; gives the names of what stays. */
+  async clear(kept: readonly string[]): Promise<readonly string[]> {
     const entries = (await this.entries()) ?? [];
     const own = entries.filter((name) => ownEntries.has(name) && !kept.includes(name));
     await Promise.all(own.map((name) => rm(join(this.path, name), { recursive: true, force: true })));
-    const others = entries.filter((name) => !own.includes(name));
-    if (others.length === 0) await rmdir(this.path).catch(ignoreMissing);
-    return others;
+    return entries.filter((name) => !own.includes(name));
   }
 }
 

@@ -21,6 +21,8 @@ export async function kubeconfig(world: World, args: readonly string[]): Promise
     );
     return 0;
   }
+  if (parsed.rest.length > 0)
+    throw new UserError(`unexpected argument: ${parsed.rest[0]} (see "coxswain kubeconfig --help")`);
   checkName(parsed.values.name);
   const folder = new ClusterFolder(dataFolder(world, { name: parsed.values.name, dataDir: parsed.values['data-dir'] }));
   let content: string;

@@ -39,6 +39,8 @@ export async function status(world: World, args: readonly string[]): Promise<num
     );
     return 0;
   }
+  if (parsed.rest.length > 0)
+    throw new UserError(`unexpected argument: ${parsed.rest[0]} (see "coxswain status --help")`);
   const { values } = parsed;
   checkName(values.name);
   const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
+import { serverNodeFlags } from '#cmd/common/node-flags.ts';
 import { makeFolder } from '#pkg/cluster/kubeconfig.ts';
 import { lastWords } from './last-words.ts';
 import { printResult, stepsOf, type UpPlan } from './up.ts';
@@ -42,11 +43,15 @@ function startChild(
 ): Promise<ChildReport> {
   const args = plan.args.filter((argument) => !/^--detach(=|$)/.test(argument));
   const main = process.argv[1]!;
-  const child = spawn(process.execPath, [...process.execArgv, main, 'up', ...args, '--output=', '--report-to-parent'], {
-    detached: true,
-    stdio: ['ignore', logFd, logFd, 'ipc'],
-    cwd: process.cwd(),
-  });
+  const child = spawn(
+    process.execPath,
+    [...serverNodeFlags(), main, 'up', ...args, '--output=', '--report-to-parent'],
+    {
+      detached: true,
+      stdio: ['ignore', logFd, logFd, 'ipc'],
+      cwd: process.cwd(),
+    },
+  );
   return new Promise((resolve) => {
     let interrupted = false;
     const interrupt = (): void => {

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process';
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
+import { serverNodeFlags } from '#cmd/common/node-flags.ts';
 import { isAlive, type ProcessRecord, readProcessFile, runningProcesses } from '#cmd/common/process-files.ts';
 import { nodes } from '#pkg/api/types/refs.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
@@ -210,7 +211,7 @@ async function startProcess(plan: UpPlan, { folder: part, name }: ProcessPlan): 
   try {
     const logStart = (await log.stat()).size;
     const main = join(world.rootFolder, 'cmd', part, 'main.ts');
-    const child = spawn(process.execPath, [...process.execArgv, main, '--config', join(folder.conf, `${name}.yaml`)], {
+    const child = spawn(process.execPath, [...serverNodeFlags(), main, '--config', join(folder.conf, `${name}.yaml`)], {
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
     });

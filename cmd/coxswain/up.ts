@@ -13,6 +13,7 @@ import {
   checkKubeconfig,
   entryIn,
   kubeconfigOf,
+  makeFolder,
   mergeKubeconfig,
   readKubeconfig,
   writeKubeconfig,
@@ -74,6 +75,7 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   await beginning.checkSpace();
   const plan: UpPlan = { ...base, kubeconfig, onReady: () => beginning.succeeded() };
   try {
+    await makeFolder(folder.path);
     if (values.processes || running.length > 0)
       return await (await import('./up-processes.ts')).upProcesses(plan, running);
     if (values.detach) return await (await import('./up-detached.ts')).upDetached(plan);

@@ -115,7 +115,7 @@ export function decodeYaml(bytes: Uint8Array | string): Decoded {
   const text = typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString('utf8');
   let value: unknown;
   try {
-    value = load(text, { schema });
+    value = load(text, { schema, maxDepth: nestingMax });
   } catch (error) {
     return { ok: false, error: `error converting YAML to JSON: yaml: ${yamlProblem(error)}` };
   }
@@ -138,6 +138,7 @@ const tooMuch = Symbol('too much');
 /** A tree in place of the graph that aliases make, with string keys; `tooMuch` when it exceeds a limit or never ends. */
 function expand(value: unknown, budget: { nodes: number }, levels: number): unknown {
   if (--budget.nodes < 0) return tooMuch;
+  if (typeof value === 'string') return value.toWellFormed();
   if (typeof value !== 'object' || value === null) {
     return typeof value === 'number' && !Number.isFinite(value)
       ? null
@@ -160,7 +161,7 @@ function expand(value: unknown, budget: { nodes: number }, levels: number): unkn
   for (const [key, item] of entries) {
     const copy = expand(item, budget, levels - 1);
     if (copy === tooMuch) return tooMuch;
-    setOwn(object, String(key), copy);
+    setOwn(object, String(key).toWellFormed(), copy);
   }
   return object;
 }

@@ -89,7 +89,7 @@ export function invalidObject(
     details: {
       ...(name === '' ? {} : { name }),
       ...(kind.group === '' ? {} : { group: kind.group }),
-      kind: kind.kind,
+      ...(kind.kind === '' ? {} : { kind: kind.kind }),
       causes: errors.map((error) => ({ reason: error.reason, message: error.message, field: error.field || '<nil>' })),
     },
   });

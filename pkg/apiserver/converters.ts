@@ -33,8 +33,13 @@ const toCore = new Map(eventFields);
 const toEvents = new Map(eventFields.map(([fresh, old]) => [old, fresh]));
 
 const eventConverter: Converter = {
-  toStored: (draft) => renameFields(draft, 'v1', toCore),
-  fromStored: (object) => renameFields(object, 'events.k8s.io/v1', toEvents),
+  toStored: (draft) => ({ reportingComponent: '', reportingInstance: '', ...renameFields(draft, 'v1', toCore) }),
+  fromStored(object) {
+    const event = renameFields(object, 'events.k8s.io/v1', toEvents);
+    // The older form always shows these, the newer one only when there is something in them.
+    for (const name of ['reportingController', 'reportingInstance']) if (event[name] === '') delete event[name];
+    return event;
+  },
 };
 
 export const converters: Readonly<Record<string, Converter>> = {

@@ -148,6 +148,28 @@ function wireOf(frame: WatchFrame): Uint8Array {
 
 const crlf = Buffer.from('\r\n');
 
+interface Joined {
+  readonly batch: readonly WatchFrame[];
+  readonly wire: Uint8Array;
+}
+
+const joinedOf = new WeakMap<WatchFrame, Joined>();
+
+/** The frames of a batch one after the other: put together once for all watchers that are given the same ones. */
+function wireOfBatch(batch: readonly WatchFrame[]): Uint8Array {
+  const first = batch[0]!;
+  if (batch.length === 1) return wireOf(first);
+  const known = joinedOf.get(first);
+  if (known !== undefined && isSameBatch(known.batch, batch)) return known.wire;
+  const wire = Buffer.concat(batch.map(wireOf));
+  joinedOf.set(first, { batch, wire });
+  return wire;
+}
+
+function isSameBatch(a: readonly WatchFrame[], b: readonly WatchFrame[]): boolean {
+  return a.length === b.length && a.every((frame, i) => frame === b[i]);
+}
+
 async function sendWatch(
   response: ServerResponse,
   answer: ApiResponse,
@@ -161,8 +183,7 @@ async function sendWatch(
     // The frames are chunks already: they go to the connection as they are, which is what `write` would make of them.
     const isDirect = socket !== null && response.chunkedEncoding;
     const sink = isDirect ? socket : response;
-    const pieces = batch.map((frame) => (isDirect ? wireOf(frame) : frame.bytes()));
-    const bytes = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+    const bytes = isDirect ? wireOfBatch(batch) : Buffer.concat(batch.map((frame) => frame.bytes()));
     if (!sink.write(bytes)) {
       if (isDirect) await socketDrained(response);
       else await drained(response);

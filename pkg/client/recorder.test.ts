@@ -27,7 +27,7 @@ function setUp() {
   });
   const say = (message: string) => recorder.record(pod, { type: 'Normal', reason: 'Pulled', message });
   const list = async () => (await client.resource(events).list({ namespace: 'shop' })).items;
-  return { api, clock, recorder, say, list };
+  return { api, client, clock, random, recorder, say, list };
 }
 
 test('an event carries its object, source and times', async () => {
@@ -96,4 +96,24 @@ test('an unreachable server is tried again, a refusal is final', async () => {
   say('lost');
   await recorder.flush();
   expect((await list()).length).toBe(1);
+});
+
+test('as a series an event has a time of its own, and repetitions beside it', async () => {
+  const { clock, recorder, list, client, random } = setUp();
+  const options = { client, clock, random, log: silentLogger, component: 'default-scheduler' };
+  const series = createEventRecorder({ ...options, asSeries: true });
+  const say = () => series.record(pod, { type: 'Warning', reason: 'FailedScheduling', message: 'no room' });
+  say();
+  await Promise.all([series.flush(), recorder.flush()]);
+  const common = { action: 'Scheduling', eventTime: '2026-01-01T00:00:00.000000Z', reason: 'FailedScheduling' };
+  const [first] = await list();
+  expect(first).toMatchObject({ ...common, reportingInstance: 'default-scheduler' });
+  expect([first?.count, first?.firstTimestamp, first?.lastTimestamp, first?.source]).toEqual(
+    Array.from({ length: 4 }, () => undefined),
+  );
+  await clock.advance(5_000);
+  say();
+  await series.flush();
+  const lastObservedTime = '2026-01-01T00:00:05.000000Z';
+  expect(await list()).toMatchObject([{ ...common, series: { count: 2, lastObservedTime } }]);
 });

@@ -220,9 +220,10 @@ export async function makeFolder(path: string): Promise<string | undefined> {
   try {
     return await mkdir(path, { recursive: true, mode: 0o700 });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    const first = await makeFolder(dirname(path));
     await mkdir(path, { mode: 0o700 });
-    return path;
+    return first ?? path;
   }
 }
 

@@ -80,7 +80,7 @@ test('a hundred pods are bound and packed, and the one too many says why until a
   expect(bound.spec?.nodeName).toBe('n4');
   expect(bound.status?.conditions?.map(({ type, status }) => [type, status])).toEqual([['PodScheduled', 'True']]);
   const said = (await client.resource(events).list()).items.filter((event) => event.involvedObject.name === 'big');
-  expect(said.map((event) => [event.type, event.reason, event.message, event.source?.component])).toEqual([
+  expect(said.map((event) => [event.type, event.reason, event.message, event.reportingComponent])).toEqual([
     ['Warning', 'FailedScheduling', message, 'default-scheduler'],
     ['Normal', 'Scheduled', 'Successfully assigned default/big to n4', 'default-scheduler'],
   ]);

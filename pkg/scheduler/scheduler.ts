@@ -74,7 +74,15 @@ class Run {
     const { queueSort, preEnqueue, events } = this.#profile;
     this.#queue = new SchedulingQueue({ clock, sort: queueSort, preEnqueue, events });
     this.#decider = new Decider({ profile: this.#profile, table: this.#cache.table, nominator: this.#nominator });
-    this.#recorder = createEventRecorder({ client, clock, random, log, component: schedulerName, signal });
+    this.#recorder = createEventRecorder({
+      client,
+      clock,
+      random,
+      log,
+      component: schedulerName,
+      asSeries: true,
+      signal,
+    });
     this.#reporter = new FailureReporter({ client, clock, log, recorder: this.#recorder });
     this.#lister = informers.informer(pods).lister;
   }

@@ -64,7 +64,9 @@ async function objectsCanBeChanged(stage: Stage, info: ResourceInfo, operations:
   });
   const names = async (options = {}): Promise<readonly string[]> => {
     const { items } = await client.list({ labelSelector, ...options });
-    return items.filter(({ metadata }) => metadata?.deletionTimestamp === undefined).map(({ metadata }) => metadata!.name!);
+    return items
+      .filter(({ metadata }) => metadata?.deletionTimestamp === undefined)
+      .map(({ metadata }) => metadata!.name!);
   };
   const { metadata: start } = await client.list({ ...inNamespace });
   const created = await client.create(make('first'));

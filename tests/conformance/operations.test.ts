@@ -4,7 +4,10 @@ import { behaviour, defect } from './behaviour.ts';
 
 type Row = readonly [name: string, object: Operations['object'], options?: Omit<Operations, 'object'>];
 
-const template = { metadata: { labels: { app: 'x' } }, spec: { containers: [{ name: 'c', image: 'coxswain.dev/job:v1' }] } };
+const template = {
+  metadata: { labels: { app: 'x' } },
+  spec: { containers: [{ name: 'c', image: 'coxswain.dev/job:v1' }] },
+};
 const timed = {
   type: 'StatusUpdate',
   status: 'True',
@@ -242,7 +245,12 @@ const rows: readonly Row[] = [
   ],
   [
     '[sig-storage] VolumeAttributesClass [FeatureGate:VolumeAttributesClass] should run through the lifecycle of a VolumeAttributesClass',
-    { apiVersion: 'storage.k8s.io/v1', kind: 'VolumeAttributesClass', driverName: 'e2e.example.com', parameters: { a: 'b' } },
+    {
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'VolumeAttributesClass',
+      driverName: 'e2e.example.com',
+      parameters: { a: 'b' },
+    },
     { lingers: true },
   ],
 ];

@@ -238,10 +238,12 @@ function isByDesign({ status, body }: Seen): boolean {
 
 /** An object without what differs between two creations of it. */
 function comparable(body: unknown): string {
-  const uid = (body as { metadata?: { uid?: string } }).metadata?.uid ?? 'none';
-  const { generateName, name } = (body as { metadata?: JsonObject }).metadata ?? {};
-  const generated = generateName === undefined ? uid : String(name);
-  const copy = JSON.parse(JSON.stringify(body).replaceAll(uid, 'UID').replaceAll(generated, 'NAME')) as {
+  const { uid = '', generateName, name } = (body as { metadata?: Record<string, string> }).metadata ?? {};
+  // What is short could stand anywhere.
+  const fresh = [uid.length === 36 ? uid : '', generateName !== undefined && `${name}`.length > 5 ? `${name}` : ''];
+  let text = JSON.stringify(body);
+  for (const value of fresh) if (value !== '') text = text.replaceAll(value, 'FRESH');
+  const copy = JSON.parse(text) as {
     metadata?: JsonObject;
     spec?: JsonObject;
   };

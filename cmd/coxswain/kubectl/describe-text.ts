@@ -36,13 +36,17 @@ export class Description {
   /** A table below its label, or `<none>` beside it. */
   table(depth: number, label: string, headers: readonly string[], rows: readonly (readonly string[])[]): this {
     if (rows.length === 0) return this.field(depth, label, '<none>');
-    this.heading(depth, label);
+    return this.heading(depth, label).rows(depth + 1, headers, rows);
+  }
+
+  /** A table whose headers are underlined. */
+  rows(depth: number, headers: readonly string[], rows: readonly (readonly string[])[]): this {
     const rules = headers.map((header) => '-'.repeat(header.length));
     for (const line of new TableLayout()
       .render([headers, rules, ...rows])
       .split('\n')
       .slice(0, -1))
-      this.line(depth + 1, line);
+      this.line(depth, line);
     return this;
   }
 

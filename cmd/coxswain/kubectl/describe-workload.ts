@@ -72,11 +72,11 @@ export function describePod(object: JsonObject): Description {
   volumes(out, object, 0);
   out.field(0, 'QoS Class', digText(object, 'status', 'qosClass') || 'BestEffort');
   out.map(0, 'Node-Selectors', digMap(object, 'spec', 'nodeSelector'));
-  tolerations(out, object);
+  tolerations(out, object, 0);
   return out;
 }
 
-function tolerations(out: Description, object: JsonObject): void {
+function tolerations(out: Description, object: JsonObject, depth: number): void {
   const texts = digList(object, 'spec', 'tolerations').map((toleration) => {
     const key = digText(toleration, 'key');
     const value = digText(toleration, 'value');
@@ -85,8 +85,8 @@ function tolerations(out: Description, object: JsonObject): void {
     const exists = digText(toleration, 'operator') === 'Exists' ? ' op=Exists' : '';
     return `${key}${value === '' ? '' : `=${value}`}${effect === '' ? '' : `:${effect}`}${exists}${seconds === '' ? '' : ` for ${seconds}s`}`;
   });
-  out.field(0, 'Tolerations', texts[0] ?? '<none>');
-  for (const text of texts.slice(1)) out.line(0, `${' '.repeat(17)}${text}`);
+  out.field(depth, 'Tolerations', texts[0] ?? '<none>');
+  for (const text of texts.slice(1)) out.line(depth, `${' '.repeat(17)}${text}`);
 }
 
 function containers(
@@ -106,12 +106,9 @@ function containers(
     out.field(at, 'Image', digText(spec, 'image'));
     if (status !== undefined) out.field(at, 'Image ID', digText(status, 'imageID'));
     const ports = digList(spec, 'ports');
-    const shown = ports.map(
-      (port) =>
-        `${digText(port, 'containerPort')}/${digText(port, 'protocol') || 'TCP'}${digText(port, 'name') === '' ? '' : ` (${digText(port, 'name')})`}`,
-    );
+    const shown = ports.map((port) => portText(port, 'containerPort'));
     out.field(at, ports.length > 1 ? 'Ports' : 'Port', shown.join(', ') || '<none>');
-    const hostPorts = ports.map((port) => `${digText(port, 'hostPort') || '0'}/${digText(port, 'protocol') || 'TCP'}`);
+    const hostPorts = ports.map((port) => portText(port, 'hostPort'));
     out.field(at, ports.length > 1 ? 'Host Ports' : 'Host Port', hostPorts.join(', ') || '<none>');
     block(out, at, 'Command', (spec.command as string[] | undefined) ?? []);
     block(out, at, 'Args', (spec.args as string[] | undefined) ?? []);
@@ -135,6 +132,11 @@ function containers(
     environment(out, at, spec);
     block(out, at, 'Mounts', digList(spec, 'volumeMounts').map(mountText), '<none>');
   }
+}
+
+function portText(port: JsonObject, field: 'containerPort' | 'hostPort'): string {
+  const name = digText(port, 'name');
+  return `${digText(port, field) || '0'}/${digText(port, 'protocol') || 'TCP'}${name === '' ? '' : ` (${name})`}`;
 }
 
 function mountText(mount: JsonObject): string {
@@ -218,11 +220,15 @@ function variableText(variable: JsonObject): string {
 
 function volumes(out: Description, object: JsonObject, depth: number): void {
   const all = digList(object, 'spec', 'volumes');
-  if (all.length === 0) return;
+  if (all.length === 0) {
+    out.field(depth, 'Volumes', '<none>');
+    return;
+  }
   out.heading(depth, 'Volumes');
   for (const volume of all) {
     out.heading(depth + 1, digText(volume, 'name'));
     const [type, details] = Object.entries(volume).find(([key]) => key !== 'name') ?? ['emptyDir', {}];
+    if (volumeText(out, depth + 2, { type, details: (details as JsonObject | null) ?? {} })) continue;
     out.field(depth + 2, 'Type', `${type[0]!.toUpperCase()}${type.slice(1)}`);
     for (const [key, value] of Object.entries((details as JsonObject | null) ?? {})) {
       if (key === 'defaultMode') continue;
@@ -232,6 +238,39 @@ function volumes(out: Description, object: JsonObject, depth: number): void {
         typeof value === 'object' ? JSON.stringify(value) : String(value),
       );
     }
+  }
+}
+
+/** Volumes of the common types; false for the others. */
+function volumeText(
+  out: Description,
+  depth: number,
+  { type, details }: { readonly type: string; readonly details: JsonObject },
+): boolean {
+  const optional = String(details.optional === true);
+  switch (type) {
+    case 'emptyDir':
+      out.field(depth, 'Type', "EmptyDir (a temporary directory that shares a pod's lifetime)");
+      out.field(depth, 'Medium', digText(details, 'medium'));
+      out.field(depth, 'SizeLimit', digText(details, 'sizeLimit') || '<unset>');
+      return true;
+    case 'configMap':
+      out.field(depth, 'Type', 'ConfigMap (a volume populated by a ConfigMap)');
+      out.field(depth, 'Name', digText(details, 'name'));
+      out.field(depth, 'Optional', optional);
+      return true;
+    case 'secret':
+      out.field(depth, 'Type', 'Secret (a volume populated by a Secret)');
+      out.field(depth, 'SecretName', digText(details, 'secretName'));
+      out.field(depth, 'Optional', optional);
+      return true;
+    case 'hostPath':
+      out.field(depth, 'Type', 'HostPath (bare host directory volume)');
+      out.field(depth, 'Path', digText(details, 'path'));
+      out.field(depth, 'HostPathType', digText(details, 'type'));
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -252,6 +291,8 @@ function template_(out: Description, template: JsonObject): void {
   containers(out, 'Init Containers', digList(template, 'spec', 'initContainers'), [], 1);
   containers(out, 'Containers', digList(template, 'spec', 'containers'), [], 1);
   volumes(out, template, 1);
+  out.map(1, 'Node-Selectors', digMap(template, 'spec', 'nodeSelector'));
+  tolerations(out, template, 1);
 }
 
 /** Deployments, replica sets, replication controllers, stateful sets, daemon sets and jobs. */

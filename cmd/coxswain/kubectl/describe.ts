@@ -5,6 +5,8 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type FlagTable, type FlagValues, list, toggle } from '#pkg/component/flags.ts';
 import { dig, digList, digMap, digText } from './api.ts';
 import { allNamespacesFlag, type KubectlContext, selectorFlag } from './context.ts';
+import { describeNode } from './describe-node.ts';
+import { describeConfigMap, describeNamespace, describeSecret } from './describe-plain.ts';
 import { Description } from './describe-text.ts';
 import { conditionsTable, describeMetadata, describePod, describeWorkload } from './describe-workload.ts';
 import { selectorText } from './logs.ts';
@@ -18,6 +20,9 @@ export const describeFlags = {
   'all-namespaces': allNamespacesFlag,
   'show-events': toggle({ help: 'Show the events about the object.', fallback: true }),
 } satisfies FlagTable;
+
+/** Kinds about which kubectl shows no events. */
+const withoutEvents = ['Namespace', 'Secret'];
 
 type Values = FlagValues<typeof describeFlags> & { namespace: string };
 
@@ -37,7 +42,8 @@ export async function describe(context: KubectlContext, values: Values, args: re
   for (const [index, { target, object }] of found.entries()) {
     if (index > 0) context.print('\n\n');
     const out = await describeOne(context, target, object);
-    if (values['show-events']) await events(context, out, target, object);
+    if (values['show-events'] && !withoutEvents.includes(target.mapping.kind))
+      await events(context, out, target, object);
     context.print(out.render());
   }
   return 0;
@@ -49,6 +55,9 @@ async function describeOne(context: KubectlContext, target: Target, raw: JsonObj
   if (kind === 'Pod') return describePod(object);
   if (kind === 'Service') return describeService(context, target, object);
   if (kind === 'Node') return describeNode(context, object);
+  if (kind === 'ConfigMap') return describeConfigMap(object);
+  if (kind === 'Secret') return describeSecret(object);
+  if (kind === 'Namespace') return describeNamespace(context, object);
   if (workloads.includes(kind))
     return describeWorkload(object, kind === 'Deployment' ? await replicaSets(context, target, object) : undefined);
   return describeAny(object);
@@ -65,23 +74,12 @@ function describeAny(object: JsonObject): Description {
   out.field(0, 'Created', digText(object, 'metadata', 'creationTimestamp'));
   for (const [key, value] of Object.entries(object)) {
     if (['apiVersion', 'kind', 'metadata', 'status'].includes(key)) continue;
-    const shown = key === 'data' && object.kind === 'Secret' ? secretSizes(value) : value;
-    section(out, `${key[0]!.toUpperCase()}${key.slice(1)}`, shown);
+    section(out, `${key[0]!.toUpperCase()}${key.slice(1)}`, value);
   }
   const { conditions: _, ...status } = digMap(object, 'status');
   if (Object.keys(status).length > 0) section(out, 'Status', status);
   conditionsTable(out, object, ['Type', 'Status', 'Reason', 'Message']);
   return out;
-}
-
-/** What a Secret holds is not shown, only how much. */
-function secretSizes(data: unknown): JsonObject {
-  return Object.fromEntries(
-    Object.entries((data as JsonObject | null) ?? {}).map(([key, value]) => [
-      key,
-      `${Buffer.from(String(value), 'base64').length} bytes`,
-    ]),
-  );
 }
 
 function section(out: Description, label: string, value: unknown): void {
@@ -148,58 +146,6 @@ function endpointsText(slices: readonly JsonObject[], portName: string): string 
   if (addresses.length === 0) return '';
   const more = addresses.length > 3 ? ` + ${addresses.length - 3} more...` : '';
   return `${addresses.slice(0, 3).join(',')}${more}`;
-}
-
-async function describeNode(context: KubectlContext, object: JsonObject): Promise<Description> {
-  const out = new Description();
-  const name = digText(object, 'metadata', 'name');
-  out.field(0, 'Name', name);
-  const roles = Object.keys(digMap(object, 'metadata', 'labels'))
-    .filter((key) => key.startsWith('node-role.kubernetes.io/'))
-    .map((key) => key.split('/')[1]);
-  out.field(0, 'Roles', roles.join(',') || '<none>');
-  out.map(0, 'Labels', digMap(object, 'metadata', 'labels'));
-  out.map(0, 'Annotations', digMap(object, 'metadata', 'annotations'), ': ');
-  out.field(0, 'CreationTimestamp', digText(object, 'metadata', 'creationTimestamp'));
-  const taints = digList(object, 'spec', 'taints').map(
-    (taint) =>
-      `${digText(taint, 'key')}${digText(taint, 'value') === '' ? '' : `=${digText(taint, 'value')}`}:${digText(taint, 'effect')}`,
-  );
-  out.field(0, 'Taints', taints[0] ?? '<none>');
-  for (const taint of taints.slice(1)) out.line(0, `${' '.repeat(20)}${taint}`);
-  out.field(0, 'Unschedulable', String(dig(object, 'spec', 'unschedulable') === true));
-  conditionsTable(out, object, ['Type', 'Status', 'LastHeartbeatTime', 'LastTransitionTime', 'Reason', 'Message']);
-  out.heading(0, 'Addresses');
-  for (const address of digList(object, 'status', 'addresses'))
-    out.field(1, digText(address, 'type'), digText(address, 'address'));
-  for (const kind of ['capacity', 'allocatable']) {
-    out.heading(0, `${kind[0]!.toUpperCase()}${kind.slice(1)}`);
-    for (const [key, value] of Object.entries(digMap(object, 'status', kind))) out.field(1, key, String(value));
-  }
-  out.heading(0, 'System Info');
-  for (const [key, value] of Object.entries(digMap(object, 'status', 'nodeInfo'))) out.field(1, key, String(value));
-  const [pods] = await context.discovery.resolve('pods');
-  const running = await listObjects(
-    context,
-    { mapping: pods! },
-    { fieldSelector: `spec.nodeName=${name}`, allNamespaces: true },
-  );
-  const live = running.filter((pod) => !['Failed', 'Succeeded'].includes(digText(pod, 'status', 'phase')));
-  const request = (pod: JsonObject, resource: string): string => {
-    const amounts = digList(pod, 'spec', 'containers')
-      .map((container) => digText(container, 'resources', 'requests', resource))
-      .filter((amount) => amount !== '');
-    return amounts.join('+') || '0';
-  };
-  const rows = live.map((pod) => [
-    digText(pod, 'metadata', 'namespace'),
-    digText(pod, 'metadata', 'name'),
-    request(pod, 'cpu'),
-    request(pod, 'memory'),
-    humanDuration(context.clock.nowMs() - Date.parse(digText(pod, 'metadata', 'creationTimestamp'))),
-  ]);
-  out.table(0, `Non-terminated Pods`, ['Namespace', 'Name', 'CPU Requests', 'Memory Requests', 'Age'], rows);
-  return out;
 }
 
 async function replicaSets(context: KubectlContext, target: Target, object: JsonObject) {

@@ -2,6 +2,7 @@
 
 import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { duration, type FlagTable, type FlagValues, integer, text, toggle } from '#pkg/component/flags.ts';
 import { digList, digMap, digText, linesOf } from './api.ts';
 import { type KubectlContext, selectorFlag } from './context.ts';
@@ -76,7 +77,12 @@ async function podOf(
   args: readonly string[],
 ): Promise<JsonObject> {
   const argument = args[0]!;
-  if (!argument.includes('/')) return getObject(context, { mapping, name: argument, namespace });
+  if (!argument.includes('/')) {
+    return getObject(context, { mapping, name: argument, namespace }).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+      throw new UserError(`error: error from server (NotFound): ${error.message} in namespace "${namespace}"`, error);
+    });
+  }
   const [target] = await parseTargets(context, [argument], { namespace });
   const object = await getObject(context, target!);
   if (target!.mapping.resource === 'pods') return object;

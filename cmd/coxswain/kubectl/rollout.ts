@@ -229,11 +229,16 @@ function restart(context: KubectlContext, _: Values, target: Target, object: Jso
 }
 
 function pause(context: KubectlContext, _: Values, target: Target, object: JsonObject): Promise<number> {
-  if (dig(object, 'spec', 'paused') === true) throw new UserError(`error: ${targetName(target)} is already paused`);
+  if (dig(object, 'spec', 'paused') === true) throw new UserError(`error: ${resourceName(target)} is already paused`);
   return patchSpec(context, target, { paused: true }, 'paused');
 }
 
 function resume(context: KubectlContext, _: Values, target: Target, object: JsonObject): Promise<number> {
-  if (dig(object, 'spec', 'paused') !== true) throw new UserError(`error: ${targetName(target)} is not paused`);
+  if (dig(object, 'spec', 'paused') !== true) throw new UserError(`error: ${resourceName(target)} is not paused`);
   return patchSpec(context, target, { paused: null }, 'resumed');
+}
+
+/** `deployments.apps "web"`. */
+function resourceName({ mapping, name }: Target): string {
+  return `${mapping.resource}${mapping.group === '' ? '' : `.${mapping.group}`} "${name}"`;
 }

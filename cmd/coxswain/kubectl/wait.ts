@@ -65,8 +65,10 @@ async function waitOne(
   target: Target,
   options: { goal: Goal; endMs: number; what: string },
 ): Promise<boolean> {
-  for (;;) {
+  for (let looks = 0; ; looks++) {
     const object = await lookUp(context, target);
+    // Nothing is said of what was not there to begin with.
+    if (looks === 0 && object === undefined && options.what === 'delete') return true;
     if (object === undefined && options.what !== 'delete' && options.what !== 'create') {
       throw new UserError(
         `Error from server (NotFound): ${target.mapping.resource}${target.mapping.group === '' ? '' : `.${target.mapping.group}`} "${target.name}" not found`,

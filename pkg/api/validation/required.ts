@@ -35,13 +35,19 @@ const plans = new WeakMap<ObjectSchema, Plan>();
 const skipped: ReadonlySet<string> = new Set(['metadata', 'status']);
 const never: ReadonlySet<string> = new Set(['int32', 'int64', 'double', 'boolean', 'any', 'intOrString']);
 
+/** The name that a type has, or will have, in its first stable version. */
+function stableName(schema: ObjectSchema): string {
+  return (schema.name ?? '').replace(/\.v1(?:alpha|beta)\d+\./, '.v1.');
+}
+
 function planOf(schema: ObjectSchema): Plan {
   let plan = plans.get(schema);
   if (plan === undefined) {
     const fields = [...schema.fields.values()].filter((field) => !skipped.has(field.name));
     const isRequired = new Set(
       fields.filter(
-        (field) => field.required && !never.has(field.schema.type) && !mayBeEmpty.has(`${schema.name}.${field.name}`),
+        (field) =>
+          field.required && !never.has(field.schema.type) && !mayBeEmpty.has(`${stableName(schema)}.${field.name}`),
       ),
     );
     plan = {

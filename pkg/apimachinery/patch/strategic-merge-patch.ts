@@ -60,7 +60,7 @@ function mergeObject(
   if (directive === 'delete') return {};
   if (directive === 'replace') return dropDirectives(patch) as JsonObject;
   if (directive !== undefined && directive !== 'merge') {
-    throw new BadPatch(`unknown patch type: ${String(directive)} in map: ${JSON.stringify(patch)}`);
+    throw new BadPatch(`unknown patch type: ${directiveText(directive)} in map: ${JSON.stringify(patch)}`);
   }
   const directives = directivesOf(patch);
   const merged: JsonObject = {};
@@ -136,7 +136,9 @@ function mergeKeyed(original: readonly JsonObject[], patch: readonly JsonObject[
       case 'merge':
         throw new BadPatch('merging lists cannot yet be specified in the patch');
       default:
-        throw new BadPatch(`unknown patch type: ${String(item[patchDirective])} in map: ${JSON.stringify(item)}`);
+        throw new BadPatch(
+          `unknown patch type: ${directiveText(item[patchDirective])} in map: ${JSON.stringify(item)}`,
+        );
     }
   }
   if (replaces) return dropDirectives(plain);
@@ -147,4 +149,9 @@ function mergeKeyed(original: readonly JsonObject[], patch: readonly JsonObject[
     else merged[index] = mergeObject(merged[index]!, item, itemSchema);
   }
   return mergeOrder(merged, { first: plain, server: original, mergeKey });
+}
+
+/** A directive as an error shows it, whatever a client has put there. */
+function directiveText(directive: unknown): string {
+  return typeof directive === 'string' ? directive : JSON.stringify(directive);
 }

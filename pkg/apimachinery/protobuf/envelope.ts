@@ -42,7 +42,10 @@ export type Opened =
 /** Takes a message out of its envelope. */
 export function unseal(bytes: Uint8Array): Opened {
   if (bytes.length < magic.length || !magic.equals(bytes.subarray(0, magic.length))) {
-    return { ok: false, error: 'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]' };
+    return {
+      ok: false,
+      error: 'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]',
+    };
   }
   try {
     const outer = readTexts(bytes.subarray(magic.length));

@@ -18,7 +18,7 @@ import { parseWriteOptions, type WriteOptions } from './write-options.ts';
 /** Answers PATCH with an apply configuration. */
 export async function applyServerSide(scope: Scope): Promise<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'PatchOptions', true);
-  const config = decodeConfig(scope, options);
+  const config = decodeConfig(scope);
   const { subresource } = scope.info;
   const name = scope.info.parts[1]!;
   const apply = (live: KubeObject | undefined): JsonObject => applied(scope, config, { live, options });
@@ -52,12 +52,13 @@ function noObject(scope: Scope, name: string): Error {
   );
 }
 
-function decodeConfig(scope: Scope, options: WriteOptions): JsonObject {
+function decodeConfig(scope: Scope): JsonObject {
   const { info } = scope.served;
   const raw = readConfig(scope.request);
   const value = checkConfig(scope, raw.value ?? {});
   const refuse = (why: string): StatusError => untypable(scope, value, why);
-  const config = draftOf(scope, value, { validation: options.fieldValidation, owned: raw.owned, refuse });
+  // What the schema does not know cannot be owned, so it is refused whatever the validation asked for.
+  const config = draftOf(scope, value, { validation: 'Strict', owned: raw.owned, refuse });
   const metadata = metadataOf(config);
   const name = scope.info.parts[1]!;
   if (metadata.name !== undefined && metadata.name !== name) {
@@ -79,24 +80,39 @@ function checkConfig(scope: Scope, value: unknown): JsonObject {
     const why = `json: cannot unmarshal ${found} into Go value of type map[string]interface {}`;
     throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${why}`);
   }
-  const { apiVersion: version = '', kind = '' } = value;
+  const version = textOf(value.apiVersion);
+  const kind = textOf(value.kind);
   if (version !== apiVersion) {
-    const specified = version === '' ? '/' : String(version);
+    const specified = version === '' ? '/' : version;
     throw badRequest(
       `Incorrect version specified in apply patch. Specified patch version: ${specified}, expected: ${apiVersion}`,
     );
   }
   if (kind === '') throw untypable(scope, value, "Object 'Kind' is missing in 'unstructured object'");
-  if (kind !== info.kind) throw untypable(scope, value, `no corresponding type for ${version}, Kind=${String(kind)}`);
+  if (kind !== info.kind) throw untypable(scope, value, `no corresponding type for ${version}, Kind=${kind}`);
   return value;
+}
+
+/** Unknown fields as typed configurations name them. Source: structured-merge-diff `typed/helpers.go`. */
+function typedError(why: string): string {
+  const unknown = [...why.matchAll(/unknown field "((?:[^"\\]|\\.)*)"/g)].map(
+    ([, path]) => `.${path}: field not declared in schema`,
+  );
+  if (unknown.length === 0) return why;
+  return unknown.length === 1 ? unknown[0]! : `errors:\n${unknown.map((line) => `  ${line}`).join('\n')}`;
+}
+
+/** A type field as text, whatever a client has put there. */
+function textOf(value: unknown): string {
+  if (value === undefined || value === null) return '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** A configuration that is no object of its kind. */
 function untypable({ info, served }: Scope, value: JsonObject, why: string): StatusError {
   const place = [info.namespace, info.parts[1]].filter((part) => part !== '').join('/');
-  const group = served.info.group === '' ? '' : served.info.group;
-  const kind = `${group}/${served.info.version}, Kind=${String(value.kind ?? '')}`;
-  return badRequest(`failed to create typed patch object (${place}; ${kind}): ${why}`);
+  const kind = `${served.info.group}/${served.info.version}, Kind=${textOf(value.kind)}`;
+  return badRequest(`failed to create typed patch object (${place}; ${kind}): ${typedError(why)}`);
 }
 
 /** What the request may change at all: the rest of the configuration is nobody's. */

@@ -99,7 +99,7 @@ export class StoredEntry implements CacheEntry {
   #splice(head: Uint8Array): Uint8Array {
     const version = versionText(this.modRevision);
     const bodyAt = this.bodyAt;
-    const bytes = Buffer.allocUnsafeSlow(head.length + version.length + this.value.length - bodyAt);
+    const bytes = Buffer.allocUnsafe(head.length + version.length + this.value.length - bodyAt);
     bytes.set(head, 0);
     bytes.write(version, head.length, 'latin1');
     bytes.set(this.value.subarray(bodyAt), head.length + version.length);

@@ -2,9 +2,11 @@
  * Rolls a Deployment's pods from template to template through replica sets, one per template. Each reconcile makes one step and
  * writes the status that follows; what the step sets in motion brings the next. Upstream counterpart: `pkg/controller/deployment`.
  */
+
 import type { Deployment, DeploymentStatus, ReplicaSet } from '#pkg/api/types/apps-v1.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { deployments, pods, replicaSets } from '#pkg/api/types/refs.ts';
+import { compiledLabelSelector } from '#pkg/apimachinery/label-selector.ts';
 import { controllerOf, objectKey } from '#pkg/apimachinery/object.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
@@ -14,7 +16,6 @@ import { type ControllerContext, createLoop, type Loop } from '../common/control
 import { withoutNoughts } from '../common/counts.ts';
 import { deepEqual } from '../common/equal.ts';
 import { indexByController, podsOf } from '../common/pod.ts';
-import { isEmptySelector, matchesSelector } from '../common/selector.ts';
 import { HashCollisionError, recordRevision } from './replica-sets.ts';
 import { isScalingEvent, recreateStep, rollingStep, type StepInput, type StepResult, scaleStep } from './rollout.ts';
 import {
@@ -83,9 +84,8 @@ class DeploymentController implements Component {
     }
     if (set.metadata?.labels === undefined) return;
     for (const deployment of this.#deployments.lister.list(namespace)) {
-      const selector = deployment.spec?.selector;
-      if (!isEmptySelector(selector) && matchesSelector(selector, set.metadata.labels))
-        this.#loop.queue.add(objectKey(deployment));
+      const selector = compiledLabelSelector(deployment.spec?.selector);
+      if (!selector.isEmpty && selector.matches(set.metadata.labels)) this.#loop.queue.add(objectKey(deployment));
     }
   }
 
@@ -103,7 +103,7 @@ class DeploymentController implements Component {
   async #reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const cached = this.#deployments.lister.get(key);
     if (cached === undefined) return undefined;
-    if (isEmptySelector(cached.spec?.selector)) {
+    if (cached.spec?.selector === undefined || compiledLabelSelector(cached.spec.selector).isEmpty) {
       const message = 'This deployment is selecting all pods. A non-empty selector is required.';
       this.#events.record(cached, { type: 'Warning', reason: 'SelectingAll', message });
       return undefined;
@@ -154,13 +154,14 @@ class DeploymentController implements Component {
   async #claim(deployment: Deployment, signal: AbortSignal): Promise<readonly ReplicaSet[]> {
     const { uid = '', namespace = '' } = deployment.metadata ?? {};
     const { lister } = this.#sets;
+    const selector = compiledLabelSelector(deployment.spec?.selector);
     const candidates = [...lister.byIndex(ownerIndex, uid), ...lister.byIndex(ownerIndex, `orphan:${namespace}`)];
     return claim(candidates, {
       client: this.#context.client,
       ref: replicaSets,
       owner: deployment,
       ownerRef: deployments,
-      matches: (set) => matchesSelector(deployment.spec?.selector, set.metadata?.labels),
+      matches: (set) => selector.matches(set.metadata?.labels),
       signal,
     });
   }

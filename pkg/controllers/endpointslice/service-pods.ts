@@ -1,10 +1,11 @@
 /** Which pods stand behind which Services, for both endpoint controllers. Upstream counterpart: `endpointslice/util`. */
+
 import type { Pod, Service, ServicePort } from '#pkg/api/types/core-v1.ts';
+import { selectorFromSet } from '#pkg/apimachinery/label-selector.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import { deepEqual } from '../common/equal.ts';
 import { isPodReady, podCondition, timeMs } from '../common/pod.ts';
-import { matchesLabels } from '../common/selector.ts';
 
 export const headlessLabel = 'service.kubernetes.io/headless';
 export const triggerTimeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
@@ -20,10 +21,10 @@ export function isHeadless(service: Service): boolean {
 
 /** Pods in the service's namespace that its selector selects, in the order of their names. */
 export function selectedPods(service: Service, pods: Informer<Pod>): readonly Pod[] {
-  const selector = service.spec?.selector ?? {};
+  const selector = selectorFromSet(service.spec?.selector);
   const found = pods.lister
     .list(service.metadata?.namespace ?? '')
-    .filter((pod) => matchesLabels(selector, pod.metadata?.labels));
+    .filter((pod) => selector.matches(pod.metadata?.labels));
   return found.sort((a, b) => ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1));
 }
 
@@ -36,8 +37,8 @@ export function watchServicePods(
   const concern = (...states: readonly Pod[]): void => {
     for (const service of services.lister.list(states[0]!.metadata?.namespace ?? '')) {
       if (!hasSelector(service)) continue;
-      const selector = service.spec?.selector ?? {};
-      if (states.some((pod) => matchesLabels(selector, pod.metadata?.labels))) enqueue(objectKey(service));
+      const selector = selectorFromSet(service.spec?.selector);
+      if (states.some((pod) => selector.matches(pod.metadata?.labels))) enqueue(objectKey(service));
     }
   };
   services.addHandler({

@@ -4,8 +4,10 @@
  * Invariant: while expectations of a key are open (pods asked for but not yet seen) no pod of it is created or deleted.
  * Upstream counterpart: `pkg/controller/replicaset`.
  */
+
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
+import { compiledLabelSelector } from '#pkg/apimachinery/label-selector.ts';
 import { controllerOf, objectKey } from '#pkg/apimachinery/object.ts';
 import { Expectations } from '#pkg/client/expectations.ts';
 import type { Informer } from '#pkg/client/informer.ts';
@@ -17,7 +19,6 @@ import { type ControllerContext, createLoop, type Loop } from '../common/control
 import { withoutNoughts } from '../common/counts.ts';
 import { deepEqual } from '../common/equal.ts';
 import { indexByController, isPodActive, isPodTerminating, orphanPods, podsOf } from '../common/pod.ts';
-import { isEmptySelector, matchesSelector } from '../common/selector.ts';
 import type { ReplicaKind, ReplicaOwner } from './owner.ts';
 import { replicaSetKind } from './owner.ts';
 import { createPod, deletePod, isNamespaceTerminating, type PodControlOptions } from './pod-control.ts';
@@ -115,9 +116,8 @@ class ReplicaController implements Component {
   #enqueueMatching(pod: Pod): void {
     if (pod.metadata?.labels === undefined) return;
     for (const owner of this.#owners.lister.list(pod.metadata.namespace)) {
-      const selector = this.#kind.selectorOf(owner);
-      if (!isEmptySelector(selector) && matchesSelector(selector, pod.metadata.labels))
-        this.#loop.queue.add(objectKey(owner));
+      const selector = compiledLabelSelector(this.#kind.selectorOf(owner));
+      if (!selector.isEmpty && selector.matches(pod.metadata.labels)) this.#loop.queue.add(objectKey(owner));
     }
   }
 
@@ -150,14 +150,14 @@ class ReplicaController implements Component {
 
   async #claim(owner: ReplicaOwner, signal: AbortSignal): Promise<readonly Pod[]> {
     const { uid = '', namespace = '' } = owner.metadata ?? {};
-    const selector = this.#kind.selectorOf(owner);
+    const selector = compiledLabelSelector(this.#kind.selectorOf(owner));
     const candidates = [...podsOf(this.#pods, uid), ...orphanPods(this.#pods, namespace).filter(isPodActive)];
     return claim(candidates, {
       client: this.#context.client,
       ref: pods,
       owner,
       ownerRef: this.#kind.ref,
-      matches: (pod) => !isEmptySelector(selector) && matchesSelector(selector, pod.metadata?.labels),
+      matches: (pod) => !selector.isEmpty && selector.matches(pod.metadata?.labels),
       signal,
     });
   }

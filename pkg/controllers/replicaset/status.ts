@@ -1,9 +1,10 @@
 /** The status of a replica set from its pods. Pure. Upstream counterpart: `replica_set_utils.go`. */
+
 import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { selectorFromSet } from '#pkg/apimachinery/label-selector.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { withCondition, withoutCondition } from '../common/conditions.ts';
 import { availableInMs, isPodReady } from '../common/pod.ts';
-import { matchesLabels } from '../common/selector.ts';
 import type { ReplicaOwner, ReplicaStatus } from './owner.ts';
 
 export interface StatusInput {
@@ -24,14 +25,14 @@ export interface StatusOutput {
 
 export function replicaStatus(input: StatusInput): StatusOutput {
   const { owner, active, nowMs } = input;
-  const templateLabels = owner.spec?.template?.metadata?.labels ?? {};
+  const template = selectorFromSet(owner.spec?.template?.metadata?.labels);
   const minReadySeconds = owner.spec?.minReadySeconds ?? 0;
   let fullyLabeledReplicas = 0;
   let readyReplicas = 0;
   let availableReplicas = 0;
   let nextAvailableMs: number | undefined;
   for (const pod of active) {
-    if (matchesLabels(templateLabels, pod.metadata?.labels)) fullyLabeledReplicas++;
+    if (template.matches(pod.metadata?.labels)) fullyLabeledReplicas++;
     if (!isPodReady(pod)) continue;
     readyReplicas++;
     const leftMs = availableInMs(pod, { minReadySeconds, nowMs });

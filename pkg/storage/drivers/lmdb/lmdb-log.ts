@@ -8,13 +8,17 @@ import { closeSync, openSync, readSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import { open } from 'lmdb';
+import { assert } from '#pkg/base/assert.ts';
 import type { StoreEvent } from '../../store.ts';
 import { StoreUnavailableError } from '../../store.ts';
 import { eventRevision } from '../../watch-hub.ts';
-import { decodeRecord, encodeRecord, type LogRecord, logFormat } from './record.ts';
+import { decodeRecord, encodeRecord, type LogRecord, logFormat, recordLength } from './record.ts';
 
 /** Records removed in one transaction: keeps the time short during which appends wait for a compaction. */
 const removeBatch = 1_000;
+
+/** Memory for records that is kept from one transaction to the next: what some hundred objects need. Larger ones get their own. */
+const scratchBytesMax = 1024 * 1024;
 
 /** Where an LMDB file has its magic number, and which one. Source: LMDB `mdb.c`, `MDB_meta` after the page header. */
 const magicOffset = 24;
@@ -25,6 +29,12 @@ export class LmdbLog {
   readonly #records: Database<Buffer, number>;
   readonly #meta: Database<number, string>;
   readonly #directory: string;
+  /**
+   * Where records are put together. One transaction is under way at a time, so they all use the same memory: a buffer for each record
+   * would cost more than filling it, and a busy server makes thousands a second.
+   */
+  #scratch = Buffer.alloc(0);
+  #appending = false;
 
   /** Opens the log in a folder, which this process must have locked. */
   constructor(directory: string) {
@@ -86,9 +96,31 @@ export class LmdbLog {
     return new StoreUnavailableError(message, cause);
   }
 
-  /** Writes events, which are in revision order, in one transaction. */
+  /** Writes events, which are in revision order, in one transaction. The one before must have ended. */
   async append(events: readonly StoreEvent[]): Promise<void> {
-    await this.#transaction(() => events.map((event) => this.#records.put(eventRevision(event), encodeRecord(event))));
+    assert(!this.#appending, 'an append began before the last one ended');
+    this.#appending = true;
+    try {
+      const records = this.#encode(events);
+      await this.#transaction(() => events.map((event, i) => this.#records.put(eventRevision(event), records[i]!)));
+    } catch (error) {
+      // Who knows what still reads it.
+      this.#scratch = Buffer.alloc(0);
+      throw error;
+    } finally {
+      this.#appending = false;
+    }
+  }
+
+  #encode(events: readonly StoreEvent[]): readonly Buffer[] {
+    const lengths = events.map(recordLength);
+    const total = lengths.reduce((sum, length) => sum + length, 0);
+    if (total > this.#scratch.length) {
+      const scratch = Buffer.allocUnsafeSlow(total > scratchBytesMax ? total : scratchBytesMax);
+      if (total <= scratchBytesMax) this.#scratch = scratch;
+      return fill(scratch, events, lengths);
+    }
+    return fill(this.#scratch, events, lengths);
   }
 
   /** Notes that everything before `revision` is forgotten, then removes records that are of no more use. */
@@ -112,6 +144,17 @@ export class LmdbLog {
     const outcomes = await Promise.allSettled([whole, ...new Set(parts)]);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw causeOf(outcome.reason);
   }
+}
+
+/** The records of `events`, one after the other in `scratch`. */
+function fill(scratch: Buffer, events: readonly StoreEvent[], lengths: readonly number[]): Buffer[] {
+  let at = 0;
+  return events.map((event, i) => {
+    const record = scratch.subarray(at, at + lengths[i]!);
+    encodeRecord(event, record);
+    at += lengths[i]!;
+    return record;
+  });
 }
 
 /** The library ends the process when it is given a file that is not a database, so that is found out beforehand. */

@@ -28,20 +28,22 @@ export interface LogRecord {
   readonly value: Uint8Array;
 }
 
-/** The bytes of a write. */
-export function encodeRecord(event: StoreEvent): Buffer {
+/** How many bytes the record of a write has. */
+export function recordLength(event: StoreEvent): number {
+  const put = event.type === 'put';
+  return headBytes + Buffer.byteLength(put ? event.kv.key : event.key) + (put ? event.kv.value.length : 0);
+}
+
+/** Writes the record of a write to `target`, which has to have its length. */
+export function encodeRecord(event: StoreEvent, target: Buffer): void {
   const put = event.type === 'put';
   const key = put ? event.kv.key : event.key;
-  const valueBytes = put ? event.kv.value.length : 0;
-  const keyBytes = Buffer.byteLength(key);
-  const record = Buffer.allocUnsafeSlow(headBytes + keyBytes + valueBytes);
-  record[0] = put ? typePut : typeDelete;
-  record.writeDoubleLE(put ? event.kv.createRevision : 0, 1);
-  record.writeDoubleLE(event.previous?.modRevision ?? 0, 9);
-  record.writeUInt16LE(keyBytes, 17);
-  record.write(key, headBytes);
-  if (put) record.set(event.kv.value, headBytes + keyBytes);
-  return record;
+  target[0] = put ? typePut : typeDelete;
+  target.writeDoubleLE(put ? event.kv.createRevision : 0, 1);
+  target.writeDoubleLE(event.previous?.modRevision ?? 0, 9);
+  const keyBytes = target.write(key, headBytes);
+  target.writeUInt16LE(keyBytes, 17);
+  if (put) target.set(event.kv.value, headBytes + keyBytes);
 }
 
 /** The inverse of `encodeRecord`. The value shares its memory with `record`. */

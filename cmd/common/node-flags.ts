@@ -1,0 +1,15 @@
+/** How Node is started for a server that stays. */
+import process from 'node:process';
+
+/**
+ * Half of a new space is at most this large, in MB. V8's own choice, up to 32 MB, makes for some 40 MB more memory under load and is not
+ * faster here: what a request needs is garbage at once, and what lives, lives long.
+ */
+const semiSpaceMegabytes = 8;
+
+/** Flags for a server's process: those of this one, and what keeps its memory small unless somebody has chosen otherwise. */
+export function serverNodeFlags(): readonly string[] {
+  const own = process.execArgv;
+  const isChosen = own.some((flag) => flag.startsWith('--max-semi-space-size'));
+  return isChosen ? own : [...own, `--max-semi-space-size=${semiSpaceMegabytes}`];
+}

@@ -1,0 +1,68 @@
+/** A client from outside: kubectl in a container, with nothing but a kubeconfig and the host's network, against a running cluster. */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { binary } from './kubectl-binary.ts';
+import { RunningCluster, run } from './running-cluster.ts';
+
+/** Why there can be no containers; undefined when an engine answers. */
+const noEngine: string | undefined = (() => {
+  const { status, error } = spawnSync('docker', ['info'], { timeout: 10_000, stdio: 'ignore' });
+  if (error !== undefined) return 'there is no docker command';
+  return status === 0 ? undefined : 'no container engine answers to "docker info"';
+})();
+if (noEngine !== undefined) console.log(`skipped: kubectl in a container: ${noEngine}`);
+
+describe.skipIf(noEngine !== undefined)('kubectl in a container', () => {
+  const image = `coxswain-test-kubectl-${process.pid}:latest`;
+  let cluster: RunningCluster;
+  let folder: string;
+
+  beforeAll(async () => {
+    // The engine is all that is needed: no helper container that would have to be downloaded.
+    process.env.TESTCONTAINERS_RYUK_DISABLED = 'true';
+    folder = mkdtempSync(join(tmpdir(), 'coxswain-image-'));
+    copyFileSync(binary('35', 'kubectl'), join(folder, 'kubectl'));
+    writeFileSync(join(folder, 'Dockerfile'), 'FROM scratch\nCOPY kubectl /kubectl\nENTRYPOINT ["/kubectl"]\n');
+    // The classic builder needs no image of its own to build with.
+    const built = await run('docker', ['build', '--quiet', '--tag', image, folder], { env: { DOCKER_BUILDKIT: '0' } });
+    if (built.code !== 0) throw new Error(`Cannot build the image: ${built.stderr}`);
+    cluster = await RunningCluster.start();
+  }, 120_000);
+
+  afterAll(async () => {
+    await cluster?.remove();
+    await run('docker', ['image', 'rm', '--force', image]);
+    rmSync(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  /** Runs kubectl in a container to its end and gives what it wrote. */
+  const inContainer = async (...args: string[]): Promise<string> => {
+    const container: StartedTestContainer = await new GenericContainer(image)
+      .withNetworkMode('host')
+      .withCopyContentToContainer([{ content: readFileSync(cluster.kubeconfig), target: '/config' }])
+      .withCommand(['--kubeconfig', '/config', ...args])
+      .withWaitStrategy(Wait.forOneShotStartup())
+      .withStartupTimeout(60_000)
+      .start();
+    try {
+      const chunks: string[] = [];
+      for await (const chunk of await container.logs()) chunks.push(String(chunk));
+      return chunks.join('');
+    } finally {
+      await container.stop();
+    }
+  };
+
+  test('sees the nodes, and makes an object that is seen outside', async () => {
+    expect(await inContainer('get', 'nodes')).toMatch(/^dev-node-1 +Ready +.* v1\.36\./m);
+    expect(await inContainer('create', 'configmap', 'from-a-container')).toContain(
+      'configmap/from-a-container created',
+    );
+    const name = await cluster.kubectl('35', ['get', 'configmap', 'from-a-container', '-o', 'name']);
+    expect(name).toBe('configmap/from-a-container\n');
+  });
+});

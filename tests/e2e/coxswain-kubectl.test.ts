@@ -1,0 +1,306 @@
+/**
+ * `coxswain kubectl` beside kubectl 1.35: the same commands against the same cluster, each in a namespace of its own, print the same
+ * lines. Names, ages and addresses that chance or time give are replaced before the comparison.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { binary } from './kubectl-binary.ts';
+import { coxswainMain, type Started, start } from './machine.ts';
+import { type CommandResult, eventually, RunningCluster, run } from './running-cluster.ts';
+
+/** The two tools and the namespace of each. */
+const tools = [
+  { tool: 'coxswain kubectl', namespace: 'side-a' },
+  { tool: 'kubectl', namespace: 'side-b' },
+] as const;
+
+let cluster: RunningCluster;
+let place: string;
+
+beforeAll(async () => {
+  place = mkdtempSync(join(tmpdir(), 'coxswain-kubectl-'));
+  cluster = await RunningCluster.start();
+  mkdirSync(join(place, 'folder/deeper'), { recursive: true });
+  const configMap = (name: string): string =>
+    JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } });
+  writeFileSync(join(place, 'folder/a.yaml'), configMap('from-a'));
+  writeFileSync(join(place, 'folder/b.json'), configMap('from-b'));
+  writeFileSync(join(place, 'folder/notes.txt'), 'no manifest');
+  writeFileSync(join(place, 'folder/deeper/c.yml'), configMap('from-c'));
+  for (const { namespace } of tools) await cluster.kubectl('35', ['create', 'namespace', namespace]);
+}, 60_000);
+
+afterAll(async () => {
+  await cluster?.remove();
+  rmSync(place, { recursive: true, force: true });
+}, 60_000);
+
+type Side = (typeof tools)[number];
+
+function commandOf({ tool, namespace }: Side, args: readonly string[]): readonly [string, readonly string[]] {
+  const words = ['--kubeconfig', cluster.kubeconfig, '-n', namespace];
+  if (tool === 'kubectl') return [binary('35', 'kubectl'), [...words, ...args]];
+  return [process.execPath, [coxswainMain, 'kubectl', ...args, ...words]];
+}
+
+function runOn(side: Side, args: readonly string[], input?: string): Promise<CommandResult> {
+  const [command, words] = commandOf(side, args);
+  return run(command, words, { ...(input === undefined ? {} : { input }), env: { HOME: place } });
+}
+
+function startOn(side: Side, args: readonly string[]): Started {
+  const [command, words] = commandOf(side, args);
+  return start(command, words, { env: { HOME: place } });
+}
+
+/** The lines of a text without what differs between two namespaces and two moments. */
+function linesOf(text: string): readonly string[] {
+  return text
+    .replaceAll(/side-[ab]/g, 'NAMESPACE')
+    .replaceAll(/\b(guestbook|kv|web|kubernetes)-[a-z0-9]{6,10}(-[a-z0-9]{5})?\b/g, '$1-HASH')
+    .replaceAll(/\b3[0-2]\d{3}\/TCP/g, 'PORT/TCP')
+    .replaceAll(/\bpod-template-hash[=:] ?\S+/g, 'pod-template-hash=HASH')
+    .replaceAll(/\b127\.\d+\.\d+\.\d+\b/g, 'ADDRESS')
+    .replaceAll(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b/g, 'UID')
+    .replaceAll(/\b\S+:\/\/[0-9a-f]{16,}/g, 'CONTAINER')
+    .replaceAll(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z\b/g, 'TIME')
+    .replaceAll(/\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} [\d:]+ [+-]\d{4}/g, 'TIME')
+    .replaceAll(/\b(\d+d)?(\d+h)?(\d+m)?\d+s\b/g, 'AGE')
+    .replaceAll(/resourceVersion: "\d+"/g, 'resourceVersion: "N"')
+    .replaceAll(/"resourceVersion": "\d+"/g, '"resourceVersion": "N"')
+    .split('\n')
+    .map((line) => line.replaceAll(/-{3,}/g, '---').replaceAll(/\s+/g, ' ').trimEnd())
+    .filter((line) => line !== '');
+}
+
+interface Shown {
+  readonly code: number;
+  readonly out: readonly string[];
+  readonly err: readonly string[];
+}
+
+async function both(args: readonly string[], input?: string): Promise<readonly [Shown, Shown]> {
+  const shown = await Promise.all(
+    tools.map(async (side): Promise<Shown> => {
+      const { code, stdout, stderr } = await runOn(side, args, input);
+      return { code, out: linesOf(stdout), err: linesOf(stderr) };
+    }),
+  );
+  return shown as unknown as readonly [Shown, Shown];
+}
+
+/** Both print the same lines; sorted where their order is that of names which chance gives. */
+async function same(
+  args: readonly string[],
+  options: { readonly input?: string; readonly anyOrder?: boolean } = {},
+): Promise<Shown> {
+  const ordered = (lines: readonly string[]): readonly string[] =>
+    options.anyOrder === true ? lines.toSorted() : lines;
+  const [ours, theirs] = await both(args, options.input);
+  expect({ ...ours, out: ordered(ours.out) }, args.join(' ')).toEqual({ ...theirs, out: ordered(theirs.out) });
+  return ours;
+}
+
+const configMaps = (value: string): string =>
+  ['one', 'two']
+    .map(
+      (name) =>
+        `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {a: ${name === 'one' ? value : 'fixed'}}\n`,
+    )
+    .join('---\n');
+
+describe('the same lines as kubectl', () => {
+  test('apply: created, unchanged, configured; many documents, standard input, a folder', async () => {
+    await same(['apply', '-f', '-'], { input: configMaps('b') });
+    await same(['apply', '-f', '-'], { input: configMaps('b') });
+    expect((await same(['apply', '-f', '-'], { input: configMaps('c') })).out).toEqual([
+      'configmap/one configured',
+      'configmap/two unchanged',
+    ]);
+    expect((await same(['apply', '-f', join(place, 'folder')])).out).toHaveLength(2);
+    expect((await same(['apply', '-R', '-f', join(place, 'folder')])).out).toHaveLength(3);
+    await same(['delete', '-R', '-f', join(place, 'folder')]);
+    await same(['apply', '-f', '-', '-o', 'name'], { input: configMaps('c') });
+  });
+
+  test('apply of the guestbook, rollout status, and every form of get', async () => {
+    const manifest = (await import('node:fs'))
+      .readFileSync('manifests/guestbook.yaml', 'utf8')
+      .replace(/\n *nodePort: \d+/, '');
+    await same(['apply', '-f', '-'], { input: manifest });
+    for (const side of tools) {
+      const status = await runOn(side, ['rollout', 'status', 'deployment/guestbook', '--timeout=60s']);
+      expect(status.stdout).toMatch(/deployment "guestbook" successfully rolled out\n$/);
+      await runOn(side, ['rollout', 'status', 'deployment/kv', '--timeout=60s']);
+    }
+    await same(['rollout', 'status', 'deployment/guestbook']);
+    await same(['get', 'deployments']);
+    await same(['get', 'deploy', '-o', 'wide']);
+    await same(['get', 'deploy/kv', 'svc/kv', '-o', 'name']);
+    await same(['get', 'deploy,services,configmaps']);
+    await same(['get', 'pods', '-l', 'tier=frontend'], { anyOrder: true });
+    await same(['get', 'pods', '-l', 'tier=frontend', '-o', 'name'], { anyOrder: true });
+    await same(['get', 'pods', '--no-headers', '-l', 'tier=store', '-o', 'wide']);
+    await same(['get', 'pods', '--show-labels', '-l', 'tier=store']);
+    await same(['get', 'configmap', 'one', '-o', 'jsonpath={.data.a}']);
+    await same(['get', 'all'], { anyOrder: true });
+    await same(['get', 'nodes']);
+    await same(['get', 'namespaces'], { anyOrder: true });
+    await same(['get', 'pods', 'missing']);
+    await same(['get', 'ships']);
+    await same(['get', 'secrets', '-l', 'no=such']);
+    await same(['get', 'service', 'kv', 'missing', '-o', 'name']);
+  });
+
+  test('get -A lists all namespaces', async () => {
+    const { out } = await same(['get', 'services', '-A'], { anyOrder: true });
+    expect(out.filter((line) => line.startsWith('NAMESPACE kv '))).toHaveLength(2);
+  });
+
+  test('get -o yaml and json hold the same object', async () => {
+    const [ours, theirs] = await Promise.all(
+      tools.map((side) => runOn(side, ['get', 'configmap', 'two', '-o', 'yaml'])),
+    );
+    // What kubectl's own client-side apply notes of itself is not ours to write.
+    const plain = (text: string): readonly string[] =>
+      linesOf(text).filter((line) => !/annotations:|last-applied|^ \{"apiVersion"/.test(line));
+    expect(plain(ours!.stdout)).toEqual(plain(theirs!.stdout));
+    const [one, other] = await Promise.all(tools.map((side) => runOn(side, ['get', 'services', '-o', 'json'])));
+    expect(Object.keys(JSON.parse(one!.stdout))).toEqual(Object.keys(JSON.parse(other!.stdout)));
+  });
+
+  test('label and annotate', async () => {
+    await same(['label', 'configmap/one', 'tier=front']);
+    await same(['label', 'configmap/one', 'tier=front']);
+    await same(['label', 'configmap/one', 'tier=back']);
+    await same(['label', 'configmap/one', 'tier=back', '--overwrite']);
+    await same(['label', 'configmap', 'one', 'tier-']);
+    await same(['label', 'configmap', '--all', 'all=yes'], { anyOrder: true });
+    await same(['annotate', 'configmap/one', 'note=seen']);
+    await same(['annotate', 'configmap/one', 'note-']);
+    await same(['label', 'configmap/one']);
+    await same(['label', 'configmap/one', 'bad label=x']);
+  });
+
+  test('scale, rollout history, pause, resume, restart, undo', async () => {
+    await same(['scale', 'deployment/kv', '--replicas=0']);
+    await same(['scale', 'deployment', 'kv', '--replicas=1', '--current-replicas=7']);
+    await same(['scale', 'deployment', 'kv', '--replicas=1']);
+    await same(['scale', 'deployment', 'missing', '--replicas=1']);
+    await same(['rollout', 'history', 'deployment/guestbook']);
+    await same(['rollout', 'pause', 'deployment/guestbook']);
+    await same(['rollout', 'pause', 'deployment/guestbook']);
+    await same(['rollout', 'undo', 'deployment/guestbook']);
+    await same(['rollout', 'resume', 'deployment/guestbook']);
+    await same(['rollout', 'undo', 'deployment/guestbook']);
+    await same(['rollout', 'restart', 'deployment/guestbook']);
+    for (const side of tools) await runOn(side, ['rollout', 'status', 'deployment/guestbook', '--timeout=60s']);
+    await same(['rollout', 'history', 'deployment/guestbook']);
+    await same(['rollout', 'undo', 'deployment/guestbook']);
+    await same(['rollout', 'undo', 'deployment/guestbook', '--to-revision=99']);
+    for (const side of tools) await runOn(side, ['rollout', 'status', 'deployment/guestbook', '--timeout=60s']);
+  });
+
+  test('wait', async () => {
+    await same(['wait', '--for=condition=Available', 'deployment/guestbook', '--timeout=30s']);
+    await same(['wait', '--for=jsonpath={.data.a}=c', 'configmap/one', '--timeout=5s']);
+    await same(['wait', '--for=condition=Ready', 'pod', '-l', 'no=such', '--timeout=1s']);
+    await same(['wait', '--for=condition=Sunk', 'deployment/guestbook', '--timeout=1s']);
+    await same(['wait', '--for=condition=Ready', 'pod/missing', '--timeout=1s']);
+    await same(['wait', '--for=delete', 'pod/missing', '--timeout=1s']);
+  });
+
+  test('describe', async () => {
+    const differences: string[] = [];
+    for (const args of [
+      ['deployment', 'guestbook'],
+      ['service', 'guestbook'],
+      ['pod', '-l', 'tier=store'],
+      ['configmap', 'one'],
+      ['secret', 'kv'],
+      ['node'],
+      ['namespace', 'default'],
+    ]) {
+      const [ours, theirs] = await both(['describe', ...args]);
+      // Events come in the order of their times, which differ, and only kubectl's own apply leaves an annotation.
+      const comparable = (lines: readonly string[]): readonly string[] =>
+        lines
+          .filter((line) => !/^ ?(Normal|Warning) |last-applied-configuration|deployment.kubernetes.io/.test(line))
+          .map((line) => line.trim());
+      const [mine, real] = [comparable(ours.out), comparable(theirs.out)];
+      for (const line of real) if (!mine.includes(line)) differences.push(`${args.join(' ')}: only kubectl: ${line}`);
+      for (const line of mine) if (!real.includes(line)) differences.push(`${args.join(' ')}: only ours: ${line}`);
+    }
+    expect(differences).toEqual([]);
+  });
+
+  test('delete', async () => {
+    await same(['delete', 'configmap', 'one', 'two']);
+    await same(['delete', 'configmap', 'one']);
+    await same(['delete', 'configmap', 'one', '--ignore-not-found']);
+    await same(['delete', 'pods']);
+    await same(['delete', 'deployment/kv', 'service/kv']);
+    await same(['delete', 'configmaps', '-l', 'app=guestbook']);
+    await same(['get']);
+  });
+});
+
+describe('what goes on', () => {
+  const [ours] = tools;
+
+  test('get -w shows what is there and what changes', async () => {
+    const watch = startOn(ours, ['get', 'configmaps', '-w', '-l', 'watched=yes']);
+    try {
+      await cluster.kubectl('35', ['-n', ours.namespace, 'create', 'configmap', 'seen']);
+      await cluster.kubectl('35', ['-n', ours.namespace, 'label', 'configmap', 'seen', 'watched=yes']);
+      await eventually(
+        async () => watch.stdout(),
+        (text) => /^seen +0 +\d+s$/m.test(text),
+      );
+    } finally {
+      watch.child.kill('SIGINT');
+    }
+    expect((await watch.ended).stdout).toMatch(/^NAME +DATA +AGE\n/);
+  });
+
+  test('logs, logs -f until the pod has gone, and logs --previous', async () => {
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'talker' },
+      spec: {
+        terminationGracePeriodSeconds: 1,
+        containers: [{ name: 'main', image: 'coxswain.dev/job:v1', args: ['--seconds', '0', '--exit-code', '3'] }],
+      },
+    };
+    expect((await runOn(ours, ['apply', '-f', '-'], JSON.stringify(pod))).stdout).toBe('pod/talker created\n');
+    await eventually(
+      () => runOn(ours, ['get', 'pod', 'talker', '-o', 'jsonpath={.status.containerStatuses[0].restartCount}']),
+      ({ stdout }) => Number(stdout) >= 1,
+    );
+    const previous = await runOn(ours, ['logs', 'talker', '--previous']);
+    expect(previous).toMatchObject({ code: 0, stderr: '' });
+    const real = await cluster.tryKubectl('35', ['-n', ours.namespace, 'logs', 'talker', '--previous']);
+    expect(previous.stdout).toBe(real.stdout);
+    const missing = await runOn(ours, ['logs', 'nobody']);
+    expect(missing).toMatchObject({
+      code: 1,
+      stderr: 'error: error from server (NotFound): pods "nobody" not found in namespace "side-a"\n',
+    });
+    expect((await cluster.tryKubectl('35', ['-n', ours.namespace, 'logs', 'nobody'])).stderr).toBe(missing.stderr);
+
+    const web = { name: 'web', image: 'coxswain.dev/echo:v1' };
+    const server = { ...pod, metadata: { name: 'web' }, spec: { ...pod.spec, containers: [web] } };
+    await runOn(ours, ['apply', '-f', '-'], JSON.stringify(server));
+    await runOn(ours, ['wait', '--for=condition=Ready', 'pod/web', '--timeout=30s']);
+    const follow = startOn(ours, ['logs', '-f', 'pod/web']);
+    await eventually(
+      async () => follow.stdout(),
+      (text) => text.length > 0,
+    );
+    expect((await runOn(ours, ['delete', 'pod', 'web', 'talker'])).code).toBe(0);
+    expect((await follow.ended).code).toBe(0);
+  });
+});
