@@ -50,6 +50,20 @@ test('__proto__ is data and changes no prototype', () => {
   }
 });
 
+test.each([
+  ['{"a":"\\ud800x","\\udc00":["\\ud83d\\ude00"]}', { a: '\ufffdx', '\ufffd': ['😀'] }],
+  ['{"a":1e308,"b":"1e400"}', { a: 1e308, b: '1e400' }],
+])('%s is read as Go reads it', (text, value) => {
+  for (const decoded of [decodeJson(bytes(text)), decodeYaml(text)]) expect(decoded.ok && decoded.value).toEqual(value);
+});
+
+test('a number beyond 64 bits is refused, as it would come back as null', () => {
+  expect(decodeJson(bytes('{"a":[1,-1e400]}'))).toEqual({
+    ok: false,
+    error: 'json: cannot unmarshal number -1e400 into Go value of type float64',
+  });
+});
+
 test('YAML gives JSON values: times stay text, keys become text', () => {
   const text = 'a: 2026-01-01\nb: 1.5\nc: yes\nd: ~\n1: x\nbase: &b {x: 1}\nmerged: {<<: *b, y: 2}\n';
   const decoded = decodeYaml(text);

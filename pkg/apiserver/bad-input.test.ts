@@ -282,7 +282,7 @@ const reads: readonly Case[] = [
     maps,
     { headers: { accept: 'application/xml' } },
     406,
-    'only the following media types are accepted: application/json, application/yaml',
+    'only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf',
   ],
   ['an unknown resource', 'GET', '/api/v1/foos', {}, 404, noResource],
   ['an unknown subresource', 'GET', `${pods}/a/foo`, {}, 404, noResource],

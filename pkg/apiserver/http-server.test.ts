@@ -3,9 +3,10 @@ import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ApiHandler, ApiRequest } from '#pkg/apimachinery/http.ts';
+import type { ApiHandler, ApiRequest, WatchFrame } from '#pkg/apimachinery/http.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
+import { objectFrame } from './endpoints/watch.ts';
 import { createHttpsServer, type HttpsServer } from './http-server.ts';
 import { objectResponse } from './responses.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
@@ -134,6 +135,24 @@ test('a watch is a stream of lines', async () => {
     'ADDED a',
     'DELETED a',
   ]);
+});
+
+test('watchers that are given other frames between the same first and last ones get their own', async () => {
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => objectFrame('ADDED', { metadata: { name } })) as WatchFrame[];
+  const batches: Record<string, readonly WatchFrame[]> = { '/x': [a!, b!, d!], '/y': [a!, c!, d!], '/z': [a!, c!, d!] };
+  const done = new AbortController();
+  const serving = await serve(async ({ path }) => {
+    const given = (async function* () {
+      yield batches[path]!;
+    })();
+    return { status: 200, headers: {}, body: { kind: 'watch', batches: given } };
+  }, done.signal);
+  for (const path of ['/x', '/y', '/x', '/z']) {
+    const { text: lines } = await call('GET', path, { port: serving.port });
+    expect(lines).toBe(batches[path]!.map((frame) => Buffer.from(frame.bytes()).toString()).join(''));
+  }
+  done.abort();
+  await serving.done;
 });
 
 test('a reader that leaves aborts the request', async () => {

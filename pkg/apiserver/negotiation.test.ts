@@ -23,7 +23,7 @@ const cases: readonly [accept: string, expected: string][] = [
   ['application/yaml', 'yaml'],
   ['text/html, application/*;q=0.5', 'json'],
   ['application/json;q=0.1, application/yaml;q=0.9', 'yaml'],
-  ['application/vnd.kubernetes.protobuf,application/json', 'json'],
+  ['application/vnd.kubernetes.protobuf,application/json', 'protobuf'],
   [`${table},application/json`, 'json Table v1'],
   ['application/json;as=Table;v=v9;g=meta.k8s.io,application/json', 'json'],
   ['application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1beta1', 'json PartialObjectMetadata v1beta1'],

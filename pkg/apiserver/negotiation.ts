@@ -6,7 +6,7 @@ import { notAcceptable } from '#pkg/apimachinery/status-error.ts';
 import { isTrue } from './request-info.ts';
 
 export interface Negotiated {
-  readonly format: 'json' | 'yaml';
+  readonly format: 'json' | 'protobuf' | 'yaml';
   /** What the object is transformed to; `''` for itself. */
   readonly as: '' | 'PartialObjectMetadata' | 'PartialObjectMetadataList' | 'Table';
   /** `v1` or `v1beta1` of meta.k8s.io, for the transformed object. */
@@ -29,8 +29,10 @@ export function negotiate({ headers }: ApiRequest, query: URLSearchParams, isWat
   }
   const choice = known.has(accept) ? known.get(accept) : choose(accept);
   if (known.size < knownMax) known.set(accept, choice);
-  if (choice === undefined || (isWatch && choice.format !== 'json')) {
-    const accepted = isWatch ? 'application/json, application/json;stream=watch' : 'application/json, application/yaml';
+  if (choice === undefined || (isWatch && choice.format === 'yaml')) {
+    const accepted = isWatch
+      ? 'application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch'
+      : 'application/json, application/yaml, application/vnd.kubernetes.protobuf';
     throw notAcceptable(`only the following media types are accepted: ${accepted}`);
   }
   return pretty ? { ...choice, pretty } : choice;
@@ -56,16 +58,19 @@ function choose(accept: string): Negotiated | undefined {
     if (format === undefined || quality === 0) continue;
     const as = parameters.get('as') ?? '';
     const version = parameters.get('v') ?? '';
+    // Tables and metadata are made as JSON only; the next clause may have that.
+    if (format === 'protobuf' && as !== '') continue;
     if (!isTarget(as, parameters.get('g') ?? '', version)) continue;
     return { format, as: as as Negotiated['as'], version, pretty: parameters.get('pretty') === '1' };
   }
   return undefined;
 }
 
-const formats: Readonly<Record<string, 'json' | 'yaml' | undefined>> = {
+const formats: Readonly<Record<string, Negotiated['format'] | undefined>> = {
   '*/*': 'json',
   'application/*': 'json',
   'application/json': 'json',
+  'application/vnd.kubernetes.protobuf': 'protobuf',
   'application/yaml': 'yaml',
 };
 

@@ -37,7 +37,9 @@ export interface StrategyContext {
 
 /** Rules for one subresource that reads and writes the object itself (`status`, `approval`, `ephemeralcontainers`, `resize`). */
 export interface SubresourceStrategy {
-  /** Restores what this subresource may not change. Default for `status`: everything but `status` comes from `old`. */
+  /** Fields of the metadata that come from `old`. For `status` only, which otherwise takes labels, annotations and the like as sent. */
+  readonly keepsMetadata?: readonly string[];
+  /** Restores what this subresource may not change. With `status`, everything but the metadata and the status comes from `old` already. */
   prepareForUpdate?(draft: Draft, old: KubeObject, context: StrategyContext): void;
   validateUpdate?(draft: Draft, old: KubeObject, context: StrategyContext): readonly FieldError[];
 }

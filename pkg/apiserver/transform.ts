@@ -11,6 +11,7 @@ import { badRequest } from '#pkg/apimachinery/status-error.ts';
 import type { Scope } from './endpoints/scope.ts';
 import { objectFrame } from './endpoints/watch.ts';
 import type { Negotiated } from './negotiation.ts';
+import { protobufAnswer } from './protobuf-answer.ts';
 import { objectResponse } from './responses.ts';
 import { scaleTable } from './tables/scale-table.ts';
 import { type IncludeObject, tableOf } from './tables/table.ts';
@@ -99,9 +100,10 @@ async function* frames(
   }
 }
 
-/** Encodes an object body as YAML or indented. */
+/** Encodes an object body as YAML, as protobuf, or indented. */
 export function formatAnswer(answer: ApiResponse, { format, pretty }: Negotiated): ApiResponse {
   const { body } = answer;
+  if (format === 'protobuf') return protobufAnswer(answer);
   if (body.kind !== 'object' || (format === 'json' && !pretty)) return answer;
   const bytes = (): Uint8Array => {
     const value: unknown = JSON.parse(Buffer.from(body.bytes()).toString());

@@ -1,6 +1,6 @@
 /** What every kind with a status subresource does: the status is the controllers', so creates reset it and updates keep it. */
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import type { Strategy, SubresourceStrategy } from '#pkg/apiserver/strategy.ts';
 import { restoreField } from './draft.ts';
 
 /** `prepareForCreate` and `prepareForUpdate` of a kind whose status starts as `initial`. */
@@ -19,3 +19,8 @@ export function ownStatus(initial: JsonObject = {}): Required<Pick<Strategy, 'pr
 export function keepStatus(draft: JsonObject, old: KubeObject): void {
   restoreField(draft, old, 'status');
 }
+
+/** The status subresource of kinds whose status updates change no metadata. Source: upstream `ResetObjectMetaForStatus`. */
+export const statusAlone: SubresourceStrategy = {
+  keepsMetadata: ['annotations', 'finalizers', 'labels', 'ownerReferences'],
+};

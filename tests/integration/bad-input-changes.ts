@@ -175,6 +175,24 @@ export const patches: readonly Row[] = [
     { type: apply, body: '[]' },
   ),
   bad(
+    'an apply of a field that nobody knows',
+    `PATCH ${maps}/a?fieldManager=m`,
+    'failed to create typed patch object (default/a; /v1, Kind=ConfigMap): .foo: field not declared in schema',
+    { type: apply, body: { apiVersion: 'v1', kind: 'ConfigMap', foo: 1 } },
+  ),
+  bad(
+    'an apply of a kind that is an object without a text form',
+    `PATCH ${maps}/a?fieldManager=m`,
+    'failed to create typed patch object (default/a; /v1, Kind={"toString":1}): no corresponding type for v1, Kind={"toString":1}',
+    { type: apply, body: { apiVersion: 'v1', kind: { toString: 1 } } },
+  ),
+  bad(
+    'a directive that is an object without a text form',
+    `PATCH ${maps}/a`,
+    'unknown patch type: {"toString":1} in map: {"$patch":{"toString":1}}',
+    { type: strategic, body: { $patch: { toString: 1 } } },
+  ),
+  bad(
     'an apply of another version',
     `PATCH ${maps}/a?fieldManager=m`,
     'Incorrect version specified in apply patch. Specified patch version: v2, expected: v1',
@@ -280,6 +298,14 @@ export const rules: readonly Row[] = [
     message:
       'Operation cannot be fulfilled on Deployment.apps "d": the UID in the precondition (x) does not match the UID in record (UID). The object might have been deleted and then recreated',
     details: { name: 'd', group: 'apps', kind: 'Deployment' },
+  },
+  {
+    name: 'a name that no key can hold',
+    send: 'POST /apis/rbac.authorization.k8s.io/v1/clusterroles',
+    body: { metadata: { name: 'x'.repeat(2_000) } },
+    code: 413,
+    reason: 'RequestEntityTooLarge',
+    message: 'Request entity too large: limit is 1024',
   },
   bad(
     'PUT without a name',

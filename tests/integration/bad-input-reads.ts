@@ -278,6 +278,17 @@ export const queries: readonly Row[] = [
     },
   ),
   {
+    name: 'exactly a version from the future',
+    send: `GET ${maps}?resourceVersion=999999&resourceVersionMatch=Exact`,
+    code: 504,
+    reason: 'Timeout',
+    message: /^Timeout: Too large resource version: 999999, current: \d+$/,
+    details: {
+      causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+      retryAfterSeconds: 1,
+    },
+  },
+  {
     name: 'a version from the future',
     send: `GET ${maps}?resourceVersion=999999`,
     code: 504,

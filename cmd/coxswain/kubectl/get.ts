@@ -193,7 +193,9 @@ function renderBlock(
   for (const row of block.rows) {
     const cells = (row.cells as unknown[]).map((cell) => (cell === null || cell === undefined ? '' : String(cell)));
     if (options.prefix && cells[0] !== undefined) cells[0] = `${kindName(block.target.mapping)}/${cells[0]}`;
-    const labels = Object.entries((dig(row, 'object', 'metadata', 'labels') as JsonObject | undefined) ?? {});
+    const labels = Object.entries((dig(row, 'object', 'metadata', 'labels') as JsonObject | undefined) ?? {}).toSorted(
+      ([a], [b]) => (a < b ? -1 : 1),
+    );
     rows.push([
       ...(withNamespace ? [digText(row, 'object', 'metadata', 'namespace')] : []),
       ...cells.filter((_, index) => shown[index]),

@@ -87,7 +87,7 @@ test('apply says what it did to each object, and unknown fields are refused', as
   expect((await run('get', 'cm', 'one', '-o', 'jsonpath={.data}')).out).toBe('{"d":"e"}');
   const bad = await apply('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: three}\ndatum: {}\n');
   expect(bad).toMatchObject({ code: 1, out: '' });
-  expect(bad.err).toContain('unknown field "datum"');
+  expect(bad.err).toContain('.datum: field not declared in schema');
   const broken = await apply('apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {}\n');
   expect(broken.err).toMatch(/^The Deployment "x" is invalid: \n\* spec\.selector: Required value/);
 });

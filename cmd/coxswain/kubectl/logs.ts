@@ -2,7 +2,7 @@
 
 import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { duration, type FlagTable, type FlagValues, integer, text, toggle } from '#pkg/component/flags.ts';
 import { digList, digMap, digText, linesOf } from './api.ts';
 import { type KubectlContext, selectorFlag } from './context.ts';
@@ -79,7 +79,7 @@ async function podOf(
   const argument = args[0]!;
   if (!argument.includes('/')) {
     return getObject(context, { mapping, name: argument, namespace }).catch((error: unknown) => {
-      if (!isNotFound(error)) throw error;
+      if (!(error instanceof StatusError) || error.reason !== 'NotFound') throw error;
       throw new UserError(`error: error from server (NotFound): ${error.message} in namespace "${namespace}"`, error);
     });
   }

@@ -1,5 +1,6 @@
 /** `rollout`: status, history, undo, restart, pause and resume of workloads. */
 
+import { isDeepStrictEqual } from 'node:util';
 import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { sleep } from '#pkg/base/async.ts';
@@ -172,11 +173,6 @@ async function history(context: KubectlContext, values: Values, target: Target, 
 }
 
 async function undo(context: KubectlContext, values: Values, target: Target, object: JsonObject): Promise<number> {
-  if (dig(object, 'spec', 'paused') === true) {
-    throw new UserError(
-      `error: you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again`,
-    );
-  }
   const revisions = await revisionsOf(context, target, object);
   const wanted = values['to-revision'];
   const found = wanted > 0 ? revisions.find((one) => one.revision === wanted) : revisions.at(-2);
@@ -186,13 +182,15 @@ async function undo(context: KubectlContext, values: Values, target: Target, obj
         ? `error: unable to find specified revision ${wanted} in history`
         : `error: no rollout history found for deployment "${target.name}"`,
     );
+  if (dig(object, 'spec', 'paused') === true) {
+    throw new UserError(
+      `error: you cannot rollback a paused deployment; resume it first with 'kubectl rollout resume' and try again`,
+    );
+  }
   const template = digMap(found.set, 'spec', 'template');
   const { 'pod-template-hash': _, ...labels } = digMap(template, 'metadata', 'labels');
   const before = { ...template, metadata: { ...digMap(template, 'metadata'), labels } };
-  if (
-    JSON.stringify(digMap(template, 'spec')) === JSON.stringify(digMap(object, 'spec', 'template', 'spec')) &&
-    JSON.stringify(labels) === JSON.stringify(digMap(object, 'spec', 'template', 'metadata', 'labels'))
-  ) {
+  if (isDeepStrictEqual(before, digMap(object, 'spec', 'template'))) {
     context.print(
       `${targetName(target)} skipped rollback (current template already matches revision ${found.revision})\n`,
     );

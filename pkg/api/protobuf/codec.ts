@@ -11,11 +11,11 @@ export type ProtobufDecoded =
   | { readonly ok: true; readonly object: JsonObject }
   | { readonly ok: false; readonly error: string };
 
-const deleteOptionsType = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions';
+const metaTypes = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 
 function messageOfKind(apiVersion: string, kind: string): ReturnType<typeof messageOf> {
-  // Every group serves these options under its own version.
-  if (kind === 'DeleteOptions') return messageOf(deleteOptionsType);
+  // Every group serves these under its own version.
+  if (kind === 'DeleteOptions' || kind === 'Status') return messageOf(`${metaTypes}.${kind}`);
   const gv = parseApiVersion(apiVersion);
   const fact = gv === undefined ? undefined : kindFact({ ...gv, kind });
   return fact === undefined ? undefined : messageOf(fact.type);

@@ -30,6 +30,8 @@ export async function bindPod(scope: Scope): Promise<ApiResponse> {
     dryRun: options.dryRun,
     manager: managerOf(options, scope.request.headers),
     subresource: 'binding',
+    // Where a pod runs is no change of what is to run. Source: `BindingREST`, which passes the pod strategy by.
+    keepsGeneration: true,
     draft: (old) => bound(scope, { old, binding, nodeName }),
     answer: () => objectResponse(201, { ...successStatus(), code: 201 }),
   });

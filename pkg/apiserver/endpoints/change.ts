@@ -29,6 +29,8 @@ export interface Change {
   readonly subresource: string;
   /** The new state made of the old one, which must not be changed. Called again after a lost race. */
   draft(old: KubeObject): JsonObject | Promise<JsonObject>;
+  /** Changes the spec without a new generation. */
+  readonly keepsGeneration?: boolean;
   /** The draft carries its managed fields (server-side apply). */
   readonly isApply?: boolean;
   /** What to do where there is no object; absent: NotFound. */
@@ -128,21 +130,21 @@ function prepareChange(
   const { served } = scope;
   if (change.subresource === '') served.strategy.prepareForUpdate?.(draft, old, context);
   else served.strategy.subresources?.[change.subresource]?.prepareForUpdate?.(draft, old, context);
-  if (served.tracksGeneration && !sameApartFrom(draft, old as JsonObject)) {
+  if (served.tracksGeneration && change.keepsGeneration !== true && !sameApartFrom(draft, old as JsonObject)) {
     const metadata = draft.metadata as JsonObject;
     metadata.generation = ((old.metadata?.generation as number | undefined) ?? 0) + 1;
   }
 }
 
-/** Everything but `field` and the metadata comes from the old object, and the metadata too where no strategy looks after it. */
+/** Everything but `field` and the metadata comes from the old object, and of the metadata what the strategy says. */
 function keepAllBut(scope: Scope, field: string, { draft, old }: { draft: JsonObject; old: KubeObject }): void {
   const was = old as JsonObject;
   for (const name of [...Object.keys(draft), ...Object.keys(old)]) {
     if (name !== field && name !== 'metadata') restoreField(draft, was, name);
   }
-  if (scope.served.strategy.subresources?.[field]?.prepareForUpdate !== undefined) return;
-  const { managedFields } = draft.metadata as JsonObject;
-  draft.metadata = { ...old.metadata, ...(managedFields === undefined ? {} : { managedFields }) };
+  for (const name of scope.served.strategy.subresources?.[field]?.keepsMetadata ?? []) {
+    restoreField(metadataOf(draft), (old.metadata ?? {}) as JsonObject, name);
+  }
 }
 
 function restoreField(draft: JsonObject, old: JsonObject, name: string): void {

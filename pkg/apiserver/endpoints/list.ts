@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { KubeList, ListMeta } from '#pkg/apimachinery/object.ts';
-import { badRequest, expired } from '#pkg/apimachinery/status-error.ts';
+import { badRequest, expired, resourceVersionTooLarge } from '#pkg/apimachinery/status-error.ts';
 import { CompactedError, FutureRevisionError } from '#pkg/storage/store.ts';
 import { jsonType, type SlicedBytes, sliceBytes } from '../responses.ts';
 import { objectCodec, type StoredEntry } from '../storage/object-codec.ts';
@@ -208,7 +208,7 @@ async function listPast(
       startKey = `${range.items.at(-1)!.key}\0`;
     }
   } catch (error) {
-    throw pastError(error, page.start);
+    throw pastError(error, page);
   }
 }
 
@@ -218,11 +218,11 @@ const expiredToken =
   'Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted ' +
   'between the time the first chunk was returned and now may show up in the list.';
 
-function pastError(error: unknown, start: string): unknown {
+function pastError(error: unknown, { start, revision }: { start: string; revision: number }): unknown {
   if (error instanceof CompactedError) {
     if (start === '') return expired('The resourceVersion for the provided list is too old.');
     return expired(expiredToken, encodeContinue({ start, revision: -1 }));
   }
-  if (error instanceof FutureRevisionError) return badRequest(`Too large resource version: ${error.message}`);
+  if (error instanceof FutureRevisionError) return resourceVersionTooLarge(revision, error.currentRevision);
   return error;
 }

@@ -40,6 +40,19 @@ test('what was written here is not decoded again, and an entry belongs to its by
   expect(stored(value, 9)).not.toBe(entry);
 });
 
+test('an entry that is no longer news says the same as before, and so does its last state', () => {
+  const entry = stored(encodeForWrite('k', draft()));
+  const before = entry.object;
+  entry.settle();
+  entry.settle();
+  expect(entry.object).toEqual(before);
+  const decoded = stored(Buffer.from(encodeForWrite('k', draft())));
+  decoded.settle();
+  expect(decoded.object).toEqual(before);
+  const unread = entryAt(stored(Buffer.from(encodeForWrite('k', draft()))), 12);
+  expect(unread.object).toEqual({ ...before, metadata: { ...before.metadata, resourceVersion: '12' } });
+});
+
 test('an item of a list has no type', () => {
   const chunks: Uint8Array[] = [];
   const length = storedView.pushItem(stored(encodeForWrite('k', draft())), chunks);

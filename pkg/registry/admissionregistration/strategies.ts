@@ -2,7 +2,7 @@
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { objectAt, objectsAt, setDefault } from '../draft.ts';
-import { ownStatus } from '../status.ts';
+import { ownStatus, statusAlone } from '../status.ts';
 import {
   mutatingAdmissionPolicyTable,
   policyBindingTable,
@@ -72,6 +72,7 @@ export const admissionRegistrationStrategies: readonly Strategy[] = [
     unconditionalUpdate: false,
     setDefaults: setPolicyDefaults,
     ...ownStatus(),
+    subresources: { status: statusAlone },
     table: validatingAdmissionPolicyTable,
   },
   {

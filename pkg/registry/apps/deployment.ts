@@ -30,6 +30,7 @@ export const deploymentStrategy: Strategy = {
   resource: 'deployments',
   setDefaults,
   ...ownStatus(),
+  subresources: { status: { keepsMetadata: ['labels'] } },
   validate: validateDeployment,
   validateUpdate: validateSelectorUnchanged,
   scale: selectorScale,

@@ -1,27 +1,26 @@
-/** Events, under both of their groups. Source: upstream `pkg/registry/core/event/strategy.go`. */
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
+/** Events, under both of their groups. Source: upstream `pkg/registry/core/event/strategy.go`, `pkg/apis/events/v1/conversion.go`. */
 import type { Draft, Strategy } from '#pkg/apiserver/strategy.ts';
 import { stringAt } from '../draft.ts';
 import { eventTable } from './tables.ts';
 import { validateEvent } from './validation/small.ts';
 
-function selectableFields(event: KubeObject): Readonly<Record<string, string>> {
-  const involved = (field: string): string =>
-    stringAt(event, 'involvedObject', field) || stringAt(event, 'regarding', field);
-  const component = stringAt(event, 'source', 'component') || stringAt(event, 'deprecatedSource', 'component');
-  const reporting = stringAt(event, 'reportingComponent') || stringAt(event, 'reportingController');
-  return {
-    'involvedObject.kind': involved('kind'),
-    'involvedObject.namespace': involved('namespace'),
-    'involvedObject.name': involved('name'),
-    'involvedObject.uid': involved('uid'),
-    'involvedObject.apiVersion': involved('apiVersion'),
-    'involvedObject.resourceVersion': involved('resourceVersion'),
-    'involvedObject.fieldPath': involved('fieldPath'),
-    reason: stringAt(event, 'reason'),
-    reportingComponent: reporting,
-    source: component || reporting,
-    type: stringAt(event, 'type'),
+/** Fields of the object that an event is about. */
+const aboutFields = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'];
+
+/** What selectors may name: the groups spell it differently. Events are looked at in either form. */
+function selectableFields(group: string): NonNullable<Strategy['selectableFields']> {
+  const isCore = group === '';
+  const about = isCore ? 'involvedObject' : 'regarding';
+  return (event) => {
+    const fields: Record<string, string> = { reason: stringAt(event, 'reason'), type: stringAt(event, 'type') };
+    for (const field of aboutFields) {
+      fields[`${about}.${field}`] = stringAt(event, 'involvedObject', field) || stringAt(event, 'regarding', field);
+    }
+    const reporting = stringAt(event, 'reportingComponent') || stringAt(event, 'reportingController');
+    fields[isCore ? 'reportingComponent' : 'reportingController'] = reporting;
+    if (!isCore) return fields;
+    const component = stringAt(event, 'source', 'component') || stringAt(event, 'deprecatedSource', 'component');
+    return { ...fields, source: component || reporting };
   };
 }
 
@@ -43,6 +42,6 @@ export const eventStrategies: readonly Strategy[] = ['', 'events.k8s.io'].map((g
   prepareForCreate: fillIn,
   prepareForUpdate: fillIn,
   validate: validateEvent,
-  selectableFields,
+  selectableFields: selectableFields(group),
   table: eventTable,
 }));

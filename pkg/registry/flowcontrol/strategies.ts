@@ -2,7 +2,7 @@
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { objectAt, setDefault } from '../draft.ts';
-import { ownStatus } from '../status.ts';
+import { ownStatus, statusAlone } from '../status.ts';
 import { flowSchemaTable, priorityLevelTable } from './tables.ts';
 
 const group = 'flowcontrol.apiserver.k8s.io';
@@ -34,6 +34,7 @@ export const flowControlStrategies: readonly Strategy[] = [
       if (spec !== undefined) setDefault(spec, 'matchingPrecedence', 1000);
     },
     ...ownStatus(),
+    subresources: { status: statusAlone },
     table: flowSchemaTable,
   },
   {
@@ -42,6 +43,7 @@ export const flowControlStrategies: readonly Strategy[] = [
     nameRule: 'pathSegment',
     setDefaults: setPriorityLevelDefaults,
     ...ownStatus(),
+    subresources: { status: statusAlone },
     table: priorityLevelTable,
   },
 ];

@@ -4,7 +4,7 @@ import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { fieldsOf, objectAt, objectsAt, semanticallySame, setDefault, stringAt } from '../draft.ts';
 import { nameAndAgeTable } from '../printing/simple.ts';
-import { ownStatus } from '../status.ts';
+import { ownStatus, statusAlone } from '../status.ts';
 import { resourceClaimTable, resourceSliceTable } from './tables.ts';
 
 const group = 'resource.k8s.io';
@@ -30,6 +30,7 @@ export const resourceStrategies: readonly Strategy[] = [
     resource: 'resourceclaims',
     setDefaults: (draft) => setClaimDefaults(objectAt(draft, 'spec')),
     ...ownStatus(),
+    subresources: { status: statusAlone },
     validateUpdate: specUnchanged,
     table: resourceClaimTable,
   },

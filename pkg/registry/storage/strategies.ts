@@ -3,7 +3,7 @@ import { type FieldError, forbiddenField, invalid, required } from '#pkg/apimach
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { fieldsOf, objectAt, semanticallySame, setDefault, stringAt } from '../draft.ts';
-import { ownStatus } from '../status.ts';
+import { ownStatus, statusAlone } from '../status.ts';
 import {
   csiDriverTable,
   csiNodeTable,
@@ -59,7 +59,13 @@ export const storageStrategies: readonly Strategy[] = [
     validateUpdate: (draft, old) => unchanged(draft, old, ['driverName', 'parameters']),
     table: volumeAttributesClassTable,
   },
-  { group, resource: 'volumeattachments', ...ownStatus({ attached: false }), table: volumeAttachmentTable },
+  {
+    group,
+    resource: 'volumeattachments',
+    ...ownStatus({ attached: false }),
+    subresources: { status: statusAlone },
+    table: volumeAttachmentTable,
+  },
   { group, resource: 'csinodes', unconditionalUpdate: false, table: csiNodeTable },
   {
     group,
