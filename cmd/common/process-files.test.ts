@@ -10,6 +10,7 @@ import {
   processIdentity,
   readProcessFile,
   runningProcesses,
+  stateOf,
 } from './process-files.ts';
 
 let folder: string;
@@ -57,4 +58,16 @@ test('only files of living processes count, damaged ones do not', async () => {
   await writeFile(join(folder, 'd.json'), JSON.stringify({ ...own('d'), identity: 'gone' }));
   expect((await runningProcesses(folder)).map((record) => record.name)).toEqual(['a', 'b']);
   expect(await runningProcesses(join(folder, 'nowhere'))).toEqual([]);
+});
+
+test('a process that was killed counts as alive no more, and as gone once its first thread is all that is left', async () => {
+  const child = spawn(process.execPath, ['--eval', 'setInterval(() => {}, 1e9)']);
+  const record = { name: 'one', pid: child.pid!, identity: processIdentity(child.pid!), startedAt: 'now' };
+  expect(stateOf(record)).toBe('alive');
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  expect(['dying', 'gone']).toContain(stateOf(record));
+  await ended;
+  expect(stateOf(record)).toBe('gone');
+  expect(stateOf({ ...own('one'), identity: 'a process of long ago' })).toBe('gone');
 });

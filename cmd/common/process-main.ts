@@ -19,7 +19,7 @@ import { serveHealth } from './health-server.ts';
 import { HeldError, holdProcessFile, processIdentity } from './process-files.ts';
 
 /** Flags that every process takes. */
-export const commonFlags = {
+const commonFlags = {
   config: text({ help: 'A YAML file with these flags as fields; the command line comes first.', placeholder: 'file' }),
   'healthz-port': integer({ help: 'Port of /healthz; 0 takes any free one.', fallback: 0, max: 65_535 }),
   'healthz-bind-address': text({ help: 'Address of /healthz.', fallback: '127.0.0.1', placeholder: 'address' }),

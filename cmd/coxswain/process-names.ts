@@ -4,7 +4,7 @@ import type { ProcessRecord } from '#cmd/common/process-files.ts';
 import { type ClusterSettings, nodeNames } from '#pkg/cluster/settings.ts';
 
 /** Folder of `cmd/` and name of the process, in the order they are started. */
-export const processKinds = [
+const processKinds = [
   { folder: 'apiserver', name: 'kube-apiserver', perNode: false },
   { folder: 'controller-manager', name: 'kube-controller-manager', perNode: false },
   { folder: 'scheduler', name: 'kube-scheduler', perNode: false },

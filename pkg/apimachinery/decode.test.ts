@@ -92,7 +92,41 @@ test('aliases that expand without end are refused', () => {
   expect(decoded.ok).toBe(false);
 });
 
-test.each([['a: [1'], ['a: 1\na: 2'], ['\ta: 1']])('the YAML %j is refused', (text) => {
+test.each([['a: [1'], ['a: 1\na: ]'], ['\ta: 1']])('the YAML %j is refused', (text) => {
   const decoded = decodeYaml(text);
   expect(decoded.ok ? '' : decoded.error).toMatch(/^error converting YAML to JSON: yaml: /);
+});
+
+test.each([
+  ['a: 1\na: 2\n', { a: 2 }, ['line 2: key "a"']],
+  [
+    'spec:\n  x: &one\n    y: 1\n  list:\n  - k: 1\n    k: 2\n  x: *one\nspec:\n  z: 1\n',
+    { spec: { z: 1 } },
+    ['line 6: key "k"', 'line 7: key "x"', 'line 9: key "spec"'],
+  ],
+  ['{"a":1,\n"b":{},"a":3}', { a: 3, b: {} }, ['line 2: key "a"']],
+])('of keys that come twice in the YAML %j the last value counts', (text, value, problems) => {
+  const expected = { ok: true, value, duplicates: [] };
+  expect(decodeYaml(text)).toEqual(expected);
+  const lines = problems.map((problem) => `  ${problem} already set in map`).join('\n');
+  expect(decodeYaml(text, { findDuplicates: true })).toEqual({
+    ...expected,
+    yamlDuplicates: `yaml: unmarshal errors:\n${lines}`,
+  });
+});
+
+test('what a merge key brings may be there already', () => {
+  const text = 'base: &base\n  a: 1\nx:\n  <<: *base\n  a: 2\n';
+  const decoded = decodeYaml(text, { findDuplicates: true });
+  expect(decoded).toEqual({ ok: true, value: { base: { a: 1 }, x: { a: 2 } }, duplicates: [] });
+});
+
+test('of many keys that come twice a hundred are told, however deep they are', () => {
+  const many = decodeYaml('a: 1\n'.repeat(150), { findDuplicates: true });
+  expect(many.ok && many.yamlDuplicates?.split('\n').length).toBe(101);
+  const deep = `${'['.repeat(500)}{a: 1, a: 2}${']'.repeat(500)}`;
+  expect(decodeYaml(deep, { findDuplicates: true })).toMatchObject({
+    ok: true,
+    yamlDuplicates: 'yaml: unmarshal errors:\n  line 1: key "a" already set in map',
+  });
 });

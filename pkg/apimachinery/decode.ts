@@ -9,6 +9,7 @@ import { CORE_SCHEMA, load, mergeTag } from 'js-yaml';
 import { setOwn } from './json.ts';
 import { duplicateFields } from './json-duplicates.ts';
 import { jsonSyntaxError } from './json-syntax.ts';
+import { yamlDuplicates } from './yaml-duplicates.ts';
 
 /**
  * Deepest nesting of a value. Upstream refuses more than 10,000; a tenth of that is more than any object needs, and keeps
@@ -17,7 +18,7 @@ import { jsonSyntaxError } from './json-syntax.ts';
 export const nestingMax = 1000;
 
 /** Values that a YAML document may expand to through its aliases. A body of 3 MiB without aliases has fewer. */
-export const yamlNodesMax = 2_000_000;
+const yamlNodesMax = 2_000_000;
 
 /** JSON's types, and `<<`, which people use with anchors. */
 const schema = CORE_SCHEMA.withTags(mergeTag);
@@ -26,8 +27,10 @@ export type Decoded =
   | {
       readonly ok: true;
       readonly value: unknown;
-      /** Paths such as `spec.replicas` of keys that came twice in one object; empty unless asked for. */
+      /** Paths such as `spec.replicas` of keys that came twice in one object; empty unless asked for, and for YAML. */
       readonly duplicates: readonly string[];
+      /** The same of a YAML document, in the words of Go's decoder; absent unless asked for. */
+      readonly yamlDuplicates?: string;
     }
   | { readonly ok: false; readonly error: string };
 
@@ -43,7 +46,7 @@ export function decodeJson(bytes: Uint8Array, options: DecodeOptions = {}): Deco
 }
 
 /** As `decodeJson`, from text. */
-export function decodeJsonText(text: string, options: DecodeOptions = {}): Decoded {
+function decodeJsonText(text: string, options: DecodeOptions = {}): Decoded {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -110,12 +113,20 @@ function tooDeepAt(value: unknown, levels: number): '[' | '{' | undefined {
   return undefined;
 }
 
-/** Decodes one YAML document (of which JSON is a form). Duplicate keys are an error, as upstream has it for strict decoding. */
-export function decodeYaml(bytes: Uint8Array | string): Decoded {
+/** Decodes one YAML document (of which JSON is a form). Of a key that comes twice the last value counts. */
+export function decodeYaml(bytes: Uint8Array | string, options: DecodeOptions = {}): Decoded {
   const text = typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString('utf8');
+  const limits = { schema, maxDepth: nestingMax };
   let value: unknown;
+  let duplicates: string | undefined;
   try {
-    value = load(text, { schema, maxDepth: nestingMax });
+    try {
+      value = load(text, limits);
+    } catch (error) {
+      if (yamlProblem(error).endsWith(duplicateKey)) value = load(text, { ...limits, json: true });
+      else throw error;
+      if (options.findDuplicates) duplicates = yamlDuplicates(text, limits);
+    }
   } catch (error) {
     return { ok: false, error: `error converting YAML to JSON: yaml: ${yamlProblem(error)}` };
   }
@@ -124,8 +135,12 @@ export function decodeYaml(bytes: Uint8Array | string): Decoded {
   if (expanded === tooMuch) {
     return { ok: false, error: 'error converting YAML to JSON: yaml: document contains excessive aliasing' };
   }
-  return { ok: true, value: expanded ?? null, duplicates: [] };
+  const found = duplicates === undefined ? {} : { yamlDuplicates: duplicates };
+  return { ok: true, value: expanded ?? null, duplicates: [], ...found };
 }
+
+/** How the parser words it. */
+const duplicateKey = 'duplicated mapping key';
 
 function yamlProblem(error: unknown): string {
   const { reason, mark } = error as { reason?: string; mark?: { line?: number } };

@@ -25,7 +25,7 @@ export interface FieldError {
 }
 
 /** A refused value as messages show it: strings quoted, objects and lists as JSON. */
-export function showValue(value: unknown): string {
+function showValue(value: unknown): string {
   if (value === undefined || value === null) return 'null';
   return typeof value === 'string' || typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
@@ -40,10 +40,6 @@ export function required(field: FieldPath, detail = ''): FieldError {
 
 export function invalid(field: FieldPath, value: unknown, detail: string): FieldError {
   return { reason: 'FieldValueInvalid', field, message: withDetail(`Invalid value: ${showValue(value)}`, detail) };
-}
-
-export function typeInvalid(field: FieldPath, value: unknown, detail: string): FieldError {
-  return { reason: 'FieldValueTypeInvalid', field, message: withDetail(`Invalid value: ${showValue(value)}`, detail) };
 }
 
 export function notSupported(field: FieldPath, value: unknown, supported: readonly string[]): FieldError {

@@ -20,7 +20,7 @@ export type FieldSelectorResult =
   | { readonly ok: false; readonly error: string };
 
 /** Selects every object. */
-export const anyFields: FieldSelector = { terms: [] };
+const anyFields: FieldSelector = { terms: [] };
 
 /** Parses a field selector; the empty text selects everything. Errors are upstream's. */
 export function parseFieldSelector(text: string): FieldSelectorResult {

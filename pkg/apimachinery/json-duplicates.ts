@@ -10,7 +10,24 @@ const duplicatesMax = 100;
 
 /** Paths of duplicate keys, in the order of the text. */
 export function duplicateFields(text: string, value: unknown): readonly string[] {
-  return countKeysInText(text) === countKeys(value) ? [] : scan(text);
+  if (countKeysInText(text) === countKeys(value)) return [];
+  const duplicates = new Set<string>();
+  scanKeys(text, (path, isRepeated) => {
+    if (isRepeated) duplicates.add(path);
+  });
+  return [...duplicates].slice(0, duplicatesMax);
+}
+
+/** Calls back with the path of every key in the order of the text, and whether its object had it before. */
+export function scanKeys(text: string, onKey: (path: string, isRepeated: boolean) => void): void {
+  scan(text, (frame, quoted) => {
+    const key = quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
+    frame.next = frame.path === '' ? key : `${frame.path}.${key}`;
+    frame.wantsKey = false;
+    const isRepeated = frame.keys!.has(key);
+    frame.keys!.add(key);
+    onKey(frame.next, isRepeated);
+  });
 }
 
 function countKeys(value: unknown): number {
@@ -75,8 +92,7 @@ function open(frames: Frame[], isObject: boolean): void {
   frames.push({ keys: isObject ? new Set() : undefined, index: 0, path, next: '', wantsKey: isObject });
 }
 
-function scan(text: string): readonly string[] {
-  const duplicates: string[] = [];
+function scan(text: string, takeKey: (frame: Frame, quoted: string) => void): void {
   const frames: Frame[] = [];
   for (let i = 0; i < text.length; i++) {
     const frame = frames.at(-1);
@@ -97,19 +113,10 @@ function scan(text: string): readonly string[] {
         break;
       case '"': {
         const end = stringEnd(text, i + 1);
-        if (frame?.keys !== undefined && frame.wantsKey) takeKey(frame, text.slice(i, end + 1), duplicates);
+        if (frame?.keys !== undefined && frame.wantsKey) takeKey(frame, text.slice(i, end + 1));
         i = end;
         break;
       }
     }
   }
-  return duplicates.slice(0, duplicatesMax);
-}
-
-function takeKey(frame: Frame, quoted: string, duplicates: string[]): void {
-  const key = quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
-  frame.next = frame.path === '' ? key : `${frame.path}.${key}`;
-  frame.wantsKey = false;
-  if (!frame.keys!.has(key)) frame.keys!.add(key);
-  else if (!duplicates.includes(frame.next)) duplicates.push(frame.next);
 }

@@ -72,7 +72,7 @@ export const everything: Selector = new RequirementSelector([]);
 export const nothing: Selector = new RequirementSelector([], true);
 
 /** Whether labels satisfy one requirement. */
-export function requirementMatches(requirement: Requirement, labels: Labels | undefined): boolean {
+function requirementMatches(requirement: Requirement, labels: Labels | undefined): boolean {
   const found: unknown = labels?.[requirement.key];
   // Names that every object inherits are no labels; none of them is a string.
   const value = typeof found === 'string' ? found : undefined;

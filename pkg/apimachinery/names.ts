@@ -8,11 +8,11 @@ import { parseCidr, parseIp } from './ip.ts';
 export type Problems = readonly string[];
 
 /** Longest DNS label, label value, and name part of a qualified name, in bytes. */
-export const labelLengthMax = 63;
+const labelLengthMax = 63;
 /** Longest DNS subdomain, in bytes. */
-export const subdomainLengthMax = 253;
+const subdomainLengthMax = 253;
 /** Longest port name (IANA service name), in bytes. */
-export const portNameLengthMax = 15;
+const portNameLengthMax = 15;
 
 const none: Problems = [];
 
@@ -37,7 +37,7 @@ function longerThan(text: string, max: number): boolean {
 }
 
 /** `message (e.g. 'a', or 'b', regex used for validation is 'x')`: how upstream words a failed pattern. */
-export function patternProblem(message: string, pattern: string, ...examples: readonly string[]): string {
+function patternProblem(message: string, pattern: string, ...examples: readonly string[]): string {
   if (examples.length === 0) return `${message} (regex used for validation is '${pattern}')`;
   const quoted = examples.map((example) => `'${example}', `).join('or ');
   return `${message} (e.g. ${quoted}regex used for validation is '${pattern}')`;

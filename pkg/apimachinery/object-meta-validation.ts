@@ -5,7 +5,6 @@
 import {
   at,
   child,
-  duplicate,
   type FieldError,
   type FieldPath,
   forbiddenField,
@@ -26,7 +25,7 @@ import {
 import { type ObjectMeta, type OwnerReference, parseApiVersion } from './object.ts';
 
 /** Keys and values of all annotations together, in bytes. Source: upstream `TotalAnnotationSizeLimitB`. */
-export const annotationBytesMax = 256 * 1024;
+const annotationBytesMax = 256 * 1024;
 
 /** Longest name of a field manager, in bytes. Source: upstream `FieldManagerMaxLength`. */
 export const fieldManagerLengthMax = 128;
@@ -47,11 +46,6 @@ export interface ObjectMetaRules {
   readonly nameRule?: NameRule;
   /** Default `metadata`. */
   readonly path?: FieldPath;
-}
-
-/** What is wrong with a name under a rule. */
-export function nameProblems(name: string, rule: NameRule = 'dns1123Subdomain'): Problems {
-  return nameRules[rule](name);
 }
 
 /** Checks the metadata of a new object, after its name was generated. */
@@ -101,7 +95,7 @@ function validateShared(meta: ObjectMeta, path: FieldPath, errors: FieldError[])
 }
 
 /** Checks keys and values of labels, adding to `errors`. */
-export function validateLabels(labels: Readonly<Record<string, string>>, path: FieldPath, errors: FieldError[]): void {
+function validateLabels(labels: Readonly<Record<string, string>>, path: FieldPath, errors: FieldError[]): void {
   for (const key of Object.keys(labels)) {
     for (const problem of qualifiedNameProblems(key)) errors.push(invalid(path, key, problem));
     for (const problem of labelValueProblems(labels[key]!)) errors.push(invalid(path, labels[key], problem));
@@ -109,7 +103,7 @@ export function validateLabels(labels: Readonly<Record<string, string>>, path: F
 }
 
 /** Checks keys and the total size of annotations, adding to `errors`. */
-export function validateAnnotations(
+function validateAnnotations(
   annotations: Readonly<Record<string, string>>,
   path: FieldPath,
   errors: FieldError[],
@@ -219,14 +213,3 @@ const immutableFields = [
   'deletionTimestamp',
   'deletionGracePeriodSeconds',
 ] as const;
-
-/** Gives an error for a value that is in a list twice: sets of scalars. */
-export function validateUnique(values: readonly string[], path: FieldPath): FieldError[] {
-  const seen = new Set<string>();
-  const errors: FieldError[] = [];
-  for (const [index, value] of values.entries()) {
-    if (seen.has(value)) errors.push(duplicate(at(path, index), value));
-    seen.add(value);
-  }
-  return errors;
-}

@@ -1,6 +1,6 @@
 /** Owner references and hashes of templates, as controllers use them. */
 import { canonicalJson } from './json.ts';
-import { apiVersionOf, controllerOf, type KubeObject, type OwnerReference, type ResourceRef } from './object.ts';
+import { apiVersionOf, type KubeObject, type OwnerReference, type ResourceRef } from './object.ts';
 
 /** The reference a controller puts on what it makes: it owns it, controls it and blocks its own foreground deletion for it. */
 export function controllerReference(owner: KubeObject, ref: ResourceRef): OwnerReference {
@@ -12,12 +12,6 @@ export function controllerReference(owner: KubeObject, ref: ResourceRef): OwnerR
     controller: true,
     blockOwnerDeletion: true,
   };
-}
-
-/** Whether `owner` is the controller of `object`. */
-export function isControlledBy(object: KubeObject, owner: KubeObject): boolean {
-  const uid = owner.metadata?.uid;
-  return uid !== undefined && controllerOf(object)?.uid === uid;
 }
 
 const alphabet = 'bcdfghjklmnpqrstvwxz2456789';

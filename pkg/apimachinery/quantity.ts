@@ -119,11 +119,6 @@ export function quantityOf(value: number, format: QuantityFormat = 'DecimalSI'):
   return make(BigInt(Math.ceil(value)) * nanoPerUnit, format);
 }
 
-/** A quantity of thousandths. */
-export function milliQuantityOf(milli: number, format: QuantityFormat = 'DecimalSI'): Quantity {
-  return make(BigInt(Math.ceil(milli)) * 1_000_000n, format);
-}
-
 /** The canonical text: no fraction, the largest suffix that needs none, binary suffixes only for whole amounts of 1024 and more. */
 export function formatQuantity(quantity: Quantity): string {
   const { nano } = quantity;

@@ -170,11 +170,6 @@ export function unauthorized(): StatusError {
   return new StatusError({ code: 401, reason: 'Unauthorized', message: 'Unauthorized' });
 }
 
-export function methodNotAllowed(subject: ErrorSubject, action: string): StatusError {
-  const message = `${action} is not supported on resources of kind "${qualified(subject)}"`;
-  return new StatusError({ code: 405, reason: 'MethodNotAllowed', message, details: detailsOf(subject, '') });
-}
-
 /** A resourceVersion that was compacted away; the client must list again. */
 export function expired(message: string, continueToken?: string): StatusError {
   return new StatusError({

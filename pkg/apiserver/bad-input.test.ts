@@ -180,7 +180,7 @@ const bodies: readonly Case[] = [
     `${maps}?fieldValidation=Strict`,
     json('{"metadata":{"name":"b"},"foo":1,"data":{"a":"1","a":"2"}}'),
     400,
-    'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: duplicate field "data.a", unknown field "foo"',
+    'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "foo", duplicate field "data.a"',
   ],
   [
     'missing fields',
@@ -521,4 +521,25 @@ test('who shows no credentials reads health and version and nothing else', async
     statuses.push((await server.call('GET', path, { anonymous: true })).status);
   }
   expect(statuses).toEqual([200, 200, 200, 200, 403, 403, 403]);
+});
+
+const yaml = 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: twice\ndata:\n  a: "1"\n  a: "2"\n';
+const twice = 'yaml: unmarshal errors:\n  line 7: key "a" already set in map';
+
+test.each([
+  ['POST', maps, 'yaml', `ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: ${twice}`],
+  ['PATCH', `${maps}/twice`, 'apply-patch+yaml', `error strict decoding YAML: error converting YAML to JSON: ${twice}`],
+])('%s of YAML with a key that comes twice', async (method, target, media, message) => {
+  const ask = (validation: string) =>
+    server.call(method, `${target}?fieldManager=m&dryRun=All&fieldValidation=${validation}`, {
+      headers: { 'content-type': `application/${media}` },
+      text: yaml,
+    });
+  const strict = await ask('Strict');
+  expect([strict.status, strict.body.message]).toEqual([400, message]);
+  const warned = await ask('Warn');
+  expect([warned.status, warned.body.data]).toEqual([201, { a: '2' }]);
+  expect(warned.headers.warning).toContain('line 7: key \\"a\\" already set in map');
+  const lenient = await ask('Ignore');
+  expect([lenient.status, lenient.headers.warning]).toEqual([201, undefined]);
 });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import { negotiate } from './negotiation.ts';
 
-function ask(headers: Record<string, string>, query = '', isWatch = false): string {
+function ask(headers: Record<string, string>, query = '', { isWatch = false, hasTable = true } = {}): string {
   const request: ApiRequest = {
     method: 'GET',
     path: '/',
@@ -11,7 +11,7 @@ function ask(headers: Record<string, string>, query = '', isWatch = false): stri
     peer: { address: '' },
     signal: new AbortController().signal,
   };
-  const { format, as, version, pretty } = negotiate(request, new URLSearchParams(query), isWatch);
+  const { format, as, version, pretty } = negotiate(request, { query: new URLSearchParams(query), isWatch, hasTable });
   return [format, as, version, pretty ? 'pretty' : ''].filter((part) => part !== '').join(' ');
 }
 
@@ -36,7 +36,13 @@ test.each(cases)('Accept %s gives %s', (accept, expected) => {
 test('nothing that is accepted is an error, and a watch is not YAML', () => {
   expect(() => ask({ accept: 'application/xml' })).toThrow('only the following media types are accepted');
   expect(() => ask({ accept: 'application/json;as=Other;v=v1;g=meta.k8s.io' })).toThrow('only the following');
-  expect(() => ask({ accept: 'application/yaml' }, '', true)).toThrow('stream=watch');
+  expect(() => ask({ accept: 'application/yaml' }, '', { isWatch: true })).toThrow('stream=watch');
+});
+
+test('where there are no tables the next choice counts, and without one it is an error', () => {
+  expect(ask({ accept: `${table},application/json` }, '', { hasTable: false })).toBe('json');
+  expect(() => ask({ accept: table }, '', { hasTable: false })).toThrow('only the following media types are accepted');
+  expect(ask({ accept: table })).toBe('json Table v1');
 });
 
 test('people get indented answers, unless they say no', () => {

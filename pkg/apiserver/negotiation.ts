@@ -20,15 +20,23 @@ const plainJson: Negotiated = { format: 'json', as: '', version: '', pretty: fal
 const known = new Map<string, Negotiated | undefined>();
 const knownMax = 1_000;
 
-/** Throws NotAcceptable. `query` wins over the header in what concerns `pretty`. */
-export function negotiate({ headers }: ApiRequest, query: URLSearchParams, isWatch: boolean): Negotiated {
+export interface NegotiateOptions {
+  readonly query: URLSearchParams;
+  readonly isWatch: boolean;
+  /** Whether there are tables of what is answered. */
+  readonly hasTable: boolean;
+}
+
+/** Throws NotAcceptable. The query wins over the header in what concerns `pretty`. */
+export function negotiate({ headers }: ApiRequest, { query, isWatch, hasTable }: NegotiateOptions): Negotiated {
   const accept = headers.accept;
   const pretty = wantsPretty(query.get('pretty'), headers['user-agent']);
   if (accept === undefined || accept === '' || accept === 'application/json' || accept === '*/*') {
     return pretty ? { ...plainJson, pretty } : plainJson;
   }
-  const choice = known.has(accept) ? known.get(accept) : choose(accept);
-  if (known.size < knownMax) known.set(accept, choice);
+  const key = hasTable ? accept : `${accept} `;
+  const choice = known.has(key) ? known.get(key) : choose(accept, hasTable);
+  if (known.size < knownMax) known.set(key, choice);
   if (choice === undefined || (isWatch && choice.format === 'yaml')) {
     const accepted = isWatch
       ? 'application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch'
@@ -50,7 +58,7 @@ interface Clause {
   readonly quality: number;
 }
 
-function choose(accept: string): Negotiated | undefined {
+function choose(accept: string, hasTable: boolean): Negotiated | undefined {
   const clauses = accept.split(',').map(parseClause);
   // A stable sort: what the client names first comes first among equals.
   for (const { media, parameters, quality } of clauses.toSorted((a, b) => b.quality - a.quality)) {
@@ -60,6 +68,7 @@ function choose(accept: string): Negotiated | undefined {
     const version = parameters.get('v') ?? '';
     // Tables and metadata are made as JSON only; the next clause may have that.
     if (format === 'protobuf' && as !== '') continue;
+    if (as === 'Table' && !hasTable) continue;
     if (!isTarget(as, parameters.get('g') ?? '', version)) continue;
     return { format, as: as as Negotiated['as'], version, pretty: parameters.get('pretty') === '1' };
   }

@@ -9,7 +9,7 @@ import { impersonate, wantsImpersonation } from './authn/impersonation.ts';
 import type { AccessDecision } from './authz/authorizer.ts';
 import { deprecationWarning } from './deprecation.ts';
 import type { DocumentProvider } from './documents.ts';
-import { handlerOf } from './endpoints/handlers.ts';
+import { answersOtherKind, handlerOf } from './endpoints/handlers.ts';
 import type { Scope, ServerCore } from './endpoints/scope.ts';
 import { type ApiServerLimits, InFlight } from './in-flight.ts';
 import { ApiMetrics } from './metrics.ts';
@@ -136,7 +136,11 @@ async function answerResource(
   const warnings = outdated === undefined ? [] : [outdated];
   const scope: Scope = { core, request, info, user, served, subject: { group, resource }, warnings };
   const handler = handlerOf(scope);
-  const wanted = negotiate(request, info.query, info.verb === 'watch');
+  const wanted = negotiate(request, {
+    query: info.query,
+    isWatch: info.verb === 'watch',
+    hasTable: !answersOtherKind(scope),
+  });
   // Before anything is changed.
   if (wanted.as === 'Table') includeOf(info.query);
   const answer = await handler(scope);

@@ -112,6 +112,15 @@ test('the status subresource changes the status only, the object everything else
   ]);
 });
 
+test('labels and annotations pass through the status, but for what the strategy keeps', async () => {
+  const strategies = [{ ...podStrategy, subresources: { status: { keepsMetadata: ['labels'] } } }];
+  const { call } = await startTestServer({ strategies });
+  await call('POST', pods, { object: pod('p') });
+  const metadata = { name: 'p', labels: { a: '1' }, annotations: { b: '2' } };
+  const { body } = await call('PUT', `${pods}/p/status`, { object: { ...pod('p'), metadata } });
+  expect([body.metadata.labels, body.metadata.annotations]).toEqual([undefined, { b: '2' }]);
+});
+
 test('graceful deletion waits, may be shortened but not prolonged, and ends with a deletion without grace', async () => {
   const { call } = await startTestServer({ strategies: [podStrategy] });
   await call('POST', pods, { object: pod('p') });
@@ -198,6 +207,7 @@ test('a pod is bound once', async () => {
     call('POST', `${pods}/p/binding`, { object: { target: { kind: 'Node', name: node } } });
   expect((await bind('n1')).status).toBe(201);
   const { body: bound } = await call('GET', `${pods}/p`);
+  expect(bound.metadata.generation).toBe(1);
   const condition = { type: 'PodScheduled', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' };
   expect([bound.spec.nodeName, bound.status.conditions]).toEqual(['n1', [expect.objectContaining(condition)]]);
   expect((await bind('n2')).body.message).toBe(
@@ -376,6 +386,16 @@ test('objects come as tables, as metadata only, as YAML and indented', async () 
   expect(yaml.text).toContain('kind: ConfigMap\napiVersion: v1\n');
   const pretty = await call('GET', `${maps}/a?pretty=true`);
   expect(pretty.text.startsWith('{\n  "kind": "ConfigMap"')).toBe(true);
+});
+
+test('of the answer to a question there is no table', async () => {
+  const { call } = await startTestServer();
+  const reviews = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+  const object = { spec: { nonResourceAttributes: { path: '/', verb: 'get' } } };
+  const ask = (accept: string) => call('POST', reviews, { object, headers: { accept } });
+  const table = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+  expect((await ask(table)).status).toBe(406);
+  expect((await ask(`${table},application/json`)).body.kind).toBe('SelfSubjectAccessReview');
 });
 
 test('health says which check it is about', async () => {

@@ -1,7 +1,7 @@
 /** Writing ASN.1 in its distinguished encoding (DER): the few types that certificates are made of. Source: ITU-T X.690. */
 
 /** A value of any type: its tag, its length, its content. */
-export function tagged(tag: number, content: Uint8Array): Buffer {
+function tagged(tag: number, content: Uint8Array): Buffer {
   const { length } = content;
   if (length < 0x80) return Buffer.concat([Buffer.from([tag, length]), content]);
   const bytes: number[] = [];

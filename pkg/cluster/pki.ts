@@ -15,7 +15,7 @@ import { type CertificatePair, issueAuthority, issueLeaf, type Subject, subjectO
 import { makeFolder } from './kubeconfig.ts';
 
 /** Names of the identities that each cluster has, besides one `node:<name>` per node. */
-export const identityNames = ['admin', 'controller-manager', 'scheduler', 'kube-proxy', 'kubelet-client'] as const;
+const identityNames = ['admin', 'controller-manager', 'scheduler', 'kube-proxy', 'kubelet-client'] as const;
 
 /** A file of keys or certificates that cannot be used: the message is one line that says which, and what to do. */
 export class PkiError extends Error {
@@ -51,7 +51,7 @@ const renewDays = 90;
 const dayMs = 86_400_000;
 
 /** The names that the API server has everywhere, inside the cluster and on this machine. */
-export const serverHosts: readonly string[] = [
+const serverHosts: readonly string[] = [
   'kubernetes',
   'kubernetes.default',
   'kubernetes.default.svc',

@@ -104,7 +104,7 @@ export function list(
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** Milliseconds of a duration as Go writes it (`1h30m`, `500ms`, `0`), or undefined. */
-export function parseDurationMs(value: string): number | undefined {
+function parseDurationMs(value: string): number | undefined {
   if (value === '0') return 0;
   const negative = value.startsWith('-');
   const body = negative ? value.slice(1) : value;

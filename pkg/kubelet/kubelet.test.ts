@@ -327,6 +327,24 @@ test('an image that cannot be pulled is tried again with back-off', async () => 
   ]);
 });
 
+test.each([
+  ['..', "unable to provision SubPath `..`: must not contain '..'"],
+  ['a/../../b', "unable to provision SubPath `a/../../b`: must not contain '..'"],
+  ['/etc', 'error SubPath `/etc` must not be an absolute path'],
+  ['$(NONE)', 'missing value for "NONE"'],
+])('the subpath %j is refused', async (value, why) => {
+  const cluster = await start();
+  const volumeMounts = [{ name: 'v', mountPath: '/v', subPathExpr: value === '$(NONE)' ? value : '$(PART)' }];
+  const env = [{ name: 'PART', value }];
+  const containers = [{ name: 'app', image: 'example.com/app:v1', env, volumeMounts }];
+  await cluster.client
+    .resource(pods)
+    .create(pod('p', { spec: { containers, volumes: [{ name: 'v', emptyDir: {} }] } }));
+  await cluster.clock.settle();
+  expect(await seen(cluster, 'p')).toBe('0s Pending ready=False app=waiting:CreateContainerConfigError');
+  expect(await recorded(cluster, 'p')).toContain(`Failed: Error: ${why}`);
+});
+
 test('what the configuration names and is missing is waited for', async () => {
   const cluster = await start();
   const { client, clock } = cluster;

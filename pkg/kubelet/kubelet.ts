@@ -127,7 +127,7 @@ class NodeKubelet implements Kubelet {
       clock: deps.clock,
       readsFiles: (pod) => this.#runtimeOf(pod)?.capabilities.files === true,
     });
-    this.#context = this.#makeContext({ recorder, statuses, volumes });
+    this.#context = this.#makeContext({ recorder, statuses, volumes, stopping: signal });
     recorder.record(this.#nodeReference(), { type: 'Normal', reason: 'Starting', message: 'Starting kubelet.' });
     const listening = Object.values(this.#options.runtimes).map((runtime) =>
       runtime.onExit((container) => this.#workers.get(container.podUid)?.exited(container)),
@@ -290,7 +290,7 @@ class NodeKubelet implements Kubelet {
     await volumes.removeOrphans(new Set(this.#workers.keys()));
   }
 
-  #makeContext(parts: Pick<PodContext, 'recorder' | 'statuses' | 'volumes'>): PodContext {
+  #makeContext(parts: Pick<PodContext, 'recorder' | 'statuses' | 'stopping' | 'volumes'>): PodContext {
     const { deps, network, probes } = this.#options;
     const { client, clock, informers } = deps;
     const read = async <T extends KubeObject>(

@@ -2,7 +2,9 @@
  * From the informers to the cache and the queue: which pod is whose business, and which differences are events that refused pods may wait
  * for. Upstream counterpart: kube-scheduler `eventhandlers.go`.
  */
+
 import type { Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod } from '#pkg/api/types/core-v1.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { EventHandler } from '#pkg/client/informer.ts';
 import type { Nominator } from './cache/nominator.ts';
 import type { SchedulerCache } from './cache/scheduler-cache.ts';
@@ -189,5 +191,5 @@ function eventsOf<T extends Node | Pod>(
 
 /** Equal as JSON. Key order counts, which may only cost a needless event. */
 function same(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
+  return deepEqual(a, b);
 }

@@ -6,7 +6,7 @@ import type { KeyValue, StoreEvent, WriteOperation, WriteResult } from './store.
 export const keyBytesMax = 1024;
 
 /** Most bytes of a value: more than twice the largest request body, so that no object the API takes is too large to be stored. */
-export const valueBytesMax = 8 * 1024 * 1024;
+const valueBytesMax = 8 * 1024 * 1024;
 
 /** Throws when an operation is beyond the limits, which the layer above must have refused. */
 export function checkOperation(operation: WriteOperation): void {

@@ -11,7 +11,7 @@ import {
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { isDiscovered } from './api-operations.ts';
-import { behaviour, defect, type Stage } from './behaviour.ts';
+import { behaviour, type Stage } from './behaviour.ts';
 import { deployment, image } from './objects.ts';
 
 const area = '[sig-api-machinery]';
@@ -164,8 +164,7 @@ const deploymentText = (parts: { readonly meta?: string; readonly spec?: string;
   `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"strict"${parts.meta ?? ''}},"spec":{"selector":{"matchLabels":{"app":"x"}}${parts.spec ?? ''},
   "template":{"metadata":{"labels":{"app":"x"}${parts.podMeta ?? ''}},"spec":{"containers":[{"name":"c","image":"${image}","unknownNested":1}]}}}}`;
 
-// Problems are not told in the order of the text: duplicates come first.
-defect(`${area} FieldValidation should detect unknown and duplicate fields of a typed object`, async (stage) => {
+behaviour(`${area} FieldValidation should detect unknown and duplicate fields of a typed object`, async (stage) => {
   const path = `/apis/apps/v1/namespaces/${stage.namespace}/deployments`;
   const text = deploymentText({
     spec: ',"unknown1":"val1","unknownDupe":"v","unknownDupe":"w","paused":true,"paused":false',
@@ -271,8 +270,7 @@ behaviour(
   },
 );
 
-// A review that is asked for as a table is answered as it is.
-defect(
+behaviour(
   `${area} Servers with support for Table transformation should return a 406 for a backend which does not implement metadata`,
   async (stage) => {
     const path = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';

@@ -73,10 +73,6 @@ async function onStage(body: Body, options: TestClusterOptions): Promise<void> {
       of: (ref) => client.resource(ref),
       request: (method, path, settings) => send(cluster, { method, path, ...settings }),
     });
-  } catch (error) {
-    // What the test left in the middle, such as a container that takes its time to end, ends within this time.
-    await cluster.advance(60_000).catch(() => {});
-    throw error;
   } finally {
     await cluster.stop();
   }

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { events, eventsEventsV1 } from '#pkg/api/types/refs.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
-import { behaviour, defect } from './behaviour.ts';
+import { behaviour } from './behaviour.ts';
 
 const reference = { namespace: 'conformance', name: 'nobody', kind: 'Pod', apiVersion: 'v1' };
 const eventTime = '2026-01-02T03:04:05.000000Z';
@@ -57,8 +57,7 @@ behaviour('[sig-instrumentation] Events should delete a collection of events', a
   expect((await of(events).list(options)).items).toEqual([]);
 });
 
-// The field reportingController cannot be selected by.
-defect(
+behaviour(
   '[sig-instrumentation] Events API should ensure that an event can be fetched, patched, deleted, and listed',
   async ({ of, namespace }) => {
     const client = of(eventsEventsV1);

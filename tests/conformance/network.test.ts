@@ -4,7 +4,7 @@ import type { Service } from '#pkg/api/types/core-v1.ts';
 import { endpointSlices, endpoints, ipAddresses, pods, serviceCIDrs, services } from '#pkg/api/types/refs.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { supportsApiOperations } from './api-operations.ts';
-import { behaviour, defect, type Stage } from './behaviour.ts';
+import { behaviour, type Stage } from './behaviour.ts';
 import { container, pod } from './objects.ts';
 import { observe } from './observe.ts';
 
@@ -259,8 +259,7 @@ behaviour('[sig-network] Services should delete a collection of services', async
   expect((await client.list({ namespace })).items.map(({ metadata }) => metadata?.name)).toEqual(['c']);
 });
 
-// Annotations cannot be changed through the status.
-defect('[sig-network] Services should complete a service status lifecycle', async (stage) => {
+behaviour('[sig-network] Services should complete a service status lifecycle', async (stage) => {
   const { namespace } = stage;
   const client = stage.of(services);
   const labelSelector = 'test-service-static=true';

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { configMaps, leases, nodes, pods, podTemplates, runtimeClasses, secrets } from '#pkg/api/types/refs.ts';
 import { isForbidden, isInvalid, isNotFound } from '#pkg/apimachinery/status-error.ts';
-import { behaviour, defect, type Stage } from './behaviour.ts';
+import { behaviour, type Stage } from './behaviour.ts';
 import { configMap, container, pod, secret } from './objects.ts';
 import { observe } from './observe.ts';
 
@@ -163,16 +163,15 @@ const runtimeClass = (name: string, podFixed?: Readonly<Record<string, string>>)
   ...(podFixed === undefined ? {} : { overhead: { podFixed } }),
 });
 
-// Runtime classes are not admitted: see the RuntimeClass admission plugin upstream.
 const refused = (stage: Stage, runtimeClassName: string) =>
   expect(stage.of(pods).create(pod('refused', { runtimeClassName }))).rejects.toSatisfy(isForbidden);
 
-defect(
+behaviour(
   '[sig-node] RuntimeClass should reject a Pod requesting a non-existent RuntimeClass [NodeConformance]',
   (stage) => refused(stage, 'nonexistent'),
 );
 
-defect(
+behaviour(
   '[sig-node] RuntimeClass should reject a Pod requesting a deleted RuntimeClass [NodeConformance]',
   async (stage) => {
     await stage.of(runtimeClasses).create(runtimeClass('delete-me'));
@@ -191,7 +190,7 @@ behaviour(
   },
 );
 
-defect(
+behaviour(
   '[sig-node] RuntimeClass should schedule a Pod requesting a RuntimeClass and initialize its Overhead [NodeConformance]',
   async (stage) => {
     const overhead = { cpu: '10m', memory: '1Mi' };

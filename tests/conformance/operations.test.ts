@@ -1,6 +1,6 @@
 /** The behaviours that say of one resource that it supports the API's operations. */
 import { type Operations, supportsApiOperations } from './api-operations.ts';
-import { behaviour, defect } from './behaviour.ts';
+import { behaviour } from './behaviour.ts';
 
 type Row = readonly [name: string, object: Operations['object'], options?: Omit<Operations, 'object'>];
 
@@ -255,13 +255,6 @@ const rows: readonly Row[] = [
   ],
 ];
 
-/** Annotations cannot be changed through the status of these, as they can upstream. */
-const defects = new Set([
-  '[sig-apps] CronJob should support CronJob API operations',
-  '[sig-network] Ingress API should support creating Ingress API operations',
-]);
-
 for (const [name, object, options = {}] of rows) {
-  const declare = defects.has(name) ? defect : behaviour;
-  declare(name, (stage) => supportsApiOperations(stage, { object, ...options }));
+  behaviour(name, (stage) => supportsApiOperations(stage, { object, ...options }));
 }

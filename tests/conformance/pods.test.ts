@@ -4,7 +4,7 @@ import type { Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { isPodReady } from '#pkg/testing/cluster.ts';
-import { behaviour, defect, type Stage } from './behaviour.ts';
+import { behaviour, type Stage } from './behaviour.ts';
 import { container, pod } from './objects.ts';
 import { observe } from './observe.ts';
 
@@ -142,10 +142,9 @@ behaviour(
   },
 );
 
-// Being bound to a node counts as a change of the pod's spec.
 const generation = '[sig-node] Pods Extended (pod generation) Pod Generation';
 
-defect(
+behaviour(
   `${generation} pod generation should start at 1 and increment per update [MinimumKubeletVersion:1.34]`,
   async (stage) => {
     const { namespace } = stage;
@@ -183,7 +182,7 @@ defect(
   },
 );
 
-defect(`${generation} custom-set generation on new pods and graceful delete`, async (stage) => {
+behaviour(`${generation} custom-set generation on new pods and graceful delete`, async (stage) => {
   const { namespace } = stage;
   const created = await create(
     stage,
@@ -198,7 +197,7 @@ defect(`${generation} custom-set generation on new pods and graceful delete`, as
   await stage.cluster.until(() => find(stage, 'deleted') === undefined);
 });
 
-defect(
+behaviour(
   `${generation} issue 500 podspec updates and verify generation and observedGeneration eventually converge [MinimumKubeletVersion:1.34]`,
   async (stage) => {
     await create(stage, 'many', { activeDeadlineSeconds: 100_000 });

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Container, Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import type { KubeObject, ObjectMeta, ResourceRef } from '#pkg/apimachinery/object.ts';
@@ -20,6 +20,9 @@ import { addressSlots, defaultSettings, loopbackAddresses } from '#pkg/cluster/s
 
 /** An image that says what it finds in its files. */
 export const mounttest = new URL('./images/mounttest.ts', import.meta.url).href;
+
+/** An image that answers over TCP and UDP. */
+export const netexec = new URL('./images/netexec.ts', import.meta.url).href;
 
 /** Real time that a container may take to do what is awaited. */
 export const patienceMs = 20_000;
@@ -130,12 +133,6 @@ export function onRealCluster(options: { readonly nodes?: number } = {}) {
   return {
     behaviour(name: string, body: Body): void {
       test(`${name} [Conformance]`, () => body(stage));
-    },
-    /** See `defect` in `behaviour.ts`. */
-    defect(name: string, body: Body): void {
-      describe('missing', () => {
-        test.fails(`${name} [Conformance]`, () => body(stage));
-      });
     },
   };
 }

@@ -1,9 +1,10 @@
 /** What connections to Services and pods reach. */
+import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import { expect } from 'vitest';
 import { endpointSlices, endpoints, pods, replicaSets, replicationControllers, services } from '#pkg/api/types/refs.ts';
 import { replicaSet, replicationController } from './objects.ts';
-import { onRealCluster, type RealStage } from './real-stage.ts';
+import { netexec, onRealCluster, type RealStage } from './real-stage.ts';
 
 const { behaviour } = onRealCluster({ nodes: 2 });
 const inDefault = { namespace: 'default' };
@@ -101,6 +102,48 @@ behaviour('[sig-network] Services should serve a basic endpoint from pods', asyn
   await expect.poll(() => ask(url), { timeout }).toContain('basic-2 ');
   await stage.of(pods).delete('basic-2', inDefault);
   await expect.poll(() => addressesOf(stage, 'endpoint-test'), { timeout }).toEqual([]);
+});
+
+/** The answer to a datagram, or that there is none. Datagrams may get lost while a Service changes: callers ask again. */
+const askByDatagram = (host: string, port: number): Promise<string> =>
+  new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    const end = (text: string): void => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(text);
+    };
+    const timer = setTimeout(() => end('(none)'), 200);
+    socket.once('message', (data) => end(data.toString()));
+    socket.once('error', () => end('(none)'));
+    socket.send('who', port, host);
+  });
+
+behaviour('[sig-network] Services should serve endpoints on same port and different protocols', async (stage) => {
+  const labels = { app: 'multiprotocol' };
+  const containerPorts = [
+    { name: 'tcp', containerPort: 8080 },
+    { name: 'udp', containerPort: 8080, protocol: 'UDP' as const },
+  ];
+  const containers = [{ name: 'main', image: netexec, args: ['8080'], ports: containerPorts }];
+  await stage.create({ containers }, { name: 'multiprotocol', labels });
+  const tcp = { name: 'tcp-port', port: 80, targetPort: 8080, protocol: 'TCP' as const };
+  const udp = { name: 'udp-port', port: 80, targetPort: 8080, protocol: 'UDP' as const };
+  const created = await service(stage, 'multiprotocol-test', { selector: labels, ports: [tcp, udp] });
+  const clusterIp = created.spec!.clusterIP!;
+  const served = async (): Promise<readonly string[]> => [
+    await ask(`http://${clusterIp}:80/`),
+    await askByDatagram(clusterIp, 80),
+  ];
+  const serveOnly = async (...ports: readonly (typeof tcp | typeof udp)[]): Promise<void> => {
+    const current = await stage.of(services).get('multiprotocol-test', inDefault);
+    await stage.of(services).update({ ...current, spec: { ...current.spec, ports } });
+  };
+  await expect.poll(served, { timeout }).toEqual(['multiprotocol', 'multiprotocol']);
+  await serveOnly(tcp);
+  await expect.poll(served, { timeout }).toEqual(['multiprotocol', '(none)']);
+  await serveOnly(udp);
+  await expect.poll(served, { timeout }).toEqual(['(none)', 'multiprotocol']);
 });
 
 behaviour('[sig-network] Services should serve multiport endpoints from pods', async (stage) => {

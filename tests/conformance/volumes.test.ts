@@ -5,7 +5,7 @@ import { configMaps, namespaces, pods, secrets } from '#pkg/api/types/refs.ts';
 import { configMap, secret } from './objects.ts';
 import { mounttest, onRealCluster, type RealStage } from './real-stage.ts';
 
-const { behaviour, defect } = onRealCluster();
+const { behaviour } = onRealCluster();
 const inDefault = { namespace: 'default' };
 const nc = '[NodeConformance]';
 const linux = `[LinuxOnly] ${nc}`;
@@ -282,8 +282,7 @@ for (const bits of ['0644', '0666', '0777']) {
   });
 }
 
-// The folder is made with mode 755.
-defect(`${emptyDir} volume on default medium should have the correct mode ${linux}`, async (stage) => {
+behaviour(`${emptyDir} volume on default medium should have the correct mode ${linux}`, async (stage) => {
   expect(await look(stage, empty, ['mode:/etc/volume'])).toBe('mode of /etc/volume: 777\n');
 });
 
@@ -386,8 +385,7 @@ behaviour(`${subpath} downward pod`, async (stage) => {
 const expansion = '[sig-node] Variable Expansion should';
 const podName = [{ name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }];
 
-// The folder that a subpath names is not made.
-defect(`${expansion} allow substituting values in a volume subpath`, async (stage) => {
+behaviour(`${expansion} allow substituting values in a volume subpath`, async (stage) => {
   const volumeMounts = [
     { name: 'volume', mountPath: '/logscontainer', subPathExpr: '$(POD_NAME)' },
     { name: 'volume', mountPath: '/testcontainer' },
@@ -420,3 +418,59 @@ for (const [what, value] of [
     expect(status?.phase).toBe('Pending');
   });
 }
+
+const annotated = {
+  name: 'ANNOTATION',
+  valueFrom: { fieldRef: { fieldPath: "metadata.annotations['mysubpath']" } },
+};
+
+behaviour(`${expansion} succeed in writing subpaths in container`, async (stage) => {
+  const name = stage.name('writing');
+  const volumeMounts = [
+    { name: 'volume', mountPath: '/subpath_mount', subPathExpr: '$(ANNOTATION)/$(POD_NAME)' },
+    { name: 'volume', mountPath: '/volume_mount' },
+  ];
+  const args = [`write:/volume_mount/mypath/${name}/test.log`, 'follow:/subpath_mount/test.log'];
+  const container = { name: 'main', image: mounttest, args, env: [...podName, annotated], volumeMounts };
+  await stage.create({ volumes: [empty], containers: [container] }, { name, annotations: { mysubpath: 'mypath' } });
+  const seen = (): Promise<string> => stage.log(name).catch(() => '');
+  await expect.poll(seen, { timeout: 15_000 }).toContain('content of /subpath_mount/test.log: mount-tester new file\n');
+  // What is mounted stays what it is.
+  const annotations = { mysubpath: 'mynewpath' };
+  await stage.of(pods).patch(name, { metadata: { annotations } }, { ...inDefault, type: 'merge' });
+  const { status } = await stage.until(name, ({ metadata }) => metadata?.annotations?.['mysubpath'] === 'mynewpath');
+  expect([status?.phase, status?.containerStatuses?.[0]?.restartCount]).toEqual(['Running', 0]);
+  await stage.of(pods).delete(name, inDefault);
+  await expect
+    .poll(
+      () =>
+        stage
+          .of(pods)
+          .get(name, inDefault)
+          .catch(() => 'gone'),
+      { timeout: 15_000 },
+    )
+    .toBe('gone');
+});
+
+behaviour(
+  `${expansion} verify that a failing subpath expansion can be modified during the lifecycle of a container [Slow]`,
+  async (stage) => {
+    const name = stage.name('modified');
+    const volumeMounts = [{ name: 'volume', mountPath: '/volume_mount', subPathExpr: '$(ANNOTATION)/$(POD_NAME)' }];
+    const args = ['write:/volume_mount/test.log', 'follow:/volume_mount/test.log'];
+    const container = { name: 'main', image: mounttest, args, env: [...podName, annotated], volumeMounts };
+    await stage.create(
+      { volumes: [empty], containers: [container] },
+      { name, annotations: { notmysubpath: 'mypath' } },
+    );
+    await stage.until(
+      name,
+      ({ status }) => status?.containerStatuses?.[0]?.state?.waiting?.reason === 'CreateContainerConfigError',
+    );
+    const annotations = { mysubpath: 'mypath' };
+    await stage.of(pods).patch(name, { metadata: { annotations } }, { ...inDefault, type: 'merge' });
+    await stage.until(name, ({ status }) => status?.phase === 'Running');
+    await stage.of(pods).delete(name, inDefault);
+  },
+);

@@ -360,12 +360,17 @@ describe('the five processes by hand', () => {
 });
 
 describe('two clusters on one machine', () => {
-  const place = mkdtempSync(join(tmpdir(), 'coxswain-two-'));
-  const kubeconfig = join(place, 'config');
+  let place: string;
+  let kubeconfig: string;
   const names = ['one', 'two'] as const;
   const data = (name: string): string => join(place, 'clusters', name);
   const ask = (name: string, ...args: string[]): Promise<CommandResult> =>
     run(binary(kubectl, 'kubectl'), ['--kubeconfig', kubeconfig, '--context', `coxswain-${name}`, ...args]);
+
+  beforeAll(() => {
+    place = mkdtempSync(join(tmpdir(), 'coxswain-two-'));
+    kubeconfig = join(place, 'config');
+  });
 
   afterAll(async () => {
     for (const name of names) await coxswain('down', '--data-dir', data(name));

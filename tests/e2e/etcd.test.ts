@@ -85,5 +85,6 @@ describe.skipIf(program === undefined)('up --store http://127.0.0.1:PORT', () =>
     expect(up).toMatchObject({ code: 1, stdout: '' });
     expect(up.stderr).toMatch(/^coxswain: .*127\.0\.0\.1:1.*\n$/m);
     expect(lost.leftOvers()).toEqual([]);
+    await lost.remove();
   });
 });

@@ -1,5 +1,6 @@
 /** The `400 BadRequest` answers for bodies that cannot be decoded, in upstream's wording. Source: apiserver `handlers/rest.go`. */
 import { invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import { scanKeys } from '#pkg/apimachinery/json-duplicates.ts';
 import type { GroupVersionKind } from '#pkg/apimachinery/object.ts';
 import { apiVersionOf } from '#pkg/apimachinery/object.ts';
 import { badRequest, type StatusError } from '#pkg/apimachinery/status-error.ts';
@@ -69,6 +70,33 @@ export function strictDecodingError(strictErrors: readonly string[]): string {
 export function duplicateFieldError(path: string): string {
   return `duplicate field ${JSON.stringify(path)}`;
 }
+
+/** An unknown field as strict errors and warnings name it. */
+export function unknownFieldError(path: string): string {
+  return `unknown field ${JSON.stringify(path)}`;
+}
+
+/**
+ * Strict errors of a JSON text in its order, as a decoder comes upon them in one pass. What is inside of an unknown field it does not look at.
+ * Source: `sigs.k8s.io/json` `UnmarshalStrict`.
+ */
+export function inTextOrder(text: string, strictErrors: readonly string[]): readonly string[] {
+  const wanted = new Set(strictErrors);
+  const ordered = new Set<string>();
+  const unknown: string[] = [];
+  scanKeys(text, (path, isRepeated) => {
+    const isUnknown = wanted.has(unknownFieldError(path));
+    if (isUnknown && !isRepeated) unknown.push(path);
+    if (isUnknown) ordered.add(unknownFieldError(path));
+    if (!isRepeated || isUnknown) return;
+    const isInside = unknown.some((outer) => path.startsWith(`${outer}.`) || path.startsWith(`${outer}[`));
+    if (!isInside) ordered.add(duplicateFieldError(path));
+  });
+  return [...ordered].slice(0, strictErrorsMax);
+}
+
+/** Most strict errors reported, as upstream's decoder has it. */
+const strictErrorsMax = 100;
 
 /** A kind that the server does not know, or not in this version. */
 export function noKindMatch(gvk: GroupVersionKind): StatusError {

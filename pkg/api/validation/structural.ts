@@ -9,6 +9,7 @@
 import { deepClone, setOwn } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
+import { unknownFieldError } from './decode-errors.ts';
 import { convertScalar, goTypeName, goValueName, zeroOf } from './scalars.ts';
 
 /** What is done about fields that the schema does not know. */
@@ -177,7 +178,7 @@ class Walk {
   #unknown(name: string): void {
     if (!this.#strict || this.strictErrors.length >= strictErrorsMax) return;
     this.#path.push(name);
-    this.strictErrors.push(`unknown field ${JSON.stringify(pathText(this.#path))}`);
+    this.strictErrors.push(unknownFieldError(pathText(this.#path)));
     this.#path.pop();
   }
 }

@@ -6,7 +6,7 @@ import type { ManagedFieldsEntry } from '../object.ts';
 import { emptySet, type FieldSet, parseFieldSet, union } from './field-set.ts';
 
 /** Managers with operation `Update` beyond which the oldest are merged into one. Source: upstream `DefaultMaxUpdateManagers`. */
-export const updateManagersMax = 10;
+const updateManagersMax = 10;
 
 /** The manager into which the oldest are merged. */
 const ancientManager = 'ancient-changes';

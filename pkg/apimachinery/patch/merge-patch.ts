@@ -9,7 +9,7 @@ export function applyMergePatch(original: unknown, patch: unknown): PatchResult 
 }
 
 /** The value that `patch` makes of `original`: objects are merged, null removes, everything else replaces. */
-export function mergeValue(original: unknown, patch: unknown): unknown {
+function mergeValue(original: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;
   const base = isObject(original) ? original : {};
   const merged: Record<string, unknown> = {};

@@ -14,7 +14,7 @@ export interface Authenticator {
 }
 
 /** Group of everybody who was authenticated. */
-export const allAuthenticated = 'system:authenticated';
+const allAuthenticated = 'system:authenticated';
 
 /** Who has shown no credentials. */
 export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };

@@ -42,7 +42,7 @@ export function tokenFileAuthenticator(
 }
 
 /** The token of an `Authorization: Bearer …` header. */
-export function bearerToken(header: string | undefined): string | undefined {
+function bearerToken(header: string | undefined): string | undefined {
   const match = header === undefined ? null : /^bearer +(\S+) *$/i.exec(header);
   return match?.[1];
 }

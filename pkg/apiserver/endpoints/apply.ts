@@ -13,12 +13,12 @@ import { draftOf } from './decode.ts';
 import { dropsStatus, withoutReset } from './managers.ts';
 import { metadataOf } from './metadata.ts';
 import type { Scope } from './scope.ts';
-import { parseWriteOptions, type WriteOptions } from './write-options.ts';
+import { type FieldValidation, parseWriteOptions, type WriteOptions } from './write-options.ts';
 
 /** Answers PATCH with an apply configuration. */
 export async function applyServerSide(scope: Scope): Promise<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'PatchOptions', true);
-  const config = decodeConfig(scope);
+  const config = decodeConfig(scope, options.fieldValidation);
   const { subresource } = scope.info;
   const name = scope.info.parts[1]!;
   const apply = (live: KubeObject | undefined): JsonObject => applied(scope, config, { live, options });
@@ -52,9 +52,9 @@ function noObject(scope: Scope, name: string): Error {
   );
 }
 
-function decodeConfig(scope: Scope): JsonObject {
+function decodeConfig(scope: Scope, validation: FieldValidation): JsonObject {
   const { info } = scope.served;
-  const raw = readConfig(scope.request);
+  const raw = readConfig(scope.request, validation);
   const value = checkConfig(scope, raw.value ?? {});
   const refuse = (why: string): StatusError => untypable(scope, value, why);
   // What the schema does not know cannot be owned, so it is refused whatever the validation asked for.
@@ -68,6 +68,10 @@ function decodeConfig(scope: Scope): JsonObject {
   if (info.namespaced && metadata.namespace === undefined) metadata.namespace = scope.info.namespace;
   if (metadata.managedFields !== undefined) {
     throw badRequest('metadata.managedFields must be nil');
+  }
+  for (const duplicates of raw.duplicates) {
+    if (validation === 'Strict') throw badRequest(`error strict decoding YAML: ${duplicates}`);
+    scope.warnings.push(duplicates);
   }
   return ownPart(scope, config);
 }
@@ -124,14 +128,16 @@ function ownPart(scope: Scope, config: JsonObject): JsonObject {
   return { kind, apiVersion, metadata, ...(status === undefined ? {} : { status }) };
 }
 
-function readConfig({ body }: ApiRequest): RawBody {
+function readConfig({ body }: ApiRequest, validation: FieldValidation): RawBody {
   const noBytes = new Uint8Array(0);
   if (body?.kind === 'object') return { value: body.object, owned: false, duplicates: [], bytes: noBytes };
   const bytes = body?.bytes ?? noBytes;
   if (bytes.length > bodyBytesMax) throw bodyTooLarge();
-  const decoded = decodeYaml(bytes);
+  const decoded = decodeYaml(bytes, { findDuplicates: validation !== 'Ignore' });
   if (!decoded.ok) throw badRequest(`error decoding YAML: ${decoded.error}`);
-  return { value: decoded.value, owned: true, duplicates: [], bytes };
+  const { yamlDuplicates } = decoded;
+  const duplicates = yamlDuplicates === undefined ? [] : [`error converting YAML to JSON: ${yamlDuplicates}`];
+  return { value: decoded.value, owned: true, duplicates, bytes };
 }
 
 function applied(

@@ -32,6 +32,8 @@ export interface RawBody {
   readonly owned: boolean;
   /** `duplicate field "…"` of keys that came twice. */
   readonly duplicates: readonly string[];
+  /** The text, where it has duplicates and is JSON: faults are told in its order. */
+  readonly json?: string;
   readonly bytes: Uint8Array;
 }
 
@@ -52,10 +54,14 @@ export function readBody(request: ApiRequest, expectedKind: string, findDuplicat
   const media = mediaTypeOf(request);
   if (media === protobufType) return readProtobuf(bytes, expectedKind);
   if (media !== 'application/json' && media !== 'application/yaml') throw unknownFormat();
-  const decoded = media === 'application/json' ? decodeJson(bytes, { findDuplicates }) : decodeYaml(bytes);
+  const decode = media === 'application/json' ? decodeJson : decodeYaml;
+  const decoded = decode(bytes, { findDuplicates });
   if (!decoded.ok) throw unreadableBody(expectedKind, decoded.error, bytes);
+  const { yamlDuplicates } = decoded;
+  const duplicates = yamlDuplicates === undefined ? decoded.duplicates.map(duplicateFieldError) : [yamlDuplicates];
+  const json = decoded.duplicates.length === 0 ? {} : { json: Buffer.from(bytes).toString() };
   // Go decodes null into an empty object.
-  return { value: decoded.value ?? {}, owned: true, duplicates: decoded.duplicates.map(duplicateFieldError), bytes };
+  return { value: decoded.value ?? {}, owned: true, duplicates, ...json, bytes };
 }
 
 function readProtobuf(bytes: Uint8Array, expectedKind: string): RawBody {

@@ -1,5 +1,5 @@
 /** From a decoded value to a draft of the served version, and what every draft gets. */
-import { cannotBeHandled, strictDecodingError } from '#pkg/api/validation/decode-errors.ts';
+import { cannotBeHandled, inTextOrder, strictDecodingError } from '#pkg/api/validation/decode-errors.ts';
 import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
@@ -13,7 +13,8 @@ export function decodeDraft(scope: Scope, validation: FieldValidation): JsonObje
   const { info, apiVersion } = scope.served;
   const raw = readBody(scope.request, info.kind, validation !== 'Ignore');
   const value = checkKind(raw, { kind: info.kind, apiVersion });
-  return draftOf(scope, value, { validation, owned: raw.owned, duplicates: raw.duplicates });
+  const { owned, duplicates, json } = raw;
+  return draftOf(scope, value, { validation, owned, duplicates, ...(json === undefined ? {} : { json }) });
 }
 
 /** A draft of a value that is said to be of the served kind. Throws BadRequest; warns of what `Warn` lets pass. */
@@ -24,6 +25,8 @@ export function draftOf(
     readonly validation: FieldValidation;
     readonly owned: boolean;
     readonly duplicates?: readonly string[];
+    /** The text that the value comes from, in whose order faults are told; by default duplicates come first. */
+    readonly json?: string;
     /** Refuses a value that does not fit; by default as a body that does not fit. */
     readonly refuse?: (why: string) => StatusError;
   },
@@ -35,7 +38,8 @@ export function draftOf(
     owned: options.owned,
   });
   if (typeError !== undefined) throw refuse(typeError);
-  const faults = options.duplicates?.length ? [...options.duplicates, ...strictErrors] : strictErrors;
+  let faults = options.duplicates?.length ? [...options.duplicates, ...strictErrors] : strictErrors;
+  if (options.json !== undefined) faults = inTextOrder(options.json, faults);
   if (faults.length > 0) {
     if (options.validation === 'Strict') throw refuse(strictDecodingError(faults));
     if (options.validation === 'Warn') scope.warnings.push(...faults);

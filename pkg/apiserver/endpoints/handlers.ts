@@ -42,6 +42,12 @@ const subresourceHandlers: Readonly<Record<string, Readonly<Record<string, Handl
   scale: { get: getScale, patch: patchScale, update: updateScale },
 };
 
+/** Whether what is answered is no object that was stored but a word on the request: there are no tables of these. */
+export function answersOtherKind({ info, served }: Scope): boolean {
+  if (info.verb !== 'create') return false;
+  return info.subresource !== '' || reviewHandlers[`${served.info.group}/${served.info.resource}`] !== undefined;
+}
+
 /** Throws NotFound or MethodNotAllowed where there is none. */
 export function handlerOf(scope: Scope): Handler {
   const { info, served } = scope;

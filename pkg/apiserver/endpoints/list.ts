@@ -26,7 +26,7 @@ export interface Listed {
 }
 
 /** The body of a list: made of the bytes of its items. */
-export class ListBody {
+class ListBody {
   readonly kind = 'object';
   readonly listed: Listed;
   readonly scope: Scope;

@@ -10,7 +10,7 @@ import type { Scope } from './scope.ts';
 const jsonHeaders = { 'content-type': jsonType };
 
 /** The body of a stored object: its bytes are those of the store. */
-export class EntryBody {
+class EntryBody {
   readonly kind = 'object';
   readonly entry: StoredEntry;
   readonly #view: VersionView;

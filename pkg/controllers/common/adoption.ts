@@ -2,8 +2,9 @@
  * Who owns what: a controller takes matching objects that nobody controls and lets go of those of its own that match no longer.
  * Upstream counterpart: `controller_ref_manager.go`.
  */
-import type { JsonObject, KubeObject, OwnerReference, ResourceRef } from '#pkg/apimachinery/object.ts';
-import { apiVersionOf, controllerOf } from '#pkg/apimachinery/object.ts';
+import type { JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import { controllerOf } from '#pkg/apimachinery/object.ts';
+import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { isInvalid, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
 
@@ -15,18 +16,6 @@ export interface ClaimOptions<T extends KubeObject> {
   readonly ownerRef: ResourceRef;
   readonly matches: (object: T) => boolean;
   readonly signal: AbortSignal;
-}
-
-/** The controller reference to `owner`, of the resource `ref`. */
-export function controllerReference(owner: KubeObject, ref: ResourceRef): OwnerReference {
-  return {
-    apiVersion: apiVersionOf(ref),
-    kind: ref.kind,
-    name: owner.metadata?.name ?? '',
-    uid: owner.metadata?.uid ?? '',
-    controller: true,
-    blockOwnerDeletion: true,
-  };
 }
 
 /** Those of `candidates` that `owner` controls after adopting and releasing. `candidates` holds owned ones and orphans. */

@@ -6,6 +6,7 @@
 import type { Deployment, DeploymentStatus, ReplicaSet } from '#pkg/api/types/apps-v1.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { deployments, pods, replicaSets } from '#pkg/api/types/refs.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { compiledLabelSelector } from '#pkg/apimachinery/label-selector.ts';
 import { controllerOf, objectKey } from '#pkg/apimachinery/object.ts';
 import type { Informer } from '#pkg/client/informer.ts';
@@ -14,7 +15,6 @@ import type { Component } from '#pkg/component/component.ts';
 import { claim } from '../common/adoption.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { withoutNoughts } from '../common/counts.ts';
-import { deepEqual } from '../common/equal.ts';
 import { indexByController, podsOf } from '../common/pod.ts';
 import { HashCollisionError, recordRevision } from './replica-sets.ts';
 import { isScalingEvent, recreateStep, rollingStep, type StepInput, type StepResult, scaleStep } from './rollout.ts';

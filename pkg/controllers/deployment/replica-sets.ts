@@ -1,20 +1,20 @@
 /** What a Deployment does to its replica sets: makes the newest, resizes, removes old ones. */
 import type { Deployment, ReplicaSet } from '#pkg/api/types/apps-v1.ts';
 import { deployments, replicaSets } from '#pkg/api/types/refs.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { controllerOf } from '#pkg/apimachinery/object.ts';
+import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { isAlreadyExists, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
-import { controllerReference } from '../common/adoption.ts';
-import { deepEqual } from '../common/equal.ts';
 import { newSetReplicas, rollingLimits, specReplicas, wantedReplicas } from './math.ts';
 import {
+  compareRevisions,
   desiredReplicasAnnotation,
   maxReplicasAnnotation,
   maxRevision,
   newSetAnnotations,
   revisionAnnotation,
-  revisionOf,
 } from './revisions.ts';
 import { noLimit } from './status.ts';
 import { findNewSet, hashLabel, sameTemplate, templateHash } from './template.ts';
@@ -46,7 +46,7 @@ export async function updateNewSet(
 ): Promise<ReplicaSet | undefined> {
   const newSet = findNewSet(deployment, sets);
   if (newSet === undefined) return undefined;
-  const revision = maxRevision(sets.filter((set) => set !== newSet)) + 1;
+  const revision = maxRevision(sets.filter((set) => set !== newSet)) + 1n;
   const annotations = newSetAnnotations(deployment, newSet.metadata?.annotations, revision);
   const minReadySeconds = deployment.spec?.minReadySeconds ?? 0;
   const isCurrent =
@@ -102,7 +102,7 @@ function newSetObject(deployment: Deployment, sets: readonly ReplicaSet[]): Repl
       namespace,
       labels: template.metadata.labels,
       annotations: {
-        ...newSetAnnotations(deployment, undefined, maxRevision(sets) + 1),
+        ...newSetAnnotations(deployment, undefined, maxRevision(sets) + 1n),
         ...scaleAnnotations(deployment),
       },
       ownerReferences: [controllerReference(deployment, deployments)],
@@ -169,7 +169,7 @@ export async function removeOldSets(
   const removable = oldSets.filter((set) => set.metadata?.deletionTimestamp === undefined);
   const surplus = removable.length - limit;
   if (surplus <= 0) return;
-  removable.sort((a, b) => revisionOf(a) - revisionOf(b));
+  removable.sort(compareRevisions);
   for (const set of removable.slice(0, surplus)) {
     const { name = '', namespace = '', generation = 0 } = set.metadata ?? {};
     const isUsed = (set.status?.replicas ?? 0) !== 0 || specReplicas(set) !== 0;

@@ -18,13 +18,25 @@ const ownAnnotations: ReadonlySet<string> = new Set([
   maxReplicasAnnotation,
 ]);
 
-/** The revision of a replica set; 0 when it has none. */
-export function revisionOf(set: ReplicaSet): number {
-  return Number(set.metadata?.annotations?.[revisionAnnotation] ?? 0) || 0;
+/** The revision of a replica set, a whole number of 64 bits; 0 when it has none. */
+export function revisionOf(set: ReplicaSet): bigint {
+  return parseRevision(set.metadata?.annotations?.[revisionAnnotation]);
 }
 
-export function maxRevision(sets: readonly ReplicaSet[]): number {
-  return Math.max(0, ...sets.map(revisionOf));
+function parseRevision(text = ''): bigint {
+  if (!/^[+-]?\d{1,19}$/.test(text)) return 0n;
+  const value = BigInt(text.replace('+', ''));
+  return BigInt.asIntN(64, value) === value ? value : 0n;
+}
+
+export function maxRevision(sets: readonly ReplicaSet[]): bigint {
+  return sets.map(revisionOf).reduce((max, revision) => (revision > max ? revision : max), 0n);
+}
+
+/** For sorting, oldest first. */
+export function compareRevisions(a: ReplicaSet, b: ReplicaSet): number {
+  const [first, second] = [revisionOf(a), revisionOf(b)];
+  return first === second ? 0 : first < second ? -1 : 1;
 }
 
 /** An annotation that holds a whole number, or undefined. */
@@ -37,13 +49,13 @@ export function numberAnnotation(set: ReplicaSet, name: string): number | undefi
 export function newSetAnnotations(
   deployment: Deployment,
   current: Readonly<Record<string, string>> | undefined,
-  revision: number,
+  revision: bigint,
 ): Record<string, string> {
   const annotations: Record<string, string> = { ...current };
   for (const [name, value] of Object.entries(deployment.metadata?.annotations ?? {}))
     if (!ownAnnotations.has(name)) annotations[name] = value;
   const old = annotations[revisionAnnotation];
-  if (old !== undefined && Number(old) >= revision) return annotations;
+  if (old !== undefined && parseRevision(old) >= revision) return annotations;
   annotations[revisionAnnotation] = String(revision);
   if (old === undefined) return annotations;
   const history = annotations[revisionHistoryAnnotation];

@@ -1,22 +1,15 @@
 /** Pod templates: which replica set is the newest, and the hash that names it. Pure. */
 import type { Deployment, ReplicaSet } from '#pkg/api/types/apps-v1.ts';
 import type { PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
-import { deepEqual } from '../common/equal.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
+import { hashObject } from '#pkg/apimachinery/owner.ts';
 import { timeMs } from '../common/pod.ts';
 
 export const hashLabel = 'pod-template-hash';
 
-/** Letters of hashes: no vowels, so no words. Source: apimachinery `rand.SafeEncodeString`. */
-const hashAlphabet = 'bcdfghjklmnpqrstvwxz2456789';
-
-/** A short name for a template; another one for each `collisionCount`. FNV-1a, 32 bits, over its JSON with sorted keys. */
+/** A short name for a template; another one for each `collisionCount`. */
 export function templateHash(template: PodTemplateSpec, collisionCount: number | undefined): string {
-  const text = `${canonical(bare(template))}${collisionCount ? `/${collisionCount}` : ''}`;
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193);
-  let name = '';
-  for (const digit of String(hash >>> 0)) name += hashAlphabet[digit.charCodeAt(0) % hashAlphabet.length];
-  return name;
+  return hashObject(bare(template), collisionCount || undefined);
 }
 
 /** Whether two templates make the same pods, whatever hash they are labelled with. */
@@ -40,12 +33,4 @@ function bare(template: PodTemplateSpec | undefined): unknown {
   const { labels, annotations, finalizers } = template?.metadata ?? {};
   const { [hashLabel]: _, ...others } = labels ?? {};
   return { labels: others, annotations: annotations ?? {}, finalizers: finalizers ?? [], spec: template?.spec ?? {} };
-}
-
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const entries = Object.entries(value).filter(([, member]) => member !== undefined);
-  entries.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([name, member]) => `${JSON.stringify(name)}:${canonical(member)}`).join(',')}}`;
 }

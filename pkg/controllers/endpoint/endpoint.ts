@@ -1,12 +1,12 @@
 /** Keeps the Endpoints object of every Service with a selector, for clients that do not know slices. Upstream counterpart: `pkg/controller/endpoint`. */
 import type { Endpoints, Service } from '#pkg/api/types/core-v1.ts';
 import { endpoints, pods, services } from '#pkg/api/types/refs.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { objectKey, splitKey } from '#pkg/apimachinery/object.ts';
 import { isAlreadyExists, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
-import { deepEqual } from '../common/equal.ts';
 import {
   hasSelector,
   headlessLabel,

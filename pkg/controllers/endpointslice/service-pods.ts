@@ -1,10 +1,10 @@
 /** Which pods stand behind which Services, for both endpoint controllers. Upstream counterpart: `endpointslice/util`. */
 
 import type { Pod, Service, ServicePort } from '#pkg/api/types/core-v1.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { selectorFromSet } from '#pkg/apimachinery/label-selector.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import type { Informer } from '#pkg/client/informer.ts';
-import { deepEqual } from '../common/equal.ts';
 import { isPodReady, podCondition, timeMs } from '../common/pod.ts';
 
 export const headlessLabel = 'service.kubernetes.io/headless';

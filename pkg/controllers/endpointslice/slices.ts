@@ -5,8 +5,8 @@
 import type { Node, Pod, Service } from '#pkg/api/types/core-v1.ts';
 import type { Endpoint, EndpointPort, EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { services } from '#pkg/api/types/refs.ts';
-import { controllerReference } from '../common/adoption.ts';
-import { deepEqual } from '../common/equal.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
+import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { isPodReady } from '../common/pod.ts';
 import {
   canBeEndpoint,

@@ -2,8 +2,8 @@
 import type { EndpointAddress, EndpointSubset, Endpoints } from '#pkg/api/types/core-v1.ts';
 import type { Endpoint, EndpointPort, EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { endpoints as endpointsRef } from '#pkg/api/types/refs.ts';
-import { controllerReference } from '../common/adoption.ts';
-import { deepEqual } from '../common/equal.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
+import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { managedByLabel, type SliceChanges, serviceNameLabel } from '../endpointslice/slices.ts';
 
 export const mirrorName = 'endpointslicemirroring-controller.k8s.io';

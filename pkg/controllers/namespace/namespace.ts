@@ -4,13 +4,13 @@
  */
 import type { Namespace } from '#pkg/api/types/core-v1.ts';
 import { namespaces } from '#pkg/api/types/refs.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { apiVersionOf, objectKey } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
-import { deepEqual } from '../common/equal.ts';
 import { contentConditions } from './conditions.ts';
 import { type ContentReport, deleteContent } from './content.ts';
 

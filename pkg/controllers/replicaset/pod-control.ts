@@ -2,10 +2,10 @@
 import type { Pod, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
-import { controllerReference } from '../common/adoption.ts';
 
 export interface PodControlOptions {
   readonly client: Client;

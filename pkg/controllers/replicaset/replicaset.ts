@@ -7,6 +7,7 @@
 
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { compiledLabelSelector } from '#pkg/apimachinery/label-selector.ts';
 import { controllerOf, objectKey } from '#pkg/apimachinery/object.ts';
 import { Expectations } from '#pkg/client/expectations.ts';
@@ -17,7 +18,6 @@ import { claim } from '../common/adoption.ts';
 import { forEachLimited, requestsInFlightMax } from '../common/concurrency.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { withoutNoughts } from '../common/counts.ts';
-import { deepEqual } from '../common/equal.ts';
 import { indexByController, isPodActive, isPodTerminating, orphanPods, podsOf } from '../common/pod.ts';
 import type { ReplicaKind, ReplicaOwner } from './owner.ts';
 import { replicaSetKind } from './owner.ts';

@@ -4,12 +4,12 @@
  */
 import type { ConfigMap } from '#pkg/api/types/core-v1.ts';
 import { configMaps, namespaces } from '#pkg/api/types/refs.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isAlreadyExists } from '#pkg/apimachinery/status-error.ts';
 import { aborted } from '#pkg/base/async.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
-import { deepEqual } from '../common/equal.ts';
 import { isNamespaceTerminating } from '../replicaset/pod-control.ts';
 import { isActive } from './serviceaccount.ts';
 

@@ -10,7 +10,7 @@ export interface BackOffOptions {
 }
 
 /** Of containers that exit and of images that cannot be pulled: 10 s doubling to 5 min, forgotten after 10 min. */
-export const containerBackOff: BackOffOptions = { initialMs: 10_000, maxMs: 300_000 };
+const containerBackOff: BackOffOptions = { initialMs: 10_000, maxMs: 300_000 };
 
 interface Entry {
   waitMs: number;

@@ -22,7 +22,22 @@ export interface KillOptions {
   readonly hurry: AbortSignal;
 }
 
-/** Records `Killing`, runs the hook and stops the container; resolves once it has exited. */
+/** Why a step ended in the middle: the kubelet stops, and containers that are ending are left to end by themselves. */
+export class KubeletStoppingError extends Error {
+  override readonly name = 'KubeletStoppingError';
+}
+
+/** Resolves with true when `work` is done, or with false as soon as the kubelet stops; `work` then goes on alone. */
+export function whileRunning({ stopping }: PodContext, work: Promise<void>): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => resolve(false);
+    if (stopping.aborted) leave();
+    stopping.addEventListener('abort', leave, { once: true });
+    work.finally(() => stopping.removeEventListener('abort', leave)).then(() => resolve(true), reject);
+  });
+}
+
+/** Records `Killing`, runs the hook and stops the container; resolves once it has exited. Throws `KubeletStoppingError`. */
 export async function killContainer(options: KillOptions): Promise<void> {
   const { context, pod, view, runtime, graceMs } = options;
   const fieldPath = `spec.containers{${view.name}}`;
@@ -32,14 +47,16 @@ export async function killContainer(options: KillOptions): Promise<void> {
   if (hook !== undefined && graceMs > 0) await preStop(options, hook, fieldPath);
   const usedMs = context.clock.monotonicMs() - startMs;
   const leftMs = graceMs === 0 ? 0 : Math.max(graceMs - usedMs, Math.min(graceMs, stopMsMin));
-  await runtime.containers.stop(view.id, { graceMs: leftMs });
+  if (context.stopping.aborted) throw new KubeletStoppingError();
+  const ended = await whileRunning(context, runtime.containers.stop(view.id, { graceMs: leftMs }));
+  if (!ended) throw new KubeletStoppingError();
 }
 
 async function preStop(options: KillOptions, hook: LifecycleHandler, fieldPath: string): Promise<void> {
   const { context, pod } = options;
   const done = new AbortController();
   const stop = (): void => done.abort();
-  options.hurry.addEventListener('abort', stop, { once: true });
+  for (const signal of [options.hurry, context.stopping]) signal.addEventListener('abort', stop, { once: true });
   try {
     await Promise.race([
       runHook({ ...options, hook, signal: done.signal }),
@@ -54,7 +71,7 @@ async function preStop(options: KillOptions, hook: LifecycleHandler, fieldPath: 
       fieldPath,
     });
   } finally {
-    options.hurry.removeEventListener('abort', stop);
+    for (const signal of [options.hurry, context.stopping]) signal.removeEventListener('abort', stop);
     done.abort();
   }
 }

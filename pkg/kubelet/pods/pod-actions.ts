@@ -80,7 +80,7 @@ export function restartsAfterExit(pod: Pod, exitCode: number): boolean {
 }
 
 /** Every regular container has ended for good, or an init container has failed for good. */
-export function isPodDone(pod: Pod, view: PodView): boolean {
+function isPodDone(pod: Pod, view: PodView): boolean {
   const spec = pod.spec;
   if (spec === undefined) return false;
   if (initFailedForGood(pod, view)) return true;

@@ -27,6 +27,8 @@ export interface PodContext {
   /** For runtimes that do not answer probes themselves. */
   readonly probes: ProbeTransport | undefined;
   readonly reader: ObjectReader;
+  /** Aborted when the kubelet stops. */
+  readonly stopping: AbortSignal;
   services(): readonly Service[];
   allocatable(): Readonly<Record<string, string>>;
   /** Runs `work` in the background; the kubelet waits for it when it stops. Errors are logged. */

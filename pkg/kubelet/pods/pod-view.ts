@@ -23,8 +23,6 @@ export interface PodView {
   readonly containers: ReadonlyMap<string, ContainerView>;
 }
 
-export const emptyPodView: PodView = { sandbox: undefined, sandboxAttempts: 0, containers: new Map() };
-
 /** An init container that goes on running beside the others: a sidecar. */
 export function isSidecar(container: Container): boolean {
   return container.restartPolicy === 'Always';

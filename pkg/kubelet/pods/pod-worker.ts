@@ -12,6 +12,7 @@ import type { Timer } from '#pkg/base/clock.ts';
 import { PodProbers } from '../probes/pod-probers.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';
 import { podStatus } from '../status/pod-status.ts';
+import { KubeletStoppingError } from './kill.ts';
 import type { PodContext } from './pod-context.ts';
 import { PodState } from './pod-state.ts';
 import { syncPod } from './sync-pod.ts';
@@ -148,7 +149,7 @@ export class PodWorker {
         if (wakeAtMs !== undefined && !this.#stopped) this.#wakeAt(wakeAtMs);
       }
     } catch (error) {
-      if (!this.#stopped) {
+      if (!this.#stopped && !(error instanceof KubeletStoppingError)) {
         this.#context.log.error('Pod step failed, will try again', { pod: this.#name(), error });
         this.#wakeAt(this.#context.clock.nowMs() + retryMs);
       }

@@ -106,7 +106,7 @@ async function containerConfig(options: StartOptions, image: ImageInfo): Promise
     args: (container.args ?? []).map(expanded),
     ...(container.workingDir ? { workingDir: container.workingDir } : {}),
     env: { HOSTNAME: hostnameOf(options.pod), ...env },
-    mounts: mountsOf(options, env),
+    mounts: await mountsOf(options, env),
     ...(memory > 0 ? { memoryLimitBytes: memory } : {}),
     terminationMessagePath: container.terminationMessagePath || defaultMessagePath,
     specHash: specHashOf(container),
@@ -119,18 +119,43 @@ export function hostnameOf(pod: Pod): string {
   return (hostnameOverride || hostname || (pod.metadata?.name ?? '')).slice(0, 63).replace(/[-.]+$/, '');
 }
 
-function mountsOf(options: StartOptions, env: Readonly<Record<string, string>>): readonly Mount[] {
-  return (options.container.volumeMounts ?? []).map((mount) => {
+async function mountsOf(options: StartOptions, env: Readonly<Record<string, string>>): Promise<readonly Mount[]> {
+  const mounts: Mount[] = [];
+  for (const mount of options.container.volumeMounts ?? []) {
     const root = options.volumePaths.get(mount.name);
     if (root === undefined) throw new ConfigError(`cannot find volume "${mount.name}" to mount into container`);
-    const subPath = mount.subPathExpr ? expand(mount.subPathExpr, (name) => env[name]) : (mount.subPath ?? '');
-    if (subPath.split('/').includes('..') || subPath.startsWith('/')) {
-      throw new ConfigError(`failed to prepare subPath for volumeMount "${mount.name}" of container`);
-    }
-    return {
-      containerPath: mount.mountPath,
-      hostPath: subPath === '' ? root : `${root}/${subPath}`,
-      readOnly: mount.readOnly === true,
-    };
+    const subPath = mount.subPathExpr ? expandStrictly(mount.subPathExpr, env) : (mount.subPath ?? '');
+    const hostPath = subPath === '' ? root : await subPathOf(options, { root, subPath, volume: mount.name });
+    mounts.push({ containerPath: mount.mountPath, hostPath, readOnly: mount.readOnly === true });
+  }
+  return mounts;
+}
+
+/** Unlike in commands and arguments, a name without a value is an error here. Source: kubelet `ExpandContainerVolumeMounts`. */
+function expandStrictly(text: string, env: Readonly<Record<string, string>>): string {
+  const missing: string[] = [];
+  const expanded = expand(text, (name) => {
+    if (!Object.hasOwn(env, name)) missing.push(name);
+    return env[name];
   });
+  if (missing.length > 0)
+    throw new ConfigError(`missing value for ${missing.map((one) => JSON.stringify(one)).join(', ')}`);
+  return expanded;
+}
+
+/** Source: kubelet `makeMounts`. */
+async function subPathOf(
+  { context, container }: StartOptions,
+  { root, subPath, volume }: { readonly root: string; readonly subPath: string; readonly volume: string },
+): Promise<string> {
+  if (subPath.startsWith('/')) throw new ConfigError(`error SubPath \`${subPath}\` must not be an absolute path`);
+  if (subPath.split('/').includes('..')) {
+    throw new ConfigError(`unable to provision SubPath \`${subPath}\`: must not contain '..'`);
+  }
+  try {
+    return await context.volumes.within(root, subPath);
+  } catch (cause) {
+    const message = `failed to prepare subPath for volumeMount "${volume}" of container "${container.name}"`;
+    throw Object.assign(new ConfigError(message), { cause });
+  }
 }

@@ -2,14 +2,14 @@
  * Ends a pod: stops its containers within the grace period (sidecars last, in reverse order), then its sandbox, and gives back its
  * address and volumes. Logs stay until the pod is gone from the API. Source: kubelet `SyncTerminatingPod`, `SyncTerminatedPod`.
  */
-import { killContainer } from './kill.ts';
+import { killContainer, whileRunning } from './kill.ts';
 import type { PodState } from './pod-state.ts';
 import { allContainers, type ContainerView, isSidecar } from './pod-view.ts';
 import { settleExit } from './sync-pod.ts';
 
 const graceSecondsDefault = 30;
 
-/** Ends everything. Does nothing for what has ended already, so it may be called again. */
+/** Ends everything. Does nothing for what has ended already, so it may be called again. Throws `KubeletStoppingError`. */
 export async function terminatePod(state: PodState, publish: () => void): Promise<void> {
   const { context, runtime } = state;
   state.probers.stopRestarting();
@@ -59,8 +59,12 @@ async function endTogether(state: PodState, views: readonly ContainerView[], gra
   const hurried = new AbortController();
   state.hurry = (shorterMs) => {
     hurried.abort();
-    for (const { id } of views)
-      context.background(() => runtime.containers.stop(id, { graceMs: Math.max(1000, shorterMs) }));
+    const graceLeftMs = Math.max(1000, shorterMs);
+    for (const { id } of views) {
+      context.background(async () => {
+        await whileRunning(context, runtime.containers.stop(id, { graceMs: graceLeftMs }));
+      });
+    }
   };
   try {
     await Promise.all(

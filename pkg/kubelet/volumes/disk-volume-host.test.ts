@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -34,4 +34,26 @@ test('the volumes of a pod go together', async () => {
   await host.directory({ podUid: 'u2', plugin: 'empty-dir', name: 'v' });
   await host.removePod('u1');
   expect(await host.podUids()).toEqual(['u2']);
+});
+
+const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
+
+test('everyone may write to the folder of a volume and to what a subpath makes in it', async () => {
+  const { host } = await start();
+  const root = await host.directory({ podUid: 'u', plugin: 'empty-dir', name: 'v' });
+  expect(await host.within(root, 'a/./b//')).toBe(join(root, 'a/b/'));
+  const modes = await Promise.all([root, join(root, 'a'), join(root, 'a/b')].map(modeOf));
+  expect(modes).toEqual(['777', '777', '777']);
+});
+
+test('a subpath takes files and links as they are, but not out of the volume', async () => {
+  const { host, directory } = await start();
+  const root = await host.directory({ podUid: 'u', plugin: 'empty-dir', name: 'v' });
+  await writeFile(join(root, 'file'), 'x');
+  await symlink('file', join(root, 'inside'));
+  await symlink(directory, join(root, 'outside'));
+  expect(await host.within(root, 'inside')).toBe(join(root, 'inside'));
+  await expect(host.within(root, 'outside')).rejects.toThrow('outside of the volume');
+  await expect(host.within(root, 'outside/x')).rejects.toThrow('outside of the volume');
+  await expect(host.within(root, 'file/x')).rejects.toThrow('ENOTDIR');
 });

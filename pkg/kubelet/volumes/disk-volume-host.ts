@@ -10,8 +10,10 @@ import {
   readdir,
   readFile,
   readlink,
+  realpath,
   rename,
   rm,
+  stat,
   symlink,
   writeFile,
 } from 'node:fs/promises';
@@ -20,14 +22,23 @@ import type { VolumeFile, VolumeHost, VolumeRef } from './volume-host.ts';
 
 const dataLink = '..data';
 
+/** Permissions of an empty volume. Source: kubelet `volume/emptydir` `perm`. */
+const directoryMode = 0o777;
+/** Permissions of folders that a subpath makes. Source: kubelet `makeMounts`, which takes the volume's own. */
+const permissionBits = 0o777;
+
 /** Volumes under a folder, which is made on first use. */
 export function diskVolumeHost(directory: string): VolumeHost {
   const pathOf = (volume: VolumeRef): string => join(directory, volume.podUid, volume.plugin, volume.name);
   return {
     async directory(volume) {
-      await mkdir(pathOf(volume), { recursive: true });
-      return pathOf(volume);
+      const path = pathOf(volume);
+      const made = await mkdir(path, { recursive: true });
+      // Whatever user a container is, it may write here. Not with mkdir, whose mode loses the bits of the umask.
+      if (made !== undefined) await chmod(path, directoryMode);
+      return path;
     },
+    within: makeWithin,
     async write(volume, files) {
       await mkdir(pathOf(volume), { recursive: true });
       await replaceContents(pathOf(volume), files);
@@ -40,6 +51,27 @@ export function diskVolumeHost(directory: string): VolumeHost {
       return readdir(directory).catch(() => []);
     },
   };
+}
+
+/** See `VolumeHost.within`. Made one level after the other, each with the permissions of the volume. */
+async function makeWithin(root: string, subPath: string): Promise<string> {
+  const top = await realpath(root);
+  const mode = (await stat(top)).mode & permissionBits;
+  let path = top;
+  for (const name of subPath.split('/').filter((part) => part !== '' && part !== '.')) {
+    path = join(path, name);
+    const isThere = await realpath(path).catch(() => undefined);
+    if (isThere === undefined) {
+      await mkdir(path);
+      await chmod(path, mode);
+      continue;
+    }
+    if (isThere !== top && !isThere.startsWith(`${top}/`)) {
+      throw new Error(`subpath ${JSON.stringify(subPath)} is outside of the volume`);
+    }
+    path = isThere;
+  }
+  return join(root, subPath);
 }
 
 async function replaceContents(root: string, files: ReadonlyMap<string, VolumeFile>): Promise<void> {

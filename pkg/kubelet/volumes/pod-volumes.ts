@@ -13,6 +13,8 @@ export interface PodVolumes {
    * announced by the callback the implementation was made with, after which it is to be called again.
    */
   mount(pod: Pod, fields: FieldContext): Promise<MountOutcome>;
+  /** The path of a `subPath` of a mounted volume, where a folder is made if there is nothing. Throws where it leads out of the volume. */
+  within(root: string, subPath: string): Promise<string>;
   /** Removes the volumes of a pod, with their contents. */
   unmount(podUid: string): Promise<void>;
 }

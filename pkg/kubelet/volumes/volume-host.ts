@@ -19,8 +19,13 @@ export interface VolumeRef {
 }
 
 export interface VolumeHost {
-  /** Makes the folder of a volume if it is not there and returns its path. */
+  /** Makes the folder of a volume, which anyone may write to, if it is not there and returns its path. */
   directory(volume: VolumeRef): Promise<string>;
+  /**
+   * Makes a folder inside of a folder, where there is neither file nor folder, and returns its path. `subPath` is relative and without `..`;
+   * throws where links lead out of `root`.
+   */
+  within(root: string, subPath: string): Promise<string>;
   /** Makes the contents of a volume's folder exactly these files, by relative path, and returns the folder's path. */
   write(volume: VolumeRef, files: ReadonlyMap<string, VolumeFile>): Promise<string>;
   /** Removes all volumes of a pod. */
@@ -38,6 +43,7 @@ export function memoryVolumeHost(): VolumeHost {
   };
   return {
     directory: async (volume) => pathOf(volume),
+    within: async (root, subPath) => `${root}/${subPath}`,
     write: async (volume) => pathOf(volume),
     removePod: async (podUid) => {
       owners.delete(podUid);

@@ -56,6 +56,10 @@ export class VolumeManager implements PodVolumes {
     return { ok: true, paths, ...(renewals.length === 0 ? {} : { renewAtMs: Math.min(...renewals) }) };
   }
 
+  within(root: string, subPath: string): Promise<string> {
+    return this.#deps.host.within(root, subPath);
+  }
+
   async unmount(podUid: string): Promise<void> {
     this.#deps.objects.release(podUid);
     this.#tokens.delete(podUid);

@@ -2,8 +2,10 @@
  * Keeps the rules of all Services from the changes of Services and endpoint slices: only what changed is worked out again, and a rule
  * whose value is the same as before stays the same object. Upstream counterpart: kube-proxy's change trackers.
  */
+
 import type { Service } from '#pkg/api/types/core-v1.ts';
 import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import type { Rule, RuleSet } from './rule.ts';
 import { rulesOfService, serviceNameLabel } from './service-rules.ts';
@@ -75,7 +77,7 @@ export class RuleTracker {
     const known = new Map(before.map((rule) => [rule.key, rule]));
     const kept = now.map((rule) => {
       const previous = known.get(rule.key);
-      return previous !== undefined && JSON.stringify(previous) === JSON.stringify(rule) ? previous : rule;
+      return previous !== undefined && deepEqual(previous, rule) ? previous : rule;
     });
     if (kept.length === 0) this.#rulesOf.delete(key);
     else this.#rulesOf.set(key, kept);

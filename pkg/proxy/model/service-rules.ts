@@ -8,12 +8,12 @@ import type { Rule, RuleProtocol } from './rule.ts';
 const affinitySecondsDefault = 10_800;
 
 /** Set on a Service that another proxy takes care of. */
-export const foreignProxyLabel = 'service.kubernetes.io/service-proxy-name';
+const foreignProxyLabel = 'service.kubernetes.io/service-proxy-name';
 /** Names the Service of an endpoint slice. */
 export const serviceNameLabel = 'kubernetes.io/service-name';
 
 /** Whether this proxy has anything to do for a Service: not for headless ones, names of elsewhere, and those of other proxies. */
-export function isProxied(service: Service): boolean {
+function isProxied(service: Service): boolean {
   const { type, clusterIP } = service.spec ?? {};
   if (service.metadata?.labels?.[foreignProxyLabel] !== undefined) return false;
   return type !== 'ExternalName' && Boolean(clusterIP) && clusterIP !== 'None';

@@ -125,3 +125,52 @@ test('a claim without a class gets the default one', async () => {
   });
   expect(admitted).toEqual({ metadata: { name: 'x' }, spec: { storageClassName: 'standard' } });
 });
+
+const heavy = {
+  metadata: { name: 'heavy', namespace: '' },
+  handler: 'h',
+  overhead: { podFixed: { cpu: '10m' } },
+  scheduling: { nodeSelector: { disk: 'fast' }, tolerations: [{ key: 'heavy', operator: 'Exists' }] },
+};
+const light = { metadata: { name: 'light', namespace: '' }, handler: 'l' };
+const classes = { runtimeclasses: [heavy, light] };
+
+test('a pod takes overhead, node selector and tolerations of its runtime class', async () => {
+  const covered = { key: 'heavy', operator: 'Equal', value: 'v', effect: 'NoSchedule' };
+  const draft = pod({ runtimeClassName: 'heavy', nodeSelector: { zone: 'a' }, tolerations: [covered] });
+  const admitted = (await admit({ resource: 'pods', draft, objects: classes })) as { spec: JsonObject };
+  expect(admitted.spec).toMatchObject({ overhead: { cpu: '10m' }, nodeSelector: { zone: 'a', disk: 'fast' } });
+  const keys = (admitted.spec.tolerations as { key: string }[]).map(({ key }) => key);
+  expect(keys.filter((key) => !key.startsWith('node.'))).toEqual(['heavy']);
+  expect(admitted.spec.tolerations).toContainEqual({ key: 'heavy', operator: 'Exists' });
+  expect(
+    await admit({ resource: 'pods', draft: pod({ runtimeClassName: 'light' }), objects: classes }),
+  ).not.toHaveProperty('spec.overhead');
+});
+
+test.each<[string, object, string]>([
+  ['of an unknown class', { runtimeClassName: 'x' }, 'pod rejected: RuntimeClass "x" not found'],
+  [
+    'with another overhead than its class',
+    { runtimeClassName: 'heavy', overhead: { cpu: '20m' } },
+    "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead",
+  ],
+  [
+    'with an overhead that its class does not have',
+    { runtimeClassName: 'light', overhead: { cpu: '20m' } },
+    'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead',
+  ],
+  [
+    'with an overhead and no class',
+    { overhead: { cpu: '20m' } },
+    'pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead',
+  ],
+  [
+    'for other nodes than its class',
+    { runtimeClassName: 'heavy', nodeSelector: { disk: 'slow' } },
+    'conflict: runtimeClass.scheduling.nodeSelector[disk] = fast; pod.spec.nodeSelector[disk] = slow',
+  ],
+])('a pod %s is refused', async (_what, spec, why) => {
+  const refusal = await admit({ resource: 'pods', draft: pod(spec), objects: classes });
+  expect(refusal).toBe(`pods "x" is forbidden: ${why}`);
+});

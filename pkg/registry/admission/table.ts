@@ -4,6 +4,7 @@ import { defaultStorageClassPlugin } from './default-storage-class.ts';
 import { defaultTolerationSecondsPlugin } from './default-toleration-seconds.ts';
 import { limitRangerPlugin } from './limit-ranger.ts';
 import { priorityPlugin } from './priority.ts';
+import { runtimeClassPlugin } from './runtime-class.ts';
 import { serviceAccountPlugin } from './service-account.ts';
 import { taintNodesByConditionPlugin } from './taint-nodes-by-condition.ts';
 
@@ -19,6 +20,7 @@ const plugins: readonly AdmissionPlugin[] = [
   priorityPlugin,
   defaultTolerationSecondsPlugin,
   defaultStorageClassPlugin,
+  runtimeClassPlugin,
 ];
 
 /** The plugins of a server. */

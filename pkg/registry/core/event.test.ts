@@ -17,3 +17,22 @@ test.each([
   const strategy = eventStrategies.find((each) => each.group === group)!;
   expect(created(strategy, event)).toEqual({ ...event, ...added });
 });
+
+test.each([
+  ['', { reportingComponent: 'kubelet', source: 'kubelet', 'involvedObject.kind': 'Pod', 'involvedObject.name': 'p' }],
+  ['events.k8s.io', { reportingController: 'kubelet', 'regarding.kind': 'Pod', 'regarding.name': 'p' }],
+])('an event of group "%s" is selected by its own names of fields', (group, expected) => {
+  const strategy = eventStrategies.find((each) => each.group === group)!;
+  const shared = { reason: 'Started', type: 'Normal' };
+  const about = { kind: 'Pod', name: 'p' };
+  for (const event of [
+    { ...shared, involvedObject: about, reportingComponent: 'kubelet' },
+    { ...shared, regarding: about, reportingController: 'kubelet' },
+  ]) {
+    const fields = strategy.selectableFields!(event as never);
+    expect(Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== ''))).toEqual({
+      ...shared,
+      ...expected,
+    });
+  }
+});

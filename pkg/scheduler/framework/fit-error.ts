@@ -26,7 +26,7 @@ export function fitErrorMessage(diagnosis: Diagnosis): string {
 }
 
 /** `1 reason, 2 other reason`, sorted as text, as upstream sorts it. */
-export function histogram(counts: ReadonlyMap<string, number>): string {
+function histogram(counts: ReadonlyMap<string, number>): string {
   const parts = [...counts].map(([reason, count]) => `${count} ${reason}`);
   return parts.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)).join(', ');
 }

@@ -20,9 +20,9 @@ export interface Resources {
 }
 
 /** CPU that a container without a request counts with when nodes are scored, thousandths of a core. */
-export const defaultMilliCpu = 100;
+const defaultMilliCpu = 100;
 /** Memory that a container without a request counts with when nodes are scored, bytes. */
-export const defaultMemoryBytes = 200 * 1024 * 1024;
+const defaultMemoryBytes = 200 * 1024 * 1024;
 
 type Amounts = Readonly<Record<string, string>>;
 type Sums = Map<string, number>;

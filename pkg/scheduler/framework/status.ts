@@ -38,11 +38,6 @@ export function unresolvable(...reasons: string[]): Status {
   return { code: 'UnschedulableAndUnresolvable', reasons };
 }
 
-/** Something that the plugin did not expect. */
-export function errorStatus(error: unknown): Status {
-  return { code: 'Error', reasons: [error instanceof Error ? error.message : String(error)] };
-}
-
 /** Whether the status refuses the pod for a reason that lies in the cluster or the pod rather than in a failure. */
 export function isRejected(status: Status): boolean {
   return status.code === 'Unschedulable' || status.code === 'UnschedulableAndUnresolvable' || status.code === 'Pending';

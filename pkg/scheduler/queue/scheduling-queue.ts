@@ -23,7 +23,7 @@ export const backoffInitialMs = 1_000;
 /** Longest back-off. */
 export const backoffMaxMs = 10_000;
 /** A refused pod is tried again after this time even if no event asked for it, in case a hint was wrong. */
-export const unschedulableMaxMs = 5 * 60_000;
+const unschedulableMaxMs = 5 * 60_000;
 /** How often refused pods are looked over for that. */
 export const flushPeriodMs = 30_000;
 

@@ -48,7 +48,7 @@ export function selectVictims(node: NodeInfo, { pod, fits, budgets }: SelectOpti
 }
 
 /** Higher priority first, then who has run longer. */
-export function byImportance(a: PodInfo, b: PodInfo): number {
+function byImportance(a: PodInfo, b: PodInfo): number {
   if (a.priority !== b.priority) return b.priority - a.priority;
   const [startA, startB] = [startOf(a), startOf(b)];
   return startA < startB ? -1 : startA > startB ? 1 : a.uid < b.uid ? -1 : 1;

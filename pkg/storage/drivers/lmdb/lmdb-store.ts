@@ -9,9 +9,10 @@ import { mkdirSync } from 'node:fs';
 import { Deferred } from '#pkg/base/async.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { EventTail } from '../../event-tail.ts';
-import { KeyHistory, mergeByKey } from '../../key-history.ts';
+import { KeyHistory } from '../../key-history.ts';
 import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
-import { compareKeys, SortedMap } from '../../sorted-map.ts';
+import { readRange } from '../../read-range.ts';
+import { SortedMap } from '../../sorted-map.ts';
 import {
   CompactedError,
   FutureRevisionError,
@@ -119,22 +120,13 @@ class LmdbStore implements Store {
 
   async range(options: RangeOptions): Promise<RangeResult> {
     this.#checkOpen();
-    const { prefix, startKey, limit, revision } = options;
-    if (revision === undefined || revision === this.#revision) {
-      return {
-        items: this.#live.values(prefix, options),
-        count: this.#live.count(prefix, startKey),
-        revision: this.#revision,
-      };
-    }
-    if (revision > this.#revision) throw new FutureRevisionError(revision, this.#revision);
-    if (revision < this.#compacted) throw new CompactedError(this.#compacted);
-    const wanted = (key: string): boolean => startKey === undefined || compareKeys(key, startKey) >= 0;
-    const past = this.#history.at(revision, prefix).filter((version) => wanted(version.key));
-    const kept = this.#live.values(prefix).filter((kv) => kv.modRevision <= revision && wanted(kv.key));
-    const all = mergeByKey(past, kept);
-    const page = limit ? all.slice(0, limit) : all;
-    return { items: page.map((item) => ('until' in item ? this.#read(item.from) : item)), count: all.length, revision };
+    const state = {
+      live: this.#live,
+      history: this.#history,
+      revision: this.#revision,
+      compacted: this.#compacted,
+    };
+    return readRange({ ...state, pastValue: (version) => this.#read(version.from) }, options);
   }
 
   async write(operation: WriteOperation): Promise<WriteResult> {

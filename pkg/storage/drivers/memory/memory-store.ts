@@ -4,9 +4,10 @@
  *
  * Everything that was overwritten is kept until it is compacted, so a long-lived store needs the compactor.
  */
-import { KeyHistory, mergeByKey } from '../../key-history.ts';
+import { KeyHistory } from '../../key-history.ts';
 import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
-import { compareKeys, SortedMap } from '../../sorted-map.ts';
+import { readRange } from '../../read-range.ts';
+import { SortedMap } from '../../sorted-map.ts';
 import type {
   KeyValue,
   RangeOptions,
@@ -55,20 +56,13 @@ class MemoryStore implements Store {
 
   async range(options: RangeOptions): Promise<RangeResult> {
     this.#checkOpen();
-    const { prefix, startKey, limit, revision } = options;
-    if (revision === undefined || revision === this.#revision) {
-      return {
-        items: this.#live.values(prefix, options),
-        count: this.#live.count(prefix, startKey),
-        revision: this.#revision,
-      };
-    }
-    if (revision > this.#revision) throw new FutureRevisionError(revision, this.#revision);
-    if (revision < this.#compacted) throw new CompactedError(this.#compacted);
-    const past = this.#history.at(revision, prefix).map((version) => version.value);
-    const kept = this.#live.values(prefix).filter((kv) => kv.modRevision <= revision);
-    const all = mergeByKey(past, kept).filter((kv) => startKey === undefined || compareKeys(kv.key, startKey) >= 0);
-    return { items: limit ? all.slice(0, limit) : all, count: all.length, revision };
+    const state = {
+      live: this.#live,
+      history: this.#history,
+      revision: this.#revision,
+      compacted: this.#compacted,
+    };
+    return readRange({ ...state, pastValue: (version) => version.value }, options);
   }
 
   async write(operation: WriteOperation): Promise<WriteResult> {

@@ -1,0 +1,68 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  type ClusterAddresses,
+  defaultSettings,
+  kubernetesServiceIp,
+  loopbackAddresses,
+} from '#pkg/cluster/settings.ts';
+import { freeAddresses } from './address-slot.ts';
+import { ClusterFolder } from './folder.ts';
+
+let home: string;
+const servers: Server[] = [];
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'coxswain-slots-'));
+});
+afterEach(async () => {
+  for (const server of servers.splice(0)) server.close();
+  await rm(home, { recursive: true, force: true });
+});
+
+const cluster = (name: string): ClusterFolder => new ClusterFolder(join(home, name));
+
+async function keep(name: string, addresses: ClusterAddresses): Promise<void> {
+  await cluster(name).write({ settings: { ...defaultSettings, name, ...addresses } });
+}
+
+test('a new cluster gets addresses that no other one keeps, in a folder beside it or where clusters are', async () => {
+  const first = await freeAddresses(cluster('one'), home);
+  await keep('one', first);
+  const second = await freeAddresses(cluster('two'), home);
+  expect(second.serviceCidr).not.toBe(first.serviceCidr);
+  expect(second.podCidr).not.toBe(first.podCidr);
+  expect(second.nodeAddress).not.toBe(first.nodeAddress);
+  const elsewhere = new ClusterFolder(join(home, 'deep', 'three'));
+  expect(await freeAddresses(elsewhere, home)).toEqual(second);
+});
+
+test('ranges of another size that meet those of a slot keep it', async () => {
+  const first = await freeAddresses(cluster('one'), home);
+  await keep('one', { ...first, podCidr: '127.128.0.0/9' });
+  // Every slot meets that range, so one that nobody uses at the moment is given.
+  expect(await freeAddresses(cluster('two'), home)).toEqual(first);
+});
+
+test('addresses on which something listens are not given', async () => {
+  const first = await freeAddresses(cluster('one'), home);
+  const server = createServer();
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, kubernetesServiceIp(first.serviceCidr), resolve));
+  expect(await freeAddresses(cluster('one'), home)).not.toEqual(first);
+});
+
+test('slots do not meet', () => {
+  const all = Array.from({ length: 64 }, (_, slot) => loopbackAddresses(slot));
+  for (const field of ['podCidr', 'serviceCidr', 'nodeAddress'] as const) {
+    expect(new Set(all.map((one) => one[field])).size).toBe(64);
+  }
+  expect(all[63]).toEqual({ podCidr: '127.254.0.0/15', serviceCidr: '127.111.192.0/18', nodeAddress: '127.0.0.64' });
+  expect(all[0]).toEqual({
+    podCidr: defaultSettings.podCidr,
+    serviceCidr: defaultSettings.serviceCidr,
+    nodeAddress: '127.0.0.1',
+  });
+});
