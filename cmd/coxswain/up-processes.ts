@@ -15,7 +15,7 @@ import { networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { kubeconfigOf, makeFolder, writeKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { ensurePki, identityFile, type Pki } from '#pkg/cluster/pki.ts';
-import { addressPort, contextName, kubernetesServiceIp, nodeNames, nodePortAddresses } from '#pkg/cluster/settings.ts';
+import { addressPort, contextName, kubernetesServiceIp, nodeNames } from '#pkg/cluster/settings.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { retractContext, stopProcesses } from './down.ts';
 import { lastWords } from './last-words.ts';
@@ -164,7 +164,7 @@ function configurationOf(
       return {
         kubeconfig,
         'hostname-override': nodeNames(settings)[0],
-        'nodeport-addresses': nodePortAddresses(settings.nodeAddress),
+        'nodeport-addresses': [settings.nodeAddress],
       };
     default:
       return {

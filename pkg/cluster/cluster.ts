@@ -17,7 +17,7 @@ import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type HealthCheck, HealthChecks } from '#pkg/component/health.ts';
 import { ensurePki, identitySubject, type Pki } from './pki.ts';
-import { type ClusterSettings, kubernetesServiceIp, nodeNames, nodePortAddresses } from './settings.ts';
+import { type ClusterSettings, kubernetesServiceIp, nodeNames } from './settings.ts';
 import { openStore } from './store.ts';
 
 export interface ClusterOptions {
@@ -126,7 +126,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
       'kube-proxy',
       await proxyPart(as('kube-proxy'), {
         nodeName: members[0]!,
-        nodePortAddresses: nodePortAddresses(settings.nodeAddress),
+        nodePortAddresses: [settings.nodeAddress],
       }),
     );
     trace('scheduler and proxy run');

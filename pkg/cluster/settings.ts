@@ -57,11 +57,6 @@ export function loopbackAddresses(slot: number): ClusterAddresses {
   };
 }
 
-/** Where node ports answer: at the nodes, and at 127.0.0.1 as far as no other cluster has the port there. */
-export function nodePortAddresses(nodeAddress: string): readonly string[] {
-  return [...new Set([nodeAddress, '127.0.0.1'])];
-}
-
 /** Port of `kubernetesServiceIp` at which a cluster of one process, or its API server, says how it is: holding it holds the cluster's addresses. */
 export const addressPort = 10_248;
 

@@ -60,16 +60,7 @@ behaviour('Kubectl client Guestbook application should create and stop a working
   await kubectl(['create', 'namespace', 'guests']);
   await kubectl(['-n', 'guests', 'apply', '-f', 'manifests/guestbook.yaml']);
   await kubectl(['-n', 'guests', 'rollout', 'status', 'deployment/guestbook', '--timeout=60s']);
-  const port = await kubectl([
-    '-n',
-    'guests',
-    'get',
-    'service',
-    'guestbook',
-    '-o',
-    'jsonpath={.spec.ports[0].nodePort}',
-  ]);
-  const url = `http://127.0.0.1:${port}/messages`;
+  const url = `${await cluster.nodePortUrl('guestbook', 'guests')}/messages`;
   const entry = 'TestEntry of the guestbook';
   await eventually(
     () =>

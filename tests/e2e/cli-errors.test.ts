@@ -12,7 +12,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { coxswainMain, filesOf, noMounts, processesWith, start, takePort, unprivileged } from './machine.ts';
+import {
+  coxswainMain,
+  filesOf,
+  noMounts,
+  noOtherUser,
+  processesWith,
+  start,
+  takePort,
+  unprivileged,
+} from './machine.ts';
 import { type CommandResult, freePort, RunningCluster, run } from './running-cluster.ts';
 
 /** The ways of starting a cluster, each of which must fail as cleanly. */
@@ -40,6 +49,7 @@ afterEach(() => {
 
 afterAll(() => {
   if (noMounts !== undefined) console.log(`skipped: full and read-only disks: ${noMounts}`);
+  if (noOtherUser !== undefined) console.log(`skipped: folders of somebody else: ${noOtherUser}`);
 });
 
 interface Place {
@@ -102,7 +112,7 @@ describe.each(ways)('$way', ({ flags }) => {
     await expectCleanFailure(flags, /^coxswain: Cannot (read|write) the kubeconfig \S+ .*--kubeconfig$/);
   });
 
-  test('with a kubeconfig in a folder that is not ours to write', async () => {
+  test.skipIf(noOtherUser !== undefined)('with a kubeconfig in a folder that is not ours to write', async () => {
     mkdirSync(join(place, 'locked'));
     chmodSync(join(place, 'locked'), 0o555);
     if (unprivileged !== undefined) chownSync(place, unprivileged.uid, unprivileged.gid);
@@ -126,7 +136,7 @@ describe.each(ways)('$way', ({ flags }) => {
     await expectCleanFailure(flags, new RegExp(`^coxswain: Cannot read the kubeconfig \\S+ ${why.source}`));
   });
 
-  test('with a data folder that is not ours to make', async () => {
+  test.skipIf(noOtherUser !== undefined)('with a data folder that is not ours to make', async () => {
     mkdirSync(join(place, 'locked'));
     chmodSync(join(place, 'locked'), 0o555);
     if (unprivileged !== undefined) chownSync(place, unprivileged.uid, unprivileged.gid);

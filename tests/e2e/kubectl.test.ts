@@ -40,8 +40,7 @@ describe.each(kubectlVersions)('kubectl 1.%s', (version) => {
   });
 
   test('the NodePort answers from different replicas, and a write is read back', async () => {
-    const port = await kubectl('get', 'service', 'guestbook', '-o', 'jsonpath={.spec.ports[0].nodePort}');
-    url = `http://127.0.0.1:${port}`;
+    url = await cluster.nodePortUrl('guestbook', namespace);
     const replicas = new Set<string>();
     await eventually(
       async () => {

@@ -55,6 +55,14 @@ export const isRoot = process.getuid?.() === 0;
 /** Nobody, to whom permissions mean something; undefined when the tests do not run as root, so that they do already. */
 export const unprivileged = isRoot ? { uid: 65_534, gid: 65_534 } : undefined;
 
+/** Why nobody cannot run Coxswain here; undefined when they can, or when the tests do not run as root. */
+export const noOtherUser: string | undefined = (() => {
+  if (unprivileged === undefined) return undefined;
+  const script = `require('node:fs').accessSync(${JSON.stringify(join(root, 'cmd/coxswain/main.ts'))})`;
+  const tried = spawnSync(process.execPath, ['-e', script], { ...unprivileged, cwd: '/' });
+  return tried.status === 0 ? undefined : 'the checkout cannot be read by another user';
+})();
+
 /** Why there can be no mounts of our own here; undefined when there can. */
 export const noMounts: string | undefined = (() => {
   if (!isRoot) return 'needs root for mounts of its own';

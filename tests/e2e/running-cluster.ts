@@ -138,14 +138,22 @@ export class RunningCluster {
   }
 
   /** Where the first port of a Service of type NodePort answers. */
-  async nodePortUrl(service: string): Promise<string> {
+  async nodePortUrl(service: string, namespace = 'default'): Promise<string> {
     const address = await this.kubectl('35', [
       'get',
       'nodes',
       '-o',
       'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}',
     ]);
-    const port = await this.kubectl('35', ['get', 'service', service, '-o', 'jsonpath={.spec.ports[0].nodePort}']);
+    const port = await this.kubectl('35', [
+      '-n',
+      namespace,
+      'get',
+      'service',
+      service,
+      '-o',
+      'jsonpath={.spec.ports[0].nodePort}',
+    ]);
     return `http://${address}:${port}`;
   }
 
