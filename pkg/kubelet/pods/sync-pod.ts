@@ -171,22 +171,25 @@ async function killAll(state: PodState, actions: PodActions): Promise<void> {
         cause === 'livenessProbe' || cause === 'startupProbe' ? probe?.terminationGracePeriodSeconds : undefined;
       const graceMs = (own ?? pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
       state.probers.stop(name);
-      const podIp = state.sandbox?.ip ?? '';
-      await killContainer({
-        context,
-        pod,
-        container,
-        view,
-        runtime,
-        podIp,
-        message,
-        graceMs,
-        hurry: state.cancelSync.signal,
-      });
-      await settleExit(state, view);
+      await killAndSettle(state, view, { container, message, graceMs });
     }),
   );
   state.hurry = undefined;
+}
+
+interface KillOptions {
+  /** As the pod has it; undefined for a container that the pod no longer has. */
+  readonly container: Container | undefined;
+  readonly message: string;
+  readonly graceMs: number;
+}
+
+/** Stops a container, as fast as a deletion that comes meanwhile asks for, and waits until it is known to have exited. */
+async function killAndSettle(state: PodState, view: ContainerView, options: KillOptions): Promise<void> {
+  const { context, pod, runtime } = state;
+  const podIp = state.sandbox?.ip ?? '';
+  await killContainer({ context, pod, view, runtime, podIp, ...options, hurry: state.cancelSync.signal });
+  await settleExit(state, view);
 }
 
 /** Sees to it that a container that was stopped is known to have exited, whichever is told first. */
@@ -288,19 +291,7 @@ async function postStart(state: PodState, container: Container, view: ContainerV
       fieldPath: `spec.containers{${container.name}}`,
     });
     const graceMs = (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
-    const message = 'FailedPostStartHook';
-    await killContainer({
-      context,
-      pod,
-      container,
-      view,
-      runtime,
-      podIp,
-      message,
-      graceMs,
-      hurry: state.cancelSync.signal,
-    });
-    await settleExit(state, view);
+    await killAndSettle(state, view, { container, message: 'FailedPostStartHook', graceMs });
     return false;
   }
 }
