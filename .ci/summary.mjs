@@ -3,6 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const [folder, ...suites] = process.argv.slice(2);
+/** The exit code of the suite's runner, as `.ci/run` wrote it down. */
+const exitCode = (suite) => Number(readFileSync(join(folder, `${suite}.exit`), 'utf8'));
+
 const total = { passed: 0, failed: 0, skipped: 0 };
 for (const suite of suites) {
   const file = join(folder, `${suite}.json`);
@@ -18,6 +21,11 @@ for (const suite of suites) {
     failed: report.numFailedTests + brokenFiles.length,
     skipped: report.numPendingTests + report.numTodoTests,
   };
+  // What breaks outside of any test (an unhandled error) shows in the runner's exit code alone.
+  if (counts.failed === 0 && exitCode(suite) !== 0) {
+    console.log(`${suite}: its runner failed though no test did, so it counts as one failure`);
+    counts.failed = 1;
+  }
   console.log(`${suite}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
   for (const key of Object.keys(total)) total[key] += counts[key];
 }

@@ -33,7 +33,9 @@ export function run(command: string, args: readonly string[], options: RunOption
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : 128;
       resolve({ code, stdout, stderr });
     });
-    child.stdin?.end(options.input ?? '');
+    // A command may end before it reads its input, or without reading it: its exit code and output say what it thought of that.
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(options.input);
   });
 }
 
