@@ -7,9 +7,14 @@ import process from 'node:process';
  */
 const semiSpaceMegabytes = 8;
 
+/** What `memory.ts` needs to give memory back. The module it uses says of itself that it is an experiment of Node's. */
+const memoryFlags = ['--expose-gc', '--experimental-ffi', '--disable-warning=ExperimentalWarning'];
+
 /** Flags for a server's process: those of this one, and what keeps its memory small unless somebody has chosen otherwise. */
 export function serverNodeFlags(): readonly string[] {
   const own = process.execArgv;
   const isChosen = own.some((flag) => flag.startsWith('--max-semi-space-size'));
-  return isChosen ? own : [...own, `--max-semi-space-size=${semiSpaceMegabytes}`];
+  const wanted = isChosen ? [] : [`--max-semi-space-size=${semiSpaceMegabytes}`];
+  if (process.allowedNodeEnvironmentFlags.has('--experimental-ffi')) wanted.push(...memoryFlags);
+  return [...own, ...wanted.filter((flag) => !own.includes(flag))];
 }

@@ -3,7 +3,6 @@
  * `cmd/<process>/main.ts` gives its table of flags and its wiring.
  */
 import { readFile } from 'node:fs/promises';
-import { enableCompileCache } from 'node:module';
 import { basename } from 'node:path';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type Clock, formatTimestamp, SystemClock } from '#pkg/base/clock.ts';
@@ -14,8 +13,10 @@ import { type FlagTable, type FlagValues, helpText, integer, parseFlags, text } 
 import { HealthChecks } from '#pkg/component/health.ts';
 import { createLogger, type LogFormat, type LogLevel, logLevels } from '#pkg/component/logger.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
+import { storeCompiledCode } from './compile-cache.ts';
 import { explain, UserError } from './errors.ts';
 import { serveHealth } from './health-server.ts';
+import { returningMemory } from './memory.ts';
 import { HeldError, holdProcessFile, processIdentity } from './process-files.ts';
 
 /** Flags that every process takes. */
@@ -100,11 +101,12 @@ async function serve<T extends FlagTable>(
     const component = await spec.wire(values, { clock, random: new SystemRandom(), log, health });
     const server = await serveHealth(health, values['healthz-port'], values['healthz-bind-address']);
     await held?.update({ healthz: server.url });
+    storeCompiledCode();
     log.info('Started', { process: spec.name, pid: process.pid, healthz: server.url });
     try {
       await runUntilSignal(
         { signals: process, clock, forceExit: (code) => process.exit(code), onStopping: () => log.info('Stopping') },
-        (signal) => component.run(signal),
+        (signal) => returningMemory({ clock, signal }, () => component.run(signal)),
       );
     } finally {
       await server.close();
@@ -150,9 +152,4 @@ async function readConfig(path: string): Promise<JsonObject> {
     throw new UserError(`Cannot read the configuration file ${path} as it is not valid YAML`, error);
   }
   throw new UserError(`Cannot read the configuration file ${path} as it holds no mapping`);
-}
-
-/** Keeps compiled code between starts; a failure to do so costs time only. */
-export function keepCompiledCode(folder?: string): void {
-  enableCompileCache(folder);
 }

@@ -9,20 +9,28 @@ import {
   kubernetesServiceIp,
   loopbackAddresses,
 } from '#pkg/cluster/settings.ts';
-import { freeAddresses } from './address-slot.ts';
+import { type Reservation, reserveAddresses, reserveFreeAddresses } from './address-slot.ts';
 import { ClusterFolder } from './folder.ts';
 
 let home: string;
 const servers: Server[] = [];
+const reservations: Reservation[] = [];
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'coxswain-slots-'));
 });
 afterEach(async () => {
   for (const server of servers.splice(0)) server.close();
+  for (const reservation of reservations.splice(0)) reservation[Symbol.dispose]();
   await rm(home, { recursive: true, force: true });
 });
 
 const cluster = (name: string): ClusterFolder => new ClusterFolder(join(home, name));
+
+/** Addresses that a cluster in `folder` would get, and that others may get after it. */
+async function freeAddresses(folder: ClusterFolder, homeFolder: string): Promise<ClusterAddresses> {
+  using reservation = await reserveFreeAddresses(folder, homeFolder);
+  return reservation.addresses;
+}
 
 async function keep(name: string, addresses: ClusterAddresses): Promise<void> {
   await cluster(name).write({ settings: { ...defaultSettings, name, ...addresses } });
@@ -52,6 +60,17 @@ test('addresses on which something listens are not given', async () => {
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, kubernetesServiceIp(first.serviceCidr), resolve));
   expect(await freeAddresses(cluster('one'), home)).not.toEqual(first);
+});
+
+test('of many that choose at the same moment each gets addresses of its own, as long as it holds them', async () => {
+  const names = ['one', 'two', 'three', 'four'];
+  reservations.push(...(await Promise.all(names.map((name) => reserveFreeAddresses(cluster(name), home)))));
+  const all = reservations.map(({ addresses }) => addresses);
+  expect(new Set(all.map(({ serviceCidr }) => serviceCidr)).size).toBe(names.length);
+  expect(await reserveAddresses(all[0]!)).toBeUndefined();
+  for (const reservation of reservations.splice(0)) reservation[Symbol.dispose]();
+  reservations.push((await reserveAddresses(all[0]!))!);
+  expect(reservations[0]?.addresses).toEqual(all[0]);
 });
 
 test('slots do not meet', () => {

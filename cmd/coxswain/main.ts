@@ -1,9 +1,10 @@
 /** The `coxswain` command: finds the subcommand, loads only that, and turns what goes wrong into one line and exit code 1. */
-import { enableCompileCache } from 'node:module';
+import { keepCompiledCode } from '#cmd/common/compile-cache.ts';
 import { explain, UserError } from '#cmd/common/errors.ts';
+import { commandOverview } from '#pkg/component/flags.ts';
 import { systemWorld, type World } from './world.ts';
 
-enableCompileCache();
+keepCompiledCode();
 
 interface Command {
   readonly summary: string;
@@ -36,18 +37,11 @@ const commands: Readonly<Record<string, Command>> = {
 const planned = ['image', 'snapshot', 'vm'];
 
 function overview(): string {
-  const rows = Object.entries(commands).map(([name, command]) => `  ${name.padEnd(11)} ${command.summary}`);
-  return [
-    'Kubernetes on this machine: no Docker, no root.',
-    '',
-    'Usage: coxswain <command> [flags]',
-    '',
-    'Commands:',
-    ...rows,
-    '',
-    'Each has --help.',
-    '',
-  ].join('\n');
+  return commandOverview({
+    summary: 'Kubernetes on this machine: no Docker, no root.',
+    usage: 'coxswain <command> [flags]',
+    commands,
+  });
 }
 
 async function main(world: World, args: readonly string[]): Promise<number> {

@@ -10,7 +10,7 @@ import { printResult, stepsOf, type UpPlan } from './up.ts';
 import type { ChildReport } from './up-foreground.ts';
 
 export async function upDetached(plan: UpPlan): Promise<number> {
-  const { world, folder } = plan;
+  const { folder } = plan;
   const steps = stepsOf(plan);
   await makeFolder(folder.logs);
   const logPath = folder.logFile('coxswain');
@@ -32,7 +32,6 @@ export async function upDetached(plan: UpPlan): Promise<number> {
   if (record === undefined)
     throw new UserError(`The cluster has no record in ${join(folder.path, 'cluster.json')}: see ${logPath}`);
   printResult(plan, record);
-  world.write('');
   return 0;
 }
 

@@ -1,7 +1,9 @@
 /** `up` in this very process: the cluster lives as long as it does. */
 
+import { storeCompiledCode } from '#cmd/common/compile-cache.ts';
 import { explain, UserError } from '#cmd/common/errors.ts';
 import { type HealthServer, serveHealth } from '#cmd/common/health-server.ts';
+import { returningMemory } from '#cmd/common/memory.ts';
 import { HeldError, type HeldFile, holdProcessFile, processIdentity } from '#cmd/common/process-files.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { startCluster } from '#pkg/cluster/cluster.ts';
@@ -46,7 +48,7 @@ async function runHere(plan: UpPlan): Promise<number> {
         forceExit: (code) => process.exit(code),
         onStopping: () => world.writeError(values['report-to-parent'] ? '' : '\nStopping …\n'),
       },
-      (signal) => serve(plan, held, signal),
+      (signal) => returningMemory({ clock: world.clock, signal }, () => serve(plan, held, signal)),
     );
   } finally {
     await held.release();
@@ -119,6 +121,8 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
           if (values.output !== 'json') world.write('Ctrl-C stops it; its data stays.\n');
         }
       }
+      // Those who wait were told; what takes a moment comes after that.
+      storeCompiledCode();
       await cluster.stopped;
     } catch (error) {
       await cluster.stop();

@@ -163,7 +163,8 @@ function configurationOf(
     case 'kube-proxy':
       return {
         kubeconfig,
-        'hostname-override': nodeNames(settings)[0],
+        // One proxy for all nodes of the machine.
+        'hostname-override': '',
         'nodeport-addresses': [settings.nodeAddress],
       };
     default:

@@ -21,7 +21,7 @@ import {
 import type { Pki } from '#pkg/cluster/pki.ts';
 import { type ClusterSettings, contextName, defaultSettings, nodeNames } from '#pkg/cluster/settings.ts';
 import { helpText, parseFlags } from '#pkg/component/flags.ts';
-import { freeAddresses } from './address-slot.ts';
+import { type Reservation, reserveAddresses, reserveFreeAddresses } from './address-slot.ts';
 import { Beginning, settledProcesses } from './beginning.ts';
 import { ClusterFolder, type ClusterRecord } from './folder.ts';
 import { createSteps } from './terminal.ts';
@@ -61,10 +61,10 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   const before = await folder.read();
   const chosen = settingsOf(values, parsed.given, before?.settings);
   const running = await settledProcesses(world, folder, values.wait);
-  const settings =
-    before === undefined && running.length === 0
-      ? { ...chosen, ...(await freeAddresses(folder, clustersHome(world))) }
-      : chosen;
+  // Whoever starts the processes reserves the addresses: that is not the one that only waits for a detached process.
+  const starts = running.length === 0 && (values.processes || !values.detach);
+  using reservation = starts ? await reserve(world, folder, before?.settings) : undefined;
+  const settings = { ...chosen, ...(before === undefined ? reservation?.addresses : undefined) };
   const base = { world, values, args, folder, settings, before };
   if (running.some((one) => one.name === 'coxswain')) return alreadyUp({ ...base, kubeconfig: '', onReady() {} });
 
@@ -73,7 +73,11 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   await checkContext(folder, kubeconfig, contextName(settings));
   const beginning = await Beginning.of(folder);
   await beginning.checkSpace();
-  const plan: UpPlan = { ...base, kubeconfig, onReady: () => beginning.succeeded() };
+  const onReady = (): void => {
+    beginning.succeeded();
+    reservation?.[Symbol.dispose]();
+  };
+  const plan: UpPlan = { ...base, kubeconfig, onReady };
   try {
     await makeFolder(folder.path);
     if (values.processes || running.length > 0)
@@ -85,6 +89,15 @@ export async function up(world: World, args: readonly string[]): Promise<number>
     if (!values['report-to-parent'] && (await runningProcesses(folder.run)).length === 0) await beginning.undo();
     throw error;
   }
+}
+
+/** The addresses of a cluster that is about to start: new ones, or those it had before, which another process may have reserved meanwhile. */
+function reserve(
+  world: World,
+  folder: ClusterFolder,
+  before: ClusterSettings | undefined,
+): Promise<Reservation | undefined> {
+  return before === undefined ? reserveFreeAddresses(folder, clustersHome(world)) : reserveAddresses(before);
 }
 
 /** Refuses to take the context's name from another cluster that runs. What is left of one that does not may be replaced. */

@@ -1,5 +1,6 @@
 /** kube-proxy as a process of its own. */
-import { keepCompiledCode, processMain } from '#cmd/common/process-main.ts';
+import { keepCompiledCode } from '#cmd/common/compile-cache.ts';
+import { processMain } from '#cmd/common/process-main.ts';
 import { proxyFlags } from './options.ts';
 
 keepCompiledCode();

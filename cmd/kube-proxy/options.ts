@@ -6,7 +6,7 @@ import { type FlagTable, list, text } from '#pkg/component/flags.ts';
 export const proxyFlags = {
   ...kubeconfigFlag,
   'hostname-override': text({
-    help: 'Name of the node this proxy is of.',
+    help: 'Name of the node this proxy is of; empty where it stands for all nodes of the machine.',
     fallback: hostname().toLowerCase(),
     placeholder: 'name',
   }),

@@ -11,6 +11,10 @@ import type { proxyFlags } from './options.ts';
 export async function wireProxy(values: FlagValues<typeof proxyFlags>, context: ProcessContext): Promise<Component> {
   const transport = await connectionOf(values.kubeconfig);
   context.health.set('kube-proxy', () => undefined);
-  const options = { nodeName: values['hostname-override'], nodePortAddresses: values['nodeport-addresses'] };
+  const nodeName = values['hostname-override'];
+  const options = {
+    ...(nodeName === '' ? {} : { nodeName }),
+    nodePortAddresses: values['nodeport-addresses'],
+  };
   return closing(await proxyPart({ ...context, transport }, options), transport);
 }

@@ -224,7 +224,9 @@ function compileValue(fact: FieldFact): Schema {
     default: {
       const type = scalarTypes[fact.t];
       if (type === undefined) throw new Error(`Bug: the API table has an unknown field type ${fact.t}`);
-      return fact.values === undefined ? { type } : { type, values: facts.values[fact.values] ?? [] };
+      return fact.values === undefined
+        ? { type }
+        : { type, name: fact.values, values: facts.values[fact.values] ?? [] };
     }
   }
 }

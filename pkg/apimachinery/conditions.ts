@@ -45,9 +45,3 @@ function sameFields(a: object, b: object): boolean {
     Object.keys(right).every((key) => left[key] === right[key])
   );
 }
-
-/** The list without the condition of that type; the very list when it has none. */
-export function removeCondition<T extends Condition>(list: readonly T[] | undefined, type: string): readonly T[] {
-  if (list === undefined) return [];
-  return list.some((condition) => condition.type === type) ? list.filter((c) => c.type !== type) : list;
-}

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { type Random, randomInt, SeededRandom } from '#pkg/base/random.ts';
 import { decodeJson, decodeYaml, nestingMax } from './decode.ts';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
@@ -65,16 +66,16 @@ test('a number beyond 64 bits is refused, as it would come back as null', () => 
 });
 
 test('YAML gives JSON values: times stay text, keys become text', () => {
-  const text = 'a: 2026-01-01\nb: 1.5\nc: yes\nd: ~\n1: x\nbase: &b {x: 1}\nmerged: {<<: *b, y: 2}\n';
+  const text = 'a: 2026-01-01\nb: 1.5\nc: yes\nd: ~\n1: x\nbase: &b {x: 1}\nmerged: {<<: *b, z: 2}\n';
   const decoded = decodeYaml(text);
   expect(decoded.ok && decoded.value).toEqual({
     a: '2026-01-01',
     b: 1.5,
-    c: 'yes',
+    c: true,
     d: null,
     1: 'x',
     base: { x: 1 },
-    merged: { x: 1, y: 2 },
+    merged: { x: 1, z: 2 },
   });
 });
 
@@ -129,4 +130,90 @@ test('of many keys that come twice a hundred are told, however deep they are', (
     ok: true,
     yamlDuplicates: 'yaml: unmarshal errors:\n  line 1: key "a" already set in map',
   });
+});
+
+test.each([
+  ['{"a":9007199254740991}', 9007199254740991],
+  ['{"a":-9007199254740992}', -9007199254740992],
+  ['{"a":1152921504606846976}', 2 ** 60],
+  ['{"a":0.12345678901234566}', 0.12345678901234566],
+  ['{"a":"9007199254740993"}', '9007199254740993'],
+  ['{"a":-0}', -0],
+  ['{"a":1e2}', 100],
+])('%s is held exactly', (text, a) => {
+  expect(decodeJson(bytes(text))).toEqual({ ok: true, value: { a }, duplicates: [] });
+});
+
+test.each(['9007199254740993', '-9007199254740993', '9223372036854775807', '100000000000000000001'])(
+  'the integer %s, which would be another one, is refused',
+  (number) => {
+    const error = `json: cannot unmarshal number ${number} into Go value of type int64`;
+    expect(decodeJson(bytes(`{"a":[{"b":${number}}]}`))).toEqual({ ok: false, error });
+    expect(decodeYaml(`a: [{b: ${number}}]`)).toEqual({ ok: false, error: `error converting YAML to JSON: ${error}` });
+  },
+);
+
+test.each<[string, unknown]>([
+  ['yes', true],
+  ['y', true],
+  ['Off', false],
+  ['017', 15],
+  ['0o17', 15],
+  ['-0x1F', -31],
+  ['0b11', 3],
+  ['1_000', 1000],
+  ['09', 9],
+  ['1e3', 1000],
+  ['+12', 12],
+  ['1:30', '1:30'],
+  ['2026-01-01', '2026-01-01'],
+  ['~', null],
+  ['"yes"', 'yes'],
+  ["'017'", '017'],
+])('the scalar %s of YAML is read as Go reads it', (text, a) => {
+  expect(decodeYaml(`a: ${text}`)).toEqual({ ok: true, value: { a }, duplicates: [] });
+});
+
+test.each([
+  ['.inf', '+Inf'],
+  ['-.inf', '-Inf'],
+  ['.nan', 'NaN'],
+])('the scalar %s of YAML has no JSON', (text, shown) => {
+  const error = `error converting YAML to JSON: json: unsupported value: ${shown}`;
+  expect(decodeYaml(`a: ${text}`)).toEqual({ ok: false, error });
+});
+
+test('of several documents the first counts', () => {
+  expect(decodeYaml('---\na: 1\n---\nb: 2\n')).toEqual({ ok: true, value: { a: 1 }, duplicates: [] });
+  expect(decodeYaml('')).toEqual({ ok: true, value: null, duplicates: [] });
+});
+
+/** A JSON number of up to 22 digits, with or without a fraction and an exponent. */
+function randomNumber(random: Random): string {
+  const digits = (max: number): string =>
+    Array.from({ length: 1 + randomInt(random, max) }, () => randomInt(random, 10)).join('');
+  const whole = digits(22).replace(/^0+(?=\d)/, '');
+  const fraction = random.next() < 0.3 ? `.${digits(10)}` : '';
+  const exponent = random.next() < 0.2 ? `e${randomInt(random, 700) - 350}` : '';
+  return `${random.next() < 0.3 ? '-' : ''}${whole}${fraction}${exponent}`;
+}
+
+test('random numbers come out as they went in, or are refused', () => {
+  const random = new SeededRandom(8);
+  for (let i = 0; i < 20_000; i++) {
+    const number = randomNumber(random);
+    const decoded = decodeJson(bytes(`{"a":[${number}]}`));
+    const isInteger = /^-?\d+$/.test(number);
+    if (!decoded.ok) {
+      const type = isInteger ? 'int64' : 'float64';
+      expect(decoded.error).toBe(`json: cannot unmarshal number ${number} into Go value of type ${type}`);
+      expect(isInteger ? BigInt(Number(number)) !== BigInt(number) : !Number.isFinite(Number(number)), number).toBe(
+        true,
+      );
+    } else {
+      const [value] = (decoded.value as { a: number[] }).a;
+      expect(value, number).toBe(Number(number));
+      if (isInteger) expect(BigInt(value!), number).toBe(BigInt(number));
+    }
+  }
 });

@@ -2,14 +2,17 @@
  * Decoding of request bodies. Nothing here trusts its input: nesting, YAML aliases and sizes have limits, duplicate keys are
  * found where they are asked for, and keys such as `__proto__` become own data properties.
  *
+ * Numbers are doubles: one that would come out as another, such as the integer 9007199254740993, is refused rather than rounded.
+ *
  * A decode that fails is a value with the sentence that Kubernetes puts into its `400 BadRequest`.
  * Upstream counterpart: `sigs.k8s.io/json`, `sigs.k8s.io/yaml`.
  */
-import { CORE_SCHEMA, load, mergeTag } from 'js-yaml';
+import { loadAll } from 'js-yaml';
 import { setOwn } from './json.ts';
 import { duplicateFields } from './json-duplicates.ts';
 import { jsonSyntaxError } from './json-syntax.ts';
 import { yamlDuplicates } from './yaml-duplicates.ts';
+import { goYamlSchema } from './yaml-scalars.ts';
 
 /**
  * Deepest nesting of a value. Upstream refuses more than 10,000; a tenth of that is more than any object needs, and keeps
@@ -19,9 +22,6 @@ export const nestingMax = 1000;
 
 /** Values that a YAML document may expand to through its aliases. A body of 3 MiB without aliases has fewer. */
 const yamlNodesMax = 2_000_000;
-
-/** JSON's types, and `<<`, which people use with anchors. */
-const schema = CORE_SCHEMA.withTags(mergeTag);
 
 export type Decoded =
   | {
@@ -56,28 +56,34 @@ function decodeJsonText(text: string, options: DecodeOptions = {}): Decoded {
   // Each level takes two characters at least, so a short text cannot be too deep.
   const opener = text.length > 2 * nestingMax ? tooDeepAt(value, nestingMax) : undefined;
   if (opener !== undefined) return { ok: false, error: `invalid character '${opener}' exceeded max depth` };
-  if (mayOverflow.test(text)) {
-    const number = overflowingNumber(text);
-    if (number !== undefined) {
-      return { ok: false, error: `json: cannot unmarshal number ${number} into Go value of type float64` };
-    }
-  }
+  const fault = mayNotFit.test(text) ? numberFault(text) : undefined;
+  if (fault !== undefined) return { ok: false, error: fault };
   if (loneSurrogate.test(text)) value = wellFormed(value);
   return { ok: true, value, duplicates: options.findDuplicates ? duplicateFields(text, value) : [] };
 }
 
-/** Numbers that may be larger than the largest of 64 bits. Strings may look like them, so a closer look follows. */
-const mayOverflow = /\d[eE]\+?\d{3}|\d{309}/;
+/** Numbers that a double may not hold. Strings may look like them, so a closer look follows. */
+const mayNotFit = /\d[eE]\+?\d{3}|\d{16}/;
 
-/** The first number of a JSON text that is larger than the largest of 64 bits: as infinity it would not survive encoding. */
-function overflowingNumber(text: string): string | undefined {
-  let found: string | undefined;
-  const look = (_key: string, value: unknown, context: { readonly source?: string }): unknown => {
-    if (value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) found ??= context.source;
+/**
+ * What is wrong with the first number of a JSON text that would not come out as it went in: beyond the largest double, where upstream
+ * refuses it too, or an integer that no double holds exactly, of which upstream has all of 64 bits.
+ */
+function numberFault(text: string): string | undefined {
+  let fault: string | undefined;
+  const look = (_key: string, value: unknown, { source = '' }: { readonly source?: string }): unknown => {
+    if (typeof value === 'number' && fault === undefined) {
+      if (!Number.isFinite(value)) fault = numberError(source, 'float64');
+      else if (/^-?\d{16,}$/.test(source) && BigInt(value) !== BigInt(source)) fault = numberError(source, 'int64');
+    }
     return undefined;
   };
   JSON.parse(text, look as (this: unknown, key: string, value: unknown) => unknown);
-  return found;
+  return fault;
+}
+
+function numberError(source: string, type: 'float64' | 'int64'): string {
+  return `json: cannot unmarshal number ${source} into Go value of type ${type}`;
 }
 
 /** Escapes that may be half of a character. */
@@ -113,30 +119,26 @@ function tooDeepAt(value: unknown, levels: number): '[' | '{' | undefined {
   return undefined;
 }
 
-/** Decodes one YAML document (of which JSON is a form). Of a key that comes twice the last value counts. */
+/** Decodes the first YAML document of a text (JSON is one). Of a key that comes twice the last value counts. */
 export function decodeYaml(bytes: Uint8Array | string, options: DecodeOptions = {}): Decoded {
   const text = typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString('utf8');
-  const limits = { schema, maxDepth: nestingMax };
-  let value: unknown;
-  let duplicates: string | undefined;
+  const limits = { schema: goYamlSchema, maxDepth: nestingMax };
   try {
+    let documents: readonly unknown[];
+    let duplicates: string | undefined;
     try {
-      value = load(text, limits);
+      documents = loadAll(text, limits);
     } catch (error) {
-      if (yamlProblem(error).endsWith(duplicateKey)) value = load(text, { ...limits, json: true });
-      else throw error;
+      if (!yamlProblem(error).endsWith(duplicateKey)) throw error;
+      documents = loadAll(text, { ...limits, json: true });
       if (options.findDuplicates) duplicates = yamlDuplicates(text, limits);
     }
+    const value = expand(documents[0] ?? null, { nodes: yamlNodesMax }, nestingMax);
+    return { ok: true, value, duplicates: [], ...(duplicates === undefined ? {} : { yamlDuplicates: duplicates }) };
   } catch (error) {
-    return { ok: false, error: `error converting YAML to JSON: yaml: ${yamlProblem(error)}` };
+    const why = error instanceof Unconvertible ? error.message : `yaml: ${yamlProblem(error)}`;
+    return { ok: false, error: `error converting YAML to JSON: ${why}` };
   }
-  const budget = { nodes: yamlNodesMax };
-  const expanded = expand(value, budget, nestingMax);
-  if (expanded === tooMuch) {
-    return { ok: false, error: 'error converting YAML to JSON: yaml: document contains excessive aliasing' };
-  }
-  const found = duplicates === undefined ? {} : { yamlDuplicates: duplicates };
-  return { ok: true, value: expanded ?? null, duplicates: [], ...found };
 }
 
 /** How the parser words it. */
@@ -148,35 +150,33 @@ function yamlProblem(error: unknown): string {
   return mark?.line === undefined ? reason : `line ${mark.line + 1}: ${reason}`;
 }
 
-const tooMuch = Symbol('too much');
+/** A document that has no JSON; never leaves this module. */
+class Unconvertible extends Error {}
 
-/** A tree in place of the graph that aliases make, with string keys; `tooMuch` when it exceeds a limit or never ends. */
+const aliasing = 'yaml: document contains excessive aliasing';
+
+/** A tree in place of the graph that aliases make, with string keys. Throws `Unconvertible` when it exceeds a limit or never ends. */
 function expand(value: unknown, budget: { nodes: number }, levels: number): unknown {
-  if (--budget.nodes < 0) return tooMuch;
-  if (typeof value === 'string') return value.toWellFormed();
-  if (typeof value !== 'object' || value === null) {
-    return typeof value === 'number' && !Number.isFinite(value)
-      ? null
-      : typeof value === 'bigint'
-        ? Number(value)
-        : value;
+  if (--budget.nodes < 0) throw new Unconvertible(aliasing);
+  switch (typeof value) {
+    case 'string':
+      return value.toWellFormed();
+    case 'number':
+      if (Number.isFinite(value)) return value;
+      throw new Unconvertible(`json: unsupported value: ${Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'}`);
+    case 'bigint':
+      throw new Unconvertible(numberError(String(value), 'int64'));
+    case 'object':
+      break;
+    default:
+      return value;
   }
-  if (levels === 0) return tooMuch;
-  if (Array.isArray(value)) {
-    const list: unknown[] = [];
-    for (const item of value) {
-      const copy = expand(item, budget, levels - 1);
-      if (copy === tooMuch) return tooMuch;
-      list.push(copy);
-    }
-    return list;
-  }
+  if (value === null) return null;
+  if (levels === 0) throw new Unconvertible(aliasing);
+  if (Array.isArray(value)) return value.map((item) => expand(item, budget, levels - 1));
   const object: Record<string, unknown> = {};
-  const entries = value instanceof Map ? value.entries() : Object.entries(value);
-  for (const [key, item] of entries) {
-    const copy = expand(item, budget, levels - 1);
-    if (copy === tooMuch) return tooMuch;
-    setOwn(object, String(key).toWellFormed(), copy);
+  for (const [key, item] of Object.entries(value)) {
+    setOwn(object, key.toWellFormed(), expand(item, budget, levels - 1));
   }
   return object;
 }

@@ -62,11 +62,16 @@ export function notFoundField(field: FieldPath, value: unknown): FieldError {
 }
 
 export function tooLong(field: FieldPath, max: number): FieldError {
-  return { reason: 'FieldValueTooLong', field, message: `Too long: may not be more than ${max} bytes` };
+  return {
+    reason: 'FieldValueTooLong',
+    field,
+    message: `Too long: may not be more than ${max} ${max === 1 ? 'byte' : 'bytes'}`,
+  };
 }
 
 export function tooMany(field: FieldPath, actual: number, max: number): FieldError {
-  return { reason: 'FieldValueTooMany', field, message: `Too many: ${actual}: must have at most ${max} items` };
+  const message = `Too many: ${actual}: must have at most ${max} ${max === 1 ? 'item' : 'items'}`;
+  return { reason: 'FieldValueTooMany', field, message };
 }
 
 /** One `422 Invalid` status for all `errors` of an object. `kind` is the object's, such as `Pod`. */

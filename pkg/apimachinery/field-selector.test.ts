@@ -6,6 +6,7 @@ test.each([
   ['a=b', 'a=b'],
   ['a==b', 'a=b'],
   ['a!=b,c=', 'a!=b,c='],
+  ['c=1,a=2', 'a=2,c=1'],
   [',a=b,', 'a=b'],
   ['a=x\\,y', 'a=x\\,y'],
   ['a=x\\=y\\\\', 'a=x\\=y\\\\'],
@@ -17,6 +18,8 @@ test.each([
 test.each([
   ['a', "invalid selector: 'a'; can't understand 'a'"],
   ['a=b,c', "invalid selector: 'a=b,c'; can't understand 'c'"],
+  ['b,a', "invalid selector: 'b,a'; can't understand 'a'"],
+  ['a=\\', 'invalid field selector: invalid escape sequence: \\'],
   ['a=b=c', 'invalid field selector: unescaped character in value: 61'],
   ['a=\\x', 'invalid field selector: invalid escape sequence: \\x'],
 ])('%j is refused: %s', (text, error) => {

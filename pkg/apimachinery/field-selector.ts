@@ -26,7 +26,8 @@ const anyFields: FieldSelector = { terms: [] };
 export function parseFieldSelector(text: string): FieldSelectorResult {
   if (text === '') return { ok: true, selector: anyFields };
   const terms: FieldTerm[] = [];
-  for (const part of splitTerms(text)) {
+  // Sorted, as upstream has it: of several faults the first in this order is told.
+  for (const part of splitTerms(text).sort()) {
     if (part === '') continue;
     const term = splitTerm(part);
     if (term === undefined) return { ok: false, error: `invalid selector: '${text}'; can't understand '${part}'` };
@@ -38,7 +39,7 @@ export function parseFieldSelector(text: string): FieldSelectorResult {
 }
 
 /** Parts between commas that no backslash escapes. */
-function splitTerms(text: string): readonly string[] {
+function splitTerms(text: string): string[] {
   const parts: string[] = [];
   let start = 0;
   for (let i = 0; i < text.length; i++) {

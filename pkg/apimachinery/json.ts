@@ -1,5 +1,5 @@
 /**
- * JSON values: comparing, copying, encoding. Safe for keys such as `__proto__`, which are always own data properties here.
+ * JSON values: comparing, copying, a canonical text. Safe for keys such as `__proto__`, which are always own data properties here.
  * Decoding of requests is in `decode.ts`.
  */
 
@@ -86,11 +86,6 @@ export function deepFreeze<T>(value: T): T {
     for (const field of Object.values(value)) deepFreeze(field);
   }
   return value;
-}
-
-/** UTF-8 bytes of a value's JSON. */
-export function encodeJson(value: unknown): Uint8Array {
-  return Buffer.from(JSON.stringify(value), 'utf8');
 }
 
 /** JSON with sorted keys: equal values give equal texts. */

@@ -1,5 +1,7 @@
 /** The grammar of label selectors as text. Upstream counterpart: the lexer and parser of apimachinery `labels`. */
+import { invalid } from './field-error.ts';
 import type { Requirement, SelectorOperator } from './label-selector.ts';
+import { qualifiedNameProblems } from './names.ts';
 
 type ParseResult =
   | { readonly ok: true; readonly requirements: readonly Requirement[] }
@@ -103,6 +105,9 @@ class Parser {
     if (isNegated) token = this.take();
     if (token.kind !== 'identifier') fail(token.text, 'identifier');
     const key = token.text;
+    const problems = qualifiedNameProblems(key);
+    // A selector has no path of fields, and this is how Go prints that.
+    if (problems.length > 0) throw new SyntaxProblem(`<nil>: ${invalid('', key, problems.join('; ')).message}`);
     if (isNegated) return { key, operator: '!', values: [] };
     const next = this.peek();
     if (next.kind === 'end' || next.kind === ',') return { key, operator: 'exists', values: [] };
@@ -142,7 +147,7 @@ class Parser {
     const first = this.peek();
     if (first.kind === ')') {
       this.take();
-      return [];
+      return [''];
     }
     if (first.kind !== 'identifier' && first.kind !== ',') fail(first.text, "',', ')' or identifier");
     const values = this.#identifiers();
@@ -168,10 +173,7 @@ class Parser {
           values.add('');
           return values;
         }
-        if (next.kind === ',') {
-          this.take();
-          values.add('');
-        }
+        if (next.kind === ',') values.add('');
       } else {
         fail(token.text, "',', or identifier");
       }

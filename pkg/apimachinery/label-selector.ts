@@ -2,7 +2,7 @@
  * Label selectors: as text (`a=b,c in (x,y),!d`), and as the `LabelSelector` objects of specs. Both become a `Selector`.
  * Upstream counterpart: apimachinery `labels`, `meta/v1` `LabelSelectorAsSelector`; messages are upstream's.
  */
-import { at, type FieldError, type FieldPath, invalid } from './field-error.ts';
+import { at, type FieldError, invalid } from './field-error.ts';
 import { parseSelectorText } from './label-selector-parser.ts';
 import { labelValueProblems, qualifiedNameProblems } from './names.ts';
 
@@ -91,15 +91,19 @@ function requirementMatches(requirement: Requirement, labels: Labels | undefined
     case '!':
       return value === undefined;
     case 'gt':
-      return isInteger(value) && BigInt(value!) > BigInt(requirement.values[0]!);
+      return isInteger(value) && integerOf(value!) > integerOf(requirement.values[0]!);
     case 'lt':
-      return isInteger(value) && BigInt(value!) < BigInt(requirement.values[0]!);
+      return isInteger(value) && integerOf(value!) < integerOf(requirement.values[0]!);
   }
 }
 
-/** What Go's ParseInt takes for 64 bits, nearly: the sign `+` is not worth its handling. */
+/** Whether Go's ParseInt takes a text for a number of 64 bits. */
 function isInteger(text: string | undefined): boolean {
-  return text !== undefined && /^-?\d{1,19}$/.test(text);
+  return text !== undefined && /^[-+]?\d{1,63}$/.test(text) && BigInt.asIntN(64, integerOf(text)) === integerOf(text);
+}
+
+function integerOf(text: string): bigint {
+  return BigInt(text.startsWith('+') ? text.slice(1) : text);
 }
 
 function formatRequirement(requirement: Requirement): string {
@@ -132,11 +136,10 @@ export function selectorOf(requirements: readonly Requirement[]): Selector {
 }
 
 /** What is wrong with a requirement; empty when nothing is. */
-export function requirementErrors(requirement: Requirement, path: FieldPath = ''): FieldError[] {
-  const { key, operator, values } = requirement;
-  const prefix = path === '' ? '' : `${path}.`;
-  const errors = qualifiedNameProblems(key).map((problem) => invalid(`${prefix}key`, key, problem));
-  const field = `${prefix}values`;
+function requirementErrors({ key, operator, values }: Requirement): FieldError[] {
+  const problems = qualifiedNameProblems(key);
+  const errors = problems.length === 0 ? [] : [invalid('key', key, problems.join('; '))];
+  const field = 'values';
   switch (operator) {
     case 'in':
     case 'notin':
@@ -168,9 +171,8 @@ export function requirementErrors(requirement: Requirement, path: FieldPath = ''
       break;
   }
   for (const [index, value] of values.entries()) {
-    for (const problem of labelValueProblems(value)) {
-      errors.push(invalid(at(at(field, index), key), value, problem));
-    }
+    const wrong = labelValueProblems(value);
+    if (wrong.length > 0) errors.push(invalid(at(at(field, index), key), value, wrong.join('; ')));
   }
   return errors;
 }
@@ -235,46 +237,4 @@ export function compiledLabelSelector(selector: LabelSelector | undefined): Sele
 /** A selector that wants each of these labels: those of Services and replication controllers. No labels select everything. */
 export function selectorFromSet(labels: Labels | undefined): Selector {
   return selectorOf(Object.entries(labels ?? {}).map(([key, value]) => ({ key, operator: '=', values: [value] })));
-}
-
-/** A `LabelSelector` object as `kubectl` prints it: `<none>` for an absent or empty one. */
-export function formatLabelSelector(selector: LabelSelector | undefined): string {
-  const result = selectorFromLabelSelector(selector);
-  if (!result.ok) return '<error>';
-  return result.selector.toString() || '<none>';
-}
-
-/** Checks a `LabelSelector` in a spec. Source: apimachinery `meta/v1/validation` `ValidateLabelSelector`. */
-export function validateLabelSelector(selector: LabelSelector | undefined, path: FieldPath): FieldError[] {
-  const errors: FieldError[] = [];
-  const labels = selector?.matchLabels ?? {};
-  for (const key of Object.keys(labels)) {
-    for (const problem of qualifiedNameProblems(key)) errors.push(invalid(`${path}.matchLabels`, key, problem));
-    for (const problem of labelValueProblems(labels[key]!)) {
-      errors.push(invalid(`${path}.matchLabels`, labels[key], problem));
-    }
-  }
-  for (const [index, { key, operator, values = [] }] of (selector?.matchExpressions ?? []).entries()) {
-    const own = at(`${path}.matchExpressions`, index);
-    if (operator === 'In' || operator === 'NotIn') {
-      if (values.length === 0) {
-        const why = "must be specified when `operator` is 'In' or 'NotIn'";
-        errors.push({ reason: 'FieldValueRequired', field: `${own}.values`, message: `Required value: ${why}` });
-      }
-    } else if (operator === 'Exists' || operator === 'DoesNotExist') {
-      if (values.length > 0) {
-        const why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
-        errors.push({ reason: 'FieldValueForbidden', field: `${own}.values`, message: `Forbidden: ${why}` });
-      }
-    } else {
-      errors.push(invalid(`${own}.operator`, operator, 'not a valid selector operator'));
-    }
-    for (const problem of qualifiedNameProblems(key)) errors.push(invalid(`${own}.key`, key, problem));
-    for (const [valueIndex, value] of values.entries()) {
-      for (const problem of labelValueProblems(value)) {
-        errors.push(invalid(at(`${own}.values`, valueIndex), value, problem));
-      }
-    }
-  }
-  return errors;
 }

@@ -36,10 +36,10 @@ function longerThan(text: string, max: number): boolean {
   return text.length * 3 > max && Buffer.byteLength(text) > max;
 }
 
-/** `message (e.g. 'a', or 'b', regex used for validation is 'x')`: how upstream words a failed pattern. */
+/** `message (e.g. 'a',  or 'b', regex used for validation is 'x')`: how upstream words a failed pattern, with its two spaces. */
 function patternProblem(message: string, pattern: string, ...examples: readonly string[]): string {
   if (examples.length === 0) return `${message} (regex used for validation is '${pattern}')`;
-  const quoted = examples.map((example) => `'${example}', `).join('or ');
+  const quoted = examples.map((example) => `'${example}', `).join(' or ');
   return `${message} (e.g. ${quoted}regex used for validation is '${pattern}')`;
 }
 
@@ -111,7 +111,7 @@ export function qualifiedNameProblems(text: string): Problems {
   const name = slash < 0 ? text : text.slice(slash + 1);
   if (name.indexOf('/') >= 0) {
     return [
-      `a qualified name ${qualifiedNamePattern()} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
+      `a valid label key ${qualifiedNamePattern()} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`,
     ];
   }
   if (slash < 0 && name.length <= labelLengthMax && qualifiedPattern.test(name)) return none;

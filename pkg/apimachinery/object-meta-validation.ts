@@ -108,12 +108,17 @@ function validateAnnotations(
   path: FieldPath,
   errors: FieldError[],
 ): void {
-  let bytes = 0;
   for (const key of Object.keys(annotations)) {
     for (const problem of qualifiedNameProblems(key.toLowerCase())) errors.push(invalid(path, key, problem));
-    bytes += Buffer.byteLength(key) + Buffer.byteLength(annotations[key]!);
   }
-  if (bytes > annotationBytesMax) errors.push(tooLong(path, annotationBytesMax));
+  if (annotationsTooLarge(annotations)) errors.push(tooLong(path, annotationBytesMax));
+}
+
+/** Whether all annotations together are larger than an object may have. */
+export function annotationsTooLarge(annotations: Readonly<Record<string, string>>): boolean {
+  let bytes = 0;
+  for (const key of Object.keys(annotations)) bytes += Buffer.byteLength(key) + Buffer.byteLength(annotations[key]!);
+  return bytes > annotationBytesMax;
 }
 
 function validateOwnerReferences(references: readonly OwnerReference[], path: FieldPath, errors: FieldError[]): void {

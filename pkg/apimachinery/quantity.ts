@@ -1,7 +1,7 @@
 /**
  * Amounts of resources: exact decimal numbers with a suffix, such as `250m`, `1.5Gi` or `1e3`.
  *
- * Invariant: a quantity is a whole number of nano-units (finer fractions are rounded up, as upstream does), so that sums and
+ * Invariant: a quantity is a whole number of nano-units (finer fractions are rounded away from zero, as upstream does), so that sums and
  * comparisons are exact. Not here: which quantities a field allows. Upstream counterpart: apimachinery `api/resource`.
  */
 
@@ -12,9 +12,9 @@ export interface Quantity {
   /** The amount in units of 10^-9. */
   readonly nano: bigint;
   readonly format: QuantityFormat;
-  /** The amount in thousandths, rounded up; above 2^53 the nearest double. */
+  /** The amount in thousandths, rounded away from zero; above 2^53 the nearest double. */
   readonly milli: number;
-  /** The amount in whole units, rounded up; above 2^53 the nearest double. */
+  /** The amount in whole units, rounded away from zero; above 2^53 the nearest double. */
   readonly value: number;
 }
 
@@ -22,17 +22,24 @@ export interface Quantity {
 export const quantityFormatError =
   "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
+const suffixError = "unable to parse quantity's suffix";
+
 /** Texts whose parse is remembered. A cluster has few different ones; when the table is full it starts anew. */
 const memoEntriesMax = 4096;
 
 /** Longest text looked at: longer ones cannot be a sensible amount and would cost time to convert. */
 const textLengthMax = 256;
 
-/** Exponents beyond this are out of range whatever their digits are (nano to 2^63). */
+/** Exponents beyond this count as this: numbers that large are as good as one another, and have to be handled. */
 const exponentMax = 600;
 
+/** Exponents that Go can hold. */
+const parsedExponentMax = 2 ** 31 - 1;
+
 const nanoPerUnit = 1_000_000_000n;
-const nanoMax = (2n ** 63n - 1n) * nanoPerUnit;
+
+/** The largest amount with a binary suffix. */
+const binaryNanoMax = (2n ** 63n - 1n) * nanoPerUnit;
 
 const decimalSuffixes: ReadonlyMap<string, number> = new Map([
   ['n', -9],
@@ -49,17 +56,35 @@ const decimalSuffixes: ReadonlyMap<string, number> = new Map([
 const decimalSuffixOf: ReadonlyMap<number, string> = new Map(
   [...decimalSuffixes].map(([text, power]) => [power, text]),
 );
-const binarySuffixes: ReadonlyMap<string, bigint> = new Map(
-  ['Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'].map((text, index) => [text, 1024n ** BigInt(index + 1)]),
-);
-const binarySuffixOf: readonly string[] = ['', ...binarySuffixes.keys()];
+const binarySuffixOf: readonly string[] = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei'];
 
+/** Upstream takes a number without digits for zero. */
 const pattern = /^([+-]?)(\d*)(?:\.(\d*))?([eEinumkKMGTP]*[-+]?\d*)$/;
 
-const memo = new Map<string, Quantity>();
+interface Parsed {
+  readonly quantity: Quantity;
+  /** How the quantity is written where it has not been calculated with. */
+  readonly text: string;
+}
+
+const memo = new Map<string, Parsed>();
 
 /** The quantity that `text` (or a JSON number) means, or undefined when it is none. Results are shared: never change one. */
 export function parseQuantity(text: number | string): Quantity | undefined {
+  return remembered(text)?.quantity;
+}
+
+/** The text in which a quantity given as text or number is answered, or undefined when it is none. */
+export function canonicalQuantity(text: number | string): string | undefined {
+  return remembered(text)?.text;
+}
+
+/** Why `text` is no quantity, in upstream's words. */
+export function quantityError(text: string): string {
+  return text !== '' && pattern.test(text) ? suffixError : quantityFormatError;
+}
+
+function remembered(text: number | string): Parsed | undefined {
   const key = typeof text === 'number' ? String(text) : text;
   const known = memo.get(key);
   if (known !== undefined) return known;
@@ -71,31 +96,67 @@ export function parseQuantity(text: number | string): Quantity | undefined {
   return parsed;
 }
 
-function parse(text: string): Quantity | undefined {
-  if (text.length > textLengthMax) return undefined;
+function parse(text: string): Parsed | undefined {
+  if (text === '' || text.length > textLengthMax) return undefined;
   const match = pattern.exec(text);
   if (match === null) return undefined;
-  const whole = match[2]!;
-  const fraction = match[3] ?? '';
-  if (whole === '' && fraction === '') return undefined;
   const scale = scaleOf(match[4]!);
   if (scale === undefined) return undefined;
-  const digits = BigInt(whole + fraction);
-  const power = Math.min(scale.power, exponentMax) - fraction.length + 9;
-  let nano = digits * scale.factor;
-  if (power >= 0) nano *= 10n ** BigInt(power);
-  else nano = ceilDivide(nano, 10n ** BigInt(Math.min(-power, exponentMax + textLengthMax)));
-  if (nano > nanoMax) nano = nanoMax;
-  return make(match[1] === '-' ? -nano : nano, scale.format);
+  const whole = match[2]!.replace(/^0+/, '');
+  const fraction = match[3] ?? '';
+  const quantity = make(
+    amountOf(match[1] === '-', { digits: whole + fraction, places: fraction.length }, scale),
+    scale.format,
+  );
+  const asWritten = isAsGoWrites(whole || '0', fraction, scale);
+  return { quantity, text: asWritten ? text : formatQuantity(quantity) };
 }
 
-function scaleOf(suffix: string): { factor: bigint; power: number; format: QuantityFormat } | undefined {
+interface Scale {
+  /** Power of 10, or of 2 for `BinarySI`. */
+  readonly power: number;
+  readonly format: QuantityFormat;
+}
+
+function scaleOf(suffix: string): Scale | undefined {
   const decimal = decimalSuffixes.get(suffix);
-  if (decimal !== undefined) return { factor: 1n, power: decimal, format: 'DecimalSI' };
-  const binary = binarySuffixes.get(suffix);
-  if (binary !== undefined) return { factor: binary, power: 0, format: 'BinarySI' };
-  if (!/^[eE][-+]?\d{1,18}$/.test(suffix)) return undefined;
-  return { factor: 1n, power: Number(suffix.slice(1)), format: 'DecimalExponent' };
+  if (decimal !== undefined) return { power: decimal, format: 'DecimalSI' };
+  const binary = binarySuffixOf.indexOf(suffix);
+  if (binary > 0) return { power: binary * 10, format: 'BinarySI' };
+  if (!/^[eE][-+]?\d+$/.test(suffix)) return undefined;
+  const power = Number(suffix.slice(1));
+  return Math.abs(power) > parsedExponentMax ? undefined : { power, format: 'DecimalExponent' };
+}
+
+function amountOf(
+  isNegative: boolean,
+  { digits, places }: { readonly digits: string; readonly places: number },
+  { power, format }: Scale,
+): bigint {
+  const isBinary = format === 'BinarySI';
+  const factor = isBinary ? 1n << BigInt(power) : 1n;
+  const exponent = (isBinary ? 0 : Math.max(-exponentMax, Math.min(power, exponentMax))) - places + 9;
+  let nano = BigInt(digits) * factor;
+  if (exponent >= 0) nano *= 10n ** BigInt(exponent);
+  else nano = ceilDivide(nano, 10n ** BigInt(-exponent));
+  if (isBinary && nano > binaryNanoMax) nano = binaryNanoMax;
+  return isNegative ? -nano : nano;
+}
+
+/** Digits that fit Go's fast way, which takes a text for canonical by a rule of thumb and keeps it as it is. Source: `ParseQuantity`. */
+const fastDigitsMax = 18;
+const fastBinaryDigitsMax = 14;
+
+/** Whether upstream answers a number as it was written, sign and leading zeros included. */
+function isAsGoWrites(whole: string, fraction: string, { power, format }: Scale): boolean {
+  if (format === 'BinarySI') {
+    const isFast = fraction === '' && whole.length + Math.trunc((power * 3) / 10) <= fastBinaryDigitsMax;
+    return isFast && Number(whole) % 8 !== 0;
+  }
+  const digits = whole + fraction;
+  const exponent = power - fraction.length;
+  const isFast = digits.length <= fastDigitsMax && exponent >= -9;
+  return isFast && exponent % 3 === 0 && !digits.endsWith('000') && !digits.startsWith('0');
 }
 
 /** Quotient of non-negative numbers, rounded up. */
@@ -103,12 +164,13 @@ function ceilDivide(dividend: bigint, divisor: bigint): bigint {
   return (dividend + divisor - 1n) / divisor;
 }
 
-function roundUp(nano: bigint, unit: bigint): number {
-  return Number(nano > 0n ? ceilDivide(nano, unit) : nano / unit);
+/** Rounded away from zero. */
+function rounded(nano: bigint, unit: bigint): number {
+  return Number(nano < 0n ? -ceilDivide(-nano, unit) : ceilDivide(nano, unit));
 }
 
 function make(nano: bigint, format: QuantityFormat): Quantity {
-  return { nano, format, milli: roundUp(nano, 1_000_000n), value: roundUp(nano, nanoPerUnit) };
+  return { nano, format, milli: rounded(nano, 1_000_000n), value: rounded(nano, nanoPerUnit) };
 }
 
 /** Zero. */
@@ -137,30 +199,15 @@ function formatBinary(units: bigint): string {
   return `${units}${binarySuffixOf[index]!}`;
 }
 
+/** Without a suffix for the exponent, as for those beyond `E`, it is written as a number. */
 function formatDecimal(nano: bigint, format: QuantityFormat): string {
   let exponent = -9;
-  while (nano % 1000n === 0n && exponent < 18) {
+  while (nano % 1000n === 0n) {
     nano /= 1000n;
     exponent += 3;
   }
-  const suffix =
-    format === 'DecimalExponent' ? (exponent === 0 ? '' : `e${exponent}`) : (decimalSuffixOf.get(exponent) ?? '');
-  return `${nano}${suffix}`;
-}
-
-const canonicalMemo = new Map<string, string>();
-
-/** The canonical text of a quantity given as text or number, or undefined when it is none. */
-export function canonicalQuantity(text: number | string): string | undefined {
-  const key = typeof text === 'number' ? String(text) : text;
-  const known = canonicalMemo.get(key);
-  if (known !== undefined) return known;
-  const parsed = parseQuantity(key);
-  if (parsed === undefined) return undefined;
-  const canonical = formatQuantity(parsed);
-  if (canonicalMemo.size >= memoEntriesMax) canonicalMemo.clear();
-  canonicalMemo.set(key, canonical);
-  return canonical;
+  const suffix = format === 'DecimalExponent' ? undefined : decimalSuffixOf.get(exponent);
+  return `${nano}${suffix ?? (exponent === 0 ? '' : `e${exponent}`)}`;
 }
 
 /** The sum, in the format of the first that is not zero. */
@@ -178,12 +225,12 @@ export function compareQuantity(a: Quantity, b: Quantity): number {
   return a.nano < b.nano ? -1 : a.nano > b.nano ? 1 : 0;
 }
 
-/** The amount in thousandths, rounded up. */
+/** The amount in thousandths, rounded away from zero. */
 export function quantityMilliValue(quantity: Quantity): number {
   return quantity.milli;
 }
 
-/** The amount in whole units, rounded up. */
+/** The amount in whole units, rounded away from zero. */
 export function quantityValue(quantity: Quantity): number {
   return quantity.value;
 }

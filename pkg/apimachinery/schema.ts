@@ -25,6 +25,8 @@ export type ScalarType =
 
 export interface ScalarSchema {
   readonly type: ScalarType;
+  /** Full name such as `io.k8s.api.core.v1.Protocol` of a string type that has one. */
+  readonly name?: string;
   /** Known values of a string; validation rules decide whether the set is closed. */
   readonly values?: readonly string[];
 }

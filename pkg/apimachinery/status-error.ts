@@ -26,8 +26,9 @@ export type StatusReason =
   | 'Unauthorized'
   | 'UnsupportedMediaType';
 
-/** Why one field was refused. Source: apimachinery `util/validation/field` `ErrorType`. */
+/** Why one field was refused, or another cause of the API's own. Source: apimachinery `util/validation/field` `ErrorType`. */
 export type CauseReason =
+  | 'DisruptionBudget'
   | 'FieldManagerConflict'
   | 'FieldValueDuplicate'
   | 'FieldValueForbidden'
@@ -39,6 +40,7 @@ export type CauseReason =
   | 'FieldValueTooMany'
   | 'FieldValueTypeInvalid'
   | 'InternalError'
+  | 'NamespaceTerminating'
   | 'UnexpectedServerResponse'
   | 'ResourceVersionTooLarge';
 

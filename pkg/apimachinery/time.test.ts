@@ -8,6 +8,7 @@ import {
   parseDuration,
   parseTime,
 } from './time.ts';
+import { microTimeLayout, timeError } from './time-error.ts';
 
 const [s, m, h, d] = [1000, 60_000, 3_600_000, 86_400_000];
 
@@ -55,10 +56,35 @@ test.each([
   expect(normalizeTime(text)).toBe(normal);
 });
 
-test('micro times have six digits', () => {
-  expect(normalizeMicroTime('2026-01-02T03:04:05.1Z')).toBe('2026-01-02T03:04:05.100000Z');
-  expect(normalizeMicroTime('2026-01-02T03:04:05Z')).toBe('2026-01-02T03:04:05.000000Z');
-  expect(normalizeMicroTime('2026-01-02T03:04:05.123456Z')).toBe('2026-01-02T03:04:05.123456Z');
+test.each([
+  ['2026-01-02T03:04:05.123456Z', '2026-01-02T03:04:05.123456Z'],
+  ['2026-01-02T03:04:05.123456+02:00', '2026-01-02T01:04:05.123456Z'],
+  ['2026-01-02T03:04:05Z', undefined],
+  ['2026-01-02T03:04:05.1Z', undefined],
+  ['2026-01-02T03:04:05.123456789Z', undefined],
+])('the micro time %s is normalised to %s', (text, normal) => {
+  expect(normalizeMicroTime(text)).toBe(normal);
+});
+
+test.each([
+  ['now', 'as "2006-01-02T15:04:05Z07:00": cannot parse "now" as "2006"'],
+  ['', 'as "2006-01-02T15:04:05Z07:00": cannot parse "" as "2006"'],
+  ['2026-01-01', 'as "2006-01-02T15:04:05Z07:00": cannot parse "" as "T"'],
+  ['2026-01-01 00:00:00Z', 'as "2006-01-02T15:04:05Z07:00": cannot parse " 00:00:00Z" as "T"'],
+  ['2026-1-01T00:00:00Z', 'as "2006-01-02T15:04:05Z07:00": cannot parse "1-01T00:00:00Z" as "01"'],
+  ['2026-01-01T00:00:00', 'as "2006-01-02T15:04:05Z07:00": cannot parse "" as "Z07:00"'],
+  ['2026-13-01T00:00:00Z', ': month out of range'],
+  ['2026-01-01T24:00:00Z', ': hour out of range'],
+  ['2026-01-01T00:00:60Z', ': second out of range'],
+  ['2026-02-30T00:00:00Z', ': day out of range'],
+  ['2026-01-01T00:00:00Zulu', ': extra text: "ulu"'],
+])('%j is no time, as Go words it', (text, why) => {
+  expect(timeError(text)).toBe(`parsing time ${JSON.stringify(text)}${why.startsWith(':') ? '' : ' '}${why}`);
+});
+
+test('a micro time without its six digits is none', () => {
+  const start = 'parsing time "2026-01-01T00:00:00Z" as "2006-01-02T15:04:05.000000Z07:00"';
+  expect(timeError('2026-01-01T00:00:00Z', microTimeLayout)).toBe(`${start}: cannot parse "Z" as ".000000"`);
 });
 
 test('times are read to the millisecond', () => {

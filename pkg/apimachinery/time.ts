@@ -3,7 +3,7 @@
  * Upstream counterpart: `meta/v1` `Time` and `MicroTime`, apimachinery `util/duration`, Go's `time`.
  */
 
-const timePattern = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)?(?:Z|([+-])(\d\d):(\d\d))$/;
+const timePattern = /^(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)?(?:Z|([+-])(\d\d):(\d\d))$/;
 
 interface Instant {
   /** Milliseconds since the epoch of the whole second. */
@@ -54,19 +54,12 @@ export function normalizeTime(text: string): string | undefined {
   return instant === undefined ? undefined : `${new Date(instant.secondMs).toISOString().slice(0, 19)}Z`;
 }
 
-/** The form in which the API answers a `MicroTime`: UTC, six digits. Undefined when `text` is no time. */
+/** The form in which the API answers a `MicroTime`: UTC, six digits. Undefined when `text` is no time with exactly six digits. */
 export function normalizeMicroTime(text: string): string | undefined {
   if (canonicalMicroTime.test(text)) return text;
   const instant = parseInstant(text);
-  if (instant === undefined) return undefined;
-  const fraction = instant.fraction.padEnd(6, '0').slice(0, 6);
-  return `${new Date(instant.secondMs).toISOString().slice(0, 19)}.${fraction}Z`;
-}
-
-/** What is wrong with a text that is no time, in Go's words. */
-export function timeError(text: string, layout = '2006-01-02T15:04:05Z07:00'): string {
-  const quoted = JSON.stringify(text);
-  return `parsing time ${quoted} as ${JSON.stringify(layout)}: cannot parse ${quoted} as "2006"`;
+  if (instant === undefined || instant.fraction.length !== 6) return undefined;
+  return `${new Date(instant.secondMs).toISOString().slice(0, 19)}.${instant.fraction}Z`;
 }
 
 const secondMs = 1000;

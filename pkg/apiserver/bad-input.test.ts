@@ -110,6 +110,14 @@ const bodies: readonly Case[] = [
     'Pod in version "v1" cannot be handled as a ConfigMap: converting (v1.Pod) to (core.ConfigMap): unknown conversion',
   ],
   [
+    'a list of the kind',
+    'POST',
+    maps,
+    json({ kind: 'ConfigMapList', apiVersion: 'v1' }),
+    400,
+    'ConfigMapList in version "v1" cannot be handled as a ConfigMap: converting (v1.ConfigMapList) to (core.ConfigMap): unknown conversion',
+  ],
+  [
     'an apiVersion that is none',
     'POST',
     maps,
@@ -417,7 +425,7 @@ const writes: readonly Case[] = [
     `${maps}/a?fieldManager=m`,
     patch('apply-patch+yaml', {}),
     400,
-    'Incorrect version specified in apply patch. Specified patch version: /, expected: v1',
+    'invalid object type: /, Kind=',
   ],
   [
     'force without apply',
@@ -472,7 +480,7 @@ const writes: readonly Case[] = [
     'a binding without a target',
     'POST',
     `${pods}/p/binding`,
-    json({}),
+    json({ metadata: { name: 'p' } }),
     422,
     'Binding "p" is invalid: target.name: Required value',
   ],

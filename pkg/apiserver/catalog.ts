@@ -6,7 +6,7 @@ import { typeSchema } from '#pkg/api/facts.ts';
 import { type ResourceInfo, resourceKey, resources } from '#pkg/api/resources.ts';
 import { apiVersionOf, type GroupVersionResource } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
-import { storageOf, versionView } from './conversion.ts';
+import { servedStrategy, storageOf, versionView } from './conversion.ts';
 import type { ServedCatalog } from './documents.ts';
 import type { ResourceStore } from './storage/resource-store.ts';
 import type { VersionView } from './storage/version-view.ts';
@@ -107,8 +107,11 @@ function serve(
   strategies: ReadonlyMap<string, Strategy>,
 ): ServedResource {
   const { group, resource, version } = info;
-  const strategy = strategies.get(`${group}/${version}/${resource}`) ??
-    strategies.get(`${group}//${resource}`) ?? { group, resource };
+  const strategy = servedStrategy(
+    strategies.get(`${group}/${version}/${resource}`) ?? strategies.get(`${group}//${resource}`) ?? { group, resource },
+    info,
+    storage,
+  );
   const schema = typeSchema(info.type);
   const hasStatus = info.subresources.some((subresource) => subresource.name === 'status');
   return {

@@ -5,8 +5,11 @@
 import { typeFacts } from '#pkg/api/facts.ts';
 import { type ResourceInfo, resources } from '#pkg/api/resources.ts';
 import { apiVersionOf } from '#pkg/apimachinery/object.ts';
-import { converters } from './converters.ts';
+import { convertedStrategy, convertedTable } from './converters/converted-strategy.ts';
+import type { Converter } from './converters/converter.ts';
+import { converters } from './converters/table.ts';
 import { convertedView, renamedView, storedView, type VersionView } from './storage/version-view.ts';
+import type { Strategy } from './strategy.ts';
 
 /** Resources of one group that are those of another: `group/resource` to the group that stores them. */
 const sharedStorage: Readonly<Record<string, string>> = { 'events.k8s.io/events': '' };
@@ -25,7 +28,7 @@ function convertible(info: ResourceInfo, storage: ResourceInfo): boolean {
   return info === storage || converterOf(info, storage) !== undefined || equalTypes(info.type, storage.type);
 }
 
-function converterOf(info: ResourceInfo, storage: ResourceInfo) {
+function converterOf(info: ResourceInfo, storage: ResourceInfo): Converter | undefined {
   return converters[`${apiVersionOf(info)}/${info.kind} ${apiVersionOf(storage)}`];
 }
 
@@ -35,6 +38,17 @@ export function versionView(info: ResourceInfo, storage: ResourceInfo): VersionV
   const converter = converterOf(info, storage);
   if (converter !== undefined) return convertedView(converter);
   return renamedView({ apiVersion: apiVersionOf(info), kind: info.kind }, { apiVersion: apiVersionOf(storage) });
+}
+
+/**
+ * The strategy as it serves `info`. One that belongs to a group of its own, as that of events does, is written for the forms of that
+ * group; tables are always those of the stored version.
+ */
+export function servedStrategy(strategy: Strategy, info: ResourceInfo, storage: ResourceInfo): Strategy {
+  const converter = info === storage ? undefined : converterOf(info, storage);
+  if (converter === undefined) return strategy;
+  if (strategy.group === storage.group) return convertedStrategy(strategy, converter);
+  return strategy.table === undefined ? strategy : { ...strategy, table: convertedTable(strategy.table, converter) };
 }
 
 /** Whether two types have the same fields all the way down, apart from the version in the names of types. */

@@ -23,11 +23,11 @@ export async function answerHealth(
       ? textResponse(200, 'ok')
       : textResponse(500, 'internal server error: reason withheld\n');
   }
-  const excluded = new Set(query.getAll('exclude'));
+  const excluded = new Set(query.getAll('exclude').filter((text) => text !== ''));
   let text = '';
   let good = true;
   for (const check of checks) {
-    if (excluded.has(check.name)) {
+    if (excluded.delete(check.name)) {
       text += `[+]${check.name} excluded: ok\n`;
     } else if (await passes(check)) {
       text += `[+]${check.name} ok\n`;
@@ -35,6 +35,10 @@ export async function answerHealth(
       good = false;
       text += `[-]${check.name} failed: reason withheld\n`;
     }
+  }
+  if (excluded.size > 0) {
+    const names = [...excluded].sort().map((one) => JSON.stringify(one));
+    text += `warn: some health checks cannot be excluded: no matches for ${names.join(', ')}\n`;
   }
   if (!good) return textResponse(500, `${text}${path} check failed\n`);
   return textResponse(200, query.has('verbose') ? `${text}${path} check passed\n` : 'ok');

@@ -1,13 +1,12 @@
-/**
- * Writes an `ApiResponse` to a connection. Streams are written at the reader's pace. Watch frames are framed for the wire once and
- * shared by all watchers.
- */
+/** Writes an `ApiResponse` to a connection. Streams are written at the reader's pace; watches have a writer of their own. */
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import type { ApiResponse, WatchFrame } from '#pkg/apimachinery/http.ts';
 import { isSliced, sliceBytes } from './responses.ts';
+import { sendFrames } from './watch-sender.ts';
+import { areReady } from './watch-stream.ts';
 
 /** Smaller answers are not worth compressing. Source: apiserver `responsewriters` `defaultGzipThresholdBytes`. */
 const gzipBytesMin = 128 * 1024;
@@ -22,6 +21,8 @@ export async function sendResponse(
   answer: ApiResponse,
 ): Promise<void> {
   const { body } = answer;
+  const isEndless = body.kind === 'stream' || body.kind === 'watch';
+  if (isEndless && request.method === 'HEAD') return sendBytes(response, request, answer, noBytes);
   switch (body.kind) {
     case 'empty':
       return sendBytes(response, request, answer, noBytes);
@@ -46,7 +47,7 @@ export async function sendResponse(
 }
 
 function headOf(answer: ApiResponse, length: number | undefined): string[] {
-  const head: string[] = ['Cache-Control', 'no-cache, private'];
+  const head: string[] = answer.headers['cache-control'] === undefined ? ['Cache-Control', 'no-cache, private'] : [];
   for (const name in answer.headers) {
     const value = answer.headers[name];
     if (value !== undefined) head.push(name, value);
@@ -110,8 +111,17 @@ async function sendStream(
   answer: ApiResponse,
   chunks: AsyncIterable<Uint8Array>,
 ): Promise<void> {
+  begin(response, answer);
+  return writeAll(response, chunks);
+}
+
+/** Sends the head alone: what follows may be long in coming. */
+function begin(response: ServerResponse, answer: ApiResponse): void {
   response.writeHead(answer.status, headOf(answer, undefined));
   response.flushHeaders();
+}
+
+async function writeAll(response: ServerResponse, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const chunk of chunks) {
     if (response.destroyed) return;
     if (!response.write(chunk)) await drained(response);
@@ -133,41 +143,15 @@ async function drained(response: ServerResponse): Promise<void> {
   }
 }
 
-const wireBytes = new WeakMap<WatchFrame, Uint8Array>();
+/** Frames of a batch that are put together for one write. */
+const batchFramesMax = 256;
 
-/** A frame as one chunk of HTTP's chunked encoding. */
-function wireOf(frame: WatchFrame): Uint8Array {
-  let wire = wireBytes.get(frame);
-  if (wire === undefined) {
-    const bytes = frame.bytes();
-    wire = Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, crlf]);
-    wireBytes.set(frame, wire);
+/** Frames that are made for one watcher, such as rows of tables, go the way of any stream. */
+async function* linesOf(batches: AsyncIterable<readonly WatchFrame[]>): AsyncGenerator<Uint8Array> {
+  for await (const batch of batches) {
+    for (let at = 0; at < batch.length; at += batchFramesMax)
+      yield Buffer.concat(batch.slice(at, at + batchFramesMax).map((frame) => frame.bytes()));
   }
-  return wire;
-}
-
-const crlf = Buffer.from('\r\n');
-
-interface Joined {
-  readonly batch: readonly WatchFrame[];
-  readonly wire: Uint8Array;
-}
-
-const joinedOf = new WeakMap<WatchFrame, Joined>();
-
-/** The frames of a batch one after the other: put together once for all watchers that are given the same ones. */
-function wireOfBatch(batch: readonly WatchFrame[]): Uint8Array {
-  const first = batch[0]!;
-  if (batch.length === 1) return wireOf(first);
-  const known = joinedOf.get(first);
-  if (known !== undefined && isSameBatch(known.batch, batch)) return known.wire;
-  const wire = Buffer.concat(batch.map(wireOf));
-  joinedOf.set(first, { batch, wire });
-  return wire;
-}
-
-function isSameBatch(a: readonly WatchFrame[], b: readonly WatchFrame[]): boolean {
-  return a.length === b.length && a.every((frame, i) => frame === b[i]);
 }
 
 async function sendWatch(
@@ -175,33 +159,9 @@ async function sendWatch(
   answer: ApiResponse,
   batches: AsyncIterable<readonly WatchFrame[]>,
 ): Promise<void> {
-  response.writeHead(answer.status, headOf(answer, undefined));
-  response.flushHeaders();
-  const { socket } = response;
-  for await (const batch of batches) {
-    if (response.destroyed) return;
-    // The frames are chunks already: they go to the connection as they are, which is what `write` would make of them.
-    const isDirect = socket !== null && response.chunkedEncoding;
-    const sink = isDirect ? socket : response;
-    const bytes = isDirect ? wireOfBatch(batch) : Buffer.concat(batch.map((frame) => frame.bytes()));
-    if (!sink.write(bytes)) {
-      if (isDirect) await socketDrained(response);
-      else await drained(response);
-    }
-  }
-  response.end();
-}
-
-async function socketDrained(response: ServerResponse): Promise<void> {
-  const { socket } = response;
-  if (socket === null || response.destroyed) return;
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      socket.removeListener('drain', done);
-      response.removeListener('close', done);
-      resolve();
-    };
-    socket.on('drain', done);
-    response.on('close', done);
-  });
+  begin(response, answer);
+  // A connection may still be another answer's, and a client of HTTP/1.0 knows no chunks.
+  const takesChunks = response.socket !== null && response.chunkedEncoding;
+  if (takesChunks && areReady(batches)) return sendFrames(response, batches);
+  return writeAll(response, linesOf(batches));
 }

@@ -3,13 +3,15 @@ import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ApiHandler, ApiRequest, WatchFrame } from '#pkg/apimachinery/http.ts';
+import type { ApiHandler, ApiRequest } from '#pkg/apimachinery/http.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
-import { objectFrame } from './endpoints/watch.ts';
 import { createHttpsServer, type HttpsServer } from './http-server.ts';
 import { objectResponse } from './responses.ts';
+import { storedView } from './storage/version-view.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
+import { objectFrame } from './watch-frame.ts';
+import { WatchStream } from './watch-stream.ts';
 
 let api: TestServer;
 let port: number;
@@ -137,20 +139,35 @@ test('a watch is a stream of lines', async () => {
   ]);
 });
 
-test('watchers that are given other frames between the same first and last ones get their own', async () => {
-  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => objectFrame('ADDED', { metadata: { name } })) as WatchFrame[];
-  const batches: Record<string, readonly WatchFrame[]> = { '/x': [a!, b!, d!], '/y': [a!, c!, d!], '/z': [a!, c!, d!] };
+test('frames that are made on the way are a stream of lines too', async () => {
+  const batch = ['a', 'ü'].map((name) => objectFrame('ADDED', { metadata: { name } }));
   const done = new AbortController();
-  const serving = await serve(async ({ path }) => {
-    const given = (async function* () {
-      yield batches[path]!;
+  const serving = await serve(async () => {
+    const batches = (async function* () {
+      yield batch;
     })();
-    return { status: 200, headers: {}, body: { kind: 'watch', batches: given } };
+    return { status: 200, headers: {}, body: { kind: 'watch', batches } };
   }, done.signal);
-  for (const path of ['/x', '/y', '/x', '/z']) {
-    const { text: lines } = await call('GET', path, { port: serving.port });
-    expect(lines).toBe(batches[path]!.map((frame) => Buffer.from(frame.bytes()).toString()).join(''));
-  }
+  const { text: lines } = await call('GET', '/x', { port: serving.port });
+  expect(lines).toBe(batch.map((frame) => Buffer.from(frame.bytes()).toString()).join(''));
+  done.abort();
+  await serving.done;
+});
+
+test('many frames at once come whole', async () => {
+  const done = new AbortController();
+  const frames = Array.from({ length: 300 }, (_, i) =>
+    objectFrame('ADDED', { metadata: { name: `${i}`, annotations: { padding: 'x'.repeat(10_000) } } }),
+  );
+  const stream = new WatchStream({ view: storedView, selection: undefined, errorFrame: () => frames[0]! });
+  stream.begin(frames);
+  stream.close();
+  const serving = await serve(
+    async () => ({ status: 200, headers: {}, body: { kind: 'watch', batches: stream } }),
+    done.signal,
+  );
+  const { text: lines } = await call('GET', '/api/v1/x', { port: serving.port });
+  expect(lines).toBe(frames.map((frame) => Buffer.from(frame.bytes()).toString()).join(''));
   done.abort();
   await serving.done;
 });
@@ -194,4 +211,17 @@ test('a port that is taken is an error of listen', async () => {
     log: silentLogger,
   });
   await expect(other.listen({ host: '127.0.0.1', port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+});
+
+test('an answer that says itself how it may be kept says it once', async () => {
+  const headers = { 'content-type': 'application/json', 'cache-control': 'public' };
+  const ending = new AbortController();
+  const { port: own, done } = await serve(async () => objectResponse(200, {}, headers), ending.signal);
+  const response = await open('GET', '/', { port: own });
+  await text(response);
+  const { rawHeaders } = response;
+  const said = rawHeaders.filter((_, i) => rawHeaders[i - 1]?.toLowerCase() === 'cache-control');
+  expect(said).toEqual(['public']);
+  ending.abort();
+  await done;
 });

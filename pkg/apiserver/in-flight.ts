@@ -73,10 +73,15 @@ export class InFlight {
   }
 
   /** Where a request has to take a place; undefined for those that need none. */
-  laneOf({ verb, isResource, subresource }: RequestInfo): Lane | undefined {
-    if (!isResource || verb === 'watch' || longSubresources.has(subresource)) return undefined;
-    return readVerbs.has(verb) ? this.#reads : this.#writes;
+  laneOf(info: RequestInfo): Lane | undefined {
+    if (!info.isResource || isLongRunning(info)) return undefined;
+    return readVerbs.has(info.verb) ? this.#reads : this.#writes;
   }
+}
+
+/** Whether a request is one that lasts. */
+export function isLongRunning({ verb, subresource }: RequestInfo): boolean {
+  return verb === 'watch' || longSubresources.has(subresource);
 }
 
 function tooMany(): StatusError {

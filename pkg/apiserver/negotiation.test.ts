@@ -22,6 +22,8 @@ const cases: readonly [accept: string, expected: string][] = [
   ['*/*', 'json'],
   ['application/yaml', 'yaml'],
   ['text/html, application/*;q=0.5', 'json'],
+  ['*/*, application/yaml', 'yaml'],
+  ['application/*, application/yaml', 'yaml'],
   ['application/json;q=0.1, application/yaml;q=0.9', 'yaml'],
   ['application/vnd.kubernetes.protobuf,application/json', 'protobuf'],
   [`${table},application/json`, 'json Table v1'],
@@ -36,7 +38,9 @@ test.each(cases)('Accept %s gives %s', (accept, expected) => {
 test('nothing that is accepted is an error, and a watch is not YAML', () => {
   expect(() => ask({ accept: 'application/xml' })).toThrow('only the following media types are accepted');
   expect(() => ask({ accept: 'application/json;as=Other;v=v1;g=meta.k8s.io' })).toThrow('only the following');
-  expect(() => ask({ accept: 'application/yaml' }, '', { isWatch: true })).toThrow('stream=watch');
+  const watch = { isWatch: true };
+  expect(() => ask({ accept: 'application/yaml' }, '', watch)).toThrow(/json;stream=watch, .*protobuf;stream=watch$/);
+  expect(() => ask({ accept: 'text/html' }, '', watch)).toThrow(/json, application\/yaml, .*kubernetes.protobuf$/);
 });
 
 test('where there are no tables the next choice counts, and without one it is an error', () => {
@@ -49,4 +53,5 @@ test('people get indented answers, unless they say no', () => {
   expect(ask({ 'user-agent': 'curl/8' })).toBe('json pretty');
   expect(ask({ 'user-agent': 'curl/8' }, 'pretty=false')).toBe('json');
   expect(ask({}, 'pretty=1')).toBe('json pretty');
+  expect([ask({}, 'pretty=x'), ask({ 'user-agent': 'curl/8' }, 'pretty=')]).toEqual(['json', 'json pretty']);
 });

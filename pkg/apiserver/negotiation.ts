@@ -3,7 +3,6 @@
  */
 import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import { notAcceptable } from '#pkg/apimachinery/status-error.ts';
-import { isTrue } from './request-info.ts';
 
 export interface Negotiated {
   readonly format: 'json' | 'protobuf' | 'yaml';
@@ -37,18 +36,28 @@ export function negotiate({ headers }: ApiRequest, { query, isWatch, hasTable }:
   const key = hasTable ? accept : `${accept} `;
   const choice = known.has(key) ? known.get(key) : choose(accept, hasTable);
   if (known.size < knownMax) known.set(key, choice);
-  if (choice === undefined || (isWatch && choice.format === 'yaml')) {
-    const accepted = isWatch
-      ? 'application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch'
-      : 'application/json, application/yaml, application/vnd.kubernetes.protobuf';
-    throw notAcceptable(`only the following media types are accepted: ${accepted}`);
-  }
+  if (choice === undefined)
+    throw notAcceptable(onlyAccepted(Object.keys(formats).filter((type) => !type.includes('*'))));
+  // Upstream looks at the form of an object first, and then for a stream of such.
+  if (isWatch && choice.format === 'yaml') throw notAcceptable(onlyAccepted(streams));
   return pretty ? { ...choice, pretty } : choice;
 }
 
+const streams: readonly string[] = [
+  'application/json;stream=watch',
+  'application/vnd.kubernetes.protobuf;stream=watch',
+];
+
+function onlyAccepted(types: readonly string[]): string {
+  return `only the following media types are accepted: ${types.join(', ')}`;
+}
+
+/** Source: Go `strconv.ParseBool`. */
+const parsesAsTrue: ReadonlySet<string> = new Set(['1', 'T', 'TRUE', 'True', 't', 'true']);
+
 /** People with a browser or curl get indented answers. */
 function wantsPretty(query: string | null, agent: string | undefined): boolean {
-  if (query !== null) return isTrue(query);
+  if (query !== null && query !== '') return parsesAsTrue.has(query);
   return agent !== undefined && /^(curl|Wget|Mozilla\/5\.0)/.test(agent);
 }
 
@@ -60,8 +69,8 @@ interface Clause {
 
 function choose(accept: string, hasTable: boolean): Negotiated | undefined {
   const clauses = accept.split(',').map(parseClause);
-  // A stable sort: what the client names first comes first among equals.
-  for (const { media, parameters, quality } of clauses.toSorted((a, b) => b.quality - a.quality)) {
+  // A stable sort: what the client names first comes first among equals, but for wildcards.
+  for (const { media, parameters, quality } of clauses.toSorted(byPreference)) {
     const format = formats[media];
     if (format === undefined || quality === 0) continue;
     const as = parameters.get('as') ?? '';
@@ -75,12 +84,22 @@ function choose(accept: string, hasTable: boolean): Negotiated | undefined {
   return undefined;
 }
 
+function byPreference(a: Clause, b: Clause): number {
+  return b.quality - a.quality || wildness(a) - wildness(b);
+}
+
+/** How much a clause leaves open: the type, the subtype, or nothing. */
+function wildness({ media }: Clause): number {
+  if (media.startsWith('*')) return 2;
+  return media.endsWith('*') ? 1 : 0;
+}
+
 const formats: Readonly<Record<string, Negotiated['format'] | undefined>> = {
   '*/*': 'json',
   'application/*': 'json',
   'application/json': 'json',
-  'application/vnd.kubernetes.protobuf': 'protobuf',
   'application/yaml': 'yaml',
+  'application/vnd.kubernetes.protobuf': 'protobuf',
 };
 
 const targets: ReadonlySet<string> = new Set(['PartialObjectMetadata', 'PartialObjectMetadataList', 'Table']);

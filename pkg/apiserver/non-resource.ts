@@ -1,4 +1,5 @@
 /** What is not a resource: health, version, metrics, the list of paths, and the documents of discovery and OpenAPI. */
+import { Buffer } from 'node:buffer';
 import { kubernetesVersion } from '#pkg/api/facts.ts';
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
 import { apiVersionOf } from '#pkg/apimachinery/object.ts';
@@ -7,8 +8,10 @@ import type { DocumentProvider } from './documents.ts';
 import type { ServerCore } from './endpoints/scope.ts';
 import { answerHealth, type HealthCheck } from './health.ts';
 import type { ApiMetrics } from './metrics.ts';
+import { negotiate } from './negotiation.ts';
 import type { RequestInfo } from './request-info.ts';
-import { noSuchMethod, objectResponse, pageNotFound, textResponse } from './responses.ts';
+import { jsonType, noSuchMethod, pageNotFound, textResponse } from './responses.ts';
+import { formatAnswer } from './transform.ts';
 
 export interface NonResourceParts {
   readonly documents: DocumentProvider | undefined;
@@ -24,18 +27,20 @@ export function nonResourceHandler(
 ): (request: ApiRequest, info: RequestInfo) => Promise<ApiResponse> {
   const alive: HealthCheck[] = [
     { name: 'ping', check: () => true },
+    { name: 'log', check: () => true },
     { name: 'etcd', check: async () => (await store.currentRevision()) > 0 },
     { name: 'poststarthook/bootstrap', check: isReady },
   ];
   const ready: HealthCheck[] = [...alive, { name: 'shutdown', check: () => !core.stopping.aborted }];
   return async (request, info) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') throw noSuchMethod();
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
     switch (info.parts[0]) {
       case undefined:
-        return objectResponse(200, { paths: pathsOf(core) });
+        return indented({ paths: pathsOf(core, { healthz: alive, livez: alive, readyz: ready }) });
       case 'version':
-        if (info.parts.length === 1) return objectResponse(200, versionInfo);
-        break;
+        if (info.parts.length > 1) break;
+        if (!isRead) throw noSuchMethod();
+        return indented(versionInfo);
       case 'healthz':
       case 'livez':
         return answerHealth(info.parts, info.query, alive);
@@ -48,22 +53,27 @@ export function nonResourceHandler(
       }
       default:
     }
-    return (await documents?.handle(info.path, request)) ?? pageNotFound();
+    const document = await documents?.handle(info.path, request);
+    if (document === undefined) return pageNotFound();
+    if (!isRead) throw noSuchMethod();
+    // What has a form of its own has negotiated it.
+    if (document.headers['content-type'] !== jsonType || document.body.kind !== 'object') return document;
+    return formatAnswer(document, negotiate(request, { query: info.query, isWatch: false, hasTable: false }));
   };
 }
 
-function pathsOf({ catalog }: ServerCore): readonly string[] {
-  const paths = new Set([
-    '/api',
-    '/apis',
-    '/healthz',
-    '/livez',
-    '/metrics',
-    '/openapi/v2',
-    '/openapi/v3',
-    '/readyz',
-    '/version',
-  ]);
+/** Upstream writes these two as they are, whatever is accepted. Source: apiserver `responsewriters.WriteRawJSON`. */
+function indented(object: object): ApiResponse {
+  const bytes = Buffer.from(JSON.stringify(object, undefined, 2));
+  return { status: 200, headers: { 'content-type': jsonType }, body: { kind: 'object', object, bytes: () => bytes } };
+}
+
+function pathsOf({ catalog }: ServerCore, health: Readonly<Record<string, readonly HealthCheck[]>>): readonly string[] {
+  const paths = new Set(['/api', '/apis', '/metrics', '/openapi/v2', '/openapi/v3', '/version']);
+  for (const [path, checks] of Object.entries(health)) {
+    paths.add(`/${path}`);
+    for (const { name } of checks) paths.add(`/${path}/${name}`);
+  }
   for (const info of catalog.list()) {
     if (info.group === '') paths.add(`/api/${info.version}`);
     else paths.add(`/apis/${info.group}`).add(`/apis/${apiVersionOf(info)}`);

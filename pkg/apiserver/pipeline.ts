@@ -2,14 +2,16 @@
  * The way of a request through the server, from parsing to the handler of its verb. See `server.ts` for the order.
  */
 import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
-import { expired, forbidden, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { expired, forbidden, StatusError, unauthorized } from '#pkg/apimachinery/status-error.ts';
 import { CompactedError, type Store } from '#pkg/storage/store.ts';
-import { anonymousUser } from './authn/authenticator.ts';
+import { anonymousUser, bearerToken } from './authn/authenticator.ts';
 import { impersonate, wantsImpersonation } from './authn/impersonation.ts';
 import type { AccessDecision } from './authz/authorizer.ts';
+import { deadlineMs, withinDeadline } from './deadline.ts';
 import { deprecationWarning } from './deprecation.ts';
 import type { DocumentProvider } from './documents.ts';
 import { answersOtherKind, handlerOf } from './endpoints/handlers.ts';
+import { isApply } from './endpoints/patch-value.ts';
 import type { Scope, ServerCore } from './endpoints/scope.ts';
 import { type ApiServerLimits, InFlight } from './in-flight.ts';
 import { ApiMetrics } from './metrics.ts';
@@ -19,7 +21,7 @@ import { parseRequestInfo, type RequestInfo } from './request-info.ts';
 import { errorResponse, noSuchMethod, noSuchResource, pageNotFound } from './responses.ts';
 import { storeError } from './storage/resource-store.ts';
 import type { UserInfo } from './strategy.ts';
-import { formatAnswer, includeOf, transformAnswer } from './transform.ts';
+import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
 
 export interface PipelineParts {
   readonly documents: DocumentProvider | undefined;
@@ -57,23 +59,35 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
     let response: ApiResponse;
     try {
       info = parseRequestInfo(request.method, request.path, request.query);
-      response = await answer(request, info);
+      const ms = deadlineMs(info);
+      const answering = answer(request, info);
+      response = await (ms === undefined ? answering : withinDeadline(clock, ms, answering));
     } catch (error) {
       const known = knownError(error);
-      response = errorResponse(known);
+      response = formatRefusal(errorResponse(known), request);
       if (!(known instanceof StatusError)) {
         core.log.error('Request failed unexpectedly', { method: request.method, path: request.path, error });
       }
     }
     if (info !== undefined) {
-      const seconds = (clock.monotonicMs() - startMs) / 1_000;
       metrics.count(info, response.status, {
-        seconds,
+        seconds: (clock.monotonicMs() - startMs) / 1_000,
         isServed: info.isResource && core.catalog.find(info) !== undefined,
+        isApply: info.verb === 'patch' && isApply(request),
       });
     }
-    return response;
+    return withAuditId(core, request, response);
   };
+}
+
+/**
+ * Names the request, so that what a client reports and what the server knows can be brought together. Callers in the same process have
+ * no use for it. Source: apiserver `endpoints/filters/audit_init.go`.
+ */
+function withAuditId({ random }: ServerCore, { headers, peer }: ApiRequest, response: ApiResponse): ApiResponse {
+  if (peer.address === '') return response;
+  const auditId = headers['audit-id'] || random.uuid();
+  return { ...response, headers: { ...response.headers, 'audit-id': auditId } };
 }
 
 /** What the store says when it cannot do what a request needs, as an API error. */
@@ -90,6 +104,8 @@ function authenticate(core: ServerCore, request: ApiRequest, from = 0): Promise<
     if (found instanceof Promise) return found.then((user) => user ?? authenticate(core, request, i + 1));
     if (found !== undefined) return found;
   }
+  // Who shows a token wants to be somebody.
+  if (bearerToken(request.headers) !== undefined) throw unauthorized();
   return anonymousUser;
 }
 

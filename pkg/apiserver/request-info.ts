@@ -48,7 +48,7 @@ const methodVerbs: Readonly<Record<string, ResourceVerb>> = {
 
 /** Reads a request line. Throws BadRequest for a path that does not decode. */
 export function parseRequestInfo(method: string, path: string, queryText: string): RequestInfo {
-  const query = queryText === '' ? emptyQuery : new URLSearchParams(queryText);
+  const query = queryText === '' ? emptyQuery : parseQuery(queryText);
   const segments = splitPath(path);
   const first = segments[0];
   const isCore = first === 'api';
@@ -108,25 +108,36 @@ function nonResource(method: string, path: string, query: URLSearchParams, parts
   };
 }
 
-function splitPath(path: string): string[] {
+/** A pair that does not decode or holds a semicolon is passed over. Source: Go `net/url` `URL.Query`. */
+function parseQuery(text: string): URLSearchParams {
+  if (!/[;%]/.test(text)) return new URLSearchParams(text);
+  const pairs = text.split('&').filter((pair) => !pair.includes(';') && !badEscape.test(pair));
+  return new URLSearchParams(pairs.join('&'));
+}
+
+const badEscape = /%(?![0-9a-f]{2}).{0,2}/i;
+
+/** The segments of a path. An encoded slash divides them as a plain one does: Go decodes first. */
+function splitPath(encoded: string): string[] {
+  const path = encoded.includes('%') ? decodePath(encoded) : encoded;
   const segments: string[] = [];
   let start = path.charCodeAt(0) === 47 ? 1 : 0;
   const end = path.length > start && path.charCodeAt(path.length - 1) === 47 ? path.length - 1 : path.length;
   while (start < end) {
     let slash = path.indexOf('/', start);
     if (slash < 0 || slash > end) slash = end;
-    segments.push(decodeSegment(path.slice(start, slash)));
+    segments.push(path.slice(start, slash));
     start = slash + 1;
   }
   return segments;
 }
 
-function decodeSegment(segment: string): string {
-  if (!segment.includes('%')) return segment;
+function decodePath(path: string): string {
   try {
-    return decodeURIComponent(segment);
+    return decodeURIComponent(path);
   } catch (error) {
-    throw badRequest(`invalid URL escape in the path: ${JSON.stringify(segment)}`, error);
+    const [fault = path] = badEscape.exec(path) ?? [];
+    throw badRequest(`invalid URL escape in the path: ${JSON.stringify(fault)}`, error);
   }
 }
 

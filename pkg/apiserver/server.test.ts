@@ -67,6 +67,37 @@ test('the objects of a request are not changed', async () => {
   expect((await call('PUT', `${maps}/a`, { object })).status).toBe(200);
 });
 
+test('what belongs to the cluster loses the namespace that a client gave it', async () => {
+  const { call } = await startTestServer();
+  const roles = '/apis/rbac.authorization.k8s.io/v1/clusterroles';
+  const metadata = { name: 'r', namespace: 'anywhere' };
+  const apply = (name: string) => ({
+    text: JSON.stringify({
+      kind: 'ClusterRole',
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      metadata: { ...metadata, name },
+    }),
+    headers: { 'content-type': 'application/apply-patch+yaml' },
+  });
+  const merge = { object: { metadata }, headers: { 'content-type': 'application/merge-patch+json' } };
+  const answers = [
+    await call('POST', roles, { object: { metadata } }),
+    await call('PUT', `${roles}/r`, { object: { metadata, rules: [] } }),
+    await call('PATCH', `${roles}/r`, merge),
+    await call('PATCH', `${roles}/r?fieldManager=m`, apply('r')),
+    await call('PATCH', `${roles}/s?fieldManager=m`, apply('s')),
+    await call('POST', '/api/v1/namespaces', { object: { metadata: { name: 'n', namespace: 'other' } } }),
+  ];
+  expect(answers.map(({ status, body }) => [status, body.metadata.namespace])).toEqual([
+    [201, undefined],
+    [200, undefined],
+    [200, undefined],
+    [200, undefined],
+    [201, undefined],
+    [201, undefined],
+  ]);
+});
+
 test('generated names are tried again until one is free', async () => {
   const { call } = await startTestServer();
   const names = new Set<string>();
@@ -198,13 +229,14 @@ test('a collection is deleted by selector', async () => {
   const left = await call('GET', maps);
   const names = (list: { items: { metadata: { name: string } }[] }) => list.items.map(({ metadata }) => metadata.name);
   expect([names(deleted.body), names(left.body)]).toEqual([['a', 'c'], ['b']]);
+  expect(Object.keys(deleted.body.items[0])).toEqual(['metadata']);
 });
 
 test('a pod is bound once', async () => {
   const { call } = await startTestServer({ strategies: [podStrategy] });
   await call('POST', pods, { object: pod('p') });
   const bind = (node: string) =>
-    call('POST', `${pods}/p/binding`, { object: { target: { kind: 'Node', name: node } } });
+    call('POST', `${pods}/p/binding`, { object: { metadata: { name: 'p' }, target: { kind: 'Node', name: node } } });
   expect((await bind('n1')).status).toBe(201);
   const { body: bound } = await call('GET', `${pods}/p`);
   expect(bound.metadata.generation).toBe(1);
@@ -401,7 +433,7 @@ test('of the answer to a question there is no table', async () => {
 test('health says which check it is about', async () => {
   const { call } = await startTestServer();
   expect((await call('GET', '/readyz?verbose')).text).toBe(
-    '[+]ping ok\n[+]etcd ok\n[+]poststarthook/bootstrap ok\n[+]shutdown ok\nreadyz check passed\n',
+    '[+]ping ok\n[+]log ok\n[+]etcd ok\n[+]poststarthook/bootstrap ok\n[+]shutdown ok\nreadyz check passed\n',
   );
   expect((await call('GET', '/livez/etcd')).text).toBe('ok');
   expect((await call('GET', '/livez/nothing')).status).toBe(404);
@@ -412,6 +444,6 @@ test('requests are counted', async () => {
   await call('GET', maps);
   const { text } = await call('GET', '/metrics');
   expect(text).toContain(
-    'apiserver_request_total{verb="LIST",group="",version="v1",resource="configmaps",subresource="",scope="namespace",code="200"} 1',
+    'apiserver_request_total{verb="LIST",dry_run="",group="",version="v1",resource="configmaps",subresource="",scope="namespace",component="apiserver",code="200"} 1',
   );
 });

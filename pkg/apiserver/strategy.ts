@@ -106,6 +106,8 @@ export interface Strategy {
   prepareForUpdate?(draft: Draft, old: KubeObject, context: StrategyContext): void;
   /** Rules beyond the schema, for create and as a part of update. */
   validate?(draft: Draft, context: StrategyContext): readonly FieldError[];
+  /** Rules that hold only for new objects; runs besides `validate`. */
+  validateCreate?(draft: Draft, context: StrategyContext): readonly FieldError[];
   /** Rules about the change, such as immutable fields; runs besides `validate`. */
   validateUpdate?(draft: Draft, old: KubeObject, context: StrategyContext): readonly FieldError[];
   /** Reserves or allocates before the write; may change the draft and may throw StatusError. `old` is undefined on create, `draft` on delete. */
@@ -120,6 +122,13 @@ export interface Strategy {
   selectableFields?(object: KubeObject): Readonly<Record<string, string>>;
   /** Seconds of grace for a deletion: undefined deletes at once. `requested` is what the client asked for. Pods have one. */
   gracefulDeletion?(object: KubeObject, requested: number | undefined): number | undefined;
+  /**
+   * What becomes of dependents when a deletion does not say: `orphan` leaves them alone, `background` (the default) deletes them
+   * afterwards. `none`: there are never dependents, so no deletion waits for them.
+   */
+  readonly dependents?: 'background' | 'none' | 'orphan';
+  /** What whoever leaves that to the server is warned of. */
+  readonly dependentsWarning?: string;
   /** Changes the draft at the moment a graceful deletion begins. */
   prepareForDelete?(draft: Draft): void;
 

@@ -4,17 +4,18 @@
  */
 import { Buffer } from 'node:buffer';
 import { dump } from 'js-yaml';
-import type { ApiResponse, WatchFrame } from '#pkg/apimachinery/http.ts';
+import type { ApiRequest, ApiResponse, WatchFrame } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeList, KubeObject } from '#pkg/apimachinery/object.ts';
-import { badRequest } from '#pkg/apimachinery/status-error.ts';
+import { badRequest, notAcceptable } from '#pkg/apimachinery/status-error.ts';
+import { internalName } from './endpoints/body.ts';
 import type { Scope } from './endpoints/scope.ts';
-import { objectFrame } from './endpoints/watch.ts';
-import type { Negotiated } from './negotiation.ts';
+import { type Negotiated, negotiate } from './negotiation.ts';
 import { protobufAnswer } from './protobuf-answer.ts';
 import { objectResponse } from './responses.ts';
 import { scaleTable } from './tables/scale-table.ts';
 import { type IncludeObject, tableOf } from './tables/table.ts';
+import { objectFrame } from './watch-frame.ts';
 
 const includes: ReadonlySet<string> = new Set(['Metadata', 'None', 'Object']);
 
@@ -27,6 +28,7 @@ export function transformAnswer(scope: Scope, answer: ApiResponse, wanted: Negot
     return { ...answer, body: { kind: 'watch', batches: frames(scope, body.batches, { wanted, include }) } };
   if (body.kind !== 'object' || isStatus(body.object)) return answer;
   const object = body.object as KubeObject | KubeList;
+  if (wanted.as !== 'Table') checkListness(object, wanted);
   const made = wanted.as === 'Table' ? tableFor(scope, object, { wanted, include }) : metadataOnly(object, wanted);
   return objectResponse(answer.status, made, answer.headers);
 }
@@ -71,6 +73,15 @@ function tableFor(scope: Scope, object: KubeObject | KubeList, { wanted, include
   return table as unknown as JsonObject;
 }
 
+/** Throws NotAcceptable where one object was asked for and there is a list, or the other way. */
+function checkListness(object: KubeObject | KubeList, { as }: Negotiated): void {
+  const isList = 'items' in object && Array.isArray(object.items);
+  if (isList === (as === 'PartialObjectMetadataList')) return;
+  const type = internalName({ apiVersion: object.apiVersion ?? '', kind: object.kind ?? '' });
+  const what = isList ? 'is a list' : 'is not a list';
+  throw notAcceptable(`you requested ${as}, but the requested object ${what} (*${type})`);
+}
+
 function metadataOnly(object: KubeObject | KubeList, { version }: Negotiated): JsonObject {
   const apiVersion = `meta.k8s.io/${version}`;
   if ('items' in object && Array.isArray(object.items)) {
@@ -113,4 +124,15 @@ export function formatAnswer(answer: ApiResponse, { format, pretty }: Negotiated
   };
   const headers = format === 'yaml' ? { ...answer.headers, 'content-type': 'application/yaml' } : answer.headers;
   return { status: answer.status, headers, body: { kind: 'object', object: body.object, bytes } };
+}
+
+/** A refusal in the form that the client asked for, as JSON where it asked for none that there is. */
+export function formatRefusal(answer: ApiResponse, request: ApiRequest): ApiResponse {
+  if (request.headers.accept === undefined && request.headers['user-agent'] === undefined) return answer;
+  try {
+    const query = new URLSearchParams(request.query);
+    return formatAnswer(answer, negotiate(request, { query, isWatch: false, hasTable: false }));
+  } catch {
+    return answer;
+  }
 }

@@ -1,9 +1,8 @@
 /** Which resources a server serves, asked from its discovery documents: what walks over all of them starts here. */
 import type { GroupVersionResource, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { parseApiVersion } from '#pkg/apimachinery/object.ts';
-import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from './client.ts';
-import { bodyObject } from './rest-client.ts';
+import { bodyObject, errorOf } from './rest-client.ts';
 
 export interface DiscoveredResource {
   readonly ref: ResourceRef;
@@ -89,9 +88,6 @@ async function getJson<T>(client: Client, path: string, signal: AbortSignal | un
     peer: { address: '' },
     signal: signal ?? new AbortController().signal,
   });
-  if (response.status !== 200) {
-    const message = `the server answered ${response.status} to a request for ${path}`;
-    throw new StatusError({ code: response.status, reason: response.status === 404 ? 'NotFound' : '', message });
-  }
+  if (response.status !== 200) throw await errorOf(response);
   return (await bodyObject(response)) as T;
 }

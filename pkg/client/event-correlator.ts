@@ -1,31 +1,19 @@
 /**
- * Decides what becomes of an event: a new Event, a higher count on one that is there, or nothing because its object says too
- * much. Pure but for the clock. Upstream counterpart: client-go `tools/record/events_cache.go`.
+ * Decides what becomes of an event: a new Event, a higher count on one that was written, or nothing because its object says too
+ * much. Counts what it was shown, written or not. Pure but for the clock. Upstream counterpart: client-go `tools/record/events_cache.go`.
  */
 
 import type { Event } from '#pkg/api/types/core-v1.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 
-/** Objects and messages remembered; the oldest are forgotten first, at the price of a second Event. */
+/** Objects and messages remembered; those longest unused are forgotten first, at the price of a second Event. */
 const entriesMax = 4_096;
-/** Events of one object and reason but different messages, after which they are shown as one. */
+/** The different message of one object and reason from which on they are shown as one. */
 const similarMax = 10;
 const similarWindowMs = 10 * 60_000;
-/** Events of one object at once, and the time after which one more is allowed. */
+/** Events of one source on one object at once, and the time after which one more is allowed. */
 const burstMax = 25;
 const refillMs = 5 * 60_000;
-
-export type EventFate =
-  | { readonly kind: 'drop' }
-  | { readonly kind: 'create'; readonly key: string; readonly message: string }
-  | {
-      readonly kind: 'count';
-      readonly key: string;
-      readonly message: string;
-      readonly name: string;
-      readonly count: number;
-      readonly firstTimestamp: string;
-    };
 
 interface Bucket {
   tokens: number;
@@ -53,31 +41,46 @@ export class EventCorrelator {
     this.#clock = clock;
   }
 
-  /** What to do with `event`, whose message may be replaced by one that stands for many. */
-  judge(event: Event): EventFate {
-    const { source, involvedObject: object } = event;
-    const objectId = [source?.component, source?.host, object.kind, object.namespace, object.name, object.uid].join(
-      '\0',
-    );
-    if (!this.#takeToken(objectId)) return { kind: 'drop' };
-    const reasonId = [objectId, object.fieldPath, event.type, event.reason].join('\0');
-    const message = event.message ?? '';
-    const isCombined = this.#isOneOfMany(reasonId, message);
-    const key = isCombined ? reasonId : `${reasonId}\0${message}`;
-    const shown = isCombined ? `(combined from similar events): ${message}` : message;
-    const seen = this.#seen.get(key);
-    if (seen === undefined) return { kind: 'create', key, message: shown };
-    const { name, firstTimestamp } = seen;
-    return { kind: 'count', key, message: shown, name, count: seen.count + 1, firstTimestamp };
+  /**
+   * The event as it is to be written: its count is 1 for a new one; above that it has name and first time of the one to update.
+   * Undefined when it is not to be written.
+   */
+  correlate(event: Event): Event | undefined {
+    const counted = this.#count(this.#combine(event));
+    return this.#takeToken(sourceAndObject(event)) ? counted : undefined;
   }
 
-  /** The server holds the event under `key` like this now. */
-  remember(key: string, seen: Seen): void {
-    keep(this.#seen, key, seen);
+  /** The event under the key by which it is counted: with its message, or as one of many. */
+  #combine(event: Event): { readonly key: string; readonly event: Event } {
+    const { type, reason, message = '', reportingComponent, reportingInstance, involvedObject } = event;
+    const object = sourceAndObject(event);
+    const id = keyOf(object, type, reason, reportingComponent, reportingInstance);
+    if (!this.#isOneOfMany(id, message))
+      return { key: keyOf(object, involvedObject.fieldPath, type, reason, message), event };
+    return { key: id, event: { ...event, message: `(combined from similar events): ${message}` } };
   }
 
-  forget(key: string): void {
-    this.#seen.delete(key);
+  #isOneOfMany(id: string, message: string): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    let similar = this.#similar.get(id);
+    if (similar === undefined || nowMs - similar.lastMs > similarWindowMs)
+      similar = { messages: new Set(), lastMs: nowMs };
+    similar.lastMs = nowMs;
+    keep(this.#similar, id, similar);
+    if (similar.messages.has(message)) return false;
+    if (similar.messages.size + 1 >= similarMax) return true;
+    similar.messages.add(message);
+    return false;
+  }
+
+  #count({ key, event }: { readonly key: string; readonly event: Event }): Event {
+    const before = this.#seen.get(key);
+    const { name, count, firstTimestamp } =
+      before === undefined
+        ? { name: event.metadata?.name ?? '', count: 1, firstTimestamp: event.firstTimestamp ?? '' }
+        : { ...before, count: before.count + 1 };
+    keep(this.#seen, key, { name, count, firstTimestamp });
+    return { ...event, metadata: { ...event.metadata, name }, count, firstTimestamp };
   }
 
   #takeToken(id: string): boolean {
@@ -90,18 +93,22 @@ export class EventCorrelator {
     bucket.tokens -= 1;
     return true;
   }
+}
 
-  #isOneOfMany(id: string, message: string): boolean {
-    const nowMs = this.#clock.monotonicMs();
-    let similar = this.#similar.get(id);
-    if (similar === undefined || nowMs - similar.lastMs > similarWindowMs) {
-      similar = { messages: new Set(), lastMs: nowMs };
-    }
-    similar.lastMs = nowMs;
-    if (similar.messages.size < similarMax) similar.messages.add(message);
-    keep(this.#similar, id, similar);
-    return similar.messages.size >= similarMax && !similar.messages.has(message);
-  }
+function sourceAndObject({ source, involvedObject: object }: Event): string {
+  return keyOf(
+    source?.component,
+    source?.host,
+    object.kind,
+    object.namespace,
+    object.name,
+    object.uid,
+    object.apiVersion,
+  );
+}
+
+function keyOf(...parts: readonly (string | undefined)[]): string {
+  return parts.join('\0');
 }
 
 /** Sets a value as the newest and forgets the oldest beyond the limit. */

@@ -25,6 +25,8 @@ const framesMax = 100_000;
 export class FakeApi {
   /** Every request so far: `METHOD path?query`. */
   readonly requests: string[] = [];
+  /** Whether a watch can begin with the objects there are; without, it is refused as older servers do. */
+  streamsLists = true;
   readonly #objects = new Map<string, KubeObject>();
   readonly #history: StoredEvent[] = [];
   readonly #watches = new Set<FakeWatch>();
@@ -73,9 +75,9 @@ export class FakeApi {
     const path = request.path.replace(/\/(status|scale)$/, '');
     switch (request.method) {
       case 'GET':
-        if (query.get('watch') === 'true') return this.#watch(request, Number(query.get('resourceVersion') ?? 0));
+        if (query.get('watch') === 'true') return this.#watch(request, query);
         if (this.#objects.has(path)) return answer(200, this.#objects.get(path));
-        return isCollection(path) ? this.#list(path) : this.#notFound(path);
+        return isCollection(path) ? this.#list(path, query) : this.#notFound(path);
       case 'POST': {
         const to = `${path}/${body.metadata?.name ?? ''}`;
         if (this.#objects.has(to)) throw new StatusError({ code: 409, reason: 'AlreadyExists', message: to });
@@ -119,21 +121,31 @@ export class FakeApi {
     return stored;
   }
 
-  #list(collection: string): ApiResponse {
-    const items = [...this.#objects].flatMap(([path, object]) =>
+  #items(collection: string): readonly KubeObject[] {
+    return [...this.#objects].flatMap(([path, object]) =>
       within(path.slice(0, path.lastIndexOf('/')), collection) ? [object] : [],
     );
-    return answer(200, {
-      apiVersion: 'v1',
-      kind: 'List',
-      metadata: { resourceVersion: String(this.#revision) },
-      items,
-    });
   }
 
-  #watch(request: ApiRequest, from: number): ApiResponse {
+  /** With a limit, pages: the token to continue is the number of items that were given. */
+  #list(collection: string, query: URLSearchParams): ApiResponse {
+    const all = this.#items(collection);
+    const start = Number(query.get('continue') ?? 0);
+    const end = start + Number(query.get('limit') ?? all.length);
+    const next = end < all.length ? { continue: String(end) } : {};
+    const metadata = { resourceVersion: String(this.#revision), ...next };
+    return answer(200, { apiVersion: 'v1', kind: 'List', metadata, items: all.slice(start, end) });
+  }
+
+  #watch(request: ApiRequest, query: URLSearchParams): ApiResponse {
+    const isInitial = query.get('sendInitialEvents') === 'true';
+    if (isInitial && !this.streamsLists)
+      throw new StatusError({ code: 422, reason: 'Invalid', message: 'sendInitialEvents is forbidden' });
+    const from = isInitial ? this.#revision : Number(query.get('resourceVersion') ?? 0);
     if (from < this.#compacted) throw expired(`too old resource version: ${from} (${this.#compacted})`);
     const queue = new Queue<readonly WatchFrame[]>({ limit: framesMax });
+    if (isInitial)
+      queue.push([...this.#items(request.path).map((object) => frame('ADDED', object)), initialEnd(this.#revision)]);
     const missed = this.#history.filter((event) => event.revision > from && within(event.collection, request.path));
     if (missed.length > 0) queue.push(missed.map((event) => frame(event.type, event.object)));
     const watch = { collection: request.path, queue };
@@ -166,6 +178,12 @@ function answer(status: number, object: unknown): ApiResponse {
 
 function frame(type: WatchFrame['type'], object: KubeObject): WatchFrame {
   return { type, object, bytes: () => encode({ type, object }) };
+}
+
+/** The bookmark after the objects that a watch begins with. */
+function initialEnd(revision: number): WatchFrame {
+  const annotations = { 'k8s.io/initial-events-end': 'true' };
+  return frame('BOOKMARK', { metadata: { resourceVersion: String(revision), annotations } });
 }
 
 function encode(value: unknown): Uint8Array {

@@ -1,14 +1,27 @@
 import { expect, test } from 'vitest';
-import { leases } from '#pkg/api/types/refs.ts';
+import { events, leases } from '#pkg/api/types/refs.ts';
 import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
-import { aborted } from '#pkg/base/async.ts';
+import { aborted, sleep } from '#pkg/base/async.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import type { Transport } from './client.ts';
 import { FakeApi } from './fake-api.ts';
 import { inProcessTransport } from './in-process-transport.ts';
 import { LeadershipLostError, runWithLeaderElection } from './leader-election.ts';
 import { createClient } from './rest-client.ts';
+
+/** A network between a candidate and the server. */
+interface Link {
+  /** Requests fail before the server sees them. */
+  isCut: boolean;
+  /** Answers are lost. */
+  isDeaf: boolean;
+  /** Requests and answers take this long each. */
+  delayMs: number;
+  /** What the candidate's wall clock says is off by this. */
+  skewMs: number;
+}
 
 function setUp() {
   const api = new FakeApi();
@@ -17,24 +30,53 @@ function setUp() {
   const client = createClient({ transport, userAgent: 'test' });
   const transcript: string[] = [];
   const random = new SeededRandom(1);
-  const candidate = (identity: string, signal: AbortSignal) =>
+  const leading = new Set<string>();
+  const candidate = (
+    identity: string,
+    signal: AbortSignal,
+    link: Partial<Link> = {},
+    times: { readonly leaseDurationMs?: number; readonly renewDeadlineMs?: number } = {},
+  ) =>
     runWithLeaderElection(
       {
-        client,
-        clock,
+        client: createClient({ transport: over(link), userAgent: identity }),
+        clock: {
+          nowMs: () => clock.nowMs() + (link.skewMs ?? 0),
+          monotonicMs: () => clock.monotonicMs(),
+          setTimeout: (callback, delayMs) => clock.setTimeout(callback, delayMs),
+          yield: () => clock.yield(),
+        },
         random,
         log: silentLogger,
         namespace: 'kube-system',
         name: 'manager',
         identity,
+        ...times,
         run: async (term) => {
+          leading.add(identity);
+          if (leading.size > 1) throw new Error(`${[...leading].join(' and ')} lead at once`);
           transcript.push(`${identity} leads`);
           await aborted(term);
           transcript.push(`${identity} stops`);
+          leading.delete(identity);
         },
       },
       signal,
     );
+  const over = (link: Partial<Link>): Transport => ({
+    request: async (request) => {
+      const travel = async (): Promise<void> => {
+        if (link.delayMs) await sleep(clock, link.delayMs, request.signal);
+        request.signal.throwIfAborted();
+      };
+      await travel();
+      if (link.isCut) throw serviceUnavailable('the request was lost');
+      const response = await transport.request(request);
+      await travel();
+      if (link.isDeaf) throw serviceUnavailable('the answer was lost');
+      return response;
+    },
+  });
   return { api, clock, client, transcript, candidate };
 }
 
@@ -68,4 +110,84 @@ test('a leader that cannot renew for 10 s stops its work and rejects', async () 
   await clock.advance(4_000);
   expect(transcript).toEqual(['a leads', 'a stops']);
   expect(await outcome).toBeInstanceOf(LeadershipLostError);
+});
+
+test('a leader that is cut off stops before another starts, wherever its clock stands and however slow the network', async () => {
+  for (const delayMs of [0, 500, 1_500]) {
+    for (const skewMs of [-3_600_000, 0, 3_600_000]) {
+      const { clock, transcript, candidate } = setUp();
+      const stop = new AbortController();
+      const link = { isCut: false, isDeaf: false, delayMs, skewMs };
+      const first = candidate('a', stop.signal, link).catch((error: unknown) => error);
+      await clock.advance(10_000);
+      const second = candidate('b', stop.signal, { delayMs });
+      await clock.advance(60_000);
+      expect(transcript).toEqual(['a leads']);
+      link.isCut = true;
+      await clock.advance(9_000);
+      expect(transcript).not.toContain('b leads');
+      await clock.advance(30_000);
+      expect(transcript).toEqual(['a leads', 'a stops', 'b leads']);
+      expect(await first).toBeInstanceOf(LeadershipLostError);
+      stop.abort();
+      await clock.advance(20_000);
+      await second;
+    }
+  }
+});
+
+test('a renewal whose answer is lost neither ends leadership nor keeps the lease from being given back', async () => {
+  const { clock, transcript, candidate } = setUp();
+  const [a, b] = [new AbortController(), new AbortController()];
+  const link = { isDeaf: false };
+  const first = candidate('a', a.signal, link);
+  await clock.advance(10_000);
+  link.isDeaf = true;
+  await clock.advance(5_000);
+  link.isDeaf = false;
+  await clock.advance(60_000);
+  expect(transcript).toEqual(['a leads']);
+  const second = candidate('b', b.signal);
+  await clock.advance(100);
+  a.abort();
+  await first;
+  await clock.advance(5_000);
+  expect(transcript).toEqual(['a leads', 'a stops', 'b leads']);
+  b.abort();
+  await second;
+});
+
+test('a leader that sees another hold its lease stops at once', async () => {
+  const { clock, client, transcript, candidate } = setUp();
+  const stop = new AbortController();
+  const outcome = candidate('a', stop.signal).catch((error: unknown) => error);
+  await clock.advance(10_000);
+  const lease = await client.resource(leases).get('manager', { namespace: 'kube-system' });
+  await client.resource(leases).update({ ...lease, spec: { ...lease.spec, holderIdentity: 'thief' } });
+  await clock.advance(5_000);
+  expect(transcript).toEqual(['a leads', 'a stops']);
+  expect(await outcome).toBeInstanceOf(LeadershipLostError);
+  const { spec } = await client.resource(leases).get('manager', { namespace: 'kube-system' });
+  expect(spec?.holderIdentity).toBe('thief');
+});
+
+test('events on the lease say who leads', async () => {
+  const { clock, client, candidate } = setUp();
+  const stop = new AbortController();
+  const first = candidate('a', stop.signal);
+  await clock.advance(10_000);
+  stop.abort();
+  await first;
+  const { items } = await client.resource(events).list({ namespace: 'kube-system' });
+  expect(items.map(({ reason, message, involvedObject }) => `${reason} ${involvedObject.kind}: ${message}`)).toEqual([
+    'LeaderElection Lease: a became leader',
+    'LeaderElection Lease: a stopped leading',
+  ]);
+});
+
+test('times with which two could lead at once are refused', async () => {
+  const { candidate } = setUp();
+  const { signal } = new AbortController();
+  await expect(candidate('a', signal, {}, { leaseDurationMs: 10_000 })).rejects.toThrow('does not outlast');
+  await expect(candidate('a', signal, {}, { renewDeadlineMs: 2_000 })).rejects.toThrow('no time to try again');
 });

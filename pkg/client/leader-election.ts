@@ -2,6 +2,9 @@
  * Leader election over a Lease: of several candidates one at a time runs its work. A leader that cannot renew in time stops
  * its work and rejects; its process starts anew. Clock skew between candidates is tolerated: only local time since the
  * record was last seen to change counts. Upstream counterpart: client-go `tools/leaderelection`.
+ *
+ * Why two never lead at once: others wait the lease's duration from when they saw the last renewal, which is after it was asked for; the
+ * leader counts its shorter deadline from when it asked. What is left between the two is the time its work has to stop.
  */
 
 import type { Lease, LeaseSpec } from '#pkg/api/types/coordination-v1.ts';
@@ -12,20 +15,21 @@ import { type Clock, formatMicroTime } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { jitter, type Random } from '#pkg/base/random.ts';
 import type { Client, ResourceClient } from './client.ts';
+import { createEventRecorder } from './recorder.ts';
 
 export interface LeaderElectionOptions {
   readonly client: Client;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  /** Namespace and name of the Lease, such as `kube-system` and `kube-controller-manager`. */
+  /** Namespace and name of the Lease, such as `kube-system` and `kube-controller-manager`. Its events have the name as their source. */
   readonly namespace: string;
   readonly name: string;
   /** Distinct for every candidate. */
   readonly identity: string;
   /** How long others wait for a silent leader. Default 15 s. */
   readonly leaseDurationMs?: number;
-  /** How long a leader tries to renew before it gives up. Default 10 s. */
+  /** How long a leader tries to renew before it gives up; shorter than the lease. Default 10 s. */
   readonly renewDeadlineMs?: number;
   /** Between tries. Default 2 s. */
   readonly retryPeriodMs?: number;
@@ -38,6 +42,9 @@ export class LeadershipLostError extends Error {
   override readonly name = 'LeadershipLostError';
 }
 
+const leaseDurationMsDefault = 15_000;
+const renewDeadlineMsDefault = 10_000;
+const retryPeriodMsDefault = 2_000;
 /** Chance spreads the tries of waiting candidates by up to this share. */
 const jitterFactor = 1.2;
 
@@ -46,16 +53,20 @@ const jitterFactor = 1.2;
  * Rejects with `LeadershipLostError` when the lease could not be renewed, and with what `run` rejects with.
  */
 export async function runWithLeaderElection(options: LeaderElectionOptions, signal: AbortSignal): Promise<void> {
-  const { clock, random, log } = options;
+  const { client, clock, random, log, name, identity } = options;
+  checkTimes(options);
   const candidate = new Candidate(options);
-  const retryMs = options.retryPeriodMs ?? 2_000;
-  while (!signal.aborted && !(await candidate.tryHold(signal))) {
-    await sleep(clock, jitter(random, retryMs, jitterFactor), signal);
-  }
+  while (!signal.aborted && (await candidate.tryHold(signal)) !== 'held')
+    await sleep(clock, jitter(random, options.retryPeriodMs ?? retryPeriodMsDefault, jitterFactor), signal);
   if (signal.aborted) return candidate.release();
-  log.info('Became leader', { lease: `${options.namespace}/${options.name}`, identity: options.identity });
+  log.info('Became leader', { lease: candidate.key, identity });
+  const recording = new AbortController();
+  const events = createEventRecorder({ client, clock, random, log, component: name, signal: recording.signal });
+  const tell = (what: string): void =>
+    events.record(candidate.object, { type: 'Normal', reason: 'LeaderElection', message: `${identity} ${what}` });
+  tell('became leader');
   const term = childSignal(signal);
-  const renewing = renew(options, { candidate, signal: term.controller.signal }).finally(() => term.controller.abort());
+  const renewing = renew(options, candidate, term.controller.signal).finally(() => term.controller.abort());
   try {
     await options.run(term.controller.signal);
     if (!term.controller.signal.aborted) return;
@@ -63,92 +74,127 @@ export async function runWithLeaderElection(options: LeaderElectionOptions, sign
     term.controller.abort();
     term.dispose();
     await renewing;
+    tell('stopped leading');
     await candidate.release();
+    recording.abort();
+    await events.flush();
   }
-  if (!signal.aborted) throw new LeadershipLostError(`Cannot renew lease ${options.namespace}/${options.name} in time`);
+  if (!signal.aborted) throw new LeadershipLostError(`Cannot renew lease ${candidate.key} in time`);
 }
 
-/** Renews until the signal is aborted or the deadline passes without success. */
-async function renew(
-  options: LeaderElectionOptions,
-  held: { readonly candidate: Candidate; readonly signal: AbortSignal },
-): Promise<void> {
-  const { clock } = options;
-  const deadlineMs = options.renewDeadlineMs ?? 10_000;
-  let renewedMs = clock.monotonicMs();
-  while (await sleep(clock, options.retryPeriodMs ?? 2_000, held.signal)) {
-    const tryEnd = childSignal(held.signal);
-    const leftMs = renewedMs + deadlineMs - clock.monotonicMs();
-    const timer = clock.setTimeout(() => tryEnd.controller.abort(), leftMs);
-    const trying = held.candidate.tryHold(tryEnd.controller.signal);
-    const ok = await Promise.race([trying, aborted(tryEnd.controller.signal).then(() => false)]);
+/** Times with which two could lead at once, or nobody for long, are refused. */
+function checkTimes(options: LeaderElectionOptions): void {
+  const leaseMs = options.leaseDurationMs ?? leaseDurationMsDefault;
+  const deadlineMs = options.renewDeadlineMs ?? renewDeadlineMsDefault;
+  const retryMs = (options.retryPeriodMs ?? retryPeriodMsDefault) * jitterFactor;
+  if (leaseMs <= deadlineMs)
+    throw new Error(
+      `Cannot elect a leader as a lease of ${leaseMs} ms does not outlast the ${deadlineMs} ms to renew it`,
+    );
+  if (deadlineMs <= retryMs)
+    throw new Error(`Cannot elect a leader as ${deadlineMs} ms to renew the lease leave no time to try again`);
+}
+
+/** Renews until the signal is aborted, the deadline passes without success, or another is seen to hold the lease. */
+async function renew(options: LeaderElectionOptions, candidate: Candidate, signal: AbortSignal): Promise<void> {
+  const { clock, renewDeadlineMs = renewDeadlineMsDefault, retryPeriodMs = retryPeriodMsDefault } = options;
+  while (await sleep(clock, retryPeriodMs, signal)) {
+    const leftMs = candidate.renewedMs + renewDeadlineMs - clock.monotonicMs();
+    const { controller: tryEnd, dispose } = childSignal(signal);
+    const timer = clock.setTimeout(() => tryEnd.abort(), leftMs);
+    // A request that does not heed its signal is not waited for: what counts is that the work stops in time.
+    const ended = aborted(tryEnd.signal).then(() => 'failed' as const);
+    const outcome = await Promise.race([candidate.tryHold(tryEnd.signal), ended]);
     timer.cancel();
-    tryEnd.dispose();
-    if (ok) renewedMs = clock.monotonicMs();
-    else if (clock.monotonicMs() - renewedMs >= deadlineMs) return;
+    dispose();
+    if (outcome === 'taken') return;
+    if (outcome === 'failed' && clock.monotonicMs() - candidate.renewedMs >= renewDeadlineMs) return;
   }
 }
+
+/** What came of a try: the lease is held, another holds it, or it is not known. */
+type HoldOutcome = 'held' | 'taken' | 'failed';
 
 class Candidate {
+  readonly key: string;
+  /** The lease as events name it. */
+  object: Lease;
+  /** When, on the local clock, the last successful renewal was asked for. */
+  renewedMs = Number.NEGATIVE_INFINITY;
   readonly #options: LeaderElectionOptions;
   readonly #resource: ResourceClient<Lease>;
   /** The record as last seen to change, and when that was on the local clock. */
-  #observed: { readonly version: string; readonly atMs: number } | undefined;
+  #observed: { readonly record: string; readonly atMs: number } | undefined;
+  /** The lease as this candidate wrote it last; undefined when that may not be how it is. */
   #held: Lease | undefined;
+  /** Whether the server may hold a record of this candidate: an answer may have been lost. */
+  #mayHold = false;
 
   constructor(options: LeaderElectionOptions) {
+    const { namespace, name } = options;
     this.#options = options;
     this.#resource = options.client.resource(leases);
+    this.key = `${namespace}/${name}`;
+    this.object = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { namespace, name } };
   }
 
-  /** Takes or renews the lease; false when another holds it or the server refuses. */
-  async tryHold(signal: AbortSignal): Promise<boolean> {
-    const { namespace, name, log } = this.#options;
+  /** Takes or renews the lease. */
+  async tryHold(signal: AbortSignal): Promise<HoldOutcome> {
+    const { clock, log } = this.#options;
     try {
-      let current: Lease | undefined = this.#held;
-      if (current === undefined) {
-        try {
-          current = await this.#resource.get(name, { namespace, signal });
-        } catch (error) {
-          if (!isNotFound(error)) throw error;
-        }
-      }
-      if (current !== undefined && !this.#mayTake(current)) return false;
+      const current = this.#held ?? (await this.#read(signal));
+      if (current !== undefined && !this.#mayTake(current)) return 'taken';
+      const askedMs = clock.monotonicMs();
+      this.#mayHold = true;
       this.#held = await this.#write(current, signal);
-      return true;
+      this.object = { ...this.object, metadata: this.#held.metadata ?? {} };
+      this.renewedMs = askedMs;
+      return 'held';
     } catch (error) {
       this.#held = undefined;
-      if (!signal.aborted) log.debug('Lease not taken', { lease: `${namespace}/${name}`, error });
-      return false;
+      if (!signal.aborted) log.debug('Lease not taken', { lease: this.key, error });
+      return 'failed';
     }
   }
 
-  /** Gives the lease back, so that the next leader need not wait. Failing is fine: the lease runs out. */
+  /**
+   * Gives the lease back if the server says that it is held, so that the next leader need not wait. Failing is fine: the lease runs out.
+   */
   async release(): Promise<void> {
-    const held = this.#held;
-    if (held === undefined) return;
-    this.#held = undefined;
-    const now = formatMicroTime(this.#options.clock.nowMs());
-    const { leaseTransitions = 0 } = held.spec ?? {};
-    const spec: LeaseSpec = {
-      holderIdentity: '',
-      leaseDurationSeconds: 1,
-      acquireTime: now,
-      renewTime: now,
-      leaseTransitions,
-    };
+    if (!this.#mayHold) return;
+    const { clock, identity, log, renewDeadlineMs = renewDeadlineMsDefault } = this.#options;
+    const end = new AbortController();
+    const timer = clock.setTimeout(() => end.abort(), renewDeadlineMs);
     try {
-      await this.#resource.update({ ...held, spec });
+      const lease = await this.#read(end.signal);
+      if (lease?.spec?.holderIdentity !== identity) return;
+      const now = formatMicroTime(clock.nowMs());
+      const { leaseTransitions = 0 } = lease.spec;
+      const times = { leaseDurationSeconds: 1, acquireTime: now, renewTime: now };
+      const spec: LeaseSpec = { holderIdentity: '', ...times, leaseTransitions };
+      await this.#resource.update({ ...lease, spec }, { signal: end.signal });
     } catch (error) {
-      this.#options.log.debug('Lease not released', { error });
+      log.debug('Lease not released', { lease: this.key, error });
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  async #read(signal: AbortSignal): Promise<Lease | undefined> {
+    const { namespace, name } = this.#options;
+    try {
+      return await this.#resource.get(name, { namespace, signal });
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
     }
   }
 
   #mayTake(lease: Lease): boolean {
     const { clock, identity } = this.#options;
-    const version = lease.metadata?.resourceVersion ?? '';
+    const record = JSON.stringify(lease.spec ?? {});
     const nowMs = clock.monotonicMs();
-    if (this.#observed?.version !== version) this.#observed = { version, atMs: nowMs };
+    if (this.#observed?.record !== record) this.#observed = { record, atMs: nowMs };
     const holder = lease.spec?.holderIdentity ?? '';
     if (holder === '' || holder === identity) return true;
     const durationMs = (lease.spec?.leaseDurationSeconds ?? 0) * 1_000;
@@ -156,13 +202,13 @@ class Candidate {
   }
 
   #write(current: Lease | undefined, signal: AbortSignal): Promise<Lease> {
-    const { clock, identity, namespace, name } = this.#options;
+    const { clock, identity, namespace, name, leaseDurationMs = leaseDurationMsDefault } = this.#options;
     const now = formatMicroTime(clock.nowMs());
     const old = current?.spec;
     const isMine = old?.holderIdentity === identity;
     const spec: LeaseSpec = {
       holderIdentity: identity,
-      leaseDurationSeconds: Math.ceil((this.#options.leaseDurationMs ?? 15_000) / 1_000),
+      leaseDurationSeconds: Math.ceil(leaseDurationMs / 1_000),
       acquireTime: isMine && old.acquireTime !== undefined ? old.acquireTime : now,
       renewTime: now,
       leaseTransitions: current === undefined ? 0 : (old?.leaseTransitions ?? 0) + (isMine ? 0 : 1),

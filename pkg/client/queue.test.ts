@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { sleep } from '#pkg/base/async.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { createWorkQueue } from './queue.ts';
@@ -88,6 +89,54 @@ test('a reconcile that throws is tried again; one that asks is called later; the
   queue.add('later');
   await clock.advance(5_000);
   expect(calls).toEqual(['0 bad', '0 later', '5 bad', '15 bad', '1000 later']);
+  stop.abort();
+  await running;
+});
+
+test('a loop that is told to end lets the worker finish what it has and leaves the rest', async () => {
+  const { clock, queue } = setUp();
+  const stop = new AbortController();
+  const calls: string[] = [];
+  const reconcile = async (key: string): Promise<undefined> => {
+    await sleep(clock, 1_000);
+    calls.push(key);
+    return undefined;
+  };
+  const options = { name: 'test', queue, workers: 1, log: silentLogger, clock, reconcile };
+  let hasEnded = false;
+  const running = runReconcileLoop(options, stop.signal).then(() => {
+    hasEnded = true;
+  });
+  queue.add('a');
+  queue.add('b');
+  await clock.advance(500);
+  stop.abort();
+  await clock.advance(499);
+  expect(hasEnded).toBe(false);
+  await clock.advance(1);
+  await running;
+  expect(calls).toEqual(['a']);
+});
+
+test('keys that fail over and over do not keep others from being worked on', async () => {
+  const { clock, queue } = setUp();
+  const stop = new AbortController();
+  const calls = new Map<string, number>();
+  const reconcile = async (key: string): Promise<undefined> => {
+    calls.set(key, (calls.get(key) ?? 0) + 1);
+    if (key.startsWith('bad')) throw new Error('no');
+    return undefined;
+  };
+  const running = runReconcileLoop(
+    { name: 'test', queue, workers: 1, log: silentLogger, clock, reconcile },
+    stop.signal,
+  );
+  for (let i = 0; i < 10; i++) queue.add(`bad${i}`);
+  await clock.advance(60_000);
+  queue.add('good');
+  await clock.settle();
+  expect(calls.get('good')).toBe(1);
+  expect(calls.get('bad0')).toBeLessThan(16);
   stop.abort();
   await running;
 });

@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
+import type { Event } from '#pkg/api/types/core-v1.ts';
 import { events } from '#pkg/api/types/refs.ts';
 import { forbidden, serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
+import { sleep } from '#pkg/base/async.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import type { Transport } from './client.ts';
 import { FakeApi } from './fake-api.ts';
 import { inProcessTransport } from './in-process-transport.ts';
 import { createEventRecorder } from './recorder.ts';
@@ -63,17 +66,30 @@ test('equal events are counted in one', async () => {
   ]);
 });
 
-test('more than ten different messages of one reason are shown as one', async () => {
+test('from the tenth on, different messages of one reason are shown as one', async () => {
   const { recorder, say, list } = setUp();
-  for (let i = 0; i < 14; i++) say(`message ${i}`);
+  for (let i = 1; i <= 14; i++) say(`message ${i}`);
+  say('message 3');
   await recorder.flush();
   const all = await list();
-  expect(all.length).toBe(11);
-  expect(all.at(-1)).toMatchObject({ count: 4, message: '(combined from similar events): message 13' });
+  expect(all.map(({ count, message }) => `${count} ${message}`)).toEqual([
+    ...['1 message 1', '1 message 2', '2 message 3'],
+    ...[4, 5, 6, 7, 8, 9].map((i) => `1 message ${i}`),
+    '5 (combined from similar events): message 14',
+  ]);
 });
 
-test('a burst beyond 25 is dropped, one more is allowed after five minutes', async () => {
-  const { api, clock, recorder, say } = setUp();
+test('after ten minutes of silence messages are told apart again', async () => {
+  const { clock, recorder, say, list } = setUp();
+  for (let i = 1; i <= 12; i++) say(`message ${i}`);
+  await clock.advance(601_000);
+  say('message 13');
+  await recorder.flush();
+  expect((await list()).at(-1)).toMatchObject({ count: 1, message: 'message 13' });
+});
+
+test('25 are written at once and then one in five minutes; those in between are counted', async () => {
+  const { api, clock, recorder, say, list } = setUp();
   const writes = () => api.requests.filter((line) => !line.startsWith('GET')).length;
   for (let i = 0; i < 40; i++) say('spam');
   await recorder.flush();
@@ -83,6 +99,76 @@ test('a burst beyond 25 is dropped, one more is allowed after five minutes', asy
   say('spam');
   await recorder.flush();
   expect(writes()).toBe(26);
+  expect(await list()).toMatchObject([{ count: 41, lastTimestamp: '2026-01-01T00:05:00Z' }]);
+});
+
+test('an event that the server forgot is written anew, with its count', async () => {
+  const { client, clock, recorder, say, list } = setUp();
+  say('again');
+  await recorder.flush();
+  const [first] = await list();
+  await client.resource(events).delete(first!.metadata!.name!, { namespace: 'shop' });
+  await clock.advance(5_000);
+  say('again');
+  await recorder.flush();
+  expect(await list()).toMatchObject([
+    { metadata: { name: first!.metadata!.name! }, count: 2, firstTimestamp: '2026-01-01T00:00:00Z' },
+  ]);
+});
+
+test('the event of an object whose name leaves no room for a time has a name of its own', async () => {
+  const { recorder, list } = setUp();
+  const metadata = { ...pod.metadata, name: 'x'.repeat(250) };
+  recorder.record({ ...pod, metadata }, { type: 'Normal', reason: 'Pulled', message: 'ready' });
+  await recorder.flush();
+  expect((await list())[0]?.metadata?.name).toMatch(/^[0-9a-f]{8}-[0-9a-f-]{27}$/);
+});
+
+test('a burst over many objects is written whole, several at once, in order for each object', async () => {
+  const clock = new VirtualClock();
+  const inner = new FakeApi();
+  let [inFlight, most] = [0, 0];
+  const order: string[] = [];
+  const transport: Transport = {
+    request: async (request) => {
+      most = Math.max(most, ++inFlight);
+      await sleep(clock, 10);
+      inFlight--;
+      if (request.method === 'POST' && request.body?.kind === 'object')
+        order.push((request.body.object as Event).message!);
+      return inner.handle(request);
+    },
+  };
+  const client = createClient({ transport, userAgent: 'test' });
+  const random = new SeededRandom(1);
+  const recorder = createEventRecorder({ client, clock, random, log: silentLogger, component: 'kubelet' });
+  for (let i = 0; i < 1_500; i++) {
+    const object = { ...pod, metadata: { ...pod.metadata, name: `web-${i}`, uid: `u${i}` } };
+    for (const step of ['a', 'b'])
+      recorder.record(object, { type: 'Normal', reason: 'Pulled', message: `${i} ${step}` });
+  }
+  await clock.advance(60_000);
+  await recorder.flush();
+  expect(order.length).toBe(3_000);
+  expect(most).toBe(16);
+  for (let i = 0; i < 1_500; i++) expect(order.indexOf(`${i} a`)).toBeLessThan(order.indexOf(`${i} b`));
+});
+
+test('beyond ten thousand that wait, events are dropped and the log says how many', async () => {
+  const { client, clock, random } = setUp();
+  const lines: string[] = [];
+  const warn = (message: string, fields: object = {}) => lines.push(`${message} ${JSON.stringify(fields)}`);
+  const log = { ...silentLogger, warn, with: () => log };
+  const recorder = createEventRecorder({ client, clock, random, log, component: 'kubelet' });
+  for (let i = 0; i < 10_005; i++) {
+    const object = { ...pod, metadata: { ...pod.metadata, name: `web-${i}` } };
+    recorder.record(object, { type: 'Normal', reason: 'Pulled', message: 'ready' });
+  }
+  await recorder.flush();
+  expect(lines).toEqual([
+    'Events are dropped as too many wait {"waitingMax":10000}',
+    'Events were dropped as too many waited {"count":5}',
+  ]);
 });
 
 test('an unreachable server is tried again, a refusal is final', async () => {

@@ -1,18 +1,16 @@
-/**
- * The event recorder: sends core/v1 Events one after the other, behind its callers' backs. See `event-recorder.ts` for the laws.
- */
+/** The event recorder: makes core/v1 Events of what it is told, correlates them and hands them to the sender. The laws are in `event-recorder.ts`. */
 
 import type { Event } from '#pkg/api/types/core-v1.ts';
 import { events } from '#pkg/api/types/refs.ts';
+import { dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
-import { isAlreadyExists, isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
-import { sleep } from '#pkg/base/async.ts';
 import { type Clock, timestamp } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { type Random, randomInt } from '#pkg/base/random.ts';
-import type { Client, ResourceClient } from './client.ts';
+import type { Client } from './client.ts';
 import { EventCorrelator } from './event-correlator.ts';
-import type { EventRecorder } from './event-recorder.ts';
+import type { EventRecorder, RecordedEvent } from './event-recorder.ts';
+import { EventSender } from './event-sender.ts';
 
 export interface EventRecorderOptions {
   readonly client: Client;
@@ -32,11 +30,8 @@ export interface EventRecorderOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Events that may wait to be sent; further ones are dropped, as upstream's full channel does. */
-const waitingMax = 1_000;
-/** Tries for an event while the server cannot be reached, and the time between two. */
-const triesMax = 12;
-const retryMs = 10_000;
+/** Names of one instant are made distinct by a number below this. */
+const serialMax = 1_000_000;
 
 /** A recorder that sends through `client`. */
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
@@ -45,44 +40,37 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
 
 class Recorder implements EventRecorder {
   readonly #options: EventRecorderOptions;
-  readonly #resource: ResourceClient<Event>;
   readonly #correlator: EventCorrelator;
-  readonly #waiting: Event[] = [];
+  readonly #sender: EventSender;
   /** Makes names of one instant distinct, also from those of other recorders. */
   #serial: number;
-  #sending: Promise<void> | undefined;
 
   constructor(options: EventRecorderOptions) {
+    const { client, clock, random, log, signal, asSeries = false } = options;
     this.#options = options;
-    this.#resource = options.client.resource(events);
-    this.#correlator = new EventCorrelator(options.clock);
-    this.#serial = randomInt(options.random, 1_000_000);
+    this.#correlator = new EventCorrelator(clock);
+    const form = asSeries ? { created: seriesEvent, updated: seriesUpdate } : { created: asIs, updated: countUpdate };
+    this.#sender = new EventSender({ resource: client.resource(events), clock, random, log, signal, ...form });
+    this.#serial = randomInt(random, serialMax);
   }
 
-  record(object: KubeObject, event: Parameters<EventRecorder['record']>[1]): void {
-    const { log } = this.#options;
-    if (this.#waiting.length >= waitingMax) {
-      log.warn('Event dropped as too many wait', { reason: event.reason });
-      return;
-    }
-    this.#waiting.push(this.#build(object, event));
-    this.#sending ??= this.#sendAll();
+  record(object: KubeObject, what: RecordedEvent): void {
+    const event = this.#correlator.correlate(this.#build(object, what));
+    if (event !== undefined) this.#sender.send(event);
   }
 
-  async flush(): Promise<void> {
-    while (this.#sending !== undefined) await this.#sending;
+  flush(): Promise<void> {
+    return this.#sender.flush();
   }
 
-  #build(object: KubeObject, event: Parameters<EventRecorder['record']>[1]): Event {
+  #build(object: KubeObject, what: RecordedEvent): Event {
     const { clock, component, instance } = this.#options;
     const { name = '', namespace, uid, resourceVersion } = object.metadata ?? {};
-    this.#serial = (this.#serial + 1) % 1_000_000;
-    const id = (BigInt(Math.floor(clock.nowMs())) * 1_000_000n + BigInt(this.#serial)).toString(16);
     const now = timestamp(clock);
     return {
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { name: `${name}.${id}`, namespace: namespace || 'default' },
+      metadata: { name: this.#nameFor(name), namespace: namespace || 'default' },
       involvedObject: {
         ...(object.kind === undefined ? {} : { kind: object.kind }),
         ...(namespace === undefined ? {} : { namespace }),
@@ -90,96 +78,52 @@ class Recorder implements EventRecorder {
         ...(uid === undefined ? {} : { uid }),
         ...(object.apiVersion === undefined ? {} : { apiVersion: object.apiVersion }),
         ...(resourceVersion === undefined ? {} : { resourceVersion }),
-        ...(event.fieldPath === undefined ? {} : { fieldPath: event.fieldPath }),
+        ...(what.fieldPath === undefined ? {} : { fieldPath: what.fieldPath }),
       },
-      reason: event.reason,
-      message: event.message,
+      reason: what.reason,
+      message: what.message,
       source: { component, ...(instance === undefined ? {} : { host: instance }) },
       firstTimestamp: now,
       lastTimestamp: now,
       count: 1,
-      type: event.type,
+      type: what.type,
       reportingComponent: component,
       reportingInstance: instance ?? '',
     };
   }
 
-  async #sendAll(): Promise<void> {
-    // The first await lets `record` return before anything is sent.
-    await Promise.resolve();
-    for (let event = this.#waiting.shift(); event !== undefined; event = this.#waiting.shift()) {
-      if (this.#options.signal?.aborted) {
-        this.#waiting.length = 0;
-        break;
-      }
-      await this.#sendOne(event);
-    }
-    this.#sending = undefined;
-  }
-
-  async #sendOne(event: Event): Promise<void> {
-    const { clock, random, log, signal } = this.#options;
-    const fate = this.#correlator.judge(event);
-    if (fate.kind === 'drop') return;
-    for (let tries = 1; ; tries++) {
-      try {
-        if (fate.kind === 'create') await this.#create(event, fate);
-        else await this.#count(event, fate);
-        return;
-      } catch (error) {
-        if (!isUnreachable(error) || tries >= triesMax) {
-          log.debug('Event given up', { event: event.metadata?.name, error });
-          return;
-        }
-        // The first wait is random, so that the recorders of a restarted server do not come back together.
-        const waited = await sleep(clock, tries === 1 ? retryMs * random.next() : retryMs, signal);
-        if (!waited) return;
-      }
-    }
-  }
-
-  async #create(event: Event, fate: { readonly key: string; readonly message: string }): Promise<void> {
-    try {
-      const written = { ...event, message: fate.message };
-      await this.#resource.create(this.#options.asSeries ? seriesEvent(written) : written);
-    } catch (error) {
-      if (!isAlreadyExists(error)) throw error;
-    }
-    const { metadata, firstTimestamp = '' } = event;
-    this.#correlator.remember(fate.key, { name: metadata?.name ?? '', count: 1, firstTimestamp });
-  }
-
-  async #count(
-    event: Event,
-    fate: { key: string; message: string; name: string; count: number; firstTimestamp: string },
-  ): Promise<void> {
-    const { lastTimestamp } = event;
-    const { name, count, firstTimestamp, message } = fate;
-    const namespace = event.metadata?.namespace ?? 'default';
-    try {
-      const change = this.#options.asSeries
-        ? { series: { count, lastObservedTime: microTime(lastTimestamp) }, message }
-        : { count, lastTimestamp, message };
-      await this.#resource.patch(name, change, { namespace, type: 'strategic' });
-      this.#correlator.remember(fate.key, { name, count, firstTimestamp });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-      // It outlived its time to live on the server.
-      this.#correlator.forget(fate.key);
-      await this.#create(event, fate);
-    }
+  /** The object's name and the time; a UUID for an object whose name is too long for that, or could not be an Event's. */
+  #nameFor(object: string): string {
+    const { clock, random } = this.#options;
+    this.#serial = (this.#serial + 1) % serialMax;
+    const time = BigInt(Math.floor(clock.nowMs())) * BigInt(serialMax) + BigInt(this.#serial);
+    const name = `${object}.${time.toString(16)}`;
+    return dns1123SubdomainProblems(name).length === 0 ? name : random.uuid();
   }
 }
 
+function asIs(event: Event): Event {
+  return event;
+}
+
+function countUpdate({ count, lastTimestamp, message }: Event): Record<string, unknown> {
+  return { count, lastTimestamp, message };
+}
+
 /** Source: client-go `tools/events/event_recorder.go` `makeEvent`. */
-function seriesEvent({ count: _, firstTimestamp, lastTimestamp: __, source, ...event }: Event): Event {
-  const instance = [source?.component, source?.host].filter(Boolean).join('-');
+function seriesEvent(event: Event): Event {
+  const { count = 1, firstTimestamp, lastTimestamp, source, ...rest } = event;
   return {
-    ...event,
+    ...rest,
     eventTime: microTime(firstTimestamp),
     action: actions[event.reason ?? ''] ?? event.reason ?? '',
-    reportingInstance: instance,
+    reportingInstance: [source?.component, source?.host].filter(Boolean).join('-'),
+    ...(count === 1 ? {} : { series: { count, lastObservedTime: microTime(lastTimestamp) } }),
   };
+}
+
+function seriesUpdate({ count, lastTimestamp, message }: Event): Record<string, unknown> {
+  return { series: { count, lastObservedTime: microTime(lastTimestamp) }, message };
 }
 
 /** What was being done, where it is not the reason. Source: `pkg/scheduler/schedule_one.go`, `framework/preemption`. */
@@ -192,9 +136,4 @@ const actions: Readonly<Record<string, string>> = {
 /** A time in seconds as one in microseconds. */
 function microTime(time = ''): string {
   return time.replace(/Z$/, '.000000Z');
-}
-
-/** Whether the server may take the event later: anything but its own considered refusal. */
-function isUnreachable(error: unknown): boolean {
-  return error instanceof StatusError && (error.code >= 500 || error.code === 429);
 }

@@ -1,9 +1,10 @@
 /**
- * Keeps a sink in step with a resource: one list, then watches that each resume where the last one ended; a new list when the
- * server no longer has the history (410). Upstream counterpart: client-go `tools/cache/reflector.go`.
+ * Keeps a sink in step with a resource: the whole state once, then watches that each resume where the last one ended; the state anew
+ * when the server no longer has the history (410). The state comes as the beginning of a watch, object by object; from a server that
+ * does not offer that, as a list in pages. Upstream counterpart: client-go `tools/cache/reflector.go`.
  */
 
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import { type KubeObject, objectKey } from '#pkg/apimachinery/object.ts';
 import { isExpired, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -12,6 +13,7 @@ import type { Random } from '#pkg/base/random.ts';
 import { Backoff } from './backoff.ts';
 import type { ClientWatchEvent, ResourceClient } from './client.ts';
 import type { InformerOptions } from './informer.ts';
+import { listInPages } from './list-pages.ts';
 
 /** Where the reflector puts what it learns. Called synchronously, in order. */
 export interface ReflectorSink<T extends KubeObject> {
@@ -47,42 +49,138 @@ export async function runReflector<T extends KubeObject>(
 ): Promise<void> {
   const { clock, random, log } = options;
   const backoff = new Backoff({ initialMs: backoffInitialMs, maxMs: backoffMaxMs, jitterFactor: 1, random });
-  /** Where to watch from; undefined: list first. */
-  let position: string | undefined;
-  /** `'0'`: any state will do. After a first list: nothing older than that. `''`: the newest, when the server lost the history. */
-  let listFrom = '0';
+  const reflector = new Reflector(options, signal);
   while (!signal.aborted) {
-    try {
-      if (position === undefined) {
-        position = await listOnce(options, { from: listFrom, signal });
-        listFrom = position;
-        backoff.reset();
-      }
-      const end = await watchOnce(options, { from: position, signal });
-      position = end.position;
-      listFrom = position;
-      if (end.failed === undefined && !end.short) {
-        backoff.reset();
-        continue;
-      }
-      // It was a good connection until now: a server that restarts is not made to wait for the failures of last time.
-      if (end.sawEvents || !end.short) backoff.reset();
-      if (end.failed !== undefined) throw end.failed;
-    } catch (error) {
-      if (signal.aborted) return;
-      if (isExpired(error)) {
-        position = undefined;
-        listFrom = '';
-        log.debug('Watch expired, listing again', { error });
-        continue;
-      }
-      if (isTooLarge(error)) {
-        position = undefined;
-        listFrom = '';
-      }
-      log.warn('List or watch failed, trying again', { error });
-    }
+    const { failed, wasGood, askOtherwise } = await reflector.follow();
+    if (signal.aborted) return;
+    if (askOtherwise) continue;
+    // It was a good connection until now: a server that restarts is not made to wait for the failures of last time.
+    if (wasGood) backoff.reset();
+    if (failed === undefined && wasGood) continue;
+    if (isExpired(failed)) log.debug('Watch expired, listing again', { error: failed });
+    else if (failed !== undefined) log.warn('List or watch failed, trying again', { error: failed });
     await sleep(clock, backoff.nextMs(), signal);
+  }
+}
+
+/** How following the server came to an end. */
+interface FollowEnd {
+  readonly failed: unknown;
+  /** Whether it lasted, or brought news. */
+  readonly wasGood: boolean;
+  /** The server refused the form of the question, and there is another. */
+  readonly askOtherwise: boolean;
+}
+
+class Reflector<T extends KubeObject> {
+  readonly #options: ReflectorOptions<T>;
+  readonly #signal: AbortSignal;
+  /** Where to watch from; undefined: the whole state first. */
+  #position: string | undefined;
+  /** The state may not be older than this: what the sink has seen. Empty: the newest. */
+  #notBefore = '';
+  /** Whether the server begins a watch with the objects there are. Assumed until it refuses. */
+  #canStream = true;
+
+  constructor(options: ReflectorOptions<T>, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  /** Follows the server until it ends the watch or something fails. */
+  async follow(): Promise<FollowEnd> {
+    const { clock } = this.#options;
+    let sinceMs = clock.monotonicMs();
+    let sawNews = false;
+    let failed: unknown;
+    let askOtherwise = false;
+    try {
+      if (this.#position === undefined && !this.#canStream) {
+        await this.#list();
+        sinceMs = clock.monotonicMs();
+      }
+      for await (const batch of this.#watch()) sawNews = this.#applyAll(batch) || sawNews;
+    } catch (error) {
+      failed = error;
+      askOtherwise = this.#learn(error);
+    }
+    return { failed, wasGood: sawNews || clock.monotonicMs() - sinceMs >= watchShortMs, askOtherwise };
+  }
+
+  async #list(): Promise<void> {
+    const { resource, select, sink } = this.#options;
+    const version = this.#notBefore === '' ? {} : { resourceVersion: this.#notBefore };
+    const { items, resourceVersion } = await listInPages(resource, { ...select, ...version, signal: this.#signal });
+    this.#signal.throwIfAborted();
+    sink.replace(items);
+    this.#moveTo(resourceVersion);
+  }
+
+  /** The events of one watch. While the state is still to come, what makes it up is gathered and gives one empty batch at its end. */
+  async *#watch(): AsyncGenerator<readonly ClientWatchEvent<T>[]> {
+    const { resource, select, random, watchSecondsMin = watchSecondsMinDefault } = this.#options;
+    let state = this.#position === undefined ? new Map<string, T>() : undefined;
+    const watch = resource.watch({
+      ...select,
+      ...(this.#notBefore === '' ? {} : { resourceVersion: this.#notBefore }),
+      ...(state === undefined ? {} : { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' }),
+      allowWatchBookmarks: true,
+      timeoutSeconds: Math.round(watchSecondsMin * (1 + random.next())),
+      signal: this.#signal,
+    });
+    for await (const batch of watch) {
+      const rest = state === undefined ? batch : this.#gather(state, batch);
+      if (rest === undefined) continue;
+      state = undefined;
+      yield rest;
+    }
+  }
+
+  /** Adds events to the state that is still coming; once it is whole, hands it on and returns the events that follow it. */
+  #gather(state: Map<string, T>, batch: readonly ClientWatchEvent<T>[]): readonly ClientWatchEvent<T>[] | undefined {
+    for (const [index, event] of batch.entries()) {
+      if (event.type === 'BOOKMARK') {
+        if (!event.initialEventsEnd) continue;
+        this.#options.sink.replace([...state.values()]);
+        this.#moveTo(event.resourceVersion);
+        return batch.slice(index + 1);
+      }
+      const key = objectKey(event.object);
+      if (event.type === 'DELETED') state.delete(key);
+      else state.set(key, event.object);
+    }
+    return undefined;
+  }
+
+  /** Puts events into the sink; whether there were any. */
+  #applyAll(batch: readonly ClientWatchEvent<T>[]): boolean {
+    const { sink } = this.#options;
+    for (const event of batch) {
+      if (event.type === 'DELETED') sink.delete(event.object);
+      else if (event.type !== 'BOOKMARK') sink.set(event.object);
+      const version = event.type === 'BOOKMARK' ? event.resourceVersion : event.object.metadata?.resourceVersion;
+      if (version !== undefined) this.#moveTo(version);
+    }
+    return batch.length > 0;
+  }
+
+  #moveTo(version: string): void {
+    this.#position = version;
+    this.#notBefore = version;
+  }
+
+  /** What a failure says of the next try; whether that is to be another question, at once. */
+  #learn(error: unknown): boolean {
+    const isRefused = isRefusal(error);
+    if (isRefused && this.#position === undefined && this.#canStream) {
+      this.#canStream = false;
+      return true;
+    }
+    if (isRefused || isExpired(error) || isTooLarge(error)) {
+      this.#position = undefined;
+      this.#notBefore = '';
+    }
+    return false;
   }
 }
 
@@ -94,64 +192,7 @@ function isTooLarge(error: unknown): boolean {
   );
 }
 
-async function listOnce<T extends KubeObject>(
-  options: ReflectorOptions<T>,
-  call: { readonly from: string; readonly signal: AbortSignal },
-): Promise<string> {
-  const version = call.from === '' ? {} : { resourceVersion: call.from };
-  const list = await options.resource.list({ ...options.select, ...version, signal: call.signal });
-  call.signal.throwIfAborted();
-  options.sink.replace(list.items);
-  return list.metadata.resourceVersion ?? '';
-}
-
-interface WatchEnd {
-  /** Where the next watch goes on. */
-  readonly position: string;
-  readonly sawEvents: boolean;
-  readonly short: boolean;
-  readonly failed?: unknown;
-}
-
-async function watchOnce<T extends KubeObject>(
-  options: ReflectorOptions<T>,
-  call: { readonly from: string; readonly signal: AbortSignal },
-): Promise<WatchEnd> {
-  const { resource, select, sink, clock, random, watchSecondsMin = watchSecondsMinDefault } = options;
-  const startMs = clock.monotonicMs();
-  let position = call.from;
-  let sawEvents = false;
-  const short = (): boolean => !sawEvents && clock.monotonicMs() - startMs < watchShortMs;
-  try {
-    const watch = resource.watch({
-      ...select,
-      resourceVersion: call.from,
-      allowWatchBookmarks: true,
-      timeoutSeconds: Math.round(watchSecondsMin * (1 + random.next())),
-      signal: call.signal,
-    });
-    for await (const batch of watch) {
-      for (const event of batch) {
-        position = apply(sink, event) ?? position;
-        sawEvents = true;
-      }
-    }
-    return { position, sawEvents, short: short() };
-  } catch (failed) {
-    return { position, sawEvents, short: short(), failed };
-  }
-}
-
-/** Puts one event into the sink; returns the version it stands at. */
-function apply<T extends KubeObject>(sink: ReflectorSink<T>, event: ClientWatchEvent<T>): string | undefined {
-  switch (event.type) {
-    case 'BOOKMARK':
-      return event.resourceVersion;
-    case 'DELETED':
-      sink.delete(event.object);
-      break;
-    default:
-      sink.set(event.object);
-  }
-  return event.object.metadata?.resourceVersion;
+/** The server does not know what was asked of it. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof StatusError && [400, 405, 422].includes(error.code);
 }

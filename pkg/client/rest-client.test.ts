@@ -141,3 +141,25 @@ test('a request that is turned away for now is sent again when the server says, 
   const impatient = createClient({ transport: setUp({ status: 429 }).client.transport, userAgent: 'test/1' });
   await expect(impatient.resource(pods).list()).rejects.toMatchObject({ code: 429 });
 });
+
+test('an answer without a Status is understood by its code, and Retry-After is heeded', async () => {
+  const clock = new VirtualClock();
+  const atMs: number[] = [];
+  const answers = [
+    { status: 503, headers: { 'retry-after': '3' } },
+    { status: 429, headers: { 'retry-after': '4' } },
+    { status: 403, headers: {} },
+  ];
+  const transport = {
+    request: (): Promise<ApiResponse> => {
+      const answer = answers[atMs.length]!;
+      atMs.push(clock.monotonicMs());
+      return Promise.resolve({ ...answer, body: { kind: 'bytes', bytes: Buffer.from('Try again later.\n') } });
+    },
+  };
+  const listing = createClient({ transport, userAgent: 'test/1', clock }).resource(pods).list();
+  const outcome = listing.catch((error: unknown) => error);
+  await clock.advance(10_000);
+  expect(await outcome).toMatchObject({ code: 403, reason: 'Forbidden' });
+  expect(atMs).toEqual([0, 3_000, 7_000]);
+});

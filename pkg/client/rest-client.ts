@@ -12,7 +12,7 @@ import {
   type KubeObject,
   type ResourceRef,
 } from '#pkg/apimachinery/object.ts';
-import { type Status, StatusError, serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
+import { type Status, StatusError, type StatusReason } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type {
@@ -35,7 +35,10 @@ export interface ClientOptions {
   readonly transport: Transport;
   /** Names the component in the server's logs and as the default field manager (its part before the first slash). */
   readonly userAgent: string;
-  /** With a clock, requests that the server turns away for now (429) are sent again after the time it asks for. */
+  /**
+   * With a clock, requests that the server turns away for now are sent again after the time it asks for: those answered with 429, and
+   * those with 5xx and a `Retry-After`.
+   */
   readonly clock?: Clock;
 }
 
@@ -81,8 +84,9 @@ class Caller {
       if (response.status >= 200 && response.status < 300) return response;
       signal.throwIfAborted();
       const error = await errorOf(response);
-      if (error.code !== 429 || this.#clock === undefined || retries >= turnedAwayRetriesMax) throw error;
-      await sleep(this.#clock, (error.status.details?.retryAfterSeconds ?? 1) * 1_000, signal);
+      const waitSeconds = retryAfterSeconds(response, error);
+      if (waitSeconds === undefined || this.#clock === undefined || retries >= turnedAwayRetriesMax) throw error;
+      await sleep(this.#clock, waitSeconds * 1_000, signal);
     }
   }
 
@@ -108,7 +112,7 @@ class Caller {
 }
 
 /** The `StatusError` that an unsuccessful answer stands for. */
-async function errorOf(response: ApiResponse): Promise<StatusError> {
+export async function errorOf(response: ApiResponse): Promise<StatusError> {
   let body: unknown;
   try {
     body = await bodyObject(response);
@@ -117,10 +121,49 @@ async function errorOf(response: ApiResponse): Promise<StatusError> {
   }
   const status = body as Partial<Status> | undefined;
   if (status?.kind === 'Status' && typeof status.code === 'number') return StatusError.from(status as Status);
-  const message = `the server could not process the request and answered ${response.status}`;
-  if (response.status === 503) return serviceUnavailable(message);
-  const reason = response.status === 404 ? 'NotFound' : response.status === 401 ? 'Unauthorized' : 'InternalError';
+  const { reason, message } = meanings[response.status] ?? {
+    reason: 'InternalError',
+    message: `the server responded with the status code ${response.status} but did not return more information`,
+  };
   return new StatusError({ code: response.status, reason, message });
+}
+
+/** What a code says when no `Status` comes with it, as from something between client and server. Source: `NewGenericServerResponse`. */
+const meanings: Readonly<Record<number, { readonly reason: StatusReason; readonly message: string }>> = {
+  400: { reason: 'BadRequest', message: 'the server rejected our request for an unknown reason' },
+  401: { reason: 'Unauthorized', message: 'the server has asked for the client to provide credentials' },
+  403: { reason: 'Forbidden', message: 'the server does not allow access to the requested resource' },
+  404: { reason: 'NotFound', message: 'the server could not find the requested resource' },
+  405: { reason: 'MethodNotAllowed', message: 'the server does not allow this method on the requested resource' },
+  406: {
+    reason: 'NotAcceptable',
+    message: 'the server was unable to respond with a content type that the client supports',
+  },
+  409: { reason: 'Conflict', message: 'the server reported a conflict' },
+  410: { reason: 'Gone', message: 'the server no longer has what was asked for' },
+  413: { reason: 'RequestEntityTooLarge', message: 'the request is larger than the server takes' },
+  415: {
+    reason: 'UnsupportedMediaType',
+    message: 'the body of the request was in an unknown format - accepted media types include: application/json',
+  },
+  422: { reason: 'Invalid', message: 'the server rejected our request due to an error in our request' },
+  429: {
+    reason: 'TooManyRequests',
+    message: 'the server has received too many requests and has asked us to try again later',
+  },
+  503: { reason: 'ServiceUnavailable', message: 'the server is currently unable to handle the request' },
+  504: {
+    reason: 'Timeout',
+    message: 'the server was unable to return a response in the time allotted, but may still be processing the request',
+  },
+};
+
+/** How long the server asks to wait before the same request; undefined when it does not want it again. */
+function retryAfterSeconds(response: ApiResponse, error: StatusError): number | undefined {
+  const header = /^\d+$/.exec(response.headers['retry-after'] ?? '')?.[0];
+  const asked = header === undefined ? error.status.details?.retryAfterSeconds : Number(header);
+  if (response.status === 429) return asked ?? 1;
+  return response.status >= 500 && header !== undefined ? asked : undefined;
 }
 
 /** The decoded body; undefined when it is empty. */

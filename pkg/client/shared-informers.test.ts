@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
-import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
+import { expired, serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
@@ -76,7 +76,38 @@ test('a watch that ends is resumed where it stood, without a new list', async ()
   await client.create(pod('a'));
   await clock.advance(1_000);
   expect(seen).toEqual(['+default/a']);
-  expect(api.requests.filter((line) => line.startsWith('GET') && !line.includes('watch=')).length).toBe(1);
+  expect(api.requests.filter((line) => line.startsWith('GET') && line.includes('sendInitialEvents')).length).toBe(1);
+});
+
+test('the first state comes as the beginning of the watch; from a server that does not do that, in pages', async () => {
+  const asked = (api: FakeApi) =>
+    api.requests.filter((line) => line.startsWith('GET')).map((line) => line.split('?')[1]);
+  const streamed = setUp();
+  await streamed.client.create(pod('a'));
+  void streamed.informers.run(stop.signal);
+  await streamed.clock.settle();
+  expect(asked(streamed.api)).toEqual([expect.stringMatching(/^resourceVersionMatch=NotOlderThan&watch=true&/)]);
+  stop.abort();
+  const paged = setUp();
+  paged.api.streamsLists = false;
+  for (let i = 0; i < 1_200; i++) await paged.client.create(pod(`p${i}`));
+  void paged.informers.run(stop.signal);
+  await paged.clock.settle();
+  expect(asked(paged.api).slice(1, 4)).toEqual(['limit=500', 'limit=500&continue=500', 'limit=500&continue=1000']);
+  expect(paged.informer.lister.list().length).toBe(1_200);
+  await paged.client.create(pod('late'));
+  await paged.clock.settle();
+  expect(paged.seen.at(-1)).toBe('+default/late');
+});
+
+test('a server that says at once, over and over, that history is gone is asked less and less often', async () => {
+  const { api, clock, informers } = setUp();
+  void informers.run(stop.signal);
+  await clock.settle();
+  api.failNext(...Array.from({ length: 1_000 }, () => expired('too old resource version')));
+  api.endWatches();
+  await clock.advance(120_000);
+  expect(api.requests.length).toBeLessThan(15);
 });
 
 test('after lost history the difference between the old copy and the new list is told', async () => {

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { kubernetesVersion } from '#pkg/api/facts.ts';
 import { endpoints, namespaces, nodes, services } from '#pkg/api/types/refs.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
@@ -11,7 +12,7 @@ import { SystemRandom } from '#pkg/base/random.ts';
 import { networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { startCluster } from './cluster.ts';
-import { defaultSettings, loopbackAddresses } from './settings.ts';
+import { defaultSettings, kubernetesRelease, loopbackAddresses } from './settings.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -98,4 +99,8 @@ test('a port that is taken is an error, and the store can be opened again', asyn
   await new Promise((resolve) => other.close(resolve));
   const cluster = await start({ store: 'lmdb', apiPort: port });
   await cluster.stop();
+});
+
+test('nodes report the release whose API is served', () => {
+  expect(kubernetesRelease).toBe(`v${kubernetesVersion}`);
 });

@@ -122,13 +122,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     );
     trace('controllers run');
     running.start('kube-scheduler', await schedulerPart(as('scheduler')));
-    running.start(
-      'kube-proxy',
-      await proxyPart(as('kube-proxy'), {
-        nodeName: members[0]!,
-        nodePortAddresses: [settings.nodeAddress],
-      }),
-    );
+    running.start('kube-proxy', await proxyPart(as('kube-proxy'), { nodePortAddresses: [settings.nodeAddress] }));
     trace('scheduler and proxy run');
   } catch (error) {
     await running.stop();

@@ -7,8 +7,9 @@ import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
 import type { ProbeTransport } from '#pkg/kubelet/probes/probe-transport.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
 import type { VolumeHost } from '#pkg/kubelet/volumes/volume-host.ts';
+import type { HostPorts } from '#pkg/network/host-ports.ts';
 import { depsOf, type PartContext, withInformers } from './parts.ts';
-import type { RuntimeName } from './settings.ts';
+import { kubernetesRelease, type RuntimeName } from './settings.ts';
 
 export interface NodePartOptions {
   readonly nodeName: string;
@@ -27,8 +28,7 @@ export interface NodePart extends Component {
   readonly kubelet: Kubelet;
 }
 
-/** Version that nodes report. */
-export const kubeletVersion = 'v1.36.0';
+const nodeAddressDefault = '127.0.0.1';
 /** Pods that a node takes at most. Source: kubelet default `maxPods`. */
 const podsMax = 110;
 /** Port of kubelets that answer in the API server's own process. Source: kubelet default. */
@@ -44,7 +44,7 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
   const deps = depsOf(context, 'kubelet');
   const node = await runtimeOf(deps, options);
   const addresses: readonly NodeAddress[] = [
-    { type: 'InternalIP', address: options.nodeAddress ?? '127.0.0.1' },
+    { type: 'InternalIP', address: options.nodeAddress ?? nodeAddressDefault },
     { type: 'Hostname', address: options.nodeName },
   ];
   const kubelet = createKubelet({
@@ -55,10 +55,11 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
     network: createLoopbackNetwork(),
     volumes: node.volumes,
     ...(node.probes === undefined ? {} : { probes: node.probes }),
+    ...(node.hostPorts === undefined ? {} : { hostPorts: node.hostPorts }),
     addresses,
     kubeletPort: options.kubeletPort,
     capacity: capacity(options.nodesOnMachine),
-    version: kubeletVersion,
+    version: kubernetesRelease,
     machine: {
       machineId: hostname(),
       kernelVersion: release(),
@@ -95,6 +96,7 @@ interface NodeRuntime {
   readonly runtime: Runtime;
   readonly volumes: VolumeHost;
   readonly probes?: ProbeTransport;
+  readonly hostPorts?: HostPorts;
   close(): Promise<void>;
 }
 
@@ -106,16 +108,23 @@ async function runtimeOf(deps: ComponentDeps, options: NodePartOptions): Promise
     ]);
     return { runtime: createFakeRuntime(deps), volumes: memoryVolumeHost(), close: async () => {} };
   }
-  const [{ createInProcessRuntime }, { diskVolumeHost }, { socketProbeTransport }] = await Promise.all([
+  const [{ createInProcessRuntime }, { diskVolumeHost }, { socketProbeTransport }, network] = await Promise.all([
     import('#pkg/kubelet/runtime/inprocess/inprocess-runtime.ts'),
     import('#pkg/kubelet/volumes/disk-volume-host.ts'),
     import('#pkg/kubelet/probes/socket-transport.ts'),
+    import('#pkg/network/loopback/loopback-host-ports.ts'),
   ]);
+  const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
+  const hostPorts = network.createLoopbackHostPorts({ clock: deps.clock, nodeAddress });
   const runtime = createInProcessRuntime({ ...deps, dataDir: join(options.folder, 'containers') });
   return {
     runtime,
     volumes: diskVolumeHost(join(options.folder, 'volumes')),
     probes: socketProbeTransport(deps),
-    close: () => runtime.close(),
+    hostPorts,
+    close: async () => {
+      await runtime.close();
+      await hostPorts.close();
+    },
   };
 }

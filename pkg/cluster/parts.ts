@@ -23,7 +23,7 @@ export interface PartContext {
 export function depsOf(context: PartContext, userAgent: string): ComponentDeps {
   const { transport, clock, random } = context;
   const log = context.log.with({ component: userAgent });
-  const client = createClient({ transport, userAgent });
+  const client = createClient({ transport, userAgent, clock });
   return { client, clock, random, log, informers: createInformers({ client, clock, random, log }) };
 }
 
@@ -81,17 +81,20 @@ export async function controllerManagerPart(
 }
 
 export interface ProxyPartOptions {
-  readonly nodeName: string;
+  /** The proxy's node; absent where one proxy stands for all nodes of the machine. */
+  readonly nodeName?: string;
   /** Addresses on which node ports answer. */
   readonly nodePortAddresses: readonly string[];
 }
 
 export async function proxyPart(context: PartContext, options: ProxyPartOptions): Promise<Component> {
-  const [{ createProxy }, { createUserspaceBackend }] = await Promise.all([
+  const [{ createProxy }, { createUserspaceBackend }, { createHealthCheckServer }] = await Promise.all([
     import('#pkg/proxy/proxy.ts'),
     import('#pkg/proxy/backends/userspace/userspace-backend.ts'),
+    import('#pkg/proxy/health/health-check-server.ts'),
   ]);
   const deps = depsOf(context, 'kube-proxy');
   const backend = createUserspaceBackend({ ...deps, nodePortAddresses: options.nodePortAddresses });
-  return withInformers(deps, createProxy({ deps, backend, nodeName: options.nodeName }));
+  const healthChecks = createHealthCheckServer({ addresses: options.nodePortAddresses });
+  return withInformers(deps, createProxy({ deps, backend, healthChecks, nodeName: options.nodeName }));
 }

@@ -1,6 +1,9 @@
 /** What a cluster is made of, and its defaults. Kept in the data folder, so that the next start brings the same cluster back. */
 import { formatIpv4, parseIpv4Range } from '#pkg/network/ipv4.ts';
 
+/** The release of Kubernetes whose API is served and that nodes report. That of the API's facts, without loading them. */
+export const kubernetesRelease = 'v1.36.4';
+
 /** How pods run; further ones of the design are refused until they are built. */
 export const runtimeNames = ['inprocess', 'fake'] as const;
 export type RuntimeName = (typeof runtimeNames)[number];

@@ -7,10 +7,21 @@ const table = {
   nodes: integer({ help: 'How many.', fallback: 1, min: 1, max: 100 }),
   wait: duration({ help: 'How long.', fallback: 60_000 }),
   detach: toggle({ help: 'Whether.' }),
+  all: toggle({ help: 'All.', short: 'A', hidden: true }),
+  watch: toggle({ help: 'Watch.', short: 'w', hidden: true }),
   'etcd-servers': list({ help: 'Where.' }),
 } satisfies FlagTable;
 
-const defaults = { name: 'dev', mode: 'a', nodes: 1, wait: 60_000, detach: false, 'etcd-servers': [] };
+const defaults = {
+  name: 'dev',
+  mode: 'a',
+  nodes: 1,
+  wait: 60_000,
+  detach: false,
+  all: false,
+  watch: false,
+  'etcd-servers': [],
+};
 
 test.each<[string, string[], object]>([
   ['nothing given', [], {}],
@@ -20,6 +31,9 @@ test.each<[string, string[], object]>([
   ['short name with its value', ['-nx'], { name: 'x' }],
   ['short name with an equals sign', ['-n=x'], { name: 'x' }],
   ['switch', ['--detach'], { detach: true }],
+  ['short switches together', ['-Aw'], { all: true, watch: true }],
+  ['short switches with a value after them', ['-Awn', 'x'], { all: true, watch: true, name: 'x' }],
+  ['short switches with a value at their end', ['-Anx'], { all: true, name: 'x' }],
   ['switch turned off', ['--detach=false'], { detach: false }],
   ['list in parts', ['--etcd-servers=a,b', '--etcd-servers', 'c'], { 'etcd-servers': ['a', 'b', 'c'] }],
   ['duration', ['--wait', '1m30s'], { wait: 90_000 }],
@@ -33,6 +47,7 @@ test.each<[string[], string]>([
   [['--zzzzzzzz'], 'unknown flag: --zzzzzzzz'],
   [['--constructor'], 'unknown flag: --constructor'],
   [['-q'], 'unknown flag: -q'],
+  [['-Aq'], 'unknown flag: -q'],
   [['--name'], 'flag needs a value: --name name'],
   [['--nodes', '0'], 'invalid value "0" for --nodes: must be a whole number from 1 to 100'],
   [['--nodes=two'], 'invalid value "two" for --nodes: must be a whole number from 1 to 100'],
@@ -40,7 +55,7 @@ test.each<[string[], string]>([
   [['--wait', '5'], 'invalid value "5" for --wait: must be a duration such as 500ms, 30s or 1m30s'],
   [['--detach=perhaps'], 'invalid value "perhaps" for --detach: must be true or false'],
 ])('refuses %j', (args, message) => {
-  expect(parseFlags(table, args)).toEqual({ ok: false, message });
+  expect(parseFlags(table, args)).toMatchObject({ ok: false, message });
 });
 
 test('what is not a flag is kept in order, and all of it after two dashes', () => {

@@ -104,7 +104,7 @@ export function list(
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** Milliseconds of a duration as Go writes it (`1h30m`, `500ms`, `0`), or undefined. */
-function parseDurationMs(value: string): number | undefined {
+export function parseDurationMs(value: string): number | undefined {
   if (value === '0') return 0;
   const negative = value.startsWith('-');
   const body = negative ? value.slice(1) : value;
@@ -137,7 +137,14 @@ export type FlagResult<T extends FlagTable> =
       /** `--help` or `-h` was among the arguments. */
       readonly help: boolean;
     }
-  | { readonly ok: false; readonly message: string };
+  | { readonly ok: false; readonly message: string; readonly problem?: FlagProblem };
+
+/** What is wrong with an argument, for those who have words of their own for it. */
+export type FlagProblem =
+  /** `written` as it stands on the command line: `--name`, or `-n` at the head of `argument`. */
+  | { readonly kind: 'unknown'; readonly written: string; readonly argument: string }
+  | { readonly kind: 'missing'; readonly written: string; readonly argument: string }
+  | { readonly kind: 'invalid'; readonly flag: string; readonly value: string; readonly placeholder: string };
 
 export interface ParseOptions {
   /** The parsed configuration file: keys are flag names, in camelCase or as on the command line. */
@@ -172,17 +179,10 @@ export function parseFlags<T extends FlagTable>(
       rest.push(argument);
       continue;
     }
-    const split = splitArgument(argument, byShort);
-    const flag = Object.hasOwn(flags, split.name) ? flags[split.name] : undefined;
-    if (flag === undefined) return bad(`unknown flag: ${split.written}${suggestion(split.name, Object.keys(flags))}`);
-    let value = split.value;
-    if (value === undefined && flag.placeholder !== undefined) {
-      value = args[++i];
-      if (value === undefined) return bad(`flag needs a value: ${split.written} ${flag.placeholder}`);
+    for (const split of splitArgument(argument, byShort, flags)) {
+      const failure = takeFlag(flags, split, { values, next: () => args[++i] });
+      if (failure !== undefined) return failure;
     }
-    const parsed = flag.parse(value ?? '', values.get(split.name));
-    if (!parsed.ok) return bad(`invalid value "${value ?? ''}" for --${split.name}: ${parsed.message}`);
-    values.set(split.name, parsed.value);
   }
 
   const configured = fromConfig(flags, options.config ?? {}, values);
@@ -192,18 +192,60 @@ export function parseFlags<T extends FlagTable>(
   return { ok: true, values: Object.fromEntries(values) as FlagValues<T>, given, rest, help };
 }
 
+/** Reads one flag into `values`, with the next argument for its value where it needs one; gives what is wrong with it, if anything. */
+function takeFlag(
+  flags: Readonly<Record<string, Flag<unknown>>>,
+  { name, written, argument, value: attached }: SplitArgument,
+  from: { readonly values: Map<string, unknown>; next(): string | undefined },
+): Extract<FlagResult<FlagTable>, { ok: false }> | undefined {
+  const { values } = from;
+  const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
+  if (flag === undefined) {
+    const message = `unknown flag: ${written}${suggestion(name, Object.keys(flags))}`;
+    return { ok: false, message, problem: { kind: 'unknown', written, argument } };
+  }
+  const { placeholder, short } = flag;
+  const value = attached ?? (placeholder === undefined ? '' : from.next());
+  if (value === undefined) {
+    const message = `flag needs a value: ${written} ${placeholder}`;
+    return { ok: false, message, problem: { kind: 'missing', written, argument } };
+  }
+  const parsed = flag.parse(value, values.get(name));
+  if (!parsed.ok) {
+    const names = short === undefined ? `--${name}` : `-${short}, --${name}`;
+    const message = `invalid value "${value}" for --${name}: ${parsed.message}`;
+    return { ok: false, message, problem: { kind: 'invalid', flag: names, value, placeholder: placeholder ?? '' } };
+  }
+  values.set(name, parsed.value);
+  return undefined;
+}
+
+interface SplitArgument {
+  readonly name: string;
+  /** What is left of the argument from this flag on. */
+  readonly argument: string;
+  readonly written: string;
+  readonly value: string | undefined;
+}
+
+/** The flags of one argument: one, but for short switches that stand together, such as `-Aw`. */
 function splitArgument(
   argument: string,
   byShort: ReadonlyMap<string, string>,
-): { readonly name: string; readonly written: string; readonly value: string | undefined } {
-  if (!argument.startsWith('--')) {
-    const name = byShort.get(argument[1]!);
-    const value = argument.length > 2 ? argument.slice(argument[2] === '=' ? 3 : 2) : undefined;
-    return { name: name ?? argument.slice(1), written: argument.slice(0, 2), value };
+  flags: Readonly<Record<string, Flag<unknown>>>,
+): readonly SplitArgument[] {
+  if (argument.startsWith('--')) {
+    const equals = argument.indexOf('=');
+    const name = equals < 0 ? argument.slice(2) : argument.slice(2, equals);
+    return [{ name, argument, written: `--${name}`, value: equals < 0 ? undefined : argument.slice(equals + 1) }];
   }
-  const equals = argument.indexOf('=');
-  const name = equals < 0 ? argument.slice(2) : argument.slice(2, equals);
-  return { name, written: `--${name}`, value: equals < 0 ? undefined : argument.slice(equals + 1) };
+  const [, letter = '', ...more] = argument;
+  const name = byShort.get(letter) ?? letter;
+  const flag = { name, argument, written: `-${letter}` };
+  if (more.length === 0) return [{ ...flag, value: undefined }];
+  if (more[0] === '=') return [{ ...flag, value: more.slice(1).join('') }];
+  if (flags[name]?.placeholder !== undefined) return [{ ...flag, value: more.join('') }];
+  return [{ ...flag, value: undefined }, ...splitArgument(`-${more.join('')}`, byShort, flags)];
 }
 
 /** Fills in what the command line did not say; returns what is wrong with the file, if anything. */
@@ -279,6 +321,18 @@ export function helpText(table: FlagTable, about: { readonly usage: string; read
     if (left.length > width - 2) lines.push(left, `${' '.repeat(width)}${right}`);
     else lines.push(left.padEnd(width) + right);
   }
+  return `${lines.join('\n')}\n`;
+}
+
+/** The text of `--help` of a program that has subcommands: one line for each. */
+export function commandOverview(about: {
+  readonly summary: string;
+  readonly usage: string;
+  readonly commands: Readonly<Record<string, { readonly summary: string }>>;
+}): string {
+  const width = Math.max(...Object.keys(about.commands).map((name) => name.length)) + 2;
+  const rows = Object.entries(about.commands).map(([name, { summary }]) => `  ${name.padEnd(width)}${summary}`);
+  const lines = [about.summary, '', `Usage: ${about.usage}`, '', 'Commands:', ...rows, '', 'Each has --help.'];
   return `${lines.join('\n')}\n`;
 }
 

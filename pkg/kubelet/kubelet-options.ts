@@ -1,6 +1,7 @@
 /** What a kubelet is made of: settings of its node, its runtimes, and what it may use of the machine. */
 import type { Node, NodeAddress, Pod, Taint } from '#pkg/api/types/core-v1.ts';
 import type { ComponentDeps } from '#pkg/component/component.ts';
+import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { KeyedSource } from './keyed-source.ts';
 import type { MachineFacts } from './node/node-status.ts';
@@ -16,6 +17,8 @@ export interface KubeletOptions {
   /** Handler of pods without a RuntimeClass. */
   readonly defaultRuntime: string;
   readonly network: PodNetwork;
+  /** For runtimes whose programs listen on the network. Whoever made it closes it. */
+  readonly hostPorts?: HostPorts;
   readonly volumes: VolumeHost;
   /** For runtimes whose programs listen on the network. */
   readonly probes?: ProbeTransport;

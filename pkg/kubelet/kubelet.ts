@@ -12,6 +12,7 @@ import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { aborted, Deferred } from '#pkg/base/async.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { ImagePuller } from './images/image-puller.ts';
@@ -19,13 +20,14 @@ import { createKeyedSource, type KeyedSource } from './keyed-source.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
 import { NodeAgent } from './node/node-agent.ts';
 import type { MachineFacts, NodeFacts } from './node/node-status.ts';
-import { admitPod } from './pods/admission.ts';
+import { type AdmittedPod, admitPod } from './pods/admission.ts';
 import { BackOff } from './pods/back-off.ts';
 import type { PodContext } from './pods/pod-context.ts';
 import { PodWorker } from './pods/pod-worker.ts';
 import { podRequests } from './resources/amounts.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from './runtime/runtime.ts';
 import { createKubeletHandler } from './server/kubelet-handler.ts';
+import type { PodFailure } from './status/pod-status.ts';
 import { StatusManager } from './status/status-manager.ts';
 import { VolumeManager } from './volumes/volume-manager.ts';
 import { WatchedObjects } from './volumes/watched-objects.ts';
@@ -68,13 +70,14 @@ class NodeKubelet implements Kubelet {
   readonly #log: Logger;
   readonly #workers = new Map<string, PodWorker>();
   /** What admitted pods ask for, by uid. */
-  readonly #requests = new Map<string, ReadonlyMap<string, number>>();
+  readonly #admitted = new Map<string, AdmittedPod>();
   /** Resolved once the node is in the API and its range of addresses, if it has one, is known. */
   readonly #registered = new Deferred();
   readonly #background = new Set<Promise<void>>();
   readonly #node: NodeAgent;
   readonly #podSource: KeyedSource<Pod>;
   readonly #nodeSource: KeyedSource<Node>;
+  #recorder: EventRecorder | undefined;
   #context: PodContext | undefined;
   #images: readonly ContainerImage[] = [];
   /** What the runtimes had when the kubelet started, by pod uid. */
@@ -91,6 +94,7 @@ class NodeKubelet implements Kubelet {
       log: this.#log,
       podCidr: options.podCidr,
       facts: () => this.#facts(),
+      record: (event) => this.#recorder?.record(this.#nodeReference(), { type: 'Normal', ...event }),
     });
     this.#podSource =
       options.podSource ??
@@ -128,6 +132,7 @@ class NodeKubelet implements Kubelet {
       readsFiles: (pod) => this.#runtimeOf(pod)?.capabilities.files === true,
     });
     this.#context = this.#makeContext({ recorder, statuses, volumes, stopping: signal });
+    this.#recorder = recorder;
     recorder.record(this.#nodeReference(), { type: 'Normal', reason: 'Starting', message: 'Starting kubelet.' });
     const listening = Object.values(this.#options.runtimes).map((runtime) =>
       runtime.onExit((container) => this.#workers.get(container.podUid)?.exited(container)),
@@ -192,6 +197,9 @@ class NodeKubelet implements Kubelet {
     const uid = pod.metadata?.uid ?? '';
     const known = this.#workers.get(uid);
     if (known !== undefined) {
+      // What a pod asks for may be changed while it runs.
+      const isResized = known.pod.metadata?.generation !== pod.metadata?.generation && this.#admitted.has(uid);
+      if (isResized) this.#admitted.set(uid, { pod, requests: podRequests(pod) });
       known.update(pod);
       return;
     }
@@ -221,33 +229,34 @@ class NodeKubelet implements Kubelet {
       runtime: runtime ?? runtimes[defaultRuntime]!,
       pod,
       ...(found === undefined ? {} : { found }),
-      ...(rejected === undefined ? {} : { rejected }),
+      ...(rejected === undefined
+        ? {}
+        : { rejected: { ...rejected, message: `Pod was rejected: ${rejected.message}` } }),
     });
   }
 
-  #admit(pod: Pod, runtime: Runtime | undefined): { readonly reason: string; readonly message: string } | undefined {
+  #admit(pod: Pod, runtime: Runtime | undefined): PodFailure | undefined {
     const phase = pod.status?.phase;
     if (phase === 'Succeeded' || phase === 'Failed') return undefined;
     const requests = podRequests(pod);
-    const uid = pod.metadata?.uid ?? '';
     // A pod that a kubelet has taken before keeps its place, also over a restart.
     if (pod.status?.startTime === undefined && pod.metadata?.deletionTimestamp === undefined) {
       if (runtime === undefined) {
-        const message = `Pod was rejected: no runtime on this node for RuntimeClass "${pod.spec?.runtimeClassName}"`;
+        const message = `no runtime on this node for RuntimeClass "${pod.spec?.runtimeClassName}"`;
         return { reason: 'RuntimeClassNotSupported', message };
       }
-      const used = new Map<string, number>();
-      let podCount = 0;
-      for (const [other, amounts] of this.#requests) {
-        if (this.#workers.get(other)?.finished !== false) continue;
-        podCount++;
-        for (const [name, value] of amounts) used.set(name, (used.get(name) ?? 0) + value);
-      }
-      const node = this.#node.node ?? { metadata: { name: this.nodeName } };
-      const rejection = admitPod({ pod, requests, used, podCount, node, allocatable: this.#allocatable() });
+      const running = [...this.#admitted].filter(([uid]) => this.#workers.get(uid)?.finished === false);
+      const rejection = admitPod({
+        pod,
+        requests,
+        others: running.map(([, admitted]) => admitted),
+        node: this.#node.node ?? { metadata: { name: this.nodeName } },
+        allocatable: this.#allocatable(),
+        operatingSystem: this.#machine().operatingSystem,
+      });
       if (rejection !== undefined) return rejection;
     }
-    this.#requests.set(uid, requests);
+    this.#admitted.set(pod.metadata?.uid ?? '', { pod, requests });
     return undefined;
   }
 
@@ -291,7 +300,7 @@ class NodeKubelet implements Kubelet {
   }
 
   #makeContext(parts: Pick<PodContext, 'recorder' | 'statuses' | 'stopping' | 'volumes'>): PodContext {
-    const { deps, network, probes } = this.#options;
+    const { deps, network, hostPorts, probes } = this.#options;
     const { client, clock, informers } = deps;
     const read = async <T extends KubeObject>(
       ref: ResourceRef<T>,
@@ -313,6 +322,7 @@ class NodeKubelet implements Kubelet {
       nodeName: this.nodeName,
       hostIp: this.#hostIp(),
       network,
+      hostPorts,
       images: new ImagePuller(clock),
       crashBackOff: new BackOff(),
       probes,
@@ -327,7 +337,7 @@ class NodeKubelet implements Kubelet {
         const uid = pod.metadata?.uid ?? '';
         this.#workers.get(uid)?.stop();
         this.#workers.delete(uid);
-        this.#requests.delete(uid);
+        this.#admitted.delete(uid);
       },
     };
   }
@@ -345,6 +355,10 @@ class NodeKubelet implements Kubelet {
 
   #allocatable(): Readonly<Record<string, string>> {
     return this.#options.allocatable ?? this.#options.capacity;
+  }
+
+  #machine(): MachineFacts {
+    return { ...defaultMachine, ...this.#options.machine };
   }
 
   #nodeReference(): KubeObject {
@@ -365,7 +379,7 @@ class NodeKubelet implements Kubelet {
       kubeletVersion: this.#options.version,
       runtimeVersion: `${name}://${version}`,
       runtimeHandlers: Object.keys(runtimes).sort(),
-      machine: { ...defaultMachine, ...this.#options.machine },
+      machine: this.#machine(),
       images: this.#images,
       notReady:
         network.podCidr === undefined

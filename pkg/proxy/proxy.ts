@@ -12,6 +12,7 @@ import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import type { Backend, RuleFailure } from './backend.ts';
+import type { HealthCheckFailure, HealthCheckServer } from './health/health-check-server.ts';
 import { RuleTracker } from './model/rule-tracker.ts';
 
 /** Changes within this time become one sync: a rollout changes many slices at once. */
@@ -24,6 +25,8 @@ export interface ProxyOptions {
   readonly deps: ComponentDeps;
   /** Closed when the component stops. */
   readonly backend: Backend;
+  /** Answers at health check node ports; absent where nothing listens. Closed when the component stops. */
+  readonly healthChecks?: HealthCheckServer;
   /** Of which node: decides what is local. Absent where one proxy stands for all nodes of a host: every endpoint is local then. */
   readonly nodeName?: string | undefined;
 }
@@ -33,7 +36,7 @@ export function createProxy(options: ProxyOptions): Component {
   return { run: (signal) => run(options, signal) };
 }
 
-async function run({ deps, backend, nodeName }: ProxyOptions, signal: AbortSignal): Promise<void> {
+async function run({ deps, backend, healthChecks, nodeName }: ProxyOptions, signal: AbortSignal): Promise<void> {
   const { client, clock, random, log, informers } = deps;
   const component = 'kube-proxy';
   const recorder = createEventRecorder({
@@ -46,7 +49,7 @@ async function run({ deps, backend, nodeName }: ProxyOptions, signal: AbortSigna
     signal,
   });
   const tracker = new RuleTracker({ nodeName });
-  const failureLog = new FailureLog(recorder, log);
+  const troubleLog = new TroubleLog(recorder, log);
   let changed = new Deferred();
   const keep = <T extends KubeObject>(
     ref: ResourceRef<T>,
@@ -77,12 +80,14 @@ async function run({ deps, backend, nodeName }: ProxyOptions, signal: AbortSigna
     if (!(await informers.synced(signal))) return;
     while (!signal.aborted) {
       changed = new Deferred();
-      const failures = await backend.sync(tracker.rules());
-      failureLog.note(failures);
+      const rules = await backend.sync(tracker.rules());
+      const checks = (await healthChecks?.sync(tracker.healthChecks())) ?? [];
+      const failures = [...rules.map(ruleTrouble), ...checks.map(healthCheckTrouble)];
+      troubleLog.note(failures);
       await waitForWork({ clock, signal, changed, isRetryDue: failures.length > 0 });
     }
   } finally {
-    await backend.close();
+    await Promise.all([backend.close(), healthChecks?.close()]);
     await recorder.flush();
   }
 }
@@ -105,8 +110,30 @@ async function waitForWork(options: {
   await sleep(clock, gatherMs, signal);
 }
 
-/** Says each failure once: when it was not there at the last sync. */
-class FailureLog {
+/** Something that a Service asks for and does not get. */
+interface Trouble {
+  readonly namespace: string;
+  readonly serviceName: string;
+  readonly serviceUid: string;
+  readonly reason: 'FailedToServePort' | 'FailedToStartServiceHealthcheck';
+  /** What tells it from other troubles of the Service. */
+  readonly about: string;
+  readonly message: string;
+}
+
+function ruleTrouble({ rule, address = '', message }: RuleFailure): Trouble {
+  const { namespace, serviceName, serviceUid, key } = rule;
+  return { namespace, serviceName, serviceUid, reason: 'FailedToServePort', about: `${key} ${address}`, message };
+}
+
+function healthCheckTrouble({ check, address, message }: HealthCheckFailure): Trouble {
+  const { namespace, serviceName, serviceUid } = check;
+  const reason = 'FailedToStartServiceHealthcheck';
+  return { namespace, serviceName, serviceUid, reason, about: address, message };
+}
+
+/** Says each trouble once: when it was not there at the last sync. */
+class TroubleLog {
   readonly #recorder: EventRecorder;
   readonly #log: Logger;
   #known: ReadonlySet<string> = new Set();
@@ -116,19 +143,17 @@ class FailureLog {
     this.#log = log;
   }
 
-  note(failures: readonly RuleFailure[]): void {
-    const keyOf = ({ rule, address, message }: RuleFailure): string => `${rule.key} ${address ?? ''} ${message}`;
-    for (const failure of failures) {
-      if (this.#known.has(keyOf(failure))) continue;
-      const { rule, address, message } = failure;
-      const service: Service = {
-        apiVersion: 'v1',
-        kind: 'Service',
-        metadata: { name: rule.serviceName, namespace: rule.namespace, uid: rule.serviceUid },
-      };
-      this.#recorder.record(service, { type: 'Warning', reason: 'FailedToServePort', message });
-      this.#log.warn('Cannot serve a port', { service: `${rule.namespace}/${rule.serviceName}`, address, message });
+  note(troubles: readonly Trouble[]): void {
+    const keyOf = ({ namespace, serviceName, about, message }: Trouble): string =>
+      `${namespace}/${serviceName} ${about} ${message}`;
+    for (const trouble of troubles) {
+      if (this.#known.has(keyOf(trouble))) continue;
+      const { namespace, serviceName, serviceUid, reason, message } = trouble;
+      const metadata = { name: serviceName, namespace, uid: serviceUid };
+      const service: Service = { apiVersion: 'v1', kind: 'Service', metadata };
+      this.#recorder.record(service, { type: 'Warning', reason, message });
+      this.#log.warn('Cannot serve a Service', { service: `${namespace}/${serviceName}`, reason, message });
     }
-    this.#known = new Set(failures.map(keyOf));
+    this.#known = new Set(troubles.map(keyOf));
   }
 }

@@ -26,7 +26,7 @@ import type { PortRange } from './core/service/allocation.ts';
 import { createServiceStrategy } from './core/service/service.ts';
 import {
   componentStatusStrategy,
-  endpointsStrategy,
+  createEndpointsStrategy,
   limitRangeStrategy,
   persistentVolumeClaimStrategy,
   persistentVolumeStrategy,
@@ -35,7 +35,7 @@ import {
   serviceAccountStrategy,
 } from './core/small.ts';
 import { flowControlStrategies } from './flowcontrol/strategies.ts';
-import { networkingStrategies } from './networking/strategies.ts';
+import { createNetworkingStrategies } from './networking/strategies.ts';
 import { runtimeClassStrategy } from './node/runtime-class.ts';
 import { podDisruptionBudgetStrategy } from './policy/pod-disruption-budget.ts';
 import { rbacStrategies } from './rbac/strategies.ts';
@@ -43,6 +43,8 @@ import { resourceStrategies } from './resource/strategies.ts';
 import { priorityClassStrategy } from './scheduling/priority-class.ts';
 import { storageStrategies } from './storage/strategies.ts';
 import { withTemplateWarnings } from './template-warnings.ts';
+import type { IpRules } from './validation/ips.ts';
+import { claimWarnings, serviceWarnings, statefulSetWarnings, volumeWarnings, withWarnings } from './warnings.ts';
 
 export interface StrategyOptions {
   /** IPv4 range of cluster IPs. Default `10.96.0.0/12`; `127.96.0.0/12` is its counterpart on the loopback network. */
@@ -62,22 +64,27 @@ const defaultApiServerPort = 6443;
 
 /** All strategies, for one server: those of Services hold what that server has given out. */
 export function createStrategies(options: StrategyOptions = {}): readonly Strategy[] {
+  const serviceCidr = options.serviceCidr ?? defaultServiceCidr;
+  // Where Services have loopback addresses pods have them too.
+  const ipRules: IpRules = { allowsLoopback: serviceCidr.startsWith('127.') };
+  const serviceOptions = {
+    serviceCidr,
+    nodePortRange: options.nodePortRange ?? defaultNodePortRange,
+    apiServerPort: options.apiServerPort ?? defaultApiServerPort,
+    ...ipRules,
+  };
   return [
     podStrategy,
     nodeStrategy,
     namespaceStrategy,
-    createServiceStrategy({
-      serviceCidr: options.serviceCidr ?? defaultServiceCidr,
-      nodePortRange: options.nodePortRange ?? defaultNodePortRange,
-      apiServerPort: options.apiServerPort ?? defaultApiServerPort,
-    }),
+    withWarnings(createServiceStrategy(serviceOptions), serviceWarnings),
     configMapStrategy,
     secretStrategy,
     serviceAccountStrategy,
     ...eventStrategies,
-    endpointsStrategy,
-    persistentVolumeStrategy,
-    persistentVolumeClaimStrategy,
+    createEndpointsStrategy(ipRules),
+    withWarnings(persistentVolumeStrategy, volumeWarnings),
+    withWarnings(persistentVolumeClaimStrategy, (claim) => claimWarnings(claim)),
     withTemplateWarnings(replicationControllerStrategy, inPods),
     withTemplateWarnings(podTemplateStrategy, { path: ['template'] }),
     limitRangeStrategy,
@@ -85,7 +92,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     componentStatusStrategy,
     withTemplateWarnings(deploymentStrategy, inPods),
     withTemplateWarnings(replicaSetStrategy, inPods),
-    withTemplateWarnings(statefulSetStrategy, inTemplates),
+    withWarnings(withTemplateWarnings(statefulSetStrategy, inTemplates), statefulSetWarnings),
     withTemplateWarnings(daemonSetStrategy, inTemplates),
     controllerRevisionStrategy,
     withTemplateWarnings(jobStrategy, inPods),
@@ -93,7 +100,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     horizontalPodAutoscalerStrategy,
     podDisruptionBudgetStrategy,
     ...rbacStrategies,
-    ...networkingStrategies,
+    ...createNetworkingStrategies(ipRules),
     leaseStrategy,
     ...storageStrategies,
     priorityClassStrategy,

@@ -7,6 +7,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { podWarnings } from './core/pod-warnings.ts';
 import { objectAt, semanticallySame, stringAt } from './draft.ts';
+import { withWarnings } from './warnings.ts';
 
 export interface TemplateWarningOptions {
   /** Where the pod template lies. */
@@ -17,23 +18,25 @@ export interface TemplateWarningOptions {
 
 /** The same strategy with warnings. */
 export function withTemplateWarnings(strategy: Strategy, { path, namesPods }: TemplateWarningOptions): Strategy {
-  const warn = (draft: JsonObject, context: StrategyContext): void => {
-    for (const text of podWarnings(objectAt(draft, ...path), path.join('.'))) context.warn(text);
-  };
+  const warningsOf = (draft: JsonObject): readonly string[] => podWarnings(objectAt(draft, ...path), path.join('.'));
+  const warned = withWarnings(
+    strategy,
+    warningsOf,
+    (draft, old) => !semanticallySame(draft.spec, objectAt(old, 'spec')),
+  );
+  if (namesPods !== true) return warned;
   return {
-    ...strategy,
+    ...warned,
     prepareForCreate(draft, context) {
-      strategy.prepareForCreate?.(draft, context);
-      const problems = namesPods === true ? dns1123LabelProblems(stringAt(draft, 'metadata', 'name')) : [];
-      if (problems.length > 0) {
-        const why = 'this is used in Pod names and hostnames, which can result in surprising behavior';
-        context.warn(`metadata.name: ${why}; a DNS label is recommended: [${problems.join(' ')}]`);
-      }
-      warn(draft, context);
-    },
-    prepareForUpdate(draft, old, context) {
-      strategy.prepareForUpdate?.(draft, old, context);
-      if (!semanticallySame(draft.spec, objectAt(old, 'spec'))) warn(draft, context);
+      warnOfName(draft, context);
+      warned.prepareForCreate?.(draft, context);
     },
   };
+}
+
+function warnOfName(draft: JsonObject, context: StrategyContext): void {
+  const problems = dns1123LabelProblems(stringAt(draft, 'metadata', 'name'));
+  if (problems.length === 0) return;
+  const why = 'this is used in Pod names and hostnames, which can result in surprising behavior';
+  context.warn(`metadata.name: ${why}; a DNS label is recommended: [${problems.join(' ')}]`);
 }

@@ -51,20 +51,41 @@ export function texts(errors: readonly FieldError[] | undefined): readonly strin
 
 /** What is wrong with a new object. */
 export function createErrors(strategy: Strategy, object: object): readonly string[] {
-  return texts(strategy.validate?.(created(strategy, object), testContext()));
+  const draft = created(strategy, object);
+  const errors = strategy.validate?.(draft, testContext()) ?? [];
+  return texts([...errors, ...(strategy.validateCreate?.(draft, testContext()) ?? [])]);
 }
 
-/** What is wrong with the change of an object by `change`, which edits a copy of it. */
+/** What is wrong with the change of an object by `change`, which edits a copy of it, and with what came out. The object keeps its status. */
 export function updateErrors(
   strategy: Strategy,
   object: object,
   // biome-ignore lint/suspicious/noExplicitAny: tests edit objects of every shape.
   change: (draft: any) => void,
 ): readonly string[] {
-  const old = created(strategy, object);
-  const draft = structuredClone(old);
+  const old = { ...created(strategy, object), ...('status' in object ? { status: object.status } : {}) };
+  const draft: JsonObject = structuredClone(old);
   change(draft);
   strategy.setDefaults?.(draft);
   strategy.prepareForUpdate?.(draft, old as KubeObject, testContext());
-  return texts(strategy.validateUpdate?.(draft, old as KubeObject, testContext()));
+  const errors = strategy.validate?.(draft, testContext()) ?? [];
+  const changes = strategy.validateUpdate?.(draft, old as KubeObject, testContext()) ?? [];
+  return texts([...errors, ...changes]);
+}
+
+/** What is wrong with a change that comes by a subresource. */
+export function subresourceErrors(
+  strategy: Strategy,
+  { object, subresource }: { readonly object: object; readonly subresource: string },
+  // biome-ignore lint/suspicious/noExplicitAny: tests edit objects of every shape.
+  change: (draft: any) => void,
+): readonly string[] {
+  const rules = strategy.subresources?.[subresource];
+  const old = structuredClone(object) as JsonObject;
+  strategy.setDefaults?.(old);
+  const draft = structuredClone(old);
+  change(draft);
+  strategy.setDefaults?.(draft);
+  rules?.prepareForUpdate?.(draft, old as KubeObject, testContext());
+  return texts(rules?.validateUpdate?.(draft, old as KubeObject, testContext()));
 }

@@ -7,21 +7,17 @@ import {
   storageClasses,
 } from '#pkg/api/types/refs.ts';
 import type { ComponentDeps } from '#pkg/component/component.ts';
-import { type DefaultProfileOptions, defaultProfile } from './default-profile.ts';
+import { defaultProfile } from './default-profile.ts';
 import type { ProfileEntry } from './framework/profile.ts';
 
-/** The profile that `createScheduler` uses when it is given none; `options` changes how nodes are filled. */
-export function apiProfile(
-  { client, informers, random }: ComponentDeps,
-  options: Pick<DefaultProfileOptions, 'fit'> = {},
-): readonly ProfileEntry[] {
+/** The profile that `createScheduler` uses when it is given none. */
+export function apiProfile({ client, informers, random }: ComponentDeps): readonly ProfileEntry[] {
   const podClient = client.resource(pods);
   const budgets = informers.informer(podDisruptionBudgets).lister;
   const claims = informers.informer(persistentVolumeClaims).lister;
   const volumes = informers.informer(persistentVolumes).lister;
   const classes = informers.informer(storageClasses).lister;
   return defaultProfile({
-    ...options,
     random,
     budgets: () => budgets.list(),
     volumes: {

@@ -70,7 +70,7 @@ test('a hundred pods are bound and packed, and the one too many says why until a
   ]);
   const pending = await client.resource(pods).get('big', { namespace: 'default' });
   const message =
-    '0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod.';
+    '0/3 nodes are available: 3 Insufficient cpu. no new claims to deallocate, preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod.';
   expect(
     pending.status?.conditions?.map(({ type, status, reason, message: text }) => [type, status, reason, text]),
   ).toEqual([['PodScheduled', 'False', 'Unschedulable', message]]);

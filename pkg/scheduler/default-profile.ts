@@ -10,10 +10,7 @@ import { interPodAffinity } from './plugins/inter-pod-affinity/inter-pod-affinit
 import { nodeAffinity } from './plugins/node-affinity/node-affinity.ts';
 import { nodeName } from './plugins/node-name/node-name.ts';
 import { nodePorts } from './plugins/node-ports/node-ports.ts';
-import {
-  createNodeResourcesFit,
-  type NodeResourcesFitOptions,
-} from './plugins/node-resources-fit/node-resources-fit.ts';
+import { nodeResourcesFit } from './plugins/node-resources-fit/node-resources-fit.ts';
 import { nodeUnschedulable } from './plugins/node-unschedulable/node-unschedulable.ts';
 import { podTopologySpread } from './plugins/pod-topology-spread/pod-topology-spread.ts';
 import { prioritySort } from './plugins/priority-sort/priority-sort.ts';
@@ -25,7 +22,6 @@ import { createVolumeBinding, type VolumeSource } from './plugins/volume-binding
 export interface DefaultProfileOptions extends DefaultPreemptionOptions {
   readonly sendBinding: SendBinding;
   readonly volumes: VolumeSource;
-  readonly fit?: NodeResourcesFitOptions;
 }
 
 /** The default plugins, in upstream's order and with its weights. */
@@ -38,7 +34,7 @@ export function defaultProfile(options: DefaultProfileOptions): readonly Profile
     { plugin: taintToleration, weight: 3 },
     { plugin: nodeAffinity, weight: 2 },
     { plugin: nodePorts },
-    { plugin: createNodeResourcesFit(options.fit), weight: 1 },
+    { plugin: nodeResourcesFit, weight: 1 },
     { plugin: createVolumeBinding(options.volumes) },
     { plugin: dynamicResources },
     { plugin: podTopologySpread, weight: 2 },

@@ -89,10 +89,7 @@ export function podHandler(context: HandlerContext): EventHandler<Pod> {
         if (hasEnded(pod)) podGone(context, before);
         podAppeared(context, now);
       } else if (context.queue.get(now.uid) === undefined) podAppeared(context, now);
-      else {
-        noteNomination(context, now);
-        context.queue.update(now, eventsOf('TargetPod', podActions(before, now), previous, pod));
-      }
+      else waitingPodChanged(context, before, now);
     },
     deleted: (pod) => podGone(context, podInfoOf(pod)),
   };
@@ -112,6 +109,22 @@ function podAppeared(context: HandlerContext, pod: PodInfo): void {
   }
 }
 
+function waitingPodChanged(context: HandlerContext, before: PodInfo, now: PodInfo): void {
+  const { cache, queue, nominator } = context;
+  if (cache.isAssumed(now.uid) && now.pod.metadata?.deletionTimestamp !== undefined) {
+    // Its binding may still come through; the watch then shows it on its node.
+    cache.forget(now.uid);
+    queue.wake(goneEvents(before));
+  }
+  const promised = before.pod.status?.nominatedNodeName;
+  if (promised && promised !== now.pod.status?.nominatedNodeName) {
+    nominator.delete(now.uid);
+    queue.wake(goneEvents(before));
+  }
+  noteNomination(context, now);
+  queue.update(now, eventsOf('TargetPod', podActions(before, now), before.pod, now.pod));
+}
+
 /** Takes over the node that the status of a waiting pod names: what another run of the scheduler promised. */
 function noteNomination({ cache, nominator }: HandlerContext, pod: PodInfo): void {
   const nodeName = pod.pod.status?.nominatedNodeName;
@@ -119,11 +132,16 @@ function noteNomination({ cache, nominator }: HandlerContext, pod: PodInfo): voi
 }
 
 function podGone({ cache, queue, nominator }: HandlerContext, pod: PodInfo): void {
+  const held = holdsNode(pod.pod) || cache.isAssumed(pod.uid) || nominator.nodeOf(pod.uid) !== undefined;
   queue.delete(pod.uid);
   nominator.delete(pod.uid);
-  const held = holdsNode(pod.pod) || cache.isAssumed(pod.uid);
   cache.removePod(pod.uid);
-  if (held) queue.wake([{ resource: 'AssignedPod', action: 'Delete', previous: pod.pod }]);
+  if (held) queue.wake(goneEvents(pod));
+}
+
+/** What others see when a pod gives up its place, or one that was promised to it. */
+function goneEvents({ pod }: PodInfo): readonly ClusterEvent[] {
+  return [{ resource: 'AssignedPod', action: 'Delete', previous: pod }];
 }
 
 function assignedPodChanged({ cache, queue }: HandlerContext, before: PodInfo, now: PodInfo): void {
@@ -141,7 +159,10 @@ function hasEnded(pod: Pod): boolean {
   return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }
 
-/** A write of the status of a pod that stays on its node, by far the most common, of which the scheduler reads only the start. */
+/**
+ * A write of the status of a pod that stays on its node, by far the most common, of which the scheduler reads only the start and what the
+ * containers have.
+ */
 function isOnlyStatus(previous: Pod, pod: Pod): boolean {
   const generation = pod.metadata?.generation;
   return (
@@ -152,8 +173,15 @@ function isOnlyStatus(previous: Pod, pod: Pod): boolean {
     holdsNode(pod) &&
     previous.metadata?.deletionTimestamp === pod.metadata?.deletionTimestamp &&
     previous.status?.startTime === pod.status?.startTime &&
+    same(heldResources(previous), heldResources(pod)) &&
     same(previous.metadata?.labels, pod.metadata?.labels)
   );
+}
+
+function heldResources({ status }: Pod): readonly unknown[] {
+  const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  const resize = status?.conditions?.find(({ type }) => type === 'PodResizePending')?.reason;
+  return [resize, ...statuses.map(({ resources, allocatedResources }) => [resources, allocatedResources])];
 }
 
 function nodeActions(previous: Node, node: Node): readonly EventAction[] {

@@ -18,11 +18,32 @@ export interface EvictionOptions {
   readonly signal: AbortSignal;
 }
 
-/** Evicts all victims at once; rejects when one could not be, the others being evicted all the same. */
-export async function evict(victims: readonly PodInfo[], options: EvictionOptions): Promise<void> {
-  const results = await Promise.allSettled(victims.map((victim) => evictOne(victim.pod, options)));
-  const failed = results.find((result) => result.status === 'rejected');
+/**
+ * Evicts all victims that are not going already; rejects when one could not be evicted, the others being evicted all the same. Takes back
+ * what was promised to `displaced` on the node first, as they may not fit there any more.
+ */
+export async function evict(
+  { victims, displaced }: { readonly victims: readonly PodInfo[]; readonly displaced: readonly PodInfo[] },
+  options: EvictionOptions,
+): Promise<void> {
+  const staying = victims.filter(({ pod }) => pod.metadata?.deletionTimestamp === undefined);
+  const work = [
+    ...displaced.map(({ pod }) => clearNomination(pod, options)),
+    ...staying.map(({ pod }) => evictOne(pod, options)),
+  ];
+  const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+}
+
+async function clearNomination({ metadata, status }: Pod, { client, signal }: EvictionOptions): Promise<void> {
+  if (!status?.nominatedNodeName) return;
+  const { name = '', namespace = '' } = metadata ?? {};
+  const patch = { status: { nominatedNodeName: null } };
+  try {
+    await client.resource(pods).patch(name, patch, { namespace, type: 'merge', subresource: 'status', signal });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
 }
 
 /** A pod that is gone already, or whose name another has now, needs nothing. */

@@ -12,6 +12,10 @@ import { InFlight } from './in-flight.ts';
 /** Status patches under way at once; further ones hold back the reporting pod's return, so that a flood of refusals stays a trickle of writes. */
 const patchesInFlightMax = 32;
 
+/** Longest message of an event; the condition holds the whole. Source: `NoteLengthLimit` of events.k8s.io. */
+const eventMessageMax = 1_024;
+const cutMark = ' ...';
+
 /** `Unschedulable`: it fits nowhere. `SchedulerError`: the attempt itself failed. */
 export type FailureReason = 'SchedulerError' | 'Unschedulable';
 
@@ -40,7 +44,9 @@ export class FailureReporter {
   /** Records the event and, where the status says something else, starts to patch it. Resolves when there is room for the next. */
   async report(pod: Pod, failure: Failure, signal: AbortSignal): Promise<void> {
     const { reason, message, nominatedNodeName: nominated } = failure;
-    this.#options.recorder.record(asEventObject(pod), { type: 'Warning', reason: 'FailedScheduling', message });
+    const note =
+      message.length <= eventMessageMax ? message : message.slice(0, eventMessageMax - cutMark.length) + cutMark;
+    this.#options.recorder.record(asEventObject(pod), { type: 'Warning', reason: 'FailedScheduling', message: note });
     const old = pod.status?.conditions?.find((condition) => condition.type === 'PodScheduled');
     const isSaid = old?.status === 'False' && old.reason === reason && old.message === message;
     const isNominationSaid = nominated === undefined || nominated === (pod.status?.nominatedNodeName ?? '');

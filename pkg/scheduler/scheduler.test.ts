@@ -13,6 +13,9 @@ import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
+import { apiProfile } from './api-profile.ts';
+import type { AnyPlugin } from './framework/plugin.ts';
+import { type Status, success, unschedulable } from './framework/status.ts';
 import { createScheduler } from './scheduler.ts';
 
 /** Answers of the binding subresource that a test wants instead of a binding. */
@@ -23,8 +26,8 @@ interface World {
   readonly bindingFailures: StatusError[];
   /** Called before the next binding is answered. */
   beforeBinding: (() => Promise<unknown>) | undefined;
-  /** Starts a scheduler; the returned function stops it and waits for its end. */
-  start(): () => Promise<void>;
+  /** Starts a scheduler with further plugins; the returned function stops it and waits for its end. */
+  start(...plugins: readonly AnyPlugin[]): () => Promise<void>;
   create(...objects: readonly (Node | Pod)[]): Promise<void>;
   nodeOf(name: string): Promise<string | undefined>;
   eventsOf(name: string): Promise<readonly string[]>;
@@ -60,10 +63,12 @@ function makeWorld(): World {
     clock,
     bindingFailures,
     beforeBinding: undefined,
-    start() {
+    start(...plugins) {
       const stop = new AbortController();
       const informers = createInformers({ client, clock, random, log: silentLogger });
-      const scheduler = createScheduler({ deps: { client, informers, clock, random, log: silentLogger } });
+      const deps = { client, informers, clock, random, log: silentLogger };
+      const profile = [...apiProfile(deps), ...plugins.map((plugin) => ({ plugin }))];
+      const scheduler = createScheduler({ deps, profile });
       const running = Promise.all([informers.run(stop.signal), scheduler.run(stop.signal)]);
       return async () => {
         stop.abort();
@@ -107,7 +112,7 @@ test('a pod that fits nowhere says why for how many nodes, and is bound once a n
   await world.clock.advance(60_000);
   const pending = await world.client.resource(pods).get('big', { namespace: 'default' });
   const message =
-    '0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.';
+    '0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu. no new claims to deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.';
   expect(pending.status?.conditions).toEqual([
     {
       type: 'PodScheduled',
@@ -155,7 +160,9 @@ test('a binding that fails is tried again after the back-off, with the room give
   const stop = world.start();
   await world.create(makePod('web').request({ cpu: '1' }).object);
   expect(await world.nodeOf('web')).toBe(undefined);
-  expect(await world.eventsOf('web')).toEqual(['Warning FailedScheduling: binding rejected: disk is full']);
+  expect(await world.eventsOf('web')).toEqual([
+    'Warning FailedScheduling: running Bind plugin "DefaultBinder": disk is full',
+  ]);
   await world.clock.advance(999);
   expect(await world.nodeOf('web')).toBe(undefined);
   await world.clock.advance(1);
@@ -237,5 +244,109 @@ test('a pod that another scheduler bound meanwhile stays where it is', async () 
   expect(await world.nodeOf('web')).toBe('b');
   await world.create(makePod('next').request({ cpu: '4' }).object);
   expect(await world.nodeOf('next')).toBe('a');
+  await stop();
+});
+
+test('a pod that a permit refuses gives its room back, says why, and waits for an event that the plugin asked for', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('only'));
+  let answer: Status = unschedulable('the gang is not complete');
+  let attempts = 0;
+  const stop = world.start({
+    name: 'Gang',
+    events: [{ resource: 'AssignedPod', actions: ['Add', 'Delete'] }],
+    permit: async ({ pod }) => {
+      if (pod.pod.metadata?.name !== 'member') return success;
+      attempts++;
+      return answer;
+    },
+  });
+  await world.create(makePod('member').request({ cpu: '4' }).object);
+  await world.clock.advance(60_000);
+  expect([attempts, await world.eventsOf('member')]).toEqual([
+    1,
+    ['Warning FailedScheduling: 0/1 nodes are available: 1 the gang is not complete.'],
+  ]);
+  answer = success;
+  await world.create(makePod('other').request({ cpu: '1' }).object);
+  expect(await Promise.all([world.nodeOf('other'), world.nodeOf('member')])).toEqual(['only', undefined]);
+  await world.client.resource(pods).delete('other', { namespace: 'default' });
+  await world.clock.advance(1_000);
+  expect(await world.nodeOf('member')).toBe('only');
+  await stop();
+});
+
+test('an error after the permit is an error whatever the plugin calls it, and the pod is tried again after its back-off', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('only'));
+  const answers = [unschedulable('volume is elsewhere'), success];
+  const stop = world.start({ name: 'Volumes', events: [], preBind: async () => answers.shift()! });
+  await world.create(makePod('web').object);
+  expect(await world.eventsOf('web')).toEqual([
+    'Warning FailedScheduling: running PreBind plugin "Volumes": volume is elsewhere',
+  ]);
+  await world.clock.advance(1_000);
+  expect(await world.nodeOf('web')).toBe('only');
+  await stop();
+});
+
+test('what an event cannot hold is cut off there, and stands in full in the condition', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('only'));
+  const reason = 'long '.repeat(300).trim();
+  const stop = world.start({ name: 'Wordy', filter: () => () => unschedulable(reason) });
+  await world.create(makePod('web').object);
+  const [event = ''] = await world.eventsOf('web');
+  const message = event.replace('Warning FailedScheduling: ', '');
+  expect([message.length, message.slice(-4)]).toEqual([1_024, ' ...']);
+  const pod = await world.client.resource(pods).get('web', { namespace: 'default' });
+  expect(pod.status?.conditions?.[0]?.message).toContain(reason);
+  await stop();
+});
+
+test('no more pods are evicted than must go, though the first of them is gone before the last is told', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('a'), makeNode('b'));
+  const stop = world.start();
+  const low = ['w', 'x', 'y', 'z'];
+  await world.create(...low.map((name) => makePod(name).meta({ uid: name }).request({ cpu: '2' }).object));
+  await world.create(makePod('high').request({ cpu: '4' }).spec({ priority: 10 }).object);
+  await world.clock.advance(1_000);
+  const { items } = await world.client.resource(pods).list({ namespace: 'default' });
+  expect(items.map(({ metadata }) => metadata?.name).filter((name) => low.includes(name!))).toHaveLength(2);
+  expect(await world.nodeOf('high')).toMatch(/^[ab]$/);
+  await stop();
+});
+
+test('who preempts on a node takes back what was promised there to less important pods', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('only'));
+  const stop = world.start();
+  await world.create(makePod('low').request({ cpu: '2' }).object);
+  const middle = makePod('middle')
+    .meta({ uid: 'middle' })
+    .request({ cpu: '4' })
+    .spec({ priority: 5, preemptionPolicy: 'Never' });
+  await world.create({ ...middle.object, status: { nominatedNodeName: 'only' } });
+  await world.create(makePod('high').request({ cpu: '4' }).spec({ priority: 10 }).object);
+  await world.clock.advance(1_000);
+  const waiting = await world.client.resource(pods).get('middle', { namespace: 'default' });
+  expect([await world.nodeOf('high'), waiting.status?.nominatedNodeName]).toEqual(['only', undefined]);
+  await stop();
+});
+
+test('a promise that is withdrawn lets others have the room', async () => {
+  const world = makeWorld();
+  await world.create(makeNode('only'));
+  const stop = world.start();
+  await world.create(makePod('low').request({ cpu: '2' }).spec({ priority: 10 }).object);
+  const promised = makePod('promised').request({ cpu: '4' }).spec({ priority: 5, preemptionPolicy: 'Never' });
+  await world.create({ ...promised.object, status: { nominatedNodeName: 'only' } });
+  await world.create(makePod('next').request({ cpu: '2' }).object);
+  expect(await world.nodeOf('next')).toBe(undefined);
+  const current = await world.client.resource(pods).get('promised', { namespace: 'default' });
+  await world.client.resource(pods).update({ ...current, status: {} });
+  await world.clock.advance(1_000);
+  expect(await world.nodeOf('next')).toBe('only');
   await stop();
 });

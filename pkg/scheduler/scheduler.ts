@@ -23,10 +23,10 @@ import { type Cycle, CycleState } from './framework/cycle.ts';
 import { Decider, type Decision } from './framework/decide.ts';
 import { fitErrorMessage } from './framework/fit-error.ts';
 import type { NodeInfo } from './framework/node-info.ts';
-import type { NodeRefusal, PostFilterResult } from './framework/plugin.ts';
+import type { NodeRefusal, Plugin, PostFilterResult } from './framework/plugin.ts';
 import type { PodInfo } from './framework/pod-info.ts';
 import { type Profile, type ProfileEntry, profileOf } from './framework/profile.ts';
-import { isRejected, type Status } from './framework/status.ts';
+import { isRejected, type Status, success, unschedulable } from './framework/status.ts';
 import { InFlight } from './in-flight.ts';
 import { flushPeriodMs, type QueuedPod, SchedulingQueue } from './queue/scheduling-queue.ts';
 
@@ -168,7 +168,7 @@ class Run {
         return this.#unschedulable(entry, cycle, decision);
       case 'error':
         this.#queue.failed(entry);
-        return this.#report(pod, { reason: 'SchedulerError', message: decision.message });
+        return this.#report(pod, { reason: 'SchedulerError', message: decision.message, nominatedNodeName: '' });
     }
   }
 
@@ -177,43 +177,58 @@ class Run {
     cycle: Cycle,
     decision: Extract<Decision, { kind: 'unschedulable' }>,
   ): Promise<void> {
-    const made = decision.diagnosis.nodeCount === 0 ? undefined : this.#makeRoom(cycle, decision.refusals);
-    const postFilterMessage = made?.status.reasons.join(', ') ?? '';
-    const message = fitErrorMessage({ ...decision.diagnosis, postFilterMessage });
-    const nominatedNodeName = made?.nominatedNodeName;
+    const { diagnosis, refusals, rejectors } = decision;
+    const { status, nominatedNodeName, victims }: PostFilterResult =
+      diagnosis.nodeCount === 0 ? { status: success, nominatedNodeName: '' } : this.#makeRoom(cycle, refusals);
     if (nominatedNodeName === '') this.#nominator.delete(cycle.pod.uid);
     else if (nominatedNodeName !== undefined) this.#nominator.set(cycle.pod, nominatedNodeName);
-    this.#queue.refused(entry, decision.rejectors);
+    if (nominatedNodeName && victims !== undefined && victims.length > 0) {
+      this.#bindings.track(this.#evict(entry, { victims, nodeName: nominatedNodeName, rejectors }));
+    } else this.#queue.refused(entry, rejectors);
+    const message = fitErrorMessage({ ...diagnosis, postFilterMessage: status.reasons.join(', ') });
     return this.#report(cycle.pod, { reason: 'Unschedulable', message, nominatedNodeName });
   }
 
-  /** Asks the post-filters for room, and starts to evict the victims they chose. */
-  #makeRoom(cycle: Cycle, refusals: readonly NodeRefusal[]): PostFilterResult | undefined {
-    let result: PostFilterResult | undefined;
+  /** Asks the post-filters for room until one has made some. */
+  #makeRoom(cycle: Cycle, refusals: readonly NodeRefusal[]): PostFilterResult {
+    const fits = (node: NodeInfo): Status => this.#decider.check(cycle, node);
+    const context = { cycle, refusals, fits, nominatedNodeName: this.#nominator.nodeOf(cycle.pod.uid) };
+    const reasons: string[] = [];
+    let nominatedNodeName: string | undefined;
     for (const plugin of this.#profile.postFilter) {
-      const fits = (node: NodeInfo): Status => this.#decider.check(cycle, node);
-      const nominatedNodeName = this.#nominator.nodeOf(cycle.pod.uid);
-      result = plugin.postFilter({ cycle, refusals, fits, nominatedNodeName });
-      if (result.status.code === 'Success') break;
+      const result = plugin.postFilter(context);
+      if (result.status.code === 'Success') return result;
+      reasons.push(...result.status.reasons);
+      nominatedNodeName = result.nominatedNodeName ?? nominatedNodeName;
+      if (result.status.code === 'UnschedulableAndUnresolvable') break;
     }
-    if (result?.status.code === 'Success' && result.nominatedNodeName) {
-      this.#bindings.track(this.#evict(cycle.pod, result.nominatedNodeName, result.victims ?? []));
-    }
-    return result;
+    return { status: unschedulable(...reasons), ...(nominatedNodeName === undefined ? {} : { nominatedNodeName }) };
   }
 
-  /** Never rejects: a victim that stays shows in the next attempt. */
-  async #evict(preemptor: PodInfo, nodeName: string, victims: readonly PodInfo[]): Promise<void> {
+  /**
+   * Evicts for a pod that was refused. The pod stays in flight meanwhile: what its victims leave wakes it only once all of them have been told
+   * to go, lest it choose more. Never rejects.
+   */
+  async #evict(entry: QueuedPod, { victims, nodeName, rejectors }: Eviction): Promise<void> {
     const { client, clock, log } = this.#deps;
-    const recorder = this.#recorder;
-    const schedulerName = this.#schedulerName;
+    const { pod } = entry;
+    const displaced = this.#nominator.behind(pod, nodeName);
+    for (const { uid } of displaced) this.#nominator.delete(uid);
+    const options = {
+      client,
+      clock,
+      recorder: this.#recorder,
+      schedulerName: this.#schedulerName,
+      signal: this.#signal,
+    };
     try {
-      await evict(victims, { client, clock, recorder, preemptor, nodeName, schedulerName, signal: this.#signal });
+      await evict({ victims, displaced }, { ...options, preemptor: pod, nodeName });
+      this.#queue.refused(entry, rejectors);
     } catch (error) {
       if (this.#signal.aborted) return;
-      log.warn('Cannot evict for a pod of higher priority', { pod: preemptor.key, node: nodeName, error });
-      this.#nominator.delete(preemptor.uid);
-      this.#queue.retry(preemptor.uid);
+      log.warn('Cannot evict for a pod of higher priority', { pod: pod.key, node: nodeName, error });
+      this.#nominator.delete(pod.uid);
+      this.#queue.failed(entry);
     }
   }
 
@@ -226,8 +241,8 @@ class Run {
     this.#nominator.delete(cycle.pod.uid);
     for (const plugin of this.#profile.reserve) {
       const status = plugin.reserve(cycle, nodeName);
-      if (status.code === 'Success') continue;
-      return this.#takeBack(entry, cycle, nodeName, { ...status, plugin: plugin.name });
+      if (status.code !== 'Success')
+        return this.#takeBack(entry, cycle, { nodeName, status: said(status, plugin, 'Reserve') });
     }
     this.#bindings.track(this.#bind(entry, cycle, nodeName));
     return undefined;
@@ -235,48 +250,43 @@ class Run {
 
   /** Waits for permits, binds, and tells; never rejects. */
   async #bind(entry: QueuedPod, cycle: Cycle, nodeName: string): Promise<void> {
-    try {
-      const status = await this.#runBinding(cycle, nodeName);
-      if (status !== undefined) {
-        await this.#takeBack(entry, cycle, nodeName, status);
-        return;
-      }
-    } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
-      const status: Status = { code: 'Error', reasons: [`binding rejected: ${text}`] };
-      await this.#takeBack(entry, cycle, nodeName, status);
+    const status = await this.#permitAndBind(entry, cycle, nodeName).catch((error: unknown) => failure(error));
+    if (status !== success) {
+      await this.#takeBack(entry, cycle, { nodeName, status });
       return;
     }
     this.#cache.finishBinding(cycle.pod.uid);
     this.#queue.done(entry);
-    for (const plugin of this.#profile.postBind) plugin.postBind(cycle, nodeName);
     this.#recorder.record(asEventObject(cycle.pod.pod), {
       type: 'Normal',
       reason: 'Scheduled',
       message: `Successfully assigned ${cycle.pod.key} to ${nodeName}`,
     });
+    for (const plugin of this.#profile.postBind) plugin.postBind(cycle, nodeName);
   }
 
-  /** The first answer that is not a success, undefined when the pod is bound. */
-  async #runBinding(cycle: Cycle, nodeName: string): Promise<Status | undefined> {
-    for (const plugin of this.#profile.permit) {
+  /** The first answer that is not a success. Once permitted, a pod is not refused any more: whatever stops it is an error. */
+  async #permitAndBind(entry: QueuedPod, cycle: Cycle, nodeName: string): Promise<Status> {
+    const { permit, preBind, bind } = this.#profile;
+    for (const plugin of permit) {
       const status = await plugin.permit(cycle, nodeName, this.#signal);
-      if (status.code !== 'Success') return { ...status, plugin: plugin.name };
+      if (status.code !== 'Success') return said(status, plugin, 'Permit');
     }
-    for (const plugin of this.#profile.preBind) {
-      const status = await plugin.preBind(cycle, nodeName, this.#signal);
-      if (status.code !== 'Success') return { ...status, plugin: plugin.name };
+    this.#queue.settled(entry);
+    for (const plugin of preBind) {
+      const status = await plugin.preBind(cycle, nodeName, this.#signal).catch((error: unknown) => failure(error));
+      if (status.code !== 'Success') return said({ ...status, code: 'Error' }, plugin, 'PreBind');
     }
-    for (const plugin of this.#profile.bind) {
-      const status = await plugin.bind(cycle, nodeName, this.#signal);
-      if (status.code === 'Skip') continue;
-      return status.code === 'Success' ? undefined : { ...status, plugin: plugin.name };
+    for (const plugin of bind) {
+      const status = await plugin.bind(cycle, nodeName, this.#signal).catch((error: unknown) => failure(error));
+      if (status.code === 'Success') return success;
+      if (status.code !== 'Skip') return said({ ...status, code: 'Error' }, plugin, 'Bind');
     }
     return { code: 'Error', reasons: ['no plugin bound the pod'] };
   }
 
   /** Undoes an assumption and puts the pod back, unless the API says that there is nothing left to schedule. */
-  async #takeBack(entry: QueuedPod, cycle: Cycle, nodeName: string, status: Status): Promise<void> {
+  async #takeBack(entry: QueuedPod, cycle: Cycle, { nodeName, status }: NodeStatus): Promise<void> {
     for (const plugin of this.#profile.reserve.toReversed()) plugin.unreserve(cycle, nodeName);
     const { pod } = cycle;
     if (this.#cache.forget(pod.uid)) {
@@ -288,11 +298,38 @@ class Run {
       this.#queue.done(entry);
       return;
     }
+    if (isRejected(status)) {
+      this.#queue.refused(entry, new Set([status.plugin ?? '']));
+      const reasonCounts = new Map(status.reasons.map((reason) => [reason, 1]));
+      const message = fitErrorMessage({ nodeCount: 1, reasonCounts });
+      await this.#report(pod, { reason: 'Unschedulable', message, nominatedNodeName: '' });
+      return;
+    }
+    this.#queue.failed(entry);
     const message = status.reasons.join(', ');
-    const rejected = isRejected(status);
-    if (rejected && status.plugin !== undefined) this.#queue.refused(entry, new Set([status.plugin]));
-    else this.#queue.failed(entry);
-    if (!rejected) this.#deps.log.warn('Pod was not bound', { pod: pod.key, node: nodeName, message });
-    await this.#report(pod, { reason: rejected ? 'Unschedulable' : 'SchedulerError', message });
+    this.#deps.log.warn('Pod was not bound', { pod: pod.key, node: nodeName, message });
+    await this.#report(pod, { reason: 'SchedulerError', message, nominatedNodeName: '' });
   }
+}
+
+interface Eviction {
+  readonly victims: readonly PodInfo[];
+  readonly nodeName: string;
+  /** The plugins that refused the pod to be made room for. */
+  readonly rejectors: ReadonlySet<string>;
+}
+
+interface NodeStatus {
+  readonly nodeName: string;
+  readonly status: Status;
+}
+
+/** An answer with the name of the plugin that gave it, which an error also says in words. */
+function said(status: Status, { name }: Plugin, point: string): Status {
+  if (isRejected(status)) return { ...status, plugin: name };
+  return { code: 'Error', reasons: [`running ${point} plugin "${name}": ${status.reasons.join(', ')}`], plugin: name };
+}
+
+function failure(error: unknown): Status {
+  return { code: 'Error', reasons: [error instanceof Error ? error.message : String(error)] };
 }

@@ -5,9 +5,9 @@
  * Laws:
  * 1. `fresh()` then `get` or `list` never misses a write that was acknowledged before `fresh()` was called. On local drivers it is
  *    immediate, as their watches run before the write resolves; on etcd it asks for the current revision and waits to have reached it.
- * 2. Watchers get every event of the resource after their revision, each once, in order; one that cannot keep up is ended with an
- *    error rather than skipping (limit: `watcherBacklogMax` events waiting).
- * 3. A watch from a revision older than the history (`historyMax` events, or what the store compacted) fails with `CompactedError`.
+ * 2. Watchers get every event of the resource after their revision, each once, in order, at once. A sink that queues them ends its
+ *    watch rather than skip any (limit: `watcherBacklogMax` events waiting).
+ * 3. A watch from a revision older than the history (`eventHistoryLimitsDefault`) fails with `CompactedError`.
  * 4. An entry is decoded lazily and shared by all readers: it must not be changed. An entry that is no longer news (`settle`) may drop
  *    what it decoded and decode it again when it is asked for.
  *

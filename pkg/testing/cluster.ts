@@ -27,6 +27,7 @@ import type { Client } from '#pkg/client/client.ts';
 import { type InProcessIdentity, inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import { depsOf, type PartContext, withInformers } from '#pkg/cluster/parts.ts';
+import { kubernetesRelease } from '#pkg/cluster/settings.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { createControllerManager } from '#pkg/controllers/manager.ts';
 import { createKubelet, sharedNodeSource, sharedPodSource } from '#pkg/kubelet/kubelet.ts';
@@ -89,7 +90,6 @@ const untilMsDefault = 600_000;
 const capacityDefault = { cpu: '4', memory: '8Gi', pods: '110', 'ephemeral-storage': '100Gi' };
 const podCidr = '127.128.0.0/9';
 const serviceCidr = '127.96.0.0/12';
-const version = 'v1.36.0';
 const admin: InProcessIdentity = { commonName: 'kubernetes-admin', organizations: ['system:masters'] };
 
 /** Whether the pod's Ready condition is True. */
@@ -122,6 +122,7 @@ class SimulatedCluster implements TestCluster {
   readonly #running = new Set<Running>();
   readonly #observer: ComponentDeps;
   readonly #recording: Recording;
+  #serving: Running | undefined;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(options: TestClusterOptions) {
@@ -154,7 +155,7 @@ class SimulatedCluster implements TestCluster {
   }
 
   async start(): Promise<void> {
-    this.#start(this.#server);
+    this.#serving = this.#start(this.#server);
     await this.#server.ready();
     this.#start({ run: (signal) => this.#observer.informers.run(signal) });
     const manager = this.#deps('kube-controller-manager', componentIdentity('kube-controller-manager'));
@@ -218,7 +219,13 @@ class SimulatedCluster implements TestCluster {
   }
 
   async stop(): Promise<void> {
-    const running = [...this.#running];
+    const clients = [...this.#running].filter((running) => running !== this.#serving);
+    await this.#end(clients);
+    // Last, as what its clients still wait for is to be answered: one that is asked to try later would wait for time that does not pass.
+    if (this.#serving !== undefined) await this.#end([this.#serving]);
+  }
+
+  async #end(running: readonly Running[]): Promise<void> {
     for (const { controller } of running) controller.abort();
     await this.clock.settle();
     await Promise.all(running.map(({ ended }) => ended));
@@ -251,7 +258,7 @@ class SimulatedCluster implements TestCluster {
         addresses: [{ type: 'InternalIP', address: '127.0.0.1' }],
         kubeletPort: 10_250,
         capacity: this.#options.capacity ?? capacityDefault,
-        version,
+        version: kubernetesRelease,
         podSource: shared.podSource!,
         nodeSource: shared.nodeSource!,
       });

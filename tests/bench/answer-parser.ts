@@ -10,7 +10,7 @@ export interface Answer {
 /** What is wanted of the next answer. */
 export interface Expected {
   readonly keepBody: boolean;
-  /** Given each piece of the body as it comes. */
+  /** Given each piece of the body as it comes; its memory is used again for what comes next. */
   readonly onBody?: (piece: Buffer) => void;
   readonly onAnswer: (answer: Answer) => void;
 }
@@ -18,13 +18,18 @@ export interface Expected {
 /** Most characters of an error's body that are kept for the report. */
 const errorCharactersMax = 2_000;
 
+const lineFeed = 10;
+const carriageReturn = 13;
+
 type State = 'head' | 'body' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailer';
 
 export class AnswerParser {
   #state: State = 'head';
-  /** What has come of a head or a size line that is not complete. */
+  /** What has come of a head or a trailing line that is not complete. */
   #partial: Buffer = Buffer.alloc(0);
   #leftBytes = 0;
+  /** What has come of the size of the next chunk. */
+  #chunkBytes = 0;
   #status = 0;
   #bodyBytes = 0;
   #kept: Buffer[] | undefined;
@@ -40,9 +45,39 @@ export class AnswerParser {
   /** Takes the next bytes of the connection. */
   receive(data: Buffer): void {
     let at = 0;
-    while (at < data.length) {
-      at = this.#state === 'body' || this.#state === 'chunk' ? this.#takeBody(data, at) : this.#takeText(data, at);
+    while (at < data.length) at = this.#take(data, at);
+  }
+
+  #take(data: Buffer, at: number): number {
+    switch (this.#state) {
+      case 'body':
+      case 'chunk':
+        return this.#takeBody(data, at);
+      case 'chunk-size':
+        return this.#takeSize(data, at);
+      case 'chunk-end':
+        if (data[at] === lineFeed) this.#state = 'chunk-size';
+        return at + 1;
+      default:
+        return this.#takeText(data, at);
     }
+  }
+
+  /** Takes as much as there is of the line before a chunk. */
+  #takeSize(data: Buffer, start: number): number {
+    for (let at = start; at < data.length; at++) {
+      const byte = data[at]!;
+      if (byte === lineFeed) {
+        this.#leftBytes = this.#chunkBytes;
+        this.#chunkBytes = 0;
+        this.#state = this.#leftBytes === 0 ? 'trailer' : 'chunk';
+        return at + 1;
+      }
+      // Digits, and letters of either case.
+      if (byte !== carriageReturn)
+        this.#chunkBytes = this.#chunkBytes * 16 + (byte <= 57 ? byte - 48 : (byte & 31) + 9);
+    }
+    return data.length;
   }
 
   #takeBody(data: Buffer, at: number): number {
@@ -51,7 +86,7 @@ export class AnswerParser {
     this.#leftBytes -= piece.length;
     this.#bodyBytes += piece.length;
     this.#expected?.onBody?.(piece);
-    this.#kept?.push(piece);
+    this.#kept?.push(Buffer.from(piece));
     if (this.#leftBytes === 0) {
       if (this.#state === 'chunk') this.#state = 'chunk-end';
       else this.#finish();
@@ -59,7 +94,7 @@ export class AnswerParser {
     return end;
   }
 
-  /** Takes a head, or a line between chunks, once it is complete. */
+  /** Takes a head, or a line after the last chunk, once it is complete. */
   #takeText(data: Buffer, at: number): number {
     const mark = this.#state === 'head' ? '\r\n\r\n' : '\r\n';
     const text = this.#partial.length === 0 ? data.subarray(at) : Buffer.concat([this.#partial, data.subarray(at)]);
@@ -70,25 +105,9 @@ export class AnswerParser {
     }
     const taken = found + mark.length - this.#partial.length;
     this.#partial = Buffer.alloc(0);
-    this.#takeLine(text.toString('latin1', 0, found));
+    if (this.#state === 'head') this.#takeHead(text.toString('latin1', 0, found));
+    else if (found === 0) this.#finish();
     return at + taken;
-  }
-
-  #takeLine(line: string): void {
-    switch (this.#state) {
-      case 'head':
-        this.#takeHead(line);
-        return;
-      case 'chunk-size':
-        this.#leftBytes = Number.parseInt(line, 16);
-        this.#state = this.#leftBytes === 0 ? 'trailer' : 'chunk';
-        return;
-      case 'chunk-end':
-        this.#state = 'chunk-size';
-        return;
-      default:
-        if (line === '') this.#finish();
-    }
   }
 
   #takeHead(head: string): void {

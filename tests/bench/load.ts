@@ -6,6 +6,9 @@ import type { Target } from './kubeconfig.ts';
 
 export const clock = new SystemClock();
 
+/** How long what was asked for last is waited for: deliveries, bindings, deletions. */
+export const drainMs = 10_000;
+
 /** What a row of the benchmark came to. */
 export interface Measured {
   readonly operations: number;
@@ -71,4 +74,16 @@ export async function drive(options: LoadOptions): Promise<Measured> {
 export async function sendAll(connections: readonly Connection[], requests: readonly Request[]): Promise<void> {
   const measured = await drive({ connections, durationMs: Number.POSITIVE_INFINITY, request: (n) => requests[n] });
   if (measured.failure !== undefined) throw new Error(`Cannot prepare the benchmark: ${measured.failure}`);
+}
+
+/** The median and the longest but for one in a hundred; undefined when there are none. */
+export function percentiles(latenciesMs: number[]): { p50Ms: number | undefined; p99Ms: number | undefined } {
+  const sorted = latenciesMs.sort((a, b) => a - b);
+  const at = (q: number): number | undefined => sorted[Math.floor((sorted.length - 1) * q)];
+  return { p50Ms: at(0.5), p99Ms: at(0.99) };
+}
+
+/** Waits until `condition` holds, or `drainMs` have passed. */
+export async function settled(condition: () => boolean): Promise<void> {
+  for (let waitedMs = 0; !condition() && waitedMs < drainMs; waitedMs += 10) await sleep(clock, 10);
 }

@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs, promisify } from 'node:util';
+import { sleep } from '#pkg/base/async.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import type { BenchSizes, Row } from './rows.ts';
 import type { WorkerTask } from './worker.ts';
@@ -20,8 +21,8 @@ const usage = `Usage: npm run bench -- [flags]
   --store <name>        Store of the own cluster. Default: lmdb.
   --only <text>         Only rows whose name contains this.
   --seconds <n>         How long each row lasts. Default: 3.
-  --nodes <n>           Nodes of the scheduling row. Default: 100.
-  --pods <n>            Pods of the scheduling row. Default: 1000.
+  --nodes <n>           Nodes of the scheduling row. Default: 5000.
+  --pods <n>            Pods of the scheduling row. Default: 5000.
   --profile <folder>    Write a CPU profile of the own cluster there.
   --help                Print this.
 `;
@@ -29,15 +30,24 @@ const usage = `Usage: npm run bench -- [flags]
 /** The own cluster has this long to answer, as \`up --wait\`. */
 const startSeconds = 60;
 
+/** How long the cluster rests before its memory is measured once more: it gives memory back when it is not busy. */
+const restMs = 15_000;
+
 const run = promisify(execFile);
 const clock = new SystemClock();
 const coxswain = resolve(import.meta.dirname, '../../cmd/coxswain/main.ts');
+
+/** Bytes in memory, and how many of them are pages of files, which the system takes back when it needs them. */
+interface Memory {
+  readonly resident: number;
+  readonly files: number;
+}
 
 interface Cluster {
   readonly kubeconfig: string;
   readonly startMs?: number;
   /** Memory of its processes now; undefined when it is not ours. */
-  memoryBytes(): Promise<number | undefined>;
+  memory(): Promise<Memory | undefined>;
   stop(): Promise<void>;
 }
 
@@ -77,12 +87,14 @@ async function startCluster(options: {
     await stop();
     throw error;
   }
-  const memoryBytes = async (): Promise<number | undefined> => {
+  const memory = async (): Promise<Memory> => {
     const { stdout } = await coxswainWith(['status', ...which, '-o', 'json']);
     const pids = new Set([...stdout.matchAll(/"pid": *(\d+)/g)].map((match) => match[1]!));
-    return [...pids].reduce((sum, pid) => sum + residentBytes(pid), 0);
+    const all = [...pids].map(memoryOf);
+    const sum = (of: (one: Memory) => number): number => all.reduce((total, one) => total + of(one), 0);
+    return { resident: sum(({ resident }) => resident), files: sum(({ files }) => files) };
   };
-  return { kubeconfig, startMs: clock.monotonicMs() - startMs, memoryBytes, stop };
+  return { kubeconfig, startMs: clock.monotonicMs() - startMs, memory, stop };
 }
 
 async function freePort(): Promise<number> {
@@ -95,13 +107,20 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-function residentBytes(pid: string): number {
-  const kibibytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kibibytes ?? 0) * 1024;
+function memoryOf(pid: string): Memory {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const bytes = (field: string): number =>
+    Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0) * 1024;
+  return { resident: bytes('VmRSS'), files: bytes('RssFile') };
+}
+
+function memoryLine(when: string, { resident, files }: Memory): string {
+  const megabytes = (bytes: number): number => Math.round(bytes / 1e6);
+  return `memory of the cluster ${when}: ${megabytes(resident)} MB, ${megabytes(files)} MB of it files (target 250 MB)\n`;
 }
 
 function columns(cells: readonly string[]): string {
-  const widths = [46, 13, 9, 9, 20, 7];
+  const widths = [52, 13, 9, 9, 20, 7];
   return `${cells
     .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
     .join(' ')
@@ -110,21 +129,25 @@ function columns(cells: readonly string[]): string {
 
 function tableLine(row: Row): string {
   const rate = (row.operations * 1000) / row.tookMs;
-  const figure = (value: number): string => (value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(1));
-  const target =
-    row.target === undefined
-      ? ''
-      : `${figure(row.target)}/s${row.targetP50Ms === undefined ? '' : `, p50 ${row.targetP50Ms}`}`;
-  const ratio = row.target === undefined ? '' : (rate / row.target).toFixed(2);
-  const line = columns([
-    row.name,
-    `${figure(rate)}/s`,
-    row.p50Ms?.toFixed(2) ?? '-',
-    row.p99Ms?.toFixed(2) ?? '-',
-    target,
-    ratio,
-  ]);
+  const [reached, target, ratio] =
+    row.quality === undefined
+      ? [`${figure(rate)}/s`, rateTarget(row), row.target === undefined ? '' : (rate / row.target).toFixed(2)]
+      : [
+          row.quality.value.toFixed(3),
+          `at most ${row.quality.most}`,
+          (row.quality.most / row.quality.value).toFixed(2),
+        ];
+  const line = columns([row.name, reached, row.p50Ms?.toFixed(2) ?? '-', row.p99Ms?.toFixed(2) ?? '-', target, ratio]);
   return row.failures === 0 ? line : `${line}  ${row.failures} failed; first: ${row.failure ?? 'unknown'}\n`;
+}
+
+function rateTarget({ target, targetP50Ms }: Row): string {
+  if (target === undefined) return '';
+  return `${figure(target)}/s${targetP50Ms === undefined ? '' : `, p50 ${targetP50Ms}`}`;
+}
+
+function figure(value: number): string {
+  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(1);
 }
 
 /** Runs the clients; true when every request of every row succeeded. */
@@ -152,8 +175,8 @@ async function main(): Promise<number> {
       store: { ...string, default: 'lmdb' },
       only: { ...string, default: '' },
       seconds: { ...string, default: '3' },
-      nodes: { ...string, default: '100' },
-      pods: { ...string, default: '1000' },
+      nodes: { ...string, default: '5000' },
+      pods: { ...string, default: '5000' },
       profile: string,
       help: { type: 'boolean', default: false },
     },
@@ -173,14 +196,17 @@ async function main(): Promise<number> {
   const cluster: Cluster =
     given === undefined
       ? await startCluster({ store: values.store, profile: values.profile })
-      : { kubeconfig: given, memoryBytes: async () => undefined, stop: async () => {} };
+      : { kubeconfig: given, memory: async () => undefined, stop: async () => {} };
   try {
     if (cluster.startMs !== undefined)
       process.stdout.write(`up --detach took ${(cluster.startMs / 1000).toFixed(2)} s\n`);
     const succeeded = await measure({ kubeconfig: cluster.kubeconfig, sizes, only: values.only });
-    const bytes = await cluster.memoryBytes();
-    if (bytes !== undefined)
-      process.stdout.write(`memory of the cluster after this load: ${Math.round(bytes / 1e6)} MB (target 250 MB)\n`);
+    const loaded = await cluster.memory();
+    if (loaded !== undefined) {
+      process.stdout.write(memoryLine('right after this load', loaded));
+      await sleep(clock, restMs);
+      process.stdout.write(memoryLine(`after ${restMs / 1_000} s of rest`, (await cluster.memory())!));
+    }
     return succeeded ? 0 : 1;
   } finally {
     await cluster.stop();

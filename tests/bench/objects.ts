@@ -10,14 +10,23 @@ export const podBytes = 3_800;
 /** No scheduler has this name, so pods of it stay as they were made. */
 const noScheduler = 'coxswain-bench-none';
 
+/** CPU in thousandths of a core, memory in mebibytes. */
+export interface Amounts {
+  readonly milliCpu: number;
+  readonly mebibytes: number;
+}
+
 export interface PodOptions {
   readonly paddingBytes: number;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly scheduled?: boolean;
+  /** Default: 100m and 128Mi. */
+  readonly requests?: Amounts;
 }
 
 /** A pod as JSON. */
 export function podBody(name: string, options: PodOptions): string {
+  const requests = options.requests ?? { milliCpu: 100, mebibytes: 128 };
   const annotations = { 'coxswain.dev/padding': 'x'.repeat(options.paddingBytes), ...options.annotations };
   return JSON.stringify({
     apiVersion: 'v1',
@@ -31,7 +40,7 @@ export function podBody(name: string, options: PodOptions): string {
           image: 'coxswain/echo',
           ports: [{ containerPort: 8080, name: 'http' }],
           env: [{ name: 'LEVEL', value: 'info' }],
-          resources: { requests: { cpu: '100m', memory: '128Mi' } },
+          resources: { requests: quantities(requests) },
         },
       ],
     },
@@ -42,18 +51,24 @@ export function podsPath(namespace: string): string {
   return `/api/v1/namespaces/${namespace}/pods`;
 }
 
-/** A node that no kubelet stands behind. */
-export function nodeBody(name: string): string {
+function quantities({ milliCpu, mebibytes }: Amounts): { readonly cpu: string; readonly memory: string } {
+  return { cpu: `${milliCpu}m`, memory: `${mebibytes}Mi` };
+}
+
+/** A node that no kubelet stands behind, with the pod addresses of its number. */
+export function nodeBody(name: string, index: number): string {
+  const podCIDR = `10.${index >> 8}.${index & 255}.0/24`;
   return JSON.stringify({
     apiVersion: 'v1',
     kind: 'Node',
     metadata: { name, labels: { 'coxswain.dev/bench': 'true', 'kubernetes.io/hostname': name } },
+    spec: { podCIDR, podCIDRs: [podCIDR] },
   });
 }
 
 /** The status that makes such a node take pods. */
-export function nodeStatusBody(): string {
-  const capacity = { cpu: '32', memory: '64Gi', pods: '250', 'ephemeral-storage': '100Gi' };
+export function nodeStatusBody(room: Amounts & { readonly pods: number }): string {
+  const capacity = { ...quantities(room), pods: String(room.pods), 'ephemeral-storage': '100Gi' };
   const now = new Date(Date.UTC(2026, 0, 1)).toISOString().replace(/\.\d+/, '');
   const conditions = [
     { type: 'Ready', status: 'True', reason: 'Bench', message: '', lastHeartbeatTime: now, lastTransitionTime: now },

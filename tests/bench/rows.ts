@@ -2,8 +2,9 @@
 import { sleep } from '#pkg/base/async.ts';
 import type { Connection, Request } from './connection.ts';
 import type { Target } from './kubeconfig.ts';
-import { clock, drive, type Measured, openAll, sendAll } from './load.ts';
-import { benchNamespace, listNamespace, nodeBody, nodeStatusBody, podBody, podBytes, podsPath } from './objects.ts';
+import { clock, drainMs, drive, type Measured, openAll, percentiles, sendAll, settled } from './load.ts';
+import { benchNamespace, listNamespace, podBody, podBytes, podsPath } from './objects.ts';
+import { measureScheduling } from './scheduling.ts';
 import { type WatchTally, watchPods } from './watchers.ts';
 
 export interface BenchSizes {
@@ -21,6 +22,8 @@ export interface Row extends Omit<Measured, 'latenciesMs'> {
   /** Operations a second to reach. */
   readonly target?: number;
   readonly targetP50Ms?: number;
+  /** A figure that counts instead of the rate, and what it may be at most. */
+  readonly quality?: { readonly value: number; readonly most: number };
 }
 
 interface WatchRow {
@@ -40,8 +43,6 @@ const watchWriters = 4;
  * only says how many writers wait for one another.
  */
 const pacedDeliveries = 42_000;
-/** How long the last deliveries and bindings are waited for. */
-const drainMs = 10_000;
 
 export interface BenchContext {
   readonly target: Target;
@@ -159,57 +160,14 @@ class Bench {
     for (const connection of connections) connection.close();
   }
 
-  async schedules(): Promise<void> {
-    const { nodes, pods } = this.#context.sizes;
-    const name = `schedule ${pods} pods on ${nodes} nodes, bound`;
-    if (!this.#wants(name)) return;
-    const names = Array.from({ length: nodes }, (_, i) => `coxswain-bench-${i}`);
-    await sendAll(
-      this.#connections,
-      names.map((node) => ({ method: 'POST', path: '/api/v1/nodes', body: nodeBody(node) })),
-    );
-    const ready = names.map((node) => ({
-      method: 'PATCH',
-      path: `/api/v1/nodes/${node}/status`,
-      body: nodeStatusBody(),
-      contentType: 'application/merge-patch+json',
-    }));
-    await sendAll(this.#connections, ready);
-    const [connection] = await openAll(this.#context.target, 1);
-    const tally = await watchPods([connection!], benchNamespace, this.#connections[0]!, 'bound');
-    const startMs = clock.monotonicMs();
-    const requests = Array.from({ length: pods }, (_, i) => {
-      return (): Request => {
-        const annotations = { 'coxswain.dev/at': clock.monotonicMs().toFixed(3) };
-        return {
-          method: 'POST',
-          path: podsPath(benchNamespace),
-          body: podBody(`scheduled-${i}`, { paddingBytes: 0, annotations, scheduled: true }),
-        };
-      };
-    });
-    const written = await drive({
+  schedules(): Promise<void> {
+    const { target, sizes, report } = this.#context;
+    return measureScheduling({
+      target,
+      sizes,
+      report,
       connections: this.#connections,
-      durationMs: drainMs,
-      request: (n) => requests[n]?.(),
-    });
-    await settled(() => tally.bound.size >= written.operations);
-    const missing = written.operations - tally.bound.size;
-    this.#reportTally({ name, target: 2_000, operations: tally.bound.size }, tally, {
-      startMs,
-      failures: written.failures + missing,
-      failure: missing > 0 ? `${missing} pods were not bound` : written.failure,
-    });
-    connection!.close();
-    await drive({
-      connections: this.#connections,
-      durationMs: drainMs,
-      request: (n) => (n < pods ? deletion(`${podsPath(benchNamespace)}/scheduled-${n}`) : undefined),
-    });
-    await drive({
-      connections: this.#connections,
-      durationMs: drainMs,
-      request: (n) => (n < nodes ? deletion(`/api/v1/nodes/${names[n]}`) : undefined),
+      wants: (name) => this.#wants(name),
     });
   }
 
@@ -304,15 +262,4 @@ class Bench {
 
 function deletion(path: string): Request {
   return { method: 'DELETE', path, body: '{"gracePeriodSeconds":0}' };
-}
-
-function percentiles(latenciesMs: number[]): { p50Ms: number | undefined; p99Ms: number | undefined } {
-  const sorted = latenciesMs.sort((a, b) => a - b);
-  const at = (q: number): number | undefined => sorted[Math.floor((sorted.length - 1) * q)];
-  return { p50Ms: at(0.5), p99Ms: at(0.99) };
-}
-
-/** Waits until `condition` holds, or `drainMs` have passed. */
-async function settled(condition: () => boolean): Promise<void> {
-  for (let waitedMs = 0; !condition() && waitedMs < drainMs; waitedMs += 10) await sleep(clock, 10);
 }

@@ -47,7 +47,7 @@ function lines(tally: WatchTally, onLine: OnLine): (piece: Buffer) => void {
       partial = [];
       at = end + 1;
     }
-    if (at < piece.length) partial.push(piece.subarray(at));
+    if (at < piece.length) partial.push(Buffer.from(piece.subarray(at)));
     if (at > 0) tally.lastMs = clock.monotonicMs();
   };
 }

@@ -1,7 +1,7 @@
 /** Events, in both of their versions. */
 import { expect } from 'vitest';
 import { events, eventsEventsV1 } from '#pkg/api/types/refs.ts';
-import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { isInvalid, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { behaviour } from './behaviour.ts';
 
 const reference = { namespace: 'conformance', name: 'nobody', kind: 'Pod', apiVersion: 'v1' };
@@ -68,11 +68,13 @@ behaviour(
     expect((await of(events).list({ namespace, fieldSelector: 'source=test-controller' })).items.length).toBe(1);
     const current = await client.get('event-test', { namespace });
     expect(current).toMatchObject({ note: 'This is a test event', eventTime });
-    const patched = await client.patch('event-test', { note: 'patched' }, { namespace, type: 'merge' });
-    expect(patched.note).toBe('patched');
     const series = { count: 2, lastObservedTime: '2026-01-02T03:04:06.000000Z' };
-    await client.update({ ...patched, series });
-    expect((await client.get('event-test', { namespace })).series).toEqual(series);
+    const patched = await client.patch('event-test', { series }, { namespace, type: 'merge' });
+    expect(patched.series).toEqual(series);
+    const later = { count: 100, lastObservedTime: '2026-01-02T03:04:07.000000Z' };
+    const updated = await client.update({ ...patched, series: later });
+    expect((await client.get('event-test', { namespace })).series).toEqual(later);
+    await expect(client.update({ ...updated, note: 'changed' })).rejects.toSatisfy(isInvalid);
     await client.delete('event-test', { namespace });
     await expect(client.get('event-test', { namespace })).rejects.toSatisfy(isNotFound);
     expect((await client.list({ namespace, fieldSelector })).items).toEqual([]);

@@ -16,6 +16,16 @@ behaviour('[sig-node] Secrets should fail to create secret due to empty secret k
   await expect(stage.of(secrets).create(secret('empty-key', { '': 'value' }))).rejects.toSatisfy(isInvalid);
 });
 
+behaviour('[sig-node] Sysctls [LinuxOnly] [NodeConformance] should reject invalid sysctls', async (stage) => {
+  const values = { 'foo-': 'bar', 'kernel.shmmax': '100000000', 'safe-and-unsafe': '100000000', 'bar..': '42' };
+  const sysctls = Object.entries(values).map(([name, value]) => ({ name, value }));
+  const refusal = stage.of(pods).create(pod('sysctls', { securityContext: { sysctls } }));
+  await expect(refusal).rejects.toSatisfy(isInvalid);
+  const { message } = (await refusal.catch((error: unknown) => error)) as Error;
+  const named = Object.keys(values).filter((name) => message.includes(`Invalid value: "${name}"`));
+  expect([named, /safe-and-unsafe|kernel\.shmmax/.test(message)]).toEqual([['foo-', 'bar..'], false]);
+});
+
 behaviour('[sig-node] ConfigMap should update ConfigMap successfully [NodeConformance]', async (stage) => {
   const created = await stage.of(configMaps).create(configMap('updated', { data: 'value' }));
   await stage.of(configMaps).update({ ...created, data: { data: 'another' } });

@@ -22,7 +22,7 @@ import {
   takePort,
   unprivileged,
 } from './machine.ts';
-import { type CommandResult, freePort, RunningCluster, run } from './running-cluster.ts';
+import { type CommandResult, freePort, hookMs, RunningCluster, run } from './running-cluster.ts';
 
 /** The ways of starting a cluster, each of which must fail as cleanly. */
 const ways = [
@@ -66,7 +66,7 @@ async function up(flags: readonly string[], at: Place = {}): Promise<CommandResu
     env: { HOME: place, COXSWAIN_HOME: join(place, 'home') },
     ...(at.user === undefined ? {} : { user: at.user }),
   });
-  const late = setTimeout(() => started.child.kill('SIGKILL'), 40_000);
+  const late = setTimeout(() => started.child.kill('SIGKILL'), 100_000);
   const { code, stdout, stderr } = await started.ended;
   clearTimeout(late);
   return { code, stdout, stderr };
@@ -169,7 +169,7 @@ describe.each(ways)('$way', ({ flags }) => {
     writeFileSync(join(dataDir, 'store/data.mdb'), 'this is no database '.repeat(1000));
     await expectCleanFailure(
       flags,
-      /^coxswain: Cannot open \S+store as data\.mdb is not a database: restore it or choose another data folder$/,
+      /^coxswain: Cannot open \S+store as data\.mdb is damaged: it is not a database; restore it from a copy or choose another data folder$/,
     );
     rmSync(join(dataDir, 'store'), { recursive: true });
     writeFileSync(join(dataDir, 'store'), 'a file');
@@ -192,7 +192,7 @@ describe('a cluster that was made before', () => {
     mkdirSync(dataDir);
     cluster = await RunningCluster.start({ dataDir, flags: ['--kubeconfig', kubeconfig] });
     await cluster.down();
-  });
+  }, hookMs);
 
   test.each([
     ['ca.crt', 'not a certificate'],
@@ -219,7 +219,7 @@ describe('a cluster that was made before', () => {
       ...['--data-dir', dataDir, '--secure-port', String(port)],
     ]);
     try {
-      await expect.poll(() => holder.stderr(), { timeout: 20_000 }).toContain('API server answers');
+      await expect.poll(() => holder.stderr(), { timeout: 60_000 }).toContain('API server answers');
       for (const { flags } of ways) {
         const result = await up(flags);
         expect({ ...result, stderr: complaints(result) }).toEqual({
@@ -250,7 +250,7 @@ describe.skipIf(noMounts !== undefined)('a disk of its own', () => {
     const words = ['up', '--data-dir', `${disk}/data`, '--kubeconfig', `${kubeconfigIn}/config`, '--wait', '20s'];
     const command = [process.execPath, coxswainMain, ...words, '--api-port', String(await freePort()), ...flags];
     const script = `d="$1"; shift; ${mount}; "$@"; code=$?; find "$d" -mindepth 1 1>&2; exit $code`;
-    return run('unshare', ['-m', 'sh', '-c', script, 'sh', disk, ...command], { timeoutMs: 60_000 });
+    return run('unshare', ['-m', 'sh', '-c', script, 'sh', disk, ...command], { timeoutMs: 100_000 });
   };
 
   test.each(ways)('that is full: $way', async ({ flags }) => {

@@ -9,7 +9,7 @@ import { kubeconfigOf, writeKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { ensurePki } from '#pkg/cluster/pki.ts';
 import { binary } from './kubectl-binary.ts';
 import { coxswainMain, processesWith, type Started, start } from './machine.ts';
-import { type CommandResult, eventually, freePort, RunningCluster, run } from './running-cluster.ts';
+import { type CommandResult, eventually, freePort, hookMs, RunningCluster, run } from './running-cluster.ts';
 
 const kubectl = '35';
 const processes = ['apiserver', 'controller-manager', 'scheduler', 'kubelet', 'kube-proxy'] as const;
@@ -100,9 +100,9 @@ describe('a cluster behind the terminal', () => {
     cluster = await RunningCluster.prepare();
     writeFileSync(cluster.kubeconfig, JSON.stringify(others), { mode: 0o640 });
     expect(await cluster.up()).toMatchObject({ code: 0 });
-  }, 60_000);
+  }, hookMs);
 
-  afterAll(() => cluster.remove(), 60_000);
+  afterAll(() => cluster?.remove(), hookMs);
 
   const config = (): typeof others => load(readFileSync(cluster.kubeconfig, 'utf8')) as typeof others;
 
@@ -243,7 +243,7 @@ describe('a cluster in the foreground', () => {
       async () => cluster.stdout(),
       (text) => text.includes('Ctrl-C stops it'),
     );
-  });
+  }, hookMs);
 
   afterEach(() => {
     cluster.child.kill('SIGKILL');
@@ -375,16 +375,15 @@ describe('two clusters on one machine', () => {
   afterAll(async () => {
     for (const name of names) await coxswain('down', '--data-dir', data(name));
     rmSync(place, { recursive: true, force: true });
-  }, 60_000);
+  }, hookMs);
 
   test('run the guestbook side by side without disturbing each other', async () => {
     mkdirSync(join(place, 'clusters'));
-    // Both at once, one of them as processes of their own.
+    // Both at the same moment, one of them as processes of their own.
     const ups = await Promise.all(
       names.map(async (name, index) => {
         const where = ['--name', name, '--data-dir', data(name), '--kubeconfig', kubeconfig];
         const port = ['--api-port', String(await freePort())];
-        if (index === 1) await eventually(async () => existsSync(join(data('one'), 'cluster.json')), Boolean);
         return coxswain('up', '--detach', ...where, ...port, ...(index === 1 ? ['--processes'] : []));
       }),
     );

@@ -12,7 +12,7 @@ import {
   Watch,
 } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventually, RunningCluster } from './running-cluster.ts';
+import { eventually, hookMs, RunningCluster } from './running-cluster.ts';
 
 let cluster: RunningCluster;
 const config = new KubeConfig();
@@ -20,11 +20,11 @@ const config = new KubeConfig();
 beforeAll(async () => {
   cluster = await RunningCluster.start();
   config.loadFromFile(cluster.kubeconfig);
-}, 120_000);
+}, hookMs);
 
 afterAll(async () => {
   await cluster?.remove();
-});
+}, hookMs);
 
 test('typed calls: version, create, list with selectors and pages, replace, delete', async () => {
   const core = config.makeApiClient(CoreV1Api);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { binary } from './kubectl-binary.ts';
-import { RunningCluster, run } from './running-cluster.ts';
+import { hookMs, RunningCluster, run } from './running-cluster.ts';
 
 /** Why there can be no containers; undefined when an engine answers. */
 const noEngine: string | undefined = (() => {
@@ -31,13 +31,13 @@ describe.skipIf(noEngine !== undefined)('kubectl in a container', () => {
     const built = await run('docker', ['build', '--quiet', '--tag', image, folder], { env: { DOCKER_BUILDKIT: '0' } });
     if (built.code !== 0) throw new Error(`Cannot build the image: ${built.stderr}`);
     cluster = await RunningCluster.start();
-  }, 120_000);
+  }, hookMs);
 
   afterAll(async () => {
     await cluster?.remove();
     await run('docker', ['image', 'rm', '--force', image]);
     rmSync(folder, { recursive: true, force: true });
-  }, 60_000);
+  }, hookMs);
 
   /** Runs kubectl in a container to its end and gives what it wrote. */
   const inContainer = async (...args: string[]): Promise<string> => {

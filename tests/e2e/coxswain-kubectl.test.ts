@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { binary } from './kubectl-binary.ts';
 import { coxswainMain, type Started, start } from './machine.ts';
-import { type CommandResult, eventually, RunningCluster, run } from './running-cluster.ts';
+import { type CommandResult, eventually, hookMs, RunningCluster, run } from './running-cluster.ts';
 
 /** The two tools and the namespace of each. */
 const tools = [
@@ -30,14 +30,17 @@ beforeAll(async () => {
   writeFileSync(join(place, 'folder/notes.txt'), 'no manifest');
   writeFileSync(join(place, 'folder/deeper/c.yml'), configMap('from-c'));
   for (const { namespace } of tools) await cluster.kubectl('35', ['create', 'namespace', namespace]);
-}, 60_000);
+}, hookMs);
 
 afterAll(async () => {
   await cluster?.remove();
   rmSync(place, { recursive: true, force: true });
-}, 60_000);
+}, hookMs);
 
-type Side = (typeof tools)[number];
+interface Side {
+  readonly tool: (typeof tools)[number]['tool'];
+  readonly namespace: string;
+}
 
 function commandOf({ tool, namespace }: Side, args: readonly string[]): readonly [string, readonly string[]] {
   const words = ['--kubeconfig', cluster.kubeconfig, '-n', namespace];
@@ -243,6 +246,102 @@ describe('the same lines as kubectl', () => {
     await same(['delete', 'pods']);
     await same(['delete', 'deployment/kv', 'service/kv']);
     await same(['delete', 'configmaps', '-l', 'app=guestbook']);
+  });
+});
+
+/** What is read of the same objects is the same to the byte, but for the ages that pass between the two commands. */
+describe('the same bytes as kubectl', () => {
+  const [{ namespace }] = tools;
+  const read = async (side: Side, args: readonly string[]) => {
+    const { code, stdout, stderr } = await runOn({ ...side, namespace }, args);
+    const plain = (text: string): string =>
+      text.replaceAll(/\b(\d+m)?\d+s( +|\b)/g, 'AGE ').replaceAll("See 'kubectl", "See 'coxswain kubectl");
+    return { code, stdout: plain(stdout), stderr: plain(stderr) };
+  };
+
+  beforeAll(async () => {
+    const weird = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'weird', labels: { set: 'bytes', tier: 'one' }, annotations: { 'a/b': '<html>&amp;' } },
+      data: {
+        a1: '<b>&</b>',
+        a10: 'true',
+        a2: '0x1F',
+        'block.yaml': 'a: b\n- c\n',
+        dash: '- dash',
+        double: 'tab\there \u0007 🚀',
+        edges: ' both ',
+        empty: '',
+        long: Array.from({ length: 60 }, (_, index) => `word${index}`).join(' '),
+        plain: 'ünï: ok',
+        quoted: "it's: 'so'",
+      },
+    };
+    const other = {
+      ...weird,
+      metadata: { name: 'weird-2', labels: { set: 'bytes', tier: 'two' } },
+      data: { size: '1Ki' },
+    };
+    for (const object of [weird, other])
+      expect((await runOn({ ...tools[1], namespace }, ['create', '-f', '-'], JSON.stringify(object))).code).toBe(0);
+  }, hookMs);
+
+  test.each([
+    ...[
+      'yaml',
+      'json',
+      'name',
+      'wide',
+      'jsonpath={.items[*].data}',
+      'jsonpath-as-json={.items[0].metadata.labels}',
+    ].map((form) => ['get', 'configmaps', '-l', 'set=bytes', '-o', form]),
+    ['get', 'configmap', 'weird', '-o', 'yaml'],
+    ['get', 'configmap', 'weird', '-o', 'json', '--show-managed-fields'],
+    ['get', 'cm', '-l', 'set=bytes', '-o', 'jsonpath={range .items[*]}{.metadata.name}{"\\t"}{.data.a2}{"\\n"}{end}'],
+    ['get', 'cm', '-l', 'set=bytes', '-o', 'jsonpath={.items[?(@.data.size=="1Ki")].metadata.name}'],
+    ['get', 'cm', '-l', 'set=bytes', '-o', 'custom-columns=NAME:.metadata.name,LABELS:.metadata.labels,NONE:.none'],
+    ['get', 'cm', '-l', 'set=bytes', '-L', 'tier,none', '--show-labels'],
+    ['get', 'cm', '-l', 'set=bytes', '--show-kind', '--no-headers'],
+    ['get', 'cm', '-l', 'set=bytes', '--sort-by=.metadata.labels.tier'],
+    ['get', 'cm', '-l', 'set=bytes', '--sort-by={.data.size}', '-o', 'name'],
+    ['get', '--raw', '/healthz'],
+    ['get', '-Al', 'set=bytes', 'cm'],
+    ['get'],
+    ['get', 'CM'],
+    ['get', 'cm/weird', 'cm'],
+    ['get', 'cm/weird/more'],
+    ['get', 'cm', 'missing'],
+    ['get', 'cm', '-l', 'a in ('],
+    ['get', 'cm', '--field-selector', 'data.a=b'],
+    ['get', 'cm', '--bogus'],
+    ['get', 'cm', '-Az'],
+    ['get', 'cm', '-o', 'jsonpath={.a'],
+    ['describe'],
+    ['describe', 'cm', '-l', 'set=bytes'],
+    ['describe', 'cm', 'weird-'],
+    ['describe', 'sa', 'default'],
+    ['describe', 'ns', 'default'],
+    ['delete'],
+    ['delete', 'cm', '--all', 'x'],
+    ['delete', 'pod', 'x', '--now', '--grace-period=3'],
+    ['logs'],
+    ['logs', 'deploy/missing'],
+    ['scale', 'deploy/x'],
+    ['scale', '--replicas=x', 'deploy/x'],
+    ['rollout', 'status'],
+    ['rollout', 'restart', 'cm/weird'],
+    ['rollout', 'history', 'pod/missing'],
+    ['wait', '--for=condition=Ready'],
+    ['wait', '--for=create', 'cm/missing', '--timeout=1s'],
+    ['label', 'cm', 'weird', 'a=b=c'],
+    ['label', 'cm', 'weird', 'a=b', 'a-'],
+    ['annotate'],
+    ['apply'],
+    ['apply', '-f', '/does/not/exist'],
+  ])('%j %j %j %j %j %j', async (...args) => {
+    const [ours, theirs] = await Promise.all(tools.map((side) => read(side, args)));
+    expect(ours).toEqual(theirs);
   });
 });
 

@@ -14,7 +14,7 @@ import type { NetworkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
 import { contentsOf } from './config-map-writers.ts';
-import { eventually, RunningCluster } from './running-cluster.ts';
+import { eventually, hookMs, RunningCluster } from './running-cluster.ts';
 
 /** `CRASH_ROUNDS=50` tries harder. */
 const given = process.env.CRASH_ROUNDS;
@@ -114,15 +114,15 @@ describe.each([
   beforeAll(async () => {
     cluster = await RunningCluster.start({ flags });
     transport = await connectionOf(cluster.kubeconfig);
-  }, 60_000);
+  }, hookMs);
 
   afterAll(async () => {
     await transport?.close();
     await cluster?.remove();
-  }, 60_000);
+  }, hookMs);
 
   test(`in the middle of ${writers} writers loses nothing that was acknowledged (${rounds} rounds)`, {
-    timeout: 30_000 + rounds * 15_000,
+    timeout: 60_000 + rounds * 60_000,
   }, async () => {
     const random = new SeededRandom(rounds);
     const client = createClient({ transport, userAgent: 'reader' });

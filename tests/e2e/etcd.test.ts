@@ -1,7 +1,7 @@
 /** A cluster that keeps its data in a real etcd: what etcd acknowledged survives both of them. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findEtcd, startTestEtcd, type TestEtcd } from '#pkg/storage/drivers/etcd/test-etcd.ts';
-import { eventually, RunningCluster } from './running-cluster.ts';
+import { eventually, hookMs, RunningCluster } from './running-cluster.ts';
 
 const program = findEtcd(process.env.PATH);
 if (program === undefined) console.log("skipped: there is no etcd on the PATH (Debian's package is etcd-server)");
@@ -17,12 +17,12 @@ describe.skipIf(program === undefined)('up --store http://127.0.0.1:PORT', () =>
   beforeAll(async () => {
     etcd = await startTestEtcd(program!);
     cluster = await RunningCluster.start({ flags: ['--store', etcd.endpoint] });
-  }, 60_000);
+  }, hookMs);
 
   afterAll(async () => {
     await cluster?.remove();
     await etcd?.cleanup();
-  }, 60_000);
+  }, hookMs);
 
   test('runs the guestbook', async () => {
     await run('apply', '-f', 'manifests/guestbook.yaml');

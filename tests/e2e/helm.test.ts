@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { root } from '#tests/tidy/source-files.ts';
 import { binary } from './kubectl-binary.ts';
-import { type CommandResult, RunningCluster, run } from './running-cluster.ts';
+import { type CommandResult, hookMs, RunningCluster, run } from './running-cluster.ts';
 
 const chart = join(root, 'tests/e2e/fixtures/chart');
 const namespace = 'helm-guest';
@@ -11,11 +11,11 @@ let cluster: RunningCluster;
 
 beforeAll(async () => {
   cluster = await RunningCluster.start();
-}, 120_000);
+}, hookMs);
 
 afterAll(async () => {
   await cluster?.remove();
-});
+}, hookMs);
 
 function tryHelm(...args: string[]): Promise<CommandResult> {
   return run(binary('35', 'helm'), ['--namespace', namespace, ...args], { env: cluster.env() });

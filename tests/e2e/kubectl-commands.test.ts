@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { root } from '#tests/tidy/source-files.ts';
 import { binary, type KubectlVersion, kubectlVersions } from './kubectl-binary.ts';
-import { RunningCluster, run } from './running-cluster.ts';
+import { hookMs, RunningCluster, run } from './running-cluster.ts';
 
 const fixtures = join(root, 'tests/e2e/fixtures');
 /** Old versions colour their output wherever it goes. */
@@ -21,11 +21,11 @@ let cluster: RunningCluster;
 
 beforeAll(async () => {
   cluster = await RunningCluster.start();
-}, 120_000);
+}, hookMs);
 
 afterAll(async () => {
   await cluster?.remove();
-});
+}, hookMs);
 
 interface Step {
   readonly command: string;
@@ -88,13 +88,13 @@ describe.each(kubectlVersions)('kubectl 1.%s', (version) => {
 
   beforeAll(async () => {
     env = await guestOf(version);
-  });
+  }, hookMs);
 
   test.each(transcripts)('%s', async (file) => {
     const steps = stepsOf(readFileSync(join(fixtures, 'transcripts', file), 'utf8'));
     for (const { command, expected } of steps) {
       const script = `cd ${fixtures} && { ${command}\n} 2>&1`;
-      const { code, stdout } = await run('sh', ['-c', script], { env, timeoutMs: 60_000 });
+      const { code, stdout } = await run('sh', ['-c', script], { env });
       const output = stdout
         .replaceAll(colour, '')
         .replaceAll(/[ \t]+$/gm, '')

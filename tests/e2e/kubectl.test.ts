@@ -3,17 +3,17 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { kubectlVersions } from './kubectl-binary.ts';
-import { eventually, RunningCluster, run } from './running-cluster.ts';
+import { eventually, hookMs, RunningCluster, run } from './running-cluster.ts';
 
 let cluster: RunningCluster;
 
 beforeAll(async () => {
   cluster = await RunningCluster.start();
-}, 120_000);
+}, hookMs);
 
 afterAll(async () => {
   await cluster?.remove();
-});
+}, hookMs);
 
 describe.each(kubectlVersions)('kubectl 1.%s', (version) => {
   const namespace = `guest-${version}`;

@@ -1,6 +1,6 @@
 /** Five processes that anyone may kill: what was acknowledged stays, and a restarted part goes on where it was. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, RunningCluster } from './running-cluster.ts';
+import { eventually, hookMs, RunningCluster } from './running-cluster.ts';
 
 const kubectl = '35';
 
@@ -23,11 +23,11 @@ describe('--processes', () => {
     const create = ['create', 'deployment', 'web', '--image=coxswain.dev/echo:v1', '--replicas=2'];
     await cluster.kubectl(kubectl, create);
     await cluster.kubectl(kubectl, ['rollout', 'status', 'deployment/web', '--timeout=60s']);
-  }, 120_000);
+  }, hookMs);
 
   afterAll(async () => {
     await cluster?.remove();
-  });
+  }, hookMs);
 
   test.each([['kube-apiserver'], ['kube-controller-manager'], ['kube-scheduler'], ['kube-proxy'], ['kubelet']])(
     'killing %s and starting it again loses nothing',
@@ -86,7 +86,7 @@ describe('one process', () => {
     } finally {
       await cluster.remove();
     }
-  }, 120_000);
+  });
 
   test('up twice is the same as up once', async () => {
     const cluster = await RunningCluster.start();
@@ -97,5 +97,5 @@ describe('one process', () => {
     } finally {
       await cluster.remove();
     }
-  }, 120_000);
+  });
 });

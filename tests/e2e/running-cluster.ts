@@ -13,10 +13,13 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+/** Longest time for what comes before and after tests, on a slow machine that does much else: a cluster's start or its end. */
+export const hookMs = 180_000;
+
 export interface RunOptions {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Ends the command after this time; default one minute. */
+  /** Ends the command after this time; default two minutes. */
   readonly timeoutMs?: number;
 }
 
@@ -26,7 +29,7 @@ export function run(command: string, args: readonly string[], options: RunOption
     const settings = {
       cwd: root,
       env: { ...process.env, NO_COLOR: '1', ...options.env },
-      timeout: options.timeoutMs ?? 60_000,
+      timeout: options.timeoutMs ?? 120_000,
       maxBuffer: 64 << 20,
     };
     const child = execFile(command, [...args], settings, (error, stdout, stderr) => {
@@ -66,17 +69,18 @@ export class RunningCluster {
     return new RunningCluster(dataDir, options.dataDir === undefined, await freePort(), options.flags ?? []);
   }
 
-  /** `coxswain up --detach` in a fresh folder on a free port. */
+  /** `coxswain up --detach` in a fresh folder on a free port; leaves nothing behind when that fails. */
   static async start(options: UpOptions = {}): Promise<RunningCluster> {
     const cluster = await RunningCluster.prepare(options);
     const up = await cluster.up();
-    if (up.code !== 0) throw new Error(`Cannot start the cluster: ${up.stdout}${up.stderr}`);
-    return cluster;
+    if (up.code === 0) return cluster;
+    await cluster.remove();
+    throw new Error(`Cannot start the cluster: ${up.stdout}${up.stderr}`);
   }
 
   up(): Promise<CommandResult> {
-    const place = ['--kubeconfig', this.kubeconfig, '--api-port', String(this.apiPort), '--wait', '60s'];
-    return this.coxswain(['up', '--detach', ...place, ...this.#flags], { timeoutMs: 90_000 });
+    const place = ['--kubeconfig', this.kubeconfig, '--api-port', String(this.apiPort), '--wait', '100s'];
+    return this.coxswain(['up', '--detach', ...place, ...this.#flags]);
   }
 
   down(): Promise<CommandResult> {
@@ -170,23 +174,35 @@ export class RunningCluster {
   }
 }
 
-/** A TCP port of this machine that nothing listens on now. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** Ports for servers of tests: below those that the system gives to connections, and beside those of node ports. */
+const ports = { first: 20_000, count: 10_000 };
+let portsTried = 0;
+
+/**
+ * A TCP port of 127.0.0.1 that nothing listens on now. Each process looks from another place on, and no port is given twice, so that servers of
+ * tests that run side by side do not meet; nor does a connection take the port of a server that is about to come back.
+ */
+export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < ports.count; attempt++) {
+    const port = ports.first + ((process.pid * 37 + portsTried++) % ports.count);
+    if (await canListen(port)) return port;
+  }
+  throw new Error(`Cannot find a free port in ${ports.count} from ${ports.first}`);
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
 
-/** Asks until `probe` gives a value that holds, for at most `timeoutMs`; then fails with the last value. */
+/** Asks until `probe` gives a value that holds, for at most `timeoutMs` (default one minute); then fails with the last value. */
 export async function eventually<T>(
   probe: () => Promise<T>,
   holds: (value: T) => boolean,
-  timeoutMs = 30_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   const end = performance.now() + timeoutMs;
   for (;;) {

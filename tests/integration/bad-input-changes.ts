@@ -178,26 +178,27 @@ export const patches: readonly Row[] = [
     'an apply of a field that nobody knows',
     `PATCH ${maps}/a?fieldManager=m`,
     'failed to create typed patch object (default/a; /v1, Kind=ConfigMap): .foo: field not declared in schema',
-    { type: apply, body: { apiVersion: 'v1', kind: 'ConfigMap', foo: 1 } },
+    {
+      type: apply,
+      body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'default' }, foo: 1 },
+    },
   ),
   bad(
     'an apply of a kind that is an object without a text form',
     `PATCH ${maps}/a?fieldManager=m`,
-    'failed to create typed patch object (default/a; /v1, Kind={"toString":1}): no corresponding type for v1, Kind={"toString":1}',
+    'invalid object type: /v1, Kind=',
     { type: apply, body: { apiVersion: 'v1', kind: { toString: 1 } } },
   ),
   bad(
     'a directive that is an object without a text form',
     `PATCH ${maps}/a`,
-    'unknown patch type: {"toString":1} in map: {"$patch":{"toString":1}}',
+    'unknown patch type: map[toString:1] in map: map[$patch:map[toString:1]]',
     { type: strategic, body: { $patch: { toString: 1 } } },
   ),
-  bad(
-    'an apply of another version',
-    `PATCH ${maps}/a?fieldManager=m`,
-    'Incorrect version specified in apply patch. Specified patch version: v2, expected: v1',
-    { type: apply, body: { apiVersion: 'v2', kind: 'ConfigMap' } },
-  ),
+  bad('an apply of another version', `PATCH ${maps}/a?fieldManager=m`, 'invalid object type: /v2, Kind=ConfigMap', {
+    type: apply,
+    body: { apiVersion: 'v2', kind: 'ConfigMap' },
+  }),
   bad('an apply with managed fields', `PATCH ${maps}/a?fieldManager=m`, 'metadata.managedFields must be nil', {
     type: apply,
     body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', managedFields: [] } },

@@ -4,22 +4,6 @@ import { type ResourceInfo, resources } from '#pkg/api/resources.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
 import { startTestServer, type TestServer } from '#pkg/apiserver/test-server.ts';
 
-/** Old versions whose fields differ from those of the version that is stored, and that nobody has written a converter for. */
-const withoutConverter = [
-  'authorization.k8s.io/v1beta1 localsubjectaccessreviews',
-  'authorization.k8s.io/v1beta1 subjectaccessreviews',
-  'events.k8s.io/v1beta1 events',
-  'flowcontrol.apiserver.k8s.io/v1beta1 prioritylevelconfigurations',
-  'flowcontrol.apiserver.k8s.io/v1beta2 prioritylevelconfigurations',
-  'networking.k8s.io/v1beta1 ingresses',
-  'node.k8s.io/v1alpha1 runtimeclasses',
-  'rbac.authorization.k8s.io/v1alpha1 clusterrolebindings',
-  'rbac.authorization.k8s.io/v1alpha1 rolebindings',
-  'resource.k8s.io/v1beta1 resourceclaims',
-  'resource.k8s.io/v1beta1 resourceclaimtemplates',
-  'resource.k8s.io/v1beta1 resourceslices',
-];
-
 /** Upstream's API server does not have these either: the metrics server brings them. */
 const aggregated = ['metrics.k8s.io/v1beta1 nodes', 'metrics.k8s.io/v1beta1 pods'];
 
@@ -34,7 +18,7 @@ function pathOf({ group, version }: ResourceInfo): string {
 }
 
 function isServed({ group, version, resource }: ResourceInfo): boolean {
-  return ![...withoutConverter, ...aggregated].includes(`${group}/${version} ${resource}`);
+  return !aggregated.includes(`${group}/${version} ${resource}`);
 }
 
 test('every kind is served in a version at least', () => {

@@ -1,5 +1,5 @@
 /**
- * `apply`, `create` and `delete` of manifests. Apply is server-side: the fields of the document become this manager's, fields it no longer
+ * `apply` and `create` of manifests. Apply is server-side: the fields of the document become this manager's, fields it no longer
  * names are given up, and other managers' claims on the same fields are taken over, as a person applying a file expects.
  */
 
@@ -7,39 +7,29 @@ import { isDeepStrictEqual } from 'node:util';
 import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
-import { sleep } from '#pkg/base/async.ts';
-import { duration, type FlagTable, type FlagValues, integer, list, text, toggle } from '#pkg/component/flags.ts';
-import { dig, digMap, digText } from './api.ts';
-import {
-  allNamespacesFlag,
-  checkOutput,
-  fieldSelectorFlag,
-  type KubectlContext,
-  outputFlag,
-  selectorFlag,
-} from './context.ts';
-import { kindName, pathOf } from './discovery.ts';
-import { serverError } from './errors.ts';
+import { type FlagTable, type FlagValues, text, toggle } from '#pkg/component/flags.ts';
+import { digMap, digText } from './api.ts';
+import { checkOutput, fileFlags, type KubectlContext, outputFlag } from './context.ts';
+import { pathOf } from './discovery.ts';
+import { serverError, UsageError } from './errors.ts';
 import { renderName, renderObject, withoutManagedFields } from './output.ts';
-import { parseTargets, resolveObjects, type Target, targetName } from './targets.ts';
+import { parseTargets, type Target, targetName, targetOptions } from './targets.ts';
 
 /** Who owns the fields that this command applies. */
 export const fieldManager = 'coxswain-kubectl';
 
-const fileFlag = list({ help: 'Files, folders or addresses; - for standard input.', short: 'f', placeholder: 'file' });
-const recursiveFlag = toggle({ help: 'Folders within folders too.', short: 'R' });
+const dryRunFlag = text({
+  help: 'Only say what would be done: none, server or client.',
+  fallback: 'none',
+  placeholder: 'none|server|client',
+});
 
 export const applyFlags = {
-  filename: fileFlag,
-  recursive: recursiveFlag,
+  ...fileFlags,
   output: outputFlag,
-  'dry-run': text({
-    help: 'Only say what would be done: none or server.',
-    fallback: 'none',
-    allowed: ['none', 'server'],
-  }),
-  'server-side': toggle({ help: 'Always so; taken for compatibility.', fallback: true }),
-  'force-conflicts': toggle({ help: 'Take over fields of other managers.', fallback: true }),
+  'dry-run': dryRunFlag,
+  'server-side': toggle({ help: 'Leave fields of other managers to them: a conflict is an error.' }),
+  'force-conflicts': toggle({ help: 'With --server-side, take over fields of other managers.' }),
   'field-manager': text({ help: 'Name that owns the applied fields.', fallback: fieldManager, placeholder: 'name' }),
   validate: text({
     help: 'What unknown fields do: strict, warn or ignore.',
@@ -54,28 +44,15 @@ export async function apply(
   args: readonly string[],
 ): Promise<number> {
   checkOutput(values.output, ['json', 'yaml', 'name']);
-  if (values.filename.length === 0) throw new UserError('error: must specify one of -f');
-  if (args.length > 0) throw new UserError(`error: Unexpected args: [${args.join(' ')}]`);
+  checkDryRun(values['dry-run']);
+  if (args.length > 0) throw new UsageError(`error: Unexpected args: [${args.join(' ')}]`);
+  if (values.filename.length === 0) throw new UserError('error: must specify one of -f and -k');
+  if (values['force-conflicts'] && !values['server-side'])
+    throw new UserError('error: --force-conflicts only works with --server-side');
   const targets = await parseTargets(context, [], targetOptions(values));
   let code = 0;
-  for (const target of targets) {
-    try {
-      await applyOne(context, values, target);
-    } catch (error) {
-      if (!(error instanceof StatusError)) throw error;
-      context.complain(serverError(error, `error when applying "${target.source}"`));
-      code = 1;
-    }
-  }
+  for (const target of targets) code = Math.max(code, await applyOne(context, values, target));
   return code;
-}
-
-function targetOptions(values: { filename: readonly string[]; recursive: boolean; namespace: string }) {
-  return {
-    files: values.filename,
-    recursive: values.recursive,
-    ...(values.namespace === '' ? {} : { namespace: values.namespace }),
-  };
 }
 
 /** Value of `fieldValidation` for a value of `--validate`. */
@@ -84,34 +61,87 @@ function fieldValidation(validate: string): string {
   return validate === 'ignore' || validate === 'false' ? 'Ignore' : 'Strict';
 }
 
-async function applyOne(context: KubectlContext, values: FlagValues<typeof applyFlags>, target: Target): Promise<void> {
-  const document = target.document!;
-  if (target.name === undefined)
-    throw new UserError(
-      `error: error when retrieving current configuration: resource name may not be empty in "${target.source}"`,
-    );
+async function applyOne(
+  context: KubectlContext,
+  values: FlagValues<typeof applyFlags>,
+  target: Target,
+): Promise<number> {
+  checkName(target);
   const path = pathOf(target.mapping, target.namespace, target.name);
-  const before = await context.api.call({ method: 'GET', path }).then(
-    (answer) => answer.object,
-    (error: unknown) => {
-      if (error instanceof StatusError && error.reason === 'NotFound') return undefined;
-      throw error;
-    },
+  const isServerSide = values['server-side'];
+  let before: JsonObject | undefined;
+  try {
+    before = isServerSide ? undefined : await lookUp(context, path);
+    const { object } = await context.api.call({
+      method: 'PATCH',
+      path,
+      query: {
+        fieldManager: values['field-manager'],
+        force: String(!isServerSide || values['force-conflicts']),
+        fieldValidation: fieldValidation(values.validate),
+        dryRun: values['dry-run'] === 'none' ? undefined : 'All',
+      },
+      body: withNamespace(target.document!, target),
+      contentType: 'application/apply-patch+yaml',
+    });
+    const done = isServerSide ? 'serverside-applied' : outcome(before, object);
+    report(context, values.output, target, object, `${done}${drySuffix(values['dry-run'])}`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+    if (error.reason === 'Conflict' && error.message.startsWith('Apply failed'))
+      context.complain(`error: ${error.message}\n${conflictAdvice}`);
+    else {
+      const verb = before === undefined && !isServerSide ? 'creating' : 'applying';
+      context.complain(serverError(error, `error when ${verb} "${target.source}"`));
+    }
+    return 1;
+  }
+}
+
+/** Source: kubectl `cmd/apply/apply.go`. */
+const conflictAdvice = `Please review the fields above--they currently have other managers. Here
+are the ways you can resolve this warning:
+* If you intend to manage all of these fields, please re-run the apply
+  command with the \`--force-conflicts\` flag.
+* If you do not intend to manage all of the fields, please edit your
+  manifest to remove references to the fields that should keep their
+  current managers.
+* You may co-own fields by updating your manifest to match the existing
+  value; in this case, you'll become the manager if the other manager(s)
+  stop managing the field (remove it from their configuration).
+See https://kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts`;
+
+/** Only what has a name of its own can be applied. */
+function checkName(target: Target): void {
+  if (target.name !== undefined) return;
+  const generateName = digText(target.document, 'metadata', 'generateName');
+  if (generateName !== '') throw new UserError(`error: from ${generateName}: cannot use generate name with apply`);
+  const { mapping } = target;
+  const scope = `Name: "", Namespace: "${target.namespace ?? ''}"`;
+  throw new UserError(
+    `error: error when retrieving current configuration of:\nResource: "${mapping.group}/${mapping.version}, Resource=${mapping.resource}", GroupVersionKind: "${mapping.group}/${mapping.version}, Kind=${mapping.kind}"\n${scope}\nfrom server for: "${target.source}": resource name may not be empty`,
   );
-  const answer = await context.api.call({
-    method: 'PATCH',
-    path,
-    query: {
-      fieldManager: values['field-manager'],
-      force: String(values['force-conflicts']),
-      fieldValidation: fieldValidation(values.validate),
-      dryRun: values['dry-run'] === 'server' ? 'All' : undefined,
-    },
-    body: withNamespace(document, target),
-    contentType: 'application/apply-patch+yaml',
-  });
-  const suffix = values['dry-run'] === 'server' ? ' (server dry run)' : '';
-  report(context, values.output, target, answer.object, `${outcome(before, answer.object)}${suffix}`);
+}
+
+async function lookUp(context: KubectlContext, path: string): Promise<JsonObject | undefined> {
+  try {
+    return (await context.api.call({ method: 'GET', path })).object;
+  } catch (error) {
+    if (error instanceof StatusError && error.reason === 'NotFound') return undefined;
+    throw error;
+  }
+}
+
+/** What is said of a change that was not made. The server is asked either way: it knows best what would come of it. */
+function drySuffix(dryRun: string): string {
+  if (dryRun === 'none') return '';
+  return dryRun === 'client' ? ' (dry run)' : ' (server dry run)';
+}
+
+function checkDryRun(value: string): void {
+  if (['none', 'server', 'client'].includes(value)) return;
+  throw new UserError(`error: Invalid dry-run value (${value}). Must be "none", "server", or "client".`);
 }
 
 /** What an apply did: others may have written the status meanwhile, which is no change of ours. */
@@ -142,9 +172,9 @@ function report(context: KubectlContext, form: string, target: Target, object: J
 }
 
 export const createFlags = {
-  filename: fileFlag,
-  recursive: recursiveFlag,
+  ...fileFlags,
   output: outputFlag,
+  'dry-run': dryRunFlag,
   validate: applyFlags.validate,
 } satisfies FlagTable;
 
@@ -155,12 +185,15 @@ export async function create(
   args: readonly string[],
 ): Promise<number> {
   checkOutput(values.output, ['json', 'yaml', 'name']);
-  if (args.length === 2 && ['namespace', 'ns'].includes(args[0]!)) {
+  checkDryRun(values['dry-run']);
+  if (['namespace', 'ns'].includes(args[0] ?? '')) {
+    const names = args.slice(1);
+    if (names.length !== 1) throw new UsageError(`error: exactly one NAME is required, got ${names.length}`);
     const [mapping] = await context.discovery.resolve('namespaces');
-    const document = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: args[1]! } };
-    return createAll(context, values, [{ mapping: mapping!, name: args[1]!, document, source: 'STDIN' }]);
+    const document = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: names[0]! } };
+    return createAll(context, values, [{ mapping: mapping!, name: names[0]!, document }]);
   }
-  if (values.filename.length === 0) throw new UserError('error: must specify one of -f, or "create namespace NAME"');
+  if (values.filename.length === 0) throw new UserError('error: must specify one of -f and -k');
   return createAll(context, values, await parseTargets(context, args, targetOptions(values)));
 }
 
@@ -175,129 +208,20 @@ async function createAll(
       const { object } = await context.api.call({
         method: 'POST',
         path: pathOf(target.mapping, target.namespace),
-        query: { fieldManager, fieldValidation: fieldValidation(values.validate) },
+        query: {
+          fieldManager,
+          fieldValidation: fieldValidation(values.validate),
+          dryRun: values['dry-run'] === 'none' ? undefined : 'All',
+        },
         body: withNamespace(target.document!, target),
       });
-      report(context, values.output, target, object, 'created');
+      report(context, values.output, target, object, `created${drySuffix(values['dry-run'])}`);
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
-      context.complain(serverError(error, `error when creating "${target.source}"`));
+      const doing = target.source === undefined ? undefined : `error when creating "${target.source}"`;
+      context.complain(serverError(error, doing));
       code = 1;
     }
   }
   return code;
-}
-
-export const deleteFlags = {
-  filename: fileFlag,
-  recursive: recursiveFlag,
-  output: outputFlag,
-  selector: selectorFlag,
-  'field-selector': fieldSelectorFlag,
-  'all-namespaces': allNamespacesFlag,
-  all: toggle({ help: 'All objects of the resource in the namespace.' }),
-  cascade: text({
-    help: 'What becomes of dependents.',
-    fallback: 'background',
-    allowed: ['background', 'foreground', 'orphan'],
-  }),
-  force: toggle({ help: 'Do not wait for the end of grace periods that are 0.' }),
-  'grace-period': integer({ help: "Seconds of grace; -1 for the object's own.", fallback: -1, min: -1 }),
-  now: toggle({ help: 'The same as --grace-period=1.' }),
-  'ignore-not-found': toggle({ help: 'An object that does not exist is no error.' }),
-  timeout: duration({ help: 'Longest wait for the objects to go; 0s for no limit.', fallback: 0 }),
-  wait: toggle({ help: 'Wait until the objects are gone.', fallback: true }),
-} satisfies FlagTable;
-
-/** Interval between looks at an object that is being deleted. */
-const goneIntervalMs = 200;
-
-export async function remove(
-  context: KubectlContext,
-  values: FlagValues<typeof deleteFlags> & { namespace: string },
-  args: readonly string[],
-): Promise<number> {
-  checkOutput(values.output, ['name']);
-  const targets = await parseTargets(context, args, targetOptions(values));
-  const byName = targets.every((target) => target.name !== undefined);
-  const selected = values.all || values.selector !== '' || values['field-selector'] !== '';
-  if (!byName && !selected) throw new UserError('error: resource(s) were provided, but no name was specified');
-  let code = 0;
-  const going: Target[] = [];
-  for (const target of targets) {
-    try {
-      const found =
-        target.name !== undefined
-          ? [target]
-          : (
-              await resolveObjects(context, [target], {
-                selector: values.selector,
-                fieldSelector: values['field-selector'],
-                allNamespaces: values['all-namespaces'],
-              })
-            ).map((one) => one.target);
-      for (const one of found) going.push(await deleteOne(context, values, one));
-    } catch (error) {
-      if (!(error instanceof StatusError)) throw error;
-      if (values['ignore-not-found'] && error.reason === 'NotFound') continue;
-      if (target.source !== undefined) context.complain(serverError(error, `error when deleting "${target.source}"`));
-      else context.complain(serverError(error));
-      code = 1;
-    }
-  }
-  if (going.length === 0 && code === 0 && !byName) context.print('No resources found\n');
-  if (values.wait) for (const target of going) if (!(await gone(context, target, values.timeout))) code = 1;
-  return code;
-}
-
-interface Going extends Target {
-  readonly uid?: string;
-}
-
-async function deleteOne(
-  context: KubectlContext,
-  values: FlagValues<typeof deleteFlags>,
-  target: Target,
-): Promise<Going> {
-  const policies = { background: 'Background', foreground: 'Foreground', orphan: 'Orphan' } as const;
-  const grace = values.now ? 1 : values.force && values['grace-period'] < 0 ? 0 : values['grace-period'];
-  const { object } = await context.api.call({
-    method: 'DELETE',
-    path: pathOf(target.mapping, target.namespace, target.name),
-    body: {
-      apiVersion: 'v1',
-      kind: 'DeleteOptions',
-      propagationPolicy: policies[values.cascade as keyof typeof policies],
-      ...(grace < 0 ? {} : { gracePeriodSeconds: grace }),
-    },
-  });
-  if (values.output === 'name') context.print(`${targetName(target)}\n`);
-  else {
-    const where = target.namespace === undefined ? '' : ` from ${target.namespace} namespace`;
-    context.print(
-      `${kindName(target.mapping)} "${target.name}" ${values.force ? 'force deleted' : 'deleted'}${where}\n`,
-    );
-  }
-  const uid = digText(object, 'metadata', 'uid') || digText(object, 'details', 'uid');
-  return { ...target, ...(uid === '' ? {} : { uid }) };
-}
-
-/** Waits until the object of that uid is gone; false when the time is up. */
-async function gone(context: KubectlContext, target: Going, timeoutMs: number): Promise<boolean> {
-  const endMs = timeoutMs > 0 ? context.clock.monotonicMs() + timeoutMs : Number.POSITIVE_INFINITY;
-  const path = pathOf(target.mapping, target.namespace, target.name);
-  for (;;) {
-    try {
-      const { object } = await context.api.call({ method: 'GET', path, signal: context.signal });
-      if (target.uid !== undefined && dig(object, 'metadata', 'uid') !== target.uid) return true;
-    } catch (error) {
-      if (error instanceof StatusError && error.reason === 'NotFound') return true;
-      throw error;
-    }
-    if (context.clock.monotonicMs() >= endMs) {
-      context.complain(`error: timed out waiting for the condition on ${target.mapping.resource}/${target.name}`);
-      return false;
-    }
-    if (!(await sleep(context.clock, goneIntervalMs, context.signal))) return false;
-  }
 }

@@ -9,7 +9,7 @@ import { fieldManager } from './apply.ts';
 import { allNamespacesFlag, type KubectlContext, selectorFlag } from './context.ts';
 import { pathOf } from './discovery.ts';
 import { serverError } from './errors.ts';
-import { parseTargets, resolveObjects, type Target, targetName } from './targets.ts';
+import { parseTargets, resolveObjects, type Target, targetName, targetOptions } from './targets.ts';
 
 export const labelFlags = {
   filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),
@@ -29,17 +29,13 @@ function changer(field: 'annotations' | 'labels', done: string) {
   return async (context: KubectlContext, values: LabelValues, args: readonly string[]): Promise<number> => {
     const isChange = (argument: string): boolean =>
       argument.includes('=') || (argument.endsWith('-') && argument.length > 1);
+    const words = args.filter((argument) => !isChange(argument));
+    if (words.length === 0 && values.filename.length === 0)
+      throw new UserError('error: one or more resources must be specified as <resource> <name> or <resource>/<name>');
     const changes = parseChanges(args.filter(isChange), field);
     if (changes.size === 0 && !values.list)
-      throw new UserError(`error: at least one ${field === 'labels' ? 'label' : 'annotation'} update is required`);
-    const targets = await parseTargets(
-      context,
-      args.filter((argument) => !isChange(argument)),
-      {
-        ...(values.namespace === '' ? {} : { namespace: values.namespace }),
-        files: values.filename,
-      },
-    );
+      throw new UserError(`error: at least one ${field.slice(0, -1)} update is required`);
+    const targets = await parseTargets(context, words, targetOptions(values));
     if (targets.some((target) => target.name === undefined) && !values.all && values.selector === '') {
       throw new UserError('error: resource(s) were provided, but no name was specified');
     }
@@ -62,12 +58,20 @@ interface Change {
 }
 
 function parseChanges(args: readonly string[], field: string): ReadonlyMap<string, string | null> {
+  const name = field.slice(0, -1);
   const changes = new Map<string, string | null>();
   for (const argument of args) {
     const equals = argument.indexOf('=');
     const key = equals < 0 ? argument.slice(0, -1) : argument.slice(0, equals);
-    if (key === '' || changes.has(key)) throw new UserError(`error: invalid ${field.slice(0, -1)} update: ${argument}`);
-    changes.set(key, equals < 0 ? null : argument.slice(equals + 1));
+    if (key === '') throw new UserError(`error: at least one ${name} update is required`);
+    const value = equals < 0 ? null : argument.slice(equals + 1);
+    if (name === 'label' && value?.includes('=') === true)
+      throw new UserError(`error: invalid label spec: ${argument}`);
+    if (changes.has(key) && (value === null) !== (changes.get(key) === null))
+      throw new UserError(
+        `error: can not both modify and remove ${name === 'label' ? 'a label' : 'an annotation'} in the same command`,
+      );
+    changes.set(key, value);
   }
   return changes;
 }
@@ -117,10 +121,14 @@ async function changeOne(
   return 0;
 }
 
+/** `--replicas` when the command line does not name it; not a number that anyone would. */
+const notGiven = Number.MIN_SAFE_INTEGER;
+
 export const scaleFlags = {
   filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),
   selector: selectorFlag,
-  replicas: integer({ help: 'How many there are to be.', fallback: -1, min: -1 }),
+  all: toggle({ help: 'All objects of the resource in the namespace.' }),
+  replicas: integer({ help: 'How many there are to be.', fallback: notGiven, min: notGiven }),
   'current-replicas': integer({ help: 'Only when there are that many now; -1 for any.', fallback: -1, min: -1 }),
 } satisfies FlagTable;
 
@@ -129,12 +137,12 @@ export async function scale(
   values: FlagValues<typeof scaleFlags> & { namespace: string },
   args: readonly string[],
 ): Promise<number> {
+  if (values.replicas === notGiven) throw new UserError('error: required flag(s) "replicas" not set');
   if (values.replicas < 0)
     throw new UserError('error: The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0');
-  const targets = await parseTargets(context, args, {
-    ...(values.namespace === '' ? {} : { namespace: values.namespace }),
-    files: values.filename,
-  });
+  const targets = await parseTargets(context, args, targetOptions(values));
+  if (targets.some((target) => target.name === undefined) && !values.all && values.selector === '')
+    throw new UserError('error: resource(s) were provided, but no name was specified');
   for (const { target } of await resolveObjects(context, targets, { selector: values.selector })) {
     const path = pathOf(target.mapping, target.namespace, target.name, 'scale');
     if (values['current-replicas'] >= 0) {

@@ -10,6 +10,10 @@ export interface ConnectOptions {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly namespace?: string;
+  /** Address of the server, in place of that of the kubeconfig. */
+  readonly server?: string;
+  /** Longest wait for an answer to begin; 0 for no limit. */
+  readonly requestTimeoutMs: number;
   readonly onWarning: (text: string) => void;
 }
 
@@ -19,14 +23,11 @@ export async function connect(options: ConnectOptions): Promise<KubeApi & { clos
     if (options.kubeconfig === undefined) config.loadFromDefault();
     else config.loadFromFile(options.kubeconfig);
   } catch (error) {
-    throw new UserError(
-      `error: cannot load the kubeconfig: ${error instanceof Error ? error.message : String(error)}`,
-      error,
-    );
+    throw kubeconfigError(error);
   }
   if (options.context !== undefined) {
     if (config.getContextObject(options.context) === null)
-      throw new UserError(`error: context "${options.context}" does not exist`);
+      throw new UserError(`Error in configuration: context was not found for specified context: ${options.context}`);
     config.setCurrentContext(options.context);
   }
   const cluster = config.getCurrentCluster();
@@ -37,11 +38,28 @@ export async function connect(options: ConnectOptions): Promise<KubeApi & { clos
   const namespace = options.namespace ?? config.getContextObject(config.getCurrentContext())?.namespace ?? 'default';
   const agent = new Agent({ keepAlive: true });
   const credentials: RequestOptions = {};
-  await config.applyToHTTPSOptions(credentials);
-  const base = new URL(cluster.server);
-  const send = (call: ApiCall): Promise<RawAnswer> => sendCall(base, { ...credentials, agent }, call);
+  // Without a kubeconfig the library names a server without HTTPS, for which it then has no credentials.
+  if (cluster.server.startsWith('https:')) await config.applyToHTTPSOptions(credentials);
+  const base = serverUrl(options.server ?? cluster.server);
+  const timeout = options.requestTimeoutMs === 0 ? {} : { timeout: options.requestTimeoutMs };
+  const send = (call: ApiCall): Promise<RawAnswer> => sendCall(base, { ...credentials, ...timeout, agent }, call);
   const api = createKubeApi({ send, namespace, onWarning: options.onWarning });
   return { ...api, close: () => agent.destroy() };
+}
+
+function kubeconfigError(error: unknown): UserError {
+  const { code, path, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return new UserError(`error: stat ${path}: no such file or directory`, error);
+  if (code === 'EACCES') return new UserError(`error: error loading config file "${path}": permission denied`, error);
+  return new UserError(`error: cannot load the kubeconfig: ${message}`, error);
+}
+
+function serverUrl(text: string): URL {
+  try {
+    return new URL(text.includes('://') ? text : `http://${text}`);
+  } catch (error) {
+    throw new UserError(`error: the server's address is no URL: ${text}`, error);
+  }
 }
 
 function sendCall(base: URL, credentials: RequestOptions, call: ApiCall): Promise<RawAnswer> {
@@ -75,6 +93,7 @@ function sendCall(base: URL, credentials: RequestOptions, call: ApiCall): Promis
       const warning = response.headersDistinct.warning ?? [];
       resolve({ status: response.statusCode ?? 0, warnings: warning, chunks: response });
     });
+    request.on('timeout', () => request.destroy(new Error('context deadline exceeded')));
     request.on('error', (error) => reject(call.signal?.aborted ? error : unreachable(base, error)));
     request.end(body);
   });

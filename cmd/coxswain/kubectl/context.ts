@@ -2,7 +2,7 @@
 
 import { UserError } from '#cmd/common/errors.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import { type FlagTable, text, toggle } from '#pkg/component/flags.ts';
+import { type FlagTable, list, text, toggle } from '#pkg/component/flags.ts';
 import type { KubeApi } from './api.ts';
 import type { Discovery } from './discovery.ts';
 
@@ -22,11 +22,23 @@ export interface KubectlContext {
 export const connectionFlags = {
   kubeconfig: text({ help: 'Kubeconfig file. Default: $KUBECONFIG, then ~/.kube/config.', placeholder: 'file' }),
   context: text({ help: 'Context of the kubeconfig.', placeholder: 'name' }),
+  server: text({ help: 'Address of the server, in place of that of the kubeconfig.', short: 's', placeholder: 'URL' }),
+  'request-timeout': text({
+    help: 'Longest wait for an answer, such as 5s; 0 for no limit.',
+    fallback: '0',
+    placeholder: 'time',
+  }),
   namespace: text({ help: 'Namespace of the objects.', short: 'n', placeholder: 'name' }),
 } satisfies FlagTable;
 
+/** Where objects are named by files. */
+export const fileFlags = {
+  filename: list({ help: 'Files, folders or addresses; - for standard input.', short: 'f', placeholder: 'file' }),
+  recursive: toggle({ help: 'Folders within folders too.', short: 'R' }),
+} satisfies FlagTable;
+
 export const outputFlag = text({
-  help: 'Form of the output: json, yaml, name, wide or jsonpath=….',
+  help: 'Form of the output: json, yaml, name, wide, jsonpath=… or custom-columns=….',
   short: 'o',
   placeholder: 'form',
 });
@@ -41,10 +53,19 @@ export const fieldSelectorFlag = text({
 });
 export const allNamespacesFlag = toggle({ help: 'All namespaces.', short: 'A' });
 
+/** Forms of output that need an argument after an equals sign. */
+const withArgument = ['custom-columns', 'jsonpath', 'jsonpath-as-json'];
+
 /** Refuses a value of `-o` that the command does not know. */
 export function checkOutput(value: string, allowed: readonly string[]): void {
-  if (value === '' || allowed.includes(value) || (value.startsWith('jsonpath=') && allowed.includes('jsonpath')))
-    return;
+  const [form = '', argument = ''] = value.split('=', 2);
+  if (value === '') return;
+  if (allowed.includes(form)) {
+    if (withArgument.includes(form) === (argument !== '')) return;
+    if (form === 'custom-columns')
+      throw new UserError('error: custom-columns format specified but no custom columns given');
+    if (argument === '') throw new UserError('error: template format specified but no template given');
+  }
   throw new UserError(
     `error: unable to match a printer suitable for the output format "${value}", allowed formats are: ${allowed.join(',')}`,
   );

@@ -10,8 +10,7 @@ import {
 } from '#pkg/apimachinery/quantity.ts';
 import { dig, digList, digMap, digText } from './api.ts';
 import type { KubectlContext } from './context.ts';
-import { Description } from './describe-text.ts';
-import { conditionsTable } from './describe-workload.ts';
+import { Description, longTime } from './describe-text.ts';
 import { humanDuration } from './tables.ts';
 import { getObject, listObjects } from './targets.ts';
 
@@ -46,18 +45,19 @@ export async function describeNode(context: KubectlContext, object: JsonObject):
     .map((key) => key.split('/')[1]);
   out.field(0, 'Roles', roles.join(',') || '<none>');
   out.map(0, 'Labels', digMap(object, 'metadata', 'labels'));
-  out.map(0, 'Annotations', digMap(object, 'metadata', 'annotations'), ': ');
-  out.field(0, 'CreationTimestamp', digText(object, 'metadata', 'creationTimestamp'));
+  out.annotations(0, digMap(object, 'metadata', 'annotations'));
+  out.field(0, 'CreationTimestamp', longTime(digText(object, 'metadata', 'creationTimestamp')));
   taints(out, object);
   out.field(0, 'Unschedulable', String(dig(object, 'spec', 'unschedulable') === true));
   await lease(context, out, name);
-  conditionsTable(out, object, ['Type', 'Status', 'LastHeartbeatTime', 'LastTransitionTime', 'Reason', 'Message']);
+  conditions(out, object);
   out.heading(0, 'Addresses');
   for (const address of digList(object, 'status', 'addresses'))
     out.field(1, digText(address, 'type'), digText(address, 'address'));
   for (const kind of ['capacity', 'allocatable']) {
     out.heading(0, `${kind[0]!.toUpperCase()}${kind.slice(1)}`);
-    for (const [key, value] of Object.entries(digMap(object, 'status', kind))) out.field(1, key, String(value));
+    for (const [key, value] of Object.entries(digMap(object, 'status', kind)).sort(([a], [b]) => (a < b ? -1 : 1)))
+      out.field(1, key, String(value));
   }
   out.heading(0, 'System Info');
   for (const [field, label] of systemInfo) out.field(1, label, digText(object, 'status', 'nodeInfo', field));
@@ -73,15 +73,30 @@ function taints(out: Description, object: JsonObject): void {
     const value = digText(taint, 'value');
     return `${digText(taint, 'key')}${value === '' ? '' : `=${value}`}:${digText(taint, 'effect')}`;
   });
-  out.field(0, 'Taints', texts[0] ?? '<none>');
-  for (const text of texts.slice(1)) out.field(0, '', text);
+  out.list(0, 'Taints', texts);
+}
+
+const conditionHeaders = ['Type', 'Status', 'LastHeartbeatTime', 'LastTransitionTime', 'Reason', 'Message'];
+
+function conditions(out: Description, object: JsonObject): void {
+  const rows = digList(object, 'status', 'conditions').map((condition) =>
+    [
+      digText(condition, 'type'),
+      digText(condition, 'status'),
+      longTime(digText(condition, 'lastHeartbeatTime')),
+      longTime(digText(condition, 'lastTransitionTime')),
+      digText(condition, 'reason'),
+      digText(condition, 'message'),
+    ].map((cell, index, cells) => (index === cells.length - 1 ? cell : `${cell} `)),
+  );
+  if (rows.length > 0) out.table(0, 'Conditions', conditionHeaders, rows);
 }
 
 async function lease(context: KubectlContext, out: Description, name: string): Promise<void> {
   const [mapping] = await context.discovery.resolve('leases.coordination.k8s.io');
   const found = await getObject(context, { mapping: mapping!, name, namespace: 'kube-node-lease' }).catch(() => ({}));
   out.heading(0, 'Lease');
-  const time = (field: string): string => digText(found, 'spec', field) || '<unset>';
+  const time = (field: string): string => longTime(digText(found, 'spec', field)) || '<unset>';
   out.field(1, 'HolderIdentity', digText(found, 'spec', 'holderIdentity') || '<unset>');
   out.field(1, 'AcquireTime', time('acquireTime'));
   out.field(1, 'RenewTime', time('renewTime'));
@@ -104,6 +119,7 @@ async function pods(context: KubectlContext, out: Description, node: JsonObject)
     return [
       digText(pod, 'metadata', 'namespace'),
       digText(pod, 'metadata', 'name'),
+      '',
       cell(requests, 'cpu'),
       cell(limits, 'cpu'),
       cell(requests, 'memory'),
@@ -112,7 +128,8 @@ async function pods(context: KubectlContext, out: Description, node: JsonObject)
     ];
   });
   out.field(0, 'Non-terminated Pods', `(${live.length} in total)`);
-  const headers = ['Namespace', 'Name', 'CPU Requests', 'CPU Limits', 'Memory Requests', 'Memory Limits', 'Age'];
+  // The third column is empty, as in kubectl.
+  const headers = ['Namespace', 'Name', '', 'CPU Requests', 'CPU Limits', 'Memory Requests', 'Memory Limits', 'Age'];
   out.rows(1, headers, rows);
   const { requests, limits } = amountsOf(live);
   out.heading(0, 'Allocated resources');

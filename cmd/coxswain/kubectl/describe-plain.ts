@@ -10,7 +10,7 @@ function withLabels(object: JsonObject): Description {
   const out = new Description();
   describeMetadata(out, object);
   out.map(0, 'Labels', digMap(object, 'metadata', 'labels'));
-  out.map(0, 'Annotations', digMap(object, 'metadata', 'annotations'), ': ');
+  out.annotations(0, digMap(object, 'metadata', 'annotations'));
   return out;
 }
 
@@ -48,6 +48,29 @@ function bytesOf(value: unknown): number {
   return Buffer.from(String(value), 'base64').length;
 }
 
+export function describeServiceAccount(object: JsonObject): Description {
+  const names = digList(object, 'imagePullSecrets').map((secret) => digText(secret, 'name'));
+  return withLabels(object).list(0, 'Image pull secrets', names);
+}
+
+export function describeQuota(object: JsonObject): Description {
+  const out = new Description();
+  describeMetadata(out, object);
+  const used = digMap(object, 'status', 'used');
+  const rows = Object.entries(digMap(object, 'status', 'hard')).toSorted(byKey);
+  return out.rows(
+    0,
+    ['Resource', 'Used', 'Hard'],
+    rows.map(([resource, hard]) => [resource, String(used[resource] ?? '0'), String(hard)]),
+  );
+}
+
+export function describeLimitRange(object: JsonObject): Description {
+  const out = new Description();
+  describeMetadata(out, object);
+  return out.rows(0, limitHeaders, limitRows(object));
+}
+
 export async function describeNamespace(context: KubectlContext, object: JsonObject): Promise<Description> {
   const out = withLabels(object);
   out.field(0, 'Status', digText(object, 'status', 'phase'));
@@ -65,11 +88,10 @@ export async function describeNamespace(context: KubectlContext, object: JsonObj
       out.field(1, 'Name', digText(quota, 'metadata', 'name'));
       const used = digMap(quota, 'status', 'used');
       const rows = Object.entries(digMap(quota, 'status', 'hard')).toSorted(byKey);
-      out.rows(
-        1,
-        ['Resource', 'Used', 'Hard'],
-        rows.map(([resource, hard]) => [resource, String(used[resource] ?? '0'), String(hard)]),
-      );
+      // The dashes are as many as kubectl's.
+      out.line(1, 'Resource\tUsed\tHard').line(1, '--------\t---\t---');
+      for (const [resource, hard] of rows)
+        out.line(1, `${resource}\t${String(used[resource] ?? '0')}\t${String(hard)}`);
     }
   }
   const ranges = await listed('limitranges');
@@ -77,17 +99,19 @@ export async function describeNamespace(context: KubectlContext, object: JsonObj
   if (ranges.length === 0) out.line(0, 'No LimitRange resource.');
   else {
     out.line(0, 'Resource Limits');
-    const rows = ranges.flatMap((range) => digList(range, 'spec', 'limits').flatMap(limitRows));
-    out.rows(
-      1,
-      ['Type', 'Resource', 'Min', 'Max', 'Default Request', 'Default Limit', 'Max Limit/Request Ratio'],
-      rows,
-    );
+    const table = new Description().rows(0, limitHeaders, ranges.flatMap(limitRows));
+    for (const line of table.renderTabs().trimEnd().split('\n')) out.line(0, ` ${line}`);
   }
   return out;
 }
 
-function limitRows(limit: JsonObject): readonly (readonly string[])[] {
+const limitHeaders = ['Type', 'Resource', 'Min', 'Max', 'Default Request', 'Default Limit', 'Max Limit/Request Ratio'];
+
+function limitRows(range: JsonObject): readonly (readonly string[])[] {
+  return digList(range, 'spec', 'limits').flatMap(rowsOfLimit);
+}
+
+function rowsOfLimit(limit: JsonObject): readonly (readonly string[])[] {
   const columns = ['min', 'max', 'defaultRequest', 'default', 'maxLimitRequestRatio'];
   const resources = new Set(columns.flatMap((column) => Object.keys(digMap(limit, column))));
   return [...resources]

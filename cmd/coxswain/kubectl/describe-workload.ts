@@ -1,7 +1,8 @@
 /** `describe` of pods and of what makes them. Source: the form of kubectl's own describers. */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { parseQuantity, quantityMilliValue, quantityOf } from '#pkg/apimachinery/quantity.ts';
 import { dig, digList, digMap, digNumber, digText } from './api.ts';
-import { Description } from './describe-text.ts';
+import { Description, longTime } from './describe-text.ts';
 import { selectorText } from './logs.ts';
 
 /** Name, namespace, labels and annotations. */
@@ -13,7 +14,7 @@ export function describeMetadata(out: Description, object: JsonObject): void {
 
 function labels(out: Description, object: JsonObject): void {
   out.map(0, 'Labels', digMap(object, 'metadata', 'labels'));
-  out.map(0, 'Annotations', digMap(object, 'metadata', 'annotations'), ': ');
+  out.annotations(0, digMap(object, 'metadata', 'annotations'));
 }
 
 function controlledBy(object: JsonObject): string {
@@ -29,7 +30,8 @@ export function describePod(object: JsonObject): Description {
   const node = digText(object, 'spec', 'nodeName');
   const host = digText(object, 'status', 'hostIP');
   out.field(0, 'Node', node === '' ? '<none>' : host === '' ? node : `${node}/${host}`);
-  if (digText(object, 'status', 'startTime') !== '') out.field(0, 'Start Time', digText(object, 'status', 'startTime'));
+  if (digText(object, 'status', 'startTime') !== '')
+    out.field(0, 'Start Time', longTime(digText(object, 'status', 'startTime')));
   labels(out, object);
   const terminating = digText(object, 'metadata', 'deletionTimestamp');
   if (terminating === '') out.field(0, 'Status', digText(object, 'status', 'phase'));
@@ -52,6 +54,7 @@ export function describePod(object: JsonObject): Description {
     digList(object, 'spec', 'initContainers'),
     digList(object, 'status', 'initContainerStatuses'),
     0,
+    object,
   );
   containers(
     out,
@@ -59,6 +62,7 @@ export function describePod(object: JsonObject): Description {
     digList(object, 'spec', 'containers'),
     digList(object, 'status', 'containerStatuses'),
     0,
+    object,
   );
   const conditions = digList(object, 'status', 'conditions').map((condition) => [
     digText(condition, 'type'),
@@ -66,8 +70,8 @@ export function describePod(object: JsonObject): Description {
   ]);
   if (conditions.length > 0) {
     out.heading(0, 'Conditions');
-    const width = Math.max(...conditions.map(([type]) => type!.length), 4) + 3;
-    for (const [type, status] of [['Type', 'Status'], ...conditions]) out.line(1, `${type!.padEnd(width)}${status}`);
+    out.line(1, 'Type\tStatus');
+    for (const [type, status] of conditions) out.line(1, `${type} \t${status} `);
   }
   volumes(out, object, 0);
   out.field(0, 'QoS Class', digText(object, 'status', 'qosClass') || 'BestEffort');
@@ -85,8 +89,7 @@ function tolerations(out: Description, object: JsonObject, depth: number): void 
     const exists = digText(toleration, 'operator') === 'Exists' ? ' op=Exists' : '';
     return `${key}${value === '' ? '' : `=${value}`}${effect === '' ? '' : `:${effect}`}${exists}${seconds === '' ? '' : ` for ${seconds}s`}`;
   });
-  out.field(depth, 'Tolerations', texts[0] ?? '<none>');
-  for (const text of texts.slice(1)) out.line(depth, `${' '.repeat(17)}${text}`);
+  out.list(depth, 'Tolerations', texts);
 }
 
 function containers(
@@ -95,13 +98,15 @@ function containers(
   specs: readonly JsonObject[],
   statuses: readonly JsonObject[],
   depth: number,
+  pod?: JsonObject,
 ): void {
   if (specs.length === 0) return;
   out.heading(depth, label);
   for (const spec of specs) {
     const status = statuses.find((one) => one.name === spec.name);
-    out.heading(depth + 1, digText(spec, 'name'));
-    const at = depth + 2;
+    // In a template names stand one space to the right of their heading, in a pod two; what belongs to them is the same in both.
+    out.line(1, `${depth === 0 ? '' : ' '}${digText(spec, 'name')}:`);
+    const at = 2;
     if (status !== undefined) out.field(at, 'Container ID', digText(status, 'containerID'));
     out.field(at, 'Image', digText(spec, 'image'));
     if (status !== undefined) out.field(at, 'Image ID', digText(status, 'imageID'));
@@ -120,7 +125,7 @@ function containers(
       out.field(at, 'Restart Count', digText(status, 'restartCount') || '0');
     }
     for (const kind of ['limits', 'requests']) {
-      const amounts = Object.entries(digMap(spec, 'resources', kind));
+      const amounts = Object.entries(digMap(spec, 'resources', kind)).sort(([a], [b]) => (a < b ? -1 : 1));
       if (amounts.length === 0) continue;
       out.heading(at, kind === 'limits' ? 'Limits' : 'Requests');
       for (const [name, amount] of amounts) out.field(at + 1, name, String(amount));
@@ -129,8 +134,8 @@ function containers(
       const probe = digMap(spec, `${kind}Probe`);
       if (Object.keys(probe).length > 0) out.field(at, `${kind[0]!.toUpperCase()}${kind.slice(1)}`, probeText(probe));
     }
-    environment(out, at, spec);
-    block(out, at, 'Mounts', digList(spec, 'volumeMounts').map(mountText), '<none>');
+    environment(out, at, { spec, pod: depth === 0 ? pod : undefined });
+    block(out, at, 'Mounts', digList(spec, 'volumeMounts').map(mountText).sort(), '<none>');
   }
 }
 
@@ -167,8 +172,9 @@ function state(out: Description, depth: number, label: string, value: JsonObject
     ['startedAt', 'Started'],
     ['finishedAt', 'Finished'],
   ] as const) {
-    const text = digText(details, field);
-    if (text !== '') out.field(depth + 1, title, text);
+    // Of a container that waits the reason is enough.
+    const text = name === 'waiting' && field === 'message' ? '' : digText(details, field);
+    if (text !== '') out.field(depth + 1, title, field.endsWith('At') ? longTime(text) : text);
   }
 }
 
@@ -187,11 +193,20 @@ function probeText(probe: JsonObject): string {
   return `unknown ${timing}`;
 }
 
-function environment(out: Description, depth: number, spec: JsonObject): void {
+/** A container, and the pod whose fields its variables may hold; none in a template. */
+interface Contained {
+  readonly spec: JsonObject;
+  readonly pod: JsonObject | undefined;
+}
+
+function environment(out: Description, depth: number, contained: Contained): void {
+  const { spec } = contained;
   const from = digList(spec, 'envFrom').map((source) => {
     const kind = source.configMapRef === undefined ? 'Secret' : 'ConfigMap';
     const reference = digMap(source, kind === 'Secret' ? 'secretRef' : 'configMapRef');
-    return `${digText(reference, 'name')}  ${kind}  Optional: ${reference.optional === true}`;
+    const prefix = digText(source, 'prefix');
+    const as = `${kind}${prefix === '' ? '' : ` with prefix '${prefix}'`}`;
+    return `${digText(reference, 'name')}\t${as}\tOptional: ${reference.optional === true}`;
   });
   if (from.length > 0) block(out, depth, 'Environment Variables from', from);
   const variables = digList(spec, 'env');
@@ -200,22 +215,41 @@ function environment(out: Description, depth: number, spec: JsonObject): void {
     return;
   }
   out.heading(depth, 'Environment');
-  for (const variable of variables) out.field(depth + 1, digText(variable, 'name'), variableText(variable));
+  for (const variable of variables) out.field(depth + 1, digText(variable, 'name'), variableText(variable, contained));
 }
 
-function variableText(variable: JsonObject): string {
+function variableText(variable: JsonObject, { spec, pod }: Contained): string {
   const source = digMap(variable, 'valueFrom');
-  if (source.fieldRef !== undefined)
-    return ` (${digText(source, 'fieldRef', 'apiVersion') || 'v1'}:${digText(source, 'fieldRef', 'fieldPath')})`;
-  if (source.resourceFieldRef !== undefined)
-    return `${digText(source, 'resourceFieldRef', 'resource')} (${digText(source, 'resourceFieldRef', 'containerName')})`;
+  if (source.fieldRef !== undefined) {
+    const path = digText(source, 'fieldRef', 'fieldPath');
+    return `${metadataAt(pod, path)} (${digText(source, 'fieldRef', 'apiVersion') || 'v1'}:${path})`;
+  }
+  if (source.resourceFieldRef !== undefined) {
+    const resource = digText(source, 'resourceFieldRef', 'resource');
+    return `${resourceValue(spec, resource, digText(source, 'resourceFieldRef', 'divisor'))} (${resource})`;
+  }
   if (source.secretKeyRef !== undefined) {
-    return `<set to the key '${digText(source, 'secretKeyRef', 'key')}' in secret '${digText(source, 'secretKeyRef', 'name')}'>  Optional: ${dig(source, 'secretKeyRef', 'optional') === true}`;
+    return `<set to the key '${digText(source, 'secretKeyRef', 'key')}' in secret '${digText(source, 'secretKeyRef', 'name')}'>\tOptional: ${dig(source, 'secretKeyRef', 'optional') === true}`;
   }
   if (source.configMapKeyRef !== undefined) {
-    return `<set to the key '${digText(source, 'configMapKeyRef', 'key')}' of config map '${digText(source, 'configMapKeyRef', 'name')}'>  Optional: ${dig(source, 'configMapKeyRef', 'optional') === true}`;
+    return `<set to the key '${digText(source, 'configMapKeyRef', 'key')}' of config map '${digText(source, 'configMapKeyRef', 'name')}'>\tOptional: ${dig(source, 'configMapKeyRef', 'optional') === true}`;
   }
   return digText(variable, 'value');
+}
+
+/** What a field path of the metadata of a pod stands for; `''` for others, of which only the kubelet knows. */
+function metadataAt(pod: JsonObject | undefined, path: string): string {
+  const [, field, key] = /^metadata\.(name|namespace|uid|labels|annotations)(?:\['([^']+)'\])?$/.exec(path) ?? [];
+  if (field === undefined) return '';
+  return key === undefined ? digText(pod, 'metadata', field) : digText(pod, 'metadata', field, key);
+}
+
+/** What `limits.cpu` and the like stand for: so many divisors, rounded up. */
+function resourceValue(spec: JsonObject, path: string, divisor: string): number {
+  const [kind = '', resource = ''] = path.split('.', 2);
+  const milli = (text: string): number => quantityMilliValue(parseQuantity(text) ?? quantityOf(0));
+  const unit = milli(divisor === '' || divisor === '0' ? '1' : divisor);
+  return Math.ceil(milli(digText(spec, 'resources', kind, resource) || '0') / unit);
 }
 
 function volumes(out: Description, object: JsonObject, depth: number): void {
@@ -226,14 +260,14 @@ function volumes(out: Description, object: JsonObject, depth: number): void {
   }
   out.heading(depth, 'Volumes');
   for (const volume of all) {
-    out.heading(depth + 1, digText(volume, 'name'));
+    out.line(1, `${depth === 0 ? '' : ' '}${digText(volume, 'name')}:`);
     const [type, details] = Object.entries(volume).find(([key]) => key !== 'name') ?? ['emptyDir', {}];
-    if (volumeText(out, depth + 2, { type, details: (details as JsonObject | null) ?? {} })) continue;
-    out.field(depth + 2, 'Type', `${type[0]!.toUpperCase()}${type.slice(1)}`);
+    if (volumeText(out, 2, { type, details: (details as JsonObject | null) ?? {} })) continue;
+    out.field(2, 'Type', `${type[0]!.toUpperCase()}${type.slice(1)}`);
     for (const [key, value] of Object.entries((details as JsonObject | null) ?? {})) {
       if (key === 'defaultMode') continue;
       out.field(
-        depth + 2,
+        2,
         `${key[0]!.toUpperCase()}${key.slice(1)}`,
         typeof value === 'object' ? JSON.stringify(value) : String(value),
       );
@@ -278,14 +312,14 @@ function volumeText(
 export function podTemplateText(template: JsonObject): string {
   const out = new Description();
   template_(out, template);
-  return out.render();
+  return out.renderTabs();
 }
 
 function template_(out: Description, template: JsonObject): void {
   out.heading(0, 'Pod Template');
   out.map(1, 'Labels', digMap(template, 'metadata', 'labels'));
   const annotations = digMap(template, 'metadata', 'annotations');
-  if (Object.keys(annotations).length > 0) out.map(1, 'Annotations', annotations, ': ');
+  if (Object.keys(annotations).length > 0) out.annotations(1, annotations);
   const account = digText(template, 'spec', 'serviceAccountName');
   if (account !== '') out.field(1, 'Service Account', account);
   containers(out, 'Init Containers', digList(template, 'spec', 'initContainers'), [], 1);
@@ -295,42 +329,52 @@ function template_(out: Description, template: JsonObject): void {
   tolerations(out, template, 1);
 }
 
+/** What is said of other objects in the description of a workload. */
+export interface Related {
+  /** Of a Deployment. */
+  readonly sets?: { readonly oldSets: string; readonly newSet: string };
+  /** How the pods of others do. */
+  readonly pods?: string;
+}
+
 /** Deployments, replica sets, replication controllers, stateful sets, daemon sets and jobs. */
-export function describeWorkload(
-  object: JsonObject,
-  related: { readonly oldSets: string; readonly newSet: string } | undefined,
-): Description {
+export function describeWorkload(object: JsonObject, related: Related): Description {
   const out = new Description();
   describeMetadata(out, object);
-  if (object.kind === 'Deployment') out.field(0, 'CreationTimestamp', digText(object, 'metadata', 'creationTimestamp'));
-  labels(out, object);
-  out.field(0, 'Selector', selectorText(object) || '<none>');
-  if (controlledBy(object) !== '') out.field(0, 'Controlled By', controlledBy(object));
-  const count = (field: string): number => digNumber(object, ['status', field]);
   const wanted = digNumber(object, ['spec', 'replicas'], 1);
   if (object.kind === 'Deployment') {
-    out.field(
-      0,
-      'Replicas',
-      `${wanted} desired | ${count('updatedReplicas')} updated | ${count('replicas')} total | ${count('availableReplicas')} available | ${count('unavailableReplicas')} unavailable`,
-    );
-    out.field(0, 'StrategyType', digText(object, 'spec', 'strategy', 'type'));
-    out.field(0, 'MinReadySeconds', digText(object, 'spec', 'minReadySeconds') || '0');
-    const rolling = digMap(object, 'spec', 'strategy', 'rollingUpdate');
-    if (Object.keys(rolling).length > 0) {
-      out.field(
-        0,
-        'RollingUpdateStrategy',
-        `${digText(rolling, 'maxUnavailable')} max unavailable, ${digText(rolling, 'maxSurge')} max surge`,
-      );
-    }
-  } else if (object.kind !== 'DaemonSet' && object.kind !== 'Job') {
-    out.field(0, 'Replicas', `${count('replicas')} current / ${wanted} desired`);
+    out.field(0, 'CreationTimestamp', longTime(digText(object, 'metadata', 'creationTimestamp')));
+    labels(out, object);
+    out.field(0, 'Selector', selectorText(object) || '<none>');
+    deploymentFields(out, object, wanted);
+  } else {
+    out.field(0, 'Selector', selectorText(object) || '<none>');
+    labels(out, object);
+    if (controlledBy(object) !== '') out.field(0, 'Controlled By', controlledBy(object));
+    if (object.kind !== 'DaemonSet' && object.kind !== 'Job')
+      out.field(0, 'Replicas', `${digNumber(object, ['status', 'replicas'])} current / ${wanted} desired`);
+    if (related.pods !== undefined) out.field(0, 'Pods Status', related.pods);
   }
   template_(out, digMap(object, 'spec', 'template'));
   conditionsTable(out, object, ['Type', 'Status', 'Reason']);
-  if (related !== undefined) out.field(0, 'OldReplicaSets', related.oldSets).field(0, 'NewReplicaSet', related.newSet);
+  const { sets } = related;
+  if (sets !== undefined) out.field(0, 'OldReplicaSets', sets.oldSets).field(0, 'NewReplicaSet', sets.newSet);
   return out;
+}
+
+function deploymentFields(out: Description, object: JsonObject, wanted: number): void {
+  const count = (field: string): number => digNumber(object, ['status', field]);
+  out.field(
+    0,
+    'Replicas',
+    `${wanted} desired | ${count('updatedReplicas')} updated | ${count('replicas')} total | ${count('availableReplicas')} available | ${count('unavailableReplicas')} unavailable`,
+  );
+  out.field(0, 'StrategyType', digText(object, 'spec', 'strategy', 'type'));
+  out.field(0, 'MinReadySeconds', digText(object, 'spec', 'minReadySeconds') || '0');
+  const rolling = digMap(object, 'spec', 'strategy', 'rollingUpdate');
+  if (Object.keys(rolling).length === 0) return;
+  const limits = `${digText(rolling, 'maxUnavailable')} max unavailable, ${digText(rolling, 'maxSurge')} max surge`;
+  out.field(0, 'RollingUpdateStrategy', limits);
 }
 
 /** The conditions of an object as a table. */
@@ -342,6 +386,8 @@ export function conditionsTable(out: Description, object: JsonObject, columns: r
     0,
     'Conditions',
     columns,
-    conditions.map((condition) => columns.map((column) => digText(condition, field(column)))),
+    conditions.map((condition) =>
+      columns.map((column, index) => `${digText(condition, field(column))}${index === 0 ? ' ' : ''}`),
+    ),
   );
 }

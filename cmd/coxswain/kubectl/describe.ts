@@ -2,17 +2,33 @@
 
 import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { type FlagTable, type FlagValues, list, toggle } from '#pkg/component/flags.ts';
 import { dig, digList, digMap, digText } from './api.ts';
 import { allNamespacesFlag, type KubectlContext, selectorFlag } from './context.ts';
 import { describeNode } from './describe-node.ts';
-import { describeConfigMap, describeNamespace, describeSecret } from './describe-plain.ts';
-import { Description } from './describe-text.ts';
-import { conditionsTable, describeMetadata, describePod, describeWorkload } from './describe-workload.ts';
+import {
+  describeConfigMap,
+  describeLimitRange,
+  describeNamespace,
+  describeQuota,
+  describeSecret,
+  describeServiceAccount,
+} from './describe-plain.ts';
+import { Description, longTime } from './describe-text.ts';
+import { conditionsTable, describeMetadata, describePod, describeWorkload, type Related } from './describe-workload.ts';
 import { selectorText } from './logs.ts';
-import { renderYaml } from './output.ts';
 import { humanDuration } from './tables.ts';
-import { listObjects, parseTargets, resolveObjects, type Target } from './targets.ts';
+import {
+  listObjects,
+  parseTargets,
+  resolveObjects,
+  type Selection,
+  type Target,
+  targetOf,
+  targetOptions,
+} from './targets.ts';
+import { yamlText } from './yaml-text.ts';
 
 export const describeFlags = {
   filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),
@@ -22,31 +38,61 @@ export const describeFlags = {
 } satisfies FlagTable;
 
 /** Kinds about which kubectl shows no events. */
-const withoutEvents = ['Namespace', 'Secret'];
+const withoutEvents = ['LimitRange', 'Namespace', 'ResourceQuota', 'Secret'];
 
 type Values = FlagValues<typeof describeFlags> & { namespace: string };
 
 const workloads = ['DaemonSet', 'Deployment', 'Job', 'ReplicaSet', 'ReplicationController', 'StatefulSet'];
 
 export async function describe(context: KubectlContext, values: Values, args: readonly string[]): Promise<number> {
-  const targets = await parseTargets(context, args, {
-    ...(values.namespace === '' ? {} : { namespace: values.namespace }),
-    files: values.filename,
-  });
+  if (args.length === 0 && values.filename.length === 0)
+    throw new UserError(
+      'error: You must specify the type of resource to describe. Use "kubectl api-resources" for a complete list of supported resources.',
+    );
+  const targets = await parseTargets(context, args, targetOptions(values));
   const selection = { selector: values.selector, allNamespaces: values['all-namespaces'] };
-  const found = await resolveObjects(context, targets, selection);
+  const found = await findObjects(context, targets, selection);
   if (found.length === 0) {
     context.complain(`No resources found in ${targets[0]?.namespace ?? 'default'} namespace.`);
     return 0;
   }
-  for (const [index, { target, object }] of found.entries()) {
-    if (index > 0) context.print('\n\n');
+  for (const [index, { target, object, isByPrefix }] of found.entries()) {
+    if (index > 0 && !isByPrefix) context.print('\n\n');
     const out = await describeOne(context, target, object);
     if (values['show-events'] && !withoutEvents.includes(target.mapping.kind))
       await events(context, out, target, object);
-    context.print(out.render());
+    context.print(`${out.render()}${isByPrefix ? '\n' : ''}`);
   }
   return 0;
+}
+
+interface Found {
+  readonly target: Target;
+  readonly object: JsonObject;
+  /** Found by the beginning of its name. */
+  readonly isByPrefix: boolean;
+}
+
+/** The objects of the targets. A name that no object has stands for those that begin with it. */
+async function findObjects(
+  context: KubectlContext,
+  targets: readonly Target[],
+  selection: Selection,
+): Promise<readonly Found[]> {
+  const found = targets.map(async (target): Promise<readonly Found[]> => {
+    try {
+      return (await resolveObjects(context, [target], selection)).map((one) => ({ ...one, isByPrefix: false }));
+    } catch (error) {
+      const { name, mapping, document } = target;
+      if (!(error instanceof StatusError) || error.reason !== 'NotFound' || document !== undefined || !name)
+        throw error;
+      const all = await listObjects(context, target, {});
+      const matching = all.filter((object) => digText(object, 'metadata', 'name').startsWith(name));
+      if (matching.length === 0) throw error;
+      return matching.map((object) => ({ target: targetOf(mapping, object), object, isByPrefix: true }));
+    }
+  });
+  return (await Promise.all(found)).flat();
 }
 
 async function describeOne(context: KubectlContext, target: Target, raw: JsonObject): Promise<Description> {
@@ -57,9 +103,11 @@ async function describeOne(context: KubectlContext, target: Target, raw: JsonObj
   if (kind === 'Node') return describeNode(context, object);
   if (kind === 'ConfigMap') return describeConfigMap(object);
   if (kind === 'Secret') return describeSecret(object);
+  if (kind === 'ServiceAccount') return describeServiceAccount(object);
+  if (kind === 'ResourceQuota') return describeQuota(object);
+  if (kind === 'LimitRange') return describeLimitRange(object);
   if (kind === 'Namespace') return describeNamespace(context, object);
-  if (workloads.includes(kind))
-    return describeWorkload(object, kind === 'Deployment' ? await replicaSets(context, target, object) : undefined);
+  if (workloads.includes(kind)) return describeWorkload(object, await relatedTo(context, target, object));
   return describeAny(object);
 }
 
@@ -68,10 +116,10 @@ function describeAny(object: JsonObject): Description {
   const out = new Description();
   describeMetadata(out, object);
   out.map(0, 'Labels', digMap(object, 'metadata', 'labels'));
-  out.map(0, 'Annotations', digMap(object, 'metadata', 'annotations'), ': ');
+  out.annotations(0, digMap(object, 'metadata', 'annotations'));
   out.field(0, 'API Version', digText(object, 'apiVersion'));
   out.field(0, 'Kind', digText(object, 'kind'));
-  out.field(0, 'Created', digText(object, 'metadata', 'creationTimestamp'));
+  out.field(0, 'Created', longTime(digText(object, 'metadata', 'creationTimestamp')));
   for (const [key, value] of Object.entries(object)) {
     if (['apiVersion', 'kind', 'metadata', 'status'].includes(key)) continue;
     section(out, `${key[0]!.toUpperCase()}${key.slice(1)}`, value);
@@ -92,14 +140,14 @@ function section(out: Description, label: string, value: unknown): void {
     return;
   }
   out.heading(0, label);
-  for (const line of renderYaml(value).trimEnd().split('\n')) out.line(1, line);
+  for (const line of yamlText(value).trimEnd().split('\n')) out.line(1, line);
 }
 
 async function describeService(context: KubectlContext, target: Target, object: JsonObject): Promise<Description> {
   const out = new Description();
   describeMetadata(out, object);
   out.map(0, 'Labels', digMap(object, 'metadata', 'labels'));
-  out.map(0, 'Annotations', digMap(object, 'metadata', 'annotations'), ': ');
+  out.annotations(0, digMap(object, 'metadata', 'annotations'));
   out.field(0, 'Selector', selectorText({ ...object, kind: 'Service' }) || '<none>');
   out.field(0, 'Type', digText(object, 'spec', 'type'));
   const ipList = (field: string): string => ((dig(object, 'spec', field) as string[] | undefined) ?? []).join(',');
@@ -148,6 +196,23 @@ function endpointsText(slices: readonly JsonObject[], portName: string): string 
   return `${addresses.slice(0, 3).join(',')}${more}`;
 }
 
+/** What is shown of others beside a workload: the replica sets of a Deployment, how the pods of what makes pods do. */
+async function relatedTo(context: KubectlContext, target: Target, object: JsonObject): Promise<Related> {
+  if (target.mapping.kind === 'Deployment') return { sets: await replicaSets(context, target, object) };
+  const [mapping] = await context.discovery.resolve('pods');
+  const selector = selectorText(object);
+  if (selector === '') return {};
+  const scope = target.namespace === undefined ? {} : { namespace: target.namespace };
+  const pods = await listObjects(context, { mapping: mapping!, ...scope }, { selector });
+  const uid = dig(object, 'metadata', 'uid');
+  const own = pods.filter((pod) => digList(pod, 'metadata', 'ownerReferences').some((owner) => owner.uid === uid));
+  const count = (phase: string): number => own.filter((pod) => digText(pod, 'status', 'phase') === phase).length;
+  const [running, waiting] = [count('Running'), count('Pending')];
+  return {
+    pods: `${running} Running / ${waiting} Waiting / ${count('Succeeded')} Succeeded / ${count('Failed')} Failed`,
+  };
+}
+
 async function replicaSets(context: KubectlContext, target: Target, object: JsonObject) {
   const [mapping] = await context.discovery.resolve('replicasets.apps');
   const scope = target.namespace === undefined ? {} : { namespace: target.namespace };
@@ -188,17 +253,35 @@ async function events(context: KubectlContext, out: Description, target: Target,
   );
   const nowMs = context.clock.nowMs();
   const since = (time: string): string => (time === '' ? '<unknown>' : humanDuration(nowMs - Date.parse(time)));
-  const lastOf = (event: JsonObject): string =>
-    digText(event, 'lastTimestamp') || digText(event, 'eventTime') || digText(event, 'metadata', 'creationTimestamp');
   const rows = found
     .filter((event) => [uid, digText(object, 'metadata', 'uid'), ''].includes(digText(event, 'involvedObject', 'uid')))
-    .toSorted((a, b) => lastOf(a).localeCompare(lastOf(b)))
+    .toSorted((a, b) => lastSeen(a).localeCompare(lastSeen(b)))
     .map((event) => {
-      const count = Number(digText(event, 'count') || 1);
-      const first = digText(event, 'firstTimestamp') || digText(event, 'eventTime');
-      const age = count > 1 ? `${since(lastOf(event))} (x${count} over ${since(first)})` : since(lastOf(event));
+      const count = Number(digText(event, 'series', 'count') || digText(event, 'count') || 1);
+      const first = since(digText(event, 'firstTimestamp') || digText(event, 'eventTime'));
+      const age = count > 1 ? `${since(lastSeen(event))} (x${count} over ${first})` : first;
       const from = digText(event, 'source', 'component') || digText(event, 'reportingComponent');
-      return [digText(event, 'type'), digText(event, 'reason'), age, from, digText(event, 'message')];
+      const path = digText(event, 'involvedObject', 'fieldPath');
+      const message = `${path === '' ? '' : `${path}: `}${digText(event, 'message').trim()}`;
+      return [digText(event, 'type'), digText(event, 'reason'), age, from, message];
     });
-  out.table(0, 'Events', ['Type', 'Reason', 'Age', 'From', 'Message'], rows);
+  if (rows.length === 0) out.field(0, 'Events', '<none>');
+  else {
+    // The dashes are as many as kubectl's.
+    const head = [eventHeaders, ['----', '------', '----', '----', '-------']];
+    out.heading(0, 'Events');
+    for (const cells of [...head, ...rows]) out.line(1, cells.join('\t'));
+  }
+}
+
+const eventHeaders = ['Type', 'Reason', 'Age', 'From', 'Message'];
+
+/** When an event was last seen. */
+function lastSeen(event: JsonObject): string {
+  return (
+    digText(event, 'series', 'lastObservedTime') ||
+    digText(event, 'lastTimestamp') ||
+    digText(event, 'eventTime') ||
+    digText(event, 'metadata', 'creationTimestamp')
+  );
 }

@@ -35,7 +35,9 @@ export class Discovery {
   /** The resources that `word` means: a plural, singular, kind or short name, `resource.group`, `resource.version.group`, or a category. */
   async resolve(word: string): Promise<readonly Mapping[]> {
     const all = await this.mappings();
-    const wanted = word.toLowerCase();
+    // Names are lower-case; a kind may be written as it is, or in lower case.
+    const isKind = all.some((mapping) => mapping.kind === word.split('.')[0]);
+    const wanted = isKind ? word.toLowerCase() : word;
     const category = preferred(all.filter((mapping) => mapping.categories.includes(wanted)));
     if (category.length > 0) return category;
     const [name, ...tail] = wanted.split('.');
@@ -50,13 +52,13 @@ export class Discovery {
     return [found];
   }
 
-  /** The resource of a kind, by the apiVersion and kind an object carries. */
-  async ofKind(apiVersion: string, kind: string, source: string): Promise<Mapping> {
+  /** The resource of a kind, by the apiVersion and kind an object carries; `where` says in an error which object that is. */
+  async ofKind(apiVersion: string, kind: string, where: string): Promise<Mapping> {
     const all = await this.mappings();
     const found = all.find((mapping) => groupVersion(mapping) === apiVersion && mapping.kind === kind);
     if (found !== undefined) return found;
     throw new UserError(
-      `error: resource mapping not found for ${source}: no matches for kind "${kind}" in version "${apiVersion}"\nensure CRDs are installed first`,
+      `error: resource mapping not found for ${where}: no matches for kind "${kind}" in version "${apiVersion}"\nensure CRDs are installed first`,
     );
   }
 

@@ -51,6 +51,8 @@ async function filesOf(path: string, recursive: boolean, depth: number): Promise
       if (recursive) files.push(...(await filesOf(inner, true, depth + 1)));
     } else if (extensions.some((extension) => entry.name.endsWith(extension))) files.push(inner);
   }
+  if (depth === 0 && files.length === 0)
+    throw new UserError(`error: error reading [${path}]: recognized file extensions are [${extensions.join(' ')}]`);
   return files;
 }
 
@@ -73,8 +75,7 @@ export function parseDocuments(text: string, source: string): readonly SourceDoc
   const documents: SourceDocument[] = [];
   for (const value of values) {
     if (value === null || value === undefined) continue;
-    if (typeof value !== 'object' || Array.isArray(value))
-      throw new UserError(`error: error parsing ${source}: a document is not a mapping`);
+    if (typeof value !== 'object' || Array.isArray(value)) throw invalidData(source, 'invalid object to validate');
     countValues(value, { left: valuesMax, source }, 0);
     const document = value as JsonObject;
     const items =
@@ -82,15 +83,21 @@ export function parseDocuments(text: string, source: string): readonly SourceDoc
         ? (document.items as JsonObject[])
         : [document];
     for (const item of items) {
-      for (const field of ['apiVersion', 'kind']) {
-        if (typeof item[field] !== 'string' || item[field] === '') {
-          throw new UserError(`error: error validating "${source}": error validating data: ${field} not set`);
-        }
+      const missing = ['apiVersion', 'kind'].filter((field) => typeof item[field] !== 'string' || item[field] === '');
+      if (missing.length > 0) {
+        const problems = missing.map((field) => `${field} not set`);
+        throw invalidData(source, problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`);
       }
       documents.push({ document: item, source });
     }
   }
   return documents;
+}
+
+/** As kubectl words it. */
+function invalidData(source: string, problem: string): UserError {
+  const advice = 'if you choose to ignore these errors, turn validation off with --validate=false';
+  return new UserError(`error: error validating "${source}": error validating data: ${problem}; ${advice}`);
 }
 
 function countValues(value: unknown, budget: { left: number; readonly source: string }, depth: number): void {

@@ -1,126 +1,133 @@
 /**
- * The part of kubectl's JSONPath that people write: fields, indexes, `[*]`, and filters `[?(@.type=="Ready")]`, between literal text.
- * What is not supported is refused. Source: client-go `util/jsonpath`, kubectl reference "JSONPath Support".
+ * Finds values by kubectl's JSONPath and writes them as its templates do. A key that is missing is no error and finds nothing; an index
+ * beyond the end is one. Source: client-go `util/jsonpath/jsonpath.go`.
  */
 import { UserError } from '#cmd/common/errors.ts';
+import { type Part, type Path, parseRelaxedPath, parseTemplate, type Step } from './jsonpath-parser.ts';
+import { sortedJson } from './output.ts';
 
-type Step =
-  | { readonly kind: 'field'; readonly name: string }
-  | { readonly kind: 'index'; readonly index: number }
-  | { readonly kind: 'all' }
-  | { readonly kind: 'filter'; readonly path: readonly Step[]; readonly operator: string; readonly value: unknown };
-
-/** All values at a path such as `{.status.conditions[?(@.type=="Ready")].status}`; braces and the leading dot may be left out. */
+/** All values at a path whose braces and leading dot may be left out. */
 export function evaluatePath(path: string, root: unknown): readonly unknown[] {
-  const inner = path
-    .trim()
-    .replace(/^\{(.*)\}$/s, '$1')
-    .trim()
-    .replace(/^\$/, '');
-  return walk(
-    parseSteps(inner.startsWith('.') || inner.startsWith('[') || inner === '' ? inner : `.${inner}`, path),
-    root,
-  );
+  return walk(parseRelaxedPath(path), [root]);
 }
 
-/** A template: literal text with paths in braces; several values of one path are separated by spaces. */
+/** The text of a template for an object; several values of one path are separated by spaces. */
 export function renderTemplate(template: string, root: unknown): string {
-  let out = '';
-  for (const part of template.split(/(\{[^{}]*(?:"[^"]*"[^{}]*)*\})/)) {
-    if (!part.startsWith('{')) out += part;
-    else if (/^\{\s*(".*"|'.*')\s*\}$/s.test(part)) out += unquote(part.slice(1, -1).trim());
-    else
-      out += evaluatePath(part, root)
-        .map((value) => (typeof value === 'object' ? JSON.stringify(value) : String(value)))
-        .join(' ');
+  return templateValues(template, root)
+    .map((values) => values.map(valueText).join(' '))
+    .join('');
+}
+
+/** The values of each part of a template, in the order they are written. */
+export function templateValues(template: string, root: unknown): readonly (readonly unknown[])[] {
+  return executed(template, () => parseTemplate(template).flatMap((part) => partValues(part, root)));
+}
+
+/** What an object does not have that a path asks for, and that is not just missing. */
+class ExecutionError extends UserError {}
+
+function executed<T>(template: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof ExecutionError)) throw error;
+    const lead = `error executing jsonpath ${JSON.stringify(template)}: Error executing template`;
+    throw new UserError(`error: ${lead}: ${error.message.replace(/^error: /, '')}`, error);
   }
-  return out;
 }
 
-function unquote(text: string): string {
-  return text.slice(1, -1).replaceAll('\\n', '\n').replaceAll('\\t', '\t');
+function partValues(part: Part, root: unknown): readonly (readonly unknown[])[] {
+  switch (part.kind) {
+    case 'text':
+      return [[part.text]];
+    case 'path':
+      return [walk(part.path, [root])];
+    case 'range':
+      return walk(part.path, [root]).flatMap((item) => part.body.flatMap((inner) => partValues(inner, item)));
+  }
 }
 
-function walk(steps: readonly Step[], root: unknown): readonly unknown[] {
-  let values: readonly unknown[] = [root];
-  for (const step of steps) values = values.flatMap((value) => advance(step, value));
+function valueText(value: unknown): string {
+  return typeof value === 'object' && value !== null ? sortedJson(value) : String(value);
+}
+
+function walk(path: Path, roots: readonly unknown[]): readonly unknown[] {
+  let values = roots;
+  for (const step of path)
+    values = step.kind === 'union' ? union(step.branches, values) : values.flatMap((value) => advance(step, value));
   return values;
 }
 
-function advance(step: Step, value: unknown): readonly unknown[] {
+function union(branches: readonly Path[], values: readonly unknown[]): readonly unknown[] {
+  return branches.flatMap((branch) => walk(branch, values));
+}
+
+function advance(step: Exclude<Step, { kind: 'union' }>, value: unknown): readonly unknown[] {
+  if (step.kind === 'literal') return [step.value];
   if (typeof value !== 'object' || value === null) return [];
   switch (step.kind) {
     case 'field':
-      return Object.hasOwn(value, step.name) ? [(value as Record<string, unknown>)[step.name]] : [];
-    case 'index': {
-      if (!Array.isArray(value)) return [];
-      const item: unknown = value.at(step.index);
-      return item === undefined ? [] : [item];
-    }
+      return !Array.isArray(value) && Object.hasOwn(value, step.name)
+        ? [(value as Record<string, unknown>)[step.name]]
+        : [];
     case 'all':
       return Object.values(value);
+    case 'descend':
+      return descend(value);
+    case 'index':
+      return slice(value, { from: step.index, to: step.index + 1 || undefined, by: 1 });
+    case 'slice':
+      return slice(value, step);
     case 'filter':
-      return Object.values(value).filter((item) => walk(step.path, item).some((found) => compare(found, step)));
+      if (!Array.isArray(value)) throw notList(' and cannot be filtered');
+      return value.filter((item: unknown) => passes(step, item));
   }
 }
 
-function compare(found: unknown, filter: Extract<Step, { kind: 'filter' }>): boolean {
-  const { operator, value } = filter;
-  switch (operator) {
-    case '':
-      return true;
+function descend(value: object): readonly unknown[] {
+  const inner = Object.values(value);
+  if (inner.length === 0) return [];
+  return [value, ...inner.flatMap((item: unknown) => (typeof item === 'object' && item !== null ? descend(item) : []))];
+}
+
+function slice(
+  value: object,
+  { from, to, by }: { readonly from?: number | undefined; readonly to?: number | undefined; readonly by: number },
+): readonly unknown[] {
+  if (!Array.isArray(value)) throw notList();
+  const { length } = value;
+  const fromEnd = (index: number): number => (index < 0 ? index + length : index);
+  const [first, end] = [fromEnd(from ?? 0), fromEnd(to ?? length)];
+  if (first !== end) {
+    if (first >= length || first < 0)
+      throw new ExecutionError(`error: array index out of bounds: index ${first}, length ${length}`);
+    if (end > length) throw new ExecutionError(`error: array index out of bounds: index ${end - 1}, length ${length}`);
+  }
+  return value.slice(first, end).filter((_, index) => index % by === 0);
+}
+
+function notList(more = ''): ExecutionError {
+  return new ExecutionError(`error: map[string]interface {} is not array or slice${more}`);
+}
+
+function passes(filter: Extract<Step, { kind: 'filter' }>, item: unknown): boolean {
+  const lefts = walk(filter.left, [item]);
+  if (filter.operator === '') return lefts.length > 0;
+  const rights = walk(filter.right, [item]);
+  if (lefts.length !== 1 || rights.length !== 1) return false;
+  const [left, right] = [lefts[0], rights[0]] as [number, number];
+  switch (filter.operator) {
     case '==':
-      return found === value;
+      return left === right;
     case '!=':
-      return found !== value;
+      return left !== right;
     case '<':
-      return (found as number) < (value as number);
+      return left < right;
     case '<=':
-      return (found as number) <= (value as number);
+      return left <= right;
     case '>':
-      return (found as number) > (value as number);
+      return left > right;
     default:
-      return (found as number) >= (value as number);
+      return left >= right;
   }
-}
-
-const fieldPattern = /^\.((?:[^.[\]\\]|\\.)+)/;
-const indexPattern = /^\[(-?\d+)\]/;
-const allPattern = /^(?:\[\*\]|\.\*)/;
-const quotedPattern = /^\[(?:'([^']*)'|"([^"]*)")\]/;
-const filterPattern =
-  /^\[\?\(\s*@((?:\.[^=!<>\s)]+|\[[^\]]*\])+)\s*(?:(==|!=|<=|>=|<|>)\s*("[^"]*"|'[^']*'|[^)\s]+)\s*)?\)\]/;
-
-function parseSteps(text: string, whole: string): readonly Step[] {
-  const steps: Step[] = [];
-  let rest = text;
-  while (rest !== '' && rest !== '.') {
-    const all = allPattern.exec(rest);
-    const index = indexPattern.exec(rest);
-    const quoted = quotedPattern.exec(rest);
-    const filter = filterPattern.exec(rest);
-    const field = fieldPattern.exec(rest);
-    const match = all ?? index ?? quoted ?? filter ?? field;
-    if (match === null || match === undefined)
-      throw new UserError(`error: error parsing jsonpath ${whole}: this form is not supported`);
-    if (all !== null) steps.push({ kind: 'all' });
-    else if (index !== null) steps.push({ kind: 'index', index: Number(index[1]) });
-    else if (quoted !== null) steps.push({ kind: 'field', name: quoted[1] ?? quoted[2]! });
-    else if (filter !== null) {
-      steps.push({
-        kind: 'filter',
-        path: parseSteps(filter[1]!, whole),
-        operator: filter[2] ?? '',
-        value: literal(filter[3] ?? ''),
-      });
-    } else steps.push({ kind: 'field', name: field![1]!.replaceAll(/\\(.)/g, '$1') });
-    rest = rest.slice(match[0].length);
-  }
-  return steps;
-}
-
-function literal(text: string): unknown {
-  if (/^["']/.test(text)) return text.slice(1, -1);
-  if (text === 'true' || text === 'false') return text === 'true';
-  return text !== '' && !Number.isNaN(Number(text)) ? Number(text) : text;
 }

@@ -50,18 +50,68 @@ test.each<[string, readonly string[], string]>([
   [
     'an output that is not there',
     ['get', 'pods', '-o', 'table'],
-    'error: unable to match a printer suitable for the output format "table", allowed formats are: json,yaml,name,wide,jsonpath\n',
+    'error: unable to match a printer suitable for the output format "table", allowed formats are: custom-columns,json,jsonpath,jsonpath-as-json,name,wide,yaml\n',
   ],
   [
     'a command that is not there',
     ['drain', 'node'],
-    'error: unknown command "drain" for "coxswain kubectl" (it has annotate, apply, create, delete, describe, get, label, logs, rollout, scale, wait)\n',
+    'error: unknown command "drain" for "coxswain kubectl"\nIt has annotate, apply, create, delete, describe, get, label, logs, rollout, scale, wait.\n',
   ],
-  ['a flag that is not there', ['get', 'pods', '--witch'], 'error: unknown flag: --witch (did you mean --watch?)\n'],
   [
-    'scaling to nothing said',
-    ['scale', 'deploy/web'],
+    'a flag that is not there',
+    ['get', 'pods', '--witch'],
+    "error: unknown flag: --witch\nSee 'coxswain kubectl get --help' for usage.\n",
+  ],
+  [
+    'a short flag that is not there',
+    ['get', 'pods', '-Az'],
+    "error: unknown shorthand flag: 'z' in -z\nSee 'coxswain kubectl get --help' for usage.\n",
+  ],
+  [
+    'a flag without its value',
+    ['get', 'pods', '-o'],
+    "error: flag needs an argument: 'o' in -o\nSee 'coxswain kubectl get --help' for usage.\n",
+  ],
+  [
+    'a number that is none',
+    ['scale', 'deploy/web', '--replicas', 'x'],
+    'error: invalid argument "x" for "--replicas" flag: strconv.ParseInt: parsing "x": invalid syntax\nSee \'coxswain kubectl scale --help\' for usage.\n',
+  ],
+  ['scaling to nothing said', ['scale', 'deploy/web'], 'error: required flag(s) "replicas" not set\n'],
+  [
+    'scaling to less than nothing',
+    ['scale', 'deploy/web', '--replicas=-1'],
     'error: The --replicas=COUNT flag is required, and COUNT must be greater than or equal to 0\n',
+  ],
+  [
+    'a selector that is none',
+    ['get', 'pods', '-l', 'a in ('],
+    'Error from server (BadRequest): Unable to find "/v1, Resource=pods" that match label selector "a in (", field selector "": unable to parse requirement: found \'\', expected: \',\', \')\' or identifier\n',
+  ],
+  [
+    'a name beside a selector',
+    ['delete', 'pods', 'x', '-l', 'a=b'],
+    'error: name cannot be provided when a selector is specified\n',
+  ],
+  [
+    'a name and a kind apart',
+    ['get', 'deploy/web', 'pods'],
+    "error: there is no need to specify a resource type as a separate argument when passing arguments in resource/name form (e.g. 'kubectl get resource/<resource_name>' instead of 'kubectl get resource resource/<resource_name>'\n",
+  ],
+  [
+    'restarting what has no rollout',
+    ['rollout', 'restart', 'service/kubernetes'],
+    'error: services "kubernetes" restarting is not supported\n',
+  ],
+  [
+    'a JSONPath that does not end',
+    ['get', 'deploy', '-o', 'jsonpath={.items[*'],
+    'error: error parsing jsonpath {.items[*, unterminated array\n',
+  ],
+  [
+    'an index beyond the end',
+    ['get', 'deploy', '-o', 'jsonpath={.items[7]}'],
+    'error: error executing jsonpath "{.items[7]}": Error executing template: array index out of bounds: index 7, length 1\n',
   ],
   [
     'a file that is not there',
@@ -70,6 +120,36 @@ test.each<[string, readonly string[], string]>([
   ],
 ])('%s is refused', async (_, args, err) => {
   expect(await run(...args)).toEqual({ code: 1, out: '', err });
+});
+
+test('get adds columns, sorts, and shows columns of one’s own', async () => {
+  const headers = (await run('get', 'pods', '-L', 'app,x/y', '--show-kind')).out;
+  expect(headers).toMatch(/^NAME +READY +STATUS +RESTARTS +AGE +APP +Y\npod\/web-\S+ +1\/1 .* web +\n/);
+  const custom = ['get', 'deploy', '-o', 'custom-columns=NAME:.metadata.name,LABELS:.spec.selector,NONE:.x'];
+  expect((await run(...custom)).out).toBe(
+    'NAME   LABELS                          NONE\nweb    map[matchLabels:map[app:web]]   <none>\n',
+  );
+  expect((await run(...custom, '--no-headers')).out).toMatch(/^web /);
+  const manifest = ['item-10', 'item-9', 'item-1'].map((name, index) =>
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name, labels: { l: 'sort' } },
+      data: { size: `${index}Ki` },
+    }),
+  );
+  await runKubectl(cluster, ['apply', '-f', '-'], manifest.join('\n---\n'));
+  const sorted = async (path: string): Promise<string> =>
+    (await run('get', 'cm', '-l', 'l=sort', '--sort-by', path, '-o', 'name', '--chunk-size=2')).out;
+  expect(await sorted('.metadata.name')).toBe('configmap/item-1\nconfigmap/item-9\nconfigmap/item-10\n');
+  expect(await sorted('{.data.size}')).toBe('configmap/item-10\nconfigmap/item-9\nconfigmap/item-1\n');
+  expect((await run('get', 'cm', '-l', 'l=sort', '--sort-by=.data.size')).out).toMatch(
+    /^NAME.*\nitem-10 .*\nitem-9 .*\nitem-1 /,
+  );
+  expect((await run('get', 'cm', '-l', 'l=sort', '--sort-by=.data.none')).err).toBe(
+    'error: couldn\'t find any field with path "{.data.none}" in the list of objects\n',
+  );
+  expect((await run('get', '--raw', '/healthz')).out).toBe('ok');
 });
 
 test('nothing found is said on standard error and is no failure', async () => {
@@ -88,6 +168,15 @@ test('apply says what it did to each object, and unknown fields are refused', as
   const bad = await apply('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: three}\ndatum: {}\n');
   expect(bad).toMatchObject({ code: 1, out: '' });
   expect(bad.err).toContain('.datum: field not declared in schema');
+  const dry = await runKubectl(cluster, ['apply', '-f', '-', '--dry-run=client'], manifest('f: g'));
+  expect(dry.out).toBe('configmap/one configured (dry run)\nconfigmap/two unchanged (dry run)\n');
+  const shared = ['apply', '-f', '-', '--server-side', '--field-manager=other'];
+  expect(await runKubectl(cluster, shared, manifest('d: x'))).toMatchObject({
+    code: 1,
+    out: 'configmap/two serverside-applied\n',
+    err: expect.stringMatching(/^error: Apply failed with 1 conflict: .* \.data\.d\nPlease review the fields above/),
+  });
+  expect((await runKubectl(cluster, [...shared, '--force-conflicts'], manifest('d: x'))).code).toBe(0);
   const broken = await apply('apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {}\n');
   expect(broken.err).toMatch(/^The Deployment "x" is invalid: \n\* spec\.selector: Required value/);
 });
@@ -124,7 +213,7 @@ test('a rollout is waited for, undone, and its history shown', async () => {
     );
   expect((await run('rollout', 'status', 'deploy/web')).code).toBe(0);
   expect((await run('rollout', 'history', 'deploy/web')).out).toBe(
-    'deployment.apps/web \nREVISION   CHANGE-CAUSE\n1          <none>\n2          <none>\n\n',
+    'deployment.apps/web \nREVISION  CHANGE-CAUSE\n1         <none>\n2         <none>\n\n',
   );
   expect((await run('rollout', 'undo', 'deploy/web')).out).toBe('deployment.apps/web rolled back\n');
   expect((await run('rollout', 'status', 'deploy/web')).code).toBe(0);
@@ -156,8 +245,12 @@ test('describe shows the object and its events', async () => {
   const { out } = await run('describe', 'deployment', 'web');
   expect(out).toMatch(/^Name: +web\nNamespace: +default\n/);
   expect(out).toContain('RollingUpdateStrategy:  25% max unavailable, 25% max surge\n');
-  expect(out).toMatch(/Normal {3}ScalingReplicaSet/);
+  expect(out).toMatch(/\n {2}Normal {2}ScalingReplicaSet {2}\d+s /);
   expect((await run('describe', 'node', 'node-1')).out).toContain('Non-terminated Pods:');
+  expect((await run('describe', 'deploy', 'we')).out).toBe(`${out}\n`);
+  expect((await run('describe', 'deploy', 'we-')).err).toBe(
+    'Error from server (NotFound): deployments.apps "we-" not found\n',
+  );
   expect((await run('describe', 'svc', 'kubernetes')).out).toMatch(/\nType: +ClusterIP\n/);
   expect((await run('describe', 'pods', '-l', 'app=web')).out).toContain('Controlled By:');
 });

@@ -7,7 +7,13 @@ import { duration, type FlagTable, type FlagValues, integer, text, toggle } from
 import { digList, digMap, digText, linesOf } from './api.ts';
 import { type KubectlContext, selectorFlag } from './context.ts';
 import { type Mapping, pathOf } from './discovery.ts';
+import { UsageError } from './errors.ts';
 import { getObject, listObjects, parseTargets } from './targets.ts';
+
+/** `--tail` when the command line does not name it. */
+const tailNotGiven = -2;
+/** Lines of each log when a selector finds many. Source: kubectl `cmd/logs/logs.go`. */
+const selectorTail = 10;
 
 export const logsFlags = {
   container: text({ help: 'Name of the container.', short: 'c', placeholder: 'name' }),
@@ -17,7 +23,11 @@ export const logsFlags = {
   prefix: toggle({ help: 'Name the pod and container before each line.' }),
   selector: selectorFlag,
   since: duration({ help: 'Only lines younger than this.', fallback: 0 }),
-  tail: integer({ help: 'Only that many of the last lines; -1 for all.', fallback: -1, min: -1 }),
+  tail: integer({
+    help: 'Only that many of the last lines; -1 for all, which is the default unless a selector is given: then it is 10.',
+    fallback: tailNotGiven,
+    min: -1,
+  }),
   timestamps: toggle({ help: 'Begin each line with its time.' }),
   'limit-bytes': integer({ help: 'Most bytes to show; 0 for no limit.', fallback: 0 }),
   'max-log-requests': integer({ help: 'Most logs that are followed at once.', fallback: 5, min: 1 }),
@@ -34,7 +44,7 @@ interface Source {
 export async function logs(context: KubectlContext, values: Values, args: readonly string[]): Promise<number> {
   const sources = await findSources(context, values, args);
   if (sources.length === 0) {
-    context.complain('No resources found');
+    context.complain(`No resources found in ${values.namespace || context.api.namespace} namespace.`);
     return 0;
   }
   if (values.follow && sources.length > values['max-log-requests']) {
@@ -59,7 +69,7 @@ async function findSources(
     pods = await listObjects(context, { mapping: mapping!, namespace }, { selector: values.selector });
   } else {
     if (args.length === 0)
-      throw new UserError(
+      throw new UsageError(
         "error: expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command",
       );
     pods = [await podOf(context, mapping!, namespace, args)];
@@ -77,18 +87,19 @@ async function podOf(
   args: readonly string[],
 ): Promise<JsonObject> {
   const argument = args[0]!;
-  if (!argument.includes('/')) {
-    return getObject(context, { mapping, name: argument, namespace }).catch((error: unknown) => {
-      if (!(error instanceof StatusError) || error.reason !== 'NotFound') throw error;
-      throw new UserError(`error: error from server (NotFound): ${error.message} in namespace "${namespace}"`, error);
-    });
-  }
-  const [target] = await parseTargets(context, [argument], { namespace });
-  const object = await getObject(context, target!);
+  const [target] = argument.includes('/')
+    ? await parseTargets(context, [argument], { namespace })
+    : [{ mapping, name: argument, namespace }];
+  const object = await getObject(context, target!).catch((error: unknown) => {
+    if (!(error instanceof StatusError) || error.reason !== 'NotFound') throw error;
+    throw new UserError(`error: error from server (NotFound): ${error.message} in namespace "${namespace}"`, error);
+  });
   if (target!.mapping.resource === 'pods') return object;
-  const selector = selectorText(object);
-  if (selector === '')
-    throw new UserError(`error: cannot get the logs from ${target!.mapping.kind}: it selects no pods`);
+  const selector = selectorText({ kind: target!.mapping.kind, ...object });
+  if (selector === '') {
+    const { kind } = target!.mapping;
+    throw new UserError(`error: cannot get the logs from ${kind}: selector for ${kind} not implemented`);
+  }
   const pods = await listObjects(context, { mapping, namespace }, { selector });
   if (pods.length === 0) throw new UserError(`error: no pods found for ${argument}`);
   const sorted = pods.toSorted((a, b) =>
@@ -115,33 +126,46 @@ export function selectorText(object: JsonObject): string {
   return parts.join(',');
 }
 
+/** Containers whose logs are shown of a pod: all of them, the one that is named, or the one to take when none is. */
 function containersOf(
   context: KubectlContext,
   values: Values,
   pod: JsonObject,
   args: readonly string[],
 ): readonly string[] {
-  const names = digList(pod, 'spec', 'containers').map((container) => digText(container, 'name'));
-  if (values['all-containers'])
-    return [...digList(pod, 'spec', 'initContainers').map((container) => digText(container, 'name')), ...names];
-  if (values.container !== '') return [values.container];
-  if (args.length > 1) return [args[1]!];
+  const namesOf = (field: string): readonly string[] =>
+    digList(pod, 'spec', field).map((container) => digText(container, 'name'));
+  const [plain, init, ephemeral] = [namesOf('containers'), namesOf('initContainers'), namesOf('ephemeralContainers')];
+  if (values['all-containers']) return [...init, ...plain, ...ephemeral];
+  const all = [...plain, ...init, ...ephemeral];
+  const podName = digText(pod, 'metadata', 'name');
+  const named = values.container || (values.selector === '' ? args[1] : undefined);
+  if (named !== undefined) {
+    if (!all.includes(named)) throw new UserError(`error: container ${named} is not valid for pod ${podName}`);
+    return [named];
+  }
   const preferred = digText(pod, 'metadata', 'annotations', 'kubectl.kubernetes.io/default-container');
-  if (names.includes(preferred)) return [preferred];
-  if (names.length > 1) context.complain(`Defaulted container "${names[0]}" out of: ${names.join(', ')}`);
-  return [names[0]!];
+  if (all.includes(preferred)) return [preferred];
+  if (preferred !== '') context.complain(`Default container name "${preferred}" not found in pod ${podName}`);
+  const [first] = plain;
+  if (all.length > 1) {
+    const shown = [...plain, ...init.map((name) => `${name} (init)`), ...ephemeral.map((name) => `${name} (ephem)`)];
+    context.complain(`Defaulted container "${first}" out of: ${shown.join(', ')}`);
+  }
+  return [first!];
 }
 
 async function show(context: KubectlContext, values: Values, source: Source): Promise<void> {
   const name = digText(source.pod, 'metadata', 'name');
   const path = pathOf(source.mapping, digText(source.pod, 'metadata', 'namespace'), name, 'log');
+  const tail = values.tail === tailNotGiven && values.selector !== '' ? selectorTail : values.tail;
   const query = {
     container: source.container,
     follow: values.follow ? 'true' : undefined,
     previous: values.previous ? 'true' : undefined,
     timestamps: values.timestamps ? 'true' : undefined,
     sinceSeconds: values.since > 0 ? String(Math.ceil(values.since / 1000)) : undefined,
-    tailLines: values.tail >= 0 ? String(values.tail) : undefined,
+    tailLines: tail >= 0 ? String(tail) : undefined,
     limitBytes: values['limit-bytes'] > 0 ? String(values['limit-bytes']) : undefined,
   };
   try {

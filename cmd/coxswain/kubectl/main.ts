@@ -4,17 +4,25 @@
  */
 
 import { UserError } from '#cmd/common/errors.ts';
-import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import { type FlagTable, type FlagValues, helpText, parseFlags } from '#pkg/component/flags.ts';
+import {
+  commandOverview,
+  type FlagTable,
+  type FlagValues,
+  helpText,
+  parseDurationMs,
+  parseFlags,
+} from '#pkg/component/flags.ts';
 import type { KubeApi } from './api.ts';
-import { apply, applyFlags, create, createFlags, deleteFlags, remove } from './apply.ts';
+import { apply, applyFlags, create, createFlags } from './apply.ts';
 import { annotate, label, labelFlags, scale, scaleFlags } from './change.ts';
 import { connectionFlags, type KubectlContext } from './context.ts';
+import { deleteFlags, remove } from './delete.ts';
 import { describe, describeFlags } from './describe.ts';
 import { Discovery } from './discovery.ts';
-import { messageOf } from './errors.ts';
-import { get, getFlags } from './get.ts';
+import { flagMessage, messageOf, UsageError } from './errors.ts';
+import { get } from './get.ts';
+import { getFlags } from './get-flags.ts';
 import { logs, logsFlags } from './logs.ts';
 import { rollout, rolloutFlags } from './rollout.ts';
 import { wait, waitFlags } from './wait.ts';
@@ -82,6 +90,8 @@ export interface KubectlWorld {
     kubeconfig?: string;
     context?: string;
     namespace?: string;
+    server?: string;
+    requestTimeoutMs: number;
   }): Promise<KubeApi & { close?(): void }>;
 }
 
@@ -90,31 +100,41 @@ export async function kubectl(world: KubectlWorld, args: readonly string[]): Pro
   const complain = (line: string): void => world.writeError(`${line}\n`);
   const at = commandIndex(args);
   const name = at < 0 ? undefined : args[at]!;
+  if (name === undefined) {
+    const parsed = parseFlags(connectionFlags, args);
+    if (!parsed.ok) {
+      complain(`error: ${flagMessage(parsed.problem!)}`);
+      complain("See 'coxswain kubectl --help' for usage.");
+      return 1;
+    }
+  }
   if (name === undefined || name === 'help') {
     world.write(overview());
-    return name === undefined && !args.includes('--help') && !args.includes('-h') && args.length > 0 ? 1 : 0;
+    return 0;
   }
   const command = Object.hasOwn(subcommands, name) ? subcommands[name]! : undefined;
   if (command === undefined) {
-    complain(`error: unknown command "${name}" for "coxswain kubectl" (it has ${Object.keys(subcommands).join(', ')})`);
+    complain(`error: unknown command "${name}" for "coxswain kubectl"`);
+    complain(`It has ${Object.keys(subcommands).join(', ')}.`);
     return 1;
   }
   const table: FlagTable = { ...command.flags, ...connectionFlags };
   const parsed = parseFlags(table, args.toSpliced(at, 1));
   if (!parsed.ok) {
-    complain(`error: ${parsed.message}`);
+    complain(`error: ${parsed.problem === undefined ? parsed.message : flagMessage(parsed.problem)}`);
+    complain(`See 'coxswain kubectl ${name} --help' for usage.`);
     return 1;
   }
   if (parsed.help) {
     world.write(helpText(table, { usage: `coxswain kubectl ${command.usage} [flags]`, summary: command.summary }));
     return 0;
   }
-  return run(world, command, parsed.values as unknown as FlagValues<typeof connectionFlags>, parsed.rest);
+  return run(world, { name, command }, parsed.values as unknown as FlagValues<typeof connectionFlags>, parsed.rest);
 }
 
 async function run(
   world: KubectlWorld,
-  command: Subcommand,
+  { name, command }: { readonly name: string; readonly command: Subcommand },
   values: FlagValues<typeof connectionFlags>,
   rest: readonly string[],
 ): Promise<number> {
@@ -124,6 +144,8 @@ async function run(
       ...(values.kubeconfig === '' ? {} : { kubeconfig: values.kubeconfig }),
       ...(values.context === '' ? {} : { context: values.context }),
       ...(values.namespace === '' ? {} : { namespace: values.namespace }),
+      ...(values.server === '' ? {} : { server: values.server }),
+      requestTimeoutMs: requestTimeoutMs(values['request-timeout']),
     });
     const context: KubectlContext = {
       api,
@@ -137,17 +159,26 @@ async function run(
     return await command.run(context, values as never, rest);
   } catch (error) {
     if (world.signal.aborted) return 130;
-    if (!(error instanceof StatusError) && !(error instanceof UserError) && !(error instanceof Error)) throw error;
     world.writeError(`${messageOf(error)}\n`);
+    if (error instanceof UsageError) world.writeError(`See 'coxswain kubectl ${name} -h' for help and examples\n`);
     return 1;
   } finally {
     api?.close?.();
   }
 }
 
+/** Milliseconds of `--request-timeout`, which may be seconds without a unit; 0 for no limit. */
+function requestTimeoutMs(text: string): number {
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : parseDurationMs(text);
+  if (ms !== undefined && ms >= 0) return ms;
+  throw new UserError(
+    `error: Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a corresponding time unit (e.g. 1s | 2m | 3h)`,
+  );
+}
+
 /** Where the name of the command is: the first argument that is no flag nor the value of a shared one. */
 function commandIndex(args: readonly string[]): number {
-  const takesValue = new Set(['-n', '--namespace', '--kubeconfig', '--context']);
+  const takesValue = new Set(['-n', '-s', ...Object.keys(connectionFlags).map((name) => `--${name}`)]);
   for (let i = 0; i < args.length; i++) {
     const argument = args[i]!;
     if (takesValue.has(argument)) i++;
@@ -157,16 +188,9 @@ function commandIndex(args: readonly string[]): number {
 }
 
 function overview(): string {
-  const rows = Object.entries(subcommands).map(([name, command]) => `  ${name.padEnd(10)} ${command.summary}`);
-  return [
-    'The everyday subset of kubectl.',
-    '',
-    'Usage: coxswain kubectl <command> [flags]',
-    '',
-    'Commands:',
-    ...rows,
-    '',
-    'Each has --help.',
-    '',
-  ].join('\n');
+  return commandOverview({
+    summary: 'The everyday subset of kubectl.',
+    usage: 'coxswain kubectl <command> [flags]',
+    commands: subcommands,
+  });
 }

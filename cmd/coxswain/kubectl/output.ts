@@ -1,9 +1,9 @@
 /** Objects as text: YAML, JSON, names, JSONPath. */
-import { dump } from 'js-yaml';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { digText } from './api.ts';
 import { kindName, type Mapping } from './discovery.ts';
-import { renderTemplate } from './jsonpath.ts';
+import { renderTemplate, templateValues } from './jsonpath.ts';
+import { yamlText } from './yaml-text.ts';
 
 /** Names without managed fields, as kubectl shows objects unless asked otherwise. */
 export function withoutManagedFields(object: JsonObject): JsonObject {
@@ -13,16 +13,44 @@ export function withoutManagedFields(object: JsonObject): JsonObject {
   return { ...object, metadata: rest };
 }
 
-/** The text of an object in one of the forms `json`, `yaml`, `jsonpath=…`. */
+/** The text of an object in one of the forms `json`, `yaml`, `jsonpath=…`, `jsonpath-as-json=…`. */
 export function renderObject(form: string, object: JsonObject): string {
-  if (form === 'json') return `${JSON.stringify(object, undefined, 4)}\n`;
-  if (form.startsWith('jsonpath=')) return renderTemplate(form.slice('jsonpath='.length), object);
-  return renderYaml(object);
+  const equals = form.indexOf('=');
+  const argument = form.slice(equals + 1);
+  switch (equals < 0 ? form : form.slice(0, equals)) {
+    case 'json':
+      return `${sortedJson(object, 4)}\n`;
+    case 'jsonpath':
+      return renderTemplate(argument, object);
+    case 'jsonpath-as-json':
+      return templateValues(argument, object)
+        .map((values) => `${sortedJson(values, 4)}\n`)
+        .join('');
+    default:
+      return yamlText(object);
+  }
 }
 
-/** YAML with sorted keys, as kubectl writes it. */
-export function renderYaml(value: unknown): string {
-  return dump(value, { sortKeys: true, lineWidth: -1, noRefs: true, quoteStyle: 'double' });
+const unsafe: Readonly<Record<string, string>> = {
+  '<': '\\u003c',
+  '>': '\\u003e',
+  '&': '\\u0026',
+  '\u2028': '\\u2028',
+  '\u2029': '\\u2029',
+};
+
+/** JSON as Go writes it: keys in order, and escapes for what HTML would take for its own. */
+export function sortedJson(value: unknown, indent?: number): string {
+  const text = JSON.stringify(value, (_, inner: unknown) => (isMapping(inner) ? withSortedKeys(inner) : inner), indent);
+  return text.replaceAll(/[<>&\u2028\u2029]/g, (letter) => unsafe[letter]!);
+}
+
+function isMapping(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function withSortedKeys(object: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** `pod/web`. */

@@ -11,9 +11,18 @@ import { fieldManager } from './apply.ts';
 import { type KubectlContext, selectorFlag } from './context.ts';
 import { podTemplateText } from './describe-workload.ts';
 import { pathOf } from './discovery.ts';
+import { UsageError } from './errors.ts';
 import { selectorText } from './logs.ts';
 import { TableLayout } from './tables.ts';
-import { getObject, listObjects, parseTargets, resolveObjects, type Target, targetName } from './targets.ts';
+import {
+  getObject,
+  listObjects,
+  parseTargets,
+  resolveObjects,
+  type Target,
+  targetName,
+  targetOptions,
+} from './targets.ts';
 
 export const rolloutFlags = {
   filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),
@@ -34,15 +43,16 @@ const revisionKey = 'deployment.kubernetes.io/revision';
 const lookIntervalMs = 150;
 
 export async function rollout(context: KubectlContext, values: Values, args: readonly string[]): Promise<number> {
-  const action = Object.hasOwn(actions, args[0] ?? '') ? actions[args[0]!] : undefined;
-  if (action === undefined) throw new UserError(`error: rollout needs one of ${Object.keys(actions).join(', ')}`);
-  const targets = await parseTargets(context, args.slice(1), {
-    ...(values.namespace === '' ? {} : { namespace: values.namespace }),
-    files: values.filename,
-  });
-  if (targets.some((target) => target.name === undefined) && values.selector === '') {
-    throw new UserError('error: required resource not specified');
+  const [name = '', ...rest] = args;
+  const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
+  if (action === undefined) {
+    const known = Object.keys(actions).join(', ');
+    throw new UsageError(
+      name === '' ? `error: rollout needs one of ${known}` : `error: unknown command "${args.join(' ')}"`,
+    );
   }
+  if (rest.length === 0 && values.filename.length === 0) throw new UserError('error: required resource not specified');
+  const targets = await parseTargets(context, rest, targetOptions(values));
   let code = 0;
   for (const { target, object } of await resolveObjects(context, targets, { selector: values.selector })) {
     code = Math.max(code, await action(context, values, target, object));
@@ -85,7 +95,7 @@ export function rolloutStatus(
         ? statefulSetStatus(object)
         : { message: 'Waiting for statefulset spec update to be observed...\n', done: false };
     default:
-      throw new UserError(`error: no status viewer has been implemented for ${target.mapping.kind}`);
+      throw new UserError(`error: no status viewer has been implemented for ${groupKind(target)}`);
   }
 }
 
@@ -138,9 +148,12 @@ function statefulSetStatus(object: JsonObject) {
 }
 
 /** Replica sets of a deployment by revision, oldest first. */
-async function revisionsOf(context: KubectlContext, target: Target, object: JsonObject) {
+async function revisionsOf(
+  context: KubectlContext,
+  { target, object, doer }: { readonly target: Target; readonly object: JsonObject; readonly doer: string },
+) {
   if (target.mapping.kind !== 'Deployment')
-    throw new UserError(`error: no history viewer has been implemented for ${target.mapping.kind}`);
+    throw new UserError(`error: no ${doer} has been implemented for "${groupKind(target)}"`);
   const [mapping] = await context.discovery.resolve('replicasets.apps');
   const sets = await listObjects(
     context,
@@ -156,24 +169,26 @@ async function revisionsOf(context: KubectlContext, target: Target, object: Json
 }
 
 async function history(context: KubectlContext, values: Values, target: Target, object: JsonObject): Promise<number> {
-  const revisions = await revisionsOf(context, target, object);
-  context.print(`${targetName(target)} `);
+  const revisions = await revisionsOf(context, { target, object, doer: 'history viewer' });
   if (values.revision > 0) {
     const found = revisions.find((one) => one.revision === values.revision);
-    if (found === undefined) throw new UserError(`error: unable to find the specified revision`);
-    context.print(`with revision #${values.revision}\n${podTemplateText(digMap(found.set, 'spec', 'template'))}\n`);
+    if (found === undefined) throw new UserError('error: unable to find the specified revision');
+    context.print(
+      `${targetName(target)} with revision #${values.revision}\n${podTemplateText(digMap(found.set, 'spec', 'template'))}\n`,
+    );
     return 0;
   }
   const rows = revisions.map(({ revision, set }) => [
     String(revision),
     digText(set, 'metadata', 'annotations', 'kubernetes.io/change-cause') || '<none>',
   ]);
-  context.print(`\n${new TableLayout().render([['REVISION', 'CHANGE-CAUSE'], ...rows])}\n`);
+  const table = new TableLayout({ padding: 2, widthMin: 0 }).render([['REVISION', 'CHANGE-CAUSE'], ...rows]);
+  context.print(`${targetName(target)} \n${table}\n`);
   return 0;
 }
 
 async function undo(context: KubectlContext, values: Values, target: Target, object: JsonObject): Promise<number> {
-  const revisions = await revisionsOf(context, target, object);
+  const revisions = await revisionsOf(context, { target, object, doer: 'rollbacker' });
   const wanted = values['to-revision'];
   const found = wanted > 0 ? revisions.find((one) => one.revision === wanted) : revisions.at(-2);
   if (found === undefined)
@@ -220,6 +235,7 @@ async function patchSpec(context: KubectlContext, target: Target, spec: JsonObje
 }
 
 function restart(context: KubectlContext, _: Values, target: Target, object: JsonObject): Promise<number> {
+  refuseOthers(target, ['DaemonSet', 'Deployment', 'StatefulSet'], 'restarting');
   if (dig(object, 'spec', 'paused') === true)
     throw new UserError("error: can't restart paused deployment (run rollout resume first)");
   const annotations = { 'kubectl.kubernetes.io/restartedAt': formatTimestamp(context.clock.nowMs()) };
@@ -227,16 +243,28 @@ function restart(context: KubectlContext, _: Values, target: Target, object: Jso
 }
 
 function pause(context: KubectlContext, _: Values, target: Target, object: JsonObject): Promise<number> {
+  refuseOthers(target, ['Deployment'], 'pausing');
   if (dig(object, 'spec', 'paused') === true) throw new UserError(`error: ${resourceName(target)} is already paused`);
   return patchSpec(context, target, { paused: true }, 'paused');
 }
 
 function resume(context: KubectlContext, _: Values, target: Target, object: JsonObject): Promise<number> {
+  refuseOthers(target, ['Deployment'], 'resuming');
   if (dig(object, 'spec', 'paused') !== true) throw new UserError(`error: ${resourceName(target)} is not paused`);
   return patchSpec(context, target, { paused: null }, 'resumed');
+}
+
+function refuseOthers(target: Target, kinds: readonly string[], doing: string): void {
+  if (!kinds.includes(target.mapping.kind))
+    throw new UserError(`error: ${resourceName(target)} ${doing} is not supported`);
 }
 
 /** `deployments.apps "web"`. */
 function resourceName({ mapping, name }: Target): string {
   return `${mapping.resource}${mapping.group === '' ? '' : `.${mapping.group}`} "${name}"`;
+}
+
+/** `ReplicaSet.apps`. */
+function groupKind({ mapping }: Target): string {
+  return mapping.group === '' ? mapping.kind : `${mapping.kind}.${mapping.group}`;
 }

@@ -1,11 +1,21 @@
-/** Columns of text, laid out as kubectl does: as wide as the widest cell and three spaces, and at least six. */
+/** Columns of text, laid out as kubectl does: as wide as the widest cell and three spaces, and at least six, unless told otherwise. */
 
-const paddingWidth = 3;
-const columnWidthMin = 6;
+/** How wide columns are beyond their widest cell, and at least. Source: cli-runtime `printers/tabwriter.go`. */
+export interface ColumnWidths {
+  readonly padding: number;
+  readonly widthMin: number;
+}
+
+const tableWidths: ColumnWidths = { padding: 3, widthMin: 6 };
 
 /** Lays out rows; column widths only grow from call to call, so that rows of a watch stay under their headers. */
 export class TableLayout {
   readonly #widths: number[] = [];
+  readonly #columns: ColumnWidths;
+
+  constructor(columns = tableWidths) {
+    this.#columns = columns;
+  }
 
   /** The rows as lines, each with a newline. Cells lose their line breaks. */
   render(rows: readonly (readonly string[])[]): string {
@@ -13,7 +23,7 @@ export class TableLayout {
     for (const row of clean) {
       for (const [index, cell] of row.entries()) {
         if (index === row.length - 1) continue;
-        const width = Math.max(columnWidthMin, [...cell].length + paddingWidth);
+        const width = Math.max(this.#columns.widthMin, [...cell].length + this.#columns.padding);
         this.#widths[index] = Math.max(this.#widths[index] ?? 0, width);
       }
     }

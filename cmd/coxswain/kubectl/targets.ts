@@ -2,6 +2,7 @@
 
 import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { digList, digText } from './api.ts';
 import type { KubectlContext } from './context.ts';
 import { groupVersion, kindName, type Mapping, pathOf } from './discovery.ts';
@@ -24,6 +25,19 @@ export interface TargetOptions {
   readonly recursive?: boolean;
 }
 
+/** The options that the flags of a command name. */
+export function targetOptions(values: {
+  readonly filename: readonly string[];
+  readonly recursive?: boolean;
+  readonly namespace: string;
+}): TargetOptions {
+  return {
+    files: values.filename,
+    recursive: values.recursive ?? false,
+    ...(values.namespace === '' ? {} : { namespace: values.namespace }),
+  };
+}
+
 /** `pods`, `pods a b`, `pods,services`, `pod/a deploy/b`, `all`, or `-f` files. */
 export async function parseTargets(
   context: KubectlContext,
@@ -39,8 +53,9 @@ export async function parseTargets(
     return fileTargets(context, options, namespace);
   }
   if (args.length === 0)
-    throw new UserError('error: you must specify the type of resource, such as pods or deployment/web');
+    throw new UserError(`error: You must provide one or more resources by argument or filename.\n${examples}`);
   if (args.some((argument) => argument.includes('/'))) {
+    if (!args.every((argument) => argument.includes('/'))) throw new UserError(separateType);
     return (await Promise.all(args.map((argument) => slashTarget(context, argument, namespace)))).flat();
   }
   const mappings = (
@@ -57,9 +72,19 @@ export async function parseTargets(
   return mappings.flatMap((mapping) => names.map((name) => ({ mapping, name, ...scope(mapping) })));
 }
 
+const examples = `Example resource specifications include:
+   '-f rsrc.yaml'
+   '--filename=rsrc.json'
+   '<resource> <name>'
+   '<resource>'`;
+
+const separateType =
+  "error: there is no need to specify a resource type as a separate argument when passing arguments in resource/name form (e.g. 'kubectl get resource/<resource_name>' instead of 'kubectl get resource resource/<resource_name>'";
+
 async function slashTarget(context: KubectlContext, argument: string, namespace: string): Promise<readonly Target[]> {
   const [type, name, ...more] = argument.split('/');
-  if (!type || !name || more.length > 0) {
+  if (more.length > 0) throw new UserError('error: arguments in resource/name form may not have more than one slash');
+  if (!type || !name) {
     throw new UserError('error: arguments in resource/name form must have a single resource and name');
   }
   const mappings = await context.discovery.resolve(type);
@@ -77,18 +102,18 @@ async function fileTargets(
   });
   const targets: Target[] = [];
   for (const { document, source } of documents) {
+    const own = digText(document, 'metadata', 'namespace');
+    const name = digText(document, 'metadata', 'name');
     const mapping = await context.discovery.ofKind(
       digText(document, 'apiVersion'),
       digText(document, 'kind'),
-      `"${source}"`,
+      `name: "${name}" namespace: "${own}" from "${source}"`,
     );
-    const own = digText(document, 'metadata', 'namespace');
     if (own !== '' && options.namespace !== undefined && own !== options.namespace) {
       throw new UserError(
         `error: the namespace from the provided object "${own}" does not match the namespace "${options.namespace}". You must pass '--namespace=${own}' to perform this operation.`,
       );
     }
-    const name = digText(document, 'metadata', 'name');
     targets.push({
       mapping,
       ...(name === '' ? {} : { name }),
@@ -112,9 +137,51 @@ export interface Selection {
   readonly allNamespaces?: boolean;
 }
 
-/** Query parameters of a selection. */
-export function selectionQuery(selection: Selection): Record<string, string | undefined> {
+function selectionQuery(selection: Selection): Record<string, string | undefined> {
   return { labelSelector: selection.selector || undefined, fieldSelector: selection.fieldSelector || undefined };
+}
+
+/** Objects that are asked for at a time. Source: kubectl, default of `--chunk-size`. */
+export const chunkSizeDefault = 500;
+
+/** The answers to a list, page after page; an error says which objects could not be found. */
+export async function* listPages(
+  context: KubectlContext,
+  target: Target,
+  options: {
+    readonly selection: Selection;
+    readonly query?: Readonly<Record<string, string | undefined>>;
+    readonly accept?: string;
+    readonly chunkSize?: number;
+  },
+): AsyncGenerator<JsonObject> {
+  const { selection, accept, chunkSize = chunkSizeDefault } = options;
+  const path = pathOf(target.mapping, selection.allNamespaces ? undefined : target.namespace);
+  let next: string | undefined;
+  do {
+    const query = {
+      ...selectionQuery(selection),
+      ...options.query,
+      limit: chunkSize > 0 ? String(chunkSize) : undefined,
+      continue: next,
+    };
+    const { object } = await context.api
+      .call({ method: 'GET', path, query, ...(accept === undefined ? {} : { accept }) })
+      .catch((error: unknown) => {
+        throw error instanceof StatusError ? listError(error, target, selection) : error;
+      });
+    yield object;
+    next = digText(object, 'metadata', 'continue') || undefined;
+  } while (next !== undefined);
+}
+
+/** As kubectl words it. Source: cli-runtime `resource/selector.go`. */
+function listError(error: StatusError, { mapping }: Target, { selector, fieldSelector }: Selection): StatusError {
+  if (error.reason !== 'BadRequest' && error.reason !== 'NotFound') return error;
+  const type = `${mapping.group}/${mapping.version}, Resource=${mapping.resource}`;
+  const which = `that match label selector ${JSON.stringify(selector ?? '')}, field selector ${JSON.stringify(fieldSelector ?? '')}`;
+  const lead = selector || fieldSelector ? `Unable to find "${type}" ${which}` : `Unable to list "${type}"`;
+  return StatusError.from({ ...error.status, message: `${lead}: ${error.message}` });
 }
 
 /** All objects of a target that names a resource, each with its apiVersion and kind. */
@@ -122,11 +189,13 @@ export async function listObjects(
   context: KubectlContext,
   target: Target,
   selection: Selection,
+  chunkSize = chunkSizeDefault,
 ): Promise<readonly JsonObject[]> {
-  const path = pathOf(target.mapping, selection.allNamespaces ? undefined : target.namespace);
-  const { object } = await context.api.call({ method: 'GET', path, query: selectionQuery(selection) });
   const type = { apiVersion: groupVersion(target.mapping), kind: target.mapping.kind };
-  return digList(object, 'items').map((item) => ({ ...type, ...item }));
+  const found: JsonObject[] = [];
+  for await (const page of listPages(context, target, { selection, chunkSize }))
+    for (const item of digList(page, 'items')) found.push({ ...type, ...item });
+  return found;
 }
 
 /** The objects that targets and a selection stand for, each with the target it is by itself. */

@@ -8,7 +8,7 @@ import { duration, type FlagTable, type FlagValues, list, text, toggle } from '#
 import { digList, digText } from './api.ts';
 import { allNamespacesFlag, fieldSelectorFlag, type KubectlContext, selectorFlag } from './context.ts';
 import { evaluatePath } from './jsonpath.ts';
-import { getObject, parseTargets, resolveObjects, type Target, targetName } from './targets.ts';
+import { getObject, parseTargets, resolveObjects, type Target, targetName, targetOptions } from './targets.ts';
 
 export const waitFlags = {
   for: text({ help: 'condition=NAME[=VALUE], jsonpath={PATH}[=VALUE], create or delete.', placeholder: 'what' }),
@@ -34,10 +34,7 @@ export async function wait(context: KubectlContext, values: Values, args: readon
   const goal = parseGoal(values.for);
   const timeoutMs = values.timeout < 0 ? weekMs : values.timeout;
   const endMs = context.clock.monotonicMs() + timeoutMs;
-  const targets = await parseTargets(context, args, {
-    ...(values.namespace === '' ? {} : { namespace: values.namespace }),
-    files: values.filename,
-  });
+  const targets = await parseTargets(context, args, targetOptions(values));
   const selection = {
     selector: values.selector,
     fieldSelector: values['field-selector'],
@@ -79,7 +76,8 @@ async function waitOne(
       return true;
     }
     if (context.clock.monotonicMs() >= options.endMs) {
-      context.complain(`error: timed out waiting for the condition on ${target.mapping.resource}/${target.name}`);
+      const what = options.what === 'create' ? '' : ` on ${target.mapping.resource}/${target.name}`;
+      context.complain(`error: timed out waiting for the condition${what}`);
       return false;
     }
     if (!(await sleep(context.clock, lookIntervalMs, context.signal))) return false;

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { seal } from '#pkg/apimachinery/protobuf/envelope.ts';
 import { decodeProtobuf, encodeProtobuf } from './codec.ts';
 
 function roundTrip(object: Record<string, unknown>): unknown {
@@ -132,4 +133,32 @@ test.each([
 
 test('kinds without a protobuf form have no encoding', () => {
   expect(encodeProtobuf({ apiVersion: 'example.com/v1', kind: 'Widget' })).toBe(undefined);
+});
+
+test.each([
+  ['1881808080808080 10', 'proto: cannot hold the integer 9007199254740993 exactly'],
+  ['18ffffffffffffffff7f', 'proto: cannot hold the integer 9223372036854775807 exactly'],
+  ['1880808080808080 10', 9007199254740992],
+  ['18ffffffffffffffffff01', -1],
+  ['f8ff0181808080808080 10 1801', 1],
+])('the revision in %s is %s', (hex, revision) => {
+  const raw = Buffer.from(hex.replaceAll(' ', ''), 'hex');
+  const decoded = decodeProtobuf(seal({ apiVersion: 'apps/v1', kind: 'ControllerRevision', raw }));
+  expect(decoded.ok ? decoded.object.revision : decoded.error).toBe(revision);
+});
+
+test.each([
+  ['{"a":1e400}', 'proto: json: cannot unmarshal number 1e400 into Go value of type float64'],
+  ['['.repeat(5000) + ']'.repeat(5000), "proto: invalid character '[' exceeded max depth"],
+  ['[1,', 'proto: unexpected end of JSON input'],
+])('JSON within a message has the limits of JSON', (text, error) => {
+  const bytes = encodeProtobuf({
+    apiVersion: 'apps/v1',
+    kind: 'ControllerRevision',
+    data: 'x'.repeat(text.length - 2),
+  })!;
+  const quoted = Buffer.from(`"${'x'.repeat(text.length - 2)}"`);
+  const changed = Buffer.from(bytes);
+  Buffer.from(text).copy(changed, changed.indexOf(quoted));
+  expect(decodeProtobuf(changed)).toEqual({ ok: false, error });
 });

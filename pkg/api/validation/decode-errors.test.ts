@@ -1,12 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  cannotBeHandled,
-  inTextOrder,
-  noKindMatch,
-  strictDecodingError,
-  unreadableBody,
-  unusablePatch,
-} from './decode-errors.ts';
+import { cannotBeHandled, inTextOrder, strictDecodingError, unreadableBody, unusablePatch } from './decode-errors.ts';
 
 const gvk = { group: 'apps', version: 'v1', kind: 'Deployment' };
 
@@ -24,9 +17,6 @@ test('bodies that cannot be decoded are answered in upstream words', () => {
   ]);
   expect(unreadableBody('Pod', 'x', Buffer.from('[1]')).message).toContain('(5b315d)');
   expect(unreadableBody('Pod', 'x', Buffer.from('')).message).toContain('(<empty>)');
-  expect(noKindMatch({ ...gvk, version: 'v9' }).message).toBe(
-    'no kind "Deployment" is registered for version "apps/v9" in scheme "pkg/api/legacyscheme/scheme.go:30"',
-  );
 });
 
 test('a patch that makes no object of the kind is answered with 422', () => {

@@ -1,8 +1,8 @@
 /** The `400 BadRequest` answers for bodies that cannot be decoded, in upstream's wording. Source: apiserver `handlers/rest.go`. */
 import { invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import { goText } from '#pkg/apimachinery/go-text.ts';
 import { scanKeys } from '#pkg/apimachinery/json-duplicates.ts';
 import type { GroupVersionKind } from '#pkg/apimachinery/object.ts';
-import { apiVersionOf } from '#pkg/apimachinery/object.ts';
 import { badRequest, type StatusError } from '#pkg/apimachinery/status-error.ts';
 
 /** A body that names its kind but does not fit it: `why` is a type error or the text of `strictDecodingError`. */
@@ -33,18 +33,6 @@ export function unusablePatch(patched: string, why: string): StatusError {
 /** As `unusablePatch` for a strategic merge patch, of which upstream shows the patch itself, as Go prints it. */
 export function unusableStrategicPatch(patch: unknown, why: string): StatusError {
   return unusablePatch(goText(patch), converterError(why));
-}
-
-/** A JSON value as Go's `%+v` prints it. */
-function goText(value: unknown): string {
-  if (value === null || value === undefined) return '<nil>';
-  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
-  if (typeof value !== 'object') return String(value);
-  const fields = value as Readonly<Record<string, unknown>>;
-  return `map[${Object.keys(fields)
-    .sort()
-    .map((key) => `${key}:${goText(fields[key])}`)
-    .join(' ')}]`;
 }
 
 /** Strategic merge patches make objects without a JSON decoder, and its errors are others. */
@@ -97,12 +85,6 @@ export function inTextOrder(text: string, strictErrors: readonly string[]): read
 
 /** Most strict errors reported, as upstream's decoder has it. */
 const strictErrorsMax = 100;
-
-/** A kind that the server does not know, or not in this version. */
-export function noKindMatch(gvk: GroupVersionKind): StatusError {
-  const scheme = 'pkg/api/legacyscheme/scheme.go:30';
-  return badRequest(`no kind "${gvk.kind}" is registered for version "${apiVersionOf(gvk)}" in scheme "${scheme}"`);
-}
 
 /** Bytes of a body that an error shows. */
 const summaryBytesMax = 30;

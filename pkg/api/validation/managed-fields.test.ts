@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { deepFreeze } from '#pkg/apimachinery/json.ts';
 import { applyObject } from '#pkg/apimachinery/managed-fields/apply.ts';
 import { trackUpdate } from '#pkg/apimachinery/managed-fields/track.ts';
+import { typedErrors } from '#pkg/apimachinery/managed-fields/typed-errors.ts';
 import type { KubeObject, ManagedFieldsEntry } from '#pkg/apimachinery/object.ts';
 import { typeSchema } from '../facts.ts';
 
@@ -196,8 +197,9 @@ test('an empty list resets the tracking, which stays off for updates', () => {
 
 test('a client that drops or garbles managedFields changes nothing of them', () => {
   const live = owned(deployment({ replicas: 1 }));
-  const garbled = [{ manager: 'x', operation: 'Update', fieldsV1: { nonsense: 1 } }];
-  for (const managedFields of [undefined, garbled]) {
+  const good = { manager: 'x', operation: 'Update', apiVersion, fieldsType: 'FieldsV1', fieldsV1: {} };
+  const garbled = [{ fieldsV1: { nonsense: 1 } }, { fieldsType: 'V2' }, { apiVersion: '' }, { operation: 'Patch' }];
+  for (const managedFields of [undefined, ...garbled.map((part) => [{ ...good, ...part }])]) {
     const updated = { ...deployment({ replicas: 1 }), metadata: { ...live.metadata, managedFields } };
     expect(update(live, updated as unknown as KubeObject)).toEqual(live.metadata?.managedFields);
   }
@@ -293,18 +295,18 @@ test('force takes a field over', () => {
   ]);
 });
 
-test('the same value is owned together', () => {
+test('the same value is owned together, at first without a time', () => {
   const one = apply(undefined, deployment({ replicas: 1 }), { manager: 'one', timestamp: t0 }).object;
   const both = apply(one, deployment({ replicas: 1 }), { manager: 'two' }).object;
   expect(managersOf(both)).toEqual([
+    ['two', 'Apply', undefined, { 'f:spec': { 'f:replicas': {} } }],
     ['one', 'Apply', t0, { 'f:spec': { 'f:replicas': {} } }],
-    ['two', 'Apply', t1, { 'f:spec': { 'f:replicas': {} } }],
   ]);
   const left = apply(both, deployment({}), { manager: 'one', timestamp: '2026-01-01T00:02:00Z' }).object;
   expect(specOf(left)).toEqual({ replicas: 1 });
   expect(managersOf(left)).toEqual([
+    ['two', 'Apply', undefined, { 'f:spec': { 'f:replicas': {} } }],
     ['one', 'Apply', t0, { 'f:spec': {} }],
-    ['two', 'Apply', t1, { 'f:spec': { 'f:replicas': {} } }],
   ]);
 });
 
@@ -364,7 +366,7 @@ test('an apply that changes nothing gives back the stored object', () => {
 test('what was there before the first apply belongs to a manager of its own', () => {
   const { object } = apply(deployment({ replicas: 1, paused: true }), deployment({ replicas: 1 }));
   expect(managersOf(object)).toEqual([
-    ['applier', 'Apply', t1, { 'f:spec': { 'f:replicas': {} } }],
+    ['applier', 'Apply', undefined, { 'f:spec': { 'f:replicas': {} } }],
     ['before-first-apply', 'Update', t1, { 'f:spec': { 'f:replicas': {}, 'f:paused': {} } }],
   ]);
 });
@@ -376,25 +378,130 @@ test('items come in the order of the configuration, others stay where they were'
   expect(specOf(object)).toEqual(containers([item('b'), item('c'), item('d'), item('a')]));
 });
 
-test.each<[string, KubeObject, string]>([
-  [
-    'managedFields in a configuration',
-    deployment({}, { managedFields: [{ manager: 'x' }] }),
+test('managedFields in a configuration are 400', () => {
+  const config = deployment({}, { managedFields: [{ manager: 'x' }] });
+  const result = applyObject({ live: undefined, config, manager: 'a', force: true, schema, apiVersion, timestamp: t0 });
+  expect(result.ok ? undefined : [result.error.code, result.error.message]).toEqual([
+    400,
     'metadata.managedFields must be nil',
-  ],
+  ]);
+});
+
+const typed = '.spec.template.spec.containers';
+
+test.each<[string, Fields, string | undefined]>([
+  ['nothing', containers([{ name: 'a', env: null, args: [], ports: [{ containerPort: 80 }] }]), undefined],
   [
     'an item without its key',
-    deployment(containers([{ image: 'x' }])),
-    'failed to create typed patch object (default/web; apps/v1, Kind=Deployment): element 0: associative list with keys has an element that omits key field "name" (and doesn\'t have default value)',
+    containers([{ image: 'x' }]),
+    `${typed}: element 0: associative list with keys has an element that omits key field "name" (and doesn't have default value)`,
   ],
   [
-    'an item twice',
-    deployment(containers([{ name: 'a' }, { name: 'a' }])),
-    'failed to create typed patch object (default/web; apps/v1, Kind=Deployment): duplicate entries for key [{"name":"a"}]',
+    'an item that is null',
+    containers([null as never]),
+    `${typed}: element 0: associative list with keys may not have a null element`,
   ],
-])('%s is 400', (_, config, message) => {
-  const result = applyObject({ live: undefined, config, manager: 'a', force: true, schema, apiVersion, timestamp: t0 });
-  expect(result.ok ? undefined : [result.error.code, result.error.message]).toEqual([400, message]);
+  [
+    'an item that is text',
+    containers(['a' as never]),
+    `${typed}: element 0: associative list with keys may not have non-map elements`,
+  ],
+  ['an item twice', containers([{ name: 'a' }, { name: 'a' }]), `${typed}: duplicate entries for key [name="a"]`],
+  [
+    'several faults',
+    { replicas: '1', ...containers([{ name: 'a', env: [{ name: 'X' }, { name: 'X' }], foo: 1 }]) },
+    `errors:\n  .spec.replicas: expected numeric (int or float), got string\n  ${typed}[name="a"].env: duplicate entries for key [name="X"]\n  ${typed}[name="a"].foo: field not declared in schema`,
+  ],
+  [
+    'a port by two keys',
+    containers([{ name: 'a', ports: [{ containerPort: 80 }, { containerPort: 80, protocol: 'TCP' }] }]),
+    `${typed}[name="a"].ports: duplicate entries for key [containerPort=80,protocol="TCP"]`,
+  ],
+  ['text for a list', { template: { spec: { containers: 'x' } } }, `${typed}: expected list, got &{x}`],
+  ['a list for a map', { template: [1] }, '.spec.template: expected map, got &{[1]}'],
+  [
+    'a number for text',
+    containers([{ name: 'a', image: 1 }]),
+    `${typed}[name="a"].image: expected string, got &value.valueUnstructured{Value:1}`,
+  ],
+  [
+    'text in a list of text',
+    containers([{ name: 'a', args: [true] }]),
+    `${typed}[name="a"].args[0]: expected string, got &value.valueUnstructured{Value:true}`,
+  ],
+  ['text for a boolean', { paused: 'yes' }, '.spec.paused: expected boolean, got &{yes}'],
+  [
+    'a map for a quantity',
+    containers([{ name: 'a', resources: { limits: { cpu: { a: 1 } } } }]),
+    `${typed}[name="a"].resources.limits.cpu: expected any scalar, got &{map[a:1]}`,
+  ],
+])('%s in a configuration', (_, spec, errors) => {
+  expect(typedErrors(deployment(spec) as never, schema)).toBe(errors);
+});
+
+test('an item of a set is there once, and is no list or map', () => {
+  const found = (finalizers: unknown[]): unknown => typedErrors({ metadata: { finalizers } }, schema);
+  expect(found(['a', 'a'])).toBe('.metadata.finalizers: duplicate entries for key [="a"]');
+  expect(found([{}])).toBe(
+    ".metadata.finalizers: element 0: associative list without keys has an element that's a map type",
+  );
+  expect(found([[]])).toBe('.metadata.finalizers: element 0: not supported: associative list with lists as elements');
+});
+
+test('items that the live list has several times are owned as one, stay, and give way to one that is applied', () => {
+  const env = (list: readonly Fields[]): Fields => containers([{ name: 'a', env: list }]);
+  const [x1, x2, y] = [
+    { name: 'X', value: '1' },
+    { name: 'X', value: '2' },
+    { name: 'Y', value: '1' },
+  ];
+  const live = owned(deployment(env([x1, y, x2])));
+  expect(live.metadata?.managedFields?.[0]?.fieldsV1).toMatchObject({
+    'f:spec': {
+      'f:template': {
+        'f:spec': {
+          'f:containers': {
+            'k:{"name":"a"}': {
+              'f:env': {
+                '.': {},
+                'k:{"name":"X"}': {},
+                'k:{"name":"Y"}': { '.': {}, 'f:name': {}, 'f:value': {} },
+              },
+            },
+          },
+        },
+      },
+    },
+  });
+  const z = { name: 'Z', value: '1' };
+  expect(specOf(apply(live, deployment(env([z]))).object)).toEqual(env([x1, y, x2, z]));
+  const x3 = { name: 'X', value: '3' };
+  expect(() => apply(live, deployment(env([x3])))).toThrow(
+    'conflict with "kubectl" using apps/v1: .spec.template.spec.containers[name="a"].env[name="X"]',
+  );
+  expect(specOf(apply(live, deployment(env([x3])), { force: true }).object)).toEqual(env([x3, y]));
+  const changed = deepFreeze({ ...deployment(env([x1, y, x3])), metadata: live.metadata }) as KubeObject;
+  expect(managersOf({ metadata: { managedFields: [...update(live, changed, 'other')] } })).toMatchObject([
+    ['kubectl', 'Update', t0, {}],
+    [
+      'other',
+      'Update',
+      t1,
+      {
+        'f:spec': {
+          'f:template': { 'f:spec': { 'f:containers': { 'k:{"name":"a"}': { 'f:env': { 'k:{"name":"X"}': {} } } } } },
+        },
+      },
+    ],
+  ]);
+});
+
+test('conflicts are told level by level', () => {
+  const live = owned(deployment({ template: { metadata: { labels: { a: '1' } } }, replicas: 1, paused: true }));
+  const config = deployment({ template: { metadata: { labels: { a: '2' } } }, replicas: 2, paused: false });
+  expect(() => apply(live, config)).toThrow(
+    'kubectl" using apps/v1:\n- .spec.paused\n- .spec.replicas\n- .spec.template.metadata.labels.a',
+  );
 });
 
 test('a key with a default may be left out of a configuration', () => {
@@ -448,4 +555,7 @@ test('kubectl takes over what it applied on the client side and keeps the annota
     'Apply failed with 1 conflict: conflict with "kubectl-client-side-apply" using apps/v1: .spec.paused',
   );
   expect(() => apply(live, deployment({ replicas: 2 }), { manager: 'other' })).toThrow('Apply failed with 1 conflict');
+  const older = { annotations: { [annotation]: JSON.stringify({ ...applied, apiVersion: 'apps/v1beta1' }) } };
+  const before = owned(deployment({ replicas: 1 }, older), 'kubectl-client-side-apply');
+  expect(() => apply(before, deployment({ replicas: 2 }), { manager: 'kubectl' })).toThrow('1 conflict');
 });

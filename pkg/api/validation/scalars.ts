@@ -1,5 +1,5 @@
 /** Conversion of single values, and the names that Go's decoder gives to values and types in its errors. */
-import { canonicalQuantity, quantityFormatError } from '#pkg/apimachinery/quantity.ts';
+import { canonicalQuantity, quantityError, quantityFormatError } from '#pkg/apimachinery/quantity.ts';
 import type { ScalarType, Schema } from '#pkg/apimachinery/schema.ts';
 import {
   durationError,
@@ -7,13 +7,16 @@ import {
   normalizeMicroTime,
   normalizeTime,
   parseDuration,
-  timeError,
 } from '#pkg/apimachinery/time.ts';
+import { microTimeLayout, timeError } from '#pkg/apimachinery/time-error.ts';
 
-/** The converted value; or `error`, a whole sentence; or only a mismatch of types, where `found` says more than the value's kind. */
+/**
+ * The converted value, or what is wrong with it: `error`, a whole sentence of a type that decodes itself; else a mismatch of types, where
+ * `found` says more than the value's kind and `inner` is what a type that decodes itself has asked for. Such types end the decoding.
+ */
 export type ScalarResult =
   | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly error?: string; readonly found?: string };
+  | { readonly ok: false; readonly error?: string; readonly found?: string; readonly inner?: string };
 
 const mismatch: ScalarResult = { ok: false };
 
@@ -64,17 +67,14 @@ function convertInteger(value: unknown, bound: number): ScalarResult {
 function convertIntOrString(value: unknown): ScalarResult {
   if (typeof value === 'string') return accept(value);
   const number = convertInteger(value, 2 ** 31);
-  if (number.ok) return number;
-  const found = number.found ?? goValueName(value);
-  return { ok: false, error: `json: cannot unmarshal ${found} into Go value of type int32` };
+  return number.ok ? number : { ...number, inner: 'int32' };
 }
 
 function convertQuantity(value: unknown): ScalarResult {
-  if (typeof value === 'string' || typeof value === 'number') {
-    const canonical = canonicalQuantity(typeof value === 'string' ? value.trim() : value);
-    if (canonical !== undefined) return accept(canonical);
-  }
-  return { ok: false, error: quantityFormatError };
+  if (typeof value !== 'string' && typeof value !== 'number') return { ok: false, error: quantityFormatError };
+  const text = typeof value === 'string' ? value.trim() : String(value).replace('e+', 'e');
+  const canonical = canonicalQuantity(text);
+  return canonical === undefined ? { ok: false, error: quantityError(text) } : accept(canonical);
 }
 
 const base64Pattern = /^[A-Za-z0-9+/]*={0,2}$/;
@@ -89,17 +89,14 @@ function convertBytes(value: unknown): ScalarResult {
 }
 
 function convertTime(value: unknown, type: 'duration' | 'microTime' | 'time'): ScalarResult {
-  if (typeof value !== 'string') {
-    return { ok: false, error: `json: cannot unmarshal ${goValueName(value)} into Go value of type string` };
-  }
+  if (typeof value !== 'string') return { ok: false, inner: 'string' };
   if (type === 'duration') {
     const nanoseconds = parseDuration(value);
     return nanoseconds === undefined ? { ok: false, error: durationError(value) } : accept(formatDuration(nanoseconds));
   }
   const normal = type === 'time' ? normalizeTime(value) : normalizeMicroTime(value);
   if (normal !== undefined) return accept(normal);
-  const layout = type === 'time' ? undefined : '2006-01-02T15:04:05.000000Z07:00';
-  return { ok: false, error: timeError(value, layout) };
+  return { ok: false, error: type === 'time' ? timeError(value) : timeError(value, microTimeLayout) };
 }
 
 /** What a JSON value is called in an error of Go's decoder. */
@@ -128,14 +125,19 @@ const goScalarNames: Readonly<Record<ScalarType, string>> = {
 export function goTypeName(schema: Schema): string {
   switch (schema.type) {
     case 'object':
-      return schema.name === undefined ? 'map[string]interface {}' : schema.name.split('.').slice(-2).join('.');
+      return schema.name === undefined ? 'map[string]interface {}' : shortName(schema.name);
     case 'list':
       return `[]${goTypeName(schema.of)}`;
     case 'map':
       return `map[string]${goTypeName(schema.of)}`;
     default:
-      return goScalarNames[schema.type];
+      return schema.name === undefined ? goScalarNames[schema.type] : shortName(schema.name);
   }
+}
+
+/** `v1.Pod` for `io.k8s.api.core.v1.Pod`. */
+function shortName(name: string): string {
+  return name.split('.').slice(-2).join('.');
 }
 
 /** What Go makes of a null in a list or map. */

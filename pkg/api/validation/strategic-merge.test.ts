@@ -87,6 +87,42 @@ test.each<[string, Record<string, unknown>, unknown, unknown]>([
     { spec: { containers: [{ ...a, $patch: 'delete' }, b], x: null } },
     spec([b]),
   ],
+  [
+    'what is deleted from a set of scalars is not added to it',
+    meta({ finalizers: ['x'] }),
+    meta({
+      '$deleteFromPrimitiveList/finalizers': ['z'],
+      '$setElementOrder/finalizers': ['z', 'x'],
+      finalizers: ['z'],
+    }),
+    meta({ finalizers: ['x'] }),
+  ],
+  [
+    'an empty order leaves the patch its own',
+    spec([a]),
+    { spec: { '$setElementOrder/containers': [], containers: [c, b] } },
+    spec([c, b, a]),
+  ],
+  [
+    'of items with one key the first is merged and the others stay where they are',
+    spec([
+      {
+        ...a,
+        ports: [{ containerPort: 80, protocol: 'TCP' }, { containerPort: 443 }, { containerPort: 80, protocol: 'UDP' }],
+      },
+    ]),
+    spec([{ name: 'a', ports: [{ containerPort: 443, name: 'https' }] }]),
+    spec([
+      {
+        ...a,
+        ports: [
+          { containerPort: 80, protocol: 'TCP' },
+          { containerPort: 80, protocol: 'UDP' },
+          { containerPort: 443, name: 'https' },
+        ],
+      },
+    ]),
+  ],
   ['nothing is changed by nothing', spec([a]), {}, spec([a])],
 ])('%s', (_, original, patch, value) => {
   expect(applyStrategicMergePatch(deepFreeze(original), deepFreeze(patch), pod)).toEqual({ ok: true, value });
@@ -112,22 +148,23 @@ test('lists with two server-side keys merge by their patch key', () => {
 });
 
 test.each<[string, unknown, string]>([
-  ['no merge key', spec([{ image: '2' }]), 'map: {"image":"2"} does not contain declared merge key: name'],
-  ['an unknown directive', { spec: { $patch: 'explode' } }, 'unknown patch type: explode in map: {"$patch":"explode"}'],
+  ['no merge key', spec([{ image: '2' }]), 'map: map[image:2] does not contain declared merge key: name'],
+  ['an unknown directive', { spec: { $patch: 'explode' } }, 'unknown patch type: explode in map: map[$patch:explode]'],
   [
     'retained keys without one that is set',
     { spec: { $retainKeys: ['x'], nodeName: 'n' } },
     'invalid patch format of retainKeys',
   ],
-  ['mixed items', spec([1]), 'list element types are not identical'],
+  ['mixed items', spec([1]), 'list element types are not identical: [[map[image:1 name:a]] [1]]'],
+  ['mixed scalars', meta({ finalizers: ['a', 1] }), 'list element types are not identical: [[f] [a 1]]'],
   [
     'an order that the patch does not follow',
     { spec: { '$setElementOrder/containers': [{ name: 'b' }], containers: [{ name: 'a' }] } },
-    'The order in patch list:\n[{"name":"a"}]\n doesn\'t match $setElementOrder list:\n[{"name":"b"}]\n',
+    "The order in patch list:\n[map[name:a]]\n doesn't match $setElementOrder list:\n[map[name:b]]\n",
   ],
   ['no object', [1], 'invalid JSON document'],
 ])('%s is 400', (_, patch, message) => {
-  const result = applyStrategicMergePatch(spec([a]), patch, pod);
+  const result = applyStrategicMergePatch({ ...spec([a]), ...meta({ finalizers: ['f'] }) }, patch, pod);
   expect(result.ok ? undefined : [result.error.code, result.error.message]).toEqual([400, message]);
 });
 

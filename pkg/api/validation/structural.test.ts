@@ -52,7 +52,27 @@ test.each([
   [
     pod,
     container({ livenessProbe: { httpGet: { port: true } } }),
-    'json: cannot unmarshal bool into Go value of type int32',
+    'json: cannot unmarshal bool into Go struct field HTTPGetAction.spec.containers.livenessProbe.httpGet.port of type int32',
+  ],
+  [
+    pod,
+    container({ livenessProbe: { httpGet: { port: 1.5 } } }),
+    'json: cannot unmarshal number 1.5 into Go struct field HTTPGetAction.spec.containers.livenessProbe.httpGet.port of type int32',
+  ],
+  [
+    pod,
+    { metadata: { creationTimestamp: 5 } },
+    'json: cannot unmarshal number into Go struct field ObjectMeta.metadata.creationTimestamp of type string',
+  ],
+  [
+    pod,
+    { spec: { restartPolicy: 5 } },
+    'json: cannot unmarshal number into Go struct field PodSpec.spec.restartPolicy of type v1.RestartPolicy',
+  ],
+  [
+    pod,
+    { spec: { hostname: 5, ...(container({ resources: { limits: { cpu: 'lots' } } }) as { spec: object }).spec } },
+    quantities,
   ],
   [
     pod,
@@ -77,7 +97,7 @@ test.each<[typeof pod, object, object]>([
     { metadata: { creationTimestamp: '2026-01-01T01:00:00.5+01:00' } },
     { metadata: { creationTimestamp: '2026-01-01T00:00:00Z' } },
   ],
-  [event, { eventTime: '2026-01-01T00:00:00Z' }, { eventTime: '2026-01-01T00:00:00.000000Z' }],
+  [event, { eventTime: '2026-01-01T01:00:00.000000+01:00' }, { eventTime: '2026-01-01T00:00:00.000000Z' }],
   [
     pod,
     container({ livenessProbe: { httpGet: { port: 'http' } } }),

@@ -41,9 +41,10 @@ export function convertAndCheck(value: unknown, schema: ObjectSchema, options: C
   const walk = new Walk(options);
   const result = walk.object(value, schema);
   const object = (typeof result === 'object' && result !== null ? result : {}) as JsonObject;
+  const typeError = walk.fatalError ?? walk.typeError;
   return {
     object,
-    ...(walk.typeError === undefined ? {} : { typeError: walk.typeError }),
+    ...(typeError === undefined ? {} : { typeError }),
     strictErrors: walk.strictErrors,
   };
 }
@@ -52,6 +53,8 @@ export function convertAndCheck(value: unknown, schema: ObjectSchema, options: C
 class Walk {
   readonly strictErrors: string[] = [];
   typeError: string | undefined;
+  /** Of a type that decodes itself: Go stops there, and tells this one rather than an earlier mismatch. */
+  fatalError: string | undefined;
   readonly #copies: boolean;
   readonly #strict: boolean;
   /** Names of fields, keys of maps and indices of lists down to the current value. */
@@ -81,7 +84,10 @@ class Walk {
       default: {
         const converted = convertScalar(value, schema.type);
         if (converted.ok) return converted.value;
-        this.#fail(converted.error ?? this.#unmarshalError(converted.found ?? goValueName(value), goTypeName(schema)));
+        const { error, found = goValueName(value), inner } = converted;
+        const why = error ?? this.#unmarshalError(found, inner ?? goTypeName(schema));
+        if (schema.type !== 'bytes' && (error ?? inner) !== undefined) this.fatalError ??= why;
+        else this.#fail(why);
         return zeroOf(schema);
       }
     }

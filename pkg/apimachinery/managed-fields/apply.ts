@@ -30,13 +30,13 @@ import {
   union,
 } from './field-set.ts';
 import { clientSideFields, kubectlManager, refreshLastApplied } from './last-applied.ts';
-import { mergeObjects, removeFields, UnmergeableList, withNamedFields } from './merge.ts';
+import { mergeObjects, removeFields, withNamedFields } from './merge.ts';
 import { createdFields, fieldSetOf } from './object-fields.ts';
 
 export interface ApplyOptions {
   /** The stored object; undefined when the apply creates it. */
   readonly live: KubeObject | undefined;
-  /** What the manager wants, converted to the schema (no nulls, no unknown fields), not defaulted. */
+  /** What the manager wants, with nothing that `typedErrors` finds, converted to the schema (no nulls), not defaulted. */
   readonly config: KubeObject;
   readonly manager: string;
   /** Takes fields over from others instead of failing. */
@@ -59,7 +59,7 @@ export type ApplyResult =
     }
   | {
       readonly ok: false;
-      /** `409 Conflict` with a cause per field, or `400` for a configuration that cannot be merged. */
+      /** `409 Conflict` with a cause per field, or `400` for a configuration that tells who owns what. */
       readonly error: StatusError;
       readonly conflicts: readonly ApplyConflict[];
     };
@@ -67,18 +67,13 @@ export type ApplyResult =
 /** Applies a configuration. Never throws for what a client sends. */
 export function applyObject(options: ApplyOptions): ApplyResult {
   const { config, resetFields, schema } = options;
-  if (config.metadata?.managedFields !== undefined) return refuse(badRequest('metadata.managedFields must be nil'));
+  if (config.metadata?.managedFields !== undefined) {
+    return { ok: false, error: badRequest('metadata.managedFields must be nil'), conflicts: [] };
+  }
   const written =
     resetFields === undefined ? config : ((removeFields(config, resetFields, schema) ?? {}) as KubeObject);
-  try {
-    const result = apply({ ...options, config: written });
-    return result.ok || options.manager !== kubectlManager ? result : takeOverClientSide(options, result);
-  } catch (error) {
-    if (!(error instanceof UnmergeableList)) throw error;
-    const name = `${config.metadata?.namespace ?? ''}/${config.metadata?.name ?? ''}`;
-    const what = `${name}; ${options.apiVersion}, Kind=${config.kind ?? ''}`;
-    return refuse(badRequest(`failed to create typed patch object (${what}): ${error.message}`));
-  }
+  const result = apply({ ...options, config: written });
+  return result.ok || options.manager !== kubectlManager ? result : takeOverClientSide(options, result);
 }
 
 /** What `kubectl` applied on the client's side before is its own: conflicts about that are no conflicts. */
@@ -87,10 +82,6 @@ function takeOverClientSide(options: ApplyOptions, result: ApplyResult & { reado
   const conflicts = result.conflicts.filter(({ path }) => !paths.has(path));
   if (conflicts.length === 0 && result.conflicts.length > 0) return apply({ ...options, force: true });
   return conflicts.length === 0 ? result : { ok: false, error: applyConflict(conflicts), conflicts };
-}
-
-function refuse(error: StatusError): ApplyResult {
-  return { ok: false, error, conflicts: [] };
 }
 
 function apply(options: ApplyOptions): ApplyResult {
@@ -122,15 +113,18 @@ function apply(options: ApplyOptions): ApplyResult {
     const fields = difference(difference(entry.fieldsV1, touched), removed);
     if (!isEmptySet(fields)) kept.push(fields === entry.fieldsV1 ? entry : { ...entry, fieldsV1: fields });
   }
-  const mine = isEmptySet(own.fieldsV1) ? [] : [ownEntry(own, previous, comparison === undefined)];
+  const isSame = comparison === undefined && deepEqual(wanted, live);
+  const mine = isEmptySet(own.fieldsV1) ? [] : [isSame ? timedAs(previous, own) : own];
   return finish(options, wanted, finishEntries([...kept, ...mine]));
 }
 
-/** An apply that changes nothing of the object keeps the time of the last one that did. */
-function ownEntry(own: TrackedEntry, previous: TrackedEntry | undefined, isSame: boolean): TrackedEntry {
-  if (previous === undefined || !isSame) return own;
-  if (setsEqual(previous.fieldsV1, own.fieldsV1) && previous.apiVersion === own.apiVersion) return previous;
-  return previous.time === undefined ? own : { ...own, time: previous.time };
+/** An apply that changes nothing of the object has the time of the last one that did, or none. */
+function timedAs(previous: TrackedEntry | undefined, own: TrackedEntry): TrackedEntry {
+  if (previous !== undefined && setsEqual(previous.fieldsV1, own.fieldsV1) && previous.apiVersion === own.apiVersion) {
+    return previous;
+  }
+  const { time: _, ...untimed } = own;
+  return previous?.time === undefined ? untimed : { ...own, time: previous.time };
 }
 
 /** The entries of the stored object; what was there before tracking began belongs to a manager of its own. */

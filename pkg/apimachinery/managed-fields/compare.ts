@@ -12,6 +12,7 @@ import {
   isLeafSchema,
   itemElements,
   objectPlan,
+  repeatedIn,
   unlistedSchema,
   unownedMetadataFields,
   unownedRootFields,
@@ -143,18 +144,42 @@ function compareLists(
   if (lastElements === undefined || nextElements === undefined) {
     return deepEqual(before, after) ? undefined : { modified: leaf };
   }
+  const repeated = repeatedIn(lastElements, nextElements);
   const lastIndex = new Map<string, number>();
   for (let i = 0; i < lastElements.length; i++) lastIndex.set(lastElements[i]!, i);
   let result: Comparison | undefined;
   for (let i = 0; i < after.length; i++) {
     const element = nextElements[i]!;
     const position = lastIndex.get(element);
+    if (repeated.has(element)) continue;
     lastIndex.delete(element);
     const found = compareValues(position === undefined ? undefined : before[position], after[i], schema.of);
     if (found !== undefined) result = collect(result, element, found);
   }
   for (const [element, position] of lastIndex) {
+    if (repeated.has(element)) continue;
     result = collect(result, element, { removed: addedFields(before[position], schema.of) });
   }
+  for (const element of repeated) {
+    const found = compareRepeated(
+      before.filter((_, i) => lastElements[i] === element),
+      after.filter((_, i) => nextElements[i] === element),
+      schema.of,
+    );
+    if (found !== undefined) result = collect(result, element, found);
+  }
   return result;
+}
+
+/** The items with one element, of which there are several before or after: several are one value, a single one is its fields. */
+function compareRepeated(
+  before: readonly unknown[],
+  after: readonly unknown[],
+  schema: Schema,
+): Comparison | undefined {
+  if (before.length > 1 && after.length > 1) return deepEqual(before, after) ? undefined : { modified: leaf };
+  if (before.length > 1) {
+    return { removed: leaf, ...(after.length === 0 ? {} : { added: addedFields(after[0], schema) }) };
+  }
+  return { added: leaf, ...(before.length === 0 ? {} : { removed: addedFields(before[0], schema) }) };
 }

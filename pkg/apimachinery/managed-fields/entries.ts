@@ -26,13 +26,18 @@ export function isReset(entries: readonly ManagedFieldsEntry[] | undefined): boo
   return entries.length === 0 || (entries.length === 1 && Object.keys(entries[0]!).length === 0);
 }
 
-/** Entries as a client sends them; undefined when one makes no sense. */
+/** Entries as a client sends them, of one manager the last; undefined when one makes no sense. */
 export function decodeEntries(entries: readonly ManagedFieldsEntry[]): readonly TrackedEntry[] | undefined {
-  for (const entry of entries) {
-    if (entry.operation !== 'Apply' && entry.operation !== 'Update') return undefined;
-    if (parseFieldSet(entry.fieldsV1 ?? emptySet) === undefined) return undefined;
+  const decoded: TrackedEntry[] = [];
+  for (const entry of storedEntries(entries)) {
+    const isKnown = entry.operation === 'Apply' || entry.operation === 'Update';
+    if (!isKnown || !entry.apiVersion || entry.fieldsType !== 'FieldsV1') return undefined;
+    if (parseFieldSet(entry.fieldsV1) === undefined) return undefined;
+    const same = decoded.findIndex((other) => isSameManager(other, entry));
+    if (same < 0) decoded.push(entry);
+    else decoded[same] = entry;
   }
-  return storedEntries(entries);
+  return decoded;
 }
 
 /** Entries of a stored object, which were checked before they were stored. */

@@ -188,16 +188,17 @@ export function pathsOf(set: FieldSet): readonly string[] {
   return paths;
 }
 
+/** All members on one level come before those below it. */
 function collectPaths(node: FieldSet, path: string, paths: string[]): void {
-  for (const element of Object.keys(node).sort()) {
-    if (element === self) continue;
-    const own = path + elementText(element);
-    if (isMember(node[element]!)) paths.push(own);
-    collectPaths(node[element]!, own, paths);
-  }
+  const elements = Object.keys(node)
+    .filter((element) => element !== self)
+    .sort();
+  for (const element of elements) if (isMember(node[element]!)) paths.push(path + elementText(element));
+  for (const element of elements) collectPaths(node[element]!, path + elementText(element), paths);
 }
 
-function elementText(element: string): string {
+/** A path element as people read it: `.name`, `[name="web"]`, `[="x"]`, `[0]`. */
+export function elementText(element: string): string {
   const rest = element.slice(2);
   switch (element[0]) {
     case 'f':

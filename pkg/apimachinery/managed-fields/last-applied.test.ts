@@ -21,3 +21,10 @@ test('an object without the annotation does not get one', () => {
   refreshLastApplied(draft, { live: { metadata: { name: 'a' } }, config: { metadata: { name: 'a' } } });
   expect(draft).toEqual({ metadata: {} });
 });
+
+test('a configuration that is too large for an annotation is not kept', () => {
+  const draft: JsonObject = { metadata: { annotations: { [name]: 'old', keep: 'this' } } };
+  const config = { kind: 'ConfigMap', apiVersion: 'v1', data: { a: 'x'.repeat(256 * 1024) } };
+  refreshLastApplied(draft, { live, config });
+  expect(draft).toEqual({ metadata: { annotations: { keep: 'this' } } });
+});

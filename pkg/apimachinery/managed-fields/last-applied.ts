@@ -5,6 +5,7 @@
  */
 import { canonicalJson, isObject } from '../json.ts';
 import type { JsonObject, KubeObject } from '../object.ts';
+import { annotationsTooLarge } from '../object-meta-validation.ts';
 import type { ObjectSchema } from '../schema.ts';
 import { compareObjects } from './compare.ts';
 import { difference, emptySet, type FieldSet } from './field-set.ts';
@@ -29,14 +30,16 @@ export function clientSideFields(live: KubeObject | undefined, schema: ObjectSch
   } catch {
     return emptySet;
   }
-  if (!isObject(configuration)) return emptySet;
+  if (!isObject(configuration) || configuration.apiVersion !== live.apiVersion) return emptySet;
   const claimed = fieldSetOf(configuration, schema);
   const comparison = compareObjects(configuration, live as JsonObject, schema);
   const { added = emptySet, modified = emptySet, removed = emptySet } = comparison ?? {};
   return difference(difference(difference(claimed, modified), added), removed);
 }
 
-/** Puts the configuration into the annotation of the draft, if the stored object has that annotation. */
+/**
+ * Puts the configuration into the annotation of the draft, if the stored object has that annotation. One that is too large is left out.
+ */
 export function refreshLastApplied(
   draft: JsonObject,
   { live, config }: { readonly live: KubeObject | undefined; readonly config: KubeObject },
@@ -44,7 +47,11 @@ export function refreshLastApplied(
   if (lastApplied(live) === undefined) return;
   const configuration = withoutAnnotation(config);
   const metadata = draft.metadata as JsonObject;
-  const annotations = { ...(metadata.annotations as JsonObject), [annotation]: `${canonicalJson(configuration)}\n` };
+  const annotations: Record<string, string> = {
+    ...(metadata.annotations as Record<string, string>),
+    [annotation]: `${canonicalJson(configuration)}\n`,
+  };
+  if (annotationsTooLarge(annotations)) delete annotations[annotation];
   draft.metadata = { ...metadata, annotations };
 }
 

@@ -6,10 +6,7 @@ import { setOwn } from '../json.ts';
 import type { JsonObject } from '../object.ts';
 import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
 import { type FieldSet, isEmptySet, isMember, type MutableFieldSet, withSelf } from './field-set.ts';
-import { anySchema, isLeafSchema, itemElement, itemElements, missingKey, unlistedSchema } from './plan.ts';
-
-/** A list whose items cannot be told apart; caught where configurations are applied. */
-export class UnmergeableList extends Error {}
+import { anySchema, isLeafSchema, itemElement, itemElements, repeatedIn, unlistedSchema } from './plan.ts';
 
 /** The schema of a field that has these values (the same twice where there is one only). */
 function fieldSchema(schema: Schema, name: string, values: readonly [unknown, unknown]): Schema {
@@ -18,7 +15,9 @@ function fieldSchema(schema: Schema, name: string, values: readonly [unknown, un
   return known ?? unlistedSchema(values[0], values[1]);
 }
 
-/** `config` laid over `live`: where both have a value that is not merged further, that of `config`. */
+/**
+ * `config`, in which `typedErrors` finds nothing, laid over `live`: where both have a value that is not merged further, that of `config`.
+ */
 export function mergeObjects(
   live: Readonly<JsonObject>,
   config: Readonly<JsonObject>,
@@ -37,10 +36,7 @@ function mergeFields(live: Readonly<JsonObject>, config: Readonly<JsonObject>, s
   }
   for (const name of Object.keys(config)) {
     const wanted = config[name];
-    if (wanted !== undefined && wanted !== null && !Object.hasOwn(live, name)) {
-      checkItems(wanted, fieldSchema(schema, name, [wanted, wanted]));
-      setOwn(merged, name, wanted);
-    }
+    if (wanted !== undefined && wanted !== null && !Object.hasOwn(live, name)) setOwn(merged, name, wanted);
   }
   return merged;
 }
@@ -48,47 +44,23 @@ function mergeFields(live: Readonly<JsonObject>, config: Readonly<JsonObject>, s
 function mergeValues(live: unknown, config: unknown, schema: Schema): unknown {
   if (live === config) return live;
   const bothHold = typeof live === 'object' && live !== null && typeof config === 'object' && config !== null;
-  if (!bothHold || isLeafSchema(schema) || Array.isArray(live) !== Array.isArray(config)) {
-    checkItems(config, schema);
-    return config;
-  }
+  if (!bothHold || isLeafSchema(schema) || Array.isArray(live) !== Array.isArray(config)) return config;
   if (schema.type === 'list') return mergeLists(live as readonly unknown[], config as readonly unknown[], schema);
   return mergeFields(live as JsonObject, config as JsonObject, schema);
 }
 
-function elementsOf(list: readonly unknown[], schema: ListSchema): readonly string[] {
-  const elements = itemElements(list, schema);
-  if (elements !== undefined) return elements;
-  for (const [index, item] of list.entries()) {
-    if (itemElement(item, schema) === undefined) {
-      const key = JSON.stringify(missingKey(item, schema));
-      throw new UnmergeableList(
-        `element ${index}: associative list with keys has an element that omits key field ${key} (and doesn't have default value)`,
-      );
-    }
-  }
-  const seen = new Set<string>();
-  const twice = list.map((item) => itemElement(item, schema)!).find((element) => seen.size === seen.add(element).size);
-  throw new UnmergeableList(`duplicate entries for key [${twice?.slice(2)}]`);
-}
-
-/** Throws for a list that is not there yet but could not be merged either. */
-function checkItems(value: unknown, schema: Schema): void {
-  if (typeof value !== 'object' || value === null || isLeafSchema(schema)) return;
-  if (schema.type === 'list') {
-    elementsOf(value as readonly unknown[], schema);
-    for (const item of value as readonly unknown[]) checkItems(item, schema.of);
-    return;
-  }
-  for (const [name, field] of Object.entries(value)) checkItems(field, fieldSchema(schema, name, [field, field]));
-}
-
-/** Items of the configuration in its order, with those only the live list has where they stood between them. */
+/**
+ * Items of the configuration in its order, with those only the live list has where they stood between them. What the live list has
+ * several times is not merged into: the item of the configuration takes the place of them all.
+ */
 function mergeLists(live: readonly unknown[], config: readonly unknown[], schema: ListSchema): readonly unknown[] {
-  const wantedElements = elementsOf(config, schema);
+  const wantedElements = itemElements(config, schema);
   const liveElements = itemElements(live, schema);
-  if (liveElements === undefined) return config;
-  const liveItems = new Map(liveElements.map((element, index) => [element, live[index]]));
+  if (liveElements === undefined || wantedElements === undefined) return config;
+  const repeated = repeatedIn(liveElements);
+  const liveItems = new Map(
+    liveElements.map((element, index) => [element, repeated.has(element) ? undefined : live[index]]),
+  );
   const wanted = new Set(wantedElements);
   const shared = wantedElements.filter((element) => liveItems.has(element));
   let nextShared = 0;
@@ -97,7 +69,6 @@ function mergeLists(live: readonly unknown[], config: readonly unknown[], schema
   const take = (index: number): void => {
     const element = wantedElements[index]!;
     done.add(element);
-    checkItems(config[index], schema.of);
     const old = liveItems.get(element);
     merged.push(old === undefined ? config[index] : mergeValues(old, config[index], schema.of));
     if (shared[nextShared] === element) nextShared++;

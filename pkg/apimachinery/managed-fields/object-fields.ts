@@ -10,6 +10,7 @@ import {
   type FieldPlan,
   itemElements,
   objectPlan,
+  repeatedIn,
   unlistedSchema,
   unownedMetadataFields,
   unownedRootFields,
@@ -83,9 +84,12 @@ function claimList(list: readonly unknown[], schema: ListSchema, depth: number):
   if (list.length === 0) return undefined;
   const elements = itemElements(list, schema);
   if (elements === undefined) return leaf;
+  const repeated = repeatedIn(elements);
   const set: MutableFieldSet = {};
   for (let i = 0; i < list.length; i++) {
-    set[elements[i]!] = withSelf(claim(list[i], schema.of, none, depth + 1) ?? leaf);
+    const element = elements[i]!;
+    const claimed = repeated.has(element) ? leaf : (claim(list[i], schema.of, none, depth + 1) ?? leaf);
+    set[element] = withSelf(claimed);
   }
   return set;
 }
@@ -120,8 +124,12 @@ export function addedFields(value: unknown, schema: Schema): FieldSet {
       if (schema.listType === 'atomic' || list.length === 0) return leaf;
       const elements = itemElements(list, schema);
       if (elements === undefined) return leaf;
+      const repeated = repeatedIn(elements);
       const set: MutableFieldSet = { '.': leaf };
-      for (let i = 0; i < list.length; i++) set[elements[i]!] = addedFields(list[i], schema.of);
+      for (let i = 0; i < list.length; i++) {
+        const element = elements[i]!;
+        set[element] = repeated.has(element) ? leaf : addedFields(list[i], schema.of);
+      }
       return set;
     }
     default:

@@ -107,7 +107,7 @@ export function missingKey(item: unknown, schema: ListSchema): string {
   return missing?.name ?? '';
 }
 
-/** Path elements of all items in order; undefined when one lacks its keys or two have the same: the list is then one value. */
+/** Path elements of all items in order; undefined when one lacks its keys: the list is then one value. */
 export function itemElements(list: readonly unknown[], schema: ListSchema): readonly string[] | undefined {
   const elements = new Array<string>(list.length);
   for (let i = 0; i < list.length; i++) {
@@ -115,8 +115,22 @@ export function itemElements(list: readonly unknown[], schema: ListSchema): read
     if (element === undefined) return undefined;
     elements[i] = element;
   }
-  if (elements.length > 1 && new Set(elements).size < elements.length) return undefined;
   return elements;
+}
+
+const noRepeats: ReadonlySet<string> = new Set();
+
+/** The elements that several items of one of the lists have: such items are owned together, as one value. */
+export function repeatedIn(...lists: readonly (readonly string[])[]): ReadonlySet<string> {
+  let repeated: Set<string> | undefined;
+  for (const elements of lists) {
+    if (elements.length < 2) continue;
+    const seen = new Set<string>();
+    for (const element of elements) {
+      if (seen.size === seen.add(element).size) repeated = (repeated ?? new Set()).add(element);
+    }
+  }
+  return repeated ?? noRepeats;
 }
 
 /** Whether nothing is known or wanted below a value of this schema. */

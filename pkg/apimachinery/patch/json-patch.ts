@@ -1,6 +1,9 @@
 /**
- * JSON Patch (RFC 6902). Pure: containers on the way to a change are copied, everything else is shared with the original.
+ * JSON Patch (RFC 6902), as the library has it that upstream uses: an operation without a value has the value null, `replace` sets a
+ * field that is not there, and the whole document can be replaced and tested but nothing else. Pure: containers on the way to a change
+ * are copied, everything else is shared with the original.
  * Keys are own properties only, so a pointer through `__proto__` or `constructor` finds nothing that is not in the document.
+ * Upstream counterpart: `gopkg.in/evanphx/json-patch.v4`.
  */
 import { deepClone, deepEqual, getOwn, isObject, setOwn } from '../json.ts';
 import { tooLarge } from '../status-error.ts';
@@ -59,6 +62,20 @@ function shapeFault(patch: readonly unknown[]): string | undefined {
   return undefined;
 }
 
+/** Fields of operations that JSON Patch does not know, as paths such as `[0].foo`. What is no list of operations has none. */
+export function unknownOperationFields(patch: unknown): readonly string[] {
+  if (!Array.isArray(patch)) return [];
+  return patch.flatMap((operation: unknown, index) =>
+    isObject(operation)
+      ? Object.keys(operation)
+          .filter((field) => !operationFields.has(field))
+          .map((field) => `[${index}].${field}`)
+      : [],
+  );
+}
+
+const operationFields: ReadonlySet<string> = new Set(['op', 'path', 'from', 'value']);
+
 function goName(value: unknown): string {
   if (Array.isArray(value)) return 'array';
   if (value === null) return 'null';
@@ -68,21 +85,21 @@ function goName(value: unknown): string {
 function applyOperation(state: State, operation: Readonly<Record<string, unknown>>): void {
   const path = tokensOf(getOwn(operation, 'path'));
   const op = getOwn(operation, 'op');
+  const value = getOwn(operation, 'value') ?? null;
   switch (op) {
-    case 'add':
-      state.document = edit(state.document, path, 0, { kind: 'add', value: operationValue(operation) });
-      break;
     case 'replace':
-      state.document = edit(state.document, path, 0, { kind: 'replace', value: operationValue(operation) });
-      break;
-    case 'remove':
-      if (path.length === 0) throw new Inapplicable('the whole document cannot be removed');
-      state.document = edit(state.document, path, 0, { kind: 'remove' });
+      if (path.length === 0 && value === null)
+        throw new Inapplicable('the whole document cannot be replaced by nothing');
+      state.document = edit(state.document, path, 0, { kind: 'replace', value });
       break;
     case 'test':
-      if (!deepEqual(find(state.document, path) ?? null, operationValue(operation))) {
+      if (!deepEqual(find(state.document, path), value)) {
         throw new Inapplicable(`testing value ${String(operation.path)} failed`);
       }
+      break;
+    case 'add':
+    case 'remove':
+      state.document = editWithin(state.document, path, { kind: op, value });
       break;
     case 'move':
     case 'copy':
@@ -94,25 +111,16 @@ function applyOperation(state: State, operation: Readonly<Record<string, unknown
 }
 
 function transfer(state: State, op: 'copy' | 'move', from: readonly string[], path: readonly string[]): void {
+  if (from.length === 0) throw new Inapplicable('the whole document can be neither moved nor copied');
   const value = find(state.document, from);
-  if (value === undefined) throw new Inapplicable('the source of the operation does not exist');
-  if (op === 'move') {
-    if (from.length <= path.length && from.every((token, index) => token === path[index])) {
-      if (from.length === path.length) return;
-      throw new Inapplicable('a value cannot be moved into itself');
-    }
-    state.document = edit(state.document, from, 0, { kind: 'remove' });
-    state.document = edit(state.document, path, 0, { kind: 'add', value });
+  if (op === 'copy') {
+    state.copiedCharacters += JSON.stringify(value).length;
+    if (state.copiedCharacters > copiedCharactersMax) throw new Inapplicable('copy operations exceed the size limit');
+    state.document = editWithin(state.document, path, { kind: 'add', value: deepClone(value) });
     return;
   }
-  state.copiedCharacters += JSON.stringify(value).length;
-  if (state.copiedCharacters > copiedCharactersMax) throw new Inapplicable('copy operations exceed the size limit');
-  state.document = edit(state.document, path, 0, { kind: 'add', value: deepClone(value) });
-}
-
-function operationValue(operation: Readonly<Record<string, unknown>>): unknown {
-  if (!Object.hasOwn(operation, 'value')) throw new Inapplicable('operation has no value');
-  return operation.value;
+  const without = editWithin(state.document, from, { kind: 'remove', value });
+  state.document = editWithin(without, path, { kind: 'add', value });
 }
 
 function tokensOf(pointer: unknown): readonly string[] {
@@ -125,37 +133,44 @@ function tokensOf(pointer: unknown): readonly string[] {
 /** The index a token means in a list, or undefined; with `end`, the position after the last item counts too. */
 function indexOf(token: string, length: number, end: boolean): number | undefined {
   if (token === '-') return end ? length : undefined;
-  if (!/^-?(0|[1-9]\d{0,8})$/.test(token)) return undefined;
-  // Negative indices count from the end, as upstream's library has it.
-  const index = Number(token) < 0 ? Number(token) + length + (end ? 1 : 0) : Number(token);
+  if (!/^[-+]?\d{1,9}$/.test(token)) return undefined;
+  // Negative indices count from the end.
+  const index = Number(token) < 0 ? Number(token) + length + (end ? 1 : 0) : Math.abs(Number(token));
   return index >= 0 && (index < length || (end && index === length)) ? index : undefined;
 }
 
-/** The value at a path; undefined when there is none. */
+/** The value at a path; null for a field that an object does not have. */
 function find(document: unknown, tokens: readonly string[]): unknown {
   let value = document;
   for (const token of tokens) {
     if (Array.isArray(value)) {
       const index = indexOf(token, value.length, false);
-      if (index === undefined) return undefined;
+      if (index === undefined) throw new Inapplicable(`index ${token} is out of bounds`);
       value = value[index];
     } else if (isObject(value)) {
-      value = getOwn(value, token);
+      value = getOwn(value, token) ?? null;
     } else {
-      return undefined;
+      throw new Inapplicable('the path leads through a value that holds no others');
     }
   }
   return value;
 }
 
-type Edit =
-  | { readonly kind: 'add'; readonly value: unknown }
-  | { readonly kind: 'replace'; readonly value: unknown }
-  | { readonly kind: 'remove' };
+interface Edit {
+  readonly kind: 'add' | 'remove' | 'replace';
+  /** What is set there. */
+  readonly value: unknown;
+}
+
+/** As `edit`, of anything but the whole document. */
+function editWithin(document: unknown, tokens: readonly string[], change: Edit): unknown {
+  if (tokens.length === 0) throw new Inapplicable(`the whole document is nothing to ${change.kind}`);
+  return edit(document, tokens, 0, change);
+}
 
 /** A copy of `node` with the edit made at `tokens[depth...]`. The depth of the document bounds the recursion. */
 function edit(node: unknown, tokens: readonly string[], depth: number, change: Edit): unknown {
-  if (depth === tokens.length) return change.kind === 'remove' ? undefined : change.value;
+  if (depth === tokens.length) return change.value;
   const token = tokens[depth]!;
   const isLast = depth === tokens.length - 1;
   if (Array.isArray(node)) {
@@ -169,7 +184,7 @@ function edit(node: unknown, tokens: readonly string[], depth: number, change: E
     return list;
   }
   if (!isObject(node)) throw new Inapplicable('the path leads through a value that holds no others');
-  if (!Object.hasOwn(node, token) && (!isLast || change.kind !== 'add')) {
+  if (!Object.hasOwn(node, token) && (!isLast || change.kind === 'remove')) {
     throw new Inapplicable(`there is no ${token} in the document`);
   }
   const value = isLast && change.kind === 'remove' ? undefined : edit(node[token], tokens, depth + 1, change);

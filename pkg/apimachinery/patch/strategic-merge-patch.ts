@@ -5,6 +5,7 @@
  * `$setElementOrder/<list>`. Pure: what the patch does not touch is shared with the original.
  * Upstream counterpart: apimachinery `util/strategicpatch`; error texts are upstream's.
  */
+import { goText } from '../go-text.ts';
 import { getOwn, isObject, setOwn } from '../json.ts';
 import type { JsonObject } from '../object.ts';
 import type { FieldSchema, ObjectSchema, Schema } from '../schema.ts';
@@ -60,7 +61,7 @@ function mergeObject(
   if (directive === 'delete') return {};
   if (directive === 'replace') return dropDirectives(patch) as JsonObject;
   if (directive !== undefined && directive !== 'merge') {
-    throw new BadPatch(`unknown patch type: ${directiveText(directive)} in map: ${JSON.stringify(patch)}`);
+    throw unknownDirective(patch);
   }
   const directives = directivesOf(patch);
   const merged: JsonObject = {};
@@ -89,14 +90,16 @@ interface FieldChange {
 
 function mergeField(original: unknown, change: unknown, { rules, order, deletions }: FieldChange): unknown {
   let merged = original;
-  if (deletions !== undefined && Array.isArray(merged)) merged = merged.filter((item) => !deletions.includes(item));
   if (Array.isArray(change) && Array.isArray(merged)) merged = mergeList(merged, change, rules);
   else if (isObject(change) && isObject(merged) && !rules.replaces) merged = mergeObject(merged, change, rules.schema);
   else if (change !== undefined) merged = dropDirectives(change);
-  if (order === undefined || !Array.isArray(merged)) return merged;
-  const patchList = Array.isArray(change) ? change : [];
-  const originalList = Array.isArray(original) ? original : [];
-  return orderBySetElementOrder(merged, { order, patchList, originalList, mergeKey: rules.mergeKey });
+  if (!Array.isArray(merged)) return merged;
+  if (order !== undefined) {
+    const patchList = Array.isArray(change) ? change : [];
+    const originalList = Array.isArray(original) ? original : [];
+    merged = orderBySetElementOrder(merged, { order, patchList, originalList, mergeKey: rules.mergeKey });
+  }
+  return deletions === undefined ? merged : (merged as unknown[]).filter((item) => !deletions.includes(item));
 }
 
 function mergeList(original: readonly unknown[], patch: readonly unknown[], rules: FieldRules): unknown {
@@ -104,12 +107,14 @@ function mergeList(original: readonly unknown[], patch: readonly unknown[], rule
   if (original.length === 0 && patch.length === 0) return original;
   const items = [...original, ...patch];
   if (items.some(Array.isArray)) throw new BadPatch('lists of lists are not supported');
-  const objects = items.filter(isObject).length;
-  if (objects === 0) {
+  const isKeyed = isObject(items[0]);
+  if (items.some((item) => typeof item !== typeof items[0] || isObject(item) !== isKeyed)) {
+    throw new BadPatch(`list element types are not identical: ${goText([original, patch])}`);
+  }
+  if (!isKeyed) {
     const merged = [...new Set(items)];
     return mergeOrder(merged, { first: patch, server: original, mergeKey: undefined });
   }
-  if (objects < items.length) throw new BadPatch('list element types are not identical');
   if (rules.mergeKey === undefined) throw new BadPatch('cannot merge lists without merge key');
   return mergeKeyed(original as readonly JsonObject[], patch as readonly JsonObject[], rules);
 }
@@ -136,9 +141,7 @@ function mergeKeyed(original: readonly JsonObject[], patch: readonly JsonObject[
       case 'merge':
         throw new BadPatch('merging lists cannot yet be specified in the patch');
       default:
-        throw new BadPatch(
-          `unknown patch type: ${directiveText(item[patchDirective])} in map: ${JSON.stringify(item)}`,
-        );
+        throw unknownDirective(item);
     }
   }
   if (replaces) return dropDirectives(plain);
@@ -151,7 +154,6 @@ function mergeKeyed(original: readonly JsonObject[], patch: readonly JsonObject[
   return mergeOrder(merged, { first: plain, server: original, mergeKey });
 }
 
-/** A directive as an error shows it, whatever a client has put there. */
-function directiveText(directive: unknown): string {
-  return typeof directive === 'string' ? directive : JSON.stringify(directive);
+function unknownDirective(patch: Readonly<JsonObject>): BadPatch {
+  return new BadPatch(`unknown patch type: ${goText(patch[patchDirective])} in map: ${goText(patch)}`);
 }

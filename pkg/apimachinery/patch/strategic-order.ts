@@ -1,4 +1,5 @@
 /** The order of the items of lists that a strategic merge patch merged. */
+import { goText } from '../go-text.ts';
 import { canonicalJson, getOwn, isObject } from '../json.ts';
 import { BadPatch, patchDirective } from './strategic-directives.ts';
 
@@ -7,7 +8,7 @@ export function identityOf(item: unknown, mergeKey: string | undefined): string 
   if (mergeKey === undefined || !isObject(item)) return canonicalJson(item);
   const value = getOwn(item, mergeKey);
   if (value === undefined) {
-    throw new BadPatch(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`);
+    throw new BadPatch(`map: ${goText(item)} does not contain declared merge key: ${mergeKey}`);
   }
   return canonicalJson(value);
 }
@@ -26,8 +27,8 @@ interface OrderOptions {
  */
 export function mergeOrder(merged: readonly unknown[], { first, server, mergeKey }: OrderOptions): unknown[] {
   const identify = (item: unknown): string => identityOf(item, mergeKey);
-  const patchIndex = new Map(first.map((item, index) => [identify(item), index]));
-  const serverIndex = new Map(server.map((item, index) => [identify(item), index]));
+  const patchIndex = positions(first.map(identify));
+  const serverIndex = positions(server.map(identify));
   const inPatch = merged
     .filter((item) => patchIndex.has(identify(item)))
     .sort((a, b) => patchIndex.get(identify(a))! - patchIndex.get(identify(b))!);
@@ -44,6 +45,13 @@ export function mergeOrder(merged: readonly unknown[], { first, server, mergeKey
     result.push(item);
   }
   return [...result, ...others.slice(next)];
+}
+
+/** Where each identity comes first. */
+function positions(identities: readonly string[]): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  for (const [index, identity] of identities.entries()) if (!found.has(identity)) found.set(identity, index);
+  return found;
 }
 
 interface SetOrderOptions {
@@ -63,6 +71,7 @@ export function orderBySetElementOrder(merged: readonly unknown[], options: SetO
 
 /** Items of the patch have to be in the order list, in the same order; items that delete need not be. */
 function checkPatchOrder(patchList: readonly unknown[], order: readonly unknown[], mergeKey: string | undefined): void {
+  if (order.length === 0) return;
   let position = 0;
   for (const item of patchList) {
     if (isObject(item) && item[patchDirective] !== undefined) continue;
@@ -70,7 +79,7 @@ function checkPatchOrder(patchList: readonly unknown[], order: readonly unknown[
     while (position < order.length && identityOf(order[position], mergeKey) !== identity) position++;
     if (position++ >= order.length) {
       throw new BadPatch(
-        `The order in patch list:\n${JSON.stringify(patchList)}\n doesn't match $setElementOrder list:\n${JSON.stringify(order)}\n`,
+        `The order in patch list:\n${goText(patchList)}\n doesn't match $setElementOrder list:\n${goText(order)}\n`,
       );
     }
   }

@@ -1,5 +1,6 @@
 /** Decoding of protocol buffers into JSON objects. Zero values of fields that are no pointers in Go are dropped, as Go's JSON does. */
 import { formatMicroTime, formatTimestamp } from '#pkg/base/clock.ts';
+import { decodeJson } from '../decode.ts';
 import { isObject, setOwn } from '../json.ts';
 import type { JsonObject } from '../object.ts';
 import { formatDuration } from '../time.ts';
@@ -19,8 +20,7 @@ export function decodeMessage(bytes: Uint8Array, message: Message): DecodedMessa
     const value = readMessage(bytes, message, 0);
     return { ok: true, object: isObject(value) ? value : {} };
   } catch (error) {
-    if (error instanceof WireError || error instanceof SyntaxError)
-      return { ok: false, error: `proto: ${error.message}` };
+    if (error instanceof WireError) return { ok: false, error: `proto: ${error.message}` };
     throw error;
   }
 }
@@ -130,7 +130,7 @@ function readContent(bytes: Buffer, field: MessageField, depth: number): unknown
       return readWrapped(bytes)[0] ?? '0';
     case 'raw': {
       const text = readWrapped(bytes)[0];
-      return text === undefined || text === '' ? undefined : (JSON.parse(text) as unknown);
+      return text === undefined || text === '' ? undefined : readJson(text);
     }
     case 'stringList':
       return readWrapped(bytes);
@@ -143,6 +143,13 @@ function readContent(bytes: Buffer, field: MessageField, depth: number): unknown
     default:
       return readTime(bytes, field.type === 'microTime');
   }
+}
+
+/** JSON within a message, to which the limits of JSON apply. */
+function readJson(text: string): unknown {
+  const decoded = decodeJson(Buffer.from(text));
+  if (!decoded.ok) throw new WireError(decoded.error);
+  return decoded.value;
 }
 
 /** Texts of one field of a small message. */

@@ -106,7 +106,7 @@ export class Reader {
     return this.#position >= this.#bytes.length;
   }
 
-  /** A signed 64-bit number; beyond 2^53 the nearest double. */
+  /** A signed 64-bit number. Throws WireError for one that no double holds exactly. */
   varint(): number {
     let value = 0;
     let factor = 1;
@@ -127,9 +127,11 @@ export class Reader {
 
   /** Reads the last `size` bytes again, exactly. */
   #bigVarintOf(size: number): number {
-    let value = 0n;
-    for (let i = 1; i <= size; i++) value = (value << 7n) | BigInt(this.#bytes[this.#position - i]! & 127);
-    return Number(BigInt.asIntN(64, value));
+    let bits = 0n;
+    for (let i = 1; i <= size; i++) bits = (bits << 7n) | BigInt(this.#bytes[this.#position - i]! & 127);
+    const value = BigInt.asIntN(64, bits);
+    if (BigInt(Number(value)) !== value) throw new WireError(`cannot hold the integer ${value} exactly`);
+    return Number(value);
   }
 
   double(): number {
@@ -149,11 +151,17 @@ export class Reader {
     return bytes;
   }
 
+  #skipVarint(): void {
+    let byte: number | undefined;
+    do byte = this.#bytes[this.#position++];
+    while (byte !== undefined && byte >= 128);
+  }
+
   /** Passes over the value of a field that is not known. */
   skip(wireType: number): void {
     switch (wireType) {
       case wireVarint:
-        this.varint();
+        this.#skipVarint();
         break;
       case wireFixed64:
         this.double();

@@ -48,8 +48,7 @@ function terminating(subject: { group: string; resource: string }, name: string,
       ...status.details,
       causes: [
         {
-          // The reason is one of the API's own, outside the list of field errors.
-          reason: 'NamespaceTerminating' as never,
+          reason: 'NamespaceTerminating',
           message: `namespace ${namespace} is being terminated`,
           field: 'metadata.namespace',
         },

@@ -1,8 +1,9 @@
 /**
- * Who asks. Authenticators are tried in order; the first that knows the caller wins, and what none knows is anonymous.
+ * Who asks. Authenticators are tried in order; the first that knows the caller wins. A token that none knows is refused, and who shows
+ * nothing is anonymous.
  * Upstream counterpart: apiserver `authentication/authenticator` and `request/union`.
  */
-import type { ApiRequest } from '#pkg/apimachinery/http.ts';
+import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';
 import type { UserInfo } from '../strategy.ts';
 
 export interface Authenticator {
@@ -21,6 +22,11 @@ export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['sys
 
 /** Members of this group may do everything, whatever the authorizer says. */
 export const mastersGroup = 'system:masters';
+
+/** The token of an `Authorization: Bearer …` header. */
+export function bearerToken({ authorization }: HttpHeaders): string | undefined {
+  return authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+}
 
 /** The user with the group of all authenticated users added. */
 export function authenticated(user: UserInfo): UserInfo {

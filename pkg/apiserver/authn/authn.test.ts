@@ -19,11 +19,37 @@ test('a token file has a token, a user, a uid and groups on a line', () => {
   expect(() => parseTokenFile('only-a-token')).toThrow('Cannot read line 1');
 });
 
-test('a token that nobody knows is refused, and no token is left to others', () => {
+test('a token that the file does not know is left to others', () => {
   const authenticator = tokenFileAuthenticator(parseTokenFile('t1,ann,1'));
   expect(authenticator.authenticate(request({ authorization: 'Bearer t1' }))).toMatchObject({ name: 'ann' });
-  expect(() => authenticator.authenticate(request({ authorization: 'Bearer no' }))).toThrow('Unauthorized');
+  expect(authenticator.authenticate(request({ authorization: 'Bearer no' }))).toBeUndefined();
   expect(authenticator.authenticate(request({ authorization: 'Basic x' }))).toBeUndefined();
+});
+
+test.each([
+  [{ authorization: 'Bearer bad' }, 401],
+  [{ authorization: 'bearer  bad' }, 401],
+  [{ authorization: 'Basic eDp5' }, 200],
+  [{ authorization: 'Bearer ' }, 200],
+])('%j without another credential is answered %i', async (headers, expected) => {
+  const { call } = await startTestServer();
+  const { status, body } = await call('GET', '/version', { headers, anonymous: true });
+  expect(status).toBe(expected);
+  if (status !== 401) return;
+  expect(body).toEqual({
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message: 'Unauthorized',
+    reason: 'Unauthorized',
+    code: 401,
+  });
+});
+
+test('whom a certificate names needs no token that is known', async () => {
+  const { call } = await startTestServer();
+  expect((await call('GET', '/api/v1/nodes', { headers: { authorization: 'Bearer bad' } })).status).toBe(200);
 });
 
 /** Lets ann impersonate users and one group. */
@@ -41,6 +67,24 @@ test('a caller acts as somebody else when allowed to', async () => {
     name: 'bob',
     groups: ['devs', 'system:authenticated'],
   });
+});
+
+test('what else a caller is acted as comes by its own keys, decoded where that can be', async () => {
+  const all: Authorizer = { authorize: () => ({ decision: 'allow' }) };
+  const headers = {
+    'impersonate-user': 'bob',
+    'impersonate-uid': 'u',
+    'impersonate-extra-a%2fb': 'x, y',
+    'impersonate-extra-%zz': 'z',
+    'impersonate-extra-__proto__': 'p',
+  };
+  const { extra, ...user } = await impersonate(ann, headers, all);
+  expect(user).toEqual({ name: 'bob', uid: 'u', groups: ['system:authenticated'] });
+  expect(Object.entries(extra!)).toEqual([
+    ['a/b', ['x', 'y']],
+    ['%zz', ['z']],
+    ['__proto__', ['p']],
+  ]);
 });
 
 const refusals: readonly [name: string, headers: HttpHeaders, message: string][] = [

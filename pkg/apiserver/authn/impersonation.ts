@@ -28,11 +28,7 @@ export async function impersonate(caller: UserInfo, headers: HttpHeaders, author
   const name = headers['impersonate-user'] ?? '';
   const uid = headers['impersonate-uid'];
   const groups = split(headers['impersonate-group']);
-  const extra: Record<string, readonly string[]> = {};
-  for (const header in headers) {
-    if (header.startsWith(extraPrefix))
-      extra[decodeURIComponent(header.slice(extraPrefix.length))] = split(headers[header]);
-  }
+  const extra = extraOf(headers);
   if (name === '') throw badRequest('requested impersonation without impersonating a user');
   const wanted: Wanted[] = [subjectOf(name), ...groups.map((group) => simple('groups', group))];
   if (uid !== undefined) wanted.push(simple('uids', uid));
@@ -47,6 +43,20 @@ export async function impersonate(caller: UserInfo, headers: HttpHeaders, author
     ...(Object.keys(extra).length === 0 ? {} : { extra }),
   };
   return name === 'system:anonymous' ? user : authenticated(user);
+}
+
+function extraOf(headers: HttpHeaders): Readonly<Record<string, readonly string[]>> {
+  const names = Object.keys(headers).filter((header) => header.startsWith(extraPrefix));
+  return Object.fromEntries(names.map((name) => [unescaped(name.slice(extraPrefix.length)), split(headers[name])]));
+}
+
+/** A key that does not decode is taken as it is. */
+function unescaped(key: string): string {
+  try {
+    return decodeURIComponent(key);
+  } catch {
+    return key;
+  }
 }
 
 function split(header: string | undefined): readonly string[] {

@@ -1,8 +1,7 @@
 /** Users by bearer token from a file of lines `token,user,uid,"group1,group2"`. Source: apiserver `authentication/token/tokenfile`. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { unauthorized } from '#pkg/apimachinery/status-error.ts';
 import type { UserInfo } from '../strategy.ts';
-import { type Authenticator, authenticated } from './authenticator.ts';
+import { type Authenticator, authenticated, bearerToken } from './authenticator.ts';
 
 /** Reads the text of a token file. Throws for a line with fewer than three columns. */
 export function parseTokenFile(text: string): ReadonlyMap<string, UserInfo> {
@@ -20,31 +19,17 @@ export function parseTokenFile(text: string): ReadonlyMap<string, UserInfo> {
   return users;
 }
 
-/**
- * Knows the tokens of a file. A token it does not know is left to the authenticators after it; the last one of those that read
- * tokens is made with `isLast`, and refuses.
- */
-export function tokenFileAuthenticator(
-  users: ReadonlyMap<string, UserInfo>,
-  { isLast }: { readonly isLast: boolean } = { isLast: true },
-): Authenticator {
+/** Knows the tokens of a file, and leaves others to the authenticators after it. */
+export function tokenFileAuthenticator(users: ReadonlyMap<string, UserInfo>): Authenticator {
   const digests = [...users].map(([token, user]) => ({ digest: digestOf(token), user }));
   return {
     authenticate({ headers }) {
-      const token = bearerToken(headers.authorization);
+      const token = bearerToken(headers);
       if (token === undefined) return undefined;
       const digest = digestOf(token);
-      const found = digests.find((candidate) => timingSafeEqual(candidate.digest, digest));
-      if (found === undefined && isLast) throw unauthorized();
-      return found?.user;
+      return digests.find((candidate) => timingSafeEqual(candidate.digest, digest))?.user;
     },
   };
-}
-
-/** The token of an `Authorization: Bearer …` header. */
-function bearerToken(header: string | undefined): string | undefined {
-  const match = header === undefined ? null : /^bearer +(\S+) *$/i.exec(header);
-  return match?.[1];
 }
 
 function digestOf(token: string): Buffer {

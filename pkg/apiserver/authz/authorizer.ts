@@ -25,7 +25,8 @@ export interface Authorizer {
   authorize(attributes: AccessAttributes): Promise<AccessDecision> | AccessDecision;
 }
 
-const publicPaths: ReadonlySet<string> = new Set(['/healthz', '/livez', '/readyz', '/version']);
+/** Source: the bootstrap role `system:public-info-viewer`. */
+const publicPaths: ReadonlySet<string> = new Set(['/healthz', '/livez', '/readyz', '/version', '/version/']);
 const allow: AccessDecision = { decision: 'allow' };
 const noOpinion: AccessDecision = { decision: 'no opinion' };
 
@@ -34,9 +35,7 @@ export function alwaysAllow(): Authorizer {
   return {
     authorize({ user, resource, path }) {
       if (!user.groups.includes('system:unauthenticated')) return allow;
-      if (resource !== '') return noOpinion;
-      const slash = path.indexOf('/', 1);
-      return publicPaths.has(slash < 0 ? path : path.slice(0, slash)) ? allow : noOpinion;
+      return resource === '' && publicPaths.has(path) ? allow : noOpinion;
     },
   };
 }

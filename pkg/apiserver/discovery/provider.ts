@@ -38,7 +38,6 @@ class Documents implements DocumentProvider {
     const parts = path.split('/').filter((part) => part !== '');
     if (parts[0] === 'openapi') return this.#answerOpenApi(path, request);
     if (parts[0] !== 'api' && parts[0] !== 'apis') return undefined;
-    if (request.method !== 'GET') return undefined;
     this.#refresh();
     if (parts.length === 1) {
       const version = wantedAggregation(request.headers.accept ?? '');

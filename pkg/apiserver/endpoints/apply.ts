@@ -3,13 +3,14 @@ import { decodeYaml } from '#pkg/apimachinery/decode.ts';
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
 import { deepClone, isObject } from '#pkg/apimachinery/json.ts';
 import { applyObject } from '#pkg/apimachinery/managed-fields/apply.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { typedErrors } from '#pkg/apimachinery/managed-fields/typed-errors.ts';
+import { type GroupVersionKind, type JsonObject, type KubeObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict, type StatusError } from '#pkg/apimachinery/status-error.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import { bodyBytesMax, bodyTooLarge, type RawBody } from './body.ts';
 import { changeObject } from './change.ts';
 import { createDraft } from './create.ts';
-import { draftOf } from './decode.ts';
+import { type BodyKind, draftOf, servedKind } from './decode.ts';
 import { dropsStatus, withoutReset } from './managers.ts';
 import { metadataOf } from './metadata.ts';
 import type { Scope } from './scope.ts';
@@ -18,10 +19,10 @@ import { type FieldValidation, parseWriteOptions, type WriteOptions } from './wr
 /** Answers PATCH with an apply configuration. */
 export async function applyServerSide(scope: Scope): Promise<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'PatchOptions', true);
-  const config = decodeConfig(scope, options.fieldValidation);
+  const config = ownPart(scope, decodeConfig(scope, servedKind(scope), options.fieldValidation));
   const { subresource } = scope.info;
   const name = scope.info.parts[1]!;
-  const apply = (live: KubeObject | undefined): JsonObject => applied(scope, config, { live, options });
+  const apply = (live: KubeObject | undefined): JsonObject => applied(scope, config, { live, options, subresource });
   return changeObject(scope, {
     dryRun: options.dryRun,
     manager: options.fieldManager,
@@ -52,20 +53,22 @@ function noObject(scope: Scope, name: string): Error {
   );
 }
 
-function decodeConfig(scope: Scope, validation: FieldValidation): JsonObject {
-  const { info } = scope.served;
+/** The configuration in the body, with the name and namespace of the path. Throws BadRequest. */
+export function decodeConfig(scope: Scope, kind: BodyKind, validation: FieldValidation): JsonObject {
   const raw = readConfig(scope.request, validation);
-  const value = checkConfig(scope, raw.value ?? {});
-  const refuse = (why: string): StatusError => untypable(scope, value, why);
+  const value = checkConfig(kind, raw.value ?? {});
+  const refuse = (why: string): StatusError => untypable(kind, value, why);
   // What the schema does not know cannot be owned, so it is refused whatever the validation asked for.
-  const config = draftOf(scope, value, { validation: 'Strict', owned: raw.owned, refuse });
+  const why = typedErrors(value, kind.schema);
+  if (why !== undefined) throw refuse(why);
+  const config = draftOf(scope, value, { kind, validation: 'Strict', owned: raw.owned, refuse });
   const metadata = metadataOf(config);
   const name = scope.info.parts[1]!;
   if (metadata.name !== undefined && metadata.name !== name) {
     throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
   }
   metadata.name = name;
-  if (info.namespaced && metadata.namespace === undefined) metadata.namespace = scope.info.namespace;
+  if (scope.served.info.namespaced && metadata.namespace === undefined) metadata.namespace = scope.info.namespace;
   if (metadata.managedFields !== undefined) {
     throw badRequest('metadata.managedFields must be nil');
   }
@@ -73,50 +76,37 @@ function decodeConfig(scope: Scope, validation: FieldValidation): JsonObject {
     if (validation === 'Strict') throw badRequest(`error strict decoding YAML: ${duplicates}`);
     scope.warnings.push(duplicates);
   }
-  return ownPart(scope, config);
+  return config;
 }
 
-/** The configuration as an object of the served kind. Source: `util/managedfields`. Throws BadRequest. */
-function checkConfig(scope: Scope, value: unknown): JsonObject {
-  const { info, apiVersion } = scope.served;
+/** The configuration as an object of the kind. Source: `util/managedfields`. Throws BadRequest. */
+function checkConfig(expected: BodyKind, value: unknown): JsonObject {
   if (!isObject(value)) {
     const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
     const why = `json: cannot unmarshal ${found} into Go value of type map[string]interface {}`;
     throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${why}`);
   }
-  const version = textOf(value.apiVersion);
+  const gv = parseApiVersion(textOf(value.apiVersion)) ?? { group: '', version: '' };
   const kind = textOf(value.kind);
-  if (version !== apiVersion) {
-    const specified = version === '' ? '/' : version;
-    throw badRequest(
-      `Incorrect version specified in apply patch. Specified patch version: ${specified}, expected: ${apiVersion}`,
-    );
-  }
-  if (kind === '') throw untypable(scope, value, "Object 'Kind' is missing in 'unstructured object'");
-  if (kind !== info.kind) throw untypable(scope, value, `no corresponding type for ${version}, Kind=${kind}`);
-  return value;
+  if (gv.group === expected.group && gv.version === expected.version && kind === expected.kind) return value;
+  throw badRequest(`invalid object type: ${kindText({ ...gv, kind })}`);
 }
 
-/** Unknown fields as typed configurations name them. Source: structured-merge-diff `typed/helpers.go`. */
-function typedError(why: string): string {
-  const unknown = [...why.matchAll(/unknown field "((?:[^"\\]|\\.)*)"/g)].map(
-    ([, path]) => `.${path}: field not declared in schema`,
-  );
-  if (unknown.length === 0) return why;
-  return unknown.length === 1 ? unknown[0]! : `errors:\n${unknown.map((line) => `  ${line}`).join('\n')}`;
+/** A kind as Go prints it. */
+function kindText({ group, version, kind }: GroupVersionKind): string {
+  return `${group}/${version}, Kind=${kind}`;
 }
 
-/** A type field as text, whatever a client has put there. */
+/** A field that should be text; what else a client has put there is as good as nothing. */
 function textOf(value: unknown): string {
-  if (value === undefined || value === null) return '';
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return typeof value === 'string' ? value : '';
 }
 
 /** A configuration that is no object of its kind. */
-function untypable({ info, served }: Scope, value: JsonObject, why: string): StatusError {
-  const place = [info.namespace, info.parts[1]].filter((part) => part !== '').join('/');
-  const kind = `${served.info.group}/${served.info.version}, Kind=${textOf(value.kind)}`;
-  return badRequest(`failed to create typed patch object (${place}; ${kind}): ${typedError(why)}`);
+function untypable(kind: BodyKind, { metadata }: JsonObject, why: string): StatusError {
+  const { namespace, name } = isObject(metadata) ? metadata : {};
+  const place = `${textOf(namespace)}/${textOf(name)}`;
+  return badRequest(`failed to create typed patch object (${place}; ${kindText(kind)}): ${why}`);
 }
 
 /** What the request may change at all: the rest of the configuration is nobody's. */
@@ -140,10 +130,15 @@ function readConfig({ body }: ApiRequest, validation: FieldValidation): RawBody 
   return { value: decoded.value, owned: true, duplicates, bytes };
 }
 
-function applied(
+/** The object with the configuration laid over it. Throws Conflict. */
+export function applied(
   scope: Scope,
   config: JsonObject,
-  { live, options }: { live: KubeObject | undefined; options: WriteOptions },
+  {
+    live,
+    options,
+    subresource,
+  }: { readonly live: KubeObject | undefined; readonly options: WriteOptions; readonly subresource: string },
 ): JsonObject {
   const { served, core } = scope;
   const result = applyObject({
@@ -154,7 +149,7 @@ function applied(
     schema: served.schema,
     apiVersion: served.apiVersion,
     timestamp: timestamp(core.clock),
-    subresource: scope.info.subresource,
+    subresource,
   });
   if (!result.ok) throw result.error;
   return deepClone(result.object);

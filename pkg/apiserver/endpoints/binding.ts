@@ -8,24 +8,42 @@ import { deepClone } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict } from '#pkg/apimachinery/status-error.ts';
 import { timestamp } from '#pkg/base/clock.ts';
-import { objectResponse, successStatus } from '../responses.ts';
-import { decodeBody } from './body.ts';
-import { changeObject } from './change.ts';
+import { noSuchResource, objectResponse, successStatus } from '../responses.ts';
+import { changeObject, failedPrecondition } from './change.ts';
+import { bodyKind, decodeBody } from './decode.ts';
+import { ensureNamespace, metadataOf } from './metadata.ts';
 import type { Scope } from './scope.ts';
-import { managerOf, parseWriteOptions } from './write-options.ts';
+import { managerOf, parseWriteOptions, type WriteOptions } from './write-options.ts';
 
 interface Binding extends KubeObject {
   readonly target?: { readonly kind?: string; readonly name?: string };
 }
 
-const bindingKind = { kind: 'Binding', apiVersion: 'v1', type: 'io.k8s.api.core.v1.Binding' };
+const bindingKind = bodyKind({ group: '', version: 'v1', kind: 'Binding' });
 
 /** Answers POST of a Binding to a pod. */
 export async function bindPod(scope: Scope): Promise<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'CreateOptions');
-  const binding = decodeBody(scope, bindingKind) as Binding;
-  const name = scope.info.parts[1]!;
-  const nodeName = checkBinding(binding, name);
+  const binding = decodeBody(scope, bindingKind, options.fieldValidation) as Binding;
+  return bind(scope, binding, options);
+}
+
+/** Answers POST of a Binding to the collection of them: the pod is the one of its name. */
+export async function bindNamedPod(scope: Scope): Promise<ApiResponse> {
+  const options = parseWriteOptions(scope.info.query, 'CreateOptions');
+  const binding = decodeBody(scope, bindingKind, options.fieldValidation) as Binding;
+  const name = binding.metadata?.name ?? '';
+  if (name === '')
+    throw invalidObject(bindingKind, '', [required('metadata.name', 'name or generateName is required')]);
+  const served = scope.core.catalog.find({ group: '', version: 'v1', resource: 'pods' });
+  if (served === undefined) throw noSuchResource();
+  const info = { ...scope.info, resource: 'pods', name, parts: ['pods', name, 'binding'] };
+  return bind({ ...scope, served, info, subject: { group: '', resource: 'pods' } }, binding, options);
+}
+
+function bind(scope: Scope, binding: Binding, options: WriteOptions): Promise<ApiResponse> {
+  const nodeName = checkBinding(binding, scope.info.parts[1]!);
+  ensureNamespace(scope, metadataOf(binding as JsonObject));
   return changeObject(scope, {
     dryRun: options.dryRun,
     manager: managerOf(options, scope.request.headers),
@@ -38,7 +56,7 @@ export async function bindPod(scope: Scope): Promise<ApiResponse> {
 }
 
 function checkBinding({ target, metadata }: Binding, podName: string): string {
-  if (metadata?.name !== undefined && metadata.name !== '' && metadata.name !== podName) {
+  if (metadata?.name !== podName) {
     throw badRequest('name in URL does not match name in Binding object');
   }
   if (target?.kind !== undefined && target.kind !== '' && target.kind !== 'Node') {
@@ -47,9 +65,9 @@ function checkBinding({ target, metadata }: Binding, podName: string): string {
       field: 'target.kind',
       message: `Unsupported value: ${JSON.stringify(target.kind)}: supported values: "Node", "<empty>"`,
     };
-    throw invalidObject({ group: '', kind: 'Binding' }, podName, [error]);
+    throw invalidObject(bindingKind, podName, [error]);
   }
-  if (!target?.name) throw invalidObject({ group: '', kind: 'Binding' }, podName, [required('target.name')]);
+  if (!target?.name) throw invalidObject(bindingKind, podName, [required('target.name')]);
   return target.name;
 }
 
@@ -58,38 +76,34 @@ function bound(
   { old, binding, nodeName }: { old: KubeObject; binding: Binding; nodeName: string },
 ): JsonObject {
   const name = old.metadata!.name!;
-  const uid = binding.metadata?.uid;
-  if (uid !== undefined && uid !== '' && uid !== old.metadata!.uid) {
-    const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata!.uid}`;
-    throw conflict(scope.subject, name, why);
+  const { uid, resourceVersion } = binding.metadata ?? {};
+  if (uid && uid !== old.metadata!.uid) {
+    throw failedPrecondition(scope, 'UID', { wanted: uid, found: old.metadata!.uid });
+  }
+  if (resourceVersion && resourceVersion !== old.metadata!.resourceVersion) {
+    const found = old.metadata!.resourceVersion;
+    throw failedPrecondition(scope, 'ResourceVersion', { wanted: resourceVersion, found });
   }
   const draft = deepClone(old) as JsonObject;
   const metadata = draft.metadata as JsonObject;
   const spec = (draft.spec ?? {}) as JsonObject;
   draft.spec = spec;
-  if (metadata.deletionTimestamp !== undefined) {
-    throw conflict(
-      { group: '', resource: 'pods/binding' },
-      name,
-      `pod ${name} is being deleted, cannot be assigned to a host`,
-    );
-  }
-  if (spec.nodeName) {
-    throw conflict(
-      { group: '', resource: 'pods/binding' },
-      name,
-      `pod ${name} is already assigned to node "${spec.nodeName}"`,
-    );
-  }
-  if (((spec.schedulingGates as unknown[] | undefined) ?? []).length > 0) {
-    throw conflict({ group: '', resource: 'pods/binding' }, name, `pod ${name} has non-empty .spec.schedulingGates`);
-  }
+  const refusal = unbindable(name, metadata, spec);
+  if (refusal !== '') throw conflict({ group: '', resource: 'pods/binding' }, name, refusal);
   spec.nodeName = nodeName;
   const annotations = binding.metadata?.annotations;
   if (annotations !== undefined)
     metadata.annotations = { ...(metadata.annotations as object | undefined), ...annotations };
   setScheduled(scope, draft);
   return draft;
+}
+
+/** Why a pod cannot be given a node; `''` when it can. */
+function unbindable(name: string, metadata: JsonObject, spec: JsonObject): string {
+  if (metadata.deletionTimestamp !== undefined) return `pod ${name} is being deleted, cannot be assigned to a host`;
+  if (spec.nodeName) return `pod ${name} is already assigned to node "${spec.nodeName}"`;
+  const gates = (spec.schedulingGates as readonly unknown[] | undefined) ?? [];
+  return gates.length > 0 ? `pod ${name} has non-empty .spec.schedulingGates` : '';
 }
 
 function setScheduled(scope: Scope, draft: JsonObject): void {

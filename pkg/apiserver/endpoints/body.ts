@@ -3,22 +3,19 @@
  * copied on the way to a draft, and never changed.
  * Source: apiserver `endpoints/handlers/negotiation`, `endpoints/handlers/create.go`, `rest.go` `transformDecodeError`.
  */
-import { typeSchema } from '#pkg/api/facts.ts';
+import { kindFact } from '#pkg/api/facts.ts';
 import { decodeProtobuf } from '#pkg/api/protobuf/codec.ts';
-import { type ResourceInfo, resourceOfKind } from '#pkg/api/resources.ts';
 import {
   cannotBeHandled,
   duplicateFieldError,
   unreadableBody,
   unrecognizedBody,
 } from '#pkg/api/validation/decode-errors.ts';
-import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import { decodeJson, decodeYaml } from '#pkg/apimachinery/decode.ts';
 import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { type JsonObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from '#pkg/apimachinery/status-error.ts';
-import type { Scope } from './scope.ts';
 
 /** Largest body. Source: `--max-resource-write-bytes`, 3 MiB. */
 export const bodyBytesMax = 3 * 1024 * 1024;
@@ -87,19 +84,6 @@ export interface ExpectedKind {
   readonly apiVersion: string;
 }
 
-/** The body as an object of the expected kind, whose schema is that of the named type. Throws BadRequest. */
-export function decodeBody(scope: Scope, expected: ExpectedKind & { readonly type: string }): JsonObject {
-  const raw = readBody(scope.request, expected.kind, false);
-  const value = checkKind(raw, expected);
-  const { object, typeError } = convertAndCheck(value, typeSchema(expected.type), {
-    strict: 'Ignore',
-    owned: raw.owned,
-  });
-  if (typeError === undefined) return object;
-  const gv = parseApiVersion(expected.apiVersion) ?? { group: '', version: '' };
-  throw cannotBeHandled({ ...gv, kind: expected.kind }, expected.kind, typeError);
-}
-
 /** The object of a body whose type is the expected one, or is not named. Throws BadRequest. */
 export function checkKind({ value, bytes }: RawBody, expected: ExpectedKind): JsonObject {
   if (!isObject(value)) {
@@ -123,9 +107,8 @@ export function checkKind({ value, bytes }: RawBody, expected: ExpectedKind): Js
 function wrongKind(kind: string, apiVersion: string, expected: ExpectedKind): Error {
   const gv = parseApiVersion(apiVersion);
   if (gv === undefined) return badRequest(`couldn't get version/kind; unexpected GroupVersion string: ${apiVersion}`);
-  const known = resourceOfKind(apiVersion, kind);
   const gvk = { ...gv, kind };
-  if (known === undefined) {
+  if (kindFact(gvk) === undefined) {
     const scheme = 'pkg/api/legacyscheme/scheme.go:30';
     const why = `no kind "${kind}" is registered for version "${apiVersion}" in scheme "${scheme}"`;
     return cannotBeHandled(gvk, expected.kind, why);
@@ -135,18 +118,13 @@ function wrongKind(kind: string, apiVersion: string, expected: ExpectedKind): Er
       `the API version in the data (${apiVersion}) does not match the expected API version (${expected.apiVersion})`,
     );
   }
-  const why = `converting (${goName(known)}) to (${internalName(expected)}): unknown conversion`;
+  const why = `converting (${gv.version}.${kind}) to (${internalName(expected)}): unknown conversion`;
   return cannotBeHandled(gvk, expected.kind, why);
 }
 
 /** A kind as Go names the type that all versions of it are converted to: `core.Pod`. */
-function internalName({ apiVersion, kind }: ExpectedKind): string {
+export function internalName({ apiVersion, kind }: ExpectedKind): string {
   const group = parseApiVersion(apiVersion)?.group ?? '';
   const name = group === '' || group === 'events.k8s.io' ? 'core' : group.split('.')[0]!;
   return `${name}.${kind}`;
-}
-
-/** A kind as Go names its type: `v1.Service`. */
-function goName(info: ResourceInfo | undefined): string {
-  return info === undefined ? 'unknown' : `${info.version}.${info.kind}`;
 }

@@ -19,8 +19,11 @@ import { entryResponse } from './read.ts';
 import { type Scope, strategyContext } from './scope.ts';
 import { checkObject } from './validate.ts';
 
-/** How often a change that lost a race is made again from the newer state. Source: `maxRetryWhenPatchConflicts`. */
-const attemptsMax = 5;
+/**
+ * How often a change that lost a race is made again from the newer state. Whoever loses has lost to a write that succeeded, so the
+ * limit is only against a loop without end; upstream's `GuaranteedUpdate` has none.
+ */
+export const attemptsMax = 10_000;
 
 export interface Change {
   readonly dryRun: boolean;
@@ -44,22 +47,26 @@ export async function changeObject(scope: Scope, change: Change): Promise<ApiRes
   const { store } = scope.served;
   const name = scope.info.parts[1]!;
   const key = store.key(scope.info.namespace, name);
-  let entry = await store.get(key);
-  for (let attempt = 1; ; attempt++) {
-    if (entry === undefined) {
-      if (change.create !== undefined) return change.create();
-      throw notFound(scope.subject, name);
+  let endTurn: (() => void) | undefined;
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const entry = await store.get(key);
+      if (entry === undefined) {
+        if (change.create !== undefined) return await change.create();
+        throw notFound(scope.subject, name);
+      }
+      const response = await tryChange(scope, change, entry);
+      if (response !== undefined) return response;
+      if (attempt >= attemptsMax || scope.request.signal.aborted) throw staleVersion(scope.subject, name);
+      endTurn ??= await store.turns.take(key);
     }
-    const outcome = await tryChange(scope, change, entry);
-    if ('response' in outcome) return outcome.response;
-    if (attempt >= attemptsMax) throw staleVersion(scope.subject, name);
-    entry = outcome.current;
+  } finally {
+    endTurn?.();
   }
 }
 
-type Outcome = { readonly response: ApiResponse } | { readonly current: StoredEntry | undefined };
-
-async function tryChange(scope: Scope, change: Change, entry: StoredEntry): Promise<Outcome> {
+/** Undefined when another write came first. */
+async function tryChange(scope: Scope, change: Change, entry: StoredEntry): Promise<ApiResponse | undefined> {
   const { served, core } = scope;
   const context = strategyContext(scope, change.dryRun);
   const old = served.view.object(entry);
@@ -98,22 +105,33 @@ function checkIdentity(scope: Scope, metadata: JsonObject, old: KubeObject): voi
   ensureNamespace(scope, metadata);
   const uid = metadata.uid;
   if (uid !== undefined && uid !== '' && uid !== old.metadata?.uid) {
-    const place = [scope.subject.resource, scope.info.namespace, name].filter((part) => part !== '').join('/');
-    const why =
-      `StorageError: invalid object, Code: 4, Key: /registry/${place}, ResourceVersion: 0, AdditionalErrorMsg: ` +
-      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata?.uid}`;
-    throw conflict(scope.subject, name, why);
+    throw failedPrecondition(scope, 'UID', { wanted: String(uid), found: old.metadata?.uid });
   }
   const version = metadata.resourceVersion;
   if (version === undefined || version === '' || version === '0') {
     if (scope.served.strategy.unconditionalUpdate === false) {
-      throw invalidObject(scope.served.info, name, [
-        invalid('metadata.resourceVersion', 0, 'must be specified for an update'),
-      ]);
+      const { group, resource } = scope.subject;
+      const error = invalid('metadata.resourceVersion', 0, 'must be specified for an update');
+      // Upstream has but the resource at hand where the kind belongs.
+      throw invalidObject({ group, kind: resource }, name, [error]);
     }
     return;
   }
   if (version !== old.metadata?.resourceVersion) throw staleVersion(scope.subject, name);
+}
+
+/** The refusal of a write for another object than the one there is. Source: apiserver `storage/interfaces.go` `Preconditions.Check`. */
+export function failedPrecondition(
+  { subject, info }: Scope,
+  field: 'ResourceVersion' | 'UID',
+  { wanted, found }: { readonly wanted: string; readonly found: string | undefined },
+): Error {
+  const name = info.parts[1]!;
+  const place = [subject.resource, info.namespace, name].filter((part) => part !== '').join('/');
+  const why =
+    `StorageError: invalid object, Code: 4, Key: /registry/${place}, ResourceVersion: 0, AdditionalErrorMsg: ` +
+    `Precondition failed: ${field} in precondition: ${wanted}, ${field} in object meta: ${found}`;
+  return conflict(subject, name, why);
 }
 
 /** Takes back what this request may not change at all, so that nobody comes to own it. */
@@ -167,30 +185,27 @@ async function swap(
   scope: Scope,
   change: Change,
   state: { draft: JsonObject; old: KubeObject; entry: StoredEntry; context: StrategyContext },
-): Promise<Outcome> {
+): Promise<ApiResponse | undefined> {
   const { served, core } = scope;
   const { draft, old, entry, context } = state;
   const metadata = draft.metadata as JsonObject;
   metadata.resourceVersion = old.metadata?.resourceVersion;
-  if (!isReleased(draft) && deepEqual(draft, old)) return { response: answerOf(scope, change, entry) };
-  if (change.dryRun) {
-    return { response: change.answer?.(draft as KubeObject) ?? draftResponse(200, draft) };
-  }
   const released = isReleased(draft);
+  if (!released && deepEqual(draft, old)) return answerOf(scope, change, entry);
+  if (change.dryRun) return draftAnswer(change, draft);
   const reservation =
     served.strategy.begin && (await served.strategy.begin(released ? undefined : draft, old, context, core.reader));
   let kept = false;
   try {
     if (released) {
       const deleted = await served.store.delete(entry.key, entry.modRevision);
-      if (!deleted.ok) return { current: deleted.current };
-      kept = true;
-      return { response: change.answer?.(draft as KubeObject) ?? draftResponse(200, draft) };
+      kept = deleted.ok;
+      return kept ? draftAnswer(change, draft) : undefined;
     }
     const result = await served.store.put(entry.key, served.view.toStored(draft), entry.modRevision);
-    if (!result.ok) return { current: result.current };
+    if (!result.ok) return undefined;
     kept = true;
-    return { response: answerOf(scope, change, result.entry) };
+    return answerOf(scope, change, result.entry);
   } finally {
     if (kept) reservation?.commit();
     else reservation?.rollback();
@@ -201,6 +216,10 @@ async function swap(
 function isReleased(draft: JsonObject): boolean {
   const { deletionTimestamp, deletionGracePeriodSeconds } = draft.metadata as NonNullable<KubeObject['metadata']>;
   return deletionTimestamp !== undefined && !deletionGracePeriodSeconds && pendingFinalizers(draft as KubeObject) === 0;
+}
+
+function draftAnswer(change: Change, draft: JsonObject): ApiResponse {
+  return change.answer?.(draft as KubeObject) ?? draftResponse(200, draft);
 }
 
 function answerOf(scope: Scope, change: Change, entry: StoredEntry): ApiResponse {

@@ -67,7 +67,7 @@ export async function createDraft(scope: Scope, draft: JsonObject, options: Crea
   for (let attempt = 1; ; attempt++) {
     const answer = await store(scope, draft, context);
     if (answer !== undefined) return answer;
-    if (!generated || attempt >= generateAttemptsMax) throw taken(scope, metadata, generated);
+    if (!generated || attempt >= generateAttemptsMax) throw await taken(scope, metadata, generated);
     metadata.name = generateName(scope, metadata);
   }
 }
@@ -114,14 +114,17 @@ function resetStatus(scope: Scope, draft: JsonObject): void {
   if (dropsStatus(scope.served) && scope.served.strategy.prepareForCreate === undefined) delete draft.status;
 }
 
-function taken(scope: Scope, metadata: JsonObject, generated: boolean): StatusError {
+/** The refusal of a name that is taken. It says so when that is about to change. */
+async function taken({ served, subject, info }: Scope, metadata: JsonObject, generated: boolean): Promise<StatusError> {
   const name = metadata.name as string;
-  const error = alreadyExists(scope.subject, name);
-  if (!generated) return error;
+  const holder = await served.store.get(served.store.key(info.namespace, name));
+  const { message, status } = alreadyExists(subject, name);
+  const isGoing = holder?.object.metadata?.deletionTimestamp !== undefined;
+  const suffix = generated ? ', the server was not able to generate a unique name for the object' : '';
   return new StatusError({
     code: 409,
     reason: 'AlreadyExists',
-    message: `${error.message}, the server was not able to generate a unique name for the object`,
-    details: { ...error.status.details, retryAfterSeconds: 1 },
+    message: `${isGoing ? 'object is being deleted: ' : ''}${message}${suffix}`,
+    details: { ...status.details, ...(generated ? { retryAfterSeconds: 1 } : {}) },
   });
 }

@@ -1,39 +1,62 @@
-/** From a decoded value to a draft of the served version, and what every draft gets. */
+/** From a decoded value to a draft of its kind, and what every draft gets. */
+import { kindFact, typeSchema } from '#pkg/api/facts.ts';
 import { cannotBeHandled, inTextOrder, strictDecodingError } from '#pkg/api/validation/decode-errors.ts';
 import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { apiVersionOf, type GroupVersionKind, type JsonObject } from '#pkg/apimachinery/object.ts';
+import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import type { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { checkKind, readBody } from './body.ts';
 import type { Scope } from './scope.ts';
 import type { FieldValidation } from './write-options.ts';
 
-/** The draft that the body holds, which belongs to the caller. Throws BadRequest and UnsupportedMediaType. */
-export function decodeDraft(scope: Scope, validation: FieldValidation): JsonObject {
-  const { info, apiVersion } = scope.served;
-  const raw = readBody(scope.request, info.kind, validation !== 'Ignore');
-  const value = checkKind(raw, { kind: info.kind, apiVersion });
-  const { owned, duplicates, json } = raw;
-  return draftOf(scope, value, { validation, owned, duplicates, ...(json === undefined ? {} : { json }) });
+/** What a body is read as. */
+export interface BodyKind extends GroupVersionKind {
+  readonly apiVersion: string;
+  readonly schema: ObjectSchema;
 }
 
-/** A draft of a value that is said to be of the served kind. Throws BadRequest; warns of what `Warn` lets pass. */
-export function draftOf(
-  scope: Scope,
-  value: JsonObject,
-  options: {
-    readonly validation: FieldValidation;
-    readonly owned: boolean;
-    readonly duplicates?: readonly string[];
-    /** The text that the value comes from, in whose order faults are told; by default duplicates come first. */
-    readonly json?: string;
-    /** Refuses a value that does not fit; by default as a body that does not fit. */
-    readonly refuse?: (why: string) => StatusError;
-  },
-): JsonObject {
-  const { info, apiVersion, schema } = scope.served;
-  const refuse = options.refuse ?? ((why: string) => cannotBeHandled(info, info.kind, why));
-  const { object, typeError, strictErrors } = convertAndCheck(value, schema, {
+/** A kind of the API's types, for bodies that are not the served object itself. */
+export function bodyKind(gvk: GroupVersionKind): BodyKind {
+  return { ...gvk, apiVersion: apiVersionOf(gvk), schema: typeSchema(kindFact(gvk)!.type) };
+}
+
+/** What the resource of the request is read as. */
+export function servedKind({ served }: Scope): BodyKind {
+  const { group, version, kind } = served.info;
+  return { group, version, kind, apiVersion: served.apiVersion, schema: served.schema };
+}
+
+/** The draft that the body holds, which belongs to the caller. Throws BadRequest and UnsupportedMediaType. */
+export function decodeDraft(scope: Scope, validation: FieldValidation): JsonObject {
+  return decodeBody(scope, servedKind(scope), validation);
+}
+
+/** The same for a body of another kind than the served one. */
+export function decodeBody(scope: Scope, kind: BodyKind, validation: FieldValidation): JsonObject {
+  const raw = readBody(scope.request, kind.kind, validation !== 'Ignore');
+  const value = checkKind(raw, kind);
+  const { owned, duplicates, json } = raw;
+  return draftOf(scope, value, { kind, validation, owned, duplicates, ...(json === undefined ? {} : { json }) });
+}
+
+export interface DraftOptions {
+  /** By default what is served. */
+  readonly kind?: BodyKind;
+  readonly validation: FieldValidation;
+  readonly owned: boolean;
+  readonly duplicates?: readonly string[];
+  /** The text that the value comes from, in whose order faults are told; by default duplicates come first. */
+  readonly json?: string;
+  /** Refuses a value that does not fit; by default as a body that does not fit. */
+  readonly refuse?: (why: string) => StatusError;
+}
+
+/** A draft of a value that is said to be of the kind. Throws BadRequest; warns of what `Warn` lets pass. */
+export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions): JsonObject {
+  const kind = options.kind ?? servedKind(scope);
+  const refuse = options.refuse ?? ((why: string) => cannotBeHandled(kind, kind.kind, why));
+  const { object, typeError, strictErrors } = convertAndCheck(value, kind.schema, {
     strict: options.validation,
     owned: options.owned,
   });
@@ -44,8 +67,8 @@ export function draftOf(
     if (options.validation === 'Strict') throw refuse(strictDecodingError(faults));
     if (options.validation === 'Warn') scope.warnings.push(...faults);
   }
-  object.kind = info.kind;
-  object.apiVersion = apiVersion;
+  object.kind = kind.kind;
+  object.apiVersion = kind.apiVersion;
   return object;
 }
 

@@ -10,6 +10,7 @@ import { formatTimestamp } from '#pkg/base/clock.ts';
 import { objectResponse, successStatus } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
 import type { StrategyContext } from '../strategy.ts';
+import { attemptsMax } from './change.ts';
 import { type DeleteOptions, parseDeleteOptions } from './delete-options.ts';
 import { readList } from './list.ts';
 import { parseListOptions } from './list-options.ts';
@@ -17,9 +18,6 @@ import { pendingFinalizers } from './metadata.ts';
 import { entryResponse } from './read.ts';
 import { type Scope, strategyContext } from './scope.ts';
 import { parseSelection } from './selection.ts';
-
-/** How often a deletion that lost a race is tried on the newer state. */
-const attemptsMax = 10;
 
 /** Resources whose deletion answers the object rather than a Status. Source: their storages' `ReturnDeletedObject`. */
 const returnsObject: ReadonlySet<string> = new Set([
@@ -30,6 +28,11 @@ const returnsObject: ReadonlySet<string> = new Set([
   '/resourcequotas',
   '/serviceaccounts',
   '/services',
+  'storage.k8s.io/csidrivers',
+  'storage.k8s.io/csinodes',
+  'storage.k8s.io/storageclasses',
+  'storage.k8s.io/volumeattachments',
+  'storage.k8s.io/volumeattributesclasses',
 ]);
 
 type Deleted = { readonly entry: StoredEntry; readonly immediately: boolean; readonly object?: KubeObject };
@@ -37,6 +40,7 @@ type Deleted = { readonly entry: StoredEntry; readonly immediately: boolean; rea
 /** Answers DELETE of one object. */
 export async function deleteObject(scope: Scope): Promise<ApiResponse> {
   const options = parseDeleteOptions(scope);
+  warnOfOrphans(scope, options);
   const name = scope.info.parts[1]!;
   const deleted = await deleteNamed(scope, name, { namespace: scope.info.namespace, options });
   if (!deleted.immediately) {
@@ -53,24 +57,37 @@ export async function deleteObject(scope: Scope): Promise<ApiResponse> {
   return objectResponse(200, status);
 }
 
+function warnOfOrphans({ served, warnings }: Scope, { propagationPolicy, orphanDependents }: DeleteOptions): void {
+  const warning = served.strategy.dependentsWarning;
+  if (warning !== undefined && propagationPolicy === undefined && orphanDependents === undefined)
+    warnings.push(warning);
+}
+
 /** Answers DELETE of a collection: deletes what the selectors select, and answers what that was. */
 export async function deleteCollection(scope: Scope): Promise<ApiResponse> {
   const options = parseDeleteOptions(scope);
+  warnOfOrphans(scope, options);
   const listOptions = parseListOptions(scope.info.query, false);
   const listed = await readList(scope, listOptions, parseSelection(scope.served, listOptions));
-  const items: KubeObject[] = [];
+  const items: JsonObject[] = [];
   for (const entry of listed.entries) {
     const object = scope.served.view.object(entry);
     const { name, namespace } = object.metadata!;
     try {
       const deleted = await deleteNamed(scope, name!, { namespace: namespace ?? '', options });
-      items.push(deleted.object ?? scope.served.view.object(deleted.entry));
+      items.push(listItem(deleted.object ?? scope.served.view.object(deleted.entry)));
     } catch (error) {
       if ((error as { reason?: string }).reason !== 'NotFound') throw error;
     }
   }
   const { info, apiVersion } = scope.served;
   return objectResponse(200, { kind: `${info.kind}List`, apiVersion, metadata: listed.metadata, items });
+}
+
+/** Items of a list have no type of their own. */
+function listItem(object: KubeObject): JsonObject {
+  const { kind: _, apiVersion: __, ...item } = object as JsonObject;
+  return item;
 }
 
 /** Deletes one object of the request's resource. Throws what the answer would be. */
@@ -94,7 +111,7 @@ export async function deleteNamed(
     if (validating !== undefined) await validating;
     const outcome = await tryDelete(scope, { entry, old, options, context });
     if ('entry' in outcome) return outcome;
-    if (attempt >= attemptsMax) throw staleVersion(scope.subject, name);
+    if (attempt >= attemptsMax || scope.request.signal.aborted) throw staleVersion(scope.subject, name);
     entry = outcome.current;
   }
 }
@@ -128,7 +145,7 @@ async function tryDelete(
   const meta = old.metadata!;
   const grace = graceOf(scope, old, options);
   if (grace === 'pending') return { entry, immediately: false };
-  const finalizers = finalizersFor(meta.finalizers ?? [], options);
+  const finalizers = finalizersFor(scope, meta.finalizers ?? [], options);
   if (grace === undefined || grace === 0) {
     const isNamespace = old.kind === 'Namespace';
     const pending = finalizers.length + (isNamespace ? pendingFinalizers(old) - (meta.finalizers ?? []).length : 0);
@@ -163,10 +180,13 @@ function graceOf(scope: Scope, old: KubeObject, options: DeleteOptions): number 
 }
 
 /** The finalizers that the deletion leaves, with those for the garbage collector as the options ask. */
-function finalizersFor(current: readonly string[], options: DeleteOptions): readonly string[] {
+function finalizersFor({ served }: Scope, current: readonly string[], options: DeleteOptions): readonly string[] {
+  const { dependents = 'background' } = served.strategy;
   const policy = options.propagationPolicy;
-  const orphan = options.orphanDependents ?? policy === 'Orphan';
-  if (policy === undefined && options.orphanDependents === undefined) return current;
+  const isAsked = policy !== undefined || options.orphanDependents !== undefined;
+  if (!isAsked && (dependents !== 'orphan' || current.includes('foregroundDeletion'))) return current;
+  const orphan = options.orphanDependents ?? (policy === 'Orphan' || !isAsked);
+  if (dependents === 'none') return current.filter((name) => name !== 'orphan' && name !== 'foregroundDeletion');
   const kept = current.filter((name) => name !== 'orphan' && name !== 'foregroundDeletion');
   if (orphan) return [...kept, 'orphan'];
   return policy === 'Foreground' ? [...kept, 'foregroundDeletion'] : kept;

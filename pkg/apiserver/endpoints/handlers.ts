@@ -1,8 +1,9 @@
 /** Which handler answers a request for a served resource. */
 import type { Verb } from '#pkg/api/resources.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import { badRequest } from '#pkg/apimachinery/status-error.ts';
 import { noSuchMethod, noSuchResource } from '../responses.ts';
-import { bindPod } from './binding.ts';
+import { bindNamedPod, bindPod } from './binding.ts';
 import { createObject } from './create.ts';
 import { deleteCollection, deleteObject } from './delete.ts';
 import { evictPod } from './eviction.ts';
@@ -42,33 +43,58 @@ const subresourceHandlers: Readonly<Record<string, Readonly<Record<string, Handl
   scale: { get: getScale, patch: patchScale, update: updateScale },
 };
 
-/** Whether what is answered is no object that was stored but a word on the request: there are no tables of these. */
-export function answersOtherKind({ info, served }: Scope): boolean {
-  if (info.verb !== 'create') return false;
-  return info.subresource !== '' || reviewHandlers[`${served.info.group}/${served.info.resource}`] !== undefined;
+/** Collections that keep nothing: what is created in them is answered. By `group/resource`. */
+const questionHandlers: Readonly<Record<string, Handler>> = { ...reviewHandlers, '/bindings': bindNamedPod };
+
+function questionHandler({ info, served }: Scope): Handler | undefined {
+  return info.verb === 'create' ? questionHandlers[`${served.info.group}/${served.info.resource}`] : undefined;
 }
 
-/** Throws NotFound or MethodNotAllowed where there is none. */
+/** Whether what is answered is no object that was stored but a word on the request: there are no tables of these. */
+export function answersOtherKind(scope: Scope): boolean {
+  const { verb, subresource } = scope.info;
+  return verb === 'create' && (subresource !== '' || questionHandler(scope) !== undefined);
+}
+
+/** Throws NotFound or MethodNotAllowed where there is none, BadRequest for a name that nothing can have. */
 export function handlerOf(scope: Scope): Handler {
-  const { info, served } = scope;
+  const { info, served, request } = scope;
   const { parts, verb } = info;
+  checkPath(scope);
   if (info.subresource !== '') return subresourceHandler(scope);
-  const hasName = parts.length > 1;
-  const needsNamespace = served.info.namespaced && info.namespace === '';
-  if (needsNamespace && (hasName || verb === 'create')) throw hasName ? noSuchResource() : noSuchMethod();
-  if (!served.info.namespaced && info.namespace !== '' && info.resource !== 'namespaces') throw noSuchResource();
+  const isOfAll = served.info.namespaced && info.namespace === '';
+  // Of all namespaces at once there is nothing but lists and watches.
+  if (isOfAll && verb !== 'list' && verb !== 'watch') throw noSuchMethod();
+  if (verb === 'watch' && request.method !== 'GET' && request.method !== 'HEAD') throw noSuchMethod();
   if (!served.info.verbs.includes(verb as Verb)) throw noSuchMethod();
-  const review = reviewHandlers[`${served.info.group}/${served.info.resource}`];
-  if (review !== undefined && verb === 'create') return review;
-  const handler = (hasName ? objectHandlers : collectionHandlers)[verb];
+  const handler = questionHandler(scope) ?? (parts.length > 1 ? objectHandlers : collectionHandlers)[verb];
   if (handler === undefined) throw noSuchMethod();
   return handler;
 }
 
-function subresourceHandler(scope: Scope): Handler {
-  const { info, served } = scope;
+/** Subresources whose paths go on as their target likes. */
+const openEnded: ReadonlySet<string> = new Set(['proxy']);
+
+function checkPath({ info, served }: Scope): void {
+  const { parts, verb, namespace } = info;
+  const longest = verb === 'watch' ? 2 : 3;
+  if (parts.length > longest && !openEnded.has(parts[2]!)) throw noSuchResource();
+  if (served.info.namespaced && namespace === '' && parts.length > 1) throw noSuchResource();
+  if (!served.info.namespaced && namespace !== '' && info.resource !== 'namespaces') throw noSuchResource();
+  checkName(parts[1]);
+}
+
+/** Source: apimachinery `api/validation/path` `IsValidPathSegmentName`, by which the keys of the store are checked. */
+function checkName(name = ''): void {
+  const isStep = name === '.' || name === '..';
+  if (!isStep && !name.includes('%')) return;
+  const fault = isStep ? `may not be '${name}'` : "may not contain '%'";
+  throw badRequest(`Name parameter invalid: ${JSON.stringify(name)}: ${fault}`);
+}
+
+function subresourceHandler({ info, served }: Scope): Handler {
   const subresource = served.info.subresources.find((one) => one.name === info.subresource);
-  if (subresource === undefined || (served.info.namespaced && info.namespace === '')) throw noSuchResource();
+  if (subresource === undefined) throw noSuchResource();
   const own = subresourceHandlers[info.subresource];
   if (own === undefined && subresource.kind !== served.info.kind) return notBuilt;
   if (!subresource.verbs.includes(info.verb as Verb)) throw noSuchMethod();

@@ -43,3 +43,21 @@ test.each([
   const { body } = await logWith(status, bytes('gone'));
   expect([body.kind, body.code, body.reason, body.message]).toEqual(['Status', status, reason, message]);
 });
+
+const atMostOne = 'at most one of `sinceTime` or `sinceSeconds` may be specified';
+
+test.each([
+  ['tailLines=x', 400, 'strconv.ParseInt: parsing "x": invalid syntax'],
+  ['sinceTime=x', 400, 'parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006"'],
+  ['tailLines=-1', 422, 'tailLines: Invalid value: -1: must be greater than or equal to 0'],
+  ['limitBytes=0', 422, 'limitBytes: Invalid value: 0: must be greater than 0'],
+  ['sinceSeconds=0', 422, 'sinceSeconds: Invalid value: 0: must be greater than 0'],
+  ['sinceSeconds=1&sinceTime=2026-01-01T00:00:00Z', 422, atMostOne],
+  ['stream=x', 422, 'stream: Unsupported value: "x": supported values: "All", "Stderr", "Stdout"'],
+  ['stream=Stdout&tailLines=1', 422, '`tailLines` and specific `stream` are mutually exclusive for now'],
+])('%s is refused before the kubelet is asked', async (query, status, message) => {
+  const { call } = await startTestServer({ kubelet: () => undefined });
+  const { body } = await call('GET', `/api/v1/namespaces/default/pods/p/log?${query}`);
+  expect([body.code, body.message]).toEqual([status, expect.stringContaining(message)]);
+  if (status === 422) expect(body.details).toMatchObject({ name: 'p', kind: 'PodLogOptions' });
+});

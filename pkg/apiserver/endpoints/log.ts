@@ -1,9 +1,19 @@
 /** `pods/log`: the kubelet's answer, passed on. Source: `pkg/registry/core/pod/strategy.go` `LogLocation`. */
 import { Buffer } from 'node:buffer';
+import {
+  type FieldError,
+  forbiddenField,
+  invalid,
+  invalidObject,
+  notSupported,
+} from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { badRequest, internalError, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { parseTime } from '#pkg/apimachinery/time.ts';
+import { timeError } from '#pkg/apimachinery/time-error.ts';
 import { errorResponse } from '../responses.ts';
+import { integer } from './list-options.ts';
 import { readEntry } from './read.ts';
 import type { Scope } from './scope.ts';
 import { notBuilt } from './unbuilt.ts';
@@ -24,12 +34,15 @@ interface LoggedPod extends KubeObject {
 /** Options that the kubelet understands; `container` becomes a part of the path. */
 const passed = ['follow', 'previous', 'sinceSeconds', 'sinceTime', 'timestamps', 'tailLines', 'limitBytes', 'stream'];
 
+const streams = ['All', 'Stderr', 'Stdout'];
+
 const defaultContainerAnnotation = 'kubectl.kubernetes.io/default-container';
 
 /** Answers GET of a pod's log. */
 export async function podLog(scope: Scope): Promise<ApiResponse> {
   const { core, info, request } = scope;
   if (core.kubelet === undefined) return notBuilt(scope);
+  checkOptions(info.query, info.parts[1]!);
   const pod = scope.served.view.object(await readEntry(scope)) as LoggedPod;
   const name = pod.metadata!.name!;
   const container = containerOf(pod, info.query.get('container') ?? '');
@@ -53,6 +66,33 @@ export async function podLog(scope: Scope): Promise<ApiResponse> {
     signal: request.signal,
   });
   return isGood(answer) ? answer : refusal(scope, answer);
+}
+
+/** Throws BadRequest or Invalid. Source: upstream `ValidatePodLogOptions`. */
+function checkOptions(query: URLSearchParams, name: string): void {
+  const errors: FieldError[] = [];
+  const tailLines = integer(query, 'tailLines');
+  const limitBytes = integer(query, 'limitBytes');
+  const sinceSeconds = integer(query, 'sinceSeconds');
+  const sinceTime = query.get('sinceTime');
+  const stream = query.get('stream');
+  if (sinceTime !== null && parseTime(sinceTime) === undefined) throw badRequest(timeError(sinceTime));
+  if (tailLines !== undefined && tailLines < 0) {
+    errors.push(invalid('tailLines', tailLines, 'must be greater than or equal to 0'));
+  }
+  if (limitBytes !== undefined && limitBytes < 1) {
+    errors.push(invalid('limitBytes', limitBytes, 'must be greater than 0'));
+  }
+  if (sinceSeconds !== undefined && sinceTime !== null) {
+    errors.push(forbiddenField('', 'at most one of `sinceTime` or `sinceSeconds` may be specified'));
+  } else if (sinceSeconds !== undefined && sinceSeconds < 1) {
+    errors.push(invalid('sinceSeconds', sinceSeconds, 'must be greater than 0'));
+  }
+  if (stream !== null && !streams.includes(stream)) errors.push(notSupported('stream', stream, streams));
+  else if (stream !== null && stream !== 'All' && tailLines !== undefined) {
+    errors.push(forbiddenField('', '`tailLines` and specific `stream` are mutually exclusive for now'));
+  }
+  if (errors.length > 0) throw invalidObject({ group: '', kind: 'PodLogOptions' }, name, errors);
 }
 
 function isGood({ status }: ApiResponse): boolean {

@@ -19,20 +19,18 @@ export function metadataOf(draft: JsonObject): JsonObject {
   return metadata as JsonObject;
 }
 
-/** Brings the namespace of the draft and that of the path together. Throws BadRequest where they differ. */
+/**
+ * Brings the namespace of the draft and that of the path together. What belongs to the cluster loses its own. Throws BadRequest where
+ * they differ. Source: apiserver `registry/rest/meta.go` `EnsureObjectNamespaceMatchesRequestNamespace`.
+ */
 export function ensureNamespace(scope: Scope, metadata: JsonObject): void {
   const { namespace } = scope.info;
-  const own = (metadata.namespace as string | undefined) ?? '';
-  if (!scope.served.info.namespaced) {
-    if (own !== '') throw badRequest(namespaceMismatch);
-    delete metadata.namespace;
-    return;
+  if (!scope.served.info.namespaced) delete metadata.namespace;
+  else if ((metadata.namespace ?? '') === '') metadata.namespace = namespace;
+  else if (metadata.namespace !== namespace) {
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   }
-  if (own === '') metadata.namespace = namespace;
-  else if (own !== namespace) throw badRequest(namespaceMismatch);
 }
-
-const namespaceMismatch = 'the namespace of the provided object does not match the namespace sent on the request';
 
 /** A name from `generateName`; the caller tries again when it is taken. */
 export function generateName(scope: Scope, metadata: JsonObject): string {

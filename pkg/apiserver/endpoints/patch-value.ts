@@ -1,10 +1,15 @@
 /** What a patch makes of a value. Source: apiserver `endpoints/handlers/patch.go`. */
-import { duplicateFieldError, unusablePatch, unusableStrategicPatch } from '#pkg/api/validation/decode-errors.ts';
+import {
+  duplicateFieldError,
+  unknownFieldError,
+  unusablePatch,
+  unusableStrategicPatch,
+} from '#pkg/api/validation/decode-errors.ts';
 import { decodeJson } from '#pkg/apimachinery/decode.ts';
 import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { applyJsonPatch } from '#pkg/apimachinery/patch/json-patch.ts';
+import { applyJsonPatch, unknownOperationFields } from '#pkg/apimachinery/patch/json-patch.ts';
 import { applyMergePatch } from '#pkg/apimachinery/patch/merge-patch.ts';
 import type { PatchResult } from '#pkg/apimachinery/patch/patch-result.ts';
 import { applyStrategicMergePatch } from '#pkg/apimachinery/patch/strategic-merge-patch.ts';
@@ -22,6 +27,11 @@ const typesByMedia: Readonly<Record<string, PatchType>> = {
   'application/apply-patch+yaml': 'apply',
 };
 
+/** Whether a PATCH is a server-side apply. */
+export function isApply(request: ApiRequest): boolean {
+  return typesByMedia[mediaTypeOf(request)] === 'apply';
+}
+
 /** Throws UnsupportedMediaType. */
 export function patchTypeOf(request: ApiRequest): PatchType {
   const media = mediaTypeOf(request);
@@ -36,8 +46,8 @@ export function patchTypeOf(request: ApiRequest): PatchType {
 export interface ReadPatch {
   /** Shared with the caller. */
   readonly patch: unknown;
-  /** `duplicate field "…"` of keys that came twice. */
-  readonly duplicates: readonly string[];
+  /** `duplicate field "…"` of keys that came twice, `unknown field "…"` of those an operation does not have. */
+  readonly faults: readonly string[];
 }
 
 /** The decoded patch. Throws BadRequest. */
@@ -46,7 +56,7 @@ export function readPatch(
   { type, validation }: { readonly type: Exclude<PatchType, 'apply'>; readonly validation: FieldValidation },
 ): ReadPatch {
   const { body } = request;
-  if (body?.kind === 'object') return { patch: body.object, duplicates: [] };
+  if (body?.kind === 'object') return { patch: body.object, faults: [] };
   const bytes = body?.bytes ?? new Uint8Array(0);
   if (bytes.length > bodyBytesMax) throw bodyTooLarge();
   const decoded = decodeJson(bytes, { findDuplicates: validation !== 'Ignore' });
@@ -56,8 +66,10 @@ export function readPatch(
     const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
     throw unreadablePatch(type, `json: cannot unmarshal ${found} into Go value of type map[string]interface {}`);
   }
-  const prefix = type === 'json' ? 'json patch ' : '';
-  return { patch: value, duplicates: decoded.duplicates.map((path) => prefix + duplicateFieldError(path)) };
+  const duplicates = decoded.duplicates.map(duplicateFieldError);
+  if (type !== 'json') return { patch: value, faults: duplicates };
+  const unknown = validation === 'Ignore' ? [] : unknownOperationFields(value).map(unknownFieldError);
+  return { patch: value, faults: [...duplicates, ...unknown].map((fault) => `json patch ${fault}`) };
 }
 
 /** Strategic patches are read by another function upstream, which adds nothing to what is wrong. */

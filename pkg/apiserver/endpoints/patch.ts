@@ -1,6 +1,6 @@
 /** PATCH of an object or of a subresource that is a part of it. Source: apiserver `endpoints/handlers/patch.go`. */
 
-import { resourceOfKind } from '#pkg/api/resources.ts';
+import { kindFact } from '#pkg/api/facts.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { type JsonObject, type KubeObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
 import type { StatusError } from '#pkg/apimachinery/status-error.ts';
@@ -16,7 +16,7 @@ export async function patchObject(scope: Scope): Promise<ApiResponse> {
   const type = patchTypeOf(scope.request);
   if (type === 'apply') return applyServerSide(scope);
   const options = parseWriteOptions(scope.info.query, 'PatchOptions');
-  const { patch, duplicates } = readPatch(scope.request, { type, validation: options.fieldValidation });
+  const { patch, faults } = readPatch(scope.request, { type, validation: options.fieldValidation });
   const { served } = scope;
   let validation = options.fieldValidation;
   return changeObject(scope, {
@@ -27,7 +27,7 @@ export async function patchObject(scope: Scope): Promise<ApiResponse> {
       const value = patchedValue(type, { patch, old: old as JsonObject, schema: served.schema });
       const refuse = (why: string): StatusError => refusedPatch(type, { patch, value, why });
       checkPatchedKind(value, served, refuse);
-      const draft = draftOf(scope, value, { validation, owned: false, duplicates, refuse });
+      const draft = draftOf(scope, value, { validation, owned: false, duplicates: faults, refuse });
       // What is warned of once is not warned of again after a lost race.
       if (validation === 'Warn') validation = 'Ignore';
       return draft;
@@ -49,7 +49,7 @@ function checkPatchedKind(
   }
   const gv = parseApiVersion(version);
   if (gv === undefined) throw refuse(`couldn't get version/kind; unexpected GroupVersion string: ${version}`);
-  const isKnown = resourceOfKind(version, kind) !== undefined;
+  const isKnown = kindFact({ ...gv, kind }) !== undefined;
   const where = 'in scheme "pkg/api/legacyscheme/scheme.go:30"';
   throw refuse(
     isKnown

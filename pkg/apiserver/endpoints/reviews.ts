@@ -65,7 +65,7 @@ async function selfSubjectReview(scope: Scope): Promise<ApiResponse> {
 
 async function accessReview(scope: Scope, whose: 'self' | 'spec'): Promise<ApiResponse> {
   const draft = decode(scope);
-  const spec = (draft.spec ?? {}) as AccessSpec;
+  const spec = (scope.served.view.toStored(draft).spec ?? {}) as AccessSpec;
   checkAccessSpec(scope, spec, whose);
   const user = whose === 'self' ? scope.user : reviewedUser(spec);
   const { resourceAttributes: asked, nonResourceAttributes: path } = spec;

@@ -1,24 +1,21 @@
 /** The `scale` subresource: the replicas of a workload in a form of their own. Source: `pkg/registry/apps/deployment/storage`. */
 
-import { typeSchema } from '#pkg/api/facts.ts';
-import { cannotBeHandled } from '#pkg/api/validation/decode-errors.ts';
-import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import { invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { deepClone } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { badRequest, staleVersion } from '#pkg/apimachinery/status-error.ts';
+import type { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { objectResponse } from '../responses.ts';
-import { checkKind, readBody } from './body.ts';
-import { changeObject } from './change.ts';
+import { applied, decodeConfig } from './apply.ts';
+import { type Change, changeObject, checkName } from './change.ts';
+import { bodyKind, decodeBody, draftOf } from './decode.ts';
+import { ensureNamespace, metadataOf } from './metadata.ts';
 import { patchedValue, patchTypeOf, readPatch, refusedPatch } from './patch-value.ts';
 import { readEntry } from './read.ts';
 import type { Scope } from './scope.ts';
-import { notBuilt } from './unbuilt.ts';
-import { managerOf, parseWriteOptions } from './write-options.ts';
+import { managerOf, parseWriteOptions, type WriteOptions } from './write-options.ts';
 
-const scaleKind = { kind: 'Scale', apiVersion: 'autoscaling/v1' };
-const scaleGvk = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
+const scaleKind = bodyKind({ group: 'autoscaling', version: 'v1', kind: 'Scale' });
 
 /** Where replicas lie for kinds whose strategy does not say. */
 const replicasPath = ['spec', 'replicas'];
@@ -29,9 +26,10 @@ function scaleOf(scope: Scope, object: KubeObject): JsonObject {
   const rules = scope.served.strategy.scale;
   const selector = rules?.selector(object) ?? '';
   return {
-    ...scaleKind,
+    kind: scaleKind.kind,
+    apiVersion: scaleKind.apiVersion,
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
-    spec: { replicas: numberAt(object, rules?.specReplicasPath ?? replicasPath) },
+    spec: { replicas: numberAt(object, specPath(scope)) },
     status: {
       replicas: numberAt(object, rules?.statusReplicasPath ?? statusPath),
       ...(selector === '' ? {} : { selector }),
@@ -39,90 +37,105 @@ function scaleOf(scope: Scope, object: KubeObject): JsonObject {
   };
 }
 
-function numberAt(object: KubeObject, path: readonly string[]): number {
+function valueAt(object: object, path: readonly string[]): unknown {
   let value: unknown = object;
   for (const step of path) value = (value as JsonObject | undefined)?.[step];
+  return value;
+}
+
+function numberAt(object: object, path: readonly string[]): number {
+  const value = valueAt(object, path);
   return typeof value === 'number' ? value : 0;
 }
 
+/** Answers GET of a scale. */
 export async function getScale(scope: Scope): Promise<ApiResponse> {
   const entry = await readEntry(scope);
   return objectResponse(200, scaleOf(scope, scope.served.view.object(entry)));
 }
 
+/** Answers PUT of a scale. */
 export async function updateScale(scope: Scope): Promise<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'UpdateOptions');
-  const scale = decodeScale(checkKind(readBody(scope.request, 'Scale', false), scaleKind));
-  return changeScale(scope, options, () => scale);
+  const scale = decodeBody(scope, scaleKind, options.fieldValidation);
+  ensureNamespace(scope, metadataOf(scale));
+  checkName(scope, metadataOf(scale));
+  return changeScale(scope, options, { draft: (old) => scaled(scope, scale, old) });
 }
 
+/** Answers PATCH of a scale. */
 export async function patchScale(scope: Scope): Promise<ApiResponse> {
   const type = patchTypeOf(scope.request);
-  if (type === 'apply') return notBuilt(scope);
+  if (type === 'apply') return applyScale(scope);
   const options = parseWriteOptions(scope.info.query, 'PatchOptions');
-  const schema = typeSchema('io.k8s.api.autoscaling.v1.Scale');
-  const { patch } = readPatch(scope.request, { type, validation: 'Ignore' });
-  return changeScale(scope, options, (old) => {
-    const value = patchedValue(type, { patch, old: scaleOf(scope, old), schema });
-    return decodeScale(value, (why) => refusedPatch(type, { patch, value, why }));
+  const { patch, faults } = readPatch(scope.request, { type, validation: options.fieldValidation });
+  let validation = options.fieldValidation;
+  return changeScale(scope, options, {
+    draft(old) {
+      const value = patchedValue(type, { patch, old: scaleOf(scope, old), schema: scaleKind.schema });
+      const refuse = (why: string): StatusError => refusedPatch(type, { patch, value, why });
+      const scale = draftOf(scope, value, { kind: scaleKind, validation, owned: false, duplicates: faults, refuse });
+      // What is warned of once is not warned of again after a lost race.
+      if (validation === 'Warn') validation = 'Ignore';
+      return scaled(scope, scale, old);
+    },
   });
 }
 
-function decodeScale(
-  value: JsonObject,
-  refuse = (why: string): Error => cannotBeHandled(scaleGvk, 'Scale', why),
-): JsonObject {
-  const schema = typeSchema('io.k8s.api.autoscaling.v1.Scale');
-  const { object, typeError } = convertAndCheck(value, schema, { strict: 'Ignore' });
-  if (typeError !== undefined) throw refuse(typeError);
-  return object;
+/** Applies a scale: its manager comes to own the replicas of the object itself. Source: `managedfields.ScaleHandler`. */
+async function applyScale(scope: Scope): Promise<ApiResponse> {
+  const options = parseWriteOptions(scope.info.query, 'PatchOptions', true);
+  const scale = decodeConfig(scope, scaleKind, options.fieldValidation);
+  checkReplicas(scope, scale);
+  const { served, info } = scope;
+  const config: JsonObject = { apiVersion: served.apiVersion, kind: served.info.kind, metadata: metadataOf(scale) };
+  const replicas = valueAt(scale, replicasPath);
+  if (replicas !== undefined) setAt(config, specPath(scope), replicas);
+  return changeScale(scope, options, {
+    isApply: true,
+    draft: (live) => applied(scope, config, { live, options, subresource: info.subresource }),
+  });
 }
 
 function changeScale(
   scope: Scope,
-  options: ReturnType<typeof parseWriteOptions>,
-  wanted: (old: KubeObject) => JsonObject,
+  options: WriteOptions,
+  how: Pick<Change, 'draft' | 'isApply'>,
 ): Promise<ApiResponse> {
   return changeObject(scope, {
+    ...how,
     dryRun: options.dryRun,
     manager: managerOf(options, scope.request.headers),
     subresource: 'scale',
-    draft(old) {
-      const scale = wanted(old);
-      checkScale(scope, scale, old);
-      const draft = deepClone(old) as JsonObject;
-      setAt(
-        draft,
-        scope.served.strategy.scale?.specReplicasPath ?? replicasPath,
-        numberAt(scale as KubeObject, replicasPath),
-      );
-      return draft;
-    },
     answer: (object) => objectResponse(200, scaleOf(scope, object)),
   });
 }
 
-function checkScale(scope: Scope, scale: JsonObject, old: KubeObject): void {
-  const { name, namespace, uid, resourceVersion } = (scale.metadata ?? {}) as NonNullable<KubeObject['metadata']>;
-  const wanted = scope.info.parts[1]!;
-  if (name !== undefined && name !== wanted) {
-    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${wanted})`);
+/** The object with the replicas that the scale wants; what names another object or state is refused as such a change of it is. */
+function scaled(scope: Scope, scale: JsonObject, old: KubeObject): JsonObject {
+  checkReplicas(scope, scale);
+  const { name, namespace, uid, resourceVersion } = metadataOf(scale);
+  const draft = deepClone(old) as JsonObject;
+  const metadata = metadataOf(draft);
+  for (const [field, value] of Object.entries({ name, namespace, uid, resourceVersion })) {
+    if (value !== undefined && value !== '') metadata[field] = value;
   }
-  if (namespace !== undefined && namespace !== scope.info.namespace) {
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
-  }
-  const isStale =
-    resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== old.metadata?.resourceVersion;
-  if (isStale || (uid !== undefined && uid !== '' && uid !== old.metadata?.uid))
-    throw staleVersion(scope.subject, wanted);
-  const replicas = numberAt(scale as KubeObject, replicasPath);
-  if (replicas < 0) {
-    const error = invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
-    throw invalidObject(scaleGvk, wanted, [error]);
-  }
+  setAt(draft, specPath(scope), numberAt(scale, replicasPath));
+  return draft;
 }
 
-function setAt(draft: JsonObject, path: readonly string[], value: number): void {
+function checkReplicas(scope: Scope, scale: JsonObject): void {
+  const replicas = numberAt(scale, replicasPath);
+  if (replicas >= 0) return;
+  const error = invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
+  throw invalidObject(scaleKind, scope.info.parts[1]!, [error]);
+}
+
+function specPath({ served }: Scope): readonly string[] {
+  return served.strategy.scale?.specReplicasPath ?? replicasPath;
+}
+
+function setAt(draft: JsonObject, path: readonly string[], value: unknown): void {
   let target = draft;
   for (const step of path.slice(0, -1)) {
     target[step] ??= {};

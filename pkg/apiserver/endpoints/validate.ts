@@ -19,7 +19,8 @@ export function checkObject(
   if (subresource === '') {
     errors.push(...validateRequired(draft, schema));
     append(errors, strategy.validate?.(draft, context));
-    if (old !== undefined) append(errors, strategy.validateUpdate?.(draft, old, context));
+    if (old === undefined) append(errors, strategy.validateCreate?.(draft, context));
+    else append(errors, strategy.validateUpdate?.(draft, old, context));
   } else if (old !== undefined) {
     append(errors, strategy.subresources?.[subresource]?.validateUpdate?.(draft, old, context));
   }
@@ -41,10 +42,16 @@ function append(errors: FieldError[], more: readonly FieldError[] | undefined): 
   if (more !== undefined && more.length > 0) errors.push(...more);
 }
 
-/** A missing field may be found by the schema and by the resource's own rules: it is reported once. */
+/**
+ * A missing field may be found by the schema and by the resource's own rules: it is reported once, in the words of those that say more
+ * about it.
+ */
 function distinct(errors: readonly FieldError[]): readonly FieldError[] {
   const seen = new Set<string>();
+  const explained = new Set<string>();
+  for (const { field, message } of errors) if (message.startsWith('Required value: ')) explained.add(field);
   return errors.filter(({ field, message }) => {
+    if (message === 'Required value' && explained.has(field)) return false;
     const key = `${field}\n${message}`;
     return !seen.has(key) && seen.add(key);
   });

@@ -59,8 +59,8 @@ const defaults: WriteOptions = { dryRun: false, fieldManager: '', fieldValidatio
 /** The manager of a write: the one named, or the user agent up to its first slash. Source: `managerOrUserAgent`. */
 export function managerOf(options: WriteOptions, headers: HttpHeaders): string {
   if (options.fieldManager !== '') return options.fieldManager;
-  const agent = headers['user-agent'] ?? '';
-  const slash = agent.indexOf('/');
-  const name = (slash < 0 ? agent : agent.slice(0, slash)).slice(0, fieldManagerLengthMax);
-  return name === '' ? 'unknown' : name;
+  const [name = ''] = (headers['user-agent'] ?? '').split('/', 1);
+  return name.replaceAll(unprintable, '').slice(0, fieldManagerLengthMax) || 'unknown';
 }
+
+const unprintable = /[\p{C}\p{Zl}\p{Zp}\t]/gu;

@@ -37,6 +37,20 @@ test('a field has its type, its description and its merge rules', async () => {
   expect(nodeName).toEqual({ description: expect.stringContaining('NodeName'), type: 'string' });
 });
 
+test('what may be of several types has a type of its own, as explain does not print what has none', async () => {
+  const { components } = await json('/openapi/v3/apis/apiextensions.k8s.io/v1');
+  const prefix = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1';
+  const ref = (name: string) => ({ allOf: [{ $ref: `#/components/schemas/${prefix}.${name}` }] });
+  const { properties } = components.schemas[`${prefix}.JSONSchemaProps`];
+  expect([properties.items, properties.additionalProperties, properties.enum.items, properties.default]).toEqual([
+    ref('JSONSchemaPropsOrArray'),
+    ref('JSONSchemaPropsOrBool'),
+    ref('JSON'),
+    { description: expect.any(String), ...ref('JSON') },
+  ]);
+  expect(properties.dependencies.additionalProperties).toEqual(ref('JSONSchemaPropsOrStringArray'));
+});
+
 test('every reference leads to a schema, in both versions', async () => {
   const v3 = await json('/openapi/v3/apis/apps/v1');
   const v2 = await json('/openapi/v2');

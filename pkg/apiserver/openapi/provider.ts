@@ -15,7 +15,7 @@ import { openApiV2, openApiV3 } from './documents.ts';
 import { encodeOpenApiV2, openApiV2ProtobufType } from './protobuf.ts';
 
 /** Raised when the documents change in shape, so that clients do not keep older ones. */
-const documentsVersion = 1;
+const documentsVersion = 2;
 
 interface Kept {
   readonly bytes: Uint8Array;
@@ -34,7 +34,6 @@ export class OpenApiProvider {
   }
 
   async handle(path: string, request: ApiRequest): Promise<ApiResponse> {
-    if (request.method !== 'GET') return pageNotFound();
     this.#refresh();
     const parts = path.split('/').filter((part) => part !== '');
     if (parts[1] === 'v2' && parts.length === 2) return this.#answerV2(request);

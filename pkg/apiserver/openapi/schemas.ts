@@ -25,6 +25,20 @@ const namedScalars: Partial<Record<ScalarType, string>> = {
   rawObject: rawExtension,
 };
 
+const apiextensions = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1';
+const schemaProps = `${apiextensions}.JSONSchemaProps`;
+
+/** Fields of schemas in definitions of custom resources that take values of several types: each has a named type in the documents. */
+const unionTypes: Readonly<Record<string, string>> = {
+  additionalItems: `${schemaProps}OrBool`,
+  additionalProperties: `${schemaProps}OrBool`,
+  default: `${apiextensions}.JSON`,
+  dependencies: `${schemaProps}OrStringArray`,
+  enum: `${apiextensions}.JSON`,
+  example: `${apiextensions}.JSON`,
+  items: `${schemaProps}OrArray`,
+};
+
 const plainScalars: Partial<Record<ScalarType, JsonObject>> = {
   string: { type: 'string' },
   int32: { type: 'integer', format: 'int32' },
@@ -45,6 +59,10 @@ const scalarDefinitions: Readonly<Record<string, Readonly<Record<OpenApiVersion,
     v3: { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
   },
   [rawExtension]: same({ type: 'object' }),
+  [`${apiextensions}.JSON`]: same({ description: 'Any JSON value.' }),
+  [`${schemaProps}OrArray`]: same({ description: 'A schema, or a list of them.' }),
+  [`${schemaProps}OrBool`]: same({ description: 'A schema, or true or false.' }),
+  [`${schemaProps}OrStringArray`]: same({ description: 'A schema, or a list of names of properties.' }),
 };
 
 function same(definition: JsonObject): Readonly<Record<OpenApiVersion, JsonObject>> {
@@ -62,6 +80,7 @@ export function reachableTypes(typeNames: Iterable<string>): readonly string[] {
   const visitObject = (schema: ObjectSchema): void => {
     if (schema.name === undefined || found.has(schema.name)) return;
     found.add(schema.name);
+    if (schema.name === schemaProps) for (const name of Object.values(unionTypes)) found.add(name);
     for (const field of schema.fields.values()) visit(field.schema);
   };
   for (const name of typeNames) if (Object.hasOwn(typeFacts, name)) visitObject(typeSchema(name));
@@ -123,7 +142,7 @@ export class SchemaWriter {
 
   #property(typeName: string, field: FieldSchema): JsonObject {
     const described = this.#description(typeName, field.name);
-    const value = this.#value(field.schema);
+    const value = this.#value(field.schema, typeName === schemaProps ? unionTypes[field.name] : undefined);
     const initial = this.#defaultOf(field);
     const body = '$ref' in value && this.#version === 'v3' ? { allOf: [value] } : value;
     return {
@@ -149,24 +168,26 @@ export class SchemaWriter {
     return this.#version === 'v3' && field.required && field.schema.type === 'object' ? {} : undefined;
   }
 
-  #value(schema: Schema): JsonObject {
+  /** `anyType` is the name of what the schema leaves open. */
+  #value(schema: Schema, anyType?: string): JsonObject {
     switch (schema.type) {
       case 'list':
-        return { type: 'array', items: this.#item(schema.of) };
+        return { type: 'array', items: this.#item(schema.of, anyType) };
       case 'map':
-        return { type: 'object', additionalProperties: this.#item(schema.of) };
+        return { type: 'object', additionalProperties: this.#item(schema.of, anyType) };
       case 'object':
         return schema.name === undefined ? { type: 'object' } : this.ref(schema.name);
       default: {
-        const named = namedScalars[schema.type];
+        const named = schema.type === 'any' ? anyType : namedScalars[schema.type];
         return named === undefined ? { ...plainScalars[schema.type] } : this.ref(named);
       }
     }
   }
 
-  #item(schema: Schema): JsonObject {
-    const value = this.#value(schema);
-    return '$ref' in value && this.#version === 'v3' ? { allOf: [value], default: {} } : value;
+  #item(schema: Schema, anyType?: string): JsonObject {
+    const value = this.#value(schema, anyType);
+    if (!('$ref' in value) || this.#version === 'v2') return value;
+    return schema.type === 'any' ? { allOf: [value] } : { allOf: [value], default: {} };
   }
 
   #extensions(field: FieldSchema): JsonObject {

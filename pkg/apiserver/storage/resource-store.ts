@@ -17,6 +17,7 @@ import {
   type WriteResult,
 } from '#pkg/storage/store.ts';
 import { encodeForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
+import { Turns } from './turns.ts';
 
 /** What a write came to: the new state, or the state that was in the way (undefined: the object does not exist). */
 export type PutResult =
@@ -38,6 +39,8 @@ export class ResourceStore {
   readonly subject: ErrorSubject;
   readonly prefix: string;
   readonly namespaced: boolean;
+  /** Of those who change an object and have lost to others who do. */
+  readonly turns = new Turns();
   readonly #store: Store;
   readonly #openCache: (prefix: string) => ResourceCache;
   #cache: ResourceCache | undefined;

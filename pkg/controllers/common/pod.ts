@@ -56,3 +56,15 @@ export function podsOf(informer: Informer<Pod>, uid: string): readonly Pod[] {
 export function orphanPods(informer: Informer<Pod>, namespace: string): readonly Pod[] {
   return informer.lister.byIndex(controllerIndex, `orphan:${namespace}`);
 }
+
+const nodeIndex = 'node';
+
+/** Adds the index that `podsOnNode` uses. */
+export function indexByNode(informer: Informer<Pod>): void {
+  informer.addIndex(nodeIndex, (pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []));
+}
+
+/** Pods bound to a node. */
+export function podsOnNode(informer: Informer<Pod>, node: string): readonly Pod[] {
+  return informer.lister.byIndex(nodeIndex, node);
+}

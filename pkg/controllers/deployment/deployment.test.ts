@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import type { Deployment, ReplicaSet } from '#pkg/api/types/apps-v1.ts';
-import { deployments, pods, replicaSets } from '#pkg/api/types/refs.ts';
+import { deployments, events, pods, replicaSets } from '#pkg/api/types/refs.ts';
+import { forbidden } from '#pkg/apimachinery/status-error.ts';
 import { deploymentOf, type Harness, startHarness, templateOf, until } from '../testing/harness.ts';
 import { isComplete } from './status.ts';
 
@@ -177,4 +178,117 @@ test('nothing is written once a rollout is complete', async () => {
   harness.writes.length = 0;
   await harness.clock.advance(3_600_000);
   expect(harness.writes).toEqual([]);
+});
+
+/** What the deployment's events say happened, in order, with images in place of the names of replica sets. */
+async function scaling(): Promise<readonly string[]> {
+  const byName = new Map((await sets()).map((set) => [set.metadata?.name ?? '', imageOf(set) ?? '']));
+  const { items } = await harness.client.resource(events).list({ namespace: 'default' });
+  return items
+    .filter(({ involvedObject }) => involvedObject.kind === 'Deployment')
+    .map(
+      ({ reason, message = '' }) =>
+        `${reason}: ${message.replace(/web-[0-9a-z]+/, (name) => byName.get(name) ?? name)}`,
+    );
+}
+
+test('the steps of a rolling update, as its events tell them', async () => {
+  harness = await startHarness({ controllers });
+  const rollingUpdate = { maxSurge: 1, maxUnavailable: 0 };
+  await harness.client
+    .resource(deployments)
+    .create(deploymentOf('web', { replicas: 2, strategy: { type: 'RollingUpdate', rollingUpdate } }));
+  await until(harness, complete);
+  await patch({ template: templateOf('web', 'v2') });
+  await until(harness, complete);
+  await harness.clock.advance(2_000);
+  expect(await scaling()).toEqual([
+    'ScalingReplicaSet: Scaled up replica set v1 from 0 to 2',
+    'ScalingReplicaSet: Scaled up replica set v2 from 0 to 1',
+    'ScalingReplicaSet: Scaled down replica set v1 from 2 to 1',
+    'ScalingReplicaSet: Scaled up replica set v2 from 1 to 2',
+    'ScalingReplicaSet: Scaled down replica set v1 from 1 to 0',
+  ]);
+});
+
+test('a name taken by a set with another template is counted as a collision and avoided', async () => {
+  harness = await startHarness({ controllers });
+  await harness.client.resource(deployments).create(deploymentOf('web'));
+  await until(harness, complete);
+  const [first] = await sets();
+  await harness.client.resource(deployments).delete('web', { namespace: 'default', propagationPolicy: 'Orphan' });
+  const { name = '', namespace } = first!.metadata!;
+  await harness.client.resource(replicaSets).delete(name, { namespace: 'default' });
+  const selector = { matchLabels: { app: 'other' } };
+  await harness.client.resource(replicaSets).create({
+    metadata: { name, namespace: namespace! },
+    spec: { replicas: 0, selector, template: templateOf('other', 'v1') },
+  });
+  await harness.client
+    .resource(deployments)
+    .patch('web', { metadata: { finalizers: null } }, { namespace: 'default', type: 'merge' });
+  await harness.client.resource(deployments).create(deploymentOf('web'));
+  await until(harness, complete);
+  expect((await web()).status?.collisionCount).toBe(1);
+  expect((await sets()).length).toBe(2);
+});
+
+test('a replica set that the server refuses shows in condition and event, and is tried again', async () => {
+  harness = await startHarness({ controllers });
+  const refusal = forbidden({ group: 'apps', resource: 'replicasets' }, 'web', 'not today');
+  harness.hooks.beforeRequest = (request) => {
+    const isCreation = request.method === 'POST' && request.path.endsWith('/replicasets');
+    return isCreation ? Promise.reject(refusal) : Promise.resolve();
+  };
+  await harness.client.resource(deployments).create(deploymentOf('web'));
+  await harness.clock.advance(1_000);
+  const message = expect.stringMatching(/^Failed to create new replica set "web-[0-9a-z]+": .*not today$/) as string;
+  expect((await web()).status?.conditions).toMatchObject([
+    { type: 'Progressing', status: 'False', reason: 'ReplicaSetCreateError', message },
+  ]);
+  expect((await harness.eventsOf('web'))[0]).toMatch(/^ReplicaSetCreateError: Failed to create new replica set "web-/);
+  harness.hooks.beforeRequest = undefined;
+  await until(harness, complete);
+});
+
+test('a deployment takes matching replica sets that nobody owns, and lets go of those that match no longer', async () => {
+  harness = await startHarness({ controllers });
+  await harness.client.resource(deployments).create(deploymentOf('web'));
+  await until(harness, complete);
+  await harness.client.resource(deployments).delete('web', { namespace: 'default', propagationPolicy: 'Orphan' });
+  await harness.client
+    .resource(deployments)
+    .patch('web', { metadata: { finalizers: null } }, { namespace: 'default', type: 'merge' });
+  const name = (await sets())[0]!.metadata!.name!;
+  const owners = async () => (await harness.get(replicaSets, `default/${name}`))?.metadata?.ownerReferences ?? [];
+  await harness.client
+    .resource(replicaSets)
+    .patch(name, { metadata: { ownerReferences: null } }, { namespace: 'default', type: 'merge' });
+  await harness.client.resource(deployments).create(deploymentOf('web'));
+  await until(harness, complete);
+  expect((await owners()).map(({ uid }) => uid)).toEqual([(await web()).metadata!.uid]);
+  expect((await sets()).length).toBe(1);
+  await harness.client
+    .resource(replicaSets)
+    .patch(name, { metadata: { labels: { app: 'mine' } } }, { namespace: 'default', type: 'merge' });
+  await harness.clock.advance(5_000);
+  expect(await owners()).toEqual([]);
+});
+
+test('while its dependents go first, a deployment still counts what is up to date', async () => {
+  harness = await startHarness({ controllers });
+  await harness.client.resource(deployments).create(deploymentOf('web'));
+  await until(harness, complete);
+  await harness.client.resource(deployments).delete('web', { namespace: 'default', propagationPolicy: 'Foreground' });
+  await harness.clock.advance(2_000);
+  expect((await web()).status).toMatchObject({ replicas: 3, updatedReplicas: 3 });
+});
+
+test('the revision is written with the status, not before it', async () => {
+  harness = await startHarness({ controllers });
+  await harness.client.resource(deployments).create(deploymentOf('web'));
+  await until(harness, complete);
+  const written = harness.writes.filter((line) => line.includes('/deployments/'));
+  expect(new Set(written)).toEqual(new Set(['PUT /apis/apps/v1/namespaces/default/deployments/web/status']));
+  expect(await revision()).toBe('1');
 });

@@ -16,7 +16,7 @@ import { claim } from '../common/adoption.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { withoutNoughts } from '../common/counts.ts';
 import { indexByController, podsOf } from '../common/pod.ts';
-import { HashCollisionError, recordRevision } from './replica-sets.ts';
+import { HashCollisionError, SetRefusedError, withRevision } from './replica-sets.ts';
 import { isScalingEvent, recreateStep, rollingStep, type StepInput, type StepResult, scaleStep } from './rollout.ts';
 import {
   baseStatus,
@@ -28,6 +28,7 @@ import {
   setCondition,
   stuckCheckMs,
 } from './status.ts';
+import { findNewSet } from './template.ts';
 
 /** Deployments worked on at the same time. */
 const workers = 5;
@@ -110,7 +111,8 @@ class DeploymentController implements Component {
     }
     const sets = await this.#claim(cached, signal);
     if (cached.metadata?.deletionTimestamp !== undefined) {
-      await this.#writeStatus(cached, baseStatus(cached, { newSet: undefined, all: sets }, this.#nowMs()));
+      const newSet = findNewSet(cached, sets);
+      await this.#write(cached, baseStatus(cached, { newSet, all: sets }, this.#nowMs()));
       return undefined;
     }
     const deployment = await this.#withPauseCondition(cached);
@@ -122,15 +124,13 @@ class DeploymentController implements Component {
     };
     if (deployment.spec?.paused || isScalingEvent(deployment, sets)) {
       const result = await scaleStep(input);
-      const revised = await recordRevision(input.context, deployment, result.newSet);
-      await this.#writeStatus(revised, baseStatus(revised, result, this.#nowMs()));
+      await this.#write(deployment, baseStatus(deployment, result, this.#nowMs()), result.newSet);
       return undefined;
     }
     const result = await this.#rollOut(input);
-    const revised = await recordRevision(input.context, deployment, result.newSet);
-    const status = rolloutStatus(withNewSetCondition(revised, result, this.#nowMs()), result, this.#nowMs());
-    await this.#writeStatus(revised, status);
-    const checkMs = stuckCheckMs(revised, status, this.#nowMs());
+    const status = rolloutStatus(withNewSetCondition(deployment, result, this.#nowMs()), result, this.#nowMs());
+    await this.#write(deployment, status, result.newSet);
+    const checkMs = stuckCheckMs(deployment, status, this.#nowMs());
     return checkMs === undefined ? undefined : { requeueAfterMs: checkMs };
   }
 
@@ -145,10 +145,20 @@ class DeploymentController implements Component {
     } catch (error) {
       if (error instanceof HashCollisionError) {
         const collisionCount = (deployment.status?.collisionCount ?? 0) + 1;
-        await this.#writeStatus(deployment, { ...deployment.status, collisionCount });
+        await this.#write(deployment, { ...deployment.status, collisionCount });
       }
+      if (error instanceof SetRefusedError) await this.#sayRefused(deployment, error.message);
       throw error;
     }
+  }
+
+  async #sayRefused(deployment: Deployment, message: string): Promise<void> {
+    const reason = reasons.createError;
+    this.#events.record(deployment, { type: 'Warning', reason, message });
+    if (!hasProgressDeadline(deployment)) return;
+    const draft: ConditionDraft = { type: 'Progressing', status: 'False', reason, message };
+    const conditions = setCondition(deployment.status?.conditions, draft, this.#nowMs());
+    await this.#write(deployment, { ...deployment.status, conditions });
   }
 
   async #claim(deployment: Deployment, signal: AbortSignal): Promise<readonly ReplicaSet[]> {
@@ -177,14 +187,16 @@ class DeploymentController implements Component {
       ? { type: 'Progressing', status: 'Unknown', reason: reasons.paused, message: 'Deployment is paused' }
       : { type: 'Progressing', status: 'Unknown', reason: reasons.resumed, message: 'Deployment is resumed' };
     const conditions = setCondition(deployment.status?.conditions, draft, this.#nowMs());
-    return this.#writeStatus(deployment, { ...deployment.status, conditions });
+    return this.#write(deployment, { ...deployment.status, conditions });
   }
 
-  async #writeStatus(deployment: Deployment, status: DeploymentStatus): Promise<Deployment> {
-    if (deepEqual(comparable(deployment.status), comparable(status))) return deployment;
+  /** Writes a status, and the revision of the newest set with it; the Deployment as it is then. Writes nothing where nothing changes. */
+  async #write(deployment: Deployment, status: DeploymentStatus, newSet?: ReplicaSet): Promise<Deployment> {
+    const revised = withRevision(deployment, newSet);
+    if (revised === deployment && deepEqual(comparable(deployment.status), comparable(status))) return deployment;
     return this.#context.client
       .resource(deployments)
-      .update({ ...deployment, status: withoutNoughts(status, ['terminatingReplicas']) }, { subresource: 'status' });
+      .update({ ...revised, status: withoutNoughts(status, ['terminatingReplicas']) }, { subresource: 'status' });
   }
 }
 

@@ -7,6 +7,7 @@ import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { isAlreadyExists, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
+import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import { newSetReplicas, rollingLimits, specReplicas, wantedReplicas } from './math.ts';
 import {
   compareRevisions,
@@ -27,6 +28,11 @@ export interface SetsContext {
 /** The hash of the template is taken by a replica set with another template: count on and try again. */
 export class HashCollisionError extends Error {
   override readonly name = 'HashCollisionError';
+}
+
+/** The server refuses the newest replica set, for the reason in `cause`. */
+export class SetRefusedError extends Error {
+  override readonly name = 'SetRefusedError';
 }
 
 /** The newest set's number of replicas as annotations, by which a later change of scale is seen and spread. */
@@ -60,7 +66,9 @@ export async function updateNewSet(
   });
 }
 
-/** Creates the replica set of the Deployment's template. Throws `HashCollisionError` when its name is taken by another. */
+/**
+ * Creates the replica set of the Deployment's template. Throws `HashCollisionError` when its name is taken by another, and `SetRefusedError`.
+ */
 export async function createNewSet(
   context: SetsContext,
   deployment: Deployment,
@@ -74,7 +82,11 @@ export async function createNewSet(
     if (specReplicas(created) > 0) recordScale(context, deployment, { name, from: 0, to: specReplicas(created) });
     return created;
   } catch (error) {
-    if (!isAlreadyExists(error)) throw error;
+    if (isNamespaceTerminating(error)) throw error;
+    if (!isAlreadyExists(error)) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new SetRefusedError(`Failed to create new replica set "${name}": ${why}`, { cause: error });
+    }
     const there = await resource.get(name, { namespace });
     const isOurs = controllerOf(there)?.uid === deployment.metadata?.uid;
     if (isOurs && sameTemplate(there.spec?.template, deployment.spec?.template)) return there;
@@ -145,17 +157,15 @@ function recordScale(
   context.events.record(deployment, { type: 'Normal', reason: 'ScalingReplicaSet', message });
 }
 
-/** Writes the revision that the newest set has on the Deployment; the Deployment as it is then. */
-export async function recordRevision(
-  context: SetsContext,
-  deployment: Deployment,
-  newSet: ReplicaSet | undefined,
-): Promise<Deployment> {
+/** The Deployment with the revision that its newest set has. */
+export function withRevision(deployment: Deployment, newSet: ReplicaSet | undefined): Deployment {
   const revision = newSet?.metadata?.annotations?.[revisionAnnotation];
-  if (revision === undefined || deployment.metadata?.annotations?.[revisionAnnotation] === revision) return deployment;
-  const { name = '', namespace = '', resourceVersion } = deployment.metadata ?? {};
-  const metadata = { annotations: { [revisionAnnotation]: revision }, ...(resourceVersion && { resourceVersion }) };
-  return context.client.resource(deployments).patch(name, { metadata }, { namespace, type: 'merge' });
+  const { annotations } = deployment.metadata ?? {};
+  if (revision === undefined || annotations?.[revisionAnnotation] === revision) return deployment;
+  return {
+    ...deployment,
+    metadata: { ...deployment.metadata, annotations: { ...annotations, [revisionAnnotation]: revision } },
+  };
 }
 
 /** Removes the oldest of the sets that are no longer used, beyond the history limit. */

@@ -1,22 +1,15 @@
 /** Keeps the Endpoints object of every Service with a selector, for clients that do not know slices. Upstream counterpart: `pkg/controller/endpoint`. */
-import type { Endpoints, Service } from '#pkg/api/types/core-v1.ts';
+import type { Endpoints, Pod, Service } from '#pkg/api/types/core-v1.ts';
 import { endpoints, pods, services } from '#pkg/api/types/refs.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { objectKey, splitKey } from '#pkg/apimachinery/object.ts';
 import { isAlreadyExists, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
-import {
-  hasSelector,
-  headlessLabel,
-  isHeadless,
-  selectedPods,
-  triggerTime,
-  triggerTimeAnnotation,
-  watchServicePods,
-} from '../endpointslice/service-pods.ts';
-import { isNamespaceTerminating } from '../replicaset/pod-control.ts';
+import { hasSelector, inheritedLabels, selectedPods, watchServicePods } from '../endpointslice/service-pods.ts';
+import { TriggerTimes, withTriggerTime } from '../endpointslice/trigger-times.ts';
 import { endpointSubsets } from './subsets.ts';
 
 /** Services worked on at the same time. */
@@ -32,12 +25,16 @@ export function createEndpointController(context: ControllerContext): Component 
   const podInformer = informers.informer(pods);
   const endpointsInformer = informers.informer(endpoints);
   const resource = context.client.resource(endpoints);
+  const triggerTimes = new TriggerTimes();
+  /** Keys of Services that were seen to go: their Endpoints go with them, also those that users keep. */
+  const deletedServices = new Set<string>();
 
   const reconcile = async (key: string): Promise<ReconcileResult> => {
     const service = serviceInformer.lister.get(key);
     const current = endpointsInformer.lister.get(key);
     if (service === undefined) {
-      if (current?.metadata?.labels?.[managedByLabel] !== managerName) return undefined;
+      const isManaged = current?.metadata?.labels?.[managedByLabel] === managerName;
+      if (!deletedServices.delete(key) && !isManaged) return undefined;
       const { name, namespace } = splitKey(key);
       await resource.delete(name, { namespace }).catch((error: unknown) => {
         if (!isNotFound(error)) throw error;
@@ -45,7 +42,9 @@ export function createEndpointController(context: ControllerContext): Component 
       return undefined;
     }
     if (!hasSelector(service) || service.spec?.type === 'ExternalName') return undefined;
-    const wanted = endpointsObject(service, selectedPods(service, podInformer), current);
+    const selected = selectedPods(service, podInformer);
+    const triggerTime = triggerTimes.next(service, selected);
+    const wanted = endpointsObject(service, selected, { current, triggerTime });
     if (current !== undefined && sameEndpoints(current, wanted)) return undefined;
     try {
       await (current === undefined ? resource.create(wanted) : resource.update(wanted));
@@ -54,7 +53,7 @@ export function createEndpointController(context: ControllerContext): Component 
       if (isAlreadyExists(error) || isNamespaceTerminating(error)) return undefined;
       const [verb, reason] =
         current === undefined ? ['create', 'FailedToCreateEndpoint'] : ['update', 'FailedToUpdateEndpoint'];
-      const message = `Failed to ${verb} endpoint ${key}: ${error}`;
+      const message = `Failed to ${verb} endpoint ${key}: ${error instanceof Error ? error.message : error}`;
       events.record(wanted, { type: 'Warning', reason: reason!, message });
       throw error;
     }
@@ -63,6 +62,12 @@ export function createEndpointController(context: ControllerContext): Component 
 
   const events = context.recorder('endpoint-controller');
   const loop = createLoop(context, { name: 'endpoint', workers, reconcile });
+  serviceInformer.addHandler({
+    deleted: (service) => {
+      deletedServices.add(objectKey(service));
+      triggerTimes.forget(objectKey(service));
+    },
+  });
   watchServicePods({ services: serviceInformer, pods: podInformer }, (key) => loop.queue.add(key));
   endpointsInformer.addHandler({
     added: (object) => loop.queue.add(objectKey(object)),
@@ -74,24 +79,22 @@ export function createEndpointController(context: ControllerContext): Component 
 
 function endpointsObject(
   service: Service,
-  selected: ReturnType<typeof selectedPods>,
-  current: Endpoints | undefined,
+  selected: readonly Pod[],
+  { current, triggerTime }: { readonly current: Endpoints | undefined; readonly triggerTime: string | undefined },
 ): Endpoints {
-  const { name = '', namespace = '', labels } = service.metadata ?? {};
+  const { name = '', namespace = '' } = service.metadata ?? {};
   const { subsets, isTruncated } = endpointSubsets(service, selected);
-  const changed = triggerTime(service, selected);
-  const { [overCapacityAnnotation]: _, ...annotations } = current?.metadata?.annotations ?? {};
+  const { annotations: old, ...metadata } = current?.metadata ?? { name, namespace };
+  const { [overCapacityAnnotation]: _, ...others } = old ?? {};
+  const capacity: Readonly<Record<string, string>> = isTruncated ? { [overCapacityAnnotation]: 'truncated' } : {};
+  const annotations = withTriggerTime({ ...others, ...capacity }, triggerTime);
   return {
     apiVersion: 'v1',
     kind: 'Endpoints',
     metadata: {
-      ...(current?.metadata ?? { name, namespace }),
-      labels: { ...labels, ...(isHeadless(service) ? { [headlessLabel]: '' } : {}), [managedByLabel]: managerName },
-      annotations: {
-        ...annotations,
-        ...(isTruncated ? { [overCapacityAnnotation]: 'truncated' } : {}),
-        ...(changed === undefined ? {} : { [triggerTimeAnnotation]: changed }),
-      },
+      ...metadata,
+      labels: { ...inheritedLabels(service), [managedByLabel]: managerName },
+      ...(annotations === undefined ? {} : { annotations }),
     },
     subsets,
   };

@@ -1,7 +1,14 @@
 /** The subsets of an Endpoints object from a Service and its pods. Pure. Upstream counterpart: `endpoints_controller.go`. */
 import type { EndpointAddress, EndpointPort, EndpointSubset, Pod, Service } from '#pkg/api/types/core-v1.ts';
 import { isPodReady } from '../common/pod.ts';
-import { canBeEndpoint, endpointHostname, isHeadless, targetPort } from '../endpointslice/service-pods.ts';
+import {
+  addressFamilies,
+  canBeEndpoint,
+  endpointHostname,
+  isHeadless,
+  podAddress,
+  targetPort,
+} from '../endpointslice/service-pods.ts';
 
 /** Most addresses in one Endpoints object; more are left out and an annotation says so. */
 export const addressesMax = 1_000;
@@ -53,7 +60,8 @@ function subsetOf(entries: readonly Entry[]): EndpointSubset {
 
 function entryOf(service: Service, pod: Pod): Entry | undefined {
   const publishNotReady = service.spec?.publishNotReadyAddresses === true;
-  if (!canBeEndpoint(pod, { includeTerminating: publishNotReady })) return undefined;
+  const ip = podAddress(pod, addressFamilies(service)[0]!);
+  if (ip === undefined || !canBeEndpoint(pod, { includeTerminating: publishNotReady })) return undefined;
   const wanted = service.spec?.ports ?? [];
   const ports = wanted.flatMap((port): EndpointPort[] => {
     const number = targetPort(pod, port);
@@ -72,7 +80,7 @@ function entryOf(service: Service, pod: Pod): Entry | undefined {
   const { name = '', namespace = '', uid = '' } = pod.metadata ?? {};
   const hostname = endpointHostname(pod, service);
   const address: EndpointAddress = {
-    ip: pod.status?.podIP ?? '',
+    ip,
     ...(hostname === undefined ? {} : { hostname }),
     ...(pod.spec?.nodeName ? { nodeName: pod.spec.nodeName } : {}),
     targetRef: { kind: 'Pod', namespace, name, uid },

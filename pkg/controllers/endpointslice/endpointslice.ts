@@ -1,16 +1,18 @@
 /** Keeps the EndpointSlices of every Service with a selector. Upstream counterpart: `pkg/controller/endpointslice`. */
-import type { Service } from '#pkg/api/types/core-v1.ts';
 import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { endpointSlices, nodes, pods, services } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { Expectations } from '#pkg/client/expectations.ts';
+import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
-import { isNamespaceTerminating } from '../replicaset/pod-control.ts';
-import { hasSelector, selectedPods, watchServicePods } from './service-pods.ts';
+import { indexByNode, podsOnNode } from '../common/pod.ts';
+import type { SliceChanges } from './distribution.ts';
+import { hasSelector, selectedPods, servicesOf, watchServicePods } from './service-pods.ts';
 import { managedByLabel, managerName, serviceNameLabel, sliceChanges } from './slices.ts';
+import { TriggerTimes } from './trigger-times.ts';
 
 /** Services worked on at the same time. */
 const workers = 5;
@@ -25,6 +27,7 @@ export function createEndpointSliceController(context: ControllerContext): Compo
   const sliceInformer = informers.informer(endpointSlices);
   /** A slice that was created and not yet seen would be created twice. */
   const expectations = new Expectations(context.clock);
+  const triggerTimes = new TriggerTimes();
   sliceInformer.addIndex(serviceIndex, (slice) => {
     const key = serviceKey(slice);
     return key === undefined ? [] : [key];
@@ -32,50 +35,64 @@ export function createEndpointSliceController(context: ControllerContext): Compo
 
   const reconcile = async (key: string): Promise<ReconcileResult> => {
     const service = serviceInformer.lister.get(key);
-    if (service === undefined) {
-      expectations.forget(key);
-      return undefined; // The slices belong to the Service: the garbage collector takes them.
-    }
+    if (service === undefined) return undefined; // The slices belong to the Service: the garbage collector takes them.
     if (!hasSelector(service) || service.spec?.type === 'ExternalName') return undefined;
     if (service.metadata?.deletionTimestamp !== undefined) return undefined;
     if (!expectations.satisfied(key)) return { requeueAfterMs: expectations.expiresInMs(key) };
+    const selected = selectedPods(service, podInformer);
     const changes = sliceChanges({
       service,
-      pods: selectedPods(service, podInformer),
+      pods: selected,
+      triggerTime: triggerTimes.next(service, selected),
       existing: [...sliceInformer.lister.byIndex(serviceIndex, key)].sort(byName),
       nodeOf: (name) => nodeInformer.lister.get(name),
     });
-    await create(key, service, changes.create);
+    try {
+      await apply(key, changes);
+    } catch (error) {
+      if (isNamespaceTerminating(error)) return undefined;
+      const message = `Error updating Endpoint Slices for Service ${key}: ${error instanceof Error ? error.message : error}`;
+      events.record(service, { type: 'Warning', reason: 'FailedToUpdateEndpointSlices', message });
+      throw error;
+    }
+    return undefined;
+  };
+
+  const apply = async (key: string, { create, update, remove }: SliceChanges): Promise<void> => {
     const resource = client.resource(endpointSlices);
-    for (const slice of changes.update) await resource.update(slice);
-    for (const slice of changes.remove) {
+    if (create.length > 0) expectations.expectCreations(key, create.length);
+    try {
+      for (const slice of create) await resource.create(slice);
+    } catch (error) {
+      expectations.forget(key);
+      throw error;
+    }
+    for (const slice of update) await resource.update(slice);
+    for (const slice of remove) {
       const { name = '', namespace = '' } = slice.metadata ?? {};
       await resource.delete(name, { namespace }).catch((error: unknown) => {
         if (!isNotFound(error)) throw error;
       });
     }
-    return undefined;
-  };
-
-  const create = async (key: string, service: Service, slices: readonly EndpointSlice[]): Promise<void> => {
-    if (slices.length === 0) return;
-    expectations.expectCreations(key, slices.length);
-    for (const slice of slices) {
-      try {
-        await client.resource(endpointSlices).create(slice);
-      } catch (error) {
-        expectations.forget(key);
-        if (isNamespaceTerminating(error)) return;
-        const message = `Error updating Endpoint Slices for Service ${objectKey(service)}: ${error}`;
-        events.record(service, { type: 'Warning', reason: 'FailedToUpdateEndpointSlices', message });
-        throw error;
-      }
-    }
   };
 
   const events = context.recorder('endpoint-slice-controller');
   const loop = createLoop(context, { name: 'endpointslice', workers, reconcile });
+  serviceInformer.addHandler({
+    deleted: (service) => {
+      expectations.forget(objectKey(service));
+      triggerTimes.forget(objectKey(service));
+    },
+  });
   watchServicePods({ services: serviceInformer, pods: podInformer }, (key) => loop.queue.add(key));
+  // Pods that are seen before their node wait for it.
+  indexByNode(podInformer);
+  nodeInformer.addHandler({
+    added: (node) => {
+      for (const pod of podsOnNode(podInformer, objectKey(node)))
+        for (const key of servicesOf(serviceInformer, [pod])) loop.queue.add(key);
+    },
+  });
   const enqueue = (slice: EndpointSlice): void => {
     const key = serviceKey(slice);
     if (key !== undefined) loop.queue.add(key);

@@ -5,10 +5,9 @@ import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { selectorFromSet } from '#pkg/apimachinery/label-selector.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import type { Informer } from '#pkg/client/informer.ts';
-import { isPodReady, podCondition, timeMs } from '../common/pod.ts';
+import { isPodReady } from '../common/pod.ts';
 
-export const headlessLabel = 'service.kubernetes.io/headless';
-export const triggerTimeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
+const headlessLabel = 'service.kubernetes.io/headless';
 
 /** Whether a controller keeps endpoints for it: with no selector they are its user's affair. */
 export function hasSelector(service: Service): boolean {
@@ -17,6 +16,26 @@ export function hasSelector(service: Service): boolean {
 
 export function isHeadless(service: Service): boolean {
   return service.spec?.clusterIP === 'None';
+}
+
+/** Labels that its endpoints take over from a Service, with the one that says whether it is headless. */
+export function inheritedLabels(service: Service): Readonly<Record<string, string>> {
+  const { [headlessLabel]: _, ...labels } = service.metadata?.labels ?? {};
+  return isHeadless(service) ? { ...labels, [headlessLabel]: '' } : labels;
+}
+
+/** `IPv4`, `IPv6` or both, the first one first. */
+export function addressFamilies(service: Service): readonly string[] {
+  const families = service.spec?.ipFamilies ?? [];
+  if (families.length > 0) return families;
+  return [service.spec?.clusterIP?.includes(':') ? 'IPv6' : 'IPv4'];
+}
+
+/** The address of a pod in a family, if it has one. */
+export function podAddress(pod: Pod, family: string): string | undefined {
+  const ips = (pod.status?.podIPs ?? []).map(({ ip }) => ip);
+  const all = ips.length > 0 ? ips : [pod.status?.podIP ?? ''];
+  return all.find((ip) => ip !== '' && ip.includes(':') === (family === 'IPv6'));
 }
 
 /** Pods in the service's namespace that its selector selects, in the order of their names. */
@@ -28,6 +47,15 @@ export function selectedPods(service: Service, pods: Informer<Pod>): readonly Po
   return found.sort((a, b) => ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1));
 }
 
+/** Keys of the Services that select a pod in any of these states of it. */
+export function servicesOf(services: Informer<Service>, states: readonly Pod[]): readonly string[] {
+  return services.lister.list(states[0]?.metadata?.namespace ?? '').flatMap((service) => {
+    if (!hasSelector(service)) return [];
+    const selector = selectorFromSet(service.spec?.selector);
+    return states.some((pod) => selector.matches(pod.metadata?.labels)) ? [objectKey(service)] : [];
+  });
+}
+
 /** Calls `enqueue` with the key of every Service that a change of a pod may concern. */
 export function watchServicePods(
   informers: { readonly services: Informer<Service>; readonly pods: Informer<Pod> },
@@ -35,11 +63,7 @@ export function watchServicePods(
 ): void {
   const { services, pods } = informers;
   const concern = (...states: readonly Pod[]): void => {
-    for (const service of services.lister.list(states[0]!.metadata?.namespace ?? '')) {
-      if (!hasSelector(service)) continue;
-      const selector = selectorFromSet(service.spec?.selector);
-      if (states.some((pod) => selector.matches(pod.metadata?.labels))) enqueue(objectKey(service));
-    }
+    for (const key of servicesOf(services, states)) enqueue(key);
   };
   services.addHandler({
     added: (service) => enqueue(objectKey(service)),
@@ -95,14 +119,4 @@ export function endpointHostname(pod: Pod, service: Service): string | undefined
   const { hostname, subdomain } = pod.spec ?? {};
   const isOurs = subdomain === service.metadata?.name && pod.metadata?.namespace === service.metadata?.namespace;
   return hostname && isOurs ? hostname : undefined;
-}
-
-/** The newest change that can have led to the present endpoints, as a timestamp. */
-export function triggerTime(service: Service, pods: readonly Pod[]): string | undefined {
-  let latest = service.metadata?.creationTimestamp;
-  for (const pod of pods) {
-    const changed = podCondition(pod, 'Ready')?.lastTransitionTime;
-    if (timeMs(changed) > timeMs(latest)) latest = changed;
-  }
-  return latest;
 }

@@ -8,18 +8,17 @@ import { services } from '#pkg/api/types/refs.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { isPodReady } from '../common/pod.ts';
+import { distribute, type PortGroup, portList, type SliceChanges } from './distribution.ts';
 import {
+  addressFamilies,
   canBeEndpoint,
   endpointHostname,
-  headlessLabel,
-  isHeadless,
+  inheritedLabels,
+  podAddress,
   targetPort,
-  triggerTime,
-  triggerTimeAnnotation,
 } from './service-pods.ts';
+import { withTriggerTime } from './trigger-times.ts';
 
-/** Most endpoints in one slice, so that a change of one sends little to every node. */
-const endpointsMax = 100;
 export const serviceNameLabel = 'kubernetes.io/service-name';
 export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
 export const managerName = 'endpointslice-controller.k8s.io';
@@ -30,22 +29,13 @@ export interface SlicesInput {
   readonly pods: readonly Pod[];
   readonly existing: readonly EndpointSlice[];
   readonly nodeOf: (name: string) => Node | undefined;
-}
-
-export interface SliceChanges {
-  readonly create: readonly EndpointSlice[];
-  readonly update: readonly EndpointSlice[];
-  readonly remove: readonly EndpointSlice[];
-}
-
-interface PortGroup {
-  readonly ports: readonly EndpointPort[];
-  readonly endpoints: Endpoint[];
+  /** When what led to a change happened, for those slices that change. */
+  readonly triggerTime: string | undefined;
 }
 
 /** What to create, update and delete. */
 export function sliceChanges(input: SlicesInput): SliceChanges {
-  const families = addressTypes(input.service);
+  const families = addressFamilies(input.service);
   const remove = input.existing.filter(
     (slice) => !families.includes(slice.addressType) || slice.metadata?.deletionTimestamp !== undefined,
   );
@@ -60,72 +50,43 @@ export function sliceChanges(input: SlicesInput): SliceChanges {
   return changes;
 }
 
-function addressTypes(service: Service): readonly string[] {
-  const families = service.spec?.ipFamilies ?? [];
-  if (families.length > 0) return families;
-  return [service.spec?.clusterIP?.includes(':') ? 'IPv6' : 'IPv4'];
-}
-
 function familyChanges(
   input: SlicesInput,
   scope: { readonly family: string; readonly existing: readonly EndpointSlice[] },
 ): SliceChanges {
-  const groups = portGroups(input, scope.family);
-  const fresh: { readonly ports: readonly EndpointPort[]; readonly endpoints: readonly Endpoint[] }[] = [];
-  const update: EndpointSlice[] = [];
-  const kept = new Set<EndpointSlice>();
-  for (const group of groups) {
-    const slices = scope.existing.filter((slice) => deepEqual(portList(slice.ports), group.ports));
-    for (const slice of slices) kept.add(slice);
-    const placed = place(group, slices);
-    for (const [slice, endpoints] of placed.inSlices) {
-      if (endpoints.length === 0) {
-        kept.delete(slice);
-        continue;
-      }
-      const wanted = sliceObject(input, { ...scope, ports: group.ports, endpoints, old: slice });
-      if (!sameSlice(slice, wanted)) update.push(wanted);
-    }
-    for (const endpoints of placed.inNew) fresh.push({ ports: group.ports, endpoints });
-  }
-  const remove = scope.existing.filter((slice) => !kept.has(slice));
-  if (groups.length > 0) {
-    // A slice that is not needed any more becomes one that is: its name stays, and nobody sees a moment without it.
-    const reused = fresh.splice(0, remove.length);
-    update.push(...reused.map((part, index) => sliceObject(input, { ...scope, ...part, old: remove[index] })));
-    const create = fresh.map((part) => sliceObject(input, { ...scope, ...part, old: undefined }));
-    return { create, update, remove: remove.slice(reused.length) };
-  }
+  const { family, existing } = scope;
+  const sliceOf = (part: PortGroup, old: EndpointSlice | undefined): EndpointSlice =>
+    sliceObject(input, { family, part, old });
+  const groups = portGroups(input, family);
+  const keyOf = ({ targetRef }: Endpoint): string => targetRef?.uid ?? '';
+  if (groups.length > 0) return distribute(groups, existing, { keyOf, sliceOf, isSame: sameSlice });
   // A Service without endpoints keeps one empty slice, which says that there are none.
-  const [placeholder, ...others] = [...remove];
-  const old = placeholder;
-  const empty = sliceObject(input, { ...scope, ports: [], endpoints: [], old });
+  const [old, ...others] = existing;
+  const empty = sliceOf({ ports: [], endpoints: [] }, old);
   if (old === undefined) return { create: [empty], update: [], remove: [] };
   return { create: [], update: sameSlice(old, empty) ? [] : [empty], remove: others };
 }
 
 /** Endpoints by the ports they have: pods may give different numbers to one named port. */
 function portGroups(input: SlicesInput, family: string): readonly PortGroup[] {
-  const { service, pods } = input;
-  const groups = new Map<string, PortGroup>();
-  for (const pod of pods) {
-    if (!canBeEndpoint(pod, { includeTerminating: true })) continue;
-    const addresses = podAddresses(pod, family);
-    if (addresses.length === 0) continue;
-    const ports = portsOn(service, pod);
-    if (ports.length === 0 && (service.spec?.ports ?? []).length > 0) continue;
+  const groups = new Map<string, { readonly ports: readonly EndpointPort[]; readonly endpoints: Endpoint[] }>();
+  for (const pod of input.pods) {
+    if (!canBeEndpoint(pod, { includeTerminating: true }) || isOnLostNode(input, pod)) continue;
+    const address = podAddress(pod, family);
+    if (address === undefined) continue;
+    const ports = portsOn(input.service, pod);
     const key = JSON.stringify(ports);
     const group = groups.get(key) ?? { ports, endpoints: [] };
     groups.set(key, group);
-    group.endpoints.push(endpointOf(input, pod, addresses));
+    group.endpoints.push(endpointOf(input, pod, address));
   }
   return [...groups.values()];
 }
 
-function podAddresses(pod: Pod, family: string): readonly string[] {
-  const ips = (pod.status?.podIPs ?? []).map(({ ip }) => ip);
-  const all = ips.length > 0 ? ips : [pod.status?.podIP ?? ''];
-  return all.filter((ip) => ip !== '' && ip.includes(':') === (family === 'IPv6')).slice(0, 1);
+/** Whether a pod is bound to a node that is not there, and nobody wants it published all the same. */
+function isOnLostNode({ service, nodeOf }: SlicesInput, { spec }: Pod): boolean {
+  if (!spec?.nodeName || service.spec?.publishNotReadyAddresses === true) return false;
+  return nodeOf(spec.nodeName) === undefined;
 }
 
 function portsOn(service: Service, pod: Pod): readonly EndpointPort[] {
@@ -137,7 +98,7 @@ function portsOn(service: Service, pod: Pod): readonly EndpointPort[] {
   });
 }
 
-function endpointOf(input: SlicesInput, pod: Pod, addresses: readonly string[]): Endpoint {
+function endpointOf(input: SlicesInput, pod: Pod, address: string): Endpoint {
   const serving = isPodReady(pod);
   const terminating = pod.metadata?.deletionTimestamp !== undefined;
   const ready = input.service.spec?.publishNotReadyAddresses === true || (serving && !terminating);
@@ -146,7 +107,7 @@ function endpointOf(input: SlicesInput, pod: Pod, addresses: readonly string[]):
   const zone = nodeName ? input.nodeOf(nodeName)?.metadata?.labels?.[zoneLabel] : undefined;
   const hostname = endpointHostname(pod, input.service);
   return {
-    addresses,
+    addresses: [address],
     conditions: { ready, serving, terminating },
     ...(hostname === undefined ? {} : { hostname }),
     targetRef: { kind: 'Pod', namespace, name, uid },
@@ -155,64 +116,30 @@ function endpointOf(input: SlicesInput, pod: Pod, addresses: readonly string[]):
   };
 }
 
-/** Leaves endpoints in the slices they are in, fills those with room, and opens new ones for the rest. */
-function place(
-  group: PortGroup,
-  slices: readonly EndpointSlice[],
-): { readonly inSlices: ReadonlyMap<EndpointSlice, Endpoint[]>; readonly inNew: readonly Endpoint[][] } {
-  const left = new Map(group.endpoints.map((endpoint) => [endpoint.targetRef?.uid ?? '', endpoint]));
-  const inSlices = new Map<EndpointSlice, Endpoint[]>();
-  for (const slice of slices) {
-    const stay: Endpoint[] = [];
-    for (const { targetRef } of slice.endpoints ?? []) {
-      const endpoint = left.get(targetRef?.uid ?? '');
-      if (endpoint === undefined || stay.length >= endpointsMax) continue;
-      stay.push(endpoint);
-      left.delete(targetRef?.uid ?? '');
-    }
-    inSlices.set(slice, stay);
-  }
-  const rest = [...left.values()];
-  const fullestFirst = [...inSlices.values()].sort((a, b) => b.length - a.length);
-  for (const endpoints of fullestFirst)
-    while (rest.length > 0 && endpoints.length < endpointsMax) endpoints.push(rest.shift()!);
-  const inNew: Endpoint[][] = [];
-  while (rest.length > 0) inNew.push(rest.splice(0, endpointsMax));
-  return { inSlices, inNew };
-}
-
 function sliceObject(
   input: SlicesInput,
-  slice: {
-    readonly family: string;
-    readonly ports: readonly EndpointPort[];
-    readonly endpoints: readonly Endpoint[];
-    readonly old: EndpointSlice | undefined;
-  },
+  slice: { readonly family: string; readonly part: PortGroup; readonly old: EndpointSlice | undefined },
 ): EndpointSlice {
   const { service } = input;
   const { name = '', namespace = '' } = service.metadata ?? {};
-  const changed = triggerTime(service, input.pods);
+  const { annotations: old, ...metadata } = slice.old?.metadata ?? { generateName: `${name}-`, namespace };
+  const annotations = withTriggerTime(old, input.triggerTime);
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: {
-      ...(slice.old?.metadata ?? { generateName: `${name}-`, namespace }),
+      ...metadata,
       labels: {
-        ...service.metadata?.labels,
-        ...(isHeadless(service) ? { [headlessLabel]: '' } : {}),
+        ...inheritedLabels(service),
         [serviceNameLabel]: name,
         [managedByLabel]: managerName,
       },
-      annotations: {
-        ...slice.old?.metadata?.annotations,
-        ...(changed === undefined ? {} : { [triggerTimeAnnotation]: changed }),
-      },
+      ...(annotations === undefined ? {} : { annotations }),
       ownerReferences: [controllerReference(service, services)],
     },
     addressType: slice.family,
-    endpoints: slice.endpoints,
-    ports: slice.ports,
+    endpoints: slice.part.endpoints,
+    ports: slice.part.ports,
   };
 }
 
@@ -224,9 +151,4 @@ function sameSlice(a: EndpointSlice, b: EndpointSlice): boolean {
     deepEqual(a.metadata?.labels, b.metadata?.labels) &&
     deepEqual(a.metadata?.ownerReferences, b.metadata?.ownerReferences)
   );
-}
-
-/** Ports with the defaults that the server fills in. */
-function portList(ports: readonly EndpointPort[] | undefined): readonly EndpointPort[] {
-  return (ports ?? []).map((port) => ({ ...port, name: port.name ?? '', protocol: port.protocol ?? 'TCP' }));
 }

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { endpointSlices, endpoints, services } from '#pkg/api/types/refs.ts';
 import { type Harness, startHarness } from '../testing/harness.ts';
+import { mirrorChanges } from './mirror.ts';
 
 let harness: Harness;
 afterEach(() => harness.stop());
@@ -57,4 +58,17 @@ test('endpoints of a service with a selector, of none, or marked to be skipped a
   await harness.client.resource(endpoints).create({ metadata: { ...named('skipped'), labels }, subsets });
   await harness.clock.advance(1_000);
   expect(await harness.list(endpointSlices, 'default')).toEqual([]);
+});
+
+test('of many mirrored addresses one that goes changes one slice', () => {
+  const source = (from: number, to: number) => ({
+    metadata,
+    subsets: [
+      { addresses: Array.from({ length: to - from }, (_, index) => ({ ip: `10.0.0.${from + index}` })), ports: [] },
+    ],
+  });
+  const { create } = mirrorChanges(source(0, 250), []);
+  expect(create.map((slice) => slice.endpoints?.length)).toEqual([100, 100, 50]);
+  const { create: more, update, remove } = mirrorChanges(source(1, 250), create);
+  expect([more.length, update.map((slice) => slice.endpoints?.length), remove.length]).toEqual([0, [99], 0]);
 });

@@ -8,12 +8,13 @@ import { endpointSlices, endpoints, services } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { Expectations } from '#pkg/client/expectations.ts';
+import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
+import type { SliceChanges } from '../endpointslice/distribution.ts';
 import { hasSelector } from '../endpointslice/service-pods.ts';
-import { managedByLabel, type SliceChanges, serviceNameLabel } from '../endpointslice/slices.ts';
-import { isNamespaceTerminating } from '../replicaset/pod-control.ts';
+import { managedByLabel, serviceNameLabel } from '../endpointslice/slices.ts';
 import { mirrorChanges, mirrorName } from './mirror.ts';
 
 /** Endpoints worked on at the same time. */
@@ -66,7 +67,14 @@ export function createEndpointSliceMirroringController(context: ControllerContex
 
   const loop = createLoop(context, { name: 'endpointslicemirroring', workers, reconcile });
   const enqueue = (object: EndpointSlice | Endpoints): void => loop.queue.add(objectKey(object));
-  endpointsInformer.addHandler({ added: enqueue, updated: (_, object) => enqueue(object), deleted: enqueue });
+  endpointsInformer.addHandler({
+    added: enqueue,
+    updated: (_, object) => enqueue(object),
+    deleted: (object) => {
+      expectations.forget(objectKey(object));
+      enqueue(object);
+    },
+  });
   serviceInformer.addHandler({
     added: (service) => loop.queue.add(objectKey(service)),
     updated: (previous, service) => {

@@ -4,11 +4,12 @@ import type { Endpoint, EndpointPort, EndpointSlice } from '#pkg/api/types/disco
 import { endpoints as endpointsRef } from '#pkg/api/types/refs.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { controllerReference } from '#pkg/apimachinery/owner.ts';
-import { managedByLabel, type SliceChanges, serviceNameLabel } from '../endpointslice/slices.ts';
+import { distribute, type PortGroup, portList, type SliceChanges } from '../endpointslice/distribution.ts';
+import { managedByLabel, serviceNameLabel } from '../endpointslice/slices.ts';
 
 export const mirrorName = 'endpointslicemirroring-controller.k8s.io';
-/** Most endpoints in one slice, and most that are mirrored of one subset. */
-const endpointsMax = 100;
+const families = ['IPv4', 'IPv6'] as const;
+/** Most endpoints that are mirrored of one subset. */
 const subsetMax = 1_000;
 
 const ownAnnotations: ReadonlySet<string> = new Set([
@@ -16,41 +17,36 @@ const ownAnnotations: ReadonlySet<string> = new Set([
   'endpoints.kubernetes.io/last-change-trigger-time',
 ]);
 
-interface Wanted {
-  readonly addressType: string;
-  readonly ports: readonly EndpointPort[];
-  readonly endpoints: readonly Endpoint[];
-}
-
 /** What to create, update and delete so that the slices say what `source` says. */
 export function mirrorChanges(source: Endpoints, existing: readonly EndpointSlice[]): SliceChanges {
-  const left = [...existing];
-  const create: EndpointSlice[] = [];
-  const update: EndpointSlice[] = [];
-  for (const wanted of wantedSlices(source)) {
-    const index = left.findIndex(
-      (slice) => slice.addressType === wanted.addressType && deepEqual(normalPorts(slice.ports), wanted.ports),
-    );
-    const old = index < 0 ? undefined : left.splice(index, 1)[0];
-    const slice = sliceOf(source, wanted, old);
-    if (old === undefined) create.push(slice);
-    else if (!sameSlice(old, slice)) update.push(slice);
-  }
-  return { create, update, remove: left };
+  const keyOf = ({ addresses }: Endpoint): string => addresses[0] ?? '';
+  const parts = families.map((family) => {
+    const sliceOf = (part: PortGroup, old: EndpointSlice | undefined): EndpointSlice =>
+      sliceObject(source, { family, part, old });
+    const slices = existing.filter(({ addressType }) => addressType === family);
+    return distribute(portGroups(source, family), slices, { keyOf, sliceOf, isSame: sameSlice });
+  });
+  return {
+    create: parts.flatMap(({ create }) => create),
+    update: parts.flatMap(({ update }) => update),
+    remove: parts.flatMap(({ remove }) => remove),
+  };
 }
 
-function wantedSlices(source: Endpoints): readonly Wanted[] {
-  return (source.subsets ?? []).flatMap((subset) => {
-    const all = subsetEndpoints(subset).slice(0, subsetMax);
-    const ports = normalPorts(subset.ports);
-    return ['IPv4', 'IPv6'].flatMap((addressType) => {
-      const family = all.filter(({ addresses }) => addresses[0]!.includes(':') === (addressType === 'IPv6'));
-      const chunks: Wanted[] = [];
-      for (let start = 0; start < family.length; start += endpointsMax)
-        chunks.push({ addressType, ports, endpoints: family.slice(start, start + endpointsMax) });
-      return chunks;
-    });
-  });
+/** The endpoints of one address family by their ports. */
+function portGroups(source: Endpoints, family: string): readonly PortGroup[] {
+  const groups = new Map<string, { readonly ports: readonly EndpointPort[]; readonly endpoints: Endpoint[] }>();
+  for (const subset of source.subsets ?? []) {
+    const mirrored = subsetEndpoints(subset).slice(0, subsetMax);
+    const endpoints = mirrored.filter(({ addresses }) => addresses[0]!.includes(':') === (family === 'IPv6'));
+    if (endpoints.length === 0) continue;
+    const ports = portList(subset.ports);
+    const key = JSON.stringify(ports);
+    const group = groups.get(key) ?? { ports, endpoints: [] };
+    groups.set(key, group);
+    group.endpoints.push(...endpoints);
+  }
+  return [...groups.values()];
 }
 
 function subsetEndpoints(subset: EndpointSubset): readonly Endpoint[] {
@@ -67,34 +63,34 @@ function subsetEndpoints(subset: EndpointSubset): readonly Endpoint[] {
   ];
 }
 
-function sliceOf(source: Endpoints, wanted: Wanted, old: EndpointSlice | undefined): EndpointSlice {
+function sliceObject(
+  source: Endpoints,
+  slice: { readonly family: string; readonly part: PortGroup; readonly old: EndpointSlice | undefined },
+): EndpointSlice {
   const { name = '', namespace = '', labels, annotations = {} } = source.metadata ?? {};
-  const kept = Object.fromEntries(Object.entries(annotations).filter(([key]) => !ownAnnotations.has(key)));
+  const copied = Object.entries(annotations).filter(([key]) => !ownAnnotations.has(key));
+  const { annotations: _, ...metadata } = slice.old?.metadata ?? { generateName: `${name}-`, namespace };
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: {
-      ...(old?.metadata ?? { generateName: `${name}-`, namespace }),
+      ...metadata,
       labels: { ...labels, [serviceNameLabel]: name, [managedByLabel]: mirrorName },
-      annotations: kept,
+      ...(copied.length === 0 ? {} : { annotations: Object.fromEntries(copied) }),
       ownerReferences: [controllerReference(source, endpointsRef)],
     },
-    addressType: wanted.addressType,
-    endpoints: wanted.endpoints,
-    ports: wanted.ports,
+    addressType: slice.family,
+    endpoints: slice.part.endpoints,
+    ports: slice.part.ports,
   };
 }
 
 function sameSlice(a: EndpointSlice, b: EndpointSlice): boolean {
   return (
     deepEqual(a.endpoints ?? [], b.endpoints) &&
+    deepEqual(portList(a.ports), b.ports) &&
     deepEqual(a.metadata?.labels, b.metadata?.labels) &&
-    deepEqual(a.metadata?.annotations ?? {}, b.metadata?.annotations) &&
+    deepEqual(a.metadata?.annotations ?? {}, b.metadata?.annotations ?? {}) &&
     deepEqual(a.metadata?.ownerReferences, b.metadata?.ownerReferences)
   );
-}
-
-/** Ports with the defaults that the server fills in. */
-function normalPorts(ports: readonly EndpointPort[] | undefined): readonly EndpointPort[] {
-  return (ports ?? []).map((port) => ({ ...port, name: port.name ?? '', protocol: port.protocol ?? 'TCP' }));
 }

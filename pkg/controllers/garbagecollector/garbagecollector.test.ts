@@ -1,8 +1,9 @@
 import { afterEach, expect, test } from 'vitest';
 import type { ConfigMap } from '#pkg/api/types/core-v1.ts';
-import { configMaps, deployments, leases, nodes, pods, replicaSets } from '#pkg/api/types/refs.ts';
+import { configMaps, deployments, leases, namespaces, nodes, pods, replicaSets } from '#pkg/api/types/refs.ts';
 import type { OwnerReference } from '#pkg/apimachinery/object.ts';
 import { deploymentOf, type Harness, startHarness, until } from '../testing/harness.ts';
+import { OwnerGraph } from './graph.ts';
 
 let harness: Harness;
 afterEach(() => harness.stop());
@@ -123,4 +124,71 @@ test('the lease of a node goes with it', async () => {
   await harness.client.resource(nodes).delete('n1');
   await harness.clock.advance(10_000);
   expect((await harness.list(leases, namespace)).map(({ metadata }) => metadata?.name)).toEqual(['n2']);
+});
+
+test('an owner in another namespace owns nothing: its dependent goes, with an event; those beside it stay', async () => {
+  harness = await startHarness({ controllers });
+  await harness.client.resource(namespaces).create({ metadata: { name: 'other' } });
+  const owner = await make('owner');
+  await make('near', ownedBy(owner));
+  const misplaced = { name: 'far', namespace: 'other', ownerReferences: [ownedBy(owner)] };
+  await harness.clock.advance(5_000);
+  await harness.client.resource(configMaps).create({ metadata: misplaced });
+  await harness.clock.advance(10_000);
+  expect(await harness.list(configMaps, 'other')).toEqual([]);
+  expect(await harness.eventsOf('far')).toEqual([
+    `OwnerRefInvalidNamespace: ownerRef [v1/ConfigMap, namespace: other, name: owner, uid: ${owner.metadata!.uid}] does not exist in namespace "other"`,
+  ]);
+  // That the owner is absent there must not be taken for its absence here.
+  await harness.client
+    .resource(configMaps)
+    .patch('near', { metadata: { ownerReferences: null } }, { namespace: 'default', type: 'merge' });
+  const gone = await make('gone');
+  await harness.client
+    .resource(configMaps)
+    .patch(
+      'near',
+      { metadata: { ownerReferences: [ownedBy(owner), ownedBy(gone)] } },
+      { namespace: 'default', type: 'merge' },
+    );
+  await harness.clock.advance(5_000);
+  await remove('gone', 'Background');
+  await harness.clock.advance(10_000);
+  expect(await names()).toEqual(['near', 'owner']);
+});
+
+test('a misplaced reference that is seen before its owner is found out when the owner appears', async () => {
+  const seen: string[] = [];
+  const graph = new OwnerGraph({
+    attemptToDelete: (uid) => seen.push(`look at ${uid}`),
+    attemptToOrphan: () => undefined,
+    misplacedOwner: (node, owner) => seen.push(`${node.uid} misplaces ${owner.uid}`),
+    removed: () => undefined,
+    verifyOwners: () => undefined,
+  });
+  harness = await startHarness({ controllers: [] });
+  const reference = { apiVersion: 'v1', kind: 'ConfigMap', name: 'a', uid: 'u-a' };
+  for (const namespace of ['here', 'there'])
+    graph.observe(configMaps, {
+      metadata: { name: 'd', namespace, uid: `u-${namespace}`, ownerReferences: [reference] },
+    });
+  graph.observe(configMaps, { metadata: { name: 'a', namespace: 'there', uid: 'u-a' } });
+  expect(seen).toEqual(['u-here misplaces u-a', 'look at u-here']);
+  expect(graph.get('u-a')?.namespace).toBe('there');
+});
+
+test('a dependent that is given another owner between the look and the deletion stays', async () => {
+  harness = await startHarness({ controllers });
+  const [a, b] = [await make('a'), await make('b')];
+  await make('c', ownedBy(a));
+  await harness.clock.advance(5_000);
+  const adopt = { metadata: { ownerReferences: [ownedBy(b)] } };
+  harness.hooks.beforeRequest = async (request) => {
+    if (request.method !== 'DELETE' || !request.path.endsWith('/c')) return;
+    harness.hooks.beforeRequest = undefined;
+    await harness.client.resource(configMaps).patch('c', adopt, { namespace: 'default', type: 'merge' });
+  };
+  await remove('a', 'Background');
+  await harness.clock.advance(10_000);
+  expect(await names()).toEqual(['b', 'c']);
 });

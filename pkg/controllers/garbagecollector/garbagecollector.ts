@@ -4,16 +4,18 @@
  * Upstream counterpart: `pkg/controller/garbagecollector`.
  */
 import { leases, nodes } from '#pkg/api/types/refs.ts';
-import type { KubeObject, OwnerReference, ResourceRef } from '#pkg/apimachinery/object.ts';
-import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { apiVersionOf, type KubeObject, type OwnerReference, type ResourceRef } from '#pkg/apimachinery/object.ts';
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { listInPages } from '#pkg/client/list-pages.ts';
 import type { Component } from '#pkg/component/component.ts';
+import { forEachLimited, requestsInFlightMax } from '../common/concurrency.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { foregroundFinalizer, type GraphNode, OwnerGraph, orphanFinalizer } from './graph.ts';
 import { Monitors } from './monitors.ts';
 
 /** Objects looked at at the same time. */
 const workers = 10;
-/** Owners remembered as absent, so that a thousand pods of one deleted set ask for it once. */
+/** Owners remembered as absent, by where they were looked for, so that a thousand pods of one deleted set ask for it once. */
 const absentOwnersMax = 500;
 
 /**
@@ -78,6 +80,7 @@ class GarbageCollector implements Component {
     this.#graph = new OwnerGraph({
       attemptToDelete: (uid) => this.#deleting.queue.add(uid),
       verifyOwners: (uid) => this.#verifying.queue.addAfter(uid, verifyDelayMs),
+      misplacedOwner: (node, owner) => this.#sayMisplaced(node, owner),
       removed: (node) => {
         if (node.ref?.resource === nodes.resource && node.ref.group === nodes.group) this.#leases.queue.add(node.uid);
       },
@@ -105,7 +108,7 @@ class GarbageCollector implements Component {
     if (owners.length === 0) return;
     const states = new Map<OwnerState, OwnerReference[]>();
     for (const owner of owners) {
-      const state = await this.#stateOf(owner, { node, latest, signal });
+      const state = await this.#stateOf(owner, { node, signal });
       states.set(state, [...(states.get(state) ?? []), owner]);
     }
     const solid = [...(states.get('solid') ?? []), ...(states.get('unresolvable') ?? [])];
@@ -127,20 +130,19 @@ class GarbageCollector implements Component {
   /** What the server says of one owner of an object. */
   async #stateOf(
     owner: OwnerReference,
-    dependent: { readonly node: GraphNode; readonly latest: KubeObject; readonly signal: AbortSignal },
+    dependent: { readonly node: GraphNode; readonly signal: AbortSignal },
   ): Promise<OwnerState> {
-    if (this.#absentOwners.has(owner.uid)) return 'dangling';
     const ref = await this.#monitors.resourceOf(owner, dependent.signal);
     if (ref === undefined) throw new Error(`Cannot look up owner ${owner.kind} of ${owner.apiVersion}: not served`);
-    const { namespace } = dependent.node;
-    if (ref.namespaced && namespace === '') {
-      const message = `ownerRef [${owner.apiVersion}/${owner.kind}, name: ${owner.name}, uid: ${owner.uid}] does not exist in namespace ""`;
-      this.#events.record(dependent.latest, { type: 'Warning', reason: 'OwnerRefInvalidNamespace', message });
-      return 'unresolvable';
-    }
-    const found = await this.#get(ref, { name: owner.name, namespace: ref.namespaced ? namespace : '' });
+    // What has no namespace cannot be owned by what has one: there is no telling which it means, so nothing is done.
+    if (ref.namespaced && dependent.node.namespace === '') return 'unresolvable';
+    const namespace = ref.namespaced ? dependent.node.namespace : '';
+    // The uid alone will not do: an owner that is absent where one dependent looks for it may be there for others.
+    const place = [owner.apiVersion, owner.kind, namespace, owner.name, owner.uid].join('\0');
+    if (this.#absentOwners.has(place)) return 'dangling';
+    const found = await this.#get(ref, { name: owner.name, namespace });
     if (found?.metadata?.uid !== owner.uid) {
-      this.#rememberAbsent(owner.uid);
+      this.#rememberAbsent(place);
       return 'dangling';
     }
     const isGoing = found.metadata.deletionTimestamp !== undefined;
@@ -172,7 +174,7 @@ class GarbageCollector implements Component {
 
   /** Sees to what is not watched: a node's leases go with it. */
   async #observeLeases(owner: string, signal: AbortSignal): Promise<void> {
-    const { items } = await this.#context.client.resource(leases).list({ resourceVersion: '0', signal });
+    const { items } = await listInPages(this.#context.client.resource(leases), { resourceVersion: '0', signal });
     for (const lease of items)
       if (lease.metadata?.ownerReferences?.some(({ uid }) => uid === owner)) this.#graph.observe(leases, lease);
   }
@@ -180,18 +182,23 @@ class GarbageCollector implements Component {
   async #attemptToOrphan(uid: string, signal: AbortSignal): Promise<void> {
     const node = this.#graph.get(uid);
     if (node?.ref === undefined) return;
-    for (const dependentUid of [...node.dependents].sort()) {
+    await forEachLimited([...node.dependents].sort(), requestsInFlightMax, (dependent) => {
       signal.throwIfAborted();
-      const dependent = this.#graph.get(dependentUid);
-      if (dependent?.ref === undefined) continue;
-      const latest = await this.#get(dependent.ref, dependent);
-      if (latest?.metadata?.uid !== dependentUid) continue;
-      const owners = latest.metadata.ownerReferences ?? [];
-      const others = owners.filter((owner) => owner.uid !== uid);
-      if (others.length < owners.length) await this.#setOwners(dependent.ref, latest, others);
-    }
+      return this.#disown(dependent, uid);
+    });
     const owner = await this.#get(node.ref, node);
     if (owner?.metadata?.uid === uid) await this.#removeFinalizer(node.ref, owner, orphanFinalizer);
+  }
+
+  /** Takes an owner from a dependent's references. */
+  async #disown(uid: string, ownerUid: string): Promise<void> {
+    const dependent = this.#graph.get(uid);
+    if (dependent?.ref === undefined) return;
+    const latest = await this.#get(dependent.ref, dependent);
+    if (latest?.metadata?.uid !== uid) return;
+    const owners = latest.metadata.ownerReferences ?? [];
+    const others = owners.filter((owner) => owner.uid !== ownerUid);
+    if (others.length < owners.length) await this.#setOwners(dependent.ref, latest, others);
   }
 
   async #get(ref: ResourceRef, what: { name: string; namespace: string }): Promise<KubeObject | undefined> {
@@ -203,15 +210,15 @@ class GarbageCollector implements Component {
     }
   }
 
+  /** At the version that was judged: who got an owner since is not deleted but looked at again. */
   async #delete(ref: ResourceRef, object: KubeObject, policy: 'Background' | 'Foreground' | 'Orphan'): Promise<void> {
-    const { name = '', namespace = '', uid = '' } = object.metadata ?? {};
+    const { name = '', namespace = '', uid = '', resourceVersion = '' } = object.metadata ?? {};
     try {
       await this.#context.client
         .resource(ref)
-        .delete(name, { namespace, propagationPolicy: policy, preconditions: { uid } });
+        .delete(name, { namespace, propagationPolicy: policy, preconditions: { uid, resourceVersion } });
     } catch (error) {
-      if (!isNotFound(error) && !isConflict(error)) throw error;
-      if (isConflict(error)) this.#graph.remove(uid);
+      if (!isNotFound(error)) throw error;
     }
   }
 
@@ -236,8 +243,16 @@ class GarbageCollector implements Component {
     }
   }
 
-  #rememberAbsent(uid: string): void {
-    this.#absentOwners.add(uid);
+  #sayMisplaced({ uid, name, namespace, ref }: GraphNode, owner: OwnerReference): void {
+    if (ref === undefined) return;
+    const dependent = { apiVersion: apiVersionOf(ref), kind: ref.kind, metadata: { name, namespace, uid } };
+    const identity = `[${owner.apiVersion}/${owner.kind}, namespace: ${namespace}, name: ${owner.name}, uid: ${owner.uid}]`;
+    const message = `ownerRef ${identity} does not exist in namespace "${namespace}"`;
+    this.#events.record(dependent, { type: 'Warning', reason: 'OwnerRefInvalidNamespace', message });
+  }
+
+  #rememberAbsent(place: string): void {
+    this.#absentOwners.add(place);
     if (this.#absentOwners.size <= absentOwnersMax) return;
     for (const oldest of this.#absentOwners) {
       this.#absentOwners.delete(oldest);

@@ -13,10 +13,7 @@ export interface GraphNode {
   readonly name: string;
   readonly namespace: string;
   /** Undefined for a virtual node. */
-  ref: ResourceRef | undefined;
-  /** For a virtual node, what its dependents call it. */
-  readonly apiVersion: string;
-  readonly kind: string;
+  readonly ref: ResourceRef | undefined;
   owners: readonly OwnerReference[];
   readonly dependents: Set<string>;
   /** It has a deletionTimestamp. */
@@ -32,6 +29,8 @@ export interface GraphSink {
   attemptToDelete(uid: string): void;
   /** The object names an owner that was not seen: perhaps not yet, perhaps it is not watched, perhaps it never existed. */
   verifyOwners(uid: string): void;
+  /** The object names an owner that is in another namespace, where it cannot own it. */
+  misplacedOwner(node: GraphNode, owner: OwnerReference): void;
   /** A watched object is gone. */
   removed(node: GraphNode): void;
   attemptToOrphan(uid: string): void;
@@ -57,9 +56,11 @@ export class OwnerGraph {
   observe(ref: ResourceRef, object: KubeObject): void {
     const uid = object.metadata?.uid;
     if (uid === undefined) return;
-    const node = this.#nodes.get(uid);
-    if (node === undefined) this.#insert(ref, object, uid);
-    else this.#update(node, ref, object);
+    const known = this.#nodes.get(uid);
+    const node = known?.ref === undefined ? this.#insert(ref, object, known?.dependents) : known;
+    const owners = object.metadata?.ownerReferences ?? [];
+    if (!sameOwners(node.owners, owners)) this.#setOwners(node, owners);
+    this.#setState(node, object);
   }
 
   /** An object that is gone, or was proved not to be there. */
@@ -84,31 +85,27 @@ export class OwnerGraph {
     return owners.some((owner) => this.#nodes.get(owner.uid)?.ref === undefined);
   }
 
-  #insert(ref: ResourceRef, object: KubeObject, uid: string): void {
-    const { name = '', namespace = '', ownerReferences = [] } = object.metadata ?? {};
-    const node: GraphNode = {
-      uid,
-      name,
-      namespace,
-      ref,
-      apiVersion: object.apiVersion ?? '',
-      kind: ref.kind,
-      owners: [],
-      dependents: new Set(),
-      isBeingDeleted: false,
-      isDeletingDependents: false,
-      isOrphaning: false,
-    };
+  /** Adds an object; what was said of it before it was seen, by its dependents, may have been wrong. */
+  #insert(ref: ResourceRef, object: KubeObject, dependents: Set<string> = new Set()): GraphNode {
+    const { uid = '', name = '', namespace = '' } = object.metadata ?? {};
+    const node = newNode({ uid, name, namespace, ref, dependents });
     this.#nodes.set(uid, node);
-    this.#setOwners(node, ownerReferences);
-    this.#setState(node, object);
+    for (const dependentUid of dependents) {
+      const dependent = this.#nodes.get(dependentUid);
+      const reference = dependent?.owners.find((owner) => owner.uid === uid);
+      if (dependent !== undefined && reference !== undefined) this.#checkReference(dependent, reference, node);
+    }
+    return node;
   }
 
-  #update(node: GraphNode, ref: ResourceRef, object: KubeObject): void {
-    node.ref = ref;
-    const owners = object.metadata?.ownerReferences ?? [];
-    if (!sameOwners(node.owners, owners)) this.#setOwners(node, owners);
-    this.#setState(node, object);
+  /** A reference with the uid of an object and another name, kind or namespace names nothing: the dependent needs a look. */
+  #checkReference(node: GraphNode, reference: OwnerReference, owner: GraphNode): void {
+    if (owner.ref === undefined) return;
+    const isMisplaced = owner.namespace !== '' && owner.namespace !== node.namespace;
+    if (isMisplaced) this.#sink.misplacedOwner(node, reference);
+    const names = reference.name === owner.name && reference.kind === owner.ref.kind;
+    if (isMisplaced || !names || groupOf(reference.apiVersion) !== owner.ref.group)
+      this.#sink.attemptToDelete(node.uid);
   }
 
   #setOwners(node: GraphNode, owners: readonly OwnerReference[]): void {
@@ -127,10 +124,12 @@ export class OwnerGraph {
     for (const owner of owners) {
       let ownerNode = this.#nodes.get(owner.uid);
       if (ownerNode === undefined) {
-        ownerNode = virtualNode(owner, node.namespace);
+        const { uid, name } = owner;
+        ownerNode = newNode({ uid, name, namespace: node.namespace, ref: undefined, dependents: new Set() });
         this.#nodes.set(owner.uid, ownerNode);
       }
       ownerNode.dependents.add(node.uid);
+      this.#checkReference(node, owner, ownerNode);
       if (ownerNode.ref === undefined) this.#sink.verifyOwners(node.uid);
       else if (ownerNode.isDeletingDependents) this.#sink.attemptToDelete(node.uid);
     }
@@ -156,20 +155,16 @@ export class OwnerGraph {
   }
 }
 
-function virtualNode(owner: OwnerReference, namespace: string): GraphNode {
-  return {
-    uid: owner.uid,
-    name: owner.name,
-    namespace,
-    ref: undefined,
-    apiVersion: owner.apiVersion,
-    kind: owner.kind,
-    owners: [],
-    dependents: new Set(),
-    isBeingDeleted: false,
-    isDeletingDependents: false,
-    isOrphaning: false,
-  };
+function newNode(
+  identity: Pick<GraphNode, 'dependents' | 'name' | 'namespace' | 'uid'> & { readonly ref: ResourceRef | undefined },
+): GraphNode {
+  return { ...identity, owners: [], isBeingDeleted: false, isDeletingDependents: false, isOrphaning: false };
+}
+
+/** `apps` of `apps/v1`, and the empty text of `v1`: owners may be named in any version. */
+export function groupOf(apiVersion: string): string {
+  const slash = apiVersion.indexOf('/');
+  return slash < 0 ? '' : apiVersion.slice(0, slash);
 }
 
 function sameOwners(a: readonly OwnerReference[], b: readonly OwnerReference[]): boolean {
@@ -177,6 +172,8 @@ function sameOwners(a: readonly OwnerReference[], b: readonly OwnerReference[]):
   if (a.length !== b.length) return false;
   return a.every(
     (owner, index) =>
-      owner.uid === b[index]!.uid && (owner.blockOwnerDeletion === true) === (b[index]!.blockOwnerDeletion === true),
+      owner.uid === b[index]!.uid &&
+      owner.name === b[index]!.name &&
+      (owner.blockOwnerDeletion === true) === (b[index]!.blockOwnerDeletion === true),
   );
 }

@@ -11,7 +11,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import { type DiscoveredResource, discoverResources, groupResource } from '#pkg/client/discovery.ts';
 import { runReflector } from '#pkg/client/reflector.ts';
 import type { ControllerContext } from '../common/controller.ts';
-import type { OwnerGraph } from './graph.ts';
+import { groupOf, type OwnerGraph } from './graph.ts';
 
 /** Watched at once: what the built-in controllers own and are owned by. */
 const first: ReadonlySet<string> = new Set([
@@ -64,7 +64,7 @@ export class Monitors {
 
   /** The resource of a kind; asks discovery again when it is not known. */
   async resourceOf(owner: { apiVersion: string; kind: string }, signal: AbortSignal): Promise<ResourceRef | undefined> {
-    const key = kindKey(owner.apiVersion, owner.kind);
+    const key = `${groupOf(owner.apiVersion)}/${owner.kind}`;
     const known = this.#kinds.get(key);
     if (known !== undefined) return known;
     await this.#discover(signal);
@@ -142,12 +142,6 @@ export class Monitors {
     });
     return { ref, ended, stop: () => controller.abort() };
   }
-}
-
-/** `group/Kind` of an `apiVersion` and a kind: owners may name any version. */
-function kindKey(apiVersion: string, kind: string): string {
-  const slash = apiVersion.indexOf('/');
-  return `${slash < 0 ? '' : apiVersion.slice(0, slash)}/${kind}`;
 }
 
 /** One resource's part of the graph. */

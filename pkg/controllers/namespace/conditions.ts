@@ -25,7 +25,7 @@ function drafts(report: ContentReport): readonly Draft[] {
       : bad(
           'NamespaceDeletionDiscoveryFailure',
           'DiscoveryFailed',
-          `Discovery failed for some groups, ${undiscovered.length} failing: ${undiscovered.join(', ')}`,
+          `Discovery failed for some groups, ${undiscovered.length} failing: unable to retrieve the complete list of server APIs: ${sorted(undiscovered)}`,
         ),
     ok(
       'NamespaceDeletionGroupVersionParsingFailure',
@@ -41,7 +41,7 @@ function drafts(report: ContentReport): readonly Draft[] {
       : bad(
           'NamespaceDeletionContentFailure',
           'ContentDeletionFailed',
-          `Failed to delete all resource types, ${failures.length} remaining: ${failures.join(', ')}`,
+          `Failed to delete all resource types, ${failures.length} remaining: ${sorted(failures)}`,
         ),
     remaining.size === 0
       ? ok('NamespaceContentRemaining', 'ContentRemoved', 'All content successfully removed')
@@ -58,6 +58,11 @@ function drafts(report: ContentReport): readonly Draft[] {
           `Some content in the namespace has finalizers remaining: ${list(finalizers, (name, count) => `${name} in ${count} resource instances`)}`,
         ),
   ];
+}
+
+/** In an order of their own, so that the same always reads the same. */
+function sorted(texts: readonly string[]): string {
+  return [...texts].sort().join(', ');
 }
 
 /** `pods.`: upstream's form joins resource and group by a dot even where the group is empty. */

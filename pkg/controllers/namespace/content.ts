@@ -3,6 +3,7 @@ import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { isNotFound, reasonOf } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { type DiscoveredResource, discoverResources, groupResource } from '#pkg/client/discovery.ts';
+import { listInPages } from '#pkg/client/list-pages.ts';
 
 export interface ContentReport {
   /** Groups whose resources are not known: something may be left in them. */
@@ -66,13 +67,16 @@ class Pass {
       this.#signal.throwIfAborted();
       // A resource that went since it was discovered, with its objects.
       if (isNotFound(error)) return;
-      this.failures.push(`${groupResource(kind.ref)}: ${messageOf(error)}`);
+      this.failures.push(messageOf(error));
     }
   }
 
   async #list(kind: DiscoveredResource): Promise<readonly KubeObject[]> {
-    const list = await this.#client.resource(kind.ref).list({ namespace: this.#namespace, signal: this.#signal });
-    return list.items;
+    const { items } = await listInPages(this.#client.resource(kind.ref), {
+      namespace: this.#namespace,
+      signal: this.#signal,
+    });
+    return items;
   }
 
   async #deleteAll(kind: DiscoveredResource): Promise<void> {
@@ -83,7 +87,7 @@ class Pass {
         await resource.deleteCollection(options);
         return;
       } catch (error) {
-        if (reasonOf(error) !== 'MethodNotAllowed' && !isNotFound(error)) throw error;
+        if (reasonOf(error) !== 'MethodNotAllowed') throw error;
       }
     }
     for (const object of await this.#list(kind)) {

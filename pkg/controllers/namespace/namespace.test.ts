@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { configMaps, namespaces, pods, secrets, serviceAccounts } from '#pkg/api/types/refs.ts';
+import { forbidden, serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
 import { type Harness, startHarness, templateOf, until } from '../testing/harness.ts';
 
 let harness: Harness;
@@ -54,6 +55,25 @@ test('a namespace waits for finalizers and says for which', async () => {
     .patch('a', { metadata: { finalizers: null } }, { namespace: 'shop', type: 'merge' });
   await harness.clock.advance(10_000);
   expect(await harness.get(namespaces, 'shop')).toBeUndefined();
+});
+
+test('what cannot be discovered or deleted is told in the conditions and tried again', async () => {
+  harness = await startHarness({ controllers });
+  await makeShop();
+  harness.hooks.beforeRequest = (request) => {
+    if (request.path === '/apis/batch/v1') return Promise.reject(serviceUnavailable('out of order'));
+    const isSecrets = request.method === 'DELETE' && request.path.endsWith('/secrets');
+    return isSecrets ? Promise.reject(forbidden({ group: '', resource: 'secrets' }, '', 'locked')) : Promise.resolve();
+  };
+  await harness.client.resource(namespaces).delete('shop');
+  await harness.clock.advance(10_000);
+  const told = (await harness.get(namespaces, 'shop'))?.status?.conditions ?? [];
+  expect(told.filter(({ status }) => status === 'True').map(({ reason, message }) => `${reason}: ${message}`)).toEqual([
+    'DiscoveryFailed: Discovery failed for some groups, 1 failing: unable to retrieve the complete list of server APIs: batch/v1: out of order',
+    'ContentDeletionFailed: Failed to delete all resource types, 1 remaining: secrets is forbidden: locked',
+  ]);
+  harness.hooks.beforeRequest = undefined;
+  await until(harness, async () => (await harness.get(namespaces, 'shop')) === undefined);
 });
 
 test('every active namespace has its default account and the authority, also after they are deleted', async () => {

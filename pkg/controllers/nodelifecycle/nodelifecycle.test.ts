@@ -112,14 +112,72 @@ test('zones evict at full rate when healthy, slower or not at all when disrupted
       status: { conditions: [{ type: 'Ready', status: 'Unknown' } as const] },
     })),
   ];
-  const rates = (zones: Record<string, Node[]>) => Object.fromEntries(evictionRates(new Map(Object.entries(zones))));
+  const rates = (zones: Record<string, Node[]>) => {
+    const labelled = Object.entries(zones).flatMap(([name, nodes]) =>
+      nodes.map((node) => ({ ...node, metadata: { labels: { 'topology.kubernetes.io/zone': name } } })),
+    );
+    const found = evictionRates(labelled);
+    return found === 'down' ? found : Object.fromEntries(found);
+  };
   expect(rates({ a: zone(9, 1), b: zone(4, 6), c: zone(40, 60), d: zone(0, 5) })).toEqual({
-    a: 0.1,
-    b: 0,
-    c: 0.01,
-    d: 0.1,
+    ':a': 0.1,
+    ':b': 0,
+    ':c': 0.01,
+    ':d': 0.1,
   });
-  expect(rates({ a: zone(0, 3), b: zone(0, 1) })).toEqual({ a: 0, b: 0 });
+  expect(rates({ a: zone(0, 3), b: zone(0, 1) })).toBe('down');
+});
+
+test('nodes that fall silent one after the other until none is left are evicted no more, and have time once one is back', async () => {
+  harness = await startHarness({ controllers });
+  const names = ['n1', 'n2', 'n3', 'n4'];
+  for (const name of names) await addNode(harness, name);
+  const { spec } = templateOf('a', 'v1');
+  for (const name of names)
+    await harness.client
+      .resource(pods)
+      .create({ metadata: { name: `on-${name}`, namespace: 'default' }, spec: { ...spec, nodeName: name } });
+  const noExecute = async () => {
+    const tainted: string[] = [];
+    for (const name of names)
+      if ((await taintsOf(name)).some((taint) => taint.endsWith(':NoExecute'))) tainted.push(name);
+    return tainted;
+  };
+  await beat(harness, names, 30_000);
+  await beat(harness, ['n2', 'n3', 'n4'], 60_000);
+  expect(await noExecute()).toEqual(['n1']);
+  await harness.clock.advance(70_000);
+  expect(await noExecute()).toEqual([]);
+  await harness.clock.advance(3_600_000);
+  expect(await noExecute()).toEqual([]);
+  expect((await harness.list(pods)).filter(({ metadata }) => metadata?.deletionTimestamp !== undefined)).toEqual([]);
+  expect(await harness.eventsOf('on-n1')).toContain('TaintManagerEviction: Cancelling deletion of Pod default/on-n1');
+  const conditions = [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }];
+  for (const name of ['n2', 'n3', 'n4'])
+    await harness.client
+      .resource(nodes)
+      .patch(name, { status: { conditions } }, { type: 'merge', subresource: 'status' });
+  await beat(harness, ['n2', 'n3', 'n4'], 60_000);
+  expect(await noExecute()).toEqual(['n1']);
+});
+
+test('a tainted node that turns from unreachable to not ready changes its taint at once, whatever the rate', async () => {
+  harness = await startHarness({ controllers });
+  for (const name of ['n1', 'n2', 'n3']) await addNode(harness, name);
+  await beat(harness, ['n1', 'n2', 'n3'], 30_000);
+  await beat(harness, ['n1', 'n2'], 60_000);
+  expect(await taintsOf('n3')).toContain('node.kubernetes.io/unreachable:NoExecute');
+  for (const name of ['n1', 'n2', 'n3']) {
+    const conditions = [{ type: 'Ready', status: name === 'n1' ? 'True' : 'False', reason: 'KubeletNotReady' }];
+    await harness.client
+      .resource(nodes)
+      .patch(name, { status: { conditions } }, { type: 'merge', subresource: 'status' });
+  }
+  await beat(harness, ['n1', 'n2', 'n3'], 10_000);
+  expect(await taintsOf('n3')).toEqual([
+    'node.kubernetes.io/not-ready:NoExecute',
+    'node.kubernetes.io/not-ready:NoSchedule',
+  ]);
 });
 
 test('a node that speaks again in time keeps its pods', async () => {

@@ -11,10 +11,11 @@ import { repeat } from '#pkg/base/async.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { Component } from '#pkg/component/component.ts';
+import { forEachLimited, requestsInFlightMax } from '../common/concurrency.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
-import { isPodReady } from '../common/pod.ts';
+import { indexByNode, isPodReady, podsOnNode } from '../common/pod.ts';
 import { type Heartbeat, nextHeartbeat, readyCondition, silentConditions } from './health.ts';
-import { noExecuteTaints, noScheduleTaints } from './taints.ts';
+import { isEvicting, noExecuteTaints, noScheduleTaints } from './taints.ts';
 import { evictionRates, ZoneLimiter, zoneOf } from './zones.ts';
 
 const leaseNamespace = 'kube-node-lease';
@@ -22,21 +23,10 @@ const monitorPeriodMsDefault = 5_000;
 const gracePeriodMsDefault = 50_000;
 const startupGracePeriodMsDefault = 60_000;
 const workers = 4;
-const nodeIndex = 'node';
 
 /** The node-lifecycle controller. */
 export function createNodeLifecycleController(context: ControllerContext): Component {
   return new NodeLifecycle(context);
-}
-
-/** Adds the index of pods by the node they are bound to, under the name `node`. */
-export function indexByNode(informer: Informer<Pod>): void {
-  informer.addIndex(nodeIndex, (pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []));
-}
-
-/** Pods bound to a node. */
-export function podsOnNode(informer: Informer<Pod>, node: string): readonly Pod[] {
-  return informer.lister.byIndex(nodeIndex, node);
 }
 
 class NodeLifecycle implements Component {
@@ -54,8 +44,10 @@ class NodeLifecycle implements Component {
   /** Nodes that were Ready at the last look. */
   readonly #wereReady = new Set<string>();
   readonly #limiter = new ZoneLimiter();
-  /** Nodes, as they were read, whose NoExecute taints are right: nothing to look at until the node changes. */
-  readonly #settled = new WeakSet<Node>();
+  /** Whether at the last look no node of any zone was ready. */
+  #wasDown = false;
+  /** Nodes, as they were read, whose NoExecute taints are right: nothing to look at until the node changes, or whether any may be evicted. */
+  #settled = new WeakSet<Node>();
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -166,40 +158,49 @@ class NodeLifecycle implements Component {
 
   /** Takes the pods of a silent node out of their Services. */
   async #markPods(name: string): Promise<void> {
-    const { client, log, clock } = this.#context;
     try {
-      for (const pod of podsOnNode(this.#pods, name)) {
-        if (!isPodReady(pod)) continue;
-        const conditions = (pod.status?.conditions ?? []).map((condition) =>
-          condition.type === 'Ready'
-            ? { ...condition, status: 'False' as const, lastTransitionTime: timestamp(clock) }
-            : condition,
-        );
-        await client
-          .resource(pods)
-          .update({ ...pod, status: { ...pod.status, conditions } }, { subresource: 'status' });
-        this.#events.record(pod, { type: 'Warning', reason: 'NodeNotReady', message: 'Node is not ready' });
-      }
+      const ready = podsOnNode(this.#pods, name).filter(isPodReady);
+      await forEachLimited(ready, requestsInFlightMax, (pod) => this.#markPod(pod));
       this.#unmarked.delete(name);
     } catch (error) {
-      if (!isConflict(error) && !isNotFound(error)) log.warn('Pods not marked', { node: name, error });
+      // The next look sees the newer state.
+      if (!isConflict(error)) this.#context.log.warn('Pods not marked', { node: name, error });
     }
   }
 
-  /** Adds NoExecute taints as fast as the zones allow; removes them at once. */
+  async #markPod(pod: Pod): Promise<void> {
+    const { client, clock } = this.#context;
+    const lastTransitionTime = timestamp(clock);
+    const conditions = (pod.status?.conditions ?? []).map((condition) =>
+      condition.type === 'Ready' ? { ...condition, status: 'False' as const, lastTransitionTime } : condition,
+    );
+    try {
+      const marked = { ...pod, status: { ...pod.status, conditions } };
+      await client.resource(pods).update(marked, { subresource: 'status' });
+      this.#events.record(pod, { type: 'Warning', reason: 'NodeNotReady', message: 'Node is not ready' });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  /**
+   * Adds NoExecute taints as fast as the zones allow; changes and removes them at once. When no node at all is ready, it is this
+   * side of the network that fails: nobody is evicted, and who was about to be is not. Once one is ready again, all have their time anew.
+   */
   async #evict(all: readonly Node[]): Promise<void> {
     const { clock, log } = this.#context;
-    let rates: ReadonlyMap<string, number> | undefined;
+    const rates = evictionRates(all);
+    const mayEvict = rates !== 'down';
+    if (mayEvict === this.#wasDown) this.#turn({ mayEvict });
     for (const node of all) {
       if (this.#settled.has(node)) continue;
-      const taints = noExecuteTaints(node, () => timestamp(clock));
+      const taints = noExecuteTaints(node, { mayEvict, now: () => timestamp(clock) });
       if (taints === undefined) {
         this.#settled.add(node);
         continue;
       }
-      rates ??= evictionRates(Map.groupBy(all, zoneOf));
-      const isAdding = readyCondition(node)?.status !== 'True';
-      const qps = rates.get(zoneOf(node)) ?? 0;
+      const isAdding = readyCondition(node)?.status !== 'True' && !isEvicting(node);
+      const qps = mayEvict ? (rates.get(zoneOf(node)) ?? 0) : 0;
       if (isAdding && !this.#limiter.tryTake(zoneOf(node), { qps, nowMs: clock.monotonicMs() })) continue;
       try {
         await this.#setTaints(node, taints);
@@ -207,6 +208,21 @@ class NodeLifecycle implements Component {
         if (!isConflict(error) && !isNotFound(error)) log.warn('Node not tainted', { node: objectKey(node), error });
       }
     }
+  }
+
+  /** From evicting to not, or back. */
+  #turn({ mayEvict }: { readonly mayEvict: boolean }): void {
+    const { clock, log } = this.#context;
+    this.#wasDown = !mayEvict;
+    this.#settled = new WeakSet();
+    if (!mayEvict) {
+      log.warn('No node is ready, evicting nobody');
+      return;
+    }
+    log.info('Some nodes are ready again, evicting from the others');
+    const seenMs = clock.monotonicMs();
+    for (const [name, heartbeat] of this.#heartbeats) this.#heartbeats.set(name, { ...heartbeat, seenMs });
+    this.#limiter.reset();
   }
 
   async #setTaints(node: Node, taints: readonly Taint[]): Promise<void> {

@@ -29,11 +29,21 @@ export function noScheduleTaints(node: Node, now: () => string): readonly Taint[
   return withTaints(node, { effect: 'NoSchedule', managed: noScheduleKeys, wanted, now });
 }
 
-/** The same for NoExecute, which only not-ready and unreachable nodes get. */
-export function noExecuteTaints(node: Node, now: () => string): readonly Taint[] | undefined {
-  const status = readyCondition(node)?.status;
+const noExecuteKeys: ReadonlySet<string> = new Set([notReadyTaint, unreachableTaint]);
+
+/** The same for NoExecute, which only not-ready and unreachable nodes get, and while nobody is to be evicted none. */
+export function noExecuteTaints(
+  node: Node,
+  options: { readonly mayEvict: boolean; readonly now: () => string },
+): readonly Taint[] | undefined {
+  const status = options.mayEvict ? readyCondition(node)?.status : undefined;
   const wanted = new Set(status === 'False' ? [notReadyTaint] : status === 'Unknown' ? [unreachableTaint] : []);
-  return withTaints(node, { effect: 'NoExecute', managed: new Set([notReadyTaint, unreachableTaint]), wanted, now });
+  return withTaints(node, { effect: 'NoExecute', managed: noExecuteKeys, wanted, now: options.now });
+}
+
+/** Whether this controller evicts from the node already. */
+export function isEvicting(node: Node): boolean {
+  return (node.spec?.taints ?? []).some(({ effect, key }) => effect === 'NoExecute' && noExecuteKeys.has(key));
 }
 
 function withTaints(

@@ -28,22 +28,33 @@ function zoneState(nodes: readonly Node[]): ZoneState {
   return 'normal';
 }
 
-/** Nodes a second that may be given up in each zone; all 0 when every zone is disrupted entirely, for then the fault is ours. */
-export function evictionRates(zones: ReadonlyMap<string, readonly Node[]>): ReadonlyMap<string, number> {
-  const states = new Map([...zones].map(([zone, nodes]) => [zone, zoneState(nodes)]));
-  const allFull = [...states.values()].every((state) => state === 'full');
+/** Nodes a second that may be given up in each zone; `down` when every zone is disrupted entirely, for then the fault is ours. */
+export function evictionRates(nodes: readonly Node[]): ReadonlyMap<string, number> | 'down' {
+  const counted = nodes.filter((node) => readyCondition(node) !== undefined && !isExcluded(node));
   const rates = new Map<string, number>();
-  for (const [zone, state] of states) {
-    if (allFull) rates.set(zone, 0);
-    else if (state !== 'partial') rates.set(zone, evictionQps);
-    else rates.set(zone, zones.get(zone)!.length > largeZoneNodes ? secondaryEvictionQps : 0);
+  let isDown = counted.length > 0;
+  for (const [zone, members] of Map.groupBy(counted, zoneOf)) {
+    const state = zoneState(members);
+    if (state !== 'full') isDown = false;
+    if (state !== 'partial') rates.set(zone, evictionQps);
+    else rates.set(zone, members.length > largeZoneNodes ? secondaryEvictionQps : 0);
   }
-  return rates;
+  return isDown ? 'down' : rates;
+}
+
+/** Nodes that say nothing of the health of their zone, as their users know. */
+function isExcluded(node: Node): boolean {
+  return node.metadata?.labels?.['node.kubernetes.io/exclude-disruption'] !== undefined;
 }
 
 /** Token buckets of one node each, by zone. */
 export class ZoneLimiter {
   readonly #buckets = new Map<string, { tokens: number; atMs: number }>();
+
+  /** Starts over, with a token for each zone. */
+  reset(): void {
+    this.#buckets.clear();
+  }
 
   /** Takes a token of a zone at a rate; false when there is none yet. */
   tryTake(zone: string, rate: { readonly qps: number; readonly nowMs: number }): boolean {

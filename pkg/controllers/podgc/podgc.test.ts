@@ -36,3 +36,29 @@ test('of ended pods beyond the threshold the oldest go', async () => {
   await harness.clock.advance(30_000);
   expect(await names()).toEqual(['c', 'd']);
 });
+
+test('a deleted pod is removed from a node that was declared out of service, and where it never had a node', async () => {
+  harness = await startHarness({ controllers, runPods: false });
+  await addNode(harness, 'n1');
+  await addNode(harness, 'dead');
+  const conditions = [{ type: 'Ready', status: 'Unknown' }];
+  await harness.client
+    .resource(nodes)
+    .patch('dead', { status: { conditions } }, { type: 'merge', subresource: 'status' });
+  for (const [name, node] of [
+    ['a', 'n1'],
+    ['b', 'dead'],
+    ['c', 'dead'],
+  ] as const)
+    await create(name, node);
+  const finalizers = ['example.com/keep'];
+  await harness.client.resource(pods).create({ metadata: { name: 'd', namespace: 'default', finalizers }, spec });
+  for (const name of ['a', 'b', 'd']) await harness.client.resource(pods).delete(name, { namespace: 'default' });
+  await harness.clock.advance(60_000);
+  expect(await names()).toEqual(['a', 'b', 'c', 'd']);
+  expect((await harness.get(pods, 'default/d'))?.status?.phase).toBe('Failed');
+  const taints = [{ key: 'node.kubernetes.io/out-of-service', value: 'nodeshutdown', effect: 'NoExecute' }];
+  await harness.client.resource(nodes).patch('dead', { spec: { taints } }, { type: 'merge' });
+  await harness.clock.advance(30_000);
+  expect(await names()).toEqual(['a', 'c', 'd']);
+});

@@ -1,8 +1,8 @@
 /**
- * Removes pods that nobody else will: bound to nodes that are gone, deleted before they were bound, and ended ones beyond a
- * number. Upstream counterpart: `pkg/controller/podgc`.
+ * Removes pods that nobody else will: bound to nodes that are gone, deleted on nodes that their users declared out of service, deleted
+ * before they were bound, and ended ones beyond a number. Upstream counterpart: `pkg/controller/podgc`.
  */
-import type { Pod } from '#pkg/api/types/core-v1.ts';
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { repeat } from '#pkg/base/async.ts';
@@ -10,11 +10,13 @@ import { timestamp } from '#pkg/base/clock.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { ControllerContext } from '../common/controller.ts';
 import { isPodTerminal, timeMs } from '../common/pod.ts';
+import { readyCondition } from '../nodelifecycle/health.ts';
 
 const checkPeriodMs = 20_000;
 /** How long a node must be missing before its pods go: it may be on its way into the cache. */
 const quarantineMs = 40_000;
 const terminatedThresholdDefault = 12_500;
+const outOfServiceTaint = 'node.kubernetes.io/out-of-service';
 
 /** The pod garbage collector. */
 export function createPodGcController(context: ControllerContext): Component {
@@ -26,15 +28,17 @@ export function createPodGcController(context: ControllerContext): Component {
 
   const collect = async (): Promise<void> => {
     const all = podInformer.lister.list();
-    const doomed = [
-      ...surplusTerminated(all, threshold).map((pod) => ({ pod, why: undefined })),
-      ...(await orphans(all)).map((pod) => ({ pod, why: 'PodGC: node no longer exists' })),
-      ...all.filter(isUnboundAndDeleted).map((pod) => ({ pod, why: undefined })),
-    ];
-    for (const { pod, why } of doomed) await remove(context, pod, why);
+    const gone = await goneNodes(all);
+    const surplus = new Set(surplusTerminated(all, threshold));
+    for (const pod of all) {
+      const nodeName = pod.spec?.nodeName ?? '';
+      if (gone.has(nodeName)) await remove(context, pod, 'PodGC: node no longer exists');
+      else if (surplus.has(pod) || isStuck(pod, nodeInformer.lister.get(nodeName))) await remove(context, pod);
+    }
   };
 
-  const orphans = async (all: readonly Pod[]): Promise<readonly Pod[]> => {
+  /** Nodes that pods name and that the server, too, has not had for a while. */
+  const goneNodes = async (all: readonly Pod[]): Promise<ReadonlySet<string>> => {
     const nowMs = context.clock.monotonicMs();
     const missing = new Set<string>();
     for (const { spec } of all)
@@ -46,7 +50,7 @@ export function createPodGcController(context: ControllerContext): Component {
       missingSinceMs.set(name, since);
       if (nowMs - since >= quarantineMs && (await isGone(name))) gone.add(name);
     }
-    return all.filter((pod) => gone.has(pod.spec?.nodeName ?? ''));
+    return gone;
   };
 
   const isGone = async (name: string): Promise<boolean> => {
@@ -61,32 +65,37 @@ export function createPodGcController(context: ControllerContext): Component {
   return { run: (signal) => repeat(context.clock, { periodMs: () => checkPeriodMs, signal }, collect) };
 }
 
-function isUnboundAndDeleted(pod: Pod): boolean {
-  return pod.metadata?.deletionTimestamp !== undefined && !pod.spec?.nodeName;
+/** Whether a deleted pod waits for a kubelet that it never had, or that was declared to be out of service. */
+function isStuck(pod: Pod, node: Node | undefined): boolean {
+  if (pod.metadata?.deletionTimestamp === undefined) return false;
+  if (!pod.spec?.nodeName) return true;
+  const isOut = node?.spec?.taints?.some(({ key }) => key === outOfServiceTaint) === true;
+  return isOut && readyCondition(node)?.status !== 'True';
 }
 
-/** The oldest of the pods that have ended, beyond the threshold. */
+/** Of the pods that have ended those beyond the threshold: evicted ones, then the oldest. */
 function surplusTerminated(all: readonly Pod[], threshold: number): readonly Pod[] {
   if (threshold <= 0 || all.length <= threshold) return [];
   const ended = all.filter((pod) => isPodTerminal(pod) && pod.metadata?.deletionTimestamp === undefined);
-  ended.sort((a, b) => timeMs(a.metadata?.creationTimestamp) - timeMs(b.metadata?.creationTimestamp));
+  const isEvicted = (pod: Pod): number => (pod.status?.phase === 'Failed' && pod.status.reason === 'Evicted' ? 0 : 1);
+  ended.sort(
+    (a, b) =>
+      isEvicted(a) - isEvicted(b) || timeMs(a.metadata?.creationTimestamp) - timeMs(b.metadata?.creationTimestamp),
+  );
   return ended.slice(0, Math.max(0, ended.length - threshold));
 }
 
-/** Deletes a pod at once; one that had not ended is first said to have failed. */
-async function remove(context: ControllerContext, pod: Pod, why: string | undefined): Promise<void> {
+/** Deletes a pod at once; one that had not ended is first said to have failed, with a condition that says why if there is a reason. */
+async function remove(context: ControllerContext, pod: Pod, why?: string): Promise<void> {
   const { name = '', namespace = '', uid } = pod.metadata ?? {};
   const resource = context.client.resource(pods);
   try {
-    if (why !== undefined && !isPodTerminal(pod)) {
+    if (!isPodTerminal(pod)) {
       const lastTransitionTime = timestamp(context.clock);
-      const others = (pod.status?.conditions ?? []).filter(({ type }) => type !== 'DisruptionTarget');
-      const condition = { type: 'DisruptionTarget', status: 'True', reason: 'DeletionByPodGC', message: why } as const;
-      const conditions = [...others, { ...condition, lastTransitionTime }];
-      await resource.update(
-        { ...pod, status: { ...pod.status, phase: 'Failed', conditions } },
-        { subresource: 'status' },
-      );
+      const condition = { type: 'DisruptionTarget', status: 'True', reason: 'DeletionByPodGC', message: why };
+      const conditions = why === undefined ? {} : { conditions: [{ ...condition, lastTransitionTime }] };
+      const patch = { metadata: { uid }, status: { phase: 'Failed', ...conditions } };
+      await resource.patch(name, patch, { namespace, type: 'strategic', subresource: 'status' });
     }
     const preconditions = uid === undefined ? {} : { preconditions: { uid } };
     await resource.delete(name, { namespace, gracePeriodSeconds: 0, ...preconditions });

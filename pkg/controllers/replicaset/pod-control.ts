@@ -3,9 +3,10 @@ import type { Pod, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { controllerReference } from '#pkg/apimachinery/owner.ts';
-import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
+import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 
 export interface PodControlOptions {
   readonly client: Client;
@@ -40,17 +41,12 @@ export async function deletePod(pod: Pod, options: PodControlOptions): Promise<v
     await client.resource(pods).delete(name, { namespace, ...preconditions });
     events.record(owner, { type: 'Normal', reason: 'SuccessfulDelete', message: `Deleted pod: ${name}` });
   } catch (error) {
-    if (isNotFound(error)) return;
+    // A conflict: the name is another pod's by now.
+    if (isNotFound(error) || isConflict(error)) return;
     const message = `Error deleting: ${error instanceof Error ? error.message : String(error)}`;
     events.record(owner, { type: 'Warning', reason: 'FailedDelete', message });
     throw error;
   }
-}
-
-/** Whether a create failed because its namespace is going: no fault, and nothing to try again. */
-export function isNamespaceTerminating(error: unknown): boolean {
-  if (!(error instanceof StatusError)) return false;
-  return error.status.details?.causes?.some((cause) => (cause.reason as string) === 'NamespaceTerminating') === true;
 }
 
 function podFromTemplate(template: PodTemplateSpec | undefined, options: PodControlOptions): Pod {

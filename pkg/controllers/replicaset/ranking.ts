@@ -23,27 +23,58 @@ export function podsToDelete(pods: readonly Pod[], count: number, options: Ranki
     const node = pod.spec?.nodeName;
     if (node) onNode.set(node, (onNode.get(node) ?? 0) + 1);
   }
-  const ranked = pods.map((pod) => ({ pod, keys: rank(pod, onNode, options.nowMs) }));
-  ranked.sort((a, b) => {
-    for (let i = 0; i < a.keys.length; i++) if (a.keys[i] !== b.keys[i]) return a.keys[i]! - b.keys[i]!;
-    return (a.pod.metadata?.uid ?? '') < (b.pod.metadata?.uid ?? '') ? -1 : 1;
-  });
-  return ranked.slice(0, count).map((entry) => entry.pod);
+  const ranked = pods.map((pod) => traitsOf(pod, onNode));
+  ranked.sort((a, b) => compare(a, b, options.nowMs));
+  return ranked.slice(0, count).map((traits) => traits.pod);
 }
 
-/** Numbers to compare in order; the smaller goes first. */
-function rank(pod: Pod, onNode: ReadonlyMap<string, number>, nowMs: number): readonly number[] {
+interface Traits {
+  readonly pod: Pod;
+  /** Numbers to compare in order; the smaller goes first. */
+  readonly ranks: readonly number[];
+  readonly readySinceMs: number;
+  readonly restarts: number;
+  readonly createdMs: number;
+}
+
+function traitsOf(pod: Pod, onNode: ReadonlyMap<string, number>): Traits {
   const isReady = isPodReady(pod);
-  return [
+  const ranks = [
     pod.spec?.nodeName ? 1 : 0,
     phaseOrder[pod.status?.phase ?? ''] ?? 0,
     isReady ? 1 : 0,
     deletionCost(pod),
     -(onNode.get(pod.spec?.nodeName ?? '') ?? 0),
-    isReady ? ageBucket(podCondition(pod, 'Ready')?.lastTransitionTime, nowMs) : 0,
-    -Math.max(0, ...(pod.status?.containerStatuses ?? []).map((status) => status.restartCount)),
-    ageBucket(pod.metadata?.creationTimestamp, nowMs),
   ];
+  return {
+    pod,
+    ranks,
+    readySinceMs: isReady ? timeMs(podCondition(pod, 'Ready')?.lastTransitionTime) : 0,
+    restarts: Math.max(0, ...(pod.status?.containerStatuses ?? []).map((status) => status.restartCount)),
+    createdMs: timeMs(pod.metadata?.creationTimestamp),
+  };
+}
+
+/** Negative when `a` goes first. */
+function compare(a: Traits, b: Traits, nowMs: number): number {
+  for (let i = 0; i < a.ranks.length; i++) if (a.ranks[i] !== b.ranks[i]) return a.ranks[i]! - b.ranks[i]!;
+  if (a.readySinceMs !== b.readySinceMs) return compareAges(a, b, [a.readySinceMs, b.readySinceMs, nowMs]);
+  if (a.restarts !== b.restarts) return b.restarts - a.restarts;
+  if (a.createdMs !== b.createdMs) return compareAges(a, b, [a.createdMs, b.createdMs, nowMs]);
+  return compareUids(a, b);
+}
+
+/**
+ * The younger goes first. Ages of one power of two are as good as equal and the uid decides, so that not always the same pod of a rollout
+ * goes. A pod whose age is not known counts as youngest.
+ */
+function compareAges(a: Traits, b: Traits, [sinceA, sinceB, nowMs]: readonly [number, number, number]): number {
+  if (sinceA === 0 || sinceB === 0) return sinceA === 0 ? -1 : 1;
+  return ageBucket(nowMs - sinceA) - ageBucket(nowMs - sinceB) || compareUids(a, b);
+}
+
+function compareUids(a: Traits, b: Traits): number {
+  return (a.pod.metadata?.uid ?? '') < (b.pod.metadata?.uid ?? '') ? -1 : 1;
 }
 
 function deletionCost(pod: Pod): number {
@@ -51,8 +82,6 @@ function deletionCost(pod: Pod): number {
   return /^(?:0|[1-9][0-9]*|-[1-9][0-9]*)$/.test(text) ? Number(text) : 0;
 }
 
-/** Ages of one power of two count as equal, so that not always the same pod of a rollout goes. Younger is smaller. */
-function ageBucket(timestamp: string | undefined, nowMs: number): number {
-  const ageMs = nowMs - timeMs(timestamp);
-  return timestamp === undefined || ageMs <= 0 ? -1 : Math.floor(Math.log2(ageMs * 1e6));
+function ageBucket(ageMs: number): number {
+  return ageMs <= 0 ? -1 : Math.floor(Math.log2(ageMs * 1e6));
 }

@@ -122,3 +122,48 @@ test('a template that the server refuses is tried one pod at a time, and conditi
   expect(status?.conditions?.[0]?.message).toMatch(/is forbidden: no PriorityClass with name none was found$/);
   expect((await harness.eventsOf('web'))[0]?.replace(/web-\w+"/, 'web-"')).toBe(`FailedCreate: Error creating: ${why}`);
 });
+
+test('a set that is deleted and made anew under its name while its pods are created gets pods of its own at once', async () => {
+  harness = await startHarness({ controllers });
+  const sets = harness.client.resource(replicaSets);
+  harness.hooks.beforeRequest = async (request) => {
+    if (request.method !== 'POST' || !request.path.endsWith('/pods')) return;
+    harness.hooks.beforeRequest = undefined;
+    await sets.delete('web', { namespace: 'default' });
+    await sets.create(setOf('web', 3));
+  };
+  await sets.create(setOf('web', 3));
+  await harness.clock.advance(5_000);
+  const { metadata } = (await harness.get(replicaSets, 'default/web'))!;
+  const made = await harness.list(pods, 'default');
+  expect(made.filter((pod) => controllerOf(pod)?.uid === metadata!.uid).length).toBe(3);
+});
+
+test('pods on their way out are counted apart, and replaced at once', async () => {
+  harness = await startHarness({ controllers, runPods: false });
+  await harness.client.resource(replicaSets).create(setOf('web', 2));
+  await harness.clock.advance(1_000);
+  for (const pod of await harness.list(pods, 'default')) {
+    const target = { apiVersion: 'v1', kind: 'Node', name: 'n1' };
+    const { name = '' } = pod.metadata ?? {};
+    const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace: 'default' }, target };
+    await harness.client.resource(pods).createSubresource(name, 'binding', binding, { namespace: 'default' });
+    await harness.client.resource(pods).delete(name, { namespace: 'default' });
+  }
+  await harness.clock.advance(1_000);
+  expect((await harness.list(pods, 'default')).length).toBe(4);
+  expect((await harness.get(replicaSets, 'default/web'))?.status).toMatchObject({
+    replicas: 2,
+    terminatingReplicas: 2,
+  });
+});
+
+test('at most 500 pods are created in one go', async () => {
+  harness = await startHarness({ controllers, runPods: false });
+  await harness.client.resource(replicaSets).create(setOf('web', 700));
+  await harness.clock.advance(10_000);
+  expect((await harness.list(pods, 'default')).length).toBe(700);
+  const isCreation = (line: string) => line === 'POST /api/v1/namespaces/default/pods';
+  const firstStatus = harness.writes.findIndex((line) => line.startsWith('PUT'));
+  expect(harness.writes.slice(0, firstStatus).filter(isCreation).length).toBe(500);
+});

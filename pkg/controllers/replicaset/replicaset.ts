@@ -12,6 +12,7 @@ import { compiledLabelSelector } from '#pkg/apimachinery/label-selector.ts';
 import { controllerOf, objectKey } from '#pkg/apimachinery/object.ts';
 import { Expectations } from '#pkg/client/expectations.ts';
 import type { Informer } from '#pkg/client/informer.ts';
+import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { claim } from '../common/adoption.ts';
@@ -21,7 +22,7 @@ import { withoutNoughts } from '../common/counts.ts';
 import { indexByController, isPodActive, isPodTerminating, orphanPods, podsOf } from '../common/pod.ts';
 import type { ReplicaKind, ReplicaOwner } from './owner.ts';
 import { replicaSetKind } from './owner.ts';
-import { createPod, deletePod, isNamespaceTerminating, type PodControlOptions } from './pod-control.ts';
+import { createPod, deletePod, type PodControlOptions } from './pod-control.ts';
 import { podsToDelete } from './ranking.ts';
 import { replicaStatus, type StatusInput } from './status.ts';
 
@@ -63,7 +64,8 @@ class ReplicaController implements Component {
     this.#owners.addHandler({
       added: (owner) => this.#loop.queue.add(objectKey(owner)),
       updated: (_, owner) => this.#loop.queue.add(objectKey(owner)),
-      deleted: (owner) => this.#loop.queue.add(objectKey(owner)),
+      // Another of this name may follow at once: what was expected of the one that is gone will not come.
+      deleted: (owner) => this.#expectations.forget(objectKey(owner)),
     });
     this.#pods.addHandler({
       added: (pod) => this.#podAdded(pod),
@@ -115,30 +117,23 @@ class ReplicaController implements Component {
   /** An orphan may be adopted by any set whose selector it matches. */
   #enqueueMatching(pod: Pod): void {
     if (pod.metadata?.labels === undefined) return;
-    for (const owner of this.#owners.lister.list(pod.metadata.namespace)) {
-      const selector = compiledLabelSelector(this.#kind.selectorOf(owner));
-      if (!selector.isEmpty && selector.matches(pod.metadata.labels)) this.#loop.queue.add(objectKey(owner));
-    }
+    for (const owner of this.#owners.lister.list(pod.metadata.namespace))
+      if (this.#matcherOf(owner)(pod)) this.#loop.queue.add(objectKey(owner));
   }
 
   async #reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const owner = this.#owners.lister.get(key);
-    if (owner === undefined) {
-      this.#expectations.forget(key);
-      return undefined;
-    }
+    if (owner === undefined) return undefined;
     const mayAct = this.#expectations.satisfied(key);
-    const claimed = await this.#claim(owner, signal);
-    const active = claimed.filter(isPodActive);
+    const active = await this.#claim(owner, signal);
     let failed: { readonly error: unknown } | undefined;
     if (mayAct && owner.metadata?.deletionTimestamp === undefined) {
       failed = await this.#manage(key, owner, active);
     }
-    const terminating = this.#kind.countsTerminating ? claimed.filter(isPodTerminating).length : undefined;
     const nextAvailableMs = await this.#updateStatus({
       owner,
       active,
-      terminating,
+      terminating: this.#kind.countsTerminating ? this.#countTerminating(owner) : undefined,
       failure: failed === undefined ? undefined : failureOf(failed.error, active.length < (owner.spec?.replicas ?? 0)),
       nowMs: this.#context.clock.nowMs(),
     });
@@ -148,18 +143,24 @@ class ReplicaController implements Component {
     return expiresInMs > 0 ? { requeueAfterMs: expiresInMs } : undefined;
   }
 
+  /** The active pods that the set controls, after adopting and releasing. */
   async #claim(owner: ReplicaOwner, signal: AbortSignal): Promise<readonly Pod[]> {
     const { uid = '', namespace = '' } = owner.metadata ?? {};
+    const candidates = [...podsOf(this.#pods, uid), ...orphanPods(this.#pods, namespace)].filter(isPodActive);
+    const { client } = this.#context;
+    const matches = this.#matcherOf(owner);
+    return claim(candidates, { client, ref: pods, owner, ownerRef: this.#kind.ref, matches, signal });
+  }
+
+  #countTerminating(owner: ReplicaOwner): number {
+    const matches = this.#matcherOf(owner);
+    return podsOf(this.#pods, owner.metadata?.uid ?? '').filter((pod) => isPodTerminating(pod) && matches(pod)).length;
+  }
+
+  /** Whether a pod is selected. A selector that is empty selects nothing: it would take every pod of the namespace. */
+  #matcherOf(owner: ReplicaOwner): (pod: Pod) => boolean {
     const selector = compiledLabelSelector(this.#kind.selectorOf(owner));
-    const candidates = [...podsOf(this.#pods, uid), ...orphanPods(this.#pods, namespace).filter(isPodActive)];
-    return claim(candidates, {
-      client: this.#context.client,
-      ref: pods,
-      owner,
-      ownerRef: this.#kind.ref,
-      matches: (pod) => !selector.isEmpty && selector.matches(pod.metadata?.labels),
-      signal,
-    });
+    return (pod) => !selector.isEmpty && selector.matches(pod.metadata?.labels);
   }
 
   async #manage(

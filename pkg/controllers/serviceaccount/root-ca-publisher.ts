@@ -8,9 +8,9 @@ import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isAlreadyExists } from '#pkg/apimachinery/status-error.ts';
 import { aborted } from '#pkg/base/async.ts';
+import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
-import { isNamespaceTerminating } from '../replicaset/pod-control.ts';
 import { isActive } from './serviceaccount.ts';
 
 const mapName = 'kube-root-ca.crt';

@@ -3,9 +3,9 @@ import type { Namespace } from '#pkg/api/types/core-v1.ts';
 import { namespaces, serviceAccounts } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isAlreadyExists } from '#pkg/apimachinery/status-error.ts';
+import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
-import { isNamespaceTerminating } from '../replicaset/pod-control.ts';
 
 const accountName = 'default';
 const workers = 1;

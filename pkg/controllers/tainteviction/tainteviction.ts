@@ -9,7 +9,7 @@ import { timestamp } from '#pkg/base/clock.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
-import { indexByNode, podsOnNode } from '../nodelifecycle/nodelifecycle.ts';
+import { indexByNode, podsOnNode } from '../common/pod.ts';
 import { toleratedMs } from './tolerations.ts';
 
 /** Pods looked at at the same time. */
@@ -29,17 +29,27 @@ export function createTaintEvictionController(context: ControllerContext): Compo
     const { name = '', namespace = '', uid } = pod.metadata ?? {};
     const message = `Marking for deletion Pod ${objectKey(pod)}`;
     events.record(pod, { type: 'Normal', reason: 'TaintManagerEviction', message });
+    const condition = {
+      type: 'DisruptionTarget',
+      status: 'True',
+      reason: 'DeletionByTaintManager',
+      message: 'Taint manager: deleting due to NoExecute taint',
+      lastTransitionTime: timestamp(clock),
+    };
+    const patch = { metadata: { uid }, status: { conditions: [condition] } };
     try {
-      await client.resource(pods).update(
-        { ...pod, status: { ...pod.status, conditions: withDisruption(pod, timestamp(clock)) } },
-        {
-          subresource: 'status',
-        },
-      );
+      await client.resource(pods).patch(name, patch, { namespace, type: 'strategic', subresource: 'status' });
       await client.resource(pods).delete(name, { namespace, ...(uid === undefined ? {} : { preconditions: { uid } }) });
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
+  };
+
+  /** Says that a pod that was to go may stay, if it was. */
+  const cancel = (pod: Pod): void => {
+    if (!sinceMs.delete(pod.metadata?.uid ?? '')) return;
+    const message = `Cancelling deletion of Pod ${objectKey(pod)}`;
+    events.record(pod, { type: 'Normal', reason: 'TaintManagerEviction', message });
   };
 
   const reconcile = async (key: string): Promise<ReconcileResult> => {
@@ -48,15 +58,9 @@ export function createTaintEvictionController(context: ControllerContext): Compo
     const uid = pod.metadata?.uid ?? '';
     const node = nodeInformer.lister.get(pod.spec?.nodeName ?? '');
     const taints = (node?.spec?.taints ?? []).filter((taint) => taint.effect === 'NoExecute');
-    if (taints.length === 0) {
-      if (!sinceMs.delete(uid)) return undefined;
-      const message = `Cancelling deletion of Pod ${key}`;
-      events.record(pod, { type: 'Normal', reason: 'TaintManagerEviction', message });
-      return undefined;
-    }
     const allowedMs = toleratedMs(pod.spec?.tolerations ?? [], taints);
     if (allowedMs === Number.POSITIVE_INFINITY) {
-      sinceMs.delete(uid);
+      cancel(pod);
       return undefined;
     }
     const nowMs = clock.monotonicMs();
@@ -100,19 +104,4 @@ export function createTaintEvictionController(context: ControllerContext): Compo
 
 function hasNoExecute(node: Node): boolean {
   return (node.spec?.taints ?? []).some((taint) => taint.effect === 'NoExecute');
-}
-
-/** The pod's conditions with the one that says why it goes. */
-function withDisruption(pod: Pod, now: string): NonNullable<NonNullable<Pod['status']>['conditions']> {
-  const others = (pod.status?.conditions ?? []).filter((condition) => condition.type !== 'DisruptionTarget');
-  return [
-    ...others,
-    {
-      type: 'DisruptionTarget',
-      status: 'True',
-      reason: 'DeletionByTaintManager',
-      message: 'Taint manager: deleting due to NoExecute taint',
-      lastTransitionTime: now,
-    },
-  ];
 }

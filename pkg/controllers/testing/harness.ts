@@ -5,6 +5,7 @@
 import type { Deployment } from '#pkg/api/types/apps-v1.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { events, nodes, pods } from '#pkg/api/types/refs.ts';
+import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound, serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
@@ -37,11 +38,17 @@ export interface HarnessOptions {
   readonly faultShare?: number;
 }
 
+export interface HarnessHooks {
+  /** Called before a request of the controllers reaches the server, for what comes in between. */
+  beforeRequest?: ((request: ApiRequest) => Promise<void>) | undefined;
+}
+
 export interface Harness {
   readonly clock: VirtualClock;
   readonly client: Client;
   /** Requests that the controllers made and that change something: `METHOD path`. */
   readonly writes: string[];
+  readonly hooks: HarnessHooks;
   list<T extends KubeObject>(ref: ResourceRef<T>, namespace?: string): Promise<readonly T[]>;
   get<T extends KubeObject>(ref: ResourceRef<T>, key: string): Promise<T | undefined>;
   /** `reason: message` of the events on an object, in the order of their names. */
@@ -72,6 +79,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const serving = server.run(stop.signal);
   await server.ready();
   const writes: string[] = [];
+  const hooks: HarnessHooks = {};
   const faults = new SeededRandom((options.seed ?? 1) + 1);
   const recording = createClient({
     userAgent: 'kube-controller-manager',
@@ -79,6 +87,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       request: async (request) => {
         if (request.method !== 'GET') writes.push(`${request.method} ${request.path}`);
         const fate = faults.next() / (options.faultShare ?? 0);
+        await hooks.beforeRequest?.(request);
         if (fate < 0.5) throw serviceUnavailable('the request was lost');
         const response = await transport.request(request);
         if (fate < 1 && response.body.kind !== 'watch') throw serviceUnavailable('the answer was lost');
@@ -100,6 +109,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     clock,
     client,
     writes,
+    hooks,
     list: async (ref, namespace) => {
       const found = await client.resource(ref).list(namespace === undefined ? {} : { namespace });
       return [...found.items].sort((a, b) => (objectKey(a) < objectKey(b) ? -1 : 1));
@@ -156,7 +166,7 @@ async function runPods(deps: { client: Client; clock: VirtualClock; signal: Abor
       if (pod.status?.phase === 'Running') return;
       const now = timestamp(clock);
       const ready = pod.metadata?.labels?.broken === undefined ? ('True' as const) : ('False' as const);
-      const podIP = `127.128.0.${ip++}`;
+      const podIP = `10.128.${ip >> 8}.${ip++ & 255}`;
       const status = {
         ...pod.status,
         phase: 'Running' as const,

@@ -65,7 +65,7 @@ export class ImagePuller {
     } catch (error) {
       const message = errorText(error);
       const invalid = error instanceof RuntimeError && error.reason === 'invalidImage';
-      event('Warning', invalid ? 'InspectFailed' : 'InspectFailed', message);
+      event('Warning', 'InspectFailed', message);
       return this.#fail(invalid ? 'InvalidImageName' : 'ImageInspectError', message, retryMs);
     }
     const policy = container.imagePullPolicy ?? 'IfNotPresent';
@@ -98,7 +98,7 @@ export class ImagePuller {
     const startMs = this.#clock.nowMs();
     try {
       const pulled = await runtime.images.pull(image, { annotations: pod.metadata?.annotations ?? {}, signal });
-      const took = formatSeconds(this.#clock.nowMs() - startMs);
+      const took = formatDuration(this.#clock.nowMs() - startMs);
       event(
         'Normal',
         'Pulled',
@@ -126,8 +126,11 @@ function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** `1.234s` or `56ms`. */
-function formatSeconds(durationMs: number): string {
-  const whole = Math.round(durationMs);
-  return whole < 1000 ? `${whole}ms` : `${whole / 1000}s`;
+/** A duration in whole milliseconds, as Go writes it: `0s`, `56ms`, `1.234s`, `1m2.5s`. */
+function formatDuration(durationMs: number): string {
+  const wholeMs = Math.round(durationMs);
+  if (wholeMs > 0 && wholeMs < 1000) return `${wholeMs}ms`;
+  const minutes = Math.floor(wholeMs / 60_000);
+  const seconds = `${(wholeMs % 60_000) / 1000}s`;
+  return minutes === 0 ? seconds : `${minutes}m${seconds}`;
 }

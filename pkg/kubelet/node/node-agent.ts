@@ -12,7 +12,7 @@ import { repeat, sleep } from '#pkg/base/async.ts';
 import { type Clock, formatMicroTime } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Client } from '#pkg/client/client.ts';
-import { changedNodeStatus, type NodeFacts, nodeLabels, nodeStatus } from './node-status.ts';
+import { changedNodeStatus, type NodeFacts, nodeLabels, nodeStatus, statusEvents } from './node-status.ts';
 
 const leaseNamespace = 'kube-node-lease';
 const leaseSeconds = 40;
@@ -33,6 +33,8 @@ export interface NodeAgentDeps {
   /** Registered with the node when it is new. */
   readonly podCidr: string | undefined;
   facts(): NodeFacts;
+  /** Records an event about the node. */
+  record(event: { readonly reason: string; readonly message: string }): void;
 }
 
 export class NodeAgent {
@@ -91,6 +93,7 @@ export class NodeAgent {
     const facts = this.#deps.facts();
     const api = this.#deps.client.resource(nodes);
     const labels = nodeLabels(facts);
+    const status = nodeStatus(facts, undefined, this.#deps.clock.nowMs());
     try {
       const { podCidr } = this.#deps;
       this.#node = await api.create({
@@ -101,8 +104,9 @@ export class NodeAgent {
           ...(podCidr === undefined ? {} : { podCIDR: podCidr, podCIDRs: [podCidr] }),
           ...(facts.taints.length === 0 ? {} : { taints: facts.taints }),
         },
-        status: nodeStatus(facts, undefined, this.#deps.clock.nowMs()),
+        status,
       });
+      this.#tellOf(undefined, status);
       return;
     } catch (error) {
       if (!isAlreadyExists(error)) throw error;
@@ -153,10 +157,19 @@ export class NodeAgent {
   async #writeStatus(): Promise<void> {
     const facts = this.#deps.facts();
     const before: NodeStatus | undefined = this.#node?.status;
-    const patch = changedNodeStatus(before, nodeStatus(facts, before, this.#deps.clock.nowMs()));
+    const status = nodeStatus(facts, before, this.#deps.clock.nowMs());
+    const patch = { status: changedNodeStatus(before, status) };
     this.#node = await this.#deps.client
       .resource(nodes)
-      .patch(facts.name, { status: patch }, { type: 'strategic', subresource: 'status' });
+      .patch(facts.name, patch, { type: 'strategic', subresource: 'status' });
+    this.#tellOf(before, status);
+  }
+
+  #tellOf(before: NodeStatus | undefined, after: NodeStatus): void {
+    const { name } = this.#deps.facts();
+    for (const reason of statusEvents(before, after)) {
+      this.#deps.record({ reason, message: `Node ${name} status is now: ${reason}` });
+    }
   }
 
   async #renew(signal: AbortSignal): Promise<void> {

@@ -85,6 +85,24 @@ export function nodeStatus(facts: NodeFacts, before: NodeStatus | undefined, now
   };
 }
 
+/** Events for conditions that turned, by type and status. Source: kubelet `events/event.go`. */
+const conditionEvents: Readonly<Record<string, string>> = {
+  'MemoryPressure False': 'NodeHasSufficientMemory',
+  'DiskPressure False': 'NodeHasNoDiskPressure',
+  'PIDPressure False': 'NodeHasSufficientPID',
+  'Ready True': 'NodeReady',
+  'Ready False': 'NodeNotReady',
+};
+
+/** Reasons of the events that a change of status is worth. A node that is new and not ready yet is no news. */
+export function statusEvents(before: NodeStatus | undefined, after: NodeStatus): readonly string[] {
+  return (after.conditions ?? []).flatMap(({ type, status }) => {
+    const known = before?.conditions?.find((condition) => condition.type === type);
+    if (known?.status === status || (known === undefined && type === 'Ready' && status === 'False')) return [];
+    return conditionEvents[`${type} ${status}`] ?? [];
+  });
+}
+
 /** The fields that differ, as a strategic merge patch of the status. Conditions always: they carry the heartbeat. */
 export function changedNodeStatus(before: NodeStatus | undefined, after: NodeStatus): JsonObject {
   const patch: JsonObject = {};

@@ -6,7 +6,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { PodContext } from './pod-context.ts';
 import type { ContainerView } from './pod-view.ts';
 
-/** A hook failed; the message is fit for an event. */
+/** A hook failed. Its message is for the log: what a hook says may be secret, so events do not carry it. */
 export class HookError extends Error {
   constructor(message: string) {
     super(message);
@@ -53,7 +53,8 @@ export async function runHook(options: HookOptions): Promise<void> {
       { ...request, timeoutMs: httpTimeoutMs, signal },
       { containerId: view.id, kind: 'startup' },
     );
-    if (!answer.ok) throw new HookError(answer.message);
+    // Whatever the answer says, the hook was heard.
+    if (answer.statusCode === undefined && !answer.ok) throw new HookError(answer.message);
     return;
   }
   throw new HookError('this kind of lifecycle hook is not supported: use exec, httpGet or sleep');

@@ -4,7 +4,7 @@ import { sleep } from '#pkg/base/async.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { HookError, runHook } from './hooks.ts';
 import type { PodContext } from './pod-context.ts';
-import type { ContainerView } from './pod-view.ts';
+import { type ContainerView, containerFieldPath, podDescription } from './pod-view.ts';
 
 /** What a container gets to end at least, after a preStop hook that took all of its time. Source: `minimumGracePeriodInSeconds`. */
 const stopMsMin = 2_000;
@@ -40,7 +40,7 @@ export function whileRunning({ stopping }: PodContext, work: Promise<void>): Pro
 /** Records `Killing`, runs the hook and stops the container; resolves once it has exited. Throws `KubeletStoppingError`. */
 export async function killContainer(options: KillOptions): Promise<void> {
   const { context, pod, view, runtime, graceMs } = options;
-  const fieldPath = `spec.containers{${view.name}}`;
+  const fieldPath = containerFieldPath(pod, view.name);
   context.recorder.record(pod, { type: 'Normal', reason: 'Killing', message: options.message, fieldPath });
   const startMs = context.clock.monotonicMs();
   const hook = options.container?.lifecycle?.preStop;
@@ -64,12 +64,9 @@ async function preStop(options: KillOptions, hook: LifecycleHandler, fieldPath: 
     ]);
   } catch (error) {
     if (!(error instanceof HookError)) throw error;
-    context.recorder.record(pod, {
-      type: 'Warning',
-      reason: 'FailedPreStopHook',
-      message: error.message,
-      fieldPath,
-    });
+    context.log.warn('PreStop hook failed', { pod: podDescription(pod), container: options.view.name, error });
+    const message = 'PreStopHook failed';
+    context.recorder.record(pod, { type: 'Warning', reason: 'FailedPreStopHook', message, fieldPath });
   } finally {
     for (const signal of [options.hurry, context.stopping]) signal.removeEventListener('abort', stop);
     done.abort();

@@ -8,6 +8,8 @@ const app: Container = { name: 'app', image: 'a:v1' };
 const init: Container = { name: 'init', image: 'i:v1' };
 const side: Container = { name: 'side', image: 's:v1', restartPolicy: 'Always' };
 
+const on42 = { action: 'Restart', exitCodes: { operator: 'In', values: [42] } } as const;
+
 function pod(spec: Partial<PodSpec> = {}): Pod {
   return { metadata: { name: 'p', namespace: 'd', uid: 'u' }, spec: { containers: [app], ...spec } };
 }
@@ -79,6 +81,48 @@ test.each<[string, Pod, PodView, string]>([
     'done',
   ],
   [
+    "a container's own policy goes before the pod's",
+    pod({ restartPolicy: 'Never', containers: [{ ...app, restartPolicy: 'OnFailure' }] }),
+    view({ app: ended(1) }),
+    'start app',
+  ],
+  [
+    "and its policy says so when the pod's would start it again",
+    pod({ restartPolicy: 'Always', containers: [{ ...app, restartPolicy: 'Never' }] }),
+    view({ app: ended(1) }),
+    'done',
+  ],
+  [
+    'a rule for an exit code goes before both',
+    pod({ restartPolicy: 'Never', containers: [{ ...app, restartPolicy: 'Never', restartPolicyRules: [on42] }] }),
+    view({ app: ended(42) }),
+    'start app',
+  ],
+  [
+    'a rule says nothing of other exit codes',
+    pod({ restartPolicy: 'Never', containers: [{ ...app, restartPolicy: 'Never', restartPolicyRules: [on42] }] }),
+    view({ app: ended(1) }),
+    'done',
+  ],
+  [
+    'an init container that is not to be started again ends the pod',
+    pod({ initContainers: [{ ...init, restartPolicy: 'Never' }] }),
+    view({ init: ended(1) }),
+    'done',
+  ],
+  [
+    'an ephemeral container starts once, whatever holds up the others',
+    pod({ initContainers: [init], ephemeralContainers: [{ name: 'debug', image: 'd:v1' }] }),
+    view({ init: {} }),
+    'start debug',
+  ],
+  [
+    'an ephemeral container that ended is left',
+    pod({ ephemeralContainers: [{ name: 'side', image: 's:v1' }] }),
+    view({ app: {}, side: ended(1) }),
+    '',
+  ],
+  [
     'init of an earlier sandbox runs again',
     pod({ initContainers: [init] }),
     view({ init: { ...ended(0), sandboxId: 'old' } }),
@@ -91,7 +135,7 @@ test.each<[string, Pod, PodView, string]>([
     'sidecars end with the pod',
     pod({ initContainers: [side], restartPolicy: 'Never' }),
     view({ side: {}, app: ended(0) }),
-    'done, kill side podDone',
+    'done',
   ],
 ])('%s', (_, one, now, expected) => {
   expect(decide(one, now)).toBe(expected);

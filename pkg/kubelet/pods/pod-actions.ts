@@ -2,19 +2,20 @@
  * What to do next for a pod that should run: a pure decision from its spec, what there is, the back-offs and the time. The pod
  * worker carries it out and asks again. Upstream counterpart: `kuberuntime` `computePodActions`.
  *
- * Order: containers that must go are killed; without a sandbox nothing starts; init containers run one after the other, each
- * waiting for the one before (a sidecar: for it to have started); then all others start together. A container that
- * ended starts again if its policy says so, once its back-off is over.
+ * Order: containers that must go are killed; without a sandbox nothing starts; ephemeral containers start once, whatever the others do;
+ * init containers run one after the other, each waiting for the one before (a sidecar: for it to have started); then all
+ * others start together. A container that ended starts again if its policy says so, once its back-off is over.
  */
 import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
 import { type BackOff, formatWait } from './back-off.ts';
 import { type ContainerView, isSidecar, type PodView, podDescription, specHashOf } from './pod-view.ts';
+import { initFailedForGood, restartsAfterExit } from './restart-policy.ts';
 
 export interface KillAction {
   readonly name: string;
   /** For the event; also why. */
   readonly message: string;
-  readonly cause: 'livenessProbe' | 'podDone' | 'specChanged' | 'startupProbe';
+  readonly cause: 'livenessProbe' | 'specChanged' | 'startupProbe';
 }
 
 export interface WaitAction {
@@ -53,15 +54,9 @@ export interface PodActionsInput {
 export function computePodActions(input: PodActionsInput): PodActions {
   const { pod, view } = input;
   const draft: Draft = { createSandbox: false, kill: [], start: [], wait: [] };
-  if (isPodDone(pod, view)) {
-    for (const container of view.containers.values()) {
-      if (container.state !== 'running') continue;
-      const message = `Stopping container ${container.name}`;
-      draft.kill.push({ name: container.name, message, cause: 'podDone' });
-    }
-    return { ...draft, done: true };
-  }
+  if (isPodDone(pod, view)) return { ...draft, done: true };
   if (view.sandbox === undefined) draft.createSandbox = true;
+  for (const { name } of pod.spec?.ephemeralContainers ?? []) if (!view.containers.has(name)) draft.start.push(name);
   if (runInitContainers(input, draft)) {
     for (const container of pod.spec?.containers ?? []) considerRegular(input, container, draft);
   }
@@ -73,12 +68,6 @@ export function backOffKey(pod: Pod, container: Container): string {
   return `${pod.metadata?.uid}/${container.name}/${container.image ?? ''}`;
 }
 
-/** Whether a regular container that exited is started again. */
-export function restartsAfterExit(pod: Pod, exitCode: number): boolean {
-  const policy = pod.spec?.restartPolicy ?? 'Always';
-  return policy === 'Always' || (policy === 'OnFailure' && exitCode !== 0);
-}
-
 /** Every regular container has ended for good, or an init container has failed for good. */
 function isPodDone(pod: Pod, view: PodView): boolean {
   const spec = pod.spec;
@@ -86,16 +75,7 @@ function isPodDone(pod: Pod, view: PodView): boolean {
   if (initFailedForGood(pod, view)) return true;
   return spec.containers.every((container) => {
     const current = view.containers.get(container.name);
-    return current?.state === 'exited' && !restartsAfterExit(pod, current.exitCode ?? 0);
-  });
-}
-
-/** An init container has failed and the pod's policy is not to try again. */
-export function initFailedForGood(pod: Pod, view: PodView): boolean {
-  if (pod.spec?.restartPolicy !== 'Never') return false;
-  return (pod.spec.initContainers ?? []).some((container) => {
-    const current = view.containers.get(container.name);
-    return !isSidecar(container) && current?.state === 'exited' && current.exitCode !== 0;
+    return current?.state === 'exited' && !restartsAfterExit(pod, container, current.exitCode ?? 0);
   });
 }
 
@@ -150,7 +130,7 @@ function considerRegular(input: PodActionsInput, container: Container, draft: Dr
     return;
   }
   if (current.state === 'exited') {
-    if (restartsAfterExit(pod, current.exitCode ?? 0)) startOrWait(input, container, current, draft);
+    if (restartsAfterExit(pod, container, current.exitCode ?? 0)) startOrWait(input, container, current, draft);
     return;
   }
   const kill = killOf(container, current);

@@ -4,6 +4,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
+import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { ObjectReader } from '../env/environment.ts';
 import type { ImagePuller } from '../images/image-puller.ts';
@@ -20,6 +21,8 @@ export interface PodContext {
   readonly nodeName: string;
   readonly hostIp: string;
   readonly network: PodNetwork;
+  /** Absent where nothing listens: on nodes that only simulate. */
+  readonly hostPorts: HostPorts | undefined;
   readonly volumes: PodVolumes;
   readonly statuses: StatusManager;
   readonly images: ImagePuller;

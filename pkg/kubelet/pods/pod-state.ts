@@ -6,7 +6,7 @@ import type { PodProbers } from '../probes/pod-probers.ts';
 import type { ProbeKind } from '../probes/probe-transport.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';
 import type { PodContext } from './pod-context.ts';
-import { allContainers, type ContainerView, type PodView, specHashOf } from './pod-view.ts';
+import { allContainers, allStatuses, type ContainerView, findContainer, type PodView, specHashOf } from './pod-view.ts';
 
 export interface PodStateOptions {
   readonly context: PodContext;
@@ -40,6 +40,8 @@ export class PodState {
   terminating = false;
   /** Volumes are to be brought up to date. */
   volumesStale = true;
+  /** They were, all of them, since the kubelet started. */
+  volumesMounted = false;
   volumePaths: ReadonlyMap<string, string> = new Map();
   /** Failed tries to mount in a row. */
   mountFailures = 0;
@@ -47,6 +49,8 @@ export class PodState {
   mountRetryAtMs = 0;
   /** When contents of volumes have to be renewed though nothing changed. */
   volumesRenewAtMs: number | undefined;
+  /** What was last found wrong with the pod's host ports. */
+  hostPortProblems: ReadonlySet<string> = new Set();
   /** Aborted when the pod is to end: stops what is only of use to one that runs. */
   readonly cancelSync = new AbortController();
   /** Set while containers are being ended: tells them of a shorter grace period. */
@@ -101,8 +105,7 @@ export class PodState {
     }
     const inOrder = [...(found?.containers ?? [])].sort((a, b) => a.attempt - b.attempt);
     for (const container of inOrder) this.setContainer(container);
-    const statuses = [...(this.pod.status?.initContainerStatuses ?? []), ...(this.pod.status?.containerStatuses ?? [])];
-    for (const status of statuses) this.#recoverStatus(status);
+    for (const status of allStatuses(this.pod)) this.#recoverStatus(status);
     for (const container of allContainers(this.pod)) {
       const view = this.containers.get(container.name);
       if (view?.state !== 'running' || this.sandbox === undefined) continue;
@@ -113,7 +116,7 @@ export class PodState {
   /** Makes this the newest container of its name. A running one starts as its status in the API says. */
   setContainer(container: RuntimeContainer): ContainerView {
     const before = this.containers.get(container.name);
-    const spec = allContainers(this.pod).find(({ name }) => name === container.name);
+    const spec = findContainer(this.pod, container.name);
     const known = apiStatusOf(this.pod, container);
     const previous = before?.id === container.id ? before.previous : before;
     const view: ContainerView = {
@@ -153,7 +156,9 @@ export class PodState {
       if (terminationMessagePolicy !== 'FallbackToLogsOnError' || view?.state !== 'exited' || view.lost) continue;
       if (view.exitCode === 0 || view.message !== undefined) continue;
       let text = '';
-      for await (const line of this.runtime.inspection.logs(view.id, { tailLines: 80 })) text += `${line.text}\n`;
+      for await (const line of this.runtime.inspection.logs(view.id, { tailLines: 80 })) {
+        text += line.partial ? line.text : `${line.text}\n`;
+      }
       if (this.containers.get(name) === view) this.containers.set(name, { ...view, message: text.slice(-2048) });
     }
   }
@@ -171,7 +176,7 @@ export class PodState {
     const ended = status.state?.terminated ?? status.lastState?.terminated;
     const ran = status.state?.running !== undefined;
     if (containerID === undefined && ended === undefined && !ran) return;
-    const spec = allContainers(this.pod).find(({ name }) => name === status.name);
+    const spec = findContainer(this.pod, status.name);
     const last = ran ? undefined : ended;
     this.containers.set(status.name, {
       id: containerID?.replace(/^[^:]*:\/\//, '') ?? '',
@@ -213,8 +218,7 @@ function timesOf(status: ContainerStatus): { readonly startedAtMs?: number } {
 /** The API's word on a container that runs, from before the kubelet started. */
 function apiStatusOf(pod: Pod, container: RuntimeContainer): ContainerStatus | undefined {
   if (container.state !== 'running') return undefined;
-  const all = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
-  return all.find(({ containerID }) => containerID?.endsWith(`://${container.id}`) === true);
+  return allStatuses(pod).find(({ containerID }) => containerID?.endsWith(`://${container.id}`) === true);
 }
 
 function withoutHistory(view: RuntimeContainer & { readonly previous?: RuntimeContainer }): RuntimeContainer {

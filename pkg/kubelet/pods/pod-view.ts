@@ -1,5 +1,5 @@
 /** What the kubelet knows of a pod's sandbox and containers at one moment: the input of the pure decisions. */
-import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
+import type { Container, ContainerPort, ContainerStatus, Pod } from '#pkg/api/types/core-v1.ts';
 import type { RuntimeContainer } from '../runtime/runtime.ts';
 
 /** The newest container of one name. */
@@ -17,7 +17,15 @@ export interface ContainerView extends RuntimeContainer {
 }
 
 export interface PodView {
-  readonly sandbox: { readonly id: string; readonly ip: string; readonly attempt: number } | undefined;
+  readonly sandbox:
+    | {
+        readonly id: string;
+        readonly ip: string;
+        readonly attempt: number;
+        /** It has ended, and its address is given back. */
+        readonly stopped?: boolean;
+      }
+    | undefined;
   /** Sandboxes made so far. */
   readonly sandboxAttempts: number;
   readonly containers: ReadonlyMap<string, ContainerView>;
@@ -28,11 +36,38 @@ export function isSidecar(container: Container): boolean {
   return container.restartPolicy === 'Always';
 }
 
-/** Every container of a pod: init containers first. */
+/** Every container of a pod: init containers first, ephemeral ones last. */
 export function allContainers(pod: Pod): readonly Container[] {
-  const spec = pod.spec;
-  if (spec?.initContainers === undefined) return spec?.containers ?? [];
-  return [...spec.initContainers, ...spec.containers];
+  const { initContainers = [], containers = [], ephemeralContainers = [] } = pod.spec ?? {};
+  if (initContainers.length === 0 && ephemeralContainers.length === 0) return containers;
+  return [...initContainers, ...containers, ...ephemeralContainers];
+}
+
+/** The container of a name, or undefined for one that the pod does not have. */
+export function findContainer(pod: Pod, name: string): Container | undefined {
+  return allContainers(pod).find((container) => container.name === name);
+}
+
+/** What the API says of the containers, in the same order. */
+export function allStatuses(pod: Pod): readonly ContainerStatus[] {
+  const { initContainerStatuses = [], containerStatuses = [], ephemeralContainerStatuses = [] } = pod.status ?? {};
+  return [...initContainerStatuses, ...containerStatuses, ...ephemeralContainerStatuses];
+}
+
+/** The ports of the node that a pod asks for. */
+export function wantedHostPorts(pod: Pod): readonly ContainerPort[] {
+  const { initContainers = [], containers = [] } = pod.spec ?? {};
+  const ports = [...initContainers, ...containers].flatMap(({ ports: own = [] }) => own);
+  return ports.filter(({ hostPort = 0 }) => hostPort > 0);
+}
+
+/** Which part of the pod an event about a container is of. Source: kubelet `container/ref.go` `fieldPath`. */
+export function containerFieldPath(pod: Pod, name: string): string {
+  const isOf = (list: readonly { readonly name: string }[] | undefined): boolean =>
+    list?.some((container) => container.name === name) === true;
+  if (isOf(pod.spec?.initContainers)) return `spec.initContainers{${name}}`;
+  if (isOf(pod.spec?.ephemeralContainers)) return `spec.ephemeralContainers{${name}}`;
+  return `spec.containers{${name}}`;
 }
 
 /** `name_namespace(uid)`: how messages name a pod. */

@@ -11,7 +11,7 @@ import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Timer } from '#pkg/base/clock.ts';
 import { PodProbers } from '../probes/pod-probers.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';
-import { podStatus } from '../status/pod-status.ts';
+import { type PodFailure, podStatus, rejectedStatus } from '../status/pod-status.ts';
 import { KubeletStoppingError } from './kill.ts';
 import type { PodContext } from './pod-context.ts';
 import { PodState } from './pod-state.ts';
@@ -28,7 +28,7 @@ export interface PodWorkerOptions {
   /** What the runtime still has of the pod from before the kubelet started. */
   readonly found?: { readonly sandboxes: readonly Sandbox[]; readonly containers: readonly RuntimeContainer[] };
   /** The pod cannot run on this node: it is failed without being run. */
-  readonly rejected?: { readonly reason: string; readonly message: string };
+  readonly rejected?: PodFailure;
 }
 
 export class PodWorker {
@@ -41,6 +41,7 @@ export class PodWorker {
   #gone = false;
   /** The status in the API is final and from before the kubelet started. */
   #isWritten = false;
+  readonly #rejected: PodFailure | undefined;
   #timer: Timer | undefined;
 
   constructor(options: PodWorkerOptions) {
@@ -51,15 +52,16 @@ export class PodWorker {
       runtime,
       onVerdict: (name, kind, ok) => {
         this.#state.probeVerdict(name, kind, ok);
+        // Readiness is told at once, also while a step takes its time, such as the end of the pod.
+        if (kind === 'readiness') this.#publish();
         this.wake();
       },
     });
     this.#state = new PodState({ context, runtime, probers, pod });
     this.#state.recover(options.found);
-    if (options.rejected !== undefined) {
-      this.#state.failure = options.rejected;
-      this.#stage = 'finished';
-    } else if (isFinal(pod)) {
+    this.#rejected = options.rejected;
+    if (options.rejected !== undefined) this.#stage = 'finished';
+    else if (isFinal(pod)) {
       // What it left in the runtime is ended; its status is final and stays as it was written.
       this.#stage = options.found === undefined ? 'finished' : 'terminating';
       this.#isWritten = true;
@@ -219,6 +221,10 @@ export class PodWorker {
     const { context } = this.#state;
     if (this.#gone || this.#stopped || this.#isWritten) return;
     const pod = context.statuses.newest(this.pod);
+    if (this.#rejected !== undefined) {
+      context.statuses.set(pod, rejectedStatus(pod, this.#rejected, context.clock.nowMs()));
+      return;
+    }
     const terminal = this.#stage !== 'syncing';
     const status = podStatus({
       pod,

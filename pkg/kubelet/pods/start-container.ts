@@ -6,7 +6,7 @@ import type { FieldContext } from '../env/field-ref.ts';
 import { quantityValue } from '../resources/amounts.ts';
 import type { ContainerConfig, ImageInfo, Mount, Runtime } from '../runtime/runtime.ts';
 import type { PodContext } from './pod-context.ts';
-import { specHashOf } from './pod-view.ts';
+import { containerFieldPath, specHashOf } from './pod-view.ts';
 
 /** Time to the next try after a failure that has no back-off of its own. Source: kubelet `backOffPeriod`. */
 const retryMs = 10_000;
@@ -69,14 +69,8 @@ export async function startContainer(options: StartOptions): Promise<StartOutcom
 }
 
 function record(options: StartOptions, type: 'Normal' | 'Warning', reason: string, message: string): void {
-  const fieldPath = `spec.containers{${options.container.name}}`;
-  const init = options.pod.spec?.initContainers?.some(({ name }) => name === options.container.name) === true;
-  options.context.recorder.record(options.pod, {
-    type,
-    reason,
-    message,
-    fieldPath: init ? `spec.initContainers{${options.container.name}}` : fieldPath,
-  });
+  const { context, pod, container } = options;
+  context.recorder.record(pod, { type, reason, message, fieldPath: containerFieldPath(pod, container.name) });
 }
 
 function failure(options: StartOptions, reason: string, message: string): StartOutcome {

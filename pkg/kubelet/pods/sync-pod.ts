@@ -7,7 +7,8 @@ import { HookError, runHook } from './hooks.ts';
 import { killContainer } from './kill.ts';
 import { backOffKey, computePodActions, type PodActions, type WaitAction } from './pod-actions.ts';
 import type { PodState } from './pod-state.ts';
-import { allContainers, type ContainerView, podDescription } from './pod-view.ts';
+import { type ContainerView, containerFieldPath, findContainer, podDescription } from './pod-view.ts';
+import { publishHostPorts } from './publish-host-ports.ts';
 import { hostnameOf, startContainer } from './start-container.ts';
 
 export interface SyncResult {
@@ -36,11 +37,11 @@ export async function syncPod(state: PodState, publish: () => void): Promise<Syn
   if (state.volumesRenewAtMs !== undefined && state.volumesRenewAtMs <= state.context.clock.nowMs()) {
     state.volumesStale = true;
   }
-  if (state.volumesStale) {
-    const retryAtMs = await mountVolumes(state);
-    if (retryAtMs !== undefined) return { over: false, wakeAtMs: earliest(retryAtMs, deadlineMs) };
-  }
-  const laterMs = earliest(deadlineMs, state.volumesRenewAtMs);
+  const remountAtMs = state.volumesStale ? await mountVolumes(state) : undefined;
+  let laterMs = earliest(deadlineMs, remountAtMs ?? state.volumesRenewAtMs);
+  // What has been mounted once is kept as it is: only a pod that never had its volumes waits for them.
+  if (remountAtMs !== undefined && !state.volumesMounted) return { over: false, wakeAtMs: laterMs };
+  laterMs = earliest(laterMs, await publishHostPorts(state));
   let wakeAtMs = laterMs;
   for (;;) {
     const { pod, context } = state;
@@ -55,6 +56,7 @@ export async function syncPod(state: PodState, publish: () => void): Promise<Syn
     if (actions.createSandbox) {
       const retryAtMs = await createSandbox(state);
       if (retryAtMs !== undefined) return { over: false, wakeAtMs: earliest(retryAtMs, deadlineMs) };
+      laterMs = earliest(laterMs, await publishHostPorts(state));
       publish();
       continue;
     }
@@ -79,6 +81,7 @@ function earliest(a: number | undefined, b: number | undefined): number | undefi
   return a === undefined ? b : b === undefined ? a : Math.min(a, b);
 }
 
+/** Brings the volumes up to date; returns when to try again if that failed. */
 async function mountVolumes(state: PodState): Promise<number | undefined> {
   const { context, pod } = state;
   if (state.mountRetryAtMs > context.clock.nowMs()) return state.mountRetryAtMs;
@@ -93,6 +96,7 @@ async function mountVolumes(state: PodState): Promise<number | undefined> {
   if (outcome.ok) {
     state.volumesRenewAtMs = outcome.renewAtMs;
     state.volumePaths = outcome.paths;
+    state.volumesMounted = true;
     state.mountFailures = 0;
     return undefined;
   }
@@ -123,7 +127,6 @@ async function createSandbox(state: PodState): Promise<number | undefined> {
     });
     state.sandbox = { id: sandbox.id, ip, attempt: state.sandboxAttempts++ };
     state.sandboxIds.add(sandbox.id);
-    warnOfHostPorts(state);
     // Fields of the downward API may speak of the address.
     state.volumesStale ||= (pod.spec?.volumes ?? []).some(({ downwardAPI }) => downwardAPI !== undefined);
     return undefined;
@@ -135,20 +138,6 @@ async function createSandbox(state: PodState): Promise<number | undefined> {
       message: `Failed to create pod sandbox: ${error.message}`,
     });
     return context.clock.nowMs() + sandboxRetryMs;
-  }
-}
-
-/** Pods have addresses of their own here, and nothing publishes ports of the host: said rather than passed over. */
-function warnOfHostPorts(state: PodState): void {
-  if (state.pod.spec?.hostNetwork === true) return;
-  for (const { name, ports } of allContainers(state.pod)) {
-    const port = ports?.find(({ hostPort }) => hostPort !== undefined && hostPort !== 0);
-    if (port === undefined) continue;
-    state.context.recorder.record(state.pod, {
-      type: 'Warning',
-      reason: 'HostPortNotSupported',
-      message: `Host port ${port.hostPort} of container ${name} is not published: this node does not support host ports`,
-    });
   }
 }
 
@@ -165,7 +154,7 @@ async function killAll(state: PodState, actions: PodActions): Promise<void> {
     actions.kill.map(async ({ name, message, cause }) => {
       const view = state.containers.get(name);
       if (view === undefined) return;
-      const container = allContainers(pod).find((one) => one.name === name);
+      const container = findContainer(pod, name);
       const probe = cause === 'livenessProbe' ? container?.livenessProbe : container?.startupProbe;
       const own =
         cause === 'livenessProbe' || cause === 'startupProbe' ? probe?.terminationGracePeriodSeconds : undefined;
@@ -211,7 +200,7 @@ function noteBackOff(state: PodState, wait: WaitAction): void {
     type: 'Warning',
     reason: 'BackOff',
     message: `Back-off restarting failed container ${wait.name} in pod ${podDescription(state.pod)}`,
-    fieldPath: `spec.containers{${wait.name}}`,
+    fieldPath: containerFieldPath(state.pod, wait.name),
   });
 }
 
@@ -223,7 +212,7 @@ async function startAll(
   let any = false;
   let retryAtMs: number | undefined;
   for (const name of names) {
-    const container = allContainers(state.pod).find((one) => one.name === name);
+    const container = findContainer(state.pod, name);
     if (container === undefined || state.terminating) continue;
     const waiting = state.waiting.get(name);
     const patient = waiting !== undefined && waiting.reason !== 'CrashLoopBackOff';
@@ -284,11 +273,12 @@ async function postStart(state: PodState, container: Container, view: ContainerV
     return true;
   } catch (error) {
     if (!(error instanceof HookError)) throw error;
+    context.log.warn('PostStart hook failed', { pod: podDescription(pod), container: container.name, error });
     context.recorder.record(pod, {
       type: 'Warning',
       reason: 'FailedPostStartHook',
-      message: `PostStartHook failed: ${error.message}`,
-      fieldPath: `spec.containers{${container.name}}`,
+      message: 'PostStartHook failed',
+      fieldPath: containerFieldPath(pod, container.name),
     });
     const graceMs = (pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
     await killAndSettle(state, view, { container, message: 'FailedPostStartHook', graceMs });

@@ -4,7 +4,7 @@
  */
 import { killContainer, whileRunning } from './kill.ts';
 import type { PodState } from './pod-state.ts';
-import { allContainers, type ContainerView, isSidecar } from './pod-view.ts';
+import { allContainers, type ContainerView, findContainer, isSidecar } from './pod-view.ts';
 import { settleExit } from './sync-pod.ts';
 
 const graceSecondsDefault = 30;
@@ -18,6 +18,8 @@ export async function terminatePod(state: PodState, publish: () => void): Promis
   state.probers.stopAll();
   state.waiting.clear();
   for (const id of state.sandboxIds) await runtime.sandboxes.stop(id);
+  if (state.sandbox !== undefined) state.sandbox = { ...state.sandbox, stopped: true };
+  await context.hostPorts?.withdraw(state.uid);
   await context.volumes.unmount(state.uid);
   if (state.pod.spec?.hostNetwork !== true) context.network.release(state.uid);
   context.images.forget(state.uid);
@@ -72,7 +74,7 @@ async function endTogether(state: PodState, views: readonly ContainerView[], gra
         await killContainer({
           context,
           pod,
-          container: allContainers(pod).find(({ name }) => name === view.name),
+          container: findContainer(pod, view.name),
           view,
           runtime,
           podIp: state.sandbox?.ip ?? '',

@@ -1,9 +1,9 @@
 /** The probers of one pod's containers: started and stopped with them, the startup probe before the others. */
 import type { Container, Pod, Probe } from '#pkg/api/types/core-v1.ts';
 import type { PodContext } from '../pods/pod-context.ts';
-import type { ContainerView } from '../pods/pod-view.ts';
+import { type ContainerView, containerFieldPath } from '../pods/pod-view.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import type { ProbeKind } from './probe-transport.ts';
+import type { ProbeAnswer, ProbeKind } from './probe-transport.ts';
 import { Prober } from './prober.ts';
 
 export interface ProbersDeps {
@@ -91,18 +91,23 @@ export class PodProbers {
         onVerdict(container.name, kind, ok);
         if (kind === 'startup' && ok) this.#startOthers(probed, context.clock.nowMs());
       },
-      onFailure: (message) => {
-        context.recorder.record(pod, {
-          type: 'Warning',
-          reason: 'Unhealthy',
-          message: `${title[kind]} probe failed: ${message}`,
-          fieldPath: `spec.containers{${container.name}}`,
-        });
+      onTrouble: (answer) => {
+        const fieldPath = containerFieldPath(pod, container.name);
+        context.recorder.record(pod, { type: 'Warning', ...troubleEvent(kind, answer), fieldPath });
       },
     });
     probed.probers.push(prober);
     prober.start(notBeforeMs);
   }
+}
+
+function troubleEvent(
+  kind: ProbeKind,
+  { ok, errored, message, warning = '' }: ProbeAnswer,
+): { readonly reason: string; readonly message: string } {
+  if (ok) return { reason: 'ProbeWarning', message: `${title[kind]} probe warning: ${warning}` };
+  const what = errored === true ? 'errored and resulted in unknown state' : 'failed';
+  return { reason: 'Unhealthy', message: `${title[kind]} probe ${what}: ${message}` };
 }
 
 const title: Readonly<Record<ProbeKind, string>> = { liveness: 'Liveness', readiness: 'Readiness', startup: 'Startup' };

@@ -43,5 +43,6 @@ function resolvePort(port: number | string, container: Container | undefined): n
   const number = typeof port === 'number' ? port : Number(port);
   if (Number.isInteger(number)) return number > 0 && number < 65536 ? number : `invalid port number: ${port}`;
   const named = container?.ports?.find(({ name }) => name === port);
-  return named?.containerPort ?? `couldn't find port: "${port}" in container`;
+  // The last thing upstream tries is to read the name as a number, and that is what it complains of.
+  return named?.containerPort ?? `strconv.Atoi: parsing ${JSON.stringify(port)}: invalid syntax`;
 }

@@ -14,6 +14,9 @@ import type { ProbeAnswer, ProbeKind, ProbeTransport } from './probe-transport.t
 /** With no initial delay, the first probe comes this long after the start (or one period, if shorter): programs need a moment. */
 const firstProbeMsMax = 1_000;
 
+/** What is kept of the output of a failed command. Source: kubelet `probe/exec` `maxReadLength`. */
+const outputCharactersMax = 10 * 1024;
+
 export interface ProberOptions {
   readonly kind: ProbeKind;
   readonly probe: Probe;
@@ -26,8 +29,8 @@ export interface ProberOptions {
   readonly clock: Clock;
   /** Called when the verdict turns. */
   onVerdict(ok: boolean): void;
-  /** Called for each probe that failed. */
-  onFailure(message: string): void;
+  /** Called for each probe of which there is something to say: it failed, could not be asked, or succeeded in an odd way. */
+  onTrouble(answer: ProbeAnswer): void;
   /** Runs work that is waited for at the end. */
   background(work: () => Promise<void>): void;
 }
@@ -88,7 +91,8 @@ export class Prober {
 
   #count(answer: ProbeAnswer): void {
     const { probe, kind } = this.#options;
-    if (!answer.ok) this.#options.onFailure(answer.message);
+    if (!answer.ok || answer.warning !== undefined) this.#options.onTrouble(answer);
+    if (answer.errored === true) return;
     this.#run = this.#last === answer.ok ? this.#run + 1 : 1;
     this.#last = answer.ok;
     const needed = answer.ok ? (probe.successThreshold ?? 1) : (probe.failureThreshold ?? 3);
@@ -106,16 +110,20 @@ export class Prober {
     const limits = { timeoutMs: (probe.timeoutSeconds ?? 1) * 1000, signal: this.#stop.signal };
     if (probe.exec !== undefined) return this.#exec(probe.exec.command ?? [], limits.timeoutMs);
     const via = runtime.probes ?? transport;
-    if (probe.httpGet !== undefined && via !== undefined) {
+    if (via === undefined) return errored('there is no way to reach the container');
+    if (probe.httpGet !== undefined) {
       const request = httpProbeRequest(probe.httpGet, origin);
-      return typeof request === 'string' ? failed(request) : via.http({ ...request, ...limits }, target);
+      return typeof request === 'string' ? errored(request) : via.http({ ...request, ...limits }, target);
     }
-    if (probe.tcpSocket !== undefined && via !== undefined) {
+    if (probe.tcpSocket !== undefined) {
       const request = tcpProbeRequest(probe.tcpSocket, origin);
-      return typeof request === 'string' ? failed(request) : via.tcp({ ...request, ...limits }, target);
+      return typeof request === 'string' ? errored(request) : via.tcp({ ...request, ...limits }, target);
     }
-    if (probe.grpc !== undefined) return failed('gRPC probes are not supported by this kubelet');
-    return failed('missing probe handler or no way to reach the container');
+    if (probe.grpc !== undefined) {
+      const { port, service = '' } = probe.grpc;
+      return via.grpc({ host: podIp, port, service, ...limits }, target);
+    }
+    return errored('missing probe handler');
   }
 
   async #exec(command: readonly string[], timeoutMs: number): Promise<ProbeAnswer> {
@@ -127,17 +135,22 @@ export class Prober {
     const timer = clock.setTimeout(end, timeoutMs);
     try {
       const result = await runtime.inspection.exec(containerId, { command, signal: limit.signal });
-      return result.exitCode === 0 ? { ok: true, message: '' } : failed(result.stdout + result.stderr);
+      if (result.exitCode === 0) return { ok: true, message: '' };
+      return failed((result.stdout + result.stderr).slice(0, outputCharactersMax));
     } catch (error) {
       if (limit.signal.aborted) {
         return failed(`command timed out: "${command.join(' ')}" timed out after ${timeoutMs / 1000}s`);
       }
-      return failed(error instanceof Error ? error.message : String(error));
+      return errored(error instanceof Error ? error.message : String(error));
     } finally {
       timer.cancel();
       this.#stop.signal.removeEventListener('abort', end);
     }
   }
+}
+
+function errored(message: string): ProbeAnswer {
+  return { ok: false, message, errored: true };
 }
 
 function failed(message: string): ProbeAnswer {

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
@@ -10,7 +11,9 @@ const { signal } = new AbortController();
 
 async function serve(): Promise<number> {
   const server = createServer((request, response) => {
-    if (request.url !== '/hang') response.writeHead(Number(request.url!.slice(1))).end();
+    const [, what = '', location] = /^\/(\w+)(?:\?to=(.*))?$/.exec(request.url!) ?? [];
+    if (what === 'hang') return;
+    response.writeHead(Number(what), location === undefined ? {} : { location }).end(location);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
@@ -25,12 +28,67 @@ test('an HTTP probe succeeds from 200 to 399 and says what went wrong otherwise'
   const probe = (path: string, timeoutMs = 2_000) =>
     transport.http({ scheme: 'http', host: '127.0.0.1', port, path, headers: {}, timeoutMs, signal }, target);
   expect([await probe('/200'), await probe('/302'), await probe('/500'), await probe('/hang', 30)]).toEqual([
-    { ok: true, message: '' },
-    { ok: true, message: '' },
-    { ok: false, message: 'HTTP probe failed with statuscode: 500' },
+    { ok: true, statusCode: 200, message: '' },
+    { ok: true, statusCode: 302, message: '' },
+    { ok: false, statusCode: 500, message: 'HTTP probe failed with statuscode: 500' },
     {
       ok: false,
       message: `Get "http://127.0.0.1:${port}/hang": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
+    },
+  ]);
+});
+
+test('an HTTP probe follows redirects on its host, up to ten, and succeeds with a warning where one leads away', async () => {
+  const port = await serve();
+  const probe = (path: string) =>
+    transport.http({ scheme: 'http', host: '127.0.0.1', port, path, headers: {}, timeoutMs: 2_000, signal }, target);
+  const away = 'http://192.0.2.1/';
+  expect([await probe('/301?to=/503'), await probe('/307?to=/200'), await probe(`/302?to=${away}`)]).toEqual([
+    { ok: false, statusCode: 503, message: 'HTTP probe failed with statuscode: 503' },
+    { ok: true, statusCode: 200, message: '' },
+    { ok: true, statusCode: 302, message: '', warning: `Probe terminated redirects, Response body: ${away}` },
+  ]);
+  const circle = '/302?to=/302?to=/302?to=/302?to=/302?to=/302?to=/302?to=/302?to=/302?to=/302?to=/200';
+  expect(await probe(circle)).toEqual({
+    ok: false,
+    message: `Get "http://127.0.0.1:${port}/200": stopped after 10 redirects`,
+  });
+});
+
+/** A gRPC server whose health service answers as asked: the name of the service is the status it gives. */
+async function serveGrpc(): Promise<number> {
+  const server = createHttp2Server();
+  server.on('stream', (stream: ServerHttp2Stream) => {
+    stream.on('data', (data: Buffer) => {
+      const service = data.subarray(7).toString();
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      const status = service === 'unimplemented' ? '12' : '0';
+      stream.on('wantTrailers', () =>
+        stream.sendTrailers({ 'grpc-status': status, 'grpc-message': 'unknown%20service' }),
+      );
+      stream.end(status === '0' ? Buffer.from([0, 0, 0, 0, 2, 8, service === 'down' ? 2 : 1]) : undefined);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+test('a gRPC probe asks the health service', async () => {
+  const port = await serveGrpc();
+  const probe = (service: string, to = port) =>
+    transport.grpc({ host: '127.0.0.1', port: to, service, timeoutMs: to === port ? 2_000 : 100, signal }, target);
+  expect([await probe(''), await probe('down'), await probe('unimplemented'), await probe('', 1)]).toEqual([
+    { ok: true, message: '' },
+    { ok: false, message: 'service unhealthy (responded with "NOT_SERVING")' },
+    {
+      ok: false,
+      message:
+        'error: this server does not implement the grpc health protocol (grpc.health.v1.Health): unknown service',
+    },
+    {
+      ok: false,
+      message: 'timeout: failed to connect service "127.0.0.1:1" within 0.1s: context deadline exceeded',
     },
   ]);
 });

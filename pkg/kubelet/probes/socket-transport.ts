@@ -1,35 +1,106 @@
-/** Probes over the network. Certificates are not checked and redirects count as success, as upstream does for local ones. */
-import { request as httpRequest } from 'node:http';
+/**
+ * Probes over the network. Certificates are not checked; redirects are followed as long as they stay on the host, and one that leads away
+ * is a success with a warning. Source: kubelet `pkg/probe/{http,tcp}`.
+ */
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import type { Clock } from '#pkg/base/clock.ts';
-import type { HttpProbeRequest, ProbeAnswer, ProbeTransport, TcpProbeRequest } from './probe-transport.ts';
+import { askGrpcHealth, grpcTimeoutMessage } from './grpc-health.ts';
+import type {
+  GrpcProbeRequest,
+  HttpProbeRequest,
+  ProbeAnswer,
+  ProbeTransport,
+  TcpProbeRequest,
+} from './probe-transport.ts';
 
 /** Probes by sockets of this machine. */
 export function socketProbeTransport(deps: { readonly clock: Clock }): ProbeTransport {
   return {
     http: (request) => probeHttp(deps.clock, request),
     tcp: (request) => probeTcp(deps.clock, request),
+    grpc: (request) => probeGrpc(deps.clock, request),
   };
 }
 
 const aborted: ProbeAnswer = { ok: false, message: 'probe was cancelled' };
 
+/** Redirects that are followed. Source: Go `net/http` `defaultCheckRedirect`. */
+const redirectsMax = 10;
+/** What is shown of the body of an answer that leads away. Source: kubelet `probe/http` `maxRespBodyLength`. */
+const bodyCharactersMax = 10 * 1024;
+
 function probeHttp(clock: Clock, probe: HttpProbeRequest): Promise<ProbeAnswer> {
-  const { scheme, host, port, path, headers } = probe;
+  const { scheme, host, port, path } = probe;
   const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}${path}`;
   return limited(clock, probe, timeoutMessage(url), (done) => {
-    const send = scheme === 'https' ? httpsRequest : httpRequest;
-    const request = send({ host, port, path, headers, agent: false, rejectUnauthorized: false }, (response) => {
-      response.resume();
-      const code = response.statusCode ?? 0;
-      const ok = code >= 200 && code < 400;
-      done({ ok, message: ok ? '' : `HTTP probe failed with statuscode: ${code}` });
-    });
-    request.on('error', (error) => done({ ok: false, message: `Get "${url}": ${networkError(error, host, port)}` }));
-    request.end();
-    return () => request.destroy();
+    const hop: Hop = { url, redirects: 0, headers: probe.headers, current: undefined };
+    follow(hop, done);
+    return () => hop.current?.destroy();
   });
+}
+
+/** Where an HTTP probe has got to. */
+interface Hop {
+  url: string;
+  redirects: number;
+  readonly headers: HttpProbeRequest['headers'];
+  current: ClientRequest | undefined;
+}
+
+/** Asks at the hop's address, and on from there while redirects stay on the host. */
+function follow(hop: Hop, done: (answer: ProbeAnswer) => void): void {
+  const fail = (why: string): void => done({ ok: false, message: `Get "${hop.url}": ${why}` });
+  if (hop.redirects >= redirectsMax) {
+    fail(`stopped after ${redirectsMax} redirects`);
+    return;
+  }
+  const target = new URL(hop.url);
+  const send = target.protocol === 'https:' ? httpsRequest : httpRequest;
+  const options = { headers: hop.headers, agent: false, rejectUnauthorized: false } as const;
+  hop.current = send(target, options, (response) => {
+    const next = redirectOf(response, target);
+    if (next === undefined || next.hostname !== target.hostname) {
+      answer(response, next, done);
+      return;
+    }
+    response.resume();
+    hop.url = next.href;
+    hop.redirects++;
+    follow(hop, done);
+  });
+  const port = target.port || (target.protocol === 'https:' ? '443' : '80');
+  hop.current.on('error', (error) => fail(networkError(error, target.hostname, Number(port))));
+  hop.current.end();
+}
+
+/** Where an answer leads, if anywhere. */
+function redirectOf({ statusCode, headers }: IncomingMessage, from: URL): URL | undefined {
+  const leads = [301, 302, 303, 307, 308].includes(statusCode ?? 0) && headers.location !== undefined;
+  return leads && URL.canParse(headers.location!, from) ? new URL(headers.location!, from) : undefined;
+}
+
+function answer(response: IncomingMessage, leadsTo: URL | undefined, done: (answer: ProbeAnswer) => void): void {
+  const statusCode = response.statusCode ?? 0;
+  if (leadsTo === undefined) {
+    response.resume();
+    const ok = statusCode >= 200 && statusCode < 400;
+    done({ ok, statusCode, message: ok ? '' : `HTTP probe failed with statuscode: ${statusCode}` });
+    return;
+  }
+  let body = '';
+  response.setEncoding('utf8');
+  response.on('data', (text: string) => {
+    body = (body + text).slice(0, bodyCharactersMax);
+  });
+  response.on('end', () => {
+    done({ ok: true, statusCode, message: '', warning: `Probe terminated redirects, Response body: ${body}` });
+  });
+}
+
+function probeGrpc(clock: Clock, probe: GrpcProbeRequest): Promise<ProbeAnswer> {
+  return limited(clock, probe, grpcTimeoutMessage(probe), (done) => askGrpcHealth(probe, done));
 }
 
 function probeTcp(clock: Clock, probe: TcpProbeRequest): Promise<ProbeAnswer> {
@@ -52,7 +123,10 @@ function limited(
   return new Promise((resolve) => {
     if (probe.signal.aborted) return resolve(aborted);
     let close = (): void => {};
+    let isDone = false;
     const finish = (answer: ProbeAnswer): void => {
+      if (isDone) return;
+      isDone = true;
       timer.cancel();
       probe.signal.removeEventListener('abort', onAbort);
       resolve(answer);
@@ -62,6 +136,7 @@ function limited(
     const timer = clock.setTimeout(() => finish({ ok: false, message: timeout }), probe.timeoutMs);
     probe.signal.addEventListener('abort', onAbort, { once: true });
     close = attempt(finish);
+    if (isDone) close();
   });
 }
 

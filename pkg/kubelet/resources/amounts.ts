@@ -11,8 +11,8 @@ export function quantityValue(quantity: number | string | undefined): number {
 }
 
 /**
- * What a pod asks for, by resource: the sum of its containers and sidecars, or the largest moment of its initialization, whichever
- * is more, and its overhead. Source: `component-helpers` `PodRequests`.
+ * What a pod asks for, by resource: what it says itself, else the sum of its containers and sidecars, or the largest moment of its
+ * initialization, whichever is more; and its overhead. Source: `component-helpers` `PodRequests`.
  */
 export function podRequests(pod: Pod): ReadonlyMap<string, number> {
   const total = new Map<string, number>();
@@ -34,6 +34,8 @@ export function podRequests(pod: Pod): ReadonlyMap<string, number> {
     for (const [name, value] of moment) peak.set(name, Math.max(peak.get(name) ?? 0, value));
   }
   for (const [name, value] of peak) total.set(name, Math.max(total.get(name) ?? 0, value));
+  const own = pod.spec?.resources?.requests ?? {};
+  for (const [name, quantity] of Object.entries(own)) total.set(name, quantityValue(quantity));
   add(total, pod.spec?.overhead);
   return total;
 }

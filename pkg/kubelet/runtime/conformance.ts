@@ -17,8 +17,10 @@ export interface RuntimeUnderTest {
   /** An image whose program runs until it is asked to end, and one that exits with `exitCode` by itself. */
   readonly lasting: Partial<ContainerConfig>;
   exiting(exitCode: number): Partial<ContainerConfig>;
-  /** Annotations that make the pod's containers exit so, where the runtime goes by annotations. */
-  annotations(exitCode: number | undefined): Readonly<Record<string, string>>;
+  /** An image whose program does not end when it is asked to. */
+  readonly stubborn: Partial<ContainerConfig>;
+  /** Annotations that make the pod's containers exit so, or not when asked, where the runtime goes by annotations. */
+  annotations(exitCode: number | undefined, options: { readonly stubborn: boolean }): Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 
@@ -71,6 +73,62 @@ export function runtimeConformance(api: TestApi, make: () => Promise<RuntimeUnde
     api.equal((await runtime.containers.status(id))?.exitCode, 137);
   });
 
+  declare('a container is started once, and what was told of it stays as it was', async (under) => {
+    const { runtime } = under;
+    const sandbox = await runSandbox(under, undefined);
+    const id = await create(under, sandbox, under.lasting);
+    const created = await runtime.containers.status(id);
+    await under.settle(runtime.containers.start(id));
+    await api.rejects(runtime.containers.start(id), 'failed');
+    await under.settle(runtime.containers.stop(id, { graceMs: 0 }));
+    await api.rejects(runtime.containers.start(id), 'failed');
+    api.equal([created?.state, (await runtime.containers.status(id))?.state], ['created', 'exited']);
+  });
+
+  declare('of two stops the earlier deadline counts, and both resolve', async (under) => {
+    const { runtime } = under;
+    const sandbox = await runSandbox(under, undefined, { stubborn: true });
+    const id = await create(under, sandbox, under.stubborn);
+    await under.settle(runtime.containers.start(id));
+    const stops = [10_000_000, 20, 9_000_000].map((graceMs) => runtime.containers.stop(id, { graceMs }));
+    await under.settle(Promise.all(stops));
+    api.equal((await runtime.containers.status(id))?.exitCode, 137);
+  });
+
+  declare('a sandbox that was stopped has no running containers and takes no new ones', async (under) => {
+    const { runtime } = under;
+    const sandbox = await runSandbox(under, undefined);
+    const id = await create(under, sandbox, under.lasting);
+    await under.settle(runtime.containers.start(id));
+    await under.settle(runtime.sandboxes.stop(sandbox.id));
+    api.equal((await runtime.containers.status(id))?.state, 'exited');
+    api.equal(
+      (await runtime.sandboxes.list()).map(({ state }) => state),
+      ['notReady'],
+    );
+    await api.rejects(create(under, sandbox, under.lasting), 'notFound');
+  });
+
+  declare('what is not there is not found, and is stopped and removed already', async (under) => {
+    const { runtime } = under;
+    await runtime.containers.stop('none', { graceMs: 0 });
+    await runtime.containers.remove('none');
+    await runtime.sandboxes.stop('none');
+    api.equal(await runtime.containers.status('none'), undefined);
+    await api.rejects(runtime.inspection.exec('none', { command: ['true'] }), 'notFound');
+    await api.rejects(runtime.inspection.stats('none'), 'notFound');
+    await api.rejects(runtime.inspection.logs('none', {})[Symbol.asyncIterator]().next(), 'notFound');
+  });
+
+  declare('a container that has ended runs no commands', async (under) => {
+    const { runtime } = under;
+    const sandbox = await runSandbox(under, undefined);
+    const id = await create(under, sandbox, under.lasting);
+    await under.settle(runtime.containers.start(id));
+    await under.settle(runtime.containers.stop(id, { graceMs: 0 }));
+    await api.rejects(runtime.inspection.exec(id, { command: ['true'] }), 'failed');
+  });
+
   declare('removing a sandbox ends and removes its containers', async (under) => {
     const { runtime } = under;
     const sandbox = await runSandbox(under, undefined);
@@ -100,7 +158,11 @@ export function runtimeConformance(api: TestApi, make: () => Promise<RuntimeUnde
   });
 }
 
-function runSandbox(under: RuntimeUnderTest, exitCode: number | undefined): Promise<Sandbox> {
+function runSandbox(
+  under: RuntimeUnderTest,
+  exitCode: number | undefined,
+  options = { stubborn: false },
+): Promise<Sandbox> {
   return under.runtime.sandboxes.run({
     podUid: 'uid-1',
     podName: 'web',
@@ -108,7 +170,7 @@ function runSandbox(under: RuntimeUnderTest, exitCode: number | undefined): Prom
     attempt: 0,
     hostname: 'web',
     ip: '127.0.0.1',
-    annotations: under.annotations(exitCode),
+    annotations: under.annotations(exitCode, options),
   });
 }
 

@@ -6,9 +6,12 @@ import { Deferred } from '#pkg/base/async.ts';
 import type { LogLine, LogOptions } from './runtime.ts';
 
 /** Output kept for one container. Upstream keeps 10 MiB files; this is memory, and a node may have a hundred containers. */
-const bytesMaxDefault = 512 * 1024;
+const bytesMaxDefault = 1024 * 1024;
 
-/** A line longer than this is cut into several, as CRI runtimes do. */
+/** What a line takes besides its characters, so that empty lines count too. */
+const lineBytes = 64;
+
+/** A line longer than this is kept in pieces, as CRI runtimes do. */
 const lineCharactersMax = 16 * 1024;
 
 export class LogBuffer {
@@ -28,13 +31,13 @@ export class LogBuffer {
   /** Adds output as it came; lines are cut at newlines, the rest waits for more. */
   write(stream: 'stdout' | 'stderr', text: string, timeMs: number): void {
     let rest = this.#partial[stream] + text;
-    for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n')) {
-      this.#push({ timeMs, stream, text: rest.slice(0, end) });
-      rest = rest.slice(end + 1);
-    }
-    while (rest.length > lineCharactersMax) {
-      this.#push({ timeMs, stream, text: rest.slice(0, lineCharactersMax) });
-      rest = rest.slice(lineCharactersMax);
+    for (;;) {
+      const end = rest.indexOf('\n');
+      const isTooLong = (end < 0 ? rest.length : end) > lineCharactersMax;
+      if (end < 0 && !isTooLong) break;
+      if (isTooLong) this.#push({ timeMs, stream, text: rest.slice(0, lineCharactersMax), partial: true });
+      else this.#push({ timeMs, stream, text: rest.slice(0, end) });
+      rest = rest.slice(isTooLong ? lineCharactersMax : end + 1);
     }
     this.#partial[stream] = rest;
     this.#wake();
@@ -43,7 +46,7 @@ export class LogBuffer {
   /** No more output. */
   end(timeMs: number): void {
     for (const stream of ['stdout', 'stderr'] as const) {
-      if (this.#partial[stream] !== '') this.#push({ timeMs, stream, text: this.#partial[stream] });
+      if (this.#partial[stream] !== '') this.#push({ timeMs, stream, text: this.#partial[stream], partial: true });
       this.#partial[stream] = '';
     }
     this.#ended = true;
@@ -80,9 +83,9 @@ export class LogBuffer {
 
   #push(line: LogLine): void {
     this.#lines.push(line);
-    this.#bytes += line.text.length;
+    this.#bytes += line.text.length + lineBytes;
     while (this.#bytes > this.#bytesMax && this.#lines.length > 1) {
-      this.#bytes -= this.#lines.shift()!.text.length;
+      this.#bytes -= this.#lines.shift()!.text.length + lineBytes;
       this.#first++;
     }
   }

@@ -113,6 +113,8 @@ export interface LogLine {
   readonly stream: 'stdout' | 'stderr';
   /** Without its newline. */
   readonly text: string;
+  /** No newline follows: more of the line comes next, or the container ended in the middle of it. */
+  readonly partial?: true;
 }
 
 export interface LogOptions {

@@ -1,6 +1,6 @@
 /** `/containerLogs/<namespace>/<pod>/<container>`: the output of a container as a stream. Source: kubelet `getContainerLogs`. */
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
-import { allContainers } from '../pods/pod-view.ts';
+import { allStatuses, findContainer } from '../pods/pod-view.ts';
 import type { PodWorker } from '../pods/pod-worker.ts';
 import type { LogLine, LogOptions } from '../runtime/runtime.ts';
 
@@ -21,7 +21,7 @@ interface LogQuery {
 
 /** Answers one request for logs. */
 export async function containerLogs(input: ContainerLogsInput): Promise<ApiResponse> {
-  const [, , namespace, podName, containerName, ...rest] = input.request.path.split('/').map(decodeURIComponent);
+  const [, , namespace, podName, containerName, ...rest] = decodedParts(input.request.path);
   if (!namespace || !podName || !containerName || rest.length > 0) {
     return plain(400, 'Missing namespace, pod or container name in the path');
   }
@@ -31,7 +31,7 @@ export async function containerLogs(input: ContainerLogsInput): Promise<ApiRespo
     .filter(({ pod }) => pod.metadata?.namespace === namespace && pod.metadata.name === podName)
     .at(-1);
   if (worker === undefined) return plain(404, `pod "${podName}" does not exist`);
-  if (!allContainers(worker.pod).some(({ name }) => name === containerName)) {
+  if (findContainer(worker.pod, containerName) === undefined) {
     return plain(404, `container ${containerName} not found in pod ${podName}`);
   }
   const container = worker.container(containerName, { previous: query.previous });
@@ -60,17 +60,29 @@ export async function containerLogs(input: ContainerLogsInput): Promise<ApiRespo
   };
 }
 
+/** The parts of a path; none of one that is not well encoded. */
+function decodedParts(path: string): readonly string[] {
+  try {
+    return path.split('/').map(decodeURIComponent);
+  } catch {
+    return [];
+  }
+}
+
 function missingMessage(worker: PodWorker, containerName: string, previous: boolean): string {
   const podName = worker.pod.metadata?.name;
   if (previous) return `previous terminated container "${containerName}" in pod "${podName}" not found`;
-  const status = [
-    ...(worker.pod.status?.initContainerStatuses ?? []),
-    ...(worker.pod.status?.containerStatuses ?? []),
-  ].find(({ name }) => name === containerName);
+  const status = allStatuses(worker.pod).find(({ name }) => name === containerName);
   const reason = status?.state?.waiting?.reason ?? 'ContainerCreating';
-  const why = /^(ErrImage|ImagePull|InvalidImage)/.test(reason) ? `trying and failing to pull image` : reason;
+  const why = pullProblems[reason] ?? reason;
   return `container "${containerName}" in pod "${podName}" is waiting to start: ${why}`;
 }
+
+/** Upstream's words for the two reasons that it does not give as they are. Source: kubelet `validateContainerLogStatus`. */
+const pullProblems: Readonly<Record<string, string>> = {
+  ErrImagePull: "image can't be pulled",
+  ImagePullBackOff: 'trying and failing to pull image',
+};
 
 function parseQuery(input: ContainerLogsInput): LogQuery | string {
   const query = new URLSearchParams(input.request.query);
@@ -111,10 +123,13 @@ async function* encode(
 ): AsyncGenerator<Uint8Array> {
   let leftBytes = query.limitBytes ?? Number.POSITIVE_INFINITY;
   const encoder = new TextEncoder();
+  let isLineOpen = false;
   try {
     for (let next = first ?? (await lines.next()); !next.done; next = await lines.next()) {
-      const { timeMs, text } = next.value;
-      const bytes = encoder.encode(`${query.timestamps ? `${formatNanoTime(timeMs)} ` : ''}${text}\n`);
+      const { timeMs, text, partial } = next.value;
+      const time = query.timestamps && !isLineOpen ? `${formatNanoTime(timeMs)} ` : '';
+      isLineOpen = partial === true;
+      const bytes = encoder.encode(`${time}${text}${isLineOpen ? '' : '\n'}`);
       if (bytes.length >= leftBytes) {
         if (leftBytes > 0) yield bytes.subarray(0, leftBytes);
         return;

@@ -19,22 +19,37 @@ export interface ConditionsInput extends PodStatusInput {
   readonly inits: readonly ContainerStatus[];
 }
 
+/** Conditions that the kubelet alone writes. Source: kubelet `types/pod_status.go`. */
+const ownTypes: ReadonlySet<string> = new Set([
+  'PodReadyToStartContainers',
+  'Initialized',
+  'Ready',
+  'ContainersReady',
+  'PodScheduled',
+]);
+
+/** Whether a condition is the kubelet's to write and to take away. */
+export function isOwnCondition({ type }: Pick<PodCondition, 'type'>): boolean {
+  return ownTypes.has(type);
+}
+
+/** The conditions that others wrote. */
+export function foreignConditions(pod: Pod): readonly PodCondition[] {
+  return (pod.status?.conditions ?? []).filter((one) => !isOwnCondition(one));
+}
+
 /** The kubelet's five, in upstream's order, then those that others wrote. */
 export function podConditions(input: ConditionsInput): readonly PodCondition[] {
-  const before = input.pod.status?.conditions ?? [];
   const containersReady = containersReadyVerdict(input);
+  const { sandbox } = input.view;
   const own: readonly (readonly [string, Verdict])[] = [
-    ['PodReadyToStartContainers', { status: input.view.sandbox === undefined ? 'False' : 'True' }],
+    ['PodReadyToStartContainers', { status: sandbox === undefined || sandbox.stopped ? 'False' : 'True' }],
     ['Initialized', initializedVerdict(input)],
     ['Ready', readyVerdict(input.pod, containersReady)],
     ['ContainersReady', containersReady],
     ['PodScheduled', { status: 'True' }],
   ];
-  const names = new Set(own.map(([type]) => type));
-  return [
-    ...own.map(([type, verdict]) => condition(input, type, verdict)),
-    ...before.filter(({ type }) => !names.has(type)),
-  ];
+  return [...own.map(([type, verdict]) => condition(input, type, verdict)), ...foreignConditions(input.pod)];
 }
 
 function condition(input: ConditionsInput, type: string, verdict: Verdict): PodCondition {

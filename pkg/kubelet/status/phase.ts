@@ -1,7 +1,7 @@
 /** The phase of a pod from the states of its containers. Source: kubelet `getPhase`. */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import { initFailedForGood, restartsAfterExit } from '../pods/pod-actions.ts';
 import { isSidecar, type PodView } from '../pods/pod-view.ts';
+import { initFailedForGood, restartsAfterExit } from '../pods/restart-policy.ts';
 
 export type PodPhase = 'Failed' | 'Pending' | 'Running' | 'Succeeded';
 
@@ -14,10 +14,13 @@ export function podPhase(pod: Pod, view: PodView, podIsTerminal: boolean): PodPh
   if (!begun || !initialized(pod, view)) {
     return podIsTerminal || initFailedForGood(pod, view) ? 'Failed' : 'Pending';
   }
-  if (regular.some((container) => container?.state === 'running')) return 'Running';
+  const sidecars = (spec.initContainers ?? []).filter(isSidecar).map(({ name }) => view.containers.get(name));
+  // A pod is not over while a sidecar still ends.
+  if ([...regular, ...sidecars].some((container) => container?.state === 'running')) return 'Running';
   const succeeded = regular.every((container) => container?.exitCode === 0);
   if (podIsTerminal) return succeeded ? 'Succeeded' : 'Failed';
-  if (regular.some((container) => restartsAfterExit(pod, container?.exitCode ?? 0))) return 'Running';
+  const restarts = spec.containers.some((one, index) => restartsAfterExit(pod, one, regular[index]?.exitCode ?? 0));
+  if (restarts) return 'Running';
   return succeeded ? 'Succeeded' : 'Failed';
 }
 

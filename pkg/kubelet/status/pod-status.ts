@@ -1,14 +1,14 @@
 /**
  * A pod's status as upstream's kubelet writes it, from what there is. Pure: the status manager compares it with what the API
- * has and sends the difference. Source: kubelet `kubelet_pods.go` `generateAPIPodStatus`, `status/generate.go`.
+ * has and sends the difference. The quality-of-service class is the API server's to say.
+ * Source: kubelet `kubelet_pods.go` `generateAPIPodStatus`, `status/generate.go`.
  */
 import type { Container, ContainerState, ContainerStatus, Pod, PodStatus } from '#pkg/api/types/core-v1.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { type ContainerView, isSidecar, type PodView } from '../pods/pod-view.ts';
 import type { RuntimeContainer } from '../runtime/runtime.ts';
-import { podConditions } from './conditions.ts';
+import { foreignConditions, podConditions } from './conditions.ts';
 import { initialized, podPhase } from './phase.ts';
-import { qosClass } from './qos.ts';
 
 /** Why a container that should run does not, by name: what was tried last and how it went. */
 export type WaitingReasons = ReadonlyMap<string, { readonly reason: string; readonly message: string }>;
@@ -27,21 +27,35 @@ export interface PodStatusInput {
   /** Everything has stopped and will not run again: containers of unknown fate count as ended. */
   readonly finished: boolean;
   /** Overrides what the containers say: the pod was evicted, has run too long, … */
-  readonly failure?: { readonly reason: string; readonly message: string };
+  readonly failure?: PodFailure;
 }
+
+/** Why a pod has failed as a whole. */
+export interface PodFailure {
+  readonly reason: string;
+  readonly message: string;
+}
+
+type ContainerKind = 'ephemeral' | 'init' | 'regular';
 
 /** The whole status the kubelet would write now. */
 export function podStatus(input: PodStatusInput): PodStatus {
   const { pod, view, hostIp } = input;
   const api = pod.status ?? {};
   const phase = settledPhase(input);
-  const containers = (pod.spec?.containers ?? []).map((container) => containerStatus(input, container, false));
-  const inits = (pod.spec?.initContainers ?? []).map((container) => containerStatus(input, container, true));
+  // A pod is not said to be over while anything of it could still run. Source: kubelet `mergePodStatus`.
+  const isPremature = isFinalPhase(phase) && [...view.containers.values()].some(({ state }) => state === 'running');
+  const shownPhase = isPremature ? (api.phase ?? 'Pending') : phase;
+  const statusesOf = (list: readonly Container[] = [], kind: ContainerKind): readonly ContainerStatus[] =>
+    list.map((container) => containerStatus(input, container, kind));
+  const containers = statusesOf(pod.spec?.containers, 'regular');
+  const inits = statusesOf(pod.spec?.initContainers, 'init');
+  const ephemerals = statusesOf(pod.spec?.ephemeralContainers, 'ephemeral');
   const ip = view.sandbox?.ip ?? (api.podIP || undefined);
-  const failure = input.failure ?? (phase === 'Failed' ? keptFailure(api) : undefined);
+  const failure = isPremature ? keptFailure(api) : (input.failure ?? keptFailure(api));
   return {
     ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
-    phase,
+    phase: shownPhase,
     conditions: podConditions({ ...input, phase, containers, inits }),
     ...(failure === undefined ? {} : { reason: failure.reason, message: failure.message }),
     hostIP: hostIp,
@@ -50,7 +64,23 @@ export function podStatus(input: PodStatusInput): PodStatus {
     startTime: api.startTime ?? formatTimestamp(input.startTimeMs),
     ...(inits.length === 0 ? {} : { initContainerStatuses: inits }),
     containerStatuses: containers,
-    qosClass: api.qosClass ?? qosClass(pod),
+    ...(ephemerals.length === 0 ? {} : { ephemeralContainerStatuses: ephemerals }),
+  };
+}
+
+/**
+ * What the kubelet writes of a pod that it did not take: nothing of containers, which it never looked at, and no conditions of its own.
+ * Source: kubelet `rejectPod`.
+ */
+export function rejectedStatus(pod: Pod, failure: PodFailure, nowMs: number): PodStatus {
+  const api = pod.status ?? {};
+  return {
+    ...api,
+    ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
+    phase: 'Failed',
+    conditions: foreignConditions(pod),
+    ...failure,
+    startTime: api.startTime ?? formatTimestamp(nowMs),
   };
 }
 
@@ -58,16 +88,20 @@ export function podStatus(input: PodStatusInput): PodStatus {
 function settledPhase(input: PodStatusInput): string {
   if (input.failure !== undefined) return 'Failed';
   const before = input.pod.status?.phase;
-  if (before === 'Failed' || before === 'Succeeded') return before;
+  if (before !== undefined && isFinalPhase(before)) return before;
   return podPhase(input.pod, input.view, input.terminal && input.finished);
 }
 
-function keptFailure(api: PodStatus): { readonly reason: string; readonly message: string } | undefined {
+function isFinalPhase(phase: string): boolean {
+  return phase === 'Failed' || phase === 'Succeeded';
+}
+
+function keptFailure(api: PodStatus): PodFailure | undefined {
   if (api.phase !== 'Failed' || api.reason === undefined) return undefined;
   return { reason: api.reason, message: api.message ?? '' };
 }
 
-function containerStatus(input: PodStatusInput, container: Container, init: boolean): ContainerStatus {
+function containerStatus(input: PodStatusInput, container: Container, kind: ContainerKind): ContainerStatus {
   const { view } = input;
   const current = view.containers.get(container.name);
   const waiting = input.waiting.get(container.name);
@@ -78,7 +112,7 @@ function containerStatus(input: PodStatusInput, container: Container, init: bool
     ...resourcesOf(container, current),
     ...volumeMountsOf(container),
   };
-  if (current === undefined) return notCreated(input, container, rest, init);
+  if (current === undefined) return notCreated(input, container, { rest, kind });
   const containerId = `${input.runtimeName}://${current.id}`;
   const exited = current.state === 'exited';
   const restarting = exited && waiting !== undefined && !input.terminal;
@@ -92,36 +126,37 @@ function containerStatus(input: PodStatusInput, container: Container, init: bool
     ...rest,
     state,
     lastState: lastOf === undefined || lastOf.state !== 'exited' ? {} : stateOf(lastOf, input.runtimeName),
-    ready: readyOf(container, current, init),
+    ready: readyOf(container, current, kind),
     restartCount: current.attempt,
     ...(current.id === '' ? {} : { containerID: containerId }),
-    started: current.state === 'running' && current.started,
+    ...startedOf(kind, current.state === 'running' && current.started),
   };
 }
+
+type StatusRest = Pick<ContainerStatus, 'image' | 'imageID' | 'name'>;
 
 function notCreated(
   input: PodStatusInput,
   container: Container,
-  rest: Pick<ContainerStatus, 'image' | 'imageID' | 'name'>,
-  init: boolean,
+  { rest, kind }: { readonly rest: StatusRest; readonly kind: ContainerKind },
 ): ContainerStatus {
   const waiting = input.waiting.get(container.name);
   const hasInits = (input.pod.spec?.initContainers ?? []).length > 0;
   const initDone = initialized(input.pod, input.view);
-  if (input.terminal && input.finished && !init && initDone) return neverFound(rest);
-  const reason = hasInits && !(initDone && !init) ? 'PodInitializing' : 'ContainerCreating';
+  if (input.terminal && input.finished && kind === 'regular' && initDone) return neverFound(rest);
+  const reason = hasInits && !(initDone && kind === 'regular') ? 'PodInitializing' : 'ContainerCreating';
   return {
     ...rest,
     state: { waiting: waiting === undefined ? { reason } : reasonOf(waiting) },
     lastState: {},
     ready: false,
     restartCount: 0,
-    started: false,
+    ...startedOf(kind, false),
   };
 }
 
 /** What is said of a container of a pod that is over when nothing is known of its end. */
-function neverFound(rest: Pick<ContainerStatus, 'image' | 'imageID' | 'name'>): ContainerStatus {
+function neverFound(rest: StatusRest): ContainerStatus {
   const message = 'The container could not be located when the pod was terminated';
   return {
     ...rest,
@@ -133,8 +168,14 @@ function neverFound(rest: Pick<ContainerStatus, 'image' | 'imageID' | 'name'>): 
   };
 }
 
-function readyOf(container: Container, current: ContainerView, init: boolean): boolean {
-  if (init && !isSidecar(container)) return current.state === 'exited' && current.exitCode === 0;
+/** Ephemeral containers are not probed, so nothing is said of their start. */
+function startedOf(kind: ContainerKind, started: boolean): Partial<ContainerStatus> {
+  return kind === 'ephemeral' ? {} : { started };
+}
+
+function readyOf(container: Container, current: ContainerView, kind: ContainerKind): boolean {
+  if (kind === 'ephemeral') return false;
+  if (kind === 'init' && !isSidecar(container)) return current.state === 'exited' && current.exitCode === 0;
   return current.state === 'running' && current.started && current.ready;
 }
 

@@ -19,6 +19,33 @@ test.each<[string, PodStatus, PodStatus, unknown]>([
     { conditions: [{ type: 'Ready', status: 'True' }] },
     { conditions: [{ type: 'Ready', status: 'True', reason: null }] },
   ],
+  [
+    'nothing for conditions in another order',
+    {
+      conditions: [
+        { type: 'Ready', status: 'True' },
+        { type: 'gate', status: 'True' },
+      ],
+    },
+    {
+      conditions: [
+        { type: 'gate', status: 'True' },
+        { type: 'Ready', status: 'True' },
+      ],
+    },
+    undefined,
+  ],
+  [
+    "a deletion for the kubelet's own conditions that are not wanted, and none for those of others",
+    {
+      conditions: [
+        { type: 'PodScheduled', status: 'True' },
+        { type: 'gate', status: 'True' },
+      ],
+    },
+    { conditions: [] },
+    { conditions: [{ type: 'PodScheduled', $patch: 'delete' }] },
+  ],
   ['addresses as they are for a pod without', {}, { podIPs: [{ ip: 'a' }] }, { podIPs: [{ ip: 'a' }] }],
   [
     'other addresses in place of the old ones',

@@ -13,6 +13,7 @@ import { Deferred, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Client, ResourceClient } from '#pkg/client/client.ts';
+import { isOwnCondition } from './conditions.ts';
 
 /** Wait after a write that failed. */
 const retryMs = 2_000;
@@ -154,11 +155,16 @@ const ownedFields = [
   'startTime',
   'initContainerStatuses',
   'containerStatuses',
-  'qosClass',
+  'ephemeralContainerStatuses',
 ] as const satisfies readonly (keyof PodStatus)[];
 
 function differs(before: PodStatus, after: PodStatus): boolean {
-  return ownedFields.some((field) => !isDeepStrictEqual(before[field], after[field]));
+  return ownedFields.some((field) => fieldDiffers(before, after, field));
+}
+
+function fieldDiffers(before: PodStatus, after: PodStatus, field: (typeof ownedFields)[number]): boolean {
+  if (field === 'conditions') return conditionsPatch(before.conditions ?? [], after.conditions ?? []).length > 0;
+  return !isDeepStrictEqual(before[field], after[field]);
 }
 
 /** A strategic merge patch with what changed; undefined when nothing did. The uid makes it fail for a pod of the same name. */
@@ -166,7 +172,7 @@ export function statusPatch(pod: Pod, wanted: PodStatus): JsonObject | undefined
   const before = pod.status ?? {};
   const status: JsonObject = {};
   for (const field of ownedFields) {
-    if (isDeepStrictEqual(before[field], wanted[field])) continue;
+    if (!fieldDiffers(before, wanted, field)) continue;
     if (field === 'conditions') status[field] = conditionsPatch(before.conditions ?? [], wanted.conditions ?? []);
     else if (field === 'podIPs' || field === 'hostIPs') status[field] = replacement(before[field], wanted[field]);
     else status[field] = wanted[field] ?? null;
@@ -175,13 +181,19 @@ export function statusPatch(pod: Pod, wanted: PodStatus): JsonObject | undefined
   return { metadata: { uid: pod.metadata?.uid }, status };
 }
 
-/** Conditions are merged by type and field: what a condition no longer says has to be taken away by name. */
+/**
+ * Conditions are merged by type and field, and their order means nothing: those that changed are sent; what one no longer says is taken
+ * away by name, and so are the kubelet's own that are not wanted any more. Those of others are theirs to take away.
+ */
 function conditionsPatch(before: readonly PodCondition[], wanted: readonly PodCondition[]): readonly JsonObject[] {
-  return wanted.map((condition) => {
-    const known = before.find(({ type }) => type === condition.type) ?? {};
-    const removed = Object.keys(known).filter((key) => !Object.hasOwn(condition, key));
-    return { ...condition, ...Object.fromEntries(removed.map((key) => [key, null])) };
+  const changed = wanted.flatMap((condition) => {
+    const known = before.find(({ type }) => type === condition.type);
+    if (isDeepStrictEqual(known, condition)) return [];
+    const removed = Object.keys(known ?? {}).filter((key) => !Object.hasOwn(condition, key));
+    return [{ ...condition, ...Object.fromEntries(removed.map((key) => [key, null])) }];
   });
+  const unwanted = before.filter((one) => isOwnCondition(one) && !wanted.some(({ type }) => type === one.type));
+  return [...changed, ...unwanted.map(({ type }) => ({ type, $patch: 'delete' }))];
 }
 
 /** Lists that are merged by key: those which had other items are replaced as a whole. */

@@ -57,3 +57,22 @@ test('a subpath takes files and links as they are, but not out of the volume', a
   await expect(host.within(root, 'outside/x')).rejects.toThrow('outside of the volume');
   await expect(host.within(root, 'file/x')).rejects.toThrow('ENOTDIR');
 });
+
+test("paths of the machine are made or looked at as the volume's type asks", async () => {
+  const { host, directory } = await start();
+  const at = (name: string): string => join(directory, name);
+  await host.machinePath(at('made/deep'), 'DirectoryOrCreate');
+  await host.machinePath(at('file'), 'FileOrCreate');
+  expect([(await stat(at('made/deep'))).isDirectory(), (await stat(at('file'))).isFile()]).toEqual([true, true]);
+  for (const [name, type] of [
+    ['made', 'Directory'],
+    ['file', 'File'],
+    ['none', ''],
+    ['file', 'FileOrCreate'],
+  ] as const)
+    await host.machinePath(at(name), type);
+  const why = (what: string, kind: string): string => `hostPath type check failed: ${at(what)} is not a ${kind}`;
+  await expect(host.machinePath(at('none'), 'Directory')).rejects.toThrow(why('none', 'directory'));
+  await expect(host.machinePath(at('file'), 'DirectoryOrCreate')).rejects.toThrow(why('file', 'directory'));
+  await expect(host.machinePath(at('made'), 'Socket')).rejects.toThrow(why('made', 'socket'));
+});

@@ -2,6 +2,7 @@
  * Volumes as folders on this machine, under `<directory>/<pod uid>/<plugin>/<name>`. Contents are replaced as a whole: the visible files are
  * links through `..data`, which is switched from one folder to the next by a rename. Source: kubelet `volume/util/atomic_writer.go`.
  */
+import type { Stats } from 'node:fs';
 import {
   chmod,
   lstat,
@@ -18,6 +19,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { VolumeError } from './payload.ts';
 import type { VolumeFile, VolumeHost, VolumeRef } from './volume-host.ts';
 
 const dataLink = '..data';
@@ -39,6 +41,7 @@ export function diskVolumeHost(directory: string): VolumeHost {
       return path;
     },
     within: makeWithin,
+    machinePath: checkMachinePath,
     async write(volume, files) {
       await mkdir(pathOf(volume), { recursive: true });
       await replaceContents(pathOf(volume), files);
@@ -72,6 +75,30 @@ async function makeWithin(root: string, subPath: string): Promise<string> {
     path = isThere;
   }
   return join(root, subPath);
+}
+
+/** What is looked for by each type, and how it is called. Source: kubelet `volume/hostpath` `checkTypeInternal`. */
+const machineTypes: Readonly<Record<string, readonly [name: string, is: (found: Stats) => boolean]>> = {
+  Directory: ['directory', (found) => found.isDirectory()],
+  File: ['file', (found) => found.isFile()],
+  Socket: ['socket', (found) => found.isSocket()],
+  CharDevice: ['character device', (found) => found.isCharacterDevice()],
+  BlockDevice: ['block device', (found) => found.isBlockDevice()],
+};
+
+/** See `VolumeHost.machinePath`. */
+async function checkMachinePath(path: string, type: string): Promise<void> {
+  const isMade = type.endsWith('OrCreate');
+  const known = machineTypes[isMade ? type.slice(0, -'OrCreate'.length) : type];
+  if (known === undefined) return;
+  const [name, is] = known;
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined && isMade) {
+    if (name === 'directory') await mkdir(path, { recursive: true });
+    else await writeFile(path, '', { flag: 'a' });
+    return;
+  }
+  if (found === undefined || !is(found)) throw new VolumeError(`hostPath type check failed: ${path} is not a ${name}`);
 }
 
 async function replaceContents(root: string, files: ReadonlyMap<string, VolumeFile>): Promise<void> {

@@ -18,9 +18,14 @@ export interface KeysOptions {
   readonly items: readonly KeyToPath[] | undefined;
   readonly mode: number;
   readonly optional: boolean;
-  /** `configmap` or `secret`, and where it is, for messages. */
-  readonly kind: string;
+  readonly kind: 'configmap' | 'secret';
 }
+
+/** Upstream's two ways of saying it. Source: kubelet `volume/{configmap,secret}` `MakePayload`. */
+const missingKey = {
+  configmap: 'configmap references non-existent config key',
+  secret: 'references non-existent secret key',
+} as const;
 
 /** Adds the keys of a ConfigMap or Secret. */
 export function addKeys(files: Map<string, VolumeFile>, object: ConfigMap | Secret, options: KeysOptions): void {
@@ -33,7 +38,7 @@ export function addKeys(files: Map<string, VolumeFile>, object: ConfigMap | Secr
     const bytes = data.get(key);
     if (bytes === undefined) {
       if (options.optional) continue;
-      throw new VolumeError(`${options.kind} references non-existent ${options.kind} key: ${key}`);
+      throw new VolumeError(`${missingKey[options.kind]}: ${key}`);
     }
     files.set(checkedPath(path), { data: bytes, mode: mode ?? options.mode });
   }

@@ -26,6 +26,11 @@ export interface VolumeHost {
    * throws where links lead out of `root`.
    */
   within(root: string, subPath: string): Promise<string>;
+  /**
+   * Sees to it that there is at `path` of the machine what a hostPath volume's `type` asks for: `DirectoryOrCreate` and `FileOrCreate` make
+   * it, the others only look, and none (`''`) does nothing. Throws in upstream's words.
+   */
+  machinePath(path: string, type: string): Promise<void>;
   /** Makes the contents of a volume's folder exactly these files, by relative path, and returns the folder's path. */
   write(volume: VolumeRef, files: ReadonlyMap<string, VolumeFile>): Promise<string>;
   /** Removes all volumes of a pod. */
@@ -43,6 +48,7 @@ export function memoryVolumeHost(): VolumeHost {
   };
   return {
     directory: async (volume) => pathOf(volume),
+    machinePath: async () => {},
     within: async (root, subPath) => `${root}/${subPath}`,
     write: async (volume) => pathOf(volume),
     removePod: async (podUid) => {

@@ -77,7 +77,10 @@ export class VolumeManager implements PodVolumes {
   async #mountOne(pod: Pod, volume: Volume, fields: FieldContext): Promise<string> {
     const { host } = this.#deps;
     const ref = (plugin: string): VolumeRef => ({ podUid: pod.metadata?.uid ?? '', plugin, name: volume.name });
-    if (volume.hostPath !== undefined) return volume.hostPath.path;
+    if (volume.hostPath !== undefined) {
+      await host.machinePath(volume.hostPath.path, volume.hostPath.type ?? '');
+      return volume.hostPath.path;
+    }
     if (volume.configMap !== undefined) {
       const { name, items, optional } = volume.configMap;
       const source = { configMap: { name, items, optional } as VolumeProjection['configMap'] } as VolumeProjection;

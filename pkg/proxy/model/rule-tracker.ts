@@ -7,6 +7,7 @@ import type { Service } from '#pkg/api/types/core-v1.ts';
 import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
+import { type HealthCheck, healthCheckOf } from './health-check.ts';
 import type { Rule, RuleSet } from './rule.ts';
 import { rulesOfService, serviceNameLabel } from './service-rules.ts';
 
@@ -16,6 +17,7 @@ export class RuleTracker {
   /** Slices by the key of their Service, then by their own key. */
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
   readonly #rulesOf = new Map<string, readonly Rule[]>();
+  readonly #healthOf = new Map<string, HealthCheck>();
   readonly #dirty = new Set<string>();
   #rules: RuleSet = new Map();
 
@@ -68,12 +70,21 @@ export class RuleTracker {
     return this.#rules;
   }
 
+  /** The health checks as of the last call of `rules`. */
+  healthChecks(): readonly HealthCheck[] {
+    return [...this.#healthOf.values()];
+  }
+
   /** Whether the rules of the Service changed. */
   #workOut(key: string): boolean {
     const before = this.#rulesOf.get(key) ?? [];
     const service = this.#services.get(key);
     const slices = [...(this.#slices.get(key)?.values() ?? [])];
-    const now = service === undefined ? [] : rulesOfService(service, slices, { nodeName: this.#nodeName });
+    const options = { nodeName: this.#nodeName };
+    const health = service === undefined ? undefined : healthCheckOf(service, slices, options);
+    if (health === undefined) this.#healthOf.delete(key);
+    else this.#healthOf.set(key, health);
+    const now = service === undefined ? [] : rulesOfService(service, slices, options);
     const known = new Map(before.map((rule) => [rule.key, rule]));
     const kept = now.map((rule) => {
       const previous = known.get(rule.key);

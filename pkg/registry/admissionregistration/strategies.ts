@@ -4,11 +4,18 @@ import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { objectAt, objectsAt, setDefault } from '../draft.ts';
 import { ownStatus, statusAlone } from '../status.ts';
 import {
+  validateBinding,
+  validateMutatingPolicy,
+  validateValidatingBinding,
+  validateValidatingPolicy,
+} from './policy-validation.ts';
+import {
   mutatingAdmissionPolicyTable,
   policyBindingTable,
   validatingAdmissionPolicyTable,
   webhookTable,
 } from './tables.ts';
+import { validateWebhooks } from './webhook-validation.ts';
 
 const group = 'admissionregistration.k8s.io';
 const timeoutSeconds = 10;
@@ -56,6 +63,7 @@ export const admissionRegistrationStrategies: readonly Strategy[] = [
     unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: (draft) => setWebhookDefaults(draft, true),
+    validate: validateWebhooks,
     table: webhookTable,
   },
   {
@@ -64,6 +72,7 @@ export const admissionRegistrationStrategies: readonly Strategy[] = [
     unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: (draft) => setWebhookDefaults(draft, false),
+    validate: validateWebhooks,
     table: webhookTable,
   },
   {
@@ -71,6 +80,7 @@ export const admissionRegistrationStrategies: readonly Strategy[] = [
     resource: 'validatingadmissionpolicies',
     unconditionalUpdate: false,
     setDefaults: setPolicyDefaults,
+    validate: validateValidatingPolicy,
     ...ownStatus(),
     subresources: { status: statusAlone },
     table: validatingAdmissionPolicyTable,
@@ -81,6 +91,7 @@ export const admissionRegistrationStrategies: readonly Strategy[] = [
     unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: setBindingDefaults,
+    validate: validateValidatingBinding,
     table: policyBindingTable,
   },
   {
@@ -89,6 +100,7 @@ export const admissionRegistrationStrategies: readonly Strategy[] = [
     unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: setPolicyDefaults,
+    validate: validateMutatingPolicy,
     table: mutatingAdmissionPolicyTable,
   },
   {
@@ -97,6 +109,7 @@ export const admissionRegistrationStrategies: readonly Strategy[] = [
     unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: setBindingDefaults,
+    validate: validateBinding,
     table: policyBindingTable,
   },
 ];

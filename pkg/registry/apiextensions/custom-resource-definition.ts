@@ -1,10 +1,10 @@
 /** Custom resource definitions, as objects. Source: upstream `apiextensions/v1/defaults.go`, `pkg/registry/customresourcedefinition`. */
-import { type FieldError, invalid } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { ensureObject, listAt, objectAt, objectsAt, setDefault, stringAt } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { keepStatus } from '../status.ts';
+import { validateDefinition, validateDefinitionUpdate } from './validation.ts';
 
 const httpsPort = 443;
 
@@ -29,21 +29,6 @@ function storageVersion(draft: JsonObject): string | undefined {
   return version === undefined ? undefined : stringAt(version, 'name');
 }
 
-function validate(draft: JsonObject): readonly FieldError[] {
-  const errors: FieldError[] = [];
-  const name = stringAt(draft, 'metadata', 'name');
-  const wanted = `${stringAt(draft, 'spec', 'names', 'plural')}.${stringAt(draft, 'spec', 'group')}`;
-  if (name !== wanted) {
-    errors.push(invalid('metadata.name', name, 'must be spec.names.plural+"."+spec.group'));
-  }
-  const stored = objectsAt(draft, 'spec', 'versions').filter((version) => version.storage === true);
-  if (stored.length !== 1) {
-    const versions = objectsAt(draft, 'spec', 'versions').map((version) => stringAt(version, 'name'));
-    errors.push(invalid('spec.versions', versions, 'must have exactly one version marked as storage version'));
-  }
-  return errors;
-}
-
 export const customResourceDefinitionStrategy: Strategy = {
   group: 'apiextensions.k8s.io',
   resource: 'customresourcedefinitions',
@@ -64,6 +49,7 @@ export const customResourceDefinitionStrategy: Strategy = {
     if (stored === undefined || versions.includes(stored)) return;
     draft.status = { ...objectAt(old, 'status'), storedVersions: [...versions, stored] };
   },
-  validate,
+  validate: validateDefinition,
+  validateUpdate: validateDefinitionUpdate,
   table: nameAndCreatedTable,
 };

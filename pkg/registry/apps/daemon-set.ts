@@ -4,8 +4,10 @@ import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { setTemplateDefaults } from '../core/pod-defaults.ts';
 import { ensureObject, objectAt, semanticallySame, setDefault, valueAt } from '../draft.ts';
 import { ownStatus } from '../status.ts';
+import { validateDaemonSet } from './daemon-set-validation.ts';
+import { validateSelectorUnchanged } from './pod-template-rules.ts';
+import { daemonSetStatus } from './status-validation.ts';
 import { daemonSetTable } from './workload-tables.ts';
-import { validateDaemonSet, validateSelectorUnchanged } from './workload-validation.ts';
 
 function setDefaults(draft: JsonObject): void {
   const spec = objectAt(draft, 'spec');
@@ -50,6 +52,7 @@ export const daemonSetStrategy: Strategy = {
     const isChanged = !semanticallySame(valueAt(draft, 'spec', 'template'), valueAt(old, 'spec', 'template'));
     annotations[templateGeneration] = String(isChanged ? before + 1 : before);
   },
+  subresources: { status: daemonSetStatus },
   validate: validateDaemonSet,
   validateUpdate: validateSelectorUnchanged,
   table: daemonSetTable,

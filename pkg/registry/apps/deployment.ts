@@ -5,8 +5,10 @@ import { setTemplateDefaults } from '../core/pod-defaults.ts';
 import { ensureObject, objectAt, setDefault } from '../draft.ts';
 import { selectorScale } from '../printing/scale.ts';
 import { ownStatus } from '../status.ts';
+import { validateSelectorUnchanged } from './pod-template-rules.ts';
+import { validateDeployment } from './replicas-validation.ts';
+import { deploymentStatus } from './status-validation.ts';
 import { deploymentTable } from './workload-tables.ts';
-import { validateDeployment, validateSelectorUnchanged } from './workload-validation.ts';
 
 function setDefaults(draft: JsonObject): void {
   const spec = objectAt(draft, 'spec');
@@ -30,7 +32,7 @@ export const deploymentStrategy: Strategy = {
   resource: 'deployments',
   setDefaults,
   ...ownStatus(),
-  subresources: { status: { keepsMetadata: ['labels'] } },
+  subresources: { status: { keepsMetadata: ['labels'], ...deploymentStatus } },
   validate: validateDeployment,
   validateUpdate: validateSelectorUnchanged,
   scale: selectorScale,

@@ -4,8 +4,10 @@ import { setTemplateDefaults } from '../core/pod-defaults.ts';
 import { numberAt, objectAt, setDefault } from '../draft.ts';
 import { selectorScale } from '../printing/scale.ts';
 import { ownStatus } from '../status.ts';
+import { validateSelectorUnchanged } from './pod-template-rules.ts';
+import { validateReplicaSet } from './replicas-validation.ts';
+import { replicaSetStatus } from './status-validation.ts';
 import { replicaSetTable } from './workload-tables.ts';
-import { validateReplicaSet, validateSelectorUnchanged } from './workload-validation.ts';
 
 export const replicaSetStrategy: Strategy = {
   group: 'apps',
@@ -17,6 +19,7 @@ export const replicaSetStrategy: Strategy = {
     setDefault(spec, 'replicas', 1);
   },
   ...ownStatus({ replicas: 0 }),
+  subresources: { status: replicaSetStatus },
   validate: validateReplicaSet,
   validateUpdate: validateSelectorUnchanged,
   selectableFields: (object) => ({ 'status.replicas': String(numberAt(object, 'status', 'replicas') ?? 0) }),

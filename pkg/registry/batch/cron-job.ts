@@ -3,7 +3,7 @@ import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { setTemplateDefaults } from '../core/pod-defaults.ts';
 import { objectAt, setDefault } from '../draft.ts';
 import { ownStatus } from '../status.ts';
-import { validateCronJob } from './job-validation.ts';
+import { newCronJobErrors, validateCronJob, validateCronJobUpdate } from './cron-job-validation.ts';
 import { cronJobTable } from './tables.ts';
 
 export const cronJobStrategy: Strategy = {
@@ -21,5 +21,7 @@ export const cronJobStrategy: Strategy = {
   },
   ...ownStatus(),
   validate: validateCronJob,
+  validateCreate: newCronJobErrors,
+  validateUpdate: validateCronJobUpdate,
   table: cronJobTable,
 };

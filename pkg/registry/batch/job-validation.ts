@@ -1,120 +1,216 @@
-/** Rules for jobs and cron jobs. Source: upstream `pkg/apis/batch/validation`. */
+/** Rules for jobs and for templates of jobs. Source: upstream `pkg/apis/batch/validation`. Their policies: `job-policies.ts`. */
 import {
+  at,
   child,
   type FieldError,
   type FieldPath,
   invalid,
   notSupported,
   required,
+  tooLong,
 } from '#pkg/apimachinery/field-error.ts';
+import { dns1123LabelProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { checkPodTemplate } from '../core/validation/pod.ts';
-import { isTrueAt, numberAt, objectAt, semanticallySame, stringAt, stringMapAt, valueAt } from '../draft.ts';
+import {
+  isTrueAt,
+  numberAt,
+  objectAt,
+  restoreField,
+  semanticallySame,
+  stringAt,
+  stringMapAt,
+  valueAt,
+} from '../draft.ts';
 import { Collector } from '../validation/collector.ts';
+import { domainPrefixedPathErrors } from '../validation/domain-names.ts';
 import { labelSelectorErrors, selectorMatches } from '../validation/selector.ts';
-import { scheduleProblem } from './schedule.ts';
+import { checkPodFailurePolicy, checkSuccessPolicy } from './job-policies.ts';
 
-/** The controller adds eleven characters to the name. */
-const cronJobNameMax = 52;
+/** So that the lists of finished indexes in a job's status stay within bounds. */
+const indexedParallelismMax = 100_000;
+const failedIndexesMax = 100_000;
+const manyCompletions = 100_000;
+const manyCompletionsLimit = 10_000;
+const managedByLengthMax = 63;
 
-function checkJobSpec(into: Collector, spec: JsonObject, path: FieldPath): void {
-  const counts = [
-    'parallelism',
-    'completions',
-    'activeDeadlineSeconds',
-    'backoffLimit',
-    'ttlSecondsAfterFinished',
-    'backoffLimitPerIndex',
-    'maxFailedIndexes',
-  ];
+const counts = [
+  'parallelism',
+  'completions',
+  'activeDeadlineSeconds',
+  'backoffLimit',
+  'ttlSecondsAfterFinished',
+  'backoffLimitPerIndex',
+  'maxFailedIndexes',
+];
+
+/** Checks a `JobSpec` but for its selector, which templates do not have. */
+export function checkJobSpec(into: Collector, spec: JsonObject, path: FieldPath): void {
   for (const field of counts) into.notNegative(child(path, field), spec[field]);
-  const mode = spec.completionMode;
-  into.oneOf(child(path, 'completionMode'), mode, ['Indexed', 'NonIndexed']);
-  if (mode === 'Indexed' && numberAt(spec, 'completions') === undefined) {
-    into.add(required(child(path, 'completions'), 'when completion mode is Indexed'));
+  if (spec.maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined) {
+    into.add(required(child(path, 'backoffLimitPerIndex'), 'when maxFailedIndexes is specified'));
   }
-  into.oneOf(child(path, 'podReplacementPolicy'), spec.podReplacementPolicy, ['Failed', 'TerminatingOrFailed']);
-  const template = objectAt(spec, 'template');
-  checkPodTemplate(into, template, child(path, 'template'));
-  const policyPath = `${path}.template.spec.restartPolicy`;
-  const policy = stringAt(template, 'spec', 'restartPolicy');
-  if (policy === 'Always') into.add(required(policyPath, 'valid values: "OnFailure", "Never"'));
-  else if (policy !== '' && policy !== 'OnFailure' && policy !== 'Never') {
-    into.add(notSupported(policyPath, policy, ['Never', 'OnFailure']));
+  checkManagedBy(into, spec.managedBy, child(path, 'managedBy'));
+  const mode = spec.completionMode ?? 'NonIndexed';
+  into.oneOf(child(path, 'completionMode'), mode, ['NonIndexed', 'Indexed']);
+  if (mode === 'Indexed') checkIndexed(into, spec, path);
+  else if (mode === 'NonIndexed') refuseIndexes(into, spec, path);
+  if (objectAt(spec, 'podFailurePolicy') !== undefined) {
+    checkPodFailurePolicy(into, spec, child(path, 'podFailurePolicy'));
+  }
+  checkSuccess(into, spec, child(path, 'successPolicy'));
+  const replacement = child(path, 'podReplacementPolicy');
+  const replacements = spec.podFailurePolicy === undefined ? ['Failed', 'TerminatingOrFailed'] : ['Failed'];
+  into.oneOf(replacement, spec.podReplacementPolicy, replacements);
+  checkPodTemplate(into, objectAt(spec, 'template') ?? {}, child(path, 'template'));
+  checkRestartPolicy(into, spec, `${path}.template.spec.restartPolicy`);
+}
+
+function checkManagedBy(into: Collector, name: unknown, path: FieldPath): void {
+  if (typeof name !== 'string') return;
+  into.add(...domainPrefixedPathErrors(name, path));
+  if (name.length > managedByLengthMax) into.add(tooLong(path, managedByLengthMax));
+}
+
+function checkIndexed(into: Collector, spec: JsonObject, path: FieldPath): void {
+  const completions = numberAt(spec, 'completions');
+  const parallelism = numberAt(spec, 'parallelism') ?? 0;
+  const failed = numberAt(spec, 'maxFailedIndexes');
+  const tooMuch = (field: string, value: number, detail: string): void =>
+    into.add(invalid(child(path, field), value, `must be less than or equal to ${detail}`));
+  if (completions === undefined) into.add(required(child(path, 'completions'), 'when completion mode is Indexed'));
+  if (parallelism > indexedParallelismMax) {
+    tooMuch('parallelism', parallelism, `${indexedParallelismMax} when completion mode is Indexed`);
+  }
+  if (failed !== undefined && completions !== undefined && failed > completions) {
+    tooMuch('maxFailedIndexes', failed, 'completions');
+  }
+  if (failed !== undefined && failed > failedIndexesMax) tooMuch('maxFailedIndexes', failed, `${failedIndexesMax}`);
+  if (completions === undefined || completions <= manyCompletions || spec.backoffLimitPerIndex === undefined) return;
+  const limit = `${manyCompletionsLimit} when completions are above ${manyCompletions} and used with backoff limit per index`;
+  if (failed === undefined) {
+    const detail = `must be specified when completions is above ${manyCompletions}`;
+    into.add(required(child(path, 'maxFailedIndexes'), detail));
+  }
+  if (parallelism > manyCompletionsLimit) tooMuch('parallelism', parallelism, limit);
+  if (failed !== undefined && failed > manyCompletionsLimit) tooMuch('maxFailedIndexes', failed, limit);
+}
+
+function refuseIndexes(into: Collector, spec: JsonObject, path: FieldPath): void {
+  for (const field of ['backoffLimitPerIndex', 'maxFailedIndexes']) {
+    if (spec[field] === undefined) continue;
+    into.add(invalid(child(path, field), spec[field], 'requires indexed completion mode'));
+  }
+}
+
+function checkSuccess(into: Collector, spec: JsonObject, path: FieldPath): void {
+  const policy = objectAt(spec, 'successPolicy');
+  if (policy === undefined) return;
+  if (spec.completionMode === 'Indexed') checkSuccessPolicy(into, spec, path);
+  else into.add(invalid(path, policy, 'requires indexed completion mode'));
+}
+
+function checkRestartPolicy(into: Collector, spec: JsonObject, path: FieldPath): void {
+  const policy = stringAt(spec, 'template', 'spec', 'restartPolicy');
+  if (policy === '' || policy === 'Always') into.add(required(path, 'valid values: "OnFailure", "Never"'));
+  else if (policy !== 'OnFailure' && policy !== 'Never') {
+    into.add(notSupported(path, policy, ['OnFailure', 'Never']));
+  } else if (policy !== 'Never' && spec.podFailurePolicy !== undefined) {
+    into.add(invalid(path, policy, 'only "Never" is supported when podFailurePolicy is specified'));
   }
 }
 
 export function validateJob(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
-  const spec = objectAt(draft, 'spec');
-  if (spec === undefined) return into.errors;
+  const spec = objectAt(draft, 'spec') ?? {};
   checkJobSpec(into, spec, 'spec');
   const selector = objectAt(spec, 'selector');
-  if (selector === undefined) {
-    into.add(required('spec.selector'));
-    return into.errors;
-  }
-  into.add(...labelSelectorErrors(selector, 'spec.selector'));
+  if (selector === undefined) into.add(required('spec.selector'));
+  const errors = labelSelectorErrors(selector, 'spec.selector');
+  into.add(...errors);
   const labels = stringMapAt(spec, 'template', 'metadata', 'labels');
-  if (!selectorMatches(selector, labels)) {
+  if (errors.length === 0 && (selector === undefined || !selectorMatches(selector, labels))) {
     into.add(invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
   }
   return into.errors;
 }
 
-/** The parts of a template that a job may change while it has not begun. */
-function withoutSchedulingWishes(template: unknown): unknown {
-  const spec = objectAt(template, 'spec');
-  if (spec === undefined) return template;
-  const { nodeSelector: _n, affinity: _a, tolerations: _t, schedulingGates: _g, ...rest } = spec;
-  const { metadata: _m, ...outer } = template as JsonObject;
-  return { ...outer, spec: rest };
+const uidLabels = ['controller-uid', 'batch.kubernetes.io/controller-uid'];
+const nameLabels = ['job-name', 'batch.kubernetes.io/job-name'];
+
+/** What holds for a new job: its generated selector is its own, and its pods can be named for it. */
+export function newJobErrors(draft: JsonObject): readonly FieldError[] {
+  const into = new Collector();
+  const name = stringAt(draft, 'metadata', 'name');
+  if (!isTrueAt(draft, 'spec', 'manualSelector')) checkGeneratedSelector(into, draft, name);
+  const completions = numberAt(draft, 'spec', 'completions') ?? 0;
+  if (completions === 0 || valueAt(draft, 'spec', 'completionMode') !== 'Indexed') return into.errors;
+  const hostname = `${name}-${completions - 1}`;
+  if (dns1123LabelProblems(hostname).length > 0) {
+    const detail = `will not able to create pod with invalid DNS label: ${hostname}`;
+    into.add(invalid('metadata.name', name, detail));
+  }
+  return into.errors;
 }
+
+/** Pods that a client labels as another job's would be taken from that. */
+function checkGeneratedSelector(into: Collector, draft: JsonObject, name: string): void {
+  const selector = objectAt(draft, 'spec', 'selector');
+  if (selector === undefined) return;
+  const uid = stringAt(draft, 'metadata', 'uid');
+  const labels = stringMapAt(draft, 'spec', 'template', 'metadata', 'labels');
+  const wanted: Record<string, string> = {};
+  for (const label of uidLabels) wanted[label] = uid;
+  for (const label of nameLabels) wanted[label] = name;
+  const path = 'spec.template.metadata.labels';
+  for (const [label, value] of Object.entries(wanted)) {
+    if (labels[label] === undefined) into.add(required(at(path, label), `must be '${value}'`));
+    else if (labels[label] !== value) into.add(invalid(at(path, label), labels, `must be '${value}'`));
+  }
+  if (selectorMatches(selector, wanted)) return;
+  into.add(invalid('spec.selector', selector, '`selector` not auto-generated'));
+}
+
+const immutable = [
+  'selector',
+  'completionMode',
+  'podFailurePolicy',
+  'backoffLimitPerIndex',
+  'managedBy',
+  'successPolicy',
+];
 
 export function validateJobUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
-  const errors: FieldError[] = [];
+  const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};
   const before = objectAt(old, 'spec') ?? {};
-  const immutable = [
-    'selector',
-    'completionMode',
-    'podFailurePolicy',
-    'backoffLimitPerIndex',
-    'managedBy',
-    'successPolicy',
-  ];
-  if (spec.completionMode !== 'Indexed' || spec.completions === undefined) immutable.unshift('completions');
+  checkCompletions(into, spec, before);
   const hasNotBegun = isTrueAt(before, 'suspend') && valueAt(old, 'status', 'startTime') === undefined;
-  const mayDiffer = hasNotBegun ? withoutSchedulingWishes : (template: unknown) => template;
-  if (!semanticallySame(mayDiffer(spec.template), mayDiffer(before.template))) {
-    errors.push(invalid('spec.template', spec.template, 'field is immutable'));
-  }
-  for (const field of immutable) {
-    if (!semanticallySame(spec[field], before[field])) {
-      errors.push(invalid(child('spec', field), spec[field], 'field is immutable'));
-    }
-  }
-  return errors;
+  const template = hasNotBegun ? withNewDirectives(before.template, spec.template) : before.template;
+  into.unchanged('spec.template', spec.template, template);
+  for (const field of immutable) into.unchanged(child('spec', field), spec[field], before[field]);
+  return into.errors;
 }
 
-export function validateCronJob(draft: JsonObject): readonly FieldError[] {
-  const into = new Collector();
-  const spec = objectAt(draft, 'spec');
-  if (spec === undefined) return into.errors;
-  const name = stringAt(draft, 'metadata', 'name');
-  if (name.length > cronJobNameMax) {
-    into.add(invalid('metadata.name', name, `must be no more than ${cronJobNameMax} characters`));
+/** An indexed job may grow and shrink as long as it runs all of its pods at once. */
+function checkCompletions(into: Collector, spec: JsonObject, before: JsonObject): void {
+  const path = 'spec.completions';
+  if (spec.completionMode !== 'Indexed') into.unchanged(path, spec.completions, before.completions);
+  else if (semanticallySame(spec.completions, before.completions) || spec.completions === undefined) return;
+  else if (spec.completions !== spec.parallelism) {
+    into.add(invalid(path, spec.completions, 'can only be modified in tandem with spec.parallelism'));
   }
-  const schedule = spec.schedule;
-  if (into.needsText('spec.schedule', schedule)) {
-    const problem = scheduleProblem(schedule);
-    if (problem !== undefined) into.add(invalid('spec.schedule', schedule, problem));
+}
+
+/** The old template with what a job that has not begun may change: where its pods run, and what they are labeled. */
+function withNewDirectives(before: unknown, now: unknown): JsonObject {
+  const metadata: JsonObject = { ...objectAt(before, 'metadata') };
+  for (const field of ['annotations', 'labels']) restoreField(metadata, objectAt(now, 'metadata') ?? {}, field);
+  const spec: JsonObject = { ...objectAt(before, 'spec') };
+  for (const field of ['nodeSelector', 'tolerations', 'schedulingGates']) {
+    restoreField(spec, objectAt(now, 'spec') ?? {}, field);
   }
-  for (const field of ['startingDeadlineSeconds', 'successfulJobsHistoryLimit', 'failedJobsHistoryLimit']) {
-    into.notNegative(child('spec', field), spec[field]);
-  }
-  into.oneOf('spec.concurrencyPolicy', spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace']);
-  const jobSpec = objectAt(spec, 'jobTemplate', 'spec');
-  if (jobSpec !== undefined) checkJobSpec(into, jobSpec, 'spec.jobTemplate.spec');
-  return into.errors;
+  const affinity: JsonObject = { ...objectAt(spec, 'affinity') };
+  restoreField(affinity, objectAt(now, 'spec', 'affinity') ?? {}, 'nodeAffinity');
+  return { ...(before as JsonObject), metadata, spec: { ...spec, affinity } };
 }

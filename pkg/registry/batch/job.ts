@@ -7,7 +7,8 @@ import type { Strategy, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { setTemplateDefaults } from '../core/pod-defaults.ts';
 import { ensureObject, numberAt, objectAt, objectsAt, setDefault, stringAt, stringMapAt } from '../draft.ts';
 import { ownStatus } from '../status.ts';
-import { validateJob, validateJobUpdate } from './job-validation.ts';
+import { validateJobStatus } from './job-status-validation.ts';
+import { newJobErrors, validateJob, validateJobUpdate } from './job-validation.ts';
 import { jobTable } from './tables.ts';
 
 const backoffLimitMax = 2 ** 31 - 1;
@@ -76,7 +77,13 @@ export const jobStrategy: Strategy = {
   },
   prepareForUpdate: status.prepareForUpdate,
   validate: validateJob,
+  validateCreate: newJobErrors,
+  subresources: { status: { validateUpdate: validateJobStatus } },
   validateUpdate: validateJobUpdate,
   selectableFields: (job) => ({ 'status.successful': String(numberAt(job, 'status', 'succeeded') ?? 0) }),
+  // Source: upstream `jobStrategy.DefaultGarbageCollectionPolicy`, `storage.go` `deleteOptionWarnings`.
+  dependents: 'orphan',
+  dependentsWarning:
+    'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
   table: jobTable,
 };

@@ -21,12 +21,13 @@ const descriptors = ['@yearly', '@annually', '@monthly', '@weekly', '@daily', '@
 
 /** What is wrong with a schedule; undefined when nothing is. */
 export function scheduleProblem(schedule: string): string | undefined {
-  if (/TZ=/.test(schedule)) return 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead';
-  if (schedule.startsWith('@')) {
-    const isKnown = descriptors.includes(schedule) || /^@every (\d+(\.\d+)?(ns|us|ms|s|m|h))+$/.test(schedule);
-    return isKnown ? undefined : `unrecognized descriptor: ${schedule}`;
+  // A zone in front is refused elsewhere; what follows it is a schedule all the same.
+  const bare = schedule.replace(/^(CRON_)?TZ=\S*\s*/, '');
+  if (bare.startsWith('@')) {
+    const isKnown = descriptors.includes(bare) || /^@every (\d+(\.\d+)?(ns|us|ms|s|m|h))+$/.test(bare);
+    return isKnown ? undefined : `unrecognized descriptor: ${bare}`;
   }
-  const fields = schedule.split(/\s+/).filter((field) => field !== '');
+  const fields = bare.split(/\s+/).filter((field) => field !== '');
   if (fields.length !== ranges.length) {
     return `expected exactly 5 fields, found ${fields.length}: [${fields.join(' ')}]`;
   }
@@ -42,18 +43,22 @@ export function scheduleProblem(schedule: string): string | undefined {
 function partProblem(part: string, range: Range): string | undefined {
   const [span = '', step, ...more] = part.split('/');
   if (more.length > 0) return `too many slashes: ${part}`;
-  if (step !== undefined && !/^\d+$/.test(step)) return `failed to parse int from ${step}`;
+  if (step !== undefined && !/^\d+$/.test(step)) return notANumber(step);
   if (step !== undefined && Number(step) === 0) return `step of range should be a positive number: ${part}`;
   if (span === '*' || span === '?') return undefined;
   const ends = span.split('-');
   if (ends.length > 2) return `too many hyphens: ${part}`;
   const numbers = ends.map((end) => numberOf(end, range));
   const bad = numbers.indexOf(undefined);
-  if (bad >= 0) return `failed to parse int from ${ends[bad]}`;
+  if (bad >= 0) return notANumber(ends[bad]!);
   const [first = 0, last = first] = numbers as readonly number[];
   if (first < range.min) return `beginning of range (${first}) below minimum (${range.min}): ${part}`;
   if (last > range.max) return `end of range (${last}) above maximum (${range.max}): ${part}`;
   return first > last ? `beginning of range (${first}) beyond end of range (${last}): ${part}` : undefined;
+}
+
+function notANumber(text: string): string {
+  return `failed to parse int from ${text}: strconv.Atoi: parsing ${JSON.stringify(text)}: invalid syntax`;
 }
 
 function numberOf(text: string, { names, min }: Range): number | undefined {

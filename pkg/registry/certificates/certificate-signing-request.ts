@@ -2,15 +2,13 @@
  * Certificate signing requests. Who asks is what the server knows of the caller, never what the body says.
  * Source: upstream `pkg/registry/certificates/certificates/strategy.go`.
  */
-import { type FieldError, invalid, required } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { humanDuration } from '#pkg/apimachinery/time.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { ensureObject, fieldsOf, listAt, numberAt, objectAt, objectsAt, restoreField, stringAt } from '../draft.ts';
+import { ensureObject, fieldsOf, numberAt, objectAt, objectsAt, restoreField, stringAt } from '../draft.ts';
 import { age, ageColumn, column, nameColumn, nameOf, none } from '../printing/columns.ts';
 import { keepStatus } from '../status.ts';
-
-const expirationSecondsMin = 600;
+import { validateSigningRequest, validateSigningStatus } from './validation.ts';
 
 function statusText(request: KubeObject): string {
   const has = (type: string): boolean =>
@@ -19,23 +17,6 @@ function statusText(request: KubeObject): string {
   if (has('Failed')) parts.push('Failed');
   if (stringAt(request, 'status', 'certificate') !== '') parts.push('Issued');
   return parts.join(',');
-}
-
-function validate(draft: JsonObject): readonly FieldError[] {
-  const errors: FieldError[] = [];
-  if (listAt(draft, 'spec', 'usages').length === 0) errors.push(required('spec.usages'));
-  if (stringAt(draft, 'spec', 'signerName') === '') errors.push(required('spec.signerName'));
-  const expiration = numberAt(draft, 'spec', 'expirationSeconds');
-  if (expiration !== undefined && expiration < expirationSecondsMin) {
-    errors.push(
-      invalid(
-        'spec.expirationSeconds',
-        expiration,
-        `may not specify a duration less than ${expirationSecondsMin} seconds (10 minutes)`,
-      ),
-    );
-  }
-  return errors;
 }
 
 /** Conditions come from the draft, the rest of the status from `old`: who approves does not issue. */
@@ -65,14 +46,18 @@ export const certificateSigningRequestStrategy: Strategy = {
     restoreField(draft, old, 'spec');
     keepStatus(draft, old);
   },
-  validate,
+  validate: validateSigningRequest,
   subresources: {
     status: {
       prepareForUpdate(draft, old) {
         restoreField(draft, old, 'spec');
       },
+      validateUpdate: (draft, old) => validateSigningStatus(draft, old, { issues: true }),
     },
-    approval: { prepareForUpdate: keepAllButConditions },
+    approval: {
+      prepareForUpdate: keepAllButConditions,
+      validateUpdate: (draft, old) => validateSigningStatus(draft, old, { approves: true }),
+    },
   },
   selectableFields: (request) => ({ 'spec.signerName': stringAt(request, 'spec', 'signerName') }),
   table: {

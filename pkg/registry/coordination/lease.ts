@@ -1,5 +1,6 @@
 /** Leases. Source: upstream `ValidateLeaseSpec`, `printLease`. */
-import { type FieldError, invalid } from '#pkg/apimachinery/field-error.ts';
+import { type FieldError, forbiddenField, invalid } from '#pkg/apimachinery/field-error.ts';
+import { qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { numberAt, stringAt, valueAt } from '../draft.ts';
@@ -13,6 +14,15 @@ function validate(draft: JsonObject): readonly FieldError[] {
     errors.push(invalid('spec.leaseDurationSeconds', duration, 'must be greater than 0'));
   }
   errors.push(...notNegativeErrors(valueAt(draft, 'spec', 'leaseTransitions'), 'spec.leaseTransitions'));
+  const strategy = valueAt(draft, 'spec', 'strategy');
+  if (strategy === undefined) {
+    if (valueAt(draft, 'spec', 'preferredHolder') !== undefined) {
+      errors.push(forbiddenField('spec.preferredHolder', 'may only be specified if `strategy` is defined'));
+    }
+    return errors;
+  }
+  for (const problem of qualifiedNameProblems(String(strategy)))
+    errors.push(invalid('spec.strategy', strategy, problem));
   return errors;
 }
 

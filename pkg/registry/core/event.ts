@@ -2,7 +2,7 @@
 import type { Draft, Strategy } from '#pkg/apiserver/strategy.ts';
 import { stringAt } from '../draft.ts';
 import { eventTable } from './tables.ts';
-import { validateEvent } from './validation/small.ts';
+import { newEventErrors, validateEvent, validateEventUpdate } from './validation/event.ts';
 
 /** Fields of the object that an event is about. */
 const aboutFields = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'];
@@ -28,6 +28,7 @@ function selectableFields(group: string): NonNullable<Strategy['selectableFields
 const alwaysThere: Readonly<Record<string, Readonly<Record<string, null | string>>>> = {
   v1: { eventTime: null, firstTimestamp: null, lastTimestamp: null, reportingComponent: '', reportingInstance: '' },
   'events.k8s.io/v1': { eventTime: null, deprecatedFirstTimestamp: null, deprecatedLastTimestamp: null },
+  'events.k8s.io/v1beta1': { eventTime: null, deprecatedFirstTimestamp: null, deprecatedLastTimestamp: null },
 };
 
 function fillIn(event: Draft): void {
@@ -39,9 +40,12 @@ export const eventStrategies: readonly Strategy[] = ['', 'events.k8s.io'].map((g
   group,
   resource: 'events',
   createOnUpdate: true,
+  dependents: 'none',
   prepareForCreate: fillIn,
   prepareForUpdate: fillIn,
   validate: validateEvent,
+  validateCreate: newEventErrors,
+  validateUpdate: validateEventUpdate,
   selectableFields: selectableFields(group),
   table: eventTable,
 }));

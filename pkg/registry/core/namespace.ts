@@ -2,6 +2,8 @@
  * Namespaces. The finalizer in their spec holds one until the namespace controller has emptied it; only the subresource `finalize`
  * takes it away. Source: upstream `pkg/registry/core/namespace/strategy.go`.
  */
+import { at, type FieldError, type FieldPath, invalid } from '#pkg/apimachinery/field-error.ts';
+import { qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { ensureObject, listAt, objectAt, restoreField, stringAt } from '../draft.ts';
@@ -19,6 +21,28 @@ function setNameLabel(draft: JsonObject): void {
   if (metadata === undefined || name === '') return;
   const labels = ensureObject(metadata, 'labels');
   if (labels !== undefined) labels[nameLabel] = name;
+}
+
+const standardFinalizers = ['foregroundDeletion', finalizer, 'orphan'];
+
+function finalizerErrors(name: string, path: FieldPath): readonly FieldError[] {
+  const problems = qualifiedNameProblems(name);
+  if (problems.length > 0) return problems.map((problem) => invalid(path, name, problem));
+  if (name.includes('/') || standardFinalizers.includes(name)) return [];
+  return [invalid(path, name, 'name is neither a standard finalizer name nor is it fully qualified')];
+}
+
+function finalizersOf(draft: JsonObject): readonly string[] {
+  return listAt(draft, 'spec', 'finalizers').map(String);
+}
+
+/** A namespace is ending exactly when it has been deleted. */
+function phaseErrors(draft: JsonObject): readonly FieldError[] {
+  const isDeleted = stringAt(draft, 'metadata', 'deletionTimestamp') !== '';
+  const [wanted, condition] = isDeleted ? ['Terminating', 'is not empty'] : ['Active', 'is empty'];
+  const phase = stringAt(draft, 'status', 'phase');
+  if (phase === wanted) return [];
+  return [invalid('status.Phase', phase, `may only be '${wanted}' if \`deletionTimestamp\` ${condition}`)];
 }
 
 function keepFinalizers(draft: JsonObject, old: KubeObject): void {
@@ -49,10 +73,15 @@ export const namespaceStrategy: Strategy = {
   prepareForDelete(draft) {
     draft.status = { ...objectAt(draft, 'status'), phase: 'Terminating' };
   },
+  validate: (draft) => finalizersOf(draft).flatMap((name) => finalizerErrors(name, 'spec.finalizers')),
   selectableFields: (namespace) => ({ 'status.phase': stringAt(namespace, 'status', 'phase') }),
   subresources: {
-    status: { prepareForUpdate: keepFinalizers },
-    finalize: { prepareForUpdate: keepStatus },
+    status: { prepareForUpdate: keepFinalizers, validateUpdate: phaseErrors },
+    finalize: {
+      prepareForUpdate: keepStatus,
+      validateUpdate: (draft) =>
+        finalizersOf(draft).flatMap((name, index) => finalizerErrors(name, at('spec.finalizers', index))),
+    },
   },
   table: namespaceTable,
 };

@@ -21,6 +21,9 @@ export const nodeStrategy: Strategy = {
   prepareForUpdate: keepStatus,
   validate: validateNode,
   validateUpdate: validateNodeUpdate,
+  subresources: {
+    status: { validateUpdate: (node, old) => [...validateNode(node), ...validateNodeUpdate(node, old)] },
+  },
   selectableFields: (node) => ({ 'spec.unschedulable': String(isTrueAt(node, 'spec', 'unschedulable')) }),
   table: nodeTable,
 };

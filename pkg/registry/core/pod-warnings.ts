@@ -22,7 +22,8 @@ const deprecatedAnnotations: Readonly<Record<string, string>> = {
   'security.alpha.kubernetes.io/unsafe-sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
 };
 
-const deprecatedVolumes: Readonly<Record<string, string>> = {
+/** Sources of volumes that have been deprecated. */
+export const deprecatedVolumes: Readonly<Record<string, string>> = {
   photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
   gitRepo: 'deprecated in v1.11',
   scaleIO: 'deprecated in v1.16, non-functional in v1.22+',
@@ -60,20 +61,27 @@ export function podWarnings(pod: JsonObject | undefined, path: string): readonly
   ];
 }
 
+function deprecatedLabelWarning(label: string, where: string): readonly string[] {
+  const why = deprecatedLabels[label];
+  return why === undefined ? [] : [`${where}: ${label} is ${why}`];
+}
+
+/** The warnings about the labels that a term of a node selector names. */
+export function deprecatedLabelWarnings(term: unknown, where: string): readonly string[] {
+  return objectsAt(term, 'matchExpressions').flatMap((expression, index) =>
+    deprecatedLabelWarning(stringAt(expression, 'key'), `${at(child(where, 'matchExpressions'), index)}.key`),
+  );
+}
+
 function nodeLabelWarnings(spec: JsonObject, path: string): readonly string[] {
   const warnings: string[] = [];
   for (const name of Object.keys(stringMapAt(spec, 'nodeSelector'))) {
     const why = deprecatedLabels[name];
     if (why !== undefined) warnings.push(`${at(child(path, 'nodeSelector'), name)}: ${why}`);
   }
-  const check = (label: string, where: string): void => {
-    const why = deprecatedLabels[label];
-    if (why !== undefined) warnings.push(`${where}: ${label} is ${why}`);
+  const checkTerm = (term: unknown, where: string): void => {
+    warnings.push(...deprecatedLabelWarnings(term, where));
   };
-  const checkTerm = (term: unknown, where: string): void =>
-    objectsAt(term, 'matchExpressions').forEach((expression, index) => {
-      check(stringAt(expression, 'key'), `${at(child(where, 'matchExpressions'), index)}.key`);
-    });
   const affinity = objectAt(spec, 'affinity', 'nodeAffinity');
   const [required, preferred] = ['required', 'preferred'].map(
     (kind) => `${kind}DuringSchedulingIgnoredDuringExecution`,
@@ -87,7 +95,7 @@ function nodeLabelWarnings(spec: JsonObject, path: string): readonly string[] {
   });
   objectsAt(spec, 'topologySpreadConstraints').forEach((constraint, index) => {
     const where = at(child(path, 'topologySpreadConstraints'), index);
-    check(stringAt(constraint, 'topologyKey'), child(where, 'topologyKey'));
+    warnings.push(...deprecatedLabelWarning(stringAt(constraint, 'topologyKey'), child(where, 'topologyKey')));
     if (objectAt(constraint, 'labelSelector') === undefined)
       warnings.push(`${where}.labelSelector: a null labelSelector results in matching no pod`);
   });

@@ -1,7 +1,6 @@
 /**
  * Pods. Their deletion is graceful as long as a node may still be running them. Source: upstream `pkg/registry/core/pod/strategy.go`.
  */
-import { forbiddenField, invalidObject } from '#pkg/apimachinery/field-error.ts';
 import { dns1123LabelProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy, StrategyContext } from '#pkg/apiserver/strategy.ts';
@@ -11,21 +10,15 @@ import { setPodDefaults } from './pod-defaults.ts';
 import { qosClassOf } from './pod-qos.ts';
 import { podTable } from './pod-table.ts';
 import { podWarnings } from './pod-warnings.ts';
-import { validatePod } from './validation/pod.ts';
-import { validateEphemeralContainersUpdate, validatePodResize, validatePodUpdate } from './validation/pod-update.ts';
+import { newPodErrors, validatePod } from './validation/pod.ts';
+import { validatePodResize } from './validation/pod-resize.ts';
+import { validatePodStatusUpdate } from './validation/pod-status.ts';
+import { validateEphemeralContainersUpdate, validatePodUpdate } from './validation/pod-update.ts';
 
 /** Seconds a pod gets when it does not say how many. */
 const defaultGraceSeconds = 30;
 
-/** A pod begins with containers that it lists; those for looking into it come later, by their own subresource. */
-function refuseEphemeralContainers(pod: JsonObject): void {
-  if (listAt(pod, 'spec', 'ephemeralContainers').length === 0) return;
-  const error = forbiddenField('spec.ephemeralContainers', 'cannot be set on create');
-  throw invalidObject({ group: '', kind: 'Pod' }, stringAt(pod, 'metadata', 'name'), [error]);
-}
-
 function prepareForCreate(pod: JsonObject, context: StrategyContext): void {
-  refuseEphemeralContainers(pod);
   const problems = dns1123LabelProblems(stringAt(pod, 'metadata', 'name'));
   if (problems.length > 0) {
     const why =
@@ -107,6 +100,7 @@ export const podStrategy: Strategy = {
     keepStatus(draft, old);
   },
   validate: validatePod,
+  validateCreate: newPodErrors,
   validateUpdate: validatePodUpdate,
   selectableFields,
   gracefulDeletion,
@@ -124,6 +118,7 @@ export const podStrategy: Strategy = {
         const qosClass = stringAt(old, 'status', 'qosClass');
         if (status !== undefined && qosClass !== '') status.qosClass = qosClass;
       },
+      validateUpdate: validatePodStatusUpdate,
     },
     ephemeralcontainers: {
       prepareForUpdate: keepAllButEphemeral,

@@ -1,7 +1,8 @@
 /** Replication controllers. Source: upstream `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/replicationcontroller`. */
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { validateReplicationController } from '../apps/replicas-validation.ts';
+import { replicaSetStatus } from '../apps/status-validation.ts';
 import { replicationControllerTable } from '../apps/workload-tables.ts';
-import { validateReplicationController } from '../apps/workload-validation.ts';
 import { ensureObject, numberAt, objectAt, setDefault, stringMapAt } from '../draft.ts';
 import { labelsScale } from '../printing/scale.ts';
 import { ownStatus } from '../status.ts';
@@ -24,8 +25,11 @@ export const replicationControllerStrategy: Strategy = {
     }
   },
   ...ownStatus({ replicas: 0 }),
+  subresources: { status: replicaSetStatus },
   validate: validateReplicationController,
   selectableFields: (object) => ({ 'status.replicas': String(numberAt(object, 'status', 'replicas') ?? 0) }),
   scale: labelsScale,
+  // Of core/v1 from the days before the garbage collector. Source: upstream `rcStrategy.DefaultGarbageCollectionPolicy`.
+  dependents: 'orphan',
   table: replicationControllerTable,
 };

@@ -1,6 +1,7 @@
 /** Secrets. Source: upstream `ValidateSecret`, `ValidateSecretUpdate`, `pkg/registry/core/secret/strategy.go`. */
 import { Buffer } from 'node:buffer';
 import { at, type FieldError, invalid, required, tooLong } from '#pkg/apimachinery/field-error.ts';
+import { jsonSyntaxError } from '#pkg/apimachinery/json-syntax.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { ensureObject, fieldsOf, objectAt, setDefault, stringAt, stringMapAt } from '../draft.ts';
@@ -19,12 +20,13 @@ function takeStringData(draft: JsonObject): void {
   delete draft.stringData;
 }
 
-function isJson(base64: string): boolean {
+/** What is wrong with a JSON text, undefined for none. */
+function jsonProblem(text: string): string | undefined {
   try {
-    JSON.parse(Buffer.from(base64, 'base64').toString());
-    return true;
+    JSON.parse(text);
+    return undefined;
   } catch {
-    return false;
+    return jsonSyntaxError(text);
   }
 }
 
@@ -35,7 +37,8 @@ function requireKeys(data: Readonly<Record<string, string>>, keys: readonly stri
 function jsonErrors(data: Readonly<Record<string, string>>, key: string): FieldError[] {
   const missing = requireKeys(data, [key]);
   if (missing.length > 0) return missing;
-  return isJson(data[key] ?? '') ? [] : [invalid(at('data', key), '<secret contents redacted>', 'invalid character')];
+  const problem = jsonProblem(Buffer.from(data[key] ?? '', 'base64').toString());
+  return problem === undefined ? [] : [invalid(at('data', key), '<secret contents redacted>', problem)];
 }
 
 /** Rules of the well-known secret types. */

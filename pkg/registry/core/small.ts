@@ -6,6 +6,8 @@ import { podTemplateTable } from '../apps/workload-tables.ts';
 import { isObject, objectAt, objectsAt, setDefault, stringAt } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { keepStatus, ownStatus } from '../status.ts';
+import { Collector } from '../validation/collector.ts';
+import type { IpRules } from '../validation/ips.ts';
 import { setTemplateDefaults } from './pod-defaults.ts';
 import {
   componentStatusTable,
@@ -15,13 +17,19 @@ import {
   resourceQuotaTable,
   serviceAccountTable,
 } from './tables.ts';
-import { validateEndpoints, validateLimitRange, validateResourceQuota } from './validation/small.ts';
+import { validateEndpoints } from './validation/endpoints.ts';
+import { validateLimitRange } from './validation/limit-range.ts';
+import { validatePersistentVolume, validatePersistentVolumeUpdate } from './validation/persistent-volume.ts';
 import {
-  validatePersistentVolume,
   validatePersistentVolumeClaim,
   validatePersistentVolumeClaimUpdate,
-  validatePersistentVolumeUpdate,
-} from './validation/storage.ts';
+} from './validation/persistent-volume-claim.ts';
+import { checkPodTemplate } from './validation/pod.ts';
+import {
+  validateResourceQuota,
+  validateResourceQuotaStatus,
+  validateResourceQuotaUpdate,
+} from './validation/resource-quota.ts';
 
 export const serviceAccountStrategy: Strategy = {
   group: '',
@@ -33,21 +41,29 @@ export const podTemplateStrategy: Strategy = {
   group: '',
   resource: 'podtemplates',
   setDefaults: setTemplateDefaults,
+  validate(draft) {
+    const into = new Collector();
+    checkPodTemplate(into, objectAt(draft, 'template') ?? {}, 'template');
+    return into.errors;
+  },
   table: podTemplateTable,
 };
 
-export const endpointsStrategy: Strategy = {
-  group: '',
-  resource: 'endpoints',
-  createOnUpdate: true,
-  setDefaults(draft) {
-    for (const subset of objectsAt(draft, 'subsets')) {
-      for (const port of objectsAt(subset, 'ports')) setDefault(port, 'protocol', 'TCP');
-    }
-  },
-  validate: validateEndpoints,
-  table: endpointsTable,
-};
+/** Endpoints, whose addresses may be loopback ones only where pods have such. */
+export function createEndpointsStrategy(rules: IpRules): Strategy {
+  return {
+    group: '',
+    resource: 'endpoints',
+    createOnUpdate: true,
+    setDefaults(draft) {
+      for (const subset of objectsAt(draft, 'subsets')) {
+        for (const port of objectsAt(subset, 'ports')) setDefault(port, 'protocol', 'TCP');
+      }
+    },
+    validate: (draft) => validateEndpoints(draft, rules),
+    table: endpointsTable,
+  };
+}
 
 export const persistentVolumeStrategy: Strategy = {
   group: '',
@@ -95,6 +111,8 @@ export const resourceQuotaStrategy: Strategy = {
   tracksGeneration: false,
   ...ownStatus(),
   validate: validateResourceQuota,
+  validateUpdate: validateResourceQuotaUpdate,
+  subresources: { status: { validateUpdate: validateResourceQuotaStatus } },
   table: resourceQuotaTable,
 };
 

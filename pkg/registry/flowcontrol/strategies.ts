@@ -4,6 +4,7 @@ import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { objectAt, setDefault } from '../draft.ts';
 import { ownStatus, statusAlone } from '../status.ts';
 import { flowSchemaTable, priorityLevelTable } from './tables.ts';
+import { validateFlowSchema, validateFlowStatus, validatePriorityLevel } from './validation.ts';
 
 const group = 'flowcontrol.apiserver.k8s.io';
 
@@ -28,22 +29,22 @@ export const flowControlStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'flowschemas',
-    nameRule: 'pathSegment',
     setDefaults(draft) {
       const spec = objectAt(draft, 'spec');
       if (spec !== undefined) setDefault(spec, 'matchingPrecedence', 1000);
     },
     ...ownStatus(),
-    subresources: { status: statusAlone },
+    validate: validateFlowSchema,
+    subresources: { status: { ...statusAlone, validateUpdate: validateFlowStatus } },
     table: flowSchemaTable,
   },
   {
     group,
     resource: 'prioritylevelconfigurations',
-    nameRule: 'pathSegment',
     setDefaults: setPriorityLevelDefaults,
     ...ownStatus(),
-    subresources: { status: statusAlone },
+    validate: validatePriorityLevel,
+    subresources: { status: { ...statusAlone, validateUpdate: validateFlowStatus } },
     table: priorityLevelTable,
   },
 ];

@@ -3,6 +3,23 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { listAt, objectAt, objectsAt, setDefault } from '../draft.ts';
 import { ownStatus } from '../status.ts';
+import type { IpRules } from '../validation/ips.ts';
+import { ingressWarnings, withWarnings } from '../warnings.ts';
+import {
+  validateIpAddress,
+  validateIpAddressUpdate,
+  validateServiceCidr,
+  validateServiceCidrUpdate,
+} from './address-validation.ts';
+import { validateEndpointSlice, validateEndpointSliceUpdate } from './endpoint-slice-validation.ts';
+import {
+  newIngressErrors,
+  validateIngress,
+  validateIngressClass,
+  validateIngressClassUpdate,
+  validateIngressStatus,
+} from './ingress-validation.ts';
+import { validateNetworkPolicy } from './network-policy-validation.ts';
 import {
   endpointSliceTable,
   ingressClassTable,
@@ -11,13 +28,6 @@ import {
   networkPolicyTable,
   serviceCidrTable,
 } from './tables.ts';
-import {
-  validateEndpointSlice,
-  validateEndpointSliceUpdate,
-  validateIngress,
-  validateIngressClass,
-  validateNetworkPolicy,
-} from './validation.ts';
 
 const group = 'networking.k8s.io';
 
@@ -32,14 +42,18 @@ function setNetworkPolicyDefaults(draft: JsonObject): void {
   }
 }
 
-export const networkingStrategies: readonly Strategy[] = [
-  {
-    group,
-    resource: 'ingresses',
-    ...ownStatus({ loadBalancer: {} }),
-    validate: validateIngress,
-    table: ingressTable,
-  },
+const ingressStrategy: Strategy = {
+  group,
+  resource: 'ingresses',
+  ...ownStatus({ loadBalancer: {} }),
+  validate: validateIngress,
+  validateCreate: newIngressErrors,
+  subresources: { status: { validateUpdate: validateIngressStatus } },
+  table: ingressTable,
+};
+
+const networkingStrategies: readonly Strategy[] = [
+  withWarnings(ingressStrategy, ingressWarnings, () => false),
   {
     group,
     resource: 'ingressclasses',
@@ -48,6 +62,7 @@ export const networkingStrategies: readonly Strategy[] = [
       if (parameters !== undefined) setDefault(parameters, 'scope', 'Cluster');
     },
     validate: validateIngressClass,
+    validateUpdate: validateIngressClassUpdate,
     table: ingressClassTable,
   },
   {
@@ -58,13 +73,27 @@ export const networkingStrategies: readonly Strategy[] = [
     validate: validateNetworkPolicy,
     table: networkPolicyTable,
   },
-  { group, resource: 'servicecidrs', ...ownStatus(), table: serviceCidrTable },
+  {
+    group,
+    resource: 'servicecidrs',
+    ...ownStatus(),
+    validate: validateServiceCidr,
+    validateUpdate: validateServiceCidrUpdate,
+    table: serviceCidrTable,
+  },
   {
     group,
     resource: 'ipaddresses',
+    // Named for its address, which has colons when it is an IPv6 one.
+    nameRule: 'pathSegment',
+    validate: validateIpAddress,
+    validateUpdate: validateIpAddressUpdate,
     table: ipAddressTable,
   },
-  {
+];
+
+function createEndpointSliceStrategy(rules: IpRules): Strategy {
+  return {
     group: 'discovery.k8s.io',
     resource: 'endpointslices',
     tracksGeneration: true,
@@ -74,8 +103,13 @@ export const networkingStrategies: readonly Strategy[] = [
         setDefault(port, 'protocol', 'TCP');
       }
     },
-    validate: validateEndpointSlice,
+    validate: (draft) => validateEndpointSlice(draft, rules),
     validateUpdate: validateEndpointSliceUpdate,
     table: endpointSliceTable,
-  },
-];
+  };
+}
+
+/** All of them, for one server. */
+export function createNetworkingStrategies(rules: IpRules): readonly Strategy[] {
+  return [...networkingStrategies, createEndpointSliceStrategy(rules)];
+}

@@ -1,20 +1,34 @@
 /** Runtime classes. Source: upstream `ValidateRuntimeClass`, `printRuntimeClass`. */
-import { invalid } from '#pkg/apimachinery/field-error.ts';
 import { dns1123LabelProblems } from '#pkg/apimachinery/names.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { fieldsOf, stringAt } from '../draft.ts';
+import { checkResources } from '../core/validation/resources.ts';
+import { checkTolerations } from '../core/validation/taints.ts';
+import { fieldsOf, objectAt, objectsAt, stringAt, stringMapAt } from '../draft.ts';
 import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
+import { Collector } from '../validation/collector.ts';
+import { labelsErrors } from '../validation/selector.ts';
 
 export const runtimeClassStrategy: Strategy = {
   group: 'node.k8s.io',
   resource: 'runtimeclasses',
+  createOnUpdate: true,
   unconditionalUpdate: false,
   validate(draft) {
+    const into = new Collector();
     const handler = stringAt(draft, 'handler');
-    return dns1123LabelProblems(handler).map((problem) => invalid('handler', handler, problem));
+    into.problems('handler', handler, dns1123LabelProblems(handler));
+    const limits = objectAt(draft, 'overhead', 'podFixed');
+    if (limits !== undefined) checkResources(into, { limits }, { path: 'overhead', claims: new Set() });
+    const selector = stringMapAt(draft, 'scheduling', 'nodeSelector');
+    into.add(...labelsErrors(selector, 'scheduling.nodeSelector'));
+    checkTolerations(into, objectsAt(draft, 'scheduling', 'tolerations'), 'scheduling.tolerations');
+    return into.errors;
   },
-  validateUpdate: (draft, old) =>
-    draft.handler === fieldsOf(old).handler ? [] : [invalid('handler', draft.handler, 'field is immutable')],
+  validateUpdate(draft, old) {
+    const into = new Collector();
+    into.unchanged('handler', draft.handler, fieldsOf(old).handler);
+    return into.errors;
+  },
   table: {
     columns: [nameColumn, column('Handler'), ageColumn],
     cells: (object, nowMs) => [nameOf(object), stringAt(object, 'handler'), age(object, nowMs)],

@@ -1,12 +1,24 @@
 /** Pod disruption budgets. Source: upstream `ValidatePodDisruptionBudget`, `pkg/registry/policy/poddisruptionbudget/strategy.go`. */
-import { type FieldError, invalid } from '#pkg/apimachinery/field-error.ts';
+import { child, type FieldError, invalid, notSupported } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { numberAt, objectAt, valueAt } from '../draft.ts';
 import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
 import { ownStatus } from '../status.ts';
-import { countOrPercentErrors } from '../validation/numbers.ts';
+import { Collector } from '../validation/collector.ts';
+import { countOrPercentErrors, percentAbove100Errors } from '../validation/numbers.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
+
+const evictionPolicies = ['AlwaysAllow', 'IfHealthyBudget'];
+
+/** Source: upstream `ValidatePodDisruptionBudgetStatusUpdate`. */
+function validateStatus(draft: JsonObject): readonly FieldError[] {
+  const into = new Collector();
+  for (const field of ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods']) {
+    into.notNegative(child('status', field), valueAt(draft, 'status', field));
+  }
+  return into.errors;
+}
 
 function validate(draft: JsonObject): readonly FieldError[] {
   const spec = objectAt(draft, 'spec');
@@ -17,9 +29,14 @@ function validate(draft: JsonObject): readonly FieldError[] {
   }
   for (const field of ['minAvailable', 'maxUnavailable']) {
     const value = valueAt(spec, field);
-    if (value !== undefined) errors.push(...countOrPercentErrors(value, `spec.${field}`));
+    errors.push(...countOrPercentErrors(value, `spec.${field}`), ...percentAbove100Errors(value, `spec.${field}`));
   }
-  return [...errors, ...labelSelectorErrors(valueAt(spec, 'selector'), 'spec.selector')];
+  errors.push(...labelSelectorErrors(valueAt(spec, 'selector'), 'spec.selector'));
+  const policy = valueAt(spec, 'unhealthyPodEvictionPolicy');
+  if (policy !== undefined && !evictionPolicies.includes(policy as string)) {
+    errors.push(notSupported('spec.unhealthyPodEvictionPolicy', policy, evictionPolicies));
+  }
+  return errors;
 }
 
 export const podDisruptionBudgetStrategy: Strategy = {
@@ -28,6 +45,7 @@ export const podDisruptionBudgetStrategy: Strategy = {
   unconditionalUpdate: false,
   ...ownStatus({ disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }),
   validate,
+  subresources: { status: { validateUpdate: validateStatus } },
   table: {
     columns: [
       nameColumn,

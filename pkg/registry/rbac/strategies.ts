@@ -1,5 +1,6 @@
 /** Roles and their bindings. Source: upstream `pkg/apis/rbac/v1/defaults.go`, `pkg/apis/rbac/validation`. */
 import { at, child, type FieldError, invalid, notSupported, required } from '#pkg/apimachinery/field-error.ts';
+import { dns1123SubdomainProblems, pathSegmentProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { fieldsOf, isObject, listAt, objectAt, objectsAt, semanticallySame, setDefault, stringAt } from '../draft.ts';
@@ -62,10 +63,13 @@ function setBindingDefaults(draft: JsonObject): void {
 
 function subjectErrors(subject: JsonObject, field: string, isNamespaced: boolean): FieldError[] {
   const errors: FieldError[] = [];
-  if (stringAt(subject, 'name') === '') errors.push(required(child(field, 'name')));
+  const name = stringAt(subject, 'name');
+  if (name === '') errors.push(required(child(field, 'name')));
   const kind = stringAt(subject, 'kind');
   const group = stringAt(subject, 'apiGroup');
   if (kind === 'ServiceAccount') {
+    if (name !== '')
+      errors.push(...dns1123SubdomainProblems(name).map((why) => invalid(child(field, 'name'), name, why)));
     if (group !== '') errors.push(notSupported(child(field, 'apiGroup'), group, ['']));
     if (!isNamespaced && stringAt(subject, 'namespace') === '') errors.push(required(child(field, 'namespace')));
     return errors;
@@ -86,7 +90,9 @@ function bindingErrors(draft: JsonObject, isNamespaced: boolean): FieldError[] {
   if (group !== rbacGroup) errors.push(notSupported('roleRef.apiGroup', group, [rbacGroup]));
   const kind = stringAt(roleRef, 'kind');
   if (!kinds.includes(kind)) errors.push(notSupported('roleRef.kind', kind, kinds));
-  if (stringAt(roleRef, 'name') === '') errors.push(required('roleRef.name'));
+  const role = stringAt(roleRef, 'name');
+  if (role === '') errors.push(required('roleRef.name'));
+  errors.push(...pathSegmentProblems(role).map((why) => invalid('roleRef.name', role, why)));
   for (const [index, subject] of listAt(draft, 'subjects').entries()) {
     if (isObject(subject)) errors.push(...subjectErrors(subject, at('subjects', index), isNamespaced));
   }

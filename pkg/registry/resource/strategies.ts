@@ -6,6 +6,12 @@ import { fieldsOf, objectAt, objectsAt, semanticallySame, setDefault, stringAt }
 import { nameAndAgeTable } from '../printing/simple.ts';
 import { ownStatus, statusAlone } from '../status.ts';
 import { resourceClaimTable, resourceSliceTable } from './tables.ts';
+import {
+  validateDeviceClass,
+  validateResourceClaim,
+  validateResourceClaimTemplate,
+  validateResourceSlice,
+} from './validation.ts';
 
 const group = 'resource.k8s.io';
 
@@ -31,6 +37,7 @@ export const resourceStrategies: readonly Strategy[] = [
     setDefaults: (draft) => setClaimDefaults(objectAt(draft, 'spec')),
     ...ownStatus(),
     subresources: { status: statusAlone },
+    validate: validateResourceClaim,
     validateUpdate: specUnchanged,
     table: resourceClaimTable,
   },
@@ -38,14 +45,16 @@ export const resourceStrategies: readonly Strategy[] = [
     group,
     resource: 'resourceclaimtemplates',
     setDefaults: (draft) => setClaimDefaults(objectAt(draft, 'spec', 'spec')),
+    validate: validateResourceClaimTemplate,
     validateUpdate: specUnchanged,
     table: nameAndAgeTable,
   },
-  { group, resource: 'deviceclasses', tracksGeneration: true, table: nameAndAgeTable },
+  { group, resource: 'deviceclasses', tracksGeneration: true, validate: validateDeviceClass, table: nameAndAgeTable },
   {
     group,
     resource: 'resourceslices',
     tracksGeneration: true,
+    validate: validateResourceSlice,
     selectableFields: (slice) => ({
       'spec.driver': stringAt(slice, 'spec', 'driver'),
       'spec.nodeName': stringAt(slice, 'spec', 'nodeName'),

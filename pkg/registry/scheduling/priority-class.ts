@@ -1,9 +1,10 @@
 /** Priority classes. Source: upstream `pkg/apis/scheduling`, `pkg/registry/scheduling/rest/storage_scheduling.go`. */
-import { type FieldError, forbiddenField, invalid } from '#pkg/apimachinery/field-error.ts';
+import { type FieldError, forbiddenField } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { fieldsOf, isTrueAt, numberAt, setDefault, stringAt } from '../draft.ts';
 import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
+import { Collector } from '../validation/collector.ts';
 
 /** Highest priority that users may give. */
 const userPriorityMax = 1_000_000_000;
@@ -31,18 +32,26 @@ const systemPriorityClasses: readonly JsonObject[] = [
 ];
 
 function validate(draft: JsonObject): readonly FieldError[] {
+  const into = new Collector();
   const name = stringAt(draft, 'metadata', 'name');
   const value = numberAt(draft, 'value') ?? 0;
   if (name.startsWith(systemPrefix)) {
-    const known = systemPriorityClasses.find((candidate) => stringAt(candidate, 'metadata', 'name') === name);
-    const isKnown = known !== undefined && known.value === value && !isTrueAt(draft, 'globalDefault');
-    const detail = `priority class names with '${systemPrefix}' prefix are reserved for system use only`;
-    return isKnown ? [] : [forbiddenField('metadata.name', detail)];
+    const why = systemProblem(draft, name, value);
+    const detail = `priority class names with '${systemPrefix}' prefix are reserved for system use only. error: ${why}`;
+    if (why !== undefined) into.add(forbiddenField('metadata.name', detail));
+  } else if (value > userPriorityMax) {
+    into.add(forbiddenField('value', `maximum allowed value of a user defined priority is ${userPriorityMax}`));
   }
-  if (value > userPriorityMax) {
-    return [forbiddenField('value', `maximum allowed value of a user defined priority is ${userPriorityMax}`)];
-  }
-  return [];
+  into.oneOf('preemptionPolicy', draft.preemptionPolicy, ['PreemptLowerPriority', 'Never']);
+  return into.errors;
+}
+
+/** How a class with a name of the system's differs from what the system has. */
+function systemProblem(draft: JsonObject, name: string, value: number): string | undefined {
+  const known = systemPriorityClasses.find((candidate) => stringAt(candidate, 'metadata', 'name') === name);
+  if (known === undefined) return `${name} is not a known system priority class`;
+  if (known.value !== value) return `value of ${name} PriorityClass must be ${String(known.value)}`;
+  return isTrueAt(draft, 'globalDefault') ? `globalDefault of ${name} PriorityClass must be false` : undefined;
 }
 
 export const priorityClassStrategy: Strategy = {
@@ -56,12 +65,10 @@ export const priorityClassStrategy: Strategy = {
   validate,
   validateUpdate(draft, old) {
     const before = fieldsOf(old);
-    const errors: FieldError[] = [];
-    if (draft.value !== before.value) errors.push(forbiddenField('value', 'may not be changed in an update.'));
-    if (draft.preemptionPolicy !== before.preemptionPolicy) {
-      errors.push(invalid('preemptionPolicy', draft.preemptionPolicy, 'field is immutable'));
-    }
-    return errors;
+    const into = new Collector();
+    if (draft.value !== before.value) into.add(forbiddenField('value', 'may not be changed in an update.'));
+    into.unchanged('preemptionPolicy', draft.preemptionPolicy, before.preemptionPolicy);
+    return into.errors;
   },
   table: {
     columns: [

@@ -1,8 +1,7 @@
 /** The kinds of `storage.k8s.io`. Source: upstream `pkg/apis/storage/v1/defaults.go`, `pkg/apis/storage/validation`. */
-import { type FieldError, forbiddenField, invalid, required } from '#pkg/apimachinery/field-error.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { fieldsOf, objectAt, semanticallySame, setDefault, stringAt } from '../draft.ts';
+import { objectAt, setDefault } from '../draft.ts';
 import { ownStatus, statusAlone } from '../status.ts';
 import {
   csiDriverTable,
@@ -12,15 +11,22 @@ import {
   volumeAttachmentTable,
   volumeAttributesClassTable,
 } from './tables.ts';
+import {
+  validateCsiDriver,
+  validateCsiDriverUpdate,
+  validateCsiNode,
+  validateCsiNodeUpdate,
+  validateCsiStorageCapacity,
+  validateCsiStorageCapacityUpdate,
+  validateStorageClass,
+  validateStorageClassUpdate,
+  validateVolumeAttachment,
+  validateVolumeAttachmentUpdate,
+  validateVolumeAttributesClass,
+  validateVolumeAttributesClassUpdate,
+} from './validation.ts';
 
 const group = 'storage.k8s.io';
-
-function unchanged(draft: JsonObject, old: KubeObject, fields: readonly string[]): FieldError[] {
-  const before = fieldsOf(old);
-  return fields
-    .filter((field) => !semanticallySame(draft[field], before[field]))
-    .map((field) => forbiddenField(field, `updates to ${field} are forbidden.`));
-}
 
 function setCsiDriverDefaults(draft: JsonObject): void {
   const spec = objectAt(draft, 'spec');
@@ -42,21 +48,15 @@ export const storageStrategies: readonly Strategy[] = [
       setDefault(draft, 'reclaimPolicy', 'Delete');
       setDefault(draft, 'volumeBindingMode', 'Immediate');
     },
-    validate: (draft) => (stringAt(draft, 'provisioner') === '' ? [required('provisioner')] : []),
-    validateUpdate(draft, old) {
-      const errors = unchanged(draft, old, ['parameters', 'provisioner', 'reclaimPolicy']);
-      const mode = draft.volumeBindingMode;
-      return mode === fieldsOf(old).volumeBindingMode
-        ? errors
-        : [...errors, invalid('volumeBindingMode', mode, 'field is immutable')];
-    },
+    validate: validateStorageClass,
+    validateUpdate: validateStorageClassUpdate,
     table: storageClassTable,
   },
   {
     group,
     resource: 'volumeattributesclasses',
-    validate: (draft) => (stringAt(draft, 'driverName') === '' ? [required('driverName')] : []),
-    validateUpdate: (draft, old) => unchanged(draft, old, ['driverName', 'parameters']),
+    validate: validateVolumeAttributesClass,
+    validateUpdate: validateVolumeAttributesClassUpdate,
     table: volumeAttributesClassTable,
   },
   {
@@ -64,15 +64,32 @@ export const storageStrategies: readonly Strategy[] = [
     resource: 'volumeattachments',
     ...ownStatus({ attached: false }),
     subresources: { status: statusAlone },
+    validate: validateVolumeAttachment,
+    validateUpdate: validateVolumeAttachmentUpdate,
     table: volumeAttachmentTable,
   },
-  { group, resource: 'csinodes', unconditionalUpdate: false, table: csiNodeTable },
+  {
+    group,
+    resource: 'csinodes',
+    unconditionalUpdate: false,
+    validate: validateCsiNode,
+    validateUpdate: validateCsiNodeUpdate,
+    table: csiNodeTable,
+  },
   {
     group,
     resource: 'csidrivers',
     unconditionalUpdate: false,
     setDefaults: setCsiDriverDefaults,
+    validate: validateCsiDriver,
+    validateUpdate: validateCsiDriverUpdate,
     table: csiDriverTable,
   },
-  { group, resource: 'csistoragecapacities', table: csiStorageCapacityTable },
+  {
+    group,
+    resource: 'csistoragecapacities',
+    validate: validateCsiStorageCapacity,
+    validateUpdate: validateCsiStorageCapacityUpdate,
+    table: csiStorageCapacityTable,
+  },
 ];

@@ -17,8 +17,13 @@ export function countOrPercentErrors(value: unknown, field: FieldPath): FieldErr
   return percentProblems(value).map((problem) => invalid(field, value, problem));
 }
 
+/** Whether a count or a percentage is zero; a missing one is. */
+export function isZeroCount(value: unknown): boolean {
+  return value === 0 || value === undefined || percentOf(value) === 0;
+}
+
 /** The number before a per cent sign, undefined for what is not a percentage. */
-export function percentOf(value: unknown): number | undefined {
+function percentOf(value: unknown): number | undefined {
   if (typeof value !== 'string' || percentProblems(value).length > 0) return undefined;
   return Number(value.slice(0, -1));
 }

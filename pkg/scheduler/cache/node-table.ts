@@ -18,6 +18,7 @@ export class NodeTable implements ClusterView {
   readonly podChanges = new ChangeLog();
   readonly #slotOf = new Map<string, number>();
   readonly #withAffinity = new Set<NodeInfo>();
+  readonly #withSoftTaints = new Set<NodeInfo>();
   readonly #free = new Heap<number>((a, b) => a - b);
   readonly #namespaceLabels = new Map<string, Readonly<Record<string, string>>>();
 
@@ -42,6 +43,10 @@ export class NodeTable implements ClusterView {
     return this.#withAffinity;
   }
 
+  get hasSoftTaints(): boolean {
+    return this.#withSoftTaints.size > 0;
+  }
+
   namespaceLabels(name: string): Readonly<Record<string, string>> {
     return this.#namespaceLabels.get(name) ?? noLabels;
   }
@@ -61,6 +66,8 @@ export class NodeTable implements ClusterView {
     }
     this.slots[slot] = node;
     this.#noteAffinity(node);
+    if (node.taints.some(({ effect }) => effect === 'PreferNoSchedule')) this.#withSoftTaints.add(node);
+    else this.#withSoftTaints.delete(node);
     this.nodeChanges.push(slot);
     this.podChanges.push(slot);
   }
@@ -69,6 +76,7 @@ export class NodeTable implements ClusterView {
     const slot = this.#slotOf.get(name);
     if (slot === undefined) return;
     this.#withAffinity.delete(this.slots[slot]!);
+    this.#withSoftTaints.delete(this.slots[slot]!);
     this.slots[slot] = undefined;
     this.#slotOf.delete(name);
     this.#free.push(slot);

@@ -8,6 +8,10 @@ export class Nominator {
   readonly #byPod = new Map<string, { readonly pod: PodInfo; readonly nodeName: string }>();
   readonly #byNode = new Map<string, Map<string, PodInfo>>();
 
+  get isEmpty(): boolean {
+    return this.#byPod.size === 0;
+  }
+
   /** The nodes that were promised to someone; nearly always none. */
   nodeNames(): Iterable<string> {
     return this.#byNode.keys();

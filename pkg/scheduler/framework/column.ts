@@ -7,54 +7,45 @@ import type { NodeTable } from '../cache/node-table.ts';
 import type { NodeInfo } from './node-info.ts';
 
 /** The answer of a node, as a number. */
-export type Answer = (node: NodeInfo) => number;
-
-export interface ColumnOptions {
-  readonly table: NodeTable;
-  /** The changes after which an answer may be another. */
-  readonly log: ChangeLog;
-  readonly answer: Answer;
-  /** Room for answers; what is in it does not matter. */
-  readonly values: Float64Array;
-}
+export type Answer = (node: NodeInfo, slot: number) => number;
 
 const noValues: Float64Array = new Float64Array(0);
 
-export class Column {
+class Column {
   /** By slot; meaningless where the slot is free. */
   values: Float64Array;
-  readonly #table: NodeTable;
-  readonly #log: ChangeLog;
-  readonly #answer: Answer;
   /** Position in the log up to which `values` is right; -1 when nothing is. */
   #seen = -1;
 
-  constructor({ table, log, answer, values }: ColumnOptions) {
-    this.#table = table;
-    this.#log = log;
-    this.#answer = answer;
+  /** `values`: room for answers; what is in it does not matter. */
+  constructor(values: Float64Array) {
     this.values = values;
   }
 
-  /** Makes `values` right for every slot in use. */
-  refresh(): Float64Array {
-    const { slots } = this.#table;
+  /** Makes `values` right for every slot in use. `answer` must say the same each time of a node that is not in the log. */
+  refresh({ slots }: NodeTable, log: ChangeLog, answer: Answer): Float64Array {
     if (this.values.length < slots.length) {
       this.values = new Float64Array(Math.max(16, Math.ceil(slots.length * 1.25)));
       this.#seen = -1;
     }
-    const behind = this.#log.head - this.#seen;
-    if (this.#seen >= 0 && behind === 0) return this.values;
-    const caughtUp =
-      this.#seen >= 0 && behind <= slots.length && this.#log.since(this.#seen, (slot) => this.#ask(slots[slot], slot));
-    if (!caughtUp) for (let slot = 0; slot < slots.length; slot++) this.#ask(slots[slot], slot);
-    this.#seen = this.#log.head;
-    return this.values;
+    const { values } = this;
+    const ask = (slot: number): void => {
+      const node = slots[slot];
+      if (node !== undefined) values[slot] = answer(node, slot);
+    };
+    const behind = log.head - this.#seen;
+    const caughtUp = this.#seen >= 0 && behind <= slots.length && log.since(this.#seen, ask);
+    if (!caughtUp) for (let slot = 0; slot < slots.length; slot++) ask(slot);
+    this.#seen = log.head;
+    return values;
   }
+}
 
-  #ask(node: NodeInfo | undefined, slot: number): void {
-    if (node !== undefined) this.values[slot] = this.#answer(node);
-  }
+export interface ColumnQuestion {
+  readonly table: NodeTable;
+  /** The changes after which an answer may be another. */
+  readonly log: ChangeLog;
+  readonly answer: Answer;
 }
 
 /** Columns by signature, the least recently used forgotten first. */
@@ -67,24 +58,19 @@ export class ColumnCache {
     this.#limit = limit;
   }
 
-  /** The column of a signature; `make` is given the array of a column that is forgotten for it, to be used again. */
-  get(signature: string, make: (values: Float64Array) => Column): Column {
+  /** The answers of a signature, which `answer` brings up to date with `log`. */
+  get(signature: string, { table, log, answer }: ColumnQuestion): Float64Array {
     let column = this.#columns.get(signature);
     if (column !== undefined) this.#columns.delete(signature);
-    else {
-      let values: Float64Array = noValues;
-      if (this.#columns.size >= this.#limit) {
-        const [oldest, forgotten] = this.#columns.entries().next().value!;
-        this.#columns.delete(oldest);
-        values = forgotten.values;
-      }
-      column = make(values);
-    }
+    else column = new Column(this.#columns.size < this.#limit ? noValues : this.#forgetOldest());
     this.#columns.set(signature, column);
-    return column;
+    return column.refresh(table, log, answer);
   }
 
-  clear(): void {
-    this.#columns.clear();
+  /** The array of the column that was not asked for longest, to be used again. */
+  #forgetOldest(): Float64Array {
+    const [oldest, { values }] = this.#columns.entries().next().value!;
+    this.#columns.delete(oldest);
+    return values;
   }
 }

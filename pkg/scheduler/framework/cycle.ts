@@ -10,6 +10,8 @@ export interface ClusterView {
   nodes(): Iterable<NodeInfo>;
   /** Those of `nodes` on which some pod has terms on other pods. */
   nodesWithAffinity(): Iterable<NodeInfo>;
+  /** Whether some node has a taint that only makes it less wanted (`PreferNoSchedule`). */
+  readonly hasSoftTaints: boolean;
   node(name: string): NodeInfo | undefined;
   /** Labels of a namespace; empty for one that is not known. */
   namespaceLabels(name: string): Readonly<Record<string, string>>;

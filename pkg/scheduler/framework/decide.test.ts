@@ -85,59 +85,6 @@ test.each<{
       '0/3 nodes are available: 1 Insufficient memory, 1 Too many pods, 2 Insufficient cpu, 3 Insufficient example.com/gpu.',
   },
   {
-    rule: 'an init container counts where it wants more than the rest',
-    nodes: [makeNode('a', { cpu: '1' }), makeNode('b', { cpu: '2' })],
-    pod: makePod('p')
-      .request({ cpu: '100m' })
-      .spec({ initContainers: [{ name: 'init', resources: { requests: { cpu: '1500m' } } }] }).object,
-    expected: 'b',
-  },
-  {
-    rule: 'sidecars add to the containers',
-    nodes: [makeNode('a', { cpu: '1' }), makeNode('b', { cpu: '2' })],
-    pod: makePod('p')
-      .request({ cpu: '600m' })
-      .spec({
-        initContainers: [{ name: 'side', restartPolicy: 'Always', resources: { requests: { cpu: '600m' } } }],
-      }).object,
-    expected: 'b',
-  },
-  {
-    rule: 'the node selector holds',
-    nodes: [zoneA, zoneB],
-    pod: makePod('p').spec({ nodeSelector: { zone: 'z2' } }).object,
-    expected: 'b',
-  },
-  {
-    rule: 'a selector that no node has is named',
-    nodes: [zoneA, zoneB],
-    pod: makePod('p').spec({ nodeSelector: { zone: 'z3' } }).object,
-    expected: "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.",
-  },
-  {
-    rule: 'required node affinity: one term of several, every expression of a term',
-    nodes: [labelled('a', { size: '3', zone: 'z1' }), labelled('b', { size: '5', zone: 'z1' })],
-    pod: makePod('p').spec({
-      affinity: {
-        nodeAffinity: {
-          requiredDuringSchedulingIgnoredDuringExecution: {
-            nodeSelectorTerms: [
-              { matchExpressions: [{ key: 'zone', operator: 'In', values: ['z9'] }] },
-              {
-                matchExpressions: [
-                  { key: 'size', operator: 'Gt', values: ['4'] },
-                  { key: 'zone', operator: 'NotIn', values: ['z2'] },
-                  { key: 'ssd', operator: 'DoesNotExist' },
-                ],
-              },
-            ],
-          },
-        },
-      },
-    }).object,
-    expected: 'b',
-  },
-  {
     rule: 'preferred node affinity outweighs packing',
     nodes: [zoneA, zoneB],
     placed: [['a', makePod('other').request({ cpu: '3' }).object]],
@@ -168,91 +115,11 @@ test.each<{
       "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 node(s) didn't satisfy plugin(s) [NodeAffinity].",
   },
   {
-    rule: 'taints keep away, tolerations let in, and NoExecute counts too',
-    nodes: [tainted('a', 'x', 'NoSchedule'), tainted('b', 'y', 'NoExecute')],
-    pod: makePod('p').toleration({ key: 'y', operator: 'Exists' }).object,
-    expected: 'b',
-  },
-  {
     rule: 'PreferNoSchedule is avoided, not forbidden',
     nodes: [tainted('a', 'x', 'PreferNoSchedule'), makeNode('b')],
     placed: [['a', makePod('other').request({ cpu: '3' }).object]],
     pod: makePod('p').object,
     expected: 'b',
-  },
-  {
-    rule: 'a cordoned node takes nothing',
-    nodes: [{ ...makeNode('a'), spec: { unschedulable: true } }],
-    pod: makePod('p').object,
-    expected: '0/1 nodes are available: 1 node(s) were unschedulable.',
-  },
-  {
-    rule: 'a host port is given once for each address',
-    nodes: [makeNode('a')],
-    placed: [['a', onPort('other', 80, '127.0.0.1')]],
-    pod: onPort('p', 80),
-    expected: "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.",
-  },
-  {
-    rule: 'the same host port on another address is free',
-    nodes: [makeNode('a')],
-    placed: [['a', onPort('other', 80, '127.0.0.1')]],
-    pod: onPort('p', 80, '127.0.0.2'),
-    expected: 'a',
-  },
-  {
-    rule: 'required pod affinity: where such pods are',
-    nodes: [zoneA, zoneB],
-    placed: [['b', web('w').object]],
-    pod: makePod('p').spec({ affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [nearWeb] } } })
-      .object,
-    expected: 'b',
-  },
-  {
-    rule: 'required pod affinity: nowhere without such pods',
-    nodes: [zoneA, zoneB],
-    pod: makePod('p').spec({ affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [nearWeb] } } })
-      .object,
-    expected: "0/2 nodes are available: 2 node(s) didn't match pod affinity rules.",
-  },
-  {
-    rule: 'required pod affinity to its own kind: the first may go anywhere',
-    nodes: [zoneA],
-    pod: web('p').spec({ affinity: { podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [nearWeb] } } })
-      .object,
-    expected: 'a',
-  },
-  {
-    rule: 'required anti-affinity: not where such pods are',
-    nodes: [zoneA, zoneB],
-    placed: [['a', web('w').object]],
-    pod: makePod('p').spec({
-      affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [nearWeb] } },
-    }).object,
-    expected: 'b',
-  },
-  {
-    rule: 'the anti-affinity of pods that are there counts too',
-    nodes: [zoneA],
-    placed: [
-      [
-        'a',
-        makePod('lonely').spec({
-          affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [nearWeb] } },
-        }).object,
-      ],
-    ],
-    pod: web('p').object,
-    expected: "0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules.",
-  },
-  {
-    rule: 'terms speak of their own namespace unless they name others',
-    nodes: [zoneA],
-    placed: [['a', web('w').meta({ namespace: 'elsewhere' }).object]],
-    pod: makePod('p').spec({
-      affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [nearWeb] } },
-    }).object,
-    expected: 'a',
   },
   {
     rule: 'preferred anti-affinity outweighs packing',
@@ -265,13 +132,6 @@ test.each<{
         },
       },
     }).object,
-    expected: 'b',
-  },
-  {
-    rule: 'a hard spread constraint holds the skew',
-    nodes: [zoneA, zoneB],
-    placed: [['a', web('w').object]],
-    pod: web('p').spec({ topologySpreadConstraints: [{ ...spread, whenUnsatisfiable: 'DoNotSchedule' }] }).object,
     expected: 'b',
   },
   {
@@ -329,6 +189,7 @@ function shake(random: SeededRandom, cache: SchedulerCache, step: number): void 
         podInfoOf(
           makePod(`p${step % 60}`)
             .meta({ uid: `p${step % 60}` })
+            .labels(step % 7 === 0 ? { app: 'web' } : {})
             .request({ cpu: '1' }).object,
         ),
         name,
@@ -345,6 +206,9 @@ test('kept answers never differ from fresh ones, whatever happens to nodes and p
     makePod('k').request({ cpu: '3', memory: '1Gi' }).toleration({ operator: 'Exists' }).object,
     makePod('k').spec({ nodeSelector: { zone: 'z1' } }).object,
     onPort('k', 80),
+    web('k').spec({ topologySpreadConstraints: [{ ...spread, whenUnsatisfiable: 'DoNotSchedule' }] }).object,
+    web('k').spec({ affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [nearWeb] } } })
+      .object,
   ];
   for (let step = 0; step < 2_000; step++) {
     shake(random, cache, step);

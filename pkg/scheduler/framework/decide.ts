@@ -6,18 +6,16 @@
 
 import type { NodeTable } from '../cache/node-table.ts';
 import type { Nominator } from '../cache/nominator.ts';
-import { Column, ColumnCache } from './column.ts';
+import type { Answer } from './column.ts';
 import type { Cycle } from './cycle.ts';
 import type { Diagnosis } from './fit-error.ts';
+import { KeptAnswers, Signatures } from './kept-answers.ts';
 import type { NodeInfo } from './node-info.ts';
-import type { Memo, NodeRefusal } from './plugin.ts';
+import type { NodeRefusal } from './plugin.ts';
 import type { Profile, WeightedScore } from './profile.ts';
 import { intersect } from './sets.ts';
 import { isRejected, type Status, success } from './status.ts';
 import { checkWith } from './what-if.ts';
-
-/** Signatures kept per plugin and question. At 5,000 nodes a column is 50 kB (it has room to grow), so that is at most 6 MB. */
-const columnsPerPluginMax = 128;
 
 /** Different refusals remembered by number; beyond it the kept answers start anew. Refusals are few: a plugin has a handful. */
 const refusalsMax = 65_536;
@@ -34,11 +32,17 @@ export type Decision =
     }
   | { readonly kind: 'error'; readonly message: string };
 
+interface ScoreOptions {
+  /** How many of `#feasible` are rated. */
+  readonly count: number;
+  readonly signs: Signatures;
+}
+
 export class Decider {
   readonly #profile: Profile;
   readonly #table: NodeTable;
   readonly #nominator: Nominator;
-  readonly #columns = new Map<string, ColumnCache>();
+  readonly #kept: KeptAnswers;
   /** Refusals by number; 0 is success. */
   #statuses: Status[] = [success];
   #numbers = new Map<string, number>();
@@ -53,6 +57,7 @@ export class Decider {
     this.#profile = options.profile;
     this.#nominator = options.nominator;
     this.#table = options.table;
+    this.#kept = new KeptAnswers(options.table);
   }
 
   /** Decides for the pod of `cycle`. */
@@ -89,13 +94,14 @@ export class Decider {
   #decideAll(cycle: Cycle): Decision {
     const { slots } = this.#table;
     if (this.#feasible.length < slots.length) this.#grow(slots.length * 2);
-    const verdicts = this.#verdictsOfAll(cycle);
+    const signs = new Signatures(cycle.pod);
+    const verdicts = this.#verdictsOfAll(cycle, signs);
     const feasible = this.#feasible;
     let count = 0;
     for (let slot = 0; slot < slots.length; slot++) {
       if (verdicts[slot] === 0 && slots[slot] !== undefined) feasible[count++] = slot;
     }
-    if (count > 0) return this.#best(cycle, count);
+    if (count > 0) return this.#best(cycle, count, signs);
     const refusals: NodeRefusal[] = [];
     for (let slot = 0; slot < slots.length; slot++) {
       const node = slots[slot];
@@ -105,21 +111,36 @@ export class Decider {
   }
 
   /** By slot the number of the first refusal, 0 where every plugin passes the node; meaningless where the slot is free. */
-  #verdictsOfAll(cycle: Cycle): Float64Array {
+  #verdictsOfAll(cycle: Cycle, signs: Signatures): Float64Array {
     const { slots } = this.#table;
-    const verdicts = this.#verdicts.fill(0, 0, slots.length);
+    const kept: Float64Array[] = [];
+    let signature = '';
+    const fresh: Answer[] = [];
     for (const plugin of this.#profile.filter) {
       const check = plugin.filter(cycle);
       if (check === undefined) continue;
       const { name, filterMemo: memo } = plugin;
-      if (memo !== undefined) {
-        const values = this.#column(`f/${name}`, memo, cycle, (node) => this.#number(name, check(node)));
-        for (let slot = 0; slot < slots.length; slot++) if (verdicts[slot] === 0) verdicts[slot] = values[slot]!;
-        continue;
+      const answer = (node: NodeInfo): number => this.#number(name, check(node));
+      // The first refusal counts, so what comes after a plugin without memory cannot be put before it.
+      if (memo === undefined || fresh.length > 0) fresh.push(answer);
+      else {
+        const own = signs.of(memo);
+        kept.push(this.#kept.about({ name: `filter ${name}`, dependsOn: memo.dependsOn, signature: own, answer }));
+        signature += `${name} ${own}\n`;
       }
+    }
+    const firstRefusal: Answer = (_node, slot) => {
+      for (const values of kept) if (values[slot] !== 0) return values[slot]!;
+      return 0;
+    };
+    const common = this.#kept.about({ name: 'filters', dependsOn: 'pods', signature, answer: firstRefusal });
+    if (fresh.length === 0 && this.#nominator.isEmpty) return common;
+    const verdicts = this.#verdicts;
+    verdicts.set(common.subarray(0, slots.length));
+    for (const answer of fresh) {
       for (let slot = 0; slot < slots.length; slot++) {
         const node = slots[slot];
-        if (verdicts[slot] === 0 && node !== undefined) verdicts[slot] = this.#number(name, check(node));
+        if (verdicts[slot] === 0 && node !== undefined) verdicts[slot] = answer(node, slot);
       }
     }
     for (const nodeName of this.#nominator.nodeNames()) {
@@ -144,7 +165,7 @@ export class Decider {
     if (slots.length > 0) {
       if (this.#feasible.length < slots.length) this.#grow(slots.length * 2);
       this.#feasible.set(slots.sort((a, b) => a - b));
-      return this.#best(cycle, slots.length);
+      return this.#best(cycle, slots.length, new Signatures(cycle.pod));
     }
     return this.#unschedulable(refusals, limiting);
   }
@@ -154,17 +175,6 @@ export class Decider {
     if (this.#nominator.ahead(cycle.pod, node.name).length === 0) return 0;
     const status = this.check(cycle, node);
     return status === success ? 0 : this.#number(status.plugin ?? '', status);
-  }
-
-  #column(cacheName: string, memo: Memo, cycle: Cycle, answer: (node: NodeInfo) => number): Float64Array {
-    let cache = this.#columns.get(cacheName);
-    if (cache === undefined) {
-      cache = new ColumnCache(columnsPerPluginMax);
-      this.#columns.set(cacheName, cache);
-    }
-    const log = memo.dependsOn === 'node' ? this.#table.nodeChanges : this.#table.podChanges;
-    const table = this.#table;
-    return cache.get(memo.sign(cycle.pod), (values) => new Column({ table, log, answer, values })).refresh();
   }
 
   #number(plugin: string, status: Status): number {
@@ -182,42 +192,47 @@ export class Decider {
   }
 
   /** The best of the first `count` of `#feasible`; of equals the one in the lowest slot, so that nodes fill one after the other. */
-  #best(cycle: Cycle, count: number): Decision {
+  #best(cycle: Cycle, count: number, signs: Signatures): Decision {
     const { slots } = this.#table;
     const nodeNameAt = (index: number): string => slots[this.#feasible[index]!]!.name;
     if (count === 1) return { kind: 'node', nodeName: nodeNameAt(0), feasibleCount: 1 };
-    if (this.#profile.preScore.length > 0) {
-      const nodes = Array.from(this.#feasible.subarray(0, count), (slot) => slots[slot]!);
-      for (const plugin of this.#profile.preScore) {
-        const status = plugin.preScore(cycle, nodes);
-        if (status.code === 'Error') return { kind: 'error', message: status.reasons.join(', ') };
-      }
-    }
     const promised = this.#table.slotOf(this.#nominator.nodeOf(cycle.pod.uid) ?? '');
     if (promised !== undefined && this.#feasible.subarray(0, count).includes(promised)) {
       return { kind: 'node', nodeName: slots[promised]!.name, feasibleCount: count };
     }
+    for (const plugin of this.#profile.preScore) {
+      const status = plugin.preScore(cycle, this.#firstFeasible(count));
+      if (status.code === 'Error') return { kind: 'error', message: status.reasons.join(', ') };
+    }
     const totals = this.#totals.fill(0, 0, count);
-    for (const weighted of this.#profile.score) this.#addScores(cycle, weighted, count);
+    for (const weighted of this.#profile.score) this.#addScores(cycle, weighted, { count, signs });
     let best = 0;
     for (let index = 1; index < count; index++) if (totals[index]! > totals[best]!) best = index;
     return { kind: 'node', nodeName: nodeNameAt(best), feasibleCount: count };
   }
 
-  #addScores(cycle: Cycle, { plugin, weight }: WeightedScore, count: number): void {
-    const { slots } = this.#table;
+  *#firstFeasible(count: number): IterableIterator<NodeInfo> {
+    for (let index = 0; index < count; index++) yield this.#table.slots[this.#feasible[index]!]!;
+  }
+
+  #addScores(cycle: Cycle, { plugin, weight }: WeightedScore, { count, signs }: ScoreOptions): void {
     const score = plugin.score(cycle);
     if (score === undefined) return;
+    const { slots } = this.#table;
+    const feasible = this.#feasible;
+    const totals = this.#totals;
     const scratch = this.#scratch.subarray(0, count);
     const memo = plugin.scoreMemo;
     if (memo === undefined) {
-      for (let index = 0; index < count; index++) scratch[index] = score(slots[this.#feasible[index]!]!);
+      for (let index = 0; index < count; index++) scratch[index] = score(slots[feasible[index]!]!);
     } else {
-      const values = this.#column(`s/${plugin.name}`, memo, cycle, score);
-      for (let index = 0; index < count; index++) scratch[index] = values[this.#feasible[index]!]!;
+      const { dependsOn } = memo;
+      const name = `score ${plugin.name}`;
+      const values = this.#kept.about({ name, dependsOn, signature: signs.of(memo), answer: score });
+      for (let index = 0; index < count; index++) scratch[index] = values[feasible[index]!]!;
     }
     plugin.normalize?.(scratch, cycle);
-    for (let index = 0; index < count; index++) this.#totals[index]! += weight * scratch[index]!;
+    for (let index = 0; index < count; index++) totals[index]! += weight * scratch[index]!;
   }
 
   #refusedWhole(status: Status, plugin: string): Decision {
@@ -260,6 +275,6 @@ export class Decider {
     this.#statuses = [success];
     this.#numbers = new Map();
     this.#numberOf = new WeakMap();
-    this.#columns.clear();
+    this.#kept.clear();
   }
 }

@@ -51,6 +51,12 @@ export function nodeOf(event: ClusterEvent): Node {
   return (event.object ?? event.previous) as Node;
 }
 
+/** The hint of a plugin that looks at a node alone: `Queue` for a node that passes and did not, or was not there, before. */
+export function hintOfPassing(event: ClusterEvent, passes: (node: Node) => boolean): ReturnType<QueueingHint> {
+  const isNews = event.previous === undefined || !passes(event.previous as Node);
+  return isNews && passes(nodeOf(event)) ? 'Queue' : 'Skip';
+}
+
 /** The pod of an event on pods: as it is now, or as it last was. */
 export function podOf(event: ClusterEvent): Pod {
   return (event.object ?? event.previous) as Pod;

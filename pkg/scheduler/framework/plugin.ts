@@ -95,9 +95,9 @@ export interface PostFilterPlugin extends Plugin {
   postFilter(context: PostFilterContext): PostFilterResult;
 }
 
-/** Looks once at the nodes that passed, before they are scored. */
+/** Looks once at the nodes that passed, before they are scored. A cluster has many: a plugin with nothing to do does not go through them. */
 export interface PreScorePlugin extends Plugin {
-  preScore(cycle: Cycle, nodes: readonly NodeInfo[]): Status;
+  preScore(cycle: Cycle, nodes: Iterable<NodeInfo>): Status;
 }
 
 export type NodeScore = (node: NodeInfo) => number;

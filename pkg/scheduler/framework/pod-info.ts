@@ -27,8 +27,20 @@ export interface PodInfo {
   readonly affinity: AffinityTerms | undefined;
 }
 
-/** Reads a pod. */
+/** What was read, as long as the version of the pod is in use: an update shows each version twice, as the new and as the previous one. */
+const known = new WeakMap<Pod, PodInfo>();
+
+/** Reads a pod; the same version gives the same answer. */
 export function podInfoOf(pod: Pod): PodInfo {
+  let info = known.get(pod);
+  if (info === undefined) {
+    info = read(pod);
+    known.set(pod, info);
+  }
+  return info;
+}
+
+function read(pod: Pod): PodInfo {
   return {
     pod,
     key: objectKey(pod),

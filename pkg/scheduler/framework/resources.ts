@@ -3,7 +3,7 @@
  * Amounts up to 2^53 are exact: 9 PB of memory. CPU is in thousandths of a core, everything else in whole units (bytes, counts).
  * Source: component-helpers `resource.PodRequests`; scheduler `util.GetNonzeroRequests`.
  */
-import type { Container, Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
+import type { Container, ContainerStatus, Pod, PodStatus } from '#pkg/api/types/core-v1.ts';
 import { parseQuantity, quantityMilliValue, quantityValue } from '#pkg/apimachinery/quantity.ts';
 
 export interface Resources {
@@ -59,24 +59,32 @@ export function copyResources(source: Resources): Resources {
  * it, whichever is more; pod-level requests in place of both where given; and the overhead of its runtime class.
  */
 export function podRequests(pod: Pod): Resources {
-  return fromSums(requestSums(pod.spec, {}));
+  return fromSums(requestSums(pod, {}));
 }
 
 /** As `podRequests`, with the default CPU and memory for each container that requests none: what scores count with. */
 export function nonZeroRequests(pod: Pod): { readonly milliCpu: number; readonly memory: number } {
   const floor = { cpu: defaultMilliCpu, memory: defaultMemoryBytes };
-  const { milliCpu, memory } = fromSums(requestSums(pod.spec, floor));
+  const { milliCpu, memory } = fromSums(requestSums(pod, floor));
   return { milliCpu, memory };
 }
 
-function requestSums(spec: PodSpec | undefined, floor: Readonly<Record<string, number>>): Sums {
+function requestSums({ spec, status }: Pod, floor: Readonly<Record<string, number>>): Sums {
   const total: Sums = new Map();
   if (spec === undefined) return total;
-  for (const container of spec.containers) addAll(total, containerSums(container, floor));
+  const isRefused = isResizeInfeasible(status);
+  const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  const sumsOf = (container: Container): Sums => {
+    const inUse = statuses.find(({ name }) => name === container.name);
+    const sums = containerSums(container, inUse, isRefused);
+    for (const [name, amount] of Object.entries(floor)) if (!sums.has(name)) sums.set(name, amount);
+    return sums;
+  };
+  for (const container of spec.containers) addAll(total, sumsOf(container));
   const sidecars: Sums = new Map();
   const peak: Sums = new Map();
   for (const container of spec.initContainers ?? []) {
-    const own = containerSums(container, floor);
+    const own = sumsOf(container);
     if (container.restartPolicy === 'Always') {
       addAll(total, own);
       addAll(sidecars, own);
@@ -92,11 +100,26 @@ function requestSums(spec: PodSpec | undefined, floor: Readonly<Record<string, n
   return total;
 }
 
-function containerSums(container: Container, floor: Readonly<Record<string, number>>): Sums {
+/**
+ * What a container asks for and, while its node has not followed a change of that, what it still has: the larger of each. A change that the
+ * node can never follow does not count.
+ */
+function containerSums({ resources }: Container, inUse: ContainerStatus | undefined, isRefused: boolean): Sums {
   const sums: Sums = new Map();
-  addAmounts(sums, container.resources?.requests ?? {});
-  for (const [name, amount] of Object.entries(floor)) if (!sums.has(name)) sums.set(name, amount);
+  if (inUse?.resources === undefined || !isRefused) addAmounts(sums, resources?.requests ?? {});
+  if (inUse?.resources === undefined) return sums;
+  for (const held of [inUse.resources.requests, inUse.allocatedResources]) {
+    const amounts: Sums = new Map();
+    addAmounts(amounts, held ?? {});
+    raise(sums, amounts);
+  }
   return sums;
+}
+
+function isResizeInfeasible(status: PodStatus | undefined): boolean {
+  return (
+    status?.conditions?.some(({ type, reason }) => type === 'PodResizePending' && reason === 'Infeasible') ?? false
+  );
 }
 
 function addAmounts(sums: Sums, list: Amounts): void {

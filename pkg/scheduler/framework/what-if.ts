@@ -18,6 +18,10 @@ class ChangedCluster implements ClusterView {
     return this.#base.nodeCount;
   }
 
+  get hasSoftTaints(): boolean {
+    return this.#base.hasSoftTaints;
+  }
+
   *nodes(): IterableIterator<NodeInfo> {
     for (const node of this.#base.nodes()) yield node.name === this.#node.name ? this.#node : node;
   }

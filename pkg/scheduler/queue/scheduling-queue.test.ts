@@ -73,24 +73,142 @@ test('a refused pod waits for an event that a plugin which refused it asked for'
   expect(popNames()).toEqual(['fit', 'both']);
 });
 
-test('a woken pod still serves its back-off', async () => {
+test('a woken pod serves its back-off while others are active, and is tried early when none is', async () => {
   const { clock, queue, popNames } = makeQueue([['Fit', onNodeAdd]]);
   queue.add(info('a'));
   queue.refused(queue.pop()!, new Set(['Fit']));
   await clock.advance(400);
+  queue.add(info('b'));
   queue.wake([nodeAdded]);
-  expect([queue.counts.backoff, popNames()]).toEqual([1, []]);
-  await clock.advance(600);
+  await clock.advance(599);
+  expect([queue.counts.backoff, queue.counts.active]).toEqual([1, 1]);
+  await clock.advance(1);
+  expect([queue.counts.backoff, popNames()]).toEqual([0, ['a', 'b']]);
+  queue.add(info('c'));
+  queue.refused(queue.pop()!, new Set(['Fit']));
+  queue.wake([nodeAdded]);
+  expect(popNames()).toEqual([]);
+  await clock.advance(100);
+  expect(popNames()).toEqual(['c']);
+});
+
+test('only so many pods are tried early at once', async () => {
+  const { clock, queue } = makeQueue([['Fit', onNodeAdd]]);
+  const refuseAll = (): number => {
+    let count = 0;
+    for (let entry = queue.pop(); entry !== undefined; entry = queue.pop(), count++)
+      queue.refused(entry, new Set(['Fit']));
+    return count;
+  };
+  for (let index = 0; index < 60; index++) queue.add(info(`p${index}`));
+  expect(refuseAll()).toBe(60);
+  queue.wake([nodeAdded]);
+  const tried: number[] = [];
+  for (let tick = 0; tick < 6; tick++) {
+    await clock.advance(100);
+    tried.push(refuseAll());
+  }
+  expect(tried).toEqual([16, 16, 16, 12, 0, 0]);
+});
+
+test('of the pods whose back-offs end within one second, the more important comes first', async () => {
+  const { clock, queue, popNames } = makeQueue([['Fit', onNodeAdd]]);
+  queue.add(info('low'));
+  queue.add(info('high', 10));
+  const [high, low] = [queue.pop()!, queue.pop()!];
+  await clock.advance(100);
+  queue.refused(low, new Set(['Fit']));
+  await clock.advance(800);
+  queue.refused(high, new Set(['Fit']));
+  queue.wake([nodeAdded]);
+  await clock.advance(100);
+  expect(popNames()).toEqual(['high', 'low']);
+});
+
+test('an attempt that failed is not tried early, and its back-off counts failures since the last refusal', async () => {
+  const { clock, queue } = makeQueue([['Fit', onNodeAdd]]);
+  queue.add(info('a'));
+  for (let refusal = 0; refusal < 5; refusal++) {
+    queue.refused(queue.pop()!, new Set(['Fit']));
+    queue.wake([nodeAdded]);
+    await clock.advance(100);
+  }
+  queue.failed(queue.pop()!);
+  await clock.advance(999);
+  expect([queue.counts.active, queue.counts.errorBackoff]).toEqual([0, 1]);
+  await clock.advance(1);
+  expect(queue.counts.active).toBe(1);
+});
+
+test('a pod that was refused keeps its turn before those that came after the refusal', async () => {
+  const { clock, queue, popNames } = makeQueue([['Fit', onNodeAdd]]);
+  queue.add(info('old'));
+  queue.refused(queue.pop()!, new Set(['Fit']));
+  await clock.advance(5_000);
+  queue.add(info('new'));
+  await clock.advance(5_000);
+  queue.wake([nodeAdded]);
+  expect(popNames()).toEqual(['old', 'new']);
+});
+
+test.each<{ readonly rule: string; readonly event: ClusterEvent; readonly expected: readonly string[] }>([
+  { rule: 'one that may help the pod brings it back', event: nodeAdded, expected: ['a'] },
+  { rule: 'one that nobody asked for does not', event: { resource: 'Node', action: 'Delete' }, expected: [] },
+  {
+    rule: 'the pod giving up its own place does not',
+    event: { resource: 'AssignedPod', action: 'Delete', previous: info('a').pod },
+    expected: [],
+  },
+  {
+    rule: 'another pod giving up its place does',
+    event: { resource: 'AssignedPod', action: 'Delete', previous: info('b').pod },
+    expected: ['a'],
+  },
+])(
+  'an event that comes while a pod is in flight is weighed when the pod is refused: $rule',
+  async ({ event, expected }) => {
+    const { clock, queue, popNames } = makeQueue([
+      ['Fit', [...onNodeAdd, { resource: 'AssignedPod', actions: ['Delete'] }]],
+    ]);
+    queue.add(info('a'));
+    const entry = queue.pop()!;
+    queue.wake([event]);
+    queue.refused(entry, new Set(['Fit']));
+    await clock.advance(100);
+    expect(popNames()).toEqual(expected);
+  },
+);
+
+test('a change of one pod in flight says nothing of another', async () => {
+  const onLabels: readonly EventRegistration[] = [{ resource: 'TargetPod', actions: ['UpdateLabels'] }];
+  const { clock, queue, popNames } = makeQueue([['Fit', onLabels]]);
+  queue.add(info('a'));
+  queue.add(info('b'));
+  const [a, b] = [queue.pop()!, queue.pop()!];
+  queue.update(info('a'), [{ resource: 'TargetPod', action: 'UpdateLabels' }]);
+  queue.refused(b, new Set(['Fit']));
+  queue.refused(a, new Set(['Fit']));
+  await clock.advance(100);
   expect(popNames()).toEqual(['a']);
 });
 
-test('an event that comes while a pod is in flight is not lost', async () => {
+test('a pod that missed more events than are kept is tried again', async () => {
   const { clock, queue, popNames } = makeQueue([['Fit', onNodeAdd]]);
   queue.add(info('a'));
   const entry = queue.pop()!;
-  queue.wake([nodeAdded]);
+  for (let count = 0; count <= 10_000; count++) queue.wake([{ resource: 'Node', action: 'Delete' }]);
   queue.refused(entry, new Set(['Fit']));
-  await clock.advance(1_000);
+  await clock.advance(100);
+  expect(popNames()).toEqual(['a']);
+});
+
+test('a pod that no plugin refused wants every event', async () => {
+  const { clock, queue, popNames } = makeQueue();
+  queue.add(info('a'));
+  queue.refused(queue.pop()!, new Set());
+  expect(popNames()).toEqual([]);
+  queue.wake([{ resource: 'Namespace', action: 'Add' }]);
+  await clock.advance(100);
   expect(popNames()).toEqual(['a']);
 });
 

@@ -1,13 +1,14 @@
 /**
- * The pods that wait for a node. A pod is in one of four places:
+ * The pods that wait for a node. A pod is in one of these places:
  * - active: ready to be tried, in the order of the profile's queue sort;
- * - backoff: ready, but tried not long ago;
+ * - backoff: was refused not long ago and may pass now: is tried once its back-off ends, or early while nothing is active;
+ * - errorBackoff: an attempt failed not long ago: is tried once its back-off ends;
  * - unschedulable: refused; waits for an event that one of the plugins that refused it asked for, or for the flush;
  * - gated: a pre-enqueue plugin holds it; waits for a change of the pod itself.
  * A pod that was taken with `pop` is in flight until one of `done`, `refused` and `failed` is called for it.
  *
- * Laws: a pod is never in two places. What happens while a pod is in flight is not lost: if an event came meanwhile, a refused pod
- * goes to backoff instead of waiting for an event that has already been. Deterministic: all order comes from the sort, the clock and the
+ * Laws: a pod is never in two places. What happens while a pod is in flight is not lost: a refused pod that such an event may help goes
+ * to backoff instead of waiting for what has already been. Deterministic: all order comes from the sort, the clock and the
  * sequence of calls. Upstream counterpart: kube-scheduler `backend/queue`.
  */
 import { assert } from '#pkg/base/assert.ts';
@@ -17,32 +18,43 @@ import { Heap } from '#pkg/base/heap.ts';
 import type { ClusterEvent, EventRegistration } from '../framework/events.ts';
 import type { PreEnqueuePlugin, QueueSortPlugin } from '../framework/plugin.ts';
 import type { PodInfo } from '../framework/pod-info.ts';
+import { InFlightEvents } from './in-flight-events.ts';
 
 /** Back-off after the first failed attempt; doubles with each further one. */
-export const backoffInitialMs = 1_000;
+const backoffInitialMs = 1_000;
 /** Longest back-off. */
-export const backoffMaxMs = 10_000;
+const backoffMaxMs = 10_000;
+/** Refused pods whose back-offs end within one such window come in the order of the queue sort. */
+const backoffWindowMs = 1_000;
+/**
+ * While nothing is active, so many refused pods are tried before their back-off ends, every so often. Upstream tries them at once and without
+ * end, on processors of its own; here a flood of events and of pods that fit nowhere would leave the API server without, and a node needs
+ * a moment to end the pods that made room.
+ */
+const earlyPeriodMs = 100;
+const earlyMax = 16;
 /** A refused pod is tried again after this time even if no event asked for it, in case a hint was wrong. */
 const unschedulableMaxMs = 5 * 60_000;
 /** How often refused pods are looked over for that. */
 export const flushPeriodMs = 30_000;
 
-type Place = 'active' | 'backoff' | 'gated' | 'inFlight' | 'unschedulable';
+/** In place of a plugin when a pod was refused by none, as in a cluster without nodes: it wants every event. */
+const nobody = '';
+
+type Place = 'active' | 'backoff' | 'errorBackoff' | 'gated' | 'inFlight' | 'unschedulable';
 
 /** A pod in the queue. Its fields are the queue's to change. */
 export interface QueuedPod {
   pod: PodInfo;
   place: Place;
-  /** When the pod last became active, milliseconds. */
+  /** When the pod was added, or last refused or failed: what order and back-off count from. Milliseconds. */
   enqueuedMs: number;
-  /** When it last was refused or failed, milliseconds. */
-  failedMs: number;
-  /** Attempts that failed so far, for the back-off. */
-  attempts: number;
-  /** The plugins that refused it last; empty when it failed otherwise. */
+  /** Attempts that ended with a refusal. */
+  refusals: number;
+  /** Attempts that failed since the last refusal. */
+  errors: number;
+  /** The plugins that refused it last, or `nobody`; empty when the attempt failed. */
   rejectors: ReadonlySet<string>;
-  /** The number of the last event before it was taken. */
-  takenAt: number;
   /** Marks entries of the heaps that a later move made stale. */
   ticket: number;
 }
@@ -68,21 +80,32 @@ export class SchedulingQueue {
   readonly #clock: Clock;
   readonly #entries = new Map<string, QueuedPod>();
   readonly #active: Heap<Ticketed>;
-  readonly #backoff = new Heap<Ticketed>((a, b) => a.dueMs - b.dueMs || a.ticket - b.ticket);
-  /** The refused pods by each plugin that refused them; under `''` those that no plugin refused. */
+  readonly #backoff: Heap<Ticketed>;
+  readonly #errorBackoff: Heap<Ticketed>;
+  readonly #inFlight = new InFlightEvents<QueuedPod>();
+  /** The refused pods by each plugin that refused them; under `nobody` those that no plugin refused. */
   readonly #waiting = new Map<string, Set<QueuedPod>>();
-  readonly #counts: Record<Place, number> = { active: 0, backoff: 0, gated: 0, inFlight: 0, unschedulable: 0 };
+  readonly #counts: Record<Place, number> = {
+    active: 0,
+    backoff: 0,
+    errorBackoff: 0,
+    gated: 0,
+    inFlight: 0,
+    unschedulable: 0,
+  };
   #tickets = 0;
-  #eventNumber = 0;
   #backoffTimer: Timer | undefined;
+  #earlyTimer: Timer | undefined;
   #wake: Deferred | undefined;
   #closed = false;
 
   constructor(options: SchedulingQueueOptions) {
     this.#options = options;
     this.#clock = options.clock;
-    const { sort } = options;
-    this.#active = new Heap((a, b) => sort.compare(a, b) || a.ticket - b.ticket);
+    const inOrder = (a: Ticketed, b: Ticketed): number => options.sort.compare(a, b) || a.ticket - b.ticket;
+    this.#active = new Heap(inOrder);
+    this.#backoff = new Heap((a, b) => a.dueMs - b.dueMs || inOrder(a, b));
+    this.#errorBackoff = new Heap((a, b) => a.dueMs - b.dueMs || a.ticket - b.ticket);
   }
 
   /** How many pods are in each place. */
@@ -96,20 +119,18 @@ export class SchedulingQueue {
       this.update(pod, []);
       return;
     }
-    const nowMs = this.#clock.monotonicMs();
     const entry: QueuedPod = {
       pod,
       place: 'gated',
-      enqueuedMs: nowMs,
-      failedMs: nowMs,
-      attempts: 0,
+      enqueuedMs: this.#clock.monotonicMs(),
+      refusals: 0,
+      errors: 0,
       rejectors: new Set(),
-      takenAt: 0,
       ticket: 0,
     };
     this.#entries.set(pod.uid, entry);
     this.#counts.gated++;
-    this.#activate(entry);
+    this.#retry(entry);
   }
 
   /** A waiting pod changed; `events` says in what way, empty for a change that no plugin reads. Unknown pods are ignored. */
@@ -117,13 +138,10 @@ export class SchedulingQueue {
     const entry = this.#entries.get(pod.uid);
     if (entry === undefined) return;
     entry.pod = pod;
-    if (entry.place === 'gated') this.#activate(entry);
-    else if (entry.place === 'active') this.#move(entry, 'active');
-    if (events.length === 0) return;
-    this.#eventNumber++;
-    if (entry.place === 'unschedulable' && this.#wokenBy(events, (waiting) => waiting === entry).length > 0) {
-      this.#retry(entry);
-    }
+    this.#inFlight.note(events, entry);
+    if (entry.place === 'gated') this.#retry(entry);
+    else if (entry.place === 'active' || entry.place === 'backoff') this.#move(entry, entry.place);
+    else if (entry.place === 'unschedulable' && this.#isHelped(entry, events)) this.#retry(entry);
   }
 
   /** The pod is gone or has a node. */
@@ -131,9 +149,9 @@ export class SchedulingQueue {
     const entry = this.#entries.get(uid);
     if (entry === undefined) return;
     this.#entries.delete(uid);
-    this.#stopWaiting(entry);
-    this.#counts[entry.place]--;
+    this.#leave(entry);
     entry.ticket = ++this.#tickets;
+    this.#armEarly();
   }
 
   /** The pod as the queue has it. */
@@ -141,24 +159,25 @@ export class SchedulingQueue {
     return this.#entries.get(uid)?.pod;
   }
 
-  /** Something happened in the cluster: wakes the refused pods that wait for it. */
+  /** Something happened in the cluster: wakes the refused pods that it may help, oldest refusal first. */
   wake(events: readonly ClusterEvent[]): void {
-    if (events.length === 0) return;
-    this.#eventNumber++;
-    for (const entry of this.#wokenBy(events, () => true)) this.#retry(entry);
+    this.#inFlight.note(events);
+    const woken = new Set<QueuedPod>();
+    for (const [rejector, entries] of this.#waiting) {
+      const wanted = this.#wantedBy(rejector, events);
+      if (wanted.length === 0) continue;
+      for (const entry of entries) if (wanted.some((wants) => wants(entry.pod))) woken.add(entry);
+    }
+    for (const entry of [...woken].sort((a, b) => a.ticket - b.ticket)) this.#retry(entry);
   }
 
-  /** Takes the first active pod, if there is one. */
+  /** Takes the first active pod. */
   pop(): QueuedPod | undefined {
-    for (;;) {
-      const first = this.#active.pop();
-      if (first === undefined) return undefined;
-      const { entry } = first;
-      if (first.ticket !== entry.ticket) continue;
-      this.#move(entry, 'inFlight');
-      entry.takenAt = this.#eventNumber;
-      return entry;
-    }
+    const entry = popLive(this.#active);
+    if (entry === undefined) return undefined;
+    this.#move(entry, 'inFlight');
+    this.#inFlight.enter(entry);
+    return entry;
   }
 
   /** Resolves when a pod is active, or when the queue was closed. */
@@ -169,6 +188,11 @@ export class SchedulingQueue {
     }
   }
 
+  /** The pod taken has a place and will not be refused any more, though its binding may yet fail. */
+  settled(entry: QueuedPod): void {
+    this.#inFlight.leave(entry);
+  }
+
   /** The pod was bound, or need not be scheduled: forgets it. */
   done(entry: QueuedPod): void {
     if (this.#entries.get(entry.pod.uid) === entry) this.delete(entry.pod.uid);
@@ -176,120 +200,110 @@ export class SchedulingQueue {
 
   /** The pod taken was refused by these plugins. Does nothing for a pod that was deleted meanwhile. */
   refused(entry: QueuedPod, rejectors: ReadonlySet<string>): void {
-    if (!this.#countFailure(entry)) return;
-    entry.rejectors = rejectors;
-    if (entry.takenAt !== this.#eventNumber) this.#retry(entry);
+    const missed = this.#inFlight.since(entry);
+    if (!this.#land(entry, rejectors.size === 0 ? new Set([nobody]) : rejectors)) return;
+    entry.refusals++;
+    entry.errors = 0;
+    if (missed === undefined || this.#isHelped(entry, missed)) this.#retry(entry);
     else this.#move(entry, 'unschedulable');
   }
 
   /** The attempt failed for a reason that no event will mend: the pod is tried again after its back-off. */
   failed(entry: QueuedPod): void {
-    if (!this.#countFailure(entry)) return;
-    entry.rejectors = new Set();
+    if (!this.#land(entry, new Set())) return;
+    entry.errors++;
     this.#retry(entry);
-  }
-
-  /** Tries a refused pod again once its back-off has ended, whatever it waits for. */
-  retry(uid: string): void {
-    const entry = this.#entries.get(uid);
-    if (entry?.place === 'unschedulable') this.#retry(entry);
   }
 
   /** Tries again what has been refused for too long. */
   flush(): void {
     const beforeMs = this.#clock.monotonicMs() - unschedulableMaxMs;
-    const stale = new Set<QueuedPod>();
-    for (const entries of this.#waiting.values()) {
-      for (const entry of entries) if (entry.failedMs <= beforeMs) stale.add(entry);
+    for (const entry of [...this.#entries.values()].sort((a, b) => a.ticket - b.ticket)) {
+      if (entry.place === 'unschedulable' && entry.enqueuedMs <= beforeMs) this.#retry(entry);
     }
-    for (const entry of inOrder(stale)) this.#retry(entry);
   }
 
   /** Ends waiting; timers are gone. */
   close(): void {
     this.#closed = true;
     this.#backoffTimer?.cancel();
+    this.#earlyTimer?.cancel();
     this.#wake?.resolve();
   }
 
-  #countFailure(entry: QueuedPod): boolean {
+  /** Ends a flight; false when the pod was deleted meanwhile. */
+  #land(entry: QueuedPod, rejectors: ReadonlySet<string>): boolean {
+    this.#inFlight.leave(entry);
     if (this.#entries.get(entry.pod.uid) !== entry) return false;
     assert(entry.place === 'inFlight', `pod ${entry.pod.key} is ${entry.place}, not in flight`);
-    entry.attempts++;
-    entry.failedMs = this.#clock.monotonicMs();
+    entry.rejectors = rejectors;
+    entry.enqueuedMs = this.#clock.monotonicMs();
     return true;
   }
 
-  /** The waiting pods, oldest refusal first, that one of the events may help. A pod with no plugin to blame wants every event. */
-  #wokenBy(events: readonly ClusterEvent[], among: (entry: QueuedPod) => boolean): readonly QueuedPod[] {
-    const woken = new Set<QueuedPod>();
-    for (const [rejector, entries] of this.#waiting) {
-      const registrations = this.#options.events?.get(rejector);
-      for (const event of events) {
-        const matching = registrations?.filter(
-          (one) => one.resource === event.resource && one.actions.includes(event.action),
+  #isHelped({ pod, rejectors }: QueuedPod, events: readonly ClusterEvent[]): boolean {
+    for (const rejector of rejectors) if (this.#wantedBy(rejector, events).some((wants) => wants(pod))) return true;
+    return false;
+  }
+
+  /** For each of the events that a plugin asked for: whether it may help a pod. A pod's own place being given up never helps it. */
+  #wantedBy(rejector: string, events: readonly ClusterEvent[]): readonly ((pod: PodInfo) => boolean)[] {
+    const registrations = this.#options.events?.get(rejector);
+    return events.flatMap((event) => {
+      const isOwn = (pod: PodInfo): boolean =>
+        event.resource === 'AssignedPod' && (event.object ?? event.previous)?.metadata?.uid === pod.uid;
+      if (registrations === undefined) return [(pod: PodInfo) => !isOwn(pod)];
+      return registrations
+        .filter(({ resource, actions }) => resource === event.resource && actions.includes(event.action))
+        .map(
+          ({ hint }) =>
+            (pod: PodInfo) =>
+              !isOwn(pod) && (hint === undefined || hint(pod, event) === 'Queue'),
         );
-        if (matching?.length === 0) continue;
-        for (const entry of entries) {
-          if (!among(entry) || woken.has(entry)) continue;
-          const wanted = matching?.some(({ hint }) => hint === undefined || hint(entry.pod, event) === 'Queue') ?? true;
-          if (wanted) woken.add(entry);
-        }
-      }
-    }
-    return inOrder(woken);
+    });
   }
 
-  #stopWaiting(entry: QueuedPod): void {
-    if (entry.place !== 'unschedulable') return;
-    for (const rejector of keysOf(entry)) {
-      const entries = this.#waiting.get(rejector);
-      entries?.delete(entry);
-      if (entries?.size === 0) this.#waiting.delete(rejector);
-    }
-  }
-
+  /** Puts a pod where it is tried again: behind a gate, into the back-off it still has to serve, or among the active. */
   #retry(entry: QueuedPod): void {
-    if (this.#backoffEndMs(entry) > this.#clock.monotonicMs()) this.#move(entry, 'backoff');
-    else this.#activate(entry);
-  }
-
-  #backoffEndMs({ attempts, failedMs }: QueuedPod): number {
-    if (attempts === 0) return failedMs;
-    return failedMs + Math.min(backoffMaxMs, backoffInitialMs * 2 ** Math.min(attempts - 1, 30));
-  }
-
-  /** Makes a pod active, unless a gate holds it. */
-  #activate(entry: QueuedPod): void {
-    for (const plugin of this.#options.preEnqueue ?? []) {
-      if (plugin.preEnqueue(entry.pod).code === 'Success') continue;
-      this.#move(entry, 'gated');
-      return;
-    }
-    entry.enqueuedMs = this.#clock.monotonicMs();
-    this.#move(entry, 'active');
+    const isGated = this.#options.preEnqueue?.some((plugin) => plugin.preEnqueue(entry.pod).code !== 'Success');
+    if (isGated) this.#move(entry, 'gated');
+    else if (backoffEndMs(entry) <= this.#clock.monotonicMs()) this.#move(entry, 'active');
+    else this.#move(entry, entry.rejectors.size > 0 ? 'backoff' : 'errorBackoff');
   }
 
   #move(entry: QueuedPod, place: Place): void {
-    this.#counts[entry.place]--;
-    this.#counts[place]++;
-    this.#stopWaiting(entry);
+    this.#leave(entry);
     entry.place = place;
     entry.ticket = ++this.#tickets;
+    this.#counts[place]++;
     const { pod, ticket, enqueuedMs } = entry;
-    if (place === 'active') {
-      this.#active.push({ entry, ticket, pod, enqueuedMs, dueMs: 0 });
-      this.#wake?.resolve();
-      this.#wake = undefined;
-    } else if (place === 'backoff') {
-      this.#backoff.push({ entry, ticket, pod, enqueuedMs, dueMs: this.#backoffEndMs(entry) });
-      this.#armBackoff();
-    } else if (place === 'unschedulable') {
-      for (const rejector of keysOf(entry)) {
+    const ticketed = { entry, ticket, pod, enqueuedMs, dueMs: backoffEndMs(entry) };
+    if (place === 'active') this.#active.push(ticketed);
+    else if (place === 'backoff') this.#backoff.push(ticketed);
+    else if (place === 'errorBackoff') this.#errorBackoff.push(ticketed);
+    else if (place === 'unschedulable') {
+      for (const rejector of entry.rejectors) {
         const entries = this.#waiting.get(rejector);
         if (entries === undefined) this.#waiting.set(rejector, new Set([entry]));
         else entries.add(entry);
       }
+    }
+    if (place === 'backoff' || place === 'errorBackoff') this.#armBackoff();
+    this.#armEarly();
+    if (this.#counts.active === 0) return;
+    this.#wake?.resolve();
+    this.#wake = undefined;
+  }
+
+  /** Takes a pod out of the place where it is. */
+  #leave(entry: QueuedPod): void {
+    this.#counts[entry.place]--;
+    if (entry.place === 'inFlight') this.#inFlight.leave(entry);
+    if (entry.place !== 'unschedulable') return;
+    for (const rejector of entry.rejectors) {
+      const entries = this.#waiting.get(rejector);
+      entries?.delete(entry);
+      if (entries?.size === 0) this.#waiting.delete(rejector);
     }
   }
 
@@ -297,30 +311,58 @@ export class SchedulingQueue {
   #armBackoff(): void {
     this.#backoffTimer?.cancel();
     this.#backoffTimer = undefined;
-    let first = this.#backoff.peek();
-    while (first !== undefined && first.ticket !== first.entry.ticket) {
-      this.#backoff.pop();
-      first = this.#backoff.peek();
-    }
-    if (first === undefined || this.#closed) return;
-    const delayMs = Math.max(0, first.dueMs - this.#clock.monotonicMs());
+    const dueMs = Math.min(firstDueMs(this.#backoff), firstDueMs(this.#errorBackoff));
+    if (dueMs === Number.POSITIVE_INFINITY || this.#closed) return;
+    const delayMs = Math.max(0, dueMs - this.#clock.monotonicMs());
     this.#backoffTimer = this.#clock.setTimeout(() => this.#endBackoffs(), delayMs);
   }
 
   #endBackoffs(): void {
     const nowMs = this.#clock.monotonicMs();
-    for (let first = this.#backoff.peek(); first !== undefined && first.dueMs <= nowMs; first = this.#backoff.peek()) {
-      this.#backoff.pop();
-      if (first.ticket === first.entry.ticket) this.#activate(first.entry);
+    for (const heap of [this.#backoff, this.#errorBackoff]) {
+      while (firstDueMs(heap) <= nowMs) this.#move(popLive(heap)!, 'active');
     }
     this.#armBackoff();
   }
+
+  #armEarly(): void {
+    const isIdle = this.#counts.active === 0 && this.#counts.backoff > 0;
+    if (!isIdle || this.#earlyTimer !== undefined || this.#closed) return;
+    this.#earlyTimer = this.#clock.setTimeout(() => this.#tryEarly(), earlyPeriodMs);
+  }
+
+  #tryEarly(): void {
+    this.#earlyTimer = undefined;
+    if (this.#counts.active > 0) return;
+    for (let count = 0; count < earlyMax; count++) {
+      const entry = popLive(this.#backoff);
+      if (entry === undefined) break;
+      this.#move(entry, 'active');
+    }
+  }
 }
 
-function keysOf({ rejectors }: QueuedPod): Iterable<string> {
-  return rejectors.size === 0 ? [''] : rejectors;
+/** When the pod may be tried again: for a refused one the begin of the window, so that the pods of a window come together. */
+function backoffEndMs({ refusals, errors, enqueuedMs, rejectors }: QueuedPod): number {
+  const count = errors || refusals;
+  if (count === 0) return enqueuedMs;
+  const endMs = enqueuedMs + Math.min(backoffMaxMs, backoffInitialMs * 2 ** Math.min(count - 1, 30));
+  return rejectors.size === 0 ? endMs : endMs - (endMs % backoffWindowMs);
 }
 
-function inOrder(entries: ReadonlySet<QueuedPod>): readonly QueuedPod[] {
-  return [...entries].sort((a, b) => a.ticket - b.ticket);
+/** The first pod that is still where the heap has it. */
+function popLive(heap: Heap<Ticketed>): QueuedPod | undefined {
+  for (let first = heap.pop(); first !== undefined; first = heap.pop()) {
+    if (first.ticket === first.entry.ticket) return first.entry;
+  }
+  return undefined;
+}
+
+/** When the first back-off ends; infinite when there is none. */
+function firstDueMs(heap: Heap<Ticketed>): number {
+  for (let first = heap.peek(); first !== undefined; first = heap.peek()) {
+    if (first.ticket === first.entry.ticket) return first.dueMs;
+    heap.pop();
+  }
+  return Number.POSITIVE_INFINITY;
 }

@@ -22,10 +22,13 @@ describe('the fake runtime keeps the laws of runtimes', () => {
       },
       lasting: {},
       exiting: () => ({}),
-      annotations: (exitCode): Record<string, string> =>
-        exitCode === undefined
+      stubborn: {},
+      annotations: (exitCode, { stubborn }): Record<string, string> => ({
+        ...(stubborn ? { 'fake.coxswain.dev/stop-time': 'forever' } : {}),
+        ...(exitCode === undefined
           ? {}
-          : { 'fake.coxswain.dev/run-time': '5s', 'fake.coxswain.dev/exit-code': String(exitCode) },
+          : { 'fake.coxswain.dev/run-time': '5s', 'fake.coxswain.dev/exit-code': String(exitCode) }),
+      }),
       close: () => runtime.close(),
     };
   });

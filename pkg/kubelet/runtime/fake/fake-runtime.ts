@@ -23,6 +23,7 @@ import {
   type SandboxConfig,
   type SandboxService,
 } from '../runtime.ts';
+import { type ContainerEnd, containerSummary, runStateOf, sandboxSummary } from '../summary.ts';
 import { type ContainerScript, readScript, stepAt } from './script.ts';
 
 /** Calls that `FakeRuntime.fault` can make fail. */
@@ -42,9 +43,7 @@ interface ContainerRecord {
   readonly script: ContainerScript;
   readonly createdAtMs: number;
   startedAtMs: number | undefined;
-  finishedAtMs: number | undefined;
-  exitCode: number | undefined;
-  reason: string | undefined;
+  end: ContainerEnd | undefined;
   /** The pending exit by itself, and the pending kill of `stop`. */
   exitTimer: Timer | undefined;
   killTimer: Timer | undefined;
@@ -91,7 +90,7 @@ class Fake implements FakeRuntime {
       run: async (config) => this.#runSandbox(config),
       stop: async (id) => this.#stopSandbox(id),
       remove: async (id) => this.#removeSandbox(id),
-      list: async () => [...this.#sandboxes.values()].map(sandboxSnapshot),
+      list: async () => [...this.#sandboxes.values()].map(sandboxSummary),
     };
     this.containers = {
       create: async (sandboxId, config) => this.#create(sandboxId, config),
@@ -100,9 +99,9 @@ class Fake implements FakeRuntime {
       remove: async (id) => this.#remove(id),
       status: async (id) => {
         const record = this.#containers.get(id);
-        return record === undefined ? undefined : snapshot(record);
+        return record === undefined ? undefined : containerSummary(record);
       },
-      list: async () => [...this.#containers.values()].map(snapshot),
+      list: async () => [...this.#containers.values()].map(containerSummary),
     };
     this.inspection = {
       exec: async (id) => {
@@ -127,6 +126,7 @@ class Fake implements FakeRuntime {
       http: async (_, target) => this.#probe(target, (code) => `HTTP probe failed with statuscode: ${code}`),
       tcp: async (request, target) =>
         this.#probe(target, () => `dial tcp ${request.host}:${request.port}: connect: connection refused`),
+      grpc: async (_, target) => this.#probe(target, () => 'service unhealthy (responded with "NOT_SERVING")'),
       exec: async (command, target) => this.#probe(target, () => `${command[0] ?? 'command'}: exit status 1`),
     };
   }
@@ -160,7 +160,7 @@ class Fake implements FakeRuntime {
       containers: new Set(),
     };
     this.#sandboxes.set(record.id, record);
-    return sandboxSnapshot(record);
+    return sandboxSummary(record);
   }
 
   #stopSandbox(id: string): void {
@@ -169,7 +169,7 @@ class Fake implements FakeRuntime {
     sandbox.ready = false;
     for (const containerId of sandbox.containers) {
       const record = this.#containers.get(containerId)!;
-      if (stateOf(record) === 'running') this.#finish(record, sigkillExitCode);
+      if (runStateOf(record) === 'running') this.#finish(record, sigkillExitCode);
     }
   }
 
@@ -193,9 +193,7 @@ class Fake implements FakeRuntime {
       script,
       createdAtMs: this.#clock.nowMs(),
       startedAtMs: undefined,
-      finishedAtMs: undefined,
-      exitCode: undefined,
-      reason: undefined,
+      end: undefined,
       exitTimer: undefined,
       killTimer: undefined,
       killAtMs: Number.POSITIVE_INFINITY,
@@ -209,7 +207,7 @@ class Fake implements FakeRuntime {
   async #start(id: string): Promise<void> {
     const record = this.#containers.get(id);
     if (record === undefined) throw new RuntimeError('notFound', `container "${id}" not found`);
-    if (stateOf(record) !== 'created') throw new RuntimeError('failed', `container "${id}" is not in state created`);
+    if (runStateOf(record) !== 'created') throw new RuntimeError('failed', `container "${id}" is not in state created`);
     this.#failOnDemand('containers.start', record.script.startFault);
     if (record.script.startDelayMs > 0) await sleep(this.#clock, record.script.startDelayMs);
     if (!this.#containers.has(id) || !record.sandbox.ready)
@@ -224,7 +222,7 @@ class Fake implements FakeRuntime {
 
   #stop(id: string, graceMs: number): Promise<void> {
     const record = this.#containers.get(id);
-    if (record === undefined || stateOf(record) !== 'running') return Promise.resolve();
+    if (record === undefined || runStateOf(record) !== 'running') return Promise.resolve();
     const stopMs = record.script.stopTimeMs;
     if (graceMs === 0 || (stopMs === 0 && record.waiters === undefined)) {
       this.#finish(record, graceMs === 0 ? sigkillExitCode : sigtermExitCode);
@@ -247,15 +245,13 @@ class Fake implements FakeRuntime {
   }
 
   #finish(record: ContainerRecord, exitCode: number, reason?: string): void {
-    if (stateOf(record) !== 'running') return;
+    if (runStateOf(record) !== 'running') return;
     record.exitTimer?.cancel();
     record.killTimer?.cancel();
     record.exitTimer = undefined;
     record.killTimer = undefined;
-    record.finishedAtMs = this.#clock.nowMs();
-    record.exitCode = exitCode;
-    record.reason = reason ?? (exitCode === 0 ? 'Completed' : 'Error');
-    const exited = snapshot(record);
+    record.end = { atMs: this.#clock.nowMs(), exitCode, reason, message: record.script.terminationMessage };
+    const exited = containerSummary(record);
     for (const listener of this.#listeners) listener(exited);
     for (const waiter of record.waiters ?? []) waiter();
     record.waiters = undefined;
@@ -264,7 +260,7 @@ class Fake implements FakeRuntime {
   #remove(id: string): void {
     const record = this.#containers.get(id);
     if (record === undefined) return;
-    if (stateOf(record) === 'running') this.#finish(record, sigkillExitCode);
+    if (runStateOf(record) === 'running') this.#finish(record, sigkillExitCode);
     this.#containers.delete(id);
     record.sandbox.containers.delete(id);
   }
@@ -294,7 +290,7 @@ class Fake implements FakeRuntime {
       const first = options.tailLines === undefined ? 0 : Math.max(0, lines.length - options.tailLines);
       for (const text of lines.slice(first)) yield { timeMs: startedAtMs, stream: 'stdout', text };
     }
-    if (!options.follow || stateOf(record) === 'exited') return;
+    if (!options.follow || runStateOf(record) === 'exited') return;
     await new Promise<void>((resolve) => {
       if (options.signal?.aborted) return resolve();
       const stop = this.onExit((container) => {
@@ -310,17 +306,18 @@ class Fake implements FakeRuntime {
 
   #probe(target: ProbeTarget, message: (statusCode: number) => string): ProbeAnswer {
     const record = this.#containers.get(target.containerId);
-    if (record === undefined || stateOf(record) !== 'running')
+    if (record === undefined || runStateOf(record) !== 'running')
       return { ok: false, message: 'container is not running' };
     const startedAtMs = record.startedAtMs!;
     const { step, untilMs } = stepAt(record.script[target.kind], this.#clock.nowMs() - startedAtMs);
-    return { ok: step.ok, message: step.ok ? '' : message(step.statusCode), stableUntilMs: startedAtMs + untilMs };
+    const { ok, statusCode } = step;
+    return { ok, statusCode, message: ok ? '' : message(statusCode), stableUntilMs: startedAtMs + untilMs };
   }
 
   #running(id: string): ContainerRecord {
     const record = this.#containers.get(id);
     if (record === undefined) throw new RuntimeError('notFound', `container "${id}" not found`);
-    if (stateOf(record) !== 'running') throw new RuntimeError('failed', `container "${id}" is not running`);
+    if (runStateOf(record) !== 'running') throw new RuntimeError('failed', `container "${id}" is not running`);
     return record;
   }
 
@@ -335,38 +332,4 @@ class Fake implements FakeRuntime {
   #id(): string {
     return (this.#random.uuid() + this.#random.uuid()).replaceAll('-', '');
   }
-}
-
-function stateOf(record: ContainerRecord): 'created' | 'running' | 'exited' {
-  if (record.finishedAtMs !== undefined) return 'exited';
-  return record.startedAtMs === undefined ? 'created' : 'running';
-}
-
-function snapshot(record: ContainerRecord): RuntimeContainer {
-  const { config, sandbox, script } = record;
-  const exited = record.finishedAtMs !== undefined;
-  return {
-    id: record.id,
-    sandboxId: sandbox.id,
-    podUid: sandbox.config.podUid,
-    name: config.name,
-    attempt: config.attempt,
-    image: config.image,
-    imageRef: config.imageRef,
-    specHash: config.specHash,
-    state: stateOf(record),
-    createdAtMs: record.createdAtMs,
-    ...(record.startedAtMs === undefined ? {} : { startedAtMs: record.startedAtMs }),
-    ...(exited ? { finishedAtMs: record.finishedAtMs!, exitCode: record.exitCode!, reason: record.reason! } : {}),
-    ...(exited && script.terminationMessage !== undefined ? { message: script.terminationMessage } : {}),
-  };
-}
-
-function sandboxSnapshot(record: SandboxRecord): Sandbox {
-  return {
-    id: record.id,
-    config: record.config,
-    state: record.ready ? 'ready' : 'notReady',
-    createdAtMs: record.createdAtMs,
-  };
 }

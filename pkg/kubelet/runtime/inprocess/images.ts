@@ -28,24 +28,24 @@ export async function resolveImage(image: string): Promise<ResolvedImage | undef
   const { repository, tag } = parseImageName(image);
   const name = repository.startsWith(registry) ? repository.slice(registry.length) : repository;
   if (!builtIn.includes(name) || !knownTags.test(tag)) return undefined;
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return {
-    info: imageInfo(name, tag),
-    module: new URL(`./images/${name}.${extension}`, import.meta.url).href,
-    entrypoint: name,
-    tag,
-  };
+  return { info: await imageInfo(name, tag), module: moduleOf(name).href, entrypoint: name, tag };
 }
 
 /** Built-in images, as the node lists them. */
-export function builtInImages(): readonly ImageInfo[] {
-  return builtIn.map((name) => imageInfo(name, 'latest'));
+export function builtInImages(): Promise<readonly ImageInfo[]> {
+  return Promise.all(builtIn.map((name) => imageInfo(name, 'latest')));
 }
 
-function imageInfo(name: string, tag: string): ImageInfo {
+function moduleOf(name: string): URL {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return new URL(`./images/${name}.${extension}`, import.meta.url);
+}
+
+async function imageInfo(name: string, tag: string): Promise<ImageInfo> {
+  const { size } = await stat(moduleOf(name));
   const digest = createHash('sha256').update(`${name}:${tag}`).digest('hex');
   const id = `${registry}${name}@sha256:${digest}`;
-  return { id, names: [id, `${registry}${name}:${tag}`], sizeBytes: 0 };
+  return { id, names: [id, `${registry}${name}:${tag}`], sizeBytes: size };
 }
 
 async function resolveFile(image: string): Promise<ResolvedImage | undefined> {

@@ -7,12 +7,14 @@ import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { LogBuffer } from '../log-buffer.ts';
 import {
   type ContainerConfig,
+  type ContainerRunState,
   type ContainerStats,
   type ExecResult,
   type RuntimeContainer,
   RuntimeError,
   type SandboxConfig,
 } from '../runtime.ts';
+import { type ContainerEnd, type ContainerRecord, containerSummary, runStateOf } from '../summary.ts';
 import type { ResolvedImage } from './images.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './program.ts';
 import { type WorkerSources, workerBootstrap } from './worker-sources.ts';
@@ -48,10 +50,9 @@ export class InProcessContainer {
   #execSerial = 0;
   #worker: Worker | undefined;
   #startedAtMs: number | undefined;
-  #finishedAtMs: number | undefined;
-  #exitCode = 0;
-  #reason = '';
-  #message = '';
+  #end: ContainerEnd | undefined;
+  #isBegun = false;
+  #isRemoved = false;
   #killed = false;
   #outOfMemory = false;
   #killTimer: Timer | undefined;
@@ -63,33 +64,18 @@ export class InProcessContainer {
     this.#createdAtMs = options.clock.nowMs();
   }
 
-  get state(): 'created' | 'exited' | 'running' {
-    if (this.#finishedAtMs !== undefined) return 'exited';
-    return this.#startedAtMs === undefined ? 'created' : 'running';
+  get state(): ContainerRunState {
+    return runStateOf(this.#record());
   }
 
   snapshot(): RuntimeContainer {
-    const { sandbox, config } = this.#options;
-    const exited = this.#finishedAtMs !== undefined;
-    return {
-      id: this.id,
-      sandboxId: sandbox.id,
-      podUid: sandbox.config.podUid,
-      name: config.name,
-      attempt: config.attempt,
-      image: config.image,
-      imageRef: config.imageRef,
-      specHash: config.specHash,
-      state: this.state,
-      createdAtMs: this.#createdAtMs,
-      ...(this.#startedAtMs === undefined ? {} : { startedAtMs: this.#startedAtMs }),
-      ...(exited ? { finishedAtMs: this.#finishedAtMs!, exitCode: this.#exitCode, reason: this.#reason } : {}),
-      ...(this.#message === '' ? {} : { message: this.#message }),
-    };
+    return containerSummary(this.#record());
   }
 
   /** Resolves once the thread runs. A program that cannot be loaded ends with exit code 1 and its error in the output. */
   async start(): Promise<void> {
+    if (this.#isBegun) throw new RuntimeError('failed', `container "${this.id}" is not in state created`);
+    this.#isBegun = true;
     const { root, clock, config, sandbox, image } = this.#options;
     await mkdir(join(root, 'dev'), { recursive: true });
     await mkdir(join(root, 'tmp'), { recursive: true });
@@ -109,6 +95,7 @@ export class InProcessContainer {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const main = new URL(`./images/worker-main.${extension}`, import.meta.url).href;
     const sources = await this.#options.sources.closure([main, image.module]);
+    if (this.#isRemoved) throw new RuntimeError('failed', `container "${this.id}" was removed`);
     const worker = new Worker(workerBootstrap, {
       eval: true,
       workerData: { start, main, sources },
@@ -194,7 +181,20 @@ export class InProcessContainer {
 
   /** Removes the container's files; it must have ended. */
   async clean(): Promise<void> {
+    this.#isRemoved = true;
     await rm(this.#options.root, { recursive: true, force: true });
+  }
+
+  #record(): ContainerRecord {
+    const { sandbox, config } = this.#options;
+    return {
+      id: this.id,
+      sandbox,
+      config,
+      createdAtMs: this.#createdAtMs,
+      startedAtMs: this.#startedAtMs,
+      end: this.#end,
+    };
   }
 
   #send(message: ToWorker): void {
@@ -219,12 +219,16 @@ export class InProcessContainer {
   async #finish(code: number): Promise<void> {
     this.#killTimer?.cancel();
     for (const done of this.#execs.values()) done.reject(new RuntimeError('failed', 'the container has ended'));
-    this.#message = await this.#readMessage();
-    this.#exitCode = this.#outOfMemory || this.#killed ? sigkillExitCode : code;
-    this.#reason = this.#outOfMemory ? 'OOMKilled' : this.#exitCode === 0 ? 'Completed' : 'Error';
-    this.#finishedAtMs = this.#options.clock.nowMs();
+    const message = await this.#readMessage();
+    const atMs = this.#options.clock.nowMs();
+    this.#end = {
+      atMs,
+      exitCode: this.#outOfMemory || this.#killed ? sigkillExitCode : code,
+      reason: this.#outOfMemory ? 'OOMKilled' : undefined,
+      message,
+    };
     this.#worker = undefined;
-    this.logs.end(this.#finishedAtMs);
+    this.logs.end(atMs);
     this.#options.onExit(this.snapshot());
     this.#ended.resolve();
   }

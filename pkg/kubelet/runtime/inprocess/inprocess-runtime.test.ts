@@ -27,12 +27,15 @@ describe('the in-process runtime keeps the laws of runtimes', () => {
   const equal = (actual: unknown, expected: unknown): void => expect(actual).toEqual(expected);
   runtimeConformance({ test, equal, rejects }, async () => {
     const runtime = makeRuntime();
+    const busy = join(directory, 'stubborn.mjs');
+    await writeFile(busy, 'for (;;);');
     return {
       runtime,
       clock: new SystemClock(),
       settle: (promise) => promise,
       lasting: { image: 'coxswain.dev/pause' },
       exiting: (exitCode) => ({ image: 'coxswain.dev/job', args: ['0', String(exitCode)] }),
+      stubborn: { image: pathToFileURL(busy).href },
       annotations: () => ({}),
       close: () => runtime.close(),
     };

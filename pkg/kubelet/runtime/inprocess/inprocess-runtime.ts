@@ -20,6 +20,7 @@ import {
   type SandboxConfig,
   type SandboxService,
 } from '../runtime.ts';
+import { sandboxSummary } from '../summary.ts';
 import { builtInImages, resolveImage } from './images.ts';
 import { InProcessContainer } from './inprocess-container.ts';
 import { WorkerSources } from './worker-sources.ts';
@@ -62,7 +63,7 @@ class InProcess implements Runtime {
       run: async (config) => this.#runSandbox(config),
       stop: (id) => this.#stopSandbox(id),
       remove: (id) => this.#removeSandbox(id),
-      list: async () => [...this.#sandboxes.values()].map(sandboxSnapshot),
+      list: async () => [...this.#sandboxes.values()].map(sandboxSummary),
     };
     this.containers = {
       create: (sandboxId, config) => this.#create(sandboxId, config),
@@ -107,7 +108,7 @@ class InProcess implements Runtime {
       containers: new Map(),
     };
     this.#sandboxes.set(entry.id, entry);
-    return sandboxSnapshot(entry);
+    return sandboxSummary(entry);
   }
 
   async #stopSandbox(id: string): Promise<void> {
@@ -177,13 +178,4 @@ function notFoundMessage(image: string): string {
   const { repository, tag, digest } = parseImageName(image);
   const name = digest === undefined ? `${repository}:${tag}` : `${repository}@${digest}`;
   return `failed to pull and unpack image "${name}": failed to resolve reference "${name}": ${name}: not found`;
-}
-
-function sandboxSnapshot(entry: SandboxEntry): Sandbox {
-  return {
-    id: entry.id,
-    config: entry.config,
-    state: entry.ready ? 'ready' : 'notReady',
-    createdAtMs: entry.createdAtMs,
-  };
 }

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { Flows } from '#pkg/network/relay/udp-relay.ts';
 import type { RuleEndpoint } from '../../model/rule.ts';
 import { Balancer } from './balancer.ts';
 import { sourceTest } from './source-ranges.ts';
-import { Flows } from './udp-portal.ts';
 
 const endpoints: readonly RuleEndpoint[] = ['a', 'b', 'c', 'd', 'e', 'f'].map((ip) => ({
   ip,

@@ -1,6 +1,7 @@
 /** Chooses an endpoint: any at random, or for a Service with session affinity the one that the client had. */
 import type { Clock } from '#pkg/base/clock.ts';
 import { type Random, randomInt } from '#pkg/base/random.ts';
+import { addressKey, type EndpointChooser, type RelayAddress } from '#pkg/network/relay/relay.ts';
 import type { RuleEndpoint } from '../../model/rule.ts';
 
 /** Clients remembered per port of a Service; the one silent longest is forgotten first. About 100 bytes each. */
@@ -16,12 +17,7 @@ interface Affinity {
   readonly lastMs: number;
 }
 
-/** `ip:port`, what tells endpoints apart. */
-export function endpointKey({ ip, port }: Pick<RuleEndpoint, 'ip' | 'port'>): string {
-  return `${ip}:${port}`;
-}
-
-export class Balancer {
+export class Balancer implements EndpointChooser {
   readonly #clock: Clock;
   readonly #random: Random;
   #target: BalancerTarget = { endpoints: [] };
@@ -45,20 +41,24 @@ export class Balancer {
 
   /** An endpoint for a client, not one of `exclude`; undefined when there is none. */
   pick(clientIp: string, exclude: ReadonlySet<string> = new Set()): RuleEndpoint | undefined {
-    const candidates = this.#target.endpoints.filter((endpoint) => !exclude.has(endpointKey(endpoint)));
+    const candidates = this.#target.endpoints.filter((endpoint) => !exclude.has(addressKey(endpoint)));
     const kept = this.#keptFor(clientIp);
     return (
-      candidates.find((endpoint) => endpointKey(endpoint) === kept) ??
+      candidates.find((endpoint) => addressKey(endpoint) === kept) ??
       candidates[randomInt(this.#random, candidates.length)]
     );
   }
 
   /** The client was connected to this endpoint, or used it again. */
-  remember(clientIp: string, endpoint: RuleEndpoint): void {
+  remember(clientIp: string, endpoint: RelayAddress): void {
     if (this.#target.sessionAffinity === undefined) return;
     this.#affinity.delete(clientIp);
     if (this.#affinity.size >= affinityClientsMax) this.#affinity.delete(this.#affinity.keys().next().value!);
-    this.#affinity.set(clientIp, { endpoint: endpointKey(endpoint), lastMs: this.#clock.monotonicMs() });
+    this.#affinity.set(clientIp, { endpoint: addressKey(endpoint), lastMs: this.#clock.monotonicMs() });
+  }
+
+  has(key: string): boolean {
+    return this.#target.endpoints.some((endpoint) => addressKey(endpoint) === key);
   }
 
   #keptFor(clientIp: string): string | undefined {

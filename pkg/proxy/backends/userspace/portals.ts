@@ -1,4 +1,5 @@
 /** Which addresses the userspace backend listens on for a set of rules, and for which part of which rule. Pure. */
+import { addressKey } from '#pkg/network/relay/relay.ts';
 import type { RuleFailure } from '../../backend.ts';
 import type { Rule, RuleEndpoint, RuleSet } from '../../model/rule.ts';
 
@@ -42,23 +43,18 @@ export function planPortals(rules: RuleSet, options: { readonly nodePortAddresse
     }
     for (const { ip, port, scope, allowed } of addressesOf(rule, options.nodePortAddresses)) {
       if (endpointsOf({ rule, scope }).length === 0) continue;
-      const key = `${rule.protocol}/${hostPort(ip, port)}`;
+      const key = `${rule.protocol}/${addressKey({ ip, port })}`;
       const holder = portals.get(key);
       if (holder === undefined) {
         portals.set(key, { key, protocol: rule.protocol, ip, port, rule, scope, allowed });
         continue;
       }
       const other = `${holder.rule.namespace}/${holder.rule.serviceName}`;
-      const message = `Cannot listen on ${hostPort(ip, port)} as Service ${other} has that address`;
-      failures.push({ rule, address: hostPort(ip, port), message });
+      const message = `Cannot listen on ${addressKey({ ip, port })} as Service ${other} has that address`;
+      failures.push({ rule, address: addressKey({ ip, port }), message });
     }
   }
   return { portals, failures };
-}
-
-/** `ip:port`, with an IPv6 address in brackets. */
-export function hostPort(ip: string, port: number): string {
-  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
 type Address = Pick<Portal, 'allowed' | 'ip' | 'port' | 'scope'>;

@@ -1,18 +1,20 @@
 /**
  * The userspace backend: this process itself listens on the addresses of Services and carries the bytes. Needs no privileges where the
  * addresses are in 127/8, which Linux gives to everyone. Not transparent: an endpoint sees the proxy's address as its client's.
- * It does not serve health check node ports or SCTP. Upstream counterpart: kube-proxy `userspace`, until 1.25.
+ * It does not serve SCTP. Upstream counterpart: kube-proxy `userspace`, until 1.25.
  */
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
+import { Connections } from '#pkg/network/relay/connections.ts';
+import { connectionsMax, flowsMax } from '#pkg/network/relay/limits.ts';
+import { addressKey, listenProblem } from '#pkg/network/relay/relay.ts';
+import { TcpRelay } from '#pkg/network/relay/tcp-relay.ts';
+import { Flows, UdpRelay } from '#pkg/network/relay/udp-relay.ts';
 import type { Backend, RuleFailure } from '../../backend.ts';
 import type { RuleSet } from '../../model/rule.ts';
 import { Balancer } from './balancer.ts';
-import { Connections } from './connections.ts';
-import { connectionsMax, flowsMax } from './limits.ts';
-import { endpointsOf, hostPort, type Portal, planPortals } from './portals.ts';
-import { TcpPortal } from './tcp-portal.ts';
-import { Flows, UdpPortal } from './udp-portal.ts';
+import { endpointsOf, type Portal, planPortals } from './portals.ts';
+import { sourceTest } from './source-ranges.ts';
 
 export interface UserspaceBackendOptions {
   readonly clock: Clock;
@@ -22,7 +24,7 @@ export interface UserspaceBackendOptions {
 }
 
 interface OpenPortal {
-  readonly listener: TcpPortal | UdpPortal;
+  readonly listener: TcpRelay | UdpRelay;
   /** What the listener was made for: another needs another. */
   readonly identity: string;
 }
@@ -52,7 +54,7 @@ class UserspaceBackend implements Backend {
     for (const [key, { listener, identity }] of [...this.#open]) {
       const portal = portals.get(key);
       if (portal !== undefined && identityOf(portal) === identity) {
-        if (listener instanceof UdpPortal) listener.dropStale();
+        if (listener instanceof UdpRelay) listener.dropStale();
         continue;
       }
       this.#open.delete(key);
@@ -82,17 +84,17 @@ class UserspaceBackend implements Backend {
   async #openPortal(portal: Portal): Promise<RuleFailure | undefined> {
     if (this.#open.has(portal.key)) return undefined;
     const { clock } = this.#options;
-    const balancer = this.#balancer(balancerKeyOf(portal));
+    const options = { clock, chooser: this.#balancer(balancerKeyOf(portal)), letsIn: sourceTest(portal.allowed) };
     try {
       const listener =
         portal.protocol === 'TCP'
-          ? await TcpPortal.open(portal, { clock, balancer, connections: this.#connections })
-          : await UdpPortal.open(portal, { clock, balancer, flows: this.#flows });
+          ? await TcpRelay.open(portal, { ...options, connections: this.#connections })
+          : await UdpRelay.open(portal, { ...options, flows: this.#flows });
       this.#open.set(portal.key, { listener, identity: identityOf(portal) });
       return undefined;
     } catch (error) {
-      const address = hostPort(portal.ip, portal.port);
-      return { rule: portal.rule, address, message: `Cannot listen on ${address} as ${whyNot(error)}` };
+      const address = addressKey(portal);
+      return { rule: portal.rule, address, message: `Cannot listen on ${address} as ${listenProblem(error)}` };
     }
   }
 }
@@ -108,18 +110,4 @@ function identityOf(portal: Portal): string {
 function targetOf(portal: Portal) {
   const { sessionAffinity } = portal.rule;
   return { endpoints: endpointsOf(portal), ...(sessionAffinity === undefined ? {} : { sessionAffinity }) };
-}
-
-function whyNot(error: unknown): string {
-  const code = (error as { code?: unknown }).code;
-  switch (code) {
-    case 'EADDRINUSE':
-      return 'another program has that port';
-    case 'EACCES':
-      return 'ports below 1024 need privileges here';
-    case 'EADDRNOTAVAIL':
-      return 'that address is not one of this machine';
-    default:
-      return error instanceof Error ? error.message : String(error);
-  }
 }

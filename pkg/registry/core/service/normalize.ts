@@ -4,9 +4,10 @@
  * Source: upstream `pkg/registry/core/service/{strategy,storage/storage,storage/alloc}.go`.
  */
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { listAt, numberAt, objectAt, objectsAt, setDefault, stringAt } from '../../draft.ts';
+import { listAt, numberAt, objectAt, objectsAt, semanticallySame, setDefault, stringAt } from '../../draft.ts';
 
 const clientIpTimeoutSeconds = 10_800;
+const addressFields = ['clusterIP', 'clusterIPs'];
 
 /** Whether this type of Service has a cluster IP (`None` included). */
 export function needsClusterIp(service: KubeObject | JsonObject | undefined): boolean {
@@ -38,13 +39,9 @@ export function setServiceDefaults(draft: JsonObject): void {
     if (port.targetPort === 0) delete port.targetPort;
     setDefault(port, 'targetPort', port.port);
   }
-  const type = spec.type;
-  const isExternal = type === 'NodePort' || type === 'LoadBalancer';
-  if (isExternal || (type === 'ClusterIP' && listAt(spec, 'externalIPs').length > 0)) {
-    setDefault(spec, 'externalTrafficPolicy', 'Cluster');
-  }
+  if (isExternal(spec)) setDefault(spec, 'externalTrafficPolicy', 'Cluster');
   if (needsClusterIp(draft)) setDefault(spec, 'internalTrafficPolicy', 'Cluster');
-  if (type === 'LoadBalancer') setDefault(spec, 'allocateLoadBalancerNodePorts', true);
+  if (spec.type === 'LoadBalancer') setDefault(spec, 'allocateLoadBalancerNodePorts', true);
 }
 
 function setSessionAffinity(spec: JsonObject): void {
@@ -108,18 +105,27 @@ export function dropForType(draft: JsonObject, old: KubeObject): void {
   const spec = objectAt(draft, 'spec');
   const before = objectAt(old, 'spec');
   if (spec === undefined || before === undefined) return;
-  if (needsClusterIp(old) && !needsClusterIp(draft) && spec.clusterIP === before.clusterIP) {
-    for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy']) delete spec[field];
-    delete spec.internalTrafficPolicy;
+  if (needsClusterIp(old) && !needsClusterIp(draft)) {
+    const hasSameAddresses = addressFields.every((field) => semanticallySame(spec[field], before[field]));
+    if (hasSameAddresses) dropUnchanged(spec, before, addressFields);
+    dropUnchanged(spec, before, ['ipFamilies', 'ipFamilyPolicy']);
   }
   if (needsNodePorts(old) && !needsNodePorts(draft)) dropNodePorts(spec, before);
-  if (needsHealthCheckPort(old) && !needsHealthCheckPort(draft)) delete spec.healthCheckNodePort;
-  const wasBalanced = stringAt(before, 'type') === 'LoadBalancer';
-  if (wasBalanced && stringAt(spec, 'type') !== 'LoadBalancer') {
-    for (const field of ['allocateLoadBalancerNodePorts', 'loadBalancerClass']) delete spec[field];
+  if (needsHealthCheckPort(old) && !needsHealthCheckPort(draft)) dropUnchanged(spec, before, ['healthCheckNodePort']);
+  if (before.type === 'LoadBalancer' && spec.type !== 'LoadBalancer') {
+    dropUnchanged(spec, before, ['allocateLoadBalancerNodePorts', 'loadBalancerClass']);
   }
-  const isExternal = needsNodePorts(draft) || spec.type === 'LoadBalancer' || listAt(spec, 'externalIPs').length > 0;
-  if (!isExternal && spec.externalTrafficPolicy === before.externalTrafficPolicy) delete spec.externalTrafficPolicy;
+  if (isExternal(before) && !isExternal(spec)) dropUnchanged(spec, before, ['externalTrafficPolicy']);
+}
+
+function dropUnchanged(spec: JsonObject, before: JsonObject, fields: readonly string[]): void {
+  for (const field of fields) if (semanticallySame(spec[field], before[field])) delete spec[field];
+}
+
+/** Whether traffic from outside the cluster reaches a Service. */
+function isExternal(spec: JsonObject): boolean {
+  if (spec.type === 'LoadBalancer' || spec.type === 'NodePort') return true;
+  return spec.type === 'ClusterIP' && listAt(spec, 'externalIPs').length > 0;
 }
 
 function dropNodePorts(spec: JsonObject, before: JsonObject): void {

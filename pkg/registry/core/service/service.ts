@@ -3,6 +3,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { stringAt } from '../../draft.ts';
 import { keepStatus } from '../../status.ts';
+import type { IpRules } from '../../validation/ips.ts';
 import { serviceTable } from '../tables.ts';
 import { ServiceAllocation, type ServiceAllocationOptions } from './allocation.ts';
 import {
@@ -13,9 +14,9 @@ import {
   setFamilies,
   setServiceDefaults,
 } from './normalize.ts';
-import { validateService, validateServiceUpdate } from './validation.ts';
+import { validateService, validateServiceStatus, validateServiceUpdate } from './validation.ts';
 
-export interface ServiceStrategyOptions extends ServiceAllocationOptions {
+export interface ServiceStrategyOptions extends IpRules, ServiceAllocationOptions {
   /** Port at which pods reach the API server behind its Service. */
   readonly apiServerPort: number;
 }
@@ -27,7 +28,8 @@ export function createServiceStrategy(options: ServiceStrategyOptions): Strategy
     group: '',
     resource: 'services',
     createOnUpdate: true,
-    nameRule: 'dns1035Label',
+    // Relaxed from DNS-1035 labels by KEP-5311, on by default since 1.36.
+    nameRule: 'dns1123Label',
     tracksGeneration: false,
     setDefaults: setServiceDefaults,
     prepareForCreate(draft) {
@@ -42,8 +44,9 @@ export function createServiceStrategy(options: ServiceStrategyOptions): Strategy
       dropForType(draft, old);
       setFamilies(draft);
     },
-    validate: validateService,
+    validate: (draft) => validateService(draft, options),
     validateUpdate: validateServiceUpdate,
+    subresources: { status: { validateUpdate: validateServiceStatus } },
     begin: (draft, old, context, reader) => allocation.begin(draft, old, context, reader),
     selectableFields: (service) => ({
       'spec.clusterIP': stringAt(service, 'spec', 'clusterIP'),

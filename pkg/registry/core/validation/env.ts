@@ -1,9 +1,16 @@
 /** Rules for the environment of a container. Source: upstream `ValidateEnv`, `validateEnvVarValueFrom`, `ValidateEnvFrom`. */
 import { at, child, type FieldPath, invalid } from '#pkg/apimachinery/field-error.ts';
-import { configMapKeyProblems, dns1123SubdomainProblems, envVarNameProblems } from '#pkg/apimachinery/names.ts';
+import {
+  configMapKeyProblems,
+  dns1123LabelProblems,
+  dns1123SubdomainProblems,
+  envVarNameProblems,
+} from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, objectAt, stringAt } from '../../draft.ts';
+import { isObject, objectAt, objectsAt, stringAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
+import { checkRelativePath } from '../../validation/paths.ts';
+import { checkFieldRef, checkResourceFieldRef } from './downward-api.ts';
 
 const tooManyFields = 'may not have more than one field specified at a time';
 
@@ -19,77 +26,64 @@ const envFieldPaths = [
   'status.podIP',
   'status.podIPs',
 ];
-const containerResources = [
-  'limits.cpu',
-  'limits.ephemeral-storage',
-  'limits.memory',
-  'requests.cpu',
-  'requests.ephemeral-storage',
-  'requests.memory',
-];
-const subscript = /^metadata\.(annotations|labels)\['[^']+'\]$/;
 
-export function checkEnv(into: Collector, env: readonly JsonObject[], path: FieldPath): void {
-  for (const [index, variable] of env.entries()) {
-    const own = at(path, index);
-    const name = variable.name;
-    if (into.needsText(child(own, 'name'), name)) into.problems(child(own, 'name'), name, envVarNameProblems(name));
+/** Checks `env` and `envFrom` of a container at `path`. */
+export function checkEnvironment(into: Collector, container: JsonObject, path: FieldPath): void {
+  for (const [index, variable] of objectsAt(container, 'env').entries()) {
+    const own = at(child(path, 'env'), index);
+    into.needsName(child(own, 'name'), variable.name, envVarNameProblems);
     if (isObject(variable.valueFrom)) checkSource(into, variable, child(own, 'valueFrom'));
   }
+  const sources = objectsAt(container, 'envFrom');
+  if (sources.length > 0) checkEnvFrom(into, sources, child(path, 'envFrom'));
 }
 
 function checkSource(into: Collector, variable: JsonObject, path: FieldPath): void {
   const source = variable.valueFrom as JsonObject;
-  const given = Object.keys(source).filter((field) => isObject(source[field]));
-  if (given.length === 0) {
-    const detail = 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`';
-    into.add(invalid(path, '', detail));
-  } else if (given.length > 1) into.add(invalid(path, '', tooManyFields));
-  if (typeof variable.value === 'string' && variable.value !== '') {
-    into.add(invalid(path, '', 'may not be specified when `value` is not empty'));
-  }
   const fieldRef = objectAt(source, 'fieldRef');
-  if (fieldRef !== undefined) checkFieldRef(into, fieldRef, child(path, 'fieldRef'));
+  if (fieldRef !== undefined) checkFieldRef(into, fieldRef, { path: child(path, 'fieldRef'), fields: envFieldPaths });
   const resourceRef = objectAt(source, 'resourceFieldRef');
   if (resourceRef !== undefined) {
-    const own = child(path, 'resourceFieldRef');
-    const resource = resourceRef.resource;
-    if (into.needsText(child(own, 'resource'), resource) && !/hugepages-/.test(resource)) {
-      into.oneOf(child(own, 'resource'), resource, containerResources);
-    }
+    checkResourceFieldRef(into, resourceRef, { path: child(path, 'resourceFieldRef'), needsContainer: false });
   }
   for (const field of ['configMapKeyRef', 'secretKeyRef']) {
     const ref = objectAt(source, field);
-    if (ref === undefined) continue;
-    const own = child(path, field);
-    into.needsText(child(own, 'name'), ref.name);
-    const key = ref.key;
-    if (into.needsText(child(own, 'key'), key)) into.problems(child(own, 'key'), key, configMapKeyProblems(key));
+    if (ref !== undefined) checkKeyRef(into, ref, child(path, field));
   }
+  const fileRef = objectAt(source, 'fileKeyRef');
+  if (fileRef !== undefined) checkFileRef(into, fileRef, child(path, 'fileKeyRef'));
+  const count = Object.values(source).filter(isObject).length;
+  if (count === 0) {
+    const detail = 'must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`';
+    into.add(invalid(path, '', detail));
+  } else if (stringAt(variable, 'value') !== '') {
+    into.add(invalid(path, '', 'may not be specified when `value` is not empty'));
+  } else if (count > 1) into.add(invalid(path, '', tooManyFields));
 }
 
-function checkFieldRef(into: Collector, ref: JsonObject, path: FieldPath): void {
-  into.needsText(child(path, 'apiVersion'), ref.apiVersion);
-  const field = ref.fieldPath;
-  if (!into.needsText(child(path, 'fieldPath'), field) || subscript.test(field)) return;
-  if (!/^(metadata|spec|status)\./.test(field)) {
-    const detail = `error converting fieldPath: field label not supported: ${field}`;
-    into.add(invalid(child(path, 'fieldPath'), field, detail));
-  } else into.oneOf(child(path, 'fieldPath'), field, envFieldPaths);
+function checkKeyRef(into: Collector, ref: JsonObject, path: FieldPath): void {
+  const name = stringAt(ref, 'name');
+  into.problems(child(path, 'name'), name, dns1123SubdomainProblems(name));
+  into.needsName(child(path, 'key'), ref.key, configMapKeyProblems);
 }
 
-export function checkEnvFrom(into: Collector, sources: readonly JsonObject[], path: FieldPath): void {
+function checkFileRef(into: Collector, ref: JsonObject, path: FieldPath): void {
+  into.needsName(child(path, 'volumeName'), ref.volumeName, dns1123LabelProblems);
+  into.needsName(child(path, 'key'), ref.key, envVarNameProblems);
+  if (into.needsText(child(path, 'path'), ref.path)) checkRelativePath(into, ref.path, child(path, 'path'));
+}
+
+/** Upstream names the list, not the entry, when an entry has no source or several. */
+function checkEnvFrom(into: Collector, sources: readonly JsonObject[], path: FieldPath): void {
   for (const [index, source] of sources.entries()) {
     const own = at(path, index);
-    const prefix = stringAt(source, 'prefix');
-    if (prefix !== '') into.problems(child(own, 'prefix'), prefix, envVarNameProblems(prefix));
+    into.mayName(child(own, 'prefix'), source.prefix, envVarNameProblems);
     const given = ['configMapRef', 'secretRef'].filter((field) => isObject(source[field]));
-    if (given.length === 0) into.add(invalid(own, '', 'must specify one of: `configMapRef` or `secretRef`'));
-    else if (given.length > 1) into.add(invalid(own, '', tooManyFields));
     for (const field of given) {
       const name = (source[field] as JsonObject).name;
-      const namePath = child(child(own, field), 'name');
-      if (into.needsText(namePath, name)) into.problems(namePath, name, dns1123SubdomainProblems(name));
+      into.needsName(child(child(own, field), 'name'), name, dns1123SubdomainProblems);
     }
+    if (given.length === 0) into.add(invalid(path, '', 'must specify one of: `configMapRef` or `secretRef`'));
+    else if (given.length > 1) into.add(invalid(path, '', tooManyFields));
   }
 }

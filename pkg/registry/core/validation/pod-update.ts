@@ -1,13 +1,23 @@
 /**
  * What may change about a pod: almost nothing, as a node may already be running it.
- * Source: upstream `ValidatePodUpdate`, `ValidatePodEphemeralContainersUpdate`, `ValidatePodResize`.
+ * Source: upstream `ValidatePodUpdate`, `ValidatePodEphemeralContainersUpdate`.
  */
-import { at, child, type FieldError, forbiddenField, invalid } from '#pkg/apimachinery/field-error.ts';
+import { at, child, type FieldError, type FieldPath, forbiddenField, invalid } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { numberAt, objectAt, objectsAt, semanticallySame, stringAt, stringMapAt, valueAt } from '../../draft.ts';
+import {
+  listAt,
+  numberAt,
+  objectAt,
+  objectsAt,
+  restoreField,
+  semanticallySame,
+  stringAt,
+  stringMapAt,
+  valueAt,
+} from '../../draft.ts';
 import { Collector } from '../../validation/collector.ts';
-import { checkContainer } from './container.ts';
-import { checkContainerResources } from './resources.ts';
+import { validatePod } from './pod.ts';
+import { checkAnnotationsKept } from './pod-annotations.ts';
 
 const changeable = [
   '`spec.containers[*].image`',
@@ -19,44 +29,39 @@ const changeable = [
 
 /** What is wrong with a change of a pod. */
 export function validatePodUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
+  const into = new Collector();
+  checkAnnotationsKept(into, draft, old);
   const spec = objectAt(draft, 'spec');
   const before = objectAt(old, 'spec');
-  if (spec === undefined || before === undefined || semanticallySame(spec, before)) return [];
-  const into = new Collector();
+  if (spec === undefined || before === undefined || semanticallySame(spec, before)) return into.errors;
   for (const field of ['containers', 'initContainers']) {
-    if (objectsAt(spec, field).length !== objectsAt(before, field).length) {
-      into.add(forbiddenField(child('spec', field), 'pod updates may not add or remove containers'));
-    }
+    if (objectsAt(spec, field).length === objectsAt(before, field).length) continue;
+    into.add(forbiddenField(child('spec', field), 'pod updates may not add or remove containers'));
+    return into.errors;
   }
-  if (into.errors.length > 0) return into.errors;
-  checkImages(into, spec);
-  checkDeadline(into, spec, before);
+  if (!checkDeadline(into, spec, before)) return into.errors;
   checkTolerationsKept(into, spec, before);
   checkGates(into, spec, before);
-  if (!semanticallySame(withOldValues(spec, before), before)) {
+  const isGated = listAt(before, 'schedulingGates').length > 0;
+  if (isGated) checkNarrowed(into, spec, before);
+  if (!semanticallySame(withOldValues(spec, before, isGated), before)) {
     into.add(forbiddenField('spec', `pod updates may not change fields other than ${changeable}`));
   }
   return into.errors;
 }
 
-function checkImages(into: Collector, spec: JsonObject): void {
-  for (const field of ['containers', 'initContainers']) {
-    for (const [index, container] of objectsAt(spec, field).entries()) {
-      const image = stringAt(container, 'image');
-      if (image.trim() === image) continue;
-      const path = child(at(child('spec', field), index), 'image');
-      into.add(invalid(path, image, 'must not have leading or trailing whitespace'));
-    }
-  }
-}
-
-function checkDeadline(into: Collector, spec: JsonObject, before: JsonObject): void {
+/** Returns whether the rest is worth looking at. */
+function checkDeadline(into: Collector, spec: JsonObject, before: JsonObject): boolean {
   const now = numberAt(spec, 'activeDeadlineSeconds');
   const was = numberAt(before, 'activeDeadlineSeconds');
-  if (was === undefined) return;
+  if (was === undefined) return true;
   const path = 'spec.activeDeadlineSeconds';
   if (now === undefined) into.add(invalid(path, null, 'must not update from a positive integer to nil value'));
-  else if (now > was) into.add(invalid(path, now, 'must be less than or equal to previous value'));
+  else if (now > was) {
+    into.add(invalid(path, now, 'must be less than or equal to previous value'));
+    return false;
+  }
+  return true;
 }
 
 function checkTolerationsKept(into: Collector, spec: JsonObject, before: JsonObject): void {
@@ -77,46 +82,76 @@ function checkGates(into: Collector, spec: JsonObject, before: JsonObject): void
     const name = stringAt(gate, 'name');
     if (was.has(name)) continue;
     const detail = `only deletion is allowed, but found new scheduling gate '${name}'`;
-    into.add(forbiddenField(at('spec.schedulingGates', index), detail));
+    into.add(forbiddenField(child(at('spec.schedulingGates', index), 'name'), detail));
   }
 }
 
+const requiredTerms = ['requiredDuringSchedulingIgnoredDuringExecution', 'nodeSelectorTerms'] as const;
+
+/** A pod that is not to be scheduled yet may be given narrower wishes about its node, not wider ones. */
+function checkNarrowed(into: Collector, spec: JsonObject, before: JsonObject): void {
+  const wanted = stringMapAt(spec, 'nodeSelector');
+  if (Object.entries(stringMapAt(before, 'nodeSelector')).some(([key, value]) => wanted[key] !== value)) {
+    const detail = 'only additions to spec.nodeSelector are allowed (no mutations or deletions)';
+    into.add(invalid('spec.nodeSelector', wanted, detail));
+  }
+  const was = objectsAt(before, 'affinity', 'nodeAffinity', ...requiredTerms);
+  const now = objectsAt(spec, 'affinity', 'nodeAffinity', ...requiredTerms);
+  const path: FieldPath = `spec.affinity.nodeAffinity.${requiredTerms.join('.')}`;
+  if (was.length > 0 && was.length !== now.length) {
+    into.add(invalid(path, now, 'no additions/deletions to non-empty NodeSelectorTerms list are allowed'));
+    return;
+  }
+  for (const [index, term] of was.entries()) {
+    if (hasOnlyAdditions(now[index]!, term)) continue;
+    into.add(invalid(at(path, index), now[index], 'only additions are allowed (no mutations or deletions)'));
+  }
+}
+
+function hasOnlyAdditions(now: JsonObject, was: JsonObject): boolean {
+  const fields = ['matchExpressions', 'matchFields'];
+  // A term without requirements matches nothing; with one it would match something.
+  if (fields.every((field) => listAt(was, field).length === 0)) {
+    return fields.every((field) => listAt(now, field).length === 0);
+  }
+  return fields.every((field) => {
+    const had = listAt(was, field);
+    return semanticallySame(listAt(now, field).slice(0, had.length), had);
+  });
+}
+
 /** The new spec with everything that may change put back to what it was. */
-function withOldValues(spec: JsonObject, before: JsonObject): JsonObject {
+function withOldValues(spec: JsonObject, before: JsonObject, isGated: boolean): JsonObject {
   const munged: JsonObject = { ...spec };
   for (const field of ['containers', 'initContainers']) {
     if (spec[field] === undefined) continue;
     const old = objectsAt(before, field);
     munged[field] = objectsAt(spec, field).map((container, index) => ({ ...container, image: old[index]?.image }));
   }
-  for (const field of ['activeDeadlineSeconds', 'tolerations', 'schedulingGates']) restore(munged, before, field);
+  for (const field of ['activeDeadlineSeconds', 'tolerations', 'schedulingGates']) restoreField(munged, before, field);
   const wasNegative = (numberAt(before, 'terminationGracePeriodSeconds') ?? 0) < 0;
   if (wasNegative && spec.terminationGracePeriodSeconds === 1) {
-    restore(munged, before, 'terminationGracePeriodSeconds');
+    restoreField(munged, before, 'terminationGracePeriodSeconds');
   }
-  // A pod that is not to be scheduled yet may still be given narrower wishes.
-  if (objectsAt(before, 'schedulingGates').length > 0) {
-    const wanted = stringMapAt(spec, 'nodeSelector');
-    const had = Object.entries(stringMapAt(before, 'nodeSelector'));
-    if (had.every(([key, value]) => wanted[key] === value)) restore(munged, before, 'nodeSelector');
-    if (before.affinity === undefined || objectAt(before, 'affinity', 'nodeAffinity') === undefined) {
-      restore(munged, before, 'affinity');
-    }
-  }
+  if (!isGated) return munged;
+  restoreField(munged, before, 'nodeSelector');
+  const affinity: JsonObject = { ...objectAt(spec, 'affinity') };
+  restoreField(affinity, objectAt(before, 'affinity') ?? {}, 'nodeAffinity');
+  if (Object.keys(affinity).length === 0) delete munged.affinity;
+  else munged.affinity = affinity;
   return munged;
-}
-
-function restore(target: JsonObject, before: JsonObject, field: string): void {
-  if (before[field] === undefined) delete target[field];
-  else target[field] = before[field];
 }
 
 /** Ephemeral containers may be added; those that are there stay as they are. */
 export function validateEphemeralContainersUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const into = new Collector();
+  into.add(...validatePod(draft));
+  checkAnnotationsKept(into, draft, old);
+  if (valueAt(old, 'metadata', 'annotations', 'kubernetes.io/config.mirror') !== undefined) {
+    return [forbiddenField('', 'static pods do not support ephemeral containers')];
+  }
   const path = 'spec.ephemeralContainers';
   const now = objectsAt(draft, 'spec', 'ephemeralContainers');
-  const volumes = new Set(objectsAt(draft, 'spec', 'volumes').map((volume) => stringAt(volume, 'name')));
   for (const container of objectsAt(old, 'spec', 'ephemeralContainers')) {
     const name = stringAt(container, 'name');
     const kept = now.find((candidate) => candidate.name === name);
@@ -125,29 +160,6 @@ export function validateEphemeralContainersUpdate(draft: JsonObject, old: KubeOb
     } else if (!semanticallySame(kept, container)) {
       into.add(forbiddenField(path, `existing ephemeral containers "${name}" may not be changed\n`));
     }
-  }
-  for (const [index, container] of now.entries()) {
-    const own = at(path, index);
-    checkContainer(into, container, { path: own, rules: { volumes, hostNetwork: false, isTemplate: false } });
-    for (const field of ['ports', 'livenessProbe', 'readinessProbe', 'startupProbe', 'lifecycle']) {
-      if (container[field] === undefined) continue;
-      into.add(forbiddenField(child(own, field), 'cannot be set for an Ephemeral Container'));
-    }
-  }
-  return into.errors;
-}
-
-/** Resources of running containers may change, their quality of service may not. */
-export function validatePodResize(draft: JsonObject, old: KubeObject): readonly FieldError[] {
-  const into = new Collector();
-  for (const field of ['containers', 'initContainers']) {
-    for (const [index, container] of objectsAt(draft, 'spec', field).entries()) {
-      const path = child(at(child('spec', field), index), 'resources');
-      checkContainerResources(into, objectAt(container, 'resources'), path);
-    }
-  }
-  if (valueAt(old, 'spec', 'os', 'name') === 'windows') {
-    into.add(forbiddenField('spec', 'windows pods cannot be resized'));
   }
   return into.errors;
 }

@@ -2,6 +2,7 @@
 import {
   at,
   child,
+  duplicate,
   type FieldError,
   type FieldPath,
   forbiddenField,
@@ -11,25 +12,58 @@ import {
 import {
   dns1123LabelProblems,
   dns1123SubdomainProblems,
-  ipProblems,
+  type Problems,
   qualifiedNameProblems,
-  userIdProblems,
 } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { listAt, numberAt, objectAt, objectsAt, stringAt, stringMapAt } from '../../draft.ts';
 import { Collector } from '../../validation/collector.ts';
+import { checkIp } from '../../validation/ips.ts';
 import { labelsErrors } from '../../validation/selector.ts';
-import { checkContainers } from './container.ts';
-import { checkAffinity, checkTolerations, checkTopologySpread } from './scheduling.ts';
+import { checkContainers } from './containers.ts';
+import { checkAffinity, checkTopologySpread } from './pod-affinity.ts';
+import { checkPodAnnotations } from './pod-annotations.ts';
+import { checkDns } from './pod-dns.ts';
+import { checkPodResources } from './pod-resources.ts';
+import { checkResources } from './resources.ts';
+import { checkPodSecurity } from './security-context.ts';
+import { checkTolerations } from './taints.ts';
 import { checkVolumes } from './volumes.ts';
+import { checkHostProcess, checkOs } from './windows-options.ts';
 
 const int32Max = 2 ** 31 - 1;
 
 /** What is wrong with a pod, on create and on update. */
 export function validatePod(pod: JsonObject): readonly FieldError[] {
   const into = new Collector();
+  checkPodAnnotations(into, pod, { path: 'metadata.annotations', specPath: 'spec' });
+  const spec = objectAt(pod, 'spec') ?? {};
+  checkPodSpec(into, spec, { path: 'spec', podName: stringAt(pod, 'metadata', 'name') });
+  if (stringAt(spec, 'serviceAccountName') === '') refuseTokens(into, spec);
+  return into.errors;
+}
+
+/** A token is a service account's. */
+function refuseTokens(into: Collector, spec: JsonObject): void {
+  for (const [index, volume] of objectsAt(spec, 'volumes').entries()) {
+    for (const [position, source] of objectsAt(volume, 'projected', 'sources').entries()) {
+      if (objectAt(source, 'serviceAccountToken') === undefined) continue;
+      const path = child(at(`${at('spec.volumes', index)}.projected.sources`, position), 'serviceAccountToken');
+      into.add(forbiddenField(path, 'must not be specified when serviceAccountName is not set'));
+    }
+  }
+}
+
+/** What is wrong with a new pod beyond `validatePod`. */
+export function newPodErrors(pod: JsonObject): readonly FieldError[] {
+  const into = new Collector();
   const spec = objectAt(pod, 'spec');
-  if (spec !== undefined) checkPodSpec(into, spec, { path: 'spec', isTemplate: false });
+  if (listAt(spec, 'ephemeralContainers').length > 0) {
+    into.add(forbiddenField('spec.ephemeralContainers', 'cannot be set on create'));
+  }
+  if (stringAt(spec, 'nodeName') !== '' && listAt(spec, 'schedulingGates').length > 0) {
+    into.add(forbiddenField('spec.nodeName', 'cannot be set until all schedulingGates have been cleared'));
+  }
   return into.errors;
 }
 
@@ -37,64 +71,28 @@ export function validatePod(pod: JsonObject): readonly FieldError[] {
 export function checkPodTemplate(into: Collector, template: JsonObject | undefined, path: FieldPath): void {
   if (template === undefined) return;
   into.add(...labelsErrors(stringMapAt(template, 'metadata', 'labels'), child(path, 'labels')));
-  const spec = objectAt(template, 'spec');
-  if (spec === undefined) return;
-  checkPodSpec(into, spec, { path: child(path, 'spec'), isTemplate: true });
+  const annotations = child(path, 'annotations');
+  for (const key of Object.keys(stringMapAt(template, 'metadata', 'annotations'))) {
+    into.problems(annotations, key, qualifiedNameProblems(key.toLowerCase()));
+  }
+  const specPath = child(path, 'spec');
+  checkPodAnnotations(into, template, { path: annotations, specPath });
+  const spec = objectAt(template, 'spec') ?? {};
+  checkPodSpec(into, spec, { path: specPath, podName: undefined });
   if (listAt(spec, 'ephemeralContainers').length > 0) {
     const detail = 'ephemeral containers not allowed in pod template';
-    into.add(forbiddenField(child(child(path, 'spec'), 'ephemeralContainers'), detail));
+    into.add(forbiddenField(child(specPath, 'ephemeralContainers'), detail));
   }
 }
 
-/** Checks the spec of a pod or a template. */
-function checkPodSpec(
-  into: Collector,
-  spec: JsonObject,
-  { path, isTemplate }: { path: FieldPath; isTemplate: boolean },
-): void {
-  const volumes = checkVolumes(into, objectsAt(spec, 'volumes'), child(path, 'volumes'));
-  checkContainers(into, spec, { path, rules: { volumes, hostNetwork: spec.hostNetwork === true, isTemplate } });
-  into.oneOf(child(path, 'restartPolicy'), spec.restartPolicy, ['Always', 'Never', 'OnFailure']);
-  checkDns(into, spec, path);
-  into.add(...labelsErrors(stringMapAt(spec, 'nodeSelector'), child(path, 'nodeSelector')));
-  checkNames(into, spec, path);
-  const deadline = numberAt(spec, 'activeDeadlineSeconds');
-  if (deadline !== undefined && (deadline < 1 || deadline > int32Max)) {
-    const detail = `must be between 1 and ${int32Max}, inclusive`;
-    into.add(invalid(child(path, 'activeDeadlineSeconds'), deadline, detail));
-  }
-  checkTolerations(into, objectsAt(spec, 'tolerations'), child(path, 'tolerations'));
-  checkAffinity(into, objectAt(spec, 'affinity'), child(path, 'affinity'));
-  checkTopologySpread(into, objectsAt(spec, 'topologySpreadConstraints'), child(path, 'topologySpreadConstraints'));
-  checkSecurity(into, objectAt(spec, 'securityContext'), child(path, 'securityContext'));
-  for (const [index, alias] of objectsAt(spec, 'hostAliases').entries()) {
-    const ip = stringAt(alias, 'ip');
-    into.problems(child(at(child(path, 'hostAliases'), index), 'ip'), ip, ipProblems(ip));
-  }
-  for (const [index, gate] of objectsAt(spec, 'readinessGates').entries()) {
-    const type = stringAt(gate, 'conditionType');
-    into.problems(child(at(child(path, 'readinessGates'), index), 'conditionType'), type, qualifiedNameProblems(type));
-  }
+interface SpecPlace {
+  readonly path: FieldPath;
+  /** Name of the pod, undefined in a template. */
+  readonly podName: string | undefined;
 }
 
-function checkDns(into: Collector, spec: JsonObject, path: FieldPath): void {
-  const policies = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'];
-  into.oneOf(child(path, 'dnsPolicy'), spec.dnsPolicy, policies);
-  const own = child(path, 'dnsConfig');
-  const servers = listAt(spec, 'dnsConfig', 'nameservers').map(String);
-  if (spec.dnsPolicy === 'None') {
-    if (objectAt(spec, 'dnsConfig') === undefined) {
-      into.add(required(own, 'must provide `dnsConfig` when `dnsPolicy` is None'));
-    } else if (servers.length === 0) {
-      into.add(
-        required(child(own, 'nameservers'), 'must provide at least one DNS nameserver when `dnsPolicy` is None'),
-      );
-    }
-  }
-  for (const [index, ip] of servers.entries()) into.problems(at(child(own, 'nameservers'), index), ip, ipProblems(ip));
-}
-
-const nameRules: readonly (readonly [string, (name: string) => readonly string[]])[] = [
+/** Names of other objects, and the names that the pod itself goes by. */
+const nameRules: readonly (readonly [string, (name: string) => Problems])[] = [
   ['serviceAccountName', dns1123SubdomainProblems],
   ['nodeName', dns1123SubdomainProblems],
   ['hostname', dns1123LabelProblems],
@@ -103,17 +101,115 @@ const nameRules: readonly (readonly [string, (name: string) => readonly string[]
   ['runtimeClassName', dns1123SubdomainProblems],
 ];
 
-function checkNames(into: Collector, spec: JsonObject, path: FieldPath): void {
-  for (const [field, problemsOf] of nameRules) {
-    const name = stringAt(spec, field);
-    if (name !== '') into.problems(child(path, field), name, problemsOf(name));
+function checkPodSpec(into: Collector, spec: JsonObject, { path, podName }: SpecPlace): void {
+  const isTemplate = podName === undefined;
+  if (spec.terminationGracePeriodSeconds === undefined)
+    into.add(required(child(path, 'terminationGracePeriodSeconds')));
+  const volumes = checkVolumes(into, objectsAt(spec, 'volumes'), { path: child(path, 'volumes'), podName });
+  const claims = checkResourceClaims(into, objectsAt(spec, 'resourceClaims'), child(path, 'resourceClaims'));
+  checkContainers(into, spec, { path, rules: { volumes, claims, isTemplate } });
+  checkPodResources(into, spec, { path: child(path, 'resources'), claims });
+  checkHostNetworkPorts(into, spec, { path, podName });
+  into.needsOneOf(child(path, 'restartPolicy'), spec.restartPolicy, ['Always', 'OnFailure', 'Never']);
+  checkDns(into, spec, path);
+  into.add(...labelsErrors(stringMapAt(spec, 'nodeSelector'), child(path, 'nodeSelector')));
+  checkPodSecurity(into, spec, path);
+  checkAffinity(into, objectAt(spec, 'affinity'), child(path, 'affinity'));
+  checkGates(into, spec, path);
+  checkTopologySpread(into, objectsAt(spec, 'topologySpreadConstraints'), child(path, 'topologySpreadConstraints'));
+  checkHostProcess(into, spec, path);
+  for (const [field, rule] of nameRules) into.mayName(child(path, field), spec[field], rule);
+  checkHostnameOverride(into, spec, path);
+  const deadline = numberAt(spec, 'activeDeadlineSeconds');
+  if (deadline !== undefined && (deadline < 1 || deadline > int32Max)) {
+    const detail = `must be between 1 and ${int32Max}, inclusive`;
+    into.add(invalid(child(path, 'activeDeadlineSeconds'), deadline, detail));
+  }
+  checkTolerations(into, objectsAt(spec, 'tolerations'), child(path, 'tolerations'));
+  checkHostAliases(into, objectsAt(spec, 'hostAliases'), child(path, 'hostAliases'));
+  into.oneOf(child(path, 'preemptionPolicy'), spec.preemptionPolicy, ['PreemptLowerPriority', 'Never']);
+  const overhead = objectAt(spec, 'overhead');
+  if (overhead !== undefined) {
+    checkResources(into, { limits: overhead }, { path: child(path, 'overhead'), claims: new Set() });
+  }
+  checkOs(into, spec, path);
+}
+
+/** Returns the names of the claims. */
+function checkResourceClaims(into: Collector, claims: readonly JsonObject[], path: FieldPath): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const [index, claim] of claims.entries()) {
+    const own = at(path, index);
+    const name = stringAt(claim, 'name');
+    if (names.has(name)) into.add(duplicate(child(own, 'name'), name));
+    else into.needsName(child(own, 'name'), name, dns1123LabelProblems);
+    if (name !== '') names.add(name);
+    const sources = ['resourceClaimName', 'resourceClaimTemplateName'];
+    const given = sources.filter((field) => claim[field] !== undefined);
+    if (given.length > 1) {
+      const detail = 'at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified';
+      into.add(invalid(own, claim, detail));
+    }
+    if (given.length === 0) {
+      into.add(invalid(own, claim, 'must specify one of: `resourceClaimName`, `resourceClaimTemplateName`'));
+    }
+    for (const field of given) {
+      into.problems(child(own, field), claim[field], dns1123SubdomainProblems(String(claim[field])));
+    }
+  }
+  return names;
+}
+
+/** On the node's own network a container's port is the node's. A template may leave the latter open. */
+function checkHostNetworkPorts(into: Collector, spec: JsonObject, { path, podName }: SpecPlace): void {
+  if (spec.hostNetwork !== true) return;
+  for (const [index, container] of objectsAt(spec, 'containers').entries()) {
+    for (const [position, port] of objectsAt(container, 'ports').entries()) {
+      const hostPort = numberAt(port, 'hostPort') ?? 0;
+      if (hostPort === port.containerPort || (podName === undefined && hostPort === 0)) continue;
+      const own = `${at(`${at(child(path, 'containers'), index)}.ports`, position)}.hostPort`;
+      into.add(invalid(own, hostPort, 'must match `containerPort` when `hostNetwork` is true'));
+    }
   }
 }
 
-function checkSecurity(into: Collector, context: JsonObject | undefined, path: FieldPath): void {
-  if (context === undefined) return;
-  for (const field of ['runAsUser', 'runAsGroup', 'fsGroup']) {
-    const id = context[field];
-    if (typeof id === 'number') into.problems(child(path, field), id, userIdProblems(id));
+function checkGates(into: Collector, spec: JsonObject, path: FieldPath): void {
+  for (const [index, gate] of objectsAt(spec, 'readinessGates').entries()) {
+    const type = stringAt(gate, 'conditionType');
+    const own = child(at(child(path, 'readinessGates'), index), 'conditionType');
+    into.problems(own, type, qualifiedNameProblems(type));
+  }
+  const seen = new Set<string>();
+  for (const [index, gate] of objectsAt(spec, 'schedulingGates').entries()) {
+    const name = stringAt(gate, 'name');
+    const own = at(child(path, 'schedulingGates'), index);
+    into.problems(own, name, qualifiedNameProblems(name));
+    if (seen.has(name)) into.add(duplicate(own, name));
+    seen.add(name);
+  }
+}
+
+const hostnameLengthMax = 64;
+
+function checkHostnameOverride(into: Collector, spec: JsonObject, path: FieldPath): void {
+  const name = spec.hostnameOverride;
+  if (typeof name !== 'string') return;
+  const own = child(path, 'hostnameOverride');
+  into.problems(own, name, dns1123SubdomainProblems(name));
+  if (name.length > hostnameLengthMax) {
+    into.add(invalid(own, name, `must be no more than ${hostnameLengthMax} characters`));
+  }
+  for (const field of ['hostNetwork', 'setHostnameAsFQDN']) {
+    if (spec[field] === true) into.add(forbiddenField(own, `may not be specified when \`${field}\` is true`));
+  }
+}
+
+function checkHostAliases(into: Collector, aliases: readonly JsonObject[], path: FieldPath): void {
+  for (const [index, alias] of aliases.entries()) {
+    const own = at(path, index);
+    checkIp(into, stringAt(alias, 'ip'), child(own, 'ip'));
+    for (const [position, name] of listAt(alias, 'hostnames').entries()) {
+      into.problems(at(child(own, 'hostnames'), position), name, dns1123SubdomainProblems(String(name)));
+    }
   }
 }

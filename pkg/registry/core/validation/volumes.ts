@@ -1,4 +1,4 @@
-/** Rules for volumes and their mounts. Source: upstream `ValidateVolumes`, `ValidateVolumeMounts`. */
+/** Rules for the volumes of a pod. Source: upstream `ValidateVolumes`, `validateVolumeSource`. */
 import {
   at,
   child,
@@ -6,112 +6,141 @@ import {
   type FieldPath,
   forbiddenField,
   invalid,
-  notFoundField,
   required,
 } from '#pkg/apimachinery/field-error.ts';
-import { configMapKeyProblems, dns1123LabelProblems } from '#pkg/apimachinery/names.ts';
+import { dns1123LabelProblems, dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, objectAt, objectsAt, stringAt } from '../../draft.ts';
-import type { Collector } from '../../validation/collector.ts';
+import { objectAt, objectsAt, stringAt, stringMapAt, valueAt } from '../../draft.ts';
+import { compareQuantities } from '../../quantities.ts';
+import { Collector } from '../../validation/collector.ts';
+import { checkRelativePath } from '../../validation/paths.ts';
+import { labelsErrors } from '../../validation/selector.ts';
+import { checkDownwardVolume, checkProjectedVolume, keysVolume } from './files.ts';
+import { checkClaimSpec } from './persistent-volume-claim.ts';
+import { all, checkOneSource, needs, type SourceRule, sharedSources } from './volume-source.ts';
 
-const fileModeMax = 0o777;
-const fileModeDetail = 'must be a number between 0 and 0777 (octal), both inclusive';
+/** The volumes of a pod that are as they should be, by name; mounts look them up. */
+export type Volumes = ReadonlyMap<string, JsonObject>;
 
-/** What a source must name: `[source, field]`. */
-const requiredFields: readonly (readonly [string, string])[] = [
-  ['configMap', 'name'],
-  ['secret', 'secretName'],
-  ['persistentVolumeClaim', 'claimName'],
-  ['hostPath', 'path'],
-  ['nfs', 'server'],
-  ['nfs', 'path'],
-  ['csi', 'driver'],
-];
+/** What rules about volumes need to know of the pod. */
+export interface VolumeRules {
+  readonly path: FieldPath;
+  /** Name of the pod, undefined in a template. */
+  readonly podName: string | undefined;
+}
 
-/** Checks the volumes of a pod spec; returns their names. */
-export function checkVolumes(into: Collector, volumes: readonly JsonObject[], path: FieldPath): ReadonlySet<string> {
-  const names = new Set<string>();
+const checkEmptyDir: SourceRule = (into, source, path) => {
+  if (source.sizeLimit === undefined || compareQuantities(source.sizeLimit, 0) >= 0) return;
+  into.add(forbiddenField(child(path, 'sizeLimit'), 'SizeLimit field must be a valid resource quantity'));
+};
+
+/** Fields of a claim template's metadata that are set for the claim; all others would be lost. */
+const templateMetadata: ReadonlySet<string> = new Set(['annotations', 'labels', 'creationTimestamp']);
+
+const checkEphemeral: SourceRule = (into, source, path) => {
+  const template = objectAt(source, 'volumeClaimTemplate');
+  const own = child(path, 'volumeClaimTemplate');
+  if (template === undefined) {
+    into.add(required(own));
+    return;
+  }
+  const metadata = objectAt(template, 'metadata') ?? {};
+  into.add(...labelsErrors(stringMapAt(metadata, 'labels'), child(own, 'metadata.labels')));
+  for (const field of Object.keys(metadata)) {
+    if (!templateMetadata.has(field)) into.unset(child(own, `metadata.${field}`), metadata[field], 'cannot be set');
+  }
+  checkClaimSpec(into, objectAt(template, 'spec') ?? {}, child(own, 'spec'));
+};
+
+/** The sources of pods, in the order in which upstream looks for them. */
+const podSources: ReadonlyMap<string, SourceRule> = new Map<string, SourceRule>([
+  ['emptyDir', checkEmptyDir],
+  ...sharedRules('hostPath'),
+  [
+    'gitRepo',
+    all(needs('repository'), (into, source, path) =>
+      checkRelativePath(into, stringAt(source, 'directory'), child(path, 'directory')),
+    ),
+  ],
+  ...sharedRules('gcePersistentDisk', 'awsElasticBlockStore'),
+  ['secret', keysVolume('secretName')],
+  ...sharedRules('nfs', 'iscsi', 'glusterfs', 'flocker'),
+  ['persistentVolumeClaim', needs('claimName')],
+  ...sharedRules('rbd', 'cinder', 'cephfs', 'quobyte'),
+  ['downwardAPI', checkDownwardVolume],
+  ...sharedRules('fc', 'flexVolume'),
+  ['configMap', keysVolume('name')],
+  ...sharedRules('azureFile', 'vsphereVolume', 'photonPersistentDisk', 'portworxVolume', 'azureDisk', 'storageos'),
+  ['projected', checkProjectedVolume],
+  ...sharedRules('scaleIO', 'csi'),
+  ['ephemeral', checkEphemeral],
+  [
+    'image',
+    (into, source, path): void =>
+      into.needsOneOf(child(path, 'pullPolicy'), source.pullPolicy, ['Always', 'IfNotPresent', 'Never']),
+  ],
+]);
+
+function sharedRules(...names: readonly string[]): [string, SourceRule][] {
+  return names.map((name) => [name, sharedSources.get(name)!]);
+}
+
+/** Checks the volumes of a pod spec; returns those without a fault. */
+export function checkVolumes(into: Collector, volumes: readonly JsonObject[], rules: VolumeRules): Volumes {
+  const good = new Map<string, JsonObject>();
+  const made = claimsOf(volumes, rules.podName);
   for (const [index, volume] of volumes.entries()) {
-    const own = at(path, index);
-    const name = volume.name;
-    if (into.needsText(child(own, 'name'), name)) {
-      into.problems(child(own, 'name'), name, dns1123LabelProblems(name));
-      if (names.has(name)) into.add(duplicate(child(own, 'name'), name));
-      names.add(name);
-    }
-    checkSource(into, volume, own);
+    const own = at(rules.path, index);
+    const found = new Collector();
+    const name = stringAt(volume, 'name');
+    const owner = { name, isPersistent: false };
+    checkOneSource(found, volume, { path: own, rules: podSources, owner });
+    checkImageReference(found, volume, { path: own, podName: rules.podName });
+    checkClaimName(found, volume, { path: own, podName: rules.podName });
+    found.needsName(child(own, 'name'), name, dns1123LabelProblems);
+    if (good.has(name)) found.add(duplicate(child(own, 'name'), name));
+    if (found.errors.length === 0) good.set(name, volume);
+    else into.add(...found.errors);
+    const claim = stringAt(volume, 'persistentVolumeClaim', 'claimName');
+    if (claim === '' || !made.has(claim)) continue;
+    const detail = 'must not reference a PVC that gets created for an ephemeral volume';
+    into.add(invalid(`${own}.persistentVolumeClaim.claimName`, claim, detail));
   }
-  return names;
+  return good;
 }
 
-function checkSource(into: Collector, volume: JsonObject, path: FieldPath): void {
-  const sources = Object.keys(volume).filter((field) => field !== 'name' && isObject(volume[field]));
-  if (sources.length === 0) into.add(required(path, 'must specify a volume type'));
-  for (const source of sources.slice(1)) {
-    into.add(forbiddenField(child(path, source), 'may not specify more than 1 volume type'));
-  }
-  for (const [source, field] of requiredFields) {
-    const value = objectAt(volume, source);
-    if (value !== undefined) into.needsText(child(child(path, source), field), value[field]);
-  }
-  for (const source of ['configMap', 'secret', 'downwardAPI', 'projected']) {
-    const value = objectAt(volume, source);
-    if (value === undefined) continue;
-    checkMode(into, value.defaultMode, child(child(path, source), 'defaultMode'));
-    for (const [index, item] of objectsAt(value, 'items').entries()) {
-      checkItem(into, item, { path: at(child(child(path, source), 'items'), index), hasKey: source !== 'downwardAPI' });
-    }
+/** Names of the claims that are made for the pod. */
+function claimsOf(volumes: readonly JsonObject[], podName: string | undefined): ReadonlySet<string> {
+  if (!podName) return new Set();
+  const ephemeral = volumes.filter((volume) => objectAt(volume, 'ephemeral') !== undefined);
+  return new Set(ephemeral.map((volume) => `${podName}-${stringAt(volume, 'name')}`));
+}
+
+interface OneVolume {
+  readonly path: FieldPath;
+  readonly podName: string | undefined;
+}
+
+/** The name of the claim that is made for an ephemeral volume comes from the pod's and the volume's. */
+function checkClaimName(into: Collector, volume: JsonObject, { path, podName }: OneVolume): void {
+  const name = stringAt(volume, 'name');
+  if (!podName || name === '' || objectAt(volume, 'ephemeral') === undefined) return;
+  const claim = `${podName}-${name}`;
+  for (const problem of dns1123SubdomainProblems(claim)) {
+    into.add(invalid(child(path, 'name'), name, `PVC name ${JSON.stringify(claim)}: ${problem}`));
   }
 }
 
-function checkMode(into: Collector, mode: unknown, path: FieldPath): void {
-  if (typeof mode === 'number' && (mode < 0 || mode > fileModeMax)) into.add(invalid(path, mode, fileModeDetail));
+/** A template may leave the image of a volume open, as it may leave those of containers. */
+function checkImageReference(into: Collector, volume: JsonObject, { path, podName }: OneVolume): void {
+  if (podName === undefined || objectAt(volume, 'image') === undefined) return;
+  into.needsText(child(child(path, 'image'), 'reference'), valueAt(volume, 'image', 'reference'));
 }
 
-function checkItem(into: Collector, item: JsonObject, { path, hasKey }: { path: FieldPath; hasKey: boolean }): void {
-  if (hasKey && into.needsText(child(path, 'key'), item.key)) {
-    into.problems(child(path, 'key'), item.key, configMapKeyProblems(item.key));
-  }
-  if (into.needsText(child(path, 'path'), item.path)) checkRelativePath(into, item.path, child(path, 'path'));
-  checkMode(into, item.mode, child(path, 'mode'));
-}
-
-function checkRelativePath(into: Collector, value: string, path: FieldPath): void {
-  if (value.startsWith('/')) into.add(invalid(path, value, 'must be a relative path'));
-  if (value.split('/').includes('..')) into.add(invalid(path, value, "must not contain '..'"));
-}
-
-/** Checks where a container mounts the pod's volumes. */
-export function checkVolumeMounts(
-  into: Collector,
-  container: JsonObject,
-  { path, volumes }: { path: FieldPath; volumes: ReadonlySet<string> },
-): void {
-  const mountPaths = new Set<string>();
-  for (const [index, mount] of objectsAt(container, 'volumeMounts').entries()) {
-    const own = at(child(path, 'volumeMounts'), index);
-    const name = mount.name;
-    if (into.needsText(child(own, 'name'), name) && !volumes.has(name))
-      into.add(notFoundField(child(own, 'name'), name));
-    const mountPath = mount.mountPath;
-    if (into.needsText(child(own, 'mountPath'), mountPath)) {
-      if (mountPaths.has(mountPath)) into.add(invalid(child(own, 'mountPath'), mountPath, 'must be unique'));
-      mountPaths.add(mountPath);
-    }
-    const subPath = stringAt(mount, 'subPath');
-    const expression = stringAt(mount, 'subPathExpr');
-    if (subPath !== '') checkRelativePath(into, subPath, child(own, 'subPath'));
-    if (expression !== '') {
-      if (subPath !== '') {
-        into.add(invalid(child(own, 'subPathExpr'), expression, 'subPathExpr and subPath are mutually exclusive'));
-      }
-      checkRelativePath(into, expression, child(own, 'subPathExpr'));
-    }
-    into.oneOf(child(own, 'mountPropagation'), mount.mountPropagation, ['Bidirectional', 'HostToContainer', 'None']);
-  }
-  for (const [index, device] of objectsAt(container, 'volumeDevices').entries()) {
-    const own = at(child(path, 'volumeDevices'), index);
-    into.needsText(child(own, 'name'), device.name);
-    into.needsText(child(own, 'devicePath'), device.devicePath);
-  }
+/** The volumes that a stateful set makes from its claim templates, in place of those of its pod template. */
+export function withClaimVolumes(spec: JsonObject, claims: readonly JsonObject[]): JsonObject {
+  const names = claims.map((claim) => stringAt(claim, 'metadata', 'name'));
+  const own = objectsAt(spec, 'volumes').filter((volume) => !names.includes(stringAt(volume, 'name')));
+  const made = names.map((name) => ({ name, persistentVolumeClaim: { claimName: name } }));
+  return { ...spec, volumes: [...own, ...made] };
 }

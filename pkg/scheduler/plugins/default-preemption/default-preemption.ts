@@ -70,7 +70,10 @@ function isBeingPreempted({ pod }: PodInfo): boolean {
   return target?.status === 'True' && target.reason === 'PreemptionByScheduler';
 }
 
-/** Tries nodes, from a random one on, until there are enough candidates; every node that is none counts its reason. */
+/**
+ * Tries nodes, from a random one on, until there are enough candidates, one of which spares all that a budget protects; every node that is no
+ * candidate counts its reason.
+ */
 function dryRun({ cycle, refusals, fits }: PostFilterContext, { budgets, random }: DefaultPreemptionOptions) {
   const potential = refusals.filter(({ status }) => status.code === 'Unschedulable');
   const reasonCounts = new Map<string, number>();
@@ -78,15 +81,18 @@ function dryRun({ cycle, refusals, fits }: PostFilterContext, { budgets, random 
     if (times > 0) reasonCounts.set(reason, (reasonCounts.get(reason) ?? 0) + times);
   };
   count('Preemption is not helpful for scheduling', cycle.cluster.nodeCount - potential.length);
-  const wanted = Math.max(candidatesMin, Math.ceil(potential.length * candidateShare));
+  const wanted = Math.max(candidatesMin, Math.floor(potential.length * candidateShare));
   const offset = potential.length === 0 ? 0 : randomInt(random, potential.length);
   const options = { pod: cycle.pod, fits, budgets: budgets() };
   const candidates: Candidate[] = [];
-  for (let index = 0; index < potential.length && candidates.length < wanted; index++) {
+  let isHarmless = false;
+  for (let index = 0; index < potential.length && (candidates.length < wanted || !isHarmless); index++) {
     const { node }: NodeRefusal = potential[(offset + index) % potential.length]!;
     const result = selectVictims(node, options);
-    if ('victims' in result) candidates.push(result);
-    else for (const reason of result.reasons) count(reason, 1);
+    if ('victims' in result) {
+      candidates.push(result);
+      isHarmless ||= result.violations === 0;
+    } else for (const reason of result.reasons) count(reason, 1);
   }
   return { candidates, reasonCounts };
 }

@@ -3,7 +3,7 @@
  * Upstream counterpart: `plugins/nodeaffinity`.
  */
 import type { Node } from '#pkg/api/types/core-v1.ts';
-import { nodeOf } from '../../framework/events.ts';
+import { hintOfPassing } from '../../framework/events.ts';
 import {
   matchesNodeSelectorTerm,
   matchesRequiredNodeAffinity,
@@ -24,7 +24,7 @@ export const nodeAffinity: FilterPlugin & NormalizeScorePlugin & PreFilterPlugin
     {
       resource: 'Node',
       actions: ['Add', 'UpdateLabels'],
-      hint: (pod, event) => (matches(pod, nodeOf(event)) ? 'Queue' : 'Skip'),
+      hint: (pod, event) => hintOfPassing(event, (node) => matches(pod, node)),
     },
   ],
   preFilter({ pod: { pod } }) {

@@ -10,38 +10,29 @@ import type { PodInfo } from '../../framework/pod-info.ts';
 import { podRequests, type Resources, resourcesOf } from '../../framework/resources.ts';
 import { type Status, success, unresolvable, unschedulable } from '../../framework/status.ts';
 
-export interface NodeResourcesFitOptions {
-  /** `MostAllocated` packs pods onto few nodes (default), `LeastAllocated` spreads them. */
-  readonly strategy?: 'LeastAllocated' | 'MostAllocated';
-}
-
 /** Refusals that name extended resources, made once for each set of reasons. */
 const refusals = new Map<string, Status>();
 
 const memo: Memo = { dependsOn: 'pods', sign: signature };
 
-/** The plugin with the given strategy. */
-export function createNodeResourcesFit(options: NodeResourcesFitOptions = {}): FilterPlugin & ScorePlugin {
-  const rate = options.strategy === 'LeastAllocated' ? leastAllocated : mostAllocated;
-  return {
-    name: 'NodeResourcesFit',
-    events: [
-      { resource: 'AssignedPod', actions: ['Delete', 'UpdatePodScaleDown'], hint: hintOfPod },
-      { resource: 'Node', actions: ['Add', 'UpdateNodeAllocatable'], hint: hintOfNode },
-      { resource: 'TargetPod', actions: ['UpdatePodScaleDown'] },
-    ],
-    filterMemo: memo,
-    filter:
-      ({ pod }) =>
-      (node) =>
-        fits(pod.requests, node.allocatable, node.requested, node.pods.size),
-    scoreMemo: memo,
-    score:
-      ({ pod }) =>
-      (node) =>
-        rate(pod, node),
-  };
-}
+export const nodeResourcesFit: FilterPlugin & ScorePlugin = {
+  name: 'NodeResourcesFit',
+  events: [
+    { resource: 'AssignedPod', actions: ['Delete', 'UpdatePodScaleDown'], hint: hintOfPod },
+    { resource: 'Node', actions: ['Add', 'UpdateNodeAllocatable'], hint: hintOfNode },
+    { resource: 'TargetPod', actions: ['UpdatePodScaleDown'] },
+  ],
+  filterMemo: memo,
+  filter:
+    ({ pod }) =>
+    (node) =>
+      fits(pod.requests, node.allocatable, node.requested, node.pods.size),
+  scoreMemo: memo,
+  score:
+    ({ pod }) =>
+    (node) =>
+      scoreMax * meanUse(pod, node),
+};
 
 function signature({ requests, nonZero }: PodInfo): string {
   const base = `${requests.milliCpu}/${requests.memory}/${requests.ephemeralStorage}/${nonZero.milliCpu}/${nonZero.memory}`;
@@ -108,14 +99,6 @@ function withScalars(base: Status, names: string): Status {
 }
 
 /** Mean over CPU and memory of the share in use with this pod; a resource the node does not have does not count. */
-function mostAllocated(pod: PodInfo, node: NodeInfo): number {
-  return scoreMax * meanUse(pod, node);
-}
-
-function leastAllocated(pod: PodInfo, node: NodeInfo): number {
-  return scoreMax * (1 - meanUse(pod, node));
-}
-
 function meanUse({ nonZero }: PodInfo, { allocatable, nonZero: used }: NodeInfo): number {
   let sum = 0;
   let count = 0;

@@ -1,6 +1,6 @@
 /** Keeps pods away from cordoned nodes. Upstream counterpart: `plugins/nodeunschedulable`. */
 import type { Node, Taint } from '#pkg/api/types/core-v1.ts';
-import { nodeOf } from '../../framework/events.ts';
+import { hintOfPassing } from '../../framework/events.ts';
 import type { FilterPlugin } from '../../framework/plugin.ts';
 import type { PodInfo } from '../../framework/pod-info.ts';
 import { success, unresolvable } from '../../framework/status.ts';
@@ -15,16 +15,20 @@ export const nodeUnschedulable: FilterPlugin = {
     {
       resource: 'Node',
       actions: ['Add', 'UpdateNodeTaints'],
-      hint: (pod, event) => (isCordoned(nodeOf(event)) && !toleratesCordon(pod) ? 'Skip' : 'Queue'),
+      hint: (_pod, event) => hintOfPassing(event, (node) => !isCordoned(node)),
+    },
+    {
+      resource: 'TargetPod',
+      actions: ['UpdatePodTolerations'],
+      hint: (pod) => (toleratesCordon(pod) ? 'Queue' : 'Skip'),
     },
   ],
   filterMemo: { dependsOn: 'node', sign: (pod) => (toleratesCordon(pod) ? 'tolerates' : '') },
-  filter: ({ pod }) =>
-    toleratesCordon(pod) ? undefined : (node) => (node.node?.spec?.unschedulable === true ? refusal : success),
+  filter: ({ pod }) => (toleratesCordon(pod) ? undefined : ({ node }) => (isCordoned(node) ? refusal : success)),
 };
 
-function isCordoned(node: Node): boolean {
-  return node.spec?.unschedulable === true;
+function isCordoned(node: Node | undefined): boolean {
+  return node?.spec?.unschedulable === true;
 }
 
 function toleratesCordon({ pod }: PodInfo): boolean {

@@ -4,7 +4,8 @@
  */
 import type { TopologySpreadConstraint } from '#pkg/api/types/core-v1.ts';
 import { compiledLabelSelector, type Selector } from '#pkg/apimachinery/label-selector.ts';
-import type { Cycle } from '../../framework/cycle.ts';
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import type { Cycle, StateKey } from '../../framework/cycle.ts';
 import { type ClusterEvent, podOf } from '../../framework/events.ts';
 import { selectorWithLabelKeys } from '../../framework/label-keys.ts';
 import type { NodeInfo } from '../../framework/node-info.ts';
@@ -13,11 +14,12 @@ import {
   type FilterPlugin,
   type NodeCheck,
   type NormalizeScorePlugin,
+  type PreScorePlugin,
   type ScorePlugin,
   scoreMax,
 } from '../../framework/plugin.ts';
 import type { PodInfo } from '../../framework/pod-info.ts';
-import { success, unresolvable, unschedulable } from '../../framework/status.ts';
+import { type Status, skip, success, unresolvable, unschedulable } from '../../framework/status.ts';
 import { untoleratedTaint } from '../../framework/tolerations.ts';
 import { labelOf, TopologyCounts } from '../../framework/topology.ts';
 
@@ -29,10 +31,13 @@ interface Constraint {
   readonly selector: Selector;
 }
 
+/** How many domains of each topology key the nodes are in that passed. */
+const domainCounts: StateKey<ReadonlyMap<string, number>> = { name: 'PodTopologySpread/domains' };
+
 /** Score of a node that lacks a topology key: told apart from all real ones, and worth nothing in the end. */
 const ignored = -1;
 
-export const podTopologySpread: FilterPlugin & NormalizeScorePlugin & ScorePlugin = {
+export const podTopologySpread: FilterPlugin & NormalizeScorePlugin & PreScorePlugin & ScorePlugin = {
   name: 'PodTopologySpread',
   events: [
     { resource: 'AssignedPod', actions: ['Add', 'Delete', 'UpdateLabels'], hint: hintOfPod },
@@ -40,6 +45,7 @@ export const podTopologySpread: FilterPlugin & NormalizeScorePlugin & ScorePlugi
     { resource: 'TargetPod', actions: ['UpdateLabels'] },
   ],
   filter,
+  preScore,
   score,
   normalize(scores) {
     let lowest = Number.POSITIVE_INFINITY;
@@ -78,14 +84,27 @@ function filter(cycle: Cycle): NodeCheck | undefined {
   };
 }
 
+function preScore(cycle: Cycle, nodes: Iterable<NodeInfo>): Status {
+  const keys = constraintsOf(cycle.pod, 'ScheduleAnyway').map(({ spec }) => spec.topologyKey);
+  if (keys.length === 0) return skip;
+  const domains = new Map(keys.map((key) => [key, new Set<string>()]));
+  for (const node of nodes) {
+    if (keys.some((key) => labelOf(node, key) === undefined)) continue;
+    for (const [key, values] of domains) values.add(labelOf(node, key)!);
+  }
+  cycle.state.write(domainCounts, new Map(Array.from(domains, ([key, values]) => [key, values.size])));
+  return success;
+}
+
 function score(cycle: Cycle) {
   const constraints = constraintsOf(cycle.pod, 'ScheduleAnyway');
   if (constraints.length === 0) return undefined;
+  const domains = cycle.state.read(domainCounts);
   const parts = constraints.map((constraint) => {
     const { topologyKey, maxSkew } = constraint.spec;
     const counts = countMatching(cycle, constraint, constraints);
     // A topology of many domains has few pods in each; the weight makes up for it.
-    return { topologyKey, counts, weight: Math.log(counts.domains(topologyKey).size + 2), base: maxSkew - 1 };
+    return { topologyKey, counts, weight: Math.log((domains?.get(topologyKey) ?? 0) + 2), base: maxSkew - 1 };
   });
   return (node: NodeInfo): number => {
     let sum = 0;
@@ -137,11 +156,14 @@ function smallest(values: Iterable<number>): number {
   return least === Number.POSITIVE_INFINITY ? 0 : least;
 }
 
-/** A pod that comes can raise the least-filled domain, one that goes can empty its own: both only if a constraint counts it. */
+/**
+ * A pod that comes can raise the least-filled domain, one that goes can empty its own, and one with other labels can do either: all only if a
+ * constraint counts it, or did.
+ */
 function hintOfPod(pod: PodInfo, event: ClusterEvent): 'Queue' | 'Skip' {
-  if (event.action === 'UpdateLabels') return 'Queue';
-  const other = podOf(event);
-  if (other.metadata?.namespace !== pod.namespace) return 'Skip';
-  const counted = constraintsOf(pod, 'DoNotSchedule').some(({ selector }) => selector.matches(other.metadata?.labels));
-  return counted ? 'Queue' : 'Skip';
+  if (podOf(event).metadata?.namespace !== pod.namespace) return 'Skip';
+  const constraints = constraintsOf(pod, 'DoNotSchedule');
+  const isCounted = (other: KubeObject | undefined): boolean =>
+    other !== undefined && constraints.some(({ selector }) => selector.matches(other.metadata?.labels));
+  return isCounted(event.previous) === isCounted(event.object) ? 'Skip' : 'Queue';
 }

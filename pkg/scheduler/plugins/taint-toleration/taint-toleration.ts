@@ -3,7 +3,7 @@
  * Upstream counterpart: `plugins/tainttoleration`.
  */
 import type { Toleration } from '#pkg/api/types/core-v1.ts';
-import { nodeOf } from '../../framework/events.ts';
+import { hintOfPassing } from '../../framework/events.ts';
 import { normalizeLowest } from '../../framework/normalize.ts';
 import type { FilterPlugin, Memo, NormalizeScorePlugin, ScorePlugin } from '../../framework/plugin.ts';
 import type { PodInfo } from '../../framework/pod-info.ts';
@@ -21,7 +21,7 @@ export const taintToleration: FilterPlugin & NormalizeScorePlugin & ScorePlugin 
       resource: 'Node',
       actions: ['Add', 'UpdateNodeTaints'],
       hint: (pod, event) =>
-        untoleratedTaint(nodeOf(event).spec?.taints ?? [], tolerationsOf(pod)) === undefined ? 'Queue' : 'Skip',
+        hintOfPassing(event, ({ spec }) => untoleratedTaint(spec?.taints ?? [], tolerationsOf(pod)) === undefined),
     },
     { resource: 'TargetPod', actions: ['UpdatePodTolerations'] },
   ],
@@ -32,7 +32,8 @@ export const taintToleration: FilterPlugin & NormalizeScorePlugin & ScorePlugin 
       node.taints.length === 0 || untoleratedTaint(node.taints, tolerations) === undefined ? success : refusal;
   },
   scoreMemo: memo,
-  score({ pod }) {
+  score({ pod, cluster }) {
+    if (!cluster.hasSoftTaints) return undefined;
     const soft = tolerationsOf(pod).filter(({ effect }) => !effect || effect === 'PreferNoSchedule');
     return (node) => {
       let count = 0;

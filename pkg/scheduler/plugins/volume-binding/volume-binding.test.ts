@@ -1,10 +1,7 @@
 import { expect, test } from 'vitest';
 import type { PersistentVolume, PersistentVolumeClaim } from '#pkg/api/types/core-v1.ts';
-import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
-import { SchedulerCache } from '../../cache/scheduler-cache.ts';
-import { type Cycle, CycleState } from '../../framework/cycle.ts';
-import { podInfoOf } from '../../framework/pod-info.ts';
+import { cycleOf } from '../../framework/plugin-tester.ts';
 import { createVolumeBinding, noVolumes } from './volume-binding.ts';
 
 const pod = makePod('p').spec({ volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }] }).object;
@@ -59,15 +56,46 @@ test.each<{
     volume: () => volume,
     waitsForConsumer: (storageClass) => storageClass === 'lazy',
   });
-  const cache = new SchedulerCache({ clock: new VirtualClock() });
-  for (const name of ['a', 'b']) cache.setNode(makeNode(name));
-  const cycle: Cycle = { pod: podInfoOf(pod), cluster: cache.table, state: new CycleState() };
+  const cycle = cycleOf(pod, { nodes: [makeNode('a'), makeNode('b')] });
   const { status } = plugin.preFilter(cycle);
-  const passed = [...cache.table.nodes()].filter((node) => plugin.filter(cycle)!(node).code === 'Success');
+  const passed = [...cycle.cluster.nodes()].filter((node) => plugin.filter(cycle)!(node).code === 'Success');
   expect(status.code === 'Success' ? passed.map(({ name }) => name).join(' ') : status.reasons.join()).toBe(said);
 });
 
+const made = makePod('p')
+  .meta({ uid: 'p' })
+  .spec({ volumes: [{ name: 'scratch', ephemeral: {} }] }).object;
+const owned = (uid: string): PersistentVolumeClaim => ({
+  ...claim('pv', 'Bound'),
+  metadata: {
+    name: 'p-scratch',
+    namespace: 'default',
+    ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: 'p', uid, controller: true }],
+  },
+});
+
+test.each<{
+  readonly rule: string;
+  readonly claims: readonly PersistentVolumeClaim[];
+  readonly said: readonly string[];
+}>([
+  {
+    rule: 'is not made yet',
+    claims: [],
+    said: ['waiting for ephemeral volume controller to create the persistentvolumeclaim "p-scratch"'],
+  },
+  {
+    rule: 'was made for another pod',
+    claims: [owned('other')],
+    said: ['PVC default/p-scratch was not created for pod default/p (pod is not owner)'],
+  },
+  { rule: 'is bound', claims: [owned('p')], said: [] },
+])('the claim of an ephemeral volume $rule', ({ claims, said }) => {
+  const find = (key: string) => claims.find(({ metadata }) => `${metadata?.namespace}/${metadata?.name}` === key);
+  const plugin = createVolumeBinding({ ...noVolumes, claim: find });
+  expect(plugin.preFilter(cycleOf(made, { nodes: [] })).status.reasons).toEqual(said);
+});
+
 test('a pod without claims costs nothing', () => {
-  const cycle = { pod: podInfoOf(makePod('p').object), state: new CycleState() } as Cycle;
-  expect(createVolumeBinding(noVolumes).filter(cycle)).toBe(undefined);
+  expect(createVolumeBinding(noVolumes).filter(cycleOf(makePod('p').object, { nodes: [] }))).toBe(undefined);
 });

@@ -3,7 +3,7 @@
  * placed. It does not bind claims itself: those that wait for their first consumer are refused in words of its own.
  * Upstream counterpart: `plugins/volumebinding`.
  */
-import type { PersistentVolume, PersistentVolumeClaim, Pod, Volume } from '#pkg/api/types/core-v1.ts';
+import type { PersistentVolume, PersistentVolumeClaim } from '#pkg/api/types/core-v1.ts';
 import { matchesNodeSelector } from '../../framework/node-selector.ts';
 import type { FilterPlugin, PreFilterPlugin } from '../../framework/plugin.ts';
 import type { PodInfo } from '../../framework/pod-info.ts';
@@ -42,14 +42,14 @@ export function createVolumeBinding(source: VolumeSource): FilterPlugin & PreFil
       { resource: 'Node', actions: ['Add', 'UpdateLabels'] },
     ],
     preFilter({ pod }) {
-      for (const key of claimKeysOf(pod)) {
-        const status = checkClaim(key, source);
+      for (const wanted of claimsOf(pod)) {
+        const status = checkClaim(wanted, pod, source);
         if (status !== success) return { status };
       }
       return { status: success };
     },
     filter({ pod }) {
-      const keys = claimKeysOf(pod);
+      const keys = claimsOf(pod).map(({ name }) => `${pod.namespace}/${name}`);
       if (keys.length === 0) return undefined;
       const volumes = keys.map((key) => source.volume(source.claim(key)?.spec?.volumeName ?? ''));
       return (node) => {
@@ -64,30 +64,38 @@ export function createVolumeBinding(source: VolumeSource): FilterPlugin & PreFil
   };
 }
 
-function checkClaim(key: string, source: VolumeSource): Status {
-  const name = key.slice(key.indexOf('/') + 1);
-  const claim = source.claim(key);
-  if (claim === undefined) return unresolvable(`persistentvolumeclaim "${name}" not found`);
-  if (claim.metadata?.deletionTimestamp !== undefined) {
-    return unresolvable(`persistentvolumeclaim "${name}" is being deleted`);
+/** A claim that a pod names, or that is made for it. */
+interface WantedClaim {
+  readonly name: string;
+  /** Made for a generic ephemeral volume of this pod, and of no use to it when it was made for another. */
+  readonly isEphemeral: boolean;
+}
+
+function checkClaim({ name, isEphemeral }: WantedClaim, pod: PodInfo, source: VolumeSource): Status {
+  const claim = source.claim(`${pod.namespace}/${name}`);
+  if (claim === undefined) {
+    if (!isEphemeral) return unresolvable(`persistentvolumeclaim "${name}" not found`);
+    return unresolvable(`waiting for ephemeral volume controller to create the persistentvolumeclaim "${name}"`);
   }
   const { volumeName, storageClassName = '' } = claim.spec ?? {};
   if (claim.status?.phase === 'Lost') {
     return unresolvable(`persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${volumeName ?? ''}"`);
   }
+  if (claim.metadata?.deletionTimestamp !== undefined) {
+    return unresolvable(`persistentvolumeclaim "${name}" is being deleted`);
+  }
+  const owner = claim.metadata?.ownerReferences?.find(({ controller }) => controller === true);
+  if (isEphemeral && owner?.uid !== pod.uid) {
+    return unresolvable(`PVC ${pod.namespace}/${name} was not created for pod ${pod.key} (pod is not owner)`);
+  }
   if (volumeName && claim.status?.phase === 'Bound') return success;
   return !volumeName && source.waitsForConsumer(storageClassName) ? consumerRefusal : immediateRefusal;
 }
 
-function claimKeysOf({ pod, namespace }: PodInfo): readonly string[] {
-  return (pod.spec?.volumes ?? []).flatMap((volume) => {
-    const name = claimNameOf(pod, volume);
-    return name === undefined ? [] : [`${namespace}/${name}`];
+/** In the order of the pod's volumes. The claim of a generic ephemeral volume is named for the pod and the volume. */
+function claimsOf({ pod }: PodInfo): readonly WantedClaim[] {
+  return (pod.spec?.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }): WantedClaim[] => {
+    if (persistentVolumeClaim !== undefined) return [{ name: persistentVolumeClaim.claimName, isEphemeral: false }];
+    return ephemeral === undefined ? [] : [{ name: `${pod.metadata?.name}-${name}`, isEphemeral: true }];
   });
-}
-
-/** A generic ephemeral volume has a claim named for the pod and the volume. */
-function claimNameOf(pod: Pod, volume: Volume): string | undefined {
-  if (volume.ephemeral !== undefined) return `${pod.metadata?.name}-${volume.name}`;
-  return volume.persistentVolumeClaim?.claimName;
 }

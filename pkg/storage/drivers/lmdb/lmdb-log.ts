@@ -1,10 +1,11 @@
 /**
- * The log of writes on disk: one lmdb database from revision to record, in which the record of what was overwritten before the last
- * compaction is missing. Reading it from start to end gives the current state, so nothing else needs to be written.
+ * The log of writes on disk: one lmdb database of write groups by first revision, in which what was overwritten before the last
+ * compaction is missing. Reading it from start to end gives the current state, so nothing else needs to be written. A compaction
+ * rewrites every group that holds something dead, so the file is bounded by what is live and what changed since the last two.
  *
  * Invariant: an append is on the disk (synced) when its promise resolves.
  */
-import { closeSync, openSync, readSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import { open } from 'lmdb';
@@ -12,25 +13,31 @@ import { assert } from '#pkg/base/assert.ts';
 import type { StoreEvent } from '../../store.ts';
 import { StoreUnavailableError } from '../../store.ts';
 import { eventRevision } from '../../watch-hub.ts';
-import { decodeRecord, encodeRecord, type LogRecord, logFormat, recordLength } from './record.ts';
+import { findDamage } from './file-check.ts';
+import {
+  DamagedGroupError,
+  decodeGroup,
+  encodeGroup,
+  groupLength,
+  joinWrites,
+  type LoggedWrite,
+  logFormat,
+} from './write-group.ts';
 
-/** Records removed in one transaction: keeps the time short during which appends wait for a compaction. */
-const removeBatch = 1_000;
+/** Groups that one transaction of a compaction changes, and bytes it writes: keeps the time short during which appends wait for it. */
+const rewriteGroupsMax = 1_000;
+const rewriteBytesMax = 4 * 1024 * 1024;
 
-/** Memory for records that is kept from one transaction to the next: what some hundred objects need. Larger ones get their own. */
+/** Memory for groups that is kept from one transaction to the next: what some hundred objects need. Larger ones get their own. */
 const scratchBytesMax = 1024 * 1024;
-
-/** Where an LMDB file has its magic number, and which one. Source: LMDB `mdb.c`, `MDB_meta` after the page header. */
-const magicOffset = 24;
-const magic = 0xbeefc0de;
 
 export class LmdbLog {
   readonly #root: RootDatabase<Buffer, number>;
-  readonly #records: Database<Buffer, number>;
+  readonly #groups: Database<Buffer, number>;
   readonly #meta: Database<number, string>;
   readonly #directory: string;
   /**
-   * Where records are put together. One transaction is under way at a time, so they all use the same memory: a buffer for each record
+   * Where groups are put together. One append is under way at a time, so they all use the same memory: a buffer for each
    * would cost more than filling it, and a busy server makes thousands a second.
    */
   #scratch = Buffer.alloc(0);
@@ -39,7 +46,8 @@ export class LmdbLog {
   /** Opens the log in a folder, which this process must have locked. */
   constructor(directory: string) {
     this.#directory = directory;
-    checkFile(directory);
+    const damage = findDamage(join(directory, 'data.mdb'));
+    if (damage !== undefined) throw damagedError(directory, damage);
     // Without overlapping syncs a commit is visible and acknowledged only once it is on the disk, with no rules on top of LMDB's own.
     // Without turn batching a transaction starts at once: what belongs together is gathered before it comes here.
     const options = {
@@ -50,7 +58,7 @@ export class LmdbLog {
       eventTurnBatching: false,
     } as const;
     this.#root = open<Buffer, number>(options);
-    this.#records = this.#root.openDB<Buffer, number>('log', { encoding: 'binary' });
+    this.#groups = this.#root.openDB<Buffer, number>('log', { encoding: 'binary' });
     this.#meta = this.#root.openDB<number, string>('meta', { encoding: 'json' });
   }
 
@@ -60,7 +68,7 @@ export class LmdbLog {
     if (format === undefined) await this.#meta.put('format', logFormat);
     else if (format !== logFormat) {
       throw new StoreUnavailableError(
-        `Cannot open ${this.#directory} as it has format ${format} and this version reads format ${logFormat}`,
+        `Cannot open ${this.#directory} as it has format ${format} and this version reads format ${logFormat}: choose another data folder, or start the version that wrote it`,
       );
     }
   }
@@ -72,20 +80,38 @@ export class LmdbLog {
 
   /** The greatest revision in the log; 0 when it is empty. */
   get lastRevision(): number {
-    for (const revision of this.#records.getKeys({ reverse: true, limit: 1 })) return revision;
+    for (const { value } of this.#groups.getRange({ reverse: true, limit: 1 }))
+      return decodeGroup(value).at(-1)!.revision;
     return 0;
   }
 
-  /** All records from `fromRevision` on, in revision order. */
-  *records(fromRevision = 0): Generator<{ readonly revision: number; readonly record: LogRecord }> {
-    for (const { key, value } of this.#records.getRange({ start: fromRevision })) {
-      yield { revision: key, record: decodeRecord(value) };
+  /** All writes from `fromRevision` on, in revision order. */
+  *writes(fromRevision = 0): Generator<LoggedWrite> {
+    const start = this.#groupAt(fromRevision)?.key ?? fromRevision;
+    for (const { key, value } of this.#groups.getRange({ start })) {
+      for (const write of this.#decode(key, value)) if (write.revision >= fromRevision) yield write;
     }
   }
 
-  record(revision: number): LogRecord | undefined {
-    const bytes = this.#records.get(revision);
-    return bytes === undefined ? undefined : decodeRecord(bytes);
+  /** The write of a revision, unless it was compacted away. */
+  write(revision: number): LoggedWrite | undefined {
+    const group = this.#groupAt(revision);
+    return group && this.#decode(group.key, group.value).find((write) => write.revision === revision);
+  }
+
+  /** The group that a revision is in, if it is in any. */
+  #groupAt(revision: number): { readonly key: number; readonly value: Buffer } | undefined {
+    for (const group of this.#groups.getRange({ start: revision, reverse: true, limit: 1 })) return group;
+    return undefined;
+  }
+
+  #decode(key: number, group: Buffer): LoggedWrite[] {
+    try {
+      return decodeGroup(group);
+    } catch (error) {
+      if (!(error instanceof DamagedGroupError)) throw error;
+      throw damagedError(this.#directory, `the writes from revision ${key} on are not as they were written`);
+    }
   }
 
   /** Why a transaction has probably failed, in words: the library only tells of an I/O error. */
@@ -101,8 +127,8 @@ export class LmdbLog {
     assert(!this.#appending, 'an append began before the last one ended');
     this.#appending = true;
     try {
-      const records = this.#encode(events);
-      await this.#transaction(() => events.map((event, i) => this.#records.put(eventRevision(event), records[i]!)));
+      const group = this.#encode(events);
+      await this.#transaction(() => [this.#groups.put(eventRevision(events[0]!), group)]);
     } catch (error) {
       // Who knows what still reads it.
       this.#scratch = Buffer.alloc(0);
@@ -112,23 +138,49 @@ export class LmdbLog {
     }
   }
 
-  #encode(events: readonly StoreEvent[]): readonly Buffer[] {
-    const lengths = events.map(recordLength);
-    const total = lengths.reduce((sum, length) => sum + length, 0);
-    if (total > this.#scratch.length) {
-      const scratch = Buffer.allocUnsafeSlow(total > scratchBytesMax ? total : scratchBytesMax);
-      if (total <= scratchBytesMax) this.#scratch = scratch;
-      return fill(scratch, events, lengths);
-    }
-    return fill(this.#scratch, events, lengths);
+  #encode(events: readonly StoreEvent[]): Buffer {
+    const length = groupLength(events);
+    if (length > this.#scratch.length && length <= scratchBytesMax)
+      this.#scratch = Buffer.allocUnsafeSlow(scratchBytesMax);
+    const group = length > scratchBytesMax ? Buffer.allocUnsafeSlow(length) : this.#scratch.subarray(0, length);
+    encodeGroup(events, group);
+    return group;
   }
 
-  /** Notes that everything before `revision` is forgotten, then removes records that are of no more use. */
+  /**
+   * Notes that everything before `revision` is forgotten, then takes the writes out that are of no more use. In revision order: were a
+   * deletion gone before what it deleted, a crash in between would bring that back.
+   */
   async compact(revision: number, dead: readonly number[]): Promise<void> {
     await this.#meta.put('compacted', revision);
-    for (let i = 0; i < dead.length; i += removeBatch) {
-      await this.#transaction(() => dead.slice(i, i + removeBatch).map((each) => this.#records.remove(each)));
+    const sorted = Float64Array.from(dead).sort();
+    for (let at = 0; at < sorted.length; ) at = await this.#removeSome(sorted, at);
+  }
+
+  /** Takes writes out of as many groups as are one transaction; returns how far it came in `dead`, which is in order. */
+  async #removeSome(dead: Float64Array, start: number): Promise<number> {
+    const left = new Map<number, readonly LoggedWrite[]>();
+    let at = start;
+    for (let bytes = 0; at < dead.length && bytes < rewriteBytesMax && left.size < rewriteGroupsMax; ) {
+      const group = this.#groupAt(dead[at]!);
+      const writes = group === undefined ? [] : this.#decode(group.key, group.value);
+      const kept: LoggedWrite[] = [];
+      for (const write of writes) {
+        while (at < dead.length && dead[at]! < write.revision) at++;
+        if (dead[at] !== write.revision) kept.push(write);
+      }
+      // What is not there, as an earlier compaction had come so far, is passed over.
+      while (at < dead.length && dead[at]! <= (writes.at(-1)?.revision ?? dead[at]!)) at++;
+      if (group === undefined || kept.length === writes.length) continue;
+      left.set(group.key, kept);
+      bytes += kept.reduce((sum, write) => sum + write.encoded.length, 0);
     }
+    await this.#transaction(() =>
+      [...left].map(([key, kept]) =>
+        kept.length === 0 ? this.#groups.remove(key) : this.#groups.put(key, joinWrites(kept)),
+      ),
+    );
+    return at;
   }
 
   async close(): Promise<void> {
@@ -138,7 +190,7 @@ export class LmdbLog {
   /** Does what `work` queues in one transaction. */
   async #transaction(work: () => readonly Promise<boolean>[]): Promise<void> {
     let parts: readonly Promise<boolean>[] = [];
-    const whole = this.#records.batch(() => {
+    const whole = this.#groups.batch(() => {
       parts = work();
     });
     const outcomes = await Promise.allSettled([whole, ...new Set(parts)]);
@@ -146,44 +198,15 @@ export class LmdbLog {
   }
 }
 
-/** The records of `events`, one after the other in `scratch`. */
-function fill(scratch: Buffer, events: readonly StoreEvent[], lengths: readonly number[]): Buffer[] {
-  let at = 0;
-  return events.map((event, i) => {
-    const record = scratch.subarray(at, at + lengths[i]!);
-    encodeRecord(event, record);
-    at += lengths[i]!;
-    return record;
-  });
-}
-
-/** The library ends the process when it is given a file that is not a database, so that is found out beforehand. */
-function checkFile(directory: string): void {
-  const path = join(directory, 'data.mdb');
-  // The two meta pages that every database begins with.
-  const head = Buffer.alloc(8192);
-  let file: number;
-  try {
-    file = openSync(path, 'r');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
-    throw error;
-  }
-  try {
-    const bytes = readSync(file, head);
-    // An empty file is what a first start leaves that was killed at once.
-    if (bytes === 0 || (bytes === head.length && head.readUInt32LE(magicOffset) === magic)) return;
-  } finally {
-    closeSync(file);
-  }
-  throw new StoreUnavailableError(
-    `Cannot open ${directory} as data.mdb is not a database: restore it or choose another data folder`,
-  );
-}
-
 /** The library's error of a failed commit holds a promise that rejects with the reason, which nobody else would handle. */
 function causeOf(error: unknown): unknown {
   if (error instanceof Error && 'commitError' in error && error.commitError instanceof Promise)
     error.commitError.catch(() => {});
   return error;
+}
+
+function damagedError(directory: string, what: string): StoreUnavailableError {
+  return new StoreUnavailableError(
+    `Cannot open ${directory} as data.mdb is damaged: ${what}; restore it from a copy or choose another data folder`,
+  );
 }

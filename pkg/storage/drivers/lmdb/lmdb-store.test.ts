@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -97,6 +97,51 @@ test('concurrent writes to many keys share transactions and keep one order', asy
   await store.close();
 });
 
+test('a compaction takes what is dead out of a group and leaves the rest, and nothing deleted comes back', async () => {
+  const directory = testFolder();
+  let store = await openIn(directory);
+  // One transaction, one group.
+  await Promise.all(['/a', '/b', '/c', '/d'].map((key) => put(store, key, `${key}1`)));
+  await put(store, '/b', '/b2', 3);
+  await store.write({ type: 'delete', key: '/c', ifModRevision: 4 });
+  await put(store, '/c', '/c2');
+  await store.write({ type: 'delete', key: '/d', ifModRevision: 5 });
+  await store.compact(9);
+  await store.close();
+  store = await openIn(directory);
+  expect(await contents(store)).toEqual(['/a=/a1@2/2', '/b=/b2@3/6', '/c=/c2@8/8']);
+  expect(await contents(store, 9)).toEqual(['/a=/a1@2/2', '/b=/b2@3/6', '/c=/c2@8/8']);
+  await put(store, '/e', '/e1');
+  await store.compact(10);
+  await store.close();
+  store = await openIn(directory);
+  expect(await contents(store)).toEqual(['/a=/a1@2/2', '/b=/b2@3/6', '/c=/c2@8/8', '/e=/e1@10/10']);
+  await store.close();
+});
+
+test('the file does not grow over a long life of the same objects', { timeout: 30_000 }, async () => {
+  const directory = testFolder();
+  const store = await openIn(directory);
+  const keys = Array.from({ length: 50 }, (_, i) => `/k/${i}`);
+  const sizes: number[] = [];
+  let earlier = 1;
+  for (let round = 0; round < 60; round++) {
+    await Promise.all(
+      keys.map(async (key) => {
+        const ifModRevision = (await store.get(key))?.modRevision ?? 0;
+        await store.write({ type: 'put', key, value: Buffer.alloc(4_000, round), ifModRevision });
+      }),
+    );
+    const revision = await store.currentRevision();
+    await store.compact(earlier);
+    earlier = revision;
+    sizes.push(statSync(join(directory, 'data.mdb')).size);
+  }
+  expect(sizes.at(-1)).toBe(sizes[20]);
+  expect(sizes.at(-1)).toBeLessThan(6 * keys.length * 4_000);
+  await store.close();
+});
+
 test('a folder that is open cannot be opened again, and can once it is closed', async () => {
   const directory = testFolder();
   const store = await openIn(directory);
@@ -115,7 +160,9 @@ test('a folder that cannot be used is refused in one sentence, and left as it wa
   writeFileSync(file, 'x'.repeat(10_000));
   await expect(openIn(join(file, 'sub'))).rejects.toThrow(/^Cannot open .*file\/sub: ENOTDIR/);
   writeFileSync(join(directory, 'data.mdb'), 'x'.repeat(10_000));
-  await expect(openIn(directory)).rejects.toThrow(`Cannot open ${directory} as data.mdb is not a database`);
+  await expect(openIn(directory)).rejects.toThrow(
+    `Cannot open ${directory} as data.mdb is damaged: it is not a database`,
+  );
   expect(readdirSync(directory).sort()).toEqual(['data.mdb', 'file']);
 });
 

@@ -31,7 +31,7 @@ import {
 import { eventRevision, WatchHub } from '../../watch-hub.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { LmdbLog } from './lmdb-log.ts';
-import type { LogRecord } from './record.ts';
+import type { LoggedWrite } from './write-group.ts';
 
 /** Most writes of one transaction, so that the first of them does not wait long for the last; more wait for the next one. */
 const batchWritesMax = 1_024;
@@ -76,6 +76,15 @@ interface PendingWrite {
   readonly settled: Deferred;
 }
 
+/** A transaction under way. */
+interface Commit {
+  readonly batch: readonly PendingWrite[];
+  /** The writes of `batch`, in order. */
+  readonly events: readonly StoreEvent[];
+  /** Resolves once it is durable, or with why it failed. */
+  readonly appended: Promise<{ readonly cause: unknown } | undefined>;
+}
+
 /** How a version ended: a deletion leaves a record of its own to remove. */
 type Ending = 'replaced' | 'deleted';
 
@@ -102,7 +111,7 @@ class LmdbStore implements Store {
     this.#logger = logger;
     this.#compacted = log.compacted;
     this.#revision = Math.max(1, this.#compacted);
-    for (const { revision, record } of log.records()) this.#load(revision, record);
+    for (const write of log.writes()) this.#load(write);
     this.#tail = new EventTail(tailLimits, this.#revision);
     const revision = (): number => this.#revision;
     this.#hub = new WatchHub({
@@ -198,19 +207,31 @@ class LmdbStore implements Store {
   async #commitAll(): Promise<void> {
     // Everything that is ready to write in this turn comes into the first transaction.
     await Promise.resolve();
-    while (this.#queue.length > 0) await this.#commit(this.#takeBatch());
+    for (let commit = this.#begin(); commit !== undefined; ) {
+      const { batch, events, appended } = commit;
+      const failure = await appended;
+      if (failure !== undefined) this.#failed(batch, failure.cause);
+      else for (const event of events) this.#apply(event);
+      // The disk is busy with the next one while watchers are told of this one.
+      commit = this.#begin();
+      if (failure === undefined) this.#tell(batch, events);
+    }
     this.#committing = undefined;
   }
 
-  async #commit(batch: readonly PendingWrite[]): Promise<void> {
+  /** Begins the transaction of what is queued; undefined when nothing is. */
+  #begin(): Commit | undefined {
+    if (this.#queue.length === 0) return undefined;
+    const batch = this.#takeBatch();
     const events = batch.map((write, i) => eventOf(write.operation, write.current, this.#revision + 1 + i));
-    try {
-      await this.#log.append(events);
-    } catch (error) {
-      this.#failed(batch, error);
-      return;
-    }
-    for (const event of events) this.#apply(event);
+    const appended = this.#log.append(events).then(
+      () => undefined,
+      (cause: unknown) => ({ cause }),
+    );
+    return { batch, events, appended };
+  }
+
+  #tell(batch: readonly PendingWrite[], events: readonly StoreEvent[]): void {
     this.#hub.publish(events, this.#revision);
     for (const [i, write] of batch.entries()) {
       this.#pending.delete(write.operation.key);
@@ -261,13 +282,11 @@ class LmdbStore implements Store {
     this.#tail.push(event);
   }
 
-  #load(revision: number, record: LogRecord): void {
-    const { key, value, createRevision } = record;
-    const put = record.type === 'put';
-    const previous = put
-      ? this.#live.set(key, { key, value, createRevision, modRevision: revision })
-      : this.#live.delete(key);
-    if (previous !== undefined) this.#remember(previous, revision, record.type);
+  #load(write: LoggedWrite): void {
+    const { key, revision } = write;
+    const put = write.type === 'put';
+    const previous = put ? this.#live.set(key, keyValueOf(write)) : this.#live.delete(key);
+    if (previous !== undefined) this.#remember(previous, revision, write.type);
     this.#revision = Math.max(this.#revision, revision);
   }
 
@@ -281,28 +300,35 @@ class LmdbStore implements Store {
     if (fromRevision > this.#revision) return [];
     if (fromRevision > this.#tail.startRevision) return this.#tail.since(fromRevision, prefix);
     const events: StoreEvent[] = [];
-    for (const { revision, record } of this.#log.records(fromRevision)) {
+    for (const write of this.#log.writes(fromRevision)) {
       // A transaction that is on the disk but not yet acknowledged is published later.
-      if (revision > this.#revision) break;
-      if (record.key.startsWith(prefix)) events.push(this.#eventOfRecord(revision, record));
+      if (write.revision > this.#revision) break;
+      if (write.key.startsWith(prefix)) events.push(this.#eventOf(write));
     }
     return events;
   }
 
-  #eventOfRecord(revision: number, record: LogRecord): StoreEvent {
-    const { key, value, createRevision, previousRevision } = record;
-    if (record.type === 'delete') return { type: 'delete', key, revision, previous: this.#read(previousRevision) };
-    const kv: KeyValue = { key, value, createRevision, modRevision: revision };
+  #eventOf(write: LoggedWrite): StoreEvent {
+    const { key, revision, previousRevision } = write;
+    if (write.type === 'delete') return { type: 'delete', key, revision, previous: this.#read(previousRevision) };
+    const kv = keyValueOf(write);
     return previousRevision === 0 ? { type: 'put', kv } : { type: 'put', kv, previous: this.#read(previousRevision) };
   }
 
   #read(revision: number): KeyValue {
-    const record = this.#log.record(revision);
-    if (record === undefined) throw new CompactedError(this.#compacted);
-    return { key: record.key, value: record.value, createRevision: record.createRevision, modRevision: revision };
+    const write = this.#log.write(revision);
+    if (write === undefined) throw new CompactedError(this.#compacted);
+    return keyValueOf(write);
   }
 
   #checkOpen(): void {
     if (this.#ended !== undefined) throw this.#ended;
   }
+}
+
+/** What a write left, in memory of its own: a part of its group would keep all of that. */
+function keyValueOf({ key, value, createRevision, revision }: LoggedWrite): KeyValue {
+  const own = Buffer.allocUnsafeSlow(value.length);
+  value.copy(own);
+  return { key, value: own, createRevision, modRevision: revision };
 }

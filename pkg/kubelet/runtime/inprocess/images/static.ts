@@ -18,7 +18,9 @@ export const program: Program = {
   main(context) {
     const root = context.env.ROOT ?? '/usr/share/static';
     return serveHttp(context, portOf(context, 'PORT', 8080), (request, response) => {
-      void serveFile(context, join(root, decodeURIComponent(urlOf(request).pathname)), response);
+      // Joined with `/` first: encoded `..` does not lead out of the root.
+      const path = join('/', decodeURIComponent(urlOf(request).pathname));
+      void serveFile(context, join(root, path), response);
     });
   },
 };

@@ -1,0 +1,43 @@
+/** `-o custom-columns=HEADER:path,…`: a table of fields. Source: kubectl `cmd/get/customcolumn.go`. */
+import { UserError } from '#cmd/common/errors.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { evaluatePath } from './jsonpath.ts';
+
+interface Column {
+  readonly header: string;
+  readonly path: string;
+}
+
+/** The rows of a table, its headers first unless they are left out. */
+export function customRows(
+  spec: string,
+  objects: readonly JsonObject[],
+  options: { readonly headers: boolean },
+): readonly (readonly string[])[] {
+  const columns = parseColumns(spec);
+  const rows = objects.map((object) => columns.map(({ path }) => cellText(evaluatePath(path, object))));
+  return options.headers ? [columns.map(({ header }) => header), ...rows] : rows;
+}
+
+function parseColumns(spec: string): readonly Column[] {
+  if (spec === '') throw new UserError('error: custom-columns format specified but no custom columns given');
+  return spec.split(',').map((part) => {
+    const colon = part.indexOf(':');
+    if (colon < 0)
+      throw new UserError(`error: unexpected custom-columns spec: ${part}, expected <header>:<json-path-expr>`);
+    return { header: part.slice(0, colon), path: part.slice(colon + 1) };
+  });
+}
+
+function cellText(values: readonly unknown[]): string {
+  return values.length === 0 ? '<none>' : values.map(goText).join(',');
+}
+
+/** A value as Go prints it. */
+function goText(value: unknown): string {
+  if (value === null || value === undefined) return '<nil>';
+  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
+  if (typeof value !== 'object') return String(value);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `map[${entries.map(([key, inner]) => `${key}:${goText(inner)}`).join(' ')}]`;
+}

@@ -1,0 +1,110 @@
+/**
+ * Watch frames and what they are on the wire. The frame of a stored event is made once for all watchers of a version, and encoded once:
+ * as a chunk of HTTP's chunked encoding, of which its line is a part.
+ */
+import { Buffer } from 'node:buffer';
+import type { WatchEventType, WatchFrame } from '#pkg/apimachinery/http.ts';
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import type { CacheEvent } from '#pkg/storage/cache.ts';
+import type { StoredEntry } from './storage/object-codec.ts';
+import type { VersionView } from './storage/version-view.ts';
+
+const frameEnd = Buffer.from('}\n');
+const chunkEnd = Buffer.from('\r\n');
+
+/** A frame around an object that is not stored. */
+export function objectFrame(type: WatchEventType, object: KubeObject): WatchFrame {
+  return {
+    type,
+    object,
+    bytes: () => Buffer.concat([frameHead(type), Buffer.from(JSON.stringify(object)), frameEnd]),
+  };
+}
+
+/** A frame for one watcher, of which nothing is kept once it is written. */
+export function entryFrame(type: WatchEventType, entry: StoredEntry, view: VersionView): WatchFrame {
+  return {
+    type,
+    get object() {
+      return view.object(entry);
+    },
+    bytes: () => lineOf(type, view.bytes(entry)),
+  };
+}
+
+/** Frames live as long as the event that was told, which is not the one of the history: holding wire forms there would double it. */
+const framesOf = new WeakMap<VersionView, WeakMap<CacheEvent, WatchFrame>>();
+
+/** The frame of an event, shared by the watchers for which it is what it is in the cache. */
+export function sharedFrame(event: CacheEvent, view: VersionView): WatchFrame {
+  let frames = framesOf.get(view);
+  if (frames === undefined) {
+    frames = new WeakMap();
+    framesOf.set(view, frames);
+  }
+  let frame = frames.get(event);
+  if (frame === undefined) {
+    frame = new SharedFrame(event, view);
+    frames.set(event, frame);
+  }
+  return frame;
+}
+
+class SharedFrame implements WatchFrame {
+  readonly type: WatchEventType;
+  readonly #entry: StoredEntry;
+  readonly #view: VersionView;
+  #bytes: Uint8Array | undefined;
+  #chunk: Uint8Array | undefined;
+
+  constructor(event: CacheEvent, view: VersionView) {
+    this.type = event.type;
+    this.#entry = event.entry as StoredEntry;
+    this.#view = view;
+  }
+
+  get object(): KubeObject {
+    return this.#view.object(this.#entry);
+  }
+
+  bytes(): Uint8Array {
+    this.#bytes ??= lineOf(this.type, this.#view.bytes(this.#entry));
+    return this.#bytes;
+  }
+
+  /** Only one of the two forms is held: a watch event is read either as a line or from the network. */
+  get chunk(): Uint8Array {
+    this.#chunk ??= chunkAround(this.#bytes ?? lineOf(this.type, this.#view.bytes(this.#entry)));
+    return this.#chunk;
+  }
+}
+
+function frameHead(type: WatchEventType): Buffer {
+  return Buffer.from(`{"type":"${type}","object":`);
+}
+
+function lineOf(type: WatchEventType, object: Uint8Array): Uint8Array {
+  return Buffer.concat([frameHead(type), object, frameEnd]);
+}
+
+/** Frames that were put together for one watcher, by the array they came in: the others that are given the same array use them. */
+const joinedOf = new WeakMap<readonly WatchFrame[], Uint8Array>();
+
+/** Frames as chunks of HTTP's chunked encoding, one after the other. */
+export function chunksOf(batch: readonly WatchFrame[]): Uint8Array {
+  if (batch.length === 1) return chunkOf(batch[0]!);
+  let joined = joinedOf.get(batch);
+  if (joined === undefined) {
+    joined = Buffer.concat(batch.map(chunkOf));
+    joinedOf.set(batch, joined);
+  }
+  return joined;
+}
+
+function chunkOf(frame: WatchFrame): Uint8Array {
+  return frame instanceof SharedFrame ? frame.chunk : chunkAround(frame.bytes());
+}
+
+function chunkAround(bytes: Uint8Array): Uint8Array {
+  return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, chunkEnd]);
+}

@@ -1,0 +1,32 @@
+/** The host ports of a pod: opened when it has an address, tried again while one of them cannot be had. */
+import type { ContainerPort } from '#pkg/api/types/core-v1.ts';
+import type { HostPort } from '#pkg/network/host-ports.ts';
+import type { PodState } from './pod-state.ts';
+import { wantedHostPorts } from './pod-view.ts';
+
+/** Time to the next try of a port that could not be had. */
+const retryMs = 10_000;
+
+/**
+ * Sees to it that the pod's host ports lead to it; returns when to try again. The pod runs whether they do or not, as with upstream's
+ * port mapping, and an event says once what is wrong. Nothing on nodes that only simulate.
+ */
+export async function publishHostPorts(state: PodState): Promise<number | undefined> {
+  const { context, pod, sandbox, uid } = state;
+  // On the network of the node, programs open their ports themselves.
+  if (context.hostPorts === undefined || sandbox === undefined || pod.spec?.hostNetwork === true) return undefined;
+  const ports = wantedHostPorts(pod).map(toHostPort);
+  if (ports.length === 0) return undefined;
+  const failures = await context.hostPorts.publish(uid, { ip: sandbox.ip, ports });
+  const messages = new Set(failures.map(({ message }) => message));
+  for (const message of messages) {
+    if (state.hostPortProblems.has(message)) continue;
+    context.recorder.record(pod, { type: 'Warning', reason: 'HostPortNotPublished', message });
+  }
+  state.hostPortProblems = messages;
+  return messages.size === 0 ? undefined : context.clock.nowMs() + retryMs;
+}
+
+function toHostPort({ protocol = 'TCP', hostIP = '', hostPort = 0, containerPort }: ContainerPort): HostPort {
+  return { protocol: protocol as HostPort['protocol'], hostIp: hostIP, hostPort, containerPort };
+}

@@ -1,0 +1,45 @@
+/**
+ * A relay listens at an address of this machine and carries what comes in to an endpoint that is chosen for each client: TCP connections
+ * (`tcp-relay.ts`) and UDP flows (`udp-relay.ts`). The userspace proxy makes Services of them, the loopback network host ports.
+ */
+
+export interface RelayAddress {
+  readonly ip: string;
+  readonly port: number;
+}
+
+/** Chooses where a client's bytes go. */
+export interface EndpointChooser {
+  /** An endpoint for a client, not one of `exclude` (by `addressKey`); undefined when there is none. */
+  pick(clientIp: string, exclude?: ReadonlySet<string>): RelayAddress | undefined;
+  /** The client was connected to this endpoint, or used it again. */
+  remember(clientIp: string, endpoint: RelayAddress): void;
+  /** Whether flows to this endpoint may go on. */
+  has(endpointKey: string): boolean;
+}
+
+/** What every relay is made with. */
+export interface RelayOptions {
+  readonly chooser: EndpointChooser;
+  /** Which clients are let in; absent: all. */
+  readonly letsIn?: (clientIp: string) => boolean;
+}
+
+/** `ip:port`, with an IPv6 address in brackets: what tells addresses apart, and how people write them. */
+export function addressKey({ ip, port }: RelayAddress): string {
+  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
+}
+
+/** Why an address cannot be listened at, in words for people that follow "Cannot … as". */
+export function listenProblem(error: unknown): string {
+  switch ((error as { readonly code?: unknown }).code) {
+    case 'EADDRINUSE':
+      return 'another program has that port';
+    case 'EACCES':
+      return 'ports below 1024 need privileges here';
+    case 'EADDRNOTAVAIL':
+      return 'that address is not one of this machine';
+    default:
+      return error instanceof Error ? error.message : String(error);
+  }
+}

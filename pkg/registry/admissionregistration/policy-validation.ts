@@ -1,0 +1,189 @@
+/** Rules for admission policies and their bindings; expressions are not compiled. Source: upstream `validateValidatingAdmissionPolicySpec`. */
+import {
+  at,
+  child,
+  duplicate,
+  type FieldError,
+  type FieldPath,
+  forbiddenField,
+  invalid,
+  required,
+} from '#pkg/apimachinery/field-error.ts';
+import {
+  dns1035LabelProblems,
+  dns1123SubdomainProblems,
+  pathSegmentProblems,
+  qualifiedNameProblems,
+} from '#pkg/apimachinery/names.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { listAt, objectAt, objectsAt, stringAt } from '../draft.ts';
+import { Collector } from '../validation/collector.ts';
+import { labelSelectorErrors } from '../validation/selector.ts';
+import { checkMatchConditions, checkMatchResources, failurePolicies, reinvocationPolicies } from './rules.ts';
+
+const auditAnnotationsMax = 20;
+const identifier = /^[_a-zA-Z][_a-zA-Z0-9]*$/;
+const reservedWords = new Set(
+  'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
+    ' ',
+  ),
+);
+
+/** Kinds of patches, with the field that holds each. */
+const patchFields: ReadonlyMap<string, string> = new Map([
+  ['ApplyConfiguration', 'applyConfiguration'],
+  ['JSONPatch', 'jsonPatch'],
+]);
+
+function checkParamKind(into: Collector, kind: JsonObject, path: FieldPath): void {
+  const apiVersion = stringAt(kind, 'apiVersion');
+  const versionPath = child(path, 'apiVersion');
+  if (into.needsText(versionPath, apiVersion)) {
+    const parts = apiVersion.split('/');
+    const version = parts.at(-1)!;
+    const group = parts.length === 2 ? parts[0]! : '';
+    if (parts.length > 2) into.add(invalid(versionPath, apiVersion, `unexpected GroupVersion string: ${apiVersion}`));
+    else {
+      into.mayName(versionPath, group, dns1123SubdomainProblems);
+      if (version === '') into.add(invalid(versionPath, apiVersion, 'version must be specified'));
+      into.mayName(versionPath, version, dns1035LabelProblems);
+    }
+  }
+  const name = stringAt(kind, 'kind');
+  if (!into.needsText(child(path, 'kind'), name)) return;
+  const problems = dns1035LabelProblems(name.toLowerCase());
+  if (problems.length === 0) return;
+  const detail = `may have mixed case, but should otherwise match: ${problems.join(',')}`;
+  into.add(invalid(child(path, 'kind'), name, detail));
+}
+
+function checkVariable(into: Collector, variable: JsonObject, path: FieldPath): void {
+  const name = stringAt(variable, 'name');
+  const isGiven = into.needsText(child(path, 'name'), name.trim(), 'name is not specified');
+  if (isGiven && (!identifier.test(name) || reservedWords.has(name))) {
+    into.add(invalid(child(path, 'name'), name, 'name is not a valid CEL identifier'));
+  }
+  into.needsText(child(path, 'expression'), stringAt(variable, 'expression').trim(), 'expression is not specified');
+}
+
+/** What validating and mutating policies have in common. */
+function checkPolicy(into: Collector, spec: JsonObject): void {
+  into.needsOneOf('spec.failurePolicy', spec.failurePolicy, failurePolicies);
+  const kind = objectAt(spec, 'paramKind');
+  if (kind !== undefined) checkParamKind(into, kind, 'spec.paramKind');
+  const match = objectAt(spec, 'matchConstraints');
+  if (match === undefined) into.add(required('spec.matchConstraints'));
+  else {
+    checkMatchResources(into, match, 'spec.matchConstraints');
+    if (listAt(match, 'resourceRules').length === 0) into.add(required('spec.matchConstraints.resourceRules'));
+  }
+  checkMatchConditions(into, objectsAt(spec, 'matchConditions'), 'spec.matchConditions');
+  for (const [index, variable] of objectsAt(spec, 'variables').entries()) {
+    checkVariable(into, variable, at('spec.variables', index));
+  }
+}
+
+function checkValidation(into: Collector, validation: JsonObject, path: FieldPath): void {
+  const text = (field: string): string => stringAt(validation, field);
+  into.needsText(child(path, 'expression'), text('expression').trim(), 'expression is not specified');
+  if (text('messageExpression') !== '' && text('messageExpression').trim() === '') {
+    into.add(invalid(child(path, 'messageExpression'), text('messageExpression'), 'must be non-empty if specified'));
+  }
+  const message = text('message');
+  if (message !== '' && message.trim() === '') {
+    into.add(invalid(child(path, 'message'), message, 'message must be non-empty if specified'));
+  } else if (/[\n\r]/.test(message.trim())) {
+    into.add(invalid(child(path, 'message'), message, 'message must not contain line breaks'));
+  }
+  into.oneOf(child(path, 'reason'), validation.reason, ['Forbidden', 'Invalid', 'RequestEntityTooLarge']);
+}
+
+function checkAuditAnnotations(into: Collector, annotations: readonly JsonObject[], policy: string): void {
+  const path = 'spec.auditAnnotations';
+  if (annotations.length > auditAnnotationsMax) {
+    into.add(invalid(path, annotations, `must not have more than ${auditAnnotationsMax} auditAnnotations`));
+  }
+  const keys = annotations.map((annotation) => stringAt(annotation, 'key'));
+  for (const [index, annotation] of annotations.entries()) {
+    const name = `${policy}/${keys[index]}`;
+    into.problems(child(at(path, index), 'key'), name, qualifiedNameProblems(name));
+    const expression = stringAt(annotation, 'valueExpression').trim();
+    into.needsText(child(at(path, index), 'valueExpression'), expression, 'valueExpression is not specified');
+    if (keys.indexOf(keys[index]!) < index) into.add(duplicate(child(at(path, index), 'key'), keys[index]));
+  }
+}
+
+export function validateValidatingPolicy(draft: JsonObject): readonly FieldError[] {
+  const into = new Collector();
+  const spec = objectAt(draft, 'spec') ?? {};
+  checkPolicy(into, spec);
+  const [validations, annotations] = [objectsAt(spec, 'validations'), objectsAt(spec, 'auditAnnotations')];
+  if (validations.length + annotations.length === 0) {
+    const detail = 'validations or auditAnnotations must contain at least one item';
+    into.add(required('spec.validations', detail), required('spec.auditAnnotations', detail));
+  }
+  for (const [index, validation] of validations.entries()) {
+    checkValidation(into, validation, at('spec.validations', index));
+  }
+  checkAuditAnnotations(into, annotations, stringAt(draft, 'metadata', 'name'));
+  return into.errors;
+}
+
+export function validateMutatingPolicy(draft: JsonObject): readonly FieldError[] {
+  const into = new Collector();
+  const spec = objectAt(draft, 'spec') ?? {};
+  checkPolicy(into, spec);
+  const mutations = objectsAt(spec, 'mutations');
+  if (mutations.length === 0) into.add(required('spec.mutations', 'mutations must contain at least one item'));
+  for (const [index, mutation] of mutations.entries()) {
+    const path = at('spec.mutations', index);
+    into.needsOneOf(child(path, 'patchType'), mutation.patchType, [...patchFields.keys()]);
+    const field = patchFields.get(stringAt(mutation, 'patchType'));
+    if (field === undefined) continue;
+    const expression = stringAt(mutation, field, 'expression').trim();
+    into.needsText(child(child(path, field), 'expression'), expression, 'expression is not specified');
+  }
+  into.needsOneOf('spec.reinvocationPolicy', spec.reinvocationPolicy, reinvocationPolicies);
+  return into.errors;
+}
+
+function checkParamRef(into: Collector, ref: JsonObject, path: FieldPath): void {
+  const [name, selector] = [stringAt(ref, 'name'), objectAt(ref, 'selector')];
+  into.mayName(child(path, 'name'), name, pathSegmentProblems);
+  into.add(...labelSelectorErrors(selector, child(path, 'selector')));
+  if (name !== '' && selector !== undefined) {
+    const detail = 'name and selector are mutually exclusive';
+    into.add(forbiddenField(child(path, 'name'), detail), forbiddenField(child(path, 'selector'), detail));
+  }
+  if (name === '' && selector === undefined) into.add(required(path, 'one of name or selector must be specified'));
+  into.needsOneOf(child(path, 'parameterNotFoundAction'), ref.parameterNotFoundAction, ['Deny', 'Allow']);
+}
+
+/** Rules for the bindings of both kinds of policies. */
+export function validateBinding(draft: JsonObject): readonly FieldError[] {
+  const into = new Collector();
+  const spec = objectAt(draft, 'spec') ?? {};
+  into.needsName('spec.policyName', spec.policyName, dns1123SubdomainProblems);
+  const [ref, match] = [objectAt(spec, 'paramRef'), objectAt(spec, 'matchResources')];
+  if (ref !== undefined) checkParamRef(into, ref, 'spec.paramRef');
+  if (match !== undefined) checkMatchResources(into, match, 'spec.matchResources');
+  return into.errors;
+}
+
+export function validateValidatingBinding(draft: JsonObject): readonly FieldError[] {
+  const into = new Collector();
+  into.add(...validateBinding(draft));
+  const path = 'spec.validationActions';
+  const actions = listAt(draft, 'spec', 'validationActions');
+  for (const [index, action] of actions.entries()) {
+    into.oneOf(at(path, index), action, ['Audit', 'Deny', 'Warn']);
+    if (actions.indexOf(action) < index) into.add(duplicate(at(path, index), action));
+  }
+  if (actions.includes('Deny') && actions.includes('Warn')) {
+    const reason =
+      'repeating the same validation failure information in the API response and headers serves no purpose';
+    into.add(invalid(path, actions, `must not contain both Deny and Warn (${reason})`));
+  }
+  if (actions.length === 0) into.add(required(path, 'at least one validation action is required'));
+  return into.errors;
+}

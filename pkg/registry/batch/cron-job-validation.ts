@@ -1,0 +1,84 @@
+/** Rules for cron jobs. Source: upstream `validateCronJobSpec`, `validateTimeZone`. */
+import { child, type FieldError, invalid, notSupported } from '#pkg/apimachinery/field-error.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { isTrueAt, objectAt, stringAt, valueAt } from '../draft.ts';
+import { Collector } from '../validation/collector.ts';
+import { checkJobSpec } from './job-validation.ts';
+import { scheduleProblem } from './schedule.ts';
+
+/** The controller adds eleven characters to the name. */
+const nameLengthMax = 52;
+
+export function validateCronJob(draft: JsonObject): readonly FieldError[] {
+  const into = new Collector();
+  const spec = objectAt(draft, 'spec') ?? {};
+  const schedule = spec.schedule;
+  if (into.needsText('spec.schedule', schedule)) {
+    const problem = scheduleProblem(schedule);
+    if (problem !== undefined) into.add(invalid('spec.schedule', schedule, problem));
+    if (schedule.includes('TZ')) {
+      const detail = 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead';
+      into.add(invalid('spec.schedule', schedule, detail));
+    }
+  }
+  into.notNegative('spec.startingDeadlineSeconds', spec.startingDeadlineSeconds);
+  into.needsOneOf('spec.concurrencyPolicy', spec.concurrencyPolicy, ['Allow', 'Forbid', 'Replace']);
+  checkJobTemplate(into, spec);
+  for (const field of ['successfulJobsHistoryLimit', 'failedJobsHistoryLimit']) {
+    into.notNegative(child('spec', field), spec[field]);
+  }
+  return into.errors;
+}
+
+function checkJobTemplate(into: Collector, spec: JsonObject): void {
+  const path = 'spec.jobTemplate.spec';
+  const jobSpec = objectAt(spec, 'jobTemplate', 'spec') ?? {};
+  checkJobSpec(into, jobSpec, path);
+  if (jobSpec.selector !== undefined) {
+    into.add(invalid(child(path, 'selector'), jobSpec.selector, '`selector` will be auto-generated'));
+  }
+  if (isTrueAt(jobSpec, 'manualSelector')) {
+    into.add(notSupported(child(path, 'manualSelector'), true, ['nil', 'false']));
+  }
+}
+
+/** What holds for a new cron job: older ones may have longer names and zones that are no longer known. */
+export function newCronJobErrors(draft: JsonObject): readonly FieldError[] {
+  const into = new Collector();
+  checkTimeZone(into, valueAt(draft, 'spec', 'timeZone'));
+  const name = stringAt(draft, 'metadata', 'name');
+  if (name.length > nameLengthMax) {
+    into.add(invalid('metadata.name', name, `must be no more than ${nameLengthMax} characters`));
+  }
+  return into.errors;
+}
+
+export function validateCronJobUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
+  const into = new Collector();
+  const zone = valueAt(draft, 'spec', 'timeZone');
+  if (zone !== valueAt(old, 'spec', 'timeZone')) checkTimeZone(into, zone);
+  return into.errors;
+}
+
+const zonePart = /^(?!\.{1,2}$)(?!-)[A-Za-z._0-9+-]{1,14}$/;
+
+function checkTimeZone(into: Collector, zone: unknown): void {
+  if (typeof zone !== 'string') return;
+  const path = 'spec.timeZone';
+  if (zone === '') {
+    into.add(invalid(path, zone, 'timeZone must be nil or non-empty string'));
+  } else if (zone.toLowerCase() === 'local') {
+    const detail = 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones';
+    into.add(invalid(path, zone, detail));
+  } else if (!zone.split('/').every((part) => zonePart.test(part)) || !isKnownZone(zone)) {
+    into.add(invalid(path, zone, `unknown time zone ${zone}`));
+  }
+}
+
+function isKnownZone(zone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone }) !== undefined;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * Rules for the containers of a pod, in its three lists.
+ * Source: upstream `validateContainers`, `validateInitContainers`, `validateEphemeralContainers`, `validateContainerCommon`.
+ */
+import {
+  at,
+  child,
+  duplicate,
+  type FieldPath,
+  forbiddenField,
+  invalid,
+  notFoundField,
+  notSupported,
+  required,
+} from '#pkg/apimachinery/field-error.ts';
+import { dns1123LabelProblems, portNameProblems, portNumberProblems } from '#pkg/apimachinery/names.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { isObject, listAt, numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
+import type { Collector } from '../../validation/collector.ts';
+import { checkEnvironment } from './env.ts';
+import { checkHandlers } from './handlers.ts';
+import { checkResources } from './resources.ts';
+import { checkContainerSecurity } from './security-context.ts';
+import { checkVolumeUse } from './volume-mounts.ts';
+import type { Volumes } from './volumes.ts';
+
+/** What the rules of containers need to know of their pod. */
+export interface ContainerRules {
+  readonly volumes: Volumes;
+  /** Names of the pod's resource claims. */
+  readonly claims: ReadonlySet<string>;
+  /** A template may be filled in later, so that some rules hold only for pods. */
+  readonly isTemplate: boolean;
+}
+
+/** Checks the lists of containers of a pod spec at `path`. */
+export function checkContainers(
+  into: Collector,
+  spec: JsonObject,
+  { path, rules }: { readonly path: FieldPath; readonly rules: ContainerRules },
+): void {
+  const checker = new ContainerChecker(into, spec, rules);
+  checker.checkRegular(child(path, 'containers'));
+  checker.checkInit(child(path, 'initContainers'));
+  checker.checkEphemeral(child(path, 'ephemeralContainers'));
+}
+
+/** Fields that would make an ephemeral container something its pod relies on. */
+const notEphemeral = [
+  'ports',
+  'resources',
+  'livenessProbe',
+  'readinessProbe',
+  'startupProbe',
+  'lifecycle',
+  'resizePolicy',
+  'restartPolicy',
+  'restartPolicyRules',
+];
+const hooksAndProbes = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'];
+
+class ContainerChecker {
+  readonly #into: Collector;
+  readonly #spec: JsonObject;
+  readonly #rules: ContainerRules;
+  readonly #graceSeconds: number | undefined;
+  /** Of regular and init containers. */
+  readonly #names = new Set<string>();
+
+  constructor(into: Collector, spec: JsonObject, rules: ContainerRules) {
+    this.#into = into;
+    this.#spec = spec;
+    this.#rules = rules;
+    this.#graceSeconds = numberAt(spec, 'terminationGracePeriodSeconds');
+  }
+
+  checkRegular(path: FieldPath): void {
+    const containers = objectsAt(this.#spec, 'containers');
+    if (containers.length === 0) this.#into.add(required(path));
+    const hostPorts = new Set<string>();
+    for (const [index, container] of containers.entries()) {
+      const own = at(path, index);
+      this.#checkCommon(container, own);
+      this.#checkUnique(container, own);
+      checkHandlers(this.#into, container, { path: own, graceSeconds: this.#graceSeconds });
+      this.#into.unset(child(own, 'restartPolicy'), container.restartPolicy, 'may not be set for non-init containers');
+      checkHostPorts(this.#into, container, { path: own, seen: hostPorts });
+    }
+  }
+
+  checkInit(path: FieldPath): void {
+    for (const [index, container] of objectsAt(this.#spec, 'initContainers').entries()) {
+      const own = at(path, index);
+      this.#checkCommon(container, own);
+      const { restartPolicy } = container;
+      if (restartPolicy !== undefined && restartPolicy !== 'Always') {
+        this.#into.add(notSupported(child(own, 'restartPolicy'), restartPolicy, ['Always']));
+      }
+      this.#checkUnique(container, own);
+      // They run one by one, so each may have the port that another has.
+      checkHostPorts(this.#into, container, { path: own, seen: new Set() });
+      if (restartPolicy === 'Always') {
+        checkHandlers(this.#into, container, { path: own, graceSeconds: this.#graceSeconds });
+        continue;
+      }
+      for (const field of hooksAndProbes) {
+        const detail = 'may not be set for init containers without restartPolicy=Always';
+        if (isObject(container[field])) this.#into.add(forbiddenField(child(own, field), detail));
+      }
+    }
+  }
+
+  checkEphemeral(path: FieldPath): void {
+    const seen = new Set(this.#names);
+    for (const [index, container] of objectsAt(this.#spec, 'ephemeralContainers').entries()) {
+      const own = at(path, index);
+      const name = stringAt(container, 'name');
+      this.#checkCommon(container, own);
+      if (seen.has(name)) this.#into.add(duplicate(child(own, 'name'), name));
+      seen.add(name);
+      const target = stringAt(container, 'targetContainerName');
+      if (target !== '' && !this.#names.has(target)) {
+        this.#into.add(notFoundField(child(own, 'targetContainerName'), target));
+      }
+      this.#refuseReliance(container, own);
+    }
+  }
+
+  #refuseReliance(container: JsonObject, path: FieldPath): void {
+    const detail = 'cannot be set for an Ephemeral Container';
+    for (const field of notEphemeral) {
+      const value = container[field];
+      const isEmpty = Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0;
+      if (!isEmpty) this.#into.unset(child(path, field), value, detail);
+    }
+    for (const [index, mount] of objectsAt(container, 'volumeMounts').entries()) {
+      for (const field of ['subPath', 'subPathExpr']) {
+        if (stringAt(mount, field) === '') continue;
+        this.#into.add(forbiddenField(child(at(child(path, 'volumeMounts'), index), field), detail));
+      }
+    }
+  }
+
+  #checkUnique(container: JsonObject, path: FieldPath): void {
+    const name = stringAt(container, 'name');
+    if (name === '') return;
+    if (this.#names.has(name)) this.#into.add(duplicate(child(path, 'name'), name));
+    this.#names.add(name);
+  }
+
+  /** What holds for every container. */
+  #checkCommon(container: JsonObject, path: FieldPath): void {
+    const into = this.#into;
+    into.needsName(child(path, 'name'), container.name, dns1123LabelProblems);
+    const image = container.image;
+    if (into.needsText(child(path, 'image'), image) && !this.#rules.isTemplate && image.trim() !== image) {
+      into.add(invalid(child(path, 'image'), image, 'must not have leading or trailing whitespace'));
+    }
+    const messagePolicies = ['File', 'FallbackToLogsOnError'];
+    into.needsOneOf(child(path, 'terminationMessagePolicy'), container.terminationMessagePolicy, messagePolicies);
+    checkPorts(into, objectsAt(container, 'ports'), child(path, 'ports'));
+    checkEnvironment(into, container, path);
+    checkVolumeUse(into, container, { path, volumes: this.#rules.volumes });
+    const pullPolicies = ['Always', 'IfNotPresent', 'Never'];
+    into.needsOneOf(child(path, 'imagePullPolicy'), container.imagePullPolicy, pullPolicies);
+    checkResources(into, objectAt(container, 'resources'), {
+      path: child(path, 'resources'),
+      claims: this.#rules.claims,
+    });
+    this.#checkResizePolicy(container, child(path, 'resizePolicy'));
+    const hostUsers = this.#spec.hostUsers !== false;
+    const context = objectAt(container, 'securityContext');
+    checkContainerSecurity(into, context, { path: child(path, 'securityContext'), hostUsers });
+    if (listAt(container, 'restartPolicyRules').length > 0) {
+      const detail = 'restart rules of single containers are not supported by this cluster';
+      into.add(forbiddenField(child(path, 'restartPolicyRules'), detail));
+    }
+  }
+
+  #checkResizePolicy(container: JsonObject, path: FieldPath): void {
+    const seen = new Set<string>();
+    for (const [index, policy] of objectsAt(container, 'resizePolicy').entries()) {
+      const { resourceName, restartPolicy } = policy;
+      if (seen.has(String(resourceName))) this.#into.add(duplicate(at(path, index), resourceName));
+      seen.add(String(resourceName));
+      this.#into.needsOneOf(path, resourceName, ['cpu', 'memory']);
+      this.#into.needsOneOf(path, restartPolicy, ['NotRequired', 'RestartContainer']);
+      if (this.#spec.restartPolicy === 'Never' && restartPolicy !== 'NotRequired') {
+        this.#into.add(invalid(path, restartPolicy, "must be 'NotRequired' when `restartPolicy` is 'Never'"));
+      }
+    }
+  }
+}
+
+function checkPorts(into: Collector, ports: readonly JsonObject[], path: FieldPath): void {
+  const names = new Set<string>();
+  for (const [index, port] of ports.entries()) {
+    const own = at(path, index);
+    const name = stringAt(port, 'name');
+    if (name !== '') {
+      const problems = portNameProblems(name);
+      into.problems(child(own, 'name'), name, problems);
+      if (problems.length === 0 && names.has(name)) into.add(duplicate(child(own, 'name'), name));
+      names.add(name);
+    }
+    const number = numberAt(port, 'containerPort') ?? 0;
+    if (number === 0) into.add(required(child(own, 'containerPort')));
+    else into.problems(child(own, 'containerPort'), number, portNumberProblems(number));
+    const hostPort = numberAt(port, 'hostPort') ?? 0;
+    if (hostPort !== 0) into.problems(child(own, 'hostPort'), hostPort, portNumberProblems(hostPort));
+    into.needsOneOf(child(own, 'protocol'), port.protocol, ['SCTP', 'TCP', 'UDP']);
+  }
+}
+
+function checkHostPorts(
+  into: Collector,
+  container: JsonObject,
+  { path, seen }: { readonly path: FieldPath; readonly seen: Set<string> },
+): void {
+  for (const [index, port] of objectsAt(container, 'ports').entries()) {
+    if (!port.hostPort) continue;
+    const key = `${stringAt(port, 'protocol')}/${stringAt(port, 'hostIP')}/${String(port.hostPort)}`;
+    if (seen.has(key)) into.add(duplicate(child(at(child(path, 'ports'), index), 'hostPort'), key));
+    seen.add(key);
+  }
+}

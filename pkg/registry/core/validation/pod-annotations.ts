@@ -1,0 +1,128 @@
+/**
+ * Rules for annotations that say something about a pod, most of them from before there were fields for it.
+ * Source: upstream `ValidatePodSpecificAnnotations`, `validateSeccompAnnotationsAndFields`, `validateAppArmorAnnotationsAndFieldsMatchOnCreate`.
+ */
+import { at, child, type FieldPath, forbiddenField, invalid } from '#pkg/apimachinery/field-error.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { objectAt, stringAt, stringMapAt } from '../../draft.ts';
+import type { Collector } from '../../validation/collector.ts';
+import { checkRelativePath } from '../../validation/paths.ts';
+import { placedContainers } from './placed-containers.ts';
+
+const mirror = 'kubernetes.io/config.mirror';
+const deletionCost = 'controller.kubernetes.io/pod-deletion-cost';
+const seccompPod = 'seccomp.security.alpha.kubernetes.io/pod';
+const seccompContainer = 'container.seccomp.security.alpha.kubernetes.io/';
+const appArmorContainer = 'container.apparmor.security.beta.kubernetes.io/';
+const int32Pattern = /^[+-]?\d+$/;
+const int32Max = 2 ** 31 - 1;
+
+/** Checks the annotations of a pod or a template whose metadata is at `path`. */
+export function checkPodAnnotations(
+  into: Collector,
+  pod: JsonObject,
+  { path, specPath }: { readonly path: FieldPath; readonly specPath: FieldPath },
+): void {
+  const annotations = stringMapAt(pod, 'metadata', 'annotations');
+  const spec = objectAt(pod, 'spec') ?? {};
+  for (const [key, value] of Object.entries(annotations)) {
+    if (key === mirror && stringAt(spec, 'nodeName') === '') {
+      into.add(invalid(at(path, key), value, 'must set spec.nodeName if mirror pod annotation is set'));
+    } else if (key === deletionCost && !isDeletionCost(value)) {
+      into.add(invalid(at(path, key), value, 'must be a 32bit integer'));
+    } else if (key === seccompPod || key.startsWith(seccompContainer)) {
+      checkSeccompProfile(into, value, child(path, key));
+    } else if (key.startsWith(appArmorContainer)) checkAppArmorProfile(into, { key, value, spec }, path);
+  }
+  const isAboutProfiles = (key: string): boolean => /^(container\.)?(seccomp|apparmor)\.security\./.test(key);
+  if (Object.keys(annotations).some(isAboutProfiles)) checkMatches(into, pod, specPath);
+}
+
+function isDeletionCost(value: string): boolean {
+  if (value === '') return false;
+  return int32Pattern.test(value) && Math.abs(Number(value)) <= int32Max && !/^[+]|^-?0\d/.test(value);
+}
+
+function checkSeccompProfile(into: Collector, profile: string, path: FieldPath): void {
+  if (['runtime/default', 'docker/default', 'unconfined'].includes(profile)) return;
+  if (profile.startsWith('localhost/')) checkRelativePath(into, profile.slice('localhost/'.length), path);
+  else into.add(invalid(path, profile, 'must be a valid seccomp profile'));
+}
+
+function checkAppArmorProfile(
+  into: Collector,
+  { key, value, spec }: { readonly key: string; readonly value: string; readonly spec: JsonObject },
+  path: FieldPath,
+): void {
+  const name = key.slice(appArmorContainer.length);
+  if (!placedContainers(spec, '').some(({ container }) => container.name === name)) {
+    into.add(invalid(at(path, key), name, 'container not found'));
+  }
+  if (['', 'runtime/default', 'unconfined'].includes(value) || value.startsWith('localhost/')) return;
+  into.add(invalid(at(path, key), value, `invalid AppArmor profile name: ${JSON.stringify(value)}`));
+}
+
+/** The text that an annotation has for what a field says. */
+const annotationTexts: Readonly<Record<string, readonly string[]>> = {
+  Unconfined: ['unconfined'],
+  RuntimeDefault: ['runtime/default', 'docker/default'],
+};
+
+/** Where both an annotation and a field are given they have to agree. */
+function checkMatches(into: Collector, pod: JsonObject, specPath: FieldPath): void {
+  const annotations = stringMapAt(pod, 'metadata', 'annotations');
+  const spec = objectAt(pod, 'spec') ?? {};
+  const ofPod = objectAt(spec, 'securityContext');
+  const seccomp = { what: 'seccomp', path: child(specPath, 'securityContext.seccompProfile') };
+  checkMatch(into, annotations[seccompPod], { ...seccomp, profile: objectAt(ofPod, 'seccompProfile') });
+  for (const { container, path } of placedContainers(spec, specPath)) {
+    const context = objectAt(container, 'securityContext');
+    const own = child(path, 'securityContext');
+    const name = stringAt(container, 'name');
+    const profile = objectAt(context, 'seccompProfile');
+    checkMatch(into, annotations[`${seccompContainer}${name}`], {
+      what: 'seccomp',
+      path: child(own, 'seccompProfile'),
+      profile,
+    });
+    if (stringAt(spec, 'os', 'name') === 'windows') continue;
+    checkMatch(into, annotations[`${appArmorContainer}${name}`], {
+      what: 'apparmor',
+      path: child(own, 'appArmorProfile'),
+      profile: objectAt(context, 'appArmorProfile') ?? objectAt(ofPod, 'appArmorProfile'),
+    });
+  }
+}
+
+interface Match {
+  readonly what: string;
+  readonly path: FieldPath;
+  readonly profile: JsonObject | undefined;
+}
+
+function checkMatch(into: Collector, annotation: string | undefined, { what, path, profile }: Match): void {
+  if (annotation === undefined || profile === undefined) return;
+  const type = stringAt(profile, 'type');
+  const differs = `${what} type in annotation and field must match`;
+  if (type !== 'Localhost') {
+    const texts = annotationTexts[type];
+    if (texts !== undefined && !texts.includes(annotation)) into.add(forbiddenField(child(path, 'type'), differs));
+  } else if (!annotation.startsWith('localhost/')) into.add(forbiddenField(child(path, 'type'), differs));
+  else if (annotation.slice('localhost/'.length) !== profile.localhostProfile) {
+    const detail = `${what} profile in annotation and field must match`;
+    into.add(forbiddenField(child(path, 'localhostProfile'), detail));
+  }
+}
+
+/** What may not change about a pod's annotations, as the node has already acted on it. */
+export function checkAnnotationsKept(into: Collector, pod: JsonObject, old: KubeObject): void {
+  const now = stringMapAt(pod, 'metadata', 'annotations');
+  const was = stringMapAt(old, 'metadata', 'annotations');
+  for (const key of new Set([...Object.keys(was), ...Object.keys(now)])) {
+    if (now[key] === was[key]) continue;
+    const did = Object.hasOwn(was, key) ? 'remove or update' : 'add';
+    const path = at('metadata.annotations', key);
+    if (key.startsWith(appArmorContainer)) into.add(forbiddenField(path, `may not ${did} AppArmor annotations`));
+    if (key === mirror) into.add(forbiddenField(path, `may not ${did} mirror pod annotation`));
+  }
+}

@@ -1,0 +1,77 @@
+/** What may change about the resources of a running pod. Source: upstream `ValidatePodResize`, KEP-1287. */
+import { at, child, type FieldError, type FieldPath, forbiddenField, invalid } from '#pkg/apimachinery/field-error.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { fieldsOf, objectAt, objectsAt, semanticallySame, stringAt, valueAt } from '../../draft.ts';
+import { compareQuantities } from '../../quantities.ts';
+import { Collector } from '../../validation/collector.ts';
+import { qosClassOf } from '../pod-qos.ts';
+import { validatePod } from './pod.ts';
+
+/** Why a pod cannot be resized at all, whatever the change. */
+function refusal(draft: JsonObject, old: KubeObject): string | undefined {
+  const hasOwnResources = (pod: JsonObject | KubeObject): boolean =>
+    ['requests', 'limits'].some((kind) => Object.keys(objectAt(pod, 'spec', 'resources', kind) ?? {}).length > 0);
+  if (hasOwnResources(old) || hasOwnResources(draft)) return 'pods with pod-level resources cannot be resized';
+  const mirror = valueAt(old, 'metadata', 'annotations', 'kubernetes.io/config.mirror');
+  if (mirror !== undefined) return 'static pods cannot be resized';
+  return valueAt(old, 'spec', 'os', 'name') === 'windows' ? 'windows pods cannot be resized' : undefined;
+}
+
+/** Resources of containers may change as long as the quality of service does not. */
+export function validatePodResize(draft: JsonObject, old: KubeObject): readonly FieldError[] {
+  const why = refusal(draft, old);
+  if (why !== undefined) return [forbiddenField('', why)];
+  const into = new Collector();
+  into.add(...validatePod(draft));
+  const qosClass = stringAt(old, 'status', 'qosClass') || qosClassOf(fieldsOf(old));
+  if (qosClassOf(draft) !== qosClass) {
+    into.add(invalid('spec', qosClass, 'Pod QOS Class may not change as a result of resizing'));
+  }
+  for (const field of ['initContainers', 'containers']) {
+    const before = objectsAt(old, 'spec', field);
+    for (const [index, container] of objectsAt(draft, 'spec', field).entries()) {
+      checkContainer(into, container, { was: before[index] ?? {}, path: at(child('spec', field), index), field });
+    }
+  }
+  return into.errors;
+}
+
+interface ResizedContainer {
+  readonly was: JsonObject;
+  readonly path: FieldPath;
+  readonly field: string;
+}
+
+function checkContainer(into: Collector, container: JsonObject, { was, path, field }: ResizedContainer): void {
+  if (field === 'initContainers' && container.restartPolicy !== 'Always') {
+    if (semanticallySame(container.resources, was.resources)) return;
+    into.add(forbiddenField('spec', 'resources for non-sidecar init containers are immutable'));
+    return;
+  }
+  for (const kind of ['requests', 'limits']) {
+    const now = objectAt(container, 'resources', kind) ?? {};
+    const had = objectAt(was, 'resources', kind) ?? {};
+    if (Object.keys(had).some((name) => !Object.hasOwn(now, name))) {
+      into.add(forbiddenField(`${path}.resources.${kind}`, `resource ${kind} cannot be removed`));
+    }
+    const others = new Set(
+      [...Object.keys(now), ...Object.keys(had)].filter((name) => name !== 'cpu' && name !== 'memory'),
+    );
+    if ([...others].every((name) => compareQuantities(now[name], had[name]) === 0)) continue;
+    const which = field === 'containers' ? 'resources' : 'resources for sidecar containers';
+    into.add(forbiddenField('spec', `only cpu and memory ${which} are mutable`));
+  }
+  checkMemoryLimit(into, container, { was, path, field });
+}
+
+/** Memory that a container has cannot be taken from it while it runs. */
+function checkMemoryLimit(into: Collector, container: JsonObject, { was, path }: ResizedContainer): void {
+  const policy = objectsAt(container, 'resizePolicy').find((candidate) => candidate.resourceName === 'memory');
+  if (policy?.restartPolicy === 'RestartContainer') return;
+  const now = valueAt(container, 'resources', 'limits', 'memory');
+  const had = valueAt(was, 'resources', 'limits', 'memory');
+  if (now === undefined || (had !== undefined && compareQuantities(now, had) >= 0)) return;
+  const did = had === undefined ? 'added' : 'decreased';
+  const detail = `memory limits cannot be ${did} unless resizePolicy is RestartContainer`;
+  into.add(forbiddenField(`${path}.resources.limits[memory]`, detail));
+}

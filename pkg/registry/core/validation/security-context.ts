@@ -1,0 +1,154 @@
+/**
+ * Rules for the identities and confinements of containers and pods.
+ * Source: upstream `ValidateSecurityContext`, `validatePodSpecSecurityContext` and the functions they call.
+ */
+import {
+  at,
+  child,
+  type FieldPath,
+  forbiddenField,
+  invalid,
+  required,
+  tooLong,
+} from '#pkg/apimachinery/field-error.ts';
+import { userIdProblems } from '#pkg/apimachinery/names.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { isTrueAt, listAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
+import type { Collector } from '../../validation/collector.ts';
+import { checkRelativePath } from '../../validation/paths.ts';
+import { checkWindowsOptions } from './windows-options.ts';
+
+const profileTypes = ['Localhost', 'RuntimeDefault', 'Unconfined'];
+
+function checkIds(
+  into: Collector,
+  context: JsonObject,
+  { path, fields }: { path: FieldPath; fields: readonly string[] },
+): void {
+  for (const field of fields) {
+    const id = context[field];
+    if (typeof id === 'number') into.problems(child(path, field), id, userIdProblems(id));
+  }
+}
+
+/** Checks the security context of one container. */
+export function checkContainerSecurity(
+  into: Collector,
+  context: JsonObject | undefined,
+  { path, hostUsers }: { readonly path: FieldPath; readonly hostUsers: boolean },
+): void {
+  if (context === undefined) return;
+  checkIds(into, context, { path, fields: ['runAsUser', 'runAsGroup'] });
+  const { procMount } = context;
+  into.oneOf(child(path, 'procMount'), procMount, ['Default', 'Unmasked']);
+  if (hostUsers && procMount === 'Unmasked') {
+    into.add(invalid(child(path, 'procMount'), procMount, '`hostUsers` must be false to use `Unmasked`'));
+  }
+  checkSeccomp(into, objectAt(context, 'seccompProfile'), child(path, 'seccompProfile'));
+  if (context.allowPrivilegeEscalation === false) {
+    const deny = (what: string): void =>
+      into.add(invalid(path, context, `cannot set \`allowPrivilegeEscalation\` to false and ${what}`));
+    if (context.privileged === true) deny('`privileged` to true');
+    if (listAt(context, 'capabilities', 'add').includes('CAP_SYS_ADMIN')) deny('`capabilities.Add` CAP_SYS_ADMIN');
+  }
+  checkWindowsOptions(into, objectAt(context, 'windowsOptions'), child(path, 'windowsOptions'));
+  checkAppArmor(into, objectAt(context, 'appArmorProfile'), child(path, 'appArmorProfile'));
+}
+
+/** Checks the security context of a pod whose spec is at `specPath`. */
+export function checkPodSecurity(into: Collector, spec: JsonObject, specPath: FieldPath): void {
+  const context = objectAt(spec, 'securityContext');
+  const path = child(specPath, 'securityContext');
+  if (isTrueAt(spec, 'hostPID') && isTrueAt(spec, 'shareProcessNamespace')) {
+    const detail = 'ShareProcessNamespace and HostPID cannot both be enabled';
+    into.add(invalid(child(path, 'shareProcessNamespace'), true, detail));
+  }
+  if (context !== undefined) {
+    checkIds(into, context, { path, fields: ['fsGroup', 'runAsUser', 'runAsGroup'] });
+    for (const [index, id] of listAt(context, 'supplementalGroups').entries()) {
+      into.problems(at(child(path, 'supplementalGroups'), index), id, userIdProblems(id as number));
+    }
+    checkSysctls(into, spec, child(path, 'sysctls'));
+    into.oneOf(child(path, 'fsGroupChangePolicy'), context.fsGroupChangePolicy, ['Always', 'OnRootMismatch']);
+    checkSeccomp(into, objectAt(context, 'seccompProfile'), child(path, 'seccompProfile'));
+    checkWindowsOptions(into, objectAt(context, 'windowsOptions'), child(path, 'windowsOptions'));
+    checkAppArmor(into, objectAt(context, 'appArmorProfile'), child(path, 'appArmorProfile'));
+    into.oneOf(child(path, 'supplementalGroupsPolicy'), context.supplementalGroupsPolicy, ['Merge', 'Strict']);
+    into.oneOf(child(path, 'seLinuxChangePolicy'), context.seLinuxChangePolicy, ['MountOption', 'Recursive']);
+  }
+  checkHostUsers(into, spec, specPath);
+}
+
+/** Users of their own go with namespaces of their own. */
+function checkHostUsers(into: Collector, spec: JsonObject, path: FieldPath): void {
+  if (spec.hostUsers !== false) return;
+  const detail = 'when `pod.Spec.HostUsers` is false';
+  if (isTrueAt(spec, 'hostNetwork')) into.add(forbiddenField(child(path, 'hostNetwork'), detail));
+  if (isTrueAt(spec, 'hostPID')) into.add(forbiddenField(child(path, 'HostPID'), detail));
+  if (isTrueAt(spec, 'hostIPC')) into.add(forbiddenField(child(path, 'HostIPC'), detail));
+}
+
+const sysctlLengthMax = 253;
+const sysctlSegment = '[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
+const sysctlPattern = `^(${sysctlSegment}[\\./])*${sysctlSegment}$`;
+const sysctlSegmentPattern = new RegExp(`^${sysctlSegment}$`);
+
+/** The kernel's parameters that each namespace has its own of. Source: component-helpers `node/util/sysctl`. */
+const sysctlNamespaces: readonly { readonly of: RegExp; readonly field: string }[] = [
+  { of: /^net\./, field: 'hostNetwork' },
+  { of: /^(kernel\.(sem$|shm|msg)|fs\.mqueue\.)/, field: 'hostIPC' },
+];
+
+function checkSysctls(into: Collector, spec: JsonObject, path: FieldPath): void {
+  const names = new Set<string>();
+  for (const [index, sysctl] of objectsAt(spec, 'securityContext', 'sysctls').entries()) {
+    const own = child(at(path, index), 'name');
+    const name = stringAt(sysctl, 'name');
+    if (!into.needsText(own, name)) continue;
+    if (name.length > sysctlLengthMax || !name.split(/[./]/).every((part) => sysctlSegmentPattern.test(part))) {
+      const detail = `must have at most ${sysctlLengthMax} characters and match regex ${sysctlPattern}`;
+      into.add(invalid(own, name, detail));
+    } else if (names.has(name))
+      into.add({ reason: 'FieldValueDuplicate', field: own, message: `Duplicate value: "${name}"` });
+    names.add(name);
+    const shared = sysctlNamespaces.find(({ of }) => of.test(name.replaceAll('/', '.')))?.field;
+    if (shared === undefined || !isTrueAt(spec, shared)) continue;
+    into.add(invalid(own, name, `may not be specified when '${shared}' is true`));
+  }
+}
+
+function checkSeccomp(into: Collector, profile: JsonObject | undefined, path: FieldPath): void {
+  if (profile === undefined) return;
+  const { type, localhostProfile } = profile;
+  const own = child(path, 'localhostProfile');
+  if (into.needsText(child(path, 'type'), type, 'type is required when seccompProfile is set')) {
+    into.oneOf(child(path, 'type'), type, profileTypes);
+  }
+  if (type !== 'Localhost') {
+    if (localhostProfile === undefined) return;
+    into.add(invalid(own, profile, 'can only be set when seccomp type is Localhost'));
+  } else if (typeof localhostProfile !== 'string') {
+    into.add(required(own, 'must be set when seccomp type is Localhost'));
+  } else checkRelativePath(into, localhostProfile, own);
+}
+
+const profilePathMax = 4095;
+
+function checkAppArmor(into: Collector, profile: JsonObject | undefined, path: FieldPath): void {
+  if (profile === undefined) return;
+  const { type, localhostProfile } = profile;
+  const own = child(path, 'localhostProfile');
+  if (!into.needsText(child(path, 'type'), type, 'type is required when appArmorProfile is set')) return;
+  into.oneOf(child(path, 'type'), type, profileTypes);
+  if (type !== 'Localhost') {
+    if (!profileTypes.includes(type) || localhostProfile === undefined) return;
+    into.add(invalid(own, localhostProfile, 'can only be set when AppArmor type is Localhost'));
+  } else if (typeof localhostProfile !== 'string' || localhostProfile === '') {
+    into.add(required(own, 'must be set when AppArmor type is Localhost'));
+  } else {
+    if (localhostProfile.trim() !== localhostProfile) {
+      into.add(invalid(own, localhostProfile, 'must not be padded with whitespace'));
+    }
+    if (Buffer.byteLength(localhostProfile) > profilePathMax) into.add(tooLong(own, profilePathMax));
+  }
+}

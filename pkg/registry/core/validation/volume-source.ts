@@ -1,0 +1,289 @@
+/**
+ * Rules for what a volume is made of, one entry per kind of source. Pods and persistent volumes share most of them.
+ * Source: upstream `validateVolumeSource` and the functions it calls.
+ */
+import {
+  at,
+  child,
+  type FieldPath,
+  forbiddenField,
+  invalid,
+  notSupported,
+  required,
+  tooLong,
+} from '#pkg/apimachinery/field-error.ts';
+import { dns1123LabelProblems, dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { isObject, isTrueAt, listAt, numberAt, objectAt, stringAt, stringMapAt } from '../../draft.ts';
+import type { Collector } from '../../validation/collector.ts';
+import { checkNoBacksteps } from '../../validation/paths.ts';
+
+/** What a rule may look at beside the source itself. */
+export interface VolumeOwner {
+  /** Name of the volume within its pod, or of the persistent volume. */
+  readonly name: string;
+  /** Whether this is a persistent volume: its secrets may be in any namespace and say which. */
+  readonly isPersistent: boolean;
+}
+
+export type SourceRule = (into: Collector, source: JsonObject, path: FieldPath, owner: VolumeOwner) => void;
+
+/** A rule that some texts are there. */
+export function needs(...fields: readonly string[]): SourceRule {
+  return (into, source, path) => {
+    for (const field of fields) into.needsText(child(path, field), source[field]);
+  };
+}
+
+/** A rule that a list is not empty. */
+function needsList(field: string): SourceRule {
+  return (into, source, path) => {
+    if (listAt(source, field).length === 0) into.add(required(child(path, field)));
+  };
+}
+
+/** One rule after the other. */
+export function all(...rules: readonly SourceRule[]): SourceRule {
+  return (into, source, path, owner) => {
+    for (const rule of rules) rule(into, source, path, owner);
+  };
+}
+
+const byteMax = 255;
+
+function checkPartition(into: Collector, source: JsonObject, path: FieldPath): void {
+  const partition = numberAt(source, 'partition') ?? 0;
+  if (partition < 0 || partition > byteMax) {
+    into.add(invalid(child(path, 'partition'), partition, `must be between 1 and ${byteMax}, inclusive`));
+  }
+}
+
+function checkLun(into: Collector, lun: number, path: FieldPath): void {
+  if (lun < 0 || lun > byteMax) {
+    into.add(invalid(child(path, 'lun'), lun, `must be between 0 and ${byteMax}, inclusive`));
+  }
+}
+
+/** The name of a secret, and for persistent volumes its namespace. */
+function checkSecretRef(into: Collector, source: JsonObject, path: FieldPath, { isPersistent }: VolumeOwner): void {
+  const ref = objectAt(source, 'secretRef');
+  if (ref === undefined) return;
+  into.needsText(child(child(path, 'secretRef'), 'name'), ref.name);
+  if (isPersistent) into.needsText(child(child(path, 'secretRef'), 'namespace'), ref.namespace);
+}
+
+const hostPathTypes = [
+  '',
+  'BlockDevice',
+  'CharDevice',
+  'Directory',
+  'DirectoryOrCreate',
+  'File',
+  'FileOrCreate',
+  'Socket',
+];
+
+function checkHostPath(into: Collector, source: JsonObject, path: FieldPath): void {
+  if (!into.needsText(child(path, 'path'), source.path)) return;
+  checkNoBacksteps(into, source.path, child(path, 'path'));
+  into.oneOf(child(path, 'type'), source.type, hostPathTypes);
+}
+
+const initiatorFormats: Readonly<Record<string, RegExp>> = {
+  iqn: /iqn\.\d{4}-\d{2}\.([A-Za-z0-9\-.]+)(:[^,;*&$|\s]+)$/,
+  eui: /^eui.[A-Za-z0-9]{16}$/,
+  naa: /^naa.[A-Za-z0-9]{32}$/,
+};
+
+/** The name of one end of an iSCSI connection. */
+function checkInitiator(into: Collector, name: string, path: FieldPath): void {
+  const format = initiatorFormats[name.slice(0, 3)];
+  if (format === undefined) into.add(invalid(path, name, 'must be valid format starting with iqn, eui, or naa'));
+  else if (!format.test(name)) into.add(invalid(path, name, 'must be valid format'));
+}
+
+const portalNameMax = 64;
+
+function checkIscsi(into: Collector, source: JsonObject, path: FieldPath, owner: VolumeOwner): void {
+  const portal = stringAt(source, 'targetPortal');
+  into.needsText(child(path, 'targetPortal'), portal);
+  if (into.needsText(child(path, 'iqn'), source.iqn)) checkInitiator(into, source.iqn, child(path, 'iqn'));
+  checkLun(into, numberAt(source, 'lun') ?? 0, path);
+  const usesChap = isTrueAt(source, 'chapAuthDiscovery') || isTrueAt(source, 'chapAuthSession');
+  if (usesChap && objectAt(source, 'secretRef') === undefined) into.add(required(child(path, 'secretRef')));
+  const initiator = source.initiatorName;
+  if (typeof initiator !== 'string') return;
+  checkInitiator(into, initiator, child(path, 'initiatorname'));
+  if (`${owner.name}:${portal}`.length > portalNameMax) {
+    const detail =
+      'Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.';
+    into.add(invalid(child(path, 'targetportal'), portal, detail));
+  }
+}
+
+function checkFibreChannel(into: Collector, source: JsonObject, path: FieldPath): void {
+  const names = listAt(source, 'targetWWNs');
+  const own = child(path, 'targetWWNs');
+  if (names.length === 0 && listAt(source, 'wwids').length === 0) {
+    into.add(required(own, 'must specify either targetWWNs or wwids, but not both'));
+  }
+  if (names.length > 0 && listAt(source, 'wwids').length > 0) {
+    into.add(invalid(own, names, 'targetWWNs and wwids can not be specified simultaneously'));
+  }
+  if (names.length === 0) return;
+  const lun = numberAt(source, 'lun');
+  if (lun === undefined) into.add(required(child(path, 'lun'), 'lun is required if targetWWNs is specified'));
+  else checkLun(into, lun, path);
+}
+
+function checkFlexVolume(into: Collector, source: JsonObject, path: FieldPath): void {
+  into.needsText(child(path, 'driver'), source.driver);
+  for (const key of Object.keys(stringMapAt(source, 'options'))) {
+    if (!/(^|\.)(kubernetes|k8s)\.io$/i.test(key.split('/')[0]!)) continue;
+    into.add(invalid(at(child(path, 'options'), key), key, 'kubernetes.io and k8s.io namespaces are reserved'));
+  }
+}
+
+const tenantLengthMax = 64;
+
+function checkQuobyte(into: Collector, source: JsonObject, path: FieldPath): void {
+  const registry = stringAt(source, 'registry');
+  const detail = 'must be a host:port pair or multiple pairs separated by commas';
+  if (registry === '') into.add(required(child(path, 'registry'), detail));
+  else if (stringAt(source, 'tenant').length > tenantLengthMax) {
+    into.add(required(child(path, 'tenant'), 'must be a UUID and may not exceed a length of 64 characters'));
+  } else if (!registry.split(',').every((pair) => /^(\[[^\]]*\]|[^:]*):[^:]*$/.test(pair))) {
+    into.add(invalid(child(path, 'registry'), registry, detail));
+  }
+  into.needsText(child(path, 'volume'), source.volume);
+}
+
+function checkFlocker(into: Collector, source: JsonObject, path: FieldPath): void {
+  const name = stringAt(source, 'datasetName');
+  const uuid = stringAt(source, 'datasetUUID');
+  if (name === '' && uuid === '') into.add(required(path, 'one of datasetName and datasetUUID is required'));
+  if (name !== '' && uuid !== '') {
+    into.add(invalid(path, 'resource', 'datasetName and datasetUUID can not be specified simultaneously'));
+  }
+  if (name.includes('/')) into.add(invalid(child(path, 'datasetName'), name, "must not contain '/'"));
+}
+
+const managedDiskUri =
+  '/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}';
+const blobDiskUri = 'https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd';
+
+function checkAzureDisk(into: Collector, source: JsonObject, path: FieldPath): void {
+  needs('diskName', 'diskURI')(into, source, path, { name: '', isPersistent: false });
+  into.oneOf(child(path, 'cachingMode'), source.cachingMode, ['None', 'ReadOnly', 'ReadWrite']);
+  into.oneOf(child(path, 'kind'), source.kind, ['Dedicated', 'Managed', 'Shared']);
+  if (source.kind === undefined) return;
+  const uri = stringAt(source, 'diskURI');
+  const [prefix, form] = source.kind === 'Managed' ? ['/subscriptions/', managedDiskUri] : ['https://', blobDiskUri];
+  if (!uri.startsWith(prefix!)) into.add(notSupported(child(path, 'diskURI'), uri, [form!]));
+}
+
+function checkAzureFile(into: Collector, source: JsonObject, path: FieldPath, { isPersistent }: VolumeOwner): void {
+  into.needsText(child(path, 'secretName'), source.secretName);
+  into.needsText(child(path, 'shareName'), source.shareName);
+  if (isPersistent && source.secretNamespace === '') into.add(required(child(path, 'secretNamespace')));
+}
+
+function checkGlusterfs(into: Collector, source: JsonObject, path: FieldPath): void {
+  into.needsText(child(path, 'endpoints'), source.endpoints);
+  into.needsText(child(path, 'path'), source.path);
+  const namespace = source.endpointsNamespace;
+  if (typeof namespace !== 'string') return;
+  const own = child(path, 'endpointsNamespace');
+  if (namespace === '') {
+    into.add(invalid(own, namespace, 'if the endpointnamespace is set, it must be a valid namespace name'));
+  } else into.problems(own, namespace, dns1123LabelProblems(namespace));
+}
+
+function checkStorageOs(into: Collector, source: JsonObject, path: FieldPath): void {
+  into.needsName(child(path, 'volumeName'), source.volumeName, dns1123LabelProblems);
+  into.mayName(child(path, 'volumeNamespace'), source.volumeNamespace, dns1123LabelProblems);
+}
+
+const driverNameMax = 63;
+
+/** Checks the name of a CSI driver. */
+export function checkCsiDriverName(into: Collector, name: unknown, path: FieldPath): void {
+  const text = typeof name === 'string' ? name : '';
+  into.needsText(path, text);
+  if (text.length > driverNameMax) into.add(tooLong(path, driverNameMax));
+  into.problems(path, text, dns1123SubdomainProblems(text.toLowerCase()));
+}
+
+const persistentSecrets = [
+  'controllerPublishSecretRef',
+  'controllerExpandSecretRef',
+  'nodePublishSecretRef',
+  'nodeExpandSecretRef',
+];
+
+function checkCsi(into: Collector, source: JsonObject, path: FieldPath, { isPersistent }: VolumeOwner): void {
+  checkCsiDriverName(into, source.driver, child(path, 'driver'));
+  if (isPersistent) into.needsText(child(path, 'volumeHandle'), source.volumeHandle);
+  for (const field of isPersistent ? persistentSecrets : ['nodePublishSecretRef']) {
+    const ref = objectAt(source, field);
+    if (ref === undefined) continue;
+    into.needsName(child(child(path, field), 'name'), ref.name, dns1123SubdomainProblems);
+    if (isPersistent) into.needsName(child(child(path, field), 'namespace'), ref.namespace, dns1123LabelProblems);
+  }
+}
+
+/** The sources that pods and persistent volumes share, in the order in which upstream looks for them. */
+export const sharedSources: ReadonlyMap<string, SourceRule> = new Map<string, SourceRule>([
+  ['hostPath', checkHostPath],
+  ['gcePersistentDisk', all(needs('pdName'), checkPartition)],
+  ['awsElasticBlockStore', all(needs('volumeID'), checkPartition)],
+  ['glusterfs', checkGlusterfs],
+  ['flocker', checkFlocker],
+  [
+    'nfs',
+    (into, source, path, owner): void => {
+      needs('server', 'path')(into, source, path, owner);
+      const folder = stringAt(source, 'path');
+      if (!folder.startsWith('/')) into.add(invalid(child(path, 'path'), folder, 'must be an absolute path'));
+    },
+  ],
+  ['rbd', all(needsList('monitors'), needs('image'))],
+  ['quobyte', checkQuobyte],
+  ['cephfs', needsList('monitors')],
+  ['iscsi', checkIscsi],
+  ['cinder', all(needs('volumeID'), checkSecretRef)],
+  ['fc', checkFibreChannel],
+  ['flexVolume', checkFlexVolume],
+  ['azureFile', checkAzureFile],
+  ['vsphereVolume', needs('volumePath')],
+  ['photonPersistentDisk', needs('pdID')],
+  ['portworxVolume', needs('volumeID')],
+  ['azureDisk', checkAzureDisk],
+  ['scaleIO', needs('gateway', 'system', 'volumeName')],
+  ['storageos', all(checkStorageOs, checkSecretRef)],
+  ['csi', checkCsi],
+]);
+
+/** Where upstream reports on a source when that is not under its own name. */
+const reportedUnder: Readonly<Record<string, string>> = { gcePersistentDisk: 'persistentDisk' };
+
+/** Checks that an object has exactly one of the sources that `rules` knows, and checks that one. */
+export function checkOneSource(
+  into: Collector,
+  holder: JsonObject,
+  {
+    path,
+    rules,
+    owner,
+  }: { readonly path: FieldPath; readonly rules: ReadonlyMap<string, SourceRule>; readonly owner: VolumeOwner },
+): void {
+  let found = 0;
+  for (const [name, rule] of rules) {
+    const source = holder[name];
+    if (!isObject(source)) continue;
+    found++;
+    if (found > 1) into.add(forbiddenField(child(path, name), 'may not specify more than 1 volume type'));
+    else rule(into, source, child(path, reportedUnder[name] ?? name), owner);
+  }
+  if (found === 0) into.add(required(path, 'must specify a volume type'));
+}

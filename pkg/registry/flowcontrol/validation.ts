@@ -1,0 +1,255 @@
+/** Rules for flow schemas and priority levels. Source: upstream `pkg/apis/flowcontrol/validation`. */
+import {
+  at,
+  child,
+  duplicate,
+  type FieldError,
+  type FieldPath,
+  forbiddenField,
+  invalid,
+  notSupported,
+  required,
+} from '#pkg/apimachinery/field-error.ts';
+import { dns1123LabelProblems, dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { isTrueAt, listAt, numberAt, objectAt, objectsAt, stringAt } from '../draft.ts';
+import { Collector } from '../validation/collector.ts';
+
+const exempt = 'exempt';
+const precedenceMax = 10_000;
+const queuesMax = 10_000_000;
+const hashBitsMax = 60;
+const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'proxy', 'update', 'watch'];
+
+/** Kinds of subjects, with the field that says more of each. */
+const subjectFields: ReadonlyMap<string, string> = new Map([
+  ['Group', 'group'],
+  ['ServiceAccount', 'serviceAccount'],
+  ['User', 'user'],
+]);
+
+function checkServiceAccount(into: Collector, account: JsonObject, path: FieldPath): void {
+  const name = stringAt(account, 'name');
+  if (into.needsText(child(path, 'name'), name) && name !== '*') {
+    into.problems(child(path, 'name'), name, dns1123SubdomainProblems(name));
+  }
+  const namespace = stringAt(account, 'namespace');
+  if (into.needsText(child(path, 'namespace'), namespace, 'must specify namespace for service account')) {
+    into.problems(child(path, 'namespace'), namespace, dns1123LabelProblems(namespace));
+  }
+}
+
+function checkSubject(into: Collector, subject: JsonObject, path: FieldPath): void {
+  const kind = stringAt(subject, 'kind');
+  if (!subjectFields.has(kind)) {
+    into.add(notSupported(child(path, 'kind'), kind, [...subjectFields.keys()]));
+    return;
+  }
+  for (const [owner, field] of subjectFields) {
+    const value = objectAt(subject, field);
+    if (owner !== kind) {
+      into.unset(child(path, field), value, `${field} is forbidden when subject kind is not '${owner}'`);
+    } else if (value === undefined) {
+      into.add(required(child(path, field), `${field} is required when subject kind is '${owner}'`));
+    } else if (kind === 'ServiceAccount') checkServiceAccount(into, value, child(path, field));
+    else into.needsText(child(child(path, field), 'name'), value.name);
+  }
+}
+
+interface WordList {
+  readonly path: FieldPath;
+  /** What the error about a star beside others calls the others. */
+  readonly noun: string;
+  /** What the error about an empty list says. */
+  readonly missing: string;
+}
+
+/** Refuses an empty list and a star beside other words. Returns whether the words are to be looked at one by one. */
+function checkWords(into: Collector, words: readonly unknown[], { path, noun, missing }: WordList): boolean {
+  if (words.length === 0) into.add(required(path, missing));
+  if (!words.includes('*')) return words.length > 0;
+  if (words.length > 1) into.add(invalid(path, words, `if '*' is present, must not specify other ${noun}`));
+  return false;
+}
+
+function checkVerbs(into: Collector, rule: JsonObject, path: FieldPath): void {
+  const given = listAt(rule, 'verbs');
+  const list = { path: child(path, 'verbs'), noun: 'verbs', missing: 'verbs must contain at least one value' };
+  if (!checkWords(into, given, list) || given.every((verb) => verbs.includes(verb as string))) return;
+  into.add(notSupported(list.path, given, verbs));
+}
+
+function checkResourceRule(into: Collector, rule: JsonObject, path: FieldPath): void {
+  checkVerbs(into, rule, path);
+  checkWords(into, listAt(rule, 'apiGroups'), {
+    path: child(path, 'apiGroups'),
+    noun: 'api groups',
+    missing: 'resource rules must supply at least one api group',
+  });
+  checkWords(into, listAt(rule, 'resources'), {
+    path: child(path, 'resources'),
+    noun: 'resources',
+    missing: 'resource rules must supply at least one resource',
+  });
+  const namespaces = listAt(rule, 'namespaces');
+  if (namespaces.length === 0 && isTrueAt(rule, 'clusterScope')) return;
+  const list = {
+    path: child(path, 'namespaces'),
+    noun: 'namespaces',
+    missing: 'resource rules that are not cluster scoped must supply at least one namespace',
+  };
+  if (!checkWords(into, namespaces, list)) return;
+  for (const [index, namespace] of namespaces.entries()) {
+    const problems = dns1123LabelProblems(String(namespace));
+    const intro = "each member of this list must be '*' or a DNS-1123 label; ";
+    into.problems(
+      at(list.path, index),
+      namespace,
+      problems.map((problem) => intro + problem),
+    );
+  }
+}
+
+/** What is wrong with a path such as `/healthz/*`. */
+function urlProblem(url: string): string | undefined {
+  if (url === '') return 'must not be empty';
+  if (url === '/') return undefined;
+  if (!url.startsWith('/')) return 'must start with slash';
+  if (url.includes(' ')) return 'must not contain white-space';
+  if (url.includes('//')) return 'must not contain double slash';
+  const star = url.indexOf('*');
+  const endsWild = url.endsWith('/*') && star === url.length - 1;
+  return star >= 0 && !endsWild ? 'wildcard can only do suffix matching' : undefined;
+}
+
+function checkNonResourceRule(into: Collector, rule: JsonObject, path: FieldPath): void {
+  checkVerbs(into, rule, path);
+  const urls = listAt(rule, 'nonResourceURLs');
+  const list = {
+    path: child(path, 'nonResourceURLs'),
+    noun: 'non-resource URLs',
+    missing: 'nonResourceURLs must contain at least one value',
+  };
+  if (!checkWords(into, urls, list)) return;
+  for (const [index, url] of urls.entries()) {
+    const problem = urlProblem(String(url));
+    if (problem !== undefined) into.add(invalid(at(list.path, index), url, problem));
+  }
+}
+
+function checkRule(into: Collector, rule: JsonObject, path: FieldPath): void {
+  const subjects = objectsAt(rule, 'subjects');
+  if (subjects.length === 0) into.add(required(child(path, 'subjects'), 'subjects must contain at least one value'));
+  for (const [index, subject] of subjects.entries()) checkSubject(into, subject, at(child(path, 'subjects'), index));
+  const [resources, others] = [objectsAt(rule, 'resourceRules'), objectsAt(rule, 'nonResourceRules')];
+  if (resources.length + others.length === 0) {
+    into.add(required(path, 'at least one of resourceRules and nonResourceRules has to be non-empty'));
+  }
+  for (const [index, inner] of resources.entries()) {
+    checkResourceRule(into, inner, at(child(path, 'resourceRules'), index));
+  }
+  for (const [index, inner] of others.entries()) {
+    checkNonResourceRule(into, inner, at(child(path, 'nonResourceRules'), index));
+  }
+}
+
+export function validateFlowSchema(draft: JsonObject): readonly FieldError[] {
+  const into = new Collector();
+  const precedence = numberAt(draft, 'spec', 'matchingPrecedence') ?? 0;
+  const precedencePath = 'spec.matchingPrecedence';
+  if (precedence <= 0) into.add(invalid(precedencePath, precedence, 'must be a positive value'));
+  if (precedence > precedenceMax) {
+    into.add(invalid(precedencePath, precedence, `must not be greater than ${precedenceMax}`));
+  }
+  if (precedence === 1 && stringAt(draft, 'metadata', 'name') !== exempt) {
+    into.add(invalid(precedencePath, precedence, "only the schema named 'exempt' may have matchingPrecedence 1"));
+  }
+  const method = objectAt(draft, 'spec', 'distinguisherMethod');
+  if (method !== undefined) {
+    into.oneOf('spec.distinguisherMethod.type', stringAt(method, 'type'), ['ByNamespace', 'ByUser']);
+  }
+  const level = stringAt(draft, 'spec', 'priorityLevelConfiguration', 'name');
+  const levelPath = 'spec.priorityLevelConfiguration.name';
+  if (into.needsText(levelPath, level, 'must reference a priority level')) {
+    into.problems(levelPath, level, dns1123SubdomainProblems(level));
+  }
+  for (const [index, rule] of objectsAt(draft, 'spec', 'rules').entries()) {
+    checkRule(into, rule, at('spec.rules', index));
+  }
+  return into.errors;
+}
+
+/** Rules for the status of both kinds. */
+export function validateFlowStatus(draft: JsonObject): readonly FieldError[] {
+  const into = new Collector();
+  const types = objectsAt(draft, 'status', 'conditions').map((condition) => stringAt(condition, 'type'));
+  for (const [index, type] of types.entries()) {
+    const path = child(at('status.conditions', index), 'type');
+    if (types.indexOf(type) < index) into.add(duplicate(path, type));
+    into.needsText(path, type, 'must not be empty');
+  }
+  return into.errors;
+}
+
+/** Refuses numbers below zero, and a share to lend that is no percentage. */
+function checkShares(into: Collector, shares: JsonObject, path: FieldPath): void {
+  const nominal = numberAt(shares, 'nominalConcurrencyShares') ?? 0;
+  if (nominal < 0)
+    into.add(invalid(child(path, 'nominalConcurrencyShares'), nominal, 'must be a non-negative integer'));
+  const lendable = numberAt(shares, 'lendablePercent') ?? 0;
+  if (lendable < 0 || lendable > 100) {
+    into.add(invalid(child(path, 'lendablePercent'), lendable, 'must be between 0 and 100, inclusive'));
+  }
+}
+
+function checkQueuing(into: Collector, queuing: JsonObject, path: FieldPath): void {
+  const amount = (field: string): number => numberAt(queuing, field) ?? 0;
+  const [queues, hand] = [amount('queues'), amount('handSize')];
+  into.positive(child(path, 'queueLengthLimit'), amount('queueLengthLimit'), 'must be positive');
+  into.positive(child(path, 'queues'), queues, 'must be positive');
+  if (queues > queuesMax) into.add(invalid(child(path, 'queues'), queues, `must not be greater than ${queuesMax}`));
+  const handPath = child(path, 'handSize');
+  if (hand <= 0) into.add(invalid(handPath, hand, 'must be positive'));
+  else if (hand > queues) into.add(invalid(handPath, hand, `should not be greater than queues (${queues})`));
+  else if (Math.ceil(Math.log2(queues) * hand) > hashBitsMax) {
+    const detail = `required entropy bits of deckSize ${queues} and handSize ${hand} should not be greater than ${hashBitsMax}`;
+    into.add(invalid(handPath, hand, detail));
+  }
+}
+
+function checkLimited(into: Collector, limited: JsonObject, path: FieldPath): void {
+  checkShares(into, limited, path);
+  const borrowing = numberAt(limited, 'borrowingLimitPercent') ?? 0;
+  if (borrowing < 0) {
+    const detail = 'if specified, must be a non-negative integer';
+    into.add(invalid(child(path, 'borrowingLimitPercent'), borrowing, detail));
+  }
+  const responsePath = child(path, 'limitResponse');
+  const queuingPath = child(responsePath, 'queuing');
+  const type = stringAt(limited, 'limitResponse', 'type');
+  const queuing = objectAt(limited, 'limitResponse', 'queuing');
+  if (type === 'Reject') {
+    into.unset(queuingPath, queuing, 'must be nil if limited.limitResponse.type is not Limited');
+  } else if (type !== 'Queue') into.add(notSupported(child(responsePath, 'type'), type, ['Queue', 'Reject']));
+  else if (queuing === undefined) {
+    into.add(required(queuingPath, 'must not be empty if limited.limitResponse.type is Limited'));
+  } else checkQueuing(into, queuing, queuingPath);
+}
+
+export function validatePriorityLevel(draft: JsonObject): readonly FieldError[] {
+  const into = new Collector();
+  const type = stringAt(draft, 'spec', 'type');
+  if ((stringAt(draft, 'metadata', 'name') === exempt) !== (type === 'Exempt')) {
+    into.add(invalid('spec.type', type, "type must be 'Exempt' if and only if name is 'exempt'"));
+  }
+  const [free, limited] = [objectAt(draft, 'spec', 'exempt'), objectAt(draft, 'spec', 'limited')];
+  if (type === 'Exempt') {
+    if (free !== undefined) checkShares(into, free, 'spec.exempt');
+    into.unset('spec.limited', limited, 'must be nil if the type is not Limited');
+  } else if (type === 'Limited') {
+    if (free !== undefined) into.add(forbiddenField('spec.exempt', 'must be nil if the type is Limited'));
+    if (limited === undefined) into.add(required('spec.limited', 'must not be empty when type is Limited'));
+    else checkLimited(into, limited, 'spec.limited');
+  } else into.add(notSupported('spec.type', type, ['Exempt', 'Limited']));
+  return into.errors;
+}

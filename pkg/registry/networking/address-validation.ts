@@ -1,0 +1,66 @@
+/** Rules for the addresses of Services: ranges, and single ones. Source: upstream `ValidateServiceCIDR`, `ValidateIPAddress`. */
+import { at, child, type FieldError, invalid, required } from '#pkg/apimachinery/field-error.ts';
+import { cidrProblems, dns1123SubdomainProblems, ipProblems, pathSegmentProblems } from '#pkg/apimachinery/names.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { listAt, objectAt, stringAt, valueAt } from '../draft.ts';
+import { Collector } from '../validation/collector.ts';
+import { isIpv6 } from '../validation/ips.ts';
+
+const cidrsPath = 'spec.cidrs';
+
+function cidrsOf(object: JsonObject | KubeObject): readonly string[] {
+  return listAt(object, 'spec', 'cidrs').map(String);
+}
+
+function checkCidrs(into: Collector, cidrs: readonly string[]): void {
+  if (cidrs.length === 0) into.add(required(cidrsPath, 'at least one CIDR required'));
+  if (cidrs.length > 2) {
+    into.add(invalid(cidrsPath, { cidrs }, 'may only hold up to 2 values'));
+    return;
+  }
+  for (const [index, cidr] of cidrs.entries()) into.problems(at(cidrsPath, index), cidr, cidrProblems(cidr));
+  const [first, second] = cidrs.map((cidr) => isIpv6(cidr.split('/')[0]!));
+  if (cidrs.length < 2 || first !== second) return;
+  const detail = 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64';
+  into.add(invalid(cidrsPath, cidrs, detail));
+}
+
+export function validateServiceCidr(draft: JsonObject): readonly FieldError[] {
+  const into = new Collector();
+  checkCidrs(into, cidrsOf(draft));
+  return into.errors;
+}
+
+/** A range stays; a second one, of the other family, may join it. */
+export function validateServiceCidrUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
+  const into = new Collector();
+  const now = cidrsOf(draft);
+  const was = cidrsOf(old);
+  if (now.length !== was.length && !(was.length === 1 && now.length === 2)) {
+    return [invalid(cidrsPath, now, 'field is immutable')];
+  }
+  for (const [index, cidr] of was.entries()) into.unchanged(at(cidrsPath, index), now[index], cidr);
+  return into.errors;
+}
+
+export function validateIpAddress(draft: JsonObject): readonly FieldError[] {
+  const into = new Collector();
+  const name = stringAt(draft, 'metadata', 'name');
+  if (name !== '') into.problems('metadata.name', name, ipProblems(name));
+  const parent = objectAt(draft, 'spec', 'parentRef');
+  const path = 'spec.parentRef';
+  if (parent === undefined) {
+    into.add(required(path));
+    return into.errors;
+  }
+  into.mayName(child(path, 'group'), parent.group, dns1123SubdomainProblems);
+  for (const field of ['resource', 'name']) into.needsName(child(path, field), parent[field], pathSegmentProblems);
+  into.mayName(child(path, 'namespace'), parent.namespace, pathSegmentProblems);
+  return into.errors;
+}
+
+export function validateIpAddressUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
+  const into = new Collector();
+  into.unchanged('spec.parentRef', valueAt(draft, 'spec', 'parentRef'), valueAt(old, 'spec', 'parentRef'));
+  return into.errors;
+}

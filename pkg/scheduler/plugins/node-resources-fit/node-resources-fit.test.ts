@@ -1,0 +1,189 @@
+import { expect, test } from 'vitest';
+import type { ContainerStatus, Node, Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
+import { type Amounts, makeNode, makePod } from '#pkg/testing/builders.ts';
+import type { ClusterEvent } from '../../framework/events.ts';
+import { filtered, hinted, scored } from '../../framework/plugin-tester.ts';
+import { podRequests } from '../../framework/resources.ts';
+import { nodeResourcesFit as fit } from './node-resources-fit.ts';
+
+const asking = (requests: Amounts, name = 'p'): Pod => makePod(name).meta({ uid: name }).request(requests).object;
+const container = (name: string, requests: Amounts, fields: object = {}) => ({
+  name,
+  resources: { requests },
+  ...fields,
+});
+const always = { restartPolicy: 'Always' };
+
+test.each<{
+  readonly rule: string;
+  readonly pod: Amounts;
+  readonly node?: Amounts;
+  readonly used?: Amounts;
+  readonly expected: string;
+}>([
+  { rule: 'it fits exactly', pod: { cpu: '2' }, used: { cpu: '2' }, expected: 'Success' },
+  { rule: 'something else is used up', pod: { cpu: '1' }, used: { memory: '8Gi' }, expected: 'Success' },
+  {
+    rule: 'what is used is in the way',
+    pod: { cpu: '3' },
+    used: { cpu: '2' },
+    expected: 'Unschedulable: Insufficient cpu',
+  },
+  {
+    rule: 'the node is too small even when it is empty',
+    pod: { cpu: '5' },
+    expected: 'UnschedulableAndUnresolvable: Insufficient cpu',
+  },
+  {
+    rule: 'everything that is short is named',
+    pod: { cpu: '3', memory: '9Gi', 'ephemeral-storage': '1Gi', 'example.com/gpu': '1', 'hugepages-2Mi': '2Mi' },
+    node: { pods: '1' },
+    used: { cpu: '2' },
+    expected:
+      'UnschedulableAndUnresolvable: Too many pods, Insufficient cpu, Insufficient memory, Insufficient ephemeral-storage, Insufficient example.com/gpu, Insufficient hugepages-2Mi',
+  },
+  {
+    rule: 'a pod that asks for nothing takes a place',
+    pod: {},
+    node: { pods: '1' },
+    used: {},
+    expected: 'Unschedulable: Too many pods',
+  },
+  { rule: 'none of what the node lacks is asked for', pod: { 'example.com/gpu': '0' }, expected: 'Success' },
+  {
+    rule: 'an extended resource is used up',
+    pod: { 'example.com/gpu': '1' },
+    node: { 'example.com/gpu': '1' },
+    used: { 'example.com/gpu': '1' },
+    expected: 'Unschedulable: Insufficient example.com/gpu',
+  },
+])('filter: $rule', ({ pod, node = {}, used, expected }) => {
+  const placed = { n: used === undefined ? [] : [asking(used, 'other')] };
+  expect(filtered(fit, asking(pod), { nodes: [makeNode('n', node)], placed })).toEqual({ n: expected });
+});
+
+test.each<{ readonly rule: string; readonly spec: Partial<PodSpec>; readonly milliCpu: number }>([
+  {
+    rule: 'containers add up',
+    spec: { containers: [container('a', { cpu: '100m' }), container('b', { cpu: '0.2' })] },
+    milliCpu: 300,
+  },
+  {
+    rule: 'an init container counts where it wants more',
+    spec: { containers: [container('a', { cpu: '100m' })], initContainers: [container('i', { cpu: '500m' })] },
+    milliCpu: 500,
+  },
+  {
+    rule: 'a sidecar adds to the containers and to the init containers after it, not before it',
+    spec: {
+      containers: [container('a', { cpu: '100m' })],
+      initContainers: [
+        container('before', { cpu: '500m' }),
+        container('side', { cpu: '200m' }, always),
+        container('after', { cpu: '400m' }),
+      ],
+    },
+    milliCpu: 600,
+  },
+  {
+    rule: 'overhead comes on top',
+    spec: { containers: [container('a', { cpu: '100m' })], overhead: { cpu: '50m' } },
+    milliCpu: 150,
+  },
+  {
+    rule: 'requests of the pod stand in place of its containers',
+    spec: {
+      containers: [container('a', { cpu: '100m' })],
+      initContainers: [container('i', { cpu: '900m' })],
+      resources: { requests: { cpu: '700m' } },
+      overhead: { cpu: '50m' },
+    },
+    milliCpu: 750,
+  },
+])('requests: $rule', ({ spec, milliCpu }) => {
+  expect(podRequests(makePod('p').spec(spec).object).milliCpu).toBe(milliCpu);
+});
+
+test.each<{
+  readonly rule: string;
+  readonly asked: string;
+  readonly held?: string;
+  readonly allocated?: string;
+  readonly reason?: string;
+  readonly milliCpu: number;
+}>([
+  { rule: 'the node has not followed a smaller request', asked: '1', held: '2', allocated: '1', milliCpu: 2_000 },
+  { rule: 'the node has agreed to more than it has given', asked: '1', held: '1', allocated: '3', milliCpu: 3_000 },
+  { rule: 'the node has not followed a larger request', asked: '4', held: '2', allocated: '2', milliCpu: 4_000 },
+  {
+    rule: 'the node can never follow',
+    asked: '4',
+    held: '2',
+    allocated: '2',
+    reason: 'Infeasible',
+    milliCpu: 2_000,
+  },
+  { rule: 'the node says nothing of what it has given', asked: '1', allocated: '2', milliCpu: 1_000 },
+])('requests of a pod that is resized: $rule', ({ asked, held, allocated, reason, milliCpu }) => {
+  const main = {
+    name: 'main',
+    ...(held === undefined ? {} : { resources: { requests: { cpu: held } } }),
+    ...(allocated === undefined ? {} : { allocatedResources: { cpu: allocated } }),
+  };
+  const conditions = reason === undefined ? [] : [{ type: 'PodResizePending', status: 'True', reason }];
+  const pod = { ...asking({ cpu: asked }), status: { containerStatuses: [main as ContainerStatus], conditions } };
+  expect(podRequests(pod).milliCpu).toBe(milliCpu);
+});
+
+test('score: the fuller node is better; pods without requests count a little', () => {
+  const cluster = {
+    nodes: [makeNode('empty'), makeNode('half')],
+    placed: { half: [asking({ cpu: '2', memory: '4Gi' }, 'other')] },
+  };
+  const pod = asking({ cpu: '1', memory: '2Gi' });
+  expect(scored(fit, pod, cluster)).toEqual({ empty: 25, half: 75 });
+  expect(scored(fit, asking({}), { nodes: [makeNode('n', { cpu: '200m', memory: '400Mi' })] })).toEqual({ n: 50 });
+});
+
+const grown = (amounts: Amounts): ClusterEvent => ({
+  resource: 'Node',
+  action: 'UpdateNodeAllocatable',
+  previous: makeNode('n'),
+  object: makeNode('n', amounts),
+});
+const added = (object: Node): ClusterEvent => ({ resource: 'Node', action: 'Add', object });
+
+test.each<{ readonly rule: string; readonly event: ClusterEvent; readonly expected: string }>([
+  { rule: 'a node that is large enough', event: added(makeNode('n', { cpu: '5' })), expected: 'Queue' },
+  { rule: 'a node that is not', event: added(makeNode('n')), expected: 'Skip' },
+  { rule: 'a node gets more of what is wanted', event: grown({ cpu: '6' }), expected: 'Queue' },
+  { rule: 'more, yet not enough', event: grown({ cpu: '4500m' }), expected: 'Skip' },
+  { rule: 'more of something else', event: grown({ memory: '9Gi' }), expected: 'Skip' },
+  {
+    rule: 'a pod leaves',
+    event: { resource: 'AssignedPod', action: 'Delete', previous: asking({ memory: '1Gi' }, 'other') },
+    expected: 'Queue',
+  },
+  {
+    rule: 'a pod shrinks in what is wanted',
+    event: {
+      resource: 'AssignedPod',
+      action: 'UpdatePodScaleDown',
+      previous: asking({ cpu: '2' }, 'other'),
+      object: asking({ cpu: '1' }, 'other'),
+    },
+    expected: 'Queue',
+  },
+  {
+    rule: 'a pod shrinks in something else',
+    event: {
+      resource: 'AssignedPod',
+      action: 'UpdatePodScaleDown',
+      previous: asking({ memory: '2Gi' }, 'other'),
+      object: asking({ memory: '1Gi' }, 'other'),
+    },
+    expected: 'Skip',
+  },
+])('hint: $rule', ({ event, expected }) => {
+  expect(hinted(fit, asking({ cpu: '5' }), event)).toBe(expected);
+});

@@ -1,0 +1,155 @@
+/**
+ * The rows of the scheduler: how fast pods get a node, and on how few nodes they end. Nodes are objects that no kubelet stands behind, so
+ * nothing runs; each has its block of pod addresses already, so that nobody else has work with it.
+ */
+import { randomInt, SeededRandom } from '#pkg/base/random.ts';
+import type { Connection, Request } from './connection.ts';
+import type { Target } from './kubeconfig.ts';
+import { clock, drainMs, drive, openAll, percentiles, sendAll, settled } from './load.ts';
+import { type Amounts, benchNamespace, nodeBody, nodeStatusBody, podBody, podsPath } from './objects.ts';
+import type { Row } from './rows.ts';
+import { watchPods } from './watchers.ts';
+
+export interface SchedulingContext {
+  readonly target: Target;
+  readonly connections: readonly Connection[];
+  /** Of the row that measures speed. */
+  readonly sizes: { readonly nodes: number; readonly pods: number };
+  readonly report: (row: Row) => void;
+  readonly wants: (name: string) => boolean;
+}
+
+/** Nodes and what each of them has room for. */
+interface Fleet {
+  readonly nodes: number;
+  readonly milliCpu: number;
+  readonly mebibytes: number;
+  readonly pods: number;
+}
+
+interface Load {
+  readonly fleet: Fleet;
+  readonly pods: number;
+  requests(index: number): Amounts;
+}
+
+/** Requests of the packed pods: CPU and memory are drawn apart, so that no pod is like a slice of a node. */
+const milliCpus = [50, 100, 200, 250, 500, 750, 1000, 1500, 2000];
+const mebibytes = [64, 128, 200, 256, 512, 1024, 1500, 2048, 3072];
+const packedFleet: Fleet = { nodes: 1_000, milliCpu: 4_000, mebibytes: 8_192, pods: 110 };
+/** Fills about a quarter of the nodes, as the measurement of Kubernetes did that the target stands beside. */
+const packedPods = 1_350;
+
+/** Measures both rows, each on nodes of its own, which are gone afterwards. */
+export async function measureScheduling(context: SchedulingContext): Promise<void> {
+  const { nodes, pods } = context.sizes;
+  const speed = `schedule ${pods.toLocaleString('en')} pods on ${nodes.toLocaleString('en')} nodes, bound`;
+  if (context.wants(speed)) {
+    const fleet = { nodes, milliCpu: 32_000, mebibytes: 65_536, pods: 250 };
+    const requests = (): Amounts => ({ milliCpu: 100, mebibytes: 128 });
+    await withPods(context, { fleet, pods, requests }, async (row) => {
+      context.report({ ...row, name: speed, target: 2_000 });
+    });
+  }
+  const packing = `bin packing, ${packedFleet.nodes.toLocaleString('en')} nodes: nodes used / lower bound`;
+  if (context.wants(packing)) {
+    const random = new SeededRandom(1);
+    const sizes = Array.from({ length: packedPods }, () => ({
+      milliCpu: pick(milliCpus, random),
+      mebibytes: pick(mebibytes, random),
+    }));
+    const load: Load = { fleet: packedFleet, pods: packedPods, requests: (index) => sizes[index]! };
+    await withPods(context, load, async (row) => {
+      const value = (await nodesUsed(context.connections[0]!)) / lowerBound(sizes, packedFleet);
+      context.report({ ...row, name: packing, quality: { value, most: 1.05 } });
+    });
+  }
+}
+
+function pick(values: readonly number[], random: SeededRandom): number {
+  return values[randomInt(random, values.length)]!;
+}
+
+/** The fewest nodes that the sums of the requests allow. */
+function lowerBound(sizes: readonly Amounts[], { milliCpu, mebibytes: memory, pods }: Fleet): number {
+  const sum = (of: (size: Amounts) => number): number => sizes.reduce((total, size) => total + of(size), 0);
+  return Math.ceil(
+    Math.max(sum((size) => size.milliCpu) / milliCpu, sum((size) => size.mebibytes) / memory, sizes.length / pods),
+  );
+}
+
+async function nodesUsed(connection: Connection): Promise<number> {
+  const { body } = await connection.request({ method: 'GET', path: podsPath(benchNamespace), keepBody: true });
+  const { items } = JSON.parse(body) as {
+    items: readonly { metadata: { name: string }; spec: { nodeName?: string } }[];
+  };
+  const scheduled = items.filter(({ metadata }) => metadata.name.startsWith('scheduled-'));
+  return new Set(scheduled.map(({ spec }) => spec.nodeName)).size;
+}
+
+/** Makes nodes and pods, says how fast the pods were bound, and takes all away again. */
+async function withPods(
+  context: SchedulingContext,
+  { fleet, pods, requests }: Load,
+  report: (row: Omit<Row, 'name'>) => Promise<void>,
+): Promise<void> {
+  const { connections } = context;
+  const nodePaths = await makeNodes(connections, fleet);
+  const [watching] = await openAll(context.target, 1);
+  const tally = await watchPods([watching!], benchNamespace, connections[0]!, 'bound');
+  const creation = (index: number): Request => ({
+    method: 'POST',
+    path: podsPath(benchNamespace),
+    body: podBody(`scheduled-${index}`, {
+      paddingBytes: 0,
+      annotations: { 'coxswain.dev/at': clock.monotonicMs().toFixed(3) },
+      scheduled: true,
+      requests: requests(index),
+    }),
+  });
+  const startMs = clock.monotonicMs();
+  const written = await drive({
+    connections,
+    durationMs: drainMs,
+    request: (index) => (index < pods ? creation(index) : undefined),
+  });
+  await settled(() => tally.bound.size >= written.operations);
+  const missing = written.operations - tally.bound.size;
+  const failure = missing > 0 ? `${missing} pods were not bound` : written.failure;
+  await report({
+    operations: tally.bound.size,
+    tookMs: tally.lastMs - startMs,
+    failures: written.failures + missing,
+    ...(failure !== undefined && { failure }),
+    ...percentiles(tally.latenciesMs),
+  });
+  watching!.close();
+  const podPaths = Array.from({ length: pods }, (_, index) => `${podsPath(benchNamespace)}/scheduled-${index}`);
+  await drive({ connections, durationMs: drainMs, request: deletionOf(podPaths) });
+  await drive({ connections, durationMs: drainMs, request: deletionOf(nodePaths) });
+}
+
+/** Returns the paths of the nodes. */
+async function makeNodes(connections: readonly Connection[], fleet: Fleet): Promise<readonly string[]> {
+  const names = Array.from({ length: fleet.nodes }, (_, index) => `coxswain-bench-${index}`);
+  const paths = names.map((name) => `/api/v1/nodes/${name}`);
+  await sendAll(
+    connections,
+    names.map((name, index) => ({ method: 'POST', path: '/api/v1/nodes', body: nodeBody(name, index) })),
+  );
+  await sendAll(
+    connections,
+    paths.map((path) => ({
+      method: 'PATCH',
+      path: `${path}/status`,
+      body: nodeStatusBody(fleet),
+      contentType: 'application/merge-patch+json',
+    })),
+  );
+  return paths;
+}
+
+function deletionOf(paths: readonly string[]): (index: number) => Request | undefined {
+  return (index) =>
+    index < paths.length ? { method: 'DELETE', path: paths[index]!, body: '{"gracePeriodSeconds":0}' } : undefined;
+}
