@@ -281,6 +281,19 @@ test("a pod that does not fit is failed with upstream's words", async () => {
   ]);
 });
 
+test('a pod that was deleted by force no longer counts, while it ends', async () => {
+  const cluster = await start();
+  const containers = [{ name: 'app', image: 'example.com/app:v1', resources: { requests: { cpu: '3' } } }];
+  const annotations = { 'stop-time': '2s' };
+  await cluster.client.resource(pods).create(pod('victim', { annotations, spec: { containers } }));
+  await cluster.clock.settle();
+  await cluster.client.resource(pods).delete('victim', { namespace: 'default', gracePeriodSeconds: 0 });
+  await cluster.client.resource(pods).create(pod('next', { spec: { containers } }));
+  await cluster.clock.settle();
+  const { status } = await cluster.client.resource(pods).get('next', { namespace: 'default' });
+  expect([status?.phase, status?.message]).toEqual(['Running', undefined]);
+});
+
 test('a pod that runs longer than its deadline is failed', async () => {
   const cluster = await start();
   await cluster.client.resource(pods).create(pod('late', { spec: { activeDeadlineSeconds: 30 } }));

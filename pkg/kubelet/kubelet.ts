@@ -186,7 +186,7 @@ class NodeKubelet implements Kubelet {
     await this.#findContainers();
     const stop = this.#podSource.subscribe(this.nodeName, {
       set: (pod) => this.#podSeen(pod),
-      removed: (pod) => this.#workers.get(pod.metadata?.uid ?? '')?.removed(),
+      removed: (pod) => this.#podRemoved(pod),
     });
     await this.#removeOrphans(volumes);
     await aborted(signal);
@@ -206,6 +206,13 @@ class NodeKubelet implements Kubelet {
     const worker = this.#makeWorker(pod);
     this.#workers.set(uid, worker);
     worker.update(pod);
+  }
+
+  #podRemoved(pod: Pod): void {
+    const uid = pod.metadata?.uid ?? '';
+    // Who bound the next pod here counts on its room, though its containers may take a moment to end.
+    this.#admitted.delete(uid);
+    this.#workers.get(uid)?.removed();
   }
 
   #makeWorker(pod: Pod): PodWorker {

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest';
 import { nodes } from '#pkg/api/types/refs.ts';
 import { type Harness, startHarness } from '../testing/harness.ts';
+import { BlockPool } from './block-pool.ts';
 import { cidrBlocks } from './cidr.ts';
 
 let harness: Harness | undefined;
@@ -28,6 +29,36 @@ test('each node gets the lowest free block, and one that was deleted gives its b
     c: ['127.128.3.0/24'],
     d: ['127.128.2.0/24'],
   });
+});
+
+test('a node for which no block is left gets the first that becomes free', async () => {
+  harness = await startHarness({
+    controllers: ['node-ipam-controller'],
+    options: { clusterCidr: '10.0.0.0/23', nodeCidrMaskSize: 24 },
+  });
+  const { client, clock } = harness;
+  for (const name of ['a', 'b', 'late']) await client.resource(nodes).create({ metadata: { name } });
+  await clock.advance(100);
+  const cidrOf = async (name: string) => (await client.resource(nodes).get(name)).spec?.podCIDR;
+  expect([await cidrOf('a'), await cidrOf('b'), await cidrOf('late')]).toEqual([
+    '10.0.0.0/24',
+    '10.0.1.0/24',
+    undefined,
+  ]);
+  await client.resource(nodes).delete('a');
+  await clock.advance(100);
+  expect(await cidrOf('late')).toBe('10.0.0.0/24');
+});
+
+test('a block that two nodes have is free when both have gone', () => {
+  const pool = new BlockPool(cidrBlocks('10.0.0.0/23', 24));
+  pool.mark('a', '10.0.0.0/24');
+  pool.mark('b', '10.0.0.0/24');
+  pool.mark('elsewhere', '192.168.0.0/24');
+  pool.giveBack('a');
+  expect([pool.take('c'), pool.take('d')]).toEqual(['10.0.1.0/24', undefined]);
+  pool.giveBack('b');
+  expect(pool.take('d')).toBe('10.0.0.0/24');
 });
 
 test('blocks are counted, named and found again', () => {

@@ -1,6 +1,6 @@
 /**
  * Gives every node a block of pod addresses, the lowest that is free. Which are taken is what the nodes say, so that a restart loses
- * nothing. Upstream counterpart: `pkg/controller/nodeipam`.
+ * nothing. A node for which there is none waits until another one goes. Upstream counterpart: `pkg/controller/nodeipam`.
  */
 import type { Node } from '#pkg/api/types/core-v1.ts';
 import { nodes } from '#pkg/api/types/refs.ts';
@@ -8,6 +8,7 @@ import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
+import { BlockPool } from './block-pool.ts';
 import { cidrBlocks } from './cidr.ts';
 
 const clusterCidrDefault = '127.128.0.0/9';
@@ -18,11 +19,11 @@ const workers = 1;
 /** The node-IPAM controller. */
 export function createNodeIpamController(context: ControllerContext): Component {
   const { clusterCidr = clusterCidrDefault, nodeCidrMaskSize = maskSizeDefault } = context.options;
-  const blocks = cidrBlocks(clusterCidr, nodeCidrMaskSize);
+  const pool = new BlockPool(cidrBlocks(clusterCidr, nodeCidrMaskSize));
   const events = context.recorder('cidrAllocator');
   const informer = context.informers.informer(nodes);
-  /** Blocks by index that were given and that the informer may not show yet. */
-  const given = new Map<number, string>();
+  /** Nodes for which there was no block. */
+  const waiting = new Set<string>();
 
   const loop = createLoop(context, {
     name: 'nodeipam',
@@ -30,39 +31,37 @@ export function createNodeIpamController(context: ControllerContext): Component 
     reconcile: async (name) => {
       const node = informer.lister.get(name);
       if (node === undefined || node.spec?.podCIDR) return undefined;
-      const taken = new Set(given.keys());
-      for (const other of informer.lister.list()) {
-        const index = other.spec?.podCIDR === undefined ? undefined : blocks.indexOf(other.spec.podCIDR);
-        if (index !== undefined) taken.add(index);
-      }
-      let index = 0;
-      while (taken.has(index)) index++;
-      if (index >= blocks.count) {
+      const podCIDR = pool.take(name);
+      if (podCIDR === undefined) {
+        waiting.add(name);
         const message = `Node ${name} status is now: CIDRNotAvailable`;
         events.record(node, { type: 'Normal', reason: 'CIDRNotAvailable', message });
-        throw new Error(`Cannot give node ${name} a block of ${clusterCidr} as all are taken`);
+        context.log.warn('No block of pod addresses is left', { node: name, clusterCidr });
+        return undefined;
       }
-      const podCIDR = blocks.block(index);
-      given.set(index, name);
       try {
         await context.client
           .resource(nodes)
           .patch(name, { spec: { podCIDR, podCIDRs: [podCIDR] } }, { type: 'strategic' });
       } catch (error) {
-        given.delete(index);
+        pool.giveBack(name);
         if (!isNotFound(error)) throw error;
       }
       return undefined;
     },
   });
-  const enqueue = (node: Node): void => {
-    if (!node.spec?.podCIDR) loop.queue.add(objectKey(node));
+  const seen = (node: Node): void => {
+    if (node.spec?.podCIDR) pool.mark(objectKey(node), node.spec.podCIDR);
+    else loop.queue.add(objectKey(node));
   };
   informer.addHandler({
-    added: enqueue,
-    updated: (_, node) => enqueue(node),
+    added: seen,
+    updated: (_, node) => seen(node),
     deleted: (node) => {
-      for (const [index, name] of given) if (name === objectKey(node)) given.delete(index);
+      waiting.delete(objectKey(node));
+      pool.giveBack(objectKey(node));
+      for (const name of waiting) loop.queue.add(name);
+      waiting.clear();
     },
   });
   return loop;

@@ -10,16 +10,16 @@ import {
   forbiddenField,
   invalid,
   notFoundField,
-  notSupported,
   required,
 } from '#pkg/apimachinery/field-error.ts';
 import { dns1123LabelProblems, portNameProblems, portNumberProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, listAt, numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
+import { isObject, numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { checkEnvironment } from './env.ts';
 import { checkHandlers } from './handlers.ts';
 import { checkResources } from './resources.ts';
+import { checkRestartPolicy } from './restart-policy.ts';
 import { checkContainerSecurity } from './security-context.ts';
 import { checkVolumeUse } from './volume-mounts.ts';
 import type { Volumes } from './volumes.ts';
@@ -83,7 +83,7 @@ class ContainerChecker {
       this.#checkCommon(container, own);
       this.#checkUnique(container, own);
       checkHandlers(this.#into, container, { path: own, graceSeconds: this.#graceSeconds });
-      this.#into.unset(child(own, 'restartPolicy'), container.restartPolicy, 'may not be set for non-init containers');
+      checkRestartPolicy(this.#into, container, own);
       checkHostPorts(this.#into, container, { path: own, seen: hostPorts });
     }
   }
@@ -92,14 +92,11 @@ class ContainerChecker {
     for (const [index, container] of objectsAt(this.#spec, 'initContainers').entries()) {
       const own = at(path, index);
       this.#checkCommon(container, own);
-      const { restartPolicy } = container;
-      if (restartPolicy !== undefined && restartPolicy !== 'Always') {
-        this.#into.add(notSupported(child(own, 'restartPolicy'), restartPolicy, ['Always']));
-      }
+      checkRestartPolicy(this.#into, container, own);
       this.#checkUnique(container, own);
       // They run one by one, so each may have the port that another has.
       checkHostPorts(this.#into, container, { path: own, seen: new Set() });
-      if (restartPolicy === 'Always') {
+      if (container.restartPolicy === 'Always') {
         checkHandlers(this.#into, container, { path: own, graceSeconds: this.#graceSeconds });
         continue;
       }
@@ -171,10 +168,6 @@ class ContainerChecker {
     const hostUsers = this.#spec.hostUsers !== false;
     const context = objectAt(container, 'securityContext');
     checkContainerSecurity(into, context, { path: child(path, 'securityContext'), hostUsers });
-    if (listAt(container, 'restartPolicyRules').length > 0) {
-      const detail = 'restart rules of single containers are not supported by this cluster';
-      into.add(forbiddenField(child(path, 'restartPolicyRules'), detail));
-    }
   }
 
   #checkResizePolicy(container: JsonObject, path: FieldPath): void {

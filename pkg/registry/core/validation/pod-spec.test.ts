@@ -327,6 +327,46 @@ test.each<[string, object, readonly string[]]>([
     ['spec.initContainers[0].lifecycle: Forbidden: may not be set for init containers without restartPolicy=Always'],
   ],
   [
+    'restart rules of a container',
+    {
+      restartPolicy: 'Never',
+      initContainers: [{ name: 'i', image: 'a', restartPolicy: 'OnFailure' }],
+      containers: [
+        {
+          name: 'c',
+          image: 'a',
+          restartPolicy: 'Never',
+          restartPolicyRules: [{ action: 'Restart', exitCodes: { operator: 'In', values: [42] } }],
+        },
+      ],
+    },
+    [],
+  ],
+  [
+    'restart rules that are none',
+    {
+      containers: [
+        {
+          name: 'c',
+          image: 'a',
+          restartPolicyRules: [
+            { action: 'Stop' },
+            { action: 'Restart', exitCodes: { operator: 'Like', values: Array.from({ length: 256 }, () => 1) } },
+          ],
+        },
+        { name: 'd', image: 'a', restartPolicy: 'Sometimes' },
+      ],
+    },
+    [
+      'spec.containers[0].restartPolicy: Required value: must specify restartPolicy when restart rules are used',
+      'spec.containers[0].restartPolicyRules[0].action: Unsupported value: "Stop": supported values: "Restart"',
+      'spec.containers[0].restartPolicyRules[0].exitCodes: Required value: must be specified',
+      'spec.containers[0].restartPolicyRules[1].exitCodes.operator: Unsupported value: "Like": supported values: "In", "NotIn"',
+      'spec.containers[0].restartPolicyRules[1].exitCodes.values: Too many: 256: must have at most 255 items',
+      'spec.containers[1].restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"',
+    ],
+  ],
+  [
     'a deadline of zero',
     { activeDeadlineSeconds: 0 },
     ['spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive'],

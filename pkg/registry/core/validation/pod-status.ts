@@ -14,6 +14,7 @@ import { numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
 import { Collector } from '../../validation/collector.ts';
 import { checkIp, isIpv6 } from '../../validation/ips.ts';
 import { checkAnnotationsKept } from './pod-annotations.ts';
+import { mayRestartByItself } from './restart-policy.ts';
 
 const ownConditions = ['Initialized', 'PodScheduled', 'Ready'];
 
@@ -30,13 +31,10 @@ export function validatePodStatusUpdate(draft: JsonObject, old: KubeObject): rea
     into.mayName('status.nominatedNodeName', status.nominatedNodeName, dns1123SubdomainProblems);
   }
   const policy = stringAt(old, 'spec', 'restartPolicy');
-  const sidecars = new Set(
-    objectsAt(old, 'spec', 'initContainers')
-      .filter((container) => container.restartPolicy === 'Always')
-      .map((container) => stringAt(container, 'name')),
-  );
+  const containers = [...objectsAt(old, 'spec', 'initContainers'), ...objectsAt(old, 'spec', 'containers')];
+  const restartable = new Set(containers.filter(mayRestartByItself).map((container) => stringAt(container, 'name')));
   const check = (field: string, restartPolicy: string): void =>
-    checkTransitions(into, { draft, old, field, restartPolicy, restartable: sidecars });
+    checkTransitions(into, { draft, old, field, restartPolicy, restartable });
   check('containerStatuses', policy);
   check('initContainerStatuses', policy);
   check('ephemeralContainerStatuses', 'Never');
