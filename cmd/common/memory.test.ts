@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Clock } from '#pkg/base/clock.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { type ProcessMemory, returningMemory } from './memory.ts';
 
@@ -33,6 +34,64 @@ test('memory is returned when it has grown and the process is quiet, and again o
     seen.push(releases);
   }
   expect(seen).toEqual([0, 0, 1, 1, 2]);
+  done.resolve();
+  await running;
+});
+
+test('memory that became free without growth is returned too, and where there is none it is tried less and less often', async () => {
+  const clock = new VirtualClock();
+  let resident = 100 * mebibyte;
+  let used = 100 * mebibyte;
+  const releasedAt: number[] = [];
+  const memory: ProcessMemory = {
+    residentBytes: () => resident,
+    busyShare: () => 0,
+    release() {
+      releasedAt.push(clock.monotonicMs() / 1000);
+      resident = used;
+    },
+  };
+  const done = Promise.withResolvers<void>();
+  const running = returningMemory({ clock, signal: new AbortController().signal, memory }, () => done.promise);
+  resident = 320 * mebibyte;
+  used = 300 * mebibyte;
+  await clock.advance(150_000);
+  expect(releasedAt).toEqual([5, 25, 65, 145]);
+  used = 110 * mebibyte;
+  await clock.advance(1_000_000);
+  expect(releasedAt).toEqual([5, 25, 65, 145, 305]);
+  done.resolve();
+  await running;
+});
+
+test('a long pause is followed by a long time without one', async () => {
+  const clock = new VirtualClock();
+  let resident = 100 * mebibyte;
+  let pausedMs = 0;
+  const releasedAtMs: number[] = [];
+  // On it a release takes time.
+  const paused: Clock = {
+    nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs() + pausedMs,
+    setTimeout: (callback, delayMs) => clock.setTimeout(callback, delayMs),
+    yield: () => clock.yield(),
+  };
+  const memory: ProcessMemory = {
+    residentBytes() {
+      resident += 50 * mebibyte;
+      return resident;
+    },
+    busyShare: () => 0,
+    release() {
+      releasedAtMs.push(clock.monotonicMs());
+      pausedMs += 400;
+    },
+  };
+  const done = Promise.withResolvers<void>();
+  const signal = new AbortController().signal;
+  const running = returningMemory({ clock: paused, signal, memory }, () => done.promise);
+  await clock.advance(50_000);
+  expect(releasedAtMs.map((ms) => ms - releasedAtMs[0]!)).toEqual([0, 20_000, 40_000]);
   done.resolve();
   await running;
 });

@@ -13,14 +13,31 @@ import type { Clock } from '#pkg/base/clock.ts';
 /** How often it is looked whether there is something to give back. */
 const periodMs = 5_000;
 
-/** Growth since the last time from which on it is worth the pause, which is some 100 ms for a heap of 100 MB. */
+/** Growth since the last time from which on it is worth the pause, which is some 200 ms for 80 MB of live objects. */
 const growthBytesMin = 32 * 1024 * 1024;
+
+/**
+ * What was in use the last time may be free by now without growth in between: containers that have ended leave their memory with the C
+ * library. So a process that was once smaller tries again, and less and less often while that gains less than `gainBytesMin`.
+ */
+const retryFirstMs = 20_000;
+const retryLastMs = 30 * 60_000;
+const gainBytesMin = 8 * 1024 * 1024;
 
 /** A process that is busier than this, as a share of the time, has better things to do and will need the memory again. */
 const busyMax = 0.25;
 
-/** Collecting a larger heap than this at once would hold requests up for too long: V8 is left to do it step by step. */
-const collectBytesMax = 256 * 1024 * 1024;
+/** Pauses may take this share of the time: after one of 200 ms there is none for 10 s. */
+const pauseShareMax = 0.02;
+
+/**
+ * Returning all pages walks and moves what lives, twice, at some 3 ms per MB; with more in use than this it would hold requests up for too
+ * long. What counts is what is in use, not what V8 has reserved: after a burst that is several times as much, and the reason to do this.
+ */
+const returnBytesMax = 192 * 1024 * 1024;
+
+/** With more than that in use, most of it may still be garbage. To find out takes some 1 ms per live MB; beyond this it is left to V8. */
+const collectBytesMax = 768 * 1024 * 1024;
 
 /** The memory of a process. */
 export interface ProcessMemory {
@@ -54,11 +71,25 @@ export async function returningMemory(options: ReturningOptions, run: () => Prom
 
 async function returnMemory(clock: Clock, memory: ProcessMemory, signal: AbortSignal): Promise<void> {
   let kept = memory.residentBytes();
+  let least = kept;
+  let retryMs = retryFirstMs;
+  let retryAt = clock.monotonicMs() + retryMs;
+  let notBefore = 0;
   while (await sleep(clock, periodMs, signal)) {
     const isQuiet = memory.busyShare() <= busyMax;
-    if (!isQuiet || memory.residentBytes() - kept < growthBytesMin) continue;
+    const startMs = clock.monotonicMs();
+    if (!isQuiet || startMs < notBefore) continue;
+    const before = memory.residentBytes();
+    const hasGrown = before - kept >= growthBytesMin;
+    const isRetry = before - least >= growthBytesMin && startMs >= retryAt;
+    if (!hasGrown && !isRetry) continue;
     memory.release();
     kept = memory.residentBytes();
+    least = Math.min(least, kept);
+    retryMs = before - kept >= gainBytesMin ? retryFirstMs : Math.min(retryMs * 2, retryLastMs);
+    const endMs = clock.monotonicMs();
+    retryAt = endMs + retryMs;
+    notBefore = endMs + (endMs - startMs) / pauseShareMax;
   }
 }
 
@@ -74,11 +105,17 @@ async function ownMemory(): Promise<ProcessMemory> {
       return utilization;
     },
     release() {
+      const used = usedBytes();
+      if (used > returnBytesMax && used <= collectBytesMax) globalThis.gc?.({ type: 'major' });
       // This flavour also gives the pages back that V8 would keep for later.
-      if (process.memoryUsage().heapTotal <= collectBytesMax) globalThis.gc?.({ type: 'major', flavor: 'last-resort' });
+      if (usedBytes() <= returnBytesMax) globalThis.gc?.({ type: 'major', flavor: 'last-resort' });
       trim?.();
     },
   };
+}
+
+function usedBytes(): number {
+  return process.memoryUsage().heapUsed;
 }
 
 interface ForeignFunctions {

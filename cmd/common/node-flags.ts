@@ -7,14 +7,21 @@ import process from 'node:process';
  */
 const semiSpaceMegabytes = 8;
 
+/**
+ * The heap is collected when it has grown by this part of what lived, in percent. V8's own choice lets it grow to some 400 MB before it first
+ * looks at it, of which 80 MB live; this makes for some 80 MB less at the end of a burst, and a request costs no more that can be measured.
+ */
+const heapGrowingPercent = 60;
+
 /** What `memory.ts` needs to give memory back. The module it uses says of itself that it is an experiment of Node's. */
 const memoryFlags = ['--expose-gc', '--experimental-ffi', '--disable-warning=ExperimentalWarning'];
 
 /** Flags for a server's process: those of this one, and what keeps its memory small unless somebody has chosen otherwise. */
 export function serverNodeFlags(): readonly string[] {
   const own = process.execArgv;
-  const isChosen = own.some((flag) => flag.startsWith('--max-semi-space-size'));
-  const wanted = isChosen ? [] : [`--max-semi-space-size=${semiSpaceMegabytes}`];
+  const sizes = [`--max-semi-space-size=${semiSpaceMegabytes}`, `--heap-growing-percent=${heapGrowingPercent}`];
+  const isChosen = (size: string): boolean => own.some((flag) => flag.startsWith(size.slice(0, size.indexOf('='))));
+  const wanted = sizes.filter((size) => !isChosen(size));
   if (process.allowedNodeEnvironmentFlags.has('--experimental-ffi')) wanted.push(...memoryFlags);
   return [...own, ...wanted.filter((flag) => !own.includes(flag))];
 }

@@ -21,6 +21,15 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 
 const own = (name: string) => ({ name, pid: process.pid, identity: processIdentity(process.pid), startedAt: 'now' });
 
+test.each(['', '{', 'null', '5', '[]', '{"pid":"x","name":"one"}'])(
+  'a file that says %j is of nobody',
+  async (text) => {
+    const path = join(folder, 'one.json');
+    await writeFile(path, text);
+    expect([await readProcessFile(path), await runningProcesses(folder)]).toEqual([undefined, []]);
+  },
+);
+
 test('a name is held by one living process at a time', async () => {
   const path = join(folder, 'deep', 'one.json');
   const held = await holdProcessFile(path, own('one'));

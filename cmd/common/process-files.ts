@@ -91,8 +91,10 @@ async function setAside(path: string, dead: ProcessRecord | undefined): Promise<
 /** The record in a file; undefined when there is none or it cannot be understood. */
 export async function readProcessFile(path: string): Promise<ProcessRecord | undefined> {
   try {
-    const value = JSON.parse(await readFile(path, 'utf8')) as Partial<ProcessRecord>;
-    return typeof value.pid === 'number' && typeof value.name === 'string' ? (value as ProcessRecord) : undefined;
+    const value = JSON.parse(await readFile(path, 'utf8')) as Partial<ProcessRecord> | null;
+    return value !== null && typeof value.pid === 'number' && typeof value.name === 'string'
+      ? (value as ProcessRecord)
+      : undefined;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || error instanceof SyntaxError) return undefined;

@@ -86,6 +86,8 @@ async function serve<T extends FlagTable>(
   values: FlagValues<T> & FlagValues<typeof commonFlags>,
 ): Promise<void> {
   const clock = new SystemClock();
+  // A log on a disk that is full must not end what runs here.
+  process.stderr.on('error', () => {});
   const log = createLogger({
     write: (line) => process.stderr.write(line),
     clock,

@@ -37,8 +37,9 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
   checkName(values.name);
   const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
   const running = (await recordedProcesses(folder.run)).filter((one) => stateOf(one) !== 'gone');
-  const name = (await folder.read())?.settings.name ?? values.name;
+  // Whatever became of the record, what runs is stopped.
   await stopProcesses(world, running, values.timeout);
+  const name = (await folder.read())?.settings.name ?? values.name;
   await retractContext(folder);
   const existed = await folder.exists();
   const others = values['delete-data'] ? await folder.remove() : [];

@@ -11,7 +11,9 @@
 import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import { type ClusterSettings, defaultSettings, settingsProblem } from '#pkg/cluster/settings.ts';
+import { isName } from './world.ts';
 
 /** What is kept about a cluster between starts. */
 export interface ClusterRecord {
@@ -86,9 +88,9 @@ export class ClusterFolder {
     } catch (error) {
       throw damaged(error);
     }
-    if (typeof record !== 'object' || record === null || typeof record.settings !== 'object') throw damaged(undefined);
+    if (!isRecord(record)) throw damaged('it is no record of a cluster');
     const settings = { ...defaultSettings, ...record.settings };
-    const problem = settingsProblem(settings);
+    const problem = settingsProblem(settings) ?? (isName(settings.name) ? undefined : 'name is no name');
     if (problem !== undefined) throw damaged(problem);
     return { ...record, settings };
   }
@@ -139,6 +141,11 @@ const ownEntries: ReadonlySet<string> = new Set([
   'run',
   'store',
 ]);
+
+function isRecord(value: unknown): value is ClusterRecord {
+  if (!isObject(value) || !isObject(value.settings)) return false;
+  return [value.userKubeconfig, value.previousContext, value.server].every((text) => typeof (text ?? '') === 'string');
+}
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT' && error.code !== 'ENOTDIR') throw error;

@@ -40,7 +40,8 @@ function startChild(
   logFd: number,
   onStep: (step: Extract<ChildReport, { type: 'step' }>) => void,
 ): Promise<ChildReport> {
-  const args = plan.args.filter((argument) => !/^--detach(=|$)/.test(argument));
+  plan.interrupted.throwIfAborted();
+  const args = plan.args.filter((argument) => !/^--(detach(=.*)?)?$/.test(argument));
   const main = process.argv[1]!;
   const child = spawn(
     process.execPath,

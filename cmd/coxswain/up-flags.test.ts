@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { parseFlags } from '#pkg/component/flags.ts';
-import { settingsOf, upFlags } from './up-flags.ts';
+import { changedFlags, settingsOf, upFlags } from './up-flags.ts';
 
 function settings(args: readonly string[], before?: Partial<typeof defaultSettings>) {
   const parsed = parseFlags(upFlags, args);
@@ -17,6 +17,13 @@ test('a cluster that exists keeps what it has unless a flag says otherwise', () 
   const before = { name: 'x', nodes: 5, apiPort: 7000, runtime: 'fake' } as const;
   expect(settings([], before)).toEqual({ ...defaultSettings, ...before });
   expect(settings(['--nodes=1'], before)).toEqual({ ...defaultSettings, ...before, nodes: 1 });
+});
+
+test('the flags that a running cluster cannot follow are known', () => {
+  const before = { ...defaultSettings, nodes: 3, apiPort: 7000 };
+  expect(changedFlags(settings([], before), before)).toEqual([]);
+  expect(changedFlags(settings(['--nodes=3', '--api-port=0'], before), before)).toEqual([]);
+  expect(changedFlags(settings(['--nodes=2', '--runtime=fake'], before), before)).toEqual(['nodes', 'runtime']);
 });
 
 test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string]>([

@@ -91,3 +91,10 @@ export function settingsOf(
   }
   return result;
 }
+
+/** The flags whose settings differ from those that a cluster has. Any free port is the one that it has. */
+export function changedFlags(settings: ClusterSettings, before: ClusterSettings): readonly string[] {
+  const flags = Object.entries(settingOfFlag);
+  const wanted = settings.apiPort === 0 ? { ...settings, apiPort: before.apiPort } : settings;
+  return flags.filter(([, setting]) => wanted[setting] !== before[setting]).map(([flag]) => flag);
+}

@@ -40,7 +40,13 @@ function tellParent(report: ChildReport): Promise<void> {
 async function runHere(plan: UpPlan): Promise<number> {
   const { world, values } = plan;
   const held = await hold(plan);
+  let wasReady = false;
+  const onReady = (): void => {
+    wasReady = true;
+    plan.onReady();
+  };
   try {
+    plan.interrupted.throwIfAborted();
     await runUntilSignal(
       {
         signals: process,
@@ -48,11 +54,12 @@ async function runHere(plan: UpPlan): Promise<number> {
         forceExit: (code) => process.exit(code),
         onStopping: () => world.writeError(values['report-to-parent'] ? '' : '\nStopping …\n'),
       },
-      (signal) => returningMemory({ clock: world.clock, signal }, () => serve(plan, held, signal)),
+      (signal) => returningMemory({ clock: world.clock, signal }, () => serve({ ...plan, onReady }, held, signal)),
     );
   } finally {
     await held.release();
   }
+  if (!wasReady) plan.interrupted.throwIfAborted();
   return 0;
 }
 

@@ -2,7 +2,7 @@
  * `up --processes`: each component as a process of its own, with its configuration in `conf/` and its output in `logs/`. Nothing restarts
  * one that ended: `status` shows it, and `up` run again, or its own main with its configuration, starts it anew.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
@@ -197,6 +197,7 @@ async function startProcesses(
   const others = missing.filter(({ name }) => name !== 'kube-apiserver');
   for (const group of [server, others]) {
     if (group.length === 0) continue;
+    plan.interrupted.throwIfAborted();
     const names = group.map(({ name }) => name).join(', ');
     onStep(`Starting ${names}`, `Started ${names}`);
     const results = await Promise.allSettled(group.map((one) => startProcess(plan, one)));
@@ -216,25 +217,46 @@ async function startProcess(plan: UpPlan, { folder: part, name }: ProcessPlan): 
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
     });
-    let ended = false;
-    child.on('exit', () => {
-      ended = true;
-    });
-    child.on('error', () => {
-      ended = true;
+    const ended = new Promise<void>((resolve) => {
+      child.once('exit', resolve);
+      child.once('error', () => resolve());
     });
     child.unref();
-    const endMs = world.clock.monotonicMs() + startMsMax;
-    for (;;) {
-      const record = await readProcessFile(folder.processFile(name));
-      if (record !== undefined && record.pid === child.pid && record.healthz !== undefined && isAlive(record)) return;
-      if (ended) throw new UserError(await lastWords(folder.logFile(name), logStart, name));
-      if (world.clock.monotonicMs() >= endMs)
-        throw new UserError(`${name} did not start within ${startMsMax / 1000} s: see ${folder.logFile(name)}`);
-      await sleep(world.clock, lookIntervalMs);
+    try {
+      await hasStarted(plan, { name, child, logStart });
+    } catch (error) {
+      // It may not have said yet that it runs, by which others would find it.
+      child.ref();
+      child.kill();
+      await ended;
+      throw error;
     }
   } finally {
     await log.close();
+  }
+}
+
+/** Resolves once a process says where it answers. */
+async function hasStarted(
+  { world, folder, interrupted }: UpPlan,
+  { name, child, logStart }: { readonly name: string; readonly child: ChildProcess; readonly logStart: number },
+): Promise<void> {
+  let ended = false;
+  child.once('exit', () => {
+    ended = true;
+  });
+  child.once('error', () => {
+    ended = true;
+  });
+  const endMs = world.clock.monotonicMs() + startMsMax;
+  for (;;) {
+    const record = await readProcessFile(folder.processFile(name));
+    if (record !== undefined && record.pid === child.pid && record.healthz !== undefined && isAlive(record)) return;
+    if (ended) throw new UserError(await lastWords(folder.logFile(name), logStart, name));
+    interrupted.throwIfAborted();
+    if (world.clock.monotonicMs() >= endMs)
+      throw new UserError(`${name} did not start within ${startMsMax / 1000} s: see ${folder.logFile(name)}`);
+    await sleep(world.clock, lookIntervalMs, interrupted);
   }
 }
 
@@ -266,11 +288,12 @@ async function nodesReady(plan: UpPlan, pki: Pki, server: string): Promise<void>
         if (!(error instanceof StatusError)) throw error;
       }
       if (waiting.length === 0) return;
+      plan.interrupted.throwIfAborted();
       if (world.clock.monotonicMs() >= endMs)
         throw new UserError(
           `Cannot bring up the cluster as ${waiting.join(', ')} did not become ready within ${values.wait / 1000} s`,
         );
-      await sleep(world.clock, lookIntervalMs);
+      await sleep(world.clock, lookIntervalMs, plan.interrupted);
     }
   } finally {
     await transport.close();

@@ -25,7 +25,7 @@ import { type Reservation, reserveAddresses, reserveFreeAddresses } from './addr
 import { Beginning, settledProcesses } from './beginning.ts';
 import { ClusterFolder, type ClusterRecord } from './folder.ts';
 import { createSteps } from './terminal.ts';
-import { settingsOf, type UpValues, upFlags } from './up-flags.ts';
+import { changedFlags, settingsOf, type UpValues, upFlags } from './up-flags.ts';
 import { checkName, clustersHome, dataFolder, userKubeconfig, type World } from './world.ts';
 
 /** Longest wait for another cluster of the same name to answer. */
@@ -41,6 +41,8 @@ export interface UpPlan {
   readonly before: ClusterRecord | undefined;
   /** The person's kubeconfig. */
   readonly kubeconfig: string;
+  /** Aborted, with the error that says so, by Ctrl-C or a request to end: what waits for the start heeds it. */
+  readonly interrupted: AbortSignal;
   /** Called once the cluster is ready: from then on a failure leaves its data. */
   onReady(): void;
 }
@@ -65,7 +67,8 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   const starts = running.length === 0 && (values.processes || !values.detach);
   using reservation = starts ? await reserve(world, folder, before?.settings) : undefined;
   const settings = { ...chosen, ...(before === undefined ? reservation?.addresses : undefined) };
-  const base = { world, values, args, folder, settings, before };
+  using interruption = heedInterruption();
+  const base = { world, values, args, folder, settings, before, interrupted: interruption.signal };
   if (running.some((one) => one.name === 'coxswain')) return alreadyUp({ ...base, kubeconfig: '', onReady() {} });
 
   const kubeconfig = userKubeconfig(world, values.kubeconfig);
@@ -89,6 +92,21 @@ export async function up(world: World, args: readonly string[]): Promise<number>
     if (!values['report-to-parent'] && (await runningProcesses(folder.run)).length === 0) await beginning.undo();
     throw error;
   }
+}
+
+/** Keeps Ctrl-C and requests to end from ending this process at once, so that it can tidy up. */
+function heedInterruption(): Disposable & { readonly signal: AbortSignal } {
+  const controller = new AbortController();
+  const interrupt = (): void => controller.abort(new UserError('Stopped before the cluster was ready'));
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => {
+      process.off('SIGINT', interrupt);
+      process.off('SIGTERM', interrupt);
+    },
+  };
 }
 
 /** The addresses of a cluster that is about to start: new ones, or those it had before, which another process may have reserved meanwhile. */
@@ -122,7 +140,12 @@ async function checkContext(folder: ClusterFolder, kubeconfig: string, name: str
 
 function alreadyUp(plan: UpPlan): number {
   const { world, values, folder, before } = plan;
-  if (values.output === 'json') printResult(plan, { ...before!, settings: plan.settings });
+  const ignored = before === undefined ? [] : changedFlags(plan.settings, before.settings);
+  if (ignored.length > 0) {
+    const flags = ignored.map((flag) => `--${flag}`).join(' and ');
+    world.writeError(`The cluster goes on as it is, without the new ${flags}: stop it with "coxswain down" first\n`);
+  }
+  if (values.output === 'json') printResult({ ...plan, settings: before?.settings ?? plan.settings }, before!);
   else {
     world.write(
       `The cluster "${plan.settings.name}" already runs${before?.server === undefined ? '' : ` at ${before.server}`}.\n`,

@@ -22,12 +22,8 @@ export interface World {
 
 /** This machine. */
 export function systemWorld(): World {
-  // A reader that has seen enough, such as `head`, must not end what runs here.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-    });
-  }
+  // A reader that has seen enough, such as `head`, or a log on a disk that is full must not end what runs here.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   return {
     clock: new SystemClock(),
     random: new SystemRandom(),
@@ -41,9 +37,14 @@ export function systemWorld(): World {
 
 const namePattern = /^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$/;
 
-/** Refuses what cannot be part of a node's name. */
+/** Whether a text can be a cluster's name: part of a node's name, of a context's and of a path. */
+export function isName(text: string): boolean {
+  return namePattern.test(text);
+}
+
+/** Refuses what is no name. */
 export function checkName(name: string): void {
-  if (namePattern.test(name)) return;
+  if (isName(name)) return;
   throw new UserError(
     `invalid value "${name}" for --name: it must be at most 40 lower-case letters, digits and dashes, and begin and end with a letter or digit`,
   );

@@ -141,7 +141,21 @@ test.each([
   ['{"a":-0}', -0],
   ['{"a":1e2}', 100],
 ])('%s is held exactly', (text, a) => {
-  expect(decodeJson(bytes(text))).toEqual({ ok: true, value: { a }, duplicates: [] });
+  expect(decodeJson(bytes(text))).toMatchObject({ ok: true, value: { a }, duplicates: [] });
+});
+
+test('of numbers that are no plain integers it is kept how they are written', () => {
+  const decoded = decodeJson(bytes('{"a":1,"b":-2.50 ,"c":[3,1E+2\n],"d":"1.0,","e":{"a":1e0}}'));
+  const value = { a: 1, b: -2.5, c: [3, 100], d: '1.0,', e: { a: 1 } };
+  if (!decoded.ok) throw new Error(decoded.error);
+  expect(decoded.value).toEqual(value);
+  const { c, e } = decoded.value as typeof value;
+  expect(decoded.numbers?.get(decoded.value as object)).toEqual(new Map([['b', '-2.50']]));
+  expect(decoded.numbers?.get(c)).toEqual(new Map([['1', '1E+2']]));
+  expect(decoded.numbers?.get(e)).toEqual(new Map([['a', '1e0']]));
+  for (const plain of ['{"a":1}', '{"a":"1.0,","b":[-1]}', '{"image":"a:1.25"}']) {
+    expect(decodeJson(bytes(plain))).not.toHaveProperty('numbers');
+  }
 });
 
 test.each(['9007199254740993', '-9007199254740993', '9223372036854775807', '100000000000000000001'])(

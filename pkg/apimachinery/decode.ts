@@ -23,6 +23,9 @@ export const nestingMax = 1000;
 /** Values that a YAML document may expand to through its aliases. A body of 3 MiB without aliases has fewer. */
 const yamlNodesMax = 2_000_000;
 
+/** Texts of numbers that are no plain integers, such as `1.0` and `1e2`, by the object or list that holds them and by their key there. */
+export type NumberTexts = ReadonlyMap<object, ReadonlyMap<string, string>>;
+
 export type Decoded =
   | {
       readonly ok: true;
@@ -31,6 +34,8 @@ export type Decoded =
       readonly duplicates: readonly string[];
       /** The same of a YAML document, in the words of Go's decoder; absent unless asked for. */
       readonly yamlDuplicates?: string;
+      /** Absent when all numbers are plain integers, and for YAML, in which `1.0` is the same as `1` to upstream too. */
+      readonly numbers?: NumberTexts;
     }
   | { readonly ok: false; readonly error: string };
 
@@ -56,30 +61,44 @@ function decodeJsonText(text: string, options: DecodeOptions = {}): Decoded {
   // Each level takes two characters at least, so a short text cannot be too deep.
   const opener = text.length > 2 * nestingMax ? tooDeepAt(value, nestingMax) : undefined;
   if (opener !== undefined) return { ok: false, error: `invalid character '${opener}' exceeded max depth` };
-  const fault = mayNotFit.test(text) ? numberFault(text) : undefined;
-  if (fault !== undefined) return { ok: false, error: fault };
+  let numbers: NumberTexts | undefined;
+  if (unusualNumber.test(text)) {
+    const looked = withNumberTexts(text);
+    if (looked.fault !== undefined) return { ok: false, error: looked.fault };
+    ({ value, numbers } = looked);
+  }
   if (loneSurrogate.test(text)) value = wellFormed(value);
-  return { ok: true, value, duplicates: options.findDuplicates ? duplicateFields(text, value) : [] };
+  const duplicates = options.findDuplicates ? duplicateFields(text, value) : [];
+  return numbers === undefined ? { ok: true, value, duplicates } : { ok: true, value, duplicates, numbers };
 }
 
-/** Numbers that a double may not hold. Strings may look like them, so a closer look follows. */
-const mayNotFit = /\d[eE]\+?\d{3}|\d{16}/;
+/** A number with a fraction, an exponent or many digits. A few strings look like one, so a closer look follows. */
+const unusualNumber = /\d(?:[.eE][\d+-][\deE+-]*\s*(?:[,}\]]|$)|\d{15})/;
 
 /**
- * What is wrong with the first number of a JSON text that would not come out as it went in: beyond the largest double, where upstream
- * refuses it too, or an integer that no double holds exactly, of which upstream has all of 64 bits.
+ * Parses once more, keeping how numbers are written that are no plain integers. The fault is the first number that would not come out as
+ * it went in: beyond the largest double, where upstream refuses it too, or an integer that no double holds exactly, of which upstream has
+ * all of 64 bits.
  */
-function numberFault(text: string): string | undefined {
+function withNumberTexts(text: string): {
+  value: unknown;
+  numbers: NumberTexts | undefined;
+  fault: string | undefined;
+} {
   let fault: string | undefined;
-  const look = (_key: string, value: unknown, { source = '' }: { readonly source?: string }): unknown => {
-    if (typeof value === 'number' && fault === undefined) {
-      if (!Number.isFinite(value)) fault = numberError(source, 'float64');
-      else if (/^-?\d{16,}$/.test(source) && BigInt(value) !== BigInt(source)) fault = numberError(source, 'int64');
+  const numbers = new Map<object, Map<string, string>>();
+  function look(this: object, key: string, value: unknown, { source = '' }: { readonly source?: string }): unknown {
+    if (typeof value !== 'number') return value;
+    if (/[.eE]/.test(source)) {
+      const texts = numbers.get(this) ?? new Map<string, string>();
+      numbers.set(this, texts.set(key, source));
     }
-    return undefined;
-  };
-  JSON.parse(text, look as (this: unknown, key: string, value: unknown) => unknown);
-  return fault;
+    if (!Number.isFinite(value)) fault ??= numberError(source, 'float64');
+    else if (/^-?\d{16,}$/.test(source) && BigInt(value) !== BigInt(source)) fault ??= numberError(source, 'int64');
+    return value;
+  }
+  const value: unknown = JSON.parse(text, look as (this: unknown, key: string, value: unknown) => unknown);
+  return { value, numbers: numbers.size === 0 ? undefined : numbers, fault };
 }
 
 function numberError(source: string, type: 'float64' | 'int64'): string {

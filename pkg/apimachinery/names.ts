@@ -74,7 +74,7 @@ export function dns1123SubdomainProblems(text: string): Problems {
   return [...problems, patternProblem(message, subdomain, 'example.com')];
 }
 
-/** A DNS-1035 label: begins with a letter. Names of Services before 1.34's relaxation. */
+/** A DNS-1035 label: begins with a letter. Names of Services before 1.36's relaxation. */
 export function dns1035LabelProblems(text: string): Problems {
   const isLong = longerThan(text, labelLengthMax);
   const isGood = label1035Pattern.test(text);

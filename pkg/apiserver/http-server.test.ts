@@ -121,6 +121,26 @@ test('a body over the limit is refused, announced or not', async () => {
   }
 });
 
+test('a client that sends far more than the limit before it looks still gets the answer', async () => {
+  const body = Buffer.alloc(20 * 1024 * 1024, ' ');
+  for (const headers of [json, { ...json, 'transfer-encoding': 'chunked' }]) {
+    const { status, text: answer } = await call('POST', maps, { body, headers });
+    expect([status, JSON.parse(answer).reason]).toEqual([413, 'RequestEntityTooLarge']);
+  }
+});
+
+test('selectors may be longer than headers usually are', async () => {
+  const labelSelector = Array.from({ length: 2_500 }, (_, i) => `example.com/key-${i}`).join(',');
+  const { status } = await call('GET', `${maps}?labelSelector=${encodeURIComponent(labelSelector)}`);
+  expect(status).toBe(200);
+  expect((await call('GET', `${maps}/${'a'.repeat(2 * 1024 * 1024)}`)).status).toBe(431);
+});
+
+test('a request as to a proxy is for this server', async () => {
+  const { status, text: answer } = await call('GET', 'https://somewhere.example/version?pretty=1');
+  expect([status, JSON.parse(answer).major]).toEqual([200, '1']);
+});
+
 test('a watch is a stream of lines', async () => {
   const response = await open('GET', `${maps}?watch=1`);
   const lines: string[] = [];
@@ -199,7 +219,7 @@ test('a reader that leaves aborts the request', async () => {
 test('what is not HTTP is refused', async () => {
   const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
   socket.write('not http\r\n\r\n');
-  expect(await text(socket)).toContain('HTTP/1.1 400 Bad Request');
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n.*\r\n\r\n400 Bad Request$/s);
 });
 
 test('a port that is taken is an error of listen', async () => {

@@ -24,6 +24,16 @@ const keepAliveMs = 180_000;
 /** How long answers under way may take to end once the server stops. */
 const stopMs = 2_000;
 
+/** Largest request line with headers, as long selectors are part of it. More is refused with 431. Source: Go `DefaultMaxHeaderBytes`. */
+const headBytesMax = 1024 * 1024;
+
+/**
+ * What is read and thrown away of a body over the limit, as most clients look at the answer only once they have sent everything. Who
+ * sends more, or takes longer, finds the connection closed.
+ */
+const refusedBytesMax = 64 * 1024 * 1024;
+const refusedMsMax = 10_000;
+
 export interface HttpsServerOptions {
   readonly handler: ApiHandler;
   /** PEM. */
@@ -47,7 +57,8 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  app.use((request, response) => serve(request, response, { handler, log }));
+  const serving: Serving = { handler, clock, log };
+  app.use((request, response) => serve(request, response, serving));
   const server = createServer(
     {
       cert,
@@ -56,11 +67,12 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
       ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: false }),
       keepAliveTimeout: keepAliveMs,
       noDelay: true,
+      maxHeaderSize: headBytesMax,
       // Watches have no end, so neither have the requests that carry them.
       requestTimeout: 0,
     },
     (request, response) => {
-      if (isResourcePath(request.url)) serve(request, response, { handler, log });
+      if (isResourcePath(request.url)) serve(request, response, serving);
       else app(request, response);
     },
   );
@@ -100,6 +112,7 @@ async function run(server: Server, { signal, clock }: { signal: AbortSignal; clo
 
 interface Serving {
   readonly handler: ApiHandler;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -112,8 +125,8 @@ function serve(request: IncomingMessage, response: ServerResponse, serving: Serv
   }
   readBytes(request, (bytes) => {
     if (bytes === undefined) {
-      response.setHeader('connection', 'close');
       send(response, request, errorResponse(bodyTooLarge()), serving.log);
+      discardRest(request, serving.clock);
     } else {
       answer(request, response, serving, { kind: 'bytes', bytes });
     }
@@ -153,7 +166,6 @@ function readBytes(request: IncomingMessage, done: (bytes: Uint8Array | undefine
     if (length > bodyBytesMax) {
       request.removeListener('data', onData);
       request.removeListener('end', onEnd);
-      request.pause();
       done(undefined);
     } else {
       chunks.push(chunk);
@@ -164,6 +176,20 @@ function readBytes(request: IncomingMessage, done: (bytes: Uint8Array | undefine
   request.on('end', onEnd);
   // The client is gone: there is nobody to answer, and `close` follows.
   request.on('error', () => request.destroy());
+}
+
+/** Reads what still comes of a body that nobody wants, within bounds. */
+function discardRest(request: IncomingMessage, clock: Clock): void {
+  const over = new AbortController();
+  let length = 0;
+  request.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length > refusedBytesMax) request.destroy();
+  });
+  request.once('close', () => over.abort());
+  void sleep(clock, refusedMsMax, over.signal).then((isLate) => {
+    if (isLate) request.destroy();
+  });
 }
 
 /** A request from the network. The signal is made only when it is asked for: most answers are sent before anybody could leave. */
@@ -178,7 +204,7 @@ class NodeRequest implements ApiRequest {
   #abort: AbortController | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, body: RequestBody | undefined) {
-    const url = request.url ?? '/';
+    const url = pathIn(request.url ?? '/');
     const mark = url.indexOf('?');
     this.method = request.method ?? 'GET';
     this.path = mark < 0 ? url : url.slice(0, mark);
@@ -202,6 +228,11 @@ class NodeRequest implements ApiRequest {
     }
     return this.#abort.signal;
   }
+}
+
+/** What a client that takes this server for a proxy asks for has the server's address before it. Source: RFC 9112 section 3.2.2. */
+function pathIn(target: string): string {
+  return target.charCodeAt(0) === 47 ? target : target.replace(/^https?:\/\/[^/?]*/i, '') || '/';
 }
 
 const peers = new WeakMap<TLSSocket, Peer>();
@@ -229,12 +260,13 @@ function describePeer(socket: TLSSocket): Peer {
   return { address, certificate: { commonName, organizations, sha256 } };
 }
 
-/** What is not HTTP gets one line and the end of its connection. */
+/** What is not HTTP gets one line and the end of its connection. Source: Go `net/http` `server.go`. */
 function refuse(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
   const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  const line = `${status} ${STATUS_CODES[status]}`;
+  socket.end(`HTTP/1.1 ${line}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${line}`);
 }

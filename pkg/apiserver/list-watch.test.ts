@@ -1,8 +1,11 @@
+import { Buffer } from 'node:buffer';
 import { expect, test } from 'vitest';
+import { encodeProtobuf } from '#pkg/api/protobuf/codec.ts';
 import type { WatchFrame } from '#pkg/apimachinery/http.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
+const blueprint = 'kubernetes.io/initial-events-list-blueprint';
 
 /** A server with configmaps of these names; the first has resourceVersion 6. */
 async function withMaps(...names: string[]): Promise<TestServer> {
@@ -163,8 +166,32 @@ test('initial events end with a bookmark that says so', async () => {
   expect(end!.object).toEqual({
     kind: 'ConfigMap',
     apiVersion: 'v1',
-    metadata: { resourceVersion: '6', creationTimestamp: null, annotations: { 'k8s.io/initial-events-end': 'true' } },
+    metadata: {
+      resourceVersion: '6',
+      creationTimestamp: null,
+      annotations: { 'k8s.io/initial-events-end': 'true', [blueprint]: expect.any(String) },
+    },
   });
+});
+
+test.each([
+  ['application/json', '{"kind":"ConfigMapList","apiVersion":"v1","metadata":{},"items":null}\n'],
+  [
+    'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1',
+    '{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{},"items":null}\n',
+  ],
+  [
+    'application/vnd.kubernetes.protobuf',
+    Buffer.from(encodeProtobuf({ kind: 'ConfigMapList', apiVersion: 'v1', metadata: {} })!).toString(),
+  ],
+])('the end of initial events as %s tells how their list looks', async (accept, text) => {
+  const server = await startTestServer();
+  const query = '?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
+  const { body } = await server.raw('GET', maps + query, { headers: { accept } });
+  if (body.kind !== 'watch') throw new Error('Cannot watch');
+  const { value } = await body.batches[Symbol.asyncIterator]().next();
+  const { annotations } = (value as readonly WatchFrame[])[0]!.object.metadata!;
+  expect(Buffer.from(annotations![blueprint]!, 'base64').toString()).toBe(text);
 });
 
 test('bookmarks tell about once a minute how far the watch has come, to those who allow them', async () => {

@@ -19,6 +19,8 @@ const cases: readonly [request: string, expected: string][] = [
   ['GET /api/v1/pods?watch=%zz', 'list /v1 pods'],
   ['GET /api/v1/pods?limit=%z&watch=1', 'watch /v1 pods'],
   ['GET /api/v1/pods?a=b;c&watch=1;', 'list /v1 pods'],
+  ['GET /api/v1/nodes/%C3%A4', 'get /v1 nodes name=ä'],
+  ['GET /api/v1/nodes/%ff', 'get /v1 nodes name=\ufffd'],
   ['HEAD /api/v1/nodes/n', 'get /v1 nodes name=n'],
   ['GET /api/v1', 'get (no resource)'],
   ['GET /apis/apps/v1', 'get (no resource)'],

@@ -3,6 +3,7 @@
  * than matched against routes.
  * Source: apiserver `endpoints/request/requestinfo.go`.
  */
+import { Buffer } from 'node:buffer';
 import { badRequest } from '#pkg/apimachinery/status-error.ts';
 
 /** Verbs of resource requests; other requests have their lower-case method. */
@@ -132,13 +133,11 @@ function splitPath(encoded: string): string[] {
   return segments;
 }
 
+/** Bytes that are no UTF-8 are a name like any other, which nothing has. */
 function decodePath(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch (error) {
-    const [fault = path] = badEscape.exec(path) ?? [];
-    throw badRequest(`invalid URL escape in the path: ${JSON.stringify(fault)}`, error);
-  }
+  const [fault] = badEscape.exec(path) ?? [];
+  if (fault !== undefined) throw badRequest(`invalid URL escape in the path: ${JSON.stringify(fault)}`);
+  return path.replaceAll(/(?:%[0-9a-f]{2})+/gi, (bytes) => Buffer.from(bytes.replaceAll('%', ''), 'hex').toString());
 }
 
 /** Go's idea of a true query value: `1`, `true`, and present without a value. */

@@ -447,3 +447,12 @@ test('requests are counted', async () => {
     'apiserver_request_total{verb="LIST",dry_run="",group="",version="v1",resource="configmaps",subresource="",scope="namespace",component="apiserver",code="200"} 1',
   );
 });
+
+test('a request for a resource that nobody asked for before the server stopped is refused at once', async () => {
+  const { server, call } = await startTestServer();
+  const stop = new AbortController();
+  const running = server.run(stop.signal);
+  stop.abort();
+  await running;
+  expect((await call('GET', '/apis/apps/v1/daemonsets')).status).toBe(503);
+});

@@ -63,10 +63,13 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   // Every watch listens for the end.
   setMaxListeners(0, stopping.signal);
   const caches: RunningResourceCache[] = [];
+  let cachesClosed = false;
   const openCache = (prefix: string): RunningResourceCache => {
     const cache = createResourceCache({ store, prefix, codec: objectCodec, clock, log });
     caches.push(cache);
-    cache.start();
+    // A request that comes when all has ended must not begin anew what nobody would end again.
+    if (cachesClosed) cache.close();
+    else cache.start();
     return cache;
   };
   const catalog = new Catalog({
@@ -90,6 +93,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   let started: Promise<void> | undefined;
   let isReady = false;
   const closeCaches = (): void => {
+    cachesClosed = true;
     for (const cache of caches) cache.close();
   };
   const ready = (): Promise<void> => {

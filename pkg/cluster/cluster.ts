@@ -139,7 +139,13 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     nodesReady: async (timeoutMs, signal) => {
       const endMs = clock.monotonicMs() + timeoutMs;
       for (;;) {
-        const { items } = await client.resource(nodes).list();
+        const { items } = await client
+          .resource(nodes)
+          .list({ signal })
+          .catch((error: unknown) => {
+            if (signal.aborted) return { items: [] };
+            throw error;
+          });
         const waiting = members.filter((name) => !items.some((node) => node.metadata?.name === name && isReady(node)));
         if (waiting.length === 0 || signal.aborted) return;
         if (clock.monotonicMs() >= endMs) {

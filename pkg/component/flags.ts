@@ -23,7 +23,8 @@ export interface Flag<T> {
   parse(text: string, previous: T | undefined): Parsed<T>;
 }
 
-export type FlagTable = Readonly<Record<string, Flag<never> | Flag<unknown>>>;
+/** Flags by their names, which is the order of `--help`. */
+export type FlagTable = Readonly<Record<string, Flag<unknown>>>;
 
 /** The values of a table, under the names of its flags. */
 export type FlagValues<T extends FlagTable> = { readonly [K in keyof T]: T[K] extends Flag<infer V> ? V : never };
@@ -126,6 +127,7 @@ export function duration(options: Common & { fallback: number }): Flag<number> {
   };
 }
 
+/** What came of reading arguments. A refusal is one line that says what to write instead. */
 export type FlagResult<T extends FlagTable> =
   | {
       readonly ok: true;
@@ -146,6 +148,7 @@ export type FlagProblem =
   | { readonly kind: 'missing'; readonly written: string; readonly argument: string }
   | { readonly kind: 'invalid'; readonly flag: string; readonly value: string; readonly placeholder: string };
 
+/** What is read beside the arguments. */
 export interface ParseOptions {
   /** The parsed configuration file: keys are flag names, in camelCase or as on the command line. */
   readonly config?: JsonObject;
@@ -157,7 +160,7 @@ export function parseFlags<T extends FlagTable>(
   args: readonly string[],
   options: ParseOptions = {},
 ): FlagResult<T> {
-  const flags = table as unknown as Readonly<Record<string, Flag<unknown>>>;
+  const flags: FlagTable = table;
   const values = new Map<string, unknown>();
   const rest: string[] = [];
   let help = false;
@@ -194,7 +197,7 @@ export function parseFlags<T extends FlagTable>(
 
 /** Reads one flag into `values`, with the next argument for its value where it needs one; gives what is wrong with it, if anything. */
 function takeFlag(
-  flags: Readonly<Record<string, Flag<unknown>>>,
+  flags: FlagTable,
   { name, written, argument, value: attached }: SplitArgument,
   from: { readonly values: Map<string, unknown>; next(): string | undefined },
 ): Extract<FlagResult<FlagTable>, { ok: false }> | undefined {
@@ -232,7 +235,7 @@ interface SplitArgument {
 function splitArgument(
   argument: string,
   byShort: ReadonlyMap<string, string>,
-  flags: Readonly<Record<string, Flag<unknown>>>,
+  flags: FlagTable,
 ): readonly SplitArgument[] {
   if (argument.startsWith('--')) {
     const equals = argument.indexOf('=');
@@ -249,11 +252,7 @@ function splitArgument(
 }
 
 /** Fills in what the command line did not say; returns what is wrong with the file, if anything. */
-function fromConfig(
-  flags: Readonly<Record<string, Flag<unknown>>>,
-  config: JsonObject,
-  values: Map<string, unknown>,
-): string | undefined {
+function fromConfig(flags: FlagTable, config: JsonObject, values: Map<string, unknown>): string | undefined {
   for (const [key, raw] of Object.entries(config)) {
     if (key === 'apiVersion' || key === 'kind') continue;
     const name = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -308,13 +307,13 @@ const flagColumnMax = 36;
 /** The text of `--help`: how it is called, what it does, and its flags in the order of the table. */
 export function helpText(table: FlagTable, about: { readonly usage: string; readonly summary: string }): string {
   const lines = [about.summary, '', `Usage: ${about.usage}`, '', 'Flags:'];
-  const rows = Object.entries(table as Readonly<Record<string, Flag<unknown>>>)
+  const rows = Object.entries(table)
     .filter(([, flag]) => flag.hidden !== true)
     .map(([name, flag]) => {
       const short = flag.short === undefined ? '    ' : `-${flag.short}, `;
       return { left: `  ${short}--${name}${flag.placeholder === undefined ? '' : ` ${flag.placeholder}`}`, flag };
     });
-  rows.push({ left: '  -h, --help', flag: toggle({ help: 'Print this text.' }) as Flag<unknown> });
+  rows.push({ left: '  -h, --help', flag: toggle({ help: 'Print this text.' }) });
   const width = Math.min(flagColumnMax, Math.max(...rows.map((row) => row.left.length))) + 2;
   for (const { left, flag } of rows) {
     const right = `${flag.help}${shownDefault(flag)}`;

@@ -6,6 +6,7 @@
 /** Why a part is not healthy, or undefined when it is. */
 export type HealthCheck = () => Promise<string | undefined> | string | undefined;
 
+/** What one check said. */
 export interface HealthResult {
   readonly name: string;
   /** Absent when the part is healthy. */

@@ -5,10 +5,14 @@
 import { type Clock, formatMicroTime } from '#pkg/base/clock.ts';
 import type { LogFields, Logger } from '#pkg/base/logger.ts';
 
+/** From the least to the most important. */
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+/** How important a line is. */
 export type LogLevel = (typeof logLevels)[number];
+/** `text` for people, `json` for programs. */
 export type LogFormat = 'json' | 'text';
 
+/** Where lines go, and which. */
 export interface LoggerOptions {
   /** Takes one finished line with its newline. */
   readonly write: (line: string) => void;

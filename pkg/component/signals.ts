@@ -11,6 +11,7 @@ export interface SignalSource {
   off(event: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
 }
 
+/** What the run is told by, and how it ends. */
 export interface RunOptions {
   readonly signals: SignalSource;
   readonly clock: Clock;

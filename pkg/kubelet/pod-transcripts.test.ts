@@ -37,7 +37,6 @@ test('of a pod that is not taken nothing is said but why', async () => {
   expect(status).toEqual({
     observedGeneration: metadata?.generation,
     phase: 'Failed',
-    conditions: [],
     reason: 'NodeAffinity',
     message: `Pod was rejected: ${why}`,
     startTime: '2026-01-01T00:00:00Z',

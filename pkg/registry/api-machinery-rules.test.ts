@@ -1,9 +1,6 @@
 /** Kinds that shape the API itself: definitions, webhooks, policies, flow control, signing requests. */
 import { expect, test } from 'vitest';
-import { createErrors, strategyOf, subresourceErrors, updateErrors } from './testing.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: drafts of any kind.
-type Change = (draft: any) => void;
+import { type Change, createErrors, strategyOf, subresourceErrors, updateErrors } from './testing.ts';
 
 const metadata = { name: 'web', resourceVersion: '1' };
 const schema = { openAPIV3Schema: { type: 'object', properties: { spec: { type: 'object' } } } };

@@ -2,12 +2,8 @@
  * Reading and filling objects whose shape the schema has already checked, or is about to: every reader answers with an empty
  * value instead of failing when something is missing or has another type, so that defaults and rules can run on any input.
  */
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-
-/** Whether a value is a JSON object (not null, not a list). */
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** An API object, whichever way it is typed, as fields that are read by name. Not for changing it. */
 export function fieldsOf(object: KubeObject | JsonObject): JsonObject {

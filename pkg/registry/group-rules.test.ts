@@ -1,9 +1,6 @@
 /** Kinds whose groups are small: autoscaling, policy, RBAC, scheduling, storage, leases, runtime classes. */
 import { expect, test } from 'vitest';
-import { createErrors, strategyOf, updateErrors } from './testing.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: drafts of any kind.
-type Change = (draft: any) => void;
+import { type Change, createErrors, strategyOf, updateErrors } from './testing.ts';
 
 const metadata = { name: 'web', namespace: 'default', resourceVersion: '1' };
 const scaleTargetRef = { kind: 'Deployment', name: 'web' };

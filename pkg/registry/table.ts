@@ -46,6 +46,7 @@ import { withTemplateWarnings } from './template-warnings.ts';
 import type { IpRules } from './validation/ips.ts';
 import { claimWarnings, serviceWarnings, statefulSetWarnings, volumeWarnings, withWarnings } from './warnings.ts';
 
+/** What the strategies need to know of the cluster. */
 export interface StrategyOptions {
   /** IPv4 range of cluster IPs. Default `10.96.0.0/12`; `127.96.0.0/12` is its counterpart on the loopback network. */
   readonly serviceCidr?: string;
@@ -77,14 +78,14 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     podStrategy,
     nodeStrategy,
     namespaceStrategy,
-    withWarnings(createServiceStrategy(serviceOptions), serviceWarnings),
+    withWarnings(createServiceStrategy(serviceOptions), { warningsOf: serviceWarnings }),
     configMapStrategy,
     secretStrategy,
     serviceAccountStrategy,
     ...eventStrategies,
     createEndpointsStrategy(ipRules),
-    withWarnings(persistentVolumeStrategy, volumeWarnings),
-    withWarnings(persistentVolumeClaimStrategy, (claim) => claimWarnings(claim)),
+    withWarnings(persistentVolumeStrategy, { warningsOf: volumeWarnings }),
+    withWarnings(persistentVolumeClaimStrategy, { warningsOf: (claim) => claimWarnings(claim) }),
     withTemplateWarnings(replicationControllerStrategy, inPods),
     withTemplateWarnings(podTemplateStrategy, { path: ['template'] }),
     limitRangeStrategy,
@@ -92,7 +93,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     componentStatusStrategy,
     withTemplateWarnings(deploymentStrategy, inPods),
     withTemplateWarnings(replicaSetStrategy, inPods),
-    withWarnings(withTemplateWarnings(statefulSetStrategy, inTemplates), statefulSetWarnings),
+    withWarnings(withTemplateWarnings(statefulSetStrategy, inTemplates), { warningsOf: statefulSetWarnings }),
     withTemplateWarnings(daemonSetStrategy, inTemplates),
     controllerRevisionStrategy,
     withTemplateWarnings(jobStrategy, inPods),

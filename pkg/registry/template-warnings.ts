@@ -9,6 +9,7 @@ import { podWarnings } from './core/pod-warnings.ts';
 import { objectAt, semanticallySame, stringAt } from './draft.ts';
 import { withWarnings } from './warnings.ts';
 
+/** What the warnings of one kind look at. */
 export interface TemplateWarningOptions {
   /** Where the pod template lies. */
   readonly path: readonly string[];
@@ -19,11 +20,10 @@ export interface TemplateWarningOptions {
 /** The same strategy with warnings. */
 export function withTemplateWarnings(strategy: Strategy, { path, namesPods }: TemplateWarningOptions): Strategy {
   const warningsOf = (draft: JsonObject): readonly string[] => podWarnings(objectAt(draft, ...path), path.join('.'));
-  const warned = withWarnings(
-    strategy,
+  const warned = withWarnings(strategy, {
     warningsOf,
-    (draft, old) => !semanticallySame(draft.spec, objectAt(old, 'spec')),
-  );
+    onUpdate: (draft, old) => !semanticallySame(draft.spec, objectAt(old, 'spec')),
+  });
   if (namesPods !== true) return warned;
   return {
     ...warned,

@@ -10,14 +10,15 @@ import type { Strategy, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { deprecatedLabelWarnings, deprecatedVolumes } from './core/pod-warnings.ts';
 import { listAt, numberAt, objectAt, objectsAt, stringAt, stringMapAt, valueAt } from './draft.ts';
 
-type Warnings = (draft: JsonObject) => readonly string[];
+/** What a strategy warns of, and when. */
+export interface WarningRules {
+  readonly warningsOf: (draft: JsonObject) => readonly string[];
+  /** Whether an update is warned of as a new object is. Default: every one. */
+  readonly onUpdate?: (draft: JsonObject, old: KubeObject) => boolean;
+}
 
-/** The same strategy, which warns of new objects and, unless `onUpdate` says otherwise, of every update. */
-export function withWarnings(
-  strategy: Strategy,
-  warningsOf: Warnings,
-  onUpdate: (draft: JsonObject, old: KubeObject) => boolean = () => true,
-): Strategy {
+/** The same strategy, which warns of new objects and of updates. */
+export function withWarnings(strategy: Strategy, { warningsOf, onUpdate = () => true }: WarningRules): Strategy {
   const warn = (draft: JsonObject, context: StrategyContext): void => {
     for (const text of warningsOf(draft)) context.warn(text);
   };
@@ -110,6 +111,7 @@ export function volumeWarnings(volume: JsonObject): readonly string[] {
   ];
 }
 
+/** What an Ingress should no longer use. */
 export function ingressWarnings(ingress: JsonObject): readonly string[] {
   const annotation = 'kubernetes.io/ingress.class';
   if (!Object.hasOwn(stringMapAt(ingress, 'metadata', 'annotations'), annotation)) return [];

@@ -8,10 +8,11 @@ import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { EventHandler } from '#pkg/client/informer.ts';
 import type { Nominator } from './cache/nominator.ts';
 import type { SchedulerCache } from './cache/scheduler-cache.ts';
-import type { ClusterEvent, EventAction, EventResource } from './framework/events.ts';
+import type { ClusterEvent, EventAction } from './framework/events.ts';
 import { type PodInfo, podInfoOf } from './framework/pod-info.ts';
 import type { SchedulingQueue } from './queue/scheduling-queue.ts';
 
+/** What the handlers keep up to date, and for whom. */
 export interface HandlerContext {
   readonly cache: SchedulerCache;
   readonly queue: SchedulingQueue;
@@ -34,7 +35,7 @@ export function nodeHandler({ cache, queue }: HandlerContext): EventHandler<Node
       const actions = nodeActions(previous, node);
       if (actions.length === 0) return;
       cache.setNode(node);
-      queue.wake(eventsOf('Node', actions, previous, node));
+      queue.wake(eventsOf(actions, { resource: 'Node', previous, object: node }));
     },
     deleted(node) {
       cache.removeNode(node.metadata?.name ?? '');
@@ -54,7 +55,7 @@ export function namespaceHandler({ cache, queue }: HandlerContext): EventHandler
       queue.wake([{ resource: 'Namespace', action: 'Add', object: namespace }]);
     },
     updated(previous, namespace) {
-      if (same(previous.metadata?.labels, namespace.metadata?.labels)) return;
+      if (deepEqual(previous.metadata?.labels, namespace.metadata?.labels)) return;
       keep(namespace);
       queue.wake([{ resource: 'Namespace', action: 'UpdateLabels', previous, object: namespace }]);
     },
@@ -122,7 +123,8 @@ function waitingPodChanged(context: HandlerContext, before: PodInfo, now: PodInf
     queue.wake(goneEvents(before));
   }
   noteNomination(context, now);
-  queue.update(now, eventsOf('TargetPod', podActions(before, now), before.pod, now.pod));
+  const change = { resource: 'TargetPod', previous: before.pod, object: now.pod } as const;
+  queue.update(now, eventsOf(podActions(before, now), change));
 }
 
 /** Takes over the node that the status of a waiting pod names: what another run of the scheduler promised. */
@@ -145,9 +147,9 @@ function goneEvents({ pod }: PodInfo): readonly ClusterEvent[] {
 }
 
 function assignedPodChanged({ cache, queue }: HandlerContext, before: PodInfo, now: PodInfo): void {
-  const actions = podActions(before, now);
   cache.setPod(now, now.pod.spec?.nodeName ?? '');
-  queue.wake(eventsOf('AssignedPod', actions, before.pod, now.pod));
+  const change = { resource: 'AssignedPod', previous: before.pod, object: now.pod } as const;
+  queue.wake(eventsOf(podActions(before, now), change));
 }
 
 /** On a node and not yet ended: takes resources there. */
@@ -173,8 +175,8 @@ function isOnlyStatus(previous: Pod, pod: Pod): boolean {
     holdsNode(pod) &&
     previous.metadata?.deletionTimestamp === pod.metadata?.deletionTimestamp &&
     previous.status?.startTime === pod.status?.startTime &&
-    same(heldResources(previous), heldResources(pod)) &&
-    same(previous.metadata?.labels, pod.metadata?.labels)
+    deepEqual(heldResources(previous), heldResources(pod)) &&
+    deepEqual(previous.metadata?.labels, pod.metadata?.labels)
   );
 }
 
@@ -186,17 +188,17 @@ function heldResources({ status }: Pod): readonly unknown[] {
 
 function nodeActions(previous: Node, node: Node): readonly EventAction[] {
   const actions: EventAction[] = [];
-  if (!same(previous.status?.allocatable, node.status?.allocatable)) actions.push('UpdateNodeAllocatable');
-  if (!same(previous.metadata?.labels, node.metadata?.labels)) actions.push('UpdateLabels');
+  if (!deepEqual(previous.status?.allocatable, node.status?.allocatable)) actions.push('UpdateNodeAllocatable');
+  if (!deepEqual(previous.metadata?.labels, node.metadata?.labels)) actions.push('UpdateLabels');
   const cordonChanged = (previous.spec?.unschedulable ?? false) !== (node.spec?.unschedulable ?? false);
-  if (cordonChanged || !same(previous.spec?.taints, node.spec?.taints)) actions.push('UpdateNodeTaints');
+  if (cordonChanged || !deepEqual(previous.spec?.taints, node.spec?.taints)) actions.push('UpdateNodeTaints');
   return actions;
 }
 
 function podActions(before: PodInfo, now: PodInfo): readonly EventAction[] {
   const actions: EventAction[] = [];
-  if (!same(before.pod.metadata?.labels, now.pod.metadata?.labels)) actions.push('UpdateLabels');
-  if (!same(before.pod.spec?.tolerations, now.pod.spec?.tolerations)) actions.push('UpdatePodTolerations');
+  if (!deepEqual(before.pod.metadata?.labels, now.pod.metadata?.labels)) actions.push('UpdateLabels');
+  if (!deepEqual(before.pod.spec?.tolerations, now.pod.spec?.tolerations)) actions.push('UpdatePodTolerations');
   const gatesBefore = before.pod.spec?.schedulingGates?.length ?? 0;
   if (gatesBefore > 0 && (now.pod.spec?.schedulingGates?.length ?? 0) === 0) actions.push('UpdatePodGatesEliminated');
   if (shrank(before, now)) actions.push('UpdatePodScaleDown');
@@ -208,16 +210,7 @@ function shrank({ requests: before }: PodInfo, { requests: now }: PodInfo): bool
   return now.ephemeralStorage < before.ephemeralStorage;
 }
 
-function eventsOf<T extends Node | Pod>(
-  resource: EventResource,
-  actions: readonly EventAction[],
-  previous: T,
-  object: T,
-): readonly ClusterEvent[] {
-  return actions.map((action) => ({ resource, action, previous, object }));
-}
-
-/** Equal as JSON. Key order counts, which may only cost a needless event. */
-function same(a: unknown, b: unknown): boolean {
-  return deepEqual(a, b);
+/** One event for each way in which an object changed. */
+function eventsOf(actions: readonly EventAction[], change: Omit<ClusterEvent, 'action'>): readonly ClusterEvent[] {
+  return actions.map((action) => ({ ...change, action }));
 }

@@ -8,6 +8,7 @@ import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { asEventObject } from './failure-report.ts';
 import type { PodInfo } from './framework/pod-info.ts';
 
+/** What evictions need, and for whom they are made. */
 export interface EvictionOptions {
   readonly client: Client;
   readonly clock: Clock;

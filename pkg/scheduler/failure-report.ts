@@ -19,6 +19,7 @@ const cutMark = ' ...';
 /** `Unschedulable`: it fits nowhere. `SchedulerError`: the attempt itself failed. */
 export type FailureReason = 'SchedulerError' | 'Unschedulable';
 
+/** Why a pod has no node, and which node it may expect. */
 export interface Failure {
   readonly reason: FailureReason;
   readonly message: string;
@@ -26,6 +27,7 @@ export interface Failure {
   readonly nominatedNodeName?: string | undefined;
 }
 
+/** What a reporter writes with. */
 export interface FailureReporterOptions {
   readonly client: Client;
   readonly clock: Clock;
@@ -33,6 +35,7 @@ export interface FailureReporterOptions {
   readonly recorder: EventRecorder;
 }
 
+/** Writes the failures of one scheduler; what the API says already is not written again. */
 export class FailureReporter {
   readonly #options: FailureReporterOptions;
   readonly #inFlight = new InFlight(patchesInFlightMax);

@@ -1,6 +1,7 @@
 /** Counts work under way, holds back more than a limit of it, and lets one wait for its end. */
 import { Deferred } from '#pkg/base/async.ts';
 
+/** Work under way, of one kind. */
 export class InFlight {
   readonly #limit: number;
   #count = 0;

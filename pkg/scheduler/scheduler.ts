@@ -36,6 +36,7 @@ const bindingsInFlightMax = 256;
 /** Longest time of deciding before other work in the process gets a turn, milliseconds. */
 const sliceMs = 8;
 
+/** What a scheduler is given, and how it differs from the default one. */
 export interface SchedulerOptions {
   readonly deps: ComponentDeps;
   /** The table of plugins; default `defaultProfile`. */
@@ -154,6 +155,7 @@ class Run {
       return undefined;
     }
     const cycle: Cycle = { pod, cluster: this.#cache.table, state: new CycleState() };
+    const attempt: Attempt = { entry, cycle };
     let decision: Decision;
     try {
       decision = this.#decider.decide(cycle);
@@ -163,20 +165,16 @@ class Run {
     }
     switch (decision.kind) {
       case 'node':
-        return this.#assume(entry, cycle, decision.nodeName);
+        return this.#assume(attempt, decision.nodeName);
       case 'unschedulable':
-        return this.#unschedulable(entry, cycle, decision);
+        return this.#unschedulable(attempt, decision);
       case 'error':
         this.#queue.failed(entry);
         return this.#report(pod, { reason: 'SchedulerError', message: decision.message, nominatedNodeName: '' });
     }
   }
 
-  #unschedulable(
-    entry: QueuedPod,
-    cycle: Cycle,
-    decision: Extract<Decision, { kind: 'unschedulable' }>,
-  ): Promise<void> {
+  #unschedulable({ entry, cycle }: Attempt, decision: Extract<Decision, { kind: 'unschedulable' }>): Promise<void> {
     const { diagnosis, refusals, rejectors } = decision;
     const { status, nominatedNodeName, victims }: PostFilterResult =
       diagnosis.nodeCount === 0 ? { status: success, nominatedNodeName: '' } : this.#makeRoom(cycle, refusals);
@@ -214,15 +212,10 @@ class Run {
     const { pod } = entry;
     const displaced = this.#nominator.behind(pod, nodeName);
     for (const { uid } of displaced) this.#nominator.delete(uid);
-    const options = {
-      client,
-      clock,
-      recorder: this.#recorder,
-      schedulerName: this.#schedulerName,
-      signal: this.#signal,
-    };
+    const [recorder, schedulerName, signal] = [this.#recorder, this.#schedulerName, this.#signal];
+    const options = { client, clock, recorder, preemptor: pod, nodeName, schedulerName, signal };
     try {
-      await evict({ victims, displaced }, { ...options, preemptor: pod, nodeName });
+      await evict({ victims, displaced }, options);
       this.#queue.refused(entry, rejectors);
     } catch (error) {
       if (this.#signal.aborted) return;
@@ -236,23 +229,26 @@ class Run {
     return this.#reporter.report(pod.pod, failure, this.#signal);
   }
 
-  #assume(entry: QueuedPod, cycle: Cycle, nodeName: string): Promise<void> | undefined {
+  /** Counts the pod on its node and starts its binding; resolves, where a plugin does not reserve, once that is undone. */
+  #assume(attempt: Attempt, nodeName: string): Promise<void> | undefined {
+    const { cycle } = attempt;
     this.#cache.assume(cycle.pod, nodeName);
     this.#nominator.delete(cycle.pod.uid);
     for (const plugin of this.#profile.reserve) {
       const status = plugin.reserve(cycle, nodeName);
-      if (status.code !== 'Success')
-        return this.#takeBack(entry, cycle, { nodeName, status: said(status, plugin, 'Reserve') });
+      if (status.code === 'Success') continue;
+      return this.#takeBack(attempt, { nodeName, status: attributed(status, { plugin, point: 'Reserve' }) });
     }
-    this.#bindings.track(this.#bind(entry, cycle, nodeName));
+    this.#bindings.track(this.#bind(attempt, nodeName));
     return undefined;
   }
 
   /** Waits for permits, binds, and tells; never rejects. */
-  async #bind(entry: QueuedPod, cycle: Cycle, nodeName: string): Promise<void> {
-    const status = await this.#permitAndBind(entry, cycle, nodeName).catch((error: unknown) => failure(error));
+  async #bind(attempt: Attempt, nodeName: string): Promise<void> {
+    const { entry, cycle } = attempt;
+    const status = await this.#permitAndBind(attempt, nodeName).catch(errorStatus);
     if (status !== success) {
-      await this.#takeBack(entry, cycle, { nodeName, status });
+      await this.#takeBack(attempt, { nodeName, status });
       return;
     }
     this.#cache.finishBinding(cycle.pod.uid);
@@ -266,27 +262,31 @@ class Run {
   }
 
   /** The first answer that is not a success. Once permitted, a pod is not refused any more: whatever stops it is an error. */
-  async #permitAndBind(entry: QueuedPod, cycle: Cycle, nodeName: string): Promise<Status> {
+  async #permitAndBind({ entry, cycle }: Attempt, nodeName: string): Promise<Status> {
     const { permit, preBind, bind } = this.#profile;
     for (const plugin of permit) {
       const status = await plugin.permit(cycle, nodeName, this.#signal);
-      if (status.code !== 'Success') return said(status, plugin, 'Permit');
+      if (status.code !== 'Success') return attributed(status, { plugin, point: 'Permit' });
     }
     this.#queue.settled(entry);
     for (const plugin of preBind) {
-      const status = await plugin.preBind(cycle, nodeName, this.#signal).catch((error: unknown) => failure(error));
-      if (status.code !== 'Success') return said({ ...status, code: 'Error' }, plugin, 'PreBind');
+      const status = await plugin.preBind(cycle, nodeName, this.#signal).catch(errorStatus);
+      if (status.code !== 'Success') {
+        return attributed({ ...status, code: 'Error' }, { plugin, point: 'PreBind' });
+      }
     }
     for (const plugin of bind) {
-      const status = await plugin.bind(cycle, nodeName, this.#signal).catch((error: unknown) => failure(error));
+      const status = await plugin.bind(cycle, nodeName, this.#signal).catch(errorStatus);
       if (status.code === 'Success') return success;
-      if (status.code !== 'Skip') return said({ ...status, code: 'Error' }, plugin, 'Bind');
+      if (status.code !== 'Skip') {
+        return attributed({ ...status, code: 'Error' }, { plugin, point: 'Bind' });
+      }
     }
     return { code: 'Error', reasons: ['no plugin bound the pod'] };
   }
 
   /** Undoes an assumption and puts the pod back, unless the API says that there is nothing left to schedule. */
-  async #takeBack(entry: QueuedPod, cycle: Cycle, { nodeName, status }: NodeStatus): Promise<void> {
+  async #takeBack({ entry, cycle }: Attempt, { nodeName, status }: NodeStatus): Promise<void> {
     for (const plugin of this.#profile.reserve.toReversed()) plugin.unreserve(cycle, nodeName);
     const { pod } = cycle;
     if (this.#cache.forget(pod.uid)) {
@@ -312,6 +312,14 @@ class Run {
   }
 }
 
+/** One attempt to schedule a pod. */
+interface Attempt {
+  /** The pod's place in the queue, whose pod may change meanwhile. */
+  readonly entry: QueuedPod;
+  /** The decision's view of the cluster, with the pod as it was when it was taken. */
+  readonly cycle: Cycle;
+}
+
 interface Eviction {
   readonly victims: readonly PodInfo[];
   readonly nodeName: string;
@@ -325,11 +333,12 @@ interface NodeStatus {
 }
 
 /** An answer with the name of the plugin that gave it, which an error also says in words. */
-function said(status: Status, { name }: Plugin, point: string): Status {
+function attributed(status: Status, { plugin, point }: { readonly plugin: Plugin; readonly point: string }): Status {
+  const { name } = plugin;
   if (isRejected(status)) return { ...status, plugin: name };
   return { code: 'Error', reasons: [`running ${point} plugin "${name}": ${status.reasons.join(', ')}`], plugin: name };
 }
 
-function failure(error: unknown): Status {
+function errorStatus(error: unknown): Status {
   return { code: 'Error', reasons: [error instanceof Error ? error.message : String(error)] };
 }

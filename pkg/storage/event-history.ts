@@ -40,7 +40,8 @@ interface Kept extends SizedEvent {
 
 export class EventHistory {
   readonly #limits: EventHistoryLimits;
-  #kept: Kept[] = [];
+  /** Those before `#head` are let go, so that they do not hold what they told of. */
+  #kept: (Kept | undefined)[] = [];
   #bytes = 0;
   /** Index of the oldest event that is kept. */
   #head = 0;
@@ -54,6 +55,11 @@ export class EventHistory {
   /** Events of all revisions above this one are there. */
   get startRevision(): number {
     return this.#startRevision;
+  }
+
+  /** Whether time alone will make some of it old. */
+  get hasSpare(): boolean {
+    return this.#kept.length - this.#head > this.#limits.minEvents;
   }
 
   /** Forgets everything; the history starts after `revision`. */
@@ -73,7 +79,7 @@ export class EventHistory {
       const settled = this.#kept.length - 1 - newsEvents;
       if (settled >= this.#head) settle(this.#kept[settled]!.event);
     }
-    this.#trim(nowMs);
+    this.trim(nowMs);
   }
 
   /** Events above `afterRevision` whose keys start with `prefix`; undefined when some of them were forgotten. */
@@ -94,7 +100,8 @@ export class EventHistory {
     return found;
   }
 
-  #trim(nowMs: number): void {
+  /** Forgets what the limits do not let it keep, of which time is one. */
+  trim(nowMs: number): void {
     const { windowMs, minEvents, maxEvents, maxBytes } = this.#limits;
     const oldestMs = nowMs - windowMs;
     let count = this.#kept.length - this.#head;
@@ -105,10 +112,10 @@ export class EventHistory {
       settle(event);
       this.#startRevision = event.revision;
       this.#bytes -= bytes;
-      this.#head++;
+      this.#kept[this.#head++] = undefined;
       count--;
     }
-    // Moves the kept part to the front once half is waste: each event is moved at most once on average.
+    // Moves the kept part to the front once half is empty: each event is moved at most once on average.
     if (this.#head > 0 && this.#head * 2 > this.#kept.length) {
       this.#kept = this.#kept.slice(this.#head);
       this.#head = 0;

@@ -204,6 +204,20 @@ test('a watch from before the history fails, and the history keeps its least cou
   watchFrom(7).close();
 });
 
+test('the history of a resource that nobody writes to any more shrinks to its least count', async () => {
+  const store = createMemoryStore();
+  const clock = new VirtualClock();
+  const cache = makeCache(store, clock, { windowMs: 1000, minEvents: 2, maxEvents: 10, maxBytes: 1000 });
+  await cache.fresh();
+  const watchFrom = (afterRevision: number) => cache.watch({ prefix: '/r/pods/', afterRevision }, recorder());
+  for (let i = 2; i <= 6; i++) await put(store, `/r/pods/a/${i}`, 'x');
+  await clock.advance(900);
+  watchFrom(1).close();
+  await clock.advance(1200);
+  expect(() => watchFrom(3)).toThrow(new CompactedError(4));
+  watchFrom(4).close();
+});
+
 test('a history of large objects is short, but has at least the last event', async () => {
   const store = createMemoryStore();
   const cache = makeCache(store, new VirtualClock(), { windowMs: 1000, minEvents: 2, maxEvents: 100, maxBytes: 25 });

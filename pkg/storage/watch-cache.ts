@@ -36,6 +36,9 @@ const refillDelayMsMax = 5_000;
 /** How often waiters of `reached` look, as writes to other resources move the revision of a local driver without a call. */
 const reachedPeriodMs = 50;
 
+/** How often in its window the history of a resource is looked through that may be quiet by now. */
+const trimsPerWindow = 5;
+
 /** Items per range while filling: bounds the size of one answer of a remote store. */
 const fillPageItems = 5_000;
 
@@ -73,6 +76,7 @@ interface Waiter {
 class WatchCache implements RunningResourceCache {
   readonly #options: ResourceCacheOptions;
   readonly #entries = new SortedMap<CacheEntry>();
+  readonly #limits: EventHistoryLimits;
   readonly #history: EventHistory;
   readonly #watchers = new WatcherGroups();
   readonly #waiters = new Set<Waiter>();
@@ -84,6 +88,7 @@ class WatchCache implements RunningResourceCache {
   #generation = 0;
   #refillDelayMs = refillDelayMsFirst;
   #refillTimer: Timer | undefined;
+  #trimTimer: Timer | undefined;
   #progressTimer: Timer | undefined;
   #progressRevision = 0;
   #reachedTimer: Timer | undefined;
@@ -91,7 +96,8 @@ class WatchCache implements RunningResourceCache {
 
   constructor(options: ResourceCacheOptions) {
     this.#options = options;
-    this.#history = new EventHistory(options.history ?? eventHistoryLimitsDefault);
+    this.#limits = options.history ?? eventHistoryLimitsDefault;
+    this.#history = new EventHistory(this.#limits);
   }
 
   get revision(): number {
@@ -114,7 +120,7 @@ class WatchCache implements RunningResourceCache {
     this.#state = 'closed';
     this.#generation++;
     this.#storeWatch?.close();
-    for (const timer of [this.#refillTimer, this.#progressTimer, this.#reachedTimer]) timer?.cancel();
+    for (const timer of [this.#refillTimer, this.#trimTimer, this.#progressTimer, this.#reachedTimer]) timer?.cancel();
     for (const waiter of [...this.#waiters]) waiter.done(false);
     for (const sink of this.#watchers.clear()) sink.onError(closedError());
   }
@@ -255,6 +261,7 @@ class WatchCache implements RunningResourceCache {
     if (events.length > 0) {
       const changes = events.map((event) => ({ event: this.#applyOne(event), bytes: valueBytes(event) }));
       this.#history.add(changes, this.#options.clock.monotonicMs());
+      this.#armTrim();
       this.#watchers.deliver(changes.map((change) => change.event));
     }
     if (this.#waiters.size > 0) this.#wake();
@@ -317,6 +324,17 @@ class WatchCache implements RunningResourceCache {
     if (this.#state !== 'ready') return;
     const { revision } = this;
     for (const waiter of [...this.#waiters]) if (waiter.revision <= revision) waiter.done(true);
+  }
+
+  /** A resource that nobody writes to any more does not keep its past for ever. */
+  #armTrim(): void {
+    if (this.#trimTimer !== undefined || !this.#history.hasSpare) return;
+    const { clock } = this.#options;
+    this.#trimTimer = clock.setTimeout(() => {
+      this.#trimTimer = undefined;
+      this.#history.trim(clock.monotonicMs());
+      if (this.#state !== 'closed') this.#armTrim();
+    }, this.#limits.windowMs / trimsPerWindow);
   }
 
   #armReached(): void {

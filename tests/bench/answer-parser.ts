@@ -1,5 +1,6 @@
 /** Finds the ends of HTTP/1.1 answers in what comes over a connection, with as little work as that needs. */
 
+/** What came back for one request. */
 export interface Answer {
   readonly status: number;
   readonly bodyBytes: number;
@@ -23,6 +24,7 @@ const carriageReturn = 13;
 
 type State = 'head' | 'body' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailer';
 
+/** Reads the answers of one connection. */
 export class AnswerParser {
   #state: State = 'head';
   /** What has come of a head or a trailing line that is not complete. */

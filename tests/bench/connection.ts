@@ -7,6 +7,7 @@ import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { type Answer, AnswerParser } from './answer-parser.ts';
 import type { Target } from './kubeconfig.ts';
 
+/** A request as text; `path` with its query. */
 export interface Request {
   readonly method: string;
   readonly path: string;
@@ -19,6 +20,7 @@ export interface Request {
 /** What has been read last, of all connections: it is looked at before anything else is read. */
 const received = Buffer.allocUnsafeSlow(256 * 1024);
 
+/** An open connection. A request must be answered before the next is made; all requests fail once it is closed. */
 export class Connection {
   readonly #socket: TLSSocket;
   readonly #host: string;

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { load } from 'js-yaml';
 
+/** Where the server is, and with what to be let in. */
 export interface Target {
   readonly url: URL;
   readonly ca?: string;

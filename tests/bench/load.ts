@@ -4,6 +4,7 @@ import { SystemClock } from '#pkg/base/clock.ts';
 import { Connection, type Request } from './connection.ts';
 import type { Target } from './kubeconfig.ts';
 
+/** The machine's clock, which all figures are taken by. */
 export const clock = new SystemClock();
 
 /** How long what was asked for last is waited for: deliveries, bindings, deletions. */
@@ -29,6 +30,7 @@ export async function openAll(target: Target, count: number): Promise<Connection
   return connections;
 }
 
+/** Who asks what, how fast, and for how long. */
 export interface LoadOptions {
   readonly connections: readonly Connection[];
   readonly durationMs: number;

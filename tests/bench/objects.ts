@@ -1,5 +1,6 @@
 /** The objects that the benchmark makes. */
 
+/** The namespace of everything but the list row. */
 export const benchNamespace = 'coxswain-bench';
 /** Apart, so that a list has exactly the number of pods that it says. */
 export const listNamespace = 'coxswain-bench-list';
@@ -16,6 +17,7 @@ export interface Amounts {
   readonly mebibytes: number;
 }
 
+/** How a pod differs from the others. */
 export interface PodOptions {
   readonly paddingBytes: number;
   readonly annotations?: Readonly<Record<string, string>>;
@@ -47,6 +49,7 @@ export function podBody(name: string, options: PodOptions): string {
   });
 }
 
+/** The path of the pods of a namespace. */
 export function podsPath(namespace: string): string {
   return `/api/v1/namespaces/${namespace}/pods`;
 }

@@ -2,11 +2,22 @@
 import { sleep } from '#pkg/base/async.ts';
 import type { Connection, Request } from './connection.ts';
 import type { Target } from './kubeconfig.ts';
-import { clock, drainMs, drive, type Measured, openAll, percentiles, sendAll, settled } from './load.ts';
+import {
+  clock,
+  drainMs,
+  drive,
+  type LoadOptions,
+  type Measured,
+  openAll,
+  percentiles,
+  sendAll,
+  settled,
+} from './load.ts';
 import { benchNamespace, listNamespace, podBody, podBytes, podsPath } from './objects.ts';
 import { measureScheduling } from './scheduling.ts';
-import { type WatchTally, watchPods } from './watchers.ts';
+import { watchPods } from './watchers.ts';
 
+/** How much is measured. */
 export interface BenchSizes {
   /** How long each row lasts. */
   readonly rowMs: number;
@@ -14,6 +25,7 @@ export interface BenchSizes {
   readonly pods: number;
 }
 
+/** One line of the report. */
 export interface Row extends Omit<Measured, 'latenciesMs'> {
   readonly name: string;
   /** Absent when nothing succeeded. */
@@ -24,6 +36,13 @@ export interface Row extends Omit<Measured, 'latenciesMs'> {
   readonly targetP50Ms?: number;
   /** A figure that counts instead of the rate, and what it may be at most. */
   readonly quality?: { readonly value: number; readonly most: number };
+}
+
+interface DrivenRow {
+  readonly name: string;
+  readonly target: number;
+  /** Whether it runs, unreported, even when it is not wanted, as later rows need what it leaves. Default false. */
+  readonly always?: boolean;
 }
 
 interface WatchRow {
@@ -44,6 +63,7 @@ const watchWriters = 4;
  */
 const pacedDeliveries = 42_000;
 
+/** What the measurement runs against, and where its rows go. */
 export interface BenchContext {
   readonly target: Target;
   readonly sizes: BenchSizes;
@@ -101,14 +121,13 @@ class Bench {
       });
     this.#created = await this.#drive(
       { name: `create pods, ${clients} clients`, target: 3_500, always: true },
-      all,
-      create('many'),
+      { connections: all, request: create('many') },
     );
-    await this.#drive({ name: 'create pods, 1 client', target: 700 }, one, create('one'));
+    await this.#drive({ name: 'create pods, 1 client', target: 700 }, { connections: one, request: create('one') });
     const pod = (n: number): string => `${pods}/many-${n % this.#created}`;
     const get = (n: number): Request => ({ method: 'GET', path: pod(n) });
-    await this.#drive({ name: `get a pod, ${clients} clients`, target: 10_000 }, all, get);
-    await this.#drive({ name: 'get a pod, 1 client', target: 2_500 }, one, get);
+    await this.#drive({ name: `get a pod, ${clients} clients`, target: 10_000 }, { connections: all, request: get });
+    await this.#drive({ name: 'get a pod, 1 client', target: 2_500 }, { connections: one, request: get });
     await this.#lists(one);
     const patch =
       (path: (n: number) => string, field: (n: number) => unknown) =>
@@ -119,20 +138,26 @@ class Bench {
         contentType: 'application/merge-patch+json',
       });
     const label = patch(pod, (n) => ({ metadata: { labels: { round: `r${n}` } } }));
-    await this.#drive({ name: `merge patch, ${clients} clients`, target: 2_500 }, all, label);
+    await this.#drive({ name: `merge patch, ${clients} clients`, target: 2_500 }, { connections: all, request: label });
     const status = patch(
       (n) => `${pod(n)}/status`,
       (n) => ({ status: { message: `round ${n}` } }),
     );
-    await this.#drive({ name: `status patch, ${clients} clients`, target: 2_500 }, all, status);
+    await this.#drive(
+      { name: `status patch, ${clients} clients`, target: 2_500 },
+      { connections: all, request: status },
+    );
     const remove = (n: number): Request | undefined => (n < this.#created ? deletion(`${pods}/many-${n}`) : undefined);
-    await this.#drive({ name: `delete pods, ${clients} clients`, target: 2_500 }, all, remove);
+    await this.#drive(
+      { name: `delete pods, ${clients} clients`, target: 2_500 },
+      { connections: all, request: remove },
+    );
   }
 
   async watches({ perSecond, ...row }: WatchRow): Promise<void> {
     if (!this.#wants(row.name)) return;
     const connections = await openAll(this.#context.target, watchersCount);
-    const tally = await watchPods(connections, benchNamespace, this.#connections[0]!);
+    const tally = await watchPods(connections, { namespace: benchNamespace, asking: this.#connections[0]! });
     const startMs = clock.monotonicMs();
     const written = await drive({
       connections: this.#connections.slice(0, watchWriters),
@@ -152,10 +177,14 @@ class Bench {
     });
     await settled(() => tally.events >= written.operations * watchersCount);
     const missing = written.operations * watchersCount - tally.events;
-    this.#reportTally({ ...row, operations: tally.events }, tally, {
-      startMs,
+    const failure = missing > 0 ? `${missing} events were not delivered` : written.failure;
+    this.#context.report({
+      ...row,
+      operations: tally.events,
+      tookMs: tally.lastMs - startMs,
       failures: written.failures + missing,
-      failure: missing > 0 ? `${missing} events were not delivered` : written.failure,
+      ...(failure !== undefined && { failure }),
+      ...percentiles(tally.latenciesMs),
     });
     for (const connection of connections) connection.close();
   }
@@ -193,35 +222,16 @@ class Bench {
     const { bodyBytes } = await connections[0]!.request({ method: 'GET', path });
     await this.#drive(
       { name: `${name} (${(bodyBytes / 1e6).toFixed(1)} MB), 1 client`, target: 40 },
-      connections,
-      () => ({ method: 'GET', path }),
+      { connections, request: () => ({ method: 'GET', path }) },
     );
   }
 
-  async #drive(
-    row: { name: string; target: number; always?: boolean },
-    connections: readonly Connection[],
-    request: (n: number) => Request | undefined,
-  ): Promise<number> {
-    if (!row.always && !this.#wants(row.name)) return 0;
-    const { latenciesMs, ...measured } = await drive({ connections, durationMs: this.#context.sizes.rowMs, request });
-    if (this.#wants(row.name))
-      this.#context.report({ name: row.name, target: row.target, ...measured, ...percentiles(latenciesMs) });
+  /** Measures one row, if it is wanted; returns how many requests succeeded. */
+  async #drive({ name, target, always = false }: DrivenRow, load: Omit<LoadOptions, 'durationMs'>): Promise<number> {
+    if (!always && !this.#wants(name)) return 0;
+    const { latenciesMs, ...measured } = await drive({ ...load, durationMs: this.#context.sizes.rowMs });
+    if (this.#wants(name)) this.#context.report({ name, target, ...measured, ...percentiles(latenciesMs) });
     return measured.operations;
-  }
-
-  #reportTally(
-    row: Pick<Row, 'name' | 'operations' | 'target' | 'targetP50Ms'>,
-    tally: WatchTally,
-    outcome: { startMs: number; failures: number; failure: string | undefined },
-  ): void {
-    this.#context.report({
-      ...row,
-      tookMs: tally.lastMs - outcome.startMs,
-      failures: outcome.failures,
-      ...(outcome.failure !== undefined && { failure: outcome.failure }),
-      ...percentiles(tally.latenciesMs),
-    });
   }
 
   #wants(name: string): boolean {

@@ -10,6 +10,7 @@ import { type Amounts, benchNamespace, nodeBody, nodeStatusBody, podBody, podsPa
 import type { Row } from './rows.ts';
 import { watchPods } from './watchers.ts';
 
+/** What the scheduling rows run against. */
 export interface SchedulingContext {
   readonly target: Target;
   readonly connections: readonly Connection[];
@@ -96,7 +97,11 @@ async function withPods(
   const { connections } = context;
   const nodePaths = await makeNodes(connections, fleet);
   const [watching] = await openAll(context.target, 1);
-  const tally = await watchPods([watching!], benchNamespace, connections[0]!, 'bound');
+  const tally = await watchPods([watching!], {
+    namespace: benchNamespace,
+    asking: connections[0]!,
+    what: 'bound',
+  });
   const creation = (index: number): Request => ({
     method: 'POST',
     path: podsPath(benchNamespace),

@@ -6,6 +6,7 @@ import { podsPath } from './objects.ts';
 /** One watcher in so many looks into its events for the time they were sent at; the others only count them. */
 const sampleEvery = 10;
 
+/** What watches have come to so far; grows while they run. */
 export interface WatchTally {
   events: number;
   /** When the last event came. */
@@ -15,12 +16,19 @@ export interface WatchTally {
   readonly bound: Set<string>;
 }
 
+/** What is watched, and what is looked for in it. */
+export interface WatchOptions {
+  readonly namespace: string;
+  /** Tells from where on to watch. */
+  readonly asking: Connection;
+  /** `bound`: also which pods were given a node. Default `all`: events and their delay. */
+  readonly what?: 'all' | 'bound';
+}
+
 /** Begins a watch on each connection, from the present on; resolves once they are all sent. */
 export async function watchPods(
   connections: readonly Connection[],
-  namespace: string,
-  asking: Connection,
-  what: 'all' | 'bound' = 'all',
+  { namespace, asking, what = 'all' }: WatchOptions,
 ): Promise<WatchTally> {
   const tally: WatchTally = { events: 0, lastMs: clock.monotonicMs(), latenciesMs: [], bound: new Set() };
   const list = await asking.request({ method: 'GET', path: `${podsPath(namespace)}?limit=1`, keepBody: true });

@@ -3,6 +3,7 @@ import process from 'node:process';
 import { readTarget } from './kubeconfig.ts';
 import { type BenchSizes, measureAll, type Row } from './rows.ts';
 
+/** What the process of the clients is told. */
 export interface WorkerTask {
   readonly kubeconfig: string;
   readonly sizes: BenchSizes;

@@ -2,6 +2,7 @@
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -11,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   coxswainMain,
@@ -92,6 +94,29 @@ async function expectCleanFailure(flags: readonly string[], line: RegExp, at: Pl
   expect(withoutLogs(filesOf(place))).toEqual(withoutLogs(before));
   expect(processesWith(place)).toEqual([]);
 }
+
+describe.each([...ways, { way: 'up --processes', flags: ['--processes'] }])('$way that is interrupted', ({ flags }) => {
+  test.each([
+    ['at once', ''],
+    ['with the first keys', 'pki/ca.key'],
+    ['with the first addresses', 'run'],
+  ])('%s leaves nothing', async (_when, sign) => {
+    const before = filesOf(place);
+    const where = ['--data-dir', dataDir, '--kubeconfig', kubeconfig, '--api-port', String(await freePort())];
+    const started = start(process.execPath, [coxswainMain, 'up', ...where, ...flags], {
+      env: { HOME: place, COXSWAIN_HOME: join(place, 'home') },
+    });
+    while (!existsSync(join(dataDir, sign))) await sleep(5);
+    started.child.kill('SIGTERM');
+    const { code, stdout, stderr } = await started.ended;
+    expect({ code, stdout, stderr: complaints({ code, stdout, stderr }).at(-1) }).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'coxswain: Stopped before the cluster was ready',
+    });
+    expect([filesOf(place), processesWith(place)]).toEqual([before, []]);
+  });
+});
 
 describe.each(ways)('$way', ({ flags }) => {
   test('on a port that is taken', async () => {

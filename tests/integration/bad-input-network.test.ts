@@ -94,7 +94,7 @@ const cases: readonly (readonly [name: string, bytes: readonly (Buffer | string)
   ['no host', [`GET ${maps} HTTP/1.1\r\n\r\n`], 'HTTP/1.1 400 Bad Request', /./],
   [
     'headers beyond the limit',
-    [head('GET', maps, `x: ${'x'.repeat(100_000)}`)],
+    [head('GET', maps, `x: ${'x'.repeat(1_100_000)}`)],
     'HTTP/1.1 431 Request Header Fields Too Large',
     /./,
   ],
@@ -109,7 +109,8 @@ const cases: readonly (readonly [name: string, bytes: readonly (Buffer | string)
 
 test.each(cases)('%s', async (_name, bytes, status, body) => {
   const before = await server.store.range({ prefix: '/' });
-  const answer = await exchange(bytes);
+  // Who sent too much keeps its connection, as long as what it still sends is bounded.
+  const answer = await exchange(bytes, body === tooLarge ? tooLarge : undefined);
   expect(statusOf(answer)).toBe(status);
   expect(answer).toMatch(body);
   await unharmed(before);

@@ -1,6 +1,6 @@
 /** Calls that break a law of the design, each with what to use instead. */
 import { expect, test } from 'vitest';
-import { codeOf, sourceFiles } from './source-files.ts';
+import { codeOf, type SourceFile, sourceFiles } from './source-files.ts';
 
 interface Ban {
   readonly pattern: RegExp;
@@ -31,22 +31,45 @@ const bans: readonly Ban[] = [
     instead: 'an option that cmd passes in: only cmd reads process.*',
     except: /^(cmd\/|pkg\/kubelet\/runtime\/inprocess\/images\/|pkg\/[a-z]+\/bench\.ts)/,
   },
-  { pattern: /\.only\(/, instead: 'running one test from the command line', except: /^$/ },
 ];
 
-test('no source file makes a banned call', () => {
-  const found = sourceFiles()
-    .filter((file) => !file.isTest)
-    .flatMap((file) => {
-      const lines = codeOf(file.text).split('\n');
-      return bans
-        .filter((ban) => !ban.except.test(file.path))
-        .flatMap((ban) => {
-          const index = lines.findIndex((line) => ban.pattern.test(line));
-          return index < 0 ? [] : [`${file.path}:${index + 1} use ${ban.instead}`];
-        });
+/** The first banned call of each kind. */
+function breaches({ path, text }: Pick<SourceFile, 'path' | 'text'>): readonly string[] {
+  const lines = codeOf(text).split('\n');
+  return bans
+    .filter((ban) => !ban.except.test(path))
+    .flatMap((ban) => {
+      const index = lines.findIndex((line) => ban.pattern.test(line));
+      return index < 0 ? [] : [`${path}:${index + 1} use ${ban.instead}`];
     });
-  expect(found).toEqual([]);
+}
+
+test('no source file makes a banned call', () => {
+  const files = sourceFiles().filter((file) => !file.isTest);
+  expect(files.flatMap(breaches)).toEqual([]);
+});
+
+test.each([
+  ['setTimeout(run, 5)', 'clock.setTimeout'],
+  ['globalThis.setInterval(run, 5)', 'clock.setTimeout'],
+  ['const now = Date.now();', 'clock.nowMs'],
+  ['const now = new Date();', 'clock.nowMs'],
+  ['return Math.random();', 'the injected Random'],
+  ['const home = process.env.HOME;', 'an option that cmd passes in'],
+])('a banned call is found: %s', (line, instead) => {
+  expect(breaches({ path: 'pkg/api/x.ts', text: `// first\n${line}` }).join()).toContain(
+    `pkg/api/x.ts:2 use ${instead}`,
+  );
+});
+
+test.each([
+  'clock.setTimeout(run, 5)',
+  'const then = new Date(0);',
+  'process.nextTick(run)',
+  '// Date.now() in a comment',
+  "const text = 'Math.random()';",
+])('what only looks like one is not: %s', (line) => {
+  expect(breaches({ path: 'pkg/api/x.ts', text: line })).toEqual([]);
 });
 
 test('no test is left alone or skipped without a word', () => {

@@ -29,9 +29,11 @@ test('files and folders exist', () => {
 test('subcommands and flags of coxswain exist', () => {
   const main = read('cmd/coxswain/main.ts');
   const commands = [...readme.matchAll(/`coxswain (\w+)/g)].map((match) => match[1]!);
+  expect(commands.length).toBeGreaterThan(2);
   expect(commands.filter((name) => !new RegExp(`^  ${name}: \\{`, 'm').test(main))).toEqual([]);
   const flags = ['cmd/coxswain/up-flags.ts', 'cmd/coxswain/cluster-flags.ts'].map(read).join('');
   const named = [...readme.matchAll(/`--([a-z-]+)/g)].map((match) => match[1]!).filter((flag) => flag !== 'help');
+  expect(named.length).toBeGreaterThan(2);
   expect(named.filter((flag) => !flags.includes(flag))).toEqual([]);
 });
 

@@ -107,7 +107,7 @@ export async function watchTable(
 ): Promise<void> {
   const { target, layout, listed } = from;
   let columns = listed?.columns ?? [];
-  let headers = !values['no-headers'] && (listed === undefined || listed.rows.length === 0);
+  let headers = !values['no-headers'] && (values['watch-only'] || listed === undefined || listed.rows.length === 0);
   const resourceVersion = listed?.resourceVersion ?? '';
   await watchTarget(context, values, { target, resourceVersion, accept: tableAccept }, (event) => {
     const block = blockOf(target, event.object as JsonObject);

@@ -2,6 +2,7 @@
 import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
+import { digText } from './api.ts';
 import { checkOutput, type KubectlContext } from './context.ts';
 import { customRows } from './custom-columns.ts';
 import { serverError, UsageError } from './errors.ts';
@@ -11,7 +12,7 @@ import { watchTarget } from './get-watch.ts';
 import { listOf, renderName, renderObject, withoutManagedFields } from './output.ts';
 import { sortByPath } from './sorting.ts';
 import { TableLayout } from './tables.ts';
-import { getObject, listObjects, parseTargets, type Target } from './targets.ts';
+import { getObject, listAll, parseTargets, type Target } from './targets.ts';
 
 const forms = ['custom-columns', 'json', 'jsonpath', 'jsonpath-as-json', 'name', 'wide', 'yaml'];
 
@@ -28,7 +29,13 @@ export async function get(context: KubectlContext, values: GetValues, args: read
   });
   if (values['all-namespaces'] && targets.some((target) => target.name !== undefined && target.document === undefined))
     throw new UserError('error: a resource cannot be retrieved by name across all namespaces');
-  if (isWatch && targets.length !== 1) throw new UserError('error: you may only specify a single resource type');
+  if (isWatch && targets.length !== 1) {
+    throw new UserError(
+      targets.every(({ mapping }) => mapping === targets[0]!.mapping)
+        ? 'error: you may only watch a single resource or type of resource at a time'
+        : 'error: you may only specify a single resource type',
+    );
+  }
   if (values.output === '' || values.output === 'wide') return getTables(context, values, targets);
   return getObjects(context, values, targets);
 }
@@ -60,34 +67,60 @@ interface Found {
 async function getObjects(context: KubectlContext, values: GetValues, targets: readonly Target[]): Promise<number> {
   let found: Found[] = [];
   let failed = false;
-  const shownOf = (object: JsonObject): JsonObject =>
-    values['show-managed-fields'] ? object : withoutManagedFields(object);
-  for (const target of values['watch-only'] ? [] : targets) {
+  let resourceVersion = '';
+  for (const target of targets) {
     try {
-      const objects =
-        target.name === undefined
-          ? await listObjects(context, target, selectionOf(values), values['chunk-size'])
-          : [await getObject(context, target)];
-      found.push(...objects.map((object) => ({ target, object: shownOf(object) })));
+      const listed = await fetchObjects(context, values, target);
+      found.push(...listed.objects.map((object) => ({ target, object })));
+      resourceVersion = listed.resourceVersion;
     } catch (error) {
       failed = tolerate(context, values, error) || failed;
     }
   }
   if (values['sort-by'] !== '') found = [...sortByPath(found, values['sort-by'], ({ object }) => object)];
-  const single = targets.length === 1 && targets[0]!.name !== undefined;
-  if (!values['watch-only'] && (!single || found.length > 0)) printObjects(context, values, { found, single });
   if (values.watch || values['watch-only']) {
-    await watchTarget(
-      context,
-      values,
-      { target: targets[0]!, resourceVersion: '', accept: 'application/json' },
-      (event) => {
-        const object = shownOf(event.object as JsonObject);
-        printObjects(context, values, { found: [{ target: targets[0]!, object }], single: true });
-      },
-    );
+    if (!failed) await watchObjects(context, values, { target: targets[0]!, found, resourceVersion });
+    return failed ? 1 : 0;
   }
+  const single = targets.length === 1 && targets[0]!.name !== undefined;
+  if (!single || found.length > 0) printObjects(context, values, { found, single });
   return failed ? 1 : 0;
+}
+
+async function fetchObjects(
+  context: KubectlContext,
+  values: GetValues,
+  target: Target,
+): Promise<{ readonly objects: readonly JsonObject[]; readonly resourceVersion: string }> {
+  if (target.name === undefined) {
+    const { objects, resourceVersion } = await listAll(context, target, selectionOf(values), values['chunk-size']);
+    return { objects: objects.map((object) => shownOf(values, object)), resourceVersion };
+  }
+  const object = await getObject(context, target);
+  return { objects: [shownOf(values, object)], resourceVersion: digText(object, 'metadata', 'resourceVersion') };
+}
+
+function shownOf(values: GetValues, object: JsonObject): JsonObject {
+  return values['show-managed-fields'] ? object : withoutManagedFields(object);
+}
+
+/** Prints object after object, never a list of them: what is there and then what changes. */
+async function watchObjects(
+  context: KubectlContext,
+  values: GetValues,
+  from: { readonly target: Target; readonly found: readonly Found[]; readonly resourceVersion: string },
+): Promise<void> {
+  const { target, resourceVersion } = from;
+  let printed = 0;
+  const print = (object: JsonObject): void => {
+    if (values.output === 'yaml' && printed > 0) context.print('---\n');
+    printObjects(context, values, { found: [{ target, object }], single: true });
+    printed++;
+  };
+  if (!values['watch-only']) for (const { object } of from.found) print(object);
+  await watchTarget(context, values, { target, resourceVersion, accept: 'application/json' }, (event) =>
+    print(shownOf(values, event.object as JsonObject)),
+  );
 }
 
 function printObjects(
@@ -115,7 +148,7 @@ function tolerate(context: KubectlContext, values: GetValues, error: unknown): b
 async function getTables(context: KubectlContext, values: GetValues, targets: readonly Target[]): Promise<number> {
   let failed = false;
   const blocks: Block[] = [];
-  for (const target of values['watch-only'] ? [] : targets) {
+  for (const target of targets) {
     try {
       addBlock(blocks, await fetchBlock(context, values, target));
     } catch (error) {
@@ -123,7 +156,7 @@ async function getTables(context: KubectlContext, values: GetValues, targets: re
     }
   }
   const types = new Set(targets.map((target) => target.mapping));
-  const shown = blocks.filter((block) => block.rows.length > 0);
+  const shown = values['watch-only'] ? [] : blocks.filter((block) => block.rows.length > 0);
   const layout = new TableLayout();
   for (const [index, block] of shown.entries()) {
     if (index > 0) context.print('\n');

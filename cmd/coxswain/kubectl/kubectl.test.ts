@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeDeployment } from '#pkg/testing/builders.ts';
 import { isPodReady, startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
-import { runKubectl } from './test-world.ts';
+import { runKubectl, startKubectl } from './test-world.ts';
 
 let cluster: TestCluster;
 const run = (...args: readonly string[]) => runKubectl(cluster, args);
@@ -55,7 +55,7 @@ test.each<[string, readonly string[], string]>([
   [
     'a command that is not there',
     ['drain', 'node'],
-    'error: unknown command "drain" for "coxswain kubectl"\nIt has annotate, apply, create, delete, describe, get, label, logs, rollout, scale, wait.\n',
+    'error: unknown command "drain" for "coxswain kubectl"\nIt has annotate, apply, create, delete, describe, get, label, logs, rollout, scale, set, wait.\n',
   ],
   [
     'a flag that is not there',
@@ -102,6 +102,12 @@ test.each<[string, readonly string[], string]>([
     'restarting what has no rollout',
     ['rollout', 'restart', 'service/kubernetes'],
     'error: services "kubernetes" restarting is not supported\n',
+  ],
+  ['a watch of two types', ['get', 'pods,deploy', '-w'], 'error: you may only specify a single resource type\n'],
+  [
+    'a watch of two objects',
+    ['get', 'pods', 'a', 'b', '-w'],
+    'error: you may only watch a single resource or type of resource at a time\n',
   ],
   [
     'a JSONPath that does not end',
@@ -279,4 +285,49 @@ test('delete says so and waits until the object is gone', async () => {
     out: '',
     err: 'error: resource(s) were provided, but no name was specified\n',
   });
+});
+
+test('the image of containers is set, and what cannot be set is said', async () => {
+  const name = (await run('get', 'deploy/web', '-o', 'jsonpath={.spec.template.spec.containers[0].name}')).out;
+  const image = async (): Promise<string> =>
+    (await run('get', 'deploy/web', '-o', 'jsonpath={.spec.template.spec.containers[0].image}')).out;
+  const before = await image();
+  const updated = { code: 0, out: 'deployment.apps/web image updated\n', err: '' };
+  expect(await run('set', 'image', 'deployment/web', `${name}=web:2`, '--dry-run=server')).toEqual({
+    ...updated,
+    out: 'deployment.apps/web image updated (server dry run)\n',
+  });
+  expect(await image()).toBe(before);
+  expect(await run('set', 'image', 'deployment/web', `${name}=web:2`)).toEqual(updated);
+  expect(await image()).toBe('web:2');
+  expect(await run('set', 'image', 'deploy', 'web', `${name}=web:2`)).toEqual({ ...updated, out: '' });
+  expect(await run('set', 'image', 'deploy', '--all', '*=web:3')).toEqual(updated);
+  expect(await image()).toBe('web:3');
+  expect((await run('rollout', 'status', 'deploy/web')).code).toBe(0);
+  const err = async (...args: readonly string[]): Promise<string> => (await run('set', 'image', ...args)).err;
+  expect(await err('deploy/web', 'nope=web:4')).toBe('error: unable to find container named "nope"\n');
+  expect(await err('deploy/web', `${name}=`)).toMatch(
+    /^error: failed to patch image update to pod template: Deployment/,
+  );
+  expect(await err('svc/kubernetes', 'a=b')).toBe(
+    'error: services/kubernetes the object is not a pod or does not have a pod template: *v1.Service\n',
+  );
+  expect(await err('deploy/web')).toBe('error: at least one image update is required\n');
+  expect(await err('deploy/web', 'a=b', 'pod/x')).toBe(
+    'error: all resources must be specified before image changes: pod/x\n',
+  );
+});
+
+test('a watch of changes only leaves out what is there, in every form', async () => {
+  for (const form of [[], ['-o', 'name'], ['-o', 'json']] as const) {
+    const watching = new AbortController();
+    const { ended } = startKubectl(cluster, ['get', 'cm', '--watch-only', ...form], { signal: watching.signal });
+    await cluster.advance(1_000);
+    await run('annotate', 'cm/two', `form=x${form.join('')}`, '--overwrite');
+    await cluster.advance(1_000);
+    watching.abort();
+    const lines = (await ended).out;
+    expect(lines.match(/two/g)?.length ?? 0).toBeGreaterThan(0);
+    expect(lines).not.toContain('kube-root-ca.crt');
+  }
 });

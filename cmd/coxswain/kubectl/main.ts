@@ -25,6 +25,7 @@ import { get } from './get.ts';
 import { getFlags } from './get-flags.ts';
 import { logs, logsFlags } from './logs.ts';
 import { rollout, rolloutFlags } from './rollout.ts';
+import { set, setFlags } from './set.ts';
 import { wait, waitFlags } from './wait.ts';
 
 interface Subcommand {
@@ -69,6 +70,12 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     usage: 'scale --replicas=N TYPE/NAME',
     flags: scaleFlags,
     run: scale,
+  },
+  set: {
+    summary: 'Set the image of containers.',
+    usage: 'set image TYPE/NAME CONTAINER=IMAGE',
+    flags: setFlags,
+    run: set,
   },
   wait: {
     summary: 'Wait for a condition.',

@@ -184,18 +184,29 @@ function listError(error: StatusError, { mapping }: Target, { selector, fieldSel
   return StatusError.from({ ...error.status, message: `${lead}: ${error.message}` });
 }
 
-/** All objects of a target that names a resource, each with its apiVersion and kind. */
-export async function listObjects(
+/** All objects of a target that names a resource, each with its apiVersion and kind, and the version that a watch goes on from. */
+export async function listAll(
   context: KubectlContext,
   target: Target,
   selection: Selection,
   chunkSize = chunkSizeDefault,
-): Promise<readonly JsonObject[]> {
+): Promise<{ readonly objects: readonly JsonObject[]; readonly resourceVersion: string }> {
   const type = { apiVersion: groupVersion(target.mapping), kind: target.mapping.kind };
-  const found: JsonObject[] = [];
-  for await (const page of listPages(context, target, { selection, chunkSize }))
-    for (const item of digList(page, 'items')) found.push({ ...type, ...item });
-  return found;
+  const objects: JsonObject[] = [];
+  let resourceVersion = '';
+  for await (const page of listPages(context, target, { selection, chunkSize })) {
+    resourceVersion ||= digText(page, 'metadata', 'resourceVersion');
+    for (const item of digList(page, 'items')) objects.push({ ...type, ...item });
+  }
+  return { objects, resourceVersion };
+}
+
+export async function listObjects(
+  context: KubectlContext,
+  target: Target,
+  selection: Selection,
+): Promise<readonly JsonObject[]> {
+  return (await listAll(context, target, selection)).objects;
 }
 
 /** The objects that targets and a selection stand for, each with the target it is by itself. */

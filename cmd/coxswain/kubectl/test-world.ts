@@ -13,13 +13,17 @@ export interface CommandOutput {
 /** Virtual time that passes between two looks at whether the command has ended. */
 const stepMs = 100;
 
-export async function runKubectl(cluster: TestCluster, args: readonly string[], stdin = ''): Promise<CommandOutput> {
+/** Starts a command; it is the caller who lets time pass and ends it. */
+export function startKubectl(
+  cluster: TestCluster,
+  args: readonly string[],
+  { stdin = '', signal = new AbortController().signal } = {},
+): { readonly ended: Promise<CommandOutput> } {
   const output = { out: '', err: '' };
-  let ended = false;
   const running = kubectl(
     {
       clock: cluster.clock,
-      signal: new AbortController().signal,
+      signal,
       write: (text) => {
         output.out += text;
       },
@@ -31,9 +35,15 @@ export async function runKubectl(cluster: TestCluster, args: readonly string[], 
         Promise.resolve(createKubeApi({ send: sendTo(cluster.handle), namespace: options.namespace ?? 'default' })),
     },
     args,
-  ).finally(() => {
-    ended = true;
+  );
+  return { ended: running.then((code) => ({ code, ...output })) };
+}
+
+export async function runKubectl(cluster: TestCluster, args: readonly string[], stdin = ''): Promise<CommandOutput> {
+  let hasEnded = false;
+  const ended = startKubectl(cluster, args, { stdin }).ended.finally(() => {
+    hasEnded = true;
   });
-  while (!ended) await cluster.advance(stepMs);
-  return { code: await running, ...output };
+  while (!hasEnded) await cluster.advance(stepMs);
+  return ended;
 }

@@ -57,6 +57,21 @@ export function convertScalar(value: unknown, type: ScalarType): ScalarResult {
   }
 }
 
+/** As `convertScalar`, for a number that is written as `text`, which is no plain integer: `1.0` and `1e2` are none to Go. */
+export function convertNumberText(value: unknown, type: ScalarType, text: string): ScalarResult {
+  switch (type) {
+    case 'int32':
+    case 'int64':
+      return { ok: false, found: `number ${text}` };
+    case 'intOrString':
+      return { ok: false, found: `number ${text}`, inner: 'int32' };
+    case 'quantity':
+      return convertQuantity(text);
+    default:
+      return convertScalar(value, type);
+  }
+}
+
 function convertInteger(value: unknown, bound: number): ScalarResult {
   if (typeof value !== 'number') return mismatch;
   if (Number.isInteger(value) && value < bound && value >= -bound) return accept(value === 0 ? 0 : value);

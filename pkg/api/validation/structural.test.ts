@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { decodeJson } from '#pkg/apimachinery/decode.ts';
 import { deepFreeze } from '#pkg/apimachinery/json.ts';
 import { typeSchema } from '../facts.ts';
 import { convertAndCheck } from './structural.ts';
@@ -6,6 +7,7 @@ import { convertAndCheck } from './structural.ts';
 const deployment = typeSchema('io.k8s.api.apps.v1.Deployment');
 const pod = typeSchema('io.k8s.api.core.v1.Pod');
 const secret = typeSchema('io.k8s.api.core.v1.Secret');
+const revision = typeSchema('io.k8s.api.apps.v1.ControllerRevision');
 const event = typeSchema('io.k8s.api.core.v1.Event');
 
 const container = (fields: object): object => ({ spec: { containers: [{ name: 'a', ...fields }] } });
@@ -111,9 +113,68 @@ test.each<[typeof pod, object, object]>([
   ],
   [secret, { data: { a: 'Zm9v\n' } }, { data: { a: 'Zm9v' } }],
   [pod, { nope: 1, spec: { nope: {}, nodeName: 'n' } }, { spec: { nodeName: 'n' } }],
+  [pod, { metadata: { name: 'a', labels: {}, finalizers: [] } }, { metadata: { name: 'a' } }],
+  [
+    pod,
+    container({ command: [], env: [], resources: { limits: {} }, livenessProbe: { httpGet: { httpHeaders: [] } } }),
+    container({ resources: {}, livenessProbe: { httpGet: {} } }),
+  ],
+  // What Go cannot leave out: objects, and lists without `omitempty`.
+  [pod, { spec: { containers: [], securityContext: {} } }, { spec: { containers: [], securityContext: {} } }],
+  [deployment, { spec: { selector: { matchLabels: {} } } }, { spec: { selector: {} } }],
+  // An empty list of managers asks to forget them.
+  [pod, { metadata: { managedFields: [] } }, { metadata: { managedFields: [] } }],
+  [
+    pod,
+    { metadata: { managedFields: [{ fieldsV1: { 'f:metadata': { 'f:labels': {} } } }] } },
+    { metadata: { managedFields: [{ fieldsV1: { 'f:metadata': { 'f:labels': {} } } }] } },
+  ],
+  [revision, { data: { list: [], map: {} }, revision: 1 }, { data: { list: [], map: {} }, revision: 1 }],
+  [secret, { data: { a: '' }, stringData: {} }, { data: { a: '' } }],
 ])('%o: %j becomes %j', (schema, value, object) => {
   expect(convertAndCheck(deepFreeze(value), schema, { strict: 'Ignore' })).toEqual({ object, strictErrors: [] });
   expect(convertAndCheck(deepFreeze(value), schema, { strict: 'Ignore', owned: true }).object).toEqual(object);
+});
+
+test('an apply configuration keeps what is empty', () => {
+  const value = { metadata: { labels: {} }, spec: { tolerations: [] } };
+  expect(convertAndCheck(value, pod, { strict: 'Strict', keepsEmpty: true }).object).toEqual(value);
+});
+
+test.each<[typeof pod, string, string | undefined]>([
+  [
+    deployment,
+    '{"spec":{"replicas":1.0}}',
+    'number 1.0 into Go struct field DeploymentSpec.spec.replicas of type int32',
+  ],
+  [
+    deployment,
+    '{"spec":{"replicas":1e2}}',
+    'number 1e2 into Go struct field DeploymentSpec.spec.replicas of type int32',
+  ],
+  [
+    deployment,
+    '{"spec":{"template":{"spec":{"securityContext":{"supplementalGroups":[1,2.0]}}}}}',
+    'number 2.0 into Go struct field PodSecurityContext.spec.template.spec.securityContext.supplementalGroups of type int64',
+  ],
+  [
+    pod,
+    '{"spec":{"containers":[{"livenessProbe":{"httpGet":{"port":8e1}}}]}}',
+    'number 8e1 into Go struct field HTTPGetAction.spec.containers.livenessProbe.httpGet.port of type int32',
+  ],
+  [pod, '{"spec":{"containers":[{"resources":{"limits":{"cpu":1.0}}}]}}', undefined],
+  [revision, '{"revision":1,"data":{"a":1.0,"b":[1e2]}}', undefined],
+])('%o: %s as Go reads it', (schema, text, error) => {
+  const decoded = decodeJson(Buffer.from(text));
+  if (!decoded.ok) throw new Error(decoded.error);
+  for (const owned of [false, true]) {
+    const { typeError } = convertAndCheck(decoded.value, schema, {
+      strict: 'Ignore',
+      owned,
+      numbers: decoded.numbers!,
+    });
+    expect(typeError).toBe(error && `json: cannot unmarshal ${error}`);
+  }
 });
 
 test('unknown fields are named with their paths, when asked for', () => {

@@ -2,15 +2,18 @@
  * The one walk that turns a decoded body into an object of its kind: finds values of the wrong type, finds and removes unknown
  * fields, and brings quantities, times and durations into the form in which the API answers them, as Go's decoding and encoding do.
  *
- * Nulls are dropped, and fields that are undefined in an object from the same process count as absent. Zero values (`0`, `false`, `''`, `[]`, `{}`) are kept, as the table of facts does not tell a pointer,
- * whose zero Go keeps, from a plain field, whose zero it would drop; readers must treat an empty value as an absent one.
+ * Nulls are dropped, and fields that are undefined in an object from the same process count as absent. So are empty lists and maps of
+ * fields that Go leaves out when they are empty (`omit-empty.ts`). Other zero values (`0`, `false`, `''`) are kept, as the table of facts
+ * does not tell a pointer, whose zero Go keeps, from a plain field, whose zero it would drop; readers must treat them as absent.
  * Upstream counterpart: `runtime/serializer/json` over `sigs.k8s.io/json`.
  */
+import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
 import { deepClone, setOwn } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { isOmitted } from '#pkg/apimachinery/omit-empty.ts';
 import type { ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
 import { unknownFieldError } from './decode-errors.ts';
-import { convertScalar, goTypeName, goValueName, zeroOf } from './scalars.ts';
+import { convertNumberText, convertScalar, goTypeName, goValueName, zeroOf } from './scalars.ts';
 
 /** What is done about fields that the schema does not know. */
 export type FieldValidation = 'Ignore' | 'Strict' | 'Warn';
@@ -19,6 +22,10 @@ export interface ConvertOptions {
   readonly strict: FieldValidation;
   /** The value belongs to the caller, who gives it away: the result may reuse its parts. Default false: nothing is shared. */
   readonly owned?: boolean;
+  /** Keeps empty lists and maps: in an apply configuration each is a claim. Default false. */
+  readonly keepsEmpty?: boolean;
+  /** How the numbers of the value were written that are no plain integers. */
+  readonly numbers?: NumberTexts;
 }
 
 export interface Converted {
@@ -57,17 +64,23 @@ class Walk {
   fatalError: string | undefined;
   readonly #copies: boolean;
   readonly #strict: boolean;
+  readonly #keepsEmpty: boolean;
+  readonly #numbers: NumberTexts | undefined;
   /** Names of fields, keys of maps and indices of lists down to the current value. */
   readonly #path: (number | string)[] = [];
   /** Names of fields only, as Go names them in type errors. */
   readonly #fields: string[] = [];
   /** Type that holds the current field. */
   #struct = '';
+  /** Object, map or list that holds the current value. */
+  #holder: object | undefined;
   #depth = 0;
 
   constructor(options: ConvertOptions) {
     this.#copies = options.owned !== true;
     this.#strict = options.strict !== 'Ignore';
+    this.#keepsEmpty = options.keepsEmpty === true;
+    this.#numbers = options.numbers;
   }
 
   value(value: unknown, schema: Schema): unknown {
@@ -82,7 +95,9 @@ class Walk {
       case 'rawObject':
         return this.#copies && typeof value === 'object' ? deepClone(value) : value;
       default: {
-        const converted = convertScalar(value, schema.type);
+        const text = this.#numbers === undefined ? undefined : this.#numberText(this.#numbers);
+        const converted =
+          text === undefined ? convertScalar(value, schema.type) : convertNumberText(value, schema.type, text);
         if (converted.ok) return converted.value;
         const { error, found = goValueName(value), inner } = converted;
         const why = error ?? this.#unmarshalError(found, inner ?? goTypeName(schema));
@@ -112,9 +127,11 @@ class Walk {
         this.#struct = schema.name ?? '';
         this.#path.push(name);
         this.#fields.push(name);
+        if (this.#numbers !== undefined) this.#holder = source;
         converted = this.value(found, field.schema);
         this.#path.pop();
         this.#fields.pop();
+        if (typeof converted === 'object' && !this.#keepsEmpty && isOmitted(field, converted)) converted = undefined;
       }
       if (target === undefined) {
         if (converted === found && found !== undefined) continue;
@@ -135,6 +152,7 @@ class Walk {
     for (const key in source) {
       const found = source[key];
       this.#path.push(key);
+      if (this.#numbers !== undefined) this.#holder = source;
       let converted: unknown;
       if (found === null) converted = zeroOf(of);
       else if (found !== undefined && this.#depth <= nestingMax) converted = this.value(found, of);
@@ -156,6 +174,7 @@ class Walk {
     for (let index = 0; index < value.length && this.#depth <= nestingMax; index++) {
       const found: unknown = value[index];
       this.#path.push(index);
+      if (this.#numbers !== undefined) this.#holder = value;
       const converted = found === null || found === undefined ? zeroOf(of) : this.value(found, of);
       this.#path.pop();
       if (converted === found && target === undefined) continue;
@@ -164,6 +183,11 @@ class Walk {
     }
     this.#depth--;
     return target ?? value;
+  }
+
+  #numberText(numbers: NumberTexts): string | undefined {
+    const texts = this.#holder === undefined ? undefined : numbers.get(this.#holder);
+    return texts?.get(String(this.#path.at(-1)));
   }
 
   #mismatch(value: unknown, schema: Schema): undefined {

@@ -7,6 +7,7 @@
  */
 import { deepEqual } from '../json.ts';
 import type { JsonObject, KubeObject, ManagedFieldsEntry } from '../object.ts';
+import { omitEmpty } from '../omit-empty.ts';
 import type { ObjectSchema } from '../schema.ts';
 import { badRequest, type StatusError } from '../status-error.ts';
 import { compareObjects } from './compare.ts';
@@ -100,7 +101,9 @@ function apply(options: ApplyOptions): ApplyResult {
   const previous = entries.find((entry) => isSameManager(entry, own));
   const others = entries.filter((entry) => entry !== previous);
   const merged = mergeObjects(live, config, schema);
-  const wanted = previous === undefined ? merged : prune(merged, { previous, own, others, schema });
+  const left = previous === undefined ? merged : prune(merged, { previous, own, others, schema });
+  // What is claimed but empty is not stored: a configuration that says so again finds nothing to change.
+  const wanted = omitEmpty(left, schema);
   const comparison = compareObjects(live, wanted, schema);
   const touched = union(comparison?.modified ?? emptySet, comparison?.added ?? emptySet);
   if (!options.force) {

@@ -61,7 +61,7 @@ export function decodeConfig(scope: Scope, kind: BodyKind, validation: FieldVali
   // What the schema does not know cannot be owned, so it is refused whatever the validation asked for.
   const why = typedErrors(value, kind.schema);
   if (why !== undefined) throw refuse(why);
-  const config = draftOf(scope, value, { kind, validation: 'Strict', owned: raw.owned, refuse });
+  const config = draftOf(scope, value, { kind, validation: 'Strict', owned: raw.owned, keepsEmpty: true, refuse });
   const metadata = metadataOf(config);
   const name = scope.info.parts[1]!;
   if (metadata.name !== undefined && metadata.name !== name) {

@@ -11,7 +11,7 @@ import {
   unreadableBody,
   unrecognizedBody,
 } from '#pkg/api/validation/decode-errors.ts';
-import { decodeJson, decodeYaml } from '#pkg/apimachinery/decode.ts';
+import { decodeJson, decodeYaml, type NumberTexts } from '#pkg/apimachinery/decode.ts';
 import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { type JsonObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
@@ -31,15 +31,17 @@ export interface RawBody {
   readonly duplicates: readonly string[];
   /** The text, where it has duplicates and is JSON: faults are told in its order. */
   readonly json?: string;
+  /** Of JSON that has others than plain integers. */
+  readonly numbers?: NumberTexts;
   readonly bytes: Uint8Array;
 }
 
-/** The media type of a body without parameters; JSON when it has none. */
+/** The media type of a body without parameters, JSON when it has none; the empty text where parameters are all there is. */
 export function mediaTypeOf(request: ApiRequest): string {
-  const type = request.headers['content-type'] ?? '';
+  const type = request.headers['content-type'];
+  if (!type) return 'application/json';
   const semicolon = type.indexOf(';');
-  const media = (semicolon < 0 ? type : type.slice(0, semicolon)).trim().toLowerCase();
-  return media === '' ? 'application/json' : media;
+  return (semicolon < 0 ? type : type.slice(0, semicolon)).trim().toLowerCase();
 }
 
 /** Decodes the body as its media type says. `expectedKind` is for errors. Throws BadRequest and UnsupportedMediaType. */
@@ -54,11 +56,12 @@ export function readBody(request: ApiRequest, expectedKind: string, findDuplicat
   const decode = media === 'application/json' ? decodeJson : decodeYaml;
   const decoded = decode(bytes, { findDuplicates });
   if (!decoded.ok) throw unreadableBody(expectedKind, decoded.error, bytes);
-  const { yamlDuplicates } = decoded;
+  const { yamlDuplicates, numbers } = decoded;
   const duplicates = yamlDuplicates === undefined ? decoded.duplicates.map(duplicateFieldError) : [yamlDuplicates];
   const json = decoded.duplicates.length === 0 ? {} : { json: Buffer.from(bytes).toString() };
   // Go decodes null into an empty object.
-  return { value: decoded.value ?? {}, owned: true, duplicates, ...json, bytes };
+  const value = decoded.value ?? {};
+  return { value, owned: true, duplicates, ...json, ...(numbers === undefined ? {} : { numbers }), bytes };
 }
 
 function readProtobuf(bytes: Uint8Array, expectedKind: string): RawBody {
@@ -84,19 +87,30 @@ export interface ExpectedKind {
   readonly apiVersion: string;
 }
 
+const noType = "couldn't get version/kind; json parse error: json: ";
+const typeKeys: ReadonlySet<string> = new Set(['apiVersion', 'kind']);
+
+/** Why what is no object has no kind either, in the words of Go's decoder. */
+export function noObject(value: unknown): string {
+  return `${noType}cannot unmarshal ${goName(value)} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
+}
+
+/** What Go's decoder calls a value. */
+export function goName(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'array';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
+}
+
 /** The object of a body whose type is the expected one, or is not named. Throws BadRequest. */
 export function checkKind({ value, bytes }: RawBody, expected: ExpectedKind): JsonObject {
-  if (!isObject(value)) {
-    const found = Array.isArray(value) ? 'array' : typeof value;
-    const why = `couldn't get version/kind; json parse error: json: cannot unmarshal ${found} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
-    throw unrecognizedBody(expected.kind, why, bytes);
-  }
+  if (!isObject(value)) throw unrecognizedBody(expected.kind, noObject(value), bytes);
   const kind = value.kind ?? expected.kind;
   const apiVersion = value.apiVersion ?? expected.apiVersion;
   if (kind === expected.kind && apiVersion === expected.apiVersion) return value;
   if (typeof kind !== 'string' || typeof apiVersion !== 'string') {
-    const why =
-      "couldn't get version/kind; json parse error: json: cannot unmarshal a value that is no string into apiVersion or kind";
+    const field = Object.keys(value).find((key) => typeKeys.has(key) && typeof (value[key] ?? '') !== 'string')!;
+    const why = `${noType}cannot unmarshal ${goName(value[field])} into Go struct field .${field} of type string`;
     throw unrecognizedBody(expected.kind, why, bytes);
   }
   if ((kind === '' || kind === expected.kind) && (apiVersion === '' || apiVersion === expected.apiVersion))

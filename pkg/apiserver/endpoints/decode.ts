@@ -3,6 +3,7 @@ import { kindFact, typeSchema } from '#pkg/api/facts.ts';
 import { cannotBeHandled, inTextOrder, strictDecodingError } from '#pkg/api/validation/decode-errors.ts';
 import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
+import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
 import { apiVersionOf, type GroupVersionKind, type JsonObject } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import type { StatusError } from '#pkg/apimachinery/status-error.ts';
@@ -36,8 +37,7 @@ export function decodeDraft(scope: Scope, validation: FieldValidation): JsonObje
 export function decodeBody(scope: Scope, kind: BodyKind, validation: FieldValidation): JsonObject {
   const raw = readBody(scope.request, kind.kind, validation !== 'Ignore');
   const value = checkKind(raw, kind);
-  const { owned, duplicates, json } = raw;
-  return draftOf(scope, value, { kind, validation, owned, duplicates, ...(json === undefined ? {} : { json }) });
+  return draftOf(scope, value, { ...raw, kind, validation });
 }
 
 export interface DraftOptions {
@@ -48,6 +48,9 @@ export interface DraftOptions {
   readonly duplicates?: readonly string[];
   /** The text that the value comes from, in whose order faults are told; by default duplicates come first. */
   readonly json?: string;
+  readonly numbers?: NumberTexts;
+  /** The value is an apply configuration, whose empty lists and maps are claims. */
+  readonly keepsEmpty?: boolean;
   /** Refuses a value that does not fit; by default as a body that does not fit. */
   readonly refuse?: (why: string) => StatusError;
 }
@@ -59,6 +62,8 @@ export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions):
   const { object, typeError, strictErrors } = convertAndCheck(value, kind.schema, {
     strict: options.validation,
     owned: options.owned,
+    keepsEmpty: options.keepsEmpty === true,
+    ...(options.numbers === undefined ? {} : { numbers: options.numbers }),
   });
   if (typeError !== undefined) throw refuse(typeError);
   let faults = options.duplicates?.length ? [...options.duplicates, ...strictErrors] : strictErrors;

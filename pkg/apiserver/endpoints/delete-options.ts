@@ -2,6 +2,7 @@
 import { typeSchema } from '#pkg/api/facts.ts';
 import { cannotBeHandled } from '#pkg/api/validation/decode-errors.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
+import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
 import { type FieldError, invalid, invalidObject, notSupported } from '#pkg/apimachinery/field-error.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { isTrue } from '../request-info.ts';
@@ -67,13 +68,13 @@ function fromBody({ request }: Scope): RawOptions | undefined {
   const raw = readBody(request, optionsKind.kind, false);
   // Every group serves these options under its own version, so any apiVersion will do.
   const apiVersion = isObject(raw.value) && typeof raw.value.apiVersion === 'string' ? raw.value.apiVersion : '';
-  return convertOptions(checkKind(raw, { ...optionsKind, apiVersion: apiVersion || 'v1' }));
+  return convertOptions(checkKind(raw, { ...optionsKind, apiVersion: apiVersion || 'v1' }), raw.numbers);
 }
 
 /** Options inside another object, such as an Eviction, or as a body. Throws BadRequest for values of a wrong type. */
-export function convertOptions(value: unknown): RawOptions {
+export function convertOptions(value: unknown, numbers?: NumberTexts): RawOptions {
   const schema = typeSchema('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions');
-  const { object, typeError } = convertAndCheck(value, schema, { strict: 'Ignore' });
+  const { object, typeError } = convertAndCheck(value, schema, { strict: 'Ignore', ...(numbers && { numbers }) });
   if (typeError !== undefined)
     throw cannotBeHandled({ group: '', version: 'v1', kind: 'DeleteOptions' }, 'DeleteOptions', typeError);
   return object as RawOptions;

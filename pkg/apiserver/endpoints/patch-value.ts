@@ -15,7 +15,7 @@ import type { PatchResult } from '#pkg/apimachinery/patch/patch-result.ts';
 import { applyStrategicMergePatch } from '#pkg/apimachinery/patch/strategic-merge-patch.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import { badRequest, type StatusError, unsupportedMediaType } from '#pkg/apimachinery/status-error.ts';
-import { bodyBytesMax, bodyTooLarge, mediaTypeOf } from './body.ts';
+import { bodyBytesMax, bodyTooLarge, goName, mediaTypeOf, noObject } from './body.ts';
 import type { FieldValidation } from './write-options.ts';
 
 export type PatchType = 'apply' | 'json' | 'merge' | 'strategic';
@@ -63,8 +63,10 @@ export function readPatch(
   if (!decoded.ok) throw unreadablePatch(type, decoded.error);
   const { value } = decoded;
   if (type !== 'json' && value !== null && !isObject(value)) {
-    const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
-    throw unreadablePatch(type, `json: cannot unmarshal ${found} into Go value of type map[string]interface {}`);
+    throw unreadablePatch(
+      type,
+      `json: cannot unmarshal ${goName(value)} into Go value of type map[string]interface {}`,
+    );
   }
   const duplicates = decoded.duplicates.map(duplicateFieldError);
   if (type !== 'json') return { patch: value, faults: duplicates };
@@ -93,9 +95,7 @@ export function patchedValue(
   const result = applyPatch(type, patch, { old, schema });
   if (!result.ok) throw result.error;
   if (isObject(result.value)) return result.value;
-  const found = Array.isArray(result.value) ? 'array' : result.value === null ? 'null' : typeof result.value;
-  const why = `couldn't get version/kind; json parse error: json: cannot unmarshal ${found} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
-  throw refusedPatch(type, { patch, value: result.value, why });
+  throw refusedPatch(type, { patch, value: result.value, why: noObject(result.value) });
 }
 
 function applyPatch(

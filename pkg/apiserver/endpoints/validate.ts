@@ -1,6 +1,6 @@
 /** Whether a draft may be stored: metadata, required fields, the resource's own rules. */
 import { validateRequired } from '#pkg/api/validation/required.ts';
-import { type FieldError, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import { type FieldError, invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject, KubeObject, ObjectMeta } from '#pkg/apimachinery/object.ts';
 import { validateObjectMeta, validateObjectMetaUpdate } from '#pkg/apimachinery/object-meta-validation.ts';
 import type { StrategyContext } from '../strategy.ts';
@@ -33,9 +33,29 @@ function metadataErrors(scope: Scope, metadata: ObjectMeta, old: KubeObject | un
     namespaced: info.namespaced,
     ...(strategy.nameRule === undefined ? {} : { nameRule: strategy.nameRule }),
   };
-  return old === undefined
-    ? validateObjectMeta(metadata, rules)
-    : validateObjectMetaUpdate(metadata, old.metadata ?? {}, rules);
+  const errors =
+    old === undefined
+      ? validateObjectMeta(metadata, rules)
+      : validateObjectMetaUpdate(metadata, old.metadata ?? {}, rules);
+  if (!anyFinalizerGroups.has(info.group)) append(errors, finalizerErrors(metadata.finalizers ?? []));
+  return errors;
+}
+
+const standardFinalizers: ReadonlySet<string> = new Set(['foregroundDeletion', 'kubernetes', 'orphan']);
+
+/** Groups whose objects may have finalizers with any name. */
+const anyFinalizerGroups: ReadonlySet<string> = new Set([
+  'apiextensions.k8s.io',
+  'apiregistration.k8s.io',
+  'coordination.k8s.io',
+]);
+
+/** Source: `pkg/apis/core/validation` `validateKubeFinalizerName`. */
+function finalizerErrors(finalizers: readonly string[]): FieldError[] {
+  const why = 'name is neither a standard finalizer name nor is it fully qualified';
+  return finalizers.flatMap((name, i) =>
+    name.includes('/') || standardFinalizers.has(name) ? [] : [invalid(`metadata.finalizers[${i}]`, name, why)],
+  );
 }
 
 function append(errors: FieldError[], more: readonly FieldError[] | undefined): void {

@@ -2,7 +2,9 @@
  * WATCH: the events of a collection as they happen, from where the options say (`watch-stream.ts` has the stream of one watcher).
  * Source: API concepts, "efficient detection of changes", "streaming lists"; apiserver `storage/cacher/cache_watcher.go`.
  */
+import { Buffer } from 'node:buffer';
 import { setMaxListeners } from 'node:events';
+import { encodeProtobuf } from '#pkg/api/protobuf/codec.ts';
 import { parseFieldSelector, requiredFieldValue } from '#pkg/apimachinery/field-selector.ts';
 import type { ApiResponse, WatchFrame } from '#pkg/apimachinery/http.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
@@ -11,6 +13,7 @@ import type { Timer } from '#pkg/base/clock.ts';
 import { randomInt } from '#pkg/base/random.ts';
 import type { CacheWatch } from '#pkg/storage/cache.ts';
 import { CompactedError } from '#pkg/storage/store.ts';
+import { negotiate } from '../negotiation.ts';
 import { jsonType, toStatusError } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
 import { storeError } from '../storage/resource-store.ts';
@@ -121,9 +124,31 @@ function initialFrames(
 
 function bookmark(scope: Scope, revision: number, initialEventsEnd: boolean): WatchFrame {
   const { info, apiVersion } = scope.served;
-  const annotations = initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {};
+  const annotations = initialEventsEnd ? { annotations: initialEventsEndOf(scope) } : {};
   const metadata = { resourceVersion: String(revision), creationTimestamp: null as unknown as string, ...annotations };
   return objectFrame('BOOKMARK', { kind: info.kind, apiVersion, metadata });
+}
+
+/**
+ * Says that the initial events end, and how the list looks that they make up: an empty one in the form of the answer, from which
+ * client-go makes the list it would have been given. Source: apiserver `endpoints/handlers/response.go` `watchListTransformer`.
+ */
+function initialEventsEndOf({ request, info, served }: Scope): Readonly<Record<string, string>> {
+  const { as, format, version } = negotiate(request, { query: info.query, isWatch: true, hasTable: true });
+  const isMetadata = as === 'PartialObjectMetadata';
+  const list = {
+    kind: isMetadata ? 'PartialObjectMetadataList' : `${served.info.kind}List`,
+    apiVersion: isMetadata ? `meta.k8s.io/${version}` : served.apiVersion,
+    metadata: {},
+    items: null,
+  };
+  const encoded = format === 'protobuf' ? encodeProtobuf(list) : undefined;
+  return {
+    'k8s.io/initial-events-end': 'true',
+    'kubernetes.io/initial-events-list-blueprint': Buffer.from(encoded ?? `${JSON.stringify(list)}\n`).toString(
+      'base64',
+    ),
+  };
 }
 
 /** Ties the stream's end to the caller, the server and the clock, and releases all of it when the stream ends. */

@@ -13,6 +13,7 @@ import { Buffer } from 'node:buffer';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { CacheCodec, CacheEntry } from '#pkg/storage/cache.ts';
 import type { KeyValue } from '#pkg/storage/store.ts';
+import { shareFields } from './shared-fields.ts';
 
 const metadataMark = '"metadata":{';
 const entryOf: unique symbol = Symbol('entry');
@@ -115,6 +116,7 @@ function versionText(revision: number): string {
 function withVersion(object: JsonObject, revision: number): KubeObject {
   const metadata = object.metadata as JsonObject;
   metadata.resourceVersion = String(revision);
+  shareFields(metadata);
   return object as KubeObject;
 }
 

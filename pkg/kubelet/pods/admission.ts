@@ -3,15 +3,9 @@
  * check the same, but a kubelet may be told otherwise. Of several reasons the first is given. Source: kubelet `lifecycle/predicate.go`,
  * scheduler `AdmissionCheck`.
  */
-import type {
-  ContainerPort,
-  Node,
-  NodeSelectorRequirement,
-  NodeSelectorTerm,
-  Pod,
-  Taint,
-  Toleration,
-} from '#pkg/api/types/core-v1.ts';
+import { matchesRequiredNodeAffinity } from '#pkg/api/scheduling/node-selector.ts';
+import { untoleratedTaint } from '#pkg/api/scheduling/tolerations.ts';
+import type { ContainerPort, Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { quantityValue } from '../resources/amounts.ts';
 import type { PodFailure } from '../status/pod-status.ts';
 import { wantedHostPorts } from './pod-view.ts';
@@ -41,11 +35,12 @@ export function admitPod(input: AdmissionInput): PodFailure | undefined {
   }
   const shortage = findShortage(input);
   if (shortage !== undefined) return shortage;
-  if (!matchesNode(pod, node)) return failed('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
+  const selectable = { name: node.metadata?.name ?? '', labels: node.metadata?.labels ?? {} };
+  if (!matchesRequiredNodeAffinity(pod, selectable))
+    return failed('NodeAffinity', "node(s) didn't match Pod's node affinity/selector");
   if (!portsAreFree(input)) return failed('NodePorts', "node(s) didn't have free ports for the requested pod ports");
-  const tolerations = pod.spec?.tolerations ?? [];
   const ends = (node.spec?.taints ?? []).filter(({ effect }) => effect === 'NoExecute');
-  if (!ends.every((taint) => tolerations.some((toleration) => tolerates(toleration, taint)))) {
+  if (untoleratedTaint(ends, pod.spec?.tolerations ?? []) !== undefined) {
     return failed('TaintToleration', "node(s) had taints that the pod didn't tolerate");
   }
   return undefined;
@@ -85,51 +80,4 @@ function collide(a: ContainerPort, b: ContainerPort): boolean {
   if (a.hostPort !== b.hostPort || (a.protocol ?? 'TCP') !== (b.protocol ?? 'TCP')) return false;
   const [first, second] = [a.hostIP || '0.0.0.0', b.hostIP || '0.0.0.0'];
   return first === second || first === '0.0.0.0' || second === '0.0.0.0';
-}
-
-/** Source: API reference, `Toleration`. */
-function tolerates(toleration: Toleration, taint: Taint): boolean {
-  if (toleration.effect && toleration.effect !== taint.effect) return false;
-  if (toleration.key && toleration.key !== taint.key) return false;
-  if (toleration.operator === 'Exists') return true;
-  return Boolean(toleration.key) && (toleration.value ?? '') === (taint.value ?? '');
-}
-
-function matchesNode(pod: Pod, node: Pick<Node, 'metadata'>): boolean {
-  const labels: Readonly<Record<string, string>> = node.metadata?.labels ?? {};
-  for (const [key, value] of Object.entries(pod.spec?.nodeSelector ?? {})) {
-    if (labels[key] !== value) return false;
-  }
-  const required = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  if (required === undefined) return true;
-  return required.nodeSelectorTerms.some((term) => matchesTerm(term, labels, node.metadata?.name ?? ''));
-}
-
-function matchesTerm(term: NodeSelectorTerm, labels: Readonly<Record<string, string>>, name: string): boolean {
-  const { matchExpressions = [], matchFields = [] } = term;
-  if (matchExpressions.length === 0 && matchFields.length === 0) return false;
-  return (
-    matchExpressions.every((requirement) => matches(requirement, labels[requirement.key])) &&
-    matchFields.every((requirement) => requirement.key === 'metadata.name' && matches(requirement, name))
-  );
-}
-
-function matches(requirement: NodeSelectorRequirement, value: string | undefined): boolean {
-  const values = requirement.values ?? [];
-  switch (requirement.operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    case 'Gt':
-      return value !== undefined && Number(value) > Number(values[0]);
-    case 'Lt':
-      return value !== undefined && Number(value) < Number(values[0]);
-    default:
-      return false;
-  }
 }

@@ -5,6 +5,7 @@
 import type { Service } from '#pkg/api/types/core-v1.ts';
 import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 
+/** What a load balancer is answered about one Service. */
 export interface HealthCheck {
   readonly namespace: string;
   readonly serviceName: string;

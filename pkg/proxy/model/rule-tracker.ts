@@ -11,6 +11,7 @@ import { type HealthCheck, healthCheckOf } from './health-check.ts';
 import type { Rule, RuleSet } from './rule.ts';
 import { rulesOfService, serviceNameLabel } from './service-rules.ts';
 
+/** The rules of one proxy. Changes are taken at once and worked out when the rules are next asked for. */
 export class RuleTracker {
   readonly #nodeName: string | undefined;
   readonly #services = new Map<string, Service>();

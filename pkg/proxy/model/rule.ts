@@ -1,5 +1,6 @@
 /** What a proxy has to do for one port of one Service, with nothing left to decide but the choice among endpoints. */
 
+/** The transport of a Service's port. */
 export type RuleProtocol = 'SCTP' | 'TCP' | 'UDP';
 
 /** One address that serves. */

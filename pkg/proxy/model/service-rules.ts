@@ -2,7 +2,7 @@
 import type { Service, ServicePort } from '#pkg/api/types/core-v1.ts';
 import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { endpointsOfPort, usableEndpoints } from './endpoints.ts';
-import type { Rule, RuleProtocol } from './rule.ts';
+import type { Rule, RuleEndpoint, RuleProtocol } from './rule.ts';
 
 /** How long a client stays with its endpoint where the Service does not say. Source: API reference, `ClientIPConfig`. */
 const affinitySecondsDefault = 10_800;
@@ -26,14 +26,17 @@ export function rulesOfService(
   options: { readonly nodeName: string | undefined },
 ): readonly Rule[] {
   if (!isProxied(service)) return [];
-  return (service.spec?.ports ?? []).map((port) => ruleOf(service, port, slices, options.nodeName));
+  const usable = slices.filter((slice) => slice.addressType !== 'FQDN');
+  return (service.spec?.ports ?? []).map((port) => {
+    const endpoints = endpointsOfPort(usable, port);
+    return ruleOf(service, port, { endpoints, nodeName: options.nodeName });
+  });
 }
 
 function ruleOf(
   service: Service,
   port: ServicePort,
-  slices: readonly EndpointSlice[],
-  nodeName: string | undefined,
+  { endpoints, nodeName }: { readonly endpoints: readonly RuleEndpoint[]; readonly nodeName: string | undefined },
 ): Rule {
   const { namespace = '', name = '', uid = '' } = service.metadata ?? {};
   const { spec, status } = service;
@@ -41,10 +44,6 @@ function ruleOf(
   const internalTrafficPolicy = spec?.internalTrafficPolicy === 'Local' ? 'Local' : 'Cluster';
   const externalTrafficPolicy = spec?.externalTrafficPolicy === 'Local' ? 'Local' : 'Cluster';
   const protocol = (port.protocol ?? 'TCP') as RuleProtocol;
-  const endpoints = endpointsOfPort(
-    slices.filter((slice) => slice.addressType !== 'FQDN'),
-    port,
-  );
   const timeoutSeconds = spec?.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? affinitySecondsDefault;
   const ingress = status?.loadBalancer?.ingress ?? [];
   return {

@@ -5,6 +5,7 @@ import { objectAt } from '../draft.ts';
 const classes = { group: 'storage.k8s.io', resource: 'storageclasses' };
 const marks = ['storageclass.kubernetes.io/is-default-class', 'storageclass.beta.kubernetes.io/is-default-class'];
 
+/** Names the default class on new claims that name none; of several defaults the newest counts. */
 export const defaultStorageClassPlugin: AdmissionPlugin = {
   name: 'DefaultStorageClass',
   handles: ({ group, resource, subresource, operation }) =>

@@ -9,6 +9,7 @@ import { isPod } from './pods.ts';
 const tolerationSeconds = 300;
 const keys = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'] as const;
 
+/** Adds the tolerations of `not-ready` and `unreachable` that a pod does not bring itself. */
 export const defaultTolerationSecondsPlugin: AdmissionPlugin = {
   name: 'DefaultTolerationSeconds',
   handles: (attributes) =>

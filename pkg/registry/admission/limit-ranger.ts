@@ -95,6 +95,7 @@ async function rangesOf({ namespace }: AdmissionAttributes, reader: RegistryRead
   return reader.list(ranges, namespace);
 }
 
+/** Fills in the defaults of a namespace's ranges on new pods and refuses what is outside of them. */
 export const limitRangerPlugin: AdmissionPlugin = {
   name: 'LimitRanger',
   handles: (attributes) =>

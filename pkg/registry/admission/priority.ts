@@ -55,6 +55,7 @@ function isClass({ group, resource, subresource }: AdmissionAttributes): boolean
   return group === classes.group && resource === classes.resource && subresource === '';
 }
 
+/** Resolves `priorityClassName` of new pods, and refuses a second default class. */
 export const priorityPlugin: AdmissionPlugin = {
   name: 'Priority',
   handles: (attributes) =>

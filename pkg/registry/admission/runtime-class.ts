@@ -85,6 +85,7 @@ function covers(wide: Toleration, one: Toleration): boolean {
   return isEqual && one.operator === 'Equal' && (one.value ?? '') === (wide.value ?? '');
 }
 
+/** Adds a runtime class's overhead, node selector and tolerations to new pods; refuses those that name a class which does not exist. */
 export const runtimeClassPlugin: AdmissionPlugin = {
   name: 'RuntimeClass',
   handles: (attributes) => isPod(attributes) && attributes.operation === 'CREATE',

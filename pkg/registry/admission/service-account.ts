@@ -31,6 +31,7 @@ async function waitForAccount(
   }
 }
 
+/** Names the account on new pods, and refuses those whose account does not exist after a short wait. */
 export const serviceAccountPlugin: AdmissionPlugin = {
   name: 'ServiceAccount',
   handles: (attributes) => isPod(attributes) && attributes.operation === 'CREATE',

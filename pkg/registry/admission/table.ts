@@ -8,6 +8,7 @@ import { runtimeClassPlugin } from './runtime-class.ts';
 import { serviceAccountPlugin } from './service-account.ts';
 import { taintNodesByConditionPlugin } from './taint-nodes-by-condition.ts';
 
+/** Which of the plugins run. */
 export interface AdmissionOptions {
   /** Names of plugins that do not run, such as `ServiceAccount` where no controller makes service accounts. */
   readonly disabled?: readonly string[];

@@ -7,6 +7,7 @@ import { ensureObject, objectsAt } from '../draft.ts';
 
 const taint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' } as const;
 
+/** Adds the taint `not-ready` to new nodes. */
 export const taintNodesByConditionPlugin: AdmissionPlugin = {
   name: 'TaintNodesByCondition',
   handles: ({ group, resource, subresource, operation }) =>

@@ -113,6 +113,7 @@ function checkAuditAnnotations(into: Collector, annotations: readonly JsonObject
   }
 }
 
+/** What is wrong with a `ValidatingAdmissionPolicy`. */
 export function validateValidatingPolicy(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};
@@ -129,6 +130,7 @@ export function validateValidatingPolicy(draft: JsonObject): readonly FieldError
   return into.errors;
 }
 
+/** What is wrong with a `MutatingAdmissionPolicy`. */
 export function validateMutatingPolicy(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};
@@ -170,6 +172,7 @@ export function validateBinding(draft: JsonObject): readonly FieldError[] {
   return into.errors;
 }
 
+/** What is wrong with a `ValidatingAdmissionPolicyBinding`: beside what every binding has, its validation actions. */
 export function validateValidatingBinding(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   into.add(...validateBinding(draft));

@@ -6,8 +6,11 @@ import { listAt, objectAt, objectsAt, stringAt } from '../draft.ts';
 import type { Collector } from '../validation/collector.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
 
+/** Values of `failurePolicy`, in the order messages list them. */
 export const failurePolicies = ['Fail', 'Ignore'];
+/** Values of `matchPolicy`, in the order messages list them. */
 export const matchPolicies = ['Equivalent', 'Exact'];
+/** Values of `reinvocationPolicy`, in the order messages list them. */
 export const reinvocationPolicies = ['IfNeeded', 'Never'];
 
 const operations = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];

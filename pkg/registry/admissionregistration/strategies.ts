@@ -21,18 +21,22 @@ const group = 'admissionregistration.k8s.io';
 const timeoutSeconds = 10;
 const httpsPort = 443;
 
-function setWebhookDefaults(draft: JsonObject, isMutating: boolean): void {
+function setWebhookDefaults(draft: JsonObject): void {
   for (const webhook of objectsAt(draft, 'webhooks')) {
     setDefault(webhook, 'failurePolicy', 'Fail');
     setDefault(webhook, 'matchPolicy', 'Equivalent');
     setDefault(webhook, 'namespaceSelector', {});
     setDefault(webhook, 'objectSelector', {});
     setDefault(webhook, 'timeoutSeconds', timeoutSeconds);
-    if (isMutating) setDefault(webhook, 'reinvocationPolicy', 'Never');
     const service = objectAt(webhook, 'clientConfig', 'service');
     if (service !== undefined) setDefault(service, 'port', httpsPort);
     for (const rule of objectsAt(webhook, 'rules')) setDefault(rule, 'scope', '*');
   }
+}
+
+function setMutatingWebhookDefaults(draft: JsonObject): void {
+  setWebhookDefaults(draft);
+  for (const webhook of objectsAt(draft, 'webhooks')) setDefault(webhook, 'reinvocationPolicy', 'Never');
 }
 
 function setMatchDefaults(match: JsonObject | undefined): void {
@@ -56,13 +60,14 @@ function setBindingDefaults(draft: JsonObject): void {
   setMatchDefaults(objectAt(draft, 'spec', 'matchResources'));
 }
 
+/** Webhook configurations, and policies with their bindings. */
 export const admissionRegistrationStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'mutatingwebhookconfigurations',
     unconditionalUpdate: false,
     tracksGeneration: true,
-    setDefaults: (draft) => setWebhookDefaults(draft, true),
+    setDefaults: setMutatingWebhookDefaults,
     validate: validateWebhooks,
     table: webhookTable,
   },
@@ -71,7 +76,7 @@ export const admissionRegistrationStrategies: readonly Strategy[] = [
     resource: 'validatingwebhookconfigurations',
     unconditionalUpdate: false,
     tracksGeneration: true,
-    setDefaults: (draft) => setWebhookDefaults(draft, false),
+    setDefaults: setWebhookDefaults,
     validate: validateWebhooks,
     table: webhookTable,
   },

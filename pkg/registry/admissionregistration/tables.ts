@@ -4,6 +4,7 @@ import type { TablePrinter } from '#pkg/apiserver/strategy.ts';
 import { listAt, objectAt, stringAt } from '../draft.ts';
 import { age, ageColumn, column, nameColumn, nameOf, selectorText, unset } from '../printing/columns.ts';
 
+/** Webhook configurations of both kinds. Source: upstream `printMutatingWebhook`, `printValidatingWebhook`. */
 export const webhookTable: TablePrinter = {
   columns: [nameColumn, column('Webhooks', 'integer'), ageColumn],
   cells: (object, nowMs) => [nameOf(object), listAt(object, 'webhooks').length, age(object, nowMs)],
@@ -27,7 +28,9 @@ function policyTable(title: string, field: string): TablePrinter {
   };
 }
 
+/** Source: upstream `printValidatingAdmissionPolicy`. */
 export const validatingAdmissionPolicyTable = policyTable('Validations', 'validations');
+/** Source: upstream `printMutatingAdmissionPolicy`. */
 export const mutatingAdmissionPolicyTable = policyTable('Mutations', 'mutations');
 
 function paramRef(object: KubeObject): string {
@@ -39,6 +42,7 @@ function paramRef(object: KubeObject): string {
   return namespace === '' ? name : `${namespace}/${name}`;
 }
 
+/** Bindings of both kinds of policies. Source: upstream `printValidatingAdmissionPolicyBinding`. */
 export const policyBindingTable: TablePrinter = {
   columns: [nameColumn, column('PolicyName'), column('ParamRef'), ageColumn],
   cells: (object, nowMs) => [

@@ -110,6 +110,7 @@ function checkWebhook(into: Collector, webhook: JsonObject, path: FieldPath): vo
   checkReviewVersions(into, versions, child(path, 'admissionReviewVersions'));
 }
 
+/** What is wrong with a webhook configuration of either kind. */
 export function validateWebhooks(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const webhooks = objectsAt(draft, 'webhooks');

@@ -29,6 +29,7 @@ function storageVersion(draft: JsonObject): string | undefined {
   return version === undefined ? undefined : stringAt(version, 'name');
 }
 
+/** Definitions as objects; what they define is served by the API server. */
 export const customResourceDefinitionStrategy: Strategy = {
   group: 'apiextensions.k8s.io',
   resource: 'customresourcedefinitions',

@@ -3,8 +3,9 @@
  * alone tells how objects are built. Source: upstream apiextensions `ValidateCustomResourceDefinitionOpenAPISchema`, `schema/validation.go`.
  */
 import { at, child, type FieldPath, forbiddenField, invalid, required } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, objectAt, objectsAt, stringAt } from '../draft.ts';
+import { objectAt, objectsAt, stringAt } from '../draft.ts';
 import type { Collector } from '../validation/collector.ts';
 
 const unsupported = ['id', 'additionalItems', 'patternProperties', 'definitions', 'dependencies', '$ref'];

@@ -91,6 +91,7 @@ function checkConversion(into: Collector, spec: JsonObject): void {
   }
 }
 
+/** What is wrong with a `CustomResourceDefinition`: its names, its versions and their schemas. */
 export function validateDefinition(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};

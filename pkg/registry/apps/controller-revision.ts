@@ -5,6 +5,7 @@ import { fieldsOf } from '../draft.ts';
 import { Collector } from '../validation/collector.ts';
 import { controllerRevisionTable } from './workload-tables.ts';
 
+/** Refuses every change of `data`. */
 export const controllerRevisionStrategy: Strategy = {
   group: 'apps',
   resource: 'controllerrevisions',

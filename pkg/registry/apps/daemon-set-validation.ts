@@ -6,6 +6,7 @@ import { Collector } from '../validation/collector.ts';
 import { countOrPercentErrors, isZeroCount, percentAbove100Errors } from '../validation/numbers.ts';
 import { checkSelectorAndTemplate } from './pod-template-rules.ts';
 
+/** What is wrong with a `DaemonSet`. Source: upstream `ValidateDaemonSet`. */
 export function validateDaemonSet(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};

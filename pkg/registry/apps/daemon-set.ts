@@ -31,6 +31,7 @@ const status = ownStatus({
   numberReady: 0,
 });
 
+/** Counts `templateGeneration` up with each change of the template. */
 export const daemonSetStrategy: Strategy = {
   group: 'apps',
   resource: 'daemonsets',

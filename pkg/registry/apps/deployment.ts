@@ -27,6 +27,7 @@ function setDefaults(draft: JsonObject): void {
   setDefault(rolling, 'maxSurge', '25%');
 }
 
+/** Deployments, whose selector stays. */
 export const deploymentStrategy: Strategy = {
   group: 'apps',
   resource: 'deployments',

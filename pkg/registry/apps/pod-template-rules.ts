@@ -1,5 +1,6 @@
 /** Rules for the template and the selector of a kind whose pods are always restarted. Source: upstream `pkg/apis/apps/validation`. */
 import { type FieldError, forbiddenField, invalid, notSupported, required } from '#pkg/apimachinery/field-error.ts';
+import { selectorFromSet } from '#pkg/apimachinery/label-selector.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { checkPodTemplate } from '../core/validation/pod.ts';
 import { objectAt, stringMapAt, valueAt } from '../draft.ts';
@@ -42,7 +43,7 @@ export function checkLabelsAndTemplate(into: Collector, spec: JsonObject, deadli
   }
   const selector = stringMapAt(spec, 'selector');
   const labels = stringMapAt(template, 'metadata', 'labels');
-  if (!selectorMatches({ matchLabels: selector }, labels)) into.add(invalid(labelsPath, labels, unmatchedDetail));
+  if (!selectorFromSet(selector).matches(labels)) into.add(invalid(labelsPath, labels, unmatchedDetail));
   checkTemplate(into, template, deadlineKind);
 }
 

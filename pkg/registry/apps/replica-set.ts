@@ -9,6 +9,7 @@ import { validateReplicaSet } from './replicas-validation.ts';
 import { replicaSetStatus } from './status-validation.ts';
 import { replicaSetTable } from './workload-tables.ts';
 
+/** Fills in the template, and keeps the selector. */
 export const replicaSetStrategy: Strategy = {
   group: 'apps',
   resource: 'replicasets',

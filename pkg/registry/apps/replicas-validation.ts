@@ -16,6 +16,7 @@ import { Collector } from '../validation/collector.ts';
 import { countOrPercentErrors, isZeroCount, percentAbove100Errors } from '../validation/numbers.ts';
 import { checkLabelsAndTemplate, checkSelectorAndTemplate } from './pod-template-rules.ts';
 
+/** What is wrong with a `Deployment`. Source: upstream `ValidateDeployment`. */
 export function validateDeployment(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};
@@ -53,6 +54,7 @@ function checkStrategy(into: Collector, strategy: JsonObject): void {
   }
 }
 
+/** What is wrong with a `ReplicaSet`. Source: upstream `ValidateReplicaSet`. */
 export function validateReplicaSet(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};
@@ -62,6 +64,7 @@ export function validateReplicaSet(draft: JsonObject): readonly FieldError[] {
   return into.errors;
 }
 
+/** What is wrong with a `ReplicationController`. Source: upstream `ValidateReplicationController`. */
 export function validateReplicationController(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};

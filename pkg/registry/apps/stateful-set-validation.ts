@@ -9,6 +9,7 @@ import { Collector } from '../validation/collector.ts';
 import { countOrPercentErrors, isZeroCount, percentAbove100Errors } from '../validation/numbers.ts';
 import { checkSelectorAndTemplate } from './pod-template-rules.ts';
 
+/** What is wrong with a `StatefulSet`. Source: upstream `ValidateStatefulSet`. */
 export function validateStatefulSet(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};
@@ -89,6 +90,7 @@ const changeable = [
   'minReadySeconds',
 ];
 
+/** Refuses changes of what a stateful set is made for good with. Source: upstream `ValidateStatefulSetUpdate`. */
 export function validateStatefulSetUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const fixed = (object: JsonObject | KubeObject): JsonObject => {
     const spec = { ...objectAt(object, 'spec') };

@@ -42,6 +42,7 @@ function setClaimTemplateDefaults(claim: JsonObject): void {
   if (status !== undefined) setDefault(status, 'phase', 'Pending');
 }
 
+/** Fills in how a stateful set is updated and what becomes of its claims. */
 export const statefulSetStrategy: Strategy = {
   group: 'apps',
   resource: 'statefulsets',

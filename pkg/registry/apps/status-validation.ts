@@ -39,6 +39,7 @@ function rulesFor(rules: StatusRules): Required<Pick<SubresourceStrategy, 'valid
   return { validateUpdate: (draft, old) => validateStatus(draft, old, rules) };
 }
 
+/** Of deployments. */
 export const deploymentStatus = rulesFor({
   counts: [
     'observedGeneration',
@@ -68,6 +69,7 @@ export const replicaSetStatus = rulesFor({
   readyName: 'readyReplicas',
 });
 
+/** Of stateful sets. */
 export const statefulSetStatus = rulesFor({
   counts: [
     'replicas',
@@ -82,6 +84,7 @@ export const statefulSetStatus = rulesFor({
   readyName: 'status.readyReplicas',
 });
 
+/** Of daemon sets. */
 export const daemonSetStatus = rulesFor({
   counts: [
     'currentNumberScheduled',

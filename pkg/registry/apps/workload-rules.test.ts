@@ -1,9 +1,6 @@
 /** What makers of pods may ask for besides their templates, and what their controllers may report. */
 import { expect, test } from 'vitest';
-import { createErrors, strategyOf, subresourceErrors, updateErrors } from '../testing.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: drafts of any kind.
-type Change = (draft: any) => void;
+import { type Change, createErrors, strategyOf, subresourceErrors, updateErrors } from '../testing.ts';
 
 const labels = { app: 'web' };
 const workload = (spec: object = {}, podSpec: object = {}): object => ({

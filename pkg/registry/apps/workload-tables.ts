@@ -20,6 +20,7 @@ function count(object: KubeObject, ...path: readonly string[]): number {
   return numberAt(object, ...path) ?? 0;
 }
 
+/** Source: upstream `printDeployment`. */
 export const deploymentTable: TablePrinter = {
   columns: [nameColumn, column('Ready'), column('Up-to-date'), column('Available'), ageColumn, ...templateColumns],
   cells(object, nowMs) {
@@ -56,11 +57,13 @@ function replicaCells(object: KubeObject, nowMs: number): readonly (number | str
   ];
 }
 
+/** Source: upstream `printReplicaSet`. */
 export const replicaSetTable: TablePrinter = {
   columns: replicaColumns,
   cells: (object, nowMs) => [...replicaCells(object, nowMs), ...templateCells(objectAt(object, 'spec'))],
 };
 
+/** Source: upstream `printReplicationController`. */
 export const replicationControllerTable: TablePrinter = {
   columns: replicaColumns,
   cells: (object, nowMs) => [
@@ -70,6 +73,7 @@ export const replicationControllerTable: TablePrinter = {
   ],
 };
 
+/** Source: upstream `printStatefulSet`. */
 export const statefulSetTable: TablePrinter = {
   columns: [nameColumn, column('Ready'), ageColumn, wide('Containers'), wide('Images')],
   cells: (object, nowMs) => [
@@ -80,6 +84,7 @@ export const statefulSetTable: TablePrinter = {
   ],
 };
 
+/** Source: upstream `printDaemonSet`. */
 export const daemonSetTable: TablePrinter = {
   columns: [
     nameColumn,
@@ -105,6 +110,7 @@ export const daemonSetTable: TablePrinter = {
   ],
 };
 
+/** Source: upstream `printControllerRevision`. */
 export const controllerRevisionTable: TablePrinter = {
   columns: [nameColumn, column('Controller'), column('Revision'), ageColumn],
   cells(object, nowMs) {
@@ -120,6 +126,7 @@ function ownerText(owner: { readonly apiVersion: string; readonly kind: string; 
   return slash < 0 ? `${kind}/${owner.name}` : `${kind}.${owner.apiVersion.slice(0, slash)}/${owner.name}`;
 }
 
+/** Source: upstream `printPodTemplate`. */
 export const podTemplateTable: TablePrinter = {
   columns: [nameColumn, column('Containers'), column('Images'), column('Pod Labels')],
   cells: (object) => [

@@ -18,7 +18,6 @@ function setDefaults(draft: JsonObject): void {
   const spec = objectAt(draft, 'spec');
   if (spec === undefined) return;
   setDefault(spec, 'minReplicas', 1);
-  if (draft.apiVersion === 'autoscaling/v1') return;
   if (listAt(spec, 'metrics').length === 0) {
     const target = { type: 'Utilization', averageUtilization: defaultCpuPercent };
     spec.metrics = [{ type: 'Resource', resource: { name: 'cpu', target } }];
@@ -36,6 +35,7 @@ function setRules(behavior: JsonObject, field: string, defaults: JsonObject): vo
   for (const [name, value] of Object.entries(defaults)) setDefault(rules, name, structuredClone(value));
 }
 
+/** Autoscalers in the form of `autoscaling/v2`; a converter serves the older one. */
 export const horizontalPodAutoscalerStrategy: Strategy = {
   group: 'autoscaling',
   resource: 'horizontalpodautoscalers',

@@ -54,6 +54,7 @@ function metricsText(object: KubeObject): string {
   return texts.length > shownMax ? `${shown} + ${texts.length - shownMax} more...` : shown;
 }
 
+/** Source: upstream `printHorizontalPodAutoscaler`. */
 export const horizontalPodAutoscalerTable: TablePrinter = {
   columns: [
     nameColumn,

@@ -8,9 +8,10 @@ import {
   invalid,
   required,
 } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import { dns1123LabelProblems, type Problems, pathSegmentProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, numberAt, objectAt, objectsAt, valueAt } from '../draft.ts';
+import { numberAt, objectAt, objectsAt, valueAt } from '../draft.ts';
 import { compareQuantities } from '../quantities.ts';
 import { Collector } from '../validation/collector.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
@@ -18,6 +19,7 @@ import { labelSelectorErrors } from '../validation/selector.ts';
 const periodSecondsMax = 1800;
 const windowSecondsMax = 3600;
 
+/** What is wrong with a `HorizontalPodAutoscaler`. Source: upstream `ValidateHorizontalPodAutoscaler`. */
 export function validateHorizontalPodAutoscaler(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};
@@ -200,6 +202,7 @@ function checkScaling(into: Collector, rules: JsonObject, path: FieldPath): void
   into.add(invalid(child(path, 'tolerance'), tolerance, 'must be greater than or equal to 0'));
 }
 
+/** Refuses counts below zero in what the controller reports. */
 export function validateHorizontalPodAutoscalerStatus(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   for (const field of ['currentReplicas', 'desiredReplicas']) {

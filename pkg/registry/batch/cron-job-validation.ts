@@ -9,6 +9,7 @@ import { scheduleProblem } from './schedule.ts';
 /** The controller adds eleven characters to the name. */
 const nameLengthMax = 52;
 
+/** What is wrong with a `CronJob`. Source: upstream `ValidateCronJobCreate`. */
 export function validateCronJob(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};
@@ -53,6 +54,7 @@ export function newCronJobErrors(draft: JsonObject): readonly FieldError[] {
   return into.errors;
 }
 
+/** What is wrong with a change of a `CronJob`. Source: upstream `ValidateCronJobUpdate`. */
 export function validateCronJobUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const into = new Collector();
   const zone = valueAt(draft, 'spec', 'timeZone');

@@ -6,6 +6,7 @@ import { ownStatus } from '../status.ts';
 import { newCronJobErrors, validateCronJob, validateCronJobUpdate } from './cron-job-validation.ts';
 import { cronJobTable } from './tables.ts';
 
+/** Cron jobs; the jobs they make get defaults when they are made. */
 export const cronJobStrategy: Strategy = {
   group: 'batch',
   resource: 'cronjobs',

@@ -1,9 +1,6 @@
 /** What jobs and cron jobs may ask for, and what their controller may report. */
 import { expect, test } from 'vitest';
-import { createErrors, strategyOf, subresourceErrors, updateErrors } from '../testing.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: drafts of any kind.
-type Change = (draft: any) => void;
+import { type Change, createErrors, strategyOf, subresourceErrors, updateErrors } from '../testing.ts';
 
 const jobs = strategyOf('jobs');
 const job = (spec: object = {}, podSpec: object = {}): object => ({

@@ -36,6 +36,7 @@ const announced = [
 /** Conditions that stay once they are there. */
 const lasting = ['Failed', 'Complete', 'FailureTarget', 'SuccessCriteriaMet'];
 
+/** What is wrong with what the controller reports: counts, conditions and indexes that contradict each other or go back. */
 export function validateJobStatus(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const into = new Collector();
   const status = objectAt(draft, 'status') ?? {};

@@ -120,6 +120,7 @@ function checkRestartPolicy(into: Collector, spec: JsonObject, path: FieldPath):
   }
 }
 
+/** What is wrong with a `Job`. Source: upstream `ValidateJob`. */
 export function validateJob(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};
@@ -167,7 +168,8 @@ function checkGeneratedSelector(into: Collector, draft: JsonObject, name: string
     if (labels[label] === undefined) into.add(required(at(path, label), `must be '${value}'`));
     else if (labels[label] !== value) into.add(invalid(at(path, label), labels, `must be '${value}'`));
   }
-  if (selectorMatches(selector, wanted)) return;
+  const isValid = labelSelectorErrors(selector, 'spec.selector').length === 0;
+  if (!isValid || selectorMatches(selector, wanted)) return;
   into.add(invalid('spec.selector', selector, '`selector` not auto-generated'));
 }
 
@@ -180,6 +182,7 @@ const immutable = [
   'successPolicy',
 ];
 
+/** What is wrong with a change of a `Job`. Source: upstream `ValidateJobUpdate`. */
 export function validateJobUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};

@@ -66,6 +66,7 @@ function generateSelector(draft: JsonObject, context: StrategyContext): void {
 
 const status = ownStatus();
 
+/** Jobs, with their generated selectors. */
 export const jobStrategy: Strategy = {
   group: 'batch',
   resource: 'jobs',

@@ -40,6 +40,7 @@ function durationText(job: KubeObject, nowMs: number): string {
   return humanDuration((ended === '' ? nowMs : Date.parse(ended)) - Date.parse(started));
 }
 
+/** Source: upstream `printJob`. */
 export const jobTable: TablePrinter = {
   columns: [nameColumn, column('Status'), column('Completions'), column('Duration'), ageColumn, ...templateColumns],
   cells: (job, nowMs) => [
@@ -52,6 +53,7 @@ export const jobTable: TablePrinter = {
   ],
 };
 
+/** Source: upstream `printCronJob`. */
 export const cronJobTable: TablePrinter = {
   columns: [
     nameColumn,

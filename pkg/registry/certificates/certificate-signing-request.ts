@@ -26,6 +26,7 @@ function keepAllButConditions(draft: JsonObject, old: KubeObject): void {
   draft.status = { ...objectAt(old, 'status'), ...(conditions.length > 0 ? { conditions } : {}) };
 }
 
+/** Requests, whose subresources `approval` and `status` each change their own part. */
 export const certificateSigningRequestStrategy: Strategy = {
   group: 'certificates.k8s.io',
   resource: 'certificatesigningrequests',

@@ -112,6 +112,7 @@ function checkConditions(into: Collector, conditions: readonly JsonObject[]): vo
   }
 }
 
+/** What is wrong with a `CertificateSigningRequest`: its PEM, its usages and its signer. */
 export function validateSigningRequest(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const request = stringAt(draft, 'spec', 'request');

@@ -26,6 +26,7 @@ function validate(draft: JsonObject): readonly FieldError[] {
   return errors;
 }
 
+/** Leases of elections and of nodes. */
 export const leaseStrategy: Strategy = {
   group: 'coordination.k8s.io',
   resource: 'leases',

@@ -55,6 +55,7 @@ function validate(draft: JsonObject): readonly FieldError[] {
   return errors;
 }
 
+/** Config maps, which may be immutable. */
 export const configMapStrategy: Strategy = {
   group: '',
   resource: 'configmaps',

@@ -36,6 +36,7 @@ function fillIn(event: Draft): void {
   event[event.apiVersion === 'v1' ? 'source' : 'deprecatedSource'] ??= {};
 }
 
+/** One strategy for each group: the same objects under the names of either. */
 export const eventStrategies: readonly Strategy[] = ['', 'events.k8s.io'].map((group) => ({
   group,
   resource: 'events',

@@ -49,6 +49,7 @@ function keepFinalizers(draft: JsonObject, old: KubeObject): void {
   restoreField(draft, old, 'spec');
 }
 
+/** Namespaces, with their finalizer and its subresource. */
 export const namespaceStrategy: Strategy = {
   group: '',
   resource: 'namespaces',

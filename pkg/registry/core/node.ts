@@ -5,6 +5,7 @@ import { keepStatus } from '../status.ts';
 import { nodeTable } from './tables.ts';
 import { validateNode, validateNodeUpdate } from './validation/node.ts';
 
+/** Nodes, which may register with a status. */
 export const nodeStrategy: Strategy = {
   group: '',
   resource: 'nodes',

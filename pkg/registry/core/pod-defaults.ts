@@ -3,8 +3,10 @@
  * (requests from limits, enableServiceLinks, host ports) is in `setPodDefaults`, so that templates stay as they were written.
  * Source: upstream `pkg/apis/core/v1/defaults.go`.
  */
+
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, objectAt, objectsAt, setDefault } from '../draft.ts';
+import { objectAt, objectsAt, setDefault } from '../draft.ts';
 
 const fileMode = 0o644;
 const tokenExpirationSeconds = 3600;

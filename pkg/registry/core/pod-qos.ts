@@ -1,8 +1,10 @@
 /**
  * The quality-of-service class of a pod, worked out from its requests and limits. Source: upstream `pkg/apis/core/helper/qos`.
  */
+
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, objectAt, objectsAt } from '../draft.ts';
+import { objectAt, objectsAt } from '../draft.ts';
 import { compareQuantities, isZeroQuantity } from '../quantities.ts';
 
 const countedResources = ['cpu', 'memory'] as const;

@@ -17,6 +17,7 @@ interface Summary {
   lastRestart: string;
 }
 
+/** Source: upstream `printPod`. */
 export const podTable: TablePrinter = {
   columns: [
     nameColumn,

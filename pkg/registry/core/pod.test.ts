@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
-import { created, createErrors, strategyOf, testContext, updateErrors } from '../testing.ts';
+import { type Change, created, createErrors, strategyOf, testContext, updateErrors } from '../testing.ts';
 import { imageTag } from './pod-defaults.ts';
 
 const pods = strategyOf('pods');
@@ -165,9 +165,6 @@ test.each<[string, object, object, readonly string[]]>([
 
 const mayNotChange =
   'spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
-
-// biome-ignore lint/suspicious/noExplicitAny: the drafts of these tests have the shape of the pod above.
-type Change = (draft: any) => void;
 
 test.each<[string, Change, readonly string[]]>([
   ['image', (draft) => (draft.spec.containers[0].image = 'web:2'), []],

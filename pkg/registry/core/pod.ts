@@ -91,6 +91,7 @@ function keepAllButResources(draft: JsonObject, old: KubeObject): void {
   draft.spec = spec;
 }
 
+/** Pods, with their subresources and the limits of what may change. */
 export const podStrategy: Strategy = {
   group: '',
   resource: 'pods',

@@ -8,6 +8,7 @@ import { labelsScale } from '../printing/scale.ts';
 import { ownStatus } from '../status.ts';
 import { setTemplateDefaults } from './pod-defaults.ts';
 
+/** Fills in selector and labels from the template. */
 export const replicationControllerStrategy: Strategy = {
   group: '',
   resource: 'replicationcontrollers',

@@ -67,6 +67,7 @@ function typeErrors(draft: JsonObject): FieldError[] {
   }
 }
 
+/** Secrets, whose type says which keys they must have; `stringData` becomes `data`. */
 export const secretStrategy: Strategy = {
   group: '',
   resource: 'secrets',

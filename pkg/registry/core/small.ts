@@ -1,9 +1,11 @@
 /** Kinds of the core group whose rules are few. Source: upstream `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/*`. */
+
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import { podTemplateTable } from '../apps/workload-tables.ts';
-import { isObject, objectAt, objectsAt, setDefault, stringAt } from '../draft.ts';
+import { objectAt, objectsAt, setDefault, stringAt } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { keepStatus, ownStatus } from '../status.ts';
 import { Collector } from '../validation/collector.ts';
@@ -31,12 +33,14 @@ import {
   validateResourceQuotaUpdate,
 } from './validation/resource-quota.ts';
 
+/** Service accounts. */
 export const serviceAccountStrategy: Strategy = {
   group: '',
   resource: 'serviceaccounts',
   table: serviceAccountTable,
 };
 
+/** Pod templates that stand alone. */
 export const podTemplateStrategy: Strategy = {
   group: '',
   resource: 'podtemplates',
@@ -65,6 +69,7 @@ export function createEndpointsStrategy(rules: IpRules): Strategy {
   };
 }
 
+/** Volumes, which start as `Pending`. */
 export const persistentVolumeStrategy: Strategy = {
   group: '',
   resource: 'persistentvolumes',
@@ -86,6 +91,7 @@ export const persistentVolumeStrategy: Strategy = {
   table: persistentVolumeTable,
 };
 
+/** Claims, which start as `Pending`. */
 export const persistentVolumeClaimStrategy: Strategy = {
   group: '',
   resource: 'persistentvolumeclaims',
@@ -99,12 +105,14 @@ export const persistentVolumeClaimStrategy: Strategy = {
   table: persistentVolumeClaimTable,
 };
 
+/** Component statuses, which are only read. */
 export const componentStatusStrategy: Strategy = {
   group: '',
   resource: 'componentstatuses',
   table: componentStatusTable,
 };
 
+/** Quotas; the controller reports what is used. */
 export const resourceQuotaStrategy: Strategy = {
   group: '',
   resource: 'resourcequotas',
@@ -122,6 +130,7 @@ function fillFrom(target: JsonObject, source: unknown): void {
   for (const [name, quantity] of Object.entries(source)) if (!Object.hasOwn(target, name)) target[name] = quantity;
 }
 
+/** Ranges, whose defaults for containers follow from their limits. */
 export const limitRangeStrategy: Strategy = {
   group: '',
   resource: 'limitranges',

@@ -17,6 +17,7 @@ import {
 } from '../printing/columns.ts';
 import { joinHostPort, loadBalancerText, moreText } from '../printing/network.ts';
 
+/** Source: upstream `printNamespace`. */
 export const namespaceTable: TablePrinter = {
   columns: [nameColumn, column('Status'), ageColumn],
   cells: (object, nowMs) => [nameOf(object), stringAt(object, 'status', 'phase'), age(object, nowMs)],
@@ -45,6 +46,7 @@ function nodeAddress(node: KubeObject, type: string): string {
   return stringAt(address, 'address') || none;
 }
 
+/** Source: upstream `printNode`. */
 export const nodeTable: TablePrinter = {
   columns: [
     nameColumn,
@@ -95,6 +97,7 @@ function portText(port: JsonObject): string {
   return `${numbers}/${stringAt(port, 'protocol')}`;
 }
 
+/** Source: upstream `printService`. */
 export const serviceTable: TablePrinter = {
   columns: [
     nameColumn,
@@ -131,6 +134,7 @@ function endpointsText(endpoints: KubeObject): string {
   return moreText(all, shownMax);
 }
 
+/** Source: upstream `printEndpoints`. */
 export const endpointsTable: TablePrinter = {
   columns: [nameColumn, column('Endpoints'), ageColumn],
   cells: (object, nowMs) => [nameOf(object), endpointsText(object), age(object, nowMs)],
@@ -140,16 +144,19 @@ function entries(object: KubeObject, ...fields: readonly string[]): number {
   return fields.reduce((sum, field) => sum + Object.keys(objectAt(object, field) ?? {}).length, 0);
 }
 
+/** Source: upstream `printConfigMap`. */
 export const configMapTable: TablePrinter = {
   columns: [nameColumn, column('Data'), ageColumn],
   cells: (object, nowMs) => [nameOf(object), entries(object, 'data', 'binaryData'), age(object, nowMs)],
 };
 
+/** Source: upstream `printSecret`. */
 export const secretTable: TablePrinter = {
   columns: [nameColumn, column('Type'), column('Data'), ageColumn],
   cells: (object, nowMs) => [nameOf(object), stringAt(object, 'type'), entries(object, 'data'), age(object, nowMs)],
 };
 
+/** Source: upstream `printServiceAccount`. */
 export const serviceAccountTable: TablePrinter = {
   columns: [nameColumn, column('Secrets'), ageColumn],
   cells: (object, nowMs) => [nameOf(object), listAt(object, 'secrets').length, age(object, nowMs)],
@@ -176,6 +183,7 @@ function eventTarget(event: KubeObject): string {
   return name === '' ? kind : `${kind}/${name}`;
 }
 
+/** Source: upstream `printEvent`. */
 export const eventTable: TablePrinter = {
   columns: [
     column('Last Seen'),
@@ -236,6 +244,7 @@ function quantityText(object: KubeObject, ...path: readonly string[]): string {
   return value === undefined ? '0' : String(value);
 }
 
+/** Source: upstream `printPersistentVolume`. */
 export const persistentVolumeTable: TablePrinter = {
   columns: [
     nameColumn,
@@ -268,6 +277,7 @@ export const persistentVolumeTable: TablePrinter = {
   },
 };
 
+/** Source: upstream `printPersistentVolumeClaim`. */
 export const persistentVolumeClaimTable: TablePrinter = {
   columns: [
     nameColumn,
@@ -296,6 +306,7 @@ export const persistentVolumeClaimTable: TablePrinter = {
   },
 };
 
+/** Source: upstream `printComponentStatus`. */
 export const componentStatusTable: TablePrinter = {
   columns: [nameColumn, column('Status'), column('Message'), column('Error')],
   cells(object) {
@@ -305,17 +316,17 @@ export const componentStatusTable: TablePrinter = {
   },
 };
 
+/** Source: upstream `printResourceQuota`. */
 export const resourceQuotaTable: TablePrinter = {
   columns: [nameColumn, column('Request'), column('Limit'), ageColumn],
   cells(object, nowMs) {
     const hard = objectAt(object, 'status', 'hard') ?? {};
     const used = objectAt(object, 'status', 'used') ?? {};
-    const texts = (isLimit: boolean): string =>
-      Object.keys(hard)
-        .sort()
-        .filter((name) => name.startsWith('limits') === isLimit)
-        .map((name) => `${name}: ${used[name] ?? 0}/${hard[name]}`)
-        .join(', ');
-    return [nameOf(object), texts(false), texts(true), age(object, nowMs)];
+    const names = Object.keys(hard).sort();
+    const isLimit = (name: string): boolean => name.startsWith('limits');
+    const use = (name: string): string => `${name}: ${used[name] ?? 0}/${hard[name]}`;
+    const requests = names.filter((name) => !isLimit(name)).map(use);
+    const limits = names.filter(isLimit).map(use);
+    return [nameOf(object), requests.join(', '), limits.join(', '), age(object, nowMs)];
   },
 };

@@ -25,6 +25,7 @@ function setPriorityLevelDefaults(draft: JsonObject): void {
   setDefault(queuing, 'queueLengthLimit', 50);
 }
 
+/** Flow schemas and priority levels, as objects alone: no queue of the server follows them. */
 export const flowControlStrategies: readonly Strategy[] = [
   {
     group,

@@ -3,6 +3,7 @@ import type { TableCell, TablePrinter } from '#pkg/apiserver/strategy.ts';
 import { numberAt, objectAt, objectsAt, stringAt } from '../draft.ts';
 import { age, ageColumn, column, nameColumn, nameOf, none } from '../printing/columns.ts';
 
+/** Source: upstream `printFlowSchema`. */
 export const flowSchemaTable: TablePrinter = {
   columns: [
     nameColumn,
@@ -25,6 +26,7 @@ export const flowSchemaTable: TablePrinter = {
   },
 };
 
+/** Source: upstream `printPriorityLevelConfiguration`. */
 export const priorityLevelTable: TablePrinter = {
   columns: [
     nameColumn,

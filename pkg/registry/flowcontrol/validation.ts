@@ -153,6 +153,7 @@ function checkRule(into: Collector, rule: JsonObject, path: FieldPath): void {
   }
 }
 
+/** What is wrong with a `FlowSchema`. Source: upstream `ValidateFlowSchema`. */
 export function validateFlowSchema(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const precedence = numberAt(draft, 'spec', 'matchingPrecedence') ?? 0;
@@ -236,6 +237,7 @@ function checkLimited(into: Collector, limited: JsonObject, path: FieldPath): vo
   } else checkQueuing(into, queuing, queuingPath);
 }
 
+/** What is wrong with a `PriorityLevelConfiguration`. Source: upstream `ValidatePriorityLevelConfiguration`. */
 export function validatePriorityLevel(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const type = stringAt(draft, 'spec', 'type');

@@ -25,6 +25,7 @@ function checkCidrs(into: Collector, cidrs: readonly string[]): void {
   into.add(invalid(cidrsPath, cidrs, detail));
 }
 
+/** What is wrong with a `ServiceCIDR`. Source: upstream `ValidateServiceCIDR`. */
 export function validateServiceCidr(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   checkCidrs(into, cidrsOf(draft));
@@ -43,6 +44,7 @@ export function validateServiceCidrUpdate(draft: JsonObject, old: KubeObject): r
   return into.errors;
 }
 
+/** What is wrong with an `IPAddress`. Source: upstream `ValidateIPAddress`. */
 export function validateIpAddress(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const name = stringAt(draft, 'metadata', 'name');
@@ -59,6 +61,7 @@ export function validateIpAddress(draft: JsonObject): readonly FieldError[] {
   return into.errors;
 }
 
+/** What is wrong with a change of an `IPAddress`: its parent stays. */
 export function validateIpAddressUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const into = new Collector();
   into.unchanged('spec.parentRef', valueAt(draft, 'spec', 'parentRef'), valueAt(old, 'spec', 'parentRef'));

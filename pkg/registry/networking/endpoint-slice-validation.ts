@@ -28,6 +28,7 @@ const portsMax = 20_000;
 const topologyLabelsMax = 16;
 const hintsMax = 8;
 
+/** What is wrong with an `EndpointSlice`. Source: upstream `ValidateEndpointSlice`. */
 export function validateEndpointSlice(draft: JsonObject, rules: IpRules): readonly FieldError[] {
   const into = new Collector();
   into.needsOneOf('addressType', draft.addressType, ['FQDN', 'IPv4', 'IPv6']);
@@ -110,6 +111,7 @@ function checkPorts(into: Collector, ports: readonly JsonObject[]): void {
   }
 }
 
+/** What is wrong with a change of an `EndpointSlice`: its address type stays. */
 export function validateEndpointSliceUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const into = new Collector();
   into.unchanged('addressType', draft.addressType, fieldsOf(old).addressType);

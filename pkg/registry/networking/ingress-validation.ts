@@ -31,6 +31,7 @@ function checkHost(into: Collector, host: string, path: FieldPath): void {
   into.problems(path, host, rule(host));
 }
 
+/** What is wrong with an `Ingress`. Source: upstream `ValidateIngressCreate`. */
 export function validateIngress(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec');
@@ -142,6 +143,7 @@ export function validateIngressStatus(draft: JsonObject): readonly FieldError[] 
 
 const controllerLengthMax = 250;
 
+/** What is wrong with an `IngressClass`. Source: upstream `ValidateIngressClass`. */
 export function validateIngressClass(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const controller = stringAt(draft, 'spec', 'controller');
@@ -163,6 +165,7 @@ export function validateIngressClass(draft: JsonObject): readonly FieldError[] {
   return into.errors;
 }
 
+/** What is wrong with a change of an `IngressClass`: its controller stays. */
 export function validateIngressClassUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const into = new Collector();
   into.unchanged('spec.controller', valueAt(draft, 'spec', 'controller'), valueAt(old, 'spec', 'controller'));

@@ -23,6 +23,7 @@ const directions = [
   ['egress', 'to'],
 ] as const;
 
+/** What is wrong with a `NetworkPolicy`. Source: upstream `ValidateNetworkPolicy`. */
 export function validateNetworkPolicy(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec');

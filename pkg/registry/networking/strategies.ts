@@ -53,7 +53,7 @@ const ingressStrategy: Strategy = {
 };
 
 const networkingStrategies: readonly Strategy[] = [
-  withWarnings(ingressStrategy, ingressWarnings, () => false),
+  withWarnings(ingressStrategy, { warningsOf: ingressWarnings, onUpdate: () => false }),
   {
     group,
     resource: 'ingressclasses',

@@ -14,6 +14,7 @@ function hostsText(ingress: KubeObject): string {
   return hosts.length === 0 ? '*' : moreText(hosts, shownMax);
 }
 
+/** Source: upstream `printIngress`. */
 export const ingressTable: TablePrinter = {
   columns: [nameColumn, column('Class'), column('Hosts'), column('Address'), column('Ports'), ageColumn],
   cells: (object, nowMs) => [
@@ -26,6 +27,7 @@ export const ingressTable: TablePrinter = {
   ],
 };
 
+/** Source: upstream `printIngressClass`. */
 export const ingressClassTable: TablePrinter = {
   columns: [nameColumn, column('Controller'), column('Parameters'), ageColumn],
   cells(object, nowMs) {
@@ -38,6 +40,7 @@ export const ingressClassTable: TablePrinter = {
   },
 };
 
+/** Source: upstream `printNetworkPolicy`. */
 export const networkPolicyTable: TablePrinter = {
   columns: [nameColumn, column('Pod-Selector'), ageColumn],
   cells: (object, nowMs) => [
@@ -47,11 +50,13 @@ export const networkPolicyTable: TablePrinter = {
   ],
 };
 
+/** Source: upstream `printServiceCIDR`. */
 export const serviceCidrTable: TablePrinter = {
   columns: [nameColumn, column('CIDRs'), ageColumn],
   cells: (object, nowMs) => [nameOf(object), listAt(object, 'spec', 'cidrs').join(','), age(object, nowMs)],
 };
 
+/** Source: upstream `printIPAddress`. */
 export const ipAddressTable: TablePrinter = {
   columns: [nameColumn, column('ParentRef')],
   cells(object) {
@@ -61,6 +66,7 @@ export const ipAddressTable: TablePrinter = {
   },
 };
 
+/** Source: upstream `printEndpointSlice`. */
 export const endpointSliceTable: TablePrinter = {
   columns: [nameColumn, column('AddressType'), column('Ports'), column('Endpoints'), ageColumn],
   cells(object, nowMs) {

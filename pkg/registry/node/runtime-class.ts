@@ -8,6 +8,7 @@ import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.
 import { Collector } from '../validation/collector.ts';
 import { labelsErrors } from '../validation/selector.ts';
 
+/** Runtime classes, whose handler stays. */
 export const runtimeClassStrategy: Strategy = {
   group: 'node.k8s.io',
   resource: 'runtimeclasses',

@@ -39,6 +39,7 @@ function validate(draft: JsonObject): readonly FieldError[] {
   return errors;
 }
 
+/** Budgets, which an eviction counts against. */
 export const podDisruptionBudgetStrategy: Strategy = {
   group: 'policy',
   resource: 'poddisruptionbudgets',

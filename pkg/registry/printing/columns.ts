@@ -2,10 +2,11 @@
  * Building blocks of the printers: columns by name, and the texts that many of them share.
  * Source: upstream `pkg/printers/internalversion/printers.go`, whose column names and cell texts these keep.
  */
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import { selectorFromLabelSelector } from '#pkg/apimachinery/label-selector.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { humanAge } from '#pkg/apimachinery/time.ts';
 import type { TableColumn } from '#pkg/apiserver/strategy.ts';
-import { listAt, objectAt, objectsAt, stringAt, stringMapAt } from '../draft.ts';
+import { objectAt, objectsAt, stringAt } from '../draft.ts';
 
 /** What upstream prints for a value that is not there. */
 export const none = '<none>';
@@ -64,29 +65,15 @@ export function formatLabels(labels: Readonly<Record<string, string>> | undefine
 }
 
 /** A `LabelSelector` as the text form of a selector, `<none>` when it selects everything or nothing. */
-export function formatSelector(selector: unknown): string {
+export function formatSelector(selector: JsonObject | undefined): string {
   const text = selectorText(selector);
   return text === '' ? none : text;
 }
 
-const setOperators: Readonly<Record<string, string>> = { In: 'in', NotIn: 'notin' };
-
-/** A `LabelSelector` as the text form of a selector, `''` when it is missing or empty. */
-export function selectorText(selector: unknown): string {
-  const requirements = Object.entries(stringMapAt(selector, 'matchLabels')).map(([key, value]) => ({
-    key,
-    text: `${key}=${value}`,
-  }));
-  for (const expression of objectsAt(selector, 'matchExpressions')) {
-    const key = stringAt(expression, 'key');
-    const operator = stringAt(expression, 'operator');
-    const values = listAt(expression, 'values').map(String).sort().join(',');
-    if (operator === 'Exists') requirements.push({ key, text: key });
-    else if (operator === 'DoesNotExist') requirements.push({ key, text: `!${key}` });
-    else requirements.push({ key, text: `${key} ${setOperators[operator] ?? operator} (${values})` });
-  }
-  const byKey = requirements.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
-  return byKey.map((requirement) => requirement.text).join(',');
+/** A `LabelSelector` as the text form of a selector, `''` when it is missing or empty. Source: `meta/v1` `FormatLabelSelector`. */
+export function selectorText(selector: JsonObject | undefined): string {
+  const result = selectorFromLabelSelector(selector);
+  return result.ok ? result.selector.toString() : '<error>';
 }
 
 /** The container names and the images of a pod spec, each joined by commas. */

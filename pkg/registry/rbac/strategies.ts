@@ -1,16 +1,26 @@
 /** Roles and their bindings. Source: upstream `pkg/apis/rbac/v1/defaults.go`, `pkg/apis/rbac/validation`. */
 import { at, child, type FieldError, invalid, notSupported, required } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import { dns1123SubdomainProblems, pathSegmentProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { fieldsOf, isObject, listAt, objectAt, objectsAt, semanticallySame, setDefault, stringAt } from '../draft.ts';
+import { fieldsOf, listAt, objectAt, objectsAt, semanticallySame, setDefault, stringAt } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
 import { roleBindingTable } from './tables.ts';
 
 const rbacGroup = 'rbac.authorization.k8s.io';
 
-function ruleErrors(rule: JsonObject, field: string, isNamespaced: boolean): FieldError[] {
+/** Where a role or a binding counts. */
+type Scope = 'Cluster' | 'Namespaced';
+
+/** Where what is checked counts, and its field. */
+interface Place {
+  readonly scope: Scope;
+  readonly field: string;
+}
+
+function ruleErrors(rule: JsonObject, { scope, field }: Place): FieldError[] {
   const errors: FieldError[] = [];
   if (listAt(rule, 'verbs').length === 0) {
     errors.push(required(child(field, 'verbs'), 'verbs must contain at least one value'));
@@ -20,7 +30,7 @@ function ruleErrors(rule: JsonObject, field: string, isNamespaced: boolean): Fie
   const names = listAt(rule, 'resources');
   if (urls.length > 0) {
     const path = child(field, 'nonResourceURLs');
-    if (isNamespaced) {
+    if (scope === 'Namespaced') {
       errors.push(invalid(path, urls, 'namespaced rules cannot apply to non-resource URLs'));
     }
     if (apiGroups.length > 0 || names.length > 0 || listAt(rule, 'resourceNames').length > 0) {
@@ -37,12 +47,12 @@ function ruleErrors(rule: JsonObject, field: string, isNamespaced: boolean): Fie
   return errors;
 }
 
-function ruleListErrors(draft: JsonObject, isNamespaced: boolean): FieldError[] {
-  return objectsAt(draft, 'rules').flatMap((rule, index) => ruleErrors(rule, at('rules', index), isNamespaced));
+function ruleListErrors(draft: JsonObject, scope: Scope): FieldError[] {
+  return objectsAt(draft, 'rules').flatMap((rule, index) => ruleErrors(rule, { scope, field: at('rules', index) }));
 }
 
 function validateClusterRole(draft: JsonObject): readonly FieldError[] {
-  const errors = ruleListErrors(draft, false);
+  const errors = ruleListErrors(draft, 'Cluster');
   const rule = objectAt(draft, 'aggregationRule');
   if (rule === undefined) return errors;
   const selectors = objectsAt(rule, 'clusterRoleSelectors');
@@ -61,7 +71,7 @@ function setBindingDefaults(draft: JsonObject): void {
   }
 }
 
-function subjectErrors(subject: JsonObject, field: string, isNamespaced: boolean): FieldError[] {
+function subjectErrors(subject: JsonObject, { scope, field }: Place): FieldError[] {
   const errors: FieldError[] = [];
   const name = stringAt(subject, 'name');
   if (name === '') errors.push(required(child(field, 'name')));
@@ -71,7 +81,7 @@ function subjectErrors(subject: JsonObject, field: string, isNamespaced: boolean
     if (name !== '')
       errors.push(...dns1123SubdomainProblems(name).map((why) => invalid(child(field, 'name'), name, why)));
     if (group !== '') errors.push(notSupported(child(field, 'apiGroup'), group, ['']));
-    if (!isNamespaced && stringAt(subject, 'namespace') === '') errors.push(required(child(field, 'namespace')));
+    if (scope === 'Cluster' && stringAt(subject, 'namespace') === '') errors.push(required(child(field, 'namespace')));
     return errors;
   }
   if (kind !== 'User' && kind !== 'Group') {
@@ -82,9 +92,9 @@ function subjectErrors(subject: JsonObject, field: string, isNamespaced: boolean
   return errors;
 }
 
-function bindingErrors(draft: JsonObject, isNamespaced: boolean): FieldError[] {
+function bindingErrors(draft: JsonObject, scope: Scope): FieldError[] {
   const errors: FieldError[] = [];
-  const kinds = isNamespaced ? ['Role', 'ClusterRole'] : ['ClusterRole'];
+  const kinds = scope === 'Namespaced' ? ['Role', 'ClusterRole'] : ['ClusterRole'];
   const roleRef = objectAt(draft, 'roleRef');
   const group = stringAt(roleRef, 'apiGroup');
   if (group !== rbacGroup) errors.push(notSupported('roleRef.apiGroup', group, [rbacGroup]));
@@ -94,19 +104,19 @@ function bindingErrors(draft: JsonObject, isNamespaced: boolean): FieldError[] {
   if (role === '') errors.push(required('roleRef.name'));
   errors.push(...pathSegmentProblems(role).map((why) => invalid('roleRef.name', role, why)));
   for (const [index, subject] of listAt(draft, 'subjects').entries()) {
-    if (isObject(subject)) errors.push(...subjectErrors(subject, at('subjects', index), isNamespaced));
+    if (isObject(subject)) errors.push(...subjectErrors(subject, { scope, field: at('subjects', index) }));
   }
   return errors;
 }
 
-function bindingStrategy(resource: string, isNamespaced: boolean): Strategy {
+function bindingStrategy(resource: string, scope: Scope): Strategy {
   return {
     group: rbacGroup,
     resource,
     nameRule: 'pathSegment',
     createOnUpdate: true,
     setDefaults: setBindingDefaults,
-    validate: (draft) => bindingErrors(draft, isNamespaced),
+    validate: (draft) => bindingErrors(draft, scope),
     validateUpdate: (draft, old) =>
       semanticallySame(draft.roleRef, fieldsOf(old).roleRef)
         ? []
@@ -126,9 +136,10 @@ function roleStrategy(resource: string, validate: NonNullable<Strategy['validate
   };
 }
 
+/** Roles and bindings, of a namespace and of the cluster. */
 export const rbacStrategies: readonly Strategy[] = [
-  roleStrategy('roles', (draft) => ruleListErrors(draft, true)),
+  roleStrategy('roles', (draft) => ruleListErrors(draft, 'Namespaced')),
   roleStrategy('clusterroles', validateClusterRole),
-  bindingStrategy('rolebindings', true),
-  bindingStrategy('clusterrolebindings', false),
+  bindingStrategy('rolebindings', 'Namespaced'),
+  bindingStrategy('clusterrolebindings', 'Cluster'),
 ];

@@ -3,6 +3,7 @@ import type { TablePrinter } from '#pkg/apiserver/strategy.ts';
 import { objectsAt, stringAt } from '../draft.ts';
 import { age, ageColumn, column, nameColumn, nameOf, wide } from '../printing/columns.ts';
 
+/** Bindings of either scope. Source: upstream `printRoleBinding`, `printClusterRoleBinding`. */
 export const roleBindingTable: TablePrinter = {
   columns: [nameColumn, column('Role'), ageColumn, wide('Users'), wide('Groups'), wide('ServiceAccounts')],
   cells(object, nowMs) {

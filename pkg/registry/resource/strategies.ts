@@ -30,6 +30,7 @@ function specUnchanged(draft: JsonObject, old: KubeObject): FieldError[] {
   return semanticallySame(draft.spec, fieldsOf(old).spec) ? [] : [invalid('spec', draft.spec, 'field is immutable')];
 }
 
+/** Claims of devices, their templates, classes of devices, and what drivers offer. */
 export const resourceStrategies: readonly Strategy[] = [
   {
     group,

@@ -16,11 +16,13 @@ function claimState(claim: KubeObject): string {
   return states.join(',');
 }
 
+/** Source: upstream `printResourceClaim`. */
 export const resourceClaimTable: TablePrinter = {
   columns: [nameColumn, column('State'), ageColumn],
   cells: (object, nowMs) => [nameOf(object), claimState(object), age(object, nowMs)],
 };
 
+/** Source: upstream `printResourceSlice`. */
 export const resourceSliceTable: TablePrinter = {
   columns: [nameColumn, column('Node'), column('Driver'), column('Pool'), ageColumn],
   cells: (object, nowMs) => [

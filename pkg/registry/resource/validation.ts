@@ -70,24 +70,28 @@ function checkClaim(into: Collector, spec: JsonObject, path: FieldPath): void {
   }
 }
 
+/** What is wrong with a `ResourceClaim`. Source: upstream `ValidateResourceClaim`. */
 export function validateResourceClaim(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   checkClaim(into, objectAt(draft, 'spec') ?? {}, 'spec');
   return into.errors;
 }
 
+/** What is wrong with a `ResourceClaimTemplate`. Source: upstream `ValidateResourceClaimTemplate`. */
 export function validateResourceClaimTemplate(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   checkClaim(into, objectAt(draft, 'spec', 'spec') ?? {}, 'spec.spec');
   return into.errors;
 }
 
+/** What is wrong with a `DeviceClass`. Source: upstream `ValidateDeviceClass`. */
 export function validateDeviceClass(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   checkSelectors(into, objectsAt(draft, 'spec', 'selectors'), 'spec.selectors');
   return into.errors;
 }
 
+/** What is wrong with a `ResourceSlice`. Source: upstream `ValidateResourceSlice`. */
 export function validateResourceSlice(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};

@@ -54,6 +54,7 @@ function systemProblem(draft: JsonObject, name: string, value: number): string |
   return isTrueAt(draft, 'globalDefault') ? `globalDefault of ${name} PriorityClass must be false` : undefined;
 }
 
+/** Priority classes; those of the system are reserved. */
 export const priorityClassStrategy: Strategy = {
   group: 'scheduling.k8s.io',
   resource: 'priorityclasses',

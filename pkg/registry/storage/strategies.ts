@@ -40,6 +40,7 @@ function setCsiDriverDefaults(draft: JsonObject): void {
   spec.volumeLifecycleModes ??= ['Persistent'];
 }
 
+/** Classes, attachments, and what CSI drivers say of themselves. */
 export const storageStrategies: readonly Strategy[] = [
   {
     group,

@@ -13,6 +13,7 @@ function isDefaultClass(object: KubeObject): boolean {
   return defaultClassAnnotations.some((name) => object.metadata?.annotations?.[name] === 'true');
 }
 
+/** Source: upstream `printStorageClass`. */
 export const storageClassTable: TablePrinter = {
   columns: [
     nameColumn,
@@ -32,11 +33,13 @@ export const storageClassTable: TablePrinter = {
   ],
 };
 
+/** Source: upstream `printVolumeAttributesClass`. */
 export const volumeAttributesClassTable: TablePrinter = {
   columns: [nameColumn, column('DriverName'), ageColumn],
   cells: (object, nowMs) => [nameOf(object), stringAt(object, 'driverName'), age(object, nowMs)],
 };
 
+/** Source: upstream `printVolumeAttachment`. */
 export const volumeAttachmentTable: TablePrinter = {
   columns: [
     nameColumn,
@@ -56,11 +59,13 @@ export const volumeAttachmentTable: TablePrinter = {
   ],
 };
 
+/** Source: upstream `printCSINode`. */
 export const csiNodeTable: TablePrinter = {
   columns: [nameColumn, column('Drivers', 'integer'), ageColumn],
   cells: (object, nowMs) => [nameOf(object), listAt(object, 'spec', 'drivers').length, age(object, nowMs)],
 };
 
+/** Source: upstream `printCSIDriver`. */
 export const csiDriverTable: TablePrinter = {
   columns: [
     nameColumn,
@@ -88,6 +93,7 @@ export const csiDriverTable: TablePrinter = {
   },
 };
 
+/** Source: upstream `printCSIStorageCapacity`. */
 export const csiStorageCapacityTable: TablePrinter = {
   columns: [nameColumn, column('StorageClassName'), column('Capacity')],
   cells(object) {

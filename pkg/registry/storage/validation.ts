@@ -53,6 +53,7 @@ function forbidChanges(draft: JsonObject, old: KubeObject, fields: readonly stri
     .map((field) => forbiddenField(field, `updates to ${field} are forbidden.`));
 }
 
+/** What is wrong with a `StorageClass`. Source: upstream `ValidateStorageClass`. */
 export function validateStorageClass(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const provisioner = stringAt(draft, 'provisioner');
@@ -94,6 +95,7 @@ function checkTopology(
   }
 }
 
+/** What is wrong with a change of a class: how it makes and binds volumes stays. */
 export function validateStorageClassUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const into = new Collector();
   into.add(...forbidChanges(draft, old, ['parameters', 'provisioner', 'reclaimPolicy']));
@@ -101,6 +103,7 @@ export function validateStorageClassUpdate(draft: JsonObject, old: KubeObject): 
   return into.errors;
 }
 
+/** What is wrong with a `VolumeAttributesClass`. Source: upstream `ValidateVolumeAttributesClass`. */
 export function validateVolumeAttributesClass(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   checkCsiDriverName(into, draft.driverName, 'driverName');
@@ -111,12 +114,14 @@ export function validateVolumeAttributesClass(draft: JsonObject): readonly Field
   return into.errors;
 }
 
+/** What is wrong with a change of one: driver and parameters stay. */
 export function validateVolumeAttributesClassUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   return forbidChanges(draft, old, ['driverName', 'parameters']);
 }
 
 const attachmentPath = 'spec.source';
 
+/** What is wrong with a `VolumeAttachment`. Source: upstream `ValidateVolumeAttachment`. */
 export function validateVolumeAttachment(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};
@@ -134,6 +139,7 @@ export function validateVolumeAttachment(draft: JsonObject): readonly FieldError
   return into.errors;
 }
 
+/** What is wrong with a change of one: its spec stays. */
 export function validateVolumeAttachmentUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const into = new Collector();
   into.unchanged('spec', draft.spec, fieldsOf(old).spec);
@@ -142,6 +148,7 @@ export function validateVolumeAttachmentUpdate(draft: JsonObject, old: KubeObjec
 
 const nodeIdBytesMax = 192;
 
+/** What is wrong with a `CSINode`. Source: upstream `ValidateCSINode`. */
 export function validateCsiNode(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const names = new Set<string>();
@@ -179,6 +186,7 @@ export function validateCsiNodeUpdate(draft: JsonObject, old: KubeObject): reado
   return into.errors;
 }
 
+/** What is wrong with a `CSIDriver`. Source: upstream `ValidateCSIDriver`. */
 export function validateCsiDriver(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   checkCsiDriverName(into, valueAt(draft, 'metadata', 'name'), 'metadata.name');
@@ -217,6 +225,7 @@ export function validateCsiDriverUpdate(draft: JsonObject, old: KubeObject): rea
   return into.errors;
 }
 
+/** What is wrong with a `CSIStorageCapacity`. Source: upstream `ValidateCSIStorageCapacity`. */
 export function validateCsiStorageCapacity(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   into.add(...labelSelectorErrors(draft.nodeTopology, 'nodeTopology'));
@@ -228,6 +237,7 @@ export function validateCsiStorageCapacity(draft: JsonObject): readonly FieldErr
   return into.errors;
 }
 
+/** What is wrong with a change of one: class and topology stay. */
 export function validateCsiStorageCapacityUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const into = new Collector();
   for (const field of ['nodeTopology', 'storageClassName']) into.unchanged(field, draft[field], fieldsOf(old)[field]);

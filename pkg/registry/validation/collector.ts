@@ -10,7 +10,7 @@ import {
 } from '#pkg/apimachinery/field-error.ts';
 import type { Problems } from '#pkg/apimachinery/names.ts';
 import { semanticallySame } from '../draft.ts';
-import { notNegativeDetail } from './numbers.ts';
+import { notNegativeErrors } from './numbers.ts';
 
 /** What upstream says of a number that is not above zero. */
 const notPositiveDetail = 'must be greater than zero';
@@ -18,6 +18,7 @@ const notPositiveDetail = 'must be greater than zero';
 /** What upstream says of a field that may not change. */
 const immutableDetail = 'field is immutable';
 
+/** The errors of one object, in the order they were found. */
 export class Collector {
   readonly errors: FieldError[] = [];
 
@@ -49,7 +50,7 @@ export class Collector {
 
   /** Refuses a number below zero. */
   notNegative(field: FieldPath, value: unknown): void {
-    if (typeof value === 'number' && value < 0) this.errors.push(invalid(field, value, notNegativeDetail));
+    this.errors.push(...notNegativeErrors(value, field));
   }
 
   /** Refuses a number that is not above zero; a missing one passes. */

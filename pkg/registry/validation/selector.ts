@@ -8,9 +8,11 @@ import {
   invalid,
   required,
 } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
+import { type LabelSelector, type Labels, selectorFromLabelSelector } from '#pkg/apimachinery/label-selector.ts';
 import { labelValueProblems, qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, listAt, objectsAt, stringAt, stringMapAt } from '../draft.ts';
+import { listAt, objectsAt, stringAt, stringMapAt } from '../draft.ts';
 
 /** Whether a selector selects everything: it has no requirement. */
 export function isEmptySelector(selector: unknown): boolean {
@@ -30,7 +32,7 @@ export function labelSelectorErrors(selector: unknown, field: FieldPath): FieldE
 }
 
 /** What is wrong with the names and values of labels. */
-export function labelsErrors(labels: Readonly<Record<string, string>>, field: FieldPath): FieldError[] {
+export function labelsErrors(labels: Labels, field: FieldPath): FieldError[] {
   return Object.entries(labels).flatMap(([key, value]) => [
     ...qualifiedNameProblems(key).map((problem) => invalid(field, key, problem)),
     ...labelValueProblems(String(value)).map((problem) => invalid(field, value, problem)),
@@ -62,25 +64,8 @@ function requirementErrors(requirement: JsonObject, field: FieldPath): FieldErro
   return errors;
 }
 
-/** Whether a valid `LabelSelector` matches these labels. */
-export function selectorMatches(selector: unknown, labels: Readonly<Record<string, string>>): boolean {
-  const wanted = Object.entries(stringMapAt(selector, 'matchLabels'));
-  if (!wanted.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value)) return false;
-  return objectsAt(selector, 'matchExpressions').every((requirement) => {
-    const key = stringAt(requirement, 'key');
-    const has = Object.hasOwn(labels, key);
-    const isListed = has && listAt(requirement, 'values').includes(labels[key]);
-    switch (requirement.operator) {
-      case 'In':
-        return isListed;
-      case 'NotIn':
-        return !isListed;
-      case 'Exists':
-        return has;
-      case 'DoesNotExist':
-        return !has;
-      default:
-        return false;
-    }
-  });
+/** Whether a `LabelSelector` without errors matches these labels. */
+export function selectorMatches(selector: LabelSelector, labels: Labels): boolean {
+  const result = selectorFromLabelSelector(selector);
+  return result.ok && result.selector.matches(labels);
 }

@@ -6,6 +6,7 @@
 /** More than a burst between two attempts of one kind of pod, and twice the nodes of a large cluster. */
 const logLength = 16_384;
 
+/** The changes of one table. */
 export class ChangeLog {
   readonly #slots = new Int32Array(logLength);
   #head = 0;

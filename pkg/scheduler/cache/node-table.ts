@@ -9,6 +9,7 @@ import { ChangeLog } from './change-log.ts';
 
 const noLabels: Readonly<Record<string, string>> = {};
 
+/** The nodes of one cache, read by the plugins and changed by the cache alone. */
 export class NodeTable implements ClusterView {
   /** By slot; undefined where a slot is free. */
   readonly slots: (NodeInfo | undefined)[] = [];

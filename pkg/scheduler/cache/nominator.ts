@@ -4,6 +4,7 @@
  */
 import type { PodInfo } from '../framework/pod-info.ts';
 
+/** The promises of one scheduler. */
 export class Nominator {
   readonly #byPod = new Map<string, { readonly pod: PodInfo; readonly nodeName: string }>();
   readonly #byNode = new Map<string, Map<string, PodInfo>>();

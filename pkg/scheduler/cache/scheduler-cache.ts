@@ -21,6 +21,7 @@ interface Assumed {
   boundMs: number | undefined;
 }
 
+/** The belief of one scheduler. */
 export class SchedulerCache {
   readonly table = new NodeTable();
   readonly #nodes = new Map<string, NodeInfo>();

@@ -3,6 +3,7 @@ import type { Pod, PodAffinityTerm } from '#pkg/api/types/core-v1.ts';
 import { compiledLabelSelector, type Selector } from '#pkg/apimachinery/label-selector.ts';
 import { selectorWithLabelKeys } from './label-keys.ts';
 
+/** One term, compiled: which pods it speaks of, and in which topology. */
 export interface AffinityTerm {
   readonly topologyKey: string;
   /** 0 for a required term. */
@@ -13,6 +14,7 @@ export interface AffinityTerm {
   readonly namespaceSelector: Selector | undefined;
 }
 
+/** The terms of one pod, by how much they bind. */
 export interface AffinityTerms {
   readonly required: readonly AffinityTerm[];
   readonly requiredAnti: readonly AffinityTerm[];

@@ -41,6 +41,7 @@ class Column {
   }
 }
 
+/** What a column holds the answers to. */
 export interface ColumnQuestion {
   readonly table: NodeTable;
   /** The changes after which an answer may be another. */

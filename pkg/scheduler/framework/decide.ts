@@ -13,13 +13,13 @@ import { KeptAnswers, Signatures } from './kept-answers.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { NodeRefusal } from './plugin.ts';
 import type { Profile, WeightedScore } from './profile.ts';
-import { intersect } from './sets.ts';
 import { isRejected, type Status, success } from './status.ts';
 import { checkWith } from './what-if.ts';
 
 /** Different refusals remembered by number; beyond it the kept answers start anew. Refusals are few: a plugin has a handful. */
 const refusalsMax = 65_536;
 
+/** A node, why there is none, or that a plugin failed. */
 export type Decision =
   | { readonly kind: 'node'; readonly nodeName: string; readonly feasibleCount: number }
   | {
@@ -38,6 +38,7 @@ interface ScoreOptions {
   readonly signs: Signatures;
 }
 
+/** Decides for one scheduler, one pod at a time. */
 export class Decider {
   readonly #profile: Profile;
   readonly #table: NodeTable;
@@ -71,7 +72,7 @@ export class Decider {
       if (result.status.code === 'Error') return { kind: 'error', message: result.status.reasons.join(', ') };
       if (result.nodeNames === undefined) continue;
       limiting.push(plugin.name);
-      nodeNames = nodeNames === undefined ? result.nodeNames : intersect(nodeNames, result.nodeNames);
+      nodeNames = nodeNames === undefined ? result.nodeNames : nodeNames.intersection(result.nodeNames);
     }
     if (nodeNames !== undefined) return this.#decideAmong(cycle, nodeNames, limiting);
     return this.#decideAll(cycle);

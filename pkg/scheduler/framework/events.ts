@@ -17,6 +17,7 @@ export type EventResource =
   | 'PersistentVolumeClaim'
   | 'TargetPod';
 
+/** What happened to an object. `Update` is any change, for resources whose changes are not told apart. */
 export type EventAction =
   | 'Add'
   | 'Delete'
@@ -39,6 +40,7 @@ export interface ClusterEvent {
 /** Whether this event may make `pod` pass the plugin that gives the hint. Must be cheap and pure. */
 export type QueueingHint = (pod: PodInfo, event: ClusterEvent) => 'Queue' | 'Skip';
 
+/** Events that a plugin waits for. */
 export interface EventRegistration {
   readonly resource: EventResource;
   readonly actions: readonly EventAction[];

@@ -29,6 +29,7 @@ export class Signatures {
   }
 }
 
+/** A question about every node, on behalf of one pod. */
 export interface Question {
   readonly name: string;
   /** What the answers depend on. */
@@ -38,6 +39,7 @@ export interface Question {
   readonly answer: Answer;
 }
 
+/** The answers that one decider keeps. */
 export class KeptAnswers {
   readonly #table: NodeTable;
   readonly #columns = new Map<string, ColumnCache>();

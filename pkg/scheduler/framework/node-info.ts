@@ -10,6 +10,7 @@ const noLabels: Readonly<Record<string, string>> = {};
 const noTaints: readonly Taint[] = [];
 const anyIp = '0.0.0.0';
 
+/** One node, known or only named by pods. */
 export class NodeInfo {
   readonly name: string;
   /** Absent while pods are known to be on a node that is not known itself (yet, or any more). */

@@ -7,6 +7,7 @@ import { NodeInfo } from './node-info.ts';
 import type { FilterPlugin, NormalizeScorePlugin, Plugin, PreScorePlugin, ScorePlugin } from './plugin.ts';
 import { type PodInfo, podInfoOf } from './pod-info.ts';
 
+/** The cluster that a test describes. */
 export interface TestCluster {
   readonly nodes: readonly Node[];
   /** The pods on nodes, by the name of the node. */

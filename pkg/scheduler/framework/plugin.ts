@@ -11,6 +11,7 @@ import type { NodeInfo } from './node-info.ts';
 import type { PodInfo } from './pod-info.ts';
 import type { Status } from './status.ts';
 
+/** What every plugin has: a name, unique in its profile, and what wakes the pods it refused. */
 export interface Plugin {
   readonly name: string;
   /** Which events may make a pod pass that this plugin refused. Absent: every event may. */
@@ -57,6 +58,7 @@ export interface Memo {
   sign(pod: PodInfo): string;
 }
 
+/** Passes or refuses one node for the pod of the cycle it was made in. */
 export type NodeCheck = (node: NodeInfo) => Status;
 
 /** Decides, node by node, where the pod can run. */
@@ -72,6 +74,7 @@ export interface NodeRefusal {
   readonly status: Status;
 }
 
+/** What a post-filter may look at to make room. */
 export interface PostFilterContext {
   readonly cycle: Cycle;
   readonly refusals: readonly NodeRefusal[];
@@ -81,6 +84,7 @@ export interface PostFilterContext {
   readonly nominatedNodeName: string | undefined;
 }
 
+/** Whether there will be room, where, and who has to go for it. */
 export interface PostFilterResult {
   /** `Success`: there will be room. */
   readonly status: Status;
@@ -100,6 +104,7 @@ export interface PreScorePlugin extends Plugin {
   preScore(cycle: Cycle, nodes: Iterable<NodeInfo>): Status;
 }
 
+/** Rates one node for the pod of the cycle it was made in. */
 export type NodeScore = (node: NodeInfo) => number;
 
 /** Rates the nodes that passed. */

@@ -13,6 +13,7 @@ export interface HostPort {
   readonly port: number;
 }
 
+/** One version of a pod. */
 export interface PodInfo {
   readonly pod: Pod;
   /** `namespace/name`. */

@@ -24,6 +24,7 @@ export interface ProfileEntry {
   readonly weight?: number;
 }
 
+/** A plugin that scores, with how much its score counts. */
 export interface WeightedScore {
   readonly plugin: Partial<NormalizeScorePlugin> & ScorePlugin;
   readonly weight: number;
@@ -50,10 +51,10 @@ export interface Profile {
 /** Sorts the table by extension points. Throws when it has not exactly one order of the queue, no way to bind, or a name twice. */
 export function profileOf(entries: readonly ProfileEntry[]): Profile {
   const plugins = entries.map((entry) => entry.plugin);
-  const having = <T>(method: string): readonly T[] =>
-    plugins.filter((plugin) => typeof (plugin as unknown as Record<string, unknown>)[method] === 'function') as T[];
-  const queueSorts = having<QueueSortPlugin>('compare');
-  const bind = having<BindPlugin>('bind');
+  const having = <K extends keyof AnyPlugin>(...methods: readonly K[]): readonly Having<K>[] =>
+    plugins.filter((plugin) => has(plugin, ...methods));
+  const queueSorts = having('compare');
+  const bind = having('bind');
   const events = new Map(plugins.map((plugin) => [plugin.name, plugin.events]));
   if (queueSorts.length !== 1) {
     throw new Error(`Cannot make a scheduler profile as it needs exactly one queue order: it has ${queueSorts.length}`);
@@ -67,14 +68,19 @@ export function profileOf(entries: readonly ProfileEntry[]): Profile {
     filter: having('filter'),
     postFilter: having('postFilter'),
     preScore: having('preScore'),
-    score: entries
-      .filter((entry) => entry.plugin.score !== undefined)
-      .map((entry) => ({ plugin: entry.plugin as ScorePlugin, weight: entry.weight ?? 1 })),
-    reserve: having('reserve'),
+    score: entries.flatMap(({ plugin, weight = 1 }) => (has(plugin, 'score') ? [{ plugin, weight }] : [])),
+    reserve: having('reserve', 'unreserve'),
     permit: having('permit'),
     preBind: having('preBind'),
     bind,
     postBind: having('postBind'),
     events,
   };
+}
+
+/** A plugin that is known to have these methods. */
+type Having<K extends keyof AnyPlugin> = AnyPlugin & Required<Pick<AnyPlugin, K>>;
+
+function has<K extends keyof AnyPlugin>(plugin: AnyPlugin, ...methods: readonly K[]): plugin is Having<K> {
+  return methods.every((method) => plugin[method] !== undefined);
 }

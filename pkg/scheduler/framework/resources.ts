@@ -6,6 +6,7 @@
 import type { Container, ContainerStatus, Pod, PodStatus } from '#pkg/api/types/core-v1.ts';
 import { parseQuantity, quantityMilliValue, quantityValue } from '#pkg/apimachinery/quantity.ts';
 
+/** Amounts of a pod, of a node, or summed up over pods. */
 export interface Resources {
   /** Thousandths of a core. */
   milliCpu: number;
@@ -76,7 +77,7 @@ function requestSums({ spec, status }: Pod, floor: Readonly<Record<string, numbe
   const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
   const sumsOf = (container: Container): Sums => {
     const inUse = statuses.find(({ name }) => name === container.name);
-    const sums = containerSums(container, inUse, isRefused);
+    const sums = containerSums(container, { inUse, isRefused });
     for (const [name, amount] of Object.entries(floor)) if (!sums.has(name)) sums.set(name, amount);
     return sums;
   };
@@ -100,11 +101,19 @@ function requestSums({ spec, status }: Pod, floor: Readonly<Record<string, numbe
   return total;
 }
 
+/** How far the node has followed a change of what a container asks for. */
+interface ResizeState {
+  /** What the node says of the container; absent before it has said anything. */
+  readonly inUse: ContainerStatus | undefined;
+  /** Whether the node can never follow the change. */
+  readonly isRefused: boolean;
+}
+
 /**
  * What a container asks for and, while its node has not followed a change of that, what it still has: the larger of each. A change that the
  * node can never follow does not count.
  */
-function containerSums({ resources }: Container, inUse: ContainerStatus | undefined, isRefused: boolean): Sums {
+function containerSums({ resources }: Container, { inUse, isRefused }: ResizeState): Sums {
   const sums: Sums = new Map();
   if (inUse?.resources === undefined || !isRefused) addAmounts(sums, resources?.requests ?? {});
   if (inUse?.resources === undefined) return sums;

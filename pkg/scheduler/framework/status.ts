@@ -14,6 +14,7 @@
  */
 export type Code = 'Error' | 'Pending' | 'Skip' | 'Success' | 'Unschedulable' | 'UnschedulableAndUnresolvable' | 'Wait';
 
+/** A code, and why. */
 export interface Status {
   readonly code: Code;
   /** Short phrases that are counted over nodes, such as `Insufficient cpu`. */

@@ -1,6 +1,7 @@
 /** Numbers by topology: a key of node labels and the value it has on a node. */
 import type { NodeInfo } from './node-info.ts';
 
+/** Sums by the value of a node label, for any number of labels. */
 export class TopologyCounts {
   readonly #counts = new Map<string, Map<string, number>>();
 

@@ -67,6 +67,7 @@ interface Ticketed {
   readonly dueMs: number;
 }
 
+/** What the queue orders by, holds back by, and wakes by. */
 export interface SchedulingQueueOptions {
   readonly clock: Clock;
   readonly sort: QueueSortPlugin;
@@ -75,6 +76,7 @@ export interface SchedulingQueueOptions {
   readonly events?: ReadonlyMap<string, readonly EventRegistration[] | undefined>;
 }
 
+/** The queue of one scheduler. */
 export class SchedulingQueue {
   readonly #options: SchedulingQueueOptions;
   readonly #clock: Clock;

@@ -31,6 +31,9 @@ export async function resolveImage(image: string): Promise<ResolvedImage | undef
   return { info: await imageInfo(name, tag), module: moduleOf(name).href, entrypoint: name, tag };
 }
 
+/** What there is instead of an image that is not there. */
+export const imagesHint = `there is no registry here, only ${builtIn.map((name) => registry + name).join(', ')} and file:// modules`;
+
 /** Built-in images, as the node lists them. */
 export function builtInImages(): Promise<readonly ImageInfo[]> {
   return Promise.all(builtIn.map((name) => imageInfo(name, 'latest')));

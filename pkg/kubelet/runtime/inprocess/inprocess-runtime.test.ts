@@ -84,6 +84,16 @@ test('a job prints, exits and leaves its output', async () => {
   await runtime.close();
 });
 
+test('a job whose arguments are no numbers says what it takes', async () => {
+  const { runtime, exit, logs } = await run({ image: 'coxswain.dev/job:v1', args: ['echo', 'hi'] });
+  expect(await exit).toMatchObject({ exitCode: 2, reason: 'Error' });
+  expect(await logs()).toEqual([
+    'stderr: job: cannot work with ["echo","hi"]',
+    'stderr: Arguments: [seconds (1)] [exit code (0)], or the environment variables SECONDS and EXIT_CODE',
+  ]);
+  await runtime.close();
+});
+
 test('a container beyond its memory limit ends as OOMKilled with 137', async () => {
   const module = join(directory, 'hungry.mjs');
   await writeFile(
@@ -188,7 +198,7 @@ test('an image that nobody has cannot be pulled', async () => {
   const runtime = makeRuntime();
   expect(await runtime.images.status('nginx:1.27')).toBe(undefined);
   await expect(runtime.images.pull('nginx:1.27', { annotations: {} })).rejects.toThrow(
-    'failed to pull and unpack image "nginx:1.27": failed to resolve reference "nginx:1.27": nginx:1.27: not found',
+    'failed to pull and unpack image "nginx:1.27": failed to resolve reference "nginx:1.27": nginx:1.27: not found: there is no registry here, only coxswain.dev/echo, coxswain.dev/guestbook,',
   );
   await runtime.close();
 });

@@ -21,7 +21,7 @@ import {
   type SandboxService,
 } from '../runtime.ts';
 import { sandboxSummary } from '../summary.ts';
-import { builtInImages, resolveImage } from './images.ts';
+import { builtInImages, imagesHint, resolveImage } from './images.ts';
 import { InProcessContainer } from './inprocess-container.ts';
 import { WorkerSources } from './worker-sources.ts';
 
@@ -177,5 +177,5 @@ function notFoundMessage(image: string): string {
   if (image.startsWith('file://')) return `failed to pull image "${image}": no such file`;
   const { repository, tag, digest } = parseImageName(image);
   const name = digest === undefined ? `${repository}:${tag}` : `${repository}@${digest}`;
-  return `failed to pull and unpack image "${name}": failed to resolve reference "${name}": ${name}: not found`;
+  return `failed to pull and unpack image "${name}": failed to resolve reference "${name}": ${name}: not found: ${imagesHint}`;
 }

@@ -20,6 +20,7 @@ export interface PortRange {
   readonly last: number;
 }
 
+/** What Services are given of. */
 export interface ServiceAllocationOptions {
   /** IPv4 range of cluster IPs. */
   readonly serviceCidr: string;
@@ -34,6 +35,7 @@ interface Holdings {
 
 const nothing: Holdings = { ips: new Set(), ports: new Set() };
 
+/** The ranges of one server. What a Service holds is reserved with its write and released with its deletion. */
 export class ServiceAllocation {
   readonly #range: IpRange;
   readonly #portRange: PortRange;

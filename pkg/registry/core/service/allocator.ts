@@ -7,6 +7,7 @@
  */
 import { type Random, randomInt } from '#pkg/base/random.ts';
 
+/** The range that is handed out. */
 export interface AllocatorOptions {
   readonly first: number;
   /** How many numbers there are from `first` on. */
@@ -15,6 +16,7 @@ export interface AllocatorOptions {
   readonly reserved: number;
 }
 
+/** One range with what is taken of it. */
 export class NumberAllocator {
   readonly #options: AllocatorOptions;
   readonly #used = new Set<number>();

@@ -1,6 +1,7 @@
 /** IPv4 ranges as numbers, for allocating addresses. */
 import { assert } from '#pkg/base/assert.ts';
 
+/** An IPv4 network whose addresses are handed out. */
 export interface IpRange {
   readonly text: string;
   /** The network's own address as a number. */

@@ -1,9 +1,6 @@
 /** What Services may ask for, and what becomes of their fields when they change. */
 import { expect, test } from 'vitest';
-import { createErrors, strategyOf, subresourceErrors, updateErrors } from '../../testing.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: drafts have the shape of the Service below.
-type Change = (draft: any) => void;
+import { type Change, createErrors, strategyOf, subresourceErrors, updateErrors } from '../../testing.ts';
 
 const services = strategyOf('services');
 const service = (spec: object = {}): object => ({

@@ -16,6 +16,7 @@ import {
 } from './normalize.ts';
 import { validateService, validateServiceStatus, validateServiceUpdate } from './validation.ts';
 
+/** What the strategy of Services needs to know of the cluster. */
 export interface ServiceStrategyOptions extends IpRules, ServiceAllocationOptions {
   /** Port at which pods reach the API server behind its Service. */
   readonly apiServerPort: number;

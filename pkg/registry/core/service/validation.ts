@@ -32,6 +32,7 @@ const topologyHints = 'service.kubernetes.io/topology-aware-hints';
 const sourceRanges = 'service.beta.kubernetes.io/load-balancer-source-ranges';
 const onlyBalanced = "may only be used when `type` is 'LoadBalancer'";
 
+/** What is wrong with a `Service`. Source: upstream `ValidateService`. */
 export function validateService(draft: JsonObject, rules: IpRules): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};

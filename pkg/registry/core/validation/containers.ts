@@ -12,9 +12,10 @@ import {
   notFoundField,
   required,
 } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import { dns1123LabelProblems, portNameProblems, portNumberProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
+import { numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { checkEnvironment } from './env.ts';
 import { checkHandlers } from './handlers.ts';

@@ -1,9 +1,6 @@
 /** Nodes, namespaces, endpoints, events, secrets and config maps. */
 import { expect, test } from 'vitest';
-import { createErrors, strategyOf, subresourceErrors, updateErrors } from '../../testing.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: drafts of any kind.
-type Change = (draft: any) => void;
+import { type Change, createErrors, strategyOf, subresourceErrors, updateErrors } from '../../testing.ts';
 
 const metadata = { name: 'x', namespace: 'default', resourceVersion: '1' };
 

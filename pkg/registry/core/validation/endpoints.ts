@@ -11,6 +11,7 @@ import { numberAt, objectsAt, stringAt } from '../../draft.ts';
 import { Collector } from '../../validation/collector.ts';
 import { checkIp, checkNotSpecialIp, type IpRules } from '../../validation/ips.ts';
 
+/** What is wrong with an `Endpoints`. Source: upstream `ValidateEndpoints`. */
 export function validateEndpoints(draft: JsonObject, rules: IpRules): readonly FieldError[] {
   const into = new Collector();
   for (const [index, subset] of objectsAt(draft, 'subsets').entries()) {

@@ -1,5 +1,6 @@
 /** Rules for the environment of a container. Source: upstream `ValidateEnv`, `validateEnvVarValueFrom`, `ValidateEnvFrom`. */
 import { at, child, type FieldPath, invalid } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import {
   configMapKeyProblems,
   dns1123LabelProblems,
@@ -7,7 +8,7 @@ import {
   envVarNameProblems,
 } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, objectAt, objectsAt, stringAt } from '../../draft.ts';
+import { objectAt, objectsAt, stringAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { checkRelativePath } from '../../validation/paths.ts';
 import { checkFieldRef, checkResourceFieldRef } from './downward-api.ts';

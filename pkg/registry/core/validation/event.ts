@@ -36,6 +36,7 @@ function textOf(event: JsonObject, name: string): string {
   return typeof value === 'string' ? value : '';
 }
 
+/** What is wrong with an event of either group; `events.k8s.io` asks for more. Source: upstream `ValidateEventCreate`. */
 export function validateEvent(event: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const namespace = stringAt(event, 'metadata', 'namespace');

@@ -3,8 +3,9 @@
  * Source: upstream `validateKeyToPath`, `validateDownwardAPIVolumeFile`, `validateProjectionSources`.
  */
 import { at, child, type FieldPath, forbiddenField, invalid, required } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
+import { numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { checkFileMode, checkUnreservedPath } from '../../validation/paths.ts';
 import { labelSelectorErrors } from '../../validation/selector.ts';
@@ -56,6 +57,7 @@ function checkDownwardFile(into: Collector, file: JsonObject, path: FieldPath): 
   checkFileMode(into, file.mode, child(path, 'mode'));
 }
 
+/** A volume of files that hold fields of the pod. */
 export const checkDownwardVolume: SourceRule = (into, source, path) => {
   checkFileMode(into, source.defaultMode, child(path, 'defaultMode'));
   for (const file of objectsAt(source, 'items')) checkDownwardFile(into, file, path);

@@ -1,8 +1,9 @@
 /** Rules for probes and lifecycle hooks. Source: upstream `validateProbe`, `validateLifecycle`, `validateHandler`. */
 import { child, type FieldPath, forbiddenField, invalid, required } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import { httpHeaderNameProblems, portNameProblems, portNumberProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, listAt, numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
+import { listAt, numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 
 const probeHandlers = ['exec', 'httpGet', 'tcpSocket', 'grpc'] as const;

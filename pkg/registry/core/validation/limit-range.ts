@@ -19,6 +19,7 @@ import { checkContainerResourceName, checkResourceName, mayOvercommit } from './
 const limitTypes = ['Container', 'PersistentVolumeClaim', 'Pod'];
 const amountFields = ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'] as const;
 
+/** What is wrong with a `LimitRange`. Source: upstream `ValidateLimitRange`. */
 export function validateLimitRange(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const seen = new Set<string>();

@@ -5,6 +5,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { listAt, numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 
+/** Checks a `NodeAffinity`. */
 export function checkNodeAffinity(into: Collector, affinity: JsonObject, path: FieldPath): void {
   const needed = objectAt(affinity, 'requiredDuringSchedulingIgnoredDuringExecution');
   if (needed !== undefined) {

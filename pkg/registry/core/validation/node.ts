@@ -8,6 +8,7 @@ import { isIpv6 } from '../../validation/ips.ts';
 import { checkAmount } from './resources.ts';
 import { checkTaints } from './taints.ts';
 
+/** What is wrong with a `Node`. Source: upstream `ValidateNode`. */
 export function validateNode(node: JsonObject): readonly FieldError[] {
   const into = new Collector();
   // Upstream reports on taints as if they were metadata.
@@ -32,6 +33,7 @@ function checkPodCidrs(into: Collector, cidrs: readonly string[]): void {
   into.add(invalid('spec.podCIDRs', cidrs, 'may specify no more than one CIDR for each IP family'));
 }
 
+/** What is wrong with a change of a `Node`. Source: upstream `ValidateNodeUpdate`. */
 export function validateNodeUpdate(node: JsonObject, old: KubeObject): readonly FieldError[] {
   const into = new Collector();
   const addresses = objectsAt(node, 'status', 'addresses');

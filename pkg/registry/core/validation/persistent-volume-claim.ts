@@ -15,6 +15,7 @@ import { Collector } from '../../validation/collector.ts';
 import { labelSelectorErrors } from '../../validation/selector.ts';
 
 const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
+/** Values of `volumeMode`, in the order messages list them. */
 export const volumeModes = ['Block', 'Filesystem'];
 
 /** Checks the access modes of a volume or a claim. */
@@ -75,6 +76,7 @@ function checkDataSource(into: Collector, source: JsonObject, path: FieldPath): 
   into.mayName(child(path, 'namespace'), source.namespace, dns1123LabelProblems);
 }
 
+/** What is wrong with a `PersistentVolumeClaim`. Source: upstream `ValidatePersistentVolumeClaim`. */
 export function validatePersistentVolumeClaim(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   checkClaimSpec(into, objectAt(draft, 'spec') ?? {}, 'spec');
@@ -106,6 +108,7 @@ function withoutStorage(resources: JsonObject | undefined): JsonObject {
   return { ...resources, requests };
 }
 
+/** What is wrong with a change of a claim. Source: upstream `ValidatePersistentVolumeClaimUpdate`. */
 export function validatePersistentVolumeClaimUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const into = new Collector();
   const annotation = (object: JsonObject | KubeObject): string =>

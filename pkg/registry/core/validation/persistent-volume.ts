@@ -76,7 +76,10 @@ function checkAffinity(into: Collector, spec: JsonObject): void {
 }
 
 /** What a volume is made of stays; a secret for expanding it may still be named. */
-function sourcesOf(object: JsonObject | KubeObject, keepsExpandSecret: boolean): JsonObject {
+function sourcesOf(
+  object: JsonObject | KubeObject,
+  { keepsExpandSecret }: { readonly keepsExpandSecret: boolean },
+): JsonObject {
   const spec = objectAt(object, 'spec') ?? {};
   const sources: JsonObject = {};
   for (const name of persistentSources.keys()) if (spec[name] !== undefined) sources[name] = spec[name];
@@ -88,10 +91,11 @@ function sourcesOf(object: JsonObject | KubeObject, keepsExpandSecret: boolean):
   return sources;
 }
 
+/** What is wrong with a change of a `PersistentVolume`. Source: upstream `ValidatePersistentVolumeUpdate`. */
 export function validatePersistentVolumeUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const into = new Collector();
-  const hadSecret = valueAt(old, 'spec', 'csi', 'controllerExpandSecretRef') !== undefined;
-  if (!semanticallySame(sourcesOf(draft, hadSecret), sourcesOf(old, hadSecret))) {
+  const keepsExpandSecret = valueAt(old, 'spec', 'csi', 'controllerExpandSecretRef') !== undefined;
+  if (!semanticallySame(sourcesOf(draft, { keepsExpandSecret }), sourcesOf(old, { keepsExpandSecret }))) {
     const detail = 'spec.persistentvolumesource is immutable after creation';
     into.add(forbiddenField('spec.persistentvolumesource', detail));
   }

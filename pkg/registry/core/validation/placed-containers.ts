@@ -3,6 +3,7 @@ import { at, child, type FieldPath } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { objectsAt } from '../../draft.ts';
 
+/** A container of any kind, and its path in the object. */
 export interface PlacedContainer {
   readonly container: JsonObject;
   readonly path: FieldPath;

@@ -7,6 +7,7 @@ import type { Collector } from '../../validation/collector.ts';
 import { labelSelectorErrors } from '../../validation/selector.ts';
 import { checkNodeAffinity, checkWeight } from './node-affinity.ts';
 
+/** Checks an `Affinity` with all of its parts; a missing one passes. */
 export function checkAffinity(into: Collector, affinity: JsonObject | undefined, path: FieldPath): void {
   if (affinity === undefined) return;
   const node = objectAt(affinity, 'nodeAffinity');
@@ -62,6 +63,7 @@ function checkLabelKeys(into: Collector, term: JsonObject, path: FieldPath): voi
   }
 }
 
+/** Checks the topology spread constraints of a pod. */
 export function checkTopologySpread(into: Collector, constraints: readonly JsonObject[], path: FieldPath): void {
   for (const [index, constraint] of constraints.entries()) {
     const own = at(path, index);

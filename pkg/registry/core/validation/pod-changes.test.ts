@@ -1,11 +1,8 @@
 /** What each way to change a pod lets through: status, resize, ephemeral containers. */
 import { expect, test } from 'vitest';
-import { strategyOf, subresourceErrors } from '../../testing.ts';
+import { type Change, strategyOf, subresourceErrors } from '../../testing.ts';
 
 const pods = strategyOf('pods');
-
-// biome-ignore lint/suspicious/noExplicitAny: the drafts of these tests have the shape of the pod below.
-type Change = (draft: any) => void;
 
 const limits = { cpu: '1', memory: '1Gi' };
 const object = {

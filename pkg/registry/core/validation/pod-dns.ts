@@ -11,6 +11,7 @@ const nameserversMax = 3;
 const searchesMax = 32;
 const searchCharsMax = 2048;
 
+/** Checks `dnsPolicy` and `dnsConfig` of the pod spec at `specPath`. */
 export function checkDns(into: Collector, spec: JsonObject, specPath: FieldPath): void {
   const policies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
   into.needsOneOf(child(specPath, 'dnsPolicy'), spec.dnsPolicy, policies);

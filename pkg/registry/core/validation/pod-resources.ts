@@ -48,6 +48,7 @@ function totalRequests(spec: JsonObject): Amounts {
   return combine(running, starting, larger);
 }
 
+/** Checks the resources of a pod spec as a whole, against the sums of its containers. */
 export function checkPodResources(
   into: Collector,
   spec: JsonObject,

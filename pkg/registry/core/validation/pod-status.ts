@@ -18,6 +18,7 @@ import { mayRestartByItself } from './restart-policy.ts';
 
 const ownConditions = ['Initialized', 'PodScheduled', 'Ready'];
 
+/** What is wrong with what a node reports of a pod. Source: upstream `ValidatePodStatusUpdate`. */
 export function validatePodStatusUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const into = new Collector();
   checkAnnotationsKept(into, draft, old);

@@ -44,7 +44,8 @@ export function validatePodUpdate(draft: JsonObject, old: KubeObject): readonly 
   checkGates(into, spec, before);
   const isGated = listAt(before, 'schedulingGates').length > 0;
   if (isGated) checkNarrowed(into, spec, before);
-  if (!semanticallySame(withOldValues(spec, before, isGated), before)) {
+  const restored = withOldValues(spec, before);
+  if (!semanticallySame(isGated ? withOldPlacement(restored, before) : restored, before)) {
     into.add(forbiddenField('spec', `pod updates may not change fields other than ${changeable}`));
   }
   return into.errors;
@@ -120,8 +121,8 @@ function hasOnlyAdditions(now: JsonObject, was: JsonObject): boolean {
   });
 }
 
-/** The new spec with everything that may change put back to what it was. */
-function withOldValues(spec: JsonObject, before: JsonObject, isGated: boolean): JsonObject {
+/** The new spec with everything that may always change put back to what it was. */
+function withOldValues(spec: JsonObject, before: JsonObject): JsonObject {
   const munged: JsonObject = { ...spec };
   for (const field of ['containers', 'initContainers']) {
     if (spec[field] === undefined) continue;
@@ -133,7 +134,12 @@ function withOldValues(spec: JsonObject, before: JsonObject, isGated: boolean): 
   if (wasNegative && spec.terminationGracePeriodSeconds === 1) {
     restoreField(munged, before, 'terminationGracePeriodSeconds');
   }
-  if (!isGated) return munged;
+  return munged;
+}
+
+/** The same for where a pod may run, which may change while a gate holds it. */
+function withOldPlacement(spec: JsonObject, before: JsonObject): JsonObject {
+  const munged: JsonObject = { ...spec };
   restoreField(munged, before, 'nodeSelector');
   const affinity: JsonObject = { ...objectAt(spec, 'affinity') };
   restoreField(affinity, objectAt(before, 'affinity') ?? {}, 'nodeAffinity');

@@ -37,6 +37,7 @@ function checkAmounts(into: Collector, amounts: JsonObject | undefined, path: st
   }
 }
 
+/** What is wrong with a `ResourceQuota`. Source: upstream `ValidateResourceQuota`. */
 export function validateResourceQuota(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec');
@@ -93,6 +94,7 @@ function checkSelector(into: Collector, spec: JsonObject, selector: JsonObject):
 const flagDetail =
   "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
 
+/** What is wrong with a change of a quota: its scopes stay. Source: upstream `ValidateResourceQuotaUpdate`. */
 export function validateResourceQuotaUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const sorted = (object: JsonObject | KubeObject): readonly string[] =>
     listAt(object, 'spec', 'scopes').map(String).sort();
@@ -100,6 +102,7 @@ export function validateResourceQuotaUpdate(draft: JsonObject, old: KubeObject):
   return [invalid('spec.scopes', listAt(draft, 'spec', 'scopes'), 'field is immutable')];
 }
 
+/** What is wrong with what the controller reports of a quota. Source: upstream `ValidateResourceQuotaStatusUpdate`. */
 export function validateResourceQuotaStatus(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   for (const field of ['hard', 'used']) checkAmounts(into, objectAt(draft, 'status', field), `status.${field}`);

@@ -1,6 +1,6 @@
 /** Volumes, claims, and the objects that bound what a namespace uses. */
 import { expect, test } from 'vitest';
-import { createErrors, strategyOf, subresourceErrors, updateErrors } from '../../testing.ts';
+import { type Change, createErrors, strategyOf, subresourceErrors, updateErrors } from '../../testing.ts';
 
 const metadata = { name: 'x', namespace: 'default', resourceVersion: '1' };
 const storage = { storage: '1Gi' };
@@ -114,9 +114,6 @@ test.each<[string, object, readonly string[]]>([
 ])('a claim with %s', (_what, spec, errors) => {
   expect(createErrors(claims, claim(spec))).toEqual(errors);
 });
-
-// biome-ignore lint/suspicious/noExplicitAny: drafts of any kind.
-type Change = (draft: any) => void;
 
 test.each<[string, Change, readonly string[]]>([
   ['a volume', (draft) => (draft.spec.volumeName = 'v'), []],

@@ -13,6 +13,7 @@ function checkLabelValue(into: Collector, value: string, path: FieldPath): void 
   if (problems.length > 0) into.add(invalid(path, value, problems.join(';')));
 }
 
+/** Checks the tolerations of a pod. */
 export function checkTolerations(into: Collector, tolerations: readonly JsonObject[], path: FieldPath): void {
   for (const [index, toleration] of tolerations.entries()) {
     const own = at(path, index);
@@ -36,6 +37,7 @@ export function checkTolerations(into: Collector, tolerations: readonly JsonObje
   }
 }
 
+/** Checks the taints of a node. */
 export function checkTaints(into: Collector, taints: readonly JsonObject[], path: FieldPath): void {
   const seen = new Set<string>();
   for (const [index, taint] of taints.entries()) {

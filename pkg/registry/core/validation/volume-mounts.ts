@@ -1,7 +1,8 @@
 /** Rules for where containers see the volumes of their pod. Source: upstream `ValidateVolumeMounts`, `ValidateVolumeDevices`. */
 import { at, child, type FieldPath, forbiddenField, invalid, notFoundField } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, isTrueAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
+import { isTrueAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { checkRelativePath } from '../../validation/paths.ts';
 import type { Volumes } from './volumes.ts';

@@ -12,9 +12,10 @@ import {
   required,
   tooLong,
 } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import { dns1123LabelProblems, dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, isTrueAt, listAt, numberAt, objectAt, stringAt, stringMapAt } from '../../draft.ts';
+import { isTrueAt, listAt, numberAt, objectAt, stringAt, stringMapAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { checkNoBacksteps } from '../../validation/paths.ts';
 
@@ -26,6 +27,7 @@ export interface VolumeOwner {
   readonly isPersistent: boolean;
 }
 
+/** Checks what stands under the name of one kind of source, such as `spec.volumes[0].hostPath`, at `path`. */
 export type SourceRule = (into: Collector, source: JsonObject, path: FieldPath, owner: VolumeOwner) => void;
 
 /** A rule that some texts are there. */

@@ -1,8 +1,9 @@
 /** Rules for pods on Windows nodes, and for fields that only one of the systems has. Source: upstream `validateWindows`, `validateLinux`. */
 import { child, type FieldPath, forbiddenField, invalid } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import { dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isObject, objectAt, stringAt, valueAt } from '../../draft.ts';
+import { objectAt, stringAt, valueAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { placedContainers } from './placed-containers.ts';
 
@@ -12,6 +13,7 @@ const userLengthMax = 104;
 const netBiosName = /^[^\\/:*?"<>|.][^\\/:*?"<>|]{0,14}$/;
 const dnsLabel = /^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/;
 
+/** Checks the `windowsOptions` of a pod or a container; missing ones pass. */
 export function checkWindowsOptions(into: Collector, options: JsonObject | undefined, path: FieldPath): void {
   if (options === undefined) return;
   const { gmsaCredentialSpecName, gmsaCredentialSpec, runAsUserName } = options;

@@ -17,6 +17,7 @@ const candidatesMin = 100;
 /** Added to each priority before they are summed, so that more victims never weigh less than fewer. */
 const priorityOffset = 2 ** 31;
 
+/** What the choice of victims depends on beside the cycle. */
 export interface DefaultPreemptionOptions {
   readonly budgets: () => readonly PodDisruptionBudget[];
   /** Where the search among the nodes begins. */

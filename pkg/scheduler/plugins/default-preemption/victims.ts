@@ -19,6 +19,7 @@ const noVictims = unresolvable('No preemption victims found for incoming pod');
 /** A start time later than any: a pod that has not started is the least loss. */
 const notStarted = '9999';
 
+/** Who needs room, and what protects the pods in the way. */
 export interface SelectOptions {
   readonly pod: PodInfo;
   /** Whether the pod passes on this node as it would be. */

@@ -9,6 +9,7 @@ const refusal = unresolvable('pod has resource claims, which this scheduler cann
 /** Said of every pod that fits nowhere, as upstream does: room is looked for among idle claims before pods are evicted. */
 const nothingToFree = unschedulable('no new claims to deallocate');
 
+/** The plugin. */
 export const dynamicResources: PostFilterPlugin & PreFilterPlugin = {
   name: 'DynamicResources',
   events: [],

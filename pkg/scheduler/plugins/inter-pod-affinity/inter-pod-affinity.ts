@@ -8,6 +8,7 @@ import { type ClusterEvent, podOf } from '../../framework/events.ts';
 import {
   type FilterPlugin,
   type NodeCheck,
+  type NodeScore,
   type NormalizeScorePlugin,
   type ScorePlugin,
   scoreMax,
@@ -23,6 +24,7 @@ const affinityRefusal = unresolvable("node(s) didn't match pod affinity rules");
 const antiAffinityRefusal = unschedulable("node(s) didn't match pod anti-affinity rules");
 const existingRefusal = unschedulable("node(s) didn't satisfy existing pods anti-affinity rules");
 
+/** The plugin. */
 export const interPodAffinity: FilterPlugin & NormalizeScorePlugin & ScorePlugin = {
   name: 'InterPodAffinity',
   events: [
@@ -91,37 +93,36 @@ function existingAntiAffinity(pod: PodInfo, cluster: ClusterView): TopologyCount
   return counts;
 }
 
-function score({ pod, cluster }: Cycle) {
+function score({ pod, cluster }: Cycle): NodeScore | undefined {
   const { preferred = [], preferredAnti = [] } = pod.affinity ?? {};
   const hasOwn = preferred.length > 0 || preferredAnti.length > 0;
   const sums = new TopologyCounts();
-  const add = (
-    terms: readonly AffinityTerm[],
-    other: PodInfo,
-    topologyOf: Parameters<TopologyCounts['add']>[1],
-    sign: number,
-  ) => {
-    for (const term of terms) {
-      if (termMatches(term, other.pod, cluster))
-        sums.add(term.topologyKey, topologyOf, sign * (term.weight || requiredAffinityWeight));
-    }
-  };
   for (const node of hasOwn ? cluster.nodes() : cluster.nodesWithAffinity()) {
+    /** Adds the weights of the terms that speak of `of` to the node's domains; `sign` is -1 for terms that want it away. */
+    const add = (
+      terms: readonly AffinityTerm[],
+      { of, sign }: { readonly of: PodInfo; readonly sign: 1 | -1 },
+    ): void => {
+      for (const term of terms) {
+        if (!termMatches(term, of.pod, cluster)) continue;
+        sums.add(term.topologyKey, node, sign * (term.weight || requiredAffinityWeight));
+      }
+    };
     if (hasOwn) {
-      for (const other of node.pods.values()) {
-        add(preferred, other, node, 1);
-        add(preferredAnti, other, node, -1);
+      for (const of of node.pods.values()) {
+        add(preferred, { of, sign: 1 });
+        add(preferredAnti, { of, sign: -1 });
       }
     }
     for (const { affinity } of node.podsWithAffinity.values()) {
-      add(affinity?.required ?? [], pod, node, 1);
-      add(affinity?.preferred ?? [], pod, node, 1);
-      add(affinity?.preferredAnti ?? [], pod, node, -1);
+      add(affinity?.required ?? [], { of: pod, sign: 1 });
+      add(affinity?.preferred ?? [], { of: pod, sign: 1 });
+      add(affinity?.preferredAnti ?? [], { of: pod, sign: -1 });
     }
   }
   if (sums.isEmpty) return undefined;
   const keys = [...sums.keys()];
-  return (node: Parameters<NodeCheck>[0]) => keys.reduce((sum, key) => sum + sums.of(key, node), 0);
+  return (node) => keys.reduce((sum, key) => sum + sums.of(key, node), 0);
 }
 
 /** Labels of namespaces are not at hand here, so a term that selects namespaces counts as matching. */

@@ -2,13 +2,10 @@
  * Holds pods to nodes that match their node selector and required node affinity, and prefers those that match preferred terms.
  * Upstream counterpart: `plugins/nodeaffinity`.
  */
-import type { Node } from '#pkg/api/types/core-v1.ts';
+
+import { matchesNodeSelectorTerm, matchesRequiredNodeAffinity } from '#pkg/api/scheduling/node-selector.ts';
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { hintOfPassing } from '../../framework/events.ts';
-import {
-  matchesNodeSelectorTerm,
-  matchesRequiredNodeAffinity,
-  requiredNodeNames,
-} from '../../framework/node-selector.ts';
 import { normalizeHighest } from '../../framework/normalize.ts';
 import type { FilterPlugin, NormalizeScorePlugin, PreFilterPlugin, ScorePlugin } from '../../framework/plugin.ts';
 import type { PodInfo } from '../../framework/pod-info.ts';
@@ -18,6 +15,7 @@ const mismatch = "node(s) didn't match Pod's node affinity/selector";
 const refusal = unresolvable(mismatch);
 const conflict = 'pod affinity terms conflict';
 
+/** The plugin. */
 export const nodeAffinity: FilterPlugin & NormalizeScorePlugin & PreFilterPlugin & ScorePlugin = {
   name: 'NodeAffinity',
   events: [
@@ -65,4 +63,22 @@ function requiredSignature({ pod }: PodInfo): string {
 
 function matches({ pod }: PodInfo, node: Node): boolean {
   return matchesRequiredNodeAffinity(pod, { name: node.metadata?.name ?? '', labels: node.metadata?.labels ?? {} });
+}
+
+/** The names of the only nodes that the required affinity admits, where it names nodes in every term; undefined otherwise. */
+function requiredNodeNames(pod: Pod): ReadonlySet<string> | undefined {
+  const terms = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
+  if (terms === undefined || terms.length === 0) return undefined;
+  const names = new Set<string>();
+  for (const term of terms) {
+    let ofTerm: ReadonlySet<string> | undefined;
+    for (const field of term.matchFields ?? []) {
+      if (field.key !== 'metadata.name' || field.operator !== 'In') continue;
+      const values = new Set(field.values ?? []);
+      ofTerm = ofTerm === undefined ? values : ofTerm.intersection(values);
+    }
+    if (ofTerm === undefined) return undefined;
+    for (const name of ofTerm) names.add(name);
+  }
+  return names;
 }

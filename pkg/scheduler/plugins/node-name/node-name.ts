@@ -5,6 +5,7 @@ import { success, unresolvable } from '../../framework/status.ts';
 
 const refusal = unresolvable("node(s) didn't match the requested node name");
 
+/** The plugin. */
 export const nodeName: FilterPlugin = {
   name: 'NodeName',
   events: [

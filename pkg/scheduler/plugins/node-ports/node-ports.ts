@@ -7,6 +7,7 @@ import { success, unschedulable } from '../../framework/status.ts';
 
 const refusal = unschedulable("node(s) didn't have free ports for the requested pod ports");
 
+/** The plugin. */
 export const nodePorts: FilterPlugin = {
   name: 'NodePorts',
   events: [

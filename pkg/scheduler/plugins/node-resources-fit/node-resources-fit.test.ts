@@ -151,6 +151,12 @@ const grown = (amounts: Amounts): ClusterEvent => ({
   previous: makeNode('n'),
   object: makeNode('n', amounts),
 });
+const shrunk = (from: Amounts, to: Amounts): ClusterEvent => ({
+  resource: 'AssignedPod',
+  action: 'UpdatePodScaleDown',
+  previous: asking(from, 'other'),
+  object: asking(to, 'other'),
+});
 const added = (object: Node): ClusterEvent => ({ resource: 'Node', action: 'Add', object });
 
 test.each<{ readonly rule: string; readonly event: ClusterEvent; readonly expected: string }>([
@@ -164,26 +170,8 @@ test.each<{ readonly rule: string; readonly event: ClusterEvent; readonly expect
     event: { resource: 'AssignedPod', action: 'Delete', previous: asking({ memory: '1Gi' }, 'other') },
     expected: 'Queue',
   },
-  {
-    rule: 'a pod shrinks in what is wanted',
-    event: {
-      resource: 'AssignedPod',
-      action: 'UpdatePodScaleDown',
-      previous: asking({ cpu: '2' }, 'other'),
-      object: asking({ cpu: '1' }, 'other'),
-    },
-    expected: 'Queue',
-  },
-  {
-    rule: 'a pod shrinks in something else',
-    event: {
-      resource: 'AssignedPod',
-      action: 'UpdatePodScaleDown',
-      previous: asking({ memory: '2Gi' }, 'other'),
-      object: asking({ memory: '1Gi' }, 'other'),
-    },
-    expected: 'Skip',
-  },
+  { rule: 'a pod shrinks in what is wanted', event: shrunk({ cpu: '2' }, { cpu: '1' }), expected: 'Queue' },
+  { rule: 'a pod shrinks in something else', event: shrunk({ memory: '2Gi' }, { memory: '1Gi' }), expected: 'Skip' },
 ])('hint: $rule', ({ event, expected }) => {
   expect(hinted(fit, asking({ cpu: '5' }), event)).toBe(expected);
 });

@@ -7,14 +7,12 @@ import { type ClusterEvent, nodeOf, podOf } from '../../framework/events.ts';
 import type { NodeInfo } from '../../framework/node-info.ts';
 import { type FilterPlugin, type Memo, type ScorePlugin, scoreMax } from '../../framework/plugin.ts';
 import type { PodInfo } from '../../framework/pod-info.ts';
-import { podRequests, type Resources, resourcesOf } from '../../framework/resources.ts';
+import { noResources, podRequests, type Resources, resourcesOf } from '../../framework/resources.ts';
 import { type Status, success, unresolvable, unschedulable } from '../../framework/status.ts';
-
-/** Refusals that name extended resources, made once for each set of reasons. */
-const refusals = new Map<string, Status>();
 
 const memo: Memo = { dependsOn: 'pods', sign: signature };
 
+/** The plugin. */
 export const nodeResourcesFit: FilterPlugin & ScorePlugin = {
   name: 'NodeResourcesFit',
   events: [
@@ -26,7 +24,7 @@ export const nodeResourcesFit: FilterPlugin & ScorePlugin = {
   filter:
     ({ pod }) =>
     (node) =>
-      fits(pod.requests, node.allocatable, node.requested, node.pods.size),
+      fits(pod.requests, node),
   scoreMemo: memo,
   score:
     ({ pod }) =>
@@ -39,22 +37,28 @@ function signature({ requests, nonZero }: PodInfo): string {
   return requests.scalars === undefined ? base : `${base}/${JSON.stringify([...requests.scalars].sort())}`;
 }
 
+/** What fitting reads of a node. */
+interface Room extends Pick<NodeInfo, 'allocatable' | 'requested'> {
+  readonly pods: { readonly size: number };
+}
+
 /** Whether `wanted` fits beside what is requested already; otherwise every resource that is short. Runs for each node: no allocation. */
-function fits(wanted: Readonly<Resources>, has: Resources, used: Resources, podCount: number): Status {
+function fits(wanted: Readonly<Resources>, room: Room): Status {
+  const { allocatable: has, requested: used } = room;
   if (
     wanted.scalars === undefined &&
-    podCount < has.pods &&
+    room.pods.size < has.pods &&
     (wanted.milliCpu === 0 || wanted.milliCpu <= has.milliCpu - used.milliCpu) &&
     (wanted.memory === 0 || wanted.memory <= has.memory - used.memory) &&
     (wanted.ephemeralStorage === 0 || wanted.ephemeralStorage <= has.ephemeralStorage - used.ephemeralStorage)
   ) {
     return success;
   }
-  return shortage(wanted, has, used, podCount);
+  return shortage(wanted, room);
 }
 
-function shortage(wanted: Readonly<Resources>, has: Resources, used: Resources, podCount: number): Status {
-  let short = podCount >= has.pods ? 1 : 0;
+function shortage(wanted: Readonly<Resources>, { allocatable: has, requested: used, pods }: Room): Status {
+  let short = pods.size >= has.pods ? 1 : 0;
   let never = false;
   const isShort = (want: number, allocatable: number, taken: number): boolean => {
     if (want === 0 || want <= allocatable - taken) return false;
@@ -64,13 +68,15 @@ function shortage(wanted: Readonly<Resources>, has: Resources, used: Resources, 
   if (isShort(wanted.milliCpu, has.milliCpu, used.milliCpu)) short |= 2;
   if (isShort(wanted.memory, has.memory, used.memory)) short |= 4;
   if (isShort(wanted.ephemeralStorage, has.ephemeralStorage, used.ephemeralStorage)) short |= 8;
-  let scalars = '';
+  const scalars: string[] = [];
   for (const [name, want] of wanted.scalars ?? []) {
-    if (isShort(want, has.scalars?.get(name) ?? 0, used.scalars?.get(name) ?? 0)) scalars += ` ${name}`;
+    if (isShort(want, has.scalars?.get(name) ?? 0, used.scalars?.get(name) ?? 0)) {
+      scalars.push(`Insufficient ${name}`);
+    }
   }
-  if (short === 0 && scalars === '') return success;
-  const table = never ? neverFits : fitsLater;
-  return scalars === '' ? table[short]! : withScalars(table[short]!, scalars);
+  if (short === 0 && scalars.length === 0) return success;
+  const status = (never ? neverFits : fitsLater)[short]!;
+  return scalars.length === 0 ? status : { code: status.code, reasons: [...status.reasons, ...scalars] };
 }
 
 const reasonOfBit = ['Too many pods', 'Insufficient cpu', 'Insufficient memory', 'Insufficient ephemeral-storage'];
@@ -80,23 +86,6 @@ const tableOf = (make: (...reasons: string[]) => Status): readonly Status[] =>
   Array.from({ length: 16 }, (_, bits) => make(...reasonOfBit.filter((_reason, bit) => (bits & (1 << bit)) !== 0)));
 const fitsLater = tableOf(unschedulable);
 const neverFits = tableOf(unresolvable);
-
-/** Extended resources named in one set of reasons come from few kinds of pods; beyond this the sets are made anew each time. */
-const refusalsMax = 1_024;
-
-function withScalars(base: Status, names: string): Status {
-  const key = `${base.code} ${base.reasons.join()}${names}`;
-  let status = refusals.get(key);
-  if (status === undefined) {
-    const added = names
-      .trim()
-      .split(' ')
-      .map((name) => `Insufficient ${name}`);
-    status = { code: base.code, reasons: [...base.reasons, ...added] };
-    if (refusals.size < refusalsMax) refusals.set(key, status);
-  }
-  return status;
-}
 
 /** Mean over CPU and memory of the share in use with this pod; a resource the node does not have does not count. */
 function meanUse({ nonZero }: PodInfo, { allocatable, nonZero: used }: NodeInfo): number {
@@ -116,7 +105,7 @@ function meanUse({ nonZero }: PodInfo, { allocatable, nonZero: used }: NodeInfo)
 /** A node helps when the pod would fit on it empty and, for a change of its size, when something the pod wants grew. */
 function hintOfNode(pod: PodInfo, event: ClusterEvent): 'Queue' | 'Skip' {
   const has = resourcesOf(nodeOf(event).status?.allocatable);
-  if (fits(pod.requests, has, resourcesOf(undefined), 0) !== success) return 'Skip';
+  if (fits(pod.requests, { allocatable: has, requested: noResources(), pods: { size: 0 } }) !== success) return 'Skip';
   if (event.action !== 'UpdateNodeAllocatable') return 'Queue';
   const had = resourcesOf((event.previous as Node | undefined)?.status?.allocatable);
   return grew(pod.requests, had, has) ? 'Queue' : 'Skip';

@@ -2,6 +2,9 @@
  * Spreads pods evenly over domains such as zones. Only constraints that pods state count: the defaults that upstream adds for pods of
  * Services and workloads would work against packing. Upstream counterpart: `plugins/podtopologyspread`.
  */
+
+import { matchesRequiredNodeAffinity } from '#pkg/api/scheduling/node-selector.ts';
+import { untoleratedTaint } from '#pkg/api/scheduling/tolerations.ts';
 import type { TopologySpreadConstraint } from '#pkg/api/types/core-v1.ts';
 import { compiledLabelSelector, type Selector } from '#pkg/apimachinery/label-selector.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
@@ -9,7 +12,6 @@ import type { Cycle, StateKey } from '../../framework/cycle.ts';
 import { type ClusterEvent, podOf } from '../../framework/events.ts';
 import { selectorWithLabelKeys } from '../../framework/label-keys.ts';
 import type { NodeInfo } from '../../framework/node-info.ts';
-import { matchesRequiredNodeAffinity } from '../../framework/node-selector.ts';
 import {
   type FilterPlugin,
   type NodeCheck,
@@ -20,7 +22,6 @@ import {
 } from '../../framework/plugin.ts';
 import type { PodInfo } from '../../framework/pod-info.ts';
 import { type Status, skip, success, unresolvable, unschedulable } from '../../framework/status.ts';
-import { untoleratedTaint } from '../../framework/tolerations.ts';
 import { labelOf, TopologyCounts } from '../../framework/topology.ts';
 
 const skewRefusal = unschedulable("node(s) didn't match pod topology spread constraints");
@@ -37,6 +38,7 @@ const domainCounts: StateKey<ReadonlyMap<string, number>> = { name: 'PodTopology
 /** Score of a node that lacks a topology key: told apart from all real ones, and worth nothing in the end. */
 const ignored = -1;
 
+/** The plugin. */
 export const podTopologySpread: FilterPlugin & NormalizeScorePlugin & PreScorePlugin & ScorePlugin = {
   name: 'PodTopologySpread',
   events: [

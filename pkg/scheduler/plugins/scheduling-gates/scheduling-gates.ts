@@ -2,6 +2,7 @@
 import type { PreEnqueuePlugin } from '../../framework/plugin.ts';
 import { success, unresolvable } from '../../framework/status.ts';
 
+/** The plugin. */
 export const schedulingGates: PreEnqueuePlugin = {
   name: 'SchedulingGates',
   events: [{ resource: 'TargetPod', actions: ['UpdatePodGatesEliminated'] }],

@@ -2,18 +2,20 @@
  * Keeps pods away from nodes with taints that they do not tolerate, and prefers nodes with fewer `PreferNoSchedule` taints.
  * Upstream counterpart: `plugins/tainttoleration`.
  */
+
+import { toleratesTaint, untoleratedTaint } from '#pkg/api/scheduling/tolerations.ts';
 import type { Toleration } from '#pkg/api/types/core-v1.ts';
 import { hintOfPassing } from '../../framework/events.ts';
 import { normalizeLowest } from '../../framework/normalize.ts';
 import type { FilterPlugin, Memo, NormalizeScorePlugin, ScorePlugin } from '../../framework/plugin.ts';
 import type { PodInfo } from '../../framework/pod-info.ts';
 import { success, unresolvable } from '../../framework/status.ts';
-import { toleratesTaint, untoleratedTaint } from '../../framework/tolerations.ts';
 
 const refusal = unresolvable('node(s) had untolerated taint(s)');
 
 const memo: Memo = { dependsOn: 'node', sign: (pod) => JSON.stringify(tolerationsOf(pod)) };
 
+/** The plugin. */
 export const taintToleration: FilterPlugin & NormalizeScorePlugin & ScorePlugin = {
   name: 'TaintToleration',
   events: [

@@ -3,8 +3,9 @@
  * placed. It does not bind claims itself: those that wait for their first consumer are refused in words of its own.
  * Upstream counterpart: `plugins/volumebinding`.
  */
+
+import { matchesNodeSelector } from '#pkg/api/scheduling/node-selector.ts';
 import type { PersistentVolume, PersistentVolumeClaim } from '#pkg/api/types/core-v1.ts';
-import { matchesNodeSelector } from '../../framework/node-selector.ts';
 import type { FilterPlugin, PreFilterPlugin } from '../../framework/plugin.ts';
 import type { PodInfo } from '../../framework/pod-info.ts';
 import { type Status, success, unresolvable } from '../../framework/status.ts';

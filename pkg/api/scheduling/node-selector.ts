@@ -1,7 +1,8 @@
-/** Node selectors and node affinity, as functions of labels and the name of a node. Source: component-helpers `scheduling/corev1/nodeaffinity`. */
+/**
+ * Node selectors and node affinity, as functions of labels and the name of a node: what the scheduler and the kubelet must agree on.
+ * Requirements that are not valid match nothing. Upstream counterpart: component-helpers `scheduling/corev1/nodeaffinity`.
+ */
 import type { NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod } from '#pkg/api/types/core-v1.ts';
-
-import { intersect } from './sets.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -41,24 +42,6 @@ export function matchesRequiredNodeAffinity(pod: Pod, node: SelectableNode): boo
   }
   const required = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   return required === undefined || matchesNodeSelector(required, node);
-}
-
-/** The names of the only nodes that the required affinity admits, where it names nodes in every term; undefined otherwise. */
-export function requiredNodeNames(pod: Pod): ReadonlySet<string> | undefined {
-  const terms = pod.spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms;
-  if (terms === undefined || terms.length === 0) return undefined;
-  const names = new Set<string>();
-  for (const term of terms) {
-    let ofTerm: ReadonlySet<string> | undefined;
-    for (const field of term.matchFields ?? []) {
-      if (field.key !== 'metadata.name' || field.operator !== 'In') continue;
-      const values = new Set(field.values ?? []);
-      ofTerm = ofTerm === undefined ? values : intersect(ofTerm, values);
-    }
-    if (ofTerm === undefined) return undefined;
-    for (const name of ofTerm) names.add(name);
-  }
-  return names;
 }
 
 function labelOf(labels: Labels, key: string): string | undefined {

@@ -1,4 +1,7 @@
-/** Taints and tolerations. Source: API reference, `Toleration` v1; component-helpers `scheduling/corev1`. */
+/**
+ * Which taints a pod bears: what the scheduler, the kubelet and the eviction of pods from tainted nodes must agree on.
+ * Source: API reference, `Toleration` v1. Upstream counterpart: component-helpers `scheduling/corev1`.
+ */
 import type { Taint, Toleration } from '#pkg/api/types/core-v1.ts';
 
 /** Whether one toleration tolerates the taint. The operators `Gt` and `Lt` are not enabled in 1.36 and tolerate nothing. */

@@ -1,0 +1,36 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { defaultSettings } from '#pkg/cluster/settings.ts';
+import { ClusterFolder } from './folder.ts';
+
+let folder: ClusterFolder;
+
+beforeEach(async () => {
+  folder = new ClusterFolder(await mkdtemp(join(tmpdir(), 'folder-')));
+});
+
+afterEach(() => rm(folder.path, { recursive: true }));
+
+test('settings that are not in the record are the defaults', async () => {
+  await writeFile(join(folder.path, 'cluster.json'), '{"settings":{"nodes":2},"userKubeconfig":"/k"}');
+  expect(await folder.read()).toEqual({ settings: { ...defaultSettings, nodes: 2 }, userKubeconfig: '/k' });
+});
+
+test.each([
+  '',
+  '{',
+  'null',
+  '[]',
+  '{}',
+  '{"settings":null}',
+  '{"settings":[]}',
+  '{"settings":{"nodes":-1}}',
+  '{"settings":{"name":"../x"}}',
+  '{"settings":{},"userKubeconfig":5}',
+  '{"settings":{},"previousContext":{}}',
+])('a record that says %j is damaged', async (text) => {
+  await writeFile(join(folder.path, 'cluster.json'), text);
+  await expect(folder.read()).rejects.toThrow(/as it is damaged: remove it to start with default settings/);
+});

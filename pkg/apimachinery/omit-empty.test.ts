@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { typeSchema } from '#pkg/api/facts.ts';
+import { deepFreeze } from './json.ts';
+import { omitEmpty } from './omit-empty.ts';
+
+const pod = typeSchema('io.k8s.api.core.v1.Pod');
+
+test.each<[object, object]>([
+  [{ metadata: { name: 'a', labels: {} } }, { metadata: { name: 'a' } }],
+  [
+    { spec: { containers: [{ name: 'a', env: [] }, { name: 'b' }], volumes: [], nodeSelector: {} } },
+    { spec: { containers: [{ name: 'a' }, { name: 'b' }] } },
+  ],
+  [{ spec: { containers: [], securityContext: {} } }, { spec: { containers: [], securityContext: {} } }],
+  [
+    { metadata: { managedFields: [] }, unknown: [] },
+    { metadata: { managedFields: [] }, unknown: [] },
+  ],
+])('%j becomes %j', (object, expected) => {
+  expect(omitEmpty(deepFreeze(object) as never, pod)).toEqual(expected);
+});
+
+test('what has nothing to leave out is shared', () => {
+  const containers = [{ name: 'a' }];
+  const object = { metadata: { labels: {} }, spec: { containers } };
+  const spec = omitEmpty(object, pod).spec as { containers: unknown };
+  expect(spec).toBe(object.spec);
+  expect(omitEmpty({ spec: object.spec }, pod).spec).toBe(object.spec);
+});
