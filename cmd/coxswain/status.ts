@@ -2,6 +2,7 @@
 
 import { UserError } from '#cmd/common/errors.ts';
 import { type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { contextName } from '#pkg/cluster/settings.ts';
 import { type FlagTable, helpText, parseFlags, text } from '#pkg/component/flags.ts';
 import type { HealthResult } from '#pkg/component/health.ts';
@@ -115,7 +116,7 @@ async function statusOf(record: ProcessRecord): Promise<readonly ProcessStatus[]
     });
     results = (await answer.json()) as readonly HealthResult[];
   } catch (error) {
-    return whole('unhealthy', `it does not answer: ${error instanceof Error ? error.message : String(error)}`);
+    return whole('unhealthy', `it does not answer: ${errorText(error)}`);
   }
   const one = ({ name, problem }: HealthResult): ProcessStatus => ({
     name,

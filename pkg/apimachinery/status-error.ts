@@ -3,6 +3,7 @@
  * code, reason and wording. Callers test by reason (`isNotFound`, …), never by text.
  * Source: apimachinery `pkg/api/errors`, `meta/v1` `StatusReason`.
  */
+import { errorText } from '#pkg/base/error-text.ts';
 
 export type StatusReason =
   | ''
@@ -217,7 +218,7 @@ export function serviceUnavailable(message: string, cause?: unknown): StatusErro
 }
 
 export function internalError(cause: unknown): StatusError {
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const text = errorText(cause);
   return new StatusError({
     code: 500,
     reason: 'InternalError',

@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import type { ApiResponse, HttpHeaders } from '#pkg/apimachinery/http.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type Status, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 
 export const jsonType = 'application/json';
 const jsonHeaders: HttpHeaders = { 'content-type': jsonType };
@@ -72,7 +73,7 @@ export function errorResponse(error: unknown): ApiResponse {
 
 export function toStatusError(error: unknown): StatusError {
   if (error instanceof StatusError) return error;
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorText(error);
   return new StatusError({
     code: 500,
     reason: 'InternalError',

@@ -6,6 +6,7 @@ import { isIP } from 'node:net';
 import type { Pool } from 'undici';
 import type { ApiRequest, ApiResponse, HttpHeaders, ResponseBody } from '#pkg/apimachinery/http.ts';
 import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import type { Transport } from './client.ts';
 
 export interface NetworkTransportOptions {
@@ -139,6 +140,6 @@ async function* guarded(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal):
 /** What to throw for a request that got no answer. */
 function lost(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
-  const why = error instanceof Error ? error.message : String(error);
+  const why = errorText(error);
   return serviceUnavailable(`the server is currently unable to handle the request: ${why}`, error);
 }

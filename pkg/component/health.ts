@@ -2,6 +2,7 @@
  * Health of a process: named checks, and the text and JSON that report them in the form of Kubernetes' `/healthz?verbose`.
  * Checks are quick and never throw for being unhealthy: they answer with why.
  */
+import { errorText } from '#pkg/base/error-text.ts';
 
 /** Why a part is not healthy, or undefined when it is. */
 export type HealthCheck = () => Promise<string | undefined> | string | undefined;
@@ -40,7 +41,7 @@ export class HealthChecks {
           const problem = await check();
           return problem === undefined ? { name } : { name, problem };
         } catch (error) {
-          return { name, problem: error instanceof Error ? error.message : String(error) };
+          return { name, problem: errorText(error) };
         }
       }),
     );

@@ -9,6 +9,7 @@
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { namespaces, nodes, persistentVolumeClaims, persistentVolumes, pods } from '#pkg/api/types/refs.ts';
 import { repeat } from '#pkg/base/async.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
@@ -161,7 +162,7 @@ class Run {
       decision = this.#decider.decide(cycle);
     } catch (error) {
       this.#deps.log.error('A plugin failed', { pod: pod.key, error });
-      decision = { kind: 'error', message: error instanceof Error ? error.message : String(error) };
+      decision = { kind: 'error', message: errorText(error) };
     }
     switch (decision.kind) {
       case 'node':
@@ -340,5 +341,5 @@ function attributed(status: Status, { plugin, point }: { readonly plugin: Plugin
 }
 
 function errorStatus(error: unknown): Status {
-  return { code: 'Error', reasons: [error instanceof Error ? error.message : String(error)] };
+  return { code: 'Error', reasons: [errorText(error)] };
 }

@@ -12,6 +12,7 @@ import process from 'node:process';
 import { parseArgs, promisify } from 'node:util';
 import { sleep } from '#pkg/base/async.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import type { BenchSizes, Row } from './rows.ts';
 import type { WorkerTask } from './worker.ts';
 
@@ -216,6 +217,6 @@ async function main(): Promise<number> {
 try {
   process.exitCode = await main();
 } catch (error) {
-  process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`bench: ${errorText(error)}\n`);
   process.exitCode = 1;
 }

@@ -1,5 +1,6 @@
 /** The process of the clients: takes one message that says what to measure, sends one for each row, and ends. */
 import process from 'node:process';
+import { errorText } from '#pkg/base/error-text.ts';
 import { readTarget } from './kubeconfig.ts';
 import { type BenchSizes, measureAll, type Row } from './rows.ts';
 
@@ -19,7 +20,7 @@ async function work(task: WorkerTask): Promise<void> {
 process.once('message', (message) => {
   work(message as WorkerTask)
     .catch((error: unknown) => {
-      process.stderr.write(`bench: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.stderr.write(`bench: ${errorText(error)}\n`);
       process.exitCode = 1;
     })
     .finally(() => process.disconnect?.());

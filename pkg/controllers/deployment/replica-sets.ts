@@ -5,6 +5,7 @@ import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { controllerOf } from '#pkg/apimachinery/object.ts';
 import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { isAlreadyExists, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
@@ -84,7 +85,7 @@ export async function createNewSet(
   } catch (error) {
     if (isNamespaceTerminating(error)) throw error;
     if (!isAlreadyExists(error)) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       throw new SetRefusedError(`Failed to create new replica set "${name}": ${why}`, { cause: error });
     }
     const there = await resource.get(name, { namespace });

@@ -1,6 +1,7 @@
 /** Deletes what is in a namespace, kind by kind, and counts what is left. Upstream counterpart: `namespaced_resources_deleter.go`. */
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { isNotFound, reasonOf } from '#pkg/apimachinery/status-error.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { type DiscoveredResource, discoverResources, groupResource } from '#pkg/client/discovery.ts';
 import { listInPages } from '#pkg/client/list-pages.ts';
@@ -35,7 +36,7 @@ export async function deleteContent(client: Client, namespace: string, signal: A
   const podsAreGone = !pass.remaining.has('pods') && pass.failures.length === 0;
   if (podsAreGone) for (const kind of kinds) if (kind !== pods) await pass.empty(kind);
   return {
-    undiscovered: discovery.failures.map(({ groupVersion, error }) => `${groupVersion}: ${messageOf(error)}`),
+    undiscovered: discovery.failures.map(({ groupVersion, error }) => `${groupVersion}: ${errorText(error)}`),
     failures: pass.failures,
     remaining: pass.remaining,
     finalizers: pass.finalizers,
@@ -67,7 +68,7 @@ class Pass {
       this.#signal.throwIfAborted();
       // A resource that went since it was discovered, with its objects.
       if (isNotFound(error)) return;
-      this.failures.push(messageOf(error));
+      this.failures.push(errorText(error));
     }
   }
 
@@ -109,8 +110,4 @@ class Pass {
       for (const finalizer of object.metadata?.finalizers ?? [])
         this.finalizers.set(finalizer, (this.finalizers.get(finalizer) ?? 0) + 1);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -4,6 +4,7 @@ import { pods } from '#pkg/api/types/refs.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
@@ -25,7 +26,7 @@ export async function createPod(template: PodTemplateSpec | undefined, options: 
     return pod;
   } catch (error) {
     if (!isNamespaceTerminating(error)) {
-      const message = `Error creating: ${error instanceof Error ? error.message : String(error)}`;
+      const message = `Error creating: ${errorText(error)}`;
       events.record(owner, { type: 'Warning', reason: 'FailedCreate', message });
     }
     throw error;
@@ -43,7 +44,7 @@ export async function deletePod(pod: Pod, options: PodControlOptions): Promise<v
   } catch (error) {
     // A conflict: the name is another pod's by now.
     if (isNotFound(error) || isConflict(error)) return;
-    const message = `Error deleting: ${error instanceof Error ? error.message : String(error)}`;
+    const message = `Error deleting: ${errorText(error)}`;
     events.record(owner, { type: 'Warning', reason: 'FailedDelete', message });
     throw error;
   }

@@ -10,6 +10,7 @@ import { pods } from '#pkg/api/types/refs.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { compiledLabelSelector } from '#pkg/apimachinery/label-selector.ts';
 import { controllerOf, objectKey } from '#pkg/apimachinery/object.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { Expectations } from '#pkg/client/expectations.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
@@ -261,6 +262,6 @@ function comparable(status: ReplicaOwner['status']): unknown {
 }
 
 function failureOf(error: unknown, isCreate: boolean): StatusInput['failure'] {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorText(error);
   return { reason: isCreate ? 'FailedCreate' : 'FailedDelete', message };
 }

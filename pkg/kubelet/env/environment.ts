@@ -3,6 +3,7 @@
  * Source: kubelet `makeEnvironmentVariables`.
  */
 import type { ConfigMap, Container, EnvVar, Secret, Service } from '#pkg/api/types/core-v1.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { expand } from './expand.ts';
 import { type FieldContext, fieldValue, resourceValue } from './field-ref.ts';
 import { serviceVariables } from './service-links.ts';
@@ -85,7 +86,7 @@ async function variableValue(
     try {
       return resourceValue(fields, from.resourceFieldRef, container);
     } catch (error) {
-      throw new ConfigError(error instanceof Error ? error.message : String(error));
+      throw new ConfigError(errorText(error));
     }
   }
   if (from.configMapKeyRef !== undefined) {

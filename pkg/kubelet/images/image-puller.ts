@@ -4,6 +4,7 @@
  */
 import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
 import type { Clock } from '#pkg/base/clock.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { BackOff } from '../pods/back-off.ts';
 import { type ImageInfo, type Runtime, RuntimeError } from '../runtime/runtime.ts';
 
@@ -120,10 +121,6 @@ export class ImagePuller {
   #fail(reason: ImageFailure, message: string, delayMs: number): ImageOutcome {
     return { ok: false, reason, message, retryAtMs: this.#clock.nowMs() + delayMs };
   }
-}
-
-function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** A duration in whole milliseconds, as Go writes it: `0s`, `56ms`, `1.234s`, `1m2.5s`. */

@@ -1,6 +1,7 @@
 /** Lifecycle hooks: exec, HTTP and sleep; others fail with a clear error. Source: kubelet `lifecycle/handlers.go`. */
 import type { Container, LifecycleHandler } from '#pkg/api/types/core-v1.ts';
 import { sleep } from '#pkg/base/async.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { httpProbeRequest } from '../probes/probe-request.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { PodContext } from './pod-context.ts';
@@ -37,7 +38,7 @@ export async function runHook(options: HookOptions): Promise<void> {
   if (hook.exec !== undefined) {
     const command = hook.exec.command ?? [];
     const result = await runtime.inspection.exec(view.id, { command, signal }).catch((error: unknown) => {
-      throw new HookError(error instanceof Error ? error.message : String(error));
+      throw new HookError(errorText(error));
     });
     if (result.exitCode !== 0) {
       throw new HookError(`command '${command.join(' ')}' exited with ${result.exitCode}: ${result.stderr}`);

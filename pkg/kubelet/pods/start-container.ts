@@ -1,5 +1,6 @@
 /** Starting one container: image, configuration, create, start, postStart, with upstream's events and reasons. */
 import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { buildEnvironment, ConfigError } from '../env/environment.ts';
 import { expand } from '../env/expand.ts';
 import type { FieldContext } from '../env/field-ref.ts';
@@ -75,10 +76,6 @@ function record(options: StartOptions, type: 'Normal' | 'Warning', reason: strin
 
 function failure(options: StartOptions, reason: string, message: string): StartOutcome {
   return { ok: false, reason, message, retryAtMs: options.context.clock.nowMs() + retryMs };
-}
-
-function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 async function containerConfig(options: StartOptions, image: ImageInfo): Promise<ContainerConfig> {

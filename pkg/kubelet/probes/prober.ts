@@ -7,6 +7,7 @@
  */
 import type { Container, Probe } from '#pkg/api/types/core-v1.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { httpProbeRequest, tcpProbeRequest } from './probe-request.ts';
 import type { ProbeAnswer, ProbeKind, ProbeTransport } from './probe-transport.ts';
@@ -141,7 +142,7 @@ export class Prober {
       if (limit.signal.aborted) {
         return failed(`command timed out: "${command.join(' ')}" timed out after ${timeoutMs / 1000}s`);
       }
-      return errored(error instanceof Error ? error.message : String(error));
+      return errored(errorText(error));
     } finally {
       timer.cancel();
       this.#stop.signal.removeEventListener('abort', end);

@@ -1,5 +1,6 @@
 /** `/containerLogs/<namespace>/<pod>/<container>`: the output of a container as a stream. Source: kubelet `getContainerLogs`. */
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { allStatuses, findContainer } from '../pods/pod-view.ts';
 import type { PodWorker } from '../pods/pod-worker.ts';
 import type { LogLine, LogOptions } from '../runtime/runtime.ts';
@@ -147,10 +148,6 @@ async function* encode(
 
 function formatNanoTime(timeMs: number): string {
   return `${new Date(timeMs).toISOString().slice(0, 23)}000000Z`;
-}
-
-function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function plain(status: number, message: string): ApiResponse {

@@ -5,6 +5,7 @@
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
 import { type Clock, formatTimestamp } from '#pkg/base/clock.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import type { PodWorker } from '../pods/pod-worker.ts';
 import { containerLogs } from './container-logs.ts';
 
@@ -22,7 +23,7 @@ export function createKubeletHandler(deps: KubeletHandlerDeps): ApiHandler {
     try {
       return await route(deps, request);
     } catch (error) {
-      return text(500, error instanceof Error ? error.message : String(error));
+      return text(500, errorText(error));
     }
   };
 }

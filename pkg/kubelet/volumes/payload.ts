@@ -1,5 +1,6 @@
 /** The files of ConfigMap, Secret, downward API and projected volumes. Source: kubelet `volume/{configmap,secret,projected,downwardapi}`. */
 import type { ConfigMap, DownwardAPIVolumeFile, KeyToPath, Secret } from '#pkg/api/types/core-v1.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { type FieldContext, fieldValue, resourceValue } from '../env/field-ref.ts';
 import type { VolumeFile } from './volume-host.ts';
 
@@ -57,7 +58,7 @@ export function addFields(
       try {
         value = resourceValue(options.fields, item.resourceFieldRef);
       } catch (error) {
-        throw new VolumeError(error instanceof Error ? error.message : String(error));
+        throw new VolumeError(errorText(error));
       }
     }
     if (value === undefined) throw new VolumeError(`unsupported fieldPath: ${item.fieldRef?.fieldPath ?? ''}`);

@@ -2,6 +2,7 @@
  * A relay listens at an address of this machine and carries what comes in to an endpoint that is chosen for each client: TCP connections
  * (`tcp-relay.ts`) and UDP flows (`udp-relay.ts`). The userspace proxy makes Services of them, the loopback network host ports.
  */
+import { errorText } from '#pkg/base/error-text.ts';
 
 export interface RelayAddress {
   readonly ip: string;
@@ -40,6 +41,6 @@ export function listenProblem(error: unknown): string {
     case 'EADDRNOTAVAIL':
       return 'that address is not one of this machine';
     default:
-      return error instanceof Error ? error.message : String(error);
+      return errorText(error);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { errorText } from '#pkg/base/error-text.ts';
 import type { Program, ProgramContext } from '#pkg/kubelet/runtime/inprocess/program.ts';
 
 const pollMs = 50;
@@ -14,7 +15,7 @@ export const program: Program = {
       for (const arg of context.args) await act(context, arg);
       return 0;
     } catch (error) {
-      context.error(error instanceof Error ? error.message : String(error));
+      context.error(errorText(error));
       return 1;
     }
   },

@@ -7,6 +7,7 @@
  */
 import { Etcd3, type IOptions } from 'etcd3';
 import type { Clock } from '#pkg/base/clock.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { checkOperation, conflictOf } from '../../operation.ts';
 import {
@@ -179,7 +180,7 @@ class EtcdStore implements Store {
     try {
       return await request();
     } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
+      const text = errorText(error);
       // etcd does not say up to where it has compacted; it is at least one further.
       if (text.includes('has been compacted')) throw new CompactedError(revision + 1);
       if (text.includes('is a future revision')) throw new FutureRevisionError(revision, await this.currentRevision());

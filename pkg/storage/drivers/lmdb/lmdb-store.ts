@@ -7,6 +7,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { Deferred } from '#pkg/base/async.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { EventTail } from '../../event-tail.ts';
 import { KeyHistory } from '../../key-history.ts';
@@ -63,7 +64,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
     await log?.close();
     lock?.release();
     if (error instanceof StoreUnavailableError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = errorText(error);
     throw new StoreUnavailableError(`Cannot open ${directory}: ${reason}`, error);
   }
 }

@@ -1,5 +1,6 @@
 /** What the built-in servers share: listening on the pod's address until SIGTERM, and query parameters. */
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { errorText } from '#pkg/base/error-text.ts';
 import type { ProgramContext } from '../program.ts';
 
 /** Serves HTTP on the pod's address until the program is asked to end; resolves with exit code 0. */
@@ -8,7 +9,7 @@ export async function serveHttp(context: ProgramContext, port: number, listener:
     try {
       listener(request, response);
     } catch (error) {
-      reply(response, 500, error instanceof Error ? error.message : String(error));
+      reply(response, 500, errorText(error));
     }
   });
   await new Promise<void>((resolve, reject) => {

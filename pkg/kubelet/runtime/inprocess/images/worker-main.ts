@@ -5,6 +5,7 @@
 import { isAbsolute, join, resolve as resolvePath, sep } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '#pkg/base/clock.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { findCommand } from '../commands.ts';
 import type { CommandOutput, FromWorker, Program, ProgramContext, ToWorker, WorkerStart } from '../program.ts';
 
@@ -112,7 +113,7 @@ async function runCommand(id: number, command: readonly string[], asMain = false
     }
     return output;
   } catch (error) {
-    const stderr = `${name}: ${error instanceof Error ? error.message : String(error)}\n`;
+    const stderr = `${name}: ${errorText(error)}\n`;
     if (asMain) process.stderr.write(stderr);
     return { exitCode: 1, stderr };
   } finally {
