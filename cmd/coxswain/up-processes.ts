@@ -2,6 +2,7 @@
  * `up --processes`: each component as a process of its own, with its configuration in `conf/` and its output in `logs/`. Nothing restarts
  * one that ended: `status` shows it, and `up` run again, or its own main with its configuration, starts it anew.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { UserError } from '#cmd/common/errors.ts';
 import { serverNodeFlags } from '#cmd/common/node-flags.ts';
 import { isAlive, type ProcessRecord, readProcessFile, runningProcesses } from '#cmd/common/process-files.ts';
 import { nodes } from '#pkg/api/types/refs.ts';
+import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { networkTransport } from '#pkg/client/network-transport.ts';
@@ -277,11 +279,7 @@ async function nodesReady(plan: UpPlan, pki: Pki, server: string): Promise<void>
       try {
         const { items } = await client.list();
         const ready = new Set(
-          items
-            .filter((node) =>
-              node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'),
-            )
-            .map((node) => node.metadata?.name),
+          items.filter((node) => isConditionTrue(node.status?.conditions, 'Ready')).map((node) => node.metadata?.name),
         );
         waiting = waiting.filter((name) => !ready.has(name));
       } catch (error) {

@@ -4,9 +4,11 @@
  *
  * Invariant: what `startCluster` started has stopped when `stop` has resolved, or when it rejects.
  */
+
 import { join } from 'node:path';
 import type { Node } from '#pkg/api/types/core-v1.ts';
 import { nodes } from '#pkg/api/types/refs.ts';
+import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { childSignal, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -160,7 +162,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
 }
 
 function isReady(node: Node): boolean {
-  return node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
+  return isConditionTrue(node.status?.conditions, 'Ready');
 }
 
 /** Components that run side by side; when one fails the rest stop. The API server stops after all others. */

@@ -5,6 +5,7 @@
  * It opens no sockets: its own API is `handle`, probes go through an injected transport. Containers are left alone when it
  * stops; whoever made the runtimes closes them. Upstream counterpart: `pkg/kubelet/kubelet.go`.
  */
+import { isPodTerminal } from '#pkg/api/pod-phase.ts';
 import type { ContainerImage, Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { configMaps, nodes, pods, runtimeClasses, secrets, services } from '#pkg/api/types/refs.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
@@ -225,8 +226,7 @@ class NodeKubelet implements Kubelet {
     const known = found?.sandboxes.find(({ state }) => state === 'ready')?.config.ip;
     const address = known ?? pod.status?.podIP;
     // A pod that is started again keeps its address, so that those who know it still reach it.
-    const isOver = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
-    if (address !== undefined && pod.spec?.hostNetwork !== true && !isOver) network.recover(uid, address);
+    if (address !== undefined && pod.spec?.hostNetwork !== true && !isPodTerminal(pod)) network.recover(uid, address);
     const rejected = this.#admit(pod, runtime);
     if (rejected !== undefined) {
       context.recorder.record(pod, { type: 'Warning', reason: rejected.reason, message: rejected.message });
@@ -243,8 +243,7 @@ class NodeKubelet implements Kubelet {
   }
 
   #admit(pod: Pod, runtime: Runtime | undefined): PodFailure | undefined {
-    const phase = pod.status?.phase;
-    if (phase === 'Succeeded' || phase === 'Failed') return undefined;
+    if (isPodTerminal(pod)) return undefined;
     const requests = podRequests(pod);
     // A pod that a kubelet has taken before keeps its place, also over a restart.
     if (pod.status?.startTime === undefined && pod.metadata?.deletionTimestamp === undefined) {

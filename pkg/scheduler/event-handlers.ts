@@ -3,7 +3,9 @@
  * for. Upstream counterpart: kube-scheduler `eventhandlers.go`.
  */
 
+import { isPodTerminal } from '#pkg/api/pod-phase.ts';
 import type { Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod } from '#pkg/api/types/core-v1.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { EventHandler } from '#pkg/client/informer.ts';
 import type { Nominator } from './cache/nominator.ts';
@@ -86,8 +88,8 @@ export function podHandler(context: HandlerContext): EventHandler<Pod> {
         podGone(context, before);
         podAppeared(context, now);
       } else if (holdsNode(previous)) assignedPodChanged(context, before, now);
-      else if (holdsNode(pod) || hasEnded(pod)) {
-        if (hasEnded(pod)) podGone(context, before);
+      else if (holdsNode(pod) || isPodTerminal(pod)) {
+        if (isPodTerminal(pod)) podGone(context, before);
         podAppeared(context, now);
       } else if (context.queue.get(now.uid) === undefined) podAppeared(context, now);
       else waitingPodChanged(context, before, now);
@@ -98,7 +100,7 @@ export function podHandler(context: HandlerContext): EventHandler<Pod> {
 
 function podAppeared(context: HandlerContext, pod: PodInfo): void {
   const { cache, queue, nominator, schedulerName } = context;
-  if (hasEnded(pod.pod)) return;
+  if (isPodTerminal(pod.pod)) return;
   if (holdsNode(pod.pod)) {
     queue.delete(pod.uid);
     nominator.delete(pod.uid);
@@ -154,11 +156,7 @@ function assignedPodChanged({ cache, queue }: HandlerContext, before: PodInfo, n
 
 /** On a node and not yet ended: takes resources there. */
 function holdsNode(pod: Pod): boolean {
-  return Boolean(pod.spec?.nodeName) && !hasEnded(pod);
-}
-
-function hasEnded(pod: Pod): boolean {
-  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+  return Boolean(pod.spec?.nodeName) && !isPodTerminal(pod);
 }
 
 /**
@@ -182,7 +180,7 @@ function isOnlyStatus(previous: Pod, pod: Pod): boolean {
 
 function heldResources({ status }: Pod): readonly unknown[] {
   const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
-  const resize = status?.conditions?.find(({ type }) => type === 'PodResizePending')?.reason;
+  const resize = findCondition(status?.conditions, 'PodResizePending')?.reason;
   return [resize, ...statuses.map(({ resources, allocatedResources }) => [resources, allocatedResources])];
 }
 

@@ -1,6 +1,8 @@
 /** Tells the world why a pod has no node: the `FailedScheduling` event and the `PodScheduled` condition. */
+
 import type { Pod, PodCondition } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { type Clock, timestamp } from '#pkg/base/clock.ts';
@@ -50,7 +52,7 @@ export class FailureReporter {
     const note =
       message.length <= eventMessageMax ? message : message.slice(0, eventMessageMax - cutMark.length) + cutMark;
     this.#options.recorder.record(asEventObject(pod), { type: 'Warning', reason: 'FailedScheduling', message: note });
-    const old = pod.status?.conditions?.find((condition) => condition.type === 'PodScheduled');
+    const old = findCondition(pod.status?.conditions, 'PodScheduled');
     const isSaid = old?.status === 'False' && old.reason === reason && old.message === message;
     const isNominationSaid = nominated === undefined || nominated === (pod.status?.nominatedNodeName ?? '');
     if (isSaid && isNominationSaid) return;

@@ -14,6 +14,7 @@
 
 import { resourceOfKind } from '#pkg/api/resources.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
@@ -94,7 +95,7 @@ const admin: InProcessIdentity = { commonName: 'kubernetes-admin', organizations
 
 /** Whether the pod's Ready condition is True. */
 export function isPodReady(pod: Pod): boolean {
-  return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
+  return isConditionTrue(pod.status?.conditions, 'Ready');
 }
 
 /** Starts a cluster and returns once its nodes are Ready. */

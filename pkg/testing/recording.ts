@@ -2,8 +2,10 @@
  * What happens in a simulated cluster, as lines of text: a line per change that a person would see in `kubectl get -w` of nodes and
  * pods, and per event. Names of generated objects follow from the seed, so two runs with one seed have equal recordings.
  */
+
 import type { Event, Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { events, nodes, pods } from '#pkg/api/types/refs.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import type { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Informers, Lister } from '#pkg/client/informer.ts';
@@ -47,7 +49,7 @@ export class Recording {
   }
 
   #node(node: Node): void {
-    const ready = node.status?.conditions?.find(({ type }) => type === 'Ready')?.status ?? 'Unknown';
+    const ready = findCondition(node.status?.conditions, 'Ready')?.status ?? 'Unknown';
     if (ready === 'True') this.#ready.add(objectKey(node));
     else this.#ready.delete(objectKey(node));
     const taints = (node.spec?.taints ?? []).map(({ key, effect }) => `${key}:${effect}`).sort();

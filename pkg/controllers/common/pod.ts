@@ -1,5 +1,7 @@
 /** What controllers ask about pods. Upstream counterparts: `pkg/api/v1/pod`, `controller_utils.go`. */
+import { isPodTerminal } from '#pkg/api/pod-phase.ts';
 import type { Pod, PodCondition } from '#pkg/api/types/core-v1.ts';
+import { findCondition, isConditionTrue } from '#pkg/apimachinery/conditions.ts';
 import { controllerOf } from '#pkg/apimachinery/object.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 
@@ -9,16 +11,11 @@ export function timeMs(timestamp: string | undefined): number {
 }
 
 export function podCondition(pod: Pod, type: string): PodCondition | undefined {
-  return pod.status?.conditions?.find((condition) => condition.type === type);
+  return findCondition(pod.status?.conditions, type);
 }
 
 export function isPodReady(pod: Pod): boolean {
-  return podCondition(pod, 'Ready')?.status === 'True';
-}
-
-/** Succeeded or Failed: its containers will not run again. */
-export function isPodTerminal(pod: Pod): boolean {
-  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
+  return isConditionTrue(pod.status?.conditions, 'Ready');
 }
 
 /** Neither ended nor being deleted. */

@@ -1,7 +1,8 @@
 /** One step of a Deployment towards its template and scale, for each of its strategies. */
+import { isPodTerminal } from '#pkg/api/pod-phase.ts';
 import type { Deployment, ReplicaSet } from '#pkg/api/types/apps-v1.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import { isPodTerminal } from '../common/pod.ts';
+
 import { isRolling, newSetReplicas, proportionalSizes, shrinkOldSets, specReplicas, wantedReplicas } from './math.ts';
 import { createNewSet, removeOldSets, resizeSet, type SetsContext, updateNewSet } from './replica-sets.ts';
 import { desiredReplicasAnnotation, numberAnnotation } from './revisions.ts';

@@ -1,5 +1,7 @@
 /** The status of a Deployment and its conditions. Pure. Upstream counterparts: `sync.go` and `progress.go`. */
+
 import type { Deployment, DeploymentCondition, DeploymentStatus, ReplicaSet } from '#pkg/api/types/apps-v1.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { withoutCondition } from '../common/conditions.ts';
 import { timeMs } from '../common/pod.ts';
@@ -34,7 +36,7 @@ export function hasProgressDeadline(deployment: Deployment): boolean {
 }
 
 export function conditionOf(status: DeploymentStatus | undefined, type: string): DeploymentCondition | undefined {
-  return status?.conditions?.find((condition) => condition.type === type);
+  return findCondition(status?.conditions, type);
 }
 
 /** The conditions with `draft` set; the same list when its status and reason are there already. */
@@ -43,7 +45,7 @@ export function setCondition(
   draft: ConditionDraft,
   nowMs: number,
 ): readonly DeploymentCondition[] {
-  const old = conditions?.find((condition) => condition.type === draft.type);
+  const old = findCondition(conditions, draft.type);
   if (old !== undefined && old.status === draft.status && old.reason === draft.reason) return conditions!;
   const now = formatTimestamp(nowMs);
   const lastTransitionTime = old?.status === draft.status ? (old.lastTransitionTime ?? now) : now;

@@ -1,5 +1,6 @@
 /** Which pods stand behind which Services, for both endpoint controllers. Upstream counterpart: `endpointslice/util`. */
 
+import { isPodTerminal } from '#pkg/api/pod-phase.ts';
 import type { Pod, Service, ServicePort } from '#pkg/api/types/core-v1.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { selectorFromSet } from '#pkg/apimachinery/label-selector.ts';
@@ -95,8 +96,7 @@ function matters(previous: Pod, pod: Pod): boolean {
 
 /** Whether a pod can be an endpoint at all. */
 export function canBeEndpoint(pod: Pod, options: { readonly includeTerminating: boolean }): boolean {
-  const phase = pod.status?.phase;
-  if (phase === 'Succeeded' || phase === 'Failed' || !pod.status?.podIP) return false;
+  if (isPodTerminal(pod) || !pod.status?.podIP) return false;
   return options.includeTerminating || pod.metadata?.deletionTimestamp === undefined;
 }
 

@@ -5,6 +5,7 @@
 
 import type { Lease } from '#pkg/api/types/coordination-v1.ts';
 import type { Node, NodeCondition } from '#pkg/api/types/core-v1.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 
 export interface Heartbeat {
   readonly lease: string | undefined;
@@ -17,7 +18,7 @@ export interface Heartbeat {
 const kubeletConditions = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'] as const;
 
 export function readyCondition(node: Node): NodeCondition | undefined {
-  return node.status?.conditions?.find((condition) => condition.type === 'Ready');
+  return findCondition(node.status?.conditions, 'Ready');
 }
 
 /** The heartbeat now, given the one before. */

@@ -1,5 +1,7 @@
 /** Taints that say what conditions say, for the scheduler and for eviction. Pure. */
+
 import type { Node, Taint } from '#pkg/api/types/core-v1.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { readyCondition } from './health.ts';
 
 const prefix = 'node.kubernetes.io/';
@@ -23,8 +25,7 @@ const noScheduleKeys: ReadonlySet<string> = new Set([unschedulableTaint, ...cond
 export function noScheduleTaints(node: Node, now: () => string): readonly Taint[] | undefined {
   const wanted = new Set<string>();
   for (const [type, status, key] of conditionTaints)
-    if (node.status?.conditions?.some((condition) => condition.type === type && condition.status === status))
-      wanted.add(key);
+    if (findCondition(node.status?.conditions, type)?.status === status) wanted.add(key);
   if (node.spec?.unschedulable) wanted.add(unschedulableTaint);
   return withTaints(node, { effect: 'NoSchedule', managed: noScheduleKeys, wanted, now });
 }

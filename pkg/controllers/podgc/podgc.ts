@@ -2,6 +2,7 @@
  * Removes pods that nobody else will: bound to nodes that are gone, deleted on nodes that their users declared out of service, deleted
  * before they were bound, and ended ones beyond a number. Upstream counterpart: `pkg/controller/podgc`.
  */
+import { isPodTerminal } from '#pkg/api/pod-phase.ts';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
@@ -9,7 +10,7 @@ import { repeat } from '#pkg/base/async.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { ControllerContext } from '../common/controller.ts';
-import { isPodTerminal, timeMs } from '../common/pod.ts';
+import { timeMs } from '../common/pod.ts';
 import { readyCondition } from '../nodelifecycle/health.ts';
 
 const checkPeriodMs = 20_000;

@@ -1,6 +1,8 @@
 /** What a node says of itself: labels and status. Pure. Source: kubelet `nodestatus/setters.go`. */
+
 import { isDeepStrictEqual } from 'node:util';
 import type { ContainerImage, NodeAddress, NodeCondition, NodeStatus, Taint } from '#pkg/api/types/core-v1.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 
@@ -97,7 +99,7 @@ const conditionEvents: Readonly<Record<string, string>> = {
 /** Reasons of the events that a change of status is worth. A node that is new and not ready yet is no news. */
 export function statusEvents(before: NodeStatus | undefined, after: NodeStatus): readonly string[] {
   return (after.conditions ?? []).flatMap(({ type, status }) => {
-    const known = before?.conditions?.find((condition) => condition.type === type);
+    const known = findCondition(before?.conditions, type);
     if (known?.status === status || (known === undefined && type === 'Ready' && status === 'False')) return [];
     return conditionEvents[`${type} ${status}`] ?? [];
   });
@@ -127,7 +129,7 @@ function conditions(facts: NodeFacts, before: NodeStatus | undefined, now: strin
     ready,
   ] as const;
   return all.map(([type, status, reason, message]) => {
-    const known = before?.conditions?.find((condition) => condition.type === type);
+    const known = findCondition(before?.conditions, type);
     const since = known?.status === status ? known.lastTransitionTime : undefined;
     return { type, status, lastHeartbeatTime: now, lastTransitionTime: since ?? now, reason, message };
   });

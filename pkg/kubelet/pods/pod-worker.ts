@@ -5,6 +5,7 @@
  * A pod goes `syncing -> terminating -> finished`, never back. Invariant: at most one step runs at a time, and everything
  * that was announced before a step began is seen by it. Upstream counterpart: kubelet `pod_workers.go`.
  */
+import { isPodTerminal } from '#pkg/api/pod-phase.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
@@ -61,7 +62,7 @@ export class PodWorker {
     this.#state.recover(options.found);
     this.#rejected = options.rejected;
     if (options.rejected !== undefined) this.#stage = 'finished';
-    else if (isFinal(pod)) {
+    else if (isPodTerminal(pod)) {
       // What it left in the runtime is ended; its status is final and stays as it was written.
       this.#stage = options.found === undefined ? 'finished' : 'terminating';
       this.#isWritten = true;
@@ -250,8 +251,4 @@ export class PodWorker {
   #name(): string {
     return `${this.pod.metadata?.namespace}/${this.pod.metadata?.name}`;
   }
-}
-
-function isFinal(pod: Pod): boolean {
-  return pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
 }

@@ -2,7 +2,9 @@
  * A pod's conditions as the kubelet writes them. Each keeps its last transition time while its status stays.
  * Source: kubelet `status/generate.go`.
  */
+
 import type { ContainerStatus, Pod, PodCondition } from '#pkg/api/types/core-v1.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { initialized } from './phase.ts';
 import type { PodStatusInput } from './pod-status.ts';
@@ -53,7 +55,7 @@ export function podConditions(input: ConditionsInput): readonly PodCondition[] {
 }
 
 function condition(input: ConditionsInput, type: string, verdict: Verdict): PodCondition {
-  const before = input.pod.status?.conditions?.find((one) => one.type === type);
+  const before = findCondition(input.pod.status?.conditions, type);
   const kept = before?.status === verdict.status ? before.lastTransitionTime : undefined;
   const generation = input.pod.metadata?.generation;
   return {
@@ -100,7 +102,7 @@ function readyVerdict(pod: Pod, containersReady: Verdict): Verdict {
   if (containersReady.status !== 'True') return containersReady;
   const problems: string[] = [];
   for (const { conditionType } of pod.spec?.readinessGates ?? []) {
-    const found = pod.status?.conditions?.find(({ type }) => type === conditionType);
+    const found = findCondition(pod.status?.conditions, conditionType);
     if (found === undefined) {
       problems.push(`corresponding condition of pod readiness gate "${conditionType}" does not exist.`);
     } else if (found.status !== 'True') {

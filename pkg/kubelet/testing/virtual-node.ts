@@ -1,7 +1,9 @@
 /** A node for tests: a kubelet with the fake runtime against a real API server on virtual time. */
+
 import { onTestFinished } from 'vitest';
 import type { Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
 import { events, namespaces, pods } from '#pkg/api/types/refs.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
 import { createApiServer } from '#pkg/apiserver/server.ts';
@@ -109,7 +111,7 @@ function prefixed(annotations: Record<string, string>): Record<string, string> {
 /** What `kubectl get pod` shows, with the time. */
 export async function seen(cluster: Cluster, name: string): Promise<string> {
   const { status } = await cluster.client.resource(pods).get(name, { namespace: 'default' });
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status;
+  const ready = findCondition(status?.conditions, 'Ready')?.status;
   const states = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].map(
     ({ name: container, state, restartCount }) => {
       const kind = Object.keys(state ?? {})[0] ?? '';

@@ -3,7 +3,9 @@
  * Amounts up to 2^53 are exact: 9 PB of memory. CPU is in thousandths of a core, everything else in whole units (bytes, counts).
  * Source: component-helpers `resource.PodRequests`; scheduler `util.GetNonzeroRequests`.
  */
+
 import type { Container, ContainerStatus, Pod, PodStatus } from '#pkg/api/types/core-v1.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { parseQuantity, quantityMilliValue, quantityValue } from '#pkg/apimachinery/quantity.ts';
 
 /** Amounts of a pod, of a node, or summed up over pods. */
@@ -126,9 +128,7 @@ function containerSums({ resources }: Container, { inUse, isRefused }: ResizeSta
 }
 
 function isResizeInfeasible(status: PodStatus | undefined): boolean {
-  return (
-    status?.conditions?.some(({ type, reason }) => type === 'PodResizePending' && reason === 'Infeasible') ?? false
-  );
+  return findCondition(status?.conditions, 'PodResizePending')?.reason === 'Infeasible';
 }
 
 function addAmounts(sums: Sums, list: Amounts): void {

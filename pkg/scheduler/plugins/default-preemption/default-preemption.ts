@@ -2,7 +2,9 @@
  * Makes room for a pod by choosing pods of lower priority that would have to go. Chooses only: the scheduler evicts them.
  * Upstream counterpart: `plugins/defaultpreemption`, `framework/preemption`.
  */
+
 import type { PodDisruptionBudget } from '#pkg/api/types/policy-v1.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { type Random, randomInt } from '#pkg/base/random.ts';
 import { fitErrorMessage } from '../../framework/fit-error.ts';
 import type { NodeRefusal, PostFilterContext, PostFilterPlugin, PostFilterResult } from '../../framework/plugin.ts';
@@ -67,7 +69,7 @@ function whyNotEligible({
 
 function isBeingPreempted({ pod }: PodInfo): boolean {
   if (pod.metadata?.deletionTimestamp === undefined) return false;
-  const target = pod.status?.conditions?.find(({ type }) => type === 'DisruptionTarget');
+  const target = findCondition(pod.status?.conditions, 'DisruptionTarget');
   return target?.status === 'True' && target.reason === 'PreemptionByScheduler';
 }
 
