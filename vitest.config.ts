@@ -2,6 +2,9 @@ import { defineConfig } from 'vitest/config';
 
 const exclude = ['**/node_modules/**'];
 
+/** In a checkout `coxswain/testing` and the like are the sources; in the package they are what was compiled of them. */
+const execArgv = ['--conditions=coxswain-source'];
+
 /** Limits against hanging, not measures of speed: a machine may be several times slower than those the suites were written on. */
 const patient = (limitMs: number) => ({ testTimeout: limitMs, hookTimeout: limitMs });
 
@@ -15,6 +18,7 @@ export default defineConfig({
           name: 'unit',
           include: ['{pkg,cmd}/**/*.test.ts', 'tests/{tidy,integration,bench}/**/*.test.ts'],
           exclude,
+          execArgv,
           ...patient(30_000),
         },
       },

@@ -1,13 +1,15 @@
 #!/usr/bin/env node
-// The `coxswain` command. Written for old Nodes too: it finds one that runs TypeScript as it is (24 or newer), which the package's
-// install put beside it, and hands over to it.
+// The `coxswain` command. Written for old Nodes too: it finds one that Coxswain runs on (24 or newer), which the install put beside it,
+// and hands over to it. A checkout runs its sources, the package what was compiled of them.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const nodeMajorMin = 24;
 const here = dirname(fileURLToPath(import.meta.url));
+const source = join(here, 'main.ts');
+const main = existsSync(source) ? source : join(here, '..', '..', 'dist', 'cmd', 'coxswain', 'main.js');
 
 /** The Node that an install put into a `node_modules/.bin` above this file, if there is one. */
 function installedNode() {
@@ -19,16 +21,16 @@ function installedNode() {
 }
 
 if (Number(process.versions.node.split('.')[0]) >= nodeMajorMin) {
-  await import('./main.ts');
+  await import(pathToFileURL(main).href);
 } else {
   const node = installedNode();
   if (node === undefined) {
     process.stderr.write(
-      `coxswain: Cannot run on Node ${process.versions.node}: install Node ${nodeMajorMin} or newer, or run "npm ci" in the checkout, which brings one\n`,
+      `coxswain: Cannot run on Node ${process.versions.node}: install Node ${nodeMajorMin} or newer, or run "npm install" with optional packages, which bring one\n`,
     );
     process.exitCode = 1;
   } else {
-    const child = spawn(node, [join(here, 'main.ts'), ...process.argv.slice(2)], { stdio: 'inherit' });
+    const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
     // The terminal sends Ctrl-C to both; what is sent to this process alone is passed on.
     process.on('SIGINT', () => {});
     for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

@@ -214,7 +214,7 @@ async function startProcess(plan: UpPlan, { folder: part, name }: ProcessPlan): 
   const log = await open(folder.logFile(name), 'a', 0o600);
   try {
     const logStart = (await log.stat()).size;
-    const main = join(world.rootFolder, 'cmd', part, 'main.ts');
+    const main = join(world.rootFolder, 'cmd', part, import.meta.url.endsWith('.ts') ? 'main.ts' : 'main.js');
     const child = spawn(process.execPath, [...serverNodeFlags(), main, '--config', join(folder.conf, `${name}.yaml`)], {
       detached: true,
       stdio: ['ignore', log.fd, log.fd],

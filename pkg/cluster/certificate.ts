@@ -108,7 +108,7 @@ export function issueLeaf(authority: CertificatePair, options: LeafOptions): Cer
 }
 
 /** The common name and organizations of a certificate, as transports vouch for them. */
-export function subjectOf(certificate: X509Certificate): Subject {
+export function subjectOf(certificate: { readonly subject?: string }): Subject {
   const organizations: string[] = [];
   let commonName = '';
   for (const line of certificate.subject?.split('\n') ?? []) {

@@ -19,6 +19,8 @@ export const hookMs = 180_000;
 export interface RunOptions {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Folder it runs in; default the checkout. */
+  readonly cwd?: string;
   /** Ends the command after this time; default two minutes. */
   readonly timeoutMs?: number;
 }
@@ -27,7 +29,7 @@ export interface RunOptions {
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
   return new Promise((resolve) => {
     const settings = {
-      cwd: root,
+      cwd: options.cwd ?? root,
       env: { ...process.env, NO_COLOR: '1', ...options.env },
       timeout: options.timeoutMs ?? 120_000,
       maxBuffer: 64 << 20,

@@ -1,6 +1,5 @@
+import { isPodReady, makeDeployment, startTestCluster } from 'coxswain/testing';
 import { expect, test } from 'vitest';
-import { makeDeployment } from '#pkg/testing/builders.ts';
-import { isPodReady, startTestCluster } from '#pkg/testing/cluster.ts';
 
 test('three replicas become ready', async () => {
   const cluster = await startTestCluster({ nodes: 2 });

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { sourceFiles } from './source-files.ts';
 
 /** Read by people who use Coxswain as a library, or named by what the project writes itself. */
-const publicFiles = /^pkg\/testing\/|^tests\//;
+const publicFiles = /^pkg\/(?:entry|testing)\/|^tests\//;
 
 const exportPattern = /^export (?:abstract |async )?(?:function\*?|class|const) (\w+)/gm;
 

@@ -21,6 +21,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/dns/': 4,
   'pkg/cluster/': 5,
   'pkg/testing/': 5,
+  'pkg/entry/': 5,
   'cmd/': 5,
 };
 
@@ -30,6 +31,8 @@ const siblings: readonly (readonly [string, string])[] = [
   ['pkg/component/', 'pkg/client/'],
   ['pkg/cluster/', 'pkg/testing/'],
   ['pkg/testing/', 'pkg/cluster/'],
+  ['pkg/entry/', 'pkg/cluster/'],
+  ['pkg/entry/', 'pkg/testing/'],
   ['cmd/', 'pkg/cluster/'],
   ['cmd/', 'pkg/testing/'],
 ];

@@ -1,0 +1,17 @@
+/** What `import … from 'coxswain/testing'` gives: clusters for tests, and builders of objects. The names are promises to users of the package. */
+export {
+  type Amounts,
+  type DeploymentOptions,
+  makeDeployment,
+  makeNode,
+  makePod,
+  makeService,
+  type PodBuilder,
+} from '#pkg/testing/builders.ts';
+export {
+  isPodReady,
+  startTestCluster,
+  type TestCluster,
+  type TestClusterOptions,
+  type TestNode,
+} from '#pkg/testing/cluster.ts';

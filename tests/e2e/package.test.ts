@@ -1,0 +1,154 @@
+/** The npm package as its users have it: packed, installed into an empty folder without any install script, and used there. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { root } from '#tests/tidy/source-files.ts';
+import { processesWith, takePort } from './machine.ts';
+import { type CommandResult, hookMs, run } from './running-cluster.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'coxswain-package-'));
+const bin = join(folder, 'node_modules', '.bin');
+const node = join(bin, 'node');
+let packed: readonly string[] = [];
+
+/** Runs a command in the folder, as a person there does: with what the install brought first in the path. */
+function here(command: string, args: readonly string[]): Promise<CommandResult> {
+  const home = join(folder, 'home');
+  const env = {
+    PATH: `${bin}:${process.env.PATH}`,
+    HOME: home,
+    COXSWAIN_HOME: join(home, 'clusters'),
+    KUBECONFIG: '',
+    NO_COLOR: '1',
+    FORCE_COLOR: '0',
+  };
+  return run(command, args, { env, cwd: folder, timeoutMs: hookMs });
+}
+
+async function done(command: string, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await here(command, args);
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${code}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+const write = (name: string, content: unknown): void =>
+  writeFileSync(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content));
+
+beforeAll(async () => {
+  const report = await run('npm', ['pack', '--json', '--pack-destination', folder], { timeoutMs: hookMs });
+  const text = report.stdout.slice(report.stdout.indexOf('['));
+  const [{ filename, files }] = JSON.parse(text) as [{ filename: string; files: { path: string }[] }];
+  packed = files.map(({ path }) => path);
+  write('package.json', { name: 'consumer', version: '1.0.0', private: true, type: 'module' });
+  mkdirSync(join(folder, 'home'));
+  await done('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', `./${filename}`]);
+  // The test's own tools are the checkout's: what they import of the consumer's they find there.
+  for (const tool of ['vitest', 'vite'])
+    symlinkSync(join(root, 'node_modules', tool), join(folder, 'node_modules', tool));
+}, hookMs);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test('the tarball holds compiled code, types and manifests, and nothing of the checkout besides', () => {
+  expect(packed).toEqual(
+    expect.arrayContaining([
+      'LICENSE',
+      'README.md',
+      'cmd/coxswain/bin.js',
+      'dist/cmd/coxswain/main.js',
+      'dist/pkg/api/types/core-v1.d.ts',
+      'dist/pkg/entry/testing.js',
+      'dist/pkg/entry/testing.d.ts',
+      'manifests/guestbook.yaml',
+    ]),
+  );
+  const odd = packed.filter((path) => /(?<!\.d)\.ts$|\.test\.|^(?:tests|findings|deploy|pkg)\//.test(path));
+  expect(odd).toEqual([]);
+});
+
+test('the command works: a cluster of one process', async () => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  expect(await done('npx', ['coxswain', 'version'])).toContain(`coxswain ${version} `);
+  expect(await done('npx', ['coxswain', 'up', '--name', 'packed', '--api-port', '0', '--detach'])).toContain(
+    'is ready',
+  );
+  const manifest = join(folder, 'node_modules', 'coxswain', 'manifests', 'guestbook.yaml');
+  const kubectl = (...args: readonly string[]) => done('npx', ['coxswain', 'kubectl', ...args]);
+  await kubectl('apply', '-f', manifest);
+  await kubectl('rollout', 'status', 'deployment/guestbook', '--timeout=60s');
+  expect(await kubectl('get', 'nodes')).toMatch(/packed-node-1 +Ready/);
+  const status = JSON.parse(await done('npx', ['coxswain', 'status', '--name', 'packed', '-o', 'json'])) as object;
+  expect(status).toMatchObject({ running: true });
+  await done('npx', ['coxswain', 'doctor']);
+  await done('npx', ['coxswain', 'down', '--name', 'packed']);
+  expect(processesWith(folder)).toEqual([]);
+});
+
+test('the command works: a cluster of many processes', async () => {
+  const where = ['--data-dir', join(folder, 'many'), '--name', 'many'];
+  const { port, close } = await takePort();
+  await close();
+  try {
+    await done('npx', ['coxswain', 'up', '--processes', '--detach', '--api-port', String(port), ...where]);
+    const status = await done('npx', ['coxswain', 'status', ...where]);
+    for (const name of ['kube-apiserver', 'kube-scheduler', 'kubelet']) expect(status).toContain(name);
+  } finally {
+    await here('npx', ['coxswain', 'down', ...where]);
+  }
+  expect(processesWith(folder)).toEqual([]);
+});
+
+test("the README's test example runs", async () => {
+  write('example.test.ts', readFileSync(join(root, 'tests', 'integration', 'example.test.ts'), 'utf8'));
+  const { stdout, stderr } = await here(node, [
+    join(root, 'node_modules', 'vitest', 'vitest.mjs'),
+    'run',
+    '--root',
+    folder,
+  ]);
+  expect(`${stdout}${stderr}`).toMatch(/Tests +1 passed/);
+});
+
+test('the types hold in a strict project that checks libraries, without the types of Node', async () => {
+  write('tsconfig.json', {
+    compilerOptions: {
+      strict: true,
+      noEmit: true,
+      module: 'nodenext',
+      target: 'es2022',
+      lib: ['es2022', 'dom'],
+      skipLibCheck: false,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      noPropertyAccessFromIndexSignature: true,
+      types: [],
+    },
+    files: ['program.ts'],
+  });
+  write(
+    'program.ts',
+    `import { startCluster } from 'coxswain';
+import type { Pod } from 'coxswain/api/core-v1';
+import { pods } from 'coxswain/api/refs';
+import { createClient, networkTransport } from 'coxswain/client';
+import { isPodReady, makeDeployment, startTestCluster } from 'coxswain/testing';
+
+const cluster = await startTestCluster({ nodes: 2 });
+await cluster.apply(makeDeployment('web', { replicas: 3 }));
+export const ready: readonly Pod[] = cluster.pods().filter(isPodReady);
+const client = createClient({ transport: networkTransport({ server: 'https://127.0.0.1:1' }), userAgent: 'program' });
+export const name: string | undefined = (await client.resource(pods).get('a', { namespace: 'b' })).spec?.nodeName;
+export const start: typeof startCluster = startCluster;
+`,
+  );
+  expect(await here(node, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', folder])).toMatchObject({
+    code: 0,
+    stdout: '',
+  });
+});
+
+test('what no entry names is closed', async () => {
+  write('closed.js', "await import('coxswain/dist/pkg/base/clock.js').catch(({ code }) => console.log(code));\n");
+  expect(await done(node, ['closed.js'])).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n');
+});
