@@ -4,11 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
+  addressSlots,
   type ClusterAddresses,
   defaultSettings,
   kubernetesServiceIp,
   loopbackAddresses,
+  nodesMax,
+  podRange,
 } from '#pkg/cluster/settings.ts';
+import { cidrBlocks } from '#pkg/controllers/nodeipam/cidr.ts';
+import { parseIpv4Range } from '#pkg/network/ipv4.ts';
 import { type Reservation, reserveAddresses, reserveFreeAddresses } from './address-slot.ts';
 import { ClusterFolder } from './folder.ts';
 
@@ -84,4 +89,18 @@ test('slots do not meet', () => {
     serviceCidr: defaultSettings.serviceCidr,
     nodeAddress: '127.0.0.1',
   });
+});
+
+test('more fake nodes than a slot has room for get blocks where nobody listens, and that no slot has (fault 60)', () => {
+  const settings = { ...defaultSettings, runtime: 'fake' } as const;
+  expect(podRange({ ...settings, nodes: 512 })).toBe(defaultSettings.podCidr);
+  expect(cidrBlocks(podRange({ ...settings, nodes: 512 }), 24).count).toBe(512);
+  const range = podRange({ ...settings, nodes: 513 });
+  expect(cidrBlocks(range, 24).count).toBeGreaterThanOrEqual(nodesMax);
+  const { base, size } = parseIpv4Range(range)!;
+  for (let slot = 0; slot < addressSlots; slot++) {
+    const { podCidr, serviceCidr, nodeAddress } = loopbackAddresses(slot);
+    for (const other of [podCidr, serviceCidr, `${nodeAddress}/32`].map((cidr) => parseIpv4Range(cidr)!))
+      expect(base + size <= other.base || other.base + other.size <= base).toBe(true);
+  }
 });

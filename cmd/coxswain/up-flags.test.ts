@@ -19,6 +19,14 @@ test('a cluster that exists keeps what it has unless a flag says otherwise', () 
   expect(settings(['--nodes=1'], before)).toEqual({ ...defaultSettings, ...before, nodes: 1 });
 });
 
+test('thousands of nodes whose pods run nothing are a cluster like another (fault 60)', () => {
+  expect(settings(['--nodes=5000', '--runtime=fake'])).toEqual({ ...defaultSettings, nodes: 5_000, runtime: 'fake' });
+  expect(parseFlags(upFlags, ['--nodes=5001', '--runtime=fake'])).toMatchObject({
+    ok: false,
+    message: 'invalid value "5001" for --nodes: must be a whole number from 1 to 5000',
+  });
+});
+
 test('the flags that a running cluster cannot follow are known', () => {
   const before = { ...defaultSettings, nodes: 3, apiPort: 7000 };
   expect(changedFlags(settings([], before), before)).toEqual([]);
@@ -32,6 +40,12 @@ test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string
     ['--runtime=vm'],
     undefined,
     'The runtime "vm" is not available yet: use one of inprocess, fake',
+  ],
+  [
+    'more nodes than have addresses for programs (fault 60)',
+    ['--nodes=513'],
+    undefined,
+    'Cannot have --nodes 513 as the pods of a cluster have addresses on 512 nodes of this machine: only --runtime fake, whose pods need none, has more',
   ],
   [
     'a network that is not built',

@@ -1,7 +1,7 @@
 /** The flags of `coxswain up`, and the settings of a cluster that follow from them and from what it was started with before. */
 
 import { UserError } from '#cmd/common/errors.ts';
-import { type ClusterSettings, defaultSettings, nodesMax, runtimeNames } from '#pkg/cluster/settings.ts';
+import { type ClusterSettings, defaultSettings, nodesMax, nodesProblem, runtimeNames } from '#pkg/cluster/settings.ts';
 import { isStoreName } from '#pkg/cluster/store.ts';
 import { duration, type FlagTable, type FlagValues, integer, text, toggle } from '#pkg/component/flags.ts';
 import { logLevels } from '#pkg/component/logger.ts';
@@ -89,6 +89,8 @@ export function settingsOf(
       `Cannot use --store ${result.store} as this cluster keeps its data in ${before.store}: leave the flag out, or name another cluster with --name`,
     );
   }
+  const problem = nodesProblem(result);
+  if (problem !== undefined) throw new UserError(`Cannot have --nodes ${result.nodes} as ${problem}`);
   return result;
 }
 

@@ -17,7 +17,14 @@ import { networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { kubeconfigOf, makeFolder, writeKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { ensurePki, identityFile, type Pki } from '#pkg/cluster/pki.ts';
-import { addressPort, contextName, kubernetesServiceIp, nodeNames } from '#pkg/cluster/settings.ts';
+import {
+  addressPort,
+  contextName,
+  kubernetesServiceIp,
+  nodeNames,
+  podRange,
+  processNodesMax,
+} from '#pkg/cluster/settings.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { retractContext, stopProcesses } from './down.ts';
 import { lastWords } from './last-words.ts';
@@ -32,6 +39,11 @@ const stopMsMax = 30_000;
 export async function upProcesses(plan: UpPlan, running: readonly ProcessRecord[]): Promise<number> {
   const { world, folder, settings, values } = plan;
   if (settings.apiPort === 0) throw new UserError('Cannot use --api-port 0 with --processes: name the port');
+  if (settings.nodes > processNodesMax) {
+    throw new UserError(
+      `Cannot run ${settings.nodes} nodes as processes, one for each kubelet: at most ${processNodesMax}; one process for all, without --processes, takes more`,
+    );
+  }
   const steps = stepsOf(plan);
   const missing = processPlans(settings).filter(({ name }) => !running.some((one) => one.name === name));
   if (missing.length === 0) {
@@ -159,7 +171,12 @@ function configurationOf(
       };
     }
     case 'kube-controller-manager':
-      return { kubeconfig, 'leader-elect': false, 'root-ca-file': pkiFile('ca.crt'), 'cluster-cidr': settings.podCidr };
+      return {
+        kubeconfig,
+        'leader-elect': false,
+        'root-ca-file': pkiFile('ca.crt'),
+        'cluster-cidr': podRange(settings),
+      };
     case 'kube-scheduler':
       return { kubeconfig, 'leader-elect': false };
     case 'kube-proxy':

@@ -104,3 +104,16 @@ test('a port that is taken is an error, and the store can be opened again', asyn
 test('nodes report the release whose API is served', () => {
   expect(kubernetesRelease).toBe(`v${kubernetesVersion}`);
 });
+
+test('a hundred nodes and more start, and one check speaks for all of them (fault 60)', async () => {
+  const cluster = await start({ nodes: 120 });
+  await cluster.nodesReady(20_000, new AbortController().signal);
+  expect(await cluster.health.run()).toEqual([
+    { name: 'kube-apiserver' },
+    { name: 'kubelets' },
+    { name: 'kube-controller-manager' },
+    { name: 'kube-scheduler' },
+    { name: 'kube-proxy' },
+  ]);
+  await cluster.stop();
+});

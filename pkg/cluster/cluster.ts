@@ -6,20 +6,21 @@
  */
 
 import { join } from 'node:path';
-import type { Node } from '#pkg/api/types/core-v1.ts';
 import { nodes } from '#pkg/api/types/refs.ts';
-import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
-import { childSignal, sleep } from '#pkg/base/async.ts';
+import { childSignal } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
-import { createClient } from '#pkg/client/rest-client.ts';
-import type { Component } from '#pkg/component/component.ts';
-import { type HealthCheck, HealthChecks } from '#pkg/component/health.ts';
+import { GroupHealth } from '#pkg/component/group-health.ts';
+import type { HealthChecks } from '#pkg/component/health.ts';
+import type { ApiPart } from './api-part.ts';
+import { Members } from './members.ts';
+import { NodesReady } from './nodes-ready.ts';
+import type { PartContext } from './parts.ts';
 import { ensurePki, identitySubject, type Pki } from './pki.ts';
-import { type ClusterSettings, kubernetesServiceIp, nodeNames } from './settings.ts';
+import { type ClusterSettings, kubernetesServiceIp, nodeNames, podRange } from './settings.ts';
 import { openStore } from './store.ts';
 
 export interface ClusterOptions {
@@ -41,7 +42,7 @@ export interface RunningCluster {
   /** Address of the API server. */
   readonly server: string;
   readonly pki: Pki;
-  /** One check per component. */
+  /** One check per component; of more than `nodeChecksMax` nodes one for all. */
   readonly health: HealthChecks;
   /** The API without the network. */
   readonly handle: ApiHandler;
@@ -52,8 +53,8 @@ export interface RunningCluster {
   stop(): Promise<void>;
 }
 
-/** Interval between looks at the nodes while the cluster starts. */
-const lookIntervalMs = 20;
+/** Most nodes of which each is a line of its own in what `status` and the health endpoints say. */
+const nodeChecksMax = 50;
 
 export async function startCluster(options: ClusterOptions): Promise<RunningCluster> {
   const { settings, folder, clock, random, log } = options;
@@ -66,7 +67,8 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   const pki = await ensurePki({
     folder: join(folder, 'pki'),
     clock,
-    nodeNames: members,
+    // Nodes of this process have no use for certificates: they are connected to the API server within it.
+    nodeNames: [],
     hosts: [kubernetesServiceIp(settings.serviceCidr)],
   });
   trace('keys and certificates');
@@ -93,34 +95,23 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   trace(`API server answers at ${api.url}`);
   const running = new Members(options.signal);
   running.start('kube-apiserver', api, { last: true, check: api.health });
-  const as = (identity: string) => {
+  const as = (identity: string): PartContext => {
     const { commonName, organizations = [] } = identitySubject(identity);
     return { transport: inProcessTransport(api.handle, { commonName, organizations }), clock, random, log };
   };
+  let ready: NodesReady;
   try {
     step(
       'Starting the nodes, the controllers, the scheduler and the proxy',
       `Started ${members.length} node${members.length === 1 ? '' : 's'}`,
     );
-    const { nodePart, defaultKubeletPort } = await import('./node-part.ts');
-    for (const nodeName of members) {
-      const node = await nodePart(as(`node:${nodeName}`), {
-        nodeName,
-        nodeAddress: settings.nodeAddress,
-        runtime: settings.runtime,
-        folder: join(folder, 'kubelet', nodeName),
-        kubeletPort: defaultKubeletPort,
-        nodesOnMachine: members.length,
-      });
-      api.addKubelet(nodeName, node.kubelet.handle);
-      running.start(`kubelet/${nodeName}`, node);
-    }
+    ready = await startNodes({ options, members, api, running, as });
     trace('kubelets run');
     const { controllerManagerPart, proxyPart, schedulerPart } = await import('./parts.ts');
     const rootCa = pki.authority.certificate;
     running.start(
       'kube-controller-manager',
-      await controllerManagerPart(as('controller-manager'), { rootCa, podCidr: settings.podCidr }),
+      await controllerManagerPart(as('controller-manager'), { rootCa, podCidr: podRange(settings) }),
     );
     trace('controllers run');
     running.start('kube-scheduler', await schedulerPart(as('scheduler')));
@@ -130,7 +121,6 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     await running.stop();
     throw error;
   }
-  const client = createClient({ ...as('admin'), userAgent: 'coxswain' });
   return {
     server: api.url,
     pki,
@@ -139,90 +129,48 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     stopped: running.stopped,
     stop: () => running.stop(),
     nodesReady: async (timeoutMs, signal) => {
-      const endMs = clock.monotonicMs() + timeoutMs;
-      for (;;) {
-        const { items } = await client
-          .resource(nodes)
-          .list({ signal })
-          .catch((error: unknown) => {
-            if (signal.aborted) return { items: [] };
-            throw error;
-          });
-        const waiting = members.filter((name) => !items.some((node) => node.metadata?.name === name && isReady(node)));
-        if (waiting.length === 0 || signal.aborted) return;
-        if (clock.monotonicMs() >= endMs) {
-          throw new Error(
-            `Cannot bring up the cluster as ${waiting.join(', ')} did not become ready within ${timeoutMs / 1000} s`,
-          );
-        }
-        if (!(await sleep(clock, lookIntervalMs, signal))) return;
+      const wait = childSignal(signal);
+      try {
+        // A cluster that fails meanwhile says why.
+        await Promise.race([running.stopped, ready.wait(clock, { timeoutMs, signal: wait.controller.signal })]);
+      } finally {
+        wait.controller.abort();
+        wait.dispose();
       }
     },
   };
 }
 
-function isReady(node: Node): boolean {
-  return isConditionTrue(node.status?.conditions, 'Ready');
+interface NodesToStart {
+  readonly options: ClusterOptions;
+  readonly members: readonly string[];
+  readonly api: ApiPart;
+  readonly running: Members;
+  as(identity: string): PartContext;
 }
 
-/** Components that run side by side; when one fails the rest stop. The API server stops after all others. */
-class Members {
-  readonly health = new HealthChecks();
-  readonly stopped: Promise<void>;
-  readonly #others: { readonly controller: AbortController; readonly running: Promise<void>[] };
-  readonly #last: { readonly controller: AbortController; readonly running: Promise<void>[] };
-  #failure: { readonly error: unknown } | undefined;
-  readonly #finish: () => void;
-
-  constructor(signal: AbortSignal) {
-    const { controller } = childSignal(signal);
-    this.#others = { controller, running: [] };
-    this.#last = { controller: new AbortController(), running: [] };
-    let finish = (): void => {};
-    const asked = new Promise<void>((resolve) => {
-      finish = resolve;
+/** Every node writes in its own name; what they look at is watched once for all of them. */
+async function startNodes({ options, members, api, running, as }: NodesToStart): Promise<NodesReady> {
+  const { settings, folder } = options;
+  const { nodePart, nodeWatches, defaultKubeletPort } = await import('./node-part.ts');
+  const shared = await nodeWatches(as('nodes'));
+  const ready = new NodesReady(shared.informers.informer(nodes), members);
+  const group = new GroupHealth();
+  const areMany = members.length > nodeChecksMax;
+  if (areMany) running.health.set('kubelets', group.check);
+  running.start('node watches', shared, { group });
+  for (const nodeName of members) {
+    const node = await nodePart(as(`node:${nodeName}`), {
+      nodeName,
+      nodeAddress: settings.nodeAddress,
+      runtime: settings.runtime,
+      folder: join(folder, 'kubelet', nodeName),
+      kubeletPort: defaultKubeletPort,
+      nodesOnMachine: members.length,
+      shared,
     });
-    this.#finish = finish;
-    if (controller.signal.aborted) finish();
-    else controller.signal.addEventListener('abort', () => finish(), { once: true });
-    this.stopped = asked.then(() => this.#end());
-    this.stopped.catch(() => {});
+    api.addKubelet(nodeName, node.kubelet.handle);
+    running.start(`kubelet/${nodeName}`, node, areMany ? { group } : {});
   }
-
-  start(
-    name: string,
-    component: Component,
-    options: { readonly last?: boolean; readonly check?: HealthCheck } = {},
-  ): void {
-    const group = options.last === true ? this.#last : this.#others;
-    this.health.set(name, options.check ?? (() => undefined));
-    const running = component.run(group.controller.signal).then(
-      () => this.#ended(name, group.controller.signal, undefined),
-      (error: unknown) => this.#ended(name, group.controller.signal, { error }),
-    );
-    group.running.push(running);
-  }
-
-  async stop(): Promise<void> {
-    this.#others.controller.abort();
-    await this.stopped.catch(() => {});
-  }
-
-  #ended(name: string, signal: AbortSignal, failure: { readonly error: unknown } | undefined): void {
-    const why = failure?.error instanceof Error ? failure.error.message : 'it has ended';
-    this.health.set(name, () => why);
-    if (failure !== undefined)
-      this.#failure ??= { error: new Error(`${name} failed: ${why}`, { cause: failure.error }) };
-    else if (!signal.aborted) this.#failure ??= { error: new Error(`${name} ended by itself`) };
-    if (!signal.aborted) this.#others.controller.abort();
-    this.#finish();
-  }
-
-  async #end(): Promise<void> {
-    this.#others.controller.abort();
-    await Promise.all(this.#others.running);
-    this.#last.controller.abort();
-    await Promise.all(this.#last.running);
-    if (this.#failure !== undefined) throw this.#failure.error;
-  }
+  return ready;
 }

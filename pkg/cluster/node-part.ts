@@ -1,8 +1,10 @@
 /** One node: a kubelet with the runtime, network and folders that its settings name. */
 import { arch, availableParallelism, hostname, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { NodeAddress } from '#pkg/api/types/core-v1.ts';
+import type { Node, NodeAddress, Pod } from '#pkg/api/types/core-v1.ts';
+import type { Informers } from '#pkg/client/informer.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import type { KeyedSource } from '#pkg/kubelet/keyed-source.ts';
 import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
 import type { ProbeTransport } from '#pkg/kubelet/probes/probe-transport.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
@@ -22,6 +24,15 @@ export interface NodePartOptions {
   readonly kubeletPort: number;
   /** How many nodes share this machine: each offers its part. */
   readonly nodesOnMachine: number;
+  /** What the nodes of one process watch together, which whoever made it runs. Default: this node watches for itself. */
+  readonly shared?: NodeWatches;
+}
+
+/** One watch each of pods, nodes and what else kubelets look at, for all nodes of a process; each writes in its own name. */
+export interface NodeWatches extends Component {
+  readonly informers: Informers;
+  readonly pods: KeyedSource<Pod>;
+  readonly nodes: KeyedSource<Node>;
 }
 
 export interface NodePart extends Component {
@@ -36,12 +47,27 @@ export const defaultKubeletPort = 10_250;
 
 const machineNames: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
+/** Watches in the name of `context`, which may read what they watch. */
+export async function nodeWatches(context: PartContext): Promise<NodeWatches> {
+  const { sharedNodeSource, sharedPodSource } = await import('#pkg/kubelet/kubelet.ts');
+  const deps = depsOf(context, 'kubelet');
+  const { informers } = deps;
+  return {
+    informers,
+    pods: sharedPodSource(deps),
+    nodes: sharedNodeSource(deps),
+    run: (signal) => informers.run(signal),
+  };
+}
+
 export async function nodePart(context: PartContext, options: NodePartOptions): Promise<NodePart> {
   const [{ createKubelet }, { createLoopbackNetwork }] = await Promise.all([
     import('#pkg/kubelet/kubelet.ts'),
     import('#pkg/network/loopback/loopback-network.ts'),
   ]);
-  const deps = depsOf(context, 'kubelet');
+  const { shared } = options;
+  const own = depsOf(context, 'kubelet');
+  const deps = shared === undefined ? own : { ...own, informers: shared.informers };
   const node = await runtimeOf(deps, options);
   const addresses: readonly NodeAddress[] = [
     { type: 'InternalIP', address: options.nodeAddress ?? nodeAddressDefault },
@@ -58,7 +84,8 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
     ...(node.hostPorts === undefined ? {} : { hostPorts: node.hostPorts }),
     addresses,
     kubeletPort: options.kubeletPort,
-    capacity: capacity(options.nodesOnMachine),
+    ...(shared === undefined ? {} : { podSource: shared.pods, nodeSource: shared.nodes }),
+    capacity: options.runtime === 'fake' ? fakeCapacity : capacity(options.nodesOnMachine),
     version: kubernetesRelease,
     machine: {
       machineId: hostname(),
@@ -68,7 +95,7 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
       osImage: 'Coxswain',
     },
   });
-  const running = withInformers(deps, kubelet);
+  const running = shared === undefined ? withInformers(deps, kubelet) : kubelet;
   return {
     kubelet,
     run: async (signal) => {
@@ -80,6 +107,9 @@ export async function nodePart(context: PartContext, options: NodePartOptions): 
     },
   };
 }
+
+/** What a node offers whose pods use nothing of the machine: as much however many there are. */
+const fakeCapacity = { cpu: '4', memory: '8Gi', 'ephemeral-storage': '10Gi', pods: String(podsMax) };
 
 /** A fair share of the machine. */
 function capacity(nodesOnMachine: number): Readonly<Record<string, string>> {

@@ -75,6 +75,9 @@ export function identitySubject(identity: string): Subject {
       return { commonName: 'system:kube-scheduler' };
     case 'kube-proxy':
       return { commonName: 'system:kube-proxy', organizations: ['system:node-proxier'] };
+    case 'nodes':
+      // Has no certificate: in whose name the nodes of one process read together what each of them may read.
+      return { commonName: 'system:coxswain:nodes' };
     case 'kubelet-client':
       return { commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'] };
     default:

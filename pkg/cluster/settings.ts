@@ -29,8 +29,20 @@ export interface ClusterSettings {
 /** The addresses of one cluster among several on a machine. */
 export type ClusterAddresses = Pick<ClusterSettings, 'nodeAddress' | 'podCidr' | 'serviceCidr'>;
 
-/** Nodes that one process is asked to run at most: each is a kubelet with its own informers. */
-export const nodesMax = 100;
+/** Most nodes of a cluster: as many as Kubernetes is tested with. Source: https://kubernetes.io/docs/setup/best-practices/cluster-large/ */
+export const nodesMax = 5_000;
+
+/** Most nodes of a cluster whose components are processes: each kubelet is a program of some 70 MB. */
+export const processNodesMax = 100;
+
+/** Nodes for which a cluster's part of the loopback addresses has room, each with a /24. */
+const addressedNodesMax = 512;
+
+/**
+ * Range of pods that run nothing, where there are more nodes than the cluster's own part has room for: 8,192 blocks of /24, which clusters share
+ * as nobody listens there. Of 127.0.0.0/8, so that what is sent to such a pod never leaves the machine; no slot's nodes, Services or pods are there.
+ */
+const fakePodCidr = '127.64.0.0/11';
 
 const firstAddresses: ClusterAddresses = {
   podCidr: '127.128.0.0/15',
@@ -51,7 +63,7 @@ export const defaultSettings: ClusterSettings = {
 /** Clusters that can have addresses of their own on the loopback network. */
 export const addressSlots = 64;
 
-/** The addresses of one of `addressSlots` clusters: 512 nodes with 253 pods each, and 16,382 Services. The first one's nodes are at 127.0.0.1. */
+/** The addresses of one of `addressSlots` clusters: `addressedNodesMax` nodes with 253 pods each, and 16,382 Services. The first one's nodes are at 127.0.0.1. */
 export function loopbackAddresses(slot: number): ClusterAddresses {
   return {
     podCidr: `127.${128 + 2 * slot}.0.0/15`,
@@ -66,6 +78,17 @@ export const addressPort = 10_248;
 /** Name of the cluster's context, user and cluster in a kubeconfig. */
 export function contextName(settings: Pick<ClusterSettings, 'name'>): string {
   return `coxswain-${settings.name}`;
+}
+
+/** Why there can be no cluster of so many nodes with this runtime; undefined when there can. */
+export function nodesProblem({ nodes, runtime }: Pick<ClusterSettings, 'nodes' | 'runtime'>): string | undefined {
+  if (runtime === 'fake' || nodes <= addressedNodesMax) return undefined;
+  return `the pods of a cluster have addresses on ${addressedNodesMax} nodes of this machine: only --runtime fake, whose pods need none, has more`;
+}
+
+/** Range of which each node gets a part for its pods. */
+export function podRange({ nodes, runtime, podCidr }: ClusterSettings): string {
+  return runtime === 'fake' && nodes > addressedNodesMax ? fakePodCidr : podCidr;
 }
 
 /** `<name>-node-1` and on. */
@@ -88,6 +111,8 @@ export function settingsProblem(settings: ClusterSettings): string | undefined {
   if (typeof name !== 'string' || name === '') return 'name is no name';
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > nodesMax) return 'nodes is no number of nodes';
   if (!runtimeNames.includes(runtime)) return 'runtime is no runtime';
+  const problem = nodesProblem(settings);
+  if (problem !== undefined) return problem;
   if (typeof store !== 'string') return 'store is no store';
   if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65_535) return 'apiPort is no port';
   for (const [field, cidr] of Object.entries({ podCidr, serviceCidr })) {

@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest';
+import type { Node } from '#pkg/api/types/core-v1.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import type { EventHandler, Informer } from '#pkg/client/informer.ts';
+import { NodesReady } from './nodes-ready.ts';
+
+const names = Array.from({ length: 8 }, (_, index) => `node-${index + 1}`);
+
+function follow() {
+  let handler: EventHandler<Node> = {};
+  const informer: Pick<Informer<Node>, 'addHandler'> = {
+    addHandler: (given) => {
+      handler = given;
+    },
+  };
+  const ready = new NodesReady(informer, names);
+  const node = (name: string, status: 'False' | 'True'): Node => ({
+    metadata: { name },
+    status: { conditions: [{ type: 'Ready', status }] },
+  });
+  return {
+    ready,
+    added: (name: string, status: 'False' | 'True') => handler.added?.(node(name, status)),
+    changed: (name: string, status: 'False' | 'True') => handler.updated?.(node(name, status), node(name, status)),
+  };
+}
+
+test('waits until all of the nodes are Ready at the same time', async () => {
+  const clock = new VirtualClock();
+  const { ready, added, changed } = follow();
+  for (const name of ['stranger', ...names]) added(name, 'False');
+  const ended: string[] = [];
+  const { signal } = new AbortController();
+  const waiting = ready.wait(clock, { timeoutMs: 60_000, signal }).then(() => ended.push('ready'));
+  for (const name of names) changed(name, 'True');
+  changed('node-1', 'False');
+  await clock.advance(1_000);
+  expect(ended).toEqual([]);
+  changed('node-1', 'True');
+  await clock.settle();
+  expect(ended).toEqual(['ready']);
+  await waiting;
+});
+
+test('says which nodes were not ready in time, a few of them by name', async () => {
+  const clock = new VirtualClock();
+  const { ready, added } = follow();
+  added('node-2', 'True');
+  const { signal } = new AbortController();
+  const waiting = expect(ready.wait(clock, { timeoutMs: 60_000, signal })).rejects.toThrow(
+    'Cannot bring up the cluster as node-1, node-3, node-4, node-5, node-6 and 2 more did not become ready within 60 s',
+  );
+  await clock.advance(60_000);
+  await waiting;
+});
+
+test('ends when asked to', async () => {
+  const clock = new VirtualClock();
+  const controller = new AbortController();
+  const waiting = follow().ready.wait(clock, { timeoutMs: 60_000, signal: controller.signal });
+  controller.abort();
+  await waiting;
+});

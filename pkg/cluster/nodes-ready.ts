@@ -1,0 +1,63 @@
+/**
+ * Which nodes of a cluster are Ready, told by a watch of them: a look at each of thousands again and again would cost more than their start.
+ * Keeps names only, and nothing of what the nodes say.
+ */
+import type { Node } from '#pkg/api/types/core-v1.ts';
+import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
+import { Deferred, sleep } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Informer } from '#pkg/client/informer.ts';
+
+/** Nodes that a message names; of further ones it gives the number. */
+const namesMax = 5;
+
+/** Follows `informer` from now on. */
+export class NodesReady {
+  readonly #waiting: Set<string>;
+  #changed = new Deferred();
+
+  constructor(informer: Pick<Informer<Node>, 'addHandler'>, names: readonly string[]) {
+    this.#waiting = new Set(names);
+    const wanted = new Set(names);
+    const seen = (node: Node): void => {
+      const name = node.metadata?.name ?? '';
+      if (!wanted.has(name)) return;
+      if (isConditionTrue(node.status?.conditions, 'Ready')) this.#waiting.delete(name);
+      else this.#waiting.add(name);
+      if (this.#waiting.size === 0) this.#changed.resolve();
+    };
+    informer.addHandler({
+      added: seen,
+      updated: (_, node) => seen(node),
+      deleted: (node) => {
+        const name = node.metadata?.name ?? '';
+        if (wanted.has(name)) this.#waiting.add(name);
+      },
+    });
+  }
+
+  /** Resolves when every node is Ready, or `signal` is aborted; rejects after `timeoutMs`. */
+  async wait(clock: Clock, limits: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<void> {
+    const { timeoutMs, signal } = limits;
+    const timer = new AbortController();
+    const late = sleep(clock, timeoutMs, AbortSignal.any([signal, timer.signal]));
+    try {
+      while (this.#waiting.size > 0 && !signal.aborted) {
+        this.#changed = new Deferred();
+        const isLate = await Promise.race([this.#changed.promise.then(() => false), late]);
+        if (isLate && this.#waiting.size > 0)
+          throw new Error(
+            `Cannot bring up the cluster as ${someOf([...this.#waiting])} did not become ready within ${timeoutMs / 1000} s`,
+          );
+      }
+    } finally {
+      timer.abort();
+    }
+  }
+}
+
+/** Names with commas between them: the first few, and how many more there are. */
+function someOf(names: readonly string[]): string {
+  const more = names.length - namesMax;
+  return more <= 0 ? names.join(', ') : `${names.slice(0, namesMax).join(', ')} and ${more} more`;
+}
