@@ -4,6 +4,7 @@
  *   cluster.json   what the cluster is made of, and which kubeconfig its context was merged into
  *   kubeconfig     the person's, standalone
  *   pki/  store/   keys and certificates; the API server's data
+ *   store-id       the id of that store, which is in it too
  *   kubelet/       one folder per node
  *   run/           one file per running process
  *   conf/  logs/   configuration and output of separate processes
@@ -140,6 +141,7 @@ const ownEntries: ReadonlySet<string> = new Set([
   'pki',
   'run',
   'store',
+  'store-id',
 ]);
 
 function isRecord(value: unknown): value is ClusterRecord {
