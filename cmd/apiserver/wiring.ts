@@ -37,8 +37,9 @@ export async function wireApiServer(
   const { clock, random, log } = context;
   const store = await openStore({
     store: etcd.length > 0 ? etcd.join(',') : values.store,
-    folder: join(folder, 'store'),
+    folder,
     clock,
+    random,
     log,
   });
   try {

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type Clock, formatTimestamp, SystemClock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -140,18 +141,17 @@ async function hold(name: string, path: string, clock: Clock) {
 }
 
 async function readConfig(path: string): Promise<JsonObject> {
-  let source: string;
+  let bytes: Uint8Array;
   try {
-    source = await readFile(path, 'utf8');
+    bytes = await readFile(path);
   } catch (error) {
     throw new UserError(`Cannot read the configuration file ${path} (${(error as NodeJS.ErrnoException).code})`, error);
   }
-  const { load } = await import('js-yaml');
-  try {
-    const value = load(source);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
-  } catch (error) {
-    throw new UserError(`Cannot read the configuration file ${path} as it is not valid YAML`, error);
-  }
+  const { decodeYaml } = await import('#pkg/apimachinery/decode.ts');
+  const decoded = decodeYaml(bytes, { findDuplicates: true });
+  const problem = decoded.ok ? decoded.yamlDuplicates : decoded.error;
+  if (problem !== undefined)
+    throw new UserError(`Cannot read the configuration file ${path} as it is not valid YAML: ${problem}`);
+  if (decoded.ok && isObject(decoded.value)) return decoded.value;
   throw new UserError(`Cannot read the configuration file ${path} as it holds no mapping`);
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
 import { type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/process-files.ts';
 import { sleep } from '#pkg/base/async.ts';
-import { readKubeconfig, removeFromKubeconfig, useContext } from '#pkg/cluster/kubeconfig.ts';
+import { contextFields, readKubeconfig, removeFromKubeconfig, useContext } from '#pkg/cluster/kubeconfig.ts';
 import { contextName } from '#pkg/cluster/settings.ts';
 import { duration, type FlagTable, helpText, parseFlags, toggle } from '#pkg/component/flags.ts';
 import { clusterFlags } from './cluster-flags.ts';
@@ -101,7 +101,8 @@ export async function retractContext(folder: ClusterFolder): Promise<void> {
   const record = await folder.read();
   if (record?.userKubeconfig === undefined) return;
   const name = contextName(record.settings);
-  const wasCurrent = (await readKubeconfig(record.userKubeconfig))?.['current-context'] === name;
+  const config = (await readKubeconfig(record.userKubeconfig)) ?? {};
+  const wasCurrent = config['current-context'] === name;
   const authority = await readFile(join(folder.pki, 'ca.crt'), 'utf8').catch(() => undefined);
   const removed = await removeFromKubeconfig(record.userKubeconfig, name, {
     ...(authority === undefined ? {} : { authority }),
@@ -109,5 +110,7 @@ export async function retractContext(folder: ClusterFolder): Promise<void> {
   });
   if (removed && wasCurrent && record.previousContext !== undefined)
     await useContext(record.userKubeconfig, record.previousContext);
-  await folder.write({ settings: record.settings });
+  // What the person added to the context comes back with the next start.
+  const context = removed ? contextFields(config, name) : (record.context ?? {});
+  await folder.write({ settings: record.settings, ...(Object.keys(context).length === 0 ? {} : { context }) });
 }

@@ -4,6 +4,7 @@
  *   cluster.json   what the cluster is made of, and which kubeconfig its context was merged into
  *   kubeconfig     the person's, standalone
  *   pki/  store/   keys and certificates; the API server's data
+ *   store-id       the id of that store, which is in it too
  *   kubelet/       one folder per node
  *   run/           one file per running process
  *   conf/  logs/   configuration and output of separate processes
@@ -12,6 +13,7 @@ import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'no
 import { join } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type ClusterSettings, defaultSettings, settingsProblem } from '#pkg/cluster/settings.ts';
 import { isName } from './world.ts';
 
@@ -24,6 +26,8 @@ export interface ClusterRecord {
   readonly madeKubeconfig?: boolean;
   /** Its current context before that. */
   readonly previousContext?: string;
+  /** What the person added to the context, such as a namespace: for the next start, as `down` takes the context away. */
+  readonly context?: JsonObject;
   /** Address of the API server, while it runs. */
   readonly server?: string;
 }
@@ -140,10 +144,12 @@ const ownEntries: ReadonlySet<string> = new Set([
   'pki',
   'run',
   'store',
+  'store-id',
 ]);
 
 function isRecord(value: unknown): value is ClusterRecord {
   if (!isObject(value) || !isObject(value.settings)) return false;
+  if (!isObject(value.context ?? {})) return false;
   return [value.userKubeconfig, value.previousContext, value.server].every((text) => typeof (text ?? '') === 'string');
 }
 

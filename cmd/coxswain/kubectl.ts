@@ -1,4 +1,5 @@
 /** `coxswain kubectl` on this machine: the connection of the kubeconfig, standard streams and Ctrl-C. */
+import { textOf } from '#pkg/apimachinery/decode.ts';
 import { kubectl } from './kubectl/main.ts';
 import type { World } from './world.ts';
 
@@ -36,5 +37,5 @@ export async function kubectlCommand(world: World, args: readonly string[]): Pro
 async function readAllOfStdin(): Promise<string> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of process.stdin) chunks.push(chunk as Uint8Array);
-  return Buffer.concat(chunks).toString('utf8');
+  return textOf(Buffer.concat(chunks));
 }

@@ -166,6 +166,7 @@ export async function publishKubeconfig(
     server: cluster.server,
     authority: cluster.pki.authority.certificate,
     client: cluster.pki.identities.get('admin')!,
+    ...(plan.before?.context === undefined ? {} : { context: plan.before.context }),
   };
   await writeKubeconfig(folder.kubeconfig, kubeconfigOf(entry));
   const config = await readKubeconfig(kubeconfig);

@@ -7,21 +7,16 @@
  * A decode that fails is a value with the sentence that Kubernetes puts into its `400 BadRequest`.
  * Upstream counterpart: `sigs.k8s.io/json`, `sigs.k8s.io/yaml`.
  */
-import { loadAll } from 'js-yaml';
 import { setOwn } from './json.ts';
 import { duplicateFields } from './json-duplicates.ts';
 import { jsonSyntaxError } from './json-syntax.ts';
-import { yamlDuplicates } from './yaml-duplicates.ts';
-import { goYamlSchema } from './yaml-scalars.ts';
+import { duplicatesText, numberError, readYaml, YamlError, yamlNestingMax } from './yaml.ts';
 
 /**
  * Deepest nesting of a value. Upstream refuses more than 10,000; a tenth of that is more than any object needs, and keeps
  * everything that walks a value recursively far from the end of the stack.
  */
-export const nestingMax = 1000;
-
-/** Values that a YAML document may expand to through its aliases. A body of 3 MiB without aliases has fewer. */
-const yamlNodesMax = 2_000_000;
+export const nestingMax = yamlNestingMax;
 
 /** Texts of numbers that are no plain integers, such as `1.0` and `1e2`, by the object or list that holds them and by their key there. */
 export type NumberTexts = ReadonlyMap<object, ReadonlyMap<string, string>>;
@@ -101,10 +96,6 @@ function withNumberTexts(text: string): {
   return { value, numbers: numbers.size === 0 ? undefined : numbers, fault };
 }
 
-function numberError(source: string, type: 'float64' | 'int64'): string {
-  return `json: cannot unmarshal number ${source} into Go value of type ${type}`;
-}
-
 /** Escapes that may be half of a character. */
 const loneSurrogate = /\\u[dD][89a-fA-F]/;
 
@@ -140,62 +131,28 @@ function tooDeepAt(value: unknown, levels: number): '[' | '{' | undefined {
 
 /** Decodes the first YAML document of a text (JSON is one). Of a key that comes twice the last value counts. */
 export function decodeYaml(bytes: Uint8Array | string, options: DecodeOptions = {}): Decoded {
-  const text = typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString('utf8');
-  const limits = { schema: goYamlSchema, maxDepth: nestingMax };
+  const text = typeof bytes === 'string' ? bytes : textOf(bytes);
+  // Programs send JSON, which is read several times faster as such; what is unusual about it is left to the reader of YAML.
+  if (/^\s*\{/.test(text)) {
+    const decoded = decodeJsonText(text, options);
+    if (decoded.ok && decoded.duplicates.length === 0) return { ok: true, value: decoded.value, duplicates: [] };
+  }
   try {
-    let documents: readonly unknown[];
-    let duplicates: string | undefined;
-    try {
-      documents = loadAll(text, limits);
-    } catch (error) {
-      if (!yamlProblem(error).endsWith(duplicateKey)) throw error;
-      documents = loadAll(text, { ...limits, json: true });
-      if (options.findDuplicates) duplicates = yamlDuplicates(text, limits);
-    }
-    const value = expand(documents[0] ?? null, { nodes: yamlNodesMax }, nestingMax);
-    return { ok: true, value, duplicates: [], ...(duplicates === undefined ? {} : { yamlDuplicates: duplicates }) };
+    const [document] = readYaml(text, { firstOnly: true, findDuplicates: options.findDuplicates === true });
+    const { value = null, duplicates = [] } = document ?? {};
+    const found = duplicates.length === 0 ? {} : { yamlDuplicates: duplicatesText(duplicates) };
+    return { ok: true, value, duplicates: [], ...found };
   } catch (error) {
-    const why = error instanceof Unconvertible ? error.message : `yaml: ${yamlProblem(error)}`;
-    return { ok: false, error: `error converting YAML to JSON: ${why}` };
+    if (!(error instanceof YamlError)) throw error;
+    return { ok: false, error: `error converting YAML to JSON: ${error.message}` };
   }
 }
 
-/** How the parser words it. */
-const duplicateKey = 'duplicated mapping key';
-
-function yamlProblem(error: unknown): string {
-  const { reason, mark } = error as { reason?: string; mark?: { line?: number } };
-  if (reason === undefined) return error instanceof Error ? error.message.split('\n')[0]! : String(error);
-  return mark?.line === undefined ? reason : `line ${mark.line + 1}: ${reason}`;
-}
-
-/** A document that has no JSON; never leaves this module. */
-class Unconvertible extends Error {}
-
-const aliasing = 'yaml: document contains excessive aliasing';
-
-/** A tree in place of the graph that aliases make, with string keys. Throws `Unconvertible` when it exceeds a limit or never ends. */
-function expand(value: unknown, budget: { nodes: number }, levels: number): unknown {
-  if (--budget.nodes < 0) throw new Unconvertible(aliasing);
-  switch (typeof value) {
-    case 'string':
-      return value.toWellFormed();
-    case 'number':
-      if (Number.isFinite(value)) return value;
-      throw new Unconvertible(`json: unsupported value: ${Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'}`);
-    case 'bigint':
-      throw new Unconvertible(numberError(String(value), 'int64'));
-    case 'object':
-      break;
-    default:
-      return value;
-  }
-  if (value === null) return null;
-  if (levels === 0) throw new Unconvertible(aliasing);
-  if (Array.isArray(value)) return value.map((item) => expand(item, budget, levels - 1));
-  const object: Record<string, unknown> = {};
-  for (const [key, item] of Object.entries(value)) {
-    setOwn(object, key.toWellFormed(), expand(item, budget, levels - 1));
-  }
-  return object;
+/** Text in UTF-8, or in UTF-16 when it begins by saying so, as editors of some systems write it. Source: `goyaml.v2` `readerc.go`. */
+export function textOf(bytes: Uint8Array): string {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (buffer[0] === 0xff && buffer[1] === 0xfe) return buffer.toString('utf16le', 2);
+  if (buffer[0] !== 0xfe || buffer[1] !== 0xff) return buffer.toString('utf8');
+  const even = Buffer.from(buffer.subarray(2, buffer.length - (buffer.length % 2)));
+  return even.swap16().toString('utf16le');
 }

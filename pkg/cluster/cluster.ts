@@ -73,7 +73,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   });
   trace('keys and certificates');
   step('Starting the API server', 'Started the API server');
-  const store = await openStore({ store: settings.store, folder: join(folder, 'store'), clock, log });
+  const store = await openStore({ store: settings.store, folder, clock, random, log });
   trace('store open');
   const { apiPart } = await loading;
   trace('API server loaded');

@@ -5,9 +5,12 @@ import { dump, load } from 'js-yaml';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   checkKubeconfig,
+  contextFields,
+  entryIn,
   type KubeconfigEntry,
   kubeconfigOf,
   mergeKubeconfig,
+  readKubeconfig,
   removeFromKubeconfig,
   writeKubeconfig,
 } from './kubeconfig.ts';
@@ -109,4 +112,64 @@ test('what cannot be written or read is refused in one line', async () => {
   await chmod(broken, 0o600);
   await expect(mergeKubeconfig(broken, entry)).rejects.toThrow(/as it is not valid YAML/);
   expect(await readFile(broken, 'utf8')).toBe('a: [');
+});
+
+test.each([
+  ['nothing', ''],
+  ['white space', ' \n\n'],
+  ['comments alone', '# clusters:\n#   - none\n'],
+  ['an empty document', '---\n'],
+  ['null', 'null\n'],
+  ['a comment and an empty document', '# mine\n---\n~\n---\n'],
+  ['an empty mapping', '{}'],
+  [
+    'empty lists',
+    'apiVersion: v1\nkind: Config\nclusters: null\ncontexts:\nusers: []\ncurrent-context: null\npreferences: null\n',
+  ],
+  ['no kind', 'kind:\napiVersion:\n'],
+  ['empty items', 'clusters: [null]\ncontexts: [{name: x}, {name: y, context: null}]\nusers: [{}]\n'],
+  ['a byte order mark', '\ufeff# mine\napiVersion: v1\n'],
+  ['UTF-16', Buffer.from('\ufeffapiVersion: v1\n', 'utf16le')],
+])('a kubeconfig that holds %s is merged into (fault 45)', async (_, content) => {
+  await mkdir(join(folder, 'deep'));
+  await writeFile(path, content);
+  await checkKubeconfig(path);
+  await mergeKubeconfig(path, entry);
+  const merged = (await readKubeconfig(path))!;
+  expect(merged).toMatchObject({ apiVersion: 'v1', kind: 'Config', 'current-context': 'coxswain-dev' });
+  expect(entryIn(merged, entry.name)).toEqual({ server: entry.server, authority: entry.authority });
+  expect(await removeFromKubeconfig(path, entry.name)).toBe(true);
+});
+
+test.each([
+  ['two documents', 'kind: Config\n---\nkind: Config\n', /as it holds several documents: repair it/],
+  ['a list of words', 'clusters: [one]\n', /as its clusters are no list of mappings: repair it/],
+  ['a number that no double holds', 'a: 9007199254740993\n', /as of what it holds \(json: cannot unmarshal number/],
+])('a kubeconfig that holds %s, which would be lost, is refused', async (_, content, why) => {
+  await mkdir(join(folder, 'deep'));
+  await writeFile(path, content);
+  await expect(mergeKubeconfig(path, entry)).rejects.toThrow(why);
+  expect(await readFile(path, 'utf8')).toBe(content);
+});
+
+test('a kubeconfig is read as kubectl reads it, and what is text stays text', async () => {
+  await mkdir(join(folder, 'deep'));
+  const text =
+    'users: [{name: me, user: {token: "0400", password: "yes", exec: {args: ["on", "1_000", "~"], "yes": 1, "1": 2}}}]\n';
+  await writeFile(path, `clusters: [{name: w, cluster: {insecure-skip-tls-verify: yes, a: 0400}}]\n${text}`);
+  await mergeKubeconfig(path, entry);
+  expect(await readKubeconfig(path)).toMatchObject({
+    clusters: [{ name: 'w', cluster: { 'insecure-skip-tls-verify': true, a: 256 } }, {}],
+    users: [{ user: { token: '0400', password: 'yes', exec: { args: ['on', '1_000', '~'], yes: 1, 1: 2 } } }, {}],
+  });
+});
+
+test('what the person added to the context stays over a merge, unless it is that of another cluster (fault 46)', async () => {
+  const context = async (): Promise<object> => contextFields((await readKubeconfig(path))!, entry.name);
+  await mergeKubeconfig(path, { ...entry, context: { namespace: 'team-a' } });
+  expect(await context()).toEqual({ namespace: 'team-a' });
+  await mergeKubeconfig(path, { ...entry, server: 'https://127.0.0.1:7443' });
+  expect(await context()).toEqual({ namespace: 'team-a' });
+  await mergeKubeconfig(path, { ...entry, authority: 'another' });
+  expect(await context()).toEqual({});
 });

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { CertificatePair } from './certificate.ts';
 
@@ -17,6 +18,8 @@ export interface KubeconfigEntry {
   /** PEM of the authority that signed the server's certificate. */
   readonly authority: string;
   readonly client: CertificatePair;
+  /** What else the context says, such as the namespace that the person set. */
+  readonly context?: JsonObject;
 }
 
 /** A kubeconfig that cannot be read or written: the message is one line that says what to do. */
@@ -45,15 +48,19 @@ export async function writeKubeconfig(path: string, config: JsonObject): Promise
   await replaceFile(path, renderYaml(config));
 }
 
-/** Adds or replaces the entry's cluster, user and context in the file at `path` and makes the context current. */
+/**
+ * Adds or replaces the entry's cluster, user and context in the file at `path` and makes the context current. What else a context of the same
+ * cluster says there stays.
+ */
 export async function mergeKubeconfig(path: string, entry: KubeconfigEntry): Promise<void> {
   const config = (await readKubeconfig(path)) ?? {};
+  const own = entryIn(config, entry.name)?.authority === entry.authority ? contextFields(config, entry.name) : {};
   const merged: JsonObject = {
     ...config,
     apiVersion: config.apiVersion ?? 'v1',
     kind: config.kind ?? 'Config',
     clusters: withNamed(config.clusters, clusterOf(entry)),
-    contexts: withNamed(config.contexts, contextOf(entry)),
+    contexts: withNamed(config.contexts, contextOf({ ...entry, context: { ...entry.context, ...own } })),
     'current-context': entry.name,
     users: withNamed(config.users, userOf(entry)),
   };
@@ -94,10 +101,19 @@ export function entryIn(
   config: JsonObject,
   name: string,
 ): { readonly server: string; readonly authority: string } | undefined {
-  const cluster = named(config.clusters).find((item) => item.name === name)?.cluster as JsonObject | undefined;
-  const { server, 'certificate-authority-data': data } = cluster ?? {};
+  const cluster = named(config.clusters).find((item) => item.name === name)?.cluster;
+  if (!isObject(cluster)) return undefined;
+  const { server, 'certificate-authority-data': data } = cluster;
   if (typeof server !== 'string' || typeof data !== 'string') return undefined;
   return { server, authority: Buffer.from(data, 'base64').toString('utf8') };
+}
+
+/** What the context called `name` says besides its cluster and its user, such as the namespace; `{}` when there is none. */
+export function contextFields(config: JsonObject, name: string): JsonObject {
+  const context = named(config.contexts).find((item) => item.name === name)?.context;
+  if (!isObject(context)) return {};
+  const { cluster: _cluster, user: _user, ...rest } = context;
+  return rest;
 }
 
 /** Whether a kubeconfig says nothing. */
@@ -133,11 +149,11 @@ export async function checkKubeconfig(path: string): Promise<void> {
   }
 }
 
-/** The parsed file, or undefined when there is none. */
+/** The parsed file, or undefined when there is none. One that holds nothing but comments is `{}`. */
 export async function readKubeconfig(path: string): Promise<JsonObject | undefined> {
-  let text: string;
+  let bytes: Uint8Array;
   try {
-    text = await readFile(path, 'utf8');
+    bytes = await readFile(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // Where no folder can be, no file is either; writing it says so.
@@ -147,38 +163,49 @@ export async function readKubeconfig(path: string): Promise<JsonObject | undefin
       error,
     );
   }
-  if (text.trim() === '') return {};
-  const { load } = await import('js-yaml');
-  let value: unknown;
+  const refuse = (why: string, cause?: unknown): never => {
+    throw new KubeconfigError(
+      `Cannot read the kubeconfig ${path} as ${why}: repair it, or name another with --kubeconfig`,
+      cause,
+    );
+  };
+  const documents = (await readDocuments(bytes, refuse)).filter((value) => value !== null);
+  // kubectl reads the first and would lose the others when it writes the file.
+  if (documents.length > 1) refuse('it holds several documents');
+  const [value = {}] = documents;
+  if (!isObject(value)) return refuse('it holds no mapping');
+  checkShape(value, refuse);
+  return value;
+}
+
+/** The documents of a file; the reader of YAML is loaded only when there is something to read. */
+async function readDocuments(
+  bytes: Uint8Array,
+  refuse: (why: string, cause: unknown) => never,
+): Promise<readonly unknown[]> {
+  if (bytes.length === 0) return [];
+  const [{ textOf }, { readYaml }] = await Promise.all([
+    import('#pkg/apimachinery/decode.ts'),
+    import('#pkg/apimachinery/yaml.ts'),
+  ]);
   try {
-    value = load(text);
+    return readYaml(textOf(bytes)).map(({ value }) => value);
   } catch (error) {
-    throw new KubeconfigError(
-      `Cannot read the kubeconfig ${path} as it is not valid YAML: repair it, or name another with --kubeconfig`,
-      error,
-    );
+    const message = error instanceof Error ? error.message : String(error);
+    return refuse(message.startsWith('yaml: ') ? 'it is not valid YAML' : `of what it holds (${message})`, error);
   }
-  if (value === null || value === undefined) return {};
-  if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new KubeconfigError(
-      `Cannot read the kubeconfig ${path} as it holds no mapping: repair it, or name another with --kubeconfig`,
-    );
-  }
-  checkShape(path, value as JsonObject);
-  return value as JsonObject;
 }
 
 /** Refuses what a context cannot be merged into without losing something. */
-function checkShape(path: string, value: JsonObject): void {
-  const refuse = (why: string): never => {
-    throw new KubeconfigError(
-      `Cannot read the kubeconfig ${path} as ${why}: repair it, or name another with --kubeconfig`,
-    );
-  };
-  if (value.kind !== undefined && value.kind !== 'Config') refuse(`it is a ${String(value.kind)}`);
+function checkShape(value: JsonObject, refuse: (why: string) => never): void {
+  if (value.kind !== undefined && value.kind !== null && value.kind !== 'Config')
+    refuse(`it is a ${String(value.kind)}`);
   for (const field of ['clusters', 'contexts', 'users']) {
     const list = value[field];
-    if (list !== undefined && list !== null && !Array.isArray(list)) refuse(`its ${field} are no list`);
+    if (list === undefined || list === null) continue;
+    if (!Array.isArray(list)) refuse(`its ${field} are no list`);
+    if (!(list as unknown[]).every((item) => item === null || isObject(item)))
+      refuse(`its ${field} are no list of mappings`);
   }
 }
 
@@ -186,8 +213,9 @@ interface Named extends JsonObject {
   name?: unknown;
 }
 
+/** The items of a list; an empty item, which kubectl reads as one without a name, is left out. */
 function named(list: unknown): readonly Named[] {
-  return Array.isArray(list) ? (list as Named[]) : [];
+  return Array.isArray(list) ? list.filter(isObject) : [];
 }
 
 function withNamed(list: unknown, entry: Named): readonly Named[] {
@@ -202,7 +230,7 @@ function clusterOf(entry: KubeconfigEntry): Named {
 }
 
 function contextOf(entry: KubeconfigEntry): Named {
-  return { context: { cluster: entry.name, user: entry.name }, name: entry.name };
+  return { context: { cluster: entry.name, ...entry.context, user: entry.name }, name: entry.name };
 }
 
 function userOf(entry: KubeconfigEntry): Named {
@@ -270,7 +298,7 @@ function yamlOf(value: JsonObject, depth: number): string {
   let out = '';
   for (const [key, item] of Object.entries(value)) {
     if (item === undefined) continue;
-    const name = /^[A-Za-z_][\w./-]*$/.test(key) ? key : JSON.stringify(key);
+    const name = scalar(key);
     if (Array.isArray(item)) {
       out +=
         item.length === 0

@@ -13,13 +13,28 @@ test('the first signal stops and waits, a second one forces', async () => {
     async (signal) => {
       await aborted(signal);
       seen.push('aborted');
-      signals.emit('SIGINT');
+      signals.emit('SIGINT', 'SIGINT');
     },
   );
-  signals.emit('SIGTERM');
+  signals.emit('SIGTERM', 'SIGTERM');
   await running;
   expect(seen).toEqual(['stopping', 'aborted', 'exit 130']);
   expect(signals.listenerCount('SIGINT')).toBe(0);
+});
+
+test('a terminal that goes stops it as a request to end does, and says so twice without harm (fault 46)', async () => {
+  const signals = new EventEmitter();
+  const seen: string[] = [];
+  const forceExit = (code: number) => void seen.push(`exit ${code}`);
+  const onStopping = () => void seen.push('stopping');
+  const running = runUntilSignal({ signals, clock: new VirtualClock(), onStopping, forceExit }, async (signal) => {
+    await aborted(signal);
+    signals.emit('SIGHUP', 'SIGHUP');
+  });
+  signals.emit('SIGHUP', 'SIGHUP');
+  await running;
+  expect(seen).toEqual(['stopping']);
+  expect(signals.eventNames()).toEqual([]);
 });
 
 test('what does not stop in time is ended', async () => {
@@ -28,7 +43,7 @@ test('what does not stop in time is ended', async () => {
   const seen: number[] = [];
   const options = { signals, clock, forceExit: (code: number) => void seen.push(code), stopMsMax: 1000 };
   void runUntilSignal(options, () => new Promise(() => {}));
-  signals.emit('SIGINT');
+  signals.emit('SIGINT', 'SIGINT');
   await clock.advance(999);
   expect(seen).toEqual([]);
   await clock.advance(1);

@@ -1,14 +1,20 @@
 /**
- * Runs a process's parts until it is told to stop. The first SIGINT or SIGTERM aborts the signal that everything runs under and
- * waits for it to end; a second one, or the passing of the limit, ends the process at once.
+ * Runs a process's parts until it is told to stop. The first SIGINT, SIGTERM or SIGHUP aborts the signal that everything runs under and
+ * waits for it to end; a second SIGINT or SIGTERM, or the passing of the limit, ends the process at once. A second SIGHUP says nothing new: a
+ * terminal that closes sends one, and so does the shell in it.
  */
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Component } from './component.ts';
 
+/** The signals that ask a process to stop. */
+export const stopSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+type StopSignal = (typeof stopSignals)[number];
+
 /** What of a process this needs; `process` itself fits. */
 export interface SignalSource {
-  on(event: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
-  off(event: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
+  on(event: StopSignal, listener: (signal: StopSignal) => void): unknown;
+  off(event: StopSignal, listener: (signal: StopSignal) => void): unknown;
 }
 
 /** What the run is told by, and how it ends. */
@@ -29,23 +35,21 @@ const stopMsMaxDefault = 30_000;
 export async function runUntilSignal(options: RunOptions, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const controller = new AbortController();
   let limit: { cancel(): void } | undefined;
-  const onSignal = (): void => {
+  const onSignal = (signal: StopSignal): void => {
     if (controller.signal.aborted) {
-      options.forceExit(130);
+      if (signal !== 'SIGHUP') options.forceExit(130);
       return;
     }
     options.onStopping?.();
     limit = options.clock.setTimeout(() => options.forceExit(1), options.stopMsMax ?? stopMsMaxDefault);
     controller.abort();
   };
-  options.signals.on('SIGINT', onSignal);
-  options.signals.on('SIGTERM', onSignal);
+  for (const signal of stopSignals) options.signals.on(signal, onSignal);
   try {
     await run(controller.signal);
   } finally {
     limit?.cancel();
-    options.signals.off('SIGINT', onSignal);
-    options.signals.off('SIGTERM', onSignal);
+    for (const signal of stopSignals) options.signals.off(signal, onSignal);
   }
 }
 

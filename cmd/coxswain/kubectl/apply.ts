@@ -12,7 +12,7 @@ import { digMap, digText } from './api.ts';
 import { checkOutput, fileFlags, type KubectlContext, outputFlag } from './context.ts';
 import { pathOf } from './discovery.ts';
 import { serverError, UsageError } from './errors.ts';
-import { renderName, renderObject, withoutManagedFields } from './output.ts';
+import { renderObject, withoutManagedFields } from './output.ts';
 import { parseTargets, type Target, targetName, targetOptions } from './targets.ts';
 
 /** Who owns the fields that this command applies. */
@@ -49,9 +49,16 @@ export async function apply(
   if (values.filename.length === 0) throw new UserError('error: must specify one of -f and -k');
   if (values['force-conflicts'] && !values['server-side'])
     throw new UserError('error: --force-conflicts only works with --server-side');
+  if (values['server-side'] && values['dry-run'] === 'client') {
+    throw new UserError(
+      "error: --dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)",
+    );
+  }
   const targets = await parseTargets(context, [], targetOptions(values));
+  const printer = new ResultPrinter(context, values.output);
   let code = 0;
-  for (const target of targets) code = Math.max(code, await applyOne(context, values, target));
+  for (const target of targets) code = Math.max(code, await applyOne({ context, values, printer }, target));
+  if (code === 0) printer.printTogether();
   return code;
 }
 
@@ -61,17 +68,25 @@ function fieldValidation(validate: string): string {
   return validate === 'ignore' || validate === 'false' ? 'Ignore' : 'Strict';
 }
 
-async function applyOne(
-  context: KubectlContext,
-  values: FlagValues<typeof applyFlags>,
-  target: Target,
-): Promise<number> {
+interface ApplyRun {
+  readonly context: KubectlContext;
+  readonly values: FlagValues<typeof applyFlags>;
+  readonly printer: ResultPrinter;
+}
+
+async function applyOne({ context, values, printer }: ApplyRun, target: Target): Promise<number> {
   checkName(target);
   const path = pathOf(target.mapping, target.namespace, target.name);
   const isServerSide = values['server-side'];
   let before: JsonObject | undefined;
   try {
     before = isServerSide ? undefined : await lookUp(context, path);
+    if (values['dry-run'] === 'client') {
+      // As kubectl: what is there, or what the file says.
+      const done = before === undefined ? 'created' : 'configured';
+      printer.add(target, before ?? withNamespace(target.document!, target), `${done} (dry run)`);
+      return 0;
+    }
     const { object } = await context.api.call({
       method: 'PATCH',
       path,
@@ -85,7 +100,7 @@ async function applyOne(
       contentType: 'application/apply-patch+yaml',
     });
     const done = isServerSide ? 'serverside-applied' : outcome(before, object);
-    report(context, values.output, target, object, `${done}${drySuffix(values['dry-run'])}`);
+    printer.add(target, object, `${done}${drySuffix(values['dry-run'])}`);
     return 0;
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
@@ -133,7 +148,7 @@ async function lookUp(context: KubectlContext, path: string): Promise<JsonObject
   }
 }
 
-/** What is said of a change that was not made. The server is asked either way: it knows best what would come of it. */
+/** What is said of a change that was not made. */
 function drySuffix(dryRun: string): string {
   if (dryRun === 'none') return '';
   return dryRun === 'client' ? ' (dry run)' : ' (server dry run)';
@@ -165,10 +180,52 @@ function withNamespace(document: JsonObject, target: Target): JsonObject {
   return { ...document, metadata: { ...(document.metadata as JsonObject | undefined), namespace: target.namespace } };
 }
 
-function report(context: KubectlContext, form: string, target: Target, object: JsonObject, done: string): void {
-  if (form === 'name') context.print(renderName(target.mapping, object));
-  else if (form !== '') context.print(renderObject(form, withoutManagedFields(object)));
-  else context.print(`${targetName({ ...target, name: digText(object, 'metadata', 'name') })} ${done}\n`);
+/**
+ * What the commands say of each object: a line, its name, or the object itself. Source: kubectl `create` and `apply`, of which the first prints
+ * objects as it goes, in YAML with `---` between them, and the second prints one `List` of several when all is done.
+ */
+class ResultPrinter {
+  readonly #context: KubectlContext;
+  readonly #form: string;
+  readonly #objects: JsonObject[] = [];
+  #printed = 0;
+
+  constructor(context: KubectlContext, form: string) {
+    this.#context = context;
+    this.#form = form;
+  }
+
+  /** Says what was done to an object, or keeps the object for `printTogether`. */
+  add(target: Target, object: JsonObject, done: string): void {
+    if (this.#isObjectForm()) this.#objects.push(withoutManagedFields(object));
+    else this.#context.print(`${this.#nameLine(target, object, done)}\n`);
+  }
+
+  /** As `add`, but prints the object at once. */
+  print(target: Target, object: JsonObject, done: string): void {
+    this.add(target, object, done);
+    for (const one of this.#objects.splice(0)) {
+      const separator = this.#form === 'yaml' && this.#printed++ > 0 ? '---\n' : '';
+      this.#context.print(`${separator}${renderObject(this.#form, one)}`);
+    }
+  }
+
+  printTogether(): void {
+    const [first, ...others] = this.#objects;
+    if (first === undefined) return;
+    const all = { apiVersion: 'v1', items: this.#objects, kind: 'List', metadata: {} };
+    this.#context.print(renderObject(this.#form, others.length === 0 ? first : all));
+  }
+
+  #isObjectForm(): boolean {
+    return this.#form !== '' && this.#form !== 'name';
+  }
+
+  #nameLine(target: Target, object: JsonObject, done: string): string {
+    const name = digText(object, 'metadata', 'name') || '<unknown>';
+    const line = targetName({ ...target, name });
+    return this.#form === 'name' ? line : `${line} ${done}`;
+  }
 }
 
 export const createFlags = {
@@ -190,7 +247,7 @@ export async function create(
     const names = args.slice(1);
     if (names.length !== 1) throw new UsageError(`error: exactly one NAME is required, got ${names.length}`);
     const [mapping] = await context.discovery.resolve('namespaces');
-    const document = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: names[0]! } };
+    const document = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: names[0]! }, spec: {}, status: {} };
     return createAll(context, values, [{ mapping: mapping!, name: names[0]!, document }]);
   }
   if (values.filename.length === 0) throw new UserError('error: must specify one of -f and -k');
@@ -202,8 +259,14 @@ async function createAll(
   values: FlagValues<typeof createFlags>,
   targets: readonly Target[],
 ): Promise<number> {
+  const printer = new ResultPrinter(context, values.output);
   let code = 0;
   for (const target of targets) {
+    const body = withNamespace(target.document!, target);
+    if (values['dry-run'] === 'client') {
+      printer.print(target, body, 'created (dry run)');
+      continue;
+    }
     try {
       const { object } = await context.api.call({
         method: 'POST',
@@ -213,9 +276,9 @@ async function createAll(
           fieldValidation: fieldValidation(values.validate),
           dryRun: values['dry-run'] === 'none' ? undefined : 'All',
         },
-        body: withNamespace(target.document!, target),
+        body,
       });
-      report(context, values.output, target, object, `created${drySuffix(values['dry-run'])}`);
+      printer.print(target, object, `created${drySuffix(values['dry-run'])}`);
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
       const doing = target.source === undefined ? undefined : `error when creating "${target.source}"`;

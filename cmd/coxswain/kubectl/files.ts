@@ -1,9 +1,15 @@
-/** Manifests from files, folders, addresses and standard input: many documents each, YAML or JSON, lists taken apart. */
+/**
+ * Manifests from files, folders, addresses and standard input: many documents each, YAML or JSON, lists taken apart. They mean what they mean
+ * to kubectl, but that nothing is lost in silence: a key that comes twice is refused unless validation is off, and so is a number that would be
+ * rounded. Source: apimachinery `util/yaml/decoder.go`, cli-runtime `resource/visitor.go`.
+ */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CORE_SCHEMA, loadAll, mergeTag } from 'js-yaml';
 import { UserError } from '#cmd/common/errors.ts';
+import { decodeYaml, textOf } from '#pkg/apimachinery/decode.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { duplicatesText, readYaml, YamlError } from '#pkg/apimachinery/yaml.ts';
 
 export interface SourceDocument {
   readonly document: JsonObject;
@@ -13,22 +19,28 @@ export interface SourceDocument {
 
 /** Kinds of files that are taken from a folder. */
 const extensions = ['.json', '.yaml', '.yml'];
-/** Nesting of folders and of aliases that is followed; deeper is refused. */
+/** Nesting of folders that is followed; deeper is refused. */
 const depthMax = 64;
-/** Values that a document may hold once its aliases are written out, so that a small file cannot become an endless one. */
-const valuesMax = 1_000_000;
+
+/** Told of keys that come twice in a source, in the words of Go's strict decoder; may throw. */
+export type OnDuplicates = (source: string, problem: string) => void;
 
 export async function readDocuments(
   paths: readonly string[],
-  options: { readonly recursive: boolean; readonly readStdin: () => Promise<string> },
+  options: {
+    readonly recursive: boolean;
+    readonly readStdin: () => Promise<string>;
+    readonly onDuplicates?: OnDuplicates | undefined;
+  },
 ): Promise<readonly SourceDocument[]> {
+  const { onDuplicates } = options;
   const found: SourceDocument[] = [];
   for (const path of paths) {
-    if (path === '-') found.push(...parseDocuments(await options.readStdin(), 'STDIN'));
-    else if (/^https?:\/\//.test(path)) found.push(...parseDocuments(await download(path), path));
+    if (path === '-') found.push(...parseDocuments(await options.readStdin(), 'STDIN', onDuplicates));
+    else if (/^https?:\/\//.test(path)) found.push(...parseDocuments(await download(path), path, onDuplicates));
     else
       for (const file of await filesOf(path, options.recursive, 0))
-        found.push(...parseDocuments(await readFile(file, 'utf8'), file));
+        found.push(...parseDocuments(textOf(await readFile(file)), file, onDuplicates));
   }
   if (found.length === 0) throw new UserError('error: no objects passed to apply');
   return found;
@@ -60,29 +72,22 @@ async function download(url: string): Promise<string> {
   const answer = await fetch(url);
   if (!answer.ok)
     throw new UserError(`error: unable to read URL "${url}", server reported ${answer.status} ${answer.statusText}`);
-  return answer.text();
+  return textOf(new Uint8Array(await answer.arrayBuffer()));
 }
 
 /** The objects of one text; items of a `List` count one by one. */
-export function parseDocuments(text: string, source: string): readonly SourceDocument[] {
-  let values: unknown[];
-  try {
-    values = loadAll(text, { schema: CORE_SCHEMA.withTags(mergeTag) });
-  } catch (error) {
-    const message = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new UserError(`error: error parsing ${source}: ${message}`, error);
-  }
+export function parseDocuments(text: string, source: string, onDuplicates?: OnDuplicates): readonly SourceDocument[] {
   const documents: SourceDocument[] = [];
-  for (const value of values) {
-    if (value === null || value === undefined) continue;
-    if (typeof value !== 'object' || Array.isArray(value)) throw invalidData(source, 'invalid object to validate');
-    countValues(value, { left: valuesMax, source }, 0);
+  for (const value of valuesOf(text, source, onDuplicates)) {
+    if (value === null) continue;
+    if (!isObject(value)) throw invalidData(source, 'invalid object to validate');
     const document = value as JsonObject;
     const items =
       String(document.kind ?? '').endsWith('List') && Array.isArray(document.items)
         ? (document.items as JsonObject[])
         : [document];
     for (const item of items) {
+      if (!isObject(item)) throw invalidData(source, 'invalid object to validate');
       const missing = ['apiVersion', 'kind'].filter((field) => typeof item[field] !== 'string' || item[field] === '');
       if (missing.length > 0) {
         const problems = missing.map((field) => `${field} not set`);
@@ -94,15 +99,57 @@ export function parseDocuments(text: string, source: string): readonly SourceDoc
   return documents;
 }
 
+/** The values of a text: of JSON objects one behind the other, as `kubectl get -o json` of several files has them, or of YAML documents. */
+function valuesOf(text: string, source: string, onDuplicates: OnDuplicates | undefined): readonly unknown[] {
+  const findDuplicates = onDuplicates !== undefined;
+  const problem = (why: string): UserError => new UserError(`error: error parsing ${source}: ${why}`);
+  const objects = jsonObjects(text);
+  if (objects !== undefined) {
+    return objects.map((object) => {
+      const decoded = decodeYaml(object, { findDuplicates });
+      if (!decoded.ok) throw problem(decoded.error);
+      if (decoded.yamlDuplicates !== undefined) onDuplicates?.(source, decoded.yamlDuplicates);
+      return decoded.value;
+    });
+  }
+  try {
+    const documents = readYaml(text, { findDuplicates });
+    // What a merge brings is there to be replaced.
+    const duplicates = documents.flatMap((document) => document.duplicates.filter(({ merged }) => !merged));
+    if (duplicates.length > 0) onDuplicates?.(source, duplicatesText(duplicates));
+    return documents.map(({ value }) => value);
+  } catch (error) {
+    if (error instanceof YamlError) throw problem(`error converting YAML to JSON: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Texts that begin and end with braces, with white space between them, if that is all the text is made of. */
+function jsonObjects(text: string): readonly string[] | undefined {
+  const objects: string[] = [];
+  let depth = 0;
+  let start = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at]!;
+    if (inString) {
+      if (character === '\\') at++;
+      else if (character === '"') inString = false;
+    } else if (character === '"') inString = true;
+    else if (character === '{' || character === '[') {
+      if (depth === 0) start = at;
+      depth++;
+    } else if (character === '}' || character === ']') {
+      depth--;
+      if (depth === 0) objects.push(text.slice(start, at + 1));
+    } else if (depth === 0 && !/\s/.test(character)) return undefined;
+    if (depth < 0 || (depth === 0 && inString)) return undefined;
+  }
+  return depth === 0 && objects.length > 0 ? objects : undefined;
+}
+
 /** As kubectl words it. */
 function invalidData(source: string, problem: string): UserError {
   const advice = 'if you choose to ignore these errors, turn validation off with --validate=false';
   return new UserError(`error: error validating "${source}": error validating data: ${problem}; ${advice}`);
-}
-
-function countValues(value: unknown, budget: { left: number; readonly source: string }, depth: number): void {
-  if (--budget.left < 0 || depth > depthMax * 4)
-    throw new UserError(`error: error parsing ${budget.source}: it is too large or nested too deep`);
-  if (typeof value !== 'object' || value === null) return;
-  for (const inner of Object.values(value)) countValues(inner, budget, depth + 1);
 }

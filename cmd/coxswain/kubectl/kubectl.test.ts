@@ -175,7 +175,7 @@ test('apply says what it did to each object, and unknown fields are refused', as
   expect(bad).toMatchObject({ code: 1, out: '' });
   expect(bad.err).toContain('.datum: field not declared in schema');
   const dry = await runKubectl(cluster, ['apply', '-f', '-', '--dry-run=client'], manifest('f: g'));
-  expect(dry.out).toBe('configmap/one configured (dry run)\nconfigmap/two unchanged (dry run)\n');
+  expect(dry.out).toBe('configmap/one configured (dry run)\nconfigmap/two configured (dry run)\n');
   const shared = ['apply', '-f', '-', '--server-side', '--field-manager=other'];
   expect(await runKubectl(cluster, shared, manifest('d: x'))).toMatchObject({
     code: 1,
@@ -185,6 +185,138 @@ test('apply says what it did to each object, and unknown fields are refused', as
   expect((await runKubectl(cluster, [...shared, '--force-conflicts'], manifest('d: x'))).code).toBe(0);
   const broken = await apply('apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\nspec: {}\n');
   expect(broken.err).toMatch(/^The Deployment "x" is invalid: \n\* spec\.selector: Required value/);
+});
+
+test('a client dry run shows what the file says and nothing of the server, so that it can be applied (fault 41)', async () => {
+  const manifest = `apiVersion: v1
+kind: ConfigMap
+metadata: {name: dry-one}
+data: {a: "0400", b: 'yes'}
+bogus: 0400
+---
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Namespace, metadata: {name: dry}}
+- {apiVersion: v1, kind: Pod, metadata: {generateName: p-}}
+`;
+  const create = (...args: string[]) =>
+    runKubectl(cluster, ['create', '-f', '-', '--dry-run=client', ...args], manifest);
+  expect(await create('-o', 'yaml')).toEqual({
+    code: 0,
+    err: '',
+    out: `apiVersion: v1
+bogus: 256
+data:
+  a: "0400"
+  b: "yes"
+kind: ConfigMap
+metadata:
+  name: dry-one
+  namespace: default
+---
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: dry
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  generateName: p-
+  namespace: default
+`,
+  });
+  expect((await create('-o', 'name')).out).toBe('configmap/dry-one\nnamespace/dry\npod/<unknown>\n');
+  expect((await create()).out).toBe(
+    'configmap/dry-one created (dry run)\nnamespace/dry created (dry run)\npod/<unknown> created (dry run)\n',
+  );
+  const deployment = JSON.stringify(makeDeployment('dry', { replicas: 1 }));
+  const { out } = await runKubectl(cluster, ['create', '-f', '-', '--dry-run=client', '-o', 'yaml'], deployment);
+  expect((await runKubectl(cluster, ['apply', '-f', '-'], out)).out).toBe('deployment.apps/dry created\n');
+  expect((await run('create', 'namespace', 'x', '--dry-run=client', '-o', 'yaml')).out).toBe(
+    'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: x\nspec: {}\nstatus: {}\n',
+  );
+  expect((await run('delete', 'deploy', 'dry')).code).toBe(0);
+});
+
+test('apply shows several objects as one list; in a client dry run those that are there, and of others the file', async () => {
+  const config = (name: string): string => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {k: v}\n`;
+  const apply = (text: string, ...args: string[]) => runKubectl(cluster, ['apply', '-f', '-', ...args], text);
+  await apply(config('there'));
+  const { out } = await apply(`${config('there')}---\n${config('new')}`, '--dry-run=client', '-o', 'json');
+  const list = JSON.parse(out);
+  expect(list).toMatchObject({ kind: 'List', metadata: {}, items: [{ metadata: { uid: expect.any(String) } }, {}] });
+  expect(list.items[1]).toEqual({
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'new', namespace: 'default' },
+    data: { k: 'v' },
+  });
+  expect((await apply(out)).out).toBe('configmap/there unchanged\nconfigmap/new created\n');
+  expect((await apply(config('there'), '--server-side', '--dry-run=client')).err).toBe(
+    "error: --dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)\n",
+  );
+  await run('delete', 'cm', 'there', 'new');
+});
+
+test('manifests are read as kubectl reads them, and nothing of them is lost in silence (fault 40)', async () => {
+  const pod = `apiVersion: v1
+kind: Pod
+metadata: {name: modes}
+spec:
+  automountServiceAccountToken: off
+  volumes:
+  - {name: a, secret: {secretName: x, defaultMode: 0400, optional: yes}}
+  - {name: b, configMap: {name: x, defaultMode: 0o644, optional: on, items: [{key: k, path: p, mode: 0b11}]}}
+  containers: [{name: a, image: x, ports: [{containerPort: 8_080}], env: [{name: A, value: "0400"}]}]
+`;
+  expect((await runKubectl(cluster, ['create', '-f', '-'], pod)).out).toBe('pod/modes created\n');
+  const { spec } = JSON.parse((await run('get', 'pod', 'modes', '-o', 'json')).out);
+  expect(spec).toMatchObject({
+    automountServiceAccountToken: false,
+    volumes: expect.arrayContaining([
+      { name: 'a', secret: { secretName: 'x', defaultMode: 0o400, optional: true } },
+      {
+        name: 'b',
+        configMap: { name: 'x', defaultMode: 0o644, optional: true, items: [{ key: 'k', path: 'p', mode: 3 }] },
+      },
+    ]),
+    containers: [{ ports: [{ containerPort: 8080 }], env: [{ name: 'A', value: '0400' }] }],
+  });
+  expect((await run('delete', 'pod', 'modes', '--force', '--grace-period=0')).code).toBe(0);
+  const create = (text: string, ...args: string[]) => runKubectl(cluster, ['create', '-f', '-', ...args], text);
+  for (const text of [
+    'metadata: {name: x, generation: 9007199254740993}',
+    '{"metadata":{"name":"x","generation":9007199254740993}}',
+  ]) {
+    expect(await create(text)).toEqual({
+      code: 1,
+      out: '',
+      err: 'error: error parsing STDIN: error converting YAML to JSON: json: cannot unmarshal number 9007199254740993 into Go value of type int64\n',
+    });
+  }
+  const twice = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: twice}\ndata: {k: a}\ndata: {k: b}\n';
+  const problem = 'error converting YAML to JSON: yaml: unmarshal errors:\n  line 5: key "data" already set in map\n';
+  for (const text of [
+    twice,
+    '{"apiVersion":"v1",\n"kind":"ConfigMap",\n"metadata":{"name":"twice"},\n"data":{},\n"data":{}}',
+  ])
+    expect(await create(text)).toEqual({ code: 1, out: '', err: `error: error parsing STDIN: ${problem}` });
+  expect((await create(twice, '--validate=warn', '--dry-run=client')).err).toContain('key "data" already set in map');
+  expect((await create(twice, '--validate=ignore', '--dry-run=client', '-o', 'jsonpath={.data.k}')).err).not.toBe('');
+  expect((await create(twice, '--validate=ignore', '--dry-run=client', '-o', 'yaml')).out).toContain('k: b');
+});
+
+test('a stream of JSON objects, as several "get -o json" leave one, is many documents', async () => {
+  const object = (name: string): string =>
+    JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { a: '}{"' } });
+  const { out } = await runKubectl(
+    cluster,
+    ['create', '-f', '-', '--dry-run=client', '-o', 'name'],
+    `${object('a')}${object('b')}\n\n${object('c')}`,
+  );
+  expect(out).toBe('configmap/a\nconfigmap/b\nconfigmap/c\n');
 });
 
 test('label and annotate change, keep, refuse and remove', async () => {

@@ -6,7 +6,7 @@ import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { digList, digText } from './api.ts';
 import type { KubectlContext } from './context.ts';
 import { groupVersion, kindName, type Mapping, pathOf } from './discovery.ts';
-import { readDocuments } from './files.ts';
+import { type OnDuplicates, readDocuments } from './files.ts';
 
 /** One object, or all objects of a resource when `name` is absent. */
 export interface Target {
@@ -23,6 +23,8 @@ export interface TargetOptions {
   readonly namespace?: string;
   readonly files?: readonly string[];
   readonly recursive?: boolean;
+  /** What keys that come twice in a file do, by the value of `--validate`; ignored when it is absent, and the last one counts. */
+  readonly validate?: string;
 }
 
 /** The options that the flags of a command name. */
@@ -30,11 +32,13 @@ export function targetOptions(values: {
   readonly filename: readonly string[];
   readonly recursive?: boolean;
   readonly namespace: string;
+  readonly validate?: string;
 }): TargetOptions {
   return {
     files: values.filename,
     recursive: values.recursive ?? false,
     ...(values.namespace === '' ? {} : { namespace: values.namespace }),
+    ...(values.validate === undefined ? {} : { validate: values.validate }),
   };
 }
 
@@ -99,6 +103,7 @@ async function fileTargets(
   const documents = await readDocuments(options.files ?? [], {
     recursive: options.recursive ?? false,
     readStdin: context.readStdin,
+    onDuplicates: duplicatesHandler(context, options.validate),
   });
   const targets: Target[] = [];
   for (const { document, source } of documents) {
@@ -123,6 +128,15 @@ async function fileTargets(
     });
   }
   return targets;
+}
+
+/** What the server does with keys that come twice, done here, as the server is sent objects in which they cannot. */
+function duplicatesHandler(context: KubectlContext, validate: string | undefined): OnDuplicates | undefined {
+  if (validate === undefined || validate === 'ignore' || validate === 'false') return undefined;
+  return (source, problem) => {
+    if (validate === 'warn') context.complain(`Warning: ${source}: ${problem}`);
+    else throw new UserError(`error: error parsing ${source}: error converting YAML to JSON: ${problem}`);
+  };
 }
 
 /** The object of a target that names one. */

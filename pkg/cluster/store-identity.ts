@@ -1,0 +1,90 @@
+/**
+ * That a cluster's store is its own: an id is kept in the store and in the cluster's folder, and a start on a store with another id, or on one
+ * that was emptied, is refused rather than taken for a new cluster. A store without an id, of a cluster from before there were ids, gets one.
+ *
+ * Invariant: the id is in the store before it is in the folder, so a start that was cut off is no obstacle to the next one.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Random } from '#pkg/base/random.ts';
+import type { Store } from '#pkg/storage/store.ts';
+
+/** File of the cluster's folder that holds the id of its store. */
+export const storeIdFile = 'store-id';
+
+/** Where a store holds its id: beside the objects, which are below `/registry/`. */
+const storeIdKey = '/coxswain/store-id';
+
+/** A store that is not the one that the cluster had: the message is one line that says what to do. */
+export class StoreIdentityError extends Error {}
+
+export interface StoreOfCluster {
+  /** Folder of the cluster. */
+  readonly folder: string;
+  /** The store in words: its folder, or its addresses. */
+  readonly where: string;
+}
+
+/** Throws `StoreIdentityError` when the cluster had a store and the file of it is gone. To be asked before opening it makes a new one. */
+export async function checkStoreFile(path: string, { folder, where }: StoreOfCluster): Promise<void> {
+  if ((await readId(folder)) === undefined) return;
+  const { size } = await stat(path).catch(() => ({ size: 0 }));
+  if (size === 0) throw emptied({ folder, where });
+}
+
+/** Throws `StoreIdentityError` when the store is not the one that the cluster had; gives a new store and a new cluster their id. */
+export async function checkStoreId(store: Store, random: Random, { folder, where }: StoreOfCluster): Promise<void> {
+  const wanted = await readId(folder);
+  const found = (await store.get(storeIdKey))?.value;
+  if (found !== undefined) {
+    const id = Buffer.from(found).toString('utf8');
+    if (wanted === undefined) await writeId(folder, id);
+    else if (wanted !== id) throw foreign({ folder, where });
+    return;
+  }
+  if (wanted !== undefined) {
+    const { items } = await store.range({ prefix: '/', limit: 1 });
+    throw items.length === 0 ? emptied({ folder, where }) : foreign({ folder, where });
+  }
+  const id = random.uuid();
+  const value = Buffer.from(id);
+  const result = await store.write({ type: 'put', key: storeIdKey, value, ifModRevision: 0 });
+  // Another API server on the same store was faster: its id is the store's.
+  await writeId(folder, result.ok ? id : Buffer.from(result.current?.value ?? value).toString('utf8'));
+}
+
+function emptied({ folder, where }: StoreOfCluster): StoreIdentityError {
+  return new StoreIdentityError(
+    `Cannot start the cluster in ${folder} as its store in ${where} is empty, and it was not: put the store back, or run "coxswain down --delete-data" to begin a new cluster`,
+  );
+}
+
+function foreign({ folder, where }: StoreOfCluster): StoreIdentityError {
+  return new StoreIdentityError(
+    `Cannot start the cluster in ${folder} as the store in ${where} is that of another cluster: put its own store back, or run "coxswain down --delete-data" to begin a new cluster`,
+  );
+}
+
+/** The id that the cluster's folder holds; undefined when there is none yet. */
+async function readId(folder: string): Promise<string | undefined> {
+  try {
+    const id = (await readFile(join(folder, storeIdFile), 'utf8')).trim();
+    // A disk that was full may have left nothing in it.
+    return id === '' ? undefined : id;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function writeId(folder: string, id: string): Promise<void> {
+  const path = join(folder, storeIdFile);
+  const temporary = `${path}.${randomBytes(4).toString('hex')}`;
+  try {
+    await writeFile(temporary, `${id}\n`, { mode: 0o600, flag: 'wx' });
+    await rename(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
