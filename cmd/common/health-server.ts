@@ -1,7 +1,8 @@
 /** Answers `/healthz`, `/readyz` and `/livez` of a process on the loopback address, as upstream's components do. */
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type HealthChecks, healthText } from '#pkg/component/health.ts';
+import { parseTarget } from '#pkg/serving/request-target.ts';
 
 export interface HealthServer {
   /** `http://<host>:<port>`. */
@@ -16,21 +17,7 @@ export async function serveHealth(
   host = '127.0.0.1',
 ): Promise<HealthServer> {
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    const endpoint = url.pathname.slice(1);
-    if (request.method !== 'GET' || !['healthz', 'livez', 'readyz'].includes(endpoint)) {
-      response.writeHead(404, { 'content-type': 'text/plain' }).end('404 page not found\n');
-      return;
-    }
-    void checks.run().then((results) => {
-      const status = results.some((result) => result.problem !== undefined) ? 500 : 200;
-      if (url.searchParams.get('format') === 'json') {
-        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(results));
-        return;
-      }
-      const text = healthText(results, { endpoint, verbose: url.searchParams.has('verbose') || status === 500 });
-      response.writeHead(status, { 'content-type': 'text/plain' }).end(text);
-    });
+    answer(checks, request, response).catch(() => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -45,4 +32,29 @@ export async function serveHealth(
         server.closeAllConnections();
       }),
   };
+}
+
+/** Answers one request. Rejects only where there is nobody left to answer. */
+async function answer(
+  checks: Pick<HealthChecks, 'run'>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { path, query } = parseTarget(request.url);
+  const endpoint = path.slice(1);
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  if (!endpoints.has(endpoint)) return reply(response, 404, '404 page not found\n');
+  if (!isRead) return reply(response, 405, 'Method Not Allowed\n');
+  const asked = new URLSearchParams(query);
+  const results = await checks.run();
+  const status = results.some((result) => result.problem !== undefined) ? 500 : 200;
+  if (asked.get('format') === 'json') return reply(response, status, JSON.stringify(results), 'application/json');
+  const text = healthText(results, { endpoint, verbose: asked.has('verbose') || status === 500 });
+  reply(response, status, text);
+}
+
+const endpoints: ReadonlySet<string> = new Set(['healthz', 'livez', 'readyz']);
+
+function reply(response: ServerResponse, status: number, text: string, type = 'text/plain'): void {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) }).end(text);
 }

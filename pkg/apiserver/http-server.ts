@@ -14,6 +14,7 @@ import type { ApiHandler, ApiRequest, ApiResponse, HttpHeaders, Peer, RequestBod
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import { parseTarget } from '#pkg/serving/request-target.ts';
 import { bodyBytesMax, bodyTooLarge } from './endpoints/body.ts';
 import { sendResponse } from './http-response.ts';
 import { errorResponse } from './responses.ts';
@@ -204,11 +205,10 @@ class NodeRequest implements ApiRequest {
   #abort: AbortController | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, body: RequestBody | undefined) {
-    const url = pathIn(request.url ?? '/');
-    const mark = url.indexOf('?');
+    const { path, query } = parseTarget(request.url);
     this.method = request.method ?? 'GET';
-    this.path = mark < 0 ? url : url.slice(0, mark);
-    this.query = mark < 0 ? '' : url.slice(mark + 1);
+    this.path = path;
+    this.query = query;
     this.headers = request.headers as HttpHeaders;
     if (body !== undefined) this.body = body;
     this.#request = request;
@@ -228,11 +228,6 @@ class NodeRequest implements ApiRequest {
     }
     return this.#abort.signal;
   }
-}
-
-/** What a client that takes this server for a proxy asks for has the server's address before it. Source: RFC 9112 section 3.2.2. */
-function pathIn(target: string): string {
-  return target.charCodeAt(0) === 47 ? target : target.replace(/^https?:\/\/[^/?]*/i, '') || '/';
 }
 
 const peers = new WeakMap<TLSSocket, Peer>();
