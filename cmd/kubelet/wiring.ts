@@ -5,12 +5,12 @@ import { connectionOf, readPair, readPem } from '#cmd/common/connection.ts';
 import { UserError } from '#cmd/common/errors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
-import { createHttpsServer } from '#pkg/apiserver/http-server.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
 import type { RuntimeName } from '#pkg/cluster/settings.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import { runTogether } from '#pkg/component/signals.ts';
+import { createHttpsServer } from '#pkg/serving/https-server.ts';
 import type { kubeletFlags } from './options.ts';
 
 export async function wireKubelet(
