@@ -49,8 +49,8 @@ export function nonResourceHandler(
         return answerHealth(info.parts, info.query, ready);
       case 'metrics': {
         if (info.parts.length > 1) break;
-        const text = await metrics.render();
-        return { ...textResponse(200, text), headers: { 'content-type': metrics.contentType } };
+        const { text, contentType } = await metrics.render();
+        return { ...textResponse(200, text), headers: { 'content-type': contentType } };
       }
       default:
     }

@@ -18,6 +18,7 @@ import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type HealthCheck, HealthChecks } from '#pkg/component/health.ts';
+import type { ServingLimits } from '#pkg/serving/limits.ts';
 import { ensurePki, identitySubject, type Pki } from './pki.ts';
 import { type ClusterSettings, kubernetesServiceIp, nodeNames } from './settings.ts';
 import { openStore } from './store.ts';
@@ -35,6 +36,8 @@ export interface ClusterOptions {
   readonly onStep?: (doing: string, done: string) => void;
   /** Told what was reached, for measuring. */
   readonly trace?: (what: string) => void;
+  /** What differs from the default limits of the API server's connections. */
+  readonly servingLimits?: Partial<ServingLimits>;
 }
 
 export interface RunningCluster {
@@ -86,6 +89,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     server: pki.server,
     clientCa: pki.authority.certificate,
     kubeletClient: pki.identities.get('kubelet-client')!,
+    limits: options.servingLimits ?? {},
   }).catch(async (error: unknown) => {
     await store.close();
     throw error;
