@@ -1,12 +1,14 @@
 /** Puts the API server together from its flags. */
 import { join } from 'node:path';
 import { readPair, readPem } from '#cmd/common/connection.ts';
+import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import { UserError } from '#cmd/common/errors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { apiPart } from '#pkg/cluster/api-part.ts';
 import { openStore } from '#pkg/cluster/store.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
+import { connectionLimits } from '#pkg/serving/limits.ts';
 import type { apiServerFlags } from './options.ts';
 
 export async function wireApiServer(
@@ -54,6 +56,7 @@ export async function wireApiServer(
       server,
       clientCa,
       kubeletClient,
+      limits: connectionLimits(descriptorLimit()),
     });
     context.health.set('kube-apiserver', api.health);
     log.info('API server answers', { url: api.url });

@@ -1,7 +1,10 @@
-/** Answers `/healthz`, `/readyz` and `/livez` of a process on the loopback address, as upstream's components do. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { type HealthChecks, healthText } from '#pkg/component/health.ts';
+/** Serves the pages of a process, `/healthz`, `/readyz`, `/livez` and `/metrics`, on the loopback address, as upstream's components do. */
+import { type Clock, SystemClock } from '#pkg/base/clock.ts';
+import { type Logger, silentLogger } from '#pkg/base/logger.ts';
+import type { HealthChecks } from '#pkg/component/health.ts';
+import { createHttpServer } from '#pkg/serving/http-server.ts';
+import { componentPages } from './component-pages.ts';
+import { processMetrics } from './process-metrics.ts';
 
 export interface HealthServer {
   /** `http://<host>:<port>`. */
@@ -9,40 +12,27 @@ export interface HealthServer {
   close(): Promise<void>;
 }
 
-/** Listens on `port` (0 for any free one) of `host` (default 127.0.0.1). `?verbose` lists every check, `?format=json` gives them as JSON. */
+export interface HealthServerOptions {
+  readonly clock?: Clock;
+  readonly log?: Logger;
+}
+
+/** Listens on `port` (0 for any free one) of `host` (default 127.0.0.1). */
 export async function serveHealth(
   checks: Pick<HealthChecks, 'run'>,
   port: number,
   host = '127.0.0.1',
+  { clock = new SystemClock(), log = silentLogger }: HealthServerOptions = {},
 ): Promise<HealthServer> {
-  const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    const endpoint = url.pathname.slice(1);
-    if (request.method !== 'GET' || !['healthz', 'livez', 'readyz'].includes(endpoint)) {
-      response.writeHead(404, { 'content-type': 'text/plain' }).end('404 page not found\n');
-      return;
-    }
-    void checks.run().then((results) => {
-      const status = results.some((result) => result.problem !== undefined) ? 500 : 200;
-      if (url.searchParams.get('format') === 'json') {
-        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(results));
-        return;
-      }
-      const text = healthText(results, { endpoint, verbose: url.searchParams.has('verbose') || status === 500 });
-      response.writeHead(status, { 'content-type': 'text/plain' }).end(text);
-    });
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, resolve);
-  });
-  const { port: bound } = server.address() as AddressInfo;
+  const server = createHttpServer({ listener: componentPages({ checks, process: processMetrics }), clock, log });
+  const { port: bound } = await server.listen({ host, port });
+  const stop = new AbortController();
+  const running = server.run(stop.signal);
   return {
     url: `http://${host}:${bound}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close() {
+      stop.abort();
+      return running;
+    },
   };
 }

@@ -102,7 +102,10 @@ async function serve<T extends FlagTable>(
       : await hold(basename(values['process-file'], '.json'), values['process-file'], clock);
   try {
     const component = await spec.wire(values, { clock, random: new SystemRandom(), log, health });
-    const server = await serveHealth(health, values['healthz-port'], values['healthz-bind-address']);
+    const server = await serveHealth(health, values['healthz-port'], values['healthz-bind-address'], {
+      clock,
+      log,
+    });
     await held?.update({ healthz: server.url });
     storeCompiledCode();
     log.info('Started', { process: spec.name, pid: process.pid, healthz: server.url });

@@ -1,6 +1,7 @@
 /** `up` in this very process: the cluster lives as long as it does. */
 
 import { storeCompiledCode } from '#cmd/common/compile-cache.ts';
+import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import { explain, UserError } from '#cmd/common/errors.ts';
 import { type HealthServer, serveHealth } from '#cmd/common/health-server.ts';
 import { returningMemory } from '#cmd/common/memory.ts';
@@ -11,6 +12,7 @@ import { addressPort, kubernetesServiceIp } from '#pkg/cluster/settings.ts';
 import { HealthChecks } from '#pkg/component/health.ts';
 import { createLogger, type LogLevel } from '#pkg/component/logger.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
+import { connectionLimits } from '#pkg/serving/limits.ts';
 import { retractContext } from './down.ts';
 import { printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
 
@@ -105,6 +107,7 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
       log,
       signal,
       trace,
+      servingLimits: connectionLimits(descriptorLimit()),
       onStep: (doing, done) => {
         steps.begin(doing, done);
         report({ type: 'step', doing, done });

@@ -2,15 +2,17 @@
 
 import { closing } from '#cmd/common/closing.ts';
 import { connectionOf, readPair, readPem } from '#cmd/common/connection.ts';
+import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import { UserError } from '#cmd/common/errors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
-import { createHttpsServer } from '#pkg/apiserver/http-server.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
 import type { RuntimeName } from '#pkg/cluster/settings.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import { runTogether } from '#pkg/component/signals.ts';
+import { createHttpsServer } from '#pkg/serving/https-server.ts';
+import { connectionLimits } from '#pkg/serving/limits.ts';
 import type { kubeletFlags } from './options.ts';
 
 export async function wireKubelet(
@@ -31,6 +33,7 @@ export async function wireKubelet(
     clientCa: await readPem('client-ca-file', values['client-ca-file']),
     clock: context.clock,
     log: context.log,
+    limits: connectionLimits(descriptorLimit()),
   });
   const { port } = await https.listen({ host: values['node-ip'], port: values.port });
   const node = await nodePart(
@@ -52,7 +55,11 @@ export async function wireKubelet(
 /** Answers those who showed a certificate of the cluster's authority. Finer rules come with authorization. */
 function guarded(handler: ApiHandler): ApiHandler {
   return async (request) => {
-    if (request.peer.certificate?.organizations.includes('system:masters') === true) return handler(request);
+    const { certificate, identified } = request.peer;
+    if (certificate?.organizations.includes('system:masters') === true) {
+      identified?.(certificate.commonName);
+      return handler(request);
+    }
     const [status, reason] = request.peer.certificate === undefined ? [401, 'Unauthorized'] : [403, 'Forbidden'];
     return {
       status: status as number,

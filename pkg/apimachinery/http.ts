@@ -4,7 +4,8 @@
  * place of bytes so that nothing is encoded only to be decoded again.
  *
  * Laws: objects in requests and answers are shared and must not be changed by either side. A handler never throws: what goes
- * wrong is an answer with a `Status`. A body of kind `stream` or `watch` ends when the request's signal is aborted.
+ * wrong is an answer with a `Status`. A body of kind `stream` or `watch` ends when the request's signal is aborted. `pkg/serving` has the
+ * adapter for the network and the suite that holds these laws (`conformance.ts`).
  */
 import type { KubeObject } from './object.ts';
 
@@ -21,12 +22,45 @@ export interface Peer {
   };
   /** The client's IP address, `''` in the same process. */
   readonly address: string;
+  /**
+   * To be called by the handler once it knows who asks, before it admits a body, and never for the anonymous: connections that have not
+   * been vouched for so are the first to go when there are too many, and what clients use at once is shared out by these names.
+   */
+  identified?(userName: string): void;
 }
 
-/** A body that is already decoded (in-process), or bytes with a content type in the headers. */
-export type RequestBody =
+/** Where the reading of a body ends. */
+export interface BodyLimit {
+  /** Largest body, in bytes, that the handler takes. */
+  readonly limitBytes: number;
+}
+
+/**
+ * A body that is still with its client. Laws:
+ * - nothing of it is read before `read` or `chunks` is called, and it is read at most once: a second call throws;
+ * - it is the handler that reads it, after authentication, authorization and its place in flight;
+ * - what goes wrong rejects with a `StatusError`: 413 over the limit, 408 when it does not arrive in time, 429 when there is no room for it
+ *   among the bodies of other requests, 400 when its client has gone;
+ * - a body that nobody read is not read: the answer says that the connection ends with it.
+ */
+export interface UnreadBody {
+  readonly kind: 'unread';
+  /** As announced by the client; absent for one in chunks. */
+  readonly lengthBytes?: number;
+  /** Waits, before a place in flight is taken, until there is room for the body; undefined when there is at once. May throw as `read` rejects. */
+  admit(limit: BodyLimit): Promise<void> | undefined;
+  /** All of the body. Admits it first where that was not done. */
+  read(limit: BodyLimit): Promise<Uint8Array>;
+  /** The body as it comes, at the pace of its consumer, without limit or deadline. */
+  chunks(): AsyncIterable<Uint8Array>;
+}
+
+/** A body that is there: decoded (in-process), or bytes with a content type in the headers. */
+export type ReadBody =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'object'; readonly object: unknown };
+
+export type RequestBody = ReadBody | UnreadBody;
 
 export interface ApiRequest {
   /** Upper case. */
@@ -37,6 +71,8 @@ export interface ApiRequest {
   readonly query: string;
   readonly headers: HttpHeaders;
   readonly body?: RequestBody;
+  /** The protocol that the caller wants to go on with, in lower case, such as `websocket`; absent when it asks for none that is known. */
+  readonly upgrade?: string;
   readonly peer: Peer;
   /** Aborted when the caller has gone or no longer wants the answer. */
   readonly signal: AbortSignal;
@@ -50,17 +86,73 @@ export interface WatchFrame {
   readonly type: WatchEventType;
   readonly object: KubeObject;
   bytes(): Uint8Array;
+  /** The line as a chunk of HTTP's chunked coding, where one is kept for all watchers of the event. */
+  readonly chunk?: Uint8Array;
+}
+
+/** Frames that can be taken as soon as they are there, without a promise for each event. */
+export interface ReadyFrames {
+  /** No frames come after those that `take` gives. */
+  readonly isEnded: boolean;
+  /** What has come since the last call, in order; empty when nothing has. Watchers that are told the same are given the same array. */
+  take(): readonly WatchFrame[];
+  /** Calls `listener` synchronously when there are frames or the end has come. It must not throw or write to the store. */
+  onReady(listener: () => void): void;
+  /** Ends the watch. */
+  close(): void;
+}
+
+/** A long encoding in slices, of which one at a time is made, encrypted and written. */
+export interface SlicedBytes {
+  readonly length: number;
+  readonly slices: Iterable<Uint8Array>;
+}
+
+/**
+ * A connection that was taken over, after the head of the answer. Node's `Duplex` is one. What the client sent right after its request comes
+ * first. Laws: `write` returns false when the other side should be waited for (`drain`); after `close` nothing is heard and writes are lost.
+ */
+export interface UpgradedConnection extends AsyncIterable<Uint8Array> {
+  readonly destroyed: boolean;
+  write(bytes: Uint8Array): boolean;
+  /** No more is written; the other side may still write. */
+  end(): unknown;
+  /** Ends both directions at once. */
+  destroy(): unknown;
+  pause(): unknown;
+  resume(): unknown;
+  on(event: 'data', listener: (bytes: Uint8Array) => void): unknown;
+  on(event: 'close' | 'drain' | 'end', listener: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/**
+ * The answer that takes the connection over, with status 101 and the headers of the protocol chosen (`upgrade`, `sec-websocket-accept`, …;
+ * `connection: Upgrade` is added). Only to a request that has `upgrade`. `accept` resolves when the protocol is over; the connection is then
+ * ended, as it is when `accept` rejects or the server stops. Any other answer to such a request is a plain one and the end of its connection.
+ */
+export interface UpgradeBody {
+  readonly kind: 'upgrade';
+  accept(connection: UpgradedConnection): Promise<void>;
 }
 
 export type ResponseBody =
   | { readonly kind: 'empty' }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  /** One object; `bytes()` gives its encoding, kept where it was encoded before. */
-  | { readonly kind: 'object'; readonly object: unknown; bytes(): Uint8Array }
+  /** One object; `bytes()` gives its encoding, kept where it was encoded before, and `sliced()`, where it is long, the same in slices. */
+  | { readonly kind: 'object'; readonly object: unknown; bytes(): Uint8Array; sliced?(): SlicedBytes }
   /** Bytes as they come, such as a log that is followed. */
   | { readonly kind: 'stream'; readonly chunks: AsyncIterable<Uint8Array> }
-  /** Watch events in order, those that are ready at one time in one batch. */
-  | { readonly kind: 'watch'; readonly batches: AsyncIterable<readonly WatchFrame[]> };
+  /**
+   * Watch events in order, those that are ready at one time in one batch. `ready` is another way to read the same frames, for whoever would
+   * rather be called than wait; a body is read in one of the two ways.
+   */
+  | {
+      readonly kind: 'watch';
+      readonly batches: AsyncIterable<readonly WatchFrame[]>;
+      readonly ready?: ReadyFrames;
+    }
+  | UpgradeBody;
 
 export interface ApiResponse {
   readonly status: number;

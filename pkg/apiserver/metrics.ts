@@ -1,9 +1,9 @@
 /**
- * What the server counts about its requests. Each series is looked up once per kind of request and kept, so that counting costs
- * next to nothing. Source of names: apiserver `endpoints/metrics/metrics.go`.
+ * What the server counts about its requests, in plain numbers: counting costs next to nothing, and the library that makes a text of them is
+ * loaded when somebody asks. Source of names: apiserver `endpoints/metrics/metrics.go`.
  */
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { kubernetesVersion } from '#pkg/api/facts.ts';
+import { type MetricSample, renderMetrics } from '#pkg/component/metrics.ts';
 import type { RequestInfo } from './request-info.ts';
 
 /** Source: upstream's buckets. Seconds. */
@@ -29,50 +29,34 @@ export interface CountedRequest {
   readonly isApply: boolean;
 }
 
-interface Series {
-  readonly total: { inc(): void };
-  readonly duration: { observe(seconds: number): void };
+/** Counts of one kind of request. */
+class Series {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly code: string;
+  total = 0;
+  seconds = 0;
+  /** Requests by the bucket they fall into, the last one beyond all. Watches are in none. */
+  readonly buckets: number[] = new Array<number>(buckets.length + 1).fill(0);
+
+  constructor(labels: Readonly<Record<string, string>>, code: number) {
+    this.labels = labels;
+    this.code = String(code);
+  }
+
+  observe(seconds: number): void {
+    this.seconds += seconds;
+    let at = 0;
+    while (at < buckets.length && seconds > buckets[at]!) at++;
+    this.buckets[at]!++;
+  }
 }
 
 export class ApiMetrics {
-  readonly #registry = new Registry();
   readonly #series = new Map<string, Series>();
-  readonly #total: Counter;
-  readonly #duration: Histogram;
+  readonly #inFlight: () => { readonly reads: number; readonly writes: number };
 
   constructor(inFlight: () => { readonly reads: number; readonly writes: number }) {
-    const registers = [this.#registry];
-    const names = ['verb', 'dry_run', 'group', 'version', 'resource', 'subresource', 'scope', 'component'];
-    this.#total = new Counter({
-      name: 'apiserver_request_total',
-      help: 'Requests by verb, resource and answer code',
-      labelNames: [...names, 'code'],
-      registers,
-    });
-    this.#duration = new Histogram({
-      name: 'apiserver_request_duration_seconds',
-      help: 'Time to answer, without watches',
-      labelNames: names,
-      buckets,
-      registers,
-    });
-    new Gauge({
-      name: 'kubernetes_build_info',
-      help: 'The version that is served',
-      labelNames: ['git_version', 'major', 'minor'],
-      registers,
-    }).set({ git_version: `v${kubernetesVersion}`, ...majorMinor() }, 1);
-    new Gauge({
-      name: 'apiserver_current_inflight_requests',
-      help: 'Requests under way',
-      labelNames: ['request_kind'],
-      registers,
-      collect() {
-        const { reads, writes } = inFlight();
-        this.set({ request_kind: 'readOnly' }, reads);
-        this.set({ request_kind: 'mutating' }, writes);
-      },
-    });
+    this.#inFlight = inFlight;
   }
 
   /** Counts one answered request. */
@@ -84,25 +68,70 @@ export class ApiMetrics {
     let series = this.#series.get(key);
     if (series === undefined) {
       if (this.#series.size >= seriesMax) return;
-      series = this.#make(code, isServed ? labelsOf(info, { isApply, dryRun }) : otherLabels);
+      series = new Series(isServed ? labelsOf(info, { isApply, dryRun }) : otherLabels, code);
       this.#series.set(key, series);
     }
-    series.total.inc();
-    if (info.verb !== 'watch') series.duration.observe(seconds);
+    series.total++;
+    if (info.verb !== 'watch') series.observe(seconds);
   }
 
-  #make(code: number, labels: Readonly<Record<string, string>>): Series {
-    return { total: this.#total.labels({ ...labels, code: String(code) }), duration: this.#duration.labels(labels) };
+  /** The text exposition format, and its media type. */
+  render(): Promise<{ readonly text: string; readonly contentType: string }> {
+    const all = [...this.#series.values()];
+    const { reads, writes } = this.#inFlight();
+    const kinds = { readOnly: reads, mutating: writes };
+    return renderMetrics([
+      {
+        name: 'apiserver_request_total',
+        help: 'Requests by verb, resource and answer code',
+        type: 'counter',
+        samples: all.map(({ labels, code, total }) => ({ labels: { ...labels, code }, value: total })),
+      },
+      {
+        name: 'apiserver_request_duration_seconds',
+        help: 'Time to answer, without watches',
+        type: 'histogram',
+        samples: durations(all),
+      },
+      {
+        name: 'kubernetes_build_info',
+        help: 'The version that is served',
+        type: 'gauge',
+        samples: [{ labels: { git_version: `v${kubernetesVersion}`, ...majorMinor() }, value: 1 }],
+      },
+      {
+        name: 'apiserver_current_inflight_requests',
+        help: 'Requests under way',
+        type: 'gauge',
+        samples: Object.entries(kinds).map(([kind, value]) => ({ labels: { request_kind: kind }, value })),
+      },
+    ]);
   }
+}
 
-  /** The text exposition format. */
-  render(): Promise<string> {
-    return this.#registry.metrics();
+/** Durations whatever the answer was: series that differ in their codes alone are one here. */
+function durations(all: readonly Series[]): readonly MetricSample[] {
+  const byLabels = new Map<string, Series>();
+  for (const { labels, buckets: counts, seconds } of all) {
+    const key = JSON.stringify(labels);
+    let sum = byLabels.get(key);
+    if (sum === undefined) {
+      sum = new Series(labels, 0);
+      byLabels.set(key, sum);
+    }
+    sum.seconds += seconds;
+    for (let i = 0; i < counts.length; i++) sum.buckets[i]! += counts[i]!;
   }
-
-  get contentType(): string {
-    return this.#registry.contentType;
-  }
+  return [...byLabels.values()].flatMap(({ labels, buckets: counts, seconds }) => {
+    let count = 0;
+    const samples: MetricSample[] = counts.map((more, i) => {
+      count += more;
+      return { suffix: '_bucket', labels: { le: String(buckets[i] ?? '+Inf'), ...labels }, value: count };
+    });
+    // A watch has no duration, so it has no series of them.
+    if (count === 0) return [];
+    return [...samples, { suffix: '_sum', labels, value: seconds }, { suffix: '_count', labels, value: count }];
+  });
 }
 
 function majorMinor(): { readonly major: string; readonly minor: string } {

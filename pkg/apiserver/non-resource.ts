@@ -34,12 +34,13 @@ export function nonResourceHandler(
   const ready: HealthCheck[] = [...alive, { name: 'shutdown', check: () => !core.stopping.aborted }];
   return async (request, info) => {
     const isRead = request.method === 'GET' || request.method === 'HEAD';
+    const allowed = methodsOf.get(info.parts[0] ?? '');
+    if (!isRead && allowed !== undefined && !allowed.includes(request.method)) throw noSuchMethod();
     switch (info.parts[0]) {
       case undefined:
         return indented({ paths: pathsOf(core, { healthz: alive, livez: alive, readyz: ready }) });
       case 'version':
         if (info.parts.length > 1) break;
-        if (!isRead) throw noSuchMethod();
         return indented(versionInfo);
       case 'healthz':
       case 'livez':
@@ -48,8 +49,8 @@ export function nonResourceHandler(
         return answerHealth(info.parts, info.query, ready);
       case 'metrics': {
         if (info.parts.length > 1) break;
-        const text = await metrics.render();
-        return { ...textResponse(200, text), headers: { 'content-type': metrics.contentType } };
+        const { text, contentType } = await metrics.render();
+        return { ...textResponse(200, text), headers: { 'content-type': contentType } };
       }
       default:
     }
@@ -61,6 +62,19 @@ export function nonResourceHandler(
     return formatAnswer(document, negotiate(request, { query: info.query, isWatch: false, hasTable: false }));
   };
 }
+
+/**
+ * Methods besides GET and HEAD of the paths that begin so. Upstream's handlers look at none and leave it to authorization, which allows `get` alone to
+ * all but administrators.
+ */
+const methodsOf: ReadonlyMap<string, readonly string[]> = new Map([
+  ['', []],
+  ['healthz', ['POST']],
+  ['livez', ['POST']],
+  ['metrics', []],
+  ['readyz', ['POST']],
+  ['version', []],
+]);
 
 /** Upstream writes these two as they are, whatever is accepted. Source: apiserver `responsewriters.WriteRawJSON`. */
 function indented(object: object): ApiResponse {

@@ -58,6 +58,12 @@ test.each([
   ['POST /version', noMethod],
   ['POST /api', noMethod],
   ['DELETE /apis/apps/v1', noMethod],
+  // Fault 65.
+  ['TRACE /readyz', noMethod],
+  ['PUT /readyz', noMethod],
+  ['DELETE /readyz', noMethod],
+  ['DELETE /livez/ping', noMethod],
+  ['POST /metrics', noMethod],
 ])('%s is refused', async (request, body) => {
   const [method = '', target = ''] = request.split(' ');
   const before = await server.store.currentRevision();

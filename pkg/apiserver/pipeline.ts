@@ -10,10 +10,11 @@ import type { AccessDecision } from './authz/authorizer.ts';
 import { deadlineMs, withinDeadline } from './deadline.ts';
 import { deprecationWarning } from './deprecation.ts';
 import type { DocumentProvider } from './documents.ts';
+import { admitBody, fetchBody } from './endpoints/body.ts';
 import { answersOtherKind, handlerOf } from './endpoints/handlers.ts';
 import { isApply } from './endpoints/patch-value.ts';
 import type { Scope, ServerCore } from './endpoints/scope.ts';
-import { type ApiServerLimits, InFlight } from './in-flight.ts';
+import { type ApiServerLimits, InFlight, isLongRunning } from './in-flight.ts';
 import { ApiMetrics } from './metrics.ts';
 import { negotiate } from './negotiation.ts';
 import { nonResourceHandler } from './non-resource.ts';
@@ -39,14 +40,17 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
   const answer = async (request: ApiRequest, info: RequestInfo): Promise<ApiResponse> => {
     const caller = authenticate(core, request);
     let user = caller instanceof Promise ? await caller : caller;
+    if (user !== anonymousUser) request.peer.identified?.(user.name);
     if (wantsImpersonation(request.headers)) user = await impersonate(user, request.headers, core.authorizer);
+    const asked = authorize(core, user, info);
+    const refused = asked instanceof Promise ? await asked : asked;
+    if (refused !== undefined) throw refused;
+    const room = readsBody(info) ? admitBody(request) : undefined;
+    if (room !== undefined) await room;
     const lane = inFlight.laneOf(info);
     const turn = lane?.enter();
     if (turn !== undefined) await turn;
     try {
-      const asked = authorize(core, user, info);
-      const refused = asked instanceof Promise ? await asked : asked;
-      if (refused !== undefined) throw refused;
       if (!info.isResource) return await answerNonResource(request, info);
       return await answerResource(core, { request, info, user });
     } finally {
@@ -134,6 +138,16 @@ function refusal(user: UserInfo, info: RequestInfo, reason: string): StatusError
   return forbidden({ group, resource }, name, text);
 }
 
+/** A scope whose body is still to come. */
+type Opening = Omit<Scope, 'body'> & { body: Scope['body'] };
+
+const bodyVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'deletecollection', 'patch', 'update']);
+
+/** Whether the body is one that is read as a whole. Those of other requests nobody reads, or the connection that they ask for does. */
+function readsBody(info: RequestInfo): boolean {
+  return info.isResource && bodyVerbs.has(info.verb) && !isLongRunning(info);
+}
+
 /** HEAD is answered as GET is; the adapter leaves the body out. */
 const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'HEAD', 'PATCH', 'POST', 'PUT']);
 
@@ -150,7 +164,8 @@ async function answerResource(
   if (!knownMethods.has(request.method)) throw noSuchMethod();
   const outdated = deprecationWarning(served.info);
   const warnings = outdated === undefined ? [] : [outdated];
-  const scope: Scope = { core, request, info, user, served, subject: { group, resource }, warnings };
+  const subject = { group, resource };
+  const scope: Opening = { core, request, body: undefined, info, user, served, subject, warnings };
   const handler = handlerOf(scope);
   const wanted = negotiate(request, {
     query: info.query,
@@ -159,6 +174,10 @@ async function answerResource(
   });
   // Before anything is changed.
   if (wanted.as === 'Table') includeOf(info.query);
+  if (readsBody(info)) {
+    const body = fetchBody(request);
+    scope.body = body instanceof Promise ? await body : body;
+  }
   const answer = await handler(scope);
   const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
   return withWarnings(scope, formatAnswer(formed, wanted));

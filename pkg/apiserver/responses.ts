@@ -25,24 +25,6 @@ export class ObjectBody {
   }
 }
 
-/** Bytes of a long body that are made, encrypted and written at a time. */
-export const sliceBytes = 256 * 1024;
-
-/** A long encoding in slices. */
-export interface SlicedBytes {
-  readonly length: number;
-  readonly slices: Iterable<Uint8Array>;
-}
-
-/** A body that can give its bytes in slices, for the network. */
-export interface SlicedBody {
-  sliced(): SlicedBytes;
-}
-
-export function isSliced(body: object): body is SlicedBody {
-  return 'sliced' in body;
-}
-
 /** One object as JSON. */
 export function objectResponse(status: number, object: unknown, headers: HttpHeaders = jsonHeaders): ApiResponse {
   return { status, headers, body: new ObjectBody(object) };

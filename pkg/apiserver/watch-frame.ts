@@ -5,12 +5,12 @@
 import { Buffer } from 'node:buffer';
 import type { WatchEventType, WatchFrame } from '#pkg/apimachinery/http.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import { chunkAround } from '#pkg/serving/chunked.ts';
 import type { CacheEvent } from '#pkg/storage/cache.ts';
 import type { StoredEntry } from './storage/object-codec.ts';
 import type { VersionView } from './storage/version-view.ts';
 
 const frameEnd = Buffer.from('}\n');
-const chunkEnd = Buffer.from('\r\n');
 
 /** A frame around an object that is not stored. */
 export function objectFrame(type: WatchEventType, object: KubeObject): WatchFrame {
@@ -85,26 +85,4 @@ function frameHead(type: WatchEventType): Buffer {
 
 function lineOf(type: WatchEventType, object: Uint8Array): Uint8Array {
   return Buffer.concat([frameHead(type), object, frameEnd]);
-}
-
-/** Frames that were put together for one watcher, by the array they came in: the others that are given the same array use them. */
-const joinedOf = new WeakMap<readonly WatchFrame[], Uint8Array>();
-
-/** Frames as chunks of HTTP's chunked encoding, one after the other. */
-export function chunksOf(batch: readonly WatchFrame[]): Uint8Array {
-  if (batch.length === 1) return chunkOf(batch[0]!);
-  let joined = joinedOf.get(batch);
-  if (joined === undefined) {
-    joined = Buffer.concat(batch.map(chunkOf));
-    joinedOf.set(batch, joined);
-  }
-  return joined;
-}
-
-function chunkOf(frame: WatchFrame): Uint8Array {
-  return frame instanceof SharedFrame ? frame.chunk : chunkAround(frame.bytes());
-}
-
-function chunkAround(bytes: Uint8Array): Uint8Array {
-  return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, chunkEnd]);
 }

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import type { WatchFrame } from '#pkg/apimachinery/http.ts';
+import { chunksOf } from '#pkg/serving/chunked.ts';
 import type { CacheEvent } from '#pkg/storage/cache.ts';
 import { watcherBacklogMax } from '#pkg/storage/watch-cache.ts';
 import { objectCodec } from './storage/object-codec.ts';
 import { storedView } from './storage/version-view.ts';
-import { chunksOf, objectFrame } from './watch-frame.ts';
+import { objectFrame } from './watch-frame.ts';
 import { WatchStream } from './watch-stream.ts';
 
 let revision = 1;

@@ -7,7 +7,7 @@
  * and lists again. The frames it begins with do not count: they are references to what the cache holds anyway.
  * Upstream counterpart: apiserver `storage/cacher/cache_watcher.go`.
  */
-import type { WatchFrame } from '#pkg/apimachinery/http.ts';
+import type { ReadyFrames, WatchFrame } from '#pkg/apimachinery/http.ts';
 import type { CacheEvent, CacheSink } from '#pkg/storage/cache.ts';
 import { watcherBacklogMax } from '#pkg/storage/watch-cache.ts';
 import type { Selection } from './endpoints/selection.ts';
@@ -17,23 +17,6 @@ import { entryFrame, sharedFrame } from './watch-frame.ts';
 
 /** Most bytes of stored objects that wait for one reader: as many as the history of the resource holds, which they mostly share. */
 const backlogBytesMax = 16 * 1024 * 1024;
-
-/** A watch whose frames can be taken as soon as they are there. */
-export interface ReadyFrames extends AsyncIterable<readonly WatchFrame[]> {
-  /** No frames come after those that `take` gives. */
-  readonly isEnded: boolean;
-  /** What has come since the last call, in order; empty when nothing has. Watchers that are told the same are given the same array. */
-  take(): readonly WatchFrame[];
-  /** Calls `listener` synchronously when there are frames or the end has come. It must not throw or write to the store. */
-  onReady(listener: () => void): void;
-  /** Ends the watch. */
-  close(): void;
-}
-
-/** Whether frames can be taken without waiting; those that others are made of on their way, such as tables, cannot. */
-export function areReady(batches: AsyncIterable<readonly WatchFrame[]>): batches is ReadyFrames {
-  return batches instanceof WatchStream;
-}
 
 interface Framed {
   readonly events: readonly CacheEvent[];

@@ -3,6 +3,7 @@
  * logs as streams that are read only as fast as their consumer asks. undici is loaded with the first request, so that what runs in one process never pays for it.
  */
 import { isIP } from 'node:net';
+import { Readable } from 'node:stream';
 import type { Pool } from 'undici';
 import type { ApiRequest, ApiResponse, HttpHeaders, ResponseBody } from '#pkg/apimachinery/http.ts';
 import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
@@ -115,9 +116,9 @@ function streams(request: ApiRequest): boolean {
   return request.method === 'GET' && /(?:^|&)(?:watch|follow)=(?:true|1)(?:&|$)/.test(request.query);
 }
 
-function encode(request: ApiRequest): Uint8Array | string | undefined {
-  const { body } = request;
+function encode({ body }: ApiRequest): Uint8Array | string | Readable | undefined {
   if (body === undefined) return undefined;
+  if (body.kind === 'unread') return Readable.from(body.chunks());
   return body.kind === 'bytes' ? body.bytes : JSON.stringify(body.object);
 }
 

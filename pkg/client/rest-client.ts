@@ -182,7 +182,8 @@ export async function bodyObject(response: ApiResponse): Promise<unknown> {
       return parse(Buffer.concat(parts));
     }
     case 'watch':
-      throw new Error('Cannot read a watch as one object');
+    case 'upgrade':
+      throw new Error(`Cannot read an answer of kind ${body.kind} as one object`);
   }
 }
 

@@ -7,7 +7,6 @@ import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
-import { createHttpsServer, type HttpsServer } from '#pkg/apiserver/http-server.ts';
 import { type ApiServer, createApiServer } from '#pkg/apiserver/server.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -20,6 +19,8 @@ import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createStrategies } from '#pkg/registry/table.ts';
+import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
+import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import type { CertificatePair } from './certificate.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
@@ -38,6 +39,8 @@ export interface ApiPartOptions {
   readonly clientCa: string;
   /** What the server shows to kubelets. */
   readonly kubeletClient: CertificatePair;
+  /** What differs from the default limits of connections, deadlines and bodies. */
+  readonly limits?: Partial<ServingLimits>;
 }
 
 /** Runs until aborted; then the store is closed too. */
@@ -68,6 +71,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     clientCa: options.clientCa,
     clock,
     log,
+    limits: options.limits ?? {},
   });
   const { port } = await https.listen({ host, port: options.port });
   const server = createApiServer({

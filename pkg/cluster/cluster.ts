@@ -15,6 +15,7 @@ import type { Random } from '#pkg/base/random.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { GroupHealth } from '#pkg/component/group-health.ts';
 import type { HealthChecks } from '#pkg/component/health.ts';
+import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { ApiPart } from './api-part.ts';
 import { Members } from './members.ts';
 import { NodesReady } from './nodes-ready.ts';
@@ -36,6 +37,8 @@ export interface ClusterOptions {
   readonly onStep?: (doing: string, done: string) => void;
   /** Told what was reached, for measuring. */
   readonly trace?: (what: string) => void;
+  /** What differs from the default limits of the API server's connections. */
+  readonly servingLimits?: Partial<ServingLimits>;
 }
 
 export interface RunningCluster {
@@ -88,6 +91,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     server: pki.server,
     clientCa: pki.authority.certificate,
     kubeletClient: pki.identities.get('kubelet-client')!,
+    limits: options.servingLimits ?? {},
   }).catch(async (error: unknown) => {
     await store.close();
     throw error;

@@ -95,6 +95,6 @@ export async function proxyPart(context: PartContext, options: ProxyPartOptions)
   ]);
   const deps = depsOf(context, 'kube-proxy');
   const backend = createUserspaceBackend({ ...deps, nodePortAddresses: options.nodePortAddresses });
-  const healthChecks = createHealthCheckServer({ addresses: options.nodePortAddresses });
+  const healthChecks = createHealthCheckServer({ ...deps, addresses: options.nodePortAddresses });
   return withInformers(deps, createProxy({ deps, backend, healthChecks, nodeName: options.nodeName }));
 }

@@ -374,7 +374,7 @@ test("the kubelet's own API lists pods, gives logs and refuses what it does not 
     let text = '';
     if (answer.body.kind === 'stream')
       for await (const part of answer.body.chunks) text += Buffer.from(part).toString();
-    else if (answer.body.kind !== 'empty' && answer.body.kind !== 'watch') {
+    else if (answer.body.kind === 'bytes' || answer.body.kind === 'object') {
       const { bytes } = answer.body;
       text = Buffer.from(typeof bytes === 'function' ? bytes() : bytes).toString();
     }

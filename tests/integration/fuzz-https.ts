@@ -1,9 +1,9 @@
 /** The handler of a test server behind real HTTPS, for tests of what goes over a wire. */
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
-import { createHttpsServer } from '#pkg/apiserver/http-server.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { issueAuthority, issueLeaf } from '#pkg/cluster/certificate.ts';
+import { createHttpsServer } from '#pkg/serving/https-server.ts';
 
 export interface Served {
   readonly port: number;

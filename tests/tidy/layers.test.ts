@@ -12,6 +12,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/client/': 2,
   'pkg/network/': 2,
   'pkg/component/': 2,
+  'pkg/serving/': 2,
   'pkg/apiserver/': 3,
   'pkg/registry/': 4,
   'pkg/controllers/': 4,

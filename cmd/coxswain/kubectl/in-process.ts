@@ -39,6 +39,8 @@ async function* chunksOf({ body }: ApiResponse): AsyncGenerator<Uint8Array> {
     case 'stream':
       yield* body.chunks;
       return;
+    case 'upgrade':
+      throw new Error('Cannot read a connection that was taken over');
     case 'watch':
       for await (const batch of body.batches) for (const frame of batch) yield frame.bytes();
   }

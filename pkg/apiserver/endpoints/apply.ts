@@ -1,13 +1,13 @@
 /** Server-side apply: PATCH with a configuration that its manager wants to be so. Source: apiserver `handlers/patch.go` `applyPatcher`. */
 import { decodeYaml } from '#pkg/apimachinery/decode.ts';
-import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { deepClone, isObject } from '#pkg/apimachinery/json.ts';
 import { applyObject } from '#pkg/apimachinery/managed-fields/apply.ts';
 import { typedErrors } from '#pkg/apimachinery/managed-fields/typed-errors.ts';
 import { type GroupVersionKind, type JsonObject, type KubeObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict, type StatusError } from '#pkg/apimachinery/status-error.ts';
 import { timestamp } from '#pkg/base/clock.ts';
-import { bodyBytesMax, bodyTooLarge, type RawBody } from './body.ts';
+import { bytesOf, type RawBody } from './body.ts';
 import { changeObject } from './change.ts';
 import { createDraft } from './create.ts';
 import { type BodyKind, draftOf, servedKind } from './decode.ts';
@@ -55,7 +55,7 @@ function noObject(scope: Scope, name: string): Error {
 
 /** The configuration in the body, with the name and namespace of the path. Throws BadRequest. */
 export function decodeConfig(scope: Scope, kind: BodyKind, validation: FieldValidation): JsonObject {
-  const raw = readConfig(scope.request, validation);
+  const raw = readConfig(scope, validation);
   const value = checkConfig(kind, raw.value ?? {});
   const refuse = (why: string): StatusError => untypable(kind, value, why);
   // What the schema does not know cannot be owned, so it is refused whatever the validation asked for.
@@ -118,11 +118,9 @@ function ownPart(scope: Scope, config: JsonObject): JsonObject {
   return { kind, apiVersion, metadata, ...(status === undefined ? {} : { status }) };
 }
 
-function readConfig({ body }: ApiRequest, validation: FieldValidation): RawBody {
-  const noBytes = new Uint8Array(0);
-  if (body?.kind === 'object') return { value: body.object, owned: false, duplicates: [], bytes: noBytes };
-  const bytes = body?.bytes ?? noBytes;
-  if (bytes.length > bodyBytesMax) throw bodyTooLarge();
+function readConfig({ body }: Scope, validation: FieldValidation): RawBody {
+  if (body?.kind === 'object') return { value: body.object, owned: false, duplicates: [], bytes: new Uint8Array(0) };
+  const bytes = bytesOf(body);
   const decoded = decodeYaml(bytes, { findDuplicates: validation !== 'Ignore' });
   if (!decoded.ok) throw badRequest(`error decoding YAML: ${decoded.error}`);
   const { yamlDuplicates } = decoded;

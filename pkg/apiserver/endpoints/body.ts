@@ -12,13 +12,13 @@ import {
   unrecognizedBody,
 } from '#pkg/api/validation/decode-errors.ts';
 import { decodeJson, decodeYaml, type NumberTexts } from '#pkg/apimachinery/decode.ts';
-import type { ApiRequest } from '#pkg/apimachinery/http.ts';
+import type { ApiRequest, ReadBody } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { type JsonObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from '#pkg/apimachinery/status-error.ts';
 
 /** Largest body. Source: `--max-resource-write-bytes`, 3 MiB. */
-export const bodyBytesMax = 3 * 1024 * 1024;
+const bodyBytesMax = 3 * 1024 * 1024;
 
 const protobufType = 'application/vnd.kubernetes.protobuf';
 const noBytes = new Uint8Array(0);
@@ -44,12 +44,37 @@ export function mediaTypeOf(request: ApiRequest): string {
   return (semicolon < 0 ? type : type.slice(0, semicolon)).trim().toLowerCase();
 }
 
-/** Decodes the body as its media type says. `expectedKind` is for errors. Throws BadRequest and UnsupportedMediaType. */
-export function readBody(request: ApiRequest, expectedKind: string, findDuplicates: boolean): RawBody {
-  const { body } = request;
-  if (body?.kind === 'object') return { value: body.object, owned: false, duplicates: [], bytes: noBytes };
+const bodyLimit = { limitBytes: bodyBytesMax };
+
+/**
+ * Waits, before a request takes its place in flight, until there is room for its body; undefined when there is. Throws
+ * RequestEntityTooLarge and TooManyRequests.
+ */
+export function admitBody({ body }: ApiRequest): Promise<void> | undefined {
+  return body?.kind === 'unread' ? body.admit(bodyLimit) : undefined;
+}
+
+/** The body of a request whose handler reads it as a whole: at once where it is there. Rejects as `UnreadBody` says. */
+export function fetchBody({ body }: ApiRequest): Promise<ReadBody> | ReadBody | undefined {
+  if (body?.kind !== 'unread') return body;
+  return body.read(bodyLimit).then((bytes) => ({ kind: 'bytes', bytes }));
+}
+
+/** The bytes of a body that is not decoded yet. Throws RequestEntityTooLarge. */
+export function bytesOf(body: Extract<ReadBody, { kind: 'bytes' }> | undefined): Uint8Array {
   const bytes = body?.bytes ?? noBytes;
   if (bytes.length > bodyBytesMax) throw bodyTooLarge();
+  return bytes;
+}
+
+/** Decodes the body as its media type says. `expectedKind` is for errors. Throws BadRequest and UnsupportedMediaType. */
+export function readBody(
+  { request, body }: { readonly request: ApiRequest; readonly body: ReadBody | undefined },
+  expectedKind: string,
+  findDuplicates: boolean,
+): RawBody {
+  if (body?.kind === 'object') return { value: body.object, owned: false, duplicates: [], bytes: noBytes };
+  const bytes = bytesOf(body);
   const media = mediaTypeOf(request);
   if (media === protobufType) return readProtobuf(bytes, expectedKind);
   if (media !== 'application/json' && media !== 'application/yaml') throw unknownFormat();
@@ -70,7 +95,7 @@ function readProtobuf(bytes: Uint8Array, expectedKind: string): RawBody {
   return { value: decoded.object, owned: true, duplicates: [], bytes };
 }
 
-export function bodyTooLarge(): Error {
+function bodyTooLarge(): Error {
   return tooLarge(`Request entity too large: limit is ${bodyBytesMax}`);
 }
 

@@ -35,7 +35,7 @@ export function decodeDraft(scope: Scope, validation: FieldValidation): JsonObje
 
 /** The same for a body of another kind than the served one. */
 export function decodeBody(scope: Scope, kind: BodyKind, validation: FieldValidation): JsonObject {
-  const raw = readBody(scope.request, kind.kind, validation !== 'Ignore');
+  const raw = readBody(scope, kind.kind, validation !== 'Ignore');
   const value = checkKind(raw, kind);
   return draftOf(scope, value, { ...raw, kind, validation });
 }

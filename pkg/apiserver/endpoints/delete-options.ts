@@ -62,10 +62,9 @@ export function deleteOptionsOf(raw: RawOptions): DeleteOptions {
   };
 }
 
-function fromBody({ request }: Scope): RawOptions | undefined {
-  const { body } = request;
+function fromBody({ request, body }: Scope): RawOptions | undefined {
   if (body === undefined || (body.kind === 'bytes' && body.bytes.length === 0)) return undefined;
-  const raw = readBody(request, optionsKind.kind, false);
+  const raw = readBody({ request, body }, optionsKind.kind, false);
   // Every group serves these options under its own version, so any apiVersion will do.
   const apiVersion = isObject(raw.value) && typeof raw.value.apiVersion === 'string' ? raw.value.apiVersion : '';
   return convertOptions(checkKind(raw, { ...optionsKind, apiVersion: apiVersion || 'v1' }), raw.numbers);

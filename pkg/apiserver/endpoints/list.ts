@@ -3,11 +3,12 @@
  * Source: API concepts, "resource versions" and "retrieving large results sets in chunks".
  */
 import { Buffer } from 'node:buffer';
-import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { ApiResponse, SlicedBytes } from '#pkg/apimachinery/http.ts';
 import type { KubeList, ListMeta } from '#pkg/apimachinery/object.ts';
 import { badRequest, expired, resourceVersionTooLarge } from '#pkg/apimachinery/status-error.ts';
+import { sliceBytes } from '#pkg/serving/limits.ts';
 import { CompactedError, FutureRevisionError } from '#pkg/storage/store.ts';
-import { jsonType, type SlicedBytes, sliceBytes } from '../responses.ts';
+import { jsonType } from '../responses.ts';
 import { objectCodec, type StoredEntry } from '../storage/object-codec.ts';
 import { decodeContinue, encodeContinue } from './continue-token.ts';
 import { type ListOptions, parseListOptions, parseVersion, waitForVersion } from './list-options.ts';

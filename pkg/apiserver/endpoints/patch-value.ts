@@ -6,7 +6,7 @@ import {
   unusableStrategicPatch,
 } from '#pkg/api/validation/decode-errors.ts';
 import { decodeJson } from '#pkg/apimachinery/decode.ts';
-import type { ApiRequest } from '#pkg/apimachinery/http.ts';
+import type { ApiRequest, ReadBody } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { applyJsonPatch, unknownOperationFields } from '#pkg/apimachinery/patch/json-patch.ts';
@@ -15,7 +15,7 @@ import type { PatchResult } from '#pkg/apimachinery/patch/patch-result.ts';
 import { applyStrategicMergePatch } from '#pkg/apimachinery/patch/strategic-merge-patch.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import { badRequest, type StatusError, unsupportedMediaType } from '#pkg/apimachinery/status-error.ts';
-import { bodyBytesMax, bodyTooLarge, goName, mediaTypeOf, noObject } from './body.ts';
+import { bytesOf, goName, mediaTypeOf, noObject } from './body.ts';
 import type { FieldValidation } from './write-options.ts';
 
 export type PatchType = 'apply' | 'json' | 'merge' | 'strategic';
@@ -52,13 +52,11 @@ export interface ReadPatch {
 
 /** The decoded patch. Throws BadRequest. */
 export function readPatch(
-  request: ApiRequest,
+  body: ReadBody | undefined,
   { type, validation }: { readonly type: Exclude<PatchType, 'apply'>; readonly validation: FieldValidation },
 ): ReadPatch {
-  const { body } = request;
   if (body?.kind === 'object') return { patch: body.object, faults: [] };
-  const bytes = body?.bytes ?? new Uint8Array(0);
-  if (bytes.length > bodyBytesMax) throw bodyTooLarge();
+  const bytes = bytesOf(body);
   const decoded = decodeJson(bytes, { findDuplicates: validation !== 'Ignore' });
   if (!decoded.ok) throw unreadablePatch(type, decoded.error);
   const { value } = decoded;

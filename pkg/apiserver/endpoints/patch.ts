@@ -16,7 +16,7 @@ export async function patchObject(scope: Scope): Promise<ApiResponse> {
   const type = patchTypeOf(scope.request);
   if (type === 'apply') return applyServerSide(scope);
   const options = parseWriteOptions(scope.info.query, 'PatchOptions');
-  const { patch, faults } = readPatch(scope.request, { type, validation: options.fieldValidation });
+  const { patch, faults } = readPatch(scope.body, { type, validation: options.fieldValidation });
   const { served } = scope;
   let validation = options.fieldValidation;
   return changeObject(scope, {

@@ -68,7 +68,7 @@ export async function patchScale(scope: Scope): Promise<ApiResponse> {
   const type = patchTypeOf(scope.request);
   if (type === 'apply') return applyScale(scope);
   const options = parseWriteOptions(scope.info.query, 'PatchOptions');
-  const { patch, faults } = readPatch(scope.request, { type, validation: options.fieldValidation });
+  const { patch, faults } = readPatch(scope.body, { type, validation: options.fieldValidation });
   let validation = options.fieldValidation;
   return changeScale(scope, options, {
     draft(old) {

@@ -1,5 +1,5 @@
 /** What the handlers of resource requests share: the server's parts and one request's facts. */
-import type { ApiHandler, ApiRequest } from '#pkg/apimachinery/http.ts';
+import type { ApiHandler, ApiRequest, ReadBody } from '#pkg/apimachinery/http.ts';
 import type { ErrorSubject } from '#pkg/apimachinery/status-error.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -31,6 +31,8 @@ export interface ServerCore {
 export interface Scope {
   readonly core: ServerCore;
   readonly request: ApiRequest;
+  /** The body, read once the request was authorized and had its place in flight; `readBody` decodes it. */
+  readonly body: ReadBody | undefined;
   readonly info: RequestInfo;
   readonly user: UserInfo;
   readonly served: ServedResource;

@@ -58,7 +58,7 @@ export async function watchObjects(scope: Scope): Promise<ApiResponse> {
     stream.close();
   }
   if (request.signal.aborted || core.stopping.aborted) stream.close();
-  return { status: 200, headers: watchHeaders, body: { kind: 'watch', batches: stream } };
+  return { status: 200, headers: watchHeaders, body: { kind: 'watch', batches: stream, ready: stream } };
 }
 
 /** The older form of a watch of one object has its name in the path. */

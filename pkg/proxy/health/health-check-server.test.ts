@@ -3,6 +3,8 @@ import { createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Service } from '#pkg/api/types/core-v1.ts';
 import type { Endpoint } from '#pkg/api/types/discovery-v1.ts';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
 import { type HealthCheck, healthCheckOf } from '../model/health-check.ts';
 import { createHealthCheckServer } from './health-check-server.ts';
 
@@ -27,7 +29,7 @@ const body = (name: string, count: number): string =>
   `{\n\t"service": {\n\t\t"namespace": "shop",\n\t\t"name": "${name}"\n\t},\n\t"localEndpoints": ${count},\n\t"serviceProxyHealthy": true\n}`;
 
 test('a port answers by the endpoints that the node has, until it is not wanted', async () => {
-  const server = createHealthCheckServer({ addresses: [address] });
+  const server = createHealthCheckServer({ addresses: [address], clock: new SystemClock(), log: silentLogger });
   onTestFinished(() => server.close());
   const [web, db] = [checkOf('web', 2), checkOf('db', 0)];
   expect(await server.sync([web, db])).toEqual([]);
@@ -43,7 +45,7 @@ test('a port that is taken is told and tried again', async () => {
   const other = createServer();
   const web = checkOf('web', 1);
   await new Promise<void>((resolve) => other.listen(web.port, address, resolve));
-  const server = createHealthCheckServer({ addresses: [address] });
+  const server = createHealthCheckServer({ addresses: [address], clock: new SystemClock(), log: silentLogger });
   onTestFinished(() => server.close());
   expect((await server.sync([web])).map(({ message }) => message)).toEqual([
     `Cannot answer health checks on ${address}:${web.port} as another program has that port`,

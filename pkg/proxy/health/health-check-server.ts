@@ -2,8 +2,11 @@
  * Answers at health check node ports: 200 where a Service has endpoints on this node, 503 where it has none, whatever the path. Obeys the laws
  * of `Backend`. Source: kube-proxy `healthcheck/service_health.go`.
  */
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
 import { addressKey, listenProblem } from '#pkg/network/relay/relay.ts';
+import { createHttpServer } from '#pkg/serving/http-server.ts';
 import type { HealthCheck } from '../model/health-check.ts';
 
 /** A health check that could not be served. */
@@ -23,29 +26,37 @@ export interface HealthCheckServer {
 export interface HealthCheckServerOptions {
   /** Where the ports answer, as node ports do. */
   readonly addresses: readonly string[];
+  readonly clock: Clock;
+  readonly log: Logger;
 }
 
 /** A server on sockets of this process. */
 export function createHealthCheckServer(options: HealthCheckServerOptions): HealthCheckServer {
-  return new SocketHealthChecks(options.addresses);
+  return new SocketHealthChecks(options);
+}
+
+/** A port that answers. */
+interface OpenCheck {
+  check: HealthCheck;
+  end(): Promise<void>;
 }
 
 class SocketHealthChecks implements HealthCheckServer {
-  readonly #addresses: readonly string[];
+  readonly #options: HealthCheckServerOptions;
   /** By address and port. */
-  readonly #open = new Map<string, { readonly server: Server; check: HealthCheck }>();
+  readonly #open = new Map<string, OpenCheck>();
 
-  constructor(addresses: readonly string[]) {
-    this.#addresses = addresses;
+  constructor(options: HealthCheckServerOptions) {
+    this.#options = options;
   }
 
   async sync(checks: readonly HealthCheck[]): Promise<readonly HealthCheckFailure[]> {
     const wanted = new Map(
       checks.flatMap((check) =>
-        this.#addresses.map((ip) => [addressKey({ ip, port: check.port }), { ip, check }] as const),
+        this.#options.addresses.map((ip) => [addressKey({ ip, port: check.port }), { ip, check }] as const),
       ),
     );
-    for (const [key, entry] of [...this.#open]) if (!wanted.has(key)) await this.#end(key, entry.server);
+    for (const key of [...this.#open.keys()]) if (!wanted.has(key)) await this.#end(key);
     const failures: HealthCheckFailure[] = [];
     for (const [address, { ip, check }] of wanted) {
       const known = this.#open.get(address);
@@ -64,25 +75,32 @@ class SocketHealthChecks implements HealthCheckServer {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#open].map(([key, { server }]) => this.#end(key, server)));
+    await Promise.all([...this.#open.keys()].map((key) => this.#end(key)));
   }
 
   async #listen(key: string, { ip, check }: { readonly ip: string; readonly check: HealthCheck }): Promise<void> {
-    const server = createServer((_, response) => answer(response, this.#open.get(key)?.check ?? check));
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(check.port, ip, () => {
-        server.off('error', reject);
-        resolve();
-      });
+    const { clock, log } = this.#options;
+    const server = createHttpServer({
+      clock,
+      log,
+      listener: (_, response) => answer(response, this.#open.get(key)?.check ?? check),
     });
-    this.#open.set(key, { server, check });
+    await server.listen({ host: ip, port: check.port });
+    const stop = new AbortController();
+    const running = server.run(stop.signal);
+    this.#open.set(key, {
+      check,
+      end() {
+        stop.abort();
+        return running;
+      },
+    });
   }
 
-  #end(key: string, server: Server): Promise<void> {
+  async #end(key: string): Promise<void> {
+    const open = this.#open.get(key);
     this.#open.delete(key);
-    server.closeAllConnections();
-    return new Promise((resolve) => server.close(() => resolve()));
+    await open?.end();
   }
 }
 

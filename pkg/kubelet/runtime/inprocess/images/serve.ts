@@ -34,9 +34,9 @@ export function reply(response: ServerResponse, status: number, text: string, co
   response.writeHead(status, { 'content-type': `${contentType}; charset=utf-8` }).end(text);
 }
 
-/** The path and query of a request. */
-export function urlOf(request: IncomingMessage): URL {
-  return new URL(request.url ?? '/', 'http://pod');
+/** The path and query of a request; the root for a target that is none. Never throws. */
+export function urlOf({ url = '/' }: IncomingMessage): URL {
+  return URL.parse(url.startsWith('/') ? `http://pod${url}` : url) ?? new URL('http://pod/');
 }
 
 /** A port from an environment variable. Throws for one that is none. */

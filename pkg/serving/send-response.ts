@@ -1,12 +1,16 @@
-/** Writes an `ApiResponse` to a connection. Streams are written at the reader's pace; watches have a writer of their own. */
+/**
+ * Writes an `ApiResponse` to a connection. What is whole leaves in one write, so that head and body share a TLS record; streams are written at
+ * the reader's pace; watches have a writer of their own. Invariant: the answer to a request whose body nobody read ends its connection.
+ */
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
-import type { ApiResponse, WatchFrame } from '#pkg/apimachinery/http.ts';
-import { isSliced, sliceBytes } from './responses.ts';
+import type { ApiResponse, ResponseBody, WatchFrame } from '#pkg/apimachinery/http.ts';
+import type { Exchange } from './exchange.ts';
+import { sliceBytes } from './limits.ts';
+import { discard, type LingerOptions, linger } from './linger.ts';
 import { sendFrames } from './watch-sender.ts';
-import { areReady } from './watch-stream.ts';
 
 /** Smaller answers are not worth compressing. Source: apiserver `responsewriters` `defaultGzipThresholdBytes`. */
 const gzipBytesMin = 128 * 1024;
@@ -14,59 +18,69 @@ const gzipBytesMin = 128 * 1024;
 const gzipAsync = promisify(gzip);
 const noBytes = new Uint8Array(0);
 
+/** An answer that is not a connection. */
+export type PlainResponse = ApiResponse & { readonly body: Exclude<ResponseBody, { readonly kind: 'upgrade' }> };
+
 /** Resolves once all of the body is handed to the connection, or the reader has gone. Rejects when the body fails. */
-export async function sendResponse(
-  response: ServerResponse,
-  request: IncomingMessage,
-  answer: ApiResponse,
-): Promise<void> {
+export async function sendResponse(exchange: Exchange, answer: PlainResponse, options: LingerOptions): Promise<void> {
   const { body } = answer;
+  const { request } = exchange;
   const isEndless = body.kind === 'stream' || body.kind === 'watch';
-  if (isEndless && request.method === 'HEAD') return sendBytes(response, request, answer, noBytes);
+  const sending: Sending = { exchange, answer, options };
+  if (isEndless && request.method === 'HEAD') return sendBytes(sending, noBytes);
   switch (body.kind) {
     case 'empty':
-      return sendBytes(response, request, answer, noBytes);
+      return sendBytes(sending, noBytes);
     case 'bytes':
-      return sendBytes(response, request, answer, body.bytes);
+      return sendBytes(sending, body.bytes);
     case 'object': {
       const zip = wantsGzip(request);
-      if (!zip && isSliced(body) && request.method !== 'HEAD') {
+      if (!zip && body.sliced !== undefined && request.method !== 'HEAD') {
         const { length, slices } = body.sliced();
-        if (length <= sliceBytes) return sendBytes(response, request, answer, Buffer.concat([...slices], length));
-        return sendSlices(response, { ...answer, length }, slices);
+        if (length <= sliceBytes) return sendBytes(sending, Buffer.concat([...slices], length));
+        return sendSlices(sending, length, slices);
       }
       const bytes = body.bytes();
-      if (zip && bytes.length > gzipBytesMin) return sendGzip(response, request, answer, bytes);
-      return sendBytes(response, request, answer, bytes);
+      if (zip && bytes.length > gzipBytesMin) return sendGzip(sending, bytes);
+      return sendBytes(sending, bytes);
     }
     case 'stream':
-      return sendStream(response, answer, body.chunks);
+      begin(sending);
+      return writeAll(exchange.response, body.chunks);
     case 'watch':
-      return sendWatch(response, answer, body.batches);
+      return sendWatch(sending, body);
   }
 }
 
-function headOf(answer: ApiResponse, length: number | undefined): string[] {
+interface Sending {
+  readonly exchange: Exchange;
+  readonly answer: ApiResponse;
+  readonly options: LingerOptions;
+}
+
+function headOf(answer: ApiResponse, length: number | undefined, isLast: boolean): string[] {
   const head: string[] = answer.headers['cache-control'] === undefined ? ['Cache-Control', 'no-cache, private'] : [];
   for (const name in answer.headers) {
     const value = answer.headers[name];
     if (value !== undefined) head.push(name, value);
   }
   if (length !== undefined) head.push('Content-Length', String(length));
+  if (isLast) head.push('Connection', 'close');
   return head;
 }
 
-function sendBytes(
-  response: ServerResponse,
-  request: IncomingMessage,
-  answer: ApiResponse,
-  bytes: Uint8Array,
-): Promise<void> | void {
-  const isHead = request.method === 'HEAD';
+function sendBytes(sending: Sending, bytes: Uint8Array): Promise<void> | void {
+  const { exchange, answer, options } = sending;
+  const { response, isUnread } = exchange;
+  const isHead = exchange.method === 'HEAD';
   const { length } = bytes;
-  if (!isHead && length > sliceBytes) return sendSlices(response, { ...answer, length }, slicesOf(bytes));
-  response.writeHead(answer.status, headOf(answer, length));
-  if (isHead) response.end();
+  if (!isHead && length > sliceBytes) return sendSlices(sending, length, slicesOf(bytes));
+  response.writeHead(answer.status, headOf(answer, length, isUnread));
+  if (isUnread) {
+    if (isHead || length === 0) response.flushHeaders();
+    else response.write(bytes);
+    linger(exchange, options);
+  } else if (isHead) response.end();
   else response.end(bytes);
 }
 
@@ -76,16 +90,18 @@ function* slicesOf(bytes: Uint8Array): Generator<Uint8Array> {
 
 /** A long body goes slice by slice: encrypting all of it at once would take several times its memory, and longer. */
 async function sendSlices(
-  response: ServerResponse,
-  answer: ApiResponse & { readonly length: number },
+  { exchange, answer, options }: Sending,
+  length: number,
   slices: Iterable<Uint8Array>,
 ): Promise<void> {
-  response.writeHead(answer.status, headOf(answer, answer.length));
+  const { response, isUnread } = exchange;
+  response.writeHead(answer.status, headOf(answer, length, isUnread));
   for (const slice of slices) {
     if (response.destroyed) return;
     if (!response.write(slice)) await drained(response);
   }
-  response.end();
+  if (isUnread) linger(exchange, options);
+  else response.end();
 }
 
 /** On the same machine the network is faster than compression. */
@@ -95,30 +111,19 @@ function wantsGzip(request: IncomingMessage): boolean {
   return (request.headers['accept-encoding'] as string | undefined)?.includes('gzip') === true;
 }
 
-async function sendGzip(
-  response: ServerResponse,
-  request: IncomingMessage,
-  answer: ApiResponse,
-  bytes: Uint8Array,
-): Promise<void> {
+async function sendGzip(sending: Sending, bytes: Uint8Array): Promise<void> {
+  const { answer } = sending;
   const packed = await gzipAsync(bytes, { level: constants.Z_BEST_SPEED });
   const headers = { ...answer.headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' };
-  await sendBytes(response, request, { ...answer, headers }, packed);
+  await sendBytes({ ...sending, answer: { ...answer, headers } }, packed);
 }
 
-async function sendStream(
-  response: ServerResponse,
-  answer: ApiResponse,
-  chunks: AsyncIterable<Uint8Array>,
-): Promise<void> {
-  begin(response, answer);
-  return writeAll(response, chunks);
-}
-
-/** Sends the head alone: what follows may be long in coming. */
-function begin(response: ServerResponse, answer: ApiResponse): void {
-  response.writeHead(answer.status, headOf(answer, undefined));
+/** Sends the head alone: what follows may be long in coming. What nobody reads of the request is thrown away, so that its client's end is seen. */
+function begin({ exchange, answer, options }: Sending): void {
+  const { request, response, isUnread } = exchange;
+  response.writeHead(answer.status, headOf(answer, undefined, isUnread));
   response.flushHeaders();
+  if (isUnread) discard(request, options.limits.discardBytes, () => !request.complete && response.destroy());
 }
 
 async function writeAll(response: ServerResponse, chunks: AsyncIterable<Uint8Array>): Promise<void> {
@@ -155,13 +160,13 @@ async function* linesOf(batches: AsyncIterable<readonly WatchFrame[]>): AsyncGen
 }
 
 async function sendWatch(
-  response: ServerResponse,
-  answer: ApiResponse,
-  batches: AsyncIterable<readonly WatchFrame[]>,
+  sending: Sending,
+  { batches, ready }: Extract<ResponseBody, { readonly kind: 'watch' }>,
 ): Promise<void> {
-  begin(response, answer);
+  begin(sending);
+  const { response } = sending.exchange;
   // A connection may still be another answer's, and a client of HTTP/1.0 knows no chunks.
   const takesChunks = response.socket !== null && response.chunkedEncoding;
-  if (takesChunks && areReady(batches)) return sendFrames(response, batches);
+  if (takesChunks && ready !== undefined) return sendFrames(response, ready);
   return writeAll(response, linesOf(batches));
 }

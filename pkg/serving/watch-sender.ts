@@ -3,16 +3,15 @@
  *
  * Budget, measured with 100 watchers of 3.8 KB events on one core (see `npm run bench`): an event costs each further watcher one array
  * reference, one `write` of bytes that all watchers share, one TLS record and one system call, and nothing is allocated that lives
- * longer than the write. A reader that does not keep up holds at most `sliceBytes` on its socket; the rest waits in its
- * `WatchStream`, which has a limit.
+ * longer than the write. A reader that does not keep up holds at most `sliceBytes` on its socket; the rest waits where the frames
+ * come from, which has a limit.
  */
 import { Buffer } from 'node:buffer';
 import type { ServerResponse } from 'node:http';
 import type { Writable } from 'node:stream';
-import type { WatchFrame } from '#pkg/apimachinery/http.ts';
-import { sliceBytes } from './responses.ts';
-import { chunksOf } from './watch-frame.ts';
-import type { ReadyFrames } from './watch-stream.ts';
+import type { ReadyFrames, WatchFrame } from '#pkg/apimachinery/http.ts';
+import { chunksOf } from './chunked.ts';
+import { sliceBytes } from './limits.ts';
 
 /** Frames that are put together for one write at most; with initial lists there may be a hundred thousand. */
 const sliceFramesMax = 64;

@@ -4,43 +4,20 @@ import { text } from 'node:stream/consumers';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ApiHandler, ApiRequest } from '#pkg/apimachinery/http.ts';
+import { objectResponse } from '#pkg/apiserver/responses.ts';
+import { storedView } from '#pkg/apiserver/storage/version-view.ts';
+import { startTestServer, type TestServer } from '#pkg/apiserver/test-server.ts';
+import { objectFrame } from '#pkg/apiserver/watch-frame.ts';
+import { WatchStream } from '#pkg/apiserver/watch-stream.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
-import { createHttpsServer, type HttpsServer } from './http-server.ts';
-import { objectResponse } from './responses.ts';
-import { storedView } from './storage/version-view.ts';
-import { startTestServer, type TestServer } from './test-server.ts';
-import { objectFrame } from './watch-frame.ts';
-import { WatchStream } from './watch-stream.ts';
+import { createHttpsServer, type HttpsServer } from './https-server.ts';
+import { testCertificate as cert, testKey as key } from './test-server.ts';
 
 let api: TestServer;
 let port: number;
 let running: Promise<unknown>;
 const stop = new AbortController();
-
-/**
- * A certificate that signs itself, good for a hundred years: of the server, of the client, and the authority of both. Its key
- * opens nothing but this test.
- */
-const cert = `-----BEGIN CERTIFICATE-----
-MIIBxjCCAW2gAwIBAgIUH7IkGEzfCHtoKCVV9ckpzfu3hEEwCgYIKoZIzj0EAwIw
-ODEXMBUGA1UECgwOc3lzdGVtOm1hc3RlcnMxDzANBgNVBAoMBnBlb3BsZTEMMAoG
-A1UEAwwDYW5uMCAXDTI2MTEyMjE1NDk0MloYDzIxMjYxMDI5MTU0OTQyWjA4MRcw
-FQYDVQQKDA5zeXN0ZW06bWFzdGVyczEPMA0GA1UECgwGcGVvcGxlMQwwCgYDVQQD
-DANhbm4wWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAREWP/PnLsrLQRU3/NsRCnS
-UKHq4afJ72rAHtVB5S1XW2PQDD6uWkY59LWxCvIOFHBzGn8b0ekvInIwHDMyjzQP
-o1MwUTAdBgNVHQ4EFgQUyi8rtZ+DCGvi/TUzANoBsx5M4q0wHwYDVR0jBBgwFoAU
-yi8rtZ+DCGvi/TUzANoBsx5M4q0wDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQD
-AgNHADBEAiBxnKl9u0xK7Ey1R8tOQF2pNNxTI3zr3tkS9xT1yw0ftQIgNu69DHDU
-stma7yudai9RYp1yKtFl7fPqJdtMfC1QBvU=
------END CERTIFICATE-----
-`;
-const key = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgBOtWq42TWrTnR/cp
-RXIrYbQR0XDSU/1NZpGehGCORSGhRANCAAREWP/PnLsrLQRU3/NsRCnSUKHq4afJ
-72rAHtVB5S1XW2PQDD6uWkY59LWxCvIOFHBzGn8b0ekvInIwHDMyjzQP
------END PRIVATE KEY-----
-`;
 
 async function serve(
   handler: ApiHandler,

@@ -1,0 +1,59 @@
+/** Asks the handler for the answer to a request, and writes it. Invariant: never throws, and a request that failed on the way has no half answer. */
+import { Buffer } from 'node:buffer';
+import type { ApiHandler, ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Connections } from './connections.ts';
+import type { Exchange } from './exchange.ts';
+import type { BodyRoom } from './incoming-body.ts';
+import type { ServingLimits } from './limits.ts';
+import { type PlainResponse, sendResponse } from './send-response.ts';
+
+/** What the exchanges of one server share. */
+export interface Serving {
+  readonly handler: ApiHandler;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly limits: ServingLimits;
+  readonly connections: Connections;
+  readonly room: BodyRoom;
+}
+
+/** Answers one request on its connection. */
+export function answerExchange(exchange: Exchange, serving: Serving): void {
+  ask(exchange, serving).then(
+    (answer) => sendPlain(exchange, answer, serving),
+    (error: unknown) => sendPlain(exchange, failed(exchange, error, serving), serving),
+  );
+}
+
+/** The handler's answer. Rejects with what the handler throws, which is against its contract. */
+export function ask(exchange: Exchange, { handler }: Serving): Promise<ApiResponse> {
+  try {
+    return handler(exchange);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** Writes an answer. An upgrade that was not asked for is a fault of the handler. */
+export function sendPlain(exchange: Exchange, answer: ApiResponse, serving: Serving): void {
+  if (answer.body.kind !== 'upgrade') send(exchange, answer as PlainResponse, serving);
+  else send(exchange, failed(exchange, new Error('The answer is an upgrade that nobody asked for'), serving), serving);
+}
+
+function send(exchange: Exchange, answer: PlainResponse, serving: Serving): void {
+  const sent = sendResponse(exchange, answer, serving).catch((error: unknown) => {
+    serving.log.debug('Answer ended early', { path: exchange.path, error });
+    exchange.response.destroy();
+  });
+  const { body } = exchange;
+  if (body !== undefined) void sent.then(() => body.release());
+}
+
+/** What a client is told of a failure that it can do nothing about. */
+export function failed({ method, path }: Exchange, error: unknown, { log }: Serving): PlainResponse {
+  log.error('Request failed unexpectedly', { method, path, error });
+  const headers = { 'content-type': 'text/plain; charset=utf-8' };
+  return { status: 500, headers, body: { kind: 'bytes', bytes: Buffer.from('Internal Server Error') } };
+}

@@ -1,0 +1,281 @@
+/**
+ * The connections of one server: how many there are, who is known on them, and when each has had its time. One repeating timer looks at all of
+ * them, as a timer for each costs more than the connection's own share of it. Invariants: a connection is in the table from its first packet to
+ * its close; none outlives a deadline of `ServingLimits` by more than a second; without connections no timer runs.
+ * Upstream counterpart: the deadlines of `net/http` `server.go`; upstream has no limit on connections.
+ */
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Peer } from '#pkg/apimachinery/http.ts';
+import type { Clock, Timer } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { ServingLimits } from './limits.ts';
+import { describePeer } from './peer.ts';
+
+/** How often all connections are looked at. */
+const sweepMs = 1_000;
+/** How often those are that are about to be closed. */
+const lingerSweepMs = 100;
+/** Warnings of one kind are a line in so long at most. */
+const warningMs = 60_000;
+
+/** What a connection is waited for, besides what its answer is. */
+interface Awaited {
+  /** Called at each sweep. */
+  sweep(nowMs: number): void;
+}
+
+/** One connection, from its first packet on. */
+export class Connection {
+  /** What the packets come by; under TLS not what is read from. */
+  readonly raw: Socket;
+  readonly openedMs: number;
+  /** What requests are read from; undefined until a TLS handshake is done. */
+  socket: Socket | undefined;
+  /** The answer under way, or the last one. */
+  response: ServerResponse | undefined;
+  /** The body that is being read. */
+  body: Awaited | undefined;
+  /** It is not HTTP any more. */
+  isUpgraded = false;
+  readonly #table: Connections;
+  #peer: Peer | undefined;
+  #client = '';
+  /** Waiting for a request of which something has come; the first one has its time from the start. */
+  #isHead = true;
+  #sinceMs: number;
+  #seenBytes = 0;
+  #takenBytes = -1;
+  #stalledSinceMs = 0;
+
+  constructor(table: Connections, raw: Socket, openedMs: number) {
+    this.#table = table;
+    this.raw = raw;
+    this.openedMs = openedMs;
+    this.#sinceMs = openedMs;
+  }
+
+  /** Whether a request on it was authenticated. */
+  get isKnown(): boolean {
+    return this.#client !== '';
+  }
+
+  /** By whom what it uses is counted: the user's name, or the address. */
+  get client(): string {
+    return this.#client || `address ${this.peer.address}`;
+  }
+
+  /** Who is at the other end, worked out once. */
+  get peer(): Peer {
+    this.#peer ??= describePeer(this.socket as TLSSocket, (name) => this.#identified(name));
+    return this.#peer;
+  }
+
+  /** A request is answered on it. */
+  get isBusy(): boolean {
+    const { response } = this;
+    return this.isUpgraded || (response !== undefined && !response.writableFinished && !response.destroyed);
+  }
+
+  destroy(): void {
+    this.socket?.destroy();
+    this.raw.destroy();
+  }
+
+  #identified(name: string): void {
+    if (name === this.#client) return;
+    const wasKnown = this.isKnown;
+    this.#client = name;
+    if (!wasKnown) this.#table.known(this);
+  }
+
+  /** Destroys it if it has had its time. */
+  sweep(nowMs: number, limits: ServingLimits): void {
+    const { socket } = this;
+    if (socket === undefined) {
+      if (nowMs - this.openedMs >= limits.handshakeMs) this.destroy();
+    } else if (this.isBusy) {
+      this.body?.sweep(nowMs);
+      if (this.#isStalled(socket, nowMs, limits)) this.destroy();
+    } else if (this.#isLate(socket, nowMs, limits)) {
+      this.destroy();
+    }
+  }
+
+  /** Whether the reader has taken nothing for too long. */
+  #isStalled(socket: Socket, nowMs: number, limits: ServingLimits): boolean {
+    const takenBytes = socket.bytesWritten - socket.writableLength;
+    if (socket.writableLength === 0 || takenBytes !== this.#takenBytes) {
+      this.#takenBytes = takenBytes;
+      this.#stalledSinceMs = nowMs;
+      return false;
+    }
+    return nowMs - this.#stalledSinceMs >= (this.isKnown ? limits.stalledMs : limits.stalledUnknownMs);
+  }
+
+  /** Whether the next request is too long in coming. */
+  #isLate(socket: Socket, nowMs: number, limits: ServingLimits): boolean {
+    const bytes = socket.bytesRead;
+    if (this.response !== undefined) {
+      // Answered since it was looked at last.
+      this.response = undefined;
+      this.#isHead = false;
+      this.#sinceMs = nowMs;
+      this.#seenBytes = bytes;
+      return false;
+    }
+    if (!this.#isHead && bytes !== this.#seenBytes) {
+      this.#isHead = true;
+      this.#sinceMs = nowMs;
+      return false;
+    }
+    const isLarge = this.#isHead && !this.isKnown && bytes - this.#seenBytes > limits.slowHeadBytesMax;
+    if (isLarge && nowMs - this.#sinceMs >= sweepMs) return true;
+    return nowMs - this.#sinceMs >= (this.#isHead ? limits.headMs : limits.idleMs);
+  }
+}
+
+/** An answered request whose connection is kept for a moment, so that its client can read the answer. */
+export interface Lingering {
+  readonly untilMs: number;
+  /** Ends the answer, and the connection with it. */
+  end(): void;
+}
+
+export interface ConnectionsOptions {
+  readonly limits: ServingLimits;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called about once a second while there are connections. */
+  readonly onSweep?: (nowMs: number) => void;
+}
+
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  /** In order of arrival. */
+  readonly #all = new Map<Socket, Connection>();
+  readonly #unknown = new Set<Connection>();
+  /** By what requests are read from. */
+  readonly #bySocket = new WeakMap<Socket, Connection>();
+  readonly #lingering = new Set<Lingering>();
+  #timer: Timer | undefined;
+  #sweptMs = 0;
+  #warnedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** Takes a new connection in; undefined when there is no room for it, and it was closed. */
+  add(raw: Socket): Connection | undefined {
+    const { limits, clock } = this.#options;
+    const isFull = this.#all.size >= limits.connectionsMax || this.#unknown.size >= limits.unknownMax;
+    if (isFull && !this.#makeRoom()) {
+      raw.destroy();
+      return undefined;
+    }
+    const connection = new Connection(this, raw, clock.monotonicMs());
+    this.#all.set(raw, connection);
+    this.#unknown.add(connection);
+    raw.once('close', () => this.#remove(connection));
+    this.#arm();
+    return connection;
+  }
+
+  /** Requests may come: `socket` is `raw` itself, or the TLS socket around it once its handshake is done. */
+  open(raw: Socket, socket: Socket): void {
+    const connection = this.#all.get(raw);
+    if (connection === undefined) {
+      socket.destroy();
+      return;
+    }
+    connection.socket = socket;
+    this.#bySocket.set(socket, connection);
+  }
+
+  /** The connection that requests come by from `socket`. */
+  of(socket: Socket): Connection | undefined {
+    return this.#bySocket.get(socket);
+  }
+
+  /** A connection on which somebody was authenticated. */
+  known(connection: Connection): void {
+    this.#unknown.delete(connection);
+  }
+
+  linger(lingering: Lingering): void {
+    this.#lingering.add(lingering);
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#arm();
+  }
+
+  lingered(lingering: Lingering): void {
+    this.#lingering.delete(lingering);
+  }
+
+  /** Destroys those that nothing is answered on, whether their handshake is done or not. */
+  destroyIdle(): void {
+    for (const connection of this.#all.values()) if (!connection.isBusy) connection.destroy();
+  }
+
+  /** Destroys what is left. */
+  destroyAll(): void {
+    for (const connection of this.#all.values()) connection.destroy();
+  }
+
+  /** Says what goes wrong with connections, a line a minute at most. */
+  warn(message: string, fields: Readonly<Record<string, unknown>>): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs - this.#warnedMs < warningMs) return;
+    this.#warnedMs = nowMs;
+    this.#options.log.warn(message, fields);
+  }
+
+  /** Closes the oldest connection on which nobody is known and nothing is answered; false when there is none. */
+  #makeRoom(): boolean {
+    const { connectionsMax, unknownMax } = this.#options.limits;
+    this.warn('Connections are at their limit', { connections: this.#all.size, connectionsMax, unknownMax });
+    for (const connection of this.#unknown) {
+      if (connection.isBusy) continue;
+      this.#remove(connection);
+      connection.destroy();
+      return true;
+    }
+    return false;
+  }
+
+  #remove(connection: Connection): void {
+    this.#all.delete(connection.raw);
+    this.#unknown.delete(connection);
+    if (this.#all.size > 0) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #arm(): void {
+    if (this.#timer !== undefined || this.#all.size === 0) return;
+    const delayMs = this.#lingering.size > 0 ? lingerSweepMs : sweepMs;
+    this.#timer = this.#options.clock.setTimeout(this.#sweep, delayMs);
+  }
+
+  readonly #sweep = (): void => {
+    this.#timer = undefined;
+    const { clock, limits, onSweep } = this.#options;
+    const nowMs = clock.monotonicMs();
+    for (const lingering of this.#lingering) {
+      if (lingering.untilMs <= nowMs) lingering.end();
+    }
+    if (nowMs - this.#sweptMs >= sweepMs) {
+      this.#sweptMs = nowMs;
+      for (const connection of this.#all.values()) connection.sweep(nowMs, limits);
+      onSweep?.(nowMs);
+    }
+    this.#arm();
+  };
+}

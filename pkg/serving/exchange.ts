@@ -1,0 +1,68 @@
+/**
+ * One request from the network and the way to answer it. The signal is made only when it is asked for: most answers are sent before anybody could
+ * leave.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ApiRequest, HttpHeaders, Peer } from '#pkg/apimachinery/http.ts';
+import type { Connection } from './connections.ts';
+import { type BodyRoom, IncomingBody } from './incoming-body.ts';
+import { parseTarget } from './request-target.ts';
+
+/** What Node says of a request besides the request. */
+export interface ExchangeOptions {
+  readonly connection: Connection;
+  /** The client sends its body only when it is told to. */
+  readonly waitsForContinue: boolean;
+  /** The protocol that the connection may go on with. */
+  readonly upgrade?: string;
+}
+
+export class Exchange implements ApiRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly headers: HttpHeaders;
+  readonly body?: IncomingBody;
+  readonly upgrade?: string;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly connection: Connection;
+  #abort: AbortController | undefined;
+
+  constructor(request: IncomingMessage, response: ServerResponse, room: BodyRoom, options: ExchangeOptions) {
+    const { path, query } = parseTarget(request.url);
+    this.method = request.method ?? 'GET';
+    this.path = path;
+    this.query = query;
+    this.headers = request.headers as HttpHeaders;
+    this.request = request;
+    this.response = response;
+    this.connection = options.connection;
+    if (hasBody(this.headers)) this.body = new IncomingBody(this, room, options);
+    if (options.upgrade !== undefined) this.upgrade = options.upgrade;
+  }
+
+  get peer(): Peer {
+    return this.connection.peer;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      const abort = new AbortController();
+      this.#abort = abort;
+      if (this.response.destroyed) abort.abort();
+      else this.response.once('close', () => abort.abort());
+    }
+    return this.#abort.signal;
+  }
+
+  /** The client still sends what nobody has read, so that the connection cannot be used again. */
+  get isUnread(): boolean {
+    return this.body !== undefined && !this.request.complete;
+  }
+}
+
+function hasBody(headers: HttpHeaders): boolean {
+  const length = headers['content-length'];
+  return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined;
+}

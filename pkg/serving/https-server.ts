@@ -1,0 +1,60 @@
+/**
+ * Puts an `ApiHandler` on the network: HTTPS with optional client certificates, for the API server and for the kubelet alike. Requests go from
+ * `node:https` straight to the handler, without a router between, as the request path has nothing to spend.
+ *
+ * Invariants: whatever a client sends or however it leaves, no request ends the process; a body is not read before its handler asks for it;
+ * every wait has a limit of `ServingLimits`.
+ * Upstream counterpart: apiserver `server/secure_serving.go`, over Go's `net/http`.
+ */
+import { createServer } from 'node:https';
+import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import { answerExchange, type Serving } from './answer-exchange.ts';
+import { BodyBudget } from './body-budget.ts';
+import { Connections } from './connections.ts';
+import { Exchange } from './exchange.ts';
+import { defaultLimits, type ServingLimits } from './limits.ts';
+import { type NetworkServer, nodeOptions, takeCharge } from './node-server.ts';
+import { answerUpgrade, upgradeOf } from './upgrade.ts';
+
+export interface HttpsServerOptions {
+  readonly handler: ApiHandler;
+  /** PEM. */
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+  /** PEM of the authority that signs client certificates; without it certificates of clients are not looked at. */
+  readonly clientCa?: string | Buffer;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** What differs from `defaultLimits`. */
+  readonly limits?: Partial<ServingLimits>;
+}
+
+export type HttpsServer = NetworkServer;
+
+export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
+  const { handler, cert, key, clientCa, clock, log } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const server = createServer({
+    cert,
+    key,
+    // An authority that is not ours proves nothing: such a client is anonymous rather than refused.
+    ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: false }),
+    ...nodeOptions(limits),
+    shouldUpgradeCallback: (request) => upgradeOf(request) !== undefined,
+  });
+  const budget = new BodyBudget(limits);
+  const connections = new Connections({ limits, clock, log, onSweep: (nowMs) => budget.sweep(nowMs) });
+  const serving: Serving = { handler, clock, log, limits, connections, room: { budget, limits, clock } };
+  return takeCharge(server, {
+    connections,
+    limits,
+    clock,
+    log,
+    isTls: true,
+    onRequest: (request, response, { connection, waitsForContinue }) =>
+      answerExchange(new Exchange(request, response, serving.room, { connection, waitsForContinue }), serving),
+    onUpgrade: (request, socket, { connection, head }) => answerUpgrade({ request, socket, connection, head }, serving),
+  });
+}

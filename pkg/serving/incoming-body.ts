@@ -1,0 +1,177 @@
+/**
+ * The body of a request from the network, which stays with its client until the handler wants it: see the laws of `UnreadBody`. Invariant: room
+ * that was taken for it is given back once its request has been answered, however that went.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { BodyLimit, UnreadBody } from '#pkg/apimachinery/http.ts';
+import { badRequest, StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import { type BodyBudget, noRoom } from './body-budget.ts';
+import type { Connection } from './connections.ts';
+import type { ServingLimits } from './limits.ts';
+
+/** What bodies of one server share. */
+export interface BodyRoom {
+  readonly budget: BodyBudget;
+  readonly limits: ServingLimits;
+  readonly clock: Clock;
+}
+
+/** The request that a body is of. */
+export interface BodyOwner {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly connection: Connection;
+  readonly signal: AbortSignal;
+}
+
+export class IncomingBody implements UnreadBody {
+  readonly kind = 'unread';
+  readonly lengthBytes?: number;
+  readonly #owner: BodyOwner;
+  readonly #room: BodyRoom;
+  readonly #waitsForContinue: boolean;
+  #isTaken = false;
+  #isReleased = false;
+  /** Room that was taken, for `#client`. */
+  #heldBytes = 0;
+  #client = '';
+  #untilMs = 0;
+  #onLate: () => void = () => {};
+
+  constructor(owner: BodyOwner, room: BodyRoom, { waitsForContinue }: { readonly waitsForContinue: boolean }) {
+    this.#owner = owner;
+    this.#room = room;
+    this.#waitsForContinue = waitsForContinue;
+    const length = owner.request.headers['content-length'];
+    if (length !== undefined) this.lengthBytes = Number(length);
+  }
+
+  admit({ limitBytes }: BodyLimit): Promise<void> | undefined {
+    const { budget, limits, clock } = this.#room;
+    const length = this.lengthBytes;
+    if (length === undefined || length <= limits.smallBodyBytes || length > limitBytes || this.#heldBytes > 0) {
+      return undefined;
+    }
+    const { client } = this.#owner.connection;
+    const nowMs = clock.monotonicMs();
+    const waiting = budget.take(client, length, { nowMs, signal: () => this.#owner.signal });
+    if (waiting !== undefined) return waiting.then(() => this.#hold(client, length));
+    this.#hold(client, length);
+    return undefined;
+  }
+
+  #hold(client: string, bytes: number): void {
+    if (this.#isReleased) {
+      this.#room.budget.give(client, bytes);
+      throw gone();
+    }
+    this.#client = client;
+    this.#heldBytes += bytes;
+  }
+
+  /** The request has been answered. */
+  release(): void {
+    this.#isReleased = true;
+    if (this.#heldBytes === 0) return;
+    this.#room.budget.give(this.#client, this.#heldBytes);
+    this.#heldBytes = 0;
+  }
+
+  read(limit: BodyLimit): Promise<Uint8Array> {
+    this.#take();
+    if (this.lengthBytes !== undefined && this.lengthBytes > limit.limitBytes) {
+      return Promise.reject(overLimit(limit.limitBytes));
+    }
+    const waiting = this.admit(limit);
+    if (waiting === undefined) return this.#collect(limit.limitBytes);
+    return waiting.then(() => this.#collect(limit.limitBytes));
+  }
+
+  chunks(): AsyncIterable<Uint8Array> {
+    this.#take();
+    this.#begin();
+    return this.#owner.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  }
+
+  #take(): void {
+    if (this.#isTaken) throw new Error('Cannot read a body twice');
+    this.#isTaken = true;
+  }
+
+  /** Tells a client that waits to be told that its body is wanted. */
+  #begin(): void {
+    if (this.#waitsForContinue) this.#owner.response.writeContinue();
+  }
+
+  #collect(limitBytes: number): Promise<Uint8Array> {
+    const { request, connection } = this.#owner;
+    const { limits, clock } = this.#room;
+    return new Promise((resolve, reject) => {
+      let chunks: Buffer[] = [];
+      let length = 0;
+      const onData = (chunk: Buffer): void => {
+        length += chunk.length;
+        if (length > limitBytes) fail(overLimit(limitBytes));
+        else if (!this.#hasRoom(length)) fail(noRoom());
+        else chunks.push(chunk);
+      };
+      const end = (): Buffer[] => {
+        connection.body = undefined;
+        const all = chunks;
+        chunks = [];
+        return all;
+      };
+      const fail = (error: Error): void => {
+        end();
+        request.removeListener('data', onData);
+        request.pause();
+        reject(error);
+      };
+      this.#untilMs = clock.monotonicMs() + limits.bodyMs;
+      this.#onLate = () => fail(tooLate());
+      connection.body = this;
+      request.on('data', onData);
+      request.on('end', () => {
+        const all = end();
+        resolve(all.length === 1 ? all[0]! : Buffer.concat(all, length));
+      });
+      // The client has gone, unless the end came before: then this says nothing new.
+      request.on('close', () => {
+        end();
+        reject(gone());
+      });
+      if (request.destroyed) fail(gone());
+      this.#begin();
+    });
+  }
+
+  /** Room for so much of a body of unknown length; what has a length has its room already. */
+  #hasRoom(length: number): boolean {
+    if (this.lengthBytes !== undefined || length <= this.#room.limits.smallBodyBytes) return true;
+    const { client } = this.#owner.connection;
+    const more = length - this.#heldBytes;
+    if (!this.#room.budget.grow(client, more)) return false;
+    this.#hold(client, more);
+    return true;
+  }
+
+  sweep(nowMs: number): void {
+    if (nowMs >= this.#untilMs) this.#onLate();
+  }
+}
+
+/** Source: apiserver `endpoints/handlers/rest.go` `limitedReadBody`. */
+function overLimit(limitBytes: number): StatusError {
+  return tooLarge(`Request entity too large: limit is ${limitBytes}`);
+}
+
+function tooLate(): StatusError {
+  const message = 'the body of the request did not arrive in time';
+  return new StatusError({ code: 408, reason: 'Timeout', message, details: {} });
+}
+
+/** Nobody sees this one: it ends the handler. Source: Go `io.ErrUnexpectedEOF`. */
+function gone(): StatusError {
+  return badRequest('unexpected EOF');
+}

@@ -1,0 +1,95 @@
+/**
+ * Every limit of the way in, each with its reason, in one place. What is beyond one is closed or refused, never kept; others go on.
+ * A server takes what differs from these by its options.
+ */
+
+/** Bytes of a long body that are made, encrypted and written at a time: encrypting all at once takes several times its memory, and longer. */
+export const sliceBytes = 256 * 1024;
+
+/** Milliseconds, bytes and counts of one server. */
+export interface ServingLimits {
+  /** From the start of a connection to the end of its TLS handshake. Then it is destroyed. */
+  readonly handshakeMs: number;
+  /**
+   * From the start of a connection, or the first byte of a later request, to the end of that request's head. Then it is destroyed, as nothing
+   * was asked. Source: kube-apiserver `ReadHeaderTimeout`.
+   */
+  readonly headMs: number;
+  /** From the moment a body is wanted to its end. Then the request gets 408. Source: kube-apiserver `--request-timeout`. */
+  readonly bodyMs: number;
+  /** Between two requests of a connection: longer than clients keep theirs, so that it is they who close it. */
+  readonly idleMs: number;
+  /**
+   * Without a byte taken by a client that has bytes to take. A person who pages through a log reads nothing for minutes, so whoever is known
+   * gets long; what waits for one is at most a slice and what its kernel holds.
+   */
+  readonly stalledMs: number;
+  readonly stalledUnknownMs: number;
+  /** After an answer, for an unknown or unauthorized client to read it while what it still sends is thrown away. Source: Go `rstAvoidanceDelay`. */
+  readonly lingerMs: number;
+  /** The same for clients with a right to be here, most of whom look at the answer only once they have sent everything. */
+  readonly discardMs: number;
+  /** What is thrown away at most of what is still sent, for the former and the latter. Beyond it the connection is closed. Source: Go `maxPostHandlerReadBytes`. */
+  readonly lingerBytes: number;
+  readonly discardBytes: number;
+  /** For answers under way to end once the server stops. Then connections are destroyed. */
+  readonly stopMs: number;
+  /** Largest request line with headers, as long selectors are part of it. More gets 431. Source: Go `DefaultMaxHeaderBytes`. */
+  readonly headBytesMax: number;
+  /** Of a head from a client that is not known yet, once it takes longer than a second to come. Ordinary heads have under 4 KiB. */
+  readonly slowHeadBytesMax: number;
+  /** Connections at once. A new one takes the place of one that is not known, or is closed. */
+  readonly connectionsMax: number;
+  /** Of these, those on which nobody has been authenticated. The oldest that is not being answered gives way to a new one. */
+  readonly unknownMax: number;
+  /** A body up to this length is read without asking for room, as places in flight bound those. */
+  readonly smallBodyBytes: number;
+  /**
+   * Larger bodies of all requests that are read and answered at once. Each costs many times its length until it is stored, and holds up everybody
+   * else while it is decoded, so two or three at once are as fast as two hundred.
+   */
+  readonly bodiesBytesMax: number;
+  /** Of these, those of one client. */
+  readonly shareBytesMax: number;
+  /** Requests that wait for room for their bodies, which are not read yet. More get 429. */
+  readonly waitingMax: number;
+  /** How long one waits. Then it gets 429. Half of what clients wait for an answer. */
+  readonly waitMs: number;
+}
+
+const mebibyte = 1024 * 1024;
+
+export const defaultLimits: ServingLimits = {
+  handshakeMs: 10_000,
+  headMs: 32_000,
+  bodyMs: 60_000,
+  idleMs: 180_000,
+  stalledMs: 300_000,
+  stalledUnknownMs: 10_000,
+  lingerMs: 500,
+  discardMs: 10_000,
+  lingerBytes: 256 * 1024,
+  discardBytes: 64 * mebibyte,
+  stopMs: 2_000,
+  headBytesMax: mebibyte,
+  slowHeadBytesMax: 16 * 1024,
+  connectionsMax: 10_000,
+  unknownMax: 2_500,
+  smallBodyBytes: 64 * 1024,
+  bodiesBytesMax: 12 * mebibyte,
+  shareBytesMax: 6 * mebibyte,
+  waitingMax: 1_000,
+  waitMs: 30_000,
+};
+
+/** Most connections of one server on a machine that allows any number of descriptors. */
+const connectionsCeiling = 20_000;
+
+/**
+ * How many connections a server may have in a process that may have so many descriptors: half, as the store, logs, and the connections to pods and
+ * other servers are not to run out by what clients do.
+ */
+export function connectionLimits(descriptors: number): Pick<ServingLimits, 'connectionsMax' | 'unknownMax'> {
+  const connectionsMax = Math.max(32, Math.min(connectionsCeiling, Math.floor(descriptors / 2)));
+  return { connectionsMax, unknownMax: Math.max(16, Math.floor(connectionsMax / 4)) };
+}

@@ -1,0 +1,46 @@
+/**
+ * What becomes of a request that was answered before its body had come. A connection that is closed while something is unread loses the answer on
+ * its way, so the rest is read and thrown away for a while, within bounds: short ones for those who may not be here, long ones for clients that
+ * look at the answer only once they have sent everything.
+ * Upstream counterpart: `net/http` `server.go` `closeWriteAndWait`, `maxPostHandlerReadBytes`.
+ */
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Connections, Lingering } from './connections.ts';
+import type { Exchange } from './exchange.ts';
+import type { ServingLimits } from './limits.ts';
+
+export interface LingerOptions {
+  readonly connections: Connections;
+  readonly limits: ServingLimits;
+  readonly clock: Clock;
+}
+
+/** Ends an answer that is written but for its end, once the client has sent the rest or has had its time; the connection ends with it. */
+export function linger(
+  { request, response, connection }: Exchange,
+  { connections, limits, clock }: LingerOptions,
+): void {
+  const isShort = !connection.isKnown || response.statusCode === 401 || response.statusCode === 403;
+  const end = (): void => {
+    connections.lingered(lingering);
+    if (!response.writableEnded) response.end();
+  };
+  const lingering: Lingering = {
+    untilMs: clock.monotonicMs() + (isShort ? limits.lingerMs : limits.discardMs),
+    end,
+  };
+  connections.linger(lingering);
+  request.once('close', end);
+  discard(request, isShort ? limits.lingerBytes : limits.discardBytes, end);
+}
+
+/** Reads and throws away what comes, up to `bytesMax`; then, or at the end, calls `done`. */
+export function discard(request: Exchange['request'], bytesMax: number, done: () => void): void {
+  let length = 0;
+  request.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    if (length > bytesMax) done();
+  });
+  request.once('end', done);
+  request.resume();
+}

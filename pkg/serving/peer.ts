@@ -1,0 +1,19 @@
+/** Who is at the other end of a connection, as its socket says: the address, and under TLS the subject of a certificate that was verified. */
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Peer } from '#pkg/apimachinery/http.ts';
+
+/** Describes the other end of a connection whose handshake is done. `identified` is handed on to whoever authenticates. */
+export function describePeer(socket: TLSSocket | Socket | undefined, identified: (userName: string) => void): Peer {
+  const address = socket?.remoteAddress ?? '';
+  // A certificate of an authority that is not ours proves nothing.
+  if (socket === undefined || !('authorized' in socket) || !socket.authorized) return { address, identified };
+  const presented = socket.getPeerCertificate();
+  const subject = presented.subject as unknown as Record<string, string | string[] | undefined> | undefined;
+  if (subject === undefined) return { address, identified };
+  const { CN = '', O: organization = [] } = subject;
+  const commonName = Array.isArray(CN) ? CN[0]! : CN;
+  const organizations = Array.isArray(organization) ? organization : [organization];
+  const sha256 = presented.fingerprint256.replaceAll(':', '').toLowerCase();
+  return { address, certificate: { commonName, organizations, sha256 }, identified };
+}
