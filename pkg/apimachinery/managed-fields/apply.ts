@@ -26,6 +26,8 @@ import {
   type FieldSet,
   intersection,
   isEmptySet,
+  leaf,
+  type MutableFieldSet,
   pathsOf,
   setsEqual,
   union,
@@ -33,6 +35,7 @@ import {
 import { clientSideFields, kubectlManager, refreshLastApplied } from './last-applied.ts';
 import { mergeObjects, removeFields, withNamedFields } from './merge.ts';
 import { createdFields, fieldSetOf } from './object-fields.ts';
+import { unownedMetadataFields } from './plan.ts';
 
 export interface ApplyOptions {
   /** The stored object; undefined when the apply creates it. */
@@ -101,10 +104,9 @@ function apply(options: ApplyOptions): ApplyResult {
   const previous = entries.find((entry) => isSameManager(entry, own));
   const others = entries.filter((entry) => entry !== previous);
   const merged = mergeObjects(live, config, schema);
-  const left = previous === undefined ? merged : prune(merged, { previous, own, others, schema });
-  // What is claimed but empty is not stored: a configuration that says so again finds nothing to change.
-  const wanted = omitEmpty(left, schema);
-  const comparison = compareObjects(live, wanted, schema);
+  const left = previous === undefined ? merged : prune(merged, { previous, own, others, schema, config });
+  // Compared as it is claimed: an empty list over items of another manager takes them away, though neither is stored afterwards.
+  const comparison = compareObjects(live, left, schema);
   const touched = union(comparison?.modified ?? emptySet, comparison?.added ?? emptySet);
   if (!options.force) {
     const conflicts = conflictsWith(others, touched);
@@ -116,6 +118,7 @@ function apply(options: ApplyOptions): ApplyResult {
     const fields = difference(difference(entry.fieldsV1, touched), removed);
     if (!isEmptySet(fields)) kept.push(fields === entry.fieldsV1 ? entry : { ...entry, fieldsV1: fields });
   }
+  const wanted = omitEmpty(left, schema);
   const isSame = comparison === undefined && deepEqual(wanted, live);
   const mine = isEmptySet(own.fieldsV1) ? [] : [isSame ? timedAs(previous, own) : own];
   return finish(options, wanted, finishEntries([...kept, ...mine]));
@@ -146,14 +149,25 @@ interface PruneOptions {
   readonly own: TrackedEntry;
   readonly others: readonly TrackedEntry[];
   readonly schema: ObjectSchema;
+  readonly config: Readonly<JsonObject>;
 }
 
-/** Takes out what the manager owned before, does not want any more, and no one else owns. */
-function prune(merged: JsonObject, { previous, own, others, schema }: PruneOptions): JsonObject {
-  let owned: FieldSet = own.fieldsV1;
+/**
+ * Takes out what the manager owned before, does not want any more, and no one else owns. The name in the configuration counts as wanted
+ * here, though it is no one's: with it the metadata stay when all else in them goes. Source: `merge/update.go` `prune`, `stripmeta.go`.
+ */
+function prune(merged: JsonObject, { previous, own, others, schema, config }: PruneOptions): JsonObject {
+  let owned: FieldSet = union(own.fieldsV1, serverFieldsOf(config));
   for (const entry of others) owned = union(owned, entry.fieldsV1);
   const given = difference(withNamedFields(previous.fieldsV1, schema), withNamedFields(owned, schema));
   return (removeFields(merged, given, schema) ?? {}) as JsonObject;
+}
+
+/** The fields of a configuration's metadata that say which object it is. */
+function serverFieldsOf({ metadata }: Readonly<JsonObject>): FieldSet {
+  const set: MutableFieldSet = {};
+  for (const name in metadata as JsonObject | undefined) if (unownedMetadataFields.has(name)) set[`f:${name}`] = leaf;
+  return isEmptySet(set) ? emptySet : { 'f:metadata': set };
 }
 
 function conflictsWith(others: readonly TrackedEntry[], touched: FieldSet): readonly ApplyConflict[] {

@@ -7,6 +7,7 @@ import { deepEqual } from '../json.ts';
 import type { JsonObject, KubeObject, ManagedFieldsEntry } from '../object.ts';
 import type { ObjectSchema } from '../schema.ts';
 import { compareObjects } from './compare.ts';
+import { inOrder } from './element-order.ts';
 import {
   decodeEntries,
   finishEntries,
@@ -91,7 +92,7 @@ function reassign({ entries, own, removed }: Reassignment): readonly TrackedEntr
     if (isSameManager(entry, own) && takesFields) {
       found = true;
       changed = true;
-      result.push({ ...own, fieldsV1: union(fields, touched) });
+      result.push({ ...own, fieldsV1: inOrder(union(fields, touched)) });
       continue;
     }
     const left = difference(fields, touched);
