@@ -10,7 +10,7 @@ import type { JsonObject, KubeObject, ManagedFieldsEntry } from '../object.ts';
 import { omitEmpty } from '../omit-empty.ts';
 import type { ObjectSchema } from '../schema.ts';
 import { badRequest, type StatusError } from '../status-error.ts';
-import { compareObjects } from './compare.ts';
+import { compareObjects, sameWithOrder } from './compare.ts';
 import { type ApplyConflict, applyConflict, conflictsAbout } from './conflicts.ts';
 import {
   beforeFirstApplyManager,
@@ -119,7 +119,7 @@ function apply(options: ApplyOptions): ApplyResult {
     if (!isEmptySet(fields)) kept.push(fields === entry.fieldsV1 ? entry : { ...entry, fieldsV1: fields });
   }
   const wanted = omitEmpty(left, schema);
-  const isSame = comparison === undefined && deepEqual(wanted, live);
+  const isSame = comparison === undefined && sameWithOrder(left, live, schema);
   const mine = isEmptySet(own.fieldsV1) ? [] : [isSame ? timedAs(previous, own) : own];
   return finish(options, wanted, finishEntries([...kept, ...mine]));
 }

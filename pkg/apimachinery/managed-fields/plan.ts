@@ -6,6 +6,7 @@ import { getOwn, isObject } from '../json.ts';
 import type { FieldSchema, ListSchema, ObjectSchema, Schema } from '../schema.ts';
 
 export interface FieldPlan {
+  readonly name: string;
   /** Path element: `f:` and the name. */
   readonly element: string;
   readonly schema: Schema;
@@ -13,7 +14,14 @@ export interface FieldPlan {
   readonly inZeroObject: boolean;
 }
 
-const objectPlans = new WeakMap<ObjectSchema, ReadonlyMap<string, FieldPlan>>();
+/** What ownership needs to know of an object's type. */
+export interface ObjectPlan {
+  readonly fields: ReadonlyMap<string, FieldPlan>;
+  /** The fields of an object that was just made. */
+  readonly zeroFields: readonly FieldPlan[];
+}
+
+const objectPlans = new WeakMap<ObjectSchema, ObjectPlan>();
 
 /** Objects that are no pointers in Go wherever a built-in type has a field of this name. */
 const embeddedNames: ReadonlySet<string> = new Set(['metadata', 'spec', 'status', 'strategy', 'updateStrategy']);
@@ -54,15 +62,22 @@ function inZeroObject({ name: type }: ObjectSchema, field: FieldSchema): boolean
   return embeddedNames.has(field.name) || embeddedFields.has(`${type.slice(typePrefix.length)}.${field.name}`);
 }
 
-/** The fields of an object's type. */
-export function objectPlan(schema: ObjectSchema): ReadonlyMap<string, FieldPlan> {
+/** Worked out once per type. */
+export function objectPlan(schema: ObjectSchema): ObjectPlan {
   let plan = objectPlans.get(schema);
   if (plan === undefined) {
-    const entries = [...schema.fields.values()].map((field): [string, FieldPlan] => [
-      field.name,
-      { element: `f:${field.name}`, schema: field.schema, inZeroObject: inZeroObject(schema, field) },
-    ]);
-    plan = new Map(entries);
+    const fields = [...schema.fields.values()].map(
+      (field): FieldPlan => ({
+        name: field.name,
+        element: `f:${field.name}`,
+        schema: field.schema,
+        inZeroObject: inZeroObject(schema, field),
+      }),
+    );
+    plan = {
+      fields: new Map(fields.map((field) => [field.name, field])),
+      zeroFields: fields.filter((field) => field.inZeroObject),
+    };
     objectPlans.set(schema, plan);
   }
   return plan;
