@@ -5,7 +5,7 @@
 import { deepEqual } from '../json.ts';
 import type { JsonObject } from '../object.ts';
 import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
-import { type FieldSet, leaf, type MutableFieldSet } from './field-set.ts';
+import { emptySet, type FieldSet, leaf, type MutableFieldSet, union } from './field-set.ts';
 import { addedFields, isZero, newField } from './object-fields.ts';
 import {
   anySchema,
@@ -24,6 +24,11 @@ export interface Comparison {
   added?: FieldSet;
   modified?: FieldSet;
   removed?: FieldSet;
+}
+
+/** The fields that whoever made a change comes to own. */
+export function touchedBy(comparison: Comparison | undefined): FieldSet {
+  return union(comparison?.modified ?? emptySet, comparison?.added ?? emptySet);
 }
 
 const none: ReadonlySet<string> = new Set();

@@ -14,6 +14,7 @@ import { type BodyKind, draftOf, servedKind } from './decode.ts';
 import { dropsStatus, withoutReset } from './managers.ts';
 import { ensureNamespace, metadataOf } from './metadata.ts';
 import type { Scope } from './scope.ts';
+import { versionsOf } from './versions.ts';
 import { type FieldValidation, parseWriteOptions, type WriteOptions } from './write-options.ts';
 
 /** Answers PATCH with an apply configuration. */
@@ -144,6 +145,7 @@ export function applied(
     force: options.force,
     schema: served.schema,
     apiVersion: served.apiVersion,
+    versions: versionsOf(scope),
     timestamp: timestamp(core.clock),
     subresource,
   });
