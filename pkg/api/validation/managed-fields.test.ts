@@ -168,7 +168,9 @@ test('removed fields are owned by no one any more', () => {
         'f:spec': {
           'f:replicas': {},
           'f:template': {
-            'f:spec': { 'f:containers': { 'k:{"name":"b"}': { '.': {}, 'f:name': {}, 'f:image': {}, 'f:resources': {} } } },
+            'f:spec': {
+              'f:containers': { 'k:{"name":"b"}': { '.': {}, 'f:name': {}, 'f:image': {}, 'f:resources': {} } },
+            },
           },
         },
       },
