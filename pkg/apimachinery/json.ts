@@ -57,6 +57,23 @@ function objectsEqual(a: Readonly<Record<string, unknown>>, b: Readonly<Record<s
   return count === 0;
 }
 
+/**
+ * The map with its keys in the order in which Go writes them; the same one where they are in order. Keys that are whole numbers come first
+ * and by size, as no object of JavaScript has them otherwise.
+ */
+export function inKeyOrder(map: Record<string, unknown>): Record<string, unknown> {
+  let last: string | undefined;
+  let isSorted = true;
+  for (const key in map) {
+    if (last !== undefined && last > key) isSorted = false;
+    last = key;
+  }
+  if (isSorted) return map;
+  const sorted: Record<string, unknown> = {};
+  for (const key of Object.keys(map).sort()) setOwn(sorted, key, map[key]);
+  return sorted;
+}
+
 /** A copy that shares nothing with the original. */
 export function deepClone<T>(value: T): T {
   return clone(value) as T;

@@ -24,8 +24,9 @@ interface Case {
   readonly written: object;
   /** What the answer to the write shows, with the defaults of the resource. */
   readonly answered: object;
-  /** What v1 shows of it. */
+  /** What the stored version, v1 unless said otherwise, shows of it. */
   readonly stable: object;
+  readonly stored?: string;
 }
 
 const cases: readonly Case[] = [
@@ -104,18 +105,30 @@ const cases: readonly Case[] = [
     answered: { regarding: { kind: 'Pod' }, note: 'n', deprecatedSource: {}, deprecatedFirstTimestamp: null },
     stable: { regarding: { kind: 'Pod' }, note: 'n', deprecatedSource: {} },
   },
+  {
+    group: 'autoscaling',
+    old: 'v1',
+    path: 'namespaces/default/horizontalpodautoscalers',
+    written: { spec: { scaleTargetRef: { kind: 'Deployment', name: 'web', apiVersion: 'apps/v1' }, maxReplicas: 3 } },
+    answered: {
+      spec: { minReplicas: 1, targetCPUUtilizationPercentage: 80 },
+      status: { currentReplicas: 0, desiredReplicas: 0 },
+    },
+    stable: { spec: { minReplicas: 1, metrics: [{ type: 'Resource' }] }, status: { desiredReplicas: 0 } },
+    stored: 'v2',
+  },
 ];
 
-test.each(cases)('$group/$old $path', async ({ group, old, path, written, answered, stable }) => {
+test.each(cases)('$group/$old $path', async ({ group, old, path, written, answered, stable, stored = 'v1' }) => {
   const served = (version: string): string => `/apis/${group}/${version}/${path}`;
   const object = { ...written, metadata: { name: 'old' } };
   const made = await server.call('POST', served(old), { object });
   expect(made.body).toMatchObject({ apiVersion: `${group}/${old}`, ...answered });
   expect(made.status).toBe(201);
-  const found = await server.call('GET', `${served('v1')}/old`);
-  expect(found.body).toMatchObject({ apiVersion: `${group}/v1`, ...stable });
+  const found = await server.call('GET', `${served(stored)}/old`);
+  expect(found.body).toMatchObject({ apiVersion: `${group}/${stored}`, ...stable });
   const { metadata: _, apiVersion: __, ...content } = found.body;
-  const copied = await server.call('POST', served('v1'), { object: { ...content, metadata: { name: 'new' } } });
+  const copied = await server.call('POST', served(stored), { object: { ...content, metadata: { name: 'new' } } });
   expect(copied.status).toBe(201);
   const seen = await server.call('GET', `${served(old)}/new`);
   const { metadata: ___, ...shown } = made.body;
@@ -125,8 +138,27 @@ test.each(cases)('$group/$old $path', async ({ group, old, path, written, answer
     headers: { 'content-type': 'application/merge-patch+json' },
   });
   expect(patched.body).toMatchObject({ ...shown, metadata: { labels: { a: 'b' } } });
-  const again = await server.call('GET', `${served('v1')}/new`);
+  const again = await server.call('GET', `${served(stored)}/new`);
   expect(again.body).toMatchObject(stable);
+});
+
+test.each([...cases, { ...cases.find(({ group }) => group === 'events.k8s.io')!, old: 'v1' }])(
+  'a name is made, and uid and time are set, through $group/$old $path (fault 7)',
+  async ({ group, old, path, written }) => {
+    const object = { ...written, metadata: { generateName: 'made-' } };
+    const { status, body } = await server.call('POST', `/apis/${group}/${old}/${path}`, { object });
+    expect(status).toBe(201);
+    expect(body.metadata).toMatchObject({
+      name: expect.stringMatching(/^made-.{5}$/),
+      uid: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      creationTimestamp: expect.stringMatching(/^20.*Z$/),
+    });
+  },
+);
+
+test('a zero that only the older version always writes is not stored (fault 7)', async () => {
+  const stored = await server.call('GET', '/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/old');
+  expect(stored.body.status).not.toHaveProperty('currentReplicas');
 });
 
 test('rules of the stored version hold for what is written in an older one', async () => {

@@ -463,3 +463,11 @@ test('a watch of changes only leaves out what is there, in every form', async ()
     expect(lines).not.toContain('kube-root-ca.crt');
   }
 });
+
+test('apply takes away the last label that a manifest no longer has (fault 1)', async () => {
+  const apply = (metadata: string) =>
+    runKubectl(cluster, ['apply', '-f', '-'], `apiVersion: v1\nkind: ConfigMap\nmetadata: {${metadata}}\n`);
+  expect((await apply('name: bare, labels: {a: b}')).out).toBe('configmap/bare created\n');
+  expect(await apply('name: bare')).toEqual({ code: 0, out: 'configmap/bare configured\n', err: '' });
+  expect((await run('get', 'cm/bare', '-o', 'jsonpath={.metadata.labels}')).out).toBe('');
+});

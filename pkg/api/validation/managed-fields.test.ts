@@ -168,7 +168,9 @@ test('removed fields are owned by no one any more', () => {
         'f:spec': {
           'f:replicas': {},
           'f:template': {
-            'f:spec': { 'f:containers': { 'k:{"name":"b"}': { '.': {}, 'f:name': {}, 'f:image': {} } } },
+            'f:spec': {
+              'f:containers': { 'k:{"name":"b"}': { '.': {}, 'f:name': {}, 'f:image': {}, 'f:resources': {} } },
+            },
           },
         },
       },
@@ -394,7 +396,7 @@ test.each<[string, Fields, string | undefined]>([
   [
     'an item without its key',
     containers([{ image: 'x' }]),
-    `${typed}: element 0: associative list with keys has an element that omits key field "name" (and doesn't have default value)`,
+    `${typed}: element 0: associative list with keys has an element that omits all key fields ["name"] (and doesn't have default values for any key fields)`,
   ],
   [
     'an item that is null',

@@ -2,13 +2,13 @@
  * The one walk that turns a decoded body into an object of its kind: finds values of the wrong type, finds and removes unknown
  * fields, and brings quantities, times and durations into the form in which the API answers them, as Go's decoding and encoding do.
  *
- * Nulls are dropped, and fields that are undefined in an object from the same process count as absent. So are empty lists and maps of
- * fields that Go leaves out when they are empty (`omit-empty.ts`). Other zero values (`0`, `false`, `''`) are kept, as the table of facts
+ * Maps come with their keys in order. Nulls are dropped, and fields that are undefined in an object from the same process count as absent.
+ * So are empty lists and maps of fields that Go leaves out when they are empty (`omit-empty.ts`). Other zero values (`0`, `false`, `''`) are kept, as the table of facts
  * does not tell a pointer, whose zero Go keeps, from a plain field, whose zero it would drop; readers must treat them as absent.
  * Upstream counterpart: `runtime/serializer/json` over `sigs.k8s.io/json`.
  */
 import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
-import { deepClone, setOwn } from '#pkg/apimachinery/json.ts';
+import { deepClone, inKeyOrder, setOwn } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { isOmitted } from '#pkg/apimachinery/omit-empty.ts';
 import type { ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
@@ -164,7 +164,7 @@ class Walk {
       if (converted !== undefined) setOwn(target, key, converted);
     }
     this.#depth--;
-    return target ?? source;
+    return inKeyOrder(target ?? source);
   }
 
   #list(value: unknown, of: Schema, schema: Schema): unknown {

@@ -10,7 +10,7 @@ import type { JsonObject, KubeObject, ManagedFieldsEntry } from '../object.ts';
 import { omitEmpty } from '../omit-empty.ts';
 import type { ObjectSchema } from '../schema.ts';
 import { badRequest, type StatusError } from '../status-error.ts';
-import { compareObjects } from './compare.ts';
+import { compareObjects, sameWithOrder, touchedBy } from './compare.ts';
 import { type ApplyConflict, applyConflict, conflictsAbout } from './conflicts.ts';
 import {
   beforeFirstApplyManager,
@@ -20,19 +20,12 @@ import {
   storedEntries,
   type TrackedEntry,
 } from './entries.ts';
-import {
-  difference,
-  emptySet,
-  type FieldSet,
-  intersection,
-  isEmptySet,
-  pathsOf,
-  setsEqual,
-  union,
-} from './field-set.ts';
+import { difference, type FieldSet, intersection, isEmptySet, pathsOf, setsEqual } from './field-set.ts';
 import { clientSideFields, kubectlManager, refreshLastApplied } from './last-applied.ts';
-import { mergeObjects, removeFields, withNamedFields } from './merge.ts';
+import { mergeObjects, removeFields } from './merge.ts';
 import { createdFields, fieldSetOf } from './object-fields.ts';
+import { prune } from './prune.ts';
+import { type ComparisonIn, comparisonsOf, formsOf, type VersionForms } from './versions.ts';
 
 export interface ApplyOptions {
   /** The stored object; undefined when the apply creates it. */
@@ -44,6 +37,8 @@ export interface ApplyOptions {
   readonly force: boolean;
   readonly schema: ObjectSchema;
   readonly apiVersion: string;
+  /** How other versions of the kind are; by default all are like this one. */
+  readonly versions?: VersionForms;
   /** RFC 3339, whole seconds. */
   readonly timestamp: string;
   readonly subresource?: string;
@@ -100,25 +95,19 @@ function apply(options: ApplyOptions): ApplyResult {
   });
   const previous = entries.find((entry) => isSameManager(entry, own));
   const others = entries.filter((entry) => entry !== previous);
+  const forms = formsOf(options);
   const merged = mergeObjects(live, config, schema);
-  const left = previous === undefined ? merged : prune(merged, { previous, own, others, schema });
-  // What is claimed but empty is not stored: a configuration that says so again finds nothing to change.
-  const wanted = omitEmpty(left, schema);
-  const comparison = compareObjects(live, wanted, schema);
-  const touched = union(comparison?.modified ?? emptySet, comparison?.added ?? emptySet);
+  const left = previous === undefined ? merged : prune(merged, { previous, own, others, config, forms });
+  // Compared as it is claimed: an empty list over items of another manager takes them away, though neither is stored afterwards.
+  const comparison = compareObjects(live, left, schema);
+  const comparisonIn = comparisonsOf(comparison, { before: live, after: left, apiVersion, forms });
   if (!options.force) {
-    const conflicts = conflictsWith(others, touched);
+    const conflicts = conflictsWith(others, comparisonIn);
     if (conflicts.length > 0) return { ok: false, error: applyConflict(conflicts), conflicts };
   }
-  const removed = comparison?.removed ?? emptySet;
-  const kept: TrackedEntry[] = [];
-  for (const entry of others) {
-    const fields = difference(difference(entry.fieldsV1, touched), removed);
-    if (!isEmptySet(fields)) kept.push(fields === entry.fieldsV1 ? entry : { ...entry, fieldsV1: fields });
-  }
-  const isSame = comparison === undefined && deepEqual(wanted, live);
+  const isSame = comparison === undefined && sameWithOrder(left, live, schema);
   const mine = isEmptySet(own.fieldsV1) ? [] : [isSame ? timedAs(previous, own) : own];
-  return finish(options, wanted, finishEntries([...kept, ...mine]));
+  return finish(options, omitEmpty(left, schema), finishEntries([...keptOf(others, comparisonIn), ...mine]));
 }
 
 /** An apply that changes nothing of the object has the time of the last one that did, or none. */
@@ -141,25 +130,27 @@ function entriesBefore({ live, apiVersion, timestamp, schema }: ApplyOptions): r
   return [makeEntry({ manager, operation: 'Update', apiVersion, time: timestamp, subresource: '', fields })];
 }
 
-interface PruneOptions {
-  readonly previous: TrackedEntry;
-  readonly own: TrackedEntry;
-  readonly others: readonly TrackedEntry[];
-  readonly schema: ObjectSchema;
-}
-
-/** Takes out what the manager owned before, does not want any more, and no one else owns. */
-function prune(merged: JsonObject, { previous, own, others, schema }: PruneOptions): JsonObject {
-  let owned: FieldSet = own.fieldsV1;
-  for (const entry of others) owned = union(owned, entry.fieldsV1);
-  const given = difference(withNamedFields(previous.fieldsV1, schema), withNamedFields(owned, schema));
-  return (removeFields(merged, given, schema) ?? {}) as JsonObject;
-}
-
-function conflictsWith(others: readonly TrackedEntry[], touched: FieldSet): readonly ApplyConflict[] {
+/** What others own of what changes, each in the version it speaks. */
+function conflictsWith(others: readonly TrackedEntry[], comparisonIn: ComparisonIn): readonly ApplyConflict[] {
   return [...others]
     .sort((a, b) => ((a.manager ?? '') < (b.manager ?? '') ? -1 : 1))
-    .flatMap((entry) => conflictsAbout(entry, intersection(entry.fieldsV1, touched)));
+    .flatMap((entry) => {
+      const comparison = comparisonIn(entry.apiVersion);
+      return comparison === 'gone' ? [] : conflictsAbout(entry, intersection(entry.fieldsV1, touchedBy(comparison)));
+    });
+}
+
+/** The entries of others without what the change takes from them. */
+function keptOf(others: readonly TrackedEntry[], comparisonIn: ComparisonIn): readonly TrackedEntry[] {
+  const kept: TrackedEntry[] = [];
+  for (const entry of others) {
+    const comparison = comparisonIn(entry.apiVersion);
+    if (comparison === 'gone') continue;
+    const left = difference(entry.fieldsV1, touchedBy(comparison));
+    const fields = comparison?.removed === undefined ? left : difference(left, comparison.removed);
+    if (!isEmptySet(fields)) kept.push(fields === entry.fieldsV1 ? entry : { ...entry, fieldsV1: fields });
+  }
+  return kept;
 }
 
 function finish(

@@ -5,9 +5,10 @@
 import { deepEqual } from '../json.ts';
 import type { JsonObject } from '../object.ts';
 import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
-import { type FieldSet, leaf, type MutableFieldSet } from './field-set.ts';
-import { addedFields, newField } from './object-fields.ts';
+import { emptySet, type FieldSet, leaf, type MutableFieldSet, union } from './field-set.ts';
+import { addedFields, isZero, newField } from './object-fields.ts';
 import {
+  anySchema,
   type FieldPlan,
   isLeafSchema,
   itemElements,
@@ -25,6 +26,11 @@ export interface Comparison {
   removed?: FieldSet;
 }
 
+/** The fields that whoever made a change comes to own. */
+export function touchedBy(comparison: Comparison | undefined): FieldSet {
+  return union(comparison?.modified ?? emptySet, comparison?.added ?? emptySet);
+}
+
 const none: ReadonlySet<string> = new Set();
 
 /** Compares two objects, without the fields no one owns; undefined when they are the same. */
@@ -34,6 +40,28 @@ export function compareObjects(
   schema: ObjectSchema,
 ): Comparison | undefined {
   return compareFields(before, after, { schema, skipped: unownedRootFields, isRoot: true });
+}
+
+/**
+ * Whether two objects in which `compareObjects` finds no change are the same: items in the same order, nothing more or less but what Go
+ * has in an object anyway.
+ */
+export function sameWithOrder(a: unknown, b: unknown, schema: Schema): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (schema.type === 'list' && Array.isArray(a) && Array.isArray(b)) {
+    return a.length === b.length && a.every((item, index) => sameWithOrder(item, b[index], schema.of));
+  }
+  if (schema.type !== 'object') return deepEqual(a, b);
+  const { fields } = objectPlan(schema);
+  const [ours, theirs] = [a as Readonly<JsonObject>, b as Readonly<JsonObject>];
+  for (const name of new Set([...Object.keys(ours), ...Object.keys(theirs)])) {
+    const field = fields.get(name);
+    const fallback = field?.inZeroObject && field.schema.type === 'object' ? {} : undefined;
+    const [left, right] = [ours[name] ?? fallback, theirs[name] ?? fallback];
+    if (!sameWithOrder(left, right, field?.schema ?? anySchema) && !deepEqual(left, right)) return false;
+  }
+  return true;
 }
 
 /** Puts what changed at one path element into what changed around it. */
@@ -63,13 +91,13 @@ function compareFields(
   after: Readonly<JsonObject>,
   { schema, skipped, isRoot }: FieldsOptions,
 ): Comparison | undefined {
-  const plan = objectPlan(schema);
+  const { fields } = objectPlan(schema);
   let result: Comparison | undefined;
   for (const name in after) {
     const next = after[name];
     const last = before[name];
     if (next === last || next === undefined || skipped.has(name)) continue;
-    const field = plan.get(name);
+    const field = fields.get(name);
     const found = compareField(Object.hasOwn(before, name) ? last : undefined, next, {
       field,
       skipped: isRoot && name === 'metadata' ? unownedMetadataFields : none,
@@ -79,11 +107,27 @@ function compareFields(
   for (const name in before) {
     const last = before[name];
     if (last === undefined || (after[name] !== undefined && Object.hasOwn(after, name)) || skipped.has(name)) continue;
-    const field = plan.get(name);
-    const removed = addedFields(last, field?.schema ?? unlistedSchema(last));
-    result = collect(result, field?.element ?? `f:${name}`, { removed });
+    const field = fields.get(name);
+    const found =
+      field === undefined
+        ? { removed: addedFields(last, unlistedSchema(last)) }
+        : goneField(last, field, isRoot && name === 'metadata' ? unownedMetadataFields : none);
+    if (found !== undefined) result = collect(result, field?.element ?? `f:${name}`, found);
   }
   return result;
+}
+
+/** What leaving out a field that was there comes to; what Go has there anyway only goes back to its zero value. */
+function goneField(before: unknown, field: FieldPlan, skipped: ReadonlySet<string>): Comparison | undefined {
+  const { schema } = field;
+  if (!field.inZeroObject || before === null) return { removed: addedFields(before, schema) };
+  if (schema.type === 'object' && !schema.atomic) {
+    return compareFields(before as JsonObject, {}, { schema, skipped, isRoot: false });
+  }
+  if (isZero(before)) return undefined;
+  if (isLeafSchema(schema)) return { modified: leaf };
+  const { '.': _, ...children } = addedFields(before, schema);
+  return { removed: children };
 }
 
 interface FieldOptions {

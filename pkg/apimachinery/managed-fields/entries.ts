@@ -3,6 +3,7 @@
  * Upstream counterpart: apimachinery `managedfields/internal` (managers, capmanagers).
  */
 import type { ManagedFieldsEntry } from '../object.ts';
+import { inOrder } from './element-order.ts';
 import { emptySet, type FieldSet, parseFieldSet, union } from './field-set.ts';
 
 /** Managers with operation `Update` beyond which the oldest are merged into one. Source: upstream `DefaultMaxUpdateManagers`. */
@@ -33,9 +34,10 @@ export function decodeEntries(entries: readonly ManagedFieldsEntry[]): readonly 
     const isKnown = entry.operation === 'Apply' || entry.operation === 'Update';
     if (!isKnown || !entry.apiVersion || entry.fieldsType !== 'FieldsV1') return undefined;
     if (parseFieldSet(entry.fieldsV1) === undefined) return undefined;
+    const ordered = { ...entry, fieldsV1: inOrder(entry.fieldsV1) };
     const same = decoded.findIndex((other) => isSameManager(other, entry));
-    if (same < 0) decoded.push(entry);
-    else decoded[same] = entry;
+    if (same < 0) decoded.push(ordered);
+    else decoded[same] = ordered;
   }
   return decoded;
 }
@@ -67,9 +69,9 @@ export interface EntryFields {
   readonly fields: FieldSet;
 }
 
-/** An entry with its fields in upstream's order. */
+/** An entry with its fields in upstream's order, and its set too. */
 export function makeEntry({ manager, operation, apiVersion, time, subresource, fields }: EntryFields): TrackedEntry {
-  const entry = { manager, operation, apiVersion, time, fieldsType: 'FieldsV1' as const, fieldsV1: fields };
+  const entry = { manager, operation, apiVersion, time, fieldsType: 'FieldsV1' as const, fieldsV1: inOrder(fields) };
   return subresource === '' ? entry : { ...entry, subresource };
 }
 
@@ -112,7 +114,7 @@ function capUpdaters(entries: readonly TrackedEntry[]): readonly TrackedEntry[] 
       ...bucket,
       manager: ancientManager,
       ...(time === undefined ? {} : { time }),
-      fieldsV1: union(bucket.fieldsV1, entry.fieldsV1),
+      fieldsV1: inOrder(union(bucket.fieldsV1, entry.fieldsV1)),
     };
     kept[i] = undefined;
     count--;

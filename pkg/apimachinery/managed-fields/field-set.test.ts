@@ -78,7 +78,7 @@ test('sets compare by their members', () => {
 
 test('paths are written as in conflicts', () => {
   const paths = pathsOf(set({ 'f:a': { 'k:{"p":80,"q":"x"}': { '.': {}, 'f:n': {} }, 'v:"s"': {}, 'i:3': {} } }));
-  expect(paths).toEqual(['.a[3]', '.a[p=80,q="x"]', '.a[="s"]', '.a[p=80,q="x"].n']);
+  expect(paths).toEqual(['.a[p=80,q="x"]', '.a[="s"]', '.a[3]', '.a[p=80,q="x"].n']);
 });
 
 test.each([[null], [[]], [{ a: {} }], [{ 'f:a': 1 }], [{ 'k:1': {} }], [{ 'k:{': {} }], [{ 'i:x': {} }]])(

@@ -7,6 +7,8 @@
  * Upstream counterpart: structured-merge-diff `fieldpath.Set`.
  */
 
+import { compareElements } from './element-order.ts';
+
 /** A set, or a node of one. The empty object is the empty set at the root and a member elsewhere. */
 export type FieldSet = { readonly [element: string]: FieldSet };
 
@@ -192,7 +194,7 @@ export function pathsOf(set: FieldSet): readonly string[] {
 function collectPaths(node: FieldSet, path: string, paths: string[]): void {
   const elements = Object.keys(node)
     .filter((element) => element !== self)
-    .sort();
+    .sort(compareElements);
   for (const element of elements) if (isMember(node[element]!)) paths.push(path + elementText(element));
   for (const element of elements) collectPaths(node[element]!, path + elementText(element), paths);
 }

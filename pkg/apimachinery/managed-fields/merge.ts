@@ -2,7 +2,7 @@
  * Merging an apply configuration into an object, and taking fields out of one. Pure: what does not change is shared.
  * Upstream counterpart: structured-merge-diff `typed.Merge` and `typed.RemoveItems`.
  */
-import { setOwn } from '../json.ts';
+import { inKeyOrder, setOwn } from '../json.ts';
 import type { JsonObject } from '../object.ts';
 import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
 import { type FieldSet, isEmptySet, isMember, type MutableFieldSet, withSelf } from './field-set.ts';
@@ -38,7 +38,7 @@ function mergeFields(live: Readonly<JsonObject>, config: Readonly<JsonObject>, s
     const wanted = config[name];
     if (wanted !== undefined && wanted !== null && !Object.hasOwn(live, name)) setOwn(merged, name, wanted);
   }
-  return merged;
+  return schema.type === 'map' ? (inKeyOrder(merged) as JsonObject) : merged;
 }
 
 function mergeValues(live: unknown, config: unknown, schema: Schema): unknown {

@@ -41,13 +41,13 @@ function claimObject(
   skipped: ReadonlySet<string>,
   depth: number,
 ): FieldSet | undefined {
-  const plan = objectPlan(schema);
+  const { fields } = objectPlan(schema);
   const set: MutableFieldSet = {};
   for (const name in object) {
     if (skipped.has(name)) continue;
     const value = object[name];
     if (value === undefined) continue;
-    const field = plan.get(name);
+    const field = fields.get(name);
     if (field === undefined) {
       set[`f:${name}`] = withSelf(claim(value, unlistedSchema(value), none, depth + 1) ?? leaf);
       continue;
@@ -100,16 +100,21 @@ export function addedFields(value: unknown, schema: Schema): FieldSet {
   switch (schema.type) {
     case 'object': {
       if (schema.atomic) return leaf;
-      const plan = objectPlan(schema);
+      const { fields, zeroFields } = objectPlan(schema);
       const set: MutableFieldSet = { '.': leaf };
       let isBare = true;
       for (const name in value) {
-        const field = plan.get(name);
+        const field = fields.get(name);
         const found = (value as JsonObject)[name];
         if (found === undefined) continue;
         isBare = false;
         if (field === undefined) set[`f:${name}`] = addedFields(found, unlistedSchema(found));
         else set[field.element] = addedFields(found, field.schema);
+      }
+      for (const field of zeroFields) {
+        if ((value as JsonObject)[field.name] !== undefined) continue;
+        isBare = false;
+        set[field.element] = zeroFieldsOf(field.schema);
       }
       return isBare ? leaf : set;
     }
@@ -137,6 +142,11 @@ export function addedFields(value: unknown, schema: Schema): FieldSet {
   }
 }
 
+/** All fields of a value that Go writes although nothing was said of it, it included. */
+function zeroFieldsOf(schema: Schema): FieldSet {
+  return schema.type === 'object' ? addedFields({}, schema) : leaf;
+}
+
 /** The fields that a create sets. What every new object has anyway (`spec` itself, say) is not among them. */
 export function createdFields(object: Readonly<JsonObject>, schema: ObjectSchema): FieldSet {
   return createdObject(object, schema, unownedRootFields, 0);
@@ -148,13 +158,13 @@ function createdObject(
   skipped: ReadonlySet<string>,
   depth: number,
 ): FieldSet {
-  const plan = objectPlan(schema);
+  const { fields } = objectPlan(schema);
   const set: MutableFieldSet = {};
   for (const name in object) {
     if (skipped.has(name)) continue;
     const value = object[name];
     if (value === undefined) continue;
-    const field = plan.get(name);
+    const field = fields.get(name);
     const node =
       field === undefined
         ? addedFields(value, unlistedSchema(value))
@@ -183,6 +193,6 @@ export function newField(
 }
 
 /** Whether a value is what Go has there before anything is set. */
-function isZero(value: unknown): boolean {
+export function isZero(value: unknown): boolean {
   return value === '' || value === 0 || value === false || isEmptyValue(value);
 }

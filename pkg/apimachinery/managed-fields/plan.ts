@@ -6,6 +6,7 @@ import { getOwn, isObject } from '../json.ts';
 import type { FieldSchema, ListSchema, ObjectSchema, Schema } from '../schema.ts';
 
 export interface FieldPlan {
+  readonly name: string;
   /** Path element: `f:` and the name. */
   readonly element: string;
   readonly schema: Schema;
@@ -13,35 +14,70 @@ export interface FieldPlan {
   readonly inZeroObject: boolean;
 }
 
-const objectPlans = new WeakMap<ObjectSchema, ReadonlyMap<string, FieldPlan>>();
-
-/**
- * Objects that are no pointers in Go, so that they exist in an object that was just made although they may be left out of its
- * encoding. The table of facts does not tell them apart; for `ownership` it only decides about members such as `f:strategy`.
- */
-const embeddedObjects: ReadonlySet<string> = new Set([
-  'metadata',
-  'spec',
-  'status',
-  'template',
-  'jobTemplate',
-  'strategy',
-  'updateStrategy',
-]);
-
-function inZeroObject(field: FieldSchema): boolean {
-  return !field.omitEmpty || (field.schema.type === 'object' && embeddedObjects.has(field.name));
+/** What ownership needs to know of an object's type. */
+export interface ObjectPlan {
+  readonly fields: ReadonlyMap<string, FieldPlan>;
+  /** The fields of an object that was just made. */
+  readonly zeroFields: readonly FieldPlan[];
 }
 
-/** The fields of an object's type. */
-export function objectPlan(schema: ObjectSchema): ReadonlyMap<string, FieldPlan> {
+const objectPlans = new WeakMap<ObjectSchema, ObjectPlan>();
+
+/** Objects that are no pointers in Go wherever a built-in type has a field of this name. */
+const embeddedNames: ReadonlySet<string> = new Set(['metadata', 'spec', 'status', 'strategy', 'updateStrategy']);
+
+/**
+ * Objects that are no pointers in Go, though their fields may be left out of the encoding: they exist in an object that was just made. The
+ * table of facts does not tell them apart. Source: the `types.go` of `k8s.io/api` 0.36.
+ */
+const embeddedFields: ReadonlySet<string> = new Set([
+  'apps.v1.ReplicaSetSpec.template',
+  'core.v1.Container.resources',
+  'core.v1.ContainerStatus.lastState',
+  'core.v1.ContainerStatus.state',
+  'core.v1.EphemeralContainer.resources',
+  'core.v1.Event.source',
+  'core.v1.NodeDaemonEndpoints.kubeletEndpoint',
+  'core.v1.NodeStatus.daemonEndpoints',
+  'core.v1.NodeStatus.nodeInfo',
+  'core.v1.PersistentVolumeClaimSpec.resources',
+  'core.v1.PodTemplate.template',
+  'core.v1.ServiceStatus.loadBalancer',
+  'discovery.v1.Endpoint.conditions',
+  'events.v1.Event.deprecatedSource',
+  'events.v1.Event.regarding',
+  'flowcontrol.v1.LimitedPriorityLevelConfiguration.limitResponse',
+  'networking.v1.IngressServiceBackend.port',
+  'networking.v1.IngressStatus.loadBalancer',
+  'resource.v1.AllocationResult.devices',
+]);
+
+const typePrefix = 'io.k8s.api.';
+
+function inZeroObject({ name: type }: ObjectSchema, field: FieldSchema): boolean {
+  // Custom resources have no zero object: what they do not have is not there.
+  if (type === undefined) return false;
+  if (!field.omitEmpty) return true;
+  if (field.schema.type !== 'object') return false;
+  return embeddedNames.has(field.name) || embeddedFields.has(`${type.slice(typePrefix.length)}.${field.name}`);
+}
+
+/** Worked out once per type. */
+export function objectPlan(schema: ObjectSchema): ObjectPlan {
   let plan = objectPlans.get(schema);
   if (plan === undefined) {
-    const entries = [...schema.fields.values()].map((field): [string, FieldPlan] => [
-      field.name,
-      { element: `f:${field.name}`, schema: field.schema, inZeroObject: inZeroObject(field) },
-    ]);
-    plan = new Map(entries);
+    const fields = [...schema.fields.values()].map(
+      (field): FieldPlan => ({
+        name: field.name,
+        element: `f:${field.name}`,
+        schema: field.schema,
+        inZeroObject: inZeroObject(schema, field),
+      }),
+    );
+    plan = {
+      fields: new Map(fields.map((field) => [field.name, field])),
+      zeroFields: fields.filter((field) => field.inZeroObject),
+    };
     objectPlans.set(schema, plan);
   }
   return plan;
@@ -65,8 +101,8 @@ export function unlistedSchema(value: unknown, other: unknown = value): Schema {
 
 interface KeyPlan {
   readonly name: string;
-  /** JSON text from the last key's value up to this one's. */
-  readonly before: string;
+  /** JSON text of the name and the colon after it. */
+  readonly text: string;
   readonly default: unknown;
 }
 
@@ -76,9 +112,9 @@ function listPlan(schema: ListSchema): readonly KeyPlan[] {
   let plan = listPlans.get(schema);
   if (plan === undefined) {
     const fields = schema.of.type === 'object' ? schema.of.fields : undefined;
-    plan = [...schema.mapKeys].sort().map((name, index) => ({
+    plan = [...schema.mapKeys].sort().map((name) => ({
       name,
-      before: `${index === 0 ? 'k:{' : ','}${JSON.stringify(name)}:`,
+      text: `${JSON.stringify(name)}:`,
       default: fields?.get(name)?.default,
     }));
     listPlans.set(schema, plan);
@@ -86,25 +122,21 @@ function listPlan(schema: ListSchema): readonly KeyPlan[] {
   return plan;
 }
 
-/** The path element of an item of a set or keyed list; undefined when the item lacks a key that has no default. */
+/**
+ * The path element of an item of a set or keyed list; undefined when the item has none of its keys and none has a default. A key that
+ * is missing is left out: that is another item than one that has it. Source: structured-merge-diff `typed/helpers.go`.
+ */
 export function itemElement(item: unknown, schema: ListSchema): string | undefined {
   if (schema.listType === 'set') return `v:${JSON.stringify(item)}`;
   if (typeof item !== 'object' || item === null) return undefined;
   let element = '';
   for (const key of listPlan(schema)) {
-    const value = getOwn(item as Record<string, unknown>, key.name) ?? key.default;
-    if (value === undefined || value === null) return undefined;
-    element += key.before + JSON.stringify(value);
+    const own = getOwn(item as Record<string, unknown>, key.name);
+    const value = own === undefined ? key.default : own;
+    if (value === undefined) continue;
+    element += `${element === '' ? 'k:{' : ','}${key.text}${JSON.stringify(value)}`;
   }
-  return `${element}}`;
-}
-
-/** The key that an item of a keyed list lacks, for messages. */
-export function missingKey(item: unknown, schema: ListSchema): string {
-  const missing = listPlan(schema).find(
-    (key) => key.default === undefined && (!isObject(item) || getOwn(item, key.name) == null),
-  );
-  return missing?.name ?? '';
+  return element === '' ? undefined : `${element}}`;
 }
 
 /** Path elements of all items in order; undefined when one lacks its keys: the list is then one value. */

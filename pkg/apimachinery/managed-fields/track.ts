@@ -6,7 +6,8 @@
 import { deepEqual } from '../json.ts';
 import type { JsonObject, KubeObject, ManagedFieldsEntry } from '../object.ts';
 import type { ObjectSchema } from '../schema.ts';
-import { compareObjects } from './compare.ts';
+import { compareObjects, touchedBy } from './compare.ts';
+import { inOrder } from './element-order.ts';
 import {
   decodeEntries,
   finishEntries,
@@ -18,6 +19,7 @@ import {
 } from './entries.ts';
 import { difference, emptySet, exclude, type FieldSet, isEmptySet, union } from './field-set.ts';
 import { createdFields } from './object-fields.ts';
+import { type ComparisonIn, comparisonsOf, formsOf, type VersionForms } from './versions.ts';
 
 export interface TrackOptions {
   /** The stored object; undefined on create. */
@@ -28,6 +30,8 @@ export interface TrackOptions {
   readonly manager: string;
   /** Version in which both objects are. */
   readonly apiVersion: string;
+  /** How other versions of the kind are; by default all are like this one. */
+  readonly versions?: VersionForms;
   /** RFC 3339, whole seconds. */
   readonly timestamp: string;
   /** `''` or absent for the object itself. */
@@ -52,9 +56,10 @@ export function trackUpdate(options: TrackOptions): readonly ManagedFieldsEntry[
   if (entries.length === 0) return entries;
   const comparison = compareObjects(live as JsonObject, updated as JsonObject, schema);
   if (comparison === undefined) return entries;
-  const touched = exclude(union(comparison.modified ?? emptySet, comparison.added ?? emptySet), resetFields);
-  const removed = exclude(comparison.removed ?? emptySet, resetFields);
-  return reassign({ entries, own: makeEntry({ ...own, fields: touched }), removed });
+  const touched = exclude(touchedBy(comparison), resetFields);
+  const change = { before: live as JsonObject, after: updated as JsonObject, apiVersion, forms: formsOf(options) };
+  const comparisonIn = comparisonsOf(comparison, change);
+  return reassign({ entries, own: makeEntry({ ...own, fields: touched }), comparisonIn, resetFields });
 }
 
 /** The entries to go on from: the client's, if it sent any that make sense, else those of the stored object. */
@@ -76,25 +81,32 @@ interface Reassignment {
   readonly entries: readonly TrackedEntry[];
   /** Who writes, with the fields it added or changed: it gets these, all others lose them. */
   readonly own: TrackedEntry;
-  /** Fields that are gone, for everyone. */
-  readonly removed: FieldSet;
+  /** What changed, in the version of each manager. */
+  readonly comparisonIn: ComparisonIn;
+  readonly resetFields: FieldSet;
 }
 
-function reassign({ entries, own, removed }: Reassignment): readonly TrackedEntry[] {
-  const touched = own.fieldsV1;
-  const takesFields = !isEmptySet(touched);
+function reassign({ entries, own, comparisonIn, resetFields }: Reassignment): readonly TrackedEntry[] {
+  const takesFields = !isEmptySet(own.fieldsV1);
   const result: TrackedEntry[] = [];
   let changed = false;
   let found = false;
   for (const entry of entries) {
-    const fields = difference(entry.fieldsV1, removed);
+    const comparison = comparisonIn(entry.apiVersion);
+    if (comparison === 'gone') {
+      changed = true;
+      continue;
+    }
+    const removed = comparison?.removed;
+    const fields = removed === undefined ? entry.fieldsV1 : difference(entry.fieldsV1, exclude(removed, resetFields));
     if (isSameManager(entry, own) && takesFields) {
       found = true;
       changed = true;
-      result.push({ ...own, fieldsV1: union(fields, touched) });
+      result.push({ ...own, fieldsV1: inOrder(union(fields, own.fieldsV1)) });
       continue;
     }
-    const left = difference(fields, touched);
+    const isSameVersion = entry.apiVersion === own.apiVersion;
+    const left = difference(fields, isSameVersion ? own.fieldsV1 : exclude(touchedBy(comparison), resetFields));
     if (left !== entry.fieldsV1) changed = true;
     if (isEmptySet(left)) continue;
     result.push(left === entry.fieldsV1 ? entry : { ...entry, fieldsV1: left });

@@ -8,7 +8,7 @@ import { isObject } from '../json.ts';
 import type { JsonObject } from '../object.ts';
 import type { ListSchema, MapSchema, ObjectSchema, ScalarType, Schema } from '../schema.ts';
 import { elementText } from './field-set.ts';
-import { itemElement, missingKey } from './plan.ts';
+import { itemElement } from './plan.ts';
 
 /** What is wrong with a configuration, as one text; undefined when nothing is. */
 export function typedErrors(config: Readonly<JsonObject>, schema: ObjectSchema): string | undefined {
@@ -100,8 +100,8 @@ function itemError(item: unknown, schema: ListSchema): string | undefined {
   if (item === null) return 'associative list with keys may not have a null element';
   if (!isObject(item)) return 'associative list with keys may not have non-map elements';
   if (itemElement(item, schema) !== undefined) return undefined;
-  const key = JSON.stringify(missingKey(item, schema));
-  return `associative list with keys has an element that omits key field ${key} (and doesn't have default value)`;
+  const keys = schema.mapKeys.map((key) => JSON.stringify(key)).join(' ');
+  return `associative list with keys has an element that omits all key fields [${keys}] (and doesn't have default values for any key fields)`;
 }
 
 function scalarError(value: unknown, type: ScalarType): string | undefined {

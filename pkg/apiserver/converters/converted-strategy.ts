@@ -3,7 +3,7 @@
  * stored version: what they are given is converted to it, and what they change in a draft is converted back.
  * Upstream counterpart: the internal version of a kind, which strategies and printers are written for.
  */
-import { deepClone } from '#pkg/apimachinery/json.ts';
+import { deepClone, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Draft, Strategy, SubresourceStrategy, TablePrinter } from '../strategy.ts';
 import type { Converter } from './converter.ts';
@@ -60,6 +60,11 @@ const tableHooks: Hooks<TablePrinter> = {
   conditions: (through, hook) => (object) => hook(through.stored(object)),
 };
 
+function refill(target: JsonObject, content: JsonObject): void {
+  for (const name of Object.keys(target)) delete target[name];
+  Object.assign(target, content);
+}
+
 /** Takes objects to the stored version and back. */
 class Through {
   readonly #converter: Converter;
@@ -85,11 +90,17 @@ class Through {
     this.replace(draft, stored);
   }
 
-  /** Gives a draft the content that its stored form has now. */
+  /**
+   * Gives a draft the content that its stored form has now. Its metadata stay the same object throughout: the server holds on to them and
+   * writes uid, times and names into them between hooks.
+   */
   replace(draft: Draft, stored: Draft): void {
+    const { metadata } = draft;
     const content = this.#converter.fromStored(stored as KubeObject) as JsonObject;
-    for (const name of Object.keys(draft)) delete draft[name];
-    Object.assign(draft, content);
+    refill(draft, content);
+    if (!isObject(metadata) || !isObject(content.metadata)) return;
+    refill(metadata, { ...content.metadata });
+    draft.metadata = metadata;
   }
 
   /** The functions that `owner` has, each as its hook wraps it. */

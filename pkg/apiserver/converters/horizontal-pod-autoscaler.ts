@@ -42,7 +42,7 @@ function copyOf(object: unknown): JsonObject {
   return isObject(object) ? { ...object } : {};
 }
 
-/** Of several CPU targets the first is the field; the rest are carried. */
+/** Of several CPU targets the first is the field; the rest are carried. Both numbers of replicas are always written in this form. */
 function fromStored(object: KubeObject): KubeObject {
   const source = object as JsonObject;
   const parts = { spec: copyOf(source.spec), status: copyOf(source.status) };
@@ -70,7 +70,7 @@ function fromStored(object: KubeObject): KubeObject {
     apiVersion: 'autoscaling/v1',
     metadata,
     spec: parts.spec,
-    ...(source.status === undefined ? {} : { status: parts.status }),
+    ...(source.status === undefined ? {} : { status: { currentReplicas: 0, desiredReplicas: 0, ...parts.status } }),
   } as KubeObject;
 }
 
@@ -86,6 +86,7 @@ function toStored(draft: JsonObject): JsonObject {
   const target = parts.spec.targetCPUUtilizationPercentage;
   delete parts.spec.targetCPUUtilizationPercentage;
   delete parts.status.currentCPUUtilizationPercentage;
+  if (parts.status.currentReplicas === 0) delete parts.status.currentReplicas;
   const others = (parts.spec.metrics as CpuMetric[] | undefined) ?? [];
   const percent = typeof target === 'number' ? target : others.length === 0 ? defaultCpuPercent : undefined;
   if (percent !== undefined) {

@@ -8,12 +8,13 @@ import { type GroupVersionKind, type JsonObject, type KubeObject, parseApiVersio
 import { badRequest, conflict, type StatusError } from '#pkg/apimachinery/status-error.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import { bytesOf, type RawBody } from './body.ts';
-import { changeObject } from './change.ts';
+import { changeObject, checkName } from './change.ts';
 import { createDraft } from './create.ts';
 import { type BodyKind, draftOf, servedKind } from './decode.ts';
 import { dropsStatus, withoutReset } from './managers.ts';
-import { metadataOf } from './metadata.ts';
+import { ensureNamespace, metadataOf } from './metadata.ts';
 import type { Scope } from './scope.ts';
+import { versionsOf } from './versions.ts';
 import { type FieldValidation, parseWriteOptions, type WriteOptions } from './write-options.ts';
 
 /** Answers PATCH with an apply configuration. */
@@ -33,7 +34,10 @@ export async function applyServerSide(scope: Scope): Promise<ApiResponse> {
       ? {
           create() {
             if ((config.metadata as KubeObject['metadata'])?.uid) throw noObject(scope, name);
-            return createDraft(scope, apply(undefined), {
+            const draft = apply(undefined);
+            ensureNamespace(scope, metadataOf(draft));
+            checkName(scope, metadataOf(draft));
+            return createDraft(scope, draft, {
               dryRun: options.dryRun,
               manager: options.fieldManager,
               name,
@@ -53,7 +57,7 @@ function noObject(scope: Scope, name: string): Error {
   );
 }
 
-/** The configuration in the body, with the name and namespace of the path. Throws BadRequest. */
+/** The configuration in the body, as it is: name and namespace are looked at in what it makes of the object. Throws BadRequest. */
 export function decodeConfig(scope: Scope, kind: BodyKind, validation: FieldValidation): JsonObject {
   const raw = readConfig(scope, validation);
   const value = checkConfig(kind, raw.value ?? {});
@@ -62,14 +66,7 @@ export function decodeConfig(scope: Scope, kind: BodyKind, validation: FieldVali
   const why = typedErrors(value, kind.schema);
   if (why !== undefined) throw refuse(why);
   const config = draftOf(scope, value, { kind, validation: 'Strict', owned: raw.owned, keepsEmpty: true, refuse });
-  const metadata = metadataOf(config);
-  const name = scope.info.parts[1]!;
-  if (metadata.name !== undefined && metadata.name !== name) {
-    throw badRequest(`the name of the object (${metadata.name}) does not match the name on the URL (${name})`);
-  }
-  metadata.name = name;
-  if (scope.served.info.namespaced && metadata.namespace === undefined) metadata.namespace = scope.info.namespace;
-  if (metadata.managedFields !== undefined) {
+  if (metadataOf(config).managedFields !== undefined) {
     throw badRequest('metadata.managedFields must be nil');
   }
   for (const duplicates of raw.duplicates) {
@@ -146,6 +143,7 @@ export function applied(
     force: options.force,
     schema: served.schema,
     apiVersion: served.apiVersion,
+    versions: versionsOf(scope),
     timestamp: timestamp(core.clock),
     subresource,
   });

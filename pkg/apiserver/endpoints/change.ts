@@ -7,7 +7,7 @@
 import { invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { JsonObject, KubeObject, ManagedFieldsEntry } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict, notFound, staleVersion } from '#pkg/apimachinery/status-error.ts';
 import { draftResponse } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
@@ -190,6 +190,7 @@ async function swap(
   const { draft, old, entry, context } = state;
   const metadata = draft.metadata as JsonObject;
   metadata.resourceVersion = old.metadata?.resourceVersion;
+  if (change.isApply) keepTimes(metadata, draft, old);
   const released = isReleased(draft);
   if (!released && deepEqual(draft, old)) return answerOf(scope, change, entry);
   if (change.dryRun) return draftAnswer(change, draft);
@@ -210,6 +211,19 @@ async function swap(
     if (kept) reservation?.commit();
     else reservation?.rollback();
   }
+}
+
+/**
+ * An apply that changes nothing but the times of managers changes nothing: what it said anew was filled in or taken away again
+ * afterwards. Source: apiserver `IgnoreManagedFieldsTimestampsTransformer`.
+ */
+function keepTimes(metadata: JsonObject, draft: JsonObject, old: KubeObject): void {
+  const managed = metadata.managedFields as readonly ManagedFieldsEntry[] | undefined;
+  const before = old.metadata?.managedFields;
+  if (managed === before || managed?.length !== before?.length) return;
+  const isTimed = managed?.every((entry, index) => deepEqual({ ...entry, time: before![index]!.time }, before![index]));
+  if (!isTimed || !deepEqual({ ...draft, metadata: { ...metadata, managedFields: before } }, old)) return;
+  metadata.managedFields = before;
 }
 
 /** Whether this is an object that only waited for its finalizers to be deleted, and they are gone now. */

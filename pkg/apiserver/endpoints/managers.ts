@@ -3,6 +3,7 @@ import { trackUpdate } from '#pkg/apimachinery/managed-fields/track.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import type { Scope } from './scope.ts';
+import { versionsOf } from './versions.ts';
 
 export interface TrackedWrite {
   readonly draft: JsonObject;
@@ -19,6 +20,7 @@ export function trackManager(scope: Scope, { draft, old, manager, subresource }:
     updated: (old === undefined ? withoutReset(scope, draft) : draft) as KubeObject,
     manager,
     apiVersion: served.apiVersion,
+    versions: versionsOf(scope),
     timestamp: timestamp(core.clock),
     subresource,
     schema: served.schema,

@@ -1,0 +1,82 @@
+/**
+ * The order in which `fieldsV1` lists path elements: fields by name, then items by keys, by value, by index; numbers as numbers.
+ * A set in this order is the same text wherever it came from, so that nothing changes hands by being written again.
+ * Does not look at what sets mean. Upstream counterpart: structured-merge-diff `fieldpath.PathElement.Compare`, `value.Compare`.
+ */
+import type { FieldSet, MutableFieldSet } from './field-set.ts';
+
+/** Kinds of elements in their order; `.`, the node itself, is first. */
+const kinds = '.fkvi';
+
+/** Negative when `a` comes before `b`, 0 only for the same element. Elements are of the form that `parseFieldSet` accepts. */
+export function compareElements(a: string, b: string): number {
+  if (a === b) return 0;
+  const kind = a.charCodeAt(0);
+  if (kind !== b.charCodeAt(0)) return kinds.indexOf(a[0]!) - kinds.indexOf(b[0]!);
+  switch (a[0]) {
+    case 'k':
+      return compareKeys(parsed(a), parsed(b)) || compareText(a, b);
+    case 'v':
+      return compareValues(parsed(a), parsed(b)) || compareText(a, b);
+    case 'i':
+      return Number(a.slice(2)) - Number(b.slice(2)) || compareText(a, b);
+    default:
+      return compareText(a, b);
+  }
+}
+
+/** The set with the children of each node in order; what is in order already is shared. */
+export function inOrder(set: FieldSet): FieldSet {
+  let last: string | undefined;
+  let isSorted = true;
+  let copy: MutableFieldSet | undefined;
+  for (const element in set) {
+    if (isSorted && last !== undefined && compareElements(last, element) > 0) isSorted = false;
+    last = element;
+    const node = set[element]!;
+    const ordered = inOrder(node);
+    if (ordered === node) continue;
+    copy ??= { ...set };
+    copy[element] = ordered;
+  }
+  const source = copy ?? set;
+  if (isSorted) return source;
+  const sorted: MutableFieldSet = {};
+  for (const element of Object.keys(source).sort(compareElements)) sorted[element] = source[element]!;
+  return sorted;
+}
+
+function parsed(element: string): unknown {
+  return JSON.parse(element.slice(2));
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Fields by name, each name before its value; who has fewer comes first. */
+function compareKeys(a: unknown, b: unknown): number {
+  const [ours, theirs] = [sortedFields(a), sortedFields(b)];
+  for (const [index, [name, value]] of ours.entries()) {
+    const other = theirs[index];
+    if (other === undefined) return 1;
+    const order = compareText(name, other[0]) || compareValues(value, other[1]);
+    if (order !== 0) return order;
+  }
+  return ours.length - theirs.length;
+}
+
+function sortedFields(keys: unknown): readonly (readonly [string, unknown])[] {
+  return Object.entries(keys as Record<string, unknown>).sort(([a], [b]) => compareText(a, b));
+}
+
+/** Types in upstream's order; lists and maps, which no schema takes as keys, are alike. */
+const types = ['number', 'string', 'boolean', 'object'];
+
+function compareValues(a: unknown, b: unknown): number {
+  if (typeof a !== typeof b) return types.indexOf(typeof a) - types.indexOf(typeof b);
+  if (typeof a === 'number') return a - (b as number);
+  if (typeof a === 'string') return compareText(a, b as string);
+  if (typeof a === 'boolean') return Number(a) - Number(b);
+  return 0;
+}
