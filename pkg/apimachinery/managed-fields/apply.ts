@@ -102,9 +102,9 @@ function apply(options: ApplyOptions): ApplyResult {
   const others = entries.filter((entry) => entry !== previous);
   const merged = mergeObjects(live, config, schema);
   const left = previous === undefined ? merged : prune(merged, { previous, own, others, schema });
-  // What is claimed but empty is not stored: a configuration that says so again finds nothing to change.
+  // Compared as it is claimed: a zero over the value of another manager takes it away, though it is not stored afterwards.
+  const comparison = compareObjects(live, left, schema);
   const wanted = omitEmpty(left, schema);
-  const comparison = compareObjects(live, wanted, schema);
   const touched = union(comparison?.modified ?? emptySet, comparison?.added ?? emptySet);
   if (!options.force) {
     const conflicts = conflictsWith(others, touched);
@@ -116,7 +116,7 @@ function apply(options: ApplyOptions): ApplyResult {
     const fields = difference(difference(entry.fieldsV1, touched), removed);
     if (!isEmptySet(fields)) kept.push(fields === entry.fieldsV1 ? entry : { ...entry, fieldsV1: fields });
   }
-  const isSame = comparison === undefined && deepEqual(wanted, live);
+  const isSame = deepEqual(wanted, live);
   const mine = isEmptySet(own.fieldsV1) ? [] : [isSame ? timedAs(previous, own) : own];
   return finish(options, wanted, finishEntries([...kept, ...mine]));
 }

@@ -3,35 +3,17 @@
  * are told apart.
  */
 import { getOwn, isObject } from '../json.ts';
-import type { FieldSchema, ListSchema, ObjectSchema, Schema } from '../schema.ts';
+import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
 
 export interface FieldPlan {
   /** Path element: `f:` and the name. */
   readonly element: string;
   readonly schema: Schema;
-  /** The field is there in an object that was just made: it is not a pointer in Go, or is written even when empty. */
+  /** The field is there in an object that was just made: Go writes it although nobody has set it. */
   readonly inZeroObject: boolean;
 }
 
 const objectPlans = new WeakMap<ObjectSchema, ReadonlyMap<string, FieldPlan>>();
-
-/**
- * Objects that are no pointers in Go, so that they exist in an object that was just made although they may be left out of its
- * encoding. The table of facts does not tell them apart; for `ownership` it only decides about members such as `f:strategy`.
- */
-const embeddedObjects: ReadonlySet<string> = new Set([
-  'metadata',
-  'spec',
-  'status',
-  'template',
-  'jobTemplate',
-  'strategy',
-  'updateStrategy',
-]);
-
-function inZeroObject(field: FieldSchema): boolean {
-  return !field.omitEmpty || (field.schema.type === 'object' && embeddedObjects.has(field.name));
-}
 
 /** The fields of an object's type. */
 export function objectPlan(schema: ObjectSchema): ReadonlyMap<string, FieldPlan> {
@@ -39,7 +21,7 @@ export function objectPlan(schema: ObjectSchema): ReadonlyMap<string, FieldPlan>
   if (plan === undefined) {
     const entries = [...schema.fields.values()].map((field): [string, FieldPlan] => [
       field.name,
-      { element: `f:${field.name}`, schema: field.schema, inZeroObject: inZeroObject(field) },
+      { element: `f:${field.name}`, schema: field.schema, inZeroObject: field.unset !== undefined },
     ]);
     plan = new Map(entries);
     objectPlans.set(schema, plan);
