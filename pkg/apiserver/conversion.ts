@@ -5,6 +5,8 @@
 import { typeFacts, typeSchema } from '#pkg/api/facts.ts';
 import { type ResourceInfo, resources } from '#pkg/api/resources.ts';
 import { apiVersionOf, type JsonObject, type KubeObject } from '#pkg/apimachinery/object.ts';
+import { omitEmpty } from '#pkg/apimachinery/omit-empty.ts';
+import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import { withUnset } from '#pkg/apimachinery/write-unset.ts';
 import { convertedStrategy, convertedTable } from './converters/converted-strategy.ts';
 import type { Converter } from './converters/converter.ts';
@@ -41,14 +43,18 @@ export function versionView(info: ResourceInfo, storage: ResourceInfo): VersionV
   return renamedView({ apiVersion: apiVersionOf(info), kind: info.kind }, { apiVersion: apiVersionOf(storage) });
 }
 
-/** A converter whose results have what is written of fields without a value: each version has others. */
+/** A converter whose results have the zeros that their own version writes, and no others: a field can be left out in one and not in another. */
 function completing({ toStored, fromStored }: Converter, info: ResourceInfo, storage: ResourceInfo): Converter {
   const served = typeSchema(info.type);
   const stored = typeSchema(storage.type);
   return {
-    toStored: (draft) => withUnset(toStored(draft), stored),
-    fromStored: (object) => withUnset(fromStored(object) as JsonObject, served) as KubeObject,
+    toStored: (draft) => encoded(toStored(draft), stored),
+    fromStored: (object) => encoded(fromStored(object) as JsonObject, served) as KubeObject,
   };
+}
+
+function encoded(object: JsonObject, schema: ObjectSchema): JsonObject {
+  return withUnset(omitEmpty(object, schema), schema);
 }
 
 /**

@@ -159,17 +159,17 @@ const written: readonly (readonly [string, Record<string, unknown>, string])[] =
         disruptedPods: { x: null },
       },
     },
-    `${emptyMeta}1200` + '1a11' + '0800' + '1205' + '0a0178' + '1200' + '1800' + '2000' + '2800' + '3000',
+    [emptyMeta, '1200', '1a11', '0800', '1205', '0a0178', '1200', '1800', '2000', '2800', '3000'].join(''),
   ],
   [
     'pointers to zero, and pointers to nothing',
     { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', spec: { leaseTransitions: 0, holderIdentity: '' } },
-    `${emptyMeta}1204` + '0a00' + '2800',
+    [emptyMeta, '1204', '0a00', '2800'].join(''),
   ],
   [
     'a secret with bytes of no length',
     { apiVersion: 'v1', kind: 'Secret', data: { a: '', b: null } },
-    `${emptyMeta}1205` + '0a0161' + '1200' + '1203' + '0a0162' + '1a00',
+    [emptyMeta, '1205', '0a0161', '1200', '1203', '0a0162', '1a00'].join(''),
   ],
   [
     'a port that is no pointer, and an empty object in the status',
