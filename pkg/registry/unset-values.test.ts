@@ -191,6 +191,61 @@ test('an apply owns the zero it names, stores none, and changes nothing by leavi
   expect([left.body.metadata.generation, left.body.spec]).toEqual([1, first.body.spec]);
 });
 
+test.each<[string, object, object, readonly unknown[]]>([
+  [
+    '/apis/networking.k8s.io/v1/ingressclasses',
+    { spec: { controller: 'example.com/a' } },
+    { spec: { parameters: { kind: 'K', name: 'n' } } },
+    [1, 2],
+  ],
+  ['/apis/scheduling.k8s.io/v1/priorityclasses', { value: 1 }, { description: 'x' }, [1, 1]],
+  [
+    '/api/v1/namespaces/default/podtemplates',
+    { template: { spec: { ...pod, restartPolicy: 'Always' } } },
+    { template: { spec: { hostname: 'h' } } },
+    [1, 2],
+  ],
+  [
+    '/api/v1/persistentvolumes',
+    { spec: { capacity: { storage: '1Gi' }, accessModes: ['ReadWriteOnce'], hostPath: { path: '/a' } } },
+    { spec: { capacity: { storage: '2Gi' } } },
+    [undefined, undefined],
+  ],
+  [
+    '/api/v1/namespaces/default/persistentvolumeclaims',
+    { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
+    { metadata: { labels: { a: 'b' } } },
+    [undefined, undefined],
+  ],
+  [
+    '/apis/storage.k8s.io/v1/volumeattachments',
+    { spec: { attacher: 'a', nodeName: 'n', source: { persistentVolumeName: 'v' } } },
+    { metadata: { labels: { a: 'b' } } },
+    [undefined, undefined],
+  ],
+  [
+    '/apis/resource.k8s.io/v1/namespaces/default/resourceclaims',
+    {},
+    { metadata: { labels: { a: 'b' } } },
+    [undefined, undefined],
+  ],
+])('%s has a generation as upstream (fault 11)', async (path, object, patch, wanted) => {
+  const created = await send('POST', path, { metadata: { name: 'generations' }, ...object });
+  const changed = await send('PATCH', `${path}/generations`, patch, 'merge-patch+json');
+  expect([created.status, changed.status]).toEqual([201, 200]);
+  expect([created, changed].map(({ body }) => body.metadata.generation)).toEqual(wanted);
+});
+
+test('one pod of a StatefulSet may be unavailable by default (fault 11)', async () => {
+  const template = { metadata: { labels }, spec: { ...pod, restartPolicy: 'Always' } };
+  const spec = { selector: { matchLabels: labels }, template, serviceName: 's' };
+  const { body } = await send('POST', inDefault('apps/v1', 'statefulsets'), { metadata: { name: 's' }, spec });
+  expect(body.spec.updateStrategy).toEqual({
+    type: 'RollingUpdate',
+    rollingUpdate: { partition: 0, maxUnavailable: 1 },
+  });
+});
+
 test('objects of a custom shape keep their zeros', async () => {
   const path = inDefault('apps/v1', 'controllerrevisions');
   const data = { zero: 0, no: false, text: '', list: [], map: {}, nothing: null };

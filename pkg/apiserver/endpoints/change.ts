@@ -151,7 +151,7 @@ function prepareChange(
   else served.strategy.subresources?.[change.subresource]?.prepareForUpdate?.(draft, old, context);
   // What admission and the strategy have added is completed as well.
   writeUnset(draft, served.schema);
-  if (served.tracksGeneration && change.keepsGeneration !== true && !sameApartFrom(draft, old as JsonObject)) {
+  if (served.tracksGeneration === true && change.keepsGeneration !== true && !sameApartFrom(draft, old as JsonObject)) {
     const metadata = draft.metadata as JsonObject;
     metadata.generation = ((old.metadata?.generation as number | undefined) ?? 0) + 1;
   }
