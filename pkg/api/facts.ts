@@ -2,9 +2,21 @@
  * The table of API facts and its compiled form. `data/kubernetes-api.json` lists every type and kind of Kubernetes 1.36 with
  * JSON and protobuf names, patch and merge rules, defaults and allowed values; nothing else in the project repeats them.
  *
+ * What a field that nobody set looks like follows from three marks, all read from the Go declarations: `pointer` (the field is a pointer,
+ * so that a zero value was set by someone; a field without the mark holds its value, and its zero is the same as absent), `omitempty`
+ * (left out of JSON when it is nil, zero or empty, which an object that is no pointer never is) and `omitzero` (left out even then). In protobuf
+ * a field without `pointer` is always on the wire, unless it is a list, a map or bytes.
+ *
  * Schemas are compiled on first use and kept: a process pays only for the kinds it meets.
  */
-import type { FieldSchema, ListSchema, ObjectSchema, ScalarType, Schema } from '#pkg/apimachinery/schema.ts';
+import {
+  emptyCollection,
+  type FieldSchema,
+  type ListSchema,
+  type ObjectSchema,
+  type ScalarType,
+  type Schema,
+} from '#pkg/apimachinery/schema.ts';
 import table from './data/kubernetes-api.json' with { type: 'json' };
 
 /** One field of a type, as the table has it. */
@@ -16,6 +28,9 @@ export interface FieldFact {
   readonly inline?: boolean;
   readonly required?: boolean;
   readonly omitempty?: boolean;
+  readonly omitzero?: boolean;
+  /** A pointer in Go. Absent on inline members, and on those of a type that is one of several JSON forms. */
+  readonly pointer?: boolean;
   readonly pb?: number;
   readonly wire?: string;
   readonly values?: string;
@@ -171,6 +186,8 @@ function compileField(fact: FieldFact): FieldSchema {
     schema,
     required: fact.required === true,
     omitEmpty: fact.omitempty === true,
+    isPointer: fact.pointer === true,
+    ...zeroOf(fact, schema),
     patchStrategies: (fact.patchStrategy?.split(',') ?? []) as FieldSchema['patchStrategies'],
     immutable: fact.immutable === true,
     ...(fact.patchMergeKey === undefined ? {} : { patchMergeKey: fact.patchMergeKey }),
@@ -181,6 +198,39 @@ function compileField(fact: FieldFact): FieldSchema {
     ...(fact.format === undefined ? {} : { format: fact.format }),
     ...(fact.pb === undefined ? {} : { protobuf: fact.pb }),
   };
+}
+
+/** What the zero value of a field is to readers, and what is written in its place. Source: Go `encoding/json`, the fields' types. */
+function zeroOf(fact: FieldFact, { type }: Schema): Pick<FieldSchema, 'unset' | 'zero'> {
+  const isLeftOut = fact.omitempty === true;
+  if (fact.pointer === true) return isLeftOut ? {} : { unset: null };
+  if (fact.omitzero === true) return {};
+  switch (type) {
+    case 'string':
+      return isLeftOut ? { zero: '' } : { zero: '', unset: '' };
+    case 'int32':
+    case 'int64':
+    case 'double':
+      return isLeftOut ? { zero: 0 } : { zero: 0, unset: 0 };
+    case 'boolean':
+      return isLeftOut ? { zero: false } : { zero: false, unset: false };
+    case 'list':
+    case 'map':
+      return isLeftOut ? { zero: emptyCollection } : { zero: emptyCollection, unset: null };
+    case 'bytes':
+      return isLeftOut ? { zero: '' } : { unset: null };
+    // What follows are structs in Go, or encode themselves: never left out.
+    case 'object':
+      return { unset: {} };
+    case 'intOrString':
+      return { zero: 0, unset: 0 };
+    case 'quantity':
+      return { unset: '0' };
+    case 'duration':
+      return { unset: '0s' };
+    default:
+      return { unset: null };
+  }
 }
 
 /** Defaults that name a constant rather than a value. */

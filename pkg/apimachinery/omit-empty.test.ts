@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { typeSchema } from '#pkg/api/facts.ts';
 import { deepFreeze } from './json.ts';
-import { omitEmpty } from './omit-empty.ts';
+import { omitEmpty, omitZeros } from './omit-empty.ts';
 
 const pod = typeSchema('io.k8s.api.core.v1.Pod');
 
@@ -13,11 +13,22 @@ test.each<[object, object]>([
   ],
   [{ spec: { containers: [], securityContext: {} } }, { spec: { containers: [], securityContext: {} } }],
   [
+    { spec: { hostNetwork: false, hostUsers: false, hostname: '', priority: 0 } },
+    { spec: { hostUsers: false, priority: 0 } },
+  ],
+  [
     { metadata: { managedFields: [] }, unknown: [] },
     { metadata: { managedFields: [] }, unknown: [] },
   ],
 ])('%j becomes %j', (object, expected) => {
   expect(omitEmpty(deepFreeze(object) as never, pod)).toEqual(expected);
+});
+
+test('for defaults, zeros that are always written go as well', () => {
+  const status = { containerStatuses: [{ name: 'a', ready: false, restartCount: 0, started: false, state: {} }] };
+  const left = { containerStatuses: [{ name: 'a', started: false, state: {} }] };
+  expect(omitZeros({ spec: { containers: [] }, status }, pod)).toEqual({ spec: {}, status: left });
+  expect(omitEmpty({ status }, pod)).toEqual({ status });
 });
 
 test('what has nothing to leave out is shared', () => {

@@ -1,63 +1,84 @@
 /**
- * Lists and maps that are left out when they are empty, as Go's encoder leaves out those of fields with `omitempty`, and protobuf
- * any: what is stored never has them, so that empty and absent cannot be told apart and are no difference between two objects.
+ * Zero values that say nothing: `''`, `0`, `false`, empty lists and maps of fields that are no pointers in Go, where a field that somebody
+ * has set to zero cannot be told from one that nobody has set. They are taken out of whatever a client sends before defaults are filled
+ * in, so that zero and absent are no difference between two objects. What Go writes in spite of it is put in by `write-unset.ts`.
  *
- * Scalars stay as they are, as the table of facts does not tell a pointer, whose zero Go keeps, from a plain field. So do values whose
- * shape no schema tells.
- * A list that Go always writes, such as the endpoints of a slice, is `null` there when it is empty; here it stays as it came, `[]` or
- * absent, which clients that know the schema read as well.
+ * Fields of custom resources have no such zeros, nor have values whose shape no schema tells. Items of lists and values of maps stay.
+ * Upstream counterpart: decoding into typed structs, and `omitempty` in their encoding.
  */
 import { setOwn } from './json.ts';
 import type { JsonObject } from './object.ts';
-import type { FieldSchema, ObjectSchema, Schema } from './schema.ts';
+import { emptyCollection, type FieldSchema, type ObjectSchema, type Schema } from './schema.ts';
 
-/** Whether the field is left out because of its value, which has the type that its schema says. */
+/** Whether the field has no value by having this one, which has the type that its schema says. */
 export function isOmitted(field: FieldSchema, value: unknown): boolean {
-  if (!field.omitEmpty) return false;
-  switch (field.schema.type) {
-    case 'list':
-      // An empty list of managers asks to forget them all: it is read before it is stored.
-      return (value as readonly unknown[]).length === 0 && field.name !== 'managedFields';
-    case 'map':
-      for (const _ in value as JsonObject) return false;
-      return true;
-    default:
-      return false;
-  }
+  const { zero } = field;
+  if (zero === undefined) return false;
+  if (typeof value !== 'object') return value === zero;
+  // An empty list of managers asks to forget them all: it is read before it is stored.
+  return zero === emptyCollection && isEmptyCollection(value) && field.name !== 'managedFields';
 }
 
-/** The object without its empty lists and maps that are left out; what has none is shared with the given one, which is not changed. */
+/** Whether a list or a map has nothing in it. */
+export function isEmptyCollection(value: object | null): boolean {
+  if (Array.isArray(value)) return value.length === 0;
+  for (const _ in value) return false;
+  return value !== null;
+}
+
+/** Whether Go leaves a field out of its encoding because of this value. */
+function isLeftOut(field: FieldSchema, value: unknown): boolean {
+  return field.unset === undefined && isOmitted(field, value);
+}
+
+/** A null that is written where there is no value is no value either. */
+function isNothing(field: FieldSchema, value: unknown): boolean {
+  return value === null ? field.unset === null : isOmitted(field, value);
+}
+
+/** The object as Go encodes it, apart from what that adds; what has nothing to leave out is shared with the given one, which is not changed. */
 export function omitEmpty(object: JsonObject, schema: ObjectSchema): JsonObject {
+  return omitIn(object, schema, isLeftOut);
+}
+
+/** The object without any zero value that says nothing, as defaults want it; shares as `omitEmpty` does. */
+export function omitZeros(object: JsonObject, schema: ObjectSchema): JsonObject {
+  return omitIn(object, schema, isNothing);
+}
+
+type Test = (field: FieldSchema, value: unknown) => boolean;
+
+function omitIn(object: JsonObject, schema: ObjectSchema, isGone: Test): JsonObject {
   let target: JsonObject | undefined;
   for (const name of Object.keys(object)) {
     const value = object[name];
     const field = schema.fields.get(name);
-    if (field === undefined || typeof value !== 'object' || value === null) continue;
-    const kept = omitBelow(value, field.schema);
-    const isGone = isOmitted(field, kept);
-    if (kept === value && !isGone) continue;
+    if (field === undefined || value === undefined) continue;
+    const kept = omitBelow(value, field.schema, isGone);
+    const goes = isGone(field, kept);
+    if (kept === value && !goes) continue;
     target ??= { ...object };
-    if (isGone) delete target[name];
+    if (goes) delete target[name];
     else target[name] = kept;
   }
   return target ?? object;
 }
 
-function omitBelow(value: unknown, schema: Schema): unknown {
+function omitBelow(value: unknown, schema: Schema, isGone: Test): unknown {
   if (typeof value !== 'object' || value === null) return value;
   switch (schema.type) {
     case 'object':
-      return omitEmpty(value as JsonObject, schema);
+      return omitIn(value as JsonObject, schema, isGone);
     case 'list': {
       const list = value as readonly unknown[];
-      const kept = list.map((item) => omitBelow(item, schema.of));
+      const kept = list.map((item) => omitBelow(item, schema.of, isGone));
       return kept.some((item, index) => item !== list[index]) ? kept : list;
     }
     case 'map': {
       const map: JsonObject = {};
       let changed = false;
       for (const [key, item] of Object.entries(value)) {
-        const kept = omitBelow(item, schema.of);
+        const kept = omitBelow(item, schema.of, isGone);
         changed ||= kept !== item;
         setOwn(map, key, kept);
       }

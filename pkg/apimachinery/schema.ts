@@ -62,6 +62,9 @@ export interface ObjectSchema {
 
 export type Schema = ScalarSchema | MapSchema | ListSchema | ObjectSchema;
 
+/** Stands for an empty list or an empty map as a `zero`. */
+export const emptyCollection: unique symbol = Symbol('empty');
+
 export interface FieldSchema {
   readonly name: string;
   readonly schema: Schema;
@@ -69,6 +72,15 @@ export interface FieldSchema {
   readonly required: boolean;
   /** Left out of the encoding when empty. */
   readonly omitEmpty: boolean;
+  /** Only a field that nobody has set is empty (a pointer in Go): its zero value is a value like any other. Fields of custom resources are so. */
+  readonly isPointer?: boolean;
+  /** The value that is the same as no value: `''`, `0`, `false` or `emptyCollection`. Absent where there is none. */
+  readonly zero?: unknown;
+  /**
+   * What is written where the field has no value: null, a zero value, or `{}` for an object, whose own fields are then written in the
+   * same way. Absent where the field is left out then.
+   */
+  readonly unset?: unknown;
   /** Default as upstream declares it on the type, decoded to its JSON value; defaults made in code are the registry's. */
   readonly default?: unknown;
   /** Strategic merge patch: `merge` merges lists and maps, `replace` replaces, `retainKeys` as documented by Kubernetes. */

@@ -1,5 +1,6 @@
 /** The objects that exist from the start: the system's namespaces and what strategies name. Existing ones are left as they are. */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import type { ServedResource } from './catalog.ts';
 import type { ServerCore } from './endpoints/scope.ts';
@@ -44,6 +45,7 @@ async function make(core: ServerCore, served: ServedResource, draft: JsonObject)
     },
   };
   served.strategy.setDefaults?.(stamped);
+  writeUnset(stamped, served.schema);
   // Another server may make it at the same time: then it is there, which is all that is wanted.
   await served.store.put(key, served.view.toStored(stamped), 0);
 }

@@ -22,7 +22,7 @@ export interface ServedResource {
   readonly view: VersionView;
   /** Has a `status` subresource, so that the main resource leaves status alone. */
   readonly hasStatus: boolean;
-  readonly tracksGeneration: boolean;
+  readonly tracksGeneration: boolean | 'constant';
 }
 
 export interface CatalogOptions {

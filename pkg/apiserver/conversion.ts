@@ -2,9 +2,12 @@
  * Which version of a resource is stored, and how the others are made of it. Versions whose fields are equal only exchange the
  * apiVersion; those whose fields differ need a converter here, and are not served without one.
  */
-import { typeFacts } from '#pkg/api/facts.ts';
+import { typeFacts, typeSchema } from '#pkg/api/facts.ts';
 import { type ResourceInfo, resources } from '#pkg/api/resources.ts';
-import { apiVersionOf } from '#pkg/apimachinery/object.ts';
+import { apiVersionOf, type JsonObject, type KubeObject } from '#pkg/apimachinery/object.ts';
+import { omitEmpty } from '#pkg/apimachinery/omit-empty.ts';
+import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
+import { withUnset } from '#pkg/apimachinery/write-unset.ts';
 import { convertedStrategy, convertedTable } from './converters/converted-strategy.ts';
 import type { Converter } from './converters/converter.ts';
 import { converters } from './converters/table.ts';
@@ -36,8 +39,22 @@ function converterOf(info: ResourceInfo, storage: ResourceInfo): Converter | und
 export function versionView(info: ResourceInfo, storage: ResourceInfo): VersionView {
   if (info === storage) return storedView;
   const converter = converterOf(info, storage);
-  if (converter !== undefined) return convertedView(converter);
+  if (converter !== undefined) return convertedView(completing(converter, info, storage));
   return renamedView({ apiVersion: apiVersionOf(info), kind: info.kind }, { apiVersion: apiVersionOf(storage) });
+}
+
+/** A converter whose results have the zeros that their own version writes, and no others: a field can be left out in one and not in another. */
+function completing({ toStored, fromStored }: Converter, info: ResourceInfo, storage: ResourceInfo): Converter {
+  const served = typeSchema(info.type);
+  const stored = typeSchema(storage.type);
+  return {
+    toStored: (draft) => encoded(toStored(draft), stored),
+    fromStored: (object) => encoded(fromStored(object) as JsonObject, served) as KubeObject,
+  };
+}
+
+function encoded(object: JsonObject, schema: ObjectSchema): JsonObject {
+  return withUnset(omitEmpty(object, schema), schema);
 }
 
 /**

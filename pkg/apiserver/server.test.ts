@@ -125,7 +125,7 @@ test('the status subresource changes the status only, the object everything else
   const { call } = await startTestServer();
   await call('POST', pods, { object: { ...pod('p'), status: { phase: 'Running' } } });
   const { body: made } = await call('GET', `${pods}/p`);
-  expect([made.status, made.metadata.generation]).toEqual([undefined, 1]);
+  expect([made.status, made.metadata.generation]).toEqual([{}, 1]);
   const wanted = { ...made, spec: { ...made.spec, nodeName: 'n' }, status: { phase: 'Running' } };
   const viaStatus = await call('PUT', `${pods}/p/status`, { object: { ...wanted, metadata: { name: 'p' } } });
   expect([viaStatus.body.spec.nodeName, viaStatus.body.status, viaStatus.body.metadata.generation]).toEqual([

@@ -96,8 +96,11 @@ export interface Strategy {
   readonly createOnUpdate?: boolean;
   /** An update without a resourceVersion overwrites. Default true. */
   readonly unconditionalUpdate?: boolean;
-  /** Whether spec changes raise `metadata.generation`. Default: for kinds that have a `spec` and a `status`. */
-  readonly tracksGeneration?: boolean;
+  /**
+   * Whether there is a `metadata.generation`, which changes of the spec raise, or which stays as it was made. Default: for kinds that have
+   * a `spec` and a `status`.
+   */
+  readonly tracksGeneration?: boolean | 'constant';
 
   /** Fills in what the client left out; applied on every decode, so it must be idempotent and cheap. Schema defaults come first. */
   setDefaults?(draft: Draft): void;

@@ -113,3 +113,33 @@ test('an application is made, rolled out, broken, undone, scaled and removed wit
     '0s gone, 0 left behind',
   ]);
 });
+
+test('a template that is sent again with zeros that say nothing, and again without, rolls nothing (fault 3)', async () => {
+  harness = await startHarness({ controllers: ['deployment-controller', 'replicaset-controller'] });
+  await addNode(harness, 'n1');
+  const resource = harness.client.resource(deployments);
+  const { template, ...spec } = deploymentOf('web').spec!;
+  const zeros = { hostNetwork: false, hostname: '', volumes: [], nodeSelector: {} };
+  const withZeros = {
+    ...template,
+    spec: {
+      ...template.spec,
+      ...zeros,
+      containers: template.spec!.containers.map((one) => ({ ...one, stdin: false, workingDir: '', env: [] })),
+    },
+  };
+  const namespace = 'default';
+  const apply = (sent: object) =>
+    resource.patch(
+      'web',
+      { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' }, spec: { ...spec, template: sent } },
+      { namespace, type: 'apply', fieldManager: 'm', force: true },
+    );
+  for (const sent of [template, withZeros, template, withZeros]) {
+    await apply(sent);
+    await harness.clock.settle();
+    const sets = await harness.list(replicaSets, namespace);
+    const web = await harness.get(deployments, 'default/web');
+    expect([web?.metadata?.generation, sets.length, sets[0]?.metadata?.generation]).toEqual([1, 1, 1]);
+  }
+});

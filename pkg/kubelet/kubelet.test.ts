@@ -12,7 +12,7 @@ test('a pod runs, has an address, conditions and events as upstream', async () =
   const { status, metadata } = await client.resource(pods).get('web', { namespace: 'default' });
   const at = '2026-01-01T00:00:00Z';
   const generation = metadata?.generation === undefined ? {} : { observedGeneration: metadata.generation };
-  const is = (type: string) => ({ type, ...generation, status: 'True', lastTransitionTime: at });
+  const is = (type: string) => ({ type, ...generation, status: 'True', lastProbeTime: null, lastTransitionTime: at });
   expect(status).toEqual({
     ...generation,
     phase: 'Running',

@@ -4,7 +4,6 @@
  */
 import type { Message, MessageField, MessageValueType } from '#pkg/apimachinery/protobuf/message.ts';
 import { type FieldFact, isAnyJson, typeFacts } from '../facts.ts';
-import { keepsZero } from './pointer-fields.ts';
 
 const messages = new Map<string, Message>();
 
@@ -25,7 +24,7 @@ function describe(type: string): Message {
   return {
     isUnion: isAnyJson(fact),
     get fields() {
-      fields ??= fact.fields.flatMap((field) => fieldOf(type, field)).sort((a, b) => a.number - b.number);
+      fields ??= fact.fields.flatMap(fieldOf).sort((a, b) => a.number - b.number);
       return fields;
     },
     get byNumber() {
@@ -55,8 +54,11 @@ const valueTypes: Readonly<Record<string, MessageValueType>> = {
   list: 'stringList',
 };
 
+/** What is left out of JSON when it is zero: structs and types that encode themselves never are. */
+const zeroTypes: ReadonlySet<string> = new Set(['string', 'int32', 'int64', 'boolean', 'double', 'bytes', 'byte']);
+
 /** A field, or none where the type has no protobuf form (`TypeMeta`, which the envelope carries, and tables). */
-function fieldOf(type: string, fact: FieldFact): readonly MessageField[] {
+function fieldOf(fact: FieldFact): readonly MessageField[] {
   if (fact.pb === undefined) return [];
   const repeats = fact.t === 'list' || fact.t === 'map' ? fact.t : 'no';
   const value = repeats === 'no' ? fact : fact.of!;
@@ -66,7 +68,8 @@ function fieldOf(type: string, fact: FieldFact): readonly MessageField[] {
     number: fact.pb,
     type: valueTypes[value.t]!,
     repeats,
-    keepsZero: keepsZero(type, name, fact.required === true),
+    isPointer: fact.pointer === true,
+    dropsZero: fact.pointer !== true && fact.omitempty === true && zeroTypes.has(fact.t),
     isInline: fact.inline === true,
   } as const;
   if (value.t !== 'ref') return [described];

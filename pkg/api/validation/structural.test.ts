@@ -105,7 +105,8 @@ test.each<[typeof pod, object, object]>([
     container({ livenessProbe: { httpGet: { port: 'http' } } }),
     container({ livenessProbe: { httpGet: { port: 'http' } } }),
   ],
-  [deployment, { spec: { replicas: 0, paused: false } }, { spec: { replicas: 0, paused: false } }],
+  // The zero of a pointer was set by somebody, that of a plain field says nothing.
+  [deployment, { spec: { replicas: 0, paused: false } }, { spec: { replicas: 0 } }],
   [
     pod,
     { metadata: { labels: { a: null } }, spec: { containers: [null] } },
@@ -119,8 +120,25 @@ test.each<[typeof pod, object, object]>([
     container({ command: [], env: [], resources: { limits: {} }, livenessProbe: { httpGet: { httpHeaders: [] } } }),
     container({ resources: {}, livenessProbe: { httpGet: {} } }),
   ],
-  // What Go cannot leave out: objects, and lists without `omitempty`.
-  [pod, { spec: { containers: [], securityContext: {} } }, { spec: { containers: [], securityContext: {} } }],
+  // What Go cannot leave out: objects. Lists that it writes as null are put in when all else is there.
+  [pod, { spec: { containers: [], securityContext: {} } }, { spec: { securityContext: {} } }],
+  [
+    pod,
+    container({
+      stdin: false,
+      workingDir: '',
+      volumeMounts: [{ name: 'v', mountPath: '/v', readOnly: false, subPath: '' }],
+      securityContext: { privileged: false, runAsUser: 0 },
+      livenessProbe: { httpGet: { port: 0 }, initialDelaySeconds: 0, terminationGracePeriodSeconds: 0 },
+      args: ['', 'a'],
+    }),
+    container({
+      volumeMounts: [{ name: 'v', mountPath: '/v' }],
+      securityContext: { privileged: false, runAsUser: 0 },
+      livenessProbe: { httpGet: {}, terminationGracePeriodSeconds: 0 },
+      args: ['', 'a'],
+    }),
+  ],
   [deployment, { spec: { selector: { matchLabels: {} } } }, { spec: { selector: {} } }],
   // An empty list of managers asks to forget them.
   [pod, { metadata: { managedFields: [] } }, { metadata: { managedFields: [] } }],

@@ -3,8 +3,8 @@
  * fields, and brings quantities, times and durations into the form in which the API answers them, as Go's decoding and encoding do.
  *
  * Maps come with their keys in order. Nulls are dropped, and fields that are undefined in an object from the same process count as absent.
- * So are empty lists and maps of fields that Go leaves out when they are empty (`omit-empty.ts`). Other zero values (`0`, `false`, `''`) are kept, as the table of facts
- * does not tell a pointer, whose zero Go keeps, from a plain field, whose zero it would drop; readers must treat them as absent.
+ * So are zero values of fields that are no pointers in Go (`omit-empty.ts`), so that rules and defaults meet one form of a field without a
+ * value.
  * Upstream counterpart: `runtime/serializer/json` over `sigs.k8s.io/json`.
  */
 import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
@@ -22,7 +22,7 @@ export interface ConvertOptions {
   readonly strict: FieldValidation;
   /** The value belongs to the caller, who gives it away: the result may reuse its parts. Default false: nothing is shared. */
   readonly owned?: boolean;
-  /** Keeps empty lists and maps: in an apply configuration each is a claim. Default false. */
+  /** Keeps zero values: in an apply configuration each is a claim. Default false. */
   readonly keepsEmpty?: boolean;
   /** How the numbers of the value were written that are no plain integers. */
   readonly numbers?: NumberTexts;
@@ -131,7 +131,7 @@ class Walk {
         converted = this.value(found, field.schema);
         this.#path.pop();
         this.#fields.pop();
-        if (typeof converted === 'object' && !this.#keepsEmpty && isOmitted(field, converted)) converted = undefined;
+        if (!this.#keepsEmpty && isOmitted(field, converted)) converted = undefined;
       }
       if (target === undefined) {
         if (converted === found && found !== undefined) continue;

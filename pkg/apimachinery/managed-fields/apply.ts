@@ -98,16 +98,18 @@ function apply(options: ApplyOptions): ApplyResult {
   const forms = formsOf(options);
   const merged = mergeObjects(live, config, schema);
   const left = previous === undefined ? merged : prune(merged, { previous, own, others, config, forms });
-  // Compared as it is claimed: an empty list over items of another manager takes them away, though neither is stored afterwards.
+  // Compared as it is claimed: an empty list or a zero over the value of another manager takes it away, though neither is
+  // stored afterwards.
   const comparison = compareObjects(live, left, schema);
   const comparisonIn = comparisonsOf(comparison, { before: live, after: left, apiVersion, forms });
+  const wanted = omitEmpty(left, schema);
   if (!options.force) {
     const conflicts = conflictsWith(others, comparisonIn);
     if (conflicts.length > 0) return { ok: false, error: applyConflict(conflicts), conflicts };
   }
-  const isSame = comparison === undefined && sameWithOrder(left, live, schema);
+  const isSame = sameWithOrder(wanted, live, schema);
   const mine = isEmptySet(own.fieldsV1) ? [] : [isSame ? timedAs(previous, own) : own];
-  return finish(options, omitEmpty(left, schema), finishEntries([...keptOf(others, comparisonIn), ...mine]));
+  return finish(options, wanted, finishEntries([...keptOf(others, comparisonIn), ...mine]));
 }
 
 /** An apply that changes nothing of the object has the time of the last one that did, or none. */

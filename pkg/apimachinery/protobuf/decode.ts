@@ -1,4 +1,7 @@
-/** Decoding of protocol buffers into JSON objects. Zero values of fields that are no pointers in Go are dropped, as Go's JSON does. */
+/**
+ * Decoding of protocol buffers into JSON objects. Zero values that Go's JSON leaves out are dropped. What Go's JSON writes of fields that are
+ * not on the wire is not filled in here: the same is missing in JSON bodies (`../write-unset.ts`).
+ */
 import { formatMicroTime, formatTimestamp } from '#pkg/base/clock.ts';
 import { decodeJson } from '../decode.ts';
 import { isObject, setOwn } from '../json.ts';
@@ -30,8 +33,8 @@ function readMessage(bytes: Uint8Array, message: Message, depth: number): unknow
   readFields(bytes, message, { object, depth });
   if (!message.isUnion) return object;
   const { '1': first, '2': second } = object;
-  if (typeof first === 'boolean') return second !== undefined && first ? second : first;
-  return second ?? first;
+  const unset = message.byNumber.get(1)?.type === 'boolean' ? false : null;
+  return second ?? first ?? unset;
 }
 
 interface Target {
@@ -83,10 +86,25 @@ function readInto(object: JsonObject, name: string, { field, reader, wireType, d
     return;
   }
   const value = readValue(reader, wireType, field, depth);
-  // A port or a share is written in full, and 0 is one of its values.
-  const isZero = field.type !== 'intOrString' && (value === '' || value === 0 || value === false);
-  if (value !== undefined && (!isZero || field.keepsZero)) object[name] = value;
+  const isZero = value === '' || value === 0 || value === false;
+  // The last one counts: a zero takes back what came before it.
+  if (value === undefined || (isZero && field.dropsZero)) delete object[name];
+  else object[name] = value;
 }
+
+/** What stands for the value of an entry that has none; null where it is not named. */
+const absentValues: Readonly<Partial<Record<MessageField['type'], unknown>>> = {
+  boolean: false,
+  bytes: '',
+  double: 0,
+  duration: '0s',
+  integer: 0,
+  intOrString: 0,
+  message: {},
+  quantity: '0',
+  string: '',
+  stringList: [],
+};
 
 function readEntry(map: JsonObject, bytes: Uint8Array, { field, depth }: { field: MessageField; depth: number }): void {
   const reader = new Reader(bytes);
@@ -98,7 +116,7 @@ function readEntry(map: JsonObject, bytes: Uint8Array, { field, depth }: { field
     else if (tag >> 3 === 2) value = readValue(reader, tag % 8, field, depth);
     else reader.skip(tag % 8);
   }
-  setOwn(map, key, value ?? (field.type === 'message' ? {} : ''));
+  setOwn(map, key, value ?? absentValues[field.type] ?? null);
 }
 
 function readValue(reader: Reader, wireType: number, field: MessageField, depth: number): unknown {
@@ -127,7 +145,7 @@ function readContent(bytes: Buffer, field: MessageField, depth: number): unknown
     case 'message':
       return readMessage(bytes, field.message!, depth + 1);
     case 'quantity':
-      return readWrapped(bytes)[0] ?? '0';
+      return readWrapped(bytes)[0] || '0';
     case 'raw': {
       const text = readWrapped(bytes)[0];
       return text === undefined || text === '' ? undefined : readJson(text);

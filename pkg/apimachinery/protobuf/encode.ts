@@ -1,4 +1,7 @@
-/** Encoding of JSON objects as protocol buffers. Fields that are absent are not written; decoders give them their zero value. */
+/**
+ * Encoding of JSON objects as protocol buffers, to the byte as Go's generated code does: a field that is no pointer is written whatever its
+ * value, zero values of absent ones included; a pointer, a list, a map and bytes when they are there.
+ */
 import { isObject } from '../json.ts';
 import type { JsonObject } from '../object.ts';
 import { parseDuration, parseTime } from '../time.ts';
@@ -12,25 +15,45 @@ export function encodeMessage(object: unknown, message: Message): Uint8Array {
   return writer.finish();
 }
 
+const noFields: JsonObject = {};
+
 function writeMessage(writer: BackwardWriter, value: unknown, message: Message): void {
   if (message.isUnion) {
     writeUnion(writer, value, message);
     return;
   }
-  if (!isObject(value)) return;
+  const object = isObject(value) ? value : noFields;
   for (let i = message.fields.length - 1; i >= 0; i--) {
     const field = message.fields[i]!;
     if (field.isInline) {
-      writeField(writer, value, field);
+      writeField(writer, object, field);
       continue;
     }
-    const found = Object.hasOwn(value, field.name) ? value[field.name] : undefined;
-    if (found === undefined || found === null) continue;
-    if (field.repeats === 'no') writeField(writer, found, field);
+    const found = Object.hasOwn(object, field.name) ? object[field.name] : undefined;
+    if (found === undefined || found === null) {
+      if (field.repeats === 'no' && !field.isPointer) writeZero(writer, field);
+    } else if (field.repeats === 'no') writeField(writer, found, field);
     else if (field.repeats === 'map') writeMap(writer, found as JsonObject, field);
     else writeList(writer, found as readonly unknown[], field);
   }
 }
+
+/** The value of a field that nobody has set. */
+function writeZero(writer: BackwardWriter, field: MessageField): void {
+  // Bytes can be nil.
+  if (field.type !== 'bytes') writeField(writer, zeros[field.type] ?? null, field);
+}
+
+/** Zero values of types that have no other form for it than null or nothing. */
+const zeros: Readonly<Partial<Record<MessageField['type'], unknown>>> = {
+  boolean: false,
+  double: 0,
+  integer: 0,
+  intOrString: 0,
+  message: {},
+  quantity: '0',
+  string: '',
+};
 
 /** Members of unions: an object and a list of them, strings or a boolean; the boolean says whether the object counts. */
 function writeUnion(writer: BackwardWriter, value: unknown, message: Message): void {
@@ -54,7 +77,10 @@ function writeMap(writer: BackwardWriter, map: Readonly<JsonObject>, field: Mess
   const keys = Object.keys(map).sort();
   for (let i = keys.length - 1; i >= 0; i--) {
     const before = writer.length;
-    writeField(writer, map[keys[i]!], { ...field, number: 2, repeats: 'no' });
+    const value = map[keys[i]!];
+    const entry = { ...field, number: 2, repeats: 'no' } as const;
+    if (value === undefined || value === null) writeZero(writer, entry);
+    else writeField(writer, value, entry);
     writeText(writer, keys[i]!, 1);
     writer.delimit(field.number, before);
   }
@@ -107,17 +133,17 @@ function writeContent(writer: BackwardWriter, value: unknown, field: MessageFiel
       writeText(writer, String(value), 1);
       break;
     case 'raw':
-      writeText(writer, JSON.stringify(value), 1);
+      if (value !== null) writeText(writer, JSON.stringify(value), 1);
       break;
     case 'stringList':
-      for (const item of (value as readonly string[]).toReversed()) writeText(writer, item, 1);
+      for (const item of ((value ?? []) as readonly string[]).toReversed()) writeText(writer, item, 1);
       break;
     case 'time':
     case 'microTime':
-      writeTime(writer, value as string);
+      if (value !== null) writeTime(writer, value as string);
       break;
     case 'duration':
-      writeInteger(writer, parseDuration(value as string) ?? 0, 1);
+      writeInteger(writer, value === null ? 0 : (parseDuration(value as string) ?? 0), 1);
       break;
     case 'intOrString':
       if (typeof value === 'string') {

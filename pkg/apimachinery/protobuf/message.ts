@@ -22,8 +22,10 @@ export interface MessageField {
   /** `raw` is JSON within a message of one field, `stringList` a list within one. */
   readonly type: MessageValueType;
   readonly repeats: 'list' | 'map' | 'no';
-  /** A zero value says something: the field is a pointer in Go. Zero values of others are dropped. */
-  readonly keepsZero: boolean;
+  /** A pointer in Go: on the wire when it is set. Other fields always are, lists, maps and bytes apart. */
+  readonly isPointer: boolean;
+  /** JSON does not have the zero value of the field. */
+  readonly dropsZero: boolean;
   readonly isInline: boolean;
   /** For `message`. */
   readonly message?: Message;

@@ -5,6 +5,7 @@ import { deepClone, isObject } from '#pkg/apimachinery/json.ts';
 import { applyObject } from '#pkg/apimachinery/managed-fields/apply.ts';
 import { typedErrors } from '#pkg/apimachinery/managed-fields/typed-errors.ts';
 import { type GroupVersionKind, type JsonObject, type KubeObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
+import { omitZeros } from '#pkg/apimachinery/omit-empty.ts';
 import { badRequest, conflict, type StatusError } from '#pkg/apimachinery/status-error.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import { bytesOf, type RawBody } from './body.ts';
@@ -148,5 +149,6 @@ export function applied(
     subresource,
   });
   if (!result.ok) throw result.error;
-  return deepClone(result.object);
+  // Defaults take the place of zeros that say nothing.
+  return deepClone(omitZeros(result.object, served.schema));
 }

@@ -7,6 +7,7 @@ import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
 import { apiVersionOf, type GroupVersionKind, type JsonObject } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import type { StatusError } from '#pkg/apimachinery/status-error.ts';
+import { writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import { checkKind, readBody } from './body.ts';
 import type { Scope } from './scope.ts';
 import type { FieldValidation } from './write-options.ts';
@@ -49,7 +50,7 @@ export interface DraftOptions {
   /** The text that the value comes from, in whose order faults are told; by default duplicates come first. */
   readonly json?: string;
   readonly numbers?: NumberTexts;
-  /** The value is an apply configuration, whose empty lists and maps are claims. */
+  /** The value is an apply configuration, whose zero values are claims. */
   readonly keepsEmpty?: boolean;
   /** Refuses a value that does not fit; by default as a body that does not fit. */
   readonly refuse?: (why: string) => StatusError;
@@ -77,8 +78,9 @@ export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions):
   return object;
 }
 
-/** Fills in defaults: those of the schema, then those of the strategy. */
+/** Fills in defaults: those of the schema, then those of the strategy; then what is written of fields without a value. */
 export function prepareDraft(scope: Scope, draft: JsonObject): void {
   applySchemaDefaults(draft, scope.served.schema);
   scope.served.strategy.setDefaults?.(draft);
+  writeUnset(draft, scope.served.schema);
 }

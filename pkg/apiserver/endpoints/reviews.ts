@@ -5,7 +5,9 @@
 import { invalid, invalidObject, required } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { omitEmpty } from '#pkg/apimachinery/omit-empty.ts';
 import { badRequest } from '#pkg/apimachinery/status-error.ts';
+import { withUnset } from '#pkg/apimachinery/write-unset.ts';
 import { draftResponse } from '../responses.ts';
 import type { UserInfo } from '../strategy.ts';
 import { decodeDraft } from './decode.ts';
@@ -49,6 +51,11 @@ function decode(scope: Scope): JsonObject {
   return draft;
 }
 
+/** The review with its answer, with and without the zeros that Go writes and leaves out. */
+function answer({ served: { schema } }: Scope, review: JsonObject): ApiResponse {
+  return draftResponse(201, withUnset(omitEmpty(review, schema), schema));
+}
+
 function userFields({ name, uid, groups, extra }: UserInfo): JsonObject {
   return {
     username: name,
@@ -60,7 +67,7 @@ function userFields({ name, uid, groups, extra }: UserInfo): JsonObject {
 
 async function selfSubjectReview(scope: Scope): Promise<ApiResponse> {
   const draft = decode(scope);
-  return draftResponse(201, { ...draft, status: { userInfo: userFields(scope.user) } });
+  return answer(scope, { ...draft, status: { userInfo: userFields(scope.user) } });
 }
 
 async function accessReview(scope: Scope, whose: 'self' | 'spec'): Promise<ApiResponse> {
@@ -85,7 +92,7 @@ async function accessReview(scope: Scope, whose: 'self' | 'spec'): Promise<ApiRe
     ...(decision === 'deny' ? { denied: true } : {}),
     ...(reason ? { reason } : {}),
   };
-  return draftResponse(201, { ...draft, status });
+  return answer(scope, { ...draft, status });
 }
 
 function reviewedUser({ user = '', groups = [], uid, extra }: AccessSpec): UserInfo {
@@ -143,7 +150,7 @@ async function tokenReview(scope: Scope): Promise<ApiResponse> {
   if (!token) throw invalidObject(scope.served.info, '', [required('spec.token')]);
   const user = await userOfToken(scope, token);
   const status = user === undefined ? { authenticated: false } : { authenticated: true, user: userFields(user) };
-  return draftResponse(201, { ...draft, status });
+  return answer(scope, { ...draft, status });
 }
 
 async function userOfToken(scope: Scope, token: string): Promise<UserInfo | undefined> {

@@ -25,11 +25,13 @@ function scaleOf(scope: Scope, object: KubeObject): JsonObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata!;
   const rules = scope.served.strategy.scale;
   const selector = rules?.selector(object) ?? '';
+  const replicas = numberAt(object, specPath(scope));
   return {
     kind: scaleKind.kind,
     apiVersion: scaleKind.apiVersion,
     metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
-    spec: { replicas: numberAt(object, specPath(scope)) },
+    // Go leaves this one out at zero, and not that of the status.
+    spec: replicas === 0 ? {} : { replicas },
     status: {
       replicas: numberAt(object, rules?.statusReplicasPath ?? statusPath),
       ...(selector === '' ? {} : { selector }),

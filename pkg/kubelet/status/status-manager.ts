@@ -4,7 +4,6 @@
  *
  * Invariant: at most one write per pod is under way; a status set meanwhile is written after it.
  */
-import { isDeepStrictEqual } from 'node:util';
 import type { Pod, PodCondition, PodStatus } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
@@ -14,6 +13,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Client, ResourceClient } from '#pkg/client/client.ts';
 import { isOwnCondition } from './conditions.ts';
+import { sameStatus } from './same-status.ts';
 
 /** Wait after a write that failed. */
 const retryMs = 2_000;
@@ -164,7 +164,7 @@ function differs(before: PodStatus, after: PodStatus): boolean {
 
 function fieldDiffers(before: PodStatus, after: PodStatus, field: (typeof ownedFields)[number]): boolean {
   if (field === 'conditions') return conditionsPatch(before.conditions ?? [], after.conditions ?? []).length > 0;
-  return !isDeepStrictEqual(before[field], after[field]);
+  return !sameStatus(before[field], after[field]);
 }
 
 /** A strategic merge patch with what changed; undefined when nothing did. The uid makes it fail for a pod of the same name. */
@@ -188,8 +188,10 @@ export function statusPatch(pod: Pod, wanted: PodStatus): JsonObject | undefined
 function conditionsPatch(before: readonly PodCondition[], wanted: readonly PodCondition[]): readonly JsonObject[] {
   const changed = wanted.flatMap((condition) => {
     const known = before.find(({ type }) => type === condition.type);
-    if (isDeepStrictEqual(known, condition)) return [];
-    const removed = Object.keys(known ?? {}).filter((key) => !Object.hasOwn(condition, key));
+    if (sameStatus(known, condition)) return [];
+    const removed = Object.entries(known ?? {}).flatMap(([key, value]) =>
+      value === null || Object.hasOwn(condition, key) ? [] : [key],
+    );
     return [{ ...condition, ...Object.fromEntries(removed.map((key) => [key, null])) }];
   });
   const unwanted = before.filter((one) => isOwnCondition(one) && !wanted.some(({ type }) => type === one.type));

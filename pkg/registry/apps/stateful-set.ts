@@ -21,7 +21,10 @@ function setDefaults(draft: JsonObject): void {
     setDefault(update, 'type', 'RollingUpdate');
     if (update.type === 'RollingUpdate') {
       const rolling = ensureObject(update, 'rollingUpdate');
-      if (rolling !== undefined) setDefault(rolling, 'partition', 0);
+      if (rolling !== undefined) {
+        setDefault(rolling, 'partition', 0);
+        setDefault(rolling, 'maxUnavailable', 1);
+      }
     }
   }
   const retention = ensureObject(spec, 'persistentVolumeClaimRetentionPolicy');

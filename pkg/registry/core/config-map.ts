@@ -51,7 +51,8 @@ function validate(draft: JsonObject): readonly FieldError[] {
   }
   const texts = Object.values(data).filter((value) => typeof value === 'string');
   const bytes = texts.reduce((sum, value) => sum + Buffer.byteLength(value), decodedBytes(draft, 'binaryData'));
-  if (bytes > dataBytesMax) errors.push(tooLong('', dataBytesMax));
+  // Upstream names no field, which its paths print so.
+  if (bytes > dataBytesMax) errors.push(tooLong('[]', dataBytesMax));
   return errors;
 }
 

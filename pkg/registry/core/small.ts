@@ -44,6 +44,7 @@ export const serviceAccountStrategy: Strategy = {
 export const podTemplateStrategy: Strategy = {
   group: '',
   resource: 'podtemplates',
+  tracksGeneration: true,
   setDefaults: setTemplateDefaults,
   validate(draft) {
     const into = new Collector();
@@ -73,6 +74,7 @@ export function createEndpointsStrategy(rules: IpRules): Strategy {
 export const persistentVolumeStrategy: Strategy = {
   group: '',
   resource: 'persistentvolumes',
+  tracksGeneration: false,
   setDefaults(draft) {
     const spec = objectAt(draft, 'spec');
     if (spec === undefined) return;
@@ -95,6 +97,7 @@ export const persistentVolumeStrategy: Strategy = {
 export const persistentVolumeClaimStrategy: Strategy = {
   group: '',
   resource: 'persistentvolumeclaims',
+  tracksGeneration: false,
   setDefaults(draft) {
     const spec = objectAt(draft, 'spec');
     if (spec !== undefined) setDefault(spec, 'volumeMode', 'Filesystem');

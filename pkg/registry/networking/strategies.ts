@@ -57,6 +57,7 @@ const networkingStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'ingressclasses',
+    tracksGeneration: true,
     setDefaults(draft) {
       const parameters = objectAt(draft, 'spec', 'parameters');
       if (parameters !== undefined) setDefault(parameters, 'scope', 'Cluster');

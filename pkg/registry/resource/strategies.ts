@@ -35,6 +35,7 @@ export const resourceStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'resourceclaims',
+    tracksGeneration: false,
     setDefaults: (draft) => setClaimDefaults(objectAt(draft, 'spec')),
     ...ownStatus(),
     subresources: { status: statusAlone },

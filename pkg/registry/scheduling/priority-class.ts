@@ -58,6 +58,7 @@ function systemProblem(draft: JsonObject, name: string, value: number): string |
 export const priorityClassStrategy: Strategy = {
   group: 'scheduling.k8s.io',
   resource: 'priorityclasses',
+  tracksGeneration: 'constant',
   createOnUpdate: true,
   setDefaults(draft) {
     setDefault(draft, 'preemptionPolicy', 'PreemptLowerPriority');

@@ -63,6 +63,7 @@ export const storageStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'volumeattachments',
+    tracksGeneration: false,
     ...ownStatus({ attached: false }),
     subresources: { status: statusAlone },
     validate: validateVolumeAttachment,
