@@ -139,7 +139,7 @@ test('an item that lacks one of its keys is an item of its own (fault 6)', async
   const config = { ...claim, status: { devices: [{ ...device, data: { a: 1 } }] } };
   const applied = await apply(`${claims}/c/status`, config, { manager: 'driver' });
   expect([applied.status, applied.body.message]).toEqual([200, undefined]);
-  expect(applied.body.status.devices).toEqual([{ ...device, data: { a: 1 } }]);
+  expect(applied.body.status.devices).toEqual([{ ...device, data: { a: 1 }, conditions: null }]);
   expect(managersOf(applied)).toContainEqual([
     'driver',
     'Apply',
