@@ -11,7 +11,7 @@ import { runProgramHost } from './program-host.ts';
 
 const channelDescriptor = 3;
 /** The programs' threads are lower still, so that what ends them gets its turn. */
-const niceness = 10;
+const niceness = 5;
 /** Of 1000. Source: proc(5), `oom_score_adj`. */
 const oomScore = 800;
 

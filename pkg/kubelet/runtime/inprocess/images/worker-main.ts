@@ -43,7 +43,6 @@ const context: ProgramContext = {
   resolve: hostPathOf,
 };
 
-lowerPriority();
 replaceOutput(new LogRingWriter(ring, () => send({ type: 'output' })));
 guardThread({
   marks: { [containerVariable]: marker, [ownerVariable]: owner },
@@ -99,6 +98,8 @@ function onSignal(signal: string): void {
 async function runProgram(): Promise<void> {
   const [name, ...rest] = start.command;
   const own = name === undefined || (start.entrypoint !== undefined && baseName(name) === start.entrypoint);
+  // From here on it is the program's time.
+  lowerPriority();
   const module = (await import(start.module)) as { readonly program?: Program; readonly default?: unknown };
   program = module.program;
   if (!own) {
