@@ -138,6 +138,12 @@ class NodeKubelet implements Kubelet {
     const listening = Object.values(this.#options.runtimes).map((runtime) =>
       runtime.onExit((container) => this.#workers.get(container.podUid)?.exited(container)),
     );
+    for (const runtime of Object.values(this.#options.runtimes)) {
+      const stop = runtime.onTrouble?.((message) =>
+        recorder.record(this.#nodeReference(), { type: 'Warning', reason: 'ContainerRuntimeFailed', message }),
+      );
+      if (stop !== undefined) listening.push(stop);
+    }
     const node = this.#runNode(signal);
     const podsRun = this.#runPods(signal, volumes);
     await Promise.race([Promise.all([node, podsRun]), aborted(signal)]);

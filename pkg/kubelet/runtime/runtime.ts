@@ -194,6 +194,11 @@ export interface Runtime {
   readonly probes?: ProbeTransport;
   /** Calls `listener` for each exit until the returned function is called. */
   onExit(listener: (container: RuntimeContainer) => void): () => void;
+  /**
+   * Calls `listener` with one sentence for each failure of the runtime itself that ended containers, until the returned function is called.
+   * Absent where there is nothing that can fail so.
+   */
+  onTrouble?(listener: (message: string) => void): () => void;
   /** Kills all containers and releases everything. Nothing else may be called afterwards. */
   close(): Promise<void>;
 }

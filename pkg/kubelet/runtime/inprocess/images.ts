@@ -39,6 +39,11 @@ export function builtInImages(): Promise<readonly ImageInfo[]> {
   return Promise.all(builtIn.map((name) => imageInfo(name, 'latest')));
 }
 
+/** URLs of the modules of all built-in images. */
+export function builtInModules(): readonly string[] {
+  return builtIn.map((name) => moduleOf(name).href);
+}
+
 function moduleOf(name: string): URL {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return new URL(`./images/${name}.${extension}`, import.meta.url);

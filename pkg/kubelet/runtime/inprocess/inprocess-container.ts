@@ -1,7 +1,11 @@
-/** One container of the in-process runtime: a worker thread, its output, its end. */
+/**
+ * One container of the in-process runtime as the kubelet sees it: its state, output and end. The program itself runs in the process of the
+ * node's programs, which is another for each life of that process; what that says is taken as far as it fits the container's state.
+ */
+import { constants } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { StringDecoder } from 'node:string_decoder';
 import { Deferred } from '#pkg/base/async.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { LogBuffer } from '../log-buffer.ts';
@@ -15,51 +19,65 @@ import {
   type SandboxConfig,
 } from '../runtime.ts';
 import { type ContainerEnd, type ContainerRecord, containerSummary, runStateOf } from '../summary.ts';
+import type { FromHost, ToHost } from './host/protocol.ts';
 import type { ResolvedImage } from './images.ts';
-import type { FromWorker, ToWorker, WorkerStart } from './program.ts';
-import { type WorkerSources, workerBootstrap } from './worker-sources.ts';
 
 const sigkillExitCode = 137;
-/** Heap of a container without a memory limit, and the least that a thread can start with. */
-const heapMbDefault = 256;
-const heapMbMin = 12;
-const youngMb = 4;
-const stackMb = 1;
 /** Source: container termination messages are cut at 4,096 bytes. */
 const messageBytesMax = 4096;
+/** Commands of one container that may be under way. */
+const execsMax = 256;
+/** A program that is killed ends in this time, or its host is ended: its thread waits in a call of the system that nothing interrupts. */
+const killMsMax = 10_000;
+
+/** Where a container's program runs. */
+export interface ProgramPlace {
+  send(message: ToHost): void;
+  /** Ends the place and all programs in it. */
+  cut(reason: string): void;
+  /** Resolves with why, once it has gone. */
+  readonly ended: Promise<string>;
+}
 
 export interface ContainerOptions {
   readonly id: string;
+  /** Number of the container among those of this runtime. */
+  readonly serial: number;
   readonly sandbox: { readonly id: string; readonly config: SandboxConfig };
   readonly config: ContainerConfig;
   readonly image: ResolvedImage;
   readonly clock: Clock;
   /** Folder of the container's own files. */
   readonly root: string;
-  readonly sources: WorkerSources;
+  /** The place for a program that starts now. Rejects when there can be none. */
+  place(): Promise<ProgramPlace>;
   onExit(container: RuntimeContainer): void;
 }
 
 export class InProcessContainer {
   readonly id: string;
+  readonly serial: number;
   readonly logs = new LogBuffer();
   readonly #options: ContainerOptions;
   readonly #createdAtMs: number;
+  readonly #begun = new Deferred();
   readonly #ended = new Deferred();
   readonly #execs = new Map<number, Deferred<ExecResult>>();
-  #execSerial = 0;
-  #worker: Worker | undefined;
+  readonly #statistics = new Map<number, Deferred<ContainerStats>>();
+  readonly #decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
+  #requests = 0;
+  #place: ProgramPlace | undefined;
   #startedAtMs: number | undefined;
   #end: ContainerEnd | undefined;
   #isBegun = false;
+  #isEnding = false;
   #isRemoved = false;
-  #killed = false;
-  #outOfMemory = false;
   #killTimer: Timer | undefined;
   #killAtMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ContainerOptions) {
     this.id = options.id;
+    this.serial = options.serial;
     this.#options = options;
     this.#createdAtMs = options.clock.nowMs();
   }
@@ -76,58 +94,22 @@ export class InProcessContainer {
   async start(): Promise<void> {
     if (this.#isBegun) throw new RuntimeError('failed', `container "${this.id}" is not in state created`);
     this.#isBegun = true;
-    const { root, clock, config, sandbox, image } = this.#options;
-    await mkdir(join(root, 'dev'), { recursive: true });
-    await mkdir(join(root, 'tmp'), { recursive: true });
-    const start: WorkerStart = {
-      module: image.module,
-      entrypoint: image.entrypoint,
-      command: config.command,
-      args: config.args,
-      ip: sandbox.config.ip,
-      hostname: sandbox.config.hostname,
-      imageTag: image.tag,
-      workingDir: config.workingDir ?? '/',
-      root,
-      mounts: config.mounts,
-    };
-    const heapMb = config.memoryLimitBytes === undefined ? heapMbDefault : config.memoryLimitBytes / 2 ** 20;
-    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    const main = new URL(`./images/worker-main.${extension}`, import.meta.url).href;
-    const sources = await this.#options.sources.closure([main, image.module]);
+    const { root, clock } = this.#options;
+    // Both take a moment.
+    const [place] = await Promise.all([
+      this.#options.place(),
+      mkdir(join(root, 'dev'), { recursive: true }),
+      mkdir(join(root, 'tmp'), { recursive: true }),
+    ]);
     if (this.#isRemoved) throw new RuntimeError('failed', `container "${this.id}" was removed`);
-    const worker = new Worker(workerBootstrap, {
-      eval: true,
-      workerData: { start, main, sources },
-      argv: [...config.args],
-      env: { ...config.env, COXSWAIN_POD_IP: sandbox.config.ip, COXSWAIN_ROOT: root },
-      execArgv: [],
-      stdout: true,
-      stderr: true,
-      name: config.name,
-      resourceLimits: {
-        maxOldGenerationSizeMb: Math.max(heapMbMin, Math.floor(heapMb)),
-        maxYoungGenerationSizeMb: youngMb,
-        stackSizeMb: stackMb,
-      },
-    });
-    this.#worker = worker;
+    this.#place = place;
     this.#startedAtMs = clock.nowMs();
-    const output = this.#collect(worker);
-    const begun = new Deferred();
-    worker.on('message', (message: FromWorker) => {
-      if (message.type === 'started') begun.resolve();
-      else this.#execDone(message);
+    void place.ended.then((reason) => {
+      const message = `the process of this node's programs ${reason}: they all ended with it`;
+      this.#finish({ exitCode: sigkillExitCode, outOfMemory: false, message });
     });
-    worker.on('error', (error: Error & { code?: string }) => {
-      this.#outOfMemory = error.code === 'ERR_WORKER_OUT_OF_MEMORY';
-      if (!this.#outOfMemory) this.logs.write('stderr', `${error.stack ?? error.message}\n`, clock.nowMs());
-    });
-    worker.on('exit', (code) => {
-      begun.resolve();
-      void output.then(() => this.#finish(code));
-    });
-    await begun.promise;
+    place.send({ type: 'start', id: this.serial, ...this.#program() });
+    await this.#begun.promise;
   }
 
   /** Asks the program to end and kills it after `graceMs`; resolves when it has ended. */
@@ -136,7 +118,7 @@ export class InProcessContainer {
     const { clock } = this.#options;
     if (graceMs === 0) this.#kill();
     else {
-      this.#send({ type: 'signal', signal: 'SIGTERM' });
+      this.#place?.send({ type: 'signal', id: this.serial, signal: 'SIGTERM' });
       const killAtMs = clock.nowMs() + graceMs;
       if (killAtMs < this.#killAtMs) {
         this.#killTimer?.cancel();
@@ -147,42 +129,93 @@ export class InProcessContainer {
     await this.#ended.promise;
   }
 
+  /** Output of a command is cut at the limit of `protocol.ts`. */
   async exec(command: readonly string[], signal: AbortSignal | undefined): Promise<ExecResult> {
     if (this.state !== 'running') throw new RuntimeError('failed', `container "${this.id}" is not running`);
-    const id = this.#execSerial++;
+    if (this.#execs.size >= execsMax) {
+      throw new RuntimeError('failed', `container "${this.id}" runs ${execsMax} commands already`);
+    }
+    const exec = this.#requests++;
     const done = new Deferred<ExecResult>();
-    this.#execs.set(id, done);
+    this.#execs.set(exec, done);
     const cancel = (): void => {
-      this.#send({ type: 'cancelExec', id });
+      this.#place?.send({ type: 'cancelExec', id: this.serial, exec });
       done.reject(new RuntimeError('failed', `command "${command.join(' ')}" was cancelled`));
     };
     if (signal?.aborted) cancel();
     signal?.addEventListener('abort', cancel, { once: true });
-    this.#send({ type: 'exec', id, command });
+    this.#place?.send({ type: 'exec', id: this.serial, exec, command });
     try {
       return await done.promise;
     } finally {
-      this.#execs.delete(id);
+      this.#execs.delete(exec);
       signal?.removeEventListener('abort', cancel);
     }
   }
 
   async stats(): Promise<ContainerStats> {
-    const worker = this.#worker;
-    if (worker === undefined || this.state !== 'running') {
-      throw new RuntimeError('failed', `container "${this.id}" is not running`);
+    if (this.state !== 'running') throw new RuntimeError('failed', `container "${this.id}" is not running`);
+    const request = this.#requests++;
+    const done = new Deferred<ContainerStats>();
+    this.#statistics.set(request, done);
+    this.#place?.send({ type: 'stats', id: this.serial, request });
+    try {
+      return await done.promise;
+    } finally {
+      this.#statistics.delete(request);
     }
-    const [heap, cpu] = await Promise.all([worker.getHeapStatistics(), worker.cpuUsage()]);
-    return {
-      memoryBytes: heap.total_heap_size + heap.external_memory,
-      cpuNanoseconds: (cpu.user + cpu.system) * 1000,
-    };
+  }
+
+  /** Takes what the host says of this container; false when that makes no sense. */
+  received(message: FromHost): boolean {
+    if (this.state !== 'running') return false;
+    if (message.type === 'started') this.#begun.resolve();
+    else if (message.type === 'exited') this.#finish(message);
+    else if (message.type === 'execDone') {
+      const { exitCode, stdout, stderr } = message.output;
+      // One that was cancelled is not waited for any more.
+      this.#execs.get(message.exec)?.resolve({ exitCode, stdout, stderr });
+    } else if (message.type === 'stats') {
+      const { memoryBytes, cpuNanoseconds } = message;
+      this.#statistics.get(message.request)?.resolve({ memoryBytes, cpuNanoseconds });
+    } else return false;
+    return true;
+  }
+
+  /** Takes output; false when there can be none. */
+  output(stream: 'stderr' | 'stdout', bytes: Buffer): boolean {
+    if (this.state !== 'running') return false;
+    const text = this.#decoders[stream].write(bytes);
+    if (text !== '') this.logs.write(stream, text, this.#options.clock.nowMs());
+    return true;
   }
 
   /** Removes the container's files; it must have ended. */
   async clean(): Promise<void> {
     this.#isRemoved = true;
     await rm(this.#options.root, { recursive: true, force: true });
+  }
+
+  #program() {
+    const { root, config, sandbox, image } = this.#options;
+    return {
+      name: config.name,
+      marker: this.id,
+      env: { ...config.env, COXSWAIN_POD_IP: sandbox.config.ip, COXSWAIN_ROOT: root },
+      ...(config.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: config.memoryLimitBytes }),
+      start: {
+        module: image.module,
+        entrypoint: image.entrypoint,
+        command: config.command,
+        args: config.args,
+        ip: sandbox.config.ip,
+        hostname: sandbox.config.hostname,
+        imageTag: image.tag,
+        workingDir: config.workingDir ?? '/',
+        root,
+        mounts: config.mounts,
+      },
+    };
   }
 
   #record(): ContainerRecord {
@@ -197,47 +230,49 @@ export class InProcessContainer {
     };
   }
 
-  #send(message: ToWorker): void {
-    this.#worker?.postMessage(message);
-  }
-
   #kill(): void {
-    this.#killed = true;
-    void this.#worker?.terminate();
-  }
-
-  /** Copies the output into the log; resolves at its end. */
-  async #collect(worker: Worker): Promise<void> {
-    const copy = async (name: 'stderr' | 'stdout'): Promise<void> => {
-      const stream = worker[name];
-      stream.setEncoding('utf8');
-      for await (const text of stream) this.logs.write(name, text as string, this.#options.clock.nowMs());
-    };
-    await Promise.allSettled([copy('stdout'), copy('stderr')]);
-  }
-
-  async #finish(code: number): Promise<void> {
+    if (this.#killAtMs === Number.NEGATIVE_INFINITY) return;
+    const { clock } = this.#options;
+    this.#place?.send({ type: 'kill', id: this.serial });
     this.#killTimer?.cancel();
-    for (const done of this.#execs.values()) done.reject(new RuntimeError('failed', 'the container has ended'));
-    const message = await this.#readMessage();
-    const atMs = this.#options.clock.nowMs();
-    this.#end = {
-      atMs,
-      exitCode: this.#outOfMemory || this.#killed ? sigkillExitCode : code,
-      reason: this.#outOfMemory ? 'OOMKilled' : undefined,
-      message,
-    };
-    this.#worker = undefined;
-    this.logs.end(atMs);
-    this.#options.onExit(this.snapshot());
-    this.#ended.resolve();
+    this.#killAtMs = Number.NEGATIVE_INFINITY;
+    this.#killTimer = clock.setTimeout(
+      () => this.#place?.cut('was ended as a program in it could not be killed'),
+      killMsMax,
+    );
   }
 
+  #finish(how: { readonly exitCode: number; readonly outOfMemory: boolean; readonly message: string }): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#killTimer?.cancel();
+    const ended = new RuntimeError('failed', 'the container has ended');
+    for (const done of this.#execs.values()) done.reject(ended);
+    for (const done of this.#statistics.values()) done.reject(ended);
+    void this.#readMessage().then((left) => {
+      const atMs = this.#options.clock.nowMs();
+      this.#end = {
+        atMs,
+        exitCode: how.exitCode,
+        reason: how.outOfMemory ? 'OOMKilled' : undefined,
+        message: left === '' ? how.message : left,
+      };
+      this.#place = undefined;
+      this.logs.end(atMs);
+      this.#begun.resolve();
+      this.#options.onExit(this.snapshot());
+      this.#ended.resolve();
+    });
+  }
+
+  /** What the program left at its path. It may have put anything there: a pipe is not waited for, and a link not followed. */
   async #readMessage(): Promise<string> {
     const { root, config } = this.#options;
     let file: Awaited<ReturnType<typeof open>> | undefined;
     try {
-      file = await open(join(root, join('/', config.terminationMessagePath)), 'r');
+      const path = join(root, join('/', config.terminationMessagePath));
+      file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+      if (!(await file.stat()).isFile()) return '';
       const { buffer, bytesRead } = await file.read(Buffer.alloc(messageBytesMax), 0, messageBytesMax, 0);
       return buffer.subarray(0, bytesRead).toString('utf8');
     } catch {
@@ -245,10 +280,5 @@ export class InProcessContainer {
     } finally {
       await file?.close();
     }
-  }
-
-  #execDone(message: Extract<FromWorker, { type: 'execDone' }>): void {
-    const { exitCode, stdout = '', stderr = '' } = message.output;
-    this.#execs.get(message.id)?.resolve({ exitCode, stdout, stderr });
   }
 }

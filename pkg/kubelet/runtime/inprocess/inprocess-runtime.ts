@@ -1,7 +1,8 @@
 /**
- * A runtime whose containers are JavaScript programs in worker threads of this process: a cluster that runs anywhere Node runs. Each has
- * its own arguments, environment, output, memory limit and end; they share the machine's files and network, so this is no
- * isolation from programs that mean harm.
+ * A runtime whose containers are JavaScript programs in worker threads: a cluster that runs anywhere Node runs. Each has its own arguments,
+ * environment, output, memory limit and end. They run in one process per runtime, which is not this one (`host/`): whatever a program does to
+ * its process ends at most the programs of its node, and this one is reached through the API alone. They share the machine's files and
+ * network and its user, so this is no isolation from programs that mean harm.
  */
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -23,13 +24,15 @@ import {
 import { sandboxSummary } from '../summary.ts';
 import { builtInImages, imagesHint, resolveImage } from './images.ts';
 import { InProcessContainer } from './inprocess-container.ts';
-import { WorkerSources } from './worker-sources.ts';
+import { ProgramPlaces } from './program-places.ts';
 
 export interface InProcessRuntimeDeps {
   readonly clock: Clock;
   readonly random: Random;
   /** Folder for the files of containers. */
   readonly dataDir: string;
+  /** What all programs together may use. Default: three quarters of the machine's memory. */
+  readonly memoryBytesMax?: number;
 }
 
 interface SandboxEntry {
@@ -40,7 +43,7 @@ interface SandboxEntry {
   readonly containers: Map<string, InProcessContainer>;
 }
 
-/** A runtime of programs in this process. Close it after the kubelet has stopped. */
+/** A runtime of JavaScript programs. Nothing is started before the first container is. Close it after the kubelet has stopped. */
 export function createInProcessRuntime(deps: InProcessRuntimeDeps): Runtime {
   return new InProcess(deps);
 }
@@ -52,13 +55,26 @@ class InProcess implements Runtime {
   readonly inspection: ContainerInspection;
   readonly images: ImageService;
   readonly #deps: InProcessRuntimeDeps;
-  readonly #sources = new WorkerSources();
+  readonly #places: ProgramPlaces;
   readonly #sandboxes = new Map<string, SandboxEntry>();
   readonly #byId = new Map<string, { readonly container: InProcessContainer; readonly sandbox: SandboxEntry }>();
+  readonly #bySerial = new Map<number, InProcessContainer>();
   readonly #listeners = new Set<(container: RuntimeContainer) => void>();
+  readonly #troubleListeners = new Set<(message: string) => void>();
+  #serial = 0;
 
   constructor(deps: InProcessRuntimeDeps) {
     this.#deps = deps;
+    this.#places = new ProgramPlaces({
+      ...deps,
+      memoryBytesMax: deps.memoryBytesMax,
+      message: (message) => 'id' in message && this.#bySerial.get(message.id)?.received(message) === true,
+      output: ({ id, stream, bytes }) => this.#bySerial.get(id)?.output(stream, bytes) === true,
+      isInUse: () => this.#bySerial.size > 0,
+      onDeath: (reason) => {
+        for (const listener of this.#troubleListeners) listener(`The process of this node's programs ${reason}`);
+      },
+    });
     this.sandboxes = {
       run: async (config) => this.#runSandbox(config),
       stop: (id) => this.#stopSandbox(id),
@@ -67,7 +83,7 @@ class InProcess implements Runtime {
     };
     this.containers = {
       create: (sandboxId, config) => this.#create(sandboxId, config),
-      start: async (id) => this.#get(id).start(),
+      start: (id) => this.#start(id),
       stop: async (id, { graceMs }) => this.#byId.get(id)?.container.stop(graceMs),
       remove: (id) => this.#remove(id),
       status: async (id) => this.#byId.get(id)?.container.snapshot(),
@@ -94,9 +110,16 @@ class InProcess implements Runtime {
     return () => this.#listeners.delete(listener);
   }
 
+  onTrouble(listener: (message: string) => void): () => void {
+    this.#troubleListeners.add(listener);
+    return () => this.#troubleListeners.delete(listener);
+  }
+
   async close(): Promise<void> {
     this.#listeners.clear();
+    this.#troubleListeners.clear();
     await Promise.all([...this.#sandboxes.keys()].map((id) => this.#removeSandbox(id)));
+    await this.#places.close();
   }
 
   #runSandbox(config: SandboxConfig): Sandbox {
@@ -108,6 +131,8 @@ class InProcess implements Runtime {
       containers: new Map(),
     };
     this.#sandboxes.set(entry.id, entry);
+    // The first pod's programs are about to come: what they need to run starts meanwhile.
+    void this.#places.warm();
     return sandboxSummary(entry);
   }
 
@@ -128,25 +153,45 @@ class InProcess implements Runtime {
   async #create(sandboxId: string, config: Parameters<ContainerService['create']>[1]): Promise<string> {
     const image = await resolveImage(config.image);
     if (image === undefined) throw new RuntimeError('imageNotFound', `image "${config.image}" not found`);
+    const folder = await this.#places.folder();
     const sandbox = this.#sandboxes.get(sandboxId);
     if (sandbox?.ready !== true)
       throw new RuntimeError('notFound', `failed to find sandbox id "${sandboxId}": not found`);
     const id = this.#id();
+    const serial = this.#serial++;
     const container = new InProcessContainer({
       id,
+      serial,
       sandbox,
       config,
       image,
       clock: this.#deps.clock,
-      sources: this.#sources,
-      root: join(this.#deps.dataDir, id),
+      root: join(folder, id),
+      place: () => this.#places.acquire(),
       onExit: (exited) => {
+        this.#released(serial);
         for (const listener of this.#listeners) listener(exited);
       },
     });
     sandbox.containers.set(id, container);
     this.#byId.set(id, { container, sandbox });
     return id;
+  }
+
+  async #start(id: string): Promise<void> {
+    const container = this.#get(id);
+    if (container.state === 'created') this.#bySerial.set(container.serial, container);
+    try {
+      await container.start();
+    } catch (error) {
+      if (container.state !== 'running') this.#released(container.serial);
+      throw error;
+    }
+  }
+
+  #released(serial: number): void {
+    this.#bySerial.delete(serial);
+    this.#places.released();
   }
 
   async #remove(id: string): Promise<void> {

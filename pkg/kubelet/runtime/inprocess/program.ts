@@ -1,4 +1,5 @@
 /** What a program of the in-process runtime is given and gives. One program is one container, in a worker thread of its own. */
+import type { MessagePort } from 'node:worker_threads';
 import type { Clock } from '#pkg/base/clock.ts';
 
 export interface ProgramContext {
@@ -60,11 +61,32 @@ export interface WorkerStart {
   readonly mounts: readonly { readonly containerPath: string; readonly hostPath: string }[];
 }
 
+/** What a worker finds as its data: all that is its own of the host. */
+export interface WorkerSetup {
+  readonly start: WorkerStart;
+  /** The host's main thread. Not the parent port, which a program may write to. */
+  readonly port: MessagePort;
+  /** Where output goes. */
+  readonly ring: SharedArrayBuffer;
+  /** Marks of the processes that the program starts. */
+  readonly marker: string;
+  readonly owner: string;
+  /** Name of the program's threads. */
+  readonly threadName: string;
+  /** URL of what runs in the thread, and sources by URL. */
+  readonly main: string;
+  readonly sources: Readonly<Record<string, string>>;
+}
+
 export type ToWorker =
   | { readonly type: 'signal'; readonly signal: string }
   | { readonly type: 'exec'; readonly id: number; readonly command: readonly string[] }
   | { readonly type: 'cancelExec'; readonly id: number };
 
 export type FromWorker =
-  | { readonly type: 'started' }
+  | { readonly type: 'started'; readonly threadId: number }
+  /** There is something in the ring. */
+  | { readonly type: 'output' }
+  /** The program starts its first process. */
+  | { readonly type: 'child' }
   | { readonly type: 'execDone'; readonly id: number; readonly output: CommandOutput };

@@ -2,17 +2,26 @@
  * What runs first in a container's worker thread: builds the program's context, loads the program, passes on signals and runs
  * commands for `exec`. A stray SIGTERM ends the thread as it would end a process.
  */
+import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { isAbsolute, join, resolve as resolvePath, sep } from 'node:path';
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { findCommand } from '../commands.ts';
-import type { CommandOutput, FromWorker, Program, ProgramContext, ToWorker, WorkerStart } from '../program.ts';
+import { LogRingWriter } from '../host/log-ring.ts';
+import { containerVariable, ownerVariable } from '../host/marks.ts';
+import type { CommandOutput, FromWorker, Program, ProgramContext, ToWorker, WorkerSetup } from '../program.ts';
+import { guardThread } from './worker-guard.ts';
+import { replaceOutput } from './worker-output.ts';
 
 const sigtermExitCode = 143;
 
-const { start } = workerData as { readonly start: WorkerStart };
-const port = parentPort!;
+/** Programs yield to the main thread of their host, and both to the control plane. */
+const threadNiceness = 15;
+
+// What the host gave this thread is not the program's: the guard takes it away.
+const { start, port, ring, marker, owner, threadName } = workerData as WorkerSetup;
 const terminated = new AbortController();
 const execs = new Map<number, AbortController>();
 let handlesTerm = false;
@@ -34,6 +43,15 @@ const context: ProgramContext = {
   resolve: hostPathOf,
 };
 
+replaceOutput(new LogRingWriter(ring, () => send({ type: 'output' })));
+guardThread({
+  marks: { [containerVariable]: marker, [ownerVariable]: owner },
+  ownMark: `${containerVariable}=${marker}`,
+  threadName,
+  onTerm: () => onSignal('SIGTERM'),
+  onFirstChild: () => send({ type: 'child' }),
+});
+
 port.on('message', (message: ToWorker) => {
   if (message.type === 'signal') onSignal(message.signal);
   else if (message.type === 'cancelExec') execs.get(message.id)?.abort();
@@ -45,11 +63,29 @@ port.on('message', (message: ToWorker) => {
 port.unref();
 
 // Before the program is loaded: one that never yields is running too.
-send({ type: 'started' });
+send({ type: 'started', threadId: systemThreadId() });
 await runProgram();
 
 function send(message: FromWorker): void {
   port.postMessage(message);
+}
+
+/** On Linux a thread has a priority of its own; elsewhere it keeps the host's. */
+function lowerPriority(): void {
+  try {
+    setPriority(0, threadNiceness);
+  } catch {
+    // A system that does not let it be lowered.
+  }
+}
+
+/** The system's number of this thread, by which the host tells whose memory grows; 0 where there is no such thing. */
+function systemThreadId(): number {
+  try {
+    return Number(readlinkSync('/proc/thread-self').split('/').at(-1));
+  } catch {
+    return 0;
+  }
 }
 
 function onSignal(signal: string): void {
@@ -62,6 +98,8 @@ function onSignal(signal: string): void {
 async function runProgram(): Promise<void> {
   const [name, ...rest] = start.command;
   const own = name === undefined || (start.entrypoint !== undefined && baseName(name) === start.entrypoint);
+  // From here on it is the program's time.
+  lowerPriority();
   const module = (await import(start.module)) as { readonly program?: Program; readonly default?: unknown };
   program = module.program;
   if (!own) {
@@ -87,9 +125,7 @@ function signalOf(): AbortSignal {
 }
 
 function finish(exitCode: number): void {
-  process.exitCode = exitCode;
-  // Output goes through the main thread: let it leave before the thread ends.
-  process.stdout.write('', () => process.stderr.write('', () => process.exit(exitCode)));
+  process.exit(exitCode);
 }
 
 async function runCommand(id: number, command: readonly string[], asMain = false): Promise<CommandOutput> {

@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads';
 
 /** Folder that `#pkg/` names. */
-const packages = new URL('../../../', import.meta.url).href;
+const packages = new URL('../../../../', import.meta.url).href;
 
 /** First thing a container's worker runs: serves the sources it was given and loads its main module. */
 export const workerBootstrap = `
@@ -33,10 +33,11 @@ const found = {};
 const open = [...entries];
 for (let url = open.pop(); url !== undefined; url = open.pop()) {
   if (Object.hasOwn(found, url)) continue;
-  found[url] = stripTypeScriptTypes(readFileSync(new URL(url), 'utf8'));
-  for (const [, name] of found[url].matchAll(pattern)) {
-    open.push(name.startsWith('#pkg/') ? new URL(name.slice(5), packages).href : new URL(name, url).href);
-  }
+  const source = stripTypeScriptTypes(readFileSync(new URL(url), 'utf8'));
+  const imports = [...source.matchAll(pattern)].map(([, name]) =>
+    name.startsWith('#pkg/') ? new URL(name.slice(5), packages).href : new URL(name, url).href);
+  found[url] = { source, imports };
+  open.push(...imports);
 }
 parentPort.postMessage(found);
 `;
@@ -44,26 +45,47 @@ parentPort.postMessage(found);
 /** Sources by URL. */
 export type Sources = Readonly<Record<string, string>>;
 
+interface StrippedModule {
+  readonly source: string;
+  readonly imports: readonly string[];
+}
+
+type StrippedModules = Readonly<Record<string, StrippedModule>>;
+
 export class WorkerSources {
-  /** By entries, joined by spaces. */
-  readonly #closures = new Map<string, Promise<Sources>>();
+  readonly #modules = new Map<string, StrippedModule>();
+  #reading: Promise<void> = Promise.resolve();
 
   /** What `entries` and all that they import come to. Empty for compiled code and modules from elsewhere. */
-  closure(entries: readonly string[]): Promise<Sources> {
+  async closure(entries: readonly string[]): Promise<Sources> {
     const own = entries.filter((url) => url.endsWith('.ts') && url.startsWith(packages));
-    const key = own.join(' ');
-    let closure = this.#closures.get(key);
-    if (closure === undefined) {
-      closure = own.length === 0 ? Promise.resolve({}) : strip(own);
-      this.#closures.set(key, closure);
-      // A failure is told to whoever asked, and tried again by the next.
-      closure.catch(() => this.#closures.delete(key));
+    // One after the other, so that what two have in common is read once.
+    const reading = this.#reading.catch(() => {}).then(() => this.#read(own));
+    this.#reading = reading;
+    await reading;
+    return this.#collect(own);
+  }
+
+  async #read(entries: readonly string[]): Promise<void> {
+    const missing = entries.filter((url) => !this.#modules.has(url));
+    if (missing.length === 0) return;
+    for (const [url, module] of Object.entries(await strip(missing))) this.#modules.set(url, module);
+  }
+
+  #collect(entries: readonly string[]): Sources {
+    const sources: Record<string, string> = {};
+    const open = [...entries];
+    for (let url = open.pop(); url !== undefined; url = open.pop()) {
+      if (Object.hasOwn(sources, url)) continue;
+      const { source, imports } = this.#modules.get(url)!;
+      sources[url] = source;
+      open.push(...imports);
     }
-    return closure;
+    return sources;
   }
 }
 
-function strip(entries: readonly string[]): Promise<Sources> {
+function strip(entries: readonly string[]): Promise<StrippedModules> {
   return new Promise((resolve, reject) => {
     // Its standard error is not shown: the tool announces there that it is experimental.
     const worker = new Worker(stripper, { eval: true, workerData: { entries, packages }, execArgv: [], stderr: true });

@@ -1,0 +1,250 @@
+/**
+ * One container in the process of the node's programs: a worker thread, its output and its end. Whatever the thread says is checked; what
+ * makes no sense is dropped. Its end is told once, after all of its output.
+ */
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import type { Clock, Timer } from '#pkg/base/clock.ts';
+import { errorText } from '#pkg/base/error-text.ts';
+import type { ToWorker, WorkerSetup } from '../program.ts';
+import { LogRingReader, makeLogRing } from './log-ring.ts';
+import { containerVariable, ownerVariable } from './marks.ts';
+import { type ContainerStart, type FromHost, type Output, parseOutput } from './protocol.ts';
+import type { Sources } from './worker-sources.ts';
+import { workerBootstrap } from './worker-sources.ts';
+
+/** Heap of a container without a memory limit, and the least that a thread can start with, in MB. */
+const heapMbDefault = 256;
+const heapMbMin = 12;
+const youngMb = 4;
+const stackMb = 1;
+
+/** What a container without a memory limit may use in all, so that the machine is safe from it. */
+const memoryBytesDefault = 512 * 2 ** 20;
+
+/** Output of one container that is passed on in a period; what a program writes beyond it waits. 2 MiB a second. */
+const outputBytesPerPeriod = 128 * 1024;
+const outputPeriodMs = 64;
+
+/** Longest text of an error that ended the program. */
+const errorCharactersMax = 16 * 1024;
+
+const killedExitCode = 137;
+
+export interface HostedOptions {
+  readonly config: ContainerStart;
+  readonly clock: Clock;
+  readonly main: string;
+  readonly sources: Sources;
+  readonly owner: string;
+  send(message: FromHost): void;
+  /** Passes output on; false when no more should come until `resumeOutput`. */
+  output(output: Output): boolean;
+  /** The thread has ended: resolves once the processes that it started have, too. */
+  endChildren(): Promise<void>;
+  onEnd(): void;
+}
+
+export class HostedContainer {
+  readonly id: number;
+  readonly marker: string;
+  readonly memoryBytesMax: number;
+  readonly worker: Worker;
+  /** Whether the program has started processes. */
+  hasChildren = false;
+  /** The system's number of the thread; 0 until it is known. */
+  threadId = 0;
+  readonly #options: HostedOptions;
+  readonly #port: MessagePort;
+  readonly #reader: LogRingReader;
+  readonly #execs = new Set<number>();
+  #isKilled = false;
+  #isOutOfMemory = false;
+  #isEnding = false;
+  #message = '';
+  #outputTimer: Timer | undefined;
+  #periodStartMs = 0;
+  #periodBytes = 0;
+
+  constructor(options: HostedOptions) {
+    const { config, main, sources, owner } = options;
+    this.#options = options;
+    this.id = config.id;
+    this.marker = config.marker;
+    this.memoryBytesMax = config.memoryLimitBytes ?? memoryBytesDefault;
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    const ring = makeLogRing();
+    this.#reader = new LogRingReader(ring);
+    const threadName = threadNameOf(config.id);
+    const setup: WorkerSetup = {
+      start: config.start,
+      port: port2,
+      ring,
+      marker: config.marker,
+      owner,
+      threadName,
+      main,
+      sources,
+    };
+    const heapMb = config.memoryLimitBytes === undefined ? heapMbDefault : config.memoryLimitBytes / 2 ** 20;
+    this.worker = new Worker(workerBootstrap, {
+      eval: true,
+      workerData: setup,
+      transferList: [port2],
+      argv: [...config.start.args],
+      env: { ...config.env, [containerVariable]: config.marker, [ownerVariable]: owner },
+      execArgv: [],
+      // Nothing is read from these: output goes through the ring.
+      stdout: true,
+      stderr: true,
+      name: threadName,
+      resourceLimits: {
+        maxOldGenerationSizeMb: Math.max(heapMbMin, Math.floor(heapMb)),
+        maxYoungGenerationSizeMb: youngMb,
+        stackSizeMb: stackMb,
+      },
+    });
+    this.#listen();
+  }
+
+  send(message: ToWorker): void {
+    if (message.type === 'exec') this.#execs.add(message.id);
+    this.#port.postMessage(message);
+  }
+
+  /** Ends the thread and what it has started. */
+  kill(): void {
+    this.#isKilled = true;
+    void this.worker.terminate();
+    // A thread that waits for a process ends when that does.
+    if (this.hasChildren) void this.#options.endChildren();
+  }
+
+  /** Ends the container as one that used more memory than it may. */
+  killForMemory(message: string): void {
+    if (this.#isOutOfMemory) return;
+    this.#isOutOfMemory = true;
+    this.#message = message;
+    this.kill();
+  }
+
+  /** The reader of output takes more again. */
+  resumeOutput(): void {
+    this.#passOutput();
+  }
+
+  #listen(): void {
+    this.#port.on('message', (message: unknown) => this.#received(message));
+    // Neither ends a host: what cannot be read is dropped.
+    this.#port.on('messageerror', () => {});
+    this.worker.on('messageerror', () => {});
+    this.worker.on('error', (error: unknown) => this.#failed(error));
+    this.worker.on('exit', (code) => void this.#ended(code));
+  }
+
+  #received(message: unknown): void {
+    if (typeof message !== 'object' || message === null) return;
+    const { type, threadId, id, output } = message as Readonly<Record<string, unknown>>;
+    if (type === 'output') this.#passOutput();
+    else if (type === 'child') this.hasChildren = true;
+    else if (type === 'started' && this.threadId === 0) {
+      this.threadId = Number.isSafeInteger(threadId) ? (threadId as number) : 0;
+      this.#options.send({ type: 'started', id: this.id });
+    } else if (type === 'execDone' && this.#execs.delete(id as number)) {
+      const parsed = parseOutput(output) ?? { exitCode: 1, stdout: '', stderr: 'the command gave no result\n' };
+      this.#options.send({ type: 'execDone', id: this.id, exec: id as number, output: parsed });
+    }
+  }
+
+  #passOutput(): void {
+    if (this.#isEnding || this.#outputTimer !== undefined) return;
+    const { clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#periodStartMs >= outputPeriodMs) {
+      this.#periodStartMs = nowMs;
+      this.#periodBytes = 0;
+    }
+    const left = outputBytesPerPeriod - this.#periodBytes;
+    if (left > 0) {
+      const pieces = this.#reader.take(left);
+      if (pieces === undefined) {
+        this.#message = 'its output could not be read';
+        this.kill();
+        return;
+      }
+      if (pieces.length === 0) return;
+      let isFull = false;
+      for (const { stream, bytes } of pieces) {
+        this.#periodBytes += bytes.length;
+        isFull = !this.#options.output({ id: this.id, stream, bytes });
+      }
+      // Goes on with `resumeOutput`.
+      if (isFull) return;
+      if (this.#periodBytes < outputBytesPerPeriod) return;
+    }
+    this.#outputTimer = clock.setTimeout(() => {
+      this.#outputTimer = undefined;
+      this.#passOutput();
+    }, outputPeriodMs);
+  }
+
+  #failed(error: unknown): void {
+    const isOutOfMemory = propertyOf(error, 'code') === 'ERR_WORKER_OUT_OF_MEMORY';
+    if (isOutOfMemory) {
+      this.#isOutOfMemory = true;
+      this.#message ||= `its heap reached the limit of ${Math.floor(this.memoryBytesMax / 2 ** 20)} MiB`;
+      return;
+    }
+    const stack = propertyOf(error, 'stack');
+    const text = typeof stack === 'string' ? stack : safeText(error);
+    const bytes = Buffer.from(`${text.slice(0, errorCharactersMax)}\n`);
+    this.#drain();
+    this.#options.output({ id: this.id, stream: 'stderr', bytes });
+  }
+
+  async #ended(code: number): Promise<void> {
+    this.#drain();
+    this.#isEnding = true;
+    this.#outputTimer?.cancel();
+    this.#port.close();
+    await this.#options.endChildren();
+    this.#options.send({
+      type: 'exited',
+      id: this.id,
+      exitCode: this.#isOutOfMemory || this.#isKilled ? killedExitCode : code & 255,
+      outOfMemory: this.#isOutOfMemory,
+      message: this.#message,
+    });
+    this.#options.onEnd();
+  }
+
+  /** All that is in the ring, which is no more than it holds. */
+  #drain(): void {
+    if (this.#isEnding) return;
+    for (const { stream, bytes } of this.#reader.take(Number.POSITIVE_INFINITY) ?? []) {
+      this.#options.output({ id: this.id, stream, bytes });
+    }
+  }
+}
+
+/** Name of the threads of a container, which the system shows. */
+export function threadNameOf(id: number): string {
+  return `pod-${id}`;
+}
+
+/** A property of something that a program threw. */
+function propertyOf(value: unknown, name: string): unknown {
+  try {
+    return (value as Readonly<Record<string, unknown>> | undefined)?.[name];
+  } catch {
+    return undefined;
+  }
+}
+
+function safeText(error: unknown): string {
+  try {
+    return errorText(error);
+  } catch {
+    return 'the program threw something that cannot be shown';
+  }
+}

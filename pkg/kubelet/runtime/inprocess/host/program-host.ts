@@ -1,0 +1,152 @@
+/**
+ * What runs in the process of a node's programs: starts containers as worker threads and does what the runtime says. It holds no secret and
+ * knows the cluster only as the other end of one stream. When that ends, or makes no sense, it ends everything that it has started, and the
+ * process with it: nothing of a node outlives its runtime.
+ */
+import type { Duplex } from 'node:stream';
+import type { Clock } from '#pkg/base/clock.ts';
+import { errorText } from '#pkg/base/error-text.ts';
+import { builtInModules } from '../images.ts';
+import { Sweeper } from './descendants.ts';
+import { encodeFrame, encodeMessage, FrameReader } from './frames.ts';
+import { HostedContainer } from './hosted-container.ts';
+import { MemoryWatch } from './memory-watch.ts';
+import {
+  type ContainerStart,
+  encodeOutput,
+  type FromHost,
+  type Output,
+  type ToHost,
+  toHostBytesMax,
+} from './protocol.ts';
+import { WorkerSources } from './worker-sources.ts';
+
+/** Bytes that wait to be read by the runtime before output of programs waits too. */
+const outgoingBytesMax = 1024 * 1024;
+
+const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+const workerMain = new URL(`../images/worker-main.${extension}`, import.meta.url).href;
+
+export interface ProgramHostOptions {
+  readonly clock: Clock;
+  readonly channel: Duplex;
+  /** Mark of the processes of this runtime. */
+  readonly owner: string;
+  /** What all programs together may use. */
+  readonly memoryBytesMax: number;
+  readonly ownPid: number;
+  /** Kills a process. */
+  kill(pid: number): void;
+  /** Memory of this process that is in use. */
+  residentBytes(): number;
+}
+
+/** Runs until the channel ends; resolves when the programs and what they started have ended. */
+export async function runProgramHost(options: ProgramHostOptions): Promise<void> {
+  await new ProgramHost(options).run();
+}
+
+class ProgramHost {
+  readonly #options: ProgramHostOptions;
+  readonly #sources = new WorkerSources();
+  readonly #containers = new Map<number, HostedContainer>();
+  readonly #sweeper: Sweeper;
+  readonly #memory: MemoryWatch;
+
+  constructor(options: ProgramHostOptions) {
+    this.#options = options;
+    this.#sweeper = new Sweeper(options);
+    this.#memory = new MemoryWatch({
+      clock: options.clock,
+      bytesMax: options.memoryBytesMax,
+      residentBytes: () => options.residentBytes(),
+      containers: () => [...this.#containers.values()],
+      end: (message) => {
+        this.#send({ type: 'ending', message });
+        options.channel.end();
+      },
+    });
+  }
+
+  async run(): Promise<void> {
+    // So that they are there when the first container starts; if this fails, that says why.
+    this.#sources.closure([workerMain, ...builtInModules()]).catch(() => {});
+    const { channel } = this.#options;
+    const reader = new FrameReader({ payloadBytesMax: toHostBytesMax });
+    channel.on('drain', () => {
+      for (const container of this.#containers.values()) container.resumeOutput();
+    });
+    await new Promise<void>((resolve) => {
+      channel.on('data', (chunk: Buffer) => {
+        try {
+          for (const { payload } of reader.push(chunk)) this.#received(JSON.parse(payload.toString('utf8')) as ToHost);
+        } catch {
+          // A program has written to the stream, or read from it.
+          resolve();
+        }
+      });
+      channel.on('error', () => resolve());
+      channel.on('close', () => resolve());
+      channel.on('end', () => resolve());
+    });
+    this.#memory.stop();
+    await this.#sweeper.sweepAll();
+  }
+
+  #received(message: ToHost): void {
+    if (message.type === 'ping') this.#send({ type: 'pong', request: message.request });
+    else if (message.type === 'start') void this.#start(message);
+    else {
+      const container = this.#containers.get(message.id);
+      if (container === undefined) return;
+      if (message.type === 'kill') container.kill();
+      else if (message.type === 'signal') container.send(message);
+      else if (message.type === 'stats') void this.#tellStats(container, message.request);
+      else if (message.type === 'cancelExec') container.send({ type: 'cancelExec', id: message.exec });
+      else container.send({ type: 'exec', id: message.exec, command: message.command });
+    }
+  }
+
+  async #start(config: ContainerStart): Promise<void> {
+    const { id } = config;
+    try {
+      const sources = await this.#sources.closure([workerMain, config.start.module]);
+      const container = new HostedContainer({
+        config,
+        clock: this.#options.clock,
+        main: workerMain,
+        sources,
+        owner: this.#options.owner,
+        send: (message) => this.#send(message),
+        output: (output) => this.#output(output),
+        endChildren: () => this.#sweeper.sweep(config.marker),
+        onEnd: () => {
+          this.#containers.delete(id);
+          this.#memory.ended(container);
+        },
+      });
+      this.#containers.set(id, container);
+      this.#memory.started(container);
+    } catch (error) {
+      const message = `Cannot start a thread: ${errorText(error)}`;
+      this.#output({ id, stream: 'stderr', bytes: Buffer.from(`${message}\n`) });
+      this.#send({ type: 'exited', id, exitCode: 128, outOfMemory: false, message });
+    }
+  }
+
+  async #tellStats(container: HostedContainer, request: number): Promise<void> {
+    const { memoryBytes, cpuNanoseconds } = await this.#memory.statsOf(container);
+    this.#send({ type: 'stats', id: container.id, request, memoryBytes, cpuNanoseconds });
+  }
+
+  #send(message: FromHost): void {
+    this.#options.channel.write(encodeMessage(message));
+  }
+
+  /** False when the runtime has a lot to read. */
+  #output(output: Output): boolean {
+    const { channel } = this.#options;
+    channel.write(encodeFrame('output', encodeOutput(output)));
+    return channel.writableLength < outgoingBytesMax;
+  }
+}
