@@ -22,11 +22,11 @@ export function isStoreName(store: string): boolean {
 export async function openStore(options: OpenStoreOptions): Promise<Store> {
   if (options.store === 'memory') {
     const { createMemoryStore } = await import('#pkg/storage/drivers/memory/memory-store.ts');
-    return createMemoryStore();
+    return createMemoryStore(options);
   }
   if (options.store === 'lmdb') {
     const { openLmdbStore } = await import('#pkg/storage/drivers/lmdb/lmdb-store.ts');
-    return openLmdbStore({ directory: options.folder, log: options.log });
+    return openLmdbStore({ directory: options.folder, ...options });
   }
   const { openEtcdStore } = await import('#pkg/storage/drivers/etcd/etcd-store.ts');
   return openEtcdStore({ endpoints: options.store.split(','), clock: options.clock, log: options.log });

@@ -15,17 +15,27 @@ export interface StoreState<V> {
 
 /** `Store.range` over `state`. */
 export function readRange<V>(state: StoreState<V>, options: RangeOptions): RangeResult {
-  const { live, history, compacted } = state;
+  const { live, history } = state;
   const { prefix, startKey, limit, revision } = options;
   if (revision === undefined || revision === state.revision) {
     return { items: live.values(prefix, options), count: live.count(prefix, startKey), revision: state.revision };
   }
-  if (revision > state.revision) throw new FutureRevisionError(revision, state.revision);
-  if (revision < compacted) throw new CompactedError(compacted);
+  checkRevision(state, revision);
   const wanted = (key: string): boolean => startKey === undefined || compareKeys(key, startKey) >= 0;
-  const past = history.at(revision, prefix).filter(({ key }) => wanted(key));
+  const past = history.at(revision, prefix, startKey);
   const kept = live.values(prefix).filter(({ key, modRevision }) => modRevision <= revision && wanted(key));
   const all = mergeByKey(past, kept);
   const page = limit ? all.slice(0, limit) : all;
   return { items: page.map((item) => ('until' in item ? state.pastValue(item) : item)), count: all.length, revision };
+}
+
+/** The revision that is read when `wanted` is asked for. Throws `FutureRevisionError` and `CompactedError`. */
+export function checkRevision(
+  state: { readonly revision: number; readonly compacted: number },
+  wanted?: number,
+): number {
+  if (wanted === undefined || wanted === state.revision) return state.revision;
+  if (wanted > state.revision) throw new FutureRevisionError(wanted, state.revision);
+  if (wanted < state.compacted) throw new CompactedError(state.compacted);
+  return wanted;
 }
