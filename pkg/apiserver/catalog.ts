@@ -10,7 +10,7 @@ import { servedStrategy, storageOf, versionView } from './conversion.ts';
 import type { ServedCatalog } from './documents.ts';
 import type { ResourceStore } from './storage/resource-store.ts';
 import type { VersionView } from './storage/version-view.ts';
-import type { Strategy } from './strategy.ts';
+import type { KeepingRules, Strategy } from './strategy.ts';
 
 /** One resource in one version. */
 export interface ServedResource {
@@ -33,6 +33,7 @@ export interface CatalogOptions {
     readonly group: string;
     readonly resource: string;
     readonly namespaced: boolean;
+    readonly keeping: KeepingRules;
   }) => ResourceStore;
 }
 
@@ -53,7 +54,9 @@ export class Catalog implements ServedCatalog {
       const key = `${storage.group}/${storage.resource}`;
       let store = stores.get(key);
       if (store === undefined) {
-        store = options.openStore({ group: storage.group, resource: storage.resource, namespaced: info.namespaced });
+        const { group, resource } = storage;
+        const keeping = strategies.get(strategyKey({ group, resource }))?.keeping ?? {};
+        store = options.openStore({ group, resource, namespaced: info.namespaced, keeping });
         stores.set(key, store);
       }
       this.#add(serve(info, storage, store, strategies));
@@ -96,7 +99,7 @@ export class Catalog implements ServedCatalog {
   }
 }
 
-function strategyKey(strategy: Strategy): string {
+function strategyKey(strategy: Pick<Strategy, 'group' | 'resource' | 'version'>): string {
   return `${strategy.group}/${strategy.version ?? ''}/${strategy.resource}`;
 }
 

@@ -373,18 +373,13 @@ test('an autoscaler is seen in both of its versions', async () => {
   expect(v2.spec).toEqual({ scaleTargetRef, minReplicas: 1, maxReplicas: 3, metrics: [metric] });
 });
 
-test('events are deleted an hour after they were last seen, and the store forgets its past', async () => {
+test('the store forgets its past after a while', async () => {
   const { call, server, clock } = await startTestServer();
   const stop = new AbortController();
   const running = server.run(stop.signal);
-  await call('POST', '/api/v1/namespaces/default/events', {
-    object: { metadata: { name: 'e' }, involvedObject: { kind: 'Pod', name: 'p', namespace: 'default' } },
-  });
-  await clock.advance(3_590_000);
-  expect((await call('GET', '/api/v1/events')).body.items).toHaveLength(1);
-  await clock.advance(80_000);
-  expect((await call('GET', '/api/v1/events')).body.items).toHaveLength(0);
-  expect((await call('GET', '/api/v1/events?resourceVersion=4&resourceVersionMatch=Exact')).status).toBe(410);
+  await call('POST', maps, { object: { metadata: { name: 'a' } } });
+  await clock.advance(700_000);
+  expect((await call('GET', `${maps}?resourceVersion=4&resourceVersionMatch=Exact`)).status).toBe(410);
   stop.abort();
   await running;
 });

@@ -13,6 +13,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Store } from '#pkg/storage/store.ts';
+import { createStoreFeed } from '#pkg/storage/store-feed.ts';
 import { createResourceCache, type RunningResourceCache } from '#pkg/storage/watch-cache.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import { namespaceLifecycle } from './admission/namespace-lifecycle.ts';
@@ -28,7 +29,7 @@ import { registryReader } from './reader.ts';
 import { objectCodec } from './storage/object-codec.ts';
 import { ResourceStore } from './storage/resource-store.ts';
 import type { AdmissionPlugin, Strategy } from './strategy.ts';
-import { keepCompacting, keepExpiringEvents } from './upkeep.ts';
+import { keepCompacting } from './upkeep.ts';
 
 export interface ApiServerOptions {
   readonly store: Store;
@@ -73,10 +74,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     else cache.start();
     return cache;
   };
+  const storeFeed = createStoreFeed({ store, codec: objectCodec, clock });
   const catalog = new Catalog({
     strategies: options.strategies,
     runtimeConfig: options.runtimeConfig ?? {},
-    openStore: ({ namespaced, ...subject }) => new ResourceStore({ subject, namespaced, store, openCache }),
+    openStore: ({ namespaced, keeping, ...subject }) =>
+      new ResourceStore({ subject, namespaced, keeping, store, openCache, storeFeed }),
   });
   const reader = registryReader(() => catalog);
   const core: ServerCore = {
@@ -122,10 +125,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     ready,
     async run(signal) {
       await ready();
-      const upkeep = [keepCompacting(core, store, signal), keepExpiringEvents(core, signal)];
+      const compacting = keepCompacting(core, store, signal);
       await aborted(signal);
       stopping.abort();
-      await Promise.all(upkeep);
+      await compacting;
       closeCaches();
     },
   };

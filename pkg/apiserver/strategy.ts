@@ -84,6 +84,17 @@ export interface RegistryReader {
   ): Promise<readonly KubeObject[]>;
 }
 
+/** How the objects of a resource are kept, for all of its versions. */
+export interface KeepingRules {
+  /**
+   * `none`: lists and watches read the store, and memory holds nothing of them. For resources with many objects and few readers. Default
+   * `all`.
+   */
+  readonly watchCache?: 'all' | 'none';
+  /** How long an object lives after it was last written. Source: `registry.Store.TTLFunc`. */
+  readonly ttlMs?: number;
+}
+
 export interface Strategy {
   /** Plural name and group of the resource this belongs to; it serves all of its versions unless `version` says otherwise. */
   readonly group: string;
@@ -123,6 +134,11 @@ export interface Strategy {
 
   /** Fields beyond `metadata.name` and `metadata.namespace` that field selectors may use, with the value each has in `object`. */
   selectableFields?(object: KubeObject): Readonly<Record<string, string>>;
+  /**
+   * Every selectable field that is not empty is a string that stands in the object as it is, so that an object whose text does not have it
+   * need not be looked at. Default false.
+   */
+  readonly selectsVerbatim?: boolean;
   /** Seconds of grace for a deletion: undefined deletes at once. `requested` is what the client asked for. Pods have one. */
   gracefulDeletion?(object: KubeObject, requested: number | undefined): number | undefined;
   /**
@@ -134,6 +150,9 @@ export interface Strategy {
   readonly dependentsWarning?: string;
   /** Changes the draft at the moment a graceful deletion begins. */
   prepareForDelete?(draft: Draft): void;
+
+  /** How the objects are kept. Default: in the store and the watch cache, until they are deleted. */
+  readonly keeping?: KeepingRules;
 
   readonly subresources?: Readonly<Record<string, SubresourceStrategy>>;
   /** Where `scale` finds its values. Only for resources with that subresource. */

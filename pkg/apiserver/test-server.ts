@@ -43,7 +43,7 @@ const peer = { address: '', certificate: { commonName: 'admin', organizations: [
 
 export async function startTestServer(options: Partial<ApiServerOptions> = {}): Promise<TestServer> {
   const clock = new VirtualClock();
-  const store = options.store ?? createMemoryStore();
+  const store = options.store ?? createMemoryStore({ clock });
   const server = createApiServer({
     clock,
     store,

@@ -31,7 +31,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   const { folder, random } = options;
   if (options.store === 'memory') {
     const { createMemoryStore } = await import('#pkg/storage/drivers/memory/memory-store.ts');
-    return createMemoryStore();
+    return createMemoryStore(options);
   }
   const where = options.store === 'lmdb' ? join(folder, 'store') : options.store;
   if (options.store === 'lmdb') await checkStoreFile(join(where, 'data.mdb'), { folder, where });
@@ -48,7 +48,11 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
 async function openDriver({ store, clock, log }: OpenStoreOptions, where: string): Promise<Store> {
   if (store === 'lmdb') {
     const { openLmdbStore } = await import('#pkg/storage/drivers/lmdb/lmdb-store.ts');
-    return openLmdbStore({ directory: where, log });
+    // The API server's module graph, which is being loaded anyway.
+    const { uncachedPrefixes } = await import('#pkg/apiserver/storage/resource-store.ts');
+    const { createStrategies } = await import('#pkg/registry/table.ts');
+    const coldPrefixes = uncachedPrefixes(createStrategies());
+    return openLmdbStore({ directory: where, log, clock, coldPrefixes });
   }
   const { openEtcdStore } = await import('#pkg/storage/drivers/etcd/etcd-store.ts');
   return openEtcdStore({ endpoints: store.split(','), clock, log });

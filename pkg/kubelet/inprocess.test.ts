@@ -27,7 +27,7 @@ async function start() {
   const base = { clock: new SystemClock(), random: new SystemRandom(), log: silentLogger };
   const server = createApiServer({
     ...base,
-    store: createMemoryStore(),
+    store: createMemoryStore(base),
     strategies,
     admission: [],
     authenticators: [clientCertificateAuthenticator()],

@@ -21,7 +21,7 @@ async function startCluster() {
   const random = new SeededRandom(1);
   const log = silentLogger;
   const server = createApiServer({
-    store: createMemoryStore(),
+    store: createMemoryStore({ clock }),
     clock,
     random,
     log,

@@ -59,7 +59,7 @@ async function reads(name: string, store: Store): Promise<void> {
 }
 
 async function fanOut(watchers: number): Promise<void> {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock });
   const cache = createResourceCache({ store, prefix: '/registry/pods/', codec, clock, log: silentLogger });
   await cache.fresh();
   let delivered = 0;
@@ -81,7 +81,7 @@ async function fanOut(watchers: number): Promise<void> {
 }
 
 async function lists(items: number): Promise<void> {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock });
   for (let i = 0; i < items; i++) {
     await store.write({
       type: 'put',
@@ -100,12 +100,12 @@ async function lists(items: number): Promise<void> {
 }
 
 process.stdout.write(`${'row'.padEnd(44)} ${'rate'.padStart(12)} ${'p50 ms'.padStart(8)} ${'p99 ms'.padStart(8)}\n`);
-const memory = createMemoryStore();
+const memory = createMemoryStore({ clock });
 await creates('memory', memory, 1);
 await reads('memory', memory);
 const directory = mkdtempSync(join(tmpdir(), 'coxswain-bench-'));
 try {
-  const lmdb = await openLmdbStore({ directory, log: silentLogger });
+  const lmdb = await openLmdbStore({ directory, log: silentLogger, clock });
   for (const writers of [1, 32, 128]) await creates('lmdb', lmdb, writers);
   await reads('lmdb', lmdb);
   await lmdb.close();

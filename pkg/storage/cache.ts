@@ -57,21 +57,26 @@ export interface CacheWatch {
   close(): void;
 }
 
-export interface ResourceCache {
-  /** Waits until everything acknowledged before the call is in the cache; returns the revision reached. */
+/** What happens to the objects of one resource. A cache is one; `store-feed.ts` is the one of a resource that has no cache. */
+export interface ResourceFeed {
+  /** Waits until everything acknowledged before the call was told; returns the revision reached. */
   fresh(): Promise<number>;
-  /** Waits until the cache has reached `revision`; false when `timeoutMs` passes before. */
+  /** Waits until the feed has reached `revision`; false when `timeoutMs` passes before, or it is known to lie in the future. */
   reached(revision: number, timeoutMs: number): Promise<boolean>;
-  /** Revision up to which the cache is complete. Reads throw `StoreUnavailableError` until a first `fresh()` has resolved. */
+  /** Revision up to which it is complete. Reads of a cache throw `StoreUnavailableError` until a first `fresh()` has resolved. */
   readonly revision: number;
+  /**
+   * Events after `afterRevision` whose keys start with `prefix`. A cache gives those that have already happened before this returns, and throws
+   * `CompactedError` when its history does not reach back that far, `StoreUnavailableError` while it is not filled; without a cache the sink
+   * is told of both.
+   */
+  watch(options: { readonly prefix: string; readonly afterRevision: number }, sink: CacheSink): CacheWatch;
+}
+
+export interface ResourceCache extends ResourceFeed {
   get(key: string): CacheEntry | undefined;
   /** Entries whose keys start with `prefix`, in key order; from `startKey` (inclusive) when given, at most `limit` when given. */
   list(prefix: string, options?: { readonly startKey?: string; readonly limit?: number }): readonly CacheEntry[];
   /** How many entries `list` would return without a limit. */
   count(prefix: string): number;
-  /**
-   * Events after `afterRevision` whose keys start with `prefix`; those that have already happened are given before this returns.
-   * Throws `CompactedError` when the history does not reach back that far, `StoreUnavailableError` while the cache is not filled.
-   */
-  watch(options: { readonly prefix: string; readonly afterRevision: number }, sink: CacheSink): CacheWatch;
 }

@@ -13,7 +13,7 @@ async function put(store: Store, ifModRevision: number): Promise<number> {
 
 test('every five minutes the store is compacted to its revision of five minutes before', async () => {
   const clock = new VirtualClock();
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   const controller = new AbortController();
   const first = await put(store, 0);
   const running = runCompactor({ store, clock, log: silentLogger }, controller.signal);
@@ -29,7 +29,7 @@ test('every five minutes the store is compacted to its revision of five minutes 
 
 test('a compaction that fails is tried again with the next one', async () => {
   const clock = new VirtualClock();
-  const inner = createMemoryStore();
+  const inner = createMemoryStore({ clock: new VirtualClock() });
   const compacted: number[] = [];
   const store: Store = Object.assign(Object.create(inner) as Store, {
     currentRevision: () => inner.currentRevision(),

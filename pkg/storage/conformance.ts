@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { randomInt, SeededRandom } from '#pkg/base/random.ts';
 import {
   CompactedError,
+  expiryLatenessMsMax,
   FutureRevisionError,
   type KeyValue,
   type Store,
@@ -18,8 +19,13 @@ import { eventKey, eventRevision } from './watch-hub.ts';
 /** A store to test, and how to get rid of it. The store may be closed already when `cleanup` is called. */
 export interface StoreUnderTest {
   readonly store: Store;
+  /** Lets this much of the store's time pass, on a virtual clock; absent for a store that lives by the machine's. */
+  advance?(durationMs: number): Promise<void>;
   cleanup(): Promise<void>;
 }
+
+/** What the keys of the suite begin with: for drivers that keep some keys otherwise than others. */
+export const conformancePrefix = '/conformance/';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -31,7 +37,7 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
     let store: Store;
     let spaces = 0;
     /** A part of the key space for one test. */
-    const space = (): string => `/conformance/${++spaces}/`;
+    const space = (): string => `${conformancePrefix}${++spaces}/`;
 
     beforeAll(async () => {
       current = await open();
@@ -121,6 +127,9 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
       expect(await range({})).toEqual({ keys: sorted, count: 8 });
       expect(await range({ limit: 0 })).toEqual({ keys: sorted, count: 8 });
       expect(await range({ limit: 3 })).toEqual({ keys: sorted.slice(0, 3), count: 8 });
+      expect((await store.range({ prefix, limit: 3, counted: false })).count).toBeGreaterThan(3);
+      expect(await range({ limit: 8 })).toEqual({ keys: sorted, count: 8 });
+      expect((await store.range({ prefix, limit: 8, counted: false })).count).toBe(8);
       expect(await range({ startKey: sorted[3]!, limit: 2 })).toEqual({ keys: sorted.slice(3, 5), count: 5 });
       expect(await range({ startKey: `${sorted[3]!}\0` })).toEqual({ keys: sorted.slice(4), count: 4 });
       expect(await range({ startKey: '/a' })).toEqual({ keys: sorted, count: 8 });
@@ -238,7 +247,7 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
       const result = await store.write({ type: 'put', key, value, ifModRevision: 0 });
       expect(sink.events.map((event) => event.type === 'put' && event.kv.value)).toEqual([value]);
       expect(sink.events[0]?.type === 'put' && sink.events[0].kv.value).toBe(value);
-      expect((await store.get(key))?.value).toBe(value);
+      expect(plain(await store.get(key))).toBe(`${key}=value@${store.localRevision()}/${store.localRevision()}`);
       expect(store.localRevision()).toBe(revisionOf(result));
       watch.close();
     });
@@ -304,6 +313,72 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
       watch.close();
       expect(later.events.map((event) => event.type)).toEqual(['delete', 'put']);
       await expect(store.compact((await store.currentRevision()) + 5)).rejects.toThrow(FutureRevisionError);
+    });
+
+    test('a range that spans a compaction, a write under way and a page is still one state', async () => {
+      const prefix = space();
+      const created = await Promise.all(Array.from({ length: 40 }, (_, i) => put(`${prefix}${i + 10}`, 'old')));
+      const revision = await store.currentRevision();
+      const writes = created.map((result, i) => {
+        const key = `${prefix}${i + 10}`;
+        return i % 2 === 0 ? remove(key, revisionOf(result)) : put(key, 'new', revisionOf(result));
+      });
+      writes.push(put(`${prefix}z`, 'new'));
+      const pages: string[] = [];
+      let startKey = prefix;
+      for (;;) {
+        const page = await store.range({ prefix, startKey, limit: 7, revision, counted: false });
+        pages.push(...page.items.map((kv) => decoder.decode(kv.value)));
+        if (page.count <= page.items.length) break;
+        startKey = `${page.items.at(-1)!.key}\0`;
+        const now = await store.range({ prefix });
+        const values = now.items.map((kv) => decoder.decode(kv.value));
+        expect(now.items.every((kv) => kv.modRevision <= now.revision)).toBe(true);
+        expect([values.length, now.count]).toEqual([now.count, now.items.length]);
+      }
+      expect(pages).toEqual(Array.from({ length: 40 }, () => 'old'));
+      await Promise.all(writes);
+      expect((await store.range({ prefix })).items.map((kv) => decoder.decode(kv.value))).toEqual(
+        Array.from({ length: 21 }, () => 'new'),
+      );
+    });
+
+    test('a key with a time to live is deleted when it is over, as by any write, and not before (fault 56)', {
+      timeout: 90_000,
+    }, async () => {
+      const prefix = space();
+      const ttlMs = 2_000;
+      const putFor = (key: string, ifModRevision: number, ttl?: number): Promise<WriteResult> =>
+        store.write({
+          type: 'put',
+          key: prefix + key,
+          value: encoder.encode(key),
+          ifModRevision,
+          ...(ttl !== undefined && { ttlMs: ttl }),
+        });
+      const base = await store.currentRevision();
+      const sink = new Collector();
+      const watch = store.watch({ prefix, fromRevision: base + 1 }, sink);
+      await putFor('gone', 0, ttlMs);
+      await putFor('stays', 0);
+      await putFor('kept', revisionOf(await putFor('kept', 0, ttlMs)));
+      await putFor('renewed', revisionOf(await putFor('renewed', 0, ttlMs)), 3_600_000);
+      await remove(`${prefix}removed`, revisionOf(await putFor('removed', 0, ttlMs)));
+      const before = await store.currentRevision();
+      await current.advance?.(ttlMs - 1);
+      expect(await store.get(`${prefix}gone`)).toBeDefined();
+      await current.advance?.(expiryLatenessMsMax + 1);
+      await sink.reached(before + 1);
+      watch.close();
+      expect(sink.events.slice(-1).map(plainEvent)).toEqual([
+        `delete ${prefix}gone ${before + 1} was ${prefix}gone=gone@${base + 1}/${base + 1}`,
+      ]);
+      expect((await store.range({ prefix })).items.map((kv) => kv.key.slice(prefix.length))).toEqual([
+        'kept',
+        'renewed',
+        'stays',
+      ]);
+      expect(await store.currentRevision()).toBe(before + 1);
     });
 
     test('closing ends the watches with an error, and what is asked after it fails', async () => {

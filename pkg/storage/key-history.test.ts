@@ -6,9 +6,9 @@ const names = (history: KeyHistory<string>, revision: number, prefix = ''): stri
 
 test('the versions at a revision are those that had begun and not ended', () => {
   const history = new KeyHistory<string>();
-  history.add({ key: '/b', from: 2, until: 4, value: 'b2' });
-  history.add({ key: '/a', from: 3, until: 5, value: 'a3' });
-  history.add({ key: '/b', from: 4, until: 6, value: 'b4' });
+  history.add({ key: '/b', from: 2, until: 4, value: 'b2', bytes: 1 });
+  history.add({ key: '/a', from: 3, until: 5, value: 'a3', bytes: 1 });
+  history.add({ key: '/b', from: 4, until: 6, value: 'b4', bytes: 1 });
   expect([1, 2, 3, 4, 5, 6].map((revision) => names(history, revision))).toEqual([
     [],
     ['b2'],
@@ -24,7 +24,7 @@ test('compaction forgets what ended, in order, however often one key was changed
   const history = new KeyHistory<string>();
   const count = 5000;
   for (let i = 1; i <= count; i++)
-    history.add({ key: i % 10 === 0 ? '/cold' : '/hot', from: i, until: i + 1, value: `v${i}` });
+    history.add({ key: i % 10 === 0 ? '/cold' : '/hot', from: i, until: i + 1, value: `v${i}`, bytes: 1 });
   expect(history.compact(1)).toEqual([]);
   for (let revision = 2; revision <= count; revision += 137) {
     history.compact(revision);

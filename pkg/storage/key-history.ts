@@ -12,7 +12,22 @@ export interface PastVersion<V> {
   readonly from: number;
   readonly until: number;
   readonly value: V;
+  /** Of what it held. */
+  readonly bytes: number;
 }
+
+/** How much of the past a store keeps before it compacts half of it by itself. */
+export interface PastLimits {
+  readonly maxVersions: number;
+  /** Bytes of values. */
+  readonly maxBytes: number;
+}
+
+/**
+ * Some 15 MB of memory, and what a start reads in a quarter of a second. Up to 160 changes a second leave the five minutes that upstream keeps;
+ * at a thousand a second a list can be continued for half a minute, and is then answered "expired", as after any compaction.
+ */
+export const pastLimitsDefault: PastLimits = { maxVersions: 50_000, maxBytes: 64 * 1024 * 1024 };
 
 /** The versions of one key in revision order; those before `head` are forgotten. */
 interface VersionQueue<V> {
@@ -25,19 +40,31 @@ export class KeyHistory<V> {
   /** All versions in the order they ended; those before `#head` are forgotten. */
   #ended: PastVersion<V>[] = [];
   #head = 0;
+  #bytes = 0;
+
+  /** Whether it holds more than `limits`. */
+  isFull({ maxVersions, maxBytes }: PastLimits): boolean {
+    return this.#ended.length - this.#head > maxVersions || this.#bytes > maxBytes;
+  }
+
+  /** Where half of the versions have ended; there has to be one. */
+  get middleRevision(): number {
+    return this.#ended[(this.#head + this.#ended.length) >> 1]!.until;
+  }
 
   /** Adds a version; `until` must not be less than that of the version added before. */
   add(version: PastVersion<V>): void {
     this.#ended.push(version);
+    this.#bytes += version.bytes;
     const queue = this.#queues.get(version.key);
     if (queue === undefined) this.#queues.set(version.key, { versions: [version], head: 0 });
     else queue.versions.push(version);
   }
 
-  /** The versions, in key order, that keys with this prefix had at `revision` and have no longer. */
-  at(revision: number, prefix: string): PastVersion<V>[] {
+  /** The versions, in key order, that keys with this prefix, from `startKey` on when given, had at `revision` and have no longer. */
+  at(revision: number, prefix: string, startKey?: string): PastVersion<V>[] {
     const found: PastVersion<V>[] = [];
-    for (const queue of this.#queues.values(prefix)) {
+    for (const queue of this.#queues.values(prefix, startKey === undefined ? {} : { startKey })) {
       const version = versionAt(queue, revision);
       if (version !== undefined) found.push(version);
     }
@@ -48,7 +75,8 @@ export class KeyHistory<V> {
   compact(revision: number): PastVersion<V>[] {
     const start = this.#head;
     while (this.#head < this.#ended.length && this.#ended[this.#head]!.until <= revision) {
-      const { key } = this.#ended[this.#head++]!;
+      const { key, bytes } = this.#ended[this.#head++]!;
+      this.#bytes -= bytes;
       const queue = this.#queues.get(key)!;
       queue.head++;
       if (queue.head === queue.versions.length) this.#queues.delete(key);

@@ -13,7 +13,11 @@
  * 6. Reading or watching from a compacted revision fails with `CompactedError`; from a future revision with `FutureRevisionError` on read,
  *    while a watch waits for it.
  * 7. Value bytes are never changed after they were handed over, by either side. Drivers in the same process deliver the very `Uint8Array`
- *    that was written, so that callers may attach what they decoded to it.
+ *    that was written to watches, and to reads what they hold in memory, so that callers may attach what they decoded to it.
+ * 8. A put with `ttlMs` lives that long: the store itself deletes the key, as a write like any other, not before `ttlMs` have passed since
+ *    the put and at most `expiryLatenessMsMax` after that (more while it is not running, or takes no writes). A later put of the key begins
+ *    anew, with its own `ttlMs` or without. Time passes while the store is closed.
+ * 9. A store may compact by itself when its past grows beyond what it states.
  *
  * Keys are UTF-8 strings of at most 1,024 bytes, values at most 8 MiB. Upstream counterpart: etcd's KV and Watch API; `storage.Interface` is the layer
  * above it (`cache.ts` and the registry store).
@@ -44,20 +48,41 @@ export interface RangeOptions {
   readonly limit?: number;
   /** Reads the state as it was at this revision; absent for the current one. */
   readonly revision?: number;
+  /**
+   * False when the caller only wants to know whether there is more than the limit: counting can cost as much as reading everything. Default
+   * true.
+   */
+  readonly counted?: boolean;
 }
 
 export interface RangeResult {
   readonly items: readonly KeyValue[];
-  /** Items of the whole range, beyond the limit too. */
+  /** Items of the whole range, beyond the limit too; with `counted: false` more than `items` has when there are any, and no further promise. */
   readonly count: number;
   /** Revision of the store when it was read, or the revision asked for. */
   readonly revision: number;
 }
 
 /** A write on one key. `ifModRevision` 0 demands that the key does not exist. */
-export type WriteOperation =
-  | { readonly type: 'put'; readonly key: string; readonly value: Uint8Array; readonly ifModRevision: number }
-  | { readonly type: 'delete'; readonly key: string; readonly ifModRevision: number };
+export type WriteOperation = PutOperation | DeleteOperation;
+
+export interface PutOperation {
+  readonly type: 'put';
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly ifModRevision: number;
+  /** How long the key lives unless it is put again (law 8); absent for ever. */
+  readonly ttlMs?: number;
+}
+
+export interface DeleteOperation {
+  readonly type: 'delete';
+  readonly key: string;
+  readonly ifModRevision: number;
+}
+
+/** How long after its time a key with `ttlMs` may still be there, besides the time that deleting takes. Source: upstream's lease manager. */
+export const expiryLatenessMsMax = 60_000;
 
 export type WriteResult =
   | { readonly ok: true; readonly revision: number; readonly kv?: KeyValue }

@@ -40,7 +40,7 @@ async function remove(store: Store, key: string): Promise<number> {
 
 /** A store whose watches can be broken and that can be down. */
 function faultyStore() {
-  const inner = createMemoryStore();
+  const inner = createMemoryStore({ clock: new VirtualClock() });
   const sinks = new Set<WatchSink>();
   const faults = { down: false };
   const check = (): void => {
@@ -120,7 +120,7 @@ function keysOf(cache: RunningResourceCache, prefix = '/r/pods/'): string[] {
 }
 
 test('reads before the first fresh are refused, and after it see all that was written', async () => {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   await put(store, '/r/pods/a/1', 'x');
   await put(store, '/r/services/a/1', 'x');
   const cache = makeCache(store);
@@ -136,7 +136,7 @@ test('reads before the first fresh are refused, and after it see all that was wr
 });
 
 test('a write in between the range and the watch of a fill is not lost', async () => {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   const cache = makeCache(store);
   const fresh = cache.fresh();
   const writes = ['1', '2', '3', '4'].map((name) => put(store, `/r/pods/a/${name}`, 'x'));
@@ -146,7 +146,7 @@ test('a write in between the range and the watch of a fill is not lost', async (
 });
 
 test('a list is in key order, begins at the start key and ends at the limit', async () => {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   for (const name of ['c', 'a', 'd', 'b']) await put(store, `/r/pods/ns/${name}`, name);
   const cache = makeCache(store);
   await cache.fresh();
@@ -155,7 +155,7 @@ test('a list is in key order, begins at the start key and ends at the limit', as
 });
 
 test('a watcher gets the events of its prefix after its revision, each once, with the state before', async () => {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   const cache = makeCache(store);
   await cache.fresh();
   const first = await put(store, '/r/pods/a/1', 'v1');
@@ -177,7 +177,7 @@ test('a watcher gets the events of its prefix after its revision, each once, wit
 });
 
 test('a watch from the future skips what comes before it', async () => {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   const cache = makeCache(store);
   await cache.fresh();
   const sink = recorder();
@@ -188,7 +188,7 @@ test('a watch from the future skips what comes before it', async () => {
 });
 
 test('a watch from before the history fails, and the history keeps its least count however old', async () => {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   const clock = new VirtualClock();
   const cache = makeCache(store, clock, { windowMs: 1000, minEvents: 2, maxEvents: 4, maxBytes: 1000 });
   await put(store, '/r/pods/a/0', 'x');
@@ -205,7 +205,7 @@ test('a watch from before the history fails, and the history keeps its least cou
 });
 
 test('the history of a resource that nobody writes to any more shrinks to its least count', async () => {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   const clock = new VirtualClock();
   const cache = makeCache(store, clock, { windowMs: 1000, minEvents: 2, maxEvents: 10, maxBytes: 1000 });
   await cache.fresh();
@@ -219,7 +219,7 @@ test('the history of a resource that nobody writes to any more shrinks to its le
 });
 
 test('a history of large objects is short, but has at least the last event', async () => {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   const cache = makeCache(store, new VirtualClock(), { windowMs: 1000, minEvents: 2, maxEvents: 100, maxBytes: 25 });
   await cache.fresh();
   const watchFrom = (afterRevision: number) => cache.watch({ prefix: '/r/pods/', afterRevision }, recorder());
@@ -270,7 +270,7 @@ test('while the store is down fresh fails, and it succeeds once the store is bac
 });
 
 test('on a remote store fresh waits until the watch has reached the current revision', async () => {
-  const inner = createMemoryStore();
+  const inner = createMemoryStore({ clock: new VirtualClock() });
   let sink: WatchSink | undefined;
   const store: Store = {
     get: (key) => inner.get(key),
@@ -302,7 +302,7 @@ test('on a remote store fresh waits until the watch has reached the current revi
 });
 
 test('reached waits for the revision, and is false when time passes first', async () => {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   const clock = new VirtualClock();
   const cache = makeCache(store, clock);
   await cache.fresh();
@@ -322,7 +322,7 @@ test('reached waits for the revision, and is false when time passes first', asyn
 });
 
 test('watchers hear of the revision moving on because of other resources', async () => {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   const clock = new VirtualClock();
   const cache = makeCache(store, clock);
   await cache.fresh();
@@ -336,7 +336,7 @@ test('watchers hear of the revision moving on because of other resources', async
 });
 
 test('run ends with its signal: watchers get an error and later reads fail', async () => {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   const cache = makeCache(store);
   await cache.fresh();
   const sink = recorder();

@@ -131,7 +131,7 @@ class SimulatedCluster implements TestCluster {
     this.#log = options.log ?? silentLogger;
     this.random = new SeededRandom(options.seed ?? 1);
     this.#server = createApiServer({
-      store: createMemoryStore(),
+      store: createMemoryStore({ clock: this.clock }),
       clock: this.clock,
       random: this.random,
       log: this.#log,

@@ -119,13 +119,13 @@ export function parseVersion(text: string): number {
  * is not older. Throws a Timeout that says so when N lies in the future.
  */
 export async function waitForVersion(scope: Scope, resourceVersion: string): Promise<number> {
-  const { cache } = scope.served.store;
+  const { feed } = scope.served.store;
   const wanted = parseVersion(resourceVersion);
   if (wanted > 0) {
-    if (cache.revision >= wanted) return cache.revision;
-    if (!(await cache.reached(wanted, reachTimeoutMs))) throw resourceVersionTooLarge(wanted, cache.revision);
-    return cache.revision;
+    if (feed.revision >= wanted) return feed.revision;
+    if (!(await feed.reached(wanted, reachTimeoutMs))) throw resourceVersionTooLarge(wanted, feed.revision);
+    return feed.revision;
   }
   // `0` allows an old state, but not one from before the cache was filled.
-  return cache.fresh();
+  return feed.fresh();
 }

@@ -7,6 +7,7 @@ import type { ApiResponse, SlicedBytes } from '#pkg/apimachinery/http.ts';
 import type { KubeList, ListMeta } from '#pkg/apimachinery/object.ts';
 import { badRequest, expired, resourceVersionTooLarge } from '#pkg/apimachinery/status-error.ts';
 import { sliceBytes } from '#pkg/serving/limits.ts';
+import type { ResourceCache } from '#pkg/storage/cache.ts';
 import { CompactedError, FutureRevisionError } from '#pkg/storage/store.ts';
 import { jsonType } from '../responses.ts';
 import { objectCodec, type StoredEntry } from '../storage/object-codec.ts';
@@ -19,6 +20,9 @@ const jsonHeaders = { 'content-type': jsonType };
 
 /** Most items that one read of a past state takes from the store at a time, while a selector drops some. */
 const pageItemsMax = 5_000;
+
+/** The same of a resource without a cache, whose items are read from the disk: some milliseconds before others get a turn. */
+const sliceItemsMax = 500;
 
 /** What a list found. */
 export interface Listed {
@@ -117,22 +121,47 @@ export async function readList(scope: Scope, options: ListOptions, selection: Se
   const exact =
     options.match === 'Exact' ||
     (options.match === '' && options.limit > 0 && parseVersion(options.resourceVersion) > 0);
-  if (exact) return listPast(scope, { options, selection, revision: parseVersion(options.resourceVersion), start: '' });
+  if (exact) {
+    const revision = parseVersion(options.resourceVersion);
+    return listPast(scope, { selection, revision, start: '', limit: options.limit });
+  }
+  const { cache } = scope.served.store;
+  if (cache === undefined) return listNewest(scope, options, selection);
   const revision = await waitForVersion(scope, options.resourceVersion);
   // `resourceVersion=0` is answered whole: upstream's cache does not divide such lists either.
   const limit = options.resourceVersion === '0' ? 0 : options.limit;
-  return listCurrent(scope, { selection, revision, start: '', limit });
+  return listCurrent(scope, { selection, revision, start: '', limit }, cache);
 }
 
 interface Page {
   readonly selection: Selection;
-  readonly revision: number;
+  /** Undefined for the newest one when the first slice is read. */
+  readonly revision: number | undefined;
   readonly start: string;
   readonly limit: number;
+  /** How many items there are from `start` on, if the page before has told. */
+  readonly left?: number | undefined;
 }
 
-function listCurrent(scope: Scope, page: Page): Listed {
+/** All that the selection selects of the newest state, which is that of `revision`: at once where there is a cache. */
+export function currentEntries(
+  scope: Scope,
+  { selection, revision }: { readonly selection: Selection; readonly revision: number },
+): readonly StoredEntry[] | Promise<readonly StoredEntry[]> {
+  const page = { selection, revision, start: '', limit: 0 };
   const { cache } = scope.served.store;
+  if (cache === undefined) return listPast(scope, page).then(({ entries }) => entries);
+  return listCurrent(scope, page, cache).entries;
+}
+
+/** A list of a resource without a cache, of the newest state. Upstream's store, too, takes `resourceVersion=0` for that. */
+async function listNewest(scope: Scope, options: ListOptions, selection: Selection): Promise<Listed> {
+  const wanted = parseVersion(options.resourceVersion);
+  if (wanted > 0) await waitForVersion(scope, options.resourceVersion);
+  return listPast(scope, { selection, revision: undefined, start: '', limit: options.limit });
+}
+
+function listCurrent(scope: Scope, page: Page & { readonly revision: number }, cache: ResourceCache): Listed {
   const prefix = scope.served.store.scope(scope.info.namespace);
   const { selection, revision, start, limit } = page;
   const metadata: ListMeta = { resourceVersion: String(revision) };
@@ -146,7 +175,7 @@ function listCurrent(scope: Scope, page: Page): Listed {
       metadata: more(metadata, entries[limit - 1]!.key, { prefix, revision, rest }),
     };
   }
-  const all = candidates(scope, selection) ?? (cache.list(prefix, startKey) as readonly StoredEntry[]);
+  const all = candidates(scope, selection, cache) ?? (cache.list(prefix, startKey) as readonly StoredEntry[]);
   const selected = selection === undefined ? all : all.filter((entry) => selection.matches(entry));
   if (limit === 0 || selected.length <= limit) return { entries: selected, metadata };
   const entries = selected.slice(0, limit);
@@ -154,9 +183,13 @@ function listCurrent(scope: Scope, page: Page): Listed {
 }
 
 /** Where the selection names one object of a known namespace, that object at most. */
-function candidates({ served, info }: Scope, selection: Selection): readonly StoredEntry[] | undefined {
+function candidates(
+  { served, info }: Scope,
+  selection: Selection,
+  cache: ResourceCache,
+): readonly StoredEntry[] | undefined {
   if (selection?.name === undefined || (served.info.namespaced && info.namespace === '')) return undefined;
-  const entry = served.store.cache.get(served.store.key(info.namespace, selection.name));
+  const entry = cache.get(served.store.key(info.namespace, selection.name));
   return entry === undefined ? [] : [entry as StoredEntry];
 }
 
@@ -164,9 +197,10 @@ function candidates({ served, info }: Scope, selection: Selection): readonly Sto
 function more(
   metadata: ListMeta,
   lastKey: string,
-  { prefix, revision, rest }: { prefix: string; revision: number; rest?: number },
+  { prefix, revision, rest, left }: { prefix: string; revision: number; rest?: number; left?: number },
 ): ListMeta {
-  const token = encodeContinue({ start: `${lastKey.slice(prefix.length)}\0`, revision });
+  const start = `${lastKey.slice(prefix.length)}\0`;
+  const token = encodeContinue({ start, revision, ...(left !== undefined && { left }) });
   return { ...metadata, continue: token, ...(rest === undefined ? {} : { remainingItemCount: rest }) };
 }
 
@@ -174,43 +208,64 @@ async function continueList(scope: Scope, options: ListOptions, selection: Selec
   if (options.resourceVersion !== '' && options.resourceVersion !== '0') {
     throw badRequest('specifying resource version is not allowed when using continue');
   }
-  const { start, revision } = decodeContinue(options.continueToken);
-  if (revision < 0) {
-    const current = await waitForVersion(scope, '');
-    return listCurrent(scope, { selection, revision: current, start, limit: options.limit });
-  }
-  return listPast(scope, { options, selection, revision, start });
+  const { start, revision, left } = decodeContinue(options.continueToken);
+  const { limit } = options;
+  if (revision >= 0) return listPast(scope, { selection, revision, start, limit, left });
+  const current = await waitForVersion(scope, '');
+  const { cache } = scope.served.store;
+  const page = { selection, start, limit };
+  if (cache === undefined) return listPast(scope, { ...page, revision: undefined });
+  return listCurrent(scope, { ...page, revision: current }, cache);
 }
 
-async function listPast(
-  scope: Scope,
-  page: { options: ListOptions; selection: Selection; revision: number; start: string },
-): Promise<Listed> {
-  const { store } = scope.served;
+/** A list out of the store itself, a slice at a time: of a past state, or of a resource without a cache. */
+async function listPast(scope: Scope, page: Page): Promise<Listed> {
+  const { core, served } = scope;
+  const { store } = served;
   const prefix = store.scope(scope.info.namespace);
-  const { selection, revision, options } = page;
-  const { limit } = options;
-  const metadata: ListMeta = { resourceVersion: String(revision) };
+  const { selection, limit } = page;
+  const most = store.cache === undefined ? sliceItemsMax : pageItemsMax;
+  const within = narrowed(scope, selection) ?? prefix;
+  let { revision } = page;
   const found: StoredEntry[] = [];
+  // Counting can cost more than the page: where that is so, the first page does it for all that continue it, if it can be done at all.
+  const mayCount = store.cache !== undefined || revision === undefined;
+  let counted = mayCount && selection === undefined && limit > 0 && page.left === undefined;
+  let left = page.left;
   let startKey = prefix + page.start;
   try {
     for (;;) {
-      const want = limit === 0 ? pageItemsMax : Math.min(pageItemsMax, limit - found.length + 1);
-      const range = await store.range({ prefix, startKey, limit: want, revision });
-      for (const [index, kv] of range.items.entries()) {
+      const want = limit === 0 || selection !== undefined ? most : Math.min(most, limit - found.length + 1);
+      const at = revision === undefined ? {} : { revision };
+      const range = await store.range({ prefix: within, startKey, limit: want, counted, ...at });
+      revision = range.revision;
+      const metadata: ListMeta = { resourceVersion: String(revision) };
+      if (counted) left = range.count;
+      counted = false;
+      for (const kv of range.items) {
+        if (selection !== undefined && !selection.mayMatch(kv.value)) continue;
+        const entry = objectCodec.entry(kv);
+        if (selection !== undefined && !selection.matches(entry)) continue;
         if (limit > 0 && found.length === limit) {
-          const rest = selection === undefined ? { rest: range.count - index } : {};
+          const rest = left === undefined || left < limit ? {} : { rest: left - limit, left: left - limit };
           return { entries: found, metadata: more(metadata, found[limit - 1]!.key, { prefix, revision, ...rest }) };
         }
-        const entry = objectCodec.entry(kv);
-        if (selection === undefined || selection.matches(entry)) found.push(entry);
+        found.push(entry);
       }
       if (range.count <= range.items.length) return { entries: found, metadata };
       startKey = `${range.items.at(-1)!.key}\0`;
+      await core.clock.yield();
+      if (scope.request.signal.aborted) return { entries: [], metadata };
     }
   } catch (error) {
-    throw pastError(error, page);
+    throw pastError(error, { ...page, revision });
   }
+}
+
+/** Where the selection names one object of a known namespace, its key: what begins like it is no more than a few. */
+function narrowed({ served, info }: Scope, selection: Selection): string | undefined {
+  if (selection?.name === undefined || (served.info.namespaced && info.namespace === '')) return undefined;
+  return served.store.key(info.namespace, selection.name);
 }
 
 const expiredToken =
@@ -219,7 +274,7 @@ const expiredToken =
   'Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted ' +
   'between the time the first chunk was returned and now may show up in the list.';
 
-function pastError(error: unknown, { start, revision }: { start: string; revision: number }): unknown {
+function pastError(error: unknown, { start, revision = 0 }: Page): unknown {
   if (error instanceof CompactedError) {
     if (start === '') return expired('The resourceVersion for the provided list is too old.');
     return expired(expiredToken, encodeContinue({ start, revision: -1 }));

@@ -44,7 +44,9 @@ export async function readEntry(scope: Scope): Promise<StoredEntry> {
   const { namespace, parts, query } = scope.info;
   const name = parts[1]!;
   await waitForVersion(scope, query.get('resourceVersion') ?? '');
-  const entry = store.cache.get(store.key(namespace, name)) as StoredEntry | undefined;
+  const key = store.key(namespace, name);
+  const { cache } = store;
+  const entry = cache === undefined ? await store.get(key) : (cache.get(key) as StoredEntry | undefined);
   if (entry === undefined) throw notFound(scope.subject, name);
   return entry;
 }

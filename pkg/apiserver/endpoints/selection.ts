@@ -1,4 +1,5 @@
 /** Which objects of a collection a request is about. */
+import { Buffer } from 'node:buffer';
 import {
   type FieldSelector,
   fieldSelectorMatches,
@@ -20,6 +21,8 @@ interface EntrySelection {
   /** A field beyond the metadata that must have one value, if there is such. */
   readonly indexed: IndexedField | undefined;
   matches(entry: StoredEntry): boolean;
+  /** False only when no object that is stored as `value` matches; cheaper than `matches`. */
+  mayMatch(value: Uint8Array): boolean;
 }
 
 interface IndexedField {
@@ -47,7 +50,12 @@ export function parseSelection(served: ServedResource, { labelSelector, fieldSel
 
 function select(served: ServedResource, labels: Selector, fields: FieldSelector): EntrySelection {
   const { view } = served;
+  const texts = served.strategy.selectsVerbatim ? requiredTexts(fields) : [];
   return {
+    mayMatch(value) {
+      const text = Buffer.from(value.buffer, value.byteOffset, value.length);
+      return texts.every((each) => text.includes(each));
+    },
     name: requiredFieldValue(fields, 'metadata.name'),
     indexed: indexedField(served, fields),
     matches(entry) {
@@ -56,6 +64,12 @@ function select(served: ServedResource, labels: Selector, fields: FieldSelector)
       return fields.terms.length === 0 || fieldSelectorMatches(fields, fieldsOf(served, object));
     },
   };
+}
+
+/** What stands in the stored text of every object that has the fields: values are stored as `JSON.stringify` writes them. */
+function requiredTexts({ terms }: FieldSelector): readonly Buffer[] {
+  const required = terms.filter(({ operator, value }) => operator === '=' && value !== '');
+  return required.map(({ value }) => Buffer.from(JSON.stringify(value)));
 }
 
 const selectable = new WeakMap<KubeObject, Readonly<Record<string, string>>>();

@@ -20,6 +20,7 @@ import { storeError } from '../storage/resource-store.ts';
 import { entryFrame, objectFrame } from '../watch-frame.ts';
 import { WatchStream } from '../watch-stream.ts';
 import { watchField } from './field-watches.ts';
+import { currentEntries } from './list.ts';
 import { type ListOptions, parseListOptions, parseVersion, waitForVersion } from './list-options.ts';
 import type { Scope } from './scope.ts';
 import { parseSelection, type Selection } from './selection.ts';
@@ -48,7 +49,12 @@ export async function watchObjects(scope: Scope): Promise<ApiResponse> {
   const mark = options.allowBookmarks ? (revision: number) => bookmark(scope, revision, false) : undefined;
   const stream = new WatchStream({ view: served.view, selection, bookmark: mark, errorFrame });
   const after = initial || wantsNow(options) ? reached : parseVersion(options.resourceVersion);
-  if (initial) stream.begin(initialFrames(scope, options, { selection, revision: after }));
+  if (initial) {
+    const entries = currentEntries(scope, { selection, revision: after });
+    stream.begin(
+      initialFrames(scope, options, { entries: isArray(entries) ? entries : await entries, revision: after }),
+    );
+  }
   try {
     const watch = openWatch(scope, { selection, afterRevision: after, stream });
     endOn(scope, { stream, watch, options });
@@ -81,10 +87,10 @@ function openWatch(
   scope: Scope,
   { selection, afterRevision, stream }: { selection: Selection; afterRevision: number; stream: WatchStream },
 ): CacheWatch {
-  const { cache } = scope.served.store;
+  const { cache, feed } = scope.served.store;
   const prefix = watchPrefix(scope, selection);
   const indexed = selection?.indexed;
-  if (indexed === undefined) return cache.watch({ prefix, afterRevision }, stream);
+  if (indexed === undefined || cache === undefined) return feed.watch({ prefix, afterRevision }, stream);
   return watchField(cache, { ...indexed, prefix, afterRevision }, stream);
 }
 
@@ -96,6 +102,10 @@ function watchPrefix({ served, info }: Scope, selection: Selection): string {
 
 function tooOld(after: number, error: CompactedError): StatusError {
   return expired(`too old resource version: ${after} (${error.compactedRevision})`);
+}
+
+function isArray<T>(value: readonly T[] | Promise<readonly T[]>): value is readonly T[] {
+  return Array.isArray(value);
 }
 
 /** Whether the watch begins with the objects there are. */
@@ -112,12 +122,10 @@ function wantsNow(options: ListOptions): boolean {
 function initialFrames(
   scope: Scope,
   options: ListOptions,
-  { selection, revision }: { selection: Selection; revision: number },
+  { entries, revision }: { entries: readonly StoredEntry[]; revision: number },
 ): WatchFrame[] {
-  const { store, view } = scope.served;
-  const entries = store.cache.list(store.scope(scope.info.namespace)) as readonly StoredEntry[];
-  const selected = selection === undefined ? entries : entries.filter((entry) => selection.matches(entry));
-  const frames: WatchFrame[] = selected.map((entry) => entryFrame('ADDED', entry, view));
+  const { view } = scope.served;
+  const frames: WatchFrame[] = entries.map((entry) => entryFrame('ADDED', entry, view));
   if (options.sendInitialEvents === true && options.allowBookmarks) frames.push(bookmark(scope, revision, true));
   return frames;
 }

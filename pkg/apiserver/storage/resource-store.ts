@@ -1,12 +1,13 @@
 /**
- * The objects of one resource, all versions together: reads from the watch cache, compare-and-swap writes to the store.
+ * The objects of one resource, all versions together: reads from the watch cache, or from the store where the resource has none, and
+ * compare-and-swap writes to the store.
  *
  * The resource's cache begins with its first use and lives until `run` of the server ends.
  * Keys are `/registry/<group or core>/<resource>/[<namespace>/]<name>`.
  */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type ErrorSubject, StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
-import type { ResourceCache } from '#pkg/storage/cache.ts';
+import type { ResourceCache, ResourceFeed } from '#pkg/storage/cache.ts';
 import { keyBytesMax } from '#pkg/storage/operation.ts';
 import {
   type RangeOptions,
@@ -16,6 +17,7 @@ import {
   type WriteOperation,
   type WriteResult,
 } from '#pkg/storage/store.ts';
+import type { KeepingRules, Strategy } from '../strategy.ts';
 import { encodeForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
 import { Turns } from './turns.ts';
 
@@ -33,6 +35,9 @@ export interface ResourceStoreOptions {
   readonly store: Store;
   /** Makes and starts the cache of a key prefix. */
   readonly openCache: (prefix: string) => ResourceCache;
+  /** What happens to the objects of a resource without a cache. */
+  readonly storeFeed: ResourceFeed;
+  readonly keeping: KeepingRules;
 }
 
 export class ResourceStore {
@@ -42,21 +47,32 @@ export class ResourceStore {
   /** Of those who change an object and have lost to others who do. */
   readonly turns = new Turns();
   readonly #store: Store;
-  readonly #openCache: (prefix: string) => ResourceCache;
+  readonly #options: ResourceStoreOptions;
+  readonly #ttlMs: number | undefined;
+  readonly #isCached: boolean;
   #cache: ResourceCache | undefined;
-  #isOpen = false;
+  #isOpen: boolean;
 
   constructor(options: ResourceStoreOptions) {
     this.subject = options.subject;
     this.namespaced = options.namespaced;
-    this.prefix = `/registry/${options.subject.group || 'core'}/${options.subject.resource}/`;
+    this.prefix = prefixOf(options.subject);
     this.#store = options.store;
-    this.#openCache = options.openCache;
+    this.#options = options;
+    this.#ttlMs = options.keeping.ttlMs;
+    this.#isCached = options.keeping.watchCache !== 'none';
+    this.#isOpen = !this.#isCached;
   }
 
-  get cache(): ResourceCache {
-    this.#cache ??= this.#openCache(this.prefix);
+  /** The watch cache; undefined for a resource that has none. */
+  get cache(): ResourceCache | undefined {
+    if (this.#cache === undefined && this.#isCached) this.#cache = this.#options.openCache(this.prefix);
     return this.#cache;
+  }
+
+  /** What happens to the objects. */
+  get feed(): ResourceFeed {
+    return this.cache ?? this.#options.storeFeed;
   }
 
   /** Key of an object; `namespace` is ignored for cluster-scoped resources. */
@@ -72,6 +88,10 @@ export class ResourceStore {
   /** The newest state. */
   async get(key: string): Promise<StoredEntry | undefined> {
     const { cache } = this;
+    if (cache === undefined) {
+      const kv = await this.#guard(() => this.#store.get(key));
+      return kv && objectCodec.entry(kv);
+    }
     await this.#guard(() => cache.fresh());
     return cache.get(key) as StoredEntry | undefined;
   }
@@ -79,6 +99,7 @@ export class ResourceStore {
   /** The state the cache has, which on a local driver is the newest once the cache is filled. */
   async list(prefix: string): Promise<readonly StoredEntry[]> {
     const { cache } = this;
+    if (cache === undefined) return (await this.range({ prefix })).items.map((kv) => objectCodec.entry(kv));
     await this.#guard(() => cache.fresh());
     return cache.list(prefix) as readonly StoredEntry[];
   }
@@ -94,7 +115,9 @@ export class ResourceStore {
     if (Buffer.byteLength(key) > keyBytesMax) throw tooLarge(`Request entity too large: limit is ${keyBytesMax}`);
     const value = encodeForWrite(key, draft);
     if (value.length > objectBytesMax) throw tooLarge(`Request entity too large: limit is ${objectBytesMax}`);
-    const result = await this.#write({ type: 'put', key, value, ifModRevision });
+    const operation: WriteOperation = { type: 'put', key, value, ifModRevision };
+    const ttlMs = this.#ttlMs;
+    const result = await this.#write(ttlMs === undefined ? operation : { ...operation, ttlMs });
     if (!result.ok) return { ok: false, current: result.current && objectCodec.entry(result.current) };
     const { revision } = result;
     const createRevision = result.kv?.createRevision ?? (ifModRevision === 0 ? revision : 0);
@@ -112,7 +135,7 @@ export class ResourceStore {
 
   /** Fills the cache before the first write, so that it can be watched from the revision of any write of this server. */
   async #open(): Promise<void> {
-    await this.#guard(() => this.cache.fresh());
+    await this.#guard(() => this.feed.fresh());
     this.#isOpen = true;
   }
 
@@ -127,6 +150,15 @@ export class ResourceStore {
       throw storeError(error);
     }
   }
+}
+
+function prefixOf({ group, resource }: { readonly group: string; readonly resource: string }): string {
+  return `/registry/${group || 'core'}/${resource}/`;
+}
+
+/** What the keys of resources begin with of which memory is to hold nothing. */
+export function uncachedPrefixes(strategies: readonly Strategy[]): readonly string[] {
+  return strategies.filter(({ keeping }) => keeping?.watchCache === 'none').map(prefixOf);
 }
 
 /** What a client is told when the store cannot be used. */

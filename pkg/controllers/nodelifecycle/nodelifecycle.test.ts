@@ -148,10 +148,10 @@ test('nodes that fall silent one after the other until none is left are evicted 
   expect(await noExecute()).toEqual(['n1']);
   await harness.clock.advance(70_000);
   expect(await noExecute()).toEqual([]);
+  expect(await harness.eventsOf('on-n1')).toContain('TaintManagerEviction: Cancelling deletion of Pod default/on-n1');
   await harness.clock.advance(3_600_000);
   expect(await noExecute()).toEqual([]);
   expect((await harness.list(pods)).filter(({ metadata }) => metadata?.deletionTimestamp !== undefined)).toEqual([]);
-  expect(await harness.eventsOf('on-n1')).toContain('TaintManagerEviction: Cancelling deletion of Pod default/on-n1');
   const conditions = [{ type: 'Ready', status: 'True', reason: 'KubeletReady' }];
   for (const name of ['n2', 'n3', 'n4'])
     await harness.client

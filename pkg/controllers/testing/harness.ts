@@ -64,7 +64,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const log = silentLogger;
   const stop = new AbortController();
   const server = createApiServer({
-    store: createMemoryStore(),
+    store: createMemoryStore({ clock }),
     clock,
     random,
     log,

@@ -26,7 +26,7 @@ export async function start(options: Partial<KubeletOptions> = {}) {
   const clock = new VirtualClock();
   const random = new SeededRandom(1);
   const server = createApiServer({
-    store: createMemoryStore(),
+    store: createMemoryStore({ clock }),
     clock,
     random,
     log: silentLogger,

@@ -36,6 +36,9 @@ function fillIn(event: Draft): void {
   event[event.apiVersion === 'v1' ? 'source' : 'deprecatedSource'] ??= {};
 }
 
+/** How long an event stays after it was last written. Source: `--event-ttl`. */
+const eventTtlMs = 3_600_000;
+
 /** One strategy for each group: the same objects under the names of either. */
 export const eventStrategies: readonly Strategy[] = ['', 'events.k8s.io'].map((group) => ({
   group,
@@ -48,5 +51,7 @@ export const eventStrategies: readonly Strategy[] = ['', 'events.k8s.io'].map((g
   validateCreate: newEventErrors,
   validateUpdate: validateEventUpdate,
   selectableFields: selectableFields(group),
+  selectsVerbatim: true,
+  keeping: { watchCache: 'none', ttlMs: eventTtlMs },
   table: eventTable,
 }));

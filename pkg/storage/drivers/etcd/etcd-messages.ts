@@ -1,4 +1,5 @@
 /** The messages of etcd's API as the etcd3 package gives them (numbers as strings, bytes as Buffers), and what they are here. */
+import { endOfPrefix } from '../../prefix.ts';
 import { compareKeys } from '../../sorted-map.ts';
 import type { KeyValue, StoreEvent } from '../../store.ts';
 
@@ -49,17 +50,5 @@ export function eventOfEtcd(event: EtcdEvent): StoreEvent | undefined {
 export function rangeOfPrefix(prefix: string, startKey?: string): { readonly key: Buffer; readonly range_end: Buffer } {
   const later = startKey !== undefined && compareKeys(startKey, prefix) > 0;
   const key = Buffer.from(later ? startKey : prefix);
-  return { key: key.length === 0 ? allKeys.key : key, range_end: endOfPrefix(prefix) };
-}
-
-/** The first key after all that start with `prefix`; `\0` means that there is no such bound. */
-function endOfPrefix(prefix: string): Buffer {
-  const end = Buffer.from(prefix);
-  for (let i = end.length - 1; i >= 0; i--) {
-    if (end[i]! < 0xff) {
-      end[i]! += 1;
-      return end.subarray(0, i + 1);
-    }
-  }
-  return allKeys.range_end;
+  return { key: key.length === 0 ? allKeys.key : key, range_end: endOfPrefix(prefix) ?? allKeys.range_end };
 }

@@ -25,6 +25,7 @@ import {
   type WriteResult,
 } from '../../store.ts';
 import { EtcdFeed, type EtcdWatchStream } from './etcd-feed.ts';
+import { EtcdLeases } from './etcd-leases.ts';
 import { kvOfEtcd, rangeOfPrefix } from './etcd-messages.ts';
 
 /** How long one request may take; upstream's etcd client has no limit of its own, but its callers' requests end after a minute. */
@@ -55,6 +56,7 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
 class EtcdStore implements Store {
   readonly #options: EtcdStoreOptions;
   readonly #client: Etcd3;
+  readonly #leases: EtcdLeases;
   readonly #feeds = new Set<EtcdFeed>();
   /** The feed that new watches join when it reaches back far enough. */
   #feed: EtcdFeed | undefined;
@@ -63,6 +65,13 @@ class EtcdStore implements Store {
   constructor(options: EtcdStoreOptions) {
     this.#options = options;
     this.#client = new Etcd3(clientOptions(options));
+    this.#leases = new EtcdLeases({
+      clock: options.clock,
+      grant: async (seconds) => {
+        const { ID } = await this.#call(() => this.#client.leaseClient.leaseGrant({ TTL: String(seconds) }));
+        return ID;
+      },
+    });
   }
 
   async get(key: string): Promise<KeyValue | undefined> {
@@ -94,10 +103,12 @@ class EtcdStore implements Store {
     const put = operation.type === 'put';
     // Comparing with 0 would hold for a key that is not there, of which there is nothing to delete.
     if (!put && ifModRevision === 0) return conflictOf(await this.get(name));
+    const lease = put && operation.ttlMs !== undefined ? await this.#leases.take(operation.ttlMs) : undefined;
     const write = put
       ? {
           request_put: {
             key,
+            ...(lease !== undefined && { lease }),
             value: Buffer.from(operation.value.buffer, operation.value.byteOffset, operation.value.length),
           },
         }

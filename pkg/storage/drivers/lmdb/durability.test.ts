@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { randomInt, SeededRandom } from '#pkg/base/random.ts';
 import { openLmdbStore } from './lmdb-store.ts';
@@ -63,7 +64,7 @@ function acknowledgedOf(lines: readonly string[]): Map<string, Acknowledged> {
 
 /** Opens the folder and compares it with what was acknowledged. A later write to a key, made but not acknowledged, is allowed. */
 async function lostWrites(directory: string, acknowledged: ReadonlyMap<string, Acknowledged>): Promise<string[]> {
-  const store = await openLmdbStore({ directory, log: silentLogger });
+  const store = await openLmdbStore({ directory, log: silentLogger, clock: new SystemClock() });
   const lost: string[] = [];
   for (const [key, { type, revision }] of acknowledged) {
     const found = await store.get(key);

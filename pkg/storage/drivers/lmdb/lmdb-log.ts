@@ -1,6 +1,7 @@
 /**
- * The log of writes on disk: one lmdb database of write groups by first revision, in which what was overwritten before the last
- * compaction is missing. Reading it from start to end gives the current state, so nothing else needs to be written. A compaction
+ * The writes on disk: one lmdb table of write groups by first revision, in which what was overwritten before the last
+ * compaction is missing, and the cold table beside it (`cold-table.ts`), both written in one transaction. Reading the log from start to end
+ * gives the current state of what is not cold, and what of the cold was replaced or deleted when: its creations are not in the log. A compaction
  * rewrites every group that holds something dead, so the file is bounded by what is live and what changed since the last two.
  *
  * Invariant: an append is on the disk (synced) when its promise resolves.
@@ -10,11 +11,12 @@ import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import { open } from 'lmdb';
 import { assert } from '#pkg/base/assert.ts';
-import type { StoreEvent } from '../../store.ts';
 import { StoreUnavailableError } from '../../store.ts';
-import { eventRevision } from '../../watch-hub.ts';
+import { append } from './append.ts';
+import { type ColdKey, ColdTable } from './cold-table.ts';
 import { findDamage } from './file-check.ts';
 import {
+  coldMark,
   DamagedGroupError,
   decodeGroup,
   encodeGroup,
@@ -22,19 +24,45 @@ import {
   joinWrites,
   type LoggedWrite,
   logFormat,
+  type WriteRecord,
 } from './write-group.ts';
 
-/** Groups that one transaction of a compaction changes, and bytes it writes: keeps the time short during which appends wait for it. */
-const rewriteGroupsMax = 1_000;
-const rewriteBytesMax = 4 * 1024 * 1024;
+/**
+ * Groups that one transaction of a compaction changes, and bytes it writes: keeps the time short during which appends wait for it, and for
+ * which the process does nothing else.
+ */
+const rewriteGroupsMax = 256;
+const rewriteBytesMax = 1024 * 1024;
+
+/**
+ * Address space of the map, not memory. The library maps a file anew that outgrows it and leaves the old map in place, which then counts twice
+ * as memory of the process; a file larger than this is served so.
+ */
+const mapBytes = 64 * 2 ** 30;
 
 /** Memory for groups that is kept from one transaction to the next: what some hundred objects need. Larger ones get their own. */
 const scratchBytesMax = 1024 * 1024;
 
+/** A write to append. */
+export interface Append {
+  readonly record: WriteRecord;
+  /** For a key of the cold table: what exists under it; false for any other key. */
+  readonly cold: false | { readonly previous: ColdKey | undefined };
+}
+
+/** What a compaction removes. */
+export interface DeadWrites {
+  /** Revisions of writes of the log. */
+  readonly log: readonly number[];
+  /** Revisions of puts of the cold table. */
+  readonly cold: readonly number[];
+}
+
 export class LmdbLog {
+  readonly cold: ColdTable;
   readonly #root: RootDatabase<Buffer, number>;
   readonly #groups: Database<Buffer, number>;
-  readonly #meta: Database<number, string>;
+  readonly #meta: Database<number | readonly string[], string>;
   readonly #directory: string;
   /**
    * Where groups are put together. One append is under way at a time, so they all use the same memory: a buffer for each
@@ -52,40 +80,48 @@ export class LmdbLog {
     // Without turn batching a transaction starts at once: what belongs together is gathered before it comes here.
     const options = {
       path: directory,
+      mapSize: mapBytes,
       encoding: 'binary',
-      maxDbs: 4,
+      maxDbs: 8,
       overlappingSync: false,
       eventTurnBatching: false,
     } as const;
     this.#root = open<Buffer, number>(options);
     this.#groups = this.#root.openDB<Buffer, number>('log', { encoding: 'binary' });
-    this.#meta = this.#root.openDB<number, string>('meta', { encoding: 'json' });
+    this.#meta = this.#root.openDB<number | readonly string[], string>('meta', { encoding: 'json' });
+    this.cold = new ColdTable(this.#root, (what) => damagedError(directory, what, 'read'));
   }
 
-  /** Checks the layout's version, and writes it into a new folder. */
-  async checkFormat(): Promise<void> {
+  /** Checks the layout's version. Writes it into a new folder, with the prefixes of the keys that are to be cold there. */
+  async checkFormat(coldPrefixes: readonly string[]): Promise<void> {
     const format = this.#meta.get('format');
-    if (format === undefined) await this.#meta.put('format', logFormat);
-    else if (format !== logFormat) {
+    if (format === undefined) {
+      await this.#transaction(() => [this.#meta.put('cold', coldPrefixes), this.#meta.put('format', logFormat)]);
+    } else if (format !== logFormat) {
       throw new StoreUnavailableError(
         `Cannot open ${this.#directory} as it has format ${format} and this version reads format ${logFormat}: choose another data folder, or start the version that wrote it`,
       );
     }
   }
 
+  /** Keys that begin so are in the cold table. Decided when the folder was made. */
+  get coldPrefixes(): readonly string[] {
+    return (this.#meta.get('cold') as readonly string[] | undefined) ?? [];
+  }
+
   /** The revision of the last compaction; 0 when there was none. */
   get compacted(): number {
-    return this.#meta.get('compacted') ?? 0;
+    return (this.#meta.get('compacted') as number | undefined) ?? 0;
   }
 
-  /** The greatest revision in the log; 0 when it is empty. */
+  /** The greatest revision on the disk; 0 when there is nothing. */
   get lastRevision(): number {
     for (const { value } of this.#groups.getRange({ reverse: true, limit: 1 }))
-      return decodeGroup(value).at(-1)!.revision;
-    return 0;
+      return Math.max(decodeGroup(value).at(-1)!.revision, this.cold.lastRevision);
+    return this.cold.lastRevision;
   }
 
-  /** All writes from `fromRevision` on, in revision order. */
+  /** All writes of the log from `fromRevision` on, in revision order. */
   *writes(fromRevision = 0): Generator<LoggedWrite> {
     const start = this.#groupAt(fromRevision)?.key ?? fromRevision;
     for (const { key, value } of this.#groups.getRange({ start })) {
@@ -122,13 +158,18 @@ export class LmdbLog {
     return new StoreUnavailableError(message, cause);
   }
 
-  /** Writes events, which are in revision order, in one transaction. The one before must have ended. */
-  async append(events: readonly StoreEvent[]): Promise<void> {
+  /** Does writes, which are in revision order, in one transaction. The one before must have ended. */
+  async append(writes: readonly Append[]): Promise<void> {
     assert(!this.#appending, 'an append began before the last one ended');
     this.#appending = true;
     try {
-      const group = this.#encode(events);
-      await this.#transaction(() => [this.#groups.put(eventRevision(events[0]!), group)]);
+      const records = writes.flatMap(({ record, cold }) => loggedOf(record, cold));
+      const group = records.length === 0 ? undefined : this.#encode(records);
+      await this.#transaction(() => {
+        const queued = group === undefined ? [] : [append(this.#groups, records[0]!.revision, group)];
+        for (const { record, cold } of writes) if (cold) queued.push(...this.cold.write(record, cold.previous));
+        return queued;
+      });
     } catch (error) {
       // Who knows what still reads it.
       this.#scratch = Buffer.alloc(0);
@@ -138,22 +179,27 @@ export class LmdbLog {
     }
   }
 
-  #encode(events: readonly StoreEvent[]): Buffer {
-    const length = groupLength(events);
+  #encode(records: readonly WriteRecord[]): Buffer {
+    const length = groupLength(records);
     if (length > this.#scratch.length && length <= scratchBytesMax)
       this.#scratch = Buffer.allocUnsafeSlow(scratchBytesMax);
     const group = length > scratchBytesMax ? Buffer.allocUnsafeSlow(length) : this.#scratch.subarray(0, length);
-    encodeGroup(events, group);
+    encodeGroup(records, group);
     return group;
   }
 
   /**
    * Notes that everything before `revision` is forgotten, then takes the writes out that are of no more use. In revision order: were a
-   * deletion gone before what it deleted, a crash in between would bring that back.
+   * deletion gone before what it deleted, a crash in between would bring that back. Those of the cold table first, as the log has the only note
+   * that they are dead.
    */
-  async compact(revision: number, dead: readonly number[]): Promise<void> {
+  async compact(revision: number, dead: DeadWrites): Promise<void> {
     await this.#meta.put('compacted', revision);
-    const sorted = Float64Array.from(dead).sort();
+    for (let at = 0; at < dead.cold.length; at += rewriteGroupsMax) {
+      const some = dead.cold.slice(at, at + rewriteGroupsMax);
+      await this.#transaction(() => some.map((each) => this.cold.forget(each)));
+    }
+    const sorted = Float64Array.from(dead.log).sort();
     for (let at = 0; at < sorted.length; ) at = await this.#removeSome(sorted, at);
   }
 
@@ -198,6 +244,12 @@ export class LmdbLog {
   }
 }
 
+/** What the log has of a write: of a cold put only that it has replaced another. */
+function loggedOf(record: WriteRecord, cold: Append['cold']): WriteRecord[] {
+  if (!cold || record.type === 'delete') return [record];
+  return record.previousRevision === 0 ? [] : [coldMark(record)];
+}
+
 /** The library's error of a failed commit holds a promise that rejects with the reason, which nobody else would handle. */
 function causeOf(error: unknown): unknown {
   if (error instanceof Error && 'commitError' in error && error.commitError instanceof Promise)
@@ -205,8 +257,8 @@ function causeOf(error: unknown): unknown {
   return error;
 }
 
-function damagedError(directory: string, what: string): StoreUnavailableError {
+function damagedError(directory: string, what: string, action = 'open'): StoreUnavailableError {
   return new StoreUnavailableError(
-    `Cannot open ${directory} as data.mdb is damaged: ${what}; restore it from a copy or choose another data folder`,
+    `Cannot ${action} ${directory} as data.mdb is damaged: ${what}; restore it from a copy or choose another data folder`,
   );
 }

@@ -2,8 +2,10 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
-import { storeConformance } from '../../conformance.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { conformancePrefix, type StoreUnderTest, storeConformance } from '../../conformance.ts';
 import { CompactedError, type Store, type StoreEvent, StoreUnavailableError } from '../../store.ts';
 import { eventRevision } from '../../watch-hub.ts';
 import { openLmdbStore } from './lmdb-store.ts';
@@ -18,7 +20,8 @@ function testFolder(): string {
   return directory;
 }
 
-const openIn = (directory: string): Promise<Store> => openLmdbStore({ directory, log: silentLogger });
+const openIn = (directory: string): Promise<Store> =>
+  openLmdbStore({ directory, log: silentLogger, clock: new SystemClock() });
 
 async function put(store: Store, key: string, text: string, ifModRevision = 0): Promise<number> {
   const result = await store.write({ type: 'put', key, value: Buffer.from(text), ifModRevision });
@@ -31,15 +34,21 @@ async function contents(store: Store, revision?: number): Promise<string[]> {
   return items.map((kv) => `${kv.key}=${Buffer.from(kv.value).toString()}@${kv.createRevision}/${kv.modRevision}`);
 }
 
-storeConformance('lmdb', async () => {
+/** Time that passes when it is told to; what the disk does takes no part in it. */
+async function openConformance(coldPrefixes: readonly string[]): Promise<StoreUnderTest> {
   const directory = makeFolder();
-  const store = await openIn(directory);
+  const clock = new VirtualClock();
+  const store = await openLmdbStore({ directory, log: silentLogger, clock, coldPrefixes });
   const cleanup = async (): Promise<void> => {
     await store.close();
     rmSync(directory, { recursive: true, force: true });
   };
-  return { store, cleanup };
-});
+  return { store, advance: (durationMs) => clock.advance(durationMs), cleanup };
+}
+
+storeConformance('lmdb', () => openConformance([]));
+storeConformance('lmdb, cold keys', () => openConformance([conformancePrefix]));
+storeConformance('lmdb, some keys cold', () => openConformance(['2', '3', '5', '7'].map((n) => conformancePrefix + n)));
 
 test('what was written, its revisions and its past are there after the folder is opened again', async () => {
   const directory = testFolder();

@@ -1,18 +1,23 @@
 /**
- * The store in one folder, durable at each acknowledged write. The current state is in memory; every write is appended to a log
- * on disk (`lmdb-log.ts`), many of them in one transaction with one sync, and is told to watches and acknowledged once that is done.
+ * The store in one folder, durable at each acknowledged write. The current state is in memory, but for keys that are cold (`cold-reads.ts`), which
+ * are read from the disk; every write is appended to a log on disk (`lmdb-log.ts`), many of them in one transaction with one sync, and
+ * is told to watches and acknowledged once that is done.
  *
- * Invariants: `#live`, `#revision` and the watches show exactly what is on disk: a write that is under way shows nowhere, and
+ * Invariants: reads, `#revision` and the watches show exactly what is on disk: a write that is under way shows nowhere, and
  * one that fails leaves no trace. At most one transaction is under way; at most one write per key is in it or waits for it.
+ *
+ * Memory and time to open follow what is live and not cold, and the past, which is bounded by `pastLimitsDefault`.
  */
 import { mkdirSync } from 'node:fs';
 import { Deferred } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { EventTail } from '../../event-tail.ts';
-import { KeyHistory } from '../../key-history.ts';
+import { Expirer, ExpiryQueue, expiryOf } from '../../expiry.ts';
+import { KeyHistory, mergeByKey, pastLimitsDefault } from '../../key-history.ts';
 import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
-import { readRange } from '../../read-range.ts';
+import { checkRevision, readRange } from '../../read-range.ts';
 import { SortedMap } from '../../sorted-map.ts';
 import {
   CompactedError,
@@ -29,10 +34,12 @@ import {
   type WriteOperation,
   type WriteResult,
 } from '../../store.ts';
-import { eventRevision, WatchHub } from '../../watch-hub.ts';
+import { eventKey, eventRevision, WatchHub } from '../../watch-hub.ts';
+import { type ColdState, readCold } from './cold-reads.ts';
+import type { ColdKey } from './cold-table.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { LmdbLog } from './lmdb-log.ts';
-import type { LoggedWrite } from './write-group.ts';
+import { type LoggedWrite, recordOf, type WriteRecord } from './write-group.ts';
 
 /** Most writes of one transaction, so that the first of them does not wait long for the last; more wait for the next one. */
 const batchWritesMax = 1_024;
@@ -47,6 +54,13 @@ export interface LmdbStoreOptions {
   /** The folder, made when it is missing. Only one process may have it open. */
   readonly directory: string;
   readonly log: Logger;
+  /** By which keys expire. */
+  readonly clock: Clock;
+  /**
+   * Keys that begin so are cold: their values stay on the disk and cost no memory, and reading one costs some 5 µs. Settled when the folder is
+   * made; a folder that is there keeps its own. Default: none.
+   */
+  readonly coldPrefixes?: readonly string[];
 }
 
 /** Opens the store in a folder. Throws `StoreUnavailableError` when another process holds it or it cannot be used. */
@@ -58,8 +72,8 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     lock = lockFolder(directory);
     log = new LmdbLog(directory);
-    await log.checkFormat();
-    return new LmdbStore(log, lock, options.log);
+    await log.checkFormat(options.coldPrefixes ?? []);
+    return new LmdbStore(log, lock, options);
   } catch (error) {
     await log?.close();
     lock?.release();
@@ -72,6 +86,8 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
 interface PendingWrite {
   readonly operation: WriteOperation;
   readonly current: KeyValue | undefined;
+  /** For a cold key: what the disk has of it. */
+  readonly cold: false | { readonly previous: ColdKey | undefined };
   readonly outcome: Deferred<WriteResult>;
   /** Resolved, never rejected, once the outcome is known. */
   readonly settled: Deferred;
@@ -80,8 +96,9 @@ interface PendingWrite {
 /** A transaction under way. */
 interface Commit {
   readonly batch: readonly PendingWrite[];
-  /** The writes of `batch`, in order. */
+  /** The writes of `batch`, in order, as they are told and as they are written. */
   readonly events: readonly StoreEvent[];
+  readonly records: readonly WriteRecord[];
   /** Resolves once it is durable, or with why it failed. */
   readonly appended: Promise<{ readonly cause: unknown } | undefined>;
 }
@@ -93,6 +110,12 @@ class LmdbStore implements Store {
   readonly #log: LmdbLog;
   readonly #lock: FolderLock;
   readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #coldPrefixes: readonly string[];
+  readonly #expiring = new ExpiryQueue();
+  readonly #expirer: Expirer;
+  #compacting: Promise<void> = Promise.resolve();
+  #shrinking = false;
   readonly #live = new SortedMap<KeyValue>();
   readonly #history = new KeyHistory<Ending>();
   readonly #hub: WatchHub;
@@ -106,12 +129,14 @@ class LmdbStore implements Store {
   #ended: StoreUnavailableError | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(log: LmdbLog, lock: FolderLock, logger: Logger) {
+  constructor(log: LmdbLog, lock: FolderLock, options: LmdbStoreOptions) {
     this.#log = log;
     this.#lock = lock;
-    this.#logger = logger;
+    this.#logger = options.log;
+    this.#clock = options.clock;
+    this.#coldPrefixes = log.coldPrefixes;
     this.#compacted = log.compacted;
-    this.#revision = Math.max(1, this.#compacted);
+    this.#revision = Math.max(1, this.#compacted, log.cold.lastRevision);
     for (const write of log.writes()) this.#load(write);
     this.#tail = new EventTail(tailLimits, this.#revision);
     const revision = (): number => this.#revision;
@@ -121,22 +146,55 @@ class LmdbStore implements Store {
       },
       since: (fromRevision, prefix) => this.#since(fromRevision, prefix),
     });
+    const write = (operation: WriteOperation): Promise<WriteResult> => this.write(operation);
+    const sources = [this.#expiring, log.cold];
+    this.#expirer = new Expirer({ clock: options.clock, log: options.log, sources, write });
+    this.#expirer.arm();
   }
 
   async get(key: string): Promise<KeyValue | undefined> {
     this.#checkOpen();
-    return this.#live.get(key);
+    if (!this.#isCold(key)) return this.#live.get(key);
+    const pending = this.#pending.get(key);
+    return pending === undefined ? this.#log.cold.get(key) : pending.current;
   }
 
   async range(options: RangeOptions): Promise<RangeResult> {
     this.#checkOpen();
+    const { prefix, limit } = options;
+    if (this.#isCold(prefix)) return this.#coldRange(options);
+    const hot = this.#hotRange(options);
+    if (!this.#coldPrefixes.some((cold) => cold.startsWith(prefix))) return hot;
+    const cold = this.#coldRange(options);
+    const items = mergeByKey(hot.items, cold.items);
+    return {
+      items: limit ? items.slice(0, limit) : items,
+      count: hot.count + cold.count,
+      revision: hot.revision,
+    };
+  }
+
+  #hotRange(options: RangeOptions): RangeResult {
     const state = {
       live: this.#live,
       history: this.#history,
       revision: this.#revision,
       compacted: this.#compacted,
     };
-    return readRange({ ...state, pastValue: (version) => this.#read(version.from) }, options);
+    return readRange({ ...state, pastValue: (version) => this.#read(version.from, version.key) }, options);
+  }
+
+  #coldRange(options: RangeOptions): RangeResult {
+    const revision = checkRevision({ revision: this.#revision, compacted: this.#compacted }, options.revision);
+    const pending = new Map<string, KeyValue | undefined>();
+    for (const [key, { cold, current }] of this.#pending) if (cold) pending.set(key, current);
+    const state: ColdState = { table: this.#log.cold, history: this.#history, revision: this.#revision, pending };
+    return { ...readCold(state, options), revision };
+  }
+
+  #isCold(key: string): boolean {
+    for (const prefix of this.#coldPrefixes) if (key.startsWith(prefix)) return true;
+    return false;
   }
 
   async write(operation: WriteOperation): Promise<WriteResult> {
@@ -148,10 +206,13 @@ class LmdbStore implements Store {
       await before.settled.promise;
       this.#checkOpen();
     }
-    const current = this.#live.get(key);
+    const isCold = this.#isCold(key);
+    const previous = isCold ? this.#log.cold.find(key) : undefined;
+    const current = isCold ? previous && this.#log.cold.value(previous.modRevision) : this.#live.get(key);
     if (!isExpected(operation, current) || (operation.type === 'delete' && current === undefined))
       return conflictOf(current);
-    const write: PendingWrite = { operation, current, outcome: new Deferred(), settled: new Deferred() };
+    const cold = isCold && { previous };
+    const write: PendingWrite = { operation, current, cold, outcome: new Deferred(), settled: new Deferred() };
     this.#pending.set(key, write);
     this.#queue.push(write);
     this.#committing ??= this.#commitAll();
@@ -175,12 +236,23 @@ class LmdbStore implements Store {
   async compact(revision: number): Promise<void> {
     this.#checkOpen();
     if (revision > this.#revision) throw new FutureRevisionError(revision, this.#revision);
-    if (revision <= this.#compacted) return;
+    // One after the other: the disk says last what was compacted last.
+    const compacting = this.#compacting.then(() => this.#compact(revision));
+    this.#compacting = compacting.catch(() => {});
+    await compacting;
+  }
+
+  async #compact(revision: number): Promise<void> {
+    if (revision <= this.#compacted || this.#ended !== undefined) return;
     this.#compacted = revision;
     // What ended with the write of `revision` itself stays, so that a watch from there can tell what was before.
-    const dead = this.#history
-      .compact(revision - 1)
-      .flatMap((version) => (version.value === 'deleted' ? [version.from, version.until] : [version.from]));
+    const dead = { log: [] as number[], cold: [] as number[] };
+    for (const { key, from, until, value } of this.#history.compact(revision - 1)) {
+      const isCold = this.#isCold(key);
+      (isCold ? dead.cold : dead.log).push(from);
+      // The log has a note of its own of every deletion, and of every cold key that was replaced.
+      if (isCold || value === 'deleted') dead.log.push(until);
+    }
     try {
       await this.#log.compact(revision, dead);
     } catch (error) {
@@ -199,6 +271,8 @@ class LmdbStore implements Store {
     this.#ended ??= error;
     for (const write of this.#queue.splice(0)) this.#refuse(write, error);
     await this.#committing;
+    await this.#expirer.close();
+    await this.#compacting;
     this.#hub.fail(error);
     await this.#log.close();
     this.#lock.release();
@@ -209,15 +283,29 @@ class LmdbStore implements Store {
     // Everything that is ready to write in this turn comes into the first transaction.
     await Promise.resolve();
     for (let commit = this.#begin(); commit !== undefined; ) {
-      const { batch, events, appended } = commit;
+      const { batch, events, records, appended } = commit;
       const failure = await appended;
       if (failure !== undefined) this.#failed(batch, failure.cause);
-      else for (const event of events) this.#apply(event);
+      else for (const [i, event] of events.entries()) this.#apply(event, records[i]!.expiresMs);
       // The disk is busy with the next one while watchers are told of this one.
       commit = this.#begin();
       if (failure === undefined) this.#tell(batch, events);
     }
     this.#committing = undefined;
+    this.#shrink();
+  }
+
+  /** Forgets half of the past when there is too much of it. */
+  #shrink(): void {
+    if (this.#shrinking || this.#ended !== undefined || !this.#history.isFull(pastLimitsDefault)) return;
+    this.#shrinking = true;
+    this.compact(this.#history.middleRevision)
+      .catch((error: unknown) => {
+        if (this.#ended === undefined) this.#logger.warn('Could not shorten the past of the store', { error });
+      })
+      .finally(() => {
+        this.#shrinking = false;
+      });
   }
 
   /** Begins the transaction of what is queued; undefined when nothing is. */
@@ -225,17 +313,20 @@ class LmdbStore implements Store {
     if (this.#queue.length === 0) return undefined;
     const batch = this.#takeBatch();
     const events = batch.map((write, i) => eventOf(write.operation, write.current, this.#revision + 1 + i));
-    const appended = this.#log.append(events).then(
+    const nowMs = this.#clock.nowMs();
+    const records = events.map((event, i) => recordOf(event, expiryOfWrite(batch[i]!.operation, nowMs)));
+    const appends = records.map((record, i) => ({ record, cold: batch[i]!.cold }));
+    const appended = this.#log.append(appends).then(
       () => undefined,
       (cause: unknown) => ({ cause }),
     );
-    return { batch, events, appended };
+    return { batch, events, records, appended };
   }
 
   #tell(batch: readonly PendingWrite[], events: readonly StoreEvent[]): void {
+    for (const write of batch) this.#pending.delete(write.operation.key);
     this.#hub.publish(events, this.#revision);
     for (const [i, write] of batch.entries()) {
-      this.#pending.delete(write.operation.key);
       write.outcome.resolve(resultOf(events[i]!));
       write.settled.resolve();
     }
@@ -273,27 +364,43 @@ class LmdbStore implements Store {
     return this.#queue.splice(0, count);
   }
 
-  #apply(event: StoreEvent): void {
+  #apply(event: StoreEvent, expiresMs: number): void {
     const revision = eventRevision(event);
     const { previous } = event;
-    if (event.type === 'put') this.#live.set(event.kv.key, event.kv);
-    else this.#live.delete(event.key);
+    const key = eventKey(event);
+    if (this.#coldPrefixes.length === 0 || !this.#isCold(key)) {
+      if (event.type === 'put') this.#live.set(key, event.kv);
+      else this.#live.delete(key);
+      if (expiresMs > 0) this.#expiring.add(expiresMs, { key, revision });
+    }
+    if (expiresMs > 0) this.#expirer.arm(expiresMs);
     if (previous !== undefined) this.#remember(previous, revision, event.type);
     this.#revision = revision;
     this.#tail.push(event);
   }
 
   #load(write: LoggedWrite): void {
-    const { key, revision } = write;
-    const put = write.type === 'put';
-    const previous = put ? this.#live.set(key, keyValueOf(write)) : this.#live.delete(key);
-    if (previous !== undefined) this.#remember(previous, revision, write.type);
+    const { key, revision, expiresMs } = write;
+    if (this.#isCold(key)) this.#loadCold(write);
+    else {
+      const put = write.type === 'put';
+      const previous = put ? this.#live.set(key, keyValueOf(write)) : this.#live.delete(key);
+      if (previous !== undefined) this.#remember(previous, revision, put ? 'put' : 'delete');
+      if (expiresMs > 0) this.#expiring.add(expiresMs, { key, revision });
+    }
     this.#revision = Math.max(this.#revision, revision);
+  }
+
+  /** Of a cold key the log says only when a version ended. */
+  #loadCold({ type, key, revision, previousRevision }: LoggedWrite): void {
+    const value = type === 'delete' ? 'deleted' : 'replaced';
+    this.#history.add({ key, from: previousRevision, until: revision, value, bytes: 0 });
   }
 
   #remember(previous: KeyValue, until: number, type: 'put' | 'delete'): void {
     const value = type === 'put' ? 'replaced' : 'deleted';
-    this.#history.add({ key: previous.key, from: previous.modRevision, until, value });
+    const { key, modRevision, value: held } = previous;
+    this.#history.add({ key, from: modRevision, until, value, bytes: held.length });
   }
 
   #since(fromRevision: number, prefix: string): StoreEvent[] {
@@ -301,7 +408,7 @@ class LmdbStore implements Store {
     if (fromRevision > this.#revision) return [];
     if (fromRevision > this.#tail.startRevision) return this.#tail.since(fromRevision, prefix);
     const events: StoreEvent[] = [];
-    for (const write of this.#log.writes(fromRevision)) {
+    for (const write of this.#writesFrom(fromRevision, prefix)) {
       // A transaction that is on the disk but not yet acknowledged is published later.
       if (write.revision > this.#revision) break;
       if (write.key.startsWith(prefix)) events.push(this.#eventOf(write));
@@ -309,15 +416,29 @@ class LmdbStore implements Store {
     return events;
   }
 
-  #eventOf(write: LoggedWrite): StoreEvent {
-    const { key, revision, previousRevision } = write;
-    if (write.type === 'delete') return { type: 'delete', key, revision, previous: this.#read(previousRevision) };
-    const kv = keyValueOf(write);
-    return previousRevision === 0 ? { type: 'put', kv } : { type: 'put', kv, previous: this.#read(previousRevision) };
+  /** All writes that may concern a prefix, in revision order. */
+  *#writesFrom(fromRevision: number, prefix: string): Generator<LoggedWrite> {
+    const mayBeCold = this.#isCold(prefix) || this.#coldPrefixes.some((cold) => cold.startsWith(prefix));
+    const puts = mayBeCold ? this.#log.cold.putsFrom(fromRevision) : [].values();
+    let put = puts.next();
+    for (const write of this.#log.writes(fromRevision)) {
+      if (write.type === 'cold') continue;
+      for (; !put.done && put.value.revision < write.revision; put = puts.next()) yield put.value;
+      yield write;
+    }
+    for (; !put.done; put = puts.next()) yield put.value;
   }
 
-  #read(revision: number): KeyValue {
-    const write = this.#log.write(revision);
+  #eventOf(write: LoggedWrite): StoreEvent {
+    const { key, revision, previousRevision } = write;
+    const previous = (): KeyValue => this.#read(previousRevision, key);
+    if (write.type === 'delete') return { type: 'delete', key, revision, previous: previous() };
+    const kv = keyValueOf(write);
+    return previousRevision === 0 ? { type: 'put', kv } : { type: 'put', kv, previous: previous() };
+  }
+
+  #read(revision: number, key: string): KeyValue {
+    const write = this.#isCold(key) ? this.#log.cold.put(revision) : this.#log.write(revision);
     if (write === undefined) throw new CompactedError(this.#compacted);
     return keyValueOf(write);
   }
@@ -325,6 +446,10 @@ class LmdbStore implements Store {
   #checkOpen(): void {
     if (this.#ended !== undefined) throw this.#ended;
   }
+}
+
+function expiryOfWrite(operation: WriteOperation, nowMs: number): number {
+  return operation.type === 'put' && operation.ttlMs !== undefined ? expiryOf(nowMs, operation.ttlMs) : 0;
 }
 
 /** What a write left, in memory of its own: a part of its group would keep all of that. */

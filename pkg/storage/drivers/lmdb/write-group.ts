@@ -1,6 +1,6 @@
 /**
- * How writes lie in the log: those of one transaction together, as one value, under the revision of the first of them. A compaction
- * takes the dead ones out of a group and leaves the rest where it is.
+ * How writes lie on the disk: in the log those of one transaction together, as one value, under the revision of the first of them, and in the
+ * cold table each by itself. A compaction takes the dead ones out of a group and leaves the rest where it is.
  *
  * | bytes | field |
  * |---|---|
@@ -10,10 +10,11 @@
  *
  * | bytes | field |
  * |---|---|
- * | 1 | 1 for put, 2 for delete |
+ * | 1 | 1 for put, 2 for delete, 3 for a put whose value is in the cold table |
  * | 8 | revision |
  * | 8 | createRevision; 0 for delete |
  * | 8 | revision of the write that this one replaced; 0 for none |
+ * | 8 | when it expires, in milliseconds since the epoch; 0 for never |
  * | 2 | bytes of the key |
  * | 4 | bytes of the value |
  * | | key, value |
@@ -22,23 +23,30 @@
  */
 import { crc32 } from 'node:zlib';
 import type { StoreEvent } from '../../store.ts';
-import { eventRevision } from '../../watch-hub.ts';
 
-/** The version of the layout, kept in the folder; one that is not this cannot be opened. Format 1 had a value per write, without checksum. */
-export const logFormat = 2;
+/**
+ * The version of the layout, kept in the folder; one that is not this cannot be opened. Format 1 had a value per write, without checksum;
+ * format 2 no cold table and no times.
+ */
+export const logFormat = 3;
 
 const checksumBytes = 4;
-const headBytes = 31;
-const typePut = 1;
-const typeDelete = 2;
+const headBytes = 39;
+const types = ['', 'put', 'delete', 'cold'] as const;
 
-/** A write as the log holds it. */
-export interface LoggedWrite {
-  readonly type: 'put' | 'delete';
-  readonly revision: number;
+/** A write that is to be written to the disk. */
+export interface WriteRecord {
+  readonly type: 'put' | 'delete' | 'cold';
   readonly key: string;
+  readonly revision: number;
   readonly createRevision: number;
   readonly previousRevision: number;
+  readonly expiresMs: number;
+  readonly value: Uint8Array;
+}
+
+/** A write as it lies on the disk. */
+export interface LoggedWrite extends WriteRecord {
   /** Shares its memory with the group it was read from, as does `encoded`. */
   readonly value: Buffer;
   /** All of the write as it lies in the group. */
@@ -48,20 +56,35 @@ export interface LoggedWrite {
 /** What was read is not what was written. */
 export class DamagedGroupError extends Error {}
 
-/** How many bytes the group of these writes has. */
-export function groupLength(events: readonly StoreEvent[]): number {
-  let length = checksumBytes;
-  for (const event of events) {
-    const put = event.type === 'put';
-    length += headBytes + Buffer.byteLength(put ? event.kv.key : event.key) + (put ? event.kv.value.length : 0);
+const noValue = Buffer.alloc(0);
+
+/** The record of an event; `expiresMs` is 0 when it never expires. */
+export function recordOf(event: StoreEvent, expiresMs: number): WriteRecord {
+  const previousRevision = event.previous?.modRevision ?? 0;
+  if (event.type === 'put') {
+    const { key, value, createRevision, modRevision } = event.kv;
+    return { type: 'put', key, revision: modRevision, createRevision, previousRevision, expiresMs, value };
   }
+  const { key, revision } = event;
+  return { type: 'delete', key, revision, createRevision: 0, previousRevision, expiresMs: 0, value: noValue };
+}
+
+/** What the log says of a put whose value is in the cold table. */
+export function coldMark(record: WriteRecord): WriteRecord {
+  return { ...record, type: 'cold', value: noValue };
+}
+
+/** How many bytes the group of these writes has. */
+export function groupLength(records: readonly WriteRecord[]): number {
+  let length = checksumBytes;
+  for (const { key, value } of records) length += headBytes + Buffer.byteLength(key) + value.length;
   return length;
 }
 
-/** Writes the group of `events`, which are in revision order, to `target`, which has to have its length. */
-export function encodeGroup(events: readonly StoreEvent[], target: Buffer): void {
+/** Writes the group of `records`, which are in revision order, to `target`, which has to have its length. */
+export function encodeGroup(records: readonly WriteRecord[], target: Buffer): void {
   let at = checksumBytes;
-  for (const event of events) at = encodeWrite(event, target, at);
+  for (const record of records) at = encodeWrite(record, target, at);
   seal(target);
 }
 
@@ -76,19 +99,19 @@ function seal(group: Buffer): void {
   group.writeUInt32LE(crc32(group.subarray(checksumBytes)), 0);
 }
 
-function encodeWrite(event: StoreEvent, target: Buffer, at: number): number {
-  const put = event.type === 'put';
-  target[at] = put ? typePut : typeDelete;
-  target.writeDoubleLE(eventRevision(event), at + 1);
-  target.writeDoubleLE(put ? event.kv.createRevision : 0, at + 9);
-  target.writeDoubleLE(event.previous?.modRevision ?? 0, at + 17);
-  const keyBytes = target.write(put ? event.kv.key : event.key, at + headBytes);
-  target.writeUInt16LE(keyBytes, at + 25);
-  target.writeUInt32LE(put ? event.kv.value.length : 0, at + 27);
+function encodeWrite(record: WriteRecord, target: Buffer, at: number): number {
+  const { value } = record;
+  target[at] = types.indexOf(record.type);
+  target.writeDoubleLE(record.revision, at + 1);
+  target.writeDoubleLE(record.createRevision, at + 9);
+  target.writeDoubleLE(record.previousRevision, at + 17);
+  target.writeDoubleLE(record.expiresMs, at + 25);
+  const keyBytes = target.write(record.key, at + headBytes);
+  target.writeUInt16LE(keyBytes, at + 33);
+  target.writeUInt32LE(value.length, at + 35);
   const valueAt = at + headBytes + keyBytes;
-  if (!put) return valueAt;
-  target.set(event.kv.value, valueAt);
-  return valueAt + event.kv.value.length;
+  if (value.length > 0) target.set(value, valueAt);
+  return valueAt + value.length;
 }
 
 /** The writes of a group. Throws `DamagedGroupError` when it is not as it was written. */
@@ -106,13 +129,14 @@ export function decodeGroup(group: Buffer): LoggedWrite[] {
 
 function decodeWrite(group: Buffer, at: number): LoggedWrite {
   const keyAt = at + headBytes;
-  const valueAt = keyAt + group.readUInt16LE(at + 25);
-  const end = valueAt + group.readUInt32LE(at + 27);
+  const valueAt = keyAt + group.readUInt16LE(at + 33);
+  const end = valueAt + group.readUInt32LE(at + 35);
   return {
-    type: group[at] === typePut ? 'put' : 'delete',
+    type: types[group[at]!] as LoggedWrite['type'],
     revision: group.readDoubleLE(at + 1),
     createRevision: group.readDoubleLE(at + 9),
     previousRevision: group.readDoubleLE(at + 17),
+    expiresMs: group.readDoubleLE(at + 25),
     key: group.toString('utf8', keyAt, valueAt),
     value: group.subarray(valueAt, end),
     encoded: group.subarray(at, end),

@@ -1,21 +1,23 @@
 import { expect, test } from 'vitest';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { storeConformance } from '../../conformance.ts';
 import { createMemoryStore } from './memory-store.ts';
 
 storeConformance('memory', async () => {
-  const store = createMemoryStore();
-  return { store, cleanup: () => store.close() };
+  const clock = new VirtualClock();
+  const store = createMemoryStore({ clock });
+  return { store, advance: (durationMs) => clock.advance(durationMs), cleanup: () => store.close() };
 });
 
 test('an empty store is at revision 1 and its first write makes revision 2', async () => {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   expect(await store.currentRevision()).toBe(1);
   const result = await store.write({ type: 'put', key: '/a', value: new Uint8Array(), ifModRevision: 0 });
   expect(result).toMatchObject({ ok: true, revision: 2 });
 });
 
 test('keys and values beyond the limits are refused and change nothing', async () => {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   const put = (key: string, length: number) =>
     store.write({ type: 'put', key, value: new Uint8Array(length), ifModRevision: 0 });
   expect(await put('k'.repeat(1024), 8 * 1024 * 1024)).toMatchObject({ ok: true });

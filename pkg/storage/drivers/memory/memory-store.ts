@@ -2,9 +2,13 @@
  * The store in memory: for tests and virtual time. Nothing outlives the process. A write is decided, published and done
  * within the call; its promise only carries the result.
  *
- * Everything that was overwritten is kept until it is compacted, so a long-lived store needs the compactor.
+ * Everything that was overwritten is kept until it is compacted: by the caller, and by the store itself when the past has more than
+ * `pastLimitsDefault`. Keys with a time to live are deleted when it is over, so what they cost is bounded by it.
  */
-import { KeyHistory } from '../../key-history.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import { type Logger, silentLogger } from '#pkg/base/logger.ts';
+import { Expirer, ExpiryQueue, expiryOf } from '../../expiry.ts';
+import { KeyHistory, pastLimitsDefault } from '../../key-history.ts';
 import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
 import { readRange } from '../../read-range.ts';
 import { SortedMap } from '../../sorted-map.ts';
@@ -23,9 +27,16 @@ import type {
 import { CompactedError, FutureRevisionError, StoreUnavailableError } from '../../store.ts';
 import { eventKey, WatchHub } from '../../watch-hub.ts';
 
+export interface MemoryStoreOptions {
+  /** By which keys expire. */
+  readonly clock: Clock;
+  /** Default: none. */
+  readonly log?: Logger;
+}
+
 /** Makes an empty store. */
-export function createMemoryStore(): Store {
-  return new MemoryStore();
+export function createMemoryStore(options: MemoryStoreOptions): Store {
+  return new MemoryStore(options);
 }
 
 class MemoryStore implements Store {
@@ -38,8 +49,14 @@ class MemoryStore implements Store {
   #log: StoreEvent[] = [];
   #logStart = 2;
   readonly #hub: WatchHub;
+  readonly #clock: Clock;
+  readonly #expiring = new ExpiryQueue();
+  readonly #expirer: Expirer;
 
-  constructor() {
+  constructor({ clock, log = silentLogger }: MemoryStoreOptions) {
+    this.#clock = clock;
+    const write = (operation: WriteOperation): Promise<WriteResult> => this.write(operation);
+    this.#expirer = new Expirer({ clock, log, sources: [this.#expiring], write });
     const revision = (): number => this.#revision;
     this.#hub = new WatchHub({
       get revision() {
@@ -76,9 +93,17 @@ class MemoryStore implements Store {
     if (event.type === 'put') this.#live.set(event.kv.key, event.kv);
     else this.#live.delete(event.key);
     if (current !== undefined) {
-      this.#history.add({ key: current.key, from: current.modRevision, until: this.#revision, value: current });
+      this.#history.add({
+        key: current.key,
+        from: current.modRevision,
+        until: this.#revision,
+        value: current,
+        bytes: current.value.length,
+      });
     }
     this.#log.push(event);
+    if (operation.type === 'put' && operation.ttlMs !== undefined) this.#expireAfter(operation.ttlMs, operation.key);
+    if (this.#history.isFull(pastLimitsDefault)) this.#forget(this.#history.middleRevision);
     this.#hub.publish([event], this.#revision);
     return resultOf(event);
   }
@@ -100,7 +125,10 @@ class MemoryStore implements Store {
   async compact(revision: number): Promise<void> {
     this.#checkOpen();
     if (revision > this.#revision) throw new FutureRevisionError(revision, this.#revision);
-    if (revision <= this.#compacted) return;
+    if (revision > this.#compacted) this.#forget(revision);
+  }
+
+  #forget(revision: number): void {
     this.#compacted = revision;
     this.#history.compact(revision);
     this.#log = this.#log.slice(Math.max(0, revision - this.#logStart));
@@ -111,6 +139,13 @@ class MemoryStore implements Store {
     if (this.#closed) return;
     this.#closed = true;
     this.#hub.fail(closedError());
+    await this.#expirer.close();
+  }
+
+  #expireAfter(ttlMs: number, key: string): void {
+    const expiresMs = expiryOf(this.#clock.nowMs(), ttlMs);
+    this.#expiring.add(expiresMs, { key, revision: this.#revision });
+    this.#expirer.arm(expiresMs);
   }
 
   #since(fromRevision: number, prefix: string): StoreEvent[] {

@@ -1,0 +1,331 @@
+/**
+ * What a busy hour costs: Deployments are made, become ready on fake nodes and are deleted, at a steady rate, while the memory of the cluster, its
+ * folder on the disk and the answers of /readyz are watched; then the cluster starts again. `node tests/bench/churn.ts --help`.
+ *
+ * It is not a row of `npm run bench`, as what it shows takes minutes.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import process from 'node:process';
+import { parseArgs, promisify } from 'node:util';
+import { sleep } from '#pkg/base/async.ts';
+import { errorText } from '#pkg/base/error-text.ts';
+import { Connection } from './connection.ts';
+import { readTarget, type Target } from './kubeconfig.ts';
+import { clock, openAll } from './load.ts';
+
+const usage = `Usage: node tests/bench/churn.ts [flags]
+
+  --seconds <n>       How long. Default: 300.
+  --rate <n>          Deployments a minute. Default: 1000.
+  --clients <n>       Clients that make, await and delete one after the other. Default: 8.
+  --replicas <n>      Pods of each Deployment. Default: 3.
+  --nodes <n>         Fake nodes. Default: 3.
+  --events <n>        Instead of Deployments: events, as fast as the clients can write them.
+  --checkout <dir>    Where the coxswain is that is measured. Default: this one.
+  --profile <dir>     Write CPU profiles of the cluster there.
+  --log               Print a line for each ten seconds.
+`;
+
+const run = promisify(execFile);
+const namespace = 'churn';
+
+/** How long a Deployment may take to become ready before the run fails. */
+const readyMsMax = 120_000;
+
+/** How often /readyz is asked. */
+const readyzPeriodMs = 50;
+
+interface Flags {
+  readonly seconds: number;
+  readonly rate: number;
+  readonly clients: number;
+  readonly replicas: number;
+  readonly nodes: number;
+  readonly events: number;
+  readonly checkout: string;
+  readonly profile: string | undefined;
+  readonly log: boolean;
+}
+
+/** One look at the cluster. */
+interface Sample {
+  readonly residentBytes: number;
+  readonly fileBytes: number;
+  readonly storeBytes: number;
+}
+
+class Cluster {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'coxswain-churn-'));
+  readonly #flags: Flags;
+  pids: readonly string[] = [];
+
+  constructor(flags: Flags) {
+    this.#flags = flags;
+  }
+
+  get target(): Target {
+    return readTarget(join(this.#folder, 'kubeconfig'));
+  }
+
+  /** Starts it; resolves with the milliseconds until all nodes were ready. */
+  async up(): Promise<number> {
+    const kubeconfig = join(this.#folder, 'kubeconfig');
+    const flags = ['--detach', '--wait', '120s', '--runtime', 'fake', '--nodes', String(this.#flags.nodes)];
+    const startMs = clock.monotonicMs();
+    await this.#coxswain(['up', ...flags, '--kubeconfig', kubeconfig]);
+    const tookMs = clock.monotonicMs() - startMs;
+    const { stdout } = await this.#coxswain(['status', '-o', 'json']);
+    this.pids = [...new Set([...stdout.matchAll(/"pid": *(\d+)/g)].map((match) => match[1]!))];
+    return tookMs;
+  }
+
+  async down(): Promise<void> {
+    await this.#coxswain(['down']);
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  sample(): Sample {
+    const sum = (field: string): number => this.pids.reduce((total, pid) => total + memoryOf(pid, field), 0);
+    const store = join(this.#folder, 'data', 'store');
+    const storeBytes = readdirSync(store).reduce((total, name) => total + statSync(join(store, name)).blocks * 512, 0);
+    return { residentBytes: sum('VmRSS'), fileBytes: sum('RssFile'), storeBytes };
+  }
+
+  #coxswain(args: readonly string[]): Promise<{ stdout: string }> {
+    const { checkout, profile } = this.#flags;
+    const env = { ...process.env, HOME: this.#folder, COXSWAIN_HOME: join(this.#folder, 'home') };
+    const profiling = profile && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${resolve(profile)}` };
+    const main = resolve(checkout, 'cmd/coxswain/main.ts');
+    const which = ['--name', 'churn', '--data-dir', join(this.#folder, 'data')];
+    const [command = '', ...rest] = args;
+    return run(process.execPath, [main, command, ...which, ...rest], {
+      env: { ...env, ...(command === 'up' && profiling) },
+      maxBuffer: 2 ** 24,
+    });
+  }
+}
+
+function memoryOf(pid: string, field: string): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+function deploymentBody(name: string, replicas: number): string {
+  const labels = { app: name };
+  const resources = { requests: { cpu: '10m', memory: '16Mi' } };
+  return JSON.stringify({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name, labels },
+    spec: {
+      replicas,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          terminationGracePeriodSeconds: 0,
+          containers: [{ name: 'main', image: 'coxswain.dev/echo', resources }],
+        },
+      },
+    },
+  });
+}
+
+/** Makes, awaits and deletes Deployments until the time is over; resolves with how many. */
+async function churn(connections: readonly Connection[], flags: Flags): Promise<number> {
+  const path = `/apis/apps/v1/namespaces/${namespace}/deployments`;
+  const startMs = clock.monotonicMs();
+  let next = 0;
+  let done = 0;
+  const client = async (connection: Connection): Promise<void> => {
+    for (;;) {
+      const n = next++;
+      const atMs = (n * 60_000) / flags.rate;
+      if (atMs >= flags.seconds * 1_000) return;
+      await sleep(clock, startMs + atMs - clock.monotonicMs());
+      const name = `web-${n}`;
+      await ask(connection, { method: 'POST', path, body: deploymentBody(name, flags.replicas) });
+      await untilReady(connection, `${path}/${name}`, flags.replicas);
+      await ask(connection, { method: 'DELETE', path: `${path}/${name}` });
+      done++;
+    }
+  };
+  await Promise.all(connections.map(client));
+  return done;
+}
+
+async function untilReady(connection: Connection, path: string, replicas: number): Promise<void> {
+  const startMs = clock.monotonicMs();
+  for (let waitMs = 50; clock.monotonicMs() - startMs < readyMsMax; waitMs = Math.min(400, waitMs * 2)) {
+    await sleep(clock, waitMs);
+    const body = await ask(connection, { method: 'GET', path });
+    if ((JSON.parse(body) as { status?: { readyReplicas?: number } }).status?.readyReplicas === replicas) return;
+  }
+  throw new Error(`${path} did not become ready in ${readyMsMax} ms`);
+}
+
+/** Writes events until there are as many; resolves with how many. */
+async function writeEvents(connections: readonly Connection[], count: number): Promise<number> {
+  const path = `/api/v1/namespaces/${namespace}/events`;
+  let next = 0;
+  const client = async (connection: Connection): Promise<void> => {
+    for (let n = next++; n < count; n = next++) {
+      const involvedObject = { kind: 'Pod', namespace, name: `p${n % 5000}`, uid: `uid-${n % 5000}` };
+      const body = {
+        metadata: { name: `p${n % 5000}.${n.toString(16)}` },
+        involvedObject,
+        reason: 'Bench',
+        message: 'm',
+      };
+      await ask(connection, { method: 'POST', path, body: JSON.stringify({ ...body, type: 'Normal', count: 1 }) });
+    }
+  };
+  await Promise.all(connections.map(client));
+  return count;
+}
+
+async function ask(connection: Connection, request: { method: string; path: string; body?: string }): Promise<string> {
+  const { status, body } = await connection.request({ ...request, keepBody: true });
+  if (status >= 300) throw new Error(`${request.method} ${request.path}: ${status} ${body}`);
+  return body;
+}
+
+/** Asks /readyz again and again; the milliseconds of each answer. */
+async function watchReadyz(target: Target, signal: AbortSignal): Promise<readonly number[]> {
+  const connection = await Connection.open(target);
+  const latencies: number[] = [];
+  while (!signal.aborted) {
+    const startMs = clock.monotonicMs();
+    await ask(connection, { method: 'GET', path: '/readyz' });
+    latencies.push(clock.monotonicMs() - startMs);
+    await sleep(clock, readyzPeriodMs, signal);
+  }
+  connection.close();
+  return latencies;
+}
+
+async function watchCost(cluster: Cluster, signal: AbortSignal, log: boolean): Promise<readonly Sample[]> {
+  const samples: Sample[] = [];
+  do {
+    samples.push(cluster.sample());
+    if (log && samples.length % 10 === 0) say(`${samples.length} s: ${textOf(samples.at(-1)!)}`);
+  } while (await sleep(clock, 1_000, signal));
+  return samples;
+}
+
+const mega = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+const textOf = ({ residentBytes, fileBytes, storeBytes }: Sample): string =>
+  `memory ${mega(residentBytes)}, of it pages of files ${mega(fileBytes)}; store ${mega(storeBytes)}`;
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+async function timeLists(connection: Connection): Promise<void> {
+  for (const query of [
+    '?limit=500',
+    '?fieldSelector=involvedObject.uid=uid-17',
+    '?fieldSelector=reason=None&limit=500',
+  ]) {
+    const startMs = clock.monotonicMs();
+    const body = await ask(connection, { method: 'GET', path: `/api/v1/namespaces/${namespace}/events${query}` });
+    const { items, metadata } = JSON.parse(body) as { items: unknown[]; metadata: { remainingItemCount?: number } };
+    const tookMs = Math.round(clock.monotonicMs() - startMs);
+    say(`list of events ${query}: ${tookMs} ms, ${items.length} items, ${metadata.remainingItemCount ?? 0} more`);
+  }
+}
+
+async function measure(cluster: Cluster, flags: Flags): Promise<void> {
+  say(`empty start: ${Math.round(await cluster.up())} ms; ${textOf(cluster.sample())}`);
+  const { target } = cluster;
+  const connections = await openAll(target, flags.clients);
+  const metadata = { name: namespace };
+  const body = JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata });
+  await ask(connections[0]!, { method: 'POST', path: '/api/v1/namespaces', body });
+  const watching = new AbortController();
+  const readyz = watchReadyz(target, watching.signal);
+  const cost = watchCost(cluster, watching.signal, flags.log);
+  const startMs = clock.monotonicMs();
+  const done = flags.events > 0 ? await writeEvents(connections, flags.events) : await churn(connections, flags);
+  const seconds = (clock.monotonicMs() - startMs) / 1_000;
+  say(`${done} ${flags.events > 0 ? 'events' : 'Deployments'} in ${seconds.toFixed(1)} s`);
+  await timeLists(connections[0]!);
+  await sleep(clock, 5_000);
+  watching.abort();
+  const latencies = [...(await readyz)].sort((a, b) => a - b);
+  const samples = await cost;
+  const most = (of: (sample: Sample) => number): number => samples.reduce((max, each) => Math.max(max, of(each)), 0);
+  const at = (q: number): string => latencies[Math.floor((latencies.length - 1) * q)]!.toFixed(1);
+  say(
+    `at most: ${textOf({
+      residentBytes: most((each) => each.residentBytes),
+      fileBytes: most((each) => each.fileBytes),
+      storeBytes: most((each) => each.storeBytes),
+    })}`,
+  );
+  say(`at the end: ${textOf(samples.at(-1)!)}`);
+  say(`GET /readyz: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, at most ${at(1)} ms`);
+  for (const connection of connections) connection.close();
+  await cluster.down();
+  say(`start with all of it: ${Math.round(await cluster.up())} ms; ${textOf(cluster.sample())}`);
+  await sleep(clock, 10_000);
+  say(`10 s later: ${textOf(cluster.sample())}`);
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string', default: '300' },
+      rate: { type: 'string', default: '1000' },
+      clients: { type: 'string', default: '8' },
+      replicas: { type: 'string', default: '3' },
+      nodes: { type: 'string', default: '3' },
+      events: { type: 'string', default: '0' },
+      checkout: { type: 'string', default: resolve(import.meta.dirname, '../..') },
+      profile: { type: 'string' },
+      log: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(usage);
+    return;
+  }
+  const number = (name: 'clients' | 'events' | 'nodes' | 'rate' | 'replicas' | 'seconds'): number => {
+    const value = Number(values[name]);
+    if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} must be a whole number: ${values[name]}`);
+    return value;
+  };
+  const flags: Flags = {
+    seconds: number('seconds'),
+    rate: number('rate'),
+    clients: number('clients'),
+    replicas: number('replicas'),
+    nodes: number('nodes'),
+    events: number('events'),
+    checkout: values.checkout,
+    profile: values.profile,
+    log: values.log,
+  };
+  const cluster = new Cluster(flags);
+  try {
+    await measure(cluster, flags);
+  } finally {
+    await cluster.down().catch(() => {});
+    cluster.remove();
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`churn: ${errorText(error)}\n`);
+  process.exitCode = 1;
+}
