@@ -24,8 +24,8 @@ In turns:
   --fail-under <ratio>  Exit with 1 when the median ratio of a row to <commit> is below this.
 
 Further rows, each turn of which starts a cluster of its own:
-  --starts <n>          How often: time to start, memory after the start and after 5,000 pods. Default: none; with --against as --pairs.
-  --peak-pods <n>       Also the highest memory up to that many pods, such as 30000. Default: without.
+  --starts <n>          How often: time to start, memory after the start and after 5,000 pods. Default: not; with --against as --pairs.
+  --peak-pods <n>       Also the highest memory up to that many pods, such as 30000; --starts is then at least 1 by default.
 `;
 
 /** Flags as they are used. */
@@ -81,7 +81,9 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
   if (failUnder !== undefined && against === undefined)
     throw new Error('Cannot measure as --fail-under needs --against');
   const pairs = wholeNumber('--pairs', values.pairs, 1);
-  const starts = wholeNumber('--starts', values.starts ?? (against === undefined ? '0' : values.pairs), 0);
+  const peakPods = wholeNumber('--peak-pods', values['peak-pods'], 0);
+  const startsByDefault = against !== undefined ? pairs : peakPods > 0 ? 1 : 0;
+  const starts = values.starts === undefined ? startsByDefault : wholeNumber('--starts', values.starts, 0);
   if (starts > 0 && against === undefined && kubeconfig !== undefined)
     throw new Error('Cannot measure as --starts is about clusters of its own, not that of --kubeconfig');
   return {
@@ -95,7 +97,7 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
     longPairs: wholeNumber('--long-pairs', values['long-pairs'], 1),
     failUnder,
     starts,
-    peakPods: wholeNumber('--peak-pods', values['peak-pods'], 0),
+    peakPods,
     sizes,
   };
 }

@@ -1,8 +1,7 @@
 /**
  * Measures several servers by the same rows in turns, so that what the machine does besides, which changes from minute to minute, is the same
  * for all of them. Our servers that are not having their turn are halted (SIGSTOP): what a server does when it is idle, such as giving
- * memory back, must not take from the one that is measured; and a server that goes on is asked a few times before it counts, until it has
- * done what was due meanwhile.
+ * memory back, must not take from the one that is measured; and a server that goes on does what was due meanwhile before its turn counts.
  *
  * Invariant: each turn finds its server as the turn before did, as rows take their traces away, and the two that are compared do the same
  * number of operations.
@@ -24,7 +23,7 @@ export interface Side {
 
 /** What is measured, and how often. */
 export interface TurnsPlan {
-  readonly clients: Clients;
+  readonly clients: Pick<Clients, 'call'>;
   /** `ours` is the first. */
   readonly sides: readonly Side[];
   readonly sizes: BenchSizes;
@@ -37,6 +36,9 @@ export interface TurnsPlan {
 
 /** Pods that are there for rows to read and change. */
 const poolPods = 2_000;
+
+/** What is done before a turn to warm up, as a share of the turn. */
+const warmingShare = 0.15;
 
 /** A turn is ended at this many times the time it was planned for, whatever has been done by then. */
 const overdueFactor = 20;
@@ -164,10 +166,18 @@ export class Turns {
     );
   }
 
+  /** One turn, after a short one that does not count: a server that goes on has memory to fetch and code to compile again. */
   async #turn(side: OpenSide, row: number, limit: Limit): Promise<Turn> {
+    this.#focus(side);
+    const { operationsMax } = limit;
+    if (operationsMax !== undefined)
+      await this.#run(side, row, { ...limit, operationsMax: Math.ceil(operationsMax * warmingShare) });
+    return this.#run(side, row, limit);
+  }
+
+  async #run(side: OpenSide, row: number, limit: Limit): Promise<Turn> {
     const { clients, signal } = this.#plan;
     signal.throwIfAborted();
-    this.#focus(side);
     const task = { side: side.name, row, limit };
     await clients.call('prepare', task);
     const before = cpuMsOf(side.pids);
