@@ -4,21 +4,11 @@
  */
 import { randomInt, SeededRandom } from '#pkg/base/random.ts';
 import type { Connection, Request } from './connection.ts';
-import type { Target } from './kubeconfig.ts';
 import { clock, drainMs, drive, openAll, percentiles, sendAll, settled } from './load.ts';
 import { type Amounts, benchNamespace, nodeBody, nodeStatusBody, podBody, podsPath } from './objects.ts';
-import type { Row } from './rows.ts';
+import type { BenchRow, Row, RowFacts } from './rows.ts';
+import { deletion, podPath, type Session } from './session.ts';
 import { watchPods } from './watchers.ts';
-
-/** What the scheduling rows run against. */
-export interface SchedulingContext {
-  readonly target: Target;
-  readonly connections: readonly Connection[];
-  /** Of the row that measures speed. */
-  readonly sizes: { readonly nodes: number; readonly pods: number };
-  readonly report: (row: Row) => void;
-  readonly wants: (name: string) => boolean;
-}
 
 /** Nodes and what each of them has room for. */
 interface Fleet {
@@ -41,30 +31,54 @@ const packedFleet: Fleet = { nodes: 1_000, milliCpu: 4_000, mebibytes: 8_192, po
 /** Fills about a quarter of the nodes, as the measurement of Kubernetes did that the target stands beside. */
 const packedPods = 1_350;
 
-/** Measures both rows, each on nodes of its own, which are gone afterwards. */
-export async function measureScheduling(context: SchedulingContext): Promise<void> {
-  const { nodes, pods } = context.sizes;
-  const speed = `schedule ${pods.toLocaleString('en')} pods on ${nodes.toLocaleString('en')} nodes, bound`;
-  if (context.wants(speed)) {
-    const fleet = { nodes, milliCpu: 32_000, mebibytes: 65_536, pods: 250 };
-    const requests = (): Amounts => ({ milliCpu: 100, mebibytes: 128 });
-    await withPods(context, { fleet, pods, requests }, async (row) => {
-      context.report({ ...row, name: speed, target: 2_000 });
-    });
-  }
-  const packing = `bin packing, ${packedFleet.nodes.toLocaleString('en')} nodes: nodes used / lower bound`;
-  if (context.wants(packing)) {
-    const random = new SeededRandom(1);
-    const sizes = Array.from({ length: packedPods }, () => ({
-      milliCpu: pick(milliCpus, random),
-      mebibytes: pick(mebibytes, random),
-    }));
-    const load: Load = { fleet: packedFleet, pods: packedPods, requests: (index) => sizes[index]! };
-    await withPods(context, load, async (row) => {
-      const value = (await nodesUsed(context.connections[0]!)) / lowerBound(sizes, packedFleet);
-      context.report({ ...row, name: packing, quality: { value, most: 1.05 } });
-    });
-  }
+/** Both rows, each on nodes of its own, which `restore` takes away. */
+export function schedulingRows(session: Session): readonly BenchRow[] {
+  const { nodes, pods } = session.sizes;
+  const fleet = { nodes, milliCpu: 32_000, mebibytes: 65_536, pods: 250 };
+  const random = new SeededRandom(1);
+  const sizes = Array.from({ length: packedPods }, () => ({
+    milliCpu: pick(milliCpus, random),
+    mebibytes: pick(mebibytes, random),
+  }));
+  const speed = {
+    name: `schedule ${pods.toLocaleString('en')} pods on ${nodes.toLocaleString('en')} nodes, bound`,
+    target: 2_000,
+  };
+  const packing = {
+    name: `bin packing, ${packedFleet.nodes.toLocaleString('en')} nodes: nodes used / lower bound`,
+    qualityMost: 1.05,
+    by: 'quality',
+  } as const;
+  return [
+    schedulingRow(session, speed, { fleet, pods, requests: () => ({ milliCpu: 100, mebibytes: 128 }) }),
+    schedulingRow(
+      session,
+      packing,
+      { fleet: packedFleet, pods: packedPods, requests: (index) => sizes[index]! },
+      async () => (await nodesUsed(session.connections[0]!)) / lowerBound(sizes, packedFleet),
+    ),
+  ];
+}
+
+function schedulingRow(session: Session, facts: RowFacts, load: Load, quality?: () => Promise<number>): BenchRow {
+  let nodePaths: readonly string[] = [];
+  return {
+    ...facts,
+    isLong: true,
+    prepare: async () => {
+      nodePaths = await makeNodes(session.connections, load.fleet);
+    },
+    measure: async () => {
+      const row = await schedule(session, load);
+      return quality === undefined ? row : { ...row, quality: await quality() };
+    },
+    restore: async () => {
+      const podPaths = Array.from({ length: load.pods }, (_, index) => podPath(`scheduled-${index}`));
+      const forever = { connections: session.connections, durationMs: Number.POSITIVE_INFINITY };
+      await drive({ ...forever, request: deletionOf(podPaths) });
+      await drive({ ...forever, request: deletionOf(nodePaths) });
+    },
+  };
 }
 
 function pick(values: readonly number[], random: SeededRandom): number {
@@ -88,20 +102,10 @@ async function nodesUsed(connection: Connection): Promise<number> {
   return new Set(scheduled.map(({ spec }) => spec.nodeName)).size;
 }
 
-/** Makes nodes and pods, says how fast the pods were bound, and takes all away again. */
-async function withPods(
-  context: SchedulingContext,
-  { fleet, pods, requests }: Load,
-  report: (row: Omit<Row, 'name'>) => Promise<void>,
-): Promise<void> {
-  const { connections } = context;
-  const nodePaths = await makeNodes(connections, fleet);
-  const [watching] = await openAll(context.target, 1);
-  const tally = await watchPods([watching!], {
-    namespace: benchNamespace,
-    asking: connections[0]!,
-    what: 'bound',
-  });
+/** Makes the pods, and measures how fast they are bound. */
+async function schedule({ connections, target }: Session, { pods, requests }: Load): Promise<Row> {
+  const [watching] = await openAll(target, 1);
+  const tally = await watchPods([watching!], { namespace: benchNamespace, asking: connections[0]!, what: 'bound' });
   const creation = (index: number): Request => ({
     method: 'POST',
     path: podsPath(benchNamespace),
@@ -119,19 +123,16 @@ async function withPods(
     request: (index) => (index < pods ? creation(index) : undefined),
   });
   await settled(() => tally.bound.size >= written.operations);
+  watching!.close();
   const missing = written.operations - tally.bound.size;
   const failure = missing > 0 ? `${missing} pods were not bound` : written.failure;
-  await report({
+  return {
     operations: tally.bound.size,
     tookMs: tally.lastMs - startMs,
     failures: written.failures + missing,
     ...(failure !== undefined && { failure }),
     ...percentiles(tally.latenciesMs),
-  });
-  watching!.close();
-  const podPaths = Array.from({ length: pods }, (_, index) => `${podsPath(benchNamespace)}/scheduled-${index}`);
-  await drive({ connections, durationMs: drainMs, request: deletionOf(podPaths) });
-  await drive({ connections, durationMs: drainMs, request: deletionOf(nodePaths) });
+  };
 }
 
 /** Returns the paths of the nodes. */
@@ -155,6 +156,5 @@ async function makeNodes(connections: readonly Connection[], fleet: Fleet): Prom
 }
 
 function deletionOf(paths: readonly string[]): (index: number) => Request | undefined {
-  return (index) =>
-    index < paths.length ? { method: 'DELETE', path: paths[index]!, body: '{"gracePeriodSeconds":0}' } : undefined;
+  return (index) => (index < paths.length ? deletion(paths[index]!) : undefined);
 }

@@ -60,7 +60,8 @@ function lines(tally: WatchTally, onLine: OnLine): (piece: Buffer) => void {
   };
 }
 
-const timeMark = '"coxswain.dev/at":"';
+/** What comes before the time, in an object as JSON. */
+export const timeMark = '"coxswain.dev/at":"';
 
 function sentAt(line: Buffer): number {
   const at = line.indexOf(timeMark, 0, 'latin1');

@@ -1,0 +1,60 @@
+/** The benchmark as a pair: this checkout against its own last commit, for as short as it can be. What it says is not looked at, only how. */
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { root } from '#tests/tidy/source-files.ts';
+import { run } from './running-cluster.ts';
+
+const bench = (...flags: string[]) => run(process.execPath, [join(root, 'tests/bench/main.ts'), ...flags]);
+
+/** What a benchmark has on the machine while it runs. */
+function leftOvers(): readonly string[] {
+  return [
+    ...readdirSync(tmpdir()).filter((name) => name.startsWith('coxswain-bench-')),
+    ...execFileSync('git', ['worktree', 'list'], { cwd: root, encoding: 'utf8' })
+      .split('\n')
+      .filter((line) => line.includes('coxswain-bench-')),
+  ];
+}
+
+test('two commits and a bare server are measured in turns, and nothing of them is left', async () => {
+  const before = leftOvers();
+  const result = await bench(
+    ...['--against', 'HEAD', '--only', 'get a pod, 32', '--store', 'memory'],
+    ...['--pairs', '2', '--seconds', '0.5', '--starts', '0', '--fail-under', '0.001'],
+  );
+  expect(result).toMatchObject({ code: 0, stderr: '' });
+  const lines = result.stdout.trimEnd().split('\n');
+  expect(lines).toHaveLength(4);
+  expect(lines[0]).toContain('above 1 here is better');
+  expect(lines[1]).toMatch(/^row +here +other +ratio +quartiles +cpu +pairs$/);
+  expect(lines[2]).toMatch(
+    /^get a pod, 32 clients +[\d,.]+\/s +[\d,.]+\/s +\d+\.\d{3} +\d+\.\d\d to \d+\.\d\d +\d+\.\d\d +2( {2}no difference seen)?$/,
+  );
+  expect(lines[3]).toMatch(
+    /^ {2}of its ceiling +[\d,.]+\/s +[\d,.]+\/s +\d+\.\d{3} +\d+\.\d\d to \d+\.\d\d +\d+\.\d\d +2$/,
+  );
+  expect(leftOvers()).toEqual(before);
+});
+
+test('starts are compared too, and a median below the least is exit code 1', async () => {
+  const result = await bench(
+    ...['--against', 'HEAD', '--only', 'start: ', '--starts', '1', '--fail-under', '1000', '--store', 'memory'],
+  );
+  expect(result).toMatchObject({ code: 1, stderr: '' });
+  const [, , answering, ready, ...rest] = result.stdout.trimEnd().split('\n');
+  const row = / +\d+\.\d{3} s +\d+\.\d{3} s +\d+\.\d{3} +\d+\.\d\d to \d+\.\d\d +- +1/;
+  expect(answering).toMatch(new RegExp(`^start: API answering${row.source}`));
+  expect(ready).toMatch(new RegExp(`^start: all nodes Ready${row.source}`));
+  expect(rest).toEqual([]);
+});
+
+test('what is no commit is refused in one line', async () => {
+  const result = await bench('--against', 'no-such-commit');
+  expect(result).toMatchObject({ code: 1, stdout: '' });
+  expect(result.stderr).toMatch(
+    /^bench: Cannot measure against no-such-commit as it is no commit of the repository in .*\n$/,
+  );
+});
