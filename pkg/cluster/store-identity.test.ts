@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { createLogger } from '#pkg/component/logger.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 import type { Store } from '#pkg/storage/store.ts';
@@ -82,17 +83,17 @@ describe('a cluster that was started before (fault 45)', () => {
 
 test('a store of a cluster from before there were ids gets one; a shared store that was emptied or changed is refused', async () => {
   const at = { folder: folder('one'), where: 'http://127.0.0.1:2379' };
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   await store.write({ type: 'put', key: '/registry/x', value: Buffer.from('x'), ifModRevision: 0 });
   await checkStoreId(store, random, at);
   await checkStoreId(store, random, at);
   // A second API server of the cluster, with a folder of its own.
   await checkStoreId(store, random, { ...at, folder: folder('two') });
   expect(await readFile(folder('two/store-id'), 'utf8')).toBe(await readFile(folder('one/store-id'), 'utf8'));
-  await expect(checkStoreId(createMemoryStore(), random, at)).rejects.toThrow(
+  await expect(checkStoreId(createMemoryStore({ clock: new VirtualClock() }), random, at)).rejects.toThrow(
     /its store in http:\S+ is empty, and it was not/,
   );
-  const other = createMemoryStore();
+  const other = createMemoryStore({ clock: new VirtualClock() });
   await other.write({ type: 'put', key: '/registry/x', value: Buffer.from('x'), ifModRevision: 0 });
   await expect(checkStoreId(other, random, at)).rejects.toThrow(/the store in http:\S+ is that of another cluster/);
 });

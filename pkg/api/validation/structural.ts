@@ -22,7 +22,7 @@ export interface ConvertOptions {
   readonly strict: FieldValidation;
   /** The value belongs to the caller, who gives it away: the result may reuse its parts. Default false: nothing is shared. */
   readonly owned?: boolean;
-  /** Keeps zero values: in an apply configuration each is a claim. Default false. */
+  /** Keeps zero values and nulls: in an apply configuration each is a claim. Default false. */
   readonly keepsEmpty?: boolean;
   /** How the numbers of the value were written that are no plain integers. */
   readonly numbers?: NumberTexts;
@@ -123,7 +123,9 @@ class Walk {
         if (found === undefined) converted = undefined;
         else if (schema.preserveUnknown) converted = this.#copies ? deepClone(found) : found;
         else this.#unknown(name);
-      } else if (found !== null && found !== undefined && this.#depth <= nestingMax) {
+      } else if (found === null) {
+        if (this.#keepsEmpty) converted = null;
+      } else if (found !== undefined && this.#depth <= nestingMax) {
         this.#struct = schema.name ?? '';
         this.#path.push(name);
         this.#fields.push(name);

@@ -22,7 +22,7 @@ import {
 } from './entries.ts';
 import { difference, type FieldSet, intersection, isEmptySet, pathsOf, setsEqual } from './field-set.ts';
 import { clientSideFields, kubectlManager, refreshLastApplied } from './last-applied.ts';
-import { mergeObjects, removeFields } from './merge.ts';
+import { mergeObjects, removeFields, withoutNulls } from './merge.ts';
 import { createdFields, fieldSetOf } from './object-fields.ts';
 import { prune } from './prune.ts';
 import { type ComparisonIn, comparisonsOf, formsOf, type VersionForms } from './versions.ts';
@@ -30,7 +30,7 @@ import { type ComparisonIn, comparisonsOf, formsOf, type VersionForms } from './
 export interface ApplyOptions {
   /** The stored object; undefined when the apply creates it. */
   readonly live: KubeObject | undefined;
-  /** What the manager wants, with nothing that `typedErrors` finds, converted to the schema (no nulls), not defaulted. */
+  /** What the manager wants, with nothing that `typedErrors` finds, converted to the schema, not defaulted. Nulls and empty values are claims. */
   readonly config: KubeObject;
   readonly manager: string;
   /** Takes fields over from others instead of failing. */
@@ -63,7 +63,7 @@ export type ApplyResult =
 /** Applies a configuration. Never throws for what a client sends. */
 export function applyObject(options: ApplyOptions): ApplyResult {
   const { config, resetFields, schema } = options;
-  if (config.metadata?.managedFields !== undefined) {
+  if ((config.metadata?.managedFields ?? undefined) !== undefined) {
     return { ok: false, error: badRequest('metadata.managedFields must be nil'), conflicts: [] };
   }
   const written =
@@ -102,7 +102,7 @@ function apply(options: ApplyOptions): ApplyResult {
   // stored afterwards.
   const comparison = compareObjects(live, left, schema);
   const comparisonIn = comparisonsOf(comparison, { before: live, after: left, apiVersion, forms });
-  const wanted = omitEmpty(left, schema);
+  const wanted = stored(left, schema);
   if (!options.force) {
     const conflicts = conflictsWith(others, comparisonIn);
     if (conflicts.length > 0) return { ok: false, error: applyConflict(conflicts), conflicts };
@@ -110,6 +110,11 @@ function apply(options: ApplyOptions): ApplyResult {
   const isSame = sameWithOrder(wanted, live, schema);
   const mine = isEmptySet(own.fieldsV1) ? [] : [isSame ? timedAs(previous, own) : own];
   return finish(options, wanted, finishEntries([...keptOf(others, comparisonIn), ...mine]));
+}
+
+/** What was claimed as it is kept: nulls and what is left out when it is empty are claims, but no values. */
+function stored(left: JsonObject, schema: ObjectSchema): JsonObject {
+  return omitEmpty(withoutNulls(left, schema), schema);
 }
 
 /** An apply that changes nothing of the object has the time of the last one that did, or none. */

@@ -5,7 +5,7 @@
 import { deepEqual } from '../json.ts';
 import type { JsonObject } from '../object.ts';
 import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
-import { emptySet, type FieldSet, leaf, type MutableFieldSet, union } from './field-set.ts';
+import { emptySet, type FieldSet, isEmptySet, leaf, type MutableFieldSet, union } from './field-set.ts';
 import { addedFields, isZero, newField } from './object-fields.ts';
 import {
   anySchema,
@@ -148,7 +148,9 @@ function compareField(before: unknown, after: unknown, { field, skipped }: Field
 
 function compareValues(before: unknown, after: unknown, schema: Schema): Comparison | undefined {
   if (before === after) return undefined;
-  if (before === undefined || before === null) return { added: addedFields(after, schema) };
+  if (before === undefined) return { added: addedFields(after, schema) };
+  if ((before === null || after === null) && isLeafSchema(schema)) return { modified: leaf };
+  if (before === null) return after === undefined ? undefined : { added: below(addedFields(after, schema)) };
   if (after === undefined || after === null) return { removed: addedFields(before, schema) };
   if (typeof before !== 'object' || typeof after !== 'object' || isLeafSchema(schema)) {
     return deepEqual(before, after) ? undefined : { modified: leaf };
@@ -163,6 +165,12 @@ function compareValues(before: unknown, after: unknown, schema: Schema): Compari
     default:
       return undefined;
   }
+}
+
+/** The set of a value without the value itself, which was there before; of an empty one the value itself. */
+function below(set: FieldSet): FieldSet {
+  const { '.': _, ...children } = set;
+  return isEmptySet(children) ? leaf : children;
 }
 
 function compareMaps(before: Readonly<JsonObject>, after: Readonly<JsonObject>, of: Schema): Comparison | undefined {

@@ -17,6 +17,7 @@ function fieldSchema(schema: Schema, name: string, values: readonly [unknown, un
 
 /**
  * `config`, in which `typedErrors` finds nothing, laid over `live`: where both have a value that is not merged further, that of `config`.
+ * Nulls of the configuration stay where they take something's place or nothing else is there.
  */
 export function mergeObjects(
   live: Readonly<JsonObject>,
@@ -31,18 +32,19 @@ function mergeFields(live: Readonly<JsonObject>, config: Readonly<JsonObject>, s
   for (const name of Object.keys(live)) {
     const wanted = Object.hasOwn(config, name) ? config[name] : undefined;
     if (wanted === undefined) setOwn(merged, name, live[name]);
-    else if (wanted !== null)
-      setOwn(merged, name, mergeValues(live[name], wanted, fieldSchema(schema, name, [live[name], wanted])));
+    else setOwn(merged, name, mergeValues(live[name], wanted, fieldSchema(schema, name, [live[name], wanted])));
   }
   for (const name of Object.keys(config)) {
     const wanted = config[name];
-    if (wanted !== undefined && wanted !== null && !Object.hasOwn(live, name)) setOwn(merged, name, wanted);
+    if (wanted !== undefined && !Object.hasOwn(live, name)) setOwn(merged, name, wanted);
   }
   return schema.type === 'map' ? (inKeyOrder(merged) as JsonObject) : merged;
 }
 
+/** Null in a configuration is a value of what is not merged further, and nothing to merge of what is. */
 function mergeValues(live: unknown, config: unknown, schema: Schema): unknown {
   if (live === config) return live;
+  if (config === null && live !== undefined && !isLeafSchema(schema)) return live;
   const bothHold = typeof live === 'object' && live !== null && typeof config === 'object' && config !== null;
   if (!bothHold || isLeafSchema(schema) || Array.isArray(live) !== Array.isArray(config)) return config;
   if (schema.type === 'list') return mergeLists(live as readonly unknown[], config as readonly unknown[], schema);
@@ -92,6 +94,43 @@ function mergeLists(live: readonly unknown[], config: readonly unknown[], schema
     if (right < config.length) take(right++);
   }
   return merged;
+}
+
+/** The object without the fields that are null, in all that the schema lists; shared where there is none. */
+export function withoutNulls(object: JsonObject, schema: ObjectSchema): JsonObject {
+  let target: JsonObject | undefined;
+  for (const name of Object.keys(object)) {
+    const value = object[name];
+    const field = schema.fields.get(name);
+    if (typeof value !== 'object' || field === undefined) continue;
+    const kept = value === null ? undefined : withoutNullsBelow(value, field.schema);
+    if (kept === value) continue;
+    target ??= { ...object };
+    if (kept === undefined) delete target[name];
+    else target[name] = kept;
+  }
+  return target ?? object;
+}
+
+function withoutNullsBelow(value: unknown, schema: Schema): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  switch (schema.type) {
+    case 'object':
+      return withoutNulls(value as JsonObject, schema);
+    case 'list': {
+      const list = value as readonly unknown[];
+      const kept = list.map((item) => withoutNullsBelow(item, schema.of));
+      return kept.some((item, index) => item !== list[index]) ? kept : list;
+    }
+    case 'map': {
+      const entries = Object.entries(value);
+      const kept: JsonObject = {};
+      for (const [key, item] of entries) setOwn(kept, key, withoutNullsBelow(item, schema.of));
+      return entries.some(([key, item]) => kept[key] !== item) ? kept : value;
+    }
+    default:
+      return value;
+  }
 }
 
 /**

@@ -67,7 +67,7 @@ export function decodeConfig(scope: Scope, kind: BodyKind, validation: FieldVali
   const why = typedErrors(value, kind.schema);
   if (why !== undefined) throw refuse(why);
   const config = draftOf(scope, value, { kind, validation: 'Strict', owned: raw.owned, keepsEmpty: true, refuse });
-  if (metadataOf(config).managedFields !== undefined) {
+  if ((metadataOf(config).managedFields ?? undefined) !== undefined) {
     throw badRequest('metadata.managedFields must be nil');
   }
   for (const duplicates of raw.duplicates) {
