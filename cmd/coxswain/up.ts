@@ -300,5 +300,6 @@ export function findFlags({ settings, values, folder }: UpPlan): string {
 
 /** Steps as `up` shows them: none when the result is for a program. */
 export function stepsOf(plan: UpPlan) {
-  return createSteps(plan.world, { quiet: plan.values.output === 'json' || plan.values['report-to-parent'] });
+  const quiet = plan.values.output === 'json' || plan.values['report-to-parent'];
+  return createSteps(plan.world, { quiet, interrupted: plan.interrupted });
 }
