@@ -1,21 +1,24 @@
 /**
- * Which loopback addresses a new cluster takes: those of the first slot that no other cluster of this person has, and in which nothing on
- * this machine listens. Who starts a cluster reserves its addresses by listening on one of them, so of many that start at once each gets its
- * own; the system ends a reservation with the process that made it. A running cluster holds them by another port (`addressPort`).
+ * Which loopback addresses, and which port for its API server, a new cluster takes: those of the first slot that no other cluster of this person
+ * has, running or not, and in which nothing on this machine listens. Who starts a cluster reserves its addresses by listening on one of them, so of
+ * many that start at once each gets its own; the system ends a reservation with the process that made it. A running cluster holds them by
+ * another port (`addressPort`).
  */
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, realpath } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
 import {
   addressPort,
   addressSlots,
   type ClusterAddresses,
+  defaultSettings,
   kubernetesServiceIp,
   loopbackAddresses,
 } from '#pkg/cluster/settings.ts';
 import { parseIpv4Range } from '#pkg/network/ipv4.ts';
+import type { ClusterRegistry, RegisteredCluster } from './cluster-registry.ts';
 import { ClusterFolder } from './folder.ts';
 
 /** Port at which addresses are reserved while a cluster starts. */
@@ -26,17 +29,22 @@ export interface Reservation extends Disposable {
   readonly addresses: ClusterAddresses;
 }
 
-/** Reserves the addresses of a slot that is free; of one that only belongs to a cluster that does not run when there is no other. */
-export async function reserveFreeAddresses(folder: ClusterFolder, homeFolder: string): Promise<Reservation> {
-  const kept: ClusterAddresses[] = [];
-  for (const path of await clusterFolders(folder, homeFolder)) {
-    const record = await new ClusterFolder(path).read().catch(() => undefined);
-    if (record !== undefined) kept.push(record.settings);
-  }
+/** Where a cluster and those beside it are. */
+export interface Neighbourhood {
+  readonly folder: ClusterFolder;
+  readonly registry: ClusterRegistry;
+  /** Where clusters are kept unless they are told otherwise. */
+  readonly homeFolder: string;
+}
+
+/**
+ * Reserves the addresses of a slot that is free. What belongs to a cluster that does not run is not free; throws when there is no other.
+ */
+export async function reserveFreeAddresses(near: Neighbourhood): Promise<Reservation> {
+  const others = await otherClusters(near);
   const slots = Array.from({ length: addressSlots }, (_, slot) => loopbackAddresses(slot));
-  const isKept = (addresses: ClusterAddresses): boolean => kept.some((other) => meet(addresses, other));
-  for (const addresses of [...slots.filter((one) => !isKept(one)), ...slots.filter(isKept)]) {
-    if (await isUsed(addresses)) continue;
+  for (const addresses of slots) {
+    if (others.some(({ settings }) => meet(addresses, settings)) || (await isUsed(addresses))) continue;
     const reservation = await reserveAddresses(addresses);
     if (reservation === undefined) continue;
     // Another cluster may have come up, and ended its reservation, between the look and the reservation.
@@ -44,8 +52,53 @@ export async function reserveFreeAddresses(folder: ClusterFolder, homeFolder: st
     reservation[Symbol.dispose]();
   }
   throw new UserError(
-    `Cannot find addresses for a new cluster as ${addressSlots} run on this machine: stop one with "coxswain down"`,
+    `Cannot find addresses for a new cluster as there are for ${addressSlots} on this machine, and others have them ("coxswain list"): remove one with "coxswain down --delete-data"`,
   );
+}
+
+/**
+ * The registered cluster that has the addresses of this one, when this one is not registered itself: it is a copy, or from before there was a
+ * registry. A copy that nobody ever started takes nothing from the original.
+ */
+export async function clusterWithAddresses(
+  { folder, registry }: Neighbourhood,
+  addresses: ClusterAddresses,
+): Promise<RegisteredCluster | undefined> {
+  const own = await realPath(folder.path);
+  const clusters = await registry.clusters();
+  const paths = await Promise.all(clusters.map((cluster) => realPath(cluster.folder)));
+  return paths.includes(own) ? undefined : clusters.find(({ settings }) => meet(addresses, settings));
+}
+
+/** Ports that are tried for an API server beyond the one of its slot. */
+const apiPortsTried = 1_000;
+
+/**
+ * A port of 127.0.0.1 that nothing listens on and no other cluster has: the first from 6443 up, with those that start at the same moment kept
+ * apart by the slots of their addresses.
+ */
+export async function chooseApiPort(near: Neighbourhood, addresses: ClusterAddresses): Promise<number> {
+  const kept = new Set((await otherClusters(near)).map(({ settings }) => settings.apiPort));
+  const slot = Math.max(
+    0,
+    Array.from({ length: addressSlots }, (_, index) => loopbackAddresses(index)).findIndex(
+      ({ nodeAddress }) => nodeAddress === addresses.nodeAddress,
+    ),
+  );
+  const first = defaultSettings.apiPort;
+  const candidates = [first + slot, ...Array.from({ length: apiPortsTried }, (_, i) => first + addressSlots + i)];
+  for (const port of candidates) if (!kept.has(port) && (await canListen(port))) return port;
+  throw new UserError(
+    `Cannot find a port for the API server from ${first} to ${candidates.at(-1)}: name one with --api-port`,
+  );
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise((answer) => {
+    const server = createServer();
+    server.once('error', () => answer(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => answer(true)));
+  });
 }
 
 /** Reserves addresses; undefined when another process has them reserved. */
@@ -99,13 +152,23 @@ function contains(cidr: string, address: number): boolean {
   return range !== undefined && address >= range.base && address < range.base + range.size;
 }
 
-/** Folders beside the cluster's own, and those in the place where clusters are kept. */
-async function clusterFolders(folder: ClusterFolder, homeFolder: string): Promise<readonly string[]> {
-  const found = new Set<string>();
+/** The clusters that are registered, and those beside the cluster's own folder and where clusters are, but itself. */
+async function otherClusters({ folder, registry, homeFolder }: Neighbourhood): Promise<readonly RegisteredCluster[]> {
+  const found = new Map<string, RegisteredCluster>();
+  for (const cluster of await registry.clusters()) found.set(await realPath(cluster.folder), cluster);
   for (const parent of new Set([dirname(folder.path), homeFolder])) {
     const entries = await readdir(parent, { withFileTypes: true }).catch(() => []);
-    for (const entry of entries) if (entry.isDirectory()) found.add(join(parent, entry.name));
+    for (const entry of entries) {
+      const path = await realPath(join(parent, entry.name));
+      if (!entry.isDirectory() || found.has(path)) continue;
+      const record = await new ClusterFolder(path).read().catch(() => undefined);
+      if (record !== undefined) found.set(path, { folder: path, settings: record.settings });
+    }
   }
-  found.delete(folder.path);
-  return [...found];
+  found.delete(await realPath(folder.path));
+  return [...found.values()];
+}
+
+function realPath(path: string): Promise<string> {
+  return realpath(path).catch(() => resolve(path));
 }

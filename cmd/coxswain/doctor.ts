@@ -8,13 +8,20 @@ import { runningProcesses } from '#cmd/common/process-files.ts';
 import { checkKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { type FlagTable, helpText, integer, parseFlags } from '#pkg/component/flags.ts';
+import { chooseApiPort } from './address-slot.ts';
 import { clusterFlags } from './cluster-flags.ts';
+import { clusterRegistry } from './cluster-registry.ts';
 import { ClusterFolder } from './folder.ts';
-import { checkName, dataFolder, userKubeconfig, type World } from './world.ts';
+import { checkName, clustersHome, dataFolder, userKubeconfig, type World } from './world.ts';
 
 const flags = {
   ...clusterFlags,
-  'api-port': integer({ help: 'Port that the API server would use.', fallback: defaultSettings.apiPort, max: 65_535 }),
+  'api-port': integer({
+    help: 'Port for the API server. Default: the one that the cluster has, or would get.',
+    fallback: 0,
+    fallbackShown: false,
+    max: 65_535,
+  }),
 } satisfies FlagTable;
 
 /** `good`: as wanted. `note`: something optional is missing. `bad`: a cluster cannot start like this. */
@@ -48,7 +55,7 @@ export async function doctor(world: World, args: readonly string[]): Promise<num
     nodeVersion(),
     await diskSpace(folder.path),
     await kubeconfigWritable(userKubeconfig(world, '')),
-    await apiPort(values['api-port'], folder),
+    await apiPort(world, folder, values['api-port']),
     await loopbackAddresses(),
     await lowPorts(),
     await openFiles(),
@@ -100,14 +107,21 @@ async function kubeconfigWritable(path: string): Promise<Finding> {
   }
 }
 
-async function apiPort(port: number, folder: ClusterFolder): Promise<Finding> {
+async function apiPort(world: World, folder: ClusterFolder, wanted: number): Promise<Finding> {
+  const registry = await clusterRegistry(world);
+  const record = await folder.read().catch(() => undefined);
+  const own = record?.settings.apiPort ?? 0;
+  const near = { folder, registry, homeFolder: clustersHome(world) };
+  const port = wanted || own || (await chooseApiPort(near, defaultSettings));
   const problem = await tryListen('127.0.0.1', port);
   if (problem === undefined) return { level: 'good', what: `Port ${port} is free for the API server` };
-  if ((await runningProcesses(folder.run)).length > 0)
-    return { level: 'good', what: `Port ${port} is in use, and this cluster runs` };
+  if (port === own && (await runningProcesses(folder.run)).length > 0)
+    return { level: 'good', what: `Port ${port} is in use by this cluster, which runs` };
+  const other = (await registry.clusters()).find((one) => one.settings.apiPort === port && one.folder !== folder.path);
+  const holder = other === undefined ? '' : `, it is that of the cluster "${other.settings.name}" in ${other.folder}`;
   return {
     level: 'bad',
-    what: `Port ${port} cannot be used (${problem})`,
+    what: `Port ${port} cannot be used (${problem}${holder})`,
     advice: 'stop what uses it, or choose another with --api-port',
   };
 }

@@ -9,6 +9,7 @@ import { contextFields, readKubeconfig, removeFromKubeconfig, useContext } from 
 import { contextName } from '#pkg/cluster/settings.ts';
 import { duration, type FlagTable, helpText, parseFlags, toggle } from '#pkg/component/flags.ts';
 import { clusterFlags } from './cluster-flags.ts';
+import { clusterRegistry } from './cluster-registry.ts';
 import { ClusterFolder } from './folder.ts';
 import { checkName, dataFolder, type World } from './world.ts';
 
@@ -42,6 +43,7 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
   const name = (await folder.read())?.settings.name ?? values.name;
   await retractContext(folder);
   const existed = await folder.exists();
+  if (values['delete-data']) await (await clusterRegistry(world)).remove(folder.path);
   const others = values['delete-data'] ? await folder.remove() : [];
   const did =
     running.length > 0 ? 'Stopped the cluster' : existed ? 'Nothing ran of the cluster' : 'There is no cluster';

@@ -26,6 +26,8 @@ export interface ClusterRecord {
   readonly madeKubeconfig?: boolean;
   /** Its current context before that. */
   readonly previousContext?: string;
+  /** Least level that is logged, while it runs. */
+  readonly logLevel?: string;
   /** What the person added to the context, such as a namespace: for the next start, as `down` takes the context away. */
   readonly context?: JsonObject;
   /** Address of the API server, while it runs. */
@@ -150,7 +152,9 @@ const ownEntries: ReadonlySet<string> = new Set([
 function isRecord(value: unknown): value is ClusterRecord {
   if (!isObject(value) || !isObject(value.settings)) return false;
   if (!isObject(value.context ?? {})) return false;
-  return [value.userKubeconfig, value.previousContext, value.server].every((text) => typeof (text ?? '') === 'string');
+  return [value.userKubeconfig, value.previousContext, value.server, value.logLevel].every(
+    (text) => typeof (text ?? '') === 'string',
+  );
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {

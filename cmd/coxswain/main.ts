@@ -18,6 +18,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Show what runs and whether it is healthy.',
     load: async () => (await import('./status.ts')).status,
   },
+  list: {
+    summary: 'Show the clusters of this machine’s user.',
+    load: async () => (await import('./list.ts')).list,
+  },
   kubeconfig: {
     summary: 'Print the kubeconfig of a cluster.',
     load: async () => (await import('./kubeconfig.ts')).kubeconfig,

@@ -64,6 +64,7 @@ export async function status(world: World, args: readonly string[]): Promise<num
           kubeconfig: folder.kubeconfig,
           mergedInto: record.userKubeconfig,
           context: contextName(record.settings),
+          nodeAddress: record.settings.nodeAddress,
         }
       : {}),
     processes,
@@ -81,7 +82,7 @@ export async function status(world: World, args: readonly string[]): Promise<num
     return 1;
   }
   world.write(
-    `Cluster     ${result.name}\nServer      ${record?.server ?? ''}\nKubeconfig  ${folder.kubeconfig}\nData        ${folder.path}\n\n`,
+    `Cluster     ${result.name}\nServer      ${record?.server ?? ''}\nNode ports  at ${record?.settings.nodeAddress ?? ''}\nKubeconfig  ${folder.kubeconfig}\nData        ${folder.path}\n\n`,
   );
   const rows = processes.map((one) => [
     one.name,

@@ -1,4 +1,7 @@
-/** Progress for people: one line per step. On a terminal the line of a step that is under way is there at once; elsewhere only finished steps are written. */
+/**
+ * Progress for people: one line per step. On a terminal the line of a step that is under way is there at once, as much of it as fits into one line,
+ * so that it can be replaced; elsewhere only finished steps are written. Once the start is interrupted nothing more is said of steps.
+ */
 import type { World } from './world.ts';
 
 export interface Steps {
@@ -11,7 +14,10 @@ export interface Steps {
 }
 
 /** Steps on standard error, so that standard output holds only results. */
-export function createSteps(world: World, options: { readonly quiet: boolean }): Steps {
+export function createSteps(
+  world: Pick<World, 'clock' | 'columns' | 'environment' | 'isTerminal' | 'writeError'>,
+  options: { readonly quiet: boolean; readonly interrupted: AbortSignal },
+): Steps {
   if (options.quiet) return { begin() {}, end() {}, fail() {} };
   const color = world.isTerminal && (world.environment.NO_COLOR ?? '') === '' && world.environment.TERM !== 'dumb';
   const paint = (code: number, text: string): string => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
@@ -20,10 +26,12 @@ export function createSteps(world: World, options: { readonly quiet: boolean }):
   const steps: Steps = {
     begin(doing, done) {
       steps.end();
+      if (options.interrupted.aborted) return;
       current = { done, startMs: world.clock.monotonicMs() };
-      if (world.isTerminal) world.writeError(`${paint(2, '•')} ${doing} …`);
+      if (world.isTerminal) world.writeError(`${paint(2, '•')} ${cut(`${doing} …`, world.columns() - 3)}`);
     },
     end() {
+      if (options.interrupted.aborted) steps.fail();
       if (current === undefined) return;
       const ms = world.clock.monotonicMs() - current.startMs;
       const took = ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
@@ -36,4 +44,10 @@ export function createSteps(world: World, options: { readonly quiet: boolean }):
     },
   };
   return steps;
+}
+
+/** As much of a text as fits: the terminal would go on in the next line, which cannot be taken back. */
+function cut(text: string, columns: number): string {
+  const characters = [...text];
+  return characters.length <= columns ? text : `${characters.slice(0, Math.max(0, columns - 1)).join('')}…`;
 }

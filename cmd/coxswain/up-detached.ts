@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
 import { serverNodeFlags } from '#cmd/common/node-flags.ts';
 import { makeFolder } from '#pkg/cluster/kubeconfig.ts';
+import { stopSignals } from '#pkg/component/signals.ts';
 import { lastWords } from './last-words.ts';
 import { printResult, stepsOf, type UpPlan } from './up.ts';
 import type { ChildReport } from './up-foreground.ts';
@@ -59,12 +60,10 @@ function startChild(
       child.kill('SIGTERM');
     };
     const settle = (report: ChildReport): void => {
-      process.off('SIGINT', interrupt);
-      process.off('SIGTERM', interrupt);
+      for (const signal of stopSignals) process.off(signal, interrupt);
       resolve(report);
     };
-    process.on('SIGINT', interrupt);
-    process.on('SIGTERM', interrupt);
+    for (const signal of stopSignals) process.on(signal, interrupt);
     child.on('message', (message: ChildReport) => {
       if (message.type === 'step') onStep(message);
       else if (message.type === 'ready') {

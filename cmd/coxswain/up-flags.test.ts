@@ -3,20 +3,26 @@ import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { parseFlags } from '#pkg/component/flags.ts';
 import { changedFlags, settingsOf, upFlags } from './up-flags.ts';
 
-function settings(args: readonly string[], before?: Partial<typeof defaultSettings>) {
+function wanted(args: readonly string[], before?: Partial<typeof defaultSettings>) {
   const parsed = parseFlags(upFlags, args);
   if (!parsed.ok) throw new Error(parsed.message);
-  return settingsOf(parsed.values, parsed.given, before === undefined ? undefined : { ...defaultSettings, ...before });
+  const { values, given } = parsed;
+  const had = before === undefined ? undefined : { ...defaultSettings, ...before };
+  return { values, given, settings: settingsOf(values, given, had) };
 }
 
+const settings = (args: readonly string[], before?: Partial<typeof defaultSettings>) => wanted(args, before).settings;
+
 test('a new cluster has what the flags say, and defaults for the rest', () => {
-  expect(settings(['--nodes=3', '--name=x'])).toEqual({ ...defaultSettings, nodes: 3, name: 'x' });
+  expect(settings(['--nodes=3', '--name=x'])).toEqual({ ...defaultSettings, nodes: 3, name: 'x', apiPort: 0 });
+  expect(settings(['--api-port=7000']).apiPort).toBe(7000);
 });
 
 test('a cluster that exists keeps what it has unless a flag says otherwise', () => {
   const before = { name: 'x', nodes: 5, apiPort: 7000, runtime: 'fake' } as const;
   expect(settings([], before)).toEqual({ ...defaultSettings, ...before });
   expect(settings(['--nodes=1'], before)).toEqual({ ...defaultSettings, ...before, nodes: 1 });
+  expect(settings(['--api-port=0'], before).apiPort, 'any free port is the one that it has (fault 42)').toBe(7000);
 });
 
 test('thousands of nodes whose pods run nothing are a cluster like another (fault 60)', () => {
@@ -27,11 +33,23 @@ test('thousands of nodes whose pods run nothing are a cluster like another (faul
   });
 });
 
-test('the flags that a running cluster cannot follow are known', () => {
+test('the flags that a running cluster cannot follow are known (fault 46)', () => {
   const before = { ...defaultSettings, nodes: 3, apiPort: 7000 };
-  expect(changedFlags(settings([], before), before)).toEqual([]);
-  expect(changedFlags(settings(['--nodes=3', '--api-port=0'], before), before)).toEqual([]);
-  expect(changedFlags(settings(['--nodes=2', '--runtime=fake'], before), before)).toEqual(['nodes', 'runtime']);
+  const running = { settings: before, userKubeconfig: '/home/me/config', logLevel: 'warn', processes: false };
+  const changed = (...args: string[]) => changedFlags(wanted(args, before), running);
+  expect(changed()).toEqual([]);
+  const same = ['--nodes=3', '--api-port=0', '--kubeconfig=/home/me/config', '--log-level=warn', '--processes=false'];
+  expect(changed(...same, '--wait=5s', '--detach', '-o', 'json')).toEqual([]);
+  expect(changed('--nodes=2', '--runtime=fake')).toEqual(['nodes', 'runtime']);
+  expect(changed('--api-port=7001', '--kubeconfig=x', '--processes', '--log-level=debug')).toEqual([
+    'api-port',
+    'kubeconfig',
+    'processes',
+    'log-level',
+  ]);
+  expect(
+    changedFlags(wanted(['--log-level=debug', '--kubeconfig=x'], before), { settings: before, processes: false }),
+  ).toEqual([]);
 });
 
 test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string]>([

@@ -1,5 +1,6 @@
 /** The flags of `coxswain up`, and the settings of a cluster that follow from them and from what it was started with before. */
 
+import { resolve } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
 import { type ClusterSettings, defaultSettings, nodesMax, nodesProblem, runtimeNames } from '#pkg/cluster/settings.ts';
 import { isStoreName } from '#pkg/cluster/store.ts';
@@ -35,8 +36,9 @@ export const upFlags = {
     placeholder: 'file',
   }),
   'api-port': integer({
-    help: 'Port of the API server on 127.0.0.1; 0 takes any free one.',
-    fallback: defaultSettings.apiPort,
+    help: `Port of the API server on 127.0.0.1. Default, and 0: ${defaultSettings.apiPort} or another free one, and that from then on.`,
+    fallback: 0,
+    fallbackShown: false,
     max: 65_535,
   }),
   processes: toggle({ help: 'Run each component as a process of its own.' }),
@@ -59,7 +61,10 @@ const settingOfFlag = {
   'api-port': 'apiPort',
 } as const;
 
-/** The settings to start with: what the command line names, else what the cluster had before, else the defaults. */
+/**
+ * The settings to start with: what the command line names, else what the cluster had before, else the defaults. The API server's port is 0 where
+ * it is still to be chosen.
+ */
 export function settingsOf(
   values: UpValues,
   given: ReadonlySet<string>,
@@ -83,6 +88,8 @@ export function settingsOf(
   for (const [flag, setting] of Object.entries(settingOfFlag)) {
     if (before === undefined || given.has(flag)) settings[setting] = values[flag as keyof typeof settingOfFlag];
   }
+  // Any free port is the one that it has.
+  if (before !== undefined && settings.apiPort === 0) settings.apiPort = before.apiPort;
   const result = settings as unknown as ClusterSettings;
   if (before !== undefined && before.store !== result.store) {
     throw new UserError(
@@ -94,9 +101,28 @@ export function settingsOf(
   return result;
 }
 
-/** The flags whose settings differ from those that a cluster has. Any free port is the one that it has. */
-export function changedFlags(settings: ClusterSettings, before: ClusterSettings): readonly string[] {
-  const flags = Object.entries(settingOfFlag);
-  const wanted = settings.apiPort === 0 ? { ...settings, apiPort: before.apiPort } : settings;
-  return flags.filter(([, setting]) => wanted[setting] !== before[setting]).map(([flag]) => flag);
+/** What a cluster runs with, as far as it is known. */
+export interface RunningWith {
+  readonly settings: ClusterSettings;
+  readonly userKubeconfig?: string | undefined;
+  readonly logLevel?: string | undefined;
+  /** Whether each component is a process of its own. */
+  readonly processes: boolean;
+}
+
+/** The flags that ask of a running cluster what it is not, and that it cannot become. */
+export function changedFlags(
+  wanted: { readonly settings: ClusterSettings; readonly values: UpValues; readonly given: ReadonlySet<string> },
+  running: RunningWith,
+): readonly string[] {
+  const { settings, values, given } = wanted;
+  const changed: string[] = Object.entries(settingOfFlag)
+    .filter(([, setting]) => settings[setting] !== running.settings[setting])
+    .map(([flag]) => flag);
+  const differs = (flag: keyof UpValues, now: unknown, has: unknown): boolean =>
+    given.has(flag) && has !== undefined && now !== has;
+  if (differs('kubeconfig', resolve(values.kubeconfig), running.userKubeconfig)) changed.push('kubeconfig');
+  if (differs('processes', values.processes, running.processes)) changed.push('processes');
+  if (differs('log-level', values['log-level'], running.logLevel)) changed.push('log-level');
+  return changed;
 }

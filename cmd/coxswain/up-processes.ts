@@ -38,7 +38,6 @@ const stopMsMax = 30_000;
 
 export async function upProcesses(plan: UpPlan, running: readonly ProcessRecord[]): Promise<number> {
   const { world, folder, settings, values } = plan;
-  if (settings.apiPort === 0) throw new UserError('Cannot use --api-port 0 with --processes: name the port');
   if (settings.nodes > processNodesMax) {
     throw new UserError(
       `Cannot run ${settings.nodes} nodes as processes, one for each kubelet: at most ${processNodesMax}; one process for all, without --processes, takes more`,
@@ -47,9 +46,11 @@ export async function upProcesses(plan: UpPlan, running: readonly ProcessRecord[
   const steps = stepsOf(plan);
   const missing = processPlans(settings).filter(({ name }) => !running.some((one) => one.name === name));
   if (missing.length === 0) {
-    world.write(
-      `The cluster "${settings.name}" already runs as ${running.length} processes at ${plan.before?.server ?? ''}.\n`,
-    );
+    if (values.output === 'json' && plan.before !== undefined) printResult(plan, plan.before);
+    else
+      world.write(
+        `The cluster "${settings.name}" already runs as ${running.length} processes at ${plan.before?.server ?? ''}.\n`,
+      );
     return 0;
   }
   try {

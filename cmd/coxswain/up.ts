@@ -8,7 +8,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
-import { runningProcesses } from '#cmd/common/process-files.ts';
+import { type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
 import {
   checkKubeconfig,
   entryIn,
@@ -21,11 +21,21 @@ import {
 import type { Pki } from '#pkg/cluster/pki.ts';
 import { type ClusterSettings, contextName, defaultSettings, nodeNames } from '#pkg/cluster/settings.ts';
 import { helpText, parseFlags } from '#pkg/component/flags.ts';
-import { type Reservation, reserveAddresses, reserveFreeAddresses } from './address-slot.ts';
+import { stopSignals } from '#pkg/component/signals.ts';
+import {
+  chooseApiPort,
+  clusterWithAddresses,
+  type Neighbourhood,
+  type Reservation,
+  reserveAddresses,
+  reserveFreeAddresses,
+} from './address-slot.ts';
 import { Beginning, settledProcesses } from './beginning.ts';
+import { clusterRegistry } from './cluster-registry.ts';
 import { ClusterFolder, type ClusterRecord } from './folder.ts';
 import { createSteps } from './terminal.ts';
-import { changedFlags, settingsOf, type UpValues, upFlags } from './up-flags.ts';
+import { changedFlags, type RunningWith, settingsOf, type UpValues, upFlags } from './up-flags.ts';
+import { lockForUp, type UpLock } from './up-lock.ts';
 import { checkName, clustersHome, dataFolder, userKubeconfig, type World } from './world.ts';
 
 /** Longest wait for another cluster of the same name to answer. */
@@ -57,19 +67,29 @@ export async function up(world: World, args: readonly string[]): Promise<number>
     return 0;
   }
   if (parsed.rest.length > 0) throw new UserError(`unexpected argument: ${parsed.rest[0]} (see "coxswain up --help")`);
-  const { values } = parsed;
+  const { values, given } = parsed;
   checkName(values.name);
   const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
-  const before = await folder.read();
-  const chosen = settingsOf(values, parsed.given, before?.settings);
-  const running = await settledProcesses(world, folder, values.wait);
-  // Whoever starts the processes reserves the addresses: that is not the one that only waits for a detached process.
-  const starts = running.length === 0 && (values.processes || !values.detach);
-  using reservation = starts ? await reserve(world, folder, before?.settings) : undefined;
-  const settings = { ...chosen, ...(before === undefined ? reservation?.addresses : undefined) };
   using interruption = heedInterruption();
-  const base = { world, values, args, folder, settings, before, interrupted: interruption.signal };
-  if (running.some((one) => one.name === 'coxswain')) return alreadyUp({ ...base, kubeconfig: '', onReady() {} });
+  const interrupted = interruption.signal;
+  // A detached process starts under the lock of the one that started it.
+  using lock = values['report-to-parent'] ? undefined : await waitForOtherUp(world, { folder, values, interrupted });
+  const before = await folder.read();
+  const chosen = settingsOf(values, given, before?.settings);
+  const running = await settledProcesses(world, folder, values.wait);
+  const base = { world, values, args, folder, before, interrupted, kubeconfig: '', onReady() {} };
+  if (running.length > 0 && before !== undefined)
+    refuseChanges({ settings: chosen, values, given }, { ...before, processes: !isOneProcess(running) });
+  if (isOneProcess(running)) return alreadyUp({ ...base, settings: chosen });
+
+  // Whoever starts the processes reserves the addresses: that is not the one that only waits for a detached process.
+  const starts = values.processes || !values.detach;
+  const registry = await clusterRegistry(world);
+  const near = { folder, registry, homeFolder: clustersHome(world) };
+  using reservation = starts && running.length === 0 ? await reserve(near, before?.settings) : undefined;
+  const addressed = { ...chosen, ...(before === undefined ? reservation?.addresses : undefined) };
+  const apiPort = starts && addressed.apiPort === 0 ? await chooseApiPort(near, addressed) : addressed.apiPort;
+  const settings = { ...addressed, apiPort };
 
   const kubeconfig = userKubeconfig(world, values.kubeconfig);
   await checkKubeconfig(kubeconfig);
@@ -79,8 +99,9 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   const onReady = (): void => {
     beginning.succeeded();
     reservation?.[Symbol.dispose]();
+    lock?.[Symbol.dispose]();
   };
-  const plan: UpPlan = { ...base, kubeconfig, onReady };
+  const plan: UpPlan = { ...base, settings, kubeconfig, onReady };
   try {
     await makeFolder(folder.path);
     if (values.processes || running.length > 0)
@@ -94,28 +115,68 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   }
 }
 
+/** Takes the lock of the cluster's start, when another start has it once that has ended. */
+async function waitForOtherUp(
+  world: World,
+  start: { readonly folder: ClusterFolder; readonly values: UpValues; readonly interrupted: AbortSignal },
+): Promise<UpLock> {
+  const { folder, values, interrupted } = start;
+  const late = AbortSignal.timeout(Math.max(values.wait, 1));
+  const quiet = values.output === 'json';
+  try {
+    return await lockForUp(folder.path, {
+      onWait: () =>
+        world.writeError(quiet ? '' : 'Another "coxswain up" of this cluster is under way: waiting for it\n'),
+      signal: AbortSignal.any([interrupted, late]),
+    });
+  } catch (error) {
+    if (!late.aborted || interrupted.aborted) throw error;
+    throw new UserError(
+      `Cannot start the cluster in ${folder.path} as another "coxswain up" has not ended within ${values.wait / 1000} s: wait for it, or end it with Ctrl-C`,
+      error,
+    );
+  }
+}
+
+function isOneProcess(running: readonly ProcessRecord[]): boolean {
+  return running.some((one) => one.name === 'coxswain');
+}
+
+/** Throws when the command line asks of a running cluster what it is not. */
+function refuseChanges(
+  wanted: { readonly settings: ClusterSettings; readonly values: UpValues; readonly given: ReadonlySet<string> },
+  running: RunningWith,
+): void {
+  const changed = changedFlags(wanted, running).map((flag) => `--${flag}`);
+  if (changed.length === 0) return;
+  throw new UserError(
+    `Cannot change ${changed.join(' and ')} of the cluster "${running.settings.name}" while it runs: stop it with "coxswain down" first, or leave ${changed.length === 1 ? 'the flag' : 'the flags'} out`,
+  );
+}
+
 /** Keeps Ctrl-C and requests to end from ending this process at once, so that it can tidy up. */
 function heedInterruption(): Disposable & { readonly signal: AbortSignal } {
   const controller = new AbortController();
   const interrupt = (): void => controller.abort(new UserError('Stopped before the cluster was ready'));
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  for (const signal of stopSignals) process.on(signal, interrupt);
   return {
     signal: controller.signal,
     [Symbol.dispose]: () => {
-      process.off('SIGINT', interrupt);
-      process.off('SIGTERM', interrupt);
+      for (const signal of stopSignals) process.off(signal, interrupt);
     },
   };
 }
 
 /** The addresses of a cluster that is about to start: new ones, or those it had before, which another process may have reserved meanwhile. */
-function reserve(
-  world: World,
-  folder: ClusterFolder,
-  before: ClusterSettings | undefined,
-): Promise<Reservation | undefined> {
-  return before === undefined ? reserveFreeAddresses(folder, clustersHome(world)) : reserveAddresses(before);
+async function reserve(near: Neighbourhood, before: ClusterSettings | undefined): Promise<Reservation | undefined> {
+  if (before === undefined) return reserveFreeAddresses(near);
+  const other = await clusterWithAddresses(near, before);
+  if (other !== undefined) {
+    throw new UserError(
+      `Cannot start the cluster "${before.name}" as its addresses (${before.serviceCidr}, ${before.podCidr}, ${before.nodeAddress}) are those of the cluster "${other.settings.name}" in ${other.folder}: give this one others with "coxswain up --renumber", or remove that one with "coxswain down --delete-data --data-dir ${other.folder}"`,
+    );
+  }
+  return reserveAddresses(before);
 }
 
 /** Refuses to take the context's name from another cluster that runs. What is left of one that does not may be replaced. */
@@ -140,12 +201,7 @@ async function checkContext(folder: ClusterFolder, kubeconfig: string, name: str
 
 function alreadyUp(plan: UpPlan): number {
   const { world, values, folder, before } = plan;
-  const ignored = before === undefined ? [] : changedFlags(plan.settings, before.settings);
-  if (ignored.length > 0) {
-    const flags = ignored.map((flag) => `--${flag}`).join(' and ');
-    world.writeError(`The cluster goes on as it is, without the new ${flags}: stop it with "coxswain down" first\n`);
-  }
-  if (values.output === 'json') printResult({ ...plan, settings: before?.settings ?? plan.settings }, before!);
+  if (values.output === 'json' && before !== undefined) printResult({ ...plan, settings: before.settings }, before);
   else {
     world.write(
       `The cluster "${plan.settings.name}" already runs${before?.server === undefined ? '' : ` at ${before.server}`}.\n`,
@@ -178,11 +234,27 @@ export async function publishKubeconfig(
     userKubeconfig: kubeconfig,
     ...(config === undefined || wasMade ? { madeKubeconfig: true } : {}),
     server: cluster.server,
+    logLevel: plan.values['log-level'],
+    ...(plan.before?.context === undefined ? {} : { context: plan.before.context }),
     ...(typeof previous === 'string' && previous !== '' ? { previousContext: previous } : {}),
   };
   await folder.write(record);
   await mergeKubeconfig(kubeconfig, entry);
+  await register(plan);
   return record;
+}
+
+/** Notes the cluster among those of the machine. Where that cannot be, its addresses are its own only while it runs. */
+async function register({ world, folder, settings }: UpPlan): Promise<void> {
+  const registry = await clusterRegistry(world);
+  try {
+    await registry.add(folder.path, settings);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    world.writeError(
+      `Cannot note the cluster in ${registry.path} (${code}): another one may take its addresses while it does not run\n`,
+    );
+  }
 }
 
 /** The last lines of a successful start: for programs one JSON object, for people where things are and what to do next. */
@@ -228,5 +300,6 @@ export function findFlags({ settings, values, folder }: UpPlan): string {
 
 /** Steps as `up` shows them: none when the result is for a program. */
 export function stepsOf(plan: UpPlan) {
-  return createSteps(plan.world, { quiet: plan.values.output === 'json' || plan.values['report-to-parent'] });
+  const quiet = plan.values.output === 'json' || plan.values['report-to-parent'];
+  return createSteps(plan.world, { quiet, interrupted: plan.interrupted });
 }

@@ -14,11 +14,16 @@ export interface World {
   write(text: string): void;
   /** Writes to standard error. */
   writeError(text: string): void;
-  /** Whether a person looks at standard output. */
+  /** Whether a person looks at standard error, where progress is shown. */
   readonly isTerminal: boolean;
+  /** Characters that a line of that terminal has room for; it may change. */
+  columns(): number;
   /** Folder of the checkout or package. */
   readonly rootFolder: string;
 }
+
+/** Where a terminal does not say how wide it is. */
+const columnsDefault = 80;
 
 /** This machine. */
 export function systemWorld(): World {
@@ -30,7 +35,8 @@ export function systemWorld(): World {
     environment: process.env,
     write: (text) => void process.stdout.write(text),
     writeError: (text) => void process.stderr.write(text),
-    isTerminal: process.stdout.isTTY === true,
+    isTerminal: process.stderr.isTTY === true,
+    columns: () => process.stderr.columns ?? columnsDefault,
     rootFolder: fileURLToPath(new URL('../..', import.meta.url)),
   };
 }

@@ -20,6 +20,8 @@ export interface Flag<T> {
   readonly short?: string;
   /** Kept out of `--help`. */
   readonly hidden?: boolean;
+  /** False where the fallback only stands for a flag that is not given: `--help` does not show it. */
+  readonly fallbackShown?: boolean;
   parse(text: string, previous: T | undefined): Parsed<T>;
 }
 
@@ -33,6 +35,7 @@ interface Common {
   readonly help: string;
   readonly short?: string;
   readonly hidden?: boolean;
+  readonly fallbackShown?: boolean;
 }
 
 function good<T>(value: T): Parsed<T> {
@@ -52,9 +55,14 @@ export function text(
     ...options,
     fallback: options.fallback ?? '',
     placeholder: options.placeholder ?? (allowed === undefined ? 'text' : allowed.join('|')),
-    parse: (value) =>
-      allowed === undefined || allowed.includes(value) ? good(value) : bad(`must be one of ${allowed.join(', ')}`),
+    parse: (value) => (allowed === undefined || allowed.includes(value) ? good(value) : bad(oneOf(allowed))),
   };
+}
+
+/** What a value must be; no value at all, where that is allowed, is not worth a word. */
+function oneOf(allowed: readonly string[]): string {
+  const words = allowed.filter((word) => word !== '');
+  return words.length === 1 ? `must be ${words[0]}` : `must be one of ${words.join(', ')}`;
 }
 
 /** A switch: `--name`, `--name=true` or `--name=false`. */
@@ -337,6 +345,7 @@ export function commandOverview(about: {
 
 function shownDefault(flag: Flag<unknown>): string {
   const { fallback } = flag;
+  if (flag.fallbackShown === false) return '';
   if (fallback === '' || fallback === false || (Array.isArray(fallback) && fallback.length === 0)) return '';
   if (flag.placeholder === 'duration') return ` (default ${Number(fallback) / 1000}s)`;
   return ` (default ${String(fallback)})`;

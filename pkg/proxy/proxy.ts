@@ -152,7 +152,9 @@ class TroubleLog {
       const metadata = { name: serviceName, namespace, uid: serviceUid };
       const service: Service = { apiVersion: 'v1', kind: 'Service', metadata };
       this.#recorder.record(service, { type: 'Warning', reason, message });
-      this.#log.warn('Cannot serve a Service', { service: `${namespace}/${serviceName}`, reason, message });
+      // Nobody asked for the API server's own Service, which is there on every machine; programs find the server without it.
+      const level = namespace === 'default' && serviceName === 'kubernetes' ? 'info' : 'warn';
+      this.#log[level]('Cannot serve a Service', { service: `${namespace}/${serviceName}`, reason, message });
     }
     this.#known = new Set(troubles.map(keyOf));
   }

@@ -128,7 +128,7 @@ export const scaleFlags = {
   filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),
   selector: selectorFlag,
   all: toggle({ help: 'All objects of the resource in the namespace.' }),
-  replicas: integer({ help: 'How many there are to be.', fallback: notGiven, min: notGiven }),
+  replicas: integer({ help: 'How many there are to be.', fallback: notGiven, fallbackShown: false, min: notGiven }),
   'current-replicas': integer({ help: 'Only when there are that many now; -1 for any.', fallback: -1, min: -1 }),
 } satisfies FlagTable;
 
