@@ -26,7 +26,12 @@ test('a cluster that exists keeps what it has unless a flag says otherwise', () 
 });
 
 test('thousands of nodes whose pods run nothing are a cluster like another (fault 60)', () => {
-  expect(settings(['--nodes=5000', '--runtime=fake'])).toEqual({ ...defaultSettings, nodes: 5_000, runtime: 'fake' });
+  expect(settings(['--nodes=5000', '--runtime=fake'])).toEqual({
+    ...defaultSettings,
+    nodes: 5_000,
+    runtime: 'fake',
+    apiPort: 0,
+  });
   expect(parseFlags(upFlags, ['--nodes=5001', '--runtime=fake'])).toMatchObject({
     ok: false,
     message: 'invalid value "5001" for --nodes: must be a whole number from 1 to 5000',
