@@ -23,6 +23,8 @@ export interface SweeperOptions {
   readonly ownPid: number;
   /** Kills a process. Does nothing for one that has ended. */
   kill(pid: number): void;
+  /** Takes an ended process out of the machine's table, if it is a child of this one. Absent where that cannot be done. */
+  reap?(pid: number): void;
 }
 
 /** A process of the machine. */
@@ -48,7 +50,7 @@ export async function findProcesses(matches: (process: ProcessEntry) => boolean)
 /** Ends the processes that programs have started: looks through the machine once for all containers that end at the same time. */
 export class Sweeper {
   readonly #options: SweeperOptions;
-  /** Marks of the next look. */
+  /** Containers of the next look. */
   #marks = new Set<string>();
   #next: Promise<void> | undefined;
   #running: Promise<unknown> = Promise.resolve();
@@ -57,7 +59,7 @@ export class Sweeper {
     this.#options = options;
   }
 
-  /** Ends what a container has started; resolves when there is nothing left of it. */
+  /** Ends what a container whose thread is over has left; resolves when there is nothing of it. */
   sweep(container: string): Promise<void> {
     this.#marks.add(container);
     this.#next ??= this.#running.then(async () => {
@@ -71,6 +73,11 @@ export class Sweeper {
     return this.#next;
   }
 
+  /** Kills once what a container has started: its thread still runs, is told of their end, and may start more. */
+  async killOnce(container: string): Promise<void> {
+    for (const { pid } of await findProcesses((process) => process.container === container)) this.#options.kill(pid);
+  }
+
   /** Ends what any container has started. */
   async sweepAll(): Promise<void> {
     const { owner, ownPid } = this.#options;
@@ -78,12 +85,18 @@ export class Sweeper {
   }
 
   async #end(matches: (process: ProcessEntry) => boolean): Promise<void> {
+    const killed = new Set<number>();
     for (let pass = 0; pass < passesMax; pass++) {
       const found = await findProcesses(matches);
-      for (const { pid } of found) this.#options.kill(pid);
-      if (found.length === 0) return;
+      if (found.length === 0) break;
+      for (const { pid } of found) {
+        killed.add(pid);
+        this.#options.kill(pid);
+      }
       await sleep(this.#options.clock, betweenPassesMs);
     }
+    // The thread that would have asked how they ended is gone.
+    for (const pid of killed) this.#options.reap?.(pid);
   }
 }
 

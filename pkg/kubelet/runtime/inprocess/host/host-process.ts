@@ -124,7 +124,9 @@ export class HostProcess {
       if (child.pid === undefined) this.#gone();
     });
     child.on('exit', (code, signal) => {
-      this.#reason ??= signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
+      // It ends by itself when its end of the stream is gone.
+      const how = code === 0 ? 'closed its stream' : `ended with exit code ${code}`;
+      this.#reason ??= signal === null ? how : `was ended by ${signal}`;
       void this.#restOfStream().then(() => this.#gone());
     });
     const channel = this.#channel();

@@ -39,6 +39,8 @@ export interface HostedOptions {
   send(message: FromHost): void;
   /** Passes output on; false when no more should come until `resumeOutput`. */
   output(output: Output): boolean;
+  /** Kills what the thread has started, while it runs; resolves when that is done. */
+  killChildren(): Promise<void>;
   /** The thread has ended: resolves once the processes that it started have, too. */
   endChildren(): Promise<void>;
   onEnd(): void;
@@ -115,9 +117,9 @@ export class HostedContainer {
   /** Ends the thread and what it has started. */
   kill(): void {
     this.#isKilled = true;
-    void this.worker.terminate();
-    // A thread that waits for a process ends when that does.
-    if (this.hasChildren) void this.#options.endChildren();
+    if (!this.hasChildren) void this.worker.terminate();
+    // First its processes: a thread that waits for one cannot be ended, and one that does not takes note of their end.
+    else void this.#options.killChildren().then(() => this.worker.terminate());
   }
 
   /** Ends the container as one that used more memory than it may. */

@@ -16,6 +16,7 @@ const niceness = 5;
 const oomScore = 800;
 
 yieldToOthers();
+const reap = await findReaper();
 await runProgramHost({
   clock: new SystemClock(),
   channel: new Socket({ fd: channelDescriptor, readable: true, writable: true }),
@@ -23,6 +24,7 @@ await runProgramHost({
   memoryBytesMax: Number(process.argv[2]),
   ownPid: process.pid,
   kill: killQuietly,
+  ...(reap === undefined ? {} : { reap }),
   residentBytes: () => process.memoryUsage.rss(),
 });
 process.exit(0);
@@ -49,5 +51,29 @@ function attempt(change: () => void): void {
     change();
   } catch {
     // As it was.
+  }
+}
+
+interface ForeignFunctions {
+  dlopen(
+    path: null,
+    signatures: { waitpid: { arguments: readonly ['int32', 'pointer', 'int32']; return: 'int32' } },
+  ): { readonly functions: { waitpid(pid: number, status: null, options: number): number } };
+}
+
+/** Asks how ended processes did: all that there are for -1. Node asks for those alone whose thread lives. Undefined where it has no such calls. */
+async function findReaper(): Promise<((pid: number) => void) | undefined> {
+  // Its types are not there yet.
+  const name = 'node:ffi';
+  try {
+    const { dlopen } = (await import(name)) as ForeignFunctions;
+    const { functions } = dlopen(null, { waitpid: { arguments: ['int32', 'pointer', 'int32'], return: 'int32' } });
+    // WNOHANG: one that lives is not waited for.
+    const ask = (pid: number): boolean => functions.waitpid(pid, null, 1) > 0;
+    return (pid) => {
+      while (ask(pid) && pid === -1);
+    };
+  } catch {
+    return undefined;
   }
 }

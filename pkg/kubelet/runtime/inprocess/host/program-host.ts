@@ -37,6 +37,8 @@ export interface ProgramHostOptions {
   readonly ownPid: number;
   /** Kills a process. */
   kill(pid: number): void;
+  /** Takes an ended child out of the machine's table; -1 stands for any. Absent where that cannot be done. */
+  reap?(pid: number): void;
   /** Memory of this process that is in use. */
   residentBytes(): number;
 }
@@ -119,11 +121,9 @@ class ProgramHost {
         owner: this.#options.owner,
         send: (message) => this.#send(message),
         output: (output) => this.#output(output),
+        killChildren: () => this.#sweeper.killOnce(config.marker),
         endChildren: () => this.#sweeper.sweep(config.marker),
-        onEnd: () => {
-          this.#containers.delete(id);
-          this.#memory.ended(container);
-        },
+        onEnd: () => this.#ended(container),
       });
       this.#containers.set(id, container);
       this.#memory.started(container);
@@ -132,6 +132,14 @@ class ProgramHost {
       this.#output({ id, stream: 'stderr', bytes: Buffer.from(`${message}\n`) });
       this.#send({ type: 'exited', id, exitCode: 128, outOfMemory: false, message });
     }
+  }
+
+  #ended(container: HostedContainer): void {
+    this.#containers.delete(container.id);
+    this.#memory.ended(container);
+    // Some may have ended between their thread and the look for them. While a thread waits for its own, these are left.
+    const isWaiting = [...this.#containers.values()].some(({ hasChildren }) => hasChildren);
+    if (container.hasChildren && !isWaiting) this.#options.reap?.(-1);
   }
 
   async #tellStats(container: HostedContainer, request: number): Promise<void> {

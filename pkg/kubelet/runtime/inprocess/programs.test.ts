@@ -1,0 +1,316 @@
+/** Real programs that do what none should, on the in-process runtime: what each ends, and what is left of it. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { SystemRandom } from '#pkg/base/random.ts';
+import type { ContainerConfig, Runtime, RuntimeContainer } from '../runtime.ts';
+import { createInProcessRuntime } from './inprocess-runtime.ts';
+
+let directory = '';
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'coxswain-programs-'));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+let serial = 0;
+
+/** A program on disk, as an image. */
+async function image(source: string, extension = 'mjs'): Promise<string> {
+  const path = join(directory, `program-${serial++}.${extension}`);
+  await writeFile(path, source);
+  return pathToFileURL(path).href;
+}
+
+interface Node {
+  readonly runtime: Runtime;
+  readonly troubles: string[];
+  start(config: Partial<ContainerConfig> & { readonly image: string }): Promise<Pod>;
+}
+
+interface Pod {
+  readonly id: string;
+  readonly exit: Promise<RuntimeContainer>;
+  /** Lines so far; all of them once it has ended. */
+  lines(): Promise<readonly string[]>;
+}
+
+async function makeNode(): Promise<Node> {
+  const dataDir = join(directory, `node-${serial++}`);
+  const runtime = createInProcessRuntime({ clock: new SystemClock(), random: new SystemRandom(), dataDir });
+  const troubles: string[] = [];
+  runtime.onTrouble?.((message) => troubles.push(message));
+  const exits = new Map<string, (container: RuntimeContainer) => void>();
+  runtime.onExit((container) => exits.get(container.id)?.(container));
+  onTestFinished(async () => {
+    await runtime.close();
+    expect(await marked(dataDir)).toEqual([]);
+  });
+  const start = async (config: Partial<ContainerConfig> & { readonly image: string }): Promise<Pod> => {
+    const sandbox = await runtime.sandboxes.run({
+      podUid: 'uid-1',
+      podName: 'p',
+      podNamespace: 'default',
+      attempt: 0,
+      hostname: 'p',
+      ip: '127.0.0.1',
+      annotations: {},
+    });
+    const id = await runtime.containers.create(sandbox.id, {
+      name: 'app',
+      attempt: 0,
+      imageRef: '',
+      command: [],
+      args: [],
+      env: {},
+      mounts: [],
+      terminationMessagePath: '/dev/termination-log',
+      specHash: '',
+      ...config,
+    });
+    const exit = new Promise<RuntimeContainer>((resolve) => exits.set(id, resolve));
+    await runtime.containers.start(id);
+    const lines = async (): Promise<readonly string[]> => {
+      const texts: string[] = [];
+      for await (const { text } of runtime.inspection.logs(id, {})) texts.push(text);
+      return texts;
+    };
+    return { id, exit, lines };
+  };
+  return { runtime, troubles, start };
+}
+
+/** Command lines of processes whose environment names this text. */
+async function marked(text: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const pid of await readdir('/proc')) {
+    const environment = /^\d+$/.test(pid) ? await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '') : '';
+    if (!environment.includes(text)) continue;
+    found.push(`${pid} ${(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ')}`);
+  }
+  return found;
+}
+
+/** Processes that have ended and that nobody has asked how. Those whose parent is gone are for the machine's first process to ask. */
+async function endedChildren(): Promise<readonly string[]> {
+  const stats = await Promise.all(
+    (await readdir('/proc')).map((pid) => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')),
+  );
+  return stats.filter((stat) => /^\d+ \(sleep\) Z (?!1 )/.test(stat));
+}
+
+/** What a pod ended with. */
+async function end(pod: Pod): Promise<Pick<RuntimeContainer, 'exitCode' | 'message' | 'reason'>> {
+  const { exitCode, reason, message } = await pod.exit;
+  return { exitCode, reason, ...(message === undefined ? {} : { message }) };
+}
+
+const alive = 'const alive = setInterval(() => {}, 1000);';
+
+describe('what concerns a whole process concerns the container alone (fault 53)', () => {
+  test.each([
+    ['a signal to its own process', 'process.kill(process.pid, "SIGTERM");', 143],
+    ['the signal that nobody survives', 'process.kill(process.pid, "SIGKILL");', 137],
+    ['a signal by number to its group', 'process.kill(0, 2);', 130],
+    ['an exit', 'process.exit(7);', 7],
+    ['an exit past all listeners', 'process.reallyExit(8);', 8],
+    ['an abort', 'process.abort();', 1],
+    ['a folder changed', 'process.chdir("/tmp");', 1],
+    ['another user', 'process.setuid(0);', 1],
+    ['a promise that nobody awaits', 'Promise.reject(new Error("lost"));', 1],
+    ['something thrown that is no error', 'throw Object.create(null);', 1],
+    ['something thrown that cannot be read', 'throw { get stack() { throw 1 }, toString() { throw 2 } };', 1],
+  ])('%s', async (_, source, exitCode) => {
+    const node = await makeNode();
+    const other = await node.start({ image: 'coxswain.dev/pause' });
+    const pod = await node.start({ image: await image(`${alive}\n${source}`) });
+    expect(await end(pod)).toEqual({ exitCode, reason: 'Error' });
+    expect((await node.runtime.containers.status(other.id))?.state).toBe('running');
+    expect(node.troubles).toEqual([]);
+  });
+
+  test.each([
+    [
+      'messages to the parent',
+      'for (const value of [1, "x", null, { type: "execDone" }]) parentPort.postMessage(value);',
+    ],
+    ['a signal that it listens for', 'process.on("SIGUSR2", () => {}); process.kill(process.pid, "SIGUSR2");'],
+    ['a title', 'process.title = "mine";'],
+    ['flags of V8', 'v8.setFlagsFromString("--stack-size=900"); v8.setHeapSnapshotNearHeapLimit(1);'],
+    [
+      'signals to others',
+      'for (const pid of [1, -1, process.ppid + 1]) { try { process.kill(pid, 9) } catch (e) { if (e.code !== "ESRCH") throw e } }',
+    ],
+    ['a question of itself', 'process.kill(process.pid, 0);'],
+    ['standard output closed', 'process.stdout.end(); process.stderr.destroy();'],
+  ])('%s ends nobody', async (_, source) => {
+    const node = await makeNode();
+    const head = `import v8 from 'node:v8'; import { parentPort } from 'node:worker_threads'; import { writeFileSync } from 'node:fs';`;
+    const pod = await node.start({ image: await image(`${head}\n${alive}\n${source}\nprocess.exit(42);`) });
+    expect(await end(pod)).toEqual({ exitCode: 42, reason: 'Error' });
+    expect(node.troubles).toEqual([]);
+  });
+});
+
+describe('what ends the process of the programs ends them alone, and they start again (fault 53)', () => {
+  const toHost = `import { writeSync, closeSync } from 'node:fs'; import { execFileSync } from 'node:child_process';
+    const frame = (kind, payload) => { const bytes = Buffer.alloc(5 + payload.length); bytes.writeUInt32BE(payload.length, 0); bytes[4] = kind; bytes.set(payload, 5); return bytes; };`;
+  test.each([
+    ['a signal past the guard', 'execFileSync("sh", ["-c", "kill -9 $PPID"]);', 'was ended by SIGKILL'],
+    ['bytes that are no message', 'writeSync(3, Buffer.alloc(64, 255));', 'sent what is no message'],
+    [
+      'a flood of messages about nothing',
+      'for (;;) try { writeSync(3, frame(0, Buffer.from(`{"type":"started","id":77}`))) } catch (e) { if (e.code !== "EAGAIN") throw e }',
+      'sent messages that make no sense',
+    ],
+    [
+      'a flood of output of others',
+      'for (;;) try { writeSync(3, frame(1, Buffer.alloc(65_000))) } catch (e) { if (e.code !== "EAGAIN") throw e }',
+      'sent',
+    ],
+    ['the stream closed', 'closeSync(3);', 'closed its stream'],
+  ])('%s', async (_, source, reason) => {
+    const node = await makeNode();
+    const other = await node.start({ image: 'coxswain.dev/pause' });
+    const pod = await node.start({ image: await image(`${toHost}\n${alive}\n${source}`) });
+    const message = expect.stringContaining(`the process of this node's programs ${reason}`);
+    expect(await end(pod)).toEqual({ exitCode: 137, reason: 'Error', message });
+    expect(await end(other)).toEqual({ exitCode: 137, reason: 'Error', message });
+    expect(node.troubles).toEqual([expect.stringContaining(`The process of this node's programs ${reason}`)]);
+    const next = await node.start({ image: 'coxswain.dev/job', args: ['0', '3'] });
+    expect(await end(next)).toEqual({ exitCode: 3, reason: 'Error' });
+  });
+
+  test('the process has none of what this one has: no environment, no descriptors', async () => {
+    const node = await makeNode();
+    const source = `import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+      const links = readdirSync('/proc/self/fd').map((fd) => { try { return readlinkSync('/proc/self/fd/' + fd) } catch { return '' } });
+      console.log(JSON.stringify([Object.keys(process.env), readFileSync('/proc/self/environ', 'utf8').split('\\0').map((pair) => pair.split('=')[0]), links.filter((link) => link.startsWith('/') && !link.startsWith('/dev/null'))]));`;
+    const pod = await node.start({ image: await image(source), env: { COLOR: 'red' } });
+    await pod.exit;
+    const [own, host, files] = JSON.parse((await pod.lines()).join('')) as readonly (readonly string[])[];
+    expect(own?.toSorted()).toEqual([
+      'COLOR',
+      'COXSWAIN_CONTAINER_ID',
+      'COXSWAIN_POD_IP',
+      'COXSWAIN_PROGRAMS_OF',
+      'COXSWAIN_ROOT',
+    ]);
+    expect(host?.filter((name) => !['', 'NODE_COMPILE_CACHE'].includes(name)).toSorted()).toEqual([
+      'COXSWAIN_PROGRAMS_OF',
+      'MALLOC_ARENA_MAX',
+    ]);
+    expect(files).toEqual([]);
+  });
+});
+
+describe('processes that a program starts end with it (fault 61)', () => {
+  test.each([
+    ['plain', 'spawn("sleep", ["300"]);'],
+    ['detached', 'spawn("sleep", ["300"], { detached: true, stdio: "ignore" }).unref();'],
+    ['with an environment of its own', 'spawn("sleep", ["300"], { env: {} });'],
+    ['forked twice', 'spawn("sh", ["-c", "(setsid sleep 300 &) &"], { env: { PATH: "/bin:/usr/bin" } });'],
+    ['by a shell that clears the environment', 'spawn("sh", ["-c", "env -i sleep 300; true"]);'],
+    ['while it waits for them', 'execFileSync("sleep", ["300"]);'],
+    ['by a call with a shell', 'execSync("sleep 300", { env: {} });'],
+  ])('%s', async (_, source) => {
+    const node = await makeNode();
+    const program = `import { spawn, execFileSync, execSync } from 'node:child_process'; ${alive}\n${source}`;
+    const pod = await node.start({ image: await image(program) });
+    await expect.poll(() => marked(pod.id), { timeout: 10_000 }).toContainEqual(expect.stringContaining('sleep'));
+    await node.runtime.containers.stop(pod.id, { graceMs: 0 });
+    expect((await pod.exit).exitCode).toBe(137);
+    expect(await marked(pod.id)).toEqual([]);
+    expect(await endedChildren()).toEqual([]);
+    expect(node.troubles).toEqual([]);
+  });
+
+  test('a program may signal them, and is told of their end', async () => {
+    const node = await makeNode();
+    const source = `import { spawn } from 'node:child_process';
+      const child = spawn('sleep', ['300']);
+      child.on('spawn', () => process.kill(child.pid, 'SIGINT'));
+      child.on('exit', (code, signal) => { console.log(signal); process.exit(0); });`;
+    const pod = await node.start({ image: await image(source) });
+    expect(await end(pod)).toEqual({ exitCode: 0, reason: 'Completed' });
+    expect(await pod.lines()).toEqual(['SIGINT']);
+  });
+});
+
+describe('memory of every kind counts (faults 34, 61)', () => {
+  const limit = 64 * 2 ** 20;
+  const bound = 'if (++rounds > 200) process.exit(0);';
+  test.each([
+    ['a heap', 'const all = []; for (;;) all.push(new Array(10_000).fill({ x: all.length }));'],
+    ['strings', 'const all = []; for (;;) all.push(String(Math.random()).repeat(100_000).split("").join("-"));'],
+    ['buffers', `const all = []; let rounds = 0; for (;;) { ${bound} all.push(Buffer.alloc(8 << 20, 1)); }`],
+    [
+      'shared buffers',
+      `const all = []; let rounds = 0; for (;;) { ${bound} all.push(new Uint8Array(new SharedArrayBuffer(8 << 20)).fill(1)); }`,
+    ],
+    [
+      'WebAssembly',
+      `const memory = new WebAssembly.Memory({ initial: 0, maximum: 65_536 }); let rounds = 0; for (;;) { ${bound} memory.grow(128); new Uint8Array(memory.buffer).fill(1); }`,
+    ],
+    [
+      'copies in messages',
+      `const { port1 } = new MessageChannel(); let rounds = 0; for (;;) { ${bound} port1.postMessage(Buffer.alloc(8 << 20, 1)); }`,
+    ],
+    [
+      'threads of its own',
+      `const { Worker } = await import('node:worker_threads'); for (let i = 0; i < 16; i++) new Worker('const all = []; setInterval(() => all.push(new Array(200_000).fill(Math.random())), 1)', { eval: true }).on('error', () => {}); for (;;) await new Promise((done) => setTimeout(done, 10));`,
+    ],
+    [
+      'processes of its own',
+      `const { spawn } = await import('node:child_process'); spawn(process.execPath, ['-e', 'const all = []; setInterval(() => { if (all.length < 200) all.push(Buffer.alloc(4 << 20, 1)) }, 5)']); ${alive}`,
+    ],
+  ])('%s', async (_, source) => {
+    const node = await makeNode();
+    const other = await node.start({ image: 'coxswain.dev/pause' });
+    const pod = await node.start({ image: await image(source), memoryLimitBytes: limit });
+    const message = expect.stringMatching(/its (heap|limit)/);
+    expect(await end(pod)).toEqual({ exitCode: 137, reason: 'OOMKilled', message });
+    expect((await node.runtime.containers.status(other.id))?.state).toBe('running');
+    expect(node.troubles).toEqual([]);
+  });
+
+  test('what is within the limit is left alone', async () => {
+    const node = await makeNode();
+    const source = `const all = [Buffer.alloc(40 << 20, 1), new Uint8Array(new SharedArrayBuffer(4 << 20)).fill(1)];
+      for (let i = 0; i < 100; i++) { Buffer.alloc(1 << 20, 1); await new Promise((done) => setTimeout(done, 5)); }
+      console.log(all.length);`;
+    const pod = await node.start({ image: await image(source), memoryLimitBytes: 256 * 2 ** 20 });
+    expect(await end(pod)).toEqual({ exitCode: 0, reason: 'Completed' });
+  });
+});
+
+describe('output', () => {
+  test('a flood of it waits to be read, and its end is there', async () => {
+    const node = await makeNode();
+    const source = `for (let line = 0; line < 60_000; line++) console.log('line', line); process.exit(0);`;
+    const pod = await node.start({ image: await image(source) });
+    expect(await end(pod)).toEqual({ exitCode: 0, reason: 'Completed' });
+    const lines = await pod.lines();
+    expect(lines.at(-1)).toBe('line 59999');
+    expect(lines.length).toBeLessThan(20_000);
+  });
+
+  test('one that never ends leaves room for others, and can be stopped', async () => {
+    const node = await makeNode();
+    const pod = await node.start({ image: await image('for (;;) console.log("x".repeat(1000));') });
+    const other = await node.start({ image: 'coxswain.dev/job', args: ['0', '0'] });
+    expect(await end(other)).toEqual({ exitCode: 0, reason: 'Completed' });
+    await node.runtime.containers.stop(pod.id, { graceMs: 0 });
+    expect((await pod.exit).exitCode).toBe(137);
+  });
+
+  test('letters that are cut in the middle come together again', async () => {
+    const node = await makeNode();
+    const source = `const bytes = Buffer.from('ä€😀\\n'); for (const byte of bytes) process.stdout.write(Buffer.from([byte]));`;
+    const pod = await node.start({ image: await image(source) });
+    await pod.exit;
+    expect(await pod.lines()).toEqual(['ä€😀']);
+  });
+});
