@@ -10,6 +10,8 @@ export {
 } from '#pkg/testing/builders.ts';
 export {
   isPodReady,
+  type ListeningTestCluster,
+  type ListeningTestClusterOptions,
   startTestCluster,
   type TestCluster,
   type TestClusterOptions,

@@ -7,7 +7,7 @@ import type { Event, Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { events, nodes, pods } from '#pkg/api/types/refs.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
-import type { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import type { Clock } from '#pkg/base/clock.ts';
 import type { Informers, Lister } from '#pkg/client/informer.ts';
 
 /** Lines kept; a longer run drops its oldest half, so that a day of a busy cluster stays in memory. */
@@ -16,12 +16,12 @@ const linesMax = 200_000;
 export class Recording {
   readonly lines: string[] = [];
   readonly pods: Lister<Pod>;
-  readonly #clock: VirtualClock;
+  readonly #clock: Clock;
   readonly #ready = new Set<string>();
   /** What was last said of each object: an update that changes nothing a person sees is no line. */
   readonly #last = new Map<string, string>();
 
-  constructor(clock: VirtualClock, informers: Informers) {
+  constructor(clock: Clock, informers: Informers) {
     this.#clock = clock;
     const podInformer = informers.informer(pods);
     this.pods = podInformer.lister;

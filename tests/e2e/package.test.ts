@@ -110,6 +110,32 @@ test("the README's test example runs", async () => {
   expect(`${stdout}${stderr}`).toMatch(/Tests +1 passed/);
 });
 
+const operator = `import { CoreV1Api, KubeConfig, makeInformer } from '@kubernetes/client-node';
+import { startTestCluster } from 'coxswain/testing';
+
+const cluster = await startTestCluster({ listen: true });
+const config = new KubeConfig();
+config.loadFromString(cluster.kubeconfig);
+const core = config.makeApiClient(CoreV1Api);
+const namespace = 'default';
+const list = () => core.listNamespacedConfigMap({ namespace, labelSelector: 'pod=wanted' });
+const informer = makeInformer(config, '/api/v1/namespaces/default/configmaps', list, 'pod=wanted');
+informer.on('add', ({ metadata: { name } }) =>
+  core.createNamespacedPod({ namespace, body: { metadata: { name }, spec: { containers: [{ name: 'main', image: 'coxswain.dev/pause' }] } } }),
+);
+await informer.start();
+await core.createNamespacedConfigMap({ namespace, body: { metadata: { name: 'made', labels: { pod: 'wanted' } } } });
+await cluster.until(() => cluster.pods().some(({ status }) => status?.phase === 'Running'));
+console.log(cluster.pods().map(({ metadata }) => metadata.name).join());
+await informer.stop();
+await cluster.stop();
+`;
+
+test('an operator on the official client runs against a cluster that listens', async () => {
+  write('operator.js', operator);
+  expect(await done(node, ['operator.js'])).toBe('made\n');
+});
+
 test('the types hold in a strict project that checks libraries, without the types of Node', async () => {
   write('tsconfig.json', {
     compilerOptions: {

@@ -1,0 +1,164 @@
+/**
+ * The cluster of `startTestCluster({ listen: true })`: in real time, with its API at an HTTPS address of its own, so that kubectl, Helm and
+ * client libraries in any language reach it. Any number of them run beside each other, in one process and in several.
+ *
+ * Its keys live in memory and, with the kubeconfig, in one temporary folder that `stop` removes. The pods run nothing: there is no proxy and
+ * no address behind a Service.
+ */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Pod } from '#pkg/api/types/core-v1.ts';
+import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import { sleep } from '#pkg/base/async.ts';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
+import type { Lister } from '#pkg/client/informer.ts';
+import { type CertificatePair, issueAuthority, issueLeaf } from '#pkg/cluster/certificate.ts';
+import { kubeconfigOf } from '#pkg/cluster/kubeconfig.ts';
+import { identitySubject } from '#pkg/cluster/pki.ts';
+import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
+import type { ListeningTestCluster, TestClusterOptions } from './cluster.ts';
+import { Composition } from './composition.ts';
+
+const host = '127.0.0.1';
+const name = 'coxswain-test';
+/** The keys live as long as the test: a day is more than any takes. */
+const validDays = 1;
+/** Time that `until` waits at most unless it is told otherwise, and between two looks at what it waits for. */
+const untilMsDefault = 60_000;
+const lookIntervalMs = 5;
+const stopped = 'Cannot answer as the cluster has stopped';
+
+/** Resolves once the API answers and the nodes are Ready. */
+export async function startListeningCluster(options: TestClusterOptions): Promise<ListeningTestCluster> {
+  const clock = new SystemClock();
+  const authority = issueAuthority({ subject: { commonName: 'coxswain-ca' }, nowMs: clock.nowMs(), validDays });
+  const leaf = (usage: 'client' | 'server'): CertificatePair =>
+    issueLeaf(authority, {
+      nowMs: clock.nowMs(),
+      validDays,
+      usage,
+      ...(usage === 'client'
+        ? { subject: identitySubject('admin') }
+        : { subject: { commonName: 'kube-apiserver' }, hosts: ['localhost', host, '::1'] }),
+    });
+  const serving = leaf('server');
+  const opening: { handle?: ApiHandler } = {};
+  const https = createHttpsServer({
+    handler: (request) => opening.handle!(request),
+    cert: serving.certificate,
+    key: serving.key,
+    clientCa: authority.certificate,
+    clock,
+    log: options.log ?? silentLogger,
+  });
+  const { port } = await https.listen({ host, port: 0 });
+  const parts = new Composition({
+    cluster: options,
+    clock,
+    settle: () => clock.yield(),
+    apiServerPort: port,
+    rootCa: authority.certificate,
+  });
+  opening.handle = parts.handle;
+  const server = `https://${host}:${port}`;
+  const client = leaf('client');
+  const kubeconfig = JSON.stringify(kubeconfigOf({ name, server, authority: authority.certificate, client }));
+  const folder = await mkdtemp(join(tmpdir(), 'coxswain-test-'));
+  const cluster = new ListeningCluster({ parts, clock, https, server, kubeconfig, folder });
+  try {
+    await writeFile(cluster.kubeconfigFile, kubeconfig, { mode: 0o600 });
+    await parts.start();
+    await cluster.until(() => parts.areNodesReady);
+    return cluster;
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+}
+
+interface Listening {
+  readonly parts: Composition;
+  readonly clock: SystemClock;
+  readonly https: HttpsServer;
+  readonly server: string;
+  readonly kubeconfig: string;
+  readonly folder: string;
+}
+
+class ListeningCluster implements ListeningTestCluster {
+  readonly server: string;
+  readonly kubeconfig: string;
+  readonly kubeconfigFile: string;
+  readonly #made: Listening;
+  readonly #stopping = new AbortController();
+  readonly #served: Promise<void>;
+  #stop: Promise<void> | undefined;
+
+  constructor(made: Listening) {
+    this.#made = made;
+    this.server = made.server;
+    this.kubeconfig = made.kubeconfig;
+    this.kubeconfigFile = join(made.folder, 'kubeconfig');
+    this.#served = made.https.run(this.#stopping.signal);
+  }
+
+  get client() {
+    return this.#made.parts.client;
+  }
+
+  get handle() {
+    return this.#made.parts.handle;
+  }
+
+  get nodes() {
+    return this.#made.parts.nodes;
+  }
+
+  get transcript(): readonly string[] {
+    return this.#made.parts.recording.lines;
+  }
+
+  apply(...objects: readonly KubeObject[]): Promise<void> {
+    return this.#made.parts.apply(...objects);
+  }
+
+  pods(namespace?: string): readonly Pod[] {
+    return this.#made.parts.pods(namespace);
+  }
+
+  async lister<T extends KubeObject>(ref: ResourceRef<T>): Promise<Lister<T>> {
+    const informer = this.#made.parts.informer(ref);
+    await this.until(() => informer.hasSynced());
+    return informer.lister;
+  }
+
+  async until(condition: () => boolean | Promise<boolean>, limitMs: number = untilMsDefault): Promise<void> {
+    const { clock, parts } = this.#made;
+    const endMs = clock.monotonicMs() + limitMs;
+    for (;;) {
+      parts.check();
+      if (await condition()) return;
+      if (clock.monotonicMs() >= endMs) {
+        const last = this.transcript.slice(-20).join('\n');
+        throw new Error(`Cannot reach the awaited state as ${limitMs} ms have passed without it. Last:\n${last}`);
+      }
+      if (!(await sleep(clock, lookIntervalMs, this.#stopping.signal))) throw new Error(stopped);
+    }
+  }
+
+  stop(): Promise<void> {
+    this.#stop ??= this.#end();
+    return this.#stop;
+  }
+
+  async #end(): Promise<void> {
+    const { parts, folder } = this.#made;
+    this.#stopping.abort();
+    await parts.stop();
+    await this.#served;
+    await rm(folder, { recursive: true, force: true });
+  }
+}
