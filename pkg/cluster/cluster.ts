@@ -13,6 +13,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
+import { limitedTransport, RequestPlaces } from '#pkg/client/limited-transport.ts';
 import { GroupHealth } from '#pkg/component/group-health.ts';
 import type { HealthChecks } from '#pkg/component/health.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
@@ -58,6 +59,8 @@ export interface RunningCluster {
 
 /** Most nodes of which each is a line of its own in what `status` and the health endpoints say. */
 const nodeChecksMax = 50;
+/** Requests of all nodes of the process that are under way at once: as many as a store commits together, and room for those of others beside them. */
+const nodeRequestsMax = 100;
 
 export async function startCluster(options: ClusterOptions): Promise<RunningCluster> {
   const { settings, folder, clock, random, log } = options;
@@ -163,16 +166,21 @@ async function startNodes({ options, members, api, running, as }: NodesToStart):
   const areMany = members.length > nodeChecksMax;
   if (areMany) running.health.set('kubelets', group.check);
   running.start('node watches', shared, { group });
+  const places = new RequestPlaces(nodeRequestsMax);
   for (const nodeName of members) {
-    const node = await nodePart(as(`node:${nodeName}`), {
-      nodeName,
-      nodeAddress: settings.nodeAddress,
-      runtime: settings.runtime,
-      folder: join(folder, 'kubelet', nodeName),
-      kubeletPort: defaultKubeletPort,
-      nodesOnMachine: members.length,
-      shared,
-    });
+    const context = as(`node:${nodeName}`);
+    const node = await nodePart(
+      { ...context, transport: limitedTransport(context.transport, places) },
+      {
+        nodeName,
+        nodeAddress: settings.nodeAddress,
+        runtime: settings.runtime,
+        folder: join(folder, 'kubelet', nodeName),
+        kubeletPort: defaultKubeletPort,
+        nodesOnMachine: members.length,
+        shared,
+      },
+    );
     api.addKubelet(nodeName, node.kubelet.handle);
     running.start(`kubelet/${nodeName}`, node, areMany ? { group } : {});
   }

@@ -20,8 +20,8 @@ export class Members {
     const { controller } = childSignal(signal);
     this.#others = { controller, running: [] };
     this.#last = { controller: new AbortController(), running: [] };
-    // Every component listens for the end.
-    setMaxListeners(0, controller.signal);
+    // Every component's own signal listens for the end.
+    setMaxListeners(0, controller.signal, this.#last.controller.signal);
     let finish = (): void => {};
     const asked = new Promise<void>((resolve) => {
       finish = resolve;
@@ -40,7 +40,8 @@ export class Members {
     options: { readonly last?: boolean; readonly check?: HealthCheck; readonly group?: GroupHealth } = {},
   ): void {
     const { controller, running } = options.last === true ? this.#last : this.#others;
-    const { signal } = controller;
+    // One of its own: the cost of listening to a signal grows with the number of its listeners.
+    const { signal } = childSignal(controller.signal).controller;
     const { group } = options;
     if (group === undefined) this.health.set(name, options.check ?? (() => undefined));
     else group.add(name);

@@ -395,3 +395,66 @@ test("the kubelet's own API lists pods, gives logs and refuses what it does not 
     items: [{ metadata: { name: 'web' } }],
   });
 });
+
+test('a kubelet whose node was taken for silent, while it was only stopped, says within ten seconds that it is back (fault 30)', async () => {
+  const { client, clock } = await start();
+  await clock.advance(60_000);
+  const node = await client.resource(nodes).get('n1');
+  const conditions = node.status!.conditions!.map((condition) => ({
+    ...condition,
+    status: 'Unknown' as const,
+    reason: 'NodeStatusUnknown',
+    message: 'Kubelet stopped posting node status.',
+  }));
+  await client.resource(nodes).update({ ...node, status: { ...node.status, conditions } }, { subresource: 'status' });
+  await clock.advance(10_000);
+  const now = (await client.resource(nodes).get('n1')).status?.conditions;
+  expect(now?.map(({ type, status, reason }) => `${type}=${status} ${reason}`)).toEqual([
+    'MemoryPressure=False KubeletHasSufficientMemory',
+    'DiskPressure=False KubeletHasNoDiskPressure',
+    'PIDPressure=False KubeletHasSufficientPID',
+    'Ready=True KubeletReady',
+  ]);
+});
+
+test('an extended resource that somebody gives the node may be used, until it is taken away (fault 29)', async () => {
+  const { client, clock } = await start();
+  await clock.advance(20_000);
+  const patch = (capacity: Record<string, string | null>) =>
+    client.resource(nodes).patch('n1', { status: { capacity } }, { type: 'merge', subresource: 'status' });
+  await patch({ 'example.com/dongle': '4' });
+  await clock.advance(10_000);
+  const amounts = async () => {
+    const { status } = await client.resource(nodes).get('n1');
+    return { capacity: status?.capacity, allocatable: status?.allocatable };
+  };
+  const own = { cpu: '4', memory: '8Gi', pods: '110' };
+  const more = { ...own, 'example.com/dongle': '4' };
+  expect(await amounts()).toEqual({ capacity: more, allocatable: more });
+  const asking = (dongles: string) => ({
+    containers: [{ name: 'app', image: 'i', resources: { limits: { 'example.com/dongle': dongles } } }],
+  });
+  await client.resource(pods).create(pod('plays', { spec: asking('3') }));
+  await clock.advance(1_000);
+  await client.resource(pods).create(pod('waits', { spec: asking('2') }));
+  await clock.advance(1_000);
+  const reasonOf = async (name: string) =>
+    (await client.resource(pods).get(name, { namespace: 'default' })).status?.reason ?? 'none';
+  expect([await reasonOf('plays'), await reasonOf('waits')]).toEqual(['none', 'OutOfexample.com/dongle']);
+  await clock.advance(400_000);
+  expect(await amounts()).toEqual({ capacity: more, allocatable: more });
+  await patch({ 'example.com/dongle': null });
+  await clock.advance(10_000);
+  expect(await amounts()).toEqual({ capacity: own, allocatable: own });
+});
+
+test('a node of which nothing has changed is written every five minutes, however its amounts are written', async () => {
+  const { client, clock } = await start({ capacity: { cpu: '4000m', memory: '8388608Ki', pods: '110' } });
+  const beat = async () =>
+    (await client.resource(nodes).get('n1')).status?.conditions?.find(({ type }) => type === 'Ready')
+      ?.lastHeartbeatTime;
+  await clock.advance(299_000);
+  expect(await beat()).toBe('2026-01-01T00:00:00Z');
+  await clock.advance(1_000);
+  expect(await beat()).toBe('2026-01-01T00:05:00Z');
+});

@@ -263,7 +263,7 @@ class NodeKubelet implements Kubelet {
         requests,
         others: running.map(([, admitted]) => admitted),
         node: this.#node.node ?? { metadata: { name: this.nodeName } },
-        allocatable: this.#allocatable(),
+        allocatable: { ...this.#node.node?.status?.allocatable, ...this.#allocatable() },
         operatingSystem: this.#machine().operatingSystem,
       });
       if (rejection !== undefined) return rejection;

@@ -1,6 +1,6 @@
 /**
- * The node itself in the API: registers it, keeps its status true (every five minutes, and at once when it changes) and renews its
- * lease. The lease is what says the node is alive: one small write every ten seconds and nothing else while nothing changes.
+ * The node itself in the API: registers it, keeps its status true (every five minutes, at once when it changes, and within ten seconds where
+ * somebody else has changed it) and renews its lease. The lease is what says the node is alive: one small write every ten seconds and nothing else while nothing changes.
  * Source: kubelet `kubelet_node_status.go`, `component-helpers` `lease`.
  */
 import type { Lease } from '#pkg/api/types/coordination-v1.ts';
@@ -12,7 +12,14 @@ import { repeat, sleep } from '#pkg/base/async.ts';
 import { type Clock, formatMicroTime } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Client } from '#pkg/client/client.ts';
-import { changedNodeStatus, type NodeFacts, nodeLabels, nodeStatus, statusEvents } from './node-status.ts';
+import {
+  changedNodeStatus,
+  type NodeFacts,
+  nodeLabels,
+  nodeStatus,
+  statusDiffers,
+  statusEvents,
+} from './node-status.ts';
 
 const leaseNamespace = 'kube-node-lease';
 const leaseSeconds = 40;
@@ -20,8 +27,10 @@ const renewMs = 10_000;
 /** Tries to renew within one period, and the time between them. */
 const renewTries = 5;
 const renewRetryMs = 1_000;
-/** A status is written this often although nothing has changed. */
+/** A status is written this often although nothing has changed. Source: kubelet `nodeStatusReportFrequency`. */
 const statusMs = 300_000;
+/** What the API says of the node is put right at most this often, and this soon. Source: kubelet `nodeStatusUpdateFrequency`. */
+const correctMs = 10_000;
 /** Time to the next try of a registration or status that failed. */
 const retryMsMin = 200;
 const retryMsMax = 7_000;
@@ -43,6 +52,8 @@ export class NodeAgent {
   #lease: Lease | undefined;
   #wake: (() => void) | undefined;
   #changed = false;
+  /** The API has said something else of the node than its kubelet. */
+  #isDoubted = false;
 
   constructor(deps: NodeAgentDeps) {
     this.#deps = deps;
@@ -55,7 +66,11 @@ export class NodeAgent {
 
   /** The node has changed in the API. */
   observed(node: Node): void {
+    const before = this.#node?.status;
     this.#node = node;
+    if (this.#isDoubted || node.status === before || !this.#differs()) return;
+    this.#isDoubted = true;
+    this.#wake?.();
   }
 
   /** Something that the status speaks of has changed: it is written soon. */
@@ -124,6 +139,7 @@ export class NodeAgent {
     let retryMs = retryMsMin;
     while (!signal.aborted) {
       this.#changed = false;
+      this.#isDoubted = false;
       let delayMs = statusMs;
       try {
         await this.#writeStatus();
@@ -135,11 +151,30 @@ export class NodeAgent {
         delayMs = retryMs;
         retryMs = Math.min(retryMs * 2, retryMsMax);
       }
-      if (!this.#changed) await this.#sleepUntilChanged(delayMs, signal);
+      await this.#sleepUntilDue(delayMs, signal);
     }
   }
 
-  #sleepUntilChanged(delayMs: number, signal: AbortSignal): Promise<void> {
+  #differs(): boolean {
+    const known = this.#node?.status;
+    return statusDiffers(known, nodeStatus(this.#deps.facts(), known, this.#deps.clock.nowMs()));
+  }
+
+  /** Until the status has changed, the API has to be put right, or a time has passed. */
+  async #sleepUntilDue(delayMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    const beganMs = clock.monotonicMs();
+    while (!signal.aborted && !this.#changed) {
+      const dueMs = this.#isDoubted ? Math.min(delayMs, correctMs) : delayMs;
+      const leftMs = beganMs + dueMs - clock.monotonicMs();
+      if (leftMs > 0) await this.#sleepUntilWoken(leftMs, signal);
+      // What looked wrong may have been an answer on its way.
+      else if (dueMs === delayMs || this.#differs()) return;
+      else this.#isDoubted = false;
+    }
+  }
+
+  #sleepUntilWoken(delayMs: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
         timer.cancel();

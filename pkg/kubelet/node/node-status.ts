@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ContainerImage, NodeAddress, NodeCondition, NodeStatus, Taint } from '#pkg/api/types/core-v1.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { canonicalQuantity } from '#pkg/apimachinery/quantity.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 
 export interface NodeFacts {
@@ -54,12 +55,15 @@ export function nodeLabels(facts: NodeFacts): Readonly<Record<string, string>> {
   };
 }
 
-/** The whole status; conditions that stay keep their transition times from `before`. */
+/**
+ * The whole status; conditions that stay keep their transition times from `before`. What others have added to the capacity, such as extended
+ * resources, stays and may be used. Source: kubelet `nodestatus.MachineInfo`.
+ */
 export function nodeStatus(facts: NodeFacts, before: NodeStatus | undefined, nowMs: number): NodeStatus {
   const { machine } = facts;
   return {
-    capacity: facts.capacity,
-    allocatable: facts.allocatable,
+    capacity: { ...before?.capacity, ...facts.capacity },
+    allocatable: allocatable(facts, before),
     conditions: conditions(facts, before, formatTimestamp(nowMs)),
     addresses: facts.addresses,
     daemonEndpoints: { kubeletEndpoint: { Port: facts.kubeletPort } },
@@ -87,6 +91,22 @@ export function nodeStatus(facts: NodeFacts, before: NodeStatus | undefined, now
   };
 }
 
+type Amounts = Readonly<Record<string, string>>;
+
+/** An extended resource that has left the capacity leaves with it. */
+function allocatable(facts: NodeFacts, before: NodeStatus | undefined): Amounts {
+  const capacity: Amounts = { ...before?.capacity, ...facts.capacity };
+  const kept = Object.entries(before?.allocatable ?? {}).filter(
+    ([name]) => Object.hasOwn(capacity, name) || !isExtendedResource(name),
+  );
+  return { ...Object.fromEntries(kept), ...capacity, ...facts.allocatable };
+}
+
+/** Whether a resource is one that somebody made up. Source: `v1helper.IsExtendedResourceName`. */
+function isExtendedResource(name: string): boolean {
+  return name.includes('/') && !name.includes('kubernetes.io/') && !name.startsWith('requests.');
+}
+
 /** Events for conditions that turned, by type and status. Source: kubelet `events/event.go`. */
 const conditionEvents: Readonly<Record<string, string>> = {
   'MemoryPressure False': 'NodeHasSufficientMemory',
@@ -109,12 +129,49 @@ export function statusEvents(before: NodeStatus | undefined, after: NodeStatus):
 export function changedNodeStatus(before: NodeStatus | undefined, after: NodeStatus): JsonObject {
   const patch: JsonObject = {};
   for (const [name, value] of Object.entries(after)) {
-    if (name !== 'conditions' && isDeepStrictEqual(before?.[name as keyof NodeStatus], value)) continue;
-    // Addresses are merged by type, so that those which went have to be replaced as a whole.
+    if (name === 'conditions') {
+      patch[name] = value;
+      continue;
+    }
+    const known = before?.[name as keyof NodeStatus];
+    if (isSame(name, known, value)) continue;
+    // Addresses are merged by type, so that those which went have to be replaced as a whole; amounts by name, so that they have to be unset.
     if (name === 'addresses') patch[name] = [...(value as readonly unknown[]), { $patch: 'replace' }];
+    else if (name === 'allocatable') patch[name] = { ...unset(known as Amounts | undefined), ...(value as Amounts) };
     else patch[name] = value;
   }
   return patch;
+}
+
+/** Whether the API says anything else of the node than its kubelet, but for when. Source: kubelet `nodeStatusHasChanged`. */
+export function statusDiffers(known: NodeStatus | undefined, wanted: NodeStatus): boolean {
+  return Object.entries(wanted).some(([name, value]) => !isSame(name, known?.[name as keyof NodeStatus], value));
+}
+
+function unset(amounts: Amounts | undefined): JsonObject {
+  return Object.fromEntries(Object.keys(amounts ?? {}).map((name) => [name, null]));
+}
+
+/** Whether a field of the API's status says what ours does: amounts may be written otherwise, what is empty may be absent. */
+function isSame(name: string, known: unknown, value: unknown): boolean {
+  switch (name) {
+    case 'conditions':
+      return (value as readonly NodeCondition[]).every(({ type, status, reason, message }) => {
+        const there = findCondition(known as readonly NodeCondition[] | undefined, type);
+        return there?.status === status && there.reason === reason && there.message === message;
+      });
+    case 'allocatable':
+    case 'capacity':
+      return isDeepStrictEqual(canonicalAmounts(known as Amounts | undefined), canonicalAmounts(value as Amounts));
+    default:
+      return isDeepStrictEqual(known, value) || (known === undefined && Array.isArray(value) && value.length === 0);
+  }
+}
+
+function canonicalAmounts(amounts: Amounts | undefined): Amounts {
+  return Object.fromEntries(
+    Object.entries(amounts ?? {}).map(([name, amount]) => [name, canonicalQuantity(amount) ?? amount]),
+  );
 }
 
 function conditions(facts: NodeFacts, before: NodeStatus | undefined, now: string): readonly NodeCondition[] {
