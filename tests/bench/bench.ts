@@ -25,7 +25,7 @@ export const ours: Program = { name: 'here', checkout: ownCheckout };
 
 /** Whether a row is to be measured. */
 export function wants({ options }: Bench, name: string): boolean {
-  return name.includes(options.only);
+  return options.only.some((text) => name.includes(text));
 }
 
 /** Prints to the standard output. */

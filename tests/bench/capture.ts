@@ -21,9 +21,8 @@ export interface CapturedAnswer {
 
 const ownToMessage = /^(content-length|date|connection|keep-alive|transfer-encoding)$/i;
 
-/** Asks the server for each, and writes them to the file. */
+/** Asks a server that has its pool for each, and writes them to the file. */
 export async function capture(session: Session, file: string): Promise<void> {
-  await session.ensureListed();
   const pod = await answerOf(session, podPath('many-0'));
   const list = await answerOf(session, podsPath(listNamespace));
   const name = `marked-${session.nextSerial()}`;

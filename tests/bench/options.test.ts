@@ -4,7 +4,7 @@ import { readOptions } from './options.ts';
 const defaults = {
   kubeconfig: undefined,
   store: 'lmdb',
-  only: '',
+  only: [''],
   profile: undefined,
   against: undefined,
   isInTurns: false,
@@ -18,7 +18,10 @@ const defaults = {
 
 test.each([
   [[], {}],
-  [['--seconds', '0.5', '--only', 'get'], { only: 'get', sizes: { ...defaults.sizes, rowMs: 500 } }],
+  [
+    ['--seconds', '0.5', '--only', 'get', '--only', 'list'],
+    { only: ['get', 'list'], sizes: { ...defaults.sizes, rowMs: 500 } },
+  ],
   [['--ceiling'], { isInTurns: true, sizes: { ...defaults.sizes, rowMs: 1_000 } }],
   [
     ['--against', 'HEAD', '--fail-under', '0.97'],

@@ -9,7 +9,7 @@ Measures a server over HTTPS, alone or in turns with others.
 
   --kubeconfig <file>   Measure the server of this kubeconfig. Default: a cluster of its own. With --against, as a further side.
   --store <name>        Store of the own clusters. Default: lmdb.
-  --only <text>         Only rows whose name contains this.
+  --only <text>         Only rows whose name contains this; may be given several times.
   --seconds <n>         How long each row lasts, in turns each turn. Default: 3; in turns 1.
   --nodes <n>           Nodes of the scheduling row. Default: 5000.
   --pods <n>            Pods of the scheduling row. Default: 5000.
@@ -32,7 +32,8 @@ Further rows, each turn of which starts a cluster of its own:
 export interface BenchOptions {
   readonly kubeconfig: string | undefined;
   readonly store: string;
-  readonly only: string;
+  /** A row is measured when its name contains one of these. */
+  readonly only: readonly string[];
   readonly profile: string | undefined;
   readonly against: string | undefined;
   readonly isInTurns: boolean;
@@ -53,7 +54,7 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
     options: {
       kubeconfig: string,
       store: { ...string, default: 'lmdb' },
-      only: { ...string, default: '' },
+      only: { ...string, multiple: true, default: [''] },
       seconds: string,
       nodes: { ...string, default: '5000' },
       pods: { ...string, default: '5000' },

@@ -53,13 +53,16 @@ export class Session {
     this.connections = connections;
   }
 
-  /** Connects, and makes the namespaces and pods; throws when they are there already. */
+  /** Connects, and makes the namespaces and, when there is a pool, all pods that stay; throws when the namespaces are there already. */
   static async open(target: Target, options: SessionOptions): Promise<Session> {
     const session = new Session(target, options, await openAll(target, clients));
     for (const name of [benchNamespace, listNamespace]) await session.#makeNamespace(name);
     session.paddingBytes = options.paddingBytes ?? (await session.#measurePadding());
-    await session.makePods('many', options.poolPods);
-    session.pool = options.poolPods;
+    if (session.keepsPool) {
+      await session.makePods('many', options.poolPods);
+      session.pool = options.poolPods;
+      await session.ensureListed();
+    }
     return session;
   }
 

@@ -102,6 +102,7 @@ test('other servers and the ceiling do what they can, in the same rotation', asy
     'get ceiling 400',
     'close here',
     'close other',
+    'close ceiling',
   ]);
 });
 

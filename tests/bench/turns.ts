@@ -88,13 +88,11 @@ export class Turns {
     for (const [index, facts] of this.#wanted()) yield await this.#measureRow(index, facts);
   }
 
-  /** Deletes what was made. */
+  /** Deletes what was made on servers of others: ours are thrown away with all they have. */
   async close(): Promise<void> {
-    for (const side of this.#sides.filter(({ role }) => role !== 'ceiling')) {
-      this.#focus(side);
-      await this.#plan.clients.call('close', { side: side.name });
-    }
     this.goOn();
+    for (const { name, pids } of this.#sides)
+      await this.#plan.clients.call(pids.length === 0 ? 'close' : 'forget', { side: name });
   }
 
   /** The processes of a side, known since it was connected to; it may be halted. */

@@ -1,26 +1,27 @@
 /** The benchmark as a pair: this checkout against its own last commit, for as short as it can be. What it says is not looked at, only how. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { root } from '#tests/tidy/source-files.ts';
 import { run } from './running-cluster.ts';
 
-const bench = (...flags: string[]) => run(process.execPath, [join(root, 'tests/bench/main.ts'), ...flags]);
+/** The folder in which a benchmark has all that it leaves on the disk while it runs. */
+const folder = mkdtempSync(join(tmpdir(), 'coxswain-e2e-'));
 
-/** What a benchmark has on the machine while it runs. */
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const bench = (...flags: string[]) =>
+  run(process.execPath, [join(root, 'tests/bench/main.ts'), ...flags], { env: { TMPDIR: folder } });
+
+/** What is there of a benchmark that has ended: nothing. */
 function leftOvers(): readonly string[] {
-  return [
-    ...readdirSync(tmpdir()).filter((name) => name.startsWith('coxswain-bench-')),
-    ...execFileSync('git', ['worktree', 'list'], { cwd: root, encoding: 'utf8' })
-      .split('\n')
-      .filter((line) => line.includes('coxswain-bench-')),
-  ];
+  const worktrees = execFileSync('git', ['worktree', 'list'], { cwd: root, encoding: 'utf8' }).split('\n');
+  return [...readdirSync(folder), ...worktrees.filter((line) => line.startsWith(folder))];
 }
 
 test('two commits and a bare server are measured in turns, and nothing of them is left', async () => {
-  const before = leftOvers();
   const result = await bench(
     ...['--against', 'HEAD', '--only', 'get a pod, 32', '--store', 'memory'],
     ...['--pairs', '2', '--seconds', '0.5', '--starts', '0', '--fail-under', '0.001'],
@@ -36,7 +37,7 @@ test('two commits and a bare server are measured in turns, and nothing of them i
   expect(lines[3]).toMatch(
     /^ {2}of its ceiling +[\d,.]+\/s +[\d,.]+\/s +\d+\.\d{3} +\d+\.\d\d to \d+\.\d\d +\d+\.\d\d +2$/,
   );
-  expect(leftOvers()).toEqual(before);
+  expect(leftOvers()).toEqual([]);
 });
 
 test('starts are compared too, and a median below the least is exit code 1', async () => {
@@ -49,6 +50,7 @@ test('starts are compared too, and a median below the least is exit code 1', asy
   expect(answering).toMatch(new RegExp(`^start: API answering${row.source}`));
   expect(ready).toMatch(new RegExp(`^start: all nodes Ready${row.source}`));
   expect(rest).toEqual([]);
+  expect(leftOvers()).toEqual([]);
 });
 
 test('what is no commit is refused in one line', async () => {
