@@ -86,13 +86,13 @@ export interface FieldSchema {
   /** Strategic merge patch: `merge` merges lists and maps, `replace` replaces, `retainKeys` as documented by Kubernetes. */
   readonly patchStrategies: readonly ('merge' | 'replace' | 'retainKeys')[];
   /** Field that identifies list items in a strategic merge patch. */
-  readonly patchMergeKey?: string;
+  readonly patchMergeKey?: string | undefined;
   readonly immutable: boolean;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly maxItems?: number;
+  readonly minimum?: number | undefined;
+  readonly maximum?: number | undefined;
+  readonly maxItems?: number | undefined;
   /** Name format such as `k8s-long-name`. */
-  readonly format?: string;
+  readonly format?: string | undefined;
   /** Protobuf field number; undefined where the type has no protobuf form. */
-  readonly protobuf?: number;
+  readonly protobuf?: number | undefined;
 }

@@ -17,26 +17,23 @@ interface Leaf {
   readonly isCollection: boolean;
 }
 
-interface Child {
-  readonly name: string;
-  readonly schema: Schema;
-  /** Written even when nobody has set it. */
-  readonly isWritten: boolean;
-}
-
 interface Plan {
   /** Fields to look at because they may have to be written. */
   readonly leaves: readonly Leaf[];
+  /** Objects that are written even when nobody has set them. */
+  readonly objects: readonly (readonly [name: string, schema: ObjectSchema])[];
   /** Fields below which there may be something to write. */
-  readonly children: readonly Child[];
+  readonly below: ReadonlyMap<string, Schema>;
 }
 
 const plans = new WeakMap<ObjectSchema, Plan>();
-const nothing: Plan = { leaves: [], children: [] };
+const nothing: Plan = { leaves: [], objects: [], below: new Map() };
 
 function planOf(schema: ObjectSchema): Plan {
   let plan = plans.get(schema);
   if (plan === undefined) {
+    // A type that is met again on the way down counts as one with something to do: at worst it is walked for nothing.
+    plans.set(schema, { ...nothing, below: new Map([['', schema]]) });
     plan = makePlan(schema);
     plans.set(schema, plan);
   }
@@ -44,32 +41,22 @@ function planOf(schema: ObjectSchema): Plan {
 }
 
 function makePlan(schema: ObjectSchema): Plan {
-  // A type that is met again on the way down counts as one with something to do: at worst it is walked for nothing.
-  plans.set(schema, { leaves: [], children: [{ name: '', schema, isWritten: false }] });
   const leaves: Leaf[] = [];
-  const children: Child[] = [];
-  for (const { name, schema: below, unset, zero } of schema.fields.values()) {
-    const isWritten = unset !== undefined;
-    if (below.type === 'object') {
-      if (unset === null) leaves.push({ name, unset, isCollection: false });
-      if ((isWritten && unset !== null) || hasUnset(below)) {
-        children.push({ name, schema: below, isWritten: isWritten && unset !== null });
-      }
-      continue;
-    }
-    if (isWritten) leaves.push({ name, unset, isCollection: zero === emptyCollection });
-    if (hasUnset(below)) children.push({ name, schema: below, isWritten: false });
+  const objects: [string, ObjectSchema][] = [];
+  const below = new Map<string, Schema>();
+  for (const { name, schema: inner, unset, zero } of schema.fields.values()) {
+    if (inner.type === 'object' && unset !== undefined && unset !== null) objects.push([name, inner]);
+    else if (unset !== undefined) leaves.push({ name, unset, isCollection: zero === emptyCollection });
+    if (hasUnset(inner)) below.set(name, inner);
   }
-  return leaves.length + children.length === 0 ? nothing : { leaves, children };
+  return leaves.length + objects.length + below.size === 0 ? nothing : { leaves, objects, below };
 }
 
 /** Whether there may be something to write in values of the schema. */
 function hasUnset(schema: Schema): boolean {
   switch (schema.type) {
-    case 'object': {
-      const { leaves, children } = planOf(schema);
-      return leaves.length + children.length > 0;
-    }
+    case 'object':
+      return planOf(schema) !== nothing;
     case 'list':
     case 'map':
       return hasUnset(schema.of);
@@ -79,37 +66,76 @@ function hasUnset(schema: Schema): boolean {
 }
 
 /**
+ * Makes the objects of a draft that are no pointers in Go, such as its `spec` and the template in it, so that they get their defaults
+ * although nobody has sent them. In place, all the way down to the first list or pointer: the draft shares nothing.
+ */
+export function writeObjects(draft: JsonObject, schema: ObjectSchema): void {
+  for (const [name, inner] of planOf(schema).objects) {
+    draft[name] ??= {};
+    writeObjects(draft[name] as JsonObject, inner);
+  }
+}
+
+/**
  * Writes into a draft, in place, what Go writes of fields without a value. Only the draft itself is changed: below it, what has to be
  * changed is copied, as parts of a draft may be shared. Its `metadata` is left alone: validation lets nothing pass that would need it.
  */
 export function writeUnset(draft: JsonObject, schema: ObjectSchema): void {
-  const { leaves, children } = planOf(schema);
+  const plan = planOf(schema);
+  writeOwn(draft, plan);
+  for (const [name, inner] of plan.below) if (name !== 'metadata') writeBelow(draft, name, inner);
+}
+
+/**
+ * As `writeUnset`, for a draft that was complete and has been through admission and a strategy. Those take whole fields of the draft away,
+ * and put a status in their place; what they add further down is complete by itself, so there nothing is looked at.
+ */
+export function writeUnsetAgain(draft: JsonObject, schema: ObjectSchema): void {
+  const plan = planOf(schema);
+  writeOwn(draft, plan);
+  const status = plan.below.get('status');
+  if (status !== undefined) writeBelow(draft, 'status', status);
+}
+
+function writeOwn(draft: JsonObject, { leaves, objects }: Plan): void {
   for (const leaf of leaves) {
     if (isMissing(draft[leaf.name], leaf)) draft[leaf.name] = leaf.unset;
   }
-  for (const child of children) {
-    if (child.name === 'metadata') continue;
-    const value = draft[child.name];
-    const complete = completeChild(value, child);
-    if (complete !== value) draft[child.name] = complete;
+  for (const [name, inner] of objects) {
+    if (draft[name] === undefined || draft[name] === null) draft[name] = withUnset({}, inner);
   }
+}
+
+function writeBelow(draft: JsonObject, name: string, schema: Schema): void {
+  const value = draft[name];
+  const whole = complete(value, schema);
+  if (whole !== value) draft[name] = whole;
 }
 
 /** The object with what Go writes of fields without a value; the very object where nothing is missing. */
 export function withUnset(object: JsonObject, schema: ObjectSchema): JsonObject {
-  const { leaves, children } = planOf(schema);
+  const { leaves, objects, below } = planOf(schema);
   let target: JsonObject | undefined;
   for (const leaf of leaves) {
     if (!isMissing(object[leaf.name], leaf)) continue;
     target ??= { ...object };
     target[leaf.name] = leaf.unset;
   }
-  for (const child of children) {
-    const value = object[child.name];
-    const complete = completeChild(value, child);
-    if (complete === value) continue;
+  for (const [name, inner] of objects) {
+    if (object[name] !== undefined && object[name] !== null) continue;
     target ??= { ...object };
-    target[child.name] = complete;
+    target[name] = withUnset({}, inner);
+  }
+  if (below.size === 0) return target ?? object;
+  // An object has few of the fields that its type has.
+  for (const name in object) {
+    const inner = below.get(name);
+    if (inner === undefined) continue;
+    const value = object[name];
+    const whole = complete(value, inner);
+    if (whole === value) continue;
+    target ??= { ...object };
+    target[name] = whole;
   }
   return target ?? object;
 }
@@ -117,11 +143,6 @@ export function withUnset(object: JsonObject, schema: ObjectSchema): JsonObject 
 function isMissing(value: unknown, { unset, isCollection }: Leaf): boolean {
   if (value === undefined || value === null) return value !== unset;
   return isCollection && typeof value === 'object' && isEmptyCollection(value);
-}
-
-function completeChild(value: unknown, { schema, isWritten }: Child): unknown {
-  if (value !== undefined && value !== null) return complete(value, schema);
-  return isWritten ? withUnset({}, schema as ObjectSchema) : value;
 }
 
 function complete(value: unknown, schema: Schema): unknown {

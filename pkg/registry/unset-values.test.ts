@@ -246,6 +246,19 @@ test('one pod of a StatefulSet may be unavailable by default (fault 11)', async 
   });
 });
 
+test('a spec that nobody has sent has its defaults (fault 10)', async () => {
+  const path = inDefault('networking.k8s.io/v1', 'networkpolicies');
+  const policy = await send('POST', path, { metadata: { name: 'p' } });
+  expect([policy.status, content(policy)]).toEqual([201, { spec: { podSelector: {}, policyTypes: ['Ingress'] } }]);
+  const driver = await send('POST', '/apis/storage.k8s.io/v1/csidrivers', { metadata: { name: 'd' } });
+  expect([driver.status, driver.body.spec.volumeLifecycleModes]).toEqual([201, ['Persistent']]);
+  const { status, body } = await send('POST', inDefault('apps/v1', 'deployments'), { metadata: { name: 'd' } });
+  expect([status, body.details.causes.map(({ field }: { field: string }) => field).sort()]).toEqual([
+    422,
+    ['spec.selector', 'spec.template.metadata.labels', 'spec.template.spec.containers'],
+  ]);
+});
+
 test('objects of a custom shape keep their zeros', async () => {
   const path = inDefault('apps/v1', 'controllerrevisions');
   const data = { zero: 0, no: false, text: '', list: [], map: {}, nothing: null };

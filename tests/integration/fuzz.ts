@@ -1,13 +1,16 @@
 /**
  * The fuzzer of the API server: `node tests/integration/fuzz.ts [requests] [seed]`. Whatever comes, an answer is none of the server's
- * fault, an error is a Status, and only a success changes the store; what is stored is what was answered, and sending it back changes
- * nothing.
+ * fault, an error is a Status, and only a success changes the store; what is stored is what was answered, with the zero values that Go
+ * writes and no others, and sending it back changes nothing.
  */
 
+import { typeSchema } from '#pkg/api/facts.ts';
 import { type ResourceInfo, resources } from '#pkg/api/resources.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { canonicalJson, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { omitEmpty } from '#pkg/apimachinery/omit-empty.ts';
+import { withUnset } from '#pkg/apimachinery/write-unset.ts';
 import { startTestServer, type TestServer } from '#pkg/apiserver/test-server.ts';
 import { type Random, SeededRandom } from '#pkg/base/random.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
@@ -199,8 +202,19 @@ class Run {
         body,
       });
     }
+    this.#checkZeros(request, info, stored);
     await this.#putBack(request, path, stored);
     this.#remember(info, path, stored.body as JsonObject);
+  }
+
+  /** Zeros and nulls are those of upstream. */
+  #checkZeros(request: FuzzRequest, info: ResourceInfo, stored: Seen): void {
+    const schema = typeSchema(info.type);
+    const object = stored.body as JsonObject;
+    const wanted = withUnset(omitEmpty(object, schema), schema);
+    if (canonicalJson(wanted) !== canonicalJson(object)) {
+      this.#fault(`zeros differ from ${JSON.stringify(wanted).slice(0, 900)}`, request, stored);
+    }
   }
 
   async #putBack(request: FuzzRequest, path: string, stored: Seen): Promise<void> {

@@ -9,7 +9,7 @@ import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject, ManagedFieldsEntry } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict, notFound, staleVersion } from '#pkg/apimachinery/status-error.ts';
-import { writeUnset } from '#pkg/apimachinery/write-unset.ts';
+import { writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
 import { draftResponse } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
@@ -149,8 +149,7 @@ function prepareChange(
   const { served } = scope;
   if (change.subresource === '') served.strategy.prepareForUpdate?.(draft, old, context);
   else served.strategy.subresources?.[change.subresource]?.prepareForUpdate?.(draft, old, context);
-  // What admission and the strategy have added is completed as well.
-  writeUnset(draft, served.schema);
+  writeUnsetAgain(draft, served.schema);
   if (served.tracksGeneration === true && change.keepsGeneration !== true && !sameApartFrom(draft, old as JsonObject)) {
     const metadata = draft.metadata as JsonObject;
     metadata.generation = ((old.metadata?.generation as number | undefined) ?? 0) + 1;

@@ -3,7 +3,7 @@ import { invalidObject, required } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { alreadyExists, badRequest, StatusError } from '#pkg/apimachinery/status-error.ts';
-import { writeUnset } from '#pkg/apimachinery/write-unset.ts';
+import { writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
 import { draftResponse } from '../responses.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
 import { decodeDraft, prepareDraft } from './decode.ts';
@@ -62,8 +62,7 @@ export async function createDraft(scope: Scope, draft: JsonObject, options: Crea
   stampNew(scope, metadata);
   resetStatus(scope, draft);
   served.strategy.prepareForCreate?.(draft, context);
-  // What admission and the strategy have added or taken away is completed as well.
-  writeUnset(draft, served.schema);
+  writeUnsetAgain(draft, served.schema);
   checkObject(scope, draft, undefined, { context, subresource: '' });
   const validating = scope.core.admission.validate(attributes, context);
   if (validating !== undefined) await validating;

@@ -7,7 +7,7 @@ import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
 import { apiVersionOf, type GroupVersionKind, type JsonObject } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import type { StatusError } from '#pkg/apimachinery/status-error.ts';
-import { writeUnset } from '#pkg/apimachinery/write-unset.ts';
+import { writeObjects, writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import { checkKind, readBody } from './body.ts';
 import type { Scope } from './scope.ts';
 import type { FieldValidation } from './write-options.ts';
@@ -80,6 +80,7 @@ export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions):
 
 /** Fills in defaults: those of the schema, then those of the strategy; then what is written of fields without a value. */
 export function prepareDraft(scope: Scope, draft: JsonObject): void {
+  writeObjects(draft, scope.served.schema);
   applySchemaDefaults(draft, scope.served.schema);
   scope.served.strategy.setDefaults?.(draft);
   writeUnset(draft, scope.served.schema);

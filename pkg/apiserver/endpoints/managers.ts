@@ -1,6 +1,8 @@
 /** Managed fields of writes that are not applies. */
+import { isObject } from '#pkg/apimachinery/json.ts';
 import { trackUpdate } from '#pkg/apimachinery/managed-fields/track.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { isEmptyCollection } from '#pkg/apimachinery/omit-empty.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import type { Scope } from './scope.ts';
 import { versionsOf } from './versions.ts';
@@ -32,7 +34,8 @@ export function trackManager(scope: Scope, { draft, old, manager, subresource }:
 
 /** A status that a client sends on create is dropped, so nobody owns it. Nodes bring their own. */
 export function withoutReset({ served }: Scope, draft: JsonObject): JsonObject {
-  if (draft.status === undefined || !dropsStatus(served)) return draft;
+  // Nobody owns an empty one anyway.
+  if (!isObject(draft.status) || isEmptyCollection(draft.status) || !dropsStatus(served)) return draft;
   const { status: _, ...rest } = draft;
   return rest;
 }
