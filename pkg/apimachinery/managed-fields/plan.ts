@@ -2,6 +2,7 @@
  * What field ownership needs to know of a schema, worked out once per type: the path element of each field, and how items of a list
  * are told apart.
  */
+import { isEmbedded } from '../embedded-structs.ts';
 import { getOwn, isObject } from '../json.ts';
 import type { FieldSchema, ListSchema, ObjectSchema, Schema } from '../schema.ts';
 
@@ -23,43 +24,9 @@ export interface ObjectPlan {
 
 const objectPlans = new WeakMap<ObjectSchema, ObjectPlan>();
 
-/** Objects that are no pointers in Go wherever a built-in type has a field of this name. */
-const embeddedNames: ReadonlySet<string> = new Set(['metadata', 'spec', 'status', 'strategy', 'updateStrategy']);
-
-/**
- * Objects that are no pointers in Go, though their fields may be left out of the encoding: they exist in an object that was just made. The
- * table of facts does not tell them apart. Source: the `types.go` of `k8s.io/api` 0.36.
- */
-const embeddedFields: ReadonlySet<string> = new Set([
-  'apps.v1.ReplicaSetSpec.template',
-  'core.v1.Container.resources',
-  'core.v1.ContainerStatus.lastState',
-  'core.v1.ContainerStatus.state',
-  'core.v1.EphemeralContainer.resources',
-  'core.v1.Event.source',
-  'core.v1.NodeDaemonEndpoints.kubeletEndpoint',
-  'core.v1.NodeStatus.daemonEndpoints',
-  'core.v1.NodeStatus.nodeInfo',
-  'core.v1.PersistentVolumeClaimSpec.resources',
-  'core.v1.PodTemplate.template',
-  'core.v1.ServiceStatus.loadBalancer',
-  'discovery.v1.Endpoint.conditions',
-  'events.v1.Event.deprecatedSource',
-  'events.v1.Event.regarding',
-  'flowcontrol.v1.LimitedPriorityLevelConfiguration.limitResponse',
-  'networking.v1.IngressServiceBackend.port',
-  'networking.v1.IngressStatus.loadBalancer',
-  'resource.v1.AllocationResult.devices',
-]);
-
-const typePrefix = 'io.k8s.api.';
-
-function inZeroObject({ name: type }: ObjectSchema, field: FieldSchema): boolean {
-  // Custom resources have no zero object: what they do not have is not there.
-  if (type === undefined) return false;
-  if (!field.omitEmpty) return true;
-  if (field.schema.type !== 'object') return false;
-  return embeddedNames.has(field.name) || embeddedFields.has(`${type.slice(typePrefix.length)}.${field.name}`);
+/** Custom resources have no zero object: what they do not have is not there. */
+function inZeroObject(schema: ObjectSchema, field: FieldSchema): boolean {
+  return (schema.name !== undefined && !field.omitEmpty) || isEmbedded(schema, field);
 }
 
 /** Worked out once per type. */
