@@ -173,6 +173,8 @@ function verbsOf(fact: KindFact): readonly Verb[] {
   if (fact.onlyVerbs !== undefined) return fact.onlyVerbs as readonly Verb[];
   if (fact.kind === 'ComponentStatus') return ['get', 'list'];
   if (fact.group === 'metrics.k8s.io') return ['get', 'list'];
+  // A namespace is deleted by itself, as all that is in it goes with it. Source: `pkg/registry/core/namespace/storage`.
+  if (fact.kind === 'Namespace') return allVerbs.filter((verb) => verb !== 'deletecollection');
   return allVerbs;
 }
 

@@ -203,10 +203,13 @@ export function percentProblems(text: string): Problems {
   return [patternProblem(message, '[0-9]+%', '1%', '93%')];
 }
 
+/** Largest user or group id, as runtimes take it. Source: apimachinery `util/validation` `maxUserID`, `maxGroupID`. */
+const userIdMax = 2 ** 31 - 1;
+
 /** A user or group id. */
 export function userIdProblems(id: number): Problems {
-  const isGood = Number.isInteger(id) && id >= 0 && id <= 4294967295;
-  return isGood ? none : ['must be between 0 and 4294967295, inclusive'];
+  const isGood = Number.isInteger(id) && id >= 0 && id <= userIdMax;
+  return isGood ? none : [`must be between 0 and ${userIdMax}, inclusive`];
 }
 
 /** An IPv4 or IPv6 address. */

@@ -219,3 +219,70 @@ test('owned fields, keys of maps and managers are listed in order (fault 8)', as
     ]),
   );
 });
+
+const scalers = (version: string): string =>
+  `/apis/autoscaling/${version}/namespaces/default/horizontalpodautoscalers/h`;
+
+function scaler(version: string, spec: object): object {
+  const scaleTargetRef = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' };
+  const head = { apiVersion: `autoscaling/${version}`, kind: 'HorizontalPodAutoscaler', metadata: { name: 'h' } };
+  return { ...head, spec: { scaleTargetRef, maxReplicas: 5, ...spec } };
+}
+
+const cpuMetrics = (averageUtilization: number): object => ({
+  metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization } } }],
+});
+
+test('what a manager set in one version is its own in every version (fault 7)', async () => {
+  await apply(scalers('v1'), scaler('v1', { targetCPUUtilizationPercentage: 50 }));
+  const refused = await apply(scalers('v2'), scaler('v2', cpuMetrics(70)), { manager: 'b' });
+  expect([refused.status, refused.body.message]).toEqual([
+    409,
+    'Apply failed with 1 conflict: conflict with "a": .spec.targetCPUUtilizationPercentage',
+  ]);
+  const same = await apply(scalers('v2'), scaler('v2', cpuMetrics(50)), { manager: 'b' });
+  expect(same.status).toBe(200);
+  const forced = await apply(scalers('v2'), scaler('v2', cpuMetrics(70)), { manager: 'b', force: true });
+  // The reference is one field in v1 and three in v2.
+  const target = { 'f:apiVersion': {}, 'f:kind': {}, 'f:name': {} };
+  expect(managersOf(forced)).toEqual([
+    ['a', 'Apply', { 'f:spec': { 'f:maxReplicas': {}, 'f:scaleTargetRef': {} } }],
+    ['b', 'Apply', { 'f:spec': { 'f:maxReplicas': {}, 'f:metrics': {}, 'f:scaleTargetRef': target } }],
+  ]);
+});
+
+test('a manager that goes on in another version gives up what it set in the first (fault 7)', async () => {
+  await apply(scalers('v1'), scaler('v1', { targetCPUUtilizationPercentage: 50, minReplicas: 2 }));
+  const { status, body } = await apply(scalers('v2'), scaler('v2', cpuMetrics(50)));
+  expect([status, body.spec.minReplicas, body.spec.maxReplicas]).toEqual([200, 1, 5]);
+  expect(body.metadata.managedFields).toMatchObject([
+    { apiVersion: 'autoscaling/v2', fieldsV1: { 'f:spec': { 'f:maxReplicas': {}, 'f:metrics': {} } } },
+  ]);
+  const seen = await server.call('GET', scalers('v1'));
+  expect(seen.body.spec.targetCPUUtilizationPercentage).toBe(50);
+});
+
+test('managers of versions that do not exist any more are forgotten with the next change', async () => {
+  const created = await apply(`${configMaps}/m`, configMap({ name: 'm' }, { data: { x: '1', y: '1' } }));
+  const [entry] = created.body.metadata.managedFields;
+  const ancient = { ...entry, manager: 'old', apiVersion: 'v0' };
+  await server.call('PUT', `${configMaps}/m`, {
+    object: { ...created.body, metadata: { ...created.body.metadata, managedFields: [entry, ancient] } },
+  });
+  const { body } = await apply(`${configMaps}/m`, configMap({ name: 'm' }, { data: { x: '2' } }));
+  expect(managersOf({ body } as Answer)).toEqual([['a', 'Apply', { 'f:data': { 'f:x': {} } }]]);
+  expect(body.data).toEqual({ x: '2' });
+});
+
+test('null takes a value away that is replaced as a whole, and conflicts with who owns it (fault 2)', async () => {
+  await apply(`${deployments}/web`, deployment({ containers: [container] }, { replicas: 3, paused: true }));
+  const nulls = { replicas: null, paused: null };
+  const config = deployment({ containers: [container] }, nulls);
+  const refused = await apply(`${deployments}/web`, config, { manager: 'b' });
+  expect(refused.body.details.causes.map((cause: { field: string }) => cause.field)).toEqual([
+    '.spec.paused',
+    '.spec.replicas',
+  ]);
+  const forced = await apply(`${deployments}/web`, config, { manager: 'b', force: true });
+  expect([forced.body.spec.replicas, forced.body.spec.paused]).toEqual([1, undefined]);
+});

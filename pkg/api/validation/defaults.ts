@@ -8,6 +8,8 @@ import type { FieldSchema, ObjectSchema, Schema } from '#pkg/apimachinery/schema
 
 interface Plan {
   readonly defaults: readonly { readonly name: string; readonly value: unknown }[];
+  /** Fields whose objects are made where they are absent. */
+  readonly made: readonly string[];
   readonly children: readonly { readonly name: string; readonly schema: Schema }[];
 }
 
@@ -25,14 +27,22 @@ function isVisible(owner: ObjectSchema, field: FieldSchema): boolean {
   return !field.omitEmpty || visibleEmptyDefaults.has(`${owner.name}.${field.name}`);
 }
 
+/** Objects that no pointer leads to in Go, on the way to which everything has defaults of its own. */
+const madeNames: ReadonlySet<string> = new Set(['jobTemplate', 'spec', 'template']);
+
+function isMade({ name, schema, unset }: FieldSchema): boolean {
+  return madeNames.has(name) && schema.type === 'object' && unset !== undefined && unset !== null;
+}
+
 function planOf(schema: ObjectSchema): Plan {
   let plan = plans.get(schema);
   if (plan === undefined) {
     const fields = [...schema.fields.values()];
     plan = {
       defaults: fields.filter((f) => isVisible(schema, f)).map((f) => ({ name: f.name, value: f.default })),
+      made: fields.filter(isMade).map((field) => field.name),
       children: fields
-        .filter((field) => hasDefaults(field.schema, new Set([schema])))
+        .filter((field) => isMade(field) || hasDefaults(field.schema, new Set([schema])))
         .map((field) => ({ name: field.name, schema: field.schema })),
     };
     plans.set(schema, plan);
@@ -59,12 +69,16 @@ function hasDefaults(schema: Schema, seen: Set<Schema>): boolean {
   }
 }
 
-/** Fills in declared defaults where a field is absent, in place, in objects that are present. */
+/**
+ * Fills in declared defaults where a field is absent, in place, in objects that are present. A spec or template that Go's type always has is
+ * made where it is absent, so that what is in it gets its defaults too.
+ */
 export function applySchemaDefaults(draft: JsonObject, schema: ObjectSchema): void {
   const plan = planOf(schema);
   for (const { name, value } of plan.defaults) {
     if (draft[name] === undefined) draft[name] = typeof value === 'object' ? deepClone(value) : value;
   }
+  for (const name of plan.made) draft[name] ??= {};
   for (const child of plan.children) {
     const value = draft[child.name];
     if (value !== undefined) applyToValue(value, child.schema);

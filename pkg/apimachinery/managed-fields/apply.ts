@@ -25,6 +25,7 @@ import { clientSideFields, kubectlManager, refreshLastApplied } from './last-app
 import { mergeObjects, removeFields, withoutNulls } from './merge.ts';
 import { createdFields, fieldSetOf } from './object-fields.ts';
 import { prune } from './prune.ts';
+import { reconciledEntries } from './reconcile.ts';
 import { type ComparisonIn, comparisonsOf, formsOf, type VersionForms } from './versions.ts';
 
 export interface ApplyOptions {
@@ -84,7 +85,8 @@ function apply(options: ApplyOptions): ApplyResult {
   const { manager, apiVersion, timestamp, subresource = '', schema } = options;
   const live = (options.live ?? {}) as JsonObject;
   const config = options.config as JsonObject;
-  const entries = entriesBefore(options);
+  const forms = formsOf(options);
+  const entries = reconciledEntries(entriesBefore(options), forms);
   const own = makeEntry({
     manager,
     operation: 'Apply',
@@ -95,7 +97,6 @@ function apply(options: ApplyOptions): ApplyResult {
   });
   const previous = entries.find((entry) => isSameManager(entry, own));
   const others = entries.filter((entry) => entry !== previous);
-  const forms = formsOf(options);
   const merged = mergeObjects(live, config, schema);
   const left = previous === undefined ? merged : prune(merged, { previous, own, others, config, forms });
   // Compared as it is claimed: an empty list or a zero over the value of another manager takes it away, though neither is

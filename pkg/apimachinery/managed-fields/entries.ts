@@ -4,7 +4,7 @@
  */
 import type { ManagedFieldsEntry } from '../object.ts';
 import { inOrder } from './element-order.ts';
-import { emptySet, type FieldSet, parseFieldSet, union } from './field-set.ts';
+import { difference, emptySet, type FieldSet, isMember, leaf, parseFieldSet, union } from './field-set.ts';
 
 /** Managers with operation `Update` beyond which the oldest are merged into one. Source: upstream `DefaultMaxUpdateManagers`. */
 const updateManagersMax = 10;
@@ -69,9 +69,14 @@ export interface EntryFields {
   readonly fields: FieldSet;
 }
 
+/** What no one owns although it may be said: the metadata as such. Source: apimachinery `stripmeta.go`. */
+const ownerless: FieldSet = { 'f:metadata': leaf };
+
 /** An entry with its fields in upstream's order, and its set too. */
 export function makeEntry({ manager, operation, apiVersion, time, subresource, fields }: EntryFields): TrackedEntry {
-  const entry = { manager, operation, apiVersion, time, fieldsType: 'FieldsV1' as const, fieldsV1: inOrder(fields) };
+  const metadata = fields['f:metadata'];
+  const owned = metadata !== undefined && isMember(metadata) ? difference(fields, ownerless) : fields;
+  const entry = { manager, operation, apiVersion, time, fieldsType: 'FieldsV1' as const, fieldsV1: inOrder(owned) };
   return subresource === '' ? entry : { ...entry, subresource };
 }
 

@@ -19,6 +19,7 @@ import {
 } from './entries.ts';
 import { difference, emptySet, exclude, type FieldSet, isEmptySet, union } from './field-set.ts';
 import { createdFields } from './object-fields.ts';
+import { reconciledEntries } from './reconcile.ts';
 import { type ComparisonIn, comparisonsOf, formsOf, type VersionForms } from './versions.ts';
 
 export interface TrackOptions {
@@ -57,9 +58,15 @@ export function trackUpdate(options: TrackOptions): readonly ManagedFieldsEntry[
   const comparison = compareObjects(live as JsonObject, updated as JsonObject, schema);
   if (comparison === undefined) return entries;
   const touched = exclude(touchedBy(comparison), resetFields);
-  const change = { before: live as JsonObject, after: updated as JsonObject, apiVersion, forms: formsOf(options) };
+  const forms = formsOf(options);
+  const change = { before: live as JsonObject, after: updated as JsonObject, apiVersion, forms };
   const comparisonIn = comparisonsOf(comparison, change);
-  return reassign({ entries, own: makeEntry({ ...own, fields: touched }), comparisonIn, resetFields });
+  return reassign({
+    entries: reconciledEntries(entries, forms),
+    own: makeEntry({ ...own, fields: touched }),
+    comparisonIn,
+    resetFields,
+  });
 }
 
 /** The entries to go on from: the client's, if it sent any that make sense, else those of the stored object. */

@@ -49,6 +49,7 @@ function setClaimTemplateDefaults(claim: JsonObject): void {
 export const statefulSetStrategy: Strategy = {
   group: 'apps',
   resource: 'statefulsets',
+  nameRule: 'dns1123Label',
   setDefaults,
   ...ownStatus({ replicas: 0, availableReplicas: 0 }),
   subresources: { status: statefulSetStatus },

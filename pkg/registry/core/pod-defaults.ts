@@ -6,7 +6,7 @@
 
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { objectAt, objectsAt, setDefault } from '../draft.ts';
+import { numberAt, objectAt, objectsAt, setDefault } from '../draft.ts';
 
 const fileMode = 0o644;
 const tokenExpirationSeconds = 3600;
@@ -28,6 +28,8 @@ export function setPodDefaults(pod: JsonObject): void {
   const spec = objectAt(pod, 'spec');
   if (spec === undefined) return;
   setPodSpecDefaults(spec);
+  // A pod's alone, as upstream's conversion does: a template stays as it was written.
+  if ((numberAt(spec, 'terminationGracePeriodSeconds') ?? 0) < 0) spec.terminationGracePeriodSeconds = 1;
   for (const container of [...objectsAt(spec, 'containers'), ...objectsAt(spec, 'initContainers')]) {
     defaultRequestsFromLimits(container);
     if (spec.hostNetwork === true) {

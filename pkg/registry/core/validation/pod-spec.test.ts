@@ -275,7 +275,7 @@ test.each<[string, object, readonly string[]]>([
   [
     'a privileged user below zero',
     { securityContext: { runAsUser: -1 } },
-    ['spec.containers[0].securityContext.runAsUser: Invalid value: -1: must be between 0 and 4294967295, inclusive'],
+    ['spec.containers[0].securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive'],
   ],
   [
     'privilege without escalation',
