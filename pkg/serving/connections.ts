@@ -139,6 +139,8 @@ export class Connection {
 /** An answered request whose connection is kept for a moment, so that its client can read the answer. */
 export interface Lingering {
   readonly untilMs: number;
+  /** Of a client that may not be here: one of `lingeringMax`. */
+  readonly isShort: boolean;
   /** Ends the answer, and the connection with it. */
   end(): void;
 }
@@ -158,7 +160,9 @@ export class Connections {
   readonly #unknown = new Set<Connection>();
   /** By what requests are read from. */
   readonly #bySocket = new WeakMap<Socket, Connection>();
+  /** Answered requests in order, those of clients that may not be here apart. */
   readonly #lingering = new Set<Lingering>();
+  readonly #lingeringShort = new Set<Lingering>();
   #timer: Timer | undefined;
   #sweptMs = 0;
   #warnedMs = Number.NEGATIVE_INFINITY;
@@ -209,7 +213,16 @@ export class Connections {
   }
 
   linger(lingering: Lingering): void {
-    this.#lingering.add(lingering);
+    const all = lingering.isShort ? this.#lingeringShort : this.#lingering;
+    all.add(lingering);
+    if (lingering.isShort && all.size > this.#options.limits.lingeringMax) {
+      for (const oldest of all) {
+        oldest.end();
+        break;
+      }
+    }
+    if (this.#lingering.size + this.#lingeringShort.size > 1) return;
+    // The first one: from now on time is looked at more often.
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#arm();
@@ -217,6 +230,7 @@ export class Connections {
 
   lingered(lingering: Lingering): void {
     this.#lingering.delete(lingering);
+    this.#lingeringShort.delete(lingering);
   }
 
   /** Destroys those that nothing is answered on, whether their handshake is done or not. */
@@ -260,7 +274,7 @@ export class Connections {
 
   #arm(): void {
     if (this.#timer !== undefined || this.#all.size === 0) return;
-    const delayMs = this.#lingering.size > 0 ? lingerSweepMs : sweepMs;
+    const delayMs = this.#lingering.size + this.#lingeringShort.size > 0 ? lingerSweepMs : sweepMs;
     this.#timer = this.#options.clock.setTimeout(this.#sweep, delayMs);
   }
 
@@ -268,9 +282,8 @@ export class Connections {
     this.#timer = undefined;
     const { clock, limits, onSweep } = this.#options;
     const nowMs = clock.monotonicMs();
-    for (const lingering of this.#lingering) {
-      if (lingering.untilMs <= nowMs) lingering.end();
-    }
+    for (const lingering of this.#lingeringShort) if (lingering.untilMs <= nowMs) lingering.end();
+    for (const lingering of this.#lingering) if (lingering.untilMs <= nowMs) lingering.end();
     if (nowMs - this.#sweptMs >= sweepMs) {
       this.#sweptMs = nowMs;
       for (const connection of this.#all.values()) connection.sweep(nowMs, limits);

@@ -27,6 +27,8 @@ export interface ServingLimits {
   readonly stalledUnknownMs: number;
   /** After an answer, for an unknown or unauthorized client to read it while what it still sends is thrown away. Source: Go `rstAvoidanceDelay`. */
   readonly lingerMs: number;
+  /** Connections that linger so; of more the oldest is closed at once, as each holds what its client has sent so far. */
+  readonly lingeringMax: number;
   /** The same for clients with a right to be here, most of whom look at the answer only once they have sent everything. */
   readonly discardMs: number;
   /** What is thrown away at most of what is still sent, for the former and the latter. Beyond it the connection is closed. Source: Go `maxPostHandlerReadBytes`. */
@@ -67,6 +69,7 @@ export const defaultLimits: ServingLimits = {
   stalledMs: 300_000,
   stalledUnknownMs: 10_000,
   lingerMs: 500,
+  lingeringMax: 128,
   discardMs: 10_000,
   lingerBytes: 256 * 1024,
   discardBytes: 64 * mebibyte,

@@ -16,22 +16,28 @@ export interface LingerOptions {
 }
 
 /** Ends an answer that is written but for its end, once the client has sent the rest or has had its time; the connection ends with it. */
-export function linger(
-  { request, response, connection }: Exchange,
-  { connections, limits, clock }: LingerOptions,
-): void {
+export function linger(exchange: Exchange, { connections, limits, clock }: LingerOptions): void {
+  const { request, response, connection, body } = exchange;
   const isShort = !connection.isKnown || response.statusCode === 401 || response.statusCode === 403;
   const end = (): void => {
     connections.lingered(lingering);
     if (!response.writableEnded) response.end();
   };
   const lingering: Lingering = {
+    isShort,
     untilMs: clock.monotonicMs() + (isShort ? limits.lingerMs : limits.discardMs),
     end,
   };
   connections.linger(lingering);
   request.once('close', end);
-  discard(request, isShort ? limits.lingerBytes : limits.discardBytes, end);
+  const bytesMax = isShort ? limits.lingerBytes : limits.discardBytes;
+  if ((body?.lengthBytes ?? Number.POSITIVE_INFINITY) <= bytesMax || !isShort) {
+    discard(request, bytesMax, end);
+    return;
+  }
+  // What is too long to be thrown away is left where it is, but for what has come already, which goes.
+  request.read();
+  request.socket.pause();
 }
 
 /** Reads and throws away what comes, up to `bytesMax`; then, or at the end, calls `done`. */

@@ -110,6 +110,7 @@ function rawOf(socket: Socket): Socket | undefined {
 function lingerOn(socket: Socket, connections: Connections, untilMs: number): void {
   const lingering = {
     untilMs,
+    isShort: true,
     end: () => {
       connections.lingered(lingering);
       socket.destroy();

@@ -7,6 +7,7 @@ import { createHttpsServer } from '#pkg/serving/https-server.ts';
 
 export interface Served {
   readonly port: number;
+  readonly connectionCount: number;
   /** TLS options of a client that is known. */
   readonly client: { readonly cert: string; readonly key: string; readonly ca: string };
   close(): Promise<void>;
@@ -36,6 +37,9 @@ export async function serveHttps(handler: ApiHandler): Promise<Served> {
   const running = server.run(stop.signal);
   return {
     port,
+    get connectionCount() {
+      return server.connectionCount;
+    },
     client: { cert: person.certificate, key: person.key, ca: authority.certificate },
     async close() {
       stop.abort();

@@ -1,0 +1,47 @@
+/** What clients without credentials can do to a cluster: it costs what is stated here, others are served, and nothing of it stays. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { hookMs, RunningCluster } from '../running-cluster.ts';
+import { type AttackFigures, attack } from './attack.ts';
+
+const mebibyte = 1024 * 1024;
+
+let cluster: RunningCluster;
+
+beforeAll(async () => {
+  cluster = await RunningCluster.start();
+}, hookMs);
+
+afterAll(() => cluster?.remove(), hookMs);
+
+/** Others wait at most three times as long as without it; the base is what a busy machine makes of a short wait. */
+function othersAreServed({ before, during }: AttackFigures): void {
+  expect(during.p99Ms).toBeLessThan(3 * Math.max(before.p99Ms, 20));
+}
+
+test('2,000 halves of bodies are answered 403, their connections closed, and what they cost is given back', async () => {
+  const head = [
+    'POST /api/v1/namespaces/default/configmaps HTTP/1.1',
+    'host: x',
+    'content-type: application/json',
+    'content-length: 3145728',
+  ].join('\r\n');
+  const first = `${head}\r\n\r\n${'x'.repeat(16 * 1024)}`;
+  const figures = await attack(cluster, { connections: 2_000, first, more: '', watchMs: 5_000 });
+  const { report, sentBytesEach, keptBytes } = figures;
+  expect([report.opened, report.open, report.answers]).toEqual([2_000, 0, { 403: 2_000 }]);
+  expect(sentBytesEach).toBeLessThan(100 * 1_024);
+  expect(keptBytes).toBeLessThan(40 * mebibyte);
+  othersAreServed(figures);
+});
+
+test('2,000 heads that never end are cut off after their time, and what they cost is given back (fault 58)', async () => {
+  const first = 'GET /version HTTP/1.1\r\nhost: x\r\n';
+  const more = `x-more: ${'y'.repeat(50)}\r\n`;
+  const figures = await attack(cluster, { connections: 2_000, first, more, watchMs: 40_000 });
+  const { report, openBytesEach, sentBytesEach, keptBytes } = figures;
+  expect([report.opened, report.open, report.answers]).toEqual([2_000, 0, { none: 2_000 }]);
+  expect(openBytesEach).toBeLessThan(100 * 1_024);
+  expect(sentBytesEach).toBeLessThan(100 * 1_024);
+  expect(keptBytes).toBeLessThan(40 * mebibyte);
+  othersAreServed(figures);
+});

@@ -1,0 +1,154 @@
+/** One attack on a running cluster: what it costs the server, what it does to others, and what is left of it. Prints its figures. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { Agent, request } from 'node:https';
+import { join } from 'node:path';
+import { readTarget } from '#tests/bench/kubeconfig.ts';
+import type { RunningCluster } from '../running-cluster.ts';
+import type { AttackPlan, AttackReport } from './attackers.ts';
+
+const mebibyte = 1024 * 1024;
+
+export interface AttackFigures {
+  readonly before: Load;
+  readonly during: Load;
+  /** Bytes that one open connection costs, by the resident memory of the server. */
+  readonly openBytesEach: number;
+  /** The same at the most while what the attack sends was with the server. */
+  readonly sentBytesEach: number;
+  /** Resident bytes more than before, ten seconds after the last connection had ended. */
+  readonly keptBytes: number;
+  readonly report: AttackReport;
+}
+
+/** What others were given. */
+interface Load {
+  readonly count: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+export interface AttackOptions extends Omit<AttackPlan, 'port'> {
+  /** How long the attack is watched after its bytes were sent. */
+  readonly watchMs: number;
+}
+
+/** Attacks the API server of a cluster. */
+export async function attack(cluster: RunningCluster, options: AttackOptions): Promise<AttackFigures> {
+  const { watchMs, ...plan } = options;
+  const pid = await serverPid(cluster);
+  const others = new Others(cluster);
+  const child = fork(join(import.meta.dirname, 'attackers.ts'), { stdio: 'inherit' });
+  const tell = async (message: object): Promise<AttackReport> => {
+    child.send(message);
+    return (await once(child, 'message'))[0] as AttackReport;
+  };
+  try {
+    // The first run warms both sides up.
+    await others.run(2_000);
+    const before = await others.run(4_000);
+    const restBytes = residentBytes(pid);
+    const opening = tell({ do: 'open', plan: { ...plan, port: cluster.apiPort } });
+    const { opened } = await opening;
+    const openBytes = residentBytes(pid);
+    await tell({ do: 'send' });
+    let mostBytes = 0;
+    const look = setInterval(() => {
+      mostBytes = Math.max(mostBytes, residentBytes(pid));
+    }, 50);
+    const during = await others.run(watchMs);
+    clearInterval(look);
+    const report = await tell({ do: 'end' });
+    await rest(10_000);
+    const keptBytes = residentBytes(pid) - restBytes;
+    const each = (bytes: number): number => Math.round((bytes - restBytes) / opened);
+    const figures = {
+      before,
+      during,
+      openBytesEach: each(openBytes),
+      sentBytesEach: each(mostBytes),
+      keptBytes,
+      report,
+    };
+    print(plan, figures, restBytes);
+    return figures;
+  } finally {
+    child.disconnect();
+    others.close();
+  }
+}
+
+const rest = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function serverPid(cluster: RunningCluster): Promise<number> {
+  const { stdout } = await cluster.coxswain(['status', '-o', 'json']);
+  const { processes } = JSON.parse(stdout) as { processes: readonly { readonly pid: number }[] };
+  return processes[0]!.pid;
+}
+
+export function residentBytes(pid: number): number {
+  const [, kibibytes = '0'] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Number(kibibytes) * 1_024;
+}
+
+/** Somebody with a right to be here, who gets one object after the other on four connections. */
+class Others {
+  readonly #agent: Agent;
+  readonly #port: number;
+
+  constructor(cluster: RunningCluster) {
+    const { ca, cert, key } = readTarget(cluster.kubeconfig);
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 4, ca: ca!, cert: cert!, key: key! });
+    this.#port = cluster.apiPort;
+  }
+
+  async run(ms: number): Promise<Load> {
+    const untilMs = performance.now() + ms;
+    const took: number[] = [];
+    const lane = async (): Promise<void> => {
+      while (performance.now() < untilMs) {
+        const startMs = performance.now();
+        await this.#get();
+        took.push(performance.now() - startMs);
+        await rest(2);
+      }
+    };
+    await Promise.all(Array.from({ length: 4 }, lane));
+    took.sort((a, b) => a - b);
+    const at = (share: number): number => Number((took[Math.floor(took.length * share)] ?? 0).toFixed(2));
+    return { count: took.length, p50Ms: at(0.5), p99Ms: at(0.99) };
+  }
+
+  #get(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const path = '/api/v1/namespaces/default';
+      const sent = request({ host: '127.0.0.1', port: this.#port, path, agent: this.#agent }, (response) => {
+        response.resume();
+        response.once('end', () =>
+          response.statusCode === 200 ? resolve() : reject(new Error(`${response.statusCode}`)),
+        );
+      });
+      sent.once('error', reject);
+      sent.end();
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+function print({ connections }: Pick<AttackPlan, 'connections'>, figures: AttackFigures, restBytes: number): void {
+  const { before, during, openBytesEach, sentBytesEach, keptBytes, report } = figures;
+  const ended = report.endedMs.toSorted((a, b) => a - b);
+  const last = ended.at(-1);
+  process.stdout.write(
+    `${[
+      `${connections} connections, ${report.opened} opened; server at rest ${(restBytes / mebibyte).toFixed(0)} MiB`,
+      `each open ${(openBytesEach / 1_024).toFixed(1)} KiB, with its bytes sent ${(sentBytesEach / 1_024).toFixed(1)} KiB, kept after 10 s ${(keptBytes / mebibyte).toFixed(1)} MiB in all`,
+      `answers ${JSON.stringify(report.answers)}, ended ${ended.length}, the last after ${last?.toFixed(0)} ms, still open ${report.open}`,
+      `gets of others: before p50 ${before.p50Ms} p99 ${before.p99Ms} ms (${before.count}), during p50 ${during.p50Ms} p99 ${during.p99Ms} ms (${during.count})`,
+    ].join('\n')}\n`,
+  );
+}
