@@ -29,12 +29,15 @@ const nonsenseMax = 100;
 /** What a host may send in a period, in bytes, so that it takes a small part of this process's time: 8 MiB a second. The rest waits. */
 const bytesPerPeriod = 512 * 1024;
 const periodMs = 64;
-/** What a message costs besides its bytes. */
+/** What a message costs besides its bytes, and a line of output. */
 const messageBytes = 512;
+const lineBytes = 40;
 
-/** A host is asked this often whether it lives, and is ended when it has not answered for so long. */
+const newline = 10;
+
+/** A host is asked this often whether it lives, and is ended when it has not answered so many times: one that was stopped, or starves. */
 const pingMs = 10_000;
-const silenceMsMax = 30_000;
+const unansweredMax = 3;
 
 /** What is read of the host's standard error at a time, and what is kept: the last words of a process that aborts. */
 const lastWordsBytes = 2048;
@@ -68,14 +71,13 @@ export class HostProcess {
   #nonsense = 0;
   #periodBytes = 0;
   #periodStartMs = 0;
-  #lastPongMs: number;
   #pings = 0;
+  #unanswered = 0;
   #timer: Timer | undefined;
   #hasExited = false;
 
   constructor(options: HostProcessOptions) {
     this.#options = options;
-    this.#lastPongMs = options.clock.monotonicMs();
     this.ended = this.#exited.promise.then((how) => this.#sweep(how));
     try {
       this.#child = start(options);
@@ -190,11 +192,11 @@ export class HostProcess {
     if (this.#periodBytes < bytesPerPeriod || this.#hasExited) return;
     const channel = this.#channel();
     channel?.pause();
-    clock.setTimeout(() => channel?.resume(), periodMs);
+    clock.setTimeout(() => channel?.resume(), (periodMs * this.#periodBytes) / bytesPerPeriod);
   }
 
   #take({ kind, payload }: Frame): void {
-    this.#periodBytes += messageBytes;
+    this.#periodBytes += messageBytes + (kind === 'output' ? lineBytes * linesIn(payload) : 0);
     if (this.#nonsense > nonsenseMax) return;
     if (this.#believe(kind, payload)) return;
     this.#nonsense++;
@@ -210,7 +212,7 @@ export class HostProcess {
     if (message === undefined) return false;
     if (message.type === 'ending') this.#reason ??= message.message;
     else if (message.type !== 'pong') return this.#options.message(message);
-    else if (message.request <= this.#pings) this.#lastPongMs = this.#options.clock.monotonicMs();
+    else if (message.request <= this.#pings) this.#unanswered = 0;
     return true;
   }
 
@@ -225,12 +227,21 @@ export class HostProcess {
   #schedulePing(): void {
     const { clock } = this.#options;
     this.#timer = clock.setTimeout(() => {
-      const silentMs = clock.monotonicMs() - this.#lastPongMs;
-      if (silentMs >= silenceMsMax) return this.cut(`did not answer for ${Math.round(silentMs / 1000)} s`);
+      if (this.#unanswered >= unansweredMax) {
+        this.cut(`did not answer for ${(unansweredMax * pingMs) / 1000} s`);
+        return;
+      }
+      this.#unanswered++;
       this.send({ type: 'ping', request: ++this.#pings });
       this.#schedulePing();
     }, pingMs);
   }
+}
+
+function linesIn(bytes: Buffer): number {
+  let lines = 0;
+  for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, at + 1)) lines++;
+  return lines;
 }
 
 /** Kills a process of this user. */
