@@ -14,6 +14,7 @@ import { errorText } from '#pkg/base/error-text.ts';
 import { Sweeper } from './descendants.ts';
 import { encodeMessage, type Frame, FrameReader } from './frames.ts';
 import { ownerVariable } from './marks.ts';
+import { outputCost, Pace } from './pace.ts';
 import {
   type FromHost,
   fromHostBytesMax,
@@ -26,14 +27,13 @@ import {
 /** Messages that make no sense, or are about nothing there is, before the host is ended. A few may be on their way when a container goes. */
 const nonsenseMax = 100;
 
-/** What a host may send in a period, in bytes, so that it takes a small part of this process's time: 8 MiB a second. The rest waits. */
-const bytesPerPeriod = 512 * 1024;
-const periodMs = 64;
-/** What a message costs besides its bytes, and a line of output. */
-const messageBytes = 512;
-const lineBytes = 40;
-
-const newline = 10;
+/**
+ * What a host may send in a second, in bytes, so that it takes a small part of this process's time. The rest waits. Twice what a host lets its
+ * programs write.
+ */
+const bytesPerSecond = 8 * 1024 * 1024;
+/** What a message costs besides its bytes. */
+const messageCost = 512;
 
 /** A host is asked this often whether it lives, and is ended when it has not answered so many times: one that was stopped, or starves. */
 const pingMs = 10_000;
@@ -69,8 +69,7 @@ export class HostProcess {
   #reason: string | undefined;
   #lastWords = '';
   #nonsense = 0;
-  #periodBytes = 0;
-  #periodStartMs = 0;
+  readonly #pace: Pace;
   #pings = 0;
   #unanswered = 0;
   #timer: Timer | undefined;
@@ -78,6 +77,7 @@ export class HostProcess {
 
   constructor(options: HostProcessOptions) {
     this.#options = options;
+    this.#pace = new Pace({ clock: options.clock, perSecond: bytesPerSecond });
     this.ended = this.#exited.promise.then((how) => this.#sweep(how));
     try {
       this.#child = start(options);
@@ -182,21 +182,15 @@ export class HostProcess {
       this.#channel()?.destroy();
       return;
     }
-    const { clock } = this.#options;
-    const nowMs = clock.monotonicMs();
-    if (nowMs - this.#periodStartMs >= periodMs) {
-      this.#periodStartMs = nowMs;
-      this.#periodBytes = 0;
-    }
-    this.#periodBytes += chunk.length;
-    if (this.#periodBytes < bytesPerPeriod || this.#hasExited) return;
+    const delayMs = this.#pace.delayMs();
+    if (delayMs === 0 || this.#hasExited) return;
     const channel = this.#channel();
     channel?.pause();
-    clock.setTimeout(() => channel?.resume(), (periodMs * this.#periodBytes) / bytesPerPeriod);
+    this.#options.clock.setTimeout(() => channel?.resume(), delayMs);
   }
 
   #take({ kind, payload }: Frame): void {
-    this.#periodBytes += messageBytes + (kind === 'output' ? lineBytes * linesIn(payload) : 0);
+    this.#pace.spend(messageCost + (kind === 'output' ? outputCost(payload) : payload.length));
     if (this.#nonsense > nonsenseMax) return;
     if (this.#believe(kind, payload)) return;
     this.#nonsense++;
@@ -236,12 +230,6 @@ export class HostProcess {
       this.#schedulePing();
     }, pingMs);
   }
-}
-
-function linesIn(bytes: Buffer): number {
-  let lines = 0;
-  for (let at = bytes.indexOf(newline); at >= 0; at = bytes.indexOf(newline, at + 1)) lines++;
-  return lines;
 }
 
 /** Kills a process of this user. */
