@@ -1,10 +1,11 @@
 /** A kubelet with real programs: worker threads, files and sockets, on the machine's clock. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import { configMaps, pods, secrets } from '#pkg/api/types/refs.ts';
+import { configMaps, events, pods, secrets } from '#pkg/api/types/refs.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
 import { createApiServer } from '#pkg/apiserver/server.ts';
@@ -79,7 +80,7 @@ async function start() {
       for await (const chunk of answer.body.chunks) text += new TextDecoder().decode(chunk);
     return text;
   };
-  return { client, directory, until, logs };
+  return { client, directory, until, logs, runtime };
 }
 
 const isReady = (pod: Pod): boolean =>
@@ -136,4 +137,50 @@ test('a program gets its environment, files and probes, is restarted when unheal
   expect(await logs('/containerLogs/default/echo/none')).toBe('404 container none not found in pod echo');
   await client.resource(pods).delete('echo', { namespace: 'default' });
   await expect.poll(async () => (await client.resource(pods).list({})).items.length, { timeout: 5_000 }).toBe(0);
+}, 20_000);
+
+test('pods whose process died are restarted by their policy, say why they ended, and the node tells of it (fault 53)', async () => {
+  const { client, until, directory } = await start();
+  const marker = join(directory, 'killed');
+  const program = join(directory, 'killer.mjs');
+  await writeFile(
+    program,
+    `import { existsSync, writeFileSync } from 'node:fs'; import { execFileSync } from 'node:child_process';
+     setInterval(() => {}, 1000);
+     setTimeout(() => { if (!existsSync(process.env.MARKER)) { writeFileSync(process.env.MARKER, ''); execFileSync('sh', ['-c', 'kill -9 $PPID']); } }, 300);`,
+  );
+  const pod = (name: string, image: string, restartPolicy: string): Pod => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default' },
+    spec: {
+      nodeName: 'n1',
+      restartPolicy,
+      terminationGracePeriodSeconds: 1,
+      containers: [{ name: 'app', image, env: [{ name: 'MARKER', value: marker }] }],
+    },
+  });
+  await client.resource(pods).create(pod('other', 'coxswain.dev/pause', 'Always'));
+  await client.resource(pods).create(pod('once', 'coxswain.dev/pause', 'Never'));
+  await Promise.all([until('other', isReady), until('once', isReady)]);
+  await client.resource(pods).create(pod('killer', pathToFileURL(program).href, 'Always'));
+  const isRestarted = (now: Pod): boolean => now.status?.containerStatuses?.[0]?.restartCount === 1 && isReady(now);
+  const restarted = await Promise.all([until('other', isRestarted), until('killer', isRestarted)]);
+  for (const { status } of restarted) {
+    expect(status?.containerStatuses?.[0]?.lastState?.terminated).toMatchObject({
+      exitCode: 137,
+      reason: 'Error',
+      message: "the process of this node's programs was ended by SIGKILL: they all ended with it",
+    });
+  }
+  expect(
+    (await until('once', (now) => now.status?.phase === 'Failed')).status?.containerStatuses?.[0]?.state,
+  ).toMatchObject({
+    terminated: { exitCode: 137, reason: 'Error' },
+  });
+  await expect
+    .poll(async () =>
+      (await client.resource(events).list({})).items.map(({ reason, message }) => `${reason}: ${message}`),
+    )
+    .toContain("ContainerRuntimeFailed: The process of this node's programs was ended by SIGKILL");
 }, 20_000);

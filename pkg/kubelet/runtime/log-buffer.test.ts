@@ -36,3 +36,18 @@ test('the oldest lines go when there is too much, empty ones too', async () => {
   const lines = await linesOf(buffer);
   expect([lines.length < 20, lines.at(-1)]).toEqual([true, '9999']);
 });
+
+test('a million empty lines are taken as fast as they come, and a reader that follows goes on with what is kept (fault 53)', async () => {
+  const buffer = new LogBuffer();
+  const following = buffer.read({ follow: true });
+  buffer.write('stdout', 'first\n', 1);
+  expect((await following.next()).value).toMatchObject({ text: 'first' });
+  for (let chunk = 0; chunk < 16; chunk++) buffer.write('stdout', '\n'.repeat(65_536), 2);
+  buffer.write('stdout', 'last\n', 3);
+  buffer.end(4);
+  const rest: string[] = [];
+  for await (const { text } of following) rest.push(text);
+  expect([rest.length, rest.at(-1), rest.length]).toEqual([(await linesOf(buffer)).length, 'last', 16_383]);
+  expect(await linesOf(buffer, { tailLines: 1 })).toEqual(['last']);
+  expect(await linesOf(buffer, { sinceMs: 3 })).toEqual(['last']);
+});

@@ -14,11 +14,16 @@ const lineBytes = 64;
 /** A line longer than this is kept in pieces, as CRI runtimes do. */
 const lineCharactersMax = 16 * 1024;
 
+/** Places of lines that are gone are given back from this number on. */
+const placesMin = 1024;
+
 export class LogBuffer {
   readonly #bytesMax: number;
-  readonly #lines: LogLine[] = [];
-  /** Number of the first kept line since the start. */
-  #first = 0;
+  /** Kept lines, after `#gone` places of lines that are not kept any more. */
+  #lines: (LogLine | undefined)[] = [];
+  #gone = 0;
+  /** Number of the first place since the start. */
+  #firstPlace = 0;
   #bytes = 0;
   #ended = false;
   #changed: Deferred | undefined;
@@ -57,12 +62,12 @@ export class LogBuffer {
   async *read(options: LogOptions): AsyncGenerator<LogLine> {
     let next = this.#startOf(options);
     for (;;) {
-      next = Math.max(next, this.#first);
-      while (next < this.#first + this.#lines.length) {
-        const line = this.#lines[next - this.#first]!;
+      next = Math.max(next, this.#first());
+      while (next < this.#firstPlace + this.#lines.length) {
+        const line = this.#lines[next - this.#firstPlace]!;
         next++;
         yield line;
-        next = Math.max(next, this.#first);
+        next = Math.max(next, this.#first());
       }
       if (!options.follow || this.#ended || options.signal?.aborted) return;
       this.#changed ??= new Deferred();
@@ -72,22 +77,32 @@ export class LogBuffer {
 
   #startOf(options: LogOptions): number {
     const { sinceMs, tailLines } = options;
-    let start = 0;
+    let start = this.#gone;
     if (sinceMs !== undefined) {
-      const index = this.#lines.findIndex((line) => line.timeMs >= sinceMs);
+      const index = this.#lines.findIndex((line) => line !== undefined && line.timeMs >= sinceMs);
       start = index < 0 ? this.#lines.length : index;
     }
     if (tailLines !== undefined) start = Math.max(start, this.#lines.length - tailLines);
-    return this.#first + start;
+    return this.#firstPlace + start;
+  }
+
+  /** Number of the first kept line since the start. */
+  #first(): number {
+    return this.#firstPlace + this.#gone;
   }
 
   #push(line: LogLine): void {
     this.#lines.push(line);
     this.#bytes += line.text.length + lineBytes;
-    while (this.#bytes > this.#bytesMax && this.#lines.length > 1) {
-      this.#bytes -= this.#lines.shift()!.text.length + lineBytes;
-      this.#first++;
+    while (this.#bytes > this.#bytesMax && this.#gone < this.#lines.length - 1) {
+      this.#bytes -= this.#lines[this.#gone]!.text.length + lineBytes;
+      this.#lines[this.#gone++] = undefined;
     }
+    // Not at each line: moving all that follow is what would cost most.
+    if (this.#gone < placesMin || this.#gone < this.#lines.length / 2) return;
+    this.#lines = this.#lines.slice(this.#gone);
+    this.#firstPlace += this.#gone;
+    this.#gone = 0;
   }
 
   #wake(): void {

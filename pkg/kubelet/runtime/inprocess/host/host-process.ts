@@ -14,6 +14,7 @@ import { errorText } from '#pkg/base/error-text.ts';
 import { Sweeper } from './descendants.ts';
 import { encodeMessage, type Frame, FrameReader } from './frames.ts';
 import { ownerVariable } from './marks.ts';
+import { outputCost, Pace } from './pace.ts';
 import {
   type FromHost,
   fromHostBytesMax,
@@ -26,15 +27,17 @@ import {
 /** Messages that make no sense, or are about nothing there is, before the host is ended. A few may be on their way when a container goes. */
 const nonsenseMax = 100;
 
-/** What a host may send in a period, in bytes, so that it takes a small part of this process's time: 8 MiB a second. The rest waits. */
-const bytesPerPeriod = 512 * 1024;
-const periodMs = 64;
+/**
+ * What a host may send in a second, in bytes, so that it takes a small part of this process's time. The rest waits. Twice what a host lets its
+ * programs write.
+ */
+const bytesPerSecond = 8 * 1024 * 1024;
 /** What a message costs besides its bytes. */
-const messageBytes = 512;
+const messageCost = 512;
 
-/** A host is asked this often whether it lives, and is ended when it has not answered for so long. */
+/** A host is asked this often whether it lives, and is ended when it has not answered so many times: one that was stopped, or starves. */
 const pingMs = 10_000;
-const silenceMsMax = 30_000;
+const unansweredMax = 3;
 
 /** What is read of the host's standard error at a time, and what is kept: the last words of a process that aborts. */
 const lastWordsBytes = 2048;
@@ -66,16 +69,15 @@ export class HostProcess {
   #reason: string | undefined;
   #lastWords = '';
   #nonsense = 0;
-  #periodBytes = 0;
-  #periodStartMs = 0;
-  #lastPongMs: number;
+  readonly #pace: Pace;
   #pings = 0;
+  #unanswered = 0;
   #timer: Timer | undefined;
   #hasExited = false;
 
   constructor(options: HostProcessOptions) {
     this.#options = options;
-    this.#lastPongMs = options.clock.monotonicMs();
+    this.#pace = new Pace({ clock: options.clock, perSecond: bytesPerSecond });
     this.ended = this.#exited.promise.then((how) => this.#sweep(how));
     try {
       this.#child = start(options);
@@ -180,21 +182,15 @@ export class HostProcess {
       this.#channel()?.destroy();
       return;
     }
-    const { clock } = this.#options;
-    const nowMs = clock.monotonicMs();
-    if (nowMs - this.#periodStartMs >= periodMs) {
-      this.#periodStartMs = nowMs;
-      this.#periodBytes = 0;
-    }
-    this.#periodBytes += chunk.length;
-    if (this.#periodBytes < bytesPerPeriod || this.#hasExited) return;
+    const delayMs = this.#pace.delayMs();
+    if (delayMs === 0 || this.#hasExited) return;
     const channel = this.#channel();
     channel?.pause();
-    clock.setTimeout(() => channel?.resume(), periodMs);
+    this.#options.clock.setTimeout(() => channel?.resume(), delayMs);
   }
 
   #take({ kind, payload }: Frame): void {
-    this.#periodBytes += messageBytes;
+    this.#pace.spend(messageCost + (kind === 'output' ? outputCost(payload) : payload.length));
     if (this.#nonsense > nonsenseMax) return;
     if (this.#believe(kind, payload)) return;
     this.#nonsense++;
@@ -210,7 +206,7 @@ export class HostProcess {
     if (message === undefined) return false;
     if (message.type === 'ending') this.#reason ??= message.message;
     else if (message.type !== 'pong') return this.#options.message(message);
-    else if (message.request <= this.#pings) this.#lastPongMs = this.#options.clock.monotonicMs();
+    else if (message.request <= this.#pings) this.#unanswered = 0;
     return true;
   }
 
@@ -225,8 +221,11 @@ export class HostProcess {
   #schedulePing(): void {
     const { clock } = this.#options;
     this.#timer = clock.setTimeout(() => {
-      const silentMs = clock.monotonicMs() - this.#lastPongMs;
-      if (silentMs >= silenceMsMax) return this.cut(`did not answer for ${Math.round(silentMs / 1000)} s`);
+      if (this.#unanswered >= unansweredMax) {
+        this.cut(`did not answer for ${(unansweredMax * pingMs) / 1000} s`);
+        return;
+      }
+      this.#unanswered++;
       this.send({ type: 'ping', request: ++this.#pings });
       this.#schedulePing();
     }, pingMs);

@@ -8,6 +8,7 @@ import { errorText } from '#pkg/base/error-text.ts';
 import type { ToWorker, WorkerSetup } from '../program.ts';
 import { LogRingReader, makeLogRing } from './log-ring.ts';
 import { containerVariable, ownerVariable } from './marks.ts';
+import { outputCost, Pace } from './pace.ts';
 import { type ContainerStart, type FromHost, type Output, parseOutput } from './protocol.ts';
 import type { Sources } from './worker-sources.ts';
 import { workerBootstrap } from './worker-sources.ts';
@@ -21,9 +22,8 @@ const stackMb = 1;
 /** What a container without a memory limit may use in all, so that the machine is safe from it. */
 const memoryBytesDefault = 512 * 2 ** 20;
 
-/** Output of one container that is passed on in a period; what a program writes beyond it waits. 2 MiB a second. */
-const outputBytesPerPeriod = 128 * 1024;
-const outputPeriodMs = 64;
+/** Output of one container that is passed on in a second, in bytes and what lines cost; what a program writes beyond it waits. */
+const outputPerSecond = 2 * 1024 * 1024;
 
 /** Longest text of an error that ended the program. */
 const errorCharactersMax = 16 * 1024;
@@ -36,6 +36,8 @@ export interface HostedOptions {
   readonly main: string;
   readonly sources: Sources;
   readonly owner: string;
+  /** How fast the output of all containers together goes. */
+  readonly hostPace: Pace;
   send(message: FromHost): void;
   /** Passes output on; false when no more should come until `resumeOutput`. */
   output(output: Output): boolean;
@@ -64,12 +66,12 @@ export class HostedContainer {
   #isEnding = false;
   #message = '';
   #outputTimer: Timer | undefined;
-  #periodStartMs = 0;
-  #periodBytes = 0;
+  readonly #pace: Pace;
 
   constructor(options: HostedOptions) {
     const { config, main, sources, owner } = options;
     this.#options = options;
+    this.#pace = new Pace({ clock: options.clock, perSecond: outputPerSecond });
     this.id = config.id;
     this.marker = config.marker;
     this.memoryBytesMax = config.memoryLimitBytes ?? memoryBytesDefault;
@@ -160,34 +162,30 @@ export class HostedContainer {
 
   #passOutput(): void {
     if (this.#isEnding || this.#outputTimer !== undefined) return;
-    const { clock } = this.#options;
-    const nowMs = clock.monotonicMs();
-    if (nowMs - this.#periodStartMs >= outputPeriodMs) {
-      this.#periodStartMs = nowMs;
-      this.#periodBytes = 0;
-    }
-    const left = outputBytesPerPeriod - this.#periodBytes;
-    if (left > 0) {
-      const pieces = this.#reader.take(left);
+    const { clock, hostPace, output } = this.#options;
+    for (;;) {
+      const delayMs = Math.max(this.#pace.delayMs(), hostPace.delayMs());
+      if (delayMs > 0) {
+        this.#outputTimer = clock.setTimeout(() => {
+          this.#outputTimer = undefined;
+          this.#passOutput();
+        }, delayMs);
+        return;
+      }
+      const pieces = this.#reader.take(1);
       if (pieces === undefined) {
         this.#message = 'its output could not be read';
         this.kill();
         return;
       }
-      if (pieces.length === 0) return;
-      let isFull = false;
-      for (const { stream, bytes } of pieces) {
-        this.#periodBytes += bytes.length;
-        isFull = !this.#options.output({ id: this.id, stream, bytes });
-      }
+      const [piece] = pieces;
+      if (piece === undefined) return;
+      const cost = outputCost(piece.bytes);
+      this.#pace.spend(cost);
+      hostPace.spend(cost);
       // Goes on with `resumeOutput`.
-      if (isFull) return;
-      if (this.#periodBytes < outputBytesPerPeriod) return;
+      if (!output({ id: this.id, ...piece })) return;
     }
-    this.#outputTimer = clock.setTimeout(() => {
-      this.#outputTimer = undefined;
-      this.#passOutput();
-    }, outputPeriodMs);
   }
 
   #failed(error: unknown): void {

@@ -11,6 +11,7 @@ import { Sweeper } from './descendants.ts';
 import { encodeFrame, encodeMessage, FrameReader } from './frames.ts';
 import { HostedContainer } from './hosted-container.ts';
 import { MemoryWatch } from './memory-watch.ts';
+import { Pace } from './pace.ts';
 import {
   type ContainerStart,
   encodeOutput,
@@ -21,8 +22,11 @@ import {
 } from './protocol.ts';
 import { WorkerSources } from './worker-sources.ts';
 
-/** Bytes that wait to be read by the runtime before output of programs waits too. */
-const outgoingBytesMax = 1024 * 1024;
+/** Bytes that wait to be read by the runtime before output of programs waits too: answers wait behind them. */
+const outgoingBytesMax = 64 * 1024;
+
+/** Output of all containers in a second, in bytes and what lines cost. Less than the runtime reads, so that answers do not wait for it. */
+const outputPerSecond = 4 * 1024 * 1024;
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const workerMain = new URL(`../images/worker-main.${extension}`, import.meta.url).href;
@@ -54,9 +58,11 @@ class ProgramHost {
   readonly #containers = new Map<number, HostedContainer>();
   readonly #sweeper: Sweeper;
   readonly #memory: MemoryWatch;
+  readonly #pace: Pace;
 
   constructor(options: ProgramHostOptions) {
     this.#options = options;
+    this.#pace = new Pace({ clock: options.clock, perSecond: outputPerSecond });
     this.#sweeper = new Sweeper(options);
     this.#memory = new MemoryWatch({
       clock: options.clock,
@@ -119,6 +125,7 @@ class ProgramHost {
         main: workerMain,
         sources,
         owner: this.#options.owner,
+        hostPace: this.#pace,
         send: (message) => this.#send(message),
         output: (output) => this.#output(output),
         killChildren: () => this.#sweeper.killOnce(config.marker),

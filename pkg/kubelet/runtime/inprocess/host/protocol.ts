@@ -12,13 +12,13 @@ export const fromHostBytesMax = 8 * 1024 * 1024;
 export const toHostBytesMax = 64 * 1024 * 1024;
 
 /** Characters of standard output or error that `exec` gives; more is cut off. */
-export const execCharactersMax = 512 * 1024;
+const execCharactersMax = 512 * 1024;
 
 /** Longest text of a reason or an error. */
 const textCharactersMax = 16 * 1024;
 
 /** Longest piece of output in one frame. */
-export const outputBytesMax = 64 * 1024;
+const outputBytesMax = 64 * 1024;
 
 /** Start of a container. `id` is the runtime's number for it, unique for the life of a host. */
 export interface ContainerStart {
