@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -33,4 +33,20 @@ test.each([
 ])('a record that says %j is damaged', async (text) => {
   await writeFile(join(folder.path, 'cluster.json'), text);
   await expect(folder.read()).rejects.toThrow(/as it is damaged: remove it to start with default settings/);
+});
+
+test('a folder into which others may write, or of another user, is refused (fault 63)', async () => {
+  await folder.checkOwner();
+  await new ClusterFolder(join(folder.path, 'not', 'there')).checkOwner();
+  await chmod(folder.path, 0o777);
+  await expect(folder.checkOwner()).rejects.toThrow(
+    `Cannot use ${folder.path} as everybody may write into it (mode 777): "chmod 700 ${folder.path}", or choose another with --data-dir`,
+  );
+  await chmod(folder.path, 0o775);
+  await folder.checkOwner();
+  if (process.getuid?.() !== 0) return;
+  await chown(folder.path, 65_534, 65_534);
+  await expect(folder.checkOwner()).rejects.toThrow(
+    `Cannot use ${folder.path} as it belongs to another user (65534), who could read the keys in it: choose another with --data-dir`,
+  );
 });

@@ -65,6 +65,23 @@ export class ClusterFolder {
     return join(this.logs, `${name}.log`);
   }
 
+  /** Refuses a folder into which somebody else may put things, as keys are kept in it. One that is not there yet is fine. */
+  async checkOwner(): Promise<void> {
+    const info = await stat(this.path).catch(() => undefined);
+    if (info === undefined || !info.isDirectory()) return;
+    const own = process.getuid?.() ?? info.uid;
+    if (info.uid !== own) {
+      throw new UserError(
+        `Cannot use ${this.path} as it belongs to another user (${info.uid}), who could read the keys in it: choose another with --data-dir`,
+      );
+    }
+    if ((info.mode & 0o002) !== 0) {
+      throw new UserError(
+        `Cannot use ${this.path} as everybody may write into it (mode ${(info.mode & 0o777).toString(8)}): "chmod 700 ${this.path}", or choose another with --data-dir`,
+      );
+    }
+  }
+
   async exists(): Promise<boolean> {
     try {
       return (await stat(this.path)).isDirectory();

@@ -74,6 +74,7 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   const interrupted = interruption.signal;
   // A detached process starts under the lock of the one that started it.
   using lock = values['report-to-parent'] ? undefined : await waitForOtherUp(world, { folder, values, interrupted });
+  await folder.checkOwner();
   const before = await folder.read();
   const chosen = settingsOf(values, given, before?.settings);
   const running = await settledProcesses(world, folder, values.wait);

@@ -7,6 +7,9 @@ import { type CauseReason, StatusError } from './status-error.ts';
 /** A path such as `spec.containers[0].image`, built from the root down. `''` is the object itself. */
 export type FieldPath = string;
 
+/** The path that validation names when it is about the whole object: `field.NewPath("")`. A path that is none at all is `''`, shown as `<nil>`. */
+export const wholeObject: FieldPath = '[]';
+
 /** `base.name`; `base['name']` is `at(base, key)`. */
 export function child(base: FieldPath, name: string): FieldPath {
   return base === '' ? name : `${base}.${name}`;

@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { dump, load } from 'js-yaml';
@@ -172,4 +172,17 @@ test('what the person added to the context stays over a merge, unless it is that
   expect(await context()).toEqual({ namespace: 'team-a' });
   await mergeKubeconfig(path, { ...entry, authority: 'another' });
   expect(await context()).toEqual({});
+});
+
+test('a cluster\u2019s own kubeconfig is for its owner alone and replaces a link that was put there (fault 63)', async () => {
+  await mkdir(join(folder, 'deep'));
+  const victim = join(folder, 'victim');
+  await writeFile(victim, 'kept', { mode: 0o644 });
+  await symlink(victim, path);
+  await writeKubeconfig(path, kubeconfigOf(entry));
+  expect(await readFile(victim, 'utf8')).toBe('kept');
+  expect((await lstat(path)).isFile()).toBe(true);
+  await chmod(path, 0o644);
+  await writeKubeconfig(path, kubeconfigOf(entry));
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
 });

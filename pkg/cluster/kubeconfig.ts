@@ -43,9 +43,12 @@ export function kubeconfigOf(entry: KubeconfigEntry): JsonObject {
   };
 }
 
-/** Writes a kubeconfig of its own, replacing what is there. JSON is YAML, so no library is needed on the way up. */
+/**
+ * Writes a kubeconfig of its own, for its owner alone, replacing what is there: a link too, as who put it there may be somebody else. JSON is
+ * YAML, so no library is needed on the way up.
+ */
 export async function writeKubeconfig(path: string, config: JsonObject): Promise<void> {
-  await replaceFile(path, renderYaml(config));
+  await replaceFile(path, renderYaml(config), { own: true });
 }
 
 /**
@@ -255,15 +258,20 @@ export async function makeFolder(path: string): Promise<string | undefined> {
   }
 }
 
-/** Replaces a file in one step, through a symbolic link if it is one; keeps the mode of the old one, 0600 for a new one. */
-async function replaceFile(path: string, text: string): Promise<void> {
+/**
+ * Replaces a file in one step. A person's file is replaced through a symbolic link if it is one, and keeps its mode; a cluster's own, and a new
+ * one, has mode 0600.
+ */
+async function replaceFile(path: string, text: string, { own = false } = {}): Promise<void> {
   let target = path;
   let mode = 0o600;
   try {
     await makeFolder(dirname(path));
     try {
-      target = await realpath(path);
-      mode = (await stat(target)).mode & 0o777;
+      if (!own) {
+        target = await realpath(path);
+        mode = (await stat(target)).mode & 0o777;
+      }
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -88,3 +88,19 @@ test('a key that is not that of its certificate is refused, and the public half 
   await copyFile(join(folder, 'admin.key'), join(folder, 'scheduler.key'));
   await expect(ensurePki({ folder, clock, nodeNames: [] })).rejects.toThrow(/scheduler\.key as it is not the key of /);
 });
+
+test.each([0o644, 0o640, 0o604])(
+  'a key that others may use (mode %o) is refused, and used once it is closed (fault 63)',
+  async (mode) => {
+    const first = await ensurePki({ folder, clock, nodeNames: [] });
+    for (const file of ['ca.key', 'sa.key', 'scheduler.key']) {
+      const path = join(folder, file);
+      await chmod(path, mode);
+      const refusal = `Cannot use ${path} as others than its owner may use it (mode ${mode.toString(8)}): "chmod 600 ${path}", or remove`;
+      await expect(ensurePki({ folder, clock, nodeNames: [] })).rejects.toThrow(refusal);
+      await chmod(path, 0o600);
+    }
+    await chmod(join(folder, 'ca.crt'), 0o644);
+    expect((await ensurePki({ folder, clock, nodeNames: [] })).authority).toEqual(first.authority);
+  },
+);

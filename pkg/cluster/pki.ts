@@ -2,12 +2,19 @@
  * The keys and certificates of one cluster, kept as files in its data folder: an authority, the API server's serving certificate, one client
  * certificate for the person and for each component, and the key that signs service-account tokens.
  *
- * Invariants: private keys are readable by their owner only. What exists is kept; a certificate is issued anew when it is missing, will
+ * Invariants: private keys are readable by their owner only, and one that is not any more is refused. What exists is kept; a certificate is issued anew when it is missing, will
  * expire within `renewDays`, was signed by another authority, or does not name what it has to. A file that is there and holds something else
  * is never replaced: it may be the last trace of a key that somebody needs. Upstream counterpart: kubeadm's `certs` phase.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  X509Certificate,
+} from 'node:crypto';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -229,9 +236,18 @@ class PairFiles {
     await this.writeText(`${name}.crt`, pair.certificate);
   }
 
+  /** A file's text; undefined when there is none. Refuses a key that others than its owner may read. */
   async readText(file: string): Promise<string | undefined> {
+    const path = join(this.#folder, file);
     try {
-      return await readFile(join(this.#folder, file), 'utf8');
+      const text = await readFile(path, 'utf8');
+      const { mode } = await stat(path);
+      if (file.endsWith('.key') && (mode & 0o077) !== 0) {
+        throw new PkiError(
+          `Cannot use ${path} as others than its owner may use it (mode ${(mode & 0o777).toString(8)}): "chmod 600 ${path}", or remove the folder ${this.#folder} to have new keys made where somebody may have read it`,
+        );
+      }
+      return text;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
@@ -240,7 +256,12 @@ class PairFiles {
 
   async writeText(file: string, text: string): Promise<void> {
     const path = join(this.#folder, file);
-    await writeFile(`${path}.new`, text, { mode: 0o600 });
-    await rename(`${path}.new`, path);
+    const temporary = `${path}.${randomBytes(4).toString('hex')}`;
+    try {
+      await writeFile(temporary, text, { mode: 0o600, flag: 'wx' });
+      await rename(temporary, path);
+    } finally {
+      await rm(temporary, { force: true });
+    }
   }
 }

@@ -6,6 +6,7 @@ import {
   invalid,
   invalidObject,
   notSupported,
+  wholeObject,
 } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
@@ -84,13 +85,13 @@ function checkOptions(query: URLSearchParams, name: string): void {
     errors.push(invalid('limitBytes', limitBytes, 'must be greater than 0'));
   }
   if (sinceSeconds !== undefined && sinceTime !== null) {
-    errors.push(forbiddenField('[]', 'at most one of `sinceTime` or `sinceSeconds` may be specified'));
+    errors.push(forbiddenField(wholeObject, 'at most one of `sinceTime` or `sinceSeconds` may be specified'));
   } else if (sinceSeconds !== undefined && sinceSeconds < 1) {
     errors.push(invalid('sinceSeconds', sinceSeconds, 'must be greater than 0'));
   }
   if (stream !== null && !streams.includes(stream)) errors.push(notSupported('stream', stream, streams));
   else if (stream !== null && stream !== 'All' && tailLines !== undefined) {
-    errors.push(forbiddenField('', '`tailLines` and specific `stream` are mutually exclusive for now'));
+    errors.push(forbiddenField(wholeObject, '`tailLines` and specific `stream` are mutually exclusive for now'));
   }
   if (errors.length > 0) throw invalidObject({ group: '', kind: 'PodLogOptions' }, name, errors);
 }

@@ -1,6 +1,6 @@
 /** Config maps. Source: upstream `ValidateConfigMap`, `ValidateConfigMapUpdate`. */
 import { Buffer } from 'node:buffer';
-import { at, type FieldError, forbiddenField, invalid, tooLong } from '#pkg/apimachinery/field-error.ts';
+import { at, type FieldError, forbiddenField, invalid, tooLong, wholeObject } from '#pkg/apimachinery/field-error.ts';
 import { configMapKeyProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
@@ -51,8 +51,7 @@ function validate(draft: JsonObject): readonly FieldError[] {
   }
   const texts = Object.values(data).filter((value) => typeof value === 'string');
   const bytes = texts.reduce((sum, value) => sum + Buffer.byteLength(value), decodedBytes(draft, 'binaryData'));
-  // Upstream names no field, which its paths print so.
-  if (bytes > dataBytesMax) errors.push(tooLong('[]', dataBytesMax));
+  if (bytes > dataBytesMax) errors.push(tooLong(wholeObject, dataBytesMax));
   return errors;
 }
 

@@ -1,5 +1,13 @@
 /** What may change about the resources of a running pod. Source: upstream `ValidatePodResize`, KEP-1287. */
-import { at, child, type FieldError, type FieldPath, forbiddenField, invalid } from '#pkg/apimachinery/field-error.ts';
+import {
+  at,
+  child,
+  type FieldError,
+  type FieldPath,
+  forbiddenField,
+  invalid,
+  wholeObject,
+} from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { fieldsOf, objectAt, objectsAt, semanticallySame, stringAt, valueAt } from '../../draft.ts';
 import { compareQuantities } from '../../quantities.ts';
@@ -20,7 +28,7 @@ function refusal(draft: JsonObject, old: KubeObject): string | undefined {
 /** Resources of containers may change as long as the quality of service does not. */
 export function validatePodResize(draft: JsonObject, old: KubeObject): readonly FieldError[] {
   const why = refusal(draft, old);
-  if (why !== undefined) return [forbiddenField('', why)];
+  if (why !== undefined) return [forbiddenField(wholeObject, why)];
   const into = new Collector();
   into.add(...validatePod(draft));
   const qosClass = stringAt(old, 'status', 'qosClass') || qosClassOf(fieldsOf(old));

@@ -2,7 +2,15 @@
  * What may change about a pod: almost nothing, as a node may already be running it.
  * Source: upstream `ValidatePodUpdate`, `ValidatePodEphemeralContainersUpdate`.
  */
-import { at, child, type FieldError, type FieldPath, forbiddenField, invalid } from '#pkg/apimachinery/field-error.ts';
+import {
+  at,
+  child,
+  type FieldError,
+  type FieldPath,
+  forbiddenField,
+  invalid,
+  wholeObject,
+} from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import {
   listAt,
@@ -154,7 +162,7 @@ export function validateEphemeralContainersUpdate(draft: JsonObject, old: KubeOb
   into.add(...validatePod(draft));
   checkAnnotationsKept(into, draft, old);
   if (valueAt(old, 'metadata', 'annotations', 'kubernetes.io/config.mirror') !== undefined) {
-    return [forbiddenField('', 'static pods do not support ephemeral containers')];
+    return [forbiddenField(wholeObject, 'static pods do not support ephemeral containers')];
   }
   const path = 'spec.ephemeralContainers';
   const now = objectsAt(draft, 'spec', 'ephemeralContainers');
