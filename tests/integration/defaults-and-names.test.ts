@@ -41,7 +41,7 @@ test.each([
 });
 
 test.each([
-  [pathOf('networking.k8s.io', 'networkpolicies'), { policyTypes: ['Ingress'] }],
+  [pathOf('networking.k8s.io', 'networkpolicies'), { podSelector: {}, policyTypes: ['Ingress'] }],
   [
     '/apis/storage.k8s.io/v1/csidrivers',
     {
