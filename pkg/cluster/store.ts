@@ -27,10 +27,10 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   if (options.store === 'lmdb') {
     const { openLmdbStore } = await import('#pkg/storage/drivers/lmdb/lmdb-store.ts');
     // The API server's module graph, which is being loaded anyway.
-    const { uncachedPrefixes } = await import('#pkg/apiserver/storage/resource-store.ts');
+    const { uncachedKeys } = await import('#pkg/apiserver/storage/resource-store.ts');
     const { createStrategies } = await import('#pkg/registry/table.ts');
-    const coldPrefixes = uncachedPrefixes(createStrategies());
-    return openLmdbStore({ directory: options.folder, log: options.log, clock: options.clock, coldPrefixes });
+    const cold = uncachedKeys(createStrategies());
+    return openLmdbStore({ directory: options.folder, log: options.log, clock: options.clock, cold });
   }
   const { openEtcdStore } = await import('#pkg/storage/drivers/etcd/etcd-store.ts');
   return openEtcdStore({ endpoints: options.store.split(','), clock: options.clock, log: options.log });
