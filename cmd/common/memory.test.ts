@@ -13,6 +13,7 @@ test('memory is returned when it has grown and the process is quiet, and again o
   const memory: ProcessMemory = {
     residentBytes: () => resident,
     busyShare: () => busy,
+    unmapFiles: () => {},
     release() {
       releases++;
       resident = 120 * mebibyte;
@@ -46,6 +47,7 @@ test('memory that became free without growth is returned too, and where there is
   const memory: ProcessMemory = {
     residentBytes: () => resident,
     busyShare: () => 0,
+    unmapFiles: () => {},
     release() {
       releasedAt.push(clock.monotonicMs() / 1000);
       resident = used;
@@ -82,6 +84,7 @@ test('a long pause is followed by a long time without one', async () => {
       return resident;
     },
     busyShare: () => 0,
+    unmapFiles: () => {},
     release() {
       releasedAtMs.push(clock.monotonicMs());
       pausedMs += 400;

@@ -6,6 +6,7 @@
  * It needs flags of Node's (`node-flags.ts`): `--expose-gc`, and `--experimental-ffi` for `malloc_trim`, for which Node has no call.
  * Without them, or on a C library that has no such function, that part does not happen.
  */
+import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { childSignal, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -39,6 +40,18 @@ const returnBytesMax = 192 * 1024 * 1024;
 /** With more than that in use, most of it may still be garbage. To find out takes some 1 ms per live MB; beyond this it is left to V8. */
 const collectBytesMax = 768 * 1024 * 1024;
 
+/**
+ * Pages of files that were looked at, such as the store's, stay in the process until the system needs memory, and count as its own. From this
+ * much growth on they are let go; they are still in the system's cache, so that looking at one again costs a microsecond.
+ */
+const fileBytesMax = 16 * 1024 * 1024;
+
+/** Files of which pages are let go. */
+const mappedFiles = /\/data\.mdb$/;
+
+/** From `madvise(2)`. */
+const adviceDontNeed = 4;
+
 /** The memory of a process. */
 export interface ProcessMemory {
   residentBytes(): number;
@@ -46,6 +59,8 @@ export interface ProcessMemory {
   busyShare(): number;
   /** Gives back what is free. */
   release(): void;
+  /** Lets go of pages of files, if there are many. */
+  unmapFiles(): void;
 }
 
 export interface ReturningOptions {
@@ -76,6 +91,7 @@ async function returnMemory(clock: Clock, memory: ProcessMemory, signal: AbortSi
   let retryAt = clock.monotonicMs() + retryMs;
   let notBefore = 0;
   while (await sleep(clock, periodMs, signal)) {
+    memory.unmapFiles();
     const isQuiet = memory.busyShare() <= busyMax;
     const startMs = clock.monotonicMs();
     if (!isQuiet || startMs < notBefore) continue;
@@ -94,7 +110,8 @@ async function returnMemory(clock: Clock, memory: ProcessMemory, signal: AbortSi
 }
 
 async function ownMemory(): Promise<ProcessMemory> {
-  const trim = await findTrim();
+  const library = await findLibrary();
+  let keptFileBytes = Number.POSITIVE_INFINITY;
   let before = performance.eventLoopUtilization();
   return {
     residentBytes: () => process.memoryUsage.rss(),
@@ -109,7 +126,15 @@ async function ownMemory(): Promise<ProcessMemory> {
       if (used > returnBytesMax && used <= collectBytesMax) globalThis.gc?.({ type: 'major' });
       // This flavour also gives the pages back that V8 would keep for later.
       if (usedBytes() <= returnBytesMax) globalThis.gc?.({ type: 'major', flavor: 'last-resort' });
-      trim?.();
+      library?.malloc_trim(0n);
+    },
+    unmapFiles() {
+      if (library === undefined) return;
+      const bytes = fileBytes();
+      keptFileBytes = Math.min(keptFileBytes, bytes);
+      if (bytes - keptFileBytes < fileBytesMax) return;
+      for (const { address, length } of mappings()) library.madvise(address, length, adviceDontNeed);
+      keptFileBytes = fileBytes();
     },
   };
 }
@@ -118,23 +143,50 @@ function usedBytes(): number {
   return process.memoryUsage().heapUsed;
 }
 
+/** Bytes of files that are in the process, its program among them. */
+function fileBytes(): number {
+  return Number(readFileSync('/proc/self/statm', 'latin1').split(' ')[2]) * 4_096;
+}
+
+/** Where files are in the address space that are only read there. */
+function mappings(): { readonly address: bigint; readonly length: bigint }[] {
+  return readFileSync('/proc/self/maps', 'latin1')
+    .split('\n')
+    .filter((line) => mappedFiles.test(line) && line.includes(' r--s '))
+    .map((line) => {
+      const [start, end] = line
+        .slice(0, line.indexOf(' '))
+        .split('-')
+        .map((text) => BigInt(`0x${text}`)) as [bigint, bigint];
+      return { address: start, length: end - start };
+    });
+}
+
+interface Library {
+  malloc_trim(keptBytes: bigint): number;
+  madvise(address: bigint, length: bigint, advice: number): number;
+}
+
 interface ForeignFunctions {
   dlopen(
     path: null,
-    signatures: { malloc_trim: { arguments: readonly ['uint64']; return: 'int32' } },
-  ): { readonly functions: { malloc_trim(keptBytes: bigint): number } };
+    signatures: Readonly<Record<keyof Library, { arguments: readonly string[]; return: string }>>,
+  ): { readonly functions: Library };
 }
 
-/** The library's function; undefined where Node or the C library does not have it. */
-async function findTrim(): Promise<(() => void) | undefined> {
+/** The C library's functions; undefined where Node or the library does not have them. */
+async function findLibrary(): Promise<Library | undefined> {
   // Some versions of Node have the module without being asked, and warn of it: then nobody asked them not to either.
   if (!process.execArgv.includes('--experimental-ffi')) return undefined;
   // Its types are not there yet.
   const name = 'node:ffi';
   try {
     const { dlopen } = (await import(name)) as ForeignFunctions;
-    const { functions } = dlopen(null, { malloc_trim: { arguments: ['uint64'], return: 'int32' } });
-    return () => void functions.malloc_trim(0n);
+    const { functions } = dlopen(null, {
+      malloc_trim: { arguments: ['uint64'], return: 'int32' },
+      madvise: { arguments: ['uint64', 'uint64', 'int32'], return: 'int32' },
+    });
+    return functions;
   } catch {
     return undefined;
   }

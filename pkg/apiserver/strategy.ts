@@ -91,6 +91,11 @@ export interface KeepingRules {
    * `all`.
    */
   readonly watchCache?: 'all' | 'none';
+  /**
+   * Without a cache: a text that stored objects of the resource have much in common with, in the order of their fields, so that the store can
+   * leave out what all of them say.
+   */
+  readonly sample?: string;
   /** How long an object lives after it was last written. Source: `registry.Store.TTLFunc`. */
   readonly ttlMs?: number;
 }

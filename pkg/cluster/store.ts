@@ -49,10 +49,10 @@ async function openDriver({ store, clock, log }: OpenStoreOptions, where: string
   if (store === 'lmdb') {
     const { openLmdbStore } = await import('#pkg/storage/drivers/lmdb/lmdb-store.ts');
     // The API server's module graph, which is being loaded anyway.
-    const { uncachedPrefixes } = await import('#pkg/apiserver/storage/resource-store.ts');
+    const { uncachedKeys } = await import('#pkg/apiserver/storage/resource-store.ts');
     const { createStrategies } = await import('#pkg/registry/table.ts');
-    const coldPrefixes = uncachedPrefixes(createStrategies());
-    return openLmdbStore({ directory: where, log, clock, coldPrefixes });
+    const cold = uncachedKeys(createStrategies());
+    return openLmdbStore({ directory: where, log, clock, cold });
   }
   const { openEtcdStore } = await import('#pkg/storage/drivers/etcd/etcd-store.ts');
   return openEtcdStore({ endpoints: store.split(','), clock, log });

@@ -156,9 +156,14 @@ function prefixOf({ group, resource }: { readonly group: string; readonly resour
   return `/registry/${group || 'core'}/${resource}/`;
 }
 
-/** What the keys of resources begin with of which memory is to hold nothing. */
-export function uncachedPrefixes(strategies: readonly Strategy[]): readonly string[] {
-  return strategies.filter(({ keeping }) => keeping?.watchCache === 'none').map(prefixOf);
+/** What the keys begin with of which memory is to hold nothing, and what their values look like. */
+export function uncachedKeys(strategies: readonly Strategy[]): {
+  readonly prefixes: readonly string[];
+  readonly sample: string;
+} {
+  const uncached = strategies.filter(({ keeping }) => keeping?.watchCache === 'none');
+  const sample = [...new Set(uncached.map(({ keeping }) => keeping?.sample ?? ''))].join('');
+  return { prefixes: uncached.map(prefixOf), sample };
 }
 
 /** What a client is told when the store cannot be used. */

@@ -39,6 +39,63 @@ function fillIn(event: Draft): void {
 /** How long an event stays after it was last written. Source: `--event-ttl`. */
 const eventTtlMs = 3_600_000;
 
+/** An event as this project's own components write it, all of them alike: what any two events have in common is in one of these. */
+function sampleOf(fields: readonly string[], manager: string, event: object): string {
+  const names = ['involvedObject', 'reason', 'message', 'type', ...fields, 'reportingComponent'];
+  const fieldsV1 = Object.fromEntries(
+    names.map((name) => [`f:${name}`, name === 'source' ? { '.': {}, 'f:component': {} } : {}]),
+  );
+  const time = '2026-01-01T00:00:00Z';
+  const managed = { manager, operation: 'Update', apiVersion: 'v1', time, fieldsType: 'FieldsV1', fieldsV1 };
+  const metadata = { name: '', namespace: 'default', managedFields: [managed], uid: '', creationTimestamp: time };
+  const involvedObject = {
+    kind: 'Pod',
+    namespace: 'default',
+    name: '',
+    uid: '',
+    apiVersion: 'v1',
+    resourceVersion: '',
+  };
+  return JSON.stringify({ kind: 'Event', apiVersion: 'v1', metadata, involvedObject, ...event });
+}
+
+const told = {
+  firstTimestamp: '2026-01-01T00:00:00Z',
+  lastTimestamp: '2026-01-01T00:00:00Z',
+  count: 1,
+  type: 'Normal',
+};
+
+const sample = [
+  sampleOf(['reportingInstance', 'eventTime', 'action'], 'kube-scheduler', {
+    reason: 'Scheduled',
+    message: 'Successfully assigned default/',
+    reportingComponent: 'default-scheduler',
+    eventTime: '2026-01-01T00:00:00.000000Z',
+    action: 'Binding',
+    reportingInstance: 'default-scheduler',
+  }),
+  sampleOf(['source', 'firstTimestamp', 'lastTimestamp', 'count'], 'kube-controller-manager', {
+    reason: 'SuccessfulCreate',
+    message: 'Scaled up replica set from 0 to 1 Created pod: Deleted pod: ',
+    source: { component: 'replicaset-controller deployment-controller' },
+    ...told,
+    reportingComponent: 'replicaset-controller deployment-controller',
+    reportingInstance: '',
+    eventTime: null,
+  }),
+  sampleOf(['source', 'firstTimestamp', 'lastTimestamp', 'count'], 'kubelet', {
+    reason: 'Pulled Created Started Killing',
+    message:
+      'Container image "coxswain.dev/" already present on machine Created container Started container Stopping container',
+    source: { component: 'kubelet', host: '' },
+    ...told,
+    reportingComponent: 'kubelet',
+    reportingInstance: '',
+    eventTime: null,
+  }),
+].join('');
+
 /** One strategy for each group: the same objects under the names of either. */
 export const eventStrategies: readonly Strategy[] = ['', 'events.k8s.io'].map((group) => ({
   group,
@@ -52,6 +109,6 @@ export const eventStrategies: readonly Strategy[] = ['', 'events.k8s.io'].map((g
   validateUpdate: validateEventUpdate,
   selectableFields: selectableFields(group),
   selectsVerbatim: true,
-  keeping: { watchCache: 'none', ttlMs: eventTtlMs },
+  keeping: { watchCache: 'none', ttlMs: eventTtlMs, sample },
   table: eventTable,
 }));

@@ -3,7 +3,7 @@
  *
  * | table | key | value |
  * |---|---|---|
- * | `cold` | revision of a put | the put, as a group of one (`write-group.ts`) |
+ * | `cold` | revision of a put | the put, as a group of one (`write-group.ts`), compressed with a sample of such values |
  * | `coldKeys` | key of the store that exists | CRC-32 of it all; modRevision, createRevision, time of expiry (64-bit floats) |
  * | `coldExpiry` | time of expiry, revision (64-bit floats, big-endian) | – |
  *
@@ -40,6 +40,9 @@ export interface ColdKey {
 
 const entryBytes = 28;
 
+/** Smaller puts are left as they are. Larger ones are compressed (LZ4, in the library's own thread): an event to a third or less. */
+const compressedBytesMin = 256;
+
 export class ColdTable implements ExpirySource {
   readonly #puts: Database<Buffer, number>;
   readonly #keys: Database<Buffer, Buffer>;
@@ -47,8 +50,11 @@ export class ColdTable implements ExpirySource {
   /** Makes the error of a place that is not as it was written. */
   readonly #damaged: (what: string) => Error;
 
-  constructor(root: RootDatabase<Buffer, number>, damaged: (what: string) => Error) {
-    this.#puts = root.openDB<Buffer, number>('cold', { encoding: 'binary' });
+  /** `sample` is a text that values have much in common with; it must be the same each time. */
+  constructor(root: RootDatabase<Buffer, number>, options: { sample: string; damaged: (what: string) => Error }) {
+    const { sample, damaged } = options;
+    const compression = { threshold: compressedBytesMin, dictionary: Buffer.from(sample) };
+    this.#puts = root.openDB<Buffer, number>('cold', { encoding: 'binary', compression });
     this.#keys = root.openDB<Buffer, Buffer>('coldKeys', { encoding: 'binary', keyEncoding: 'binary' });
     this.#expiry = root.openDB<Buffer, Buffer>('coldExpiry', { encoding: 'binary', keyEncoding: 'binary' });
     this.#damaged = damaged;

@@ -22,9 +22,9 @@ function testFolder(): string {
 }
 
 /** Half of the keys are cold. */
-const coldPrefixes = ['/k/1', '/n/1'];
+const cold = { prefixes: ['/k/1', '/n/1'], sample: '0123456789 /k/1 /w1/ 2 ' };
 const openIn = (directory: string): Promise<Store> =>
-  openLmdbStore({ directory, log: silentLogger, clock: new SystemClock(), coldPrefixes });
+  openLmdbStore({ directory, log: silentLogger, clock: new SystemClock(), cold });
 
 /** Everything that a reader can see. */
 async function contentsOf(store: Store): Promise<string> {

@@ -43,6 +43,14 @@ const mapBytes = 64 * 2 ** 30;
 /** Memory for groups that is kept from one transaction to the next: what some hundred objects need. Larger ones get their own. */
 const scratchBytesMax = 1024 * 1024;
 
+/** Which keys are kept in the cold table. */
+export interface ColdKeys {
+  /** Those that begin so. */
+  readonly prefixes: readonly string[];
+  /** A text that their values have much in common with: they are compressed with it. At most 64 KiB. */
+  readonly sample: string;
+}
+
 /** A write to append. */
 export interface Append {
   readonly record: WriteRecord;
@@ -59,10 +67,9 @@ export interface DeadWrites {
 }
 
 export class LmdbLog {
-  readonly cold: ColdTable;
   readonly #root: RootDatabase<Buffer, number>;
   readonly #groups: Database<Buffer, number>;
-  readonly #meta: Database<number | readonly string[], string>;
+  readonly #meta: Database<number | ColdKeys, string>;
   readonly #directory: string;
   /**
    * Where groups are put together. One append is under way at a time, so they all use the same memory: a buffer for each
@@ -70,6 +77,7 @@ export class LmdbLog {
    */
   #scratch = Buffer.alloc(0);
   #appending = false;
+  #cold: ColdTable | undefined;
 
   /** Opens the log in a folder, which this process must have locked. */
   constructor(directory: string) {
@@ -88,25 +96,33 @@ export class LmdbLog {
     } as const;
     this.#root = open<Buffer, number>(options);
     this.#groups = this.#root.openDB<Buffer, number>('log', { encoding: 'binary' });
-    this.#meta = this.#root.openDB<number | readonly string[], string>('meta', { encoding: 'json' });
-    this.cold = new ColdTable(this.#root, (what) => damagedError(directory, what, 'read'));
+    this.#meta = this.#root.openDB<number | ColdKeys, string>('meta', { encoding: 'json' });
   }
 
-  /** Checks the layout's version. Writes it into a new folder, with the prefixes of the keys that are to be cold there. */
-  async checkFormat(coldPrefixes: readonly string[]): Promise<void> {
+  /** The cold table, once `start` has resolved. */
+  get cold(): ColdTable {
+    assert(this.#cold !== undefined, 'the log was used before it was started');
+    return this.#cold;
+  }
+
+  /** Checks the layout's version. Writes it into a new folder, with what is to be cold there. */
+  async start(wanted: ColdKeys): Promise<void> {
     const format = this.#meta.get('format');
     if (format === undefined) {
-      await this.#transaction(() => [this.#meta.put('cold', coldPrefixes), this.#meta.put('format', logFormat)]);
+      await this.#transaction(() => [this.#meta.put('cold', wanted), this.#meta.put('format', logFormat)]);
     } else if (format !== logFormat) {
       throw new StoreUnavailableError(
         `Cannot open ${this.#directory} as it has format ${format} and this version reads format ${logFormat}: choose another data folder, or start the version that wrote it`,
       );
     }
+    const { sample } = this.#meta.get('cold') as ColdKeys;
+    const damaged = (what: string): Error => damagedError(this.#directory, what, 'read');
+    this.#cold = new ColdTable(this.#root, { sample, damaged });
   }
 
   /** Keys that begin so are in the cold table. Decided when the folder was made. */
   get coldPrefixes(): readonly string[] {
-    return (this.#meta.get('cold') as readonly string[] | undefined) ?? [];
+    return (this.#meta.get('cold') as ColdKeys).prefixes;
   }
 
   /** The revision of the last compaction; 0 when there was none. */

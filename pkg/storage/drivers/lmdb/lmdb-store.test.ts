@@ -35,10 +35,10 @@ async function contents(store: Store, revision?: number): Promise<string[]> {
 }
 
 /** Time that passes when it is told to; what the disk does takes no part in it. */
-async function openConformance(coldPrefixes: readonly string[]): Promise<StoreUnderTest> {
+async function openConformance(prefixes: readonly string[]): Promise<StoreUnderTest> {
   const directory = makeFolder();
   const clock = new VirtualClock();
-  const store = await openLmdbStore({ directory, log: silentLogger, clock, coldPrefixes });
+  const store = await openLmdbStore({ directory, log: silentLogger, clock, cold: { prefixes, sample: 'k round' } });
   const cleanup = async (): Promise<void> => {
     await store.close();
     rmSync(directory, { recursive: true, force: true });

@@ -38,7 +38,7 @@ import { eventKey, eventRevision, WatchHub } from '../../watch-hub.ts';
 import { type ColdState, readCold } from './cold-reads.ts';
 import type { ColdKey } from './cold-table.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
-import { LmdbLog } from './lmdb-log.ts';
+import { type ColdKeys, LmdbLog } from './lmdb-log.ts';
 import { type LoggedWrite, recordOf, type WriteRecord } from './write-group.ts';
 
 /** Most writes of one transaction, so that the first of them does not wait long for the last; more wait for the next one. */
@@ -48,7 +48,7 @@ const batchWritesMax = 1_024;
 const batchBytesMax = 16 * 1024 * 1024;
 
 /** Recent events kept in memory for watches that start a little in the past; older ones are read from the log. */
-const tailLimits = { maxEvents: 1_000, maxBytes: 8 * 1024 * 1024 };
+const tailLimits = { maxEvents: 1_000, maxBytes: 2 * 1024 * 1024 };
 
 export interface LmdbStoreOptions {
   /** The folder, made when it is missing. Only one process may have it open. */
@@ -57,10 +57,10 @@ export interface LmdbStoreOptions {
   /** By which keys expire. */
   readonly clock: Clock;
   /**
-   * Keys that begin so are cold: their values stay on the disk and cost no memory, and reading one costs some 5 µs. Settled when the folder is
+   * Keys whose values stay on the disk and cost no memory; reading one costs some 5 µs. Settled when the folder is
    * made; a folder that is there keeps its own. Default: none.
    */
-  readonly coldPrefixes?: readonly string[];
+  readonly cold?: ColdKeys;
 }
 
 /** Opens the store in a folder. Throws `StoreUnavailableError` when another process holds it or it cannot be used. */
@@ -72,7 +72,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     lock = lockFolder(directory);
     log = new LmdbLog(directory);
-    await log.checkFormat(options.coldPrefixes ?? []);
+    await log.start(options.cold ?? { prefixes: [], sample: '' });
     return new LmdbStore(log, lock, options);
   } catch (error) {
     await log?.close();

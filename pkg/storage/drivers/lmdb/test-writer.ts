@@ -6,14 +6,14 @@ import type { WriteResult } from '../../store.ts';
 import { openLmdbStore } from './lmdb-store.ts';
 
 /** All keys of some writers, some of others and none of the rest are cold. */
-const coldPrefixes = ['/w1', '/w2/1', '/w3/2'];
+const cold = { prefixes: ['/w1', '/w2/1', '/w3/2'], sample: '0123456789 /k/1 /w1/ 2 ' };
 
 /**
  * Writes to the store in `directory` with a number of writers at once. Tells each acknowledged write on a line of standard output
  * as soon as it is acknowledged: `put|delete <key> <revision>`; when a write fails: `failed <name of the error> <revision of the store>`.
  */
 export async function writeUntilRefused(directory: string, writers: number): Promise<void> {
-  const store = await openLmdbStore({ directory, log: silentLogger, clock: new SystemClock(), coldPrefixes });
+  const store = await openLmdbStore({ directory, log: silentLogger, clock: new SystemClock(), cold });
   const write = async (writer: number): Promise<void> => {
     for (let n = 0; ; n++) {
       const key = `/w${writer}/${n}`;
