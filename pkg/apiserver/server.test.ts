@@ -247,6 +247,22 @@ test('a pod is bound once', async () => {
   );
 });
 
+test('a pod takes labels and annotations of its binding, and is promised to no node once it has one (fault 28)', async () => {
+  const { call } = await startTestServer({ strategies: [podStrategy] });
+  const labels = { app: 'web', zone: 'mine' };
+  await call('POST', pods, { object: { ...pod('p'), metadata: { name: 'p', labels } } });
+  await call('PATCH', `${pods}/p/status`, {
+    object: { status: { nominatedNodeName: 'n2' } },
+    headers: { 'content-type': 'application/merge-patch+json' },
+  });
+  const metadata = { name: 'p', labels: { zone: 'a' }, annotations: { why: 'packed' } };
+  const bound = await call('POST', `${pods}/p/binding`, { object: { metadata, target: { kind: 'Node', name: 'n1' } } });
+  expect(bound.status).toBe(201);
+  const { body } = await call('GET', `${pods}/p`);
+  expect(body.metadata).toMatchObject({ labels: { app: 'web', zone: 'a' }, annotations: { why: 'packed' } });
+  expect([body.spec.nodeName, body.status.nominatedNodeName]).toEqual(['n1', undefined]);
+});
+
 test('an eviction deletes the pod', async () => {
   const { call } = await startTestServer();
   await call('POST', pods, { object: pod('p') });

@@ -24,6 +24,7 @@ import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import type { CertificatePair } from './certificate.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
+import { kubernetesServiceIp } from './settings.ts';
 
 export interface ApiPartOptions {
   readonly store: Store;
@@ -98,7 +99,14 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     await https.run(AbortSignal.abort());
     throw error;
   }
-  const service = createKubernetesService({ client, clock, log, address: host, port });
+  const service = createKubernetesService({
+    client,
+    clock,
+    log,
+    address: host,
+    port,
+    clusterIp: kubernetesServiceIp(options.serviceCidr),
+  });
   return {
     handle: server.handle,
     url: `https://${host}:${port}`,

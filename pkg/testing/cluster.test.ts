@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { pods } from '#pkg/api/types/refs.ts';
+import { nodes, pods } from '#pkg/api/types/refs.ts';
 import { startTestCluster } from './cluster.ts';
 
 const annotations = { 'fake.coxswain.dev/stop-time': '25s' };
@@ -30,5 +30,15 @@ test('a node that falls silent leaves its containers to end, and goes on from th
   expect(cluster.pods()[0]?.metadata?.name).toBe('slow');
   await node!.resume();
   await cluster.until(() => cluster.pods().length === 0);
+  await cluster.stop();
+});
+
+test('a pod that is scheduled carries zone and region of its node (fault 28)', async () => {
+  const cluster = await startTestCluster();
+  const labels = { 'topology.kubernetes.io/zone': 'z1', 'topology.kubernetes.io/region': 'r1' };
+  await cluster.client.resource(nodes).patch('node-1', { metadata: { labels } }, { type: 'merge' });
+  await cluster.apply({ ...slow, metadata: { ...slow.metadata, labels: { app: 'slow' } } });
+  await cluster.until(() => cluster.pods()[0]?.status?.phase === 'Running');
+  expect(cluster.pods()[0]?.metadata?.labels).toEqual({ app: 'slow', ...labels });
   await cluster.stop();
 });

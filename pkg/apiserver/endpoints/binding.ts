@@ -12,7 +12,7 @@ import { noSuchResource, objectResponse, successStatus } from '../responses.ts';
 import { changeObject, failedPrecondition } from './change.ts';
 import { bodyKind, decodeBody } from './decode.ts';
 import { ensureNamespace, metadataOf } from './metadata.ts';
-import type { Scope } from './scope.ts';
+import { type Scope, strategyContext } from './scope.ts';
 import { managerOf, parseWriteOptions, type WriteOptions } from './write-options.ts';
 
 interface Binding extends KubeObject {
@@ -41,9 +41,13 @@ export async function bindNamedPod(scope: Scope): Promise<ApiResponse> {
   return bind({ ...scope, served, info, subject: { group: '', resource: 'pods' } }, binding, options);
 }
 
-function bind(scope: Scope, binding: Binding, options: WriteOptions): Promise<ApiResponse> {
-  const nodeName = checkBinding(binding, scope.info.parts[1]!);
+async function bind(scope: Scope, asked: Binding, options: WriteOptions): Promise<ApiResponse> {
+  const nodeName = checkBinding(asked, scope.info.parts[1]!);
+  // What was sent is shared with who sent it; admission may change its metadata.
+  const binding = { ...asked, metadata: { ...asked.metadata } } as Binding;
   ensureNamespace(scope, metadataOf(binding as JsonObject));
+  const admitting = admit(scope, binding, options);
+  if (admitting !== undefined) await admitting;
   return changeObject(scope, {
     dryRun: options.dryRun,
     manager: managerOf(options, scope.request.headers),
@@ -53,6 +57,23 @@ function bind(scope: Scope, binding: Binding, options: WriteOptions): Promise<Ap
     draft: (old) => bound(scope, { old, binding, nodeName }),
     answer: () => objectResponse(201, { ...successStatus(), code: 201 }),
   });
+}
+
+function admit(scope: Scope, binding: Binding, options: WriteOptions): Promise<void> | undefined {
+  const { core, info } = scope;
+  const attributes = {
+    operation: 'CREATE',
+    group: '',
+    version: 'v1',
+    resource: 'pods',
+    subresource: 'binding',
+    kind: 'Binding',
+    namespace: info.namespace,
+    name: info.parts[1]!,
+    draft: binding as JsonObject,
+    old: undefined,
+  } as const;
+  return core.admission.admit(attributes, strategyContext(scope, options.dryRun));
 }
 
 function checkBinding({ target, metadata }: Binding, podName: string): string {
@@ -91,9 +112,10 @@ function bound(
   const refusal = unbindable(name, metadata, spec);
   if (refusal !== '') throw conflict({ group: '', resource: 'pods/binding' }, name, refusal);
   spec.nodeName = nodeName;
-  const annotations = binding.metadata?.annotations;
-  if (annotations !== undefined)
-    metadata.annotations = { ...(metadata.annotations as object | undefined), ...annotations };
+  for (const field of ['annotations', 'labels'] as const) {
+    const given = binding.metadata?.[field];
+    if (given !== undefined) metadata[field] = { ...(metadata[field] as object | undefined), ...given };
+  }
   setScheduled(scope, draft);
   return draft;
 }
@@ -119,4 +141,6 @@ function setScheduled(scope: Scope, draft: JsonObject): void {
     lastTransitionTime: timestamp(scope.core.clock),
   };
   status.conditions = [...conditions, condition];
+  // A promise of room is kept now, and would only mislead. Source: `ClearingNominatedNodeNameAfterBinding`.
+  delete status.nominatedNodeName;
 }

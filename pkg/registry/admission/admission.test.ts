@@ -6,6 +6,7 @@ import { createAdmissionPlugins } from './table.ts';
 
 interface Given {
   readonly resource: string;
+  readonly subresource?: string;
   readonly draft: object;
   readonly objects?: Readonly<Record<string, readonly object[]>>;
 }
@@ -13,14 +14,14 @@ interface Given {
 const account = { metadata: { name: 'default', namespace: 'default' } };
 
 /** Takes a draft through every plugin, as the server does; returns it, or the message of the refusal. */
-async function admit({ resource, draft, objects = {} }: Given): Promise<JsonObject | string> {
+async function admit({ resource, subresource = '', draft, objects = {} }: Given): Promise<JsonObject | string> {
   const own = structuredClone(draft) as JsonObject;
   const attributes: AdmissionAttributes = {
     operation: 'CREATE',
     group: '',
     version: 'v1',
     resource,
-    subresource: '',
+    subresource,
     kind: '',
     namespace: 'default',
     name: 'x',
@@ -85,6 +86,28 @@ test.each<[string, object, string]>([
   ],
 ])('a pod with %s is refused', async (_what, spec, why) => {
   expect(await admit({ resource: 'pods', draft: pod(spec) })).toBe(`pods "x" is forbidden: ${why}`);
+});
+
+const placed = {
+  metadata: {
+    name: 'n1',
+    namespace: '',
+    labels: { 'topology.kubernetes.io/zone': 'z1', 'topology.kubernetes.io/region': 'r1', 'example.com/rack': '7' },
+  },
+};
+const place = { 'topology.kubernetes.io/zone': 'z1', 'topology.kubernetes.io/region': 'r1' };
+
+test('a binding, or a new pod that names its node, gets zone and region of the node, over its own (fault 28)', async () => {
+  const objects = { nodes: [placed] };
+  const labels = { app: 'web', 'topology.kubernetes.io/zone': 'mine' };
+  const binding = (kind: string, name: string) => ({ metadata: { name: 'x', labels }, target: { kind, name } });
+  const bind = (draft: object) => admit({ resource: 'pods', subresource: 'binding', draft, objects });
+  expect(await bind(binding('Node', 'n1'))).toMatchObject({ metadata: { labels: { app: 'web', ...place } } });
+  for (const draft of [binding('Node', 'n2'), binding('', 'n1')]) expect(await bind(draft)).toEqual(draft);
+  const create = (spec: object) => admit({ resource: 'pods', draft: pod(spec), objects });
+  expect(await create({ nodeName: 'n1' })).toMatchObject({ metadata: { labels: place } });
+  expect(await create({})).toMatchObject({ metadata: { name: 'x' } });
+  expect(((await create({})) as { metadata: object }).metadata).toEqual({ name: 'x' });
 });
 
 test('a new node is tainted until it is ready', async () => {

@@ -3,6 +3,7 @@ import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import { defaultStorageClassPlugin } from './default-storage-class.ts';
 import { defaultTolerationSecondsPlugin } from './default-toleration-seconds.ts';
 import { limitRangerPlugin } from './limit-ranger.ts';
+import { podTopologyLabelsPlugin } from './pod-topology-labels.ts';
 import { priorityPlugin } from './priority.ts';
 import { runtimeClassPlugin } from './runtime-class.ts';
 import { serviceAccountPlugin } from './service-account.ts';
@@ -22,6 +23,7 @@ const plugins: readonly AdmissionPlugin[] = [
   defaultTolerationSecondsPlugin,
   defaultStorageClassPlugin,
   runtimeClassPlugin,
+  podTopologyLabelsPlugin,
 ];
 
 /** The plugins of a server. */
