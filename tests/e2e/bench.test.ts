@@ -1,6 +1,7 @@
 /** The benchmark as a pair: this checkout against its own last commit, for as short as it can be. What it says is not looked at, only how. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -15,10 +16,23 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const bench = (...flags: string[]) =>
   run(process.execPath, [join(root, 'tests/bench/main.ts'), ...flags], { env: { TMPDIR: folder } });
 
-/** What is there of a benchmark that has ended: nothing. */
+/** Files, entries of git and processes that are there of a benchmark that has ended: none. */
 function leftOvers(): readonly string[] {
   const worktrees = execFileSync('git', ['worktree', 'list'], { cwd: root, encoding: 'utf8' }).split('\n');
-  return [...readdirSync(folder), ...worktrees.filter((line) => line.startsWith(folder))];
+  const commands = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => commandOf(pid));
+  const ours = [...worktrees, ...commands].filter((line) => line.includes(folder));
+  return [...readdirSync(folder), ...ours];
+}
+
+/** Empty for what has ended meanwhile. */
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
 }
 
 test('two commits and a bare server are measured in turns, and nothing of them is left', async () => {
@@ -50,6 +64,39 @@ test('starts are compared too, and a median below the least is exit code 1', asy
   expect(answering).toMatch(new RegExp(`^start: API answering${row.source}`));
   expect(ready).toMatch(new RegExp(`^start: all nodes Ready${row.source}`));
   expect(rest).toEqual([]);
+  expect(leftOvers()).toEqual([]);
+});
+
+test('an interrupt ends all that was started, the halted cluster too', async () => {
+  const flags = [
+    '--against',
+    'HEAD',
+    '--only',
+    'get a pod, 32',
+    '--pairs',
+    '1000',
+    '--starts',
+    '0',
+    '--store',
+    'memory',
+  ];
+  const child = spawn(process.execPath, [join(root, 'tests/bench/main.ts'), ...flags], {
+    env: { ...process.env, TMPDIR: folder },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = once(child, 'exit');
+  let [output, errors] = ['', ''];
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+  });
+  // The header comes when both clusters run, and one of them is halted soon after.
+  for await (const text of child.stdout.setEncoding('utf8')) {
+    output += text;
+    if (output.includes('quartiles ')) break;
+  }
+  child.kill('SIGINT');
+  expect(await ended).toEqual([1, null]);
+  expect(errors).toBe('bench: Stopped before the measurement was over\n');
   expect(leftOvers()).toEqual([]);
 });
 
