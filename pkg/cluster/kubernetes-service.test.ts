@@ -22,7 +22,7 @@ let running: Promise<void>;
 
 beforeEach(async () => {
   server = createApiServer({
-    store: createMemoryStore(),
+    store: createMemoryStore({ clock }),
     clock,
     random: new SeededRandom(1),
     log: silentLogger,
