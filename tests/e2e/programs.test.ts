@@ -2,7 +2,7 @@
  * Programs in pods of a real cluster that do what none should: the control plane answers as before, the pod says why it ended, pods of other nodes
  * live on, nothing is left behind, and the cluster starts again (faults 34, 53, 61).
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -222,6 +222,24 @@ describe('a program of a pod', () => {
       expect(() => process.kill(pid, 0)).not.toThrow();
     },
   );
+});
+
+test('the process of the programs has no file of the cluster open', () => {
+  const pids = readdirSync('/proc').filter((pid) => {
+    try {
+      const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      return (
+        line.includes('program-host-main') && readFileSync(`/proc/${pid}/environ`, 'utf8').includes(cluster.dataDir)
+      );
+    } catch {
+      return false;
+    }
+  });
+  expect(pids.length).toBeGreaterThan(0);
+  for (const pid of pids) {
+    const links = readdirSync(`/proc/${pid}/fd`).map((name) => readlinkSync(`/proc/${pid}/fd/${name}`));
+    expect(links.filter((link) => link.startsWith('/') && !/^\/(dev\/null|proc\/)/.test(link))).toEqual([]);
+  }
 });
 
 test('a cluster that is killed leaves no process, and starts again with the pods that it had', async () => {

@@ -125,8 +125,8 @@ export class ProgramPlaces {
 async function clear(dataDir: string): Promise<void> {
   await endLeftOvers(dataDir, killQuietly);
   for (const name of await readdir(dataDir)) {
-    const [pid, startTick] = /^(\d+)\.(\d+)\.[0-9a-f]+$/.exec(name)?.slice(1) ?? [];
-    if (pid === undefined || (await startTickOf(Number(pid))) === Number(startTick)) continue;
+    const owner = /^(\d+)\.(\d+)\.[0-9a-f]+$/.exec(name);
+    if (owner === null || (await startTickOf(Number(owner[1]))) === Number(owner[2])) continue;
     await rm(join(dataDir, name), { recursive: true, force: true });
   }
 }

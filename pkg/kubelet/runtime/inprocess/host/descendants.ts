@@ -12,9 +12,6 @@ import { containerVariable, ownerVariable } from './marks.ts';
 const passesMax = 50;
 const betweenPassesMs = 10;
 
-/** Bytes of a page as `/proc/<pid>/statm` counts them. */
-const pageBytes = 4096;
-
 export interface SweeperOptions {
   readonly clock: Clock;
   /** Mark of all processes of this runtime. */
@@ -102,8 +99,12 @@ export class Sweeper {
 
 /** Resident bytes of a process; 0 when it has ended. */
 export async function residentBytesOf(pid: number): Promise<number> {
-  const text = await readFile(`/proc/${pid}/statm`, 'latin1').catch(() => '');
-  return Number(text.split(' ')[1] ?? 0) * pageBytes;
+  return residentBytesIn(await readFile(`/proc/${pid}/status`, 'latin1').catch(() => ''));
+}
+
+/** Resident bytes in what `/proc/<pid>/status` holds. */
+export function residentBytesIn(status: string): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024;
 }
 
 /** Who a program belongs to: a runtime, by its process, the tick at which that started, a name of its own, and its folder. */

@@ -21,6 +21,7 @@ import {
   type Output,
   parseFromHost,
   parseOutputFrame,
+  streamGoneSignal,
   type ToHost,
 } from './protocol.ts';
 
@@ -42,6 +43,8 @@ const unansweredMax = 3;
 /** What is read of the host's standard error at a time, and what is kept: the last words of a process that aborts. */
 const lastWordsBytes = 2048;
 const lastWordsPeriodMs = 100;
+/** Characters of them that are told: the line that names the error. */
+const wordsMax = 200;
 
 /** After its end was asked for, and after the process has ended with its stream still open. */
 const endMsMax = 5_000;
@@ -126,9 +129,8 @@ export class HostProcess {
       if (child.pid === undefined) this.#gone();
     });
     child.on('exit', (code, signal) => {
-      // It ends by itself when its end of the stream is gone.
-      const how = code === 0 ? 'closed its stream' : `ended with exit code ${code}`;
-      this.#reason ??= signal === null ? how : `was ended by ${signal}`;
+      const how = signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
+      this.#reason ??= signal === streamGoneSignal ? 'closed its stream' : how;
       void this.#restOfStream().then(() => this.#gone());
     });
     const channel = this.#channel();
@@ -163,8 +165,9 @@ export class HostProcess {
 
   #gone(): void {
     this.#timer?.cancel();
-    const words = this.#lastWords.trim().split('\n').slice(0, 3).join(' ').slice(0, 300);
-    this.#exited.resolve(`${this.#reason}${words === '' ? '' : ` (${words})`}`);
+    const lines = this.#lastWords.split('\n');
+    const words = lines.find((line) => /^\w*Error\b|FATAL ERROR/.test(line))?.slice(0, wordsMax);
+    this.#exited.resolve(`${this.#reason}${words === undefined ? '' : ` (${words})`}`);
   }
 
   async #sweep(how: string): Promise<string> {
@@ -265,9 +268,10 @@ function start(options: HostProcessOptions): ChildProcess {
 
 /**
  * The tool that takes types out says that it is experimental, which would be the process's last words. Few threads for V8's own work: each
- * has memory of its own.
+ * has memory of its own. Loops that V8 has compiled beside the running thread do not notice that the thread is to end, or that its heap is full,
+ * while all they do is make arrays (seen in Node 26.10): so it compiles them in the thread.
  */
-const hostFlags = ['--disable-warning=ExperimentalWarning', '--v8-pool-size=2'];
+const hostFlags = ['--disable-warning=ExperimentalWarning', '--v8-pool-size=2', '--no-concurrent-osr'];
 
 /** The C library keeps what was freed for each group of threads: with few groups a pod takes 1 MB less. Source: mallopt(3). */
 const hostEnvironment = { MALLOC_ARENA_MAX: '2' };

@@ -30,6 +30,9 @@ const errorCharactersMax = 16 * 1024;
 
 const killedExitCode = 137;
 
+/** A thread that uses too much memory ends in this time, or its process is ended: it may go on growing. */
+const memoryKillMsMax = 3_000;
+
 export interface HostedOptions {
   readonly config: ContainerStart;
   readonly clock: Clock;
@@ -46,6 +49,8 @@ export interface HostedOptions {
   /** The thread has ended: resolves once the processes that it started have, too. */
   endChildren(): Promise<void>;
   onEnd(): void;
+  /** It uses too much memory and does not end. Its end was told. */
+  onStuck(why: string): void;
 }
 
 export class HostedContainer {
@@ -66,6 +71,7 @@ export class HostedContainer {
   #isEnding = false;
   #message = '';
   #outputTimer: Timer | undefined;
+  #memoryTimer: Timer | undefined;
   readonly #pace: Pace;
 
   constructor(options: HostedOptions) {
@@ -130,6 +136,15 @@ export class HostedContainer {
     this.#isOutOfMemory = true;
     this.#message = message;
     this.kill();
+    this.#memoryTimer = this.#options.clock.setTimeout(() => {
+      this.#tellEnd(killedExitCode);
+      this.#options.onStuck(message);
+    }, memoryKillMsMax);
+  }
+
+  /** It was told to end as it used too much memory. */
+  get isOutOfMemory(): boolean {
+    return this.#isOutOfMemory;
   }
 
   /** The reader of output takes more again. */
@@ -208,14 +223,14 @@ export class HostedContainer {
     this.#outputTimer?.cancel();
     this.#port.close();
     await this.#options.endChildren();
-    this.#options.send({
-      type: 'exited',
-      id: this.id,
-      exitCode: this.#isOutOfMemory || this.#isKilled ? killedExitCode : code & 255,
-      outOfMemory: this.#isOutOfMemory,
-      message: this.#message,
-    });
+    this.#memoryTimer?.cancel();
+    this.#tellEnd(this.#isOutOfMemory || this.#isKilled ? killedExitCode : code & 255);
     this.#options.onEnd();
+  }
+
+  #tellEnd(exitCode: number): void {
+    const [outOfMemory, message] = [this.#isOutOfMemory, this.#message];
+    this.#options.send({ type: 'exited', id: this.id, exitCode, outOfMemory, message });
   }
 
   /** All that is in the ring, which is no more than it holds. */

@@ -55,13 +55,14 @@ export class MemoryWatch {
   #timer: Timer | undefined;
   #isStopped = false;
   #lastBytes: number;
-  #lastUnexplained: number | undefined;
+  #lastUnexplained: number;
   #childrenAtMs = 0;
   #mustLook = false;
 
   constructor(options: MemoryWatchOptions) {
     this.#options = options;
     this.#lastBytes = options.residentBytes();
+    this.#lastUnexplained = this.#lastBytes;
   }
 
   started(container: HostedContainer): void {
@@ -103,8 +104,9 @@ export class MemoryWatch {
     if (looksAtChildren) await this.#measureChildren();
     const hasChanged = Math.abs(residentBytes() - this.#lastBytes) >= changeBytesMin;
     if (!hasChanged && !looksAtChildren && !this.#mustLook) return;
-    const touched = await this.#touchedPages();
     await Promise.all([...this.#usages].map(([container, usage]) => this.#ask(container, usage)));
+    // Right after each other, so that both are of the same time.
+    const touched = await this.#touchedPages();
     this.#lastBytes = residentBytes();
     this.#attribute(touched);
     this.#judge();
@@ -158,7 +160,6 @@ export class MemoryWatch {
     const unexplained = Math.max(0, this.#lastBytes - explained);
     const before = this.#lastUnexplained;
     this.#lastUnexplained = unexplained;
-    if (before === undefined) return;
     const pages = [...touched.values()].reduce((sum, count) => sum + count, 0);
     for (const usage of this.#usages.values()) {
       if (unexplained < before) usage.hiddenBytes *= unexplained / before;
@@ -188,9 +189,11 @@ export class MemoryWatch {
     const { bytesMax, end } = this.#options;
     this.#mustLook = true;
     const used = (usage: Usage): number => usage.heapBytes + beyondHeap(usage);
-    const [largest] = [...this.#usages].sort(([, a], [, b]) => used(b) - used(a));
+    const [largest] = [...this.#usages]
+      .filter(([{ isOutOfMemory }]) => !isOutOfMemory)
+      .sort(([, a], [, b]) => used(b) - used(a));
     const message = `the programs of this node used ${mebibytes(total)} together: ${mebibytes(bytesMax)} are allowed`;
-    if (largest === undefined) end(message);
+    if (largest === undefined) end(`was ended as ${message}`);
     else largest[0].killForMemory(message);
   }
 

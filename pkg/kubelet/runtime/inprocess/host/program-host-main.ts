@@ -2,12 +2,14 @@
  * The process of a node's programs. Started by the runtime with one stream to it (descriptor 3), the mark of its processes and what its programs may
  * use. It takes the least of the processor's time, and is the first that a machine without memory ends.
  */
-import { readdirSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync, readSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setPriority } from 'node:os';
 import { SystemClock } from '#pkg/base/clock.ts';
+import { residentBytesIn } from './descendants.ts';
 import { ownerVariable } from './marks.ts';
 import { runProgramHost } from './program-host.ts';
+import { streamGoneSignal } from './protocol.ts';
 
 const channelDescriptor = 3;
 /** The programs' threads are lower still, so that what ends them gets its turn. */
@@ -15,6 +17,7 @@ const niceness = 5;
 /** Of 1000. Source: proc(5), `oom_score_adj`. */
 const oomScore = 800;
 
+closeInherited();
 yieldToOthers();
 const reap = await findReaper();
 await runProgramHost({
@@ -25,15 +28,52 @@ await runProgramHost({
   ownPid: process.pid,
   kill: killQuietly,
   ...(reap === undefined ? {} : { reap }),
-  residentBytes: () => process.memoryUsage.rss(),
+  residentBytes: residentBytesReader(),
 });
-process.exit(0);
+// Not an exit, which waits for the threads: one that cannot be ended may be why this ends.
+process.kill(process.pid, streamGoneSignal);
+// It may have been started to ignore that.
+process.kill(process.pid, 'SIGKILL');
+
+/** Reads from a file that is open already: programs may have taken all descriptors. */
+function residentBytesReader(): () => number {
+  let file: number;
+  try {
+    file = openSync('/proc/self/status', 'r');
+  } catch {
+    return () => process.memoryUsage.rss();
+  }
+  const buffer = Buffer.alloc(4096);
+  return () => {
+    const length = readSync(file, buffer, 0, buffer.length, 0);
+    return residentBytesIn(buffer.toString('latin1', 0, length));
+  };
+}
 
 function killQuietly(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
     // It has ended by itself.
+  }
+}
+
+/**
+ * Closes what the runtime's process had open and did not mean to pass on, such as the files of a store: a library opened them without saying
+ * so. Those are files, sockets, and pipes of which this process has one end; Node's own pipes have both.
+ */
+function closeInherited(): void {
+  const targets = new Map<number, string>();
+  attempt(() => {
+    for (const name of readdirSync('/proc/self/fd').filter((entry) => Number(entry) > channelDescriptor)) {
+      attempt(() => targets.set(Number(name), readlinkSync(`/proc/self/fd/${name}`)));
+    }
+  });
+  const ends = [...targets.values()];
+  for (const [descriptor, target] of targets) {
+    const isHalf = target.startsWith('pipe:') && ends.filter((end) => end === target).length === 1;
+    const isFile = target.startsWith('/') && target !== '/dev/null' && !target.startsWith('/proc/');
+    if (isHalf || isFile || target.startsWith('socket:')) attempt(() => closeSync(descriptor));
   }
 }
 

@@ -69,10 +69,7 @@ class ProgramHost {
       bytesMax: options.memoryBytesMax,
       residentBytes: () => options.residentBytes(),
       containers: () => [...this.#containers.values()],
-      end: (message) => {
-        this.#send({ type: 'ending', message });
-        options.channel.end();
-      },
+      end: (message) => this.#end(message),
     });
   }
 
@@ -99,6 +96,11 @@ class ProgramHost {
     });
     this.#memory.stop();
     await this.#sweeper.sweepAll();
+  }
+
+  #end(message: string): void {
+    this.#send({ type: 'ending', message });
+    this.#options.channel.end();
   }
 
   #received(message: ToHost): void {
@@ -131,6 +133,7 @@ class ProgramHost {
         killChildren: () => this.#sweeper.killOnce(config.marker),
         endChildren: () => this.#sweeper.sweep(config.marker),
         onEnd: () => this.#ended(container),
+        onStuck: (why) => this.#end(`was ended as a program in it could not be: ${why}`),
       });
       this.#containers.set(id, container);
       this.#memory.started(container);

@@ -20,6 +20,9 @@ const textCharactersMax = 16 * 1024;
 /** Longest piece of output in one frame. */
 const outputBytesMax = 64 * 1024;
 
+/** What a host ends itself with when its stream has ended. */
+export const streamGoneSignal = 'SIGHUP';
+
 /** Start of a container. `id` is the runtime's number for it, unique for the life of a host. */
 export interface ContainerStart {
   readonly type: 'start';

@@ -98,9 +98,10 @@ function onSignal(signal: string): void {
 async function runProgram(): Promise<void> {
   const [name, ...rest] = start.command;
   const own = name === undefined || (start.entrypoint !== undefined && baseName(name) === start.entrypoint);
-  // From here on it is the program's time.
-  lowerPriority();
+  // From here on it is the program's time, and loading a built-in one is not.
+  if (start.entrypoint === undefined) lowerPriority();
   const module = (await import(start.module)) as { readonly program?: Program; readonly default?: unknown };
+  if (start.entrypoint !== undefined) lowerPriority();
   program = module.program;
   if (!own) {
     const output = await runCommand(-1, start.command.concat(start.args), true);
