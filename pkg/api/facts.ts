@@ -182,7 +182,7 @@ export function isAnyJson(fact: TypeFact): boolean {
 /** Every field has every property, so that all have one shape: walks over objects look at fields more often than at anything else. */
 function compileField(fact: FieldFact): FieldSchema {
   const schema = compileValue(fact);
-  const { zero, unset } = zeroOf(fact, schema);
+  const { zero, unset } = zeroOf(fact);
   return {
     name: fact.name!,
     schema,
@@ -207,12 +207,15 @@ function numberOf(text: string | undefined): number | undefined {
   return text === undefined ? undefined : Number(text);
 }
 
-/** What the zero value of a field is to readers, and what is written in its place. Source: Go `encoding/json`, the fields' types. */
-function zeroOf(fact: FieldFact, { type }: Schema): Pick<FieldSchema, 'unset' | 'zero'> {
+/**
+ * What the zero value of a field is to readers, and what is written in its place: see `FieldSchema`.
+ * Source: Go `encoding/json`, the declarations of the types.
+ */
+export function zeroOf(fact: FieldFact): Pick<FieldSchema, 'unset' | 'zero'> {
   const isLeftOut = fact.omitempty === true;
   if (fact.pointer === true) return isLeftOut ? {} : { unset: null };
   if (fact.omitzero === true) return {};
-  switch (type) {
+  switch (fact.t) {
     case 'string':
       return isLeftOut ? { zero: '' } : { zero: '', unset: '' };
     case 'int32':
@@ -225,9 +228,10 @@ function zeroOf(fact: FieldFact, { type }: Schema): Pick<FieldSchema, 'unset' | 
     case 'map':
       return isLeftOut ? { zero: emptyCollection } : { zero: emptyCollection, unset: null };
     case 'bytes':
+    case 'byte':
       return isLeftOut ? { zero: '' } : { unset: null };
     // What follows are structs in Go, or encode themselves: never left out.
-    case 'object':
+    case 'ref':
       return { unset: {} };
     case 'intOrString':
       return { zero: 0, unset: 0 };

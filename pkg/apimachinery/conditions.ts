@@ -6,7 +6,7 @@ export interface Condition {
   readonly status: string;
   readonly reason?: string;
   readonly message?: string;
-  readonly lastTransitionTime?: string;
+  readonly lastTransitionTime?: string | null;
 }
 
 /** The condition of that type, or undefined. */
@@ -30,7 +30,11 @@ export function setCondition<T extends Condition>(
 ): readonly T[] {
   const index = list?.findIndex((other) => other.type === condition.type) ?? -1;
   const old = index < 0 ? undefined : list![index]!;
-  const stays = old !== undefined && old.status === condition.status && old.lastTransitionTime !== undefined;
+  const stays =
+    old !== undefined &&
+    old.status === condition.status &&
+    old.lastTransitionTime !== undefined &&
+    old.lastTransitionTime !== null;
   const next: T = { ...old, ...condition, lastTransitionTime: stays ? old.lastTransitionTime : now };
   if (old === undefined) return [...(list ?? []), next];
   if (sameFields(old, next)) return list!;

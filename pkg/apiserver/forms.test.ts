@@ -177,3 +177,35 @@ test.each([
   // A watch has its own way to say how long.
   expect((await server.raw('GET', `${maps}?watch=1&timeout=${timeout}`)).status).toBe(200);
 });
+
+test('YAML is what Go prints (fault 23)', async () => {
+  const { call } = await startTestServer();
+  const maps = '/api/v1/namespaces/default/configmaps';
+  const data = { z: 'true', a10: '1', a2: 'two\nlines', text: 'plain', empty: '' };
+  const finalizers = ['example.com/a'];
+  // Whoever sends an empty list of managers has none kept.
+  const metadata = { name: 'y', finalizers };
+  await call('POST', maps, { object: { metadata, data, immutable: false } });
+  await call('PUT', `${maps}/y`, { object: { metadata: { ...metadata, managedFields: [] }, data, immutable: false } });
+  const { text } = await call('GET', `${maps}/y`, { headers: { accept: 'application/yaml' } });
+  expect(text.replace(/"\d+"(?=\n {2}uid)/, '"1"').replace(/uid: \S+/, 'uid: u')).toBe(`apiVersion: v1
+data:
+  a2: |-
+    two
+    lines
+  a10: "1"
+  empty: ""
+  text: plain
+  z: "true"
+immutable: false
+kind: ConfigMap
+metadata:
+  creationTimestamp: "2026-01-01T00:00:00Z"
+  finalizers:
+  - example.com/a
+  name: "y"
+  namespace: default
+  resourceVersion: "1"
+  uid: u
+`);
+});

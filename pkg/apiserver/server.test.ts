@@ -426,7 +426,7 @@ test('objects come as tables, as metadata only, as YAML and indented', async () 
   expect(partial.body).toMatchObject({ kind: 'PartialObjectMetadataList', items: [{ metadata: { name: 'a' } }] });
   expect(partial.body.items[0]).not.toHaveProperty('data');
   const yaml = await call('GET', `${maps}/a`, as('application/yaml'));
-  expect(yaml.text).toContain('kind: ConfigMap\napiVersion: v1\n');
+  expect(yaml.text).toMatch(/^apiVersion: v1\ndata:\n {2}x: "1"\nkind: ConfigMap\n/);
   const pretty = await call('GET', `${maps}/a?pretty=true`);
   expect(pretty.text.startsWith('{\n  "kind": "ConfigMap"')).toBe(true);
 });

@@ -3,11 +3,11 @@
  * Source: apiserver `endpoints/handlers/response.go`.
  */
 import { Buffer } from 'node:buffer';
-import { dump } from 'js-yaml';
 import type { ApiRequest, ApiResponse, WatchFrame } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeList, KubeObject } from '#pkg/apimachinery/object.ts';
 import { badRequest, notAcceptable } from '#pkg/apimachinery/status-error.ts';
+import { yamlText } from '#pkg/apimachinery/yaml-text.ts';
 import { internalName } from './endpoints/body.ts';
 import type { Scope } from './endpoints/scope.ts';
 import { type Negotiated, negotiate } from './negotiation.ts';
@@ -118,9 +118,7 @@ export function formatAnswer(answer: ApiResponse, { format, pretty }: Negotiated
   if (body.kind !== 'object' || (format === 'json' && !pretty)) return answer;
   const bytes = (): Uint8Array => {
     const value: unknown = JSON.parse(Buffer.from(body.bytes()).toString());
-    return Buffer.from(
-      format === 'yaml' ? dump(value, { noRefs: true, lineWidth: -1 }) : JSON.stringify(value, undefined, 2),
-    );
+    return Buffer.from(format === 'yaml' ? yamlText(value) : JSON.stringify(value, undefined, 2));
   };
   const headers = format === 'yaml' ? { ...answer.headers, 'content-type': 'application/yaml' } : answer.headers;
   return { status: answer.status, headers, body: { kind: 'object', object: body.object, bytes } };

@@ -134,6 +134,6 @@ const actions: Readonly<Record<string, string>> = {
 };
 
 /** A time in seconds as one in microseconds. */
-function microTime(time = ''): string {
-  return time.replace(/Z$/, '.000000Z');
+function microTime(time: string | null | undefined): string {
+  return (time ?? '').replace(/Z$/, '.000000Z');
 }

@@ -105,6 +105,16 @@ test('each version of an autoscaler has its own (fault 11)', async () => {
   expect(body.status).toEqual({ currentMetrics: null, desiredReplicas: 0 });
 });
 
+test('a dry run of another version than the stored one says what would come back', async () => {
+  const all = await startTestServer({ strategies, runtimeConfig: { 'api/all': true } });
+  const path = '/apis/resource.k8s.io/v1beta1/resourceslices';
+  const spec = { driver: 'a', nodeName: 'n', pool: { name: 'p', resourceSliceCount: 1 }, devices: [{ name: 'd' }] };
+  const [dry, real] = await Promise.all(
+    ['?dryRun=All', ''].map((query) => all.call('POST', path + query, { object: { metadata: { name: 's' }, spec } })),
+  );
+  expect([dry?.status, dry?.body.spec]).toEqual([201, real?.body.spec]);
+});
+
 const zeros = {
   hostNetwork: false,
   hostPID: false,

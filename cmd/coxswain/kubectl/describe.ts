@@ -3,6 +3,7 @@
 import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
+import { yamlText } from '#pkg/apimachinery/yaml-text.ts';
 import { type FlagTable, type FlagValues, list, toggle } from '#pkg/component/flags.ts';
 import { dig, digList, digMap, digText } from './api.ts';
 import { allNamespacesFlag, type KubectlContext, selectorFlag } from './context.ts';
@@ -28,7 +29,6 @@ import {
   targetOf,
   targetOptions,
 } from './targets.ts';
-import { yamlText } from './yaml-text.ts';
 
 export const describeFlags = {
   filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),

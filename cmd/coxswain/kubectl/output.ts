@@ -1,9 +1,9 @@
 /** Objects as text: YAML, JSON, names, JSONPath. */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { yamlText } from '#pkg/apimachinery/yaml-text.ts';
 import { digText } from './api.ts';
 import { kindName, type Mapping } from './discovery.ts';
 import { renderTemplate, templateValues } from './jsonpath.ts';
-import { yamlText } from './yaml-text.ts';
 
 /** Names without managed fields, as kubectl shows objects unless asked otherwise. */
 export function withoutManagedFields(object: JsonObject): JsonObject {

@@ -14,10 +14,10 @@ export interface AdmissionRequest {
   readonly namespace?: string;
   readonly operation?: "CONNECT" | "CREATE" | "DELETE" | "UPDATE" | (string & {});
   readonly userInfo?: UserInfo;
-  readonly object?: Readonly<Record<string, unknown>>;
-  readonly oldObject?: Readonly<Record<string, unknown>>;
+  readonly object?: Readonly<Record<string, unknown>> | null;
+  readonly oldObject?: Readonly<Record<string, unknown>> | null;
   readonly dryRun?: boolean;
-  readonly options?: Readonly<Record<string, unknown>>;
+  readonly options?: Readonly<Record<string, unknown>> | null;
 }
 
 export interface AdmissionResponse {

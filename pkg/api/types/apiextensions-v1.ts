@@ -46,7 +46,7 @@ export interface CustomResourceDefinition {
 export interface CustomResourceDefinitionCondition {
   readonly type: "Established" | "KubernetesAPIApprovalPolicyConformant" | "NamesAccepted" | "NonStructuralSchema" | "StorageMigrating" | "Terminating" | (string & {});
   readonly status: "False" | "True" | "Unknown" | (string & {});
-  readonly lastTransitionTime?: string;
+  readonly lastTransitionTime?: string | null;
   readonly reason?: string;
   readonly message?: string;
   readonly observedGeneration?: number;
@@ -78,9 +78,9 @@ export interface CustomResourceDefinitionSpec {
 }
 
 export interface CustomResourceDefinitionStatus {
-  readonly conditions?: readonly CustomResourceDefinitionCondition[];
+  readonly conditions?: readonly CustomResourceDefinitionCondition[] | null;
   readonly acceptedNames?: CustomResourceDefinitionNames;
-  readonly storedVersions?: readonly string[];
+  readonly storedVersions?: readonly string[] | null;
   readonly observedGeneration?: number;
 }
 

@@ -7,7 +7,7 @@ export interface ControllerRevision {
   readonly apiVersion?: 'apps/v1';
   readonly kind?: 'ControllerRevision';
   readonly metadata?: ObjectMeta;
-  readonly data?: Readonly<Record<string, unknown>>;
+  readonly data?: Readonly<Record<string, unknown>> | null;
   readonly revision: number;
 }
 
@@ -29,7 +29,7 @@ export interface DaemonSet {
 export interface DaemonSetCondition {
   readonly type: string;
   readonly status: "False" | "True" | "Unknown" | (string & {});
-  readonly lastTransitionTime?: string;
+  readonly lastTransitionTime?: string | null;
   readonly reason?: string;
   readonly message?: string;
 }
@@ -78,8 +78,8 @@ export interface Deployment {
 export interface DeploymentCondition {
   readonly type: "Available" | "Progressing" | "ReplicaFailure" | (string & {});
   readonly status: "False" | "True" | "Unknown" | (string & {});
-  readonly lastUpdateTime?: string;
-  readonly lastTransitionTime?: string;
+  readonly lastUpdateTime?: string | null;
+  readonly lastTransitionTime?: string | null;
   readonly reason?: string;
   readonly message?: string;
 }
@@ -130,7 +130,7 @@ export interface ReplicaSet {
 export interface ReplicaSetCondition {
   readonly type: "ReplicaFailure" | (string & {});
   readonly status: "False" | "True" | "Unknown" | (string & {});
-  readonly lastTransitionTime?: string;
+  readonly lastTransitionTime?: string | null;
   readonly reason?: string;
   readonly message?: string;
 }
@@ -185,7 +185,7 @@ export interface StatefulSet {
 export interface StatefulSetCondition {
   readonly type: string;
   readonly status: "False" | "True" | "Unknown" | (string & {});
-  readonly lastTransitionTime?: string;
+  readonly lastTransitionTime?: string | null;
   readonly reason?: string;
   readonly message?: string;
 }

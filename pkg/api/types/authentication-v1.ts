@@ -28,14 +28,14 @@ export interface TokenRequest {
 }
 
 export interface TokenRequestSpec {
-  readonly audiences?: readonly string[];
-  readonly expirationSeconds?: number;
-  readonly boundObjectRef?: BoundObjectReference;
+  readonly audiences?: readonly string[] | null;
+  readonly expirationSeconds?: number | null;
+  readonly boundObjectRef?: BoundObjectReference | null;
 }
 
 export interface TokenRequestStatus {
   readonly token?: string;
-  readonly expirationTimestamp?: string;
+  readonly expirationTimestamp?: string | null;
 }
 
 export interface TokenReview {

@@ -14,8 +14,8 @@ export interface CertificateSigningRequestCondition {
   readonly status: "False" | "True" | "Unknown" | (string & {});
   readonly reason?: string;
   readonly message?: string;
-  readonly lastUpdateTime?: string;
-  readonly lastTransitionTime?: string;
+  readonly lastUpdateTime?: string | null;
+  readonly lastTransitionTime?: string | null;
 }
 
 export interface CertificateSigningRequestList {

@@ -15,8 +15,8 @@ export interface CertificateSigningRequestCondition {
   readonly status?: "False" | "True" | "Unknown" | (string & {});
   readonly reason?: string;
   readonly message?: string;
-  readonly lastUpdateTime?: string;
-  readonly lastTransitionTime?: string;
+  readonly lastUpdateTime?: string | null;
+  readonly lastTransitionTime?: string | null;
 }
 
 export interface CertificateSigningRequestList {
@@ -85,8 +85,8 @@ export interface PodCertificateRequestSpec {
   readonly nodeName: string;
   readonly nodeUID: string;
   readonly maxExpirationSeconds?: number;
-  readonly pkixPublicKey?: string;
-  readonly proofOfPossession?: string;
+  readonly pkixPublicKey?: string | null;
+  readonly proofOfPossession?: string | null;
   readonly stubPKCS10Request: string;
   readonly unverifiedUserAnnotations?: Readonly<Record<string, string>>;
 }

@@ -38,7 +38,7 @@ export interface AzureFilePersistentVolumeSource {
   readonly secretName: string;
   readonly shareName: string;
   readonly readOnly?: boolean;
-  readonly secretNamespace?: string;
+  readonly secretNamespace?: string | null;
 }
 
 export interface AzureFileVolumeSource {
@@ -228,7 +228,7 @@ export interface ContainerExtendedResourceRequest {
 }
 
 export interface ContainerImage {
-  readonly names?: readonly string[];
+  readonly names?: readonly string[] | null;
   readonly sizeBytes?: number;
 }
 
@@ -262,7 +262,7 @@ export interface ContainerState {
 }
 
 export interface ContainerStateRunning {
-  readonly startedAt?: string;
+  readonly startedAt?: string | null;
 }
 
 export interface ContainerStateTerminated {
@@ -270,8 +270,8 @@ export interface ContainerStateTerminated {
   readonly signal?: number;
   readonly reason?: string;
   readonly message?: string;
-  readonly startedAt?: string;
-  readonly finishedAt?: string;
+  readonly startedAt?: string | null;
+  readonly finishedAt?: string | null;
   readonly containerID?: string;
 }
 
@@ -450,11 +450,11 @@ export interface Event {
   readonly reason?: string;
   readonly message?: string;
   readonly source?: EventSource;
-  readonly firstTimestamp?: string;
-  readonly lastTimestamp?: string;
+  readonly firstTimestamp?: string | null;
+  readonly lastTimestamp?: string | null;
   readonly count?: number;
   readonly type?: string;
-  readonly eventTime?: string;
+  readonly eventTime?: string | null;
   readonly series?: EventSeries;
   readonly action?: string;
   readonly related?: ObjectReference;
@@ -471,7 +471,7 @@ export interface EventList {
 
 export interface EventSeries {
   readonly count?: number;
-  readonly lastObservedTime?: string;
+  readonly lastObservedTime?: string | null;
 }
 
 export interface EventSource {
@@ -528,7 +528,7 @@ export interface GCEPersistentDiskVolumeSource {
 
 export interface GRPCAction {
   readonly port: number;
-  readonly service?: string;
+  readonly service?: string | null;
 }
 
 export interface GitRepoVolumeSource {
@@ -708,7 +708,7 @@ export interface Namespace {
 export interface NamespaceCondition {
   readonly type: "NamespaceContentRemaining" | "NamespaceDeletionContentFailure" | "NamespaceDeletionDiscoveryFailure" | "NamespaceDeletionGroupVersionParsingFailure" | "NamespaceFinalizersRemaining" | (string & {});
   readonly status: "False" | "True" | "Unknown" | (string & {});
-  readonly lastTransitionTime?: string;
+  readonly lastTransitionTime?: string | null;
   readonly reason?: string;
   readonly message?: string;
 }
@@ -756,8 +756,8 @@ export interface NodeAllocatableResourceClaimStatus {
 export interface NodeCondition {
   readonly type: "DiskPressure" | "MemoryPressure" | "NetworkUnavailable" | "PIDPressure" | "Ready" | (string & {});
   readonly status: "False" | "True" | "Unknown" | (string & {});
-  readonly lastHeartbeatTime?: string;
-  readonly lastTransitionTime?: string;
+  readonly lastHeartbeatTime?: string | null;
+  readonly lastTransitionTime?: string | null;
   readonly reason?: string;
   readonly message?: string;
 }
@@ -898,8 +898,8 @@ export interface PersistentVolumeClaim {
 export interface PersistentVolumeClaimCondition {
   readonly type: "ControllerResizeError" | "FileSystemResizePending" | "ModifyVolumeError" | "ModifyingVolume" | "NodeResizeError" | "Resizing" | "Unused" | (string & {});
   readonly status: "False" | "True" | "Unknown" | (string & {});
-  readonly lastProbeTime?: string;
-  readonly lastTransitionTime?: string;
+  readonly lastProbeTime?: string | null;
+  readonly lastTransitionTime?: string | null;
   readonly reason?: string;
   readonly message?: string;
 }
@@ -1073,8 +1073,8 @@ export interface PodCondition {
   readonly type: "AllContainersRestarting" | "ContainersReady" | "DisruptionTarget" | "Initialized" | "PodReadyToStartContainers" | "PodResizeInProgress" | "PodResizePending" | "PodScheduled" | "Ready" | (string & {});
   readonly observedGeneration?: number;
   readonly status: "False" | "True" | "Unknown" | (string & {});
-  readonly lastProbeTime?: string;
-  readonly lastTransitionTime?: string;
+  readonly lastProbeTime?: string | null;
+  readonly lastTransitionTime?: string | null;
   readonly reason?: string;
   readonly message?: string;
 }
@@ -1320,7 +1320,7 @@ export interface ProbeHandler {
 }
 
 export interface ProjectedVolumeSource {
-  readonly sources?: readonly VolumeProjection[];
+  readonly sources?: readonly VolumeProjection[] | null;
   readonly defaultMode?: number;
 }
 
@@ -1374,7 +1374,7 @@ export interface ReplicationController {
 export interface ReplicationControllerCondition {
   readonly type: "ReplicaFailure" | (string & {});
   readonly status: "False" | "True" | "Unknown" | (string & {});
-  readonly lastTransitionTime?: string;
+  readonly lastTransitionTime?: string | null;
   readonly reason?: string;
   readonly message?: string;
 }
@@ -1721,13 +1721,13 @@ export interface TopologySpreadConstraint {
 }
 
 export interface TypedLocalObjectReference {
-  readonly apiGroup?: string;
+  readonly apiGroup?: string | null;
   readonly kind: string;
   readonly name: string;
 }
 
 export interface TypedObjectReference {
-  readonly apiGroup?: string;
+  readonly apiGroup?: string | null;
   readonly kind: string;
   readonly name: string;
   readonly namespace?: string;

@@ -36,8 +36,8 @@ export interface EndpointSlice {
   readonly kind?: 'EndpointSlice';
   readonly metadata?: ObjectMeta;
   readonly addressType: string;
-  readonly endpoints?: readonly Endpoint[];
-  readonly ports?: readonly EndpointPort[];
+  readonly endpoints?: readonly Endpoint[] | null;
+  readonly ports?: readonly EndpointPort[] | null;
 }
 
 export interface EndpointSliceList {

@@ -21,7 +21,7 @@ export interface FlowSchema {
 export interface FlowSchemaCondition {
   readonly type?: string;
   readonly status?: "False" | "True" | "Unknown" | (string & {});
-  readonly lastTransitionTime?: string;
+  readonly lastTransitionTime?: string | null;
   readonly reason?: string;
   readonly message?: string;
 }
@@ -54,7 +54,7 @@ export interface LimitResponse {
 }
 
 export interface LimitedPriorityLevelConfiguration {
-  readonly nominalConcurrencyShares?: number;
+  readonly nominalConcurrencyShares?: number | null;
   readonly limitResponse?: LimitResponse;
   readonly lendablePercent?: number;
   readonly borrowingLimitPercent?: number;
@@ -82,7 +82,7 @@ export interface PriorityLevelConfiguration {
 export interface PriorityLevelConfigurationCondition {
   readonly type?: string;
   readonly status?: "False" | "True" | "Unknown" | (string & {});
-  readonly lastTransitionTime?: string;
+  readonly lastTransitionTime?: string | null;
   readonly reason?: string;
   readonly message?: string;
 }
@@ -119,7 +119,7 @@ export interface ResourcePolicyRule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
   readonly clusterScope?: boolean;
-  readonly namespaces?: readonly string[];
+  readonly namespaces?: readonly string[] | null;
 }
 
 export interface ServiceAccountSubject {

@@ -234,7 +234,7 @@ export interface TableOptions {
 export interface TableRow {
   readonly cells: readonly unknown[];
   readonly conditions?: readonly TableRowCondition[];
-  readonly object?: Readonly<Record<string, unknown>>;
+  readonly object?: Readonly<Record<string, unknown>> | null;
 }
 
 export interface TableRowCondition {

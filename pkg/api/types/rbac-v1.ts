@@ -10,7 +10,7 @@ export interface ClusterRole {
   readonly apiVersion?: 'rbac.authorization.k8s.io/v1';
   readonly kind?: 'ClusterRole';
   readonly metadata?: ObjectMeta;
-  readonly rules?: readonly PolicyRule[];
+  readonly rules?: readonly PolicyRule[] | null;
   readonly aggregationRule?: AggregationRule;
 }
 
@@ -48,7 +48,7 @@ export interface Role {
   readonly apiVersion?: 'rbac.authorization.k8s.io/v1';
   readonly kind?: 'Role';
   readonly metadata?: ObjectMeta;
-  readonly rules?: readonly PolicyRule[];
+  readonly rules?: readonly PolicyRule[] | null;
 }
 
 export interface RoleBinding {

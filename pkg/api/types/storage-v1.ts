@@ -41,7 +41,7 @@ export interface CSINode {
 export interface CSINodeDriver {
   readonly name: string;
   readonly nodeID: string;
-  readonly topologyKeys?: readonly string[];
+  readonly topologyKeys?: readonly string[] | null;
   readonly allocatable?: VolumeNodeResources;
 }
 
@@ -147,7 +147,7 @@ export interface VolumeAttributesClassList {
 }
 
 export interface VolumeError {
-  readonly time?: string;
+  readonly time?: string | null;
   readonly message?: string;
   readonly errorCode?: number;
 }

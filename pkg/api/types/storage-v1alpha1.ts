@@ -69,7 +69,7 @@ export interface VolumeAttributesClassList {
 }
 
 export interface VolumeError {
-  readonly time?: string;
+  readonly time?: string | null;
   readonly message?: string;
   readonly errorCode?: number;
 }

@@ -38,22 +38,45 @@ function writeMessage(writer: BackwardWriter, value: unknown, message: Message):
   }
 }
 
-/** The value of a field that nobody has set. */
+/** The value of a field that nobody has set. Most fields of most objects are such, and the bytes are always the same. */
 function writeZero(writer: BackwardWriter, field: MessageField): void {
-  // Bytes can be nil.
-  if (field.type !== 'bytes') writeField(writer, zeros[field.type] ?? null, field);
+  switch (field.type) {
+    case 'bytes':
+      // Can be nil.
+      return;
+    case 'boolean':
+    case 'integer':
+      writer.varint(0);
+      writer.tag(field.number, wireVarint);
+      return;
+    case 'string':
+      writer.delimit(field.number, writer.length);
+      return;
+    case 'message': {
+      const before = writer.length;
+      writer.raw(zeroMessage(field.message!));
+      writer.delimit(field.number, before);
+      return;
+    }
+    default:
+      writeField(writer, zeros[field.type] ?? null, field);
+  }
 }
 
-/** Zero values of types that have no other form for it than null or nothing. */
-const zeros: Readonly<Partial<Record<MessageField['type'], unknown>>> = {
-  boolean: false,
-  double: 0,
-  integer: 0,
-  intOrString: 0,
-  message: {},
-  quantity: '0',
-  string: '',
-};
+/** Zero values of other types that have one besides null. */
+const zeros: Readonly<Partial<Record<MessageField['type'], unknown>>> = { double: 0, intOrString: 0, quantity: '0' };
+
+const zeroMessages = new WeakMap<Message, Uint8Array>();
+
+/** The message of an object in which nothing is set. */
+function zeroMessage(message: Message): Uint8Array {
+  let bytes = zeroMessages.get(message);
+  if (bytes === undefined) {
+    bytes = Uint8Array.from(encodeMessage(null, message));
+    zeroMessages.set(message, bytes);
+  }
+  return bytes;
+}
 
 /** Members of unions: an object and a list of them, strings or a boolean; the boolean says whether the object counts. */
 function writeUnion(writer: BackwardWriter, value: unknown, message: Message): void {

@@ -12,6 +12,7 @@ import { badRequest, conflict, notFound, staleVersion } from '#pkg/apimachinery/
 import { writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
 import { draftResponse } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
+import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
 import { prepareDraft } from './decode.ts';
 import { trackManager } from './managers.ts';
@@ -195,7 +196,7 @@ async function swap(
   if (change.isApply) keepTimes(metadata, draft, old);
   const released = isReleased(draft);
   if (!released && deepEqual(draft, old)) return answerOf(scope, change, entry);
-  if (change.dryRun) return draftAnswer(change, draft);
+  if (change.dryRun) return draftAnswer(change, asIfStored(served.view, draft));
   const reservation =
     served.strategy.begin && (await served.strategy.begin(released ? undefined : draft, old, context, core.reader));
   let kept = false;

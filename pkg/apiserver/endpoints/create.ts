@@ -5,6 +5,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { alreadyExists, badRequest, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
 import { draftResponse } from '../responses.ts';
+import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
 import { decodeDraft, prepareDraft } from './decode.ts';
 import { dropsStatus, trackManager } from './managers.ts';
@@ -84,7 +85,7 @@ async function store(scope: Scope, draft: JsonObject, context: StrategyContext):
   try {
     if (context.dryRun) {
       if ((await served.store.get(key)) !== undefined) return undefined;
-      return draftResponse(201, draft);
+      return draftResponse(201, asIfStored(served.view, draft));
     }
     const result = await served.store.put(key, served.view.toStored(draft), 0);
     if (!result.ok) return undefined;

@@ -6,8 +6,8 @@ import { controllerOf } from '#pkg/apimachinery/object.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 
 /** Milliseconds since the epoch of an API timestamp; 0 when there is none. */
-export function timeMs(timestamp: string | undefined): number {
-  return timestamp === undefined ? 0 : Date.parse(timestamp);
+export function timeMs(timestamp: string | null | undefined): number {
+  return timestamp === undefined || timestamp === null ? 0 : Date.parse(timestamp);
 }
 
 export function podCondition(pod: Pod, type: string): PodCondition | undefined {
@@ -33,8 +33,9 @@ export function availableInMs(pod: Pod, when: { minReadySeconds: number; nowMs: 
   const ready = podCondition(pod, 'Ready');
   if (ready?.status !== 'True') return undefined;
   if (when.minReadySeconds === 0) return 0;
-  if (ready.lastTransitionTime === undefined) return undefined;
-  return Math.max(0, timeMs(ready.lastTransitionTime) + when.minReadySeconds * 1_000 - when.nowMs);
+  const since = ready.lastTransitionTime ?? undefined;
+  if (since === undefined) return undefined;
+  return Math.max(0, timeMs(since) + when.minReadySeconds * 1_000 - when.nowMs);
 }
 
 const controllerIndex = 'controller';

@@ -93,6 +93,6 @@ function place(
 }
 
 /** Ports with the defaults that the server fills in. */
-export function portList(ports: readonly EndpointPort[] | undefined): readonly EndpointPort[] {
+export function portList(ports: readonly EndpointPort[] | null | undefined): readonly EndpointPort[] {
   return (ports ?? []).map((port) => ({ ...port, name: port.name ?? '', protocol: port.protocol ?? 'TCP' }));
 }

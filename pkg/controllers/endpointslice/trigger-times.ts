@@ -27,7 +27,7 @@ export class TriggerTimes {
     for (const pod of pods) {
       const { name = '' } = pod.metadata ?? {};
       const ready = podCondition(pod, 'Ready');
-      const time = ready?.lastTransitionTime;
+      const time = ready?.lastTransitionTime ?? undefined;
       if (time === undefined) continue;
       const state = `${ready?.status} ${time}`;
       states.set(name, state);

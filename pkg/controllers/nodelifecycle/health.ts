@@ -29,7 +29,7 @@ export function nextHeartbeat(
   const lease = seen.lease?.spec?.renewTime;
   const ready = readyCondition(seen.node);
   // Unknown was written by this controller, not by the kubelet.
-  const status = ready?.status === 'Unknown' ? before?.status : ready?.lastHeartbeatTime;
+  const status = ready?.status === 'Unknown' ? before?.status : (ready?.lastHeartbeatTime ?? undefined);
   if (before !== undefined && before.lease === lease && before.status === status) return before;
   return { lease, status, seenMs: seen.nowMs };
 }

@@ -197,7 +197,7 @@ export class PodState {
       started: false,
       ready: false,
       lost: true,
-      finishedAtMs: last?.finishedAt === undefined ? this.context.clock.nowMs() : Date.parse(last.finishedAt),
+      finishedAtMs: last?.finishedAt ? Date.parse(last.finishedAt) : this.context.clock.nowMs(),
     });
   }
 }
@@ -212,7 +212,7 @@ function sameNames(before: Pod, after: Pod): boolean {
 
 function timesOf(status: ContainerStatus): { readonly startedAtMs?: number } {
   const startedAt = status.state?.running?.startedAt ?? status.state?.terminated?.startedAt;
-  return startedAt === undefined ? {} : { startedAtMs: Date.parse(startedAt) };
+  return startedAt ? { startedAtMs: Date.parse(startedAt) } : {};
 }
 
 /** The API's word on a container that runs, from before the kubelet started. */

@@ -121,8 +121,8 @@ export class Prober {
       return typeof request === 'string' ? errored(request) : via.tcp({ ...request, ...limits }, target);
     }
     if (probe.grpc !== undefined) {
-      const { port, service = '' } = probe.grpc;
-      return via.grpc({ host: podIp, port, service, ...limits }, target);
+      const { port, service } = probe.grpc;
+      return via.grpc({ host: podIp, port, service: service ?? '', ...limits }, target);
     }
     return errored('missing probe handler');
   }

@@ -1,7 +1,7 @@
 /**
- * Writes YAML as kubectl does, byte for byte: keys in natural order, lists at the level of their key, and for each string the style that
- * go-yaml chooses: plain where that reads back as the same string, in double quotes where it would be a number or the like, in single
- * quotes where a character stands in the way, and as a block when it has lines. Long text is folded after 80 columns.
+ * Writes YAML as kubectl and the API server do, byte for byte: keys in natural order, lists at the level of their key, and for each string
+ * the style that go-yaml chooses: plain where that reads back as the same string, in double quotes where it would be a number or the
+ * like, in single quotes where a character stands in the way, and as a block when it has lines. Long text is folded after 80 columns.
  * Source: sigs.k8s.io/yaml `goyaml.v2` (`encode.go`, `emitterc.go`, `resolve.go`, `sorter.go`).
  */
 
