@@ -37,7 +37,8 @@ export interface BodyLimit {
 
 /**
  * A body that is still with its client. Laws:
- * - nothing of it is read before `read` or `chunks` is called, and it is read at most once: a second call throws;
+ * - nothing of it is read before `read` or `chunks` is called, but for the little that comes along with the head (64 KiB at most), and it is
+ *   read at most once: a second call throws;
  * - it is the handler that reads it, after authentication, authorization and its place in flight;
  * - what goes wrong rejects with a `StatusError`: 413 over the limit, 408 when it does not arrive in time, 429 when there is no room for it
  *   among the bodies of other requests, 400 when its client has gone;

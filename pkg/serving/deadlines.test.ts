@@ -1,7 +1,7 @@
 /** What clients do who never end: each has its time, on a clock that the test moves, and then its connection goes. */
 import { Buffer } from 'node:buffer';
 import { expect, onTestFinished, test } from 'vitest';
-import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import type { ApiHandler, ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
@@ -146,6 +146,26 @@ test('half a body from nobody is answered 401 and its connection closed within a
   await client.ended();
   await until(() => server.connectionCount === 0);
   expect(server.clock.monotonicMs()).toBeLessThan(second);
+});
+
+test('of a body that nobody wants hardly anything is taken', async () => {
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<ApiResponse>();
+  const server = await serveForTest(() => {
+    asked.resolve();
+    return answer.promise;
+  });
+  onTestFinished(() => server.close());
+  const client = await open(server.port);
+  client.send(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 50000000\r\n\r\n`);
+  for (let i = 0; i < 500; i++) client.send(Buffer.alloc(100_000));
+  await asked.promise;
+  for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+  // What the kernels of both sides hold is a few MB.
+  expect(client.socket.writableLength).toBeGreaterThan(30_000_000);
+  answer.resolve({ status: 401, headers: {}, body: { kind: 'empty' } });
+  await client.ended();
+  expect(client.received).toMatch(/^HTTP\/1\.1 401 /);
 });
 
 test('a client that asks before it sends its body is not told to when nobody wants it', async () => {

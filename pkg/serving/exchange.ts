@@ -38,11 +38,7 @@ export class Exchange implements ApiRequest {
     this.request = request;
     this.response = response;
     this.connection = options.connection;
-    if (hasBody(this.headers)) {
-      this.body = new IncomingBody(this, room, options);
-      // Of a client that nobody knows not even what its kernel has is taken before somebody wants it; reading the request resumes.
-      if (!options.connection.isKnown) request.socket.pause();
-    }
+    if (hasBody(this.headers)) this.body = new IncomingBody(this, room, options);
     if (options.upgrade !== undefined) this.upgrade = options.upgrade;
   }
 

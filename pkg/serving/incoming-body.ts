@@ -73,9 +73,6 @@ export class IncomingBody implements UnreadBody {
   /** The request has been answered, or is about to be. */
   release(): void {
     this.#isReleased = true;
-    const { request } = this.#owner;
-    // The next request may come.
-    if (request.complete && request.socket.isPaused()) request.socket.resume();
     if (this.#heldBytes === 0) return;
     this.#room.budget.give(this.#client, this.#heldBytes);
     this.#heldBytes = 0;

@@ -1,0 +1,112 @@
+/**
+ * The long run of the fuzzer of the wire: every address on which any process of a cluster listens, with and without credentials. Every process
+ * lives, nothing is kept. `tests/integration/fuzz-wire.test.ts` is the short one.
+ */
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readTarget } from '#tests/bench/kubeconfig.ts';
+import { fuzzWire, type WireAddress } from '#tests/integration/fuzz-wire.ts';
+import { eventually, hookMs, RunningCluster } from '../running-cluster.ts';
+import { residentBytes } from './attack.ts';
+
+const requests = 10_000;
+const mebibyte = 1024 * 1024;
+const host = '127.0.0.1';
+
+let cluster: RunningCluster;
+
+beforeAll(async () => {
+  cluster = await RunningCluster.start({ flags: ['--processes'] });
+}, hookMs);
+
+afterAll(() => cluster?.remove(), hookMs);
+
+interface ProcessStatus {
+  readonly name: string;
+  readonly pid: number;
+  readonly health: string;
+}
+
+async function processes(): Promise<readonly ProcessStatus[]> {
+  const { stdout } = await cluster.coxswain(['status', '-o', 'json']);
+  return (JSON.parse(stdout) as { processes: readonly ProcessStatus[] }).processes;
+}
+
+/** Addresses that a process listens on, as the kernel says. */
+function listening(pid: number): readonly { readonly ip: string; readonly port: number }[] {
+  const inodes = new Set(descriptors(pid).map((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1]));
+  return readFileSync(`/proc/${pid}/net/tcp`, 'utf8')
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[3] === '0A' && inodes.has(fields[9]))
+    .map((fields) => {
+      const [address = '', port = ''] = fields[1]!.split(':');
+      const ip = address
+        .match(/../g)!
+        .toReversed()
+        .map((byte) => Number.parseInt(byte, 16))
+        .join('.');
+      return { ip, port: Number.parseInt(port, 16) };
+    });
+}
+
+function descriptors(pid: number): readonly string[] {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).flatMap((name) => {
+    try {
+      return [readlinkSync(join(folder, name))];
+    } catch {
+      return [];
+    }
+  });
+}
+
+test('10,000 odd requests to every address end no process and leave nothing', { timeout: 400_000 }, async () => {
+  const { ca, cert, key } = readTarget(cluster.kubeconfig);
+  const client = { ca: ca!, cert: cert!, key: key! };
+  const before = await processes();
+  const addresses = before.flatMap(({ name, pid }) =>
+    listening(pid).flatMap(({ ip, port }): WireAddress[] => {
+      const at = { host: ip === '0.0.0.0' ? host : ip, port };
+      const label = `${name} ${ip}:${port}`;
+      if (!isTls(name, port)) return [{ ...at, name: label, goodStatuses: [500, 503] }];
+      return [
+        { ...at, name: `${label}, known`, tls: client },
+        { ...at, name: label, tls: {} },
+      ];
+    }),
+  );
+  expect(addresses.length).toBeGreaterThan(6);
+  // The first thousand warms everything up.
+  await fuzzWire(addresses, 1_000, 1);
+  const resident = before.map(({ pid }) => residentBytes(pid));
+  const open = before.map(({ pid }) => descriptors(pid).length);
+  const { faults, statuses } = await fuzzWire(addresses, requests, 2);
+  process.stdout.write(`${JSON.stringify(statuses, undefined, 1)}\n`);
+  expect(faults).toEqual([]);
+  expect(await processes()).toEqual(before);
+  const grown = (): readonly number[] => before.map(({ pid }, i) => descriptors(pid).length - open[i]!);
+  await eventually(
+    async () => Math.max(...grown()),
+    (most) => most <= 4,
+  );
+  for (const [i, { name, pid }] of before.entries()) {
+    expect(residentBytes(pid) - resident[i]!, name).toBeLessThan(60 * mebibyte);
+  }
+});
+
+/** The API server's and the kubelet's own addresses; health is plain. */
+function isTls(name: string, port: number): boolean {
+  if (name === 'kube-apiserver') return port === cluster.apiPort;
+  return name.startsWith('kubelet') && !healthPorts().includes(port);
+}
+
+/** Ports of health addresses, from the files in which the processes say them. */
+function healthPorts(): readonly number[] {
+  const folder = join(cluster.dataDir, 'run');
+  return readdirSync(folder)
+    .map((name) => /"healthz": *"http:\/\/[^:]+:(\d+)"/.exec(readFileSync(join(folder, name), 'utf8'))?.[1])
+    .map(Number);
+}
