@@ -61,6 +61,14 @@ test('three clusters keep addresses and ports when they are stopped and started 
   expect(before).toHaveLength(3);
   for (const field of ['server', 'nodeAddress', 'serviceCidr', 'podCidr'])
     expect(new Set(before.map((one) => (one as Record<string, string>)[field])).size, field).toBe(3);
+  const { server } = before.find((one) => (one as Listed).name === 'two') as Listed;
+  const doctor = await coxswain('a', 'doctor', '--name', 'one', '--api-port', new URL(server).port);
+  expect(doctor, 'another cluster’s port is not this one’s (fault 49)').toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(
+      /^FAIL {2}Port \d+ cannot be used \(EADDRINUSE, it is that of the cluster "two" in \S+\): /m,
+    ),
+  });
   for (const [home, name] of [
     ['a', 'one'],
     ['b', 'two'],
