@@ -30,6 +30,9 @@ test.each([
   '{"settings":{"name":"../x"}}',
   '{"settings":{},"userKubeconfig":5}',
   '{"settings":{},"previousContext":{}}',
+  '{"settings":{},"context":[]}',
+  '{"settings":{},"renumberFrom":{}}',
+  '{"settings":{},"renumberFrom":[{"podCidr":"10.0.0.0/8"}]}',
 ])('a record that says %j is damaged', async (text) => {
   await writeFile(join(folder.path, 'cluster.json'), text);
   await expect(folder.read()).rejects.toThrow(/as it is damaged: remove it to start with default settings/);

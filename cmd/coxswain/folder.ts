@@ -14,7 +14,13 @@ import { join } from 'node:path';
 import { UserError } from '#cmd/common/errors.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { type ClusterSettings, defaultSettings, settingsProblem } from '#pkg/cluster/settings.ts';
+import {
+  type ClusterAddresses,
+  type ClusterSettings,
+  defaultSettings,
+  settingsProblem,
+} from '#pkg/cluster/settings.ts';
+import { storeIdFile } from '#pkg/cluster/store-identity.ts';
 import { isName } from './world.ts';
 
 /** What is kept about a cluster between starts. */
@@ -26,6 +32,8 @@ export interface ClusterRecord {
   readonly madeKubeconfig?: boolean;
   /** Its current context before that. */
   readonly previousContext?: string;
+  /** Addresses that objects in the store may still have, while the cluster is moved from them to those of its settings. */
+  readonly renumberFrom?: readonly ClusterAddresses[];
   /** Least level that is logged, while it runs. */
   readonly logLevel?: string;
   /** What the person added to the context, such as a namespace: for the next start, as `down` takes the context away. */
@@ -163,12 +171,16 @@ const ownEntries: ReadonlySet<string> = new Set([
   'pki',
   'run',
   'store',
-  'store-id',
+  storeIdFile,
 ]);
 
 function isRecord(value: unknown): value is ClusterRecord {
   if (!isObject(value) || !isObject(value.settings)) return false;
   if (!isObject(value.context ?? {})) return false;
+  const origins = value.renumberFrom ?? [];
+  const isOrigin = (one: unknown): boolean =>
+    isObject(one) && settingsProblem({ ...defaultSettings, ...one }) === undefined;
+  if (!Array.isArray(origins) || !origins.every(isOrigin)) return false;
   return [value.userKubeconfig, value.previousContext, value.server, value.logLevel].every(
     (text) => typeof (text ?? '') === 'string',
   );

@@ -42,6 +42,7 @@ export const upFlags = {
     max: 65_535,
   }),
   processes: toggle({ help: 'Run each component as a process of its own.' }),
+  renumber: toggle({ help: 'Give a cluster that exists other addresses, where another has the ones it had.' }),
   detach: toggle({ help: 'Return once the nodes are ready; the cluster goes on.' }),
   wait: duration({ help: 'Longest wait for the nodes to be ready.', fallback: 60_000 }),
   output: text({ help: 'Form of the result.', short: 'o', allowed: ['', 'json'], placeholder: 'json' }),
@@ -123,6 +124,7 @@ export function changedFlags(
     given.has(flag) && has !== undefined && now !== has;
   if (differs('kubeconfig', resolve(values.kubeconfig), running.userKubeconfig)) changed.push('kubeconfig');
   if (differs('processes', values.processes, running.processes)) changed.push('processes');
+  if (values.renumber) changed.push('renumber');
   if (differs('log-level', values['log-level'], running.logLevel)) changed.push('log-level');
   return changed;
 }

@@ -13,6 +13,7 @@ import { HealthChecks } from '#pkg/component/health.ts';
 import { createLogger, type LogLevel } from '#pkg/component/logger.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
+import { clusterRegistry } from './cluster-registry.ts';
 import { retractContext } from './down.ts';
 import { printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
 
@@ -150,14 +151,22 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
 
 /** Answers `/healthz` at the port by which the cluster's addresses are held: another cluster with the same ones cannot start. */
 async function holdAddresses(plan: UpPlan, checks: Pick<HealthChecks, 'run'>): Promise<HealthServer> {
-  const { settings } = plan;
+  const { settings, folder } = plan;
   try {
     return await serveHealth(checks, addressPort, kubernetesServiceIp(settings.serviceCidr));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    const other = await addressHolder(plan);
     throw new UserError(
-      `Cannot use the addresses ${settings.serviceCidr} and ${settings.podCidr} as another cluster on this machine has them: stop that one first, or start a new one with another --name`,
+      `Cannot use the addresses ${settings.serviceCidr} and ${settings.podCidr} as ${other ?? 'another cluster on this machine'} has them: stop that one first, or give this one others with "coxswain up --renumber --data-dir ${folder.path}"`,
       error,
     );
   }
+}
+
+/** The cluster that runs with these addresses, in words; undefined when it is not one of this user. */
+async function addressHolder({ world, folder, settings }: UpPlan): Promise<string | undefined> {
+  const clusters = await (await clusterRegistry(world)).clusters();
+  const other = clusters.find((one) => one.settings.serviceCidr === settings.serviceCidr && one.folder !== folder.path);
+  return other === undefined ? undefined : `the cluster "${other.settings.name}" in ${other.folder}`;
 }

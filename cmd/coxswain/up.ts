@@ -87,9 +87,11 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   const starts = values.processes || !values.detach;
   const registry = await clusterRegistry(world);
   const near = { folder, registry, homeFolder: clustersHome(world) };
-  using reservation = starts && running.length === 0 ? await reserve(near, before?.settings) : undefined;
-  const addressed = { ...chosen, ...(before === undefined ? reservation?.addresses : undefined) };
-  const apiPort = starts && addressed.apiPort === 0 ? await chooseApiPort(near, addressed) : addressed.apiPort;
+  const kept = values.renumber ? undefined : before?.settings;
+  using reservation = starts && running.length === 0 ? await reserve(near, kept) : undefined;
+  const addressed = { ...chosen, ...(kept === undefined ? reservation?.addresses : undefined) };
+  const isPortOpen = addressed.apiPort === 0 || (values.renumber && !given.has('api-port'));
+  const apiPort = starts && isPortOpen ? await chooseApiPort(near, addressed) : addressed.apiPort;
   const settings = { ...addressed, apiPort };
 
   const kubeconfig = userKubeconfig(world, values.kubeconfig);
@@ -105,6 +107,8 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   const plan: UpPlan = { ...base, settings, kubeconfig, onReady };
   try {
     await makeFolder(folder.path);
+    if (starts && before !== undefined && (values.renumber || before.renumberFrom !== undefined))
+      await renumber(plan, before);
     if (values.processes || running.length > 0)
       return await (await import('./up-processes.ts')).upProcesses(plan, running);
     if (values.detach) return await (await import('./up-detached.ts')).upDetached(plan);
@@ -174,10 +178,35 @@ async function reserve(near: Neighbourhood, before: ClusterSettings | undefined)
   const other = await clusterWithAddresses(near, before);
   if (other !== undefined) {
     throw new UserError(
-      `Cannot start the cluster "${before.name}" as its addresses (${before.serviceCidr}, ${before.podCidr}, ${before.nodeAddress}) are those of the cluster "${other.settings.name}" in ${other.folder}: give this one others with "coxswain up --renumber", or remove that one with "coxswain down --delete-data --data-dir ${other.folder}"`,
+      `Cannot start the cluster "${before.name}" as its addresses (${before.serviceCidr}, ${before.podCidr}, ${before.nodeAddress}) are those of the cluster "${other.settings.name}" in ${other.folder}: give this one others with "coxswain up --renumber --data-dir ${near.folder.path}", or remove that one with "coxswain down --delete-data --data-dir ${other.folder}"`,
     );
   }
   return reserveAddresses(before);
+}
+
+/**
+ * Moves what the store says to the addresses of the plan. That it is under way is noted first, so that a start after a crash finishes it; the
+ * record of a cluster that runs says nothing of it any more.
+ */
+async function renumber(plan: UpPlan, before: ClusterRecord): Promise<void> {
+  const { world, folder, settings } = plan;
+  const { nodeAddress, podCidr, serviceCidr } = before.settings;
+  const { checkRenumber, renumberStore } = await import('#pkg/cluster/renumber.ts');
+  const origins = [...(before.renumberFrom ?? []), { nodeAddress, podCidr, serviceCidr }];
+  for (const from of origins) checkRenumber(from, settings);
+  await folder.write({ ...before, settings, renumberFrom: origins });
+  if (settings.store === 'memory') return;
+  const [{ openStore }, { silentLogger }] = await Promise.all([
+    import('#pkg/cluster/store.ts'),
+    import('#pkg/base/logger.ts'),
+  ]);
+  const { clock, random } = world;
+  const store = await openStore({ store: settings.store, folder: folder.path, clock, random, log: silentLogger });
+  try {
+    for (const from of origins) await renumberStore(store, from, settings);
+  } finally {
+    await store.close();
+  }
 }
 
 /** Refuses to take the context's name from another cluster that runs. What is left of one that does not may be replaced. */

@@ -56,7 +56,7 @@ describe('a cluster that was started before (fault 45)', () => {
     await harm();
     const before = await readdir(folder('one'), { recursive: true });
     await expect(open('one')).rejects.toThrow(
-      `Cannot start the cluster in ${folder('one')} as its store in ${folder('one/store')} is empty, and it was not: put the store back, or run "coxswain down --delete-data" to begin a new cluster`,
+      `Cannot start the cluster in ${folder('one')} as its store in ${folder('one/store')} is empty, and it was not: put the store back, or run "coxswain down --delete-data --data-dir ${folder('one')}" to begin a new cluster`,
     );
     expect(await readdir(folder('one'), { recursive: true })).toEqual(before);
   });

@@ -56,13 +56,13 @@ export async function checkStoreId(store: Store, random: Random, { folder, where
 
 function emptied({ folder, where }: StoreOfCluster): StoreIdentityError {
   return new StoreIdentityError(
-    `Cannot start the cluster in ${folder} as its store in ${where} is empty, and it was not: put the store back, or run "coxswain down --delete-data" to begin a new cluster`,
+    `Cannot start the cluster in ${folder} as its store in ${where} is empty, and it was not: put the store back, or run "coxswain down --delete-data --data-dir ${folder}" to begin a new cluster`,
   );
 }
 
 function foreign({ folder, where }: StoreOfCluster): StoreIdentityError {
   return new StoreIdentityError(
-    `Cannot start the cluster in ${folder} as the store in ${where} is that of another cluster: put its own store back, or run "coxswain down --delete-data" to begin a new cluster`,
+    `Cannot start the cluster in ${folder} as the store in ${where} is that of another cluster: put its own store back, or run "coxswain down --delete-data --data-dir ${folder}" to begin a new cluster`,
   );
 }
 

@@ -94,3 +94,14 @@ test('help lists the flags with their defaults', () => {
     ].join('\n'),
   );
 });
+
+test('help does not show a fallback that stands for "not given", nor a refusal the empty word (fault 49)', () => {
+  const odd = {
+    replicas: integer({ help: 'How many.', fallback: Number.MIN_SAFE_INTEGER, fallbackShown: false }),
+    output: text({ help: 'Form.', allowed: ['', 'json'], placeholder: 'json' }),
+  };
+  expect(helpText(odd, { usage: 'it', summary: 'Does it.' })).toContain('--replicas number  How many.\n');
+  expect(parseFlags(odd, ['--output=xml'])).toMatchObject({
+    message: 'invalid value "xml" for --output: must be json',
+  });
+});

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Service } from '#pkg/api/types/core-v1.ts';
 import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { endpointSlices, events, services } from '#pkg/api/types/refs.ts';
-import { silentLogger } from '#pkg/base/logger.ts';
+import { type Logger, silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { FakeApi } from '#pkg/client/fake-api.ts';
@@ -39,7 +39,12 @@ class NotingBackend implements Backend {
 function makeWorld() {
   const clock = new VirtualClock();
   const random = new SeededRandom(1);
-  const log = silentLogger;
+  const warnings: string[] = [];
+  const log: Logger = {
+    ...silentLogger,
+    warn: (message, fields) => void warnings.push(`${message}: ${String(fields?.service)}`),
+    with: () => log,
+  };
   const transport = inProcessTransport(new FakeApi().handle, { commonName: 'system:kube-proxy', organizations: [] });
   const client = createClient({ transport, userAgent: 'kube-proxy' });
   const informers = createInformers({ client, clock, random, log });
@@ -51,6 +56,7 @@ function makeWorld() {
     client,
     clock,
     backend,
+    warnings,
     async stop() {
       stop.abort();
       await running;
@@ -104,5 +110,18 @@ test('a port that cannot be served is told once on the Service and tried again',
   const count = backend.syncs.length;
   await clock.advance(60_000);
   expect(backend.syncs.length).toBe(count);
+  await stop();
+});
+
+test('what cannot be served of the Service of the API server is an event, and no warning in the log of each start (fault 49)', async () => {
+  const { client, clock, backend, warnings, stop } = makeWorld();
+  backend.taken.add(443).add(80);
+  const spec = { clusterIP: '127.1.0.1', ports: [{ port: 443 }] };
+  await client.resource(services).create({ ...web, metadata: { name: 'kubernetes', namespace: 'default' }, spec });
+  await client.resource(services).create(web);
+  await clock.advance(60_000);
+  const said = (await client.resource(events).list()).items.map(({ involvedObject }) => involvedObject.name);
+  expect(said.sort()).toEqual(['kubernetes', 'web']);
+  expect(warnings).toEqual(['Cannot serve a Service: shop/web']);
   await stop();
 });

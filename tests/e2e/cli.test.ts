@@ -17,7 +17,7 @@ const mainOf = (name: string): string => join(coxswainMain, `../../${name}/main.
 const coxswain = (...args: string[]): Promise<CommandResult> => run(process.execPath, [coxswainMain, ...args]);
 
 describe('help and mistakes', () => {
-  test.each(['up', 'down', 'status', 'kubeconfig', 'doctor', 'kubectl'])(
+  test.each(['up', 'down', 'status', 'list', 'kubeconfig', 'doctor', 'kubectl'])(
     '%s --help says how it is called',
     async (name) => {
       const { code, stdout, stderr } = await coxswain(name, '--help');
@@ -153,7 +153,7 @@ describe('a cluster behind the terminal', () => {
       env: { KUBECONFIG: cluster.kubeconfig },
     });
     expect(stdout).toMatch(/^ok +Node \d+\./m);
-    expect(stdout).toContain(`Port ${cluster.apiPort} is in use, and this cluster runs`);
+    expect(stdout).toContain(`Port ${cluster.apiPort} is in use by this cluster, which runs`);
     expect(code, stdout).toBe(0);
   });
 
@@ -256,7 +256,7 @@ describe('a cluster in the foreground', () => {
     expect(existsSync(join(place, 'data/run/coxswain.json'))).toBe(false);
   };
 
-  test.each(['SIGINT', 'SIGTERM'] as const)('%s stops it cleanly', async (signal) => {
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s stops it cleanly (fault 46)', async (signal) => {
     const second = await coxswain('up', '--data-dir', join(place, 'data'));
     expect(second).toMatchObject({ code: 0, stdout: expect.stringContaining('already runs at') });
     cluster.child.kill(signal);

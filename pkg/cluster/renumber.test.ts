@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest';
+import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
+import { renumberStore } from './renumber.ts';
+import { loopbackAddresses } from './settings.ts';
+
+test('every address of the cluster moves to its place in the new ranges, once, and nothing else does (fault 43)', async () => {
+  const store = createMemoryStore();
+  const [from, to] = [loopbackAddresses(0), loopbackAddresses(5)];
+  const before: Record<string, object> = {
+    '/registry/core/services/default/web': {
+      kind: 'Service',
+      apiVersion: 'v1',
+      metadata: { name: 'web', annotations: { address: 'x', note: '127.96.0.7' } },
+      spec: { clusterIP: '127.96.0.7', clusterIPs: ['127.96.0.7'], externalIPs: ['10.0.0.1'] },
+    },
+    '/registry/core/services/default/headless': { kind: 'Service', spec: { clusterIP: 'None', clusterIPs: ['None'] } },
+    '/registry/core/nodes/n': {
+      kind: 'Node',
+      spec: { podCIDR: '127.128.1.0/24', podCIDRs: ['127.128.1.0/24'] },
+      status: {
+        addresses: [
+          { type: 'InternalIP', address: '127.0.0.1' },
+          { type: 'Hostname', address: 'n' },
+        ],
+      },
+    },
+    '/registry/core/pods/default/p': {
+      kind: 'Pod',
+      spec: { containers: [{ env: [{ name: 'WEB', value: '127.96.0.7' }] }] },
+      status: {
+        podIP: '127.128.1.4',
+        podIPs: [{ ip: '127.128.1.4' }],
+        hostIP: '127.0.0.1',
+        hostIPs: [{ ip: '127.0.0.1' }],
+      },
+    },
+    '/registry/core/endpoints/default/kubernetes': {
+      kind: 'Endpoints',
+      subsets: [{ addresses: [{ ip: '127.0.0.1' }] }],
+    },
+    '/registry/discovery.k8s.io/endpointslices/default/web-1': { endpoints: [{ addresses: ['127.128.1.4'] }] },
+    '/registry/core/configmaps/default/c': { data: { ip: '127.96.0.7' } },
+  };
+  for (const [key, object] of Object.entries(before))
+    await store.write({ type: 'put', key, value: Buffer.from(JSON.stringify(object)), ifModRevision: 0 });
+  expect(await renumberStore(store, from, to)).toBe(4);
+  const after = Object.fromEntries(
+    (await store.range({ prefix: '/registry/' })).items.map(({ key, value }) => [
+      key,
+      JSON.parse(Buffer.from(value).toString()),
+    ]),
+  );
+  expect(after).toEqual({
+    ...before,
+    '/registry/core/services/default/web': {
+      kind: 'Service',
+      apiVersion: 'v1',
+      metadata: { name: 'web', annotations: { address: 'x', note: '127.96.0.7' } },
+      spec: { clusterIP: '127.97.64.7', clusterIPs: ['127.97.64.7'], externalIPs: ['10.0.0.1'] },
+    },
+    '/registry/core/nodes/n': {
+      kind: 'Node',
+      spec: { podCIDR: '127.138.1.0/24', podCIDRs: ['127.138.1.0/24'] },
+      status: {
+        addresses: [
+          { type: 'InternalIP', address: '127.0.0.6' },
+          { type: 'Hostname', address: 'n' },
+        ],
+      },
+    },
+    '/registry/core/pods/default/p': {
+      kind: 'Pod',
+      spec: { containers: [{ env: [{ name: 'WEB', value: '127.96.0.7' }] }] },
+      status: {
+        podIP: '127.138.1.4',
+        podIPs: [{ ip: '127.138.1.4' }],
+        hostIP: '127.0.0.6',
+        hostIPs: [{ ip: '127.0.0.6' }],
+      },
+    },
+    '/registry/discovery.k8s.io/endpointslices/default/web-1': { endpoints: [{ addresses: ['127.138.1.4'] }] },
+  });
+  expect(await renumberStore(store, from, to)).toBe(0);
+});
+
+test('ranges of different sizes are refused before anything is written', async () => {
+  const to = { ...loopbackAddresses(5), podCidr: '127.200.0.0/16' };
+  await expect(renumberStore(createMemoryStore(), loopbackAddresses(0), to)).rejects.toThrow(/are not of one size$/);
+});
