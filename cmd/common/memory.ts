@@ -8,7 +8,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
-import { childSignal, sleep } from '#pkg/base/async.ts';
+import { childSignal, repeat, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 
 /** How often it is looked whether there is something to give back. */
@@ -46,6 +46,9 @@ const collectBytesMax = 768 * 1024 * 1024;
  */
 const fileBytesMax = 16 * 1024 * 1024;
 
+/** How often that is looked at. */
+const filesPeriodMs = 1_000;
+
 /** Files of which pages are let go. */
 const mappedFiles = /\/data\.mdb$/;
 
@@ -74,13 +77,17 @@ export interface ReturningOptions {
 export async function returningMemory(options: ReturningOptions, run: () => Promise<void>): Promise<void> {
   const { controller, dispose } = childSignal(options.signal);
   const memory = options.memory ?? (await ownMemory());
-  const returning = returnMemory(options.clock, memory, controller.signal);
+  const { clock } = options;
+  const returning = [
+    returnMemory(clock, memory, controller.signal),
+    repeat(clock, { periodMs: () => filesPeriodMs, signal: controller.signal }, () => memory.unmapFiles()),
+  ];
   try {
     await run();
   } finally {
     controller.abort();
     dispose();
-    await returning;
+    await Promise.all(returning);
   }
 }
 
@@ -91,7 +98,6 @@ async function returnMemory(clock: Clock, memory: ProcessMemory, signal: AbortSi
   let retryAt = clock.monotonicMs() + retryMs;
   let notBefore = 0;
   while (await sleep(clock, periodMs, signal)) {
-    memory.unmapFiles();
     const isQuiet = memory.busyShare() <= busyMax;
     const startMs = clock.monotonicMs();
     if (!isQuiet || startMs < notBefore) continue;
@@ -111,7 +117,7 @@ async function returnMemory(clock: Clock, memory: ProcessMemory, signal: AbortSi
 
 async function ownMemory(): Promise<ProcessMemory> {
   const library = await findLibrary();
-  let keptFileBytes = Number.POSITIVE_INFINITY;
+  let keptFileBytes = 0;
   let before = performance.eventLoopUtilization();
   return {
     residentBytes: () => process.memoryUsage.rss(),
@@ -130,9 +136,7 @@ async function ownMemory(): Promise<ProcessMemory> {
     },
     unmapFiles() {
       if (library === undefined) return;
-      const bytes = fileBytes();
-      keptFileBytes = Math.min(keptFileBytes, bytes);
-      if (bytes - keptFileBytes < fileBytesMax) return;
+      if (fileBytes() - keptFileBytes < fileBytesMax) return;
       for (const { address, length } of mappings()) library.madvise(address, length, adviceDontNeed);
       keptFileBytes = fileBytes();
     },

@@ -32,6 +32,8 @@ const rootAt = 40;
 /** The root of an empty tree. */
 const noPage = 0xffff_ffff_ffff_ffffn;
 const freeName = 'the list of free pages';
+/** Free pages at the end that a sound file may lack. More would be a damaged number. */
+const freePagesMissingMax = 2 ** 20;
 /** Deeper than any tree that fits on a disk. */
 const depthMax = 32;
 
@@ -95,8 +97,8 @@ class FileCheck {
   #pageBytes = 4096;
   #lastPage = 1;
   #transaction = 0;
-  /** Pages that something was found to use. */
-  readonly #used = new Set<number>([0, 1]);
+  /** Pages that something was found to use: a byte for each of the file. */
+  #used = new Uint8Array(0);
 
   constructor(file: number) {
     this.#file = file;
@@ -107,6 +109,8 @@ class FileCheck {
     const meta = this.#readMeta();
     this.#lastPage = meta.lastPage;
     this.#transaction = meta.transaction;
+    demand(this.#lastPage < this.#fileBytes / this.#pageBytes + freePagesMissingMax, 'its end is missing');
+    this.#used = new Uint8Array(this.#lastPage + 1);
     this.#walk(meta.main, (node) => {
       if (!node.isTree) return;
       demand(Buffer.isBuffer(node.value) && node.value.length === treeBytes, 'the description of a table is cut off');
@@ -211,8 +215,8 @@ class FileCheck {
     const isInside = page > 1 && count > 0 && page + count - 1 <= this.#lastPage;
     demand(isInside, `${what} refers to page ${page}, which there is not`);
     for (let each = page; each < page + count; each++) {
-      demand(!this.#used.has(each), `${what} refers to page ${each}, which is used twice`);
-      this.#used.add(each);
+      demand(this.#used[each] === 0, `${what} refers to page ${each}, which is used twice`);
+      this.#used[each] = 1;
     }
   }
 

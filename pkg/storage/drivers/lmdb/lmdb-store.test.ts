@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
+import { randomInt, SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { conformancePrefix, type StoreUnderTest, storeConformance } from '../../conformance.ts';
 import { CompactedError, type Store, type StoreEvent, StoreUnavailableError } from '../../store.ts';
@@ -27,6 +28,11 @@ async function put(store: Store, key: string, text: string, ifModRevision = 0): 
   const result = await store.write({ type: 'put', key, value: Buffer.from(text), ifModRevision });
   if (!result.ok) throw new Error('The write was refused');
   return result.revision;
+}
+
+/** What no compression makes smaller. */
+function randomValue(random: SeededRandom): Buffer {
+  return Buffer.from(Uint32Array.from({ length: 1_000 }, () => randomInt(random, 2 ** 32)).buffer);
 }
 
 async function contents(store: Store, revision?: number): Promise<string[]> {
@@ -69,6 +75,72 @@ test('what was written, its revisions and its past are there after the folder is
   expect(seen.map(eventRevision)).toEqual([3, 4, 5, 6]);
   expect(seen.map((event) => event.previous?.modRevision)).toEqual([undefined, 2, 3, undefined]);
   await store.close();
+});
+
+test('cold keys, their past and their times are there after the folder is opened again (fault 57)', async () => {
+  const directory = testFolder();
+  const clock = new VirtualClock();
+  const openCold = (prefixes: readonly string[]): Promise<Store> =>
+    openLmdbStore({ directory, log: silentLogger, clock, cold: { prefixes, sample: 'a1 a2' } });
+  let store = await openCold(['/cold/']);
+  await store.write({ type: 'put', key: '/cold/a', value: Buffer.from('a1'), ifModRevision: 0, ttlMs: 60_000 });
+  await put(store, '/hot', 'h1');
+  await put(store, '/cold/b', 'b1');
+  await put(store, '/cold/b', 'b2', 4);
+  await store.write({ type: 'delete', key: '/hot', ifModRevision: 3 });
+  await put(store, '/cold/c', 'c1');
+  await store.write({ type: 'delete', key: '/cold/c', ifModRevision: 7 });
+  await put(store, '/cold/d', 'd1');
+  await store.close();
+  // Which keys are cold was settled when the folder was made.
+  store = await openCold([]);
+  expect(await store.currentRevision()).toBe(9);
+  expect(await contents(store)).toEqual(['/cold/a=a1@2/2', '/cold/b=b2@4/5', '/cold/d=d1@9/9']);
+  expect(await contents(store, 4)).toEqual(['/cold/a=a1@2/2', '/cold/b=b1@4/4', '/hot=h1@3/3']);
+  expect(await contents(store, 7)).toEqual(['/cold/a=a1@2/2', '/cold/b=b2@4/5', '/cold/c=c1@7/7']);
+  const seen: StoreEvent[] = [];
+  store.watch({ prefix: '/', fromRevision: 2 }, { onEvents: (events) => seen.push(...events), onError: () => {} });
+  expect(await put(store, '/cold/e', 'e1')).toBe(10);
+  expect(seen.map(eventRevision)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  expect(seen.map((event) => event.previous?.modRevision)).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    4,
+    3,
+    undefined,
+    7,
+    undefined,
+    undefined,
+  ]);
+  await store.compact(9);
+  expect(await contents(store)).toEqual(['/cold/a=a1@2/2', '/cold/b=b2@4/5', '/cold/d=d1@9/9', '/cold/e=e1@10/10']);
+  await store.close();
+  // Its time is over when the store is opened.
+  await clock.advance(100_000);
+  store = await openCold([]);
+  const gone = new Promise<readonly StoreEvent[]>((resolve) => {
+    store.watch({ prefix: '/cold/a', fromRevision: 11 }, { onEvents: resolve, onError: () => {} });
+  });
+  await clock.settle();
+  expect(await gone).toMatchObject([{ type: 'delete', key: '/cold/a', revision: 11 }]);
+  expect(await contents(store)).toEqual(['/cold/b=b2@4/5', '/cold/d=d1@9/9', '/cold/e=e1@10/10']);
+  await store.close();
+});
+
+test('the past is bounded by itself, in memory and on the disk (fault 57)', { timeout: 30_000 }, async () => {
+  const directory = testFolder();
+  const store = await openIn(directory);
+  let revision = 0;
+  for (let i = 0; i < 200; i++) {
+    const value = Buffer.alloc(1024 * 1024, `${i} `);
+    const result = await store.write({ type: 'put', key: '/k', value, ifModRevision: revision });
+    revision = result.ok ? result.revision : 0;
+  }
+  await expect(store.range({ prefix: '', revision: 3 })).rejects.toThrow(CompactedError);
+  expect((await store.range({ prefix: '', revision: revision - 30 })).items[0]!.modRevision).toBe(revision - 30);
+  await store.close();
+  expect(statSync(join(directory, 'data.mdb')).size).toBeLessThan(110 * 1024 * 1024);
 });
 
 test('a compaction outlives a restart, and the revision does not go back when the last writes were compacted', async () => {
@@ -128,17 +200,22 @@ test('a compaction takes what is dead out of a group and leaves the rest, and no
   await store.close();
 });
 
-test('the file does not grow over a long life of the same objects', { timeout: 30_000 }, async () => {
+test.each([
+  ['hot', []],
+  ['cold', ['/k/']],
+])('the file does not grow over a long life of the same %s objects', { timeout: 30_000 }, async (_, prefixes) => {
   const directory = testFolder();
-  const store = await openIn(directory);
+  const clock = new VirtualClock();
+  const store = await openLmdbStore({ directory, log: silentLogger, clock, cold: { prefixes, sample: '' } });
   const keys = Array.from({ length: 50 }, (_, i) => `/k/${i}`);
   const sizes: number[] = [];
+  const random = new SeededRandom(3);
   let earlier = 1;
   for (let round = 0; round < 60; round++) {
     await Promise.all(
       keys.map(async (key) => {
         const ifModRevision = (await store.get(key))?.modRevision ?? 0;
-        await store.write({ type: 'put', key, value: Buffer.alloc(4_000, round), ifModRevision });
+        await store.write({ type: 'put', key, value: randomValue(random), ifModRevision });
       }),
     );
     const revision = await store.currentRevision();

@@ -118,6 +118,7 @@ class LmdbStore implements Store {
   #shrinking = false;
   readonly #live = new SortedMap<KeyValue>();
   readonly #history = new KeyHistory<Ending>();
+  readonly #coldHistory = new KeyHistory<Ending>();
   readonly #hub: WatchHub;
   #revision: number;
   #compacted: number;
@@ -188,7 +189,7 @@ class LmdbStore implements Store {
     const revision = checkRevision({ revision: this.#revision, compacted: this.#compacted }, options.revision);
     const pending = new Map<string, KeyValue | undefined>();
     for (const [key, { cold, current }] of this.#pending) if (cold) pending.set(key, current);
-    const state: ColdState = { table: this.#log.cold, history: this.#history, revision: this.#revision, pending };
+    const state: ColdState = { table: this.#log.cold, history: this.#coldHistory, revision: this.#revision, pending };
     return { ...readCold(state, options), revision };
   }
 
@@ -246,13 +247,11 @@ class LmdbStore implements Store {
     if (revision <= this.#compacted || this.#ended !== undefined) return;
     this.#compacted = revision;
     // What ended with the write of `revision` itself stays, so that a watch from there can tell what was before.
-    const dead = { log: [] as number[], cold: [] as number[] };
-    for (const { key, from, until, value } of this.#history.compact(revision - 1)) {
-      const isCold = this.#isCold(key);
-      (isCold ? dead.cold : dead.log).push(from);
-      // The log has a note of its own of every deletion, and of every cold key that was replaced.
-      if (isCold || value === 'deleted') dead.log.push(until);
-    }
+    const hot = this.#history.compact(revision - 1);
+    const cold = this.#coldHistory.compact(revision - 1);
+    // The log has a note of its own of every deletion, and of every cold key that was replaced.
+    const noted = hot.flatMap(({ from, until, value }) => (value === 'deleted' ? [from, until] : [from]));
+    const dead = { log: [...noted, ...cold.map(({ until }) => until)], cold: cold.map(({ from }) => from) };
     try {
       await this.#log.compact(revision, dead);
     } catch (error) {
@@ -297,9 +296,10 @@ class LmdbStore implements Store {
 
   /** Forgets half of the past when there is too much of it. */
   #shrink(): void {
-    if (this.#shrinking || this.#ended !== undefined || !this.#history.isFull(pastLimitsDefault)) return;
+    const full = [this.#history, this.#coldHistory].find((history) => history.isFull(pastLimitsDefault));
+    if (this.#shrinking || this.#ended !== undefined || full === undefined) return;
     this.#shrinking = true;
-    this.compact(this.#history.middleRevision)
+    this.compact(full.middleRevision)
       .catch((error: unknown) => {
         if (this.#ended === undefined) this.#logger.warn('Could not shorten the past of the store', { error });
       })
@@ -394,13 +394,14 @@ class LmdbStore implements Store {
   /** Of a cold key the log says only when a version ended. */
   #loadCold({ type, key, revision, previousRevision }: LoggedWrite): void {
     const value = type === 'delete' ? 'deleted' : 'replaced';
-    this.#history.add({ key, from: previousRevision, until: revision, value, bytes: 0 });
+    this.#coldHistory.add({ key, from: previousRevision, until: revision, value, bytes: 0 });
   }
 
   #remember(previous: KeyValue, until: number, type: 'put' | 'delete'): void {
     const value = type === 'put' ? 'replaced' : 'deleted';
     const { key, modRevision, value: held } = previous;
-    this.#history.add({ key, from: modRevision, until, value, bytes: held.length });
+    const history = this.#isCold(key) ? this.#coldHistory : this.#history;
+    history.add({ key, from: modRevision, until, value, bytes: held.length });
   }
 
   #since(fromRevision: number, prefix: string): StoreEvent[] {
