@@ -142,8 +142,8 @@ export class Turns {
   }
 
   /**
-   * How much each side is to do in a turn: what it did in a first one, which does not count. Ours and that of the other commit do the same, the
-   * less of what they did. Long rows know for themselves.
+   * How much each side is to do in a turn: what it did in the second of two that do not count, as the first finds code that was never run. Ours
+   * and that of the other commit do the same, the less of what they did. Long rows know for themselves.
    */
   async #limits(
     sides: readonly OpenSide[],
@@ -153,6 +153,7 @@ export class Turns {
     if (isLong) return new Map(sides.map((side) => [side, { durationMs: rowMs }]));
     const done = new Map<OpenSide, number>();
     for (const side of sides) {
+      await this.#turn(side, index, { durationMs: rowMs });
       const { row } = await this.#turn(side, index, { durationMs: rowMs });
       done.set(side, Math.max(1, row.operations));
     }
