@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 import { renumberStore } from './renumber.ts';
 import { loopbackAddresses } from './settings.ts';
 
 test('every address of the cluster moves to its place in the new ranges, once, and nothing else does (fault 43)', async () => {
-  const store = createMemoryStore();
+  const store = createMemoryStore({ clock: new VirtualClock() });
   const [from, to] = [loopbackAddresses(0), loopbackAddresses(5)];
   const before: Record<string, object> = {
     '/registry/core/services/default/web': {
@@ -85,5 +86,7 @@ test('every address of the cluster moves to its place in the new ranges, once, a
 
 test('ranges of different sizes are refused before anything is written', async () => {
   const to = { ...loopbackAddresses(5), podCidr: '127.200.0.0/16' };
-  await expect(renumberStore(createMemoryStore(), loopbackAddresses(0), to)).rejects.toThrow(/are not of one size$/);
+  await expect(
+    renumberStore(createMemoryStore({ clock: new VirtualClock() }), loopbackAddresses(0), to),
+  ).rejects.toThrow(/are not of one size$/);
 });

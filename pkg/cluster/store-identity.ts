@@ -11,7 +11,7 @@ import type { Random } from '#pkg/base/random.ts';
 import type { Store } from '#pkg/storage/store.ts';
 
 /** File of the cluster's folder that holds the id of its store. */
-const storeIdFile = 'store-id';
+export const storeIdFile = 'store-id';
 
 /** Where a store holds its id: beside the objects, which are below `/registry/`. */
 const storeIdKey = '/coxswain/store-id';
