@@ -80,7 +80,7 @@ test('pairs in which a side measured nothing do not count', () => {
   expect(compare([], 'less')).toBeUndefined();
 });
 
-test('every other round goes the other way round', () => {
+test('the first two change places from round to round', () => {
   expect(rotation(['a', 'b'], 3)).toEqual([
     ['a', 'b'],
     ['b', 'a'],
@@ -88,7 +88,8 @@ test('every other round goes the other way round', () => {
   ]);
   expect(rotation(['a', 'b', 'c'], 2)).toEqual([
     ['a', 'b', 'c'],
-    ['c', 'b', 'a'],
+    ['b', 'a', 'c'],
   ]);
+  expect(rotation(['a'], 2)).toEqual([['a'], ['a']]);
   expect(rotation(['a'], 0)).toEqual([]);
 });

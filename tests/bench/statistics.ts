@@ -62,9 +62,12 @@ export function compare(
 }
 
 /**
- * Who is measured when: one array per round, with each side once. Every other round is the other way round (A B, B A, A B, …), so that
- * neither a drift of the machine nor coming first favours a side.
+ * Who is measured when: one array per round, with each side once. The first two, which are compared most closely, change places from round to
+ * round (A B C, B A C, …), so that neither a drift of the machine nor who came before favours one; the others keep theirs. Not the whole round
+ * the other way round: then the second of three would always rest for a shorter time than the first.
  */
 export function rotation<Side>(sides: readonly Side[], rounds: number): readonly (readonly Side[])[] {
-  return Array.from({ length: rounds }, (_, round) => (round % 2 === 0 ? sides : sides.toReversed()));
+  const [first, second, ...others] = sides;
+  const swapped = first === undefined || second === undefined ? sides : [second, first, ...others];
+  return Array.from({ length: rounds }, (_, round) => (round % 2 === 0 ? sides : swapped));
 }
