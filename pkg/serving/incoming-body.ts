@@ -36,6 +36,7 @@ export class IncomingBody implements UnreadBody {
   /** Room that was taken, for `#client`. */
   #heldBytes = 0;
   #client = '';
+  /** Set by the first sweep that sees it being read: most bodies are read before. */
   #untilMs = 0;
   #onLate: () => void = () => {};
 
@@ -70,7 +71,7 @@ export class IncomingBody implements UnreadBody {
     this.#heldBytes += bytes;
   }
 
-  /** The request has been answered, or is about to be. */
+  /** The handler is done: room that was taken is given back. */
   release(): void {
     this.#isReleased = true;
     if (this.#heldBytes === 0) return;
@@ -106,7 +107,6 @@ export class IncomingBody implements UnreadBody {
 
   #collect(limitBytes: number): Promise<Uint8Array> {
     const { request, connection } = this.#owner;
-    const { limits, clock } = this.#room;
     return new Promise((resolve, reject) => {
       let chunks: Buffer[] = [];
       let length = 0;
@@ -128,7 +128,6 @@ export class IncomingBody implements UnreadBody {
         request.pause();
         reject(error);
       };
-      this.#untilMs = clock.monotonicMs() + limits.bodyMs;
       this.#onLate = () => fail(tooLate());
       connection.body = this;
       request.on('data', onData);
@@ -136,10 +135,9 @@ export class IncomingBody implements UnreadBody {
         const all = end();
         resolve(all.length === 1 ? all[0]! : Buffer.concat(all, length));
       });
-      // The client has gone, unless the end came before: then this says nothing new.
+      // The client has gone, unless the end came before: then this says nothing new, and an error of it would cost more than the body.
       request.on('close', () => {
-        end();
-        reject(gone());
+        if (connection.body === this) fail(gone());
       });
       if (request.destroyed) fail(gone());
       this.#begin();
@@ -157,7 +155,8 @@ export class IncomingBody implements UnreadBody {
   }
 
   sweep(nowMs: number): void {
-    if (nowMs >= this.#untilMs) this.#onLate();
+    if (this.#untilMs === 0) this.#untilMs = nowMs + this.#room.limits.bodyMs;
+    else if (nowMs >= this.#untilMs) this.#onLate();
   }
 }
 
