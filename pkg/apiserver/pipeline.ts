@@ -10,7 +10,7 @@ import type { AccessDecision } from './authz/authorizer.ts';
 import { deadlineMs, withinDeadline } from './deadline.ts';
 import { deprecationWarning } from './deprecation.ts';
 import type { DocumentProvider } from './documents.ts';
-import { admitBody, fetchBody } from './endpoints/body.ts';
+import { admitBody, readBytes } from './endpoints/body.ts';
 import { answersOtherKind, handlerOf } from './endpoints/handlers.ts';
 import { isApply } from './endpoints/patch-value.ts';
 import type { Scope, ServerCore } from './endpoints/scope.ts';
@@ -175,8 +175,8 @@ async function answerResource(
   // Before anything is changed.
   if (wanted.as === 'Table') includeOf(info.query);
   if (readsBody(info)) {
-    const body = fetchBody(request);
-    scope.body = body instanceof Promise ? await body : body;
+    const { body } = request;
+    scope.body = body?.kind === 'unread' ? { kind: 'bytes', bytes: await readBytes(body) } : body;
   }
   const answer = await handler(scope);
   const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);

@@ -43,12 +43,12 @@ export function sendPlain(exchange: Exchange, answer: ApiResponse, serving: Serv
 }
 
 function send(exchange: Exchange, answer: PlainResponse, serving: Serving): void {
-  const sent = sendResponse(exchange, answer, serving).catch((error: unknown) => {
+  // What was decoded is done with; the answer has its own pace.
+  exchange.body?.release();
+  sendResponse(exchange, answer, serving).catch((error: unknown) => {
     serving.log.debug('Answer ended early', { path: exchange.path, error });
     exchange.response.destroy();
   });
-  const { body } = exchange;
-  if (body !== undefined) void sent.then(() => body.release());
 }
 
 /** What a client is told of a failure that it can do nothing about. */

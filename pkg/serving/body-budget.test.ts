@@ -37,7 +37,7 @@ test('who finds no room waits in order, and a client with its share is passed ov
   take('a', 3, 'a3');
   take('b', 4, 'b1');
   take('c', 1, 'c1');
-  expect(await settled()).toEqual(['a1 at once', 'a2 at once', 'a3 waits', 'b1 waits', 'c1 waits', 'b1 in']);
+  expect(await settled()).toEqual(['a1 at once', 'a2 at once', 'a3 waits', 'b1 at once', 'c1 waits']);
   budget.give('a', 3);
   expect(await settled()).toEqual(['a3 in']);
   budget.give('b', 4);
@@ -57,6 +57,13 @@ test('what is larger than its share, or than all, goes alone rather than never',
   take('b', 1);
   budget.give('a', 50);
   expect(await settled()).toEqual(['a1 at once', 'b waits', 'b in']);
+});
+
+test('one client has half of the line at most', async () => {
+  const { take, settled } = setUp();
+  for (const name of ['a1', 'a2', 'a3', 'a4']) take('a', 6, name);
+  take('b', 6);
+  expect(await settled()).toEqual(['a1 at once', 'a2 waits', 'a3 waits', `a4 refused: ${tooMany}`, 'b waits']);
 });
 
 test('too many in line are refused, and who waits too long is', async () => {

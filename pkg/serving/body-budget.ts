@@ -1,6 +1,6 @@
 /**
  * Room for the bodies of all requests of a server together. Who finds none waits in order, unread; a client whose own share is taken is passed
- * over by others, so that one client cannot take all. Invariants: what is taken is given back once; a body larger than the limit or its share
+ * over by others, so that one client can take neither all the room nor all of the line. Invariants: what is taken is given back once; a body larger than the limit or its share
  * goes alone rather than never.
  * Upstream counterpart: none; upstream bounds requests alone (`server/filters/maxinflight.go`).
  */
@@ -45,19 +45,34 @@ export class BodyBudget {
     bytes: number,
     { nowMs, signal }: { nowMs: number; signal: () => AbortSignal },
   ): Promise<void> | undefined {
-    if (this.#waiting.size === 0 && this.#fits(client, bytes)) {
+    if (this.#fits(client, bytes) && !this.#isSomebodyNext()) {
       this.#add(client, bytes);
       return undefined;
     }
-    if (this.#waiting.size >= this.#limits.waitingMax) throw noRoom();
+    if (!this.#mayWait(client)) throw noRoom();
     return new Promise((resolve, reject) => {
       const waiter: Waiter = { client, bytes, untilMs: nowMs + this.#limits.waitMs, resolve, reject };
       this.#waiting.add(waiter);
+      // Who has left is not heard of again.
       signal().addEventListener('abort', () => {
         if (this.#waiting.delete(waiter)) reject(signal().reason as Error);
       });
-      this.#admit();
     });
+  }
+
+  /** Whether room that comes free is promised already: to the first who waits for it and not for a share of its own. */
+  #isSomebodyNext(): boolean {
+    for (const { client, bytes } of this.#waiting) if (this.#fitsShare(client, bytes)) return true;
+    return false;
+  }
+
+  /** One client has half of the line at most. */
+  #mayWait(client: string): boolean {
+    const { waitingMax } = this.#limits;
+    if (this.#waiting.size >= waitingMax) return false;
+    let own = 0;
+    for (const waiter of this.#waiting) if (waiter.client === client) own++;
+    return own < Math.ceil(waitingMax / 2);
   }
 
   /** Takes more for a body that is being read, or says that there is no room. */

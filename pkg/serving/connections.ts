@@ -24,6 +24,8 @@ const warningMs = 60_000;
 interface Awaited {
   /** Called at each sweep. */
   sweep(nowMs: number): void;
+  /** The connection has closed. */
+  gone(): void;
 }
 
 /** One connection, from its first packet on. */
@@ -186,7 +188,10 @@ export class Connections {
     const connection = new Connection(this, raw, clock.monotonicMs());
     this.#all.set(raw, connection);
     this.#unknown.add(connection);
-    raw.once('close', () => this.#remove(connection));
+    raw.once('close', () => {
+      this.#remove(connection);
+      connection.body?.gone();
+    });
     this.#arm();
     return connection;
   }

@@ -36,8 +36,12 @@ export class IncomingBody implements UnreadBody {
   /** Room that was taken, for `#client`. */
   #heldBytes = 0;
   #client = '';
+  /** Set by the first sweep that sees it being read: most bodies are read before. */
   #untilMs = 0;
-  #onLate: () => void = () => {};
+  #limitBytes = 0;
+  #chunks: Buffer[] = [];
+  #length = 0;
+  #reject: (error: Error) => void = () => {};
 
   constructor(owner: BodyOwner, room: BodyRoom, { waitsForContinue }: { readonly waitsForContinue: boolean }) {
     this.#owner = owner;
@@ -70,7 +74,7 @@ export class IncomingBody implements UnreadBody {
     this.#heldBytes += bytes;
   }
 
-  /** The request has been answered, or is about to be. */
+  /** The handler is done: room that was taken is given back. */
   release(): void {
     this.#isReleased = true;
     if (this.#heldBytes === 0) return;
@@ -106,44 +110,42 @@ export class IncomingBody implements UnreadBody {
 
   #collect(limitBytes: number): Promise<Uint8Array> {
     const { request, connection } = this.#owner;
-    const { limits, clock } = this.#room;
+    this.#limitBytes = limitBytes;
     return new Promise((resolve, reject) => {
-      let chunks: Buffer[] = [];
-      let length = 0;
-      const onData = (chunk: Buffer): void => {
-        length += chunk.length;
-        if (length > limitBytes) fail(overLimit(limitBytes));
-        else if (!this.#hasRoom(length)) fail(noRoom());
-        else chunks.push(chunk);
-      };
-      const end = (): Buffer[] => {
-        connection.body = undefined;
-        const all = chunks;
-        chunks = [];
-        return all;
-      };
-      const fail = (error: Error): void => {
-        end();
-        request.removeListener('data', onData);
-        request.pause();
-        reject(error);
-      };
-      this.#untilMs = clock.monotonicMs() + limits.bodyMs;
-      this.#onLate = () => fail(tooLate());
+      this.#reject = reject;
       connection.body = this;
-      request.on('data', onData);
+      request.on('data', (chunk: Buffer) => this.#add(chunk));
       request.on('end', () => {
-        const all = end();
-        resolve(all.length === 1 ? all[0]! : Buffer.concat(all, length));
+        if (connection.body !== this) return;
+        connection.body = undefined;
+        const chunks = this.#chunks;
+        this.#chunks = [];
+        resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#length));
       });
-      // The client has gone, unless the end came before: then this says nothing new.
-      request.on('close', () => {
-        end();
-        reject(gone());
-      });
-      if (request.destroyed) fail(gone());
+      if (request.destroyed) this.gone();
       this.#begin();
     });
+  }
+
+  #add(chunk: Buffer): void {
+    // Refused already, and thrown away.
+    if (this.#owner.connection.body !== this) return;
+    this.#length += chunk.length;
+    if (this.#length > this.#limitBytes) this.#fail(overLimit(this.#limitBytes));
+    else if (!this.#hasRoom(this.#length)) this.#fail(noRoom());
+    else this.#chunks.push(chunk);
+  }
+
+  #fail(error: Error): void {
+    const { request, connection } = this.#owner;
+    connection.body = undefined;
+    this.#chunks = [];
+    request.pause();
+    this.#reject(error);
+  }
+
+  gone(): void {
+    this.#fail(gone());
   }
 
   /** Room for so much of a body of unknown length; what has a length has its room already. */
@@ -157,7 +159,8 @@ export class IncomingBody implements UnreadBody {
   }
 
   sweep(nowMs: number): void {
-    if (nowMs >= this.#untilMs) this.#onLate();
+    if (this.#untilMs === 0) this.#untilMs = nowMs + this.#room.limits.bodyMs;
+    else if (nowMs >= this.#untilMs) this.#fail(tooLate());
   }
 }
 

@@ -53,7 +53,7 @@ export interface ServingLimits {
   readonly bodiesBytesMax: number;
   /** Of these, those of one client. */
   readonly shareBytesMax: number;
-  /** Requests that wait for room for their bodies, which are not read yet. More get 429. */
+  /** Requests that wait for room for their bodies, which are not read yet; half of them one client's at most. More get 429. */
   readonly waitingMax: number;
   /** How long one waits. Then it gets 429. Half of what clients wait for an answer. */
   readonly waitMs: number;

@@ -51,7 +51,7 @@ test('what follows a refusal is not answered', async () => {
   expect((await client.ended()).match(/HTTP\/1\.1 /g)).toHaveLength(1);
 });
 
-test('plain HTTP at a port of TLS is told so', async () => {
+test('plain HTTP at a port of TLS is told so (fault 20)', async () => {
   const client = await openRaw(server.port, { isPlain: true });
   client.send('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
   expect(await client.ended()).toBe(

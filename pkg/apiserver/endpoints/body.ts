@@ -12,7 +12,7 @@ import {
   unrecognizedBody,
 } from '#pkg/api/validation/decode-errors.ts';
 import { decodeJson, decodeYaml, type NumberTexts } from '#pkg/apimachinery/decode.ts';
-import type { ApiRequest, ReadBody } from '#pkg/apimachinery/http.ts';
+import type { ApiRequest, ReadBody, UnreadBody } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { type JsonObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from '#pkg/apimachinery/status-error.ts';
@@ -54,10 +54,9 @@ export function admitBody({ body }: ApiRequest): Promise<void> | undefined {
   return body?.kind === 'unread' ? body.admit(bodyLimit) : undefined;
 }
 
-/** The body of a request whose handler reads it as a whole: at once where it is there. Rejects as `UnreadBody` says. */
-export function fetchBody({ body }: ApiRequest): Promise<ReadBody> | ReadBody | undefined {
-  if (body?.kind !== 'unread') return body;
-  return body.read(bodyLimit).then((bytes) => ({ kind: 'bytes', bytes }));
+/** The bytes of a body that is still with its client, for a handler that reads it as a whole. Rejects as `UnreadBody` says. */
+export function readBytes(body: UnreadBody): Promise<Uint8Array> {
+  return body.read(bodyLimit);
 }
 
 /** The bytes of a body that is not decoded yet. Throws RequestEntityTooLarge. */
