@@ -85,7 +85,8 @@ export class ProgramPlaces {
     this.#isClosing = true;
     this.#idleTimer?.cancel();
     await this.#leave();
-    await this.#clearing;
+    // Without a pod of its own it has not looked yet.
+    await (this.#folder === undefined ? clear(this.#options.dataDir).catch(() => {}) : this.#clearing);
     if (this.#folder !== undefined) await rm(await this.#folder, { recursive: true, force: true });
   }
 
@@ -123,12 +124,14 @@ export class ProgramPlaces {
   }
 }
 
-/** Ends and removes what runtimes of this folder have left that are no more. */
+/** Ends and removes what runtimes of this folder have left that are no more. Whoever left processes left a folder. */
 async function clear(dataDir: string): Promise<void> {
-  await endLeftOvers(dataDir, killQuietly);
+  const stale: string[] = [];
   for (const name of await readdir(dataDir)) {
     const owner = /^(\d+)\.(\d+)\.[0-9a-f]+$/.exec(name);
-    if (owner === null || (await startTickOf(Number(owner[1]))) === Number(owner[2])) continue;
-    await rm(join(dataDir, name), { recursive: true, force: true });
+    if (owner !== null && (await startTickOf(Number(owner[1]))) !== Number(owner[2])) stale.push(name);
   }
+  if (stale.length === 0) return;
+  await endLeftOvers(dataDir, killQuietly);
+  for (const name of stale) await rm(join(dataDir, name), { recursive: true, force: true });
 }
