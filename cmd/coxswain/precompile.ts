@@ -19,6 +19,7 @@ await Promise.all([
   import('#pkg/kubelet/kubelet.ts'),
   import('#pkg/kubelet/probes/socket-transport.ts'),
   import('#pkg/kubelet/runtime/inprocess/inprocess-runtime.ts'),
+  import('#pkg/kubelet/runtime/inprocess/host/host-process.ts'),
   import('#pkg/kubelet/runtime/inprocess/host/program-host.ts'),
   import('#pkg/kubelet/volumes/disk-volume-host.ts'),
   import('#pkg/network/loopback/loopback-network.ts'),

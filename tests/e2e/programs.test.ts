@@ -46,7 +46,7 @@ interface Terminated {
 async function create(
   name: string,
   source: string,
-  spec: { readonly nodeName?: string; readonly memory?: string } = {},
+  spec: { readonly nodeName?: string; readonly memory?: string; readonly restartPolicy?: string } = {},
 ) {
   const file = join(cluster.dataDir, `${name}.mjs`);
   writeFileSync(file, source);
@@ -56,7 +56,7 @@ async function create(
     metadata: { name },
     spec: {
       nodeName: spec.nodeName ?? 'dev-node-1',
-      restartPolicy: 'Never',
+      restartPolicy: spec.restartPolicy ?? 'Never',
       terminationGracePeriodSeconds: 1,
       containers: [
         {
@@ -243,7 +243,7 @@ test('the process of the programs has no file of the cluster open', () => {
 });
 
 test('a cluster that is killed leaves no process, and starts again with the pods that it had', async () => {
-  await create('spawner', children(`spawn('sleep', ['303'], { detached: true })`));
+  await create('spawner', children(`spawn('sleep', ['303'], { detached: true })`), { restartPolicy: 'Always' });
   await eventually(
     async () => programProcesses(),
     (lines) => lines.filter((line) => line.includes('sleep 303')).length === 20,

@@ -9,7 +9,8 @@ import type { Clock, Timer } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { RuntimeError } from '../runtime.ts';
 import { endLeftOvers, ownerMark, startTickOf } from './host/descendants.ts';
-import { HostProcess, killQuietly, ownPid } from './host/host-process.ts';
+import type { HostProcess } from './host/host-process.ts';
+import { killQuietly, ownPid } from './host/own-process.ts';
 import type { FromHost, Output } from './host/protocol.ts';
 
 /** A host without programs is kept for so long, so that a pod that is replaced finds it. */
@@ -55,10 +56,11 @@ export class ProgramPlaces {
 
   /** The process for a program that starts now. Rejects with `RuntimeError` when there can be none. */
   async acquire(): Promise<HostProcess> {
-    await this.folder();
+    // Loaded with the first pod: a start has no need of it.
+    const [module] = await Promise.all([import('./host/host-process.ts'), this.folder()]);
     if (this.#isClosing) throw new RuntimeError('failed', 'the runtime is being closed');
     this.#idleTimer?.cancel();
-    this.#host ??= this.#start();
+    this.#host ??= this.#start(module.HostProcess);
     return this.#host;
   }
 
@@ -83,7 +85,8 @@ export class ProgramPlaces {
     this.#isClosing = true;
     this.#idleTimer?.cancel();
     await this.#leave();
-    await this.#clearing;
+    // Without a pod of its own it has not looked yet.
+    await (this.#folder === undefined ? clear(this.#options.dataDir).catch(() => {}) : this.#clearing);
     if (this.#folder !== undefined) await rm(await this.#folder, { recursive: true, force: true });
   }
 
@@ -93,9 +96,9 @@ export class ProgramPlaces {
     await host?.close();
   }
 
-  #start(): HostProcess {
+  #start(Host: typeof HostProcess): HostProcess {
     const { clock, dataDir, memoryBytesMax, message, output, onDeath } = this.#options;
-    const host: HostProcess = new HostProcess({
+    const host: HostProcess = new Host({
       clock,
       owner: ownerMark({ pid: ownPid(), startTick: this.#startTick, name: this.#name, folder: dataDir }),
       memoryBytesMax: memoryBytesMax ?? Math.floor(totalmem() * memoryShareDefault),
@@ -121,12 +124,14 @@ export class ProgramPlaces {
   }
 }
 
-/** Ends and removes what runtimes of this folder have left that are no more. */
+/** Ends and removes what runtimes of this folder have left that are no more. Whoever left processes left a folder. */
 async function clear(dataDir: string): Promise<void> {
-  await endLeftOvers(dataDir, killQuietly);
+  const stale: string[] = [];
   for (const name of await readdir(dataDir)) {
     const owner = /^(\d+)\.(\d+)\.[0-9a-f]+$/.exec(name);
-    if (owner === null || (await startTickOf(Number(owner[1]))) === Number(owner[2])) continue;
-    await rm(join(dataDir, name), { recursive: true, force: true });
+    if (owner !== null && (await startTickOf(Number(owner[1]))) !== Number(owner[2])) stale.push(name);
   }
+  if (stale.length === 0) return;
+  await endLeftOvers(dataDir, killQuietly);
+  for (const name of stale) await rm(join(dataDir, name), { recursive: true, force: true });
 }

@@ -1,5 +1,7 @@
 /** Real programs that do what none should, on the in-process runtime: what each ends, and what is left of it. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -7,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { SystemClock } from '#pkg/base/clock.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
 import type { ContainerConfig, Runtime, RuntimeContainer } from '../runtime.ts';
+import { startTickOf } from './host/descendants.ts';
+import { ownerVariable } from './host/marks.ts';
 import { createInProcessRuntime } from './inprocess-runtime.ts';
 
 let directory = '';
@@ -25,6 +29,7 @@ async function image(source: string, extension = 'mjs'): Promise<string> {
 }
 
 interface Node {
+  readonly dataDir: string;
   readonly runtime: Runtime;
   readonly troubles: string[];
   start(config: Partial<ContainerConfig> & { readonly image: string }): Promise<Pod>;
@@ -46,7 +51,7 @@ async function makeNode(): Promise<Node> {
   runtime.onExit((container) => exits.get(container.id)?.(container));
   onTestFinished(async () => {
     await runtime.close();
-    expect(await marked(dataDir)).toEqual([]);
+    expect(await marked(`:${dataDir}\0`)).toEqual([]);
   });
   const start = async (config: Partial<ContainerConfig> & { readonly image: string }): Promise<Pod> => {
     const sandbox = await runtime.sandboxes.run({
@@ -79,7 +84,7 @@ async function makeNode(): Promise<Node> {
     };
     return { id, exit, lines };
   };
-  return { runtime, troubles, start };
+  return { dataDir, runtime, troubles, start };
 }
 
 /** Command lines of processes whose environment names this text. */
@@ -237,6 +242,29 @@ describe('processes that a program starts end with it (fault 61)', () => {
     expect(await end(pod)).toEqual({ exitCode: 0, reason: 'Completed' });
     expect(await pod.lines()).toEqual(['SIGINT']);
   });
+});
+
+test('what a cluster of the same folder left that was killed with its programs is cleared away at the first pod (fault 61)', async () => {
+  const node = await makeNode();
+  const folder = join(node.dataDir, '1.1.abcdef012345');
+  await mkdir(join(folder, 'container'), { recursive: true });
+  const own = `${process.pid}:${await startTickOf(process.pid)}`;
+  const sleeping = (owner: string) => {
+    const env = { PATH: '/bin:/usr/bin', [ownerVariable]: owner };
+    return spawn('sleep', ['305'], { env, stdio: 'ignore' });
+  };
+  const [left, living, foreign] = [
+    sleeping(`1:1:x:${node.dataDir}`),
+    sleeping(`${own}:x:${node.dataDir}`),
+    sleeping(`1:1:x:${node.dataDir}-other`),
+  ];
+  onTestFinished(() => void [living, foreign].map((child) => child.kill('SIGKILL')));
+  await node.start({ image: 'coxswain.dev/pause' });
+  await expect.poll(() => left.signalCode).toBe('SIGKILL');
+  await expect.poll(() => readdir(node.dataDir)).not.toContain('1.1.abcdef012345');
+  expect([living.signalCode, foreign.signalCode]).toEqual([null, null]);
+  living.kill('SIGKILL');
+  await once(living, 'exit');
 });
 
 describe('memory of every kind counts (faults 34, 61)', () => {

@@ -115,10 +115,10 @@ export interface OwnerIdentity {
   readonly folder: string;
 }
 
-/** When a process started, in ticks since the machine did; 0 when there is none. */
+/** When a process started, in ticks since the machine did; 0 when there is none, or one that has ended and waits for its parent. */
 export async function startTickOf(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-  return Number(fieldsOf(stat)[19] ?? 0);
+  const fields = fieldsOf(await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => ''));
+  return hasEnded(fields[0]) ? 0 : Number(fields[19] ?? 0);
 }
 
 /** The mark of a runtime's programs in their environment. */
@@ -155,7 +155,7 @@ async function readProcess(name: string): Promise<ProcessEntry | undefined> {
       readFile(`/proc/${name}/stat`, 'latin1'),
     ]);
     const [state, parent] = fieldsOf(stat);
-    if (state === 'Z' || state === 'X') return undefined;
+    if (hasEnded(state)) return undefined;
     return {
       pid: Number(name),
       parentPid: Number(parent),
@@ -166,6 +166,11 @@ async function readProcess(name: string): Promise<ProcessEntry | undefined> {
     // It has ended, or is another user's.
     return undefined;
   }
+}
+
+/** Whether the state of a process says that it is no more than a number to be asked for. Source: proc(5). */
+function hasEnded(state: string | undefined): boolean {
+  return state === 'Z' || state === 'X';
 }
 
 /** Value of a variable in what `/proc/<pid>/environ` holds. */

@@ -14,6 +14,7 @@ import { errorText } from '#pkg/base/error-text.ts';
 import { Sweeper } from './descendants.ts';
 import { encodeMessage, type Frame, FrameReader } from './frames.ts';
 import { ownerVariable } from './marks.ts';
+import { killQuietly } from './own-process.ts';
 import { outputCost, Pace } from './pace.ts';
 import {
   type FromHost,
@@ -233,20 +234,6 @@ export class HostProcess {
       this.#schedulePing();
     }, pingMs);
   }
-}
-
-/** Kills a process of this user. */
-export function killQuietly(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended by itself.
-  }
-}
-
-/** The process that this code runs in: the owner of its programs. */
-export function ownPid(): number {
-  return process.pid;
 }
 
 function start(options: HostProcessOptions): ChildProcess {

@@ -8,6 +8,7 @@ import { setPriority } from 'node:os';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { residentBytesIn } from './descendants.ts';
 import { ownerVariable } from './marks.ts';
+import { killQuietly } from './own-process.ts';
 import { runProgramHost } from './program-host.ts';
 import { streamGoneSignal } from './protocol.ts';
 
@@ -48,14 +49,6 @@ function residentBytesReader(): () => number {
     const length = readSync(file, buffer, 0, buffer.length, 0);
     return residentBytesIn(buffer.toString('latin1', 0, length));
   };
-}
-
-function killQuietly(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended by itself.
-  }
 }
 
 /**
