@@ -44,10 +44,10 @@ const collectBytesMax = 768 * 1024 * 1024;
  * Pages of files that were looked at, such as the store's, stay in the process until the system needs memory, and count as its own. From this
  * much growth on they are let go; they are still in the system's cache, so that looking at one again costs a microsecond.
  */
-const fileBytesMax = 16 * 1024 * 1024;
+const fileBytesMax = 8 * 1024 * 1024;
 
 /** How often that is looked at. */
-const filesPeriodMs = 1_000;
+const filesPeriodMs = 500;
 
 /** Files of which pages are let go. */
 const mappedFiles = /\/data\.mdb$/;

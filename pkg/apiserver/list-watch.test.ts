@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { expect, test } from 'vitest';
 import { encodeProtobuf } from '#pkg/api/protobuf/codec.ts';
 import type { WatchFrame } from '#pkg/apimachinery/http.ts';
+import { isSliced } from './responses.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
@@ -309,4 +310,20 @@ test('watches come as tables too, with columns in the first event only', async (
     columnDefinitions: null,
     rows: [{ object: { metadata: { name: 'b' } } }],
   });
+});
+
+test('a list in slices has the bytes and the length that it says, also in another version of the resource', async () => {
+  const { call, raw } = await startTestServer();
+  const involvedObject = { kind: 'Pod', name: 'p', namespace: 'default' };
+  for (let i = 0; i < 12; i++) {
+    const object = { metadata: { name: `e${i}` }, involvedObject, message: 'ü'.repeat(i * 20_000) };
+    expect((await call('POST', '/api/v1/namespaces/default/events', { object })).status).toBe(201);
+  }
+  for (const path of ['/api/v1/events', '/apis/events.k8s.io/v1/events', '/api/v1/namespaces/none/events']) {
+    const { body } = await raw('GET', path);
+    if (body.kind !== 'object' || !isSliced(body)) throw new Error('The list is not in slices');
+    const { length, slices } = body.sliced();
+    const whole = Buffer.concat([...slices]);
+    expect([path, whole.length, Buffer.compare(whole, body.bytes())]).toEqual([path, length, 0]);
+  }
 });

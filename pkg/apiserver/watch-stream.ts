@@ -15,7 +15,7 @@ import { entryAt, type StoredEntry } from './storage/object-codec.ts';
 import type { VersionView } from './storage/version-view.ts';
 import { entryFrame, sharedFrame } from './watch-frame.ts';
 
-/** Most bytes of stored objects that wait for one reader: as many as the history of the resource holds, which they mostly share. */
+/** Most bytes of stored objects that wait for one reader. Those of many readers are mostly the same, and the newest those of the history. */
 const backlogBytesMax = 16 * 1024 * 1024;
 
 interface Framed {

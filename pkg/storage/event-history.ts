@@ -19,7 +19,7 @@ export const eventHistoryLimitsDefault: EventHistoryLimits = {
   windowMs: 75_000,
   minEvents: 100,
   maxEvents: 10_000,
-  maxBytes: 8 * 1024 * 1024,
+  maxBytes: 6 * 1024 * 1024,
 };
 
 /**

@@ -49,7 +49,7 @@ export interface ResourceCacheOptions {
   readonly codec: CacheCodec;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Default: 75 s, at least 100 and at most 10,000 events, at most 8 MiB. */
+  /** Default: 75 s, at least 100 and at most 10,000 events, at most 6 MiB. */
   readonly history?: EventHistoryLimits;
 }
 

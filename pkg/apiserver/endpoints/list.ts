@@ -63,16 +63,49 @@ class ListBody {
 
   /** The same bytes in slices, which are made as they are asked for: a long list is never whole in memory. */
   sliced(): SlicedBytes {
-    const { pieces, length } = this.#pieces();
-    return { length, slices: slicesOf(pieces) };
+    const { entries } = this.listed;
+    const { itemBytes } = this.scope.served.view;
+    if (itemBytes === undefined) {
+      const { pieces, length } = this.#pieces();
+      return { length, slices: slicesOf(pieces) };
+    }
+    let length = this.#head().length + listEnd.length + Math.max(0, entries.length - 1);
+    for (const entry of entries) length += itemBytes(entry);
+    return { length, slices: this.#slices() };
+  }
+
+  #head(): Buffer {
+    const kind = JSON.stringify(listKind(this.scope));
+    const { apiVersion } = this.scope.served;
+    const metadata = JSON.stringify(this.listed.metadata);
+    return Buffer.from(`{"kind":${kind},"apiVersion":"${apiVersion}","metadata":${metadata},"items":[`);
+  }
+
+  *#slices(): Generator<Uint8Array> {
+    const { view } = this.scope.served;
+    let pieces: Uint8Array[] = [this.#head()];
+    let length = pieces[0]!.length;
+    let isFirst = true;
+    for (const entry of this.listed.entries) {
+      if (!isFirst) {
+        pieces.push(comma);
+        length += comma.length;
+      }
+      isFirst = false;
+      length += view.pushItem(entry, pieces);
+      if (length < sliceBytes) continue;
+      yield Buffer.concat(pieces, length);
+      pieces = [];
+      length = 0;
+    }
+    pieces.push(listEnd);
+    yield Buffer.concat(pieces, length + listEnd.length);
   }
 
   /** The parts of the encoding, which are those of the store wherever they can be. */
   #pieces(): { readonly pieces: Uint8Array[]; readonly length: number } {
-    const { view, apiVersion } = this.scope.served;
-    const kind = JSON.stringify(listKind(this.scope));
-    const head = `{"kind":${kind},"apiVersion":"${apiVersion}","metadata":${JSON.stringify(this.listed.metadata)},"items":[`;
-    const pieces: Uint8Array[] = [Buffer.from(head)];
+    const { view } = this.scope.served;
+    const pieces: Uint8Array[] = [this.#head()];
     let length = pieces[0]!.length + listEnd.length;
     let isFirst = true;
     for (const entry of this.listed.entries) {
@@ -250,6 +283,8 @@ async function listPast(scope: Scope, page: Page): Promise<Listed> {
           const rest = left === undefined || left < limit ? {} : { rest: left - limit, left: left - limit };
           return { entries: found, metadata: more(metadata, found[limit - 1]!.key, { prefix, revision, ...rest }) };
         }
+        // Looked for now, in a slice, rather than for all items at once when the answer is made.
+        void entry.bodyAt;
         found.push(entry);
       }
       if (range.count <= range.items.length) return { entries: found, metadata };

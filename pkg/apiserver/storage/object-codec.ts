@@ -80,6 +80,11 @@ export class StoredEntry implements CacheEntry {
     return this.#splice(head);
   }
 
+  /** How many bytes `pushItem` adds. */
+  get itemBytes(): number {
+    return itemHead.length + versionText(this.modRevision).length + this.value.length - this.bodyAt;
+  }
+
   /** Adds this object to `chunks` as the item of a typed list, which has no type of its own; returns the bytes added. */
   pushItem(chunks: Uint8Array[]): number {
     const version = Buffer.from(versionText(this.modRevision), 'latin1');

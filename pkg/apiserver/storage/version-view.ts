@@ -10,6 +10,8 @@ export interface VersionView {
   bytes(entry: StoredEntry): Uint8Array;
   /** Adds the entry to `chunks` as an item of a typed list, without apiVersion and kind; returns the bytes added. */
   pushItem(entry: StoredEntry, chunks: Uint8Array[]): number;
+  /** How many bytes `pushItem` adds, where that is known without doing it. */
+  itemBytes?(entry: StoredEntry): number;
   /** A draft of the served version as it is stored. The draft may be changed or returned. */
   toStored(draft: JsonObject): JsonObject;
   /** The object of the stored version as a served one. Never changes its argument. */
@@ -27,6 +29,7 @@ export const storedView: VersionView = {
   object: (entry) => entry.object,
   bytes: (entry) => entry.bytes,
   pushItem: (entry, chunks) => entry.pushItem(chunks),
+  itemBytes: (entry) => entry.itemBytes,
 };
 
 /** A version whose fields are those of the stored one. */
@@ -39,6 +42,7 @@ export function renamedView(served: { apiVersion: string; kind: string }, stored
     object: (entry) => kept(objects, entry, () => fromStored(entry.object)),
     bytes: (entry) => entry.bytesWithHead(head),
     pushItem: (entry, chunks) => entry.pushItem(chunks),
+    itemBytes: (entry) => entry.itemBytes,
     toStored: (draft) => ({ ...draft, apiVersion: stored.apiVersion }),
     fromStored,
   };
