@@ -5,6 +5,7 @@
 import { deepEqual } from '../json.ts';
 import type { JsonObject } from '../object.ts';
 import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
+import { levelInOrder } from './element-order.ts';
 import { emptySet, type FieldSet, isEmptySet, leaf, type MutableFieldSet, union } from './field-set.ts';
 import { addedFields, isZero, newField } from './object-fields.ts';
 import {
@@ -64,6 +65,16 @@ export function sameWithOrder(a: unknown, b: unknown, schema: Schema): boolean {
   return true;
 }
 
+/** A comparison with each set in order on its own level; the levels below are in order already. */
+function inLevelOrder(comparison: Comparison | undefined): Comparison | undefined {
+  if (comparison === undefined) return undefined;
+  const { added, modified, removed } = comparison;
+  if (added !== undefined) comparison.added = levelInOrder(added);
+  if (modified !== undefined) comparison.modified = levelInOrder(modified);
+  if (removed !== undefined) comparison.removed = levelInOrder(removed);
+  return comparison;
+}
+
 /** Puts what changed at one path element into what changed around it. */
 function collect(into: Comparison | undefined, element: string, found: Comparison): Comparison {
   const result = into ?? {};
@@ -114,7 +125,7 @@ function compareFields(
         : goneField(last, field, isRoot && name === 'metadata' ? unownedMetadataFields : none);
     if (found !== undefined) result = collect(result, field?.element ?? `f:${name}`, found);
   }
-  return result;
+  return inLevelOrder(result);
 }
 
 /** What leaving out a field that was there comes to; what Go has there anyway only goes back to its zero value. */
@@ -183,7 +194,7 @@ function compareMaps(before: Readonly<JsonObject>, after: Readonly<JsonObject>, 
   for (const key in before) {
     if (!Object.hasOwn(after, key)) result = collect(result, `f:${key}`, { removed: addedFields(before[key], of) });
   }
-  return result;
+  return inLevelOrder(result);
 }
 
 function compareLists(
@@ -220,7 +231,7 @@ function compareLists(
     );
     if (found !== undefined) result = collect(result, element, found);
   }
-  return result;
+  return inLevelOrder(result);
 }
 
 /** The items with one element, of which there are several before or after: several are one value, a single one is its fields. */

@@ -25,25 +25,37 @@ export function compareElements(a: string, b: string): number {
   }
 }
 
-/** The set with the children of each node in order; what is in order already is shared. */
-export function inOrder(set: FieldSet): FieldSet {
-  let last: string | undefined;
+/** The first letter of fields, of which most sets are made: their texts, and that of `.`, sort as they are. */
+const fieldCode = 'f'.charCodeAt(0);
+
+/** A node with its own children in order, whatever theirs are in; shared where they are. */
+export function levelInOrder(set: FieldSet): FieldSet {
+  const elements = Object.keys(set);
   let isSorted = true;
+  let hasItems = false;
+  for (let i = 0; i < elements.length; i++) {
+    const isItem = elements[i]!.charCodeAt(0) > fieldCode;
+    if (isItem) hasItems = true;
+    if (!isSorted || i === 0) continue;
+    const [last, element] = [elements[i - 1]!, elements[i]!];
+    isSorted = isItem ? compareElements(last, element) <= 0 : last <= element;
+  }
+  if (isSorted) return set;
+  const sorted: MutableFieldSet = {};
+  for (const element of hasItems ? elements.sort(compareElements) : elements.sort()) sorted[element] = set[element]!;
+  return sorted;
+}
+
+/** The set with the children of every node in order; what is in order already is shared. For sets that come from elsewhere. */
+export function inOrder(set: FieldSet): FieldSet {
   let copy: MutableFieldSet | undefined;
   for (const element in set) {
-    if (isSorted && last !== undefined && compareElements(last, element) > 0) isSorted = false;
-    last = element;
-    const node = set[element]!;
-    const ordered = inOrder(node);
-    if (ordered === node) continue;
+    const ordered = inOrder(set[element]!);
+    if (ordered === set[element]) continue;
     copy ??= { ...set };
     copy[element] = ordered;
   }
-  const source = copy ?? set;
-  if (isSorted) return source;
-  const sorted: MutableFieldSet = {};
-  for (const element of Object.keys(source).sort(compareElements)) sorted[element] = source[element]!;
-  return sorted;
+  return levelInOrder(copy ?? set);
 }
 
 function parsed(element: string): unknown {

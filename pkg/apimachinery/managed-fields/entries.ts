@@ -72,11 +72,11 @@ export interface EntryFields {
 /** What no one owns although it may be said: the metadata as such. Source: apimachinery `stripmeta.go`. */
 const ownerless: FieldSet = { 'f:metadata': leaf };
 
-/** An entry with its fields in upstream's order, and its set too. */
+/** An entry with its fields in upstream's order. */
 export function makeEntry({ manager, operation, apiVersion, time, subresource, fields }: EntryFields): TrackedEntry {
   const metadata = fields['f:metadata'];
   const owned = metadata !== undefined && isMember(metadata) ? difference(fields, ownerless) : fields;
-  const entry = { manager, operation, apiVersion, time, fieldsType: 'FieldsV1' as const, fieldsV1: inOrder(owned) };
+  const entry = { manager, operation, apiVersion, time, fieldsType: 'FieldsV1' as const, fieldsV1: owned };
   return subresource === '' ? entry : { ...entry, subresource };
 }
 
@@ -119,7 +119,7 @@ function capUpdaters(entries: readonly TrackedEntry[]): readonly TrackedEntry[] 
       ...bucket,
       manager: ancientManager,
       ...(time === undefined ? {} : { time }),
-      fieldsV1: inOrder(union(bucket.fieldsV1, entry.fieldsV1)),
+      fieldsV1: union(bucket.fieldsV1, entry.fieldsV1),
     };
     kept[i] = undefined;
     count--;

@@ -3,11 +3,11 @@
  *
  * A set is a tree of objects. Keys are path elements: `f:name` a field or map key, `k:{"name":"x"}` an item of a list by its
  * keys, `v:"x"` an item of a set, `i:0` an item by its index. A node without children is a member of the set; a node with
- * children is a member only if it has the child `.`. Sets are immutable and share nodes.
+ * children is a member only if it has the child `.`. Sets are immutable, share nodes, and list elements in upstream's order.
  * Upstream counterpart: structured-merge-diff `fieldpath.Set`.
  */
 
-import { compareElements } from './element-order.ts';
+import { compareElements, levelInOrder } from './element-order.ts';
 
 /** A set, or a node of one. The empty object is the empty set at the root and a member elsewhere. */
 export type FieldSet = { readonly [element: string]: FieldSet };
@@ -44,6 +44,7 @@ export function union(a: FieldSet, b: FieldSet): FieldSet {
   if (a === b || isEmptySet(b)) return a;
   if (isEmptySet(a)) return b;
   let result: MutableFieldSet | undefined;
+  let grows = false;
   for (const element in b) {
     if (element === self) continue;
     const theirs = b[element]!;
@@ -52,8 +53,10 @@ export function union(a: FieldSet, b: FieldSet): FieldSet {
     if (merged === ours) continue;
     result ??= { ...a };
     result[element] = merged;
+    if (ours === undefined) grows = true;
   }
-  return result ?? a;
+  if (result === undefined) return a;
+  return grows ? levelInOrder(result) : result;
 }
 
 function unionNode(a: FieldSet, b: FieldSet): FieldSet {

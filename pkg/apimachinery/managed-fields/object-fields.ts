@@ -5,6 +5,7 @@
  */
 import type { JsonObject } from '../object.ts';
 import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
+import { inOrder, levelInOrder } from './element-order.ts';
 import { type FieldSet, isEmptySet, leaf, type MutableFieldSet, withSelf } from './field-set.ts';
 import {
   type FieldPlan,
@@ -32,7 +33,7 @@ function isEmptyValue(value: unknown): boolean {
 
 /** What an apply configuration claims: each leaf, each key of a map, each item of a list. */
 export function fieldSetOf(object: Readonly<JsonObject>, schema: ObjectSchema): FieldSet {
-  return claimObject(object, schema, unownedRootFields, 0) ?? leaf;
+  return inOrder(claimObject(object, schema, unownedRootFields, 0) ?? leaf);
 }
 
 function claimObject(
@@ -94,6 +95,13 @@ function claimList(list: readonly unknown[], schema: ListSchema, depth: number):
   return set;
 }
 
+/** The names of an object's fields, sorted, so that most sets need no sorting afterwards. */
+function namesInOrder(object: object): readonly string[] {
+  const names = Object.keys(object);
+  for (let i = 1; i < names.length; i++) if (names[i - 1]! > names[i]!) return names.sort();
+  return names;
+}
+
 /** All fields of a value that was not there before, it included. */
 export function addedFields(value: unknown, schema: Schema): FieldSet {
   if (typeof value !== 'object' || value === null) return leaf;
@@ -103,7 +111,8 @@ export function addedFields(value: unknown, schema: Schema): FieldSet {
       const { fields, zeroFields } = objectPlan(schema);
       const set: MutableFieldSet = { '.': leaf };
       let isBare = true;
-      for (const name in value) {
+      let isMixed = false;
+      for (const name of namesInOrder(value)) {
         const field = fields.get(name);
         const found = (value as JsonObject)[name];
         if (found === undefined) continue;
@@ -114,14 +123,16 @@ export function addedFields(value: unknown, schema: Schema): FieldSet {
       for (const field of zeroFields) {
         if ((value as JsonObject)[field.name] !== undefined) continue;
         isBare = false;
+        isMixed = true;
         set[field.element] = zeroFieldsOf(field.schema);
       }
+      if (isMixed) return levelInOrder(set);
       return isBare ? leaf : set;
     }
     case 'map': {
       if (schema.atomic || isEmptyValue(value)) return leaf;
       const set: MutableFieldSet = { '.': leaf };
-      for (const key in value) set[`f:${key}`] = addedFields((value as JsonObject)[key], schema.of);
+      for (const key of namesInOrder(value)) set[`f:${key}`] = addedFields((value as JsonObject)[key], schema.of);
       return set;
     }
     case 'list': {
@@ -135,7 +146,7 @@ export function addedFields(value: unknown, schema: Schema): FieldSet {
         const element = elements[i]!;
         set[element] = repeated.has(element) ? leaf : addedFields(list[i], schema.of);
       }
-      return set;
+      return levelInOrder(set);
     }
     default:
       return leaf;
@@ -160,7 +171,7 @@ function createdObject(
 ): FieldSet {
   const { fields } = objectPlan(schema);
   const set: MutableFieldSet = {};
-  for (const name in object) {
+  for (const name of namesInOrder(object)) {
     if (skipped.has(name)) continue;
     const value = object[name];
     if (value === undefined) continue;

@@ -7,7 +7,6 @@ import { deepEqual } from '../json.ts';
 import type { JsonObject, KubeObject, ManagedFieldsEntry } from '../object.ts';
 import type { ObjectSchema } from '../schema.ts';
 import { compareObjects, touchedBy } from './compare.ts';
-import { inOrder } from './element-order.ts';
 import {
   decodeEntries,
   finishEntries,
@@ -109,7 +108,7 @@ function reassign({ entries, own, comparisonIn, resetFields }: Reassignment): re
     if (isSameManager(entry, own) && takesFields) {
       found = true;
       changed = true;
-      result.push({ ...own, fieldsV1: inOrder(union(fields, own.fieldsV1)) });
+      result.push({ ...own, fieldsV1: union(fields, own.fieldsV1) });
       continue;
     }
     const isSameVersion = entry.apiVersion === own.apiVersion;
