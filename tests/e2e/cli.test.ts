@@ -49,7 +49,7 @@ describe('help and mistakes', () => {
     [['up', '--store', 'postgres'], 1, /^coxswain: invalid value "postgres" for --store: .*\n$/],
     [['up', '--runtime', 'vm'], 1, /^coxswain: The runtime "vm" is not available yet: .*\n$/],
     [['down', 'now'], 1, /^coxswain: unexpected argument: now .*\n$/],
-    [['status', '-o', 'yaml'], 1, /^coxswain: invalid value "yaml" for --output: must be json\n$/],
+    [['status', '-o', 'yaml'], 1, /^coxswain: invalid value "yaml" for --output: must be json .*\n$/],
     [['snapshot'], 1, /^coxswain: "coxswain snapshot" is not available yet\n$/],
   ] as const)('coxswain %j', async (args, code, stderr) => {
     const result = await coxswain(...args);
