@@ -95,7 +95,8 @@ test('a program gets its environment, files and probes, is restarted when unheal
   await client
     .resource(secrets)
     .create({ apiVersion: 'v1', kind: 'Secret', metadata: { ...metadata, name: 'key' }, data: { token: 'c2VjcmV0' } });
-  const probe = { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 1, failureThreshold: 1 };
+  // The first may come before it listens.
+  const probe = { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 1, failureThreshold: 2 };
   await client.resource(pods).create({
     apiVersion: 'v1',
     kind: 'Pod',
