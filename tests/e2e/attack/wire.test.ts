@@ -81,6 +81,7 @@ test('10,000 odd requests to every address end no process and leave nothing', { 
   expect(addresses.length).toBeGreaterThan(6);
   // The first thousand warms everything up.
   await fuzzWire(addresses, 1_000, 1);
+  await settled(before);
   const resident = before.map(({ pid }) => residentBytes(pid));
   const open = before.map(({ pid }) => descriptors(pid).length);
   const { faults, statuses } = await fuzzWire(addresses, requests, 2);
@@ -96,6 +97,24 @@ test('10,000 odd requests to every address end no process and leave nothing', { 
     expect(residentBytes(pid) - resident[i]!, name).toBeLessThan(60 * mebibyte);
   }
 });
+
+/** Waits until all that the components open after their start, such as watches of every kind, is open. */
+async function settled(all: readonly ProcessStatus[]): Promise<void> {
+  const counts = (): string => all.map(({ pid }) => descriptors(pid).length).join();
+  let last = '';
+  let same = 0;
+  await eventually(
+    async () => {
+      const now = counts();
+      same = now === last ? same + 1 : 0;
+      last = now;
+      return same;
+    },
+    // Looked at ten times a second.
+    (times) => times >= 150,
+    120_000,
+  );
+}
 
 /** The API server's and the kubelet's own addresses; health is plain. */
 function isTls(name: string, port: number): boolean {
