@@ -3,6 +3,7 @@
  * a create sets them on an object that was just made (`createdFields`).
  * Upstream counterpart: structured-merge-diff `typed.ToFieldSet` and `typed.Compare`.
  */
+import { getOwn } from '../json.ts';
 import type { JsonObject } from '../object.ts';
 import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
 import { inOrder, levelInOrder } from './element-order.ts';
@@ -108,25 +109,9 @@ export function addedFields(value: unknown, schema: Schema): FieldSet {
   switch (schema.type) {
     case 'object': {
       if (schema.atomic) return leaf;
-      const { fields, zeroFields } = objectPlan(schema);
       const set: MutableFieldSet = { '.': leaf };
-      let isBare = true;
-      let isMixed = false;
-      for (const name of namesInOrder(value)) {
-        const field = fields.get(name);
-        const found = (value as JsonObject)[name];
-        if (found === undefined) continue;
-        isBare = false;
-        if (field === undefined) set[`f:${name}`] = addedFields(found, unlistedSchema(found));
-        else set[field.element] = addedFields(found, field.schema);
-      }
-      for (const field of zeroFields) {
-        if ((value as JsonObject)[field.name] !== undefined) continue;
-        isBare = false;
-        isMixed = true;
-        set[field.element] = zeroFieldsOf(field.schema);
-      }
-      if (isMixed) return levelInOrder(set);
+      const isBare = !addKnown(set, value as JsonObject, schema) && !schema.preserveUnknown;
+      if (schema.preserveUnknown) return withUnlisted(set, value as JsonObject, schema);
       return isBare ? leaf : set;
     }
     case 'map': {
@@ -153,9 +138,34 @@ export function addedFields(value: unknown, schema: Schema): FieldSet {
   }
 }
 
+/** Adds the fields that the schema lists, and what Go writes although nothing was said of it; returns whether there are any. */
+function addKnown(set: MutableFieldSet, value: Readonly<JsonObject>, schema: ObjectSchema): boolean {
+  const isBuiltIn = schema.name !== undefined;
+  let found = false;
+  for (const field of objectPlan(schema).ordered) {
+    const inner = isBuiltIn ? value[field.name] : getOwn(value, field.name);
+    if (inner === undefined && !field.inZeroObject) continue;
+    found = true;
+    set[field.element] = inner === undefined ? zeroFieldsOf(field.schema) : addedFields(inner, field.schema);
+  }
+  return found;
+}
+
 /** All fields of a value that Go writes although nothing was said of it, it included. */
 function zeroFieldsOf(schema: Schema): FieldSet {
   return schema.type === 'object' ? addedFields({}, schema) : leaf;
+}
+
+/** The set with the fields of an object that its schema does not list but keeps. */
+function withUnlisted(set: MutableFieldSet, value: Readonly<JsonObject>, schema: ObjectSchema): FieldSet {
+  const { fields } = objectPlan(schema);
+  for (const name of Object.keys(value)) {
+    if (!fields.has(name) && value[name] !== undefined) {
+      set[`f:${name}`] = addedFields(value[name], unlistedSchema(value[name]));
+    }
+  }
+  const ordered = levelInOrder(set);
+  return Object.keys(ordered).length === 1 && ordered['.'] !== undefined ? leaf : ordered;
 }
 
 /** The fields that a create sets. What every new object has anyway (`spec` itself, say) is not among them. */
@@ -169,20 +179,22 @@ function createdObject(
   skipped: ReadonlySet<string>,
   depth: number,
 ): FieldSet {
-  const { fields } = objectPlan(schema);
+  const isBuiltIn = schema.name !== undefined;
   const set: MutableFieldSet = {};
-  for (const name of namesInOrder(object)) {
-    if (skipped.has(name)) continue;
-    const value = object[name];
-    if (value === undefined) continue;
-    const field = fields.get(name);
-    const node =
-      field === undefined
-        ? addedFields(value, unlistedSchema(value))
-        : newField(value, field, skippedIn(name, depth), depth + 1);
-    if (node !== undefined) set[field?.element ?? `f:${name}`] = node;
+  for (const field of objectPlan(schema).ordered) {
+    const { name } = field;
+    const value = isBuiltIn ? object[name] : getOwn(object, name);
+    if (value === undefined || skipped.has(name)) continue;
+    const node = newField(value, field, skippedIn(name, depth), depth + 1);
+    if (node !== undefined) set[field.element] = node;
   }
-  return set;
+  if (!schema.preserveUnknown) return set;
+  const others = withUnlisted({}, withoutNames(object, skipped), schema);
+  return levelInOrder({ ...set, ...others });
+}
+
+function withoutNames(object: Readonly<JsonObject>, names: ReadonlySet<string>): JsonObject {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.has(name)));
 }
 
 /** What setting one field of an object that exists adds; undefined when its value is what Go has there anyway. */

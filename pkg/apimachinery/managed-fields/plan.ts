@@ -17,8 +17,8 @@ export interface FieldPlan {
 /** What ownership needs to know of an object's type. */
 export interface ObjectPlan {
   readonly fields: ReadonlyMap<string, FieldPlan>;
-  /** The fields of an object that was just made. */
-  readonly zeroFields: readonly FieldPlan[];
+  /** All of them in the order in which sets list them: a walk along it needs no sorting. */
+  readonly ordered: readonly FieldPlan[];
 }
 
 const objectPlans = new WeakMap<ObjectSchema, ObjectPlan>();
@@ -37,7 +37,7 @@ export function objectPlan(schema: ObjectSchema): ObjectPlan {
     );
     plan = {
       fields: new Map(fields.map((field) => [field.name, field])),
-      zeroFields: fields.filter((field) => field.inZeroObject),
+      ordered: [...fields].sort((a, b) => (a.name < b.name ? -1 : 1)),
     };
     objectPlans.set(schema, plan);
   }

@@ -1,24 +1,21 @@
 /**
  * Sets of fields as a schema of today has them: what was owned field by field and is one value now is owned as a whole. The other way
- * round is left alone, as upstream leaves it. Sets that fit are shared and remembered, so that they are walked once.
+ * round is left alone, as upstream leaves it. Sets that fit are shared. Only an apply looks, as it alone takes fields away by what is owned.
  * Upstream counterpart: structured-merge-diff `typed/reconcile_schema.go`.
  */
-import type { ObjectSchema, Schema } from '../schema.ts';
+import type { Schema } from '../schema.ts';
 import type { TrackedEntry } from './entries.ts';
 import { type FieldSet, isEmptySet, leaf, type MutableFieldSet } from './field-set.ts';
 import { isLeafSchema } from './plan.ts';
 import type { VersionForms } from './versions.ts';
-
-const fitting = new WeakMap<FieldSet, ObjectSchema>();
 
 /** The entries with their sets as the schemas of their versions have them; the very list when all fit. */
 export function reconciledEntries(entries: readonly TrackedEntry[], forms: VersionForms): readonly TrackedEntry[] {
   let result: TrackedEntry[] | undefined;
   for (const [index, entry] of entries.entries()) {
     const schema = forms(entry.apiVersion ?? '')?.schema;
-    if (schema === undefined || fitting.get(entry.fieldsV1) === schema) continue;
+    if (schema === undefined) continue;
     const fields = reconciled(entry.fieldsV1, schema);
-    fitting.set(fields, schema);
     if (fields === entry.fieldsV1) continue;
     result ??= [...entries];
     result[index] = { ...entry, fieldsV1: fields };

@@ -18,7 +18,6 @@ import {
 } from './entries.ts';
 import { difference, emptySet, exclude, type FieldSet, isEmptySet, union } from './field-set.ts';
 import { createdFields } from './object-fields.ts';
-import { reconciledEntries } from './reconcile.ts';
 import { type ComparisonIn, comparisonsOf, formsOf, type VersionForms } from './versions.ts';
 
 export interface TrackOptions {
@@ -61,7 +60,7 @@ export function trackUpdate(options: TrackOptions): readonly ManagedFieldsEntry[
   const change = { before: live as JsonObject, after: updated as JsonObject, apiVersion, forms };
   const comparisonIn = comparisonsOf(comparison, change);
   return reassign({
-    entries: reconciledEntries(entries, forms),
+    entries,
     own: makeEntry({ ...own, fields: touched }),
     comparisonIn,
     resetFields,
