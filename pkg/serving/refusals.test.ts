@@ -51,6 +51,23 @@ test('what follows a refusal is not answered', async () => {
   expect((await client.ended()).match(/HTTP\/1\.1 /g)).toHaveLength(1);
 });
 
+test('an upgrade behind a request that is not answered yet ends the connection and nothing else', async () => {
+  const gate = Promise.withResolvers<void>();
+  const slow = await serveForTest(async ({ path }) => {
+    if (path === '/slow') await gate.promise;
+    return { status: 200, headers: {}, body: { kind: 'empty' } };
+  });
+  const client = await openRaw(slow.port);
+  const upgrade = 'GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
+  client.send(`GET /slow HTTP/1.1\r\nhost: a\r\n\r\n${upgrade}`);
+  expect(await client.ended()).toBe('');
+  gate.resolve();
+  const other = await openRaw(slow.port);
+  other.send(upgrade);
+  expect(await other.ended()).toMatch(/^HTTP\/1\.1 200 /);
+  await slow.close();
+});
+
 test('plain HTTP at a port of TLS is told so (fault 20)', async () => {
   const client = await openRaw(server.port, { isPlain: true });
   client.send('GET / HTTP/1.1\r\nhost: a\r\n\r\n');

@@ -30,6 +30,11 @@ export interface AskedUpgrade {
 /** Answers a request that asks for an upgrade. Never throws. */
 export function answerUpgrade(asked: AskedUpgrade, serving: Serving): void {
   const { request, socket, connection } = asked;
+  // Sent behind a request that is not answered yet, whose answer has the socket. No client does so.
+  if (connection.isBusy) {
+    socket.destroy();
+    return;
+  }
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(socket);
@@ -60,14 +65,14 @@ async function takeOver(
   { answer, body, response }: Accepted,
   { log }: Serving,
 ): Promise<void> {
-  response.detachSocket(socket);
-  // The request's signal hangs on the response.
-  if (socket.destroyed) response.emit('close');
-  else socket.once('close', () => response.emit('close'));
-  connection.isUpgraded = true;
-  if (head.length > 0) socket.unshift(head);
-  socket.write(headText(answer));
   try {
+    response.detachSocket(socket);
+    // The request's signal hangs on the response.
+    if (socket.destroyed) response.emit('close');
+    else socket.once('close', () => response.emit('close'));
+    connection.isUpgraded = true;
+    if (head.length > 0) socket.unshift(head);
+    socket.write(headText(answer));
     await body.accept(socket);
     socket.destroySoon();
   } catch (error) {

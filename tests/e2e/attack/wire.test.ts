@@ -87,7 +87,7 @@ test('10,000 odd requests to every address end no process and leave nothing', { 
   const { faults, statuses } = await fuzzWire(addresses, requests, 2);
   process.stdout.write(`${JSON.stringify(statuses, undefined, 1)}\n`);
   expect(faults).toEqual([]);
-  expect(await processes()).toEqual(before);
+  expect(await processes(), lastWords()).toEqual(before);
   const grown = (): readonly number[] => before.map(({ pid }, i) => descriptors(pid).length - open[i]!);
   await eventually(
     async () => Math.max(...grown()),
@@ -97,6 +97,14 @@ test('10,000 odd requests to every address end no process and leave nothing', { 
     expect(residentBytes(pid) - resident[i]!, name).toBeLessThan(60 * mebibyte);
   }
 });
+
+/** What the processes said last. */
+function lastWords(): string {
+  const folder = join(cluster.dataDir, 'logs');
+  return readdirSync(folder)
+    .map((name) => `${name}: ${readFileSync(join(folder, name), 'utf8').slice(-1_500)}`)
+    .join('\n');
+}
 
 /** Waits until all that the components open after their start, such as watches of every kind, is open. */
 async function settled(all: readonly ProcessStatus[]): Promise<void> {
