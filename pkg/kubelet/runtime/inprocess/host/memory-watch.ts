@@ -23,6 +23,9 @@ const answerMs = 250;
 const childrenMs = 1_000;
 /** What a thread needs that is no heap: it is not put down to the program. */
 const threadBytes = 24 * 2 ** 20;
+/** The C library keeps what was freed, after the start of threads above all: it is returned when the process has grown by so much and rested. */
+const returnBytesMin = 16 * 2 ** 20;
+const restMs = 2_000;
 /** Garbage counts until it is collected: a container beyond its limit by less than this part is looked at once more first. */
 const leniency = 1.25;
 
@@ -31,6 +34,8 @@ export interface MemoryWatchOptions {
   /** What the process and all that its programs have started may use. */
   readonly bytesMax: number;
   residentBytes(): number;
+  /** Returns freed memory to the system. Absent where that cannot be done. */
+  returnFreed?(): void;
   containers(): readonly HostedContainer[];
   /** The process is too large and no program is to blame: end it. */
   end(message: string): void;
@@ -58,11 +63,14 @@ export class MemoryWatch {
   #lastUnexplained: number;
   #childrenAtMs = 0;
   #mustLook = false;
+  #changedAtMs = 0;
+  #leastBytes: number;
 
   constructor(options: MemoryWatchOptions) {
     this.#options = options;
     this.#lastBytes = options.residentBytes();
     this.#lastUnexplained = this.#lastBytes;
+    this.#leastBytes = this.#lastBytes;
   }
 
   started(container: HostedContainer): void {
@@ -103,6 +111,8 @@ export class MemoryWatch {
     const looksAtChildren = hasChildren && clock.monotonicMs() - this.#childrenAtMs >= childrenMs;
     if (looksAtChildren) await this.#measureChildren();
     const hasChanged = Math.abs(residentBytes() - this.#lastBytes) >= changeBytesMin;
+    if (hasChanged) this.#changedAtMs = clock.monotonicMs();
+    else this.#returnFreed();
     if (!hasChanged && !looksAtChildren && !this.#mustLook) return;
     await Promise.all([...this.#usages].map(([container, usage]) => this.#ask(container, usage)));
     // Right after each other, so that both are of the same time.
@@ -110,6 +120,14 @@ export class MemoryWatch {
     this.#lastBytes = residentBytes();
     this.#attribute(touched);
     this.#judge();
+  }
+
+  #returnFreed(): void {
+    const { clock, returnFreed, residentBytes } = this.#options;
+    const hasRested = clock.monotonicMs() - this.#changedAtMs >= restMs;
+    if (!hasRested || residentBytes() - this.#leastBytes < returnBytesMin) return;
+    returnFreed?.();
+    this.#leastBytes = residentBytes();
   }
 
   /** Heap and buffers of a container. */

@@ -9,7 +9,7 @@ import { SystemClock } from '#pkg/base/clock.ts';
 import { residentBytesIn } from './descendants.ts';
 import { ownerVariable } from './marks.ts';
 import { killQuietly } from './own-process.ts';
-import { runProgramHost } from './program-host.ts';
+import { type ProgramHostOptions, runProgramHost } from './program-host.ts';
 import { streamGoneSignal } from './protocol.ts';
 
 const channelDescriptor = 3;
@@ -20,7 +20,7 @@ const oomScore = 800;
 
 closeInherited();
 yieldToOthers();
-const reap = await findReaper();
+const foreign = await findForeignFunctions();
 await runProgramHost({
   clock: new SystemClock(),
   channel: new Socket({ fd: channelDescriptor, readable: true, writable: true }),
@@ -28,7 +28,7 @@ await runProgramHost({
   memoryBytesMax: Number(process.argv[2]),
   ownPid: process.pid,
   kill: killQuietly,
-  ...(reap === undefined ? {} : { reap }),
+  ...foreign,
   residentBytes: residentBytesReader(),
 });
 // Not an exit, which waits for the threads: one that cannot be ended may be why this ends.
@@ -90,23 +90,37 @@ function attempt(change: () => void): void {
 interface ForeignFunctions {
   dlopen(
     path: null,
-    signatures: { waitpid: { arguments: readonly ['int32', 'pointer', 'int32']; return: 'int32' } },
-  ): { readonly functions: { waitpid(pid: number, status: null, options: number): number } };
+    signatures: Readonly<Record<string, unknown>>,
+  ): {
+    readonly functions: {
+      waitpid(pid: number, status: null, options: number): number;
+      malloc_trim(keptBytes: bigint): number;
+    };
+  };
 }
 
-/** Asks how ended processes did: all that there are for -1. Node asks for those alone whose thread lives. Undefined where it has no such calls. */
-async function findReaper(): Promise<((pid: number) => void) | undefined> {
+/**
+ * What Node has no calls for. `reap` asks how ended processes did, all that there are for -1: Node asks for those alone whose thread lives.
+ * `returnFreed` gives memory back that the C library keeps. Both are absent where Node or the library does not have them.
+ */
+async function findForeignFunctions(): Promise<Pick<ProgramHostOptions, 'reap' | 'returnFreed'>> {
   // Its types are not there yet.
   const name = 'node:ffi';
   try {
     const { dlopen } = (await import(name)) as ForeignFunctions;
-    const { functions } = dlopen(null, { waitpid: { arguments: ['int32', 'pointer', 'int32'], return: 'int32' } });
+    const { functions } = dlopen(null, {
+      waitpid: { arguments: ['int32', 'pointer', 'int32'], return: 'int32' },
+      malloc_trim: { arguments: ['uint64'], return: 'int32' },
+    });
     // WNOHANG: one that lives is not waited for.
     const ask = (pid: number): boolean => functions.waitpid(pid, null, 1) > 0;
-    return (pid) => {
-      while (ask(pid) && pid === -1);
+    return {
+      reap: (pid) => {
+        while (ask(pid) && pid === -1);
+      },
+      returnFreed: () => void functions.malloc_trim(0n),
     };
   } catch {
-    return undefined;
+    return {};
   }
 }

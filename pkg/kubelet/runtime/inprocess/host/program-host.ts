@@ -43,6 +43,8 @@ export interface ProgramHostOptions {
   kill(pid: number): void;
   /** Takes an ended child out of the machine's table; -1 stands for any. Absent where that cannot be done. */
   reap?(pid: number): void;
+  /** Returns freed memory to the system. Absent where that cannot be done. */
+  returnFreed?(): void;
   /** Memory of this process that is in use. */
   residentBytes(): number;
 }
@@ -64,7 +66,9 @@ class ProgramHost {
     this.#options = options;
     this.#pace = new Pace({ clock: options.clock, perSecond: outputPerSecond });
     this.#sweeper = new Sweeper(options);
+    const { returnFreed } = options;
     this.#memory = new MemoryWatch({
+      ...(returnFreed === undefined ? {} : { returnFreed }),
       clock: options.clock,
       bytesMax: options.memoryBytesMax,
       residentBytes: () => options.residentBytes(),
