@@ -80,3 +80,28 @@ export function blockContains({ address, prefixBits }: IpBlock, ip: IpAddress): 
   }
   return true;
 }
+
+/** Whether an address is an IPv4 address written as an IPv6 one. */
+export function isMappedIpv4(ip: IpAddress): boolean {
+  return ip.length === 16 && ip[10] === 255 && ip[11] === 255 && ip.slice(0, 10).every((byte) => byte === 0);
+}
+
+/** The one text that an address is written as: lower case, and the longest run of two zero groups or more left out. Source: RFC 5952. */
+export function formatIp(ip: IpAddress): string {
+  if (ip.length === 4) return ip.join('.');
+  const groups = Array.from({ length: 8 }, (_, i) => ((ip[2 * i]! << 8) | ip[2 * i + 1]!).toString(16));
+  const [start, length] = longestZeroRun(groups);
+  if (length < 2) return groups.join(':');
+  return `${groups.slice(0, start).join(':')}::${groups.slice(start + length).join(':')}`;
+}
+
+/** The first of the longest runs. */
+function longestZeroRun(groups: readonly string[]): readonly [start: number, length: number] {
+  let best: readonly [number, number] = [0, 0];
+  let length = 0;
+  for (const [index, group] of groups.entries()) {
+    length = group === '0' ? length + 1 : 0;
+    if (length > best[1]) best = [index - length + 1, length];
+  }
+  return best;
+}

@@ -327,7 +327,7 @@ const reads: readonly Case[] = [
   ],
   ['an unknown resource', 'GET', '/api/v1/foos', {}, 404, noResource],
   ['an unknown subresource', 'GET', `${pods}/a/foo`, {}, 404, noResource],
-  ['an unknown version', 'GET', '/api/v2/pods', {}, 404, noPage],
+  ['an unknown version', 'GET', '/api/v2/pods', {}, 404, noResource],
   ['an unknown group', 'GET', '/apis/foo/v1/bars', {}, 404, noPage],
   ['an unknown path', 'GET', '/foo', {}, 404, noPage],
   ['an object that is not there', 'GET', `${maps}/none`, {}, 404, 'configmaps "none" not found'],

@@ -39,7 +39,7 @@ export interface CatalogOptions {
 
 export class Catalog implements ServedCatalog {
   readonly #byKey = new Map<string, ServedResource>();
-  readonly #versions = new Set<string>();
+  readonly #groups = new Set<string>();
   readonly #byStorage = new Map<string, ServedResource>();
   #list: readonly ResourceInfo[] = [];
   #generation = 0;
@@ -72,8 +72,8 @@ export class Catalog implements ServedCatalog {
     return this.#byStorage.get(`${resource.group}/${resource.resource}`);
   }
 
-  hasVersion(group: string, version: string): boolean {
-    return this.#versions.has(`${group}/${version}`);
+  hasGroup(group: string): boolean {
+    return this.#groups.has(group);
   }
 
   list(): readonly ResourceInfo[] {
@@ -91,7 +91,7 @@ export class Catalog implements ServedCatalog {
   #add(served: ServedResource): void {
     const { info } = served;
     this.#byKey.set(resourceKey(info), served);
-    this.#versions.add(`${info.group}/${info.version}`);
+    this.#groups.add(info.group);
     const any = `${info.group}/${info.resource}`;
     if (!this.#byStorage.has(any) || served.view.isStored) this.#byStorage.set(any, served);
     this.#list = [...this.#byKey.values()].map((one) => one.info);

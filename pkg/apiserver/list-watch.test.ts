@@ -326,3 +326,32 @@ test('a list in slices has the bytes and the length that it says, also in anothe
     expect([path, whole.length, Buffer.compare(whole, body.bytes())]).toEqual([path, length, 0]);
   }
 });
+
+test.each(['configmaps', 'events'])(
+  'a watch of %s from the future is silent until then (fault 19)',
+  async (resource) => {
+    const server = await startTestServer();
+    const path = `/api/v1/namespaces/default/${resource}`;
+    const involved = resource === 'events' ? { involvedObject: { namespace: 'default' } } : {};
+    const create = async (name: string): Promise<number> => {
+      const { body } = await server.call('POST', path, { object: { metadata: { name }, ...involved } });
+      return Number(body.metadata.resourceVersion);
+    };
+    const now = await create('a');
+    const watch = await server.watch(`${path}?watch=1&resourceVersion=${now + 2}`);
+    await create('b');
+    await create('c');
+    await create('d');
+    expect(await watch.next()).toEqual(['ADDED d']);
+  },
+);
+
+test('a warning comes with a refusal too (fault 20)', async () => {
+  const server = await startTestServer();
+  const object = { metadata: { name: 'Not A Name' }, bogus: 1 };
+  const { status, headers } = await server.call('POST', `${maps}?fieldValidation=Warn`, {
+    text: JSON.stringify(object),
+    headers: { 'content-type': 'application/json' },
+  });
+  expect([status, headers.warning]).toEqual([422, '299 - "unknown field \\"bogus\\""']);
+});

@@ -10,7 +10,7 @@ import { answerHealth, type HealthCheck } from './health.ts';
 import type { ApiMetrics } from './metrics.ts';
 import { negotiate } from './negotiation.ts';
 import type { RequestInfo } from './request-info.ts';
-import { jsonType, noSuchMethod, pageNotFound, textResponse } from './responses.ts';
+import { jsonType, noSuchMethod, noSuchResource, pageNotFound, textResponse } from './responses.ts';
 import { formatAnswer } from './transform.ts';
 
 export interface NonResourceParts {
@@ -36,6 +36,10 @@ export function nonResourceHandler(
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     const allowed = methodsOf.get(info.parts[0] ?? '');
     if (!isRead && allowed !== undefined && !allowed.includes(request.method)) throw noSuchMethod();
+    // Two slashes in a row are not the path with one: nothing is served there.
+    if (info.parts.includes('')) return pageNotFound();
+    const isRouted = isRoute(core, info.parts);
+    if (isRouted && request.method === 'HEAD') throw noSuchMethod();
     switch (info.parts[0]) {
       case undefined:
         return indented({ paths: pathsOf(core, { healthz: alive, livez: alive, readyz: ready }) });
@@ -55,12 +59,22 @@ export function nonResourceHandler(
       default:
     }
     const document = await documents?.handle(info.path, request);
+    if (document === undefined && isRouted) throw noSuchResource();
     if (document === undefined) return pageNotFound();
     if (!isRead) throw noSuchMethod();
     // What has a form of its own has negotiated it.
     if (document.headers['content-type'] !== jsonType || document.body.kind !== 'object') return document;
     return formatAnswer(document, negotiate(request, { query: info.query, isWatch: false, hasTable: false }));
   };
+}
+
+/**
+ * Whether a path lies where upstream has routes, which name their methods and answer what is not there with a Status. Elsewhere there are plain
+ * handlers, which look at no method, and plain text. Source: apiserver `server/handler.go` `director`.
+ */
+function isRoute({ catalog }: ServerCore, [root = '', group = '']: readonly string[]): boolean {
+  if (root === 'apis') return group === '' || catalog.hasGroup(group);
+  return root === 'api' || root === 'version';
 }
 
 /**

@@ -58,13 +58,26 @@ test.each([
   ['POST /version', noMethod],
   ['POST /api', noMethod],
   ['DELETE /apis/apps/v1', noMethod],
+  ['HEAD /api/v1/nodes', noMethod],
+  [`HEAD ${maps}/a`, noMethod],
+  ['HEAD /api/v1/watch/pods', noMethod],
+  ['HEAD /api', noMethod],
+  ['HEAD /apis/apps/v1', noMethod],
+  ['HEAD /version', noMethod],
+  // Where there are routes.
+  ['GET /api/v2', noResource],
+  ['GET /api/v2/pods', noResource],
+  ['GET /apis/apps/v9', noResource],
+  ['GET /apis/apps/v9/deployments', noResource],
+  ['GET /apis/apps/v1/nothing', noResource],
+  ['GET /version/nothing', noResource],
   // Fault 65.
   ['TRACE /readyz', noMethod],
   ['PUT /readyz', noMethod],
   ['DELETE /readyz', noMethod],
   ['DELETE /livez/ping', noMethod],
   ['POST /metrics', noMethod],
-])('%s is refused', async (request, body) => {
+])('%s is refused (faults 20, 65)', async (request, body) => {
   const [method = '', target = ''] = request.split(' ');
   const before = await server.store.currentRevision();
   const answer = await server.call(method, target);
@@ -76,11 +89,15 @@ test.each([
 test.each([
   'GET /nothing',
   'POST /nothing',
-  'GET /api/v2/pods',
   'GET //api/v1/pods',
+  'GET //api/v1',
+  'GET //version',
+  'GET /apis/nothing.io',
+  'GET /apis/nothing.io/v1',
+  'GET /apis/nothing.io/v1/things',
   'GET /healthz/nothing',
   'GET /metrics/x',
-])('%s is no page', async (request) => {
+])('%s is no page (fault 20)', async (request) => {
   const [method = '', target = ''] = request.split(' ');
   const { status, text, headers } = await server.call(method, target);
   expect([status, text, headers['content-type']]).toEqual([404, '404 page not found\n', 'text/plain; charset=utf-8']);
@@ -90,8 +107,8 @@ test.each([
   'GET /api/v1/pods/',
   `GET ${maps}/a/`,
   `GET ${maps}/%61`,
-  'HEAD /api/v1/nodes',
   'HEAD /readyz',
+  'HEAD /livez/ping',
   'POST /readyz',
 ])('%s is served', async (request) => {
   const [method = '', target = ''] = request.split(' ');

@@ -148,8 +148,8 @@ function readsBody(info: RequestInfo): boolean {
   return info.isResource && bodyVerbs.has(info.verb) && !isLongRunning(info);
 }
 
-/** HEAD is answered as GET is; the adapter leaves the body out. */
-const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'HEAD', 'PATCH', 'POST', 'PUT']);
+/** Methods of resources. HEAD is none: upstream's routes name each method that they answer. */
+const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'PATCH', 'POST', 'PUT']);
 
 async function answerResource(
   core: ServerCore,
@@ -157,7 +157,7 @@ async function answerResource(
 ): Promise<ApiResponse> {
   const served = core.catalog.find(info);
   if (served === undefined) {
-    if (!core.catalog.hasVersion(info.group, info.version)) return pageNotFound();
+    if (info.group !== '' && !core.catalog.hasGroup(info.group)) return pageNotFound();
     throw noSuchResource();
   }
   const { group, resource } = served.info;
@@ -166,6 +166,17 @@ async function answerResource(
   const warnings = outdated === undefined ? [] : [outdated];
   const subject = { group, resource };
   const scope: Opening = { core, request, body: undefined, info, user, served, subject, warnings };
+  try {
+    return withWarnings(warnings, await answerScope(scope));
+  } catch (error) {
+    const known = knownError(error);
+    if (warnings.length === 0 || !(known instanceof StatusError)) throw error;
+    return withWarnings(warnings, formatRefusal(errorResponse(known), request));
+  }
+}
+
+async function answerScope(scope: Opening): Promise<ApiResponse> {
+  const { info, request } = scope;
   const handler = handlerOf(scope);
   const wanted = negotiate(request, {
     query: info.query,
@@ -180,11 +191,11 @@ async function answerResource(
   }
   const answer = await handler(scope);
   const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
-  return withWarnings(scope, formatAnswer(formed, wanted));
+  return formatAnswer(formed, wanted);
 }
 
 /** Source: RFC 7234 section 5.5 as upstream uses it: code 299, agent `-`. */
-function withWarnings({ warnings }: Scope, response: ApiResponse): ApiResponse {
+function withWarnings(warnings: readonly string[], response: ApiResponse): ApiResponse {
   if (warnings.length === 0) return response;
   const warning = [...new Set(warnings)].map((text) => `299 - ${quoted(text)}`).join(', ');
   return { ...response, headers: { ...response.headers, warning } };

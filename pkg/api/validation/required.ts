@@ -9,7 +9,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
 
 interface Plan {
-  readonly required: readonly { readonly name: string; readonly schema: Schema }[];
+  readonly required: readonly { readonly name: string; readonly schema: Schema; readonly isPointer?: boolean }[];
   readonly children: readonly { readonly name: string; readonly schema: Schema }[];
 }
 
@@ -19,11 +19,14 @@ interface Plan {
  */
 const mayBeEmpty: ReadonlySet<string> = new Set([
   'io.k8s.api.batch.v1.PodFailurePolicy.rules',
+  'io.k8s.api.batch.v1.PodFailurePolicyOnExitCodesRequirement.values',
   'io.k8s.api.core.v1.Binding.target',
   'io.k8s.api.core.v1.Event.involvedObject',
   'io.k8s.api.core.v1.HTTPHeader.value',
   'io.k8s.api.core.v1.LimitRangeSpec.limits',
   'io.k8s.api.core.v1.PreferredSchedulingTerm.preference',
+  'io.k8s.api.core.v1.ScaleIOPersistentVolumeSource.secretRef',
+  'io.k8s.api.core.v1.ScaleIOVolumeSource.secretRef',
   'io.k8s.api.core.v1.Sysctl.value',
   'io.k8s.api.events.v1.Event.eventTime',
   'io.k8s.api.events.v1.EventSeries.lastObservedTime',
@@ -83,7 +86,7 @@ function checkObject(value: Readonly<JsonObject>, schema: ObjectSchema, path: Fi
   const plan = planOf(schema);
   for (const field of plan.required) {
     const found = value[field.name];
-    if (found === undefined && field.schema.type === 'object') {
+    if (found === undefined && field.schema.type === 'object' && field.isPointer !== true) {
       checkAbsent(field.schema, child(path, field.name), errors);
     } else if (isEmpty(found)) {
       errors.push(required(child(path, field.name)));

@@ -4,7 +4,7 @@
  */
 import { invalidObject, required } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
-import { deepClone } from '#pkg/apimachinery/json.ts';
+import { deepClone, inKeyOrder } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict } from '#pkg/apimachinery/status-error.ts';
 import { timestamp } from '#pkg/base/clock.ts';
@@ -114,7 +114,7 @@ function bound(
   spec.nodeName = nodeName;
   for (const field of ['annotations', 'labels'] as const) {
     const given = binding.metadata?.[field];
-    if (given !== undefined) metadata[field] = { ...(metadata[field] as object | undefined), ...given };
+    if (given !== undefined) metadata[field] = inKeyOrder({ ...(metadata[field] as object | undefined), ...given });
   }
   setScheduled(scope, draft);
   return draft;

@@ -65,7 +65,7 @@ export function handlerOf(scope: Scope): Handler {
   const isOfAll = served.info.namespaced && info.namespace === '';
   // Of all namespaces at once there is nothing but lists and watches.
   if (isOfAll && verb !== 'list' && verb !== 'watch') throw noSuchMethod();
-  if (verb === 'watch' && request.method !== 'GET' && request.method !== 'HEAD') throw noSuchMethod();
+  if (verb === 'watch' && request.method !== 'GET') throw noSuchMethod();
   if (!served.info.verbs.includes(verb as Verb)) throw noSuchMethod();
   const handler = questionHandler(scope) ?? (parts.length > 1 ? objectHandlers : collectionHandlers)[verb];
   if (handler === undefined) throw noSuchMethod();

@@ -45,10 +45,10 @@ export async function watchObjects(scope: Scope): Promise<ApiResponse> {
   const options = withName(scope, parseListOptions(scope.info.query, true));
   const selection = parseSelection(served, options);
   const initial = wantsInitial(options);
-  const reached = await waitForVersion(scope, options.resourceVersion);
+  const after =
+    initial || wantsNow(options) ? await waitForVersion(scope, options.resourceVersion) : await start(scope, options);
   const mark = options.allowBookmarks ? (revision: number) => bookmark(scope, revision, false) : undefined;
   const stream = new WatchStream({ view: served.view, selection, bookmark: mark, errorFrame });
-  const after = initial || wantsNow(options) ? reached : parseVersion(options.resourceVersion);
   if (initial) {
     const entries = currentEntries(scope, { selection, revision: after });
     stream.begin(
@@ -81,6 +81,15 @@ function withName({ info }: Scope, options: ListOptions): ListOptions {
   }
   const terms = options.fieldSelector === '' ? [] : [options.fieldSelector];
   return { ...options, fieldSelector: [`metadata.name=${name}`, ...terms].join(',') };
+}
+
+/** The version that a watch begins after; one from the future is waited for by the watch itself, which is silent until then. */
+async function start({ served }: Scope, { resourceVersion }: ListOptions): Promise<number> {
+  const after = parseVersion(resourceVersion);
+  const { feed } = served.store;
+  // A cache that was not asked before is empty, and one of a store elsewhere may be behind.
+  if (feed.revision < after) await feed.fresh();
+  return after;
 }
 
 function openWatch(

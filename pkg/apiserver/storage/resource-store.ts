@@ -26,8 +26,11 @@ export type PutResult =
   | { readonly ok: true; readonly entry: StoredEntry }
   | { readonly ok: false; readonly current: StoredEntry | undefined };
 
-/** Largest object stored, however it has grown: twice the largest body, as the server adds to what clients send. */
-const objectBytesMax = 6 * 1024 * 1024;
+/**
+ * Largest object stored, the same for every store: what an etcd takes in one request by default (1.5 MiB), less its key and what the request says
+ * beside. A store that took more could not be moved to one. Source: etcd's `--max-request-bytes`.
+ */
+const objectBytesMax = 1536 * 1024 - 4096;
 
 export interface ResourceStoreOptions {
   readonly subject: ErrorSubject;

@@ -136,6 +136,105 @@ test('a limit range refuses what is beyond it', async () => {
   );
 });
 
+test('a limit range says in an annotation what it has filled in (fault 24)', async () => {
+  const draft = pod({ initContainers: [{ name: 'i', image: 'i', resources: { limits: { cpu: '1' } } }] });
+  const limits = [{ type: 'Container', default: { memory: '1Gi', cpu: '1' }, defaultRequest: { memory: '1' } }];
+  const admitted = await admit({ resource: 'pods', draft, objects: { limitranges: [{ spec: { limits } }] } });
+  expect(admitted).toMatchObject({
+    metadata: {
+      annotations: {
+        'kubernetes.io/limit-ranger':
+          'LimitRanger plugin set: memory request for container c; cpu, memory limit for container c; ' +
+          'memory request for init container i; memory limit for init container i',
+      },
+    },
+  });
+  const whole = pod({
+    containers: [{ name: 'c', image: 'i', resources: { limits: { cpu: '1' }, requests: { cpu: '1' } } }],
+  });
+  expect(await admit({ resource: 'pods', draft: whole, objects: { limitranges: [range] } })).not.toHaveProperty(
+    'metadata.annotations',
+  );
+});
+
+const container = (name: string, requests: object, limits: object, more: object = {}): object => ({
+  name,
+  image: 'i',
+  resources: { requests, limits },
+  ...more,
+});
+
+test.each<[string, object, object, string]>([
+  [
+    'a limit far above its request',
+    { type: 'Container', maxLimitRequestRatio: { cpu: '3' } },
+    { containers: [container('c', { cpu: '100m' }, { cpu: '500m' })] },
+    'cpu max limit to request ratio per Container is 3, but provided ratio is 5.000000',
+  ],
+  [
+    'a limit near its request',
+    { type: 'Container', maxLimitRequestRatio: { cpu: '2500m' } },
+    { containers: [container('c', { cpu: '200m' }, { cpu: '500m' })] },
+    '',
+  ],
+  [
+    'a ratio of nothing',
+    { type: 'Container', maxLimitRequestRatio: { memory: '2' } },
+    { containers: [container('c', { memory: '0' }, { memory: '1' })] },
+    'memory max limit to request ratio per Container is 2, but no request is specified or request is 0',
+  ],
+  [
+    'a ratio to nothing',
+    { type: 'Pod', maxLimitRequestRatio: { memory: '2' } },
+    { containers: [container('c', { memory: '1' }, {})] },
+    'memory max limit to request ratio per Pod is 2, but no limit is specified or limit is 0',
+  ],
+  [
+    'sidecars, which run beside the containers',
+    { type: 'Pod', max: { cpu: '2' } },
+    {
+      containers: [container('c', { cpu: '1' }, { cpu: '1500m' })],
+      initContainers: [container('s', { cpu: '1' }, { cpu: '1' }, { restartPolicy: 'Always' })],
+    },
+    'maximum cpu usage per Pod is 2, but limit is 2500m',
+  ],
+  [
+    'an init container that needs more than all containers',
+    { type: 'Pod', max: { cpu: '2' } },
+    {
+      containers: [container('c', { cpu: '1' }, { cpu: '1' })],
+      initContainers: [
+        container('s', { cpu: '1' }, { cpu: '1' }, { restartPolicy: 'Always' }),
+        container('i', { cpu: '2' }, { cpu: '2' }),
+      ],
+    },
+    'maximum cpu usage per Pod is 2, but limit is 3',
+  ],
+  [
+    'what the pod itself asks for',
+    { type: 'Pod', min: { memory: '1Gi' } },
+    {
+      containers: [container('c', { memory: '2Gi' }, { memory: '2Gi' })],
+      resources: { requests: { memory: '512Mi' }, limits: { memory: '2Gi' } },
+    },
+    'minimum memory usage per Pod is 1Gi, but request is 512Mi',
+  ],
+  [
+    'a limit below the minimum',
+    { type: 'Container', min: { cpu: '1' } },
+    { containers: [container('c', { cpu: '1' }, { cpu: '500m' })] },
+    'minimum cpu usage per Container is 1, but limit is 500m',
+  ],
+])('a limit range and %s (fault 24)', async (_what, limit, spec, why) => {
+  const admitted = await admit({
+    resource: 'pods',
+    draft: pod(spec),
+    objects: { limitranges: [{ spec: { limits: [limit] } }] },
+  });
+  if (why === '') expect(admitted).toHaveProperty('spec');
+  else expect(admitted).toBe(`pods "x" is forbidden: ${why}`);
+});
+
 test('a claim without a class gets the default one', async () => {
   const standard = {
     metadata: { name: 'standard', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },

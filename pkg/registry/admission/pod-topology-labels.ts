@@ -2,6 +2,7 @@
  * A pod carries the zone and the region of its node as labels, so that its programs can be told them. They come with the Binding, whose labels the
  * pod takes, or with a new pod that names its node itself. Source: KEP-4742, upstream `plugin/pkg/admission/podtopologylabels`.
  */
+import { inKeyOrder } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import { ensureObject, stringAt, stringMapAt } from '../draft.ts';
@@ -25,7 +26,7 @@ export const podTopologyLabelsPlugin: AdmissionPlugin = {
     if (copied.length === 0) return;
     const metadata = ensureObject(draft, 'metadata');
     if (metadata === undefined) return;
-    metadata.labels = { ...stringMapAt(metadata, 'labels'), ...Object.fromEntries(copied) };
+    metadata.labels = inKeyOrder({ ...stringMapAt(metadata, 'labels'), ...Object.fromEntries(copied) });
   },
 };
 

@@ -11,6 +11,7 @@ import {
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { dns1123LabelProblems, type Problems, pathSegmentProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { checkContainerResourceName } from '../core/validation/resources.ts';
 import { numberAt, objectAt, objectsAt, valueAt } from '../draft.ts';
 import { compareQuantities } from '../quantities.ts';
 import { Collector } from '../validation/collector.ts';
@@ -137,7 +138,10 @@ const sources: readonly (readonly [string, string, SourceRule])[] = [
     'ContainerResource',
     'containerResource',
     (into, source, path): void => {
-      into.needsText(child(path, 'name'), source.name, 'must specify a resource name');
+      const namePath = child(path, 'name');
+      if (into.needsText(namePath, source.name, 'must specify a resource name')) {
+        checkContainerResourceName(into, String(source.name), namePath);
+      }
       const container = {
         path: child(path, 'container'),
         detail: 'must specify a container',

@@ -68,7 +68,7 @@ test.each<[string, object, object, readonly string[]]>([
     { selector: { matchLabels: { a: 'b' } } },
     {},
     [
-      'spec.template.metadata.labels: Invalid value: {"controller-uid":"u","batch.kubernetes.io/controller-uid":"u","job-name":"web","batch.kubernetes.io/job-name":"web"}: `selector` does not match template `labels`',
+      'spec.template.metadata.labels: Invalid value: {"batch.kubernetes.io/controller-uid":"u","batch.kubernetes.io/job-name":"web","controller-uid":"u","job-name":"web"}: `selector` does not match template `labels`',
       'spec.selector: Invalid value: {"matchLabels":{"a":"b","batch.kubernetes.io/controller-uid":"u"}}: `selector` not auto-generated',
     ],
   ],
@@ -159,7 +159,7 @@ test.each<[string, Change, readonly string[]]>([
     'its template',
     (draft) => (draft.spec.template.spec.containers[0].image = 'x'),
     [
-      'spec.template: Invalid value: {"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"x","imagePullPolicy":"Always","terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File","resources":{}}],"dnsPolicy":"ClusterFirst","securityContext":{},"terminationGracePeriodSeconds":30,"schedulerName":"default-scheduler"},"metadata":{"labels":{"controller-uid":"u","batch.kubernetes.io/controller-uid":"u","job-name":"web","batch.kubernetes.io/job-name":"web"}}}: field is immutable',
+      'spec.template: Invalid value: {"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"x","imagePullPolicy":"Always","terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File","resources":{}}],"dnsPolicy":"ClusterFirst","securityContext":{},"terminationGracePeriodSeconds":30,"schedulerName":"default-scheduler"},"metadata":{"labels":{"batch.kubernetes.io/controller-uid":"u","batch.kubernetes.io/job-name":"web","controller-uid":"u","job-name":"web"}}}: field is immutable',
     ],
   ],
   [

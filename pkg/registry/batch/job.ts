@@ -2,6 +2,7 @@
  * Jobs. Unless told otherwise the server makes a job's selector from its uid, so that no two jobs share pods.
  * Source: upstream `pkg/apis/batch/v1/defaults.go`, `pkg/registry/batch/job/strategy.go`.
  */
+import { inKeyOrder } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { setTemplateDefaults } from '../core/pod-defaults.ts';
@@ -54,14 +55,17 @@ function generateSelector(draft: JsonObject, context: StrategyContext): void {
   const template = ensureObject(spec, 'template');
   const templateMetadata = template === undefined ? undefined : ensureObject(template, 'metadata');
   const labels = templateMetadata === undefined ? undefined : ensureObject(templateMetadata, 'labels');
-  if (labels === undefined) return;
+  if (templateMetadata === undefined || labels === undefined) return;
   setDefault(labels, 'controller-uid', uid);
   setDefault(labels, 'batch.kubernetes.io/controller-uid', uid);
   setDefault(labels, 'job-name', stringAt(metadata, 'name'));
   setDefault(labels, 'batch.kubernetes.io/job-name', stringAt(metadata, 'name'));
+  templateMetadata.labels = inKeyOrder(labels);
   const selector = ensureObject(spec, 'selector');
   const matchLabels = selector === undefined ? undefined : ensureObject(selector, 'matchLabels');
-  if (matchLabels !== undefined) setDefault(matchLabels, 'batch.kubernetes.io/controller-uid', uid);
+  if (selector === undefined || matchLabels === undefined) return;
+  setDefault(matchLabels, 'batch.kubernetes.io/controller-uid', uid);
+  selector.matchLabels = inKeyOrder(matchLabels);
 }
 
 const status = ownStatus();

@@ -4,7 +4,7 @@
  * Source: upstream `pkg/apis/core/v1/defaults.go`.
  */
 
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { inKeyOrder, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { numberAt, objectAt, objectsAt, setDefault } from '../draft.ts';
 
@@ -121,7 +121,7 @@ function defaultRequestsFromLimits(owner: JsonObject): void {
   if (resources === undefined || limits === undefined) return;
   const requests = isObject(resources.requests) ? resources.requests : {};
   for (const [name, limit] of Object.entries(limits)) if (!Object.hasOwn(requests, name)) requests[name] = limit;
-  if (Object.keys(requests).length > 0) resources.requests = requests;
+  if (Object.keys(requests).length > 0) resources.requests = inKeyOrder(requests);
 }
 
 /** Fills in the source of a volume; a volume without one is an emptyDir. */

@@ -1,6 +1,7 @@
 /** Secrets. Source: upstream `ValidateSecret`, `ValidateSecretUpdate`, `pkg/registry/core/secret/strategy.go`. */
 import { Buffer } from 'node:buffer';
 import { at, type FieldError, invalid, required, tooLong } from '#pkg/apimachinery/field-error.ts';
+import { inKeyOrder, setOwn } from '#pkg/apimachinery/json.ts';
 import { jsonSyntaxError } from '#pkg/apimachinery/json-syntax.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
@@ -15,8 +16,9 @@ function takeStringData(draft: JsonObject): void {
   const data = ensureObject(draft, 'data');
   if (data === undefined) return;
   for (const [key, value] of Object.entries(texts)) {
-    if (typeof value === 'string') data[key] = Buffer.from(value).toString('base64');
+    if (typeof value === 'string') setOwn(data, key, Buffer.from(value).toString('base64'));
   }
+  draft.data = inKeyOrder(data);
   delete draft.stringData;
 }
 

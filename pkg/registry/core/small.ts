@@ -1,6 +1,6 @@
 /** Kinds of the core group whose rules are few. Source: upstream `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/*`. */
 
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { inKeyOrder, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { timestamp } from '#pkg/base/clock.ts';
@@ -146,8 +146,8 @@ export const limitRangeStrategy: Strategy = {
       fillFrom(limits, limit.max);
       fillFrom(requests, limits);
       fillFrom(requests, limit.min);
-      if (Object.keys(limits).length > 0) limit.default = limits;
-      if (Object.keys(requests).length > 0) limit.defaultRequest = requests;
+      if (Object.keys(limits).length > 0) limit.default = inKeyOrder(limits);
+      if (Object.keys(requests).length > 0) limit.defaultRequest = inKeyOrder(requests);
     }
   },
   validate: validateLimitRange,

@@ -10,11 +10,13 @@ import {
   notSupported,
   required,
 } from '#pkg/apimachinery/field-error.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { dns1123LabelProblems, dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { isTrueAt, listAt, numberAt, objectAt, objectsAt, stringAt } from '../draft.ts';
 import { Collector } from '../validation/collector.ts';
 
+const catchAll = 'catch-all';
 const exempt = 'exempt';
 const precedenceMax = 10_000;
 const queuesMax = 10_000_000;
@@ -153,6 +155,39 @@ function checkRule(into: Collector, rule: JsonObject, path: FieldPath): void {
   }
 }
 
+const everyone = (...names: readonly string[]): JsonObject => ({
+  subjects: names.map((name) => ({ kind: 'Group', group: { name } })),
+  resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] }],
+  nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
+});
+
+/** Schemas that every cluster has, which nobody may change. Source: upstream `pkg/apis/flowcontrol/bootstrap`. */
+const mandatorySchemas: ReadonlyMap<string, JsonObject> = new Map<string, JsonObject>([
+  [
+    exempt,
+    {
+      priorityLevelConfiguration: { name: exempt },
+      matchingPrecedence: 1,
+      rules: [everyone('system:masters')],
+    },
+  ],
+  [
+    catchAll,
+    {
+      priorityLevelConfiguration: { name: catchAll },
+      matchingPrecedence: precedenceMax,
+      distinguisherMethod: { type: 'ByUser' },
+      rules: [everyone('system:unauthenticated', 'system:authenticated')],
+    },
+  ],
+]);
+
+/** Levels that every cluster has; of the exempt one only `exempt` may change. Source: upstream `pkg/apis/flowcontrol/bootstrap`. */
+const mandatoryCatchAllLevel: JsonObject = {
+  type: 'Limited',
+  limited: { nominalConcurrencyShares: 5, lendablePercent: 0, limitResponse: { type: 'Reject' } },
+};
+
 /** What is wrong with a `FlowSchema`. Source: upstream `ValidateFlowSchema`. */
 export function validateFlowSchema(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
@@ -177,7 +212,14 @@ export function validateFlowSchema(draft: JsonObject): readonly FieldError[] {
   for (const [index, rule] of objectsAt(draft, 'spec', 'rules').entries()) {
     checkRule(into, rule, at('spec.rules', index));
   }
+  const name = stringAt(draft, 'metadata', 'name');
+  checkFixed(into, draft, mandatorySchemas.get(name));
   return into.errors;
+}
+
+function checkFixed(into: Collector, draft: JsonObject, fixed: JsonObject | undefined): void {
+  if (fixed === undefined || deepEqual(draft.spec, fixed)) return;
+  into.add(invalid('spec', draft.spec, `spec of '${stringAt(draft, 'metadata', 'name')}' must equal the fixed value`));
 }
 
 /** Rules for the status of both kinds. */
@@ -253,5 +295,16 @@ export function validatePriorityLevel(draft: JsonObject): readonly FieldError[] 
     if (limited === undefined) into.add(required('spec.limited', 'must not be empty when type is Limited'));
     else checkLimited(into, limited, 'spec.limited');
   } else into.add(notSupported('spec.type', type, ['Exempt', 'Limited']));
+  checkMandatoryLevel(into, draft);
   return into.errors;
+}
+
+function checkMandatoryLevel(into: Collector, draft: JsonObject): void {
+  const name = stringAt(draft, 'metadata', 'name');
+  if (name === catchAll) checkFixed(into, draft, mandatoryCatchAllLevel);
+  if (name !== exempt) return;
+  const { exempt: _free, ...rest } = objectAt(draft, 'spec') ?? {};
+  if (deepEqual(rest, { type: 'Exempt' })) return;
+  const detail = "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value";
+  into.add(invalid('spec', draft.spec, detail));
 }

@@ -1,5 +1,6 @@
 /** Rules for the addresses of Services: ranges, and single ones. Source: upstream `ValidateServiceCIDR`, `ValidateIPAddress`. */
 import { at, child, type FieldError, invalid, required } from '#pkg/apimachinery/field-error.ts';
+import { formatIp, isMappedIpv4, parseIp } from '#pkg/apimachinery/ip.ts';
 import { cidrProblems, dns1123SubdomainProblems, ipProblems, pathSegmentProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { listAt, objectAt, stringAt, valueAt } from '../draft.ts';
@@ -7,6 +8,9 @@ import { Collector } from '../validation/collector.ts';
 import { isIpv6 } from '../validation/ips.ts';
 
 const cidrsPath = 'spec.cidrs';
+
+/** Four numbers of which some readers take those with a leading zero as octal. */
+const leadingZeros = /^(?:0*(?:25[0-5]|2[0-4]\d|1\d\d|\d?\d)(?:\.(?!$)|$)){4}$/;
 
 function cidrsOf(object: JsonObject | KubeObject): readonly string[] {
   return listAt(object, 'spec', 'cidrs').map(String);
@@ -44,11 +48,20 @@ export function validateServiceCidrUpdate(draft: JsonObject, old: KubeObject): r
   return into.errors;
 }
 
+/** What keeps a text from being the one name of an address. Source: upstream `IsValidIP`. */
+function canonicalIpProblems(text: string): readonly string[] {
+  const ip = parseIp(text);
+  if (ip === undefined) return leadingZeros.test(text) ? ['must not have leading 0s'] : ipProblems(text);
+  if (isMappedIpv4(ip)) return ['must not be an IPv4-mapped IPv6 address'];
+  const canonical = formatIp(ip);
+  return canonical === text ? [] : [`must be in canonical form ("${canonical}")`];
+}
+
 /** What is wrong with an `IPAddress`. Source: upstream `ValidateIPAddress`. */
 export function validateIpAddress(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const name = stringAt(draft, 'metadata', 'name');
-  if (name !== '') into.problems('metadata.name', name, ipProblems(name));
+  if (name !== '') into.problems('metadata.name', name, canonicalIpProblems(name));
   const parent = objectAt(draft, 'spec', 'parentRef');
   const path = 'spec.parentRef';
   if (parent === undefined) {

@@ -26,6 +26,7 @@ import { checkAddressesKept, checkClusterIps, isHeadless } from './ip-validation
 import { needsHealthCheckPort } from './normalize.ts';
 
 const affinitySecondsMax = 86_400;
+const kubeletPort = 10_250;
 const types = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
 const topologyMode = 'service.kubernetes.io/topology-mode';
 const topologyHints = 'service.kubernetes.io/topology-aware-hints';
@@ -69,6 +70,7 @@ function checkType(into: Collector, spec: JsonObject): void {
   if (isHeadless(spec) && (type === 'LoadBalancer' || type === 'NodePort')) {
     into.add(invalid('spec.clusterIPs[0]', 'None', `may not be set to 'None' for ${type} services`));
   }
+  if (type === 'LoadBalancer') checkNoKubeletPort(into, spec);
   if (type !== 'ExternalName') return;
   for (const field of ['clusterIPs', 'ipFamilies']) {
     if (listAt(spec, field).length === 0) continue;
@@ -77,6 +79,15 @@ function checkType(into: Collector, spec: JsonObject): void {
   into.unset('spec.ipFamilyPolicy', spec.ipFamilyPolicy, 'may not be set for ExternalName services');
   // A final dot is what DNS writes after a full name.
   into.needsName('spec.externalName', stringAt(spec, 'externalName').replace(/\.$/, ''), dns1123SubdomainProblems);
+}
+
+/** A load balancer that opens this port may open it on every node, where it is the kubelet's. */
+function checkNoKubeletPort(into: Collector, spec: JsonObject): void {
+  for (const [index, { port }] of objectsAt(spec, 'ports').entries()) {
+    if (port !== kubeletPort) continue;
+    const detail = `may not expose port ${kubeletPort} externally since it is used by kubelet`;
+    into.add(invalid(at('spec.ports', index), port, detail));
+  }
 }
 
 function checkPortEntries(into: Collector, ports: readonly JsonObject[]): void {
