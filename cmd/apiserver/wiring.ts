@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import { readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
-import { UserError } from '#cmd/common/errors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { apiPart } from '#pkg/cluster/api-part.ts';
 import { openStore } from '#pkg/cluster/store.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import type { apiServerFlags } from './options.ts';
 

@@ -6,7 +6,7 @@ import { type NetworkTransport, networkTransport } from '#pkg/client/network-tra
 import { readKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import type { FlagTable } from '#pkg/component/flags.ts';
 import { text } from '#pkg/component/flags.ts';
-import { UserError } from './errors.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 
 /** The flag that names the kubeconfig. */
 export const kubeconfigFlag = {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { explain, UserError } from './errors.ts';
+import { UserError } from '#pkg/component/user-error.ts';
+import { explain } from './errors.ts';
 
 function systemError(code: string, more: object = {}): Error {
   return Object.assign(new Error(`${code}: something`), { code, ...more });

@@ -1,13 +1,5 @@
 /** Errors that a person is told in one line. */
 
-/** What cannot be done and what to do about it; printed as it is, without a stack, and the process ends with 1. */
-export class UserError extends Error {
-  constructor(message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.name = 'UserError';
-  }
-}
-
 /** Errors whose message is such a line already. */
 const plainErrors: ReadonlySet<string> = new Set(['KubeconfigError', 'PkiError', 'UserError']);
 

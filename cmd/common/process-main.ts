@@ -14,8 +14,9 @@ import { type FlagTable, type FlagValues, helpText, integer, parseFlags, text } 
 import { HealthChecks } from '#pkg/component/health.ts';
 import { createLogger, type LogFormat, type LogLevel, logLevels } from '#pkg/component/logger.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { storeCompiledCode } from './compile-cache.ts';
-import { explain, UserError } from './errors.ts';
+import { explain } from './errors.ts';
 import { serveHealth } from './health-server.ts';
 import { returningMemory } from './memory.ts';
 import { HeldError, holdProcessFile, processIdentity } from './process-files.ts';

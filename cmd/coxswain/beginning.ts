@@ -1,9 +1,9 @@
 /** Where a start began: what was there before, so that a start that fails leaves nothing else, and what still runs of the cluster. */
 import { rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { UserError } from '#cmd/common/errors.ts';
 import { type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/process-files.ts';
 import { sleep } from '#pkg/base/async.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import type { ClusterFolder } from './folder.ts';
 import type { World } from './world.ts';
 

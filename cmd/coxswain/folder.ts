@@ -11,7 +11,6 @@
  */
 import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UserError } from '#cmd/common/errors.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import {
@@ -21,6 +20,7 @@ import {
   settingsProblem,
 } from '#pkg/cluster/settings.ts';
 import { storeIdFile } from '#pkg/cluster/store-identity.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { isName } from './world.ts';
 
 /** What is kept about a cluster between starts. */

@@ -1,7 +1,7 @@
 /** `coxswain kubeconfig`: the standalone kubeconfig of a cluster, or where it is. */
 import { readFile } from 'node:fs/promises';
-import { UserError } from '#cmd/common/errors.ts';
 import { type FlagTable, helpText, parseFlags, text, toggle } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { ClusterFolder } from './folder.ts';
 import { checkName, dataFolder, type World } from './world.ts';

@@ -1,6 +1,6 @@
 /** `coxswain kubectl` on this machine: the connection of the kubeconfig, standard streams and Ctrl-C. */
 import { textOf } from '#pkg/apimachinery/decode.ts';
-import { kubectl } from './kubectl/main.ts';
+import { kubectl } from '#pkg/kubectl/main.ts';
 import type { World } from './world.ts';
 
 export async function kubectlCommand(world: World, args: readonly string[]): Promise<number> {
@@ -23,7 +23,7 @@ export async function kubectlCommand(world: World, args: readonly string[]): Pro
         writeError: world.writeError,
         readStdin: readAllOfStdin,
         connect: async (options) => {
-          const { connect } = await import('./kubectl/connect.ts');
+          const { connect } = await import('#pkg/kubectl/connect.ts');
           return connect({ ...options, onWarning: (text) => world.writeError(`Warning: ${text}\n`) });
         },
       },

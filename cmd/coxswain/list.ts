@@ -1,10 +1,11 @@
 /** `coxswain list`: the clusters of this user of the machine, wherever their folders are, with what belongs to each, running or not. */
-import { UserError } from '#cmd/common/errors.ts';
+
 import { runningProcesses } from '#cmd/common/process-files.ts';
 import { type FlagTable, helpText, parseFlags, text } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
+import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { clusterRegistry, type RegisteredCluster } from './cluster-registry.ts';
 import { ClusterFolder } from './folder.ts';
-import { TableLayout } from './kubectl/tables.ts';
 import type { World } from './world.ts';
 
 const flags = {

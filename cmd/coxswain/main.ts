@@ -1,7 +1,8 @@
 /** The `coxswain` command: finds the subcommand, loads only that, and turns what goes wrong into one line and exit code 1. */
 import { keepCompiledCode } from '#cmd/common/compile-cache.ts';
-import { explain, UserError } from '#cmd/common/errors.ts';
+import { explain } from '#cmd/common/errors.ts';
 import { commandOverview } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { systemWorld, type World } from './world.ts';
 
 keepCompiledCode();

@@ -1,14 +1,14 @@
 /** `coxswain status`: what runs of a cluster, where, and whether it is healthy. Exit code 0 when all of it is. */
 
-import { UserError } from '#cmd/common/errors.ts';
 import { type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { contextName } from '#pkg/cluster/settings.ts';
 import { type FlagTable, helpText, parseFlags, text } from '#pkg/component/flags.ts';
 import type { HealthResult } from '#pkg/component/health.ts';
+import { UserError } from '#pkg/component/user-error.ts';
+import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { ClusterFolder } from './folder.ts';
-import { TableLayout } from './kubectl/tables.ts';
 import { expectedProcesses } from './process-names.ts';
 import { checkName, dataFolder, type World } from './world.ts';
 

@@ -2,10 +2,10 @@
 import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UserError } from '#cmd/common/errors.ts';
 import { serverNodeFlags } from '#cmd/common/node-flags.ts';
 import { makeFolder } from '#pkg/cluster/kubeconfig.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { lastWords } from './last-words.ts';
 import { printResult, stepsOf, type UpPlan } from './up.ts';
 import type { ChildReport } from './up-foreground.ts';

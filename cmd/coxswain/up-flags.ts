@@ -1,11 +1,11 @@
 /** The flags of `coxswain up`, and the settings of a cluster that follow from them and from what it was started with before. */
 
 import { resolve } from 'node:path';
-import { UserError } from '#cmd/common/errors.ts';
 import { type ClusterSettings, defaultSettings, nodesMax, nodesProblem, runtimeNames } from '#pkg/cluster/settings.ts';
 import { isStoreName } from '#pkg/cluster/store.ts';
 import { duration, type FlagTable, type FlagValues, integer, text, toggle } from '#pkg/component/flags.ts';
 import { logLevels } from '#pkg/component/logger.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { clusterFlags } from './cluster-flags.ts';
 
 /** Runtimes of the design that are refused until they are built. */

@@ -2,7 +2,7 @@
 
 import { storeCompiledCode } from '#cmd/common/compile-cache.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
-import { explain, UserError } from '#cmd/common/errors.ts';
+import { explain } from '#cmd/common/errors.ts';
 import { type HealthServer, serveHealth } from '#cmd/common/health-server.ts';
 import { returningMemory } from '#cmd/common/memory.ts';
 import { HeldError, type HeldFile, holdProcessFile, processIdentity } from '#cmd/common/process-files.ts';
@@ -12,6 +12,7 @@ import { addressPort, kubernetesServiceIp } from '#pkg/cluster/settings.ts';
 import { HealthChecks } from '#pkg/component/health.ts';
 import { createLogger, type LogLevel } from '#pkg/component/logger.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import { retractContext } from './down.ts';

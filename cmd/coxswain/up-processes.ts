@@ -6,7 +6,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UserError } from '#cmd/common/errors.ts';
 import { serverNodeFlags } from '#cmd/common/node-flags.ts';
 import { isAlive, type ProcessRecord, readProcessFile, runningProcesses } from '#cmd/common/process-files.ts';
 import { nodes } from '#pkg/api/types/refs.ts';
@@ -26,6 +25,7 @@ import {
   processNodesMax,
 } from '#pkg/cluster/settings.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { retractContext, stopProcesses } from './down.ts';
 import { lastWords } from './last-words.ts';
 import { type ProcessPlan, processPlans } from './process-names.ts';

@@ -7,7 +7,6 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UserError } from '#cmd/common/errors.ts';
 import { type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
 import {
   checkKubeconfig,
@@ -22,6 +21,7 @@ import type { Pki } from '#pkg/cluster/pki.ts';
 import { type ClusterSettings, contextName, defaultSettings, nodeNames } from '#pkg/cluster/settings.ts';
 import { helpText, parseFlags } from '#pkg/component/flags.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import {
   chooseApiPort,
   clusterWithAddresses,

@@ -2,9 +2,9 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { UserError } from '#cmd/common/errors.ts';
 import { type Clock, SystemClock } from '#pkg/base/clock.ts';
 import { type Random, SystemRandom } from '#pkg/base/random.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 
 export interface World {
   readonly clock: Clock;

@@ -3,7 +3,6 @@
 import { closing } from '#cmd/common/closing.ts';
 import { connectionOf, readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
-import { UserError } from '#cmd/common/errors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
@@ -11,6 +10,7 @@ import type { RuntimeName } from '#pkg/cluster/settings.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import { runTogether } from '#pkg/component/signals.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { createHttpsServer } from '#pkg/serving/https-server.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import type { kubeletFlags } from './options.ts';

@@ -2,10 +2,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { digText } from '#cmd/coxswain/kubectl/api.ts';
-import { parseDocuments } from '#cmd/coxswain/kubectl/files.ts';
-import { runKubectl } from '#cmd/coxswain/kubectl/test-world.ts';
+import { digText } from '#pkg/kubectl/api.ts';
+import { parseDocuments } from '#pkg/kubectl/files.ts';
 import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
+import { runKubectl } from '#pkg/testing/kubectl.ts';
 import { root } from '#tests/tidy/source-files.ts';
 
 const folder = join(root, 'manifests');

@@ -23,6 +23,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/cluster/': 5,
   'pkg/testing/': 5,
   'pkg/entry/': 5,
+  'pkg/kubectl/': 5,
   'cmd/': 5,
 };
 
@@ -34,6 +35,8 @@ const siblings: readonly (readonly [string, string])[] = [
   ['pkg/testing/', 'pkg/cluster/'],
   ['pkg/entry/', 'pkg/cluster/'],
   ['pkg/entry/', 'pkg/testing/'],
+  ['cmd/', 'pkg/kubectl/'],
+  ['pkg/testing/', 'pkg/kubectl/'],
   ['cmd/', 'pkg/cluster/'],
   ['cmd/', 'pkg/testing/'],
 ];

@@ -1,9 +1,9 @@
 /** `delete`: of objects by name, by selector or by the files that name them. */
 
-import { UserError } from '#cmd/common/errors.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { duration, type FlagTable, type FlagValues, integer, text, toggle } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { dig, digText } from './api.ts';
 import {
   allNamespacesFlag,

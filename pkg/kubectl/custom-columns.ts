@@ -1,6 +1,7 @@
 /** `-o custom-columns=HEADER:path,…`: a table of fields. Source: kubectl `cmd/get/customcolumn.go`. */
-import { UserError } from '#cmd/common/errors.ts';
+
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { evaluatePath } from './jsonpath.ts';
 
 interface Column {

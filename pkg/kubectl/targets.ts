@@ -1,8 +1,8 @@
 /** From the arguments of a command to the objects it is about. */
 
-import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { digList, digText } from './api.ts';
 import type { KubectlContext } from './context.ts';
 import { groupVersion, kindName, type Mapping, pathOf } from './discovery.ts';

@@ -1,7 +1,7 @@
 /** Which resources the server has, and which of them a word on the command line means. */
 
-import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { digList, digText, type KubeApi } from './api.ts';
 
 export interface Mapping {

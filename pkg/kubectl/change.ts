@@ -1,9 +1,9 @@
 /** `label`, `annotate` and `scale`: small changes to objects that exist. */
 
-import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { type FlagTable, type FlagValues, integer, list, toggle } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { digMap, digNumber } from './api.ts';
 import { fieldManager } from './apply.ts';
 import { allNamespacesFlag, type KubectlContext, selectorFlag } from './context.ts';

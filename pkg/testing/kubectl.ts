@@ -1,8 +1,9 @@
 /** Runs `coxswain kubectl` against a cluster on virtual time, letting time pass while the command waits. For tests. */
-import type { TestCluster } from '#pkg/testing/cluster.ts';
-import { createKubeApi } from './api.ts';
-import { sendTo } from './in-process.ts';
-import { kubectl } from './main.ts';
+
+import { createKubeApi } from '#pkg/kubectl/api.ts';
+import { sendTo } from '#pkg/kubectl/in-process.ts';
+import { kubectl } from '#pkg/kubectl/main.ts';
+import type { TestCluster } from './cluster.ts';
 
 export interface CommandOutput {
   readonly code: number;

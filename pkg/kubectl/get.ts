@@ -1,7 +1,8 @@
 /** `get`: one or many objects, as the server's own table or as whole objects; `-w` goes on with every change. */
-import { UserError } from '#cmd/common/errors.ts';
+
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { digText } from './api.ts';
 import { checkOutput, type KubectlContext } from './context.ts';
 import { customRows } from './custom-columns.ts';

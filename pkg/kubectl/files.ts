@@ -5,11 +5,11 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UserError } from '#cmd/common/errors.ts';
 import { decodeYaml, textOf } from '#pkg/apimachinery/decode.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { duplicatesText, readYaml, YamlError } from '#pkg/apimachinery/yaml.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 
 export interface SourceDocument {
   readonly document: JsonObject;

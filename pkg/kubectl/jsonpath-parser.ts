@@ -2,7 +2,7 @@
  * The grammar of kubectl's JSONPath templates: text with actions in braces, of which `range … end` encloses others. What upstream's parser
  * refuses is refused here in its words. Source: client-go `util/jsonpath/parser.go`, kubectl reference "JSONPath Support".
  */
-import { UserError } from '#cmd/common/errors.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 
 /** One step of a path. Steps follow each other; each takes the values that the one before it found. */
 export type Step =

@@ -1,11 +1,11 @@
 /** `rollout`: status, history, undo, restart, pause and resume of workloads. */
 
 import { isDeepStrictEqual } from 'node:util';
-import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { duration, type FlagTable, type FlagValues, integer, list, text, toggle } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { dig, digList, digMap, digNumber, digText } from './api.ts';
 import { fieldManager } from './apply.ts';
 import { type KubectlContext, selectorFlag } from './context.ts';

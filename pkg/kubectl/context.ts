@@ -1,8 +1,8 @@
 /** What every subcommand of `coxswain kubectl` is given, and the flags they share. */
 
-import { UserError } from '#cmd/common/errors.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type FlagTable, list, text, toggle } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import type { KubeApi } from './api.ts';
 import type { Discovery } from './discovery.ts';
 

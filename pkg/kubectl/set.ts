@@ -1,8 +1,9 @@
 /** `set image`: another image for containers of a pod template. Source: kubectl `cmd/set/set_image.go`. */
-import { UserError } from '#cmd/common/errors.ts';
+
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { type FlagTable, type FlagValues, list, text, toggle } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { digList, digText } from './api.ts';
 import { type KubectlContext, selectorFlag } from './context.ts';
 import { pathOf } from './discovery.ts';

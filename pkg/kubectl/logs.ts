@@ -1,9 +1,9 @@
 /** `logs`: of a pod, of the pods of a workload, or of the pods that a selector finds. */
 
-import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { duration, type FlagTable, type FlagValues, integer, text, toggle } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { digList, digMap, digText, linesOf } from './api.ts';
 import { type KubectlContext, selectorFlag } from './context.ts';
 import { type Mapping, pathOf } from './discovery.ts';

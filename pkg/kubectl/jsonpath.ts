@@ -2,7 +2,7 @@
  * Finds values by kubectl's JSONPath and writes them as its templates do. A key that is missing is no error and finds nothing; an index
  * beyond the end is one. Source: client-go `util/jsonpath/jsonpath.go`.
  */
-import { UserError } from '#cmd/common/errors.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { type Part, type Path, parseRelaxedPath, parseTemplate, type Step } from './jsonpath-parser.ts';
 import { sortedJson } from './output.ts';
 

@@ -1,10 +1,10 @@
 /** `wait`: until objects meet a condition, have a value, exist or are gone. */
 
-import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { duration, type FlagTable, type FlagValues, list, text, toggle } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { digList, digText } from './api.ts';
 import { allNamespacesFlag, fieldSelectorFlag, type KubectlContext, selectorFlag } from './context.ts';
 import { evaluatePath } from './jsonpath.ts';

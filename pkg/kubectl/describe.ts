@@ -1,10 +1,10 @@
 /** `describe`: an object, what belongs to it, and the events about it. */
 
-import { UserError } from '#cmd/common/errors.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { yamlText } from '#pkg/apimachinery/yaml-text.ts';
 import { type FlagTable, type FlagValues, list, toggle } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { dig, digList, digMap, digText } from './api.ts';
 import { allNamespacesFlag, type KubectlContext, selectorFlag } from './context.ts';
 import { describeNode } from './describe-node.ts';

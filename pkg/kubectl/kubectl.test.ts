@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeDeployment } from '#pkg/testing/builders.ts';
 import { isPodReady, startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
-import { runKubectl, startKubectl } from './test-world.ts';
+import { runKubectl, startKubectl } from '#pkg/testing/kubectl.ts';
 
 let cluster: TestCluster;
 const run = (...args: readonly string[]) => runKubectl(cluster, args);

@@ -2,7 +2,7 @@
 import { request as requestHttp } from 'node:http';
 import { Agent, type RequestOptions, request as requestHttps } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
-import { UserError } from '#cmd/common/errors.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { type ApiCall, createKubeApi, type KubeApi, type RawAnswer } from './api.ts';
 
 export interface ConnectOptions {

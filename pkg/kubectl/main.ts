@@ -3,7 +3,6 @@
  * messages have kubectl's form.
  */
 
-import { UserError } from '#cmd/common/errors.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import {
   commandOverview,
@@ -13,6 +12,7 @@ import {
   parseDurationMs,
   parseFlags,
 } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import type { KubeApi } from './api.ts';
 import { apply, applyFlags, create, createFlags } from './apply.ts';
 import { annotate, label, labelFlags, scale, scaleFlags } from './change.ts';

@@ -1,6 +1,7 @@
 /** `--sort-by`: the order of objects by one of their fields. Source: kubectl `cmd/get/sorter.go`. */
-import { UserError } from '#cmd/common/errors.ts';
+
 import { compareQuantity, parseQuantity } from '#pkg/apimachinery/quantity.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { evaluatePath } from './jsonpath.ts';
 
 /** The items in the order of the field at `path`; those without it come first. Refuses a path that no item has. */

@@ -1,7 +1,8 @@
 /** Errors of the server in kubectl's words. Source: kubectl `cmd/util/helpers.go`. */
-import { UserError } from '#cmd/common/errors.ts';
+
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { FlagProblem } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 
 /** A command line that is not as its subcommand needs it; where to read how it is called is said below it. */
 export class UsageError extends UserError {}
