@@ -267,10 +267,12 @@ class LmdbStore implements Store {
 
   async #close(): Promise<void> {
     const error = new StoreUnavailableError('Cannot use the store as it was closed');
+    // It knows first, as it would take what is refused now for a fault.
+    const expired = this.#expirer.close();
     this.#ended ??= error;
     for (const write of this.#queue.splice(0)) this.#refuse(write, error);
     await this.#committing;
-    await this.#expirer.close();
+    await expired;
     await this.#compacting;
     this.#hub.fail(error);
     await this.#log.close();
