@@ -179,7 +179,12 @@ export class LmdbLog {
     assert(!this.#appending, 'an append began before the last one ended');
     this.#appending = true;
     try {
-      const records = writes.flatMap(({ record, cold }) => loggedOf(record, cold));
+      const records: WriteRecord[] = [];
+      for (const { record, cold } of writes) {
+        if (!cold || record.type === 'delete') records.push(record);
+        // Of a cold put the log has only that it has replaced another.
+        else if (record.previousRevision !== 0) records.push(coldMark(record));
+      }
       const group = records.length === 0 ? undefined : this.#encode(records);
       await this.#transaction(() => {
         const queued = group === undefined ? [] : [append(this.#groups, records[0]!.revision, group)];
@@ -258,12 +263,6 @@ export class LmdbLog {
     const outcomes = await Promise.allSettled([whole, ...new Set(parts)]);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw causeOf(outcome.reason);
   }
-}
-
-/** What the log has of a write: of a cold put only that it has replaced another. */
-function loggedOf(record: WriteRecord, cold: Append['cold']): WriteRecord[] {
-  if (!cold || record.type === 'delete') return [record];
-  return record.previousRevision === 0 ? [] : [coldMark(record)];
 }
 
 /** The library's error of a failed commit holds a promise that rejects with the reason, which nobody else would handle. */

@@ -36,9 +36,11 @@ import {
 } from '../../store.ts';
 import { eventKey, eventRevision, WatchHub } from '../../watch-hub.ts';
 import { type ColdState, readCold } from './cold-reads.ts';
+import { ColdSpace } from './cold-space.ts';
 import type { ColdKey } from './cold-table.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { type ColdKeys, LmdbLog } from './lmdb-log.ts';
+import { keyValueOf, PastWrites } from './past-writes.ts';
 import { type LoggedWrite, recordOf, type WriteRecord } from './write-group.ts';
 
 /** Most writes of one transaction, so that the first of them does not wait long for the last; more wait for the next one. */
@@ -111,7 +113,8 @@ class LmdbStore implements Store {
   readonly #lock: FolderLock;
   readonly #logger: Logger;
   readonly #clock: Clock;
-  readonly #coldPrefixes: readonly string[];
+  readonly #cold: ColdSpace;
+  readonly #past: PastWrites;
   readonly #expiring = new ExpiryQueue();
   readonly #expirer: Expirer;
   #compacting: Promise<void> = Promise.resolve();
@@ -135,7 +138,8 @@ class LmdbStore implements Store {
     this.#lock = lock;
     this.#logger = options.log;
     this.#clock = options.clock;
-    this.#coldPrefixes = log.coldPrefixes;
+    this.#cold = new ColdSpace(log.coldPrefixes);
+    this.#past = new PastWrites(log, this.#cold);
     this.#compacted = log.compacted;
     this.#revision = Math.max(1, this.#compacted, log.cold.lastRevision);
     for (const write of log.writes()) this.#load(write);
@@ -155,7 +159,7 @@ class LmdbStore implements Store {
 
   async get(key: string): Promise<KeyValue | undefined> {
     this.#checkOpen();
-    if (!this.#isCold(key)) return this.#live.get(key);
+    if (!this.#cold.has(key)) return this.#live.get(key);
     const pending = this.#pending.get(key);
     return pending === undefined ? this.#log.cold.get(key) : pending.current;
   }
@@ -163,9 +167,9 @@ class LmdbStore implements Store {
   async range(options: RangeOptions): Promise<RangeResult> {
     this.#checkOpen();
     const { prefix, limit } = options;
-    if (this.#isCold(prefix)) return this.#coldRange(options);
+    if (this.#cold.has(prefix)) return this.#coldRange(options);
     const hot = this.#hotRange(options);
-    if (!this.#coldPrefixes.some((cold) => cold.startsWith(prefix))) return hot;
+    if (!this.#cold.hasBelow(prefix)) return hot;
     const cold = this.#coldRange(options);
     const items = mergeByKey(hot.items, cold.items);
     return {
@@ -182,7 +186,7 @@ class LmdbStore implements Store {
       revision: this.#revision,
       compacted: this.#compacted,
     };
-    return readRange({ ...state, pastValue: (version) => this.#read(version.from, version.key) }, options);
+    return readRange({ ...state, pastValue: (version) => this.#past.value(version.from, version.key) }, options);
   }
 
   #coldRange(options: RangeOptions): RangeResult {
@@ -191,11 +195,6 @@ class LmdbStore implements Store {
     for (const [key, { cold, current }] of this.#pending) if (cold) pending.set(key, current);
     const state: ColdState = { table: this.#log.cold, history: this.#coldHistory, revision: this.#revision, pending };
     return { ...readCold(state, options), revision };
-  }
-
-  #isCold(key: string): boolean {
-    for (const prefix of this.#coldPrefixes) if (key.startsWith(prefix)) return true;
-    return false;
   }
 
   async write(operation: WriteOperation): Promise<WriteResult> {
@@ -207,7 +206,7 @@ class LmdbStore implements Store {
       await before.settled.promise;
       this.#checkOpen();
     }
-    const isCold = this.#isCold(key);
+    const isCold = this.#cold.has(key);
     const previous = isCold ? this.#log.cold.find(key) : undefined;
     const current = isCold ? previous && this.#log.cold.value(previous.modRevision) : this.#live.get(key);
     if (!isExpected(operation, current) || (operation.type === 'delete' && current === undefined))
@@ -267,10 +266,12 @@ class LmdbStore implements Store {
 
   async #close(): Promise<void> {
     const error = new StoreUnavailableError('Cannot use the store as it was closed');
+    // It knows first, as it would take what is refused now for a fault.
+    const expired = this.#expirer.close();
     this.#ended ??= error;
     for (const write of this.#queue.splice(0)) this.#refuse(write, error);
     await this.#committing;
-    await this.#expirer.close();
+    await expired;
     await this.#compacting;
     this.#hub.fail(error);
     await this.#log.close();
@@ -368,7 +369,7 @@ class LmdbStore implements Store {
     const revision = eventRevision(event);
     const { previous } = event;
     const key = eventKey(event);
-    if (this.#coldPrefixes.length === 0 || !this.#isCold(key)) {
+    if (!this.#cold.has(key)) {
       if (event.type === 'put') this.#live.set(key, event.kv);
       else this.#live.delete(key);
       if (expiresMs > 0) this.#expiring.add(expiresMs, { key, revision });
@@ -381,7 +382,7 @@ class LmdbStore implements Store {
 
   #load(write: LoggedWrite): void {
     const { key, revision, expiresMs } = write;
-    if (this.#isCold(key)) this.#loadCold(write);
+    if (this.#cold.has(key)) this.#loadCold(write);
     else {
       const put = write.type === 'put';
       const previous = put ? this.#live.set(key, keyValueOf(write)) : this.#live.delete(key);
@@ -400,7 +401,7 @@ class LmdbStore implements Store {
   #remember(previous: KeyValue, until: number, type: 'put' | 'delete'): void {
     const value = type === 'put' ? 'replaced' : 'deleted';
     const { key, modRevision, value: held } = previous;
-    const history = this.#isCold(key) ? this.#coldHistory : this.#history;
+    const history = this.#cold.has(key) ? this.#coldHistory : this.#history;
     history.add({ key, from: modRevision, until, value, bytes: held.length });
   }
 
@@ -409,39 +410,12 @@ class LmdbStore implements Store {
     if (fromRevision > this.#revision) return [];
     if (fromRevision > this.#tail.startRevision) return this.#tail.since(fromRevision, prefix);
     const events: StoreEvent[] = [];
-    for (const write of this.#writesFrom(fromRevision, prefix)) {
+    for (const write of this.#past.from(fromRevision, prefix)) {
       // A transaction that is on the disk but not yet acknowledged is published later.
       if (write.revision > this.#revision) break;
-      if (write.key.startsWith(prefix)) events.push(this.#eventOf(write));
+      if (write.key.startsWith(prefix)) events.push(this.#past.eventOf(write));
     }
     return events;
-  }
-
-  /** All writes that may concern a prefix, in revision order. */
-  *#writesFrom(fromRevision: number, prefix: string): Generator<LoggedWrite> {
-    const mayBeCold = this.#isCold(prefix) || this.#coldPrefixes.some((cold) => cold.startsWith(prefix));
-    const puts = mayBeCold ? this.#log.cold.putsFrom(fromRevision) : [].values();
-    let put = puts.next();
-    for (const write of this.#log.writes(fromRevision)) {
-      if (write.type === 'cold') continue;
-      for (; !put.done && put.value.revision < write.revision; put = puts.next()) yield put.value;
-      yield write;
-    }
-    for (; !put.done; put = puts.next()) yield put.value;
-  }
-
-  #eventOf(write: LoggedWrite): StoreEvent {
-    const { key, revision, previousRevision } = write;
-    const previous = (): KeyValue => this.#read(previousRevision, key);
-    if (write.type === 'delete') return { type: 'delete', key, revision, previous: previous() };
-    const kv = keyValueOf(write);
-    return previousRevision === 0 ? { type: 'put', kv } : { type: 'put', kv, previous: previous() };
-  }
-
-  #read(revision: number, key: string): KeyValue {
-    const write = this.#isCold(key) ? this.#log.cold.put(revision) : this.#log.write(revision);
-    if (write === undefined) throw new CompactedError(this.#compacted);
-    return keyValueOf(write);
   }
 
   #checkOpen(): void {
@@ -451,11 +425,4 @@ class LmdbStore implements Store {
 
 function expiryOfWrite(operation: WriteOperation, nowMs: number): number {
   return operation.type === 'put' && operation.ttlMs !== undefined ? expiryOf(nowMs, operation.ttlMs) : 0;
-}
-
-/** What a write left, in memory of its own: a part of its group would keep all of that. */
-function keyValueOf({ key, value, createRevision, revision }: LoggedWrite): KeyValue {
-  const own = Buffer.allocUnsafeSlow(value.length);
-  value.copy(own);
-  return { key, value: own, createRevision, modRevision: revision };
 }

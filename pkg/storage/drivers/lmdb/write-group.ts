@@ -33,6 +33,7 @@ export const logFormat = 3;
 const checksumBytes = 4;
 const headBytes = 39;
 const types = ['', 'put', 'delete', 'cold'] as const;
+const typeNumbers = { put: 1, delete: 2, cold: 3 } as const;
 
 /** A write that is to be written to the disk. */
 export interface WriteRecord {
@@ -101,7 +102,7 @@ function seal(group: Buffer): void {
 
 function encodeWrite(record: WriteRecord, target: Buffer, at: number): number {
   const { value } = record;
-  target[at] = types.indexOf(record.type);
+  target[at] = typeNumbers[record.type];
   target.writeDoubleLE(record.revision, at + 1);
   target.writeDoubleLE(record.createRevision, at + 9);
   target.writeDoubleLE(record.previousRevision, at + 17);

@@ -137,9 +137,10 @@ class MemoryStore implements Store {
 
   async close(): Promise<void> {
     if (this.#closed) return;
+    const expired = this.#expirer.close();
     this.#closed = true;
     this.#hub.fail(closedError());
-    await this.#expirer.close();
+    await expired;
   }
 
   #expireAfter(ttlMs: number, key: string): void {
