@@ -14,10 +14,11 @@ import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
-import { componentTable, identitiesOf } from '#pkg/cluster/components.ts';
+import { identitiesOf } from '#pkg/cluster/components.ts';
 import { kubeconfigOf, makeFolder, writeKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { ensurePki, type Pki } from '#pkg/cluster/pki.ts';
 import { contextName, kubernetesServiceIp, nodeNames, processNodesMax } from '#pkg/cluster/settings.ts';
+import { clusterTables } from '#pkg/cluster/tables.ts';
 import { fieldOf } from '#pkg/component/flags.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -26,6 +27,8 @@ import { lastWords } from './last-words.ts';
 import { type ProcessPlan, processPlans } from './process-names.ts';
 import { findFlags, printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
 
+/** What the processes are made of. */
+const tables = clusterTables;
 const lookIntervalMs = 25;
 /** Longest wait for a process to answer for the first time. */
 const startMsMax = 20_000;
@@ -39,7 +42,7 @@ export async function upProcesses(plan: UpPlan, running: readonly ProcessRecord[
     );
   }
   const steps = stepsOf(plan);
-  const missing = processPlans(settings).filter(({ name }) => !running.some((one) => one.name === name));
+  const missing = processPlans(settings, tables.components).filter(({ name }) => !running.some((one) => one.name === name));
   if (missing.length === 0) {
     if (values.output === 'json' && plan.before !== undefined) printResult(plan, plan.before);
     else
@@ -89,7 +92,7 @@ async function stay(plan: UpPlan): Promise<number> {
       while (await sleep(world.clock, 500, signal)) {
         const alive = new Set((await runningProcesses(folder.run)).map((one) => one.name));
         if (alive.size === 0) break;
-        for (const { name, folder: part } of processPlans(settings)) {
+        for (const { name, folder: part } of processPlans(settings, tables.components)) {
           if (alive.has(name)) told.delete(name);
           else if (!told.has(name)) {
             told.add(name);
@@ -114,8 +117,8 @@ async function writeConfigurations(plan: UpPlan, pki: Pki, server: string): Prom
   const { folder, settings, values } = plan;
   await makeFolder(folder.conf);
   await makeFolder(folder.logs);
-  for (const { component, name, nodeName = '' } of processPlans(settings)) {
-    const entry = componentTable[component]!;
+  for (const { component, name, nodeName = '' } of processPlans(settings, tables.components)) {
+    const entry = tables.components[component]!;
     const [identity] = identitiesOf(entry, [nodeName]);
     const kubeconfig = join(folder.conf, `${name}.kubeconfig`);
     if (identity !== undefined) {
@@ -125,7 +128,7 @@ async function writeConfigurations(plan: UpPlan, pki: Pki, server: string): Prom
       await writeKubeconfig(kubeconfig, kubeconfigOf(connection));
     }
     const flags = {
-      ...entry.flags({ settings, folder: folder.path, pki: folder.pki, kubeconfig, nodeName }),
+      ...entry.flags({ settings, folder: folder.path, pki: folder.pki, kubeconfig, nodeName, tables }),
       'process-file': folder.processFile(name),
       'log-level': values['log-level'] === 'warn' ? 'info' : values['log-level'],
     };

@@ -8,8 +8,9 @@
 import { join } from 'node:path';
 import type { Subject } from './certificate.ts';
 import type { ClusterHost } from './cluster-host.ts';
-import { type NetworkKind, type NetworkTable, networkTable } from './networks.ts';
+import type { NetworkKind, NetworkTable } from './networks.ts';
 import { addressPort, type ClusterSettings, kubernetesServiceIp, podRange } from './settings.ts';
+import type { ClusterTables } from './tables.ts';
 
 /** A process of a cluster: what its flags can follow from. */
 export interface ProcessPlace {
@@ -22,6 +23,7 @@ export interface ProcessPlace {
   readonly kubeconfig: string;
   /** Of a component that is there once for each node; else `''`. */
   readonly nodeName: string;
+  readonly tables: ClusterTables;
 }
 
 export interface ComponentIdentity {
@@ -124,11 +126,11 @@ export const componentTable: ComponentTable = {
     },
     perNode: false,
     opensSockets: true,
-    flags: ({ settings, kubeconfig }) => ({
+    flags: ({ settings, tables, kubeconfig }) => ({
       kubeconfig,
       // One proxy for all nodes of the machine.
       'hostname-override': '',
-      'proxy-mode': networkOf(settings).proxyBackend,
+      'proxy-mode': networkOf(settings, tables.networks).proxyBackend,
       'nodeport-addresses': [settings.nodeAddress],
     }),
     start: async ({ settings, tables, as, members }) => {
@@ -149,7 +151,7 @@ export function identitiesOf({ identity, perNode }: ComponentEntry, nodeNames: r
   return perNode ? nodeNames.map((nodeName) => `${identity.name}:${nodeName}`) : [identity.name];
 }
 
-function networkOf({ network }: ClusterSettings, table: NetworkTable = networkTable): NetworkKind {
+function networkOf({ network }: ClusterSettings, table: NetworkTable): NetworkKind {
   const kind = table[network];
   if (kind === undefined)
     throw new Error(`Cannot use the network ${JSON.stringify(network)} as there is none of that name`);

@@ -1,6 +1,5 @@
 /** The nodes of a cluster in one process: each writes in its own name; what they look at is watched once for all of them. */
 import { join } from 'node:path';
-import { nodes } from '#pkg/api/types/refs.ts';
 import { limitedTransport, RequestPlaces } from '#pkg/client/limited-transport.ts';
 import { closing } from '#pkg/component/closing.ts';
 import { GroupHealth } from '#pkg/component/group-health.ts';
@@ -16,8 +15,8 @@ const nodeRequestsMax = 100;
 /** Starts every node; resolves when all of them run. */
 export async function startNodes(host: ClusterHost): Promise<void> {
   const { settings, tables, nodeNames, members, folder } = host;
-  const shared = await nodeWatches(host.as('nodes'));
-  host.onNodesReady(new NodesReady(shared.informers.informer(nodes), nodeNames));
+  const shared = await nodeWatches(host.as('nodes'), nodeNames);
+  host.onNodesReady(new NodesReady(shared.nodes, nodeNames));
   const group = new GroupHealth();
   const areMany = nodeNames.length > nodeChecksMax;
   if (areMany) members.health.set('kubelets', group.check);
