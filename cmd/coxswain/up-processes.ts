@@ -42,7 +42,9 @@ export async function upProcesses(plan: UpPlan, running: readonly ProcessRecord[
     );
   }
   const steps = stepsOf(plan);
-  const missing = processPlans(settings, tables.components).filter(({ name }) => !running.some((one) => one.name === name));
+  const missing = processPlans(settings, tables.components).filter(
+    ({ name }) => !running.some((one) => one.name === name),
+  );
   if (missing.length === 0) {
     if (values.output === 'json' && plan.before !== undefined) printResult(plan, plan.before);
     else

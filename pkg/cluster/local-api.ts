@@ -3,11 +3,11 @@
  * sockets (`api-part.ts` does) and does not close the store.
  */
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
-import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
 import { createApiServer } from '#pkg/apiserver/server.ts';
+import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';

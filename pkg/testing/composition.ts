@@ -11,7 +11,7 @@ import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type Logger, silentLogger } from '#pkg/base/logger.ts';
-import { SeededRandom } from '#pkg/base/random.ts';
+import type { SeededRandom } from '#pkg/base/random.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import type { Informer } from '#pkg/client/informer.ts';
@@ -111,8 +111,7 @@ export class Composition {
         return node;
       },
     };
-    for (const { start, opensSockets } of Object.values(tables.components))
-      if (!opensSockets) await start?.(host);
+    for (const { start, opensSockets } of Object.values(tables.components)) if (!opensSockets) await start?.(host);
   }
 
   /** Whether every node was seen to be Ready. */
