@@ -1,6 +1,6 @@
 /** Refuses a Node that is too old with one line that says what to do, before anything of the package runs that it does not know. Imported first by every entry. */
 
-/** As `engines` of the compiled package's own requirement: see `cmd/coxswain/bin.js`. */
+/** What the compiled code asks for; `cmd/coxswain/bin.js`, which looks for such a Node, has the same. */
 const nodeMajorMin = 24;
 
 if (Number(process.versions.node.split('.')[0]) < nodeMajorMin) {

@@ -33,7 +33,7 @@ test.each<[string, string, RegExp]>([
   [
     'a key twice',
     'apiVersion: v1\nkind: ConfigMap\nkind: Secret\nmetadata: {name: a}\n',
-    /cannot be read: .*bad.yaml.*kind/,
+    /cannot be read: .*bad.yaml.*kind/s,
   ],
   ['an unknown kind', 'apiVersion: v1\nkind: Colour\nmetadata: {name: a}\n', /there is no such resource/],
   ['no name', 'apiVersion: v1\nkind: ConfigMap\n', /has no name/],
