@@ -34,12 +34,6 @@ import {
 const rewriteGroupsMax = 256;
 const rewriteBytesMax = 1024 * 1024;
 
-/**
- * Address space of the map, not memory. The library maps a file anew that outgrows it and leaves the old map in place, which then counts twice
- * as memory of the process; a file larger than this is served so.
- */
-const mapBytes = 64 * 2 ** 30;
-
 /** Memory for groups that is kept from one transaction to the next: what some hundred objects need. Larger ones get their own. */
 const scratchBytesMax = 1024 * 1024;
 
@@ -88,7 +82,6 @@ export class LmdbLog {
     // Without turn batching a transaction starts at once: what belongs together is gathered before it comes here.
     const options = {
       path: directory,
-      mapSize: mapBytes,
       encoding: 'binary',
       maxDbs: 8,
       overlappingSync: false,
