@@ -6,7 +6,6 @@
  */
 
 import { join } from 'node:path';
-import { nodes } from '#pkg/api/types/refs.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { childSignal } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -160,8 +159,8 @@ interface NodesToStart {
 async function startNodes({ options, members, api, running, as }: NodesToStart): Promise<NodesReady> {
   const { settings, folder } = options;
   const { nodePart, nodeWatches, defaultKubeletPort } = await import('./node-part.ts');
-  const shared = await nodeWatches(as('nodes'));
-  const ready = new NodesReady(shared.informers.informer(nodes), members);
+  const shared = await nodeWatches(as('nodes'), members);
+  const ready = new NodesReady(shared.nodes, members);
   const group = new GroupHealth();
   const areMany = members.length > nodeChecksMax;
   if (areMany) running.health.set('kubelets', group.check);

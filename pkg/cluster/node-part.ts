@@ -28,7 +28,7 @@ export interface NodePartOptions {
   readonly shared?: NodeWatches;
 }
 
-/** One watch each of pods, nodes and what else kubelets look at, for all nodes of a process; each writes in its own name. */
+/** The watches of pods, nodes and what else kubelets look at, for all nodes of a process; each writes in its own name. */
 export interface NodeWatches extends Component {
   readonly informers: Informers;
   readonly pods: KeyedSource<Pod>;
@@ -47,15 +47,22 @@ export const defaultKubeletPort = 10_250;
 
 const machineNames: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
-/** Watches in the name of `context`, which may read what they watch. */
-export async function nodeWatches(context: PartContext): Promise<NodeWatches> {
-  const { sharedNodeSource, sharedPodSource } = await import('#pkg/kubelet/kubelet.ts');
+/**
+ * Up to so many nodes have a watch each of their pods and of themselves, and nobody is told of pods without a node or of other nodes. Beyond, one
+ * watch of everything costs less than many that each look at everything.
+ */
+const ownWatchesMax = 8;
+
+/** Watches for the nodes of these names, in the name of `context`, which may read what they watch. */
+export async function nodeWatches(context: PartContext, names: readonly string[]): Promise<NodeWatches> {
+  const { nodeSourceOf, podSourceOf, sharedNodeSource, sharedPodSource } = await import('#pkg/kubelet/kubelet.ts');
   const deps = depsOf(context, 'kubelet');
   const { informers } = deps;
+  const areFew = names.length <= ownWatchesMax;
   return {
     informers,
-    pods: sharedPodSource(deps),
-    nodes: sharedNodeSource(deps),
+    pods: areFew ? podSourceOf(deps, names) : sharedPodSource(deps),
+    nodes: areFew ? nodeSourceOf(deps, names) : sharedNodeSource(deps),
     run: (signal) => informers.run(signal),
   };
 }

@@ -66,7 +66,7 @@ async function start() {
   });
   const until = async (name: string, holds: (pod: Pod) => boolean): Promise<Pod> => {
     const read = (): Promise<Pod> => client.resource(pods).get(name, { namespace: 'default' });
-    await expect.poll(async () => holds(await read()), { timeout: 8_000 }).toBe(true);
+    await expect.poll(async () => holds(await read()), { timeout: 25_000 }).toBe(true);
     return read();
   };
   const logs = async (path: string): Promise<string> => {
