@@ -21,7 +21,7 @@ export const upFlags = {
     allowed: [...runtimeNames, ...plannedRuntimes],
   }),
   store: text({
-    help: 'Where the API server keeps its data: lmdb, memory, or addresses of etcd members.',
+    help: 'Where the API server keeps its data: lmdb, memory, or addresses of etcd members, with a path where clusters share an etcd.',
     fallback: defaultSettings.store,
     placeholder: 'lmdb|memory|URL,URL',
   }),
@@ -77,7 +77,7 @@ export function settingsOf(
   if (values.network === 'bridge') throw new UserError('The network "bridge" is not available yet: use loopback');
   if (!isStoreName(values.store)) {
     throw new UserError(
-      `invalid value "${values.store}" for --store: must be lmdb, memory, or http(s) addresses of etcd members with commas between them`,
+      `invalid value "${values.store}" for --store: must be lmdb, memory, or http(s) addresses of etcd members with commas between them, all with the same path if any`,
     );
   }
   if (before !== undefined && given.has('name') && before.name !== values.name) {
