@@ -12,7 +12,6 @@ import type { Database, RootDatabase } from 'lmdb';
 import { open } from 'lmdb';
 import { assert } from '#pkg/base/assert.ts';
 import { StoreUnavailableError } from '../../store.ts';
-import { append } from './append.ts';
 import { type ColdKey, ColdTable } from './cold-table.ts';
 import { findDamage } from './file-check.ts';
 import {
@@ -180,7 +179,8 @@ export class LmdbLog {
       }
       const group = records.length === 0 ? undefined : this.#encode(records);
       await this.#transaction(() => {
-        const queued = group === undefined ? [] : [append(this.#groups, records[0]!.revision, group)];
+        // Not appended in lmdb's sense, which makes a write that has to be asked for its outcome; groups mostly have pages of their own anyway.
+        const queued = group === undefined ? [] : [this.#groups.put(records[0]!.revision, group)];
         for (const { record, cold } of writes) if (cold) queued.push(...this.cold.write(record, cold.previous));
         return queued;
       });
