@@ -25,7 +25,7 @@ export const upFlags = {
     placeholder: Object.keys(runtimeTable).join('|'),
   }),
   store: text({
-    help: 'Where the API server keeps its data: lmdb, memory, or addresses of etcd members.',
+    help: 'Where the API server keeps its data: lmdb, memory, or addresses of etcd members, with a path where clusters share an etcd.',
     fallback: defaultSettings.store,
     placeholder: storeNames(),
   }),
@@ -83,7 +83,7 @@ export function settingsOf(
     throw new UserError(`invalid value "${network}" for --network: must be ${oneOf(Object.keys(networkTable))}`);
   if (storeDriverOf(values.store) === undefined) {
     throw new UserError(
-      `invalid value "${values.store}" for --store: must be lmdb, memory, or http(s) addresses of etcd members with commas between them`,
+      `invalid value "${values.store}" for --store: must be lmdb, memory, or http(s) addresses of etcd members with commas between them, all with the same path if any`,
     );
   }
   if (before !== undefined && given.has('name') && before.name !== values.name) {

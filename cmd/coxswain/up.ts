@@ -108,6 +108,7 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   const plan: UpPlan = { ...base, settings, kubeconfig, onReady };
   try {
     await makeFolder(folder.path);
+    if (starts && before === undefined) await checkNewStore(plan);
     if (starts && before !== undefined && (values.renumber || before.renumberFrom !== undefined))
       await renumber(plan, before);
     if (values.processes || running.length > 0)
@@ -208,6 +209,15 @@ async function renumber(plan: UpPlan, before: ClusterRecord): Promise<void> {
   } finally {
     await store.close();
   }
+}
+
+/** Refuses to make a new cluster of what is another one's. */
+async function checkNewStore({ world, folder, settings }: UpPlan): Promise<void> {
+  const { checkStoreFree, isSharedStore } = await import('#pkg/cluster/store.ts');
+  if (!isSharedStore(settings.store)) return;
+  const { silentLogger } = await import('#pkg/base/logger.ts');
+  const { clock, random } = world;
+  await checkStoreFree({ store: settings.store, folder: folder.path, clock, random, log: silentLogger });
 }
 
 /** Refuses to take the context's name from another cluster that runs. What is left of one that does not may be replaced. */

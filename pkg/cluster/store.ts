@@ -2,15 +2,23 @@
  * Opens the store that a setting names. What outlives the process is checked to be the store that the cluster had (`store-identity.ts`).
  */
 import type { Store } from '#pkg/storage/store.ts';
-import { checkStoreId } from './store-identity.ts';
-import { type StorePlace, type StoreTable, storeDriverOf, storeNames, storeTable } from './stores.ts';
+import { checkNoStoreId, checkStoreId, clusterPrefixes, isStoreOf } from './store-identity.ts';
+import { type StoreDriver, type StorePlace, type StoreTable, storeDriverOf, storeNames, storeTable } from './stores.ts';
+
+/** Whether a value of `--store` can be understood. */
+export function isStoreName(store: string): boolean {
+  return storeDriverOf(store) !== undefined;
+}
+
+/** Whether a store is one that other clusters may use too. */
+export function isSharedStore(store: string): boolean {
+  return storeDriverOf(store)?.isShared === true;
+}
 
 /** Throws what the driver does, and `StoreIdentityError` when the store is not the one that the cluster had. */
 export async function openStore(place: StorePlace, table: StoreTable = storeTable): Promise<Store> {
   const { folder, random } = place;
-  const driver = storeDriverOf(place.store, table);
-  if (driver === undefined)
-    throw new Error(`Cannot open the store ${JSON.stringify(place.store)} as it is none of ${storeNames(table)}`);
+  const driver = driverOf(place.store, table);
   const store = await driver.open(place);
   const where = driver.where(place);
   if (where === undefined || folder === '') return store;
@@ -20,5 +28,50 @@ export async function openStore(place: StorePlace, table: StoreTable = storeTabl
   } catch (error) {
     await store.close();
     throw error;
+  }
+}
+
+function driverOf(store: string, table: StoreTable): StoreDriver {
+  const driver = storeDriverOf(store, table);
+  if (driver === undefined)
+    throw new Error(`Cannot open the store ${JSON.stringify(store)} as it is none of ${storeNames(table)}`);
+  return driver;
+}
+
+/**
+ * Throws `StoreIdentityError` when a shared store already is that of a cluster, of which a new one would become a part. Throws what the driver does.
+ */
+export async function checkStoreFree(options: StorePlace): Promise<void> {
+  if (!isSharedStore(options.store)) return;
+  const store = await driverOf(options.store, storeTable).open(options);
+  try {
+    await checkNoStoreId(store, { folder: options.folder, where: options.store });
+  } finally {
+    await store.close();
+  }
+}
+
+/** How many keys are removed at a time: enough to keep etcd busy, few enough for its limit of requests at once. */
+const removedAtOnce = 64;
+
+/**
+ * Removes everything that a cluster has in a shared store, the id last: removing that was cut off can be done again. Does nothing where the store is
+ * not the cluster's. Throws what the driver does.
+ */
+export async function removeFromSharedStore(options: StorePlace): Promise<void> {
+  const store = await driverOf(options.store, storeTable).open(options);
+  try {
+    if (!(await isStoreOf(store, options.folder))) return;
+    for (const prefix of clusterPrefixes) {
+      for (;;) {
+        const { items } = await store.range({ prefix, limit: removedAtOnce, counted: false });
+        if (items.length === 0) break;
+        await Promise.all(
+          items.map(({ key, modRevision }) => store.write({ type: 'delete', key, ifModRevision: modRevision })),
+        );
+      }
+    }
+  } finally {
+    await store.close();
   }
 }

@@ -10,7 +10,7 @@ import type { Store } from '#pkg/storage/store.ts';
 import { checkStoreFile } from './store-identity.ts';
 
 export interface StorePlace {
-  /** The value of `--store`. */
+  /** The value of `--store`; of an etcd the addresses of its members, and the cluster's part of it as their path, if any. */
   readonly store: string;
   /** Folder of the cluster; `''` when there is none. */
   readonly folder: string;
@@ -28,6 +28,8 @@ export interface StoreDriver {
   where(place: Pick<StorePlace, 'folder' | 'store'>): string | undefined;
   /** Whether the data is in the folder of the cluster, which there must be then. */
   readonly needsFolder: boolean;
+  /** Whether other clusters may use the same store, each a part of its own. */
+  readonly isShared: boolean;
   /** Throws for a store that cannot be used. */
   open(place: StorePlace): Promise<Store>;
 }
@@ -41,6 +43,7 @@ export const storeTable: StoreTable = {
     accepts: (store) => store === 'lmdb',
     where: ({ folder }) => join(folder, 'store'),
     needsFolder: true,
+    isShared: false,
     open: async ({ folder, clock, log }) => {
       const directory = join(folder, 'store');
       await checkStoreFile(join(directory, 'data.mdb'), { folder, where: directory });
@@ -56,6 +59,7 @@ export const storeTable: StoreTable = {
     accepts: (store) => store === 'memory',
     where: () => undefined,
     needsFolder: false,
+    isShared: false,
     open: async (place) => {
       const { createMemoryStore } = await import('#pkg/storage/drivers/memory/memory-store.ts');
       return createMemoryStore(place);
@@ -63,12 +67,17 @@ export const storeTable: StoreTable = {
   },
   etcd: {
     placeholder: 'URL,URL',
-    accepts: (store) => store.split(',').every((part) => /^https?:\/\/[^\s/]+\/?$/.test(part)),
+    accepts: (store) => etcdOf(store) !== undefined,
     where: ({ store }) => store,
     needsFolder: false,
+    isShared: true,
     open: async ({ store, clock, log }) => {
-      const { openEtcdStore } = await import('#pkg/storage/drivers/etcd/etcd-store.ts');
-      return openEtcdStore({ endpoints: store.split(','), clock, log });
+      const [{ openEtcdStore }, { prefixedStore }] = await Promise.all([
+        import('#pkg/storage/drivers/etcd/etcd-store.ts'),
+        import('#pkg/storage/prefixed-store.ts'),
+      ]);
+      const { endpoints, prefix } = etcdOf(store)!;
+      return prefixedStore(await openEtcdStore({ endpoints, clock, log }), prefix);
     },
   },
 };
@@ -83,4 +92,20 @@ export function storeNames(table: StoreTable = storeTable): string {
   return Object.values(table)
     .map(({ placeholder }) => placeholder)
     .join('|');
+}
+
+interface EtcdPlace {
+  readonly endpoints: readonly string[];
+  /** What the keys of the cluster begin with: the path that all addresses have, or nothing. */
+  readonly prefix: string;
+}
+
+/** Members of an etcd, and the part of it; undefined where the texts are no addresses or name different parts. */
+function etcdOf(store: string): EtcdPlace | undefined {
+  const parts = store.split(',').map((text) => /^(https?:\/\/[^\s/]+)((?:\/[\w.-]+)*)\/?$/.exec(text));
+  const prefix = parts[0]?.[2] ?? '';
+  if (parts.some((part) => part?.[2] !== prefix)) return undefined;
+  // What the keys of a cluster go on with: one part must not lie in another.
+  if (/\/(?:registry|coxswain)(?:\/|$)/.test(prefix)) return undefined;
+  return { endpoints: parts.map((part) => part![1]!), prefix };
 }
