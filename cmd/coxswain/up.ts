@@ -19,6 +19,7 @@ import {
 } from '#pkg/cluster/kubeconfig.ts';
 import type { Pki } from '#pkg/cluster/pki.ts';
 import { type ClusterSettings, contextName, defaultSettings, nodeNames } from '#pkg/cluster/settings.ts';
+import { storeDriverOf } from '#pkg/cluster/stores.ts';
 import { helpText, parseFlags } from '#pkg/component/flags.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -196,7 +197,7 @@ async function renumber(plan: UpPlan, before: ClusterRecord): Promise<void> {
   const origins = [...(before.renumberFrom ?? []), { nodeAddress, podCidr, serviceCidr }];
   for (const from of origins) checkRenumber(from, settings);
   await folder.write({ ...before, settings, renumberFrom: origins });
-  if (settings.store === 'memory') return;
+  if (storeDriverOf(settings.store)?.where({ store: settings.store, folder: folder.path }) === undefined) return;
   const [{ openStore }, { silentLogger }] = await Promise.all([
     import('#pkg/cluster/store.ts'),
     import('#pkg/base/logger.ts'),
