@@ -55,11 +55,15 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
   const others = values['delete-data'] ? await folder.remove() : [];
   const did =
     running.length > 0 ? 'Stopped the cluster' : existed ? 'Nothing ran of the cluster' : 'There is no cluster';
+  const kept =
+    record?.settings.store === 'memory'
+      ? `Its objects were in memory and are gone; its keys and addresses stay in ${folder.path}.`
+      : `Its data stays in ${folder.path}.`;
   const data =
     values['delete-data'] && existed
       ? ` Its data in ${folder.path} was removed${others.length === 0 ? '' : `; what else is there stays (${others.slice(0, 3).join(', ')})`}.`
       : existed
-        ? ` Its data stays in ${folder.path}.`
+        ? ` ${kept}`
         : '';
   world.write(`${did} "${name}".${data}\n`);
   return 0;

@@ -30,7 +30,10 @@ export async function kubeconfig(world: World, args: readonly string[]): Promise
     content = await readFile(folder.kubeconfig, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new UserError(`Cannot find a cluster in ${folder.path}: start one with "coxswain up"`, error);
+    const { name, 'data-dir': dataDir } = parsed.values;
+    const flag =
+      dataDir !== '' ? ` --data-dir ${dataDir}` : name === clusterFlags.name.fallback ? '' : ` --name ${name}`;
+    throw new UserError(`Cannot find a cluster in ${folder.path}: start one with "coxswain up${flag}"`, error);
   }
   world.write(parsed.values.path ? `${folder.kubeconfig}\n` : content);
   return 0;

@@ -58,6 +58,11 @@ test.each<[string, readonly string[], string]>([
     'error: unknown command "drain" for "coxswain kubectl"\nIt has annotate, apply, create, delete, describe, get, label, logs, rollout, scale, set, wait.\n',
   ],
   [
+    'a flag that is not there, before the command',
+    ['--name', 'two', 'get', 'nodes'],
+    "error: unknown flag: --name\nSee 'coxswain kubectl --help' for usage.\n",
+  ],
+  [
     'a flag that is not there',
     ['get', 'pods', '--witch'],
     "error: unknown flag: --witch\nSee 'coxswain kubectl get --help' for usage.\n",

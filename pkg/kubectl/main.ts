@@ -121,6 +121,13 @@ export async function kubectl(world: KubectlWorld, args: readonly string[]): Pro
   }
   const command = Object.hasOwn(subcommands, name) ? subcommands[name]! : undefined;
   if (command === undefined) {
+    // What follows a flag that there is none of was likely its value, not a command.
+    const before = parseFlags(connectionFlags, args.slice(0, at));
+    if (!before.ok && before.problem !== undefined) {
+      complain(`error: ${flagMessage(before.problem)}`);
+      complain("See 'coxswain kubectl --help' for usage.");
+      return 1;
+    }
     complain(`error: unknown command "${name}" for "coxswain kubectl"`);
     complain(`It has ${Object.keys(subcommands).join(', ')}.`);
     return 1;
