@@ -1,5 +1,6 @@
 /** The flags of the API server, under upstream's names where there are such. */
 import { defaultSettings } from '#pkg/cluster/settings.ts';
+import { storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
 import { type FlagTable, integer, list, text } from '#pkg/component/flags.ts';
 
 export const apiServerFlags = {
@@ -14,9 +15,11 @@ export const apiServerFlags = {
     placeholder: 'folder',
   }),
   store: text({
-    help: 'Where data is kept: lmdb (in the data folder) or memory.',
+    help: 'Where data is kept: lmdb (in the data folder), memory, or addresses of etcd members.',
     fallback: 'lmdb',
-    allowed: ['lmdb', 'memory'],
+    placeholder: storeNames(),
+    problem: (value) =>
+      storeDriverOf(value) === undefined ? `must be one of ${storeNames().replaceAll('|', ', ')}` : undefined,
   }),
   'etcd-servers': list({ help: 'Addresses of etcd members, in place of --store.', placeholder: 'URL,URL' }),
   'tls-cert-file': text({ help: 'Certificate to show to clients. Default: pki/apiserver.crt.', placeholder: 'file' }),

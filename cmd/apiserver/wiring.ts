@@ -5,6 +5,7 @@ import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { apiPart } from '#pkg/cluster/api-part.ts';
 import { openStore } from '#pkg/cluster/store.ts';
+import { storeDriverOf } from '#pkg/cluster/stores.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -17,7 +18,8 @@ export async function wireApiServer(
 ): Promise<Component> {
   const folder = values['data-dir'];
   const etcd = values['etcd-servers'];
-  if (folder === '' && etcd.length === 0 && values.store === 'lmdb')
+  const storeName = etcd.length > 0 ? etcd.join(',') : values.store;
+  if (folder === '' && storeDriverOf(storeName)?.needsFolder === true)
     throw new UserError('the flag --data-dir is required, unless --etcd-servers or --store=memory is given');
   const file = (given: string, name: string): string =>
     given !== '' || folder === '' ? given : join(folder, 'pki', name);
@@ -38,7 +40,7 @@ export async function wireApiServer(
   const clientCa = await readPem('client-ca-file', file(values['client-ca-file'], 'ca.crt'));
   const { clock, random, log } = context;
   const store = await openStore({
-    store: etcd.length > 0 ? etcd.join(',') : values.store,
+    store: storeName,
     folder,
     clock,
     random,

@@ -47,7 +47,7 @@ const collectBytesMax = 768 * 1024 * 1024;
 const fileBytesMax = 8 * 1024 * 1024;
 
 /** How often that is looked at. */
-const filesPeriodMs = 250;
+const filesPeriodMs = 500;
 
 /** Files of which pages are let go. */
 const mappedFiles = /\/data\.mdb$/;

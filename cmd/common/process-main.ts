@@ -76,9 +76,10 @@ async function run<T extends FlagTable>(spec: ProcessSpec<T>): Promise<void> {
     return;
   }
   const values = first.values as unknown as FlagValues<typeof commonFlags>;
-  const config = values.config === '' ? undefined : await readConfig(values.config);
+  const config = values.config === '' ? undefined : await readConfig(values.config, table);
   const parsed = config === undefined ? first : parseFlags(table, args, { config });
-  if (!parsed.ok) throw new UserError(`${parsed.message} (see --help)`);
+  if (!parsed.ok)
+    throw new UserError(`Cannot use the configuration file ${values.config} as it is wrong: ${parsed.message}`);
   if (parsed.rest.length > 0) throw new UserError(`unexpected argument: ${parsed.rest[0]} (see --help)`);
   await serve(spec, parsed.values as unknown as FlagValues<T> & FlagValues<typeof commonFlags>);
 }
@@ -144,7 +145,7 @@ async function hold(name: string, path: string, clock: Clock) {
   }
 }
 
-async function readConfig(path: string): Promise<JsonObject> {
+async function readConfig(path: string, table: FlagTable): Promise<JsonObject> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(path);
@@ -156,6 +157,10 @@ async function readConfig(path: string): Promise<JsonObject> {
   const problem = decoded.ok ? decoded.yamlDuplicates : decoded.error;
   if (problem !== undefined)
     throw new UserError(`Cannot read the configuration file ${path} as it is not valid YAML: ${problem}`);
-  if (decoded.ok && isObject(decoded.value)) return decoded.value;
-  throw new UserError(`Cannot read the configuration file ${path} as it holds no mapping`);
+  if (!decoded.ok || !isObject(decoded.value))
+    throw new UserError(`Cannot read the configuration file ${path} as it holds no mapping`);
+  const { configProblem } = await import('#pkg/component/config-check.ts');
+  const wrong = configProblem(table, decoded.value);
+  if (wrong !== undefined) throw new UserError(`Cannot use the configuration file ${path} as it is wrong: ${wrong}`);
+  return decoded.value;
 }

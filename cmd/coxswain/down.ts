@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/process-files.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { contextFields, readKubeconfig, removeFromKubeconfig, useContext } from '#pkg/cluster/kubeconfig.ts';
-import { contextName } from '#pkg/cluster/settings.ts';
+import { type ClusterSettings, contextName } from '#pkg/cluster/settings.ts';
 import { duration, type FlagTable, helpText, parseFlags, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import { StoreUnavailableError } from '#pkg/storage/store.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import { ClusterFolder } from './folder.ts';
@@ -40,9 +41,16 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
   const running = (await recordedProcesses(folder.run)).filter((one) => stateOf(one) !== 'gone');
   // Whatever became of the record, what runs is stopped.
   await stopProcesses(world, running, values.timeout);
-  const name = (await folder.read())?.settings.name ?? values.name;
-  await retractContext(folder);
+  // What cannot be read any more can still be removed.
+  const record = await folder.read().catch((error) => {
+    if (!values['delete-data'] || !(error instanceof UserError)) throw error;
+    world.writeError(`${error.message}\n`);
+    return undefined;
+  });
+  const name = record?.settings.name ?? values.name;
+  if (record !== undefined) await retractContext(folder);
   const existed = await folder.exists();
+  if (values['delete-data'] && record !== undefined) await emptyStore(world, folder, record.settings);
   if (values['delete-data']) await (await clusterRegistry(world)).remove(folder.path);
   const others = values['delete-data'] ? await folder.remove() : [];
   const did =
@@ -55,6 +63,20 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
         : '';
   world.write(`${did} "${name}".${data}\n`);
   return 0;
+}
+
+/** Takes the cluster out of a store that is not in its folder. One that does not answer keeps what it has, which is said. */
+async function emptyStore(world: World, folder: ClusterFolder, { store }: ClusterSettings): Promise<void> {
+  const { isSharedStore, removeFromSharedStore } = await import('#pkg/cluster/store.ts');
+  if (!isSharedStore(store)) return;
+  const { silentLogger } = await import('#pkg/base/logger.ts');
+  const { clock, random } = world;
+  try {
+    await removeFromSharedStore({ store, folder: folder.path, clock, random, log: silentLogger });
+  } catch (error) {
+    if (!(error instanceof StoreUnavailableError)) throw error;
+    world.writeError(`What the cluster has in ${store} stays there: ${error.message}\n`);
+  }
 }
 
 /** Asks processes to end, one kind after the other, and kills those that do not within `timeoutMs`. */

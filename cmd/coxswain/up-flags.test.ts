@@ -77,6 +77,24 @@ test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string
     'The network "bridge" is not available yet: use loopback',
   ],
   [
+    'a runtime that there is not',
+    ['--runtime=fake,docker'],
+    undefined,
+    'invalid value "fake,docker" for --runtime: there is no runtime "docker": use inprocess, fake, or several with commas between them',
+  ],
+  [
+    'a runtime twice',
+    ['--runtime=fake,fake'],
+    undefined,
+    'invalid value "fake,fake" for --runtime: the runtime fake is there twice',
+  ],
+  [
+    'a network that there is not',
+    ['--network=flat'],
+    undefined,
+    'invalid value "flat" for --network: must be loopback',
+  ],
+  [
     'a store that cannot be',
     ['--store=mongo'],
     undefined,

@@ -1,35 +1,38 @@
 /** The flags of `coxswain up`, and the settings of a cluster that follow from them and from what it was started with before. */
 
 import { resolve } from 'node:path';
-import { type ClusterSettings, defaultSettings, nodesMax, nodesProblem, runtimeNames } from '#pkg/cluster/settings.ts';
-import { isStoreName } from '#pkg/cluster/store.ts';
+import { networkTable } from '#pkg/cluster/networks.ts';
+import { runtimeProblem, runtimesOf, runtimeTable } from '#pkg/cluster/runtimes.ts';
+import { type ClusterSettings, defaultSettings, nodesMax, nodesProblem } from '#pkg/cluster/settings.ts';
+import { storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
 import { duration, type FlagTable, type FlagValues, integer, text, toggle } from '#pkg/component/flags.ts';
 import { logLevels } from '#pkg/component/logger.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { clusterFlags } from './cluster-flags.ts';
 
-/** Runtimes of the design that are refused until they are built. */
-const plannedRuntimes = ['container', 'cri', 'vm'];
+/** Parts of the design that are refused by name until they are built. */
+const planned: Readonly<Record<'network' | 'runtime', readonly string[]>> = {
+  runtime: ['container', 'cri', 'vm'],
+  network: ['bridge'],
+};
 
 export const upFlags = {
   ...clusterFlags,
   nodes: integer({ help: 'How many nodes.', fallback: defaultSettings.nodes, min: 1, max: nodesMax }),
   runtime: text({
-    help: 'How pods run.',
+    help: 'How pods run: names with commas between them, the first for pods without a RuntimeClass.',
     fallback: defaultSettings.runtime,
-    placeholder: runtimeNames.join('|'),
-    allowed: [...runtimeNames, ...plannedRuntimes],
+    placeholder: Object.keys(runtimeTable).join('|'),
   }),
   store: text({
-    help: 'Where the API server keeps its data: lmdb, memory, or addresses of etcd members.',
+    help: 'Where the API server keeps its data: lmdb, memory, or addresses of etcd members, with a path where clusters share an etcd.',
     fallback: defaultSettings.store,
-    placeholder: 'lmdb|memory|URL,URL',
+    placeholder: storeNames(),
   }),
   network: text({
     help: 'How pods are reached.',
     fallback: defaultSettings.network,
-    placeholder: 'loopback',
-    allowed: ['loopback', 'bridge'],
+    placeholder: Object.keys(networkTable).join('|'),
   }),
   kubeconfig: text({
     help: 'Kubeconfig that the context is merged into. Default: $KUBECONFIG, then ~/.kube/config.',
@@ -71,13 +74,16 @@ export function settingsOf(
   given: ReadonlySet<string>,
   before: ClusterSettings | undefined,
 ): ClusterSettings {
-  if (plannedRuntimes.includes(values.runtime)) {
-    throw new UserError(`The runtime "${values.runtime}" is not available yet: use one of ${runtimeNames.join(', ')}`);
-  }
-  if (values.network === 'bridge') throw new UserError('The network "bridge" is not available yet: use loopback');
-  if (!isStoreName(values.store)) {
+  const { runtime, network } = values;
+  refusePlanned('runtime', runtimesOf(runtime), runtimeTable);
+  const noRuntime = runtimeProblem(runtime);
+  if (noRuntime !== undefined) throw new UserError(`invalid value "${runtime}" for --runtime: ${noRuntime}`);
+  refusePlanned('network', [network], networkTable);
+  if (!Object.hasOwn(networkTable, network))
+    throw new UserError(`invalid value "${network}" for --network: must be ${oneOf(Object.keys(networkTable))}`);
+  if (storeDriverOf(values.store) === undefined) {
     throw new UserError(
-      `invalid value "${values.store}" for --store: must be lmdb, memory, or http(s) addresses of etcd members with commas between them`,
+      `invalid value "${values.store}" for --store: must be lmdb, memory, or http(s) addresses of etcd members with commas between them, all with the same path if any`,
     );
   }
   if (before !== undefined && given.has('name') && before.name !== values.name) {
@@ -100,6 +106,20 @@ export function settingsOf(
   const problem = nodesProblem(result);
   if (problem !== undefined) throw new UserError(`Cannot have --nodes ${result.nodes} as ${problem}`);
   return result;
+}
+
+function refusePlanned(
+  flag: keyof typeof planned,
+  names: readonly string[],
+  table: Readonly<Record<string, unknown>>,
+): void {
+  const early = names.find((name) => planned[flag].includes(name) && !Object.hasOwn(table, name));
+  if (early === undefined) return;
+  throw new UserError(`The ${flag} "${early}" is not available yet: use ${oneOf(Object.keys(table))}`);
+}
+
+function oneOf([first = '', ...more]: readonly string[]): string {
+  return more.length === 0 ? first : `one of ${[first, ...more].join(', ')}`;
 }
 
 /** What a cluster runs with, as far as it is known. */

@@ -14,16 +14,12 @@ import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
+import { identitiesOf } from '#pkg/cluster/components.ts';
 import { kubeconfigOf, makeFolder, writeKubeconfig } from '#pkg/cluster/kubeconfig.ts';
-import { ensurePki, identityFile, type Pki } from '#pkg/cluster/pki.ts';
-import {
-  addressPort,
-  contextName,
-  kubernetesServiceIp,
-  nodeNames,
-  podRange,
-  processNodesMax,
-} from '#pkg/cluster/settings.ts';
+import { ensurePki, type Pki } from '#pkg/cluster/pki.ts';
+import { contextName, kubernetesServiceIp, nodeNames, processNodesMax } from '#pkg/cluster/settings.ts';
+import { clusterTables } from '#pkg/cluster/tables.ts';
+import { fieldOf } from '#pkg/component/flags.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { retractContext, stopProcesses } from './down.ts';
@@ -31,6 +27,8 @@ import { lastWords } from './last-words.ts';
 import { type ProcessPlan, processPlans } from './process-names.ts';
 import { findFlags, printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
 
+/** What the processes are made of. */
+const tables = clusterTables;
 const lookIntervalMs = 25;
 /** Longest wait for a process to answer for the first time. */
 const startMsMax = 20_000;
@@ -44,7 +42,9 @@ export async function upProcesses(plan: UpPlan, running: readonly ProcessRecord[
     );
   }
   const steps = stepsOf(plan);
-  const missing = processPlans(settings).filter(({ name }) => !running.some((one) => one.name === name));
+  const missing = processPlans(settings, tables.components).filter(
+    ({ name }) => !running.some((one) => one.name === name),
+  );
   if (missing.length === 0) {
     if (values.output === 'json' && plan.before !== undefined) printResult(plan, plan.before);
     else
@@ -94,7 +94,7 @@ async function stay(plan: UpPlan): Promise<number> {
       while (await sleep(world.clock, 500, signal)) {
         const alive = new Set((await runningProcesses(folder.run)).map((one) => one.name));
         if (alive.size === 0) break;
-        for (const { name, folder: part } of processPlans(settings)) {
+        for (const { name, folder: part } of processPlans(settings, tables.components)) {
           if (alive.has(name)) told.delete(name);
           else if (!told.has(name)) {
             told.add(name);
@@ -119,92 +119,24 @@ async function writeConfigurations(plan: UpPlan, pki: Pki, server: string): Prom
   const { folder, settings, values } = plan;
   await makeFolder(folder.conf);
   await makeFolder(folder.logs);
-  const identities: Readonly<Record<string, string>> = {
-    'kube-controller-manager': 'controller-manager',
-    'kube-scheduler': 'scheduler',
-    'kube-proxy': 'kube-proxy',
-  };
-  for (const { name, nodeName } of processPlans(settings)) {
-    const identity = nodeName === undefined ? identities[name] : `node:${nodeName}`;
+  for (const { component, name, nodeName = '' } of processPlans(settings, tables.components)) {
+    const entry = tables.components[component]!;
+    const [identity] = identitiesOf(entry, [nodeName]);
     const kubeconfig = join(folder.conf, `${name}.kubeconfig`);
     if (identity !== undefined) {
-      const entry = {
-        name: contextName(settings),
-        server,
-        authority: pki.authority.certificate,
-        client: pki.identities.get(identity)!,
-      };
-      await writeKubeconfig(kubeconfig, kubeconfigOf(entry));
+      const authority = pki.authority.certificate;
+      const client = pki.identities.get(identity)!;
+      const connection = { name: contextName(settings), server, authority, client };
+      await writeKubeconfig(kubeconfig, kubeconfigOf(connection));
     }
-    const common = {
+    const flags = {
+      ...entry.flags({ settings, folder: folder.path, pki: folder.pki, kubeconfig, nodeName, tables }),
       'process-file': folder.processFile(name),
       'log-level': values['log-level'] === 'warn' ? 'info' : values['log-level'],
     };
-    const own = configurationOf(plan, { name, nodeName, kubeconfig });
-    const lines = Object.entries({ ...own, ...common }).map(
-      ([flag, value]) => `${camelCase(flag)}: ${JSON.stringify(value)}\n`,
-    );
+    const lines = Object.entries(flags).map(([flag, value]) => `${fieldOf(flag)}: ${JSON.stringify(value)}\n`);
     await writeFile(join(folder.conf, `${name}.yaml`), lines.join(''), { mode: 0o600 });
   }
-}
-
-function configurationOf(
-  plan: UpPlan,
-  of: { name: string; nodeName: string | undefined; kubeconfig: string },
-): Record<string, unknown> {
-  const { folder, settings } = plan;
-  const pkiFile = (name: string): string => join(folder.pki, name);
-  const { kubeconfig } = of;
-  switch (of.name) {
-    case 'kube-apiserver': {
-      const where =
-        settings.store === 'lmdb' || settings.store === 'memory'
-          ? { store: settings.store }
-          : { 'etcd-servers': settings.store.split(',') };
-      return {
-        'secure-port': settings.apiPort,
-        'data-dir': folder.path,
-        ...where,
-        'service-cluster-ip-range': settings.serviceCidr,
-        // Another cluster that looks for free addresses sees by this that these are taken.
-        'healthz-bind-address': kubernetesServiceIp(settings.serviceCidr),
-        'healthz-port': addressPort,
-      };
-    }
-    case 'kube-controller-manager':
-      return {
-        kubeconfig,
-        'leader-elect': false,
-        'root-ca-file': pkiFile('ca.crt'),
-        'cluster-cidr': podRange(settings),
-      };
-    case 'kube-scheduler':
-      return { kubeconfig, 'leader-elect': false };
-    case 'kube-proxy':
-      return {
-        kubeconfig,
-        // One proxy for all nodes of the machine.
-        'hostname-override': '',
-        'nodeport-addresses': [settings.nodeAddress],
-      };
-    default:
-      return {
-        kubeconfig,
-        'node-name': of.nodeName,
-        'node-ip': settings.nodeAddress,
-        'root-dir': join(folder.path, 'kubelet', of.nodeName!),
-        runtime: settings.runtime,
-        // The server's certificate names the nodes too: kubelets answer with it.
-        'tls-cert-file': pkiFile('apiserver.crt'),
-        'tls-private-key-file': pkiFile('apiserver.key'),
-        'client-ca-file': pkiFile(`${identityFile('ca')}.crt`),
-        'nodes-on-machine': settings.nodes,
-      };
-  }
-}
-
-function camelCase(flag: string): string {
-  return flag.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** The API server first, then all others side by side. */

@@ -19,6 +19,7 @@ import {
 } from '#pkg/cluster/kubeconfig.ts';
 import type { Pki } from '#pkg/cluster/pki.ts';
 import { type ClusterSettings, contextName, defaultSettings, nodeNames } from '#pkg/cluster/settings.ts';
+import { storeDriverOf } from '#pkg/cluster/stores.ts';
 import { helpText, parseFlags } from '#pkg/component/flags.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -107,6 +108,7 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   const plan: UpPlan = { ...base, settings, kubeconfig, onReady };
   try {
     await makeFolder(folder.path);
+    if (starts && before === undefined) await checkNewStore(plan);
     if (starts && before !== undefined && (values.renumber || before.renumberFrom !== undefined))
       await renumber(plan, before);
     if (values.processes || running.length > 0)
@@ -195,7 +197,7 @@ async function renumber(plan: UpPlan, before: ClusterRecord): Promise<void> {
   const origins = [...(before.renumberFrom ?? []), { nodeAddress, podCidr, serviceCidr }];
   for (const from of origins) checkRenumber(from, settings);
   await folder.write({ ...before, settings, renumberFrom: origins });
-  if (settings.store === 'memory') return;
+  if (storeDriverOf(settings.store)?.where({ store: settings.store, folder: folder.path }) === undefined) return;
   const [{ openStore }, { silentLogger }] = await Promise.all([
     import('#pkg/cluster/store.ts'),
     import('#pkg/base/logger.ts'),
@@ -207,6 +209,15 @@ async function renumber(plan: UpPlan, before: ClusterRecord): Promise<void> {
   } finally {
     await store.close();
   }
+}
+
+/** Refuses to make a new cluster of what is another one's. */
+async function checkNewStore({ world, folder, settings }: UpPlan): Promise<void> {
+  const { checkStoreFree, isSharedStore } = await import('#pkg/cluster/store.ts');
+  if (!isSharedStore(settings.store)) return;
+  const { silentLogger } = await import('#pkg/base/logger.ts');
+  const { clock, random } = world;
+  await checkStoreFree({ store: settings.store, folder: folder.path, clock, random, log: silentLogger });
 }
 
 /** Refuses to take the context's name from another cluster that runs. What is left of one that does not may be replaced. */

@@ -1,6 +1,7 @@
 /** The flags of kube-proxy. */
 import { hostname } from 'node:os';
 import { kubeconfigFlag } from '#cmd/common/connection.ts';
+import { proxyBackendTable } from '#pkg/cluster/proxy-backends.ts';
 import { type FlagTable, list, text } from '#pkg/component/flags.ts';
 
 export const proxyFlags = {
@@ -10,7 +11,11 @@ export const proxyFlags = {
     fallback: hostname().toLowerCase(),
     placeholder: 'name',
   }),
-  'proxy-mode': text({ help: 'How traffic is carried.', fallback: 'userspace', allowed: ['userspace'] }),
+  'proxy-mode': text({
+    help: 'How traffic is carried.',
+    fallback: 'userspace',
+    allowed: Object.keys(proxyBackendTable),
+  }),
   'nodeport-addresses': list({
     help: 'Addresses on which node ports answer.',
     fallback: ['127.0.0.1'],

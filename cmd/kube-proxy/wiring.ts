@@ -1,9 +1,9 @@
 /** Puts kube-proxy together from its flags. */
 
-import { closing } from '#cmd/common/closing.ts';
 import { connectionOf } from '#cmd/common/connection.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { proxyPart } from '#pkg/cluster/parts.ts';
+import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import type { proxyFlags } from './options.ts';
@@ -15,6 +15,7 @@ export async function wireProxy(values: FlagValues<typeof proxyFlags>, context: 
   const options = {
     ...(nodeName === '' ? {} : { nodeName }),
     nodePortAddresses: values['nodeport-addresses'],
+    backend: values['proxy-mode'],
   };
   return closing(await proxyPart({ ...context, transport }, options), transport);
 }

@@ -1,7 +1,8 @@
 /** The flags of the kubelet. */
 import { hostname } from 'node:os';
 import { kubeconfigFlag } from '#cmd/common/connection.ts';
-import { runtimeNames } from '#pkg/cluster/settings.ts';
+import { networkTable } from '#pkg/cluster/networks.ts';
+import { runtimeProblem, runtimeTable } from '#pkg/cluster/runtimes.ts';
 import { type FlagTable, integer, text } from '#pkg/component/flags.ts';
 
 export const kubeletFlags = {
@@ -9,7 +10,13 @@ export const kubeletFlags = {
   'node-name': text({ help: 'Name of the node.', fallback: hostname().toLowerCase(), placeholder: 'name' }),
   'node-ip': text({ help: 'Address of the node.', fallback: '127.0.0.1', placeholder: 'address' }),
   'root-dir': text({ help: 'Folder of volumes, logs and containers.', placeholder: 'folder' }),
-  runtime: text({ help: 'How pods run.', fallback: 'inprocess', allowed: runtimeNames }),
+  runtime: text({
+    help: 'How pods run: names with commas between them, the first for pods without a RuntimeClass.',
+    fallback: 'inprocess',
+    placeholder: Object.keys(runtimeTable).join('|'),
+    problem: (value) => runtimeProblem(value),
+  }),
+  network: text({ help: 'How pods are reached.', fallback: 'loopback', allowed: Object.keys(networkTable) }),
   port: integer({
     help: "Port of the kubelet's own API at --node-ip; 0 takes any free one.",
     fallback: 0,

@@ -1,12 +1,11 @@
 /** Puts the kubelet together from its flags, and its own API on the network for whoever has a certificate of the cluster. */
 
-import { closing } from '#cmd/common/closing.ts';
 import { connectionOf, readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
-import type { RuntimeName } from '#pkg/cluster/settings.ts';
+import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import { runTogether } from '#pkg/component/signals.ts';
@@ -41,15 +40,17 @@ export async function wireKubelet(
     {
       nodeName: values['node-name'],
       nodeAddress: values['node-ip'],
-      runtime: values.runtime as RuntimeName,
+      runtime: values.runtime,
+      network: values.network,
       folder: values['root-dir'],
       kubeletPort: port,
       nodesOnMachine: values['nodes-on-machine'],
     },
   );
-  own.handle = node.kubelet.handle;
+  own.handle = node.handle;
   context.health.set('kubelet', () => undefined);
-  return closing({ run: (signal) => runTogether([node, https], signal) }, transport);
+  const running = closing({ run: (signal) => runTogether([node, https], signal) }, node);
+  return closing(running, transport);
 }
 
 /** Answers those who showed a certificate of the cluster's authority. Finer rules come with authorization. */

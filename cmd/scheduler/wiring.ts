@@ -1,10 +1,10 @@
 /** Puts the scheduler together from its flags. */
 
-import { closing } from '#cmd/common/closing.ts';
 import { connectionOf } from '#cmd/common/connection.ts';
 import { electionIdentity } from '#cmd/common/election.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { schedulerPart } from '#pkg/cluster/parts.ts';
+import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import type { schedulerFlags } from './options.ts';

@@ -88,7 +88,7 @@ export interface WatchFrame {
   readonly object: KubeObject;
   bytes(): Uint8Array;
   /** The line as a chunk of HTTP's chunked coding, where one is kept for all watchers of the event. */
-  readonly chunk?: Uint8Array;
+  readonly chunk?: Uint8Array | undefined;
 }
 
 /** Frames that can be taken as soon as they are there, without a promise for each event. */

@@ -70,7 +70,8 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
     } catch (error) {
       const known = knownError(error);
       response = formatRefusal(errorResponse(known), request);
-      if (!(known instanceof StatusError)) {
+      // That its client has gone is no fault of the server's, and could be told as often as clients like.
+      if (!(known instanceof StatusError) && error !== request.signal.reason) {
         core.log.error('Request failed unexpectedly', { method: request.method, path: request.path, error });
       }
     }

@@ -23,13 +23,47 @@ export function objectFrame(type: WatchEventType, object: KubeObject): WatchFram
 
 /** A frame for one watcher, of which nothing is kept once it is written. */
 export function entryFrame(type: WatchEventType, entry: StoredEntry, view: VersionView): WatchFrame {
-  return {
-    type,
-    get object() {
-      return view.object(entry);
-    },
-    bytes: () => lineOf(type, view.bytes(entry)),
-  };
+  return new EntryFrame(type, entry, view);
+}
+
+/** Objects with more bytes are encoded once for all watchers that are told of them at a time: a thousand may begin together, and read slowly. */
+const longBytesMin = 32 * 1024;
+
+/** Chunks of long objects, as long as somebody writes them. All are of what is: `ADDED`. */
+const longChunks = new WeakMap<VersionView, WeakMap<StoredEntry, WeakRef<Uint8Array>>>();
+
+class EntryFrame implements WatchFrame {
+  readonly type: WatchEventType;
+  readonly #entry: StoredEntry;
+  readonly #view: VersionView;
+
+  constructor(type: WatchEventType, entry: StoredEntry, view: VersionView) {
+    this.type = type;
+    this.#entry = entry;
+    this.#view = view;
+  }
+
+  get object(): KubeObject {
+    return this.#view.object(this.#entry);
+  }
+
+  bytes(): Uint8Array {
+    return lineOf(this.type, this.#view.bytes(this.#entry));
+  }
+
+  get chunk(): Uint8Array | undefined {
+    if (this.type !== 'ADDED' || this.#entry.value.length < longBytesMin) return undefined;
+    let chunks = longChunks.get(this.#view);
+    if (chunks === undefined) {
+      chunks = new WeakMap();
+      longChunks.set(this.#view, chunks);
+    }
+    const known = chunks.get(this.#entry)?.deref();
+    if (known !== undefined) return known;
+    const chunk = chunkAround(this.bytes());
+    chunks.set(this.#entry, new WeakRef(chunk));
+    return chunk;
+  }
 }
 
 /** Frames live as long as the event that was told, which is not the one of the history: holding wire forms there would double it. */

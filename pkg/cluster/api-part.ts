@@ -4,26 +4,21 @@ import type { Node } from '#pkg/api/types/core-v1.ts';
 import { nodes } from '#pkg/api/types/refs.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
-import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
-import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
-import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
-import { type ApiServer, createApiServer } from '#pkg/apiserver/server.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
-import { type NetworkTransport, networkTransport } from '#pkg/client/network-transport.ts';
+import type { NetworkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
-import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
-import { createStrategies } from '#pkg/registry/table.ts';
 import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import type { CertificatePair } from './certificate.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
+import { type LocalApi, localApi } from './local-api.ts';
 import { kubernetesServiceIp } from './settings.ts';
 
 export interface ApiPartOptions {
@@ -60,11 +55,10 @@ const ownIdentity = { commonName: 'system:apiserver', organizations: ['system:ma
 
 /** Resolves once the server answers. */
 export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
-  const { store, clock, random, log, host } = options;
-  const local = new Map<string, ApiHandler>();
+  const { store, clock, random, log, host, serviceCidr } = options;
   let kubelets: KubeletConnections | undefined;
   // The port is needed by the first objects, so the server listens before they are made, and answers once they are.
-  const opening: { server?: ApiServer } = {};
+  const opening: { server?: LocalApi } = {};
   const https = createHttpsServer({
     handler: (request) => opening.server!.handle(request),
     cert: options.server.certificate,
@@ -75,18 +69,8 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     limits: options.limits ?? {},
   });
   const { port } = await https.listen({ host, port: options.port });
-  const server = createApiServer({
-    store,
-    clock,
-    random,
-    log: log.with({ component: 'kube-apiserver' }),
-    strategies: createStrategies({ serviceCidr: options.serviceCidr, apiServerPort: port }),
-    admission: createAdmissionPlugins(),
-    authenticators: [clientCertificateAuthenticator()],
-    authorizer: alwaysAllow(),
-    documents: createDocumentProvider,
-    kubelet: (nodeName) => local.get(nodeName) ?? kubelets?.handlerOf(nodeName),
-  });
+  const kubeletElsewhere = (nodeName: string): ApiHandler | undefined => kubelets?.handlerOf(nodeName);
+  const server = localApi({ store, clock, random, log, serviceCidr, port, kubeletElsewhere });
   opening.server = server;
   const client = createClient({
     transport: inProcessTransport(server.handle, ownIdentity),
@@ -99,19 +83,13 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     await https.run(AbortSignal.abort());
     throw error;
   }
-  const service = createKubernetesService({
-    client,
-    clock,
-    log,
-    address: host,
-    port,
-    clusterIp: kubernetesServiceIp(options.serviceCidr),
-  });
+  const clusterIp = kubernetesServiceIp(serviceCidr);
+  const service = createKubernetesService({ client, clock, log, address: host, port, clusterIp });
   return {
     handle: server.handle,
     url: `https://${host}:${port}`,
     health: () => readiness(server.handle),
-    addKubelet: (nodeName, handle) => void local.set(nodeName, handle),
+    addKubelet: server.addKubelet,
     run: (signal) => runServer({ server, https, service, kubelets: kubelets!, store }, signal),
   };
 }
@@ -132,7 +110,7 @@ async function readiness(handle: ApiHandler): Promise<string | undefined> {
 }
 
 interface Running {
-  readonly server: ApiServer;
+  readonly server: LocalApi;
   readonly https: HttpsServer;
   readonly service: Component;
   readonly kubelets: KubeletConnections;
@@ -167,7 +145,8 @@ class KubeletConnections {
         const bytes = Buffer.from(`no address is known for node ${nodeName}\n`);
         return { status: 503, headers: { 'content-type': 'text/plain' }, body: { kind: 'bytes', bytes } };
       }
-      const answer = await this.#transport(url, nodeName).request(request);
+      const transport = await this.#transport(url, nodeName);
+      const answer = await transport.request(request);
       // Headers of that connection, such as its framing, are not those of the answer to the client.
       const type = answer.headers['content-type'];
       return { ...answer, headers: type === undefined ? {} : { 'content-type': type } };
@@ -190,8 +169,10 @@ class KubeletConnections {
     }
   }
 
-  #transport(url: string, nodeName: string): NetworkTransport {
+  async #transport(url: string, nodeName: string): Promise<NetworkTransport> {
     const key = `${nodeName} ${url}`;
+    // Loaded here: a cluster of one process never needs it.
+    const { networkTransport } = await import('#pkg/client/network-transport.ts');
     let transport = this.#transports.get(key);
     if (transport === undefined) {
       const { kubeletClient, clientCa } = this.#options;

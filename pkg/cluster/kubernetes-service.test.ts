@@ -1,41 +1,28 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { endpointSlices, endpoints, services } from '#pkg/api/types/refs.ts';
-import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
-import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
-import { type ApiServer, createApiServer } from '#pkg/apiserver/server.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Client } from '#pkg/client/client.ts';
-import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
-import { createClient } from '#pkg/client/rest-client.ts';
-import { createStrategies } from '#pkg/registry/table.ts';
-import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
+import { startBareApi } from '#pkg/testing/bare-api.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 
 const own = { namespace: 'default' };
 const clock = new VirtualClock();
-let server: ApiServer;
 let client: Client;
 let stop: AbortController;
 let running: Promise<void>;
 
 beforeEach(async () => {
-  server = createApiServer({
-    store: createMemoryStore({ clock }),
+  const server = await startBareApi({
     clock,
     random: new SeededRandom(1),
-    log: silentLogger,
-    strategies: createStrategies({ serviceCidr: '127.96.0.0/18', apiServerPort: 6443 }),
-    admission: [],
-    authenticators: [clientCertificateAuthenticator()],
-    authorizer: alwaysAllow(),
+    serviceCidr: '127.96.0.0/18',
+    port: 6443,
   });
   stop = new AbortController();
   running = server.run(stop.signal);
-  await server.ready();
-  const identity = { commonName: 'system:apiserver', organizations: ['system:masters'] };
-  client = createClient({ transport: inProcessTransport(server.handle, identity), userAgent: 'test' });
+  ({ client } = server.connect('system:apiserver', 'test'));
 });
 afterEach(async () => {
   stop.abort();

@@ -1,42 +1,58 @@
 /** One node: a kubelet with the runtime, network and folders that its settings name. */
 import { arch, availableParallelism, hostname, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { Node, NodeAddress, Pod } from '#pkg/api/types/core-v1.ts';
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
+import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { Informers } from '#pkg/client/informer.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import type { KeyedSource } from '#pkg/kubelet/keyed-source.ts';
 import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
-import type { ProbeTransport } from '#pkg/kubelet/probes/probe-transport.ts';
+import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
+import type { MachineFacts } from '#pkg/kubelet/node/node-status.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
-import type { VolumeHost } from '#pkg/kubelet/volumes/volume-host.ts';
-import type { HostPorts } from '#pkg/network/host-ports.ts';
+import { type NetworkTable, networkTable } from './networks.ts';
 import { depsOf, type PartContext, withInformers } from './parts.ts';
-import { kubernetesRelease, type RuntimeName } from './settings.ts';
+import { areSimulated, type RuntimeTable, runtimeProblem, runtimesOf, runtimeTable } from './runtimes.ts';
+import { kubernetesRelease } from './settings.ts';
 
 export interface NodePartOptions {
   readonly nodeName: string;
   /** Default 127.0.0.1. */
   readonly nodeAddress?: string;
-  readonly runtime: RuntimeName;
-  /** Folder of the node's volumes and logs. */
+  /** Names of the node's runtimes with commas between them; the first is for pods without a RuntimeClass. */
+  readonly runtime: string;
+  /** Name of its network. */
+  readonly network: string;
+  /** Default: those that there are. */
+  readonly tables?: { readonly runtimes: RuntimeTable; readonly networks: NetworkTable };
+  /** Folder of the node's volumes and logs; `''` where all its pods are simulated. */
   readonly folder: string;
   /** Port at which the kubelet's own API answers. */
   readonly kubeletPort: number;
   /** How many nodes share this machine: each offers its part. */
   readonly nodesOnMachine: number;
+  /** What the node says of itself in place of what this machine has. */
+  readonly machine?: { readonly capacity: Readonly<Record<string, string>>; readonly facts: Partial<MachineFacts> };
   /** What the nodes of one process watch together, which whoever made it runs. Default: this node watches for itself. */
   readonly shared?: NodeWatches;
 }
 
-/** One watch each of pods, nodes and what else kubelets look at, for all nodes of a process; each writes in its own name. */
+/** The watches of pods, nodes and what else kubelets look at, for all nodes of a process; each writes in its own name. */
 export interface NodeWatches extends Component {
   readonly informers: Informers;
   readonly pods: KeyedSource<Pod>;
   readonly nodes: KeyedSource<Node>;
 }
 
+/** A node. It can be run again when it has stopped: then a new kubelet finds what the runtimes have, as after a restart of its process. */
 export interface NodePart extends Component {
-  readonly kubelet: Kubelet;
+  readonly nodeName: string;
+  /** The kubelet's own API. */
+  readonly handle: ApiHandler;
+  /** By their names. */
+  readonly runtimes: Readonly<Record<string, Runtime>>;
+  /** To be called once it does not run any more: closes runtimes and network. */
+  close(): Promise<void>;
 }
 
 const nodeAddressDefault = '127.0.0.1';
@@ -47,69 +63,59 @@ export const defaultKubeletPort = 10_250;
 
 const machineNames: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
-/** Watches in the name of `context`, which may read what they watch. */
-export async function nodeWatches(context: PartContext): Promise<NodeWatches> {
-  const { sharedNodeSource, sharedPodSource } = await import('#pkg/kubelet/kubelet.ts');
+/**
+ * Up to so many nodes have a watch each of their pods and of themselves, and nobody is told of pods without a node or of other nodes. Beyond, one
+ * watch of everything costs less than many that each look at everything.
+ */
+const ownWatchesMax = 8;
+
+/** Watches for the nodes of these names, in the name of `context`, which may read what they watch. */
+export async function nodeWatches(context: PartContext, names: readonly string[]): Promise<NodeWatches> {
+  const { nodeSourceOf, podSourceOf, sharedNodeSource, sharedPodSource } = await import('#pkg/kubelet/kubelet.ts');
   const deps = depsOf(context, 'kubelet');
   const { informers } = deps;
+  const areFew = names.length <= ownWatchesMax;
   return {
     informers,
-    pods: sharedPodSource(deps),
-    nodes: sharedNodeSource(deps),
+    pods: areFew ? podSourceOf(deps, names) : sharedPodSource(deps),
+    nodes: areFew ? nodeSourceOf(deps, names) : sharedNodeSource(deps),
     run: (signal) => informers.run(signal),
   };
 }
 
+/** Throws for a runtime or network that there is not. */
 export async function nodePart(context: PartContext, options: NodePartOptions): Promise<NodePart> {
-  const [{ createKubelet }, { createLoopbackNetwork }] = await Promise.all([
-    import('#pkg/kubelet/kubelet.ts'),
-    import('#pkg/network/loopback/loopback-network.ts'),
-  ]);
   const { shared } = options;
   const own = depsOf(context, 'kubelet');
-  const deps = shared === undefined ? own : { ...own, informers: shared.informers };
-  const node = await runtimeOf(deps, options);
-  const addresses: readonly NodeAddress[] = [
-    { type: 'InternalIP', address: options.nodeAddress ?? nodeAddressDefault },
-    { type: 'Hostname', address: options.nodeName },
-  ];
-  const kubelet = createKubelet({
-    deps,
-    nodeName: options.nodeName,
-    runtimes: { [options.runtime]: node.runtime },
-    defaultRuntime: options.runtime,
-    network: createLoopbackNetwork(),
-    volumes: node.volumes,
-    ...(node.probes === undefined ? {} : { probes: node.probes }),
-    ...(node.hostPorts === undefined ? {} : { hostPorts: node.hostPorts }),
-    addresses,
-    kubeletPort: options.kubeletPort,
-    ...(shared === undefined ? {} : { podSource: shared.pods, nodeSource: shared.nodes }),
-    capacity: options.runtime === 'fake' ? fakeCapacity : capacity(options.nodesOnMachine),
-    version: kubernetesRelease,
-    machine: {
-      machineId: hostname(),
-      kernelVersion: release(),
-      operatingSystem: platform(),
-      architecture: machineNames[arch()] ?? arch(),
-      osImage: 'Coxswain',
-    },
-  });
-  const running = shared === undefined ? withInformers(deps, kubelet) : kubelet;
+  const [{ createKubelet }, node] = await Promise.all([import('#pkg/kubelet/kubelet.ts'), openNode(own, options)]);
+  const make = (): { readonly kubelet: Kubelet; readonly component: Component } => {
+    // Informers run once.
+    const deps = shared === undefined ? depsOf(context, 'kubelet') : { ...own, informers: shared.informers };
+    const kubelet = createKubelet({
+      ...node.options,
+      deps,
+      kubeletPort: options.kubeletPort,
+      ...(shared === undefined ? {} : { podSource: shared.pods, nodeSource: shared.nodes }),
+    });
+    return { kubelet, component: shared === undefined ? withInformers(deps, kubelet) : kubelet };
+  };
+  let now = make();
+  let hasRun = false;
   return {
-    kubelet,
-    run: async (signal) => {
-      try {
-        await running.run(signal);
-      } finally {
-        await node.close();
-      }
+    nodeName: options.nodeName,
+    handle: (request) => now.kubelet.handle(request),
+    runtimes: node.options.runtimes,
+    run: (signal) => {
+      if (hasRun) now = make();
+      hasRun = true;
+      return now.component.run(signal);
     },
+    close: node.close,
   };
 }
 
 /** What a node offers whose pods use nothing of the machine: as much however many there are. */
-const fakeCapacity = { cpu: '4', memory: '8Gi', 'ephemeral-storage': '10Gi', pods: String(podsMax) };
+const simulatedCapacity = { cpu: '4', memory: '8Gi', 'ephemeral-storage': '10Gi', pods: String(podsMax) };
 
 /** A fair share of the machine. */
 function capacity(nodesOnMachine: number): Readonly<Record<string, string>> {
@@ -122,39 +128,73 @@ function capacity(nodesOnMachine: number): Readonly<Record<string, string>> {
   };
 }
 
-interface NodeRuntime {
-  readonly runtime: Runtime;
-  readonly volumes: VolumeHost;
-  readonly probes?: ProbeTransport;
-  readonly hostPorts?: HostPorts;
-  close(): Promise<void>;
+type NodeOptions = Omit<KubeletOptions, 'deps' | 'kubeletPort' | 'nodeSource' | 'podSource'>;
+
+/** All of a node that outlives its kubelet. */
+async function openNode(
+  deps: ComponentDeps,
+  options: NodePartOptions,
+): Promise<{ readonly options: NodeOptions; close(): Promise<void> }> {
+  const { nodeName, folder, tables = { runtimes: runtimeTable, networks: networkTable } } = options;
+  const problem = runtimeProblem(options.runtime, tables.runtimes);
+  if (problem !== undefined) throw new Error(`Cannot start the node ${nodeName} as ${problem}`);
+  const networkKind = tables.networks[options.network];
+  if (networkKind === undefined)
+    throw new Error(`Cannot start the node ${nodeName} as there is no network ${JSON.stringify(options.network)}`);
+  const names = runtimesOf(options.runtime);
+  const isSimulated = areSimulated(options.runtime, tables.runtimes);
+  const { clock, random, log } = deps;
+  const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
+  const [network, host, ...runtimes] = await Promise.all([
+    networkKind.open({ clock, nodeAddress, isSimulated }),
+    isSimulated ? simulatedHost() : realHost(deps, folder),
+    ...names.map((name) => tables.runtimes[name]!.open({ clock, random, log, folder })),
+  ]);
+  return {
+    options: {
+      nodeName,
+      runtimes: Object.fromEntries(names.map((name, index) => [name, runtimes[index]!.runtime])),
+      defaultRuntime: names[0]!,
+      network: network.network,
+      ...(network.hostPorts === undefined ? {} : { hostPorts: network.hostPorts }),
+      ...host,
+      addresses: [
+        { type: 'InternalIP', address: nodeAddress },
+        { type: 'Hostname', address: nodeName },
+      ],
+      capacity: options.machine?.capacity ?? (isSimulated ? simulatedCapacity : capacity(options.nodesOnMachine)),
+      version: kubernetesRelease,
+      machine: options.machine?.facts ?? machineFacts(),
+    },
+    close: async () => {
+      for (const runtime of runtimes) await runtime.close();
+      await network.close();
+    },
+  };
 }
 
-async function runtimeOf(deps: ComponentDeps, options: NodePartOptions): Promise<NodeRuntime> {
-  if (options.runtime === 'fake') {
-    const [{ createFakeRuntime }, { memoryVolumeHost }] = await Promise.all([
-      import('#pkg/kubelet/runtime/fake/fake-runtime.ts'),
-      import('#pkg/kubelet/volumes/volume-host.ts'),
-    ]);
-    return { runtime: createFakeRuntime(deps), volumes: memoryVolumeHost(), close: async () => {} };
-  }
-  const [{ createInProcessRuntime }, { diskVolumeHost }, { socketProbeTransport }, network] = await Promise.all([
-    import('#pkg/kubelet/runtime/inprocess/inprocess-runtime.ts'),
+type NodeHost = Pick<NodeOptions, 'probes' | 'volumes'>;
+
+/** What a node needs of the machine whose pods run. */
+async function realHost(deps: ComponentDeps, folder: string): Promise<NodeHost> {
+  const [{ diskVolumeHost }, { socketProbeTransport }] = await Promise.all([
     import('#pkg/kubelet/volumes/disk-volume-host.ts'),
     import('#pkg/kubelet/probes/socket-transport.ts'),
-    import('#pkg/network/loopback/loopback-host-ports.ts'),
   ]);
-  const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
-  const hostPorts = network.createLoopbackHostPorts({ clock: deps.clock, nodeAddress });
-  const runtime = createInProcessRuntime({ ...deps, dataDir: join(options.folder, 'containers') });
+  return { volumes: diskVolumeHost(join(folder, 'volumes')), probes: socketProbeTransport(deps) };
+}
+
+async function simulatedHost(): Promise<NodeHost> {
+  const { memoryVolumeHost } = await import('#pkg/kubelet/volumes/volume-host.ts');
+  return { volumes: memoryVolumeHost() };
+}
+
+function machineFacts(): Partial<MachineFacts> {
   return {
-    runtime,
-    volumes: diskVolumeHost(join(options.folder, 'volumes')),
-    probes: socketProbeTransport(deps),
-    hostPorts,
-    close: async () => {
-      await runtime.close();
-      await hostPorts.close();
-    },
+    machineId: hostname(),
+    kernelVersion: release(),
+    operatingSystem: platform(),
+    architecture: machineNames[arch()] ?? arch(),
+    osImage: 'Coxswain',
   };
 }

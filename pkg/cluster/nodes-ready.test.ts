@@ -1,28 +1,26 @@
 import { expect, test } from 'vitest';
 import type { Node } from '#pkg/api/types/core-v1.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
-import type { EventHandler, Informer } from '#pkg/client/informer.ts';
+import type { KeyedHandler, KeyedSource } from '#pkg/kubelet/keyed-source.ts';
 import { NodesReady } from './nodes-ready.ts';
 
 const names = Array.from({ length: 8 }, (_, index) => `node-${index + 1}`);
 
 function follow() {
-  let handler: EventHandler<Node> = {};
-  const informer: Pick<Informer<Node>, 'addHandler'> = {
-    addHandler: (given) => {
-      handler = given;
+  const handlers = new Map<string, KeyedHandler<Node>>();
+  const source: KeyedSource<Node> = {
+    subscribe: (name, handler) => {
+      handlers.set(name, handler);
+      return () => handlers.delete(name);
     },
   };
-  const ready = new NodesReady(informer, names);
+  const ready = new NodesReady(source, names);
   const node = (name: string, status: 'False' | 'True'): Node => ({
     metadata: { name },
     status: { conditions: [{ type: 'Ready', status }] },
   });
-  return {
-    ready,
-    added: (name: string, status: 'False' | 'True') => handler.added?.(node(name, status)),
-    changed: (name: string, status: 'False' | 'True') => handler.updated?.(node(name, status), node(name, status)),
-  };
+  const changed = (name: string, status: 'False' | 'True'): void => handlers.get(name)?.set(node(name, status));
+  return { ready, added: changed, changed };
 }
 
 test('waits until all of the nodes are Ready at the same time', async () => {

@@ -6,34 +6,28 @@ import type { Node } from '#pkg/api/types/core-v1.ts';
 import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
 import { Deferred, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import type { Informer } from '#pkg/client/informer.ts';
+import type { KeyedSource } from '#pkg/kubelet/keyed-source.ts';
 
 /** Nodes that a message names; of further ones it gives the number. */
 const namesMax = 5;
 
-/** Follows `informer` from now on. */
+/** Follows the nodes of `source` from now on. */
 export class NodesReady {
   readonly #waiting: Set<string>;
   #changed = new Deferred();
 
-  constructor(informer: Pick<Informer<Node>, 'addHandler'>, names: readonly string[]) {
+  constructor(source: KeyedSource<Node>, names: readonly string[]) {
     this.#waiting = new Set(names);
-    const wanted = new Set(names);
-    const seen = (node: Node): void => {
-      const name = node.metadata?.name ?? '';
-      if (!wanted.has(name)) return;
-      if (isConditionTrue(node.status?.conditions, 'Ready')) this.#waiting.delete(name);
-      else this.#waiting.add(name);
-      if (this.#waiting.size === 0) this.#changed.resolve();
-    };
-    informer.addHandler({
-      added: seen,
-      updated: (_, node) => seen(node),
-      deleted: (node) => {
-        const name = node.metadata?.name ?? '';
-        if (wanted.has(name)) this.#waiting.add(name);
-      },
-    });
+    for (const name of names) {
+      source.subscribe(name, {
+        set: (node) => {
+          if (isConditionTrue(node.status?.conditions, 'Ready')) this.#waiting.delete(name);
+          else this.#waiting.add(name);
+          if (this.#waiting.size === 0) this.#changed.resolve();
+        },
+        removed: () => void this.#waiting.add(name),
+      });
+    }
   }
 
   /** Resolves when every node is Ready, or `signal` is aborted; rejects after `timeoutMs`. */

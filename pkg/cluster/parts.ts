@@ -10,6 +10,7 @@ import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { runTogether } from '#pkg/component/signals.ts';
+import { type ProxyBackendTable, proxyBackendTable } from './proxy-backends.ts';
 
 /** What every part is given. */
 export interface PartContext {
@@ -65,6 +66,8 @@ export interface ControllerManagerPartOptions extends SchedulerPartOptions {
   readonly rootCa?: string;
   /** Range of which each node gets a part. */
   readonly podCidr: string;
+  /** Names of the controllers that run. Default: all. */
+  readonly controllers?: readonly string[];
 }
 
 export async function controllerManagerPart(
@@ -72,10 +75,11 @@ export async function controllerManagerPart(
   options: ControllerManagerPartOptions,
 ): Promise<Component> {
   const { createControllerManager } = await import('#pkg/controllers/manager.ts');
-  const { rootCa, podCidr, electionIdentity: identity } = options;
+  const { rootCa, podCidr, controllers, electionIdentity: identity } = options;
   return createControllerManager({
     deps: depsOf(context, 'kube-controller-manager'),
     options: { clusterCidr: podCidr, ...(rootCa === undefined ? {} : { rootCa }) },
+    ...(controllers === undefined ? {} : { controllers }),
     ...(identity === undefined ? {} : { leaderElect: { identity } }),
   });
 }
@@ -85,16 +89,23 @@ export interface ProxyPartOptions {
   readonly nodeName?: string;
   /** Addresses on which node ports answer. */
   readonly nodePortAddresses: readonly string[];
+  /** Name of what carries the traffic. */
+  readonly backend: string;
+  /** Default: those that there are. */
+  readonly backends?: ProxyBackendTable;
 }
 
 export async function proxyPart(context: PartContext, options: ProxyPartOptions): Promise<Component> {
-  const [{ createProxy }, { createUserspaceBackend }, { createHealthCheckServer }] = await Promise.all([
-    import('#pkg/proxy/proxy.ts'),
-    import('#pkg/proxy/backends/userspace/userspace-backend.ts'),
-    import('#pkg/proxy/health/health-check-server.ts'),
-  ]);
+  const { nodePortAddresses, nodeName, backends = proxyBackendTable } = options;
+  const kind = backends[options.backend];
+  if (kind === undefined)
+    throw new Error(`Cannot use the proxy backend ${JSON.stringify(options.backend)} as there is none of that name`);
   const deps = depsOf(context, 'kube-proxy');
-  const backend = createUserspaceBackend({ ...deps, nodePortAddresses: options.nodePortAddresses });
-  const healthChecks = createHealthCheckServer({ ...deps, addresses: options.nodePortAddresses });
-  return withInformers(deps, createProxy({ deps, backend, healthChecks, nodeName: options.nodeName }));
+  const [{ createProxy }, { createHealthCheckServer }, backend] = await Promise.all([
+    import('#pkg/proxy/proxy.ts'),
+    import('#pkg/proxy/health/health-check-server.ts'),
+    kind.open({ ...deps, nodePortAddresses }),
+  ]);
+  const healthChecks = createHealthCheckServer({ ...deps, addresses: nodePortAddresses });
+  return withInformers(deps, createProxy({ deps, backend, healthChecks, nodeName }));
 }

@@ -24,13 +24,13 @@ test('every identity is signed by the authority and names its user and groups', 
     expect(certificate.checkIssued(authority)).toBe(true);
     return [name, certificate.subject];
   });
-  expect(subjects).toEqual([
+  expect(subjects.toSorted()).toEqual([
     ['admin', 'O=system:masters\nCN=kubernetes-admin'],
     ['controller-manager', 'CN=system:kube-controller-manager'],
-    ['scheduler', 'CN=system:kube-scheduler'],
     ['kube-proxy', 'O=system:node-proxier\nCN=system:kube-proxy'],
     ['kubelet-client', 'O=system:masters\nCN=kube-apiserver-kubelet-client'],
     ['node:one', 'O=system:nodes\nCN=system:node:one'],
+    ['scheduler', 'CN=system:kube-scheduler'],
   ]);
 });
 

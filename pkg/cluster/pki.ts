@@ -19,10 +19,17 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type CertificatePair, issueAuthority, issueLeaf, type Subject, subjectOf } from './certificate.ts';
+import { type ComponentTable, componentTable, identitiesOf } from './components.ts';
 import { makeFolder } from './kubeconfig.ts';
 
-/** Names of the identities that each cluster has, besides one `node:<name>` per node. */
-const identityNames = ['admin', 'controller-manager', 'scheduler', 'kube-proxy', 'kubelet-client'] as const;
+/** Identities that are no component's. */
+const otherIdentities: Readonly<Record<string, Subject>> = {
+  admin: { commonName: 'kubernetes-admin', organizations: ['system:masters'] },
+  'kubelet-client': { commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'] },
+};
+
+/** In whose name the nodes of one process read together what each of them may read. Has no certificate. */
+const nodesSubject: Subject = { commonName: 'system:coxswain:nodes' };
 
 /** A file of keys or certificates that cannot be used: the message is one line that says which, and what to do. */
 export class PkiError extends Error {
@@ -37,7 +44,7 @@ export interface Pki {
   readonly authority: CertificatePair;
   /** What the API server shows to its clients. */
   readonly server: CertificatePair;
-  /** Client certificates by name of identity: `identityNames`, and `node:<name>`. */
+  /** Client certificates by name of identity: those of the components, such as `scheduler` and `node:<name>`, `admin` and `kubelet-client`. */
   readonly identities: ReadonlyMap<string, CertificatePair>;
   /** PEM of the key pair that signs and checks service-account tokens. */
   readonly serviceAccount: { readonly privateKey: string; readonly publicKey: string };
@@ -50,6 +57,8 @@ export interface PkiOptions {
   readonly nodeNames: readonly string[];
   /** Further names and addresses the API server is reached at. */
   readonly hosts?: readonly string[];
+  /** Default: those that there are. */
+  readonly components?: ComponentTable;
 }
 
 const authorityDays = 3650;
@@ -69,27 +78,16 @@ const serverHosts: readonly string[] = [
 ];
 
 /** User and groups that an identity stands for. Source: upstream's component certificates, as kubeadm issues them. */
-export function identitySubject(identity: string): Subject {
-  if (identity.startsWith('node:')) {
-    return { commonName: `system:node:${identity.slice('node:'.length)}`, organizations: ['system:nodes'] };
-  }
-  switch (identity) {
-    case 'admin':
-      return { commonName: 'kubernetes-admin', organizations: ['system:masters'] };
-    case 'controller-manager':
-      return { commonName: 'system:kube-controller-manager' };
-    case 'scheduler':
-      return { commonName: 'system:kube-scheduler' };
-    case 'kube-proxy':
-      return { commonName: 'system:kube-proxy', organizations: ['system:node-proxier'] };
-    case 'nodes':
-      // Has no certificate: in whose name the nodes of one process read together what each of them may read.
-      return { commonName: 'system:coxswain:nodes' };
-    case 'kubelet-client':
-      return { commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'] };
-    default:
-      throw new Error(`Cannot name the subject of a certificate as the identity is unknown: ${identity}`);
-  }
+export function identitySubject(identity: string, components: ComponentTable = componentTable): Subject {
+  if (identity === 'nodes') return nodesSubject;
+  const other = Object.hasOwn(otherIdentities, identity) ? otherIdentities[identity] : undefined;
+  if (other !== undefined) return other;
+  const colon = identity.indexOf(':');
+  const name = colon < 0 ? identity : identity.slice(0, colon);
+  const entry = Object.values(components).find((one) => one.identity?.name === name && one.perNode === colon >= 0);
+  if (entry?.identity === undefined)
+    throw new Error(`Cannot name the subject of a certificate as the identity is unknown: ${identity}`);
+  return entry.identity.subject(colon < 0 ? '' : identity.slice(colon + 1));
 }
 
 /** The cluster's keys and certificates, read from `folder` or made and written there. */
@@ -106,10 +104,18 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
 
   const issuer = authority;
   const hosts = [...new Set([...serverHosts, ...(options.hosts ?? [])])];
-  const names = [...identityNames, ...options.nodeNames.map((name) => `node:${name}`)];
+  const { components = componentTable } = options;
+  const names = [
+    ...Object.keys(otherIdentities),
+    ...Object.values(components).flatMap((entry) => identitiesOf(entry, options.nodeNames)),
+  ];
   const wanted = [
     { file: 'apiserver', subject: { commonName: 'kube-apiserver' }, serverNames: hosts },
-    ...names.map((name) => ({ file: identityFile(name), subject: identitySubject(name), serverNames: undefined })),
+    ...names.map((name) => ({
+      file: identityFile(name),
+      subject: identitySubject(name, components),
+      serverNames: undefined,
+    })),
   ];
   // Everything is read before anything is written: a file that cannot be used leaves the others as they are.
   const kept = await Promise.all(wanted.map(({ file }) => files.read(file)));
@@ -135,7 +141,7 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
 }
 
 /** Base name of the files of an identity. */
-export function identityFile(identity: string): string {
+function identityFile(identity: string): string {
   return identity.replace(':', '-');
 }
 

@@ -1,21 +1,22 @@
 /** What a cluster is made of, and its defaults. Kept in the data folder, so that the next start brings the same cluster back. */
 import { formatIpv4, parseIpv4Range } from '#pkg/network/ipv4.ts';
+import { networkTable } from './networks.ts';
+import { areSimulated, runtimeProblem } from './runtimes.ts';
+import { storeDriverOf } from './stores.ts';
 
 /** The release of Kubernetes whose API is served and that nodes report. That of the API's facts, without loading them. */
 export const kubernetesRelease = 'v1.36.4';
-
-/** How pods run; further ones of the design are refused until they are built. */
-export const runtimeNames = ['inprocess', 'fake'] as const;
-export type RuntimeName = (typeof runtimeNames)[number];
 
 export interface ClusterSettings {
   /** Lower-case letters, digits and dashes; part of the nodes' names and of the kubeconfig's context. */
   readonly name: string;
   readonly nodes: number;
-  readonly runtime: RuntimeName;
+  /** How pods run: names with commas between them, of which the first is for pods without a RuntimeClass. */
+  readonly runtime: string;
   /** `lmdb`, `memory`, or addresses of etcd members with commas between them. */
   readonly store: string;
-  readonly network: 'loopback';
+  /** How pods are reached. */
+  readonly network: string;
   /** Port of the API server on 127.0.0.1; 0 takes any free one. */
   readonly apiPort: number;
   /** Range that pods' addresses are from; each node has a part of it. */
@@ -80,15 +81,15 @@ export function contextName(settings: Pick<ClusterSettings, 'name'>): string {
   return `coxswain-${settings.name}`;
 }
 
-/** Why there can be no cluster of so many nodes with this runtime; undefined when there can. */
+/** Why there can be no cluster of so many nodes with these runtimes; undefined when there can. */
 export function nodesProblem({ nodes, runtime }: Pick<ClusterSettings, 'nodes' | 'runtime'>): string | undefined {
-  if (runtime === 'fake' || nodes <= addressedNodesMax) return undefined;
+  if (nodes <= addressedNodesMax || areSimulated(runtime)) return undefined;
   return `the pods of a cluster have addresses on ${addressedNodesMax} nodes of this machine: only --runtime fake, whose pods need none, has more`;
 }
 
 /** Range of which each node gets a part for its pods. */
 export function podRange({ nodes, runtime, podCidr }: ClusterSettings): string {
-  return runtime === 'fake' && nodes > addressedNodesMax ? fakePodCidr : podCidr;
+  return nodes > addressedNodesMax && areSimulated(runtime) ? fakePodCidr : podCidr;
 }
 
 /** `<name>-node-1` and on. */
@@ -107,13 +108,14 @@ export function kubernetesServiceIp(serviceCidr: string): string {
 
 /** Why settings read from a file cannot be those of a cluster; undefined when they can. */
 export function settingsProblem(settings: ClusterSettings): string | undefined {
-  const { name, nodes, runtime, store, apiPort, podCidr, serviceCidr, nodeAddress } = settings;
+  const { name, nodes, runtime, store, network, apiPort, podCidr, serviceCidr, nodeAddress } = settings;
   if (typeof name !== 'string' || name === '') return 'name is no name';
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > nodesMax) return 'nodes is no number of nodes';
-  if (!runtimeNames.includes(runtime)) return 'runtime is no runtime';
+  if (typeof runtime !== 'string' || runtimeProblem(runtime) !== undefined) return 'runtime is no runtime';
+  if (!Object.hasOwn(networkTable, network)) return 'network is no network';
   const problem = nodesProblem(settings);
   if (problem !== undefined) return problem;
-  if (typeof store !== 'string') return 'store is no store';
+  if (typeof store !== 'string' || storeDriverOf(store) === undefined) return 'store is no store';
   if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65_535) return 'apiPort is no port';
   for (const [field, cidr] of Object.entries({ podCidr, serviceCidr })) {
     const range = typeof cidr === 'string' ? parseIpv4Range(cidr) : undefined;

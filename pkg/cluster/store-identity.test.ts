@@ -8,8 +8,8 @@ import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { createLogger } from '#pkg/component/logger.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 import type { Store } from '#pkg/storage/store.ts';
-import { openStore } from './store.ts';
-import { checkStoreId } from './store-identity.ts';
+import { isStoreName, openStore } from './store.ts';
+import { checkNoStoreId, checkStoreId, isStoreOf } from './store-identity.ts';
 
 const clock = new SystemClock();
 const random = new SeededRandom(1);
@@ -96,4 +96,31 @@ test('a store of a cluster from before there were ids gets one; a shared store t
   const other = createMemoryStore({ clock: new VirtualClock() });
   await other.write({ type: 'put', key: '/registry/x', value: Buffer.from('x'), ifModRevision: 0 });
   await expect(checkStoreId(other, random, at)).rejects.toThrow(/the store in http:\S+ is that of another cluster/);
+});
+
+test('a new cluster does not become a part of the one that has the store (fault 44)', async () => {
+  const where = 'http://127.0.0.1:2379,http://127.0.0.2:2379/';
+  const store = createMemoryStore({ clock: new VirtualClock() });
+  await checkNoStoreId(store, { folder: folder('one'), where });
+  await checkStoreId(store, random, { folder: folder('one'), where });
+  await expect(checkNoStoreId(store, { folder: folder('two'), where })).rejects.toThrow(
+    'is that of another cluster: give this one a part of its own, such as --store http://127.0.0.1:2379/two,http://127.0.0.2:2379/two',
+  );
+  expect([await isStoreOf(store, folder('one')), await isStoreOf(store, folder('two'))]).toEqual([true, false]);
+});
+
+test.each([
+  ['lmdb', true],
+  ['http://a:1', true],
+  ['http://a:1/', true],
+  ['https://a:1/blue,https://b:1/blue/', true],
+  ['http://a:1/blue/two', true],
+  ['http://a:1/blue,http://b:1/green', false],
+  ['http://a:1/blue,http://b:1', false],
+  ['http://a:1/registry', false],
+  ['http://a:1/blue/coxswain', false],
+  ['http://a:1/?x', false],
+  ['a:1', false],
+])('%s as a store (fault 44)', (store, isOne) => {
+  expect(isStoreName(store)).toBe(isOne);
 });

@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Random } from '#pkg/base/random.ts';
 import type { Store } from '#pkg/storage/store.ts';
 
@@ -15,6 +15,9 @@ export const storeIdFile = 'store-id';
 
 /** Where a store holds its id: beside the objects, which are below `/registry/`. */
 const storeIdKey = '/coxswain/store-id';
+
+/** What the keys of a cluster begin with, the id last. */
+export const clusterPrefixes = ['/registry/', '/coxswain/'] as const;
 
 /** A store that is not the one that the cluster had: the message is one line that says what to do. */
 export class StoreIdentityError extends Error {}
@@ -52,6 +55,22 @@ export async function checkStoreId(store: Store, random: Random, { folder, where
   const result = await store.write({ type: 'put', key: storeIdKey, value, ifModRevision: 0 });
   // Another API server on the same store was faster: its id is the store's.
   await writeId(folder, result.ok ? id : Buffer.from(result.current?.value ?? value).toString('utf8'));
+}
+
+/** Throws `StoreIdentityError` when the store has an id: it is that of a cluster, which a new one would become a part of. */
+export async function checkNoStoreId(store: Store, { folder, where }: StoreOfCluster): Promise<void> {
+  if ((await store.get(storeIdKey)) === undefined) return;
+  const urls = where.split(',').map((url) => `${url.replace(/\/$/, '')}/${basename(folder)}`);
+  const own = urls.join(',');
+  throw new StoreIdentityError(
+    `Cannot make a new cluster in ${folder} as the store in ${where} is that of another cluster: give this one a part of its own, such as --store ${own}`,
+  );
+}
+
+/** Whether the store is the one of the cluster in a folder. */
+export async function isStoreOf(store: Store, folder: string): Promise<boolean> {
+  const found = (await store.get(storeIdKey))?.value;
+  return found !== undefined && Buffer.from(found).toString('utf8') === (await readId(folder));
 }
 
 function emptied({ folder, where }: StoreOfCluster): StoreIdentityError {

@@ -1,43 +1,29 @@
 /**
- * Opens the store that a setting names; only the driver that is used is loaded. What is not in memory is checked to be the store that the
- * cluster had (`store-identity.ts`).
+ * Opens the store that a setting names. What outlives the process is checked to be the store that the cluster had (`store-identity.ts`).
  */
-import { join } from 'node:path';
-import type { Clock } from '#pkg/base/clock.ts';
-import type { Logger } from '#pkg/base/logger.ts';
-import type { Random } from '#pkg/base/random.ts';
 import type { Store } from '#pkg/storage/store.ts';
-import { checkStoreFile, checkStoreId } from './store-identity.ts';
-
-export interface OpenStoreOptions {
-  /** `lmdb`, `memory`, or addresses of etcd members with commas between them. */
-  readonly store: string;
-  /** Folder of the cluster: the lmdb driver's is `store` in it. `''` when there is none, which lmdb cannot do without. */
-  readonly folder: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-}
+import { checkNoStoreId, checkStoreId, clusterPrefixes, isStoreOf } from './store-identity.ts';
+import { type StoreDriver, type StorePlace, type StoreTable, storeDriverOf, storeNames, storeTable } from './stores.ts';
 
 /** Whether a value of `--store` can be understood. */
 export function isStoreName(store: string): boolean {
-  return (
-    store === 'lmdb' || store === 'memory' || store.split(',').every((part) => /^https?:\/\/[^\s/]+\/?$/.test(part))
-  );
+  return storeDriverOf(store) !== undefined;
+}
+
+/** Whether a store is one that other clusters may use too. */
+export function isSharedStore(store: string): boolean {
+  return storeDriverOf(store)?.isShared === true;
 }
 
 /** Throws what the driver does, and `StoreIdentityError` when the store is not the one that the cluster had. */
-export async function openStore(options: OpenStoreOptions): Promise<Store> {
-  const { folder, random } = options;
-  if (options.store === 'memory') {
-    const { createMemoryStore } = await import('#pkg/storage/drivers/memory/memory-store.ts');
-    return createMemoryStore(options);
-  }
-  const where = options.store === 'lmdb' ? join(folder, 'store') : options.store;
-  if (options.store === 'lmdb') await checkStoreFile(join(where, 'data.mdb'), { folder, where });
-  const store = await openDriver(options, where);
+export async function openStore(place: StorePlace, table: StoreTable = storeTable): Promise<Store> {
+  const { folder, random } = place;
+  const driver = driverOf(place.store, table);
+  const store = await driver.open(place);
+  const where = driver.where(place);
+  if (where === undefined || folder === '') return store;
   try {
-    if (folder !== '') await checkStoreId(store, random, { folder, where });
+    await checkStoreId(store, random, { folder, where });
     return store;
   } catch (error) {
     await store.close();
@@ -45,15 +31,47 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   }
 }
 
-async function openDriver({ store, clock, log }: OpenStoreOptions, where: string): Promise<Store> {
-  if (store === 'lmdb') {
-    const { openLmdbStore } = await import('#pkg/storage/drivers/lmdb/lmdb-store.ts');
-    // The API server's module graph, which is being loaded anyway.
-    const { uncachedKeys } = await import('#pkg/apiserver/storage/resource-store.ts');
-    const { createStrategies } = await import('#pkg/registry/table.ts');
-    const cold = uncachedKeys(createStrategies());
-    return openLmdbStore({ directory: where, log, clock, cold });
+function driverOf(store: string, table: StoreTable): StoreDriver {
+  const driver = storeDriverOf(store, table);
+  if (driver === undefined)
+    throw new Error(`Cannot open the store ${JSON.stringify(store)} as it is none of ${storeNames(table)}`);
+  return driver;
+}
+
+/**
+ * Throws `StoreIdentityError` when a shared store already is that of a cluster, of which a new one would become a part. Throws what the driver does.
+ */
+export async function checkStoreFree(options: StorePlace): Promise<void> {
+  if (!isSharedStore(options.store)) return;
+  const store = await driverOf(options.store, storeTable).open(options);
+  try {
+    await checkNoStoreId(store, { folder: options.folder, where: options.store });
+  } finally {
+    await store.close();
   }
-  const { openEtcdStore } = await import('#pkg/storage/drivers/etcd/etcd-store.ts');
-  return openEtcdStore({ endpoints: store.split(','), clock, log });
+}
+
+/** How many keys are removed at a time: enough to keep etcd busy, few enough for its limit of requests at once. */
+const removedAtOnce = 64;
+
+/**
+ * Removes everything that a cluster has in a shared store, the id last: removing that was cut off can be done again. Does nothing where the store is
+ * not the cluster's. Throws what the driver does.
+ */
+export async function removeFromSharedStore(options: StorePlace): Promise<void> {
+  const store = await driverOf(options.store, storeTable).open(options);
+  try {
+    if (!(await isStoreOf(store, options.folder))) return;
+    for (const prefix of clusterPrefixes) {
+      for (;;) {
+        const { items } = await store.range({ prefix, limit: removedAtOnce, counted: false });
+        if (items.length === 0) break;
+        await Promise.all(
+          items.map(({ key, modRevision }) => store.write({ type: 'delete', key, ifModRevision: modRevision })),
+        );
+      }
+    }
+  } finally {
+    await store.close();
+  }
 }

@@ -71,7 +71,7 @@ test('the command line comes before the configuration file, and that before the 
   expect(result.ok && [...result.given]).toEqual(['name', 'etcd-servers', 'nodes']);
   expect(parseFlags(table, [], { config: { nodez: 1 } })).toEqual({
     ok: false,
-    message: 'unknown field in the configuration file: nodez',
+    message: 'nodez: unknown field',
   });
 });
 

@@ -22,6 +22,10 @@ export interface Flag<T> {
   readonly hidden?: boolean;
   /** False where the fallback only stands for a flag that is not given: `--help` does not show it. */
   readonly fallbackShown?: boolean;
+  /** JSON Schema of the value in a configuration file. */
+  readonly schema: JsonObject;
+  /** What a value must be, in words that follow the name of its field. */
+  readonly expects: string;
   parse(text: string, previous: T | undefined): Parsed<T>;
 }
 
@@ -46,16 +50,26 @@ function bad(message: string): { readonly ok: false; readonly message: string } 
   return { ok: false, message };
 }
 
-/** A flag that takes any text, or one of `allowed`. */
+/** A flag that takes any text, one of `allowed`, or text of which `problem` does not say what it must be. */
 export function text(
-  options: Common & { fallback?: string; placeholder?: string; allowed?: readonly string[] },
+  options: Common & {
+    fallback?: string;
+    placeholder?: string;
+    allowed?: readonly string[];
+    problem?: (value: string) => string | undefined;
+  },
 ): Flag<string> {
-  const { allowed } = options;
+  const { allowed, problem } = options;
   return {
     ...options,
     fallback: options.fallback ?? '',
     placeholder: options.placeholder ?? (allowed === undefined ? 'text' : allowed.join('|')),
-    parse: (value) => (allowed === undefined || allowed.includes(value) ? good(value) : bad(oneOf(allowed))),
+    schema: { type: 'string', ...(allowed === undefined ? {} : { enum: allowed }) },
+    expects: allowed === undefined ? 'must be a string' : oneOf(allowed),
+    parse: (value) => {
+      const wrong = allowed === undefined || allowed.includes(value) ? problem?.(value) : oneOf(allowed);
+      return wrong === undefined ? good(value) : bad(wrong);
+    },
   };
 }
 
@@ -70,6 +84,8 @@ export function toggle(options: Common & { fallback?: boolean }): Flag<boolean> 
   return {
     ...options,
     fallback: options.fallback ?? false,
+    schema: { type: 'boolean' },
+    expects: 'must be true or false',
     parse: (value) => {
       if (value === '' || value === 'true') return good(true);
       return value === 'false' ? good(false) : bad('must be true or false');
@@ -83,17 +99,17 @@ export function integer(
 ): Flag<number> {
   const min = options.min ?? 0;
   const max = options.max ?? Number.MAX_SAFE_INTEGER;
+  const limits = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
+  const expects = `must be a whole number ${limits}`;
   return {
     ...options,
     placeholder: options.placeholder ?? 'number',
+    schema: { type: 'integer', minimum: min, maximum: max },
+    expects,
     parse: (value) => {
       const number = /^-?\d+$/.test(value) ? Number(value) : Number.NaN;
       if (number >= min && number <= max) return good(number);
-      return bad(
-        max === Number.MAX_SAFE_INTEGER
-          ? `must be a whole number from ${min}`
-          : `must be a whole number from ${min} to ${max}`,
-      );
+      return bad(expects);
     },
   };
 }
@@ -106,6 +122,8 @@ export function list(
     ...options,
     fallback: options.fallback ?? [],
     placeholder: options.placeholder ?? 'a,b',
+    schema: { type: ['array', 'string'], items: { type: 'string' } },
+    expects: 'must be a list of strings',
     parse: (value, previous) => good([...(previous ?? []), ...value.split(',').filter((part) => part !== '')]),
   };
 }
@@ -125,12 +143,15 @@ export function parseDurationMs(value: string): number | undefined {
 
 /** A length of time; the value is in milliseconds. */
 export function duration(options: Common & { fallback: number }): Flag<number> {
+  const expects = 'must be a duration such as 500ms, 30s or 1m30s';
   return {
     ...options,
     placeholder: 'duration',
+    schema: { type: 'string' },
+    expects,
     parse: (value) => {
       const ms = parseDurationMs(value);
-      return ms === undefined ? bad('must be a duration such as 500ms, 30s or 1m30s') : good(ms);
+      return ms === undefined ? bad(expects) : good(ms);
     },
   };
 }
@@ -158,7 +179,7 @@ export type FlagProblem =
 
 /** What is read beside the arguments. */
 export interface ParseOptions {
-  /** The parsed configuration file: keys are flag names, in camelCase or as on the command line. */
+  /** The parsed configuration file, which `configProblem` has nothing to say of: keys are flag names in camelCase. */
   readonly config?: JsonObject;
 }
 
@@ -261,19 +282,27 @@ function splitArgument(
 
 /** Fills in what the command line did not say; returns what is wrong with the file, if anything. */
 function fromConfig(flags: FlagTable, config: JsonObject, values: Map<string, unknown>): string | undefined {
-  for (const [key, raw] of Object.entries(config)) {
-    if (key === 'apiVersion' || key === 'kind') continue;
-    const name = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  for (const [field, raw] of Object.entries(config)) {
+    if (field === 'apiVersion' || field === 'kind') continue;
+    const name = flagOf(field);
     const flag = Object.hasOwn(flags, name) ? flags[name] : undefined;
-    if (flag === undefined) return `unknown field in the configuration file: ${key}`;
+    if (flag === undefined) return `${field}: unknown field`;
     if (values.has(name)) continue;
-    if (typeof raw === 'object' && !Array.isArray(raw))
-      return `invalid value for ${key} in the configuration file: must be a plain value`;
     const parsed = flag.parse(Array.isArray(raw) ? raw.join(',') : String(raw), undefined);
-    if (!parsed.ok) return `invalid value for ${key} in the configuration file: ${parsed.message}`;
+    if (!parsed.ok) return `${field}: ${parsed.message}`;
     values.set(name, parsed.value);
   }
   return undefined;
+}
+
+/** The flag of a field of a configuration file: `data-dir` of `dataDir`. */
+function flagOf(field: string): string {
+  return field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** The field of a flag in a configuration file: `dataDir` of `data-dir`. */
+export function fieldOf(flag: string): string {
+  return flag.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** ` (did you mean --x?)` when a known name is close. */

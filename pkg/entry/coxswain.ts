@@ -2,6 +2,8 @@
  * What `import … from 'coxswain'` gives: a cluster in this process on the machine's clock, kept in a folder. Names here are promises to
  * users of the package; everything that no entry names is closed to them.
  */
+import './node-version.ts';
+
 export { type Clock, SystemClock } from '#pkg/base/clock.ts';
 export { type Logger, silentLogger } from '#pkg/base/logger.ts';
 export { type Random, SystemRandom } from '#pkg/base/random.ts';

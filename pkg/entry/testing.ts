@@ -1,4 +1,6 @@
 /** What `import … from 'coxswain/testing'` gives: clusters for tests, and builders of objects. The names are promises to users of the package. */
+import './node-version.ts';
+
 export {
   type Amounts,
   type DeploymentOptions,

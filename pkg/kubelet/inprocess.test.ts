@@ -6,18 +6,11 @@ import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { configMaps, events, pods, secrets } from '#pkg/api/types/refs.ts';
-import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
-import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
-import { createApiServer } from '#pkg/apiserver/server.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
-import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
-import { createClient } from '#pkg/client/rest-client.ts';
-import { createInformers } from '#pkg/client/shared-informers.ts';
 import { createLoopbackNetwork } from '#pkg/network/loopback/loopback-network.ts';
-import { strategies } from '#pkg/registry/table.ts';
-import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
+import { startBareApi } from '#pkg/testing/bare-api.ts';
 import { createKubelet } from './kubelet.ts';
 import { socketProbeTransport } from './probes/socket-transport.ts';
 import { createInProcessRuntime } from './runtime/inprocess/inprocess-runtime.ts';
@@ -26,22 +19,10 @@ import { diskVolumeHost } from './volumes/disk-volume-host.ts';
 async function start() {
   const directory = await mkdtemp(join(tmpdir(), 'coxswain-kubelet-'));
   const base = { clock: new SystemClock(), random: new SystemRandom(), log: silentLogger };
-  const server = createApiServer({
-    ...base,
-    store: createMemoryStore(base),
-    strategies,
-    admission: [],
-    authenticators: [clientCertificateAuthenticator()],
-    authorizer: alwaysAllow(),
-  });
+  const server = await startBareApi(base);
   const stop = new AbortController();
   const serving = server.run(stop.signal);
-  await server.ready();
-  const client = createClient({
-    transport: inProcessTransport(server.handle, { commonName: 'system:node:n1', organizations: ['system:masters'] }),
-    userAgent: 'kubelet',
-  });
-  const informers = createInformers({ ...base, client });
+  const { client, informers } = server.connect('system:node:n1', 'kubelet');
   const runtime = createInProcessRuntime({ ...base, dataDir: join(directory, 'containers') });
   const kubelet = createKubelet({
     deps: { ...base, client, informers },
@@ -66,7 +47,7 @@ async function start() {
   });
   const until = async (name: string, holds: (pod: Pod) => boolean): Promise<Pod> => {
     const read = (): Promise<Pod> => client.resource(pods).get(name, { namespace: 'default' });
-    await expect.poll(async () => holds(await read()), { timeout: 8_000 }).toBe(true);
+    await expect.poll(async () => holds(await read()), { timeout: 25_000 }).toBe(true);
     return read();
   };
   const logs = async (path: string): Promise<string> => {

@@ -61,3 +61,14 @@ export function createKeyedSource<T extends KubeObject>(
     },
   };
 }
+
+/** One source of many, each of which knows one key. Subscribing to another key throws. */
+export function createJoinedSource<T>(sources: ReadonlyMap<string, KeyedSource<T>>): KeyedSource<T> {
+  return {
+    subscribe(key, handler) {
+      const source = sources.get(key);
+      if (source === undefined) throw new Error(`Cannot follow ${key} as it was not named from the start`);
+      return source.subscribe(key, handler);
+    },
+  };
+}

@@ -17,7 +17,7 @@ import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { ImagePuller } from './images/image-puller.ts';
-import { createKeyedSource, type KeyedSource } from './keyed-source.ts';
+import { createJoinedSource, createKeyedSource, type KeyedSource } from './keyed-source.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
 import { NodeAgent } from './node/node-agent.ts';
 import type { MachineFacts, NodeFacts } from './node/node-status.ts';
@@ -39,9 +39,32 @@ export interface Kubelet extends Component {
   readonly handle: ApiHandler;
 }
 
-/** One watch of all pods, for many kubelets in one process. */
+/** One watch of all pods that have a node, for many kubelets in one process. */
 export function sharedPodSource(deps: ComponentDeps): KeyedSource<Pod> {
-  return createKeyedSource(deps.informers.informer(pods), (pod) => pod.spec?.nodeName);
+  return createKeyedSource(
+    deps.informers.informer(pods, { fieldSelector: 'spec.nodeName!=' }),
+    (pod) => pod.spec?.nodeName,
+  );
+}
+
+/** A watch of the pods of each node, for few kubelets in one process: they are told of nothing else. */
+export function podSourceOf(deps: ComponentDeps, names: readonly string[]): KeyedSource<Pod> {
+  const source = (name: string) =>
+    createKeyedSource(
+      deps.informers.informer(pods, { fieldSelector: `spec.nodeName=${name}` }),
+      (pod) => pod.spec?.nodeName,
+    );
+  return createJoinedSource(new Map(names.map((name) => [name, source(name)])));
+}
+
+/** The same of the nodes themselves. */
+export function nodeSourceOf(deps: ComponentDeps, names: readonly string[]): KeyedSource<Node> {
+  const source = (name: string) =>
+    createKeyedSource(
+      deps.informers.informer(nodes, { fieldSelector: `metadata.name=${name}` }),
+      (node) => node.metadata?.name,
+    );
+  return createJoinedSource(new Map(names.map((name) => [name, source(name)])));
 }
 
 /** One watch of all nodes, for many kubelets in one process. */

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { startTestServer } from '#pkg/apiserver/test-server.ts';
+import { createStrategies } from './table.ts';
 import { strategyOf, testContext } from './testing.ts';
 
 const pod = (seconds: number) => ({ spec: { terminationGracePeriodSeconds: seconds, containers: [{ name: 'c' }] } });
@@ -29,4 +31,17 @@ test('a name that does not fit pods is warned of', () => {
   expect(warned((context) => strategyOf('deployments').prepareForCreate!(draft, context))).toEqual([
     'metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [must not contain dots]',
   ]);
+});
+
+test('a refusal says what is wrong, and warns of nothing besides', async () => {
+  const { call } = await startTestServer({ strategies: createStrategies() });
+  const labels = { app: 'a' };
+  const template = { metadata: { labels }, spec: { containers: [{ name: 'main', image: 'x' }] } };
+  const deploy = (name: string, matchLabels: object) =>
+    call('POST', '/apis/apps/v1/namespaces/default/deployments', {
+      object: { metadata: { name }, spec: { selector: { matchLabels }, template } },
+    });
+  const [warned, refused] = [await deploy('a.b', labels), await deploy('a.c', { app: 'other' })];
+  expect([warned.status, warned.headers.warning]).toEqual([201, expect.stringContaining('a DNS label is recommended')]);
+  expect([refused.status, refused.headers.warning]).toEqual([422, undefined]);
 });

@@ -2,40 +2,20 @@
 import { expect, test } from 'vitest';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { events, namespaces, nodes, pods } from '#pkg/api/types/refs.ts';
-import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
-import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
-import { createApiServer } from '#pkg/apiserver/server.ts';
-import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
-import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
-import { createClient } from '#pkg/client/rest-client.ts';
-import { createInformers } from '#pkg/client/shared-informers.ts';
-import { strategies } from '#pkg/registry/table.ts';
-import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
+import { startBareApi } from '#pkg/testing/bare-api.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import { createScheduler } from './scheduler.ts';
 
 async function startCluster() {
   const clock = new VirtualClock();
   const random = new SeededRandom(1);
-  const log = silentLogger;
-  const server = createApiServer({
-    store: createMemoryStore({ clock }),
-    clock,
-    random,
-    log,
-    strategies,
-    admission: [],
-    authenticators: [clientCertificateAuthenticator()],
-    authorizer: alwaysAllow(),
-  });
-  await server.ready();
-  const identity = { commonName: 'system:kube-scheduler', organizations: ['system:masters'] };
-  const client = createClient({ transport: inProcessTransport(server.handle, identity), userAgent: 'kube-scheduler' });
+  const server = await startBareApi({ clock, random });
   const stop = new AbortController();
-  const informers = createInformers({ client, clock, random, log });
-  const scheduler = createScheduler({ deps: { client, informers, clock, random, log } });
+  const deps = server.connect('system:kube-scheduler', 'kube-scheduler');
+  const { client, informers } = deps;
+  const scheduler = createScheduler({ deps });
   const running = Promise.all([informers.run(stop.signal), scheduler.run(stop.signal)]);
   await client
     .resource(namespaces)

@@ -148,14 +148,21 @@ async function drained(response: ServerResponse): Promise<void> {
   }
 }
 
-/** Frames of a batch that are put together for one write. */
-const batchFramesMax = 256;
-
-/** Frames that are made for one watcher, such as rows of tables, go the way of any stream. */
+/** Frames that are made for one watcher, such as rows of tables, go the way of any stream, some 256 KiB at a time. */
 async function* linesOf(batches: AsyncIterable<readonly WatchFrame[]>): AsyncGenerator<Uint8Array> {
   for await (const batch of batches) {
-    for (let at = 0; at < batch.length; at += batchFramesMax)
-      yield Buffer.concat(batch.slice(at, at + batchFramesMax).map((frame) => frame.bytes()));
+    let lines: Uint8Array[] = [];
+    let length = 0;
+    for (const frame of batch) {
+      const line = frame.bytes();
+      lines.push(line);
+      length += line.length;
+      if (length < sliceBytes) continue;
+      yield Buffer.concat(lines, length);
+      lines = [];
+      length = 0;
+    }
+    if (length > 0) yield Buffer.concat(lines, length);
   }
 }
 

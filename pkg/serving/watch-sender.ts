@@ -3,8 +3,8 @@
  *
  * Budget, measured with 100 watchers of 3.8 KB events on one core (see `npm run bench`): an event costs each further watcher one array
  * reference, one `write` of bytes that all watchers share, one TLS record and one system call, and nothing is allocated that lives
- * longer than the write. A reader that does not keep up holds at most `sliceBytes` on its socket; the rest waits where the frames
- * come from, which has a limit.
+ * longer than the write. A reader that does not keep up holds at most `ownBytesMax` of its own on its socket, or a
+ * slice of what is shared; the rest waits where the frames come from, which has a limit.
  */
 import { Buffer } from 'node:buffer';
 import type { ServerResponse } from 'node:http';
@@ -15,6 +15,9 @@ import { sliceBytes } from './limits.ts';
 
 /** Frames that are put together for one write at most; with initial lists there may be a hundred thousand. */
 const sliceFramesMax = 64;
+
+/** Bytes of one write of what this watcher alone is told. It is held twice until a slow reader takes it, and there may be thousands of them. */
+const ownBytesMax = 64 * 1024;
 
 /** Sends frames as they come, after the head has been written; resolves once the watch has ended or its reader has gone. */
 export function sendFrames(response: ServerResponse, frames: ReadyFrames): Promise<void> {
@@ -29,6 +32,9 @@ class WatchSender {
   /** What is being written, and how far it is. */
   #batch: readonly WatchFrame[] = [];
   #at = 0;
+  /** The frame at `#at` while it is written in pieces, and how much of it has been. */
+  #chunk: Uint8Array | undefined;
+  #offset = 0;
   /** The socket has enough for now and will say when it wants more. */
   #isBlocked = false;
   #isDone = false;
@@ -72,26 +78,51 @@ class WatchSender {
   /** The next bytes to write: all of a short batch, which other watchers are mostly given too, or as much of a long one as is one slice. */
   #slice(): Uint8Array {
     const { length } = this.#batch;
-    if (length <= sliceFramesMax) {
+    if (this.#at === 0 && this.#offset === 0 && isShort(this.#batch)) {
       this.#at = length;
       return chunksOf(this.#batch);
     }
-    const chunks: Uint8Array[] = [];
-    for (let bytes = 0; this.#at < length && bytes < sliceBytes; this.#at++) {
-      const chunk = chunksOf([this.#batch[this.#at]!]);
-      chunks.push(chunk);
-      bytes += chunk.length;
+    const pieces: Uint8Array[] = [];
+    for (let bytes = 0; this.#at < length && bytes < ownBytesMax; ) {
+      const piece = this.#piece(ownBytesMax - bytes);
+      pieces.push(piece);
+      bytes += piece.length;
     }
-    return Buffer.concat(chunks);
+    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+  }
+
+  /** As much of the next frame as is allowed. It is held until all of it is written, so that others who are told of it can have the same. */
+  #piece(bytesMax: number): Uint8Array {
+    this.#chunk ??= chunksOf([this.#batch[this.#at]!]);
+    const piece = this.#chunk.subarray(this.#offset, this.#offset + bytesMax);
+    this.#offset += piece.length;
+    if (this.#offset < this.#chunk.length) return piece;
+    this.#at++;
+    this.#offset = 0;
+    this.#chunk = undefined;
+    return piece;
   }
 
   #finish(): void {
     if (this.#isDone) return;
     this.#isDone = true;
     this.#batch = [];
+    this.#chunk = undefined;
     this.#socket.removeListener('drain', this.#onDrain);
     this.#response.removeListener('close', this.#onClose);
     this.#frames.close();
     this.#resolve();
   }
+}
+
+/** Whether a batch is one write: its frames are encoded anyway, for all who are told of them, and together are no more than a slice. */
+function isShort(batch: readonly WatchFrame[]): boolean {
+  if (batch.length > sliceFramesMax) return false;
+  let bytes = 0;
+  for (const { chunk } of batch) {
+    if (chunk === undefined) return false;
+    bytes += chunk.length;
+    if (bytes > sliceBytes) return false;
+  }
+  return true;
 }

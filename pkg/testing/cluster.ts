@@ -34,6 +34,8 @@ export interface TestClusterOptions {
   readonly capacity?: Readonly<Record<string, string>>;
   /** Names of the controllers that run, none where the list is empty. Default: all. */
   readonly controllers?: readonly string[];
+  /** Files and folders of manifests that are applied before it is returned, in their order, as `apply` does. Default: none. */
+  readonly manifests?: readonly string[];
   /** Default: silent. */
   readonly log?: Logger;
 }
@@ -104,6 +106,22 @@ export function startTestCluster(options: ListeningTestClusterOptions): Promise<
 export function startTestCluster(options?: TestClusterOptions): Promise<TestCluster>;
 export async function startTestCluster(
   options: TestClusterOptions & { readonly listen?: true } = {},
+): Promise<ListeningTestCluster | TestCluster> {
+  const { manifests = [] } = options;
+  // Read before there is a cluster: on virtual time nothing may wait for files.
+  const objects = manifests.length === 0 ? [] : await (await import('./manifests.ts')).manifestsOf(manifests);
+  const cluster = await startAny(options);
+  try {
+    await cluster.apply(...objects);
+    return cluster;
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+}
+
+async function startAny(
+  options: TestClusterOptions & { readonly listen?: true },
 ): Promise<ListeningTestCluster | TestCluster> {
   if (options.listen === true) {
     const { startListeningCluster } = await import('./listening-cluster.ts');

@@ -14,13 +14,15 @@ import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
+import { SeededRandom } from '#pkg/base/random.ts';
 import type { Lister } from '#pkg/client/informer.ts';
+import { apiPart } from '#pkg/cluster/api-part.ts';
 import { type CertificatePair, issueAuthority, issueLeaf } from '#pkg/cluster/certificate.ts';
 import { kubeconfigOf } from '#pkg/cluster/kubeconfig.ts';
 import { identitySubject } from '#pkg/cluster/pki.ts';
-import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
+import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 import type { ListeningTestCluster, TestClusterOptions } from './cluster.ts';
-import { Composition } from './composition.ts';
+import { Composition, testSettings } from './composition.ts';
 
 const host = '127.0.0.1';
 const name = 'coxswain-test';
@@ -34,40 +36,30 @@ const stopped = 'Cannot answer as the cluster has stopped';
 /** Resolves once the API answers and the nodes are Ready. */
 export async function startListeningCluster(options: TestClusterOptions): Promise<ListeningTestCluster> {
   const clock = new SystemClock();
-  const authority = issueAuthority({ subject: { commonName: 'coxswain-ca' }, nowMs: clock.nowMs(), validDays });
-  const leaf = (usage: 'client' | 'server'): CertificatePair =>
-    issueLeaf(authority, {
-      nowMs: clock.nowMs(),
-      validDays,
-      usage,
-      ...(usage === 'client'
-        ? { subject: identitySubject('admin') }
-        : { subject: { commonName: 'kube-apiserver' }, hosts: ['localhost', host, '::1'] }),
-    });
-  const serving = leaf('server');
-  const opening: { handle?: ApiHandler } = {};
-  const https = createHttpsServer({
-    handler: (request) => opening.handle!(request),
-    cert: serving.certificate,
-    key: serving.key,
-    clientCa: authority.certificate,
+  const random = new SeededRandom(options.seed ?? 1);
+  const keys = makeKeys(clock.nowMs());
+  const rootCa = keys.authority.certificate;
+  const store = createMemoryStore({ clock });
+  const api = await apiPart({
+    store,
     clock,
+    random,
     log: options.log ?? silentLogger,
+    serviceCidr: testSettings.serviceCidr,
+    host,
+    port: 0,
+    server: keys.server,
+    clientCa: rootCa,
+    kubeletClient: keys.kubeletClient,
+  }).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
   });
-  const { port } = await https.listen({ host, port: 0 });
-  const parts = new Composition({
-    cluster: options,
-    clock,
-    settle: () => clock.yield(),
-    apiServerPort: port,
-    rootCa: authority.certificate,
-  });
-  opening.handle = parts.handle;
-  const server = `https://${host}:${port}`;
-  const client = leaf('client');
-  const kubeconfig = JSON.stringify(kubeconfigOf({ name, server, authority: authority.certificate, client }));
+  const parts = new Composition({ cluster: options, clock, random, api, settle: () => clock.yield(), rootCa });
+  const server = api.url;
+  const kubeconfig = JSON.stringify(kubeconfigOf({ name, server, authority: rootCa, client: keys.admin }));
   const folder = await mkdtemp(join(tmpdir(), 'coxswain-test-'));
-  const cluster = new ListeningCluster({ parts, clock, https, server, kubeconfig, folder });
+  const cluster = new ListeningCluster({ parts, clock, handle: api.handle, server, kubeconfig, folder });
   try {
     await writeFile(cluster.kubeconfigFile, kubeconfig, { mode: 0o600 });
     await parts.start();
@@ -79,10 +71,31 @@ export async function startListeningCluster(options: TestClusterOptions): Promis
   }
 }
 
+interface Keys {
+  readonly authority: CertificatePair;
+  readonly server: CertificatePair;
+  readonly admin: CertificatePair;
+  readonly kubeletClient: CertificatePair;
+}
+
+function makeKeys(nowMs: number): Keys {
+  const authority = issueAuthority({ subject: { commonName: 'coxswain-ca' }, nowMs, validDays });
+  const client = (identity: string): CertificatePair =>
+    issueLeaf(authority, { nowMs, validDays, usage: 'client', subject: identitySubject(identity) });
+  const hosts = ['localhost', host, '::1'];
+  const subject = { commonName: 'kube-apiserver' };
+  return {
+    authority,
+    server: issueLeaf(authority, { nowMs, validDays, usage: 'server', subject, hosts }),
+    admin: client('admin'),
+    kubeletClient: client('kubelet-client'),
+  };
+}
+
 interface Listening {
   readonly parts: Composition;
   readonly clock: SystemClock;
-  readonly https: HttpsServer;
+  readonly handle: ApiHandler;
   readonly server: string;
   readonly kubeconfig: string;
   readonly folder: string;
@@ -94,7 +107,6 @@ class ListeningCluster implements ListeningTestCluster {
   readonly kubeconfigFile: string;
   readonly #made: Listening;
   readonly #stopping = new AbortController();
-  readonly #served: Promise<void>;
   #stop: Promise<void> | undefined;
 
   constructor(made: Listening) {
@@ -102,7 +114,6 @@ class ListeningCluster implements ListeningTestCluster {
     this.server = made.server;
     this.kubeconfig = made.kubeconfig;
     this.kubeconfigFile = join(made.folder, 'kubeconfig');
-    this.#served = made.https.run(this.#stopping.signal);
   }
 
   get client() {
@@ -110,7 +121,7 @@ class ListeningCluster implements ListeningTestCluster {
   }
 
   get handle() {
-    return this.#made.parts.handle;
+    return this.#made.handle;
   }
 
   get nodes() {
@@ -158,7 +169,6 @@ class ListeningCluster implements ListeningTestCluster {
     const { parts, folder } = this.#made;
     this.#stopping.abort();
     await parts.stop();
-    await this.#served;
     await rm(folder, { recursive: true, force: true });
   }
 }

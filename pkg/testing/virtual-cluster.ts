@@ -1,39 +1,61 @@
 /** The cluster of `startTestCluster` on virtual time: no sockets, files or threads, and the same run for the same seed. */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
+import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { type Random, SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Lister } from '#pkg/client/informer.ts';
+import { localApi } from '#pkg/cluster/local-api.ts';
+import { closing } from '#pkg/component/closing.ts';
+import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 import type { TestCluster, TestClusterOptions } from './cluster.ts';
-import { Composition } from './composition.ts';
+import { Composition, testSettings } from './composition.ts';
 
 /** Virtual time that `until` lets pass at most unless it is told otherwise. */
 const untilMsDefault = 600_000;
 
 /** Resolves once the nodes are Ready. */
-export async function startVirtualCluster(options: TestClusterOptions): Promise<TestCluster> {
-  const cluster = new VirtualCluster(options);
-  await cluster.start();
-  return cluster;
+export async function startVirtualCluster(cluster: TestClusterOptions): Promise<TestCluster> {
+  const clock = new VirtualClock();
+  const random = new SeededRandom(cluster.seed ?? 1);
+  const store = createMemoryStore({ clock });
+  const server = localApi({
+    store,
+    clock,
+    random,
+    log: cluster.log ?? silentLogger,
+    serviceCidr: testSettings.serviceCidr,
+  });
+  const api = { ...server, run: closing(server, store).run };
+  const parts = new Composition({ cluster, clock, random, api, settle: () => clock.settle() });
+  const started = new VirtualCluster({ clock, random, handle: server.handle, parts });
+  try {
+    await server.ready();
+    await parts.start();
+    await started.until(() => parts.areNodesReady);
+    return started;
+  } catch (error) {
+    await parts.stop();
+    throw error;
+  }
 }
 
 class VirtualCluster implements TestCluster {
-  readonly clock = new VirtualClock();
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly handle: ApiHandler;
   readonly #parts: Composition;
 
-  constructor(cluster: TestClusterOptions) {
-    this.#parts = new Composition({ cluster, clock: this.clock, settle: () => this.clock.settle() });
-  }
-
-  get random() {
-    return this.#parts.random;
+  constructor(made: Pick<TestCluster, 'clock' | 'handle' | 'random'> & { readonly parts: Composition }) {
+    this.clock = made.clock;
+    this.random = made.random;
+    this.handle = made.handle;
+    this.#parts = made.parts;
   }
 
   get client() {
     return this.#parts.client;
-  }
-
-  get handle() {
-    return this.#parts.handle;
   }
 
   get nodes() {
@@ -42,11 +64,6 @@ class VirtualCluster implements TestCluster {
 
   get transcript(): readonly string[] {
     return this.#parts.recording.lines;
-  }
-
-  async start(): Promise<void> {
-    await this.#parts.start();
-    await this.until(() => this.#parts.areNodesReady);
   }
 
   apply(...objects: readonly KubeObject[]): Promise<void> {

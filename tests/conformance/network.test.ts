@@ -201,7 +201,7 @@ behaviour(
 
 behaviour('[sig-network] ServiceCIDR and IPAddress API should support IPAddress API operations', async (stage) => {
   const client = stage.of(ipAddresses);
-  const parentRef = { group: '', resource: 'services', namespace: 'default', name: 'foo' };
+  const parentRef = { resource: 'services', namespace: 'default', name: 'foo' };
   const object = {
     apiVersion: 'networking.k8s.io/v1' as const,
     kind: 'IPAddress' as const,

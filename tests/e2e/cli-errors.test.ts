@@ -213,6 +213,17 @@ describe.each(ways)('$way', ({ flags }) => {
       await expectCleanFailure(flags, /^coxswain: Cannot read \S+cluster.json as it is damaged: remove it to /);
     }
   });
+
+  test('with a cluster.json that is damaged, which can be removed all the same (fault 44)', async () => {
+    mkdirSync(dataDir);
+    writeFileSync(join(dataDir, 'cluster.json'), '{');
+    const { code, stdout } = await run(process.execPath, [
+      coxswainMain,
+      ...['down', '--delete-data', '--data-dir', dataDir],
+    ]);
+    expect([code, stdout]).toEqual([0, expect.stringContaining(`Its data in ${dataDir} was removed.`)]);
+    expect(existsSync(dataDir)).toBe(false);
+  });
 });
 
 describe('a cluster that was made before', () => {

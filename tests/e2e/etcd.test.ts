@@ -79,6 +79,26 @@ describe.skipIf(program === undefined)('up --store http://127.0.0.1:PORT', () =>
     expect(await cluster.guestbook('after down and up')).toContain('after down and up');
   });
 
+  test('two clusters share an etcd by parts, and what is removed of one leaves the other (fault 44)', async () => {
+    const same = await RunningCluster.prepare({ flags: ['--store', etcd.endpoint] });
+    const refused = await same.up();
+    expect(refused.stderr).toMatch(
+      / is that of another cluster: give this one a part of its own, such as --store http:/,
+    );
+    await same.remove();
+    const flags = ['--store', `${etcd.endpoint}/second`];
+    const second = await RunningCluster.start({ flags });
+    await second.kubectl(kubectl, ['create', 'configmap', 'only-here']);
+    const names = await run('get', 'configmaps', '-o', 'name');
+    expect(names).not.toContain('only-here');
+    expect((await second.coxswain(['down', '--delete-data'])).code).toBe(0);
+    expect(await run('get', 'configmaps', '-o', 'name')).toBe(names);
+    const third = await RunningCluster.start({ flags });
+    expect(await third.kubectl(kubectl, ['get', 'configmaps', '-o', 'name'])).not.toContain('only-here');
+    await third.remove();
+    await second.remove();
+  });
+
   test('up says in one line that there is no etcd where it was told', async () => {
     const lost = await RunningCluster.prepare({ flags: ['--store', 'http://127.0.0.1:1'] });
     const up = await lost.up();

@@ -184,3 +184,27 @@ test('what no etcd would take is refused, whatever the store (fault 14)', async 
   expect((await server.call('PATCH', core('events/fits'), patch)).status).toBe(413);
   expect((await server.call('GET', core('events/fits'))).body.reason).toBeUndefined();
 });
+
+test('the port of a backend and the target of an autoscaler are one value each (fault 5)', async () => {
+  const apply = (path: string, manager: string, object: object) =>
+    server.call('PATCH', `${path}?fieldManager=${manager}&force=${manager === 'b'}`, {
+      object,
+      headers: { 'content-type': 'application/apply-patch+yaml' },
+    });
+  const ingress = (port: object): object => ({
+    ...{ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { name: 'i' } },
+    spec: { defaultBackend: { service: { name: 's', port } } },
+  });
+  const path = '/apis/networking.k8s.io/v1/namespaces/default/ingresses/i';
+  await apply(path, 'a', ingress({ number: 80 }));
+  const forced = await apply(path, 'b', ingress({ name: 'http' }));
+  expect([forced.status, forced.body.spec?.defaultBackend.service.port]).toEqual([200, { name: 'http' }]);
+  const scaler = (scaleTargetRef: object): object => ({
+    ...{ apiVersion: 'autoscaling/v1', kind: 'HorizontalPodAutoscaler', metadata: { name: 'h' } },
+    spec: { maxReplicas: 2, scaleTargetRef },
+  });
+  const scalers = '/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers/h';
+  await apply(scalers, 'a', scaler({ apiVersion: 'apps/v1', kind: 'Deployment', name: 'x' }));
+  const { body } = await apply(scalers, 'b', scaler({ kind: 'Deployment', name: 'y' }));
+  expect(body.spec.scaleTargetRef).toEqual({ kind: 'Deployment', name: 'y' });
+});

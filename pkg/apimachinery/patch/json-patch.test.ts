@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { deepFreeze } from '../json.ts';
 import { applyJsonPatch, jsonPatchOperationsMax, unknownOperationFields } from './json-patch.ts';
 
@@ -115,4 +115,32 @@ test('fields that operations do not have are named', () => {
     ]),
   ).toEqual(['[1].valeu', '[1].x']);
   expect(unknownOperationFields({ x: 1 })).toEqual([]);
+});
+
+test('many operations on a long list copy it once', () => {
+  const list = Array.from({ length: 100_000 }, (_, i) => i);
+  const operations = Array.from({ length: jsonPatchOperationsMax }, (_, i) => ({
+    op: 'replace',
+    path: `/list/${i}`,
+    value: -1,
+  }));
+  const slice = vi.spyOn(list, 'slice');
+  const result = applyJsonPatch({ list }, operations);
+  expect(slice).toHaveBeenCalledTimes(1);
+  expect(list[0]).toBe(0);
+  expect(result.ok && (result.value as { list: number[] }).list.filter((one) => one === -1)).toHaveLength(
+    jsonPatchOperationsMax,
+  );
+});
+
+test('what a patch brings is not changed by its later operations', () => {
+  const value = deepFreeze({ a: [1] });
+  const result = applyJsonPatch({}, [
+    { op: 'add', path: '/x', value },
+    { op: 'copy', from: '/x', path: '/y' },
+    { op: 'add', path: '/x/a/-', value: 2 },
+    { op: 'move', from: '/x', path: '/z' },
+    { op: 'remove', path: '/z/a/0' },
+  ]);
+  expect(result).toEqual({ ok: true, value: { y: { a: [1] }, z: { a: [2] } } });
 });

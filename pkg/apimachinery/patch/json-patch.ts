@@ -1,7 +1,7 @@
 /**
  * JSON Patch (RFC 6902), as the library has it that upstream uses: an operation without a value has the value null, `replace` sets a
  * field that is not there, and the whole document can be replaced and tested but nothing else. Pure: containers on the way to a change
- * are copied, everything else is shared with the original.
+ * are copied, once for all operations of a patch, as ten thousand of them may be about one long list; everything else is shared with the original.
  * Keys are own properties only, so a pointer through `__proto__` or `constructor` finds nothing that is not in the document.
  * Upstream counterpart: `gopkg.in/evanphx/json-patch.v4`.
  */
@@ -20,6 +20,8 @@ class Inapplicable extends Error {}
 
 interface State {
   document: unknown;
+  /** Containers that were made for this patch and are nowhere else, so that they may be changed. */
+  readonly own: WeakSet<object>;
   copiedCharacters: number;
 }
 
@@ -38,7 +40,7 @@ export function applyJsonPatch(original: unknown, patch: unknown): PatchResult {
   }
   const fault = shapeFault(patch);
   if (fault !== undefined) return malformed(`error decoding patch: json: cannot unmarshal ${fault}`);
-  const state: State = { document: original, copiedCharacters: 0 };
+  const state: State = { document: original, own: new WeakSet(), copiedCharacters: 0 };
   try {
     for (const operation of patch) applyOperation(state, operation);
   } catch (error) {
@@ -90,7 +92,7 @@ function applyOperation(state: State, operation: Readonly<Record<string, unknown
     case 'replace':
       if (path.length === 0 && value === null)
         throw new Inapplicable('the whole document cannot be replaced by nothing');
-      state.document = edit(state.document, path, 0, { kind: 'replace', value });
+      state.document = edit(state, state.document, path, { kind: 'replace', value });
       break;
     case 'test':
       if (!deepEqual(find(state.document, path), value)) {
@@ -99,7 +101,7 @@ function applyOperation(state: State, operation: Readonly<Record<string, unknown
       break;
     case 'add':
     case 'remove':
-      state.document = editWithin(state.document, path, { kind: op, value });
+      editWithin(state, path, { kind: op, value });
       break;
     case 'move':
     case 'copy':
@@ -116,11 +118,11 @@ function transfer(state: State, op: 'copy' | 'move', from: readonly string[], pa
   if (op === 'copy') {
     state.copiedCharacters += JSON.stringify(value).length;
     if (state.copiedCharacters > copiedCharactersMax) throw new Inapplicable('copy operations exceed the size limit');
-    state.document = editWithin(state.document, path, { kind: 'add', value: deepClone(value) });
+    editWithin(state, path, { kind: 'add', value: deepClone(value) });
     return;
   }
-  const without = editWithin(state.document, from, { kind: 'remove', value });
-  state.document = editWithin(without, path, { kind: 'add', value });
+  editWithin(state, from, { kind: 'remove', value });
+  editWithin(state, path, { kind: 'add', value });
 }
 
 function tokensOf(pointer: unknown): readonly string[] {
@@ -162,22 +164,25 @@ interface Edit {
   readonly value: unknown;
 }
 
-/** As `edit`, of anything but the whole document. */
-function editWithin(document: unknown, tokens: readonly string[], change: Edit): unknown {
+/** Makes an edit of anything but the whole document. */
+function editWithin(state: State, tokens: readonly string[], change: Edit): void {
   if (tokens.length === 0) throw new Inapplicable(`the whole document is nothing to ${change.kind}`);
-  return edit(document, tokens, 0, change);
+  state.document = edit(state, state.document, tokens, change);
 }
 
-/** A copy of `node` with the edit made at `tokens[depth...]`. The depth of the document bounds the recursion. */
-function edit(node: unknown, tokens: readonly string[], depth: number, change: Edit): unknown {
+/**
+ * `node` with the edit made at `tokens[depth...]`: itself where it is the patch's own, else a copy. The depth of the document bounds the
+ * recursion.
+ */
+function edit(state: State, node: unknown, tokens: readonly string[], change: Edit, depth = 0): unknown {
   if (depth === tokens.length) return change.value;
   const token = tokens[depth]!;
   const isLast = depth === tokens.length - 1;
   if (Array.isArray(node)) {
     const index = indexOf(token, node.length, isLast && change.kind === 'add');
     if (index === undefined) throw new Inapplicable(`index ${token} is out of bounds`);
-    const list = node.slice() as unknown[];
-    if (!isLast) list[index] = edit(node[index], tokens, depth + 1, change);
+    const list = owned(state, node, () => node.slice() as unknown[]);
+    if (!isLast) list[index] = edit(state, node[index], tokens, change, depth + 1);
     else if (change.kind === 'remove') list.splice(index, 1);
     else if (change.kind === 'add') list.splice(index, 0, change.value);
     else list[index] = change.value;
@@ -187,14 +192,22 @@ function edit(node: unknown, tokens: readonly string[], depth: number, change: E
   if (!Object.hasOwn(node, token) && (!isLast || change.kind === 'remove')) {
     throw new Inapplicable(`there is no ${token} in the document`);
   }
-  const value = isLast && change.kind === 'remove' ? undefined : edit(node[token], tokens, depth + 1, change);
-  return withField(node, token, value);
+  const object = owned(state, node, () => copyOf(node));
+  if (isLast && change.kind === 'remove') delete object[token];
+  else setOwn(object, token, edit(state, node[token], tokens, change, depth + 1));
+  return object;
 }
 
-/** A copy with one field set, or left out when `value` is undefined. */
-function withField(object: Readonly<Record<string, unknown>>, name: string, value: unknown): Record<string, unknown> {
+/** The container itself where it was made for this patch, else a copy that is. */
+function owned<T extends object>({ own }: State, container: T, copy: () => T): T {
+  if (own.has(container)) return container;
+  const made = copy();
+  own.add(made);
+  return made;
+}
+
+function copyOf(object: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const copy: Record<string, unknown> = {};
-  for (const key of Object.keys(object)) if (key !== name || value !== undefined) setOwn(copy, key, object[key]);
-  if (value !== undefined) setOwn(copy, name, value);
+  for (const key of Object.keys(object)) setOwn(copy, key, object[key]);
   return copy;
 }

@@ -82,8 +82,9 @@ async function tryChange(scope: Scope, change: Change, entry: StoredEntry): Prom
   const admitting = core.admission.admit(attributes, context);
   if (admitting !== undefined) await admitting;
   keepServerMetadata(metadataOf(draft), old);
+  const warned = scope.warnings.length;
   prepareChange(scope, change, { draft, old, context });
-  checkObject(scope, draft, old, { context, subresource: change.subresource });
+  checkObject(scope, draft, old, { context, subresource: change.subresource, warned });
   const validating = core.admission.validate(attributes, context);
   if (validating !== undefined) await validating;
   return swap(scope, change, { draft, old, entry, context });

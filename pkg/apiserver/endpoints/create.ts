@@ -62,9 +62,10 @@ export async function createDraft(scope: Scope, draft: JsonObject, options: Crea
   if (admitting !== undefined) await admitting;
   stampNew(scope, metadata);
   resetStatus(scope, draft);
+  const warned = scope.warnings.length;
   served.strategy.prepareForCreate?.(draft, context);
   writeUnsetAgain(draft, served.schema);
-  checkObject(scope, draft, undefined, { context, subresource: '' });
+  checkObject(scope, draft, undefined, { context, subresource: '', warned });
   const validating = scope.core.admission.validate(attributes, context);
   if (validating !== undefined) await validating;
   for (let attempt = 1; ; attempt++) {

@@ -6,12 +6,15 @@ import { validateObjectMeta, validateObjectMetaUpdate } from '#pkg/apimachinery/
 import type { StrategyContext } from '../strategy.ts';
 import type { Scope } from './scope.ts';
 
-/** Throws Invalid with everything that is wrong. `old` is undefined on create. */
+/**
+ * Throws Invalid with everything that is wrong. `old` is undefined on create. What the rules warn of, which is all after the first `warned`
+ * warnings, is told only of objects that pass, as upstream asks for warnings after validation (`registry/rest/create.go` `BeforeCreate`).
+ */
 export function checkObject(
   scope: Scope,
   draft: JsonObject,
   old: KubeObject | undefined,
-  { context, subresource }: { context: StrategyContext; subresource: string },
+  { context, subresource, warned }: { context: StrategyContext; subresource: string; warned: number },
 ): void {
   const { strategy, info, schema } = scope.served;
   const metadata = draft.metadata as ObjectMeta;
@@ -24,7 +27,9 @@ export function checkObject(
   } else if (old !== undefined) {
     append(errors, strategy.subresources?.[subresource]?.validateUpdate?.(draft, old, context));
   }
-  if (errors.length > 0) throw invalidObject(info, metadata.name ?? '', distinct(errors));
+  if (errors.length === 0) return;
+  scope.warnings.length = warned;
+  throw invalidObject(info, metadata.name ?? '', distinct(errors));
 }
 
 function metadataErrors(scope: Scope, metadata: ObjectMeta, old: KubeObject | undefined): FieldError[] {

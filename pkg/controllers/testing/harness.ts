@@ -9,21 +9,15 @@ import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound, serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
-import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
-import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
-import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
-import { createApiServer } from '#pkg/apiserver/server.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Client } from '#pkg/client/client.ts';
-import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
-import { createStrategies } from '#pkg/registry/table.ts';
-import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
+import { startBareApi } from '#pkg/testing/bare-api.ts';
 import type { ControllerOptions } from '../common/controller.ts';
 import { createControllerManager } from '../manager.ts';
 
@@ -63,21 +57,11 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const random = new SeededRandom(options.seed ?? 1);
   const log = silentLogger;
   const stop = new AbortController();
-  const server = createApiServer({
-    store: createMemoryStore({ clock }),
-    clock,
-    random,
-    log,
-    strategies: createStrategies(),
-    admission: createAdmissionPlugins({ disabled: ['ServiceAccount'] }),
-    authenticators: [clientCertificateAuthenticator()],
-    authorizer: alwaysAllow(),
-    documents: createDocumentProvider,
-  });
-  const transport = inProcessTransport(server.handle, { commonName: 'test', organizations: ['system:masters'] });
+  const admission = createAdmissionPlugins({ disabled: ['ServiceAccount'] });
+  const server = await startBareApi({ clock, random, admission });
+  const transport = server.transport('test');
   const client = createClient({ transport, userAgent: 'test' });
   const serving = server.run(stop.signal);
-  await server.ready();
   const writes: string[] = [];
   const hooks: HarnessHooks = {};
   const faults = new SeededRandom((options.seed ?? 1) + 1);

@@ -1,14 +1,42 @@
 import { expect, test } from 'vitest';
 import type { Container, Pod, Service } from '#pkg/api/types/core-v1.ts';
 import { buildEnvironment } from './environment.ts';
-import { expand } from './expand.ts';
+import { ArgumentSpace, argumentCharactersMax, argumentsCharactersMax, expand } from './expand.ts';
 
 test.each([
   ['$(A)-$(B)', '1-$(B)'],
   ['$$(A) $A $(', '$(A) $A $('],
   ['$$$(A)', '$1'],
+  ['$(A)$(A', '1$(A'],
+  ['$(A$(A)', '$(A$(A)'],
+  ['$', '$'],
 ])('%s expands to %s', (text, expected) => {
   expect(expand(text, (name) => (name === 'A' ? '1' : undefined))).toBe(expected);
+});
+
+test('references without an end take time in proportion to the text', () => {
+  const text = '$('.repeat(60_000);
+  expect(expand(text, () => '')).toBe(text);
+});
+
+test('what would be too long for an argument is refused before it is made', () => {
+  const value = 'x'.repeat(argumentCharactersMax);
+  expect(expand('$(A)', () => value)).toBe(value);
+  expect(() => expand('$(A)'.repeat(100_000), () => value)).toThrow('argument list too long');
+});
+
+test('variables that name each other twice are refused, as is more than all may have', async () => {
+  const doubling = Array.from({ length: 60 }, (_, i) => ({ name: `A${i + 1}`, value: `$(A${i})$(A${i})` }));
+  await expect(build({ env: [{ name: 'A0', value: 'x' }, ...doubling] })).rejects.toThrow('argument list too long');
+  const large = { name: 'A', value: 'x'.repeat(100_000) };
+  const many = Array.from({ length: argumentsCharactersMax / 100_000 + 1 }, (_, i) => ({
+    name: `B${i}`,
+    value: '$(A)',
+  }));
+  await expect(build({ env: [large, ...many] })).rejects.toThrow('argument list too long');
+  // The same name takes room once.
+  const same = await build({ env: [large, ...many.map(({ value }) => ({ name: 'B', value }))] });
+  expect(same.B).toBe(large.value);
 });
 
 const pod: Pod = {
@@ -40,6 +68,7 @@ function build(container: Partial<Container>, enableServiceLinks = false) {
       allocatable: { cpu: '4', memory: '1Gi' },
     },
     services,
+    space: new ArgumentSpace(),
     reader: {
       configMap: async (_, name) => (name === 'cm' ? { data: { k: 'v', color: 'red' } } : undefined),
       secret: async (_, name) => (name === 's' ? { data: { pw: 'c2VjcmV0' } } : undefined),

@@ -3,8 +3,10 @@
  * Source: kubelet `makeEnvironmentVariables`.
  */
 import type { ConfigMap, Container, EnvVar, Secret, Service } from '#pkg/api/types/core-v1.ts';
+import { getOwn } from '#pkg/apimachinery/json.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import { expand } from './expand.ts';
+import { ConfigError } from './config-error.ts';
+import { type ArgumentSpace, expand } from './expand.ts';
 import { type FieldContext, fieldValue, resourceValue } from './field-ref.ts';
 import { serviceVariables } from './service-links.ts';
 
@@ -19,17 +21,11 @@ export interface EnvironmentInput {
   readonly fields: FieldContext;
   readonly services: readonly Service[];
   readonly reader: ObjectReader;
+  /** What the variables take room of, those of Services not counted: the machine's cluster has them anyway. */
+  readonly space: ArgumentSpace;
 }
 
-/** Something that a container's configuration names is not there. The message is upstream's. */
-export class ConfigError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'ConfigError';
-  }
-}
-
-/** The variables. Throws `ConfigError` for what is missing and not optional. */
+/** The variables. Throws `ConfigError` for what is missing and not optional, and for what is too much. */
 export async function buildEnvironment(input: EnvironmentInput): Promise<Readonly<Record<string, string>>> {
   const { container, fields } = input;
   const namespace = fields.pod.metadata?.namespace ?? '';
@@ -41,17 +37,29 @@ export async function buildEnvironment(input: EnvironmentInput): Promise<Readonl
   await addSources(input, namespace, result);
   for (const variable of container.env ?? []) {
     const value = await variableValue(input, variable, (name) => result.get(name) ?? services.get(name));
-    if (value !== undefined) result.set(variable.name, value);
+    if (value !== undefined) set(input, result, { name: variable.name, value });
   }
   for (const [name, value] of services) if (!result.has(name)) result.set(name, value);
   return Object.fromEntries(result);
+}
+
+function set(
+  { space }: EnvironmentInput,
+  result: Map<string, string>,
+  { name, value }: { readonly name: string; readonly value: string },
+): void {
+  const replaced = result.get(name);
+  space.take(`${name}=${value}`, replaced === undefined ? '' : `${name}=${replaced}`);
+  result.set(name, value);
 }
 
 async function addSources(input: EnvironmentInput, namespace: string, result: Map<string, string>): Promise<void> {
   for (const source of input.container.envFrom ?? []) {
     const prefix = source.prefix ?? '';
     const add = (data: Readonly<Record<string, string>> | undefined, decode: (value: string) => string): void => {
-      for (const [key, value] of Object.entries(data ?? {})) result.set(prefix + key, decode(value));
+      for (const [key, value] of Object.entries(data ?? {})) {
+        set(input, result, { name: prefix + key, value: decode(value) });
+      }
     };
     if (source.configMapRef !== undefined) {
       const { name = '', optional } = source.configMapRef;
@@ -113,7 +121,7 @@ interface KeyReference {
 
 function keyOf(reference: KeyReference, namespace: string, decode: (value: string) => string): string | undefined {
   const { kind, title, name, key, found } = reference;
-  const value = found?.data?.[key];
+  const value = getOwn(found?.data ?? {}, key) as string | undefined;
   if (value !== undefined) return decode(value);
   if (reference.optional === true) return undefined;
   if (found === undefined) throw new ConfigError(`${kind} "${name}" not found`);

@@ -1,8 +1,10 @@
 /** Starting one container: image, configuration, create, start, postStart, with upstream's events and reasons. */
 import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
+import { getOwn } from '#pkg/apimachinery/json.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import { buildEnvironment, ConfigError } from '../env/environment.ts';
-import { expand } from '../env/expand.ts';
+import { ConfigError } from '../env/config-error.ts';
+import { buildEnvironment } from '../env/environment.ts';
+import { ArgumentSpace, expand } from '../env/expand.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 import { quantityValue } from '../resources/amounts.ts';
 import type { ContainerConfig, ImageInfo, Mount, Runtime } from '../runtime/runtime.ts';
@@ -80,13 +82,19 @@ function failure(options: StartOptions, reason: string, message: string): StartO
 
 async function containerConfig(options: StartOptions, image: ImageInfo): Promise<ContainerConfig> {
   const { context, container, fields } = options;
+  const space = new ArgumentSpace();
   const env = await buildEnvironment({
     container,
     fields,
+    space,
     services: context.services(),
     reader: context.reader,
   });
-  const expanded = (text: string): string => expand(text, (name) => env[name]);
+  const expanded = (text: string): string => {
+    const argument = expand(text, (name) => getOwn(env, name) as string | undefined);
+    space.take(argument);
+    return argument;
+  };
   const memory = quantityValue(container.resources?.limits?.memory);
   return {
     name: container.name,

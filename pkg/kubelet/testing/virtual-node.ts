@@ -4,18 +4,12 @@ import { onTestFinished } from 'vitest';
 import type { Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
 import { events, namespaces, pods } from '#pkg/api/types/refs.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
-import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
-import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
-import { createApiServer } from '#pkg/apiserver/server.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock, virtualEpochMs } from '#pkg/base/virtual-clock.ts';
-import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
-import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
 import { createLoopbackNetwork } from '#pkg/network/loopback/loopback-network.ts';
-import { strategies } from '#pkg/registry/table.ts';
-import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
+import { startBareApi } from '#pkg/testing/bare-api.ts';
 import { createKubelet } from '../kubelet.ts';
 import type { KubeletOptions } from '../kubelet-options.ts';
 import { createFakeRuntime } from '../runtime/fake/fake-runtime.ts';
@@ -25,23 +19,10 @@ import { memoryVolumeHost } from '../volumes/volume-host.ts';
 export async function start(options: Partial<KubeletOptions> = {}) {
   const clock = new VirtualClock();
   const random = new SeededRandom(1);
-  const server = createApiServer({
-    store: createMemoryStore({ clock }),
-    clock,
-    random,
-    log: silentLogger,
-    strategies,
-    admission: [],
-    authenticators: [clientCertificateAuthenticator()],
-    authorizer: alwaysAllow(),
-  });
+  const server = await startBareApi({ clock, random });
   const stop = new AbortController();
   const running: Promise<void>[] = [server.run(stop.signal)];
-  await server.ready();
-  const client = createClient({
-    transport: inProcessTransport(server.handle, { commonName: 'system:node:n1', organizations: ['system:masters'] }),
-    userAgent: 'kubelet',
-  });
+  const { client } = server.connect('system:node:n1', 'kubelet');
   const runtime = createFakeRuntime({ clock, random });
   const startKubelet = () => {
     const signal = new AbortController();

@@ -228,7 +228,7 @@ describe('processes that a program starts end with it (fault 61)', () => {
     await node.runtime.containers.stop(pod.id, { graceMs: 0 });
     expect((await pod.exit).exitCode).toBe(137);
     expect(await marked(pod.id)).toEqual([]);
-    expect(await endedChildren()).toEqual([]);
+    await expect.poll(endedChildren, { timeout: 20_000 }).toEqual([]);
     expect(node.troubles).toEqual([]);
   });
 

@@ -12,7 +12,6 @@ import type { Database, RootDatabase } from 'lmdb';
 import { open } from 'lmdb';
 import { assert } from '#pkg/base/assert.ts';
 import { StoreUnavailableError } from '../../store.ts';
-import { append } from './append.ts';
 import { type ColdKey, ColdTable } from './cold-table.ts';
 import { findDamage } from './file-check.ts';
 import {
@@ -33,12 +32,6 @@ import {
  */
 const rewriteGroupsMax = 256;
 const rewriteBytesMax = 1024 * 1024;
-
-/**
- * Address space of the map, not memory. The library maps a file anew that outgrows it and leaves the old map in place, which then counts twice
- * as memory of the process; a file larger than this is served so.
- */
-const mapBytes = 64 * 2 ** 30;
 
 /** Memory for groups that is kept from one transaction to the next: what some hundred objects need. Larger ones get their own. */
 const scratchBytesMax = 1024 * 1024;
@@ -88,7 +81,6 @@ export class LmdbLog {
     // Without turn batching a transaction starts at once: what belongs together is gathered before it comes here.
     const options = {
       path: directory,
-      mapSize: mapBytes,
       encoding: 'binary',
       maxDbs: 8,
       overlappingSync: false,
@@ -187,7 +179,8 @@ export class LmdbLog {
       }
       const group = records.length === 0 ? undefined : this.#encode(records);
       await this.#transaction(() => {
-        const queued = group === undefined ? [] : [append(this.#groups, records[0]!.revision, group)];
+        // Not appended in lmdb's sense, which makes a write that has to be asked for its outcome; groups mostly have pages of their own anyway.
+        const queued = group === undefined ? [] : [this.#groups.put(records[0]!.revision, group)];
         for (const { record, cold } of writes) if (cold) queued.push(...this.cold.write(record, cold.previous));
         return queued;
       });

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -265,5 +265,17 @@ test('a lock of a process that is gone, or whose number another has now, is take
     const store = await openIn(directory);
     await store.close();
     expect(readdirSync(directory).sort()).toEqual(['data.mdb', 'lock.mdb']);
+  }
+});
+
+test('what is on the disk is its owner’s alone, whatever the umask (fault 65)', async () => {
+  const directory = testFolder();
+  for (let round = 0; round < 2; round++) {
+    await (await openIn(directory)).close();
+    for (const name of readdirSync(directory)) {
+      const path = join(directory, name);
+      expect([name, statSync(path).mode & 0o077]).toEqual([name, 0]);
+      chmodSync(path, 0o666);
+    }
   }
 });

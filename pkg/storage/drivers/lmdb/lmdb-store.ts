@@ -8,7 +8,8 @@
  *
  * Memory and time to open follow what is live and not cold, and the past, which is bounded by `pastLimitsDefault`.
  */
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { Deferred } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -74,6 +75,8 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     lock = lockFolder(directory);
     log = new LmdbLog(directory);
+    // lmdb makes its files as the umask says, and Secrets are in them.
+    for (const name of ['data.mdb', 'lock.mdb']) chmodSync(join(directory, name), 0o600);
     await log.start(options.cold ?? { prefixes: [], sample: '' });
     return new LmdbStore(log, lock, options);
   } catch (error) {

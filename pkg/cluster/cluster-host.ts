@@ -1,0 +1,33 @@
+/** What components are started in when one process holds all of them: connections in their own names, and who runs them. */
+import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import type { Component } from '#pkg/component/component.ts';
+import type { Members } from './members.ts';
+import type { NodePart, NodePartOptions } from './node-part.ts';
+import type { NodesReady } from './nodes-ready.ts';
+import type { PartContext } from './parts.ts';
+import type { ClusterSettings } from './settings.ts';
+import type { ClusterTables } from './tables.ts';
+
+export interface ClusterHost {
+  readonly settings: ClusterSettings;
+  readonly tables: ClusterTables;
+  readonly nodeNames: readonly string[];
+  /** Folder of the cluster; `''` where nothing is written. */
+  readonly folder: string;
+  /** PEM of the authority that pods are told of; `''` where there is none. */
+  readonly rootCa: string;
+  /** Names of the controllers that run. Default: all. */
+  readonly controllers?: readonly string[];
+  /** What the nodes say of themselves in place of what the machine has. */
+  readonly machine?: NodePartOptions['machine'];
+  /** Runs what is started. */
+  readonly members: Members;
+  /** A connection to the API under the identity of that name. */
+  as(identity: string): PartContext;
+  /** Makes a kubelet reachable for the API server, without the network. */
+  addKubelet(nodeName: string, handle: ApiHandler): void;
+  /** Told of the watch that knows which nodes are Ready. */
+  onNodesReady(ready: NodesReady): void;
+  /** What runs in place of a node's part. Default: the part, which is closed when it has ended. */
+  readonly runNode?: (part: NodePart) => Component;
+}

@@ -1,0 +1,159 @@
+/**
+ * The components of a cluster, in the order in which they start. One process holds all of them (`cluster.ts`), or each is a process of its own
+ * (`up --processes`); `status`, the keys and certificates and the clusters for tests read the same table. A new component is its folder, a
+ * folder in `cmd/` with its main, and an entry here.
+ *
+ * Invariant: an entry knows nothing of the others. Only what starts is loaded.
+ */
+import { join } from 'node:path';
+import type { Subject } from './certificate.ts';
+import type { ClusterHost } from './cluster-host.ts';
+import type { NetworkKind, NetworkTable } from './networks.ts';
+import { addressPort, type ClusterSettings, kubernetesServiceIp, podRange } from './settings.ts';
+import type { ClusterTables } from './tables.ts';
+
+/** A process of a cluster: what its flags can follow from. */
+export interface ProcessPlace {
+  readonly settings: ClusterSettings;
+  /** Folder of the cluster. */
+  readonly folder: string;
+  /** Folder of its keys and certificates. */
+  readonly pki: string;
+  /** With the connection of this component; there is one for each that has an identity. */
+  readonly kubeconfig: string;
+  /** Of a component that is there once for each node; else `''`. */
+  readonly nodeName: string;
+  readonly tables: ClusterTables;
+}
+
+export interface ComponentIdentity {
+  /** Names its certificate; of a component per node `<name>:<node>` does. Kept: it is the name of the files. */
+  readonly name: string;
+  /** `nodeName` is `''` where there is one component for all nodes. */
+  subject(nodeName: string): Subject;
+}
+
+export interface ComponentEntry {
+  /** Folder of its main, below `cmd/`. */
+  readonly folder: string;
+  /** Absent for one that has no client certificate. */
+  readonly identity?: ComponentIdentity;
+  /** Whether there is a process for each node. */
+  readonly perNode: boolean;
+  /** Flags of its process, beside the common ones. */
+  flags(place: ProcessPlace): Readonly<Record<string, unknown>>;
+  /** Whether it opens sockets of its own, which there are none of on virtual time. */
+  readonly opensSockets: boolean;
+  /** Starts it in the process that holds all of them. Absent for the API server, by which all others live and which is therefore there first. */
+  readonly start?: (host: ClusterHost) => Promise<void>;
+}
+
+/** Components by the names of their processes, which are upstream's. */
+export type ComponentTable = Readonly<Record<string, ComponentEntry>>;
+
+export const componentTable: ComponentTable = {
+  'kube-apiserver': {
+    folder: 'apiserver',
+    perNode: false,
+    opensSockets: true,
+    flags: ({ settings, folder }) => ({
+      'secure-port': settings.apiPort,
+      'data-dir': folder,
+      store: settings.store,
+      'service-cluster-ip-range': settings.serviceCidr,
+      // Another cluster that looks for free addresses sees by this that these are taken.
+      'healthz-bind-address': kubernetesServiceIp(settings.serviceCidr),
+      'healthz-port': addressPort,
+    }),
+  },
+  // Before the rest: a node takes longest to be ready.
+  kubelet: {
+    folder: 'kubelet',
+    identity: {
+      name: 'node',
+      subject: (nodeName) => ({ commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] }),
+    },
+    perNode: true,
+    opensSockets: false,
+    flags: ({ settings, folder, pki, kubeconfig, nodeName }) => ({
+      kubeconfig,
+      'node-name': nodeName,
+      'node-ip': settings.nodeAddress,
+      'root-dir': join(folder, 'kubelet', nodeName),
+      runtime: settings.runtime,
+      network: settings.network,
+      // The server's certificate names the nodes too: kubelets answer with it.
+      'tls-cert-file': join(pki, 'apiserver.crt'),
+      'tls-private-key-file': join(pki, 'apiserver.key'),
+      'client-ca-file': join(pki, 'ca.crt'),
+      'nodes-on-machine': settings.nodes,
+    }),
+    start: async (host) => (await import('./start-nodes.ts')).startNodes(host),
+  },
+  'kube-controller-manager': {
+    folder: 'controller-manager',
+    identity: { name: 'controller-manager', subject: () => ({ commonName: 'system:kube-controller-manager' }) },
+    perNode: false,
+    opensSockets: false,
+    flags: ({ settings, pki, kubeconfig }) => ({
+      kubeconfig,
+      'leader-elect': false,
+      'root-ca-file': join(pki, 'ca.crt'),
+      'cluster-cidr': podRange(settings),
+    }),
+    start: async ({ settings, rootCa, controllers, as, members }) => {
+      const { controllerManagerPart } = await import('./parts.ts');
+      const options = { rootCa, podCidr: podRange(settings), ...(controllers === undefined ? {} : { controllers }) };
+      members.start('kube-controller-manager', await controllerManagerPart(as('controller-manager'), options));
+    },
+  },
+  'kube-scheduler': {
+    folder: 'scheduler',
+    identity: { name: 'scheduler', subject: () => ({ commonName: 'system:kube-scheduler' }) },
+    perNode: false,
+    opensSockets: false,
+    flags: ({ kubeconfig }) => ({ kubeconfig, 'leader-elect': false }),
+    start: async ({ as, members }) => {
+      const { schedulerPart } = await import('./parts.ts');
+      members.start('kube-scheduler', await schedulerPart(as('scheduler')));
+    },
+  },
+  'kube-proxy': {
+    folder: 'kube-proxy',
+    identity: {
+      name: 'kube-proxy',
+      subject: () => ({ commonName: 'system:kube-proxy', organizations: ['system:node-proxier'] }),
+    },
+    perNode: false,
+    opensSockets: true,
+    flags: ({ settings, tables, kubeconfig }) => ({
+      kubeconfig,
+      // One proxy for all nodes of the machine.
+      'hostname-override': '',
+      'proxy-mode': networkOf(settings, tables.networks).proxyBackend,
+      'nodeport-addresses': [settings.nodeAddress],
+    }),
+    start: async ({ settings, tables, as, members }) => {
+      const { proxyPart } = await import('./parts.ts');
+      const options = {
+        nodePortAddresses: [settings.nodeAddress],
+        backend: networkOf(settings, tables.networks).proxyBackend,
+        backends: tables.proxyBackends,
+      };
+      members.start('kube-proxy', await proxyPart(as('kube-proxy'), options));
+    },
+  },
+};
+
+/** Every certificate's name of a component: one, one per node, or none. */
+export function identitiesOf({ identity, perNode }: ComponentEntry, nodeNames: readonly string[]): readonly string[] {
+  if (identity === undefined) return [];
+  return perNode ? nodeNames.map((nodeName) => `${identity.name}:${nodeName}`) : [identity.name];
+}
+
+function networkOf({ network }: ClusterSettings, table: NetworkTable): NetworkKind {
+  const kind = table[network];
+  if (kind === undefined)
+    throw new Error(`Cannot use the network ${JSON.stringify(network)} as there is none of that name`);
+  return kind;
+}

@@ -1,0 +1,68 @@
+/**
+ * The API server of a cluster as a function over its store: what `up`, its process and every cluster for tests have in common. It opens no
+ * sockets (`api-part.ts` does) and does not close the store.
+ */
+import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
+import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
+import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
+import { createApiServer } from '#pkg/apiserver/server.ts';
+import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Random } from '#pkg/base/random.ts';
+import type { Component } from '#pkg/component/component.ts';
+import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
+import { createStrategies } from '#pkg/registry/table.ts';
+import type { Store } from '#pkg/storage/store.ts';
+
+export interface LocalApiOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Range of the Services' cluster IPs. Default: upstream's. */
+  readonly serviceCidr?: string;
+  /** Port that the Service `kubernetes` leads to. Default 6443. */
+  readonly port?: number;
+  /** Default: all that there are. */
+  readonly admission?: readonly AdmissionPlugin[];
+  /** Kubelets of other processes. */
+  readonly kubeletElsewhere?: (nodeName: string) => ApiHandler | undefined;
+}
+
+/** `run` serves until it is aborted. */
+export interface LocalApi extends Component {
+  readonly handle: ApiHandler;
+  /** Resolves once the objects that have to exist do. */
+  ready(): Promise<void>;
+  /** Kubelets of this process, by node: reached without the network. */
+  addKubelet(nodeName: string, handle: ApiHandler): void;
+}
+
+/** Nothing happens before `run` or `ready`. */
+export function localApi(options: LocalApiOptions): LocalApi {
+  const { store, clock, random, log, serviceCidr, port, kubeletElsewhere } = options;
+  const kubelets = new Map<string, ApiHandler>();
+  const server = createApiServer({
+    store,
+    clock,
+    random,
+    log: log.with({ component: 'kube-apiserver' }),
+    strategies: createStrategies({
+      ...(serviceCidr === undefined ? {} : { serviceCidr }),
+      ...(port === undefined ? {} : { apiServerPort: port }),
+    }),
+    admission: options.admission ?? createAdmissionPlugins(),
+    authenticators: [clientCertificateAuthenticator()],
+    authorizer: alwaysAllow(),
+    documents: createDocumentProvider,
+    kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
+  });
+  return {
+    handle: server.handle,
+    ready: () => server.ready(),
+    addKubelet: (nodeName, handle) => void kubelets.set(nodeName, handle),
+    run: (signal) => server.run(signal),
+  };
+}

@@ -1,0 +1,75 @@
+/**
+ * The runtimes that a node can have, by the name that `--runtime` and the handler of a RuntimeClass give them. A new runtime is a folder in
+ * `pkg/kubelet/runtime/` and an entry here. Only what a node uses is loaded.
+ */
+import { join } from 'node:path';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Random } from '#pkg/base/random.ts';
+import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
+
+/** Where a runtime of one node runs. */
+export interface RuntimePlace {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** The node's folder; made by who writes into it. */
+  readonly folder: string;
+}
+
+/** A runtime that was opened, and how to close it. */
+export interface OpenRuntime {
+  readonly runtime: Runtime;
+  /** Resolves when nothing of it runs any more. */
+  close(): Promise<void>;
+}
+
+export interface RuntimeKind {
+  /**
+   * Whether its pods run nothing: then they need no address, port or file of the machine, any number of nodes fits on it, and none of them
+   * takes a part of it.
+   */
+  readonly isSimulated: boolean;
+  open(place: RuntimePlace): Promise<OpenRuntime>;
+}
+
+/** Runtimes by name. */
+export type RuntimeTable = Readonly<Record<string, RuntimeKind>>;
+
+export const runtimeTable: RuntimeTable = {
+  inprocess: {
+    isSimulated: false,
+    open: async ({ folder, ...place }) => {
+      const { createInProcessRuntime } = await import('#pkg/kubelet/runtime/inprocess/inprocess-runtime.ts');
+      const runtime = createInProcessRuntime({ ...place, dataDir: join(folder, 'containers') });
+      return { runtime, close: () => runtime.close() };
+    },
+  },
+  fake: {
+    isSimulated: true,
+    open: async (place) => {
+      const { createFakeRuntime } = await import('#pkg/kubelet/runtime/fake/fake-runtime.ts');
+      return { runtime: createFakeRuntime(place), close: async () => {} };
+    },
+  },
+};
+
+/** The runtimes of a setting or flag (`inprocess,fake`): the first is for pods without a RuntimeClass. */
+export function runtimesOf(setting: string): readonly string[] {
+  return setting.split(',');
+}
+
+/** Why a value of `--runtime` names no runtimes; undefined when it does. */
+export function runtimeProblem(setting: string, table: RuntimeTable = runtimeTable): string | undefined {
+  const names = runtimesOf(setting);
+  const unknown = names.find((name) => !Object.hasOwn(table, name));
+  if (unknown !== undefined)
+    return `there is no runtime ${JSON.stringify(unknown)}: use ${Object.keys(table).join(', ')}, or several with commas between them`;
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  return twice === undefined ? undefined : `the runtime ${twice} is there twice`;
+}
+
+/** Whether the pods of all these runtimes run nothing. */
+export function areSimulated(setting: string, table: RuntimeTable = runtimeTable): boolean {
+  return runtimesOf(setting).every((name) => table[name]?.isSimulated === true);
+}

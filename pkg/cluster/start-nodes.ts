@@ -1,0 +1,45 @@
+/** The nodes of a cluster in one process: each writes in its own name; what they look at is watched once for all of them. */
+import { join } from 'node:path';
+import { limitedTransport, RequestPlaces } from '#pkg/client/limited-transport.ts';
+import { closing } from '#pkg/component/closing.ts';
+import { GroupHealth } from '#pkg/component/group-health.ts';
+import type { ClusterHost } from './cluster-host.ts';
+import { defaultKubeletPort, nodePart, nodeWatches } from './node-part.ts';
+import { NodesReady } from './nodes-ready.ts';
+
+/** Most nodes of which each is a line of its own in what `status` and the health endpoints say. */
+const nodeChecksMax = 50;
+/** Requests of all nodes of the process that are under way at once: as many as a store commits together, and room for those of others beside them. */
+const nodeRequestsMax = 100;
+
+/** Starts every node; resolves when all of them run. */
+export async function startNodes(host: ClusterHost): Promise<void> {
+  const { settings, tables, nodeNames, members, folder } = host;
+  const shared = await nodeWatches(host.as('nodes'), nodeNames);
+  host.onNodesReady(new NodesReady(shared.nodes, nodeNames));
+  const group = new GroupHealth();
+  const areMany = nodeNames.length > nodeChecksMax;
+  if (areMany) members.health.set('kubelets', group.check);
+  members.start('node watches', shared, { group });
+  const places = new RequestPlaces(nodeRequestsMax);
+  for (const nodeName of nodeNames) {
+    const context = host.as(`node:${nodeName}`);
+    const part = await nodePart(
+      { ...context, transport: limitedTransport(context.transport, places) },
+      {
+        nodeName,
+        nodeAddress: settings.nodeAddress,
+        runtime: settings.runtime,
+        network: settings.network,
+        tables,
+        folder: folder === '' ? '' : join(folder, 'kubelet', nodeName),
+        kubeletPort: defaultKubeletPort,
+        nodesOnMachine: nodeNames.length,
+        ...(host.machine === undefined ? {} : { machine: host.machine }),
+        shared,
+      },
+    );
+    host.addKubelet(nodeName, part.handle);
+    members.start(`kubelet/${nodeName}`, host.runNode?.(part) ?? closing(part, part), areMany ? { group } : {});
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The store drivers that an API server can have. A new one is a folder in `pkg/storage/drivers/` and an entry here. Only the one that is used
+ * is loaded.
+ */
+import { join } from 'node:path';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Random } from '#pkg/base/random.ts';
+import type { Store } from '#pkg/storage/store.ts';
+import { checkStoreFile } from './store-identity.ts';
+
+export interface StorePlace {
+  /** The value of `--store`; of an etcd the addresses of its members, and the cluster's part of it as their path, if any. */
+  readonly store: string;
+  /** Folder of the cluster; `''` when there is none. */
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+export interface StoreDriver {
+  /** How the driver is asked for, as help shows it: `lmdb`, `URL,URL`. */
+  readonly placeholder: string;
+  /** Whether a value of `--store` asks for this driver. */
+  accepts(store: string): boolean;
+  /** Where the data is, for messages; undefined when it does not outlive the process, so that there is nothing to recognise. */
+  where(place: Pick<StorePlace, 'folder' | 'store'>): string | undefined;
+  /** Whether the data is in the folder of the cluster, which there must be then. */
+  readonly needsFolder: boolean;
+  /** Whether other clusters may use the same store, each a part of its own. */
+  readonly isShared: boolean;
+  /** Throws for a store that cannot be used. */
+  open(place: StorePlace): Promise<Store>;
+}
+
+/** Drivers by their names; the first that accepts a value has it. */
+export type StoreTable = Readonly<Record<string, StoreDriver>>;
+
+export const storeTable: StoreTable = {
+  lmdb: {
+    placeholder: 'lmdb',
+    accepts: (store) => store === 'lmdb',
+    where: ({ folder }) => join(folder, 'store'),
+    needsFolder: true,
+    isShared: false,
+    open: async ({ folder, clock, log }) => {
+      const directory = join(folder, 'store');
+      await checkStoreFile(join(directory, 'data.mdb'), { folder, where: directory });
+      const { openLmdbStore } = await import('#pkg/storage/drivers/lmdb/lmdb-store.ts');
+      // The API server's module graph, which is being loaded anyway.
+      const { uncachedKeys } = await import('#pkg/apiserver/storage/resource-store.ts');
+      const { createStrategies } = await import('#pkg/registry/table.ts');
+      return openLmdbStore({ directory, log, clock, cold: uncachedKeys(createStrategies()) });
+    },
+  },
+  memory: {
+    placeholder: 'memory',
+    accepts: (store) => store === 'memory',
+    where: () => undefined,
+    needsFolder: false,
+    isShared: false,
+    open: async (place) => {
+      const { createMemoryStore } = await import('#pkg/storage/drivers/memory/memory-store.ts');
+      return createMemoryStore(place);
+    },
+  },
+  etcd: {
+    placeholder: 'URL,URL',
+    accepts: (store) => etcdOf(store) !== undefined,
+    where: ({ store }) => store,
+    needsFolder: false,
+    isShared: true,
+    open: async ({ store, clock, log }) => {
+      const [{ openEtcdStore }, { prefixedStore }] = await Promise.all([
+        import('#pkg/storage/drivers/etcd/etcd-store.ts'),
+        import('#pkg/storage/prefixed-store.ts'),
+      ]);
+      const { endpoints, prefix } = etcdOf(store)!;
+      return prefixedStore(await openEtcdStore({ endpoints, clock, log }), prefix);
+    },
+  },
+};
+
+/** The driver that a value of `--store` asks for, if there is one. */
+export function storeDriverOf(store: string, table: StoreTable = storeTable): StoreDriver | undefined {
+  return Object.values(table).find((driver) => driver.accepts(store));
+}
+
+/** What `--store` takes, in words. */
+export function storeNames(table: StoreTable = storeTable): string {
+  return Object.values(table)
+    .map(({ placeholder }) => placeholder)
+    .join('|');
+}
+
+interface EtcdPlace {
+  readonly endpoints: readonly string[];
+  /** What the keys of the cluster begin with: the path that all addresses have, or nothing. */
+  readonly prefix: string;
+}
+
+/** Members of an etcd, and the part of it; undefined where the texts are no addresses or name different parts. */
+function etcdOf(store: string): EtcdPlace | undefined {
+  const parts = store.split(',').map((text) => /^(https?:\/\/[^\s/]+)((?:\/[\w.-]+)*)\/?$/.exec(text));
+  const prefix = parts[0]?.[2] ?? '';
+  if (parts.some((part) => part?.[2] !== prefix)) return undefined;
+  // What the keys of a cluster go on with: one part must not lie in another.
+  if (/\/(?:registry|coxswain)(?:\/|$)/.test(prefix)) return undefined;
+  return { endpoints: parts.map((part) => part![1]!), prefix };
+}
