@@ -88,44 +88,7 @@ const categories: Readonly<Record<string, readonly string[]>> = {
   ValidatingWebhookConfiguration: ['api-extensions'],
 };
 
-/** Subresources that the table does not list, and the kinds of those that have one of their own. */
-const extraSubresources: Readonly<Record<string, readonly SubresourceInfo[]>> = {
-  '/v1/Namespace': [{ name: 'finalize', group: '', version: 'v1', kind: 'Namespace', verbs: ['update'] }],
-  '/v1/Node': [
-    {
-      name: 'proxy',
-      group: '',
-      version: 'v1',
-      kind: 'NodeProxyOptions',
-      verbs: ['create', 'delete', 'get', 'patch', 'update'],
-    },
-  ],
-  '/v1/Pod': [
-    { name: 'attach', group: '', version: 'v1', kind: 'PodAttachOptions', verbs: ['create', 'get'] },
-    { name: 'binding', group: '', version: 'v1', kind: 'Binding', verbs: ['create'] },
-    { name: 'eviction', group: 'policy', version: 'v1', kind: 'Eviction', verbs: ['create'] },
-    { name: 'exec', group: '', version: 'v1', kind: 'PodExecOptions', verbs: ['create', 'get'] },
-    { name: 'log', group: '', version: 'v1', kind: 'Pod', verbs: ['get'] },
-    { name: 'portforward', group: '', version: 'v1', kind: 'PodPortForwardOptions', verbs: ['create', 'get'] },
-    {
-      name: 'proxy',
-      group: '',
-      version: 'v1',
-      kind: 'PodProxyOptions',
-      verbs: ['create', 'delete', 'get', 'patch', 'update'],
-    },
-  ],
-  '/v1/Service': [
-    {
-      name: 'proxy',
-      group: '',
-      version: 'v1',
-      kind: 'ServiceProxyOptions',
-      verbs: ['create', 'delete', 'get', 'patch', 'update'],
-    },
-  ],
-};
-
+/** Subresources whose bodies have a kind of their own. Those that the table does not list are their definitions' (`pkg/registry`). */
 const subresourceKinds: Readonly<Record<string, Omit<SubresourceInfo, 'name'>>> = {
   scale: { group: 'autoscaling', version: 'v1', kind: 'Scale', verbs: readWrite },
   token: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest', verbs: createOnly },
@@ -147,7 +110,7 @@ export function pluralOf(kind: string): string {
 /** Beta versions that 1.36 serves without being asked; it serves no other beta or alpha. */
 const defaultBetas: ReadonlySet<string> = new Set<string>();
 
-function describe(key: string, fact: KindFact): ResourceInfo {
+function describe(fact: KindFact): ResourceInfo {
   const own = { group: fact.group, version: fact.version, kind: fact.kind, verbs: readWrite };
   const named = (fact.subresources ?? []).map((name) => ({ name, ...(subresourceKinds[name] ?? own) }));
   const isReview = fact.onlyVerbs !== undefined;
@@ -164,7 +127,7 @@ function describe(key: string, fact: KindFact): ResourceInfo {
     shortNames: shortNames[fact.kind] ?? [],
     categories: categories[fact.kind] ?? [],
     verbs: verbsOf(fact),
-    subresources: [...named, ...(extraSubresources[key] ?? []), ...status],
+    subresources: [...named, ...status],
     enabledByDefault: !/alpha|beta/.test(fact.version) || defaultBetas.has(`${fact.group}/${fact.version}`),
   };
 }
@@ -180,9 +143,9 @@ function verbsOf(fact: KindFact): readonly Verb[] {
 
 /** Every resource of the table, in the table's order (by group, version, kind). */
 export const resources: readonly ResourceInfo[] = [
-  ...Object.entries(kindFacts)
-    .filter(([, fact]) => fact.client === true && fact.noVerbs !== true)
-    .map(([key, fact]) => describe(key, fact)),
+  ...Object.values(kindFacts)
+    .filter((fact) => fact.client === true && fact.noVerbs !== true)
+    .map(describe),
   {
     group: '',
     version: 'v1',

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { type CallOptions, startTestServer, type TestServer } from './test-server.ts';
+import { type CallOptions, startTestServer, type TestServer } from './testing/test-server.ts';
 
 /** What clients get wrong, and what they are told: nothing of it is an internal error and nothing changes the store. */
 

@@ -1,4 +1,4 @@
-/** The objects that exist from the start: the system's namespaces and what strategies name. Existing ones are left as they are. */
+/** The objects that exist from the start, as the rules of their resources say, in the order of those. Existing ones are left as they are. */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import { timestamp } from '#pkg/base/clock.ts';
@@ -6,27 +6,13 @@ import type { ServedResource } from './catalog.ts';
 import type { ServerCore } from './endpoints/scope.ts';
 import type { Strategy } from './strategy.ts';
 
-const systemNamespaces = ['default', 'kube-node-lease', 'kube-public', 'kube-system'];
-
 /** Makes what is missing. */
 export async function bootstrap(core: ServerCore, strategies: readonly Strategy[]): Promise<void> {
-  const namespaces = core.catalog.findAny({ group: '', resource: 'namespaces' });
-  if (namespaces !== undefined) {
-    for (const name of systemNamespaces) await make(core, namespaces, namespaceDraft(name));
-  }
   for (const strategy of strategies) {
     const served = core.catalog.findAny(strategy);
     if (served === undefined) continue;
     for (const draft of strategy.bootstrap ?? []) await make(core, served, structuredClone(draft));
   }
-}
-
-function namespaceDraft(name: string): JsonObject {
-  return {
-    metadata: { name, labels: { 'kubernetes.io/metadata.name': name } },
-    spec: { finalizers: ['kubernetes'] },
-    status: { phase: 'Active' },
-  };
 }
 
 async function make(core: ServerCore, served: ServedResource, draft: JsonObject): Promise<void> {
@@ -41,7 +27,7 @@ async function make(core: ServerCore, served: ServedResource, draft: JsonObject)
       ...metadata,
       uid: core.random.uuid(),
       creationTimestamp: timestamp(core.clock),
-      ...(served.tracksGeneration && served.info.resource !== 'namespaces' ? { generation: 1 } : {}),
+      ...(served.tracksGeneration ? { generation: 1 } : {}),
     },
   };
   served.strategy.setDefaults?.(stamped);

@@ -1,34 +1,48 @@
 /**
- * What the server serves: every enabled resource with its schema, its strategy, its storage and the way from the stored
- * version to the served one. Versions of a resource share one storage.
+ * What the server serves: every version of every definition with its schema, its rules, its storage and the way from the stored version to the
+ * served one. Versions of a resource share one storage, and so do resources that are the same objects under two groups.
+ *
+ * Invariants: definitions are added and removed whole, between two requests: nobody sees a part of one. `generation` changes with each, by which
+ * whoever derives something from the list (discovery, OpenAPI) knows that it is old. A storage is closed with the last that uses it: its watches
+ * end, its cache gives its memory back. What is stored stays.
+ * Upstream counterpart: apiserver `InstallAPIGroup`; apiextensions-apiserver `customresource_handler.go`.
  */
-import { typeSchema } from '#pkg/api/facts.ts';
-import { type ResourceInfo, resourceKey, resources } from '#pkg/api/resources.ts';
-import { apiVersionOf, type GroupVersionResource } from '#pkg/apimachinery/object.ts';
+import { resourceKey, type SubresourceInfo } from '#pkg/api/resources.ts';
+import { apiVersionOf, type GroupVersionKind, type GroupVersionResource } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
-import { servedStrategy, storageOf, versionView } from './conversion.ts';
+import { servedStrategy, type VersionPairing, versionView } from './conversion.ts';
+import { DefinitionError, type ResourceDefinition, type ResourceVersion, type ServedInfo } from './definition.ts';
 import type { ServedCatalog } from './documents.ts';
 import type { ResourceStore } from './storage/resource-store.ts';
 import type { VersionView } from './storage/version-view.ts';
-import type { KeepingRules, Strategy } from './strategy.ts';
+import type { ConnectSubresource, CreateSubresource, KeepingRules, Strategy } from './strategy.ts';
+
+/** A subresource of a served version, with what its sort needs. */
+export interface ServedSubresource {
+  readonly info: SubresourceInfo;
+  readonly create: CreateSubresource | undefined;
+  readonly connect: ConnectSubresource | undefined;
+}
 
 /** One resource in one version. */
 export interface ServedResource {
-  readonly info: ResourceInfo;
+  readonly info: ServedInfo;
   readonly apiVersion: string;
   readonly schema: ObjectSchema;
   readonly strategy: Strategy;
   readonly store: ResourceStore;
   readonly view: VersionView;
+  readonly subresources: ReadonlyMap<string, ServedSubresource>;
   /** Has a `status` subresource, so that the main resource leaves status alone. */
   readonly hasStatus: boolean;
   readonly tracksGeneration: boolean | 'constant';
+  /** What clients are warned of at every request. */
+  readonly warning: string | undefined;
 }
 
 export interface CatalogOptions {
-  readonly strategies: readonly Strategy[];
-  /** `api/all`, `<group>/<version>` (`v1` for core) or `<group>/<version>/<resource>` to whether it is served. */
-  readonly runtimeConfig: Readonly<Record<string, boolean>>;
+  /** What is served from the start. */
+  readonly definitions: readonly ResourceDefinition[];
   readonly openStore: (info: {
     readonly group: string;
     readonly resource: string;
@@ -37,46 +51,61 @@ export interface CatalogOptions {
   }) => ResourceStore;
 }
 
+/** Something with a name of its own among the resources. */
+export interface ResourceName {
+  readonly group: string;
+  /** Plural. */
+  readonly resource: string;
+}
+
+interface OpenStore {
+  readonly store: ResourceStore;
+  /** Definitions that use it. */
+  users: number;
+}
+
+interface Taken {
+  readonly definition: ResourceDefinition;
+  readonly served: readonly ServedResource[];
+  /** The stored version, or the first. */
+  readonly any: ServedResource;
+  readonly storeName: string;
+}
+
 export class Catalog implements ServedCatalog {
+  readonly #openStore: CatalogOptions['openStore'];
   readonly #byKey = new Map<string, ServedResource>();
-  readonly #groups = new Set<string>();
-  readonly #byStorage = new Map<string, ServedResource>();
-  #list: readonly ResourceInfo[] = [];
+  readonly #byName = new Map<string, Taken>();
+  readonly #stores = new Map<string, OpenStore>();
+  /** How many definitions each group has. */
+  readonly #groups = new Map<string, number>();
+  /** Names that are taken, by whom. */
+  readonly #names = new Map<string, string>();
+  #list: readonly ServedInfo[] | undefined;
   #generation = 0;
 
-  constructor(options: CatalogOptions) {
-    const enabled = resources.filter((info) => isEnabled(info, options.runtimeConfig));
-    const strategies = new Map(options.strategies.map((strategy) => [strategyKey(strategy), strategy]));
-    const stores = new Map<string, ResourceStore>();
-    for (const info of enabled) {
-      const storage = storageOf(info, enabled);
-      if (storage === undefined) continue;
-      const key = `${storage.group}/${storage.resource}`;
-      let store = stores.get(key);
-      if (store === undefined) {
-        const { group, resource } = storage;
-        const keeping = strategies.get(strategyKey({ group, resource }))?.keeping ?? {};
-        store = options.openStore({ group, resource, namespaced: info.namespaced, keeping });
-        stores.set(key, store);
-      }
-      this.#add(serve(info, storage, store, strategies));
-    }
+  /** Throws `DefinitionError`. */
+  constructor({ definitions, openStore }: CatalogOptions) {
+    this.#openStore = openStore;
+    const keeping = new Map(definitions.map((one) => [nameOf(one.group, one.names.plural), one.rules?.keeping ?? {}]));
+    for (const definition of definitions) this.#add(definition, keeping);
   }
 
   find(gvr: GroupVersionResource): ServedResource | undefined {
     return this.#byKey.get(`${gvr.group}/${gvr.version}/${gvr.resource}`);
   }
 
-  /** Any served version of a resource, for reading past versions. */
-  findAny(resource: { readonly group: string; readonly resource: string }): ServedResource | undefined {
-    return this.#byStorage.get(`${resource.group}/${resource.resource}`);
+  /** The stored version of a resource, or any served one, for reading past authorization. */
+  findAny({ group, resource }: ResourceName): ServedResource | undefined {
+    return this.#byName.get(nameOf(group, resource))?.any;
   }
 
   hasGroup(group: string): boolean {
     return this.#groups.has(group);
   }
 
-  list(): readonly ResourceInfo[] {
+  list(): readonly ServedInfo[] {
+    this.#list ??= [...this.#byKey.values()].map((one) => one.info);
     return this.#list;
   }
 
@@ -88,59 +117,183 @@ export class Catalog implements ServedCatalog {
     return this.#generation;
   }
 
-  #add(served: ServedResource): void {
-    const { info } = served;
-    this.#byKey.set(resourceKey(info), served);
-    this.#groups.add(info.group);
-    const any = `${info.group}/${info.resource}`;
-    if (!this.#byStorage.has(any) || served.view.isStored) this.#byStorage.set(any, served);
-    this.#list = [...this.#byKey.values()].map((one) => one.info);
+  /**
+   * Serves a resource from now on. Objects that `rules.bootstrap` names are made at the server's start only. Throws `DefinitionError`, and changes
+   * nothing, when it makes no sense or one of its names is taken.
+   */
+  add(definition: ResourceDefinition): void {
+    this.#add(definition, new Map());
+  }
+
+  /** Serves a resource no longer: its watches end, and who asks is told that there is no such resource. False when there was none. */
+  remove({ group, resource }: ResourceName): boolean {
+    const taken = this.#byName.get(nameOf(group, resource));
+    if (taken === undefined) return false;
+    this.#byName.delete(nameOf(group, resource));
+    for (const { info } of taken.served) this.#byKey.delete(resourceKey(info));
+    for (const name of namesOf(taken.definition)) this.#names.delete(name);
+    const users = this.#groups.get(group)! - 1;
+    if (users === 0) this.#groups.delete(group);
+    else this.#groups.set(group, users);
+    this.#changed();
+    const open = this.#stores.get(taken.storeName)!;
+    open.users--;
+    if (open.users === 0) {
+      this.#stores.delete(taken.storeName);
+      open.store.close();
+    }
+    return true;
+  }
+
+  #add(definition: ResourceDefinition, keeping: ReadonlyMap<string, KeepingRules>): void {
+    const { group, names, namespaced, rules } = definition;
+    checkDefinition(definition);
+    this.#checkNames(definition);
+    const storeName = nameOf(definition.storedAs?.group ?? group, names.plural);
+    let open = this.#stores.get(storeName);
+    if (open === undefined) {
+      const subject = { group: definition.storedAs?.group ?? group, resource: names.plural };
+      const kept = keeping.get(storeName) ?? rules?.keeping ?? {};
+      open = { store: this.#openStore({ ...subject, namespaced, keeping: kept }), users: 0 };
+      this.#stores.set(storeName, open);
+    }
+    const { store } = open;
+    open.users++;
+    const served = definition.versions.filter((one) => one.served).map((one) => serve(definition, one, store));
+    const any = served.find(({ view }) => view.isStored) ?? served[0]!;
+    this.#byName.set(nameOf(group, names.plural), { definition, served, any, storeName });
+    for (const name of namesOf(definition)) this.#names.set(name, titleOf(definition));
+    for (const one of served) this.#byKey.set(resourceKey(one.info), one);
+    this.#groups.set(group, (this.#groups.get(group) ?? 0) + 1);
+    this.#changed();
+  }
+
+  /** Throws where a name is taken. Source: apiextensions-apiserver `controller/status/naming_controller.go`. */
+  #checkNames(definition: ResourceDefinition): void {
+    if (this.#byName.has(nameOf(definition.group, definition.names.plural))) refuse(definition, 'it is served already');
+    for (const name of namesOf(definition)) {
+      const holder = this.#names.get(name);
+      if (holder !== undefined) refuse(definition, `the ${name.slice(name.indexOf(' ') + 1)} belongs to ${holder}`);
+    }
+  }
+
+  #changed(): void {
+    this.#list = undefined;
     this.#generation++;
   }
 }
 
-function strategyKey(strategy: Pick<Strategy, 'group' | 'resource' | 'version'>): string {
-  return `${strategy.group}/${strategy.version ?? ''}/${strategy.resource}`;
+function nameOf(group: string, resource: string): string {
+  return `${group}/${resource}`;
 }
 
-function serve(
-  info: ResourceInfo,
-  storage: ResourceInfo,
-  store: ResourceStore,
-  strategies: ReadonlyMap<string, Strategy>,
-): ServedResource {
-  const { group, resource, version } = info;
-  const strategy = servedStrategy(
-    strategies.get(`${group}/${version}/${resource}`) ?? strategies.get(`${group}//${resource}`) ?? { group, resource },
-    info,
-    storage,
-  );
-  const schema = typeSchema(info.type);
-  const hasStatus = info.subresources.some((subresource) => subresource.name === 'status');
+function titleOf({ group, names }: ResourceDefinition): string {
+  return group === '' ? names.plural : `${names.plural}.${group}`;
+}
+
+/** Throws where a definition contradicts itself. */
+function checkDefinition(definition: ResourceDefinition): void {
+  const { versions, storedAs, rules = {} } = definition;
+  const names = versions.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) refuse(definition, `it has version ${twice} twice`);
+  if (!versions.some(({ served }) => served)) refuse(definition, 'none of its versions is served');
+  const stored = versions.filter((version) => version.stored);
+  const wanted = storedAs === undefined ? 1 : 0;
+  if (stored.length !== wanted)
+    refuse(definition, `${stored.length} of its versions are stored, where ${wanted} must be`);
+  const sorts = [rules.subresources, rules.creates, rules.connects].flatMap((sort) => Object.keys(sort ?? {}));
+  const ambiguous = sorts.find((name, index) => sorts.indexOf(name) !== index);
+  if (ambiguous !== undefined) refuse(definition, `its subresource ${ambiguous} is of two sorts`);
+}
+
+/** All names that only one definition of the group may have, each with its sort. */
+function namesOf({ group, names }: ResourceDefinition): ReadonlySet<string> {
+  const resources = [names.plural, names.singular, ...names.shortNames].map((name) => `${group} name ${name}`);
+  return new Set([...resources, ...[names.kind, names.listKind].map((kind) => `${group} kind ${kind}`)]);
+}
+
+function refuse(definition: ResourceDefinition, why: string): never {
+  throw new DefinitionError(`Cannot serve ${titleOf(definition)} as ${why}`);
+}
+
+function serve(definition: ResourceDefinition, version: ResourceVersion, store: ResourceStore): ServedResource {
+  const { group, names } = definition;
+  const own = { group, version: version.name, kind: names.kind };
+  const stored = definition.storedAs ?? storedVersion(definition);
+  const pairing: VersionPairing = {
+    served: { ...own, schema: version.schema },
+    stored,
+    converter: version.converter,
+  };
+  const strategy = servedStrategy({ group, resource: names.plural, ...definition.rules }, pairing);
+  const subresources = subresourcesOf(version, own, definition.rules ?? {});
   return {
-    info,
-    apiVersion: apiVersionOf(info),
-    schema,
-    strategy,
+    info: infoOf(definition, version, { stored, subresources: [...subresources.values()].map(({ info }) => info) }),
+    apiVersion: apiVersionOf(own),
+    schema: version.schema,
+    strategy: version.table === undefined ? strategy : { ...strategy, table: version.table },
     store,
-    view: versionView(info, storage),
-    hasStatus,
-    tracksGeneration: strategy.tracksGeneration ?? (schema.fields.has('spec') && schema.fields.has('status')),
+    view: versionView(pairing),
+    subresources,
+    hasStatus: subresources.has('status'),
+    tracksGeneration:
+      strategy.tracksGeneration ?? (version.schema.fields.has('spec') && version.schema.fields.has('status')),
+    warning: version.warning,
   };
 }
 
-/** Metrics are served by an add-on, even though clients know their types. */
-const addOnGroups: ReadonlySet<string> = new Set(['metrics.k8s.io']);
+function storedVersion({ group, names, versions }: ResourceDefinition): VersionPairing['stored'] {
+  const { name, schema } = versions.find((version) => version.stored)!;
+  return { group, version: name, kind: names.kind, schema };
+}
 
-function isEnabled(info: ResourceInfo, config: Readonly<Record<string, boolean>>): boolean {
-  if (addOnGroups.has(info.group)) return false;
-  const groupVersion = apiVersionOf(info);
-  const stage = /alpha/.test(info.version) ? 'alpha' : /beta/.test(info.version) ? 'beta' : 'ga';
-  return (
-    config[`${groupVersion}/${info.resource}`] ??
-    config[groupVersion] ??
-    config[`api/${stage}`] ??
-    config['api/all'] ??
-    info.enabledByDefault
-  );
+function infoOf(
+  { group, names, namespaced }: ResourceDefinition,
+  version: ResourceVersion,
+  { stored, subresources }: { readonly stored: GroupVersionKind; readonly subresources: readonly SubresourceInfo[] },
+): ServedInfo {
+  return {
+    group,
+    version: version.name,
+    resource: names.plural,
+    kind: names.kind,
+    listKind: names.listKind,
+    type: version.type,
+    listType: version.listType,
+    singular: names.singular,
+    namespaced,
+    shortNames: names.shortNames,
+    categories: names.categories,
+    verbs: version.verbs,
+    subresources,
+    enabledByDefault: true,
+    storedAs: { group: stored.group, version: stored.version, kind: stored.kind },
+    schema: version.schema,
+    published: version.published,
+  };
+}
+
+/** Those of the version, and those that the rules name. */
+function subresourcesOf(
+  version: ResourceVersion,
+  own: GroupVersionKind,
+  rules: Omit<Strategy, 'group' | 'resource'>,
+): ReadonlyMap<string, ServedSubresource> {
+  const found = new Map<string, ServedSubresource>();
+  const add = (info: SubresourceInfo, sort: Partial<ServedSubresource> = {}): void => {
+    found.set(info.name, { info, create: undefined, connect: undefined, ...sort });
+  };
+  for (const info of version.subresources) add(info);
+  for (const [name, { verbs }] of Object.entries(rules.subresources ?? {})) {
+    // Rules for what the version does not have are for another one, unless they say what it is.
+    if (verbs !== undefined) add({ name, ...own, verbs });
+  }
+  for (const [name, create] of Object.entries(rules.creates ?? {})) {
+    add({ name, ...create.kind, verbs: ['create'] }, { create });
+  }
+  for (const [name, connect] of Object.entries(rules.connects ?? {})) {
+    add({ name, ...connect.kind, verbs: connect.verbs }, { connect });
+  }
+  return found;
 }

@@ -8,16 +8,15 @@ import { badRequest, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { durationError, parseDuration } from '#pkg/apimachinery/time.ts';
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import { isLongRunning } from './in-flight.ts';
 import type { RequestInfo } from './request-info.ts';
 
 /** Nobody gets longer, whatever they ask for. Source: `--request-timeout`. */
 const deadlineMsMax = 60_000;
 
-/** Milliseconds until the request has to be answered; undefined where that was not asked for. Throws BadRequest. */
+/** Milliseconds until a request that does not last has to be answered; undefined where that was not asked for. Throws BadRequest. */
 export function deadlineMs(info: RequestInfo): number | undefined {
   const text = info.query.size === 0 ? null : info.query.get('timeout');
-  if (text === null || text === '' || isLongRunning(info)) return undefined;
+  if (text === null || text === '') return undefined;
   const nanoseconds = parseDuration(text);
   if (nanoseconds === undefined) {
     throw badRequest(`invalid timeout specified in the request URL - ${durationError(text)}`);

@@ -2,13 +2,13 @@
  * Discovery and OpenAPI: the documents by which clients learn what the server serves. The pipeline authenticates and authorizes,
  * then hands every GET of a path for which `matches` holds to the provider.
  */
-import type { ResourceInfo } from '#pkg/api/resources.ts';
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { ServedInfo } from './definition.ts';
 
 /** What is served now: grows and shrinks as custom resources come and go. */
 export interface ServedCatalog {
   /** Every served resource with its subresources, in a stable order. */
-  list(): readonly ResourceInfo[];
+  list(): readonly ServedInfo[];
   /** Changes whenever `list` does: what was derived from it may be kept as long as this stays. */
   readonly generation: number;
 }

@@ -1,7 +1,7 @@
 /** Empty lists and maps are not stored, whichever way they come; numbers of integer fields are written as such. */
 import { beforeAll, expect, test } from 'vitest';
 import { encodeProtobuf } from '#pkg/api/protobuf/codec.ts';
-import { type Answer, startTestServer, type TestServer } from './test-server.ts';
+import { type Answer, startTestServer, type TestServer } from './testing/test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 const slices = '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices';

@@ -2,7 +2,7 @@
 import { load } from 'js-yaml';
 import { beforeAll, expect, test } from 'vitest';
 import { createDocumentProvider } from './discovery/provider.ts';
-import { startTestServer, type TestServer } from './test-server.ts';
+import { startTestServer, type TestServer } from './testing/test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 

@@ -20,7 +20,6 @@ const readsMaxDefault = 400;
 const writesMaxDefault = 200;
 const waitingMaxDefault = 5_000;
 
-const longSubresources: ReadonlySet<string> = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
 const readVerbs: ReadonlySet<string> = new Set(['get', 'list']);
 
 /** Places for requests of one kind. */
@@ -72,16 +71,11 @@ export class InFlight {
     return { reads: this.#reads.taken, writes: this.#writes.taken };
   }
 
-  /** Where a request has to take a place; undefined for those that need none. */
+  /** Where a request that does not last has to take a place; undefined for those that need none. */
   laneOf(info: RequestInfo): Lane | undefined {
-    if (!info.isResource || isLongRunning(info)) return undefined;
+    if (!info.isResource) return undefined;
     return readVerbs.has(info.verb) ? this.#reads : this.#writes;
   }
-}
-
-/** Whether a request is one that lasts. */
-export function isLongRunning({ verb, subresource }: RequestInfo): boolean {
-  return verb === 'watch' || longSubresources.has(subresource);
 }
 
 function tooMany(): StatusError {

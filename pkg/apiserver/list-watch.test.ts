@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { expect, test } from 'vitest';
 import { encodeProtobuf } from '#pkg/api/protobuf/codec.ts';
 import type { WatchFrame } from '#pkg/apimachinery/http.ts';
-import { startTestServer, type TestServer } from './test-server.ts';
+import { startTestServer, type TestServer } from './testing/test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 const blueprint = 'kubernetes.io/initial-events-list-blueprint';

@@ -1,7 +1,7 @@
 /** Paths and methods: which of them are served, and the whole bodies of those that are not. */
 import { beforeAll, expect, test } from 'vitest';
 import { createDocumentProvider } from './discovery/provider.ts';
-import { startTestServer, type TestServer } from './test-server.ts';
+import { startTestServer, type TestServer } from './testing/test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 const pods = '/api/v1/namespaces/default/pods';

@@ -8,13 +8,12 @@ import { anonymousUser, bearerToken } from './authn/authenticator.ts';
 import { impersonate, wantsImpersonation } from './authn/impersonation.ts';
 import type { AccessDecision } from './authz/authorizer.ts';
 import { deadlineMs, withinDeadline } from './deadline.ts';
-import { deprecationWarning } from './deprecation.ts';
 import type { DocumentProvider } from './documents.ts';
 import { admitBody, readBytes } from './endpoints/body.ts';
 import { answersOtherKind, handlerOf } from './endpoints/handlers.ts';
 import { isApply } from './endpoints/patch-value.ts';
 import type { Scope, ServerCore } from './endpoints/scope.ts';
-import { type ApiServerLimits, InFlight, isLongRunning } from './in-flight.ts';
+import { type ApiServerLimits, InFlight } from './in-flight.ts';
 import { ApiMetrics } from './metrics.ts';
 import { negotiate } from './negotiation.ts';
 import { nonResourceHandler } from './non-resource.ts';
@@ -37,7 +36,7 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
   const metrics = new ApiMetrics(() => inFlight.counts());
   const answerNonResource = nonResourceHandler(core, { ...parts, metrics });
   const { clock } = core;
-  const answer = async (request: ApiRequest, info: RequestInfo): Promise<ApiResponse> => {
+  const answer = async (request: ApiRequest, info: RequestInfo, lasts: boolean): Promise<ApiResponse> => {
     const caller = authenticate(core, request);
     let user = caller instanceof Promise ? await caller : caller;
     if (user !== anonymousUser) request.peer.identified?.(user.name);
@@ -45,14 +44,15 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
     const asked = authorize(core, user, info);
     const refused = asked instanceof Promise ? await asked : asked;
     if (refused !== undefined) throw refused;
-    const room = readsBody(info) ? admitBody(request) : undefined;
+    const reads = !lasts && readsBody(info);
+    const room = reads ? admitBody(request) : undefined;
     if (room !== undefined) await room;
-    const lane = inFlight.laneOf(info);
+    const lane = lasts ? undefined : inFlight.laneOf(info);
     const turn = lane?.enter();
     if (turn !== undefined) await turn;
     try {
       if (!info.isResource) return await answerNonResource(request, info);
-      return await answerResource(core, { request, info, user });
+      return await answerResource(core, { request, info, user, reads });
     } finally {
       lane?.leave();
     }
@@ -63,8 +63,9 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
     let response: ApiResponse;
     try {
       info = parseRequestInfo(request.method, request.path, request.query);
-      const ms = deadlineMs(info);
-      const answering = answer(request, info);
+      const lasts = isLongRunning(core, info);
+      const ms = lasts ? undefined : deadlineMs(info);
+      const answering = answer(request, info, lasts);
       response = await (ms === undefined ? answering : withinDeadline(clock, ms, answering));
     } catch (error) {
       const known = knownError(error);
@@ -146,7 +147,14 @@ const bodyVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'deletecolle
 
 /** Whether the body is one that is read as a whole. Those of other requests nobody reads, or the connection that they ask for does. */
 function readsBody(info: RequestInfo): boolean {
-  return info.isResource && bodyVerbs.has(info.verb) && !isLongRunning(info);
+  return info.isResource && bodyVerbs.has(info.verb);
+}
+
+/** Whether a request is one that lasts: a watch, or a connection. */
+function isLongRunning({ catalog }: ServerCore, info: RequestInfo): boolean {
+  if (info.verb === 'watch') return true;
+  if (info.subresource === '') return false;
+  return catalog.find(info)?.subresources.get(info.subresource)?.connect !== undefined;
 }
 
 /** Methods of resources. HEAD is none: upstream's routes name each method that they answer. */
@@ -154,7 +162,7 @@ const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'PATCH', 'PO
 
 async function answerResource(
   core: ServerCore,
-  { request, info, user }: { request: ApiRequest; info: RequestInfo; user: UserInfo },
+  { request, info, user, reads }: { request: ApiRequest; info: RequestInfo; user: UserInfo; reads: boolean },
 ): Promise<ApiResponse> {
   const served = core.catalog.find(info);
   if (served === undefined) {
@@ -163,12 +171,11 @@ async function answerResource(
   }
   const { group, resource } = served.info;
   if (!knownMethods.has(request.method)) throw noSuchMethod();
-  const outdated = deprecationWarning(served.info);
-  const warnings = outdated === undefined ? [] : [outdated];
+  const warnings = served.warning === undefined ? [] : [served.warning];
   const subject = { group, resource };
   const scope: Opening = { core, request, body: undefined, info, user, served, subject, warnings };
   try {
-    return withWarnings(warnings, await answerScope(scope));
+    return withWarnings(warnings, await answerScope(scope, reads));
   } catch (error) {
     const known = knownError(error);
     if (warnings.length === 0 || !(known instanceof StatusError)) throw error;
@@ -176,7 +183,7 @@ async function answerResource(
   }
 }
 
-async function answerScope(scope: Opening): Promise<ApiResponse> {
+async function answerScope(scope: Opening, reads: boolean): Promise<ApiResponse> {
   const { info, request } = scope;
   const handler = handlerOf(scope);
   const wanted = negotiate(request, {
@@ -186,7 +193,7 @@ async function answerScope(scope: Opening): Promise<ApiResponse> {
   });
   // Before anything is changed.
   if (wanted.as === 'Table') includeOf(info.query);
-  if (readsBody(info)) {
+  if (reads) {
     const { body } = request;
     scope.body = body?.kind === 'unread' ? { kind: 'bytes', bytes: await readBytes(body) } : body;
   }

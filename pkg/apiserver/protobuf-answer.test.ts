@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { beforeAll, expect, test } from 'vitest';
 import { decodeProtobuf, encodeProtobuf } from '#pkg/api/protobuf/codec.ts';
-import { startTestServer, type TestServer } from './test-server.ts';
+import { startTestServer, type TestServer } from './testing/test-server.ts';
 
 const type = 'application/vnd.kubernetes.protobuf';
 const maps = '/api/v1/namespaces/default/configmaps';

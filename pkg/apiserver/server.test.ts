@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { badRequest } from '#pkg/apimachinery/status-error.ts';
 import type { Strategy } from './strategy.ts';
-import { startTestServer } from './test-server.ts';
+import { startTestServer } from './testing/test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 const pods = '/api/v1/namespaces/default/pods';

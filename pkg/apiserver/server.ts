@@ -16,11 +16,12 @@ import type { Store } from '#pkg/storage/store.ts';
 import { createStoreFeed } from '#pkg/storage/store-feed.ts';
 import { createResourceCache, type RunningResourceCache } from '#pkg/storage/watch-cache.ts';
 import { AdmissionChain } from './admission/chain.ts';
-import { namespaceLifecycle } from './admission/namespace-lifecycle.ts';
 import type { Authenticator } from './authn/authenticator.ts';
 import { type Authorizer, mastersOr } from './authz/authorizer.ts';
 import { bootstrap } from './bootstrap.ts';
+import { builtInDefinitions } from './built-in.ts';
 import { Catalog } from './catalog.ts';
+import type { ResourceDefinition } from './definition.ts';
 import type { DocumentProviderFactory } from './documents.ts';
 import type { ServerCore } from './endpoints/scope.ts';
 import type { ApiServerLimits } from './in-flight.ts';
@@ -36,8 +37,11 @@ export interface ApiServerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** The rules of the API's own resources. */
   readonly strategies: readonly Strategy[];
-  /** In order, after the built-in `NamespaceLifecycle`. */
+  /** Resources that are served beside the API's own. */
+  readonly definitions?: readonly ResourceDefinition[];
+  /** In order. */
   readonly admission: readonly AdmissionPlugin[];
   /** Tried in order. Who none of them knows is anonymous. */
   readonly authenticators: readonly Authenticator[];
@@ -57,6 +61,8 @@ export interface ApiServer {
   run(signal: AbortSignal): Promise<void>;
   /** Resolves once the objects that have to exist do. */
   ready(): Promise<void>;
+  /** What is served, to which definitions can be added and from which they can be removed at any time. */
+  readonly resources: Pick<Catalog, 'add' | 'remove'>;
 }
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
@@ -64,22 +70,28 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const stopping = new AbortController();
   // Every watch listens for the end.
   setMaxListeners(0, stopping.signal);
-  const caches: RunningResourceCache[] = [];
+  const caches = new Set<RunningResourceCache>();
   let cachesClosed = false;
   const openCache = (prefix: string): RunningResourceCache => {
     const cache = createResourceCache({ store, prefix, codec: objectCodec, clock, log });
-    caches.push(cache);
+    caches.add(cache);
     // A request that comes when all has ended must not begin anew what nobody would end again.
     if (cachesClosed) cache.close();
     else cache.start();
     return cache;
   };
+  const closeCache = (cache: RunningResourceCache): void => {
+    cache.close();
+    caches.delete(cache);
+  };
   const storeFeed = createStoreFeed({ store, codec: objectCodec, clock });
   const catalog = new Catalog({
-    strategies: options.strategies,
-    runtimeConfig: options.runtimeConfig ?? {},
+    definitions: [
+      ...builtInDefinitions({ strategies: options.strategies, runtimeConfig: options.runtimeConfig ?? {} }),
+      ...(options.definitions ?? []),
+    ],
     openStore: ({ namespaced, keeping, ...subject }) =>
-      new ResourceStore({ subject, namespaced, keeping, store, openCache, storeFeed }),
+      new ResourceStore({ subject, namespaced, keeping, store, openCache, closeCache, storeFeed }),
   });
   const reader = registryReader(() => catalog);
   const core: ServerCore = {
@@ -88,7 +100,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     random,
     log,
     reader,
-    admission: new AdmissionChain([namespaceLifecycle(), ...options.admission], reader),
+    admission: new AdmissionChain(options.admission, reader),
     authenticators: options.authenticators,
     authorizer: mastersOr(options.authorizer),
     kubelet: options.kubelet,
@@ -123,6 +135,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   return {
     handle,
     ready,
+    resources: catalog,
     async run(signal) {
       await ready();
       const compacting = keepCompacting(core, store, signal);

@@ -1,19 +1,27 @@
 /**
- * What the API server needs to know about one resource beyond its schema: the contract between the generic engine (this layer) and
- * `pkg/registry/<group>/`, where each resource has a strategy and one table lists them all. A resource without one is served by the
- * engine alone: schema validation, metadata rules, name and age columns.
+ * The rules of one resource: what the API server needs to know of it beyond its names and schemas, which `definition.ts` adds. The contract
+ * between the generic engine (this layer), which knows no kind, and `pkg/registry/<group>/`, where each resource has its rules and one
+ * table lists them all. A resource without any is served by the engine alone: schema validation, metadata rules, name and age columns.
  *
  * Order of a create: decode -> defaults -> admission -> prepareForCreate -> validateCreate -> begin -> store.
  * Order of an update: decode or patch -> defaults -> admission -> prepareForUpdate -> validateUpdate -> begin -> store, all
  * of it again from the newest state when a patch loses a race.
+ * Order of a deletion: admission -> gracefulDeletion -> pendingFinalizers -> prepareForDelete and store, or begin and removal.
+ *
+ * Laws: a rule does no I/O but through the reader it is given; what it is told of a request ends with the request. Rules know the stored
+ * version; other versions reach them through their converters (`versions`).
  *
  * `Draft` objects belong to the request and are changed in place; `old` objects are shared and never are.
  * Upstream counterpart: `registry/rest` create and update strategies, `printers`.
  */
+import type { Verb } from '#pkg/api/resources.ts';
 import type { FieldError } from '#pkg/apimachinery/field-error.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { GroupVersionKind, JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { Converter } from './converters/converter.ts';
+import type { Scope } from './endpoints/scope.ts';
 
 /** An object under construction. */
 export type Draft = JsonObject;
@@ -35,13 +43,52 @@ export interface StrategyContext {
   warn(message: string): void;
 }
 
-/** Rules for one subresource that reads and writes the object itself (`status`, `approval`, `ephemeralcontainers`, `resize`). */
+/** Answers one authorized request; may throw StatusError. Where something is written it calls admission itself. */
+export type Handler = (scope: Scope) => Promise<ApiResponse> | ApiResponse;
+
+/**
+ * The first sort of subresource: it reads and writes the object itself (`status`, `approval`, `ephemeralcontainers`, `resize`). The engine answers
+ * get, update, patch and apply; these are its rules. (`scale` is read and written too, in a form of its own: see `Strategy.scale`.)
+ */
 export interface SubresourceStrategy {
+  /** What may be done with it. Only for one that the version does not have anyway. */
+  readonly verbs?: readonly Verb[];
   /** Fields of the metadata that come from `old`. For `status` only, which otherwise takes labels, annotations and the like as sent. */
   readonly keepsMetadata?: readonly string[];
   /** Restores what this subresource may not change. With `status`, everything but the metadata and the status comes from `old` already. */
   prepareForUpdate?(draft: Draft, old: KubeObject, context: StrategyContext): void;
   validateUpdate?(draft: Draft, old: KubeObject, context: StrategyContext): readonly FieldError[];
+}
+
+/** The second sort: what is posted to it is something else than the object, and is acted upon (`binding`, `eviction`). */
+export interface CreateSubresource {
+  /** What bodies are. */
+  readonly kind: GroupVersionKind;
+  readonly create: Handler;
+}
+
+/**
+ * The third sort: a connection to what the object stands for (`log`, `exec`, `proxy`). Laws: the engine neither reads the body nor limits the
+ * time; requests take no place in flight and have no deadline; the answer may have any body, `upgrade` and `stream` among them, and its
+ * handler ends it when `scope.request.signal` or `scope.core.stopping` is aborted.
+ */
+export interface ConnectSubresource {
+  /** What discovery says that bodies are: the options of the connection. */
+  readonly kind: GroupVersionKind;
+  readonly verbs: readonly Verb[];
+  /** Whether paths go on below it, as its target likes. Default false. */
+  readonly takesPath?: boolean;
+  /** Answers all of the verbs. Absent: 501, a clear word that this server does not do it. */
+  readonly connect?: Handler;
+}
+
+/** What one version of a resource has of its own. */
+export interface VersionRules {
+  /** For a version whose fields differ from those of the stored one, of which the `apiVersion` is given. */
+  readonly converter?: Converter;
+  readonly stored?: string;
+  /** Clients are warned at every request: since when, and what to use instead. Source: the kinds' `APILifecycleDeprecated`. */
+  readonly deprecated?: { readonly since: string; readonly instead?: string };
 }
 
 /** A column of `kubectl get`. `priority` 0 is always shown, 1 only with `-o wide`. Source: meta/v1 `TableColumnDefinition`. */
@@ -101,15 +148,22 @@ export interface KeepingRules {
 }
 
 export interface Strategy {
-  /** Plural name and group of the resource this belongs to; it serves all of its versions unless `version` says otherwise. */
+  /** Plural name and group of the resource this belongs to, in all of its versions. */
   readonly group: string;
   readonly resource: string;
-  readonly version?: string;
+  /** By the name of a version. */
+  readonly versions?: Readonly<Record<string, VersionRules>>;
+  /** The group whose resource of the same name keeps the objects, where that is another one. Default: its own. */
+  readonly storedInGroup?: string;
+  /** Nothing is kept: what is created is a question, and this answers it. */
+  readonly answer?: Handler;
 
   /** How names are checked. Default `dns1123Subdomain`; `pathSegment` for RBAC objects and others that allow more. */
   readonly nameRule?: 'dns1035Label' | 'dns1123Label' | 'dns1123Subdomain' | 'pathSegment';
   /** PUT on a name that does not exist creates it. Default false. */
   readonly createOnUpdate?: boolean;
+  /** A patch whose way of merging lists stands in the types. Default true; false where there are no such types. */
+  readonly strategicMerge?: boolean;
   /** An update without a resourceVersion overwrites. Default true. */
   readonly unconditionalUpdate?: boolean;
   /**
@@ -153,13 +207,22 @@ export interface Strategy {
   readonly dependents?: 'background' | 'none' | 'orphan';
   /** What whoever leaves that to the server is warned of. */
   readonly dependentsWarning?: string;
+  /** A deletion answers the object rather than a Status. Default false. Source: `registry.Store.ReturnDeletedObject`. */
+  readonly returnsDeleted?: boolean;
+  /** Finalizers outside of the metadata that a deletion waits for. Default none. */
+  pendingFinalizers?(object: KubeObject): number;
+  /** A new object brings its status, although that is a subresource. Default false. */
+  readonly createsWithStatus?: boolean;
   /** Changes the draft at the moment a graceful deletion begins. */
   prepareForDelete?(draft: Draft): void;
 
   /** How the objects are kept. Default: in the store and the watch cache, until they are deleted. */
   readonly keeping?: KeepingRules;
 
+  /** Subresources of the three sorts, by name. A name has one sort. */
   readonly subresources?: Readonly<Record<string, SubresourceStrategy>>;
+  readonly creates?: Readonly<Record<string, CreateSubresource>>;
+  readonly connects?: Readonly<Record<string, ConnectSubresource>>;
   /** Where `scale` finds its values. Only for resources with that subresource. */
   readonly scale?: {
     readonly specReplicasPath: readonly string[];

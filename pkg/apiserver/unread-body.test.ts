@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import { expect, test } from 'vitest';
 import type { ApiRequest, ApiResponse, UnreadBody } from '#pkg/apimachinery/http.ts';
 import { StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
-import { startTestServer, type TestServer } from './test-server.ts';
+import { startTestServer, type TestServer } from './testing/test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 const admin = { commonName: 'admin', organizations: ['system:masters'] };

@@ -2,6 +2,7 @@
  * The one list of all resources that have rules of their own. A resource that is not here is served by the generic engine alone.
  * Adding one is its file and one line here.
  */
+
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { admissionRegistrationStrategies } from './admissionregistration/strategies.ts';
 import { customResourceDefinitionStrategy } from './apiextensions/custom-resource-definition.ts';
@@ -10,11 +11,13 @@ import { daemonSetStrategy } from './apps/daemon-set.ts';
 import { deploymentStrategy } from './apps/deployment.ts';
 import { replicaSetStrategy } from './apps/replica-set.ts';
 import { statefulSetStrategy } from './apps/stateful-set.ts';
+import { reviewStrategies } from './authorization/reviews.ts';
 import { horizontalPodAutoscalerStrategy } from './autoscaling/horizontal-pod-autoscaler.ts';
 import { cronJobStrategy } from './batch/cron-job.ts';
 import { jobStrategy } from './batch/job.ts';
 import { certificateSigningRequestStrategy } from './certificates/certificate-signing-request.ts';
 import { leaseStrategy } from './coordination/lease.ts';
+import { bindingStrategy } from './core/binding.ts';
 import { configMapStrategy } from './core/config-map.ts';
 import { eventStrategies } from './core/event.ts';
 import { namespaceStrategy } from './core/namespace.ts';
@@ -76,6 +79,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
   };
   return [
     podStrategy,
+    bindingStrategy,
     nodeStrategy,
     namespaceStrategy,
     withWarnings(createServiceStrategy(serviceOptions), { warningsOf: serviceWarnings }),
@@ -111,6 +115,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     customResourceDefinitionStrategy,
     ...flowControlStrategies,
     ...resourceStrategies,
+    ...reviewStrategies,
   ];
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { startTestServer } from '#pkg/apiserver/test-server.ts';
+import { startTestServer } from '#pkg/apiserver/testing/test-server.ts';
 import { createStrategies } from './table.ts';
 import { strategyOf, testContext } from './testing.ts';
 

@@ -1,7 +1,7 @@
 /** What the server answers of fields that nobody has set, and of those that were set to zero (faults 3 and 11): as Go encodes them. */
 import { beforeAll, expect, test } from 'vitest';
 import { encodeProtobuf } from '#pkg/api/protobuf/codec.ts';
-import { type Answer, startTestServer, type TestServer } from '#pkg/apiserver/test-server.ts';
+import { type Answer, startTestServer, type TestServer } from '#pkg/apiserver/testing/test-server.ts';
 import { strategies } from './table.ts';
 
 let server: TestServer;

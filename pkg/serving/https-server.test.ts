@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ApiHandler, ApiRequest } from '#pkg/apimachinery/http.ts';
 import { objectResponse } from '#pkg/apiserver/responses.ts';
 import { storedView } from '#pkg/apiserver/storage/version-view.ts';
-import { startTestServer, type TestServer } from '#pkg/apiserver/test-server.ts';
+import { startTestServer, type TestServer } from '#pkg/apiserver/testing/test-server.ts';
 import { objectFrame } from '#pkg/apiserver/watch-frame.ts';
 import { WatchStream } from '#pkg/apiserver/watch-stream.ts';
 import { SystemClock } from '#pkg/base/clock.ts';

@@ -3,7 +3,7 @@ import { connect as connectPlain } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startTestServer, type TestServer } from '#pkg/apiserver/test-server.ts';
+import { startTestServer, type TestServer } from '#pkg/apiserver/testing/test-server.ts';
 import { type Served, serveHttps } from './fuzz-https.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';

@@ -4,7 +4,7 @@
  */
 import { request } from 'node:https';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startTestServer, type TestServer } from '#pkg/apiserver/test-server.ts';
+import { startTestServer, type TestServer } from '#pkg/apiserver/testing/test-server.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createStrategies } from '#pkg/registry/table.ts';
 import { patches, paths, rules } from './bad-input-changes.ts';

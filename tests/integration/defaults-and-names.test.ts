@@ -1,7 +1,7 @@
 /** What new objects get and may be called, where the body says little, and which collections can be deleted. */
 import { beforeAll, expect, test } from 'vitest';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
-import { startTestServer, type TestServer } from '#pkg/apiserver/test-server.ts';
+import { startTestServer, type TestServer } from '#pkg/apiserver/testing/test-server.ts';
 import { createStrategies } from '#pkg/registry/table.ts';
 
 let server: TestServer;

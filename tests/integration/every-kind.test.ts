@@ -2,7 +2,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { type ResourceInfo, resources } from '#pkg/api/resources.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
-import { startTestServer, type TestServer } from '#pkg/apiserver/test-server.ts';
+import { startTestServer, type TestServer } from '#pkg/apiserver/testing/test-server.ts';
 
 /** Upstream's API server does not have these either: the metrics server brings them. */
 const aggregated = ['metrics.k8s.io/v1beta1 nodes', 'metrics.k8s.io/v1beta1 pods'];

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { serveHealth } from '#cmd/common/health-server.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
-import { startTestServer } from '#pkg/apiserver/test-server.ts';
+import { startTestServer } from '#pkg/apiserver/testing/test-server.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { HealthChecks } from '#pkg/component/health.ts';

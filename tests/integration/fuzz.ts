@@ -11,7 +11,7 @@ import { canonicalJson, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { omitEmpty } from '#pkg/apimachinery/omit-empty.ts';
 import { withUnset } from '#pkg/apimachinery/write-unset.ts';
-import { startTestServer, type TestServer } from '#pkg/apiserver/test-server.ts';
+import { startTestServer, type TestServer } from '#pkg/apiserver/testing/test-server.ts';
 import { type Random, SeededRandom } from '#pkg/base/random.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createStrategies } from '#pkg/registry/table.ts';

@@ -1,6 +1,6 @@
 /** What may be stored and how it is laid out, where the body says something that upstream's rules single out. */
 import { beforeAll, expect, test } from 'vitest';
-import { startTestServer, type TestServer } from '#pkg/apiserver/test-server.ts';
+import { startTestServer, type TestServer } from '#pkg/apiserver/testing/test-server.ts';
 import { createStrategies } from '#pkg/registry/table.ts';
 
 let server: TestServer;

@@ -1,7 +1,7 @@
 /** Versions whose fields differ from those of the stored one: the rules of a resource hold in each, and each shows what was written in another. */
 import { beforeAll, expect, test } from 'vitest';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
-import { startTestServer, type TestServer } from '#pkg/apiserver/test-server.ts';
+import { startTestServer, type TestServer } from '#pkg/apiserver/testing/test-server.ts';
 import { createStrategies } from '#pkg/registry/table.ts';
 
 const rbac = 'rbac.authorization.k8s.io';

@@ -5,7 +5,7 @@ import { Ajv, type ValidateFunction } from 'ajv';
 import { loadAll } from 'js-yaml';
 import { beforeAll, expect, test } from 'vitest';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
-import { startTestServer } from '#pkg/apiserver/test-server.ts';
+import { startTestServer } from '#pkg/apiserver/testing/test-server.ts';
 import { root } from '#tests/tidy/source-files.ts';
 
 interface Manifest {

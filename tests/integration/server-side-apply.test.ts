@@ -1,6 +1,6 @@
 /** Server-side apply through the whole server: what becomes of the object, who owns what, and what is refused. */
 import { beforeEach, expect, test } from 'vitest';
-import { type Answer, startTestServer, type TestServer } from '#pkg/apiserver/test-server.ts';
+import { type Answer, startTestServer, type TestServer } from '#pkg/apiserver/testing/test-server.ts';
 import { createStrategies } from '#pkg/registry/table.ts';
 
 let server: TestServer;

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
 import { alwaysAllow, mastersOr } from '../authz/authorizer.ts';
-import { startTestServer } from '../test-server.ts';
+import { startTestServer } from '../testing/test-server.ts';
 import { impersonate } from './impersonation.ts';
 import { parseTokenFile, tokenFileAuthenticator } from './token-file.ts';
 

@@ -52,6 +52,9 @@ const hooks: Hooks<Strategy> = {
     return reservation;
   },
   selectableFields: (through, hook) => (object) => hook(through.stored(object)),
+  pendingFinalizers: (through, hook) => (object) => hook(through.stored(object)),
+  // A handler reads the request itself and converts what it decodes.
+  answer: (_through, hook) => hook,
   gracefulDeletion: (through, hook) => (object, requested) => hook(through.stored(object), requested),
 };
 

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
-import { type ResourceInfo, resources } from '#pkg/api/resources.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { ServedInfo } from '../definition.ts';
 import type { DocumentProvider } from '../documents.ts';
+import { servedInfos } from '../testing/served-infos.ts';
 import { createDocumentProvider, wantedAggregation } from './provider.ts';
 
-const served = resources.filter((info) => info.enabledByDefault && info.group !== 'metrics.k8s.io');
+const served = servedInfos();
 
-function providerOf(list: readonly ResourceInfo[] = served): DocumentProvider {
+function providerOf(list: readonly ServedInfo[] = served): DocumentProvider {
   return createDocumentProvider({ generation: 1, list: () => list });
 }
 
@@ -130,7 +131,7 @@ test.each([
 });
 
 test('what is no longer served is no longer told of', async () => {
-  let list: readonly ResourceInfo[] = served;
+  let list: readonly ServedInfo[] = served;
   let generation = 1;
   const catalog = {
     get generation() {

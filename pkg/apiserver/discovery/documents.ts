@@ -3,9 +3,10 @@
  * Sources: API reference, `APIGroupList`, `APIResourceList`; KEP-3352 (aggregated discovery).
  */
 import { createHash } from 'node:crypto';
-import type { ResourceInfo, SubresourceInfo } from '#pkg/api/resources.ts';
+import type { SubresourceInfo } from '#pkg/api/resources.ts';
 import { apiVersionOf } from '#pkg/apimachinery/object.ts';
 import { compareVersions } from '../conversion.ts';
+import type { ServedInfo } from '../definition.ts';
 
 /** Groups in the order upstream gives them. Others come after, by name. Source: `pkg/controlplane/apiserver/aggregator.go`. */
 const groupOrder: readonly string[] = [
@@ -37,7 +38,7 @@ const groupOrder: readonly string[] = [
 /** One served group: its versions, the preferred one first, each with its resources by name. */
 export interface ServedGroup {
   readonly group: string;
-  readonly versions: readonly { readonly version: string; readonly resources: readonly ResourceInfo[] }[];
+  readonly versions: readonly { readonly version: string; readonly resources: readonly ServedInfo[] }[];
 }
 
 function rankOf(group: string): number {
@@ -50,10 +51,10 @@ function byText(a: string, b: string): number {
 }
 
 /** Orders what is served as clients are to see it. */
-export function servedGroups(resources: readonly ResourceInfo[]): readonly ServedGroup[] {
-  const groups = new Map<string, Map<string, ResourceInfo[]>>();
+export function servedGroups(resources: readonly ServedInfo[]): readonly ServedGroup[] {
+  const groups = new Map<string, Map<string, ServedInfo[]>>();
   for (const info of resources) {
-    const versions = groups.get(info.group) ?? new Map<string, ResourceInfo[]>();
+    const versions = groups.get(info.group) ?? new Map<string, ServedInfo[]>();
     groups.set(info.group, versions);
     versions.set(info.version, [...(versions.get(info.version) ?? []), info]);
   }
@@ -97,7 +98,7 @@ export function apiResourceList(group: ServedGroup, version: string): object | u
   const served = group.versions.find((candidate) => candidate.version === version);
   if (served === undefined) return undefined;
   const resources = served.resources.flatMap((info) => [
-    apiResource(info, group),
+    apiResource(info),
     ...info.subresources.map((subresource) => apiSubresource(info, subresource)),
   ]);
   return {
@@ -108,7 +109,7 @@ export function apiResourceList(group: ServedGroup, version: string): object | u
   };
 }
 
-function apiResource(info: ResourceInfo, group: ServedGroup): { readonly name: string } {
+function apiResource(info: ServedInfo): { readonly name: string } {
   return {
     name: info.resource,
     singularName: info.singular,
@@ -117,11 +118,11 @@ function apiResource(info: ResourceInfo, group: ServedGroup): { readonly name: s
     verbs: info.verbs,
     ...(info.shortNames.length === 0 ? {} : { shortNames: info.shortNames }),
     ...(info.categories.length === 0 ? {} : { categories: info.categories }),
-    ...(info.verbs.includes('watch') ? { storageVersionHash: storageVersionHash(info, group) } : {}),
+    ...(info.verbs.includes('watch') ? { storageVersionHash: storageVersionHash(info) } : {}),
   } as { readonly name: string };
 }
 
-function apiSubresource(info: ResourceInfo, subresource: SubresourceInfo): { readonly name: string } {
+function apiSubresource(info: ServedInfo, subresource: SubresourceInfo): { readonly name: string } {
   const isOwn = subresource.group === info.group && subresource.version === info.version;
   return {
     name: `${info.resource}/${subresource.name}`,
@@ -133,14 +134,9 @@ function apiSubresource(info: ResourceInfo, subresource: SubresourceInfo): { rea
   } as { readonly name: string };
 }
 
-/** The group and version that store a kind, when that is not the preferred version of its own group. */
-const storedElsewhere: Readonly<Record<string, string>> = { 'events.k8s.io/Event': '/v1/Event' };
-
 /** Lets clients see that two versions are the same objects. Source: apiserver `discovery.StorageVersionHash`. */
-function storageVersionHash(info: ResourceInfo, group: ServedGroup): string {
-  const storing = group.versions.find(({ resources }) => resources.some((other) => other.resource === info.resource));
-  const own = `${info.group}/${storing?.version ?? info.version}/${info.kind}`;
-  const stored = storedElsewhere[`${info.group}/${info.kind}`] ?? own;
+function storageVersionHash({ storedAs: { group, version, kind } }: ServedInfo): string {
+  const stored = `${group}/${version}/${kind}`;
   return createHash('sha256').update(stored).digest().subarray(0, 8).toString('base64');
 }
 
@@ -164,7 +160,7 @@ export function aggregatedDiscovery(groups: readonly ServedGroup[], version: Agg
   };
 }
 
-function resourceDiscovery(info: ResourceInfo): object {
+function resourceDiscovery(info: ServedInfo): object {
   return {
     resource: info.resource,
     responseKind: { group: info.group, version: info.version, kind: info.kind },

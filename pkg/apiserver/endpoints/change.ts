@@ -195,7 +195,7 @@ async function swap(
   const metadata = draft.metadata as JsonObject;
   metadata.resourceVersion = old.metadata?.resourceVersion;
   if (change.isApply) keepTimes(metadata, draft, old);
-  const released = isReleased(draft);
+  const released = isReleased(scope, draft);
   if (!released && deepEqual(draft, old)) return answerOf(scope, change, entry);
   if (change.dryRun) return draftAnswer(change, asIfStored(served.view, draft));
   const reservation =
@@ -231,9 +231,13 @@ function keepTimes(metadata: JsonObject, draft: JsonObject, old: KubeObject): vo
 }
 
 /** Whether this is an object that only waited for its finalizers to be deleted, and they are gone now. */
-function isReleased(draft: JsonObject): boolean {
+function isReleased(scope: Scope, draft: JsonObject): boolean {
   const { deletionTimestamp, deletionGracePeriodSeconds } = draft.metadata as NonNullable<KubeObject['metadata']>;
-  return deletionTimestamp !== undefined && !deletionGracePeriodSeconds && pendingFinalizers(draft as KubeObject) === 0;
+  return (
+    deletionTimestamp !== undefined &&
+    !deletionGracePeriodSeconds &&
+    pendingFinalizers(scope, draft as KubeObject) === 0
+  );
 }
 
 function draftAnswer(change: Change, draft: JsonObject): ApiResponse {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Strategy } from '../strategy.ts';
-import { startTestServer } from '../test-server.ts';
+import { startTestServer } from '../testing/test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 

@@ -14,26 +14,9 @@ import { attemptsMax } from './change.ts';
 import { type DeleteOptions, parseDeleteOptions } from './delete-options.ts';
 import { readList } from './list.ts';
 import { parseListOptions } from './list-options.ts';
-import { pendingFinalizers } from './metadata.ts';
 import { entryResponse } from './read.ts';
 import { type Scope, strategyContext } from './scope.ts';
 import { parseSelection } from './selection.ts';
-
-/** Resources whose deletion answers the object rather than a Status. Source: their storages' `ReturnDeletedObject`. */
-const returnsObject: ReadonlySet<string> = new Set([
-  '/persistentvolumeclaims',
-  '/persistentvolumes',
-  '/pods',
-  '/podtemplates',
-  '/resourcequotas',
-  '/serviceaccounts',
-  '/services',
-  'storage.k8s.io/csidrivers',
-  'storage.k8s.io/csinodes',
-  'storage.k8s.io/storageclasses',
-  'storage.k8s.io/volumeattachments',
-  'storage.k8s.io/volumeattributesclasses',
-]);
 
 type Deleted = { readonly entry: StoredEntry; readonly immediately: boolean; readonly object?: KubeObject };
 
@@ -49,7 +32,7 @@ export async function deleteObject(scope: Scope): Promise<ApiResponse> {
     return entryResponse(status, scope, deleted.entry);
   }
   const { group, resource } = scope.served.info;
-  if (returnsObject.has(`${group}/${resource}`)) return entryResponse(200, scope, deleted.entry);
+  if (scope.served.strategy.returnsDeleted) return entryResponse(200, scope, deleted.entry);
   const uid = deleted.entry.object.metadata?.uid;
   const details = { name, ...(group === '' ? {} : { group }), kind: resource, ...(uid === undefined ? {} : { uid }) };
   // Upstream's answer to a deletion has no code of its own.
@@ -81,7 +64,7 @@ export async function deleteCollection(scope: Scope): Promise<ApiResponse> {
     }
   }
   const { info, apiVersion } = scope.served;
-  return objectResponse(200, { kind: `${info.kind}List`, apiVersion, metadata: listed.metadata, items });
+  return objectResponse(200, { kind: info.listKind, apiVersion, metadata: listed.metadata, items });
 }
 
 /** Items of a list have no type of their own. */
@@ -147,8 +130,7 @@ async function tryDelete(
   if (grace === 'pending') return { entry, immediately: false };
   const finalizers = finalizersFor(scope, meta.finalizers ?? [], options);
   if (grace === undefined || grace === 0) {
-    const isNamespace = old.kind === 'Namespace';
-    const pending = finalizers.length + (isNamespace ? pendingFinalizers(old) - (meta.finalizers ?? []).length : 0);
+    const pending = finalizers.length + (served.strategy.pendingFinalizers?.(old) ?? 0);
     if (pending === 0) {
       if (context.dryRun) return { entry, immediately: true };
       const reservation = served.strategy.begin && (await served.strategy.begin(undefined, old, context, core.reader));

@@ -1,24 +1,18 @@
 /** Which handler answers a request for a served resource. */
 import type { Verb } from '#pkg/api/resources.ts';
-import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { badRequest } from '#pkg/apimachinery/status-error.ts';
 import { noSuchMethod, noSuchResource } from '../responses.ts';
-import { bindNamedPod, bindPod } from './binding.ts';
+import type { Handler } from '../strategy.ts';
 import { createObject } from './create.ts';
 import { deleteCollection, deleteObject } from './delete.ts';
-import { evictPod } from './eviction.ts';
 import { listObjects } from './list.ts';
-import { podLog } from './log.ts';
 import { patchObject } from './patch.ts';
 import { getObject } from './read.ts';
-import { reviewHandlers } from './reviews.ts';
 import { getScale, patchScale, updateScale } from './scale.ts';
 import type { Scope } from './scope.ts';
 import { notBuilt } from './unbuilt.ts';
 import { updateObject } from './update.ts';
 import { watchObjects } from './watch.ts';
-
-export type Handler = (scope: Scope) => Promise<ApiResponse> | ApiResponse;
 
 const collectionHandlers: Readonly<Record<string, Handler>> = {
   create: createObject,
@@ -35,19 +29,12 @@ const objectHandlers: Readonly<Record<string, Handler>> = {
   watch: watchObjects,
 };
 
-/** Handlers of subresources whose bodies are not the object itself, by name and verb. */
-const subresourceHandlers: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
-  binding: { create: bindPod },
-  eviction: { create: evictPod },
-  log: { get: podLog },
-  scale: { get: getScale, patch: patchScale, update: updateScale },
-};
+/** A scale is the same for all resources: numbers of theirs in a form of its own. */
+const scaleHandlers: Readonly<Record<string, Handler>> = { get: getScale, patch: patchScale, update: updateScale };
 
-/** Collections that keep nothing: what is created in them is answered. By `group/resource`. */
-const questionHandlers: Readonly<Record<string, Handler>> = { ...reviewHandlers, '/bindings': bindNamedPod };
-
+/** What answers a question, in collections that keep nothing. */
 function questionHandler({ info, served }: Scope): Handler | undefined {
-  return info.verb === 'create' ? questionHandlers[`${served.info.group}/${served.info.resource}`] : undefined;
+  return info.verb === 'create' ? served.strategy.answer : undefined;
 }
 
 /** Whether what is answered is no object that was stored but a word on the request: there are no tables of these. */
@@ -72,13 +59,10 @@ export function handlerOf(scope: Scope): Handler {
   return handler;
 }
 
-/** Subresources whose paths go on as their target likes. */
-const openEnded: ReadonlySet<string> = new Set(['proxy']);
-
 function checkPath({ info, served }: Scope): void {
   const { parts, verb, namespace } = info;
   const longest = verb === 'watch' ? 2 : 3;
-  if (parts.length > longest && !openEnded.has(parts[2]!)) throw noSuchResource();
+  if (parts.length > longest && served.subresources.get(parts[2]!)?.connect?.takesPath !== true) throw noSuchResource();
   if (served.info.namespaced && namespace === '' && parts.length > 1) throw noSuchResource();
   if (!served.info.namespaced && namespace !== '' && info.resource !== 'namespaces') throw noSuchResource();
   checkName(parts[1]);
@@ -93,12 +77,23 @@ function checkName(name = ''): void {
 }
 
 function subresourceHandler({ info, served }: Scope): Handler {
-  const subresource = served.info.subresources.find((one) => one.name === info.subresource);
+  const { verb } = info;
+  const subresource = served.subresources.get(info.subresource);
   if (subresource === undefined) throw noSuchResource();
-  const own = subresourceHandlers[info.subresource];
-  if (own === undefined && subresource.kind !== served.info.kind) return notBuilt;
-  if (!subresource.verbs.includes(info.verb as Verb)) throw noSuchMethod();
-  const handler = (own ?? objectHandlers)[info.verb];
+  const { create, connect } = subresource;
+  const isScale = info.subresource === 'scale';
+  if (
+    create === undefined &&
+    connect?.connect === undefined &&
+    !isScale &&
+    subresource.info.kind !== served.info.kind
+  ) {
+    return notBuilt;
+  }
+  if (!subresource.info.verbs.includes(verb as Verb)) throw noSuchMethod();
+  if (create !== undefined) return create.create;
+  if (connect !== undefined) return connect.connect ?? notBuilt;
+  const handler = (isScale ? scaleHandlers : objectHandlers)[verb];
   if (handler === undefined) throw noSuchMethod();
   return handler;
 }

@@ -3,7 +3,7 @@
  * Source: API concepts, "semantics for get and list", "semantics for watch"; apimachinery `ValidateListOptions`.
  */
 import { beforeAll, expect, test } from 'vitest';
-import { startTestServer, type TestServer } from '../test-server.ts';
+import { startTestServer, type TestServer } from '../testing/test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
 

@@ -137,7 +137,7 @@ const comma = Buffer.from(',');
 const listEnd = Buffer.from(']}');
 
 function listKind(scope: Scope): string {
-  return `${scope.served.info.kind}List`;
+  return scope.served.info.listKind;
 }
 
 /** Answers a list. */

@@ -32,7 +32,7 @@ export function trackManager(scope: Scope, { draft, old, manager, subresource }:
   else delete metadata.managedFields;
 }
 
-/** A status that a client sends on create is dropped, so nobody owns it. Nodes bring their own. */
+/** A status that a client sends on create is dropped, so nobody owns it. Some kinds bring theirs. */
 export function withoutReset({ served }: Scope, draft: JsonObject): JsonObject {
   // Nobody owns an empty one anyway.
   if (!isObject(draft.status) || isEmptyCollection(draft.status) || !dropsStatus(served)) return draft;
@@ -41,6 +41,6 @@ export function withoutReset({ served }: Scope, draft: JsonObject): JsonObject {
 }
 
 /** Whether the main resource leaves the status to its subresource. */
-export function dropsStatus({ hasStatus, info }: Scope['served']): boolean {
-  return hasStatus && !(info.group === '' && info.resource === 'nodes');
+export function dropsStatus({ hasStatus, strategy }: Scope['served']): boolean {
+  return hasStatus && strategy.createsWithStatus !== true;
 }

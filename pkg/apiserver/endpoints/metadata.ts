@@ -68,12 +68,7 @@ function restore(metadata: JsonObject, field: string, value: unknown): void {
   else metadata[field] = value;
 }
 
-/**
- * The finalizers that an object still waits for: those of the metadata and, for namespaces, those of the spec, which only the
- * `finalize` subresource takes away.
- */
-export function pendingFinalizers(object: KubeObject): number {
-  const spec = (object as { spec?: { finalizers?: readonly string[] } }).spec;
-  const own = object.kind === 'Namespace' && object.apiVersion === 'v1' ? (spec?.finalizers?.length ?? 0) : 0;
-  return own + (object.metadata?.finalizers?.length ?? 0);
+/** The finalizers that an object still waits for: those of the metadata and what its rules count besides. */
+export function pendingFinalizers({ served }: Scope, object: KubeObject): number {
+  return (object.metadata?.finalizers?.length ?? 0) + (served.strategy.pendingFinalizers?.(object) ?? 0);
 }

@@ -32,12 +32,14 @@ export function isApply(request: ApiRequest): boolean {
   return typesByMedia[mediaTypeOf(request)] === 'apply';
 }
 
-/** Throws UnsupportedMediaType. */
-export function patchTypeOf(request: ApiRequest): PatchType {
+/** Throws UnsupportedMediaType, for `refused` as for what is unknown. */
+export function patchTypeOf(request: ApiRequest, refused?: PatchType): PatchType {
   const media = mediaTypeOf(request);
   const type = Object.hasOwn(typesByMedia, media) ? typesByMedia[media] : undefined;
-  if (type !== undefined) return type;
-  const accepted = Object.keys(typesByMedia).join(', ');
+  if (type !== undefined && type !== refused) return type;
+  const accepted = Object.keys(typesByMedia)
+    .filter((name) => typesByMedia[name] !== refused)
+    .join(', ');
   throw unsupportedMediaType(
     `the body of the request was in an unknown format - accepted media types include: ${accepted}`,
   );

@@ -13,7 +13,7 @@ import { managerOf, parseWriteOptions } from './write-options.ts';
 
 /** Answers PATCH. */
 export async function patchObject(scope: Scope): Promise<ApiResponse> {
-  const type = patchTypeOf(scope.request);
+  const type = patchTypeOf(scope.request, scope.served.strategy.strategicMerge === false ? 'strategic' : undefined);
   if (type === 'apply') return applyServerSide(scope);
   const options = parseWriteOptions(scope.info.query, 'PatchOptions');
   const { patch, faults } = readPatch(scope.body, { type, validation: options.fieldValidation });

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { type CallOptions, startTestServer, type TestServer } from '../test-server.ts';
+import { type CallOptions, startTestServer, type TestServer } from '../testing/test-server.ts';
 
 const deployments = '/apis/apps/v1/namespaces/default/deployments';
 const scale = `${deployments}/d/scale`;

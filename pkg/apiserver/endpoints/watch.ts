@@ -154,7 +154,7 @@ function initialEventsEndOf({ request, info, served }: Scope): Readonly<Record<s
   const { as, format, version } = negotiate(request, { query: info.query, isWatch: true, hasTable: true });
   const isMetadata = as === 'PartialObjectMetadata';
   const list = {
-    kind: isMetadata ? 'PartialObjectMetadataList' : `${served.info.kind}List`,
+    kind: isMetadata ? 'PartialObjectMetadataList' : served.info.listKind,
     apiVersion: isMetadata ? `meta.k8s.io/${version}` : served.apiVersion,
     metadata: {},
     items: null,
@@ -170,7 +170,7 @@ function initialEventsEndOf({ request, info, served }: Scope): Readonly<Record<s
 
 /** Ties the stream's end to the caller, the server and the clock, and releases all of it when the stream ends. */
 function endOn(
-  { core, request }: Scope,
+  { core, request, served }: Scope,
   { stream, watch, options }: { stream: WatchStream; watch: CacheWatch; options: ListOptions },
 ): void {
   const seconds = options.timeoutSeconds || watchSecondsMin + randomInt(core.random, watchSecondsMin);
@@ -180,7 +180,10 @@ function endOn(
   setMaxListeners(0, request.signal);
   request.signal.addEventListener('abort', onAbort, { once: true });
   core.stopping.addEventListener('abort', onAbort, { once: true });
+  // As upstream the watch of a resource that is no longer served just ends; who comes back finds nothing.
+  const forget = served.store.whenClosed(onAbort);
   stream.whenClosed(() => {
+    forget();
     watch.close();
     timer.cancel();
     request.signal.removeEventListener('abort', onAbort);

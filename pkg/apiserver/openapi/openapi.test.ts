@@ -1,12 +1,12 @@
 import { Buffer } from 'node:buffer';
 import { expect, test } from 'vitest';
-import { resources } from '#pkg/api/resources.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import { servedInfos } from '../testing/served-infos.ts';
 import { parseDeclarations } from './descriptions.ts';
 import { encodeOpenApiV2 } from './protobuf.ts';
 import { OpenApiProvider } from './provider.ts';
 
-const served = resources.filter((info) => info.enabledByDefault && info.group !== 'metrics.k8s.io');
+const served = servedInfos();
 const provider = new OpenApiProvider({ generation: 1, list: () => served });
 
 function get(target: string, headers: Readonly<Record<string, string>> = {}): Promise<ApiResponse> {

@@ -2,9 +2,10 @@
  * OpenAPI paths of a resource: what clients look up there is which verbs exist, for which kind, with which parameters.
  * Source: apiserver `endpoints/installer.go`; the published OpenAPI of Kubernetes.
  */
-import { kindFact, typeFacts } from '#pkg/api/facts.ts';
-import type { ResourceInfo, SubresourceInfo } from '#pkg/api/resources.ts';
+import { kindFact } from '#pkg/api/facts.ts';
+import type { SubresourceInfo } from '#pkg/api/resources.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { ServedInfo } from '../definition.ts';
 import type { OpenApiVersion, SchemaWriter } from './schemas.ts';
 
 type ParameterType = 'boolean' | 'integer' | 'string';
@@ -47,19 +48,11 @@ export const deleteOptionsType = 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOpt
 /** The type of a body that is not an object. */
 export const statusType = 'io.k8s.apimachinery.pkg.apis.meta.v1.Status';
 
-/** The name of a kind's type, when it has one. */
-export function typeOfKind(gvk: {
-  readonly group: string;
-  readonly version: string;
-  readonly kind: string;
-}): string | undefined {
-  return kindFact(gvk)?.type;
-}
-
-/** The name of the type of a kind's list. */
-export function listTypeOf(info: ResourceInfo): string | undefined {
-  const name = `${info.type}List`;
-  return Object.hasOwn(typeFacts, name) ? name : undefined;
+/** The name of the type of a subresource's bodies, when it has one. */
+export function typeOfSubresource(info: ServedInfo, subresource: SubresourceInfo): string | undefined {
+  const { group, version, kind } = subresource;
+  if (group === info.group && version === info.version && kind === info.kind) return info.type;
+  return kindFact({ group, version, kind })?.type;
 }
 
 interface Target {
@@ -90,7 +83,7 @@ export class PathWriter {
   }
 
   /** The paths of a resource and its subresources. */
-  paths(info: ResourceInfo): Readonly<Record<string, JsonObject>> {
+  paths(info: ServedInfo): Readonly<Record<string, JsonObject>> {
     const root = info.group === '' ? `/api/${info.version}` : `/apis/${info.group}/${info.version}`;
     const base = info.namespaced ? `${root}/namespaces/{namespace}/${info.resource}` : `${root}/${info.resource}`;
     const own = info.namespaced ? ['namespace'] : [];
@@ -107,7 +100,7 @@ export class PathWriter {
     return paths;
   }
 
-  #collection(info: ResourceInfo): JsonObject {
+  #collection(info: ServedInfo): JsonObject {
     const item: JsonObject = {};
     const scope = info.namespaced ? 'Namespaced' : '';
     const common = { target: info };
@@ -116,7 +109,7 @@ export class PathWriter {
         ...common,
         action: 'list',
         parameters: listParameters,
-        answer: listTypeOf(info),
+        answer: info.listType,
         id: `list${idOf(info)}${scope}${info.kind}`,
       });
     }
@@ -143,13 +136,13 @@ export class PathWriter {
     return item;
   }
 
-  #listAll(info: ResourceInfo): JsonObject {
+  #listAll(info: ServedInfo): JsonObject {
     const id = `list${idOf(info)}${info.kind}ForAllNamespaces`;
-    const answer = listTypeOf(info);
+    const answer = info.listType;
     return { get: this.#operation({ action: 'list', target: info, parameters: listParameters, answer, id }) };
   }
 
-  #single(info: ResourceInfo): JsonObject {
+  #single(info: ServedInfo): JsonObject {
     const verbs = info.verbs.filter((verb) => verb === 'get' || verb === 'update' || verb === 'patch');
     const item = this.#readWrite(info, { target: info, type: info.type, verbs, suffix: info.kind });
     if (info.verbs.includes('delete')) {
@@ -165,15 +158,15 @@ export class PathWriter {
     return item;
   }
 
-  #subresource(info: ResourceInfo, subresource: SubresourceInfo): JsonObject {
-    const type = typeOfKind(subresource);
+  #subresource(info: ServedInfo, subresource: SubresourceInfo): JsonObject {
+    const type = typeOfSubresource(info, subresource);
     const suffix = `${info.kind}${subresource.name[0]!.toUpperCase()}${subresource.name.slice(1)}`;
     const { verbs } = subresource;
     return this.#readWrite(info, { target: subresource, type, verbs, suffix });
   }
 
   #readWrite(
-    info: ResourceInfo,
+    info: ServedInfo,
     what: { target: Target; type: string | undefined; verbs: readonly string[]; suffix: string },
   ): JsonObject {
     const { target, type, verbs } = what;

@@ -5,9 +5,9 @@
  */
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { kubernetesVersion } from '#pkg/api/facts.ts';
-import type { ResourceInfo } from '#pkg/api/resources.ts';
+import { kubernetesVersion, typeFacts } from '#pkg/api/facts.ts';
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { ServedInfo } from '../definition.ts';
 import type { ServedCatalog } from '../documents.ts';
 import { jsonType, objectResponse, pageNotFound } from '../responses.ts';
 import { Descriptions } from './descriptions.ts';
@@ -26,7 +26,7 @@ export class OpenApiProvider {
   readonly #catalog: ServedCatalog;
   readonly #descriptions = new Descriptions();
   #generation = -1;
-  #byPath: ReadonlyMap<string, readonly ResourceInfo[]> = new Map();
+  #byPath: ReadonlyMap<string, readonly ServedInfo[]> = new Map();
   readonly #kept = new Map<string, Promise<Kept>>();
 
   constructor(catalog: ServedCatalog) {
@@ -46,7 +46,7 @@ export class OpenApiProvider {
     if (this.#generation === this.#catalog.generation) return;
     this.#generation = this.#catalog.generation;
     this.#kept.clear();
-    const byPath = new Map<string, ResourceInfo[]>();
+    const byPath = new Map<string, ServedInfo[]>();
     for (const info of this.#catalog.list()) {
       const path = info.group === '' ? `api/${info.version}` : `apis/${info.group}/${info.version}`;
       byPath.set(path, [...(byPath.get(path) ?? []), info]);
@@ -100,8 +100,13 @@ function digest(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex').toUpperCase();
 }
 
-function hashOf(infos: readonly ResourceInfo[]): string {
-  return digest(JSON.stringify([documentsVersion, kubernetesVersion, infos]));
+/** Types of the table of facts are those of the version of Kubernetes; others are told by their schema. */
+function hashOf(infos: readonly ServedInfo[]): string {
+  const known = infos.map((info) => (Object.hasOwn(typeFacts, info.type) ? { ...info, schema: undefined } : info));
+  const text = JSON.stringify([documentsVersion, kubernetesVersion, known], (_key, value: unknown) =>
+    value instanceof Map ? [...value] : value,
+  );
+  return digest(text);
 }
 
 function answer(

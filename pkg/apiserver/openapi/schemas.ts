@@ -6,11 +6,14 @@
 import { kindFacts, typeFacts, typeSchema } from '#pkg/api/facts.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { FieldSchema, ObjectSchema, ScalarType, Schema } from '#pkg/apimachinery/schema.ts';
+import type { ServedInfo } from '../definition.ts';
 import type { Descriptions } from './descriptions.ts';
 
 export type OpenApiVersion = 'v2' | 'v3';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+/** The metadata of every list. */
+export const listMetaType = `${meta}.ListMeta`;
 const quantity = 'io.k8s.apimachinery.pkg.api.resource.Quantity';
 const intOrString = 'io.k8s.apimachinery.pkg.util.intstr.IntOrString';
 const rawExtension = 'io.k8s.apimachinery.pkg.runtime.RawExtension';
@@ -69,8 +72,8 @@ function same(definition: JsonObject): Readonly<Record<OpenApiVersion, JsonObjec
   return { v2: definition, v3: definition };
 }
 
-/** Names of all types that are part of these ones, themselves included. */
-export function reachableTypes(typeNames: Iterable<string>): readonly string[] {
+/** Names of all types that are part of these ones, themselves included, and of these schemas. */
+export function reachableTypes(typeNames: Iterable<string>, schemas: readonly ObjectSchema[] = []): readonly string[] {
   const found = new Set<string>();
   const visit = (schema: Schema): void => {
     if (schema.type === 'list' || schema.type === 'map') visit(schema.of);
@@ -78,12 +81,15 @@ export function reachableTypes(typeNames: Iterable<string>): readonly string[] {
     else if (namedScalars[schema.type] !== undefined) found.add(namedScalars[schema.type]!);
   };
   const visitObject = (schema: ObjectSchema): void => {
-    if (schema.name === undefined || found.has(schema.name)) return;
-    found.add(schema.name);
+    if (schema.name !== undefined) {
+      if (found.has(schema.name)) return;
+      found.add(schema.name);
+    }
     if (schema.name === schemaProps) for (const name of Object.values(unionTypes)) found.add(name);
     for (const field of schema.fields.values()) visit(field.schema);
   };
   for (const name of typeNames) if (Object.hasOwn(typeFacts, name)) visitObject(typeSchema(name));
+  for (const schema of schemas) visitObject(schema);
   return [...found].sort();
 }
 
@@ -140,6 +146,51 @@ export class SchemaWriter {
     };
   }
 
+  /** The type of a resource that is none of the table of facts, and that of its list. */
+  ownDefinitions(info: ServedInfo): readonly (readonly [string, JsonObject])[] {
+    const { group, version, kind, listKind, type, listType, schema, published } = info;
+    const kindOf = (name: string): JsonObject => ({
+      'x-kubernetes-group-version-kind': [{ group, kind: name, version }],
+    });
+    const ownProperties = this.#inline(schema).properties as JsonObject;
+    const { apiVersion, kind: kindProperty, metadata } = ownProperties;
+    const properties = {
+      ...((published?.properties as JsonObject | undefined) ?? ownProperties),
+      apiVersion,
+      kind: kindProperty,
+      metadata,
+    };
+    const own = { type: 'object', ...published, properties, ...kindOf(kind) };
+    if (listType === undefined) return [[type, own]];
+    const items = { type: 'array', items: this.#item({ ...schema, name: type }) };
+    const list = {
+      type: 'object',
+      required: ['items'],
+      properties: { apiVersion, items, kind: kindProperty, metadata: this.#reference(listMetaType) },
+      ...kindOf(listKind),
+    };
+    return [
+      [type, own],
+      [listType, list],
+    ];
+  }
+
+  #reference(typeName: string): JsonObject {
+    return this.#version === 'v3' ? { allOf: [this.ref(typeName)] } : this.ref(typeName);
+  }
+
+  /** An object whose type has no name. */
+  #inline(schema: ObjectSchema): JsonObject {
+    const properties = Object.fromEntries(
+      [...schema.fields.values()].map((field) => [field.name, this.#property('', field)]),
+    );
+    return {
+      type: 'object',
+      ...(schema.fields.size === 0 ? {} : { properties }),
+      ...(schema.preserveUnknown ? { 'x-kubernetes-preserve-unknown-fields': true } : {}),
+    };
+  }
+
   #property(typeName: string, field: FieldSchema): JsonObject {
     const described = this.#description(typeName, field.name);
     const value = this.#value(field.schema, typeName === schemaProps ? unionTypes[field.name] : undefined);
@@ -176,7 +227,7 @@ export class SchemaWriter {
       case 'map':
         return { type: 'object', additionalProperties: this.#item(schema.of, anyType) };
       case 'object':
-        return schema.name === undefined ? { type: 'object' } : this.ref(schema.name);
+        return schema.name === undefined ? this.#inline(schema) : this.ref(schema.name);
       default: {
         const named = schema.type === 'any' ? anyType : namedScalars[schema.type];
         return named === undefined ? { ...plainScalars[schema.type] } : this.ref(named);

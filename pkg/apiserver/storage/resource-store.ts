@@ -2,7 +2,8 @@
  * The objects of one resource, all versions together: reads from the watch cache, or from the store where the resource has none, and
  * compare-and-swap writes to the store.
  *
- * The resource's cache begins with its first use and lives until `run` of the server ends.
+ * The resource's cache begins with its first use and lives until `run` of the server ends or the resource is removed (`close`): from then on
+ * watches have ended and whoever is still at it is told that there is no such resource.
  * Keys are `/registry/<group or core>/<resource>/[<namespace>/]<name>`.
  */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
@@ -17,6 +18,8 @@ import {
   type WriteOperation,
   type WriteResult,
 } from '#pkg/storage/store.ts';
+import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
+import { noSuchResource } from '../responses.ts';
 import type { KeepingRules, Strategy } from '../strategy.ts';
 import { encodeForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
 import { Turns } from './turns.ts';
@@ -37,7 +40,9 @@ export interface ResourceStoreOptions {
   readonly namespaced: boolean;
   readonly store: Store;
   /** Makes and starts the cache of a key prefix. */
-  readonly openCache: (prefix: string) => ResourceCache;
+  readonly openCache: (prefix: string) => RunningResourceCache;
+  /** Ends one that nobody uses any more. */
+  readonly closeCache: (cache: RunningResourceCache) => void;
   /** What happens to the objects of a resource without a cache. */
   readonly storeFeed: ResourceFeed;
   readonly keeping: KeepingRules;
@@ -53,8 +58,10 @@ export class ResourceStore {
   readonly #options: ResourceStoreOptions;
   readonly #ttlMs: number | undefined;
   readonly #isCached: boolean;
-  #cache: ResourceCache | undefined;
+  #cache: RunningResourceCache | undefined;
   #isOpen: boolean;
+  #isClosed = false;
+  readonly #ends = new Set<() => void>();
 
   constructor(options: ResourceStoreOptions) {
     this.subject = options.subject;
@@ -69,13 +76,30 @@ export class ResourceStore {
 
   /** The watch cache; undefined for a resource that has none. */
   get cache(): ResourceCache | undefined {
-    if (this.#cache === undefined && this.#isCached) this.#cache = this.#options.openCache(this.prefix);
+    if (this.#cache === undefined && this.#isCached) {
+      if (this.#isClosed) throw noSuchResource();
+      this.#cache = this.#options.openCache(this.prefix);
+    }
     return this.#cache;
   }
 
   /** What happens to the objects. */
   get feed(): ResourceFeed {
     return this.cache ?? this.#options.storeFeed;
+  }
+
+  /** Has `end` called when the resource is removed; returns what forgets that again. */
+  whenClosed(end: () => void): () => void {
+    this.#ends.add(end);
+    return () => this.#ends.delete(end);
+  }
+
+  /** Ends watches and gives back what memory the objects take. What is stored stays. */
+  close(): void {
+    this.#isClosed = true;
+    for (const end of [...this.#ends]) end();
+    if (this.#cache !== undefined) this.#options.closeCache(this.#cache);
+    this.#cache = undefined;
   }
 
   /** Key of an object; `namespace` is ignored for cluster-scoped resources. */
@@ -150,7 +174,7 @@ export class ResourceStore {
     try {
       return await call();
     } catch (error) {
-      throw storeError(error);
+      throw this.#isClosed ? noSuchResource() : storeError(error);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { startTestServer } from '../test-server.ts';
+import { startTestServer } from '../testing/test-server.ts';
 
 test('a scale has columns of its own, whatever it belongs to', async () => {
   const { call } = await startTestServer();

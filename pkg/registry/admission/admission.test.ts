@@ -29,7 +29,7 @@ async function admit({ resource, subresource = '', draft, objects = {} }: Given)
     old: undefined,
   };
   const context = testContext();
-  const reader = readerOf({ serviceaccounts: [account], ...objects });
+  const reader = readerOf({ namespaces: [{ metadata: { name: 'default' } }], serviceaccounts: [account], ...objects });
   const plugins = createAdmissionPlugins().filter((plugin) => plugin.handles(attributes));
   try {
     for (const plugin of plugins) await plugin.admit?.(attributes, context, reader);

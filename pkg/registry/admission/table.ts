@@ -1,8 +1,10 @@
-/** The one list of admission plugins, in the order they run. `NamespaceLifecycle` is the API server's own and comes before. */
+/** The one list of admission plugins, in the order they run. */
+
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import { defaultStorageClassPlugin } from './default-storage-class.ts';
 import { defaultTolerationSecondsPlugin } from './default-toleration-seconds.ts';
 import { limitRangerPlugin } from './limit-ranger.ts';
+import { namespaceLifecyclePlugin } from './namespace-lifecycle.ts';
 import { podTopologyLabelsPlugin } from './pod-topology-labels.ts';
 import { priorityPlugin } from './priority.ts';
 import { runtimeClassPlugin } from './runtime-class.ts';
@@ -16,6 +18,7 @@ export interface AdmissionOptions {
 }
 
 const plugins: readonly AdmissionPlugin[] = [
+  namespaceLifecyclePlugin,
   limitRangerPlugin,
   serviceAccountPlugin,
   taintNodesByConditionPlugin,

@@ -1,8 +1,10 @@
 /** Horizontal pod autoscalers. Source: upstream `pkg/apis/autoscaling/{v1,v2}/defaults.go`. */
+
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { ensureObject, listAt, objectAt, setDefault } from '../draft.ts';
 import { ownStatus } from '../status.ts';
+import { hpaConverter } from './converter.ts';
 import { horizontalPodAutoscalerTable } from './table.ts';
 import { validateHorizontalPodAutoscaler, validateHorizontalPodAutoscalerStatus } from './validation.ts';
 
@@ -45,5 +47,6 @@ export const horizontalPodAutoscalerStrategy: Strategy = {
   ...ownStatus({ desiredReplicas: 0, currentMetrics: null }),
   validate: validateHorizontalPodAutoscaler,
   subresources: { status: { validateUpdate: validateHorizontalPodAutoscalerStatus } },
+  versions: { v1: { converter: hpaConverter, stored: 'autoscaling/v2' } },
   table: horizontalPodAutoscalerTable,
 };

@@ -1,6 +1,8 @@
 /** Events, under both of their groups. Source: upstream `pkg/registry/core/event/strategy.go`, `pkg/apis/events/v1/conversion.go`. */
+
 import type { Draft, Strategy } from '#pkg/apiserver/strategy.ts';
 import { stringAt } from '../draft.ts';
+import { eventConverter } from './event-converter.ts';
 import { eventTable } from './tables.ts';
 import { newEventErrors, validateEvent, validateEventUpdate } from './validation/event.ts';
 
@@ -96,6 +98,15 @@ const sample = [
   }),
 ].join('');
 
+/** The newer group has no objects of its own. */
+const newerForm: Pick<Strategy, 'storedInGroup' | 'versions'> = {
+  storedInGroup: '',
+  versions: {
+    v1: { converter: eventConverter('events.k8s.io/v1'), stored: 'v1' },
+    v1beta1: { converter: eventConverter('events.k8s.io/v1beta1'), stored: 'v1' },
+  },
+};
+
 /** One strategy for each group: the same objects under the names of either. */
 export const eventStrategies: readonly Strategy[] = ['', 'events.k8s.io'].map((group) => ({
   group,
@@ -111,4 +122,5 @@ export const eventStrategies: readonly Strategy[] = ['', 'events.k8s.io'].map((g
   selectsVerbatim: true,
   keeping: { watchCache: 'none', ttlMs: eventTtlMs, sample },
   table: eventTable,
+  ...(group === '' ? {} : newerForm),
 }));

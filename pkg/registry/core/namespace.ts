@@ -71,6 +71,7 @@ export const namespaceStrategy: Strategy = {
     keepFinalizers(draft, old);
     keepStatus(draft, old);
   },
+  pendingFinalizers: (namespace) => listAt(namespace, 'spec', 'finalizers').length,
   prepareForDelete(draft) {
     draft.status = { ...objectAt(draft, 'status'), phase: 'Terminating' };
   },
@@ -79,10 +80,16 @@ export const namespaceStrategy: Strategy = {
   subresources: {
     status: { prepareForUpdate: keepFinalizers, validateUpdate: phaseErrors },
     finalize: {
+      verbs: ['update'],
       prepareForUpdate: keepStatus,
       validateUpdate: (draft) =>
         finalizersOf(draft).flatMap((name, index) => finalizerErrors(name, at('spec.finalizers', index))),
     },
   },
   table: namespaceTable,
+  bootstrap: ['default', 'kube-node-lease', 'kube-public', 'kube-system'].map((name) => ({
+    metadata: { name, labels: { [nameLabel]: name } },
+    spec: { finalizers: [finalizer] },
+    status: { phase: 'Active' },
+  })),
 };

@@ -1,7 +1,9 @@
 /** Nodes. A node brings its own status when it registers. Source: upstream `pkg/registry/core/node/strategy.go`. */
+
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { isTrueAt, objectAt } from '../draft.ts';
 import { keepStatus } from '../status.ts';
+import { coreKind, proxyVerbs } from './connections.ts';
 import { nodeTable } from './tables.ts';
 import { validateNode, validateNodeUpdate } from './validation/node.ts';
 
@@ -16,15 +18,15 @@ export const nodeStrategy: Strategy = {
       status.allocatable = structuredClone(status.capacity);
     }
   },
-  prepareForCreate() {
-    // The status of a new node is kept: kubelets register with it.
-  },
+  // Kubelets register with it.
+  createsWithStatus: true,
   prepareForUpdate: keepStatus,
   validate: validateNode,
   validateUpdate: validateNodeUpdate,
   subresources: {
     status: { validateUpdate: (node, old) => [...validateNode(node), ...validateNodeUpdate(node, old)] },
   },
+  connects: { proxy: { kind: coreKind('NodeProxyOptions'), verbs: proxyVerbs, takesPath: true } },
   selectableFields: (node) => ({ 'spec.unschedulable': String(isTrueAt(node, 'spec', 'unschedulable')) }),
   table: nodeTable,
 };

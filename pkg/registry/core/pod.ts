@@ -1,12 +1,17 @@
 /**
  * Pods. Their deletion is graceful as long as a node may still be running them. Source: upstream `pkg/registry/core/pod/strategy.go`.
  */
+
 import { dns1123LabelProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { listAt, numberAt, objectAt, objectsAt, restoreField, stringAt, valueAt } from '../draft.ts';
+import { evictPod } from '../policy/eviction.ts';
 import { keepStatus } from '../status.ts';
+import { bindPod } from './binding.ts';
+import { coreKind, proxyVerbs } from './connections.ts';
 import { setPodDefaults } from './pod-defaults.ts';
+import { podLog } from './pod-log.ts';
 import { qosClassOf } from './pod-qos.ts';
 import { podTable } from './pod-table.ts';
 import { podWarnings } from './pod-warnings.ts';
@@ -127,5 +132,17 @@ export const podStrategy: Strategy = {
     },
     resize: { prepareForUpdate: keepAllButResources, validateUpdate: validatePodResize },
   },
+  creates: {
+    binding: { kind: coreKind('Binding'), create: bindPod },
+    eviction: { kind: { group: 'policy', version: 'v1', kind: 'Eviction' }, create: evictPod },
+  },
+  connects: {
+    attach: { kind: coreKind('PodAttachOptions'), verbs: ['create', 'get'] },
+    exec: { kind: coreKind('PodExecOptions'), verbs: ['create', 'get'] },
+    log: { kind: coreKind('Pod'), verbs: ['get'], connect: podLog },
+    portforward: { kind: coreKind('PodPortForwardOptions'), verbs: ['create', 'get'] },
+    proxy: { kind: coreKind('PodProxyOptions'), verbs: proxyVerbs, takesPath: true },
+  },
+  returnsDeleted: true,
   table: podTable,
 };

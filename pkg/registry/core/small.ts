@@ -37,6 +37,7 @@ import {
 export const serviceAccountStrategy: Strategy = {
   group: '',
   resource: 'serviceaccounts',
+  returnsDeleted: true,
   table: serviceAccountTable,
 };
 
@@ -51,6 +52,7 @@ export const podTemplateStrategy: Strategy = {
     checkPodTemplate(into, objectAt(draft, 'template') ?? {}, 'template');
     return into.errors;
   },
+  returnsDeleted: true,
   table: podTemplateTable,
 };
 
@@ -66,6 +68,7 @@ export function createEndpointsStrategy(rules: IpRules): Strategy {
       }
     },
     validate: (draft) => validateEndpoints(draft, rules),
+    versions: { v1: { deprecated: { since: 'v1.33', instead: 'discovery.k8s.io/v1 EndpointSlice' } } },
     table: endpointsTable,
   };
 }
@@ -90,6 +93,7 @@ export const persistentVolumeStrategy: Strategy = {
   prepareForUpdate: keepStatus,
   validate: validatePersistentVolume,
   validateUpdate: validatePersistentVolumeUpdate,
+  returnsDeleted: true,
   table: persistentVolumeTable,
 };
 
@@ -105,6 +109,7 @@ export const persistentVolumeClaimStrategy: Strategy = {
   ...ownStatus({ phase: 'Pending' }),
   validate: validatePersistentVolumeClaim,
   validateUpdate: validatePersistentVolumeClaimUpdate,
+  returnsDeleted: true,
   table: persistentVolumeClaimTable,
 };
 
@@ -112,6 +117,7 @@ export const persistentVolumeClaimStrategy: Strategy = {
 export const componentStatusStrategy: Strategy = {
   group: '',
   resource: 'componentstatuses',
+  versions: { v1: { deprecated: { since: 'v1.19' } } },
   table: componentStatusTable,
 };
 
@@ -124,6 +130,7 @@ export const resourceQuotaStrategy: Strategy = {
   validate: validateResourceQuota,
   validateUpdate: validateResourceQuotaUpdate,
   subresources: { status: { validateUpdate: validateResourceQuotaStatus } },
+  returnsDeleted: true,
   table: resourceQuotaTable,
 };
 

@@ -1,8 +1,10 @@
 /** Flow schemas and priority levels. Source: upstream `pkg/apis/flowcontrol/v1/defaults.go`. */
+
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { objectAt, setDefault } from '../draft.ts';
 import { ownStatus, statusAlone } from '../status.ts';
+import { assuredSharesConverter, nominalSharesConverter } from './converter.ts';
 import { flowSchemaTable, priorityLevelTable } from './tables.ts';
 import { validateFlowSchema, validateFlowStatus, validatePriorityLevel } from './validation.ts';
 
@@ -46,6 +48,11 @@ export const flowControlStrategies: readonly Strategy[] = [
     ...ownStatus(),
     validate: validatePriorityLevel,
     subresources: { status: { ...statusAlone, validateUpdate: validateFlowStatus } },
+    versions: {
+      v1beta1: { converter: assuredSharesConverter('v1beta1'), stored: `${group}/v1` },
+      v1beta2: { converter: assuredSharesConverter('v1beta2'), stored: `${group}/v1` },
+      v1beta3: { converter: nominalSharesConverter, stored: `${group}/v1` },
+    },
     table: priorityLevelTable,
   },
 ];

@@ -1,4 +1,5 @@
 /** The kinds of `networking.k8s.io` and endpoint slices. Source: upstream `pkg/apis/{networking,discovery}/v1/defaults.go`. */
+
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { listAt, objectAt, objectsAt, setDefault } from '../draft.ts';
@@ -12,6 +13,7 @@ import {
   validateServiceCidrUpdate,
 } from './address-validation.ts';
 import { validateEndpointSlice, validateEndpointSliceUpdate } from './endpoint-slice-validation.ts';
+import { ingressConverter } from './ingress-converter.ts';
 import {
   newIngressErrors,
   validateIngress,
@@ -49,6 +51,7 @@ const ingressStrategy: Strategy = {
   validate: validateIngress,
   validateCreate: newIngressErrors,
   subresources: { status: { validateUpdate: validateIngressStatus } },
+  versions: { v1beta1: { converter: ingressConverter, stored: `${group}/v1` } },
   table: ingressTable,
 };
 

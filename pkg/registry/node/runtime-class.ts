@@ -1,4 +1,5 @@
 /** Runtime classes. Source: upstream `ValidateRuntimeClass`, `printRuntimeClass`. */
+
 import { dns1123LabelProblems } from '#pkg/apimachinery/names.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { checkResources } from '../core/validation/resources.ts';
@@ -7,6 +8,7 @@ import { fieldsOf, objectAt, objectsAt, stringAt, stringMapAt } from '../draft.t
 import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
 import { Collector } from '../validation/collector.ts';
 import { labelsErrors } from '../validation/selector.ts';
+import { runtimeClassConverter } from './converter.ts';
 
 /** Runtime classes, whose handler stays. */
 export const runtimeClassStrategy: Strategy = {
@@ -30,6 +32,7 @@ export const runtimeClassStrategy: Strategy = {
     into.unchanged('handler', draft.handler, fieldsOf(old).handler);
     return into.errors;
   },
+  versions: { v1alpha1: { converter: runtimeClassConverter, stored: 'node.k8s.io/v1' } },
   table: {
     columns: [nameColumn, column('Handler'), ageColumn],
     cells: (object, nowMs) => [nameOf(object), stringAt(object, 'handler'), age(object, nowMs)],

@@ -1,4 +1,5 @@
 /** Roles and their bindings. Source: upstream `pkg/apis/rbac/v1/defaults.go`, `pkg/apis/rbac/validation`. */
+
 import { at, child, type FieldError, invalid, notSupported, required } from '#pkg/apimachinery/field-error.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { dns1123SubdomainProblems, pathSegmentProblems } from '#pkg/apimachinery/names.ts';
@@ -7,6 +8,7 @@ import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { fieldsOf, listAt, objectAt, objectsAt, semanticallySame, setDefault, stringAt } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
+import { bindingConverter } from './converter.ts';
 import { roleBindingTable } from './tables.ts';
 
 const rbacGroup = 'rbac.authorization.k8s.io';
@@ -121,6 +123,7 @@ function bindingStrategy(resource: string, scope: Scope): Strategy {
       semanticallySame(draft.roleRef, fieldsOf(old).roleRef)
         ? []
         : [invalid('roleRef', draft.roleRef, 'cannot change roleRef')],
+    versions: { v1alpha1: { converter: bindingConverter, stored: `${rbacGroup}/v1` } },
     table: roleBindingTable,
   };
 }

@@ -1,10 +1,12 @@
 /** The kinds of `resource.k8s.io`. Source: upstream `pkg/apis/resource/v1/defaults.go`, `pkg/registry/resource`. */
+
 import { type FieldError, invalid } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { fieldsOf, objectAt, objectsAt, semanticallySame, setDefault, stringAt } from '../draft.ts';
 import { nameAndAgeTable } from '../printing/simple.ts';
 import { ownStatus, statusAlone } from '../status.ts';
+import { resourceClaimConverter, resourceClaimTemplateConverter, resourceSliceConverter } from './converter.ts';
 import { resourceClaimTable, resourceSliceTable } from './tables.ts';
 import {
   validateDeviceClass,
@@ -35,6 +37,7 @@ export const resourceStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'resourceclaims',
+    versions: { v1beta1: { converter: resourceClaimConverter, stored: `${group}/v1` } },
     tracksGeneration: false,
     setDefaults: (draft) => setClaimDefaults(objectAt(draft, 'spec')),
     ...ownStatus(),
@@ -46,6 +49,7 @@ export const resourceStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'resourceclaimtemplates',
+    versions: { v1beta1: { converter: resourceClaimTemplateConverter, stored: `${group}/v1` } },
     setDefaults: (draft) => setClaimDefaults(objectAt(draft, 'spec', 'spec')),
     validate: validateResourceClaimTemplate,
     validateUpdate: specUnchanged,
@@ -55,6 +59,7 @@ export const resourceStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'resourceslices',
+    versions: { v1beta1: { converter: resourceSliceConverter, stored: `${group}/v1` } },
     tracksGeneration: true,
     validate: validateResourceSlice,
     selectableFields: (slice) => ({

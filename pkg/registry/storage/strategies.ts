@@ -45,6 +45,7 @@ export const storageStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'storageclasses',
+    returnsDeleted: true,
     setDefaults(draft) {
       setDefault(draft, 'reclaimPolicy', 'Delete');
       setDefault(draft, 'volumeBindingMode', 'Immediate');
@@ -56,6 +57,7 @@ export const storageStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'volumeattributesclasses',
+    returnsDeleted: true,
     validate: validateVolumeAttributesClass,
     validateUpdate: validateVolumeAttributesClassUpdate,
     table: volumeAttributesClassTable,
@@ -63,6 +65,7 @@ export const storageStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'volumeattachments',
+    returnsDeleted: true,
     tracksGeneration: false,
     ...ownStatus({ attached: false }),
     subresources: { status: statusAlone },
@@ -73,6 +76,7 @@ export const storageStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'csinodes',
+    returnsDeleted: true,
     unconditionalUpdate: false,
     validate: validateCsiNode,
     validateUpdate: validateCsiNodeUpdate,
@@ -81,6 +85,7 @@ export const storageStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'csidrivers',
+    returnsDeleted: true,
     unconditionalUpdate: false,
     setDefaults: setCsiDriverDefaults,
     validate: validateCsiDriver,

@@ -1,9 +1,11 @@
 /** Services. Source: upstream `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/service/strategy.go`. */
+
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { stringAt } from '../../draft.ts';
 import { keepStatus } from '../../status.ts';
 import type { IpRules } from '../../validation/ips.ts';
+import { coreKind, proxyVerbs } from '../connections.ts';
 import { serviceTable } from '../tables.ts';
 import { ServiceAllocation, type ServiceAllocationOptions } from './allocation.ts';
 import {
@@ -53,6 +55,8 @@ export function createServiceStrategy(options: ServiceStrategyOptions): Strategy
       'spec.clusterIP': stringAt(service, 'spec', 'clusterIP'),
       'spec.type': stringAt(service, 'spec', 'type'),
     }),
+    connects: { proxy: { kind: coreKind('ServiceProxyOptions'), verbs: proxyVerbs, takesPath: true } },
+    returnsDeleted: true,
     table: serviceTable,
     bootstrap: [ownService(allocation.firstIp, options.apiServerPort)],
   };

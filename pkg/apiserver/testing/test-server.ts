@@ -3,11 +3,14 @@ import type { ApiResponse, WatchFrame } from '#pkg/apimachinery/http.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { namespaceLifecyclePlugin } from '#pkg/registry/admission/namespace-lifecycle.ts';
+import { strategies } from '#pkg/registry/table.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 import type { Store } from '#pkg/storage/store.ts';
-import { clientCertificateAuthenticator } from './authn/client-certificate.ts';
-import { alwaysAllow } from './authz/authorizer.ts';
-import { type ApiServer, type ApiServerOptions, createApiServer } from './server.ts';
+import { clientCertificateAuthenticator } from '../authn/client-certificate.ts';
+import { alwaysAllow } from '../authz/authorizer.ts';
+import { type ApiServer, type ApiServerOptions, createApiServer } from '../server.ts';
+import type { Strategy } from '../strategy.ts';
 
 export interface CallOptions {
   readonly headers?: Readonly<Record<string, string>>;
@@ -41,6 +44,41 @@ export interface TestServer {
 
 const peer = { address: '', certificate: { commonName: 'admin', organizations: ['system:masters'] } };
 
+/** What a kind is, apart from the rules that its objects have to keep. */
+function bareKind(strategy: Strategy): Strategy {
+  const { group, resource, versions, storedInGroup, answer, returnsDeleted, createsWithStatus, creates, connects } =
+    strategy;
+  const bare = {
+    group,
+    resource,
+    versions,
+    storedInGroup,
+    answer,
+    returnsDeleted,
+    createsWithStatus,
+    creates,
+    connects,
+  };
+  const defined = Object.entries(bare).filter(([, value]) => value !== undefined);
+  if (group !== '' || resource !== 'namespaces') return Object.fromEntries(defined) as unknown as Strategy;
+  const { bootstrap, pendingFinalizers } = strategy;
+  const subresources = { finalize: { verbs: ['update'] } } as const;
+  return { ...bare, subresources, bootstrap, pendingFinalizers, tracksGeneration: false } as Strategy;
+}
+
+const bareKinds: readonly Strategy[] = strategies.map(bareKind);
+
+/** Every kind of the API, with the rules of those that are given. */
+function withKinds(given: readonly Strategy[]): readonly Strategy[] {
+  const byName = new Map(bareKinds.map((kind) => [`${kind.group}/${kind.resource}`, kind]));
+  for (const strategy of given) {
+    const name = `${strategy.group}/${strategy.resource}`;
+    byName.set(name, { ...byName.get(name), ...strategy });
+  }
+  return [...byName.values()];
+}
+
+/** A server that knows every kind but none of their rules, other than those of `options.strategies`. */
 export async function startTestServer(options: Partial<ApiServerOptions> = {}): Promise<TestServer> {
   const clock = new VirtualClock();
   const store = options.store ?? createMemoryStore({ clock });
@@ -49,11 +87,11 @@ export async function startTestServer(options: Partial<ApiServerOptions> = {}): 
     store,
     random: new SeededRandom(1),
     log: silentLogger,
-    strategies: [],
-    admission: [],
     authenticators: [clientCertificateAuthenticator()],
     authorizer: alwaysAllow(),
     ...options,
+    strategies: withKinds(options.strategies ?? []),
+    admission: [namespaceLifecyclePlugin, ...(options.admission ?? [])],
   });
   await server.ready();
   const raw: TestServer['raw'] = (method, target, { headers = {}, object, text, anonymous, signal } = {}) => {

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
-import type { Strategy } from '../strategy.ts';
-import { startTestServer, type TestServer } from '../test-server.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { startTestServer, type TestServer } from '#pkg/apiserver/testing/test-server.ts';
 
 const pods = '/api/v1/namespaces/default/pods';
 const budgets = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';

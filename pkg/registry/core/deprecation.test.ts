@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { startTestServer } from './test-server.ts';
+import { startTestServer } from '#pkg/apiserver/testing/test-server.ts';
 
 test.each([
   ['/api/v1/endpoints', '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"'],

@@ -1,7 +1,7 @@
 /** Ingresses of networking.k8s.io/v1beta1, whose backends name a service and a port in one. Source: `pkg/apis/networking/v1beta1/conversion.go`. */
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { type Converter, each, editAt, renameFields } from './converter.ts';
+import { type Converter, each, editAt, renameFields } from '#pkg/apiserver/converters/converter.ts';
 
 const backends = ['spec', 'rules', each, 'http', 'paths', each, 'backend'];
 const storedNames = new Map([['backend', 'defaultBackend']]);

@@ -13,11 +13,11 @@ import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { badRequest, internalError, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { parseTime } from '#pkg/apimachinery/time.ts';
 import { timeError } from '#pkg/apimachinery/time-error.ts';
-import { errorResponse } from '../responses.ts';
-import { integer } from './list-options.ts';
-import { readEntry } from './read.ts';
-import type { Scope } from './scope.ts';
-import { notBuilt } from './unbuilt.ts';
+import { integer } from '#pkg/apiserver/endpoints/list-options.ts';
+import { readEntry } from '#pkg/apiserver/endpoints/read.ts';
+import type { Scope } from '#pkg/apiserver/endpoints/scope.ts';
+import { notBuilt } from '#pkg/apiserver/endpoints/unbuilt.ts';
+import { errorResponse } from '#pkg/apiserver/responses.ts';
 
 interface NamedContainer {
   readonly name: string;

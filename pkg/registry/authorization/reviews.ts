@@ -8,12 +8,13 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { omitEmpty } from '#pkg/apimachinery/omit-empty.ts';
 import { badRequest } from '#pkg/apimachinery/status-error.ts';
 import { withUnset } from '#pkg/apimachinery/write-unset.ts';
-import { draftResponse } from '../responses.ts';
-import type { UserInfo } from '../strategy.ts';
-import { decodeDraft } from './decode.ts';
-import { metadataOf } from './metadata.ts';
-import type { Scope } from './scope.ts';
-import { parseWriteOptions } from './write-options.ts';
+import { decodeDraft } from '#pkg/apiserver/endpoints/decode.ts';
+import { metadataOf } from '#pkg/apiserver/endpoints/metadata.ts';
+import type { Scope } from '#pkg/apiserver/endpoints/scope.ts';
+import { parseWriteOptions } from '#pkg/apiserver/endpoints/write-options.ts';
+import { draftResponse } from '#pkg/apiserver/responses.ts';
+import type { Strategy, UserInfo } from '#pkg/apiserver/strategy.ts';
+import { accessReviewConverter } from './converter.ts';
 
 interface ResourceAttributes {
   readonly namespace?: string;
@@ -34,15 +35,23 @@ interface AccessSpec {
   readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** By `group/resource`. */
-export const reviewHandlers: Readonly<Record<string, (scope: Scope) => Promise<ApiResponse>>> = {
-  'authentication.k8s.io/selfsubjectreviews': selfSubjectReview,
-  'authentication.k8s.io/tokenreviews': tokenReview,
-  'authorization.k8s.io/localsubjectaccessreviews': (scope) => accessReview(scope, 'spec'),
-  'authorization.k8s.io/selfsubjectaccessreviews': (scope) => accessReview(scope, 'self'),
-  'authorization.k8s.io/selfsubjectrulesreviews': selfSubjectRulesReview,
-  'authorization.k8s.io/subjectaccessreviews': (scope) => accessReview(scope, 'spec'),
-};
+const [authentication, authorization] = ['authentication.k8s.io', 'authorization.k8s.io'];
+const versions = { v1beta1: { converter: accessReviewConverter, stored: `${authorization}/v1` } };
+
+/** All of them. */
+export const reviewStrategies: readonly Strategy[] = [
+  { group: authentication, resource: 'selfsubjectreviews', answer: selfSubjectReview },
+  { group: authentication, resource: 'tokenreviews', answer: tokenReview },
+  {
+    group: authorization,
+    resource: 'localsubjectaccessreviews',
+    versions,
+    answer: (scope) => accessReview(scope, 'spec'),
+  },
+  { group: authorization, resource: 'selfsubjectaccessreviews', answer: (scope) => accessReview(scope, 'self') },
+  { group: authorization, resource: 'selfsubjectrulesreviews', answer: selfSubjectRulesReview },
+  { group: authorization, resource: 'subjectaccessreviews', versions, answer: (scope) => accessReview(scope, 'spec') },
+];
 
 function decode(scope: Scope): JsonObject {
   const options = parseWriteOptions(scope.info.query, 'CreateOptions');

@@ -1,7 +1,7 @@
 /** Claims, their templates and slices of resource.k8s.io/v1beta1. Source: `pkg/apis/resource/v1beta1/conversion.go`. */
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { type Converter, converterAt, each, editAt, partition } from './converter.ts';
+import { type Converter, converterAt, each, editAt, partition } from '#pkg/apiserver/converters/converter.ts';
 
 const versions = { apiVersion: 'resource.k8s.io/v1beta1', stored: 'resource.k8s.io/v1' } as const;
 

@@ -4,7 +4,7 @@
  */
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { type Converter, converterAt, editAt } from './converter.ts';
+import { type Converter, converterAt, editAt } from '#pkg/apiserver/converters/converter.ts';
 
 const group = 'flowcontrol.apiserver.k8s.io';
 const stored = `${group}/v1`;

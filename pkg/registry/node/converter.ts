@@ -1,7 +1,7 @@
 /** Runtime classes of node.k8s.io/v1alpha1, which had a spec. Source: `pkg/apis/node/v1alpha1/conversion.go`. */
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { type Converter, partition } from './converter.ts';
+import { type Converter, partition } from '#pkg/apiserver/converters/converter.ts';
 
 const unnested: ReadonlySet<string> = new Set(['overhead', 'scheduling']);
 

@@ -1,5 +1,5 @@
 /** Events of `events.k8s.io` over those of the core group. Source: `pkg/apis/events/{v1,v1beta1}/conversion.go`. */
-import { type Converter, renameFields } from './converter.ts';
+import { type Converter, renameFields } from '#pkg/apiserver/converters/converter.ts';
 
 /** Fields that core/v1 spells otherwise, as `[served, stored]`. */
 const names: readonly (readonly [string, string])[] = [

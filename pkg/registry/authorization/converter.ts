@@ -1,5 +1,5 @@
 /** Reviews of authorization.k8s.io/v1beta1, which call the groups of a user `group`. Source: `k8s.io/api/authorization/v1beta1`. */
-import { type Converter, converterAt, renameFields } from './converter.ts';
+import { type Converter, converterAt, renameFields } from '#pkg/apiserver/converters/converter.ts';
 
 const toStored = new Map([['group', 'groups']]);
 const fromStored = new Map([['groups', 'group']]);

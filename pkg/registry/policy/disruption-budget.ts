@@ -7,11 +7,11 @@ import { type Condition, findCondition, setCondition } from '#pkg/apimachinery/c
 import { type LabelSelector, selectorFromLabelSelector } from '#pkg/apimachinery/label-selector.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { forbidden, type StatusCause, StatusError, staleVersion } from '#pkg/apimachinery/status-error.ts';
+import type { ServedResource } from '#pkg/apiserver/catalog.ts';
+import { attemptsMax } from '#pkg/apiserver/endpoints/change.ts';
+import type { Scope } from '#pkg/apiserver/endpoints/scope.ts';
+import type { StoredEntry } from '#pkg/apiserver/storage/object-codec.ts';
 import { timestamp } from '#pkg/base/clock.ts';
-import type { ServedResource } from '../catalog.ts';
-import type { StoredEntry } from '../storage/object-codec.ts';
-import { attemptsMax } from './change.ts';
-import type { Scope } from './scope.ts';
 
 const budgets = { group: 'policy', resource: 'poddisruptionbudgets' };
 

@@ -1,6 +1,6 @@
 /** Bindings of rbac.authorization.k8s.io/v1alpha1, whose subjects name an API version. Source: `pkg/apis/rbac/v1alpha1/conversion.go`. */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { type Converter, converterAt, each } from './converter.ts';
+import { type Converter, converterAt, each } from '#pkg/apiserver/converters/converter.ts';
 
 const group = 'rbac.authorization.k8s.io';
 const apiVersion = `${group}/v1alpha1`;

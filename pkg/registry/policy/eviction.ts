@@ -6,16 +6,16 @@ import { isConditionTrue, setCondition } from '#pkg/apimachinery/conditions.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { badRequest, isConflict, notFound } from '#pkg/apimachinery/status-error.ts';
+import { attemptsMax, failedPrecondition } from '#pkg/apiserver/endpoints/change.ts';
+import { bodyKind, decodeBody } from '#pkg/apiserver/endpoints/decode.ts';
+import { deleteNamed } from '#pkg/apiserver/endpoints/delete.ts';
+import { convertOptions, type DeleteOptions, deleteOptionsOf } from '#pkg/apiserver/endpoints/delete-options.ts';
+import { ensureNamespace, metadataOf } from '#pkg/apiserver/endpoints/metadata.ts';
+import type { Scope } from '#pkg/apiserver/endpoints/scope.ts';
+import { parseWriteOptions } from '#pkg/apiserver/endpoints/write-options.ts';
+import { objectResponse, successStatus } from '#pkg/apiserver/responses.ts';
 import { timestamp } from '#pkg/base/clock.ts';
-import { objectResponse, successStatus } from '../responses.ts';
-import { attemptsMax, failedPrecondition } from './change.ts';
-import { bodyKind, decodeBody } from './decode.ts';
-import { deleteNamed } from './delete.ts';
-import { convertOptions, type DeleteOptions, deleteOptionsOf } from './delete-options.ts';
 import { budgetOf, isSparable, stillProcessing, takeDisruption } from './disruption-budget.ts';
-import { ensureNamespace, metadataOf } from './metadata.ts';
-import type { Scope } from './scope.ts';
-import { parseWriteOptions } from './write-options.ts';
 
 const evictionKind = bodyKind({ group: 'policy', version: 'v1', kind: 'Eviction' });
 

@@ -1,13 +1,24 @@
 /** Converters by themselves: what each version makes of the other, and random objects there and back. */
 import { describe, expect, test } from 'vitest';
 import { typeSchema } from '#pkg/api/facts.ts';
-import { type ResourceInfo, resourceOfKind } from '#pkg/api/resources.ts';
+import { type ResourceInfo, resourceOfKind, resources } from '#pkg/api/resources.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import { deepFreeze } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
+import type { Converter } from '#pkg/apiserver/converters/converter.ts';
 import { type Random, randomInt, SeededRandom } from '#pkg/base/random.ts';
-import { converters } from './table.ts';
+import { strategies } from './table.ts';
+
+/** Every converter of the table, keyed `apiVersion/Kind storedApiVersion`. */
+const converters: Readonly<Record<string, Converter>> = Object.fromEntries(
+  strategies.flatMap(({ group, resource, versions = {} }) =>
+    Object.entries(versions).flatMap(([version, { converter, stored }]) => {
+      const { kind } = resources.find((one) => one.group === group && one.resource === resource)!;
+      return converter === undefined ? [] : [[`${group}/${version}/${kind} ${stored}`, converter]];
+    }),
+  ),
+);
 
 const rbac = 'rbac.authorization.k8s.io';
 const flowControl = 'flowcontrol.apiserver.k8s.io';

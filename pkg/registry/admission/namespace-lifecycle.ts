@@ -4,33 +4,31 @@
  */
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { forbidden, notFound, StatusError } from '#pkg/apimachinery/status-error.ts';
-import type { AdmissionPlugin } from '../strategy.ts';
+import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 
 const immortal: ReadonlySet<string> = new Set(['default', 'kube-public', 'kube-system']);
 const namespaces = { group: '', resource: 'namespaces' };
 const accessReviews: ReadonlySet<string> = new Set(['localsubjectaccessreviews']);
 
 /** The plugin `NamespaceLifecycle`. */
-export function namespaceLifecycle(): AdmissionPlugin {
-  return {
-    name: 'NamespaceLifecycle',
-    handles: ({ operation, namespace, resource, group }) =>
-      (operation === 'CREATE' && namespace !== '' && !accessReviews.has(resource)) ||
-      (operation === 'DELETE' && resource === 'namespaces' && group === ''),
-    // Before all other plugins and before validation: whoever names a namespace that is not there is told that first.
-    async admit(attributes, _context, reader) {
-      const { operation, name, namespace, group, resource } = attributes;
-      if (operation === 'DELETE') {
-        if (immortal.has(name)) throw forbidden(namespaces, name, 'this namespace may not be deleted');
-        return;
-      }
-      if (resource === 'namespaces' && group === '') return;
-      const owner = await reader.get(namespaces, '', namespace);
-      if (owner === undefined) throw notFound(namespaces, namespace);
-      if (isTerminating(owner)) throw terminating({ group, resource }, name, namespace);
-    },
-  };
-}
+export const namespaceLifecyclePlugin: AdmissionPlugin = {
+  name: 'NamespaceLifecycle',
+  handles: ({ operation, namespace, resource, group }) =>
+    (operation === 'CREATE' && namespace !== '' && !accessReviews.has(resource)) ||
+    (operation === 'DELETE' && resource === 'namespaces' && group === ''),
+  // Before all other plugins and before validation: whoever names a namespace that is not there is told that first.
+  async admit(attributes, _context, reader) {
+    const { operation, name, namespace, group, resource } = attributes;
+    if (operation === 'DELETE') {
+      if (immortal.has(name)) throw forbidden(namespaces, name, 'this namespace may not be deleted');
+      return;
+    }
+    if (resource === 'namespaces' && group === '') return;
+    const owner = await reader.get(namespaces, '', namespace);
+    if (owner === undefined) throw notFound(namespaces, namespace);
+    if (isTerminating(owner)) throw terminating({ group, resource }, name, namespace);
+  },
+};
 
 function isTerminating(namespace: KubeObject): boolean {
   const phase = (namespace as { status?: { phase?: string } }).status?.phase;

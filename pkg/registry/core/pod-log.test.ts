@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ApiResponse, ResponseBody } from '#pkg/apimachinery/http.ts';
-import { startTestServer } from '../test-server.ts';
+import { startTestServer } from '#pkg/apiserver/testing/test-server.ts';
 
 const bytes = (text: string): ResponseBody => ({ kind: 'bytes', bytes: Buffer.from(text) });
 

@@ -7,13 +7,14 @@ import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { deepClone, inKeyOrder } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict } from '#pkg/apimachinery/status-error.ts';
+import { changeObject, failedPrecondition } from '#pkg/apiserver/endpoints/change.ts';
+import { bodyKind, decodeBody } from '#pkg/apiserver/endpoints/decode.ts';
+import { ensureNamespace, metadataOf } from '#pkg/apiserver/endpoints/metadata.ts';
+import { type Scope, strategyContext } from '#pkg/apiserver/endpoints/scope.ts';
+import { managerOf, parseWriteOptions, type WriteOptions } from '#pkg/apiserver/endpoints/write-options.ts';
+import { noSuchResource, objectResponse, successStatus } from '#pkg/apiserver/responses.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { timestamp } from '#pkg/base/clock.ts';
-import { noSuchResource, objectResponse, successStatus } from '../responses.ts';
-import { changeObject, failedPrecondition } from './change.ts';
-import { bodyKind, decodeBody } from './decode.ts';
-import { ensureNamespace, metadataOf } from './metadata.ts';
-import { type Scope, strategyContext } from './scope.ts';
-import { managerOf, parseWriteOptions, type WriteOptions } from './write-options.ts';
 
 interface Binding extends KubeObject {
   readonly target?: { readonly kind?: string; readonly name?: string };
@@ -29,7 +30,7 @@ export async function bindPod(scope: Scope): Promise<ApiResponse> {
 }
 
 /** Answers POST of a Binding to the collection of them: the pod is the one of its name. */
-export async function bindNamedPod(scope: Scope): Promise<ApiResponse> {
+async function bindNamedPod(scope: Scope): Promise<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'CreateOptions');
   const binding = decodeBody(scope, bindingKind, options.fieldValidation) as Binding;
   const name = binding.metadata?.name ?? '';
@@ -40,6 +41,9 @@ export async function bindNamedPod(scope: Scope): Promise<ApiResponse> {
   const info = { ...scope.info, resource: 'pods', name, parts: ['pods', name, 'binding'] };
   return bind({ ...scope, served, info, subject: { group: '', resource: 'pods' } }, binding, options);
 }
+
+/** The collection, which keeps nothing. */
+export const bindingStrategy: Strategy = { group: '', resource: 'bindings', answer: bindNamedPod };
 
 async function bind(scope: Scope, asked: Binding, options: WriteOptions): Promise<ApiResponse> {
   const nodeName = checkBinding(asked, scope.info.parts[1]!);

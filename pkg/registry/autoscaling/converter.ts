@@ -4,7 +4,7 @@
  */
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import type { Converter } from './converter.ts';
+import type { Converter } from '#pkg/apiserver/converters/converter.ts';
 
 const prefix = 'autoscaling.alpha.kubernetes.io/';
 

@@ -1,0 +1,219 @@
+/**
+ * A resource definition made from data: names, and versions with structural schemas, as a CustomResourceDefinition has them. Structure alone is
+ * compiled: types, lists and maps and how they merge, defaults, unknown fields, required ones. What values may be besides is for the rules that
+ * are given with it. Pure.
+ * Source: `apiextensions.k8s.io/v1` `CustomResourceDefinitionSpec`, `JSONSchemaProps`; apiextensions-apiserver `apiserver/schema/structural.go`.
+ */
+import { typeSchema } from '#pkg/api/facts.ts';
+import type { SubresourceInfo, Verb } from '#pkg/api/resources.ts';
+import { type FieldError, required } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { FieldSchema, ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
+import type { Converter } from './converters/converter.ts';
+import type { ResourceDefinition, ResourceVersion } from './definition.ts';
+import type { Strategy, TablePrinter } from './strategy.ts';
+
+/** A structural schema in the words of OpenAPI v3. */
+export type StructuralSchema = JsonObject;
+
+export interface StructuralVersion {
+  readonly name: string;
+  readonly served: boolean;
+  /** Exactly one version is. */
+  readonly storage: boolean;
+  /** Of the whole object; what it says of `apiVersion`, `kind` and `metadata` does not count. */
+  readonly schema: StructuralSchema;
+  readonly converter?: Converter;
+  readonly table?: TablePrinter;
+  readonly deprecated?: boolean;
+  /** Default: that the version is deprecated. */
+  readonly deprecationWarning?: string;
+}
+
+export interface StructuralSpec {
+  readonly group: string;
+  readonly names: {
+    readonly plural: string;
+    readonly kind: string;
+    /** Default: the kind in lower case. */
+    readonly singular?: string;
+    /** Default: the kind with `List`. */
+    readonly listKind?: string;
+    readonly shortNames?: readonly string[];
+    readonly categories?: readonly string[];
+  };
+  readonly scope: 'Cluster' | 'Namespaced';
+  readonly versions: readonly StructuralVersion[];
+  readonly subresources?: { readonly status?: object; readonly scale?: Strategy['scale'] };
+  readonly rules?: ResourceDefinition['rules'];
+}
+
+const verbs: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+const readAndWrite: readonly Verb[] = ['get', 'patch', 'update'];
+
+/** The definition that the data describes. */
+export function structuralDefinition(spec: StructuralSpec): ResourceDefinition {
+  const { group, names, scope, rules = {}, subresources = {} } = spec;
+  const { kind, plural } = names;
+  const stored = spec.versions.find(({ storage }) => storage) ?? spec.versions[0];
+  const own: NonNullable<ResourceDefinition['rules']> = {
+    tracksGeneration: true,
+    strategicMerge: false,
+    ...rules,
+    ...(subresources.scale === undefined ? {} : { scale: subresources.scale }),
+    validate: (draft, context) => [
+      ...missing(draft, stored?.schema ?? {}, ''),
+      ...(rules.validate?.(draft, context) ?? []),
+    ],
+  };
+  return {
+    group,
+    names: {
+      plural,
+      kind,
+      singular: names.singular ?? kind.toLowerCase(),
+      listKind: names.listKind ?? `${kind}List`,
+      shortNames: names.shortNames ?? [],
+      categories: names.categories ?? [],
+    },
+    namespaced: scope === 'Namespaced',
+    versions: spec.versions.map((version) => versionOf(spec, version)),
+    rules: own,
+  };
+}
+
+function versionOf({ group, names, subresources = {} }: StructuralSpec, version: StructuralVersion): ResourceVersion {
+  const own = { group, version: version.name, kind: names.kind, verbs: readAndWrite };
+  const named: SubresourceInfo[] = [];
+  if (subresources.status !== undefined) named.push({ name: 'status', ...own });
+  if (subresources.scale !== undefined) {
+    named.push({ name: 'scale', group: 'autoscaling', version: 'v1', kind: 'Scale', verbs: readAndWrite });
+  }
+  const type = [...group.split('.').toReversed(), version.name, names.kind].join('.');
+  const { schema, converter, table } = version;
+  const warning = version.deprecated
+    ? (version.deprecationWarning ?? `${group}/${version.name} ${names.kind} is deprecated`)
+    : undefined;
+  return {
+    name: version.name,
+    served: version.served,
+    stored: version.storage,
+    type,
+    listType: `${type}List`,
+    schema: rootSchema(schema),
+    published: schema,
+    verbs,
+    subresources: named,
+    ...(converter === undefined ? {} : { converter }),
+    ...(table === undefined ? {} : { table }),
+    ...(warning === undefined ? {} : { warning }),
+  };
+}
+
+/** The compiled schema of an object, with the fields that every object has. */
+function rootSchema(schema: StructuralSchema): ObjectSchema {
+  const common = typeSchema('io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata').fields;
+  const compiled = objectSchema(schema);
+  return { ...compiled, fields: new Map([...compiled.fields, ...common]) };
+}
+
+function objectSchema(schema: StructuralSchema): ObjectSchema {
+  const properties = Object.entries((schema.properties as Record<string, StructuralSchema> | undefined) ?? {});
+  return {
+    type: 'object',
+    fields: new Map(properties.map(([name, property]) => [name, fieldSchema(name, property)])),
+    preserveUnknown: schema['x-kubernetes-preserve-unknown-fields'] === true,
+    atomic: schema['x-kubernetes-map-type'] === 'atomic',
+  };
+}
+
+/** Required ones are looked for by `missing`: here, other than in Go's types, an empty string is a value. */
+function fieldSchema(name: string, property: StructuralSchema): FieldSchema {
+  return {
+    name,
+    schema: valueSchema(property),
+    zero: undefined,
+    unset: undefined,
+    required: false,
+    omitEmpty: true,
+    isPointer: true,
+    patchStrategies: [],
+    immutable: false,
+    patchMergeKey: undefined,
+    default: property.default,
+    minimum: undefined,
+    maximum: undefined,
+    maxItems: undefined,
+    format: undefined,
+    protobuf: undefined,
+  };
+}
+
+function valueSchema(schema: StructuralSchema): Schema {
+  if (schema['x-kubernetes-int-or-string'] === true) return { type: 'intOrString' };
+  switch (schema.type) {
+    case 'object': {
+      if (schema.properties !== undefined) return objectSchema(schema);
+      const { additionalProperties: of } = schema;
+      const atomic = schema['x-kubernetes-map-type'] === 'atomic';
+      if (isObject(of)) return { type: 'map', of: valueSchema(of), atomic };
+      if (of === true) return { type: 'map', of: { type: 'any' }, atomic };
+      return schema['x-kubernetes-preserve-unknown-fields'] === true ? { type: 'rawObject' } : objectSchema(schema);
+    }
+    case 'array':
+      return {
+        type: 'list',
+        of: isObject(schema.items) ? valueSchema(schema.items) : { type: 'any' },
+        listType: (schema['x-kubernetes-list-type'] as 'atomic' | 'map' | 'set' | undefined) ?? 'atomic',
+        mapKeys: (schema['x-kubernetes-list-map-keys'] as readonly string[] | undefined) ?? [],
+      };
+    case 'integer':
+      return { type: schema.format === 'int32' ? 'int32' : 'int64' };
+    case 'number':
+      return { type: 'double' };
+    case 'boolean':
+      return { type: 'boolean' };
+    case 'string':
+      return { type: 'string' };
+    default:
+      return { type: 'any' };
+  }
+}
+
+/** Required fields that are not there, all the way down. */
+function missing(value: unknown, schema: StructuralSchema, path: string): FieldError[] {
+  const below = (name: string): string => (path === '' ? name : `${path}.${name}`);
+  if (Array.isArray(value)) {
+    const { items } = schema;
+    return isObject(items) ? value.flatMap((item, index) => missing(item, items, `${path}[${index}]`)) : [];
+  }
+  if (!isObject(value)) return [];
+  const wanted = (schema.required as readonly string[] | undefined) ?? [];
+  const errors = wanted.filter((name) => value[name] === undefined).map((name) => required(below(name)));
+  for (const [name, property] of Object.entries((schema.properties as Record<string, StructuralSchema>) ?? {})) {
+    if (path !== '' || name !== 'metadata') errors.push(...missing(value[name], property, below(name)));
+  }
+  const { additionalProperties: of } = schema;
+  if (!isObject(of) || schema.properties !== undefined) return errors;
+  return [...errors, ...Object.entries(value).flatMap(([key, one]) => missing(one, of, `${path}[${key}]`))];
+}
+
+/** Where a scale finds its numbers, from paths such as `.spec.replicas`. Source: `CustomResourceSubresourceScale`. */
+export function scaleAt(paths: {
+  readonly specReplicasPath: string;
+  readonly statusReplicasPath: string;
+  readonly labelSelectorPath?: string;
+}): NonNullable<Strategy['scale']> {
+  const steps = (path: string): readonly string[] => path.split('.').filter((step) => step !== '');
+  const selectorPath = steps(paths.labelSelectorPath ?? '');
+  return {
+    specReplicasPath: steps(paths.specReplicasPath),
+    statusReplicasPath: steps(paths.statusReplicasPath),
+    selector(object: KubeObject) {
+      let found: unknown = selectorPath.length === 0 ? undefined : object;
+      for (const step of selectorPath) found = isObject(found) ? found[step] : undefined;
+      return typeof found === 'string' ? found : '';
+    },
+  };
+}
