@@ -6,7 +6,7 @@ import type { Informers } from '#pkg/client/informer.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import type { KeyedSource } from '#pkg/kubelet/keyed-source.ts';
 import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
-import type { ProbeTransport } from '#pkg/kubelet/probes/probe-transport.ts';
+import type { ProbeTransport } from '#pkg/kubelet/runtime/probe-transport.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
 import type { VolumeHost } from '#pkg/kubelet/volumes/volume-host.ts';
 import type { HostPorts } from '#pkg/network/host-ports.ts';

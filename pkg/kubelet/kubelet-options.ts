@@ -5,7 +5,7 @@ import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { KeyedSource } from './keyed-source.ts';
 import type { MachineFacts } from './node/node-status.ts';
-import type { ProbeTransport } from './probes/probe-transport.ts';
+import type { ProbeTransport } from './runtime/probe-transport.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import type { VolumeHost } from './volumes/volume-host.ts';
 

@@ -1,7 +1,7 @@
 /** Values of the downward API: fields of the pod and amounts of resources. Source: kubelet `fieldpath`, `resource` helpers. */
 import type { Container, ObjectFieldSelector, Pod, ResourceFieldSelector } from '#pkg/api/types/core-v1.ts';
-import { allContainers } from '../pods/pod-view.ts';
-import { quantityValue } from '../resources/amounts.ts';
+import { quantityValue } from '../model/amounts.ts';
+import { allContainers } from '../model/pod-view.ts';
 
 /** What a field reference may be about besides the pod itself. */
 export interface FieldContext {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Container, Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
-import { BackOff, formatWait } from './back-off.ts';
+import { BackOff, formatWait } from '../model/back-off.ts';
+import { type ContainerView, type PodView, specHashOf } from '../model/pod-view.ts';
 import { computePodActions } from './pod-actions.ts';
-import { type ContainerView, type PodView, specHashOf } from './pod-view.ts';
 
 const app: Container = { name: 'app', image: 'a:v1' };
 const init: Container = { name: 'init', image: 'i:v1' };

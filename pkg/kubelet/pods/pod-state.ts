@@ -2,11 +2,18 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ContainerStatus, Pod } from '#pkg/api/types/core-v1.ts';
 import type { FieldContext } from '../env/field-ref.ts';
+import {
+  allContainers,
+  allStatuses,
+  type ContainerView,
+  findContainer,
+  type PodView,
+  specHashOf,
+} from '../model/pod-view.ts';
 import type { PodProbers } from '../probes/pod-probers.ts';
-import type { ProbeKind } from '../probes/probe-transport.ts';
+import type { ProbeKind } from '../runtime/probe-transport.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';
 import type { PodContext } from './pod-context.ts';
-import { allContainers, allStatuses, type ContainerView, findContainer, type PodView, specHashOf } from './pod-view.ts';
 
 export interface PodStateOptions {
   readonly context: PodContext;

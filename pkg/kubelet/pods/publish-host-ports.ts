@@ -1,8 +1,8 @@
 /** The host ports of a pod: opened when it has an address, tried again while one of them cannot be had. */
 import type { ContainerPort } from '#pkg/api/types/core-v1.ts';
 import type { HostPort } from '#pkg/network/host-ports.ts';
+import { wantedHostPorts } from '../model/pod-view.ts';
 import type { PodState } from './pod-state.ts';
-import { wantedHostPorts } from './pod-view.ts';
 
 /** Time to the next try of a port that could not be had. */
 const retryMs = 10_000;

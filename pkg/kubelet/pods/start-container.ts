@@ -4,10 +4,10 @@ import { errorText } from '#pkg/base/error-text.ts';
 import { buildEnvironment, ConfigError } from '../env/environment.ts';
 import { expand } from '../env/expand.ts';
 import type { FieldContext } from '../env/field-ref.ts';
-import { quantityValue } from '../resources/amounts.ts';
+import { quantityValue } from '../model/amounts.ts';
+import { containerFieldPath, specHashOf } from '../model/pod-view.ts';
 import type { ContainerConfig, ImageInfo, Mount, Runtime } from '../runtime/runtime.ts';
 import type { PodContext } from './pod-context.ts';
-import { containerFieldPath, specHashOf } from './pod-view.ts';
 
 /** Time to the next try after a failure that has no back-off of its own. Source: kubelet `backOffPeriod`. */
 const retryMs = 10_000;

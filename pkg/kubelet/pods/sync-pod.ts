@@ -2,12 +2,12 @@
 import type { Container } from '#pkg/api/types/core-v1.ts';
 import { aborted } from '#pkg/base/async.ts';
 import { PodNetworkError } from '#pkg/network/pod-network.ts';
+import { type ContainerView, containerFieldPath, findContainer, podDescription } from '../model/pod-view.ts';
 import { RuntimeError } from '../runtime/runtime.ts';
 import { HookError, runHook } from './hooks.ts';
 import { killContainer } from './kill.ts';
 import { backOffKey, computePodActions, type PodActions, type WaitAction } from './pod-actions.ts';
 import type { PodState } from './pod-state.ts';
-import { type ContainerView, containerFieldPath, findContainer, podDescription } from './pod-view.ts';
 import { publishHostPorts } from './publish-host-ports.ts';
 import { hostnameOf, startContainer } from './start-container.ts';
 

@@ -2,9 +2,10 @@
  * Ends a pod: stops its containers within the grace period (sidecars last, in reverse order), then its sandbox, and gives back its
  * address and volumes. Logs stay until the pod is gone from the API. Source: kubelet `SyncTerminatingPod`, `SyncTerminatedPod`.
  */
+
+import { allContainers, type ContainerView, findContainer, isSidecar } from '../model/pod-view.ts';
 import { killContainer, whileRunning } from './kill.ts';
 import type { PodState } from './pod-state.ts';
-import { allContainers, type ContainerView, findContainer, isSidecar } from './pod-view.ts';
 import { settleExit } from './sync-pod.ts';
 
 const graceSecondsDefault = 30;

@@ -14,7 +14,7 @@
  *
  * Source: `k8s.io/cri-api` `runtime/v1`.
  */
-import type { ProbeTransport } from '../probes/probe-transport.ts';
+import type { ProbeTransport } from './probe-transport.ts';
 
 /** What a runtime can do. */
 export interface RuntimeCapabilities {

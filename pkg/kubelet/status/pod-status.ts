@@ -5,7 +5,7 @@
  */
 import type { Container, ContainerState, ContainerStatus, Pod, PodStatus } from '#pkg/api/types/core-v1.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
-import { type ContainerView, isSidecar, type PodView } from '../pods/pod-view.ts';
+import { type ContainerView, isSidecar, type PodView } from '../model/pod-view.ts';
 import type { RuntimeContainer } from '../runtime/runtime.ts';
 import { foreignConditions, podConditions } from './conditions.ts';
 import { initialized, podPhase } from './phase.ts';

@@ -6,8 +6,8 @@
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
-import type { ProbeAnswer, ProbeTarget, ProbeTransport } from '../../probes/probe-transport.ts';
 import { parseImageName } from '../image-name.ts';
+import type { ProbeAnswer, ProbeTarget, ProbeTransport } from '../probe-transport.ts';
 import {
   type ContainerConfig,
   type ContainerInspection,
