@@ -19,7 +19,8 @@ export interface PodContext {
   readonly log: Logger;
   readonly recorder: EventRecorder;
   readonly nodeName: string;
-  readonly hostIp: string;
+  /** The node's addresses, the first one first. */
+  readonly hostIps: readonly string[];
   readonly network: PodNetwork;
   /** Absent where nothing listens: on nodes that only simulate. */
   readonly hostPorts: HostPorts | undefined;

@@ -17,7 +17,7 @@ export async function publishHostPorts(state: PodState): Promise<number | undefi
   if (context.hostPorts === undefined || sandbox === undefined || pod.spec?.hostNetwork === true) return undefined;
   const ports = wantedHostPorts(pod).map(toHostPort);
   if (ports.length === 0) return undefined;
-  const failures = await context.hostPorts.publish(uid, { ip: sandbox.ip, ports });
+  const failures = await context.hostPorts.publish(uid, { addresses: sandbox.addresses, ports });
   const messages = new Set(failures.map(({ message }) => message));
   for (const message of messages) {
     if (state.hostPortProblems.has(message)) continue;

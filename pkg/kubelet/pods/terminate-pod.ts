@@ -22,7 +22,7 @@ export async function terminatePod(state: PodState, publish: () => void): Promis
   if (state.sandbox !== undefined) state.sandbox = { ...state.sandbox, stopped: true };
   await context.hostPorts?.withdraw(state.uid);
   await context.volumes.unmount(state.uid);
-  if (state.pod.spec?.hostNetwork !== true) context.network.release(state.uid);
+  if (state.pod.spec?.hostNetwork !== true) await context.network.detach(state.uid);
   context.images.forget(state.uid);
   for (const container of allContainers(state.pod)) {
     context.crashBackOff.reset(`${state.uid}/${container.name}/${container.image ?? ''}`);
@@ -78,7 +78,7 @@ async function endTogether(state: PodState, views: readonly ContainerView[], gra
           container: findContainer(pod, view.name),
           view,
           runtime,
-          podIp: state.sandbox?.ip ?? '',
+          podIp: state.sandbox?.addresses[0] ?? '',
           message: `Stopping container ${view.name}`,
           graceMs,
           hurry: hurried.signal,

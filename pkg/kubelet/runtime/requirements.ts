@@ -1,0 +1,102 @@
+/**
+ * What a pod asks of its runtime that this runtime cannot do: one line per wish, with the feature it needs. Pure. Limits that only slow a
+ * container down are not here: a node may leave them out (`unkeptLimits`), as a kubelet without CPU quotas does.
+ */
+import type { ContainerConfig, SandboxConfig } from './container-config.ts';
+import type { RuntimeCapabilities, RuntimeFeature } from './runtime.ts';
+
+export interface Wishes {
+  readonly sandbox: SandboxConfig;
+  readonly container: ContainerConfig;
+}
+
+interface Requirement {
+  readonly feature: RuntimeFeature;
+  /** What is asked for, in the words of the pod's fields; undefined when it is not. */
+  wish(wishes: Wishes, identity: RuntimeCapabilities['identity']): string | undefined;
+}
+
+const isConfined = (profile: { readonly type: string } | undefined): boolean =>
+  profile !== undefined && profile.type !== 'unconfined';
+
+const requirements: readonly Requirement[] = [
+  {
+    feature: 'runAsUser',
+    wish: ({ container: { security } }, identity) => other('runAsUser', security.runAsUser, identity?.uid),
+  },
+  {
+    feature: 'groups',
+    wish: ({ container: { security } }, identity) => other('runAsGroup', security.runAsGroup, identity?.gid),
+  },
+  {
+    feature: 'groups',
+    wish({ container: { security } }, identity) {
+      const groups = (security.supplementalGroups ?? []).filter((group) => group !== identity?.gid);
+      return groups.length === 0 ? undefined : `supplementalGroups and fsGroup ${groups.join(', ')}`;
+    },
+  },
+  { feature: 'privileged', wish: ({ container }) => when('privileged', container.security.privileged) },
+  {
+    feature: 'capabilities',
+    wish: ({ container: { security } }) =>
+      when('capabilities.add', (security.addCapabilities ?? []).length > 0) ??
+      when('capabilities.drop', (security.dropCapabilities ?? []).length > 0),
+  },
+  { feature: 'readOnlyRoot', wish: ({ container }) => when('readOnlyRootFilesystem', container.security.readOnlyRoot) },
+  {
+    feature: 'noNewPrivileges',
+    wish: ({ container }) => when('allowPrivilegeEscalation: false', container.security.noNewPrivileges),
+  },
+  { feature: 'seccomp', wish: ({ container }) => when('seccompProfile', isConfined(container.security.seccomp)) },
+  { feature: 'appArmor', wish: ({ container }) => when('appArmorProfile', isConfined(container.security.appArmor)) },
+  { feature: 'selinux', wish: ({ container }) => when('seLinuxOptions', container.security.selinux !== undefined) },
+  { feature: 'procMount', wish: ({ container }) => when('procMount: Unmasked', container.security.isProcUnmasked) },
+  { feature: 'sysctls', wish: ({ sandbox }) => when('sysctls', Object.keys(sandbox.sysctls).length > 0) },
+  { feature: 'userNamespaces', wish: ({ sandbox }) => when('hostUsers: false', sandbox.namespaces.user === 'pod') },
+  { feature: 'devices', wish: ({ container }) => when('devices', container.devices.length > 0) },
+  {
+    feature: 'mountPropagation',
+    wish: ({ container }) =>
+      when(
+        'mountPropagation',
+        container.mounts.some(({ propagation }) => propagation !== undefined && propagation !== 'private'),
+      ),
+  },
+  {
+    feature: 'recursiveReadOnly',
+    wish: ({ container }) =>
+      when(
+        'recursiveReadOnly: Enabled',
+        container.mounts.some(({ recursiveReadOnly }) => recursiveReadOnly),
+      ),
+  },
+  {
+    feature: 'hugepages',
+    wish: ({ container }) => when('hugepages', Object.keys(container.resources.hugepageLimits ?? {}).length > 0),
+  },
+  { feature: 'stdin', wish: ({ container }) => when('stdin', container.stdin) },
+  { feature: 'tty', wish: ({ container }) => when('tty', container.tty) },
+  { feature: 'stopSignal', wish: ({ container }) => when('lifecycle.stopSignal', container.stopSignal !== undefined) },
+];
+
+/** What is asked for and cannot be had, in the words of the pod's fields; empty when all can. */
+export function unmetWishes(wishes: Wishes, { features, identity }: RuntimeCapabilities): readonly string[] {
+  return requirements.flatMap(({ feature, wish }) => (features.has(feature) ? [] : (wish(wishes, identity) ?? [])));
+}
+
+/** Names of limits that the container has and the runtime does not keep. */
+export function unkeptLimits({ resources }: ContainerConfig, { features }: RuntimeCapabilities): readonly string[] {
+  return [
+    ...(resources.cpuQuotaUs === undefined || features.has('cpuLimits') ? [] : ['cpu']),
+    ...(resources.memoryLimitBytes === undefined || features.has('memoryLimits') ? [] : ['memory']),
+  ];
+}
+
+function when(wish: string, isAsked: boolean | undefined): string | undefined {
+  return isAsked === true ? wish : undefined;
+}
+
+/** An id that is asked for and is not the one that there is. */
+function other(field: string, wanted: number | undefined, own: number | undefined): string | undefined {
+  return wanted === undefined || wanted === own ? undefined : `${field} ${wanted}`;
+}
