@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { childSignal, Queue, repeat } from './async.ts';
-import { formatMicroTime, formatTimestamp, SystemClock } from './clock.ts';
+import { formatMicroTime, formatTimestamp } from './clock.ts';
 import { Heap } from './heap.ts';
-import { jitter, nameSuffix, randomInt, SeededRandom, SystemRandom } from './random.ts';
+import { jitter, nameSuffix, randomInt, SeededRandom } from './random.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 test('a heap gives its items in order', () => {
@@ -26,15 +26,8 @@ test('the same seed gives the same sequence, another seed another', () => {
   expect(draw(0.1)).not.toEqual(draw(0.2));
 });
 
-test.each([new SeededRandom(3), new SystemRandom()])('random numbers are in [0, 1) and spread evenly', (random) => {
-  const buckets = new Array<number>(10).fill(0);
-  for (let i = 0; i < 10_000; i++) {
-    const value = random.next();
-    expect(value >= 0 && value < 1).toBe(true);
-    buckets[Math.floor(value * 10)]!++;
-  }
-  for (const count of buckets) expect(Math.abs(count - 1000)).toBeLessThan(200);
-  expect(random.uuid()).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+test('names and jitter stay in their bounds', () => {
+  const random = new SeededRandom(3);
   expect(nameSuffix(random, 8)).toMatch(/^[bcdfghjklmnpqrstvwxz2456789]{8}$/);
   expect(jitter(random, 100, 0.5)).toBeGreaterThanOrEqual(100);
 });
@@ -43,15 +36,6 @@ test('timestamps have the forms of the API', () => {
   const instant = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
   expect(formatTimestamp(instant)).toBe('2026-01-02T03:04:05Z');
   expect(formatMicroTime(instant)).toBe('2026-01-02T03:04:05.678000Z');
-});
-
-test('the system clock calls back once and not when cancelled', async () => {
-  const clock = new SystemClock();
-  const seen: string[] = [];
-  clock.setTimeout(() => seen.push('cancelled'), 0).cancel();
-  await new Promise<void>((resolve) => clock.setTimeout(resolve, 1));
-  await clock.yield();
-  expect(seen).toEqual([]);
 });
 
 test('a queue keeps order, refuses what is over its limit, and ends after what is left', async () => {

@@ -166,3 +166,30 @@ test('pods whose process died are restarted by their policy, say why they ended,
     )
     .toContain("ContainerRuntimeFailed: The process of this node's programs was ended by SIGKILL");
 }, 20_000);
+
+test('a program does not run without what its pod asks for, and the reason says what that is (fault 35)', async () => {
+  const { client, until } = await start();
+  await client.resource(pods).create({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'strict', namespace: 'default' },
+    spec: {
+      nodeName: 'n1',
+      containers: [
+        {
+          name: 'app',
+          image: 'coxswain.dev/echo',
+          securityContext: { runAsUser: 54_321, readOnlyRootFilesystem: true },
+        },
+      ],
+    },
+  });
+  const reasonOf = ({ status }: Pod) => status?.containerStatuses?.[0]?.state?.waiting?.reason ?? 'ContainerCreating';
+  const pod = await until('strict', (one) => reasonOf(one) !== 'ContainerCreating');
+  expect(pod.status?.containerStatuses?.[0]?.state).toEqual({
+    waiting: {
+      reason: 'CreateContainerConfigError',
+      message: 'the inprocess runtime does not support runAsUser 54321, readOnlyRootFilesystem',
+    },
+  });
+});

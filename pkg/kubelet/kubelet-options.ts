@@ -5,9 +5,10 @@ import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { KeyedSource } from './keyed-source.ts';
 import type { MachineFacts } from './node/node-status.ts';
-import type { ProbeTransport } from './probes/probe-transport.ts';
+import type { ProbeTransport } from './runtime/probe-transport.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import type { VolumeHost } from './volumes/volume-host.ts';
+import type { VolumePlugin } from './volumes/volume-plugin.ts';
 
 export interface KubeletOptions {
   readonly deps: ComponentDeps;
@@ -20,6 +21,8 @@ export interface KubeletOptions {
   /** For runtimes whose programs listen on the network. Whoever made it closes it. */
   readonly hostPorts?: HostPorts;
   readonly volumes: VolumeHost;
+  /** The kinds of volumes that pods may have; default all there are. */
+  readonly volumePlugins?: readonly VolumePlugin[];
   /** For runtimes whose programs listen on the network. */
   readonly probes?: ProbeTransport;
   /** The first `InternalIP` is the host's address. */

@@ -16,20 +16,22 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import { ImagePuller } from './images/image-puller.ts';
 import { createJoinedSource, createKeyedSource, type KeyedSource } from './keyed-source.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
+import { podRequests } from './model/amounts.ts';
+import { BackOff } from './model/back-off.ts';
 import { NodeAgent } from './node/node-agent.ts';
 import type { MachineFacts, NodeFacts } from './node/node-status.ts';
 import { type AdmittedPod, admitPod } from './pods/admission.ts';
-import { BackOff } from './pods/back-off.ts';
 import type { PodContext } from './pods/pod-context.ts';
 import { PodWorker } from './pods/pod-worker.ts';
-import { podRequests } from './resources/amounts.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from './runtime/runtime.ts';
 import { createKubeletHandler } from './server/kubelet-handler.ts';
 import type { PodFailure } from './status/pod-status.ts';
 import { StatusManager } from './status/status-manager.ts';
+import { volumePlugins } from './volumes/plugins/table.ts';
 import { VolumeManager } from './volumes/volume-manager.ts';
 import { WatchedObjects } from './volumes/watched-objects.ts';
 
@@ -143,17 +145,18 @@ class NodeKubelet implements Kubelet {
 
   async run(signal: AbortSignal): Promise<void> {
     const { deps, network, podCidr } = this.#options;
-    if (podCidr !== undefined) network.configure(podCidr);
+    if (podCidr !== undefined) network.configure([podCidr]);
     const recorder = createEventRecorder({ ...deps, component: 'kubelet', instance: this.nodeName, signal });
     const statuses = new StatusManager(deps);
     statuses.start(signal);
     const objects = new WatchedObjects({ ...deps, onChange: (uid) => this.#workers.get(uid)?.changed() });
     const volumes = new VolumeManager({
       host: this.#options.volumes,
+      plugins: this.#options.volumePlugins ?? volumePlugins,
       objects,
       client: deps.client,
       clock: deps.clock,
-      readsFiles: (pod) => this.#runtimeOf(pod)?.capabilities.files === true,
+      readsFiles: (pod) => this.#runtimeOf(pod)?.capabilities.features.has('files') === true,
     });
     this.#context = this.#makeContext({ recorder, statuses, volumes, stopping: signal });
     this.#recorder = recorder;
@@ -179,7 +182,9 @@ class NodeKubelet implements Kubelet {
 
   async #runNode(signal: AbortSignal): Promise<void> {
     const images = await Promise.all(Object.values(this.#options.runtimes).map((runtime) => runtime.images.list()));
-    this.#images = images.flat().map(({ names, sizeBytes }) => ({ names, sizeBytes }));
+    this.#images = images
+      .flat()
+      .map(({ repoDigests, repoTags, sizeBytes }) => ({ names: [...repoDigests, ...repoTags], sizeBytes }));
     await this.#node.register(signal);
     if (signal.aborted) return;
     const stop = this.#nodeSource.subscribe(this.nodeName, {
@@ -196,12 +201,13 @@ class NodeKubelet implements Kubelet {
   #nodeSeen(node: Node): void {
     this.#node.observed(node);
     const { network } = this.#options;
-    const range = node.spec?.podCIDR;
-    if (range === undefined || range === '' || range === network.podCidr) return;
+    const { podCIDR = '', podCIDRs } = node.spec ?? {};
+    const ranges = podCIDRs ?? [podCIDR];
+    if (podCIDR === '' || ranges.join() === network.podCidrs.join()) return;
     try {
-      network.configure(range);
+      network.configure(ranges);
     } catch (error) {
-      this.#log.error('Pod range not taken', { podCidr: range, error });
+      this.#log.error('Pod range not taken', { podCidrs: ranges.join(), error });
       return;
     }
     this.#node.statusChanged();
@@ -252,10 +258,7 @@ class NodeKubelet implements Kubelet {
     this.#found.delete(uid);
     const { network, defaultRuntime, runtimes } = this.#options;
     const runtime = this.#runtimeOf(pod);
-    const known = found?.sandboxes.find(({ state }) => state === 'ready')?.config.ip;
-    const address = known ?? pod.status?.podIP;
-    // A pod that is started again keeps its address, so that those who know it still reach it.
-    if (address !== undefined && pod.spec?.hostNetwork !== true && !isPodTerminal(pod)) network.recover(uid, address);
+    const addresses = pod.spec?.hostNetwork === true ? this.#hostIps() : this.#keptAddresses(pod, network);
     const rejected = this.#admit(pod, runtime);
     if (rejected !== undefined) {
       context.recorder.record(pod, { type: 'Warning', reason: rejected.reason, message: rejected.message });
@@ -264,11 +267,19 @@ class NodeKubelet implements Kubelet {
       context,
       runtime: runtime ?? runtimes[defaultRuntime]!,
       pod,
-      ...(found === undefined ? {} : { found }),
+      ...(found === undefined ? {} : { found: { ...found, addresses } }),
       ...(rejected === undefined
         ? {}
         : { rejected: { ...rejected, message: `Pod was rejected: ${rejected.message}` } }),
     });
+  }
+
+  /** A pod that is started again keeps its addresses, so that those who know them still reach it. */
+  #keptAddresses(pod: Pod, network: PodNetwork): readonly string[] {
+    const { podIP = '', podIPs } = pod.status ?? {};
+    const known = podIPs?.map(({ ip }) => ip) ?? (podIP === '' ? [] : [podIP]);
+    if (known.length === 0 || isPodTerminal(pod)) return [];
+    return network.recover(pod.metadata?.uid ?? '', known) ? known : [];
   }
 
   #admit(pod: Pod, runtime: Runtime | undefined): PodFailure | undefined {
@@ -355,7 +366,7 @@ class NodeKubelet implements Kubelet {
       clock,
       log: this.#log,
       nodeName: this.nodeName,
-      hostIp: this.#hostIp(),
+      hostIps: this.#hostIps(),
       network,
       hostPorts,
       images: new ImagePuller(clock),
@@ -384,8 +395,9 @@ class NodeKubelet implements Kubelet {
     this.#background.add(running);
   }
 
-  #hostIp(): string {
-    return this.#options.addresses.find(({ type }) => type === 'InternalIP')?.address ?? '127.0.0.1';
+  #hostIps(): readonly string[] {
+    const internal = this.#options.addresses.filter(({ type }) => type === 'InternalIP');
+    return internal.length === 0 ? ['127.0.0.1'] : internal.map(({ address }) => address);
   }
 
   #allocatable(): Readonly<Record<string, string>> {
@@ -417,7 +429,7 @@ class NodeKubelet implements Kubelet {
       machine: this.#machine(),
       images: this.#images,
       notReady:
-        network.podCidr === undefined
+        network.podCidrs.length === 0
           ? 'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: the node has no pod range yet'
           : undefined,
     };

@@ -209,9 +209,12 @@ class NotedHostPorts implements HostPorts {
   readonly calls: string[] = [];
   readonly taken = new Set<number>();
 
-  async publish(_: string, { ip, ports }: Parameters<HostPorts['publish']>[1]): Promise<readonly HostPortFailure[]> {
+  async publish(
+    _: string,
+    { addresses, ports }: Parameters<HostPorts['publish']>[1],
+  ): Promise<readonly HostPortFailure[]> {
     const all = ports.map((port) => `${port.protocol} ${port.hostIp || 'node'}:${port.hostPort}`);
-    this.calls.push(`publish ${all.join(', ')} to ${ip}`);
+    this.calls.push(`publish ${all.join(', ')} to ${addresses.join()}`);
     const failed = ports.filter(({ hostPort }) => this.taken.has(hostPort));
     return failed.map((port) => ({ port, message: `Cannot publish ${port.hostPort} as it is taken` }));
   }

@@ -2,7 +2,7 @@
  * Ports of the node that lead to pods. Contract only; `loopback/` implements it without privileges.
  *
  * Laws:
- * 1. `publish` makes the ports of an owner answer at `podIp`. What cannot be done for one port is returned and does not keep the others from
+ * 1. `publish` makes the ports of an owner lead to its addresses, those of one family to the address of the same. What cannot be done for one port is returned and does not keep the others from
  *    being done; called again, it tries again what failed and leaves alone what answers. Calls for one owner do not overlap.
  * 2. Of two owners that want the same port the first keeps it until it withdraws.
  * 3. After `withdraw` no new connection is taken; those that were made end with the pod. `withdraw` of an unknown owner does nothing.
@@ -24,11 +24,15 @@ export interface HostPortFailure {
   readonly message: string;
 }
 
+/** Whose ports they are. */
+export interface PublishedPod {
+  /** Of the pod, its first one first. */
+  readonly addresses: readonly string[];
+  readonly ports: readonly HostPort[];
+}
+
 export interface HostPorts {
-  publish(
-    owner: string,
-    pod: { readonly ip: string; readonly ports: readonly HostPort[] },
-  ): Promise<readonly HostPortFailure[]>;
+  publish(owner: string, pod: PublishedPod): Promise<readonly HostPortFailure[]>;
   withdraw(owner: string): Promise<void>;
   close(): Promise<void>;
 }

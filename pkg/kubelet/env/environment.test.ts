@@ -62,8 +62,8 @@ function build(container: Partial<Container>, enableServiceLinks = false) {
     container: { name: 'app', ...container },
     fields: {
       pod: { ...pod, spec: { ...pod.spec!, enableServiceLinks } },
-      podIp: '127.8.0.2',
-      hostIp: '127.0.0.1',
+      podIps: ['127.8.0.2', 'fd00::2'],
+      hostIps: ['127.0.0.1', 'fd00::1'],
       nodeName: 'n1',
       allocatable: { cpu: '4', memory: '1Gi' },
     },

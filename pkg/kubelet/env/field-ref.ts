@@ -1,13 +1,14 @@
 /** Values of the downward API: fields of the pod and amounts of resources. Source: kubelet `fieldpath`, `resource` helpers. */
 import type { Container, ObjectFieldSelector, Pod, ResourceFieldSelector } from '#pkg/api/types/core-v1.ts';
-import { allContainers } from '../pods/pod-view.ts';
-import { quantityValue } from '../resources/amounts.ts';
+import { quantityValue } from '../model/amounts.ts';
+import { allContainers } from '../model/pod-view.ts';
 
 /** What a field reference may be about besides the pod itself. */
 export interface FieldContext {
   readonly pod: Pod;
-  readonly podIp: string | undefined;
-  readonly hostIp: string;
+  /** The first one first; none before the pod has any. */
+  readonly podIps: readonly string[];
+  readonly hostIps: readonly string[];
   readonly nodeName: string;
   /** What a container without a limit may use. */
   readonly allocatable: Readonly<Record<string, string>>;
@@ -39,11 +40,13 @@ export function fieldValue(context: FieldContext, selector: ObjectFieldSelector)
     case 'spec.serviceAccountName':
       return pod.spec?.serviceAccountName ?? '';
     case 'status.hostIP':
+      return context.hostIps[0] ?? '';
     case 'status.hostIPs':
-      return context.hostIp;
+      return context.hostIps.join(',');
     case 'status.podIP':
+      return context.podIps[0] ?? '';
     case 'status.podIPs':
-      return context.podIp ?? '';
+      return context.podIps.join(',');
     default:
       return undefined;
   }

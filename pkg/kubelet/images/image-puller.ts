@@ -5,7 +5,7 @@
 import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import { BackOff } from '../pods/back-off.ts';
+import { BackOff } from '../model/back-off.ts';
 import { type ImageInfo, type Runtime, RuntimeError } from '../runtime/runtime.ts';
 
 export type ImageOutcome =

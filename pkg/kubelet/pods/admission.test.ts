@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Container, NodeSpec, Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
-import { podRequests } from '../resources/amounts.ts';
+import { podRequests } from '../model/amounts.ts';
 import { admitPod } from './admission.ts';
 
 const app: Container = { name: 'app', image: 'a:v1' };

@@ -6,9 +6,9 @@
 import { matchesRequiredNodeAffinity } from '#pkg/api/scheduling/node-selector.ts';
 import { untoleratedTaint } from '#pkg/api/scheduling/tolerations.ts';
 import type { ContainerPort, Node, Pod } from '#pkg/api/types/core-v1.ts';
-import { quantityValue } from '../resources/amounts.ts';
+import { quantityValue } from '../model/amounts.ts';
+import { wantedHostPorts } from '../model/pod-view.ts';
 import type { PodFailure } from '../status/pod-status.ts';
-import { wantedHostPorts } from './pod-view.ts';
 
 export interface AdmissionInput {
   readonly pod: Pod;

@@ -2,10 +2,10 @@
 import type { Container, LifecycleHandler } from '#pkg/api/types/core-v1.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import type { ContainerView } from '../model/pod-view.ts';
 import { httpProbeRequest } from '../probes/probe-request.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { PodContext } from './pod-context.ts';
-import type { ContainerView } from './pod-view.ts';
 
 /** A hook failed. Its message is for the log: what a hook says may be secret, so events do not carry it. */
 export class HookError extends Error {

@@ -1,10 +1,10 @@
 /** Ending containers: preStop hook, then the runtime's graceful stop, within one grace period. */
 import type { Container, LifecycleHandler, Pod } from '#pkg/api/types/core-v1.ts';
 import { sleep } from '#pkg/base/async.ts';
+import { type ContainerView, containerFieldPath, podDescription } from '../model/pod-view.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { HookError, runHook } from './hooks.ts';
 import type { PodContext } from './pod-context.ts';
-import { type ContainerView, containerFieldPath, podDescription } from './pod-view.ts';
 
 /** What a container gets to end at least, after a preStop hook that took all of its time. Source: `minimumGracePeriodInSeconds`. */
 const stopMsMin = 2_000;

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Container, Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
-import { BackOff, formatWait } from './back-off.ts';
+import { BackOff, formatWait } from '../model/back-off.ts';
+import { type ContainerView, type PodView, specHashOf } from '../model/pod-view.ts';
 import { computePodActions } from './pod-actions.ts';
-import { type ContainerView, type PodView, specHashOf } from './pod-view.ts';
 
 const app: Container = { name: 'app', image: 'a:v1' };
 const init: Container = { name: 'init', image: 'i:v1' };
@@ -17,7 +17,7 @@ function pod(spec: Partial<PodSpec> = {}): Pod {
 function view(containers: Readonly<Record<string, Partial<ContainerView>>>, sandbox = true): PodView {
   const specs = new Map([app, init, side].map((one) => [one.name, one]));
   return {
-    sandbox: sandbox ? { id: 'box', ip: '127.8.0.2', attempt: 0 } : undefined,
+    sandbox: sandbox ? { id: 'box', addresses: ['127.8.0.2'], attempt: 0 } : undefined,
     sandboxAttempts: sandbox ? 1 : 0,
     containers: new Map(
       Object.entries(containers).map(([name, fields]) => [
@@ -31,6 +31,7 @@ function view(containers: Readonly<Record<string, Partial<ContainerView>>>, sand
           image: '',
           imageRef: '',
           specHash: specHashOf(specs.get(name)!),
+          resources: {},
           state: 'running',
           createdAtMs: 0,
           started: true,

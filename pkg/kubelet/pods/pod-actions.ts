@@ -7,9 +7,9 @@
  * others start together. A container that ended starts again if its policy says so, once its back-off is over.
  */
 import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
-import { type BackOff, formatWait } from './back-off.ts';
-import { type ContainerView, isSidecar, type PodView, podDescription, specHashOf } from './pod-view.ts';
-import { initFailedForGood, restartsAfterExit } from './restart-policy.ts';
+import { type BackOff, formatWait } from '../model/back-off.ts';
+import { type ContainerView, isSidecar, type PodView, podDescription, specHashOf } from '../model/pod-view.ts';
+import { initFailedForGood, restartsAfterExit } from '../model/restart-policy.ts';
 
 export interface KillAction {
   readonly name: string;

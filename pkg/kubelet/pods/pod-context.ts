@@ -8,10 +8,10 @@ import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { ObjectReader } from '../env/environment.ts';
 import type { ImagePuller } from '../images/image-puller.ts';
-import type { ProbeTransport } from '../probes/probe-transport.ts';
+import type { BackOff } from '../model/back-off.ts';
+import type { ProbeTransport } from '../runtime/probe-transport.ts';
 import type { StatusManager } from '../status/status-manager.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
-import type { BackOff } from './back-off.ts';
 
 export interface PodContext {
   readonly client: Client;
@@ -19,7 +19,8 @@ export interface PodContext {
   readonly log: Logger;
   readonly recorder: EventRecorder;
   readonly nodeName: string;
-  readonly hostIp: string;
+  /** The node's addresses, the first one first. */
+  readonly hostIps: readonly string[];
   readonly network: PodNetwork;
   /** Absent where nothing listens: on nodes that only simulate. */
   readonly hostPorts: HostPorts | undefined;

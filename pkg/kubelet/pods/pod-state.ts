@@ -2,17 +2,32 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ContainerStatus, Pod } from '#pkg/api/types/core-v1.ts';
 import type { FieldContext } from '../env/field-ref.ts';
+import {
+  allContainers,
+  allStatuses,
+  type ContainerView,
+  findContainer,
+  type PodView,
+  specHashOf,
+} from '../model/pod-view.ts';
 import type { PodProbers } from '../probes/pod-probers.ts';
-import type { ProbeKind } from '../probes/probe-transport.ts';
+import type { ProbeKind } from '../runtime/probe-transport.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';
 import type { PodContext } from './pod-context.ts';
-import { allContainers, allStatuses, type ContainerView, findContainer, type PodView, specHashOf } from './pod-view.ts';
 
 export interface PodStateOptions {
   readonly context: PodContext;
   readonly runtime: Runtime;
   readonly probers: PodProbers;
   readonly pod: Pod;
+}
+
+/** What was there of a pod when the kubelet started. */
+export interface FoundPod {
+  readonly sandboxes: readonly Sandbox[];
+  readonly containers: readonly RuntimeContainer[];
+  /** Those that the pod has kept; none when they are to be asked for again. */
+  readonly addresses: readonly string[];
 }
 
 /** Why a container waits, and when another try is due. */
@@ -77,15 +92,15 @@ export class PodState {
 
   /** What field references are resolved against. */
   fields(): FieldContext {
-    const { hostIp, nodeName } = this.context;
-    return { pod: this.pod, podIp: this.sandbox?.ip, hostIp, nodeName, allocatable: this.context.allocatable() };
+    const { hostIps, nodeName } = this.context;
+    const podIps = this.sandbox?.addresses ?? [];
+    return { pod: this.pod, podIps, hostIps, nodeName, allocatable: this.context.allocatable() };
   }
 
   update(pod: Pod): void {
     const before = this.pod;
     this.pod = pod;
-    const readsItself = (pod.spec?.volumes ?? []).some(({ downwardAPI, projected }) => downwardAPI ?? projected);
-    if (readsItself && !sameNames(before, pod)) this.volumesStale = true;
+    if (!sameNames(before, pod) && this.context.volumes.dependsOn(pod, 'metadata')) this.volumesStale = true;
     const graceSeconds = pod.metadata?.deletionGracePeriodSeconds;
     if (graceSeconds !== undefined && graceSeconds < (before.metadata?.deletionGracePeriodSeconds ?? Infinity)) {
       this.hurry?.(graceSeconds * 1000);
@@ -93,23 +108,32 @@ export class PodState {
   }
 
   /** Takes over what the runtime has of the pod, then from the API what the runtime no longer knows. */
-  recover(
-    found: { readonly sandboxes: readonly Sandbox[]; readonly containers: readonly RuntimeContainer[] } | undefined,
-  ): void {
-    for (const sandbox of found?.sandboxes ?? []) {
-      this.sandboxIds.add(sandbox.id);
-      const { attempt, ip } = sandbox.config;
+  recover(found: FoundPod | undefined): void {
+    for (const { id, config, state, networkNamespace } of found?.sandboxes ?? []) {
+      this.sandboxIds.add(id);
+      const { attempt } = config;
       this.sandboxAttempts = Math.max(this.sandboxAttempts, attempt + 1);
-      if (sandbox.state !== 'ready') continue;
-      if (this.sandbox === undefined || attempt > this.sandbox.attempt) this.sandbox = { id: sandbox.id, ip, attempt };
+      if (state !== 'ready' || (this.sandbox !== undefined && attempt < this.sandbox.attempt)) continue;
+      this.sandbox = {
+        id,
+        addresses: found?.addresses ?? [],
+        attempt,
+        ...(networkNamespace === undefined ? {} : { networkNamespace }),
+      };
     }
     const inOrder = [...(found?.containers ?? [])].sort((a, b) => a.attempt - b.attempt);
     for (const container of inOrder) this.setContainer(container);
     for (const status of allStatuses(this.pod)) this.#recoverStatus(status);
+    this.startProbers();
+  }
+
+  /** Probes what runs, if the pod has an address. */
+  startProbers(): void {
+    const podIp = this.sandbox?.addresses[0];
+    if (podIp === undefined) return;
     for (const container of allContainers(this.pod)) {
       const view = this.containers.get(container.name);
-      if (view?.state !== 'running' || this.sandbox === undefined) continue;
-      this.probers.start({ pod: this.pod, container, view, podIp: this.sandbox.ip });
+      if (view?.state === 'running') this.probers.start({ pod: this.pod, container, view, podIp });
     }
   }
 
@@ -187,6 +211,7 @@ export class PodState {
       image: status.image,
       imageRef: status.imageID,
       specHash: spec === undefined ? '' : specHashOf(spec),
+      resources: {},
       state: 'exited',
       createdAtMs: 0,
       ...timesOf(status),

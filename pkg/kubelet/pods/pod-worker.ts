@@ -11,11 +11,11 @@ import { pods } from '#pkg/api/types/refs.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Timer } from '#pkg/base/clock.ts';
 import { PodProbers } from '../probes/pod-probers.ts';
-import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';
+import type { Runtime, RuntimeContainer } from '../runtime/runtime.ts';
 import { type PodFailure, podStatus, rejectedStatus } from '../status/pod-status.ts';
 import { KubeletStoppingError } from './kill.ts';
 import type { PodContext } from './pod-context.ts';
-import { PodState } from './pod-state.ts';
+import { type FoundPod, PodState } from './pod-state.ts';
 import { syncPod } from './sync-pod.ts';
 import { terminatePod } from './terminate-pod.ts';
 
@@ -27,7 +27,7 @@ export interface PodWorkerOptions {
   readonly runtime: Runtime;
   readonly pod: Pod;
   /** What the runtime still has of the pod from before the kubelet started. */
-  readonly found?: { readonly sandboxes: readonly Sandbox[]; readonly containers: readonly RuntimeContainer[] };
+  readonly found?: FoundPod;
   /** The pod cannot run on this node: it is failed without being run. */
   readonly rejected?: PodFailure;
 }
@@ -232,7 +232,7 @@ export class PodWorker {
       view: this.#state.view(),
       waiting: this.#state.waiting,
       runtimeName: this.#state.runtime.capabilities.name,
-      hostIp: context.hostIp,
+      hostIps: context.hostIps,
       startTimeMs: this.#state.startTimeMs,
       nowMs: context.clock.nowMs(),
       terminal,

@@ -1,8 +1,8 @@
 /** The host ports of a pod: opened when it has an address, tried again while one of them cannot be had. */
 import type { ContainerPort } from '#pkg/api/types/core-v1.ts';
 import type { HostPort } from '#pkg/network/host-ports.ts';
+import { wantedHostPorts } from '../model/pod-view.ts';
 import type { PodState } from './pod-state.ts';
-import { wantedHostPorts } from './pod-view.ts';
 
 /** Time to the next try of a port that could not be had. */
 const retryMs = 10_000;
@@ -17,7 +17,7 @@ export async function publishHostPorts(state: PodState): Promise<number | undefi
   if (context.hostPorts === undefined || sandbox === undefined || pod.spec?.hostNetwork === true) return undefined;
   const ports = wantedHostPorts(pod).map(toHostPort);
   if (ports.length === 0) return undefined;
-  const failures = await context.hostPorts.publish(uid, { ip: sandbox.ip, ports });
+  const failures = await context.hostPorts.publish(uid, { addresses: sandbox.addresses, ports });
   const messages = new Set(failures.map(({ message }) => message));
   for (const message of messages) {
     if (state.hostPortProblems.has(message)) continue;

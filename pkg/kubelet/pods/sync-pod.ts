@@ -2,14 +2,15 @@
 import type { Container } from '#pkg/api/types/core-v1.ts';
 import { aborted } from '#pkg/base/async.ts';
 import { PodNetworkError } from '#pkg/network/pod-network.ts';
+import { type ContainerView, containerFieldPath, findContainer, podDescription } from '../model/pod-view.ts';
 import { RuntimeError } from '../runtime/runtime.ts';
+import { sandboxConfig } from './container-config.ts';
 import { HookError, runHook } from './hooks.ts';
 import { killContainer } from './kill.ts';
 import { backOffKey, computePodActions, type PodActions, type WaitAction } from './pod-actions.ts';
 import type { PodState } from './pod-state.ts';
-import { type ContainerView, containerFieldPath, findContainer, podDescription } from './pod-view.ts';
 import { publishHostPorts } from './publish-host-ports.ts';
-import { hostnameOf, startContainer } from './start-container.ts';
+import { startContainer } from './start-container.ts';
 
 export interface SyncResult {
   /** The pod has come to its end: nothing is to run any more. */
@@ -53,8 +54,8 @@ export async function syncPod(state: PodState, publish: () => void): Promise<Syn
       await killAll(state, actions);
       continue;
     }
-    if (actions.createSandbox) {
-      const retryAtMs = await createSandbox(state);
+    if (actions.createSandbox || state.sandbox?.addresses.length === 0) {
+      const retryAtMs = actions.createSandbox ? await createSandbox(state) : await attachSandbox(state);
       if (retryAtMs !== undefined) return { over: false, wakeAtMs: earliest(retryAtMs, deadlineMs) };
       laterMs = earliest(laterMs, await publishHostPorts(state));
       publish();
@@ -111,34 +112,62 @@ async function mountVolumes(state: PodState): Promise<number | undefined> {
   return state.mountRetryAtMs;
 }
 
+/** Makes a sandbox and connects it; returns when to try again if that failed. */
 async function createSandbox(state: PodState): Promise<number | undefined> {
   const { context, pod, runtime } = state;
-  const { name = '', namespace = '', annotations } = pod.metadata ?? {};
+  let made: string | undefined;
   try {
-    const ip = pod.spec?.hostNetwork === true ? context.hostIp : context.network.allocate(state.uid);
-    const sandbox = await runtime.sandboxes.run({
-      podUid: state.uid,
-      podName: name,
-      podNamespace: namespace,
-      attempt: state.sandboxAttempts,
-      hostname: pod.spec?.hostNetwork === true ? context.nodeName : hostnameOf(pod),
-      ip,
-      annotations: annotations ?? {},
-    });
-    state.sandbox = { id: sandbox.id, ip, attempt: state.sandboxAttempts++ };
-    state.sandboxIds.add(sandbox.id);
-    // Fields of the downward API may speak of the address.
-    state.volumesStale ||= (pod.spec?.volumes ?? []).some(({ downwardAPI }) => downwardAPI !== undefined);
+    const sandbox = await runtime.sandboxes.run(sandboxConfig(context, pod, state.sandboxAttempts));
+    const { id, networkNamespace } = sandbox;
+    made = id;
+    state.sandboxIds.add(id);
+    const addresses = await addressesOf(state, { id, ...(networkNamespace === undefined ? {} : { networkNamespace }) });
+    state.sandbox = { id, addresses, attempt: state.sandboxAttempts++ };
+    noteAddresses(state);
     return undefined;
   } catch (error) {
-    if (!(error instanceof RuntimeError || error instanceof PodNetworkError)) throw error;
-    context.recorder.record(pod, {
-      type: 'Warning',
-      reason: 'FailedCreatePodSandBox',
-      message: `Failed to create pod sandbox: ${error.message}`,
-    });
-    return context.clock.nowMs() + sandboxRetryMs;
+    // One without an address is of no use to anybody.
+    if (made !== undefined) {
+      await runtime.sandboxes.remove(made);
+      state.sandboxIds.delete(made);
+    }
+    return sandboxFailure(state, error);
   }
+}
+
+/** Gives a sandbox from before the kubelet started its addresses, where nobody knows them any more. */
+async function attachSandbox(state: PodState): Promise<number | undefined> {
+  const { sandbox } = state;
+  if (sandbox === undefined) return undefined;
+  try {
+    state.sandbox = { ...sandbox, addresses: await addressesOf(state, sandbox) };
+    noteAddresses(state);
+    state.startProbers();
+    return undefined;
+  } catch (error) {
+    return sandboxFailure(state, error);
+  }
+}
+
+async function addressesOf(
+  { context, pod, uid, cancelSync }: PodState,
+  { id, networkNamespace }: { readonly id: string; readonly networkNamespace?: string },
+): Promise<readonly string[]> {
+  if (pod.spec?.hostNetwork === true) return context.hostIps;
+  const namespacePath = networkNamespace === undefined ? {} : { namespacePath: networkNamespace };
+  return context.network.attach({ owner: uid, id, ...namespacePath }, cancelSync.signal);
+}
+
+/** Fields of the downward API may speak of the addresses. */
+function noteAddresses(state: PodState): void {
+  state.volumesStale ||= state.context.volumes.dependsOn(state.pod, 'addresses');
+}
+
+function sandboxFailure({ context, pod }: PodState, error: unknown): number {
+  if (!(error instanceof RuntimeError || error instanceof PodNetworkError)) throw error;
+  const message = `Failed to create pod sandbox: ${error.message}`;
+  context.recorder.record(pod, { type: 'Warning', reason: 'FailedCreatePodSandBox', message });
+  return context.clock.nowMs() + sandboxRetryMs;
 }
 
 async function killAll(state: PodState, actions: PodActions): Promise<void> {
@@ -176,7 +205,7 @@ interface KillOptions {
 /** Stops a container, as fast as a deletion that comes meanwhile asks for, and waits until it is known to have exited. */
 async function killAndSettle(state: PodState, view: ContainerView, options: KillOptions): Promise<void> {
   const { context, pod, runtime } = state;
-  const podIp = state.sandbox?.ip ?? '';
+  const podIp = state.sandbox?.addresses[0] ?? '';
   await killContainer({ context, pod, view, runtime, podIp, ...options, hurry: state.cancelSync.signal });
   await settleExit(state, view);
 }
@@ -256,7 +285,7 @@ async function startOne(state: PodState, container: Container): Promise<number |
   if (view.state === 'running' && (await postStart(state, container, view))) {
     const current = state.containers.get(container.name);
     if (current?.id === view.id && current.state === 'running') {
-      state.probers.start({ pod, container, view: current, podIp: sandbox.ip });
+      state.probers.start({ pod, container, view: current, podIp: sandbox.addresses[0] ?? '' });
     }
   }
   return undefined;
@@ -267,7 +296,7 @@ async function postStart(state: PodState, container: Container, view: ContainerV
   const hook = container.lifecycle?.postStart;
   if (hook === undefined) return true;
   const { context, pod, runtime } = state;
-  const podIp = state.sandbox?.ip ?? '';
+  const podIp = state.sandbox?.addresses[0] ?? '';
   try {
     await runHook({ context, container, view, runtime, podIp, hook, signal: state.cancelSync.signal });
     return true;

@@ -2,9 +2,10 @@
  * Ends a pod: stops its containers within the grace period (sidecars last, in reverse order), then its sandbox, and gives back its
  * address and volumes. Logs stay until the pod is gone from the API. Source: kubelet `SyncTerminatingPod`, `SyncTerminatedPod`.
  */
+
+import { allContainers, type ContainerView, findContainer, isSidecar } from '../model/pod-view.ts';
 import { killContainer, whileRunning } from './kill.ts';
 import type { PodState } from './pod-state.ts';
-import { allContainers, type ContainerView, findContainer, isSidecar } from './pod-view.ts';
 import { settleExit } from './sync-pod.ts';
 
 const graceSecondsDefault = 30;
@@ -21,7 +22,7 @@ export async function terminatePod(state: PodState, publish: () => void): Promis
   if (state.sandbox !== undefined) state.sandbox = { ...state.sandbox, stopped: true };
   await context.hostPorts?.withdraw(state.uid);
   await context.volumes.unmount(state.uid);
-  if (state.pod.spec?.hostNetwork !== true) context.network.release(state.uid);
+  if (state.pod.spec?.hostNetwork !== true) await context.network.detach(state.uid);
   context.images.forget(state.uid);
   for (const container of allContainers(state.pod)) {
     context.crashBackOff.reset(`${state.uid}/${container.name}/${container.image ?? ''}`);
@@ -77,7 +78,7 @@ async function endTogether(state: PodState, views: readonly ContainerView[], gra
           container: findContainer(pod, view.name),
           view,
           runtime,
-          podIp: state.sandbox?.ip ?? '',
+          podIp: state.sandbox?.addresses[0] ?? '',
           message: `Stopping container ${view.name}`,
           graceMs,
           hurry: hurried.signal,

@@ -3,7 +3,7 @@
  * and written by hand. Source: `grpc/health/v1/health.proto`, gRPC over HTTP/2; kubelet `pkg/probe/grpc`.
  */
 import { connect } from 'node:http2';
-import type { GrpcProbeRequest, ProbeAnswer } from './probe-transport.ts';
+import type { GrpcProbeRequest, ProbeAnswer } from '../runtime/probe-transport.ts';
 
 const servingStatuses: Readonly<Record<number, string>> = {
   0: 'UNKNOWN',

@@ -1,13 +1,24 @@
 /** The probers of one pod's containers: started and stopped with them, the startup probe before the others. */
 import type { Container, Pod, Probe } from '#pkg/api/types/core-v1.ts';
-import type { PodContext } from '../pods/pod-context.ts';
-import { type ContainerView, containerFieldPath } from '../pods/pod-view.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { EventRecorder } from '#pkg/client/event-recorder.ts';
+import { type ContainerView, containerFieldPath } from '../model/pod-view.ts';
+import type { ProbeAnswer, ProbeKind, ProbeTransport } from '../runtime/probe-transport.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import type { ProbeAnswer, ProbeKind } from './probe-transport.ts';
 import { Prober } from './prober.ts';
 
+/** What probers use of the kubelet. */
+export interface ProbersContext {
+  readonly clock: Clock;
+  readonly recorder: EventRecorder;
+  /** For runtimes that do not answer probes themselves. */
+  readonly probes: ProbeTransport | undefined;
+  /** Runs work that is waited for at the end. */
+  background(work: () => Promise<void>): void;
+}
+
 export interface ProbersDeps {
-  readonly context: PodContext;
+  readonly context: ProbersContext;
   readonly runtime: Runtime;
   /** A verdict about a container has turned. */
   onVerdict(name: string, kind: ProbeKind, ok: boolean): void;

@@ -1,6 +1,6 @@
 /** Where a probe goes: named ports, the pod's address, headers. Source: kubelet `prober.go`, `pkg/probe/http/request.go`. */
 import type { Container, HTTPGetAction, TCPSocketAction } from '#pkg/api/types/core-v1.ts';
-import type { HttpProbeRequest, TcpProbeRequest } from './probe-transport.ts';
+import type { HttpProbeRequest, TcpProbeRequest } from '../runtime/probe-transport.ts';
 
 /** Sent as the user agent of HTTP probes. */
 const userAgent = 'kube-probe/1.36';

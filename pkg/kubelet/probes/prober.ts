@@ -8,9 +8,9 @@
 import type { Container, Probe } from '#pkg/api/types/core-v1.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import type { ProbeAnswer, ProbeKind, ProbeTransport } from '../runtime/probe-transport.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { httpProbeRequest, tcpProbeRequest } from './probe-request.ts';
-import type { ProbeAnswer, ProbeKind, ProbeTransport } from './probe-transport.ts';
 
 /** With no initial delay, the first probe comes this long after the start (or one period, if shorter): programs need a moment. */
 const firstProbeMsMax = 1_000;

@@ -6,14 +6,14 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import type { Clock } from '#pkg/base/clock.ts';
-import { askGrpcHealth, grpcTimeoutMessage } from './grpc-health.ts';
 import type {
   GrpcProbeRequest,
   HttpProbeRequest,
   ProbeAnswer,
   ProbeTransport,
   TcpProbeRequest,
-} from './probe-transport.ts';
+} from '../runtime/probe-transport.ts';
+import { askGrpcHealth, grpcTimeoutMessage } from './grpc-health.ts';
 
 /** Probes by sockets of this machine. */
 export function socketProbeTransport(deps: { readonly clock: Clock }): ProbeTransport {

@@ -1,6 +1,8 @@
 /** What every runtime has to do, whatever runs in it: the laws of `runtime.ts` as tests. Each runtime's own test file calls it. */
 import type { Clock } from '#pkg/base/clock.ts';
-import type { ContainerConfig, Runtime, RuntimeContainer, Sandbox } from './runtime.ts';
+import { makeContainerConfig, makeSandboxConfig } from '../testing/configs.ts';
+import type { ContainerConfig } from './container-config.ts';
+import type { Runtime, RuntimeContainer, Sandbox } from './runtime.ts';
 
 /** The test functions of the caller's framework, so that this file depends on none. */
 export interface TestApi {
@@ -21,6 +23,8 @@ export interface RuntimeUnderTest {
   readonly stubborn: Partial<ContainerConfig>;
   /** Annotations that make the pod's containers exit so, or not when asked, where the runtime goes by annotations. */
   annotations(exitCode: number | undefined, options: { readonly stubborn: boolean }): Readonly<Record<string, string>>;
+  /** A command of the lasting image, and what it writes before it ends with 0. */
+  readonly command: { readonly argv: readonly string[]; readonly stdout: string };
   close(): Promise<void>;
 }
 
@@ -156,6 +160,107 @@ export function runtimeConformance(api: TestApi, make: () => Promise<RuntimeUnde
     await under.settle(runtime.containers.stop(id, { graceMs: 30_000 }));
     api.equal(await under.settle(reading), 'ended');
   });
+
+  streamLaws(api, declare);
+  limitLaws(api, declare);
+}
+
+type Declare = (name: string, body: (under: RuntimeUnderTest) => Promise<void>) => void;
+
+/** The laws of `streams.ts`. */
+function streamLaws(api: TestApi, declare: Declare): void {
+  const run = async (under: RuntimeUnderTest): Promise<{ readonly id: string; readonly sandboxId: string }> => {
+    const sandbox = await runSandbox(under, undefined);
+    const id = await create(under, sandbox, under.lasting);
+    await under.settle(under.runtime.containers.start(id));
+    return { id, sandboxId: sandbox.id };
+  };
+
+  declare('a command streams its output and ends with its exit code', async (under) => {
+    const { id } = await run(under);
+    const { argv, stdout } = under.command;
+    const streams = await under.runtime.streaming.exec(id, { command: argv });
+    const [out, err] = [textOf(streams.stdout), textOf(streams.stderr)];
+    api.equal([await under.settle(out), await under.settle(err)], [stdout, '']);
+    api.equal(await under.settle(streams.exitCode), 0);
+  });
+
+  declare('who is attached hears of the exit, and the output ends with it', async (under) => {
+    const { id } = await run(under);
+    const streams = await under.runtime.streaming.attach(id, {});
+    const [out, err] = [textOf(streams.stdout), textOf(streams.stderr)];
+    await under.settle(under.runtime.containers.stop(id, { graceMs: 0 }));
+    api.equal(await under.settle(streams.exitCode), 137);
+    api.equal([typeof (await under.settle(out)), typeof (await under.settle(err))], ['string', 'string']);
+  });
+
+  declare('who leaves is heard no more, and the container goes on', async (under) => {
+    const { id } = await run(under);
+    const leaving = new AbortController();
+    const streams = await under.runtime.streaming.attach(id, { signal: leaving.signal });
+    leaving.abort();
+    await api.rejects(streams.exitCode, 'failed');
+    api.equal((await under.runtime.containers.status(id))?.state, 'running');
+  });
+
+  declare('there are no streams of what is not there or does not run', async (under) => {
+    const { id } = await run(under);
+    const { streaming } = under.runtime;
+    await api.rejects(streaming.exec('none', { command: ['true'] }), 'notFound');
+    await api.rejects(streaming.attach('none', {}), 'notFound');
+    await under.settle(under.runtime.containers.stop(id, { graceMs: 0 }));
+    await api.rejects(streaming.exec(id, { command: ['true'] }), 'failed');
+    await api.rejects(streaming.attach(id, {}), 'failed');
+  });
+
+  declare('what there is no feature for is refused as unsupported', async (under) => {
+    const { id, sandboxId } = await run(under);
+    const { streaming, capabilities, containers } = under.runtime;
+    const calls = [
+      ['execStdin', () => streaming.exec(id, { command: ['true'], stdin: true })],
+      ['tty', () => streaming.exec(id, { command: ['true'], tty: true })],
+      ['stdin', () => streaming.attach(id, { stdin: true })],
+      ['tty', () => streaming.attach(id, { tty: true })],
+      ['portForward', () => streaming.portForward(sandboxId, { port: 1, addresses: [] })],
+      ['update', () => containers.update(id, { cpuShares: 2 })],
+    ] as const;
+    for (const [feature, call] of calls) {
+      if (!capabilities.features.has(feature)) await api.rejects(call(), 'unsupported');
+    }
+  });
+
+  declare('a port where nobody listens cannot be reached', async (under) => {
+    const { sandboxId } = await run(under);
+    if (!under.runtime.capabilities.features.has('portForward')) return;
+    const { streaming } = under.runtime;
+    await api.rejects(streaming.portForward('none', { port: 1, addresses: ['127.0.0.1'] }), 'notFound');
+    await api.rejects(streaming.portForward(sandboxId, { port: 1, addresses: ['127.0.0.1'] }), 'failed');
+  });
+}
+
+function limitLaws(api: TestApi, declare: Declare): void {
+  declare('limits are those that were given, until they are changed', async (under) => {
+    const { runtime } = under;
+    const sandbox = await runSandbox(under, undefined);
+    const resources = { cpuShares: 102, memoryLimitBytes: 2 ** 30 };
+    const id = await create(under, sandbox, { ...under.lasting, resources });
+    await under.settle(runtime.containers.start(id));
+    const before = await runtime.containers.status(id);
+    api.equal(before?.resources, resources);
+    if (!runtime.capabilities.features.has('update')) return;
+    await under.settle(runtime.containers.update(id, { cpuShares: 204 }));
+    api.equal((await runtime.containers.status(id))?.resources, { ...resources, cpuShares: 204 });
+    api.equal(before?.resources, resources);
+    await api.rejects(runtime.containers.update('none', {}), 'notFound');
+    await under.settle(runtime.containers.stop(id, { graceMs: 0 }));
+    await api.rejects(runtime.containers.update(id, { cpuShares: 2 }), 'failed');
+  });
+}
+
+async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  let text = '';
+  for await (const chunk of chunks) text += Buffer.from(chunk).toString();
+  return text;
 }
 
 function runSandbox(
@@ -163,31 +268,11 @@ function runSandbox(
   exitCode: number | undefined,
   options = { stubborn: false },
 ): Promise<Sandbox> {
-  return under.runtime.sandboxes.run({
-    podUid: 'uid-1',
-    podName: 'web',
-    podNamespace: 'default',
-    attempt: 0,
-    hostname: 'web',
-    ip: '127.0.0.1',
-    annotations: under.annotations(exitCode, options),
-  });
+  return under.runtime.sandboxes.run(makeSandboxConfig({ annotations: under.annotations(exitCode, options) }));
 }
 
 async function create(under: RuntimeUnderTest, sandbox: Sandbox, config: Partial<ContainerConfig>): Promise<string> {
   const image = config.image ?? 'coxswain.dev/pause:latest';
   const { id } = await under.settle(under.runtime.images.pull(image, { annotations: {} }));
-  return under.runtime.containers.create(sandbox.id, {
-    name: 'app',
-    attempt: 0,
-    image,
-    imageRef: id,
-    command: [],
-    args: [],
-    env: {},
-    mounts: [],
-    terminationMessagePath: '/dev/termination-log',
-    specHash: 'app',
-    ...config,
-  });
+  return under.runtime.containers.create(sandbox.id, makeContainerConfig({ image, imageRef: id, ...config }));
 }

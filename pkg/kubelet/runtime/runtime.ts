@@ -14,19 +14,58 @@
  *
  * Source: `k8s.io/cri-api` `runtime/v1`.
  */
-import type { ProbeTransport } from '../probes/probe-transport.ts';
+import type { ContainerConfig, ContainerResources, SandboxConfig } from './container-config.ts';
+import type { ProbeTransport } from './probe-transport.ts';
+import type { StreamingService } from './streams.ts';
+
+/** One thing that a runtime can or cannot do; `requirements.ts` says which wishes need which. */
+export type RuntimeFeature =
+  // Streams.
+  | 'attach'
+  | 'exec'
+  | 'execStdin'
+  | 'portForward'
+  | 'stdin'
+  | 'tty'
+  // Users and rights.
+  | 'appArmor'
+  | 'capabilities'
+  | 'groups'
+  | 'noNewPrivileges'
+  | 'privileged'
+  | 'procMount'
+  | 'readOnlyRoot'
+  | 'runAsUser'
+  | 'seccomp'
+  | 'selinux'
+  // Namespaces. Without `containerPid` all processes see each other, as who asks for the pod's or the node's may expect.
+  | 'containerPid'
+  | 'sysctls'
+  | 'userNamespaces'
+  // Files and devices. Without `files` containers read none, so volumes need no contents and no tokens.
+  | 'devices'
+  | 'files'
+  | 'mountPropagation'
+  | 'recursiveReadOnly'
+  // Limits that are kept. A container beyond its memory limit ends with reason `OOMKilled`.
+  | 'cpuLimits'
+  | 'cpusets'
+  | 'hugepages'
+  | 'memoryLimits'
+  | 'oomScore'
+  | 'pidLimits'
+  // Others.
+  | 'stopSignal'
+  | 'update';
 
 /** What a runtime can do. */
 export interface RuntimeCapabilities {
   /** Scheme of container ids (`inprocess://…`) and of the node's `containerRuntimeVersion`. */
   readonly name: string;
   readonly version: string;
-  /** Containers read files, so volumes need contents and tokens. */
-  readonly files: boolean;
-  /** `exec` runs commands in containers. */
-  readonly exec: boolean;
-  /** Memory limits are kept: a container beyond its own ends with reason `OOMKilled`. */
-  readonly memoryLimits: boolean;
+  readonly features: ReadonlySet<RuntimeFeature>;
+  /** Without `runAsUser` or `groups`: who all containers are. */
+  readonly identity?: { readonly uid: number; readonly gid: number };
 }
 
 export type RuntimeErrorReason = 'notFound' | 'unsupported' | 'invalidImage' | 'imageNotFound' | 'failed';
@@ -42,48 +81,13 @@ export class RuntimeError extends Error {
   }
 }
 
-export interface SandboxConfig {
-  readonly podUid: string;
-  readonly podName: string;
-  readonly podNamespace: string;
-  /** Counts the sandboxes of a pod, from 0. */
-  readonly attempt: number;
-  readonly hostname: string;
-  readonly ip: string;
-  readonly annotations: Readonly<Record<string, string>>;
-}
-
 export interface Sandbox {
   readonly id: string;
   readonly config: SandboxConfig;
   readonly state: 'ready' | 'notReady';
   readonly createdAtMs: number;
-}
-
-export interface Mount {
-  readonly containerPath: string;
-  readonly hostPath: string;
-  readonly readOnly: boolean;
-}
-
-export interface ContainerConfig {
-  readonly name: string;
-  /** Counts the containers of this name in a pod, from 0: its restart count. */
-  readonly attempt: number;
-  /** As the pod has it. */
-  readonly image: string;
-  /** Identity of the image, as `ImageInfo.id`. */
-  readonly imageRef: string;
-  readonly command: readonly string[];
-  readonly args: readonly string[];
-  readonly workingDir?: string;
-  readonly env: Readonly<Record<string, string>>;
-  readonly mounts: readonly Mount[];
-  readonly memoryLimitBytes?: number;
-  /** Where the program may leave a last message; default `/dev/termination-log`. */
-  readonly terminationMessagePath: string;
-  /** What the container was made from, so that a change of it is seen. */
-  readonly specHash: string;
+  /** Path of its network namespace, for networks that put something into it; absent where pods share the node's. */
+  readonly networkNamespace?: string;
 }
 
 export type ContainerRunState = 'created' | 'running' | 'exited';
@@ -97,6 +101,8 @@ export interface RuntimeContainer {
   readonly image: string;
   readonly imageRef: string;
   readonly specHash: string;
+  /** As they are in force. */
+  readonly resources: ContainerResources;
   readonly state: ContainerRunState;
   readonly createdAtMs: number;
   readonly startedAtMs?: number;
@@ -133,17 +139,44 @@ export interface ExecResult {
   readonly stderr: string;
 }
 
+/** What a container uses; absent is what the runtime does not know. */
 export interface ContainerStats {
   readonly memoryBytes: number;
+  /** Without what could be given back at once; default all. */
+  readonly workingSetBytes?: number;
   /** Processor time used since the start. */
   readonly cpuNanoseconds: number;
+  /** Written by it, outside of volumes. */
+  readonly filesystemBytes?: number;
+  readonly filesystemInodes?: number;
+  /** Processes and threads. */
+  readonly pids?: number;
 }
 
 export interface ImageInfo {
   /** Identity of the contents, such as `coxswain.dev/echo@sha256:…`. */
   readonly id: string;
-  readonly names: readonly string[];
+  /** Such as `coxswain.dev/echo:v1`. */
+  readonly repoTags: readonly string[];
+  /** Such as `coxswain.dev/echo@sha256:…`. */
+  readonly repoDigests: readonly string[];
   readonly sizeBytes: number;
+  /** Whom its program runs as: a number, or the name that the image has. Absent: root. */
+  readonly user?: { readonly uid: number } | { readonly name: string };
+}
+
+/** What a registry is shown. */
+export interface RegistryCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface PullOptions {
+  /** Of the pod. */
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Tried in turn, before none at all. */
+  readonly credentials?: readonly RegistryCredentials[];
+  readonly signal?: AbortSignal;
 }
 
 export interface SandboxService {
@@ -159,12 +192,18 @@ export interface ContainerService {
   start(id: string): Promise<void>;
   stop(id: string, options: { readonly graceMs: number }): Promise<void>;
   remove(id: string): Promise<void>;
+  /**
+   * Gives a container other limits, in force once it resolves: those named change, the others stay. Rejects with `unsupported` without the
+   * feature `update`, and with `failed` for a container that has exited and for limits that it is beyond already.
+   */
+  update(id: string, resources: ContainerResources): Promise<void>;
   status(id: string): Promise<RuntimeContainer | undefined>;
   list(): Promise<readonly RuntimeContainer[]>;
 }
 
 /** Looking into containers. */
 export interface ContainerInspection {
+  /** Runs a command to its end, for probes and hooks. */
   exec(
     id: string,
     options: { readonly command: readonly string[]; readonly signal?: AbortSignal },
@@ -177,10 +216,7 @@ export interface ContainerInspection {
 export interface ImageService {
   /** What is there under this name, or undefined. Rejects with `invalidImage` for a name that cannot be one. */
   status(image: string): Promise<ImageInfo | undefined>;
-  pull(
-    image: string,
-    options: { readonly annotations: Readonly<Record<string, string>>; readonly signal?: AbortSignal },
-  ): Promise<ImageInfo>;
+  pull(image: string, options: PullOptions): Promise<ImageInfo>;
   list(): Promise<readonly ImageInfo[]>;
 }
 
@@ -189,6 +225,7 @@ export interface Runtime {
   readonly sandboxes: SandboxService;
   readonly containers: ContainerService;
   readonly inspection: ContainerInspection;
+  readonly streaming: StreamingService;
   readonly images: ImageService;
   /** Answers probes in place of the network, for containers that do not listen anywhere. */
   readonly probes?: ProbeTransport;

@@ -1,5 +1,6 @@
 /** How a runtime's own records of sandboxes and containers look to the kubelet: one piece of code for every runtime of this process. */
-import type { ContainerConfig, ContainerRunState, RuntimeContainer, Sandbox, SandboxConfig } from './runtime.ts';
+import type { ContainerConfig, ContainerResources, SandboxConfig } from './container-config.ts';
+import type { ContainerRunState, RuntimeContainer, Sandbox } from './runtime.ts';
 
 /** What a runtime keeps of a sandbox. */
 export interface SandboxRecord {
@@ -14,6 +15,8 @@ export interface ContainerRecord {
   readonly id: string;
   readonly sandbox: Pick<SandboxRecord, 'config' | 'id'>;
   readonly config: ContainerConfig;
+  /** In force, where they have been changed. */
+  readonly resources?: ContainerResources | undefined;
   readonly createdAtMs: number;
   readonly startedAtMs: number | undefined;
   /** Undefined until it has exited. */
@@ -48,6 +51,7 @@ export function containerSummary(record: ContainerRecord): RuntimeContainer {
     image: config.image,
     imageRef: config.imageRef,
     specHash: config.specHash,
+    resources: record.resources ?? config.resources,
     state: runStateOf(record),
     createdAtMs: record.createdAtMs,
     ...(startedAtMs === undefined ? {} : { startedAtMs }),

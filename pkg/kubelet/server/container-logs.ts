@@ -1,7 +1,7 @@
 /** `/containerLogs/<namespace>/<pod>/<container>`: the output of a container as a stream. Source: kubelet `getContainerLogs`. */
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import { allStatuses, findContainer } from '../pods/pod-view.ts';
+import { allStatuses, findContainer } from '../model/pod-view.ts';
 import type { PodWorker } from '../pods/pod-worker.ts';
 import type { LogLine, LogOptions } from '../runtime/runtime.ts';
 

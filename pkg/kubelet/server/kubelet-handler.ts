@@ -69,7 +69,11 @@ async function statsSummary(deps: KubeletHandlerDeps): Promise<unknown> {
         name: containerName,
         startTime: formatTimestamp(container.startedAtMs ?? 0),
         cpu: { time, usageCoreNanoSeconds: stats.cpuNanoseconds },
-        memory: { time, usageBytes: stats.memoryBytes, workingSetBytes: stats.memoryBytes },
+        memory: { time, usageBytes: stats.memoryBytes, workingSetBytes: stats.workingSetBytes ?? stats.memoryBytes },
+        ...(stats.filesystemBytes === undefined
+          ? {}
+          : { rootfs: { time, usedBytes: stats.filesystemBytes, inodesUsed: stats.filesystemInodes } }),
+        ...(stats.pids === undefined ? {} : { process_stats: { process_count: stats.pids } }),
       });
     }
     pods.push({ podRef: { name, namespace, uid }, containers });

@@ -1,7 +1,7 @@
 /** The phase of a pod from the states of its containers. Source: kubelet `getPhase`. */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import { isSidecar, type PodView } from '../pods/pod-view.ts';
-import { initFailedForGood, restartsAfterExit } from '../pods/restart-policy.ts';
+import { isSidecar, type PodView } from '../model/pod-view.ts';
+import { initFailedForGood, restartsAfterExit } from '../model/restart-policy.ts';
 
 export type PodPhase = 'Failed' | 'Pending' | 'Running' | 'Succeeded';
 

@@ -5,7 +5,7 @@
  */
 import type { Container, ContainerState, ContainerStatus, Pod, PodStatus } from '#pkg/api/types/core-v1.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
-import { type ContainerView, isSidecar, type PodView } from '../pods/pod-view.ts';
+import { type ContainerView, isSidecar, type PodView } from '../model/pod-view.ts';
 import type { RuntimeContainer } from '../runtime/runtime.ts';
 import { foreignConditions, podConditions } from './conditions.ts';
 import { initialized, podPhase } from './phase.ts';
@@ -18,7 +18,8 @@ export interface PodStatusInput {
   readonly view: PodView;
   readonly waiting: WaitingReasons;
   readonly runtimeName: string;
-  readonly hostIp: string;
+  /** The node's addresses, the first one first. */
+  readonly hostIps: readonly string[];
   /** When the kubelet first saw the pod. */
   readonly startTimeMs: number;
   readonly nowMs: number;
@@ -40,7 +41,7 @@ type ContainerKind = 'ephemeral' | 'init' | 'regular';
 
 /** The whole status the kubelet would write now. */
 export function podStatus(input: PodStatusInput): PodStatus {
-  const { pod, view, hostIp } = input;
+  const { pod, view, hostIps } = input;
   const api = pod.status ?? {};
   const phase = settledPhase(input);
   // A pod is not said to be over while anything of it could still run. Source: kubelet `mergePodStatus`.
@@ -51,16 +52,16 @@ export function podStatus(input: PodStatusInput): PodStatus {
   const containers = statusesOf(pod.spec?.containers, 'regular');
   const inits = statusesOf(pod.spec?.initContainers, 'init');
   const ephemerals = statusesOf(pod.spec?.ephemeralContainers, 'ephemeral');
-  const ip = view.sandbox?.ip ?? (api.podIP || undefined);
+  const ips = podIpsOf(input);
   const failure = isPremature ? keptFailure(api) : (input.failure ?? keptFailure(api));
   return {
     ...(pod.metadata?.generation === undefined ? {} : { observedGeneration: pod.metadata.generation }),
     phase: shownPhase,
     conditions: podConditions({ ...input, phase, containers, inits }),
     ...(failure === undefined ? {} : { reason: failure.reason, message: failure.message }),
-    hostIP: hostIp,
-    hostIPs: [{ ip: hostIp }],
-    ...(ip === undefined ? {} : { podIP: ip, podIPs: [{ ip }] }),
+    hostIP: hostIps[0] ?? '',
+    hostIPs: hostIps.map((ip) => ({ ip })),
+    ...(ips[0] === undefined ? {} : { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }),
     startTime: api.startTime ?? formatTimestamp(input.startTimeMs),
     ...(inits.length === 0 ? {} : { initContainerStatuses: inits }),
     containerStatuses: containers,
@@ -82,6 +83,14 @@ export function rejectedStatus(pod: Pod, failure: PodFailure, nowMs: number): Po
     ...failure,
     startTime: api.startTime ?? formatTimestamp(nowMs),
   };
+}
+
+/** Addresses that a pod had stay in its status. */
+function podIpsOf({ pod, view }: PodStatusInput): readonly string[] {
+  const { podIP = '', podIPs = [] } = pod.status ?? {};
+  const current = view.sandbox?.addresses ?? [];
+  if (current.length > 0 || podIP === '') return current;
+  return podIPs.length > 0 ? podIPs.map(({ ip }) => ip) : [podIP];
 }
 
 /** A phase that is final stays, whatever the containers say. */

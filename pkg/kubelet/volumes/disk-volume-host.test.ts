@@ -2,13 +2,18 @@ import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { volumeHostConformance } from './conformance.ts';
 import { diskVolumeHost } from './disk-volume-host.ts';
+import { memoryVolumeHost } from './volume-host.ts';
 
 async function start() {
   const directory = await mkdtemp(join(tmpdir(), 'coxswain-volumes-'));
   onTestFinished(() => rm(directory, { recursive: true, force: true }));
   return { directory, host: diskVolumeHost(directory) };
 }
+
+volumeHostConformance('disk', { make: async () => (await start()).host, hasFiles: true });
+volumeHostConformance('memory', { make: async () => memoryVolumeHost(), hasFiles: false });
 
 const files = (entries: Readonly<Record<string, string>>, mode = 0o640) =>
   new Map(Object.entries(entries).map(([path, text]) => [path, { data: Buffer.from(text), mode }]));
@@ -28,20 +33,14 @@ test('contents are replaced as a whole, and only when they differ', async () => 
   expect((await readdir(root)).filter((name) => name.startsWith('..version-'))).toHaveLength(1);
 });
 
-test('the volumes of a pod go together', async () => {
-  const { host } = await start();
-  await host.directory({ podUid: 'u1', plugin: 'empty-dir', name: 'v' });
-  await host.directory({ podUid: 'u2', plugin: 'empty-dir', name: 'v' });
-  await host.removePod('u1');
-  expect(await host.podUids()).toEqual(['u2']);
-});
+const mount = { podUid: 'u', plugin: 'subpath', name: 'app.0' };
 
 const modeOf = async (path: string) => ((await stat(path)).mode & 0o777).toString(8);
 
 test('everyone may write to the folder of a volume and to what a subpath makes in it', async () => {
   const { host } = await start();
   const root = await host.directory({ podUid: 'u', plugin: 'empty-dir', name: 'v' });
-  expect(await host.within(root, 'a/./b//')).toBe(join(root, 'a/b/'));
+  expect(await host.within(root, 'a/./b//', mount)).toBe(join(root, 'a/b/'));
   const modes = await Promise.all([root, join(root, 'a'), join(root, 'a/b')].map(modeOf));
   expect(modes).toEqual(['777', '777', '777']);
 });
@@ -52,10 +51,10 @@ test('a subpath takes files and links as they are, but not out of the volume', a
   await writeFile(join(root, 'file'), 'x');
   await symlink('file', join(root, 'inside'));
   await symlink(directory, join(root, 'outside'));
-  expect(await host.within(root, 'inside')).toBe(join(root, 'inside'));
-  await expect(host.within(root, 'outside')).rejects.toThrow('outside of the volume');
-  await expect(host.within(root, 'outside/x')).rejects.toThrow('outside of the volume');
-  await expect(host.within(root, 'file/x')).rejects.toThrow('ENOTDIR');
+  expect(await host.within(root, 'inside', mount)).toBe(join(root, 'inside'));
+  await expect(host.within(root, 'outside', mount)).rejects.toThrow('outside of the volume');
+  await expect(host.within(root, 'outside/x', mount)).rejects.toThrow('outside of the volume');
+  await expect(host.within(root, 'file/x', mount)).rejects.toThrow('ENOTDIR');
 });
 
 test("paths of the machine are made or looked at as the volume's type asks", async () => {

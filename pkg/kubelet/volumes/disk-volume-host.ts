@@ -5,6 +5,7 @@
 import type { Stats } from 'node:fs';
 import {
   chmod,
+  link,
   lstat,
   mkdir,
   mkdtemp,
@@ -23,6 +24,8 @@ import { VolumeError } from './payload.ts';
 import type { VolumeFile, VolumeHost, VolumeRef } from './volume-host.ts';
 
 const dataLink = '..data';
+/** Of the folders that hold the files, one for each write. */
+const versionPrefix = '..version-';
 
 /** Permissions of an empty volume. Source: kubelet `volume/emptydir` `perm`. */
 const directoryMode = 0o777;
@@ -40,7 +43,12 @@ export function diskVolumeHost(directory: string): VolumeHost {
       if (made !== undefined) await chmod(path, directoryMode);
       return path;
     },
-    within: makeWithin,
+    async within(root, subPath, mount) {
+      const path = await makeWithin(root, subPath);
+      const real = await realpath(path);
+      const versions = join(await realpath(root), versionPrefix);
+      return real.startsWith(versions) ? keepVersion(real, pathOf(mount)) : path;
+    },
     machinePath: checkMachinePath,
     async write(volume, files) {
       await mkdir(pathOf(volume), { recursive: true });
@@ -77,6 +85,25 @@ async function makeWithin(root: string, subPath: string): Promise<string> {
   return join(root, subPath);
 }
 
+/** Gives files of a version, which are never written again, another name that stays when the version goes: what bind mounts do for containers. */
+async function keepVersion(from: string, to: string): Promise<string> {
+  await rm(to, { recursive: true, force: true });
+  await mkdir(dirname(to), { recursive: true });
+  if ((await stat(from)).isDirectory()) {
+    await mkdir(to);
+    const entries = await readdir(from, { recursive: true, withFileTypes: true });
+    for (const entry of entries) {
+      const target = join(to, join(entry.parentPath, entry.name).slice(from.length));
+      if (entry.isDirectory()) await mkdir(target, { recursive: true });
+      else {
+        await mkdir(dirname(target), { recursive: true });
+        await link(join(entry.parentPath, entry.name), target);
+      }
+    }
+  } else await link(from, to);
+  return to;
+}
+
 /** What is looked for by each type, and how it is called. Source: kubelet `volume/hostpath` `checkTypeInternal`. */
 const machineTypes: Readonly<Record<string, readonly [name: string, is: (found: Stats) => boolean]>> = {
   Directory: ['directory', (found) => found.isDirectory()],
@@ -104,7 +131,7 @@ async function checkMachinePath(path: string, type: string): Promise<void> {
 async function replaceContents(root: string, files: ReadonlyMap<string, VolumeFile>): Promise<void> {
   const before = await readlink(join(root, dataLink)).catch(() => undefined);
   if (before !== undefined && (await holdsExactly(join(root, before), files))) return;
-  const next = await mkdtemp(join(root, '..version-'));
+  const next = await mkdtemp(join(root, versionPrefix));
   for (const [path, file] of files) {
     const target = join(next, path);
     await mkdir(dirname(target), { recursive: true });

@@ -1,11 +1,21 @@
 /** The volumes of pods, as pod workers see them. Contract only; `volume-manager.ts` implements it. */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { FieldContext } from '../env/field-ref.ts';
+import type { VolumeDependency } from './volume-plugin.ts';
 
 export type MountOutcome =
   /** Host path by name of the volume; `renewAtMs` is when contents have to be made anew, such as tokens that expire. */
   | { readonly ok: true; readonly paths: ReadonlyMap<string, string>; readonly renewAtMs?: number }
   | { readonly ok: false; readonly volume: string; readonly message: string };
+
+/** A part of a volume for one mount of a container that is about to start. */
+export interface SubPath {
+  readonly podUid: string;
+  /** Of the container and its place there; the next container of the name takes it over. */
+  readonly mount: string;
+  /** Relative and without `..`. */
+  readonly path: string;
+}
 
 export interface PodVolumes {
   /**
@@ -13,8 +23,10 @@ export interface PodVolumes {
    * announced by the callback the implementation was made with, after which it is to be called again.
    */
   mount(pod: Pod, fields: FieldContext): Promise<MountOutcome>;
-  /** The path of a `subPath` of a mounted volume, where a folder is made if there is nothing. Throws where it leads out of the volume. */
-  within(root: string, subPath: string): Promise<string>;
+  /** Whether a change of this has to be followed by `mount`. */
+  dependsOn(pod: Pod, what: VolumeDependency): boolean;
+  /** The path of a part of a mounted volume, where a folder is made if there is nothing. Throws where it leads out of the volume. */
+  within(root: string, subPath: SubPath): Promise<string>;
   /** Removes the volumes of a pod, with their contents. */
   unmount(podUid: string): Promise<void>;
 }

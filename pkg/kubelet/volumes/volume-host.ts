@@ -22,10 +22,11 @@ export interface VolumeHost {
   /** Makes the folder of a volume, which anyone may write to, if it is not there and returns its path. */
   directory(volume: VolumeRef): Promise<string>;
   /**
-   * Makes a folder inside of a folder, where there is neither file nor folder, and returns its path. `subPath` is relative and without `..`;
-   * throws where links lead out of `root`.
+   * The path of a part of a volume, for a mount: a folder is made where there is neither file nor folder. `subPath` is relative and without `..`;
+   * throws where links lead out of `root`. What is part of written files is given as it is now, under a path of the mount's own: a later `write`
+   * does not change it, the next call for `mount` does.
    */
-  within(root: string, subPath: string): Promise<string>;
+  within(root: string, subPath: string, mount: VolumeRef): Promise<string>;
   /**
    * Sees to it that there is at `path` of the machine what a hostPath volume's `type` asks for: `DirectoryOrCreate` and `FileOrCreate` make
    * it, the others only look, and none (`''`) does nothing. Throws in upstream's words.

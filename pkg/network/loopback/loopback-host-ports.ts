@@ -3,7 +3,7 @@
  * answer at the node's own address alone, as several clusters of a machine share 127/8; nodes that share an address share its ports too.
  */
 import type { Clock } from '#pkg/base/clock.ts';
-import type { HostPort, HostPortFailure, HostPorts } from '../host-ports.ts';
+import type { HostPort, HostPortFailure, HostPorts, PublishedPod } from '../host-ports.ts';
 import { Connections } from '../relay/connections.ts';
 import { fixedEndpoint } from '../relay/fixed-endpoint.ts';
 import { connectionsMax, flowsMax } from '../relay/limits.ts';
@@ -43,20 +43,19 @@ class LoopbackHostPorts implements HostPorts {
     this.#options = options;
   }
 
-  async publish(
-    owner: string,
-    pod: { readonly ip: string; readonly ports: readonly HostPort[] },
-  ): Promise<readonly HostPortFailure[]> {
-    if (this.#byOwner.get(owner)?.podIp !== pod.ip) await this.withdraw(owner);
+  async publish(owner: string, pod: PublishedPod): Promise<readonly HostPortFailure[]> {
+    // Pods of this network have one address.
+    const podIp = pod.addresses[0] ?? '';
+    if (this.#byOwner.get(owner)?.podIp !== podIp) await this.withdraw(owner);
     const { relays } = this.#byOwner.get(owner) ?? { relays: new Map<string, Relay>() };
-    this.#byOwner.set(owner, { podIp: pod.ip, relays });
+    this.#byOwner.set(owner, { podIp, relays });
     const failures: HostPortFailure[] = [];
     for (const port of pod.ports) {
       const address = this.#addressOf(port);
       const key = `${port.protocol}/${addressKey(address)}`;
       if (relays.has(key)) continue;
       try {
-        relays.set(key, await this.#open(port, pod.ip));
+        relays.set(key, await this.#open(port, podIp));
       } catch (error) {
         const message = `Cannot publish host port ${addressKey(address)}/${port.protocol} as ${listenProblem(error)}`;
         failures.push({ port, message });

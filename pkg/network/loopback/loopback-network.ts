@@ -5,7 +5,7 @@
  * The first address of a range names the range, the second is kept for the node, the last for broadcast.
  */
 import { formatIpv4, type Ipv4Range, parseIpv4, parseIpv4Range } from '../ipv4.ts';
-import { type PodNetwork, PodNetworkError } from '../pod-network.ts';
+import { type NetworkSandbox, type PodNetwork, PodNetworkError } from '../pod-network.ts';
 
 /** Addresses at the start of a range that no pod gets. */
 const reservedLow = 2;
@@ -21,21 +21,27 @@ export interface LoopbackNetworkOptions {
 /** A pod network on the loopback interface. */
 export function createLoopbackNetwork(options: LoopbackNetworkOptions = {}): PodNetwork {
   const network = new LoopbackNetwork();
-  if (options.podCidr !== undefined) network.configure(options.podCidr);
+  if (options.podCidr !== undefined) network.configure([options.podCidr]);
   return network;
 }
 
 class LoopbackNetwork implements PodNetwork {
   readonly kind = 'loopback';
-  podCidr: string | undefined;
+  podCidrs: readonly string[] = [];
   #range: Ipv4Range | undefined;
   /** Where the search for a free address goes on, so that a released one rests as long as possible. */
   #cursor = reservedLow;
   readonly #byOwner = new Map<string, number>();
   readonly #used = new Set<number>();
 
-  configure(podCidr: string): void {
-    if (podCidr === this.podCidr) return;
+  configure(podCidrs: readonly string[]): void {
+    const [podCidr = '', ...others] = podCidrs;
+    if (podCidr === this.podCidrs[0] && others.length === 0) return;
+    if (others.length > 0) {
+      throw new PodNetworkError(
+        `Cannot use pod ranges ${podCidrs.join(' and ')} as the loopback network serves one range in 127.0.0.0/8`,
+      );
+    }
     const range = parseIpv4Range(podCidr);
     if (range === undefined || range.prefixBits > prefixBitsMax || range.base >>> 24 !== 127) {
       throw new PodNetworkError(
@@ -44,15 +50,26 @@ class LoopbackNetwork implements PodNetwork {
     }
     if (this.#range !== undefined && this.#used.size > 0) {
       throw new PodNetworkError(
-        `Cannot change the pod range to ${podCidr} as pods use addresses of ${this.podCidr ?? ''}`,
+        `Cannot change the pod range to ${podCidr} as pods use addresses of ${this.podCidrs.join()}`,
       );
     }
     this.#range = range;
     this.#cursor = reservedLow;
-    this.podCidr = podCidr;
+    this.podCidrs = [podCidr];
   }
 
-  allocate(owner: string): string {
+  async attach({ owner }: NetworkSandbox): Promise<readonly string[]> {
+    return [this.#allocate(owner)];
+  }
+
+  async detach(owner: string): Promise<void> {
+    const address = this.#byOwner.get(owner);
+    if (address === undefined) return;
+    this.#byOwner.delete(owner);
+    this.#used.delete(address);
+  }
+
+  #allocate(owner: string): string {
     const known = this.#byOwner.get(owner);
     if (known !== undefined) return formatIpv4(known);
     const range = this.#range;
@@ -66,19 +83,13 @@ class LoopbackNetwork implements PodNetwork {
       return formatIpv4(address);
     }
     throw new PodNetworkError(
-      `Cannot allocate an address as no IP addresses are available in range set: ${this.podCidr ?? ''}`,
+      `Cannot allocate an address as no IP addresses are available in range set: ${this.podCidrs.join()}`,
     );
   }
 
-  release(owner: string): void {
-    const address = this.#byOwner.get(owner);
-    if (address === undefined) return;
-    this.#byOwner.delete(owner);
-    this.#used.delete(address);
-  }
-
-  recover(owner: string, text: string): boolean {
-    const address = parseIpv4(text);
+  recover(owner: string, addresses: readonly string[]): boolean {
+    const [text = '', ...others] = addresses;
+    const address = others.length > 0 ? undefined : parseIpv4(text);
     const range = this.#range;
     if (address === undefined || range === undefined) return false;
     const offset = address - range.base;

@@ -29,6 +29,7 @@ describe('the fake runtime keeps the laws of runtimes', () => {
           ? {}
           : { 'fake.coxswain.dev/run-time': '5s', 'fake.coxswain.dev/exit-code': String(exitCode) }),
       }),
+      command: { argv: ['true'], stdout: '' },
       close: () => runtime.close(),
     };
   });

@@ -6,28 +6,31 @@
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
-import type { ProbeAnswer, ProbeTarget, ProbeTransport } from '../../probes/probe-transport.ts';
+import type { ContainerConfig, ContainerResources, SandboxConfig } from '../container-config.ts';
 import { parseImageName } from '../image-name.ts';
+import { attachedStreams, commandStreams, requireFeature } from '../plain-streams.ts';
+import type { ProbeAnswer, ProbeTarget, ProbeTransport } from '../probe-transport.ts';
 import {
-  type ContainerConfig,
   type ContainerInspection,
   type ContainerService,
   type ImageInfo,
   type ImageService,
   type LogLine,
   type LogOptions,
+  type PullOptions,
   type Runtime,
   type RuntimeContainer,
   RuntimeError,
+  type RuntimeFeature,
   type Sandbox,
-  type SandboxConfig,
   type SandboxService,
 } from '../runtime.ts';
+import type { AttachOptions, ProcessStreams, StreamingService } from '../streams.ts';
 import { type ContainerEnd, containerSummary, runStateOf, sandboxSummary } from '../summary.ts';
 import { type ContainerScript, readScript, stepAt } from './script.ts';
 
 /** Calls that `FakeRuntime.fault` can make fail. */
-export type FakeCall = 'sandboxes.run' | 'containers.create' | 'containers.start' | 'images.pull';
+export type FakeCall = 'sandboxes.run' | 'containers.create' | 'containers.start' | 'containers.update' | 'images.pull';
 
 export interface FakeRuntime extends Runtime {
   /** Ends a running container, as if its program had. */
@@ -43,6 +46,7 @@ interface ContainerRecord {
   readonly script: ContainerScript;
   readonly createdAtMs: number;
   startedAtMs: number | undefined;
+  resources: ContainerResources | undefined;
   end: ContainerEnd | undefined;
   /** The pending exit by itself, and the pending kill of `stop`. */
   exitTimer: Timer | undefined;
@@ -63,16 +67,50 @@ interface SandboxRecord {
 const sigtermExitCode = 143;
 const sigkillExitCode = 137;
 
+/** Programs that are not there keep within all bounds; they open no ports and read no files. */
+const features: ReadonlySet<RuntimeFeature> = new Set([
+  'appArmor',
+  'attach',
+  'capabilities',
+  'containerPid',
+  'cpuLimits',
+  'cpusets',
+  'devices',
+  'exec',
+  'execStdin',
+  'groups',
+  'hugepages',
+  'memoryLimits',
+  'mountPropagation',
+  'noNewPrivileges',
+  'oomScore',
+  'pidLimits',
+  'privileged',
+  'procMount',
+  'readOnlyRoot',
+  'recursiveReadOnly',
+  'runAsUser',
+  'seccomp',
+  'selinux',
+  'stdin',
+  'stopSignal',
+  'sysctls',
+  'tty',
+  'update',
+  'userNamespaces',
+]);
+
 /** A simulated runtime. */
 export function createFakeRuntime(deps: { readonly clock: Clock; readonly random: Random }): FakeRuntime {
   return new Fake(deps);
 }
 
 class Fake implements FakeRuntime {
-  readonly capabilities = { name: 'fake', version: '1.0.0', files: false, exec: true, memoryLimits: false };
+  readonly capabilities = { name: 'fake', version: '1.0.0', features };
   readonly sandboxes: SandboxService;
   readonly containers: ContainerService;
   readonly inspection: ContainerInspection;
+  readonly streaming: StreamingService;
   readonly images: ImageService;
   readonly probes: ProbeTransport;
   readonly #clock: Clock;
@@ -97,6 +135,7 @@ class Fake implements FakeRuntime {
       start: (id) => this.#start(id),
       stop: (id, options) => this.#stop(id, options.graceMs),
       remove: async (id) => this.#remove(id),
+      update: async (id, resources) => this.#update(id, resources),
       status: async (id) => {
         const record = this.#containers.get(id);
         return record === undefined ? undefined : containerSummary(record);
@@ -112,6 +151,17 @@ class Fake implements FakeRuntime {
       stats: async (id) => {
         this.#running(id);
         return { memoryBytes: 0, cpuNanoseconds: 0 };
+      },
+    };
+    this.streaming = {
+      exec: async (id, options) => {
+        this.#running(id);
+        return withInput(commandStreams(Promise.resolve({ exitCode: 0, stdout: '', stderr: '' })), options);
+      },
+      attach: async (id, options) => withInput(this.#attach(this.#running(id), options), options),
+      portForward: async () => {
+        requireFeature(this.capabilities, 'portForward', 'port forwarding');
+        throw new RuntimeError('failed', 'nothing listens');
       },
     };
     this.images = {
@@ -197,6 +247,7 @@ class Fake implements FakeRuntime {
       exitTimer: undefined,
       killTimer: undefined,
       killAtMs: Number.POSITIVE_INFINITY,
+      resources: undefined,
       waiters: undefined,
     };
     this.#containers.set(record.id, record);
@@ -265,10 +316,31 @@ class Fake implements FakeRuntime {
     record.sandbox.containers.delete(id);
   }
 
-  async #pull(
-    image: string,
-    options: { readonly annotations: Readonly<Record<string, string>>; readonly signal?: AbortSignal },
-  ): Promise<ImageInfo> {
+  #update(id: string, resources: ContainerResources): void {
+    const record = this.#containers.get(id);
+    if (record === undefined) throw new RuntimeError('notFound', `container "${id}" not found`);
+    if (runStateOf(record) === 'exited') throw new RuntimeError('failed', `container "${id}" has exited`);
+    this.#failOnDemand('containers.update', undefined);
+    record.resources = { ...(record.resources ?? record.config.resources), ...resources };
+  }
+
+  #attach(record: ContainerRecord, { signal }: AttachOptions): ProcessStreams {
+    const exitCode = new Promise<number>((resolve) => {
+      const stop = this.onExit((container) => {
+        if (container.id !== record.id) return;
+        stop();
+        resolve(container.exitCode ?? 0);
+      });
+    });
+    const options: LogOptions = { follow: true, tailLines: 0, ...(signal === undefined ? {} : { signal }) };
+    return attachedStreams({
+      follow: () => this.#logs(record.id, options),
+      exitCode,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  async #pull(image: string, options: PullOptions): Promise<ImageInfo> {
     const name = parseImageName(image);
     const script = readScript(options.annotations, { name: '', attempt: 0 });
     if (script.pullDelayMs > 0) await sleep(this.#clock, script.pullDelayMs, options.signal);
@@ -276,7 +348,12 @@ class Fake implements FakeRuntime {
     const known = this.#pulled.get(image);
     if (known !== undefined) return known;
     const digest = this.#id();
-    const info = { id: `${name.repository}@sha256:${digest}`, names: [image], sizeBytes: 0 };
+    const info: ImageInfo = {
+      id: `${name.repository}@sha256:${digest}`,
+      repoTags: [image],
+      repoDigests: [],
+      sizeBytes: 0,
+    };
     this.#pulled.set(image, info);
     return info;
   }
@@ -332,4 +409,9 @@ class Fake implements FakeRuntime {
   #id(): string {
     return (this.#random.uuid() + this.#random.uuid()).replaceAll('-', '');
   }
+}
+
+/** Input that nobody reads. */
+function withInput(streams: ProcessStreams, { stdin }: AttachOptions): ProcessStreams {
+  return stdin === true ? { ...streams, stdin: { write: async () => {}, end() {} } } : streams;
 }

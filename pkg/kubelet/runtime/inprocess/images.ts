@@ -1,9 +1,14 @@
 /** The images of the in-process runtime: those built in, one line each, and modules on disk. */
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseImageName } from '../image-name.ts';
 import { type ImageInfo, RuntimeError } from '../runtime.ts';
+
+const { uid, gid } = userInfo();
+/** Whom all programs run as: this process's user. */
+export const ownIdentity = { uid, gid };
 
 /** What every built-in image's name starts with; it may be left out. */
 const registry = 'coxswain.dev/';
@@ -53,7 +58,13 @@ async function imageInfo(name: string, tag: string): Promise<ImageInfo> {
   const { size } = await stat(moduleOf(name));
   const digest = createHash('sha256').update(`${name}:${tag}`).digest('hex');
   const id = `${registry}${name}@sha256:${digest}`;
-  return { id, names: [id, `${registry}${name}:${tag}`], sizeBytes: size };
+  return {
+    id,
+    repoTags: [`${registry}${name}:${tag}`],
+    repoDigests: [id],
+    sizeBytes: size,
+    user: { uid: ownIdentity.uid },
+  };
 }
 
 async function resolveFile(image: string): Promise<ResolvedImage | undefined> {
@@ -69,7 +80,13 @@ async function resolveFile(image: string): Promise<ResolvedImage | undefined> {
     .update(await readFile(path))
     .digest('hex');
   return {
-    info: { id: `${image}@sha256:${digest}`, names: [image], sizeBytes: found.size },
+    info: {
+      id: `${image}@sha256:${digest}`,
+      repoTags: [image],
+      repoDigests: [],
+      sizeBytes: found.size,
+      user: { uid: ownIdentity.uid },
+    },
     module: image,
     entrypoint: undefined,
     tag: 'latest',

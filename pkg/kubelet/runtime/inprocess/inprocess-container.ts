@@ -8,15 +8,14 @@ import { join } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { Deferred } from '#pkg/base/async.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
+import type { ContainerConfig, SandboxConfig } from '../container-config.ts';
 import { LogBuffer } from '../log-buffer.ts';
 import {
-  type ContainerConfig,
   type ContainerRunState,
   type ContainerStats,
   type ExecResult,
   type RuntimeContainer,
   RuntimeError,
-  type SandboxConfig,
 } from '../runtime.ts';
 import { type ContainerEnd, type ContainerRecord, containerSummary, runStateOf } from '../summary.ts';
 import type { FromHost, ToHost } from './host/protocol.ts';
@@ -86,6 +85,16 @@ export class InProcessContainer {
     return runStateOf(this.#record());
   }
 
+  /** Resolves with the exit code once it has exited. */
+  get exited(): Promise<number> {
+    return this.#ended.promise.then(() => this.#end?.exitCode ?? sigkillExitCode);
+  }
+
+  /** Throws for a container that does not run. */
+  requireRunning(): void {
+    if (this.state !== 'running') throw new RuntimeError('failed', `container "${this.id}" is not running`);
+  }
+
   snapshot(): RuntimeContainer {
     return containerSummary(this.#record());
   }
@@ -131,7 +140,7 @@ export class InProcessContainer {
 
   /** Output of a command is cut at the limit of `protocol.ts`. */
   async exec(command: readonly string[], signal: AbortSignal | undefined): Promise<ExecResult> {
-    if (this.state !== 'running') throw new RuntimeError('failed', `container "${this.id}" is not running`);
+    this.requireRunning();
     if (this.#execs.size >= execsMax) {
       throw new RuntimeError('failed', `container "${this.id}" runs ${execsMax} commands already`);
     }
@@ -154,7 +163,7 @@ export class InProcessContainer {
   }
 
   async stats(): Promise<ContainerStats> {
-    if (this.state !== 'running') throw new RuntimeError('failed', `container "${this.id}" is not running`);
+    this.requireRunning();
     const request = this.#requests++;
     const done = new Deferred<ContainerStats>();
     this.#statistics.set(request, done);
@@ -198,22 +207,24 @@ export class InProcessContainer {
 
   #program() {
     const { root, config, sandbox, image } = this.#options;
+    const { memoryLimitBytes } = config.resources;
+    const ip = config.addresses[0] ?? '';
     return {
       name: config.name,
       marker: this.id,
-      env: { ...config.env, COXSWAIN_POD_IP: sandbox.config.ip, COXSWAIN_ROOT: root },
-      ...(config.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: config.memoryLimitBytes }),
+      env: { ...config.env, COXSWAIN_POD_IP: ip, COXSWAIN_ROOT: root },
+      ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       start: {
         module: image.module,
         entrypoint: image.entrypoint,
         command: config.command,
         args: config.args,
-        ip: sandbox.config.ip,
+        ip,
         hostname: sandbox.config.hostname,
         imageTag: image.tag,
         workingDir: config.workingDir ?? '/',
         root,
-        mounts: config.mounts,
+        mounts: config.mounts.map(({ containerPath, hostPath, readOnly }) => ({ containerPath, hostPath, readOnly })),
       },
     };
   }

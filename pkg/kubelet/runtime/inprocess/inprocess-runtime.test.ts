@@ -6,8 +6,10 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
+import { makeContainerConfig, makeSandboxConfig } from '../../testing/configs.ts';
 import { runtimeConformance } from '../conformance.ts';
-import type { ContainerConfig, LogLine, RuntimeContainer } from '../runtime.ts';
+import type { ContainerConfig } from '../container-config.ts';
+import type { LogLine, RuntimeContainer } from '../runtime.ts';
 import { createInProcessRuntime } from './inprocess-runtime.ts';
 
 let directory = '';
@@ -37,6 +39,7 @@ describe('the in-process runtime keeps the laws of runtimes', () => {
       exiting: (exitCode) => ({ image: 'coxswain.dev/job', args: ['0', String(exitCode)] }),
       stubborn: { image: pathToFileURL(busy).href },
       annotations: () => ({}),
+      command: { argv: ['echo', 'hello'], stdout: 'hello\n' },
       close: () => runtime.close(),
     };
   });
@@ -44,30 +47,11 @@ describe('the in-process runtime keeps the laws of runtimes', () => {
 
 async function run(config: Partial<ContainerConfig> & { readonly image: string }, ip = '127.0.0.1') {
   const runtime = makeRuntime();
-  const sandbox = await runtime.sandboxes.run({
-    podUid: 'uid-1',
-    podName: 'p',
-    podNamespace: 'default',
-    attempt: 0,
-    hostname: 'p',
-    ip,
-    annotations: {},
-  });
+  const sandbox = await runtime.sandboxes.run(makeSandboxConfig({ podName: 'p', hostname: 'p' }));
   const exit = new Promise<RuntimeContainer>((resolve) => {
     runtime.onExit(resolve);
   });
-  const id = await runtime.containers.create(sandbox.id, {
-    name: 'app',
-    attempt: 0,
-    imageRef: '',
-    command: [],
-    args: [],
-    env: {},
-    mounts: [],
-    terminationMessagePath: '/dev/termination-log',
-    specHash: '',
-    ...config,
-  });
+  const id = await runtime.containers.create(sandbox.id, makeContainerConfig({ addresses: [ip], ...config }));
   await runtime.containers.start(id);
   const logs = async (): Promise<string[]> => {
     const lines: LogLine[] = [];
@@ -100,7 +84,10 @@ test('a container beyond its memory limit ends as OOMKilled with 137', async () 
     module,
     'const all = []; for (;;) all.push(new Array(100_000).fill(0).map(() => ({ x: all.length })));',
   );
-  const { runtime, exit } = await run({ image: pathToFileURL(module).href, memoryLimitBytes: 16 * 2 ** 20 });
+  const { runtime, exit } = await run({
+    image: pathToFileURL(module).href,
+    resources: { memoryLimitBytes: 16 * 2 ** 20 },
+  });
   expect(await exit).toMatchObject({ exitCode: 137, reason: 'OOMKilled' });
   await runtime.close();
 });

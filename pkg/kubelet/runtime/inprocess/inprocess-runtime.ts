@@ -7,7 +7,9 @@
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { SandboxConfig } from '../container-config.ts';
 import { parseImageName } from '../image-name.ts';
+import { attachedStreams, commandStreams, requireFeature, requirePlain } from '../plain-streams.ts';
 import {
   type ContainerInspection,
   type ContainerService,
@@ -17,13 +19,15 @@ import {
   type Runtime,
   type RuntimeContainer,
   RuntimeError,
+  type RuntimeFeature,
   type Sandbox,
-  type SandboxConfig,
   type SandboxService,
 } from '../runtime.ts';
+import type { AttachOptions, ProcessStreams, StreamingService } from '../streams.ts';
 import { sandboxSummary } from '../summary.ts';
-import { builtInImages, imagesHint, resolveImage } from './images.ts';
+import { builtInImages, imagesHint, ownIdentity, resolveImage } from './images.ts';
 import { InProcessContainer } from './inprocess-container.ts';
+import { connectTo } from './port-forward.ts';
 import { ProgramPlaces } from './program-places.ts';
 
 export interface InProcessRuntimeDeps {
@@ -34,6 +38,9 @@ export interface InProcessRuntimeDeps {
   /** What all programs together may use. Default: three quarters of the machine's memory. */
   readonly memoryBytesMax?: number;
 }
+
+/** Programs are whom the machine's user is, see all of it, and have neither input nor terminal. */
+const features: ReadonlySet<RuntimeFeature> = new Set(['attach', 'exec', 'files', 'memoryLimits', 'portForward']);
 
 interface SandboxEntry {
   readonly id: string;
@@ -49,10 +56,11 @@ export function createInProcessRuntime(deps: InProcessRuntimeDeps): Runtime {
 }
 
 class InProcess implements Runtime {
-  readonly capabilities = { name: 'inprocess', version: '1.0.0', files: true, exec: true, memoryLimits: true };
+  readonly capabilities = { name: 'inprocess', version: '1.0.0', features, identity: ownIdentity };
   readonly sandboxes: SandboxService;
   readonly containers: ContainerService;
   readonly inspection: ContainerInspection;
+  readonly streaming: StreamingService;
   readonly images: ImageService;
   readonly #deps: InProcessRuntimeDeps;
   readonly #places: ProgramPlaces;
@@ -86,6 +94,10 @@ class InProcess implements Runtime {
       start: (id) => this.#start(id),
       stop: async (id, { graceMs }) => this.#byId.get(id)?.container.stop(graceMs),
       remove: (id) => this.#remove(id),
+      update: async (id) => {
+        this.#get(id);
+        requireFeature(this.capabilities, 'update', 'a change of limits');
+      },
       status: async (id) => this.#byId.get(id)?.container.snapshot(),
       list: async () => [...this.#byId.values()].map(({ container }) => container.snapshot()),
     };
@@ -93,6 +105,19 @@ class InProcess implements Runtime {
       exec: async (id, { command, signal }) => this.#get(id).exec(command, signal),
       logs: (id, options) => this.#logs(id, options),
       stats: async (id) => this.#get(id).stats(),
+    };
+    this.streaming = {
+      exec: async (id, options) => {
+        requirePlain(this.capabilities, options, 'execStdin');
+        const container = this.#get(id);
+        container.requireRunning();
+        return commandStreams(container.exec(options.command, options.signal));
+      },
+      attach: async (id, options) => this.#attach(id, options),
+      portForward: async (id, options) => {
+        if (this.#sandboxes.get(id)?.ready !== true) throw new RuntimeError('notFound', `sandbox "${id}" not found`);
+        return connectTo(options);
+      },
     };
     this.images = {
       status: async (image) => (await resolveImage(image))?.info,
@@ -201,6 +226,18 @@ class InProcess implements Runtime {
     this.#byId.delete(id);
     entry.sandbox.containers.delete(id);
     await entry.container.clean();
+  }
+
+  #attach(id: string, options: AttachOptions): ProcessStreams {
+    requirePlain(this.capabilities, options, 'stdin');
+    const container = this.#get(id);
+    container.requireRunning();
+    const signal = options.signal === undefined ? {} : { signal: options.signal };
+    return attachedStreams({
+      follow: () => container.logs.read({ follow: true, tailLines: 0, ...signal }),
+      exitCode: container.exited,
+      ...signal,
+    });
   }
 
   async *#logs(id: string, options: LogOptions): AsyncGenerator<LogLine> {

@@ -8,7 +8,9 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
-import type { ContainerConfig, Runtime, RuntimeContainer } from '../runtime.ts';
+import { makeContainerConfig, makeSandboxConfig } from '../../testing/configs.ts';
+import type { ContainerConfig } from '../container-config.ts';
+import type { Runtime, RuntimeContainer } from '../runtime.ts';
 import { startTickOf } from './host/descendants.ts';
 import { ownerVariable } from './host/marks.ts';
 import { createInProcessRuntime } from './inprocess-runtime.ts';
@@ -54,27 +56,8 @@ async function makeNode(): Promise<Node> {
     expect(await marked(`:${dataDir}\0`)).toEqual([]);
   });
   const start = async (config: Partial<ContainerConfig> & { readonly image: string }): Promise<Pod> => {
-    const sandbox = await runtime.sandboxes.run({
-      podUid: 'uid-1',
-      podName: 'p',
-      podNamespace: 'default',
-      attempt: 0,
-      hostname: 'p',
-      ip: '127.0.0.1',
-      annotations: {},
-    });
-    const id = await runtime.containers.create(sandbox.id, {
-      name: 'app',
-      attempt: 0,
-      imageRef: '',
-      command: [],
-      args: [],
-      env: {},
-      mounts: [],
-      terminationMessagePath: '/dev/termination-log',
-      specHash: '',
-      ...config,
-    });
+    const sandbox = await runtime.sandboxes.run(makeSandboxConfig({ podName: 'p', hostname: 'p' }));
+    const id = await runtime.containers.create(sandbox.id, makeContainerConfig(config));
     const exit = new Promise<RuntimeContainer>((resolve) => exits.set(id, resolve));
     await runtime.containers.start(id);
     const lines = async (): Promise<readonly string[]> => {
@@ -299,7 +282,7 @@ describe('memory of every kind counts (faults 34, 61)', () => {
   ])('%s', async (_, source) => {
     const node = await makeNode();
     const other = await node.start({ image: 'coxswain.dev/pause' });
-    const pod = await node.start({ image: await image(source), memoryLimitBytes: limit });
+    const pod = await node.start({ image: await image(source), resources: { memoryLimitBytes: limit } });
     const message = expect.stringMatching(/its (heap|limit)/);
     expect(await end(pod)).toEqual({ exitCode: 137, reason: 'OOMKilled', message });
     expect((await node.runtime.containers.status(other.id))?.state).toBe('running');
@@ -314,7 +297,7 @@ describe('memory of every kind counts (faults 34, 61)', () => {
       const path = process.env.COXSWAIN_ROOT + '/pipe'; execFileSync('mkfifo', [path]);
       new Worker('setTimeout(() => { globalThis.all = Buffer.alloc(200 << 20, 1); setInterval(() => {}, 1000); }, 500)', { eval: true });
       openSync(path, 'r');`;
-    const pod = await node.start({ image: await image(source), memoryLimitBytes: limit });
+    const pod = await node.start({ image: await image(source), resources: { memoryLimitBytes: limit } });
     expect(await end(pod)).toEqual({
       exitCode: 137,
       reason: 'OOMKilled',
@@ -331,7 +314,7 @@ describe('memory of every kind counts (faults 34, 61)', () => {
     const source = `const all = [Buffer.alloc(40 << 20, 1), new Uint8Array(new SharedArrayBuffer(4 << 20)).fill(1)];
       for (let i = 0; i < 100; i++) { Buffer.alloc(1 << 20, 1); await new Promise((done) => setTimeout(done, 5)); }
       console.log(all.length);`;
-    const pod = await node.start({ image: await image(source), memoryLimitBytes: 256 * 2 ** 20 });
+    const pod = await node.start({ image: await image(source), resources: { memoryLimitBytes: 256 * 2 ** 20 } });
     expect(await end(pod)).toEqual({ exitCode: 0, reason: 'Completed' });
   });
 });

@@ -6,6 +6,7 @@ import { afterEach, expect, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import type { Backend } from '../../backend.ts';
+import { backendConformance } from '../../conformance.ts';
 import type { Rule, RuleEndpoint, RuleSet } from '../../model/rule.ts';
 import { createUserspaceBackend } from './userspace-backend.ts';
 
@@ -101,13 +102,12 @@ async function ask(port: number, text: string, host?: string, localAddress?: str
   return answerOf(socket);
 }
 
-test('bytes go to an endpoint and back, through half-close, on the cluster IP and the node port', async () => {
-  const { endpoint } = await echoServer('a');
-  const nodePort = nextPort++;
-  const rule = makeRule({ nodePort }, [endpoint]);
-  expect(await makeBackend().sync(setOf(rule))).toEqual([]);
-  expect(await ask(rule.port, 'hello')).toBe('a:HELLO');
-  expect(await ask(nodePort, 'hello', '127.0.0.1')).toBe('a:HELLO');
+backendConformance('userspace', {
+  make: async () => createUserspaceBackend({ clock: new SystemClock(), random: new SeededRandom(7) }),
+  clusterIp: '127.77.0.1',
+  nodeIp: '127.0.0.1',
+  endpointIp: '127.0.0.1',
+  freePort: () => nextPort++,
 });
 
 test('megabytes pass whole through a reader that is slow to start', async () => {
@@ -177,16 +177,6 @@ test('when no endpoint can be reached the client is reset', async () => {
   const rule = makeRule({}, [endpoint]);
   await makeBackend().sync(setOf(rule));
   expect(await failureOf(rule.port)).toBe('ECONNRESET');
-});
-
-test('new endpoints are used by new connections', async () => {
-  const [a, b] = [await echoServer('a'), await echoServer('b')];
-  const backend = makeBackend();
-  const rule = makeRule({}, [a.endpoint]);
-  await backend.sync(setOf(rule));
-  expect(await ask(rule.port, '')).toBe('a:');
-  await backend.sync(setOf({ ...rule, internalEndpoints: [b.endpoint] }));
-  expect(await ask(rule.port, '')).toBe('b:');
 });
 
 test('a port that cannot be had is reported and tried again, and does not keep others from being served', async () => {

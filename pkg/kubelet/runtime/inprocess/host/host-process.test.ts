@@ -42,17 +42,20 @@ test('a host that cannot be started says so', async () => {
 });
 
 test('a host whose runtime was killed ends, with all that its programs have started (fault 61)', async () => {
-  const modules = ['../inprocess-runtime.ts', '#pkg/base/clock.ts', '#pkg/base/random.ts'].map((name) =>
-    import.meta.resolve(name),
-  );
+  const modules = [
+    '../inprocess-runtime.ts',
+    '#pkg/base/clock.ts',
+    '#pkg/base/random.ts',
+    '../../../testing/configs.ts',
+  ].map((name) => import.meta.resolve(name));
   const source = `
-    const [{ createInProcessRuntime }, { SystemClock }, { SystemRandom }] = await Promise.all(${JSON.stringify(modules)}.map((name) => import(name)));
+    const [{ createInProcessRuntime }, { SystemClock }, { SystemRandom }, { makeContainerConfig, makeSandboxConfig }] = await Promise.all(${JSON.stringify(modules)}.map((name) => import(name)));
     const { mkdtempSync, writeFileSync } = await import('node:fs');
     const dataDir = mkdtempSync('/tmp/coxswain-host-');
     writeFileSync(dataDir + '/program.mjs', "import { spawn } from 'node:child_process'; const c = spawn('sleep', ['301'], { detached: true }); console.log(process.pid, c.pid);");
     const runtime = createInProcessRuntime({ clock: new SystemClock(), random: new SystemRandom(), dataDir });
-    const sandbox = await runtime.sandboxes.run({ podUid: 'u', podName: 'p', podNamespace: 'd', attempt: 0, hostname: 'p', ip: '127.0.0.1', annotations: {} });
-    const config = { name: 'app', attempt: 0, image: 'file://' + dataDir + '/program.mjs', imageRef: '', command: [], args: [], env: {}, mounts: [], terminationMessagePath: '/x', specHash: '' };
+    const sandbox = await runtime.sandboxes.run(makeSandboxConfig());
+    const config = makeContainerConfig({ image: 'file://' + dataDir + '/program.mjs' });
     const id = await runtime.containers.create(sandbox.id, config);
     await runtime.containers.start(id);
     for await (const { text } of runtime.inspection.logs(id, { follow: true })) console.log(dataDir, text);`;

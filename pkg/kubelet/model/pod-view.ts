@@ -20,8 +20,10 @@ export interface PodView {
   readonly sandbox:
     | {
         readonly id: string;
-        readonly ip: string;
+        /** The pod's first one first; none before the network has given them. */
+        readonly addresses: readonly string[];
         readonly attempt: number;
+        readonly networkNamespace?: string;
         /** It has ended, and its address is given back. */
         readonly stopped?: boolean;
       }

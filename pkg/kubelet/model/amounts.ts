@@ -1,7 +1,7 @@
 /** Amounts of resources as numbers, and what a pod asks for in all. */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { parseQuantity, quantityMilliValue } from '#pkg/apimachinery/quantity.ts';
-import { isSidecar } from '../pods/pod-view.ts';
+import { isSidecar } from './pod-view.ts';
 
 /** The value of a quantity in whole units, with a fraction down to thousandths; 0 for an absent or malformed one. */
 export function quantityValue(quantity: number | string | undefined): number {

@@ -1,0 +1,174 @@
+/**
+ * What a container is made from: its pod's wishes in the terms of the runtime. Throws `ConfigError` for what is missing, forbidden, or not to be
+ * had from this runtime: nothing that a pod asks for is passed over. Source: kubelet `generateContainerConfig`.
+ */
+import type { Container, Pod, VolumeMount } from '#pkg/api/types/core-v1.ts';
+import { getOwn } from '#pkg/apimachinery/json.ts';
+import { ConfigError } from '../env/config-error.ts';
+import { buildEnvironment } from '../env/environment.ts';
+import { ArgumentSpace, expand } from '../env/expand.ts';
+import type { FieldContext } from '../env/field-ref.ts';
+import { quantityValue } from '../model/amounts.ts';
+import { specHashOf } from '../model/pod-view.ts';
+import type { ContainerConfig, Mount, MountPropagation, SandboxConfig } from '../runtime/container-config.ts';
+import { unmetWishes } from '../runtime/requirements.ts';
+import type { ImageInfo, Runtime } from '../runtime/runtime.ts';
+import { containerResources } from './container-resources.ts';
+import type { PodContext } from './pod-context.ts';
+import { namespacesOf, rootProblem, securityContextOf } from './security-context.ts';
+
+const defaultMessagePath = '/dev/termination-log';
+
+export interface ConfigOptions {
+  readonly context: PodContext;
+  readonly pod: Pod;
+  readonly container: Container;
+  readonly attempt: number;
+  readonly runtime: Runtime;
+  readonly sandbox: { readonly addresses: readonly string[]; readonly attempt: number };
+  readonly fields: FieldContext;
+  /** Host path of each volume by name. */
+  readonly volumePaths: ReadonlyMap<string, string>;
+}
+
+/** The sandbox of a pod. */
+export function sandboxConfig(context: PodContext, pod: Pod, attempt: number): SandboxConfig {
+  const { name = '', namespace = '', uid = '', labels, annotations } = pod.metadata ?? {};
+  const sysctls = pod.spec?.securityContext?.sysctls ?? [];
+  return {
+    podUid: uid,
+    podName: name,
+    podNamespace: namespace,
+    attempt,
+    hostname: pod.spec?.hostNetwork === true ? context.nodeName : hostnameOf(pod),
+    labels: labels ?? {},
+    annotations: annotations ?? {},
+    namespaces: namespacesOf(pod),
+    sysctls: Object.fromEntries(sysctls.map((sysctl) => [sysctl.name, sysctl.value])),
+  };
+}
+
+/** The container. */
+export async function containerConfig(options: ConfigOptions, image: ImageInfo): Promise<ContainerConfig> {
+  const { context, container, fields, pod, runtime } = options;
+  const isRoot = rootProblem(pod, container, image);
+  if (isRoot !== undefined) throw new ConfigError(isRoot);
+  const space = new ArgumentSpace();
+  const env = await buildEnvironment({
+    container,
+    fields,
+    space,
+    services: context.services(),
+    reader: context.reader,
+  });
+  const expanded = (text: string): string => {
+    const argument = expand(text, (name) => getOwn(env, name) as string | undefined);
+    space.take(argument);
+    return argument;
+  };
+  const stopSignal = container.lifecycle?.stopSignal;
+  const config: ContainerConfig = {
+    name: container.name,
+    attempt: options.attempt,
+    image: container.image ?? '',
+    imageRef: image.id,
+    command: (container.command ?? []).map(expanded),
+    args: (container.args ?? []).map(expanded),
+    ...(container.workingDir ? { workingDir: container.workingDir } : {}),
+    env: { HOSTNAME: hostnameOf(pod), ...env },
+    addresses: options.sandbox.addresses,
+    mounts: await mountsOf(options, env),
+    devices: [],
+    labels: pod.metadata?.labels ?? {},
+    annotations: pod.metadata?.annotations ?? {},
+    resources: containerResources(pod, container, quantityValue(context.allocatable().memory)),
+    security: securityContextOf(pod, container),
+    ...(container.stdin === true ? { stdin: true } : {}),
+    ...(container.stdinOnce === true ? { stdinOnce: true } : {}),
+    ...(container.tty === true ? { tty: true } : {}),
+    ...(stopSignal === undefined ? {} : { stopSignal }),
+    terminationMessagePath: container.terminationMessagePath || defaultMessagePath,
+    specHash: specHashOf(container),
+  };
+  const sandbox = sandboxConfig(context, pod, options.sandbox.attempt);
+  const unmet = unmetWishes({ sandbox, container: config }, runtime.capabilities);
+  if (unmet.length > 0) {
+    throw new ConfigError(`the ${runtime.capabilities.name} runtime does not support ${unmet.join(', ')}`);
+  }
+  return config;
+}
+
+/** The host name of a pod: its name, as long as a name may be. */
+function hostnameOf(pod: Pod): string {
+  const { hostnameOverride, hostname } = pod.spec ?? {};
+  return (hostnameOverride || hostname || (pod.metadata?.name ?? '')).slice(0, 63).replace(/[-.]+$/, '');
+}
+
+async function mountsOf(options: ConfigOptions, env: Readonly<Record<string, string>>): Promise<readonly Mount[]> {
+  const mounts: Mount[] = [];
+  for (const [index, mount] of (options.container.volumeMounts ?? []).entries()) {
+    const root = options.volumePaths.get(mount.name);
+    if (root === undefined) throw new ConfigError(`cannot find volume "${mount.name}" to mount into container`);
+    const subPath = mount.subPathExpr ? expandStrictly(mount.subPathExpr, env) : (mount.subPath ?? '');
+    const hostPath = subPath === '' ? root : await subPathOf(options, { root, subPath, volume: mount.name, index });
+    mounts.push({ containerPath: mount.mountPath, hostPath, ...modeOf(mount, options.runtime) });
+  }
+  return mounts;
+}
+
+const propagations: Readonly<Record<string, MountPropagation>> = {
+  Bidirectional: 'bidirectional',
+  HostToContainer: 'hostToContainer',
+};
+
+/** How a volume is mounted; `IfPossible` is what the runtime can do. */
+function modeOf(mount: VolumeMount, { capabilities }: Runtime): Omit<Mount, 'containerPath' | 'hostPath'> {
+  const { readOnly, recursiveReadOnly, mountPropagation } = mount;
+  const propagation = propagations[mountPropagation ?? 'None'];
+  const isRecursive =
+    recursiveReadOnly === 'Enabled' ||
+    (recursiveReadOnly === 'IfPossible' && capabilities.features.has('recursiveReadOnly'));
+  return {
+    readOnly: readOnly === true,
+    ...(isRecursive ? { recursiveReadOnly: true } : {}),
+    ...(propagation === undefined ? {} : { propagation }),
+  };
+}
+
+/** Unlike in commands and arguments, a name without a value is an error here. Source: kubelet `ExpandContainerVolumeMounts`. */
+function expandStrictly(text: string, env: Readonly<Record<string, string>>): string {
+  const missing: string[] = [];
+  const expanded = expand(text, (name) => {
+    if (!Object.hasOwn(env, name)) missing.push(name);
+    return env[name];
+  });
+  if (missing.length > 0)
+    throw new ConfigError(`missing value for ${missing.map((one) => JSON.stringify(one)).join(', ')}`);
+  return expanded;
+}
+
+interface MountPart {
+  readonly root: string;
+  readonly subPath: string;
+  readonly volume: string;
+  /** Among the container's mounts. */
+  readonly index: number;
+}
+
+/** Source: kubelet `makeMounts`. */
+async function subPathOf(
+  { context, container, pod }: ConfigOptions,
+  { root, subPath, volume, index }: MountPart,
+): Promise<string> {
+  if (subPath.startsWith('/')) throw new ConfigError(`error SubPath \`${subPath}\` must not be an absolute path`);
+  if (subPath.split('/').includes('..')) {
+    throw new ConfigError(`unable to provision SubPath \`${subPath}\`: must not contain '..'`);
+  }
+  try {
+    const mount = `${container.name}.${index}`;
+    return await context.volumes.within(root, { podUid: pod.metadata?.uid ?? '', mount, path: subPath });
+  } catch (cause) {
+    const message = `failed to prepare subPath for volumeMount "${volume}" of container "${container.name}"`;
+    throw Object.assign(new ConfigError(message), { cause });
+  }
+}

@@ -1,0 +1,76 @@
+/** What every volume host has to do: the laws of `volume-host.ts` as tests. Each host's own test file calls it. */
+import { readdir, readFile } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { VolumeHost } from './volume-host.ts';
+
+export interface VolumeHostUnderTest {
+  make(): Promise<VolumeHost>;
+  /** Paths are real ones of this machine. */
+  readonly hasFiles: boolean;
+}
+
+/** Runs the suite. `name` is that of the host. */
+export function volumeHostConformance(name: string, { make, hasFiles }: VolumeHostUnderTest): void {
+  const volume = { podUid: 'u1', plugin: 'configmap', name: 'v' };
+  const files = (entries: Readonly<Record<string, string>>) =>
+    new Map(Object.entries(entries).map(([path, text]) => [path, { data: Buffer.from(text), mode: 0o644 }]));
+  const mount = (place: number) => ({ podUid: 'u1', plugin: 'subpath', name: `app.${place}` });
+
+  test(`${name}: a volume has one absolute path, whatever is done to it`, async () => {
+    const host = await make();
+    const path = await host.write(volume, files({ a: '1' }));
+    expect(isAbsolute(path)).toBe(true);
+    expect(await host.write(volume, files({ b: '2' }))).toBe(path);
+    const folder = { podUid: 'u1', plugin: 'empty-dir', name: 'v' };
+    const empty = await host.directory(folder);
+    expect([await host.directory(folder), empty === path]).toEqual([empty, false]);
+  });
+
+  test(`${name}: the volumes of a pod go together, and those of others stay`, async () => {
+    const host = await make();
+    await host.directory({ podUid: 'u1', plugin: 'empty-dir', name: 'v' });
+    await host.write(volume, files({ a: '1' }));
+    await host.directory({ podUid: 'u2', plugin: 'empty-dir', name: 'v' });
+    expect((await host.podUids()).toSorted()).toEqual(['u1', 'u2']);
+    await host.removePod('u1');
+    await host.removePod('u1');
+    expect(await host.podUids()).toEqual(['u2']);
+  });
+
+  test(`${name}: a part of a volume has a path`, async () => {
+    const host = await make();
+    const root = await host.directory({ podUid: 'u1', plugin: 'empty-dir', name: 'v' });
+    expect(isAbsolute(await host.within(root, 'a/b', mount(0)))).toBe(true);
+  });
+
+  if (!hasFiles) return;
+  const textOf = (path: string): Promise<string> => readFile(path, 'utf8');
+
+  test(`${name}: contents are exactly what was written last`, async () => {
+    const host = await make();
+    const root = await host.write(volume, files({ a: '1', 'sub/b': '2' }));
+    await host.write(volume, files({ a: '3', c: '4' }));
+    const visible = (await readdir(root)).filter((one) => !one.startsWith('..')).toSorted();
+    expect([visible, await textOf(join(root, 'a'))]).toEqual([['a', 'c'], '3']);
+  });
+
+  test(`${name}: a part of written files stays as it was for its mount (fault 37)`, async () => {
+    const host = await make();
+    const root = await host.write(volume, files({ a: 'old', 'sub/b': 'old', 'sub/deep/c': 'old' }));
+    const [file, folder] = [await host.within(root, 'a', mount(0)), await host.within(root, 'sub', mount(1))];
+    await host.write(volume, files({ a: 'new', 'sub/b': 'new' }));
+    const now = async () => [await textOf(file), await textOf(join(folder, 'b')), await textOf(join(folder, 'deep/c'))];
+    expect(await now()).toEqual(['old', 'old', 'old']);
+    await host.write(volume, files({ other: '' }));
+    expect(await now()).toEqual(['old', 'old', 'old']);
+  });
+
+  test(`${name}: the next container has a part of written files as it is then (fault 37)`, async () => {
+    const host = await make();
+    const root = await host.write(volume, files({ a: 'old' }));
+    await host.within(root, 'a', mount(0));
+    await host.write(volume, files({ a: 'new' }));
+    expect(await textOf(await host.within(root, 'a', mount(0)))).toBe('new');
+  });
+}

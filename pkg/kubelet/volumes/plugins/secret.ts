@@ -1,0 +1,13 @@
+/** secret: the keys of a Secret as files. Source: kubelet `volume/secret`. */
+import type { SecretProjection } from '#pkg/api/types/core-v1.ts';
+import { defaultMode } from '../payload.ts';
+import type { VolumePlugin } from '../volume-plugin.ts';
+
+export const secretPlugin: VolumePlugin = {
+  kind: 'secret',
+  async setUp({ name, secret }, request) {
+    const { defaultMode: mode = defaultMode, secretName, items, optional } = secret!;
+    const source = { name: secretName, items, optional } as SecretProjection;
+    return request.projections.write({ plugin: 'secret', name, mode, sources: [{ secret: source }] }, request);
+  },
+};

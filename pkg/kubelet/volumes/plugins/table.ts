@@ -1,0 +1,18 @@
+/** Every kind of volume that a node can have. */
+import type { VolumePlugin } from '../volume-plugin.ts';
+import { configMapPlugin } from './config-map.ts';
+import { downwardApiPlugin } from './downward-api.ts';
+import { emptyDirPlugin } from './empty-dir.ts';
+import { hostPathPlugin } from './host-path.ts';
+import { projectedPlugin } from './projected.ts';
+import { secretPlugin } from './secret.ts';
+
+/** One line each. */
+export const volumePlugins: readonly VolumePlugin[] = [
+  configMapPlugin,
+  downwardApiPlugin,
+  emptyDirPlugin,
+  hostPathPlugin,
+  projectedPlugin,
+  secretPlugin,
+];

@@ -1,0 +1,40 @@
+/**
+ * One kind of volume. Adding one is a file in `plugins/` and a line in `plugins/table.ts`.
+ *
+ * Laws:
+ * 1. `setUp` makes the volume, or brings one that is there up to date, and resolves with its path. It is idempotent, and what containers have open or
+ *    mounted stays valid.
+ * 2. It throws `VolumeError`, a `StatusError` or an error of the file system for what cannot be had now; it is then called again later.
+ * 3. It is called again when what it names in `dependsOn` has changed, when an object that it read through `objects` has, and at `renewAtMs`.
+ * 4. `tearDown` gives back what is not a folder of the volume host, which goes with the pod; it may be called without `setUp`, and twice.
+ */
+import type { Pod, Volume } from '#pkg/api/types/core-v1.ts';
+import type { FieldContext } from '../env/field-ref.ts';
+import type { Projections } from './projections.ts';
+import type { VolumeHost } from './volume-host.ts';
+
+/** What of the pod itself contents may speak of: its labels and annotations, its addresses. */
+export type VolumeDependency = 'addresses' | 'metadata';
+
+/** What plugins work with. */
+export interface VolumeRequest {
+  readonly pod: Pod;
+  readonly fields: FieldContext;
+  readonly host: VolumeHost;
+  /** Files made of objects, fields and tokens. */
+  readonly projections: Projections;
+}
+
+export interface VolumeMounted {
+  readonly path: string;
+  /** When contents have to be made anew though nothing changes, such as tokens that expire. */
+  readonly renewAtMs?: number;
+}
+
+export interface VolumePlugin {
+  /** The field of a volume that it is for. */
+  readonly kind: Exclude<keyof Volume, 'name'>;
+  dependsOn?(volume: Volume): readonly VolumeDependency[];
+  setUp(volume: Volume, request: VolumeRequest): Promise<VolumeMounted>;
+  tearDown?(podUid: string): Promise<void>;
+}
