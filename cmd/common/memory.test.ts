@@ -87,7 +87,7 @@ test('a long pause is followed by a long time without one', async () => {
     unmapFiles: () => {},
     release() {
       releasedAtMs.push(clock.monotonicMs());
-      pausedMs += 400;
+      pausedMs += 900;
     },
   };
   const done = Promise.withResolvers<void>();

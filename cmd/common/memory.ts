@@ -28,8 +28,8 @@ const gainBytesMin = 8 * 1024 * 1024;
 /** A process that is busier than this, as a share of the time, has better things to do and will need the memory again. */
 const busyMax = 0.25;
 
-/** Pauses may take this share of the time: after one of 200 ms there is none for 10 s. */
-const pauseShareMax = 0.02;
+/** Pauses may take this share of the time: after one of 200 ms there is none for 4 s, and a slow machine still returns a burst's memory soon. */
+const pauseShareMax = 0.05;
 
 /**
  * Returning all pages walks and moves what lives, twice, at some 3 ms per MB; with more in use than this it would hold requests up for too

@@ -1,9 +1,7 @@
 /** What clients without credentials can do to a cluster: it costs what is stated here, others are served, and nothing of it stays. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hookMs, RunningCluster } from '../running-cluster.ts';
-import { type AttackFigures, attack } from './attack.ts';
-
-const mebibyte = 1024 * 1024;
+import { type AttackFigures, attack, keptBytesMax } from './attack.ts';
 
 let cluster: RunningCluster;
 
@@ -30,7 +28,7 @@ test('2,000 halves of bodies are answered 403, their connections closed, and wha
   const { report, sentBytesEach, keptBytes } = figures;
   expect([report.opened, report.open, report.answers]).toEqual([2_000, 0, { 403: 2_000 }]);
   expect(sentBytesEach).toBeLessThan(100 * 1_024);
-  expect(keptBytes).toBeLessThan(40 * mebibyte);
+  expect(keptBytes).toBeLessThan(keptBytesMax);
   othersAreServed(figures);
 });
 
@@ -42,6 +40,6 @@ test('2,000 heads that never end are cut off after their time, and what they cos
   expect([report.opened, report.open, report.answers]).toEqual([2_000, 0, { none: 2_000 }]);
   expect(openBytesEach).toBeLessThan(100 * 1_024);
   expect(sentBytesEach).toBeLessThan(100 * 1_024);
-  expect(keptBytes).toBeLessThan(40 * mebibyte);
+  expect(keptBytes).toBeLessThan(keptBytesMax);
   othersAreServed(figures);
 });

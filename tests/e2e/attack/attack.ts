@@ -10,6 +10,12 @@ import type { AttackPlan, AttackReport } from './attackers.ts';
 
 const mebibyte = 1024 * 1024;
 
+/** What may stay of an attack, as resident memory of the server. */
+export const keptBytesMax = 40 * mebibyte;
+
+/** By when it has to be given back at the latest. */
+const givenBackMs = 60_000;
+
 export interface AttackFigures {
   readonly before: Load;
   readonly during: Load;
@@ -60,7 +66,7 @@ export async function attack(cluster: RunningCluster, options: AttackOptions): P
     const during = await others.run(watchMs);
     clearInterval(look);
     const report = await tell({ do: 'end' });
-    const keptBytes = (await leastBytes(pid, 15_000)) - restBytes;
+    const keptBytes = (await leastBytes(pid, restBytes + keptBytesMax)) - restBytes;
     const each = (bytes: number): number => Math.round((bytes - restBytes) / opened);
     const figures = {
       before,
@@ -78,10 +84,17 @@ export async function attack(cluster: RunningCluster, options: AttackOptions): P
   }
 }
 
-/** The least that a process holds within a time: it gives memory back at its next quiet moment, of which there is one in five to ten seconds. */
-async function leastBytes(pid: number, ms: number): Promise<number> {
+/**
+ * The least that a process holds until it is no more than asked for: it gives memory back at a quiet moment, and after each pause for it waits
+ * as many times as long as the pause took, which on a busy machine is most of a minute.
+ */
+async function leastBytes(pid: number, wanted: number): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
-  for (const untilMs = performance.now() + ms; performance.now() < untilMs; await rest(500)) {
+  for (
+    const untilMs = performance.now() + givenBackMs;
+    performance.now() < untilMs && least > wanted;
+    await rest(500)
+  ) {
     least = Math.min(least, residentBytes(pid));
   }
   return least;
