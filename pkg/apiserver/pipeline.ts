@@ -15,12 +15,12 @@ import { isApply } from './endpoints/patch-value.ts';
 import type { Scope, ServerCore } from './endpoints/scope.ts';
 import { type ApiServerLimits, InFlight } from './in-flight.ts';
 import { ApiMetrics } from './metrics.ts';
-import { negotiate } from './negotiation.ts';
+import { type Negotiated, negotiate } from './negotiation.ts';
 import { nonResourceHandler } from './non-resource.ts';
 import { parseRequestInfo, type RequestInfo } from './request-info.ts';
 import { errorResponse, noSuchMethod, noSuchResource, pageNotFound } from './responses.ts';
 import { storeError } from './storage/resource-store.ts';
-import type { UserInfo } from './strategy.ts';
+import type { Handler, UserInfo } from './strategy.ts';
 import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
 
 export interface PipelineParts {
@@ -160,10 +160,10 @@ function isLongRunning({ catalog }: ServerCore, info: RequestInfo): boolean {
 /** Methods of resources. HEAD is none: upstream's routes name each method that they answer. */
 const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'PATCH', 'POST', 'PUT']);
 
-async function answerResource(
+function answerResource(
   core: ServerCore,
   { request, info, user, reads }: { request: ApiRequest; info: RequestInfo; user: UserInfo; reads: boolean },
-): Promise<ApiResponse> {
+): Promise<ApiResponse> | ApiResponse {
   const served = core.catalog.find(info);
   if (served === undefined) {
     if (info.group !== '' && !core.catalog.hasGroup(info.group)) return pageNotFound();
@@ -174,8 +174,20 @@ async function answerResource(
   const warnings = served.warning === undefined ? [] : [served.warning];
   const subject = { group, resource };
   const scope: Opening = { core, request, body: undefined, info, user, served, subject, warnings };
+  return answerScope(scope, reads);
+}
+
+async function answerScope(scope: Opening, reads: boolean): Promise<ApiResponse> {
+  const { request, warnings } = scope;
   try {
-    return withWarnings(warnings, await answerScope(scope, reads));
+    const { handler, wanted } = chooseHandler(scope);
+    if (reads) {
+      const { body } = request;
+      scope.body = body?.kind === 'unread' ? { kind: 'bytes', bytes: await readBytes(body) } : body;
+    }
+    const answer = await handler(scope);
+    const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
+    return withWarnings(warnings, formatAnswer(formed, wanted));
   } catch (error) {
     const known = knownError(error);
     if (warnings.length === 0 || !(known instanceof StatusError)) throw error;
@@ -183,7 +195,8 @@ async function answerResource(
   }
 }
 
-async function answerScope(scope: Opening, reads: boolean): Promise<ApiResponse> {
+/** The handler, and the form of its answer. Throws what either refuses. */
+function chooseHandler(scope: Scope): { readonly handler: Handler; readonly wanted: Negotiated } {
   const { info, request } = scope;
   const handler = handlerOf(scope);
   const wanted = negotiate(request, {
@@ -193,13 +206,7 @@ async function answerScope(scope: Opening, reads: boolean): Promise<ApiResponse>
   });
   // Before anything is changed.
   if (wanted.as === 'Table') includeOf(info.query);
-  if (reads) {
-    const { body } = request;
-    scope.body = body?.kind === 'unread' ? { kind: 'bytes', bytes: await readBytes(body) } : body;
-  }
-  const answer = await handler(scope);
-  const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
-  return formatAnswer(formed, wanted);
+  return { handler, wanted };
 }
 
 /** Source: RFC 7234 section 5.5 as upstream uses it: code 299, agent `-`. */
