@@ -5,15 +5,16 @@ import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http
 import { expired, forbidden, StatusError, unauthorized } from '#pkg/apimachinery/status-error.ts';
 import { CompactedError, type Store } from '#pkg/storage/store.ts';
 import { anonymousUser, bearerToken } from './authn/authenticator.ts';
+import { showsBadCertificate } from './authn/client-certificate.ts';
 import { impersonate, wantsImpersonation } from './authn/impersonation.ts';
 import type { AccessDecision } from './authz/authorizer.ts';
 import { deadlineMs, withinDeadline } from './deadline.ts';
 import type { DocumentProvider } from './documents.ts';
-import { admitBody, readBytes } from './endpoints/body.ts';
+import { readBytes } from './endpoints/body.ts';
 import { answersOtherKind, handlerOf } from './endpoints/handlers.ts';
 import { isApply } from './endpoints/patch-value.ts';
 import type { Scope, ServerCore } from './endpoints/scope.ts';
-import { type ApiServerLimits, InFlight } from './in-flight.ts';
+import { type ApiServerLimits, InFlight, type Lane } from './in-flight.ts';
 import { ApiMetrics } from './metrics.ts';
 import { type Negotiated, negotiate } from './negotiation.ts';
 import { nonResourceHandler } from './non-resource.ts';
@@ -44,18 +45,9 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
     const asked = authorize(core, user, info);
     const refused = asked instanceof Promise ? await asked : asked;
     if (refused !== undefined) throw refused;
-    const reads = !lasts && readsBody(info);
-    const room = reads ? admitBody(request) : undefined;
-    if (room !== undefined) await room;
+    if (!info.isResource) return answerNonResource(request, info);
     const lane = lasts ? undefined : inFlight.laneOf(info);
-    const turn = lane?.enter();
-    if (turn !== undefined) await turn;
-    try {
-      if (!info.isResource) return await answerNonResource(request, info);
-      return await answerResource(core, { request, info, user, reads });
-    } finally {
-      lane?.leave();
-    }
+    return await answerResource(core, { request, info, user, lane });
   };
   return async (request) => {
     const startMs = clock.monotonicMs();
@@ -110,8 +102,8 @@ function authenticate(core: ServerCore, request: ApiRequest, from = 0): Promise<
     if (found instanceof Promise) return found.then((user) => user ?? authenticate(core, request, i + 1));
     if (found !== undefined) return found;
   }
-  // Who shows a token wants to be somebody.
-  if (bearerToken(request.headers) !== undefined) throw unauthorized();
+  // Who shows a token or a certificate wants to be somebody.
+  if (bearerToken(request.headers) !== undefined || showsBadCertificate(request.peer, core.clock)) throw unauthorized();
   return anonymousUser;
 }
 
@@ -143,12 +135,12 @@ function refusal(user: UserInfo, info: RequestInfo, reason: string): StatusError
 /** A scope whose body is still to come. */
 type Opening = Omit<Scope, 'body'> & { body: Scope['body'] };
 
-const bodyVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'deletecollection', 'patch', 'update']);
-
-/** Whether the body is one that is read as a whole. Those of other requests nobody reads, or the connection that they ask for does. */
-function readsBody(info: RequestInfo): boolean {
-  return info.isResource && bodyVerbs.has(info.verb);
+interface Caller extends Pick<Scope, 'info' | 'request' | 'user'> {
+  /** Where the request takes a place; undefined for one that lasts. */
+  readonly lane: Lane | undefined;
 }
+
+const bodyVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'deletecollection', 'patch', 'update']);
 
 /** Whether a request is one that lasts: a watch, or a connection. */
 function isLongRunning({ catalog }: ServerCore, info: RequestInfo): boolean {
@@ -160,10 +152,7 @@ function isLongRunning({ catalog }: ServerCore, info: RequestInfo): boolean {
 /** Methods of resources. HEAD is none: upstream's routes name each method that they answer. */
 const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'PATCH', 'POST', 'PUT']);
 
-function answerResource(
-  core: ServerCore,
-  { request, info, user, reads }: { request: ApiRequest; info: RequestInfo; user: UserInfo; reads: boolean },
-): Promise<ApiResponse> | ApiResponse {
+function answerResource(core: ServerCore, { request, info, user, lane }: Caller): Promise<ApiResponse> | ApiResponse {
   const served = core.catalog.find(info);
   if (served === undefined) {
     if (info.group !== '' && !core.catalog.hasGroup(info.group)) return pageNotFound();
@@ -174,20 +163,30 @@ function answerResource(
   const warnings = served.warning === undefined ? [] : [served.warning];
   const subject = { group, resource };
   const scope: Opening = { core, request, body: undefined, info, user, served, subject, warnings };
-  return answerScope(scope, reads);
+  return answerScope(scope, lane);
 }
 
-async function answerScope(scope: Opening, reads: boolean): Promise<ApiResponse> {
-  const { request, warnings } = scope;
+/**
+ * The body is read before the request takes its place in flight, so that nobody holds one who is slow to say what they want. Those of other verbs
+ * nobody reads, or the connection that they ask for does.
+ */
+async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiResponse> {
+  const { request, info, warnings } = scope;
   try {
     const { handler, wanted } = chooseHandler(scope);
-    if (reads) {
+    if (lane !== undefined && bodyVerbs.has(info.verb)) {
       const { body } = request;
       scope.body = body?.kind === 'unread' ? { kind: 'bytes', bytes: await readBytes(body) } : body;
     }
-    const answer = await handler(scope);
-    const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
-    return withWarnings(warnings, formatAnswer(formed, wanted));
+    const turn = lane?.enter();
+    if (turn !== undefined) await turn;
+    try {
+      const answer = await handler(scope);
+      const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
+      return withWarnings(warnings, formatAnswer(formed, wanted));
+    } finally {
+      lane?.leave();
+    }
   } catch (error) {
     const known = knownError(error);
     if (warnings.length === 0 || !(known instanceof StatusError)) throw error;

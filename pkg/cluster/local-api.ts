@@ -54,7 +54,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
       ...(port === undefined ? {} : { apiServerPort: port }),
     }),
     admission: options.admission ?? createAdmissionPlugins(),
-    authenticators: [clientCertificateAuthenticator()],
+    authenticators: [clientCertificateAuthenticator(clock)],
     authorizer: alwaysAllow(),
     documents: createDocumentProvider,
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),

@@ -37,7 +37,7 @@ export class IncomingBody implements UnreadBody {
   #heldBytes = 0;
   #client = '';
   /** Set by the first sweep that sees it being read: most bodies are read before. */
-  #untilMs = 0;
+  #sinceMs = 0;
   #limitBytes = 0;
   #chunks: Buffer[] = [];
   #length = 0;
@@ -51,7 +51,8 @@ export class IncomingBody implements UnreadBody {
     if (length !== undefined) this.lengthBytes = Number(length);
   }
 
-  admit({ limitBytes }: BodyLimit): Promise<void> | undefined {
+  /** Waits until there is room for the body; undefined when there is at once. */
+  #admit({ limitBytes }: BodyLimit): Promise<void> | undefined {
     const { budget, limits, clock } = this.#room;
     const length = this.lengthBytes;
     if (length === undefined || length <= limits.smallBodyBytes || length > limitBytes || this.#heldBytes > 0) {
@@ -87,7 +88,7 @@ export class IncomingBody implements UnreadBody {
     if (this.lengthBytes !== undefined && this.lengthBytes > limit.limitBytes) {
       return Promise.reject(overLimit(limit.limitBytes));
     }
-    const waiting = this.admit(limit);
+    const waiting = this.#admit(limit);
     if (waiting === undefined) return this.#collect(limit.limitBytes);
     return waiting.then(() => this.#collect(limit.limitBytes));
   }
@@ -159,8 +160,25 @@ export class IncomingBody implements UnreadBody {
   }
 
   sweep(nowMs: number): void {
-    if (this.#untilMs === 0) this.#untilMs = nowMs + this.#room.limits.bodyMs;
-    else if (nowMs >= this.#untilMs) this.#fail(tooLate());
+    if (this.#sinceMs === 0) {
+      this.#sinceMs = nowMs;
+      if (!this.#waits()) this.#fail(noRoom());
+    } else if (nowMs - this.#sinceMs >= this.#allowedMs()) this.#fail(tooLate());
+  }
+
+  /** It was not taken at once, so it takes room like a large one: all that it holds, or will. False where there is none. */
+  #waits(): boolean {
+    if (this.#heldBytes > 0) return true;
+    const { client } = this.#owner.connection;
+    const bytes = this.lengthBytes ?? this.#length;
+    if (!this.#room.budget.grow(client, bytes)) return false;
+    this.#hold(client, bytes);
+    return true;
+  }
+
+  #allowedMs(): number {
+    const { bodyMs, bodyLeastMs, bodyBytesPerSecond } = this.#room.limits;
+    return Math.min(bodyMs, bodyLeastMs + ((this.lengthBytes ?? this.#length) / bodyBytesPerSecond) * 1_000);
   }
 }
 
