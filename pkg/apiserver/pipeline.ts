@@ -16,12 +16,12 @@ import { isApply } from './endpoints/patch-value.ts';
 import type { Scope, ServerCore } from './endpoints/scope.ts';
 import { type ApiServerLimits, InFlight, type Lane } from './in-flight.ts';
 import { ApiMetrics } from './metrics.ts';
-import { negotiate } from './negotiation.ts';
+import { type Negotiated, negotiate } from './negotiation.ts';
 import { nonResourceHandler } from './non-resource.ts';
 import { parseRequestInfo, type RequestInfo } from './request-info.ts';
 import { errorResponse, noSuchMethod, noSuchResource, pageNotFound } from './responses.ts';
 import { storeError } from './storage/resource-store.ts';
-import type { UserInfo } from './strategy.ts';
+import type { Handler, UserInfo } from './strategy.ts';
 import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
 
 export interface PipelineParts {
@@ -47,7 +47,7 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
     if (refused !== undefined) throw refused;
     if (!info.isResource) return answerNonResource(request, info);
     const lane = lasts ? undefined : inFlight.laneOf(info);
-    return answerResource(core, { request, info, user, lane });
+    return await answerResource(core, { request, info, user, lane });
   };
   return async (request) => {
     const startMs = clock.monotonicMs();
@@ -152,7 +152,7 @@ function isLongRunning({ catalog }: ServerCore, info: RequestInfo): boolean {
 /** Methods of resources. HEAD is none: upstream's routes name each method that they answer. */
 const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'PATCH', 'POST', 'PUT']);
 
-async function answerResource(core: ServerCore, { request, info, user, lane }: Caller): Promise<ApiResponse> {
+function answerResource(core: ServerCore, { request, info, user, lane }: Caller): Promise<ApiResponse> | ApiResponse {
   const served = core.catalog.find(info);
   if (served === undefined) {
     if (info.group !== '' && !core.catalog.hasGroup(info.group)) return pageNotFound();
@@ -163,13 +163,7 @@ async function answerResource(core: ServerCore, { request, info, user, lane }: C
   const warnings = served.warning === undefined ? [] : [served.warning];
   const subject = { group, resource };
   const scope: Opening = { core, request, body: undefined, info, user, served, subject, warnings };
-  try {
-    return withWarnings(warnings, await answerScope(scope, lane));
-  } catch (error) {
-    const known = knownError(error);
-    if (warnings.length === 0 || !(known instanceof StatusError)) throw error;
-    return withWarnings(warnings, formatRefusal(errorResponse(known), request));
-  }
+  return answerScope(scope, lane);
 }
 
 /**
@@ -177,6 +171,31 @@ async function answerResource(core: ServerCore, { request, info, user, lane }: C
  * nobody reads, or the connection that they ask for does.
  */
 async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiResponse> {
+  const { request, info, warnings } = scope;
+  try {
+    const { handler, wanted } = chooseHandler(scope);
+    if (lane !== undefined && bodyVerbs.has(info.verb)) {
+      const { body } = request;
+      scope.body = body?.kind === 'unread' ? { kind: 'bytes', bytes: await readBytes(body) } : body;
+    }
+    const turn = lane?.enter();
+    if (turn !== undefined) await turn;
+    try {
+      const answer = await handler(scope);
+      const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
+      return withWarnings(warnings, formatAnswer(formed, wanted));
+    } finally {
+      lane?.leave();
+    }
+  } catch (error) {
+    const known = knownError(error);
+    if (warnings.length === 0 || !(known instanceof StatusError)) throw error;
+    return withWarnings(warnings, formatRefusal(errorResponse(known), request));
+  }
+}
+
+/** The handler, and the form of its answer. Throws what either refuses. */
+function chooseHandler(scope: Scope): { readonly handler: Handler; readonly wanted: Negotiated } {
   const { info, request } = scope;
   const handler = handlerOf(scope);
   const wanted = negotiate(request, {
@@ -186,19 +205,7 @@ async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiR
   });
   // Before anything is changed.
   if (wanted.as === 'Table') includeOf(info.query);
-  if (lane !== undefined && bodyVerbs.has(info.verb)) {
-    const { body } = request;
-    scope.body = body?.kind === 'unread' ? { kind: 'bytes', bytes: await readBytes(body) } : body;
-  }
-  const turn = lane?.enter();
-  if (turn !== undefined) await turn;
-  try {
-    const answer = await handler(scope);
-    const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
-    return formatAnswer(formed, wanted);
-  } finally {
-    lane?.leave();
-  }
+  return { handler, wanted };
 }
 
 /** Source: RFC 7234 section 5.5 as upstream uses it: code 299, agent `-`. */

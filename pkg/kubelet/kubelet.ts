@@ -118,6 +118,7 @@ class NodeKubelet implements Kubelet {
       client: deps.client,
       clock: deps.clock,
       log: this.#log,
+      nodeName,
       podCidr: options.podCidr,
       facts: () => this.#facts(),
       record: (event) => this.#recorder?.record(this.#nodeReference(), { type: 'Normal', ...event }),

@@ -74,6 +74,8 @@ export interface ResourceFeed {
 }
 
 export interface ResourceCache extends ResourceFeed {
+  /** Whether a read now is as good as one after `fresh()`: so on a local driver, once the cache is filled. */
+  readonly isFresh: boolean;
   get(key: string): CacheEntry | undefined;
   /** Entries whose keys start with `prefix`, in key order; from `startKey` (inclusive) when given, at most `limit` when given. */
   list(prefix: string, options?: { readonly startKey?: string; readonly limit?: number }): readonly CacheEntry[];

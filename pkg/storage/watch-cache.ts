@@ -105,6 +105,10 @@ class WatchCache implements RunningResourceCache {
     return Math.max(this.#revision, this.#options.store.localRevision?.() ?? 0);
   }
 
+  get isFresh(): boolean {
+    return this.#state === 'ready' && this.#options.store.localRevision !== undefined;
+  }
+
   start(): void {
     if (this.#state === 'empty') this.#startFill();
   }
@@ -127,9 +131,7 @@ class WatchCache implements RunningResourceCache {
 
   fresh(): Promise<number> {
     // Every read comes through here: on a local driver it costs one resolved promise.
-    if (this.#state === 'ready' && this.#options.store.localRevision !== undefined)
-      return Promise.resolve(this.revision);
-    return this.#freshen();
+    return this.isFresh ? Promise.resolve(this.revision) : this.#freshen();
   }
 
   async #freshen(): Promise<number> {

@@ -24,6 +24,11 @@ export interface ConvertOptions {
   readonly owned?: boolean;
   /** Keeps zero values and nulls: in an apply configuration each is a claim. Default false. */
   readonly keepsEmpty?: boolean;
+  /**
+   * Lists that were converted before and that nobody changes, known by identity: they are taken as they are, into the result too. For what a
+   * caller of this process sends back as it was given.
+   */
+  readonly known?: ReadonlySet<unknown>;
   /** How the numbers of the value were written that are no plain integers. */
   readonly numbers?: NumberTexts;
 }
@@ -65,6 +70,7 @@ class Walk {
   readonly #copies: boolean;
   readonly #strict: boolean;
   readonly #keepsEmpty: boolean;
+  readonly #known: ReadonlySet<unknown> | undefined;
   readonly #numbers: NumberTexts | undefined;
   /** Names of fields, keys of maps and indices of lists down to the current value. */
   readonly #path: (number | string)[] = [];
@@ -80,6 +86,7 @@ class Walk {
     this.#copies = options.owned !== true;
     this.#strict = options.strict !== 'Ignore';
     this.#keepsEmpty = options.keepsEmpty === true;
+    this.#known = options.known;
     this.#numbers = options.numbers;
   }
 
@@ -171,6 +178,7 @@ class Walk {
 
   #list(value: unknown, of: Schema, schema: Schema): unknown {
     if (!Array.isArray(value)) return this.#mismatch(value, schema);
+    if (this.#known?.has(value)) return value;
     if (++this.#depth > nestingMax) this.#fail('exceeded max depth');
     let target: unknown[] | undefined = this.#copies ? new Array(value.length) : undefined;
     for (let index = 0; index < value.length && this.#depth <= nestingMax; index++) {

@@ -44,6 +44,7 @@ class NodeLifecycle implements Component {
   /** Nodes that were Ready at the last look. */
   readonly #wereReady = new Set<string>();
   readonly #limiter = new ZoneLimiter();
+  #ordered: { readonly listed: readonly Node[]; readonly nodes: readonly Node[] } = { listed: [], nodes: [] };
   /** Whether at the last look no node of any zone was ready. */
   #wasDown = false;
   /** Nodes, as they were read, whose NoExecute taints are right: nothing to look at until the node changes, or whether any may be evicted. */
@@ -98,7 +99,7 @@ class NodeLifecycle implements Component {
 
   /** One look at every node. Awaits only where it writes, so that a quiet cluster costs a loop over its nodes. */
   async #monitor(): Promise<void> {
-    const all = [...this.#nodes.lister.list()].sort(byName);
+    const all = this.#nodesByName();
     const current: Node[] = [];
     for (const node of all) {
       const silent = this.#isSilent(node) ? silentConditions(node, () => timestamp(this.#context.clock)) : undefined;
@@ -108,6 +109,13 @@ class NodeLifecycle implements Component {
     }
     for (const name of [...this.#unmarked].sort()) await this.#markPods(name);
     await this.#evict(current);
+  }
+
+  /** The nodes in the order of their names, which is that of the last look while none has changed. */
+  #nodesByName(): readonly Node[] {
+    const listed = this.#nodes.lister.list();
+    if (this.#ordered.listed !== listed) this.#ordered = { listed, nodes: [...listed].sort(byName) };
+    return this.#ordered.nodes;
   }
 
   #isSilent(node: Node): boolean {
