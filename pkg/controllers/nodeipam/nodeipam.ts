@@ -21,7 +21,7 @@ export const nodeIpamFlags = {
   'node-cidr-mask-size': integer({
     help: "Prefix length of each node's part of --cluster-cidr.",
     fallback: 24,
-    max: 32,
+    max: 30,
   }),
 } satisfies FlagTable;
 
