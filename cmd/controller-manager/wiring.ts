@@ -6,16 +6,16 @@ import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { controllerManagerPart } from '#pkg/cluster/parts.ts';
 import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
-import type { FlagValues } from '#pkg/component/flags.ts';
-import type { controllerManagerFlags } from './options.ts';
+import type { ControllerManagerValues } from './options.ts';
 
 export async function wireControllerManager(
-  values: FlagValues<typeof controllerManagerFlags>,
+  values: ControllerManagerValues,
   context: ProcessContext,
 ): Promise<Component> {
   const transport = await connectionOf(values.kubeconfig);
   const rootCa = values['root-ca-file'] === '' ? {} : { rootCa: await readPem('root-ca-file', values['root-ca-file']) };
   context.health.set('kube-controller-manager', () => undefined);
-  const options = { ...rootCa, podCidr: values['cluster-cidr'], ...electionIdentity(values, context.random.uuid()) };
+  const election = electionIdentity(values, context.random.uuid());
+  const options = { ...rootCa, podCidr: values['cluster-cidr'], flags: values, ...election };
   return closing(await controllerManagerPart({ ...context, transport }, options), transport);
 }

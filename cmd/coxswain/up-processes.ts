@@ -14,11 +14,12 @@ import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
+import { componentFields } from '#pkg/cluster/component-flags.ts';
 import { identitiesOf } from '#pkg/cluster/components.ts';
 import { kubeconfigOf, makeFolder, writeKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { ensurePki, type Pki } from '#pkg/cluster/pki.ts';
 import { contextName, kubernetesServiceIp, nodeNames, processNodesMax } from '#pkg/cluster/settings.ts';
-import { clusterTables } from '#pkg/cluster/tables.ts';
+import { checkTables, clusterTables } from '#pkg/cluster/tables.ts';
 import { fieldOf } from '#pkg/component/flags.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -41,6 +42,7 @@ export async function upProcesses(plan: UpPlan, running: readonly ProcessRecord[
       `Cannot run ${settings.nodes} nodes as processes, one for each kubelet: at most ${processNodesMax}; one process for all, without --processes, takes more`,
     );
   }
+  checkTables(tables);
   const steps = stepsOf(plan);
   const missing = processPlans(settings, tables.components).filter(
     ({ name }) => !running.some((one) => one.name === name),
@@ -131,6 +133,7 @@ async function writeConfigurations(plan: UpPlan, pki: Pki, server: string): Prom
     }
     const flags = {
       ...entry.flags({ settings, folder: folder.path, pki: folder.pki, kubeconfig, nodeName, tables }),
+      ...(await componentFields(settings.componentFlags, component, tables)),
       'process-file': folder.processFile(name),
       'log-level': values['log-level'] === 'warn' ? 'info' : values['log-level'],
     };

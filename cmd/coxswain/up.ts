@@ -20,7 +20,7 @@ import {
 import type { Pki } from '#pkg/cluster/pki.ts';
 import { type ClusterSettings, contextName, defaultSettings, nodeNames } from '#pkg/cluster/settings.ts';
 import { storeDriverOf } from '#pkg/cluster/stores.ts';
-import { helpText, parseFlags } from '#pkg/component/flags.ts';
+import { helpText } from '#pkg/component/flags.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import {
@@ -35,6 +35,7 @@ import { Beginning, settledProcesses } from './beginning.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import { ClusterFolder, type ClusterRecord } from './folder.ts';
 import { createSteps } from './terminal.ts';
+import { readUpArguments } from './up-arguments.ts';
 import { changedFlags, type RunningWith, settingsOf, type UpValues, upFlags } from './up-flags.ts';
 import { lockForUp, type UpLock } from './up-lock.ts';
 import { checkName, clustersHome, dataFolder, userKubeconfig, type World } from './world.ts';
@@ -59,16 +60,13 @@ export interface UpPlan {
 }
 
 export async function up(world: World, args: readonly string[]): Promise<number> {
-  const parsed = parseFlags(upFlags, args);
-  if (!parsed.ok) throw new UserError(`${parsed.message} (see "coxswain up --help")`);
-  if (parsed.help) {
+  const { values, given, help, componentFlags } = await readUpArguments(args);
+  if (help) {
     world.write(
       helpText(upFlags, { usage: 'coxswain up [flags]', summary: 'Start a Kubernetes cluster on this machine.' }),
     );
     return 0;
   }
-  if (parsed.rest.length > 0) throw new UserError(`unexpected argument: ${parsed.rest[0]} (see "coxswain up --help")`);
-  const { values, given } = parsed;
   checkName(values.name);
   const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
   using interruption = heedInterruption();
@@ -77,7 +75,10 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   using lock = values['report-to-parent'] ? undefined : await waitForOtherUp(world, { folder, values, interrupted });
   await folder.checkOwner();
   const before = await folder.read();
-  const chosen = settingsOf(values, given, before?.settings);
+  const chosen = {
+    ...settingsOf(values, given, before?.settings),
+    ...(componentFlags === undefined ? {} : { componentFlags }),
+  };
   const running = await settledProcesses(world, folder, values.wait);
   const base = { world, values, args, folder, before, interrupted, kubeconfig: '', onReady() {} };
   if (running.length > 0 && before !== undefined)

@@ -5,6 +5,7 @@
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
+import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
 import { createApiServer } from '#pkg/apiserver/server.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
@@ -13,7 +14,7 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
-import { createStrategies } from '#pkg/registry/table.ts';
+import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
 
 export interface LocalApiOptions {
@@ -25,6 +26,8 @@ export interface LocalApiOptions {
   readonly serviceCidr?: string;
   /** Port that the Service `kubernetes` leads to. Default 6443. */
   readonly port?: number;
+  /** Resources beside those of the table of API facts. Default: all that there are. */
+  readonly definitions?: readonly ResourceDefinition[];
   /** Default: all that there are. */
   readonly admission?: readonly AdmissionPlugin[];
   /** Kubelets of other processes. */
@@ -53,6 +56,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
       ...(serviceCidr === undefined ? {} : { serviceCidr }),
       ...(port === undefined ? {} : { apiServerPort: port }),
     }),
+    definitions: options.definitions ?? definitions,
     admission: options.admission ?? createAdmissionPlugins(),
     authenticators: [clientCertificateAuthenticator(clock)],
     authorizer: alwaysAllow(),

@@ -63,6 +63,7 @@ export const testSettings: Omit<ClusterSettings, 'nodes'> = {
   podCidr: '127.128.0.0/9',
   serviceCidr: '127.96.0.0/12',
   nodeAddress: '127.0.0.1',
+  componentFlags: {},
 };
 
 export class Composition {
@@ -108,6 +109,7 @@ export class Composition {
       // The same on every machine.
       machine: { capacity: cluster.capacity ?? capacityDefault, facts: {} },
       members: this.#members,
+      flagsOf: async () => ({}),
       as: (identity) => this.#as(identity),
       addKubelet: api.addKubelet,
       onNodesReady: () => {},
