@@ -61,6 +61,7 @@ export function structuralDefinition(spec: StructuralSpec): ResourceDefinition {
     tracksGeneration: true,
     strategicMerge: false,
     ...rules,
+    keeping: { keyName: `${group}/${plural}`, ...rules.keeping },
     ...(subresources.scale === undefined ? {} : { scale: subresources.scale }),
     validate: (draft, context) => [
       ...missing(draft, stored?.schema ?? {}, ''),

@@ -53,6 +53,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     random,
     log: log.with({ component: 'kube-apiserver' }),
     strategies: createStrategies({
+      warnsOfUnbuilt: true,
       ...(serviceCidr === undefined ? {} : { serviceCidr }),
       ...(port === undefined ? {} : { apiServerPort: port }),
     }),

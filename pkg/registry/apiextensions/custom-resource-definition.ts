@@ -33,6 +33,7 @@ function storageVersion(draft: JsonObject): string | undefined {
 export const customResourceDefinitionStrategy: Strategy = {
   group: 'apiextensions.k8s.io',
   resource: 'customresourcedefinitions',
+  keeping: { keyName: 'apiextensions.k8s.io/customresourcedefinitions' },
   unconditionalUpdate: false,
   setDefaults,
   prepareForCreate(draft) {
