@@ -35,6 +35,8 @@ export class IncomingBody implements UnreadBody {
   #isReleased = false;
   /** Room that was taken, for `#client`. */
   #heldBytes = 0;
+  /** Room that was taken among the small bodies. */
+  #smallBytes = 0;
   #client = '';
   /** Set by the first sweep that sees it being read: most bodies are read before. */
   #sinceMs = 0;
@@ -51,11 +53,12 @@ export class IncomingBody implements UnreadBody {
     if (length !== undefined) this.lengthBytes = Number(length);
   }
 
-  /** Waits until there is room for the body; undefined when there is at once. */
-  #admit({ limitBytes }: BodyLimit): Promise<void> | undefined {
+  /** Waits until there is room for the body; undefined when there is at once. A body of unknown length is a small one until it is longer. */
+  #admit(): Promise<void> | undefined {
     const { budget, limits, clock } = this.#room;
-    const length = this.lengthBytes;
-    if (length === undefined || length <= limits.smallBodyBytes || length > limitBytes || this.#heldBytes > 0) {
+    const length = this.lengthBytes ?? limits.smallBodyBytes;
+    if (length <= limits.smallBodyBytes && budget.takeSmall(length)) {
+      this.#smallBytes = length;
       return undefined;
     }
     const { client } = this.#owner.connection;
@@ -75,12 +78,20 @@ export class IncomingBody implements UnreadBody {
     this.#heldBytes += bytes;
   }
 
-  /** The handler is done: room that was taken is given back. */
+  /** The request is answered: room that was taken is given back, and what has not come yet is not read any more. */
   release(): void {
     this.#isReleased = true;
+    if (this.#owner.connection.body === this) this.gone();
+    this.#releaseSmall();
     if (this.#heldBytes === 0) return;
     this.#room.budget.give(this.#client, this.#heldBytes);
     this.#heldBytes = 0;
+  }
+
+  #releaseSmall(): void {
+    if (this.#smallBytes === 0) return;
+    this.#room.budget.giveSmall(this.#smallBytes);
+    this.#smallBytes = 0;
   }
 
   read(limit: BodyLimit): Promise<Uint8Array> {
@@ -88,7 +99,7 @@ export class IncomingBody implements UnreadBody {
     if (this.lengthBytes !== undefined && this.lengthBytes > limit.limitBytes) {
       return Promise.reject(overLimit(limit.limitBytes));
     }
-    const waiting = this.#admit(limit);
+    const waiting = this.#admit();
     if (waiting === undefined) return this.#collect(limit.limitBytes);
     return waiting.then(() => this.#collect(limit.limitBytes));
   }
@@ -152,28 +163,27 @@ export class IncomingBody implements UnreadBody {
   /** Room for so much of a body of unknown length; what has a length has its room already. */
   #hasRoom(length: number): boolean {
     if (this.lengthBytes !== undefined || length <= this.#room.limits.smallBodyBytes) return true;
+    return this.#grow(length);
+  }
+
+  /** Takes room for so much of the body as for a large one, instead of what it has of the small ones'. */
+  #grow(bytes: number): boolean {
     const { client } = this.#owner.connection;
-    const more = length - this.#heldBytes;
-    if (!this.#room.budget.grow(client, more)) return false;
-    this.#hold(client, more);
+    const more = bytes - this.#heldBytes;
+    if (more > 0) {
+      if (!this.#room.budget.grow(client, more)) return false;
+      this.#hold(client, more);
+    }
+    this.#releaseSmall();
     return true;
   }
 
   sweep(nowMs: number): void {
     if (this.#sinceMs === 0) {
       this.#sinceMs = nowMs;
-      if (!this.#waits()) this.#fail(noRoom());
+      // It was not there at once.
+      if (!this.#grow(this.lengthBytes ?? this.#length)) this.#fail(noRoom());
     } else if (nowMs - this.#sinceMs >= this.#allowedMs()) this.#fail(tooLate());
-  }
-
-  /** It was not taken at once, so it takes room like a large one: all that it holds, or will. False where there is none. */
-  #waits(): boolean {
-    if (this.#heldBytes > 0) return true;
-    const { client } = this.#owner.connection;
-    const bytes = this.lengthBytes ?? this.#length;
-    if (!this.#room.budget.grow(client, bytes)) return false;
-    this.#hold(client, bytes);
-    return true;
   }
 
   #allowedMs(): number {

@@ -62,6 +62,18 @@ test('one client has no more than its share at once, others go on, and all come 
   expect(answers).toHaveLength(9);
 });
 
+test('small bodies beyond the room for those are treated as large ones are', async () => {
+  const own = { ...limits, smallBodyBytes: 2 * bodyBytes, smallBodiesBytesMax: 2 * bodyBytes };
+  const { inside, release, send, until } = await setUp({ limits: own });
+  const mine = await Promise.all(Array.from({ length: 8 }, () => send('ann')));
+  await until(() => inside.length === 4);
+  const theirs = await send('bob');
+  await until(() => inside.includes('bob'));
+  expect(inside.toSorted()).toEqual(['ann', 'ann', 'ann', 'ann', 'bob']);
+  release();
+  await Promise.all([...mine, theirs].map((client) => client.until(/read 100000\.$/)));
+});
+
 test('more than may wait are told to come back', async () => {
   const { inside, release, send, until } = await setUp({ limits: { ...limits, waitingMax: 1 } });
   const first = await Promise.all([send('ann'), send('ann')]);
