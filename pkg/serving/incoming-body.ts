@@ -40,6 +40,10 @@ export class IncomingBody implements UnreadBody {
   #client = '';
   /** Set by the first sweep that sees it being read: most bodies are read before. */
   #sinceMs = 0;
+  /** Of unknown length, and longer than a small one. */
+  #isLong = false;
+  /** The rest is not read until there is room. */
+  #isWaiting = false;
   #limitBytes = 0;
   #chunks: Buffer[] = [];
   #length = 0;
@@ -55,17 +59,21 @@ export class IncomingBody implements UnreadBody {
 
   /** Waits until there is room for the body; undefined when there is at once. A body of unknown length is a small one until it is longer. */
   #admit(): Promise<void> | undefined {
-    const { budget, limits, clock } = this.#room;
+    const { budget, limits } = this.#room;
     const length = this.lengthBytes ?? limits.smallBodyBytes;
     if (length <= limits.smallBodyBytes && budget.takeSmall(length)) {
       this.#smallBytes = length;
       return undefined;
     }
+    return this.#takeRoom(length);
+  }
+
+  #takeRoom(bytes: number): Promise<void> | undefined {
+    const { budget, clock } = this.#room;
     const { client } = this.#owner.connection;
-    const nowMs = clock.monotonicMs();
-    const waiting = budget.take(client, length, { nowMs, signal: () => this.#owner.signal });
-    if (waiting !== undefined) return waiting.then(() => this.#hold(client, length));
-    this.#hold(client, length);
+    const waiting = budget.take(client, bytes, { nowMs: clock.monotonicMs(), signal: () => this.#owner.signal });
+    if (waiting !== undefined) return waiting.then(() => this.#hold(client, bytes));
+    this.#hold(client, bytes);
     return undefined;
   }
 
@@ -132,6 +140,7 @@ export class IncomingBody implements UnreadBody {
         connection.body = undefined;
         const chunks = this.#chunks;
         this.#chunks = [];
+        this.#giveSurplus();
         resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#length));
       });
       if (request.destroyed) this.gone();
@@ -143,9 +152,46 @@ export class IncomingBody implements UnreadBody {
     // Refused already, and thrown away.
     if (this.#owner.connection.body !== this) return;
     this.#length += chunk.length;
-    if (this.#length > this.#limitBytes) this.#fail(overLimit(this.#limitBytes));
-    else if (!this.#hasRoom(this.#length)) this.#fail(noRoom());
-    else this.#chunks.push(chunk);
+    if (this.#length > this.#limitBytes) {
+      this.#fail(overLimit(this.#limitBytes));
+      return;
+    }
+    this.#chunks.push(chunk);
+    const isLong = this.lengthBytes === undefined && this.#length > this.#room.limits.smallBodyBytes;
+    if (isLong && !this.#isLong) this.#beginLong();
+  }
+
+  /** A body of unknown length turns out not to be small: the rest waits with its client until there is room for all that it may be. */
+  #beginLong(): void {
+    this.#isLong = true;
+    const { request, connection } = this.#owner;
+    const goOn = (): void => {
+      this.#isWaiting = false;
+      this.#sinceMs = 0;
+      this.#releaseSmall();
+      request.resume();
+    };
+    try {
+      const waiting = this.#takeRoom(this.#limitBytes - this.#heldBytes);
+      if (waiting === undefined) {
+        this.#releaseSmall();
+        return;
+      }
+      this.#isWaiting = true;
+      request.pause();
+      waiting.then(goOn, (error: Error) => {
+        if (connection.body === this) this.#fail(error);
+      });
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  #giveSurplus(): void {
+    const surplus = this.#heldBytes - this.#length;
+    if (surplus <= 0) return;
+    this.#room.budget.give(this.#client, surplus);
+    this.#heldBytes -= surplus;
   }
 
   #fail(error: Error): void {
@@ -158,12 +204,6 @@ export class IncomingBody implements UnreadBody {
 
   gone(): void {
     this.#fail(gone());
-  }
-
-  /** Room for so much of a body of unknown length; what has a length has its room already. */
-  #hasRoom(length: number): boolean {
-    if (this.lengthBytes !== undefined || length <= this.#room.limits.smallBodyBytes) return true;
-    return this.#grow(length);
   }
 
   /** Takes room for so much of the body as for a large one, instead of what it has of the small ones'. */
@@ -179,6 +219,8 @@ export class IncomingBody implements UnreadBody {
   }
 
   sweep(nowMs: number): void {
+    // It is not its client that is slow.
+    if (this.#isWaiting) return;
     if (this.#sinceMs === 0) {
       this.#sinceMs = nowMs;
       // It was not there at once.
