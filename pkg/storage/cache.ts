@@ -27,6 +27,8 @@ export interface CacheEntry {
   readonly bytes: Uint8Array;
   /** Called once those who follow changes have seen this one: what can be made again from the stored bytes need not be held. */
   settle?(): void;
+  /** Called when there is a newer state, or none any more: few will still read this one. */
+  replaced?(): void;
 }
 
 /** Makes entries of what the store holds. Given by the layer above, which knows the encoding. */

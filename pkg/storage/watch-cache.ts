@@ -283,6 +283,7 @@ class WatchCache implements RunningResourceCache {
     const entry = codec.entry(event.kv);
     const revision = event.kv.modRevision;
     const previous = this.#entries.set(event.kv.key, entry);
+    previous?.replaced?.();
     return previous === undefined
       ? { type: 'ADDED', entry, revision }
       : { type: 'MODIFIED', entry, previous, revision };
@@ -356,7 +357,7 @@ class WatchCache implements RunningResourceCache {
       this.#armProgress();
       if (this.#state === 'ready' && this.revision > this.#progressRevision) {
         this.#progressRevision = this.revision;
-        for (const sink of this.#watchers.sinks()) sink.onProgress(this.#progressRevision);
+        this.#watchers.progress(this.#progressRevision);
       }
     }, progressPeriodMs);
   }

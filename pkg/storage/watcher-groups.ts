@@ -61,6 +61,11 @@ export class WatcherGroups {
     }
   }
 
+  /** Tells each watcher how far its unchanged resource has come. */
+  progress(revision: number): void {
+    for (const { sinks } of this.#groups.values()) for (const sink of sinks) sink.onProgress(revision);
+  }
+
   #deliverOne(events: readonly CacheEvent[]): void {
     const { key } = events[0]!.entry;
     for (const length of this.#lengths.keys()) {

@@ -132,6 +132,8 @@ class Walk {
         else this.#unknown(name);
       } else if (found === null) {
         if (this.#keepsEmpty) converted = null;
+      } else if (typeof found === 'string' && field.schema.type === 'string') {
+        if (this.#keepsEmpty || !isOmitted(field, found)) converted = found;
       } else if (found !== undefined && this.#depth <= nestingMax) {
         this.#struct = schema.name ?? '';
         this.#path.push(name);
