@@ -34,6 +34,7 @@ import {
 import { Beginning, settledProcesses } from './beginning.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import { ClusterFolder, type ClusterRecord } from './folder.ts';
+import { supervisorName } from './process-names.ts';
 import { createSteps } from './terminal.ts';
 import { readUpArguments } from './up-arguments.ts';
 import { changedFlags, type RunningWith, settingsOf, type UpValues, upFlags } from './up-flags.ts';
@@ -85,8 +86,11 @@ export async function up(world: World, args: readonly string[]): Promise<number>
     refuseChanges({ settings: chosen, values, given }, { ...before, processes: !isOneProcess(running) });
   if (isOneProcess(running)) return alreadyUp({ ...base, settings: chosen });
 
+  const isSupervised = running.some((one) => one.name === supervisorName);
+  // A cluster whose processes run without one that looks after them is given one behind the terminal, as it had.
+  const isDetached = (values.detach || running.length > 0) && !values['report-to-parent'] && !isSupervised;
   // Whoever starts the processes reserves the addresses: that is not the one that only waits for a detached process.
-  const starts = values.processes || !values.detach;
+  const starts = !isDetached;
   const registry = await clusterRegistry(world);
   const near = { folder, registry, homeFolder: clustersHome(world) };
   const kept = values.renumber ? undefined : before?.settings;
@@ -112,9 +116,9 @@ export async function up(world: World, args: readonly string[]): Promise<number>
     if (starts && before === undefined) await checkNewStore(plan);
     if (starts && before !== undefined && (values.renumber || before.renumberFrom !== undefined))
       await renumber(plan, before);
+    if (isDetached) return await (await import('./up-detached.ts')).upDetached(plan);
     if (values.processes || running.length > 0)
       return await (await import('./up-processes.ts')).upProcesses(plan, running);
-    if (values.detach) return await (await import('./up-detached.ts')).upDetached(plan);
     return await (await import('./up-foreground.ts')).upForeground(plan);
   } catch (error) {
     // A detached process leaves tidying up to the one that started it.
@@ -335,7 +339,7 @@ export function printResult(plan: UpPlan, record: ClusterRecord): void {
 }
 
 /** The flags by which another command finds this cluster, with a space before them; none when the defaults do. */
-export function findFlags({ settings, values, folder }: UpPlan): string {
+function findFlags({ settings, values, folder }: UpPlan): string {
   if (values['data-dir'] !== '') return ` --data-dir ${folder.path}`;
   return settings.name === defaultSettings.name ? '' : ` --name ${settings.name}`;
 }
