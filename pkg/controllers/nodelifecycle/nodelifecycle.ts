@@ -157,12 +157,8 @@ class NodeLifecycle implements Component {
     return this.#ordered.looks;
   }
 
-  #isSilent(node: Node): boolean {
-    const { clock } = this.#context;
-    const name = objectKey(node);
-
   #isSilent({ node, name, leaseKey }: Look): boolean {
-    const { clock, options } = this.#context;
+    const { clock } = this.#context;
     const nowMs = clock.monotonicMs();
     const before = this.#heartbeats.get(name);
     const lease = this.#leases.lister.get(leaseKey);

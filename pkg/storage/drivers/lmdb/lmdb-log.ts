@@ -362,7 +362,7 @@ function causeOf(error: unknown): unknown {
 
 function damagedError(directory: string, what: string, action = 'open'): StoreUnavailableError {
   return new StoreUnavailableError(
-    `Cannot ${action} ${directory} as data.mdb is damaged: ${what}; restore it from a copy or choose another data folder`,
+    `Cannot ${action} ${directory} as data.mdb is damaged: ${what}; restore it from a copy that was made after "coxswain down", or choose another data folder`,
   );
 }
 
