@@ -4,6 +4,8 @@ import { cannotBeHandled, inTextOrder, strictDecodingError } from '#pkg/api/vali
 import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
+import { invalidObject } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import { apiVersionOf, type GroupVersionKind, type JsonObject, type KubeObject } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import type { StatusError } from '#pkg/apimachinery/status-error.ts';
@@ -68,7 +70,7 @@ export interface DraftOptions {
 export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions): JsonObject {
   const kind = options.kind ?? servedKind(scope);
   const refuse = options.refuse ?? ((why: string) => cannotBeHandled(kind, kind.kind, why));
-  const { object, typeError, strictErrors } = convertAndCheck(value, kind.schema, {
+  const { object, typeError, strictErrors, isMisfit } = convertAndCheck(value, kind.schema, {
     strict: options.validation,
     owned: options.owned,
     keepsEmpty: options.keepsEmpty === true,
@@ -84,7 +86,15 @@ export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions):
   }
   object.kind = kind.kind;
   object.apiVersion = kind.apiVersion;
+  if (isMisfit === true) refuseMisfit(scope, object);
   return object;
+}
+
+/** Throws Invalid with all that is wrong: whoever comes next relies on lists being lists. */
+function refuseMisfit({ served }: Scope, object: JsonObject): void {
+  const errors = served.checkValues?.(object) ?? [];
+  const { name } = (isObject(object.metadata) ? object.metadata : {}) as { readonly name?: string };
+  if (errors.length > 0) throw invalidObject(served.info, name ?? '', errors);
 }
 
 /** The lists that make up most of an object's metadata. A draft's are put in its place as a whole and never changed. */

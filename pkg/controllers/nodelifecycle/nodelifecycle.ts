@@ -255,7 +255,7 @@ class NodeLifecycle implements Component {
   }
 
   /** From evicting to not, or back. */
-  #turn({ mayEvict }: readonly mayEvict: boolean ): void {
+  #turn({ mayEvict }: { readonly mayEvict: boolean }): void {
     const { clock, log } = this.#context;
     this.#wasDown = !mayEvict;
     this.#settled = new WeakSet();
