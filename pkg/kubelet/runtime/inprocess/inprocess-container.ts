@@ -223,6 +223,7 @@ export class InProcessContainer {
         hostname: sandbox.config.hostname,
         imageTag: image.tag,
         workingDir: config.workingDir ?? '/',
+        ...(config.security.noNewPrivileges === true ? { noNewPrivileges: true } : {}),
         root,
         mounts: config.mounts.map(({ containerPath, hostPath, readOnly }) => ({ containerPath, hostPath, readOnly })),
       },

@@ -59,6 +59,8 @@ export interface WorkerStart {
   readonly workingDir: string;
   readonly root: string;
   readonly mounts: readonly { readonly containerPath: string; readonly hostPath: string }[];
+  /** It gets no more rights than it has, nor does what it starts. */
+  readonly noNewPrivileges?: boolean;
 }
 
 /** What a worker finds as its data: all that is its own of the host. */

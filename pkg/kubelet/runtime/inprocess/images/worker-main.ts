@@ -43,6 +43,8 @@ const context: ProgramContext = {
   resolve: hostPathOf,
 };
 
+// Before anything of the program runs; where it cannot be, nothing does.
+if (start.noNewPrivileges === true) await (await import('./no-new-privileges.ts')).setNoNewPrivileges();
 replaceOutput(new LogRingWriter(ring, () => send({ type: 'output' })));
 guardThread({
   marks: { [containerVariable]: marker, [ownerVariable]: owner },
