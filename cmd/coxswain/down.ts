@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/process-files.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { contextFields, readKubeconfig, removeFromKubeconfig, useContext } from '#pkg/cluster/kubeconfig.ts';
-import { type ClusterSettings, contextName } from '#pkg/cluster/settings.ts';
+import { type ClusterSettings, contextName, storeOf } from '#pkg/cluster/settings.ts';
 import { duration, type FlagTable, helpText, parseFlags, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { StoreUnavailableError } from '#pkg/storage/store.ts';
@@ -79,13 +79,14 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
 }
 
 /** Takes the cluster out of a store that is not in its folder. One that does not answer keeps what it has, which is said. */
-async function emptyStore(world: World, folder: ClusterFolder, { store }: ClusterSettings): Promise<void> {
+async function emptyStore(world: World, folder: ClusterFolder, settings: ClusterSettings): Promise<void> {
+  const { store } = settings;
   const { isSharedStore, removeFromSharedStore } = await import('#pkg/cluster/store.ts');
   if (!isSharedStore(store)) return;
   const { silentLogger } = await import('#pkg/base/logger.ts');
   const { clock, random } = world;
   try {
-    await removeFromSharedStore({ store, folder: folder.path, clock, random, log: silentLogger });
+    await removeFromSharedStore({ ...storeOf(settings), folder: folder.path, clock, random, log: silentLogger });
   } catch (error) {
     if (!(error instanceof StoreUnavailableError)) throw error;
     world.writeError(`What the cluster has in ${store} stays there: ${error.message}\n`);

@@ -5,7 +5,7 @@ import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { runtimeProblem, runtimesOf, runtimeTable } from '#pkg/cluster/runtimes.ts';
 import { type ClusterSettings, defaultSettings, nodesMax, nodesProblem } from '#pkg/cluster/settings.ts';
-import { storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
+import { etcdFilesProblem, storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
 import { duration, type FlagTable, type FlagValues, integer, repeated, text, toggle } from '#pkg/component/flags.ts';
 import { logLevels } from '#pkg/component/logger.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -42,6 +42,12 @@ export const upFlags = {
     fallback: defaultSettings.store,
     placeholder: storeNames(),
   }),
+  'etcd-cafile': text({
+    help: 'For an etcd at https://: PEM file of its authority. Default: those that Node trusts.',
+    placeholder: 'file',
+  }),
+  'etcd-certfile': text({ help: 'PEM file of the certificate to show to etcd.', placeholder: 'file' }),
+  'etcd-keyfile': text({ help: 'PEM file of its key.', placeholder: 'file' }),
   network: text({
     help: 'How pods are reached.',
     fallback: defaultSettings.network,
@@ -76,7 +82,13 @@ const settingOfFlag = {
   store: 'store',
   network: 'network',
   'api-port': 'apiPort',
+  'etcd-cafile': 'etcdCafile',
+  'etcd-certfile': 'etcdCertfile',
+  'etcd-keyfile': 'etcdKeyfile',
 } as const;
+
+/** Settings that are files: absolute, as the next start may be in another folder, and absent where none is named. */
+const fileSettings: ReadonlySet<string> = new Set(['etcdCafile', 'etcdCertfile', 'etcdKeyfile']);
 
 /**
  * The settings to start with: what the command line names, else what the cluster had before, else the defaults. The API server's port is 0 where
@@ -101,12 +113,16 @@ export function settingsOf(
   }
   if (before !== undefined && given.has('name') && before.name !== values.name) {
     throw new UserError(
-      `Cannot use this data folder for "${values.name}" as it is that of the cluster "${before.name}": name another folder with --data-dir`,
+      `Cannot use this data folder for "${values.name}" as it is that of the cluster "${before.name}": name another folder with --data-dir, or start it by its own name (a copy with --name ${before.name} --renumber)`,
     );
   }
   const settings: Record<string, unknown> = { ...defaultSettings, name: values.name, ...before };
   for (const [flag, setting] of Object.entries(settingOfFlag)) {
-    if (before === undefined || given.has(flag)) settings[setting] = values[flag as keyof typeof settingOfFlag];
+    if (before !== undefined && !given.has(flag)) continue;
+    const value = values[flag as keyof typeof settingOfFlag];
+    if (!fileSettings.has(setting)) settings[setting] = value;
+    else if (value === '') delete settings[setting];
+    else settings[setting] = resolve(String(value));
   }
   // Any free port is the one that it has.
   if (before !== undefined && settings.apiPort === 0) settings.apiPort = before.apiPort;
@@ -116,6 +132,9 @@ export function settingsOf(
       `Cannot use --store ${result.store} as this cluster keeps its data in ${before.store}: leave the flag out, or name another cluster with --name`,
     );
   }
+  const noTls = etcdFilesProblem(result.store, result);
+  if (noTls !== undefined)
+    throw new UserError(`Cannot use --etcd-cafile, --etcd-certfile and --etcd-keyfile as given: ${noTls}`);
   const problem = nodesProblem(result);
   if (problem !== undefined) throw new UserError(`Cannot have --nodes ${result.nodes} as ${problem}`);
   return result;

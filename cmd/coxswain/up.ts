@@ -18,7 +18,7 @@ import {
   writeKubeconfig,
 } from '#pkg/cluster/kubeconfig.ts';
 import type { Pki } from '#pkg/cluster/pki.ts';
-import { type ClusterSettings, contextName, defaultSettings, nodeNames } from '#pkg/cluster/settings.ts';
+import { type ClusterSettings, contextName, defaultSettings, nodeNames, storeOf } from '#pkg/cluster/settings.ts';
 import { storeDriverOf } from '#pkg/cluster/stores.ts';
 import { helpText } from '#pkg/component/flags.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
@@ -208,7 +208,7 @@ async function renumber(plan: UpPlan, before: ClusterRecord): Promise<void> {
     import('#pkg/base/logger.ts'),
   ]);
   const { clock, random } = world;
-  const store = await openStore({ store: settings.store, folder: folder.path, clock, random, log: silentLogger });
+  const store = await openStore({ ...storeOf(settings), folder: folder.path, clock, random, log: silentLogger });
   try {
     for (const from of origins) await renumberStore(store, from, settings);
   } finally {
@@ -222,7 +222,7 @@ async function checkNewStore({ world, folder, settings }: UpPlan): Promise<void>
   if (!isSharedStore(settings.store)) return;
   const { silentLogger } = await import('#pkg/base/logger.ts');
   const { clock, random } = world;
-  await checkStoreFree({ store: settings.store, folder: folder.path, clock, random, log: silentLogger });
+  await checkStoreFree({ ...storeOf(settings), folder: folder.path, clock, random, log: silentLogger });
 }
 
 /** Refuses to take the context's name from another cluster that runs. What is left of one that does not may be replaced. */

@@ -20,7 +20,7 @@ import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import type { CertificatePair } from './certificate.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
-import { type LocalApi, localApi } from './local-api.ts';
+import { type LocalApi, localApi, ownIdentity } from './local-api.ts';
 import { kubernetesServiceIp } from './settings.ts';
 
 export interface ApiPartOptions {
@@ -53,9 +53,6 @@ export interface ApiPart extends Component {
   /** Kubelets of this process, by node: reached without the network. */
   addKubelet(nodeName: string, handle: ApiHandler): void;
 }
-
-/** User in whose name the server keeps its own objects. */
-const ownIdentity = { commonName: 'system:apiserver', organizations: ['system:masters'] };
 
 /** Resolves once the server answers. */
 export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {

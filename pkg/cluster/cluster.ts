@@ -19,7 +19,7 @@ import { componentValues } from './component-flags.ts';
 import { Members } from './members.ts';
 import type { NodesReady } from './nodes-ready.ts';
 import { ensurePki, identitySubject, type Pki } from './pki.ts';
-import { type ClusterSettings, kubernetesServiceIp, nodeNames } from './settings.ts';
+import { type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from './settings.ts';
 import { openStore } from './store.ts';
 import { type ClusterTables, checkTables, clusterTables } from './tables.ts';
 
@@ -76,7 +76,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   });
   trace('keys and certificates');
   step('Starting the API server', 'Started the API server');
-  const store = await openStore({ store: settings.store, folder, clock, random, log }, tables.stores);
+  const store = await openStore({ ...storeOf(settings), folder, clock, random, log }, tables.stores);
   trace('store open');
   const { apiPart } = await loading;
   const definitions = await tables.definitions();

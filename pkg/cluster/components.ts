@@ -63,6 +63,9 @@ export const componentTable: ComponentTable = {
       'secure-port': settings.apiPort,
       'data-dir': folder,
       store: settings.store,
+      ...(settings.etcdCafile === undefined ? {} : { 'etcd-cafile': settings.etcdCafile }),
+      ...(settings.etcdCertfile === undefined ? {} : { 'etcd-certfile': settings.etcdCertfile }),
+      ...(settings.etcdKeyfile === undefined ? {} : { 'etcd-keyfile': settings.etcdKeyfile }),
       'service-cluster-ip-range': settings.serviceCidr,
       // Another cluster that looks for free addresses sees by this that these are taken.
       'healthz-bind-address': kubernetesServiceIp(settings.serviceCidr),

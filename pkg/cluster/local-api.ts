@@ -12,8 +12,11 @@ import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
+import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
+import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
+import { createCustomResources } from '#pkg/registry/apiextensions/custom-resources.ts';
 import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
 
@@ -43,6 +46,9 @@ export interface LocalApi extends Component {
   addKubelet(nodeName: string, handle: ApiHandler): void;
 }
 
+/** User in whose name the server keeps its own objects. */
+export const ownIdentity = { commonName: 'system:apiserver', organizations: ['system:masters'] };
+
 /** Nothing happens before `run` or `ready`. */
 export function localApi(options: LocalApiOptions): LocalApi {
   const { store, clock, random, log, serviceCidr, port, kubeletElsewhere } = options;
@@ -53,6 +59,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     random,
     log: log.with({ component: 'kube-apiserver' }),
     strategies: createStrategies({
+      warnsOfUnbuilt: true,
       ...(serviceCidr === undefined ? {} : { serviceCidr }),
       ...(port === undefined ? {} : { apiServerPort: port }),
     }),
@@ -63,10 +70,23 @@ export function localApi(options: LocalApiOptions): LocalApi {
     documents: createDocumentProvider,
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
+  const client = createClient({
+    transport: inProcessTransport(server.handle, ownIdentity),
+    userAgent: 'kube-apiserver',
+  });
+  const customResources = createCustomResources({ client, served: server.resources, clock, random, log });
+  let started: Promise<void> | undefined;
+  const ready = (): Promise<void> => {
+    started ??= server.ready().then(() => customResources.start());
+    return started;
+  };
   return {
     handle: server.handle,
-    ready: () => server.ready(),
+    ready,
     addKubelet: (nodeName, handle) => void kubelets.set(nodeName, handle),
-    run: (signal) => server.run(signal),
+    async run(signal) {
+      await ready();
+      await Promise.all([server.run(signal), customResources.run(signal)]);
+    },
   };
 }

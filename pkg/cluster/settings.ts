@@ -4,12 +4,12 @@ import { formatIpv4, parseIpv4Range } from '#pkg/network/ipv4.ts';
 import type { ComponentFlags } from './component-flags.ts';
 import { networkTable } from './networks.ts';
 import { areSimulated, runtimeProblem } from './runtimes.ts';
-import { storeDriverOf } from './stores.ts';
+import { type EtcdFiles, etcdFilesProblem, storeDriverOf } from './stores.ts';
 
 /** The release of Kubernetes whose API is served and that nodes report. That of the API's facts, without loading them. */
 export const kubernetesRelease = 'v1.36.4';
 
-export interface ClusterSettings {
+export interface ClusterSettings extends EtcdFiles {
   /** Lower-case letters, digits and dashes; part of the nodes' names and of the kubeconfig's context. */
   readonly name: string;
   readonly nodes: number;
@@ -121,6 +121,11 @@ export function settingsProblem(settings: ClusterSettings): string | undefined {
   const problem = nodesProblem(settings);
   if (problem !== undefined) return problem;
   if (typeof store !== 'string' || storeDriverOf(store) === undefined) return 'store is no store';
+  for (const field of ['etcdCafile', 'etcdCertfile', 'etcdKeyfile'] as const) {
+    if (settings[field] !== undefined && typeof settings[field] !== 'string') return `${field} is no file`;
+  }
+  const noTls = etcdFilesProblem(store, settings);
+  if (noTls !== undefined) return noTls;
   if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65_535) return 'apiPort is no port';
   for (const [field, cidr] of Object.entries({ podCidr, serviceCidr })) {
     const range = typeof cidr === 'string' ? parseIpv4Range(cidr) : undefined;
@@ -136,4 +141,15 @@ export function settingsProblem(settings: ClusterSettings): string | undefined {
 
 function isTexts(value: unknown): boolean {
   return isObject(value) && Object.values(value).every((text) => typeof text === 'string');
+}
+
+/** What a cluster's store is opened by. */
+export function storeOf(settings: ClusterSettings): Pick<ClusterSettings, 'store'> & EtcdFiles {
+  const { store, etcdCafile, etcdCertfile, etcdKeyfile } = settings;
+  return {
+    store,
+    ...(etcdCafile === undefined ? {} : { etcdCafile }),
+    ...(etcdCertfile === undefined ? {} : { etcdCertfile }),
+    ...(etcdKeyfile === undefined ? {} : { etcdKeyfile }),
+  };
 }

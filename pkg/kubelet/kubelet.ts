@@ -115,6 +115,7 @@ class KubeletRun {
       client: deps.client,
       clock: deps.clock,
       log: this.#log,
+      nodeName,
       podCidr: options.podCidr,
       facts: () => factsOf(options, { images: this.#images, hasNetwork: network.podCidrs.length > 0 }),
       record: (event) => this.#recorder.record(this.#nodeReference(), { type: 'Normal', ...event }),

@@ -47,6 +47,7 @@ import { resourceStrategies } from './resource/strategies.ts';
 import { priorityClassStrategy } from './scheduling/priority-class.ts';
 import { storageStrategies } from './storage/strategies.ts';
 import { withTemplateWarnings } from './template-warnings.ts';
+import { withUnbuiltWarnings } from './unbuilt.ts';
 import type { IpRules } from './validation/ips.ts';
 import { claimWarnings, serviceWarnings, statefulSetWarnings, volumeWarnings, withWarnings } from './warnings.ts';
 
@@ -58,6 +59,8 @@ export interface StrategyOptions {
   readonly nodePortRange?: PortRange;
   /** Port at which the API server itself listens, for the Service `kubernetes`. Default 6443. */
   readonly apiServerPort?: number;
+  /** Whether clients are warned of kinds that are only stored, as nothing acts on them. Default false: of a server alone nobody expects it. */
+  readonly warnsOfUnbuilt?: boolean;
 }
 
 const inTemplates = { path: ['spec', 'template'] };
@@ -78,7 +81,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     apiServerPort: options.apiServerPort ?? defaultApiServerPort,
     ...ipRules,
   };
-  return [
+  const all: readonly Strategy[] = [
     podStrategy,
     bindingStrategy,
     nodeStrategy,
@@ -118,6 +121,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     ...resourceStrategies,
     ...reviewStrategies,
   ];
+  return options.warnsOfUnbuilt === true ? withUnbuiltWarnings(all) : all;
 }
 
 /** Resources that the table of API facts does not have: each is a definition made from data (`structuralDefinition`). */

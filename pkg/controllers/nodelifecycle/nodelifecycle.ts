@@ -32,6 +32,19 @@ export const nodeLifecycleFlags = {
   'node-startup-grace-period': duration({ help: 'The same of a node that has not said how it is.', fallback: 60_000 }),
 } satisfies FlagTable;
 
+interface Look {
+  readonly node: Node;
+  readonly name: string;
+  /** Of its lease in the lister. */
+  readonly leaseKey: string;
+}
+
+interface Ordered {
+  readonly listed: readonly Node[];
+  readonly nodes: readonly Node[];
+  readonly looks: readonly Look[];
+}
+
 /** The node-lifecycle controller. */
 export function createNodeLifecycleController(
   context: ControllerContext,
@@ -56,6 +69,10 @@ class NodeLifecycle implements Component {
   /** Nodes that were Ready at the last look. */
   readonly #wereReady = new Set<string>();
   readonly #limiter = new ZoneLimiter();
+  /** The nodes as they were listed at the last look, and in the order of their names. */
+  #ordered: Ordered = { listed: [], nodes: [], looks: [] };
+  /** What follows from the nodes of the last look, while they are the same. */
+  #rates: { readonly of: readonly Node[]; readonly rates: ReturnType<typeof evictionRates> } | undefined;
   /** Whether at the last look no node of any zone was ready. */
   #wasDown = false;
   /** Nodes, as they were read, whose NoExecute taints are right: nothing to look at until the node changes, or whether any may be evicted. */
@@ -111,24 +128,40 @@ class NodeLifecycle implements Component {
 
   /** One look at every node. Awaits only where it writes, so that a quiet cluster costs a loop over its nodes. */
   async #monitor(): Promise<void> {
-    const all = [...this.#nodes.lister.list()].sort(byName);
-    const current: Node[] = [];
-    for (const node of all) {
-      const silent = this.#isSilent(node) ? silentConditions(node, () => timestamp(this.#context.clock)) : undefined;
+    const looks = this.#looksByName();
+    let changed: Node[] | undefined;
+    for (const [index, look] of looks.entries()) {
+      const { node, name } = look;
+      const silent = this.#isSilent(look) ? silentConditions(node, () => timestamp(this.#context.clock)) : undefined;
       const seen = silent === undefined ? node : await this.#writeSilence(node, silent);
-      this.#noteReadiness(seen);
-      current.push(seen);
+      this.#noteReadiness(name, seen);
+      if (seen === node) continue;
+      changed ??= looks.map((one) => one.node);
+      changed[index] = seen;
     }
-    for (const name of [...this.#unmarked].sort()) await this.#markPods(name);
-    await this.#evict(current);
+    if (this.#unmarked.size > 0) for (const name of [...this.#unmarked].sort()) await this.#markPods(name);
+    await this.#evict(changed ?? this.#ordered.nodes);
   }
 
-  #isSilent(node: Node): boolean {
+  /** The nodes in the order of their names, as of the last look while none of them has changed. */
+  #looksByName(): readonly Look[] {
+    const listed = this.#nodes.lister.list();
+    if (this.#ordered.listed !== listed) {
+      const sorted = [...listed].sort(byName);
+      const looks = sorted.map((node): Look => {
+        const name = objectKey(node);
+        return { node, name, leaseKey: `${leaseNamespace}/${name}` };
+      });
+      this.#ordered = { listed, nodes: sorted, looks };
+    }
+    return this.#ordered.looks;
+  }
+
+  #isSilent({ node, name, leaseKey }: Look): boolean {
     const { clock } = this.#context;
-    const name = objectKey(node);
     const nowMs = clock.monotonicMs();
     const before = this.#heartbeats.get(name);
-    const lease = this.#leases.lister.get(`${leaseNamespace}/${name}`);
+    const lease = this.#leases.lister.get(leaseKey);
     const heartbeat = nextHeartbeat(before, { node, lease, nowMs });
     if (heartbeat !== before) this.#heartbeats.set(name, heartbeat);
     const isNew = readyCondition(node) === undefined;
@@ -149,8 +182,7 @@ class NodeLifecycle implements Component {
     }
   }
 
-  #noteReadiness(node: Node): void {
-    const name = objectKey(node);
+  #noteReadiness(name: string, node: Node): void {
     const isReady = readyCondition(node)?.status === 'True';
     if (!this.#known.has(name)) {
       this.#known.add(name);
@@ -200,7 +232,8 @@ class NodeLifecycle implements Component {
    */
   async #evict(all: readonly Node[]): Promise<void> {
     const { clock, log } = this.#context;
-    const rates = evictionRates(all);
+    if (this.#rates?.of !== all) this.#rates = { of: all, rates: evictionRates(all) };
+    const { rates } = this.#rates;
     const mayEvict = rates !== 'down';
     if (mayEvict === this.#wasDown) this.#turn({ mayEvict });
     for (const node of all) {

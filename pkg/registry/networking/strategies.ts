@@ -47,6 +47,7 @@ function setNetworkPolicyDefaults(draft: JsonObject): void {
 const ingressStrategy: Strategy = {
   group,
   resource: 'ingresses',
+  keeping: { keyName: 'ingress' },
   ...ownStatus({ loadBalancer: {} }),
   validate: validateIngress,
   validateCreate: newIngressErrors,
