@@ -109,6 +109,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
       nodeNames: names,
       folder,
       rootCa: pki.authority.certificate,
+      clusterSigning: pki.authority,
       members: running,
       as: (identity) => {
         const { commonName, organizations = [] } = identitySubject(identity, tables.components);

@@ -6,7 +6,7 @@
  * Invariant: an entry knows nothing of the others. Only what starts is loaded.
  */
 import { join } from 'node:path';
-import type { Subject } from './certificate.ts';
+import type { Subject } from '#pkg/pki/certificate.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import type { NetworkKind, NetworkTable } from './networks.ts';
 import { addressPort, type ClusterSettings, kubernetesServiceIp, podRange } from './settings.ts';
@@ -102,11 +102,18 @@ export const componentTable: ComponentTable = {
       kubeconfig,
       'leader-elect': false,
       'root-ca-file': join(pki, 'ca.crt'),
+      'cluster-signing-cert-file': join(pki, 'ca.crt'),
+      'cluster-signing-key-file': join(pki, 'ca.key'),
       'cluster-cidr': podRange(settings),
     }),
-    start: async ({ settings, rootCa, controllers, as, members }) => {
+    start: async ({ settings, rootCa, clusterSigning, controllers, as, members }) => {
       const { controllerManagerPart } = await import('./parts.ts');
-      const options = { rootCa, podCidr: podRange(settings), ...(controllers === undefined ? {} : { controllers }) };
+      const options = {
+        rootCa,
+        ...(clusterSigning === undefined ? {} : { clusterSigning }),
+        podCidr: podRange(settings),
+        ...(controllers === undefined ? {} : { controllers }),
+      };
       members.start('kube-controller-manager', await controllerManagerPart(as('controller-manager'), options));
     },
   },

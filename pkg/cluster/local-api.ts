@@ -44,6 +44,7 @@ export interface LocalApi extends Component {
 export function localApi(options: LocalApiOptions): LocalApi {
   const { store, clock, random, log, serviceCidr, port, kubeletElsewhere } = options;
   const kubelets = new Map<string, ApiHandler>();
+  const authorizer = alwaysAllow();
   const server = createApiServer({
     store,
     clock,
@@ -54,9 +55,9 @@ export function localApi(options: LocalApiOptions): LocalApi {
       ...(serviceCidr === undefined ? {} : { serviceCidr }),
       ...(port === undefined ? {} : { apiServerPort: port }),
     }),
-    admission: options.admission ?? createAdmissionPlugins(),
+    admission: options.admission ?? createAdmissionPlugins({ authorizer }),
     authenticators: [clientCertificateAuthenticator()],
-    authorizer: alwaysAllow(),
+    authorizer,
     documents: createDocumentProvider,
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });

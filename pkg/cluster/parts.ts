@@ -10,6 +10,7 @@ import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { runTogether } from '#pkg/component/signals.ts';
+import type { CertificatePair } from '#pkg/pki/certificate.ts';
 import { type ProxyBackendTable, proxyBackendTable } from './proxy-backends.ts';
 
 /** What every part is given. */
@@ -64,6 +65,8 @@ export async function schedulerPart(context: PartContext, options: SchedulerPart
 export interface ControllerManagerPartOptions extends SchedulerPartOptions {
   /** PEM of the cluster's authority, published to every namespace. */
   readonly rootCa?: string;
+  /** The authority with its key, for certificates that are asked for. */
+  readonly clusterSigning?: CertificatePair;
   /** Range of which each node gets a part. */
   readonly podCidr: string;
   /** Names of the controllers that run. Default: all. */
@@ -75,10 +78,14 @@ export async function controllerManagerPart(
   options: ControllerManagerPartOptions,
 ): Promise<Component> {
   const { createControllerManager } = await import('#pkg/controllers/manager.ts');
-  const { rootCa, podCidr, controllers, electionIdentity: identity } = options;
+  const { rootCa, clusterSigning, podCidr, controllers, electionIdentity: identity } = options;
   return createControllerManager({
     deps: depsOf(context, 'kube-controller-manager'),
-    options: { clusterCidr: podCidr, ...(rootCa === undefined ? {} : { rootCa }) },
+    options: {
+      clusterCidr: podCidr,
+      ...(rootCa === undefined ? {} : { rootCa }),
+      ...(clusterSigning === undefined ? {} : { clusterSigning }),
+    },
     ...(controllers === undefined ? {} : { controllers }),
     ...(identity === undefined ? {} : { leaderElect: { identity } }),
   });
