@@ -12,6 +12,7 @@ import { StoreUnavailableError } from '#pkg/storage/store.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import { ClusterFolder } from './folder.ts';
+import { supervisorName } from './process-names.ts';
 import { checkName, dataFolder, type World } from './world.ts';
 
 const flags = {
@@ -20,8 +21,16 @@ const flags = {
   timeout: duration({ help: 'Longest wait for each process to end by itself.', fallback: 30_000 }),
 } satisfies FlagTable;
 
-/** Parts that talk to the API server stop before it. */
-const stopOrder = ['kubelet', 'kube-proxy', 'kube-scheduler', 'kube-controller-manager', 'kube-apiserver', 'coxswain'];
+/** Who would start the others again stops first; parts that talk to the API server before it. */
+const stopOrder = [
+  supervisorName,
+  'kubelet',
+  'kube-proxy',
+  'kube-scheduler',
+  'kube-controller-manager',
+  'kube-apiserver',
+  'coxswain',
+];
 const lookIntervalMs = 20;
 /** Longest wait for the system to take back what a killed process held. */
 const killMsMax = 5_000;

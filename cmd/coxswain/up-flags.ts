@@ -1,11 +1,12 @@
 /** The flags of `coxswain up`, and the settings of a cluster that follow from them and from what it was started with before. */
 
 import { resolve } from 'node:path';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { runtimeProblem, runtimesOf, runtimeTable } from '#pkg/cluster/runtimes.ts';
 import { type ClusterSettings, defaultSettings, nodesMax, nodesProblem } from '#pkg/cluster/settings.ts';
 import { etcdFilesProblem, storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
-import { duration, type FlagTable, type FlagValues, integer, text, toggle } from '#pkg/component/flags.ts';
+import { duration, type FlagTable, type FlagValues, integer, repeated, text, toggle } from '#pkg/component/flags.ts';
 import { logLevels } from '#pkg/component/logger.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { clusterFlags } from './cluster-flags.ts';
@@ -16,8 +17,20 @@ const planned: Readonly<Record<'network' | 'runtime', readonly string[]>> = {
   network: ['bridge'],
 };
 
+/** `component.flag=value`. */
+export const extraConfig = /^([a-z0-9-]+)\.([a-z0-9-]+)=(.*)$/s;
+
 export const upFlags = {
   ...clusterFlags,
+  config: text({
+    help: 'A YAML file with these flags as fields, and those of components under "components"; the command line comes first.',
+    placeholder: 'file',
+  }),
+  'extra-config': repeated({
+    help: 'A flag of one component, such as kube-controller-manager.node-monitor-grace-period=20s; may be given again.',
+    placeholder: 'component.flag=value',
+    problem: (value) => (extraConfig.test(value) ? undefined : 'must be component.flag=value'),
+  }),
   nodes: integer({ help: 'How many nodes.', fallback: defaultSettings.nodes, min: 1, max: nodesMax }),
   runtime: text({
     help: 'How pods run: names with commas between them, the first for pods without a RuntimeClass.',
@@ -163,6 +176,7 @@ export function changedFlags(
     given.has(flag) && has !== undefined && now !== has;
   if (differs('kubeconfig', resolve(values.kubeconfig), running.userKubeconfig)) changed.push('kubeconfig');
   if (differs('processes', values.processes, running.processes)) changed.push('processes');
+  if (!deepEqual(settings.componentFlags, running.settings.componentFlags)) changed.push('extra-config');
   if (values.renumber) changed.push('renumber');
   if (differs('log-level', values['log-level'], running.logLevel)) changed.push('log-level');
   return changed;

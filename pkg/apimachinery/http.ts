@@ -19,11 +19,15 @@ export interface Peer {
     readonly commonName: string;
     readonly organizations: readonly string[];
     readonly sha256?: string;
+    /** Milliseconds since the epoch at which it ends: a connection may last longer. Absent: never. */
+    readonly notAfterMs?: number;
   };
+  /** A client certificate was presented that proves nothing: of another authority, expired, not valid yet, or not for clients. */
+  readonly certificateRefused?: boolean;
   /** The client's IP address, `''` in the same process. */
   readonly address: string;
   /**
-   * To be called by the handler once it knows who asks, before it admits a body, and never for the anonymous: connections that have not
+   * To be called by the handler once it knows who asks, before it reads a body, and never for the anonymous: connections that have not
    * been vouched for so are the first to go when there are too many, and what clients use at once is shared out by these names.
    */
   identified?(userName: string): void;
@@ -39,7 +43,7 @@ export interface BodyLimit {
  * A body that is still with its client. Laws:
  * - nothing of it is read before `read` or `chunks` is called, but for the little that comes along with the head (64 KiB at most), and it is
  *   read at most once: a second call throws;
- * - it is the handler that reads it, after authentication, authorization and its place in flight;
+ * - it is the handler that reads it, after authentication and authorization, and before it takes a place that others need;
  * - what goes wrong rejects with a `StatusError`: 413 over the limit, 408 when it does not arrive in time, 429 when there is no room for it
  *   among the bodies of other requests, 400 when its client has gone;
  * - a body that nobody read is not read: the answer says that the connection ends with it.
@@ -48,9 +52,7 @@ export interface UnreadBody {
   readonly kind: 'unread';
   /** As announced by the client; absent for one in chunks. */
   readonly lengthBytes?: number;
-  /** Waits, before a place in flight is taken, until there is room for the body; undefined when there is at once. May throw as `read` rejects. */
-  admit(limit: BodyLimit): Promise<void> | undefined;
-  /** All of the body. Admits it first where that was not done. */
+  /** All of the body, once there is room for it. */
   read(limit: BodyLimit): Promise<Uint8Array>;
   /** The body as it comes, at the pace of its consumer, without limit or deadline. */
   chunks(): AsyncIterable<Uint8Array>;

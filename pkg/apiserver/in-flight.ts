@@ -23,7 +23,7 @@ const waitingMaxDefault = 5_000;
 const readVerbs: ReadonlySet<string> = new Set(['get', 'list']);
 
 /** Places for requests of one kind. */
-class Lane {
+export class Lane {
   readonly #max: number;
   readonly #waitingMax: number;
   #taken = 0;

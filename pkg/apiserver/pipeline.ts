@@ -5,22 +5,24 @@ import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http
 import { expired, forbidden, StatusError, unauthorized } from '#pkg/apimachinery/status-error.ts';
 import { CompactedError, type Store } from '#pkg/storage/store.ts';
 import { anonymousUser, bearerToken } from './authn/authenticator.ts';
+import { showsBadCertificate } from './authn/client-certificate.ts';
 import { impersonate, wantsImpersonation } from './authn/impersonation.ts';
 import type { AccessDecision } from './authz/authorizer.ts';
+import type { ServedResource } from './catalog.ts';
 import { deadlineMs, withinDeadline } from './deadline.ts';
 import type { DocumentProvider } from './documents.ts';
-import { admitBody, readBytes } from './endpoints/body.ts';
+import { readBytes } from './endpoints/body.ts';
 import { answersOtherKind, handlerOf } from './endpoints/handlers.ts';
 import { isApply } from './endpoints/patch-value.ts';
 import type { Scope, ServerCore } from './endpoints/scope.ts';
-import { type ApiServerLimits, InFlight } from './in-flight.ts';
+import { type ApiServerLimits, InFlight, type Lane } from './in-flight.ts';
 import { ApiMetrics } from './metrics.ts';
-import { negotiate } from './negotiation.ts';
+import { type Negotiated, negotiate } from './negotiation.ts';
 import { nonResourceHandler } from './non-resource.ts';
 import { parseRequestInfo, type RequestInfo } from './request-info.ts';
 import { errorResponse, noSuchMethod, noSuchResource, pageNotFound } from './responses.ts';
 import { storeError } from './storage/resource-store.ts';
-import type { UserInfo } from './strategy.ts';
+import type { Handler, UserInfo } from './strategy.ts';
 import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
 
 export interface PipelineParts {
@@ -36,36 +38,29 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
   const metrics = new ApiMetrics(() => inFlight.counts());
   const answerNonResource = nonResourceHandler(core, { ...parts, metrics });
   const { clock } = core;
-  const answer = async (request: ApiRequest, info: RequestInfo, lasts: boolean): Promise<ApiResponse> => {
+  const answer = async (request: ApiRequest, asked: Asked, lasts: boolean): Promise<ApiResponse> => {
+    const { info } = asked;
     const caller = authenticate(core, request);
     let user = caller instanceof Promise ? await caller : caller;
     if (user !== anonymousUser) request.peer.identified?.(user.name);
     if (wantsImpersonation(request.headers)) user = await impersonate(user, request.headers, core.authorizer);
-    const asked = authorize(core, user, info);
-    const refused = asked instanceof Promise ? await asked : asked;
+    const decided = authorize(core, user, info);
+    const refused = decided instanceof Promise ? await decided : decided;
     if (refused !== undefined) throw refused;
-    const reads = !lasts && readsBody(info);
-    const room = reads ? admitBody(request) : undefined;
-    if (room !== undefined) await room;
+    if (!info.isResource) return answerNonResource(request, info);
     const lane = lasts ? undefined : inFlight.laneOf(info);
-    const turn = lane?.enter();
-    if (turn !== undefined) await turn;
-    try {
-      if (!info.isResource) return await answerNonResource(request, info);
-      return await answerResource(core, { request, info, user, reads });
-    } finally {
-      lane?.leave();
-    }
+    return await answerResource(core, { request, ...asked, user, lane });
   };
   return async (request) => {
     const startMs = clock.monotonicMs();
-    let info: RequestInfo | undefined;
+    let asked: Asked | undefined;
     let response: ApiResponse;
     try {
-      info = parseRequestInfo(request.method, request.path, request.query);
-      const lasts = isLongRunning(core, info);
+      const info = parseRequestInfo(request.method, request.path, request.query);
+      asked = { info, served: info.isResource ? core.catalog.find(info) : undefined };
+      const lasts = isLongRunning(asked);
       const ms = lasts ? undefined : deadlineMs(info);
-      const answering = answer(request, info, lasts);
+      const answering = answer(request, asked, lasts);
       response = await (ms === undefined ? answering : withinDeadline(clock, ms, answering));
     } catch (error) {
       const known = knownError(error);
@@ -75,11 +70,11 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
         core.log.error('Request failed unexpectedly', { method: request.method, path: request.path, error });
       }
     }
-    if (info !== undefined) {
-      metrics.count(info, response.status, {
+    if (asked !== undefined) {
+      metrics.count(asked.info, response.status, {
         seconds: (clock.monotonicMs() - startMs) / 1_000,
-        isServed: info.isResource && core.catalog.find(info) !== undefined,
-        isApply: info.verb === 'patch' && isApply(request),
+        isServed: asked.served !== undefined,
+        isApply: asked.info.verb === 'patch' && isApply(request),
       });
     }
     return withAuditId(core, request, response);
@@ -110,8 +105,8 @@ function authenticate(core: ServerCore, request: ApiRequest, from = 0): Promise<
     if (found instanceof Promise) return found.then((user) => user ?? authenticate(core, request, i + 1));
     if (found !== undefined) return found;
   }
-  // Who shows a token wants to be somebody.
-  if (bearerToken(request.headers) !== undefined) throw unauthorized();
+  // Who shows a token or a certificate wants to be somebody.
+  if (bearerToken(request.headers) !== undefined || showsBadCertificate(request.peer, core.clock)) throw unauthorized();
   return anonymousUser;
 }
 
@@ -143,28 +138,33 @@ function refusal(user: UserInfo, info: RequestInfo, reason: string): StatusError
 /** A scope whose body is still to come. */
 type Opening = Omit<Scope, 'body'> & { body: Scope['body'] };
 
-const bodyVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'deletecollection', 'patch', 'update']);
-
-/** Whether the body is one that is read as a whole. Those of other requests nobody reads, or the connection that they ask for does. */
-function readsBody(info: RequestInfo): boolean {
-  return info.isResource && bodyVerbs.has(info.verb);
+/** What a request is for; `served` is undefined where there is no such resource. */
+interface Asked {
+  readonly info: RequestInfo;
+  readonly served: ServedResource | undefined;
 }
 
+interface Caller extends Asked, Pick<Scope, 'request' | 'user'> {
+  /** Where the request takes a place; undefined for one that lasts. */
+  readonly lane: Lane | undefined;
+}
+
+const bodyVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'deletecollection', 'patch', 'update']);
+
 /** Whether a request is one that lasts: a watch, or a connection. */
-function isLongRunning({ catalog }: ServerCore, info: RequestInfo): boolean {
+function isLongRunning({ info, served }: Asked): boolean {
   if (info.verb === 'watch') return true;
   if (info.subresource === '') return false;
-  return catalog.find(info)?.subresources.get(info.subresource)?.connect !== undefined;
+  return served?.subresources.get(info.subresource)?.connect !== undefined;
 }
 
 /** Methods of resources. HEAD is none: upstream's routes name each method that they answer. */
 const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'PATCH', 'POST', 'PUT']);
 
-async function answerResource(
+function answerResource(
   core: ServerCore,
-  { request, info, user, reads }: { request: ApiRequest; info: RequestInfo; user: UserInfo; reads: boolean },
-): Promise<ApiResponse> {
-  const served = core.catalog.find(info);
+  { request, info, served, user, lane }: Caller,
+): Promise<ApiResponse> | ApiResponse {
   if (served === undefined) {
     if (info.group !== '' && !core.catalog.hasGroup(info.group)) return pageNotFound();
     throw noSuchResource();
@@ -174,8 +174,30 @@ async function answerResource(
   const warnings = served.warning === undefined ? [] : [served.warning];
   const subject = { group, resource };
   const scope: Opening = { core, request, body: undefined, info, user, served, subject, warnings };
+  return answerScope(scope, lane);
+}
+
+/**
+ * The body is read before the request takes its place in flight, so that nobody holds one who is slow to say what they want. Those of other verbs
+ * nobody reads, or the connection that they ask for does.
+ */
+async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiResponse> {
+  const { request, info, warnings } = scope;
   try {
-    return withWarnings(warnings, await answerScope(scope, reads));
+    const { handler, wanted } = chooseHandler(scope);
+    if (lane !== undefined && bodyVerbs.has(info.verb)) {
+      const { body } = request;
+      scope.body = body?.kind === 'unread' ? { kind: 'bytes', bytes: await readBytes(body) } : body;
+    }
+    const turn = lane?.enter();
+    if (turn !== undefined) await turn;
+    try {
+      const answer = await handler(scope);
+      const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
+      return withWarnings(warnings, formatAnswer(formed, wanted));
+    } finally {
+      lane?.leave();
+    }
   } catch (error) {
     const known = knownError(error);
     if (warnings.length === 0 || !(known instanceof StatusError)) throw error;
@@ -183,7 +205,8 @@ async function answerResource(
   }
 }
 
-async function answerScope(scope: Opening, reads: boolean): Promise<ApiResponse> {
+/** The handler, and the form of its answer. Throws what either refuses. */
+function chooseHandler(scope: Scope): { readonly handler: Handler; readonly wanted: Negotiated } {
   const { info, request } = scope;
   const handler = handlerOf(scope);
   const wanted = negotiate(request, {
@@ -193,13 +216,7 @@ async function answerScope(scope: Opening, reads: boolean): Promise<ApiResponse>
   });
   // Before anything is changed.
   if (wanted.as === 'Table') includeOf(info.query);
-  if (reads) {
-    const { body } = request;
-    scope.body = body?.kind === 'unread' ? { kind: 'bytes', bytes: await readBytes(body) } : body;
-  }
-  const answer = await handler(scope);
-  const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
-  return formatAnswer(formed, wanted);
+  return { handler, wanted };
 }
 
 /** Source: RFC 7234 section 5.5 as upstream uses it: code 299, agent `-`. */

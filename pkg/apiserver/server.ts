@@ -1,8 +1,8 @@
 /**
  * The API server as a function: requests in, answers out, over a store. No sockets: `pkg/serving` adapts it for the network.
  *
- * Order of a request: parse -> authenticate -> authorize -> wait for room for the body -> count in flight -> find the resource -> read the
- * body -> handler (decode, admit, validate, store). Whatever is thrown on the way is answered with a Status. Upstream counts before it
+ * Order of a request: parse -> authenticate -> authorize -> find the resource -> read the body, once there is room for it -> count in flight ->
+ * handler (decode, admit, validate, store). Whatever is thrown on the way is answered with a Status. Upstream counts before it
  * authorizes; here who may not ask takes neither a place nor memory from those who may.
  * Upstream counterpart: apiserver `server/config.go` `DefaultBuildHandlerChain`, `endpoints/installer.go`.
  */
@@ -54,6 +54,9 @@ export interface ApiServerOptions {
   readonly limits?: ApiServerLimits;
 }
 
+/** The definitions that a running server has. */
+export type ServedDefinitions = Pick<Catalog, 'add' | 'holderOf' | 'remove' | 'replace'>;
+
 export interface ApiServer {
   /** Never throws. */
   readonly handle: ApiHandler;
@@ -62,7 +65,7 @@ export interface ApiServer {
   /** Resolves once the objects that have to exist do. */
   ready(): Promise<void>;
   /** What is served, to which definitions can be added and from which they can be removed at any time. */
-  readonly resources: Pick<Catalog, 'add' | 'remove'>;
+  readonly resources: ServedDefinitions;
 }
 
 export function createApiServer(options: ApiServerOptions): ApiServer {

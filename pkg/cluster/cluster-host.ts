@@ -25,6 +25,8 @@ export interface ClusterHost {
   readonly machine?: NodePartOptions['machine'];
   /** Runs what is started. */
   readonly members: Members;
+  /** What people have set of a component's flags: only those that are set. */
+  flagsOf(component: string): Promise<Readonly<Record<string, unknown>>>;
   /** A connection to the API under the identity of that name. */
   as(identity: string): PartContext;
   /** Makes a kubelet reachable for the API server, without the network. */

@@ -10,10 +10,10 @@ import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
 import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
 import type { MachineFacts } from '#pkg/kubelet/node/node-status.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
-import { type NetworkTable, networkTable } from './networks.ts';
 import { depsOf, type PartContext, withInformers } from './parts.ts';
-import { areSimulated, type RuntimeTable, runtimeProblem, runtimesOf, runtimeTable } from './runtimes.ts';
+import { areSimulated, runtimeProblem, runtimesOf } from './runtimes.ts';
 import { kubernetesRelease } from './settings.ts';
+import { type ClusterTables, clusterTables } from './tables.ts';
 
 export interface NodePartOptions {
   readonly nodeName: string;
@@ -24,7 +24,7 @@ export interface NodePartOptions {
   /** Name of its network. */
   readonly network: string;
   /** Default: those that there are. */
-  readonly tables?: { readonly runtimes: RuntimeTable; readonly networks: NetworkTable };
+  readonly tables?: Pick<ClusterTables, 'networks' | 'runtimes' | 'volumePlugins'>;
   /** Folder of the node's volumes and logs; `''` where all its pods are simulated. */
   readonly folder: string;
   /** Port at which the kubelet's own API answers. */
@@ -135,7 +135,7 @@ async function openNode(
   deps: ComponentDeps,
   options: NodePartOptions,
 ): Promise<{ readonly options: NodeOptions; close(): Promise<void> }> {
-  const { nodeName, folder, tables = { runtimes: runtimeTable, networks: networkTable } } = options;
+  const { nodeName, folder, tables = clusterTables } = options;
   const problem = runtimeProblem(options.runtime, tables.runtimes);
   if (problem !== undefined) throw new Error(`Cannot start the node ${nodeName} as ${problem}`);
   const networkKind = tables.networks[options.network];
@@ -145,9 +145,10 @@ async function openNode(
   const isSimulated = areSimulated(options.runtime, tables.runtimes);
   const { clock, random, log } = deps;
   const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
-  const [network, host, ...runtimes] = await Promise.all([
+  const [network, host, volumePlugins, ...runtimes] = await Promise.all([
     networkKind.open({ clock, nodeAddress, isSimulated }),
     isSimulated ? simulatedHost() : realHost(deps, folder),
+    tables.volumePlugins(),
     ...names.map((name) => tables.runtimes[name]!.open({ clock, random, log, folder })),
   ]);
   return {
@@ -158,6 +159,7 @@ async function openNode(
       network: network.network,
       ...(network.hostPorts === undefined ? {} : { hostPorts: network.hostPorts }),
       ...host,
+      volumePlugins,
       addresses: [
         { type: 'InternalIP', address: nodeAddress },
         { type: 'Hostname', address: nodeName },

@@ -69,18 +69,6 @@ const objects: Readonly<Record<string, readonly [path: string, object: object]>>
     inDefault('networking.k8s.io/v1'),
     { spec: { defaultBackend: { service: { name: 's', port: { number: 80 } } } } },
   ],
-  customresourcedefinitions: [
-    '/apis/apiextensions.k8s.io/v1',
-    {
-      metadata: { name: 'things.example.com' },
-      spec: {
-        group: 'example.com',
-        scope: 'Cluster',
-        names: { kind: 'Thing', plural: 'things' },
-        versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
-      },
-    },
-  ],
   mutatingwebhookconfigurations: ['/apis/admissionregistration.k8s.io/v1', { webhooks: [] }],
   validatingwebhookconfigurations: ['/apis/admissionregistration.k8s.io/v1', { webhooks: [] }],
   validatingadmissionpolicies: [
@@ -102,12 +90,6 @@ test.each(unbuiltKinds)('$resource $effect, and who makes one is told so (fault 
   expect(answer.status).toBe(201);
   expect(warningOf(answer)).toContain('is only stored by this version of Coxswain: ');
   expect(warningOf(answer)).toContain(effect);
-});
-
-test('what is defined is not served yet; when it is, the warning goes (fault 39)', async () => {
-  const warned = unbuiltKinds.some(({ resource }) => resource === 'customresourcedefinitions');
-  const { status } = await send('GET', '/apis/example.com/v1/things');
-  expect(warned).toBe(status === 404);
 });
 
 test('who makes what works, or only writes labels, is not warned (fault 39)', async () => {

@@ -20,11 +20,10 @@ import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import { ImagePuller } from './images/image-puller.ts';
 import { createJoinedSource, createKeyedSource, type KeyedSource } from './keyed-source.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
-import { podRequests } from './model/amounts.ts';
 import { BackOff } from './model/back-off.ts';
 import { NodeAgent } from './node/node-agent.ts';
 import type { MachineFacts, NodeFacts } from './node/node-status.ts';
-import { type AdmittedPod, admitPod } from './pods/admission.ts';
+import { Allocations } from './pods/allocations.ts';
 import type { PodContext } from './pods/pod-context.ts';
 import { PodWorker } from './pods/pod-worker.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from './runtime/runtime.ts';
@@ -95,8 +94,7 @@ class NodeKubelet implements Kubelet {
   readonly #options: KubeletOptions;
   readonly #log: Logger;
   readonly #workers = new Map<string, PodWorker>();
-  /** What admitted pods ask for, by uid. */
-  readonly #admitted = new Map<string, AdmittedPod>();
+  readonly #allocations: Allocations;
   /** Resolved once the node is in the API and its range of addresses, if it has one, is known. */
   readonly #registered = new Deferred();
   readonly #background = new Set<Promise<void>>();
@@ -118,9 +116,19 @@ class NodeKubelet implements Kubelet {
       client: deps.client,
       clock: deps.clock,
       log: this.#log,
+      nodeName,
       podCidr: options.podCidr,
       facts: () => this.#facts(),
       record: (event) => this.#recorder?.record(this.#nodeReference(), { type: 'Normal', ...event }),
+    });
+    this.#allocations = new Allocations({
+      node: () => this.#node.node ?? { metadata: { name: nodeName } },
+      allocatable: () => this.#allocatable(),
+      operatingSystem: this.#machine().operatingSystem,
+      isOver: (uid) => this.#workers.get(uid)?.finished !== false,
+      capabilitiesOf: (pod) => this.#runtimeOf(pod)?.capabilities,
+      event: (pod, event) => this.#recorder?.record(pod, event),
+      onAllotted: (uid) => this.#workers.get(uid)?.wake(),
     });
     this.#podSource =
       options.podSource ??
@@ -233,9 +241,7 @@ class NodeKubelet implements Kubelet {
     const uid = pod.metadata?.uid ?? '';
     const known = this.#workers.get(uid);
     if (known !== undefined) {
-      // What a pod asks for may be changed while it runs.
-      const isResized = known.pod.metadata?.generation !== pod.metadata?.generation && this.#admitted.has(uid);
-      if (isResized) this.#admitted.set(uid, { pod, requests: podRequests(pod) });
+      this.#allocations.updated(pod);
       known.update(pod);
       return;
     }
@@ -247,7 +253,7 @@ class NodeKubelet implements Kubelet {
   #podRemoved(pod: Pod): void {
     const uid = pod.metadata?.uid ?? '';
     // Who bound the next pod here counts on its room, though its containers may take a moment to end.
-    this.#admitted.delete(uid);
+    this.#allocations.release(uid);
     this.#workers.get(uid)?.removed();
   }
 
@@ -283,27 +289,12 @@ class NodeKubelet implements Kubelet {
   }
 
   #admit(pod: Pod, runtime: Runtime | undefined): PodFailure | undefined {
-    if (isPodTerminal(pod)) return undefined;
-    const requests = podRequests(pod);
-    // A pod that a kubelet has taken before keeps its place, also over a restart.
-    if (pod.status?.startTime === undefined && pod.metadata?.deletionTimestamp === undefined) {
-      if (runtime === undefined) {
-        const message = `no runtime on this node for RuntimeClass "${pod.spec?.runtimeClassName}"`;
-        return { reason: 'RuntimeClassNotSupported', message };
-      }
-      const running = [...this.#admitted].filter(([uid]) => this.#workers.get(uid)?.finished === false);
-      const rejection = admitPod({
-        pod,
-        requests,
-        others: running.map(([, admitted]) => admitted),
-        node: this.#node.node ?? { metadata: { name: this.nodeName } },
-        allocatable: { ...this.#node.node?.status?.allocatable, ...this.#allocatable() },
-        operatingSystem: this.#machine().operatingSystem,
-      });
-      if (rejection !== undefined) return rejection;
+    const isNew = pod.status?.startTime === undefined && pod.metadata?.deletionTimestamp === undefined;
+    if (runtime === undefined && isNew && !isPodTerminal(pod)) {
+      const message = `no runtime on this node for RuntimeClass "${pod.spec?.runtimeClassName}"`;
+      return { reason: 'RuntimeClassNotSupported', message };
     }
-    this.#admitted.set(pod.metadata?.uid ?? '', { pod, requests });
-    return undefined;
+    return this.#allocations.admit(pod);
   }
 
   /** The runtime of a pod, or undefined when the node has none for its RuntimeClass. */
@@ -378,12 +369,13 @@ class NodeKubelet implements Kubelet {
       },
       services: () => informers.informer(services).lister.list(),
       allocatable: () => this.#allocatable(),
+      allocations: this.#allocations,
       background: (work) => this.#inBackground(work),
       forget: (pod) => {
         const uid = pod.metadata?.uid ?? '';
         this.#workers.get(uid)?.stop();
         this.#workers.delete(uid);
-        this.#admitted.delete(uid);
+        this.#allocations.release(uid);
       },
     };
   }

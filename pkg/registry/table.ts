@@ -1,8 +1,9 @@
 /**
  * The one list of all resources that have rules of their own. A resource that is not here is served by the generic engine alone.
- * Adding one is its file and one line here.
+ * Adding one is its file and one line here: with the strategies where the table of API facts has its kind, else with the definitions.
  */
 
+import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { admissionRegistrationStrategies } from './admissionregistration/strategies.ts';
 import { customResourceDefinitionStrategy } from './apiextensions/custom-resource-definition.ts';
@@ -122,6 +123,9 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
   ];
   return options.warnsOfUnbuilt === true ? withUnbuiltWarnings(all) : all;
 }
+
+/** Resources that the table of API facts does not have: each is a definition made from data (`structuralDefinition`). */
+export const definitions: readonly ResourceDefinition[] = [];
 
 /** All strategies with default options. */
 export const strategies: readonly Strategy[] = createStrategies();

@@ -86,12 +86,6 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
   { group: 'networking.k8s.io', resource: 'networkpolicies', missing: [], effect: 'all traffic is let through' },
   { group: 'networking.k8s.io', resource: 'ingresses', missing: [], effect: 'nothing routes traffic by it' },
   {
-    group: 'apiextensions.k8s.io',
-    resource: 'customresourcedefinitions',
-    missing: [],
-    effect: 'the resource that it defines is not served',
-  },
-  {
     group: 'admissionregistration.k8s.io',
     resource: 'mutatingwebhookconfigurations',
     missing: ['MutatingAdmissionWebhook'],

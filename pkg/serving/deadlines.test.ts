@@ -19,6 +19,10 @@ const handler: ApiHandler = async ({ peer, path, body }) => {
   if (who === undefined && path !== '/open') return reply(401, 'Unauthorized');
   if (path === '/big') return reply(200, 'x'.repeat(30_000_000));
   if (body?.kind !== 'unread') return reply(200, who ?? 'anybody');
+  if (path === '/impatient') {
+    body.read({ limitBytes: 100_000 }).catch(() => {});
+    return reply(504, 'did not complete');
+  }
   try {
     return reply(200, `read ${(await body.read({ limitBytes: 100_000 })).length}`);
   } catch (error) {
@@ -135,6 +139,50 @@ test.each([
   }
   expect(client.received).toMatch(/^HTTP\/1\.1 408 Request Timeout[\s\S]*Connection: close/i);
   while (!client.socket.destroyed) await clock.advance(second);
+});
+
+test('a body has as long as its length takes at a slow pace, and no longer', async () => {
+  const { port, clock } = await serve();
+  const client = await open(port, { isKnown: true });
+  client.send('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n');
+  let at = 0;
+  for (; !/did not arrive in time/.test(client.received); at += second) {
+    // A byte now and then does not make it longer.
+    client.send('x');
+    expect(at).toBeLessThan(defaultLimits.bodyMs);
+    await clock.advance(second);
+    await until(() => true);
+  }
+  expect(at).toBeGreaterThanOrEqual(defaultLimits.bodyLeastMs);
+});
+
+test('small bodies that do not come take room, of which one client has a share', async () => {
+  const { port, clock } = await serve({ limits: { bodiesBytesMax: 4_000, shareBytesMax: 2_000 } });
+  const head = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n';
+  const clients = await Promise.all([1, 2, 3, 4].map(() => open(port, { isKnown: true })));
+  for (const client of clients) client.send(`${head}x`);
+  const refusals = () => clients.filter(({ received }) => /Too many requests/.test(received)).length;
+  for (let at = 0; refusals() < 2 && at < 5_000; at += second) {
+    await until(() => true);
+    await clock.advance(second);
+  }
+  expect(refusals()).toBe(2);
+  // Those who have room go on, and so does who sends all at once.
+  const other = await open(port, { isKnown: true });
+  other.send(`${head}${'x'.repeat(1_000)}`);
+  expect(await other.until(/read 1000$/)).toBeTruthy();
+  const patient = clients.find(({ received }) => received === '')!;
+  patient.send('x'.repeat(999));
+  expect(await patient.until(/read 1000$/)).toBeTruthy();
+});
+
+test('a body that is still being read when its request is answered is let go of', async () => {
+  const { port, clock } = await serve();
+  const client = await open(port, { isKnown: true });
+  client.send('POST /impatient HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nx');
+  await client.until(/did not complete$/);
+  for (let at = 0; at <= defaultLimits.discardMs + second; at += second) await clock.advance(second);
+  await client.ended();
 });
 
 test('half a body from nobody is answered 401 and its connection closed within a second', async () => {

@@ -39,7 +39,7 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   const server = createServer({
     cert,
     key,
-    // An authority that is not ours proves nothing: such a client is anonymous rather than refused.
+    // A certificate that proves nothing is the handler's to refuse, in words: without TLS's own alert, as upstream does.
     ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: false }),
     ...nodeOptions(limits),
     shouldUpgradeCallback: (request) => upgradeOf(request) !== undefined,

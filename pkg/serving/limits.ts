@@ -15,8 +15,13 @@ export interface ServingLimits {
    * was asked. Source: kube-apiserver `ReadHeaderTimeout`.
    */
   readonly headMs: number;
-  /** From the moment a body is wanted to its end. Then the request gets 408. Source: kube-apiserver `--request-timeout`. */
+  /**
+   * From the moment a body is wanted to its end: `bodyLeastMs`, and what its bytes take at `bodyBytesPerSecond`, but not more than `bodyMs`. Then the
+   * request gets 408. Source of the last: kube-apiserver `--request-timeout`.
+   */
   readonly bodyMs: number;
+  readonly bodyLeastMs: number;
+  readonly bodyBytesPerSecond: number;
   /** Between two requests of a connection: longer than clients keep theirs, so that it is they who close it. */
   readonly idleMs: number;
   /**
@@ -44,8 +49,10 @@ export interface ServingLimits {
   readonly connectionsMax: number;
   /** Of these, those on which nobody has been authenticated. The oldest that is not being answered gives way to a new one. */
   readonly unknownMax: number;
-  /** A body up to this length is read without asking for room, as places in flight bound those. */
+  /** A body up to this length goes into the room for small ones, and takes room like a large one only once it has kept the server waiting. */
   readonly smallBodyBytes: number;
+  /** Small bodies that are read and answered at once, whoever sends them: thousands of ordinary ones. Of more each takes room like a large one. */
+  readonly smallBodiesBytesMax: number;
   /**
    * Larger bodies of all requests that are read and answered at once. Each costs many times its length until it is stored, and holds up everybody
    * else while it is decoded, so two or three at once are as fast as two hundred.
@@ -65,6 +72,8 @@ export const defaultLimits: ServingLimits = {
   handshakeMs: 10_000,
   headMs: 32_000,
   bodyMs: 60_000,
+  bodyLeastMs: 10_000,
+  bodyBytesPerSecond: 64 * 1024,
   idleMs: 180_000,
   stalledMs: 300_000,
   stalledUnknownMs: 10_000,
@@ -79,6 +88,7 @@ export const defaultLimits: ServingLimits = {
   connectionsMax: 10_000,
   unknownMax: 2_500,
   smallBodyBytes: 64 * 1024,
+  smallBodiesBytesMax: 24 * mebibyte,
   bodiesBytesMax: 12 * mebibyte,
   shareBytesMax: 6 * mebibyte,
   waitingMax: 1_000,

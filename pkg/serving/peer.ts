@@ -6,14 +6,20 @@ import type { Peer } from '#pkg/apimachinery/http.ts';
 /** Describes the other end of a connection whose handshake is done. `identified` is handed on to whoever authenticates. */
 export function describePeer(socket: TLSSocket | Socket | undefined, identified: (userName: string) => void): Peer {
   const address = socket?.remoteAddress ?? '';
-  // A certificate of an authority that is not ours proves nothing.
-  if (socket === undefined || !('authorized' in socket) || !socket.authorized) return { address, identified };
+  if (socket === undefined || !('authorized' in socket)) return { address, identified };
   const presented = socket.getPeerCertificate();
+  // Without a certificate it is an empty object.
+  if (!socket.authorized) {
+    return Object.keys(presented).length === 0
+      ? { address, identified }
+      : { address, identified, certificateRefused: true };
+  }
   const subject = presented.subject as unknown as Record<string, string | string[] | undefined> | undefined;
   if (subject === undefined) return { address, identified };
   const { CN = '', O: organization = [] } = subject;
   const commonName = Array.isArray(CN) ? CN[0]! : CN;
   const organizations = Array.isArray(organization) ? organization : [organization];
   const sha256 = presented.fingerprint256.replaceAll(':', '').toLowerCase();
-  return { address, certificate: { commonName, organizations, sha256 }, identified };
+  const notAfterMs = Date.parse(presented.valid_to);
+  return { address, certificate: { commonName, organizations, sha256, notAfterMs }, identified };
 }

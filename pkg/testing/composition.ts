@@ -47,6 +47,11 @@ export interface CompositionOptions {
   readonly clusterSigning?: CertificatePair;
   /** Default: all that there is. */
   readonly tables?: ClusterTables;
+  /**
+   * Whether everything is made, and its modules loaded, before any of it runs: how long loading takes would else be seen in the order of what
+   * happens. Default false: each part runs as soon as it is there.
+   */
+  readonly startsTogether?: boolean;
 }
 
 const capacityDefault = { cpu: '4', memory: '8Gi', pods: '110', 'ephemeral-storage': '100Gi' };
@@ -61,6 +66,7 @@ export const testSettings: Omit<ClusterSettings, 'nodes'> = {
   podCidr: '127.128.0.0/9',
   serviceCidr: '127.96.0.0/12',
   nodeAddress: '127.0.0.1',
+  componentFlags: {},
 };
 
 export class Composition {
@@ -94,6 +100,7 @@ export class Composition {
   async start(): Promise<void> {
     const { cluster, api, rootCa = '', clusterSigning, settle, tables = clusterTables } = this.#options;
     const { nodes = 1, controllers } = cluster;
+    const release = this.#options.startsTogether === true ? this.#members.hold() : undefined;
     this.#members.start('observer', { run: (signal) => this.#observer.informers.run(signal) });
     const host: ClusterHost = {
       settings: { ...testSettings, nodes },
@@ -106,6 +113,7 @@ export class Composition {
       // The same on every machine.
       machine: { capacity: cluster.capacity ?? capacityDefault, facts: {} },
       members: this.#members,
+      flagsOf: async () => ({}),
       as: (identity) => this.#as(identity),
       addKubelet: api.addKubelet,
       onNodesReady: () => {},
@@ -116,6 +124,7 @@ export class Composition {
       },
     };
     for (const { start, opensSockets } of Object.values(tables.components)) if (!opensSockets) await start?.(host);
+    release?.();
   }
 
   /** Whether every node was seen to be Ready. */

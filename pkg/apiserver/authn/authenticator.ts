@@ -1,6 +1,6 @@
 /**
- * Who asks. Authenticators are tried in order; the first that knows the caller wins. A token that none knows is refused, and who shows
- * nothing is anonymous.
+ * Who asks. Authenticators are tried in order; the first that knows the caller wins. A token that none knows is refused, as is a certificate that
+ * proves nothing, and who shows nothing is anonymous.
  * Upstream counterpart: apiserver `authentication/authenticator` and `request/union`.
  */
 import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';

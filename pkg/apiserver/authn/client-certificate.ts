@@ -1,17 +1,22 @@
 /** Users by verified client certificate: the subject's common name is the user, its organizations are the groups. */
 import type { Peer } from '#pkg/apimachinery/http.ts';
+import type { Clock } from '#pkg/base/clock.ts';
 import type { UserInfo } from '../strategy.ts';
 import { type Authenticator, authenticated } from './authenticator.ts';
 
 /** Which credential a user came with. Source: apiserver `authentication/user` `CredentialIDKey`. */
 const credentialIdKey = 'authentication.kubernetes.io/credential-id';
 
-/** Trusts `peer.certificate`, which the transport has verified. Users are kept by certificate, so they cost nothing again. */
-export function clientCertificateAuthenticator(): Authenticator {
+/**
+ * Trusts `peer.certificate`, which the transport has verified, for as long as it is valid. Users are kept by certificate, so they cost nothing
+ * again.
+ */
+export function clientCertificateAuthenticator(clock: Clock): Authenticator {
   const users = new WeakMap<NonNullable<Peer['certificate']>, UserInfo>();
   return {
     authenticate({ peer: { certificate } }) {
       if (certificate === undefined || certificate.commonName === '') return undefined;
+      if (isExpired(certificate, clock)) return undefined;
       let user = users.get(certificate);
       if (user === undefined) {
         const { commonName, organizations, sha256 } = certificate;
@@ -22,4 +27,13 @@ export function clientCertificateAuthenticator(): Authenticator {
       return user;
     },
   };
+}
+
+/** Whether the client has shown a certificate that names nobody: refused by the transport, or expired since. */
+export function showsBadCertificate({ certificate, certificateRefused }: Peer, clock: Clock): boolean {
+  return certificateRefused === true || (certificate !== undefined && isExpired(certificate, clock));
+}
+
+function isExpired({ notAfterMs }: NonNullable<Peer['certificate']>, clock: Clock): boolean {
+  return notAfterMs !== undefined && clock.nowMs() > notAfterMs;
 }

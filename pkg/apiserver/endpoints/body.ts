@@ -46,14 +46,6 @@ export function mediaTypeOf(request: ApiRequest): string {
 
 const bodyLimit = { limitBytes: bodyBytesMax };
 
-/**
- * Waits, before a request takes its place in flight, until there is room for its body; undefined when there is. Throws
- * RequestEntityTooLarge and TooManyRequests.
- */
-export function admitBody({ body }: ApiRequest): Promise<void> | undefined {
-  return body?.kind === 'unread' ? body.admit(bodyLimit) : undefined;
-}
-
 /** The bytes of a body that is still with its client, for a handler that reads it as a whole. Rejects as `UnreadBody` says. */
 export function readBytes(body: UnreadBody): Promise<Uint8Array> {
   return body.read(bodyLimit);

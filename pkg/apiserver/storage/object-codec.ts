@@ -40,6 +40,7 @@ export class StoredEntry implements CacheEntry {
   /** Held as long as this is news. */
   #object: KubeObject | undefined;
   #borrowed: WeakRef<KubeObject> | undefined;
+  #isOld = false;
   #bodyAt = -1;
   /** Whether the value is served as it is stored: it has nothing that Go's encoder escapes. Undefined until somebody asks. */
   #isPlain: boolean | undefined;
@@ -71,8 +72,12 @@ export class StoredEntry implements CacheEntry {
 
   settle(): void {
     if (this.#object === undefined) return;
-    this.#borrowed = new WeakRef(this.#object);
+    if (!this.#isOld) this.#borrowed = new WeakRef(this.#object);
     this.#object = undefined;
+  }
+
+  replaced(): void {
+    this.#isOld = true;
   }
 
   /** The JSON of the object as Go's encoder writes it. */
@@ -187,9 +192,11 @@ export function entryAt(entry: StoredEntry, revision: number): StoredEntry {
  * entry. The caller must not change it from then on.
  */
 export function encodeForWrite(key: string, draft: JsonObject): Uint8Array {
-  const { kind, apiVersion, metadata, ...rest } = draft;
-  const { resourceVersion: _, ...meta } = metadata as JsonObject;
-  const ordered = { kind, apiVersion, metadata: meta, ...rest };
+  const { kind, apiVersion } = draft;
+  // What is undefined is not written. The version is set once it is known.
+  const metadata = { ...(draft.metadata as JsonObject), resourceVersion: undefined };
+  const ordered: JsonObject = { kind, apiVersion, metadata: undefined, ...draft };
+  ordered.metadata = metadata;
   const text = JSON.stringify(ordered);
   // Memory of its own: a part of a shared slab would keep all of the slab for as long as the object lives.
   const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));

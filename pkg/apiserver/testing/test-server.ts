@@ -87,7 +87,7 @@ export async function startTestServer(options: Partial<ApiServerOptions> = {}): 
     store,
     random: new SeededRandom(1),
     log: silentLogger,
-    authenticators: [clientCertificateAuthenticator()],
+    authenticators: [clientCertificateAuthenticator(clock)],
     authorizer: alwaysAllow(),
     ...options,
     strategies: withKinds(options.strategies ?? []),

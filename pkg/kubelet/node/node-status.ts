@@ -79,7 +79,7 @@ export function nodeStatus(facts: NodeFacts, before: NodeStatus | undefined, now
       operatingSystem: machine.operatingSystem,
       architecture: machine.architecture,
     },
-    images: facts.images.slice(0, imagesMax),
+    images: facts.images.slice(0, imagesMax).map(imageStatus),
     ...(facts.runtimeHandlers.length === 0
       ? {}
       : {
@@ -89,6 +89,11 @@ export function nodeStatus(facts: NodeFacts, before: NodeStatus | undefined, now
           })),
         }),
   };
+}
+
+/** As the API has it, where a size that is not known is not written. */
+function imageStatus({ names, sizeBytes }: ContainerImage): ContainerImage {
+  return { names, ...(sizeBytes ? { sizeBytes } : {}) };
 }
 
 type Amounts = Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 /** What one pod worker knows of its pod: the newest object, sandbox, containers, why containers wait. Changed between awaits only. */
 import { isDeepStrictEqual } from 'node:util';
-import type { ContainerStatus, Pod } from '#pkg/api/types/core-v1.ts';
+import type { Container, ContainerStatus, Pod } from '#pkg/api/types/core-v1.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 import {
   allContainers,
@@ -10,6 +10,7 @@ import {
   type PodView,
   specHashOf,
 } from '../model/pod-view.ts';
+import type { ResizeState } from '../model/resize.ts';
 import type { PodProbers } from '../probes/pod-probers.ts';
 import type { ProbeKind } from '../runtime/probe-transport.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';
@@ -64,6 +65,8 @@ export class PodState {
   mountRetryAtMs = 0;
   /** When contents of volumes have to be renewed though nothing changed. */
   volumesRenewAtMs: number | undefined;
+  /** The resize that is being brought into force. */
+  resizing: ResizeState['inProgress'];
   /** What was last found wrong with the pod's host ports. */
   hostPortProblems: ReadonlySet<string> = new Set();
   /** Aborted when the pod is to end: stops what is only of use to one that runs. */
@@ -90,11 +93,16 @@ export class PodState {
     return { sandbox: this.sandbox, sandboxAttempts: this.sandboxAttempts, containers: this.containers };
   }
 
+  /** The pod with the resources that the node has allotted to it. */
+  allotted(): Pod {
+    return this.context.allocations.allotted(this.pod);
+  }
+
   /** What field references are resolved against. */
   fields(): FieldContext {
     const { hostIps, nodeName } = this.context;
     const podIps = this.sandbox?.addresses ?? [];
-    return { pod: this.pod, podIps, hostIps, nodeName, allocatable: this.context.allocatable() };
+    return { pod: this.allotted(), podIps, hostIps, nodeName, allocatable: this.context.allocatable() };
   }
 
   update(pod: Pod): void {
@@ -137,6 +145,12 @@ export class PodState {
     }
   }
 
+  /** The container of this id has been given the resources of `container`. */
+  given(id: string, { name, resources = {} }: Container): void {
+    const view = this.containers.get(name);
+    if (view?.id === id) this.containers.set(name, { ...view, given: resources });
+  }
+
   /** Makes this the newest container of its name. A running one starts as its status in the API says. */
   setContainer(container: RuntimeContainer): ContainerView {
     const before = this.containers.get(container.name);
@@ -147,6 +161,7 @@ export class PodState {
       ...container,
       started: known?.started ?? spec?.startupProbe === undefined,
       ready: known?.ready ?? spec?.readinessProbe === undefined,
+      given: known?.resources ?? findContainer(this.allotted(), container.name)?.resources ?? {},
       ...(previous === undefined ? {} : { previous: withoutHistory(previous) }),
     };
     this.containers.set(container.name, view);

@@ -10,6 +10,7 @@ import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Timer } from '#pkg/base/clock.ts';
+import type { ResizeState } from '../model/resize.ts';
 import { PodProbers } from '../probes/pod-probers.ts';
 import type { Runtime, RuntimeContainer } from '../runtime/runtime.ts';
 import { type PodFailure, podStatus, rejectedStatus } from '../status/pod-status.ts';
@@ -179,6 +180,8 @@ export class PodWorker {
       await terminatePod(this.#state, () => this.#publish());
       if (this.#stopped) return undefined;
       this.#stage = 'finished';
+      // What it had is free.
+      this.#context.allocations.retry();
     }
     return this.#finish();
   }
@@ -229,6 +232,8 @@ export class PodWorker {
     const terminal = this.#stage !== 'syncing';
     const status = podStatus({
       pod,
+      allotted: context.allocations.allotted(pod),
+      resize: this.#resize(),
       view: this.#state.view(),
       waiting: this.#state.waiting,
       runtimeName: this.#state.runtime.capabilities.name,
@@ -240,6 +245,15 @@ export class PodWorker {
       ...(this.#state.failure === undefined ? {} : { failure: this.#state.failure }),
     });
     context.statuses.set(pod, status);
+  }
+
+  #resize(): ResizeState {
+    const pending = this.#context.allocations.pending(this.#state.uid);
+    const { resizing } = this.#state;
+    return {
+      ...(pending === undefined ? {} : { pending }),
+      ...(resizing === undefined ? {} : { inProgress: resizing }),
+    };
   }
 
   #wakeAt(atMs: number): void {

@@ -10,6 +10,7 @@ import { killContainer } from './kill.ts';
 import { backOffKey, computePodActions, type PodActions, type WaitAction } from './pod-actions.ts';
 import type { PodState } from './pod-state.ts';
 import { publishHostPorts } from './publish-host-ports.ts';
+import { planResize, resizeContainers } from './resize-containers.ts';
 import { startContainer } from './start-container.ts';
 
 export interface SyncResult {
@@ -47,12 +48,19 @@ export async function syncPod(state: PodState, publish: () => void): Promise<Syn
   for (;;) {
     const { pod, context } = state;
     const nowMs = context.clock.nowMs();
-    const actions = computePodActions({ pod, view: state.view(), backOff: context.crashBackOff, nowMs });
+    const resize = planResize(state);
+    const input = { pod, view: state.view(), backOff: context.crashBackOff, nowMs, restart: resize.restart };
+    const actions = computePodActions(input);
     if (actions.done) return { over: true, wakeAtMs: undefined };
     if (state.terminating) return { over: false, wakeAtMs: undefined };
     if (actions.kill.length > 0) {
       await killAll(state, actions);
       continue;
+    }
+    if (resize.change.length > 0) {
+      publish();
+      laterMs = earliest(laterMs, await resizeContainers(state, resize));
+      wakeAtMs = laterMs;
     }
     if (actions.createSandbox || state.sandbox?.addresses.length === 0) {
       const retryAtMs = actions.createSandbox ? await createSandbox(state) : await attachSandbox(state);
@@ -241,7 +249,7 @@ async function startAll(
   let any = false;
   let retryAtMs: number | undefined;
   for (const name of names) {
-    const container = findContainer(state.pod, name);
+    const container = findContainer(state.allotted(), name);
     if (container === undefined || state.terminating) continue;
     const waiting = state.waiting.get(name);
     const patient = waiting !== undefined && waiting.reason !== 'CrashLoopBackOff';
@@ -282,6 +290,8 @@ async function startOne(state: PodState, container: Container): Promise<number |
   const now = await runtime.containers.status(outcome.id);
   if (now === undefined) return context.clock.nowMs() + sandboxRetryMs;
   const view = state.setContainer(now);
+  // What it was made with, whatever has been allotted meanwhile.
+  state.given(view.id, container);
   if (view.state === 'running' && (await postStart(state, container, view))) {
     const current = state.containers.get(container.name);
     if (current?.id === view.id && current.state === 'running') {

@@ -16,7 +16,7 @@ import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { EventTail } from '../../event-tail.ts';
 import { Expirer, ExpiryQueue, expiryOf } from '../../expiry.ts';
-import { KeyHistory, mergeByKey, pastLimitsDefault } from '../../key-history.ts';
+import { forgottenShare, KeyHistory, mergeByKey, pastLimitsDefault } from '../../key-history.ts';
 import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
 import { checkRevision, readRange } from '../../read-range.ts';
 import { SortedMap } from '../../sorted-map.ts';
@@ -40,7 +40,7 @@ import { type ColdState, readCold } from './cold-reads.ts';
 import { ColdSpace } from './cold-space.ts';
 import type { ColdKey } from './cold-table.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
-import { type ColdKeys, LmdbLog } from './lmdb-log.ts';
+import { type ColdKeys, type DeadWrites, LmdbLog } from './lmdb-log.ts';
 import { keyValueOf, PastWrites } from './past-writes.ts';
 import { type LoggedWrite, recordOf, type WriteRecord } from './write-group.ts';
 
@@ -121,7 +121,7 @@ class LmdbStore implements Store {
   readonly #expiring = new ExpiryQueue();
   readonly #expirer: Expirer;
   #compacting: Promise<void> = Promise.resolve();
-  #shrinking = false;
+  #isCompacting = false;
   readonly #live = new SortedMap<KeyValue>();
   readonly #history = new KeyHistory<Ending>();
   readonly #coldHistory = new KeyHistory<Ending>();
@@ -247,19 +247,27 @@ class LmdbStore implements Store {
 
   async #compact(revision: number): Promise<void> {
     if (revision <= this.#compacted || this.#ended !== undefined) return;
+    const dead = this.#forget(revision);
+    this.#isCompacting = true;
+    try {
+      await this.#log.compact(revision, dead);
+    } catch (error) {
+      // The records stay on the disk until the store is opened and compacted again.
+      throw this.#log.unavailable('compact the store', error);
+    } finally {
+      this.#isCompacting = false;
+    }
+  }
+
+  /** Takes everything before `revision` out of the past; returns what the disk need not keep. */
+  #forget(revision: number): DeadWrites {
     this.#compacted = revision;
     // What ended with the write of `revision` itself stays, so that a watch from there can tell what was before.
     const hot = this.#history.compact(revision - 1);
     const cold = this.#coldHistory.compact(revision - 1);
     // The log has a note of its own of every deletion, and of every cold key that was replaced.
     const noted = hot.flatMap(({ from, until, value }) => (value === 'deleted' ? [from, until] : [from]));
-    const dead = { log: [...noted, ...cold.map(({ until }) => until)], cold: cold.map(({ from }) => from) };
-    try {
-      await this.#log.compact(revision, dead);
-    } catch (error) {
-      // The records stay on the disk until the store is opened and compacted again.
-      throw this.#log.unavailable('compact the store', error);
-    }
+    return { log: [...noted, ...cold.map(({ until }) => until)], cold: cold.map(({ from }) => from) };
   }
 
   close(): Promise<void> {
@@ -293,23 +301,18 @@ class LmdbStore implements Store {
       // The disk is busy with the next one while watchers are told of this one.
       commit = this.#begin();
       if (failure === undefined) this.#tell(batch, events);
+      this.#shrink();
     }
     this.#committing = undefined;
-    this.#shrink();
   }
 
-  /** Forgets half of the past when there is too much of it. */
+  /** Forgets the oldest part of the past when there is too much of it: the writes that come take it out. */
   #shrink(): void {
+    if (this.#isCompacting || this.#log.isTakingOut) return;
     const full = [this.#history, this.#coldHistory].find((history) => history.isFull(pastLimitsDefault));
-    if (this.#shrinking || this.#ended !== undefined || full === undefined) return;
-    this.#shrinking = true;
-    this.compact(full.middleRevision)
-      .catch((error: unknown) => {
-        if (this.#ended === undefined) this.#logger.warn('Could not shorten the past of the store', { error });
-      })
-      .finally(() => {
-        this.#shrinking = false;
-      });
+    if (full === undefined) return;
+    const revision = full.revisionAfter(forgottenShare);
+    if (revision > this.#compacted) this.#log.doom(revision, this.#forget(revision));
   }
 
   /** Begins the transaction of what is queued; undefined when nothing is. */
