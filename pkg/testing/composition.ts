@@ -24,6 +24,7 @@ import { identitySubject } from '#pkg/cluster/pki.ts';
 import type { ClusterSettings } from '#pkg/cluster/settings.ts';
 import { type ClusterTables, clusterTables } from '#pkg/cluster/tables.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import type { CertificatePair } from '#pkg/pki/certificate.ts';
 import type { TestClusterOptions, TestNode } from './cluster.ts';
 import { Recording } from './recording.ts';
 import { SwitchedNode } from './switched-node.ts';
@@ -44,6 +45,8 @@ export interface CompositionOptions {
   readonly settle: () => Promise<void>;
   /** PEM of the authority that pods are told of. */
   readonly rootCa?: string;
+  /** That authority with its key. */
+  readonly clusterSigning?: CertificatePair;
   /** Default: all that there is. */
   readonly tables?: ClusterTables;
   /**
@@ -100,7 +103,7 @@ export class Composition {
 
   /** Starts everything; resolves when the kubelets run. */
   async start(): Promise<void> {
-    const { cluster, api, rootCa = '', settle, tables = clusterTables } = this.#options;
+    const { cluster, api, rootCa = '', clusterSigning, settle, tables = clusterTables } = this.#options;
     const { nodes = 1, controllers } = cluster;
     const release = this.#options.startsTogether === true ? this.#members.hold() : undefined;
     this.#members.start('observer', { run: (signal) => this.#observer.informers.run(signal) });
@@ -110,6 +113,7 @@ export class Composition {
       nodeNames: Array.from({ length: nodes }, (_, index) => `node-${index + 1}`),
       folder: '',
       rootCa,
+      ...(clusterSigning === undefined ? {} : { clusterSigning }),
       ...(controllers === undefined ? {} : { controllers }),
       // The same on every machine.
       machine: { capacity: cluster.capacity ?? capacityDefault, facts: {} },
