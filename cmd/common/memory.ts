@@ -59,7 +59,7 @@ const collectBytesMax = 768 * 1024 * 1024;
 const fileBytesMax = 8 * 1024 * 1024;
 
 /** How often that is looked at: a list of a hundred thousand events reads some hundred MB a second. */
-const filesPeriodMs = 100;
+const filesPeriodMs = 50;
 
 /** Files of which pages are let go. */
 const mappedFiles = /\/data\.mdb$/;
