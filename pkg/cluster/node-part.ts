@@ -1,4 +1,5 @@
 /** One node: a kubelet with the runtime, network and folders that its settings name. */
+import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, hostname, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
@@ -191,12 +192,25 @@ async function simulatedHost(): Promise<NodeHost> {
   return { volumes: memoryVolumeHost() };
 }
 
+/** Ids of the machine, of which some are for root's eyes. Source: cadvisor `machine.GetSystemUUID`. */
 function machineFacts(): Partial<MachineFacts> {
+  const machineId = firstLine('/etc/machine-id') ?? hostname();
   return {
-    machineId: hostname(),
+    machineId,
+    systemUuid: firstLine('/sys/class/dmi/id/product_uuid') ?? machineId,
+    bootId: firstLine('/proc/sys/kernel/random/boot_id') ?? '',
     kernelVersion: release(),
     operatingSystem: platform(),
     architecture: machineNames[arch()] ?? arch(),
     osImage: 'Coxswain',
   };
+}
+
+/** Undefined for a file that is not there, is empty or may not be read. */
+function firstLine(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').split('\n')[0]?.trim() || undefined;
+  } catch {
+    return undefined;
+  }
 }
