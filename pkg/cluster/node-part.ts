@@ -72,7 +72,7 @@ const ownWatchesMax = 8;
 
 /** Watches for the nodes of these names, in the name of `context`, which may read what they watch. */
 export async function nodeWatches(context: PartContext, names: readonly string[]): Promise<NodeWatches> {
-  const { nodeSourceOf, podSourceOf, sharedNodeSource, sharedPodSource } = await import('#pkg/kubelet/kubelet.ts');
+  const { nodeSourceOf, podSourceOf, sharedNodeSource, sharedPodSource } = await import('#pkg/kubelet/pod-sources.ts');
   const deps = depsOf(context, 'kubelet');
   const { informers } = deps;
   const areFew = names.length <= ownWatchesMax;

@@ -7,12 +7,14 @@
  */
 import { resourceOfKind } from '#pkg/api/resources.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { customResourceDefinitions } from '#pkg/api/types/refs.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type Logger, silentLogger } from '#pkg/base/logger.ts';
 import type { SeededRandom } from '#pkg/base/random.ts';
 import type { Client } from '#pkg/client/client.ts';
+import { findResource } from '#pkg/client/discovery.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { ClusterHost } from '#pkg/cluster/cluster-host.ts';
@@ -55,6 +57,9 @@ export interface CompositionOptions {
 }
 
 const capacityDefault = { cpu: '4', memory: '8Gi', pods: '110', 'ephemeral-storage': '100Gi' };
+
+/** Turns of the event loop that a definition may take to be established: many more than it does. */
+const turnsMax = 10_000;
 
 /** What a cluster for tests is made of, but for its nodes. */
 export const testSettings: Omit<ClusterSettings, 'nodes'> = {
@@ -134,7 +139,9 @@ export class Composition {
 
   async apply(...objects: readonly KubeObject[]): Promise<void> {
     for (const object of objects) {
-      const info = resourceOfKind(object.apiVersion ?? '', object.kind ?? '');
+      const { apiVersion = '', kind = '' } = object;
+      // Of a kind that the API does not have by itself the server knows, once its definition is established.
+      const info = resourceOfKind(apiVersion, kind) ?? (await findResource(this.client, apiVersion, kind));
       if (info === undefined) {
         throw new Error(`Cannot apply ${object.apiVersion} ${object.kind} as there is no such resource`);
       }
@@ -142,8 +149,18 @@ export class Composition {
       const namespace = info.namespaced ? { namespace: object.metadata?.namespace ?? 'default' } : {};
       const how = { type: 'apply', fieldManager: 'test', force: true, ...namespace } as const;
       await this.client.resource(info).patch(object.metadata.name, object as JsonObject, how);
+      if (info.resource === customResourceDefinitions.resource) await this.#established(object.metadata.name);
     }
     await this.#options.settle();
+  }
+
+  /** Lets what a definition defines be served, unless its names are taken. */
+  async #established(name: string): Promise<void> {
+    for (let turn = 0; turn < turnsMax; turn++) {
+      const { status } = await this.client.resource(customResourceDefinitions).get(name);
+      if ((status?.conditions ?? []).some(({ type }) => type === 'Established')) return;
+      await this.#options.settle();
+    }
   }
 
   pods(namespace?: string): readonly Pod[] {
