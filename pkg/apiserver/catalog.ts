@@ -292,7 +292,7 @@ function storedVersion({ group, names, versions }: ResourceDefinition): VersionP
 }
 
 function infoOf(
-  { group, names, namespaced }: ResourceDefinition,
+  { group, names, namespaced, rules }: ResourceDefinition,
   version: ResourceVersion,
   { stored, subresources }: { readonly stored: GroupVersionKind; readonly subresources: readonly SubresourceInfo[] },
 ): ServedInfo {
@@ -314,6 +314,13 @@ function infoOf(
     storedAs: { group: stored.group, version: stored.version, kind: stored.kind },
     schema: version.schema,
     published: version.published,
+    returnsDeleted: rules?.returnsDeleted === true,
+    connections: Object.fromEntries(
+      Object.entries(rules?.connects ?? {}).map(([name, { kind, options = kind, takesPath = false }]) => [
+        name,
+        { options, takesPath },
+      ]),
+    ),
   };
 }
 
