@@ -8,8 +8,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
 import { childSignal, repeat, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
+import { heapGrowingFlag, heapGrowingPercent, heapGrowingPercentLarge } from './node-flags.ts';
 
 /** How often it is looked whether there is something to give back. */
 const periodMs = 5_000;
@@ -39,6 +41,12 @@ const idleMax = 0.05;
  * on, some 10 MB in ten seconds of 1,000 Deployments a minute, which takes 2 to 6 ms to give back and else never is.
  */
 const trimGrowthBytesMin = 8 * 1024 * 1024;
+
+/**
+ * From this much on the heap is to be collected sooner, which costs a collection each five seconds instead of each ten under full load, most of
+ * it in other threads. Below it there is no need to.
+ */
+const largeBytesMin = 208 * 1024 * 1024;
 
 /** Pauses may take this share of the time: after one of 200 ms there is none for 4 s, and a slow machine still returns a burst's memory soon. */
 const pauseShareMax = 0.05;
@@ -76,6 +84,8 @@ export interface ProcessMemory {
   release(): void;
   /** Gives back what the C library has that is free. */
   trim(): void;
+  /** Lets the heap grow by less than usual before it is collected, or by as much as usual again. */
+  collectSooner(isSooner: boolean): void;
   /** Lets go of pages of files, if there are many. */
   unmapFiles(): void;
 }
@@ -117,6 +127,7 @@ async function returnMemory(clock: Clock, memory: ProcessMemory, signal: AbortSi
     const busyShare = memory.busyShare();
     const startMs = clock.monotonicMs();
     const before = memory.residentBytes();
+    memory.collectSooner(before >= largeBytesMin);
     if (busyShare > busyMax) {
       if (before - trimmed < trimGrowthBytesMin) continue;
       memory.trim();
@@ -148,6 +159,8 @@ async function ownMemory(): Promise<ProcessMemory> {
   const library = await findLibrary();
   let keptFileBytes = 0;
   let before = performance.eventLoopUtilization();
+  const hasGrowth = process.execArgv.includes(heapGrowingFlag(heapGrowingPercent));
+  let wasSooner = false;
   return {
     residentBytes: () => process.memoryUsage.rss(),
     busyShare() {
@@ -157,6 +170,12 @@ async function ownMemory(): Promise<ProcessMemory> {
       return utilization;
     },
     trim: () => void library?.malloc_trim(0n),
+    collectSooner(isSooner) {
+      // Whoever has chosen another growth, by flag or by environment, gets that.
+      if (!hasGrowth || isSooner === wasSooner) return;
+      wasSooner = isSooner;
+      setFlagsFromString(heapGrowingFlag(isSooner ? heapGrowingPercentLarge : heapGrowingPercent));
+    },
     release() {
       const used = usedBytes();
       if (used > returnBytesMax && used <= collectBytesMax) globalThis.gc?.({ type: 'major' });
