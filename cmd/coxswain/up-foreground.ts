@@ -16,13 +16,8 @@ import { UserError } from '#pkg/component/user-error.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import { retractContext } from './down.ts';
+import { type ChildReport, tellParent } from './parent-report.ts';
 import { printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
-
-/** What a detached process tells the one that started it. */
-export type ChildReport =
-  | { readonly type: 'step'; readonly doing: string; readonly done: string }
-  | { readonly type: 'ready' }
-  | { readonly type: 'failed'; readonly message: string };
 
 export async function upForeground(plan: UpPlan): Promise<number> {
   try {
@@ -31,14 +26,6 @@ export async function upForeground(plan: UpPlan): Promise<number> {
     if (plan.values['report-to-parent']) await tellParent({ type: 'failed', message: explain(error) });
     throw error;
   }
-}
-
-/** Resolves once the parent was told, or cannot be. */
-function tellParent(report: ChildReport): Promise<void> {
-  return new Promise((resolve) => {
-    if (process.send === undefined || !process.connected) resolve();
-    else process.send(report, () => resolve());
-  });
 }
 
 async function runHere(plan: UpPlan): Promise<number> {

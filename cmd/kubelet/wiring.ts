@@ -4,6 +4,8 @@ import { connectionOf, readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import { showsBadCertificate } from '#pkg/apiserver/authn/client-certificate.ts';
+import type { Clock } from '#pkg/base/clock.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
 import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
@@ -26,7 +28,7 @@ export async function wireKubelet(
   );
   const own: { handle?: ApiHandler } = {};
   const https = createHttpsServer({
-    handler: guarded((request) => own.handle!(request)),
+    handler: guarded((request) => own.handle!(request), context.clock),
     cert: pair.certificate,
     key: pair.key,
     clientCa: await readPem('client-ca-file', values['client-ca-file']),
@@ -53,15 +55,16 @@ export async function wireKubelet(
   return closing(running, transport);
 }
 
-/** Answers those who showed a certificate of the cluster's authority. Finer rules come with authorization. */
-function guarded(handler: ApiHandler): ApiHandler {
+/** Answers those who show a certificate of the cluster's authority for as long as it is valid. Finer rules come with authorization. */
+function guarded(handler: ApiHandler, clock: Clock): ApiHandler {
   return async (request) => {
     const { certificate, identified } = request.peer;
-    if (certificate?.organizations.includes('system:masters') === true) {
+    const isKnown = certificate !== undefined && !showsBadCertificate(request.peer, clock);
+    if (isKnown && certificate.organizations.includes('system:masters')) {
       identified?.(certificate.commonName);
       return handler(request);
     }
-    const [status, reason] = request.peer.certificate === undefined ? [401, 'Unauthorized'] : [403, 'Forbidden'];
+    const [status, reason] = isKnown ? [403, 'Forbidden'] : [401, 'Unauthorized'];
     return {
       status: status as number,
       headers: { 'content-type': 'text/plain' },

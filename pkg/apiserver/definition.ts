@@ -11,6 +11,7 @@ import type { GroupVersionKind, JsonObject } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import type { Converter } from './converters/converter.ts';
 import type { Strategy, TablePrinter } from './strategy.ts';
+import type { ObjectCheck } from './structural-values.ts';
 
 /** What a resource is called. Within a group nothing else may have one of these names. */
 export interface ResourceNames {
@@ -37,10 +38,15 @@ export interface ResourceVersion {
   readonly schema: ObjectSchema;
   /** The schema as it is published, where that says more than `schema` does. */
   readonly published?: JsonObject;
+  /** What is wrong with the values of an object of this version. Default: the rules alone say. */
+  readonly checkValues?: ObjectCheck;
   readonly verbs: readonly Verb[];
   /** `status`, `scale` and whatever else the rules have something to say of; those that the rules name as created or connected to come by themselves. */
   readonly subresources: readonly SubresourceInfo[];
-  /** To the stored version and back. Absent: only the `apiVersion` differs. */
+  /**
+   * To the stored version and back. Absent: only the `apiVersion` differs. The stored version has one where what lies in the store may not be as it
+   * would be written today.
+   */
   readonly converter?: Converter;
   /** What clients are warned of at every request. */
   readonly warning?: string;

@@ -145,6 +145,8 @@ export interface KeepingRules {
   readonly sample?: string;
   /** How long an object lives after it was last written. Source: `registry.Store.TTLFunc`. */
   readonly ttlMs?: number;
+  /** What upstream's keys of such objects begin with, for the errors that name one. Default: the name of the resource. */
+  readonly keyName?: string;
 }
 
 export interface Strategy {

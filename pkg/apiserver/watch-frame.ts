@@ -4,6 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { WatchEventType, WatchFrame } from '#pkg/apimachinery/http.ts';
+import { goJson } from '#pkg/apimachinery/json.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { chunkAround } from '#pkg/serving/chunked.ts';
 import type { CacheEvent } from '#pkg/storage/cache.ts';
@@ -17,7 +18,7 @@ export function objectFrame(type: WatchEventType, object: KubeObject): WatchFram
   return {
     type,
     object,
-    bytes: () => Buffer.concat([frameHead(type), Buffer.from(JSON.stringify(object)), frameEnd]),
+    bytes: () => Buffer.concat([frameHead(type), Buffer.from(goJson(object)), frameEnd]),
   };
 }
 

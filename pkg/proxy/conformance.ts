@@ -104,6 +104,18 @@ export function backendConformance(name: string, under: BackendUnderTest): void 
     expect([...answers].toSorted()).toEqual(['a:x', 'b:x']);
   });
 
+  test(`${name}: with session affinity all addresses of a Service lead a client to one endpoint (fault 32)`, async () => {
+    const endpoints = await Promise.all(['a', 'b', 'c', 'd'].map((one) => echoServer(one)));
+    const rule = makeRule({ nodePort: under.freePort(), sessionAffinity: { timeoutSeconds: 100 } }, endpoints);
+    await (await start()).sync(setOf(rule));
+    const answers = new Set<string>();
+    for (let index = 0; index < 8; index++) {
+      answers.add(await ask(rule.port, ''));
+      answers.add(await ask(rule.nodePort!, '', nodeIp));
+    }
+    expect(answers.size).toBe(1);
+  });
+
   test(`${name}: new connections follow new rules, those that are there keep their endpoint`, async () => {
     const [a, b] = [await echoServer('a'), await echoServer('b')];
     const backend = await start();

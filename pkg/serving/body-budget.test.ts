@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { BodyBudget } from './body-budget.ts';
 
-const limits = { bodiesBytesMax: 10, shareBytesMax: 6, waitingMax: 3, waitMs: 1_000 };
+const limits = { bodiesBytesMax: 10, shareBytesMax: 6, smallBodiesBytesMax: 5, waitingMax: 3, waitMs: 1_000 };
 
 /** Takes room and notes who has got it, or why not. */
 function setUp() {
@@ -97,4 +97,11 @@ test('a body in chunks grows while there is room', () => {
     true,
     false,
   ]);
+});
+
+test('small bodies have a room of their own', () => {
+  const { budget } = setUp();
+  expect([budget.takeSmall(3), budget.takeSmall(3), budget.takeSmall(2)]).toEqual([true, false, true]);
+  budget.giveSmall(3);
+  expect([budget.smallTakenBytes, budget.takenBytes]).toEqual([2, 0]);
 });

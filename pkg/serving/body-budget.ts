@@ -1,7 +1,8 @@
 /**
  * Room for the bodies of all requests of a server together. Who finds none waits in order, unread; a client whose own share is taken is passed
- * over by others, so that one client can take neither all the room nor all of the line. Invariants: what is taken is given back once; a body larger than the limit or its share
- * goes alone rather than never.
+ * over by others, so that one client can take neither all the room nor all of the line. Small bodies have a room of their own, in which nobody is
+ * asked for a name; who finds that full is treated as a large one is. Invariants: what is taken is given back once; a body larger than the limit or
+ * its share goes alone rather than never.
  * Upstream counterpart: none; upstream bounds requests alone (`server/filters/maxinflight.go`).
  */
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
@@ -15,11 +16,15 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
-type BudgetLimits = Pick<ServingLimits, 'bodiesBytesMax' | 'shareBytesMax' | 'waitingMax' | 'waitMs'>;
+type BudgetLimits = Pick<
+  ServingLimits,
+  'bodiesBytesMax' | 'shareBytesMax' | 'smallBodiesBytesMax' | 'waitingMax' | 'waitMs'
+>;
 
 export class BodyBudget {
   readonly #limits: BudgetLimits;
   #taken = 0;
+  #smallTaken = 0;
   readonly #shares = new Map<string, number>();
   /** In order of arrival. */
   readonly #waiting = new Set<Waiter>();
@@ -30,6 +35,10 @@ export class BodyBudget {
 
   get takenBytes(): number {
     return this.#taken;
+  }
+
+  get smallTakenBytes(): number {
+    return this.#smallTaken;
   }
 
   get waiting(): number {
@@ -58,6 +67,17 @@ export class BodyBudget {
         if (this.#waiting.delete(waiter)) reject(signal().reason as Error);
       });
     });
+  }
+
+  /** Takes room among the small bodies, at once; false when there is none. */
+  takeSmall(bytes: number): boolean {
+    if (this.#smallTaken + bytes > this.#limits.smallBodiesBytesMax) return false;
+    this.#smallTaken += bytes;
+    return true;
+  }
+
+  giveSmall(bytes: number): void {
+    this.#smallTaken -= bytes;
   }
 
   /** Whether room that comes free is promised already: to the first who waits for it and not for a share of its own. */

@@ -19,6 +19,10 @@ const handler: ApiHandler = async ({ peer, path, body }) => {
   if (who === undefined && path !== '/open') return reply(401, 'Unauthorized');
   if (path === '/big') return reply(200, 'x'.repeat(30_000_000));
   if (body?.kind !== 'unread') return reply(200, who ?? 'anybody');
+  if (path === '/impatient') {
+    body.read({ limitBytes: 100_000 }).catch(() => {});
+    return reply(504, 'did not complete');
+  }
   try {
     return reply(200, `read ${(await body.read({ limitBytes: 100_000 })).length}`);
   } catch (error) {
@@ -170,6 +174,15 @@ test('small bodies that do not come take room, of which one client has a share',
   const patient = clients.find(({ received }) => received === '')!;
   patient.send('x'.repeat(999));
   expect(await patient.until(/read 1000$/)).toBeTruthy();
+});
+
+test('a body that is still being read when its request is answered is let go of', async () => {
+  const { port, clock } = await serve();
+  const client = await open(port, { isKnown: true });
+  client.send('POST /impatient HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nx');
+  await client.until(/did not complete$/);
+  for (let at = 0; at <= defaultLimits.discardMs + second; at += second) await clock.advance(second);
+  await client.ended();
 });
 
 test('half a body from nobody is answered 401 and its connection closed within a second', async () => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
@@ -189,6 +190,28 @@ test('a reader that leaves aborts the request', async () => {
   const aborted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
   left.destroy();
   await aborted;
+  done.abort();
+  await serving.done;
+});
+
+test('a request with a body that comes before the answer to the last one is taken is read once it is', async () => {
+  const done = new AbortController();
+  const serving = await serve(async ({ body, peer }) => {
+    peer.identified?.('ann');
+    const bytes = body?.kind === 'unread' ? await body.read({ limitBytes: 1_000_000 }) : Buffer.alloc(20_000_000, 'x');
+    const text = body === undefined ? bytes : Buffer.from(`read ${bytes.length}`);
+    return { status: 200, headers: {}, body: { kind: 'bytes', bytes: text } };
+  }, done.signal);
+  const socket = connect({ host: '127.0.0.1', port: serving.port, rejectUnauthorized: false });
+  socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+  await once(socket, 'readable');
+  const rest = ' '.repeat(500_000);
+  const head = `POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ${rest.length}\r\n\r\n`;
+  socket.write(head + rest);
+  // What is sent has arrived once the answer to another connection has.
+  await call('GET', '/', { port: serving.port });
+  const answers = await text(socket);
+  expect(answers.slice(-11)).toBe('read 500000');
   done.abort();
   await serving.done;
 });

@@ -35,9 +35,15 @@ export class IncomingBody implements UnreadBody {
   #isReleased = false;
   /** Room that was taken, for `#client`. */
   #heldBytes = 0;
+  /** Room that was taken among the small bodies. */
+  #smallBytes = 0;
   #client = '';
   /** Set by the first sweep that sees it being read: most bodies are read before. */
   #sinceMs = 0;
+  /** Of unknown length, and longer than a small one. */
+  #isLong = false;
+  /** The rest is not read until there is room. */
+  #isWaiting = false;
   #limitBytes = 0;
   #chunks: Buffer[] = [];
   #length = 0;
@@ -51,18 +57,23 @@ export class IncomingBody implements UnreadBody {
     if (length !== undefined) this.lengthBytes = Number(length);
   }
 
-  /** Waits until there is room for the body; undefined when there is at once. */
-  #admit({ limitBytes }: BodyLimit): Promise<void> | undefined {
-    const { budget, limits, clock } = this.#room;
-    const length = this.lengthBytes;
-    if (length === undefined || length <= limits.smallBodyBytes || length > limitBytes || this.#heldBytes > 0) {
+  /** Waits until there is room for the body; undefined when there is at once. A body of unknown length is a small one until it is longer. */
+  #admit(): Promise<void> | undefined {
+    const { budget, limits } = this.#room;
+    const length = this.lengthBytes ?? limits.smallBodyBytes;
+    if (length <= limits.smallBodyBytes && budget.takeSmall(length)) {
+      this.#smallBytes = length;
       return undefined;
     }
+    return this.#takeRoom(length);
+  }
+
+  #takeRoom(bytes: number): Promise<void> | undefined {
+    const { budget, clock } = this.#room;
     const { client } = this.#owner.connection;
-    const nowMs = clock.monotonicMs();
-    const waiting = budget.take(client, length, { nowMs, signal: () => this.#owner.signal });
-    if (waiting !== undefined) return waiting.then(() => this.#hold(client, length));
-    this.#hold(client, length);
+    const waiting = budget.take(client, bytes, { nowMs: clock.monotonicMs(), signal: () => this.#owner.signal });
+    if (waiting !== undefined) return waiting.then(() => this.#hold(client, bytes));
+    this.#hold(client, bytes);
     return undefined;
   }
 
@@ -75,12 +86,20 @@ export class IncomingBody implements UnreadBody {
     this.#heldBytes += bytes;
   }
 
-  /** The handler is done: room that was taken is given back. */
+  /** The request is answered: room that was taken is given back, and what has not come yet is not read any more. */
   release(): void {
     this.#isReleased = true;
+    if (this.#owner.connection.body === this) this.gone();
+    this.#releaseSmall();
     if (this.#heldBytes === 0) return;
     this.#room.budget.give(this.#client, this.#heldBytes);
     this.#heldBytes = 0;
+  }
+
+  #releaseSmall(): void {
+    if (this.#smallBytes === 0) return;
+    this.#room.budget.giveSmall(this.#smallBytes);
+    this.#smallBytes = 0;
   }
 
   read(limit: BodyLimit): Promise<Uint8Array> {
@@ -88,7 +107,7 @@ export class IncomingBody implements UnreadBody {
     if (this.lengthBytes !== undefined && this.lengthBytes > limit.limitBytes) {
       return Promise.reject(overLimit(limit.limitBytes));
     }
-    const waiting = this.#admit(limit);
+    const waiting = this.#admit();
     if (waiting === undefined) return this.#collect(limit.limitBytes);
     return waiting.then(() => this.#collect(limit.limitBytes));
   }
@@ -121,6 +140,7 @@ export class IncomingBody implements UnreadBody {
         connection.body = undefined;
         const chunks = this.#chunks;
         this.#chunks = [];
+        this.#giveSurplus();
         resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#length));
       });
       if (request.destroyed) this.gone();
@@ -132,9 +152,46 @@ export class IncomingBody implements UnreadBody {
     // Refused already, and thrown away.
     if (this.#owner.connection.body !== this) return;
     this.#length += chunk.length;
-    if (this.#length > this.#limitBytes) this.#fail(overLimit(this.#limitBytes));
-    else if (!this.#hasRoom(this.#length)) this.#fail(noRoom());
-    else this.#chunks.push(chunk);
+    if (this.#length > this.#limitBytes) {
+      this.#fail(overLimit(this.#limitBytes));
+      return;
+    }
+    this.#chunks.push(chunk);
+    const isLong = this.lengthBytes === undefined && this.#length > this.#room.limits.smallBodyBytes;
+    if (isLong && !this.#isLong) this.#beginLong();
+  }
+
+  /** A body of unknown length turns out not to be small: the rest waits with its client until there is room for all that it may be. */
+  #beginLong(): void {
+    this.#isLong = true;
+    const { request, connection } = this.#owner;
+    const goOn = (): void => {
+      this.#isWaiting = false;
+      this.#sinceMs = 0;
+      this.#releaseSmall();
+      request.resume();
+    };
+    try {
+      const waiting = this.#takeRoom(this.#limitBytes - this.#heldBytes);
+      if (waiting === undefined) {
+        this.#releaseSmall();
+        return;
+      }
+      this.#isWaiting = true;
+      request.pause();
+      waiting.then(goOn, (error: Error) => {
+        if (connection.body === this) this.#fail(error);
+      });
+    } catch (error) {
+      this.#fail(error as Error);
+    }
+  }
+
+  #giveSurplus(): void {
+    const surplus = this.#heldBytes - this.#length;
+    if (surplus <= 0) return;
+    this.#room.budget.give(this.#client, surplus);
+    this.#heldBytes -= surplus;
   }
 
   #fail(error: Error): void {
@@ -149,31 +206,26 @@ export class IncomingBody implements UnreadBody {
     this.#fail(gone());
   }
 
-  /** Room for so much of a body of unknown length; what has a length has its room already. */
-  #hasRoom(length: number): boolean {
-    if (this.lengthBytes !== undefined || length <= this.#room.limits.smallBodyBytes) return true;
+  /** Takes room for so much of the body as for a large one, instead of what it has of the small ones'. */
+  #grow(bytes: number): boolean {
     const { client } = this.#owner.connection;
-    const more = length - this.#heldBytes;
-    if (!this.#room.budget.grow(client, more)) return false;
-    this.#hold(client, more);
+    const more = bytes - this.#heldBytes;
+    if (more > 0) {
+      if (!this.#room.budget.grow(client, more)) return false;
+      this.#hold(client, more);
+    }
+    this.#releaseSmall();
     return true;
   }
 
   sweep(nowMs: number): void {
+    // It is not its client that is slow.
+    if (this.#isWaiting) return;
     if (this.#sinceMs === 0) {
       this.#sinceMs = nowMs;
-      if (!this.#waits()) this.#fail(noRoom());
+      // It was not there at once.
+      if (!this.#grow(this.lengthBytes ?? this.#length)) this.#fail(noRoom());
     } else if (nowMs - this.#sinceMs >= this.#allowedMs()) this.#fail(tooLate());
-  }
-
-  /** It was not taken at once, so it takes room like a large one: all that it holds, or will. False where there is none. */
-  #waits(): boolean {
-    if (this.#heldBytes > 0) return true;
-    const { client } = this.#owner.connection;
-    const bytes = this.lengthBytes ?? this.#length;
-    if (!this.#room.budget.grow(client, bytes)) return false;
-    this.#hold(client, bytes);
-    return true;
   }
 
   #allowedMs(): number {

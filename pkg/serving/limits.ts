@@ -49,8 +49,10 @@ export interface ServingLimits {
   readonly connectionsMax: number;
   /** Of these, those on which nobody has been authenticated. The oldest that is not being answered gives way to a new one. */
   readonly unknownMax: number;
-  /** A body up to this length is read without asking for room, which it takes only once it has kept the server waiting. */
+  /** A body up to this length goes into the room for small ones, and takes room like a large one only once it has kept the server waiting. */
   readonly smallBodyBytes: number;
+  /** Small bodies that are read and answered at once, whoever sends them: thousands of ordinary ones. Of more each takes room like a large one. */
+  readonly smallBodiesBytesMax: number;
   /**
    * Larger bodies of all requests that are read and answered at once. Each costs many times its length until it is stored, and holds up everybody
    * else while it is decoded, so two or three at once are as fast as two hundred.
@@ -86,6 +88,7 @@ export const defaultLimits: ServingLimits = {
   connectionsMax: 10_000,
   unknownMax: 2_500,
   smallBodyBytes: 64 * 1024,
+  smallBodiesBytesMax: 24 * mebibyte,
   bodiesBytesMax: 12 * mebibyte,
   shareBytesMax: 6 * mebibyte,
   waitingMax: 1_000,

@@ -129,6 +129,7 @@ function watchRequests(server: HttpServer, options: NodeServerOptions): void {
   const arrive = (request: IncomingMessage, response: ServerResponse, waitsForContinue: boolean): void => {
     // What came along with what was refused.
     if (request.socket.writableEnded) return;
+    takeAtPace(request.socket);
     const connection = connections.of(request.socket);
     const refusal = refusalOf(request);
     if (connection === undefined) request.socket.destroy();
@@ -160,6 +161,16 @@ function watchRequests(server: HttpServer, options: NodeServerOptions): void {
     else onUpgrade(request, socket, { connection, head });
   });
 }
+
+/**
+ * Node stops reading when a request comes before the answer to the last one has been taken. Where its parser has the TLS connection to itself
+ * it is given what was decrypted all the same, and calls that a bad request; with another listener to the data it is given nothing until it goes on.
+ */
+function takeAtPace(socket: Socket): void {
+  if (socket.isPaused() && socket.listeners('data').at(-1) !== ignored) socket.on('data', ignored);
+}
+
+function ignored(): void {}
 
 async function run(
   server: HttpServer,

@@ -125,14 +125,18 @@ function checkIdentity(scope: Scope, metadata: JsonObject, old: KubeObject): voi
   if (version !== old.metadata?.resourceVersion) throw staleVersion(scope.subject, name);
 }
 
-/** The refusal of a write for another object than the one there is. Source: apiserver `storage/interfaces.go` `Preconditions.Check`. */
+/**
+ * The refusal of a write for another object than the one there is, which upstream tells with its key in etcd.
+ * Source: apiserver `storage/interfaces.go` `Preconditions.Check`, `storage/etcd3/store.go`.
+ */
 export function failedPrecondition(
-  { subject, info }: Scope,
+  { subject, info, served }: Scope,
   field: 'ResourceVersion' | 'UID',
   { wanted, found }: { readonly wanted: string; readonly found: string | undefined },
 ): Error {
   const name = info.parts[1]!;
-  const place = [subject.resource, info.namespace, name].filter((part) => part !== '').join('/');
+  const keyName = served.strategy.keeping?.keyName ?? subject.resource;
+  const place = [keyName, info.namespace, name].filter((part) => part !== '').join('/');
   const why =
     `StorageError: invalid object, Code: 4, Key: /registry/${place}, ResourceVersion: 0, AdditionalErrorMsg: ` +
     `Precondition failed: ${field} in precondition: ${wanted}, ${field} in object meta: ${found}`;

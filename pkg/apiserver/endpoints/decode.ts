@@ -4,6 +4,8 @@ import { cannotBeHandled, inTextOrder, strictDecodingError } from '#pkg/api/vali
 import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
+import { invalidObject } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import {
   apiVersionOf,
   type GroupVersionKind,
@@ -76,7 +78,7 @@ export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions):
   const { stored } = options;
   const isMetadataStored = stored?.metadata !== undefined && value.metadata === stored.metadata;
   const refuse = options.refuse ?? ((why: string) => cannotBeHandled(kind, kind.kind, why));
-  const { object, typeError, strictErrors } = convertAndCheck(
+  const { object, typeError, strictErrors, isMisfit } = convertAndCheck(
     isMetadataStored ? { ...value, metadata: undefined } : value,
     kind.schema,
     {
@@ -97,7 +99,15 @@ export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions):
   if (isMetadataStored) object.metadata = copyOfMetadata(stored.metadata);
   object.kind = kind.kind;
   object.apiVersion = kind.apiVersion;
+  if (isMisfit === true) refuseMisfit(scope, object);
   return object;
+}
+
+/** Throws Invalid with all that is wrong: whoever comes next relies on lists being lists. */
+function refuseMisfit({ served }: Scope, object: JsonObject): void {
+  const errors = served.checkValues?.(object) ?? [];
+  const { name } = (isObject(object.metadata) ? object.metadata : {}) as { readonly name?: string };
+  if (errors.length > 0) throw invalidObject(served.info, name ?? '', errors);
 }
 
 /** The lists that make up most of an object's metadata. A draft's are put in its place as a whole and never changed. */

@@ -7,6 +7,7 @@ import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { kubernetesVersion, typeFacts } from '#pkg/api/facts.ts';
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import { goJson } from '#pkg/apimachinery/json.ts';
 import type { ServedInfo } from '../definition.ts';
 import type { ServedCatalog } from '../documents.ts';
 import { jsonType, objectResponse, pageNotFound } from '../responses.ts';
@@ -66,7 +67,7 @@ export class OpenApiProvider {
     const infos = this.#byPath.get(path);
     if (infos === undefined) return pageNotFound();
     const kept = await this.#keep(`v3 ${path}`, async () =>
-      Buffer.from(JSON.stringify(await openApiV3(infos, this.#descriptions))),
+      Buffer.from(goJson(await openApiV3(infos, this.#descriptions))),
     );
     // With the right hash in its name the document never changes.
     const isNamed = new URLSearchParams(request.query).get('hash') === hashOf(infos);
@@ -80,7 +81,7 @@ export class OpenApiProvider {
     const type = isProtobuf ? openApiV2ProtobufType : jsonType;
     const kept = await this.#keep(`v2 ${type}`, async () => {
       const document = await openApiV2(infos, this.#descriptions);
-      return isProtobuf ? encodeOpenApiV2(document) : Buffer.from(JSON.stringify(document));
+      return isProtobuf ? encodeOpenApiV2(document) : Buffer.from(goJson(document));
     });
     return answer(kept, { request, type, headers: { 'cache-control': 'no-cache' } });
   }

@@ -11,6 +11,7 @@ import { repeat } from '#pkg/base/async.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { Component } from '#pkg/component/component.ts';
+import { duration, type FlagTable, type FlagValues } from '#pkg/component/flags.ts';
 import { forEachLimited, requestsInFlightMax } from '../common/concurrency.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { indexByNode, isPodReady, podsOnNode } from '../common/pod.ts';
@@ -19,10 +20,17 @@ import { isEvicting, noExecuteTaints, noScheduleTaints } from './taints.ts';
 import { evictionRates, ZoneLimiter, zoneOf } from './zones.ts';
 
 const leaseNamespace = 'kube-node-lease';
-const monitorPeriodMsDefault = 5_000;
-const gracePeriodMsDefault = 50_000;
-const startupGracePeriodMsDefault = 60_000;
 const workers = 4;
+
+/** Source: kube-controller-manager `NodeLifecycleController`. */
+export const nodeLifecycleFlags = {
+  'node-monitor-period': duration({ help: 'Time between two looks at the nodes.', fallback: 5_000 }),
+  'node-monitor-grace-period': duration({
+    help: 'Silence of a node after which it is said not to be ready.',
+    fallback: 50_000,
+  }),
+  'node-startup-grace-period': duration({ help: 'The same of a node that has not said how it is.', fallback: 60_000 }),
+} satisfies FlagTable;
 
 interface Look {
   readonly node: Node;
@@ -38,12 +46,16 @@ interface Ordered {
 }
 
 /** The node-lifecycle controller. */
-export function createNodeLifecycleController(context: ControllerContext): Component {
-  return new NodeLifecycle(context);
+export function createNodeLifecycleController(
+  context: ControllerContext,
+  values: FlagValues<typeof nodeLifecycleFlags>,
+): Component {
+  return new NodeLifecycle(context, values);
 }
 
 class NodeLifecycle implements Component {
   readonly #context: ControllerContext;
+  readonly #values: FlagValues<typeof nodeLifecycleFlags>;
   readonly #events;
   readonly #nodes: Informer<Node>;
   readonly #leases: Informer<Lease>;
@@ -66,8 +78,9 @@ class NodeLifecycle implements Component {
   /** Nodes, as they were read, whose NoExecute taints are right: nothing to look at until the node changes, or whether any may be evicted. */
   #settled = new WeakSet<Node>();
 
-  constructor(context: ControllerContext) {
+  constructor(context: ControllerContext, values: FlagValues<typeof nodeLifecycleFlags>) {
     this.#context = context;
+    this.#values = values;
     this.#events = context.recorder('node-controller');
     this.#nodes = context.informers.informer(nodes);
     this.#leases = context.informers.informer(leases, { namespace: leaseNamespace });
@@ -94,8 +107,8 @@ class NodeLifecycle implements Component {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, options } = this.#context;
-    const periodMs = options.nodeMonitorPeriodMs ?? monitorPeriodMsDefault;
+    const { clock } = this.#context;
+    const periodMs = this.#values['node-monitor-period'];
     await Promise.all([
       this.#tainting.run(signal),
       repeat(clock, { periodMs: () => periodMs, signal }, () => this.#monitor()),
@@ -145,16 +158,14 @@ class NodeLifecycle implements Component {
   }
 
   #isSilent({ node, name, leaseKey }: Look): boolean {
-    const { clock, options } = this.#context;
+    const { clock } = this.#context;
     const nowMs = clock.monotonicMs();
     const before = this.#heartbeats.get(name);
     const lease = this.#leases.lister.get(leaseKey);
     const heartbeat = nextHeartbeat(before, { node, lease, nowMs });
     if (heartbeat !== before) this.#heartbeats.set(name, heartbeat);
-    const graceMs =
-      readyCondition(node) === undefined
-        ? (options.nodeStartupGracePeriodMs ?? startupGracePeriodMsDefault)
-        : (options.nodeMonitorGracePeriodMs ?? gracePeriodMsDefault);
+    const isNew = readyCondition(node) === undefined;
+    const graceMs = this.#values[isNew ? 'node-startup-grace-period' : 'node-monitor-grace-period'];
     return nowMs > heartbeat.seenMs + graceMs;
   }
 

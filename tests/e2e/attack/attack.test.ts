@@ -1,4 +1,4 @@
-/** What clients without credentials can do to a cluster: it costs what is stated here, others are served, and nothing of it stays. */
+/** What clients can do to a cluster, without credentials or with them: it costs what is stated here, others are served, and nothing of it stays. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hookMs, RunningCluster } from '../running-cluster.ts';
 import { type AttackFigures, attack, keptBytesMax } from './attack.ts';
@@ -41,5 +41,28 @@ test('2,000 heads that never end are cut off after their time, and what they cos
   expect(openBytesEach).toBeLessThan(100 * 1_024);
   expect(sentBytesEach).toBeLessThan(100 * 1_024);
   expect(keptBytes).toBeLessThan(keptBytesMax);
+  othersAreServed(figures);
+});
+
+test('260 small bodies of a known client that never come whole hold up nobody who writes, and end in time', async () => {
+  const head = [
+    'POST /api/v1/namespaces/default/configmaps HTTP/1.1',
+    'host: x',
+    'content-type: application/json',
+    'content-length: 60000',
+  ].join('\r\n');
+  const first = `${head}\r\n\r\n${' '.repeat(30_000)}`;
+  const figures = await attack(cluster, {
+    connections: 260,
+    first,
+    more: '',
+    watchMs: 25_000,
+    isKnown: true,
+    othersWrite: true,
+  });
+  const { opened, open, answers, endedMs } = figures.report;
+  expect([opened, open, endedMs.length]).toEqual([260, 0, 260]);
+  expect(Object.keys(answers)).toEqual(['408', '429']);
+  expect(figures.keptBytes).toBeLessThan(keptBytesMax);
   othersAreServed(figures);
 });

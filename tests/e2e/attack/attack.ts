@@ -35,16 +35,22 @@ interface Load {
   readonly p99Ms: number;
 }
 
-export interface AttackOptions extends Omit<AttackPlan, 'port'> {
+export interface AttackOptions extends Omit<AttackPlan, 'identity' | 'port'> {
+  /** The attackers have credentials, those of the others. Default false. */
+  readonly isKnown?: boolean;
+  /** The others write rather than read. Default false. */
+  readonly othersWrite?: boolean;
   /** How long the attack is watched after its bytes were sent. */
   readonly watchMs: number;
 }
 
 /** Attacks the API server of a cluster. */
 export async function attack(cluster: RunningCluster, options: AttackOptions): Promise<AttackFigures> {
-  const { watchMs, ...plan } = options;
+  const { watchMs, isKnown = false, othersWrite = false, ...rest } = options;
+  const { cert = '', key = '' } = readTarget(cluster.kubeconfig);
+  const plan: AttackPlan = { ...rest, port: cluster.apiPort, ...(isKnown ? { identity: { cert, key } } : {}) };
   const pid = await serverPid(cluster);
-  const others = new Others(cluster);
+  const others = new Others(cluster, othersWrite);
   const child = fork(join(import.meta.dirname, 'attackers.ts'), { stdio: 'inherit' });
   const tell = async (message: object): Promise<AttackReport> => {
     child.send(message);
@@ -55,7 +61,7 @@ export async function attack(cluster: RunningCluster, options: AttackOptions): P
     await others.run(2_000);
     const before = await others.run(4_000);
     const restBytes = residentBytes(pid);
-    const opening = tell({ do: 'open', plan: { ...plan, port: cluster.apiPort } });
+    const opening = tell({ do: 'open', plan });
     const { opened } = await opening;
     const openBytes = residentBytes(pid);
     await tell({ do: 'send' });
@@ -113,15 +119,17 @@ export function residentBytes(pid: number): number {
   return Number(kibibytes) * 1_024;
 }
 
-/** Somebody with a right to be here, who gets one object after the other on four connections. */
+/** Somebody with a right to be here, who gets one object after the other on four connections, or makes one. */
 class Others {
   readonly #agent: Agent;
   readonly #port: number;
+  readonly #writes: boolean;
 
-  constructor(cluster: RunningCluster) {
+  constructor(cluster: RunningCluster, writes: boolean) {
     const { ca, cert, key } = readTarget(cluster.kubeconfig);
     this.#agent = new Agent({ keepAlive: true, maxSockets: 4, ca: ca!, cert: cert!, key: key! });
     this.#port = cluster.apiPort;
+    this.#writes = writes;
   }
 
   async run(ms: number): Promise<Load> {
@@ -130,7 +138,7 @@ class Others {
     const lane = async (): Promise<void> => {
       while (performance.now() < untilMs) {
         const startMs = performance.now();
-        await this.#get();
+        await this.#ask();
         took.push(performance.now() - startMs);
         // Slow enough that what others cost is not taken for what the attack does.
         await rest(10);
@@ -142,17 +150,27 @@ class Others {
     return { count: took.length, p50Ms: at(0.5), p99Ms: at(0.99) };
   }
 
-  #get(): Promise<void> {
+  #ask(): Promise<void> {
+    const path = `/api/v1/namespaces/default${this.#writes ? '/configmaps' : ''}`;
+    const wanted = this.#writes ? 201 : 200;
+    const body = this.#writes ? '{"metadata":{"generateName":"others-"},"data":{"a":"b"}}' : undefined;
+    const options = {
+      host: '127.0.0.1',
+      port: this.#port,
+      path,
+      agent: this.#agent,
+      method: this.#writes ? 'POST' : 'GET',
+      headers: this.#writes ? { 'content-type': 'application/json' } : {},
+    };
     return new Promise((resolve, reject) => {
-      const path = '/api/v1/namespaces/default';
-      const sent = request({ host: '127.0.0.1', port: this.#port, path, agent: this.#agent }, (response) => {
+      const sent = request(options, (response) => {
         response.resume();
         response.once('end', () =>
-          response.statusCode === 200 ? resolve() : reject(new Error(`${response.statusCode}`)),
+          response.statusCode === wanted ? resolve() : reject(new Error(`${response.statusCode}`)),
         );
       });
       sent.once('error', reject);
-      sent.end();
+      sent.end(body);
     });
   }
 
@@ -170,7 +188,7 @@ function print({ connections }: Pick<AttackPlan, 'connections'>, figures: Attack
       `${connections} connections, ${report.opened} opened; server at rest ${(restBytes / mebibyte).toFixed(0)} MiB`,
       `each open ${(openBytesEach / 1_024).toFixed(1)} KiB, with its bytes sent ${(sentBytesEach / 1_024).toFixed(1)} KiB, kept afterwards ${(keptBytes / mebibyte).toFixed(1)} MiB in all`,
       `answers ${JSON.stringify(report.answers)}, ended ${ended.length}, the last after ${last?.toFixed(0)} ms, still open ${report.open}`,
-      `gets of others: before p50 ${before.p50Ms} p99 ${before.p99Ms} ms (${before.count}), during p50 ${during.p50Ms} p99 ${during.p99Ms} ms (${during.count})`,
+      `requests of others: before p50 ${before.p50Ms} p99 ${before.p99Ms} ms (${before.count}), during p50 ${during.p50Ms} p99 ${during.p99Ms} ms (${during.count})`,
     ].join('\n')}\n`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * Clients without credentials that mean no good, in a process of their own, so that what they cost is not taken for what they do to others. Runs as
+ * Clients that mean no good, without credentials or with them, in a process of their own, so that what they cost is not taken for what they do to others. Runs as
  * a child of `attack.ts`: opens connections, waits for the word, sends what the attack sends, and says what became of them. Bounded: one run has
  * at most a few thousand connections and ends with its parent.
  */
@@ -13,6 +13,8 @@ export interface AttackPlan {
   readonly first: string;
   /** Sent again every second, for as long as the connection lives. */
   readonly more: string;
+  /** PEM of the certificate that they show and its key; absent: they show none. */
+  readonly identity?: { readonly cert: string; readonly key: string };
 }
 
 /** What became of them. */
@@ -49,7 +51,8 @@ class Attack {
 
   #openOne(): Promise<void> {
     return new Promise((resolve) => {
-      const socket = connect({ host: '127.0.0.1', port: this.#plan.port, rejectUnauthorized: false });
+      const { port, identity } = this.#plan;
+      const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false, ...identity });
       const one = { received: '', sentMs: 0 };
       socket.once('secureConnect', () => {
         this.#opened++;

@@ -9,7 +9,7 @@ import { Buffer } from 'node:buffer';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type Logger, silentLogger } from '#pkg/base/logger.ts';
 import { Expirer, ExpiryQueue, expiryOf } from '../../expiry.ts';
-import { KeyHistory, pastLimitsDefault } from '../../key-history.ts';
+import { forgottenShare, KeyHistory, pastLimitsDefault } from '../../key-history.ts';
 import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
 import { readRange } from '../../read-range.ts';
 import { SortedMap } from '../../sorted-map.ts';
@@ -125,7 +125,7 @@ class MemoryStore implements Store {
     }
     this.#log.push(event);
     if (operation.type === 'put' && operation.ttlMs !== undefined) this.#expireAfter(operation.ttlMs, operation.key);
-    if (this.#history.isFull(pastLimitsDefault)) this.#forget(this.#history.middleRevision);
+    if (this.#history.isFull(pastLimitsDefault)) this.#forget(this.#history.revisionAfter(forgottenShare));
     this.#hub.publish([event], this.#revision);
     return resultOf(event);
   }

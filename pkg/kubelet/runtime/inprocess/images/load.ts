@@ -8,16 +8,27 @@ import { http } from './plain-http.ts';
 
 const reportMs = 10_000;
 const timeoutMs = 5_000;
+/** What programs exit with that do not understand their arguments. */
+const usageExitCode = 2;
 
 export const program: Program = {
   async main(context) {
     const url = context.args[0] ?? context.env.URL;
     if (url === undefined) {
       context.error('no URL: set the variable URL or give it as an argument');
-      return 2;
+      return usageExitCode;
+    }
+    // A Service that was not there when the pod was made leaves its variables unexpanded.
+    if (URL.parse(url)?.protocol !== 'http:' || url.includes('$(')) {
+      context.error(`Cannot ask ${url} as it is not an http URL`);
+      return usageExitCode;
     }
     const rate = Number(context.env.RATE ?? 10);
     const requests = Number(context.env.REQUESTS ?? Number.POSITIVE_INFINITY);
+    if (!(rate > 0) || !(requests >= 0)) {
+      context.error('Cannot work with RATE and REQUESTS that are not positive numbers');
+      return usageExitCode;
+    }
     const tally = { sent: 0, succeeded: 0, failed: 0, totalMs: 0 };
     let reportAtMs = context.clock.monotonicMs() + reportMs;
     const pending = new Set<Promise<void>>();
@@ -59,6 +70,11 @@ function send(context: ProgramContext, url: string, tally: Tally): Promise<void>
           tally.succeeded++;
           tally.totalMs += context.clock.monotonicMs() - startMs;
         } else tally.failed++;
+        resolve();
+      });
+      // Cut off in the middle of its body.
+      response.on('error', () => {
+        tally.failed++;
         resolve();
       });
     });
