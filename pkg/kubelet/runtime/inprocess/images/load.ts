@@ -2,9 +2,9 @@
  * `coxswain.dev/load`: asks `URL` `RATE` (10) times a second until it is asked to end or `REQUESTS` are done, and prints every ten seconds
  * how many succeeded and how long they took.
  */
-import { get } from 'node:http';
 import { sleep } from '#pkg/base/async.ts';
 import type { Program, ProgramContext } from '../program.ts';
+import { http } from './plain-http.ts';
 
 const reportMs = 10_000;
 const timeoutMs = 5_000;
@@ -63,7 +63,7 @@ function report(context: ProgramContext, tally: Tally): void {
 function send(context: ProgramContext, url: string, tally: Tally): Promise<void> {
   const startMs = context.clock.monotonicMs();
   return new Promise((resolve) => {
-    const request = get(url, { agent: false, timeout: timeoutMs }, (response) => {
+    const request = http.get(url, { agent: false, timeout: timeoutMs }, (response) => {
       response.resume();
       response.on('end', () => {
         if ((response.statusCode ?? 500) < 400) {
