@@ -123,3 +123,34 @@ test('who works is not held up: what the C library has is given back now and the
   done.resolve();
   await running;
 });
+
+test('who works all the time gives back what the C library has each time it has grown, and does not pause', async () => {
+  const clock = new VirtualClock();
+  const done = Promise.withResolvers<void>();
+  let resident = 100;
+  let [releases, trims] = [0, 0];
+  const memory: ProcessMemory = {
+    residentBytes: () => resident * mebibyte,
+    busyShare: () => 0.9,
+    unmapFiles: () => {},
+    trim() {
+      trims++;
+      resident -= 5;
+    },
+    release: () => void releases++,
+  };
+  const running = returningMemory({ clock, signal: new AbortController().signal, memory }, () => done.promise);
+  await clock.advance(20_000);
+  expect(trims).toBe(0);
+  resident = 107;
+  await clock.advance(10_000);
+  expect(trims).toBe(0);
+  resident = 108;
+  await clock.advance(20_000);
+  expect([trims, resident]).toEqual([1, 103]);
+  resident = 111;
+  await clock.advance(20_000);
+  expect([releases, trims]).toEqual([0, 2]);
+  done.resolve();
+  await running;
+});
