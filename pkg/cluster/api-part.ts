@@ -15,7 +15,7 @@ import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
-import type { CertificatePair } from '#pkg/pki/certificate.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
 import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
