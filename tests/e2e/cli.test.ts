@@ -393,10 +393,14 @@ describe('two clusters on one machine', () => {
     rmSync(place, { recursive: true, force: true });
   }, hookMs);
 
-  process.stdout.write(
-    'skipped: two guestbooks side by side, beside the cluster of this file, do not both become ready within a minute; alone they do. To be found out.\n',
-  );
-  test.skip('run the guestbook side by side without disturbing each other', async () => {
+  // Beside the cluster of this file the two do not both become ready within a minute, alone they do: why is to be found out.
+  const isAsked = process.env.COXSWAIN_TEST_TWO_GUESTBOOKS === '1';
+  if (!isAsked) {
+    process.stdout.write(
+      'two guestbooks side by side: skipped, as it fails beside a third cluster; COXSWAIN_TEST_TWO_GUESTBOOKS=1 runs it\n',
+    );
+  }
+  test.runIf(isAsked)('run the guestbook side by side without disturbing each other', async () => {
     mkdirSync(join(place, 'clusters'));
     // Both at the same moment, one of them as processes of their own.
     const ups = await Promise.all(
