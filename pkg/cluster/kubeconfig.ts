@@ -8,6 +8,7 @@ import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/
 import { dirname } from 'node:path';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 
 export interface KubeconfigEntry {
@@ -20,14 +21,6 @@ export interface KubeconfigEntry {
   readonly client: CertificatePair;
   /** What else the context says, such as the namespace that the person set. */
   readonly context?: JsonObject;
-}
-
-/** A kubeconfig that cannot be read or written: the message is one line that says what to do. */
-export class KubeconfigError extends Error {
-  constructor(message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.name = 'KubeconfigError';
-  }
 }
 
 /** A kubeconfig with one context, which is the current one. */
@@ -134,7 +127,7 @@ export async function useContext(path: string, name: string): Promise<void> {
   await replaceFile(path, renderYaml({ ...config, 'current-context': name }));
 }
 
-/** Fails with a `KubeconfigError` when the file at `path` could not be merged into and replaced; changes nothing that stays. */
+/** Fails with a `UserError` when the file at `path` could not be merged into and replaced; changes nothing that stays. */
 export async function checkKubeconfig(path: string): Promise<void> {
   await readKubeconfig(path);
   let made: string | undefined;
@@ -161,13 +154,13 @@ export async function readKubeconfig(path: string): Promise<JsonObject | undefin
     const { code } = error as NodeJS.ErrnoException;
     // Where no folder can be, no file is either; writing it says so.
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new KubeconfigError(
+    throw new UserError(
       `Cannot read the kubeconfig ${path} (${code}): check its permissions, or name another with --kubeconfig`,
       error,
     );
   }
   const refuse = (why: string, cause?: unknown): never => {
-    throw new KubeconfigError(
+    throw new UserError(
       `Cannot read the kubeconfig ${path} as ${why}: repair it, or name another with --kubeconfig`,
       cause,
     );
@@ -287,10 +280,10 @@ async function replaceFile(path: string, text: string, { own = false } = {}): Pr
   }
 }
 
-function unwritable(path: string, error: unknown): KubeconfigError {
+function unwritable(path: string, error: unknown): UserError {
   const { code } = error as NodeJS.ErrnoException;
   const what = code === 'ENOSPC' ? 'free some disk space' : 'check its permissions';
-  return new KubeconfigError(
+  return new UserError(
     `Cannot write the kubeconfig ${path} (${code}): ${what}, or name another with --kubeconfig`,
     error,
   );

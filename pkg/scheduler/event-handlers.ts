@@ -11,7 +11,7 @@ import type { EventHandler } from '#pkg/client/informer.ts';
 import type { Nominator } from './cache/nominator.ts';
 import type { SchedulerCache } from './cache/scheduler-cache.ts';
 import type { ClusterEvent, EventAction } from './framework/events.ts';
-import { type PodInfo, podInfoOf } from './framework/pod-info.ts';
+import { type PodInfo, podInfoOf } from './model/pod-info.ts';
 import type { SchedulingQueue } from './queue/scheduling-queue.ts';
 
 /** What the handlers keep up to date, and for whom. */

@@ -11,7 +11,7 @@ import {
 } from '../endpointslice/service-pods.ts';
 
 /** Most addresses in one Endpoints object; more are left out and an annotation says so. */
-export const addressesMax = 1_000;
+const addressesMax = 1_000;
 
 export interface Subsets {
   readonly subsets: readonly EndpointSubset[];
