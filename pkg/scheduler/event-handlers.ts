@@ -3,7 +3,7 @@
  * for. Upstream counterpart: kube-scheduler `eventhandlers.go`.
  */
 
-import { isPodTerminal } from '#pkg/api/pod-phase.ts';
+import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Namespace, Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';

@@ -41,7 +41,7 @@ export const unusedExports: readonly string[] = [];
 /** Switches that a new member of the union would pass by. */
 export const openSwitches: readonly string[] = [];
 
-/** How many exports of each folder do not say what they are. */
+/** How many exports of each folder, at most, do not say what they are. */
 export const silentExports: Readonly<Record<string, number>> = {
   'cmd/apiserver': 2,
   'cmd/common': 7,
@@ -57,7 +57,7 @@ export const silentExports: Readonly<Record<string, number>> = {
   'pkg/client': 40,
   'pkg/cluster': 39,
   'pkg/component': 3,
-  'pkg/controllers': 56,
+  'pkg/controllers': 53,
   'pkg/kubectl': 50,
   'pkg/kubelet': 163,
   'pkg/network': 11,

@@ -31,6 +31,7 @@ const layers: Readonly<Record<string, number>> = {
 /** Imports between siblings of a layer that the map allows: from -> to. */
 const siblings: readonly (readonly [string, string])[] = [
   ['pkg/api/', 'pkg/apimachinery/'],
+  ['pkg/pki/', 'pkg/apimachinery/'],
   ['pkg/component/', 'pkg/client/'],
   ['pkg/cluster/', 'pkg/testing/'],
   ['pkg/testing/', 'pkg/cluster/'],

@@ -122,12 +122,6 @@ function convertTime(value: unknown, type: 'duration' | 'microTime' | 'time'): S
   return { ok: false, error: type === 'time' ? timeError(value) : timeError(value, microTimeLayout) };
 }
 
-/** What a JSON value is called in an error of Go's decoder. */
-export function goValueName(value: unknown): string {
-  if (Array.isArray(value)) return 'array';
-  return typeof value === 'boolean' ? 'bool' : typeof value;
-}
-
 const goScalarNames: Readonly<Record<ScalarType, string>> = {
   string: 'string',
   int32: 'int32',
