@@ -23,6 +23,9 @@ export function explain(error: unknown): string {
     case 'ENOTDIR':
     case 'EEXIST':
       return `Cannot use ${String(coded.path ?? 'the folder')} as something on the way to it is not a folder: choose another with --data-dir`;
+    case 'ENOENT':
+      if (coded.syscall !== 'mkdir') return oneLine(error.message);
+      return `Cannot make ${String(coded.path ?? 'a folder')} as the system does not let anybody: choose another folder with --data-dir`;
     case 'EROFS':
     case 'EACCES':
     case 'EPERM':

@@ -18,11 +18,11 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
+import { makeFolder } from '#pkg/component/make-folder.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { issueAuthority, issueLeaf, subjectOf } from '#pkg/pki/certificate.ts';
 import type { CertificatePair, Subject } from '#pkg/pki/pair.ts';
 import { type ComponentTable, componentTable, identitiesOf } from './components.ts';
-import { makeFolder } from './kubeconfig.ts';
 
 /** Identities that are no component's. */
 const otherIdentities: Readonly<Record<string, Subject>> = {
