@@ -90,6 +90,7 @@ export interface ProcessMemory {
   unmapFiles(): void;
 }
 
+/** What it takes to give memory back while something runs. */
 export interface ReturningOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;

@@ -5,6 +5,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { UserError } from '#pkg/component/user-error.ts';
 import { type ApiCall, createKubeApi, type KubeApi, type RawAnswer } from './api.ts';
 
+/** What the flags of the connection say. */
 export interface ConnectOptions {
   /** A kubeconfig file; absent for `KUBECONFIG` and then `~/.kube/config`. */
   readonly kubeconfig?: string;
@@ -17,6 +18,7 @@ export interface ConnectOptions {
   readonly onWarning: (text: string) => void;
 }
 
+/** Opens the connection. Throws `UserError` where no kubeconfig names a server. */
 export async function connect(options: ConnectOptions): Promise<KubeApi & { close(): void }> {
   const config = new KubeConfig();
   try {

@@ -21,6 +21,7 @@ type BudgetLimits = Pick<
   'bodiesBytesMax' | 'shareBytesMax' | 'smallBodiesBytesMax' | 'waitingMax' | 'waitMs'
 >;
 
+/** The room of one server, and who waits for it. */
 export class BodyBudget {
   readonly #limits: BudgetLimits;
   #taken = 0;

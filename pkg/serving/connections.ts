@@ -147,6 +147,7 @@ export interface Lingering {
   end(): void;
 }
 
+/** The limits that connections have. */
 export interface ConnectionsOptions {
   readonly limits: ServingLimits;
   readonly clock: Clock;
@@ -155,6 +156,7 @@ export interface ConnectionsOptions {
   readonly onSweep?: (nowMs: number) => void;
 }
 
+/** All connections of one server. */
 export class Connections {
   readonly #options: ConnectionsOptions;
   /** In order of arrival. */

@@ -17,6 +17,7 @@ export interface ExchangeOptions {
   readonly upgrade?: string;
 }
 
+/** A request; it is answered once. */
 export class Exchange implements ApiRequest {
   readonly method: string;
   readonly path: string;

@@ -21,6 +21,7 @@ const pageLimits: ServingLimits = {
   idleMs: 60_000,
 };
 
+/** Who answers, and within which limits. */
 export interface HttpServerOptions {
   /** Answers a request, at once or later. What it throws is answered with 500. */
   listener(request: IncomingMessage, response: ServerResponse): Promise<void> | void;
@@ -30,6 +31,7 @@ export interface HttpServerOptions {
   readonly limits?: Partial<ServingLimits>;
 }
 
+/** Makes the server; it listens when it is told to. */
 export function createHttpServer(options: HttpServerOptions): NetworkServer {
   const { listener, clock, log } = options;
   const limits = { ...pageLimits, ...options.limits };

@@ -18,6 +18,7 @@ import { defaultLimits, type ServingLimits } from './limits.ts';
 import { type NetworkServer, nodeOptions, takeCharge } from './node-server.ts';
 import { answerUpgrade, upgradeOf } from './upgrade.ts';
 
+/** Who answers, under which certificate, and within which limits. */
 export interface HttpsServerOptions {
   readonly handler: ApiHandler;
   /** PEM. */
@@ -31,8 +32,10 @@ export interface HttpsServerOptions {
   readonly limits?: Partial<ServingLimits>;
 }
 
+/** A server that can listen, and that whoever made it closes. */
 export type HttpsServer = NetworkServer;
 
+/** Makes the server; it listens when it is told to. Throws for a certificate that is none. */
 export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   const { handler, cert, key, clientCa, clock, log } = options;
   const limits = { ...defaultLimits, ...options.limits };

@@ -25,6 +25,7 @@ export interface BodyOwner {
   readonly signal: AbortSignal;
 }
 
+/** The body of one request, read at most once. */
 export class IncomingBody implements UnreadBody {
   readonly kind = 'unread';
   readonly lengthBytes?: number;

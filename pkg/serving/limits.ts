@@ -68,6 +68,7 @@ export interface ServingLimits {
 
 const mebibyte = 1024 * 1024;
 
+/** The limits of the API server and the kubelet. */
 export const defaultLimits: ServingLimits = {
   handshakeMs: 10_000,
   headMs: 32_000,

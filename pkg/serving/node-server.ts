@@ -29,6 +29,7 @@ export interface Arrival {
   readonly waitsForContinue: boolean;
 }
 
+/** Who answers, and within which limits. */
 export interface NodeServerOptions {
   readonly connections: Connections;
   readonly limits: ServingLimits;
