@@ -42,7 +42,7 @@ export interface KubeApi {
 /** Answers are read whole up to this size; a list beyond it needs a selector. */
 const answerBytesMax = 512 * 1024 * 1024;
 
-/** The API over a way to send calls; warnings of the server go to `onWarning`, each once. */
+/** The API over a way to send calls; warnings of the server go to `onWarning`. */
 export function createKubeApi(options: {
   readonly send: SendCall;
   readonly namespace: string;

@@ -1,6 +1,7 @@
 /** Work that nobody waits for but the end of the kubelet. Its errors are logged. */
 import type { Logger } from '#pkg/base/logger.ts';
 
+/** The work of one kubelet. */
 export class Background {
   readonly #log: Logger;
   readonly #running = new Set<Promise<void>>();

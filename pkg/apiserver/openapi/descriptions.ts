@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
+/** What is said of one type. */
 export interface TypeDescription {
   /** Of the type itself; `''` when there is none. */
   readonly text: string;

@@ -9,6 +9,7 @@ import type { FieldSchema, ObjectSchema, ScalarSchema, ScalarType, Schema } from
 import type { ServedInfo } from '../definition.ts';
 import type { Descriptions } from './descriptions.ts';
 
+/** Which of the two OpenAPI documents. */
 export type OpenApiVersion = 'v2' | 'v3';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';

@@ -36,6 +36,7 @@ export type PutResult =
  */
 const objectBytesMax = 1536 * 1024 - 4096;
 
+/** Where the objects of one resource are, and how long they live. */
 export interface ResourceStoreOptions {
   readonly subject: ErrorSubject;
   readonly namespaced: boolean;
@@ -47,6 +48,7 @@ export interface ResourceStoreOptions {
   readonly keeping: KeepingRules;
 }
 
+/** The objects of one resource. */
 export class ResourceStore {
   readonly subject: ErrorSubject;
   readonly prefix: string;

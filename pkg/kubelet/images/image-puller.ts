@@ -10,11 +10,13 @@ import { errorText } from '#pkg/base/error-text.ts';
 import { BackOff } from '../model/back-off.ts';
 import { type ImageInfo, type Runtime, RuntimeError } from '../runtime/runtime.ts';
 
+/** The image, or why it is not there. */
 export type ImageOutcome =
   | { readonly ok: true; readonly image: ImageInfo }
   /** `retryAtMs` is when another try makes sense. */
   | { readonly ok: false; readonly reason: ImageFailure; readonly message: string; readonly retryAtMs: number };
 
+/** Reasons of a container that waits for its image, as the kubelet writes them. */
 export type ImageFailure =
   | 'ErrImageNeverPull'
   | 'ErrImagePull'
@@ -25,6 +27,7 @@ export type ImageFailure =
 /** Records an event on the container. */
 export type ImageEvent = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 
+/** For which container, and who hears of it. */
 export interface EnsureImageOptions {
   readonly pod: Pod;
   readonly container: Container;
@@ -39,6 +42,7 @@ const retryMs = 10_000;
 /** How long a failed pull shows as such before it shows as waiting for the next one. */
 const noticeMs = 1_000;
 
+/** The pulls of one node, and how often those of each container have failed. */
 export class ImagePuller {
   readonly #clock: Clock;
   readonly #backOff = new BackOff();

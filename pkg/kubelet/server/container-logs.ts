@@ -5,6 +5,7 @@ import { allStatuses, findContainer } from '../model/pod-view.ts';
 import type { PodWorker } from '../pods/pod-worker.ts';
 import type { LogLine, LogOptions } from '../runtime/runtime.ts';
 
+/** The request, and whose logs there are. */
 export interface ContainerLogsInput {
   readonly request: ApiRequest;
   readonly workers: readonly PodWorker[];

@@ -9,6 +9,7 @@ import { errorText } from '#pkg/base/error-text.ts';
 import type { PodWorker } from '../pods/pod-worker.ts';
 import { containerLogs } from './container-logs.ts';
 
+/** Whose API. */
 export interface KubeletHandlerDeps {
   readonly clock: Clock;
   readonly nodeName: string;
@@ -18,6 +19,7 @@ export interface KubeletHandlerDeps {
 /** Paths of what this kubelet does not do yet. */
 const refused = /^\/(attach|checkpoint|cri|exec|portForward|run)(\/|$)/;
 
+/** The API as a function. Never throws. */
 export function createKubeletHandler(deps: KubeletHandlerDeps): ApiHandler {
   return async (request) => {
     try {

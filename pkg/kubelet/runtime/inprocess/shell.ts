@@ -3,6 +3,7 @@
  * Everything else is refused by name. Pure.
  */
 
+/** One simple command. */
 export interface ShellCommand {
   readonly words: readonly string[];
   /** Depends on how the command before ended. */

@@ -7,6 +7,7 @@
 /** What a frame holds: a message as JSON, or output of a container as bytes. */
 export type FrameKind = 'json' | 'output';
 
+/** One message. */
 export interface Frame {
   readonly kind: FrameKind;
   readonly payload: Buffer;

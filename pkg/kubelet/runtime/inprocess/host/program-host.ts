@@ -31,6 +31,7 @@ const outputPerSecond = 4 * 1024 * 1024;
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const workerMain = new URL(`../images/worker-main.${extension}`, import.meta.url).href;
 
+/** The stream to the runtime, and what all programs may use. */
 export interface ProgramHostOptions {
   readonly clock: Clock;
   readonly channel: Duplex;
