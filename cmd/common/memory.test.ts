@@ -174,7 +174,7 @@ test('the heap is collected sooner while the process is large', async () => {
     collectSooner: (isSooner) => void told.push(isSooner),
   };
   const running = returningMemory({ clock, signal: new AbortController().signal, memory }, () => done.promise);
-  for (const next of [207, 208, 300, 100]) {
+  for (const next of [255, 256, 300, 100]) {
     resident = next;
     await clock.advance(5_000);
   }

@@ -46,7 +46,7 @@ const trimGrowthBytesMin = 8 * 1024 * 1024;
  * From this much on the heap is to be collected sooner, which costs a collection each five seconds instead of each ten under full load, most of
  * it in other threads. Below it there is no need to.
  */
-const largeBytesMin = 208 * 1024 * 1024;
+const largeBytesMin = 256 * 1024 * 1024;
 
 /** Pauses may take this share of the time: after one of 200 ms there is none for 4 s, and a slow machine still returns a burst's memory soon. */
 const pauseShareMax = 0.05;
