@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serverNodeFlags } from '#cmd/common/node-flags.ts';
-import { makeFolder } from '#pkg/cluster/kubeconfig.ts';
+import { makeFolder } from '#pkg/component/make-folder.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { lastWords } from './last-words.ts';

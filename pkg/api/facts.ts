@@ -258,7 +258,18 @@ function decodeDefault(text: string, schema: Schema): unknown {
       return Number(text);
     case 'boolean':
       return text === 'true';
-    default:
+    case 'any':
+    case 'bytes':
+    case 'duration':
+    case 'intOrString':
+    case 'list':
+    case 'map':
+    case 'microTime':
+    case 'object':
+    case 'quantity':
+    case 'rawObject':
+    case 'string':
+    case 'time':
       return namedDefaults[text] ?? text;
   }
 }

@@ -120,7 +120,9 @@ function formatRequirement(requirement: Requirement): string {
       return `${key}>${values[0]!}`;
     case 'lt':
       return `${key}<${values[0]!}`;
-    default:
+    case '=':
+    case '==':
+    case '!=':
       return `${key}${operator}${values[0]!}`;
   }
 }
@@ -130,7 +132,7 @@ function compareText(a: string, b: string): number {
 }
 
 /** A selector of requirements that are already checked. */
-export function selectorOf(requirements: readonly Requirement[]): Selector {
+function selectorOf(requirements: readonly Requirement[]): Selector {
   if (requirements.length === 0) return everything;
   return new RequirementSelector([...requirements].sort((a, b) => compareText(a.key, b.key)));
 }

@@ -1,6 +1,7 @@
 /** What a cluster is made of, and its defaults. Kept in the data folder, so that the next start brings the same cluster back. */
+
+import { formatIpv4, parseIpv4Range } from '#pkg/apimachinery/ipv4-range.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
-import { formatIpv4, parseIpv4Range } from '#pkg/network/ipv4.ts';
 import type { EtcdFiles } from './etcd-files.ts';
 import { networkTable } from './networks.ts';
 import { areSimulated, runtimeProblem } from './runtimes.ts';

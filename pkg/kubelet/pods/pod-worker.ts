@@ -5,7 +5,7 @@
  * A pod goes `syncing -> terminating -> finished`, never back. Invariant: at most one step runs at a time, and everything
  * that was announced before a step began is seen by it. Upstream counterpart: kubelet `pod_workers.go`.
  */
-import { isPodTerminal } from '#pkg/api/pod-phase.ts';
+import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';

@@ -2,7 +2,9 @@
  * The question of gRPC probes: one `Check` of the standard health service over HTTP/2 without TLS. Messages are so small that they are read
  * and written by hand. Source: `grpc/health/v1/health.proto`, gRPC over HTTP/2; kubelet `pkg/probe/grpc`.
  */
+
 import { connect } from 'node:http2';
+import { varintBytes } from '#pkg/apimachinery/protobuf/wire.ts';
 import type { GrpcProbeRequest, ProbeAnswer } from '../runtime/probe-transport.ts';
 
 const servingStatuses: Readonly<Record<number, string>> = {
@@ -81,15 +83,7 @@ function verdict(status: string, message: string, body: Buffer): ProbeAnswer {
 /** `service` as field 1, unless it is empty. */
 function healthRequest(service: string): Buffer {
   const name = Buffer.from(service);
-  return name.length === 0 ? name : Buffer.concat([Buffer.from([0x0a]), varint(name.length), name]);
-}
-
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest = Math.floor(rest / 128)) {
-    if (rest < 128) return Buffer.from([...bytes, rest]);
-    bytes.push((rest % 128) + 128);
-  }
+  return name.length === 0 ? name : Buffer.concat([Buffer.from([0x0a]), varintBytes(name.length), name]);
 }
 
 /** A message that is not compressed, with its length before it. */

@@ -82,7 +82,7 @@ async function statsSummary(deps: KubeletHandlerDeps): Promise<unknown> {
 }
 
 /** A plain text answer. */
-export function text(status: number, message: string): ApiResponse {
+function text(status: number, message: string): ApiResponse {
   return {
     status,
     headers: { 'content-type': 'text/plain; charset=utf-8' },
