@@ -13,7 +13,7 @@ import { HealthChecks } from '#pkg/component/health.ts';
 import { createLogger, type LogFormat, type LogLevel, logLevels } from '#pkg/component/logger.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
-import { storeCompiledCode } from './compile-cache.ts';
+import { storeCompiledCode } from './load-code.js';
 import { readConfigFile, wrongConfig } from './config-file.ts';
 import { explain } from './errors.ts';
 import { serveHealth } from './health-server.ts';

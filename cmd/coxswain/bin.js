@@ -1,15 +1,16 @@
 #!/usr/bin/env node
 // The `coxswain` command. Written for old Nodes too: it finds one that Coxswain runs on (24 or newer), which the install put beside it,
-// and hands over to it. A checkout runs its sources, the package what was compiled of them.
+// and hands over to it. It loads the bundle that an install made; without one a checkout runs its sources, the package what was compiled of them.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { keepCompiledCode, loadCode } from '../common/load-code.js';
 
 const nodeMajorMin = 24;
 const here = dirname(fileURLToPath(import.meta.url));
-const source = join(here, 'main.ts');
-const main = existsSync(source) ? source : join(here, '..', '..', 'dist', 'cmd', 'coxswain', 'main.js');
+const places = ['command.ts', 'command.js', '../../dist/cmd/coxswain/command.js'].map((path) => join(here, path));
+const command = places.find((path) => existsSync(path)) ?? '';
 
 /** The Node that an install put into a `node_modules/.bin` above this file, if there is one. */
 function installedNode() {
@@ -21,7 +22,8 @@ function installedNode() {
 }
 
 if (Number(process.versions.node.split('.')[0]) >= nodeMajorMin) {
-  await import(pathToFileURL(main).href);
+  keepCompiledCode();
+  await loadCode('command', () => import(pathToFileURL(command).href));
 } else {
   const node = installedNode();
   if (node === undefined) {
@@ -30,10 +32,10 @@ if (Number(process.versions.node.split('.')[0]) >= nodeMajorMin) {
     );
     process.exitCode = 1;
   } else {
-    const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+    const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' });
     // The terminal sends Ctrl-C to both; what is sent to this process alone is passed on.
     process.on('SIGINT', () => {});
-    for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+    for (const signal of /** @type {const} */ (['SIGTERM', 'SIGHUP'])) process.on(signal, () => child.kill(signal));
     child.on('error', (error) => {
       process.stderr.write(`coxswain: Cannot start ${node}: ${error.message}\n`);
       process.exitCode = 1;

@@ -2,7 +2,7 @@
  * Compiles what a start needs, so that the first one is as quick as the others: an install runs it. Loads the modules of every process and of
  * the default drivers, and runs none of them.
  */
-import { keepCompiledCode, storeCompiledCode } from '#cmd/common/compile-cache.ts';
+import { keepCompiledCode, storeCompiledCode } from '#cmd/common/load-code.js';
 
 keepCompiledCode();
 await Promise.all([

@@ -1,6 +1,6 @@
 /** `up` in this very process: the cluster lives as long as it does. */
 
-import { storeCompiledCode } from '#cmd/common/compile-cache.ts';
+import { storeCompiledCode } from '#cmd/common/load-code.js';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import { explain } from '#cmd/common/errors.ts';
 import { type HealthServer, serveHealth } from '#cmd/common/health-server.ts';
