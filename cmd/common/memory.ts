@@ -17,6 +17,9 @@ const periodMs = 5_000;
 /** Growth since the last time from which on it is worth the pause, which is some 200 ms for 80 MB of live objects. */
 const growthBytesMin = 32 * 1024 * 1024;
 
+/** The same for the first time: of what a start has taken, most is garbage, and little of it enough for V8 to look at it again. */
+const startBytesMin = 4 * 1024 * 1024;
+
 /**
  * What was in use the last time may be free by now without growth in between: containers that have ended leave their memory with the C
  * library. So a process that was once smaller tries again, and less and less often while that gains less than `gainBytesMin`.
@@ -97,15 +100,17 @@ async function returnMemory(clock: Clock, memory: ProcessMemory, signal: AbortSi
   let retryMs = retryFirstMs;
   let retryAt = clock.monotonicMs() + retryMs;
   let notBefore = 0;
+  let growthMin = startBytesMin;
   while (await sleep(clock, periodMs, signal)) {
     const isQuiet = memory.busyShare() <= busyMax;
     const startMs = clock.monotonicMs();
     if (!isQuiet || startMs < notBefore) continue;
     const before = memory.residentBytes();
-    const hasGrown = before - kept >= growthBytesMin;
+    const hasGrown = before - kept >= growthMin;
     const isRetry = before - least >= growthBytesMin && startMs >= retryAt;
     if (!hasGrown && !isRetry) continue;
     memory.release();
+    growthMin = growthBytesMin;
     kept = memory.residentBytes();
     least = Math.min(least, kept);
     retryMs = before - kept >= gainBytesMin ? retryFirstMs : Math.min(retryMs * 2, retryLastMs);

@@ -13,10 +13,10 @@ import { HealthChecks } from '#pkg/component/health.ts';
 import { createLogger, type LogFormat, type LogLevel, logLevels } from '#pkg/component/logger.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
-import { storeCompiledCode } from './load-code.js';
 import { readConfigFile, wrongConfig } from './config-file.ts';
 import { explain } from './errors.ts';
 import { serveHealth } from './health-server.ts';
+import { storeCompiledCode } from './load-code.js';
 import { returningMemory } from './memory.ts';
 import { HeldError, holdProcessFile, processIdentity } from './process-files.ts';
 

@@ -1,9 +1,9 @@
 /** `up` in this very process: the cluster lives as long as it does. */
 
-import { storeCompiledCode } from '#cmd/common/load-code.js';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import { explain } from '#cmd/common/errors.ts';
 import { type HealthServer, serveHealth } from '#cmd/common/health-server.ts';
+import { storeCompiledCode } from '#cmd/common/load-code.js';
 import { returningMemory } from '#cmd/common/memory.ts';
 import { HeldError, type HeldFile, holdProcessFile, processIdentity } from '#cmd/common/process-files.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';

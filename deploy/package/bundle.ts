@@ -15,7 +15,10 @@ import { type BundleInputs, bundleInputsFile, fileMark } from '#cmd/common/load-
 const root = join(import.meta.dirname, '..', '..');
 
 /** What is loaded by name; all else is by what these need. */
-const entries: Readonly<Record<string, string>> = { command: 'cmd/coxswain/command.ts' };
+const entries: Readonly<Record<string, string>> = {
+  command: 'cmd/coxswain/command.ts',
+  testing: 'pkg/entry/testing.ts',
+};
 
 /**
  * Files of which everything is always loaded together, each with all that its modules import: those of the small commands, of who starts a cluster,

@@ -1,6 +1,7 @@
 /** What the built-in servers share: listening on the pod's address until SIGTERM, and query parameters. */
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { errorText } from '#pkg/base/error-text.ts';
+import { createServer } from '#pkg/serving/node-http.ts';
 import type { ProgramContext } from '../program.ts';
 
 /** Serves HTTP on the pod's address until the program is asked to end; resolves with exit code 0. */
