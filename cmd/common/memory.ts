@@ -3,11 +3,13 @@
  * library keeps what was freed between things that live on. After a burst of writes that is most of the process: 400 MB of which
  * 100 MB are in use. So at a quiet moment everything is collected and returned.
  *
- * It needs flags of Node's (`node-flags.ts`): `--expose-gc`, and `--experimental-ffi` for `malloc_trim`, for which Node has no call.
- * Without them, or on a C library that has no such function, that part does not happen.
+ * It needs a flag of Node's (`node-flags.ts`): `--experimental-ffi` for `malloc_trim`, for which Node has no call. Without it, or on a C library
+ * that has no such function, that part does not happen.
  */
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { childSignal, repeat, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 
@@ -124,6 +126,7 @@ async function ownMemory(): Promise<ProcessMemory> {
   const library = await findLibrary();
   let keptFileBytes = 0;
   let before = performance.eventLoopUtilization();
+  let collect: typeof globalThis.gc;
   return {
     residentBytes: () => process.memoryUsage.rss(),
     busyShare() {
@@ -133,10 +136,11 @@ async function ownMemory(): Promise<ProcessMemory> {
       return utilization;
     },
     release() {
+      collect ??= findCollector();
       const used = usedBytes();
-      if (used > returnBytesMax && used <= collectBytesMax) globalThis.gc?.({ type: 'major' });
+      if (used > returnBytesMax && used <= collectBytesMax) collect?.({ type: 'major' });
       // This flavour also gives the pages back that V8 would keep for later.
-      if (usedBytes() <= returnBytesMax) globalThis.gc?.({ type: 'major', flavor: 'last-resort' });
+      if (usedBytes() <= returnBytesMax) collect?.({ type: 'major', flavor: 'last-resort' });
       library?.malloc_trim(0n);
     },
     unmapFiles() {
@@ -146,6 +150,15 @@ async function ownMemory(): Promise<ProcessMemory> {
       keptFileBytes = fileBytes();
     },
   };
+}
+
+/** V8's own, which it gives to who asks for it by a flag; as one for Node it would keep compiled code from being used (`node-flags.ts`). */
+function findCollector(): typeof globalThis.gc {
+  if (globalThis.gc !== undefined) return globalThis.gc;
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  setFlagsFromString('--no-expose-gc');
+  return collect as typeof globalThis.gc;
 }
 
 function usedBytes(): number {

@@ -1,5 +1,9 @@
-/** How Node is started for a server that stays. */
+/**
+ * How Node is started for a server that stays, and what is set once it serves. Code that was compiled earlier, Node's own and what a start keeps, is
+ * of use only while V8 has the flags it was made with: what changes those comes when all of a start is loaded, which takes a third less time so.
+ */
 import process from 'node:process';
+import { setFlagsFromString } from 'node:v8';
 
 /**
  * Half of a new space is at most this large, in MB. V8's own choice, up to 32 MB, makes for some 40 MB more memory under load and is not
@@ -14,14 +18,21 @@ const semiSpaceMegabytes = 8;
 const heapGrowingPercent = 60;
 
 /** What `memory.ts` needs to give memory back. The module it uses says of itself that it is an experiment of Node's. */
-const memoryFlags = ['--expose-gc', '--experimental-ffi', '--disable-warning=ExperimentalWarning'];
+const memoryFlags = ['--experimental-ffi', '--disable-warning=ExperimentalWarning'];
 
 /** Flags for a server's process: those of this one, and what keeps its memory small unless somebody has chosen otherwise. */
 export function serverNodeFlags(): readonly string[] {
   const own = process.execArgv;
-  const sizes = [`--max-semi-space-size=${semiSpaceMegabytes}`, `--heap-growing-percent=${heapGrowingPercent}`];
-  const isChosen = (size: string): boolean => own.some((flag) => flag.startsWith(size.slice(0, size.indexOf('='))));
-  const wanted = sizes.filter((size) => !isChosen(size));
+  const wanted = isChosen('--max-semi-space-size') ? [] : [`--max-semi-space-size=${semiSpaceMegabytes}`];
   if (process.allowedNodeEnvironmentFlags.has('--experimental-ffi')) wanted.push(...memoryFlags);
   return [...own, ...wanted.filter((flag) => !own.includes(flag))];
+}
+
+/** Keeps the heap small from now on, unless somebody has chosen otherwise. To be called once everything of a start is loaded and stored. */
+export function limitHeap(): void {
+  if (!isChosen('--heap-growing-percent')) setFlagsFromString(`--heap-growing-percent=${heapGrowingPercent}`);
+}
+
+function isChosen(flag: string): boolean {
+  return process.execArgv.some((given) => given.startsWith(flag));
 }

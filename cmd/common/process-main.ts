@@ -18,6 +18,7 @@ import { explain } from './errors.ts';
 import { serveHealth } from './health-server.ts';
 import { storeCompiledCode } from './load-code.js';
 import { returningMemory } from './memory.ts';
+import { limitHeap } from './node-flags.ts';
 import { HeldError, holdProcessFile, processIdentity } from './process-files.ts';
 
 /** Flags that every process takes. */
@@ -108,6 +109,7 @@ async function serve<T extends FlagTable>(
     });
     await held?.update({ healthz: server.url });
     storeCompiledCode();
+    limitHeap();
     log.info('Started', { process: spec.name, pid: process.pid, healthz: server.url });
     try {
       await runUntilSignal(

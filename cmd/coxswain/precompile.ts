@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { bundleFolder, keepCompiledCode, storeCompiledCode } from '#cmd/common/load-code.js';
 import { serverNodeFlags } from '#cmd/common/node-flags.ts';
 
-/** Argument with which this program only compiles the bundle, as V8 keeps what it has compiled for each set of its flags. */
+/** Argument with which this program only compiles the bundle: what it has compiled is kept with the flags that a server has. */
 const onlyBundle = '--only-bundle';
 
 keepCompiledCode();
@@ -15,8 +15,7 @@ if (process.argv[2] === onlyBundle) await compileBundle();
 else {
   await makeBundle();
   const self = fileURLToPath(import.meta.url);
-  for (const flags of [process.execArgv, serverNodeFlags()])
-    spawnSync(process.execPath, [...flags, self, onlyBundle], { stdio: 'inherit' });
+  spawnSync(process.execPath, [...serverNodeFlags(), self, onlyBundle], { stdio: 'inherit' });
   await compileSources();
 }
 storeCompiledCode();

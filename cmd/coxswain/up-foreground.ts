@@ -5,6 +5,7 @@ import { explain } from '#cmd/common/errors.ts';
 import { type HealthServer, serveHealth } from '#cmd/common/health-server.ts';
 import { storeCompiledCode } from '#cmd/common/load-code.js';
 import { returningMemory } from '#cmd/common/memory.ts';
+import { limitHeap } from '#cmd/common/node-flags.ts';
 import { HeldError, type HeldFile, holdProcessFile, processIdentity } from '#cmd/common/process-files.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { startCluster } from '#pkg/cluster/cluster.ts';
@@ -122,6 +123,7 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
       }
       // Those who wait were told; what takes a moment comes after that.
       storeCompiledCode();
+      limitHeap();
       await cluster.stopped;
     } catch (error) {
       await cluster.stop();
