@@ -14,10 +14,13 @@ import { type BundleInputs, bundleInputsFile, fileMark } from '#cmd/common/load-
 
 const root = join(import.meta.dirname, '..', '..');
 
+/** What users of the package import. */
+export const packageEntries: readonly string[] = ['coxswain', 'testing', 'client'];
+
 /** What is loaded by name; all else is by what these need. */
 const entries: Readonly<Record<string, string>> = {
   command: 'cmd/coxswain/command.ts',
-  testing: 'pkg/entry/testing.ts',
+  ...Object.fromEntries(packageEntries.map((name) => [name, `pkg/entry/${name}.ts`])),
 };
 
 /**
@@ -115,10 +118,9 @@ function ownModules(placeOf: (path: string) => string): Plugin {
     resolveId: (specifier) => (/^#(?:pkg|cmd)\//.test(specifier) ? join(root, specifier.slice(1)) : undefined),
     load(id) {
       if (!id.endsWith('.json')) return undefined;
-      // As text in the code it would stay in memory.
-      const place = placeOf(relative(root, id));
+      // As text in the code it would stay in memory. Its place is filled in below.
       const code = `import { readFileSync } from 'node:fs';
-        export default JSON.parse(readFileSync(new URL(${JSON.stringify(place)}, import.meta.url), 'utf8'));`;
+        export default JSON.parse(readFileSync(new URL(import.meta.url), 'utf8'));`;
       return { code, moduleType: 'js' };
     },
     transform(code, id) {
