@@ -33,6 +33,12 @@ const gainBytesMin = 8 * 1024 * 1024;
 /** A process that is busier than this, as a share of the time, has better things to do and will need the memory again. */
 const busyMax = 0.25;
 
+/**
+ * Below this it is idle, and nobody notices a pause of some tenths of a second. Above, somebody always waits for an answer: then only what the C
+ * library can give back is, which takes a few milliseconds, and V8 collects when and as it likes.
+ */
+const idleMax = 0.05;
+
 /** Pauses may take this share of the time: after one of 200 ms there is none for 4 s, and a slow machine still returns a burst's memory soon. */
 const pauseShareMax = 0.05;
 
@@ -65,8 +71,10 @@ export interface ProcessMemory {
   residentBytes(): number;
   /** Share of the time since the last call that the process was busy. */
   busyShare(): number;
-  /** Gives back what is free. */
+  /** Gives back what is free, with a pause for finding out what that is. */
   release(): void;
+  /** Gives back what the C library has that is free. */
+  trim(): void;
   /** Lets go of pages of files, if there are many. */
   unmapFiles(): void;
 }
@@ -103,14 +111,21 @@ async function returnMemory(clock: Clock, memory: ProcessMemory, signal: AbortSi
   let retryAt = clock.monotonicMs() + retryMs;
   let notBefore = 0;
   let growthMin = startBytesMin;
+  let trimAt = 0;
   while (await sleep(clock, periodMs, signal)) {
-    const isQuiet = memory.busyShare() <= busyMax;
+    const busyShare = memory.busyShare();
     const startMs = clock.monotonicMs();
-    if (!isQuiet || startMs < notBefore) continue;
+    if (busyShare > busyMax || startMs < notBefore) continue;
     const before = memory.residentBytes();
     const hasGrown = before - kept >= growthMin;
     const isRetry = before - least >= growthBytesMin && startMs >= retryAt;
     if (!hasGrown && !isRetry) continue;
+    if (busyShare > idleMax) {
+      if (startMs < trimAt) continue;
+      trimAt = startMs + retryFirstMs;
+      memory.trim();
+      continue;
+    }
     memory.release();
     growthMin = growthBytesMin;
     kept = memory.residentBytes();
@@ -135,6 +150,7 @@ async function ownMemory(): Promise<ProcessMemory> {
       before = now;
       return utilization;
     },
+    trim: () => void library?.malloc_trim(0n),
     release() {
       collect ??= findCollector();
       const used = usedBytes();

@@ -13,6 +13,11 @@ const ownFlags = {
     help: 'Authority that is published to every namespace as kube-root-ca.crt.',
     placeholder: 'file',
   }),
+  'cluster-signing-cert-file': text({
+    help: 'Authority that issues the certificates which are asked for and approved.',
+    placeholder: 'file',
+  }),
+  'cluster-signing-key-file': text({ help: 'Its key.', placeholder: 'file' }),
   'cluster-cidr': text({
     help: 'Range of pod addresses, of which each node gets a part.',
     fallback: defaultSettings.podCidr,

@@ -20,6 +20,7 @@ export const packageEntries: readonly string[] = ['coxswain', 'testing', 'client
 /** What is loaded by name; all else is by what these need. */
 const entries: Readonly<Record<string, string>> = {
   command: 'cmd/coxswain/command.ts',
+  'node-flags': 'cmd/common/node-flags.ts',
   ...Object.fromEntries(packageEntries.map((name) => [name, `pkg/entry/${name}.ts`])),
 };
 

@@ -15,10 +15,11 @@ import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
+import type { CertificatePair } from '#pkg/pki/certificate.ts';
 import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
-import type { CertificatePair } from './certificate.ts';
+import { createAuthenticationConfig } from './authentication-config.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, localApi, ownIdentity } from './local-api.ts';
 import { kubernetesServiceIp } from './settings.ts';
@@ -87,12 +88,14 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   }
   const clusterIp = kubernetesServiceIp(serviceCidr);
   const service = createKubernetesService({ client, clock, log, address: host, port, clusterIp });
+  const authentication = createAuthenticationConfig({ client, clock, log, clientCa: options.clientCa });
   return {
     handle: server.handle,
     url: `https://${host}:${port}`,
     health: () => readiness(server.handle),
     addKubelet: server.addKubelet,
-    run: (signal) => runServer({ server, https, service, kubelets: kubelets!, store }, signal),
+    run: (signal) =>
+      runServer({ server, https, services: [service, authentication], kubelets: kubelets!, store }, signal),
   };
 }
 
@@ -114,14 +117,15 @@ async function readiness(handle: ApiHandler): Promise<string | undefined> {
 interface Running {
   readonly server: LocalApi;
   readonly https: HttpsServer;
-  readonly service: Component;
+  /** What keeps objects about the server true. */
+  readonly services: readonly Component[];
   readonly kubelets: KubeletConnections;
   readonly store: Store;
 }
 
-async function runServer({ server, https, service, kubelets, store }: Running, signal: AbortSignal): Promise<void> {
+async function runServer({ server, https, services, kubelets, store }: Running, signal: AbortSignal): Promise<void> {
   try {
-    await runTogether([server, https, service], signal);
+    await runTogether([server, https, ...services], signal);
   } finally {
     await kubelets.close();
     await store.close();

@@ -113,6 +113,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
       nodeNames: names,
       folder,
       rootCa: pki.authority.certificate,
+      clusterSigning: pki.authority,
       members: running,
       flagsOf: (component) => componentValues(settings.componentFlags, component, tables),
       as: (identity) => {

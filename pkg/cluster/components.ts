@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path';
 import type { FlagTable } from '#pkg/component/flags.ts';
-import type { Subject } from './certificate.ts';
+import type { Subject } from '#pkg/pki/certificate.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import type { NetworkKind, NetworkTable } from './networks.ts';
 import { addressPort, type ClusterSettings, kubernetesServiceIp, podRange } from './settings.ts';
@@ -105,16 +105,19 @@ export const componentTable: ComponentTable = {
       kubeconfig,
       'leader-elect': false,
       'root-ca-file': join(pki, 'ca.crt'),
+      'cluster-signing-cert-file': join(pki, 'ca.crt'),
+      'cluster-signing-key-file': join(pki, 'ca.key'),
       'cluster-cidr': podRange(settings),
     }),
     options: async ({ controllers }) => {
       const [{ controllerFlags }, table] = await Promise.all([import('#pkg/controllers/manager.ts'), controllers()]);
       return controllerFlags(table);
     },
-    start: async ({ settings, tables, rootCa, controllers, as, members, flagsOf }) => {
+    start: async ({ settings, tables, rootCa, clusterSigning, controllers, as, members, flagsOf }) => {
       const { controllerManagerPart } = await import('./parts.ts');
       const options = {
         rootCa,
+        ...(clusterSigning === undefined ? {} : { clusterSigning }),
         podCidr: podRange(settings),
         ...(controllers === undefined ? {} : { controllers }),
         table: await tables.controllers(),

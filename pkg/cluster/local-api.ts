@@ -53,6 +53,7 @@ export const ownIdentity = { commonName: 'system:apiserver', organizations: ['sy
 export function localApi(options: LocalApiOptions): LocalApi {
   const { store, clock, random, log, serviceCidr, port, kubeletElsewhere } = options;
   const kubelets = new Map<string, ApiHandler>();
+  const authorizer = alwaysAllow();
   const server = createApiServer({
     store,
     clock,
@@ -64,9 +65,9 @@ export function localApi(options: LocalApiOptions): LocalApi {
       ...(port === undefined ? {} : { apiServerPort: port }),
     }),
     definitions: options.definitions ?? definitions,
-    admission: options.admission ?? createAdmissionPlugins(),
+    admission: options.admission ?? createAdmissionPlugins({ authorizer }),
     authenticators: [clientCertificateAuthenticator(clock)],
-    authorizer: alwaysAllow(),
+    authorizer,
     documents: createDocumentProvider,
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });

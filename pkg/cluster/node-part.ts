@@ -1,4 +1,5 @@
 /** One node: a kubelet with the runtime, network and folders that its settings name. */
+import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, hostname, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
@@ -71,7 +72,7 @@ const ownWatchesMax = 8;
 
 /** Watches for the nodes of these names, in the name of `context`, which may read what they watch. */
 export async function nodeWatches(context: PartContext, names: readonly string[]): Promise<NodeWatches> {
-  const { nodeSourceOf, podSourceOf, sharedNodeSource, sharedPodSource } = await import('#pkg/kubelet/kubelet.ts');
+  const { nodeSourceOf, podSourceOf, sharedNodeSource, sharedPodSource } = await import('#pkg/kubelet/pod-sources.ts');
   const deps = depsOf(context, 'kubelet');
   const { informers } = deps;
   const areFew = names.length <= ownWatchesMax;
@@ -191,12 +192,25 @@ async function simulatedHost(): Promise<NodeHost> {
   return { volumes: memoryVolumeHost() };
 }
 
+/** Ids of the machine, of which some are for root's eyes. Source: cadvisor `machine.GetSystemUUID`. */
 function machineFacts(): Partial<MachineFacts> {
+  const machineId = firstLine('/etc/machine-id') ?? hostname();
   return {
-    machineId: hostname(),
+    machineId,
+    systemUuid: firstLine('/sys/class/dmi/id/product_uuid') ?? machineId,
+    bootId: firstLine('/proc/sys/kernel/random/boot_id') ?? '',
     kernelVersion: release(),
     operatingSystem: platform(),
     architecture: machineNames[arch()] ?? arch(),
     osImage: 'Coxswain',
   };
+}
+
+/** Undefined for a file that is not there, is empty or may not be read. */
+function firstLine(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').split('\n')[0]?.trim() || undefined;
+  } catch {
+    return undefined;
+  }
 }

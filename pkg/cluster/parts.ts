@@ -11,6 +11,7 @@ import { createInformers } from '#pkg/client/shared-informers.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import type { ControllerTable } from '#pkg/controllers/common/controller.ts';
+import type { CertificatePair } from '#pkg/pki/certificate.ts';
 import type { PluginEntry } from '#pkg/scheduler/framework/plugin-context.ts';
 import { type ProxyBackendTable, proxyBackendTable } from './proxy-backends.ts';
 
@@ -71,6 +72,8 @@ export async function schedulerPart(context: PartContext, options: SchedulerPart
 export interface ControllerManagerPartOptions extends ElectedOptions {
   /** PEM of the cluster's authority, published to every namespace. */
   readonly rootCa?: string;
+  /** The authority with its key, for certificates that are asked for. */
+  readonly clusterSigning?: CertificatePair;
   /** Range of which each node gets a part. */
   readonly podCidr: string;
   /** Names of the controllers that run. Default: all. */
@@ -86,10 +89,14 @@ export async function controllerManagerPart(
   options: ControllerManagerPartOptions,
 ): Promise<Component> {
   const { createControllerManager } = await import('#pkg/controllers/manager.ts');
-  const { rootCa, podCidr, controllers, table, flags, electionIdentity: identity } = options;
+  const { rootCa, clusterSigning, podCidr, controllers, table, flags, electionIdentity: identity } = options;
   return createControllerManager({
     deps: depsOf(context, 'kube-controller-manager'),
-    options: { clusterCidr: podCidr, ...(rootCa === undefined ? {} : { rootCa }) },
+    options: {
+      clusterCidr: podCidr,
+      ...(rootCa === undefined ? {} : { rootCa }),
+      ...(clusterSigning === undefined ? {} : { clusterSigning }),
+    },
     ...(controllers === undefined ? {} : { controllers }),
     ...(table === undefined ? {} : { table }),
     ...(flags === undefined ? {} : { flags }),

@@ -18,7 +18,7 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
-import { type CertificatePair, issueAuthority, issueLeaf, type Subject, subjectOf } from './certificate.ts';
+import { type CertificatePair, issueAuthority, issueLeaf, type Subject, subjectOf } from '#pkg/pki/certificate.ts';
 import { type ComponentTable, componentTable, identitiesOf } from './components.ts';
 import { makeFolder } from './kubeconfig.ts';
 

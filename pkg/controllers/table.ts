@@ -1,5 +1,8 @@
 /** Every controller by the name under which it is switched on and off. A new controller, with its flags if it has any, is a folder and a line here. */
 import { type ControllerTable, withFlags } from './common/controller.ts';
+import { createCsrApprovingController } from './csrapproving/csrapproving.ts';
+import { createCsrCleanerController } from './csrcleaner/csrcleaner.ts';
+import { createCsrSigningController } from './csrsigning/csrsigning.ts';
 import { createDeploymentController } from './deployment/deployment.ts';
 import { createEndpointController } from './endpoint/endpoint.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
@@ -31,4 +34,7 @@ export const controllerTable: ControllerTable = {
   'endpointslice-mirroring-controller': createEndpointSliceMirroringController,
   'garbage-collector-controller': createGarbageCollector,
   'pod-garbage-collector-controller': withFlags(podGcFlags, createPodGcController),
+  'certificatesigningrequest-approving-controller': createCsrApprovingController,
+  'certificatesigningrequest-signing-controller': createCsrSigningController,
+  'certificatesigningrequest-cleaner-controller': createCsrCleanerController,
 };

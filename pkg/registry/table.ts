@@ -109,7 +109,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     horizontalPodAutoscalerStrategy,
     podDisruptionBudgetStrategy,
     ...rbacStrategies,
-    ...createNetworkingStrategies(ipRules),
+    ...createNetworkingStrategies(ipRules, serviceCidr),
     leaseStrategy,
     ...storageStrategies,
     priorityClassStrategy,

@@ -187,19 +187,27 @@ export function entryAt(entry: StoredEntry, revision: number): StoredEntry {
   return new StoredEntry(kv, { ...known, metadata: { ...known.metadata, resourceVersion: String(revision) } });
 }
 
+/** A part of a shared slab would keep all of the slab for as long as the object lives. */
+function ownMemory(bytes: number): Buffer {
+  return Buffer.allocUnsafeSlow(bytes);
+}
+
 /**
  * Encodes a draft for a write and keeps the draft with the bytes: once the write has a revision, the draft is the object of the
  * entry. The caller must not change it from then on.
  */
-export function encodeForWrite(key: string, draft: JsonObject): Uint8Array {
+export function encodeForWrite(
+  key: string,
+  draft: JsonObject,
+  { allocate = ownMemory }: { readonly allocate?: ((bytes: number) => Buffer) | undefined } = {},
+): Uint8Array {
   const { kind, apiVersion } = draft;
   // What is undefined is not written. The version is set once it is known.
   const metadata = { ...(draft.metadata as JsonObject), resourceVersion: undefined };
   const ordered: JsonObject = { kind, apiVersion, metadata: undefined, ...draft };
   ordered.metadata = metadata;
   const text = JSON.stringify(ordered);
-  // Memory of its own: a part of a shared slab would keep all of the slab for as long as the object lives.
-  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  const bytes = allocate(Buffer.byteLength(text));
   bytes.write(text);
   const value: CarryingBytes = bytes;
   const kv = { key, value, createRevision: 0, modRevision: 0 };

@@ -56,6 +56,7 @@ export class ResourceStore {
   readonly turns = new Turns();
   readonly #store: Store;
   readonly #options: ResourceStoreOptions;
+  readonly #allocate: ((bytes: number) => Buffer) | undefined;
   readonly #ttlMs: number | undefined;
   readonly #isCached: boolean;
   #cache: RunningResourceCache | undefined;
@@ -68,6 +69,7 @@ export class ResourceStore {
     this.namespaced = options.namespaced;
     this.prefix = prefixOf(options.subject);
     this.#store = options.store;
+    this.#allocate = options.store.allocate?.bind(options.store);
     this.#options = options;
     this.#ttlMs = options.keeping.ttlMs;
     this.#isCached = options.keeping.watchCache !== 'none';
@@ -150,7 +152,7 @@ export class ResourceStore {
   async put(key: string, draft: JsonObject, ifModRevision: number): Promise<PutResult> {
     if (!this.#isOpen) await this.#open();
     if (Buffer.byteLength(key) > keyBytesMax) throw tooLarge(`Request entity too large: limit is ${keyBytesMax}`);
-    const value = encodeForWrite(key, draft);
+    const value = encodeForWrite(key, draft, { allocate: this.#allocate });
     if (value.length > objectBytesMax) throw tooLarge(`Request entity too large: limit is ${objectBytesMax}`);
     const operation: WriteOperation = { type: 'put', key, value, ifModRevision };
     const ttlMs = this.#ttlMs;

@@ -10,6 +10,8 @@ import type { FlagTable, FlagValues } from '#pkg/component/flags.ts';
 export interface ControllerOptions {
   /** PEM of the cluster's authority, for the `kube-root-ca.crt` ConfigMaps. Without it they are not published. */
   readonly rootCa?: string;
+  /** The authority that certificates are issued with, and its key, both PEM. Without them requests wait for another signer. */
+  readonly clusterSigning?: { readonly certificate: string; readonly key: string };
   /** Range of pod addresses, such as `127.128.0.0/9`. */
   readonly clusterCidr?: string;
 }

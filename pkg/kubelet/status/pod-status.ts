@@ -197,7 +197,8 @@ function reasonOf(waiting: { readonly reason: string; readonly message: string }
   reason: string;
   message?: string;
 } {
-  return waiting.message === '' ? { reason: waiting.reason } : waiting;
+  const { reason, message } = waiting;
+  return message === '' ? { reason } : { reason, message };
 }
 
 function stateOf(container: RuntimeContainer, runtimeName: string): ContainerState {

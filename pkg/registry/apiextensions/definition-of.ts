@@ -40,7 +40,7 @@ export function definitionOf(crd: CustomResourceDefinition): ResourceDefinition 
 }
 
 /** Versions are converted by a webhook, which is not called yet: then only the stored one is served. */
-export function needsWebhook({ spec }: CustomResourceDefinition): boolean {
+function needsWebhook({ spec }: CustomResourceDefinition): boolean {
   return spec.conversion?.strategy === 'Webhook' && spec.versions.filter(({ served }) => served).length > 1;
 }
 

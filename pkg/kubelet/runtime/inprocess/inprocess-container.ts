@@ -241,6 +241,7 @@ export class InProcessContainer {
         hostname: sandbox.config.hostname,
         imageTag: image.tag,
         ...(config.workingDir === undefined ? {} : { workingDir: config.workingDir }),
+        ...(config.security.noNewPrivileges === true ? { noNewPrivileges: true } : {}),
         root,
         ownPaths,
         mounts: config.mounts.map(({ containerPath, hostPath, readOnly }) => ({ containerPath, hostPath, readOnly })),

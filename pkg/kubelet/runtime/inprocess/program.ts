@@ -62,6 +62,8 @@ export interface WorkerStart {
   readonly root: string;
   readonly ownPaths: readonly string[];
   readonly mounts: readonly { readonly containerPath: string; readonly hostPath: string }[];
+  /** It gets no more rights than it has, nor does what it starts. */
+  readonly noNewPrivileges?: boolean;
 }
 
 /** What a worker finds as its data: all that is its own of the host. */

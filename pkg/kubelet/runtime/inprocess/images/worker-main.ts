@@ -47,6 +47,8 @@ const context: ProgramContext = {
   resolve: hostPathOf,
 };
 
+// Before anything of the program runs; where it cannot be, nothing does.
+if (start.noNewPrivileges === true) await (await import('./no-new-privileges.ts')).setNoNewPrivileges();
 const paths = new ContainerPaths({
   workingDir: start.workingDir ?? homeOfImage(),
   mounts: start.mounts,
