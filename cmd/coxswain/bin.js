@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 // The `coxswain` command. Written for old Nodes too: it finds one that Coxswain runs on (24 or newer), which the install put beside it,
 // and hands over to it. It loads the bundle that an install made; without one a checkout runs its sources, the package what was compiled of them.
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -55,6 +54,7 @@ if (Number(process.versions.node.split('.')[0]) >= nodeMajorMin) {
     );
     process.exitCode = 1;
   } else {
+    const { spawn } = await import('node:child_process');
     const child = spawn(node, [self, ...process.argv.slice(2)], { stdio: 'inherit' });
     // The terminal sends Ctrl-C to both; what is sent to this process alone is passed on.
     process.on('SIGINT', () => {});

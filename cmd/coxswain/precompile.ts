@@ -35,7 +35,7 @@ async function compileBundle(): Promise<void> {
   if (folder === undefined) return;
   const { startTestCluster } = (await import(
     new URL('testing.js', folder).href
-  )) as typeof import('#pkg/entry/testing.ts');
+  )) as typeof import('#pkg/testing/cluster.ts');
   const cluster = await startTestCluster();
   await cluster.stop();
 }
