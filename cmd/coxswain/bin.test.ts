@@ -24,11 +24,12 @@ function node(...args: readonly string[]): Promise<{ code: number; stdout: strin
 async function installed(): Promise<{ readonly folder: string; readonly bin: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'coxswain-old-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  const home = join(folder, 'node_modules', 'coxswain', 'cmd', 'coxswain');
-  await mkdir(home, { recursive: true });
-  const bin = join(home, 'bin.mjs');
-  await copyFile(join(root, 'cmd/coxswain/bin.js'), bin);
-  return { folder, bin };
+  const home = join(folder, 'node_modules', 'coxswain');
+  for (const path of ['cmd/coxswain', 'cmd/common']) await mkdir(join(home, path), { recursive: true });
+  await writeFile(join(home, 'package.json'), '{"type":"module"}');
+  for (const path of ['cmd/coxswain/bin.js', 'cmd/common/load-code.js'])
+    await copyFile(join(root, path), join(home, path));
+  return { folder, bin: join(home, 'cmd/coxswain/bin.js') };
 }
 
 test('the command refuses a Node that is too old where there is no other', async () => {
@@ -47,7 +48,7 @@ test('it hands over to the Node that an install brought', async () => {
   await symlink(process.execPath, join(folder, 'node_modules', '.bin', 'node'));
   const compiled = join(folder, 'node_modules', 'coxswain', 'dist', 'cmd', 'coxswain');
   await mkdir(compiled, { recursive: true });
-  await writeFile(join(compiled, 'main.js'), "console.log('handed over', process.argv.slice(2).join())");
+  await writeFile(join(compiled, 'command.js'), "console.log('handed over', process.argv.slice(2).join())");
   expect(await node(bin, 'version', '-o')).toEqual({ code: 0, stdout: 'handed over version,-o\n', stderr: '' });
 });
 
