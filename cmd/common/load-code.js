@@ -70,14 +70,21 @@ export function loadCode(entry, sources) {
 /** URL of the folder of the bundle; undefined where there is none that says what the sources do. */
 export function bundleFolder() {
   if (!isCheckout) return packageBundles.find((folder) => existsSync(folder));
+  const inputs = bundleInputs();
+  if (inputs === undefined) return undefined;
+  const root = fileURLToPath(new URL('../../', import.meta.url));
+  const isFresh = Object.entries(inputs.files).every(([path, mark]) => fileMark(root + path) === mark);
+  return isFresh ? new URL(`${inputs.folder}/`, checkoutBundles) : undefined;
+}
+
+/**
+ * What the last bundle of a checkout was made of; undefined when no install has made one.
+ * @returns {BundleInputs | undefined}
+ */
+export function bundleInputs() {
   try {
-    /** @type {BundleInputs} */
-    const inputs = JSON.parse(readFileSync(new URL(bundleInputsFile, checkoutBundles), 'utf8'));
-    const root = fileURLToPath(new URL('../../', import.meta.url));
-    const isFresh = Object.entries(inputs.files).every(([path, mark]) => fileMark(root + path) === mark);
-    return isFresh ? new URL(`${inputs.folder}/`, checkoutBundles) : undefined;
+    return JSON.parse(readFileSync(new URL(bundleInputsFile, checkoutBundles), 'utf8'));
   } catch {
-    // No install has made one.
     return undefined;
   }
 }

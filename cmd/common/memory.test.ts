@@ -14,6 +14,7 @@ test('memory is returned when it has grown and the process is quiet, and again o
     residentBytes: () => resident,
     busyShare: () => busy,
     unmapFiles: () => {},
+    collectSooner: () => {},
     trim: () => {},
     release() {
       releases++;
@@ -49,6 +50,7 @@ test('memory that became free without growth is returned too, and where there is
     residentBytes: () => resident,
     busyShare: () => 0,
     unmapFiles: () => {},
+    collectSooner: () => {},
     trim: () => {},
     release() {
       releasedAt.push(clock.monotonicMs() / 1000);
@@ -87,6 +89,7 @@ test('a long pause is followed by a long time without one', async () => {
     },
     busyShare: () => 0,
     unmapFiles: () => {},
+    collectSooner: () => {},
     trim: () => {},
     release() {
       releasedAtMs.push(clock.monotonicMs());
@@ -111,6 +114,7 @@ test('who works is not held up: what the C library has is given back now and the
     residentBytes: () => (looks++ === 0 ? 100 : 300) * mebibyte,
     busyShare: () => busy,
     unmapFiles: () => {},
+    collectSooner: () => {},
     trim: () => void trims++,
     release: () => void releases++,
   };
@@ -132,6 +136,7 @@ test('what a start leaves behind is returned once, though it is less than later 
     residentBytes: () => resident,
     busyShare: () => 0,
     unmapFiles: () => {},
+    collectSooner: () => {},
     trim: () => {},
     release: () => void releases++,
   };
@@ -142,6 +147,61 @@ test('what a start leaves behind is returned once, though it is less than later 
     await clock.advance(5_000);
   }
   expect(releases).toBe(1);
+  done.resolve();
+  await running;
+});
+
+test('who works all the time gives back what the C library has each time it has grown, and does not pause', async () => {
+  const clock = new VirtualClock();
+  const done = Promise.withResolvers<void>();
+  let resident = 100;
+  let [releases, trims] = [0, 0];
+  const memory: ProcessMemory = {
+    residentBytes: () => resident * mebibyte,
+    busyShare: () => 0.9,
+    unmapFiles: () => {},
+    collectSooner: () => {},
+    trim() {
+      trims++;
+      resident -= 5;
+    },
+    release: () => void releases++,
+  };
+  const running = returningMemory({ clock, signal: new AbortController().signal, memory }, () => done.promise);
+  await clock.advance(20_000);
+  expect(trims).toBe(0);
+  resident = 107;
+  await clock.advance(10_000);
+  expect(trims).toBe(0);
+  resident = 108;
+  await clock.advance(20_000);
+  expect([trims, resident]).toEqual([1, 103]);
+  resident = 111;
+  await clock.advance(20_000);
+  expect([releases, trims]).toEqual([0, 2]);
+  done.resolve();
+  await running;
+});
+
+test('the heap is collected sooner while the process is large', async () => {
+  const clock = new VirtualClock();
+  const done = Promise.withResolvers<void>();
+  let resident = 207;
+  const told: boolean[] = [];
+  const memory: ProcessMemory = {
+    residentBytes: () => resident * mebibyte,
+    busyShare: () => 0.9,
+    unmapFiles: () => {},
+    trim: () => {},
+    release: () => {},
+    collectSooner: (isSooner) => void told.push(isSooner),
+  };
+  const running = returningMemory({ clock, signal: new AbortController().signal, memory }, () => done.promise);
+  for (const next of [207, 208, 300, 100]) {
+    resident = next;
+    await clock.advance(5_000);
+  }
+  expect(told).toEqual([false, true, true, false]);
   done.resolve();
   await running;
 });

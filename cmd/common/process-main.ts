@@ -16,9 +16,9 @@ import { UserError } from '#pkg/component/user-error.ts';
 import { readConfigFile, wrongConfig } from './config-file.ts';
 import { explain } from './errors.ts';
 import { serveHealth } from './health-server.ts';
+import { heapLimit } from './heap-limit.ts';
 import { storeCompiledCode } from './load-code.js';
 import { returningMemory } from './memory.ts';
-import { limitHeap } from './node-flags.ts';
 import { HeldError, holdProcessFile, processIdentity } from './process-files.ts';
 
 /** Flags that every process takes. */
@@ -109,7 +109,7 @@ async function serve<T extends FlagTable>(
     });
     await held?.update({ healthz: server.url });
     storeCompiledCode();
-    limitHeap();
+    heapLimit.set();
     log.info('Started', { process: spec.name, pid: process.pid, healthz: server.url });
     try {
       await runUntilSignal(

@@ -6,7 +6,7 @@ import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { controllerManagerPart } from '#pkg/cluster/parts.ts';
 import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
-import type { CertificatePair } from '#pkg/pki/certificate.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { ControllerManagerValues } from './options.ts';
 
 export async function wireControllerManager(

@@ -5,12 +5,8 @@
 import { readConfigFile, wrongConfig } from '#cmd/common/config-file.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import {
-  type ComponentFlags,
-  componentValues,
-  flagsOfComponent,
-  unknownComponent,
-} from '#pkg/cluster/component-flags.ts';
+import { componentValues, flagsOfComponent, unknownComponent } from '#pkg/cluster/component-flags.ts';
+import type { ComponentFlags } from '#pkg/cluster/settings.ts';
 import { type ClusterTables, clusterTables } from '#pkg/cluster/tables.ts';
 import { type FlagTable, flagOf, parseFlags } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';

@@ -6,14 +6,7 @@
 
 import { explain } from '#cmd/common/errors.ts';
 import { serveHealth } from '#cmd/common/health-server.ts';
-import {
-  HeldError,
-  type HeldFile,
-  holdProcessFile,
-  type ProcessRecord,
-  processIdentity,
-  runningProcesses,
-} from '#cmd/common/process-files.ts';
+import { type HeldFile, type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
 import { nodes } from '#pkg/api/types/refs.ts';
 import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
@@ -25,13 +18,13 @@ import { ensurePki, type Pki } from '#pkg/cluster/pki.ts';
 import { kubernetesServiceIp, nodeNames, processNodesMax } from '#pkg/cluster/settings.ts';
 import { checkTables, clusterTables } from '#pkg/cluster/tables.ts';
 import { HealthChecks } from '#pkg/component/health.ts';
-import { runUntilSignal } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { retractContext, stopProcesses } from './down.ts';
 import type { ClusterRecord } from './folder.ts';
 import { tellParent } from './parent-report.ts';
 import { writeConfigurations } from './process-conf.ts';
 import { type ProcessPlan, processPlans, supervisorName } from './process-names.ts';
+import { runHeld } from './run-held.ts';
 import { foundProcess, startProcess } from './start-process.ts';
 import { type Running, Supervisor } from './supervisor.ts';
 import { printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
@@ -108,48 +101,11 @@ async function joinSupervised(
 
 /** Starts what is missing, and looks after all of it until this process is told to stop; then everything stops. */
 async function superviseHere(plan: UpPlan, running: readonly ProcessRecord[]): Promise<number> {
-  const { world, values } = plan;
-  const held = await holdSupervisor(plan);
-  let wasReady = false;
-  const onReady = (): void => {
-    wasReady = true;
-    plan.onReady();
-  };
-  try {
-    plan.interrupted.throwIfAborted();
-    await runUntilSignal(
-      {
-        signals: process,
-        clock: world.clock,
-        forceExit: (code) => process.exit(code),
-        onStopping: () => world.writeError(values['report-to-parent'] ? '' : '\nStopping …\n'),
-        stopMsMax: stopMsMax * 3,
-      },
-      (signal) => startAndKeep({ ...plan, onReady }, { running, held, signal }),
-    );
-  } finally {
-    await held.release();
-  }
-  if (!wasReady) plan.interrupted.throwIfAborted();
-  return 0;
-}
-
-async function holdSupervisor({ world, folder }: UpPlan): Promise<HeldFile> {
-  const record = {
+  return runHeld(plan, {
     name: supervisorName,
-    pid: process.pid,
-    identity: processIdentity(process.pid),
-    startedAt: formatTimestamp(world.clock.nowMs()),
-  };
-  try {
-    return await holdProcessFile(folder.processFile(supervisorName), record);
-  } catch (error) {
-    if (!(error instanceof HeldError)) throw error;
-    throw new UserError(
-      `Cannot use ${folder.path} as process ${error.holder.pid} holds it: stop it, or name another folder with --data-dir`,
-      error,
-    );
-  }
+    stopMsMax: stopMsMax * 3,
+    run: (supervised, held, signal) => startAndKeep(supervised, { running, held, signal }),
+  });
 }
 
 interface Keeping {

@@ -6,11 +6,11 @@
  * started from there. Texts are written in ASCII: V8 keeps a source of which one character is none with two bytes for each.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import process from 'node:process';
 import { type Plugin, rolldown } from 'rolldown';
-import { type BundleInputs, bundleInputsFile, fileMark } from '#cmd/common/load-code.js';
+import { type BundleInputs, bundleInputs, bundleInputsFile, fileMark } from '#cmd/common/load-code.js';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -98,19 +98,27 @@ export async function writeBundle({ folder, placeOf }: BundleOptions): Promise<r
   }
 }
 
-/** Makes the bundle of this checkout, for as long as its sources are what they are now. The one before stays for processes that run it. */
+/**
+ * Makes the bundle of this checkout, for as long as its sources are what they are now. The one before stays for
+ * processes that run it; those before that one go.
+ */
 export async function bundleCheckout(): Promise<void> {
   const all = join(root, '.cache', 'bundle');
   const made = `${process.pid}.tmp`;
   mkdirSync(join(all, made), { recursive: true });
-  const paths = await writeBundle({ folder: join(all, made), placeOf: (path) => `../../../${path}` });
+  const sources = await writeBundle({ folder: join(all, made), placeOf: (path) => `../../../${path}` });
+  // How it is made counts as well.
+  const paths = [...sources, relative(root, import.meta.filename)];
   const files = Object.fromEntries(paths.map((path) => [path, fileMark(join(root, path))]));
   const folder = createHash('sha256').update(JSON.stringify(files)).digest('hex').slice(0, 16);
   rmSync(join(all, folder), { recursive: true, force: true });
   renameSync(join(all, made), join(all, folder));
+  const before = bundleInputs()?.folder;
   const inputs: BundleInputs = { folder, files };
   writeFileSync(join(all, made), JSON.stringify(inputs));
   renameSync(join(all, made), join(all, bundleInputsFile));
+  for (const name of readdirSync(all))
+    if (![folder, before, bundleInputsFile].includes(name)) rmSync(join(all, name), { recursive: true, force: true });
 }
 
 function ownModules(placeOf: (path: string) => string): Plugin {

@@ -138,13 +138,8 @@ export class Catalog implements ServedCatalog {
     const taken = this.#byName.get(name);
     if (taken === undefined) refuse(definition, 'it is not served');
     checkDefinition(definition);
+    this.#checkNames(definition);
     for (const held of namesOf(taken.definition)) this.#names.delete(held);
-    try {
-      this.#checkNames(definition, true);
-    } catch (error) {
-      for (const held of namesOf(taken.definition)) this.#names.set(held, titleOf(taken.definition));
-      throw error;
-    }
     for (const { info } of taken.served) this.#byKey.delete(resourceKey(info));
     this.#take(definition, this.#stores.get(taken.storeName)!.store, taken.storeName);
   }
@@ -185,6 +180,7 @@ export class Catalog implements ServedCatalog {
   #add(definition: ResourceDefinition, keeping: ReadonlyMap<string, KeepingRules>): void {
     const { group, names, namespaced, rules } = definition;
     checkDefinition(definition);
+    if (this.#byName.has(nameOf(group, names.plural))) refuse(definition, 'it is served already');
     this.#checkNames(definition);
     const storeName = nameOf(definition.storedAs?.group ?? group, names.plural);
     let open = this.#stores.get(storeName);
@@ -209,13 +205,12 @@ export class Catalog implements ServedCatalog {
     this.#changed();
   }
 
-  /** Throws where a name is taken. Source: apiextensions-apiserver `controller/status/naming_controller.go`. */
-  #checkNames(definition: ResourceDefinition, isServed = false): void {
-    const isThere = this.#byName.has(nameOf(definition.group, definition.names.plural));
-    if (isThere && !isServed) refuse(definition, 'it is served already');
+  /** Throws where another has a name. Source: apiextensions-apiserver `controller/status/naming_controller.go`. */
+  #checkNames(definition: ResourceDefinition): void {
     for (const name of namesOf(definition)) {
-      const holder = this.#names.get(name);
-      if (holder !== undefined) refuse(definition, `the ${name.slice(name.indexOf(' ') + 1)} belongs to ${holder}`);
+      const holder = this.#names.get(name) ?? titleOf(definition);
+      if (holder !== titleOf(definition))
+        refuse(definition, `the ${name.slice(name.indexOf(' ') + 1)} belongs to ${holder}`);
     }
   }
 
@@ -292,7 +287,7 @@ function storedVersion({ group, names, versions }: ResourceDefinition): VersionP
 }
 
 function infoOf(
-  { group, names, namespaced }: ResourceDefinition,
+  { group, names, namespaced, rules }: ResourceDefinition,
   version: ResourceVersion,
   { stored, subresources }: { readonly stored: GroupVersionKind; readonly subresources: readonly SubresourceInfo[] },
 ): ServedInfo {
@@ -314,6 +309,13 @@ function infoOf(
     storedAs: { group: stored.group, version: stored.version, kind: stored.kind },
     schema: version.schema,
     published: version.published,
+    returnsDeleted: rules?.returnsDeleted === true,
+    connections: Object.fromEntries(
+      Object.entries(rules?.connects ?? {}).map(([name, { kind, options = kind, takesPath = false }]) => [
+        name,
+        { options, takesPath },
+      ]),
+    ),
   };
 }
 

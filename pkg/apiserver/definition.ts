@@ -77,6 +77,10 @@ export interface ServedInfo extends ResourceInfo {
   readonly storedAs: GroupVersionKind;
   readonly schema: ObjectSchema;
   readonly published: JsonObject | undefined;
+  /** A deletion answers the object rather than a Status. */
+  readonly returnsDeleted: boolean;
+  /** Subresources that are connections, by name: the kind whose fields are the parameters, and whether paths go on below. */
+  readonly connections: Readonly<Record<string, { readonly options: GroupVersionKind; readonly takesPath: boolean }>>;
 }
 
 /** A definition that cannot be taken up: a bug of whoever made it, or names that are taken. */

@@ -78,6 +78,8 @@ export interface ConnectSubresource {
   readonly verbs: readonly Verb[];
   /** Whether paths go on below it, as its target likes. Default false. */
   readonly takesPath?: boolean;
+  /** The kind whose fields are its parameters. Default: `kind`. */
+  readonly options?: GroupVersionKind;
   /** Answers all of the verbs. Absent: 501, a clear word that this server does not do it. */
   readonly connect?: Handler;
 }

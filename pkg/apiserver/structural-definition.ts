@@ -9,6 +9,8 @@
  */
 import { typeSchema } from '#pkg/api/facts.ts';
 import type { SubresourceInfo, Verb } from '#pkg/api/resources.ts';
+import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
+import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { FieldSchema, ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
@@ -49,6 +51,11 @@ export interface StructuralSpec {
   };
   readonly scope: 'Cluster' | 'Namespaced';
   readonly versions: readonly StructuralVersion[];
+  /**
+   * Objects may lie in the store as another state of the definition had them: they are pruned and given defaults at each read, and brought into the
+   * version asked for, whichever stored them. Default false.
+   */
+  readonly readsAgain?: boolean;
   readonly rules?: ResourceDefinition['rules'];
 }
 
@@ -60,7 +67,7 @@ export function structuralDefinition(spec: StructuralSpec): ResourceDefinition {
   const { group, names, scope, versions, rules = {} } = spec;
   const { kind, plural } = names;
   // The stored version's, as it is read in that.
-  const scale = (versions.find(({ storage }) => storage) ?? versions[0])?.subresources?.scale;
+  const scale = storedOf(spec)?.subresources?.scale;
   const own: NonNullable<ResourceDefinition['rules']> = {
     tracksGeneration: true,
     strategicMerge: false,
@@ -84,10 +91,17 @@ export function structuralDefinition(spec: StructuralSpec): ResourceDefinition {
   };
 }
 
-function versionOf({ group, names }: StructuralSpec, version: StructuralVersion): ResourceVersion {
+function storedOf({ versions }: StructuralSpec): StructuralVersion | undefined {
+  return versions.find(({ storage }) => storage) ?? versions[0];
+}
+
+function versionOf(spec: StructuralSpec, version: StructuralVersion): ResourceVersion {
+  const { group, names } = spec;
   const own = { group, version: version.name, kind: names.kind, verbs: readAndWrite };
   const type = [...group.split('.').toReversed(), version.name, names.kind].join('.');
-  const { schema, converter, table, subresources = {} } = version;
+  const { schema, table, subresources = {} } = version;
+  const compiled = rootSchema(schema);
+  const converter = version.converter ?? (spec.readsAgain ? readingAgain(spec, version, compiled) : undefined);
   const named: SubresourceInfo[] = [];
   if (subresources.status !== undefined) named.push({ name: 'status', ...own });
   if (subresources.scale !== undefined) {
@@ -102,7 +116,7 @@ function versionOf({ group, names }: StructuralSpec, version: StructuralVersion)
     stored: version.storage,
     type,
     listType: `${type}List`,
-    schema: rootSchema(schema),
+    schema: compiled,
     published: schema,
     checkValues: compileValues(schema),
     verbs,
@@ -113,8 +127,21 @@ function versionOf({ group, names }: StructuralSpec, version: StructuralVersion)
   };
 }
 
+/** Takes objects as they lie in the store, whichever state of the definition they are from. */
+function readingAgain(spec: StructuralSpec, { name }: StructuralVersion, schema: ObjectSchema): Converter {
+  const [served, stored] = [name, storedOf(spec)?.name].map((version) => `${spec.group}/${version}`);
+  return {
+    toStored: (draft) => ({ ...draft, apiVersion: stored }),
+    fromStored(object) {
+      const read = convertAndCheck(object, schema, { strict: 'Ignore' }).object;
+      applySchemaDefaults(read, schema);
+      return { ...read, apiVersion: served } as KubeObject;
+    },
+  };
+}
+
 /** The compiled schema of an object, with the fields that every object has. */
-export function rootSchema(schema: StructuralSchema): ObjectSchema {
+function rootSchema(schema: StructuralSchema): ObjectSchema {
   const { isLoose: _, ...compiled } = objectSchema(schema);
   return { ...compiled, fields: new Map([...compiled.fields, ...commonFields()]) };
 }

@@ -9,19 +9,17 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Client } from '#pkg/client/client.ts';
-import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import type { NetworkTransport } from '#pkg/client/network-transport.ts';
-import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
-import type { CertificatePair } from '#pkg/pki/certificate.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
 import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { createAuthenticationConfig } from './authentication-config.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
-import { type LocalApi, localApi, ownIdentity } from './local-api.ts';
+import { type LocalApi, localApi } from './local-api.ts';
 import { kubernetesServiceIp } from './settings.ts';
 
 export interface ApiPartOptions {
@@ -79,7 +77,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     const resources = definitions === undefined ? {} : { definitions };
     server = localApi({ store, clock, random, log, serviceCidr, port, kubeletElsewhere, ...resources });
     opening.server = server;
-    client = createClient({ transport: inProcessTransport(server.handle, ownIdentity), userAgent: 'kube-apiserver' });
+    client = server.client;
     kubelets = new KubeletConnections(options, (name) => client.resource(nodes).get(name));
     await server.ready();
   } catch (error) {

@@ -1,7 +1,7 @@
 /** What components are started in when one process holds all of them: connections in their own names, and who runs them. */
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { Component } from '#pkg/component/component.ts';
-import type { CertificatePair } from '#pkg/pki/certificate.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { Members } from './members.ts';
 import type { NodePart, NodePartOptions } from './node-part.ts';
 import type { NodesReady } from './nodes-ready.ts';

@@ -36,7 +36,7 @@ export interface ClusterOptions {
   readonly onStep?: (doing: string, done: string) => void;
   /** Told what was reached, for measuring. */
   readonly trace?: (what: string) => void;
-  /** What the cluster can be made of. Default: all that there is. */
+  /** What the cluster can be made of. Default: all that there is. @internal */
   readonly tables?: ClusterTables;
   /** What differs from the default limits of the API server's connections. */
   readonly servingLimits?: Partial<ServingLimits>;

@@ -4,10 +4,8 @@
  */
 import { type FlagTable, nearest } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import type { ComponentFlags } from './settings.ts';
 import type { ClusterTables } from './tables.ts';
-
-/** Values by component and flag, as they stand on a command line. */
-export type ComponentFlags = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 /** The flags that people may set of a component; undefined when there is none of that name. */
 export async function flagsOfComponent(component: string, tables: ClusterTables): Promise<FlagTable | undefined> {

@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path';
 import type { FlagTable } from '#pkg/component/flags.ts';
-import type { Subject } from '#pkg/pki/certificate.ts';
+import type { Subject } from '#pkg/pki/pair.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import type { NetworkKind, NetworkTable } from './networks.ts';
 import { addressPort, type ClusterSettings, kubernetesServiceIp, podRange } from './settings.ts';

@@ -12,6 +12,7 @@ import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { Client } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
@@ -44,10 +45,12 @@ export interface LocalApi extends Component {
   ready(): Promise<void>;
   /** Kubelets of this process, by node: reached without the network. */
   addKubelet(nodeName: string, handle: ApiHandler): void;
+  /** In the name of the server itself, for its own objects. */
+  readonly client: Client;
 }
 
 /** User in whose name the server keeps its own objects. */
-export const ownIdentity = { commonName: 'system:apiserver', organizations: ['system:masters'] };
+const ownIdentity = { commonName: 'system:apiserver', organizations: ['system:masters'] };
 
 /** Nothing happens before `run` or `ready`. */
 export function localApi(options: LocalApiOptions): LocalApi {
@@ -83,6 +86,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
   };
   return {
     handle: server.handle,
+    client,
     ready,
     addKubelet: (nodeName, handle) => void kubelets.set(nodeName, handle),
     async run(signal) {

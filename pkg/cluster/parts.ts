@@ -11,7 +11,7 @@ import { createInformers } from '#pkg/client/shared-informers.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import type { ControllerTable } from '#pkg/controllers/common/controller.ts';
-import type { CertificatePair } from '#pkg/pki/certificate.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { PluginEntry } from '#pkg/scheduler/framework/plugin-context.ts';
 import { type ProxyBackendTable, proxyBackendTable } from './proxy-backends.ts';
 

@@ -9,14 +9,8 @@ import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { type Store, StoreUnavailableError } from '#pkg/storage/store.ts';
+import type { EtcdFiles } from './etcd-files.ts';
 import { checkStoreFile } from './store-identity.ts';
-
-/** PEM files for an etcd whose members answer at https: their authority (default: those that Node trusts), and what to show to them. */
-export interface EtcdFiles {
-  readonly etcdCafile?: string;
-  readonly etcdCertfile?: string;
-  readonly etcdKeyfile?: string;
-}
 
 export interface StorePlace extends EtcdFiles {
   /** The value of `--store`; of an etcd the addresses of its members, and the cluster's part of it as their path, if any. */

@@ -26,18 +26,7 @@ import {
   time,
   utf8String,
 } from './der.ts';
-
-/** A certificate and its private key, both in PEM. */
-export interface CertificatePair {
-  readonly certificate: string;
-  readonly key: string;
-}
-
-/** Who a certificate speaks for: in Kubernetes the common name is the user and the organizations its groups. */
-export interface Subject {
-  readonly commonName: string;
-  readonly organizations?: readonly string[];
-}
+import type { CertificatePair, Subject } from './pair.ts';
 
 export interface IssueOptions {
   readonly subject: Subject;

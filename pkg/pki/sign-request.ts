@@ -3,15 +3,10 @@
  * request. Source: upstream `pkg/controller/certificates/authority`; RFC 5280 section 4.2.1.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import {
-  authorityKeyExtension,
-  type CertificatePair,
-  encodeCertificate,
-  extension,
-  issuerName,
-} from './certificate.ts';
+import { authorityKeyExtension, encodeCertificate, extension, issuerName } from './certificate.ts';
 import type { CertificateRequest } from './certificate-request.ts';
 import { bitString, oid, sequence } from './der.ts';
+import type { CertificatePair } from './pair.ts';
 
 export interface SigningOptions {
   readonly nowMs: number;

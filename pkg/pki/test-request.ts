@@ -1,7 +1,8 @@
 /** Requests for certificates, as clients make them. For tests. */
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { encodeName, extension, type Subject } from './certificate.ts';
+import { encodeName, extension } from './certificate.ts';
 import { bitString, implicit, integer, oid, sequence, set } from './der.ts';
+import type { Subject } from './pair.ts';
 
 export interface RequestOptions {
   readonly subject: Subject;

@@ -24,7 +24,7 @@ import { identitySubject } from '#pkg/cluster/pki.ts';
 import type { ClusterSettings } from '#pkg/cluster/settings.ts';
 import { type ClusterTables, clusterTables } from '#pkg/cluster/tables.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
-import type { CertificatePair } from '#pkg/pki/certificate.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { TestClusterOptions, TestNode } from './cluster.ts';
 import { Recording } from './recording.ts';
 import { SwitchedNode } from './switched-node.ts';

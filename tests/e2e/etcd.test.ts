@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type CertificatePair, issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
+import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
 import { findEtcd, startTestEtcd, type TestEtcd, type TestEtcdTls } from '#pkg/storage/drivers/etcd/test-etcd.ts';
 import { eventually, hookMs, RunningCluster } from './running-cluster.ts';
 

@@ -43,13 +43,14 @@ describe('--processes', () => {
       if (name !== 'kube-apiserver') await cluster.kubectl(kubectl, ['create', 'configmap', marker]);
       const now = await eventually(
         () => processes(cluster),
-        (all) => all.every(({ health }) => health === 'healthy') && !all.some(({ pid }) => pid === victim!.pid),
+        (all) =>
+          all.every(({ health }) => health === 'healthy') &&
+          all.find((each) => each.name === victim!.name)?.restarts === 1,
       );
       if (name === 'kube-apiserver') await cluster.kubectl(kubectl, ['create', 'configmap', marker]);
-      expect(now.find((each) => each.name === victim!.name)).toMatchObject({
-        restarts: 1,
-        message: 'it has ended by the signal SIGKILL before',
-      });
+      const again = now.find((each) => each.name === victim!.name)!;
+      expect(again.message).toBe('it has ended by the signal SIGKILL before');
+      expect(again.pid).not.toBe(victim!.pid);
       // The cluster as a whole still works: a change goes through all of its parts.
       await cluster.kubectl(kubectl, ['set', 'env', 'deployment/web', `LAST_KILLED=${name}`]);
       await cluster.kubectl(kubectl, ['rollout', 'status', 'deployment/web', '--timeout=60s']);
@@ -137,6 +138,41 @@ describe('one process', () => {
       const pids = await processes(cluster);
       expect((await cluster.up()).code).toBe(0);
       expect(await processes(cluster)).toEqual(pids);
+    } finally {
+      await cluster.remove();
+    }
+  });
+
+  test('a file says what flags say, and flags come first; what runs is not changed by either', async () => {
+    const cluster = await RunningCluster.prepare({ flags: ['--runtime', 'fake'] });
+    const config = join(cluster.dataDir, 'up.yaml');
+    const lines = [
+      'nodes: 2',
+      'runtime: inprocess',
+      'components:',
+      '  kube-controller-manager:',
+      '    nodeMonitorPeriod: 3s',
+    ];
+    writeFileSync(config, `${lines.join('\n')}\n`);
+    try {
+      const up = (...args: readonly string[]) =>
+        cluster.coxswain(['up', '--detach', '--kubeconfig', cluster.kubeconfig, ...args]);
+      expect(await up('--config', config, '--runtime', 'fake')).toMatchObject({ code: 0 });
+      const nodes = await cluster.kubectl(kubectl, ['get', 'nodes', '-o', 'name']);
+      expect(nodes).toBe('node/dev-node-1\nnode/dev-node-2\n');
+      const other = ['--extra-config', 'kube-controller-manager.node-monitor-period=9s'];
+      expect(await up(...other)).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('Cannot change --extra-config of the cluster "dev" while it runs'),
+      });
+      expect(await up()).toMatchObject({ code: 0, stdout: expect.stringContaining('already runs') });
+      writeFileSync(config, 'components: { kube-controller-manager: { nodeMonitorPeriod: 3 } }\n');
+      expect(await up('--config', config)).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(
+          /^coxswain: .*components\.kube-controller-manager\.nodeMonitorPeriod: must be a duration .*\n$/,
+        ),
+      });
     } finally {
       await cluster.remove();
     }

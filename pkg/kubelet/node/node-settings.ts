@@ -5,12 +5,17 @@ import type { MachineFacts, NodeFacts } from './node-status.ts';
 
 export interface NodeSettings {
   readonly nodeName: string;
+  /** By RuntimeClass handler. */
   readonly runtimes: Readonly<Record<string, Runtime>>;
+  /** Handler of pods without a RuntimeClass. */
   readonly defaultRuntime: string;
+  /** The first `InternalIP` is the host's address. */
   readonly addresses: readonly NodeAddress[];
   readonly kubeletPort: number;
   readonly capacity: Readonly<Record<string, string>>;
+  /** What pods may use of it; default all. */
   readonly allocatable?: Readonly<Record<string, string>>;
+  /** Such as `v1.36.4`. */
   readonly version: string;
   readonly machine?: Partial<MachineFacts>;
   readonly nodeLabels?: Readonly<Record<string, string>>;

@@ -1,9 +1,10 @@
 /** Gives ingresses without a class the default one. Source: upstream `plugin/pkg/admission/network/defaultingressclass`. */
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import { objectAt, stringMapAt } from '../draft.ts';
+import { defaultClass } from './default-class.ts';
 
 const classes = { group: 'networking.k8s.io', resource: 'ingressclasses' };
-const mark = 'ingressclass.kubernetes.io/is-default-class';
+const marks = ['ingressclass.kubernetes.io/is-default-class'];
 /** How a class was named before there was a field for it. */
 const oldAnnotation = 'kubernetes.io/ingress.class';
 
@@ -16,12 +17,7 @@ export const defaultIngressClassPlugin: AdmissionPlugin = {
     const spec = objectAt(draft, 'spec');
     if (spec === undefined || spec.ingressClassName !== undefined) return;
     if (Object.hasOwn(stringMapAt(draft, 'metadata', 'annotations'), oldAnnotation)) return;
-    const defaults = (await reader.list(classes)).filter(({ metadata }) => metadata?.annotations?.[mark] === 'true');
-    const [newest] = defaults.sort((a, b) => {
-      const [left = '', right = ''] = [a.metadata?.creationTimestamp, b.metadata?.creationTimestamp];
-      if (left !== right) return left > right ? -1 : 1;
-      return (a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1;
-    });
+    const newest = defaultClass(await reader.list(classes), marks);
     if (newest !== undefined) spec.ingressClassName = newest.metadata?.name;
   },
 };

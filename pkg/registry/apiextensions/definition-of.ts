@@ -6,22 +6,13 @@
  * Upstream counterpart: apiextensions-apiserver `customresource_handler.go` `getOrCreateServingInfoFor`.
  */
 import type { CustomResourceDefinition, CustomResourceDefinitionVersion } from '#pkg/api/types/apiextensions-v1.ts';
-import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
-import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import { parseRelaxedPath } from '#pkg/apimachinery/jsonpath/parser.ts';
 import { walk } from '#pkg/apimachinery/jsonpath/walk.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
-import type { Converter } from '#pkg/apiserver/converters/converter.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import {
-  rootSchema,
-  type StructuralVersion,
-  scaleAt,
-  structuralDefinition,
-} from '#pkg/apiserver/structural-definition.ts';
+import { type StructuralVersion, scaleAt, structuralDefinition } from '#pkg/apiserver/structural-definition.ts';
 import { isTerminating } from './conditions.ts';
 import { columnsTable } from './printer-columns.ts';
 
@@ -29,12 +20,12 @@ import { columnsTable } from './printer-columns.ts';
 export function definitionOf(crd: CustomResourceDefinition): ResourceDefinition {
   const { group, names, scope, versions } = crd.spec;
   const stored = versions.find(({ storage }) => storage) ?? versions[0];
-  const hasChanged = versions.length > 1 || (crd.metadata?.generation ?? 1) > 1;
   return structuralDefinition({
     group,
     names,
     scope: scope === 'Cluster' ? 'Cluster' : 'Namespaced',
-    versions: versions.map((version) => versionOf(crd, version, hasChanged ? `${group}/${stored?.name}` : undefined)),
+    versions: versions.map((version) => versionOf(crd, version)),
+    readsAgain: versions.length > 1 || (crd.metadata?.generation ?? 1) > 1,
     rules: rulesOf(crd, stored),
   });
 }
@@ -44,14 +35,9 @@ function needsWebhook({ spec }: CustomResourceDefinition): boolean {
   return spec.conversion?.strategy === 'Webhook' && spec.versions.filter(({ served }) => served).length > 1;
 }
 
-function versionOf(
-  crd: CustomResourceDefinition,
-  version: CustomResourceDefinitionVersion,
-  storedAs: string | undefined,
-): StructuralVersion {
+function versionOf(crd: CustomResourceDefinition, version: CustomResourceDefinitionVersion): StructuralVersion {
   const { name, served, storage, deprecated, deprecationWarning, subresources, additionalPrinterColumns } = version;
   const schema = (version.schema?.openAPIV3Schema ?? { type: 'object' }) as JsonObject;
-  const apiVersion = `${crd.spec.group}/${name}`;
   return {
     name,
     served: served && (storage || !needsWebhook(crd)),
@@ -63,24 +49,6 @@ function versionOf(
     subresources: {
       ...(subresources?.status === undefined ? {} : { status: {} }),
       ...(subresources?.scale === undefined ? {} : { scale: scaleAt(subresources.scale) }),
-    },
-    ...(storedAs === undefined
-      ? {}
-      : { converter: readingAgain(apiVersion, { storedAs, schema: rootSchema(schema) }) }),
-  };
-}
-
-/** Takes objects as they lie in the store, whichever state of the definition they are from. */
-function readingAgain(
-  apiVersion: string,
-  { storedAs, schema }: { readonly storedAs: string; readonly schema: ObjectSchema },
-): Converter {
-  return {
-    toStored: (draft) => ({ ...draft, apiVersion: storedAs }),
-    fromStored(object) {
-      const read = convertAndCheck(object, schema, { strict: 'Ignore' }).object;
-      applySchemaDefaults(read, schema);
-      return { ...read, apiVersion } as KubeObject;
     },
   };
 }

@@ -16,6 +16,8 @@ import { assert } from '#pkg/base/assert.ts';
 import { StoreUnavailableError } from '../../store.ts';
 import { type ColdKey, ColdTable } from './cold-table.ts';
 import { findDamage } from './file-check.ts';
+import { GroupIndex } from './group-index.ts';
+import { Scratch } from './scratch.ts';
 import {
   coldMark,
   DamagedGroupError,
@@ -37,9 +39,6 @@ const rewriteBytesMax = 1024 * 1024;
 
 /** Dead writes that an append takes out for each of its own: more than one, so that what is doomed has an end. */
 const doomedPerWrite = 2;
-
-/** Memory for groups that is kept from one transaction to the next: what some hundred objects need. Larger ones get their own. */
-const scratchBytesMax = 1024 * 1024;
 
 /** Which keys are kept in the cold table. */
 export interface ColdKeys {
@@ -82,18 +81,18 @@ interface Removal {
   readonly at: number;
 }
 
+const nothingDoomed = { queue: [], done: () => {} };
+
 export class LmdbLog {
   readonly #root: RootDatabase<Buffer, number>;
   readonly #groups: Database<Buffer, number>;
   readonly #meta: Database<number | ColdKeys, string>;
   readonly #directory: string;
-  /**
-   * Where groups are put together. One append is under way at a time, so they all use the same memory: a buffer for each
-   * would cost more than filling it, and a busy server makes thousands a second.
-   */
-  #scratch = Buffer.alloc(0);
+  /** Where what an append writes is put together. One is under way at a time, so they all use the same. */
+  readonly #scratch = new Scratch();
   #appending: Promise<void> | undefined;
   #doomed: Doomed | undefined;
+  readonly #index = new GroupIndex();
   #cold: ColdTable | undefined;
 
   /** Opens the log in a folder, which this process must have locked. */
@@ -201,6 +200,7 @@ export class LmdbLog {
   }
 
   async #append(writes: readonly Append[]): Promise<void> {
+    this.#scratch.reuse();
     try {
       const records: WriteRecord[] = [];
       for (const { record, cold } of writes) {
@@ -213,14 +213,17 @@ export class LmdbLog {
       await this.#transaction(() => {
         // Not appended in lmdb's sense, which makes a write that has to be asked for its outcome; groups mostly have pages of their own anyway.
         const queued = group === undefined ? [] : [this.#groups.put(records[0]!.revision, group)];
-        for (const { record, cold } of writes) if (cold) queued.push(...this.cold.write(record, cold.previous));
+        const scratch = this.#scratch;
+        for (const { record, cold } of writes)
+          if (cold) this.cold.write(record, { previous: cold.previous, scratch, queued });
         for (const change of removal.queue) queued.push(change());
         return queued;
       });
       removal.done();
+      if (records.length > 0) this.#index.add(records[0]!.revision, records.length);
     } catch (error) {
       // Who knows what still reads it.
-      this.#scratch = Buffer.alloc(0);
+      this.#scratch.abandon();
       throw error;
     }
   }
@@ -228,7 +231,7 @@ export class LmdbLog {
   /** Some of what is doomed, and what to do once it is gone. */
   #someDoomed(count: number): { readonly queue: Removal['queue']; done(): void } {
     const doomed = this.#doomed;
-    if (doomed === undefined) return { queue: [], done: () => {} };
+    if (doomed === undefined) return nothingDoomed;
     const noting = doomed.isNoted ? [] : [() => this.#meta.put('compacted', doomed.revision)];
     // Those of the cold table first, as the log has the only note that they are dead.
     const cold = doomed.cold.subarray(doomed.coldAt, doomed.coldAt + count);
@@ -248,10 +251,7 @@ export class LmdbLog {
   }
 
   #encode(records: readonly WriteRecord[]): Buffer {
-    const length = groupLength(records);
-    if (length > this.#scratch.length && length <= scratchBytesMax)
-      this.#scratch = Buffer.allocUnsafeSlow(scratchBytesMax);
-    const group = length > scratchBytesMax ? Buffer.allocUnsafeSlow(length) : this.#scratch.subarray(0, length);
+    const group = this.#scratch.take(groupLength(records));
     encodeGroup(records, group);
     return group;
   }
@@ -298,7 +298,7 @@ export class LmdbLog {
     const end = Math.min(dead.length, start + count);
     let at = start;
     for (let bytes = 0; at < end && bytes < rewriteBytesMax && left.size < rewriteGroupsMax; ) {
-      const whole = this.#wholeGroup(dead, at);
+      const whole = this.#index.wholeAt(dead, at);
       if (whole > 0) {
         left.set(dead[at]!, []);
         at += whole;
@@ -325,19 +325,6 @@ export class LmdbLog {
     return { queue, at };
   }
 
-  /**
-   * How many of `dead` from `at` on are all the writes of one group; 0 where they are not, or it cannot be told without reading the group: most
-   * groups die as a whole, and reading them costs more than taking them out.
-   */
-  #wholeGroup(dead: Float64Array, at: number): number {
-    const key = dead[at]!;
-    const [found, next] = this.#groups.getKeys({ start: key, limit: 2 });
-    if (found !== key || next === undefined) return 0;
-    const count = next - key;
-    // In order and each once, so that the last one tells of all in between.
-    return dead[at + count - 1] === next - 1 ? count : 0;
-  }
-
   async close(): Promise<void> {
     await this.#root.close();
   }
@@ -348,8 +335,11 @@ export class LmdbLog {
     const whole = this.#groups.batch(() => {
       parts = work();
     });
-    const outcomes = await Promise.allSettled([whole, ...new Set(parts)]);
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw causeOf(outcome.reason);
+    const outcomes = await Promise.allSettled(new Set([whole, ...parts]));
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') throw causeOf(outcome.reason);
+      if (!outcome.value) throw new Error('Cannot append to a table that has a greater key');
+    }
   }
 }
 

@@ -2,7 +2,6 @@
  * `coxswain.dev/load`: asks `URL` `RATE` (10) times a second until it is asked to end or `REQUESTS` are done, and prints every ten seconds
  * how many succeeded and how long they took.
  */
-
 import { sleep } from '#pkg/base/async.ts';
 import { get } from '#pkg/serving/node-http.ts';
 import type { Program, ProgramContext } from '../program.ts';
