@@ -278,7 +278,7 @@ describe('a cluster in the foreground', () => {
     const { pid = 0 } = cluster.child;
     const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
     expect(line).toEqual(expect.arrayContaining(['--max-semi-space-size=8', '--experimental-ffi']));
-    expect(line.join(' ')).toMatch(/cmd\/coxswain\/main\.ts up /);
+    expect(line.join(' ')).toMatch(/cmd\/coxswain\/bin\.js up /);
     expect(cluster.stderr()).not.toContain('ExperimentalWarning');
   });
 
