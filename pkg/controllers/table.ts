@@ -8,6 +8,7 @@ import { createEndpointController } from './endpoint/endpoint.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
 import { createEndpointSliceMirroringController } from './endpointslicemirroring/endpointslicemirroring.ts';
 import { createGarbageCollector } from './garbagecollector/garbagecollector.ts';
+import { createJobController } from './job/job.ts';
 import { createNamespaceController } from './namespace/namespace.ts';
 import { createNodeIpamController, nodeIpamFlags } from './nodeipam/nodeipam.ts';
 import { createNodeLifecycleController, nodeLifecycleFlags } from './nodelifecycle/nodelifecycle.ts';
@@ -17,6 +18,7 @@ import { createReplicationController } from './replication/replication.ts';
 import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/serviceaccount.ts';
 import { createTaintEvictionController } from './tainteviction/tainteviction.ts';
+import { createTtlAfterFinishedController } from './ttlafterfinished/ttlafterfinished.ts';
 
 /** In the order in which they start. Names are upstream's. */
 export const controllerTable: ControllerTable = {
@@ -29,6 +31,8 @@ export const controllerTable: ControllerTable = {
   'deployment-controller': createDeploymentController,
   'replicaset-controller': createReplicaSetController,
   'replicationcontroller-controller': createReplicationController,
+  'job-controller': createJobController,
+  'ttl-after-finished-controller': createTtlAfterFinishedController,
   'endpoints-controller': createEndpointController,
   'endpointslice-controller': createEndpointSliceController,
   'endpointslice-mirroring-controller': createEndpointSliceMirroringController,

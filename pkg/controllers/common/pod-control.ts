@@ -14,6 +14,8 @@ export interface PodControlOptions {
   readonly events: EventRecorder;
   readonly owner: KubeObject;
   readonly ownerRef: ResourceRef;
+  /** What the names of its pods begin with. Default: the owner's name and a hyphen. */
+  readonly generateName?: string;
 }
 
 /** A pod from the owner's template. Rejects with what the server refuses, after recording it. */
@@ -50,14 +52,18 @@ export async function deletePod(pod: Pod, options: PodControlOptions): Promise<v
   }
 }
 
-function podFromTemplate(template: PodTemplateSpec | undefined, options: PodControlOptions): Pod {
+/** The pod that a template makes for an owner, which controls it. */
+function podFromTemplate(
+  template: PodTemplateSpec | undefined,
+  options: Pick<PodControlOptions, 'generateName' | 'owner' | 'ownerRef'>,
+): Pod {
   const { name = '', namespace = '' } = options.owner.metadata ?? {};
   const { labels, annotations, finalizers } = template?.metadata ?? {};
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
-      generateName: `${name}-`,
+      generateName: options.generateName ?? `${name}-`,
       namespace,
       ...(labels === undefined ? {} : { labels }),
       ...(annotations === undefined ? {} : { annotations }),
