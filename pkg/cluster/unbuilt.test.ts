@@ -33,7 +33,6 @@ const inDefault = (group: string): string => `/apis/${group}/namespaces/default`
 
 const objects: Readonly<Record<string, readonly [path: string, object: object]>> = {
   statefulsets: [inDefault('apps/v1'), { spec: { selector, template: pods, serviceName: 's' } }],
-  daemonsets: [inDefault('apps/v1'), { spec: { selector, template: pods } }],
   cronjobs: [inDefault('batch/v1'), { spec: { schedule: '@daily', jobTemplate: { spec: { template } } } }],
   horizontalpodautoscalers: [
     inDefault('autoscaling/v2'),

@@ -3,6 +3,7 @@ import { type ControllerTable, withFlags } from './common/controller.ts';
 import { createCsrApprovingController } from './csrapproving/csrapproving.ts';
 import { createCsrCleanerController } from './csrcleaner/csrcleaner.ts';
 import { createCsrSigningController } from './csrsigning/csrsigning.ts';
+import { createDaemonSetController } from './daemon/daemon.ts';
 import { createDeploymentController } from './deployment/deployment.ts';
 import { createEndpointController } from './endpoint/endpoint.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
@@ -31,6 +32,7 @@ export const controllerTable: ControllerTable = {
   'deployment-controller': createDeploymentController,
   'replicaset-controller': createReplicaSetController,
   'replicationcontroller-controller': createReplicationController,
+  'daemonset-controller': createDaemonSetController,
   'job-controller': createJobController,
   'ttl-after-finished-controller': createTtlAfterFinishedController,
   'endpoints-controller': createEndpointController,

@@ -35,17 +35,18 @@ export async function createPod(template: PodTemplateSpec | undefined, options: 
   }
 }
 
-/** Deletes a pod; one that has gone already counts as deleted but is not spoken of. */
-export async function deletePod(pod: Pod, options: PodControlOptions): Promise<void> {
+/** Deletes a pod. False: it had gone already, which may have been seen before this was asked for. */
+export async function deletePod(pod: Pod, options: PodControlOptions): Promise<boolean> {
   const { client, events, owner } = options;
   const { name = '', namespace = '', uid } = pod.metadata ?? {};
   try {
     const preconditions = uid === undefined ? {} : { preconditions: { uid } };
     await client.resource(pods).delete(name, { namespace, ...preconditions });
     events.record(owner, { type: 'Normal', reason: 'SuccessfulDelete', message: `Deleted pod: ${name}` });
+    return true;
   } catch (error) {
     // A conflict: the name is another pod's by now.
-    if (isNotFound(error) || isConflict(error)) return;
+    if (isNotFound(error) || isConflict(error)) return false;
     const message = `Error deleting: ${errorText(error)}`;
     events.record(owner, { type: 'Warning', reason: 'FailedDelete', message });
     throw error;

@@ -161,7 +161,8 @@ class JobSync {
     await forEachLimited(pods, requestsInFlightMax, async (pod) => {
       try {
         if (isUncounted) await letGo(client, pod);
-        await deletePod(pod, this.#control());
+        const isDeleted = await deletePod(pod, this.#control());
+        if (!isDeleted) expectations.deletionObserved(this.#input.key, objectKey(pod));
         this.#active--;
         this.#terminating++;
         if (isPodReady(pod)) this.#ready--;

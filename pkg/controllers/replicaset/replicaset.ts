@@ -205,7 +205,7 @@ class ReplicaController implements Component {
     let failed: { readonly error: unknown } | undefined;
     await forEachLimited(doomed, requestsInFlightMax, async (pod) => {
       try {
-        await deletePod(pod, control);
+        if (!(await deletePod(pod, control))) this.#expectations.deletionObserved(key, objectKey(pod));
       } catch (error) {
         this.#expectations.deletionObserved(key, objectKey(pod));
         failed ??= { error };

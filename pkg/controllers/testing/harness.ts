@@ -129,7 +129,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   };
 }
 
-/** Binds every pod to the node `n1` unless it is bound, runs it, and lets it go when it is deleted. The label `broken` keeps it from being ready. */
+/** Binds every pod to the node that its affinity names or else to `n1`, runs it, and lets it go when it is deleted. The label `broken` keeps it from being ready. */
 async function runPods(deps: {
   client: Client;
   clock: VirtualClock;
@@ -153,7 +153,7 @@ async function runPods(deps: {
         return;
       }
       if (!pod.spec?.nodeName) {
-        const target = { apiVersion: 'v1', kind: 'Node', name: 'n1' };
+        const target = { apiVersion: 'v1', kind: 'Node', name: wantedNode(pod) ?? 'n1' };
         const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace }, target };
         await resource.createSubresource(name, 'binding', binding, { namespace });
         return;
@@ -182,6 +182,11 @@ async function runPods(deps: {
   informers.informer(pods).addHandler({ added: handle, updated: (_, pod) => handle(pod) });
   await informers.run(signal);
   await working;
+}
+
+function wantedNode({ spec }: Pod): string | undefined {
+  const required = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  return required?.nodeSelectorTerms[0]?.matchFields?.[0]?.values?.[0];
 }
 
 /** Ends a pod with the exit code of its first container. */
