@@ -18,6 +18,7 @@ import { createReplicaSetController } from './replicaset/replicaset.ts';
 import { createReplicationController } from './replication/replication.ts';
 import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/serviceaccount.ts';
+import { createStatefulSetController } from './statefulset/statefulset.ts';
 import { createTaintEvictionController } from './tainteviction/tainteviction.ts';
 import { createTtlAfterFinishedController } from './ttlafterfinished/ttlafterfinished.ts';
 
@@ -33,6 +34,7 @@ export const controllerTable: ControllerTable = {
   'replicaset-controller': createReplicaSetController,
   'replicationcontroller-controller': createReplicationController,
   'daemonset-controller': createDaemonSetController,
+  'statefulset-controller': createStatefulSetController,
   'job-controller': createJobController,
   'ttl-after-finished-controller': createTtlAfterFinishedController,
   'endpoints-controller': createEndpointController,
