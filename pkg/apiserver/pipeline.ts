@@ -177,7 +177,7 @@ async function answerResource(core: ServerCore, { request, info, user, lane }: C
  * nobody reads, or the connection that they ask for does.
  */
 async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiResponse> {
-  const { info, request } = scope;
+  const { core, info, request } = scope;
   const handler = handlerOf(scope);
   const wanted = negotiate(request, {
     query: info.query,
@@ -195,10 +195,19 @@ async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiR
   try {
     const answer = await handler(scope);
     const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
-    return formatAnswer(formed, wanted);
+    const formatted = formatAnswer(formed, wanted);
+    return info.verb === 'watch' && request.upgrade === 'websocket'
+      ? await asWebSocket(request, formatted, core)
+      : formatted;
   } finally {
     lane?.leave();
   }
+}
+
+/** Loaded when somebody first asks for one. */
+async function asWebSocket(request: ApiRequest, answer: ApiResponse, { clock }: ServerCore): Promise<ApiResponse> {
+  const { watchOverWebSocket } = await import('./websocket-answer.ts');
+  return watchOverWebSocket(request, answer, clock);
 }
 
 /** Source: RFC 7234 section 5.5 as upstream uses it: code 299, agent `-`. */
