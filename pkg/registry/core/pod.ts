@@ -139,7 +139,7 @@ export const podStrategy: Strategy = {
   connects: {
     attach: { kind: coreKind('PodAttachOptions'), verbs: ['create', 'get'] },
     exec: { kind: coreKind('PodExecOptions'), verbs: ['create', 'get'] },
-    log: { kind: coreKind('Pod'), verbs: ['get'], connect: podLog },
+    log: { kind: coreKind('Pod'), verbs: ['get'], options: coreKind('PodLogOptions'), connect: podLog },
     portforward: { kind: coreKind('PodPortForwardOptions'), verbs: ['create', 'get'] },
     proxy: { kind: coreKind('PodProxyOptions'), verbs: proxyVerbs, takesPath: true },
   },
