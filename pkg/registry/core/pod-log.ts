@@ -66,7 +66,10 @@ export async function podLog(scope: Scope): Promise<ApiResponse> {
     peer: { address: '' },
     signal: request.signal,
   });
-  return isGood(answer) ? answer : refusal(scope, answer);
+  if (!isGood(answer)) return refusal(scope, answer);
+  if (request.upgrade !== 'websocket') return answer;
+  const { logOverWebSocket } = await import('#pkg/apiserver/websocket-answer.ts');
+  return logOverWebSocket(request, answer, core.clock);
 }
 
 /** Throws BadRequest or Invalid. Source: upstream `ValidatePodLogOptions`. */
