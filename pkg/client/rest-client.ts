@@ -40,6 +40,8 @@ export interface ClientOptions {
    * those with 5xx and a `Retry-After`.
    */
   readonly clock?: Clock;
+  /** Ends the calls that are given no signal of their own, watches aside, which end with whoever reads them. Default: nothing does. */
+  readonly signal?: AbortSignal;
 }
 
 /** How often a request that is turned away is sent again. Source: client-go `rest.Request` `maxRetries`. */
@@ -50,6 +52,7 @@ export function createClient(options: ClientOptions): Client {
   const caller = new Caller(options);
   return {
     transport: options.transport,
+    until: (signal) => createClient({ ...options, signal }),
     resource: <T extends KubeObject>(ref: ResourceRef<T>): ResourceClient<T> => new RestResource<T>(caller, ref),
   };
 }
@@ -70,6 +73,7 @@ interface Call {
 class Caller {
   readonly #transport: Transport;
   readonly #clock: Clock | undefined;
+  readonly #signal: AbortSignal;
   /** The headers of requests without a body. */
   readonly #accepting: HttpHeaders;
   /** Of those with one, by its type. */
@@ -79,11 +83,12 @@ class Caller {
     this.#transport = options.transport;
     this.#accepting = { accept: 'application/json', 'user-agent': options.userAgent };
     this.#clock = options.clock;
+    this.#signal = options.signal ?? neverAborted;
   }
 
   /** The answer if it is a success; throws the `StatusError` it carries otherwise. */
   async send(call: Call): Promise<ApiResponse> {
-    const signal = call.signal ?? neverAborted;
+    const signal = call.signal ?? this.#signal;
     for (let retries = 0; ; retries++) {
       signal.throwIfAborted();
       const response = await this.#sendOnce(call, signal);
