@@ -89,16 +89,23 @@ class Caller {
   /** The answer if it is a success; throws the `StatusError` it carries otherwise. */
   async send(call: Call): Promise<ApiResponse> {
     const signal = call.signal ?? this.#signal;
-    for (let retries = 0; ; retries++) {
-      signal.throwIfAborted();
-      const response = await this.#sendOnce(call, signal);
-      if (response.status >= 200 && response.status < 300) return response;
+    signal.throwIfAborted();
+    const response = await this.#sendOnce(call, signal);
+    return isSuccess(response) ? response : this.#sendAgain(call, signal, response);
+  }
+
+  async #sendAgain(call: Call, signal: AbortSignal, first: ApiResponse): Promise<ApiResponse> {
+    let response = first;
+    for (let retries = 0; !isSuccess(response); retries++) {
       signal.throwIfAborted();
       const error = await errorOf(response);
       const waitSeconds = retryAfterSeconds(response, error);
       if (waitSeconds === undefined || this.#clock === undefined || retries >= turnedAwayRetriesMax) throw error;
       await sleep(this.#clock, waitSeconds * 1_000, signal);
+      signal.throwIfAborted();
+      response = await this.#sendOnce(call, signal);
     }
+    return response;
   }
 
   #sendOnce(call: Call, signal: AbortSignal): Promise<ApiResponse> {
@@ -129,10 +136,18 @@ class Caller {
   }
 
   async object<T>(call: Call): Promise<T> {
-    const response = await this.send(call);
+    const signal = call.signal ?? this.#signal;
+    signal.throwIfAborted();
+    // As `send`, whose promise of its own each write would pay for.
+    let response = await this.#sendOnce(call, signal);
+    if (!isSuccess(response)) response = await this.#sendAgain(call, signal, response);
     const { body } = response;
     return (body.kind === 'object' ? body.object : await bodyObject(response)) as T;
   }
+}
+
+function isSuccess({ status }: ApiResponse): boolean {
+  return status >= 200 && status < 300;
 }
 
 /** The `StatusError` that an unsuccessful answer stands for. */

@@ -9,6 +9,7 @@ import type { Clock, Timer } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { CacheCodec, CacheEntry, CacheEvent, CacheSink, CacheWatch, ResourceCache } from './cache.ts';
 import { EventHistory, type EventHistoryLimits, eventHistoryLimitsDefault } from './event-history.ts';
+import { valueSize } from './late-value.ts';
 import { SortedMap } from './sorted-map.ts';
 import {
   CompactedError,
@@ -370,7 +371,7 @@ class WatchCache implements RunningResourceCache {
 function noop(): void {}
 
 function valueBytes(event: StoreEvent): number {
-  return event.type === 'put' ? event.kv.value.length : event.previous.value.length;
+  return valueSize(event.type === 'put' ? event.kv : event.previous);
 }
 
 /** A sink of its own for each watch, so that the same sink may watch twice. */
