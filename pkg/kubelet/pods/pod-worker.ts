@@ -11,9 +11,9 @@ import { pods } from '#pkg/api/types/refs.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Timer } from '#pkg/base/clock.ts';
 import { PodProbers } from '../probes/pod-probers.ts';
+import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
 import type { Runtime, RuntimeContainer } from '../runtime/runtime.ts';
 import { type PodFailure, podStatus, rejectedStatus } from '../status/pod-status.ts';
-import { KubeletStoppingError } from './kill.ts';
 import type { PodContext } from './pod-context.ts';
 import type { FoundPod } from './pod-facts.ts';
 import { PodState } from './pod-state.ts';
@@ -206,7 +206,7 @@ export class PodWorker {
         preconditions: { ...(metadata.uid === undefined ? {} : { uid: metadata.uid }) },
       });
     } catch (error) {
-      if (isNotFound(error) || isConflict(error)) return undefined;
+      if (this.#stopped || isNotFound(error) || isConflict(error)) return undefined;
       this.#context.log.warn('Pod not deleted, will try again', { pod: this.#name(), error });
       return this.#context.clock.nowMs() + retryMs;
     }
