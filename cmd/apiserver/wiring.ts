@@ -5,7 +5,7 @@ import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { apiPart } from '#pkg/cluster/api-part.ts';
 import { openStore } from '#pkg/cluster/store.ts';
-import { storeDriverOf } from '#pkg/cluster/stores.ts';
+import { etcdFilesProblem, storeDriverOf } from '#pkg/cluster/stores.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -39,8 +39,17 @@ export async function wireApiServer(
   );
   const clientCa = await readPem('client-ca-file', file(values['client-ca-file'], 'ca.crt'));
   const { clock, random, log } = context;
+  const files = {
+    etcdCafile: values['etcd-cafile'],
+    etcdCertfile: values['etcd-certfile'],
+    etcdKeyfile: values['etcd-keyfile'],
+  };
+  const problem = etcdFilesProblem(storeName, files);
+  if (problem !== undefined)
+    throw new UserError(`Cannot use --etcd-cafile, --etcd-certfile and --etcd-keyfile: ${problem}`);
   const store = await openStore({
     store: storeName,
+    ...files,
     folder,
     clock,
     random,

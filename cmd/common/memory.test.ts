@@ -14,6 +14,8 @@ test('memory is returned when it has grown and the process is quiet, and again o
     residentBytes: () => resident,
     busyShare: () => busy,
     unmapFiles: () => {},
+    collectSooner: () => {},
+    trim: () => {},
     release() {
       releases++;
       resident = 120 * mebibyte;
@@ -25,9 +27,9 @@ test('memory is returned when it has grown and the process is quiet, and again o
   for (const [nextBusy, nextResident] of [
     [0, 100],
     [0.9, 400],
-    [0.1, 400],
-    [0.1, 150],
-    [0.1, 152],
+    [0.03, 400],
+    [0.03, 150],
+    [0.03, 152],
   ] as const) {
     busy = nextBusy;
     resident = nextResident * mebibyte;
@@ -48,6 +50,8 @@ test('memory that became free without growth is returned too, and where there is
     residentBytes: () => resident,
     busyShare: () => 0,
     unmapFiles: () => {},
+    collectSooner: () => {},
+    trim: () => {},
     release() {
       releasedAt.push(clock.monotonicMs() / 1000);
       resident = used;
@@ -85,6 +89,8 @@ test('a long pause is followed by a long time without one', async () => {
     },
     busyShare: () => 0,
     unmapFiles: () => {},
+    collectSooner: () => {},
+    trim: () => {},
     release() {
       releasedAtMs.push(clock.monotonicMs());
       pausedMs += 900;
@@ -95,6 +101,84 @@ test('a long pause is followed by a long time without one', async () => {
   const running = returningMemory({ clock: paused, signal, memory }, () => done.promise);
   await clock.advance(50_000);
   expect(releasedAtMs.map((ms) => ms - releasedAtMs[0]!)).toEqual([0, 20_000, 40_000]);
+  done.resolve();
+  await running;
+});
+
+test('who works is not held up: what the C library has is given back now and then, and the rest once it is idle', async () => {
+  const clock = new VirtualClock();
+  const done = Promise.withResolvers<void>();
+  let busy = 0.1;
+  let [releases, trims, looks] = [0, 0, 0];
+  const memory: ProcessMemory = {
+    residentBytes: () => (looks++ === 0 ? 100 : 300) * mebibyte,
+    busyShare: () => busy,
+    unmapFiles: () => {},
+    collectSooner: () => {},
+    trim: () => void trims++,
+    release: () => void releases++,
+  };
+  const running = returningMemory({ clock, signal: new AbortController().signal, memory }, () => done.promise);
+  await clock.advance(60_000);
+  expect([releases, trims]).toEqual([0, 3]);
+  busy = 0;
+  await clock.advance(5_000);
+  expect([releases, trims]).toEqual([1, 3]);
+  done.resolve();
+  await running;
+});
+
+test('who works all the time gives back what the C library has each time it has grown, and does not pause', async () => {
+  const clock = new VirtualClock();
+  const done = Promise.withResolvers<void>();
+  let resident = 100;
+  let [releases, trims] = [0, 0];
+  const memory: ProcessMemory = {
+    residentBytes: () => resident * mebibyte,
+    busyShare: () => 0.9,
+    unmapFiles: () => {},
+    collectSooner: () => {},
+    trim() {
+      trims++;
+      resident -= 5;
+    },
+    release: () => void releases++,
+  };
+  const running = returningMemory({ clock, signal: new AbortController().signal, memory }, () => done.promise);
+  await clock.advance(20_000);
+  expect(trims).toBe(0);
+  resident = 107;
+  await clock.advance(10_000);
+  expect(trims).toBe(0);
+  resident = 108;
+  await clock.advance(20_000);
+  expect([trims, resident]).toEqual([1, 103]);
+  resident = 111;
+  await clock.advance(20_000);
+  expect([releases, trims]).toEqual([0, 2]);
+  done.resolve();
+  await running;
+});
+
+test('the heap is collected sooner while the process is large', async () => {
+  const clock = new VirtualClock();
+  const done = Promise.withResolvers<void>();
+  let resident = 207;
+  const told: boolean[] = [];
+  const memory: ProcessMemory = {
+    residentBytes: () => resident * mebibyte,
+    busyShare: () => 0.9,
+    unmapFiles: () => {},
+    trim: () => {},
+    release: () => {},
+    collectSooner: (isSooner) => void told.push(isSooner),
+  };
+  const running = returningMemory({ clock, signal: new AbortController().signal, memory }, () => done.promise);
+  for (const next of [207, 208, 300, 100]) {
+    resident = next;
+    await clock.advance(5_000);
+  }
+  expect(told).toEqual([false, true, true, false]);
   done.resolve();
   await running;
 });

@@ -21,6 +21,10 @@ export interface ProcessRecord {
   readonly healthz?: string;
   /** How to start it again by hand. */
   readonly command?: readonly string[];
+  /** Of the one that starts others again: what it knows of each of them. */
+  readonly looksAfter?: Readonly<
+    Record<string, { readonly restarts: number; readonly lastEnd?: string; readonly problem?: string }>
+  >;
 }
 
 /** A name is held by another process that is alive. */
@@ -48,18 +52,28 @@ export interface HeldFile {
 export async function holdProcessFile(path: string, record: ProcessRecord): Promise<HeldFile> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   let current = record;
+  /** One after the other, so that the file has the newest. */
+  let writing: Promise<void> = Promise.resolve();
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     const temporary = `${path}.${randomBytes(4).toString('hex')}`;
     try {
       await writeFile(temporary, render(record), { mode: 0o600, flag: 'wx' });
       await link(temporary, path);
       return {
-        update: async (change) => {
+        update: (change) => {
           current = { ...current, ...change };
-          await writeFile(temporary, render(current), { mode: 0o600 });
-          await rename(temporary, path);
+          const text = render(current);
+          const written = writing.then(async () => {
+            await writeFile(temporary, text, { mode: 0o600 });
+            await rename(temporary, path);
+          });
+          writing = written.catch(() => {});
+          return written;
         },
-        release: () => rm(path, { force: true }),
+        release: async () => {
+          await writing;
+          await rm(path, { force: true });
+        },
       };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

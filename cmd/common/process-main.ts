@@ -2,9 +2,7 @@
  * What the main of every single process does: flags, configuration file, log, health endpoint, process file, signals. Each
  * `cmd/<process>/main.ts` gives its table of flags and its wiring.
  */
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type Clock, formatTimestamp, SystemClock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -16,6 +14,7 @@ import { createLogger, type LogFormat, type LogLevel, logLevels } from '#pkg/com
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { storeCompiledCode } from './compile-cache.ts';
+import { readConfigFile, wrongConfig } from './config-file.ts';
 import { explain } from './errors.ts';
 import { serveHealth } from './health-server.ts';
 import { returningMemory } from './memory.ts';
@@ -78,8 +77,7 @@ async function run<T extends FlagTable>(spec: ProcessSpec<T>): Promise<void> {
   const values = first.values as unknown as FlagValues<typeof commonFlags>;
   const config = values.config === '' ? undefined : await readConfig(values.config, table);
   const parsed = config === undefined ? first : parseFlags(table, args, { config });
-  if (!parsed.ok)
-    throw new UserError(`Cannot use the configuration file ${values.config} as it is wrong: ${parsed.message}`);
+  if (!parsed.ok) throw wrongConfig(values.config, parsed.message);
   if (parsed.rest.length > 0) throw new UserError(`unexpected argument: ${parsed.rest[0]} (see --help)`);
   await serve(spec, parsed.values as unknown as FlagValues<T> & FlagValues<typeof commonFlags>);
 }
@@ -146,21 +144,9 @@ async function hold(name: string, path: string, clock: Clock) {
 }
 
 async function readConfig(path: string, table: FlagTable): Promise<JsonObject> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw new UserError(`Cannot read the configuration file ${path} (${(error as NodeJS.ErrnoException).code})`, error);
-  }
-  const { decodeYaml } = await import('#pkg/apimachinery/decode.ts');
-  const decoded = decodeYaml(bytes, { findDuplicates: true });
-  const problem = decoded.ok ? decoded.yamlDuplicates : decoded.error;
-  if (problem !== undefined)
-    throw new UserError(`Cannot read the configuration file ${path} as it is not valid YAML: ${problem}`);
-  if (!decoded.ok || !isObject(decoded.value))
-    throw new UserError(`Cannot read the configuration file ${path} as it holds no mapping`);
+  const config = await readConfigFile(path);
   const { configProblem } = await import('#pkg/component/config-check.ts');
-  const wrong = configProblem(table, decoded.value);
-  if (wrong !== undefined) throw new UserError(`Cannot use the configuration file ${path} as it is wrong: ${wrong}`);
-  return decoded.value;
+  const problem = configProblem(table, config);
+  if (problem !== undefined) throw wrongConfig(path, problem);
+  return config;
 }

@@ -1,21 +1,36 @@
 /** Puts the controller manager together from its flags. */
 
-import { connectionOf, readPem } from '#cmd/common/connection.ts';
+import { connectionOf, readPair, readPem } from '#cmd/common/connection.ts';
 import { electionIdentity } from '#cmd/common/election.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { controllerManagerPart } from '#pkg/cluster/parts.ts';
 import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
-import type { FlagValues } from '#pkg/component/flags.ts';
-import type { controllerManagerFlags } from './options.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
+import type { ControllerManagerValues } from './options.ts';
 
 export async function wireControllerManager(
-  values: FlagValues<typeof controllerManagerFlags>,
+  values: ControllerManagerValues,
   context: ProcessContext,
 ): Promise<Component> {
   const transport = await connectionOf(values.kubeconfig);
   const rootCa = values['root-ca-file'] === '' ? {} : { rootCa: await readPem('root-ca-file', values['root-ca-file']) };
+  const clusterSigning = await readSigning(values);
   context.health.set('kube-controller-manager', () => undefined);
-  const options = { ...rootCa, podCidr: values['cluster-cidr'], ...electionIdentity(values, context.random.uuid()) };
+  const election = electionIdentity(values, context.random.uuid());
+  const options = {
+    ...rootCa,
+    ...(clusterSigning === undefined ? {} : { clusterSigning }),
+    podCidr: values['cluster-cidr'],
+    flags: values,
+    ...election,
+  };
   return closing(await controllerManagerPart({ ...context, transport }, options), transport);
+}
+
+/** The authority for certificates; undefined where neither of its files is named. */
+async function readSigning(values: ControllerManagerValues): Promise<CertificatePair | undefined> {
+  const [certificate, key] = [values['cluster-signing-cert-file'], values['cluster-signing-key-file']];
+  if (certificate === '' && key === '') return undefined;
+  return readPair({ certificate: 'cluster-signing-cert-file', key: 'cluster-signing-key-file' }, { certificate, key });
 }

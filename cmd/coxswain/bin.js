@@ -20,7 +20,26 @@ function installedNode() {
   }
 }
 
+/** Whether this command is the cluster, rather than one that ends soon. */
+function stays() {
+  const args = process.argv.slice(2);
+  return args[0] === 'up' && !args.some((arg) => /^(--detach(=true)?|--help|-h)$/.test(arg));
+}
+
+/** What a Node that stays is started with, of those that this one was not. */
+async function missingFlags() {
+  const { serverNodeFlags } = await import(new URL(`../common/node-flags${main.slice(-3)}`, pathToFileURL(main)).href);
+  return serverNodeFlags().filter((flag) => !process.execArgv.includes(flag));
+}
+
 if (Number(process.versions.node.split('.')[0]) >= nodeMajorMin) {
+  const flags = stays() && process.execve !== undefined ? await missingFlags() : [];
+  if (flags.length > 0) {
+    // In its place, so that signals, terminal and process id are as they were. Node says that the call is an experiment.
+    process.removeAllListeners('warning');
+    const args = [process.execPath, ...process.execArgv, ...flags, main, ...process.argv.slice(2)];
+    process.execve(process.execPath, args, process.env);
+  }
   await import(pathToFileURL(main).href);
 } else {
   const node = installedNode();
@@ -30,7 +49,7 @@ if (Number(process.versions.node.split('.')[0]) >= nodeMajorMin) {
     );
     process.exitCode = 1;
   } else {
-    const child = spawn(node, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+    const child = spawn(node, [stays() ? fileURLToPath(import.meta.url) : main, ...process.argv.slice(2)], { stdio: 'inherit' });
     // The terminal sends Ctrl-C to both; what is sent to this process alone is passed on.
     process.on('SIGINT', () => {});
     for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/process-files.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { contextFields, readKubeconfig, removeFromKubeconfig, useContext } from '#pkg/cluster/kubeconfig.ts';
-import { type ClusterSettings, contextName } from '#pkg/cluster/settings.ts';
+import { type ClusterSettings, contextName, storeOf } from '#pkg/cluster/settings.ts';
 import { duration, type FlagTable, helpText, parseFlags, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { StoreUnavailableError } from '#pkg/storage/store.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import { ClusterFolder } from './folder.ts';
+import { supervisorName } from './process-names.ts';
 import { checkName, dataFolder, type World } from './world.ts';
 
 const flags = {
@@ -20,8 +21,16 @@ const flags = {
   timeout: duration({ help: 'Longest wait for each process to end by itself.', fallback: 30_000 }),
 } satisfies FlagTable;
 
-/** Parts that talk to the API server stop before it. */
-const stopOrder = ['kubelet', 'kube-proxy', 'kube-scheduler', 'kube-controller-manager', 'kube-apiserver', 'coxswain'];
+/** Who would start the others again stops first; parts that talk to the API server before it. */
+const stopOrder = [
+  supervisorName,
+  'kubelet',
+  'kube-proxy',
+  'kube-scheduler',
+  'kube-controller-manager',
+  'kube-apiserver',
+  'coxswain',
+];
 const lookIntervalMs = 20;
 /** Longest wait for the system to take back what a killed process held. */
 const killMsMax = 5_000;
@@ -70,13 +79,14 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
 }
 
 /** Takes the cluster out of a store that is not in its folder. One that does not answer keeps what it has, which is said. */
-async function emptyStore(world: World, folder: ClusterFolder, { store }: ClusterSettings): Promise<void> {
+async function emptyStore(world: World, folder: ClusterFolder, settings: ClusterSettings): Promise<void> {
+  const { store } = settings;
   const { isSharedStore, removeFromSharedStore } = await import('#pkg/cluster/store.ts');
   if (!isSharedStore(store)) return;
   const { silentLogger } = await import('#pkg/base/logger.ts');
   const { clock, random } = world;
   try {
-    await removeFromSharedStore({ store, folder: folder.path, clock, random, log: silentLogger });
+    await removeFromSharedStore({ ...storeOf(settings), folder: folder.path, clock, random, log: silentLogger });
   } catch (error) {
     if (!(error instanceof StoreUnavailableError)) throw error;
     world.writeError(`What the cluster has in ${store} stays there: ${error.message}\n`);

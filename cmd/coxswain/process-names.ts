@@ -4,6 +4,9 @@ import type { ProcessRecord } from '#cmd/common/process-files.ts';
 import { type ComponentTable, componentTable } from '#pkg/cluster/components.ts';
 import { type ClusterSettings, nodeNames } from '#pkg/cluster/settings.ts';
 
+/** Name of the process that starts the others again. */
+export const supervisorName = 'supervisor';
+
 export interface ProcessPlan {
   /** Its name in the table of components. */
   readonly component: string;
@@ -29,5 +32,5 @@ export function processPlans(
 /** The processes that ought to run beside those that do: none when one process holds everything. */
 export function expectedProcesses(settings: ClusterSettings, running: readonly ProcessRecord[]): readonly string[] {
   if (running.length === 0 || running.some((one) => one.name === 'coxswain')) return [];
-  return processPlans(settings).map((plan) => plan.name);
+  return [...processPlans(settings).map((plan) => plan.name), supervisorName];
 }

@@ -9,7 +9,7 @@ import { UserError } from '#pkg/component/user-error.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { ClusterFolder } from './folder.ts';
-import { expectedProcesses } from './process-names.ts';
+import { expectedProcesses, supervisorName } from './process-names.ts';
 import { checkName, dataFolder, type World } from './world.ts';
 
 const flags = {
@@ -24,6 +24,8 @@ export interface ProcessStatus {
   readonly name: string;
   readonly pid?: number;
   readonly health: 'healthy' | 'stopped' | 'unhealthy';
+  /** How often it was started again. Only where each component is a process. */
+  readonly restarts?: number;
   /** Why it is not healthy. */
   readonly message?: string;
 }
@@ -84,13 +86,16 @@ export async function status(world: World, args: readonly string[]): Promise<num
   world.write(
     `Cluster     ${result.name}\nServer      ${record?.server ?? ''}\nNode ports  at ${record?.settings.nodeAddress ?? ''}\nKubeconfig  ${folder.kubeconfig}\nData        ${folder.path}\n\n`,
   );
-  const rows = processes.map((one) => [
-    one.name,
-    one.pid === undefined ? '-' : String(one.pid),
-    one.health,
-    one.message ?? '',
+  const isApart = processes.some(({ restarts }) => restarts !== undefined);
+  const rows = processes.map(({ name, pid, health, restarts, message = '' }) => [
+    name,
+    pid === undefined ? '-' : String(pid),
+    health,
+    ...(isApart ? [restarts === undefined ? '-' : String(restarts)] : []),
+    message,
   ]);
-  const layout = new TableLayout().render([['PROCESS', 'PID', 'HEALTH', ''], ...rows]);
+  const head = ['PROCESS', 'PID', 'HEALTH', ...(isApart ? ['RESTARTS'] : []), ''];
+  const layout = new TableLayout().render([head, ...rows]);
   world.write(layout.replaceAll(/ +$/gm, ''));
   return healthy ? 0 : 1;
 }
@@ -102,7 +107,20 @@ async function processStatuses(
 ): Promise<readonly ProcessStatus[]> {
   const found = (await Promise.all(running.map(statusOf))).flat();
   const missing = expected.filter((name) => !found.some((one) => one.name === name));
-  return [...found, ...missing.map((name): ProcessStatus => ({ name, health: 'stopped' }))];
+  const all = [...found, ...missing.map(stopped)];
+  const lookedAfter = running.find(({ name }) => name === supervisorName)?.looksAfter;
+  if (lookedAfter === undefined) return all;
+  return all.map((one) => {
+    const { restarts, lastEnd, problem } = lookedAfter[one.name] ?? {};
+    if (restarts === undefined) return one;
+    const message = one.message ?? problem ?? (restarts > 0 ? `it has ended ${lastEnd} before` : undefined);
+    return { ...one, restarts, ...(message === undefined ? {} : { message }) };
+  });
+}
+
+function stopped(name: string): ProcessStatus {
+  if (name !== supervisorName) return { name, health: 'stopped' };
+  return { name, health: 'stopped', message: 'nothing starts again what ends: "coxswain up" starts it' };
 }
 
 async function statusOf(record: ProcessRecord): Promise<readonly ProcessStatus[]> {

@@ -7,8 +7,8 @@ import { makeFolder } from '#pkg/cluster/kubeconfig.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { lastWords } from './last-words.ts';
+import type { ChildReport } from './parent-report.ts';
 import { printResult, stepsOf, type UpPlan } from './up.ts';
-import type { ChildReport } from './up-foreground.ts';
 
 export async function upDetached(plan: UpPlan): Promise<number> {
   const { folder } = plan;

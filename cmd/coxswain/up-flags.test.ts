@@ -110,7 +110,7 @@ test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string
     'the folder of another cluster',
     ['--name=y'],
     { name: 'x' },
-    'Cannot use this data folder for "y" as it is that of the cluster "x": name another folder with --data-dir',
+    'Cannot use this data folder for "y" as it is that of the cluster "x": name another folder with --data-dir, or start it by its own name (a copy with --name x --renumber)',
   ],
 ])('%s is refused', (_, args, before, message) => {
   expect(() => settings(args, before)).toThrow(message);

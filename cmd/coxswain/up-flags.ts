@@ -1,11 +1,12 @@
 /** The flags of `coxswain up`, and the settings of a cluster that follow from them and from what it was started with before. */
 
 import { resolve } from 'node:path';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { runtimeProblem, runtimesOf, runtimeTable } from '#pkg/cluster/runtimes.ts';
 import { type ClusterSettings, defaultSettings, nodesMax, nodesProblem } from '#pkg/cluster/settings.ts';
-import { storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
-import { duration, type FlagTable, type FlagValues, integer, text, toggle } from '#pkg/component/flags.ts';
+import { etcdFilesProblem, storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
+import { duration, type FlagTable, type FlagValues, integer, repeated, text, toggle } from '#pkg/component/flags.ts';
 import { logLevels } from '#pkg/component/logger.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { clusterFlags } from './cluster-flags.ts';
@@ -16,8 +17,20 @@ const planned: Readonly<Record<'network' | 'runtime', readonly string[]>> = {
   network: ['bridge'],
 };
 
+/** `component.flag=value`. */
+export const extraConfig = /^([a-z0-9-]+)\.([a-z0-9-]+)=(.*)$/s;
+
 export const upFlags = {
   ...clusterFlags,
+  config: text({
+    help: 'A YAML file with these flags as fields, and those of components under "components"; the command line comes first.',
+    placeholder: 'file',
+  }),
+  'extra-config': repeated({
+    help: 'A flag of one component, such as kube-controller-manager.node-monitor-grace-period=20s; may be given again.',
+    placeholder: 'component.flag=value',
+    problem: (value) => (extraConfig.test(value) ? undefined : 'must be component.flag=value'),
+  }),
   nodes: integer({ help: 'How many nodes.', fallback: defaultSettings.nodes, min: 1, max: nodesMax }),
   runtime: text({
     help: 'How pods run: names with commas between them, the first for pods without a RuntimeClass.',
@@ -29,6 +42,12 @@ export const upFlags = {
     fallback: defaultSettings.store,
     placeholder: storeNames(),
   }),
+  'etcd-cafile': text({
+    help: 'For an etcd at https://: PEM file of its authority. Default: those that Node trusts.',
+    placeholder: 'file',
+  }),
+  'etcd-certfile': text({ help: 'PEM file of the certificate to show to etcd.', placeholder: 'file' }),
+  'etcd-keyfile': text({ help: 'PEM file of its key.', placeholder: 'file' }),
   network: text({
     help: 'How pods are reached.',
     fallback: defaultSettings.network,
@@ -63,7 +82,13 @@ const settingOfFlag = {
   store: 'store',
   network: 'network',
   'api-port': 'apiPort',
+  'etcd-cafile': 'etcdCafile',
+  'etcd-certfile': 'etcdCertfile',
+  'etcd-keyfile': 'etcdKeyfile',
 } as const;
+
+/** Settings that are files: absolute, as the next start may be in another folder, and absent where none is named. */
+const fileSettings: ReadonlySet<string> = new Set(['etcdCafile', 'etcdCertfile', 'etcdKeyfile']);
 
 /**
  * The settings to start with: what the command line names, else what the cluster had before, else the defaults. The API server's port is 0 where
@@ -88,12 +113,16 @@ export function settingsOf(
   }
   if (before !== undefined && given.has('name') && before.name !== values.name) {
     throw new UserError(
-      `Cannot use this data folder for "${values.name}" as it is that of the cluster "${before.name}": name another folder with --data-dir`,
+      `Cannot use this data folder for "${values.name}" as it is that of the cluster "${before.name}": name another folder with --data-dir, or start it by its own name (a copy with --name ${before.name} --renumber)`,
     );
   }
   const settings: Record<string, unknown> = { ...defaultSettings, name: values.name, ...before };
   for (const [flag, setting] of Object.entries(settingOfFlag)) {
-    if (before === undefined || given.has(flag)) settings[setting] = values[flag as keyof typeof settingOfFlag];
+    if (before !== undefined && !given.has(flag)) continue;
+    const value = values[flag as keyof typeof settingOfFlag];
+    if (!fileSettings.has(setting)) settings[setting] = value;
+    else if (value === '') delete settings[setting];
+    else settings[setting] = resolve(String(value));
   }
   // Any free port is the one that it has.
   if (before !== undefined && settings.apiPort === 0) settings.apiPort = before.apiPort;
@@ -103,6 +132,9 @@ export function settingsOf(
       `Cannot use --store ${result.store} as this cluster keeps its data in ${before.store}: leave the flag out, or name another cluster with --name`,
     );
   }
+  const noTls = etcdFilesProblem(result.store, result);
+  if (noTls !== undefined)
+    throw new UserError(`Cannot use --etcd-cafile, --etcd-certfile and --etcd-keyfile as given: ${noTls}`);
   const problem = nodesProblem(result);
   if (problem !== undefined) throw new UserError(`Cannot have --nodes ${result.nodes} as ${problem}`);
   return result;
@@ -144,6 +176,7 @@ export function changedFlags(
     given.has(flag) && has !== undefined && now !== has;
   if (differs('kubeconfig', resolve(values.kubeconfig), running.userKubeconfig)) changed.push('kubeconfig');
   if (differs('processes', values.processes, running.processes)) changed.push('processes');
+  if (!deepEqual(settings.componentFlags, running.settings.componentFlags)) changed.push('extra-config');
   if (values.renumber) changed.push('renumber');
   if (differs('log-level', values['log-level'], running.logLevel)) changed.push('log-level');
   return changed;

@@ -5,84 +5,29 @@ import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import { explain } from '#cmd/common/errors.ts';
 import { type HealthServer, serveHealth } from '#cmd/common/health-server.ts';
 import { returningMemory } from '#cmd/common/memory.ts';
-import { HeldError, type HeldFile, holdProcessFile, processIdentity } from '#cmd/common/process-files.ts';
-import { formatTimestamp } from '#pkg/base/clock.ts';
+import type { HeldFile } from '#cmd/common/process-files.ts';
 import { startCluster } from '#pkg/cluster/cluster.ts';
 import { addressPort, kubernetesServiceIp } from '#pkg/cluster/settings.ts';
 import { HealthChecks } from '#pkg/component/health.ts';
 import { createLogger, type LogLevel } from '#pkg/component/logger.ts';
-import { runUntilSignal } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import { retractContext } from './down.ts';
+import { type ChildReport, tellParent } from './parent-report.ts';
+import { runHeld } from './run-held.ts';
 import { printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
-
-/** What a detached process tells the one that started it. */
-export type ChildReport =
-  | { readonly type: 'step'; readonly doing: string; readonly done: string }
-  | { readonly type: 'ready' }
-  | { readonly type: 'failed'; readonly message: string };
 
 export async function upForeground(plan: UpPlan): Promise<number> {
   try {
-    return await runHere(plan);
+    return await runHeld(plan, {
+      name: 'coxswain',
+      run: (running, held, signal) =>
+        returningMemory({ clock: plan.world.clock, signal }, () => serve(running, held, signal)),
+    });
   } catch (error) {
     if (plan.values['report-to-parent']) await tellParent({ type: 'failed', message: explain(error) });
     throw error;
-  }
-}
-
-/** Resolves once the parent was told, or cannot be. */
-function tellParent(report: ChildReport): Promise<void> {
-  return new Promise((resolve) => {
-    if (process.send === undefined || !process.connected) resolve();
-    else process.send(report, () => resolve());
-  });
-}
-
-async function runHere(plan: UpPlan): Promise<number> {
-  const { world, values } = plan;
-  const held = await hold(plan);
-  let wasReady = false;
-  const onReady = (): void => {
-    wasReady = true;
-    plan.onReady();
-  };
-  try {
-    plan.interrupted.throwIfAborted();
-    await runUntilSignal(
-      {
-        signals: process,
-        clock: world.clock,
-        forceExit: (code) => process.exit(code),
-        onStopping: () => world.writeError(values['report-to-parent'] ? '' : '\nStopping …\n'),
-      },
-      (signal) => returningMemory({ clock: world.clock, signal }, () => serve({ ...plan, onReady }, held, signal)),
-    );
-  } finally {
-    await held.release();
-  }
-  if (!wasReady) plan.interrupted.throwIfAborted();
-  return 0;
-}
-
-async function hold(plan: UpPlan): Promise<HeldFile> {
-  const { world, folder } = plan;
-  const record = {
-    name: 'coxswain',
-    pid: process.pid,
-    identity: processIdentity(process.pid),
-    startedAt: formatTimestamp(world.clock.nowMs()),
-  };
-  try {
-    return await holdProcessFile(folder.processFile('coxswain'), record);
-  } catch (error) {
-    if (!(error instanceof HeldError)) throw error;
-    throw new UserError(
-      `Cannot use ${folder.path} as process ${error.holder.pid} holds it: stop it, or name another folder with --data-dir`,
-      error,
-    );
   }
 }
 

@@ -1,142 +1,212 @@
 /**
- * `up --processes`: each component as a process of its own, with its configuration in `conf/` and its output in `logs/`. Nothing restarts
- * one that ended: `status` shows it, and `up` run again, or its own main with its configuration, starts it anew.
+ * `up --processes`: each component as a process of its own, with its configuration in `conf/` and its output in `logs/`. The process of `up`, or
+ * with `--detach` one behind the terminal, starts again what ends (`supervisor.ts`) and stops everything when it is told to; `up` run again
+ * while it lives waits for what is missing, and takes its place where it was killed.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { open, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { serverNodeFlags } from '#cmd/common/node-flags.ts';
-import { isAlive, type ProcessRecord, readProcessFile, runningProcesses } from '#cmd/common/process-files.ts';
+import { explain } from '#cmd/common/errors.ts';
+import { serveHealth } from '#cmd/common/health-server.ts';
+import { type HeldFile, type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
 import { nodes } from '#pkg/api/types/refs.ts';
 import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
-import { sleep } from '#pkg/base/async.ts';
+import { aborted, childSignal, sleep } from '#pkg/base/async.ts';
+import { formatTimestamp } from '#pkg/base/clock.ts';
 import { networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
-import { identitiesOf } from '#pkg/cluster/components.ts';
-import { kubeconfigOf, makeFolder, writeKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { ensurePki, type Pki } from '#pkg/cluster/pki.ts';
-import { contextName, kubernetesServiceIp, nodeNames, processNodesMax } from '#pkg/cluster/settings.ts';
-import { clusterTables } from '#pkg/cluster/tables.ts';
-import { fieldOf } from '#pkg/component/flags.ts';
-import { runUntilSignal } from '#pkg/component/signals.ts';
+import { kubernetesServiceIp, nodeNames, processNodesMax } from '#pkg/cluster/settings.ts';
+import { checkTables, clusterTables } from '#pkg/cluster/tables.ts';
+import { HealthChecks } from '#pkg/component/health.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { retractContext, stopProcesses } from './down.ts';
-import { lastWords } from './last-words.ts';
-import { type ProcessPlan, processPlans } from './process-names.ts';
-import { findFlags, printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
+import type { ClusterRecord } from './folder.ts';
+import { tellParent } from './parent-report.ts';
+import { writeConfigurations } from './process-conf.ts';
+import { type ProcessPlan, processPlans, supervisorName } from './process-names.ts';
+import { runHeld } from './run-held.ts';
+import { foundProcess, startProcess } from './start-process.ts';
+import { type Running, Supervisor } from './supervisor.ts';
+import { printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
 
 /** What the processes are made of. */
 const tables = clusterTables;
 const lookIntervalMs = 25;
-/** Longest wait for a process to answer for the first time. */
-const startMsMax = 20_000;
 const stopMsMax = 30_000;
 
 export async function upProcesses(plan: UpPlan, running: readonly ProcessRecord[]): Promise<number> {
-  const { world, folder, settings, values } = plan;
+  const { settings } = plan;
   if (settings.nodes > processNodesMax) {
     throw new UserError(
       `Cannot run ${settings.nodes} nodes as processes, one for each kubelet: at most ${processNodesMax}; one process for all, without --processes, takes more`,
     );
   }
-  const steps = stepsOf(plan);
-  const missing = processPlans(settings, tables.components).filter(
-    ({ name }) => !running.some((one) => one.name === name),
-  );
-  if (missing.length === 0) {
-    if (values.output === 'json' && plan.before !== undefined) printResult(plan, plan.before);
+  checkTables(tables);
+  const supervisor = running.find(({ name }) => name === supervisorName);
+  if (supervisor !== undefined) return joinSupervised(plan, supervisor, running);
+  try {
+    return await superviseHere(plan, running);
+  } catch (error) {
+    if (plan.values['report-to-parent']) await tellParent({ type: 'failed', message: explain(error) });
+    throw error;
+  }
+}
+
+/** What is missing of a cluster that somebody looks after is started by them, at once; this waits for it. */
+async function joinSupervised(
+  plan: UpPlan,
+  supervisor: ProcessRecord,
+  running: readonly ProcessRecord[],
+): Promise<number> {
+  const { world, folder, settings, values, before } = plan;
+  const plans = processPlans(settings, tables.components);
+  const missing = plans.filter(({ name }) => !running.some((one) => one.name === name));
+  if (missing.length === 0 || before?.server === undefined) {
+    if (values.output === 'json' && before !== undefined) printResult(plan, before);
     else
       world.write(
-        `The cluster "${settings.name}" already runs as ${running.length} processes at ${plan.before?.server ?? ''}.\n`,
+        `The cluster "${settings.name}" already runs as ${running.length} processes at ${before?.server ?? ''}.\n`,
       );
     return 0;
   }
-  try {
-    steps.begin('Preparing keys, certificates and configuration', 'Prepared keys, certificates and configuration');
-    const hosts = [kubernetesServiceIp(settings.serviceCidr), ...nodeNames(settings)];
-    const pki = await ensurePki({ folder: folder.pki, clock: world.clock, nodeNames: nodeNames(settings), hosts });
-    const server = `https://127.0.0.1:${settings.apiPort}`;
-    await writeConfigurations(plan, pki, server);
-    await startProcesses(plan, missing, (doing, done) => steps.begin(doing, done));
-    const record = await publishKubeconfig(plan, { server, pki });
-    steps.begin('Waiting for the nodes', 'All nodes are ready');
-    await nodesReady(plan, pki, server);
-    steps.end();
-    plan.onReady();
-    printResult(plan, record);
-  } catch (error) {
-    steps.fail();
-    const started = (await runningProcesses(folder.run)).filter((one) => missing.some(({ name }) => name === one.name));
-    await stopProcesses(world, started, stopMsMax);
-    if (running.length === 0) await retractContext(folder);
-    throw error;
+  const steps = stepsOf(plan);
+  const names = missing.map(({ name }) => name).join(', ');
+  steps.begin(`Starting ${names}`, `Started ${names}`);
+  process.kill(supervisor.pid, 'SIGUSR2');
+  const endMs = world.clock.monotonicMs() + values.wait;
+  for (;;) {
+    const alive = await runningProcesses(folder.run);
+    const waiting = missing.filter(({ name }) => !alive.some((one) => one.name === name && one.healthz !== undefined));
+    if (waiting.length === 0) break;
+    if (world.clock.monotonicMs() >= endMs) {
+      const [{ name }] = waiting as [ProcessPlan];
+      const why = alive.find((one) => one.name === supervisorName)?.looksAfter?.[name]?.problem;
+      steps.fail();
+      throw new UserError(
+        `Cannot start ${name} within ${values.wait / 1000} s: ${why ?? `see ${folder.logFile(name)}`}`,
+      );
+    }
+    plan.interrupted.throwIfAborted();
+    await sleep(world.clock, lookIntervalMs, plan.interrupted);
   }
-  if (values.detach || running.length > 0) return 0;
-  return stay(plan);
-}
-
-/** Waits for Ctrl-C, says which processes end meanwhile, and then stops the rest. */
-async function stay(plan: UpPlan): Promise<number> {
-  const { world, folder, settings } = plan;
-  world.write('Ctrl-C stops all of them; their data stays.\n');
-  await runUntilSignal(
-    {
-      signals: process,
-      clock: world.clock,
-      forceExit: (code) => process.exit(code),
-      onStopping: () => world.writeError('\nStopping …\n'),
-      stopMsMax: stopMsMax * 3,
-    },
-    async (signal) => {
-      const told = new Set<string>();
-      while (await sleep(world.clock, 500, signal)) {
-        const alive = new Set((await runningProcesses(folder.run)).map((one) => one.name));
-        if (alive.size === 0) break;
-        for (const { name, folder: part } of processPlans(settings, tables.components)) {
-          if (alive.has(name)) told.delete(name);
-          else if (!told.has(name)) {
-            told.add(name);
-            world.writeError(
-              `${name} has ended (see ${folder.logFile(name)}); start it again with "coxswain up${findFlags(plan)}", or with ${commandLine(plan, { folder: part, name })}\n`,
-            );
-          }
-        }
-      }
-    },
-  );
-  await stopProcesses(world, await runningProcesses(folder.run), stopMsMax);
-  await retractContext(folder);
+  steps.begin('Waiting for the nodes', 'All nodes are ready');
+  const hosts = [kubernetesServiceIp(settings.serviceCidr), ...nodeNames(settings)];
+  const pki = await ensurePki({ folder: folder.pki, clock: world.clock, nodeNames: nodeNames(settings), hosts });
+  await nodesReady(plan, pki, before.server);
+  steps.end();
+  plan.onReady();
+  printResult(plan, before);
   return 0;
 }
 
-function commandLine(plan: UpPlan, { folder: part, name }: { readonly folder: string; readonly name: string }): string {
-  return `"node cmd/${part}/main.ts --config ${join(plan.folder.conf, `${name}.yaml`)}"`;
+/** Starts what is missing, and looks after all of it until this process is told to stop; then everything stops. */
+async function superviseHere(plan: UpPlan, running: readonly ProcessRecord[]): Promise<number> {
+  return runHeld(plan, {
+    name: supervisorName,
+    stopMsMax: stopMsMax * 3,
+    run: (supervised, held, signal) => startAndKeep(supervised, { running, held, signal }),
+  });
 }
 
-async function writeConfigurations(plan: UpPlan, pki: Pki, server: string): Promise<void> {
-  const { folder, settings, values } = plan;
-  await makeFolder(folder.conf);
-  await makeFolder(folder.logs);
-  for (const { component, name, nodeName = '' } of processPlans(settings, tables.components)) {
-    const entry = tables.components[component]!;
-    const [identity] = identitiesOf(entry, [nodeName]);
-    const kubeconfig = join(folder.conf, `${name}.kubeconfig`);
-    if (identity !== undefined) {
-      const authority = pki.authority.certificate;
-      const client = pki.identities.get(identity)!;
-      const connection = { name: contextName(settings), server, authority, client };
-      await writeKubeconfig(kubeconfig, kubeconfigOf(connection));
+interface Keeping {
+  /** What runs already. */
+  readonly running: readonly ProcessRecord[];
+  readonly held: HeldFile;
+  readonly signal: AbortSignal;
+}
+
+async function startAndKeep(plan: UpPlan, { running, held, signal }: Keeping): Promise<void> {
+  const { world, folder, settings, values } = plan;
+  const plans = processPlans(settings, tables.components);
+  const missing = plans.filter(({ name }) => !running.some((one) => one.name === name));
+  const { controller: keeping, dispose } = childSignal(signal);
+  const supervisor = supervisorOf(plan, held);
+  const again = (): void => supervisor.again();
+  process.on('SIGUSR2', again);
+  const checks = new HealthChecks();
+  checks.set(supervisorName, () => supervisor.problem);
+  const health = await serveHealth(checks, 0);
+  let kept = Promise.resolve();
+  let isReady = false;
+  try {
+    const { step, end } = stepsFor(plan);
+    try {
+      step('Preparing keys, certificates and configuration', 'Prepared keys, certificates and configuration');
+      const hosts = [kubernetesServiceIp(settings.serviceCidr), ...nodeNames(settings)];
+      const pki = await ensurePki({ folder: folder.pki, clock: world.clock, nodeNames: nodeNames(settings), hosts });
+      const server = `https://127.0.0.1:${settings.apiPort}`;
+      const logLevel = values['log-level'] === 'warn' ? 'info' : values['log-level'];
+      await writeConfigurations({ folder, settings, logLevel, pki, server, tables });
+      const started = await startProcesses(plan, missing, step);
+      const found = running.map((record) => foundProcess(world.clock, record));
+      kept = supervisor.run([...found, ...started], keeping.signal);
+      const record = await publishKubeconfig(plan, { server, pki });
+      step('Waiting for the nodes', 'All nodes are ready');
+      await nodesReady(plan, pki, server);
+      // Those who look for the cluster take it for started from here on.
+      await held.update({ healthz: health.url });
+      isReady = true;
+      end(true);
+      announce(plan, record);
+    } catch (error) {
+      end(false);
+      throw error;
     }
-    const flags = {
-      ...entry.flags({ settings, folder: folder.path, pki: folder.pki, kubeconfig, nodeName, tables }),
-      'process-file': folder.processFile(name),
-      'log-level': values['log-level'] === 'warn' ? 'info' : values['log-level'],
-    };
-    const lines = Object.entries(flags).map(([flag, value]) => `${fieldOf(flag)}: ${JSON.stringify(value)}\n`);
-    await writeFile(join(folder.conf, `${name}.yaml`), lines.join(''), { mode: 0o600 });
+    await aborted(signal);
+  } finally {
+    keeping.abort();
+    await kept;
+    dispose();
+    process.off('SIGUSR2', again);
+    await health.close();
+    const left = (await runningProcesses(folder.run)).filter(({ name }) => name !== supervisorName);
+    const own = isReady ? left : left.filter((one) => missing.some(({ name }) => name === one.name));
+    await stopProcesses(world, own, stopMsMax);
+    if (isReady || running.length === 0) await retractContext(folder);
   }
+}
+
+/** Tells who waits for the cluster, and prints what it is. */
+function announce(plan: UpPlan, record: ClusterRecord): void {
+  plan.onReady();
+  if (plan.values['report-to-parent']) {
+    void tellParent({ type: 'ready' });
+    return;
+  }
+  printResult(plan, record);
+  plan.world.write('Ctrl-C stops all of them; their data stays.\n');
+}
+
+/** Steps for the terminal, or for the process that waits behind it. */
+function stepsFor(plan: UpPlan) {
+  const steps = stepsOf(plan);
+  return {
+    step(doing: string, done: string): void {
+      steps.begin(doing, done);
+      if (plan.values['report-to-parent']) void tellParent({ type: 'step', doing, done });
+    },
+    end(succeeded: boolean): void {
+      if (succeeded) steps.end();
+      else steps.fail();
+    },
+  };
+}
+
+function supervisorOf(plan: UpPlan, held: HeldFile): Supervisor {
+  const { world, settings, values } = plan;
+  const { clock } = world;
+  // In a log a line has its time.
+  const prefix = (): string => (values['report-to-parent'] ? `${formatTimestamp(clock.nowMs())} ` : '');
+  const byName = new Map(processPlans(settings, tables.components).map((one) => [one.name, one]));
+  return new Supervisor({
+    clock,
+    start: (name, signal) => startProcess(plan, byName.get(name)!, signal),
+    say: (line) => world.writeError(`${prefix()}${line}\n`),
+    onChange: (looksAfter) => {
+      // A disk that is full must not end this.
+      held.update({ looksAfter: { ...looksAfter } }).catch(() => {});
+    },
+  });
 }
 
 /** The API server first, then all others side by side. */
@@ -144,7 +214,8 @@ async function startProcesses(
   plan: UpPlan,
   missing: readonly ProcessPlan[],
   onStep: (doing: string, done: string) => void,
-): Promise<void> {
+): Promise<readonly Running[]> {
+  const running: Running[] = [];
   const server = missing.filter(({ name }) => name === 'kube-apiserver');
   const others = missing.filter(({ name }) => name !== 'kube-apiserver');
   for (const group of [server, others]) {
@@ -152,64 +223,12 @@ async function startProcesses(
     plan.interrupted.throwIfAborted();
     const names = group.map(({ name }) => name).join(', ');
     onStep(`Starting ${names}`, `Started ${names}`);
-    const results = await Promise.allSettled(group.map((one) => startProcess(plan, one)));
+    const results = await Promise.allSettled(group.map((one) => startProcess(plan, one, plan.interrupted)));
     const failed = results.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
+    for (const result of results) if (result.status === 'fulfilled') running.push(result.value);
   }
-}
-
-/** Starts one process and waits until it says where it answers. */
-async function startProcess(plan: UpPlan, { folder: part, name }: ProcessPlan): Promise<void> {
-  const { world, folder } = plan;
-  const log = await open(folder.logFile(name), 'a', 0o600);
-  try {
-    const logStart = (await log.stat()).size;
-    const main = join(world.rootFolder, 'cmd', part, import.meta.url.endsWith('.ts') ? 'main.ts' : 'main.js');
-    const child = spawn(process.execPath, [...serverNodeFlags(), main, '--config', join(folder.conf, `${name}.yaml`)], {
-      detached: true,
-      stdio: ['ignore', log.fd, log.fd],
-    });
-    const ended = new Promise<void>((resolve) => {
-      child.once('exit', resolve);
-      child.once('error', () => resolve());
-    });
-    child.unref();
-    try {
-      await hasStarted(plan, { name, child, logStart });
-    } catch (error) {
-      // It may not have said yet that it runs, by which others would find it.
-      child.ref();
-      child.kill();
-      await ended;
-      throw error;
-    }
-  } finally {
-    await log.close();
-  }
-}
-
-/** Resolves once a process says where it answers. */
-async function hasStarted(
-  { world, folder, interrupted }: UpPlan,
-  { name, child, logStart }: { readonly name: string; readonly child: ChildProcess; readonly logStart: number },
-): Promise<void> {
-  let ended = false;
-  child.once('exit', () => {
-    ended = true;
-  });
-  child.once('error', () => {
-    ended = true;
-  });
-  const endMs = world.clock.monotonicMs() + startMsMax;
-  for (;;) {
-    const record = await readProcessFile(folder.processFile(name));
-    if (record !== undefined && record.pid === child.pid && record.healthz !== undefined && isAlive(record)) return;
-    if (ended) throw new UserError(await lastWords(folder.logFile(name), logStart, name));
-    interrupted.throwIfAborted();
-    if (world.clock.monotonicMs() >= endMs)
-      throw new UserError(`${name} did not start within ${startMsMax / 1000} s: see ${folder.logFile(name)}`);
-    await sleep(world.clock, lookIntervalMs, interrupted);
-  }
+  return running;
 }
 
 async function nodesReady(plan: UpPlan, pki: Pki, server: string): Promise<void> {

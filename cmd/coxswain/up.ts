@@ -18,9 +18,9 @@ import {
   writeKubeconfig,
 } from '#pkg/cluster/kubeconfig.ts';
 import type { Pki } from '#pkg/cluster/pki.ts';
-import { type ClusterSettings, contextName, defaultSettings, nodeNames } from '#pkg/cluster/settings.ts';
+import { type ClusterSettings, contextName, defaultSettings, nodeNames, storeOf } from '#pkg/cluster/settings.ts';
 import { storeDriverOf } from '#pkg/cluster/stores.ts';
-import { helpText, parseFlags } from '#pkg/component/flags.ts';
+import { helpText } from '#pkg/component/flags.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import {
@@ -34,7 +34,9 @@ import {
 import { Beginning, settledProcesses } from './beginning.ts';
 import { clusterRegistry } from './cluster-registry.ts';
 import { ClusterFolder, type ClusterRecord } from './folder.ts';
+import { supervisorName } from './process-names.ts';
 import { createSteps } from './terminal.ts';
+import { readUpArguments } from './up-arguments.ts';
 import { changedFlags, type RunningWith, settingsOf, type UpValues, upFlags } from './up-flags.ts';
 import { lockForUp, type UpLock } from './up-lock.ts';
 import { checkName, clustersHome, dataFolder, userKubeconfig, type World } from './world.ts';
@@ -59,16 +61,13 @@ export interface UpPlan {
 }
 
 export async function up(world: World, args: readonly string[]): Promise<number> {
-  const parsed = parseFlags(upFlags, args);
-  if (!parsed.ok) throw new UserError(`${parsed.message} (see "coxswain up --help")`);
-  if (parsed.help) {
+  const { values, given, help, componentFlags } = await readUpArguments(args);
+  if (help) {
     world.write(
       helpText(upFlags, { usage: 'coxswain up [flags]', summary: 'Start a Kubernetes cluster on this machine.' }),
     );
     return 0;
   }
-  if (parsed.rest.length > 0) throw new UserError(`unexpected argument: ${parsed.rest[0]} (see "coxswain up --help")`);
-  const { values, given } = parsed;
   checkName(values.name);
   const folder = new ClusterFolder(dataFolder(world, { name: values.name, dataDir: values['data-dir'] }));
   using interruption = heedInterruption();
@@ -77,15 +76,21 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   using lock = values['report-to-parent'] ? undefined : await waitForOtherUp(world, { folder, values, interrupted });
   await folder.checkOwner();
   const before = await folder.read();
-  const chosen = settingsOf(values, given, before?.settings);
+  const chosen = {
+    ...settingsOf(values, given, before?.settings),
+    ...(componentFlags === undefined ? {} : { componentFlags }),
+  };
   const running = await settledProcesses(world, folder, values.wait);
   const base = { world, values, args, folder, before, interrupted, kubeconfig: '', onReady() {} };
   if (running.length > 0 && before !== undefined)
     refuseChanges({ settings: chosen, values, given }, { ...before, processes: !isOneProcess(running) });
   if (isOneProcess(running)) return alreadyUp({ ...base, settings: chosen });
 
+  const isSupervised = running.some((one) => one.name === supervisorName);
+  // A cluster whose processes run without one that looks after them is given one behind the terminal, as it had.
+  const isDetached = (values.detach || running.length > 0) && !values['report-to-parent'] && !isSupervised;
   // Whoever starts the processes reserves the addresses: that is not the one that only waits for a detached process.
-  const starts = values.processes || !values.detach;
+  const starts = !isDetached;
   const registry = await clusterRegistry(world);
   const near = { folder, registry, homeFolder: clustersHome(world) };
   const kept = values.renumber ? undefined : before?.settings;
@@ -111,9 +116,9 @@ export async function up(world: World, args: readonly string[]): Promise<number>
     if (starts && before === undefined) await checkNewStore(plan);
     if (starts && before !== undefined && (values.renumber || before.renumberFrom !== undefined))
       await renumber(plan, before);
+    if (isDetached) return await (await import('./up-detached.ts')).upDetached(plan);
     if (values.processes || running.length > 0)
       return await (await import('./up-processes.ts')).upProcesses(plan, running);
-    if (values.detach) return await (await import('./up-detached.ts')).upDetached(plan);
     return await (await import('./up-foreground.ts')).upForeground(plan);
   } catch (error) {
     // A detached process leaves tidying up to the one that started it.
@@ -203,7 +208,7 @@ async function renumber(plan: UpPlan, before: ClusterRecord): Promise<void> {
     import('#pkg/base/logger.ts'),
   ]);
   const { clock, random } = world;
-  const store = await openStore({ store: settings.store, folder: folder.path, clock, random, log: silentLogger });
+  const store = await openStore({ ...storeOf(settings), folder: folder.path, clock, random, log: silentLogger });
   try {
     for (const from of origins) await renumberStore(store, from, settings);
   } finally {
@@ -217,7 +222,7 @@ async function checkNewStore({ world, folder, settings }: UpPlan): Promise<void>
   if (!isSharedStore(settings.store)) return;
   const { silentLogger } = await import('#pkg/base/logger.ts');
   const { clock, random } = world;
-  await checkStoreFree({ store: settings.store, folder: folder.path, clock, random, log: silentLogger });
+  await checkStoreFree({ ...storeOf(settings), folder: folder.path, clock, random, log: silentLogger });
 }
 
 /** Refuses to take the context's name from another cluster that runs. What is left of one that does not may be replaced. */
@@ -334,7 +339,7 @@ export function printResult(plan: UpPlan, record: ClusterRecord): void {
 }
 
 /** The flags by which another command finds this cluster, with a space before them; none when the defaults do. */
-export function findFlags({ settings, values, folder }: UpPlan): string {
+function findFlags({ settings, values, folder }: UpPlan): string {
   if (values['data-dir'] !== '') return ` --data-dir ${folder.path}`;
   return settings.name === defaultSettings.name ? '' : ` --name ${settings.name}`;
 }

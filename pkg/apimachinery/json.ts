@@ -96,6 +96,27 @@ function clone(value: unknown): unknown {
   return copy;
 }
 
+/** What Go's encoder never writes as it is, so that JSON can stand in HTML and in scripts. */
+const escapedForHtml = /[<>&\u2028\u2029]/g;
+
+/** Whether a JSON text has characters that Go's encoder escapes and `JSON.stringify` does not. */
+export function hasHtmlCharacters(json: string): boolean {
+  return (
+    json.includes('<') || json.includes('>') || json.includes('&') || json.includes('\u2028') || json.includes('\u2029')
+  );
+}
+
+/** A JSON text as Go's encoder writes it: `<`, `>`, `&` and the two line separators are escaped. Source: Go `encoding/json` `Encoder.SetEscapeHTML`. */
+export function escapeHtml(json: string): string {
+  if (!hasHtmlCharacters(json)) return json;
+  return json.replace(escapedForHtml, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** The JSON of a value as Go's encoder writes it, without the newline that ends a document; indented by two spaces on demand. */
+export function goJson(value: unknown, indent?: 2): string {
+  return escapeHtml(JSON.stringify(value, undefined, indent));
+}
+
 /** Freezes a value and everything in it, so that a change to what is shared fails at once. For tests. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value) && !ArrayBuffer.isView(value)) {

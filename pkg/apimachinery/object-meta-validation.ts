@@ -22,7 +22,7 @@ import {
   pathSegmentProblems,
   qualifiedNameProblems,
 } from './names.ts';
-import { type ObjectMeta, type OwnerReference, parseApiVersion } from './object.ts';
+import { type ManagedFieldsEntry, type ObjectMeta, type OwnerReference, parseApiVersion } from './object.ts';
 
 /** Keys and values of all annotations together, in bytes. Source: upstream `TotalAnnotationSizeLimitB`. */
 const annotationBytesMax = 256 * 1024;
@@ -81,17 +81,19 @@ function maskTrailingDash(name: string): string {
   return name.length > 1 && name.endsWith('-') ? `${name.slice(0, -1)}a` : name;
 }
 
-function validateShared(meta: ObjectMeta, path: FieldPath, errors: FieldError[]): void {
+/** `old` is what is stored: what is the very same as there is right. */
+function validateShared(meta: ObjectMeta, path: FieldPath, errors: FieldError[], old: ObjectMeta = {}): void {
   if (meta.generation !== undefined && meta.generation < 0) {
     errors.push(invalid(child(path, 'generation'), meta.generation, 'must be greater than or equal to 0'));
   }
   if (meta.labels !== undefined) validateLabels(meta.labels, child(path, 'labels'), errors);
   if (meta.annotations !== undefined) validateAnnotations(meta.annotations, child(path, 'annotations'), errors);
-  if (meta.ownerReferences !== undefined) {
+  if (meta.ownerReferences !== old.ownerReferences && meta.ownerReferences !== undefined) {
     validateOwnerReferences(meta.ownerReferences, child(path, 'ownerReferences'), errors);
   }
   if (meta.finalizers !== undefined) validateFinalizers(meta.finalizers, child(path, 'finalizers'), errors);
-  if (meta.managedFields !== undefined) validateManagedFields(meta, child(path, 'managedFields'), errors);
+  if (meta.managedFields !== old.managedFields && meta.managedFields !== undefined)
+    validateManagedFields(meta, child(path, 'managedFields'), errors);
 }
 
 /** Checks keys and values of labels, adding to `errors`. */
@@ -156,6 +158,7 @@ function validateFinalizers(finalizers: readonly string[], path: FieldPath, erro
 
 function validateManagedFields(meta: ObjectMeta, path: FieldPath, errors: FieldError[]): void {
   for (const [index, entry] of meta.managedFields!.entries()) {
+    if (isPlainEntry(entry)) continue;
     const own = at(path, index);
     if (entry.operation !== 'Apply' && entry.operation !== 'Update') {
       // An entry with nothing in it is how a client asks to reset the tracking; it was taken out before.
@@ -168,10 +171,21 @@ function validateManagedFields(meta: ObjectMeta, path: FieldPath, errors: FieldE
   }
 }
 
+/** An entry as this server writes it. */
+function isPlainEntry({ operation, fieldsType, manager = '' }: ManagedFieldsEntry): boolean {
+  return (operation === 'Update' || operation === 'Apply') && fieldsType === 'FieldsV1' && plainManager.test(manager);
+}
+
+const noErrors: readonly FieldError[] = [];
+
+/** Most names of managers, all of whose characters are good; longer ones are looked at one by one. */
+const plainManager = /^[ -~]{0,128}$/;
+
 const printable = /[\p{L}\p{M}\p{N}\p{P}\p{S} ]/u;
 
 /** Checks the name of a field manager, as given by the `fieldManager` parameter. */
-export function validateFieldManager(manager: string, path: FieldPath): FieldError[] {
+export function validateFieldManager(manager: string, path: FieldPath): readonly FieldError[] {
+  if (plainManager.test(manager)) return noErrors;
   const errors: FieldError[] = [];
   if (Buffer.byteLength(manager) > fieldManagerLengthMax) errors.push(tooLong(path, fieldManagerLengthMax));
   let position = 0;
@@ -204,9 +218,10 @@ export function validateObjectMetaUpdate(meta: ObjectMeta, old: ObjectMeta, rule
     errors.push(invalid(child(path, 'generation'), meta.generation, 'must not be decremented'));
   }
   for (const name of immutableFields) {
-    if (!deepEqual(meta[name], old[name])) errors.push(invalid(child(path, name), meta[name], 'field is immutable'));
+    if (meta[name] !== old[name] && !deepEqual(meta[name], old[name]))
+      errors.push(invalid(child(path, name), meta[name], 'field is immutable'));
   }
-  validateShared(meta, path, errors);
+  validateShared(meta, path, errors, old);
   return errors;
 }
 

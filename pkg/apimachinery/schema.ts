@@ -37,6 +37,8 @@ export interface MapSchema {
   readonly of: Schema;
   /** Server-side apply treats the whole map as one field. */
   readonly atomic: boolean;
+  /** A value of another type, and null, is left as it is for rules to find, as in custom resources. Default: decoding fails, or drops null. */
+  readonly isLoose?: boolean;
 }
 
 export interface ListSchema {
@@ -46,6 +48,8 @@ export interface ListSchema {
   readonly listType: 'atomic' | 'set' | 'map';
   /** Fields that identify an item of a `map` list, in order; empty for others. */
   readonly mapKeys: readonly string[];
+  /** A value of another type, and null, is left as it is for rules to find, as in custom resources. Default: decoding fails, or drops null. */
+  readonly isLoose?: boolean;
 }
 
 export interface ObjectSchema {
@@ -58,6 +62,8 @@ export interface ObjectSchema {
   readonly preserveUnknown: boolean;
   /** Server-side apply treats the whole object as one field. */
   readonly atomic: boolean;
+  /** A value of another type, and null, is left as it is for rules to find, as in custom resources. Default: decoding fails, or drops null. */
+  readonly isLoose?: boolean;
 }
 
 export type Schema = ScalarSchema | MapSchema | ListSchema | ObjectSchema;
@@ -81,6 +87,8 @@ export interface FieldSchema {
    * same way. Absent where the field is left out then.
    */
   readonly unset?: unknown;
+  /** Null is a value of it; otherwise a null gives way to a default. Only where the object that holds it is loose. */
+  readonly isNullable?: boolean;
   /** Default as upstream declares it on the type, decoded to its JSON value; defaults made in code are the registry's. */
   readonly default?: unknown;
   /** Strategic merge patch: `merge` merges lists and maps, `replace` replaces, `retainKeys` as documented by Kubernetes. */

@@ -1,4 +1,4 @@
-/** The objects that exist from the start, as the rules of their resources say, in the order of those. Existing ones are left as they are. */
+/** The objects that exist from the start, as the rules of their resources say. Existing ones are left as they are. */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import { timestamp } from '#pkg/base/clock.ts';
@@ -6,13 +6,14 @@ import type { ServedResource } from './catalog.ts';
 import type { ServerCore } from './endpoints/scope.ts';
 import type { Strategy } from './strategy.ts';
 
-/** Makes what is missing. */
+/** Makes what is missing, all at once: a store that syncs its writes does so for all of them together. */
 export async function bootstrap(core: ServerCore, strategies: readonly Strategy[]): Promise<void> {
-  for (const strategy of strategies) {
+  const makings = strategies.flatMap((strategy) => {
     const served = core.catalog.findAny(strategy);
-    if (served === undefined) continue;
-    for (const draft of strategy.bootstrap ?? []) await make(core, served, structuredClone(draft));
-  }
+    if (served === undefined) return [];
+    return (strategy.bootstrap ?? []).map((draft) => make(core, served, structuredClone(draft)));
+  });
+  await Promise.all(makings);
 }
 
 async function make(core: ServerCore, served: ServedResource, draft: JsonObject): Promise<void> {

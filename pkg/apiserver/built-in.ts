@@ -9,7 +9,7 @@ import { typeFacts, typeSchema } from '#pkg/api/facts.ts';
 import { type ResourceInfo, resources } from '#pkg/api/resources.ts';
 import { apiVersionOf } from '#pkg/apimachinery/object.ts';
 import { compareVersions } from './conversion.ts';
-import type { ResourceDefinition, ResourceVersion } from './definition.ts';
+import { DefinitionError, type ResourceDefinition, type ResourceVersion } from './definition.ts';
 import type { Strategy, VersionRules } from './strategy.ts';
 
 export interface BuiltInOptions {
@@ -18,11 +18,12 @@ export interface BuiltInOptions {
   readonly runtimeConfig: Readonly<Record<string, boolean>>;
 }
 
-/** A definition for each resource of which a version is served. */
+/** A definition for each resource of which a version is served. Throws `DefinitionError` for rules of what is no resource, or that are there twice. */
 export function builtInDefinitions({ strategies, runtimeConfig }: BuiltInOptions): readonly ResourceDefinition[] {
   const rules = new Map(strategies.map((strategy) => [nameOf(strategy), strategy]));
   const enabled = versionsByName(resources.filter((info) => isEnabled(info, runtimeConfig)));
   const known = versionsByName(resources);
+  checkRules(strategies, known);
   return [...enabled].flatMap(([name, infos]) => {
     const strategy = rules.get(name) ?? infos[0]!;
     const storing = nameOf({ ...infos[0]!, group: rules.get(name)?.storedInGroup ?? infos[0]!.group });
@@ -30,6 +31,17 @@ export function builtInDefinitions({ strategies, runtimeConfig }: BuiltInOptions
     const definition = define(infos, { storage, rules: strategy === infos[0] ? {} : (strategy as Strategy) });
     return definition.versions.length === 0 ? [] : [definition];
   });
+}
+
+function checkRules(strategies: readonly Strategy[], known: ReadonlyMap<string, unknown>): void {
+  const seen = new Set<string>();
+  for (const strategy of strategies) {
+    const name = nameOf(strategy);
+    const title = strategy.group === '' ? strategy.resource : `${strategy.resource}.${strategy.group}`;
+    if (!known.has(name)) throw new DefinitionError(`Cannot serve ${title} as the API has no such resource`);
+    if (seen.has(name)) throw new DefinitionError(`Cannot serve ${title} as its rules are there twice`);
+    seen.add(name);
+  }
 }
 
 function nameOf({ group, resource }: { readonly group: string; readonly resource: string }): string {

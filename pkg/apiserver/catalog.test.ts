@@ -26,22 +26,22 @@ const schema = {
     status: { type: 'object', properties: { replicas: { type: 'integer' }, selector: { type: 'string' } } },
   },
 };
+const subresources = {
+  status: {},
+  scale: scaleAt({
+    specReplicasPath: '.spec.replicas',
+    statusReplicasPath: '.status.replicas',
+    labelSelectorPath: '.status.selector',
+  }),
+};
 const spec = {
   group: 'example.com',
   names: { plural: 'widgets', kind: 'Widget', shortNames: ['wd'], categories: ['all'] },
   scope: 'Namespaced',
   versions: [
-    { name: 'v1', served: true, storage: true, schema },
-    { name: 'v1beta1', served: true, storage: false, schema, deprecated: true },
+    { name: 'v1', served: true, storage: true, schema, subresources },
+    { name: 'v1beta1', served: true, storage: false, schema, subresources, deprecated: true },
   ],
-  subresources: {
-    status: {},
-    scale: scaleAt({
-      specReplicasPath: '.spec.replicas',
-      statusReplicasPath: '.status.replicas',
-      labelSelectorPath: '.status.selector',
-    }),
-  },
 } as const;
 const widgets = structuralDefinition(spec);
 const name = { group: 'example.com', resource: 'widgets' };
@@ -128,7 +128,12 @@ describe('a definition from data, added to a running server', () => {
     expect((await post({ metadata: { name: 'b' }, spec: { size: 'l', colour: 1 } })).body.message).toContain(
       'unknown field "spec.colour"',
     );
-    expect((await post({ metadata: { name: 'b' }, spec: { size: 1 } })).status).toBe(400);
+    expect((await post({ metadata: { name: 'b' }, spec: { size: 1 } })).body.message).toBe(
+      'Widget.example.com "b" is invalid: spec.size: Invalid value: "integer": spec.size in body must be of type string: "integer"',
+    );
+    expect((await post({ metadata: { name: 'b' }, spec: { size: 'l', parts: { a: 1 } } })).body.message).toBe(
+      'Widget.example.com "b" is invalid: spec.parts: Invalid value: "object": spec.parts in body must be of type array: "object"',
+    );
   });
 
   test('is the same object in its other version, of which clients are warned', async () => {

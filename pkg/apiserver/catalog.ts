@@ -16,6 +16,7 @@ import type { ServedCatalog } from './documents.ts';
 import type { ResourceStore } from './storage/resource-store.ts';
 import type { VersionView } from './storage/version-view.ts';
 import type { ConnectSubresource, CreateSubresource, KeepingRules, Strategy } from './strategy.ts';
+import type { ObjectCheck } from './structural-values.ts';
 
 /** A subresource of a served version, with what its sort needs. */
 export interface ServedSubresource {
@@ -36,6 +37,8 @@ export interface ServedResource {
   /** Has a `status` subresource, so that the main resource leaves status alone. */
   readonly hasStatus: boolean;
   readonly tracksGeneration: boolean | 'constant';
+  /** What is wrong with the values of an object, beyond what the rules say. */
+  readonly checkValues: ObjectCheck | undefined;
   /** What clients are warned of at every request. */
   readonly warning: string | undefined;
 }
@@ -125,6 +128,35 @@ export class Catalog implements ServedCatalog {
     this.#add(definition, new Map());
   }
 
+  /**
+   * Serves another state of a resource in place of the one that it has. Watches go on, unless what they watch is not served any more. Throws
+   * `DefinitionError`, and changes nothing, as `add` does, or where it is not served.
+   */
+  replace(definition: ResourceDefinition): void {
+    const { group, names } = definition;
+    const name = nameOf(group, names.plural);
+    const taken = this.#byName.get(name);
+    if (taken === undefined) refuse(definition, 'it is not served');
+    checkDefinition(definition);
+    this.#checkNames(definition);
+    for (const held of namesOf(taken.definition)) this.#names.delete(held);
+    for (const { info } of taken.served) this.#byKey.delete(resourceKey(info));
+    this.#take(definition, this.#stores.get(taken.storeName)!.store, taken.storeName);
+  }
+
+  /** Which resource of a group has a name (of a resource, or a kind) that no other may have; undefined when it is free. */
+  holderOf({
+    group,
+    sort,
+    name,
+  }: {
+    readonly group: string;
+    readonly sort: 'kind' | 'name';
+    readonly name: string;
+  }): string | undefined {
+    return this.#names.get(`${group} ${sort} ${name}`);
+  }
+
   /** Serves a resource no longer: its watches end, and who asks is told that there is no such resource. False when there was none. */
   remove({ group, resource }: ResourceName): boolean {
     const taken = this.#byName.get(nameOf(group, resource));
@@ -148,6 +180,7 @@ export class Catalog implements ServedCatalog {
   #add(definition: ResourceDefinition, keeping: ReadonlyMap<string, KeepingRules>): void {
     const { group, names, namespaced, rules } = definition;
     checkDefinition(definition);
+    if (this.#byName.has(nameOf(group, names.plural))) refuse(definition, 'it is served already');
     this.#checkNames(definition);
     const storeName = nameOf(definition.storedAs?.group ?? group, names.plural);
     let open = this.#stores.get(storeName);
@@ -157,23 +190,27 @@ export class Catalog implements ServedCatalog {
       open = { store: this.#openStore({ ...subject, namespaced, keeping: kept }), users: 0 };
       this.#stores.set(storeName, open);
     }
-    const { store } = open;
     open.users++;
+    this.#groups.set(group, (this.#groups.get(group) ?? 0) + 1);
+    this.#take(definition, open.store, storeName);
+  }
+
+  #take(definition: ResourceDefinition, store: ResourceStore, storeName: string): void {
+    const { group, names } = definition;
     const served = definition.versions.filter((one) => one.served).map((one) => serve(definition, one, store));
     const any = served.find(({ view }) => view.isStored) ?? served[0]!;
     this.#byName.set(nameOf(group, names.plural), { definition, served, any, storeName });
     for (const name of namesOf(definition)) this.#names.set(name, titleOf(definition));
     for (const one of served) this.#byKey.set(resourceKey(one.info), one);
-    this.#groups.set(group, (this.#groups.get(group) ?? 0) + 1);
     this.#changed();
   }
 
-  /** Throws where a name is taken. Source: apiextensions-apiserver `controller/status/naming_controller.go`. */
+  /** Throws where another has a name. Source: apiextensions-apiserver `controller/status/naming_controller.go`. */
   #checkNames(definition: ResourceDefinition): void {
-    if (this.#byName.has(nameOf(definition.group, definition.names.plural))) refuse(definition, 'it is served already');
     for (const name of namesOf(definition)) {
-      const holder = this.#names.get(name);
-      if (holder !== undefined) refuse(definition, `the ${name.slice(name.indexOf(' ') + 1)} belongs to ${holder}`);
+      const holder = this.#names.get(name) ?? titleOf(definition);
+      if (holder !== titleOf(definition))
+        refuse(definition, `the ${name.slice(name.indexOf(' ') + 1)} belongs to ${holder}`);
     }
   }
 
@@ -239,6 +276,7 @@ function serve(definition: ResourceDefinition, version: ResourceVersion, store: 
     hasStatus: subresources.has('status'),
     tracksGeneration:
       strategy.tracksGeneration ?? (version.schema.fields.has('spec') && version.schema.fields.has('status')),
+    checkValues: version.checkValues,
     warning: version.warning,
   };
 }
@@ -249,7 +287,7 @@ function storedVersion({ group, names, versions }: ResourceDefinition): VersionP
 }
 
 function infoOf(
-  { group, names, namespaced }: ResourceDefinition,
+  { group, names, namespaced, rules }: ResourceDefinition,
   version: ResourceVersion,
   { stored, subresources }: { readonly stored: GroupVersionKind; readonly subresources: readonly SubresourceInfo[] },
 ): ServedInfo {
@@ -271,6 +309,13 @@ function infoOf(
     storedAs: { group: stored.group, version: stored.version, kind: stored.kind },
     schema: version.schema,
     published: version.published,
+    returnsDeleted: rules?.returnsDeleted === true,
+    connections: Object.fromEntries(
+      Object.entries(rules?.connects ?? {}).map(([name, { kind, options = kind, takesPath = false }]) => [
+        name,
+        { options, takesPath },
+      ]),
+    ),
   };
 }
 

@@ -20,7 +20,7 @@ export interface VersionPairing {
 
 /** How stored entries look in the served version. */
 export function versionView({ served, stored, converter }: VersionPairing): VersionView {
-  if (apiVersionOf(served) === apiVersionOf(stored)) return storedView;
+  if (converter === undefined && apiVersionOf(served) === apiVersionOf(stored)) return storedView;
   if (converter !== undefined) return convertedView(completing(converter, served.schema, stored.schema));
   return renamedView({ apiVersion: apiVersionOf(served), kind: served.kind }, { apiVersion: apiVersionOf(stored) });
 }

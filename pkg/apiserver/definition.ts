@@ -11,6 +11,7 @@ import type { GroupVersionKind, JsonObject } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import type { Converter } from './converters/converter.ts';
 import type { Strategy, TablePrinter } from './strategy.ts';
+import type { ObjectCheck } from './structural-values.ts';
 
 /** What a resource is called. Within a group nothing else may have one of these names. */
 export interface ResourceNames {
@@ -37,10 +38,15 @@ export interface ResourceVersion {
   readonly schema: ObjectSchema;
   /** The schema as it is published, where that says more than `schema` does. */
   readonly published?: JsonObject;
+  /** What is wrong with the values of an object of this version. Default: the rules alone say. */
+  readonly checkValues?: ObjectCheck;
   readonly verbs: readonly Verb[];
   /** `status`, `scale` and whatever else the rules have something to say of; those that the rules name as created or connected to come by themselves. */
   readonly subresources: readonly SubresourceInfo[];
-  /** To the stored version and back. Absent: only the `apiVersion` differs. */
+  /**
+   * To the stored version and back. Absent: only the `apiVersion` differs. The stored version has one where what lies in the store may not be as it
+   * would be written today.
+   */
   readonly converter?: Converter;
   /** What clients are warned of at every request. */
   readonly warning?: string;
@@ -71,6 +77,10 @@ export interface ServedInfo extends ResourceInfo {
   readonly storedAs: GroupVersionKind;
   readonly schema: ObjectSchema;
   readonly published: JsonObject | undefined;
+  /** A deletion answers the object rather than a Status. */
+  readonly returnsDeleted: boolean;
+  /** Subresources that are connections, by name: the kind whose fields are the parameters, and whether paths go on below. */
+  readonly connections: Readonly<Record<string, { readonly options: GroupVersionKind; readonly takesPath: boolean }>>;
 }
 
 /** A definition that cannot be taken up: a bug of whoever made it, or names that are taken. */

@@ -24,6 +24,34 @@ const missing = {
   code: 404,
 };
 
+test('JSON is what Go writes: escaped for HTML, and with a newline at its end unless it is indented (fault 20)', async () => {
+  const data = { x: '<a href="?b&c">\u2028' };
+  const escaped = String.raw`"\u003ca href=\"?b\u0026c\"\u003e\u2028"`;
+  const created = await server.call('POST', maps, { object: { metadata: { name: 'html' }, data } });
+  const answers = [
+    created,
+    await server.call('GET', `${maps}/html`),
+    await server.call('GET', maps),
+    await server.call('PUT', `${maps}/html?dryRun=All`, { object: { metadata: { name: 'html' }, data } }),
+    await server.call('PATCH', `${maps}/html?dryRun=All`, {
+      headers: { 'content-type': 'application/merge-patch+json' },
+      text: '{}',
+    }),
+  ];
+  for (const { text } of answers) {
+    expect(text).toContain(escaped);
+    expect(text.slice(-2)).toBe('}\n');
+  }
+  for (const path of ['/api', '/apis', '/api/v1', `${maps}/none<&>`]) {
+    expect((await server.call('GET', path)).text).toMatch(/^[^<>&]*\}\n$/);
+  }
+  const accept = { accept: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1' };
+  expect((await server.call('GET', `${maps}/html`, { headers: accept })).text.endsWith('}\n')).toBe(true);
+  const pretty = (await server.call('GET', `${maps}/html?pretty=true`)).text;
+  expect([pretty.includes(escaped), pretty.endsWith('\n}')]).toEqual([true, true]);
+  await server.call('DELETE', `${maps}/html`);
+});
+
 test('a refusal comes in the form that was asked for', async () => {
   const ask = (headers: Record<string, string>, query = '') => server.call('GET', `${maps}/none${query}`, { headers });
   const yaml = await ask({ accept: 'application/yaml' });

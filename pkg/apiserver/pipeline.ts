@@ -8,6 +8,7 @@ import { anonymousUser, bearerToken } from './authn/authenticator.ts';
 import { showsBadCertificate } from './authn/client-certificate.ts';
 import { impersonate, wantsImpersonation } from './authn/impersonation.ts';
 import type { AccessDecision } from './authz/authorizer.ts';
+import type { ServedResource } from './catalog.ts';
 import { deadlineMs, withinDeadline } from './deadline.ts';
 import type { DocumentProvider } from './documents.ts';
 import { readBytes } from './endpoints/body.ts';
@@ -16,12 +17,12 @@ import { isApply } from './endpoints/patch-value.ts';
 import type { Scope, ServerCore } from './endpoints/scope.ts';
 import { type ApiServerLimits, InFlight, type Lane } from './in-flight.ts';
 import { ApiMetrics } from './metrics.ts';
-import { negotiate } from './negotiation.ts';
+import { type Negotiated, negotiate } from './negotiation.ts';
 import { nonResourceHandler } from './non-resource.ts';
 import { parseRequestInfo, type RequestInfo } from './request-info.ts';
 import { errorResponse, noSuchMethod, noSuchResource, pageNotFound } from './responses.ts';
 import { storeError } from './storage/resource-store.ts';
-import type { UserInfo } from './strategy.ts';
+import type { Handler, UserInfo } from './strategy.ts';
 import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
 
 export interface PipelineParts {
@@ -37,27 +38,29 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
   const metrics = new ApiMetrics(() => inFlight.counts());
   const answerNonResource = nonResourceHandler(core, { ...parts, metrics });
   const { clock } = core;
-  const answer = async (request: ApiRequest, info: RequestInfo, lasts: boolean): Promise<ApiResponse> => {
+  const answer = async (request: ApiRequest, asked: Asked, lasts: boolean): Promise<ApiResponse> => {
+    const { info } = asked;
     const caller = authenticate(core, request);
     let user = caller instanceof Promise ? await caller : caller;
     if (user !== anonymousUser) request.peer.identified?.(user.name);
     if (wantsImpersonation(request.headers)) user = await impersonate(user, request.headers, core.authorizer);
-    const asked = authorize(core, user, info);
-    const refused = asked instanceof Promise ? await asked : asked;
+    const decided = authorize(core, user, info);
+    const refused = decided instanceof Promise ? await decided : decided;
     if (refused !== undefined) throw refused;
     if (!info.isResource) return answerNonResource(request, info);
     const lane = lasts ? undefined : inFlight.laneOf(info);
-    return answerResource(core, { request, info, user, lane });
+    return await answerResource(core, { request, ...asked, user, lane });
   };
   return async (request) => {
     const startMs = clock.monotonicMs();
-    let info: RequestInfo | undefined;
+    let asked: Asked | undefined;
     let response: ApiResponse;
     try {
-      info = parseRequestInfo(request.method, request.path, request.query);
-      const lasts = isLongRunning(core, info);
+      const info = parseRequestInfo(request.method, request.path, request.query);
+      asked = { info, served: info.isResource ? core.catalog.find(info) : undefined };
+      const lasts = isLongRunning(asked);
       const ms = lasts ? undefined : deadlineMs(info);
-      const answering = answer(request, info, lasts);
+      const answering = answer(request, asked, lasts);
       response = await (ms === undefined ? answering : withinDeadline(clock, ms, answering));
     } catch (error) {
       const known = knownError(error);
@@ -67,11 +70,11 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
         core.log.error('Request failed unexpectedly', { method: request.method, path: request.path, error });
       }
     }
-    if (info !== undefined) {
-      metrics.count(info, response.status, {
+    if (asked !== undefined) {
+      metrics.count(asked.info, response.status, {
         seconds: (clock.monotonicMs() - startMs) / 1_000,
-        isServed: info.isResource && core.catalog.find(info) !== undefined,
-        isApply: info.verb === 'patch' && isApply(request),
+        isServed: asked.served !== undefined,
+        isApply: asked.info.verb === 'patch' && isApply(request),
       });
     }
     return withAuditId(core, request, response);
@@ -135,7 +138,13 @@ function refusal(user: UserInfo, info: RequestInfo, reason: string): StatusError
 /** A scope whose body is still to come. */
 type Opening = Omit<Scope, 'body'> & { body: Scope['body'] };
 
-interface Caller extends Pick<Scope, 'info' | 'request' | 'user'> {
+/** What a request is for; `served` is undefined where there is no such resource. */
+interface Asked {
+  readonly info: RequestInfo;
+  readonly served: ServedResource | undefined;
+}
+
+interface Caller extends Asked, Pick<Scope, 'request' | 'user'> {
   /** Where the request takes a place; undefined for one that lasts. */
   readonly lane: Lane | undefined;
 }
@@ -143,17 +152,19 @@ interface Caller extends Pick<Scope, 'info' | 'request' | 'user'> {
 const bodyVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'deletecollection', 'patch', 'update']);
 
 /** Whether a request is one that lasts: a watch, or a connection. */
-function isLongRunning({ catalog }: ServerCore, info: RequestInfo): boolean {
+function isLongRunning({ info, served }: Asked): boolean {
   if (info.verb === 'watch') return true;
   if (info.subresource === '') return false;
-  return catalog.find(info)?.subresources.get(info.subresource)?.connect !== undefined;
+  return served?.subresources.get(info.subresource)?.connect !== undefined;
 }
 
 /** Methods of resources. HEAD is none: upstream's routes name each method that they answer. */
 const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'PATCH', 'POST', 'PUT']);
 
-async function answerResource(core: ServerCore, { request, info, user, lane }: Caller): Promise<ApiResponse> {
-  const served = core.catalog.find(info);
+function answerResource(
+  core: ServerCore,
+  { request, info, served, user, lane }: Caller,
+): Promise<ApiResponse> | ApiResponse {
   if (served === undefined) {
     if (info.group !== '' && !core.catalog.hasGroup(info.group)) return pageNotFound();
     throw noSuchResource();
@@ -163,13 +174,7 @@ async function answerResource(core: ServerCore, { request, info, user, lane }: C
   const warnings = served.warning === undefined ? [] : [served.warning];
   const subject = { group, resource };
   const scope: Opening = { core, request, body: undefined, info, user, served, subject, warnings };
-  try {
-    return withWarnings(warnings, await answerScope(scope, lane));
-  } catch (error) {
-    const known = knownError(error);
-    if (warnings.length === 0 || !(known instanceof StatusError)) throw error;
-    return withWarnings(warnings, formatRefusal(errorResponse(known), request));
-  }
+  return answerScope(scope, lane);
 }
 
 /**
@@ -177,7 +182,37 @@ async function answerResource(core: ServerCore, { request, info, user, lane }: C
  * nobody reads, or the connection that they ask for does.
  */
 async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiResponse> {
-  const { core, info, request } = scope;
+  const { core, request, info, warnings } = scope;
+  try {
+    const { handler, wanted } = chooseHandler(scope);
+    if (lane !== undefined && bodyVerbs.has(info.verb)) {
+      const { body } = request;
+      scope.body = body?.kind === 'unread' ? { kind: 'bytes', bytes: await readBytes(body) } : body;
+    }
+    const turn = lane?.enter();
+    if (turn !== undefined) await turn;
+    try {
+      const answer = await handler(scope);
+      const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
+      const formatted = formatAnswer(formed, wanted);
+      const sent =
+        info.verb === 'watch' && request.upgrade === 'websocket'
+          ? await asWebSocket(request, formatted, core)
+          : formatted;
+      return withWarnings(warnings, sent);
+    } finally {
+      lane?.leave();
+    }
+  } catch (error) {
+    const known = knownError(error);
+    if (warnings.length === 0 || !(known instanceof StatusError)) throw error;
+    return withWarnings(warnings, formatRefusal(errorResponse(known), request));
+  }
+}
+
+/** The handler, and the form of its answer. Throws what either refuses. */
+function chooseHandler(scope: Scope): { readonly handler: Handler; readonly wanted: Negotiated } {
+  const { info, request } = scope;
   const handler = handlerOf(scope);
   const wanted = negotiate(request, {
     query: info.query,
@@ -186,22 +221,7 @@ async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiR
   });
   // Before anything is changed.
   if (wanted.as === 'Table') includeOf(info.query);
-  if (lane !== undefined && bodyVerbs.has(info.verb)) {
-    const { body } = request;
-    scope.body = body?.kind === 'unread' ? { kind: 'bytes', bytes: await readBytes(body) } : body;
-  }
-  const turn = lane?.enter();
-  if (turn !== undefined) await turn;
-  try {
-    const answer = await handler(scope);
-    const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
-    const formatted = formatAnswer(formed, wanted);
-    return info.verb === 'watch' && request.upgrade === 'websocket'
-      ? await asWebSocket(request, formatted, core)
-      : formatted;
-  } finally {
-    lane?.leave();
-  }
+  return { handler, wanted };
 }
 
 /** Loaded when somebody first asks for one. */

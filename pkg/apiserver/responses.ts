@@ -1,6 +1,7 @@
 /** Answers, made of objects, bytes and errors. */
 import { Buffer } from 'node:buffer';
 import type { ApiResponse, HttpHeaders } from '#pkg/apimachinery/http.ts';
+import { goJson } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type Status, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -9,7 +10,7 @@ export const jsonType = 'application/json';
 const jsonHeaders: HttpHeaders = { 'content-type': jsonType };
 const textHeaders: HttpHeaders = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
 
-/** The body of one object, encoded when and if it goes over a wire. */
+/** The body of one object, encoded when and if it goes over a wire. Ends with a newline, as documents of Go's encoder do. */
 export class ObjectBody {
   readonly kind = 'object';
   readonly object: unknown;
@@ -20,7 +21,7 @@ export class ObjectBody {
   }
 
   bytes(): Uint8Array {
-    this.#bytes ??= Buffer.from(JSON.stringify(this.object));
+    this.#bytes ??= Buffer.from(`${goJson(this.object)}\n`);
     return this.#bytes;
   }
 }

@@ -54,6 +54,9 @@ export interface ApiServerOptions {
   readonly limits?: ApiServerLimits;
 }
 
+/** The definitions that a running server has. */
+export type ServedDefinitions = Pick<Catalog, 'add' | 'holderOf' | 'remove' | 'replace'>;
+
 export interface ApiServer {
   /** Never throws. */
   readonly handle: ApiHandler;
@@ -62,7 +65,7 @@ export interface ApiServer {
   /** Resolves once the objects that have to exist do. */
   ready(): Promise<void>;
   /** What is served, to which definitions can be added and from which they can be removed at any time. */
-  readonly resources: Pick<Catalog, 'add' | 'remove'>;
+  readonly resources: ServedDefinitions;
 }
 
 export function createApiServer(options: ApiServerOptions): ApiServer {

@@ -78,6 +78,8 @@ export interface ConnectSubresource {
   readonly verbs: readonly Verb[];
   /** Whether paths go on below it, as its target likes. Default false. */
   readonly takesPath?: boolean;
+  /** The kind whose fields are its parameters. Default: `kind`. */
+  readonly options?: GroupVersionKind;
   /** Answers all of the verbs. Absent: 501, a clear word that this server does not do it. */
   readonly connect?: Handler;
 }
@@ -145,6 +147,8 @@ export interface KeepingRules {
   readonly sample?: string;
   /** How long an object lives after it was last written. Source: `registry.Store.TTLFunc`. */
   readonly ttlMs?: number;
+  /** What upstream's keys of such objects begin with, for the errors that name one. Default: the name of the resource. */
+  readonly keyName?: string;
 }
 
 export interface Strategy {

@@ -1,18 +1,23 @@
 /**
- * A resource definition made from data: names, and versions with structural schemas, as a CustomResourceDefinition has them. Structure alone is
- * compiled: types, lists and maps and how they merge, defaults, unknown fields, required ones. What values may be besides is for the rules that
- * are given with it. Pure.
+ * A resource definition made from data: names, and versions with structural schemas, as a CustomResourceDefinition has them. Types, lists and maps
+ * and how they merge, defaults and unknown fields become the schema of each version, and what values may be its checks (`structural-values.ts`).
+ * Pure.
+ *
+ * Unlike in built-in types a value of a wrong type is decoded, as upstream decodes custom resources without knowing their types, and then found
+ * by the checks.
  * Source: `apiextensions.k8s.io/v1` `CustomResourceDefinitionSpec`, `JSONSchemaProps`; apiextensions-apiserver `apiserver/schema/structural.go`.
  */
 import { typeSchema } from '#pkg/api/facts.ts';
 import type { SubresourceInfo, Verb } from '#pkg/api/resources.ts';
-import { type FieldError, required } from '#pkg/apimachinery/field-error.ts';
+import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
+import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { FieldSchema, ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
 import type { Converter } from './converters/converter.ts';
 import type { ResourceDefinition, ResourceVersion } from './definition.ts';
 import type { Strategy, TablePrinter } from './strategy.ts';
+import { compileValues } from './structural-values.ts';
 
 /** A structural schema in the words of OpenAPI v3. */
 export type StructuralSchema = JsonObject;
@@ -25,6 +30,7 @@ export interface StructuralVersion {
   /** Of the whole object; what it says of `apiVersion`, `kind` and `metadata` does not count. */
   readonly schema: StructuralSchema;
   readonly converter?: Converter;
+  readonly subresources?: { readonly status?: object; readonly scale?: Strategy['scale'] };
   readonly table?: TablePrinter;
   readonly deprecated?: boolean;
   /** Default: that the version is deprecated. */
@@ -45,7 +51,11 @@ export interface StructuralSpec {
   };
   readonly scope: 'Cluster' | 'Namespaced';
   readonly versions: readonly StructuralVersion[];
-  readonly subresources?: { readonly status?: object; readonly scale?: Strategy['scale'] };
+  /**
+   * Objects may lie in the store as another state of the definition had them: they are pruned and given defaults at each read, and brought into the
+   * version asked for, whichever stored them. Default false.
+   */
+  readonly readsAgain?: boolean;
   readonly rules?: ResourceDefinition['rules'];
 }
 
@@ -54,18 +64,16 @@ const readAndWrite: readonly Verb[] = ['get', 'patch', 'update'];
 
 /** The definition that the data describes. */
 export function structuralDefinition(spec: StructuralSpec): ResourceDefinition {
-  const { group, names, scope, rules = {}, subresources = {} } = spec;
+  const { group, names, scope, versions, rules = {} } = spec;
   const { kind, plural } = names;
-  const stored = spec.versions.find(({ storage }) => storage) ?? spec.versions[0];
+  // The stored version's, as it is read in that.
+  const scale = storedOf(spec)?.subresources?.scale;
   const own: NonNullable<ResourceDefinition['rules']> = {
     tracksGeneration: true,
     strategicMerge: false,
     ...rules,
-    ...(subresources.scale === undefined ? {} : { scale: subresources.scale }),
-    validate: (draft, context) => [
-      ...missing(draft, stored?.schema ?? {}, ''),
-      ...(rules.validate?.(draft, context) ?? []),
-    ],
+    keeping: { keyName: `${group}/${plural}`, ...rules.keeping },
+    ...(scale === undefined ? {} : { scale }),
   };
   return {
     group,
@@ -78,20 +86,27 @@ export function structuralDefinition(spec: StructuralSpec): ResourceDefinition {
       categories: names.categories ?? [],
     },
     namespaced: scope === 'Namespaced',
-    versions: spec.versions.map((version) => versionOf(spec, version)),
+    versions: versions.map((version) => versionOf(spec, version)),
     rules: own,
   };
 }
 
-function versionOf({ group, names, subresources = {} }: StructuralSpec, version: StructuralVersion): ResourceVersion {
+function storedOf({ versions }: StructuralSpec): StructuralVersion | undefined {
+  return versions.find(({ storage }) => storage) ?? versions[0];
+}
+
+function versionOf(spec: StructuralSpec, version: StructuralVersion): ResourceVersion {
+  const { group, names } = spec;
   const own = { group, version: version.name, kind: names.kind, verbs: readAndWrite };
+  const type = [...group.split('.').toReversed(), version.name, names.kind].join('.');
+  const { schema, table, subresources = {} } = version;
+  const compiled = rootSchema(schema);
+  const converter = version.converter ?? (spec.readsAgain ? readingAgain(spec, version, compiled) : undefined);
   const named: SubresourceInfo[] = [];
   if (subresources.status !== undefined) named.push({ name: 'status', ...own });
   if (subresources.scale !== undefined) {
     named.push({ name: 'scale', group: 'autoscaling', version: 'v1', kind: 'Scale', verbs: readAndWrite });
   }
-  const type = [...group.split('.').toReversed(), version.name, names.kind].join('.');
-  const { schema, converter, table } = version;
   const warning = version.deprecated
     ? (version.deprecationWarning ?? `${group}/${version.name} ${names.kind} is deprecated`)
     : undefined;
@@ -101,8 +116,9 @@ function versionOf({ group, names, subresources = {} }: StructuralSpec, version:
     stored: version.storage,
     type,
     listType: `${type}List`,
-    schema: rootSchema(schema),
+    schema: compiled,
     published: schema,
+    checkValues: compileValues(schema),
     verbs,
     subresources: named,
     ...(converter === undefined ? {} : { converter }),
@@ -111,24 +127,43 @@ function versionOf({ group, names, subresources = {} }: StructuralSpec, version:
   };
 }
 
+/** Takes objects as they lie in the store, whichever state of the definition they are from. */
+function readingAgain(spec: StructuralSpec, { name }: StructuralVersion, schema: ObjectSchema): Converter {
+  const [served, stored] = [name, storedOf(spec)?.name].map((version) => `${spec.group}/${version}`);
+  return {
+    toStored: (draft) => ({ ...draft, apiVersion: stored }),
+    fromStored(object) {
+      const read = convertAndCheck(object, schema, { strict: 'Ignore' }).object;
+      applySchemaDefaults(read, schema);
+      return { ...read, apiVersion: served } as KubeObject;
+    },
+  };
+}
+
 /** The compiled schema of an object, with the fields that every object has. */
 function rootSchema(schema: StructuralSchema): ObjectSchema {
-  const common = typeSchema('io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata').fields;
-  const compiled = objectSchema(schema);
-  return { ...compiled, fields: new Map([...compiled.fields, ...common]) };
+  const { isLoose: _, ...compiled } = objectSchema(schema);
+  return { ...compiled, fields: new Map([...compiled.fields, ...commonFields()]) };
+}
+
+function commonFields(): ObjectSchema['fields'] {
+  return typeSchema('io.k8s.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata').fields;
 }
 
 function objectSchema(schema: StructuralSchema): ObjectSchema {
   const properties = Object.entries((schema.properties as Record<string, StructuralSchema> | undefined) ?? {});
+  const fields = properties.map(([name, property]) => [name, fieldSchema(name, property)] as const);
+  const embedded = schema['x-kubernetes-embedded-resource'] === true ? commonFields() : [];
   return {
     type: 'object',
-    fields: new Map(properties.map(([name, property]) => [name, fieldSchema(name, property)])),
+    fields: new Map([...fields, ...embedded]),
     preserveUnknown: schema['x-kubernetes-preserve-unknown-fields'] === true,
     atomic: schema['x-kubernetes-map-type'] === 'atomic',
+    isLoose: true,
   };
 }
 
-/** Required ones are looked for by `missing`: here, other than in Go's types, an empty string is a value. */
+/** Required ones are looked for by the checks: here, other than in Go's types, an empty string is a value. */
 function fieldSchema(name: string, property: StructuralSchema): FieldSchema {
   return {
     name,
@@ -138,6 +173,7 @@ function fieldSchema(name: string, property: StructuralSchema): FieldSchema {
     required: false,
     omitEmpty: true,
     isPointer: true,
+    isNullable: property.nullable === true,
     patchStrategies: [],
     immutable: false,
     patchMergeKey: undefined,
@@ -151,15 +187,14 @@ function fieldSchema(name: string, property: StructuralSchema): FieldSchema {
 }
 
 function valueSchema(schema: StructuralSchema): Schema {
-  if (schema['x-kubernetes-int-or-string'] === true) return { type: 'intOrString' };
   switch (schema.type) {
     case 'object': {
       if (schema.properties !== undefined) return objectSchema(schema);
       const { additionalProperties: of } = schema;
       const atomic = schema['x-kubernetes-map-type'] === 'atomic';
-      if (isObject(of)) return { type: 'map', of: valueSchema(of), atomic };
-      if (of === true) return { type: 'map', of: { type: 'any' }, atomic };
-      return schema['x-kubernetes-preserve-unknown-fields'] === true ? { type: 'rawObject' } : objectSchema(schema);
+      if (isObject(of)) return { type: 'map', of: valueSchema(of), atomic, isLoose: true };
+      if (of === true) return { type: 'map', of: { type: 'any' }, atomic, isLoose: true };
+      return objectSchema(schema);
     }
     case 'array':
       return {
@@ -167,36 +202,11 @@ function valueSchema(schema: StructuralSchema): Schema {
         of: isObject(schema.items) ? valueSchema(schema.items) : { type: 'any' },
         listType: (schema['x-kubernetes-list-type'] as 'atomic' | 'map' | 'set' | undefined) ?? 'atomic',
         mapKeys: (schema['x-kubernetes-list-map-keys'] as readonly string[] | undefined) ?? [],
+        isLoose: true,
       };
-    case 'integer':
-      return { type: schema.format === 'int32' ? 'int32' : 'int64' };
-    case 'number':
-      return { type: 'double' };
-    case 'boolean':
-      return { type: 'boolean' };
-    case 'string':
-      return { type: 'string' };
     default:
       return { type: 'any' };
   }
-}
-
-/** Required fields that are not there, all the way down. */
-function missing(value: unknown, schema: StructuralSchema, path: string): FieldError[] {
-  const below = (name: string): string => (path === '' ? name : `${path}.${name}`);
-  if (Array.isArray(value)) {
-    const { items } = schema;
-    return isObject(items) ? value.flatMap((item, index) => missing(item, items, `${path}[${index}]`)) : [];
-  }
-  if (!isObject(value)) return [];
-  const wanted = (schema.required as readonly string[] | undefined) ?? [];
-  const errors = wanted.filter((name) => value[name] === undefined).map((name) => required(below(name)));
-  for (const [name, property] of Object.entries((schema.properties as Record<string, StructuralSchema>) ?? {})) {
-    if (path !== '' || name !== 'metadata') errors.push(...missing(value[name], property, below(name)));
-  }
-  const { additionalProperties: of } = schema;
-  if (!isObject(of) || schema.properties !== undefined) return errors;
-  return [...errors, ...Object.entries(value).flatMap(([key, one]) => missing(one, of, `${path}[${key}]`))];
 }
 
 /** Where a scale finds its numbers, from paths such as `.spec.replicas`. Source: `CustomResourceSubresourceScale`. */

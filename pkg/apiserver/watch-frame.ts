@@ -4,6 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { WatchEventType, WatchFrame } from '#pkg/apimachinery/http.ts';
+import { goJson } from '#pkg/apimachinery/json.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { chunkAround } from '#pkg/serving/chunked.ts';
 import type { CacheEvent } from '#pkg/storage/cache.ts';
@@ -17,7 +18,7 @@ export function objectFrame(type: WatchEventType, object: KubeObject): WatchFram
   return {
     type,
     object,
-    bytes: () => Buffer.concat([frameHead(type), Buffer.from(JSON.stringify(object)), frameEnd]),
+    bytes: () => Buffer.concat([frameHead(type), Buffer.from(goJson(object)), frameEnd]),
   };
 }
 
@@ -66,49 +67,53 @@ class EntryFrame implements WatchFrame {
   }
 }
 
-/** Frames live as long as the event that was told, which is not the one of the history: holding wire forms there would double it. */
-const framesOf = new WeakMap<VersionView, WeakMap<CacheEvent, WatchFrame>>();
+const framesOf: unique symbol = Symbol('frames');
+
+/**
+ * Frames, of which there is one for each version that is watched, hang on the event that was told, which is not the one of the history: holding
+ * wire forms there would double it.
+ */
+interface FramedEvent extends CacheEvent {
+  [framesOf]?: SharedFrame[];
+}
 
 /** The frame of an event, shared by the watchers for which it is what it is in the cache. */
 export function sharedFrame(event: CacheEvent, view: VersionView): WatchFrame {
-  let frames = framesOf.get(view);
-  if (frames === undefined) {
-    frames = new WeakMap();
-    framesOf.set(view, frames);
-  }
-  let frame = frames.get(event);
-  if (frame === undefined) {
-    frame = new SharedFrame(event, view);
-    frames.set(event, frame);
-  }
+  const framed: FramedEvent = event;
+  const frames = framed[framesOf];
+  const known = frames?.find((one) => one.view === view);
+  if (known !== undefined) return known;
+  const frame = new SharedFrame(event, view);
+  if (frames === undefined) framed[framesOf] = [frame];
+  else frames.push(frame);
   return frame;
 }
 
 class SharedFrame implements WatchFrame {
   readonly type: WatchEventType;
+  readonly view: VersionView;
   readonly #entry: StoredEntry;
-  readonly #view: VersionView;
   #bytes: Uint8Array | undefined;
   #chunk: Uint8Array | undefined;
 
   constructor(event: CacheEvent, view: VersionView) {
     this.type = event.type;
     this.#entry = event.entry as StoredEntry;
-    this.#view = view;
+    this.view = view;
   }
 
   get object(): KubeObject {
-    return this.#view.object(this.#entry);
+    return this.view.object(this.#entry);
   }
 
   bytes(): Uint8Array {
-    this.#bytes ??= lineOf(this.type, this.#view.bytes(this.#entry));
+    this.#bytes ??= lineOf(this.type, this.view.bytes(this.#entry));
     return this.#bytes;
   }
 
   /** Only one of the two forms is held: a watch event is read either as a line or from the network. */
   get chunk(): Uint8Array {
-    this.#chunk ??= chunkAround(this.#bytes ?? lineOf(this.type, this.#view.bytes(this.#entry)));
+    this.#chunk ??= chunkAround(this.#bytes ?? lineOf(this.type, this.view.bytes(this.#entry)));
     return this.#chunk;
   }
 }

@@ -10,7 +10,6 @@ import type { Clock } from '#pkg/base/clock.ts';
 import { closeCode } from '#pkg/serving/websocket/frames.ts';
 import { type WebSocketChoice, webSocketAnswer } from '#pkg/serving/websocket/handshake.ts';
 import { WebSocket } from '#pkg/serving/websocket/websocket.ts';
-import { bearerProtocolPrefix } from './authn/authenticator.ts';
 
 type Watch = Extract<ResponseBody, { readonly kind: 'watch' }>;
 type Stream = Extract<ResponseBody, { readonly kind: 'stream' }>;
@@ -48,10 +47,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 function overWebSocket(request: ApiRequest, body: Stream | Watch, choice: WebSocketChoice): ApiResponse {
-  const upgraded = webSocketAnswer(request, {
-    ...choice,
-    choose: (offered) => choice.choose(offered.filter((name) => !name.startsWith(bearerProtocolPrefix))),
-  });
+  const upgraded = webSocketAnswer(request, choice);
   if (upgraded.status !== 101) stop(body);
   return upgraded;
 }

@@ -1,5 +1,5 @@
 /** Waiting, with a clock and a signal. Whatever here waits ends promptly when its signal is aborted. */
-import type { Clock } from './clock.ts';
+import type { Clock, Timer } from './clock.ts';
 
 /** A promise with its resolver outside. */
 export class Deferred<T = void> {
@@ -14,6 +14,12 @@ export class Deferred<T = void> {
     });
   }
 }
+
+/**
+ * The signal of calls that nobody can call back: one for all of them, as making one for each costs more than much of what is called. What
+ * would listen to it need not, and should not: it is never aborted, and its listeners would be those of everybody.
+ */
+export const neverAborted: AbortSignal = new AbortController().signal;
 
 /** Resolves with true after `durationMs`, or with false as soon as `signal` is aborted. Never rejects. */
 export function sleep(clock: Clock, durationMs: number, signal?: AbortSignal): Promise<boolean> {
@@ -51,9 +57,26 @@ export async function repeat(
   options: { readonly periodMs: () => number; readonly signal: AbortSignal },
   step: () => Promise<void> | void,
 ): Promise<void> {
-  while (!options.signal.aborted) {
-    await step();
-    if (!(await sleep(clock, options.periodMs(), options.signal))) return;
+  const { signal, periodMs } = options;
+  let timer: Timer | undefined;
+  let wake = (): void => {};
+  const onAbort = (): void => {
+    timer?.cancel();
+    wake();
+  };
+  // Heard once for all periods: what listens to a signal costs as much as it has listeners.
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    while (!signal.aborted) {
+      await step();
+      if (signal.aborted) return;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        timer = clock.setTimeout(resolve, periodMs());
+      });
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -8,10 +8,20 @@
 import type { Clock, Timer } from './clock.ts';
 import { Heap } from './heap.ts';
 
-interface Pending {
+class Pending implements Timer {
   readonly atMs: number;
   readonly sequence: number;
   callback: (() => void) | undefined;
+
+  constructor(atMs: number, sequence: number, callback: () => void) {
+    this.atMs = atMs;
+    this.sequence = sequence;
+    this.callback = callback;
+  }
+
+  cancel(): void {
+    this.callback = undefined;
+  }
 }
 
 /** 2026-01-01T00:00:00Z: where virtual time starts unless a test says otherwise. */
@@ -41,13 +51,9 @@ export class VirtualClock implements Clock {
   }
 
   setTimeout(callback: () => void, delayMs: number): Timer {
-    const entry: Pending = { atMs: this.#nowMs + Math.max(0, delayMs), sequence: this.#sequence++, callback };
-    this.#pending.push(entry);
-    return {
-      cancel: () => {
-        entry.callback = undefined;
-      },
-    };
+    const timer = new Pending(this.#nowMs + Math.max(0, delayMs), this.#sequence++, callback);
+    this.#pending.push(timer);
+    return timer;
   }
 
   yield(): Promise<void> {
@@ -131,7 +137,7 @@ export class VirtualClock implements Clock {
       this.#pending.pop();
       const { callback } = next;
       if (callback === undefined) continue;
-      next.callback = undefined;
+      next.cancel();
       fired = true;
       callback();
     }

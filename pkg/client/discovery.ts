@@ -1,6 +1,7 @@
 /** Which resources a server serves, asked from its discovery documents: what walks over all of them starts here. */
 import type { GroupVersionResource, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { parseApiVersion } from '#pkg/apimachinery/object.ts';
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from './client.ts';
 import { bodyObject, errorOf } from './rest-client.ts';
 
@@ -61,6 +62,19 @@ export async function discoverResources(client: Client, signal?: AbortSignal): P
     }
   }
   return { resources: [...found.values()], failures };
+}
+
+/** The resource of a kind in one version, as the server has it; undefined where there is none. */
+export async function findResource(client: Client, apiVersion: string, kind: string): Promise<ResourceRef | undefined> {
+  const path = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+  let list: ApiResourceList;
+  try {
+    list = await getJson<ApiResourceList>(client, path, undefined);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+  return resourcesOf(list, apiVersion).find(({ ref }) => ref.kind === kind)?.ref;
 }
 
 /** `deployments.apps`, or `pods` for the core group. */

@@ -2,11 +2,14 @@
  * Decides what becomes of an event: a new Event, a higher count on one that was written, or nothing because its object says too
  * much. Counts what it was shown, written or not. Pure but for the clock. Upstream counterpart: client-go `tools/record/events_cache.go`.
  */
-
+import { hash } from 'node:crypto';
 import type { Event } from '#pkg/api/types/core-v1.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 
-/** Objects and messages remembered; those longest unused are forgotten first, at the price of a second Event. */
+/**
+ * Objects and messages remembered; those longest unused are forgotten first, at the price of a second Event. A cluster has a recorder for each
+ * component, all of which are full after some minutes of work: so a kilobyte for each entry would be 30 MB, and digests stand for texts.
+ */
 const entriesMax = 4_096;
 /** The different message of one object and reason from which on they are shown as one. */
 const similarMax = 10;
@@ -21,7 +24,8 @@ interface Bucket {
 }
 
 interface Similar {
-  readonly messages: Set<string>;
+  /** Digests of the different messages, fewer than `similarMax`. */
+  readonly messages: string[];
   lastMs: number;
 }
 
@@ -62,14 +66,17 @@ export class EventCorrelator {
 
   #isOneOfMany(id: string, message: string): boolean {
     const nowMs = this.#clock.monotonicMs();
-    let similar = this.#similar.get(id);
-    if (similar === undefined || nowMs - similar.lastMs > similarWindowMs)
-      similar = { messages: new Set(), lastMs: nowMs };
+    const digest = keyOf(message);
+    const similar = this.#similar.get(id);
+    if (similar === undefined || nowMs - similar.lastMs > similarWindowMs) {
+      keep(this.#similar, id, { messages: [digest], lastMs: nowMs });
+      return false;
+    }
     similar.lastMs = nowMs;
     keep(this.#similar, id, similar);
-    if (similar.messages.has(message)) return false;
-    if (similar.messages.size + 1 >= similarMax) return true;
-    similar.messages.add(message);
+    if (similar.messages.includes(digest)) return false;
+    if (similar.messages.length + 1 >= similarMax) return true;
+    similar.messages.push(digest);
     return false;
   }
 
@@ -107,8 +114,9 @@ function sourceAndObject({ source, involvedObject: object }: Event): string {
   );
 }
 
+/** A short text that stands for the parts. */
 function keyOf(...parts: readonly (string | undefined)[]): string {
-  return parts.join('\0');
+  return hash('sha256', parts.join('\0'), 'latin1');
 }
 
 /** Sets a value as the newest and forgets the oldest beyond the limit. */

@@ -47,16 +47,17 @@ export class RequestPlaces {
 
 /** `transport` for requests that take a place each; one that is aborted while it waits rejects when its turn comes. */
 export function limitedTransport(transport: Transport, places: RequestPlaces): Transport {
-  const request: ApiHandler = async (call) => {
-    if (isWatch.test(call.query)) return transport.request(call);
-    const turn = places.enter();
-    if (turn !== undefined) await turn;
-    try {
-      call.signal.throwIfAborted();
-      return await transport.request(call);
-    } finally {
-      places.leave();
-    }
+  const leave = (): void => places.leave();
+  const inPlace: ApiHandler = (call) => {
+    const answer = call.signal.aborted ? Promise.reject(call.signal.reason) : transport.request(call);
+    answer.then(leave, leave);
+    return answer;
   };
-  return { request };
+  return {
+    request(call) {
+      if (isWatch.test(call.query)) return transport.request(call);
+      const turn = places.enter();
+      return turn === undefined ? inPlace(call) : turn.then(() => inPlace(call));
+    },
+  };
 }

@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import type { Pool } from 'undici';
 import type { ApiRequest, ApiResponse, HttpHeaders, ResponseBody } from '#pkg/apimachinery/http.ts';
 import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
+import { neverAborted } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Transport } from './client.ts';
 
@@ -99,7 +100,7 @@ async function send(pool: Pool, outgoing: Outgoing): Promise<ApiResponse> {
       path: request.query === '' ? path : `${path}?${request.query}`,
       headers,
       body: body ?? null,
-      signal: request.signal,
+      ...(request.signal === neverAborted ? {} : { signal: request.signal }),
     });
     const isStream = response.statusCode < 300 && streams(request);
     const responseBody: ResponseBody = isStream

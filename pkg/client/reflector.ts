@@ -99,7 +99,14 @@ class Reflector<T extends KubeObject> {
         await this.#list();
         sinceMs = clock.monotonicMs();
       }
-      for await (const batch of this.#watch()) sawNews = this.#applyAll(batch) || sawNews;
+      // While the state is still to come, what makes it up is gathered.
+      let state = this.#position === undefined ? new Map<string, T>() : undefined;
+      for await (const batch of this.#watch(state !== undefined)) {
+        const news = state === undefined ? batch : this.#gather(state, batch);
+        if (news === undefined) continue;
+        state = undefined;
+        sawNews = this.#applyAll(news) || sawNews;
+      }
     } catch (error) {
       failed = error;
       askOtherwise = this.#learn(error);
@@ -116,24 +123,17 @@ class Reflector<T extends KubeObject> {
     this.#moveTo(resourceVersion);
   }
 
-  /** The events of one watch. While the state is still to come, what makes it up is gathered and gives one empty batch at its end. */
-  async *#watch(): AsyncGenerator<readonly ClientWatchEvent<T>[]> {
+  /** The events of one watch, which begins with the state where that `isWanted`. */
+  #watch(isWanted: boolean): AsyncIterable<readonly ClientWatchEvent<T>[]> {
     const { resource, select, random, watchSecondsMin = watchSecondsMinDefault } = this.#options;
-    let state = this.#position === undefined ? new Map<string, T>() : undefined;
-    const watch = resource.watch({
+    return resource.watch({
       ...select,
       ...(this.#notBefore === '' ? {} : { resourceVersion: this.#notBefore }),
-      ...(state === undefined ? {} : { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' }),
+      ...(!isWanted ? {} : { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' }),
       allowWatchBookmarks: true,
       timeoutSeconds: Math.round(watchSecondsMin * (1 + random.next())),
       signal: this.#signal,
     });
-    for await (const batch of watch) {
-      const rest = state === undefined ? batch : this.#gather(state, batch);
-      if (rest === undefined) continue;
-      state = undefined;
-      yield rest;
-    }
   }
 
   /** Adds events to the state that is still coming; once it is whole, hands it on and returns the events that follow it. */

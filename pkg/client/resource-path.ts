@@ -20,7 +20,8 @@ export function resourcePath(ref: ResourceRef, target: PathTarget): string {
 /** Pairs as a query string without its question mark; undefined values are left out. */
 export function queryOf(pairs: Readonly<Record<string, string | number | boolean | undefined>>): string {
   let query = '';
-  for (const [name, value] of Object.entries(pairs)) {
+  for (const name in pairs) {
+    const value = pairs[name];
     if (value === undefined) continue;
     query += `${query === '' ? '' : '&'}${name}=${encodeURIComponent(value)}`;
   }

@@ -4,7 +4,7 @@
  * Upstream counterpart: client-go `rest` and the typed clients generated over it.
  */
 
-import type { ApiResponse, WatchFrame } from '#pkg/apimachinery/http.ts';
+import type { ApiResponse, HttpHeaders } from '#pkg/apimachinery/http.ts';
 import {
   apiVersionOf,
   type JsonObject,
@@ -13,7 +13,7 @@ import {
   type ResourceRef,
 } from '#pkg/apimachinery/object.ts';
 import { type Status, StatusError, type StatusReason } from '#pkg/apimachinery/status-error.ts';
-import { sleep } from '#pkg/base/async.ts';
+import { neverAborted, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type {
   Client,
@@ -28,8 +28,8 @@ import type {
   WatchCallOptions,
   WriteOptions,
 } from './client.ts';
+import { clientWatch } from './client-watch.ts';
 import { listQuery, queryOf, resourcePath, watchQuery, writeQuery } from './resource-path.ts';
-import { type WireWatchEvent, watchEventBatches } from './watch-lines.ts';
 
 export interface ClientOptions {
   readonly transport: Transport;
@@ -54,6 +54,9 @@ export function createClient(options: ClientOptions): Client {
   };
 }
 
+/** In-process transports put in who they speak for. */
+const peer = { address: '' };
+
 /** One request as the resource client wants it made. */
 interface Call {
   readonly method: string;
@@ -66,18 +69,21 @@ interface Call {
 
 class Caller {
   readonly #transport: Transport;
-  readonly #userAgent: string;
   readonly #clock: Clock | undefined;
+  /** The headers of requests without a body. */
+  readonly #accepting: HttpHeaders;
+  /** Of those with one, by its type. */
+  readonly #sending = new Map<string, HttpHeaders>();
 
   constructor(options: ClientOptions) {
     this.#transport = options.transport;
-    this.#userAgent = options.userAgent;
+    this.#accepting = { accept: 'application/json', 'user-agent': options.userAgent };
     this.#clock = options.clock;
   }
 
   /** The answer if it is a success; throws the `StatusError` it carries otherwise. */
   async send(call: Call): Promise<ApiResponse> {
-    const signal = call.signal ?? new AbortController().signal;
+    const signal = call.signal ?? neverAborted;
     for (let retries = 0; ; retries++) {
       signal.throwIfAborted();
       const response = await this.#sendOnce(call, signal);
@@ -91,23 +97,36 @@ class Caller {
   }
 
   #sendOnce(call: Call, signal: AbortSignal): Promise<ApiResponse> {
+    const { method, path, body, contentType = 'application/json' } = call;
+    const query = call.query === undefined ? '' : queryOf(call.query);
+    if (body === undefined) {
+      return this.#transport.request({ method, path, query, headers: this.#accepting, peer, signal });
+    }
+    const headers = this.#headersFor(contentType);
     return this.#transport.request({
-      method: call.method,
-      path: call.path,
-      query: queryOf(call.query ?? {}),
-      headers: {
-        accept: 'application/json',
-        'user-agent': this.#userAgent,
-        ...(call.body === undefined ? {} : { 'content-type': call.contentType ?? 'application/json' }),
-      },
-      ...(call.body === undefined ? {} : { body: { kind: 'object', object: call.body } }),
-      peer: { address: '' },
+      method,
+      path,
+      query,
+      headers,
+      body: { kind: 'object', object: body },
+      peer,
       signal,
     });
   }
 
+  #headersFor(contentType: string): HttpHeaders {
+    let headers = this.#sending.get(contentType);
+    if (headers === undefined) {
+      headers = { ...this.#accepting, 'content-type': contentType };
+      this.#sending.set(contentType, headers);
+    }
+    return headers;
+  }
+
   async object<T>(call: Call): Promise<T> {
-    return (await bodyObject(await this.send(call))) as T;
+    const response = await this.send(call);
+    const { body } = response;
+    return (body.kind === 'object' ? body.object : await bodyObject(response)) as T;
   }
 }
 
@@ -201,9 +220,6 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-/** Why the request of a watch ends that its consumer has left. One for all: making a reason costs a stack trace. */
-const watchLeft = new Error('The watch was left');
-
 const patchContentTypes = {
   apply: 'application/apply-patch+yaml',
   json: 'application/json-patch+json',
@@ -246,28 +262,9 @@ class RestResource<T extends KubeObject> implements ResourceClient<T> {
     });
   }
 
-  async *watch(options: WatchCallOptions = {}): AsyncGenerator<readonly ClientWatchEvent<T>[]> {
-    const controller = new AbortController();
-    const onAbort = (): void => controller.abort(options.signal?.reason);
-    if (options.signal?.aborted) onAbort();
-    else options.signal?.addEventListener('abort', onAbort, { once: true });
-    try {
-      const response = await this.#caller.send({
-        method: 'GET',
-        path: this.#path({ namespace: options.namespace }),
-        query: watchQuery(options),
-        signal: controller.signal,
-      });
-      for await (const batch of wireBatches(response)) {
-        const { events, failure } = toClientBatch<T>(batch);
-        if (events.length > 0) yield events;
-        if (failure !== undefined) throw failure;
-      }
-      options.signal?.throwIfAborted();
-    } finally {
-      options.signal?.removeEventListener('abort', onAbort);
-      controller.abort(watchLeft);
-    }
+  watch(options: WatchCallOptions = {}): AsyncIterable<readonly ClientWatchEvent<T>[]> {
+    const call = { method: 'GET', path: this.#path({ namespace: options.namespace }), query: watchQuery(options) };
+    return clientWatch<T>((signal) => this.#caller.send({ ...call, signal }), options.signal);
   }
 
   create(object: T, options: WriteOptions = {}): Promise<T> {
@@ -353,29 +350,4 @@ function deleteBody(options: Omit<DeleteOptions, 'namespace'>): JsonObject {
     ...(options.preconditions === undefined ? {} : { preconditions: options.preconditions }),
     ...(options.dryRun ? { dryRun: ['All'] } : {}),
   };
-}
-
-type WireBatches = AsyncIterable<readonly (WatchFrame | WireWatchEvent)[]>;
-
-function wireBatches(response: ApiResponse): WireBatches {
-  if (response.body.kind === 'watch') return response.body.batches;
-  if (response.body.kind === 'stream') return watchEventBatches(response.body.chunks);
-  throw new StatusError({ code: 500, reason: 'InternalError', message: 'the server did not answer with a watch' });
-}
-
-/** The events of a batch, up to an ERROR among them, which is to be thrown after what came before it was handed on. */
-function toClientBatch<T extends KubeObject>(
-  batch: readonly (WatchFrame | WireWatchEvent)[],
-): { readonly events: readonly ClientWatchEvent<T>[]; readonly failure?: StatusError } {
-  const events: ClientWatchEvent<T>[] = [];
-  for (const { type, object } of batch) {
-    if (type === 'ERROR') return { events, failure: StatusError.from(object as unknown as Status) };
-    if (type === 'BOOKMARK') {
-      const initialEventsEnd = object.metadata?.annotations?.['k8s.io/initial-events-end'] === 'true';
-      events.push({ type, resourceVersion: object.metadata?.resourceVersion ?? '', initialEventsEnd });
-    } else {
-      events.push({ type: type as 'ADDED' | 'MODIFIED' | 'DELETED', object: object as T });
-    }
-  }
-  return { events };
 }

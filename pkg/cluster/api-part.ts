@@ -4,19 +4,20 @@ import type { Node } from '#pkg/api/types/core-v1.ts';
 import { nodes } from '#pkg/api/types/refs.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { Client } from '#pkg/client/client.ts';
 import type { ForwardTransport } from '#pkg/client/forward-transport.ts';
-import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
-import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
 import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
-import type { CertificatePair } from './certificate.ts';
+import { createAuthenticationConfig } from './authentication-config.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, localApi } from './local-api.ts';
 import { kubernetesServiceIp } from './settings.ts';
@@ -35,6 +36,8 @@ export interface ApiPartOptions {
   readonly clientCa: string;
   /** What the server shows to kubelets. */
   readonly kubeletClient: CertificatePair;
+  /** Resources beside those of the table of API facts. Default: all that there are. */
+  readonly definitions?: readonly ResourceDefinition[];
   /** What differs from the default limits of connections, deadlines and bodies. */
   readonly limits?: Partial<ServingLimits>;
 }
@@ -49,9 +52,6 @@ export interface ApiPart extends Component {
   /** Kubelets of this process, by node: reached without the network. */
   addKubelet(nodeName: string, handle: ApiHandler): void;
 }
-
-/** User in whose name the server keeps its own objects. */
-const ownIdentity = { commonName: 'system:apiserver', organizations: ['system:masters'] };
 
 /** Resolves once the server answers. */
 export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
@@ -70,14 +70,15 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   });
   const { port } = await https.listen({ host, port: options.port });
   const kubeletElsewhere = (nodeName: string): ApiHandler | undefined => kubelets?.handlerOf(nodeName);
-  const server = localApi({ store, clock, random, log, serviceCidr, port, kubeletElsewhere });
-  opening.server = server;
-  const client = createClient({
-    transport: inProcessTransport(server.handle, ownIdentity),
-    userAgent: 'kube-apiserver',
-  });
-  kubelets = new KubeletConnections(options, (name) => client.resource(nodes).get(name));
+  let server: LocalApi;
+  let client: Client;
   try {
+    const { definitions } = options;
+    const resources = definitions === undefined ? {} : { definitions };
+    server = localApi({ store, clock, random, log, serviceCidr, port, kubeletElsewhere, ...resources });
+    opening.server = server;
+    client = server.client;
+    kubelets = new KubeletConnections(options, (name) => client.resource(nodes).get(name));
     await server.ready();
   } catch (error) {
     await https.run(AbortSignal.abort());
@@ -85,12 +86,14 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   }
   const clusterIp = kubernetesServiceIp(serviceCidr);
   const service = createKubernetesService({ client, clock, log, address: host, port, clusterIp });
+  const authentication = createAuthenticationConfig({ client, clock, log, clientCa: options.clientCa });
   return {
     handle: server.handle,
     url: `https://${host}:${port}`,
     health: () => readiness(server.handle),
     addKubelet: server.addKubelet,
-    run: (signal) => runServer({ server, https, service, kubelets: kubelets!, store }, signal),
+    run: (signal) =>
+      runServer({ server, https, services: [service, authentication], kubelets: kubelets!, store }, signal),
   };
 }
 
@@ -112,14 +115,15 @@ async function readiness(handle: ApiHandler): Promise<string | undefined> {
 interface Running {
   readonly server: LocalApi;
   readonly https: HttpsServer;
-  readonly service: Component;
+  /** What keeps objects about the server true. */
+  readonly services: readonly Component[];
   readonly kubelets: KubeletConnections;
   readonly store: Store;
 }
 
-async function runServer({ server, https, service, kubelets, store }: Running, signal: AbortSignal): Promise<void> {
+async function runServer({ server, https, services, kubelets, store }: Running, signal: AbortSignal): Promise<void> {
   try {
-    await runTogether([server, https, service], signal);
+    await runTogether([server, https, ...services], signal);
   } finally {
     kubelets.close();
     await store.close();

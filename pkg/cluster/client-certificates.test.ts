@@ -7,8 +7,9 @@ import { parseTokenFile, tokenFileAuthenticator } from '#pkg/apiserver/authn/tok
 import { startTestServer } from '#pkg/apiserver/testing/test-server.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
+import { issueAuthority, issueLeaf, type LeafOptions } from '#pkg/pki/certificate.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
 import { createHttpsServer } from '#pkg/serving/https-server.ts';
-import { type CertificatePair, issueAuthority, issueLeaf, type LeafOptions } from './certificate.ts';
 
 const clock = new SystemClock();
 const nowMs = clock.nowMs();

@@ -1,6 +1,7 @@
 /** What components are started in when one process holds all of them: connections in their own names, and who runs them. */
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { Component } from '#pkg/component/component.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { Members } from './members.ts';
 import type { NodePart, NodePartOptions } from './node-part.ts';
 import type { NodesReady } from './nodes-ready.ts';
@@ -16,12 +17,16 @@ export interface ClusterHost {
   readonly folder: string;
   /** PEM of the authority that pods are told of; `''` where there is none. */
   readonly rootCa: string;
+  /** That authority with its key; absent where nobody is issued certificates. */
+  readonly clusterSigning?: CertificatePair;
   /** Names of the controllers that run. Default: all. */
   readonly controllers?: readonly string[];
   /** What the nodes say of themselves in place of what the machine has. */
   readonly machine?: NodePartOptions['machine'];
   /** Runs what is started. */
   readonly members: Members;
+  /** What people have set of a component's flags: only those that are set. */
+  flagsOf(component: string): Promise<Readonly<Record<string, unknown>>>;
   /** A connection to the API under the identity of that name. */
   as(identity: string): PartContext;
   /** Makes a kubelet reachable for the API server, without the network. */

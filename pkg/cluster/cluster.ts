@@ -15,12 +15,13 @@ import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import type { HealthChecks } from '#pkg/component/health.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { ClusterHost } from './cluster-host.ts';
+import { componentValues } from './component-flags.ts';
 import { Members } from './members.ts';
 import type { NodesReady } from './nodes-ready.ts';
 import { ensurePki, identitySubject, type Pki } from './pki.ts';
-import { type ClusterSettings, kubernetesServiceIp, nodeNames } from './settings.ts';
+import { type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from './settings.ts';
 import { openStore } from './store.ts';
-import { type ClusterTables, clusterTables } from './tables.ts';
+import { type ClusterTables, checkTables, clusterTables } from './tables.ts';
 
 export interface ClusterOptions {
   readonly settings: ClusterSettings;
@@ -35,7 +36,7 @@ export interface ClusterOptions {
   readonly onStep?: (doing: string, done: string) => void;
   /** Told what was reached, for measuring. */
   readonly trace?: (what: string) => void;
-  /** What the cluster can be made of. Default: all that there is. */
+  /** What the cluster can be made of. Default: all that there is. @internal */
   readonly tables?: ClusterTables;
   /** What differs from the default limits of the API server's connections. */
   readonly servingLimits?: Partial<ServingLimits>;
@@ -60,6 +61,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   const { settings, folder, clock, random, log, tables = clusterTables } = options;
   const trace = options.trace ?? (() => {});
   const step = options.onStep ?? (() => {});
+  checkTables(tables);
   const names = nodeNames(settings);
   step('Preparing keys and certificates', 'Prepared keys and certificates');
   const loading = import('./api-part.ts');
@@ -74,9 +76,10 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   });
   trace('keys and certificates');
   step('Starting the API server', 'Started the API server');
-  const store = await openStore({ store: settings.store, folder, clock, random, log }, tables.stores);
+  const store = await openStore({ ...storeOf(settings), folder, clock, random, log }, tables.stores);
   trace('store open');
   const { apiPart } = await loading;
+  const definitions = await tables.definitions();
   trace('API server loaded');
   const api = await apiPart({
     store,
@@ -89,6 +92,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     server: pki.server,
     clientCa: pki.authority.certificate,
     kubeletClient: pki.identities.get('kubelet-client')!,
+    definitions,
     limits: options.servingLimits ?? {},
   }).catch(async (error: unknown) => {
     await store.close();
@@ -109,7 +113,9 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
       nodeNames: names,
       folder,
       rootCa: pki.authority.certificate,
+      clusterSigning: pki.authority,
       members: running,
+      flagsOf: (component) => componentValues(settings.componentFlags, component, tables),
       as: (identity) => {
         const { commonName, organizations = [] } = identitySubject(identity, tables.components);
         return { transport: inProcessTransport(api.handle, { commonName, organizations }), clock, random, log };

@@ -6,7 +6,8 @@
  * Invariant: an entry knows nothing of the others. Only what starts is loaded.
  */
 import { join } from 'node:path';
-import type { Subject } from './certificate.ts';
+import type { FlagTable } from '#pkg/component/flags.ts';
+import type { Subject } from '#pkg/pki/pair.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import type { NetworkKind, NetworkTable } from './networks.ts';
 import { addressPort, type ClusterSettings, kubernetesServiceIp, podRange } from './settings.ts';
@@ -42,6 +43,8 @@ export interface ComponentEntry {
   readonly perNode: boolean;
   /** Flags of its process, beside the common ones. */
   flags(place: ProcessPlace): Readonly<Record<string, unknown>>;
+  /** Those of its flags that people may set (`up --config`, `up --extra-config`), beside what follows from the cluster. Absent: none. */
+  options?(tables: ClusterTables): Promise<FlagTable>;
   /** Whether it opens sockets of its own, which there are none of on virtual time. */
   readonly opensSockets: boolean;
   /** Starts it in the process that holds all of them. Absent for the API server, by which all others live and which is therefore there first. */
@@ -60,6 +63,9 @@ export const componentTable: ComponentTable = {
       'secure-port': settings.apiPort,
       'data-dir': folder,
       store: settings.store,
+      ...(settings.etcdCafile === undefined ? {} : { 'etcd-cafile': settings.etcdCafile }),
+      ...(settings.etcdCertfile === undefined ? {} : { 'etcd-certfile': settings.etcdCertfile }),
+      ...(settings.etcdKeyfile === undefined ? {} : { 'etcd-keyfile': settings.etcdKeyfile }),
       'service-cluster-ip-range': settings.serviceCidr,
       // Another cluster that looks for free addresses sees by this that these are taken.
       'healthz-bind-address': kubernetesServiceIp(settings.serviceCidr),
@@ -99,11 +105,24 @@ export const componentTable: ComponentTable = {
       kubeconfig,
       'leader-elect': false,
       'root-ca-file': join(pki, 'ca.crt'),
+      'cluster-signing-cert-file': join(pki, 'ca.crt'),
+      'cluster-signing-key-file': join(pki, 'ca.key'),
       'cluster-cidr': podRange(settings),
     }),
-    start: async ({ settings, rootCa, controllers, as, members }) => {
+    options: async ({ controllers }) => {
+      const [{ controllerFlags }, table] = await Promise.all([import('#pkg/controllers/manager.ts'), controllers()]);
+      return controllerFlags(table);
+    },
+    start: async ({ settings, tables, rootCa, clusterSigning, controllers, as, members, flagsOf }) => {
       const { controllerManagerPart } = await import('./parts.ts');
-      const options = { rootCa, podCidr: podRange(settings), ...(controllers === undefined ? {} : { controllers }) };
+      const options = {
+        rootCa,
+        ...(clusterSigning === undefined ? {} : { clusterSigning }),
+        podCidr: podRange(settings),
+        ...(controllers === undefined ? {} : { controllers }),
+        table: await tables.controllers(),
+        flags: await flagsOf('kube-controller-manager'),
+      };
       members.start('kube-controller-manager', await controllerManagerPart(as('controller-manager'), options));
     },
   },
@@ -113,9 +132,10 @@ export const componentTable: ComponentTable = {
     perNode: false,
     opensSockets: false,
     flags: ({ kubeconfig }) => ({ kubeconfig, 'leader-elect': false }),
-    start: async ({ as, members }) => {
+    start: async ({ tables, as, members }) => {
       const { schedulerPart } = await import('./parts.ts');
-      members.start('kube-scheduler', await schedulerPart(as('scheduler')));
+      const plugins = await tables.schedulerPlugins();
+      members.start('kube-scheduler', await schedulerPart(as('scheduler'), { plugins }));
     },
   },
   'kube-proxy': {

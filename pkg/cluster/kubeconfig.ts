@@ -8,7 +8,7 @@ import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/
 import { dirname } from 'node:path';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { CertificatePair } from './certificate.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
 
 export interface KubeconfigEntry {
   /** Name of the cluster, the context and the user alike. */

@@ -5,15 +5,20 @@
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
+import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
 import { createApiServer } from '#pkg/apiserver/server.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { Client } from '#pkg/client/client.ts';
+import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
+import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
-import { createStrategies } from '#pkg/registry/table.ts';
+import { createCustomResources } from '#pkg/registry/apiextensions/custom-resources.ts';
+import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
 
 export interface LocalApiOptions {
@@ -25,6 +30,8 @@ export interface LocalApiOptions {
   readonly serviceCidr?: string;
   /** Port that the Service `kubernetes` leads to. Default 6443. */
   readonly port?: number;
+  /** Resources beside those of the table of API facts. Default: all that there are. */
+  readonly definitions?: readonly ResourceDefinition[];
   /** Default: all that there are. */
   readonly admission?: readonly AdmissionPlugin[];
   /** Kubelets of other processes. */
@@ -38,31 +45,53 @@ export interface LocalApi extends Component {
   ready(): Promise<void>;
   /** Kubelets of this process, by node: reached without the network. */
   addKubelet(nodeName: string, handle: ApiHandler): void;
+  /** In the name of the server itself, for its own objects. */
+  readonly client: Client;
 }
+
+/** User in whose name the server keeps its own objects. */
+const ownIdentity = { commonName: 'system:apiserver', organizations: ['system:masters'] };
 
 /** Nothing happens before `run` or `ready`. */
 export function localApi(options: LocalApiOptions): LocalApi {
   const { store, clock, random, log, serviceCidr, port, kubeletElsewhere } = options;
   const kubelets = new Map<string, ApiHandler>();
+  const authorizer = alwaysAllow();
   const server = createApiServer({
     store,
     clock,
     random,
     log: log.with({ component: 'kube-apiserver' }),
     strategies: createStrategies({
+      warnsOfUnbuilt: true,
       ...(serviceCidr === undefined ? {} : { serviceCidr }),
       ...(port === undefined ? {} : { apiServerPort: port }),
     }),
-    admission: options.admission ?? createAdmissionPlugins(),
+    definitions: options.definitions ?? definitions,
+    admission: options.admission ?? createAdmissionPlugins({ authorizer }),
     authenticators: [clientCertificateAuthenticator(clock)],
-    authorizer: alwaysAllow(),
+    authorizer,
     documents: createDocumentProvider,
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
+  const client = createClient({
+    transport: inProcessTransport(server.handle, ownIdentity),
+    userAgent: 'kube-apiserver',
+  });
+  const customResources = createCustomResources({ client, served: server.resources, clock, random, log });
+  let started: Promise<void> | undefined;
+  const ready = (): Promise<void> => {
+    started ??= server.ready().then(() => customResources.start());
+    return started;
+  };
   return {
     handle: server.handle,
-    ready: () => server.ready(),
+    client,
+    ready,
     addKubelet: (nodeName, handle) => void kubelets.set(nodeName, handle),
-    run: (signal) => server.run(signal),
+    async run(signal) {
+      await ready();
+      await Promise.all([server.run(signal), customResources.run(signal)]);
+    },
   };
 }

@@ -14,6 +14,8 @@ export class Members {
   readonly #others: { readonly controller: AbortController; readonly running: Promise<void>[] };
   readonly #last: { readonly controller: AbortController; readonly running: Promise<void>[] };
   #failure: { readonly error: unknown } | undefined;
+  /** What is started once `release` is called; undefined where nothing is held back. */
+  #held: (() => void)[] | undefined;
   readonly #finish: () => void;
 
   constructor(signal: AbortSignal) {
@@ -31,6 +33,16 @@ export class Members {
     else controller.signal.addEventListener('abort', () => finish(), { once: true });
     this.stopped = asked.then(() => this.#end());
     this.stopped.catch(() => {});
+  }
+
+  /** From now on what is started waits, until the function that is returned is called: then all of it begins at once, in the order in which it came. */
+  hold(): () => void {
+    const held: (() => void)[] = [];
+    this.#held = held;
+    return () => {
+      this.#held = undefined;
+      for (const begin of held) begin();
+    };
   }
 
   /** Runs a component. Its health is a check of its own, or part of that of a group, which whoever made the group registers. */
@@ -51,12 +63,17 @@ export class Members {
       else group.fail(name, why);
       this.#ended(name, { why, signal, failure });
     };
-    running.push(
-      component.run(signal).then(
-        () => ended(undefined),
-        (error: unknown) => ended({ error }),
-      ),
-    );
+    const begin = (): void => {
+      const run = component.run(signal);
+      running.push(
+        run.then(
+          () => ended(undefined),
+          (error: unknown) => ended({ error }),
+        ),
+      );
+    };
+    if (this.#held === undefined) begin();
+    else this.#held.push(begin);
   }
 
   async stop(): Promise<void> {

@@ -1,4 +1,5 @@
 /** One node: a kubelet with the runtime, network and folders that its settings name. */
+import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, hostname, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
@@ -10,10 +11,10 @@ import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
 import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
 import type { MachineFacts } from '#pkg/kubelet/node/node-status.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
-import { type NetworkTable, networkTable } from './networks.ts';
 import { depsOf, type PartContext, withInformers } from './parts.ts';
-import { areSimulated, type RuntimeTable, runtimeProblem, runtimesOf, runtimeTable } from './runtimes.ts';
+import { areSimulated, runtimeProblem, runtimesOf } from './runtimes.ts';
 import { kubernetesRelease } from './settings.ts';
+import { type ClusterTables, clusterTables } from './tables.ts';
 
 export interface NodePartOptions {
   readonly nodeName: string;
@@ -24,7 +25,7 @@ export interface NodePartOptions {
   /** Name of its network. */
   readonly network: string;
   /** Default: those that there are. */
-  readonly tables?: { readonly runtimes: RuntimeTable; readonly networks: NetworkTable };
+  readonly tables?: Pick<ClusterTables, 'networks' | 'runtimes' | 'volumePlugins'>;
   /** Folder of the node's volumes and logs; `''` where all its pods are simulated. */
   readonly folder: string;
   /** Port at which the kubelet's own API answers. */
@@ -71,7 +72,7 @@ const ownWatchesMax = 8;
 
 /** Watches for the nodes of these names, in the name of `context`, which may read what they watch. */
 export async function nodeWatches(context: PartContext, names: readonly string[]): Promise<NodeWatches> {
-  const { nodeSourceOf, podSourceOf, sharedNodeSource, sharedPodSource } = await import('#pkg/kubelet/kubelet.ts');
+  const { nodeSourceOf, podSourceOf, sharedNodeSource, sharedPodSource } = await import('#pkg/kubelet/pod-sources.ts');
   const deps = depsOf(context, 'kubelet');
   const { informers } = deps;
   const areFew = names.length <= ownWatchesMax;
@@ -135,7 +136,7 @@ async function openNode(
   deps: ComponentDeps,
   options: NodePartOptions,
 ): Promise<{ readonly options: NodeOptions; close(): Promise<void> }> {
-  const { nodeName, folder, tables = { runtimes: runtimeTable, networks: networkTable } } = options;
+  const { nodeName, folder, tables = clusterTables } = options;
   const problem = runtimeProblem(options.runtime, tables.runtimes);
   if (problem !== undefined) throw new Error(`Cannot start the node ${nodeName} as ${problem}`);
   const networkKind = tables.networks[options.network];
@@ -145,9 +146,10 @@ async function openNode(
   const isSimulated = areSimulated(options.runtime, tables.runtimes);
   const { clock, random, log } = deps;
   const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
-  const [network, host, ...runtimes] = await Promise.all([
+  const [network, host, volumePlugins, ...runtimes] = await Promise.all([
     networkKind.open({ clock, nodeAddress, isSimulated }),
     isSimulated ? simulatedHost() : realHost(deps, folder),
+    tables.volumePlugins(),
     ...names.map((name) => tables.runtimes[name]!.open({ clock, random, log, folder })),
   ]);
   return {
@@ -158,6 +160,7 @@ async function openNode(
       network: network.network,
       ...(network.hostPorts === undefined ? {} : { hostPorts: network.hostPorts }),
       ...host,
+      volumePlugins,
       addresses: [
         { type: 'InternalIP', address: nodeAddress },
         { type: 'Hostname', address: nodeName },
@@ -189,12 +192,25 @@ async function simulatedHost(): Promise<NodeHost> {
   return { volumes: memoryVolumeHost() };
 }
 
+/** Ids of the machine, of which some are for root's eyes. Source: cadvisor `machine.GetSystemUUID`. */
 function machineFacts(): Partial<MachineFacts> {
+  const machineId = firstLine('/etc/machine-id') ?? hostname();
   return {
-    machineId: hostname(),
+    machineId,
+    systemUuid: firstLine('/sys/class/dmi/id/product_uuid') ?? machineId,
+    bootId: firstLine('/proc/sys/kernel/random/boot_id') ?? '',
     kernelVersion: release(),
     operatingSystem: platform(),
     architecture: machineNames[arch()] ?? arch(),
     osImage: 'Coxswain',
   };
+}
+
+/** Undefined for a file that is not there, is empty or may not be read. */
+function firstLine(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').split('\n')[0]?.trim() || undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -10,6 +10,9 @@ import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { runTogether } from '#pkg/component/signals.ts';
+import type { ControllerTable } from '#pkg/controllers/common/controller.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
+import type { PluginEntry } from '#pkg/scheduler/framework/plugin-context.ts';
 import { type ProxyBackendTable, proxyBackendTable } from './proxy-backends.ts';
 
 /** What every part is given. */
@@ -48,26 +51,37 @@ function elected(
   };
 }
 
-export interface SchedulerPartOptions {
+interface ElectedOptions {
   /** Distinct name of this candidate when leaders are elected; absent to run at once. */
   readonly electionIdentity?: string;
+}
+
+export interface SchedulerPartOptions extends ElectedOptions {
+  /** Default: all that there are. */
+  readonly plugins?: readonly PluginEntry[];
 }
 
 export async function schedulerPart(context: PartContext, options: SchedulerPartOptions = {}): Promise<Component> {
   const { createScheduler } = await import('#pkg/scheduler/scheduler.ts');
   const deps = depsOf(context, 'kube-scheduler');
-  const component = withInformers(deps, createScheduler({ deps }));
-  const { electionIdentity: identity } = options;
+  const { plugins, electionIdentity: identity } = options;
+  const component = withInformers(deps, createScheduler({ deps, ...(plugins === undefined ? {} : { plugins }) }));
   return identity === undefined ? component : elected(deps, { name: 'kube-scheduler', identity, component });
 }
 
-export interface ControllerManagerPartOptions extends SchedulerPartOptions {
+export interface ControllerManagerPartOptions extends ElectedOptions {
   /** PEM of the cluster's authority, published to every namespace. */
   readonly rootCa?: string;
+  /** The authority with its key, for certificates that are asked for. */
+  readonly clusterSigning?: CertificatePair;
   /** Range of which each node gets a part. */
   readonly podCidr: string;
   /** Names of the controllers that run. Default: all. */
   readonly controllers?: readonly string[];
+  /** Default: all that there are. */
+  readonly table?: ControllerTable;
+  /** Values of the controllers' flags; those that are not here have their fallbacks. */
+  readonly flags?: Readonly<Record<string, unknown>>;
 }
 
 export async function controllerManagerPart(
@@ -75,11 +89,17 @@ export async function controllerManagerPart(
   options: ControllerManagerPartOptions,
 ): Promise<Component> {
   const { createControllerManager } = await import('#pkg/controllers/manager.ts');
-  const { rootCa, podCidr, controllers, electionIdentity: identity } = options;
+  const { rootCa, clusterSigning, podCidr, controllers, table, flags, electionIdentity: identity } = options;
   return createControllerManager({
     deps: depsOf(context, 'kube-controller-manager'),
-    options: { clusterCidr: podCidr, ...(rootCa === undefined ? {} : { rootCa }) },
+    options: {
+      clusterCidr: podCidr,
+      ...(rootCa === undefined ? {} : { rootCa }),
+      ...(clusterSigning === undefined ? {} : { clusterSigning }),
+    },
     ...(controllers === undefined ? {} : { controllers }),
+    ...(table === undefined ? {} : { table }),
+    ...(flags === undefined ? {} : { flags }),
     ...(identity === undefined ? {} : { leaderElect: { identity } }),
   });
 }

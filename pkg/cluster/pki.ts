@@ -18,7 +18,8 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
-import { type CertificatePair, issueAuthority, issueLeaf, type Subject, subjectOf } from './certificate.ts';
+import { issueAuthority, issueLeaf, subjectOf } from '#pkg/pki/certificate.ts';
+import type { CertificatePair, Subject } from '#pkg/pki/pair.ts';
 import { type ComponentTable, componentTable, identitiesOf } from './components.ts';
 import { makeFolder } from './kubeconfig.ts';
 
@@ -50,6 +51,7 @@ export interface Pki {
   readonly serviceAccount: { readonly privateKey: string; readonly publicKey: string };
 }
 
+/** @internal */
 export interface PkiOptions {
   /** Where the files are; made when missing. */
   readonly folder: string;
@@ -77,7 +79,7 @@ const serverHosts: readonly string[] = [
   '::1',
 ];
 
-/** User and groups that an identity stands for. Source: upstream's component certificates, as kubeadm issues them. */
+/** User and groups that an identity stands for. Source: upstream's component certificates, as kubeadm issues them. @internal */
 export function identitySubject(identity: string, components: ComponentTable = componentTable): Subject {
   if (identity === 'nodes') return nodesSubject;
   const other = Object.hasOwn(otherIdentities, identity) ? otherIdentities[identity] : undefined;
@@ -90,7 +92,7 @@ export function identitySubject(identity: string, components: ComponentTable = c
   return entry.identity.subject(colon < 0 ? '' : identity.slice(colon + 1));
 }
 
-/** The cluster's keys and certificates, read from `folder` or made and written there. */
+/** The cluster's keys and certificates, read from `folder` or made and written there. @internal */
 export async function ensurePki(options: PkiOptions): Promise<Pki> {
   const nowMs = options.clock.nowMs();
   const files = new PairFiles(options.folder);

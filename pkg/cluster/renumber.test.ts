@@ -40,11 +40,12 @@ test('every address of the cluster moves to its place in the new ranges, once, a
       subsets: [{ addresses: [{ ip: '127.0.0.1' }] }],
     },
     '/registry/discovery.k8s.io/endpointslices/default/web-1': { endpoints: [{ addresses: ['127.128.1.4'] }] },
+    '/registry/networking.k8s.io/servicecidrs/kubernetes': { spec: { cidrs: [from.serviceCidr, '10.0.0.0/16'] } },
     '/registry/core/configmaps/default/c': { data: { ip: '127.96.0.7' } },
   };
   for (const [key, object] of Object.entries(before))
     await store.write({ type: 'put', key, value: Buffer.from(JSON.stringify(object)), ifModRevision: 0 });
-  expect(await renumberStore(store, from, to)).toBe(4);
+  expect(await renumberStore(store, from, to)).toBe(5);
   const after = Object.fromEntries(
     (await store.range({ prefix: '/registry/' })).items.map(({ key, value }) => [
       key,
@@ -53,6 +54,7 @@ test('every address of the cluster moves to its place in the new ranges, once, a
   );
   expect(after).toEqual({
     ...before,
+    '/registry/networking.k8s.io/servicecidrs/kubernetes': { spec: { cidrs: [to.serviceCidr, '10.0.0.0/16'] } },
     '/registry/core/services/default/web': {
       kind: 'Service',
       apiVersion: 'v1',

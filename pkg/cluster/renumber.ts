@@ -17,12 +17,14 @@ const kinds = [
   { prefix: '/registry/core/pods/', nodes: true },
   { prefix: '/registry/core/endpoints/', nodes: false },
   { prefix: '/registry/discovery.k8s.io/endpointslices/', nodes: false },
+  { prefix: '/registry/networking.k8s.io/servicecidrs/', nodes: false },
 ] as const;
 
 /** Fields of those kinds whose texts, or lists of texts, are addresses or ranges. */
 const fields: ReadonlySet<string> = new Set([
   'address',
   'addresses',
+  'cidrs',
   'clusterIP',
   'clusterIPs',
   'hostIP',

@@ -1,13 +1,18 @@
 /** What a cluster is made of, and its defaults. Kept in the data folder, so that the next start brings the same cluster back. */
+import { isObject } from '#pkg/apimachinery/json.ts';
 import { formatIpv4, parseIpv4Range } from '#pkg/network/ipv4.ts';
+import type { EtcdFiles } from './etcd-files.ts';
 import { networkTable } from './networks.ts';
 import { areSimulated, runtimeProblem } from './runtimes.ts';
-import { storeDriverOf } from './stores.ts';
+import { etcdFilesProblem, storeDriverOf } from './stores.ts';
 
 /** The release of Kubernetes whose API is served and that nodes report. That of the API's facts, without loading them. */
 export const kubernetesRelease = 'v1.36.4';
 
-export interface ClusterSettings {
+/** What people have set of single components: values by component and flag, as they stand on a command line. */
+export type ComponentFlags = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+export interface ClusterSettings extends EtcdFiles {
   /** Lower-case letters, digits and dashes; part of the nodes' names and of the kubeconfig's context. */
   readonly name: string;
   readonly nodes: number;
@@ -25,6 +30,8 @@ export interface ClusterSettings {
   readonly serviceCidr: string;
   /** Address of the nodes: kubelets, node ports and pods on the host's network answer there. */
   readonly nodeAddress: string;
+  /** What people have set of single components. */
+  readonly componentFlags: ComponentFlags;
 }
 
 /** The addresses of one cluster among several on a machine. */
@@ -59,6 +66,7 @@ export const defaultSettings: ClusterSettings = {
   network: 'loopback',
   apiPort: 6443,
   ...firstAddresses,
+  componentFlags: {},
 };
 
 /** Clusters that can have addresses of their own on the loopback network. */
@@ -108,7 +116,7 @@ export function kubernetesServiceIp(serviceCidr: string): string {
 
 /** Why settings read from a file cannot be those of a cluster; undefined when they can. */
 export function settingsProblem(settings: ClusterSettings): string | undefined {
-  const { name, nodes, runtime, store, network, apiPort, podCidr, serviceCidr, nodeAddress } = settings;
+  const { name, nodes, runtime, store, network, apiPort, podCidr, serviceCidr, nodeAddress, componentFlags } = settings;
   if (typeof name !== 'string' || name === '') return 'name is no name';
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > nodesMax) return 'nodes is no number of nodes';
   if (typeof runtime !== 'string' || runtimeProblem(runtime) !== undefined) return 'runtime is no runtime';
@@ -116,6 +124,11 @@ export function settingsProblem(settings: ClusterSettings): string | undefined {
   const problem = nodesProblem(settings);
   if (problem !== undefined) return problem;
   if (typeof store !== 'string' || storeDriverOf(store) === undefined) return 'store is no store';
+  for (const field of ['etcdCafile', 'etcdCertfile', 'etcdKeyfile'] as const) {
+    if (settings[field] !== undefined && typeof settings[field] !== 'string') return `${field} is no file`;
+  }
+  const noTls = etcdFilesProblem(store, settings);
+  if (noTls !== undefined) return noTls;
   if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65_535) return 'apiPort is no port';
   for (const [field, cidr] of Object.entries({ podCidr, serviceCidr })) {
     const range = typeof cidr === 'string' ? parseIpv4Range(cidr) : undefined;
@@ -124,5 +137,22 @@ export function settingsProblem(settings: ClusterSettings): string | undefined {
   }
   if (typeof nodeAddress !== 'string' || !/^127\.\d+\.\d+\.\d+$/.test(nodeAddress))
     return 'nodeAddress is no address of 127.0.0.0/8';
+  if (!isObject(componentFlags) || !Object.values(componentFlags).every(isTexts))
+    return 'componentFlags are no flags of components';
   return undefined;
+}
+
+function isTexts(value: unknown): boolean {
+  return isObject(value) && Object.values(value).every((text) => typeof text === 'string');
+}
+
+/** What a cluster's store is opened by. */
+export function storeOf(settings: ClusterSettings): Pick<ClusterSettings, 'store'> & EtcdFiles {
+  const { store, etcdCafile, etcdCertfile, etcdKeyfile } = settings;
+  return {
+    store,
+    ...(etcdCafile === undefined ? {} : { etcdCafile }),
+    ...(etcdCertfile === undefined ? {} : { etcdCertfile }),
+    ...(etcdKeyfile === undefined ? {} : { etcdKeyfile }),
+  };
 }

@@ -2,14 +2,17 @@
  * The store drivers that an API server can have. A new one is a folder in `pkg/storage/drivers/` and an entry here. Only the one that is used
  * is loaded.
  */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
-import type { Store } from '#pkg/storage/store.ts';
+import { type Store, StoreUnavailableError } from '#pkg/storage/store.ts';
+import type { EtcdFiles } from './etcd-files.ts';
 import { checkStoreFile } from './store-identity.ts';
 
-export interface StorePlace {
+export interface StorePlace extends EtcdFiles {
   /** The value of `--store`; of an etcd the addresses of its members, and the cluster's part of it as their path, if any. */
   readonly store: string;
   /** Folder of the cluster; `''` when there is none. */
@@ -71,13 +74,17 @@ export const storeTable: StoreTable = {
     where: ({ store }) => store,
     needsFolder: false,
     isShared: true,
-    open: async ({ store, clock, log }) => {
+    open: async ({ store, clock, log, ...files }) => {
+      const tls = await etcdTls(files);
       const [{ openEtcdStore }, { prefixedStore }] = await Promise.all([
         import('#pkg/storage/drivers/etcd/etcd-store.ts'),
         import('#pkg/storage/prefixed-store.ts'),
       ]);
       const { endpoints, prefix } = etcdOf(store)!;
-      return prefixedStore(await openEtcdStore({ endpoints, clock, log }), prefix);
+      return prefixedStore(
+        await openEtcdStore({ endpoints, clock, log, ...(tls === undefined ? {} : { tls }) }),
+        prefix,
+      );
     },
   },
 };
@@ -92,6 +99,35 @@ export function storeNames(table: StoreTable = storeTable): string {
   return Object.values(table)
     .map(({ placeholder }) => placeholder)
     .join('|');
+}
+
+/** Why an etcd cannot be reached with these files; undefined where it may be. */
+export function etcdFilesProblem(store: string, files: EtcdFiles): string | undefined {
+  const { etcdCafile = '', etcdCertfile = '', etcdKeyfile = '' } = files;
+  if (etcdCafile + etcdCertfile + etcdKeyfile === '') return undefined;
+  if (!store.startsWith('https://')) return 'files for TLS are for an etcd whose addresses begin with https://';
+  if ((etcdCertfile === '') !== (etcdKeyfile === '')) return 'a certificate and its key are given together';
+  return undefined;
+}
+
+async function etcdTls(files: EtcdFiles): Promise<{ ca?: string; cert?: string; key?: string } | undefined> {
+  const read = async (path: string | undefined, flag: string): Promise<string | undefined> => {
+    if (path === undefined || path === '') return undefined;
+    return readFile(path, 'utf8').catch((error: unknown) => {
+      throw new StoreUnavailableError(`Cannot read the file ${path} of --${flag}: ${errorText(error)}`, error);
+    });
+  };
+  const [ca, cert, key] = await Promise.all([
+    read(files.etcdCafile, 'etcd-cafile'),
+    read(files.etcdCertfile, 'etcd-certfile'),
+    read(files.etcdKeyfile, 'etcd-keyfile'),
+  ]);
+  if (ca === undefined && cert === undefined) return undefined;
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
 }
 
 interface EtcdPlace {

@@ -1,4 +1,11 @@
-/** All that a cluster can be made of, one table for each sort of part; who composes a cluster can give others. */
+/**
+ * All that a cluster can be made of, one table for each sort of part; who composes a cluster can give others. Tables whose rows are code of a
+ * component are loaded with that component.
+ */
+import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
+import type { ControllerTable } from '#pkg/controllers/common/controller.ts';
+import type { VolumePlugin } from '#pkg/kubelet/volumes/volume-plugin.ts';
+import type { PluginEntry } from '#pkg/scheduler/framework/plugin-context.ts';
 import { type ComponentTable, componentTable } from './components.ts';
 import { type NetworkTable, networkTable } from './networks.ts';
 import { type ProxyBackendTable, proxyBackendTable } from './proxy-backends.ts';
@@ -11,6 +18,11 @@ export interface ClusterTables {
   readonly runtimes: RuntimeTable;
   readonly networks: NetworkTable;
   readonly proxyBackends: ProxyBackendTable;
+  /** Resources beside those of the table of API facts. */
+  readonly definitions: () => Promise<readonly ResourceDefinition[]>;
+  readonly controllers: () => Promise<ControllerTable>;
+  readonly schedulerPlugins: () => Promise<readonly PluginEntry[]>;
+  readonly volumePlugins: () => Promise<readonly VolumePlugin[]>;
 }
 
 export const clusterTables: ClusterTables = {
@@ -19,4 +31,29 @@ export const clusterTables: ClusterTables = {
   runtimes: runtimeTable,
   networks: networkTable,
   proxyBackends: proxyBackendTable,
+  definitions: async () => (await import('#pkg/registry/table.ts')).definitions,
+  controllers: async () => (await import('#pkg/controllers/table.ts')).controllerTable,
+  schedulerPlugins: async () => (await import('#pkg/scheduler/plugin-table.ts')).pluginTable,
+  volumePlugins: async () => (await import('#pkg/kubelet/volumes/plugins/table.ts')).volumePlugins,
 };
+
+/** Names of identities that are not those of components. */
+const takenIdentities: readonly string[] = ['admin', 'kubelet-client'];
+
+/** Throws, with one line, where a row names what another table does not have, or two rows have one name between them. */
+export function checkTables({ components, networks, proxyBackends }: ClusterTables): void {
+  for (const [name, { proxyBackend }] of Object.entries(networks)) {
+    if (!Object.hasOwn(proxyBackends, proxyBackend))
+      throw new Error(
+        `Cannot use the network ${name} as its proxy backend ${JSON.stringify(proxyBackend)} is not there: use ${Object.keys(proxyBackends).join(', ')}`,
+      );
+  }
+  const owners = new Map<string, string>(takenIdentities.map((identity) => [identity, 'the cluster']));
+  for (const [name, { identity }] of Object.entries(components)) {
+    if (identity === undefined) continue;
+    const owner = owners.get(identity.name);
+    if (owner !== undefined)
+      throw new Error(`Cannot use the component ${name} as its identity ${identity.name} is that of ${owner}`);
+    owners.set(identity.name, name);
+  }
+}

@@ -24,12 +24,16 @@ function configSchema(table: FlagTable): JsonObject {
   };
 }
 
-/** What is wrong with a configuration file, each with the path of its field (`etcdServers[1]: must be a string`); undefined when nothing is. */
-export function configProblem(table: FlagTable, config: unknown): string | undefined {
+/**
+ * What is wrong with a configuration file, or the part of one below `under`, each with the path of its field (`etcdServers[1]: must be a string`);
+ * undefined when nothing is.
+ */
+export function configProblem(table: FlagTable, config: unknown, under = ''): string | undefined {
   const ajv: AjvInstance = new Ajv({ allErrors: true, allowUnionTypes: true });
   const validate = ajv.compile(configSchema(table));
   if (validate(config)) return undefined;
-  const problems = [...new Set((validate.errors ?? []).map((error) => problemOf(table, error)))];
+  const prefix = under === '' ? '' : `${under}.`;
+  const problems = [...new Set((validate.errors ?? []).map((error) => prefix + problemOf(table, error)))];
   const more = problems.length - problemsMax;
   return `${problems.slice(0, problemsMax).join('; ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

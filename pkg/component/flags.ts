@@ -128,6 +128,22 @@ export function list(
   };
 }
 
+/** A flag that may be given several times, each time with one value, of which `problem` says what it must be. */
+export function repeated(
+  options: Common & { placeholder: string; problem?: (value: string) => string | undefined },
+): Flag<readonly string[]> {
+  return {
+    ...options,
+    fallback: [],
+    schema: { type: 'array', items: { type: 'string' } },
+    expects: 'must be a list of strings',
+    parse: (value, previous) => {
+      const wrong = options.problem?.(value);
+      return wrong === undefined ? good([...(previous ?? []), value]) : bad(wrong);
+    },
+  };
+}
+
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** Milliseconds of a duration as Go writes it (`1h30m`, `500ms`, `0`), or undefined. */
@@ -296,7 +312,7 @@ function fromConfig(flags: FlagTable, config: JsonObject, values: Map<string, un
 }
 
 /** The flag of a field of a configuration file: `data-dir` of `dataDir`. */
-function flagOf(field: string): string {
+export function flagOf(field: string): string {
   return field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { deployments, pods } from '#pkg/api/types/refs.ts';
+import { aborted } from '#pkg/base/async.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
@@ -7,8 +8,11 @@ import { FakeApi } from '#pkg/client/fake-api.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
+import { integer } from '#pkg/component/flags.ts';
+import { withFlags } from './common/controller.ts';
 import { isComplete } from './deployment/status.ts';
-import { createControllerManager } from './manager.ts';
+import { controllerFlags, createControllerManager } from './manager.ts';
+import { controllerTable } from './table.ts';
 import { deploymentOf, startHarness, templateOf, until } from './testing/harness.ts';
 
 test('all controllers together give the same transcript for the same seed, and stop', async () => {
@@ -59,4 +63,13 @@ test('a controller that does not exist is refused', () => {
   const informers = createInformers({ client, clock, random, log: silentLogger });
   const deps = { client, informers, clock, random, log: silentLogger };
   expect(() => createControllerManager({ deps, controllers: ['none'] })).toThrow('Cannot start controller none');
+});
+
+test('two controllers with one flag are refused', () => {
+  const other = withFlags({ 'node-cidr-mask-size': integer({ help: 'Another one.', fallback: 1 }) }, () => ({
+    run: aborted,
+  }));
+  expect(() => controllerFlags({ ...controllerTable, other })).toThrow(
+    'Cannot use the controllers as node-ipam-controller and other both have the flag --node-cidr-mask-size',
+  );
 });

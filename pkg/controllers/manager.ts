@@ -8,15 +8,20 @@ import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { type LeaderElectionOptions, runWithLeaderElection } from '#pkg/client/leader-election.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
-import type { ControllerContext, ControllerOptions } from './common/controller.ts';
+import type { FlagTable } from '#pkg/component/flags.ts';
+import type { ControllerContext, ControllerOptions, ControllerTable } from './common/controller.ts';
 import { controllerTable } from './table.ts';
 
 export interface ControllerManagerOptions {
   /** The manager runs the informers: nobody else may. */
   readonly deps: ComponentDeps;
-  /** Names of `controllerTable`. Default: all. */
+  /** Default: all that there are. */
+  readonly table?: ControllerTable;
+  /** Names of the table. Default: all. */
   readonly controllers?: readonly string[];
   readonly options?: ControllerOptions;
+  /** Values of the controllers' flags, by name; a flag that is not here has its fallback. */
+  readonly flags?: Readonly<Record<string, unknown>>;
   /** Absent: no election, this is the only manager. */
   readonly leaderElect?: Pick<LeaderElectionOptions, 'identity'> &
     Partial<
@@ -24,11 +29,29 @@ export interface ControllerManagerOptions {
     >;
 }
 
-/** The manager. Throws at once for a controller that does not exist. */
+/** The flags of all controllers of a table. Throws where two have one of the same name. */
+export function controllerFlags(table: ControllerTable = controllerTable): FlagTable {
+  const owners = new Map<string, string>();
+  const all: Record<string, FlagTable[string]> = {};
+  for (const [name, entry] of Object.entries(table)) {
+    for (const [flag, definition] of Object.entries(typeof entry === 'function' ? {} : entry.flags)) {
+      const owner = owners.get(flag);
+      if (owner !== undefined)
+        throw new Error(`Cannot use the controllers as ${owner} and ${name} both have the flag --${flag}`);
+      owners.set(flag, name);
+      all[flag] = definition;
+    }
+  }
+  return all;
+}
+
+/** The manager. Throws at once for a controller that does not exist, and for two with one flag. */
 export function createControllerManager(options: ControllerManagerOptions): Component {
-  const names = options.controllers ?? Object.keys(controllerTable);
+  const { table = controllerTable } = options;
+  const names = options.controllers ?? Object.keys(table);
   for (const name of names)
-    if (!Object.hasOwn(controllerTable, name)) throw new Error(`Cannot start controller ${name} as there is none`);
+    if (!Object.hasOwn(table, name)) throw new Error(`Cannot start controller ${name} as there is none`);
+  controllerFlags(table);
   const runAll = (signal: AbortSignal): Promise<void> => runControllers(options, names, signal);
   const { leaderElect, deps } = options;
   if (leaderElect === undefined) return { run: runAll };
@@ -59,12 +82,12 @@ async function runControllers(
       return recorder;
     },
   };
-  const controllers = names.map((name) => ({ name, component: controllerTable[name]!(context) }));
+  const components = names.map((name) => makeController(options, name, context));
   const running = [deps.informers.run(stop.signal)];
   try {
     if (await deps.informers.synced(stop.signal)) {
       deps.log.info('Controllers started', { controllers: names.length });
-      running.push(...controllers.map(({ component }) => component.run(stop.signal)));
+      running.push(...components.map((component) => component.run(stop.signal)));
     }
     await Promise.all(running);
   } finally {
@@ -73,4 +96,18 @@ async function runControllers(
     await Promise.all([...recorders.values()].map((recorder) => recorder.flush()));
     dispose();
   }
+}
+
+function makeController(
+  { table = controllerTable, flags = {} }: ControllerManagerOptions,
+  name: string,
+  context: ControllerContext,
+): Component {
+  const entry = table[name]!;
+  if (typeof entry === 'function') return entry(context);
+  const values = Object.entries(entry.flags).map(([flag, { fallback }]) => [
+    flag,
+    Object.hasOwn(flags, flag) ? flags[flag] : fallback,
+  ]);
+  return entry.create(context, Object.fromEntries(values));
 }

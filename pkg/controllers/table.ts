@@ -1,14 +1,17 @@
-/** Every controller by the name under which it is switched on and off. A new controller is a folder and a line here. */
-import type { ControllerFactory } from './common/controller.ts';
+/** Every controller by the name under which it is switched on and off. A new controller, with its flags if it has any, is a folder and a line here. */
+import { type ControllerTable, withFlags } from './common/controller.ts';
+import { createCsrApprovingController } from './csrapproving/csrapproving.ts';
+import { createCsrCleanerController } from './csrcleaner/csrcleaner.ts';
+import { createCsrSigningController } from './csrsigning/csrsigning.ts';
 import { createDeploymentController } from './deployment/deployment.ts';
 import { createEndpointController } from './endpoint/endpoint.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
 import { createEndpointSliceMirroringController } from './endpointslicemirroring/endpointslicemirroring.ts';
 import { createGarbageCollector } from './garbagecollector/garbagecollector.ts';
 import { createNamespaceController } from './namespace/namespace.ts';
-import { createNodeIpamController } from './nodeipam/nodeipam.ts';
-import { createNodeLifecycleController } from './nodelifecycle/nodelifecycle.ts';
-import { createPodGcController } from './podgc/podgc.ts';
+import { createNodeIpamController, nodeIpamFlags } from './nodeipam/nodeipam.ts';
+import { createNodeLifecycleController, nodeLifecycleFlags } from './nodelifecycle/nodelifecycle.ts';
+import { createPodGcController, podGcFlags } from './podgc/podgc.ts';
 import { createReplicaSetController } from './replicaset/replicaset.ts';
 import { createReplicationController } from './replication/replication.ts';
 import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
@@ -16,12 +19,12 @@ import { createServiceAccountController } from './serviceaccount/serviceaccount.
 import { createTaintEvictionController } from './tainteviction/tainteviction.ts';
 
 /** In the order in which they start. Names are upstream's. */
-export const controllerTable: Readonly<Record<string, ControllerFactory>> = {
+export const controllerTable: ControllerTable = {
   'serviceaccount-controller': createServiceAccountController,
   'root-ca-certificate-publisher-controller': createRootCaPublisher,
   'namespace-controller': createNamespaceController,
-  'node-ipam-controller': createNodeIpamController,
-  'node-lifecycle-controller': createNodeLifecycleController,
+  'node-ipam-controller': withFlags(nodeIpamFlags, createNodeIpamController),
+  'node-lifecycle-controller': withFlags(nodeLifecycleFlags, createNodeLifecycleController),
   'taint-eviction-controller': createTaintEvictionController,
   'deployment-controller': createDeploymentController,
   'replicaset-controller': createReplicaSetController,
@@ -30,5 +33,8 @@ export const controllerTable: Readonly<Record<string, ControllerFactory>> = {
   'endpointslice-controller': createEndpointSliceController,
   'endpointslice-mirroring-controller': createEndpointSliceMirroringController,
   'garbage-collector-controller': createGarbageCollector,
-  'pod-garbage-collector-controller': createPodGcController,
+  'pod-garbage-collector-controller': withFlags(podGcFlags, createPodGcController),
+  'certificatesigningrequest-approving-controller': createCsrApprovingController,
+  'certificatesigningrequest-signing-controller': createCsrSigningController,
+  'certificatesigningrequest-cleaner-controller': createCsrCleanerController,
 };

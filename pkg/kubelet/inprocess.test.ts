@@ -193,3 +193,29 @@ test('a program does not run without what its pod asks for, and the reason says 
     },
   });
 });
+
+test('a program that may not get more rights does not, and no event says that it might', async () => {
+  const { client, until } = await start();
+  const source =
+    "console.log(require('fs').readFileSync('/proc/thread-self/status', 'utf8').includes('NoNewPrivs:\\t1'));";
+  const folder = await mkdtemp(join(tmpdir(), 'coxswain-rights-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, 'rights.cjs');
+  await writeFile(path, source);
+  const container = { name: 'app', image: pathToFileURL(path).href, terminationMessagePolicy: 'FallbackToLogsOnError' };
+  await client.resource(pods).create({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'bound', namespace: 'default' },
+    spec: {
+      nodeName: 'n1',
+      restartPolicy: 'Never',
+      containers: [{ ...container, securityContext: { allowPrivilegeEscalation: false } }],
+    },
+  });
+  await until('bound', (pod) => pod.status?.phase === 'Succeeded');
+  const { items } = await client.resource(events).list({ namespace: 'default' });
+  const reasons = items.filter(({ involvedObject }) => involvedObject.name === 'bound').map(({ reason }) => reason);
+  expect(reasons).toContain('Started');
+  expect(reasons).not.toContain('NotEnforced');
+});

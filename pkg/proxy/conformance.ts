@@ -5,7 +5,8 @@ import { connect, createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Backend } from './backend.ts';
-import type { Rule, RuleEndpoint, RuleSet } from './model/rule.ts';
+import type { Rule, RuleEndpoint } from './model/rule.ts';
+import { endpointAt, makeRule, setOf } from './testing/rules.ts';
 
 export interface BackendUnderTest {
   make(): Promise<Backend>;
@@ -27,35 +28,8 @@ export function backendConformance(name: string, under: BackendUnderTest): void 
     onTestFinished(() => backend.close());
     return backend;
   };
-  const makeRule = (fields: Partial<Rule>, endpoints: readonly RuleEndpoint[]): Rule => {
-    const port = fields.port ?? under.freePort();
-    return {
-      key: `shop/web:http:${port}/TCP`,
-      namespace: 'shop',
-      serviceName: 'web',
-      serviceUid: 'u1',
-      portName: 'http',
-      protocol: 'TCP',
-      clusterIPs: [clusterIp],
-      externalIPs: [],
-      loadBalancerIPs: [],
-      loadBalancerSourceRanges: [],
-      internalTrafficPolicy: 'Cluster',
-      externalTrafficPolicy: 'Cluster',
-      internalEndpoints: endpoints,
-      externalEndpoints: endpoints,
-      ...fields,
-      port,
-    };
-  };
-  const setOf = (...rules: readonly Rule[]): RuleSet => new Map(rules.map((rule) => [rule.key, rule]));
-  const endpointAt = (port: number): RuleEndpoint => ({
-    ip: endpointIp,
-    port,
-    ready: true,
-    serving: true,
-    terminating: false,
-  });
+  const ruleOf = (fields: Partial<Rule>, endpoints: readonly RuleEndpoint[]): Rule =>
+    makeRule({ clusterIPs: [clusterIp], ...fields, port: fields.port ?? under.freePort() }, endpoints);
 
   /** A server that answers all it got with its name before it, once the client has ended its half. */
   const echoServer = async (serverName: string): Promise<RuleEndpoint> => {
@@ -70,7 +44,7 @@ export function backendConformance(name: string, under: BackendUnderTest): void 
     server.listen(0, endpointIp);
     await once(server, 'listening');
     onTestFinished(() => new Promise<void>((resolve) => server.close(() => resolve())));
-    return endpointAt((server.address() as { port: number }).port);
+    return endpointAt((server.address() as { port: number }).port, endpointIp);
   };
   const connectTo = async (port: number, host = clusterIp): Promise<Socket> => {
     const socket = connect({ host, port });
@@ -89,7 +63,7 @@ export function backendConformance(name: string, under: BackendUnderTest): void 
     );
 
   test(`${name}: bytes go to an endpoint and back, on the cluster IP and the node port`, async () => {
-    const rule = makeRule({ nodePort: under.freePort() }, [await echoServer('a')]);
+    const rule = ruleOf({ nodePort: under.freePort() }, [await echoServer('a')]);
     const backend = await start();
     expect(await backend.sync(setOf(rule))).toEqual([]);
     expect(await ask(rule.port, 'hello')).toBe('a:hello');
@@ -97,17 +71,29 @@ export function backendConformance(name: string, under: BackendUnderTest): void 
   });
 
   test(`${name}: connections are spread over the endpoints`, async () => {
-    const rule = makeRule({}, [await echoServer('a'), await echoServer('b')]);
+    const rule = ruleOf({}, [await echoServer('a'), await echoServer('b')]);
     await (await start()).sync(setOf(rule));
     const answers = new Set<string>();
     for (let index = 0; index < 30; index++) answers.add(await ask(rule.port, 'x'));
     expect([...answers].toSorted()).toEqual(['a:x', 'b:x']);
   });
 
+  test(`${name}: with session affinity all addresses of a Service lead a client to one endpoint (fault 32)`, async () => {
+    const endpoints = await Promise.all(['a', 'b', 'c', 'd'].map((one) => echoServer(one)));
+    const rule = ruleOf({ nodePort: under.freePort(), sessionAffinity: { timeoutSeconds: 100 } }, endpoints);
+    await (await start()).sync(setOf(rule));
+    const answers = new Set<string>();
+    for (let index = 0; index < 8; index++) {
+      answers.add(await ask(rule.port, ''));
+      answers.add(await ask(rule.nodePort!, '', nodeIp));
+    }
+    expect(answers.size).toBe(1);
+  });
+
   test(`${name}: new connections follow new rules, those that are there keep their endpoint`, async () => {
     const [a, b] = [await echoServer('a'), await echoServer('b')];
     const backend = await start();
-    const rule = makeRule({}, [a]);
+    const rule = ruleOf({}, [a]);
     await backend.sync(setOf(rule));
     const open = await connectTo(rule.port);
     open.write('still ');
@@ -120,7 +106,7 @@ export function backendConformance(name: string, under: BackendUnderTest): void 
 
   test(`${name}: a rule without endpoints refuses, and so does a Service that is gone`, async () => {
     const backend = await start();
-    const rule = makeRule({}, [await echoServer('a')]);
+    const rule = ruleOf({}, [await echoServer('a')]);
     await backend.sync(setOf(rule));
     await backend.sync(setOf({ ...rule, internalEndpoints: [], externalEndpoints: [] }));
     expect(await failureOf(rule.port)).toBe('ECONNREFUSED');
@@ -138,12 +124,12 @@ export function backendConformance(name: string, under: BackendUnderTest): void 
         server.bind(0, endpointIp);
         await once(server, 'listening');
         onTestFinished(() => new Promise<void>((resolve) => server.close(() => resolve())));
-        return endpointAt(server.address().port);
+        return endpointAt(server.address().port, endpointIp);
       }),
     );
     const client = createSocket('udp4');
     onTestFinished(() => new Promise<void>((resolve) => client.close(() => resolve())));
-    const rule = makeRule({ protocol: 'UDP' }, [servers[0]!]);
+    const rule = ruleOf({ protocol: 'UDP' }, [servers[0]!]);
     const exchange = async (what: string): Promise<string> => {
       const answered = once(client, 'message');
       client.send(what, rule.port, clusterIp);
@@ -160,7 +146,7 @@ export function backendConformance(name: string, under: BackendUnderTest): void 
 
   test(`${name}: nothing is left once it is closed`, async () => {
     const backend = await under.make();
-    const rule = makeRule({}, [await echoServer('a')]);
+    const rule = ruleOf({}, [await echoServer('a')]);
     await backend.sync(setOf(rule));
     const open = await connectTo(rule.port);
     open.on('error', () => {});

@@ -1,8 +1,9 @@
 /**
  * The one list of all resources that have rules of their own. A resource that is not here is served by the generic engine alone.
- * Adding one is its file and one line here.
+ * Adding one is its file and one line here: with the strategies where the table of API facts has its kind, else with the definitions.
  */
 
+import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { admissionRegistrationStrategies } from './admissionregistration/strategies.ts';
 import { customResourceDefinitionStrategy } from './apiextensions/custom-resource-definition.ts';
@@ -46,6 +47,7 @@ import { resourceStrategies } from './resource/strategies.ts';
 import { priorityClassStrategy } from './scheduling/priority-class.ts';
 import { storageStrategies } from './storage/strategies.ts';
 import { withTemplateWarnings } from './template-warnings.ts';
+import { withUnbuiltWarnings } from './unbuilt.ts';
 import type { IpRules } from './validation/ips.ts';
 import { claimWarnings, serviceWarnings, statefulSetWarnings, volumeWarnings, withWarnings } from './warnings.ts';
 
@@ -57,6 +59,8 @@ export interface StrategyOptions {
   readonly nodePortRange?: PortRange;
   /** Port at which the API server itself listens, for the Service `kubernetes`. Default 6443. */
   readonly apiServerPort?: number;
+  /** Whether clients are warned of kinds that are only stored, as nothing acts on them. Default false: of a server alone nobody expects it. */
+  readonly warnsOfUnbuilt?: boolean;
 }
 
 const inTemplates = { path: ['spec', 'template'] };
@@ -77,7 +81,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     apiServerPort: options.apiServerPort ?? defaultApiServerPort,
     ...ipRules,
   };
-  return [
+  const all: readonly Strategy[] = [
     podStrategy,
     bindingStrategy,
     nodeStrategy,
@@ -105,7 +109,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     horizontalPodAutoscalerStrategy,
     podDisruptionBudgetStrategy,
     ...rbacStrategies,
-    ...createNetworkingStrategies(ipRules),
+    ...createNetworkingStrategies(ipRules, serviceCidr),
     leaseStrategy,
     ...storageStrategies,
     priorityClassStrategy,
@@ -117,7 +121,11 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     ...resourceStrategies,
     ...reviewStrategies,
   ];
+  return options.warnsOfUnbuilt === true ? withUnbuiltWarnings(all) : all;
 }
+
+/** Resources that the table of API facts does not have: each is a definition made from data (`structuralDefinition`). */
+export const definitions: readonly ResourceDefinition[] = [];
 
 /** All strategies with default options. */
 export const strategies: readonly Strategy[] = createStrategies();

@@ -7,12 +7,11 @@ import { SystemClock } from '#pkg/base/clock.ts';
 import { randomInt, SeededRandom } from '#pkg/base/random.ts';
 import { Nominator } from './cache/nominator.ts';
 import { SchedulerCache } from './cache/scheduler-cache.ts';
-import { defaultProfile } from './default-profile.ts';
 import { CycleState } from './framework/cycle.ts';
 import { Decider } from './framework/decide.ts';
+import { profileOver } from './framework/plugin-tester.ts';
 import { podInfoOf } from './framework/pod-info.ts';
-import { profileOf } from './framework/profile.ts';
-import { noVolumes } from './plugins/volume-binding/volume-binding.ts';
+import { pluginTable } from './plugin-table.ts';
 
 interface Load {
   readonly name: string;
@@ -82,14 +81,7 @@ function measure(load: Load): string {
   const clock = new SystemClock();
   const cache = new SchedulerCache({ clock });
   for (let index = 0; index < nodeCount; index++) cache.setNode(node(index));
-  const profile = profileOf(
-    defaultProfile({
-      sendBinding: () => Promise.resolve(),
-      budgets: () => [],
-      volumes: noVolumes,
-      random: new SeededRandom(1),
-    }),
-  );
+  const profile = profileOver(pluginTable);
   const decider = new Decider({ profile, table: cache.table, nominator: new Nominator() });
   const pods = Array.from({ length: podCount }, (_, index) => load.pod(index));
   let milliCpu = 0;

@@ -4,7 +4,7 @@
  */
 
 import { isPodTerminal } from '#pkg/api/pod-phase.ts';
-import type { Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod } from '#pkg/api/types/core-v1.ts';
+import type { Namespace, Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { EventHandler } from '#pkg/client/informer.ts';
@@ -62,17 +62,6 @@ export function namespaceHandler({ cache, queue }: HandlerContext): EventHandler
       queue.wake([{ resource: 'Namespace', action: 'UpdateLabels', previous, object: namespace }]);
     },
     deleted: (namespace) => cache.table.setNamespaceLabels(namespace.metadata?.name ?? '', undefined),
-  };
-}
-
-/** Wakes pods that wait for claims or volumes; the objects themselves are read from the lister when they are needed. */
-export function volumeHandler<T extends PersistentVolume | PersistentVolumeClaim>(
-  { queue }: HandlerContext,
-  resource: 'PersistentVolume' | 'PersistentVolumeClaim',
-): EventHandler<T> {
-  return {
-    added: (object) => queue.wake([{ resource, action: 'Add', object }]),
-    updated: (previous, object) => queue.wake([{ resource, action: 'Update', previous, object }]),
   };
 }
 

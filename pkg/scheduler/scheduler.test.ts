@@ -13,9 +13,9 @@ import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
-import { apiProfile } from './api-profile.ts';
 import type { AnyPlugin } from './framework/plugin.ts';
 import { type Status, success, unschedulable } from './framework/status.ts';
+import { pluginTable } from './plugin-table.ts';
 import { createScheduler } from './scheduler.ts';
 
 /** Answers of the binding subresource that a test wants instead of a binding. */
@@ -67,8 +67,7 @@ function makeWorld(): World {
       const stop = new AbortController();
       const informers = createInformers({ client, clock, random, log: silentLogger });
       const deps = { client, informers, clock, random, log: silentLogger };
-      const profile = [...apiProfile(deps), ...plugins.map((plugin) => ({ plugin }))];
-      const scheduler = createScheduler({ deps, profile });
+      const scheduler = createScheduler({ deps, plugins: [...pluginTable, ...plugins.map((plugin) => ({ plugin }))] });
       const running = Promise.all([informers.run(stop.signal), scheduler.run(stop.signal)]);
       return async () => {
         stop.abort();

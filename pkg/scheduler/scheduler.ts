@@ -7,17 +7,16 @@
  * Upstream counterpart: kube-scheduler `schedule_one.go`.
  */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import { namespaces, nodes, persistentVolumeClaims, persistentVolumes, pods } from '#pkg/api/types/refs.ts';
+import { namespaces, nodes, pods } from '#pkg/api/types/refs.ts';
 import { repeat } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
-import { apiProfile } from './api-profile.ts';
 import { Nominator } from './cache/nominator.ts';
 import { SchedulerCache } from './cache/scheduler-cache.ts';
-import { defaultSchedulerName, namespaceHandler, nodeHandler, podHandler, volumeHandler } from './event-handlers.ts';
+import { defaultSchedulerName, namespaceHandler, nodeHandler, podHandler } from './event-handlers.ts';
 import { evict } from './eviction.ts';
 import { asEventObject, type Failure, FailureReporter } from './failure-report.ts';
 import { type Cycle, CycleState } from './framework/cycle.ts';
@@ -25,10 +24,13 @@ import { Decider, type Decision } from './framework/decide.ts';
 import { fitErrorMessage } from './framework/fit-error.ts';
 import type { NodeInfo } from './framework/node-info.ts';
 import type { NodeRefusal, Plugin, PostFilterResult } from './framework/plugin.ts';
+import type { PluginEntry } from './framework/plugin-context.ts';
 import type { PodInfo } from './framework/pod-info.ts';
-import { type Profile, type ProfileEntry, profileOf } from './framework/profile.ts';
+import type { Profile } from './framework/profile.ts';
 import { isRejected, type Status, success, unschedulable } from './framework/status.ts';
 import { InFlight } from './in-flight.ts';
+import { type PluginSources, pluginSources } from './plugin-sources.ts';
+import { pluginTable } from './plugin-table.ts';
 import { flushPeriodMs, type QueuedPod, SchedulingQueue } from './queue/scheduling-queue.ts';
 
 /** Bindings under way at once. Enough that the API server can commit many writes together; a waiting pod costs a few kB. */
@@ -40,8 +42,8 @@ const sliceMs = 8;
 /** What a scheduler is given, and how it differs from the default one. */
 export interface SchedulerOptions {
   readonly deps: ComponentDeps;
-  /** The table of plugins; default `defaultProfile`. */
-  readonly profile?: readonly ProfileEntry[];
+  /** Default: all that there are. */
+  readonly plugins?: readonly PluginEntry[];
   /** Which pods are this scheduler's, by `spec.schedulerName`; default `default-scheduler`. */
   readonly schedulerName?: string;
 }
@@ -57,6 +59,7 @@ class Run {
   readonly #signal: AbortSignal;
   readonly #schedulerName: string;
   readonly #profile: Profile;
+  readonly #sources: PluginSources;
   readonly #cache: SchedulerCache;
   readonly #nominator = new Nominator();
   readonly #queue: SchedulingQueue;
@@ -66,12 +69,14 @@ class Run {
   readonly #lister: Lister<Pod>;
   readonly #bindings = new InFlight(bindingsInFlightMax);
 
-  constructor({ deps, profile, schedulerName = defaultSchedulerName }: SchedulerOptions, signal: AbortSignal) {
+  constructor(options: SchedulerOptions, signal: AbortSignal) {
+    const { deps, plugins = pluginTable, schedulerName = defaultSchedulerName } = options;
     const { client, clock, random, log, informers } = deps;
     this.#deps = deps;
     this.#signal = signal;
     this.#schedulerName = schedulerName;
-    this.#profile = profileOf(profile ?? apiProfile(deps));
+    this.#sources = pluginSources(deps, plugins);
+    this.#profile = this.#sources.profile;
     this.#cache = new SchedulerCache({ clock });
     const { queueSort, preEnqueue, events } = this.#profile;
     this.#queue = new SchedulingQueue({ clock, sort: queueSort, preEnqueue, events });
@@ -99,8 +104,7 @@ class Run {
     };
     informers.informer(nodes).addHandler(nodeHandler(context));
     informers.informer(namespaces).addHandler(namespaceHandler(context));
-    informers.informer(persistentVolumes).addHandler(volumeHandler(context, 'PersistentVolume'));
-    informers.informer(persistentVolumeClaims).addHandler(volumeHandler(context, 'PersistentVolumeClaim'));
+    this.#sources.listen((events) => this.#queue.wake(events));
     informers.informer(pods).addHandler(podHandler(context));
     if (!(await informers.synced(this.#signal))) return;
     const onAbort = (): void => this.#queue.close();

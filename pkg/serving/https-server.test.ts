@@ -216,6 +216,43 @@ test('a request with a body that comes before the answer to the last one is take
   await serving.done;
 });
 
+test('a connection goes on after a request that came before the answer to the last one was taken', async () => {
+  const done = new AbortController();
+  const serving = await serve(async ({ path }) => {
+    const bytes = path === '/large' ? Buffer.alloc(20_000_000, 'x') : Buffer.from(`answer to ${path}`);
+    return { status: 200, headers: {}, body: { kind: 'bytes', bytes } };
+  }, done.signal);
+  const socket = connect({ host: '127.0.0.1', port: serving.port, rejectUnauthorized: false });
+  let received = '';
+  const until = (end: string) =>
+    new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (!received.endsWith(end)) return;
+        socket.off('data', look);
+        resolve();
+      };
+      socket.on('data', look);
+      look();
+    });
+  const ask = (path: string): void => void socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  ask('/large');
+  await once(socket, 'readable');
+  ask('/early');
+  // It has arrived once the answer to another connection has.
+  await call('GET', '/', { port: serving.port });
+  socket.on('data', (bytes: Buffer) => {
+    received = (received + bytes.toString('latin1')).slice(-100);
+  });
+  await until('answer to /early');
+  for (const path of ['/next', '/after']) {
+    ask(path);
+    await until(`answer to ${path}`);
+  }
+  socket.destroy();
+  done.abort();
+  await serving.done;
+});
+
 test('what is not HTTP is refused', async () => {
   const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
   socket.write('not http\r\n\r\n');

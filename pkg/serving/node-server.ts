@@ -166,9 +166,12 @@ function watchRequests(server: HttpServer, options: NodeServerOptions): void {
 /**
  * Node stops reading when a request comes before the answer to the last one has been taken. Where its parser has the TLS connection to itself
  * it is given what was decrypted all the same, and calls that a bad request; with another listener to the data it is given nothing until it goes on.
+ * That takes the parser off the connection together with what would have it read again, so this does.
  */
 function takeAtPace(socket: Socket): void {
-  if (socket.isPaused() && socket.listeners('data').at(-1) !== ignored) socket.on('data', ignored);
+  if (!socket.isPaused() || socket.listeners('data').at(-1) === ignored) return;
+  socket.on('data', ignored);
+  socket.once('resume', () => socket._read(0));
 }
 
 function ignored(): void {}

@@ -27,6 +27,8 @@ export interface CacheEntry {
   readonly bytes: Uint8Array;
   /** Called once those who follow changes have seen this one: what can be made again from the stored bytes need not be held. */
   settle?(): void;
+  /** Called when there is a newer state, or none any more: few will still read this one. */
+  replaced?(): void;
 }
 
 /** Makes entries of what the store holds. Given by the layer above, which knows the encoding. */
@@ -74,6 +76,8 @@ export interface ResourceFeed {
 }
 
 export interface ResourceCache extends ResourceFeed {
+  /** Whether a read now is as good as one after `fresh()`: so on a local driver, once the cache is filled. */
+  readonly isFresh: boolean;
   get(key: string): CacheEntry | undefined;
   /** Entries whose keys start with `prefix`, in key order; from `startKey` (inclusive) when given, at most `limit` when given. */
   list(prefix: string, options?: { readonly startKey?: string; readonly limit?: number }): readonly CacheEntry[];

@@ -16,7 +16,7 @@ export interface PastVersion<V> {
   readonly bytes: number;
 }
 
-/** How much of the past a store keeps before it compacts half of it by itself. */
+/** How much of the past a store keeps before it compacts the oldest part of it by itself. */
 export interface PastLimits {
   readonly maxVersions: number;
   /** Bytes of values. */
@@ -28,6 +28,12 @@ export interface PastLimits {
  * at a thousand a second a list can be continued for half a minute, and is then answered "expired", as after any compaction.
  */
 export const pastLimitsDefault: PastLimits = { maxVersions: 50_000, maxBytes: 64 * 1024 * 1024 };
+
+/**
+ * What a store forgets at a time of a past that is full: little, so that it takes no longer than the writes that filled it, and enough that the work
+ * around it does not count.
+ */
+export const forgottenShare = 1 / 64;
 
 /** The versions of one key in revision order; those before `head` are forgotten. */
 interface VersionQueue<V> {
@@ -47,9 +53,10 @@ export class KeyHistory<V> {
     return this.#ended.length - this.#head > maxVersions || this.#bytes > maxBytes;
   }
 
-  /** Where half of the versions have ended; there has to be one. */
-  get middleRevision(): number {
-    return this.#ended[(this.#head + this.#ended.length) >> 1]!.until;
+  /** Where that share of the versions, the oldest, have ended; there has to be one. */
+  revisionAfter(share: number): number {
+    const count = this.#ended.length - this.#head;
+    return this.#ended[this.#head + Math.min(count - 1, Math.ceil(count * share))]!.until;
   }
 
   /** Adds a version; `until` must not be less than that of the version added before. */

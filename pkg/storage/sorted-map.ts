@@ -34,6 +34,8 @@ interface Position {
 export class SortedMap<V> {
   readonly #leaves: Leaf<V>[] = [];
   #size = 0;
+  /** Where a key was looked for last. What is read is often written next. */
+  #last: Position = { leaf: 0, index: 0 };
 
   get size(): number {
     return this.#size;
@@ -114,8 +116,12 @@ export class SortedMap<V> {
 
   /** Where the first key that does not come before `key` is; one past the last leaf when there is none. */
   #lowerBound(key: string): Position {
-    const before = isPlain(key) ? (other: string) => other < key : (other: string) => compareKeys(other, key) < 0;
-    return this.#partition(before);
+    const { leaf, index } = this.#last;
+    if (this.#leaves[leaf]?.keys[index] !== key) {
+      const before = isPlain(key) ? (other: string) => other < key : (other: string) => compareKeys(other, key) < 0;
+      this.#last = this.#partition(before);
+    }
+    return this.#last;
   }
 
   /** Where the first key is that comes after all that start with `prefix`. */

@@ -22,6 +22,7 @@
  * Keys are UTF-8 strings of at most 1,024 bytes, values at most 8 MiB. Upstream counterpart: etcd's KV and Watch API; `storage.Interface` is the layer
  * above it (`cache.ts` and the registry store).
  */
+import type { Buffer } from 'node:buffer';
 
 /** A stored value. Revisions are integers below 2^53. */
 export interface KeyValue {
@@ -121,6 +122,8 @@ export interface Store {
    * is then complete up to this revision, whatever keys it was made by.
    */
   localRevision?(): number;
+  /** Memory for a value that is about to be written, where the store has better than memory of its own for each. Its contents are whatever. */
+  allocate?(bytes: number): Buffer;
   /** Forgets what was overwritten or deleted at or before `revision`; reads and watches from before it fail from now on. */
   compact(revision: number): Promise<void>;
   /** Ends all watches and releases files and connections. Writes that were not acknowledged may be lost. */

@@ -105,6 +105,10 @@ class WatchCache implements RunningResourceCache {
     return Math.max(this.#revision, this.#options.store.localRevision?.() ?? 0);
   }
 
+  get isFresh(): boolean {
+    return this.#state === 'ready' && this.#options.store.localRevision !== undefined;
+  }
+
   start(): void {
     if (this.#state === 'empty') this.#startFill();
   }
@@ -127,9 +131,7 @@ class WatchCache implements RunningResourceCache {
 
   fresh(): Promise<number> {
     // Every read comes through here: on a local driver it costs one resolved promise.
-    if (this.#state === 'ready' && this.#options.store.localRevision !== undefined)
-      return Promise.resolve(this.revision);
-    return this.#freshen();
+    return this.isFresh ? Promise.resolve(this.revision) : this.#freshen();
   }
 
   async #freshen(): Promise<number> {
@@ -281,6 +283,7 @@ class WatchCache implements RunningResourceCache {
     const entry = codec.entry(event.kv);
     const revision = event.kv.modRevision;
     const previous = this.#entries.set(event.kv.key, entry);
+    previous?.replaced?.();
     return previous === undefined
       ? { type: 'ADDED', entry, revision }
       : { type: 'MODIFIED', entry, previous, revision };
@@ -354,7 +357,7 @@ class WatchCache implements RunningResourceCache {
       this.#armProgress();
       if (this.#state === 'ready' && this.revision > this.#progressRevision) {
         this.#progressRevision = this.revision;
-        for (const sink of this.#watchers.sinks()) sink.onProgress(this.#progressRevision);
+        this.#watchers.progress(this.#progressRevision);
       }
     }, progressPeriodMs);
   }

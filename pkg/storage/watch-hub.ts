@@ -62,7 +62,12 @@ export class WatchHub {
         this.#give(events, revision, this.#watchers);
         return;
       }
-      this.#give(events, revision, this.#broad);
+      if (this.#broad.size > 0) this.#give(events, revision, this.#broad);
+      if (events.length === 1) {
+        const watchers = this.#byResource.get(resourceOf(eventKey(events[0]!)) ?? '');
+        if (watchers !== undefined) this.#give(events, revision, watchers);
+        return;
+      }
       for (const [resource, wanted] of byResource(events)) {
         const watchers = this.#byResource.get(resource);
         if (watchers !== undefined) this.#give(wanted, revision, watchers);

@@ -52,8 +52,25 @@ export class WatcherGroups {
   /** Gives each watcher those events that start with its prefix, in one call. */
   deliver(events: readonly CacheEvent[]): void {
     if (this.#groups.size === 0) return;
+    if (events.length === 1) {
+      this.#deliverOne(events);
+      return;
+    }
     for (const [group, wanted] of this.#divide(events)) {
       for (const sink of group.sinks) sink.onEvents(wanted);
+    }
+  }
+
+  /** Tells each watcher how far its unchanged resource has come. */
+  progress(revision: number): void {
+    for (const { sinks } of this.#groups.values()) for (const sink of sinks) sink.onProgress(revision);
+  }
+
+  #deliverOne(events: readonly CacheEvent[]): void {
+    const { key } = events[0]!.entry;
+    for (const length of this.#lengths.keys()) {
+      const group = length > key.length ? undefined : this.#groups.get(key.slice(0, length));
+      if (group !== undefined) for (const sink of group.sinks) sink.onEvents(events);
     }
   }
 

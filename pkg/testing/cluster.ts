@@ -34,6 +34,8 @@ export interface TestClusterOptions {
   readonly capacity?: Readonly<Record<string, string>>;
   /** Names of the controllers that run, none where the list is empty. Default: all. */
   readonly controllers?: readonly string[];
+  /** Files and folders of CustomResourceDefinitions that are established before anything else is applied. Default: none. */
+  readonly crds?: readonly string[];
   /** Files and folders of manifests that are applied before it is returned, in their order, as `apply` does. Default: none. */
   readonly manifests?: readonly string[];
   /** Default: silent. */
@@ -107,9 +109,9 @@ export function startTestCluster(options?: TestClusterOptions): Promise<TestClus
 export async function startTestCluster(
   options: TestClusterOptions & { readonly listen?: true } = {},
 ): Promise<ListeningTestCluster | TestCluster> {
-  const { manifests = [] } = options;
+  const paths = [...(options.crds ?? []), ...(options.manifests ?? [])];
   // Read before there is a cluster: on virtual time nothing may wait for files.
-  const objects = manifests.length === 0 ? [] : await (await import('./manifests.ts')).manifestsOf(manifests);
+  const objects = paths.length === 0 ? [] : await (await import('./manifests.ts')).manifestsOf(paths);
   const cluster = await startAny(options);
   try {
     await cluster.apply(...objects);

@@ -7,12 +7,14 @@
  */
 import { resourceOfKind } from '#pkg/api/resources.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { customResourceDefinitions } from '#pkg/api/types/refs.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type Logger, silentLogger } from '#pkg/base/logger.ts';
 import type { SeededRandom } from '#pkg/base/random.ts';
 import type { Client } from '#pkg/client/client.ts';
+import { findResource } from '#pkg/client/discovery.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { ClusterHost } from '#pkg/cluster/cluster-host.ts';
@@ -22,6 +24,7 @@ import { identitySubject } from '#pkg/cluster/pki.ts';
 import type { ClusterSettings } from '#pkg/cluster/settings.ts';
 import { type ClusterTables, clusterTables } from '#pkg/cluster/tables.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { TestClusterOptions, TestNode } from './cluster.ts';
 import { Recording } from './recording.ts';
 import { SwitchedNode } from './switched-node.ts';
@@ -42,11 +45,21 @@ export interface CompositionOptions {
   readonly settle: () => Promise<void>;
   /** PEM of the authority that pods are told of. */
   readonly rootCa?: string;
+  /** That authority with its key. */
+  readonly clusterSigning?: CertificatePair;
   /** Default: all that there is. */
   readonly tables?: ClusterTables;
+  /**
+   * Whether everything is made, and its modules loaded, before any of it runs: how long loading takes would else be seen in the order of what
+   * happens. Default false: each part runs as soon as it is there.
+   */
+  readonly startsTogether?: boolean;
 }
 
 const capacityDefault = { cpu: '4', memory: '8Gi', pods: '110', 'ephemeral-storage': '100Gi' };
+
+/** Turns of the event loop that a definition may take to be established: many more than it does. */
+const turnsMax = 10_000;
 
 /** What a cluster for tests is made of, but for its nodes. */
 export const testSettings: Omit<ClusterSettings, 'nodes'> = {
@@ -58,6 +71,7 @@ export const testSettings: Omit<ClusterSettings, 'nodes'> = {
   podCidr: '127.128.0.0/9',
   serviceCidr: '127.96.0.0/12',
   nodeAddress: '127.0.0.1',
+  componentFlags: {},
 };
 
 export class Composition {
@@ -89,8 +103,9 @@ export class Composition {
 
   /** Starts everything; resolves when the kubelets run. */
   async start(): Promise<void> {
-    const { cluster, api, rootCa = '', settle, tables = clusterTables } = this.#options;
+    const { cluster, api, rootCa = '', clusterSigning, settle, tables = clusterTables } = this.#options;
     const { nodes = 1, controllers } = cluster;
+    const release = this.#options.startsTogether === true ? this.#members.hold() : undefined;
     this.#members.start('observer', { run: (signal) => this.#observer.informers.run(signal) });
     const host: ClusterHost = {
       settings: { ...testSettings, nodes },
@@ -98,10 +113,12 @@ export class Composition {
       nodeNames: Array.from({ length: nodes }, (_, index) => `node-${index + 1}`),
       folder: '',
       rootCa,
+      ...(clusterSigning === undefined ? {} : { clusterSigning }),
       ...(controllers === undefined ? {} : { controllers }),
       // The same on every machine.
       machine: { capacity: cluster.capacity ?? capacityDefault, facts: {} },
       members: this.#members,
+      flagsOf: async () => ({}),
       as: (identity) => this.#as(identity),
       addKubelet: api.addKubelet,
       onNodesReady: () => {},
@@ -112,6 +129,7 @@ export class Composition {
       },
     };
     for (const { start, opensSockets } of Object.values(tables.components)) if (!opensSockets) await start?.(host);
+    release?.();
   }
 
   /** Whether every node was seen to be Ready. */
@@ -121,7 +139,9 @@ export class Composition {
 
   async apply(...objects: readonly KubeObject[]): Promise<void> {
     for (const object of objects) {
-      const info = resourceOfKind(object.apiVersion ?? '', object.kind ?? '');
+      const { apiVersion = '', kind = '' } = object;
+      // Of a kind that the API does not have by itself the server knows, once its definition is established.
+      const info = resourceOfKind(apiVersion, kind) ?? (await findResource(this.client, apiVersion, kind));
       if (info === undefined) {
         throw new Error(`Cannot apply ${object.apiVersion} ${object.kind} as there is no such resource`);
       }
@@ -129,8 +149,18 @@ export class Composition {
       const namespace = info.namespaced ? { namespace: object.metadata?.namespace ?? 'default' } : {};
       const how = { type: 'apply', fieldManager: 'test', force: true, ...namespace } as const;
       await this.client.resource(info).patch(object.metadata.name, object as JsonObject, how);
+      if (info.resource === customResourceDefinitions.resource) await this.#established(object.metadata.name);
     }
     await this.#options.settle();
+  }
+
+  /** Lets what a definition defines be served, unless its names are taken. */
+  async #established(name: string): Promise<void> {
+    for (let turn = 0; turn < turnsMax; turn++) {
+      const { status } = await this.client.resource(customResourceDefinitions).get(name);
+      if ((status?.conditions ?? []).some(({ type }) => type === 'Established')) return;
+      await this.#options.settle();
+    }
   }
 
   pods(namespace?: string): readonly Pod[] {

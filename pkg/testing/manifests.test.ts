@@ -42,6 +42,29 @@ test.each<[string, string, RegExp]>([
   await expect(startTestCluster({ nodes: 0, manifests: [folder] })).rejects.toThrow(message);
 });
 
+const crd = `apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: colours.example.com}
+spec:
+  group: example.com
+  scope: Cluster
+  names: {plural: colours, kind: Colour}
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, properties: {red: {type: integer}}}}}]
+`;
+
+test.each([false, true])('definitions come first, and objects of theirs can follow (listening: %s)', async (listen) => {
+  const folder = await folderWith({ 'crd.yaml': crd });
+  const objects = await folderWith({
+    'a.yaml': 'apiVersion: example.com/v1\nkind: Colour\nmetadata: {name: a}\nred: 255\n',
+  });
+  const options = { nodes: 0, controllers: [], crds: [folder], manifests: [objects] };
+  const cluster = listen ? await startTestCluster({ ...options, listen }) : await startTestCluster(options);
+  const ref = { group: 'example.com', version: 'v1', resource: 'colours', kind: 'Colour', namespaced: false };
+  const { items } = await cluster.client.resource(ref).list();
+  await cluster.stop();
+  expect(items).toMatchObject([{ metadata: { name: 'a' }, red: 255 }]);
+});
+
 test('a path that is not there is refused', async () => {
   await expect(startTestCluster({ manifests: ['/nowhere/at/all'] })).rejects.toThrow(
     'the path "/nowhere/at/all" does not exist',

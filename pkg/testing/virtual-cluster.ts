@@ -28,10 +28,11 @@ export async function startVirtualCluster(cluster: TestClusterOptions): Promise<
     serviceCidr: testSettings.serviceCidr,
   });
   const api = { ...server, run: closing(server, store).run };
-  const parts = new Composition({ cluster, clock, random, api, settle: () => clock.settle() });
+  const parts = new Composition({ cluster, clock, random, api, settle: () => clock.settle(), startsTogether: true });
   const started = new VirtualCluster({ clock, random, handle: server.handle, parts });
   try {
     await server.ready();
+    await clock.settle();
     await parts.start();
     await started.until(() => parts.areNodesReady);
     return started;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { serverNodeFlags } from '#cmd/common/node-flags.ts';
-import { issueAuthority, issueLeaf } from '#pkg/cluster/certificate.ts';
+import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
 import { clock } from './load.ts';
 import type { Server } from './server.ts';
 

@@ -194,12 +194,12 @@ describe.each(ways)('$way', ({ flags }) => {
     }
   });
 
-  test('with a store that is none', async () => {
+  test('with a store that is none, and it says which copies are sound (fault 66)', async () => {
     mkdirSync(join(dataDir, 'store'), { recursive: true });
     writeFileSync(join(dataDir, 'store/data.mdb'), 'this is no database '.repeat(1000));
     await expectCleanFailure(
       flags,
-      /^coxswain: Cannot open \S+store as data\.mdb is damaged: it is not a database; restore it from a copy or choose another data folder$/,
+      /^coxswain: Cannot open \S+store as data\.mdb is damaged: it is not a database; restore it from a copy that was made after "coxswain down", or choose another data folder$/,
     );
     rmSync(join(dataDir, 'store'), { recursive: true });
     writeFileSync(join(dataDir, 'store'), 'a file');

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { SystemClock } from '#pkg/base/clock.ts';
 import { kubeconfigOf, writeKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { ensurePki } from '#pkg/cluster/pki.ts';
+import { root } from '#tests/tidy/source-files.ts';
 import { binary } from './kubectl-binary.ts';
 import { coxswainMain, processesWith, type Started, start } from './machine.ts';
 import { type CommandResult, eventually, freePort, hookMs, RunningCluster, run } from './running-cluster.ts';
@@ -229,6 +230,11 @@ describe('a cluster behind the terminal', () => {
   });
 });
 
+test('the systemd unit starts the command, which sees to its flags (fault 48)', () => {
+  const unit = readFileSync(join(root, 'deploy/systemd/coxswain.service'), 'utf8');
+  expect(unit).toMatch(/^ExecStart=%h\/coxswain\/node_modules\/\.bin\/node cmd\/coxswain\/bin\.js up$/m);
+});
+
 describe('a cluster in the foreground', () => {
   let place: string;
   let cluster: Started;
@@ -238,7 +244,7 @@ describe('a cluster in the foreground', () => {
     place = mkdtempSync(join(tmpdir(), 'coxswain-front-'));
     port = await freePort();
     const where = ['--data-dir', join(place, 'data'), '--kubeconfig', join(place, 'config')];
-    cluster = start(process.execPath, [coxswainMain, 'up', ...where, '--api-port', String(port)]);
+    cluster = start(process.execPath, [join(root, 'cmd/coxswain/bin.js'), 'up', ...where, '--api-port', String(port)]);
     await eventually(
       async () => cluster.stdout(),
       (text) => text.includes('Ctrl-C stops it'),
@@ -266,6 +272,16 @@ describe('a cluster in the foreground', () => {
       stderr: expect.stringMatching(/\nStopping …\n$/),
     });
     await nothingLeft();
+  });
+
+  test('has the flags that keep its memory small, and is the process that was started (fault 48)', () => {
+    const { pid = 0 } = cluster.child;
+    const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    expect(line).toEqual(
+      expect.arrayContaining(['--max-semi-space-size=8', '--heap-growing-percent=60', '--expose-gc']),
+    );
+    expect(line.join(' ')).toMatch(/cmd\/coxswain\/main\.ts up /);
+    expect(cluster.stderr()).not.toContain('ExperimentalWarning');
   });
 
   test('a second signal ends it at once, and the next up finds nothing in its way', async () => {
@@ -387,12 +403,13 @@ describe('two clusters on one machine', () => {
         return coxswain('up', '--detach', ...where, ...port, ...(index === 1 ? ['--processes'] : []));
       }),
     );
-    expect(ups).toMatchObject([{ code: 0 }, { code: 0 }]);
-    await Promise.all(names.map((name) => ask(name, 'apply', '-f', 'manifests/guestbook.yaml')));
+    expect(ups.map(({ code, stderr }) => (code === 0 ? '' : stderr))).toEqual(['', '']);
+    const applied = await Promise.all(names.map((name) => ask(name, 'apply', '-f', 'manifests/guestbook.yaml')));
+    expect(applied.map(({ code, stderr }) => (code === 0 ? '' : stderr))).toEqual(['', '']);
     const rollouts = await Promise.all(
       names.map((name) => ask(name, 'rollout', 'status', 'deployment/guestbook', '--timeout=60s')),
     );
-    expect(rollouts).toMatchObject([{ code: 0 }, { code: 0 }]);
+    expect(rollouts.map(({ code, stderr }) => (code === 0 ? '' : stderr))).toEqual(['', '']);
 
     const addresses = async (name: string): Promise<readonly string[]> => {
       const pods = await ask(name, 'get', 'pods', '-A', '-o', 'jsonpath={.items[*].status.podIP}');

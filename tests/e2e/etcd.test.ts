@@ -1,6 +1,11 @@
 /** A cluster that keeps its data in a real etcd: what etcd acknowledged survives both of them. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findEtcd, startTestEtcd, type TestEtcd } from '#pkg/storage/drivers/etcd/test-etcd.ts';
+import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
+import { findEtcd, startTestEtcd, type TestEtcd, type TestEtcdTls } from '#pkg/storage/drivers/etcd/test-etcd.ts';
 import { eventually, hookMs, RunningCluster } from './running-cluster.ts';
 
 const program = findEtcd(process.env.PATH);
@@ -106,5 +111,96 @@ describe.skipIf(program === undefined)('up --store http://127.0.0.1:PORT', () =>
     expect(up.stderr).toMatch(/^coxswain: .*127\.0\.0\.1:1.*\n$/m);
     expect(lost.leftOvers()).toEqual([]);
     await lost.remove();
+  });
+});
+
+describe.skipIf(program === undefined)('up --store https://127.0.0.1:PORT --etcd-cafile … (fault 44)', () => {
+  let folder: string;
+  let etcd: TestEtcd;
+  let files: TestEtcdTls;
+  const clusters: RunningCluster[] = [];
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'coxswain-etcd-tls-'));
+    const nowMs = Date.now();
+    const common = { nowMs, validDays: 1 };
+    const authority = issueAuthority({ ...common, subject: { commonName: 'etcd-ca' } });
+    const write = (name: string, { certificate, key }: CertificatePair) => {
+      writeFileSync(join(folder, `${name}.crt`), certificate);
+      writeFileSync(join(folder, `${name}.key`), key, { mode: 0o600 });
+    };
+    write('ca', authority);
+    write(
+      'server',
+      issueLeaf(authority, { ...common, subject: { commonName: 'etcd' }, usage: 'server', hosts: ['127.0.0.1'] }),
+    );
+    write('client', issueLeaf(authority, { ...common, subject: { commonName: 'coxswain' }, usage: 'client' }));
+    const file = (name: string): string => join(folder, name);
+    files = {
+      caFile: file('ca.crt'),
+      certFile: file('server.crt'),
+      keyFile: file('server.key'),
+      clientCertFile: file('client.crt'),
+      clientKeyFile: file('client.key'),
+    };
+    etcd = await startTestEtcd(program!, files);
+  }, hookMs);
+
+  afterAll(async () => {
+    for (const cluster of clusters) await cluster.remove();
+    await etcd?.cleanup();
+    rmSync(folder, { recursive: true, force: true });
+  }, hookMs);
+
+  const tlsFlags = () => [
+    `--etcd-cafile=${files.caFile}`,
+    `--etcd-certfile=${files.clientCertFile}`,
+    `--etcd-keyfile=${files.clientKeyFile}`,
+  ];
+
+  test.each<[string, readonly string[]]>([
+    ['in one process', []],
+    ['with a process for each component', ['--processes']],
+  ])('a cluster %s keeps its data there, over down and up, and is removed from it', async (_, flags) => {
+    const place = `${etcd.endpoint}/part-${clusters.length}`;
+    const cluster = await RunningCluster.start({ flags: ['--store', place, ...tlsFlags(), ...flags] });
+    clusters.push(cluster);
+    await cluster.kubectl(kubectl, ['create', 'configmap', 'kept']);
+    expect((await cluster.down()).code).toBe(0);
+    // Without the flags: the folder knows the files.
+    expect(
+      (await cluster.coxswain(['up', '--detach', '--wait=60s', '--kubeconfig', cluster.kubeconfig, ...flags])).code,
+    ).toBe(0);
+    expect(await cluster.kubectl(kubectl, ['get', 'configmap', 'kept', '-o', 'name'])).toContain('configmap/kept');
+    const removed = await cluster.coxswain(['down', '--delete-data']);
+    expect([removed.code, removed.stderr]).toEqual([0, '']);
+  });
+
+  test.each<[string, (all: TestEtcdTls) => readonly string[], RegExp]>([
+    ['without a certificate', ({ caFile }) => [`--etcd-cafile=${caFile}`], /Cannot reach etcd at https:/],
+    ['without the authority', () => [], /Cannot reach etcd at https:/],
+    [
+      'with a certificate and no key',
+      ({ clientCertFile }) => [`--etcd-certfile=${clientCertFile}`],
+      /a certificate and its key are given together/,
+    ],
+    [
+      'with a file that is not there',
+      () => ['--etcd-cafile=/no/such/file'],
+      /Cannot read the file \/no\/such\/file of --etcd-cafile/,
+    ],
+  ])('%s there is one clear line', async (_, flagsOf, message) => {
+    const cluster = await RunningCluster.prepare({ flags: ['--store', etcd.endpoint, ...flagsOf(files)] });
+    const up = await cluster.up();
+    expect([up.code, up.stdout]).toEqual([1, '']);
+    expect(up.stderr).toMatch(message);
+    expect(up.stderr.trim().split('\n').length).toBe(1);
+    await cluster.remove();
+  });
+
+  test('files for TLS without TLS are refused', async () => {
+    const cluster = await RunningCluster.prepare({ flags: ['--store', 'http://127.0.0.1:2379', ...tlsFlags()] });
+    expect((await cluster.up()).stderr).toContain('files for TLS are for an etcd whose addresses begin with https://');
+    await cluster.remove();
   });
 });

@@ -10,6 +10,8 @@ import { type CommandResult, hookMs, run } from './running-cluster.ts';
 const folder = mkdtempSync(join(tmpdir(), 'coxswain-package-'));
 const bin = join(folder, 'node_modules', '.bin');
 const node = join(bin, 'node');
+/** Compilers that users may have, beside the checkout's own. */
+const otherCompilers = { 'typescript-oldest': '5.0.4', 'typescript-5': '5.9.3' };
 let packed: readonly string[] = [];
 
 /** Runs a command in the folder, as a person there does: with what the install brought first in the path. */
@@ -42,7 +44,8 @@ beforeAll(async () => {
   packed = files.map(({ path }) => path);
   write('package.json', { name: 'consumer', version: '1.0.0', private: true, type: 'module' });
   mkdirSync(join(folder, 'home'));
-  await done('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', `./${filename}`]);
+  const compilers = Object.entries(otherCompilers).map(([name, version]) => `${name}@npm:typescript@${version}`);
+  await done('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', `./${filename}`, ...compilers]);
   // The test's own tools are the checkout's: what they import of the consumer's they find there.
   for (const tool of ['vitest', 'vite'])
     symlinkSync(join(root, 'node_modules', tool), join(folder, 'node_modules', tool));
@@ -136,25 +139,7 @@ test('an operator on the official client runs against a cluster that listens', a
   expect(await done(node, ['operator.js'])).toBe('made\n');
 });
 
-test('the types hold in a strict project that checks libraries, without the types of Node', async () => {
-  write('tsconfig.json', {
-    compilerOptions: {
-      strict: true,
-      noEmit: true,
-      module: 'nodenext',
-      target: 'es2022',
-      lib: ['es2022', 'dom'],
-      skipLibCheck: false,
-      exactOptionalPropertyTypes: true,
-      noUncheckedIndexedAccess: true,
-      noPropertyAccessFromIndexSignature: true,
-      types: [],
-    },
-    files: ['program.ts'],
-  });
-  write(
-    'program.ts',
-    `import { startCluster } from 'coxswain';
+const typedProgram = `import { startCluster } from 'coxswain';
 import type { Pod } from 'coxswain/api/core-v1';
 import { pods } from 'coxswain/api/refs';
 import { createClient, networkTransport } from 'coxswain/client';
@@ -166,13 +151,42 @@ export const ready: readonly Pod[] = cluster.pods().filter(isPodReady);
 const client = createClient({ transport: networkTransport({ server: 'https://127.0.0.1:1' }), userAgent: 'program' });
 export const name: string | undefined = (await client.resource(pods).get('a', { namespace: 'b' })).spec?.nodeName;
 export const start: typeof startCluster = startCluster;
-`,
-  );
-  expect(await here(node, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', folder])).toMatchObject({
-    code: 0,
-    stdout: '',
-  });
-});
+`;
+
+const modules = [
+  { module: 'node16', moduleResolution: 'node16' },
+  { module: 'nodenext', moduleResolution: 'nodenext' },
+  { module: 'esnext', moduleResolution: 'bundler' },
+];
+
+test.each(
+  modules.flatMap((module) => [
+    { ...module, exactOptionalPropertyTypes: true },
+    { ...module, exactOptionalPropertyTypes: false },
+  ]),
+)(
+  'the types hold in a strict project that checks libraries, without the types of Node, with $module and exact optional properties $exactOptionalPropertyTypes (fault 50)',
+  async (options) => {
+    const compilerOptions = {
+      strict: true,
+      noEmit: true,
+      target: 'es2022',
+      lib: ['es2022', 'dom'],
+      skipLibCheck: false,
+      noUncheckedIndexedAccess: true,
+      noPropertyAccessFromIndexSignature: true,
+      types: [],
+      ...options,
+    };
+    write('tsconfig.json', { compilerOptions, files: ['program.ts'] });
+    write('program.ts', typedProgram);
+    const own = join(root, 'node_modules', 'typescript');
+    for (const compiler of [own, ...Object.keys(otherCompilers).map((one) => join(folder, 'node_modules', one))]) {
+      const result = await here(node, [join(compiler, 'bin', 'tsc'), '-p', folder]);
+      expect([compiler, result.code, result.stdout]).toEqual([compiler, 0, '']);
+    }
+  },
+);
 
 test('what no entry names is closed', async () => {
   write('closed.js', "await import('coxswain/dist/pkg/base/clock.js').catch(({ code }) => console.log(code));\n");

@@ -1,4 +1,6 @@
-/** Five processes that anyone may kill: what was acknowledged stays, and a restarted part goes on where it was. */
+/** Five processes that anyone may kill: they are started again, what was acknowledged stays, and a restarted part goes on where it was. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, hookMs, RunningCluster } from './running-cluster.ts';
 
@@ -8,6 +10,8 @@ interface ProcessStatus {
   readonly name: string;
   readonly pid?: number;
   readonly health: string;
+  readonly restarts?: number;
+  readonly message?: string;
 }
 
 async function processes(cluster: RunningCluster): Promise<readonly ProcessStatus[]> {
@@ -30,27 +34,67 @@ describe('--processes', () => {
   }, hookMs);
 
   test.each([['kube-apiserver'], ['kube-controller-manager'], ['kube-scheduler'], ['kube-proxy'], ['kubelet']])(
-    'killing %s and starting it again loses nothing',
+    'killing %s loses nothing: it is started again (faults 47 and 52)',
     async (name) => {
       const victim = (await processes(cluster)).find((process) => process.name.startsWith(name));
       expect(victim?.pid, `${name} runs`).toBeGreaterThan(0);
       process.kill(victim!.pid!, 'SIGKILL');
       const marker = `after-${name}`;
       if (name !== 'kube-apiserver') await cluster.kubectl(kubectl, ['create', 'configmap', marker]);
-      expect((await cluster.up()).code).toBe(0);
+      const now = await eventually(
+        () => processes(cluster),
+        (all) =>
+          all.every(({ health }) => health === 'healthy') &&
+          all.find((each) => each.name === victim!.name)?.restarts === 1,
+      );
       if (name === 'kube-apiserver') await cluster.kubectl(kubectl, ['create', 'configmap', marker]);
-      const now = await processes(cluster);
-      expect(
-        now.every((each) => each.pid !== undefined),
-        JSON.stringify(now),
-      ).toBe(true);
-      expect(now.find((each) => each.name === victim!.name)?.pid).not.toBe(victim!.pid);
+      const again = now.find((each) => each.name === victim!.name)!;
+      expect(again.message).toBe('it has ended by the signal SIGKILL before');
+      expect(again.pid).not.toBe(victim!.pid);
       // The cluster as a whole still works: a change goes through all of its parts.
       await cluster.kubectl(kubectl, ['set', 'env', 'deployment/web', `LAST_KILLED=${name}`]);
       await cluster.kubectl(kubectl, ['rollout', 'status', 'deployment/web', '--timeout=60s']);
       expect(await cluster.kubectl(kubectl, ['get', 'configmap', marker, '-o', 'name'])).toBe(`configmap/${marker}\n`);
     },
   );
+
+  test('one that cannot start says why, and up waits until it does', async () => {
+    const proxy = (await processes(cluster)).find(({ name }) => name === 'kube-proxy')!;
+    const file = join(cluster.dataDir, 'conf', 'kube-proxy.yaml');
+    const config = readFileSync(file, 'utf8');
+    writeFileSync(file, `${config}proxyMod: none\n`);
+    process.kill(proxy.pid!, 'SIGKILL');
+    const problem = 'proxyMod: unknown field (did you mean proxyMode?)';
+    await eventually(
+      async () => (await processes(cluster)).find(({ name }) => name === 'kube-proxy'),
+      (one) => one?.health === 'stopped' && one.message?.includes(problem) === true,
+    );
+    const { code, stderr } = await cluster.coxswain(['up', '--detach', '--wait', '3s']);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/coxswain: Cannot start kube-proxy within 3 s: .*proxyMod/),
+    ]);
+    writeFileSync(file, config);
+    expect((await cluster.up()).code).toBe(0);
+    expect((await processes(cluster)).map(({ health }) => health)).toEqual(Array(6).fill('healthy'));
+  });
+
+  test('without the one that starts them again they run on, and up puts another there', async () => {
+    const before = await processes(cluster);
+    process.kill(before.find(({ name }) => name === 'supervisor')!.pid!, 'SIGKILL');
+    expect((await processes(cluster)).find(({ name }) => name === 'supervisor')).toMatchObject({ health: 'stopped' });
+    expect((await cluster.up()).code).toBe(0);
+    const pids = (all: readonly ProcessStatus[]) =>
+      all.filter(({ name }) => name !== 'supervisor').map(({ name, pid }) => [name, pid]);
+    const now = await processes(cluster);
+    expect(pids(now)).toEqual(pids(before));
+    const scheduler = now.find(({ name }) => name === 'kube-scheduler')!;
+    process.kill(scheduler.pid!, 'SIGKILL');
+    await eventually(
+      async () => (await processes(cluster)).find(({ name }) => name === 'kube-scheduler'),
+      (one) => one?.restarts === 1 && one.health === 'healthy',
+    );
+  });
 });
 
 describe('one process', () => {
@@ -94,6 +138,41 @@ describe('one process', () => {
       const pids = await processes(cluster);
       expect((await cluster.up()).code).toBe(0);
       expect(await processes(cluster)).toEqual(pids);
+    } finally {
+      await cluster.remove();
+    }
+  });
+
+  test('a file says what flags say, and flags come first; what runs is not changed by either', async () => {
+    const cluster = await RunningCluster.prepare({ flags: ['--runtime', 'fake'] });
+    const config = join(cluster.dataDir, 'up.yaml');
+    const lines = [
+      'nodes: 2',
+      'runtime: inprocess',
+      'components:',
+      '  kube-controller-manager:',
+      '    nodeMonitorPeriod: 3s',
+    ];
+    writeFileSync(config, `${lines.join('\n')}\n`);
+    try {
+      const up = (...args: readonly string[]) =>
+        cluster.coxswain(['up', '--detach', '--kubeconfig', cluster.kubeconfig, ...args]);
+      expect(await up('--config', config, '--runtime', 'fake')).toMatchObject({ code: 0 });
+      const nodes = await cluster.kubectl(kubectl, ['get', 'nodes', '-o', 'name']);
+      expect(nodes).toBe('node/dev-node-1\nnode/dev-node-2\n');
+      const other = ['--extra-config', 'kube-controller-manager.node-monitor-period=9s'];
+      expect(await up(...other)).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('Cannot change --extra-config of the cluster "dev" while it runs'),
+      });
+      expect(await up()).toMatchObject({ code: 0, stdout: expect.stringContaining('already runs') });
+      writeFileSync(config, 'components: { kube-controller-manager: { nodeMonitorPeriod: 3 } }\n');
+      expect(await up('--config', config)).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(
+          /^coxswain: .*components\.kube-controller-manager\.nodeMonitorPeriod: must be a duration .*\n$/,
+        ),
+      });
     } finally {
       await cluster.remove();
     }

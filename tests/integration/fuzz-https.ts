@@ -2,7 +2,7 @@
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
-import { issueAuthority, issueLeaf } from '#pkg/cluster/certificate.ts';
+import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
 import { createHttpsServer } from '#pkg/serving/https-server.ts';
 
 export interface Served {

@@ -3,6 +3,7 @@
  * and served.
  */
 import { expect, test } from 'vitest';
+import { builtInDefinitions } from '#pkg/apiserver/built-in.ts';
 import type { Converter } from '#pkg/apiserver/converters/converter.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
 import { objectResponse } from '#pkg/apiserver/responses.ts';
@@ -88,3 +89,10 @@ test.each([
     expect(names).toContain(`configmaps/${sub.split('/')[0]}`);
   },
 );
+
+test.each([
+  [[strategies[0]!, strategies[0]!], 'Cannot serve pods as its rules are there twice'],
+  [[{ group: 'apps', resource: 'widgets' }], 'Cannot serve widgets.apps as the API has no such resource'],
+])('rules that are there twice, or of what does not exist, are refused', (table, message) => {
+  expect(() => builtInDefinitions({ strategies: table, runtimeConfig: {} })).toThrow(message);
+});

@@ -8,6 +8,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/apimachinery/': 1,
   'pkg/api/': 1,
   'pkg/vmm/': 1,
+  'pkg/pki/': 1,
   'pkg/storage/': 2,
   'pkg/client/': 2,
   'pkg/network/': 2,

@@ -11,7 +11,7 @@ import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
 import { deepClone, inKeyOrder, setOwn } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { isOmitted } from '#pkg/apimachinery/omit-empty.ts';
-import type { ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
+import type { ListSchema, MapSchema, ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
 import { unknownFieldError } from './decode-errors.ts';
 import { convertNumberText, convertScalar, goTypeName, goValueName, zeroOf } from './scalars.ts';
 
@@ -24,6 +24,11 @@ export interface ConvertOptions {
   readonly owned?: boolean;
   /** Keeps zero values and nulls: in an apply configuration each is a claim. Default false. */
   readonly keepsEmpty?: boolean;
+  /**
+   * Lists that were converted before and that nobody changes, known by identity: they are taken as they are, into the result too. For what a
+   * caller of this process sends back as it was given.
+   */
+  readonly known?: ReadonlySet<unknown>;
   /** How the numbers of the value were written that are no plain integers. */
   readonly numbers?: NumberTexts;
 }
@@ -35,6 +40,8 @@ export interface Converted {
   readonly typeError?: string;
   /** `unknown field "spec.foo"`, in order; empty for `Ignore`. */
   readonly strictErrors: readonly string[];
+  /** A loose object, map or list has a value of another type. */
+  readonly isMisfit?: true;
 }
 
 /** Most unknown fields reported, as upstream's strict decoder has it. */
@@ -53,18 +60,21 @@ export function convertAndCheck(value: unknown, schema: ObjectSchema, options: C
     object,
     ...(typeError === undefined ? {} : { typeError }),
     strictErrors: walk.strictErrors,
+    ...(walk.isMisfit ? { isMisfit: true as const } : {}),
   };
 }
 
 /** State of one conversion. The path is kept as two stacks and made into text only when there is something to report. */
 class Walk {
   readonly strictErrors: string[] = [];
+  isMisfit = false;
   typeError: string | undefined;
   /** Of a type that decodes itself: Go stops there, and tells this one rather than an earlier mismatch. */
   fatalError: string | undefined;
   readonly #copies: boolean;
   readonly #strict: boolean;
   readonly #keepsEmpty: boolean;
+  readonly #known: ReadonlySet<unknown> | undefined;
   readonly #numbers: NumberTexts | undefined;
   /** Names of fields, keys of maps and indices of lists down to the current value. */
   readonly #path: (number | string)[] = [];
@@ -80,6 +90,7 @@ class Walk {
     this.#copies = options.owned !== true;
     this.#strict = options.strict !== 'Ignore';
     this.#keepsEmpty = options.keepsEmpty === true;
+    this.#known = options.known;
     this.#numbers = options.numbers;
   }
 
@@ -109,7 +120,7 @@ class Walk {
   }
 
   object(value: unknown, schema: ObjectSchema): unknown {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return this.#mismatch(value, schema);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return this.#misfit(value, schema);
     if (++this.#depth > nestingMax) this.#fail('exceeded max depth');
     const outer = this.#struct;
     const source = value as JsonObject;
@@ -124,7 +135,9 @@ class Walk {
         else if (schema.preserveUnknown) converted = this.#copies ? deepClone(found) : found;
         else this.#unknown(name);
       } else if (found === null) {
-        if (this.#keepsEmpty) converted = null;
+        if (this.#keepsEmpty || (schema.isLoose && (field.isNullable || field.default === undefined))) converted = null;
+      } else if (typeof found === 'string' && field.schema.type === 'string') {
+        if (this.#keepsEmpty || !isOmitted(field, found)) converted = found;
       } else if (found !== undefined && this.#depth <= nestingMax) {
         this.#struct = schema.name ?? '';
         this.#path.push(name);
@@ -146,8 +159,8 @@ class Walk {
     return target ?? source;
   }
 
-  #map(value: unknown, of: Schema, schema: Schema): unknown {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return this.#mismatch(value, schema);
+  #map(value: unknown, of: Schema, schema: MapSchema): unknown {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return this.#misfit(value, schema);
     if (++this.#depth > nestingMax) this.#fail('exceeded max depth');
     const source = value as JsonObject;
     let target: JsonObject | undefined = this.#copies ? {} : undefined;
@@ -156,7 +169,7 @@ class Walk {
       this.#path.push(key);
       if (this.#numbers !== undefined) this.#holder = source;
       let converted: unknown;
-      if (found === null) converted = zeroOf(of);
+      if (found === null) converted = schema.isLoose ? null : zeroOf(of);
       else if (found !== undefined && this.#depth <= nestingMax) converted = this.value(found, of);
       this.#path.pop();
       if (target === undefined) {
@@ -169,15 +182,17 @@ class Walk {
     return inKeyOrder(target ?? source);
   }
 
-  #list(value: unknown, of: Schema, schema: Schema): unknown {
-    if (!Array.isArray(value)) return this.#mismatch(value, schema);
+  #list(value: unknown, of: Schema, schema: ListSchema): unknown {
+    if (!Array.isArray(value)) return this.#misfit(value, schema);
+    if (this.#known?.has(value)) return value;
     if (++this.#depth > nestingMax) this.#fail('exceeded max depth');
     let target: unknown[] | undefined = this.#copies ? new Array(value.length) : undefined;
     for (let index = 0; index < value.length && this.#depth <= nestingMax; index++) {
       const found: unknown = value[index];
       this.#path.push(index);
       if (this.#numbers !== undefined) this.#holder = value;
-      const converted = found === null || found === undefined ? zeroOf(of) : this.value(found, of);
+      const isEmpty = found === null || found === undefined;
+      const converted = isEmpty ? (schema.isLoose ? null : zeroOf(of)) : this.value(found, of);
       this.#path.pop();
       if (converted === found && target === undefined) continue;
       target ??= value.slice();
@@ -192,7 +207,9 @@ class Walk {
     return texts?.get(String(this.#path.at(-1)));
   }
 
-  #mismatch(value: unknown, schema: Schema): undefined {
+  #misfit(value: unknown, schema: ListSchema | MapSchema | ObjectSchema): unknown {
+    this.isMisfit ||= schema.isLoose === true;
+    if (schema.isLoose) return this.#copies && typeof value === 'object' ? deepClone(value) : value;
     this.#fail(this.#unmarshalError(goValueName(value), goTypeName(schema)));
     return undefined;
   }

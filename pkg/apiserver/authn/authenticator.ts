@@ -5,6 +5,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';
+import { bearerProtocolPrefix } from '#pkg/serving/websocket/handshake.ts';
 import type { UserInfo } from '../strategy.ts';
 
 export interface Authenticator {
@@ -23,9 +24,6 @@ export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['sys
 
 /** Members of this group may do everything, whatever the authorizer says. */
 export const mastersGroup = 'system:masters';
-
-/** A protocol that a browser offers for a WebSocket is a token when it begins so, as a browser can set no header. Nobody speaks it. */
-export const bearerProtocolPrefix = 'base64url.bearer.authorization.k8s.io.';
 
 /** The token of an `Authorization: Bearer …` header, or of a WebSocket's protocol; one that cannot be read is the empty text, which nobody has. */
 export function bearerToken(headers: HttpHeaders): string | undefined {

@@ -27,6 +27,8 @@ class Documents implements DocumentProvider {
   readonly #catalog: ServedCatalog;
   #generation = -1;
   #groups: readonly ServedGroup[] = [];
+  /** Documents that were asked for, by path: at most as many as there are groups and versions. */
+  readonly #answers = new Map<string, ApiResponse>();
   readonly #kept = new Map<string, KeptDocument>();
   #openApi: Promise<OpenApiProvider> | undefined;
 
@@ -43,8 +45,15 @@ class Documents implements DocumentProvider {
       const version = wantedAggregation(request.headers.accept ?? '');
       if (version !== undefined) return this.#aggregated(parts[0], version, request);
     }
-    const document = this.#document(parts);
-    return document === undefined ? undefined : objectResponse(200, document);
+    const key = parts.join('/');
+    let answer = this.#answers.get(key);
+    if (answer === undefined) {
+      const document = this.#document(parts);
+      if (document === undefined) return undefined;
+      answer = objectResponse(200, document);
+      this.#answers.set(key, answer);
+    }
+    return answer;
   }
 
   #refresh(): void {
@@ -52,6 +61,7 @@ class Documents implements DocumentProvider {
     this.#generation = this.#catalog.generation;
     this.#groups = servedGroups(this.#catalog.list());
     this.#kept.clear();
+    this.#answers.clear();
   }
 
   #document(parts: readonly string[]): object | undefined {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { startTestServer } from '../testing/test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
@@ -50,4 +51,37 @@ test('an update that has to name a version is told so', async () => {
     },
     code: 422,
   });
+});
+
+test('what a caller in this process sends back as it was given is taken as it is, and what it was given stays', async () => {
+  const strategies = [
+    {
+      group: '',
+      resource: 'configmaps',
+      prepareForUpdate(draft: JsonObject) {
+        const metadata = draft.metadata as Record<string, Record<string, string>>;
+        metadata.annotations!.rule = 'was here';
+        metadata.labels!.rule = 'was-here';
+        (draft.metadata as { finalizers: string[] }).finalizers.push('example.com/rule');
+      },
+    },
+  ];
+  const { call, raw } = await startTestServer({ strategies });
+  const metadata = { name: 'm', labels: { a: 'b' }, annotations: { c: 'd' }, finalizers: ['example.com/f'] };
+  await call('POST', maps, { object: { metadata, data: { i: '0' } } });
+  const { body } = await raw('GET', `${maps}/m`);
+  const given = (body as { object: KubeObject }).object;
+  const before = structuredClone(given);
+  const changed = await call('PUT', `${maps}/m`, { object: { ...given, data: { i: '1' } } });
+  expect(changed.status).toBe(200);
+  expect(given).toEqual(before);
+  expect(changed.body.data).toEqual({ i: '1' });
+  expect(changed.body.metadata).toMatchObject({
+    uid: before.metadata!.uid,
+    labels: { a: 'b', rule: 'was-here' },
+    annotations: { c: 'd', rule: 'was here' },
+    finalizers: ['example.com/f', 'example.com/rule'],
+  });
+  const stale = await call('PUT', `${maps}/m`, { object: { ...given, data: { i: '2' } } });
+  expect(stale.status).toBe(409);
 });

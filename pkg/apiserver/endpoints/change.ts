@@ -52,7 +52,8 @@ export async function changeObject(scope: Scope, change: Change): Promise<ApiRes
   let endTurn: (() => void) | undefined;
   try {
     for (let attempt = 1; ; attempt++) {
-      const entry = await store.get(key);
+      const found = store.get(key);
+      const entry = found instanceof Promise ? await found : found;
       if (entry === undefined) {
         if (change.create !== undefined) return await change.create();
         throw notFound(scope.subject, name);
@@ -87,7 +88,8 @@ async function tryChange(scope: Scope, change: Change, entry: StoredEntry): Prom
   checkObject(scope, draft, old, { context, subresource: change.subresource, warned });
   const validating = core.admission.validate(attributes, context);
   if (validating !== undefined) await validating;
-  return swap(scope, change, { draft, old, entry, context });
+  const swapping = swap(scope, change, { draft, old, entry, context });
+  return swapping instanceof Promise ? await swapping : swapping;
 }
 
 /** Throws BadRequest where the object does not have the name of the path. Source: apiserver `handlers/rest.go` `checkName`. */
@@ -123,14 +125,18 @@ function checkIdentity(scope: Scope, metadata: JsonObject, old: KubeObject): voi
   if (version !== old.metadata?.resourceVersion) throw staleVersion(scope.subject, name);
 }
 
-/** The refusal of a write for another object than the one there is. Source: apiserver `storage/interfaces.go` `Preconditions.Check`. */
+/**
+ * The refusal of a write for another object than the one there is, which upstream tells with its key in etcd.
+ * Source: apiserver `storage/interfaces.go` `Preconditions.Check`, `storage/etcd3/store.go`.
+ */
 export function failedPrecondition(
-  { subject, info }: Scope,
+  { subject, info, served }: Scope,
   field: 'ResourceVersion' | 'UID',
   { wanted, found }: { readonly wanted: string; readonly found: string | undefined },
 ): Error {
   const name = info.parts[1]!;
-  const place = [subject.resource, info.namespace, name].filter((part) => part !== '').join('/');
+  const keyName = served.strategy.keeping?.keyName ?? subject.resource;
+  const place = [keyName, info.namespace, name].filter((part) => part !== '').join('/');
   const why =
     `StorageError: invalid object, Code: 4, Key: /registry/${place}, ResourceVersion: 0, AdditionalErrorMsg: ` +
     `Precondition failed: ${field} in precondition: ${wanted}, ${field} in object meta: ${found}`;
@@ -185,19 +191,37 @@ function sameApartFrom(draft: JsonObject, old: JsonObject): boolean {
   return true;
 }
 
-async function swap(
-  scope: Scope,
-  change: Change,
-  state: { draft: JsonObject; old: KubeObject; entry: StoredEntry; context: StrategyContext },
-): Promise<ApiResponse | undefined> {
-  const { served, core } = scope;
-  const { draft, old, entry, context } = state;
+interface Swap {
+  readonly draft: JsonObject;
+  readonly old: KubeObject;
+  readonly entry: StoredEntry;
+  readonly context: StrategyContext;
+}
+
+/** Puts the draft in the place of the old object. Undefined when another write came first. */
+function swap(scope: Scope, change: Change, state: Swap): Promise<ApiResponse | undefined> | ApiResponse | undefined {
+  const { served } = scope;
+  const { draft, old, entry } = state;
   const metadata = draft.metadata as JsonObject;
   metadata.resourceVersion = old.metadata?.resourceVersion;
   if (change.isApply) keepTimes(metadata, draft, old);
   const released = isReleased(scope, draft);
   if (!released && deepEqual(draft, old)) return answerOf(scope, change, entry);
   if (change.dryRun) return draftAnswer(change, asIfStored(served.view, draft));
+  if (released || served.strategy.begin !== undefined) return swapReserved(scope, change, state, { released });
+  return served.store
+    .put(entry.key, served.view.toStored(draft), entry.modRevision)
+    .then((result) => (result.ok ? answerOf(scope, change, result.entry) : undefined));
+}
+
+/** The same where something is reserved for the write, or the object goes. */
+async function swapReserved(
+  scope: Scope,
+  change: Change,
+  { draft, old, entry, context }: Swap,
+  { released }: { readonly released: boolean },
+): Promise<ApiResponse | undefined> {
+  const { served, core } = scope;
   const reservation =
     served.strategy.begin && (await served.strategy.begin(released ? undefined : draft, old, context, core.reader));
   let kept = false;

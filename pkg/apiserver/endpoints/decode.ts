@@ -4,7 +4,15 @@ import { cannotBeHandled, inTextOrder, strictDecodingError } from '#pkg/api/vali
 import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
-import { apiVersionOf, type GroupVersionKind, type JsonObject } from '#pkg/apimachinery/object.ts';
+import { invalidObject } from '#pkg/apimachinery/field-error.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
+import {
+  apiVersionOf,
+  type GroupVersionKind,
+  type JsonObject,
+  type KubeObject,
+  type ObjectMeta,
+} from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import type { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { writeObjects, writeUnset } from '#pkg/apimachinery/write-unset.ts';
@@ -29,9 +37,15 @@ export function servedKind({ served }: Scope): BodyKind {
   return { group, version, kind, apiVersion: served.apiVersion, schema: served.schema };
 }
 
-/** The draft that the body holds, which belongs to the caller. Throws BadRequest and UnsupportedMediaType. */
-export function decodeDraft(scope: Scope, validation: FieldValidation): JsonObject {
-  return decodeBody(scope, servedKind(scope), validation);
+/**
+ * The draft that the body holds, which belongs to the caller, but for lists of `stored` that the body has too. Throws BadRequest and
+ * UnsupportedMediaType.
+ */
+export function decodeDraft(scope: Scope, validation: FieldValidation, stored?: KubeObject): JsonObject {
+  const kind = servedKind(scope);
+  const raw = readBody(scope, kind.kind, validation !== 'Ignore');
+  const value = checkKind(raw, kind);
+  return draftOf(scope, value, { ...raw, kind, validation, ...(stored === undefined ? {} : { stored }) });
 }
 
 /** The same for a body of another kind than the served one. */
@@ -52,6 +66,8 @@ export interface DraftOptions {
   readonly numbers?: NumberTexts;
   /** The value is an apply configuration, whose zero values are claims. */
   readonly keepsEmpty?: boolean;
+  /** What is stored, of which the value may have parts: lists of its metadata are then shared with it, and what it has is not checked again. */
+  readonly stored?: KubeObject;
   /** Refuses a value that does not fit; by default as a body that does not fit. */
   readonly refuse?: (why: string) => StatusError;
 }
@@ -59,13 +75,20 @@ export interface DraftOptions {
 /** A draft of a value that is said to be of the kind. Throws BadRequest; warns of what `Warn` lets pass. */
 export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions): JsonObject {
   const kind = options.kind ?? servedKind(scope);
+  const { stored } = options;
+  const isMetadataStored = stored?.metadata !== undefined && value.metadata === stored.metadata;
   const refuse = options.refuse ?? ((why: string) => cannotBeHandled(kind, kind.kind, why));
-  const { object, typeError, strictErrors } = convertAndCheck(value, kind.schema, {
-    strict: options.validation,
-    owned: options.owned,
-    keepsEmpty: options.keepsEmpty === true,
-    ...(options.numbers === undefined ? {} : { numbers: options.numbers }),
-  });
+  const { object, typeError, strictErrors, isMisfit } = convertAndCheck(
+    isMetadataStored ? { ...value, metadata: undefined } : value,
+    kind.schema,
+    {
+      strict: options.validation,
+      owned: options.owned,
+      keepsEmpty: options.keepsEmpty === true,
+      ...(options.numbers === undefined ? {} : { numbers: options.numbers }),
+      ...(stored === undefined || isMetadataStored ? {} : { known: listsOf(stored) }),
+    },
+  );
   if (typeError !== undefined) throw refuse(typeError);
   let faults = options.duplicates?.length ? [...options.duplicates, ...strictErrors] : strictErrors;
   if (options.json !== undefined) faults = inTextOrder(options.json, faults);
@@ -73,9 +96,32 @@ export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions):
     if (options.validation === 'Strict') throw refuse(strictDecodingError(faults));
     if (options.validation === 'Warn') scope.warnings.push(...faults);
   }
+  if (isMetadataStored) object.metadata = copyOfMetadata(stored.metadata);
   object.kind = kind.kind;
   object.apiVersion = kind.apiVersion;
+  if (isMisfit === true) refuseMisfit(scope, object);
   return object;
+}
+
+/** Throws Invalid with all that is wrong: whoever comes next relies on lists being lists. */
+function refuseMisfit({ served }: Scope, object: JsonObject): void {
+  const errors = served.checkValues?.(object) ?? [];
+  const { name } = (isObject(object.metadata) ? object.metadata : {}) as { readonly name?: string };
+  if (errors.length > 0) throw invalidObject(served.info, name ?? '', errors);
+}
+
+/** The lists that make up most of an object's metadata. A draft's are put in its place as a whole and never changed. */
+function listsOf({ metadata }: KubeObject): ReadonlySet<unknown> {
+  return new Set([metadata?.managedFields, metadata?.ownerReferences]);
+}
+
+/** Metadata that was checked before it was stored, to be changed. */
+function copyOfMetadata(metadata: ObjectMeta): JsonObject {
+  const copy: JsonObject = { ...metadata };
+  if (metadata.labels !== undefined) copy.labels = { ...metadata.labels };
+  if (metadata.annotations !== undefined) copy.annotations = { ...metadata.annotations };
+  if (metadata.finalizers !== undefined) copy.finalizers = [...metadata.finalizers];
+  return copy;
 }
 
 /** Fills in defaults: those of the schema, then those of the strategy; then what is written of fields without a value. */

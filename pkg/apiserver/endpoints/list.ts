@@ -134,7 +134,7 @@ function* slicesOf(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
 }
 
 const comma = Buffer.from(',');
-const listEnd = Buffer.from(']}');
+const listEnd = Buffer.from(']}\n');
 
 function listKind(scope: Scope): string {
   return scope.served.info.listKind;

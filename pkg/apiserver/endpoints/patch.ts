@@ -27,7 +27,7 @@ export async function patchObject(scope: Scope): Promise<ApiResponse> {
       const value = patchedValue(type, { patch, old: old as JsonObject, schema: served.schema });
       const refuse = (why: string): StatusError => refusedPatch(type, { patch, value, why });
       checkPatchedKind(value, served, refuse);
-      const draft = draftOf(scope, value, { validation, owned: false, duplicates: faults, refuse });
+      const draft = draftOf(scope, value, { validation, owned: false, duplicates: faults, refuse, stored: old });
       // What is warned of once is not warned of again after a lost race.
       if (validation === 'Warn') validation = 'Ignore';
       return draft;

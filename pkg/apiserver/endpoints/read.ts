@@ -25,7 +25,7 @@ class EntryBody {
   }
 
   bytes(): Uint8Array {
-    return this.#view.bytes(this.entry);
+    return this.#view.bytes(this.entry, '\n');
   }
 }
 

@@ -59,8 +59,13 @@ const defaults: WriteOptions = { dryRun: false, fieldManager: '', fieldValidatio
 /** The manager of a write: the one named, or the user agent up to its first slash. Source: `managerOrUserAgent`. */
 export function managerOf(options: WriteOptions, headers: HttpHeaders): string {
   if (options.fieldManager !== '') return options.fieldManager;
-  const [name = ''] = (headers['user-agent'] ?? '').split('/', 1);
+  const agent = headers['user-agent'] ?? '';
+  const slash = agent.indexOf('/');
+  const name = slash < 0 ? agent : agent.slice(0, slash);
+  if (plainName.test(name)) return name;
   return name.replaceAll(unprintable, '').slice(0, fieldManagerLengthMax) || 'unknown';
 }
 
+/** What most agents are called: nothing to leave out. As long as the name of a manager may be. */
+const plainName = /^[ -~]{1,128}$/;
 const unprintable = /[\p{C}\p{Zl}\p{Zp}\t]/gu;

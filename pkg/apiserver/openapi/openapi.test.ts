@@ -84,6 +84,88 @@ test('the index names a document by its hash, under which it never changes', asy
   expect((await get('/openapi/v3/apis/none/v1')).status).toBe(404);
 });
 
+test('a wrong hash is told the right one (fault 17)', async () => {
+  const { paths } = await json('/openapi/v3');
+  const { serverRelativeURL: url } = paths['api/v1'];
+  const { status, headers } = await get('/openapi/v3/api/v1?hash=0000');
+  expect([status, headers.location]).toEqual([301, url]);
+  expect((await get(url)).status).toBe(200);
+  expect((await get('/openapi/v3/api/v1')).status).toBe(200);
+});
+
+test('the roots are documented, each in a document of its own in version 3 (fault 17)', async () => {
+  const index = Object.keys((await json('/openapi/v3')).paths);
+  expect(index).toEqual(expect.arrayContaining(['api', 'api/v1', 'apis', 'apis/apps', 'apis/apps/v1', 'version']));
+  const { paths, components } = await json('/openapi/v3/apis/apps');
+  expect([Object.keys(paths), paths['/apis/apps/'].get.operationId]).toEqual([['/apis/apps/'], 'getAppsAPIGroup']);
+  expect(Object.keys(components.schemas)).toContain('io.k8s.apimachinery.pkg.apis.meta.v1.APIGroup');
+  const v2 = (await json('/openapi/v2')).paths;
+  const ids = ['/api/', '/apis/', '/version/', '/api/v1/', '/apis/rbac.authorization.k8s.io/v1/'];
+  expect(ids.map((path) => v2[path].get.operationId)).toEqual([
+    'getCoreAPIVersions',
+    'getAPIVersions',
+    'getCodeVersion',
+    'getCoreV1APIResources',
+    'getRbacAuthorizationV1APIResources',
+  ]);
+});
+
+test.each(['v2', 'v3/api/v1'])(
+  '%s has watches, connections with their parameters, and what an operation answers (fault 17)',
+  async (document) => {
+    const { paths } = await json(`/openapi/${document}`);
+    const pods = '/api/v1/namespaces/{namespace}/pods';
+    const watches = [
+      '/api/v1/watch/pods',
+      '/api/v1/watch/namespaces/{namespace}/pods',
+      '/api/v1/watch/namespaces/{namespace}/pods/{name}',
+      '/api/v1/watch/nodes',
+    ];
+    expect(watches.map((path) => [paths[path].get.operationId, paths[path].get['x-kubernetes-action']])).toEqual([
+      ['watchCoreV1PodListForAllNamespaces', 'watchlist'],
+      ['watchCoreV1NamespacedPodList', 'watchlist'],
+      ['watchCoreV1NamespacedPod', 'watch'],
+      ['watchCoreV1NodeList', 'watchlist'],
+    ]);
+    const named = (path: string): readonly string[] => paths[path].parameters.map(({ name }: { name: string }) => name);
+    expect(named(`${pods}/{name}/log`)).toEqual(
+      expect.arrayContaining(['container', 'follow', 'tailLines', 'sinceSeconds']),
+    );
+    expect(named(`${pods}/{name}/exec`)).toEqual(expect.arrayContaining(['command', 'stdin', 'tty']));
+    const { get: exec, post } = paths[`${pods}/{name}/exec`];
+    expect([
+      exec.operationId,
+      post.operationId,
+      exec['x-kubernetes-action'],
+      exec['x-kubernetes-group-version-kind'].kind,
+    ]).toEqual([
+      'connectCoreV1GetNamespacedPodExec',
+      'connectCoreV1PostNamespacedPodExec',
+      'connect',
+      'PodExecOptions',
+    ]);
+    expect(paths[`${pods}/{name}/log`].get.operationId).toBe('readCoreV1NamespacedPodLog');
+    expect(Object.keys(paths[`${pods}/{name}/proxy/{path}`])).toEqual(expect.arrayContaining(['get', 'put', 'delete']));
+    const create = paths[pods].post;
+    expect([Object.keys(create.responses), create.tags]).toEqual([['200', '201', '202', '401'], ['core_v1']]);
+    const textOf = (operation: object): string => JSON.stringify(operation);
+    expect(textOf(paths[`${pods}/{name}`].delete.responses[200])).toContain('io.k8s.api.core.v1.Pod"');
+    expect(textOf(paths['/api/v1/namespaces/{namespace}/configmaps/{name}'].delete.responses[200])).toContain(
+      'meta.v1.Status"',
+    );
+    expect(textOf(paths[`${pods}/{name}`].patch)).toContain('meta.v1.Patch"');
+    expect(textOf(paths)).not.toContain('"parameters":[]');
+  },
+);
+
+test('version 2 has the paths of every version, and says how clients say who they are (fault 17)', async () => {
+  const { paths, security, securityDefinitions } = await json('/openapi/v2');
+  expect(Object.keys(paths).length).toBeGreaterThan(380);
+  expect([security, securityDefinitions.BearerToken.name]).toEqual([[{ BearerToken: [] }], 'authorization']);
+  const { components } = await json('/openapi/v3/api/v1');
+  expect(components.securitySchemes.BearerToken.in).toBe('header');
+});
+
 test('who asks for protobuf gets it', async () => {
   const accept = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
   const { headers, body } = await get('/openapi/v2', { accept });

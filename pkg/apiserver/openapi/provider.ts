@@ -7,15 +7,17 @@ import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { kubernetesVersion, typeFacts } from '#pkg/api/facts.ts';
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import { goJson } from '#pkg/apimachinery/json.ts';
 import type { ServedInfo } from '../definition.ts';
 import type { ServedCatalog } from '../documents.ts';
 import { jsonType, objectResponse, pageNotFound } from '../responses.ts';
 import { Descriptions } from './descriptions.ts';
-import { openApiV2, openApiV3 } from './documents.ts';
+import { openApiV2, openApiV3, openApiV3OfRoot } from './documents.ts';
 import { encodeOpenApiV2, openApiV2ProtobufType } from './protobuf.ts';
+import { otherRoots, type RootPath } from './roots.ts';
 
 /** Raised when the documents change in shape, so that clients do not keep older ones. */
-const documentsVersion = 2;
+const documentsVersion = 3;
 
 interface Kept {
   readonly bytes: Uint8Array;
@@ -27,6 +29,7 @@ export class OpenApiProvider {
   readonly #descriptions = new Descriptions();
   #generation = -1;
   #byPath: ReadonlyMap<string, readonly ServedInfo[]> = new Map();
+  #roots: ReadonlyMap<string, RootPath> = new Map();
   readonly #kept = new Map<string, Promise<Kept>>();
 
   constructor(catalog: ServedCatalog) {
@@ -52,6 +55,7 @@ export class OpenApiProvider {
       byPath.set(path, [...(byPath.get(path) ?? []), info]);
     }
     this.#byPath = new Map([...byPath].sort(([a], [b]) => (a < b ? -1 : 1)));
+    this.#roots = otherRoots(this.#catalog.list().map(({ group }) => group));
   }
 
   #index(): object {
@@ -59,17 +63,29 @@ export class OpenApiProvider {
       path,
       { serverRelativeURL: `/openapi/v3/${path}?hash=${hashOf(infos)}` },
     ]);
-    return { paths: Object.fromEntries(paths) as Record<string, unknown> };
+    const roots = [...this.#roots].map(([path, root]) => [
+      path,
+      { serverRelativeURL: `/openapi/v3/${path}?hash=${hashOfRoot(root)}` },
+    ]);
+    const all = [...paths, ...roots].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+    return { paths: Object.fromEntries(all) as Record<string, unknown> };
   }
 
   async #answerV3(path: string, request: ApiRequest): Promise<ApiResponse> {
     const infos = this.#byPath.get(path);
-    if (infos === undefined) return pageNotFound();
-    const kept = await this.#keep(`v3 ${path}`, async () =>
-      Buffer.from(JSON.stringify(await openApiV3(infos, this.#descriptions))),
-    );
+    const root = this.#roots.get(path);
+    if (infos === undefined && root === undefined) return pageNotFound();
+    const hash = infos === undefined ? hashOfRoot(root!) : hashOf(infos);
+    const given = new URLSearchParams(request.query).get('hash') ?? '';
+    // Who names another than the one there is, is told where that is. Source: kube-openapi `handler3`.
+    if (given !== '' && given !== hash) return moved(`/openapi/v3/${path}?hash=${hash}`);
+    const kept = await this.#keep(`v3 ${path}`, async () => {
+      const document =
+        infos === undefined ? openApiV3OfRoot(root!, this.#descriptions) : openApiV3(infos, this.#descriptions);
+      return Buffer.from(goJson(await document));
+    });
     // With the right hash in its name the document never changes.
-    const isNamed = new URLSearchParams(request.query).get('hash') === hashOf(infos);
+    const isNamed = given !== '';
     const headers = isNamed ? { 'cache-control': 'public, immutable' } : { 'cache-control': 'no-cache' };
     return answer(kept, { request, type: jsonType, headers });
   }
@@ -80,7 +96,7 @@ export class OpenApiProvider {
     const type = isProtobuf ? openApiV2ProtobufType : jsonType;
     const kept = await this.#keep(`v2 ${type}`, async () => {
       const document = await openApiV2(infos, this.#descriptions);
-      return isProtobuf ? encodeOpenApiV2(document) : Buffer.from(JSON.stringify(document));
+      return isProtobuf ? encodeOpenApiV2(document) : Buffer.from(goJson(document));
     });
     return answer(kept, { request, type, headers: { 'cache-control': 'no-cache' } });
   }
@@ -107,6 +123,14 @@ function hashOf(infos: readonly ServedInfo[]): string {
     value instanceof Map ? [...value] : value,
   );
   return digest(text);
+}
+
+function hashOfRoot(root: RootPath): string {
+  return digest(JSON.stringify([documentsVersion, kubernetesVersion, root]));
+}
+
+function moved(location: string): ApiResponse {
+  return { status: 301, headers: { location }, body: { kind: 'empty' } };
 }
 
 function answer(

@@ -16,6 +16,12 @@ const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 export const listMetaType = `${meta}.ListMeta`;
 const quantity = 'io.k8s.apimachinery.pkg.api.resource.Quantity';
 const intOrString = 'io.k8s.apimachinery.pkg.util.intstr.IntOrString';
+/** A body that says what changes, in any of the ways of patching. */
+export const patchType = `${meta}.Patch`;
+/** An event of a watch. */
+export const watchEventType = `${meta}.WatchEvent`;
+/** What `/version` answers. */
+export const versionInfoType = 'io.k8s.apimachinery.pkg.version.Info';
 const rawExtension = 'io.k8s.apimachinery.pkg.runtime.RawExtension';
 
 /** Scalars that are named types of their own in the published documents. */
@@ -62,11 +68,43 @@ const scalarDefinitions: Readonly<Record<string, Readonly<Record<OpenApiVersion,
     v3: { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
   },
   [rawExtension]: same({ type: 'object' }),
+  [patchType]: same({ type: 'object' }),
+  [watchEventType]: {
+    v2: watchEvent({ $ref: `#/definitions/${rawExtension}` }),
+    v3: watchEvent({ $ref: `#/components/schemas/${rawExtension}` }),
+  },
+  [versionInfoType]: same({
+    type: 'object',
+    required: [
+      'major',
+      'minor',
+      'gitVersion',
+      'gitCommit',
+      'gitTreeState',
+      'buildDate',
+      'goVersion',
+      'compiler',
+      'platform',
+    ],
+    properties: Object.fromEntries(
+      [
+        ...['buildDate', 'compiler', 'emulationMajor', 'emulationMinor', 'gitCommit', 'gitTreeState', 'gitVersion'],
+        ...['goVersion', 'major', 'minCompatibilityMajor', 'minCompatibilityMinor', 'minor', 'platform'],
+      ].map((name) => [name, { type: 'string' }]),
+    ),
+  }),
   [`${apiextensions}.JSON`]: same({ description: 'Any JSON value.' }),
   [`${schemaProps}OrArray`]: same({ description: 'A schema, or a list of them.' }),
   [`${schemaProps}OrBool`]: same({ description: 'A schema, or true or false.' }),
   [`${schemaProps}OrStringArray`]: same({ description: 'A schema, or a list of names of properties.' }),
 };
+
+function watchEvent(object: JsonObject): JsonObject {
+  return { type: 'object', required: ['type', 'object'], properties: { object, type: { type: 'string' } } };
+}
+
+/** Types that the table of facts does not have, with what they are made of. */
+export const typesBeside: readonly string[] = [patchType, watchEventType, rawExtension];
 
 function same(definition: JsonObject): Readonly<Record<OpenApiVersion, JsonObject>> {
   return { v2: definition, v3: definition };

@@ -53,6 +53,23 @@ test('an entry that is no longer news says the same as before, and so does its l
   expect(unread.object).toEqual({ ...before, metadata: { ...before.metadata, resourceVersion: '12' } });
 });
 
+test('what Go escapes is stored as it is and served escaped, in every form (fault 20)', () => {
+  const special = { ...draft(), spec: { x: 'a<b>&c\u2028\u2029d' } };
+  const value = encodeForWrite('k', special);
+  expect(text(value)).toContain('a<b>&c\u2028\u2029d');
+  for (const entry of [stored(value), stored(Buffer.from(value)), entryAt(stored(value), 9)]) {
+    const chunks: Uint8Array[] = [];
+    const length = storedView.pushItem(entry, chunks);
+    expect([length, entry.itemBytes]).toEqual([Buffer.concat(chunks).length, length]);
+    const ended = text(storedView.bytes(entry, '\n'));
+    expect(ended.endsWith('}\n')).toBe(true);
+    for (const json of [text(entry.bytes), ended, text(Buffer.concat(chunks))]) {
+      expect(json).toContain('"a\\u003cb\\u003e\\u0026c\\u2028\\u2029d"');
+      expect(JSON.parse(json).spec).toEqual(special.spec);
+    }
+  }
+});
+
 test('an item of a list has no type', () => {
   const chunks: Uint8Array[] = [];
   const length = storedView.pushItem(stored(encodeForWrite('k', draft())), chunks);

@@ -10,6 +10,7 @@
  * Upstream counterpart: `storage/etcd3` and the serializers' caching objects.
  */
 import { Buffer } from 'node:buffer';
+import { escapeHtml, hasHtmlCharacters } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { CacheCodec, CacheEntry } from '#pkg/storage/cache.ts';
 import type { KeyValue } from '#pkg/storage/store.ts';
@@ -39,14 +40,18 @@ export class StoredEntry implements CacheEntry {
   /** Held as long as this is news. */
   #object: KubeObject | undefined;
   #borrowed: WeakRef<KubeObject> | undefined;
+  #isOld = false;
   #bodyAt = -1;
+  /** Whether the value is served as it is stored: it has nothing that Go's encoder escapes. Undefined until somebody asks. */
+  #isPlain: boolean | undefined;
 
-  constructor(kv: KeyValue, object?: KubeObject) {
+  constructor(kv: KeyValue, object?: KubeObject, isPlain?: boolean) {
     this.key = kv.key;
     this.modRevision = kv.modRevision;
     this.createRevision = kv.createRevision;
     this.value = kv.value;
     this.#object = object;
+    this.#isPlain = isPlain;
   }
 
   get object(): KubeObject {
@@ -67,28 +72,45 @@ export class StoredEntry implements CacheEntry {
 
   settle(): void {
     if (this.#object === undefined) return;
-    this.#borrowed = new WeakRef(this.#object);
+    if (!this.#isOld) this.#borrowed = new WeakRef(this.#object);
     this.#object = undefined;
   }
 
-  get bytes(): Uint8Array {
-    return this.#splice(this.value.subarray(0, this.bodyAt));
+  replaced(): void {
+    this.#isOld = true;
   }
 
-  /** The same bytes under the apiVersion and kind of `head`, for a version whose fields are equal. */
-  bytesWithHead(head: Uint8Array): Uint8Array {
-    return this.#splice(head);
+  /** The JSON of the object as Go's encoder writes it. */
+  get bytes(): Uint8Array {
+    return this.bytesWithHead(this.head);
+  }
+
+  /** The text up to where the resourceVersion goes. */
+  get head(): Uint8Array {
+    return this.value.subarray(0, this.bodyAt);
+  }
+
+  /** The same bytes under the apiVersion and kind of `head`, for a version whose fields are equal, with a newline where they are a document. */
+  bytesWithHead(head: Uint8Array, end: '' | '\n' = ''): Uint8Array {
+    const version = versionText(this.modRevision);
+    const body = this.#body;
+    const bytes = Buffer.allocUnsafe(head.length + version.length + body.length + end.length);
+    bytes.set(head, 0);
+    bytes.write(version, head.length, 'latin1');
+    bytes.set(body, head.length + version.length);
+    bytes.write(end, bytes.length - end.length, 'latin1');
+    return bytes;
   }
 
   /** How many bytes `pushItem` adds. */
   get itemBytes(): number {
-    return itemHead.length + versionText(this.modRevision).length + this.value.length - this.bodyAt;
+    return itemHead.length + versionText(this.modRevision).length + this.#body.length;
   }
 
   /** Adds this object to `chunks` as the item of a typed list, which has no type of its own; returns the bytes added. */
   pushItem(chunks: Uint8Array[]): number {
     const version = Buffer.from(versionText(this.modRevision), 'latin1');
-    const body = this.value.subarray(this.bodyAt);
+    const body = this.#body;
     chunks.push(itemHead, version, body);
     return itemHead.length + version.length + body.length;
   }
@@ -102,15 +124,25 @@ export class StoredEntry implements CacheEntry {
     return this.#bodyAt;
   }
 
-  #splice(head: Uint8Array): Uint8Array {
-    const version = versionText(this.modRevision);
-    const bodyAt = this.bodyAt;
-    const bytes = Buffer.allocUnsafe(head.length + version.length + this.value.length - bodyAt);
-    bytes.set(head, 0);
-    bytes.write(version, head.length, 'latin1');
-    bytes.set(this.value.subarray(bodyAt), head.length + version.length);
-    return bytes;
+  /** The fields of the metadata and what follows, as they are served. */
+  get #body(): Uint8Array {
+    const body = this.value.subarray(this.bodyAt);
+    if (this.isPlain) return body;
+    return Buffer.from(escapeHtml(Buffer.from(body.buffer, body.byteOffset, body.length).toString()));
   }
+
+  /** Whether the value is served byte by byte. It is stored unescaped, as what is escaped takes up to six times the bytes. */
+  get isPlain(): boolean {
+    this.#isPlain ??= hasNoHtmlBytes(this.value);
+    return this.#isPlain;
+  }
+}
+
+/** The same of bytes as `hasHtmlCharacters` of a text; the encodings of both line separators begin with 0xe2. */
+function hasNoHtmlBytes(value: Uint8Array): boolean {
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.length);
+  if (bytes.includes(0x3c) || bytes.includes(0x3e) || bytes.includes(0x26)) return false;
+  return !bytes.includes(0xe2) || !hasHtmlCharacters(bytes.toString());
 }
 
 function versionText(revision: number): string {
@@ -137,7 +169,8 @@ export const objectCodec: ObjectCodec = {
     const known = carrying[entryOf];
     if (known !== undefined && known.modRevision === kv.modRevision) return known;
     const pending = known === undefined || known.modRevision !== 0 ? undefined : (known.object as JsonObject);
-    const entry = new StoredEntry(kv, pending === undefined ? undefined : withVersion(pending, kv.modRevision));
+    const object = pending === undefined ? undefined : withVersion(pending, kv.modRevision);
+    const entry = new StoredEntry(kv, object, pending === undefined ? undefined : known?.isPlain);
     carrying[entryOf] = entry;
     return entry;
   },
@@ -154,19 +187,30 @@ export function entryAt(entry: StoredEntry, revision: number): StoredEntry {
   return new StoredEntry(kv, { ...known, metadata: { ...known.metadata, resourceVersion: String(revision) } });
 }
 
+/** A part of a shared slab would keep all of the slab for as long as the object lives. */
+function ownMemory(bytes: number): Buffer {
+  return Buffer.allocUnsafeSlow(bytes);
+}
+
 /**
  * Encodes a draft for a write and keeps the draft with the bytes: once the write has a revision, the draft is the object of the
  * entry. The caller must not change it from then on.
  */
-export function encodeForWrite(key: string, draft: JsonObject): Uint8Array {
-  const { kind, apiVersion, metadata, ...rest } = draft;
-  const { resourceVersion: _, ...meta } = metadata as JsonObject;
-  const ordered = { kind, apiVersion, metadata: meta, ...rest };
+export function encodeForWrite(
+  key: string,
+  draft: JsonObject,
+  { allocate = ownMemory }: { readonly allocate?: ((bytes: number) => Buffer) | undefined } = {},
+): Uint8Array {
+  const { kind, apiVersion } = draft;
+  // What is undefined is not written. The version is set once it is known.
+  const metadata = { ...(draft.metadata as JsonObject), resourceVersion: undefined };
+  const ordered: JsonObject = { kind, apiVersion, metadata: undefined, ...draft };
+  ordered.metadata = metadata;
   const text = JSON.stringify(ordered);
-  // Memory of its own: a part of a shared slab would keep all of the slab for as long as the object lives.
-  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  const bytes = allocate(Buffer.byteLength(text));
   bytes.write(text);
   const value: CarryingBytes = bytes;
-  value[entryOf] = new StoredEntry({ key, value, createRevision: 0, modRevision: 0 }, ordered as KubeObject);
+  const kv = { key, value, createRevision: 0, modRevision: 0 };
+  value[entryOf] = new StoredEntry(kv, ordered as KubeObject, !hasHtmlCharacters(text));
   return value;
 }

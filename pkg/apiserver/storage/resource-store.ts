@@ -56,6 +56,7 @@ export class ResourceStore {
   readonly turns = new Turns();
   readonly #store: Store;
   readonly #options: ResourceStoreOptions;
+  readonly #allocate: ((bytes: number) => Buffer) | undefined;
   readonly #ttlMs: number | undefined;
   readonly #isCached: boolean;
   #cache: RunningResourceCache | undefined;
@@ -68,6 +69,7 @@ export class ResourceStore {
     this.namespaced = options.namespaced;
     this.prefix = prefixOf(options.subject);
     this.#store = options.store;
+    this.#allocate = options.store.allocate?.bind(options.store);
     this.#options = options;
     this.#ttlMs = options.keeping.ttlMs;
     this.#isCached = options.keeping.watchCache !== 'none';
@@ -112,8 +114,18 @@ export class ResourceStore {
     return this.namespaced && namespace !== '' ? `${this.prefix}${namespace}/` : this.prefix;
   }
 
-  /** The newest state. */
-  async get(key: string): Promise<StoredEntry | undefined> {
+  /** The state that the cache has, which may be old; undefined before the first write, and without a cache. */
+  peek(key: string): StoredEntry | undefined {
+    return this.#isOpen ? (this.#cache?.get(key) as StoredEntry | undefined) : undefined;
+  }
+
+  /** The newest state: at once where the cache is known to have it. */
+  get(key: string): Promise<StoredEntry | undefined> | StoredEntry | undefined {
+    const cache = this.#cache;
+    return cache?.isFresh === true ? (cache.get(key) as StoredEntry | undefined) : this.#getFresh(key);
+  }
+
+  async #getFresh(key: string): Promise<StoredEntry | undefined> {
     const { cache } = this;
     if (cache === undefined) {
       const kv = await this.#guard(() => this.#store.get(key));
@@ -140,11 +152,16 @@ export class ResourceStore {
   async put(key: string, draft: JsonObject, ifModRevision: number): Promise<PutResult> {
     if (!this.#isOpen) await this.#open();
     if (Buffer.byteLength(key) > keyBytesMax) throw tooLarge(`Request entity too large: limit is ${keyBytesMax}`);
-    const value = encodeForWrite(key, draft);
+    const value = encodeForWrite(key, draft, { allocate: this.#allocate });
     if (value.length > objectBytesMax) throw tooLarge(`Request entity too large: limit is ${objectBytesMax}`);
     const operation: WriteOperation = { type: 'put', key, value, ifModRevision };
     const ttlMs = this.#ttlMs;
-    const result = await this.#write(ttlMs === undefined ? operation : { ...operation, ttlMs });
+    let result: WriteResult;
+    try {
+      result = await this.#store.write(ttlMs === undefined ? operation : { ...operation, ttlMs });
+    } catch (error) {
+      throw this.#refusal(error);
+    }
     if (!result.ok) return { ok: false, current: result.current && objectCodec.entry(result.current) };
     const { revision } = result;
     const createRevision = result.kv?.createRevision ?? (ifModRevision === 0 ? revision : 0);
@@ -155,7 +172,7 @@ export class ResourceStore {
     key: string,
     ifModRevision: number,
   ): Promise<{ ok: true; revision: number } | { ok: false; current: StoredEntry | undefined }> {
-    const result = await this.#write({ type: 'delete', key, ifModRevision });
+    const result = await this.#guard(() => this.#store.write({ type: 'delete', key, ifModRevision }));
     if (!result.ok) return { ok: false, current: result.current && objectCodec.entry(result.current) };
     return { ok: true, revision: result.revision };
   }
@@ -166,16 +183,16 @@ export class ResourceStore {
     this.#isOpen = true;
   }
 
-  #write(operation: WriteOperation): Promise<WriteResult> {
-    return this.#guard(() => this.#store.write(operation));
-  }
-
   async #guard<T>(call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
-      throw this.#isClosed ? noSuchResource() : storeError(error);
+      throw this.#refusal(error);
     }
+  }
+
+  #refusal(error: unknown): unknown {
+    return this.#isClosed ? noSuchResource() : storeError(error);
   }
 }
 

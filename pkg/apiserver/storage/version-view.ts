@@ -1,5 +1,6 @@
 /** How stored entries look in one served version. */
 import { Buffer } from 'node:buffer';
+import { goJson } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { headOf, type StoredEntry } from './object-codec.ts';
 
@@ -7,7 +8,8 @@ export interface VersionView {
   /** The served version is the stored one. */
   readonly isStored: boolean;
   object(entry: StoredEntry): KubeObject;
-  bytes(entry: StoredEntry): Uint8Array;
+  /** The JSON of the entry as Go's encoder writes it; with the newline at its end where it is a document of its own. */
+  bytes(entry: StoredEntry, end?: '\n'): Uint8Array;
   /** Adds the entry to `chunks` as an item of a typed list, without apiVersion and kind; returns the bytes added. */
   pushItem(entry: StoredEntry, chunks: Uint8Array[]): number;
   /** How many bytes `pushItem` adds, where that is known without doing it. */
@@ -27,7 +29,7 @@ export const storedView: VersionView = {
   ...same,
   isStored: true,
   object: (entry) => entry.object,
-  bytes: (entry) => entry.bytes,
+  bytes: (entry, end) => entry.bytesWithHead(entry.head, end),
   pushItem: (entry, chunks) => entry.pushItem(chunks),
   itemBytes: (entry) => entry.itemBytes,
 };
@@ -40,7 +42,7 @@ export function renamedView(served: { apiVersion: string; kind: string }, stored
   return {
     isStored: false,
     object: (entry) => kept(objects, entry, () => fromStored(entry.object)),
-    bytes: (entry) => entry.bytesWithHead(head),
+    bytes: (entry, end) => entry.bytesWithHead(head, end),
     pushItem: (entry, chunks) => entry.pushItem(chunks),
     itemBytes: (entry) => entry.itemBytes,
     toStored: (draft) => ({ ...draft, apiVersion: stored.apiVersion }),
@@ -59,10 +61,10 @@ export function convertedView(convert: {
     ...convert,
     isStored: false,
     object,
-    bytes: (entry) => Buffer.from(JSON.stringify(object(entry))),
+    bytes: (entry, end) => Buffer.from(goJson(object(entry)) + (end ?? '')),
     pushItem(entry, chunks) {
       const { apiVersion: _, kind: __, ...item } = object(entry);
-      const bytes = Buffer.from(JSON.stringify(item));
+      const bytes = Buffer.from(goJson(item));
       chunks.push(bytes);
       return bytes.length;
     },

@@ -4,20 +4,16 @@ import { createWorkQueue } from '#pkg/client/queue.ts';
 import { runReconcileLoop } from '#pkg/client/reconcile-loop.ts';
 import type { Reconcile, WorkQueue } from '#pkg/client/work-queue.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
+import type { FlagTable, FlagValues } from '#pkg/component/flags.ts';
 
-/** What the composition root may say about controllers. All are optional; a controller names its defaults. */
+/** What follows from the cluster that controllers are part of. What else one of them can be told is its own flags (`withFlags`). */
 export interface ControllerOptions {
   /** PEM of the cluster's authority, for the `kube-root-ca.crt` ConfigMaps. Without it they are not published. */
   readonly rootCa?: string;
+  /** The authority that certificates are issued with, and its key, both PEM. Without them requests wait for another signer. */
+  readonly clusterSigning?: { readonly certificate: string; readonly key: string };
   /** Range of pod addresses, such as `127.128.0.0/9`. */
   readonly clusterCidr?: string;
-  /** Prefix length of each node's part of it. */
-  readonly nodeCidrMaskSize?: number;
-  readonly nodeMonitorPeriodMs?: number;
-  readonly nodeMonitorGracePeriodMs?: number;
-  readonly nodeStartupGracePeriodMs?: number;
-  /** Ended pods kept in the whole cluster before the oldest are removed. */
-  readonly terminatedPodGcThreshold?: number;
 }
 
 export interface ControllerContext extends ComponentDeps {
@@ -28,6 +24,25 @@ export interface ControllerContext extends ComponentDeps {
 
 /** Makes a controller: asks for informers and adds handlers; nothing runs before `run`, when all informers have synced. */
 export type ControllerFactory = (context: ControllerContext) => Component;
+
+/** A controller that has flags of its own. */
+export interface FlaggedController {
+  /** Flags of the process that runs it; no two controllers have one of the same name. */
+  readonly flags: FlagTable;
+  /** As a factory does; `values` has every one of the flags. */
+  create(context: ControllerContext, values: Readonly<Record<string, unknown>>): Component;
+}
+
+/** Controllers by the names under which they are switched on and off. */
+export type ControllerTable = Readonly<Record<string, ControllerFactory | FlaggedController>>;
+
+/** A line of the table for a controller with flags: they are those of its process, of `up --config` and of `up --extra-config` from then on. */
+export function withFlags<T extends FlagTable>(
+  flags: T,
+  create: (context: ControllerContext, values: FlagValues<T>) => Component,
+): FlaggedController {
+  return { flags, create: (context, values) => create(context, values as FlagValues<T>) };
+}
 
 export interface LoopOptions {
   readonly name: string;

@@ -34,7 +34,8 @@ test('each node gets the lowest free block, and one that was deleted gives its b
 test('a node for which no block is left gets the first that becomes free', async () => {
   harness = await startHarness({
     controllers: ['node-ipam-controller'],
-    options: { clusterCidr: '10.0.0.0/23', nodeCidrMaskSize: 24 },
+    options: { clusterCidr: '10.0.0.0/23' },
+    flags: { 'node-cidr-mask-size': 24 },
   });
   const { client, clock } = harness;
   for (const name of ['a', 'b', 'late']) await client.resource(nodes).create({ metadata: { name } });

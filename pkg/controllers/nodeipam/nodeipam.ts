@@ -7,19 +7,31 @@ import { nodes } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Component } from '#pkg/component/component.ts';
+import { type FlagTable, type FlagValues, integer } from '#pkg/component/flags.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
 import { BlockPool } from './block-pool.ts';
 import { cidrBlocks } from './cidr.ts';
 
 const clusterCidrDefault = '127.128.0.0/9';
-const maskSizeDefault = 24;
 /** One, so that no block is given twice. */
 const workers = 1;
 
+/** Source: kube-controller-manager `NodeIPAMController`. */
+export const nodeIpamFlags = {
+  'node-cidr-mask-size': integer({
+    help: "Prefix length of each node's part of --cluster-cidr.",
+    fallback: 24,
+    max: 30,
+  }),
+} satisfies FlagTable;
+
 /** The node-IPAM controller. */
-export function createNodeIpamController(context: ControllerContext): Component {
-  const { clusterCidr = clusterCidrDefault, nodeCidrMaskSize = maskSizeDefault } = context.options;
-  const pool = new BlockPool(cidrBlocks(clusterCidr, nodeCidrMaskSize));
+export function createNodeIpamController(
+  context: ControllerContext,
+  values: FlagValues<typeof nodeIpamFlags>,
+): Component {
+  const { clusterCidr = clusterCidrDefault } = context.options;
+  const pool = new BlockPool(cidrBlocks(clusterCidr, values['node-cidr-mask-size']));
   const events = context.recorder('cidrAllocator');
   const informer = context.informers.informer(nodes);
   /** Nodes for which there was no block. */

@@ -11,6 +11,7 @@ import { repeat } from '#pkg/base/async.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { Component } from '#pkg/component/component.ts';
+import { duration, type FlagTable, type FlagValues } from '#pkg/component/flags.ts';
 import { forEachLimited, requestsInFlightMax } from '../common/concurrency.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { indexByNode, isPodReady, podsOnNode } from '../common/pod.ts';
@@ -19,18 +20,42 @@ import { isEvicting, noExecuteTaints, noScheduleTaints } from './taints.ts';
 import { evictionRates, ZoneLimiter, zoneOf } from './zones.ts';
 
 const leaseNamespace = 'kube-node-lease';
-const monitorPeriodMsDefault = 5_000;
-const gracePeriodMsDefault = 50_000;
-const startupGracePeriodMsDefault = 60_000;
 const workers = 4;
 
+/** Source: kube-controller-manager `NodeLifecycleController`. */
+export const nodeLifecycleFlags = {
+  'node-monitor-period': duration({ help: 'Time between two looks at the nodes.', fallback: 5_000 }),
+  'node-monitor-grace-period': duration({
+    help: 'Silence of a node after which it is said not to be ready.',
+    fallback: 50_000,
+  }),
+  'node-startup-grace-period': duration({ help: 'The same of a node that has not said how it is.', fallback: 60_000 }),
+} satisfies FlagTable;
+
+interface Look {
+  readonly node: Node;
+  readonly name: string;
+  /** Of its lease in the lister. */
+  readonly leaseKey: string;
+}
+
+interface Ordered {
+  readonly listed: readonly Node[];
+  readonly nodes: readonly Node[];
+  readonly looks: readonly Look[];
+}
+
 /** The node-lifecycle controller. */
-export function createNodeLifecycleController(context: ControllerContext): Component {
-  return new NodeLifecycle(context);
+export function createNodeLifecycleController(
+  context: ControllerContext,
+  values: FlagValues<typeof nodeLifecycleFlags>,
+): Component {
+  return new NodeLifecycle(context, values);
 }
 
 class NodeLifecycle implements Component {
   readonly #context: ControllerContext;
+  readonly #values: FlagValues<typeof nodeLifecycleFlags>;
   readonly #events;
   readonly #nodes: Informer<Node>;
   readonly #leases: Informer<Lease>;
@@ -44,13 +69,18 @@ class NodeLifecycle implements Component {
   /** Nodes that were Ready at the last look. */
   readonly #wereReady = new Set<string>();
   readonly #limiter = new ZoneLimiter();
+  /** The nodes as they were listed at the last look, and in the order of their names. */
+  #ordered: Ordered = { listed: [], nodes: [], looks: [] };
+  /** What follows from the nodes of the last look, while they are the same. */
+  #rates: { readonly of: readonly Node[]; readonly rates: ReturnType<typeof evictionRates> } | undefined;
   /** Whether at the last look no node of any zone was ready. */
   #wasDown = false;
   /** Nodes, as they were read, whose NoExecute taints are right: nothing to look at until the node changes, or whether any may be evicted. */
   #settled = new WeakSet<Node>();
 
-  constructor(context: ControllerContext) {
+  constructor(context: ControllerContext, values: FlagValues<typeof nodeLifecycleFlags>) {
     this.#context = context;
+    this.#values = values;
     this.#events = context.recorder('node-controller');
     this.#nodes = context.informers.informer(nodes);
     this.#leases = context.informers.informer(leases, { namespace: leaseNamespace });
@@ -77,8 +107,8 @@ class NodeLifecycle implements Component {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, options } = this.#context;
-    const periodMs = options.nodeMonitorPeriodMs ?? monitorPeriodMsDefault;
+    const { clock } = this.#context;
+    const periodMs = this.#values['node-monitor-period'];
     await Promise.all([
       this.#tainting.run(signal),
       repeat(clock, { periodMs: () => periodMs, signal }, () => this.#monitor()),
@@ -98,30 +128,44 @@ class NodeLifecycle implements Component {
 
   /** One look at every node. Awaits only where it writes, so that a quiet cluster costs a loop over its nodes. */
   async #monitor(): Promise<void> {
-    const all = [...this.#nodes.lister.list()].sort(byName);
-    const current: Node[] = [];
-    for (const node of all) {
-      const silent = this.#isSilent(node) ? silentConditions(node, () => timestamp(this.#context.clock)) : undefined;
+    const looks = this.#looksByName();
+    let changed: Node[] | undefined;
+    for (const [index, look] of looks.entries()) {
+      const { node, name } = look;
+      const silent = this.#isSilent(look) ? silentConditions(node, () => timestamp(this.#context.clock)) : undefined;
       const seen = silent === undefined ? node : await this.#writeSilence(node, silent);
-      this.#noteReadiness(seen);
-      current.push(seen);
+      this.#noteReadiness(name, seen);
+      if (seen === node) continue;
+      changed ??= looks.map((one) => one.node);
+      changed[index] = seen;
     }
-    for (const name of [...this.#unmarked].sort()) await this.#markPods(name);
-    await this.#evict(current);
+    if (this.#unmarked.size > 0) for (const name of [...this.#unmarked].sort()) await this.#markPods(name);
+    await this.#evict(changed ?? this.#ordered.nodes);
   }
 
-  #isSilent(node: Node): boolean {
-    const { clock, options } = this.#context;
-    const name = objectKey(node);
+  /** The nodes in the order of their names, as of the last look while none of them has changed. */
+  #looksByName(): readonly Look[] {
+    const listed = this.#nodes.lister.list();
+    if (this.#ordered.listed !== listed) {
+      const sorted = [...listed].sort(byName);
+      const looks = sorted.map((node): Look => {
+        const name = objectKey(node);
+        return { node, name, leaseKey: `${leaseNamespace}/${name}` };
+      });
+      this.#ordered = { listed, nodes: sorted, looks };
+    }
+    return this.#ordered.looks;
+  }
+
+  #isSilent({ node, name, leaseKey }: Look): boolean {
+    const { clock } = this.#context;
     const nowMs = clock.monotonicMs();
     const before = this.#heartbeats.get(name);
-    const lease = this.#leases.lister.get(`${leaseNamespace}/${name}`);
+    const lease = this.#leases.lister.get(leaseKey);
     const heartbeat = nextHeartbeat(before, { node, lease, nowMs });
     if (heartbeat !== before) this.#heartbeats.set(name, heartbeat);
-    const graceMs =
-      readyCondition(node) === undefined
-        ? (options.nodeStartupGracePeriodMs ?? startupGracePeriodMsDefault)
-        : (options.nodeMonitorGracePeriodMs ?? gracePeriodMsDefault);
+    const isNew = readyCondition(node) === undefined;
+    const graceMs = this.#values[isNew ? 'node-startup-grace-period' : 'node-monitor-grace-period'];
     return nowMs > heartbeat.seenMs + graceMs;
   }
 
@@ -138,8 +182,7 @@ class NodeLifecycle implements Component {
     }
   }
 
-  #noteReadiness(node: Node): void {
-    const name = objectKey(node);
+  #noteReadiness(name: string, node: Node): void {
     const isReady = readyCondition(node)?.status === 'True';
     if (!this.#known.has(name)) {
       this.#known.add(name);
@@ -189,7 +232,8 @@ class NodeLifecycle implements Component {
    */
   async #evict(all: readonly Node[]): Promise<void> {
     const { clock, log } = this.#context;
-    const rates = evictionRates(all);
+    if (this.#rates?.of !== all) this.#rates = { of: all, rates: evictionRates(all) };
+    const { rates } = this.#rates;
     const mayEvict = rates !== 'down';
     if (mayEvict === this.#wasDown) this.#turn({ mayEvict });
     for (const node of all) {

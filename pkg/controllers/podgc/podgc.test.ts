@@ -26,7 +26,7 @@ test('pods of a node that is gone are removed after a quarantine, those of other
 });
 
 test('of ended pods beyond the threshold the oldest go', async () => {
-  harness = await startHarness({ controllers, options: { terminatedPodGcThreshold: 2 }, runPods: false });
+  harness = await startHarness({ controllers, flags: { 'terminated-pod-gc-threshold': 2 }, runPods: false });
   await addNode(harness, 'n1');
   for (const name of ['a', 'b', 'c', 'd']) {
     const pod = await create(name, 'n1');

@@ -9,6 +9,7 @@ import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { repeat } from '#pkg/base/async.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import type { Component } from '#pkg/component/component.ts';
+import { type FlagTable, type FlagValues, integer } from '#pkg/component/flags.ts';
 import type { ControllerContext } from '../common/controller.ts';
 import { timeMs } from '../common/pod.ts';
 import { readyCondition } from '../nodelifecycle/health.ts';
@@ -16,16 +17,23 @@ import { readyCondition } from '../nodelifecycle/health.ts';
 const checkPeriodMs = 20_000;
 /** How long a node must be missing before its pods go: it may be on its way into the cache. */
 const quarantineMs = 40_000;
-const terminatedThresholdDefault = 12_500;
 const outOfServiceTaint = 'node.kubernetes.io/out-of-service';
 
+/** Source: kube-controller-manager `PodGCController`. */
+export const podGcFlags = {
+  'terminated-pod-gc-threshold': integer({
+    help: 'Ended pods that are kept in the whole cluster before the oldest are removed; 0 keeps all.',
+    fallback: 12_500,
+  }),
+} satisfies FlagTable;
+
 /** The pod garbage collector. */
-export function createPodGcController(context: ControllerContext): Component {
+export function createPodGcController(context: ControllerContext, values: FlagValues<typeof podGcFlags>): Component {
   const podInformer = context.informers.informer(pods);
   const nodeInformer = context.informers.informer(nodes);
   /** Since when each named node was found missing. */
   const missingSinceMs = new Map<string, number>();
-  const threshold = context.options.terminatedPodGcThreshold ?? terminatedThresholdDefault;
+  const threshold = values['terminated-pod-gc-threshold'];
 
   const collect = async (): Promise<void> => {
     const all = podInformer.lister.list();

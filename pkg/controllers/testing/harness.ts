@@ -25,6 +25,8 @@ export interface HarnessOptions {
   /** Default: all. */
   readonly controllers?: readonly string[];
   readonly options?: ControllerOptions;
+  /** Values of the controllers' flags. */
+  readonly flags?: Readonly<Record<string, unknown>>;
   readonly seed?: number;
   /** Whether pods are bound and run by themselves. Default true. */
   readonly runPods?: boolean;
@@ -84,6 +86,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     deps: { client: recording, informers, clock, random, log },
     ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
     options: options.options ?? {},
+    flags: options.flags ?? {},
   });
   const controllersStop = new AbortController();
   const running = [manager.run(controllersStop.signal)];

@@ -1,5 +1,5 @@
 /** What the kubelet knows of a pod's sandbox and containers at one moment: the input of the pure decisions. */
-import type { Container, ContainerPort, ContainerStatus, Pod } from '#pkg/api/types/core-v1.ts';
+import type { Container, ContainerPort, ContainerStatus, Pod, ResourceRequirements } from '#pkg/api/types/core-v1.ts';
 import type { RuntimeContainer } from '../runtime/runtime.ts';
 
 /** The newest container of one name. */
@@ -8,6 +8,8 @@ export interface ContainerView extends RuntimeContainer {
   readonly started: boolean;
   /** Result of its readiness probe; true without one. Only for running ones. */
   readonly ready: boolean;
+  /** The resources of the pod's container that are in force. */
+  readonly given?: ResourceRequirements;
   /** The probe that gave it up. */
   readonly failedProbe?: 'liveness' | 'startup';
   /** The last container of this name before this one. */

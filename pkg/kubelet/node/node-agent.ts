@@ -39,6 +39,7 @@ export interface NodeAgentDeps {
   readonly client: Client;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly nodeName: string;
   /** Registered with the node when it is new. */
   readonly podCidr: string | undefined;
   facts(): NodeFacts;
@@ -88,7 +89,7 @@ export class NodeAgent {
         return;
       } catch (error) {
         if (signal.aborted) return;
-        this.#deps.log.warn('Node not registered, will try again', { node: this.#deps.facts().name, error });
+        this.#deps.log.warn('Node not registered, will try again', { node: this.#deps.nodeName, error });
         await sleep(this.#deps.clock, retryMs, signal);
         retryMs = Math.min(retryMs * 2, retryMsMax);
       }
@@ -147,7 +148,7 @@ export class NodeAgent {
       } catch (error) {
         if (signal.aborted) return;
         if (isNotFound(error)) await this.register(signal);
-        else log.warn('Node status not written, will try again', { node: this.#deps.facts().name, error });
+        else log.warn('Node status not written, will try again', { node: this.#deps.nodeName, error });
         delayMs = retryMs;
         retryMs = Math.min(retryMs * 2, retryMsMax);
       }
@@ -216,18 +217,25 @@ export class NodeAgent {
         this.#lease = undefined;
         if (signal.aborted) return;
         const again = isConflict(error) || isAlreadyExists(error);
-        if (!again) this.#deps.log.warn('Node lease not renewed', { node: this.#deps.facts().name, error });
+        if (!again) this.#deps.log.warn('Node lease not renewed', { node: this.#deps.nodeName, error });
         if (tries >= renewTries || !(await sleep(this.#deps.clock, again ? 0 : renewRetryMs, signal))) return;
       }
     }
   }
 
-  async #renewOnce(): Promise<Lease> {
+  #renewOnce(): Promise<Lease> {
+    return this.#lease === undefined ? this.#takeLease() : this.#renewLease(this.#lease);
+  }
+
+  #renewLease(known: Lease): Promise<Lease> {
+    return this.#deps.client.resource(leases).update({ ...known, spec: { ...known.spec, ...this.#leaseSpec() } });
+  }
+
+  async #takeLease(): Promise<Lease> {
     const { name } = this.#deps.facts();
     const api = this.#deps.client.resource(leases);
-    const renewTime = formatMicroTime(this.#deps.clock.nowMs());
-    const known = this.#lease ?? (await this.#findLease(name));
-    if (known !== undefined) return api.update({ ...known, spec: { ...known.spec, ...this.#leaseSpec(renewTime) } });
+    const known = await this.#findLease(name);
+    if (known !== undefined) return this.#renewLease(known);
     const uid = this.#node?.metadata?.uid;
     return api.create({
       apiVersion: 'coordination.k8s.io/v1',
@@ -237,12 +245,13 @@ export class NodeAgent {
         namespace: leaseNamespace,
         ...(uid === undefined ? {} : { ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name, uid }] }),
       },
-      spec: this.#leaseSpec(renewTime),
+      spec: this.#leaseSpec(),
     });
   }
 
-  #leaseSpec(renewTime: string): NonNullable<Lease['spec']> {
-    return { holderIdentity: this.#deps.facts().name, leaseDurationSeconds: leaseSeconds, renewTime };
+  #leaseSpec(): NonNullable<Lease['spec']> {
+    const renewTime = formatMicroTime(this.#deps.clock.nowMs());
+    return { holderIdentity: this.#deps.nodeName, leaseDurationSeconds: leaseSeconds, renewTime };
   }
 
   async #findLease(name: string): Promise<Lease | undefined> {

@@ -1,8 +1,8 @@
 /** What a node says of itself: labels and status. Pure. Source: kubelet `nodestatus/setters.go`. */
 
-import { isDeepStrictEqual } from 'node:util';
 import type { ContainerImage, NodeAddress, NodeCondition, NodeStatus, Taint } from '#pkg/api/types/core-v1.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { canonicalQuantity } from '#pkg/apimachinery/quantity.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
@@ -79,7 +79,7 @@ export function nodeStatus(facts: NodeFacts, before: NodeStatus | undefined, now
       operatingSystem: machine.operatingSystem,
       architecture: machine.architecture,
     },
-    images: facts.images.slice(0, imagesMax),
+    images: facts.images.slice(0, imagesMax).map(imageStatus),
     ...(facts.runtimeHandlers.length === 0
       ? {}
       : {
@@ -89,6 +89,11 @@ export function nodeStatus(facts: NodeFacts, before: NodeStatus | undefined, now
           })),
         }),
   };
+}
+
+/** As the API has it, where a size that is not known is not written. */
+function imageStatus({ names, sizeBytes }: ContainerImage): ContainerImage {
+  return { names, ...(sizeBytes ? { sizeBytes } : {}) };
 }
 
 type Amounts = Readonly<Record<string, string>>;
@@ -162,9 +167,9 @@ function isSame(name: string, known: unknown, value: unknown): boolean {
       });
     case 'allocatable':
     case 'capacity':
-      return isDeepStrictEqual(canonicalAmounts(known as Amounts | undefined), canonicalAmounts(value as Amounts));
+      return deepEqual(canonicalAmounts(known as Amounts | undefined), canonicalAmounts(value as Amounts));
     default:
-      return isDeepStrictEqual(known, value) || (known === undefined && Array.isArray(value) && value.length === 0);
+      return deepEqual(known, value) || (known === undefined && Array.isArray(value) && value.length === 0);
   }
 }
 

@@ -15,7 +15,7 @@ export interface KillAction {
   readonly name: string;
   /** For the event; also why. */
   readonly message: string;
-  readonly cause: 'livenessProbe' | 'specChanged' | 'startupProbe';
+  readonly cause: 'livenessProbe' | 'resized' | 'specChanged' | 'startupProbe';
 }
 
 export interface WaitAction {
@@ -48,6 +48,8 @@ export interface PodActionsInput {
   readonly view: PodView;
   readonly backOff: BackOff;
   readonly nowMs: number;
+  /** Names of running containers whose resources change by a restart. Default: none. */
+  readonly restart?: ReadonlySet<string>;
 }
 
 /** Decides. Changes nothing. */
@@ -117,7 +119,7 @@ function considerSidecar(input: PodActionsInput, container: Container, draft: Dr
     startOrWait(input, container, current, draft);
     return false;
   }
-  const kill = killOf(container, current);
+  const kill = killOf(input, container, current);
   if (kill !== undefined) draft.kill.push(kill);
   return kill === undefined && current.started;
 }
@@ -133,14 +135,17 @@ function considerRegular(input: PodActionsInput, container: Container, draft: Dr
     if (restartsAfterExit(pod, container, current.exitCode ?? 0)) startOrWait(input, container, current, draft);
     return;
   }
-  const kill = killOf(container, current);
+  const kill = killOf(input, container, current);
   if (kill !== undefined) draft.kill.push(kill);
 }
 
-function killOf(container: Container, current: ContainerView): KillAction | undefined {
+function killOf({ restart }: PodActionsInput, container: Container, current: ContainerView): KillAction | undefined {
   const { name } = container;
   if (current.specHash !== specHashOf(container)) {
     return { name, message: `Container ${name} definition changed, will be restarted`, cause: 'specChanged' };
+  }
+  if (restart?.has(name) === true) {
+    return { name, message: `Container ${name} resize requires restart`, cause: 'resized' };
   }
   if (current.failedProbe === undefined) return undefined;
   return {

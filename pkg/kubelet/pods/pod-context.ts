@@ -12,6 +12,7 @@ import type { BackOff } from '../model/back-off.ts';
 import type { ProbeTransport } from '../runtime/probe-transport.ts';
 import type { StatusManager } from '../status/status-manager.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
+import type { Allocations } from './allocations.ts';
 
 export interface PodContext {
   readonly client: Client;
@@ -33,6 +34,8 @@ export interface PodContext {
   readonly reader: ObjectReader;
   /** Aborted when the kubelet stops. */
   readonly stopping: AbortSignal;
+  /** What the node has allotted to its pods. */
+  readonly allocations: Pick<Allocations, 'allotted' | 'generation' | 'pending' | 'retry'>;
   services(): readonly Service[];
   allocatable(): Readonly<Record<string, string>>;
   /** Runs `work` in the background; the kubelet waits for it when it stops. Errors are logged. */

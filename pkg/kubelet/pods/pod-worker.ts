@@ -16,7 +16,8 @@ import type { Runtime, RuntimeContainer } from '../runtime/runtime.ts';
 import { type PodFailure, podStatus, rejectedStatus } from '../status/pod-status.ts';
 import { KubeletStoppingError } from './kill.ts';
 import type { PodContext } from './pod-context.ts';
-import { type FoundPod, PodState } from './pod-state.ts';
+import type { FoundPod } from './pod-facts.ts';
+import { PodState } from './pod-state.ts';
 import { syncPod } from './sync-pod.ts';
 import { terminatePod } from './terminate-pod.ts';
 
@@ -53,7 +54,7 @@ export class PodWorker {
       context,
       runtime,
       onVerdict: (name, kind, ok) => {
-        this.#state.probeVerdict(name, kind, ok);
+        this.#state.containers.probeVerdict(name, kind, ok);
         // Readiness is told at once, also while a step takes its time, such as the end of the pod.
         if (kind === 'readiness') this.#publish();
         this.wake();
@@ -86,7 +87,7 @@ export class PodWorker {
 
   /** The pod's sandbox while it is there. */
   get sandbox(): PodView['sandbox'] {
-    return this.#state.sandbox;
+    return this.#state.sandbox.current;
   }
 
   /** The newest container of a name, or the one before it. */
@@ -109,7 +110,7 @@ export class PodWorker {
     return (
       this.#context.statuses.hasSeen(pod) &&
       before.metadata?.generation === pod.metadata?.generation &&
-      (!this.#state.volumesStale || this.#state.mountFailures > 0) &&
+      !this.#state.mounts.hasNews &&
       pod.spec?.readinessGates === undefined
     );
   }
@@ -128,8 +129,7 @@ export class PodWorker {
 
   /** Something that the pod uses has changed: volumes, the node's range of addresses. */
   changed(): void {
-    this.#state.volumesStale = true;
-    this.#state.mountRetryAtMs = 0;
+    this.#state.mounts.objectsChanged();
     this.wake();
   }
 
@@ -138,7 +138,7 @@ export class PodWorker {
     this.#stopped = true;
     this.#timer?.cancel();
     this.#state.probers.stopAll();
-    this.#state.cancelSync.abort();
+    this.#state.ending.stop();
   }
 
   /** Asks for a step. */
@@ -170,7 +170,7 @@ export class PodWorker {
 
   /** One step; returns when the next one is due by itself. */
   async #step(): Promise<number | undefined> {
-    await this.#state.addLogMessages();
+    await this.#state.containers.addLogMessages();
     if (this.#stage === 'syncing') {
       const result = await syncPod(this.#state, () => this.#publish());
       if (this.#stage === 'syncing') {
@@ -185,6 +185,8 @@ export class PodWorker {
       await terminatePod(this.#state, () => this.#publish());
       if (this.#stopped) return undefined;
       this.#stage = 'finished';
+      // What it had is free.
+      this.#context.allocations.retry();
     }
     return this.#finish();
   }
@@ -193,7 +195,7 @@ export class PodWorker {
   async #finish(): Promise<number | undefined> {
     const { metadata } = this.pod;
     if (this.#gone) {
-      await this.#state.removeAll();
+      await this.#state.sandbox.removeAll();
       this.#context.statuses.forget(metadata?.uid ?? '');
       this.#context.forget(this.pod);
       return undefined;
@@ -220,8 +222,7 @@ export class PodWorker {
   #beginTermination(): void {
     if (this.#stage !== 'syncing') return;
     this.#stage = 'terminating';
-    this.#state.terminating = true;
-    this.#state.cancelSync.abort();
+    this.#state.ending.begin();
   }
 
   #publish(): void {
@@ -235,8 +236,10 @@ export class PodWorker {
     const terminal = this.#stage !== 'syncing';
     const status = podStatus({
       pod,
+      allotted: context.allocations.allotted(pod),
+      resize: this.#state.resize.state,
       view: this.#state.view(),
-      waiting: this.#state.waiting,
+      waiting: this.#state.waits.reasons,
       runtimeName: this.#state.runtime.capabilities.name,
       hostIps: context.hostIps,
       startTimeMs: this.#state.startTimeMs,

@@ -1,15 +1,11 @@
 /** One step of a pod that should run: volumes, sandbox, containers, as `computePodActions` decides. */
 import type { Container } from '#pkg/api/types/core-v1.ts';
-import { aborted } from '#pkg/base/async.ts';
-import { PodNetworkError } from '#pkg/network/pod-network.ts';
 import { type ContainerView, containerFieldPath, findContainer, podDescription } from '../model/pod-view.ts';
-import { RuntimeError } from '../runtime/runtime.ts';
-import { sandboxConfig } from './container-config.ts';
 import { HookError, runHook } from './hooks.ts';
 import { killContainer } from './kill.ts';
-import { backOffKey, computePodActions, type PodActions, type WaitAction } from './pod-actions.ts';
+import { backOffKey, computePodActions, type KillAction, type PodActions, type WaitAction } from './pod-actions.ts';
+import type { ResizePlan } from './pod-resize.ts';
 import type { PodState } from './pod-state.ts';
-import { publishHostPorts } from './publish-host-ports.ts';
 import { startContainer } from './start-container.ts';
 
 export interface SyncResult {
@@ -19,43 +15,41 @@ export interface SyncResult {
   readonly wakeAtMs: number | undefined;
 }
 
-/** Time to the next try when there is no sandbox. */
-const sandboxRetryMs = 10_000;
-/** Between tries to mount: 0.5 s doubling to 2 min 2 s. Source: `goroutinemap/exponentialbackoff`. */
-const mountRetryMsMin = 500;
-const mountRetryMsMax = 122_000;
+/** Time to the next try where what a container needs has gone meanwhile. */
+const retryMs = 10_000;
 
 /** Does what is to be done now. `publish` states the status before something that may take time. */
 export async function syncPod(state: PodState, publish: () => void): Promise<SyncResult> {
+  const { context, ending } = state;
   const deadlineMs = deadlineOf(state);
-  if (deadlineMs !== undefined && state.context.clock.nowMs() >= deadlineMs) {
+  if (deadlineMs !== undefined && context.clock.nowMs() >= deadlineMs) {
     const message = 'Pod was active on the node longer than the specified deadline';
-    state.failure = { reason: 'DeadlineExceeded', message };
-    state.context.recorder.record(state.pod, { type: 'Normal', reason: 'DeadlineExceeded', message });
+    state.fail({ reason: 'DeadlineExceeded', message });
+    context.recorder.record(state.pod, { type: 'Normal', reason: 'DeadlineExceeded', message });
     return { over: true, wakeAtMs: undefined };
   }
   publish();
-  if (state.volumesRenewAtMs !== undefined && state.volumesRenewAtMs <= state.context.clock.nowMs()) {
-    state.volumesStale = true;
-  }
-  const remountAtMs = state.volumesStale ? await mountVolumes(state) : undefined;
-  let laterMs = earliest(deadlineMs, remountAtMs ?? state.volumesRenewAtMs);
-  // What has been mounted once is kept as it is: only a pod that never had its volumes waits for them.
-  if (remountAtMs !== undefined && !state.volumesMounted) return { over: false, wakeAtMs: laterMs };
+  const volumes = await state.mounts.bringUpToDate(ending.signal);
+  let laterMs = earliest(deadlineMs, volumes.dueAtMs);
+  if (!volumes.isReady) return { over: false, wakeAtMs: laterMs };
   laterMs = earliest(laterMs, await publishHostPorts(state));
   let wakeAtMs = laterMs;
   for (;;) {
-    const { pod, context } = state;
-    const nowMs = context.clock.nowMs();
-    const actions = computePodActions({ pod, view: state.view(), backOff: context.crashBackOff, nowMs });
+    const resize = state.resize.plan();
+    const actions = decide(state, resize);
     if (actions.done) return { over: true, wakeAtMs: undefined };
-    if (state.terminating) return { over: false, wakeAtMs: undefined };
+    if (ending.begun) return { over: false, wakeAtMs: undefined };
     if (actions.kill.length > 0) {
       await killAll(state, actions);
       continue;
     }
-    if (actions.createSandbox || state.sandbox?.addresses.length === 0) {
-      const retryAtMs = actions.createSandbox ? await createSandbox(state) : await attachSandbox(state);
+    if (resize.change.length > 0) {
+      publish();
+      laterMs = earliest(laterMs, await state.resize.change(resize));
+      wakeAtMs = laterMs;
+    }
+    if (actions.createSandbox || state.sandbox.current?.addresses.length === 0) {
+      const retryAtMs = await connectSandbox(state, actions.createSandbox);
       if (retryAtMs !== undefined) return { over: false, wakeAtMs: earliest(retryAtMs, deadlineMs) };
       laterMs = earliest(laterMs, await publishHostPorts(state));
       publish();
@@ -73,6 +67,25 @@ export async function syncPod(state: PodState, publish: () => void): Promise<Syn
   }
 }
 
+function decide(state: PodState, { restart }: ResizePlan): PodActions {
+  const { crashBackOff: backOff, clock } = state.context;
+  return computePodActions({ pod: state.pod, view: state.view(), backOff, nowMs: clock.nowMs(), restart });
+}
+
+/** Makes a sandbox, or gives the one that is there its addresses; returns when to try again if that failed. */
+async function connectSandbox(state: PodState, isNew: boolean): Promise<number | undefined> {
+  const { sandbox, ending } = state;
+  const retryAtMs = isNew ? await sandbox.create(ending.signal) : await sandbox.attach(ending.signal);
+  if (retryAtMs !== undefined) return retryAtMs;
+  state.mounts.addressesChanged();
+  if (!isNew) state.startProbers();
+  return undefined;
+}
+
+async function publishHostPorts({ hostPorts, sandbox }: PodState): Promise<number | undefined> {
+  return sandbox.current === undefined ? undefined : hostPorts.publish(sandbox.current.addresses);
+}
+
 function deadlineOf(state: PodState): number | undefined {
   const seconds = state.pod.spec?.activeDeadlineSeconds;
   return seconds === undefined ? undefined : state.startTimeMs + seconds * 1000;
@@ -82,117 +95,27 @@ function earliest(a: number | undefined, b: number | undefined): number | undefi
   return a === undefined ? b : b === undefined ? a : Math.min(a, b);
 }
 
-/** Brings the volumes up to date; returns when to try again if that failed. */
-async function mountVolumes(state: PodState): Promise<number | undefined> {
-  const { context, pod } = state;
-  if (state.mountRetryAtMs > context.clock.nowMs()) return state.mountRetryAtMs;
-  state.volumesStale = false;
-  const mounting = context.volumes.mount(pod, state.fields());
-  // A pod that is to end does not wait for what its volumes name.
-  const outcome = await Promise.race([mounting, aborted(state.cancelSync.signal).then(() => undefined)]);
-  if (outcome === undefined) {
-    mounting.catch((error: unknown) => context.log.warn('Volumes not mounted', { pod: podDescription(pod), error }));
-    return context.clock.nowMs();
-  }
-  if (outcome.ok) {
-    state.volumesRenewAtMs = outcome.renewAtMs;
-    state.volumePaths = outcome.paths;
-    state.volumesMounted = true;
-    state.mountFailures = 0;
-    return undefined;
-  }
-  context.recorder.record(pod, {
-    type: 'Warning',
-    reason: 'FailedMount',
-    message: `MountVolume.SetUp failed for volume "${outcome.volume}" : ${outcome.message}`,
-  });
-  state.volumesStale = true;
-  const delayMs = Math.min(mountRetryMsMin * 2 ** state.mountFailures++, mountRetryMsMax);
-  state.mountRetryAtMs = context.clock.nowMs() + delayMs;
-  return state.mountRetryAtMs;
-}
-
-/** Makes a sandbox and connects it; returns when to try again if that failed. */
-async function createSandbox(state: PodState): Promise<number | undefined> {
-  const { context, pod, runtime } = state;
-  let made: string | undefined;
-  try {
-    const sandbox = await runtime.sandboxes.run(sandboxConfig(context, pod, state.sandboxAttempts));
-    const { id, networkNamespace } = sandbox;
-    made = id;
-    state.sandboxIds.add(id);
-    const addresses = await addressesOf(state, { id, ...(networkNamespace === undefined ? {} : { networkNamespace }) });
-    state.sandbox = { id, addresses, attempt: state.sandboxAttempts++ };
-    noteAddresses(state);
-    return undefined;
-  } catch (error) {
-    // One without an address is of no use to anybody.
-    if (made !== undefined) {
-      await runtime.sandboxes.remove(made);
-      state.sandboxIds.delete(made);
-    }
-    return sandboxFailure(state, error);
-  }
-}
-
-/** Gives a sandbox from before the kubelet started its addresses, where nobody knows them any more. */
-async function attachSandbox(state: PodState): Promise<number | undefined> {
-  const { sandbox } = state;
-  if (sandbox === undefined) return undefined;
-  try {
-    state.sandbox = { ...sandbox, addresses: await addressesOf(state, sandbox) };
-    noteAddresses(state);
-    state.startProbers();
-    return undefined;
-  } catch (error) {
-    return sandboxFailure(state, error);
-  }
-}
-
-async function addressesOf(
-  { context, pod, uid, cancelSync }: PodState,
-  { id, networkNamespace }: { readonly id: string; readonly networkNamespace?: string },
-): Promise<readonly string[]> {
-  if (pod.spec?.hostNetwork === true) return context.hostIps;
-  const namespacePath = networkNamespace === undefined ? {} : { namespacePath: networkNamespace };
-  return context.network.attach({ owner: uid, id, ...namespacePath }, cancelSync.signal);
-}
-
-/** Fields of the downward API may speak of the addresses. */
-function noteAddresses(state: PodState): void {
-  state.volumesStale ||= state.context.volumes.dependsOn(state.pod, 'addresses');
-}
-
-function sandboxFailure({ context, pod }: PodState, error: unknown): number {
-  if (!(error instanceof RuntimeError || error instanceof PodNetworkError)) throw error;
-  const message = `Failed to create pod sandbox: ${error.message}`;
-  context.recorder.record(pod, { type: 'Warning', reason: 'FailedCreatePodSandBox', message });
-  return context.clock.nowMs() + sandboxRetryMs;
-}
-
 async function killAll(state: PodState, actions: PodActions): Promise<void> {
   const { context, pod, runtime } = state;
   // A deletion that comes meanwhile, with a shorter grace period, holds for these containers too.
-  state.hurry = (graceMs) => {
+  const hurry = (graceMs: number): void => {
     for (const { name } of actions.kill) {
       const id = state.containers.get(name)?.id;
       if (id !== undefined) context.background(() => runtime.containers.stop(id, { graceMs: Math.max(1000, graceMs) }));
     }
   };
-  await Promise.all(
-    actions.kill.map(async ({ name, message, cause }) => {
-      const view = state.containers.get(name);
-      if (view === undefined) return;
-      const container = findContainer(pod, name);
-      const probe = cause === 'livenessProbe' ? container?.livenessProbe : container?.startupProbe;
-      const own =
-        cause === 'livenessProbe' || cause === 'startupProbe' ? probe?.terminationGracePeriodSeconds : undefined;
-      const graceMs = (own ?? pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
-      state.probers.stop(name);
-      await killAndSettle(state, view, { container, message, graceMs });
-    }),
-  );
-  state.hurry = undefined;
+  const killOne = async ({ name, message, cause }: KillAction): Promise<void> => {
+    const view = state.containers.get(name);
+    if (view === undefined) return;
+    const container = findContainer(pod, name);
+    const probe = cause === 'livenessProbe' ? container?.livenessProbe : container?.startupProbe;
+    const own =
+      cause === 'livenessProbe' || cause === 'startupProbe' ? probe?.terminationGracePeriodSeconds : undefined;
+    const graceMs = (own ?? pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
+    state.probers.stop(name);
+    await killAndSettle(state, view, { container, message, graceMs });
+  };
+  await state.ending.within(hurry, () => Promise.all(actions.kill.map(killOne)));
 }
 
 interface KillOptions {
@@ -205,8 +128,8 @@ interface KillOptions {
 /** Stops a container, as fast as a deletion that comes meanwhile asks for, and waits until it is known to have exited. */
 async function killAndSettle(state: PodState, view: ContainerView, options: KillOptions): Promise<void> {
   const { context, pod, runtime } = state;
-  const podIp = state.sandbox?.addresses[0] ?? '';
-  await killContainer({ context, pod, view, runtime, podIp, ...options, hurry: state.cancelSync.signal });
+  const podIp = state.sandbox.current?.addresses[0] ?? '';
+  await killContainer({ context, pod, view, runtime, podIp, ...options, hurry: state.ending.signal });
   await settleExit(state, view);
 }
 
@@ -222,9 +145,7 @@ export async function settleExit(state: PodState, view: ContainerView): Promise<
 }
 
 function noteBackOff(state: PodState, wait: WaitAction): void {
-  const before = state.waiting.get(wait.name);
-  state.waiting.set(wait.name, wait);
-  if (before?.reason === wait.reason && before.untilMs === wait.untilMs) return;
+  if (!state.waits.note(wait.name, wait)) return;
   state.context.recorder.record(state.pod, {
     type: 'Warning',
     reason: 'BackOff',
@@ -241,9 +162,9 @@ async function startAll(
   let any = false;
   let retryAtMs: number | undefined;
   for (const name of names) {
-    const container = findContainer(state.pod, name);
-    if (container === undefined || state.terminating) continue;
-    const waiting = state.waiting.get(name);
+    const container = findContainer(state.allotted(), name);
+    if (container === undefined || state.ending.begun) continue;
+    const waiting = state.waits.get(name);
     const patient = waiting !== undefined && waiting.reason !== 'CrashLoopBackOff';
     if (patient && waiting.untilMs > state.context.clock.nowMs()) {
       retryAtMs = earliest(waiting.untilMs, retryAtMs);
@@ -258,8 +179,9 @@ async function startAll(
 
 /** Starts one container; returns when to try again if that failed. */
 async function startOne(state: PodState, container: Container): Promise<number | undefined> {
-  const { context, pod, runtime, sandbox } = state;
-  if (sandbox === undefined) return context.clock.nowMs() + sandboxRetryMs;
+  const { context, pod, runtime } = state;
+  const sandbox = state.sandbox.current;
+  if (sandbox === undefined) return context.clock.nowMs() + retryMs;
   const before = state.containers.get(container.name);
   const outcome = await startContainer({
     context,
@@ -269,19 +191,21 @@ async function startOne(state: PodState, container: Container): Promise<number |
     runtime,
     sandbox,
     fields: state.fields(),
-    volumePaths: state.volumePaths,
-    signal: state.cancelSync.signal,
+    volumePaths: state.mounts.paths,
+    signal: state.ending.signal,
   });
   if (!outcome.ok) {
-    state.waiting.set(container.name, { ...outcome, untilMs: outcome.retryAtMs });
+    state.waits.note(container.name, { ...outcome, untilMs: outcome.retryAtMs });
     return outcome.retryAtMs;
   }
   if (before?.state === 'exited') context.crashBackOff.next(backOffKey(pod, container), before.finishedAtMs ?? 0);
   if (before?.previous !== undefined) await runtime.containers.remove(before.previous.id);
-  state.waiting.delete(container.name);
+  state.waits.over(container.name);
   const now = await runtime.containers.status(outcome.id);
-  if (now === undefined) return context.clock.nowMs() + sandboxRetryMs;
-  const view = state.setContainer(now);
+  if (now === undefined) return context.clock.nowMs() + retryMs;
+  const view = state.containers.set(now);
+  // What it was made with, whatever has been allotted meanwhile.
+  state.containers.given(view.id, container);
   if (view.state === 'running' && (await postStart(state, container, view))) {
     const current = state.containers.get(container.name);
     if (current?.id === view.id && current.state === 'running') {
@@ -296,9 +220,9 @@ async function postStart(state: PodState, container: Container, view: ContainerV
   const hook = container.lifecycle?.postStart;
   if (hook === undefined) return true;
   const { context, pod, runtime } = state;
-  const podIp = state.sandbox?.addresses[0] ?? '';
+  const podIp = state.sandbox.current?.addresses[0] ?? '';
   try {
-    await runHook({ context, container, view, runtime, podIp, hook, signal: state.cancelSync.signal });
+    await runHook({ context, container, view, runtime, podIp, hook, signal: state.ending.signal });
     return true;
   } catch (error) {
     if (!(error instanceof HookError)) throw error;

@@ -12,14 +12,13 @@ const graceSecondsDefault = 30;
 
 /** Ends everything. Does nothing for what has ended already, so it may be called again. Throws `KubeletStoppingError`. */
 export async function terminatePod(state: PodState, publish: () => void): Promise<void> {
-  const { context, runtime } = state;
+  const { context } = state;
   state.probers.stopRestarting();
   publish();
   await endContainers(state);
   state.probers.stopAll();
-  state.waiting.clear();
-  for (const id of state.sandboxIds) await runtime.sandboxes.stop(id);
-  if (state.sandbox !== undefined) state.sandbox = { ...state.sandbox, stopped: true };
+  state.waits.clear();
+  await state.sandbox.stopAll();
   await context.hostPorts?.withdraw(state.uid);
   await context.volumes.unmount(state.uid);
   if (state.pod.spec?.hostNetwork !== true) await context.network.detach(state.uid);
@@ -42,7 +41,7 @@ function graceMsOf(state: PodState): number {
 async function endContainers(state: PodState): Promise<void> {
   const startMs = state.context.clock.monotonicMs();
   const sidecars = (state.pod.spec?.initContainers ?? []).filter(isSidecar).map(({ name }) => name);
-  const running = [...state.containers.values()].filter((view) => view.state === 'running');
+  const running = [...state.containers.views.values()].filter((view) => view.state === 'running');
   await endTogether(
     state,
     running.filter(({ name }) => !sidecars.includes(name)),
@@ -60,7 +59,7 @@ async function endTogether(state: PodState, views: readonly ContainerView[], gra
   if (views.length === 0) return;
   const { context, pod, runtime } = state;
   const hurried = new AbortController();
-  state.hurry = (shorterMs) => {
+  const hurry = (shorterMs: number): void => {
     hurried.abort();
     const graceLeftMs = Math.max(1000, shorterMs);
     for (const { id } of views) {
@@ -69,24 +68,19 @@ async function endTogether(state: PodState, views: readonly ContainerView[], gra
       });
     }
   };
-  try {
-    await Promise.all(
-      views.map(async (view) => {
-        await killContainer({
-          context,
-          pod,
-          container: findContainer(pod, view.name),
-          view,
-          runtime,
-          podIp: state.sandbox?.addresses[0] ?? '',
-          message: `Stopping container ${view.name}`,
-          graceMs,
-          hurry: hurried.signal,
-        });
-        await settleExit(state, view);
-      }),
-    );
-  } finally {
-    state.hurry = undefined;
-  }
+  const endOne = async (view: ContainerView): Promise<void> => {
+    await killContainer({
+      context,
+      pod,
+      container: findContainer(pod, view.name),
+      view,
+      runtime,
+      podIp: state.sandbox.current?.addresses[0] ?? '',
+      message: `Stopping container ${view.name}`,
+      graceMs,
+      hurry: hurried.signal,
+    });
+    await settleExit(state, view);
+  };
+  await state.ending.within(hurry, () => Promise.all(views.map(endOne)));
 }

@@ -28,6 +28,8 @@ const ownTypes: ReadonlySet<string> = new Set([
   'Ready',
   'ContainersReady',
   'PodScheduled',
+  'PodResizePending',
+  'PodResizeInProgress',
 ]);
 
 /** Whether a condition is the kubelet's to write and to take away. */
@@ -40,7 +42,7 @@ export function foreignConditions(pod: Pod): readonly PodCondition[] {
   return (pod.status?.conditions ?? []).filter((one) => !isOwnCondition(one));
 }
 
-/** The kubelet's five, in upstream's order, then those that others wrote. */
+/** The kubelet's five, in upstream's order, those of a resize that is under way, then those that others wrote. */
 export function podConditions(input: ConditionsInput): readonly PodCondition[] {
   const containersReady = containersReadyVerdict(input);
   const { sandbox } = input.view;
@@ -51,13 +53,37 @@ export function podConditions(input: ConditionsInput): readonly PodCondition[] {
     ['ContainersReady', containersReady],
     ['PodScheduled', { status: 'True' }],
   ];
-  return [...own.map(([type, verdict]) => condition(input, type, verdict)), ...foreignConditions(input.pod)];
+  return [
+    ...own.map(([type, verdict]) => condition(input, type, verdict)),
+    ...resizeConditions(input),
+    ...foreignConditions(input.pod),
+  ];
 }
 
-function condition(input: ConditionsInput, type: string, verdict: Verdict): PodCondition {
+/** Source: kubelet `status_manager.go` `GetPodResizeConditions`. */
+function resizeConditions(input: ConditionsInput): readonly PodCondition[] {
+  const { pending, inProgress } = input.resize ?? {};
+  const conditions: PodCondition[] = [];
+  if (pending !== undefined) {
+    const { reason, message, generation } = pending;
+    conditions.push(condition(input, 'PodResizePending', { status: 'True', reason, message }, generation));
+  }
+  if (inProgress !== undefined) {
+    const { error, generation } = inProgress;
+    const why = error === undefined ? {} : { reason: 'Error', message: error };
+    conditions.push(condition(input, 'PodResizeInProgress', { status: 'True', ...why }, generation));
+  }
+  return conditions;
+}
+
+function condition(
+  input: ConditionsInput,
+  type: string,
+  verdict: Verdict,
+  generation: number | undefined = input.pod.metadata?.generation,
+): PodCondition {
   const before = findCondition(input.pod.status?.conditions, type);
   const kept = before?.status === verdict.status ? before.lastTransitionTime : undefined;
-  const generation = input.pod.metadata?.generation;
   return {
     type,
     ...(generation === undefined ? {} : { observedGeneration: generation }),

@@ -5,7 +5,8 @@
  */
 import type { Container, ContainerState, ContainerStatus, Pod, PodStatus } from '#pkg/api/types/core-v1.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
-import { type ContainerView, isSidecar, type PodView } from '../model/pod-view.ts';
+import { type ContainerView, findContainer, isSidecar, type PodView } from '../model/pod-view.ts';
+import type { ResizeState } from '../model/resize.ts';
 import type { RuntimeContainer } from '../runtime/runtime.ts';
 import { foreignConditions, podConditions } from './conditions.ts';
 import { initialized, podPhase } from './phase.ts';
@@ -15,6 +16,10 @@ export type WaitingReasons = ReadonlyMap<string, { readonly reason: string; read
 
 export interface PodStatusInput {
   readonly pod: Pod;
+  /** The pod with the resources that the node has allotted to it. Default: what it asks for. */
+  readonly allotted?: Pod;
+  /** Default: none is under way. */
+  readonly resize?: ResizeState;
   readonly view: PodView;
   readonly waiting: WaitingReasons;
   readonly runtimeName: string;
@@ -118,7 +123,7 @@ function containerStatus(input: PodStatusInput, container: Container, kind: Cont
     name: container.name,
     image: current?.image ?? container.image ?? '',
     imageID: current?.imageRef ?? '',
-    ...resourcesOf(container, current),
+    ...resourcesOf(findContainer(input.allotted ?? input.pod, container.name), current),
     ...volumeMountsOf(container),
   };
   if (current === undefined) return notCreated(input, container, { rest, kind });
@@ -192,7 +197,8 @@ function reasonOf(waiting: { readonly reason: string; readonly message: string }
   reason: string;
   message?: string;
 } {
-  return waiting.message === '' ? { reason: waiting.reason } : waiting;
+  const { reason, message } = waiting;
+  return message === '' ? { reason } : { reason, message };
 }
 
 function stateOf(container: RuntimeContainer, runtimeName: string): ContainerState {
@@ -210,11 +216,13 @@ function stateOf(container: RuntimeContainer, runtimeName: string): ContainerSta
   };
 }
 
-function resourcesOf(container: Container, current: ContainerView | undefined): Partial<ContainerStatus> {
-  if (current?.state !== 'running' || container.resources === undefined) return {};
-  const { requests, limits } = container.resources;
+/** What the node has allotted to a container that runs, and what of that is in force. */
+function resourcesOf(allotted: Container | undefined, current: ContainerView | undefined): Partial<ContainerStatus> {
+  if (current?.state !== 'running' || allotted?.resources === undefined) return {};
+  const { requests: allocated } = allotted.resources;
+  const { requests, limits } = current.given ?? allotted.resources;
   return {
-    ...(requests === undefined ? {} : { allocatedResources: requests }),
+    ...(allocated === undefined ? {} : { allocatedResources: allocated }),
     resources: { ...(limits === undefined ? {} : { limits }), ...(requests === undefined ? {} : { requests }) },
   };
 }

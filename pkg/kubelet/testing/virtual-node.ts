@@ -12,11 +12,11 @@ import { createLoopbackNetwork } from '#pkg/network/loopback/loopback-network.ts
 import { startBareApi } from '#pkg/testing/bare-api.ts';
 import { createKubelet } from '../kubelet.ts';
 import type { KubeletOptions } from '../kubelet-options.ts';
-import { createFakeRuntime } from '../runtime/fake/fake-runtime.ts';
+import { createFakeRuntime, type FakeRuntime } from '../runtime/fake/fake-runtime.ts';
 import { memoryVolumeHost } from '../volumes/volume-host.ts';
 
 /** Starts the node; it ends with the test. */
-export async function start(options: Partial<KubeletOptions> = {}) {
+export async function start(given: Partial<KubeletOptions> | ((runtime: FakeRuntime) => Partial<KubeletOptions>) = {}) {
   const clock = new VirtualClock();
   const random = new SeededRandom(1);
   const server = await startBareApi({ clock, random });
@@ -24,6 +24,7 @@ export async function start(options: Partial<KubeletOptions> = {}) {
   const running: Promise<void>[] = [server.run(stop.signal)];
   const { client } = server.connect('system:node:n1', 'kubelet');
   const runtime = createFakeRuntime({ clock, random });
+  const options = typeof given === 'function' ? given(runtime) : given;
   const startKubelet = () => {
     const signal = new AbortController();
     const informers = createInformers({ client, clock, random, log: silentLogger });

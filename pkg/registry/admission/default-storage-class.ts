@@ -1,6 +1,7 @@
 /** Gives claims without a class the default one. Source: upstream `plugin/pkg/admission/storage/storageclass/setdefault`. */
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import { objectAt } from '../draft.ts';
+import { defaultClass } from './default-class.ts';
 
 const classes = { group: 'storage.k8s.io', resource: 'storageclasses' };
 const marks = ['storageclass.kubernetes.io/is-default-class', 'storageclass.beta.kubernetes.io/is-default-class'];
@@ -13,15 +14,7 @@ export const defaultStorageClassPlugin: AdmissionPlugin = {
   async admit({ draft }, _context, reader) {
     const spec = objectAt(draft, 'spec');
     if (spec === undefined || spec.storageClassName !== undefined) return;
-    const defaults = (await reader.list(classes)).filter((candidate) =>
-      marks.some((mark) => candidate.metadata?.annotations?.[mark] === 'true'),
-    );
-    // The newest one wins, then the first by name.
-    const [newest] = defaults.sort((a, b) => {
-      const [left = '', right = ''] = [a.metadata?.creationTimestamp, b.metadata?.creationTimestamp];
-      if (left !== right) return left > right ? -1 : 1;
-      return (a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1;
-    });
+    const newest = defaultClass(await reader.list(classes), marks);
     if (newest !== undefined) spec.storageClassName = newest.metadata?.name;
   },
 };

@@ -1,10 +1,14 @@
 /** The one list of admission plugins, in the order they run. */
 
+import { type Authorizer, alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
+import { certificatePowerPlugins, certificateSubjectRestrictionPlugin } from './certificates.ts';
+import { defaultIngressClassPlugin } from './default-ingress-class.ts';
 import { defaultStorageClassPlugin } from './default-storage-class.ts';
 import { defaultTolerationSecondsPlugin } from './default-toleration-seconds.ts';
 import { limitRangerPlugin } from './limit-ranger.ts';
 import { namespaceLifecyclePlugin } from './namespace-lifecycle.ts';
+import { createPodSecurityPlugin, type PodSecurityOptions } from './pod-security/pod-security.ts';
 import { podTopologyLabelsPlugin } from './pod-topology-labels.ts';
 import { priorityPlugin } from './priority.ts';
 import { runtimeClassPlugin } from './runtime-class.ts';
@@ -15,22 +19,28 @@ import { taintNodesByConditionPlugin } from './taint-nodes-by-condition.ts';
 export interface AdmissionOptions {
   /** Names of plugins that do not run, such as `ServiceAccount` where no controller makes service accounts. */
   readonly disabled?: readonly string[];
+  /** Says who may approve and sign. Default: everybody. */
+  readonly authorizer?: Authorizer;
+  readonly podSecurity?: PodSecurityOptions;
 }
-
-const plugins: readonly AdmissionPlugin[] = [
-  namespaceLifecyclePlugin,
-  limitRangerPlugin,
-  serviceAccountPlugin,
-  taintNodesByConditionPlugin,
-  priorityPlugin,
-  defaultTolerationSecondsPlugin,
-  defaultStorageClassPlugin,
-  runtimeClassPlugin,
-  podTopologyLabelsPlugin,
-];
 
 /** The plugins of a server. */
 export function createAdmissionPlugins(options: AdmissionOptions = {}): readonly AdmissionPlugin[] {
   const disabled = new Set(options.disabled);
+  const plugins: readonly AdmissionPlugin[] = [
+    namespaceLifecyclePlugin,
+    limitRangerPlugin,
+    serviceAccountPlugin,
+    taintNodesByConditionPlugin,
+    createPodSecurityPlugin(options.podSecurity),
+    priorityPlugin,
+    defaultTolerationSecondsPlugin,
+    defaultStorageClassPlugin,
+    runtimeClassPlugin,
+    ...certificatePowerPlugins(options.authorizer ?? alwaysAllow()),
+    certificateSubjectRestrictionPlugin,
+    defaultIngressClassPlugin,
+    podTopologyLabelsPlugin,
+  ];
   return plugins.filter((plugin) => !disabled.has(plugin.name));
 }

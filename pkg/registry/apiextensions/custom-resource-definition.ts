@@ -1,9 +1,11 @@
-/** Custom resource definitions, as objects. Source: upstream `apiextensions/v1/defaults.go`, `pkg/registry/customresourcedefinition`. */
+/** Custom resource definitions, as objects; `custom-resources.ts` serves what they define. Source: upstream `apiextensions/v1/defaults.go`, `pkg/registry/customresourcedefinition`. */
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import type { Strategy, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { ensureObject, listAt, objectAt, objectsAt, setDefault, stringAt } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { keepStatus } from '../status.ts';
+import { cleanupFinalizer } from './conditions.ts';
 import { validateDefinition, validateDefinitionUpdate } from './validation.ts';
 
 const httpsPort = 443;
@@ -29,10 +31,45 @@ function storageVersion(draft: JsonObject): string | undefined {
   return version === undefined ? undefined : stringAt(version, 'name');
 }
 
-/** Definitions as objects; what they define is served by the API server. */
+/** At the first request to delete it. Source: upstream `registry/customresourcedefinition/etcd.go` `Delete`. */
+function beginDeletion(draft: JsonObject): void {
+  const metadata = objectAt(draft, 'metadata') ?? {};
+  const finalizers = listAt(metadata, 'finalizers');
+  if (!finalizers.includes(cleanupFinalizer)) metadata.finalizers = [...finalizers, cleanupFinalizer];
+  const others = objectsAt(draft, 'status', 'conditions').filter(({ type }) => type !== 'Terminating');
+  const terminating = {
+    type: 'Terminating',
+    status: 'True',
+    lastTransitionTime: metadata.deletionTimestamp,
+    reason: 'InstanceDeletionPending',
+    message: 'CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon',
+  };
+  draft.status = { ...objectAt(draft, 'status'), conditions: [...others, terminating] };
+}
+
+/** What of a definition is not done. */
+function warnOfUnbuilt(draft: JsonObject, context: StrategyContext): void {
+  if (hasRules(objectsAt(draft, 'spec', 'versions'))) {
+    context.warn(
+      'spec.versions[*].schema: x-kubernetes-validations are stored, and not evaluated: CEL rules are not built yet',
+    );
+  }
+  if (objectAt(draft, 'spec', 'conversion')?.strategy === 'Webhook') {
+    context.warn('spec.conversion: conversion webhooks are not called yet: only the stored version is served');
+  }
+}
+
+function hasRules(value: unknown): boolean {
+  if (Array.isArray(value)) return value.some(hasRules);
+  if (!isObject(value)) return false;
+  return 'x-kubernetes-validations' in value || Object.values(value).some(hasRules);
+}
+
+/** Definitions as objects. */
 export const customResourceDefinitionStrategy: Strategy = {
   group: 'apiextensions.k8s.io',
   resource: 'customresourcedefinitions',
+  keeping: { keyName: 'apiextensions.k8s.io/customresourcedefinitions' },
   unconditionalUpdate: false,
   setDefaults,
   prepareForCreate(draft) {
@@ -50,7 +87,13 @@ export const customResourceDefinitionStrategy: Strategy = {
     if (stored === undefined || versions.includes(stored)) return;
     draft.status = { ...objectAt(old, 'status'), storedVersions: [...versions, stored] };
   },
-  validate: validateDefinition,
+  validate(draft, context) {
+    warnOfUnbuilt(draft, context);
+    return validateDefinition(draft);
+  },
   validateUpdate: validateDefinitionUpdate,
+  // Its deletion always waits for its objects, however few.
+  pendingFinalizers: ({ metadata }) => (metadata?.deletionTimestamp === undefined ? 1 : 0),
+  prepareForDelete: beginDeletion,
   table: nameAndCreatedTable,
 };

@@ -5,6 +5,8 @@
 import { at, child, type FieldPath, forbiddenField, invalid, required } from '#pkg/apimachinery/field-error.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { compilePattern } from '#pkg/apiserver/linear-pattern.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { objectAt, objectsAt, stringAt } from '../draft.ts';
 import type { Collector } from '../validation/collector.ts';
 
@@ -63,6 +65,7 @@ function checkParts(into: Collector, part: Part): void {
     const detail = 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic';
     into.add(forbiddenField(child(path, 'uniqueItems'), detail));
   }
+  if (typeof schema.pattern === 'string') checkPattern(into, schema.pattern, child(path, 'pattern'));
   const hasProperties = Object.keys(objectAt(schema, 'properties') ?? {}).length > 0;
   if (hasProperties && (schema.additionalProperties === false || isObject(schema.additionalProperties))) {
     const detail = 'additionalProperties and properties are mutual exclusive';
@@ -76,6 +79,14 @@ function checkParts(into: Collector, part: Part): void {
   }
   const not = objectAt(schema, 'not');
   if (not !== undefined) checkParts(into, { schema: not, path: child(path, 'not'), level: 'field' });
+}
+
+function checkPattern(into: Collector, pattern: string, path: FieldPath): void {
+  try {
+    compilePattern(pattern);
+  } catch (error) {
+    into.add(invalid(path, pattern, `must be a valid regular expression, but isn't: ${errorText(error)}`));
+  }
 }
 
 function checkTypes(into: Collector, part: Part): void {

@@ -11,6 +11,7 @@ import { validateNode, validateNodeUpdate } from './validation/node.ts';
 export const nodeStrategy: Strategy = {
   group: '',
   resource: 'nodes',
+  keeping: { keyName: 'minions' },
   tracksGeneration: false,
   setDefaults(draft) {
     const status = objectAt(draft, 'status');

@@ -6,13 +6,13 @@
 import type { ApiResponse, HttpHeaders } from '#pkg/apimachinery/http.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { badRequest, forbidden } from '#pkg/apimachinery/status-error.ts';
-import { bearerProtocolPrefix } from '#pkg/apiserver/authn/authenticator.ts';
 import { readEntry } from '#pkg/apiserver/endpoints/read.ts';
 import type { Scope } from '#pkg/apiserver/endpoints/scope.ts';
 import { strategyContext } from '#pkg/apiserver/endpoints/scope.ts';
 import { notBuilt } from '#pkg/apiserver/endpoints/unbuilt.ts';
 import { isTrue } from '#pkg/apiserver/request-info.ts';
 import { errorResponse } from '#pkg/apiserver/responses.ts';
+import { bearerProtocolPrefix } from '#pkg/serving/websocket/handshake.ts';
 import { noConnection } from './connections.ts';
 import { containerOf, type PodContainers } from './pod-containers.ts';
 

@@ -140,7 +140,7 @@ export const podStrategy: Strategy = {
   connects: {
     attach: { kind: coreKind('PodAttachOptions'), verbs: ['create', 'get'], connect: podAttach },
     exec: { kind: coreKind('PodExecOptions'), verbs: ['create', 'get'], connect: podExec },
-    log: { kind: coreKind('Pod'), verbs: ['get'], connect: podLog },
+    log: { kind: coreKind('Pod'), verbs: ['get'], options: coreKind('PodLogOptions'), connect: podLog },
     portforward: { kind: coreKind('PodPortForwardOptions'), verbs: ['create', 'get'], connect: podPortForward },
     proxy: { kind: coreKind('PodProxyOptions'), verbs: proxyVerbs, takesPath: true },
   },

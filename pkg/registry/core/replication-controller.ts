@@ -12,6 +12,7 @@ import { setTemplateDefaults } from './pod-defaults.ts';
 export const replicationControllerStrategy: Strategy = {
   group: '',
   resource: 'replicationcontrollers',
+  keeping: { keyName: 'controllers' },
   setDefaults(draft) {
     const spec = objectAt(draft, 'spec');
     if (spec === undefined) return;

@@ -61,6 +61,7 @@ export function createEndpointsStrategy(rules: IpRules): Strategy {
   return {
     group: '',
     resource: 'endpoints',
+    keeping: { keyName: 'services/endpoints' },
     createOnUpdate: true,
     setDefaults(draft) {
       for (const subset of objectsAt(draft, 'subsets')) {

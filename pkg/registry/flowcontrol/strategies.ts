@@ -4,6 +4,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { objectAt, setDefault } from '../draft.ts';
 import { ownStatus, statusAlone } from '../status.ts';
+import { bootstrapFlowSchemas, bootstrapPriorityLevels } from './bootstrap.ts';
 import { assuredSharesConverter, nominalSharesConverter } from './converter.ts';
 import { flowSchemaTable, priorityLevelTable } from './tables.ts';
 import { validateFlowSchema, validateFlowStatus, validatePriorityLevel } from './validation.ts';
@@ -32,6 +33,7 @@ export const flowControlStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'flowschemas',
+    bootstrap: bootstrapFlowSchemas,
     setDefaults(draft) {
       const spec = objectAt(draft, 'spec');
       if (spec !== undefined) setDefault(spec, 'matchingPrecedence', 1000);
@@ -44,6 +46,7 @@ export const flowControlStrategies: readonly Strategy[] = [
   {
     group,
     resource: 'prioritylevelconfigurations',
+    bootstrap: bootstrapPriorityLevels,
     setDefaults: setPriorityLevelDefaults,
     ...ownStatus(),
     validate: validatePriorityLevel,

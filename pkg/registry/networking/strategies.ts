@@ -47,6 +47,7 @@ function setNetworkPolicyDefaults(draft: JsonObject): void {
 const ingressStrategy: Strategy = {
   group,
   resource: 'ingresses',
+  keeping: { keyName: 'ingress' },
   ...ownStatus({ loadBalancer: {} }),
   validate: validateIngress,
   validateCreate: newIngressErrors,
@@ -79,14 +80,6 @@ const networkingStrategies: readonly Strategy[] = [
   },
   {
     group,
-    resource: 'servicecidrs',
-    ...ownStatus(),
-    validate: validateServiceCidr,
-    validateUpdate: validateServiceCidrUpdate,
-    table: serviceCidrTable,
-  },
-  {
-    group,
     resource: 'ipaddresses',
     // Named for its address, which has colons when it is an IPv6 one.
     nameRule: 'pathSegment',
@@ -95,6 +88,26 @@ const networkingStrategies: readonly Strategy[] = [
     table: ipAddressTable,
   },
 ];
+
+/** With the range that the server itself takes cluster IPs from. */
+function createServiceCidrStrategy(serviceCidr: string): Strategy {
+  const message = 'Kubernetes default Service CIDR is ready';
+  return {
+    group,
+    resource: 'servicecidrs',
+    ...ownStatus(),
+    validate: validateServiceCidr,
+    validateUpdate: validateServiceCidrUpdate,
+    table: serviceCidrTable,
+    bootstrap: [
+      {
+        metadata: { name: 'kubernetes', finalizers: ['networking.k8s.io/service-cidr-finalizer'] },
+        spec: { cidrs: [serviceCidr] },
+        status: { conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: null, reason: '', message }] },
+      },
+    ],
+  };
+}
 
 function createEndpointSliceStrategy(rules: IpRules): Strategy {
   return {
@@ -114,6 +127,6 @@ function createEndpointSliceStrategy(rules: IpRules): Strategy {
 }
 
 /** All of them, for one server. */
-export function createNetworkingStrategies(rules: IpRules): readonly Strategy[] {
-  return [...networkingStrategies, createEndpointSliceStrategy(rules)];
+export function createNetworkingStrategies(rules: IpRules, serviceCidr: string): readonly Strategy[] {
+  return [...networkingStrategies, createServiceCidrStrategy(serviceCidr), createEndpointSliceStrategy(rules)];
 }

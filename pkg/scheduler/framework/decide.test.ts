@@ -5,22 +5,14 @@ import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import { Nominator } from '../cache/nominator.ts';
 import { SchedulerCache } from '../cache/scheduler-cache.ts';
-import { defaultProfile } from '../default-profile.ts';
-import { noVolumes } from '../plugins/volume-binding/volume-binding.ts';
+import { pluginTable } from '../plugin-table.ts';
 import { CycleState } from './cycle.ts';
 import { Decider, type Decision } from './decide.ts';
 import { fitErrorMessage } from './fit-error.ts';
+import { profileOver } from './plugin-tester.ts';
 import { podInfoOf } from './pod-info.ts';
-import { profileOf } from './profile.ts';
 
-const profile = profileOf(
-  defaultProfile({
-    sendBinding: () => Promise.resolve(),
-    budgets: () => [],
-    volumes: noVolumes,
-    random: new SeededRandom(1),
-  }),
-);
+const profile = profileOver(pluginTable);
 
 function makeWorld(nodes: readonly Node[], placed: readonly (readonly [string, Pod])[] = []) {
   const cache = new SchedulerCache({ clock: new VirtualClock() });

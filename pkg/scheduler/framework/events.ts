@@ -8,16 +8,13 @@ import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import type { PodInfo } from './pod-info.ts';
 
-/** `AssignedPod`: any pod on a node. `TargetPod`: the waiting pod itself. `Namespace`: labels that selectors of namespaces read. */
-export type EventResource =
-  | 'AssignedPod'
-  | 'Namespace'
-  | 'Node'
-  | 'PersistentVolume'
-  | 'PersistentVolumeClaim'
-  | 'TargetPod';
+/**
+ * `AssignedPod`: any pod on a node. `TargetPod`: the waiting pod itself. `Namespace`: labels that selectors of namespaces read. Else the kind of a
+ * resource that a plugin reads through `PluginContext.lister`.
+ */
+export type EventResource = string;
 
-/** What happened to an object. `Update` is any change, for resources whose changes are not told apart. */
+/** What happened to an object. `Update` is any change, for kinds whose changes are not told apart. */
 export type EventAction =
   | 'Add'
   | 'Delete'

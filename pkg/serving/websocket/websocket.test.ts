@@ -107,6 +107,33 @@ test('messages beyond those that may wait stay with the client, and come in orde
   }
 });
 
+test('a few large messages are enough to wait for', async () => {
+  const { socket, near, client } = setUp();
+  const large = 'x'.repeat(100);
+  // 128 KiB in a frame of the long form.
+  const head = Buffer.from([0x82, 0xff, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0]);
+  for (let i = 0; i < 3; i++) client.write(Buffer.concat([head, Buffer.alloc(128 * 1024, large)]));
+  await turns();
+  expect(near.isPaused()).toBe(true);
+  let count = 0;
+  for await (const { bytes } of socket.messages()) {
+    expect(bytes.length).toBe(128 * 1024);
+    if (++count === 3) break;
+  }
+  await turns();
+  expect(near.isPaused()).toBe(false);
+});
+
+test('a client that pings without reading what it is answered holds no more than the last answer', async () => {
+  const { near, client, listen, received } = setUp();
+  for (let i = 0; i < 5_000; i++) send(client, 0x89, `${i}`.padStart(100, '.'));
+  await turns(200);
+  expect(near.writableLength).toBeLessThan(200_000);
+  listen();
+  await turns(200);
+  expect(received()).toMatch(/\.4999$/);
+});
+
 test('who sends is told when the client should be waited for, and when it has taken what there was', async () => {
   const { socket, client, listen } = setUp();
   let sent = 0;

@@ -1,8 +1,18 @@
 /**
- * The server's end of a WebSocket over a connection that was taken over. What comes waits for its reader, and is left with the client beyond
- * `waitingMax` messages; what is sent says when the client should be waited for. Pings are answered, and sent to a client that is silent, which is
- * given up when it stays so. Invariants: after `run` has resolved nothing is heard and nothing is sent; a client that breaks the protocol is told the
- * code and its connection ends.
+ * The server's end of a WebSocket over a connection that was taken over (`webSocketAnswer` in `handshake.ts` makes it one and agrees on a protocol).
+ * What whoever uses it may rely on:
+ * - Messages come whole and in order, fragments put together, masks taken off, text checked to be UTF-8. One of more than `messageBytesMax` is
+ *   answered with close code 1009, a client that breaks the protocol with 1002 or 1007; then no more comes.
+ * - What comes waits for its reader (`messages`). Beyond `waitingMax` messages or `waitingBytesMax` bytes nothing is read from the connection until
+ *   some were taken, so that the client waits too; what came in the same piece is kept, which is one read of a socket. Without a reader, say so
+ *   (`ignoreMessages`), else a client that sends is never seen to go.
+ * - What is sent leaves as one frame, in order. `send` is false when the client should be waited for (`drained`); whoever does not wait holds what
+ *   they send in memory, without a limit.
+ * - Pings are answered, the last of them where the client does not read the answers. A silent client is asked for an answer and given up after twice
+ *   `pingMs`, but not while it is waited for.
+ * - `ended` says how the client ended it: with its close code, or 1006 when it just went. `close` says it first; either way `close` must be called, or
+ *   the connection given back to its owner, which ends it.
+ * After `close` has resolved nothing is heard, nothing is sent, and no timer is left.
  * Source: RFC 6455. Upstream counterpart: `golang.org/x/net/websocket`; the close handshake and the pings, which that one lacks, as the RFC has them.
  */
 import type { UpgradedConnection } from '#pkg/apimachinery/http.ts';
@@ -20,6 +30,8 @@ import {
 
 /** Messages that wait for their reader. Each is a chunk of what somebody types or pipes in. */
 const waitingMax = 16;
+/** Their bytes: some chunks of what kubectl sends, or one message that is larger. */
+const waitingBytesMax = 256 * 1024;
 /** Largest message that is taken. kubectl sends 32 KiB at a time. */
 const messageBytesMaxDefault = 1024 * 1024;
 /** A client that has sent nothing for so long is asked whether it is there; after twice as long it is not. */
@@ -45,6 +57,9 @@ export class WebSocket {
   readonly #clock: Clock;
   readonly #pingMs: number;
   readonly #waiting: WebSocketMessage[] = [];
+  #waitingBytes = 0;
+  /** Nothing is read from the connection, as its reader has enough. */
+  #isPaused = false;
   readonly #ended = Promise.withResolvers<WebSocketEnd>();
   readonly #gone = Promise.withResolvers<void>();
   #wake: (() => void) | undefined;
@@ -52,6 +67,10 @@ export class WebSocket {
   #isIgnoring = false;
   #isEnded = false;
   #isClosing = false;
+  /** The connection has enough to send for now. */
+  #isFull = false;
+  /** The answer to the last ping, where the connection could not take it. */
+  #pong: Uint8Array | undefined;
   #timer: Timer | undefined;
   #heardMs: number;
 
@@ -69,7 +88,13 @@ export class WebSocket {
       this.#end(closeCode.abnormal, '');
       this.#gone.resolve();
     });
-    connection.on('drain', () => this.#drained());
+    connection.on('drain', () => {
+      this.#isFull = false;
+      const pong = this.#pong;
+      this.#pong = undefined;
+      if (pong !== undefined) this.#answerPing(pong);
+      this.#drained();
+    });
     this.#arm();
   }
 
@@ -87,7 +112,8 @@ export class WebSocket {
     for (;;) {
       const message = this.#waiting.shift();
       if (message !== undefined) {
-        if (this.#waiting.length === waitingMax - 1) this.#connection.resume();
+        this.#waitingBytes -= message.bytes.length;
+        if (this.#isPaused && !this.#hasEnough) this.#goOn();
         yield message;
       } else if (this.#isEnded) return;
       else
@@ -101,7 +127,8 @@ export class WebSocket {
   ignoreMessages(): void {
     this.#isIgnoring = true;
     this.#waiting.length = 0;
-    this.#connection.resume();
+    this.#waitingBytes = 0;
+    this.#goOn();
   }
 
   /** Sends a message. False when the client should be waited for by `drained`; lost when the connection has ended. */
@@ -135,6 +162,17 @@ export class WebSocket {
     late.cancel();
   }
 
+  get #hasEnough(): boolean {
+    return this.#waiting.length >= waitingMax || this.#waitingBytes >= waitingBytesMax;
+  }
+
+  #goOn(): void {
+    this.#isPaused = false;
+    // What came while nothing was read is not silence.
+    this.#heardMs = this.#clock.monotonicMs();
+    this.#connection.resume();
+  }
+
   #begin(code: number, reason: string): void {
     if (this.#isClosing || this.#connection.destroyed) return;
     this.#isClosing = true;
@@ -145,6 +183,7 @@ export class WebSocket {
   #write(kind: FrameKind, payload: Uint8Array): boolean {
     let wantsMore = true;
     for (const piece of encodeFrame(kind, payload)) wantsMore = this.#connection.write(piece);
+    this.#isFull = !wantsMore;
     return wantsMore;
   }
 
@@ -160,15 +199,24 @@ export class WebSocket {
     }
   }
 
+  #answerPing(payload: Uint8Array): void {
+    if (!this.#isClosing && !this.#isEnded) this.#write('pong', payload);
+  }
+
   readonly #listener: FrameListener = {
     onMessage: (message) => {
       if (this.#isIgnoring || this.#isEnded) return;
       this.#waiting.push(message);
-      if (this.#waiting.length >= waitingMax) this.#connection.pause();
+      this.#waitingBytes += message.bytes.length;
+      if (!this.#isPaused && this.#hasEnough) {
+        this.#isPaused = true;
+        this.#connection.pause();
+      }
       this.#wakeReader();
     },
     onPing: (payload) => {
-      if (!this.#isClosing && !this.#isEnded) this.#write('pong', payload);
+      if (this.#isFull) this.#pong = payload;
+      else this.#answerPing(payload);
     },
     onPong() {},
     onClose: (code, reason) => {
@@ -204,13 +252,12 @@ export class WebSocket {
     this.#timer = this.#clock.setTimeout(() => {
       const silentMs = this.#clock.monotonicMs() - this.#heardMs;
       // One that waits for its reader cannot be heard.
-      const isPaused = this.#waiting.length >= waitingMax;
-      if (silentMs >= 2 * this.#pingMs && !isPaused) {
+      if (silentMs >= 2 * this.#pingMs && !this.#isPaused) {
         this.#end(closeCode.abnormal, 'no answer');
         this.#connection.destroy();
         return;
       }
-      if (silentMs >= this.#pingMs && !this.#isClosing) this.#write('ping', noBytes);
+      if (silentMs >= this.#pingMs && !this.#isClosing && !this.#isFull) this.#write('ping', noBytes);
       this.#arm();
     }, this.#pingMs);
   }

@@ -3,8 +3,8 @@
  * node's programs, which is another for each life of that process; what that says is taken as far as it fits the container's state.
  */
 import { constants } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { Deferred } from '#pkg/base/async.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
@@ -28,6 +28,9 @@ const messageBytesMax = 4096;
 const execsMax = 256;
 /** A program that is killed ends in this time, or its host is ended: its thread waits in a call of the system that nothing interrupts. */
 const killMsMax = 10_000;
+
+/** What containers have where neither pod nor image says. Source: runtimes' default, as of containerd `oci.WithDefaultPathEnv`. */
+const pathDefault = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Where a container's program runs. */
 export interface ProgramPlace {
@@ -105,8 +108,9 @@ export class InProcessContainer {
     this.#isBegun = true;
     const { root, clock } = this.#options;
     // Both take a moment.
-    const [place] = await Promise.all([
+    const [place, ownPaths] = await Promise.all([
       this.#options.place(),
+      this.#makeOwnPaths(),
       mkdir(join(root, 'dev'), { recursive: true }),
       mkdir(join(root, 'tmp'), { recursive: true }),
     ]);
@@ -117,7 +121,7 @@ export class InProcessContainer {
       const message = `the process of this node's programs ${reason}: they all ended with it`;
       this.#finish({ exitCode: sigkillExitCode, outOfMemory: false, message });
     });
-    place.send({ type: 'start', id: this.serial, ...this.#program() });
+    place.send({ type: 'start', id: this.serial, ...this.#program(ownPaths) });
     await this.#begun.promise;
   }
 
@@ -205,14 +209,28 @@ export class InProcessContainer {
     await rm(this.#options.root, { recursive: true, force: true });
   }
 
-  #program() {
+  /** Paths of the container that are in its own folder: that of its last message, and a working directory that is nowhere else. */
+  async #makeOwnPaths(): Promise<readonly string[]> {
+    const { root, config } = this.#options;
+    const { workingDir, mounts, terminationMessagePath } = config;
+    await mkdir(dirname(join(root, join('/', terminationMessagePath))), { recursive: true });
+    if (workingDir === undefined) return [terminationMessagePath];
+    const isMounted = mounts.some(({ containerPath }) => `${workingDir}/`.startsWith(join(containerPath, '/')));
+    if (isMounted || (await isThere(workingDir))) return [terminationMessagePath];
+    await mkdir(join(root, join('/', workingDir)), { recursive: true });
+    let top = join('/', workingDir);
+    while (!(await isThere(dirname(top)))) top = dirname(top);
+    return [terminationMessagePath, top];
+  }
+
+  #program(ownPaths: readonly string[]) {
     const { root, config, sandbox, image } = this.#options;
     const { memoryLimitBytes } = config.resources;
     const ip = config.addresses[0] ?? '';
     return {
       name: config.name,
       marker: this.id,
-      env: { ...config.env, COXSWAIN_POD_IP: ip, COXSWAIN_ROOT: root },
+      env: { PATH: pathDefault, HOME: root, ...config.env, COXSWAIN_POD_IP: ip, COXSWAIN_ROOT: root },
       ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
       start: {
         module: image.module,
@@ -222,8 +240,10 @@ export class InProcessContainer {
         ip,
         hostname: sandbox.config.hostname,
         imageTag: image.tag,
-        workingDir: config.workingDir ?? '/',
+        ...(config.workingDir === undefined ? {} : { workingDir: config.workingDir }),
+        ...(config.security.noNewPrivileges === true ? { noNewPrivileges: true } : {}),
         root,
+        ownPaths,
         mounts: config.mounts.map(({ containerPath, hostPath, readOnly }) => ({ containerPath, hostPath, readOnly })),
       },
     };
@@ -292,4 +312,12 @@ export class InProcessContainer {
       await file?.close();
     }
   }
+}
+
+/** Whether there is something at a path of this machine. */
+function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }

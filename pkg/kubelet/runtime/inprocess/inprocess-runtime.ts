@@ -39,8 +39,8 @@ export interface InProcessRuntimeDeps {
   readonly memoryBytesMax?: number;
 }
 
-/** Programs are whom the machine's user is, see all of it, and have neither input nor terminal. */
-const features: ReadonlySet<RuntimeFeature> = new Set(['attach', 'exec', 'files', 'memoryLimits', 'portForward']);
+/** Programs are whom the machine's user is, see all of it, and have neither input nor terminal. `noNewPrivileges` comes with the first who asks. */
+const features: readonly RuntimeFeature[] = ['attach', 'exec', 'files', 'memoryLimits', 'portForward'];
 
 interface SandboxEntry {
   readonly id: string;
@@ -56,7 +56,8 @@ export function createInProcessRuntime(deps: InProcessRuntimeDeps): Runtime {
 }
 
 class InProcess implements Runtime {
-  readonly capabilities = { name: 'inprocess', version: '1.0.0', features, identity: ownIdentity };
+  readonly capabilities;
+  readonly #features = new Set(features);
   readonly sandboxes: SandboxService;
   readonly containers: ContainerService;
   readonly inspection: ContainerInspection;
@@ -73,6 +74,7 @@ class InProcess implements Runtime {
 
   constructor(deps: InProcessRuntimeDeps) {
     this.#deps = deps;
+    this.capabilities = { name: 'inprocess', version: '1.0.0', features: this.#features, identity: ownIdentity };
     this.#places = new ProgramPlaces({
       ...deps,
       memoryBytesMax: deps.memoryBytesMax,
@@ -179,6 +181,9 @@ class InProcess implements Runtime {
     const image = await resolveImage(config.image);
     if (image === undefined) throw new RuntimeError('imageNotFound', `image "${config.image}" not found`);
     const folder = await this.#places.folder();
+    // Known once the process of the programs has said so: the machine decides, and no program has run in it yet.
+    if (config.security.noNewPrivileges === true && (await this.#places.hasNoNewPrivileges()))
+      this.#features.add('noNewPrivileges');
     const sandbox = this.#sandboxes.get(sandboxId);
     if (sandbox?.ready !== true)
       throw new RuntimeError('notFound', `failed to find sandbox id "${sandboxId}": not found`);

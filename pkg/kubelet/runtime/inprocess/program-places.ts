@@ -64,6 +64,19 @@ export class ProgramPlaces {
     return this.#host;
   }
 
+  /** Whether programs can be kept from getting more rights, as the process itself says. False where there can be none. */
+  async hasNoNewPrivileges(): Promise<boolean> {
+    try {
+      return await (await this.acquire()).hasNoNewPrivileges;
+    } catch (error) {
+      // The start of the container says why.
+      if (error instanceof RuntimeError) return false;
+      throw error;
+    } finally {
+      this.released();
+    }
+  }
+
   /** Starts the process before it is needed. Never rejects. */
   async warm(): Promise<void> {
     if (this.#host !== undefined) return;

@@ -56,9 +56,14 @@ export interface WorkerStart {
   readonly ip: string;
   readonly hostname: string;
   readonly imageTag: string;
-  readonly workingDir: string;
+  /** As the pod says, if it does. */
+  readonly workingDir?: string;
+  /** The container's own folder, and the paths of the container that are in it. */
   readonly root: string;
+  readonly ownPaths: readonly string[];
   readonly mounts: readonly { readonly containerPath: string; readonly hostPath: string }[];
+  /** It gets no more rights than it has, nor does what it starts. */
+  readonly noNewPrivileges?: boolean;
 }
 
 /** What a worker finds as its data: all that is its own of the host. */

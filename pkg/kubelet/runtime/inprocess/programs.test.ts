@@ -105,7 +105,6 @@ describe('what concerns a whole process concerns the container alone (fault 53)'
     ['an exit', 'process.exit(7);', 7],
     ['an exit past all listeners', 'process.reallyExit(8);', 8],
     ['an abort', 'process.abort();', 1],
-    ['a folder changed', 'process.chdir("/tmp");', 1],
     ['another user', 'process.setuid(0);', 1],
     ['a promise that nobody awaits', 'Promise.reject(new Error("lost"));', 1],
     ['something thrown that is no error', 'throw Object.create(null);', 1],
@@ -185,6 +184,8 @@ describe('what ends the process of the programs ends them alone, and they start 
       'COXSWAIN_POD_IP',
       'COXSWAIN_PROGRAMS_OF',
       'COXSWAIN_ROOT',
+      'HOME',
+      'PATH',
     ]);
     expect(host?.filter((name) => !['', 'NODE_COMPILE_CACHE'].includes(name)).toSorted()).toEqual([
       'COXSWAIN_PROGRAMS_OF',
@@ -346,4 +347,38 @@ describe('output', () => {
     await pod.exit;
     expect(await pod.lines()).toEqual(['ä€😀']);
   });
+});
+
+/** Says of the program's thread, a thread and a process that it starts whether they may get more rights. */
+const rights = `
+  import { execFileSync } from 'node:child_process';
+  import { readFileSync } from 'node:fs';
+  import { Worker } from 'node:worker_threads';
+  const markOf = (status) => /^NoNewPrivs:\\s+(\\d)$/m.exec(status)[1];
+  console.log('program', markOf(readFileSync('/proc/thread-self/status', 'utf8')));
+  console.log('process', markOf(execFileSync('cat', ['/proc/self/status'], { encoding: 'utf8' })));
+  const read = "require('worker_threads').parentPort.postMessage(require('fs').readFileSync('/proc/thread-self/status', 'utf8'))";
+  const status = await new Promise((resolve) => new Worker(read, { eval: true }).on('message', resolve));
+  console.log('thread', markOf(status));
+`;
+
+test('a program that is asked to gets no more rights than it has, nor does what it starts; others are as they were', async () => {
+  const node = await makeNode();
+  const program = await image(rights);
+  const { features } = node.runtime.capabilities;
+  expect(features.has('noNewPrivileges')).toBe(false);
+  const free = await node.start({ image: program });
+  const bound = await node.start({ image: program, security: { noNewPrivileges: true } });
+  expect(features.has('noNewPrivileges')).toBe(true);
+  const next = await node.start({ image: program });
+  await Promise.all([free.exit, bound.exit, next.exit]);
+  const lines = (mark: string) => ['program', 'process', 'thread'].map((who) => `${who} ${mark}`);
+  const own = await readFile('/proc/self/status', 'utf8');
+  // Where the tests themselves may not get more, nobody below them may.
+  const before = /^NoNewPrivs:\s+(\d)$/m.exec(own)?.[1] ?? '0';
+  expect([await free.lines(), await bound.lines(), await next.lines()]).toEqual([
+    lines(before),
+    lines('1'),
+    lines(before),
+  ]);
 });

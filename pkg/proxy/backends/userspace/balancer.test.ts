@@ -3,6 +3,7 @@ import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { Flows } from '#pkg/network/relay/udp-relay.ts';
 import type { RuleEndpoint } from '../../model/rule.ts';
+import { AffinityTable } from './affinity.ts';
 import { Balancer } from './balancer.ts';
 import { sourceTest } from './source-ranges.ts';
 
@@ -16,7 +17,7 @@ const endpoints: readonly RuleEndpoint[] = ['a', 'b', 'c', 'd', 'e', 'f'].map((i
 
 function makeBalancer(timeoutSeconds?: number) {
   const clock = new VirtualClock();
-  const balancer = new Balancer({ clock, random: new SeededRandom(3) });
+  const balancer = new Balancer({ affinity: new AffinityTable(clock), random: new SeededRandom(3) });
   const target = { endpoints, ...(timeoutSeconds === undefined ? {} : { sessionAffinity: { timeoutSeconds } }) };
   balancer.setTarget(target);
   const use = (client: string): string => {
@@ -57,6 +58,26 @@ test('a client whose endpoint is gone, or was just refused by it, gets another',
   expect(use('x')).not.toBe(first);
   balancer.setTarget({ endpoints: [] });
   expect(balancer.pick('x')).toBe(undefined);
+});
+
+test('balancers of one rule send a client to one endpoint; where they have other endpoints each keeps its own (fault 32)', () => {
+  const affinity = new AffinityTable(new VirtualClock());
+  const sessionAffinity = { timeoutSeconds: 10 };
+  const [inner, outer] = [1, 2].map((seed) => new Balancer({ affinity, random: new SeededRandom(seed) }));
+  const use = (balancer: Balancer, client: string): string => {
+    const endpoint = balancer.pick(client)!;
+    balancer.remember(client, endpoint);
+    return endpoint.ip;
+  };
+  for (const balancer of [inner!, outer!]) balancer.setTarget({ endpoints, sessionAffinity });
+  for (const client of ['r', 's', 't', 'u', 'v']) {
+    const first = use(inner!, client);
+    expect([use(outer!, client), use(inner!, client)]).toEqual([first, first]);
+  }
+  inner!.setTarget({ endpoints: endpoints.slice(0, 3), sessionAffinity });
+  outer!.setTarget({ endpoints: endpoints.slice(3), sessionAffinity });
+  const [ofInner, ofOuter] = [use(inner!, 'x'), use(outer!, 'x')];
+  for (let i = 0; i < 20; i++) expect([use(inner!, 'x'), use(outer!, 'x')]).toEqual([ofInner, ofOuter]);
 });
 
 test('a flow beyond the limit takes the place of the one silent longest', () => {

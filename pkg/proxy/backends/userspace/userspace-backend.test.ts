@@ -7,7 +7,8 @@ import { SystemClock } from '#pkg/base/clock.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import type { Backend } from '../../backend.ts';
 import { backendConformance } from '../../conformance.ts';
-import type { Rule, RuleEndpoint, RuleSet } from '../../model/rule.ts';
+import type { Rule, RuleEndpoint } from '../../model/rule.ts';
+import { endpointAt, makeRule, setOf } from '../../testing/rules.ts';
 import { createUserspaceBackend } from './userspace-backend.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -24,37 +25,8 @@ function makeBackend(): Backend {
   return backend;
 }
 
-function makeRule(fields: Partial<Rule>, endpoints: readonly RuleEndpoint[]): Rule {
-  const port = fields.port ?? nextPort++;
-  return {
-    key: `shop/web:http:${port}/TCP`,
-    namespace: 'shop',
-    serviceName: 'web',
-    serviceUid: 'u1',
-    portName: 'http',
-    protocol: 'TCP',
-    clusterIPs: ['127.77.0.1'],
-    externalIPs: [],
-    loadBalancerIPs: [],
-    loadBalancerSourceRanges: [],
-    internalTrafficPolicy: 'Cluster',
-    externalTrafficPolicy: 'Cluster',
-    internalEndpoints: endpoints,
-    externalEndpoints: endpoints,
-    ...fields,
-    port,
-  };
-}
-
-const setOf = (...rules: readonly Rule[]): RuleSet => new Map(rules.map((rule) => [rule.key, rule]));
-
-const endpointAt = (port: number, ip = '127.0.0.1'): RuleEndpoint => ({
-  ip,
-  port,
-  ready: true,
-  serving: true,
-  terminating: false,
-});
+const ruleOf = (fields: Partial<Rule>, endpoints: readonly RuleEndpoint[]): Rule =>
+  makeRule({ clusterIPs: ['127.77.0.1'], ...fields, port: fields.port ?? nextPort++ }, endpoints);
 
 /** A server that answers all it got, in capitals and with its name, once the client has ended its half. */
 async function echoServer(name: string): Promise<{ readonly endpoint: RuleEndpoint; readonly server: Server }> {
@@ -118,7 +90,7 @@ test('megabytes pass whole through a reader that is slow to start', async () => 
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   cleanups.push(() => new Promise((resolve) => server.close(resolve)));
-  const rule = makeRule({}, [endpointAt((server.address() as { port: number }).port)]);
+  const rule = ruleOf({}, [endpointAt((server.address() as { port: number }).port)]);
   await makeBackend().sync(setOf(rule));
   const socket = await connectTo(rule.port);
   socket.pause();
@@ -131,7 +103,7 @@ test('megabytes pass whole through a reader that is slow to start', async () => 
 test('connections are spread over the endpoints, and an endpoint that refuses is passed over', async () => {
   const [a, b, gone] = [await echoServer('a'), await echoServer('b'), await echoServer('gone')];
   await new Promise((resolve) => gone.server.close(resolve));
-  const rule = makeRule({}, [gone.endpoint, a.endpoint, b.endpoint]);
+  const rule = ruleOf({}, [gone.endpoint, a.endpoint, b.endpoint]);
   await makeBackend().sync(setOf(rule));
   const answers = new Set<string>();
   for (let i = 0; i < 30; i++) answers.add(await ask(rule.port, 'x'));
@@ -140,7 +112,7 @@ test('connections are spread over the endpoints, and an endpoint that refuses is
 
 test('with session affinity a client stays with its endpoint', async () => {
   const servers = [await echoServer('a'), await echoServer('b'), await echoServer('c')];
-  const rule = makeRule(
+  const rule = ruleOf(
     { sessionAffinity: { timeoutSeconds: 60 } },
     servers.map(({ endpoint }) => endpoint),
   );
@@ -160,7 +132,7 @@ test('with session affinity a client stays with its endpoint', async () => {
 test('a rule without endpoints refuses; one whose Service is gone does too, but its connections end by themselves', async () => {
   const { endpoint } = await echoServer('a');
   const backend = makeBackend();
-  const rule = makeRule({}, [endpoint]);
+  const rule = ruleOf({}, [endpoint]);
   await backend.sync(setOf(rule));
   const open = await connectTo(rule.port);
   await backend.sync(setOf({ ...rule, internalEndpoints: [], externalEndpoints: [] }));
@@ -174,7 +146,7 @@ test('a rule without endpoints refuses; one whose Service is gone does too, but 
 test('when no endpoint can be reached the client is reset', async () => {
   const { endpoint, server } = await echoServer('a');
   await new Promise((resolve) => server.close(resolve));
-  const rule = makeRule({}, [endpoint]);
+  const rule = ruleOf({}, [endpoint]);
   await makeBackend().sync(setOf(rule));
   expect(await failureOf(rule.port)).toBe('ECONNRESET');
 });
@@ -182,10 +154,10 @@ test('when no endpoint can be reached the client is reset', async () => {
 test('a port that cannot be had is reported and tried again, and does not keep others from being served', async () => {
   const { endpoint } = await echoServer('a');
   const taken = createServer();
-  const rule = makeRule({}, [endpoint]);
-  const other = makeRule({}, [endpoint]);
-  const twin = { ...makeRule({ port: other.port }, [endpoint]), key: 'shop/twin', serviceName: 'twin' };
-  const sctp = { ...makeRule({ protocol: 'SCTP' }, [endpoint]), key: 'shop/sctp' };
+  const rule = ruleOf({}, [endpoint]);
+  const other = ruleOf({}, [endpoint]);
+  const twin = { ...ruleOf({ port: other.port }, [endpoint]), key: 'shop/twin', serviceName: 'twin' };
+  const sctp = { ...ruleOf({ protocol: 'SCTP' }, [endpoint]), key: 'shop/sctp' };
   taken.listen(rule.port, '127.77.0.1');
   await once(taken, 'listening');
   const backend = makeBackend();
@@ -204,7 +176,7 @@ test('a port that cannot be had is reported and tried again, and does not keep o
 test('a load balancer address lets in its source ranges only', async () => {
   const { endpoint } = await echoServer('a');
   const ranges = { loadBalancerIPs: ['127.77.0.2'], loadBalancerSourceRanges: ['127.0.9.0/24'] };
-  const rule = makeRule(ranges, [endpoint]);
+  const rule = ruleOf(ranges, [endpoint]);
   const backend = makeBackend();
   await backend.sync(setOf(rule));
   expect(await ask(rule.port, '', '127.77.0.2', '127.0.9.1')).toBe('a:');
@@ -231,7 +203,7 @@ async function exchange(socket: DatagramSocket, port: number, text: string): Pro
 
 test('datagrams go to an endpoint and back; a client keeps its flow until the endpoint is gone', async () => {
   const [a, b] = [await datagramServer('a'), await datagramServer('b')];
-  const rule = makeRule({ protocol: 'UDP' }, [a]);
+  const rule = ruleOf({ protocol: 'UDP' }, [a]);
   const backend = makeBackend();
   await backend.sync(setOf(rule));
   const client = createSocket('udp4');

@@ -12,6 +12,7 @@ import { TcpRelay } from '#pkg/network/relay/tcp-relay.ts';
 import { Flows, UdpRelay } from '#pkg/network/relay/udp-relay.ts';
 import type { Backend, RuleFailure } from '../../backend.ts';
 import type { RuleSet } from '../../model/rule.ts';
+import { AffinityTable } from './affinity.ts';
 import { Balancer } from './balancer.ts';
 import { endpointsOf, type Portal, planPortals } from './portals.ts';
 import { sourceTest } from './source-ranges.ts';
@@ -37,7 +38,9 @@ export function createUserspaceBackend(options: UserspaceBackendOptions): Backen
 class UserspaceBackend implements Backend {
   readonly #options: UserspaceBackendOptions;
   readonly #open = new Map<string, OpenPortal>();
-  /** By rule and scope: the addresses of one rule share what they know of clients. */
+  /** By rule: all of its addresses share what they know of clients. */
+  readonly #affinities = new Map<string, AffinityTable>();
+  /** By rule and scope. */
   readonly #balancers = new Map<string, Balancer>();
   readonly #connections = new Connections(connectionsMax);
   readonly #flows = new Flows(flowsMax);
@@ -50,7 +53,7 @@ class UserspaceBackend implements Backend {
     const nodePortAddresses = this.#options.nodePortAddresses ?? ['127.0.0.1'];
     const { portals, failures } = planPortals(rules, { nodePortAddresses });
     const wanted = new Map([...portals.values()].map((portal) => [balancerKeyOf(portal), portal]));
-    for (const [key, portal] of wanted) this.#balancer(key).setTarget(targetOf(portal));
+    for (const [key, portal] of wanted) this.#balancer(key, portal.rule.key).setTarget(targetOf(portal));
     for (const [key, { listener, identity }] of [...this.#open]) {
       const portal = portals.get(key);
       if (portal !== undefined && identityOf(portal) === identity) {
@@ -61,6 +64,7 @@ class UserspaceBackend implements Backend {
       await listener.close();
     }
     for (const key of [...this.#balancers.keys()]) if (!wanted.has(key)) this.#balancers.delete(key);
+    for (const key of [...this.#affinities.keys()]) if (!rules.has(key)) this.#affinities.delete(key);
     const refused = await Promise.all([...portals.values()].map((portal) => this.#openPortal(portal)));
     return [...failures, ...refused.filter((failure) => failure !== undefined)];
   }
@@ -72,10 +76,12 @@ class UserspaceBackend implements Backend {
     await this.#connections.close();
   }
 
-  #balancer(key: string): Balancer {
+  #balancer(key: string, ruleKey: string): Balancer {
     let balancer = this.#balancers.get(key);
     if (balancer === undefined) {
-      balancer = new Balancer(this.#options);
+      const affinity = this.#affinities.get(ruleKey) ?? new AffinityTable(this.#options.clock);
+      this.#affinities.set(ruleKey, affinity);
+      balancer = new Balancer({ affinity, random: this.#options.random });
       this.#balancers.set(key, balancer);
     }
     return balancer;
@@ -84,7 +90,11 @@ class UserspaceBackend implements Backend {
   async #openPortal(portal: Portal): Promise<RuleFailure | undefined> {
     if (this.#open.has(portal.key)) return undefined;
     const { clock } = this.#options;
-    const options = { clock, chooser: this.#balancer(balancerKeyOf(portal)), letsIn: sourceTest(portal.allowed) };
+    const options = {
+      clock,
+      chooser: this.#balancer(balancerKeyOf(portal), portal.rule.key),
+      letsIn: sourceTest(portal.allowed),
+    };
     try {
       const listener =
         portal.protocol === 'TCP'

@@ -30,6 +30,7 @@ export function createServiceStrategy(options: ServiceStrategyOptions): Strategy
   return {
     group: '',
     resource: 'services',
+    keeping: { keyName: 'services/specs' },
     createOnUpdate: true,
     // Relaxed from DNS-1035 labels by KEP-5311, on by default since 1.36.
     nameRule: 'dns1123Label',

@@ -1,13 +1,17 @@
 /** Binds a pod by creating its `binding` subresource. Upstream counterpart: `plugins/defaultbinder`. */
 import type { Binding } from '#pkg/api/types/core-v1.ts';
+import { pods } from '#pkg/api/types/refs.ts';
 import type { BindPlugin } from '../../framework/plugin.ts';
+import type { PluginContext } from '../../framework/plugin-context.ts';
 import { success } from '../../framework/status.ts';
 
-/** Sends a binding to the API server; rejects when it is refused. Given by the composition, so that the plugin does no I/O itself. */
-export type SendBinding = (binding: Binding, signal: AbortSignal) => Promise<void>;
-
-/** The plugin over a way to send bindings. Errors of `send` pass through, so that the caller sees what the server said. */
-export function createDefaultBinder(send: SendBinding): BindPlugin {
+/** The plugin. Errors of the server pass through, so that the caller sees what it said. */
+export function defaultBinderOf({ client }: Pick<PluginContext, 'client'>): BindPlugin {
+  const podClient = client.resource(pods);
+  const send = async (binding: Binding, signal: AbortSignal): Promise<void> => {
+    const { name = '', namespace = '' } = binding.metadata ?? {};
+    await podClient.createSubresource(name, 'binding', binding, { namespace, signal });
+  };
   return {
     name: 'DefaultBinder',
     events: [],

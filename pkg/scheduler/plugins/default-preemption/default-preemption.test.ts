@@ -6,13 +6,12 @@ import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import { Nominator } from '../../cache/nominator.ts';
 import { SchedulerCache } from '../../cache/scheduler-cache.ts';
-import { defaultProfile } from '../../default-profile.ts';
 import { CycleState } from '../../framework/cycle.ts';
 import { Decider } from '../../framework/decide.ts';
 import type { PostFilterResult } from '../../framework/plugin.ts';
+import { profileOver } from '../../framework/plugin-tester.ts';
 import { podInfoOf } from '../../framework/pod-info.ts';
-import { profileOf } from '../../framework/profile.ts';
-import { noVolumes } from '../volume-binding/volume-binding.ts';
+import { pluginTable } from '../../plugin-table.ts';
 import { createDefaultPreemption } from './default-preemption.ts';
 
 type Placed = readonly (readonly [node: string, name: string, cpu: string, priority: number, extra?: Partial<Pod>])[];
@@ -45,7 +44,7 @@ function preempt(wanted: Pod, { nodes, placed, budgets = [], nominated = [] }: W
     cache.setPod(podInfoOf(pod(name, cpu, priority, extra)), node);
   for (const [waiting, node] of nominated) nominator.set(podInfoOf(waiting), node);
   const options = { budgets: () => budgets, random: new SeededRandom(1) };
-  const profile = profileOf(defaultProfile({ ...options, volumes: noVolumes, sendBinding: () => Promise.resolve() }));
+  const profile = profileOver(pluginTable, { PodDisruptionBudget: budgets });
   const decider = new Decider({ profile, table: cache.table, nominator });
   const cycle = { pod: podInfoOf(wanted), cluster: cache.table, state: new CycleState() };
   const decision = decider.decide(cycle);

@@ -4,10 +4,12 @@
  */
 
 import type { PodDisruptionBudget } from '#pkg/api/types/policy-v1.ts';
+import { podDisruptionBudgets } from '#pkg/api/types/refs.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { type Random, randomInt } from '#pkg/base/random.ts';
 import { fitErrorMessage } from '../../framework/fit-error.ts';
 import type { NodeRefusal, PostFilterContext, PostFilterPlugin, PostFilterResult } from '../../framework/plugin.ts';
+import type { PluginContext } from '../../framework/plugin-context.ts';
 import type { PodInfo } from '../../framework/pod-info.ts';
 import { success, unschedulable } from '../../framework/status.ts';
 import { type Candidate, selectVictims, startOf } from './victims.ts';
@@ -24,6 +26,12 @@ export interface DefaultPreemptionOptions {
   readonly budgets: () => readonly PodDisruptionBudget[];
   /** Where the search among the nodes begins. */
   readonly random: Random;
+}
+
+/** The plugin over the budgets of the API. */
+export function defaultPreemptionOf({ random, lister }: Pick<PluginContext, 'lister' | 'random'>): PostFilterPlugin {
+  const budgets = lister(podDisruptionBudgets);
+  return createDefaultPreemption({ random, budgets: () => budgets.list() });
 }
 
 /** The plugin. */

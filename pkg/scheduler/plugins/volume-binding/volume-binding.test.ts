@@ -2,7 +2,10 @@ import { expect, test } from 'vitest';
 import type { PersistentVolume, PersistentVolumeClaim } from '#pkg/api/types/core-v1.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import { cycleOf } from '../../framework/plugin-tester.ts';
-import { createVolumeBinding, noVolumes } from './volume-binding.ts';
+import { createVolumeBinding, type VolumeSource } from './volume-binding.ts';
+
+/** A cluster without volumes. */
+const noVolumes: VolumeSource = { claim: () => undefined, volume: () => undefined, waitsForConsumer: () => false };
 
 const pod = makePod('p').spec({ volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }] }).object;
 

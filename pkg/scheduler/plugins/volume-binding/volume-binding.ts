@@ -6,7 +6,9 @@
 
 import { matchesNodeSelector } from '#pkg/api/scheduling/node-selector.ts';
 import type { PersistentVolume, PersistentVolumeClaim } from '#pkg/api/types/core-v1.ts';
+import { persistentVolumeClaims, persistentVolumes, storageClasses } from '#pkg/api/types/refs.ts';
 import type { FilterPlugin, PreFilterPlugin } from '../../framework/plugin.ts';
+import type { PluginContext } from '../../framework/plugin-context.ts';
 import type { PodInfo } from '../../framework/pod-info.ts';
 import { type Status, success, unresolvable } from '../../framework/status.ts';
 
@@ -19,19 +21,26 @@ export interface VolumeSource {
   waitsForConsumer(storageClass: string): boolean;
 }
 
-/** A cluster without volumes. */
-export const noVolumes: VolumeSource = {
-  claim: () => undefined,
-  volume: () => undefined,
-  waitsForConsumer: () => false,
-};
-
 const affinityRefusal = unresolvable("node(s) didn't match PersistentVolume's node affinity");
 const goneRefusal = unresolvable('node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)');
 const immediateRefusal = unresolvable('pod has unbound immediate PersistentVolumeClaims');
 const consumerRefusal = unresolvable(
   'pod has PersistentVolumeClaims that wait for their first consumer, which this scheduler cannot bind',
 );
+
+/** The plugin over the claims, volumes and classes of the API. */
+export function volumeBindingOf({ lister }: Pick<PluginContext, 'lister'>): FilterPlugin & PreFilterPlugin {
+  const [claims, volumes, classes] = [
+    lister(persistentVolumeClaims),
+    lister(persistentVolumes),
+    lister(storageClasses),
+  ];
+  return createVolumeBinding({
+    claim: (key) => claims.get(key),
+    volume: (name) => volumes.get(name),
+    waitsForConsumer: (name) => classes.get(name)?.volumeBindingMode === 'WaitForFirstConsumer',
+  });
+}
 
 /** The plugin over a way to find claims and volumes. */
 export function createVolumeBinding(source: VolumeSource): FilterPlugin & PreFilterPlugin {

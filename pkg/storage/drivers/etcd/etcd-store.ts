@@ -5,6 +5,7 @@
  * No request is repeated by itself: a write whose answer was lost may have happened, so it fails with `StoreUnavailableError` and the
  * caller decides. etcd refuses requests above 1.5 MiB unless it is started with a greater `--max-request-bytes`.
  */
+import { getCACertificates } from 'node:tls';
 import { Etcd3, type IOptions } from 'etcd3';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -24,6 +25,7 @@ import {
   type WriteOperation,
   type WriteResult,
 } from '../../store.ts';
+import { reachByAddress } from './etcd-addresses.ts';
 import { EtcdFeed, type EtcdWatchStream } from './etcd-feed.ts';
 import { EtcdLeases } from './etcd-leases.ts';
 import { kvOfEtcd, rangeOfPrefix } from './etcd-messages.ts';
@@ -36,8 +38,8 @@ export interface EtcdStoreOptions {
   readonly endpoints: readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
-  /** PEM texts, for `https`: the authority of the members, and the certificate and key to show them. */
-  readonly tls?: { readonly ca: string; readonly cert?: string; readonly key?: string };
+  /** PEM texts, for `https`: the authority of the members (default: those that Node trusts), and the certificate and key to show them. */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
 }
 
 /** Connects to an etcd. Throws `StoreUnavailableError` when it does not answer. */
@@ -65,6 +67,7 @@ class EtcdStore implements Store {
   constructor(options: EtcdStoreOptions) {
     this.#options = options;
     this.#client = new Etcd3(clientOptions(options));
+    if (options.endpoints.some((endpoint) => endpoint.startsWith('https:'))) reachByAddress(this.#client);
     this.#leases = new EtcdLeases({
       clock: options.clock,
       grant: async (seconds) => {
@@ -208,7 +211,7 @@ class EtcdStore implements Store {
 function clientOptions(options: EtcdStoreOptions): IOptions {
   const { endpoints, clock, tls } = options;
   const credentials = tls && {
-    rootCertificate: Buffer.from(tls.ca),
+    rootCertificate: Buffer.from(tls.ca ?? getCACertificates('default').join('\n')),
     ...(tls.key !== undefined && { privateKey: Buffer.from(tls.key) }),
     ...(tls.cert !== undefined && { certChain: Buffer.from(tls.cert) }),
   };

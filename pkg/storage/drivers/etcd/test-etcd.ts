@@ -1,7 +1,7 @@
 /** A real etcd for tests: Debian's `etcd` in a folder of its own, on free ports of 127.0.0.1. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -37,11 +37,21 @@ export function findEtcd(searchPath: string | undefined): string | undefined {
   return undefined;
 }
 
+/** Files with which an etcd answers over TLS, and asks its clients for a certificate of the same authority. */
+export interface TestEtcdTls {
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** What a client shows. */
+  readonly clientCertFile: string;
+  readonly clientKeyFile: string;
+}
+
 /** Starts an etcd and waits until it answers. */
-export async function startTestEtcd(program: string): Promise<TestEtcd> {
+export async function startTestEtcd(program: string, tls?: TestEtcdTls): Promise<TestEtcd> {
   const directory = mkdtempSync(join(tmpdir(), 'coxswain-etcd-'));
   const [clientPort, peerPort] = [await freePort(), await freePort()];
-  const endpoint = `http://127.0.0.1:${clientPort}`;
+  const endpoint = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${clientPort}`;
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
     const peer = `http://127.0.0.1:${peerPort}`;
@@ -53,10 +63,14 @@ export async function startTestEtcd(program: string): Promise<TestEtcd> {
       'listen-peer-urls': peer,
       'initial-advertise-peer-urls': peer,
       'initial-cluster': `test=${peer}`,
+      ...(tls === undefined
+        ? {}
+        : { 'trusted-ca-file': tls.caFile, 'cert-file': tls.certFile, 'key-file': tls.keyFile }),
     };
     const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+    if (tls !== undefined) flags.push('--client-cert-auth');
     child = spawn(program, flags, { stdio: 'ignore' });
-    await waitUntilReachable(endpoint, child);
+    await waitUntilReachable({ endpoint, tls }, child);
   };
   const stop = async (how = { kill: false }): Promise<void> => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -72,12 +86,17 @@ export async function startTestEtcd(program: string): Promise<TestEtcd> {
   return { endpoint, start, stop, cleanup };
 }
 
-async function waitUntilReachable(endpoint: string, child: ChildProcess): Promise<void> {
+async function waitUntilReachable(
+  { endpoint, tls: files }: { readonly endpoint: string; readonly tls: TestEtcdTls | undefined },
+  child: ChildProcess,
+): Promise<void> {
   const clock = new SystemClock();
+  const text = (path: string): string => readFileSync(path, 'utf8');
+  const tls = files && { ca: text(files.caFile), cert: text(files.clientCertFile), key: text(files.clientKeyFile) };
   for (let attempt = 0; attempt < startAttemptsMax; attempt++) {
     if (child.exitCode !== null) break;
     try {
-      const store = await openEtcdStore({ endpoints: [endpoint], clock, log: silentLogger });
+      const store = await openEtcdStore({ endpoints: [endpoint], clock, log: silentLogger, ...(tls && { tls }) });
       await store.close();
       return;
     } catch {

@@ -20,6 +20,8 @@ import { endOfPrefix } from '../../prefix.ts';
 import { compareKeys } from '../../sorted-map.ts';
 import type { KeyValue, RangeOptions } from '../../store.ts';
 import { append } from './append.ts';
+import { Lz4Compressor } from './lz4.ts';
+import type { Scratch } from './scratch.ts';
 import {
   DamagedGroupError,
   decodeGroup,
@@ -38,13 +40,26 @@ export interface ColdKey {
   readonly expiresMs: number;
 }
 
+/** How a write of the table is done. */
+export interface ColdWriting {
+  /** What exists under its key. */
+  readonly previous: ColdKey | undefined;
+  readonly scratch: Scratch;
+  readonly queued: Promise<boolean>[];
+}
+
 const entryBytes = 28;
 
-/** Smaller puts are left as they are. Larger ones are compressed (LZ4, in the library's own thread): an event to a third or less. */
+const noBytes = Buffer.alloc(0);
+
+/** Smaller puts are left as they are. Larger ones are compressed (LZ4): an event to a third or less. */
 const compressedBytesMin = 256;
 
 export class ColdTable implements ExpirySource {
   readonly #puts: Database<Buffer, number>;
+  /** The same, for values that are compressed already. */
+  readonly #compressedPuts: Database<Buffer, number>;
+  readonly #compressor: Lz4Compressor;
   readonly #keys: Database<Buffer, Buffer>;
   readonly #expiry: Database<Buffer, Buffer>;
   /** Makes the error of a place that is not as it was written. */
@@ -53,8 +68,11 @@ export class ColdTable implements ExpirySource {
   /** `sample` is a text that values have much in common with; it must be the same each time. */
   constructor(root: RootDatabase<Buffer, number>, options: { sample: string; damaged: (what: string) => Error }) {
     const { sample, damaged } = options;
-    const compression = { threshold: compressedBytesMin, dictionary: Buffer.from(sample) };
+    const dictionary = Buffer.from(sample);
+    const compression = { threshold: compressedBytesMin, dictionary };
+    this.#compressor = new Lz4Compressor(dictionary, compressedBytesMin);
     this.#puts = root.openDB<Buffer, number>('cold', { encoding: 'binary', compression });
+    this.#compressedPuts = root.openDB<Buffer, number>('cold', { encoding: 'binary' });
     this.#keys = root.openDB<Buffer, Buffer>('coldKeys', { encoding: 'binary', keyEncoding: 'binary' });
     this.#expiry = root.openDB<Buffer, Buffer>('coldExpiry', { encoding: 'binary', keyEncoding: 'binary' });
     this.#damaged = damaged;
@@ -105,21 +123,39 @@ export class ColdTable implements ExpirySource {
     for (const { key, value } of this.#puts.getRange({ start: fromRevision })) yield this.#decodePut(key, value);
   }
 
-  /** Queues a write; `previous` is what exists under its key. To be called within a batch. */
-  write(record: WriteRecord, previous: ColdKey | undefined): Promise<boolean>[] {
+  /**
+   * Queues a write, and adds what comes of it to `queued`; `previous` is what exists under its key. To be called within a batch, and nobody may
+   * use the scratch for something else until that is on the disk.
+   */
+  write(record: WriteRecord, { previous, scratch, queued }: ColdWriting): void {
     const { key, revision, expiresMs } = record;
     const name = Buffer.from(key);
-    const queued: Promise<boolean>[] = [];
     if (previous !== undefined && previous.expiresMs > 0) {
       queued.push(this.#expiry.remove(expiryKey(previous.expiresMs, previous.modRevision)));
     }
-    if (record.type === 'delete') return [...queued, this.#keys.remove(name)];
-    const bytes = Buffer.allocUnsafe(groupLength([record]));
-    encodeGroup([record], bytes);
-    queued.push(append(this.#puts, revision, bytes));
-    queued.push(this.#keys.put(name, encodeEntry(name, record)));
-    if (expiresMs > 0) queued.push(this.#expiry.put(expiryKey(expiresMs, revision), Buffer.alloc(0)));
-    return queued;
+    if (record.type === 'delete') {
+      queued.push(this.#keys.remove(name));
+      return;
+    }
+    queued.push(this.#append(record, scratch));
+    queued.push(this.#keys.put(name, encodeEntry(name, record, scratch.take(entryBytes))));
+    if (expiresMs > 0) queued.push(this.#expiry.put(expiryKey(expiresMs, revision), noBytes));
+  }
+
+  #append(record: WriteRecord, scratch: Scratch): Promise<boolean> {
+    const { revision } = record;
+    const group = [record];
+    const length = groupLength(group);
+    const compressor = this.#compressor;
+    if (length > compressor.valueBytesMax) {
+      const bytes = scratch.take(length);
+      encodeGroup(group, bytes);
+      return append(this.#puts, revision, bytes);
+    }
+    encodeGroup(group, compressor.place(length));
+    const bytes = scratch.take(compressor.bound(length));
+    const compressed = scratch.shorten(bytes, compressor.compress(length, bytes));
+    return append(this.#compressedPuts, revision, compressed);
   }
 
   /** Queues the removal of a put that was replaced or deleted. To be called within a batch. */
@@ -171,8 +207,7 @@ function keyValueOf({ key, value, createRevision, revision }: LoggedWrite): KeyV
   return { key, value, createRevision, modRevision: revision };
 }
 
-function encodeEntry(name: Buffer, { revision, createRevision, expiresMs }: WriteRecord): Buffer {
-  const entry = Buffer.allocUnsafe(entryBytes);
+function encodeEntry(name: Buffer, { revision, createRevision, expiresMs }: WriteRecord, entry: Buffer): Buffer {
   entry.writeDoubleLE(revision, 4);
   entry.writeDoubleLE(createRevision, 12);
   entry.writeDoubleLE(expiresMs, 20);

@@ -2,7 +2,9 @@
  * The writes on disk: one lmdb table of write groups by first revision, in which what was overwritten before the last
  * compaction is missing, and the cold table beside it (`cold-table.ts`), both written in one transaction. Reading the log from start to end
  * gives the current state of what is not cold, and what of the cold was replaced or deleted when: its creations are not in the log. A compaction
- * rewrites every group that holds something dead, so the file is bounded by what is live and what changed since the last two.
+ * rewrites every group that holds something dead, so the file is bounded by what is live and what changed since the last two. What is dead goes
+ * either at once (`compact`) or with the appends that come (`doom`), which costs least: lmdb goes through all that is free at each commit, and
+ * gives to an append what it took out itself.
  *
  * Invariant: an append is on the disk (synced) when its promise resolves.
  */
@@ -14,6 +16,8 @@ import { assert } from '#pkg/base/assert.ts';
 import { StoreUnavailableError } from '../../store.ts';
 import { type ColdKey, ColdTable } from './cold-table.ts';
 import { findDamage } from './file-check.ts';
+import { GroupIndex } from './group-index.ts';
+import { Scratch } from './scratch.ts';
 import {
   coldMark,
   DamagedGroupError,
@@ -33,8 +37,8 @@ import {
 const rewriteGroupsMax = 256;
 const rewriteBytesMax = 1024 * 1024;
 
-/** Memory for groups that is kept from one transaction to the next: what some hundred objects need. Larger ones get their own. */
-const scratchBytesMax = 1024 * 1024;
+/** Dead writes that an append takes out for each of its own: more than one, so that what is doomed has an end. */
+const doomedPerWrite = 2;
 
 /** Which keys are kept in the cold table. */
 export interface ColdKeys {
@@ -51,7 +55,7 @@ export interface Append {
   readonly cold: false | { readonly previous: ColdKey | undefined };
 }
 
-/** What a compaction removes. */
+/** What a compaction removes, in revision order. */
 export interface DeadWrites {
   /** Revisions of writes of the log. */
   readonly log: readonly number[];
@@ -59,17 +63,36 @@ export interface DeadWrites {
   readonly cold: readonly number[];
 }
 
+/** What appends take out, and how far they have come. */
+interface Doomed {
+  readonly revision: number;
+  readonly log: Float64Array;
+  readonly cold: Float64Array;
+  logAt: number;
+  coldAt: number;
+  /** That everything before `revision` is forgotten is on the disk. */
+  isNoted: boolean;
+}
+
+/** Changes that belong into one transaction. */
+interface Removal {
+  readonly queue: readonly (() => Promise<boolean>)[];
+  /** Where the next one goes on. */
+  readonly at: number;
+}
+
+const nothingDoomed = { queue: [], done: () => {} };
+
 export class LmdbLog {
   readonly #root: RootDatabase<Buffer, number>;
   readonly #groups: Database<Buffer, number>;
   readonly #meta: Database<number | ColdKeys, string>;
   readonly #directory: string;
-  /**
-   * Where groups are put together. One append is under way at a time, so they all use the same memory: a buffer for each
-   * would cost more than filling it, and a busy server makes thousands a second.
-   */
-  #scratch = Buffer.alloc(0);
-  #appending = false;
+  /** Where what an append writes is put together. One is under way at a time, so they all use the same. */
+  readonly #scratch = new Scratch();
+  #appending: Promise<void> | undefined;
+  #doomed: Doomed | undefined;
+  readonly #index = new GroupIndex();
   #cold: ColdTable | undefined;
 
   /** Opens the log in a folder, which this process must have locked. */
@@ -167,9 +190,17 @@ export class LmdbLog {
   }
 
   /** Does writes, which are in revision order, in one transaction. The one before must have ended. */
-  async append(writes: readonly Append[]): Promise<void> {
-    assert(!this.#appending, 'an append began before the last one ended');
-    this.#appending = true;
+  append(writes: readonly Append[]): Promise<void> {
+    assert(this.#appending === undefined, 'an append began before the last one ended');
+    const appending = this.#append(writes).finally(() => {
+      this.#appending = undefined;
+    });
+    this.#appending = appending;
+    return appending;
+  }
+
+  async #append(writes: readonly Append[]): Promise<void> {
+    this.#scratch.reuse();
     try {
       const records: WriteRecord[] = [];
       for (const { record, cold } of writes) {
@@ -178,50 +209,101 @@ export class LmdbLog {
         else if (record.previousRevision !== 0) records.push(coldMark(record));
       }
       const group = records.length === 0 ? undefined : this.#encode(records);
+      const removal = this.#someDoomed(writes.length * doomedPerWrite);
       await this.#transaction(() => {
         // Not appended in lmdb's sense, which makes a write that has to be asked for its outcome; groups mostly have pages of their own anyway.
         const queued = group === undefined ? [] : [this.#groups.put(records[0]!.revision, group)];
-        for (const { record, cold } of writes) if (cold) queued.push(...this.cold.write(record, cold.previous));
+        const scratch = this.#scratch;
+        for (const { record, cold } of writes)
+          if (cold) this.cold.write(record, { previous: cold.previous, scratch, queued });
+        for (const change of removal.queue) queued.push(change());
         return queued;
       });
+      removal.done();
+      if (records.length > 0) this.#index.add(records[0]!.revision, records.length);
     } catch (error) {
       // Who knows what still reads it.
-      this.#scratch = Buffer.alloc(0);
+      this.#scratch.abandon();
       throw error;
-    } finally {
-      this.#appending = false;
     }
   }
 
+  /** Some of what is doomed, and what to do once it is gone. */
+  #someDoomed(count: number): { readonly queue: Removal['queue']; done(): void } {
+    const doomed = this.#doomed;
+    if (doomed === undefined) return nothingDoomed;
+    const noting = doomed.isNoted ? [] : [() => this.#meta.put('compacted', doomed.revision)];
+    // Those of the cold table first, as the log has the only note that they are dead.
+    const cold = doomed.cold.subarray(doomed.coldAt, doomed.coldAt + count);
+    const coldAt = doomed.coldAt + cold.length;
+    const rest = count - cold.length;
+    const fromLog = rest > 0 ? this.#removal(doomed.log, doomed.logAt, rest) : { queue: [], at: doomed.logAt };
+    const forgotten = Array.from(cold, (revision) => () => this.cold.forget(revision));
+    return {
+      queue: [...noting, ...forgotten, ...fromLog.queue],
+      done: () => {
+        doomed.isNoted = true;
+        doomed.coldAt = coldAt;
+        doomed.logAt = fromLog.at;
+        if (coldAt >= doomed.cold.length && fromLog.at >= doomed.log.length) this.#doomed = undefined;
+      },
+    };
+  }
+
   #encode(records: readonly WriteRecord[]): Buffer {
-    const length = groupLength(records);
-    if (length > this.#scratch.length && length <= scratchBytesMax)
-      this.#scratch = Buffer.allocUnsafeSlow(scratchBytesMax);
-    const group = length > scratchBytesMax ? Buffer.allocUnsafeSlow(length) : this.#scratch.subarray(0, length);
+    const group = this.#scratch.take(groupLength(records));
     encodeGroup(records, group);
     return group;
   }
 
-  /**
-   * Notes that everything before `revision` is forgotten, then takes the writes out that are of no more use. In revision order: were a
-   * deletion gone before what it deleted, a crash in between would bring that back. Those of the cold table first, as the log has the only note
-   * that they are dead.
-   */
-  async compact(revision: number, dead: DeadWrites): Promise<void> {
-    await this.#meta.put('compacted', revision);
-    for (let at = 0; at < dead.cold.length; at += rewriteGroupsMax) {
-      const some = dead.cold.slice(at, at + rewriteGroupsMax);
-      await this.#transaction(() => some.map((each) => this.cold.forget(each)));
-    }
-    const sorted = Float64Array.from(dead.log).sort();
-    for (let at = 0; at < sorted.length; ) at = await this.#removeSome(sorted, at);
+  /** Whether there is something left that the next appends take out. */
+  get isTakingOut(): boolean {
+    return this.#doomed !== undefined;
   }
 
-  /** Takes writes out of as many groups as are one transaction; returns how far it came in `dead`, which is in order. */
-  async #removeSome(dead: Float64Array, start: number): Promise<number> {
+  /** Everything before `revision` is forgotten: the appends that come note that and take `dead` out. Nothing may be left of an earlier one. */
+  doom(revision: number, dead: DeadWrites): void {
+    assert(this.#doomed === undefined, 'writes were doomed before the last ones were gone');
+    const [log, cold] = [sortedOf(dead.log), sortedOf(dead.cold)];
+    this.#doomed = { revision, log, cold, logAt: 0, coldAt: 0, isNoted: false };
+  }
+
+  /**
+   * Notes that everything before `revision` is forgotten, then takes the writes out that are of no more use, and what is left of those that were
+   * doomed. In revision order: were a deletion gone before what it deleted, a crash in between would bring that back. Those of the cold table
+   * first, as the log has the only note that they are dead.
+   */
+  async compact(revision: number, dead: DeadWrites): Promise<void> {
+    // What it takes out is not to be looked at meanwhile.
+    await this.#appending?.catch(() => {});
+    const doomed = this.#doomed;
+    this.#doomed = undefined;
+    const log = sortedOf([...(doomed?.log.subarray(doomed.logAt) ?? []), ...dead.log]);
+    const cold = sortedOf([...(doomed?.cold.subarray(doomed.coldAt) ?? []), ...dead.cold]);
+    await this.#meta.put('compacted', revision);
+    for (let at = 0; at < cold.length; at += rewriteGroupsMax) {
+      const some = [...cold.subarray(at, at + rewriteGroupsMax)];
+      await this.#transaction(() => some.map((each) => this.cold.forget(each)));
+    }
+    for (let at = 0; at < log.length; ) {
+      const removal = this.#removal(log, at);
+      await this.#transaction(() => removal.queue.map((change) => change()));
+      at = removal.at;
+    }
+  }
+
+  /** Takes writes out of as many groups as are one transaction, or until `count` of `dead` from `start` on are done. */
+  #removal(dead: Float64Array, start: number, count = Number.POSITIVE_INFINITY): Removal {
     const left = new Map<number, readonly LoggedWrite[]>();
+    const end = Math.min(dead.length, start + count);
     let at = start;
-    for (let bytes = 0; at < dead.length && bytes < rewriteBytesMax && left.size < rewriteGroupsMax; ) {
+    for (let bytes = 0; at < end && bytes < rewriteBytesMax && left.size < rewriteGroupsMax; ) {
+      const whole = this.#index.wholeAt(dead, at);
+      if (whole > 0) {
+        left.set(dead[at]!, []);
+        at += whole;
+        continue;
+      }
       const group = this.#groupAt(dead[at]!);
       const writes = group === undefined ? [] : this.#decode(group.key, group.value);
       const kept: LoggedWrite[] = [];
@@ -235,12 +317,12 @@ export class LmdbLog {
       left.set(group.key, kept);
       bytes += kept.reduce((sum, write) => sum + write.encoded.length, 0);
     }
-    await this.#transaction(() =>
-      [...left].map(([key, kept]) =>
-        kept.length === 0 ? this.#groups.remove(key) : this.#groups.put(key, joinWrites(kept)),
-      ),
+    const queue = [...left].map(
+      ([key, kept]) =>
+        () =>
+          kept.length === 0 ? this.#groups.remove(key) : this.#groups.put(key, joinWrites(kept)),
     );
-    return at;
+    return { queue, at };
   }
 
   async close(): Promise<void> {
@@ -253,8 +335,11 @@ export class LmdbLog {
     const whole = this.#groups.batch(() => {
       parts = work();
     });
-    const outcomes = await Promise.allSettled([whole, ...new Set(parts)]);
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw causeOf(outcome.reason);
+    const outcomes = await Promise.allSettled(new Set([whole, ...parts]));
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') throw causeOf(outcome.reason);
+      if (!outcome.value) throw new Error('Cannot append to a table that has a greater key');
+    }
   }
 }
 
@@ -267,6 +352,10 @@ function causeOf(error: unknown): unknown {
 
 function damagedError(directory: string, what: string, action = 'open'): StoreUnavailableError {
   return new StoreUnavailableError(
-    `Cannot ${action} ${directory} as data.mdb is damaged: ${what}; restore it from a copy or choose another data folder`,
+    `Cannot ${action} ${directory} as data.mdb is damaged: ${what}; restore it from a copy that was made after "coxswain down", or choose another data folder`,
   );
+}
+
+function sortedOf(revisions: readonly number[]): Float64Array {
+  return Float64Array.from(revisions).sort();
 }

@@ -16,7 +16,7 @@ import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { EventTail } from '../../event-tail.ts';
 import { Expirer, ExpiryQueue, expiryOf } from '../../expiry.ts';
-import { KeyHistory, mergeByKey, pastLimitsDefault } from '../../key-history.ts';
+import { forgottenShare, KeyHistory, mergeByKey, pastLimitsDefault } from '../../key-history.ts';
 import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
 import { checkRevision, readRange } from '../../read-range.ts';
 import { SortedMap } from '../../sorted-map.ts';
@@ -35,14 +35,14 @@ import {
   type WriteOperation,
   type WriteResult,
 } from '../../store.ts';
-import { eventKey, eventRevision, WatchHub } from '../../watch-hub.ts';
+import { WatchHub } from '../../watch-hub.ts';
 import { type ColdState, readCold } from './cold-reads.ts';
 import { ColdSpace } from './cold-space.ts';
 import type { ColdKey } from './cold-table.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
-import { type ColdKeys, LmdbLog } from './lmdb-log.ts';
+import { type Append, type ColdKeys, type DeadWrites, LmdbLog } from './lmdb-log.ts';
 import { keyValueOf, PastWrites } from './past-writes.ts';
-import { type LoggedWrite, recordOf, type WriteRecord } from './write-group.ts';
+import { type LoggedWrite, recordOf } from './write-group.ts';
 
 /** Most writes of one transaction, so that the first of them does not wait long for the last; more wait for the next one. */
 const batchWritesMax = 1_024;
@@ -103,7 +103,7 @@ interface Commit {
   readonly batch: readonly PendingWrite[];
   /** The writes of `batch`, in order, as they are told and as they are written. */
   readonly events: readonly StoreEvent[];
-  readonly records: readonly WriteRecord[];
+  readonly appends: readonly Append[];
   /** Resolves once it is durable, or with why it failed. */
   readonly appended: Promise<{ readonly cause: unknown } | undefined>;
 }
@@ -121,7 +121,7 @@ class LmdbStore implements Store {
   readonly #expiring = new ExpiryQueue();
   readonly #expirer: Expirer;
   #compacting: Promise<void> = Promise.resolve();
-  #shrinking = false;
+  #isCompacting = false;
   readonly #live = new SortedMap<KeyValue>();
   readonly #history = new KeyHistory<Ending>();
   readonly #coldHistory = new KeyHistory<Ending>();
@@ -247,19 +247,27 @@ class LmdbStore implements Store {
 
   async #compact(revision: number): Promise<void> {
     if (revision <= this.#compacted || this.#ended !== undefined) return;
+    const dead = this.#forget(revision);
+    this.#isCompacting = true;
+    try {
+      await this.#log.compact(revision, dead);
+    } catch (error) {
+      // The records stay on the disk until the store is opened and compacted again.
+      throw this.#log.unavailable('compact the store', error);
+    } finally {
+      this.#isCompacting = false;
+    }
+  }
+
+  /** Takes everything before `revision` out of the past; returns what the disk need not keep. */
+  #forget(revision: number): DeadWrites {
     this.#compacted = revision;
     // What ended with the write of `revision` itself stays, so that a watch from there can tell what was before.
     const hot = this.#history.compact(revision - 1);
     const cold = this.#coldHistory.compact(revision - 1);
     // The log has a note of its own of every deletion, and of every cold key that was replaced.
     const noted = hot.flatMap(({ from, until, value }) => (value === 'deleted' ? [from, until] : [from]));
-    const dead = { log: [...noted, ...cold.map(({ until }) => until)], cold: cold.map(({ from }) => from) };
-    try {
-      await this.#log.compact(revision, dead);
-    } catch (error) {
-      // The records stay on the disk until the store is opened and compacted again.
-      throw this.#log.unavailable('compact the store', error);
-    }
+    return { log: [...noted, ...cold.map(({ until }) => until)], cold: cold.map(({ from }) => from) };
   }
 
   close(): Promise<void> {
@@ -286,30 +294,25 @@ class LmdbStore implements Store {
     // Everything that is ready to write in this turn comes into the first transaction.
     await Promise.resolve();
     for (let commit = this.#begin(); commit !== undefined; ) {
-      const { batch, events, records, appended } = commit;
+      const { batch, events, appends, appended } = commit;
       const failure = await appended;
       if (failure !== undefined) this.#failed(batch, failure.cause);
-      else for (const [i, event] of events.entries()) this.#apply(event, records[i]!.expiresMs);
+      else for (let i = 0; i < events.length; i++) this.#apply(events[i]!, appends[i]!);
       // The disk is busy with the next one while watchers are told of this one.
       commit = this.#begin();
       if (failure === undefined) this.#tell(batch, events);
+      this.#shrink();
     }
     this.#committing = undefined;
-    this.#shrink();
   }
 
-  /** Forgets half of the past when there is too much of it. */
+  /** Forgets the oldest part of the past when there is too much of it: the writes that come take it out. */
   #shrink(): void {
+    if (this.#isCompacting || this.#log.isTakingOut) return;
     const full = [this.#history, this.#coldHistory].find((history) => history.isFull(pastLimitsDefault));
-    if (this.#shrinking || this.#ended !== undefined || full === undefined) return;
-    this.#shrinking = true;
-    this.compact(full.middleRevision)
-      .catch((error: unknown) => {
-        if (this.#ended === undefined) this.#logger.warn('Could not shorten the past of the store', { error });
-      })
-      .finally(() => {
-        this.#shrinking = false;
-      });
+    if (full === undefined) return;
+    const revision = full.revisionAfter(forgottenShare);
+    if (revision > this.#compacted) this.#log.doom(revision, this.#forget(revision));
   }
 
   /** Begins the transaction of what is queued; undefined when nothing is. */
@@ -318,13 +321,15 @@ class LmdbStore implements Store {
     const batch = this.#takeBatch();
     const events = batch.map((write, i) => eventOf(write.operation, write.current, this.#revision + 1 + i));
     const nowMs = this.#clock.nowMs();
-    const records = events.map((event, i) => recordOf(event, expiryOfWrite(batch[i]!.operation, nowMs)));
-    const appends = records.map((record, i) => ({ record, cold: batch[i]!.cold }));
+    const appends = batch.map(({ operation, cold }, i) => ({
+      record: recordOf(events[i]!, expiryOfWrite(operation, nowMs)),
+      cold,
+    }));
     const appended = this.#log.append(appends).then(
       () => undefined,
       (cause: unknown) => ({ cause }),
     );
-    return { batch, events, records, appended };
+    return { batch, events, appends, appended };
   }
 
   #tell(batch: readonly PendingWrite[], events: readonly StoreEvent[]): void {
@@ -368,17 +373,16 @@ class LmdbStore implements Store {
     return this.#queue.splice(0, count);
   }
 
-  #apply(event: StoreEvent, expiresMs: number): void {
-    const revision = eventRevision(event);
+  #apply(event: StoreEvent, { record: { key, revision, expiresMs }, cold }: Append): void {
     const { previous } = event;
-    const key = eventKey(event);
-    if (!this.#cold.has(key)) {
+    if (!cold) {
       if (event.type === 'put') this.#live.set(key, event.kv);
       else this.#live.delete(key);
       if (expiresMs > 0) this.#expiring.add(expiresMs, { key, revision });
     }
     if (expiresMs > 0) this.#expirer.arm(expiresMs);
-    if (previous !== undefined) this.#remember(previous, revision, event.type);
+    if (previous !== undefined)
+      this.#remember(cold ? this.#coldHistory : this.#history, { previous, until: revision, type: event.type });
     this.#revision = revision;
     this.#tail.push(event);
   }
@@ -389,7 +393,8 @@ class LmdbStore implements Store {
     else {
       const put = write.type === 'put';
       const previous = put ? this.#live.set(key, keyValueOf(write)) : this.#live.delete(key);
-      if (previous !== undefined) this.#remember(previous, revision, put ? 'put' : 'delete');
+      const type = put ? 'put' : 'delete';
+      if (previous !== undefined) this.#remember(this.#history, { previous, until: revision, type });
       if (expiresMs > 0) this.#expiring.add(expiresMs, { key, revision });
     }
     this.#revision = Math.max(this.#revision, revision);
@@ -401,10 +406,12 @@ class LmdbStore implements Store {
     this.#coldHistory.add({ key, from: previousRevision, until: revision, value, bytes: 0 });
   }
 
-  #remember(previous: KeyValue, until: number, type: 'put' | 'delete'): void {
+  #remember(
+    history: KeyHistory<Ending>,
+    { previous, until, type }: { readonly previous: KeyValue; readonly until: number; readonly type: 'put' | 'delete' },
+  ): void {
     const value = type === 'put' ? 'replaced' : 'deleted';
     const { key, modRevision, value: held } = previous;
-    const history = this.#cold.has(key) ? this.#coldHistory : this.#history;
     history.add({ key, from: modRevision, until, value, bytes: held.length });
   }
 

@@ -5,10 +5,11 @@
  * Everything that was overwritten is kept until it is compacted: by the caller, and by the store itself when the past has more than
  * `pastLimitsDefault`. Keys with a time to live are deleted when it is over, so what they cost is bounded by it.
  */
+import { Buffer } from 'node:buffer';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type Logger, silentLogger } from '#pkg/base/logger.ts';
 import { Expirer, ExpiryQueue, expiryOf } from '../../expiry.ts';
-import { KeyHistory, pastLimitsDefault } from '../../key-history.ts';
+import { forgottenShare, KeyHistory, pastLimitsDefault } from '../../key-history.ts';
 import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
 import { readRange } from '../../read-range.ts';
 import { SortedMap } from '../../sorted-map.ts';
@@ -39,6 +40,14 @@ export function createMemoryStore(options: MemoryStoreOptions): Store {
   return new MemoryStore(options);
 }
 
+/**
+ * Values of up to `sharedBytesMax` are written into slabs, one after the other: memory of its own costs a small value more than everything else.
+ * A slab stays as long as one of its values does; most small values are short-lived and follow each other.
+ */
+const noSlab = Buffer.alloc(0);
+const slabBytes = 16 * 1024;
+const sharedBytesMax = 1024;
+
 class MemoryStore implements Store {
   #revision = 1;
   #compacted = 0;
@@ -48,6 +57,8 @@ class MemoryStore implements Store {
   /** Events in revision order, without gaps: the one at index 0 made revision `#logStart`. */
   #log: StoreEvent[] = [];
   #logStart = 2;
+  #slab = noSlab;
+  #slabUsed = slabBytes;
   readonly #hub: WatchHub;
   readonly #clock: Clock;
   readonly #expiring = new ExpiryQueue();
@@ -64,6 +75,17 @@ class MemoryStore implements Store {
       },
       since: (fromRevision, prefix) => this.#since(fromRevision, prefix),
     });
+  }
+
+  allocate(bytes: number): Buffer {
+    if (bytes > sharedBytesMax) return Buffer.allocUnsafeSlow(bytes);
+    if (this.#slabUsed + bytes > slabBytes) {
+      this.#slab = Buffer.allocUnsafeSlow(slabBytes);
+      this.#slabUsed = 0;
+    }
+    const start = this.#slabUsed;
+    this.#slabUsed += bytes;
+    return this.#slab.subarray(start, this.#slabUsed);
   }
 
   async get(key: string): Promise<KeyValue | undefined> {
@@ -103,7 +125,7 @@ class MemoryStore implements Store {
     }
     this.#log.push(event);
     if (operation.type === 'put' && operation.ttlMs !== undefined) this.#expireAfter(operation.ttlMs, operation.key);
-    if (this.#history.isFull(pastLimitsDefault)) this.#forget(this.#history.middleRevision);
+    if (this.#history.isFull(pastLimitsDefault)) this.#forget(this.#history.revisionAfter(forgottenShare));
     this.#hub.publish([event], this.#revision);
     return resultOf(event);
   }

@@ -36,6 +36,7 @@ describe('what comes from the process of programs is believed by its shape alone
     { type: 'stats', id: 1, request: 2, memoryBytes: 3, cpuNanoseconds: 4 },
     { type: 'execDone', id: 1, exec: 2, output: { exitCode: 0, stdout: 'a', stderr: '' } },
     { type: 'ending', message: 'why' },
+    { type: 'hello', noNewPrivileges: true },
     { type: 'pong', request: 1 },
   ])('$type', (message) => {
     expect(parse(message)).toEqual(message);
@@ -59,6 +60,7 @@ describe('what comes from the process of programs is believed by its shape alone
     { type: 'execDone', id: 1, exec: 1, output: { exitCode: 0, stdout: 1 } },
     { type: 'execDone', id: 1, exec: 1 },
     { type: 'ending' },
+    { type: 'hello', noNewPrivileges: 1 },
     { type: 'toString', id: 1 },
   ])('nonsense is none of it: %j', (message) => {
     expect(parse(message)).toBe(undefined);

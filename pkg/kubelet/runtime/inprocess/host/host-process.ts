@@ -69,6 +69,7 @@ export class HostProcess {
   readonly #child: ChildProcess | undefined;
   readonly #reader = new FrameReader({ payloadBytesMax: fromHostBytesMax });
   readonly #exited = new Deferred<string>();
+  readonly #hello = new Deferred<boolean>();
   readonly #stopped = new AbortController();
   #reason: string | undefined;
   #lastWords = '';
@@ -90,6 +91,11 @@ export class HostProcess {
       return;
     }
     this.#listen(this.#child);
+  }
+
+  /** Whether its threads can be kept from getting more rights: what it said before any program ran; false when it has ended without a word. */
+  get hasNoNewPrivileges(): Promise<boolean> {
+    return Promise.race([this.#hello.promise, this.ended.then(() => false)]);
   }
 
   /** The process's id; undefined when it could not be started. */
@@ -208,7 +214,8 @@ export class HostProcess {
     }
     const message = parseFromHost(payload);
     if (message === undefined) return false;
-    if (message.type === 'ending') this.#reason ??= message.message;
+    if (message.type === 'hello') this.#hello.resolve(message.noNewPrivileges);
+    else if (message.type === 'ending') this.#reason ??= message.message;
     else if (message.type !== 'pong') return this.#options.message(message);
     else if (message.request <= this.#pings) this.#unanswered = 0;
     return true;

@@ -6,6 +6,7 @@ import { closeSync, openSync, readdirSync, readlinkSync, readSync, writeFileSync
 import { Socket } from 'node:net';
 import { setPriority } from 'node:os';
 import { SystemClock } from '#pkg/base/clock.ts';
+import { hasNoNewPrivileges } from '../images/no-new-privileges.ts';
 import { residentBytesIn } from './descendants.ts';
 import { ownerVariable } from './marks.ts';
 import { killQuietly } from './own-process.ts';
@@ -28,6 +29,7 @@ await runProgramHost({
   memoryBytesMax: Number(process.argv[2]),
   ownPid: process.pid,
   kill: killQuietly,
+  hasNoNewPrivileges,
   ...foreign,
   residentBytes: residentBytesReader(),
 });

@@ -45,6 +45,8 @@ export interface ProgramHostOptions {
   reap?(pid: number): void;
   /** Returns freed memory to the system. Absent where that cannot be done. */
   returnFreed?(): void;
+  /** Whether threads can be kept from getting more rights. */
+  hasNoNewPrivileges(): Promise<boolean>;
   /** Memory of this process that is in use. */
   residentBytes(): number;
 }
@@ -81,6 +83,7 @@ class ProgramHost {
     // So that they are there when the first container starts; if this fails, that says why.
     this.#sources.closure([workerMain, ...builtInModules()]).catch(() => {});
     const { channel } = this.#options;
+    this.#send({ type: 'hello', noNewPrivileges: await this.#options.hasNoNewPrivileges() });
     const reader = new FrameReader({ payloadBytesMax: toHostBytesMax });
     channel.on('drain', () => {
       for (const container of this.#containers.values()) container.resumeOutput();

@@ -62,6 +62,8 @@ export type FromHost =
       readonly memoryBytes: number;
       readonly cpuNanoseconds: number;
     }
+  /** The first thing a host says: what it can do. */
+  | { readonly type: 'hello'; readonly noNewPrivileges: boolean }
   /** The host ends itself, and why. */
   | { readonly type: 'ending'; readonly message: string }
   | { readonly type: 'pong'; readonly request: number };
@@ -85,6 +87,10 @@ export function parseFromHost(payload: Buffer): FromHost | undefined {
   const fields = value as Readonly<Record<string, unknown>>;
   if (fields.type === 'ending') return isText(fields.message) ? { type: 'ending', message: fields.message } : undefined;
   if (fields.type === 'pong') return isCount(fields.request) ? { type: 'pong', request: fields.request } : undefined;
+  if (fields.type === 'hello') {
+    const { noNewPrivileges } = fields;
+    return typeof noNewPrivileges === 'boolean' ? { type: 'hello', noNewPrivileges } : undefined;
+  }
   return isCount(fields.id) ? parseOfContainer(fields.id, fields) : undefined;
 }
 

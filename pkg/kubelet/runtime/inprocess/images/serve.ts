@@ -1,11 +1,12 @@
 /** What the built-in servers share: listening on the pod's address until SIGTERM, and query parameters. */
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { ProgramContext } from '../program.ts';
+import { http } from './plain-http.ts';
 
 /** Serves HTTP on the pod's address until the program is asked to end; resolves with exit code 0. */
 export async function serveHttp(context: ProgramContext, port: number, listener: RequestListener): Promise<number> {
-  const server = createServer((request, response) => {
+  const server = http.createServer((request, response) => {
     try {
       listener(request, response);
     } catch (error) {

@@ -1,4 +1,7 @@
-/** `coxswain.dev/static`: serves the files of `ROOT` (`/usr/share/static`) over HTTP on `PORT` (8080). */
+/**
+ * `coxswain.dev/static`: serves the files of `ROOT` (`/usr/share/static`) over HTTP on `PORT` (8080). Where nobody has mounted a root, `/` is a page that
+ * says so, as web servers' images have one: probes of a chart that puts no files there succeed.
+ */
 import { readFile, stat } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { extname, join } from 'node:path';
@@ -20,10 +23,24 @@ export const program: Program = {
     return serveHttp(context, portOf(context, 'PORT', 8080), (request, response) => {
       // Joined with `/` first: encoded `..` does not lead out of the root.
       const path = join('/', decodeURIComponent(urlOf(request).pathname));
-      void serveFile(context, join(root, path), response);
+      void isWelcome(context, path, root).then((welcomes) =>
+        welcomes ? reply(response, 200, welcome, 'text/html') : serveFile(context, join(root, path), response),
+      );
     });
   },
 };
+
+const welcome = `<!doctype html><meta charset="utf-8"><title>Welcome</title><h1>It works</h1>
+<p>Mount a volume at <code>/usr/share/static</code> and its files are served here.</p>\n`;
+
+/** Whether the path is that of the first page, in a container without a root. */
+async function isWelcome(context: ProgramContext, path: string, root: string): Promise<boolean> {
+  if (path !== '/' && path !== '/index.html') return false;
+  return stat(context.resolve(root)).then(
+    () => false,
+    () => true,
+  );
+}
 
 async function serveFile(context: ProgramContext, path: string, response: ServerResponse): Promise<void> {
   let file = context.resolve(path);

@@ -10,6 +10,7 @@ import childProcess from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import os from 'node:os';
+import { fileURLToPath } from 'node:url';
 import workerThreads, { type WorkerOptions } from 'node:worker_threads';
 
 /** Threads that a program may have besides its own. A thread costs 6 MB that no limit of its heap counts. */
@@ -27,6 +28,8 @@ export interface GuardOptions {
   readonly threadName: string;
   /** SIGTERM for the program. */
   onTerm(): void;
+  /** Where on the machine a process begins for which the program names this directory of the container, or none. */
+  hostDirectory(directory: string | undefined): string;
   /** Called once, before the program starts its first process. */
   onFirstChild(): void;
 }
@@ -77,10 +80,10 @@ function isMarked(pid: number, mark: string): boolean {
 
 /** What the prototype of child processes has and does not show. */
 interface SpawnPrototype {
-  spawn(this: unknown, options: { envPairs?: readonly string[] }): unknown;
+  spawn(this: unknown, options: { cwd?: string; envPairs?: readonly string[] }): unknown;
 }
 
-function guardChildren({ marks, onFirstChild }: GuardOptions): void {
+function guardChildren({ marks, hostDirectory, onFirstChild }: GuardOptions): void {
   let isFirst = true;
   const starting = (): void => {
     if (isFirst) onFirstChild();
@@ -92,7 +95,7 @@ function guardChildren({ marks, onFirstChild }: GuardOptions): void {
   prototype.spawn = function (options) {
     starting();
     const others = (options.envPairs ?? []).filter((pair) => !Object.hasOwn(marks, pair.slice(0, pair.indexOf('='))));
-    return spawn.call(this, { ...options, envPairs: [...others, ...pairs] });
+    return spawn.call(this, { ...options, cwd: hostDirectory(options.cwd), envPairs: [...others, ...pairs] });
   };
   // These wait for the process, and do not go through the prototype. Their options come last.
   for (const name of ['spawnSync', 'execSync', 'execFileSync'] as const) {
@@ -101,9 +104,10 @@ function guardChildren({ marks, onFirstChild }: GuardOptions): void {
       starting();
       const last = args.at(-1);
       const hasOptions = args.length > 1 && typeof last === 'object' && last !== null && !Array.isArray(last);
-      const given = hasOptions ? (last as { readonly env?: NodeJS.ProcessEnv }) : {};
+      const given = hasOptions ? (last as { readonly cwd?: string | URL; readonly env?: NodeJS.ProcessEnv }) : {};
       const rest = hasOptions ? args.slice(0, -1) : args.filter((arg) => arg !== undefined);
-      return call(...rest, { ...given, env: { ...(given.env ?? process.env), ...marks } });
+      const cwd = hostDirectory(given.cwd instanceof URL ? fileURLToPath(given.cwd) : given.cwd);
+      return call(...rest, { ...given, cwd, env: { ...(given.env ?? process.env), ...marks } });
     };
     Object.assign(childProcess, { [name]: marked });
   }

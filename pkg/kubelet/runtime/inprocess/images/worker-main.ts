@@ -4,7 +4,8 @@
  */
 import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
-import { isAbsolute, join, resolve as resolvePath, sep } from 'node:path';
+import { dirname, isAbsolute, join, resolve as resolvePath, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { workerData } from 'node:worker_threads';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -12,7 +13,10 @@ import { findCommand } from '../commands.ts';
 import { LogRingWriter } from '../host/log-ring.ts';
 import { containerVariable, ownerVariable } from '../host/marks.ts';
 import type { CommandOutput, FromWorker, Program, ProgramContext, ToWorker, WorkerSetup } from '../program.ts';
+import { ContainerPaths } from './container-paths.ts';
+import { mapFiles } from './worker-files.ts';
 import { guardThread } from './worker-guard.ts';
+import { mapNetwork } from './worker-network.ts';
 import { replaceOutput } from './worker-output.ts';
 
 const sigtermExitCode = 143;
@@ -43,12 +47,23 @@ const context: ProgramContext = {
   resolve: hostPathOf,
 };
 
+// Before anything of the program runs; where it cannot be, nothing does.
+if (start.noNewPrivileges === true) await (await import('./no-new-privileges.ts')).setNoNewPrivileges();
+const paths = new ContainerPaths({
+  workingDir: start.workingDir ?? homeOfImage(),
+  mounts: start.mounts,
+  root: start.root,
+  own: start.ownPaths,
+});
+mapFiles({ paths, hostname: start.hostname });
+mapNetwork(start.ip);
 replaceOutput(new LogRingWriter(ring, () => send({ type: 'output' })));
 guardThread({
   marks: { [containerVariable]: marker, [ownerVariable]: owner },
   ownMark: `${containerVariable}=${marker}`,
   threadName,
   onTerm: () => onSignal('SIGTERM'),
+  hostDirectory: (directory) => (directory === undefined ? paths.hostCwd : paths.hostPath(directory)),
   onFirstChild: () => send({ type: 'child' }),
 });
 
@@ -68,6 +83,11 @@ await runProgram();
 
 function send(message: FromWorker): void {
   port.postMessage(message);
+}
+
+/** Where a program is that does not say: one on disk in its folder. */
+function homeOfImage(): string {
+  return start.entrypoint === undefined ? dirname(fileURLToPath(start.module)) : '/';
 }
 
 /** On Linux a thread has a priority of its own; elsewhere it keeps the host's. */
@@ -111,8 +131,15 @@ async function runProgram(): Promise<void> {
   const main =
     program?.main ?? (typeof module.default === 'function' ? (module.default as Program['main']) : undefined);
   if (main === undefined) return;
-  const exitCode = await main({ ...context, args: [...rest, ...start.args], signal: signalOf() });
-  if (typeof exitCode === 'number') finish(exitCode);
+  try {
+    const exitCode = await main({ ...context, args: [...rest, ...start.args], signal: signalOf() });
+    if (typeof exitCode === 'number') finish(exitCode);
+  } catch (error) {
+    // Of a built-in program the message says it all; others want their stack.
+    if (start.entrypoint === undefined) throw error;
+    writeOutput('stderr', `${start.entrypoint}: ${errorText(error)}\n`);
+    finish(1);
+  }
 }
 
 function writeOutput(stream: 'stderr' | 'stdout', text: string): void {
@@ -164,7 +191,7 @@ function baseName(path: string): string {
 
 /** The longest mount that holds the path, else the container's own folder. `..` cannot lead out of either. */
 function hostPathOf(path: string): string {
-  const inside = resolvePath('/', isAbsolute(path) ? path : join(start.workingDir, path));
+  const inside = resolvePath('/', isAbsolute(path) ? path : join(start.workingDir ?? '/', path));
   let best: { readonly containerPath: string; readonly hostPath: string } | undefined;
   for (const mount of start.mounts) {
     const prefix = resolvePath('/', mount.containerPath);

@@ -26,18 +26,7 @@ import {
   time,
   utf8String,
 } from './der.ts';
-
-/** A certificate and its private key, both in PEM. */
-export interface CertificatePair {
-  readonly certificate: string;
-  readonly key: string;
-}
-
-/** Who a certificate speaks for: in Kubernetes the common name is the user and the organizations its groups. */
-export interface Subject {
-  readonly commonName: string;
-  readonly organizations?: readonly string[];
-}
+import type { CertificatePair, Subject } from './pair.ts';
 
 export interface IssueOptions {
   readonly subject: Subject;
@@ -80,7 +69,10 @@ export function issueAuthority(options: IssueOptions): CertificatePair {
     extension(ids.keyUsage, bitString(Buffer.from([0b1010_0100]), 2), true),
     extension(ids.subjectKeyId, octetString(keyId(publicInfo))),
   ];
-  const certificate = encode({ ...options, issuer: name, name, publicInfo, extensions }, privateKey);
+  const certificate = encodeCertificate(
+    { ...validity(options), issuer: name, name, publicInfo, extensions },
+    privateKey,
+  );
   return { certificate, key: pem('PRIVATE KEY', privateKey.export({ type: 'pkcs8', format: 'der' })) };
 }
 
@@ -94,16 +86,14 @@ export function issueLeaf(authority: CertificatePair, options: LeafOptions): Cer
     extension(ids.keyUsage, bitString(Buffer.from([0b1010_0000]), 5), true),
     extension(ids.extendedKeyUsage, sequence(oid(options.usage === 'server' ? ids.serverAuth : ids.clientAuth))),
     extension(ids.basicConstraints, sequence(), true),
-    extension(
-      ids.authorityKeyId,
-      sequence(implicit(0, keyId(issuerDer.publicKey.export({ type: 'spki', format: 'der' })))),
-    ),
+    authorityKeyExtension(issuerDer),
     ...(options.hosts === undefined
       ? []
       : [extension(ids.subjectAltName, sequence(...options.hosts.map(alternativeName)))]),
   ];
-  const issuer = encodeName(subjectOf(issuerDer));
-  const certificate = encode({ ...options, issuer, name: encodeName(options.subject), publicInfo, extensions }, signer);
+  const issuer = issuerName(issuerDer);
+  const name = encodeName(options.subject);
+  const certificate = encodeCertificate({ ...validity(options), issuer, name, publicInfo, extensions }, signer);
   return { certificate, key: pem('PRIVATE KEY', privateKey.export({ type: 'pkcs8', format: 'der' })) };
 }
 
@@ -120,14 +110,22 @@ export function subjectOf(certificate: { readonly subject?: string }): Subject {
   return { commonName, organizations };
 }
 
-interface Body extends IssueOptions {
+/** All that a certificate says. Buffers are DER. */
+export interface CertificateBody {
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
   readonly issuer: Buffer;
   readonly name: Buffer;
   readonly publicInfo: Buffer;
   readonly extensions: readonly Buffer[];
 }
 
-function encode(body: Body, signer: KeyObject): string {
+function validity({ nowMs, validDays }: IssueOptions): Pick<CertificateBody, 'notAfterMs' | 'notBeforeMs'> {
+  return { notBeforeMs: nowMs - backdateMs, notAfterMs: nowMs + validDays * dayMs };
+}
+
+/** A certificate in PEM, signed with a key on P-256. */
+export function encodeCertificate(body: CertificateBody, signer: KeyObject): string {
   const serial = randomBytes(16);
   serial[0] = (serial[0]! & 0x7f) | 0x01;
   const algorithm = sequence(oid(ids.ecdsaWithSha256));
@@ -136,7 +134,7 @@ function encode(body: Body, signer: KeyObject): string {
     integer(serial),
     algorithm,
     body.issuer,
-    sequence(time(body.nowMs - backdateMs), time(body.nowMs + body.validDays * dayMs)),
+    sequence(time(body.notBeforeMs), time(body.notAfterMs)),
     body.name,
     body.publicInfo,
     explicit(3, sequence(...body.extensions)),
@@ -145,7 +143,19 @@ function encode(body: Body, signer: KeyObject): string {
   return pem('CERTIFICATE', sequence(toSign, algorithm, bitString(signature)));
 }
 
-function encodeName(subject: Subject): Buffer {
+/** The name of an authority, as the certificates that it signs give it. */
+export function issuerName(authority: X509Certificate): Buffer {
+  return encodeName(subjectOf(authority));
+}
+
+/** What says which of the authority's keys has signed. */
+export function authorityKeyExtension(authority: X509Certificate): Buffer {
+  const key = keyId(authority.publicKey.export({ type: 'spki', format: 'der' }));
+  return extension(ids.authorityKeyId, sequence(implicit(0, key)));
+}
+
+/** DER of a name. */
+export function encodeName(subject: Subject): Buffer {
   const part = (id: string, value: string): Buffer => set(sequence(oid(id), utf8String(value)));
   return sequence(
     ...(subject.organizations ?? []).map((organization) => part(ids.organization, organization)),
@@ -153,7 +163,8 @@ function encodeName(subject: Subject): Buffer {
   );
 }
 
-function extension(id: string, value: Buffer, critical = false): Buffer {
+/** One extension: its identifier in dotted form, and the DER of its value. */
+export function extension(id: string, value: Buffer, critical = false): Buffer {
   return sequence(oid(id), ...(critical ? [boolean(true)] : []), octetString(value));
 }
 

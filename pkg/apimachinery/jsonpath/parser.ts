@@ -2,7 +2,7 @@
  * The grammar of kubectl's JSONPath templates: text with actions in braces, of which `range … end` encloses others. What upstream's parser
  * refuses is refused here in its words. Source: client-go `util/jsonpath/parser.go`, kubectl reference "JSONPath Support".
  */
-import { UserError } from '#pkg/component/user-error.ts';
+import { JsonPathError } from './error.ts';
 
 /** One step of a path. Steps follow each other; each takes the values that the one before it found. */
 export type Step =
@@ -37,7 +37,7 @@ export function parseTemplate(template: string): readonly Part[] {
     if (!source.isAtEnd) throw new Error('not in range, nothing to end');
     return parts;
   } catch (error) {
-    throw new UserError(`error: error parsing jsonpath ${template}, ${(error as Error).message}`, error);
+    throw new JsonPathError(`error: error parsing jsonpath ${template}, ${(error as Error).message}`, error);
   }
 }
 
@@ -45,7 +45,7 @@ export function parseTemplate(template: string): readonly Part[] {
 export function parseRelaxedPath(text: string): Path {
   const match = /^\{\.?([^{}]+)\}$|^\.?([^{}]+)$/.exec(text);
   if (match === null) {
-    throw new UserError(
+    throw new JsonPathError(
       "error: unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or '{.name1.name2}'",
     );
   }

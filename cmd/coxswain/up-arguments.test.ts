@@ -1,0 +1,95 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { componentFields, componentValues } from '#pkg/cluster/component-flags.ts';
+import { clusterTables } from '#pkg/cluster/tables.ts';
+import { readUpArguments } from './up-arguments.ts';
+
+const manager = 'kube-controller-manager';
+
+async function fileOf(text: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'coxswain-config-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, 'up.yaml');
+  await writeFile(path, text);
+  return path;
+}
+
+test('the command line comes before the file, and the file before the defaults', async () => {
+  const lines = ['nodes: 3', 'runtime: fake', 'components:', `  ${manager}:`, '    nodeMonitorPeriod: 2s'];
+  const path = await fileOf(`${lines.join('\n')}\n    terminatedPodGcThreshold: 7\n`);
+  const extra = ['--extra-config', `${manager}.node-monitor-period=3s`];
+  const { values, given, componentFlags } = await readUpArguments(['--config', path, '--nodes=2', ...extra]);
+  expect([values.nodes, values.runtime, values.network]).toEqual([2, 'fake', 'loopback']);
+  expect([...given].toSorted()).toEqual(['config', 'extra-config', 'nodes', 'runtime']);
+  const said = { 'node-monitor-period': '3s', 'terminated-pod-gc-threshold': '7' };
+  expect(componentFlags).toEqual({ [manager]: said });
+  expect(await componentValues(componentFlags!, manager, clusterTables)).toEqual({
+    'node-monitor-period': 3_000,
+    'terminated-pod-gc-threshold': 7,
+  });
+  expect(await componentFields(componentFlags!, manager, clusterTables)).toEqual({
+    'node-monitor-period': '3s',
+    'terminated-pod-gc-threshold': 7,
+  });
+});
+
+test('who says nothing of components keeps what was said', async () => {
+  expect((await readUpArguments(['--nodes=2'])).componentFlags).toBe(undefined);
+  expect((await readUpArguments(['--config', await fileOf('components: {}\n')])).componentFlags).toEqual({});
+});
+
+test.each([
+  ['nodes: many', 'nodes: must be a whole number from 1 to 5000'],
+  ['nods: 2', 'nods: unknown field (did you mean nodes?)'],
+  ['reportToParent: true', 'reportToParent: unknown field'],
+  ['config: x', 'config: unknown field'],
+  ['components: []', 'components: must be a mapping'],
+  [
+    'components: {kube-schedular: {}}',
+    'components.kube-schedular: there is no component "kube-schedular" (did you mean kube-scheduler?)',
+  ],
+  ['components: {kube-scheduler: 1}', 'components.kube-scheduler: must be a mapping'],
+  ['components: {kube-scheduler: {profile: a}}', 'components.kube-scheduler.profile: unknown field'],
+  [
+    `components: {${manager}: {nodeMonitorPeriod: 5}}`,
+    `components.${manager}.nodeMonitorPeriod: must be a duration such as 500ms, 30s or 1m30s`,
+  ],
+  [
+    `components: {${manager}: {nodeMonitorPeriod: soon}}`,
+    `components.${manager}.node-monitor-period: must be a duration such as 500ms, 30s or 1m30s`,
+  ],
+  [
+    `components: {${manager}: {nodeCidrMaskSize: 31}}`,
+    `components.${manager}.nodeCidrMaskSize: must be a whole number from 0 to 30`,
+  ],
+])('a configuration file with %j is refused with the path of its field', async (text, problem) => {
+  const path = await fileOf(text);
+  await expect(readUpArguments(['--config', path])).rejects.toThrow(
+    `Cannot use the configuration file ${path} as it is wrong: ${problem}`,
+  );
+});
+
+test.each([
+  ['x', 'must be component.flag=value'],
+  ['kube-schedular.x=1', 'there is no component "kube-schedular" (did you mean kube-scheduler?)'],
+  ['kube-scheduler.x=1', 'kube-scheduler has no flag "x" that can be set'],
+  [
+    `${manager}.node-monitor-periods=1s`,
+    `${manager} has no flag "node-monitor-periods" that can be set (did you mean node-monitor-period?)`,
+  ],
+  [`${manager}.node-monitor-period=`, `${manager}.node-monitor-period: must be a duration such as 500ms, 30s or 1m30s`],
+])('--extra-config %s is refused', async (text, problem) => {
+  await expect(readUpArguments(['--extra-config', text])).rejects.toThrow(problem);
+});
+
+test.each([
+  ['- a', 'as it holds no mapping'],
+  ['nodes: 1\nnodes: 2\n', 'as it is not valid YAML'],
+])('a file of %j is none', async (text, problem) => {
+  await expect(readUpArguments(['--config', await fileOf(text)])).rejects.toThrow(problem);
+  await expect(readUpArguments(['--config', '/nonexistent.yaml'])).rejects.toThrow(
+    'Cannot read the configuration file /nonexistent.yaml (ENOENT)',
+  );
+});

@@ -1,0 +1,50 @@
+/**
+ * Publishes by which authority the API server knows its clients, for servers that are reached through it or beside it. Looked at once a minute, as upstream
+ * does. Upstream counterpart: apiserver `controlplane/controller/clusterauthenticationtrust`.
+ */
+import type { ConfigMap } from '#pkg/api/types/core-v1.ts';
+import { configMaps } from '#pkg/api/types/refs.ts';
+import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { repeat } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Client } from '#pkg/client/client.ts';
+import type { Component } from '#pkg/component/component.ts';
+
+export interface AuthenticationConfigOptions {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** PEM. */
+  readonly clientCa: string;
+}
+
+const periodMs = 60_000;
+const namespace = 'kube-system';
+const name = 'extension-apiserver-authentication';
+
+export function createAuthenticationConfig({ client, clock, log, clientCa }: AuthenticationConfigOptions): Component {
+  const resource = client.resource(configMaps);
+  const find = async (): Promise<ConfigMap | undefined> => {
+    try {
+      return await resource.get(name, { namespace });
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  };
+  return {
+    run: (signal) =>
+      repeat(clock, { periodMs: () => periodMs, signal }, async () => {
+        try {
+          const there = await find();
+          const data = { ...there?.data, 'client-ca-file': clientCa };
+          if (there === undefined) await resource.create({ metadata: { name, namespace }, data });
+          else if (there.data?.['client-ca-file'] !== clientCa) await resource.update({ ...there, data });
+        } catch (error) {
+          if (!(error instanceof StatusError)) throw error;
+          if (!signal.aborted) log.warn('Cannot publish the authority of clients', { error });
+        }
+      }),
+  };
+}

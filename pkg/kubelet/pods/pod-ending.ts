@@ -1,0 +1,42 @@
+/** That a pod is to end, and how fast. It begins once; whoever ends containers meanwhile is told when it is to be faster. */
+
+export class PodEnding {
+  readonly #cancel = new AbortController();
+  #begun = false;
+  #hurry: ((graceMs: number) => void) | undefined;
+
+  /** The pod is to end: nothing new is begun. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
+  /** Aborted when the pod is to end, or its kubelet stops: ends what is only of use to one that runs. */
+  get signal(): AbortSignal {
+    return this.#cancel.signal;
+  }
+
+  begin(): void {
+    this.#begun = true;
+    this.#cancel.abort();
+  }
+
+  /** The kubelet stops; the pod goes on. */
+  stop(): void {
+    this.#cancel.abort();
+  }
+
+  /** Runs `work`, which ends containers; `hurry` is told of a shorter grace period meanwhile. */
+  async within(hurry: (graceMs: number) => void, work: () => Promise<unknown>): Promise<void> {
+    this.#hurry = hurry;
+    try {
+      await work();
+    } finally {
+      this.#hurry = undefined;
+    }
+  }
+
+  /** A deletion with a shorter grace period has come. */
+  shorten(graceMs: number): void {
+    this.#hurry?.(graceMs);
+  }
+}

@@ -1,0 +1,39 @@
+/** Requests for certificates, as clients make them. For tests. */
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { encodeName, extension } from './certificate.ts';
+import { bitString, implicit, integer, oid, sequence, set } from './der.ts';
+import type { Subject } from './pair.ts';
+
+export interface RequestOptions {
+  readonly subject: Subject;
+  readonly dnsNames?: readonly string[];
+  /** IPv4. */
+  readonly addresses?: readonly string[];
+  readonly emails?: readonly string[];
+  readonly signsWithOtherKey?: boolean;
+}
+
+/** A request in PEM and the key it is for, on P-256. */
+export function makeRequest(options: RequestOptions): { readonly pem: string; readonly key: string } {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+  const names = [
+    ...(options.dnsNames ?? []).map((name) => implicit(2, Buffer.from(name))),
+    ...(options.emails ?? []).map((name) => implicit(1, Buffer.from(name))),
+    ...(options.addresses ?? []).map((ip) => implicit(7, Buffer.from(ip.split('.').map(Number)))),
+  ];
+  const extensions = sequence(extension('2.5.29.17', sequence(...names)));
+  const attribute = sequence(oid('1.2.840.113549.1.9.14'), set(extensions));
+  const info = sequence(
+    integer(Buffer.from([0])),
+    encodeName(options.subject),
+    publicKey.export({ type: 'spki', format: 'der' }),
+    // A list of attributes, of which the tag says that it holds others.
+    Buffer.concat([Buffer.from([0xa0]), (names.length === 0 ? sequence() : sequence(attribute)).subarray(1)]),
+  );
+  const signature = sign('sha256', info, options.signsWithOtherKey === true ? other : privateKey);
+  const der = sequence(info, sequence(oid('1.2.840.10045.4.3.2')), bitString(signature));
+  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
+  const pem = `-----BEGIN CERTIFICATE REQUEST-----\n${lines.join('\n')}\n-----END CERTIFICATE REQUEST-----\n`;
+  return { pem, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
+}

@@ -1,0 +1,224 @@
+/**
+ * Refuses pods that violate the Pod Security Standards as far as the labels of their namespace ask for it, and warns of workloads that would make such
+ * pods. Labels of namespaces are checked, and a stricter one warns of the pods that are there.
+ * Not done: audit annotations, as there is no audit log. Source: pod-security-admission `admission/admission.go`; upstream
+ * `plugin/pkg/admission/security/podsecurity`.
+ */
+import type { Namespace, Pod, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
+import { invalidObject } from '#pkg/apimachinery/field-error.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import { forbidden, internalError } from '#pkg/apimachinery/status-error.ts';
+import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
+import { objectAt } from '../../draft.ts';
+import type { CheckedPod } from './check.ts';
+import {
+  isStricter,
+  type LevelVersion,
+  levelText,
+  parsePolicy,
+  privilegedPolicy,
+  type SecurityPolicy,
+  sameLevel,
+  violationsOf,
+  violationText,
+} from './policy.ts';
+
+export interface PodSecurityOptions {
+  /** What holds where labels do not say otherwise. Default: everything is allowed. */
+  readonly defaults?: SecurityPolicy;
+  /** Who and what is not looked at. Default: nobody and nothing. */
+  readonly exemptions?: {
+    readonly usernames?: readonly string[];
+    readonly namespaces?: readonly string[];
+    readonly runtimeClasses?: readonly string[];
+  };
+}
+
+/** Pods that a change of a namespace looks at, at most; the rest is said not to have been looked at. Source: `defaultNamespaceMaxPodsToCheck`. */
+const namespacePodsMax = 3_000;
+
+const namespaces = { group: '', resource: 'namespaces' };
+const pods = { group: '', resource: 'pods' };
+
+/** Subresources of pods by which nothing of what is looked at can change. */
+const ignoredSubresources: ReadonlySet<string> = new Set([
+  ...['attach', 'binding', 'eviction', 'exec', 'log', 'portforward', 'proxy', 'status'],
+]);
+
+/** Where workloads have their pod template, by resource and group. */
+const templatePaths: Readonly<Record<string, readonly string[] | undefined>> = {
+  'replicationcontrollers/': ['spec', 'template'],
+  'podtemplates/': ['template'],
+  'replicasets/apps': ['spec', 'template'],
+  'deployments/apps': ['spec', 'template'],
+  'statefulsets/apps': ['spec', 'template'],
+  'daemonsets/apps': ['spec', 'template'],
+  'jobs/batch': ['spec', 'template'],
+  'cronjobs/batch': ['spec', 'jobTemplate', 'spec', 'template'],
+};
+
+export function createPodSecurityPlugin(options: PodSecurityOptions = {}): AdmissionPlugin {
+  const { defaults = privilegedPolicy, exemptions = {} } = options;
+  const rules: Rules = {
+    defaults,
+    usernames: new Set(exemptions.usernames),
+    namespaces: new Set(exemptions.namespaces),
+    runtimeClasses: new Set(exemptions.runtimeClasses),
+  };
+  return {
+    name: 'PodSecurity',
+    handles: ({ operation, group, resource, subresource }) => {
+      if (operation !== 'CREATE' && operation !== 'UPDATE') return false;
+      if (group === '' && resource === 'pods') return !ignoredSubresources.has(subresource);
+      if (subresource !== '') return false;
+      return (group === '' && resource === 'namespaces') || templatePaths[`${resource}/${group}`] !== undefined;
+    },
+    validate: async (attributes, context, reader) => {
+      const request = { attributes, context, reader, rules };
+      if (attributes.group === '' && attributes.resource === 'namespaces') await validateNamespace(request);
+      else await validatePods(request);
+    },
+  };
+}
+
+interface Rules {
+  readonly defaults: SecurityPolicy;
+  readonly usernames: ReadonlySet<string>;
+  readonly namespaces: ReadonlySet<string>;
+  readonly runtimeClasses: ReadonlySet<string>;
+}
+
+interface Request {
+  readonly attributes: AdmissionAttributes;
+  readonly context: StrategyContext;
+  readonly reader: RegistryReader;
+  readonly rules: Rules;
+}
+
+function labelsOf(object: KubeObject | JsonObject | undefined): Readonly<Record<string, string>> {
+  return (object as Namespace | undefined)?.metadata?.labels ?? {};
+}
+
+async function validateNamespace({ attributes, context, reader, rules }: Request): Promise<void> {
+  const { draft, old, operation, kind, name } = attributes;
+  const { policy, errors } = parsePolicy(labelsOf(draft), rules.defaults);
+  const before = operation === 'UPDATE' ? parsePolicy(labelsOf(old), rules.defaults) : undefined;
+  const isNews = JSON.stringify(errors) !== JSON.stringify(before?.errors ?? []);
+  if (errors.length > 0 && isNews) throw invalidObject({ group: '', kind }, name, errors);
+  const isExempt = rules.namespaces.has(name);
+  if (before === undefined) {
+    if (isExempt) warnOfExemption(labelsOf(draft), { policy, name, context });
+    return;
+  }
+  const [now, then] = [policy.enforce, before.policy.enforce];
+  if (sameLevel(now, then) || now.level === 'privileged') return;
+  if (now.version === then.version && !isStricter(now.level, then.level)) return;
+  if (isExempt) warnOfExemption(labelsOf(draft), { policy, name, context });
+  else await warnOfPods(name, now, { context, reader, rules });
+}
+
+/** An exempt namespace may have labels, to no effect. */
+function warnOfExemption(
+  labels: Readonly<Record<string, string>>,
+  { policy, name, context }: { policy: SecurityPolicy; name: string; context: StrategyContext },
+): void {
+  const set = (['enforce', 'audit', 'warn'] as const).filter(
+    (mode) =>
+      policy[mode].level !== 'privileged' &&
+      ['', '-version'].some((end) => Object.hasOwn(labels, `pod-security.kubernetes.io/${mode}${end}`)),
+  );
+  if (set.length === 0) return;
+  const shown = set.map((mode) => `${mode}=${levelText(policy[mode])}`).join(', ');
+  context.warn(`namespace "${name}" is exempt from Pod Security, and the policy (${shown}) will be ignored`);
+}
+
+/** Of each reason the first pod by name, and how many others there are. One pod of each controller comes before the rest. */
+async function warnOfPods(
+  namespace: string,
+  enforce: LevelVersion,
+  { context, reader, rules }: Pick<Request, 'context' | 'reader' | 'rules'>,
+): Promise<void> {
+  const all = byController(
+    ((await reader.list(pods, namespace)) as readonly Pod[]).filter(
+      ({ spec }) => !rules.runtimeClasses.has(spec?.runtimeClassName ?? ''),
+    ),
+  );
+  const looked = all.slice(0, namespacePodsMax);
+  const namesOf = new Map<string, string[]>();
+  for (const pod of looked) {
+    const violations = violationsOf(enforce, checkedPod(pod));
+    if (violations.length === 0) continue;
+    const reasons = violations.map(({ reason }) => reason).join(', ');
+    namesOf.set(reasons, [...(namesOf.get(reasons) ?? []), pod.metadata?.name ?? '']);
+  }
+  if (looked.length < all.length) {
+    const many = `${looked.length} of ${all.length} existing pods`;
+    context.warn(`new PodSecurity enforce level only checked against the first ${many}`);
+  }
+  if (namesOf.size === 0) return;
+  const level = levelText(enforce);
+  context.warn(`existing pods in namespace "${namespace}" violate the new PodSecurity enforce level "${level}"`);
+  const lines = [...namesOf].map(([reasons, names]) => {
+    const others = names.length - 1;
+    const more = others === 0 ? '' : ` (and ${others} other pod${others === 1 ? '' : 's'})`;
+    return `${names.toSorted()[0]}${more}: ${reasons}`;
+  });
+  for (const line of lines.sort()) context.warn(line);
+}
+
+function byController(all: readonly Pod[]): readonly Pod[] {
+  const seen = new Set<string>();
+  const [first, rest]: [Pod[], Pod[]] = [[], []];
+  for (const pod of all) {
+    const owner = pod.metadata?.ownerReferences?.find(({ controller }) => controller === true)?.uid;
+    if (owner === undefined || !seen.has(owner)) first.push(pod);
+    else rest.push(pod);
+    if (owner !== undefined) seen.add(owner);
+  }
+  return [...first, ...rest];
+}
+
+function checkedPod({ metadata, spec }: Partial<Pod> | Partial<PodTemplateSpec>): CheckedPod {
+  return { annotations: metadata?.annotations ?? {}, spec: spec ?? {} };
+}
+
+async function validatePods({ attributes, context, reader, rules }: Request): Promise<void> {
+  const { draft, old, operation, group, resource, namespace, name } = attributes;
+  if (draft === undefined || rules.namespaces.has(namespace) || rules.usernames.has(context.user.name)) return;
+  const isPod = group === '' && resource === 'pods';
+  const owner = await reader.get(namespaces, '', namespace);
+  if (owner === undefined) {
+    if (isPod) throw internalError(`failed to lookup namespace "${namespace}"`);
+    return;
+  }
+  const { policy } = parsePolicy(labelsOf(owner), rules.defaults);
+  // Refusals are for pods: a workload is told by warnings what its pods would be refused for.
+  if (policy.warn.level === 'privileged' && (!isPod || policy.enforce.level === 'privileged')) return;
+  const template = isPod ? draft : objectAt(draft, ...(templatePaths[`${resource}/${group}`] ?? []));
+  if (template === undefined) return;
+  const pod = template as Partial<Pod>;
+  if (isPod && operation === 'UPDATE' && !isSignificant(pod, old as Partial<Pod>)) return;
+  if (rules.runtimeClasses.has(pod.spec?.runtimeClassName ?? '')) return;
+  const checked = checkedPod(pod);
+  if (isPod) {
+    const violations = violationsOf(policy.enforce, checked);
+    if (violations.length > 0) {
+      const why = `violates PodSecurity "${levelText(policy.enforce)}": ${violationText(violations)}`;
+      throw forbidden({ group, resource }, name, why);
+    }
+  }
+  const wouldViolate = violationsOf(policy.warn, checked);
+  if (wouldViolate.length === 0) return;
+  context.warn(`would violate PodSecurity "${levelText(policy.warn)}": ${violationText(wouldViolate)}`);
+}
+
+/** Whether an update changes what may be changed of what is looked at: images, and ephemeral containers that are added. */
+function isSignificant({ spec }: Partial<Pod>, { spec: before }: Partial<Pod>): boolean {
+  for (const field of ['containers', 'initContainers'] as const) {
+    const [now, then] = [spec?.[field] ?? [], before?.[field] ?? []];
+    if (now.length !== then.length || now.some(({ image }, index) => image !== then[index]?.image)) return true;
+  }
+  return (spec?.ephemeralContainers ?? []).some(
+    ({ name, image }) => before?.ephemeralContainers?.find((one) => one.name === name)?.image !== image,
+  );
+}

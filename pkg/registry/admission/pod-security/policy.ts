@@ -1,0 +1,111 @@
+/**
+ * The policy of a namespace: which level of which version of the standards pods have to keep to, are warned of and audited by. Read from the
+ * labels of the namespace. Pure. Source: pod-security-admission `api/helpers.go`, `policy/registry.go`.
+ */
+import { at, type FieldError, invalid } from '#pkg/apimachinery/field-error.ts';
+import { baselineChecks } from './baseline.ts';
+import type { CheckedPod, CheckPod, Violation } from './check.ts';
+import { restrictedChecks } from './restricted.ts';
+
+/** From the one that allows everything to the strictest. */
+const securityLevels = ['privileged', 'baseline', 'restricted'] as const;
+export type SecurityLevel = (typeof securityLevels)[number];
+
+export interface LevelVersion {
+  readonly level: SecurityLevel;
+  /** `latest`, `v1.30`. */
+  readonly version: string;
+}
+
+export interface SecurityPolicy {
+  readonly enforce: LevelVersion;
+  readonly audit: LevelVersion;
+  readonly warn: LevelVersion;
+}
+
+/** The minor version of the standards that `latest` is: that of the API which is served. */
+const latestMinor = 36;
+
+const privileged: LevelVersion = { level: 'privileged', version: 'latest' };
+/** What holds where no label says otherwise. */
+export const privilegedPolicy: SecurityPolicy = { enforce: privileged, audit: privileged, warn: privileged };
+
+const prefix = 'pod-security.kubernetes.io/';
+const labelsPath = 'metadata.labels';
+
+export interface ParsedPolicy {
+  readonly policy: SecurityPolicy;
+  /** What is wrong with the labels. There is a policy all the same: what cannot be read is enforced as strictly as can be. */
+  readonly errors: readonly FieldError[];
+}
+
+/** The policy that labels ask for. */
+export function parsePolicy(labels: Readonly<Record<string, string>>, defaults: SecurityPolicy): ParsedPolicy {
+  const errors: FieldError[] = [];
+  const labelValue = (label: string): string | undefined =>
+    Object.hasOwn(labels, prefix + label) ? labels[prefix + label] : undefined;
+  const refuse = (label: string, value: string, why: string): void =>
+    void errors.push(invalid(at(labelsPath, prefix + label), value, why));
+  const levelOf = (mode: keyof SecurityPolicy, unreadable: SecurityLevel): SecurityLevel => {
+    const value = labelValue(mode);
+    if (value === undefined) return defaults[mode].level;
+    const level = securityLevels.find((one) => one === value);
+    if (level === undefined) refuse(mode, value, `must be one of ${securityLevels.join(', ')}`);
+    return level ?? unreadable;
+  };
+  const versionOf = (mode: keyof SecurityPolicy): string => {
+    const value = labelValue(`${mode}-version`);
+    if (value === undefined) return defaults[mode].version;
+    if (value === 'latest' || /^v1\.(\d|[1-9]\d+)$/.test(value)) return value;
+    refuse(`${mode}-version`, value, 'must be "latest" or "v1.x"');
+    return 'latest';
+  };
+  const read = (mode: keyof SecurityPolicy, unreadable: SecurityLevel): LevelVersion => {
+    const level = levelOf(mode, unreadable);
+    return { level, version: versionOf(mode) };
+  };
+  const enforce = read('enforce', 'restricted');
+  const audit = read('audit', 'privileged');
+  let warn = read('warn', 'privileged');
+  // Who enforces a level is warned of it as well: of the pods of workloads, which are not refused themselves.
+  const isReadable = securityLevels.some((one) => one === labelValue('enforce'));
+  if (labelValue('warn') === undefined && isReadable && isStricter(enforce.level, warn.level)) {
+    warn = { level: enforce.level, version: labelValue('warn-version') === undefined ? enforce.version : warn.version };
+  }
+  return { policy: { enforce, audit, warn }, errors };
+}
+
+export function isStricter(a: SecurityLevel, b: SecurityLevel): boolean {
+  return securityLevels.indexOf(a) > securityLevels.indexOf(b);
+}
+
+export function sameLevel(a: LevelVersion, b: LevelVersion): boolean {
+  return a.level === b.level && a.version === b.version;
+}
+
+/** `restricted:latest`. */
+export function levelText({ level, version }: LevelVersion): string {
+  return `${level}:${version}`;
+}
+
+/** What a pod violates of a level, in order. */
+export function violationsOf({ level, version }: LevelVersion, pod: CheckedPod): readonly Violation[] {
+  if (level === 'privileged') return [];
+  const minor = version === 'latest' ? latestMinor : Math.min(latestMinor, Number(version.slice('v1.'.length)));
+  return checksOf(level, minor).flatMap((check) => check(pod) ?? []);
+}
+
+/** `reason (detail), reason (detail)`. */
+export function violationText(violations: readonly Violation[]): string {
+  return violations.map(({ reason, detail }) => (detail === '' ? reason : `${reason} (${detail})`)).join(', ');
+}
+
+function checksOf(level: 'baseline' | 'restricted', minor: number): readonly CheckPod[] {
+  const active = ({ versions }: (typeof baselineChecks)[number]): CheckPod | undefined =>
+    versions.findLast(([since]) => since <= minor)?.[1];
+  const restricted = level === 'restricted' ? restrictedChecks.filter((check) => active(check) !== undefined) : [];
+  const overridden = new Set(restricted.flatMap(({ overrides = [] }) => overrides));
+  return [...baselineChecks.filter(({ id }) => !overridden.has(id)), ...restricted].flatMap(
+    (check) => active(check) ?? [],
+  );
+}

@@ -1,0 +1,241 @@
+/**
+ * Serves what custom resource definitions define: follows the definitions, gives each its names and conditions, and has the server serve those
+ * that are established. A definition that is deleted takes its objects with it before it goes.
+ *
+ * Invariants: what a definition's status calls established is served; of two that want one name the one that has it keeps it, and the other gets
+ * it when it is free. Several servers on one store may do this at once: they come to the same.
+ * Upstream counterpart: apiextensions-apiserver `controller/{status,establish,finalizer}` and `apiserver/customresource_handler.go`.
+ */
+import type { CustomResourceDefinition, CustomResourceDefinitionNames } from '#pkg/api/types/apiextensions-v1.ts';
+import { customResourceDefinitions } from '#pkg/api/types/refs.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
+import type { ResourceRef } from '#pkg/apimachinery/object.ts';
+import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
+import type { ServedDefinitions } from '#pkg/apiserver/server.ts';
+import { type Clock, timestamp } from '#pkg/base/clock.ts';
+import { errorText } from '#pkg/base/error-text.ts';
+import type { Logger } from '#pkg/base/logger.ts';
+import type { Random } from '#pkg/base/random.ts';
+import type { Client } from '#pkg/client/client.ts';
+import { createWorkQueue } from '#pkg/client/queue.ts';
+import { runReconcileLoop } from '#pkg/client/reconcile-loop.ts';
+import { createInformers } from '#pkg/client/shared-informers.ts';
+import type { ReconcileResult } from '#pkg/client/work-queue.ts';
+import type { Component } from '#pkg/component/component.ts';
+import { type Condition, cleanupFinalizer, conditionOf, isTerminating, withConditions } from './conditions.ts';
+import { definitionOf } from './definition-of.ts';
+
+export interface CustomResourcesOptions {
+  /** As the server itself. */
+  readonly client: Client;
+  readonly served: ServedDefinitions;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+export interface CustomResources extends Component {
+  /** Serves the definitions that are established already; to be called once, before clients are answered. */
+  start(): Promise<void>;
+}
+
+/** How long until it is looked again whether the objects of a definition are gone. Source: none; upstream polls each five seconds. */
+const goneAgainMs = 1_000;
+
+/** What is served of one definition. */
+interface Served {
+  readonly uid: string;
+  readonly generation: number;
+  readonly isTerminating: boolean;
+  readonly group: string;
+  readonly resource: string;
+}
+
+/** Nothing is followed before `run`. */
+export function createCustomResources(options: CustomResourcesOptions): CustomResources {
+  return new Controller(options);
+}
+
+class Controller implements CustomResources {
+  readonly #options: CustomResourcesOptions;
+  readonly #served = new Map<string, Served>();
+
+  constructor(options: CustomResourcesOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { items } = await this.#options.client.resource(customResourceDefinitions).list();
+    for (const crd of items) {
+      if (conditionOf(crd, 'Established')?.status !== 'True') continue;
+      // A name that two have from a time when nobody looked: the controller tells of it.
+      if (this.#namesProblem(crd) === undefined) this.#serve(crd);
+    }
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { client, clock, log, random } = this.#options;
+    const informers = createInformers({ client, clock, random, log });
+    const informer = informers.informer(customResourceDefinitions);
+    const queue = createWorkQueue({ name: 'custom-resources', clock });
+    const add = ({ metadata }: CustomResourceDefinition): void => queue.add(metadata?.name ?? '');
+    informer.addHandler({
+      added: add,
+      updated: (_, crd) => add(crd),
+      deleted: add,
+    });
+    const reconcile = (name: string): Promise<ReconcileResult> => {
+      const before = this.#served.get(name);
+      const crd = informer.lister.get(name);
+      if (before === undefined || before.uid === crd?.metadata?.uid) return this.#reconcile(crd);
+      this.#stop(name, before);
+      // Its names are free.
+      for (const other of informer.lister.list()) if (other.spec.group === before.group) add(other);
+      return this.#reconcile(crd);
+    };
+    const loop = { name: 'custom-resources', queue, reconcile, workers: 1, log, clock };
+    await Promise.all([informers.run(signal), runReconcileLoop(loop, signal)]);
+  }
+
+  async #reconcile(crd: CustomResourceDefinition | undefined): Promise<ReconcileResult> {
+    if (crd === undefined) return undefined;
+    if (isTerminating(crd)) return this.#terminate(crd);
+    const problem = this.#namesProblem(crd);
+    const conditions: Condition[] = [namesCondition(problem)];
+    let established = conditionOf(crd, 'Established')?.status === 'True';
+    if (problem === undefined) {
+      const failure = this.#serve(crd);
+      if (failure === undefined) {
+        established = true;
+        conditions.push(
+          condition('Established', 'True', 'InitialNamesAccepted', 'the initial names have been accepted'),
+        );
+      } else conditions.push(condition('Established', 'False', 'Failed', failure));
+    } else if (!established) {
+      conditions.push(condition('Established', 'False', 'NotAccepted', 'not all names are accepted'));
+    }
+    const acceptedNames =
+      problem === undefined ? crd.spec.names : (crd.status?.acceptedNames ?? { plural: '', kind: '' });
+    await this.#tell(crd, conditions, acceptedNames);
+    return undefined;
+  }
+
+  /** Why the names cannot be accepted; undefined when they can. Source: `controller/status/naming_controller.go`. */
+  #namesProblem({ spec, metadata }: CustomResourceDefinition): { reason: string; message: string } | undefined {
+    const { group, names } = spec;
+    const holder = metadata?.name ?? '';
+    const wanted = [
+      ['PluralConflict', 'name', names.plural],
+      ['SingularConflict', 'name', names.singular ?? ''],
+      ...(names.shortNames ?? []).map((short) => ['ShortNamesConflict', 'name', short] as const),
+      ['KindConflict', 'kind', names.kind],
+      ['ListKindConflict', 'kind', names.listKind ?? ''],
+    ] as const;
+    for (const [reason, sort, name] of wanted) {
+      const held = name === '' ? undefined : this.#options.served.holderOf({ group, sort, name });
+      if (held !== undefined && held !== holder)
+        return { reason, message: `${JSON.stringify(name)} is already in use` };
+    }
+    return undefined;
+  }
+
+  /** Has the server serve the newest state; returns why that cannot be. */
+  #serve(crd: CustomResourceDefinition): string | undefined {
+    const { served } = this.#options;
+    const { name = '', uid = '', generation = 1 } = crd.metadata ?? {};
+    const before = this.#served.get(name);
+    const isGoing = isTerminating(crd);
+    if (before?.uid === uid && before.generation === generation && before.isTerminating === isGoing) return undefined;
+    try {
+      const definition = definitionOf(crd);
+      if (before === undefined) served.add(definition);
+      else served.replace(definition);
+    } catch (error) {
+      // What validation let pass and the server cannot follow; the state before goes on.
+      return errorText(error);
+    }
+    const { group, names } = crd.spec;
+    this.#served.set(name, { uid, generation, isTerminating: isGoing, group, resource: names.plural });
+    return undefined;
+  }
+
+  #stop(name: string, { group, resource }: Served): void {
+    this.#options.served.remove({ group, resource });
+    this.#served.delete(name);
+  }
+
+  async #terminate(crd: CustomResourceDefinition): Promise<ReconcileResult> {
+    if (!(crd.metadata?.finalizers ?? []).includes(cleanupFinalizer)) return undefined;
+    // From here on no object is made; those that there are can still be changed, for their finalizers.
+    const isServed = this.#served.has(crd.metadata?.name ?? '') && this.#serve(crd) === undefined;
+    if (isServed) {
+      const left = await this.#deleteObjects(crd);
+      if (left > 0) {
+        const message = 'CustomResource deletion is in progress';
+        await this.#tell(crd, [condition('Terminating', 'True', 'InstanceDeletionInProgress', message)]);
+        return { requeueAfterMs: goneAgainMs };
+      }
+    }
+    const definitions = this.#options.client.resource(customResourceDefinitions);
+    const finalizers = (crd.metadata?.finalizers ?? []).filter((one) => one !== cleanupFinalizer);
+    try {
+      const current = await this.#tell(crd, [
+        condition('Terminating', 'False', 'InstanceDeletionCompleted', 'removed all instances'),
+      ]);
+      await definitions.update({ ...current, metadata: { ...current.metadata, finalizers } });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+    return undefined;
+  }
+
+  /** Deletes every object of a definition; returns how many are still there. */
+  async #deleteObjects({ spec }: CustomResourceDefinition): Promise<number> {
+    const { client } = this.#options;
+    const version =
+      spec.versions.find(({ served, storage }) => served && storage) ?? spec.versions.find(({ served }) => served);
+    if (version === undefined) return 0;
+    const namespaced = spec.scope === 'Namespaced';
+    const ref: ResourceRef = {
+      group: spec.group,
+      version: version.name,
+      resource: spec.names.plural,
+      kind: spec.names.kind,
+      namespaced,
+    };
+    const resource = client.resource(ref);
+    const { items } = await resource.list();
+    const namespaces = new Set(items.map(({ metadata }) => metadata?.namespace ?? ''));
+    for (const namespace of namespaces) await resource.deleteCollection(namespaced ? { namespace } : {});
+    return items.length === 0 ? 0 : (await resource.list()).items.length;
+  }
+
+  /** Writes the status where it differs; returns the newest state. A lost race comes back through the informer. */
+  async #tell(
+    crd: CustomResourceDefinition,
+    wanted: readonly Condition[],
+    acceptedNames: CustomResourceDefinitionNames | undefined = crd.status?.acceptedNames,
+  ): Promise<CustomResourceDefinition> {
+    const old = crd.status?.conditions ?? [];
+    const conditions = withConditions(old, wanted, timestamp(this.#options.clock));
+    if (conditions === old && deepEqual(acceptedNames, crd.status?.acceptedNames)) return crd;
+    const status = { ...crd.status, conditions, ...(acceptedNames === undefined ? {} : { acceptedNames }) };
+    try {
+      return await this.#options.client
+        .resource(customResourceDefinitions)
+        .update({ ...crd, status }, { subresource: 'status' });
+    } catch (error) {
+      if (isConflict(error) && isTerminating(crd) === false) return crd;
+      throw error;
+    }
+  }
+}
+
+function condition(type: Condition['type'], status: 'False' | 'True', reason: string, message: string): Condition {
+  return { type, status, reason, message };
+}
+
+function namesCondition(problem: { reason: string; message: string } | undefined): Condition {
+  if (problem === undefined) return condition('NamesAccepted', 'True', 'NoConflicts', 'no conflicts found');
+  return condition('NamesAccepted', 'False', problem.reason, problem.message);
+}

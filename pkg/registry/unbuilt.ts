@@ -1,0 +1,134 @@
+/**
+ * Kinds that are accepted and stored although what acts on them is not built: whoever makes one is warned of it. A row goes as soon as what it
+ * names is there: `pkg/cluster/unbuilt.test.ts` holds the table against the controllers and the admission plugins that there are.
+ * Not here: kinds that nothing acts on in upstream either.
+ */
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { semanticallySame, stringAt } from './draft.ts';
+import { withWarnings } from './warnings.ts';
+
+/** One kind that is only stored. */
+export interface UnbuiltKind {
+  readonly group: string;
+  readonly resource: string;
+  /** Upstream's names of the controllers and admission plugins that are missing; none where it is something else. */
+  readonly missing: readonly string[];
+  /** What therefore does not happen. */
+  readonly effect: string;
+  /** Which objects of the kind are concerned. Default: all. */
+  readonly concerns?: (object: JsonObject) => boolean;
+}
+
+const webhookEffect = 'no webhook is called';
+const policyEffect = 'no request is checked by it';
+const noPods = 'no pods are made of it';
+const noVolumes = 'no volume is bound or provisioned';
+
+/** Source: upstream `cmd/kube-controller-manager/names`, `pkg/kubeapiserver/options/plugins.go`. */
+export const unbuiltKinds: readonly UnbuiltKind[] = [
+  { group: 'apps', resource: 'statefulsets', missing: ['statefulset-controller'], effect: noPods },
+  { group: 'apps', resource: 'daemonsets', missing: ['daemonset-controller'], effect: noPods },
+  { group: 'batch', resource: 'jobs', missing: ['job-controller'], effect: noPods },
+  { group: 'batch', resource: 'cronjobs', missing: ['cronjob-controller'], effect: 'no jobs are made of it' },
+  {
+    group: 'autoscaling',
+    resource: 'horizontalpodautoscalers',
+    missing: ['horizontal-pod-autoscaler-controller'],
+    effect: 'nothing is scaled by it',
+  },
+  {
+    group: 'policy',
+    resource: 'poddisruptionbudgets',
+    missing: ['disruption-controller'],
+    effect: 'its status stays empty, and pods under it cannot be evicted',
+  },
+  {
+    group: '',
+    resource: 'resourcequotas',
+    missing: ['resourcequota-controller', 'ResourceQuota'],
+    effect: 'nothing is counted or limited by it',
+  },
+  { group: '', resource: 'persistentvolumeclaims', missing: ['persistentvolume-binder-controller'], effect: noVolumes },
+  { group: '', resource: 'persistentvolumes', missing: ['persistentvolume-binder-controller'], effect: noVolumes },
+  {
+    group: '',
+    resource: 'secrets',
+    missing: ['serviceaccount-token-controller'],
+    effect: 'it is given no token',
+    concerns: (secret) => stringAt(secret, 'type') === 'kubernetes.io/service-account-token',
+  },
+  {
+    group: '',
+    resource: 'services',
+    missing: ['service-lb-controller'],
+    effect: 'no load balancer is made, and the Service answers at its cluster IP and node ports alone',
+    concerns: (service) => stringAt(service, 'spec', 'type') === 'LoadBalancer',
+  },
+  {
+    group: 'storage.k8s.io',
+    resource: 'volumeattachments',
+    missing: ['persistentvolume-attach-detach-controller'],
+    effect: 'nothing is attached',
+  },
+  {
+    group: 'resource.k8s.io',
+    resource: 'resourceclaims',
+    missing: ['resourceclaim-controller'],
+    effect: 'no device is allocated',
+  },
+  {
+    group: 'networking.k8s.io',
+    resource: 'servicecidrs',
+    missing: ['service-cidr-controller'],
+    effect: 'no cluster IPs are taken from it',
+  },
+  { group: 'networking.k8s.io', resource: 'networkpolicies', missing: [], effect: 'all traffic is let through' },
+  { group: 'networking.k8s.io', resource: 'ingresses', missing: [], effect: 'nothing routes traffic by it' },
+  {
+    group: 'admissionregistration.k8s.io',
+    resource: 'mutatingwebhookconfigurations',
+    missing: ['MutatingAdmissionWebhook'],
+    effect: webhookEffect,
+  },
+  {
+    group: 'admissionregistration.k8s.io',
+    resource: 'validatingwebhookconfigurations',
+    missing: ['ValidatingAdmissionWebhook'],
+    effect: webhookEffect,
+  },
+  {
+    group: 'admissionregistration.k8s.io',
+    resource: 'validatingadmissionpolicies',
+    missing: ['ValidatingAdmissionPolicy'],
+    effect: policyEffect,
+  },
+];
+
+/** The same strategies; those of kinds that are only stored warn of it, when an object is made and when what it asks for changes. */
+export function withUnbuiltWarnings(strategies: readonly Strategy[]): readonly Strategy[] {
+  const kinds = new Map(unbuiltKinds.map((kind) => [`${kind.group}/${kind.resource}`, kind]));
+  return strategies.map((strategy) => {
+    const kind = kinds.get(`${strategy.group}/${strategy.resource}`);
+    return kind === undefined ? strategy : warnsOf(strategy, kind);
+  });
+}
+
+function warnsOf(
+  strategy: Strategy,
+  { group, resource, missing, effect, concerns = () => true }: UnbuiltKind,
+): Strategy {
+  const name = group === '' ? resource : `${resource}.${group}`;
+  const why = missing.length === 0 ? '' : ` (${missing.join(' and ')} is not built yet)`;
+  const text = `${name} is only stored by this version of Coxswain: ${effect}${why}`;
+  return withWarnings(strategy, {
+    warningsOf: (draft) => (concerns(draft) ? [text] : []),
+    onUpdate: (draft, old) => !semanticallySame(wishOf(draft), wishOf(old)),
+  });
+}
+
+/** What an object asks for. */
+function wishOf(object: JsonObject | KubeObject): JsonObject {
+  const { metadata: _, status: __, ...wish } = object as JsonObject;
+  return wish;
+}

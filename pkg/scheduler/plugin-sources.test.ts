@@ -1,0 +1,69 @@
+import { expect, test } from 'vitest';
+import { storageClasses } from '#pkg/api/types/refs.ts';
+import type { StorageClass } from '#pkg/api/types/storage-v1.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { SeededRandom } from '#pkg/base/random.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { FakeApi } from '#pkg/client/fake-api.ts';
+import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
+import { createClient } from '#pkg/client/rest-client.ts';
+import { createInformers } from '#pkg/client/shared-informers.ts';
+import type { ClusterEvent } from './framework/events.ts';
+import type { AnyPlugin } from './framework/plugin.ts';
+import type { PluginEntry } from './framework/plugin-context.ts';
+import { pluginSources } from './plugin-sources.ts';
+import { pluginTable } from './plugin-table.ts';
+
+function makeDeps() {
+  const clock = new VirtualClock();
+  const random = new SeededRandom(1);
+  const transport = inProcessTransport(new FakeApi().handle, { commonName: 'test', organizations: [] });
+  const client = createClient({ transport, userAgent: 'test' });
+  return {
+    client,
+    clock,
+    random,
+    log: silentLogger,
+    informers: createInformers({ client, clock, random, log: silentLogger }),
+  };
+}
+
+async function eventsWith(entry: PluginEntry): Promise<readonly string[]> {
+  const deps = makeDeps();
+  const stop = new AbortController();
+  const seen: ClusterEvent[] = [];
+  pluginSources(deps, [...pluginTable, entry]).listen((events) => seen.push(...events));
+  const running = deps.informers.run(stop.signal);
+  await deps.informers.synced(stop.signal);
+  const fast: StorageClass = { metadata: { name: 'fast' }, provisioner: 'none' };
+  await deps.client.resource(storageClasses).create(fast);
+  await deps.clock.settle();
+  stop.abort();
+  await running;
+  return seen.map(({ resource, action }) => `${resource} ${action}`);
+}
+
+const reader = (plugin: AnyPlugin): PluginEntry => ({
+  create: ({ lister }) => {
+    lister(storageClasses);
+    return plugin;
+  },
+});
+
+test('what a plugin reads and waits for is a cluster event under the name of its kind', async () => {
+  const events = [{ resource: 'StorageClass', actions: ['Add'] as const }];
+  expect(await eventsWith(reader({ name: 'Waits', events }))).toEqual(['StorageClass Add']);
+  expect(await eventsWith(reader({ name: 'WaitsForAll' }))).toEqual(['StorageClass Add']);
+});
+
+test('what nobody waits for is no event', async () => {
+  expect(await eventsWith(reader({ name: 'OnlyReads', events: [] }))).toEqual([]);
+});
+
+test('a plugin that waits for what no plugin reads is refused, as is one that is there twice', () => {
+  const waits = { name: 'Waits', events: [{ resource: 'Widget', actions: ['Add'] as const }] };
+  expect(() => pluginSources(makeDeps(), [...pluginTable, { plugin: waits }])).toThrow(
+    'Cannot use the scheduler plugin Waits as it waits for events of Widget, which no plugin reads',
+  );
+  expect(() => pluginSources(makeDeps(), [...pluginTable, pluginTable[0]!])).toThrow('a plugin is in it twice');
+});
