@@ -44,7 +44,8 @@ function startChild(
 ): Promise<ChildReport> {
   plan.interrupted.throwIfAborted();
   const args = plan.args.filter((argument) => !/^--(detach(=.*)?)?$/.test(argument));
-  const main = process.argv[1]!;
+  // In JavaScript, other than the main module of a checkout: no types have to be taken out before it can look for the bundle.
+  const main = join(plan.world.rootFolder, 'cmd/coxswain/bin.js');
   const child = spawn(
     process.execPath,
     [...serverNodeFlags(), main, 'up', ...args, '--output=', '--report-to-parent'],

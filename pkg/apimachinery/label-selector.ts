@@ -2,6 +2,7 @@
  * Label selectors: as text (`a=b,c in (x,y),!d`), and as the `LabelSelector` objects of specs. Both become a `Selector`.
  * Upstream counterpart: apimachinery `labels`, `meta/v1` `LabelSelectorAsSelector`; messages are upstream's.
  */
+import type { Given } from './draft.ts';
 import { at, type FieldError, invalid } from './field-error.ts';
 import { parseSelectorText } from './label-selector-parser.ts';
 import { labelValueProblems, qualifiedNameProblems } from './names.ts';
@@ -205,13 +206,13 @@ const objectOperators: Readonly<Record<string, SelectorOperator>> = {
 };
 
 /** The selector a `LabelSelector` object means: absent selects nothing, an empty one everything. */
-export function selectorFromLabelSelector(selector: LabelSelector | undefined): SelectorResult {
+export function selectorFromLabelSelector(selector: Given<LabelSelector> | undefined): SelectorResult {
   if (selector === undefined) return { ok: true, selector: nothing };
   const requirements: Requirement[] = [];
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
     requirements.push({ key, operator: '=', values: [value] });
   }
-  for (const { key, operator, values } of selector.matchExpressions ?? []) {
+  for (const { key = '', operator = '', values } of selector.matchExpressions ?? []) {
     const known = Object.hasOwn(objectOperators, operator) ? objectOperators[operator] : undefined;
     if (known === undefined) {
       return { ok: false, error: `${JSON.stringify(operator)} is not a valid label selector operator` };

@@ -7,9 +7,6 @@ import { networkTable } from './networks.ts';
 import { areSimulated, runtimeProblem } from './runtimes.ts';
 import { etcdFilesProblem, storeDriverOf } from './stores.ts';
 
-/** The release of Kubernetes whose API is served and that nodes report. That of the API's facts, without loading them. */
-export const kubernetesRelease = 'v1.36.4';
-
 /** What people have set of single components: values by component and flag, as they stand on a command line. */
 export type ComponentFlags = Readonly<Record<string, Readonly<Record<string, string>>>>;
 

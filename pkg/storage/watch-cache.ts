@@ -10,6 +10,7 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { CacheCodec, CacheEntry, CacheEvent, CacheSink, CacheWatch, ResourceCache } from './cache.ts';
 import { sharedSink, skipUntil } from './cache-sinks.ts';
 import { EventHistory, type EventHistoryLimits, eventHistoryLimitsDefault } from './event-history.ts';
+import { valueSize } from './late-value.ts';
 import { SortedMap } from './sorted-map.ts';
 import {
   CompactedError,
@@ -372,7 +373,7 @@ class WatchCache implements RunningResourceCache {
 function noop(): void {}
 
 function valueBytes(event: StoreEvent): number {
-  return event.type === 'put' ? event.kv.value.length : event.previous.value.length;
+  return valueSize(event.type === 'put' ? event.kv : event.previous);
 }
 
 function notReadyError(prefix: string): StoreUnavailableError {

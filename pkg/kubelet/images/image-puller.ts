@@ -8,6 +8,7 @@ import { formatDuration } from '#pkg/apimachinery/time.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { BackOff } from '../model/back-off.ts';
+import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
 import { type ImageInfo, type Runtime, RuntimeError } from '../runtime/runtime.ts';
 
 /** The image, or why it is not there. */
@@ -70,6 +71,7 @@ export class ImagePuller {
     try {
       present = await runtime.images.status(image);
     } catch (error) {
+      if (error instanceof KubeletStoppingError) throw error;
       const message = errorText(error);
       const invalid = error instanceof RuntimeError && error.reason === 'invalidImage';
       event('Warning', 'InspectFailed', message);
@@ -115,6 +117,7 @@ export class ImagePuller {
       this.#backOff.reset(key);
       return { ok: true, image: pulled };
     } catch (error) {
+      if (error instanceof KubeletStoppingError) throw error;
       const message = errorText(error);
       const nowMs = this.#clock.nowMs();
       event('Warning', 'Failed', `Failed to pull image "${image}": ${message}`);
