@@ -57,6 +57,7 @@ const loadedTogether: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** Where the bundle goes, and how it finds what stays outside of it. */
 export interface BundleOptions {
   /** Where the files are written. */
   readonly folder: string;

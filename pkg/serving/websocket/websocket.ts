@@ -40,6 +40,7 @@ const pingMsDefault = 30_000;
 const closeMs = 2_000;
 const noBytes = new Uint8Array(0);
 
+/** The limits of a WebSocket. */
 export interface WebSocketOptions {
   readonly clock: Clock;
   readonly messageBytesMax?: number;
@@ -52,6 +53,7 @@ export interface WebSocketEnd {
   readonly reason: string;
 }
 
+/** One WebSocket, until it is closed by either end. */
 export class WebSocket {
   readonly #connection: UpgradedConnection;
   readonly #clock: Clock;
