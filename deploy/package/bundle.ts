@@ -57,6 +57,7 @@ const loadedTogether: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
+/** Where a bundle goes, and where the code finds what it comes with. */
 export interface BundleOptions {
   /** Where the files are written. */
   readonly folder: string;
