@@ -53,7 +53,6 @@ const loadedTogether: Readonly<Record<string, readonly string[]>> = {
     'pkg/registry/table.ts',
     'pkg/scheduler/plugin-table.ts',
     'pkg/scheduler/scheduler.ts',
-    'pkg/storage/drivers/lmdb/lmdb-store.ts',
   ],
 };
 
