@@ -12,6 +12,7 @@ import { setFlagsFromString } from 'node:v8';
 import { childSignal, repeat, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { heapGrowingFlag, heapGrowingPercent, heapGrowingPercentLarge } from './node-flags.ts';
+import { pauseShareMax, Surges } from './surges.ts';
 
 /** How often it is looked whether there is something to give back. */
 const periodMs = 5_000;
@@ -47,9 +48,6 @@ const trimGrowthBytesMin = 8 * 1024 * 1024;
  * it in other threads. Below it there is no need to.
  */
 const largeBytesMin = 208 * 1024 * 1024;
-
-/** Pauses may take this share of the time: after one of 200 ms there is none for 4 s, and a slow machine still returns a burst's memory soon. */
-const pauseShareMax = 0.05;
 
 /**
  * Returning all pages walks and moves what lives, twice, at some 3 ms per MB; with more in use than this it would hold requests up for too
@@ -102,9 +100,13 @@ export async function returningMemory(options: ReturningOptions, run: () => Prom
   const { controller, dispose } = childSignal(options.signal);
   const memory = options.memory ?? (await ownMemory());
   const { clock } = options;
+  const surges = new Surges(clock, memory);
   const returning = [
     returnMemory(clock, memory, controller.signal),
-    repeat(clock, { periodMs: () => filesPeriodMs, signal: controller.signal }, () => memory.unmapFiles()),
+    repeat(clock, { periodMs: () => filesPeriodMs, signal: controller.signal }, () => {
+      memory.unmapFiles();
+      surges.look();
+    }),
   ];
   try {
     await run();
