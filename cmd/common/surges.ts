@@ -10,6 +10,7 @@ const surgeBytesMin = 24 * 1024 * 1024;
 /** Pauses may take this share of the time: after one of 200 ms there is none for 4 s, and a slow machine still returns a burst's memory soon. */
 export const pauseShareMax = 0.05;
 
+/** Looks at the memory of one process. */
 export class Surges {
   readonly #clock: Clock;
   readonly #memory: Pick<ProcessMemory, 'residentBytes' | 'trim'>;

@@ -182,6 +182,7 @@ export interface Lingering {
   end(): void;
 }
 
+/** What the connections of one server share. */
 export interface ConnectionsOptions {
   readonly limits: ServingLimits;
   readonly clock: Clock;
@@ -190,6 +191,7 @@ export interface ConnectionsOptions {
   readonly onSweep?: (nowMs: number) => void;
 }
 
+/** The table of one server. */
 export class Connections {
   readonly #options: ConnectionsOptions;
   /** In order of arrival. */

@@ -15,6 +15,7 @@ export interface Gated {
   read(isRead: boolean): void;
 }
 
+/** Connections that are read from at once. */
 export interface GateLimits {
   /** So many are always read from; and of more, at least so many at a time. */
   readonly least: number;
@@ -25,6 +26,7 @@ export interface GateLimits {
 /** How long a turn lasts in which nothing comes. With 64 at a time, two thousand have their turn six times a second so. */
 const idleMs = 5;
 
+/** Lets the connections of one server be read from in turn. */
 export class Gate {
   readonly #clock: Clock;
   readonly #limits: GateLimits;

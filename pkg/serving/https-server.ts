@@ -18,6 +18,7 @@ import { defaultLimits, type ServingLimits } from './limits.ts';
 import { type NetworkServer, nodeOptions, takeCharge } from './node-server.ts';
 import { answerUpgrade, upgradeOf } from './upgrade.ts';
 
+/** A handler and what its server needs. */
 export interface HttpsServerOptions {
   readonly handler: ApiHandler;
   /** PEM. */
@@ -33,6 +34,7 @@ export interface HttpsServerOptions {
 
 export type HttpsServer = NetworkServer;
 
+/** Makes a server, which neither listens nor runs yet. Throws when certificate and key do not go together. */
 export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   const { handler, cert, key, clientCa, clock, log } = options;
   const limits = { ...defaultLimits, ...options.limits };
