@@ -26,12 +26,6 @@ export function createInformers(options: InformersOptions): Informers {
   return new SharedInformers(options);
 }
 
-/**
- * How long a watch of a server in this process lasts at least, as long as a server gives whoever names no time. Shorter ones are for connections: that
- * one which is lost is noticed, and that a server which was restarted gets its part of them.
- */
-const localWatchSecondsMin = 1_800;
-
 class SharedInformers implements Informers {
   readonly #options: InformersOptions;
   readonly #informers = new Map<string, SharedInformer<KubeObject>>();
@@ -122,8 +116,8 @@ class SharedInformer<T extends KubeObject> implements Informer<T>, ReflectorSink
   run(signal: AbortSignal): Promise<void> {
     const { client, clock, random } = this.#options;
     const resource = client.resource(this.#ref);
-    const lasting = client.transport.isLocal === true ? { watchSecondsMin: localWatchSecondsMin } : {};
-    const options = { resource, select: this.#select, sink: this, clock, random, log: this.#log, ...lasting };
+    const { isLocal } = client.transport;
+    const options = { resource, select: this.#select, sink: this, clock, random, log: this.#log, isLocal };
     return runReflector(options, signal);
   }
 
