@@ -46,6 +46,8 @@ export class StoredEntry implements CacheEntry {
   #bodyAt = -1;
   /** Whether the value is served as it is stored: it has nothing that Go's encoder escapes. Undefined until somebody asks. */
   #isPlain: boolean | undefined;
+  /** How long the body of a value that is not plain is when it is served; below zero until somebody asks. */
+  #escapedBytes = -1;
 
   constructor(kv: KeyValue, object?: KubeObject, isPlain?: boolean) {
     this.key = kv.key;
@@ -127,17 +129,19 @@ export class StoredEntry implements CacheEntry {
     return bytes;
   }
 
-  /** How many bytes `pushItem` adds. */
+  /** How many bytes `writeItem` writes. */
   get itemBytes(): number {
-    return itemHead.length + versionText(this.modRevision).length + this.#body.length;
+    return itemHead.length + versionBytes(this.modRevision) + this.#bodyBytes;
   }
 
-  /** Adds this object to `chunks` as the item of a typed list, which has no type of its own; returns the bytes added. */
-  pushItem(chunks: Uint8Array[]): number {
-    const version = Buffer.from(versionText(this.modRevision), 'latin1');
+  /** Writes this object to `target` from `at` on as the item of a typed list, which has no type of its own; returns where it ends. */
+  writeItem(target: Buffer, at: number): number {
+    target.set(itemHead, at);
+    const versionAt = at + itemHead.length;
+    const bodyAt = versionAt + target.write(versionText(this.modRevision), versionAt, 'latin1');
     const body = this.#body;
-    chunks.push(itemHead, version, body);
-    return itemHead.length + version.length + body.length;
+    target.set(body, bodyAt);
+    return bodyAt + body.length;
   }
 
   /** Where the fields of the metadata begin. */
@@ -154,6 +158,12 @@ export class StoredEntry implements CacheEntry {
     const body = this.value.subarray(this.bodyAt);
     if (this.isPlain) return body;
     return Buffer.from(escapeHtml(Buffer.from(body.buffer, body.byteOffset, body.length).toString()));
+  }
+
+  get #bodyBytes(): number {
+    if (this.isPlain) return this.value.length - this.bodyAt;
+    if (this.#escapedBytes < 0) this.#escapedBytes = this.#body.length;
+    return this.#escapedBytes;
   }
 
   /** `isPlain` as far as it is known. */
@@ -177,6 +187,14 @@ function hasNoHtmlBytes(value: Uint8Array): boolean {
 
 function versionText(revision: number): string {
   return `"resourceVersion":"${revision}",`;
+}
+
+const versionFrameBytes = versionText(0).length - 1;
+
+function versionBytes(revision: number): number {
+  let digits = 1;
+  for (let rest = revision; rest >= 10; rest /= 10) digits++;
+  return versionFrameBytes + digits;
 }
 
 /** `object` is owned by the caller and becomes the shared one. */

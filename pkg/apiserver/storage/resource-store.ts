@@ -23,6 +23,7 @@ import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
 import { noSuchResource } from '../responses.ts';
 import type { KeepingRules, Strategy } from '../strategy.ts';
 import { encodeForWrite, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
+import type { OpenCaches } from './open-caches.ts';
 import { Turns } from './turns.ts';
 
 /** What a write came to: the new state, or the state that was in the way (undefined: the object does not exist). */
@@ -42,10 +43,8 @@ export interface ResourceStoreOptions {
   readonly subject: ErrorSubject;
   readonly namespaced: boolean;
   readonly store: Store;
-  /** Makes and starts the cache of a key prefix. */
-  readonly openCache: (prefix: string) => RunningResourceCache;
-  /** Ends one that nobody uses any more. */
-  readonly closeCache: (cache: RunningResourceCache) => void;
+  /** Where the resource's watch cache is opened, once, and closed. */
+  readonly caches: Pick<OpenCaches, 'close' | 'open'>;
   /** What happens to the objects of a resource without a cache. */
   readonly storeFeed: ResourceFeed;
   readonly keeping: KeepingRules;
@@ -85,7 +84,7 @@ export class ResourceStore {
   get cache(): ResourceCache | undefined {
     if (this.#cache === undefined && this.#isCached) {
       if (this.#isClosed) throw noSuchResource();
-      this.#cache = this.#options.openCache(this.prefix);
+      this.#cache = this.#options.caches.open(this.prefix);
     }
     return this.#cache;
   }
@@ -105,7 +104,7 @@ export class ResourceStore {
   close(): void {
     this.#isClosed = true;
     for (const end of [...this.#ends]) end();
-    if (this.#cache !== undefined) this.#options.closeCache(this.#cache);
+    if (this.#cache !== undefined) this.#options.caches.close(this.#cache);
     this.#cache = undefined;
   }
 

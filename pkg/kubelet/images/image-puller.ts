@@ -2,7 +2,9 @@
  * Makes sure that a container's image is there before the container is made, as its pull policy says, with back-off between
  * failed pulls and upstream's events. Source: kubelet `images/image_manager.go`.
  */
+
 import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
+import { formatDuration } from '#pkg/apimachinery/time.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { BackOff } from '../model/back-off.ts';
@@ -101,7 +103,7 @@ export class ImagePuller {
     const startMs = this.#clock.nowMs();
     try {
       const pulled = await runtime.images.pull(image, { annotations: pod.metadata?.annotations ?? {}, signal });
-      const took = formatDuration(this.#clock.nowMs() - startMs);
+      const took = formatDuration(Math.round(this.#clock.nowMs() - startMs) * 1e6);
       event(
         'Normal',
         'Pulled',
@@ -124,13 +126,4 @@ export class ImagePuller {
   #fail(reason: ImageFailure, message: string, delayMs: number): ImageOutcome {
     return { ok: false, reason, message, retryAtMs: this.#clock.nowMs() + delayMs };
   }
-}
-
-/** A duration in whole milliseconds, as Go writes it: `0s`, `56ms`, `1.234s`, `1m2.5s`. */
-function formatDuration(durationMs: number): string {
-  const wholeMs = Math.round(durationMs);
-  if (wholeMs > 0 && wholeMs < 1000) return `${wholeMs}ms`;
-  const minutes = Math.floor(wholeMs / 60_000);
-  const seconds = `${(wholeMs % 60_000) / 1000}s`;
-  return minutes === 0 ? seconds : `${minutes}m${seconds}`;
 }
