@@ -35,7 +35,7 @@ export function isRevisionOf(revision: ControllerRevision, data: Readonly<Record
 }
 
 /** Lowest number first; of one number the one that was made first, then by name. */
-export function byRevision(a: ControllerRevision, b: ControllerRevision): number {
+function byRevision(a: ControllerRevision, b: ControllerRevision): number {
   const age = (one: ControllerRevision): number => Date.parse(one.metadata?.creationTimestamp ?? '');
   const order = a.revision - b.revision || age(a) - age(b);
   return order || ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1);
