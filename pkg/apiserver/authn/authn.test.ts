@@ -27,6 +27,21 @@ test('a token that the file does not know is left to others', () => {
 });
 
 test.each([
+  ['other, base64url.bearer.authorization.k8s.io.dDE', 'ann'],
+  ['base64url.bearer.authorization.k8s.io.dDE,other', 'ann'],
+  ['base64url.bearer.authorization.k8s.io.dDE', undefined],
+  ['base64url.bearer.authorization.k8s.io.dDE, base64url.bearer.authorization.k8s.io.dDE, other', undefined],
+  ['base64url.bearer.authorization.k8s.io.d+E, other', undefined],
+])('a WebSocket that offers the protocols %s is of %s', (protocols, name) => {
+  const authenticator = tokenFileAuthenticator(parseTokenFile('t1,ann,1'));
+  expect(authenticator.authenticate(request({ 'sec-websocket-protocol': protocols }))).toEqual(
+    name === undefined ? undefined : expect.objectContaining({ name }),
+  );
+});
+
+test.each([
+  [{ 'sec-websocket-protocol': 'base64url.bearer.authorization.k8s.io.dDE' }, 401],
+  [{ 'sec-websocket-protocol': 'other' }, 200],
   [{ authorization: 'Bearer bad' }, 401],
   [{ authorization: 'bearer  bad' }, 401],
   [{ authorization: 'Basic eDp5' }, 200],

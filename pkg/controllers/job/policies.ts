@@ -38,7 +38,7 @@ function exitReason(pod: Pod, requirement: PodFailurePolicyOnExitCodesRequiremen
     const code = state?.terminated?.exitCode ?? 0;
     if (code === 0) return false;
     if (requirement.containerName !== undefined && requirement.containerName !== name) return false;
-    return requirement.values.includes(code) === (requirement.operator === 'In');
+    return (requirement.values ?? []).includes(code) === (requirement.operator === 'In');
   };
   const { containerStatuses, initContainerStatuses } = pod.status ?? {};
   const found = containerStatuses?.find(matches) ?? initContainerStatuses?.find(matches);
