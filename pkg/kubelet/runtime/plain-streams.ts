@@ -18,12 +18,6 @@ export function requireFeature({ features, name }: RuntimeCapabilities, feature:
   throw new RuntimeError('unsupported', `${what} is not supported by the ${name} runtime`);
 }
 
-/** Refuses input and terminals where there are none. */
-export function requirePlain(capabilities: RuntimeCapabilities, options: AttachOptions, input: RuntimeFeature): void {
-  if (options.stdin === true) requireFeature(capabilities, input, 'stdin');
-  if (options.tty === true) requireFeature(capabilities, 'tty', 'a terminal (tty)');
-}
-
 /** The streams of a command whose output comes with its end. */
 export function commandStreams(running: Promise<ExecResult>): ProcessStreams {
   const exitCode = running.then((result) => result.exitCode);
