@@ -10,7 +10,7 @@ import {
   RuntimeError,
   type RuntimeFeature,
 } from './runtime.ts';
-import type { AttachOptions, ProcessStreams } from './streams.ts';
+import type { ProcessStreams } from './streams.ts';
 
 /** Rejects what a runtime has not the feature for. */
 export function requireFeature({ features, name }: RuntimeCapabilities, feature: RuntimeFeature, what: string): void {
