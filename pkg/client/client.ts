@@ -11,6 +11,8 @@ import type { JsonObject, KubeList, KubeObject, ResourceRef } from '#pkg/apimach
 /** Sends a request and returns the answer once its headers are there. */
 export interface Transport {
   readonly request: ApiHandler;
+  /** Whether the server is in this very process: then there is no connection that could be lost unnoticed. */
+  readonly isLocal?: true;
 }
 
 /** What every call takes: a signal that ends it. */

@@ -22,7 +22,7 @@ const pageLimits: ServingLimits = {
   idleMs: 60_000,
 };
 
-/** Who answers, and within which limits. */
+/** A listener and what its server needs. */
 export interface HttpServerOptions {
   /** Answers a request, at once or later. What it throws is answered with 500. */
   listener(request: IncomingMessage, response: ServerResponse): Promise<void> | void;
@@ -32,7 +32,7 @@ export interface HttpServerOptions {
   readonly limits?: Partial<ServingLimits>;
 }
 
-/** Makes the server; it listens when it is told to. */
+/** Makes a server, which neither listens nor runs yet. */
 export function createHttpServer(options: HttpServerOptions): NetworkServer {
   const { listener, clock, log } = options;
   const limits = { ...pageLimits, ...options.limits };

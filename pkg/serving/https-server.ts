@@ -18,7 +18,7 @@ import { defaultLimits, type ServingLimits } from './limits.ts';
 import { type NetworkServer, nodeOptions, takeCharge } from './node-server.ts';
 import { answerUpgrade, upgradeOf } from './upgrade.ts';
 
-/** Who answers, under which certificate, and within which limits. */
+/** A handler and what its server needs. */
 export interface HttpsServerOptions {
   readonly handler: ApiHandler;
   /** PEM. */
@@ -35,7 +35,7 @@ export interface HttpsServerOptions {
 /** A server that can listen, and that whoever made it closes. */
 export type HttpsServer = NetworkServer;
 
-/** Makes the server; it listens when it is told to. Throws for a certificate that is none. */
+/** Makes a server, which neither listens nor runs yet. Throws when certificate and key do not go together. */
 export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   const { handler, cert, key, clientCa, clock, log } = options;
   const limits = { ...defaultLimits, ...options.limits };

@@ -25,7 +25,7 @@ export interface BodyOwner {
   readonly signal: AbortSignal;
 }
 
-/** The body of one request, read at most once. */
+/** Read by whoever handles its request; released by whoever sends the answer. */
 export class IncomingBody implements UnreadBody {
   readonly kind = 'unread';
   readonly lengthBytes?: number;

@@ -76,7 +76,7 @@ export interface ServingLimits {
 
 const mebibyte = 1024 * 1024;
 
-/** The limits of the API server and the kubelet. */
+/** Those of a server that is not told otherwise. */
 export const defaultLimits: ServingLimits = {
   handshakeMs: 10_000,
   headMs: 32_000,

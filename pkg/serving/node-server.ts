@@ -29,7 +29,7 @@ export interface Arrival {
   readonly waitsForContinue: boolean;
 }
 
-/** Who answers, and within which limits. */
+/** What is done with what comes. */
 export interface NodeServerOptions {
   readonly connections: Connections;
   readonly limits: ServingLimits;

@@ -102,6 +102,7 @@ export class WatchedObjects {
         clock,
         random,
         log,
+        isLocal: client.transport.isLocal,
         sink: {
           replace: (objects) => apply(objects.find(({ metadata }) => metadata?.name === key.name)),
           set: (object) => {

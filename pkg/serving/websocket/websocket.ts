@@ -40,7 +40,7 @@ const pingMsDefault = 30_000;
 const closeMs = 2_000;
 const noBytes = new Uint8Array(0);
 
-/** The limits of a WebSocket. */
+/** `messageBytesMax` is 1 MiB and `pingMs` 30 s by default. */
 export interface WebSocketOptions {
   readonly clock: Clock;
   readonly messageBytesMax?: number;
@@ -53,7 +53,7 @@ export interface WebSocketEnd {
   readonly reason: string;
 }
 
-/** One WebSocket, until it is closed by either end. */
+/** Takes over the connection; its owner is told by `close` that it is done with it. */
 export class WebSocket {
   readonly #connection: UpgradedConnection;
   readonly #clock: Clock;
