@@ -36,6 +36,8 @@ export const typeCircles: readonly string[] = [
   ]
     .map((path) => `pkg/apiserver/${path}`)
     .join(' <-> '),
+  // Builtins change the shell that runs them.
+  'pkg/kubelet/runtime/inprocess/shell/builtins.ts <-> pkg/kubelet/runtime/inprocess/shell/shell.ts',
 ];
 
 /** Folders that import each other. */
@@ -50,7 +52,13 @@ export const folderPairs: Readonly<Record<string, readonly string[]>> = {
 export const longFunctions: readonly string[] = [];
 
 /** Files of more than 400 lines. */
-export const longFiles: readonly string[] = [];
+export const longFiles: readonly string[] = [
+  'pkg/kubelet/runtime/inprocess/inprocess-container.ts',
+  // One utility of POSIX after the other.
+  'pkg/kubelet/runtime/inprocess/shell/commands/tar.ts',
+  'pkg/kubelet/runtime/inprocess/shell/commands/text.ts',
+  'pkg/kubelet/runtime/inprocess/shell/shell.ts',
+];
 
 /** Exports that no file imports. */
 export const unusedExports: readonly string[] = [];

@@ -44,6 +44,7 @@ interface Variable {
   isExported: boolean;
 }
 
+/** Where a script runs, and what it is given. */
 export interface ShellOptions {
   readonly container: ContainerView;
   readonly signal: AbortSignal;
@@ -57,6 +58,7 @@ export interface ShellOptions {
   find(name: string): Utility | undefined;
 }
 
+/** One shell, with its variables and functions. */
 export class Shell implements Expander {
   readonly container: ContainerView;
   readonly name: string;
