@@ -85,6 +85,8 @@ export interface WorkerSetup {
 
 export type ToWorker =
   | { readonly type: 'signal'; readonly signal: string }
+  /** The start is over: what it has left can be given back. */
+  | { readonly type: 'settle' }
   | { readonly type: 'exec'; readonly id: number; readonly command: readonly string[] }
   | { readonly type: 'cancelExec'; readonly id: number };
 
