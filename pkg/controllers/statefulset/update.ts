@@ -17,6 +17,7 @@ import { type Revisions, templateOf } from './history.ts';
 import { isInRange, newPod, ordinalOf, podName, replicasOf, revisionOf, startOf, withIdentity } from './identity.ts';
 import { isHealthy } from './status.ts';
 
+/** What a step looks at. */
 export interface StepInput {
   readonly set: StatefulSet;
   /** All pods of the set. */
