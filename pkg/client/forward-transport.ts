@@ -23,6 +23,8 @@ export interface ForwardTarget {
   readonly key?: string;
   /** Name to verify its certificate against, if not the host. */
   readonly serverName?: string;
+  /** Whether connections are used again. Default true. */
+  readonly keepsConnections?: boolean;
 }
 
 export interface ForwardTransport extends Transport {
@@ -73,7 +75,7 @@ export function forwardTransport(target: ForwardTarget): ForwardTransport {
           path: request.query === '' ? request.path : `${request.path}?${request.query}`,
           headers: headersFor(request, target),
           // An upgraded connection is nobody else's.
-          agent: upgrade === undefined ? agent : false,
+          agent: upgrade === undefined && target.keepsConnections !== false ? agent : false,
           setHost: false,
           ...tls,
         });
@@ -127,7 +129,8 @@ function headersFor({ headers, upgrade, body }: ApiRequest, { host, port }: Forw
     sent.connection = 'Upgrade';
     sent.upgrade = headers.upgrade ?? upgrade;
   }
-  if (body?.kind === 'unread' && body.lengthBytes === undefined) sent['transfer-encoding'] = 'chunked';
+  if (body?.kind === 'bytes') sent['content-length'] = String(body.bytes.length);
+  else if (body !== undefined && sent['content-length'] === undefined) sent['transfer-encoding'] = 'chunked';
   return sent;
 }
 
