@@ -20,7 +20,7 @@ const flags = {
 /** Longest wait for a process to say how it is. */
 const healthTimeoutMs = 3_000;
 
-export interface ProcessStatus {
+interface ProcessStatus {
   readonly name: string;
   readonly pid?: number;
   readonly health: 'healthy' | 'stopped' | 'unhealthy';
@@ -30,6 +30,7 @@ export interface ProcessStatus {
   readonly message?: string;
 }
 
+/** Runs the command; resolves to 0 when everything runs and is healthy, else 1. Throws `UserError` where there is no such cluster. */
 export async function status(world: World, args: readonly string[]): Promise<number> {
   const parsed = parseFlags(flags, args);
   if (!parsed.ok) throw new UserError(`${parsed.message} (see "coxswain status --help")`);

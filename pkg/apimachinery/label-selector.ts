@@ -2,10 +2,12 @@
  * Label selectors: as text (`a=b,c in (x,y),!d`), and as the `LabelSelector` objects of specs. Both become a `Selector`.
  * Upstream counterpart: apimachinery `labels`, `meta/v1` `LabelSelectorAsSelector`; messages are upstream's.
  */
+import type { Given } from './draft.ts';
 import { at, type FieldError, invalid } from './field-error.ts';
 import { parseSelectorText } from './label-selector-parser.ts';
 import { labelValueProblems, qualifiedNameProblems } from './names.ts';
 
+/** What a requirement asks of a label; the signs as text has them. */
 export type SelectorOperator = '!' | '!=' | '=' | '==' | 'exists' | 'gt' | 'in' | 'lt' | 'notin';
 
 /** One condition on one label. `values` is sorted and empty for `exists` and `!`. */
@@ -15,6 +17,7 @@ export interface Requirement {
   readonly values: readonly string[];
 }
 
+/** Labels by name. */
 export type Labels = Readonly<Record<string, string>>;
 
 /** A condition on labels: all requirements have to hold. Immutable. */
@@ -29,6 +32,7 @@ export interface Selector {
   toString(): string;
 }
 
+/** The selector of a text, or what is wrong with the text. */
 export type SelectorResult =
   | { readonly ok: true; readonly selector: Selector }
   | { readonly ok: false; readonly error: string };
@@ -120,7 +124,9 @@ function formatRequirement(requirement: Requirement): string {
       return `${key}>${values[0]!}`;
     case 'lt':
       return `${key}<${values[0]!}`;
-    default:
+    case '=':
+    case '==':
+    case '!=':
       return `${key}${operator}${values[0]!}`;
   }
 }
@@ -130,7 +136,7 @@ function compareText(a: string, b: string): number {
 }
 
 /** A selector of requirements that are already checked. */
-export function selectorOf(requirements: readonly Requirement[]): Selector {
+function selectorOf(requirements: readonly Requirement[]): Selector {
   if (requirements.length === 0) return everything;
   return new RequirementSelector([...requirements].sort((a, b) => compareText(a.key, b.key)));
 }
@@ -200,13 +206,13 @@ const objectOperators: Readonly<Record<string, SelectorOperator>> = {
 };
 
 /** The selector a `LabelSelector` object means: absent selects nothing, an empty one everything. */
-export function selectorFromLabelSelector(selector: LabelSelector | undefined): SelectorResult {
+export function selectorFromLabelSelector(selector: Given<LabelSelector> | undefined): SelectorResult {
   if (selector === undefined) return { ok: true, selector: nothing };
   const requirements: Requirement[] = [];
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
     requirements.push({ key, operator: '=', values: [value] });
   }
-  for (const { key, operator, values } of selector.matchExpressions ?? []) {
+  for (const { key = '', operator = '', values } of selector.matchExpressions ?? []) {
     const known = Object.hasOwn(objectOperators, operator) ? objectOperators[operator] : undefined;
     if (known === undefined) {
       return { ok: false, error: `${JSON.stringify(operator)} is not a valid label selector operator` };

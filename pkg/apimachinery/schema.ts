@@ -23,6 +23,7 @@ export type ScalarType =
   | 'any'
   | 'rawObject';
 
+/** The shape of a value without inner structure. */
 export interface ScalarSchema {
   readonly type: ScalarType;
   /** Full name such as `io.k8s.api.core.v1.Protocol` of a string type that has one. */
@@ -41,6 +42,7 @@ export interface MapSchema {
   readonly isLoose?: boolean;
 }
 
+/** A list of values of one shape. */
 export interface ListSchema {
   readonly type: 'list';
   readonly of: Schema;
@@ -52,6 +54,7 @@ export interface ListSchema {
   readonly isLoose?: boolean;
 }
 
+/** An object with named fields. */
 export interface ObjectSchema {
   readonly type: 'object';
   /** Full type name such as `io.k8s.api.core.v1.Pod`; undefined for inner objects of custom resources. */
@@ -66,16 +69,20 @@ export interface ObjectSchema {
   readonly isLoose?: boolean;
 }
 
+/** The shape of any value. */
 export type Schema = ScalarSchema | MapSchema | ListSchema | ObjectSchema;
 
 /** Stands for an empty list or an empty map as a `zero`. */
 export const emptyCollection: unique symbol = Symbol('empty');
 
+/** A field of an object: the shape of its value, and what the engines need to know of it. */
 export interface FieldSchema {
   readonly name: string;
   readonly schema: Schema;
   /** Has to be present and, for a string, not empty on create and update. */
   readonly required: boolean;
+  /** An object without a value of it is refused, so that nothing is written in its place. */
+  readonly mustBeSet?: boolean;
   /** Left out of the encoding when empty. */
   readonly omitEmpty: boolean;
   /** Only a field that nobody has set is empty (a pointer in Go): its zero value is a value like any other. Fields of custom resources are so. */

@@ -14,7 +14,6 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { createStoreFeed } from '#pkg/storage/store-feed.ts';
-import { createResourceCache, type RunningResourceCache } from '#pkg/storage/watch-cache.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import type { Authenticator } from './authn/authenticator.ts';
 import { type Authorizer, mastersOr } from './authz/authorizer.ts';
@@ -28,10 +27,12 @@ import type { ApiServerLimits } from './in-flight.ts';
 import { createPipeline } from './pipeline.ts';
 import { registryReader } from './reader.ts';
 import { objectCodec } from './storage/object-codec.ts';
+import { OpenCaches } from './storage/open-caches.ts';
 import { ResourceStore } from './storage/resource-store.ts';
 import type { AdmissionPlugin, Strategy } from './strategy.ts';
 import { keepCompacting } from './upkeep.ts';
 
+/** What a server is made of. */
 export interface ApiServerOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -59,6 +60,7 @@ export interface ApiServerOptions {
 /** The definitions that a running server has. */
 export type ServedDefinitions = Pick<Catalog, 'add' | 'holderOf' | 'remove' | 'replace'>;
 
+/** A server that has been made; nothing runs before `run` or `ready`. */
 export interface ApiServer {
   /** Never throws. */
   readonly handle: ApiHandler;
@@ -70,25 +72,13 @@ export interface ApiServer {
   readonly resources: ServedDefinitions;
 }
 
+/** Makes the server. Throws a `DefinitionError` where two definitions contradict each other. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { store, clock, random, log } = options;
   const stopping = new AbortController();
   // Every watch listens for the end.
   setMaxListeners(0, stopping.signal);
-  const caches = new Set<RunningResourceCache>();
-  let cachesClosed = false;
-  const openCache = (prefix: string): RunningResourceCache => {
-    const cache = createResourceCache({ store, prefix, codec: objectCodec, clock, log });
-    caches.add(cache);
-    // A request that comes when all has ended must not begin anew what nobody would end again.
-    if (cachesClosed) cache.close();
-    else cache.start();
-    return cache;
-  };
-  const closeCache = (cache: RunningResourceCache): void => {
-    cache.close();
-    caches.delete(cache);
-  };
+  const caches = new OpenCaches({ store, clock, log });
   const storeFeed = createStoreFeed({ store, codec: objectCodec, clock });
   const catalog = new Catalog({
     definitions: [
@@ -96,7 +86,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       ...(options.definitions ?? []),
     ],
     openStore: ({ namespaced, keeping, ...subject }) =>
-      new ResourceStore({ subject, namespaced, keeping, store, openCache, closeCache, storeFeed }),
+      new ResourceStore({ subject, namespaced, keeping, store, caches, storeFeed }),
   });
   const reader = registryReader(() => catalog);
   const core: ServerCore = {
@@ -114,10 +104,6 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   };
   let started: Promise<void> | undefined;
   let isReady = false;
-  const closeCaches = (): void => {
-    cachesClosed = true;
-    for (const cache of caches) cache.close();
-  };
   const ready = (): Promise<void> => {
     started ??= bootstrap(core, options.strategies).then(
       () => {
@@ -126,7 +112,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       (error: unknown) => {
         // A server that cannot begin leaves nothing running behind it.
         stopping.abort();
-        closeCaches();
+        caches.closeAll();
         throw error;
       },
     );
@@ -148,7 +134,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       await aborted(signal);
       stopping.abort();
       await compacting;
-      closeCaches();
+      caches.closeAll();
     },
   };
 }

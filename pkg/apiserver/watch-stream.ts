@@ -55,6 +55,7 @@ function selectedFrame(
 
 const nothing: readonly WatchFrame[] = [];
 
+/** What a watcher sees of the events, and in which form. */
 export interface WatchStreamOptions {
   readonly view: VersionView;
   /** Undefined selects everything. */
@@ -111,7 +112,7 @@ export class WatchStream implements CacheSink, ReadyFrames, AsyncIterableIterato
     this.#tell();
     if (this.#pending.length === 0) return;
     this.#backlog += events.length;
-    for (const { entry } of events) this.#backlogBytes += (entry as StoredEntry).value.length;
+    for (const { entry } of events) this.#backlogBytes += (entry as StoredEntry).size;
   }
 
   #framesOf(events: readonly CacheEvent[]): readonly WatchFrame[] {

@@ -1,10 +1,12 @@
 /** A connection to the API server that a kubeconfig names, with the credentials that @kubernetes/client-node finds in it. */
-import { request as requestHttp } from 'node:http';
+
 import { Agent, type RequestOptions, request as requestHttps } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 import { UserError } from '#pkg/component/user-error.ts';
+import { request as requestHttp } from '#pkg/serving/node-http.ts';
 import { type ApiCall, createKubeApi, type KubeApi, type RawAnswer } from './api.ts';
 
+/** What the flags of the connection say. */
 export interface ConnectOptions {
   /** A kubeconfig file; absent for `KUBECONFIG` and then `~/.kube/config`. */
   readonly kubeconfig?: string;
@@ -17,6 +19,7 @@ export interface ConnectOptions {
   readonly onWarning: (text: string) => void;
 }
 
+/** Opens the connection. Throws `UserError` where no kubeconfig names a server. */
 export async function connect(options: ConnectOptions): Promise<KubeApi & { close(): void }> {
   const config = new KubeConfig();
   try {

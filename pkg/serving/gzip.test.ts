@@ -24,7 +24,7 @@ const bodies: Readonly<Record<string, () => ResponseBody>> = {
     kind: 'object',
     object: {},
     bytes: () => long,
-    sliced: () => ({ length: long.length, slices: slicesOf(long) }),
+    sliced: () => ({ length: long.length, slices: () => slicesOf(long) }),
   }),
   '/document': () => ({ kind: 'bytes', bytes: long }),
   '/short': () => ({ kind: 'bytes', bytes: long.subarray(0, 128 * 1024) }),

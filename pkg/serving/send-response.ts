@@ -6,10 +6,11 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGzip } from 'node:zlib';
-import type { ApiResponse, ResponseBody, WatchFrame } from '#pkg/apimachinery/http.ts';
+import type { ApiResponse, ResponseBody, SlicedBytes, WatchFrame } from '#pkg/apimachinery/http.ts';
 import type { Exchange } from './exchange.ts';
 import { sliceBytes } from './limits.ts';
 import { discard, type LingerOptions, linger } from './linger.ts';
+import { giveSlice, takeSlice } from './slice-memory.ts';
 import { sendFrames } from './watch-sender.ts';
 
 /** Smaller answers are not worth compressing. Source: apiserver `responsewriters` `defaultGzipThresholdBytes`. */
@@ -38,9 +39,9 @@ export async function sendResponse(exchange: Exchange, answer: PlainResponse, op
     case 'object': {
       if (body.sliced === undefined || request.method === 'HEAD') return sendWhole(sending, body.bytes());
       const { length, slices } = body.sliced();
-      if (length > gzipBytesMin && wantsGzip(sending)) return sendGzip(sending, slices);
-      if (length <= sliceBytes) return sendBytes(sending, Buffer.concat([...slices], length));
-      return sendSlices(sending, length, slices);
+      if (length > gzipBytesMin && wantsGzip(sending)) return sendGzip(sending, slices(Buffer.allocUnsafeSlow));
+      if (length <= sliceBytes) return sendBytes(sending, wholeOf(length, slices));
+      return sendSlices(sending, length, slices(takeSlice));
     }
     case 'stream':
       begin(sending);
@@ -82,6 +83,12 @@ function sendBytes(sending: Sending, bytes: Uint8Array): Promise<void> | void {
   else response.end(bytes);
 }
 
+/** What is shorter than a slice leaves whole, in memory of its own. */
+function wholeOf(length: number, slices: SlicedBytes['slices']): Uint8Array {
+  const [whole] = slices(() => Buffer.allocUnsafe(length));
+  return whole ?? noBytes;
+}
+
 function* slicesOf(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += sliceBytes) yield bytes.subarray(at, at + sliceBytes);
 }
@@ -96,7 +103,7 @@ async function sendSlices(
   response.writeHead(answer.status, headOf(answer, length, isUnread));
   for (const slice of slices) {
     if (response.destroyed) return;
-    if (!response.write(slice)) await drained(response);
+    if (!response.write(slice, (error) => error ?? giveSlice(slice))) await drained(response);
   }
   if (isUnread) linger(exchange, options);
   else response.end();

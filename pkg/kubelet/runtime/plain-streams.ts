@@ -30,6 +30,7 @@ export function commandStreams(running: Promise<ExecResult>): ProcessStreams {
   return { stdout: output('stdout'), stderr: output('stderr'), exitCode, resize() {} };
 }
 
+/** A container's output as lines. */
 export interface OutputSource {
   /** Later lines, until the container ends or `signal` is aborted. */
   follow(): AsyncIterable<LogLine>;

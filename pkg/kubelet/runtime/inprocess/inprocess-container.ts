@@ -47,6 +47,7 @@ export interface ProgramPlace {
   readonly ended: Promise<string>;
 }
 
+/** Which container of which sandbox. */
 export interface ContainerOptions {
   readonly id: string;
   /** Number of the container among those of this runtime. */
@@ -62,6 +63,7 @@ export interface ContainerOptions {
   onExit(container: RuntimeContainer): void;
 }
 
+/** One container. */
 export class InProcessContainer {
   readonly id: string;
   readonly serial: number;

@@ -30,6 +30,7 @@ import { InProcessContainer } from './inprocess-container.ts';
 import { connectTo } from './port-forward.ts';
 import { ProgramPlaces } from './program-places.ts';
 
+/** Where files of containers are, and what programs may use. */
 export interface InProcessRuntimeDeps {
   readonly clock: Clock;
   readonly random: Random;

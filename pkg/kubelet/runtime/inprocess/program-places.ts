@@ -19,6 +19,7 @@ const idleMs = 60_000;
 /** Part of the machine's memory that the programs of a node may use together where nothing else was said. */
 const memoryShareDefault = 0.75;
 
+/** How processes are started, and who hears from them. */
 export interface ProgramPlacesOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -34,6 +35,7 @@ export interface ProgramPlacesOptions {
   onDeath(reason: string): void;
 }
 
+/** The process that there is, if there is one. */
 export class ProgramPlaces {
   readonly #options: ProgramPlacesOptions;
   readonly #name: string;

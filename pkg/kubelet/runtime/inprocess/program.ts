@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Clock } from '#pkg/base/clock.ts';
 
+/** What a program is given. */
 export interface ProgramContext {
   /** What follows the program's name. */
   readonly args: readonly string[];
@@ -22,12 +23,14 @@ export interface ProgramContext {
   resolve(path: string): string;
 }
 
+/** What a command in a container has come to. */
 export interface CommandOutput {
   readonly exitCode: number;
   readonly stdout?: string;
   readonly stderr?: string;
 }
 
+/** Writes to one of the container's outputs. */
 export type WriteOutput = (stream: 'stderr' | 'stdout', text: string) => void;
 
 /** A command that `exec` (and exec probes and hooks) can run in a container. */
@@ -122,12 +125,14 @@ export type FromProcess =
   /** It has ended; `problem` says why it could not begin. */
   | { readonly type: 'closed'; readonly id: number; readonly exitCode: number; readonly problem?: string };
 
+/** What a program's thread is told. */
 export type ToWorker =
   | { readonly type: 'signal'; readonly signal: string }
   | { readonly type: 'exec'; readonly id: number; readonly command: readonly string[] }
   | { readonly type: 'cancelExec'; readonly id: number }
   | ToProcess;
 
+/** What a program's thread tells. */
 export type FromWorker =
   | { readonly type: 'started'; readonly threadId: number }
   /** There is something in the ring. */

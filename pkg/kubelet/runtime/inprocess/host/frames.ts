@@ -7,6 +7,7 @@
 /** What a frame holds: a message as JSON, output of a container as bytes, or a piece of a process's stream. */
 export type FrameKind = 'json' | 'output' | 'stream';
 
+/** One message. */
 export interface Frame {
   readonly kind: FrameKind;
   readonly payload: Buffer;

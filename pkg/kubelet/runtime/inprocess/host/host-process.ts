@@ -54,6 +54,7 @@ const wordsMax = 200;
 const endMsMax = 5_000;
 const streamMsMax = 1_000;
 
+/** What the process may use, and who hears of it. */
 export interface HostProcessOptions {
   readonly clock: Clock;
   /** Mark of its processes. */

@@ -40,6 +40,7 @@ const killedExitCode = 137;
 /** A thread that uses too much memory ends in this time, or its process is ended: it may go on growing. */
 const memoryKillMsMax = 3_000;
 
+/** Which program, and what it is given. */
 export interface HostedOptions {
   readonly config: ContainerStart;
   readonly clock: Clock;
@@ -62,6 +63,7 @@ export interface HostedOptions {
   onStuck(why: string): void;
 }
 
+/** One container, until its thread and its processes have ended. */
 export class HostedContainer {
   readonly id: number;
   readonly marker: string;

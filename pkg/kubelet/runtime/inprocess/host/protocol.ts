@@ -42,6 +42,7 @@ export interface ContainerStart {
   readonly memoryLimitBytes?: number;
 }
 
+/** What the runtime says. */
 export type ToHost =
   | ContainerStart
   | { readonly type: 'signal'; readonly id: number; readonly signal: string }
@@ -53,6 +54,7 @@ export type ToHost =
   | { readonly type: 'stats'; readonly id: number; readonly request: number }
   | { readonly type: 'ping'; readonly request: number };
 
+/** What the process says; `id` is the number of a container. */
 export type FromHost =
   | { readonly type: 'started'; readonly id: number }
   | {

@@ -1,0 +1,54 @@
+/** What does not keep to the rules of `structure.test.ts` yet, each with its reason. These lists only shrink. */
+
+/** Folders whose own folders do not import each other. */
+export const parents: readonly string[] = [
+  'pkg/',
+  'pkg/api/',
+  'pkg/apimachinery/',
+  'pkg/apiserver/',
+  'pkg/controllers/',
+  'pkg/kubelet/',
+  'pkg/kubelet/runtime/',
+  'pkg/kubelet/runtime/inprocess/',
+  'pkg/network/',
+  'pkg/proxy/',
+  'pkg/registry/',
+  'pkg/scheduler/',
+  'pkg/storage/',
+  'cmd/',
+];
+
+/** Files that load each other in a circle. */
+export const circles: readonly string[] = [];
+
+/** Folders that import each other. */
+export const folderPairs: Readonly<Record<string, readonly string[]>> = {
+  // Impersonation asks the authorizer, and the authorizer knows the group of masters by the authenticator's name for it.
+  'pkg/apiserver/': ['authn <-> authz'],
+  // Workloads have pod templates, and deletion in core knows what owns pods.
+  'pkg/registry/': ['apps <-> core'],
+};
+
+/** Functions of more than 70 lines. */
+export const longFunctions: readonly string[] = [];
+
+/** Files of more than 400 lines. */
+export const longFiles: readonly string[] = [];
+
+/** Exports that no file imports. */
+export const unusedExports: readonly string[] = [];
+
+/** Switches that a new member of the union would pass by. */
+export const openSwitches: readonly string[] = [];
+
+/**
+ * How many exports of each folder, at most, do not say what they are. There were 655. The registry is about to be typed anew; the others have room for
+ * what is being built.
+ */
+export const silentExports: Readonly<Record<string, number>> = {
+  'pkg/registry': 60,
+  'pkg/controllers': 30,
+  'pkg/kubelet': 20,
+  'pkg/apiserver': 20,
+  'pkg/serving': 10,
+};
