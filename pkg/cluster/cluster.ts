@@ -16,9 +16,10 @@ import type { HealthChecks } from '#pkg/component/health.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { componentValues } from './component-flags.ts';
+import { grantsOf } from './grants.ts';
 import { Members } from './members.ts';
 import type { NodesReady } from './nodes-ready.ts';
-import { ensurePki, identitySubject, type Pki } from './pki.ts';
+import { accountSubject, ensurePki, identitySubject, type Pki } from './pki.ts';
 import { type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from './settings.ts';
 import { openStore } from './store.ts';
 import { type ClusterTables, checkTables, clusterTables } from './tables.ts';
@@ -93,6 +94,8 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     clientCa: pki.authority.certificate,
     kubeletClient: pki.identities.get('kubelet-client')!,
     definitions,
+    authentication: { serviceAccountKey: pki.serviceAccount.privateKey },
+    grants: await grantsOf(tables),
     limits: options.servingLimits ?? {},
   }).catch(async (error: unknown) => {
     await store.close();
@@ -120,6 +123,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
         const { commonName, organizations = [] } = identitySubject(identity, tables.components);
         return { transport: inProcessTransport(api.handle, { commonName, organizations }), clock, random, log };
       },
+      asAccount: (name) => inProcessTransport(api.handle, accountSubject(name)),
       addKubelet: api.addKubelet,
       onNodesReady: (nodes) => {
         ready = nodes;

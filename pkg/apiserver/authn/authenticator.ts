@@ -23,9 +23,25 @@ export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['sys
 /** Members of this group may do everything, whatever the authorizer says. */
 export const mastersGroup = 'system:masters';
 
-/** The token of an `Authorization: Bearer …` header. */
-export function bearerToken({ authorization }: HttpHeaders): string | undefined {
-  return authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+/** Which credential a user came with, among what else is known of a user. Source: apiserver `authentication/user` `CredentialIDKey`. */
+export const credentialIdKey = 'authentication.kubernetes.io/credential-id';
+
+const protocolPrefix = 'base64url.bearer.authorization.k8s.io.';
+
+/**
+ * The token of an `Authorization: Bearer …` header, or of a WebSocket subprotocol, as browsers can set no header there.
+ * Source: apiserver `authentication/request/websocket/protocol.go`.
+ */
+export function bearerToken(headers: HttpHeaders): string | undefined {
+  const { authorization, 'sec-websocket-protocol': protocols } = headers;
+  if (authorization !== undefined) return /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+  if (protocols === undefined || headers.upgrade?.toLowerCase() !== 'websocket') return undefined;
+  const offered = protocols.split(',').map((protocol) => protocol.trim());
+  const found = offered.find((protocol) => protocol.startsWith(protocolPrefix));
+  // Beside the token there has to be a protocol that can be chosen.
+  if (found === undefined || offered.length < 2) return undefined;
+  const token = Buffer.from(found.slice(protocolPrefix.length), 'base64url').toString('utf8');
+  return /^[\x21-\x7e]+$/.test(token) ? token : undefined;
 }
 
 /** The user with the group of all authenticated users added. */

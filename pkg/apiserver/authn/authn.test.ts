@@ -3,6 +3,8 @@ import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
 import { alwaysAllow, mastersOr } from '../authz/authorizer.ts';
 import { startTestServer } from '../testing/test-server.ts';
+import { bearerToken } from './authenticator.ts';
+import { bearerTokens } from './bearer-tokens.ts';
 import { impersonate } from './impersonation.ts';
 import { parseTokenFile, tokenFileAuthenticator } from './token-file.ts';
 
@@ -19,11 +21,22 @@ test('a token file has a token, a user, a uid and groups on a line', () => {
   expect(() => parseTokenFile('only-a-token')).toThrow('Cannot read line 1');
 });
 
-test('a token that the file does not know is left to others', () => {
-  const authenticator = tokenFileAuthenticator(parseTokenFile('t1,ann,1'));
-  expect(authenticator.authenticate(request({ authorization: 'Bearer t1' }))).toMatchObject({ name: 'ann' });
-  expect(authenticator.authenticate(request({ authorization: 'Bearer no' }))).toBeUndefined();
-  expect(authenticator.authenticate(request({ authorization: 'Basic x' }))).toBeUndefined();
+test('a token that the file does not know is left to others', async () => {
+  const tokens = bearerTokens([tokenFileAuthenticator(parseTokenFile('t1,ann,1'), ['api'])], ['api']);
+  expect(await tokens.authenticate(request({ authorization: 'Bearer t1' }))).toMatchObject({ name: 'ann' });
+  expect(await tokens.authenticate(request({ authorization: 'Bearer no' }))).toBeUndefined();
+  expect(tokens.authenticate(request({ authorization: 'Basic x' }))).toBeUndefined();
+  expect(await tokens.review('t1', ['other'])).toEqual({ error: 'unable to match the requested audiences' });
+});
+
+test('a browser shows its token as a protocol of a WebSocket, beside one that can be chosen', () => {
+  const token = `base64url.bearer.authorization.k8s.io.${Buffer.from('t1').toString('base64url')}`;
+  const shown = (protocols: string, upgrade = 'websocket') =>
+    bearerToken({ upgrade, 'sec-websocket-protocol': protocols });
+  expect(shown(`${token}, v5.channel.k8s.io`)).toBe('t1');
+  expect(shown(token)).toBeUndefined();
+  expect(shown(`${token}, v5.channel.k8s.io`, 'h2c')).toBeUndefined();
+  expect(shown('v5.channel.k8s.io')).toBeUndefined();
 });
 
 test.each([

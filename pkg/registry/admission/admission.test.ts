@@ -30,7 +30,7 @@ async function admit({ resource, subresource = '', draft, objects = {} }: Given)
   };
   const context = testContext();
   const reader = readerOf({ namespaces: [{ metadata: { name: 'default' } }], serviceaccounts: [account], ...objects });
-  const plugins = createAdmissionPlugins().filter((plugin) => plugin.handles(attributes));
+  const plugins = createAdmissionPlugins().filter((plugin) => plugin.handles(attributes, context.user));
   try {
     for (const plugin of plugins) await plugin.admit?.(attributes, context, reader);
     for (const plugin of plugins) await plugin.validate?.(attributes, context, reader);
