@@ -1,7 +1,5 @@
 /** Errors that a person is told in one line. */
-
-/** Errors whose message is such a line already. */
-const plainErrors: ReadonlySet<string> = new Set(['KubeconfigError', 'PkiError', 'UserError']);
+import { UserError } from '#pkg/component/user-error.ts';
 
 interface Coded {
   readonly code?: unknown;
@@ -13,7 +11,7 @@ interface Coded {
 /** One line for whatever went wrong: errors of the system get advice, the rest their own message. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return oneLine(String(error));
-  if (plainErrors.has(error.name)) return oneLine(error.message);
+  if (error instanceof UserError) return oneLine(error.message);
   const coded: Coded = isDiskFull(error) ? { code: 'ENOSPC' } : (rootCoded(error) ?? {});
   switch (coded.code) {
     case 'EADDRINUSE':
@@ -25,6 +23,9 @@ export function explain(error: unknown): string {
     case 'ENOTDIR':
     case 'EEXIST':
       return `Cannot use ${String(coded.path ?? 'the folder')} as something on the way to it is not a folder: choose another with --data-dir`;
+    case 'ENOENT':
+      if (coded.syscall !== 'mkdir') return oneLine(error.message);
+      return `Cannot make ${String(coded.path ?? 'a folder')} as the system does not let anybody: choose another folder with --data-dir`;
     case 'EROFS':
     case 'EACCES':
     case 'EPERM':

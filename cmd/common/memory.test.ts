@@ -128,6 +128,29 @@ test('who works is not held up: what the C library has is given back now and the
   await running;
 });
 
+test('what a start leaves behind is returned once, though it is less than later growth has to be', async () => {
+  const clock = new VirtualClock();
+  let resident = 80 * mebibyte;
+  let releases = 0;
+  const memory: ProcessMemory = {
+    residentBytes: () => resident,
+    busyShare: () => 0,
+    unmapFiles: () => {},
+    collectSooner: () => {},
+    trim: () => {},
+    release: () => void releases++,
+  };
+  const done = Promise.withResolvers<void>();
+  const running = returningMemory({ clock, signal: new AbortController().signal, memory }, () => done.promise);
+  for (const next of [82, 90, 100]) {
+    resident = next * mebibyte;
+    await clock.advance(5_000);
+  }
+  expect(releases).toBe(1);
+  done.resolve();
+  await running;
+});
+
 test('who works all the time gives back what the C library has each time it has grown, and does not pause', async () => {
   const clock = new VirtualClock();
   const done = Promise.withResolvers<void>();
@@ -174,7 +197,7 @@ test('the heap is collected sooner while the process is large', async () => {
     collectSooner: (isSooner) => void told.push(isSooner),
   };
   const running = returningMemory({ clock, signal: new AbortController().signal, memory }, () => done.promise);
-  for (const next of [207, 208, 300, 100]) {
+  for (const next of [255, 256, 300, 100]) {
     resident = next;
     await clock.advance(5_000);
   }

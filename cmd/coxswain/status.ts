@@ -20,7 +20,7 @@ const flags = {
 /** Longest wait for a process to say how it is. */
 const healthTimeoutMs = 3_000;
 
-export interface ProcessStatus {
+interface ProcessStatus {
   readonly name: string;
   readonly pid?: number;
   readonly health: 'healthy' | 'stopped' | 'unhealthy';

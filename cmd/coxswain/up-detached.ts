@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serverNodeFlags } from '#cmd/common/node-flags.ts';
-import { makeFolder } from '#pkg/cluster/kubeconfig.ts';
+import { makeFolder } from '#pkg/component/make-folder.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { lastWords } from './last-words.ts';
@@ -43,7 +43,8 @@ function startChild(
 ): Promise<ChildReport> {
   plan.interrupted.throwIfAborted();
   const args = plan.args.filter((argument) => !/^--(detach(=.*)?)?$/.test(argument));
-  const main = process.argv[1]!;
+  // In JavaScript, other than the main module of a checkout: no types have to be taken out before it can look for the bundle.
+  const main = join(plan.world.rootFolder, 'cmd/coxswain/bin.js');
   const child = spawn(
     process.execPath,
     [...serverNodeFlags(), main, 'up', ...args, '--output=', '--report-to-parent'],

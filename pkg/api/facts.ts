@@ -18,6 +18,7 @@ import {
   type Schema,
 } from '#pkg/apimachinery/schema.ts';
 import table from './data/kubernetes-api.json' with { type: 'json' };
+import { mustBeSet } from './must-be-set.ts';
 
 /** One field of a type, as the table has it. */
 export interface FieldFact {
@@ -120,7 +121,7 @@ function lazyObject(name: string, fact: TypeFact): ObjectSchema {
     preserveUnknown: false,
     atomic: atomicTypes.has(name),
     get fields() {
-      fields ??= new Map(flatten(fact).map((field) => [field.name!, compileField(field)]));
+      fields ??= new Map(flatten(fact).map((field) => [field.name!, compileField(name, field)]));
       return fields;
     },
   };
@@ -180,7 +181,7 @@ export function isAnyJson(fact: TypeFact): boolean {
 }
 
 /** Every field has every property, so that all have one shape: walks over objects look at fields more often than at anything else. */
-function compileField(fact: FieldFact): FieldSchema {
+function compileField(owner: string, fact: FieldFact): FieldSchema {
   const schema = compileValue(fact);
   const { zero, unset } = zeroOf(fact);
   return {
@@ -189,6 +190,7 @@ function compileField(fact: FieldFact): FieldSchema {
     zero,
     unset,
     required: fact.required === true,
+    mustBeSet: isNeverUnset(owner, fact),
     omitEmpty: fact.omitempty === true,
     isPointer: fact.pointer === true,
     patchStrategies: (fact.patchStrategy?.split(',') ?? []) as FieldSchema['patchStrategies'],
@@ -201,6 +203,11 @@ function compileField(fact: FieldFact): FieldSchema {
     format: fact.format,
     protobuf: fact.pb,
   };
+}
+
+/** Whether no accepted object of the type `owner` is without the field. */
+export function isNeverUnset(owner: string, { name = '', required = false, t: type }: FieldFact): boolean {
+  return mustBeSet(owner, { name, required, type });
 }
 
 function numberOf(text: string | undefined): number | undefined {
@@ -258,7 +265,18 @@ function decodeDefault(text: string, schema: Schema): unknown {
       return Number(text);
     case 'boolean':
       return text === 'true';
-    default:
+    case 'any':
+    case 'bytes':
+    case 'duration':
+    case 'intOrString':
+    case 'list':
+    case 'map':
+    case 'microTime':
+    case 'object':
+    case 'quantity':
+    case 'rawObject':
+    case 'string':
+    case 'time':
       return namedDefaults[text] ?? text;
   }
 }

@@ -4,19 +4,55 @@
  */
 import { type CauseReason, StatusError } from './status-error.ts';
 
-/** A path such as `spec.containers[0].image`, built from the root down. `''` is the object itself. */
-export type FieldPath = string;
+/** Carries the type of what a path leads to, for the compiler; never present. */
+declare const target: unique symbol;
+
+/**
+ * A path such as `spec.containers[0].image`, built from the root down. `''` is the object itself. `T` is the type of what is at the path: names
+ * of fields below it are checked against it. A path to something without a type, such as a part of a custom resource, takes every name.
+ */
+export type FieldPath<T = unknown> = string & { readonly [target]?: T };
+
+/** What is below a `T` at a path of field names such as `spec.replicas`; never where there is no such field. */
+type FieldAt<T, Path extends string> = unknown extends T
+  ? unknown
+  : Path extends keyof T
+    ? NonNullable<T[Path]>
+    : Path extends `${infer Head}.${infer Rest}`
+      ? Head extends keyof T
+        ? FieldAt<NonNullable<T[Head]>, Rest>
+        : never
+      : never;
+
+/** `Path` where it leads somewhere in a `T`; of a union, those that do. */
+type Known<T, Path extends string> = Path extends unknown ? ([FieldAt<T, Path>] extends [never] ? never : Path) : never;
+
+type ItemOf<T> = unknown extends T
+  ? unknown
+  : T extends readonly (infer Item)[]
+    ? Item
+    : T extends { readonly [key: string]: infer Value }
+      ? Value
+      : never;
 
 /** The path that validation names when it is about the whole object: `field.NewPath("")`. A path that is none at all is `''`, shown as `<nil>`. */
 export const wholeObject: FieldPath = '[]';
 
-/** `base.name`; `base['name']` is `at(base, key)`. */
-export function child(base: FieldPath, name: string): FieldPath {
+/** Writes down paths from the root of a `T`: `const field = pathsOf<Pod>()`, then `field('spec.nodeName')`. */
+export function pathsOf<T>(): <Path extends string>(path: Path & Known<T, Path>) => FieldPath<FieldAt<T, Path>> {
+  return (path) => path;
+}
+
+/** `base.name`, where `name` may be a path itself; `base['name']` is `at(base, key)`. */
+export function child<T, Path extends string>(
+  base: FieldPath<T>,
+  name: Path & Known<T, Path>,
+): FieldPath<FieldAt<T, Path>> {
   return base === '' ? name : `${base}.${name}`;
 }
 
 /** `base[index]` for a list item, `base[key]` for a map entry. */
-export function at(base: FieldPath, indexOrKey: number | string): FieldPath {
+export function at<T>(base: FieldPath<T>, indexOrKey: number | string): FieldPath<ItemOf<T>> {
   return `${base}[${indexOrKey}]`;
 }
 

@@ -7,6 +7,7 @@
  * wrong is an answer with a `Status`. A body of kind `stream` or `watch` ends when the request's signal is aborted. `pkg/serving` has the
  * adapter for the network and the suite that holds these laws (`conformance.ts`).
  */
+import type { Buffer } from 'node:buffer';
 import type { KubeObject } from './object.ts';
 
 /** Lower-case header names; a header that came several times is joined by `, `. */
@@ -105,10 +106,15 @@ export interface ReadyFrames {
   close(): void;
 }
 
+/** Gives memory for a slice, whose contents are anything: as many bytes as asked for, or more. */
+export type TakeSlice = (bytes: number) => Buffer;
+
 /** A long encoding in slices, of which one at a time is made, encrypted and written. */
 export interface SlicedBytes {
+  /** Of all of it, in bytes. */
   readonly length: number;
-  readonly slices: Iterable<Uint8Array>;
+  /** Each slice begins the memory that was taken for it. Next to nothing is held by whoever stops in the middle. */
+  slices(take: TakeSlice): Iterable<Uint8Array>;
 }
 
 /**

@@ -129,7 +129,12 @@ class Parser {
         return 'gt';
       case '<':
         return 'lt';
-      default:
+      case '!':
+      case '(':
+      case ')':
+      case ',':
+      case 'end':
+      case 'identifier':
         return fail(token.text, 'in, notin, =, ==, !=, gt, lt');
     }
   }

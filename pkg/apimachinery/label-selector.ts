@@ -2,6 +2,7 @@
  * Label selectors: as text (`a=b,c in (x,y),!d`), and as the `LabelSelector` objects of specs. Both become a `Selector`.
  * Upstream counterpart: apimachinery `labels`, `meta/v1` `LabelSelectorAsSelector`; messages are upstream's.
  */
+import type { Given } from './draft.ts';
 import { at, type FieldError, invalid } from './field-error.ts';
 import { parseSelectorText } from './label-selector-parser.ts';
 import { labelValueProblems, qualifiedNameProblems } from './names.ts';
@@ -120,7 +121,9 @@ function formatRequirement(requirement: Requirement): string {
       return `${key}>${values[0]!}`;
     case 'lt':
       return `${key}<${values[0]!}`;
-    default:
+    case '=':
+    case '==':
+    case '!=':
       return `${key}${operator}${values[0]!}`;
   }
 }
@@ -130,7 +133,7 @@ function compareText(a: string, b: string): number {
 }
 
 /** A selector of requirements that are already checked. */
-export function selectorOf(requirements: readonly Requirement[]): Selector {
+function selectorOf(requirements: readonly Requirement[]): Selector {
   if (requirements.length === 0) return everything;
   return new RequirementSelector([...requirements].sort((a, b) => compareText(a.key, b.key)));
 }
@@ -200,13 +203,13 @@ const objectOperators: Readonly<Record<string, SelectorOperator>> = {
 };
 
 /** The selector a `LabelSelector` object means: absent selects nothing, an empty one everything. */
-export function selectorFromLabelSelector(selector: LabelSelector | undefined): SelectorResult {
+export function selectorFromLabelSelector(selector: Given<LabelSelector> | undefined): SelectorResult {
   if (selector === undefined) return { ok: true, selector: nothing };
   const requirements: Requirement[] = [];
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
     requirements.push({ key, operator: '=', values: [value] });
   }
-  for (const { key, operator, values } of selector.matchExpressions ?? []) {
+  for (const { key = '', operator = '', values } of selector.matchExpressions ?? []) {
     const known = Object.hasOwn(objectOperators, operator) ? objectOperators[operator] : undefined;
     if (known === undefined) {
       return { ok: false, error: `${JSON.stringify(operator)} is not a valid label selector operator` };

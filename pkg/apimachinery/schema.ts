@@ -76,6 +76,8 @@ export interface FieldSchema {
   readonly schema: Schema;
   /** Has to be present and, for a string, not empty on create and update. */
   readonly required: boolean;
+  /** An object without a value of it is refused, so that nothing is written in its place. */
+  readonly mustBeSet?: boolean;
   /** Left out of the encoding when empty. */
   readonly omitEmpty: boolean;
   /** Only a field that nobody has set is empty (a pointer in Go): its zero value is a value like any other. Fields of custom resources are so. */

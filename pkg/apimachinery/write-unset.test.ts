@@ -12,8 +12,9 @@ const budget = typeSchema('io.k8s.api.policy.v1.PodDisruptionBudget');
 const definition = typeSchema('io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinition');
 
 test.each<[ObjectSchema, object, object]>([
-  [template, {}, { metadata: {}, spec: { containers: null } }],
-  [template, { spec: { containers: [] } }, { metadata: {}, spec: { containers: null } }],
+  // An object without what has to be there is refused: a null in its place would only be one more form of nothing.
+  [template, {}, { metadata: {}, spec: {} }],
+  [template, { spec: { containers: [] } }, { metadata: {}, spec: { containers: [] } }],
   [
     pod,
     {

@@ -2,6 +2,8 @@
  * Values that Go writes where nobody has set any: `status: {}`, `rules: null`, `restartCount: 0`. Objects are stored with them, because what
  * is stored is what is answered, and because two objects that differ only in them are the same to upstream.
  *
+ * No null stands for a field without which an object is refused (`FieldSchema.mustBeSet`): rules find it absent.
+ *
  * What there is to do for a type is worked out once: a type that has nothing of the kind anywhere below costs nothing, and an object that is
  * complete is walked and not copied. Upstream counterpart: Go `encoding/json` of the types, after the way through protobuf in the store, which
  * makes an empty list that is always written a null.
@@ -9,7 +11,7 @@
 import { setOwn } from './json.ts';
 import type { JsonObject } from './object.ts';
 import { isEmptyCollection } from './omit-empty.ts';
-import { emptyCollection, type ObjectSchema, type Schema } from './schema.ts';
+import { emptyCollection, type ObjectSchema, type ScalarSchema, type Schema } from './schema.ts';
 
 interface Leaf {
   readonly name: string;
@@ -44,9 +46,10 @@ function makePlan(schema: ObjectSchema): Plan {
   const leaves: Leaf[] = [];
   const objects: [string, ObjectSchema][] = [];
   const below = new Map<string, Schema>();
-  for (const { name, schema: inner, unset, zero } of schema.fields.values()) {
+  for (const { name, schema: inner, unset, zero, mustBeSet } of schema.fields.values()) {
     if (inner.type === 'object' && unset !== undefined && unset !== null) objects.push([name, inner]);
-    else if (unset !== undefined) leaves.push({ name, unset, isCollection: zero === emptyCollection });
+    else if (unset !== undefined && !(unset === null && mustBeSet))
+      leaves.push({ name, unset, isCollection: zero === emptyCollection });
     if (hasUnset(inner)) below.set(name, inner);
   }
   return leaves.length + objects.length + below.size === 0 ? nothing : { leaves, objects, below };
@@ -61,6 +64,7 @@ function hasUnset(schema: Schema): boolean {
     case 'map':
       return hasUnset(schema.of);
     default:
+      schema satisfies ScalarSchema;
       return false;
   }
 }
@@ -155,6 +159,7 @@ function complete(value: unknown, schema: Schema): unknown {
     case 'map':
       return completeValues(value as JsonObject, schema.of);
     default:
+      schema satisfies ScalarSchema;
       return value;
   }
 }

@@ -152,11 +152,14 @@ class Composer {
         this.at++;
         return items;
       }
-      default: {
+      case EVENT_ID.MAPPING: {
         const object: Record<string, unknown> = {};
         this.#pairs(object, { seen: this.#findDuplicates ? new Map() : undefined, levels, merged: false });
         return object;
       }
+      case EVENT_ID.DOCUMENT:
+      case EVENT_ID.POP:
+        throw new Error(`Bug: a node of YAML begins with event ${event.type}`);
     }
   }
 

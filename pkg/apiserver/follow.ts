@@ -22,6 +22,7 @@ export interface LazyObject {
   readonly object: KubeObject;
 }
 
+/** What is followed, and who is told. */
 export interface FollowOptions {
   readonly catalog: Catalog;
   readonly resource: { readonly group: string; readonly resource: string };

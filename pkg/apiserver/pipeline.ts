@@ -189,7 +189,7 @@ function answerResource(
  * nobody reads, or the connection that they ask for does.
  */
 async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiResponse> {
-  const { request, info, warnings } = scope;
+  const { core, request, info, warnings } = scope;
   try {
     const { handler, wanted } = chooseHandler(scope);
     if (lane !== undefined && bodyVerbs.has(info.verb)) {
@@ -201,7 +201,12 @@ async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiR
     try {
       const answer = await handler(scope);
       const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
-      return withWarnings(warnings, formatAnswer(formed, wanted));
+      const formatted = formatAnswer(formed, wanted);
+      const sent =
+        info.verb === 'watch' && request.upgrade === 'websocket'
+          ? await asWebSocket(request, formatted, core)
+          : formatted;
+      return withWarnings(warnings, sent);
     } finally {
       lane?.leave();
     }
@@ -224,6 +229,12 @@ function chooseHandler(scope: Scope): { readonly handler: Handler; readonly want
   // Before anything is changed.
   if (wanted.as === 'Table') includeOf(info.query);
   return { handler, wanted };
+}
+
+/** Loaded when somebody first asks for one. */
+async function asWebSocket(request: ApiRequest, answer: ApiResponse, { clock }: ServerCore): Promise<ApiResponse> {
+  const { watchOverWebSocket } = await import('./websocket-answer.ts');
+  return watchOverWebSocket(request, answer, clock);
 }
 
 /** Source: RFC 7234 section 5.5 as upstream uses it: code 299, agent `-`. */

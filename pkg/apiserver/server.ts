@@ -14,7 +14,6 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { createStoreFeed } from '#pkg/storage/store-feed.ts';
-import { createResourceCache, type RunningResourceCache } from '#pkg/storage/watch-cache.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import type { Authenticator } from './authn/authenticator.ts';
 import type { BearerTokens } from './authn/bearer-tokens.ts';
@@ -31,6 +30,7 @@ import type { Page } from './non-resource.ts';
 import { createPipeline } from './pipeline.ts';
 import { registryReader } from './reader.ts';
 import { objectCodec } from './storage/object-codec.ts';
+import { OpenCaches } from './storage/open-caches.ts';
 import { ResourceStore } from './storage/resource-store.ts';
 import type { AdmissionPlugin, RegistryReader, Strategy } from './strategy.ts';
 import { keepCompacting } from './upkeep.ts';
@@ -86,20 +86,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const stopping = new AbortController();
   // Every watch listens for the end.
   setMaxListeners(0, stopping.signal);
-  const caches = new Set<RunningResourceCache>();
-  let cachesClosed = false;
-  const openCache = (prefix: string): RunningResourceCache => {
-    const cache = createResourceCache({ store, prefix, codec: objectCodec, clock, log });
-    caches.add(cache);
-    // A request that comes when all has ended must not begin anew what nobody would end again.
-    if (cachesClosed) cache.close();
-    else cache.start();
-    return cache;
-  };
-  const closeCache = (cache: RunningResourceCache): void => {
-    cache.close();
-    caches.delete(cache);
-  };
+  const caches = new OpenCaches({ store, clock, log });
   const storeFeed = createStoreFeed({ store, codec: objectCodec, clock });
   const catalog = new Catalog({
     definitions: [
@@ -107,7 +94,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       ...(options.definitions ?? []),
     ],
     openStore: ({ namespaced, keeping, ...subject }) =>
-      new ResourceStore({ subject, namespaced, keeping, store, openCache, closeCache, storeFeed }),
+      new ResourceStore({ subject, namespaced, keeping, store, caches, storeFeed }),
   });
   const reader = registryReader(() => catalog);
   const core: ServerCore = {
@@ -126,10 +113,6 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   };
   let started: Promise<void> | undefined;
   let isReady = false;
-  const closeCaches = (): void => {
-    cachesClosed = true;
-    for (const cache of caches) cache.close();
-  };
   const ready = (): Promise<void> => {
     started ??= bootstrap(core, options.strategies).then(
       () => {
@@ -138,7 +121,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       (error: unknown) => {
         // A server that cannot begin leaves nothing running behind it.
         stopping.abort();
-        closeCaches();
+        caches.closeAll();
         throw error;
       },
     );
@@ -163,7 +146,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       await aborted(signal);
       stopping.abort();
       await compacting;
-      closeCaches();
+      caches.closeAll();
     },
   };
 }

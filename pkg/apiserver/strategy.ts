@@ -15,16 +15,20 @@
  * Upstream counterpart: `registry/rest` create and update strategies, `printers`.
  */
 import type { Verb } from '#pkg/api/resources.ts';
+import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import type { FieldError } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
-import type { GroupVersionKind, JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { GroupVersionKind, JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Converter } from './converters/converter.ts';
 import type { Scope } from './endpoints/scope.ts';
 
-/** An object under construction. */
-export type Draft = JsonObject;
+/**
+ * An object that is stored, shared and not to be changed. `T` is its type; of rules whose type is not known here, which have `JsonObject`, only
+ * what all objects have.
+ */
+export type Stored<T> = string extends keyof T ? KubeObject : Given<T>;
 
 /** Who asks. */
 export interface UserInfo {
@@ -50,14 +54,14 @@ export type Handler = (scope: Scope) => Promise<ApiResponse> | ApiResponse;
  * The first sort of subresource: it reads and writes the object itself (`status`, `approval`, `ephemeralcontainers`, `resize`). The engine answers
  * get, update, patch and apply; these are its rules. (`scale` is read and written too, in a form of its own: see `Strategy.scale`.)
  */
-export interface SubresourceStrategy {
+export interface SubresourceStrategy<T = JsonObject> {
   /** What may be done with it. Only for one that the version does not have anyway. */
   readonly verbs?: readonly Verb[];
   /** Fields of the metadata that come from `old`. For `status` only, which otherwise takes labels, annotations and the like as sent. */
   readonly keepsMetadata?: readonly string[];
   /** Restores what this subresource may not change. With `status`, everything but the metadata and the status comes from `old` already. */
-  prepareForUpdate?(draft: Draft, old: KubeObject, context: StrategyContext): void;
-  validateUpdate?(draft: Draft, old: KubeObject, context: StrategyContext): readonly FieldError[];
+  prepareForUpdate?(draft: Draft<T>, old: Stored<T>, context: StrategyContext): void;
+  validateUpdate?(draft: Draft<T>, old: Stored<T>, context: StrategyContext): readonly FieldError[];
 }
 
 /** The second sort: what is posted to it is something else than the object, and is acted upon (`binding`, `eviction`). */
@@ -105,12 +109,12 @@ export interface TableColumn {
 export type TableCell = boolean | null | number | string;
 
 /** Prints objects of one kind. The first column is the name; times since are relative to `nowMs`. */
-export interface TablePrinter {
+export interface TablePrinter<T = JsonObject> {
   readonly columns: readonly TableColumn[];
-  cells(object: KubeObject, nowMs: number): readonly TableCell[];
+  cells(object: Stored<T>, nowMs: number): readonly TableCell[];
   /** Marks a row as finished, as upstream does for pods that have ended. */
   conditions?(
-    object: KubeObject,
+    object: Stored<T>,
   ): readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[];
 }
 
@@ -151,7 +155,7 @@ export interface KeepingRules {
   readonly keyName?: string;
 }
 
-export interface Strategy {
+export interface Strategy<T = JsonObject> {
   /** Plural name and group of the resource this belongs to, in all of its versions. */
   readonly group: string;
   readonly resource: string;
@@ -177,33 +181,33 @@ export interface Strategy {
   readonly tracksGeneration?: boolean | 'constant';
 
   /** Fills in what the client left out; applied on every decode, so it must be idempotent and cheap. Schema defaults come first. */
-  setDefaults?(draft: Draft): void;
+  setDefaults?(draft: Draft<T>): void;
   /** Resets what a client may not set on create (status, for one: default, where there is a status subresource). */
-  prepareForCreate?(draft: Draft, context: StrategyContext): void;
-  prepareForUpdate?(draft: Draft, old: KubeObject, context: StrategyContext): void;
+  prepareForCreate?(draft: Draft<T>, context: StrategyContext): void;
+  prepareForUpdate?(draft: Draft<T>, old: Stored<T>, context: StrategyContext): void;
   /** Rules beyond the schema, for create and as a part of update. */
-  validate?(draft: Draft, context: StrategyContext): readonly FieldError[];
+  validate?(draft: Draft<T>, context: StrategyContext): readonly FieldError[];
   /** Rules that hold only for new objects; runs besides `validate`. */
-  validateCreate?(draft: Draft, context: StrategyContext): readonly FieldError[];
+  validateCreate?(draft: Draft<T>, context: StrategyContext): readonly FieldError[];
   /** Rules about the change, such as immutable fields; runs besides `validate`. */
-  validateUpdate?(draft: Draft, old: KubeObject, context: StrategyContext): readonly FieldError[];
+  validateUpdate?(draft: Draft<T>, old: Stored<T>, context: StrategyContext): readonly FieldError[];
   /** Reserves or allocates before the write; may change the draft and may throw StatusError. `old` is undefined on create, `draft` on delete. */
   begin?(
-    draft: Draft | undefined,
-    old: KubeObject | undefined,
+    draft: Draft<T> | undefined,
+    old: Stored<T> | undefined,
     context: StrategyContext,
     reader: RegistryReader,
   ): Promise<Reservation | undefined>;
 
   /** Fields beyond `metadata.name` and `metadata.namespace` that field selectors may use, with the value each has in `object`. */
-  selectableFields?(object: KubeObject): Readonly<Record<string, string>>;
+  selectableFields?(object: Stored<T>): Readonly<Record<string, string>>;
   /**
    * Every selectable field that is not empty is a string that stands in the object as it is, so that an object whose text does not have it
    * need not be looked at. Default false.
    */
   readonly selectsVerbatim?: boolean;
   /** Seconds of grace for a deletion: undefined deletes at once. `requested` is what the client asked for. Pods have one. */
-  gracefulDeletion?(object: KubeObject, requested: number | undefined): number | undefined;
+  gracefulDeletion?(object: Stored<T>, requested: number | undefined): number | undefined;
   /**
    * What becomes of dependents when a deletion does not say: `orphan` leaves them alone, `background` (the default) deletes them
    * afterwards. `none`: there are never dependents, so no deletion waits for them.
@@ -214,17 +218,17 @@ export interface Strategy {
   /** A deletion answers the object rather than a Status. Default false. Source: `registry.Store.ReturnDeletedObject`. */
   readonly returnsDeleted?: boolean;
   /** Finalizers outside of the metadata that a deletion waits for. Default none. */
-  pendingFinalizers?(object: KubeObject): number;
+  pendingFinalizers?(object: Stored<T>): number;
   /** A new object brings its status, although that is a subresource. Default false. */
   readonly createsWithStatus?: boolean;
   /** Changes the draft at the moment a graceful deletion begins. */
-  prepareForDelete?(draft: Draft): void;
+  prepareForDelete?(draft: Draft<T>): void;
 
   /** How the objects are kept. Default: in the store and the watch cache, until they are deleted. */
   readonly keeping?: KeepingRules;
 
   /** Subresources of the three sorts, by name. A name has one sort. */
-  readonly subresources?: Readonly<Record<string, SubresourceStrategy>>;
+  readonly subresources?: Readonly<Record<string, SubresourceStrategy<T>>>;
   readonly creates?: Readonly<Record<string, CreateSubresource>>;
   readonly connects?: Readonly<Record<string, ConnectSubresource>>;
   /** Where `scale` finds its values. Only for resources with that subresource. */
@@ -232,13 +236,25 @@ export interface Strategy {
     readonly specReplicasPath: readonly string[];
     readonly statusReplicasPath: readonly string[];
     /** The selector as text, for the HPA. */
-    selector(object: KubeObject): string;
+    selector(object: Stored<T>): string;
   };
-  readonly table?: TablePrinter;
+  readonly table?: TablePrinter<T>;
   /** Objects made with the storage of the resource itself at start-up (namespaces, priority classes, the kubernetes Service). */
   readonly bootstrap?: readonly JsonObject[];
   /** What one of those that is there from an earlier start should be instead; undefined when it is good as it is. */
   reconcileBootstrap?(there: KubeObject, wanted: JsonObject): JsonObject | undefined;
+}
+
+/** All that `Strategy` has of a resource but its name. */
+export type Rules<T> = Omit<Strategy<T>, 'group' | 'resource'>;
+
+/**
+ * The rules of the resource that `ref` names, whose objects have the type that it carries. Here that type is forgotten, as the engine holds rules
+ * of all types: it gives them nothing but objects that were decoded as what `ref` names, in the stored version.
+ */
+export function rulesOf<T extends KubeObject>(ref: ResourceRef<T>, rules: Rules<T>): Strategy;
+export function rulesOf({ group, resource }: ResourceRef, rules: Rules<JsonObject>): Strategy {
+  return { group, resource, ...rules };
 }
 
 /** One admission plugin. Mutating ones run first, in the order of the table, then validating ones. */
@@ -261,6 +277,6 @@ export interface AdmissionAttributes {
   readonly namespace: string;
   readonly name: string;
   /** Undefined for DELETE. */
-  readonly draft: Draft | undefined;
+  readonly draft: JsonObject | undefined;
   readonly old: KubeObject | undefined;
 }

@@ -111,7 +111,7 @@ export class WatchStream implements CacheSink, ReadyFrames, AsyncIterableIterato
     this.#tell();
     if (this.#pending.length === 0) return;
     this.#backlog += events.length;
-    for (const { entry } of events) this.#backlogBytes += (entry as StoredEntry).value.length;
+    for (const { entry } of events) this.#backlogBytes += (entry as StoredEntry).size;
   }
 
   #framesOf(events: readonly CacheEvent[]): readonly WatchFrame[] {

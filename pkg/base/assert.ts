@@ -2,8 +2,3 @@
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`Bug: ${message}`);
 }
-
-/** Marks a switch as exhaustive: the compiler refuses a case that was forgotten. */
-export function unreachable(value: never): never {
-  throw new Error(`Bug: unexpected value ${JSON.stringify(value)}`);
-}

@@ -8,6 +8,7 @@ import { isAlreadyExists, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Client, Transport } from './client.ts';
 
+/** Whose name it is, and who asks for the tokens. */
 export interface AccountTransportOptions {
   /** Asks for the tokens, and makes the account. */
   readonly client: Client;

@@ -91,6 +91,8 @@ export interface ResourceClient<T extends KubeObject> {
 }
 
 export interface Client {
+  /** The same client, whose calls end when `signal` is aborted, but for those that are given a signal of their own. */
+  until(signal: AbortSignal): Client;
   /** The client of one resource; cheap, keeps nothing. */
   resource<T extends KubeObject>(ref: ResourceRef<T>): ResourceClient<T>;
   /** For what is not a resource: `/version`, discovery, logs. */

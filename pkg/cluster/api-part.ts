@@ -9,7 +9,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Client } from '#pkg/client/client.ts';
-import type { NetworkTransport } from '#pkg/client/network-transport.ts';
+import type { ForwardTransport } from '#pkg/client/forward-transport.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
@@ -139,7 +139,7 @@ async function runServer({ server, https, services, kubelets, store }: Running, 
   try {
     await runTogether([server, https, ...services], signal);
   } finally {
-    await kubelets.close();
+    kubelets.close();
     await store.close();
   }
 }
@@ -149,7 +149,7 @@ class KubeletConnections {
   readonly #options: ApiPartOptions;
   readonly #getNode: (name: string) => Promise<Node>;
   /** By address. */
-  readonly #transports = new Map<string, NetworkTransport>();
+  readonly #transports = new Map<string, ForwardTransport>();
 
   constructor(options: ApiPartOptions, getNode: (name: string) => Promise<Node>) {
     this.#options = options;
@@ -164,42 +164,41 @@ class KubeletConnections {
         return { status: 503, headers: { 'content-type': 'text/plain' }, body: { kind: 'bytes', bytes } };
       }
       const transport = await this.#transport(url, nodeName);
-      const answer = await transport.request(request);
-      // Headers of that connection, such as its framing, are not those of the answer to the client.
-      const type = answer.headers['content-type'];
-      return { ...answer, headers: type === undefined ? {} : { 'content-type': type } };
+      return transport.request(request);
     };
   }
 
-  async close(): Promise<void> {
-    await Promise.all([...this.#transports.values()].map((transport) => transport.close()));
+  close(): void {
+    for (const transport of this.#transports.values()) transport.close();
   }
 
-  async #urlOf(nodeName: string): Promise<string | undefined> {
+  async #urlOf(nodeName: string): Promise<URL | undefined> {
     try {
       const { status } = await this.#getNode(nodeName);
       const address = status?.addresses?.find(({ type }) => type === 'InternalIP')?.address;
       const port = status?.daemonEndpoints?.kubeletEndpoint?.Port;
-      return address === undefined || port === undefined ? undefined : `https://${address}:${port}`;
+      return address === undefined || port === undefined ? undefined : new URL(`https://${address}:${port}`);
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
     }
   }
 
-  async #transport(url: string, nodeName: string): Promise<NetworkTransport> {
-    const key = `${nodeName} ${url}`;
+  async #transport(url: URL, nodeName: string): Promise<ForwardTransport> {
+    const key = `${nodeName} ${url.host}`;
     // Loaded here: a cluster of one process never needs it.
-    const { networkTransport } = await import('#pkg/client/network-transport.ts');
+    const { forwardTransport } = await import('#pkg/client/forward-transport.ts');
     let transport = this.#transports.get(key);
     if (transport === undefined) {
       const { kubeletClient, clientCa } = this.#options;
-      transport = networkTransport({
-        server: url,
+      transport = forwardTransport({
+        scheme: 'https',
+        host: url.hostname,
+        port: Number(url.port),
         ca: clientCa,
         cert: kubeletClient.certificate,
         key: kubeletClient.key,
-        tlsServerName: nodeName,
+        serverName: nodeName,
       });
       this.#transports.set(key, transport);
     }

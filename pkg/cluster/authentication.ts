@@ -28,6 +28,7 @@ export interface AuthenticationSettings {
   readonly tokenFile?: ReadonlyMap<string, UserInfo>;
 }
 
+/** What a server knows its users by. */
 export interface Authentication {
   readonly issuer: ServiceAccountIssuer;
   readonly authenticators: readonly Authenticator[];
@@ -39,6 +40,7 @@ export interface Authentication {
 /** As kubeadm sets it. */
 const defaultIssuer = 'https://kubernetes.default.svc.cluster.local';
 
+/** Makes it; no token counts before `connect`. */
 export function createAuthentication(clock: Clock, settings: AuthenticationSettings = {}): Authentication {
   const { serviceAccountKey = newKey(), serviceAccountIssuer = defaultIssuer } = settings;
   const audiences = settings.apiAudiences ?? [serviceAccountIssuer];

@@ -12,8 +12,8 @@ import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
 import type { MachineFacts } from '#pkg/kubelet/node/node-status.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
 import { depsOf, type PartContext, withInformers } from './parts.ts';
+import { kubernetesRelease } from './release.js';
 import { areSimulated, runtimeProblem, runtimesOf } from './runtimes.ts';
-import { kubernetesRelease } from './settings.ts';
 import { type ClusterTables, clusterTables } from './tables.ts';
 
 export interface NodePartOptions {

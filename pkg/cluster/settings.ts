@@ -1,13 +1,11 @@
 /** What a cluster is made of, and its defaults. Kept in the data folder, so that the next start brings the same cluster back. */
+
+import { formatIpv4, parseIpv4Range } from '#pkg/apimachinery/ipv4-range.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
-import { formatIpv4, parseIpv4Range } from '#pkg/network/ipv4.ts';
 import type { EtcdFiles } from './etcd-files.ts';
 import { networkTable } from './networks.ts';
 import { areSimulated, runtimeProblem } from './runtimes.ts';
 import { etcdFilesProblem, storeDriverOf } from './stores.ts';
-
-/** The release of Kubernetes whose API is served and that nodes report. That of the API's facts, without loading them. */
-export const kubernetesRelease = 'v1.36.4';
 
 /** What people have set of single components: values by component and flag, as they stand on a command line. */
 export type ComponentFlags = Readonly<Record<string, Readonly<Record<string, string>>>>;

@@ -13,6 +13,7 @@ export interface UserAnswer {
   readonly body: any;
 }
 
+/** What goes with a call. */
 export interface UserCall {
   readonly object?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
@@ -21,6 +22,7 @@ export interface UserCall {
 /** Calls in one user's name. */
 export type UserCaller = (method: string, target: string, call?: UserCall) => Promise<UserAnswer>;
 
+/** A server and those who call it. */
 export interface UsersApi {
   readonly api: LocalApi;
   readonly clock: VirtualClock;

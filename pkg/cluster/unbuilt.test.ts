@@ -27,14 +27,10 @@ test('what is said to be missing is missing: a row of pkg/registry/unbuilt.ts go
 });
 
 const template = { spec: { restartPolicy: 'OnFailure', containers: [{ name: 'c', image: 'i' }] } };
-const pods = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };
 const selector = { matchLabels: { a: 'b' } };
 const inDefault = (group: string): string => `/apis/${group}/namespaces/default`;
 
 const objects: Readonly<Record<string, readonly [path: string, object: object]>> = {
-  statefulsets: [inDefault('apps/v1'), { spec: { selector, template: pods, serviceName: 's' } }],
-  daemonsets: [inDefault('apps/v1'), { spec: { selector, template: pods } }],
-  jobs: [inDefault('batch/v1'), { spec: { template } }],
   cronjobs: [inDefault('batch/v1'), { spec: { schedule: '@daily', jobTemplate: { spec: { template } } } }],
   horizontalpodautoscalers: [
     inDefault('autoscaling/v2'),

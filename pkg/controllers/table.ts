@@ -5,11 +5,13 @@ import { type ControllerTable, withFlags } from './common/controller.ts';
 import { createCsrApprovingController } from './csrapproving/csrapproving.ts';
 import { createCsrCleanerController } from './csrcleaner/csrcleaner.ts';
 import { createCsrSigningController } from './csrsigning/csrsigning.ts';
+import { createDaemonSetController } from './daemon/daemon.ts';
 import { createDeploymentController } from './deployment/deployment.ts';
 import { createEndpointController } from './endpoint/endpoint.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
 import { createEndpointSliceMirroringController } from './endpointslicemirroring/endpointslicemirroring.ts';
 import { createGarbageCollector } from './garbagecollector/garbagecollector.ts';
+import { createJobController } from './job/job.ts';
 import { createNamespaceController } from './namespace/namespace.ts';
 import { createNodeIpamController, nodeIpamFlags } from './nodeipam/nodeipam.ts';
 import { createNodeLifecycleController, nodeLifecycleFlags } from './nodelifecycle/nodelifecycle.ts';
@@ -18,7 +20,9 @@ import { createReplicaSetController } from './replicaset/replicaset.ts';
 import { createReplicationController } from './replication/replication.ts';
 import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/serviceaccount.ts';
+import { createStatefulSetController } from './statefulset/statefulset.ts';
 import { createTaintEvictionController } from './tainteviction/tainteviction.ts';
+import { createTtlAfterFinishedController } from './ttlafterfinished/ttlafterfinished.ts';
 
 /** In the order in which they start. Names are upstream's. */
 export const controllerTable: ControllerTable = {
@@ -31,6 +35,10 @@ export const controllerTable: ControllerTable = {
   'deployment-controller': createDeploymentController,
   'replicaset-controller': createReplicaSetController,
   'replicationcontroller-controller': createReplicationController,
+  'daemonset-controller': createDaemonSetController,
+  'statefulset-controller': createStatefulSetController,
+  'job-controller': createJobController,
+  'ttl-after-finished-controller': createTtlAfterFinishedController,
   'endpoints-controller': createEndpointController,
   'endpointslice-controller': createEndpointSliceController,
   'endpointslice-mirroring-controller': createEndpointSliceMirroringController,

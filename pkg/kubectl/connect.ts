@@ -1,8 +1,9 @@
 /** A connection to the API server that a kubeconfig names, with the credentials that @kubernetes/client-node finds in it. */
-import { request as requestHttp } from 'node:http';
+
 import { Agent, type RequestOptions, request as requestHttps } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 import { UserError } from '#pkg/component/user-error.ts';
+import { request as requestHttp } from '#pkg/serving/node-http.ts';
 import { type ApiCall, createKubeApi, type KubeApi, type RawAnswer } from './api.ts';
 
 export interface ConnectOptions {

@@ -75,10 +75,7 @@ async function status(context: KubectlContext, values: Values, target: Target): 
 }
 
 /** How far a rollout is, in kubectl's words. Source: kubectl `polymorphichelpers/rollout_status.go`. */
-export function rolloutStatus(
-  target: Target,
-  object: JsonObject,
-): { readonly message: string; readonly done: boolean } {
+function rolloutStatus(target: Target, object: JsonObject): { readonly message: string; readonly done: boolean } {
   const name = digText(object, 'metadata', 'name');
   const observed = digNumber(object, ['status', 'observedGeneration']) >= digNumber(object, ['metadata', 'generation']);
   switch (target.mapping.kind) {

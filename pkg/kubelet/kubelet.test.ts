@@ -389,7 +389,7 @@ test("the kubelet's own API lists pods, gives logs and refuses what it does not 
   expect(await get(`${logs}?previous=true`)).toBe('400 previous terminated container "app" in pod "web" not found');
   expect(await get(`${logs}?tailLines=x`)).toBe('400 tailLines: Invalid value: must be a number not below 0');
   expect(await get('/healthz')).toBe('200 ok');
-  expect(await get('/exec/default/web/app')).toBe('501 exec is not supported by this kubelet');
+  expect(await get('/exec/default/web/app')).toBe('400 you must specify at least 1 of stdin, stdout, stderr');
   expect(JSON.parse((await get('/pods')).slice(4))).toMatchObject({
     kind: 'PodList',
     items: [{ metadata: { name: 'web' } }],

@@ -60,8 +60,8 @@ export function stringMapAt(from: unknown, ...path: readonly string[]): Readonly
 }
 
 /** Sets a field that is missing, null or an empty string. */
-export function setDefault(target: JsonObject, name: string, value: unknown): void {
-  const present = target[name];
+export function setDefault<T extends object, Name extends keyof T>(target: T, name: Name, value: T[Name]): void {
+  const present: unknown = target[name];
   if (present === undefined || present === null || present === '') target[name] = value;
 }
 
@@ -77,10 +77,17 @@ export function ensureObject(target: JsonObject, name: string): JsonObject | und
 }
 
 /** Puts the value of a field back to what it is in `old`, or takes the field away. The value is shared: it must not be changed after. */
-export function restoreField(draft: JsonObject, old: KubeObject | JsonObject, name: string): void {
-  const value = fieldsOf(old)[name];
+export function restoreField<Name extends string>(draft: { [N in Name]?: unknown }, old: object, name: Name): void {
+  const value: unknown = Reflect.get(old, name);
   if (value === undefined) delete draft[name];
   else draft[name] = value;
+}
+
+/** A copy of an object without some of its fields; empty for no object. */
+export function without<T extends object>(object: T | undefined, names: readonly (keyof T)[]): Partial<T> {
+  const copy: Partial<T> = { ...object };
+  for (const name of names) delete copy[name];
+  return copy;
 }
 
 function isEmptyValue(value: unknown): boolean {

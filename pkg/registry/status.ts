@@ -1,26 +1,30 @@
 /** What every kind with a status subresource does: the status is the controllers', so creates reset it and updates keep it. */
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy, SubresourceStrategy } from '#pkg/apiserver/strategy.ts';
+import type { Draft } from '#pkg/apimachinery/draft.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { SubresourceStrategy } from '#pkg/apiserver/strategy.ts';
 import { restoreField } from './draft.ts';
 
-/** `prepareForCreate` and `prepareForUpdate` of a kind whose status starts as `initial`. */
-export function ownStatus(initial: JsonObject = {}): Required<Pick<Strategy, 'prepareForCreate' | 'prepareForUpdate'>> {
+interface OwnStatus {
+  prepareForCreate(draft: { status?: unknown }): void;
+  prepareForUpdate(draft: { status?: unknown }, old: object): void;
+}
+
+/** `prepareForCreate` and `prepareForUpdate` of a kind whose status, a `Status`, starts as `initial`. */
+export function ownStatus<Status = JsonObject>(initial?: Draft<NoInfer<Status>>): OwnStatus {
   return {
     prepareForCreate(draft) {
-      draft.status = structuredClone(initial);
+      draft.status = structuredClone(initial ?? {});
     },
-    prepareForUpdate(draft, old) {
-      keepStatus(draft, old);
-    },
+    prepareForUpdate: keepStatus,
   };
 }
 
 /** Puts the status of `old` into the draft. */
-export function keepStatus(draft: JsonObject, old: KubeObject): void {
+export function keepStatus(draft: { status?: unknown }, old: object): void {
   restoreField(draft, old, 'status');
 }
 
 /** The status subresource of kinds whose status updates change no metadata. Source: upstream `ResetObjectMetaForStatus`. */
-export const statusAlone: SubresourceStrategy = {
+export const statusAlone = {
   keepsMetadata: ['annotations', 'finalizers', 'labels', 'ownerReferences'],
-};
+} satisfies SubresourceStrategy;

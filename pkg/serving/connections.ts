@@ -47,6 +47,7 @@ export class Connection {
   /** Waiting for a request of which something has come; the first one has its time from the start. */
   #isHead = true;
   #sinceMs: number;
+  /** How much had come when the last request had. */
   #seenBytes = 0;
   #takenBytes = -1;
   #stalledSinceMs = 0;
@@ -74,6 +75,11 @@ export class Connection {
     return this.#peer;
   }
 
+  /** A request has come, or all of its body: what comes from now on is of the next one. */
+  cameSoFar(): void {
+    this.#seenBytes = this.socket?.bytesRead ?? 0;
+  }
+
   /** A request is answered on it. */
   get isBusy(): boolean {
     const { response } = this;
@@ -99,21 +105,28 @@ export class Connection {
       if (nowMs - this.openedMs >= limits.handshakeMs) this.destroy();
     } else if (this.isBusy) {
       this.body?.sweep(nowMs);
-      if (this.#isStalled(socket, nowMs, limits)) this.destroy();
+      this.#lookAtReader(socket, nowMs);
+      if (this.stalledMs(nowMs) >= (this.isKnown ? limits.stalledMs : limits.stalledUnknownMs)) this.destroy();
     } else if (this.#isLate(socket, nowMs, limits)) {
       this.destroy();
     }
   }
 
-  /** Whether the reader has taken nothing for too long. */
-  #isStalled(socket: Socket, nowMs: number, limits: ServingLimits): boolean {
+  /** For how long the reader of an answer has taken nothing of what waits for it, at the last sweep. */
+  stalledMs(nowMs: number): number {
+    return this.isBusy && this.#stalledSinceMs > 0 ? nowMs - this.#stalledSinceMs : 0;
+  }
+
+  /** Bytes that wait for the reader. */
+  get waitingBytes(): number {
+    return this.socket?.writableLength ?? 0;
+  }
+
+  #lookAtReader(socket: Socket, nowMs: number): void {
     const takenBytes = socket.bytesWritten - socket.writableLength;
-    if (socket.writableLength === 0 || takenBytes !== this.#takenBytes) {
-      this.#takenBytes = takenBytes;
-      this.#stalledSinceMs = nowMs;
-      return false;
-    }
-    return nowMs - this.#stalledSinceMs >= (this.isKnown ? limits.stalledMs : limits.stalledUnknownMs);
+    if (socket.writableLength === 0) this.#stalledSinceMs = 0;
+    else if (takenBytes !== this.#takenBytes || this.#stalledSinceMs === 0) this.#stalledSinceMs = nowMs;
+    this.#takenBytes = takenBytes;
   }
 
   /** Whether the next request is too long in coming. */
@@ -124,8 +137,6 @@ export class Connection {
       this.response = undefined;
       this.#isHead = false;
       this.#sinceMs = nowMs;
-      this.#seenBytes = bytes;
-      return false;
     }
     if (!this.#isHead && bytes !== this.#seenBytes) {
       this.#isHead = true;
@@ -256,6 +267,26 @@ export class Connections {
     this.#options.log.warn(message, fields);
   }
 
+  /** Destroys connections of stalled readers, those that have stalled longest first, until what waits for them is within its limit. */
+  #relieve(nowMs: number): void {
+    const { limits } = this.#options;
+    const stalled: Connection[] = [];
+    let bytes = 0;
+    for (const connection of this.#all.values()) {
+      if (connection.stalledMs(nowMs) < limits.stalledUnknownMs) continue;
+      stalled.push(connection);
+      bytes += connection.waitingBytes;
+    }
+    if (bytes <= limits.stalledBytesMax) return;
+    this.warn('Readers that take nothing hold too much', { readers: stalled.length, bytes });
+    stalled.sort((a, b) => b.stalledMs(nowMs) - a.stalledMs(nowMs));
+    for (const connection of stalled) {
+      if (bytes <= limits.stalledBytesMax) return;
+      bytes -= connection.waitingBytes;
+      connection.destroy();
+    }
+  }
+
   /** Closes the oldest connection on which nobody is known and nothing is answered; false when there is none. */
   #makeRoom(): boolean {
     const { connectionsMax, unknownMax } = this.#options.limits;
@@ -292,6 +323,7 @@ export class Connections {
     if (nowMs - this.#sweptMs >= sweepMs) {
       this.#sweptMs = nowMs;
       for (const connection of this.#all.values()) connection.sweep(nowMs, limits);
+      this.#relieve(nowMs);
       onSweep?.(nowMs);
     }
     this.#arm();

@@ -138,6 +138,7 @@ export class IncomingBody implements UnreadBody {
       request.on('end', () => {
         if (connection.body !== this) return;
         connection.body = undefined;
+        connection.cameSoFar();
         const chunks = this.#chunks;
         this.#chunks = [];
         this.#giveSurplus();

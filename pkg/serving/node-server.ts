@@ -136,6 +136,7 @@ function watchRequests(server: HttpServer, options: NodeServerOptions): void {
     else if (refusal !== undefined) refuse(request.socket, refusal);
     else {
       connection.response = response;
+      connection.cameSoFar();
       onRequest(request, response, { connection, waitsForContinue });
     }
   };

@@ -4,6 +4,7 @@
  *
  * Invariant: all events of all revisions above `startRevision` are there, in revision order.
  */
+import { valueSize } from './late-value.ts';
 import type { StoreEvent } from './store.ts';
 import { eventKey, eventRevision } from './watch-hub.ts';
 
@@ -77,5 +78,5 @@ export class EventTail {
 
 /** What an event holds on to. What was before is mostly held by an event before. */
 function bytesOf(event: StoreEvent): number {
-  return event.type === 'put' ? event.kv.value.length : event.previous.value.length;
+  return valueSize(event.type === 'put' ? event.kv : event.previous);
 }

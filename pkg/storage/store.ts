@@ -23,11 +23,14 @@
  * above it (`cache.ts` and the registry store).
  */
 import type { Buffer } from 'node:buffer';
+import type { LateValue } from './late-value.ts';
 
 /** A stored value. Revisions are integers below 2^53. */
 export interface KeyValue {
   readonly key: string;
   readonly value: Uint8Array;
+  /** What makes `value` where it is made late: present as it was written, in stores that take these. */
+  readonly late?: LateValue;
   /** Revision of the write that made the key; stays until it is deleted. */
   readonly createRevision: number;
   /** Revision of the last write to the key. */
@@ -71,6 +74,8 @@ export interface PutOperation {
   readonly type: 'put';
   readonly key: string;
   readonly value: Uint8Array;
+  /** In place of `value`, which is empty then, for stores that take these. */
+  readonly late?: LateValue;
   readonly ifModRevision: number;
   /** How long the key lives unless it is put again (law 8); absent for ever. */
   readonly ttlMs?: number;
@@ -114,6 +119,8 @@ export interface Store {
   get(key: string): Promise<KeyValue | undefined>;
   range(options: RangeOptions): Promise<RangeResult>;
   write(operation: WriteOperation): Promise<WriteResult>;
+  /** The same at once, in stores that decide a write within the call. Throws what `write` rejects with. */
+  writeNow?(operation: WriteOperation): WriteResult;
   watch(options: WatchOptions, sink: WatchSink): Watch;
   /** The revision of the newest write that any client was told of. Cheap for local drivers; a linearizable read for etcd. */
   currentRevision(): Promise<number>;
@@ -122,6 +129,8 @@ export interface Store {
    * is then complete up to this revision, whatever keys it was made by.
    */
   localRevision?(): number;
+  /** Whether values may be made late: for stores that keep them in the memory of this process, and nowhere else. */
+  readonly takesLate?: true;
   /** Memory for a value that is about to be written, where the store has better than memory of its own for each. Its contents are whatever. */
   allocate?(bytes: number): Buffer;
   /** Forgets what was overwritten or deleted at or before `revision`; reads and watches from before it fail from now on. */

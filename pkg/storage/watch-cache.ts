@@ -8,7 +8,9 @@ import { aborted } from '#pkg/base/async.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { CacheCodec, CacheEntry, CacheEvent, CacheSink, CacheWatch, ResourceCache } from './cache.ts';
+import { sharedSink, skipUntil } from './cache-sinks.ts';
 import { EventHistory, type EventHistoryLimits, eventHistoryLimitsDefault } from './event-history.ts';
+import { valueSize } from './late-value.ts';
 import { SortedMap } from './sorted-map.ts';
 import {
   CompactedError,
@@ -370,30 +372,7 @@ class WatchCache implements RunningResourceCache {
 function noop(): void {}
 
 function valueBytes(event: StoreEvent): number {
-  return event.type === 'put' ? event.kv.value.length : event.previous.value.length;
-}
-
-/** A sink of its own for each watch, so that the same sink may watch twice. */
-function sharedSink(sink: CacheSink): CacheSink {
-  return {
-    onEvents: (events) => sink.onEvents(events),
-    onProgress: (revision) => sink.onProgress(revision),
-    onError: (error) => sink.onError(error),
-  };
-}
-
-/** For a watch from a revision that the cache has not reached: leaves out what comes before it. */
-function skipUntil(sink: CacheSink, afterRevision: number): CacheSink {
-  return {
-    onEvents: (events) => {
-      const wanted = events.filter((event) => event.revision > afterRevision);
-      if (wanted.length > 0) sink.onEvents(wanted);
-    },
-    onProgress: (revision) => {
-      if (revision >= afterRevision) sink.onProgress(revision);
-    },
-    onError: (error) => sink.onError(error),
-  };
+  return valueSize(event.type === 'put' ? event.kv : event.previous);
 }
 
 function notReadyError(prefix: string): StoreUnavailableError {

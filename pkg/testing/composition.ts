@@ -5,9 +5,11 @@
  *
  * Invariant: what was started has stopped when `stop` has resolved. Opens no sockets and reads no files.
  */
+
 import { resourceOfKind } from '#pkg/api/resources.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { customResourceDefinitions } from '#pkg/api/types/refs.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -159,7 +161,7 @@ export class Composition {
   async #established(name: string): Promise<void> {
     for (let turn = 0; turn < turnsMax; turn++) {
       const { status } = await this.client.resource(customResourceDefinitions).get(name);
-      if ((status?.conditions ?? []).some(({ type }) => type === 'Established')) return;
+      if (findCondition(status?.conditions, 'Established') !== undefined) return;
       await this.#options.settle();
     }
   }

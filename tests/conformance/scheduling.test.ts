@@ -255,7 +255,7 @@ behaviour(
     ).rejects.toSatisfy(isForbidden);
     const current = await stage.of(limitRanges).get('limit-range', { namespace });
     const min = { cpu: '9m', memory: '49Mi', 'ephemeral-storage': '49Gi' };
-    await stage.of(limitRanges).update({ ...current, spec: { limits: [{ ...current.spec!.limits[0]!, min }] } });
+    await stage.of(limitRanges).update({ ...current, spec: { limits: [{ ...current.spec!.limits![0]!, min }] } });
     await stage.of(pods).create(pod('small', asking({ requests: { cpu: '10m' } })));
     await stage.of(limitRanges).delete('limit-range', { namespace });
     await stage.of(pods).create(pod('large', asking({ requests: { cpu: '600m' }, limits: { cpu: '600m' } })));
@@ -275,7 +275,7 @@ behaviour(`${limits} should list, patch and delete a LimitRange by collection`, 
   const patch = { metadata: { labels: { patched: 'true' } }, spec: { limits: [{ ...limit, min }] } };
   const patched = await client.patch('e2e-limitrange', patch, { namespace, type: 'strategic' });
   expect(patched.metadata?.labels).toMatchObject({ patched: 'true' });
-  expect(patched.spec?.limits[0]?.min).toEqual(min);
+  expect(patched.spec?.limits?.[0]?.min).toEqual(min);
   await client.deleteCollection({ namespace, labelSelector: 'patched=true' });
   expect((await client.list({ labelSelector })).items.map(({ metadata }) => metadata?.namespace)).toEqual(['another']);
 });

@@ -79,7 +79,7 @@ behaviour(
     const args = [`content:${folder}/token`, `content:${folder}/ca.crt`];
     const found = contents(await stage.output({ image: mounttest, args }, { serviceAccountName }));
     const [token, ca] = [found.get(`${folder}/token`)!, found.get(`${folder}/ca.crt`)!];
-    const get = (url: string): Promise<Record<string, string> & { keys: readonly JsonWebKey[] }> =>
+    const get = (url: string): Promise<Record<string, string> & { keys: readonly object[] }> =>
       new Promise((resolve, reject) => {
         const asked = requestHttps(url, { ca, headers: { authorization: `Bearer ${token}` } }, (answer) => {
           let text = '';

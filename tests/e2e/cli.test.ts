@@ -277,10 +277,8 @@ describe('a cluster in the foreground', () => {
   test('has the flags that keep its memory small, and is the process that was started (fault 48)', () => {
     const { pid = 0 } = cluster.child;
     const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    expect(line).toEqual(
-      expect.arrayContaining(['--max-semi-space-size=8', '--heap-growing-percent=60', '--expose-gc']),
-    );
-    expect(line.join(' ')).toMatch(/cmd\/coxswain\/main\.ts up /);
+    expect(line).toEqual(expect.arrayContaining(['--max-semi-space-size=8', '--experimental-ffi']));
+    expect(line.join(' ')).toMatch(/cmd\/coxswain\/bin\.js up /);
     expect(cluster.stderr()).not.toContain('ExperimentalWarning');
   });
 

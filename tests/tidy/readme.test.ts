@@ -27,7 +27,7 @@ test('files and folders exist', () => {
 });
 
 test('subcommands and flags of coxswain exist', () => {
-  const main = read('cmd/coxswain/main.ts');
+  const main = read('cmd/coxswain/command.ts');
   const commands = [...readme.matchAll(/`coxswain (\w+)/g)].map((match) => match[1]!);
   expect(commands.length).toBeGreaterThan(2);
   expect(commands.filter((name) => !new RegExp(`^  ${name}: \\{`, 'm').test(main))).toEqual([]);

@@ -2,7 +2,16 @@
  * The text of the generated TypeScript files: one module of wire types per API group and version, and one of resource references.
  * Wire types: times are strings, bytes base64 strings, quantities strings. All is readonly, as decoded objects are shared.
  */
-import { type FieldFact, isAnyJson, kindFacts, type TypeFact, typeFacts, valueFacts, zeroOf } from '../facts.ts';
+import {
+  type FieldFact,
+  isAnyJson,
+  isNeverUnset,
+  kindFacts,
+  type TypeFact,
+  typeFacts,
+  valueFacts,
+  zeroOf,
+} from '../facts.ts';
 import { resources } from '../resources.ts';
 
 const banner = '/** Generated from the table of API facts by `npm run generate`; do not edit. */\n';
@@ -63,13 +72,13 @@ function memberLines(field: FieldFact, owner: string, context: Context): readonl
   }
   const name = /^[A-Za-z_$][\w$]*$/.test(field.name!) ? field.name! : JSON.stringify(field.name);
   const optional = field.required === true && field.name !== 'metadata' ? '' : '?';
-  const orNull = isWrittenAsNull(field) ? ' | null' : '';
+  const orNull = isWrittenAsNull(owner, field) ? ' | null' : '';
   return [`  readonly ${name}${optional}: ${valueText(field, context)}${orNull};\n`];
 }
 
-/** Whether JSON has a null of the field where nobody has set it. What is required is never without a value once it was accepted. */
-function isWrittenAsNull(field: FieldFact): boolean {
-  return field.required !== true && zeroOf(field).unset === null;
+/** Whether JSON has a null of the field where nobody has set it. */
+function isWrittenAsNull(owner: string, field: FieldFact): boolean {
+  return !isNeverUnset(owner, field) && zeroOf(field).unset === null;
 }
 
 function typeMetaLines(owner: string, context: Context): readonly string[] {

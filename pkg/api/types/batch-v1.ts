@@ -98,13 +98,13 @@ export interface JobTemplateSpec {
 }
 
 export interface PodFailurePolicy {
-  readonly rules: readonly PodFailurePolicyRule[];
+  readonly rules: readonly PodFailurePolicyRule[] | null;
 }
 
 export interface PodFailurePolicyOnExitCodesRequirement {
   readonly containerName?: string;
   readonly operator: "In" | "NotIn" | (string & {});
-  readonly values: readonly number[];
+  readonly values: readonly number[] | null;
 }
 
 export interface PodFailurePolicyOnPodConditionsPattern {

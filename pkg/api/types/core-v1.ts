@@ -657,7 +657,7 @@ export interface LimitRangeList {
 }
 
 export interface LimitRangeSpec {
-  readonly limits: readonly LimitRangeItem[];
+  readonly limits: readonly LimitRangeItem[] | null;
 }
 
 export interface LinuxContainerUser {
@@ -750,7 +750,7 @@ export interface NodeAffinity {
 export interface NodeAllocatableResourceClaimStatus {
   readonly resourceClaimName: string;
   readonly containers?: readonly string[];
-  readonly resources: Readonly<Record<string, string>>;
+  readonly resources: Readonly<Record<string, string>> | null;
 }
 
 export interface NodeCondition {
@@ -1102,7 +1102,7 @@ export interface PodExecOptions {
 }
 
 export interface PodExtendedResourceClaimStatus {
-  readonly requestMappings: readonly ContainerExtendedResourceRequest[];
+  readonly requestMappings: readonly ContainerExtendedResourceRequest[] | null;
   readonly resourceClaimName: string;
 }
 
@@ -1466,7 +1466,7 @@ export interface SELinuxOptions {
 export interface ScaleIOPersistentVolumeSource {
   readonly gateway: string;
   readonly system: string;
-  readonly secretRef: SecretReference;
+  readonly secretRef: SecretReference | null;
   readonly sslEnabled?: boolean;
   readonly protectionDomain?: string;
   readonly storagePool?: string;
@@ -1479,7 +1479,7 @@ export interface ScaleIOPersistentVolumeSource {
 export interface ScaleIOVolumeSource {
   readonly gateway: string;
   readonly system: string;
-  readonly secretRef: LocalObjectReference;
+  readonly secretRef: LocalObjectReference | null;
   readonly sslEnabled?: boolean;
   readonly protectionDomain?: string;
   readonly storagePool?: string;

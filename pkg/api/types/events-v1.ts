@@ -6,7 +6,7 @@ export interface Event {
   readonly apiVersion?: 'events.k8s.io/v1';
   readonly kind?: 'Event';
   readonly metadata?: ObjectMeta;
-  readonly eventTime: string;
+  readonly eventTime: string | null;
   readonly series?: EventSeries;
   readonly reportingController?: string;
   readonly reportingInstance?: string;
@@ -31,5 +31,5 @@ export interface EventList {
 
 export interface EventSeries {
   readonly count: number;
-  readonly lastObservedTime: string;
+  readonly lastObservedTime: string | null;
 }

@@ -55,7 +55,7 @@ export interface Condition {
   readonly type: string;
   readonly status: "False" | "True" | "Unknown" | (string & {});
   readonly observedGeneration?: number;
-  readonly lastTransitionTime: string;
+  readonly lastTransitionTime: string | null;
   readonly reason: string;
   readonly message: string;
 }

@@ -6,52 +6,23 @@
  */
 import { at, child, type FieldError, type FieldPath, required } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
+import type { ObjectSchema, ScalarSchema, Schema } from '#pkg/apimachinery/schema.ts';
+import { canBeMissing, mustBeSet } from '../must-be-set.ts';
 
 interface Plan {
   readonly required: readonly { readonly name: string; readonly schema: Schema; readonly isPointer?: boolean }[];
   readonly children: readonly { readonly name: string; readonly schema: Schema }[];
 }
 
-/**
- * Fields that the published schema calls required (clients always write them) while upstream's validation accepts them empty.
- * Sources: `pkg/apis/...validation/validation.go`.
- */
-const mayBeEmpty: ReadonlySet<string> = new Set([
-  'io.k8s.api.batch.v1.PodFailurePolicy.rules',
-  'io.k8s.api.batch.v1.PodFailurePolicyOnExitCodesRequirement.values',
-  'io.k8s.api.core.v1.Binding.target',
-  'io.k8s.api.core.v1.Event.involvedObject',
-  'io.k8s.api.core.v1.HTTPHeader.value',
-  'io.k8s.api.core.v1.LimitRangeSpec.limits',
-  'io.k8s.api.core.v1.PreferredSchedulingTerm.preference',
-  'io.k8s.api.core.v1.ScaleIOPersistentVolumeSource.secretRef',
-  'io.k8s.api.core.v1.ScaleIOVolumeSource.secretRef',
-  'io.k8s.api.core.v1.Sysctl.value',
-  'io.k8s.api.events.v1.Event.eventTime',
-  'io.k8s.api.events.v1.EventSeries.lastObservedTime',
-  'io.k8s.api.storage.v1.CSINodeSpec.drivers',
-  'io.k8s.api.storage.v1.TokenRequest.audience',
-]);
-
 const plans = new WeakMap<ObjectSchema, Plan>();
 const skipped: ReadonlySet<string> = new Set(['metadata', 'status']);
-const never: ReadonlySet<string> = new Set(['int32', 'int64', 'double', 'boolean', 'any', 'intOrString']);
-
-/** The name that a type has, or will have, in its first stable version. */
-function stableName(schema: ObjectSchema): string {
-  return (schema.name ?? '').replace(/\.v1(?:alpha|beta)\d+\./, '.v1.');
-}
 
 function planOf(schema: ObjectSchema): Plan {
   let plan = plans.get(schema);
   if (plan === undefined) {
     const fields = [...schema.fields.values()].filter((field) => !skipped.has(field.name));
     const isRequired = new Set(
-      fields.filter(
-        (field) =>
-          field.required && !never.has(field.schema.type) && !mayBeEmpty.has(`${stableName(schema)}.${field.name}`),
-      ),
+      fields.filter((field) => mustBeSet(schema.name ?? '', { ...field, type: field.schema.type })),
     );
     plan = {
       required: [...isRequired],
@@ -69,7 +40,7 @@ function hasRequired(schema: Schema, seen: Set<Schema>): boolean {
   seen.add(schema);
   for (const field of schema.fields.values()) {
     if (skipped.has(field.name)) continue;
-    if (field.required && !never.has(field.schema.type)) return true;
+    if (field.required && canBeMissing(field.schema.type)) return true;
     if (hasRequired(field.schema, seen)) return true;
   }
   return false;
@@ -126,5 +97,7 @@ function checkValue(value: unknown, schema: Schema, path: FieldPath, errors: Fie
     case 'map':
       for (const key of Object.keys(value)) checkValue((value as JsonObject)[key], schema.of, at(path, key), errors);
       break;
+    default:
+      schema satisfies ScalarSchema;
   }
 }

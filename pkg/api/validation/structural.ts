@@ -7,13 +7,15 @@
  * value.
  * Upstream counterpart: `runtime/serializer/json` over `sigs.k8s.io/json`.
  */
+
 import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
+import { goValueName } from '#pkg/apimachinery/go-text.ts';
 import { deepClone, inKeyOrder, setOwn } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { isOmitted } from '#pkg/apimachinery/omit-empty.ts';
-import type { ListSchema, MapSchema, ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
+import type { ListSchema, MapSchema, ObjectSchema, ScalarSchema, Schema } from '#pkg/apimachinery/schema.ts';
 import { unknownFieldError } from './decode-errors.ts';
-import { convertNumberText, convertScalar, goTypeName, goValueName, zeroOf } from './scalars.ts';
+import { convertNumberText, convertScalar, goTypeName, zeroOf } from './scalars.ts';
 
 /** What is done about fields that the schema does not know. */
 export type FieldValidation = 'Ignore' | 'Strict' | 'Warn';
@@ -106,6 +108,7 @@ class Walk {
       case 'rawObject':
         return this.#copies && typeof value === 'object' ? deepClone(value) : value;
       default: {
+        schema satisfies ScalarSchema;
         const text = this.#numbers === undefined ? undefined : this.#numberText(this.#numbers);
         const converted =
           text === undefined ? convertScalar(value, schema.type) : convertNumberText(value, schema.type, text);

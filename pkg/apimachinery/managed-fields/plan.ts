@@ -3,7 +3,7 @@
  * are told apart.
  */
 import { getOwn, isObject } from '../json.ts';
-import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
+import type { ListSchema, ObjectSchema, ScalarSchema, Schema } from '../schema.ts';
 
 export interface FieldPlan {
   readonly name: string;
@@ -135,6 +135,7 @@ export function isLeafSchema(schema: Schema): boolean {
     case 'list':
       return schema.listType === 'atomic';
     default:
+      schema satisfies ScalarSchema;
       return true;
   }
 }

@@ -1,11 +1,12 @@
 /** What the protobuf codec needs to know of a type. Built-in types are described in `#pkg/api/protobuf/`. */
 
-export type MessageValueType =
-  | 'boolean'
+/** What has a wire type of its own: varint or eight bytes. */
+export type PlainType = 'boolean' | 'double' | 'integer';
+
+/** What stands on the wire as a length and that many bytes. */
+export type DelimitedType =
   | 'bytes'
-  | 'double'
   | 'duration'
-  | 'integer'
   | 'intOrString'
   | 'message'
   | 'microTime'
@@ -14,6 +15,9 @@ export type MessageValueType =
   | 'string'
   | 'stringList'
   | 'time';
+
+/** How the value of a field is encoded. */
+export type MessageValueType = DelimitedType | PlainType;
 
 export interface MessageField {
   /** Name in JSON. `''` for a member of a union, and for an inline message, whose fields stand in the object around it. */

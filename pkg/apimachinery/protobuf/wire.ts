@@ -12,6 +12,15 @@ const wireFixed32 = 5;
 /** The bytes are no protocol buffer; caught where messages are decoded. */
 export class WireError extends Error {}
 
+/** A whole number from 0 to 2^53 - 1 as a varint. */
+export function varintBytes(value: number): Buffer {
+  const bytes: number[] = [];
+  for (let rest = value; ; rest = Math.floor(rest / 128)) {
+    if (rest < 128) return Buffer.from([...bytes, rest]);
+    bytes.push((rest % 128) + 128);
+  }
+}
+
 /** Writes backwards: what is written last comes first. */
 export class BackwardWriter {
   #buffer = Buffer.allocUnsafe(1024);

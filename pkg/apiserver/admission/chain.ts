@@ -4,6 +4,7 @@
  */
 import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '../strategy.ts';
 
+/** All plugins of a server; which of them have a say is decided for each request. */
 export class AdmissionChain {
   readonly #plugins: readonly AdmissionPlugin[];
   readonly #reader: RegistryReader;

@@ -3,9 +3,12 @@
  * proves nothing, and who shows nothing is anonymous.
  * Upstream counterpart: apiserver `authentication/authenticator` and `request/union`.
  */
+import { Buffer } from 'node:buffer';
 import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';
+import { bearerProtocolPrefix } from '#pkg/serving/websocket/handshake.ts';
 import type { UserInfo } from '../strategy.ts';
 
+/** One kind of credential. */
 export interface Authenticator {
   /**
    * The caller, or undefined when the request carries nothing that this authenticator reads. Throws the Unauthorized StatusError
@@ -26,22 +29,23 @@ export const mastersGroup = 'system:masters';
 /** Which credential a user came with, among what else is known of a user. Source: apiserver `authentication/user` `CredentialIDKey`. */
 export const credentialIdKey = 'authentication.kubernetes.io/credential-id';
 
-const protocolPrefix = 'base64url.bearer.authorization.k8s.io.';
-
-/**
- * The token of an `Authorization: Bearer …` header, or of a WebSocket subprotocol, as browsers can set no header there.
- * Source: apiserver `authentication/request/websocket/protocol.go`.
- */
+/** The token of an `Authorization: Bearer …` header, or of a WebSocket's protocol; one that cannot be read is the empty text, which nobody has. */
 export function bearerToken(headers: HttpHeaders): string | undefined {
-  const { authorization, 'sec-websocket-protocol': protocols } = headers;
+  const { authorization } = headers;
   if (authorization !== undefined) return /^bearer +(\S+) *$/i.exec(authorization)?.[1];
-  if (protocols === undefined || headers.upgrade?.toLowerCase() !== 'websocket') return undefined;
-  const offered = protocols.split(',').map((protocol) => protocol.trim());
-  const found = offered.find((protocol) => protocol.startsWith(protocolPrefix));
-  // Beside the token there has to be a protocol that can be chosen.
-  if (found === undefined || offered.length < 2) return undefined;
-  const token = Buffer.from(found.slice(protocolPrefix.length), 'base64url').toString('utf8');
-  return /^[\x21-\x7e]+$/.test(token) ? token : undefined;
+  const protocols = headers['sec-websocket-protocol'];
+  return protocols === undefined ? undefined : protocolToken(protocols);
+}
+
+/** Source: apiserver `authentication/request/websocket/protocol.go`. */
+function protocolToken(header: string): string | undefined {
+  const protocols = header.split(',').map((protocol) => protocol.trim());
+  const tokens = protocols.filter((protocol) => protocol.startsWith(bearerProtocolPrefix));
+  if (tokens.length === 0) return undefined;
+  // Another protocol has to be there to be agreed on.
+  if (tokens.length > 1 || protocols.length === 1) return '';
+  const encoded = tokens[0]!.slice(bearerProtocolPrefix.length);
+  return /^[\w-]*$/.test(encoded) ? Buffer.from(encoded, 'base64url').toString() : '';
 }
 
 /** The user with the group of all authenticated users added. */

@@ -3,7 +3,6 @@ import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
 import { alwaysAllow, mastersOr } from '../authz/authorizer.ts';
 import { startTestServer } from '../testing/test-server.ts';
-import { bearerToken } from './authenticator.ts';
 import { bearerTokens } from './bearer-tokens.ts';
 import { impersonate } from './impersonation.ts';
 import { parseTokenFile, tokenFileAuthenticator } from './token-file.ts';
@@ -29,17 +28,22 @@ test('a token that the file does not know is left to others', async () => {
   expect(await tokens.review('t1', ['other'])).toEqual({ error: 'unable to match the requested audiences' });
 });
 
-test('a browser shows its token as a protocol of a WebSocket, beside one that can be chosen', () => {
-  const token = `base64url.bearer.authorization.k8s.io.${Buffer.from('t1').toString('base64url')}`;
-  const shown = (protocols: string, upgrade = 'websocket') =>
-    bearerToken({ upgrade, 'sec-websocket-protocol': protocols });
-  expect(shown(`${token}, v5.channel.k8s.io`)).toBe('t1');
-  expect(shown(token)).toBeUndefined();
-  expect(shown(`${token}, v5.channel.k8s.io`, 'h2c')).toBeUndefined();
-  expect(shown('v5.channel.k8s.io')).toBeUndefined();
+test.each([
+  ['other, base64url.bearer.authorization.k8s.io.dDE', 'ann'],
+  ['base64url.bearer.authorization.k8s.io.dDE,other', 'ann'],
+  ['base64url.bearer.authorization.k8s.io.dDE', undefined],
+  ['base64url.bearer.authorization.k8s.io.dDE, base64url.bearer.authorization.k8s.io.dDE, other', undefined],
+  ['base64url.bearer.authorization.k8s.io.d+E, other', undefined],
+])('a WebSocket that offers the protocols %s is of %s', async (protocols, name) => {
+  const tokens = bearerTokens([tokenFileAuthenticator(parseTokenFile('t1,ann,1'), ['api'])], ['api']);
+  expect(await tokens.authenticate(request({ 'sec-websocket-protocol': protocols }))).toEqual(
+    name === undefined ? undefined : expect.objectContaining({ name }),
+  );
 });
 
 test.each([
+  [{ 'sec-websocket-protocol': 'base64url.bearer.authorization.k8s.io.dDE' }, 401],
+  [{ 'sec-websocket-protocol': 'other' }, 200],
   [{ authorization: 'Bearer bad' }, 401],
   [{ authorization: 'bearer  bad' }, 401],
   [{ authorization: 'Basic eDp5' }, 200],

@@ -21,6 +21,7 @@ export interface TokenAuthenticator {
   ): Promise<TokenUser | string | undefined> | TokenUser | string | undefined;
 }
 
+/** All kinds of tokens that a server knows, as one authenticator. */
 export interface BearerTokens extends Authenticator {
   /** Names by which this server goes. */
   readonly audiences: readonly string[];
@@ -28,6 +29,7 @@ export interface BearerTokens extends Authenticator {
   review(token: string, audiences: readonly string[]): Promise<TokenUser | { readonly error: string | undefined }>;
 }
 
+/** Tries the kinds in order, for requests with the audiences of the API. */
 export function bearerTokens(kinds: readonly TokenAuthenticator[], audiences: readonly string[]): BearerTokens {
   const review: BearerTokens['review'] = async (token, wanted) => {
     const errors: string[] = [];

@@ -32,6 +32,7 @@ export interface SigningKey {
   readonly key: KeyObject;
 }
 
+/** What a token says, by the names of its claims. */
 export type Claims = Readonly<Record<string, unknown>>;
 
 /** Most bytes of a token that is looked at: far more than one with all claims has. */

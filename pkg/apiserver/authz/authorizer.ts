@@ -2,6 +2,7 @@
 import { mastersGroup } from '../authn/authenticator.ts';
 import type { UserInfo } from '../strategy.ts';
 
+/** What somebody wants to do. */
 export interface AccessAttributes {
   readonly user: UserInfo;
   readonly verb: string;
@@ -17,6 +18,7 @@ export interface AccessAttributes {
   readonly fieldSelector?: string | undefined;
 }
 
+/** What an authorizer says to it, and why. */
 export interface AccessDecision {
   readonly decision: 'allow' | 'deny' | 'no opinion';
   readonly reason?: string;

@@ -5,7 +5,7 @@
  */
 import { deepClone, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import type { Draft, Strategy, SubresourceStrategy, TablePrinter } from '../strategy.ts';
+import type { Strategy, SubresourceStrategy, TablePrinter } from '../strategy.ts';
 import type { Converter } from './converter.ts';
 
 /** `strategy`, which knows the stored version only, for objects of the version that `converter` converts. */
@@ -84,12 +84,12 @@ class Through {
   }
 
   /** A draft as one that belongs to the caller. */
-  draft(draft: Draft): Draft {
+  draft(draft: JsonObject): JsonObject {
     return this.#converter.toStored(deepClone(draft));
   }
 
   /** Makes a change of the stored form in a draft of the served one. */
-  change(draft: Draft, edit: (stored: Draft) => void): void {
+  change(draft: JsonObject, edit: (stored: JsonObject) => void): void {
     const stored = this.draft(draft);
     edit(stored);
     this.replace(draft, stored);
@@ -99,7 +99,7 @@ class Through {
    * Gives a draft the content that its stored form has now. Its metadata stay the same object throughout: the server holds on to them and
    * writes uid, times and names into them between hooks.
    */
-  replace(draft: Draft, stored: Draft): void {
+  replace(draft: JsonObject, stored: JsonObject): void {
     const { metadata } = draft;
     const content = this.#converter.fromStored(stored as KubeObject) as JsonObject;
     refill(draft, content);

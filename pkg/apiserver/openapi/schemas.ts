@@ -5,7 +5,7 @@
  */
 import { kindFacts, typeFacts, typeSchema } from '#pkg/api/facts.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { FieldSchema, ObjectSchema, ScalarType, Schema } from '#pkg/apimachinery/schema.ts';
+import type { FieldSchema, ObjectSchema, ScalarSchema, ScalarType, Schema } from '#pkg/apimachinery/schema.ts';
 import type { ServedInfo } from '../definition.ts';
 import type { Descriptions } from './descriptions.ts';
 
@@ -267,6 +267,7 @@ export class SchemaWriter {
       case 'object':
         return schema.name === undefined ? this.#inline(schema) : this.ref(schema.name);
       default: {
+        schema satisfies ScalarSchema;
         const named = schema.type === 'any' ? anyType : namedScalars[schema.type];
         return named === undefined ? { ...plainScalars[schema.type] } : this.ref(named);
       }

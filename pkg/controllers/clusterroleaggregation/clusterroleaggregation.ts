@@ -14,6 +14,7 @@ import { type ControllerContext, createLoop } from '../common/controller.ts';
 const workers = 5;
 const fieldManager = 'clusterrole-aggregation-controller';
 
+/** The controller, which applies the rules as a field manager of its own. */
 export function createClusterRoleAggregationController(context: ControllerContext): Component {
   const informer = context.informers.informer(clusterRoles);
   const resource = context.client.resource(clusterRoles);

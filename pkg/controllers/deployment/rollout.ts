@@ -1,5 +1,5 @@
 /** One step of a Deployment towards its template and scale, for each of its strategies. */
-import { isPodTerminal } from '#pkg/api/pod-phase.ts';
+import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Deployment, ReplicaSet } from '#pkg/api/types/apps-v1.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 

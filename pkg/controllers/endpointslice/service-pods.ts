@@ -1,12 +1,11 @@
 /** Which pods stand behind which Services, for both endpoint controllers. Upstream counterpart: `endpointslice/util`. */
 
-import { isPodTerminal } from '#pkg/api/pod-phase.ts';
+import { isPodReady, isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Pod, Service, ServicePort } from '#pkg/api/types/core-v1.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { selectorFromSet } from '#pkg/apimachinery/label-selector.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import type { Informer } from '#pkg/client/informer.ts';
-import { isPodReady } from '../common/pod.ts';
 
 const headlessLabel = 'service.kubernetes.io/headless';
 

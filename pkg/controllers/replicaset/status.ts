@@ -1,10 +1,12 @@
 /** The status of a replica set from its pods. Pure. Upstream counterpart: `replica_set_utils.go`. */
 
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { selectorFromSet } from '#pkg/apimachinery/label-selector.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { withCondition, withoutCondition } from '../common/conditions.ts';
-import { availableInMs, isPodReady } from '../common/pod.ts';
+import { availableInMs } from '../common/pod.ts';
 import type { ReplicaOwner, ReplicaStatus } from './owner.ts';
 
 export interface StatusInput {
@@ -56,7 +58,7 @@ function conditionsOf({ owner, failure, nowMs }: StatusInput): NonNullable<Repli
   const old = owner.status?.conditions;
   if (failure === undefined) return withoutCondition(old, 'ReplicaFailure');
   // The first failure stays until it is over: what follows from it would only hide it.
-  if (old?.some((condition) => condition.type === 'ReplicaFailure')) return old;
+  if (old !== undefined && findCondition(old, 'ReplicaFailure') !== undefined) return old;
   const lastTransitionTime = formatTimestamp(nowMs);
   return withCondition(old, { type: 'ReplicaFailure', status: 'True', lastTransitionTime, ...failure });
 }

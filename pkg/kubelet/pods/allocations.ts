@@ -6,7 +6,7 @@
  * Invariant: what is allotted to the pods that are not over never exceeds what is allocatable, but for pods that a kubelet had taken before it
  * started again. Nothing here awaits. Upstream counterpart: kubelet `allocation/allocation_manager.go`.
  */
-import { isPodTerminal } from '#pkg/api/pod-phase.ts';
+import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Node, Pod, ResourceRequirements } from '#pkg/api/types/core-v1.ts';
 import { podRequests, quantityValue } from '../model/amounts.ts';
 import { allStatuses } from '../model/pod-view.ts';

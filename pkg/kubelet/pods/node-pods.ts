@@ -2,7 +2,7 @@
  * The pods of one node: a worker each, made when the pod is first seen, over what the runtimes still have of it from before the kubelet started.
  * What the node has allotted to them is beside it (`allocations.ts`). Upstream counterpart: kubelet `pod_manager.go`, `pod_workers.go`.
  */
-import { isPodTerminal } from '#pkg/api/pod-phase.ts';
+import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';

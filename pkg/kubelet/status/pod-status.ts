@@ -3,6 +3,7 @@
  * has and sends the difference. The quality-of-service class is the API server's to say.
  * Source: kubelet `kubelet_pods.go` `generateAPIPodStatus`, `status/generate.go`.
  */
+import { isFinalPhase } from '#pkg/api/core/pod.ts';
 import type { Container, ContainerState, ContainerStatus, Pod, PodStatus } from '#pkg/api/types/core-v1.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { type ContainerView, findContainer, isSidecar, type PodView } from '../model/pod-view.ts';
@@ -104,10 +105,6 @@ function settledPhase(input: PodStatusInput): string {
   const before = input.pod.status?.phase;
   if (before !== undefined && isFinalPhase(before)) return before;
   return podPhase(input.pod, input.view, input.terminal && input.finished);
-}
-
-function isFinalPhase(phase: string): boolean {
-  return phase === 'Failed' || phase === 'Succeeded';
 }
 
 function keptFailure(api: PodStatus): PodFailure | undefined {

@@ -4,7 +4,7 @@
  *
  * The first address of a range names the range, the second is kept for the node, the last for broadcast.
  */
-import { formatIpv4, type Ipv4Range, parseIpv4, parseIpv4Range } from '../ipv4.ts';
+import { formatIpv4, type Ipv4Range, parseIpv4, parseIpv4Range } from '../../apimachinery/ipv4-range.ts';
 import { type NetworkSandbox, type PodNetwork, PodNetworkError } from '../pod-network.ts';
 
 /** Addresses at the start of a range that no pod gets. */

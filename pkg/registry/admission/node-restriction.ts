@@ -65,6 +65,7 @@ function checkOf({ group, resource, subresource }: AdmissionAttributes): Check |
     );
 }
 
+/** Looks only at what nodes write. */
 export const nodeRestrictionPlugin: AdmissionPlugin = {
   name: 'NodeRestriction',
   handles: (attributes, user) =>

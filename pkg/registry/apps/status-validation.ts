@@ -2,45 +2,62 @@
  * What controllers may report about workloads: counts that are not negative and that agree with each other.
  * Source: upstream `ValidateDeploymentStatus`, `ValidateReplicaSetStatus`, `ValidateStatefulSetStatus`, `validateDaemonSetStatus`.
  */
-import { child, type FieldError, invalid } from '#pkg/apimachinery/field-error.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import type { SubresourceStrategy } from '#pkg/apiserver/strategy.ts';
-import { numberAt } from '../draft.ts';
+import type { DaemonSetStatus, DeploymentStatus, ReplicaSetStatus, StatefulSetStatus } from '#pkg/api/types/apps-v1.ts';
+import type { FieldsWith } from '#pkg/apimachinery/draft.ts';
+import { child, type FieldError, type FieldPath, invalid, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import { Collector } from '../validation/collector.ts';
 
-interface StatusRules {
-  readonly counts: readonly string[];
-  /** Counts that are parts of `replicas`. */
-  readonly parts?: readonly string[];
-  /** How the message calls the count of ready pods, which bounds that of available ones. */
-  readonly readyName?: string;
+/** Rules for the counts that a status has, by their names. */
+interface StatusRules<Name> {
+  readonly counts: readonly Name[];
+  /** Counts that are parts of another one. */
+  readonly parts?: { readonly of: Name; readonly names: readonly Name[] };
+  /** A count that is a part of another one, which the message calls by a name of its own. */
+  readonly available?: { readonly name: Name; readonly most: Name; readonly mostName: string };
+  /** A count that only grows. */
+  readonly growing?: Name;
 }
 
-function validateStatus(draft: JsonObject, old: KubeObject, rules: StatusRules): readonly FieldError[] {
+/** An object whose status has the counts. */
+interface Counted<Name extends string> {
+  readonly status?: { readonly [N in Name]?: number | undefined } | undefined;
+}
+
+interface StatusUpdate<Name extends string> {
+  validateUpdate(draft: Counted<Name>, old: Counted<Name>): readonly FieldError[];
+}
+
+/** Names below it are checked where the rules are written down. */
+const own: FieldPath = pathsOf<{ readonly status?: unknown }>()('status');
+
+function validateStatus<Name extends string>(
+  draft: Counted<Name>,
+  old: Counted<Name>,
+  { counts, parts, available, growing }: StatusRules<Name>,
+): readonly FieldError[] {
   const into = new Collector();
-  const count = (field: string): number => numberAt(draft, 'status', field) ?? 0;
-  for (const field of rules.counts) into.notNegative(child('status', field), count(field));
-  for (const field of rules.parts ?? []) {
-    if (count(field) <= count('replicas')) continue;
-    into.add(invalid(child('status', field), count(field), 'cannot be greater than status.replicas'));
+  const count = (name: Name): number => draft.status?.[name] ?? 0;
+  for (const name of counts) into.notNegative(child(own, name), count(name));
+  for (const name of parts?.names ?? []) {
+    if (parts === undefined || count(name) <= count(parts.of)) continue;
+    into.add(invalid(child(own, name), count(name), `cannot be greater than ${child(own, parts.of)}`));
   }
-  if (rules.readyName !== undefined && count('availableReplicas') > count('readyReplicas')) {
-    const detail = `cannot be greater than ${rules.readyName}`;
-    into.add(invalid('status.availableReplicas', count('availableReplicas'), detail));
+  if (available !== undefined && count(available.name) > count(available.most)) {
+    const detail = `cannot be greater than ${available.mostName}`;
+    into.add(invalid(child(own, available.name), count(available.name), detail));
   }
-  const collisions = numberAt(draft, 'status', 'collisionCount') ?? 0;
-  if (rules.counts.includes('collisionCount') && collisions < (numberAt(old, 'status', 'collisionCount') ?? 0)) {
-    into.add(invalid('status.collisionCount', collisions, 'cannot be decremented'));
+  if (growing !== undefined && count(growing) < (old.status?.[growing] ?? 0)) {
+    into.add(invalid(child(own, growing), count(growing), 'cannot be decremented'));
   }
   return into.errors;
 }
 
-function rulesFor(rules: StatusRules): Required<Pick<SubresourceStrategy, 'validateUpdate'>> {
+function rulesFor<Status>(rules: StatusRules<FieldsWith<Status, number>>): StatusUpdate<FieldsWith<Status, number>> {
   return { validateUpdate: (draft, old) => validateStatus(draft, old, rules) };
 }
 
 /** Of deployments. */
-export const deploymentStatus = rulesFor({
+export const deploymentStatus = rulesFor<DeploymentStatus>({
   counts: [
     'observedGeneration',
     'replicas',
@@ -51,12 +68,13 @@ export const deploymentStatus = rulesFor({
     'terminatingReplicas',
     'collisionCount',
   ],
-  parts: ['updatedReplicas', 'readyReplicas', 'availableReplicas'],
-  readyName: 'readyReplicas',
+  parts: { of: 'replicas', names: ['updatedReplicas', 'readyReplicas', 'availableReplicas'] },
+  available: { name: 'availableReplicas', most: 'readyReplicas', mostName: 'readyReplicas' },
+  growing: 'collisionCount',
 });
 
 /** Of replica sets and replication controllers. */
-export const replicaSetStatus = rulesFor({
+export const replicaSetStatus = rulesFor<ReplicaSetStatus>({
   counts: [
     'replicas',
     'fullyLabeledReplicas',
@@ -65,12 +83,12 @@ export const replicaSetStatus = rulesFor({
     'terminatingReplicas',
     'observedGeneration',
   ],
-  parts: ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'],
-  readyName: 'readyReplicas',
+  parts: { of: 'replicas', names: ['fullyLabeledReplicas', 'readyReplicas', 'availableReplicas'] },
+  available: { name: 'availableReplicas', most: 'readyReplicas', mostName: 'readyReplicas' },
 });
 
 /** Of stateful sets. */
-export const statefulSetStatus = rulesFor({
+export const statefulSetStatus = rulesFor<StatefulSetStatus>({
   counts: [
     'replicas',
     'readyReplicas',
@@ -80,12 +98,13 @@ export const statefulSetStatus = rulesFor({
     'observedGeneration',
     'collisionCount',
   ],
-  parts: ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'],
-  readyName: 'status.readyReplicas',
+  parts: { of: 'replicas', names: ['readyReplicas', 'currentReplicas', 'updatedReplicas', 'availableReplicas'] },
+  available: { name: 'availableReplicas', most: 'readyReplicas', mostName: 'status.readyReplicas' },
+  growing: 'collisionCount',
 });
 
 /** Of daemon sets. */
-export const daemonSetStatus = rulesFor({
+export const daemonSetStatus = rulesFor<DaemonSetStatus>({
   counts: [
     'currentNumberScheduled',
     'numberMisscheduled',
@@ -97,4 +116,5 @@ export const daemonSetStatus = rulesFor({
     'numberUnavailable',
     'collisionCount',
   ],
+  growing: 'collisionCount',
 });

@@ -1,7 +1,9 @@
 /** How the workload kinds are printed. Source: upstream `pkg/printers/internalversion/printers.go`. */
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
+
+import type { ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet } from '#pkg/api/types/apps-v1.ts';
+import type { PodTemplate, ReplicationController } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import type { TablePrinter } from '#pkg/apiserver/strategy.ts';
-import { numberAt, objectAt, stringMapAt } from '../draft.ts';
 import {
   age,
   ageColumn,
@@ -16,24 +18,20 @@ import {
   wide,
 } from '../printing/columns.ts';
 
-function count(object: KubeObject, ...path: readonly string[]): number {
-  return numberAt(object, ...path) ?? 0;
-}
-
 /** Source: upstream `printDeployment`. */
-export const deploymentTable: TablePrinter = {
+export const deploymentTable: TablePrinter<Deployment> = {
   columns: [nameColumn, column('Ready'), column('Up-to-date'), column('Available'), ageColumn, ...templateColumns],
   cells(object, nowMs) {
-    const [names, images] = containerCells(objectAt(object, 'spec', 'template', 'spec'));
+    const [names, images] = containerCells(object.spec?.template?.spec);
     return [
       nameOf(object),
-      `${count(object, 'status', 'readyReplicas')}/${count(object, 'spec', 'replicas')}`,
-      count(object, 'status', 'updatedReplicas'),
-      count(object, 'status', 'availableReplicas'),
+      `${object.status?.readyReplicas ?? 0}/${object.spec?.replicas ?? 0}`,
+      object.status?.updatedReplicas ?? 0,
+      object.status?.availableReplicas ?? 0,
       age(object, nowMs),
       names,
       images,
-      selectorText(objectAt(object, 'spec', 'selector')),
+      selectorText(object.spec?.selector),
     ];
   },
 };
@@ -47,45 +45,45 @@ const replicaColumns = [
   ...templateColumns,
 ];
 
-function replicaCells(object: KubeObject, nowMs: number): readonly (number | string)[] {
+function replicaCells(object: Given<ReplicaSet | ReplicationController>, nowMs: number): readonly (number | string)[] {
   return [
     nameOf(object),
-    count(object, 'spec', 'replicas'),
-    count(object, 'status', 'replicas'),
-    count(object, 'status', 'readyReplicas'),
+    object.spec?.replicas ?? 0,
+    object.status?.replicas ?? 0,
+    object.status?.readyReplicas ?? 0,
     age(object, nowMs),
   ];
 }
 
 /** Source: upstream `printReplicaSet`. */
-export const replicaSetTable: TablePrinter = {
+export const replicaSetTable: TablePrinter<ReplicaSet> = {
   columns: replicaColumns,
-  cells: (object, nowMs) => [...replicaCells(object, nowMs), ...templateCells(objectAt(object, 'spec'))],
+  cells: (object, nowMs) => [...replicaCells(object, nowMs), ...templateCells(object.spec)],
 };
 
 /** Source: upstream `printReplicationController`. */
-export const replicationControllerTable: TablePrinter = {
+export const replicationControllerTable: TablePrinter<ReplicationController> = {
   columns: replicaColumns,
   cells: (object, nowMs) => [
     ...replicaCells(object, nowMs),
-    ...containerCells(objectAt(object, 'spec', 'template', 'spec')),
-    formatLabels(stringMapAt(object, 'spec', 'selector')),
+    ...containerCells(object.spec?.template?.spec),
+    formatLabels(object.spec?.selector ?? {}),
   ],
 };
 
 /** Source: upstream `printStatefulSet`. */
-export const statefulSetTable: TablePrinter = {
+export const statefulSetTable: TablePrinter<StatefulSet> = {
   columns: [nameColumn, column('Ready'), ageColumn, wide('Containers'), wide('Images')],
   cells: (object, nowMs) => [
     nameOf(object),
-    `${count(object, 'status', 'readyReplicas')}/${count(object, 'spec', 'replicas')}`,
+    `${object.status?.readyReplicas ?? 0}/${object.spec?.replicas ?? 0}`,
     age(object, nowMs),
-    ...containerCells(objectAt(object, 'spec', 'template', 'spec')),
+    ...containerCells(object.spec?.template?.spec),
   ],
 };
 
 /** Source: upstream `printDaemonSet`. */
-export const daemonSetTable: TablePrinter = {
+export const daemonSetTable: TablePrinter<DaemonSet> = {
   columns: [
     nameColumn,
     column('Desired', 'integer'),
@@ -99,23 +97,23 @@ export const daemonSetTable: TablePrinter = {
   ],
   cells: (object, nowMs) => [
     nameOf(object),
-    count(object, 'status', 'desiredNumberScheduled'),
-    count(object, 'status', 'currentNumberScheduled'),
-    count(object, 'status', 'numberReady'),
-    count(object, 'status', 'updatedNumberScheduled'),
-    count(object, 'status', 'numberAvailable'),
-    formatLabels(stringMapAt(object, 'spec', 'template', 'spec', 'nodeSelector')),
+    object.status?.desiredNumberScheduled ?? 0,
+    object.status?.currentNumberScheduled ?? 0,
+    object.status?.numberReady ?? 0,
+    object.status?.updatedNumberScheduled ?? 0,
+    object.status?.numberAvailable ?? 0,
+    formatLabels(object.spec?.template?.spec?.nodeSelector ?? {}),
     age(object, nowMs),
-    ...templateCells(objectAt(object, 'spec')),
+    ...templateCells(object.spec),
   ],
 };
 
 /** Source: upstream `printControllerRevision`. */
-export const controllerRevisionTable: TablePrinter = {
+export const controllerRevisionTable: TablePrinter<ControllerRevision> = {
   columns: [nameColumn, column('Controller'), column('Revision'), ageColumn],
   cells(object, nowMs) {
     const owner = object.metadata?.ownerReferences?.find((reference) => reference.controller === true);
-    const revision = count(object, 'revision');
+    const revision = object.revision ?? 0;
     return [nameOf(object), owner === undefined ? '<none>' : ownerText(owner), revision, age(object, nowMs)];
   },
 };
@@ -127,11 +125,11 @@ function ownerText(owner: { readonly apiVersion: string; readonly kind: string; 
 }
 
 /** Source: upstream `printPodTemplate`. */
-export const podTemplateTable: TablePrinter = {
+export const podTemplateTable: TablePrinter<PodTemplate> = {
   columns: [nameColumn, column('Containers'), column('Images'), column('Pod Labels')],
   cells: (object) => [
     nameOf(object),
-    ...containerCells(objectAt(object, 'template', 'spec')),
-    formatLabels(stringMapAt(object, 'template', 'metadata', 'labels')),
+    ...containerCells(object.template?.spec),
+    formatLabels(object.template?.metadata?.labels ?? {}),
   ],
 };

@@ -27,6 +27,7 @@ const checkedTokensMax = 5_000;
 /** How much clocks may differ. Source: go-jose `jwt.DefaultLeeway`. */
 const leewayMs = 60_000;
 
+/** The keys and names of an issuer. */
 export interface IssuerOptions {
   readonly clock: Clock;
   /** URL by which tokens name their issuer. */
@@ -45,6 +46,7 @@ interface Named {
   readonly uid: string;
 }
 
+/** What a token is to say. */
 export interface TokenRequest {
   readonly account: KubeObject;
   readonly pod?: KubeObject | undefined;
@@ -65,6 +67,7 @@ const resources = {
   serviceaccount: { group: '', resource: 'serviceaccounts' },
 } as const;
 
+/** Signs tokens and knows them again. */
 export class ServiceAccountIssuer implements TokenAuthenticator {
   readonly issuer: string;
   readonly audiences: readonly string[];

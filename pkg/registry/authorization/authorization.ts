@@ -8,11 +8,13 @@ import { NodeAuthorizer, type NodeAuthorizerSource } from './node-authorizer.ts'
 
 /** Source: kube-apiserver `--authorization-mode`. */
 export const authorizationModes = ['AlwaysAllow', 'Node', 'RBAC'] as const;
+/** One of them. */
 export type AuthorizationMode = (typeof authorizationModes)[number];
 
 /** As kubeadm has them. */
 const defaultAuthorizationModes: readonly AuthorizationMode[] = ['Node', 'RBAC'];
 
+/** The authorizers of a server as one. */
 export interface Authorization {
   readonly authorizer: ResolvingAuthorizer;
   /** Absent where roles do not count. */
@@ -23,6 +25,7 @@ export interface Authorization {
 
 const rbacGroup = 'rbac.authorization.k8s.io';
 
+/** Makes those that are named, asked in that order. */
 export function createAuthorization(modes: readonly AuthorizationMode[] = defaultAuthorizationModes): Authorization {
   const rbac = modes.includes('RBAC') ? new RbacAuthorizer() : undefined;
   const node = modes.includes('Node') ? new NodeAuthorizer() : undefined;

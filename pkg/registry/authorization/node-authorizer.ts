@@ -43,6 +43,7 @@ function refuse(reason: string): AccessDecision {
   return { decision: 'no opinion', reason };
 }
 
+/** Decides for users that are nodes, and has no opinion of others. */
 export class NodeAuthorizer implements ResolvingAuthorizer {
   readonly #graph = new NodeGraph();
   #source: NodeAuthorizerSource | undefined;

@@ -10,6 +10,7 @@ import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import type { FollowSink } from '#pkg/apiserver/follow.ts';
 import { podReferences } from '../core/pod-references.ts';
 
+/** Resources whose objects pods refer to. */
 export type ReferredKind = 'configmaps' | 'persistentvolumeclaims' | 'resourceclaims' | 'secrets' | 'serviceaccounts';
 
 interface NodeEntry {
@@ -22,6 +23,7 @@ interface NodeEntry {
 /** Marks pods that the API has only to show what a node runs by itself. */
 const mirrorAnnotation = 'kubernetes.io/config.mirror';
 
+/** The index; it knows nothing before its sink was told. */
 export class NodeGraph {
   readonly #nodes = new Map<string, NodeEntry>();
 

@@ -92,7 +92,9 @@ function checkTimes(into: Collector, draft: JsonObject, old: KubeObject): void {
     into.add(required('status.startTime', 'startTime is required for finished job'));
   }
   const begun = stringAt(old, 'status', 'startTime');
-  if (begun !== '' && begun !== started && valueAt(draft, 'spec', 'suspend') !== true) {
+  // A job that is resumed begins anew.
+  const isResumed = isTrue(old, 'Suspended') && !isTrue(draft, 'Suspended');
+  if (begun !== '' && begun !== started && !isResumed && valueAt(draft, 'spec', 'suspend') !== true) {
     into.add(required('status.startTime', 'startTime cannot be removed for unsuspended job'));
   }
 }

@@ -76,7 +76,7 @@ export const jobStrategy: Strategy = {
   resource: 'jobs',
   setDefaults,
   prepareForCreate(draft, context) {
-    status.prepareForCreate(draft, context);
+    status.prepareForCreate(draft);
     generateSelector(draft, context);
     labelAsTemplate(draft);
   },

@@ -22,7 +22,7 @@ function statusText(request: KubeObject): string {
 /** Conditions come from the draft, the rest of the status from `old`: who approves does not issue. */
 function keepAllButConditions(draft: JsonObject, old: KubeObject): void {
   const conditions = objectsAt(draft, 'status', 'conditions');
-  restoreField(draft, old, 'spec');
+  restoreField(draft, fieldsOf(old), 'spec');
   draft.status = { ...objectAt(old, 'status'), ...(conditions.length > 0 ? { conditions } : {}) };
 }
 
@@ -44,14 +44,14 @@ export const certificateSigningRequestStrategy: Strategy = {
     draft.status = {};
   },
   prepareForUpdate(draft, old) {
-    restoreField(draft, old, 'spec');
+    restoreField(draft, fieldsOf(old), 'spec');
     keepStatus(draft, old);
   },
   validate: validateSigningRequest,
   subresources: {
     status: {
       prepareForUpdate(draft, old) {
-        restoreField(draft, old, 'spec');
+        restoreField(draft, fieldsOf(old), 'spec');
       },
       validateUpdate: (draft, old) => validateSigningStatus(draft, old, { issues: true }),
     },

@@ -1,6 +1,7 @@
 /** Events, under both of their groups. Source: upstream `pkg/registry/core/event/strategy.go`, `pkg/apis/events/v1/conversion.go`. */
 
-import type { Draft, Strategy } from '#pkg/apiserver/strategy.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { stringAt } from '../draft.ts';
 import { eventConverter } from './event-converter.ts';
 import { eventTable } from './tables.ts';
@@ -33,7 +34,7 @@ const alwaysThere: Readonly<Record<string, Readonly<Record<string, null | string
   'events.k8s.io/v1beta1': { eventTime: null, deprecatedFirstTimestamp: null, deprecatedLastTimestamp: null },
 };
 
-function fillIn(event: Draft): void {
+function fillIn(event: JsonObject): void {
   for (const [name, value] of Object.entries(alwaysThere[String(event.apiVersion)] ?? {})) event[name] ??= value;
   event[event.apiVersion === 'v1' ? 'source' : 'deprecatedSource'] ??= {};
 }

@@ -6,7 +6,7 @@ import { at, type FieldError, type FieldPath, invalid } from '#pkg/apimachinery/
 import { qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { ensureObject, listAt, objectAt, restoreField, stringAt } from '../draft.ts';
+import { ensureObject, fieldsOf, listAt, objectAt, restoreField, stringAt } from '../draft.ts';
 import { keepStatus } from '../status.ts';
 import { namespaceTable } from './tables.ts';
 
@@ -46,7 +46,7 @@ function phaseErrors(draft: JsonObject): readonly FieldError[] {
 }
 
 function keepFinalizers(draft: JsonObject, old: KubeObject): void {
-  restoreField(draft, old, 'spec');
+  restoreField(draft, fieldsOf(old), 'spec');
 }
 
 /** Namespaces, with their finalizer and its subresource. */

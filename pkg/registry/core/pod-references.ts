@@ -1,6 +1,7 @@
 /** Which Secrets, ConfigMaps and claims a pod refers to by name. Source: `pkg/api/v1/pod/util.go` `VisitPodSecretNames`, `VisitPodConfigmapNames`. */
 import type { Container, EphemeralContainer, Pod, Volume } from '#pkg/api/types/core-v1.ts';
 
+/** Names by kind, each once. */
 export interface PodReferences {
   readonly secrets: ReadonlySet<string>;
   readonly configMaps: ReadonlySet<string>;

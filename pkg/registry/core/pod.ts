@@ -10,6 +10,7 @@ import { evictPod } from '../policy/eviction.ts';
 import { keepStatus } from '../status.ts';
 import { bindPod } from './binding.ts';
 import { coreKind, proxyVerbs } from './connections.ts';
+import { podAttach, podExec, podPortForward } from './pod-connect.ts';
 import { setPodDefaults } from './pod-defaults.ts';
 import { podLog } from './pod-log.ts';
 import { qosClassOf } from './pod-qos.ts';
@@ -137,10 +138,10 @@ export const podStrategy: Strategy = {
     eviction: { kind: { group: 'policy', version: 'v1', kind: 'Eviction' }, create: evictPod },
   },
   connects: {
-    attach: { kind: coreKind('PodAttachOptions'), verbs: ['create', 'get'] },
-    exec: { kind: coreKind('PodExecOptions'), verbs: ['create', 'get'] },
+    attach: { kind: coreKind('PodAttachOptions'), verbs: ['create', 'get'], connect: podAttach },
+    exec: { kind: coreKind('PodExecOptions'), verbs: ['create', 'get'], connect: podExec },
     log: { kind: coreKind('Pod'), verbs: ['get'], options: coreKind('PodLogOptions'), connect: podLog },
-    portforward: { kind: coreKind('PodPortForwardOptions'), verbs: ['create', 'get'] },
+    portforward: { kind: coreKind('PodPortForwardOptions'), verbs: ['create', 'get'], connect: podPortForward },
     proxy: { kind: coreKind('PodProxyOptions'), verbs: proxyVerbs, takesPath: true },
   },
   returnsDeleted: true,

@@ -1,8 +1,11 @@
 /** Kinds of the core group whose rules are few. Source: upstream `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/*`. */
 
+import type { PodTemplate } from '#pkg/api/types/core-v1.ts';
+import { podTemplates } from '#pkg/api/types/refs.ts';
+import { pathsOf } from '#pkg/apimachinery/field-error.ts';
 import { inKeyOrder, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import { podTemplateTable } from '../apps/workload-tables.ts';
 import type { ServiceAccountIssuer } from '../authentication/service-account-issuer.ts';
@@ -47,19 +50,17 @@ export function createServiceAccountStrategy(issuer: ServiceAccountIssuer | unde
 }
 
 /** Pod templates that stand alone. */
-export const podTemplateStrategy: Strategy = {
-  group: '',
-  resource: 'podtemplates',
+export const podTemplateStrategy = rulesOf(podTemplates, {
   tracksGeneration: true,
   setDefaults: setTemplateDefaults,
   validate(draft) {
     const into = new Collector();
-    checkPodTemplate(into, objectAt(draft, 'template') ?? {}, 'template');
+    checkPodTemplate(into, draft.template ?? {}, pathsOf<PodTemplate>()('template'));
     return into.errors;
   },
   returnsDeleted: true,
   table: podTemplateTable,
-};
+});
 
 /** Endpoints, whose addresses may be loopback ones only where pods have such. */
 export function createEndpointsStrategy(rules: IpRules): Strategy {

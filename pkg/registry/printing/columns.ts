@@ -2,11 +2,13 @@
  * Building blocks of the printers: columns by name, and the texts that many of them share.
  * Source: upstream `pkg/printers/internalversion/printers.go`, whose column names and cell texts these keep.
  */
+import type { PodSpec, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
+import type { LabelSelector } from '#pkg/api/types/meta-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { selectorFromLabelSelector } from '#pkg/apimachinery/label-selector.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { humanAge } from '#pkg/apimachinery/time.ts';
 import type { TableColumn } from '#pkg/apiserver/strategy.ts';
-import { objectAt, objectsAt, stringAt } from '../draft.ts';
 
 /** What upstream prints for a value that is not there. */
 export const none = '<none>';
@@ -49,12 +51,12 @@ export function since(time: unknown, nowMs: number): string {
 }
 
 /** The age cell of an object. */
-export function age(object: KubeObject, nowMs: number): string {
+export function age(object: Given<KubeObject>, nowMs: number): string {
   return since(object.metadata?.creationTimestamp, nowMs);
 }
 
 /** The name cell of an object. */
-export function nameOf(object: KubeObject): string {
+export function nameOf(object: Given<KubeObject>): string {
   return object.metadata?.name ?? '';
 }
 
@@ -65,27 +67,31 @@ export function formatLabels(labels: Readonly<Record<string, string>> | undefine
 }
 
 /** A `LabelSelector` as the text form of a selector, `<none>` when it selects everything or nothing. */
-export function formatSelector(selector: JsonObject | undefined): string {
+export function formatSelector(selector: Given<LabelSelector> | undefined): string {
   const text = selectorText(selector);
   return text === '' ? none : text;
 }
 
 /** A `LabelSelector` as the text form of a selector, `''` when it is missing or empty. Source: `meta/v1` `FormatLabelSelector`. */
-export function selectorText(selector: JsonObject | undefined): string {
+export function selectorText(selector: Given<LabelSelector> | undefined): string {
   const result = selectorFromLabelSelector(selector);
   return result.ok ? result.selector.toString() : '<error>';
 }
 
 /** The container names and the images of a pod spec, each joined by commas. */
-export function containerCells(podSpec: unknown): readonly [string, string] {
-  const containers = objectsAt(podSpec, 'containers');
-  const names = containers.map((container) => stringAt(container, 'name')).join(',');
-  const images = containers.map((container) => stringAt(container, 'image')).join(',');
+export function containerCells(podSpec: Given<PodSpec> | undefined): readonly [string, string] {
+  const containers = podSpec?.containers ?? [];
+  const names = containers.map((container) => container.name ?? '').join(',');
+  const images = containers.map((container) => container.image ?? '').join(',');
   return [names, images];
 }
 
 /** The cells that go with `templateColumns`. */
-export function templateCells(spec: unknown): readonly [string, string, string] {
-  const [names, images] = containerCells(objectAt(spec, 'template', 'spec'));
-  return [names, images, formatSelector(objectAt(spec, 'selector'))];
+export function templateCells(
+  spec:
+    | { readonly selector?: Given<LabelSelector> | undefined; readonly template?: Given<PodTemplateSpec> }
+    | undefined,
+): readonly [string, string, string] {
+  const [names, images] = containerCells(spec?.template?.spec);
+  return [names, images, formatSelector(spec?.selector)];
 }

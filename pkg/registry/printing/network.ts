@@ -1,5 +1,6 @@
 /** Texts about addresses that several printers share. */
-import { objectsAt, stringAt } from '../draft.ts';
+import type { LoadBalancerStatus } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 
 /** `ip:port`, with brackets around an IPv6 address. */
 export function joinHostPort(ip: string, port: number): string {
@@ -7,10 +8,8 @@ export function joinHostPort(ip: string, port: number): string {
 }
 
 /** The addresses a load balancer gave, sorted and joined, `''` when there are none yet. */
-export function loadBalancerText(loadBalancer: unknown): string {
-  const addresses = objectsAt(loadBalancer, 'ingress').map(
-    (ingress) => stringAt(ingress, 'ip') || stringAt(ingress, 'hostname'),
-  );
+export function loadBalancerText(loadBalancer: Given<LoadBalancerStatus> | undefined): string {
+  const addresses = (loadBalancer?.ingress ?? []).map((ingress) => (ingress.ip ?? '') || (ingress.hostname ?? ''));
   return [...new Set(addresses.filter((address) => address !== ''))].sort().join(',');
 }
 

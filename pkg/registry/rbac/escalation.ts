@@ -31,6 +31,7 @@ export interface HeldRights {
   rulesOfRole(kind: string, name: string, namespace: string): readonly PolicyRule[] | undefined;
 }
 
+/** The plugin; members of `system:masters` pass it by, as upstream lets them. */
 export function escalationPlugin(authorizer: Authorizer, rights: HeldRights): AdmissionPlugin {
   const may = async (
     user: UserInfo,

@@ -42,6 +42,7 @@ export interface HeldRules {
 
 const noOpinion: AccessDecision = { decision: 'no opinion' };
 
+/** The index and the decisions; it allows nothing before its sinks were told. */
 export class RbacAuthorizer implements Authorizer, RuleResolver {
   /** By `<namespace>/<name>`, `/<name>` of cluster roles. */
   readonly #roles = new Map<string, readonly PolicyRule[]>();

@@ -1,4 +1,5 @@
 /** Rules for `LabelSelector`s. Source: apimachinery `meta/v1/validation` `ValidateLabelSelector`. */
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
@@ -65,7 +66,7 @@ function requirementErrors(requirement: JsonObject, field: FieldPath): FieldErro
 }
 
 /** Whether a `LabelSelector` without errors matches these labels. */
-export function selectorMatches(selector: LabelSelector, labels: Labels): boolean {
+export function selectorMatches(selector: Given<LabelSelector>, labels: Labels): boolean {
   const result = selectorFromLabelSelector(selector);
   return result.ok && result.selector.matches(labels);
 }

@@ -60,6 +60,8 @@ class ProgramHost {
   readonly #options: ProgramHostOptions;
   readonly #sources = new WorkerSources();
   readonly #containers = new Map<number, HostedContainer>();
+  /** What was said to containers whose thread is not there yet, in order: of one, no more than a runtime asks at once. */
+  readonly #early = new Map<number, ToHost[]>();
   readonly #sweeper: Sweeper;
   readonly #memory: MemoryWatch;
   readonly #pace: Pace;
@@ -115,7 +117,10 @@ class ProgramHost {
     else if (message.type === 'start') void this.#start(message);
     else {
       const container = this.#containers.get(message.id);
-      if (container === undefined) return;
+      if (container === undefined) {
+        this.#early.get(message.id)?.push(message);
+        return;
+      }
       if (message.type === 'kill') container.kill();
       else if (message.type === 'signal') container.send(message);
       else if (message.type === 'stats') void this.#tellStats(container, message.request);
@@ -126,6 +131,8 @@ class ProgramHost {
 
   async #start(config: ContainerStart): Promise<void> {
     const { id } = config;
+    const early: ToHost[] = [];
+    this.#early.set(id, early);
     try {
       const sources = await this.#sources.closure([workerMain, config.start.module]);
       const container = new HostedContainer({
@@ -144,7 +151,10 @@ class ProgramHost {
       });
       this.#containers.set(id, container);
       this.#memory.started(container);
+      this.#early.delete(id);
+      for (const message of early) this.#received(message);
     } catch (error) {
+      this.#early.delete(id);
       const message = `Cannot start a thread: ${errorText(error)}`;
       this.#output({ id, stream: 'stderr', bytes: Buffer.from(`${message}\n`) });
       this.#send({ type: 'exited', id, exitCode: 128, outOfMemory: false, message });

@@ -48,7 +48,7 @@ const context: ProgramContext = {
 };
 
 // Before anything of the program runs; where it cannot be, nothing does.
-if (start.noNewPrivileges === true) await (await import('./no-new-privileges.ts')).setNoNewPrivileges();
+if (start.noNewPrivileges === true) await (await import('../host/no-new-privileges.ts')).setNoNewPrivileges();
 const paths = new ContainerPaths({
   workingDir: start.workingDir ?? homeOfImage(),
   mounts: start.mounts,

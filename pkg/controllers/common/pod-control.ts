@@ -14,6 +14,8 @@ export interface PodControlOptions {
   readonly events: EventRecorder;
   readonly owner: KubeObject;
   readonly ownerRef: ResourceRef;
+  /** What the names of its pods begin with. Default: the owner's name and a hyphen. */
+  readonly generateName?: string;
 }
 
 /** A pod from the owner's template. Rejects with what the server refuses, after recording it. */
@@ -33,31 +35,36 @@ export async function createPod(template: PodTemplateSpec | undefined, options: 
   }
 }
 
-/** Deletes a pod; one that has gone already counts as deleted but is not spoken of. */
-export async function deletePod(pod: Pod, options: PodControlOptions): Promise<void> {
+/** Deletes a pod. False: it had gone already, which may have been seen before this was asked for. */
+export async function deletePod(pod: Pod, options: PodControlOptions): Promise<boolean> {
   const { client, events, owner } = options;
   const { name = '', namespace = '', uid } = pod.metadata ?? {};
   try {
     const preconditions = uid === undefined ? {} : { preconditions: { uid } };
     await client.resource(pods).delete(name, { namespace, ...preconditions });
     events.record(owner, { type: 'Normal', reason: 'SuccessfulDelete', message: `Deleted pod: ${name}` });
+    return true;
   } catch (error) {
     // A conflict: the name is another pod's by now.
-    if (isNotFound(error) || isConflict(error)) return;
+    if (isNotFound(error) || isConflict(error)) return false;
     const message = `Error deleting: ${errorText(error)}`;
     events.record(owner, { type: 'Warning', reason: 'FailedDelete', message });
     throw error;
   }
 }
 
-function podFromTemplate(template: PodTemplateSpec | undefined, options: PodControlOptions): Pod {
+/** The pod that a template makes for an owner, which controls it. */
+function podFromTemplate(
+  template: PodTemplateSpec | undefined,
+  options: Pick<PodControlOptions, 'generateName' | 'owner' | 'ownerRef'>,
+): Pod {
   const { name = '', namespace = '' } = options.owner.metadata ?? {};
   const { labels, annotations, finalizers } = template?.metadata ?? {};
   return {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
-      generateName: `${name}-`,
+      generateName: options.generateName ?? `${name}-`,
       namespace,
       ...(labels === undefined ? {} : { labels }),
       ...(annotations === undefined ? {} : { annotations }),

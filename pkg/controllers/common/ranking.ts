@@ -3,7 +3,7 @@
  * Upstream counterpart: `controller_utils.go` `ActivePodsWithRanks`.
  */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import { isPodReady, podCondition, timeMs } from '../common/pod.ts';
+import { isPodReady, podCondition, timeMs } from './pod.ts';
 
 const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
 
