@@ -53,10 +53,10 @@ const loadedTogether: Readonly<Record<string, readonly string[]>> = {
     'pkg/registry/table.ts',
     'pkg/scheduler/plugin-table.ts',
     'pkg/scheduler/scheduler.ts',
-    'pkg/storage/drivers/lmdb/lmdb-store.ts',
   ],
 };
 
+/** Where a bundle goes, and where the code finds what it comes with. */
 export interface BundleOptions {
   /** Where the files are written. */
   readonly folder: string;

@@ -19,6 +19,7 @@ export interface Page {
   readonly body: object;
 }
 
+/** What these paths tell of. */
 export interface NonResourceParts {
   /** By path. */
   readonly pages: Readonly<Record<string, Page>>;

@@ -25,6 +25,7 @@ import { storeError } from './storage/resource-store.ts';
 import type { Handler, UserInfo } from './strategy.ts';
 import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
 
+/** What the pipeline needs beside the core. */
 export interface PipelineParts {
   readonly pages: Readonly<Record<string, Page>>;
   readonly documents: DocumentProvider | undefined;

@@ -23,6 +23,7 @@ import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { type AuthenticationSettings, createAuthentication } from './authentication.ts';
 
+/** What differs between the API servers of a cluster, of a process and of a test. */
 export interface LocalApiOptions {
   readonly store: Store;
   readonly clock: Clock;

@@ -14,6 +14,7 @@ import type { ControllerContext, ControllerOptions, ControllerTable } from './co
 import { accountOf } from './common/controller-accounts.ts';
 import { controllerTable } from './table.ts';
 
+/** Which controllers run, over which connection. */
 export interface ControllerManagerOptions {
   /** The manager runs the informers: nobody else may. */
   readonly deps: ComponentDeps;

@@ -2,6 +2,7 @@
 
 import { createClusterRoleAggregationController } from './clusterroleaggregation/clusterroleaggregation.ts';
 import { type ControllerTable, withFlags } from './common/controller.ts';
+import { createCronJobController } from './cronjob/cronjob.ts';
 import { createCsrApprovingController } from './csrapproving/csrapproving.ts';
 import { createCsrCleanerController } from './csrcleaner/csrcleaner.ts';
 import { createCsrSigningController } from './csrsigning/csrsigning.ts';
@@ -38,6 +39,7 @@ export const controllerTable: ControllerTable = {
   'daemonset-controller': createDaemonSetController,
   'statefulset-controller': createStatefulSetController,
   'job-controller': createJobController,
+  'cronjob-controller': createCronJobController,
   'ttl-after-finished-controller': createTtlAfterFinishedController,
   'endpoints-controller': createEndpointController,
   'endpointslice-controller': createEndpointSliceController,

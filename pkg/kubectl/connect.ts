@@ -6,6 +6,7 @@ import { UserError } from '#pkg/component/user-error.ts';
 import { request as requestHttp } from '#pkg/serving/node-http.ts';
 import { type ApiCall, createKubeApi, type KubeApi, type RawAnswer } from './api.ts';
 
+/** What the flags of the connection say. */
 export interface ConnectOptions {
   /** A kubeconfig file; absent for `KUBECONFIG` and then `~/.kube/config`. */
   readonly kubeconfig?: string;
@@ -18,6 +19,7 @@ export interface ConnectOptions {
   readonly onWarning: (text: string) => void;
 }
 
+/** Opens the connection. Throws `UserError` where no kubeconfig names a server. */
 export async function connect(options: ConnectOptions): Promise<KubeApi & { close(): void }> {
   const config = new KubeConfig();
   try {

@@ -4,7 +4,7 @@
  */
 import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '../strategy.ts';
 
-/** All plugins of a server; which of them have a say is decided for each request. */
+/** The plugins of one server, asked in order; the first that refuses ends it. */
 export class AdmissionChain {
   readonly #plugins: readonly AdmissionPlugin[];
   readonly #reader: RegistryReader;
