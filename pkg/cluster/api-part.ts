@@ -91,7 +91,18 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       ...(authorizationModes === undefined ? {} : { authorizationModes }),
       ...(grants === undefined ? {} : { grants }),
     };
-    server = localApi({ store, clock, random, log, serviceCidr, address: host, port, kubeletElsewhere, reach, ...given });
+    server = localApi({
+      store,
+      clock,
+      random,
+      log,
+      serviceCidr,
+      address: host,
+      port,
+      kubeletElsewhere,
+      reach,
+      ...given,
+    });
     opening.server = server;
     client = server.client;
     kubelets = new KubeletConnections(options, (name) => client.resource(nodes).get(name));
