@@ -13,6 +13,7 @@ import { runInNewContext } from 'node:vm';
 import { childSignal, repeat, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { heapLimit } from './heap-limit.ts';
+import { pauseShareMax, Surges } from './surges.ts';
 
 /** How often it is looked whether there is something to give back. */
 const periodMs = 5_000;
@@ -51,9 +52,6 @@ const trimGrowthBytesMin = 8 * 1024 * 1024;
  * it in other threads. Below it there is no need to.
  */
 const largeBytesMin = 256 * 1024 * 1024;
-
-/** Pauses may take this share of the time: after one of 200 ms there is none for 4 s, and a slow machine still returns a burst's memory soon. */
-const pauseShareMax = 0.05;
 
 /**
  * Returning all pages walks and moves what lives, twice, at some 3 ms per MB; with more in use than this it would hold requests up for too
@@ -94,6 +92,7 @@ export interface ProcessMemory {
   unmapFiles(): void;
 }
 
+/** What it takes to give memory back while something runs. */
 export interface ReturningOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -106,9 +105,13 @@ export async function returningMemory(options: ReturningOptions, run: () => Prom
   const { controller, dispose } = childSignal(options.signal);
   const memory = options.memory ?? (await ownMemory());
   const { clock } = options;
+  const surges = new Surges(clock, memory);
   const returning = [
     returnMemory(clock, memory, controller.signal),
-    repeat(clock, { periodMs: () => filesPeriodMs, signal: controller.signal }, () => memory.unmapFiles()),
+    repeat(clock, { periodMs: () => filesPeriodMs, signal: controller.signal }, () => {
+      memory.unmapFiles();
+      surges.look();
+    }),
   ];
   try {
     await run();

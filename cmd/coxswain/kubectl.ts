@@ -3,6 +3,7 @@ import { textOf } from '#pkg/apimachinery/decode.ts';
 import { kubectl } from '#pkg/kubectl/main.ts';
 import type { World } from './world.ts';
 
+/** Runs the command; resolves to kubectl's exit code. The first Ctrl-C ends it orderly, the second at once. */
 export async function kubectlCommand(world: World, args: readonly string[]): Promise<number> {
   const controller = new AbortController();
   const onInterrupt = (): void => {

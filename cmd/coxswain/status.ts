@@ -31,6 +31,7 @@ interface ProcessStatus {
   readonly message?: string;
 }
 
+/** Runs the command; resolves to 0 when everything runs and is healthy, else 1. Throws `UserError` where there is no such cluster. */
 export async function status(world: World, args: readonly string[]): Promise<number> {
   const parsed = parseFlags(flags, args);
   if (!parsed.ok) throw new UserError(`${parsed.message} (see "coxswain status --help")`);

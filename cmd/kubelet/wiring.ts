@@ -16,6 +16,7 @@ import { createHttpsServer } from '#pkg/serving/https-server.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import type { kubeletFlags } from './options.ts';
 
+/** Makes the kubelet and its server, which listens once it runs. Throws `UserError` for flags that are missing and files that cannot be read. */
 export async function wireKubelet(
   values: FlagValues<typeof kubeletFlags>,
   context: ProcessContext,

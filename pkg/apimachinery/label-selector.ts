@@ -7,6 +7,7 @@ import { at, type FieldError, invalid } from './field-error.ts';
 import { parseSelectorText } from './label-selector-parser.ts';
 import { labelValueProblems, qualifiedNameProblems } from './names.ts';
 
+/** What a requirement asks of a label; the signs as text has them. */
 export type SelectorOperator = '!' | '!=' | '=' | '==' | 'exists' | 'gt' | 'in' | 'lt' | 'notin';
 
 /** One condition on one label. `values` is sorted and empty for `exists` and `!`. */
@@ -16,6 +17,7 @@ export interface Requirement {
   readonly values: readonly string[];
 }
 
+/** Labels by name. */
 export type Labels = Readonly<Record<string, string>>;
 
 /** A condition on labels: all requirements have to hold. Immutable. */
@@ -30,6 +32,7 @@ export interface Selector {
   toString(): string;
 }
 
+/** The selector of a text, or what is wrong with the text. */
 export type SelectorResult =
   | { readonly ok: true; readonly selector: Selector }
   | { readonly ok: false; readonly error: string };

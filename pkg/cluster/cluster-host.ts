@@ -9,6 +9,7 @@ import type { PartContext } from './parts.ts';
 import type { ClusterSettings } from './settings.ts';
 import type { ClusterTables } from './tables.ts';
 
+/** What a component of such a cluster is started with. */
 export interface ClusterHost {
   readonly settings: ClusterSettings;
   readonly tables: ClusterTables;

@@ -27,6 +27,7 @@ export interface ProcessPlace {
   readonly tables: ClusterTables;
 }
 
+/** The name under which a component speaks to the API server. */
 export interface ComponentIdentity {
   /** Names its certificate; of a component per node `<name>:<node>` does. Kept: it is the name of the files. */
   readonly name: string;
@@ -34,6 +35,7 @@ export interface ComponentIdentity {
   subject(nodeName: string): Subject;
 }
 
+/** One component: its process, its identity, and how it is started within another process. */
 export interface ComponentEntry {
   /** Folder of its main, below `cmd/`. */
   readonly folder: string;
@@ -54,6 +56,7 @@ export interface ComponentEntry {
 /** Components by the names of their processes, which are upstream's. */
 export type ComponentTable = Readonly<Record<string, ComponentEntry>>;
 
+/** The components of every cluster. */
 export const componentTable: ComponentTable = {
   'kube-apiserver': {
     folder: 'apiserver',

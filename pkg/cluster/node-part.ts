@@ -16,6 +16,7 @@ import { kubernetesRelease } from './release.js';
 import { areSimulated, runtimeProblem, runtimesOf } from './runtimes.ts';
 import { type ClusterTables, clusterTables } from './tables.ts';
 
+/** What one node is made of. */
 export interface NodePartOptions {
   readonly nodeName: string;
   /** Default 127.0.0.1. */

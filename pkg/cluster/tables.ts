@@ -12,6 +12,7 @@ import { type ProxyBackendTable, proxyBackendTable } from './proxy-backends.ts';
 import { type RuntimeTable, runtimeTable } from './runtimes.ts';
 import { type StoreTable, storeTable } from './stores.ts';
 
+/** One table for each sort of part, by name. */
 export interface ClusterTables {
   readonly components: ComponentTable;
   readonly stores: StoreTable;
@@ -25,6 +26,7 @@ export interface ClusterTables {
   readonly volumePlugins: () => Promise<readonly VolumePlugin[]>;
 }
 
+/** All that this project has. */
 export const clusterTables: ClusterTables = {
   components: componentTable,
   stores: storeTable,

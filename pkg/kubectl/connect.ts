@@ -6,6 +6,7 @@ import { request as requestHttp } from '#pkg/serving/node-http.ts';
 import { type ApiCall, createKubeApi, type KubeApi, type RawAnswer } from './api.ts';
 import { type KubeconfigPlace, readPlainKubeconfig } from './plain-kubeconfig.ts';
 
+/** What the flags of the connection say. */
 export interface ConnectOptions extends KubeconfigPlace {
   readonly namespace?: string;
   /** Address of the server, in place of that of the kubeconfig. */
@@ -15,6 +16,7 @@ export interface ConnectOptions extends KubeconfigPlace {
   readonly onWarning: (text: string) => void;
 }
 
+/** Opens the connection. Throws `UserError` where no kubeconfig names a server. */
 export async function connect(options: ConnectOptions): Promise<KubeApi & { close(): void }> {
   const found =
     readPlainKubeconfig(options) ?? (await (await import('./library-kubeconfig.ts')).readLibraryKubeconfig(options));

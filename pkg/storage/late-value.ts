@@ -6,6 +6,7 @@
  */
 import type { KeyValue } from './store.ts';
 
+/** A value that is bytes as soon as somebody asks for them. */
 export interface LateValue {
   /** Bytes, as far as that is known without making them. */
   readonly size: number;

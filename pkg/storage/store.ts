@@ -43,6 +43,7 @@ export type StoreEvent =
   /** `revision` is that of the deletion, `previous` what was deleted. */
   | { readonly type: 'delete'; readonly key: string; readonly revision: number; readonly previous: KeyValue };
 
+/** Which keys are read, and of which moment. */
 export interface RangeOptions {
   /** All keys that start with this; `''` is every key. */
   readonly prefix: string;
@@ -59,6 +60,7 @@ export interface RangeOptions {
   readonly counted?: boolean;
 }
 
+/** What a range has, in key order. */
 export interface RangeResult {
   readonly items: readonly KeyValue[];
   /** Items of the whole range, beyond the limit too; with `counted: false` more than `items` has when there are any, and no further promise. */
@@ -70,6 +72,7 @@ export interface RangeResult {
 /** A write on one key. `ifModRevision` 0 demands that the key does not exist. */
 export type WriteOperation = PutOperation | DeleteOperation;
 
+/** Sets a key, if it is at the revision `ifModRevision`; 0 stands for a key that is not there. */
 export interface PutOperation {
   readonly type: 'put';
   readonly key: string;
@@ -81,6 +84,7 @@ export interface PutOperation {
   readonly ttlMs?: number;
 }
 
+/** Removes a key, if it is at the revision `ifModRevision`. */
 export interface DeleteOperation {
   readonly type: 'delete';
   readonly key: string;
@@ -90,11 +94,13 @@ export interface DeleteOperation {
 /** How long after its time a key with `ttlMs` may still be there, besides the time that deleting takes. Source: upstream's lease manager. */
 export const expiryLatenessMsMax = 60_000;
 
+/** What became of a write. */
 export type WriteResult =
   | { readonly ok: true; readonly revision: number; readonly kv?: KeyValue }
   /** The key is not at the expected revision; `current` is what it holds now, undefined when it does not exist. */
   | { readonly ok: false; readonly current?: KeyValue };
 
+/** Which keys are watched, and from when. */
 export interface WatchOptions {
   readonly prefix: string;
   /** The first revision to deliver: one more than that of the range it continues. */
@@ -109,11 +115,13 @@ export interface WatchSink {
   onError(error: Error): void;
 }
 
+/** A watch that has begun. */
 export interface Watch {
   /** Ends the watch: its sink is not called again. */
   close(): void;
 }
 
+/** The store; see the laws above. */
 export interface Store {
   /** The value of a key now, or undefined. */
   get(key: string): Promise<KeyValue | undefined>;

@@ -5,6 +5,9 @@
  */
 import type { FieldSet, MutableFieldSet } from './field-set.ts';
 
+/** Names and values of an item's keys, by name. */
+type KeyFields = readonly (readonly [string, unknown])[];
+
 /** Kinds of elements in their order; `.`, the node itself, is first. */
 const kinds = '.fkvi';
 
@@ -15,7 +18,7 @@ export function compareElements(a: string, b: string): number {
   if (kind !== b.charCodeAt(0)) return kinds.indexOf(a[0]!) - kinds.indexOf(b[0]!);
   switch (a[0]) {
     case 'k':
-      return compareKeys(parsed(a), parsed(b)) || compareText(a, b);
+      return compareKeys(fieldsOf(a), fieldsOf(b)) || compareText(a, b);
     case 'v':
       return compareValues(parsed(a), parsed(b)) || compareText(a, b);
     case 'i':
@@ -58,6 +61,21 @@ export function inOrder(set: FieldSet): FieldSet {
   return levelInOrder(copy ?? set);
 }
 
+/** Items by keys that are remembered, such as the conditions that objects of a kind have: compared with each write of one. */
+const keysMax = 1_000;
+const keysOf = new Map<string, KeyFields>();
+
+function fieldsOf(element: string): KeyFields {
+  let fields = keysOf.get(element);
+  if (fields === undefined) {
+    const keys = parsed(element) as Readonly<Record<string, unknown>>;
+    fields = Object.entries(keys).sort(([a], [b]) => compareText(a, b));
+    if (keysOf.size >= keysMax) keysOf.clear();
+    keysOf.set(element, fields);
+  }
+  return fields;
+}
+
 function parsed(element: string): unknown {
   return JSON.parse(element.slice(2));
 }
@@ -67,8 +85,7 @@ function compareText(a: string, b: string): number {
 }
 
 /** Fields by name, each name before its value; who has fewer comes first. */
-function compareKeys(a: unknown, b: unknown): number {
-  const [ours, theirs] = [sortedFields(a), sortedFields(b)];
+function compareKeys(ours: KeyFields, theirs: KeyFields): number {
   for (const [index, [name, value]] of ours.entries()) {
     const other = theirs[index];
     if (other === undefined) return 1;
@@ -76,10 +93,6 @@ function compareKeys(a: unknown, b: unknown): number {
     if (order !== 0) return order;
   }
   return ours.length - theirs.length;
-}
-
-function sortedFields(keys: unknown): readonly (readonly [string, unknown])[] {
-  return Object.entries(keys as Record<string, unknown>).sort(([a], [b]) => compareText(a, b));
 }
 
 /** Types in upstream's order; lists and maps, which no schema takes as keys, are alike. */

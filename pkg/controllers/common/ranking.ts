@@ -9,6 +9,7 @@ const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
 
 const phaseOrder: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Running: 2 };
 
+/** What the order depends on beside the pods. */
 export interface RankingOptions {
   /** Pods of the same workload, also of its other replica sets: crowds on a node are thinned first. */
   readonly related: readonly Pod[];

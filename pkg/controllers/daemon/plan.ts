@@ -9,6 +9,7 @@ import { revisionLabel } from '../common/revisions.ts';
 import { scaled } from '../common/rounding.ts';
 import { isPodUpdated, type Placement, targetNode } from './placement.ts';
 
+/** What a plan follows from. */
 export interface PlanInput {
   readonly set: DaemonSet;
   readonly nodes: readonly Node[];
@@ -20,6 +21,7 @@ export interface PlanInput {
   readonly nowMs: number;
 }
 
+/** What is to be done now. */
 export interface Plan {
   /** Nodes that get a pod. */
   readonly create: readonly string[];

@@ -4,6 +4,7 @@ import { availableInMs, isPodReady } from '../common/pod.ts';
 import { isPodUpdated } from './placement.ts';
 import { byPrecedence, type PlanInput } from './plan.ts';
 
+/** The status, and when it changes by time alone. */
 export interface StatusOutput {
   readonly status: DaemonSetStatus;
   /** Milliseconds until the next ready pod becomes available. */

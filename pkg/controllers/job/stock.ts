@@ -23,6 +23,7 @@ import {
 import { judgeFailure, successReason } from './policies.ts';
 import { conditionNow } from './status-draft.ts';
 
+/** What a stock is taken of. */
 export interface StockInput {
   readonly job: Job;
   /** All pods of the job, ended ones too. */
@@ -33,6 +34,7 @@ export interface StockInput {
   readonly nowMs: number;
 }
 
+/** The job, its pods and its numbers. */
 export interface Stock extends StockInput {
   readonly active: readonly Pod[];
   /** What is counted, and what is about to be. */

@@ -22,6 +22,7 @@ import { conditionNow, draftOf, type StatusDraft, statusOf, withJobCondition } f
 import { deadlineInMs, type Stock, takeStock } from './stock.ts';
 import { nameBase, templateFor, wantedOf } from './wanted.ts';
 
+/** What the controller keeps between two looks. */
 export interface JobMemory {
   readonly client: Client;
   readonly events: EventRecorder;
@@ -32,6 +33,7 @@ export interface JobMemory {
   wrote(job: Job): void;
 }
 
+/** One look at one job. */
 export interface SyncInput {
   readonly key: string;
   readonly job: Job;

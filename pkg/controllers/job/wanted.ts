@@ -28,6 +28,7 @@ const burstMax = 500;
 const nameBaseMax = 58;
 const indexVariable = 'JOB_COMPLETION_INDEX';
 
+/** What is to be done about the number of pods. */
 export type Wanted =
   | { readonly kind: 'delete'; readonly pods: readonly Pod[] }
   /** An entry for each pod to make: its index, or undefined for a job without. */

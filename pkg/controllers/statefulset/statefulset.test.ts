@@ -211,6 +211,15 @@ test('a pod that has failed is made anew under its name, and an event says so', 
   );
 });
 
+test('a pod that fails again and again is made anew after longer and longer', async () => {
+  await start({ exitCodeOf: () => 1 });
+  await create({ replicas: 1 });
+  await harness.clock.advance(60_000);
+  // At 0, 1, 3, 7, 15 and 31 seconds.
+  const made = harness.writes.filter((line) => line.startsWith('POST') && line.endsWith('/pods'));
+  expect(made.length).toBe(7);
+});
+
 const claimTemplate = {
   metadata: { name: 'data', labels: { tier: 'gold' } },
   spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },

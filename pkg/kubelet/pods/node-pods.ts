@@ -11,6 +11,7 @@ import type { Allocations } from './allocations.ts';
 import type { PodContext } from './pod-context.ts';
 import { PodWorker } from './pod-worker.ts';
 
+/** What the workers of a node share. */
 export interface NodePodsDeps {
   readonly runtimes: Readonly<Record<string, Runtime>>;
   readonly defaultRuntime: string;
@@ -28,6 +29,7 @@ interface Found {
   readonly containers: RuntimeContainer[];
 }
 
+/** The workers by pod. */
 export class NodePods {
   readonly #deps: NodePodsDeps;
   readonly #workers = new Map<string, PodWorker>();

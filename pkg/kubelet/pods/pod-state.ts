@@ -18,6 +18,7 @@ import { PodMounts } from './pod-mounts.ts';
 import { PodResize } from './pod-resize.ts';
 import { PodSandbox } from './pod-sandbox.ts';
 
+/** Whose state. */
 export interface PodStateOptions {
   readonly context: PodContext;
   readonly runtime: Runtime;
@@ -25,6 +26,7 @@ export interface PodStateOptions {
   readonly pod: Pod;
 }
 
+/** The state of one pod, in its parts. */
 export class PodState implements PodFacts {
   readonly context: PodContext;
   readonly runtime: Runtime;

@@ -24,6 +24,7 @@ import { terminatePod } from './terminate-pod.ts';
 /** Time to the next step after one that failed for an unexpected reason, or a deletion the server did not take. */
 const retryMs = 10_000;
 
+/** Which pod, and what is there of it. */
 export interface PodWorkerOptions {
   readonly context: PodContext;
   readonly runtime: Runtime;
@@ -34,6 +35,7 @@ export interface PodWorkerOptions {
   readonly rejected?: PodFailure;
 }
 
+/** The worker of one pod, from when it is first seen until nothing of it is left. */
 export class PodWorker {
   readonly #context: PodContext;
   readonly #state: PodState;

@@ -15,6 +15,7 @@ interface Verdict {
   readonly message?: string;
 }
 
+/** What conditions follow from. */
 export interface ConditionsInput extends PodStatusInput {
   readonly phase: string;
   readonly containers: readonly ContainerStatus[];

@@ -15,6 +15,7 @@ import { initialized, podPhase } from './phase.ts';
 /** Why a container that should run does not, by name: what was tried last and how it went. */
 export type WaitingReasons = ReadonlyMap<string, { readonly reason: string; readonly message: string }>;
 
+/** What a status follows from. */
 export interface PodStatusInput {
   readonly pod: Pod;
   /** The pod with the resources that the node has allotted to it. Default: what it asks for. */

@@ -86,7 +86,10 @@ function isPartOfAnother({ tree }: ProjectFile, name: string): boolean {
 
 /** `path: name` of each export without a comment that says what it is. */
 export function silentExports(file: ProjectFile): readonly string[] {
-  return exportsOf(file)
-    .filter(({ documented }) => !documented)
-    .map(({ name }) => `${file.path}: ${name}`);
+  const all = exportsOf(file);
+  // Of an overloaded function one signature says it for all.
+  const told = new Set(all.filter(({ documented }) => documented).map(({ name }) => name));
+  return [...new Set(all.map(({ name }) => name).filter((name) => !told.has(name)))].map(
+    (name) => `${file.path}: ${name}`,
+  );
 }
