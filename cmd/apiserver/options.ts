@@ -3,6 +3,7 @@ import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
 import { type FlagTable, integer, list, text } from '#pkg/component/flags.ts';
 
+/** The table: each flag with its help, default and limits. */
 export const apiServerFlags = {
   'bind-address': text({ help: 'Address to listen on.', fallback: '127.0.0.1', placeholder: 'address' }),
   'secure-port': integer({

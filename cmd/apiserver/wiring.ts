@@ -12,6 +12,10 @@ import { UserError } from '#pkg/component/user-error.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import type { apiServerFlags } from './options.ts';
 
+/**
+ * Opens the store and makes the API server over it, which listens once it runs. Throws `UserError` for files that cannot be read, and what the
+ * store says.
+ */
 export async function wireApiServer(
   values: FlagValues<typeof apiServerFlags>,
   context: ProcessContext,

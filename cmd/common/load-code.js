@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 const { existsSync, mkdirSync, readFileSync, statSync } = process.getBuiltinModule('node:fs');
 
 /** Where compiled code is kept between starts, in the checkout or package. */
-const compiled = fileURLToPath(new URL('../../.cache/compiled', import.meta.url));
+export const compiledFolder = fileURLToPath(new URL('../../.cache/compiled', import.meta.url));
 
 /** Bundles of a checkout: a folder for each time one was made, and what the last was made of. */
 const checkoutBundles = new URL('../../.cache/bundle/', import.meta.url);
@@ -36,8 +36,8 @@ export const bundleInputsFile = 'inputs.json';
 /** Uses what earlier starts have compiled. Comes before everything that is to be kept; a failure to keep it costs time only. */
 export function keepCompiledCode() {
   try {
-    mkdirSync(compiled, { recursive: true });
-    module.enableCompileCache(compiled);
+    mkdirSync(compiledFolder, { recursive: true });
+    module.enableCompileCache(compiledFolder);
   } catch {
     // Somebody else's folder: a place of the system's choice has to do.
     module.enableCompileCache();

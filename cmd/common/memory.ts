@@ -6,6 +6,7 @@
  * It needs a flag of Node's (`node-flags.ts`): `--experimental-ffi` for `malloc_trim`, for which Node has no call. Without it, or on a C library
  * that has no such function, that part does not happen.
  */
+
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
@@ -13,6 +14,8 @@ import { runInNewContext } from 'node:vm';
 import { childSignal, repeat, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { heapLimit } from './heap-limit.ts';
+import type { ProcessMemory } from './process-memory.ts';
+import { pauseShareMax, Surges } from './surges.ts';
 
 /** How often it is looked whether there is something to give back. */
 const periodMs = 5_000;
@@ -52,9 +55,6 @@ const trimGrowthBytesMin = 8 * 1024 * 1024;
  */
 const largeBytesMin = 256 * 1024 * 1024;
 
-/** Pauses may take this share of the time: after one of 200 ms there is none for 4 s, and a slow machine still returns a burst's memory soon. */
-const pauseShareMax = 0.05;
-
 /**
  * Returning all pages walks and moves what lives, twice, at some 3 ms per MB; with more in use than this it would hold requests up for too
  * long. What counts is what is in use, not what V8 has reserved: after a burst that is several times as much, and the reason to do this.
@@ -79,21 +79,7 @@ const mappedFiles = /\/data\.mdb$/;
 /** From `madvise(2)`. */
 const adviceDontNeed = 4;
 
-/** The memory of a process. */
-export interface ProcessMemory {
-  residentBytes(): number;
-  /** Share of the time since the last call that the process was busy. */
-  busyShare(): number;
-  /** Gives back what is free, with a pause for finding out what that is. */
-  release(): void;
-  /** Gives back what the C library has that is free. */
-  trim(): void;
-  /** Lets the heap grow by less than usual before it is collected, or by as much as usual again. */
-  collectSooner(isSooner: boolean): void;
-  /** Lets go of pages of files, if there are many. */
-  unmapFiles(): void;
-}
-
+/** What it takes to give memory back while something runs. */
 export interface ReturningOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -106,9 +92,13 @@ export async function returningMemory(options: ReturningOptions, run: () => Prom
   const { controller, dispose } = childSignal(options.signal);
   const memory = options.memory ?? (await ownMemory());
   const { clock } = options;
+  const surges = new Surges(clock, memory);
   const returning = [
     returnMemory(clock, memory, controller.signal),
-    repeat(clock, { periodMs: () => filesPeriodMs, signal: controller.signal }, () => memory.unmapFiles()),
+    repeat(clock, { periodMs: () => filesPeriodMs, signal: controller.signal }, () => {
+      memory.unmapFiles();
+      surges.look();
+    }),
   ];
   try {
     await run();

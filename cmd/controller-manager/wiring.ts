@@ -9,6 +9,10 @@ import type { Component } from '#pkg/component/component.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { ControllerManagerValues } from './options.ts';
 
+/**
+ * Makes the controllers that the flags name, over one connection; under leader election unless told otherwise. Throws `UserError` for files that
+ * cannot be read.
+ */
 export async function wireControllerManager(
   values: ControllerManagerValues,
   context: ProcessContext,

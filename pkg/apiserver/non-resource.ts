@@ -13,6 +13,7 @@ import type { RequestInfo } from './request-info.ts';
 import { jsonType, noSuchMethod, noSuchResource, pageNotFound, textResponse } from './responses.ts';
 import { formatAnswer } from './transform.ts';
 
+/** What these paths tell of. */
 export interface NonResourceParts {
   readonly documents: DocumentProvider | undefined;
   readonly store: Store;

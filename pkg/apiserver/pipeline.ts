@@ -25,6 +25,7 @@ import { storeError } from './storage/resource-store.ts';
 import type { Handler, UserInfo } from './strategy.ts';
 import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
 
+/** What the pipeline needs beside the core. */
 export interface PipelineParts {
   readonly documents: DocumentProvider | undefined;
   readonly limits: ApiServerLimits;

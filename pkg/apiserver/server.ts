@@ -32,6 +32,7 @@ import { ResourceStore } from './storage/resource-store.ts';
 import type { AdmissionPlugin, Strategy } from './strategy.ts';
 import { keepCompacting } from './upkeep.ts';
 
+/** What a server is made of. */
 export interface ApiServerOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -57,6 +58,7 @@ export interface ApiServerOptions {
 /** The definitions that a running server has. */
 export type ServedDefinitions = Pick<Catalog, 'add' | 'holderOf' | 'remove' | 'replace'>;
 
+/** A server that has been made; nothing runs before `run` or `ready`. */
 export interface ApiServer {
   /** Never throws. */
   readonly handle: ApiHandler;
@@ -68,6 +70,7 @@ export interface ApiServer {
   readonly resources: ServedDefinitions;
 }
 
+/** Makes the server. Throws a `DefinitionError` where two definitions contradict each other. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { store, clock, random, log } = options;
   const stopping = new AbortController();

@@ -38,6 +38,7 @@ export interface UserInfo {
   readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
+/** What rules may look at beside the objects. */
 export interface StrategyContext {
   readonly user: UserInfo;
   readonly clock: Clock;
@@ -106,6 +107,7 @@ export interface TableColumn {
   readonly priority?: number;
 }
 
+/** A cell of a table. */
 export type TableCell = boolean | null | number | string;
 
 /** Prints objects of one kind. The first column is the name; times since are relative to `nowMs`. */
@@ -155,6 +157,7 @@ export interface KeepingRules {
   readonly keyName?: string;
 }
 
+/** The rules of one resource; whatever is left out is as the engine does it. */
 export interface Strategy<T = JsonObject> {
   /** Plural name and group of the resource this belongs to, in all of its versions. */
   readonly group: string;
@@ -265,6 +268,7 @@ export interface AdmissionPlugin {
   validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void>;
 }
 
+/** The request that plugins are asked about. */
 export interface AdmissionAttributes {
   readonly operation: 'CONNECT' | 'CREATE' | 'DELETE' | 'UPDATE';
   readonly group: string;

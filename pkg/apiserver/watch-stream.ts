@@ -55,6 +55,7 @@ function selectedFrame(
 
 const nothing: readonly WatchFrame[] = [];
 
+/** What a watcher sees of the events, and in which form. */
 export interface WatchStreamOptions {
   readonly view: VersionView;
   /** Undefined selects everything. */

@@ -12,6 +12,7 @@ import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Transport } from './client.ts';
 
+/** A server, and how it is spoken to. */
 export interface ForwardTarget {
   readonly scheme: 'http' | 'https';
   readonly host: string;
@@ -25,6 +26,7 @@ export interface ForwardTarget {
   readonly serverName?: string;
 }
 
+/** A transport with connections of its own, which whoever made it closes. */
 export interface ForwardTransport extends Transport {
   /** Ends all connections. */
   close(): void;

@@ -23,6 +23,7 @@ export interface ReflectorSink<T extends KubeObject> {
   delete(object: T): void;
 }
 
+/** What is followed, and who is told. */
 export interface ReflectorOptions<T extends KubeObject> {
   readonly resource: ResourceClient<T>;
   readonly select: InformerOptions;

@@ -14,6 +14,7 @@ import type { Client } from './client.ts';
 import type { EventHandler, IndexFunction, Informer, InformerOptions, Informers, Lister } from './informer.ts';
 import { type ReflectorSink, runReflector } from './reflector.ts';
 
+/** What informers are made with. */
 export interface InformersOptions {
   readonly client: Client;
   readonly clock: Clock;

@@ -22,6 +22,7 @@ import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, localApi } from './local-api.ts';
 import { kubernetesServiceIp } from './settings.ts';
 
+/** The store, the certificates and the address of one API server. */
 export interface ApiPartOptions {
   readonly store: Store;
   readonly clock: Clock;

@@ -24,6 +24,7 @@ import { type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from '.
 import { openStore } from './store.ts';
 import { type ClusterTables, checkTables, clusterTables } from './tables.ts';
 
+/** What the cluster is made of, and where. */
 export interface ClusterOptions {
   readonly settings: ClusterSettings;
   /** Where everything is kept. */
@@ -43,6 +44,7 @@ export interface ClusterOptions {
   readonly servingLimits?: Partial<ServingLimits>;
 }
 
+/** A cluster that has started; its nodes may not be Ready yet. */
 export interface RunningCluster {
   /** Address of the API server. */
   readonly server: string;
@@ -58,6 +60,7 @@ export interface RunningCluster {
   stop(): Promise<void>;
 }
 
+/** Starts it and resolves once everything runs. Rejects with what the system or the store says, and then nothing of it is left. */
 export async function startCluster(options: ClusterOptions): Promise<RunningCluster> {
   const { settings, folder, clock, tables = clusterTables } = options;
   const trace = options.trace ?? (() => {});

@@ -21,6 +21,7 @@ import { createCustomResources } from '#pkg/registry/apiextensions/custom-resour
 import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
 
+/** What differs between the API servers of a cluster, of a process and of a test. */
 export interface LocalApiOptions {
   readonly store: Store;
   readonly clock: Clock;

@@ -33,6 +33,7 @@ const otherIdentities: Readonly<Record<string, Subject>> = {
 /** In whose name the nodes of one process read together what each of them may read. Has no certificate. */
 const nodesSubject: Subject = { commonName: 'system:coxswain:nodes' };
 
+/** The keys and certificates; all of it PEM. */
 export interface Pki {
   /** Certificate and key of the authority. */
   readonly authority: CertificatePair;

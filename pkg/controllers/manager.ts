@@ -12,6 +12,7 @@ import type { FlagTable } from '#pkg/component/flags.ts';
 import type { ControllerContext, ControllerOptions, ControllerTable } from './common/controller.ts';
 import { controllerTable } from './table.ts';
 
+/** Which controllers run, over which connection. */
 export interface ControllerManagerOptions {
   /** The manager runs the informers: nobody else may. */
   readonly deps: ComponentDeps;

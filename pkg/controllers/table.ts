@@ -1,5 +1,6 @@
 /** Every controller by the name under which it is switched on and off. A new controller, with its flags if it has any, is a folder and a line here. */
 import { type ControllerTable, withFlags } from './common/controller.ts';
+import { createCronJobController } from './cronjob/cronjob.ts';
 import { createCsrApprovingController } from './csrapproving/csrapproving.ts';
 import { createCsrCleanerController } from './csrcleaner/csrcleaner.ts';
 import { createCsrSigningController } from './csrsigning/csrsigning.ts';
@@ -36,6 +37,7 @@ export const controllerTable: ControllerTable = {
   'daemonset-controller': createDaemonSetController,
   'statefulset-controller': createStatefulSetController,
   'job-controller': createJobController,
+  'cronjob-controller': createCronJobController,
   'ttl-after-finished-controller': createTtlAfterFinishedController,
   'endpoints-controller': createEndpointController,
   'endpointslice-controller': createEndpointSliceController,

@@ -26,7 +26,6 @@ const noVolumes = 'no volume is bound or provisioned';
 
 /** Source: upstream `cmd/kube-controller-manager/names`, `pkg/kubeapiserver/options/plugins.go`. */
 export const unbuiltKinds: readonly UnbuiltKind[] = [
-  { group: 'batch', resource: 'cronjobs', missing: ['cronjob-controller'], effect: 'no jobs are made of it' },
   {
     group: 'autoscaling',
     resource: 'horizontalpodautoscalers',

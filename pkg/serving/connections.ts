@@ -10,6 +10,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Peer } from '#pkg/apimachinery/http.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import { Gate, type Gated, type GateLimits } from './gate.ts';
 import type { ServingLimits } from './limits.ts';
 import { describePeer } from './peer.ts';
 
@@ -20,6 +21,11 @@ const lingerSweepMs = 100;
 /** Warnings of one kind are a line in so long at most. */
 const warningMs = 60_000;
 
+/** Handshakes: one takes some half a millisecond. */
+const handshakesAtOnce: GateLimits = { least: 8, most: 16 };
+/** Requests of clients that are not known: one that is refused takes a quarter of a millisecond, one that has 64 KiB with it a half. */
+const requestsAtOnce: GateLimits = { least: 16, most: 64 };
+
 /** What a connection is waited for, besides what its answer is. */
 interface Awaited {
   /** Called at each sweep. */
@@ -28,8 +34,14 @@ interface Awaited {
   gone(): void;
 }
 
+/** What Node has for the socket in the kernel. */
+interface Handle {
+  readStart(): void;
+  readStop(): void;
+}
+
 /** One connection, from its first packet on. */
-export class Connection {
+export class Connection implements Gated {
   /** What the packets come by; under TLS not what is read from. */
   readonly raw: Socket;
   readonly openedMs: number;
@@ -64,6 +76,11 @@ export class Connection {
     return this.#client !== '';
   }
 
+  /** Whether its requests are of somebody who is known, or will be by the certificate that was shown. */
+  get isLikelyKnown(): boolean {
+    return this.#client !== '' || (this.socket as TLSSocket).authorized === true;
+  }
+
   /** By whom what it uses is counted: the user's name, or the address. */
   get client(): string {
     return this.#client || `address ${this.peer.address}`;
@@ -78,12 +95,19 @@ export class Connection {
   /** A request has come, or all of its body: what comes from now on is of the next one. */
   cameSoFar(): void {
     this.#seenBytes = this.socket?.bytesRead ?? 0;
+    if (!this.isKnown) this.#table.worked();
   }
 
   /** A request is answered on it. */
   get isBusy(): boolean {
     const { response } = this;
     return this.isUpgraded || (response !== undefined && !response.writableFinished && !response.destroyed);
+  }
+
+  read(isRead: boolean): void {
+    const handle = (this.raw as Socket & { readonly _handle: Handle | null })._handle;
+    if (isRead) handle?.readStart();
+    else handle?.readStop();
   }
 
   destroy(): void {
@@ -158,6 +182,7 @@ export interface Lingering {
   end(): void;
 }
 
+/** What the connections of one server share. */
 export interface ConnectionsOptions {
   readonly limits: ServingLimits;
   readonly clock: Clock;
@@ -166,11 +191,15 @@ export interface ConnectionsOptions {
   readonly onSweep?: (nowMs: number) => void;
 }
 
+/** The table of one server. */
 export class Connections {
   readonly #options: ConnectionsOptions;
   /** In order of arrival. */
   readonly #all = new Map<Socket, Connection>();
   readonly #unknown = new Set<Connection>();
+  /** Those of them whose handshake is not done, and the others. */
+  readonly #handshakes: Gate;
+  readonly #requests: Gate;
   /** By what requests are read from. */
   readonly #bySocket = new WeakMap<Socket, Connection>();
   /** Answered requests in order, those of clients that may not be here apart. */
@@ -182,6 +211,8 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    this.#handshakes = new Gate(options.clock, handshakesAtOnce);
+    this.#requests = new Gate(options.clock, requestsAtOnce);
   }
 
   get size(): number {
@@ -199,6 +230,7 @@ export class Connections {
     const connection = new Connection(this, raw, clock.monotonicMs());
     this.#all.set(raw, connection);
     this.#unknown.add(connection);
+    this.#handshakes.add(connection);
     raw.once('close', () => {
       this.#remove(connection);
       connection.body?.gone();
@@ -215,6 +247,10 @@ export class Connections {
       return;
     }
     connection.socket = socket;
+    // Who has shown a certificate is known with the first request.
+    this.#handshakes.worked();
+    this.#handshakes.remove(connection);
+    if ((socket as TLSSocket).authorized !== true) this.#requests.add(connection);
     this.#bySocket.set(socket, connection);
   }
 
@@ -226,6 +262,12 @@ export class Connections {
   /** A connection on which somebody was authenticated. */
   known(connection: Connection): void {
     this.#unknown.delete(connection);
+    this.#requests.remove(connection);
+  }
+
+  /** A request came by a connection on which nobody is known. */
+  worked(): void {
+    this.#requests.worked();
   }
 
   linger(lingering: Lingering): void {
@@ -303,6 +345,8 @@ export class Connections {
   #remove(connection: Connection): void {
     this.#all.delete(connection.raw);
     this.#unknown.delete(connection);
+    this.#handshakes.remove(connection);
+    this.#requests.remove(connection);
     if (this.#all.size > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;

@@ -22,6 +22,7 @@ const pageLimits: ServingLimits = {
   idleMs: 60_000,
 };
 
+/** A listener and what its server needs. */
 export interface HttpServerOptions {
   /** Answers a request, at once or later. What it throws is answered with 500. */
   listener(request: IncomingMessage, response: ServerResponse): Promise<void> | void;
@@ -31,6 +32,7 @@ export interface HttpServerOptions {
   readonly limits?: Partial<ServingLimits>;
 }
 
+/** Makes a server, which neither listens nor runs yet. */
 export function createHttpServer(options: HttpServerOptions): NetworkServer {
   const { listener, clock, log } = options;
   const limits = { ...pageLimits, ...options.limits };

@@ -25,6 +25,7 @@ export interface BodyOwner {
   readonly signal: AbortSignal;
 }
 
+/** Read by whoever handles its request; released by whoever sends the answer. */
 export class IncomingBody implements UnreadBody {
   readonly kind = 'unread';
   readonly lengthBytes?: number;

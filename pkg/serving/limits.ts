@@ -76,6 +76,7 @@ export interface ServingLimits {
 
 const mebibyte = 1024 * 1024;
 
+/** Those of a server that is not told otherwise. */
 export const defaultLimits: ServingLimits = {
   handshakeMs: 10_000,
   headMs: 32_000,

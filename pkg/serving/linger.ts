@@ -9,6 +9,7 @@ import type { Connections, Lingering } from './connections.ts';
 import type { Exchange } from './exchange.ts';
 import type { ServingLimits } from './limits.ts';
 
+/** What all that linger share. */
 export interface LingerOptions {
   readonly connections: Connections;
   readonly limits: ServingLimits;

@@ -29,6 +29,7 @@ export interface Arrival {
   readonly waitsForContinue: boolean;
 }
 
+/** What is done with what comes. */
 export interface NodeServerOptions {
   readonly connections: Connections;
   readonly limits: ServingLimits;

@@ -38,6 +38,7 @@ export interface CacheCodec {
   deletedEntry(previous: KeyValue, revision: number): CacheEntry;
 }
 
+/** One change, as watchers are told of it. */
 export interface CacheEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
   /** The new state; the last one for DELETED. */
@@ -55,6 +56,7 @@ export interface CacheSink {
   onError(error: Error): void;
 }
 
+/** A watch that has begun. */
 export interface CacheWatch {
   close(): void;
 }
@@ -75,6 +77,7 @@ export interface ResourceFeed {
   watch(options: { readonly prefix: string; readonly afterRevision: number }, sink: CacheSink): CacheWatch;
 }
 
+/** The cache of one resource; see the laws above. */
 export interface ResourceCache extends ResourceFeed {
   /** Whether a read now is as good as one after `fresh()`: so on a local driver, once the cache is filled. */
   readonly isFresh: boolean;

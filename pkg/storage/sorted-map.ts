@@ -31,6 +31,7 @@ interface Position {
   readonly index: number;
 }
 
+/** Values by key: finding, adding and deleting cost O(log n), counting a prefix too. */
 export class SortedMap<V> {
   readonly #leaves: Leaf<V>[] = [];
   #size = 0;

@@ -44,6 +44,7 @@ const trimsPerWindow = 5;
 /** Items per range while filling: bounds the size of one answer of a remote store. */
 const fillPageItems = 5_000;
 
+/** Which keys a cache has, and what their values become. */
 export interface ResourceCacheOptions {
   readonly store: Store;
   /** All keys of the resource, and no others, start with this: `/registry/pods/`. */

@@ -9,6 +9,7 @@ interface Group {
   readonly sinks: Set<CacheSink>;
 }
 
+/** The watchers of one cache. */
 export class WatcherGroups {
   readonly #groups = new Map<string, Group>();
   /** How many groups have a prefix of each length. */

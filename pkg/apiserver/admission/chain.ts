@@ -4,6 +4,7 @@
  */
 import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '../strategy.ts';
 
+/** The plugins of one server, asked in order; the first that refuses ends it. */
 export class AdmissionChain {
   readonly #plugins: readonly AdmissionPlugin[];
   readonly #reader: RegistryReader;

@@ -8,6 +8,7 @@ import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';
 import { bearerProtocolPrefix } from '#pkg/serving/websocket/handshake.ts';
 import type { UserInfo } from '../strategy.ts';
 
+/** One way of telling who asks. */
 export interface Authenticator {
   /**
    * The caller, or undefined when the request carries nothing that this authenticator reads. Throws the Unauthorized StatusError

@@ -2,6 +2,7 @@
 import { mastersGroup } from '../authn/authenticator.ts';
 import type { UserInfo } from '../strategy.ts';
 
+/** What somebody wants to do with what. */
 export interface AccessAttributes {
   readonly user: UserInfo;
   readonly verb: string;
@@ -15,11 +16,13 @@ export interface AccessAttributes {
   readonly path: string;
 }
 
+/** What an authorizer says of it; `reason` is shown to the caller where it is refused. */
 export interface AccessDecision {
   readonly decision: 'allow' | 'deny' | 'no opinion';
   readonly reason?: string;
 }
 
+/** Decides, or leaves it to others. */
 export interface Authorizer {
   /** Must not throw. What nobody allows is refused. */
   authorize(attributes: AccessAttributes): Promise<AccessDecision> | AccessDecision;

@@ -65,8 +65,8 @@ function addExtensions(writer: MessageWriter, field: number, from: Json): void {
 
 function schema(value: Json): Buffer {
   const writer = new MessageWriter().text(1, value.$ref).text(2, value.format).text(4, value.description);
-  if (value.default !== undefined) writer.bytes(5, any(value.default));
   writer.texts(19, value.required);
+  if (Array.isArray(value.enum)) for (const one of value.enum) writer.bytes(20, any(one));
   const additional = value.additionalProperties;
   if (additional !== undefined) writer.bytes(21, new MessageWriter().bytes(1, schema(additional as Json)).finish());
   if (typeof value.type === 'string') writer.bytes(22, new MessageWriter().text(1, value.type).finish());

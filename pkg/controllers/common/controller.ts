@@ -16,6 +16,7 @@ export interface ControllerOptions {
   readonly clusterCidr?: string;
 }
 
+/** What a controller is made with. */
 export interface ControllerContext extends ComponentDeps {
   readonly options: ControllerOptions;
   /** The recorder of one controller: events name it as their source. */
@@ -44,6 +45,7 @@ export function withFlags<T extends FlagTable>(
   return { flags, create: (context, values) => create(context, values as FlagValues<T>) };
 }
 
+/** The name of the loop, and what it does with a key. */
 export interface LoopOptions {
   readonly name: string;
   /** Keys worked on at the same time. */

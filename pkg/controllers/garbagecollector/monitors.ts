@@ -49,6 +49,7 @@ interface Monitor {
   stop(): void;
 }
 
+/** The watches of one collector. */
 export class Monitors {
   readonly #context: ControllerContext;
   readonly #graph: OwnerGraph;

@@ -6,6 +6,7 @@ import type { ServiceAccountTokens } from './service-account-tokens.ts';
 import type { VolumeFile, VolumeHost } from './volume-host.ts';
 import type { WatchedKind, WatchedObjects } from './watched-objects.ts';
 
+/** Where contents come from and go to. */
 export interface ProjectionsDeps {
   readonly host: VolumeHost;
   readonly objects: WatchedObjects;
@@ -14,6 +15,7 @@ export interface ProjectionsDeps {
   readsFiles(pod: Pod): boolean;
 }
 
+/** One such folder. */
 export interface Projection {
   /** Kind of the volume, as its folder is called. */
   readonly plugin: string;
@@ -28,6 +30,7 @@ interface Subject {
   readonly fields: FieldContext;
 }
 
+/** The folders of one node. */
 export class Projections {
   readonly #deps: ProjectionsDeps;
 

@@ -5,6 +5,7 @@ import type { Client } from '#pkg/client/client.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import type { AnyPlugin } from './plugin.ts';
 
+/** What a plugin's factory is given. */
 export interface PluginContext {
   readonly client: Client;
   readonly random: Random;

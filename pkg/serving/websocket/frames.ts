@@ -30,6 +30,7 @@ const controlBytesMax = 125;
 /** Largest head of a frame from a client: two bytes, eight of length, four of mask. */
 const headBytesMax = 14;
 
+/** One message, put together. Its bytes are the reader's own. */
 export interface WebSocketMessage {
   readonly isText: boolean;
   readonly bytes: Uint8Array;

@@ -14,6 +14,7 @@ const keySuffix = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 /** A protocol that a browser offers is a token when it begins so, as a browser can set no header. Source: apiserver `request/websocket/protocol.go`. */
 export const bearerProtocolPrefix = 'base64url.bearer.authorization.k8s.io.';
 
+/** What is to become of the connection. */
 export interface WebSocketChoice {
   /** Picks one of the protocols that a client has offered, in its order, `''` for none; undefined when there is none that both speak, which is 403. */
   choose(offered: readonly string[]): string | undefined;

@@ -40,6 +40,7 @@ const pingMsDefault = 30_000;
 const closeMs = 2_000;
 const noBytes = new Uint8Array(0);
 
+/** `messageBytesMax` is 1 MiB and `pingMs` 30 s by default. */
 export interface WebSocketOptions {
   readonly clock: Clock;
   readonly messageBytesMax?: number;
@@ -52,6 +53,7 @@ export interface WebSocketEnd {
   readonly reason: string;
 }
 
+/** Takes over the connection; its owner is told by `close` that it is done with it. */
 export class WebSocket {
   readonly #connection: UpgradedConnection;
   readonly #clock: Clock;
