@@ -1,11 +1,12 @@
 /** What a disruption budget allows, from its pods. Pure. Upstream counterpart: `disruption.go` `updatePdbStatus`. */
 
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { Condition } from '#pkg/api/types/meta-v1.ts';
 import type { PodDisruptionBudget, PodDisruptionBudgetStatus } from '#pkg/api/types/policy-v1.ts';
 import { setCondition } from '#pkg/apimachinery/conditions.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
-import { isPodReady, timeMs } from '../common/pod.ts';
+import { timeMs } from '../common/pod.ts';
 import { scaled } from '../common/rounding.ts';
 
 /** How long an eviction that was allowed may take until it shows on the pod. Source: upstream `DeletionTimeout`. */

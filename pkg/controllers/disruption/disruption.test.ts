@@ -72,12 +72,10 @@ test('an eviction takes what the budget allows, and more is allowed when the nex
 
 test('pods without a controller count by number, and not by share: an event says so', async () => {
   await start();
-  await harness.client
-    .resource(pods)
-    .create({
-      metadata: { name: 'web', namespace: 'default', labels: { app: 'web' } },
-      spec: templateOf('web', 'v1').spec,
-    });
+  await harness.client.resource(pods).create({
+    metadata: { name: 'web', namespace: 'default', labels: { app: 'web' } },
+    spec: templateOf('web', 'v1').spec,
+  });
   await create({ maxUnavailable: 1, selector: web });
   expect(await numbers()).toEqual([0, 1, 0, 0]);
   expect((await harness.eventsOf('keep')).join()).toContain(

@@ -2,6 +2,7 @@
  * Works out how many pods each disruption budget lets go, and takes back from pods what says that they are disrupted when they are not.
  * Upstream counterpart: `pkg/controller/disruption`.
  */
+import { podCondition } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { PodDisruptionBudget, PodDisruptionBudgetStatus } from '#pkg/api/types/policy-v1.ts';
 import { podDisruptionBudgets, pods } from '#pkg/api/types/refs.ts';
@@ -16,7 +17,7 @@ import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { LastWrites } from '../common/last-writes.ts';
-import { podCondition, timeMs } from '../common/pod.ts';
+import { timeMs } from '../common/pod.ts';
 import { budgetStatus, failedStatus, needsScale } from './budget.ts';
 import { Scales } from './scale.ts';
 
