@@ -22,7 +22,7 @@ import { builtInDefinitions } from './built-in.ts';
 import { Catalog } from './catalog.ts';
 import type { ResourceDefinition } from './definition.ts';
 import type { DocumentProviderFactory } from './documents.ts';
-import type { ServerCore } from './endpoints/scope.ts';
+import type { NetworkTarget, ServerCore } from './endpoints/scope.ts';
 import type { ApiServerLimits } from './in-flight.ts';
 import { createPipeline } from './pipeline.ts';
 import { registryReader } from './reader.ts';
@@ -49,6 +49,8 @@ export interface ApiServerOptions {
   readonly authorizer: Authorizer;
   /** The connection to a node's kubelet, for logs; undefined for a node that is not known. */
   readonly kubelet?: (nodeName: string) => ApiHandler | undefined;
+  /** The connection to a server on the network of pods, for proxies. Default none. */
+  readonly reach?: (target: NetworkTarget) => ApiHandler;
   /** What is served beyond the default, such as `{ 'api/all': true }`. */
   readonly runtimeConfig?: Readonly<Record<string, boolean>>;
   readonly documents?: DocumentProviderFactory;
@@ -97,6 +99,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     authenticators: options.authenticators,
     authorizer: mastersOr(options.authorizer),
     kubelet: options.kubelet,
+    reach: options.reach,
     stopping: stopping.signal,
   };
   let started: Promise<void> | undefined;

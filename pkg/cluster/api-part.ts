@@ -5,6 +5,7 @@ import { nodes } from '#pkg/api/types/refs.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
+import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
@@ -76,7 +77,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   try {
     const { definitions } = options;
     const resources = definitions === undefined ? {} : { definitions };
-    server = localApi({ store, clock, random, log, serviceCidr, port, kubeletElsewhere, ...resources });
+    server = localApi({ store, clock, random, log, serviceCidr, port, kubeletElsewhere, reach, ...resources });
     opening.server = server;
     client = server.client;
     kubelets = new KubeletConnections(options, (name) => client.resource(nodes).get(name));
@@ -95,6 +96,14 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     addKubelet: server.addKubelet,
     run: (signal) =>
       runServer({ server, https, services: [service, authentication], kubelets: kubelets!, store }, signal),
+  };
+}
+
+/** Passes a request on to a server on the network of pods, each on a connection of its own. Loaded with the first. */
+function reach(target: NetworkTarget): ApiHandler {
+  return async (request) => {
+    const { forwardTransport } = await import('#pkg/client/forward-transport.ts');
+    return forwardTransport({ ...target, keepsConnections: false }).request(request);
   };
 }
 

@@ -7,6 +7,7 @@ import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-cert
 import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
+import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
 import { createApiServer } from '#pkg/apiserver/server.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -37,6 +38,8 @@ export interface LocalApiOptions {
   readonly admission?: readonly AdmissionPlugin[];
   /** Kubelets of other processes. */
   readonly kubeletElsewhere?: (nodeName: string) => ApiHandler | undefined;
+  /** Servers on the network of pods, where there is one. */
+  readonly reach?: (target: NetworkTarget) => ApiHandler;
 }
 
 /** `run` serves until it is aborted. */
@@ -55,7 +58,7 @@ const ownIdentity = { commonName: 'system:apiserver', organizations: ['system:ma
 
 /** Nothing happens before `run` or `ready`. */
 export function localApi(options: LocalApiOptions): LocalApi {
-  const { store, clock, random, log, serviceCidr, port, kubeletElsewhere } = options;
+  const { store, clock, random, log, serviceCidr, port, kubeletElsewhere, reach } = options;
   const kubelets = new Map<string, ApiHandler>();
   const authorizer = alwaysAllow();
   const server = createApiServer({
@@ -73,6 +76,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     authenticators: [clientCertificateAuthenticator(clock)],
     authorizer,
     documents: createDocumentProvider,
+    ...(reach === undefined ? {} : { reach }),
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
   const client = createClient({
