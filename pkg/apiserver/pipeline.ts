@@ -7,7 +7,7 @@ import { CompactedError, type Store } from '#pkg/storage/store.ts';
 import { anonymousUser, bearerToken } from './authn/authenticator.ts';
 import { showsBadCertificate } from './authn/client-certificate.ts';
 import { impersonate, wantsImpersonation } from './authn/impersonation.ts';
-import type { AccessDecision } from './authz/authorizer.ts';
+import type { AccessAttributes, AccessDecision } from './authz/authorizer.ts';
 import type { ServedResource } from './catalog.ts';
 import { deadlineMs, withinDeadline } from './deadline.ts';
 import type { DocumentProvider } from './documents.ts';
@@ -18,7 +18,7 @@ import type { Scope, ServerCore } from './endpoints/scope.ts';
 import { type ApiServerLimits, InFlight, type Lane } from './in-flight.ts';
 import { ApiMetrics } from './metrics.ts';
 import { type Negotiated, negotiate } from './negotiation.ts';
-import { nonResourceHandler } from './non-resource.ts';
+import { nonResourceHandler, type Page } from './non-resource.ts';
 import { parseRequestInfo, type RequestInfo } from './request-info.ts';
 import { errorResponse, noSuchMethod, noSuchResource, pageNotFound } from './responses.ts';
 import { storeError } from './storage/resource-store.ts';
@@ -27,6 +27,7 @@ import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './trans
 
 /** What the pipeline needs beside the core. */
 export interface PipelineParts {
+  readonly pages: Readonly<Record<string, Page>>;
   readonly documents: DocumentProvider | undefined;
   readonly limits: ApiServerLimits;
   readonly store: Store;
@@ -107,6 +108,7 @@ function authenticate(core: ServerCore, request: ApiRequest, from = 0): Promise<
     if (found !== undefined) return found;
   }
   // Who shows a token or a certificate wants to be somebody.
+  if (!core.allowsAnonymous) throw unauthorized();
   if (bearerToken(request.headers) !== undefined || showsBadCertificate(request.peer, core.clock)) throw unauthorized();
   return anonymousUser;
 }
@@ -114,11 +116,16 @@ function authenticate(core: ServerCore, request: ApiRequest, from = 0): Promise<
 type Refusal = StatusError | undefined;
 
 function authorize(core: ServerCore, user: UserInfo, info: RequestInfo): Promise<Refusal> | Refusal {
-  const { verb, group, version, resource, subresource, namespace, name, path } = info;
-  const asked = core.authorizer.authorize({ user, verb, group, version, resource, subresource, namespace, name, path });
+  const asked = core.authorizer.authorize(attributesOf(user, info));
   const decide = ({ decision, reason = '' }: AccessDecision): Refusal =>
     decision === 'allow' ? undefined : refusal(user, info, reason);
   return asked instanceof Promise ? asked.then(decide) : decide(asked);
+}
+
+function attributesOf(user: UserInfo, info: RequestInfo): AccessAttributes {
+  const { verb, group, version, resource, subresource, namespace, name, path, query } = info;
+  const fieldSelector = query.size === 0 ? undefined : (query.get('fieldSelector') ?? undefined);
+  return { user, verb, group, version, resource, subresource, namespace, name, path, fieldSelector };
 }
 
 /** Source: apiserver `endpoints/handlers/responsewriters/errors.go` `forbiddenMessage`. */

@@ -16,12 +16,16 @@ export class AdmissionChain {
 
   /** May change the draft. Undefined when no plugin has anything to do, so that the caller need not wait. */
   admit(attributes: AdmissionAttributes, context: StrategyContext): Promise<void> | undefined {
-    const plugins = this.#plugins.filter((plugin) => plugin.admit !== undefined && plugin.handles(attributes));
+    const plugins = this.#plugins.filter(
+      (plugin) => plugin.admit !== undefined && plugin.handles(attributes, context.user),
+    );
     return plugins.length === 0 ? undefined : this.#run(plugins, 'admit', attributes, context);
   }
 
   validate(attributes: AdmissionAttributes, context: StrategyContext): Promise<void> | undefined {
-    const plugins = this.#plugins.filter((plugin) => plugin.validate !== undefined && plugin.handles(attributes));
+    const plugins = this.#plugins.filter(
+      (plugin) => plugin.validate !== undefined && plugin.handles(attributes, context.user),
+    );
     return plugins.length === 0 ? undefined : this.#run(plugins, 'validate', attributes, context);
   }
 

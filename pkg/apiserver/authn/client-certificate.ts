@@ -2,10 +2,7 @@
 import type { Peer } from '#pkg/apimachinery/http.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { UserInfo } from '../strategy.ts';
-import { type Authenticator, authenticated } from './authenticator.ts';
-
-/** Which credential a user came with. Source: apiserver `authentication/user` `CredentialIDKey`. */
-const credentialIdKey = 'authentication.kubernetes.io/credential-id';
+import { type Authenticator, authenticated, credentialIdKey } from './authenticator.ts';
 
 /**
  * Trusts `peer.certificate`, which the transport has verified, for as long as it is valid. Users are kept by certificate, so they cost nothing

@@ -6,7 +6,8 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { AdmissionChain } from '../admission/chain.ts';
 import type { Authenticator } from '../authn/authenticator.ts';
-import type { Authorizer } from '../authz/authorizer.ts';
+import type { BearerTokens } from '../authn/bearer-tokens.ts';
+import type { Authorizer, RuleResolver } from '../authz/authorizer.ts';
 import type { Catalog, ServedResource } from '../catalog.ts';
 import type { RequestInfo } from '../request-info.ts';
 import type { RegistryReader, StrategyContext, UserInfo } from '../strategy.ts';
@@ -27,7 +28,10 @@ export interface ServerCore {
   readonly admission: AdmissionChain;
   readonly reader: RegistryReader;
   readonly authenticators: readonly Authenticator[];
-  readonly authorizer: Authorizer;
+  /** Answers reviews of tokens; it is the last of the authenticators. */
+  readonly tokens: BearerTokens | undefined;
+  readonly allowsAnonymous: boolean;
+  readonly authorizer: Authorizer & Partial<RuleResolver>;
   /** The connection to a node's kubelet. */
   readonly kubelet: ((nodeName: string) => ApiHandler | undefined) | undefined;
   /** A server somewhere on the network of pods. Absent where there is no such network. */
