@@ -22,8 +22,9 @@ import { nonResourceHandler, type Page } from './non-resource.ts';
 import { parseRequestInfo, type RequestInfo } from './request-info.ts';
 import { errorResponse, noSuchMethod, noSuchResource, pageNotFound } from './responses.ts';
 import { storeError } from './storage/resource-store.ts';
-import type { Handler, UserInfo } from './strategy.ts';
+import type { Handler } from './strategy.ts';
 import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
+import type { UserInfo } from './user-info.ts';
 
 /** What the pipeline needs beside the core. */
 export interface PipelineParts {

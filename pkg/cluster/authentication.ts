@@ -8,7 +8,8 @@ import { type BearerTokens, bearerTokens, type TokenAuthenticator } from '#pkg/a
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { signingKey, verifyingKey } from '#pkg/apiserver/authn/jwt.ts';
 import { tokenFileAuthenticator } from '#pkg/apiserver/authn/token-file.ts';
-import type { RegistryReader, UserInfo } from '#pkg/apiserver/strategy.ts';
+import type { RegistryReader } from '#pkg/apiserver/strategy.ts';
+import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { ServiceAccountIssuer } from '#pkg/registry/authentication/service-account-issuer.ts';
 

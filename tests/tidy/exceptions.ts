@@ -23,8 +23,6 @@ export const typeCircles: readonly string[] = [
   // Rules are called with the scope of a request, which has the catalog, which has the rules.
   [
     'admission/chain.ts',
-    'authn/authenticator.ts',
-    'authz/authorizer.ts',
     'catalog.ts',
     'conversion.ts',
     'converters/converted-strategy.ts',
@@ -42,9 +40,7 @@ export const typeCircles: readonly string[] = [
 
 /** Folders that import each other. */
 export const folderPairs: Readonly<Record<string, readonly string[]>> = {
-  // Impersonation asks the authorizer, and the authorizer knows the group of masters by the authenticator's name for it.
-  'pkg/apiserver/': ['authn <-> authz'],
-  // Workloads have pod templates, and deletion in core knows what owns pods.
+  // Replication controllers are of core and share their rules with replica sets, which have pod templates.
   'pkg/registry/': ['apps <-> core'],
 };
 

@@ -6,7 +6,7 @@
 import { Buffer } from 'node:buffer';
 import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';
 import { bearerProtocolPrefix } from '#pkg/serving/websocket/handshake.ts';
-import type { UserInfo } from '../strategy.ts';
+import type { UserInfo } from '../user-info.ts';
 
 /** One way of telling who asks. */
 export interface Authenticator {
@@ -22,9 +22,6 @@ const allAuthenticated = 'system:authenticated';
 
 /** Who has shown no credentials. */
 export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
-
-/** Members of this group may do everything, whatever the authorizer says. */
-export const mastersGroup = 'system:masters';
 
 /** Which credential a user came with, among what else is known of a user. Source: apiserver `authentication/user` `CredentialIDKey`. */
 export const credentialIdKey = 'authentication.kubernetes.io/credential-id';

@@ -10,7 +10,8 @@ import type { BearerTokens } from '../authn/bearer-tokens.ts';
 import type { Authorizer, RuleResolver } from '../authz/authorizer.ts';
 import type { Catalog, ServedResource } from '../catalog.ts';
 import type { RequestInfo } from '../request-info.ts';
-import type { RegistryReader, StrategyContext, UserInfo } from '../strategy.ts';
+import type { RegistryReader, StrategyContext } from '../strategy.ts';
+import type { UserInfo } from '../user-info.ts';
 
 /** A server that requests may be passed on to. Its certificate is not asked for. */
 export interface NetworkTarget {

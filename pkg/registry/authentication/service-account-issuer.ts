@@ -14,7 +14,8 @@ import {
   signJwt,
   type VerifyingKey,
 } from '#pkg/apiserver/authn/jwt.ts';
-import type { RegistryReader, UserInfo } from '#pkg/apiserver/strategy.ts';
+import type { RegistryReader } from '#pkg/apiserver/strategy.ts';
+import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { listAt, numberAt, objectAt, stringAt } from '../draft.ts';
 
