@@ -9,7 +9,7 @@ import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { aborted } from '#pkg/base/async.ts';
 import type { Component } from '#pkg/component/component.ts';
-import { signingKey, signJwt } from '#pkg/pki/jwt.ts';
+import { type SigningKey, signingKey, signJwt } from '#pkg/pki/jwt.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
 
 const workers = 5;
@@ -45,34 +45,6 @@ export function createServiceAccountTokenController(context: ControllerContext):
     }
   };
 
-  const fill = async (secret: Secret, account: ServiceAccount): Promise<void> => {
-    const { namespace = '', name = '', annotations } = secret.metadata ?? {};
-    const encode = (text: string): string => Buffer.from(text).toString('base64');
-    const uid = account.metadata?.uid ?? '';
-    const { token, namespace: ownNamespace, 'ca.crt': ca } = secret.data ?? {};
-    const wantsCa = rootCa !== '' && ca !== encode(rootCa);
-    if (token && ownNamespace && !wantsCa && annotations?.[uidAnnotation] === uid) return;
-    const accountName = account.metadata?.name ?? '';
-    const claims = {
-      iss: issuer,
-      'kubernetes.io/serviceaccount/namespace': namespace,
-      'kubernetes.io/serviceaccount/secret.name': name,
-      'kubernetes.io/serviceaccount/service-account.name': accountName,
-      'kubernetes.io/serviceaccount/service-account.uid': uid,
-      sub: `system:serviceaccount:${namespace}:${accountName}`,
-    };
-    await resource.update({
-      ...secret,
-      metadata: { ...secret.metadata, annotations: { ...annotations, [uidAnnotation]: uid } },
-      data: {
-        ...secret.data,
-        ...(rootCa === '' ? {} : { 'ca.crt': encode(rootCa) }),
-        namespace: ownNamespace || encode(namespace),
-        token: token || encode(signJwt(key, claims)),
-      },
-    });
-  };
-
   const loop = createLoop(context, {
     name: 'serviceaccount-token',
     workers,
@@ -82,8 +54,10 @@ export function createServiceAccountTokenController(context: ControllerContext):
       const account = await accountOf(secret);
       const { name = '', namespace = '', uid } = secret.metadata ?? {};
       try {
-        if (account !== undefined) await fill(secret, account);
-        else await resource.delete(name, { namespace, ...(uid === undefined ? {} : { preconditions: { uid } }) });
+        const changed = account && filled(secret, account, { key, rootCa });
+        if (changed !== undefined) await resource.update(changed);
+        if (account === undefined)
+          await resource.delete(name, { namespace, ...(uid === undefined ? {} : { preconditions: { uid } }) });
       } catch (error) {
         if (!isNotFound(error) && !isConflict(error)) throw error;
       }
@@ -98,4 +72,36 @@ export function createServiceAccountTokenController(context: ControllerContext):
   secretInformer.addHandler({ added: enqueue, updated: (_, secret) => enqueue(secret) });
   accountInformer.addHandler({ added: enqueueOf, deleted: enqueueOf });
   return loop;
+}
+
+/** A Secret with all that it is to hold; undefined when it holds that. */
+function filled(
+  secret: Secret,
+  account: ServiceAccount,
+  { key, rootCa }: { readonly key: SigningKey; readonly rootCa: string },
+): Secret | undefined {
+  const { namespace = '', name = '', annotations } = secret.metadata ?? {};
+  const encode = (text: string): string => Buffer.from(text).toString('base64');
+  const { uid = '', name: accountName = '' } = account.metadata ?? {};
+  const { token, namespace: ownNamespace, 'ca.crt': ca } = secret.data ?? {};
+  const wantsCa = rootCa !== '' && ca !== encode(rootCa);
+  if (token && ownNamespace && !wantsCa && annotations?.[uidAnnotation] === uid) return undefined;
+  const claims = {
+    iss: issuer,
+    'kubernetes.io/serviceaccount/namespace': namespace,
+    'kubernetes.io/serviceaccount/secret.name': name,
+    'kubernetes.io/serviceaccount/service-account.name': accountName,
+    'kubernetes.io/serviceaccount/service-account.uid': uid,
+    sub: `system:serviceaccount:${namespace}:${accountName}`,
+  };
+  return {
+    ...secret,
+    metadata: { ...secret.metadata, annotations: { ...annotations, [uidAnnotation]: uid } },
+    data: {
+      ...secret.data,
+      ...(rootCa === '' ? {} : { 'ca.crt': encode(rootCa) }),
+      namespace: ownNamespace || encode(namespace),
+      token: token || encode(signJwt(key, claims)),
+    },
+  };
 }
