@@ -25,7 +25,13 @@ export async function kubectlCommand(world: World, args: readonly string[]): Pro
         readStdin: readAllOfStdin,
         connect: async (options) => {
           const { connect } = await import('#pkg/kubectl/connect.ts');
-          return connect({ ...options, onWarning: (text) => world.writeError(`Warning: ${text}\n`) });
+          const { KUBECONFIG = '', HOME = '' } = world.environment;
+          return connect({
+            ...options,
+            kubeconfigVariable: KUBECONFIG,
+            home: HOME,
+            onWarning: (text) => world.writeError(`Warning: ${text}\n`),
+          });
         },
       },
       args,

@@ -25,14 +25,24 @@ const entries: Readonly<Record<string, string>> = {
 };
 
 /**
- * Files of which everything is always loaded together, each with all that its modules import: those of the small commands, of who starts a cluster,
- * and of a cluster in one process with the default drivers. The first that has a module keeps it. What none has, such as other drivers and documents
- * that somebody may ask for, is a file of its own.
+ * Files of which everything is always loaded together, each with all that its modules import: those of the small commands, of who starts and stops
+ * a cluster, of what who speaks to one shares with it, and of a cluster in one process with the default drivers. The first that has a module keeps
+ * it. What none has, such as other drivers and documents that somebody may ask for, is a file of its own.
  */
 const loadedTogether: Readonly<Record<string, readonly string[]>> = {
   // Without the command itself, which waits for what it has loaded: that must not import its file.
   base: ['cmd/common/errors.ts', 'cmd/coxswain/version.ts', 'cmd/coxswain/world.ts', 'pkg/component/flags.ts'],
-  start: ['cmd/coxswain/up.ts', 'cmd/coxswain/up-detached.ts'],
+  start: ['cmd/coxswain/up.ts', 'cmd/coxswain/up-detached.ts', 'cmd/coxswain/down.ts'],
+  client: [
+    'pkg/apimachinery/decode.ts',
+    'pkg/apimachinery/go-text.ts',
+    'pkg/apimachinery/jsonpath/parser.ts',
+    'pkg/apimachinery/jsonpath/walk.ts',
+    'pkg/apimachinery/quantity.ts',
+    'pkg/apimachinery/status-error.ts',
+    'pkg/client/network-transport.ts',
+    'pkg/serving/node-http.ts',
+  ],
   cluster: [
     'cmd/coxswain/up-foreground.ts',
     'pkg/cluster/api-part.ts',

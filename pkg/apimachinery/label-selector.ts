@@ -4,18 +4,9 @@
  */
 import type { Given } from './draft.ts';
 import { at, type FieldError, invalid } from './field-error.ts';
+import type { Requirement, SelectorOperator } from './label-requirement.ts';
 import { parseSelectorText } from './label-selector-parser.ts';
 import { labelValueProblems, qualifiedNameProblems } from './names.ts';
-
-/** What a requirement asks of a label; the signs as text has them. */
-export type SelectorOperator = '!' | '!=' | '=' | '==' | 'exists' | 'gt' | 'in' | 'lt' | 'notin';
-
-/** One condition on one label. `values` is sorted and empty for `exists` and `!`. */
-export interface Requirement {
-  readonly key: string;
-  readonly operator: SelectorOperator;
-  readonly values: readonly string[];
-}
 
 /** Labels by name. */
 export type Labels = Readonly<Record<string, string>>;

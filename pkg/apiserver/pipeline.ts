@@ -22,8 +22,9 @@ import { nonResourceHandler, type Page } from './non-resource.ts';
 import { parseRequestInfo, type RequestInfo } from './request-info.ts';
 import { errorResponse, noSuchMethod, noSuchResource, pageNotFound } from './responses.ts';
 import { storeError } from './storage/resource-store.ts';
-import type { Handler, UserInfo } from './strategy.ts';
+import type { Handler } from './strategy.ts';
 import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
+import type { UserInfo } from './user-info.ts';
 
 /** What the pipeline needs beside the core. */
 export interface PipelineParts {
@@ -166,8 +167,9 @@ function isLongRunning({ info, served }: Asked): boolean {
   return served?.subresources.get(info.subresource)?.connect !== undefined;
 }
 
-/** Methods of resources. HEAD is none: upstream's routes name each method that they answer. */
+/** Methods of resources. HEAD is none: upstream's routes name each method that they answer. Those of proxies answer two more. */
 const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'PATCH', 'POST', 'PUT']);
+const proxiedMethods: ReadonlySet<string> = new Set(['HEAD', 'OPTIONS']);
 
 function answerResource(
   core: ServerCore,
@@ -178,7 +180,10 @@ function answerResource(
     throw noSuchResource();
   }
   const { group, resource } = served.info;
-  if (!knownMethods.has(request.method)) throw noSuchMethod();
+  if (!knownMethods.has(request.method)) {
+    const takesPath = served.subresources.get(info.subresource)?.connect?.takesPath === true;
+    if (!takesPath || !proxiedMethods.has(request.method)) throw noSuchMethod();
+  }
   const warnings = served.warning === undefined ? [] : [served.warning];
   const subject = { group, resource };
   const scope: Opening = { core, request, body: undefined, info, user, served, subject, warnings };
@@ -218,10 +223,18 @@ async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiR
   }
 }
 
+const asItIs: Negotiated = { format: 'json', as: '', version: '', pretty: false };
+
+function isProxied({ info, served }: Scope): boolean {
+  return info.subresource !== '' && served.subresources.get(info.subresource)?.connect?.takesPath === true;
+}
+
 /** The handler, and the form of its answer. Throws what either refuses. */
 function chooseHandler(scope: Scope): { readonly handler: Handler; readonly wanted: Negotiated } {
   const { info, request } = scope;
   const handler = handlerOf(scope);
+  // What a target answers is in no form of the server's.
+  if (isProxied(scope)) return { handler, wanted: asItIs };
   const wanted = negotiate(request, {
     query: info.query,
     isWatch: info.verb === 'watch',

@@ -23,7 +23,7 @@ import { builtInDefinitions } from './built-in.ts';
 import { Catalog } from './catalog.ts';
 import type { ResourceDefinition } from './definition.ts';
 import type { DocumentProviderFactory } from './documents.ts';
-import type { ServerCore } from './endpoints/scope.ts';
+import type { NetworkTarget, ServerCore } from './endpoints/scope.ts';
 import { type FollowSink, follow } from './follow.ts';
 import type { ApiServerLimits } from './in-flight.ts';
 import type { Page } from './non-resource.ts';
@@ -58,6 +58,8 @@ export interface ApiServerOptions {
   readonly authorizer: Authorizer;
   /** The connection to a node's kubelet, for logs; undefined for a node that is not known. */
   readonly kubelet?: (nodeName: string) => ApiHandler | undefined;
+  /** The connection to a server on the network of pods, for proxies. Default none. */
+  readonly reach?: (target: NetworkTarget) => ApiHandler;
   /** What is served beyond the default, such as `{ 'api/all': true }`. */
   readonly runtimeConfig?: Readonly<Record<string, boolean>>;
   readonly documents?: DocumentProviderFactory;
@@ -112,6 +114,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     allowsAnonymous: options.allowsAnonymous ?? true,
     authorizer: mastersOr(options.authorizer),
     kubelet: options.kubelet,
+    reach: options.reach,
     stopping: stopping.signal,
   };
   let started: Promise<void> | undefined;

@@ -23,20 +23,13 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Converter } from './converters/converter.ts';
 import type { Scope } from './endpoints/scope.ts';
+import type { UserInfo } from './user-info.ts';
 
 /**
  * An object that is stored, shared and not to be changed. `T` is its type; of rules whose type is not known here, which have `JsonObject`, only
  * what all objects have.
  */
 export type Stored<T> = string extends keyof T ? KubeObject : Given<T>;
-
-/** Who asks. */
-export interface UserInfo {
-  readonly name: string;
-  readonly uid?: string;
-  readonly groups: readonly string[];
-  readonly extra?: Readonly<Record<string, readonly string[]>>;
-}
 
 /** What rules may look at beside the objects. */
 export interface StrategyContext {

@@ -5,6 +5,7 @@ import { nodes } from '#pkg/api/types/refs.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
+import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
@@ -90,7 +91,18 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       ...(authorizationModes === undefined ? {} : { authorizationModes }),
       ...(grants === undefined ? {} : { grants }),
     };
-    server = localApi({ store, clock, random, log, serviceCidr, address: host, port, kubeletElsewhere, ...given });
+    server = localApi({
+      store,
+      clock,
+      random,
+      log,
+      serviceCidr,
+      address: host,
+      port,
+      kubeletElsewhere,
+      reach,
+      ...given,
+    });
     opening.server = server;
     client = server.client;
     kubelets = new KubeletConnections(options, (name) => client.resource(nodes).get(name));
@@ -109,6 +121,14 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     addKubelet: server.addKubelet,
     run: (signal) =>
       runServer({ server, https, services: [service, authentication], kubelets: kubelets!, store }, signal),
+  };
+}
+
+/** Passes a request on to a server on the network of pods, each on a connection of its own. Loaded with the first. */
+function reach(target: NetworkTarget): ApiHandler {
+  return async (request) => {
+    const { forwardTransport } = await import('#pkg/client/forward-transport.ts');
+    return forwardTransport({ ...target, keepsConnections: false }).request(request);
   };
 }
 

@@ -6,14 +6,14 @@ import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { Members } from './members.ts';
 import type { NodePart, NodePartOptions } from './node-part.ts';
 import type { NodesReady } from './nodes-ready.ts';
+import type { PartTables } from './part-tables.ts';
 import type { PartContext } from './parts.ts';
 import type { ClusterSettings } from './settings.ts';
-import type { ClusterTables } from './tables.ts';
 
 /** What a component of such a cluster is started with. */
 export interface ClusterHost {
   readonly settings: ClusterSettings;
-  readonly tables: ClusterTables;
+  readonly tables: PartTables;
   readonly nodeNames: readonly string[];
   /** Folder of the cluster; `''` where nothing is written. */
   readonly folder: string;

@@ -10,8 +10,8 @@ import type { FlagTable } from '#pkg/component/flags.ts';
 import type { Subject } from '#pkg/pki/pair.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import type { NetworkKind, NetworkTable } from './networks.ts';
+import type { PartTables } from './part-tables.ts';
 import { addressPort, type ClusterSettings, kubernetesServiceIp, podRange } from './settings.ts';
-import type { ClusterTables } from './tables.ts';
 
 /** A process of a cluster: what its flags can follow from. */
 export interface ProcessPlace {
@@ -24,7 +24,7 @@ export interface ProcessPlace {
   readonly kubeconfig: string;
   /** Of a component that is there once for each node; else `''`. */
   readonly nodeName: string;
-  readonly tables: ClusterTables;
+  readonly tables: PartTables;
 }
 
 /** The name under which a component speaks to the API server. */
@@ -46,7 +46,7 @@ export interface ComponentEntry {
   /** Flags of its process, beside the common ones. */
   flags(place: ProcessPlace): Readonly<Record<string, unknown>>;
   /** Those of its flags that people may set (`up --config`, `up --extra-config`), beside what follows from the cluster. Absent: none. */
-  options?(tables: ClusterTables): Promise<FlagTable>;
+  options?(tables: PartTables): Promise<FlagTable>;
   /** What it may do, where upstream has no role for it: rules as the default policy writes them (`pkg/registry/rbac/policy/rule-text.ts`). */
   readonly rights?: readonly string[];
   /** Whether it opens sockets of its own, which there are none of on virtual time. */

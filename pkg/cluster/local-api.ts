@@ -5,6 +5,7 @@
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
+import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
 import { createApiServer } from '#pkg/apiserver/server.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -47,6 +48,8 @@ export interface LocalApiOptions {
   readonly grants?: readonly Grant[];
   /** Kubelets of other processes. */
   readonly kubeletElsewhere?: (nodeName: string) => ApiHandler | undefined;
+  /** Servers on the network of pods, where there is one. */
+  readonly reach?: (target: NetworkTarget) => ApiHandler;
 }
 
 /** `run` serves until it is aborted. */
@@ -68,7 +71,7 @@ export const ownIdentity = { commonName: 'system:apiserver', organizations: ['sy
 
 /** Nothing happens before `run` or `ready`. */
 export function localApi(options: LocalApiOptions): LocalApi {
-  const { store, clock, random, log, serviceCidr, port, kubeletElsewhere } = options;
+  const { store, clock, random, log, serviceCidr, port, kubeletElsewhere, reach } = options;
   const kubelets = new Map<string, ApiHandler>();
   const authorization = createAuthorization(options.authorizationModes);
   const { authorizer, rbac } = authorization;
@@ -94,6 +97,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     pages: issuerPages(authentication.issuer, `${options.address ?? defaultAddress}:${port ?? defaultPort}`),
     authorizer,
     documents: createDocumentProvider,
+    ...(reach === undefined ? {} : { reach }),
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
   const client = createClient({

@@ -23,7 +23,14 @@
  * above it (`cache.ts` and the registry store).
  */
 import type { Buffer } from 'node:buffer';
-import type { LateValue } from './late-value.ts';
+
+/** A value that is bytes as soon as somebody asks for them (`late-value.ts`). */
+export interface LateValue {
+  /** Bytes, as far as that is known without making them. */
+  readonly size: number;
+  /** Made once, at the first call. */
+  readonly bytes: Uint8Array;
+}
 
 /** A stored value. Revisions are integers below 2^53. */
 export interface KeyValue {

@@ -42,9 +42,20 @@ test('the command finds its subcommand with one file besides (fault 48)', () => 
   expect(loadedWith('command').filter(notOfNode)).toEqual(['./base.js', './command.js']);
 });
 
+test.each(['connect', 'down', 'kubectl', 'list', 'status'])(
+  '%s does without the code of a cluster (fault 48)',
+  (name) => {
+    const loaded = loadedWith(name);
+    expect(loaded).toContain('./base.js');
+    expect(loaded).not.toContain('./cluster.js');
+    expect(loaded).not.toContain('@kubernetes/client-node');
+  },
+);
+
 test('who tests loads the cluster in a handful of files, and no store on a disk (fault 50)', () => {
   expect(loadedWith('testing').filter(notOfNode)).toEqual([
     './base.js',
+    './client.js',
     './cluster.js',
     './node-version.js',
     './start.js',

@@ -18,8 +18,25 @@ export const parents: readonly string[] = [
   'cmd/',
 ];
 
-/** Files that load each other in a circle. */
-export const circles: readonly string[] = [];
+/** Files whose types name each other in a circle. */
+export const typeCircles: readonly string[] = [
+  // Rules are called with the scope of a request, which has the catalog, which has the rules.
+  [
+    'admission/chain.ts',
+    'catalog.ts',
+    'conversion.ts',
+    'converters/converted-strategy.ts',
+    'definition.ts',
+    'documents.ts',
+    'endpoints/scope.ts',
+    'storage/resource-store.ts',
+    'strategy.ts',
+  ]
+    .map((path) => `pkg/apiserver/${path}`)
+    .join(' <-> '),
+  // Builtins change the shell that runs them.
+  'pkg/kubelet/runtime/inprocess/shell/builtins.ts <-> pkg/kubelet/runtime/inprocess/shell/shell.ts',
+];
 
 /** Folders that import each other. */
 export const folderPairs: Readonly<Record<string, readonly string[]>> = {
@@ -33,7 +50,13 @@ export const folderPairs: Readonly<Record<string, readonly string[]>> = {
 export const longFunctions: readonly string[] = [];
 
 /** Files of more than 400 lines. */
-export const longFiles: readonly string[] = [];
+export const longFiles: readonly string[] = [
+  'pkg/kubelet/runtime/inprocess/inprocess-container.ts',
+  // One utility of POSIX after the other.
+  'pkg/kubelet/runtime/inprocess/shell/commands/tar.ts',
+  'pkg/kubelet/runtime/inprocess/shell/commands/text.ts',
+  'pkg/kubelet/runtime/inprocess/shell/shell.ts',
+];
 
 /** Exports that no file imports. */
 export const unusedExports: readonly string[] = [];

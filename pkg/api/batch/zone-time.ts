@@ -1,5 +1,6 @@
 /** What clocks on the wall show in a time zone. Pure but for the zones that the runtime knows. Upstream counterpart: Go's `time.Location`. */
 
+/** What a clock on the wall shows. */
 export interface ZoneTime {
   readonly year: number;
   /** 1 to 12. */
@@ -11,6 +12,7 @@ export interface ZoneTime {
   readonly minute: number;
 }
 
+/** The clocks of one time zone. */
 export interface WallClock {
   at(epochMs: number): ZoneTime;
   /** The first moment of a day, in milliseconds since the epoch; days and months beyond the last are those of the next month or year. */

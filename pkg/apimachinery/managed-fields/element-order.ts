@@ -3,7 +3,9 @@
  * A set in this order is the same text wherever it came from, so that nothing changes hands by being written again.
  * Does not look at what sets mean. Upstream counterpart: structured-merge-diff `fieldpath.PathElement.Compare`, `value.Compare`.
  */
-import type { FieldSet, MutableFieldSet } from './field-set.ts';
+
+/** A level of a set: path elements, each with the level below it. */
+type Level = { readonly [element: string]: Level };
 
 /** Names and values of an item's keys, by name. */
 type KeyFields = readonly (readonly [string, unknown])[];
@@ -32,7 +34,7 @@ export function compareElements(a: string, b: string): number {
 const fieldCode = 'f'.charCodeAt(0);
 
 /** A node with its own children in order, whatever theirs are in; shared where they are. */
-export function levelInOrder(set: FieldSet): FieldSet {
+export function levelInOrder(set: Level): Level {
   const elements = Object.keys(set);
   let isSorted = true;
   let hasItems = false;
@@ -44,14 +46,14 @@ export function levelInOrder(set: FieldSet): FieldSet {
     isSorted = isItem ? compareElements(last, element) <= 0 : last <= element;
   }
   if (isSorted) return set;
-  const sorted: MutableFieldSet = {};
+  const sorted: { [element: string]: Level } = {};
   for (const element of hasItems ? elements.sort(compareElements) : elements.sort()) sorted[element] = set[element]!;
   return sorted;
 }
 
 /** The set with the children of every node in order; what is in order already is shared. For sets that come from elsewhere. */
-export function inOrder(set: FieldSet): FieldSet {
-  let copy: MutableFieldSet | undefined;
+export function inOrder(set: Level): Level {
+  let copy: { [element: string]: Level } | undefined;
   for (const element in set) {
     const ordered = inOrder(set[element]!);
     if (ordered === set[element]) continue;

@@ -6,7 +6,7 @@
 import { Buffer } from 'node:buffer';
 import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';
 import { bearerProtocolPrefix } from '#pkg/serving/websocket/handshake.ts';
-import type { UserInfo } from '../strategy.ts';
+import type { UserInfo } from '../user-info.ts';
 
 /** One way of telling who asks. */
 export interface Authenticator {

@@ -3,7 +3,7 @@
  * others by a TokenReview. Upstream counterpart: apiserver `authentication/token/union`, `request/bearertoken`, `authenticator/audagnostic.go`.
  */
 import type { ApiRequest } from '#pkg/apimachinery/http.ts';
-import type { UserInfo } from '../strategy.ts';
+import type { UserInfo } from '../user-info.ts';
 import { type Authenticator, authenticated, bearerToken } from './authenticator.ts';
 
 /** Whose a token is, and for which of the audiences that were asked for it counts. */

@@ -1,7 +1,7 @@
 /** Users by verified client certificate: the subject's common name is the user, its organizations are the groups. */
 import type { Peer } from '#pkg/apimachinery/http.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import type { UserInfo } from '../strategy.ts';
+import type { UserInfo } from '../user-info.ts';
 import { type Authenticator, authenticated, credentialIdKey } from './authenticator.ts';
 
 /**

@@ -1,6 +1,6 @@
 /** Users by bearer token from a file of lines `token,user,uid,"group1,group2"`. Source: apiserver `authentication/token/tokenfile`. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { UserInfo } from '../strategy.ts';
+import type { UserInfo } from '../user-info.ts';
 import { authenticated } from './authenticator.ts';
 import { ofApiAudiences, type TokenAuthenticator } from './bearer-tokens.ts';
 

@@ -10,7 +10,15 @@ import type { BearerTokens } from '../authn/bearer-tokens.ts';
 import type { Authorizer, RuleResolver } from '../authz/authorizer.ts';
 import type { Catalog, ServedResource } from '../catalog.ts';
 import type { RequestInfo } from '../request-info.ts';
-import type { RegistryReader, StrategyContext, UserInfo } from '../strategy.ts';
+import type { RegistryReader, StrategyContext } from '../strategy.ts';
+import type { UserInfo } from '../user-info.ts';
+
+/** A server that requests may be passed on to. Its certificate is not asked for. */
+export interface NetworkTarget {
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+}
 
 /** The parts of a server, made once. */
 export interface ServerCore {
@@ -27,6 +35,8 @@ export interface ServerCore {
   readonly authorizer: Authorizer & Partial<RuleResolver>;
   /** The connection to a node's kubelet. */
   readonly kubelet: ((nodeName: string) => ApiHandler | undefined) | undefined;
+  /** A server somewhere on the network of pods. Absent where there is no such network. */
+  readonly reach: ((target: NetworkTarget) => ApiHandler) | undefined;
   /** Aborted when the server shuts down: long answers end. */
   readonly stopping: AbortSignal;
 }

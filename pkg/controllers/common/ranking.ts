@@ -2,8 +2,10 @@
  * Which pods go first when there are too many: those whose loss is felt least. Pure.
  * Upstream counterpart: `controller_utils.go` `ActivePodsWithRanks`.
  */
+
+import { isPodReady, podCondition } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import { isPodReady, podCondition, timeMs } from './pod.ts';
+import { timeMs } from './pod.ts';
 
 const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
 

@@ -1,8 +1,10 @@
 /** What a job asks about itself and its pods. All functions are pure. Upstream counterpart: `job_controller.go`, `indexed_job_utils.go`, `backoff_utils.go`. */
+
+import { podCondition } from '#pkg/api/core/pod.ts';
 import type { Job } from '#pkg/api/types/batch-v1.ts';
 import type { ContainerStatus, Pod } from '#pkg/api/types/core-v1.ts';
 import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
-import { podCondition, timeMs } from '../common/pod.ts';
+import { timeMs } from '../common/pod.ts';
 
 /** Keeps a pod until its job has counted it. */
 export const trackingFinalizer = 'batch.kubernetes.io/job-tracking';

@@ -2,10 +2,12 @@
  * What is to be known of a job before it is acted on: its pods by how they fared, its indexes, and whether it is over. Pure.
  * Upstream counterpart: the first half of `job_controller.go` `syncJob`.
  */
+
+import { isPodActive } from '#pkg/api/core/pod.ts';
 import type { Job, JobCondition } from '#pkg/api/types/batch-v1.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { findCondition, isConditionTrue } from '#pkg/apimachinery/conditions.ts';
-import { isPodActive, timeMs } from '../common/pod.ts';
+import { timeMs } from '../common/pod.ts';
 import { type BackoffRecord, nextRecord } from './backoff.ts';
 import { hasIndex, type IndexSet, noIndexes, parseIndexSet, sizeOf, withIndexes } from './indexes.ts';
 import {

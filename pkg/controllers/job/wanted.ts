@@ -1,7 +1,8 @@
 /** Which pods of a job are to go and which to come. Pure. Upstream counterpart: `job_controller.go` `manageJob`, `indexed_job_utils.go`. */
+
+import { isPodTerminating } from '#pkg/api/core/pod.ts';
 import type { Job } from '#pkg/api/types/batch-v1.ts';
 import type { Container, Pod, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
-import { isPodTerminating } from '../common/pod.ts';
 import { podsToDelete } from '../common/ranking.ts';
 import { remainingForIndexMs, remainingMs } from './backoff.ts';
 import { firstMissing, noIndexes, unionOf, withIndexes } from './indexes.ts';

@@ -1,9 +1,9 @@
 /** Stateful sets: their order, their updates, and what becomes of their claims, on virtual time. */
 import { afterEach, expect, test } from 'vitest';
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { StatefulSet, StatefulSetSpec } from '#pkg/api/types/apps-v1.ts';
 import { controllerRevisions, persistentVolumeClaims, pods, statefulSets } from '#pkg/api/types/refs.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isPodReady } from '../common/pod.ts';
 import { endPod, type Harness, type HarnessOptions, startHarness, templateOf, until } from '../testing/harness.ts';
 
 let harness: Harness;

@@ -1,7 +1,9 @@
 /** The numbers of a stateful set's status. Pure. Upstream counterpart: `computeReplicaStatus`, `completeRollingUpdate`. */
+
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { StatefulSet, StatefulSetStatus } from '#pkg/api/types/apps-v1.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import { availableInMs, isPodReady } from '../common/pod.ts';
+import { availableInMs } from '../common/pod.ts';
 import type { Revisions } from './history.ts';
 import { revisionOf } from './identity.ts';
 

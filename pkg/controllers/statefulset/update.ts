@@ -29,10 +29,12 @@ export interface StepInput {
 /** Whether to go on with the next pod. */
 type Outcome = 'go' | 'stop';
 
+/** By which client pods and claims are made, and which pods have failed lately. */
 export interface StepContext extends ClaimsContext {
   readonly failedPods: FailedPods;
 }
 
+/** What a step has done, and when the next is due by time alone. */
 export interface StepResult {
   /** Pods that were deleted so that they are updated. */
   readonly updating: ReadonlySet<Pod>;

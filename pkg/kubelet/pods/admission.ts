@@ -8,7 +8,7 @@ import { untoleratedTaint } from '#pkg/api/scheduling/tolerations.ts';
 import type { ContainerPort, Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { quantityValue } from '../model/amounts.ts';
 import { wantedHostPorts } from '../model/pod-view.ts';
-import type { PodFailure } from '../status/pod-status.ts';
+import type { PodFailure } from '../status/pod-status-input.ts';
 
 /** The pod, and what is on the node already. */
 export interface AdmissionInput {

@@ -18,7 +18,7 @@ import {
   withResources,
 } from '../model/resize.ts';
 import type { RuntimeCapabilities } from '../runtime/runtime.ts';
-import type { PodFailure } from '../status/pod-status.ts';
+import type { PodFailure } from '../status/pod-status-input.ts';
 import { type AdmittedPod, admitPod } from './admission.ts';
 
 /** What there is to allot. */

@@ -7,7 +7,7 @@ import type { FieldContext } from '../env/field-ref.ts';
 import { allContainers, type PodView } from '../model/pod-view.ts';
 import type { PodProbers } from '../probes/pod-probers.ts';
 import type { Runtime, RuntimeContainer } from '../runtime/runtime.ts';
-import type { PodFailure } from '../status/pod-status.ts';
+import type { PodFailure } from '../status/pod-status-input.ts';
 import { ContainerWaits } from './container-waits.ts';
 import { PodContainers } from './pod-containers.ts';
 import type { PodContext } from './pod-context.ts';

@@ -7,7 +7,7 @@ import type { ContainerStatus, Pod, PodCondition } from '#pkg/api/types/core-v1.
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { initialized } from './phase.ts';
-import type { PodStatusInput } from './pod-status.ts';
+import type { PodStatusInput } from './pod-status-input.ts';
 
 interface Verdict {
   readonly status: 'False' | 'True';

@@ -12,7 +12,8 @@ import type {
   RuleList,
 } from '#pkg/apiserver/authz/authorizer.ts';
 import type { FollowSink } from '#pkg/apiserver/follow.ts';
-import type { RegistryReader, UserInfo } from '#pkg/apiserver/strategy.ts';
+import type { RegistryReader } from '#pkg/apiserver/strategy.ts';
+import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import { objectsAt, stringAt } from '../draft.ts';
 import { nodeRules } from '../rbac/policy/cluster-roles.ts';
 import { ruleFromText } from '../rbac/policy/rule-text.ts';

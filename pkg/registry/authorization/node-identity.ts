@@ -1,5 +1,5 @@
 /** Which node a user is. Source: `pkg/auth/nodeidentifier`. */
-import type { UserInfo } from '#pkg/apiserver/strategy.ts';
+import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 
 const prefix = 'system:node:';
 const nodesGroup = 'system:nodes';

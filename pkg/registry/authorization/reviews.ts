@@ -13,7 +13,8 @@ import { metadataOf } from '#pkg/apiserver/endpoints/metadata.ts';
 import type { Scope } from '#pkg/apiserver/endpoints/scope.ts';
 import { parseWriteOptions } from '#pkg/apiserver/endpoints/write-options.ts';
 import { draftResponse } from '#pkg/apiserver/responses.ts';
-import type { Strategy, UserInfo } from '#pkg/apiserver/strategy.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import { accessReviewConverter } from './converter.ts';
 
 interface ResourceAttributes {

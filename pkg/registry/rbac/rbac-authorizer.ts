@@ -14,7 +14,7 @@ import type {
   RuleResolver,
 } from '#pkg/apiserver/authz/authorizer.ts';
 import type { FollowSink } from '#pkg/apiserver/follow.ts';
-import type { UserInfo } from '#pkg/apiserver/strategy.ts';
+import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import { fieldsOf, objectsAt, stringAt } from '../draft.ts';
 import { type PolicyRule, ruleAllows, rulesOf } from './policy-rule.ts';
 

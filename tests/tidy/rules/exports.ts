@@ -19,7 +19,7 @@ interface Exported {
 export function exportsOf({ tree }: ProjectFile): readonly Exported[] {
   return tree.statements.filter(isExported).flatMap((statement) => {
     const isType = is.isInterfaceDeclaration(statement) || is.isTypeAliasDeclaration(statement);
-    const documented = /^\s*(?:\/\/[^\n]*\n|\/\*[\s\S]*?\*\/|\s)*\/\*\*[\s\S]*?\*\/\s*$/.test(leadingOf(statement));
+    const documented = /\/\*\*[\s\S]*?\*\/\s*$/.test(leadingOf(statement));
     return namesOf(statement).map((name) => ({ name, isType, line: lineOf(statement, tree), documented }));
   });
 }
@@ -27,7 +27,7 @@ export function exportsOf({ tree }: ProjectFile): readonly Exported[] {
 /** What stands between the statement before and this one. The first comment of a file is the file's, unless another follows. */
 function leadingOf(statement: Statement): string {
   const tree = statement.getSourceFile();
-  const text = tree.text.slice(statement.getFullStart(), statement.getStart(tree));
+  const text = tree.text.slice(statement.getFullStart(), statement.getStart(tree)).replace(/^\s*\/\/[^\n]*\n/gm, '');
   return statement === tree.statements[0] ? text.replace(/^(?:#![^\n]*\n)?\s*\/\*\*[\s\S]*?\*\//, '') : text;
 }
 

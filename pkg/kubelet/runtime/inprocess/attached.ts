@@ -10,6 +10,7 @@ import type { CreditInput } from './container-process.ts';
 /** Unread output of one who is attached. Beyond it they are left out: the program's output is its log, which goes on. */
 const unreadBytesMax = 1024 * 1024;
 
+/** What somebody is attached to. */
 export interface AttachedOptions extends AttachOptions {
   /** The container's exit. */
   readonly exitCode: Promise<number>;
@@ -19,6 +20,7 @@ export interface AttachedOptions extends AttachOptions {
   resize(size: TerminalSize): void;
 }
 
+/** Who is attached to one container. */
 export class AttachedClients {
   readonly #outputs = new Set<{ readonly stdout: BytePipe; readonly stderr: BytePipe }>();
 

@@ -54,6 +54,7 @@ export class CreditInput implements ProcessInput {
   }
 }
 
+/** Which command, and how it is spoken to. */
 export interface ContainerProcessOptions {
   readonly id: number;
   readonly hasInput: boolean;
@@ -61,6 +62,7 @@ export interface ContainerProcessOptions {
   sendInput(bytes: Uint8Array): void;
 }
 
+/** One command, until its exit code is known. */
 export class ContainerProcess implements ProcessStreams {
   readonly stdin?: CreditInput;
   readonly stdout: BytePipe;

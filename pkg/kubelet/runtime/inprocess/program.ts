@@ -128,6 +128,8 @@ export type FromProcess =
 /** What a program's thread is told. */
 export type ToWorker =
   | { readonly type: 'signal'; readonly signal: string }
+  /** The start is over: what it has left can be given back. */
+  | { readonly type: 'settle' }
   | { readonly type: 'exec'; readonly id: number; readonly command: readonly string[] }
   | { readonly type: 'cancelExec'; readonly id: number }
   | ToProcess;

@@ -283,6 +283,8 @@ function start(options: HostProcessOptions): ChildProcess {
  */
 const hostFlags = [
   '--disable-warning=ExperimentalWarning',
+  // For `worker-memory.ts`, which keeps it from programs.
+  '--expose-gc',
   '--v8-pool-size=2',
   '--optimize-for-size',
   '--no-concurrent-osr',

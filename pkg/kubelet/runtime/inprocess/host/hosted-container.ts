@@ -37,6 +37,9 @@ const errorCharactersMax = 16 * 1024;
 
 const killedExitCode = 137;
 
+/** A thread gives back what its start has left so long after it: by then most programs have loaded what they use. */
+const settledMs = 2_000;
+
 /** A thread that uses too much memory ends in this time, or its process is ended: it may go on growing. */
 const memoryKillMsMax = 3_000;
 
@@ -85,6 +88,7 @@ export class HostedContainer {
   #message = '';
   #outputTimer: Timer | undefined;
   #memoryTimer: Timer | undefined;
+  #settleTimer: Timer | undefined;
   readonly #pace: Pace;
 
   constructor(options: HostedOptions) {
@@ -188,6 +192,7 @@ export class HostedContainer {
     else if (type === 'started' && this.threadId === 0) {
       this.threadId = Number.isSafeInteger(threadId) ? (threadId as number) : 0;
       this.#options.send({ type: 'started', id: this.id });
+      this.#settleTimer = this.#options.clock.setTimeout(() => this.send({ type: 'settle' }), settledMs);
     } else if (type === 'execDone' && this.#execs.delete(id as number)) {
       const parsed = parseOutput(output) ?? { exitCode: 1, stdout: '', stderr: 'the command gave no result\n' };
       this.#options.send({ type: 'execDone', id: this.id, exec: id as number, output: parsed });
@@ -255,6 +260,7 @@ export class HostedContainer {
     this.#drain();
     this.#isEnding = true;
     this.#outputTimer?.cancel();
+    this.#settleTimer?.cancel();
     this.#port.close();
     await this.#options.endChildren();
     this.#memoryTimer?.cancel();

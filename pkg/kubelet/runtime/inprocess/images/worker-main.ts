@@ -16,6 +16,7 @@ import type { CommandOutput, FromWorker, Program, ProgramContext, ToWorker, Work
 import { ContainerPaths } from './container-paths.ts';
 import { mapFiles } from './worker-files.ts';
 import { guardThread } from './worker-guard.ts';
+import { takeCollector } from './worker-memory.ts';
 import { mapNetwork } from './worker-network.ts';
 import { replaceOutput } from './worker-output.ts';
 import type { WorkerProcesses } from './worker-processes.ts';
@@ -27,6 +28,7 @@ const threadNiceness = 15;
 
 // What the host gave this thread is not the program's: the guard takes it away.
 const { start, port, ring, marker, owner, threadName } = workerData as WorkerSetup;
+const giveBack = takeCollector();
 const terminated = new AbortController();
 const execs = new Map<number, AbortController>();
 let handlesTerm = false;
@@ -72,6 +74,7 @@ guardThread({
 
 port.on('message', (message: ToWorker) => {
   if (message.type === 'signal') onSignal(message.signal);
+  else if (message.type === 'settle') giveBack();
   else if (message.type === 'cancelExec') {
     execs.get(message.id)?.abort();
     void processes().then((all) => all.cancel(message.id));

@@ -32,6 +32,7 @@ const resultBytesMax = 512 * 1024;
 /** The container's program is the first of its processes. */
 const firstPid = 2;
 
+/** What commands are started with, and who hears of them. */
 export interface WorkerProcessesOptions {
   readonly start: WorkerStart;
   readonly context: ProgramContext;
@@ -52,6 +53,7 @@ interface OpenProcess {
   readonly sink: CreditSink;
 }
 
+/** The commands of one container. */
 export class WorkerProcesses {
   readonly #options: WorkerProcessesOptions;
   readonly #open = new Map<number, OpenProcess>();

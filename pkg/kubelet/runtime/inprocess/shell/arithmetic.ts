@@ -1,6 +1,7 @@
 /** `$((…))`: whole numbers of 64 bits, as C has them. Pure but for the variables that it sets. Source: POSIX.1-2024, section 2.6.4. */
 import { CommandError } from './io.ts';
 
+/** The variables that an expression reads and sets. */
 export interface Variables {
   get(name: string): string | undefined;
   set(name: string, value: string): void;

@@ -7,6 +7,7 @@ import { type FileHandle, lstat, mkdir, open, readdir, readlink, stat } from 'no
 import { dirname, join, posix } from 'node:path';
 import { CommandError } from './io.ts';
 
+/** A path of the container that is elsewhere on the machine. */
 export interface FilesMount {
   readonly containerPath: string;
   readonly hostPath: string;
@@ -18,6 +19,7 @@ const linksMax = 40;
 /** What every container has, once a command looks. */
 const folders = ['bin', 'dev', 'etc', 'home', 'proc', 'root', 'tmp', 'usr', 'var'];
 
+/** The files of one container. */
 export class ContainerFiles {
   readonly #root: string;
   /** The longest paths first. */
@@ -148,7 +150,7 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /** What the system said, in the words of its tools. */
-export function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   const { code, message } = error as { readonly code?: string; readonly message?: string };
   return reasons[code ?? ''] ?? message ?? String(error);
 }

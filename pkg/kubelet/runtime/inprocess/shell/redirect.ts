@@ -12,6 +12,7 @@ export interface Streams {
   readonly stderr: Sink;
 }
 
+/** What words of redirections mean. */
 export interface RedirectOptions {
   readonly expander: Expander;
   /** What a word comes to. */

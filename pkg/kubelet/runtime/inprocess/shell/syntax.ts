@@ -14,8 +14,10 @@ export type WordPart =
   | { readonly kind: 'command'; readonly script: List; readonly isQuoted: boolean }
   | { readonly kind: 'arithmetic'; readonly expression: Word; readonly isQuoted: boolean };
 
+/** A word before it is expanded. */
 export type Word = readonly WordPart[];
 
+/** One redirection of a command. */
 export interface Redirect {
   readonly descriptor: number;
   readonly operator: '<' | '<&' | '<<' | '>' | '>&' | '>>' | '<>';
@@ -23,11 +25,13 @@ export interface Redirect {
   readonly target: Word;
 }
 
+/** One variable that is set. */
 export interface Assignment {
   readonly name: string;
   readonly value: Word;
 }
 
+/** A command of any form. */
 export type Command =
   | {
       readonly kind: 'simple';
@@ -52,6 +56,7 @@ export type Command =
       | { readonly kind: 'function'; readonly name: string; readonly body: Command }
     ) & { readonly redirects: readonly Redirect[] });
 
+/** Commands, each of which reads what the one before writes. */
 export interface Pipeline {
   readonly isNegated: boolean;
   readonly commands: readonly Command[];
@@ -64,6 +69,7 @@ export interface AndOr {
   readonly isBackground: boolean;
 }
 
+/** Pipelines one after the other. */
 export type List = readonly AndOr[];
 
 /** A script that is none. `isUnfinished`: more of it could make it one. */

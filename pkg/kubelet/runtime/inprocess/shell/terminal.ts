@@ -26,6 +26,7 @@ const key = {
   erase: 127,
 } as const;
 
+/** One terminal, with its size in characters. */
 export class Terminal implements InteractiveSource, TerminalView {
   columns = 80;
   rows = 24;

@@ -27,6 +27,7 @@ export interface ContainerView {
   find(name: string): Utility | undefined;
 }
 
+/** One call of a command. */
 export interface Invocation {
   readonly container: ContainerView;
   /** Without the command's name. */

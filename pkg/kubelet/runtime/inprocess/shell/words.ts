@@ -6,6 +6,7 @@ const wordEnds = ' \t\n;&|<>()';
 /** How deep substitutions may be inside of each other. */
 const depthMax = 50;
 
+/** Reads the words of one script. */
 export class WordReader {
   readonly text: string;
   at = 0;

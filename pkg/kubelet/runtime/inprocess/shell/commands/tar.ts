@@ -72,6 +72,7 @@ function parseOptions(args: readonly string[]): Options {
   };
 }
 
+/** The command: `-c`, `-x` and `-t`, from and to a file or the standard streams. */
 export const tar: Utility = async (invocation) => {
   const options = parseOptions(invocation.args);
   const { files } = invocation.container;
