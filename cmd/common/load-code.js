@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 const { existsSync, mkdirSync, readFileSync, statSync } = process.getBuiltinModule('node:fs');
 
 /** Where compiled code is kept between starts, in the checkout or package. */
-const compiled = fileURLToPath(new URL('../../.cache/compiled', import.meta.url));
+export const compiledFolder = fileURLToPath(new URL('../../.cache/compiled', import.meta.url));
 
 /** Bundles of a checkout: a folder for each time one was made, and what the last was made of. */
 const checkoutBundles = new URL('../../.cache/bundle/', import.meta.url);
@@ -36,8 +36,8 @@ export const bundleInputsFile = 'inputs.json';
 /** Uses what earlier starts have compiled. Comes before everything that is to be kept; a failure to keep it costs time only. */
 export function keepCompiledCode() {
   try {
-    mkdirSync(compiled, { recursive: true });
-    module.enableCompileCache(compiled);
+    mkdirSync(compiledFolder, { recursive: true });
+    module.enableCompileCache(compiledFolder);
   } catch {
     // Somebody else's folder: a place of the system's choice has to do.
     module.enableCompileCache();
@@ -59,14 +59,15 @@ export function fileMark(path) {
 }
 
 /**
- * Loads a module of the bundle, by its name there; where there is no bundle, or it is older than its sources, loads these.
+ * Loads a module of the bundle, by its name there; where there is no bundle with it, or it is older than its sources, loads these.
  * @param {string} entry
  * @param {() => Promise<unknown>} sources
  * @returns {Promise<unknown>}
  */
 export function loadCode(entry, sources) {
   const folder = bundleFolder();
-  return folder === undefined ? sources() : import(new URL(`${entry}.js`, folder).href);
+  const bundled = folder === undefined ? undefined : new URL(`${entry}.js`, folder);
+  return bundled !== undefined && existsSync(bundled) ? import(bundled.href) : sources();
 }
 
 /** URL of the folder of the bundle; undefined where there is none that says what the sources do. */

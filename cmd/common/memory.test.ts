@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Clock } from '#pkg/base/clock.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
-import { type ProcessMemory, returningMemory } from './memory.ts';
+import { returningMemory } from './memory.ts';
+import type { ProcessMemory } from './process-memory.ts';
 
 const mebibyte = 1024 * 1024;
 

@@ -6,6 +6,7 @@
  * It needs a flag of Node's (`node-flags.ts`): `--experimental-ffi` for `malloc_trim`, for which Node has no call. Without it, or on a C library
  * that has no such function, that part does not happen.
  */
+
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
@@ -13,6 +14,7 @@ import { runInNewContext } from 'node:vm';
 import { childSignal, repeat, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { heapLimit } from './heap-limit.ts';
+import type { ProcessMemory } from './process-memory.ts';
 import { pauseShareMax, Surges } from './surges.ts';
 
 /** How often it is looked whether there is something to give back. */
@@ -77,21 +79,7 @@ const mappedFiles = /\/data\.mdb$/;
 /** From `madvise(2)`. */
 const adviceDontNeed = 4;
 
-/** The memory of a process. */
-export interface ProcessMemory {
-  residentBytes(): number;
-  /** Share of the time since the last call that the process was busy. */
-  busyShare(): number;
-  /** Gives back what is free, with a pause for finding out what that is. */
-  release(): void;
-  /** Gives back what the C library has that is free. */
-  trim(): void;
-  /** Lets the heap grow by less than usual before it is collected, or by as much as usual again. */
-  collectSooner(isSooner: boolean): void;
-  /** Lets go of pages of files, if there are many. */
-  unmapFiles(): void;
-}
-
+/** What it takes to give memory back while something runs. */
 export interface ReturningOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;

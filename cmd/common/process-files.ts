@@ -43,6 +43,7 @@ export class HeldError extends Error {
 /** Attempts to take over the file of a dead process before giving up: each failure means that another one was faster. */
 const attemptsMax = 5;
 
+/** The file of this process, which is its alone until it is released or the process ends. */
 export interface HeldFile {
   /** Replaces what the file says about this process. */
   update(change: Partial<ProcessRecord>): Promise<void>;

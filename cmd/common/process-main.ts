@@ -42,6 +42,7 @@ export interface ProcessContext {
   readonly health: HealthChecks;
 }
 
+/** What one process is: its name, its flags, and how it is put together from them. */
 export interface ProcessSpec<T extends FlagTable> {
   /** Name of the process, such as `kube-scheduler`. */
   readonly name: string;

@@ -3,7 +3,7 @@
  * its own buffers, so that what the first ones leave does not serve the next. Invariant: it takes a twentieth of the time at most.
  */
 import type { Clock } from '#pkg/base/clock.ts';
-import type { ProcessMemory } from './memory.ts';
+import type { ProcessMemory } from './process-memory.ts';
 
 /** Growth from which on it is done. What connections leave behind has often not grown more than that when it is given back. */
 const surgeBytesMin = 24 * 1024 * 1024;

@@ -25,6 +25,7 @@ const ownFlags = {
   }),
 } satisfies FlagTable;
 
+/** The table: the manager's own flags and those of each controller of the table of controllers. */
 export const controllerManagerFlags: FlagTable & typeof ownFlags = { ...controllerFlags(), ...ownFlags };
 
 /** The values of its own flags; those of controllers are beside them. */

@@ -16,6 +16,7 @@ import { makeFolder } from '#pkg/component/make-folder.ts';
 import { ClusterFolder } from './folder.ts';
 import { clustersHome, type World } from './world.ts';
 
+/** A cluster whose folder was there when the registry was read. */
 export interface RegisteredCluster {
   /** Its data folder. */
   readonly folder: string;
@@ -49,6 +50,7 @@ function homeOfUser(): string {
   }
 }
 
+/** The registry in one folder; `path` is that folder, made with the first cluster. */
 export class ClusterRegistry {
   readonly path: string;
 

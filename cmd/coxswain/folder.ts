@@ -44,6 +44,7 @@ export interface ClusterRecord {
   readonly server?: string;
 }
 
+/** The folder of one cluster: the places of its files, and its record. */
 export class ClusterFolder {
   readonly path: string;
 

@@ -1,24 +1,49 @@
 /**
  * Makes what a start needs, so that the first one is as quick as the others: an install runs it. First the bundle of a checkout, where the bundler
  * is installed; then compiled code, of the bundle by a cluster without sockets and files that lives for a moment, of the sources by loading them.
+ *
+ * What is there and says what the sources do is left alone: npx in a checkout installs it once more, before the first command.
  */
 import { spawnSync } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundleFolder, keepCompiledCode, storeCompiledCode } from '#cmd/common/load-code.js';
+import { bundleFolder, compiledFolder, keepCompiledCode, storeCompiledCode } from '#cmd/common/load-code.js';
 import { serverNodeFlags } from '#cmd/common/node-flags.ts';
 
 /** Argument with which this program only compiles the bundle: what it has compiled is kept with the flags that a server has. */
 const onlyBundle = '--only-bundle';
 
-keepCompiledCode();
-if (process.argv[2] === onlyBundle) await compileBundle();
-else {
+/** Says for which bundle and Node the code was compiled. */
+const marker = join(compiledFolder, 'made-for');
+
+if (process.argv[2] === onlyBundle) {
+  keepCompiledCode();
+  await compileBundle();
+} else if (!isMade()) {
+  // What was compiled of earlier sources would stay for ever.
+  rmSync(compiledFolder, { recursive: true, force: true });
+  keepCompiledCode();
   await makeBundle();
   const self = fileURLToPath(import.meta.url);
   spawnSync(process.execPath, [...serverNodeFlags(), self, onlyBundle], { stdio: 'inherit' });
   await compileSources();
+  writeFileSync(marker, madeFor());
 }
 storeCompiledCode();
+
+function isMade(): boolean {
+  try {
+    return bundleFolder() !== undefined && readFileSync(marker, 'utf8') === madeFor();
+  } catch {
+    // No install has come this far.
+    return false;
+  }
+}
+
+function madeFor(): string {
+  return `${process.version} ${bundleFolder()?.href}`;
+}
 
 async function makeBundle(): Promise<void> {
   try {

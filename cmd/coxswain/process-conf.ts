@@ -12,6 +12,7 @@ import { makeFolder } from '#pkg/component/make-folder.ts';
 import type { ClusterFolder } from './folder.ts';
 import { processPlans } from './process-names.ts';
 
+/** What the files of one start follow from. */
 export interface ConfigurationOptions {
   readonly folder: ClusterFolder;
   readonly settings: ClusterSettings;

@@ -10,6 +10,7 @@ import { lastWords } from './last-words.ts';
 import type { ChildReport } from './parent-report.ts';
 import { printResult, stepsOf, type UpPlan } from './up.ts';
 
+/** Resolves to the exit code once the cluster is ready behind the terminal, or has said why it cannot be; its output goes to a log in the folder. */
 export async function upDetached(plan: UpPlan): Promise<number> {
   const { folder } = plan;
   const steps = stepsOf(plan);

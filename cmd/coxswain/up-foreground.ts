@@ -19,6 +19,7 @@ import { type ChildReport, tellParent } from './parent-report.ts';
 import { runHeld } from './run-held.ts';
 import { printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
 
+/** Resolves to the exit code once the cluster has stopped: by a signal, or because a part of it failed. */
 export async function upForeground(plan: UpPlan): Promise<number> {
   try {
     return await runHeld(plan, {

@@ -60,6 +60,7 @@ export interface UpPlan {
   onReady(): void;
 }
 
+/** Runs the command; resolves to its exit code. Throws `UserError`, or what the system says, when there is no cluster afterwards. */
 export async function up(world: World, args: readonly string[]): Promise<number> {
   const { values, given, help, componentFlags } = await readUpArguments(args);
   if (help) {

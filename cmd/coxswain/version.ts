@@ -4,6 +4,7 @@ import { UserError } from '#pkg/component/user-error.ts';
 import { versionLine } from './version-line.js';
 import type { World } from './world.ts';
 
+/** Prints the versions of Coxswain, of Kubernetes and of Node; resolves to 0. Throws `UserError` for arguments. */
 export async function version(world: World, args: readonly string[]): Promise<number> {
   const parsed = parseFlags({}, args);
   const wrong = parsed.ok ? parsed.rest.map((argument) => `unexpected argument: ${argument}`)[0] : parsed.message;

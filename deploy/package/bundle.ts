@@ -11,6 +11,7 @@ import { join, relative } from 'node:path';
 import process from 'node:process';
 import { type Plugin, rolldown } from 'rolldown';
 import { type BundleInputs, bundleInputs, bundleInputsFile, fileMark } from '#cmd/common/load-code.js';
+import { componentTable } from '#pkg/cluster/components.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -21,18 +22,30 @@ export const packageEntries: readonly string[] = ['coxswain', 'testing', 'client
 const entries: Readonly<Record<string, string>> = {
   command: 'cmd/coxswain/command.ts',
   'node-flags': 'cmd/common/node-flags.ts',
+  // Of the processes of their own, by their folders.
+  ...Object.fromEntries(Object.values(componentTable).map(({ folder }) => [folder, `cmd/${folder}/main.ts`])),
   ...Object.fromEntries(packageEntries.map((name) => [name, `pkg/entry/${name}.ts`])),
 };
 
 /**
- * Files of which everything is always loaded together, each with all that its modules import: those of the small commands, of who starts a cluster,
- * and of a cluster in one process with the default drivers. The first that has a module keeps it. What none has, such as other drivers and documents
- * that somebody may ask for, is a file of its own.
+ * Files of which everything is always loaded together, each with all that its modules import: those of the small commands, of who starts and stops
+ * a cluster, of what who speaks to one shares with it, and of a cluster in one process with the default drivers. The first that has a module keeps
+ * it. What none has, such as other drivers and documents that somebody may ask for, is a file of its own.
  */
 const loadedTogether: Readonly<Record<string, readonly string[]>> = {
   // Without the command itself, which waits for what it has loaded: that must not import its file.
   base: ['cmd/common/errors.ts', 'cmd/coxswain/version.ts', 'cmd/coxswain/world.ts', 'pkg/component/flags.ts'],
-  start: ['cmd/coxswain/up.ts', 'cmd/coxswain/up-detached.ts'],
+  start: ['cmd/coxswain/up.ts', 'cmd/coxswain/up-detached.ts', 'cmd/coxswain/down.ts'],
+  client: [
+    'pkg/apimachinery/decode.ts',
+    'pkg/apimachinery/go-text.ts',
+    'pkg/apimachinery/jsonpath/parser.ts',
+    'pkg/apimachinery/jsonpath/walk.ts',
+    'pkg/apimachinery/quantity.ts',
+    'pkg/apimachinery/status-error.ts',
+    'pkg/client/network-transport.ts',
+    'pkg/serving/node-http.ts',
+  ],
   cluster: [
     'cmd/coxswain/up-foreground.ts',
     'pkg/cluster/api-part.ts',
@@ -53,10 +66,10 @@ const loadedTogether: Readonly<Record<string, readonly string[]>> = {
     'pkg/registry/table.ts',
     'pkg/scheduler/plugin-table.ts',
     'pkg/scheduler/scheduler.ts',
-    'pkg/storage/drivers/lmdb/lmdb-store.ts',
   ],
 };
 
+/** Where a bundle goes, and where the code finds what it comes with. */
 export interface BundleOptions {
   /** Where the files are written. */
   readonly folder: string;

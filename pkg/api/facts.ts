@@ -50,11 +50,13 @@ export interface FieldFact {
   readonly immutable?: boolean;
 }
 
+/** One type: its fields in the order of its declaration; of a union exactly one is set. */
 export interface TypeFact {
   readonly fields: readonly FieldFact[];
   readonly union?: boolean;
 }
 
+/** One kind in one version, and how it is served. */
 export interface KindFact {
   readonly group: string;
   readonly version: string;

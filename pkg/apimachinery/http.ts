@@ -64,8 +64,10 @@ export type ReadBody =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'object'; readonly object: unknown };
 
+/** A body that is there already, or one that comes from the network when it is asked for. */
 export type RequestBody = ReadBody | UnreadBody;
 
+/** One request, by whoever makes it. */
 export interface ApiRequest {
   /** Upper case. */
   readonly method: string;
@@ -145,6 +147,7 @@ export interface UpgradeBody {
   accept(connection: UpgradedConnection): Promise<void>;
 }
 
+/** What an answer carries; each form is written to a socket in its own way. */
 export type ResponseBody =
   | { readonly kind: 'empty' }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
@@ -163,6 +166,7 @@ export type ResponseBody =
     }
   | UpgradeBody;
 
+/** One answer. Headers have lower-case names. */
 export interface ApiResponse {
   readonly status: number;
   /** Includes `content-type` unless the body is empty. */

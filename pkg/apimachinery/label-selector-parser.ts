@@ -1,6 +1,6 @@
 /** The grammar of label selectors as text. Upstream counterpart: the lexer and parser of apimachinery `labels`. */
 import { invalid } from './field-error.ts';
-import type { Requirement, SelectorOperator } from './label-selector.ts';
+import type { Requirement, SelectorOperator } from './label-requirement.ts';
 import { qualifiedNameProblems } from './names.ts';
 
 type ParseResult =

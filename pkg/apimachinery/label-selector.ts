@@ -4,18 +4,11 @@
  */
 import type { Given } from './draft.ts';
 import { at, type FieldError, invalid } from './field-error.ts';
+import type { Requirement, SelectorOperator } from './label-requirement.ts';
 import { parseSelectorText } from './label-selector-parser.ts';
 import { labelValueProblems, qualifiedNameProblems } from './names.ts';
 
-export type SelectorOperator = '!' | '!=' | '=' | '==' | 'exists' | 'gt' | 'in' | 'lt' | 'notin';
-
-/** One condition on one label. `values` is sorted and empty for `exists` and `!`. */
-export interface Requirement {
-  readonly key: string;
-  readonly operator: SelectorOperator;
-  readonly values: readonly string[];
-}
-
+/** Labels by name. */
 export type Labels = Readonly<Record<string, string>>;
 
 /** A condition on labels: all requirements have to hold. Immutable. */
@@ -30,6 +23,7 @@ export interface Selector {
   toString(): string;
 }
 
+/** The selector of a text, or what is wrong with the text. */
 export type SelectorResult =
   | { readonly ok: true; readonly selector: Selector }
   | { readonly ok: false; readonly error: string };

@@ -40,6 +40,7 @@ const nameRules: Readonly<Record<NameRule, (name: string) => Problems>> = {
   pathSegment: pathSegmentProblems,
 };
 
+/** What is different between kinds. */
 export interface ObjectMetaRules {
   readonly namespaced: boolean;
   /** Default `dns1123Subdomain`. */

@@ -33,12 +33,14 @@ export interface YamlDuplicate {
   readonly merged: boolean;
 }
 
+/** The value of one document. */
 export interface YamlDocument {
   readonly value: unknown;
   /** Empty unless asked for; at most `duplicatesMax`. Of each the last value counts. */
   readonly duplicates: readonly YamlDuplicate[];
 }
 
+/** What to look for beside the values. */
 export interface YamlOptions {
   /** Note keys that come twice. */
   readonly findDuplicates?: boolean;

@@ -6,6 +6,7 @@
 /** Bytes that wait where nothing else was said: as many as a pipe of Linux holds. */
 const limitBytesDefault = 64 * 1024;
 
+/** How much waits in the pipe, and who hears of what was read. */
 export interface BytePipeOptions {
   /** Unread bytes beyond which writers wait. One piece may exceed it. Default 64 KiB. */
   readonly limitBytes?: number;
@@ -13,6 +14,7 @@ export interface BytePipeOptions {
   readonly onRead?: (bytes: number) => void;
 }
 
+/** A pipe with one writer and one reader. */
 export class BytePipe implements AsyncIterable<Uint8Array> {
   readonly #limitBytes: number;
   readonly #onRead: ((bytes: number) => void) | undefined;

@@ -12,6 +12,7 @@ import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Transport } from './client.ts';
 
+/** A server, and how it is spoken to. */
 export interface ForwardTarget {
   readonly scheme: 'http' | 'https';
   readonly host: string;
@@ -23,8 +24,11 @@ export interface ForwardTarget {
   readonly key?: string;
   /** Name to verify its certificate against, if not the host. */
   readonly serverName?: string;
+  /** Whether connections are used again. Default true. */
+  readonly keepsConnections?: boolean;
 }
 
+/** A transport with connections of its own, which whoever made it closes. */
 export interface ForwardTransport extends Transport {
   /** Ends all connections. */
   close(): void;
@@ -73,7 +77,7 @@ export function forwardTransport(target: ForwardTarget): ForwardTransport {
           path: request.query === '' ? request.path : `${request.path}?${request.query}`,
           headers: headersFor(request, target),
           // An upgraded connection is nobody else's.
-          agent: upgrade === undefined ? agent : false,
+          agent: upgrade === undefined && target.keepsConnections !== false ? agent : false,
           setHost: false,
           ...tls,
         });
@@ -127,7 +131,8 @@ function headersFor({ headers, upgrade, body }: ApiRequest, { host, port }: Forw
     sent.connection = 'Upgrade';
     sent.upgrade = headers.upgrade ?? upgrade;
   }
-  if (body?.kind === 'unread' && body.lengthBytes === undefined) sent['transfer-encoding'] = 'chunked';
+  if (body?.kind === 'bytes') sent['content-length'] = String(body.bytes.length);
+  else if (body !== undefined && sent['content-length'] === undefined) sent['transfer-encoding'] = 'chunked';
   return sent;
 }
 

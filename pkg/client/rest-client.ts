@@ -31,6 +31,7 @@ import type {
 import { clientWatch } from './client-watch.ts';
 import { listQuery, queryOf, resourcePath, watchQuery, writeQuery } from './resource-path.ts';
 
+/** The transport, the client's name, and whether it waits when it is told to. */
 export interface ClientOptions {
   readonly transport: Transport;
   /** Names the component in the server's logs and as the default field manager (its part before the first slash). */

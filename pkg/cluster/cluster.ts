@@ -17,13 +17,15 @@ import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { ApiPart } from './api-part.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { componentValues } from './component-flags.ts';
+import { grantsOf } from './grants.ts';
 import { Members } from './members.ts';
 import type { NodesReady } from './nodes-ready.ts';
-import { ensurePki, identitySubject, type Pki } from './pki.ts';
+import { accountSubject, ensurePki, identitySubject, type Pki } from './pki.ts';
 import { type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from './settings.ts';
 import { openStore } from './store.ts';
 import { type ClusterTables, checkTables, clusterTables } from './tables.ts';
 
+/** What the cluster is made of, and where. */
 export interface ClusterOptions {
   readonly settings: ClusterSettings;
   /** Where everything is kept. */
@@ -43,6 +45,7 @@ export interface ClusterOptions {
   readonly servingLimits?: Partial<ServingLimits>;
 }
 
+/** A cluster that has started; its nodes may not be Ready yet. */
 export interface RunningCluster {
   /** Address of the API server. */
   readonly server: string;
@@ -58,6 +61,7 @@ export interface RunningCluster {
   stop(): Promise<void>;
 }
 
+/** Starts it and resolves once everything runs. Rejects with what the system or the store says, and then nothing of it is left. */
 export async function startCluster(options: ClusterOptions): Promise<RunningCluster> {
   const { settings, folder, clock, tables = clusterTables } = options;
   const trace = options.trace ?? (() => {});
@@ -159,6 +163,8 @@ async function startApi(
       clientCa: pki.authority.certificate,
       kubeletClient: pki.identities.get('kubelet-client')!,
       definitions,
+      authentication: { serviceAccountKey: pki.serviceAccount.privateKey },
+      grants: await grantsOf(tables),
       limits: servingLimits,
     });
   } catch (error) {
@@ -185,6 +191,7 @@ function hostOf(
       const { commonName, organizations = [] } = identitySubject(identity, tables.components);
       return { transport: inProcessTransport(api.handle, { commonName, organizations }), clock, random, log };
     },
+    asAccount: (name) => inProcessTransport(api.handle, accountSubject(name)),
     addKubelet: api.addKubelet,
     onNodesReady,
   };

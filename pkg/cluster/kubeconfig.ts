@@ -13,6 +13,7 @@ import { makeFolder } from '#pkg/component/make-folder.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 
+/** One cluster, user and context, which have one name. */
 export interface KubeconfigEntry {
   /** Name of the cluster, the context and the user alike. */
   readonly name: string;
@@ -65,6 +66,7 @@ export async function mergeKubeconfig(path: string, entry: KubeconfigEntry): Pro
   await replaceFile(path, yamlText(merged));
 }
 
+/** When a context is removed, and what with it. */
 export interface RemoveOptions {
   /** Removes the context only when it is that of the cluster with this authority: another of the same name stays. */
   readonly authority?: string;

@@ -10,6 +10,7 @@ import { etcdFilesProblem, storeDriverOf } from './stores.ts';
 /** What people have set of single components: values by component and flag, as they stand on a command line. */
 export type ComponentFlags = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
+/** The settings, as `cluster.json` has them. */
 export interface ClusterSettings extends EtcdFiles {
   /** Lower-case letters, digits and dashes; part of the nodes' names and of the kubeconfig's context. */
   readonly name: string;
@@ -56,6 +57,7 @@ const firstAddresses: ClusterAddresses = {
   nodeAddress: '127.0.0.1',
 };
 
+/** What a cluster is where nobody says otherwise. */
 export const defaultSettings: ClusterSettings = {
   name: 'dev',
   nodes: 1,

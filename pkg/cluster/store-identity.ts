@@ -20,6 +20,7 @@ const storeIdKey = '/coxswain/store-id';
 /** What the keys of a cluster begin with, the id last. */
 export const clusterPrefixes = ['/registry/', '/coxswain/'] as const;
 
+/** Which store, and which cluster it is to be of. */
 export interface StoreOfCluster {
   /** Folder of the cluster. */
   readonly folder: string;

@@ -1,10 +1,14 @@
 /** Every controller by the name under which it is switched on and off. A new controller, with its flags if it has any, is a folder and a line here. */
+
+import { createClusterRoleAggregationController } from './clusterroleaggregation/clusterroleaggregation.ts';
 import { type ControllerTable, withFlags } from './common/controller.ts';
+import { createCronJobController } from './cronjob/cronjob.ts';
 import { createCsrApprovingController } from './csrapproving/csrapproving.ts';
 import { createCsrCleanerController } from './csrcleaner/csrcleaner.ts';
 import { createCsrSigningController } from './csrsigning/csrsigning.ts';
 import { createDaemonSetController } from './daemon/daemon.ts';
 import { createDeploymentController } from './deployment/deployment.ts';
+import { createDisruptionController } from './disruption/disruption.ts';
 import { createEndpointController } from './endpoint/endpoint.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
 import { createEndpointSliceMirroringController } from './endpointslicemirroring/endpointslicemirroring.ts';
@@ -36,7 +40,9 @@ export const controllerTable: ControllerTable = {
   'daemonset-controller': createDaemonSetController,
   'statefulset-controller': createStatefulSetController,
   'job-controller': createJobController,
+  'cronjob-controller': createCronJobController,
   'ttl-after-finished-controller': createTtlAfterFinishedController,
+  'disruption-controller': createDisruptionController,
   'endpoints-controller': createEndpointController,
   'endpointslice-controller': createEndpointSliceController,
   'endpointslice-mirroring-controller': createEndpointSliceMirroringController,
@@ -45,4 +51,5 @@ export const controllerTable: ControllerTable = {
   'certificatesigningrequest-approving-controller': createCsrApprovingController,
   'certificatesigningrequest-signing-controller': createCsrSigningController,
   'certificatesigningrequest-cleaner-controller': createCsrCleanerController,
+  'clusterrole-aggregation-controller': createClusterRoleAggregationController,
 };

@@ -2,6 +2,7 @@
 import type { Logger } from '#pkg/base/logger.ts';
 import { KubeletStoppingError } from './runtime/leaving-runtime.ts';
 
+/** The work of one kubelet. */
 export class Background {
   readonly #log: Logger;
   readonly #running = new Set<Promise<void>>();

@@ -34,6 +34,7 @@ import { volumePlugins } from './volumes/plugins/table.ts';
 import { VolumeManager } from './volumes/volume-manager.ts';
 import { WatchedObjects } from './volumes/watched-objects.ts';
 
+/** A kubelet that has been made; it works while it runs. */
 export interface Kubelet extends Component {
   readonly nodeName: string;
   /** The kubelet's own API: pods, logs, statistics. */

@@ -28,12 +28,14 @@ import {
 } from './der.ts';
 import type { CertificatePair, Subject } from './pair.ts';
 
+/** Whom a certificate is for, and from when for how long. */
 export interface IssueOptions {
   readonly subject: Subject;
   readonly nowMs: number;
   readonly validDays: number;
 }
 
+/** What a certificate below the authority says beside. */
 export interface LeafOptions extends IssueOptions {
   readonly usage: 'client' | 'server';
   /** Names and addresses a server is reached at. */

@@ -26,18 +26,11 @@ const noVolumes = 'no volume is bound or provisioned';
 
 /** Source: upstream `cmd/kube-controller-manager/names`, `pkg/kubeapiserver/options/plugins.go`. */
 export const unbuiltKinds: readonly UnbuiltKind[] = [
-  { group: 'batch', resource: 'cronjobs', missing: ['cronjob-controller'], effect: 'no jobs are made of it' },
   {
     group: 'autoscaling',
     resource: 'horizontalpodautoscalers',
     missing: ['horizontal-pod-autoscaler-controller'],
     effect: 'nothing is scaled by it',
-  },
-  {
-    group: 'policy',
-    resource: 'poddisruptionbudgets',
-    missing: ['disruption-controller'],
-    effect: 'its status stays empty, and pods under it cannot be evicted',
   },
   {
     group: '',

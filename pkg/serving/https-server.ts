@@ -32,6 +32,7 @@ export interface HttpsServerOptions {
   readonly limits?: Partial<ServingLimits>;
 }
 
+/** A server that can listen, and that whoever made it closes. */
 export type HttpsServer = NetworkServer;
 
 /** Makes a server, which neither listens nor runs yet. Throws when certificate and key do not go together. */

@@ -8,6 +8,7 @@ import { valueSize } from './late-value.ts';
 import type { StoreEvent } from './store.ts';
 import { eventKey, eventRevision } from './watch-hub.ts';
 
+/** How many events are kept, and how many bytes of them. */
 export interface EventTailLimits {
   /** Up to twice as many are there before half of them are dropped at once. */
   readonly maxEvents: number;
@@ -15,6 +16,7 @@ export interface EventTailLimits {
   readonly maxBytes: number;
 }
 
+/** The newest events of one store. */
 export class EventTail {
   readonly #limits: EventTailLimits;
   #events: StoreEvent[] = [];

@@ -4,14 +4,7 @@
  *
  * Invariant: the bytes are those of the moment of the write, as what they are made of is never changed after it.
  */
-import type { KeyValue } from './store.ts';
-
-export interface LateValue {
-  /** Bytes, as far as that is known without making them. */
-  readonly size: number;
-  /** Made once, at the first call. */
-  readonly bytes: Uint8Array;
-}
+import type { KeyValue, LateValue } from './store.ts';
 
 /** A key with such a value. */
 export class LateKeyValue implements KeyValue {

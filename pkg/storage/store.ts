@@ -23,7 +23,14 @@
  * above it (`cache.ts` and the registry store).
  */
 import type { Buffer } from 'node:buffer';
-import type { LateValue } from './late-value.ts';
+
+/** A value that is bytes as soon as somebody asks for them (`late-value.ts`). */
+export interface LateValue {
+  /** Bytes, as far as that is known without making them. */
+  readonly size: number;
+  /** Made once, at the first call. */
+  readonly bytes: Uint8Array;
+}
 
 /** A stored value. Revisions are integers below 2^53. */
 export interface KeyValue {
@@ -43,6 +50,7 @@ export type StoreEvent =
   /** `revision` is that of the deletion, `previous` what was deleted. */
   | { readonly type: 'delete'; readonly key: string; readonly revision: number; readonly previous: KeyValue };
 
+/** Which keys are read, and of which moment. */
 export interface RangeOptions {
   /** All keys that start with this; `''` is every key. */
   readonly prefix: string;
@@ -59,6 +67,7 @@ export interface RangeOptions {
   readonly counted?: boolean;
 }
 
+/** What a range has, in key order. */
 export interface RangeResult {
   readonly items: readonly KeyValue[];
   /** Items of the whole range, beyond the limit too; with `counted: false` more than `items` has when there are any, and no further promise. */
@@ -70,6 +79,7 @@ export interface RangeResult {
 /** A write on one key. `ifModRevision` 0 demands that the key does not exist. */
 export type WriteOperation = PutOperation | DeleteOperation;
 
+/** Sets a key, if it is at the revision `ifModRevision`; 0 stands for a key that is not there. */
 export interface PutOperation {
   readonly type: 'put';
   readonly key: string;
@@ -81,6 +91,7 @@ export interface PutOperation {
   readonly ttlMs?: number;
 }
 
+/** Removes a key, if it is at the revision `ifModRevision`. */
 export interface DeleteOperation {
   readonly type: 'delete';
   readonly key: string;
@@ -90,11 +101,13 @@ export interface DeleteOperation {
 /** How long after its time a key with `ttlMs` may still be there, besides the time that deleting takes. Source: upstream's lease manager. */
 export const expiryLatenessMsMax = 60_000;
 
+/** What became of a write. */
 export type WriteResult =
   | { readonly ok: true; readonly revision: number; readonly kv?: KeyValue }
   /** The key is not at the expected revision; `current` is what it holds now, undefined when it does not exist. */
   | { readonly ok: false; readonly current?: KeyValue };
 
+/** Which keys are watched, and from when. */
 export interface WatchOptions {
   readonly prefix: string;
   /** The first revision to deliver: one more than that of the range it continues. */
@@ -109,11 +122,13 @@ export interface WatchSink {
   onError(error: Error): void;
 }
 
+/** A watch that has begun. */
 export interface Watch {
   /** Ends the watch: its sink is not called again. */
   close(): void;
 }
 
+/** The store; see the laws above. */
 export interface Store {
   /** The value of a key now, or undefined. */
   get(key: string): Promise<KeyValue | undefined>;

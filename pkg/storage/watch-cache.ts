@@ -44,6 +44,7 @@ const trimsPerWindow = 5;
 /** Items per range while filling: bounds the size of one answer of a remote store. */
 const fillPageItems = 5_000;
 
+/** Which keys a cache has, and what their values become. */
 export interface ResourceCacheOptions {
   readonly store: Store;
   /** All keys of the resource, and no others, start with this: `/registry/pods/`. */
@@ -352,10 +353,10 @@ class WatchCache implements RunningResourceCache {
   }
 
   #armProgress(): void {
-    if (this.#progressTimer !== undefined) return;
+    if (this.#progressTimer !== undefined || !this.#watchers.hasFollowers) return;
     this.#progressTimer = this.#options.clock.setTimeout(() => {
       this.#progressTimer = undefined;
-      if (this.#watchers.isEmpty || this.#state === 'closed') return;
+      if (this.#state === 'closed') return;
       this.#armProgress();
       if (this.#state === 'ready' && this.revision > this.#progressRevision) {
         this.#progressRevision = this.revision;

@@ -18,14 +18,29 @@ export const parents: readonly string[] = [
   'cmd/',
 ];
 
-/** Files that load each other in a circle. */
-export const circles: readonly string[] = [];
+/** Files whose types name each other in a circle. */
+export const typeCircles: readonly string[] = [
+  // Rules are called with the scope of a request, which has the catalog, which has the rules.
+  [
+    'admission/chain.ts',
+    'catalog.ts',
+    'conversion.ts',
+    'converters/converted-strategy.ts',
+    'definition.ts',
+    'documents.ts',
+    'endpoints/scope.ts',
+    'storage/resource-store.ts',
+    'strategy.ts',
+  ]
+    .map((path) => `pkg/apiserver/${path}`)
+    .join(' <-> '),
+  // Builtins change the shell that runs them.
+  'pkg/kubelet/runtime/inprocess/shell/builtins.ts <-> pkg/kubelet/runtime/inprocess/shell/shell.ts',
+];
 
 /** Folders that import each other. */
 export const folderPairs: Readonly<Record<string, readonly string[]>> = {
-  // Impersonation asks the authorizer, and the authorizer knows the group of masters by the authenticator's name for it.
-  'pkg/apiserver/': ['authn <-> authz'],
-  // Workloads have pod templates, and deletion in core knows what owns pods.
+  // Replication controllers are of core and share their rules with replica sets, which have pod templates.
   'pkg/registry/': ['apps <-> core'],
 };
 
@@ -33,7 +48,13 @@ export const folderPairs: Readonly<Record<string, readonly string[]>> = {
 export const longFunctions: readonly string[] = [];
 
 /** Files of more than 400 lines. */
-export const longFiles: readonly string[] = [];
+export const longFiles: readonly string[] = [
+  'pkg/kubelet/runtime/inprocess/inprocess-container.ts',
+  // One utility of POSIX after the other.
+  'pkg/kubelet/runtime/inprocess/shell/commands/tar.ts',
+  'pkg/kubelet/runtime/inprocess/shell/commands/text.ts',
+  'pkg/kubelet/runtime/inprocess/shell/shell.ts',
+];
 
 /** Exports that no file imports. */
 export const unusedExports: readonly string[] = [];
@@ -41,30 +62,14 @@ export const unusedExports: readonly string[] = [];
 /** Switches that a new member of the union would pass by. */
 export const openSwitches: readonly string[] = [];
 
-/** How many exports of each folder, at most, do not say what they are. */
+/**
+ * How many exports of each folder, at most, do not say what they are. There were 655. The registry is about to be typed anew; the others have room for
+ * what is being built.
+ */
 export const silentExports: Readonly<Record<string, number>> = {
-  'cmd/apiserver': 2,
-  'cmd/common': 7,
-  'cmd/controller-manager': 2,
-  'cmd/coxswain': 28,
-  'cmd/kube-proxy': 2,
-  'cmd/kubelet': 2,
-  'cmd/scheduler': 2,
-  'pkg/api': 7,
-  'pkg/apimachinery': 73,
-  'pkg/apiserver': 64,
-  'pkg/base': 3,
-  'pkg/client': 40,
-  'pkg/cluster': 39,
-  'pkg/component': 3,
-  'pkg/controllers': 53,
-  'pkg/kubectl': 50,
-  'pkg/kubelet': 163,
-  'pkg/network': 11,
-  'pkg/pki': 9,
-  'pkg/proxy': 9,
-  'pkg/registry': 26,
-  'pkg/scheduler': 2,
-  'pkg/serving': 13,
-  'pkg/storage': 42,
+  'pkg/registry': 60,
+  'pkg/controllers': 30,
+  'pkg/kubelet': 20,
+  'pkg/apiserver': 20,
+  'pkg/serving': 10,
 };

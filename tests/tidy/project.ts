@@ -34,7 +34,7 @@ export interface Project {
 
 const ownFile = /^(?:cmd|pkg|tests|manifests|deploy)\/(?!api\/types\/)/;
 const testFile =
-  /\.test\.ts$|^tests\/|^pkg\/(?:[a-z-]+\/)+testing\/|^pkg\/testing\/|\/conformance\.ts$|-conformance\.ts$|^pkg\/[a-z]+\/bench\.ts$|\/test-[a-z-]+\.ts$/;
+  /\.test\.ts$|^tests\/|^pkg\/(?:[a-z-]+\/)+testing\/|^pkg\/testing\/|\/conformance\.ts$|-conformance\.ts$|^pkg\/[a-z]+\/bench\.ts$|\/(?:test-[a-z-]+|testing)\.ts$/;
 
 /** Opens the program of `tsconfig.json`. Whoever opens it closes it: a process of the compiler hangs on it. */
 export function openProject(): Project {

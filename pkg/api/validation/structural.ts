@@ -20,6 +20,7 @@ import { convertNumberText, convertScalar, goTypeName, zeroOf } from './scalars.
 /** What is done about fields that the schema does not know. */
 export type FieldValidation = 'Ignore' | 'Strict' | 'Warn';
 
+/** How strict to be, and what may be kept as it is. */
 export interface ConvertOptions {
   readonly strict: FieldValidation;
   /** The value belongs to the caller, who gives it away: the result may reuse its parts. Default false: nothing is shared. */
@@ -35,6 +36,7 @@ export interface ConvertOptions {
   readonly numbers?: NumberTexts;
 }
 
+/** What a value became, and what was wrong with it. */
 export interface Converted {
   /** The converted object; not to be used when there is a `typeError`. Belongs to the caller. */
   readonly object: JsonObject;

@@ -5,6 +5,7 @@
 import { getOwn, isObject } from '../json.ts';
 import type { ListSchema, ObjectSchema, ScalarSchema, Schema } from '../schema.ts';
 
+/** What is known of one field of an object. */
 export interface FieldPlan {
   readonly name: string;
   /** Path element: `f:` and the name. */

@@ -13,6 +13,7 @@ import { Reader, WireError, wireBytes, wireFixed64, wireVarint } from './wire.ts
 /** Deepest nesting of messages taken from a client. */
 const nestingMax = 1000;
 
+/** The object of a message, or why there is none, in the words of Go's decoder. */
 export type DecodedMessage =
   | { readonly ok: true; readonly object: JsonObject }
   | { readonly ok: false; readonly error: string };

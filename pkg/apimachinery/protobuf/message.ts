@@ -19,6 +19,7 @@ export type DelimitedType =
 /** How the value of a field is encoded. */
 export type MessageValueType = DelimitedType | PlainType;
 
+/** One field of a message, and how JSON shows it. */
 export interface MessageField {
   /** Name in JSON. `''` for a member of a union, and for an inline message, whose fields stand in the object around it. */
   readonly name: string;
@@ -35,6 +36,7 @@ export interface MessageField {
   readonly message?: Message;
 }
 
+/** The shape of a message. */
 export interface Message {
   /** Ordered by number. */
   readonly fields: readonly MessageField[];

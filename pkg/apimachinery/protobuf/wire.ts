@@ -4,8 +4,11 @@
  * Source: protobuf.dev, "Encoding".
  */
 
+/** Wire type of integers and booleans. */
 export const wireVarint = 0;
+/** Wire type of doubles. */
 export const wireFixed64 = 1;
+/** Wire type of what has its length before it: text, bytes, messages. */
 export const wireBytes = 2;
 const wireFixed32 = 5;
 

@@ -21,6 +21,7 @@ const bodyBytesMax = 3 * 1024 * 1024;
 const protobufType = 'application/vnd.kubernetes.protobuf';
 const noBytes = new Uint8Array(0);
 
+/** A body whose syntax was right, before anybody asked what kind it is of. */
 export interface RawBody {
   readonly value: unknown;
   /** The value was made for this request, so it may be changed. */

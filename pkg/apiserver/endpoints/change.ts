@@ -28,6 +28,7 @@ import { checkObject } from './validate.ts';
  */
 export const attemptsMax = 10_000;
 
+/** What is to become of the object, and in whose name. */
 export interface Change {
   readonly dryRun: boolean;
   readonly manager: string;

@@ -56,6 +56,7 @@ export function decodeBody(scope: Scope, kind: BodyKind, validation: FieldValida
   return draftOf(scope, value, { ...raw, kind, validation });
 }
 
+/** How a value becomes a draft, and how strictly. */
 export interface DraftOptions {
   /** By default what is served. */
   readonly kind?: BodyKind;

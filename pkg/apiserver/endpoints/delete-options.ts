@@ -10,6 +10,7 @@ import { integer } from './list-options.ts';
 import { cannotBeHandled } from './refused-bodies.ts';
 import type { Scope } from './scope.ts';
 
+/** What a deletion asks for; undefined where it says nothing. */
 export interface DeleteOptions {
   readonly dryRun: boolean;
   readonly gracePeriodSeconds: number | undefined;

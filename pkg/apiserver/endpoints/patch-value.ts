@@ -15,6 +15,7 @@ import { bytesOf, mediaTypeOf, noObject } from './body.ts';
 import { unusablePatch, unusableStrategicPatch } from './refused-bodies.ts';
 import type { FieldValidation } from './write-options.ts';
 
+/** The four sorts of patches, by a word of their media types. */
 export type PatchType = 'apply' | 'json' | 'merge' | 'strategic';
 
 const typesByMedia: Readonly<Record<string, PatchType>> = {
@@ -42,6 +43,7 @@ export function patchTypeOf(request: ApiRequest, refused?: PatchType): PatchType
   );
 }
 
+/** A patch whose syntax was right. */
 export interface ReadPatch {
   /** Shared with the caller. */
   readonly patch: unknown;

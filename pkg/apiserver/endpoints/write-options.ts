@@ -12,8 +12,10 @@ import type { HttpHeaders } from '#pkg/apimachinery/http.ts';
 import { fieldManagerLengthMax, validateFieldManager } from '#pkg/apimachinery/object-meta-validation.ts';
 import { isTrue } from '../request-info.ts';
 
+/** What is done about fields that are not known or come twice. Source: API concepts, "Field validation". */
 export type FieldValidation = 'Ignore' | 'Strict' | 'Warn';
 
+/** What a write asks for. */
 export interface WriteOptions {
   readonly dryRun: boolean;
   /** As given; `managerOf` finds the one to use. */

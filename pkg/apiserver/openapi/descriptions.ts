@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { typeFacts, typeSchema } from '#pkg/api/facts.ts';
 
+/** What is said of one type. */
 export interface TypeDescription {
   /** Of the type itself; `''` when there is none. */
   readonly text: string;

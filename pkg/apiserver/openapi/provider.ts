@@ -24,6 +24,7 @@ interface Kept {
   readonly etag: string;
 }
 
+/** The documents of one server. */
 export class OpenApiProvider {
   readonly #catalog: ServedCatalog;
   readonly #descriptions = new Descriptions();

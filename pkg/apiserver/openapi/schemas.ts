@@ -11,6 +11,7 @@ import type { Descriptions } from './descriptions.ts';
 import { enumOf, enumOfField, enumText, unionExtension } from './enums.ts';
 import { kindsOf } from './kinds.ts';
 
+/** Which of the two OpenAPI documents. */
 export type OpenApiVersion = 'v2' | 'v3';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';

@@ -14,8 +14,8 @@ import { Buffer } from 'node:buffer';
 import { escapeHtml, hasHtmlCharacters } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { CacheCodec, CacheEntry } from '#pkg/storage/cache.ts';
-import { LateKeyValue, type LateValue } from '#pkg/storage/late-value.ts';
-import type { KeyValue } from '#pkg/storage/store.ts';
+import { LateKeyValue } from '#pkg/storage/late-value.ts';
+import type { KeyValue, LateValue } from '#pkg/storage/store.ts';
 import { bytesPerCharacterMax, jsonSize } from './json-size.ts';
 import { shareFields } from './shared-fields.ts';
 

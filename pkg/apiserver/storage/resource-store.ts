@@ -39,6 +39,7 @@ const objectBytesMax = 1536 * 1024 - 4096;
 
 const noBytes = new Uint8Array(0);
 
+/** Where the objects of one resource are, and how long they live. */
 export interface ResourceStoreOptions {
   readonly subject: ErrorSubject;
   readonly namespaced: boolean;
@@ -50,6 +51,7 @@ export interface ResourceStoreOptions {
   readonly keeping: KeepingRules;
 }
 
+/** The objects of one resource. */
 export class ResourceStore {
   readonly subject: ErrorSubject;
   readonly prefix: string;

@@ -13,6 +13,7 @@ export interface Items {
   write(index: number, target: Buffer, at: number): number;
 }
 
+/** How the entries of a resource look in one of its versions. */
 export interface VersionView {
   /** The served version is the stored one. */
   readonly isStored: boolean;
@@ -32,6 +33,7 @@ const same = {
   fromStored: (object: KubeObject): KubeObject => object,
 };
 
+/** The view of the version that is stored: nothing is converted. */
 export const storedView: VersionView = {
   ...same,
   isStored: true,

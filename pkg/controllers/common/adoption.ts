@@ -8,6 +8,7 @@ import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { isInvalid, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
 
+/** Whose objects, and which of them match. */
 export interface ClaimOptions<T extends KubeObject> {
   readonly client: Client;
   /** Resource of the objects claimed. */

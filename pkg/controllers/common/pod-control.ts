@@ -9,6 +9,7 @@ import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 
+/** In whose name pods are made. */
 export interface PodControlOptions {
   readonly client: Client;
   readonly events: EventRecorder;

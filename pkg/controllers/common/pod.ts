@@ -4,8 +4,6 @@ import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { controllerOf } from '#pkg/apimachinery/object.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 
-export { isPodActive, isPodReady, isPodTerminating, podCondition } from '#pkg/api/core/pod.ts';
-
 /** Milliseconds since the epoch of an API timestamp; 0 when there is none. */
 export function timeMs(timestamp: string | null | undefined): number {
   return timestamp === undefined || timestamp === null ? 0 : Date.parse(timestamp);

@@ -2,13 +2,16 @@
  * Which pods go first when there are too many: those whose loss is felt least. Pure.
  * Upstream counterpart: `controller_utils.go` `ActivePodsWithRanks`.
  */
+
+import { isPodReady, podCondition } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import { isPodReady, podCondition, timeMs } from './pod.ts';
+import { timeMs } from './pod.ts';
 
 const deletionCostAnnotation = 'controller.kubernetes.io/pod-deletion-cost';
 
 const phaseOrder: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Running: 2 };
 
+/** What the order depends on beside the pods. */
 export interface RankingOptions {
   /** Pods of the same workload, also of its other replica sets: crowds on a node are thinned first. */
   readonly related: readonly Pod[];

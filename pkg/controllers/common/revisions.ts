@@ -35,7 +35,7 @@ export function isRevisionOf(revision: ControllerRevision, data: Readonly<Record
 }
 
 /** Lowest number first; of one number the one that was made first, then by name. */
-export function byRevision(a: ControllerRevision, b: ControllerRevision): number {
+function byRevision(a: ControllerRevision, b: ControllerRevision): number {
   const age = (one: ControllerRevision): number => Date.parse(one.metadata?.creationTimestamp ?? '');
   const order = a.revision - b.revision || age(a) - age(b);
   return order || ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1);
@@ -46,6 +46,7 @@ export function latestNumber(revisions: readonly ControllerRevision[]): number {
   return revisions.reduce((most, { revision }) => Math.max(most, revision), 0);
 }
 
+/** Whose past, and by which client it is written. */
 export interface RevisionOwner {
   readonly client: Client;
   readonly owner: KubeObject;
@@ -66,6 +67,7 @@ export async function claimRevisions(
   return [...(await claim(candidates, { ...options, ref: controllerRevisions }))].sort(byRevision);
 }
 
+/** A revision that may have to be made. */
 export interface NewRevision {
   readonly data: Readonly<Record<string, unknown>>;
   readonly labels: Readonly<Record<string, string>>;

@@ -15,6 +15,7 @@ export function hasCondition({ status }: CertificateSigningRequest, type: 'Appro
   return isConditionTrue(status?.conditions, type);
 }
 
+/** Whether there is a certificate for the request. */
 export function isIssued({ status }: CertificateSigningRequest): boolean {
   return (status?.certificate ?? '') !== '';
 }

@@ -2,6 +2,7 @@
 import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import { forEachLimited, requestsInFlightMax } from './concurrency.ts';
 
+/** What has come of it. */
 export interface Creations {
   /** The first error, if there was one that is worth another try. */
   readonly failed: { readonly error: unknown } | undefined;

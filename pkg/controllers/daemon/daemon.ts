@@ -18,12 +18,12 @@ import { claim } from '../common/adoption.ts';
 import { forEachLimited, requestsInFlightMax } from '../common/concurrency.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { withoutNoughts } from '../common/counts.ts';
+import { FailedPods } from '../common/failed-pods.ts';
 import { LastWrites } from '../common/last-writes.ts';
 import { indexByController, orphanPods, podsOf } from '../common/pod.ts';
 import { createPod, deletePod } from '../common/pod-control.ts';
 import { claimRevisions, indexRevisions } from '../common/revisions.ts';
 import { createInGrowingBatches } from '../common/slow-start.ts';
-import { FailedPods } from './failed-pods.ts';
 import { type History, historyOf, pruneHistory } from './history.ts';
 import { placer, templatesFor } from './placement.ts';
 import { groupByNode, type Plan, type PlanInput, planNodes, planUpdate } from './plan.ts';
@@ -33,6 +33,8 @@ import { daemonStatus } from './status.ts';
 const workers = 2;
 /** Most pods created, and most deleted, in one go. Source: upstream `BurstReplicas`. */
 const burstMax = 250;
+/** Longest time that a failed daemon is left where it is. Source: upstream `BackoffGCInterval`'s back-off, 15 minutes. */
+const failedDelayMsMax = 15 * 60_000;
 
 /** The DaemonSet controller. */
 export function createDaemonSetController(context: ControllerContext): Component {
@@ -47,7 +49,7 @@ class DaemonSetController implements Component {
   readonly #pods: Informer<Pod>;
   readonly #nodes: Informer<Node>;
   readonly #expectations: Expectations;
-  readonly #failedPods = new FailedPods();
+  readonly #failedPods = new FailedPods(failedDelayMsMax);
   readonly #writes = new LastWrites();
   readonly #loop: Loop;
 
@@ -204,7 +206,7 @@ class DaemonSetController implements Component {
       this.#events.record(set, { type: 'Normal', reason: 'SucceededDaemonPod', message });
       return true;
     }
-    const backoff = { uid: set.metadata?.uid ?? '', generation: set.status?.observedGeneration ?? 0, node: at.node };
+    const backoff = { uid: set.metadata?.uid ?? '', generation: set.status?.observedGeneration ?? 0, place: at.node };
     const waitMs = this.#failedPods.waitMs(backoff, nowMs);
     if (waitMs > 0) {
       at.due.in(waitMs);

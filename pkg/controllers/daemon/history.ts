@@ -14,6 +14,7 @@ import {
   templateData,
 } from '../common/revisions.ts';
 
+/** The current revision and those before it. */
 export interface History {
   /** Hash by which pods of the current revision are known. */
   readonly hash: string;
@@ -22,6 +23,7 @@ export interface History {
   readonly collisionCount: number | undefined;
 }
 
+/** What the revisions follow from. */
 export interface HistoryInput {
   readonly client: Client;
   readonly set: DaemonSet;

@@ -39,6 +39,7 @@ function tolerationsOf(spec: PodSpec | undefined): readonly Toleration[] {
   return result;
 }
 
+/** What holds for pods of one set on one node. */
 export interface Placement {
   /** A pod is to be there. */
   readonly runs: boolean;

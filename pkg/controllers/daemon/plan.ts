@@ -2,13 +2,16 @@
  * Which pods of a daemon set are to be made, and which are to go: first one on every node that is to have one, then the steps of a rolling
  * update. Pure. Upstream counterpart: `podsShouldBeOnNode`, `update.go` `rollingUpdate`.
  */
+
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { DaemonSet } from '#pkg/api/types/apps-v1.ts';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
-import { availableInMs, isPodReady, timeMs } from '../common/pod.ts';
+import { availableInMs, timeMs } from '../common/pod.ts';
 import { revisionLabel } from '../common/revisions.ts';
 import { scaled } from '../common/rounding.ts';
 import { isPodUpdated, type Placement, targetNode } from './placement.ts';
 
+/** What a plan follows from. */
 export interface PlanInput {
   readonly set: DaemonSet;
   readonly nodes: readonly Node[];
@@ -20,6 +23,7 @@ export interface PlanInput {
   readonly nowMs: number;
 }
 
+/** What is to be done now. */
 export interface Plan {
   /** Nodes that get a pod. */
   readonly create: readonly string[];

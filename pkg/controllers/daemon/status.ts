@@ -1,9 +1,12 @@
 /** The numbers of a daemon set's status. Pure. Upstream counterpart: `updateDaemonSetStatus`. */
+
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { DaemonSetStatus } from '#pkg/api/types/apps-v1.ts';
-import { availableInMs, isPodReady } from '../common/pod.ts';
+import { availableInMs } from '../common/pod.ts';
 import { isPodUpdated } from './placement.ts';
 import { byPrecedence, type PlanInput } from './plan.ts';
 
+/** The status, and when it changes by time alone. */
 export interface StatusOutput {
   readonly status: DaemonSetStatus;
   /** Milliseconds until the next ready pod becomes available. */

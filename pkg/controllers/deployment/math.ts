@@ -4,17 +4,22 @@ import { scaled } from '../common/rounding.ts';
 import { maxReplicasAnnotation, numberAnnotation } from './revisions.ts';
 import { byAge } from './template.ts';
 
+/** How many pods the Deployment is to have; 1 where it does not say. */
 export function wantedReplicas(deployment: Deployment): number {
   return deployment.spec?.replicas ?? 1;
 }
 
+/** Whether new pods come while old ones are there; else old ones go first (`Recreate`). */
 export function isRolling(deployment: Deployment): boolean {
   return deployment.spec?.strategy?.type !== 'Recreate';
 }
 
+/** How many pods a replica set is to have; 1 where it does not say. */
 export const specReplicas = (set: ReplicaSet): number => set.spec?.replicas ?? 1;
+/** How many pods the replica sets are to have together. */
 export const totalSpecReplicas = (sets: readonly ReplicaSet[]): number =>
   sets.reduce((sum, set) => sum + specReplicas(set), 0);
+/** How many available pods the replica sets have together. */
 export const totalAvailable = (sets: readonly ReplicaSet[]): number =>
   sets.reduce((sum, set) => sum + (set.status?.availableReplicas ?? 0), 0);
 

@@ -9,6 +9,7 @@ import { desiredReplicasAnnotation, numberAnnotation } from './revisions.ts';
 import { isComplete, type Sets } from './status.ts';
 import { byAge } from './template.ts';
 
+/** What one step looks at. */
 export interface StepInput {
   readonly context: SetsContext;
   readonly deployment: Deployment;

@@ -14,6 +14,7 @@ import {
 /** Most addresses in one Endpoints object; more are left out and an annotation says so. */
 const addressesMax = 1_000;
 
+/** The subsets, and whether there are more addresses than one object may have. */
 export interface Subsets {
   readonly subsets: readonly EndpointSubset[];
   readonly isTruncated: boolean;

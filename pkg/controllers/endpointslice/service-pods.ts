@@ -14,6 +14,7 @@ export function hasSelector(service: Service): boolean {
   return service.spec?.selector !== undefined && Object.keys(service.spec.selector).length > 0;
 }
 
+/** Whether the Service has no address of its own. */
 export function isHeadless(service: Service): boolean {
   return service.spec?.clusterIP === 'None';
 }

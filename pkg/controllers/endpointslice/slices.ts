@@ -20,11 +20,15 @@ import {
 } from './service-pods.ts';
 import { withTriggerTime } from './trigger-times.ts';
 
+/** The label that names the Service of a slice. */
 export const serviceNameLabel = 'kubernetes.io/service-name';
+/** The label that names the controller of a slice. */
 export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
+/** The name of this controller in that label. */
 export const managerName = 'endpointslice-controller.k8s.io';
 const zoneLabel = 'topology.kubernetes.io/zone';
 
+/** The Service, its pods, and the slices that it has. */
 export interface SlicesInput {
   readonly service: Service;
   readonly pods: readonly Pod[];

@@ -8,6 +8,7 @@ import type { Pod, Service } from '#pkg/api/types/core-v1.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { timeMs } from '../common/pod.ts';
 
+/** When what led to the endpoints happened. Source: upstream `EndpointsLastChangeTriggerTime`. */
 export const triggerTimeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 interface Seen {

@@ -15,6 +15,7 @@ import type { Stock } from './stock.ts';
 /** Most uids in the status at once, so that it stays under 20 kB and one job does not hold up the others. Source: upstream `MaxUncountedPods`. */
 const uncountedMax = 500;
 
+/** What there is to count. */
 export interface CountInput {
   readonly stock: Stock;
   readonly draft: StatusDraft;
@@ -22,6 +23,7 @@ export interface CountInput {
   readonly ending: JobCondition | undefined;
 }
 
+/** What a round has counted. */
 export interface Counted {
   /** Pods to let go after the status is written. */
   readonly leaving: readonly Pod[];

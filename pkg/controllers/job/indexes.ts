@@ -11,6 +11,7 @@ interface Interval {
 /** Whole numbers from 0, kept as intervals. */
 export type IndexSet = readonly Interval[];
 
+/** The empty set. */
 export const noIndexes: IndexSet = [];
 
 /** The indexes of a text below `completions`; parts that cannot be read are left out. */

@@ -1,11 +1,14 @@
 /** What a job asks about itself and its pods. All functions are pure. Upstream counterpart: `job_controller.go`, `indexed_job_utils.go`, `backoff_utils.go`. */
+
+import { podCondition } from '#pkg/api/core/pod.ts';
 import type { Job } from '#pkg/api/types/batch-v1.ts';
 import type { ContainerStatus, Pod } from '#pkg/api/types/core-v1.ts';
 import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
-import { podCondition, timeMs } from '../common/pod.ts';
+import { timeMs } from '../common/pod.ts';
 
 /** Keeps a pod until its job has counted it. */
 export const trackingFinalizer = 'batch.kubernetes.io/job-tracking';
+/** The completion index of a pod. */
 export const indexAnnotation = 'batch.kubernetes.io/job-completion-index';
 /** How often pods of this index have failed before this one. */
 export const failureCountAnnotation = 'batch.kubernetes.io/job-index-failure-count';
@@ -14,14 +17,17 @@ export const ignoredFailureCountAnnotation = 'batch.kubernetes.io/job-index-igno
 const ownName = 'kubernetes.io/job-controller';
 const int32Max = 2 ** 31 - 1;
 
+/** Whether each pod of the job has a number of its own. */
 export function isIndexed(job: Job): boolean {
   return job.spec?.completionMode === 'Indexed';
 }
 
+/** Whether failures are counted for each index by itself. */
 export function hasLimitPerIndex(job: Job): boolean {
   return isIndexed(job) && job.spec?.backoffLimitPerIndex !== undefined;
 }
 
+/** Whether the job is to have no pods for now. */
 export function isSuspended(job: Job): boolean {
   return job.spec?.suspend === true;
 }
@@ -41,6 +47,7 @@ export function replacesOnlyFailed({ spec }: Job): boolean {
   return spec?.podReplacementPolicy === 'Failed' || spec?.podFailurePolicy !== undefined;
 }
 
+/** Whether the pod stays until its job has counted it. */
 export function isTracked(pod: Pod): boolean {
   return pod.metadata?.finalizers?.includes(trackingFinalizer) === true;
 }

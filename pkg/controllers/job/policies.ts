@@ -8,6 +8,7 @@ import type {
 import type { ContainerStatus, Pod } from '#pkg/api/types/core-v1.ts';
 import { type IndexSet, parseIndexSet, sizeOf, sizeOfIntersection } from './indexes.ts';
 
+/** What one failed pod means. */
 export interface FailureVerdict {
   /** Whether the failure counts against the limits. */
   readonly counts: boolean;

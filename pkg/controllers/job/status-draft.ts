@@ -18,6 +18,7 @@ export interface StatusDraft {
   uncounted: { succeeded: readonly string[]; failed: readonly string[] };
 }
 
+/** A draft of the status, which shares nothing that changes with it. */
 export function draftOf(status: JobStatus = {}): StatusDraft {
   const { startTime, completionTime, failedIndexes, uncountedTerminatedPods } = status;
   return {

@@ -2,10 +2,12 @@
  * What is to be known of a job before it is acted on: its pods by how they fared, its indexes, and whether it is over. Pure.
  * Upstream counterpart: the first half of `job_controller.go` `syncJob`.
  */
+
+import { isPodActive } from '#pkg/api/core/pod.ts';
 import type { Job, JobCondition } from '#pkg/api/types/batch-v1.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { findCondition, isConditionTrue } from '#pkg/apimachinery/conditions.ts';
-import { isPodActive, timeMs } from '../common/pod.ts';
+import { timeMs } from '../common/pod.ts';
 import { type BackoffRecord, nextRecord } from './backoff.ts';
 import { hasIndex, type IndexSet, noIndexes, parseIndexSet, sizeOf, withIndexes } from './indexes.ts';
 import {
@@ -23,6 +25,7 @@ import {
 import { judgeFailure, successReason } from './policies.ts';
 import { conditionNow } from './status-draft.ts';
 
+/** What a stock is taken of. */
 export interface StockInput {
   readonly job: Job;
   /** All pods of the job, ended ones too. */
@@ -33,6 +36,7 @@ export interface StockInput {
   readonly nowMs: number;
 }
 
+/** The job, its pods and its numbers. */
 export interface Stock extends StockInput {
   readonly active: readonly Pod[];
   /** What is counted, and what is about to be. */

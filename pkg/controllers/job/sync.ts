@@ -2,6 +2,8 @@
  * One look at one job: makes or deletes pods, counts those that have ended, writes the status. Writes nothing where nothing has changed.
  * Upstream counterpart: `job_controller.go` `syncJob`.
  */
+
+import { isPodReady, isPodTerminating } from '#pkg/api/core/pod.ts';
 import type { Job, JobCondition } from '#pkg/api/types/batch-v1.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { jobs } from '#pkg/api/types/refs.ts';
@@ -11,7 +13,6 @@ import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import type { Expectations } from '#pkg/client/expectations.ts';
 import { forEachLimited, requestsInFlightMax } from '../common/concurrency.ts';
-import { isPodReady, isPodTerminating } from '../common/pod.ts';
 import { createPod, deletePod, type PodControlOptions } from '../common/pod-control.ts';
 import { createInGrowingBatches } from '../common/slow-start.ts';
 import type { BackoffRecord } from './backoff.ts';
@@ -22,6 +23,7 @@ import { conditionNow, draftOf, type StatusDraft, statusOf, withJobCondition } f
 import { deadlineInMs, type Stock, takeStock } from './stock.ts';
 import { nameBase, templateFor, wantedOf } from './wanted.ts';
 
+/** What the controller keeps between two looks. */
 export interface JobMemory {
   readonly client: Client;
   readonly events: EventRecorder;
@@ -32,6 +34,7 @@ export interface JobMemory {
   wrote(job: Job): void;
 }
 
+/** One look at one job. */
 export interface SyncInput {
   readonly key: string;
   readonly job: Job;

@@ -1,7 +1,8 @@
 /** Which pods of a job are to go and which to come. Pure. Upstream counterpart: `job_controller.go` `manageJob`, `indexed_job_utils.go`. */
+
+import { isPodTerminating } from '#pkg/api/core/pod.ts';
 import type { Job } from '#pkg/api/types/batch-v1.ts';
 import type { Container, Pod, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
-import { isPodTerminating } from '../common/pod.ts';
 import { podsToDelete } from '../common/ranking.ts';
 import { remainingForIndexMs, remainingMs } from './backoff.ts';
 import { firstMissing, noIndexes, unionOf, withIndexes } from './indexes.ts';
@@ -28,6 +29,7 @@ const burstMax = 500;
 const nameBaseMax = 58;
 const indexVariable = 'JOB_COMPLETION_INDEX';
 
+/** What is to be done about the number of pods. */
 export type Wanted =
   | { readonly kind: 'delete'; readonly pods: readonly Pod[] }
   /** An entry for each pod to make: its index, or undefined for a job without. */

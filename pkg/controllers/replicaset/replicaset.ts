@@ -5,6 +5,7 @@
  * Upstream counterpart: `pkg/controller/replicaset`.
  */
 
+import { isPodActive, isPodTerminating } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
@@ -19,7 +20,7 @@ import { claim } from '../common/adoption.ts';
 import { forEachLimited, requestsInFlightMax } from '../common/concurrency.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { withoutNoughts } from '../common/counts.ts';
-import { indexByController, isPodActive, isPodTerminating, orphanPods, podsOf } from '../common/pod.ts';
+import { indexByController, orphanPods, podsOf } from '../common/pod.ts';
 import { createPod, deletePod, type PodControlOptions } from '../common/pod-control.ts';
 import { podsToDelete } from '../common/ranking.ts';
 import { createInGrowingBatches } from '../common/slow-start.ts';

@@ -9,6 +9,7 @@ import { withCondition, withoutCondition } from '../common/conditions.ts';
 import { availableInMs } from '../common/pod.ts';
 import type { ReplicaOwner, ReplicaStatus } from './owner.ts';
 
+/** What a status follows from. */
 export interface StatusInput {
   readonly owner: ReplicaOwner;
   readonly active: readonly Pod[];
@@ -19,12 +20,14 @@ export interface StatusInput {
   readonly nowMs: number;
 }
 
+/** The status, and when it changes by time alone. */
 export interface StatusOutput {
   readonly status: ReplicaStatus;
   /** Milliseconds until the next ready pod becomes available. */
   readonly nextAvailableMs: number | undefined;
 }
 
+/** The status of a set; what it counts are its active pods. */
 export function replicaStatus(input: StatusInput): StatusOutput {
   const { owner, active, nowMs } = input;
   const template = selectorFromSet(owner.spec?.template?.metadata?.labels);

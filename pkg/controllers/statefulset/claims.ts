@@ -14,6 +14,7 @@ import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import { claimsOf, isInRange, podName } from './identity.ts';
 
+/** By which client claims are made, and who hears of it. */
 export interface ClaimsContext {
   readonly client: Client;
   readonly events: EventRecorder;

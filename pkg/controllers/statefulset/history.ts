@@ -7,6 +7,7 @@ import { createRevision, isRevisionOf, latestNumber, renumber, templateData } fr
 
 const hashLabel = 'controller.kubernetes.io/hash';
 
+/** The revisions of one set. */
 export interface Revisions {
   /** That of before the update, or the same as `update` when there is none. */
   readonly current: ControllerRevision;

@@ -24,6 +24,7 @@ export function startOf({ spec }: StatefulSet): number {
   return spec?.ordinals?.start ?? 0;
 }
 
+/** How many pods the set is to have; 1 where it does not say. */
 export function replicasOf({ spec }: StatefulSet): number {
   return spec?.replicas ?? 1;
 }
@@ -33,6 +34,7 @@ export function isInRange(ordinal: number, set: StatefulSet): boolean {
   return ordinal >= startOf(set) && ordinal < startOf(set) + replicasOf(set);
 }
 
+/** The name of the pod with that number. */
 export function podName({ metadata }: StatefulSet, ordinal: number): string {
   return `${metadata?.name}-${ordinal}`;
 }
@@ -81,6 +83,7 @@ function volumesWithClaims(
   return [...own, ...(volumes ?? []).filter(({ name }) => !claims.has(name))];
 }
 
+/** A pod that is to be made. */
 export interface NewPod {
   readonly ordinal: number;
   readonly template: PodTemplateSpec;

@@ -1,9 +1,9 @@
 /** Stateful sets: their order, their updates, and what becomes of their claims, on virtual time. */
 import { afterEach, expect, test } from 'vitest';
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { StatefulSet, StatefulSetSpec } from '#pkg/api/types/apps-v1.ts';
 import { controllerRevisions, persistentVolumeClaims, pods, statefulSets } from '#pkg/api/types/refs.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isPodReady } from '../common/pod.ts';
 import { endPod, type Harness, type HarnessOptions, startHarness, templateOf, until } from '../testing/harness.ts';
 
 let harness: Harness;
@@ -209,6 +209,15 @@ test('a pod that has failed is made anew under its name, and an event says so', 
   expect(await harness.eventsOf('db')).toContain(
     'RecreatingFailedPod: StatefulSet default/db is recreating failed Pod db-1',
   );
+});
+
+test('a pod that fails again and again is made anew after longer and longer', async () => {
+  await start({ exitCodeOf: () => 1 });
+  await create({ replicas: 1 });
+  await harness.clock.advance(60_000);
+  // At 0, 1, 3, 7, 15 and 31 seconds.
+  const made = harness.writes.filter((line) => line.startsWith('POST') && line.endsWith('/pods'));
+  expect(made.length).toBe(7);
 });
 
 const claimTemplate = {

@@ -15,16 +15,19 @@ import type { Component } from '#pkg/component/component.ts';
 import { claim } from '../common/adoption.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { withoutNoughts } from '../common/counts.ts';
+import { FailedPods } from '../common/failed-pods.ts';
 import { LastWrites } from '../common/last-writes.ts';
 import { indexByController, orphanPods, podsOf } from '../common/pod.ts';
 import { claimRevisions, indexRevisions, pruneRevisions } from '../common/revisions.ts';
 import { type Revisions, revisionsOf } from './history.ts';
 import { ordinalOf, revisionOf } from './identity.ts';
 import { type StatusInput, statefulStatus } from './status.ts';
-import { makeStep } from './update.ts';
+import { makeStep, type StepResult } from './update.ts';
 
 /** Sets worked on at the same time. */
 const workers = 5;
+/** Longest time that a failed pod is left where it is: as long as a container that crashes waits. (Upstream makes it anew at once, again and again.) */
+const failedDelayMsMax = 5 * 60_000;
 
 /** The StatefulSet controller. */
 export function createStatefulSetController(context: ControllerContext): Component {
@@ -38,6 +41,7 @@ class StatefulSetController implements Component {
   readonly #revisions: Informer<ControllerRevision>;
   readonly #pods: Informer<Pod>;
   readonly #claims: Informer<PersistentVolumeClaim>;
+  readonly #failedPods = new FailedPods(failedDelayMsMax);
   readonly #writes = new LastWrites();
   readonly #loop: Loop;
 
@@ -54,7 +58,7 @@ class StatefulSetController implements Component {
     this.#sets.addHandler({
       added: (set) => this.#loop.queue.add(objectKey(set)),
       updated: (_, set) => this.#loop.queue.add(objectKey(set)),
-      deleted: (set) => this.#writes.forget(objectKey(set)),
+      deleted: (set) => this.#forget(set),
     });
     this.#pods.addHandler({
       added: (pod) => this.#enqueueOwner(pod),
@@ -70,6 +74,11 @@ class StatefulSetController implements Component {
 
   run(signal: AbortSignal): Promise<void> {
     return this.#loop.run(signal);
+  }
+
+  #forget(set: StatefulSet): void {
+    this.#writes.forget(objectKey(set));
+    this.#failedPods.forget(set.metadata?.uid ?? '');
   }
 
   /** The set of a pod, or of an orphan every set that may take it. */
@@ -109,23 +118,25 @@ class StatefulSetController implements Component {
     const claimed = await claim(candidates, { ...owner, ref: pods, matches: (pod) => isMember(pod, set) });
     const revisions = await revisionsOf(client, set, known);
     const input = { set, pods: claimed, revisions, nowMs: this.#context.clock.nowMs() };
-    const { updating, failed } = await this.#step(input);
-    const dueMs = await this.#writeStatus(key, { ...input, updating });
+    const { step, failed } = await this.#step(input);
+    const availableMs = await this.#writeStatus(key, { ...input, updating: step.updating });
     if (failed !== undefined) throw failed.error;
     await this.#prune(input, known);
-    return dueMs === undefined ? undefined : { requeueAfterMs: dueMs };
+    const due = [availableMs, step.dueMs].filter((ms) => ms !== undefined);
+    return due.length === 0 ? undefined : { requeueAfterMs: Math.min(...due) };
   }
 
   async #step(
     input: Omit<StatusInput, 'updating'>,
-  ): Promise<{ readonly updating: ReadonlySet<Pod>; readonly failed: { readonly error: unknown } | undefined }> {
-    if (input.set.metadata?.deletionTimestamp !== undefined) return { updating: new Set(), failed: undefined };
-    const context = { client: this.#context.client, events: this.#events, claims: this.#claims.lister };
+  ): Promise<{ readonly step: StepResult; readonly failed?: { readonly error: unknown } }> {
+    const none: StepResult = { updating: new Set(), dueMs: undefined };
+    if (input.set.metadata?.deletionTimestamp !== undefined) return { step: none };
+    const { client } = this.#context;
+    const context = { client, events: this.#events, claims: this.#claims.lister, failedPods: this.#failedPods };
     try {
-      return { updating: await makeStep(context, input), failed: undefined };
+      return { step: await makeStep(context, input) };
     } catch (error) {
-      const failed = isNamespaceTerminating(error) ? undefined : { error };
-      return { updating: new Set(), failed };
+      return isNamespaceTerminating(error) ? { step: none } : { step: none, failed: { error } };
     }
   }
 

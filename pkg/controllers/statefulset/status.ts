@@ -1,10 +1,13 @@
 /** The numbers of a stateful set's status. Pure. Upstream counterpart: `computeReplicaStatus`, `completeRollingUpdate`. */
+
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { StatefulSet, StatefulSetStatus } from '#pkg/api/types/apps-v1.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import { availableInMs, isPodReady } from '../common/pod.ts';
+import { availableInMs } from '../common/pod.ts';
 import type { Revisions } from './history.ts';
 import { revisionOf } from './identity.ts';
 
+/** What a status follows from. */
 export interface StatusInput {
   readonly set: StatefulSet;
   readonly pods: readonly Pod[];
@@ -14,6 +17,7 @@ export interface StatusInput {
   readonly nowMs: number;
 }
 
+/** The status, and when it changes by time alone. */
 export interface StatusOutput {
   readonly status: StatefulSetStatus;
   /** Milliseconds until the next ready pod becomes available. */
@@ -25,6 +29,7 @@ export function isHealthy(pod: Pod): boolean {
   return pod.status?.phase === 'Running' && isPodReady(pod) && pod.metadata?.deletionTimestamp === undefined;
 }
 
+/** The status of a set, of which an update is over when all pods have the new revision. */
 export function statefulStatus({ set, pods, revisions, updating, nowMs }: StatusInput): StatusOutput {
   const { minReadySeconds = 0 } = set.spec ?? {};
   const current = revisions.current.metadata?.name ?? '';

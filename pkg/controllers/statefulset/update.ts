@@ -8,6 +8,7 @@ import { pods as podsRef } from '#pkg/api/types/refs.ts';
 import { isAlreadyExists, isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
+import type { FailedPods } from '../common/failed-pods.ts';
 import { availableInMs } from '../common/pod.ts';
 import { scaled } from '../common/rounding.ts';
 import { createInGrowingBatches } from '../common/slow-start.ts';
@@ -16,6 +17,7 @@ import { type Revisions, templateOf } from './history.ts';
 import { isInRange, newPod, ordinalOf, podName, replicasOf, revisionOf, startOf, withIdentity } from './identity.ts';
 import { isHealthy } from './status.ts';
 
+/** What a step looks at. */
 export interface StepInput {
   readonly set: StatefulSet;
   /** All pods of the set. */
@@ -27,22 +29,38 @@ export interface StepInput {
 /** Whether to go on with the next pod. */
 type Outcome = 'go' | 'stop';
 
-/** Makes the step; the pods that it deleted so that they are updated. Rejects with the first refusal. */
-export async function makeStep(context: ClaimsContext, input: StepInput): Promise<ReadonlySet<Pod>> {
-  return new Step(context, input).run();
+/** By which client pods and claims are made, and which pods have failed lately. */
+export interface StepContext extends ClaimsContext {
+  readonly failedPods: FailedPods;
 }
 
-class Step {
-  readonly #context: ClaimsContext;
+/** What a step has done, and when the next is due by time alone. */
+export interface StepResult {
+  /** Pods that were deleted so that they are updated. */
+  readonly updating: ReadonlySet<Pod>;
+  /** Milliseconds until a failed pod may be made anew. */
+  readonly dueMs: number | undefined;
+}
+
+/** Makes the step. Rejects with the first refusal. */
+export async function makeStep(context: StepContext, input: StepInput): Promise<StepResult> {
+  const step = new Step(context, input);
+  await step.run();
+  return step;
+}
+
+class Step implements StepResult {
+  readonly updating = new Set<Pod>();
+  dueMs: number | undefined;
+  readonly #context: StepContext;
   readonly #input: StepInput;
   /** By their place, counted from the first number; undefined for one that is missing. */
   readonly #replicas: (Pod | undefined)[];
   /** Those that the set no longer wants, highest number first. */
   readonly #condemned: readonly Pod[];
   readonly #isOrdered: boolean;
-  readonly #updating = new Set<Pod>();
 
-  constructor(context: ClaimsContext, input: StepInput) {
+  constructor(context: StepContext, input: StepInput) {
     this.#context = context;
     this.#input = input;
     const { set, pods } = input;
@@ -58,14 +76,13 @@ class Step {
     this.#condemned = condemned.sort((a, b) => ordinalOf(b, set)! - ordinalOf(a, set)!);
   }
 
-  async run(): Promise<ReadonlySet<Pod>> {
+  async run(): Promise<void> {
     const places = [...this.#replicas.keys()];
-    if ((await this.#forAll(places, (place) => this.#keep(place))) === 'stop') return this.#updating;
-    if ((await this.#forAll(this.#condemned, (pod) => this.#ownClaims(pod))) === 'stop') return this.#updating;
+    if ((await this.#forAll(places, (place) => this.#keep(place))) === 'stop') return;
+    if ((await this.#forAll(this.#condemned, (pod) => this.#ownClaims(pod))) === 'stop') return;
     const firstUnhealthy = this.#firstUnhealthy();
     const outcome = await this.#forAll(this.#condemned, (pod) => this.#condemn(pod, firstUnhealthy));
     if (outcome === 'go' && this.#input.set.spec?.updateStrategy?.type !== 'OnDelete') await this.#update();
-    return this.#updating;
   }
 
   async #forAll<T>(items: readonly T[], work: (item: T) => Promise<Outcome>): Promise<Outcome> {
@@ -128,7 +145,13 @@ class Step {
 
   async #recreate(pod: Pod): Promise<void> {
     if (pod.metadata?.deletionTimestamp !== undefined) return;
-    const { set } = this.#input;
+    const { set, nowMs } = this.#input;
+    const { uid = '', generation = 0 } = set.metadata ?? {};
+    const waitMs = this.#context.failedPods.waitMs({ uid, generation, place: pod.metadata?.name ?? '' }, nowMs);
+    if (waitMs > 0) {
+      this.dueMs = Math.min(this.dueMs ?? waitMs, waitMs);
+      return;
+    }
     const isFailed = pod.status?.phase === 'Failed';
     const what = isFailed ? 'failed' : 'terminated';
     const message = `StatefulSet ${set.metadata?.namespace}/${set.metadata?.name} is recreating ${what} Pod ${pod.metadata?.name}`;
@@ -184,7 +207,7 @@ class Step {
       }
       busy++;
       await this.#delete(pod);
-      this.#updating.add(pod);
+      this.updating.add(pod);
     }
   }
 

@@ -51,6 +51,8 @@ export interface Harness {
   get<T extends KubeObject>(ref: ResourceRef<T>, key: string): Promise<T | undefined>;
   /** `reason: message` of the events on an object, in the order of their names. */
   eventsOf(name: string): Promise<readonly string[]>;
+  /** The controllers end, wherever they are, and others begin that know nothing. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -83,17 +85,24 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       },
     },
   });
-  const informers = createInformers({ client: recording, clock, random, log });
-  const manager = createControllerManager({
-    deps: { client: recording, informers, clock, random, log },
-    ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
-    options: options.options ?? {},
-    flags: options.flags ?? {},
-  });
-  const controllersStop = new AbortController();
-  const running = [manager.run(controllersStop.signal)];
-  if (options.runPods ?? true)
-    running.push(runPods({ client, clock, signal: controllersStop.signal, exitCodeOf: options.exitCodeOf }));
+  /** The controllers in a process of their own: nothing that they knew outlives them. */
+  const startControllers = (): { readonly stop: AbortController; readonly ended: Promise<void> } => {
+    const informers = createInformers({ client: recording, clock, random, log });
+    const manager = createControllerManager({
+      deps: { client: recording, informers, clock, random, log },
+      ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
+      options: options.options ?? {},
+      flags: options.flags ?? {},
+    });
+    const stopped = new AbortController();
+    return { stop: stopped, ended: manager.run(stopped.signal) };
+  };
+  let controllers = startControllers();
+  const podsStop = new AbortController();
+  const running: Promise<void>[] = [];
+  if (options.runPods ?? true) {
+    running.push(runPods({ client, clock, signal: podsStop.signal, exitCodeOf: options.exitCodeOf }));
+  }
   await clock.settle();
   return {
     clock,
@@ -120,9 +129,16 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
         .sort((a, b) => ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1))
         .map((event) => `${event.reason}: ${event.message}`);
     },
+    restart: async () => {
+      controllers.stop.abort();
+      await controllers.ended;
+      controllers = startControllers();
+      await clock.settle();
+    },
     stop: async () => {
-      controllersStop.abort();
-      await Promise.all(running);
+      controllers.stop.abort();
+      podsStop.abort();
+      await Promise.all([controllers.ended, ...running]);
       stop.abort();
       await serving;
     },

@@ -11,11 +11,13 @@ import { BackOff } from '../model/back-off.ts';
 import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
 import { type ImageInfo, type Runtime, RuntimeError } from '../runtime/runtime.ts';
 
+/** The image, or why it is not there. */
 export type ImageOutcome =
   | { readonly ok: true; readonly image: ImageInfo }
   /** `retryAtMs` is when another try makes sense. */
   | { readonly ok: false; readonly reason: ImageFailure; readonly message: string; readonly retryAtMs: number };
 
+/** Reasons of a container that waits for its image, as the kubelet writes them. */
 export type ImageFailure =
   | 'ErrImageNeverPull'
   | 'ErrImagePull'
@@ -26,6 +28,7 @@ export type ImageFailure =
 /** Records an event on the container. */
 export type ImageEvent = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 
+/** For which container, and who hears of it. */
 export interface EnsureImageOptions {
   readonly pod: Pod;
   readonly container: Container;
@@ -40,6 +43,7 @@ const retryMs = 10_000;
 /** How long a failed pull shows as such before it shows as waiting for the next one. */
 const noticeMs = 1_000;
 
+/** The pulls of one node, and how often those of each container have failed. */
 export class ImagePuller {
   readonly #clock: Clock;
   readonly #backOff = new BackOff();

@@ -18,9 +18,10 @@ import {
   withResources,
 } from '../model/resize.ts';
 import type { RuntimeCapabilities } from '../runtime/runtime.ts';
-import type { PodFailure } from '../status/pod-status.ts';
+import type { PodFailure } from '../status/pod-status-input.ts';
 import { type AdmittedPod, admitPod } from './admission.ts';
 
+/** What there is to allot. */
 export interface AllocationsDeps {
   /** The node as it is in the API. */
   node(): Pick<Node, 'metadata' | 'spec' | 'status'>;
@@ -52,6 +53,7 @@ interface Entry {
   generation: number | undefined;
 }
 
+/** What was allotted, by pod. */
 export class Allocations {
   readonly #deps: AllocationsDeps;
   /** The pods that were taken, by uid, in the order in which they came. */

@@ -16,6 +16,7 @@ export class HookError extends Error {
   }
 }
 
+/** For which container a hook runs. */
 export interface HookOptions {
   readonly context: PodContext;
   readonly container: Container | undefined;

@@ -9,6 +9,7 @@ import type { PodContext } from './pod-context.ts';
 /** What a container gets to end at least, after a preStop hook that took all of its time. Source: `minimumGracePeriodInSeconds`. */
 const stopMsMin = 2_000;
 
+/** Which container is ended, and how fast. */
 export interface KillOptions {
   readonly context: PodContext;
   readonly pod: Pod;

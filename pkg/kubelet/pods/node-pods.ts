@@ -6,11 +6,12 @@ import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';
-import type { PodFailure } from '../status/pod-status.ts';
+import type { PodFailure } from '../status/pod-status-input.ts';
 import type { Allocations } from './allocations.ts';
 import type { PodContext } from './pod-context.ts';
 import { PodWorker } from './pod-worker.ts';
 
+/** What the workers of a node share. */
 export interface NodePodsDeps {
   readonly runtimes: Readonly<Record<string, Runtime>>;
   readonly defaultRuntime: string;
@@ -28,6 +29,7 @@ interface Found {
   readonly containers: RuntimeContainer[];
 }
 
+/** The workers by pod. */
 export class NodePods {
   readonly #deps: NodePodsDeps;
   readonly #workers = new Map<string, PodWorker>();

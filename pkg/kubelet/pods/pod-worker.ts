@@ -14,7 +14,8 @@ import type { PodView } from '../model/pod-view.ts';
 import { PodProbers } from '../probes/pod-probers.ts';
 import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
 import type { Runtime, RuntimeContainer } from '../runtime/runtime.ts';
-import { type PodFailure, podStatus, rejectedStatus } from '../status/pod-status.ts';
+import { podStatus, rejectedStatus } from '../status/pod-status.ts';
+import type { PodFailure } from '../status/pod-status-input.ts';
 import type { PodContext } from './pod-context.ts';
 import type { FoundPod } from './pod-facts.ts';
 import { PodState } from './pod-state.ts';
@@ -24,6 +25,7 @@ import { terminatePod } from './terminate-pod.ts';
 /** Time to the next step after one that failed for an unexpected reason, or a deletion the server did not take. */
 const retryMs = 10_000;
 
+/** Which pod, and what is there of it. */
 export interface PodWorkerOptions {
   readonly context: PodContext;
   readonly runtime: Runtime;
@@ -34,6 +36,7 @@ export interface PodWorkerOptions {
   readonly rejected?: PodFailure;
 }
 
+/** The worker of one pod, from when it is first seen until nothing of it is left. */
 export class PodWorker {
   readonly #context: PodContext;
   readonly #state: PodState;

@@ -10,10 +10,12 @@ import { type ConfigOptions, containerConfig } from './container-config.ts';
 /** Time to the next try after a failure that has no back-off of its own. Source: kubelet `backOffPeriod`. */
 const retryMs = 10_000;
 
+/** The container that runs, or why it does not and when to try again. */
 export type StartOutcome =
   | { readonly ok: true; readonly id: string }
   | { readonly ok: false; readonly reason: string; readonly message: string; readonly retryAtMs: number };
 
+/** Which container, in which sandbox. */
 export interface StartOptions extends ConfigOptions {
   readonly sandbox: ConfigOptions['sandbox'] & { readonly id: string };
   readonly signal: AbortSignal;

@@ -9,6 +9,7 @@ import type { ResizePlan } from './pod-resize.ts';
 import type { PodState } from './pod-state.ts';
 import { startContainer } from './start-container.ts';
 
+/** What one step has come to. */
 export interface SyncResult {
   /** The pod has come to its end: nothing is to run any more. */
   readonly over: boolean;

@@ -19,6 +19,7 @@ export interface ProbersContext {
   background(work: () => Promise<void>): void;
 }
 
+/** What probes are made with, and who hears of them. */
 export interface ProbersDeps {
   readonly context: ProbersContext;
   readonly runtime: Runtime;
@@ -35,6 +36,7 @@ interface Probed {
   readonly probers: Prober[];
 }
 
+/** The probers of one pod. */
 export class PodProbers {
   readonly #deps: ProbersDeps;
   readonly #byName = new Map<string, Probed>();

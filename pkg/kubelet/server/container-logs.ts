@@ -6,6 +6,7 @@ import type { PodWorker } from '../pods/pod-worker.ts';
 import type { LogLine, LogOptions } from '../runtime/runtime.ts';
 import { decodedParts, text, workerOf } from './pod-path.ts';
 
+/** The request, and whose logs there are. */
 export interface ContainerLogsInput {
   readonly request: ApiRequest;
   readonly workers: readonly PodWorker[];

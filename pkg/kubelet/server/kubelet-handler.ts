@@ -10,6 +10,7 @@ import type { PodWorker } from '../pods/pod-worker.ts';
 import { containerLogs } from './container-logs.ts';
 import { text } from './pod-path.ts';
 
+/** Whose API. */
 export interface KubeletHandlerDeps {
   readonly clock: Clock;
   readonly nodeName: string;
@@ -21,6 +22,7 @@ const refused = /^\/(checkpoint|cri)(\/|$)/;
 /** Connections to containers, and their ports. */
 const streamed = /^\/(attach|exec|portForward)\//;
 
+/** The API as a function. Never throws. */
 export function createKubeletHandler(deps: KubeletHandlerDeps): ApiHandler {
   return async (request) => {
     try {

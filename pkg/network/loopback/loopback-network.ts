@@ -13,6 +13,7 @@ const reservedLow = 2;
 /** Smallest range that has room for a pod beside the reserved addresses: /30. */
 const prefixBitsMax = 30;
 
+/** What is known of the network before the node says more. */
 export interface LoopbackNetworkOptions {
   /** The node's range when it is known beforehand. */
   readonly podCidr?: string;

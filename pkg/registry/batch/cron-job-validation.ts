@@ -1,10 +1,10 @@
 /** Rules for cron jobs. Source: upstream `validateCronJobSpec`, `validateTimeZone`. */
+import { parseSchedule } from '#pkg/api/batch/schedule.ts';
 import { child, type FieldError, invalid, notSupported } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { isTrueAt, objectAt, stringAt, valueAt } from '../draft.ts';
 import { Collector } from '../validation/collector.ts';
 import { checkJobSpec } from './job-validation.ts';
-import { scheduleProblem } from './schedule.ts';
 
 /** The controller adds eleven characters to the name. */
 const nameLengthMax = 52;
@@ -15,8 +15,8 @@ export function validateCronJob(draft: JsonObject): readonly FieldError[] {
   const spec = objectAt(draft, 'spec') ?? {};
   const schedule = spec.schedule;
   if (into.needsText('spec.schedule', schedule)) {
-    const problem = scheduleProblem(schedule);
-    if (problem !== undefined) into.add(invalid('spec.schedule', schedule, problem));
+    const parsed = parseSchedule(schedule);
+    if ('problem' in parsed) into.add(invalid('spec.schedule', schedule, parsed.problem));
     if (schedule.includes('TZ')) {
       const detail = 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead';
       into.add(invalid('spec.schedule', schedule, detail));

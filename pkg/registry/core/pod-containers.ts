@@ -6,6 +6,7 @@ interface NamedContainer {
   readonly name: string;
 }
 
+/** As much of a pod as is asked for here. */
 export interface PodContainers {
   readonly spec?: {
     readonly nodeName?: string;

@@ -31,6 +31,7 @@ const windowBytesDefault = 64 * 1024;
 /** Identifier of the initial window among settings. Source: section 2.6.4. */
 const initialWindowSetting = 7;
 
+/** Which end this is, its limits, and who takes the streams of the other end. */
 export interface SpdyOptions {
   readonly clock: Clock;
   readonly role: 'client' | 'server';
@@ -40,6 +41,7 @@ export interface SpdyOptions {
   onStream?(stream: SpdyStream): void;
 }
 
+/** One end, until `ended` resolves. */
 export class SpdyConnection implements StreamHost {
   /** Resolves when the connection has ended, or the other end has said that it will. */
   readonly ended: Promise<void>;

@@ -10,6 +10,7 @@ const headBytes = 8;
 const controlBytesMax = 64 * 1024;
 const version = 3;
 
+/** The numbers of control frames. Source: SPDY 3.1, section 2.6. */
 export const frameType = {
   synStream: 1,
   synReply: 2,
@@ -26,6 +27,7 @@ export const finFlag = 1;
 /** Flag of a stream that its opener alone writes. */
 export const unidirectionalFlag = 2;
 
+/** A control frame, whole. */
 export interface ControlFrame {
   readonly type: number;
   readonly flags: number;

@@ -26,6 +26,7 @@ export interface StreamHost {
   forget(stream: SpdyStream): void;
 }
 
+/** Who opened the stream, and how much may be under way in it. */
 export interface SpdyStreamOptions {
   readonly id: number;
   readonly headers: SpdyHeaders;
@@ -34,6 +35,7 @@ export interface SpdyStreamOptions {
   readonly windowBytes: number;
 }
 
+/** One stream, until both of its directions have ended. */
 export class SpdyStream {
   readonly id: number;
   readonly headers: SpdyHeaders;

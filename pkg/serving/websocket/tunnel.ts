@@ -8,6 +8,7 @@ import type { UpgradedConnection } from '#pkg/apimachinery/http.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { WebSocket } from './websocket.ts';
 
+/** The connection inside; it ends with the WebSocket. */
 export class TunnelConnection extends EventEmitter implements UpgradedConnection {
   destroyed = false;
   readonly #socket: WebSocket;

@@ -19,7 +19,7 @@ interface Exported {
 export function exportsOf({ tree }: ProjectFile): readonly Exported[] {
   return tree.statements.filter(isExported).flatMap((statement) => {
     const isType = is.isInterfaceDeclaration(statement) || is.isTypeAliasDeclaration(statement);
-    const documented = /^\s*(?:\/\/[^\n]*\n|\/\*[\s\S]*?\*\/|\s)*\/\*\*[\s\S]*?\*\/\s*$/.test(leadingOf(statement));
+    const documented = /\/\*\*[\s\S]*?\*\/\s*$/.test(leadingOf(statement));
     return namesOf(statement).map((name) => ({ name, isType, line: lineOf(statement, tree), documented }));
   });
 }
@@ -27,7 +27,7 @@ export function exportsOf({ tree }: ProjectFile): readonly Exported[] {
 /** What stands between the statement before and this one. The first comment of a file is the file's, unless another follows. */
 function leadingOf(statement: Statement): string {
   const tree = statement.getSourceFile();
-  const text = tree.text.slice(statement.getFullStart(), statement.getStart(tree));
+  const text = tree.text.slice(statement.getFullStart(), statement.getStart(tree)).replace(/^\s*\/\/[^\n]*\n/gm, '');
   return statement === tree.statements[0] ? text.replace(/^(?:#![^\n]*\n)?\s*\/\*\*[\s\S]*?\*\//, '') : text;
 }
 
@@ -86,7 +86,10 @@ function isPartOfAnother({ tree }: ProjectFile, name: string): boolean {
 
 /** `path: name` of each export without a comment that says what it is. */
 export function silentExports(file: ProjectFile): readonly string[] {
-  return exportsOf(file)
-    .filter(({ documented }) => !documented)
-    .map(({ name }) => `${file.path}: ${name}`);
+  const all = exportsOf(file);
+  // Of an overloaded function one signature says it for all.
+  const told = new Set(all.filter(({ documented }) => documented).map(({ name }) => name));
+  return [...new Set(all.map(({ name }) => name).filter((name) => !told.has(name)))].map(
+    (name) => `${file.path}: ${name}`,
+  );
 }

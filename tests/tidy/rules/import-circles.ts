@@ -1,12 +1,13 @@
 /** Files that load each other in a loop, by value: which of them is whole first depends on who is asked first. Types are erased and tie nothing. */
-import type { ProjectFile } from '../project.ts';
+import type { ProjectFile, Taken } from '../project.ts';
 
 type Files = readonly Pick<ProjectFile, 'path' | 'taken'>[];
 
-/** Each loop once, as the paths of its files in order. */
-export function importCircles(files: Files): readonly string[] {
+/** Each loop once, as the paths of its files in order; with `types`, imports of types count too: whoever reads one file of it has to read all. */
+export function importCircles(files: Files, { types }: { readonly types: boolean }): readonly string[] {
+  const counts = ({ byValue, from, name }: Taken): boolean => byValue || (types && name !== '*' && from !== '');
   const targets = new Map(
-    files.map(({ path, taken }) => [path, new Set(taken.filter(({ byValue }) => byValue).map(({ from }) => from))]),
+    files.map(({ path, taken }) => [path, new Set(taken.filter(counts).map(({ from }) => from))]),
   );
   return strongComponents(targets)
     .filter((component) => component.length > 1)

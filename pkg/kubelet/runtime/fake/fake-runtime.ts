@@ -32,6 +32,7 @@ import { type ContainerScript, readScript, stepAt } from './script.ts';
 /** Calls that `FakeRuntime.fault` can make fail. */
 export type FakeCall = 'sandboxes.run' | 'containers.create' | 'containers.start' | 'containers.update' | 'images.pull';
 
+/** A simulated runtime, with what tests do to it. */
 export interface FakeRuntime extends Runtime {
   /** Ends a running container, as if its program had. */
   exit(id: string, how: { readonly exitCode: number; readonly reason?: string }): void;

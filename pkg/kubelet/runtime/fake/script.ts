@@ -30,6 +30,7 @@ export interface TimelineStep {
   readonly statusCode: number;
 }
 
+/** The settings of one container; times in milliseconds. */
 export interface ContainerScript {
   readonly pullDelayMs: number;
   readonly pullError?: string;

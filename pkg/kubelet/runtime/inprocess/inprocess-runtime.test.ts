@@ -204,3 +204,20 @@ test('a container that is killed before its thread is there ends, and its proces
   expect(await runtime.containers.status(id)).toMatchObject({ state: 'exited', exitCode: 137 });
   await runtime.close();
 });
+
+test('what the start of a program has left is given back once it runs, by means that the program does not see', async () => {
+  const file = join(directory, 'garbage.mjs');
+  await writeFile(
+    file,
+    `const left = new WeakRef({});
+     console.log(typeof gc);
+     const look = setInterval(() => {
+       if (left.deref() !== undefined) return;
+       console.log('given back');
+       clearInterval(look);
+     }, 20);`,
+  );
+  const { runtime, logs } = await run({ image: pathToFileURL(file).href });
+  expect(await logs()).toEqual(['stdout: undefined', 'stdout: given back']);
+  await runtime.close();
+});

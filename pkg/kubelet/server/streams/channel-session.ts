@@ -73,6 +73,7 @@ export function decodeChannel(
   return { number: first - 48, bytes: Buffer.from(Buffer.from(rest).toString('latin1'), 'base64'), isClose: false };
 }
 
+/** Which protocol, and which streams the client wants. */
 export interface ChannelSessionOptions {
   readonly clock: Clock;
   readonly protocol: ChannelProtocol;

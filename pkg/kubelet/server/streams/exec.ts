@@ -18,6 +18,7 @@ import { runRemoteCommand, type WantedStreams } from './remote-command.ts';
 /** Source: kubelet `remotecommand.SupportedStreamingProtocols`. */
 const spdyVersions = ['v4.channel.k8s.io', 'v3.channel.k8s.io', 'v2.channel.k8s.io', 'channel.k8s.io'];
 
+/** Whose containers there are. */
 export interface StreamDeps {
   readonly clock: Clock;
   workers(): readonly PodWorker[];

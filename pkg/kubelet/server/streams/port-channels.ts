@@ -10,6 +10,7 @@ import { WebSocket } from '#pkg/serving/websocket/websocket.ts';
 import { type ChannelProtocol, decodeChannel, encodeChannel } from './channel-session.ts';
 import { carryBoth, type Target } from './port-target.ts';
 
+/** Which ports, and where they are. */
 export interface PortChannelsOptions {
   readonly clock: Clock;
   readonly protocol: ChannelProtocol;

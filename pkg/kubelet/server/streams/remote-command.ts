@@ -10,6 +10,7 @@ import { type CommandEnd, endOf } from './command-end.ts';
 /** How long a command whose client has gone may go on with what it was given: some protocols have no other way to say that the input ends. */
 const orphanMsMax = 10_000;
 
+/** The two outputs of a program. */
 export type OutputName = 'stderr' | 'stdout';
 
 /** Which streams a client wants. Source: kubelet `remotecommand.Options`. */
@@ -33,6 +34,7 @@ export interface RemoteSession {
   finish(end: CommandEnd): Promise<void>;
 }
 
+/** What is run, and how it is spoken of. */
 export interface RemoteCommandOptions {
   readonly clock: Clock;
   /** What is done, for errors: `executing command in` or `attaching to`. */

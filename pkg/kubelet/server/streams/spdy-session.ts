@@ -17,6 +17,7 @@ const creationMs = 30_000;
 /** The header that names a stream, and its names. Source: core/v1 `StreamType`. */
 const typeHeader = 'streamtype';
 
+/** Which version of the protocol, and which streams the client wants. */
 export interface SpdySessionOptions {
   readonly clock: Clock;
   /** Such as `v4.channel.k8s.io`. */
@@ -26,6 +27,7 @@ export interface SpdySessionOptions {
 
 type StreamType = 'error' | 'resize' | 'stderr' | 'stdin' | 'stdout';
 
+/** One command over one connection. */
 export class SpdySession implements RemoteSession {
   readonly stdin?: AsyncIterable<Uint8Array>;
   readonly resizes?: AsyncIterable<TerminalSize>;

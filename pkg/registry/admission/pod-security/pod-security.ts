@@ -23,6 +23,7 @@ import {
   violationText,
 } from './policy.ts';
 
+/** What holds beside the labels of namespaces. */
 export interface PodSecurityOptions {
   /** What holds where labels do not say otherwise. Default: everything is allowed. */
   readonly defaults?: SecurityPolicy;
@@ -57,6 +58,7 @@ const templatePaths: Readonly<Record<string, readonly string[] | undefined>> = {
   'cronjobs/batch': ['spec', 'jobTemplate', 'spec', 'template'],
 };
 
+/** The plugin; upstream's defaults unless told otherwise. */
 export function createPodSecurityPlugin(options: PodSecurityOptions = {}): AdmissionPlugin {
   const { defaults = privilegedPolicy, exemptions = {} } = options;
   const rules: Rules = {

@@ -6,12 +6,13 @@
  * given a range of its own. Source: upstream `pkg/registry/core/service/{ipallocator,portallocator,storage}`.
  */
 import { at, child, type FieldError, invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import { formatIpv4, parseIpv4 } from '#pkg/apimachinery/ipv4-range.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { internalError } from '#pkg/apimachinery/status-error.ts';
 import type { RegistryReader, Reservation, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { listAt, numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
 import { NumberAllocator, reservedBand } from './allocator.ts';
-import { type IpRange, ipToNumber, isInRange, numberToIp, parseIpRange } from './ip-range.ts';
+import { type IpRange, isInRange, parseIpRange } from './ip-range.ts';
 import { needsClusterIp, needsHealthCheckPort, needsNodePorts } from './normalize.ts';
 
 /** First and last port. */
@@ -58,7 +59,7 @@ export class ServiceAllocation {
 
   /** The first address of the range, which the API server's own Service has. */
   get firstIp(): string {
-    return numberToIp(this.#range.base + 1);
+    return formatIpv4(this.#range.base + 1);
   }
 
   /** Takes what `draft` needs beyond what `old` has, writes it into the draft, and releases on commit what is no longer needed. */
@@ -111,7 +112,7 @@ export class ServiceAllocation {
   }
 
   #holdingsOf(service: JsonObject | KubeObject): Holdings {
-    const ips = listAt(service, 'spec', 'clusterIPs').map((ip) => ipToNumber(String(ip)));
+    const ips = listAt(service, 'spec', 'clusterIPs').map((ip) => parseIpv4(String(ip)));
     const ports = objectsAt(service, 'spec', 'ports').map((port) => numberAt(port, 'nodePort') ?? 0);
     ports.push(numberAt(service, 'spec', 'healthCheckNodePort') ?? 0);
     return {
@@ -129,11 +130,11 @@ export class ServiceAllocation {
       const ip = this.#ips.takeAny(use.random);
       if (ip === undefined) throw internalError(new Error('failed to allocate a serviceIP: range is full'));
       use.taken.add(ip);
-      spec.clusterIP = numberToIp(ip);
+      spec.clusterIP = formatIpv4(ip);
       spec.clusterIPs = [spec.clusterIP];
       return;
     }
-    const number = ipToNumber(wanted);
+    const number = parseIpv4(wanted);
     if (number !== undefined && use.held.ips.has(number)) return;
     const problem = this.#takeNamedIp(wanted, number);
     if (problem !== undefined) {

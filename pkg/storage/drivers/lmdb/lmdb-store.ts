@@ -48,6 +48,7 @@ import { type LoggedWrite, recordOf } from './write-group.ts';
 /** Recent events kept in memory for watches that start a little in the past; older ones are read from the log. */
 const tailLimits = { maxEvents: 1_000, maxBytes: 2 * 1024 * 1024 };
 
+/** The folder, and what is kept cold in it. */
 export interface LmdbStoreOptions {
   /** The folder, made when it is missing. Only one process may have it open. */
   readonly directory: string;

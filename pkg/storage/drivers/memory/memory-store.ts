@@ -29,6 +29,7 @@ import type {
 import { CompactedError, FutureRevisionError, StoreUnavailableError } from '../../store.ts';
 import { eventKey, WatchHub } from '../../watch-hub.ts';
 
+/** The clock by which keys expire. */
 export interface MemoryStoreOptions {
   /** By which keys expire. */
   readonly clock: Clock;

@@ -15,8 +15,10 @@ import { Pace } from './pace.ts';
 import {
   type ContainerStart,
   encodeOutput,
+  encodeStream,
   type FromHost,
   type Output,
+  parseStreamFrame,
   type ToHost,
   toHostBytesMax,
 } from './protocol.ts';
@@ -31,6 +33,7 @@ const outputPerSecond = 4 * 1024 * 1024;
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const workerMain = new URL(`../images/worker-main.${extension}`, import.meta.url).href;
 
+/** The stream to the runtime, and what all programs may use. */
 export interface ProgramHostOptions {
   readonly clock: Clock;
   readonly channel: Duplex;
@@ -93,7 +96,10 @@ class ProgramHost {
     await new Promise<void>((resolve) => {
       channel.on('data', (chunk: Buffer) => {
         try {
-          for (const { payload } of reader.push(chunk)) this.#received(JSON.parse(payload.toString('utf8')) as ToHost);
+          for (const frame of reader.push(chunk)) {
+            if (frame.kind === 'stream') this.#input(frame.payload);
+            else this.#received(JSON.parse(frame.payload.toString('utf8')) as ToHost);
+          }
         } catch {
           // A program has written to the stream, or read from it.
           resolve();
@@ -124,9 +130,17 @@ class ProgramHost {
       if (message.type === 'kill') container.kill();
       else if (message.type === 'signal') container.send(message);
       else if (message.type === 'stats') void this.#tellStats(container, message.request);
+      else if (message.type === 'process') container.send(message.message);
       else if (message.type === 'cancelExec') container.send({ type: 'cancelExec', id: message.exec });
       else container.send({ type: 'exec', id: message.exec, command: message.command });
     }
+  }
+
+  #input(payload: Buffer): void {
+    const piece = parseStreamFrame(payload);
+    if (piece === undefined) throw new Error('a frame that is no piece of a stream');
+    const bytes = Uint8Array.from(piece.bytes);
+    this.#containers.get(piece.id)?.send({ type: 'input', id: piece.process, bytes });
   }
 
   async #start(config: ContainerStart): Promise<void> {
@@ -144,6 +158,7 @@ class ProgramHost {
         hostPace: this.#pace,
         send: (message) => this.#send(message),
         output: (output) => this.#output(output),
+        stream: (piece) => void this.#options.channel.write(encodeFrame('stream', encodeStream(piece))),
         killChildren: () => this.#sweeper.killOnce(config.marker),
         endChildren: () => this.#sweeper.sweep(config.marker),
         onEnd: () => this.#ended(container),

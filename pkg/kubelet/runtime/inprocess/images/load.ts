@@ -11,6 +11,7 @@ const timeoutMs = 5_000;
 /** What programs exit with that do not understand their arguments. */
 const usageExitCode = 2;
 
+/** The image's program. */
 export const program: Program = {
   async main(context) {
     const url = context.args[0] ?? context.env.URL;
