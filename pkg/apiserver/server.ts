@@ -16,20 +16,23 @@ import type { Store } from '#pkg/storage/store.ts';
 import { createStoreFeed } from '#pkg/storage/store-feed.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import type { Authenticator } from './authn/authenticator.ts';
+import type { BearerTokens } from './authn/bearer-tokens.ts';
 import { type Authorizer, mastersOr } from './authz/authorizer.ts';
 import { bootstrap } from './bootstrap.ts';
 import { builtInDefinitions } from './built-in.ts';
 import { Catalog } from './catalog.ts';
 import type { ResourceDefinition } from './definition.ts';
 import type { DocumentProviderFactory } from './documents.ts';
-import type { ServerCore } from './endpoints/scope.ts';
+import type { NetworkTarget, ServerCore } from './endpoints/scope.ts';
+import { type FollowSink, follow } from './follow.ts';
 import type { ApiServerLimits } from './in-flight.ts';
+import type { Page } from './non-resource.ts';
 import { createPipeline } from './pipeline.ts';
 import { registryReader } from './reader.ts';
 import { objectCodec } from './storage/object-codec.ts';
 import { OpenCaches } from './storage/open-caches.ts';
 import { ResourceStore } from './storage/resource-store.ts';
-import type { AdmissionPlugin, Strategy } from './strategy.ts';
+import type { AdmissionPlugin, RegistryReader, Strategy } from './strategy.ts';
 import { keepCompacting } from './upkeep.ts';
 
 /** What a server is made of. */
@@ -46,9 +49,17 @@ export interface ApiServerOptions {
   readonly admission: readonly AdmissionPlugin[];
   /** Tried in order. Who none of them knows is anonymous. */
   readonly authenticators: readonly Authenticator[];
+  /** Tried after them, and asked when a token is reviewed. */
+  readonly tokens?: BearerTokens;
+  /** Whether requests without credentials are somebody's, `system:anonymous`. Default true. */
+  readonly allowsAnonymous?: boolean;
+  /** Documents by path, beside those of the API itself. */
+  readonly pages?: Readonly<Record<string, Page>>;
   readonly authorizer: Authorizer;
   /** The connection to a node's kubelet, for logs; undefined for a node that is not known. */
   readonly kubelet?: (nodeName: string) => ApiHandler | undefined;
+  /** The connection to a server on the network of pods, for proxies. Default none. */
+  readonly reach?: (target: NetworkTarget) => ApiHandler;
   /** What is served beyond the default, such as `{ 'api/all': true }`. */
   readonly runtimeConfig?: Readonly<Record<string, boolean>>;
   readonly documents?: DocumentProviderFactory;
@@ -68,6 +79,10 @@ export interface ApiServer {
   ready(): Promise<void>;
   /** What is served, to which definitions can be added and from which they can be removed at any time. */
   readonly resources: ServedDefinitions;
+  /** Tells `sink` of all objects of a resource from now on, until the server stops. Resolves once it knows of those that there are. */
+  follow(resource: { readonly group: string; readonly resource: string }, sink: FollowSink): Promise<void>;
+  /** Reads the server's own objects, past authorization. */
+  readonly reader: RegistryReader;
 }
 
 /** Makes the server. Throws a `DefinitionError` where two definitions contradict each other. */
@@ -94,9 +109,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     log,
     reader,
     admission: new AdmissionChain(options.admission, reader),
-    authenticators: options.authenticators,
+    authenticators: [...options.authenticators, ...(options.tokens === undefined ? [] : [options.tokens])],
+    tokens: options.tokens,
+    allowsAnonymous: options.allowsAnonymous ?? true,
     authorizer: mastersOr(options.authorizer),
     kubelet: options.kubelet,
+    reach: options.reach,
     stopping: stopping.signal,
   };
   let started: Promise<void> | undefined;
@@ -116,6 +134,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     return started;
   };
   const handle = createPipeline(core, {
+    pages: options.pages ?? {},
     documents: options.documents?.(catalog),
     limits: options.limits ?? {},
     isReady: () => isReady,
@@ -125,6 +144,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     handle,
     ready,
     resources: catalog,
+    reader,
+    follow: (resource, sink) => follow({ catalog, resource, sink, clock, signal: stopping.signal }),
     async run(signal) {
       await ready();
       const compacting = keepCompacting(core, store, signal);

@@ -23,20 +23,13 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Converter } from './converters/converter.ts';
 import type { Scope } from './endpoints/scope.ts';
+import type { UserInfo } from './user-info.ts';
 
 /**
  * An object that is stored, shared and not to be changed. `T` is its type; of rules whose type is not known here, which have `JsonObject`, only
  * what all objects have.
  */
 export type Stored<T> = string extends keyof T ? KubeObject : Given<T>;
-
-/** Who asks. */
-export interface UserInfo {
-  readonly name: string;
-  readonly uid?: string;
-  readonly groups: readonly string[];
-  readonly extra?: Readonly<Record<string, readonly string[]>>;
-}
 
 /** What rules may look at beside the objects. */
 export interface StrategyContext {
@@ -244,6 +237,8 @@ export interface Strategy<T = JsonObject> {
   readonly table?: TablePrinter<T>;
   /** Objects made with the storage of the resource itself at start-up (namespaces, priority classes, the kubernetes Service). */
   readonly bootstrap?: readonly JsonObject[];
+  /** What one of those that is there from an earlier start should be instead; undefined when it is good as it is. */
+  reconcileBootstrap?(there: KubeObject, wanted: JsonObject): JsonObject | undefined;
 }
 
 /** All that `Strategy` has of a resource but its name. */
@@ -261,7 +256,7 @@ export function rulesOf({ group, resource }: ResourceRef, rules: Rules<JsonObjec
 /** One admission plugin. Mutating ones run first, in the order of the table, then validating ones. */
 export interface AdmissionPlugin {
   readonly name: string;
-  handles(attributes: AdmissionAttributes): boolean;
+  handles(attributes: AdmissionAttributes, user: UserInfo): boolean;
   /** May change the draft; refuses by throwing a StatusError (usually Forbidden). */
   admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void>;
   /** Must not change anything; refuses by throwing a StatusError. */

@@ -24,6 +24,8 @@ export interface ForwardTarget {
   readonly key?: string;
   /** Name to verify its certificate against, if not the host. */
   readonly serverName?: string;
+  /** Whether connections are used again. Default true. */
+  readonly keepsConnections?: boolean;
 }
 
 /** A transport with connections of its own, which whoever made it closes. */
@@ -75,7 +77,7 @@ export function forwardTransport(target: ForwardTarget): ForwardTransport {
           path: request.query === '' ? request.path : `${request.path}?${request.query}`,
           headers: headersFor(request, target),
           // An upgraded connection is nobody else's.
-          agent: upgrade === undefined ? agent : false,
+          agent: upgrade === undefined && target.keepsConnections !== false ? agent : false,
           setHost: false,
           ...tls,
         });
@@ -129,7 +131,8 @@ function headersFor({ headers, upgrade, body }: ApiRequest, { host, port }: Forw
     sent.connection = 'Upgrade';
     sent.upgrade = headers.upgrade ?? upgrade;
   }
-  if (body?.kind === 'unread' && body.lengthBytes === undefined) sent['transfer-encoding'] = 'chunked';
+  if (body?.kind === 'bytes') sent['content-length'] = String(body.bytes.length);
+  else if (body !== undefined && sent['content-length'] === undefined) sent['transfer-encoding'] = 'chunked';
   return sent;
 }
 

@@ -5,6 +5,7 @@ import { nodes } from '#pkg/api/types/refs.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
+import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
@@ -14,12 +15,15 @@ import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
+import type { AuthorizationMode } from '#pkg/registry/authorization/authorization.ts';
+import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
+import type { AuthenticationSettings } from './authentication.ts';
 import { createAuthenticationConfig } from './authentication-config.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
-import { type LocalApi, localApi } from './local-api.ts';
+import { type LocalApi, localApi, ownIdentity } from './local-api.ts';
 import { kubernetesServiceIp } from './settings.ts';
 
 /** The store, the certificates and the address of one API server. */
@@ -39,6 +43,12 @@ export interface ApiPartOptions {
   readonly kubeletClient: CertificatePair;
   /** Resources beside those of the table of API facts. Default: all that there are. */
   readonly definitions?: readonly ResourceDefinition[];
+  /** How users are known, beside their certificates. */
+  readonly authentication?: AuthenticationSettings;
+  /** Who decides what users may do. Default: `Node` and `RBAC`. */
+  readonly authorizationModes?: readonly AuthorizationMode[];
+  /** What is granted beside the default roles and bindings. */
+  readonly grants?: readonly Grant[];
   /** What differs from the default limits of connections, deadlines and bodies. */
   readonly limits?: Partial<ServingLimits>;
 }
@@ -74,9 +84,25 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   let server: LocalApi;
   let client: Client;
   try {
-    const { definitions } = options;
-    const resources = definitions === undefined ? {} : { definitions };
-    server = localApi({ store, clock, random, log, serviceCidr, port, kubeletElsewhere, ...resources });
+    const { definitions, authentication, authorizationModes, grants } = options;
+    const given = {
+      ...(definitions === undefined ? {} : { definitions }),
+      ...(authentication === undefined ? {} : { authentication }),
+      ...(authorizationModes === undefined ? {} : { authorizationModes }),
+      ...(grants === undefined ? {} : { grants }),
+    };
+    server = localApi({
+      store,
+      clock,
+      random,
+      log,
+      serviceCidr,
+      address: host,
+      port,
+      kubeletElsewhere,
+      reach,
+      ...given,
+    });
     opening.server = server;
     client = server.client;
     kubelets = new KubeletConnections(options, (name) => client.resource(nodes).get(name));
@@ -98,7 +124,15 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   };
 }
 
-/** Asks as anybody may. */
+/** Passes a request on to a server on the network of pods, each on a connection of its own. Loaded with the first. */
+function reach(target: NetworkTarget): ApiHandler {
+  return async (request) => {
+    const { forwardTransport } = await import('#pkg/client/forward-transport.ts');
+    return forwardTransport({ ...target, keepsConnections: false }).request(request);
+  };
+}
+
+/** Asks in the server's own name: whether anybody may is for people to decide. */
 async function readiness(handle: ApiHandler): Promise<string | undefined> {
   const { signal } = new AbortController();
   const { status, body } = await handle({
@@ -106,7 +140,7 @@ async function readiness(handle: ApiHandler): Promise<string | undefined> {
     path: '/readyz',
     query: '',
     headers: {},
-    peer: { address: '' },
+    peer: { address: '', certificate: ownIdentity },
     signal,
   });
   if (status === 200) return undefined;

@@ -1,5 +1,6 @@
 /** What components are started in when one process holds all of them: connections in their own names, and who runs them. */
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import type { Transport } from '#pkg/client/client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { Members } from './members.ts';
@@ -30,6 +31,8 @@ export interface ClusterHost {
   flagsOf(component: string): Promise<Readonly<Record<string, unknown>>>;
   /** A connection to the API under the identity of that name. */
   as(identity: string): PartContext;
+  /** A connection in the name of a service account in `kube-system`. */
+  asAccount(name: string): Transport;
   /** Makes a kubelet reachable for the API server, without the network. */
   addKubelet(nodeName: string, handle: ApiHandler): void;
   /** Told of the watch that knows which nodes are Ready. */

@@ -17,9 +17,10 @@ import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { ApiPart } from './api-part.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { componentValues } from './component-flags.ts';
+import { grantsOf } from './grants.ts';
 import { Members } from './members.ts';
 import type { NodesReady } from './nodes-ready.ts';
-import { ensurePki, identitySubject, type Pki } from './pki.ts';
+import { accountSubject, ensurePki, identitySubject, type Pki } from './pki.ts';
 import { type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from './settings.ts';
 import { openStore } from './store.ts';
 import { type ClusterTables, checkTables, clusterTables } from './tables.ts';
@@ -162,6 +163,8 @@ async function startApi(
       clientCa: pki.authority.certificate,
       kubeletClient: pki.identities.get('kubelet-client')!,
       definitions,
+      authentication: { serviceAccountKey: pki.serviceAccount.privateKey },
+      grants: await grantsOf(tables),
       limits: servingLimits,
     });
   } catch (error) {
@@ -188,6 +191,7 @@ function hostOf(
       const { commonName, organizations = [] } = identitySubject(identity, tables.components);
       return { transport: inProcessTransport(api.handle, { commonName, organizations }), clock, random, log };
     },
+    asAccount: (name) => inProcessTransport(api.handle, accountSubject(name)),
     addKubelet: api.addKubelet,
     onNodesReady,
   };

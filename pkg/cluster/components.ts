@@ -47,6 +47,8 @@ export interface ComponentEntry {
   flags(place: ProcessPlace): Readonly<Record<string, unknown>>;
   /** Those of its flags that people may set (`up --config`, `up --extra-config`), beside what follows from the cluster. Absent: none. */
   options?(tables: PartTables): Promise<FlagTable>;
+  /** What it may do, where upstream has no role for it: rules as the default policy writes them (`pkg/registry/rbac/policy/rule-text.ts`). */
+  readonly rights?: readonly string[];
   /** Whether it opens sockets of its own, which there are none of on virtual time. */
   readonly opensSockets: boolean;
   /** Starts it in the process that holds all of them. Absent for the API server, by which all others live and which is therefore there first. */
@@ -116,7 +118,7 @@ export const componentTable: ComponentTable = {
       const [{ controllerFlags }, table] = await Promise.all([import('#pkg/controllers/manager.ts'), controllers()]);
       return controllerFlags(table);
     },
-    start: async ({ settings, tables, rootCa, clusterSigning, controllers, as, members, flagsOf }) => {
+    start: async ({ settings, tables, rootCa, clusterSigning, controllers, as, asAccount, members, flagsOf }) => {
       const { controllerManagerPart } = await import('./parts.ts');
       const options = {
         rootCa,
@@ -124,6 +126,7 @@ export const componentTable: ComponentTable = {
         podCidr: podRange(settings),
         ...(controllers === undefined ? {} : { controllers }),
         table: await tables.controllers(),
+        asAccount,
         flags: await flagsOf('kube-controller-manager'),
       };
       members.start('kube-controller-manager', await controllerManagerPart(as('controller-manager'), options));

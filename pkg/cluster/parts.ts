@@ -83,6 +83,8 @@ export interface ControllerManagerPartOptions extends ElectedOptions {
   readonly controllers?: readonly string[];
   /** Default: all that there are. */
   readonly table?: ControllerTable;
+  /** The connection of a service account in `kube-system`. Default: the controllers write in the manager's own name. */
+  readonly asAccount?: (account: string) => Transport;
   /** Values of the controllers' flags; those that are not here have their fallbacks. */
   readonly flags?: Readonly<Record<string, unknown>>;
 }
@@ -93,7 +95,8 @@ export async function controllerManagerPart(
   options: ControllerManagerPartOptions,
 ): Promise<Component> {
   const { createControllerManager } = await import('#pkg/controllers/manager.ts');
-  const { rootCa, clusterSigning, podCidr, controllers, table, flags, electionIdentity: identity } = options;
+  const { rootCa, clusterSigning, podCidr, controllers, table, flags, asAccount, electionIdentity: identity } = options;
+  const { clock } = context;
   return createControllerManager({
     deps: depsOf(context, 'kube-controller-manager'),
     options: {
@@ -104,6 +107,12 @@ export async function controllerManagerPart(
     ...(controllers === undefined ? {} : { controllers }),
     ...(table === undefined ? {} : { table }),
     ...(flags === undefined ? {} : { flags }),
+    ...(asAccount === undefined
+      ? {}
+      : {
+          clientOf: (account) =>
+            createClient({ transport: asAccount(account), userAgent: `kube-controller-manager/${account}`, clock }),
+        }),
     ...(identity === undefined ? {} : { leaderElect: { identity } }),
   });
 }

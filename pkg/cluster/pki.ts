@@ -24,10 +24,10 @@ import { issueAuthority, issueLeaf, subjectOf } from '#pkg/pki/certificate.ts';
 import type { CertificatePair, Subject } from '#pkg/pki/pair.ts';
 import { type ComponentTable, componentTable, identitiesOf } from './components.ts';
 
-/** Identities that are no component's. */
+/** Identities that are no component's. Source: kubeadm's `admin.conf` and `apiserver-kubelet-client.crt`. */
 const otherIdentities: Readonly<Record<string, Subject>> = {
-  admin: { commonName: 'kubernetes-admin', organizations: ['system:masters'] },
-  'kubelet-client': { commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'] },
+  admin: { commonName: 'kubernetes-admin', organizations: ['kubeadm:cluster-admins'] },
+  'kubelet-client': { commonName: 'kube-apiserver-kubelet-client', organizations: ['kubeadm:cluster-admins'] },
 };
 
 /** In whose name the nodes of one process read together what each of them may read. Has no certificate. */
@@ -84,6 +84,15 @@ export function identitySubject(identity: string, components: ComponentTable = c
   if (entry?.identity === undefined)
     throw new Error(`Cannot name the subject of a certificate as the identity is unknown: ${identity}`);
   return entry.identity.subject(colon < 0 ? '' : identity.slice(colon + 1));
+}
+
+/** User and groups of a service account in `kube-system`, for a component of this process that needs no token. @internal */
+export function accountSubject(name: string): Required<Subject> {
+  const namespace = 'kube-system';
+  return {
+    commonName: `system:serviceaccount:${namespace}:${name}`,
+    organizations: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`],
+  };
 }
 
 /** The cluster's keys and certificates, read from `folder` or made and written there. @internal */

@@ -1,4 +1,6 @@
 /** Every controller by the name under which it is switched on and off. A new controller, with its flags if it has any, is a folder and a line here. */
+
+import { createClusterRoleAggregationController } from './clusterroleaggregation/clusterroleaggregation.ts';
 import { type ControllerTable, withFlags } from './common/controller.ts';
 import { createCronJobController } from './cronjob/cronjob.ts';
 import { createCsrApprovingController } from './csrapproving/csrapproving.ts';
@@ -47,4 +49,5 @@ export const controllerTable: ControllerTable = {
   'certificatesigningrequest-approving-controller': createCsrApprovingController,
   'certificatesigningrequest-signing-controller': createCsrSigningController,
   'certificatesigningrequest-cleaner-controller': createCsrCleanerController,
+  'clusterrole-aggregation-controller': createClusterRoleAggregationController,
 };

@@ -22,7 +22,7 @@ import type { Informer } from '#pkg/client/informer.ts';
 import type { ClusterHost } from '#pkg/cluster/cluster-host.ts';
 import { Members } from '#pkg/cluster/members.ts';
 import { depsOf, type PartContext } from '#pkg/cluster/parts.ts';
-import { identitySubject } from '#pkg/cluster/pki.ts';
+import { accountSubject, identitySubject } from '#pkg/cluster/pki.ts';
 import type { ClusterSettings } from '#pkg/cluster/settings.ts';
 import { type ClusterTables, clusterTables } from '#pkg/cluster/tables.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
@@ -122,6 +122,7 @@ export class Composition {
       members: this.#members,
       flagsOf: async () => ({}),
       as: (identity) => this.#as(identity),
+      asAccount: (name) => inProcessTransport(api.handle, accountSubject(name)),
       addKubelet: api.addKubelet,
       onNodesReady: () => {},
       runNode: (part) => {

@@ -23,8 +23,6 @@ export const typeCircles: readonly string[] = [
   // Rules are called with the scope of a request, which has the catalog, which has the rules.
   [
     'admission/chain.ts',
-    'authn/authenticator.ts',
-    'authz/authorizer.ts',
     'catalog.ts',
     'conversion.ts',
     'converters/converted-strategy.ts',

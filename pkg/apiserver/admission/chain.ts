@@ -18,12 +18,12 @@ export class AdmissionChain {
 
   /** May change the draft. Undefined when no plugin has anything to do, so that the caller need not wait. */
   admit(attributes: AdmissionAttributes, context: StrategyContext): Promise<void> | undefined {
-    const plugins = concerned(this.#admitting, attributes);
+    const plugins = concerned(this.#admitting, attributes, context);
     return plugins === undefined ? undefined : this.#run(plugins, 'admit', attributes, context);
   }
 
   validate(attributes: AdmissionAttributes, context: StrategyContext): Promise<void> | undefined {
-    const plugins = concerned(this.#validating, attributes);
+    const plugins = concerned(this.#validating, attributes, context);
     return plugins === undefined ? undefined : this.#run(plugins, 'validate', attributes, context);
   }
 
@@ -41,10 +41,11 @@ export class AdmissionChain {
 function concerned(
   plugins: readonly AdmissionPlugin[],
   attributes: AdmissionAttributes,
+  { user }: StrategyContext,
 ): readonly AdmissionPlugin[] | undefined {
   let found: AdmissionPlugin[] | undefined;
   for (const plugin of plugins) {
-    if (!plugin.handles(attributes)) continue;
+    if (!plugin.handles(attributes, user)) continue;
     found ??= [];
     found.push(plugin);
   }

@@ -6,7 +6,7 @@
 import { Buffer } from 'node:buffer';
 import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';
 import { bearerProtocolPrefix } from '#pkg/serving/websocket/handshake.ts';
-import type { UserInfo } from '../strategy.ts';
+import type { UserInfo } from '../user-info.ts';
 
 /** One way of telling who asks. */
 export interface Authenticator {
@@ -25,6 +25,9 @@ export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['sys
 
 /** Members of this group may do everything, whatever the authorizer says. */
 export const mastersGroup = 'system:masters';
+
+/** Which credential a user came with, among what else is known of a user. Source: apiserver `authentication/user` `CredentialIDKey`. */
+export const credentialIdKey = 'authentication.kubernetes.io/credential-id';
 
 /** The token of an `Authorization: Bearer …` header, or of a WebSocket's protocol; one that cannot be read is the empty text, which nobody has. */
 export function bearerToken(headers: HttpHeaders): string | undefined {

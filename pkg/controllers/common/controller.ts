@@ -30,6 +30,8 @@ export type ControllerFactory = (context: ControllerContext) => Component;
 export interface FlaggedController {
   /** Flags of the process that runs it; no two controllers have one of the same name. */
   readonly flags: FlagTable;
+  /** What its service account may do, where upstream has no role for it: lines such as `create,get core configmaps`. */
+  readonly rights?: readonly string[];
   /** As a factory does; `values` has every one of the flags. */
   create(context: ControllerContext, values: Readonly<Record<string, unknown>>): Component;
 }
@@ -41,8 +43,13 @@ export type ControllerTable = Readonly<Record<string, ControllerFactory | Flagge
 export function withFlags<T extends FlagTable>(
   flags: T,
   create: (context: ControllerContext, values: FlagValues<T>) => Component,
+  { rights }: Pick<FlaggedController, 'rights'> = {},
 ): FlaggedController {
-  return { flags, create: (context, values) => create(context, values as FlagValues<T>) };
+  const entry = {
+    flags,
+    create: (context: ControllerContext, values: unknown) => create(context, values as FlagValues<T>),
+  };
+  return rights === undefined ? entry : { ...entry, rights };
 }
 
 /** The name of the loop, and what it does with a key. */

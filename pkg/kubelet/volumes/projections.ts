@@ -46,14 +46,16 @@ export class Projections {
     const { plugin, name, mode, sources } = projection;
     const files = new Map<string, VolumeFile>();
     let renewAtMs = Number.POSITIVE_INFINITY;
-    for (const source of sources) {
+    const isForApi = sources.some(({ serviceAccountToken }) => serviceAccountToken !== undefined);
+    // Nobody reads it: nothing has to be asked for or watched, in the name of thousands of nodes.
+    const wanted = isForApi && !this.#deps.readsFiles(pod) ? [] : sources;
+    for (const source of wanted) {
       if (source.configMap !== undefined)
         await this.#addObject(files, { pod, kind: 'configmap', source: source.configMap, mode });
       else if (source.secret !== undefined)
         await this.#addObject(files, { pod, kind: 'secret', source: source.secret, mode });
       else if (source.downwardAPI !== undefined) addFields(files, source.downwardAPI.items ?? [], { fields, mode });
       else if (source.serviceAccountToken !== undefined) {
-        if (!this.#deps.readsFiles(pod)) continue;
         const token = await this.#deps.tokens.token(pod, name, source.serviceAccountToken);
         files.set(source.serviceAccountToken.path, { data: Buffer.from(token.value), mode });
         renewAtMs = Math.min(renewAtMs, token.renewAtMs);

@@ -4,6 +4,7 @@ import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { isTrueAt, objectAt } from '../draft.ts';
 import { keepStatus } from '../status.ts';
 import { coreKind, proxyVerbs } from './connections.ts';
+import { nodeProxy } from './proxy.ts';
 import { nodeTable } from './tables.ts';
 import { validateNode, validateNodeUpdate } from './validation/node.ts';
 
@@ -27,7 +28,7 @@ export const nodeStrategy: Strategy = {
   subresources: {
     status: { validateUpdate: (node, old) => [...validateNode(node), ...validateNodeUpdate(node, old)] },
   },
-  connects: { proxy: { kind: coreKind('NodeProxyOptions'), verbs: proxyVerbs, takesPath: true } },
+  connects: { proxy: { kind: coreKind('NodeProxyOptions'), verbs: proxyVerbs, takesPath: true, connect: nodeProxy } },
   selectableFields: (node) => ({ 'spec.unschedulable': String(isTrueAt(node, 'spec', 'unschedulable')) }),
   table: nodeTable,
 };

@@ -8,12 +8,11 @@ import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { badRequest, forbidden } from '#pkg/apimachinery/status-error.ts';
 import { readEntry } from '#pkg/apiserver/endpoints/read.ts';
 import type { Scope } from '#pkg/apiserver/endpoints/scope.ts';
-import { strategyContext } from '#pkg/apiserver/endpoints/scope.ts';
 import { notBuilt } from '#pkg/apiserver/endpoints/unbuilt.ts';
 import { isTrue } from '#pkg/apiserver/request-info.ts';
 import { errorResponse } from '#pkg/apiserver/responses.ts';
 import { bearerProtocolPrefix } from '#pkg/serving/websocket/handshake.ts';
-import { noConnection } from './connections.ts';
+import { admitConnection, noConnection } from './connections.ts';
 import { containerOf, type PodContainers } from './pod-containers.ts';
 
 type Subresource = 'attach' | 'exec' | 'portforward';
@@ -94,13 +93,9 @@ const optionKinds = {
 } as const;
 
 /** Plugins are asked about connections, too. */
-async function admitted(scope: Scope, subresource: Subresource): Promise<void> {
-  const { core, info } = scope;
-  const { query } = info;
-  const kind = optionKinds[subresource];
-  const draft = {
-    kind,
-    apiVersion: 'v1',
+function admitted(scope: Scope, subresource: Subresource): Promise<void> {
+  const { query } = scope.info;
+  return admitConnection(scope, optionKinds[subresource], {
     ...(subresource === 'portforward'
       ? { ports: query.getAll('ports').map(Number) }
       : {
@@ -108,22 +103,7 @@ async function admitted(scope: Scope, subresource: Subresource): Promise<void> {
           ...(query.has('container') ? { container: query.get('container') } : {}),
         }),
     ...(subresource === 'exec' ? { command: query.getAll('command') } : {}),
-  };
-  const attributes = {
-    operation: 'CONNECT',
-    group: '',
-    version: 'v1',
-    resource: 'pods',
-    subresource,
-    kind,
-    namespace: info.namespace,
-    name: info.name,
-    draft,
-    old: undefined,
-  } as const;
-  const context = strategyContext(scope, false);
-  await core.admission.admit(attributes, context);
-  await core.admission.validate(attributes, context);
+  });
 }
 
 function pathOf(subresource: Subresource, parts: readonly string[]): string {

@@ -16,6 +16,7 @@ import { podLog } from './pod-log.ts';
 import { qosClassOf } from './pod-qos.ts';
 import { podTable } from './pod-table.ts';
 import { podWarnings } from './pod-warnings.ts';
+import { podProxy } from './proxy.ts';
 import { newPodErrors, validatePod } from './validation/pod.ts';
 import { validatePodResize } from './validation/pod-resize.ts';
 import { validatePodStatusUpdate } from './validation/pod-status.ts';
@@ -142,7 +143,7 @@ export const podStrategy: Strategy = {
     exec: { kind: coreKind('PodExecOptions'), verbs: ['create', 'get'], connect: podExec },
     log: { kind: coreKind('Pod'), verbs: ['get'], options: coreKind('PodLogOptions'), connect: podLog },
     portforward: { kind: coreKind('PodPortForwardOptions'), verbs: ['create', 'get'], connect: podPortForward },
-    proxy: { kind: coreKind('PodProxyOptions'), verbs: proxyVerbs, takesPath: true },
+    proxy: { kind: coreKind('PodProxyOptions'), verbs: proxyVerbs, takesPath: true, connect: podProxy },
   },
   returnsDeleted: true,
   table: podTable,

@@ -9,6 +9,7 @@ import { fieldsOf, listAt, objectAt, objectsAt, semanticallySame, setDefault, st
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
 import { bindingConverter } from './converter.ts';
+import { defaultPolicy, type Grant, reconciled } from './policy/default-policy.ts';
 import { roleBindingTable } from './tables.ts';
 
 const rbacGroup = 'rbac.authorization.k8s.io';
@@ -146,3 +147,12 @@ export const rbacStrategies: readonly Strategy[] = [
   bindingStrategy('rolebindings', 'Namespaced'),
   bindingStrategy('clusterrolebindings', 'Cluster'),
 ];
+
+/** The same with the roles and bindings that every cluster has, and those of `grants`. */
+export function strategiesWithPolicy(grants: readonly Grant[]): readonly Strategy[] {
+  const policy = new Map<string, readonly JsonObject[]>(Object.entries(defaultPolicy(grants)));
+  return rbacStrategies.map((strategy) => {
+    const bootstrap = policy.get(strategy.resource);
+    return bootstrap === undefined ? strategy : { ...strategy, bootstrap, reconcileBootstrap: reconciled };
+  });
+}

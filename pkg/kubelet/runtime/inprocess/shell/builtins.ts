@@ -1,8 +1,9 @@
 /** Commands of the shell itself: those that change it, or leave something. Source: POSIX.1-2024, Shell Command Language, section 2.15. */
 import { CommandError, put, readLine } from './io.ts';
+import { Leave } from './leave.ts';
 import { parse } from './parse.ts';
 import type { Streams } from './redirect.ts';
-import { Leave, type Shell } from './shell.ts';
+import type { Shell } from './shell.ts';
 
 type Builtin = (shell: Shell, args: readonly string[], streams: Streams) => Promise<number> | number;
 

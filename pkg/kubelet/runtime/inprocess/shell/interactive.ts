@@ -1,8 +1,9 @@
 /** A shell that reads its commands from standard input, a line at a time, with a prompt where that is a terminal. */
 import { Cancelled, put, readLine, type Source } from './io.ts';
+import { Leave } from './leave.ts';
 import { parse } from './parse.ts';
 import type { Streams } from './redirect.ts';
-import { Leave, type Shell } from './shell.ts';
+import type { Shell } from './shell.ts';
 import { type List, SyntaxProblem } from './syntax.ts';
 
 /** A terminal at which somebody sits. */

@@ -4,12 +4,14 @@
  * lets others have their turn.
  * Source: POSIX.1-2024, Shell Command Language, section 2.
  */
+
 import { sleep } from '#pkg/base/async.ts';
 import { BytePipe } from '#pkg/base/byte-pipe.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { builtins } from './builtins.ts';
 import { type Expander, expandPattern, expandText, expandWords } from './expand.ts';
 import { BrokenPipe, Cancelled, CommandError, noInput, put, readAll, type Sink } from './io.ts';
+import { Leave } from './leave.ts';
 import { parse } from './parse.ts';
 import { matches } from './pattern.ts';
 import { openRedirects, type Streams } from './redirect.ts';
@@ -25,19 +27,6 @@ const stepsMax = 32;
 /** What a command ends with that was told to, and one that writes where nobody reads. */
 const terminatedExitCode = 143;
 const brokenPipeExitCode = 141;
-
-/** Leaves a loop, a function or the shell. */
-export class Leave extends Error {
-  readonly kind: 'break' | 'continue' | 'exit' | 'return';
-  /** Of a loop: how many. Else the exit code. */
-  readonly value: number;
-
-  constructor(kind: Leave['kind'], value: number) {
-    super(kind);
-    this.kind = kind;
-    this.value = value;
-  }
-}
 
 interface Variable {
   value: string;

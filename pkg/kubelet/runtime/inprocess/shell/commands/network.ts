@@ -1,7 +1,9 @@
 /** Commands on the network, which is that of the pod. */
+import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import { sleep } from '#pkg/base/async.ts';
+import { BytePipe } from '#pkg/base/byte-pipe.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { parseArguments } from '../arguments.ts';
 import { CommandError, fileSink, put, readAll, type Sink } from '../io.ts';
@@ -189,10 +191,10 @@ const nslookup: Utility = async ({ args: [name = ''], stdout }) => {
 const netcat: Utility = async (invocation) => {
   const { operands, flags, values } = parseArguments(invocation.args, { flags: 'vznu', valued: 'w' });
   const [host, port] = operands;
-  if (flags.has('u')) throw new CommandError('datagrams are not known here');
   if (host === undefined || !/^\d+$/.test(port ?? '')) throw new CommandError('usage: nc [-vz] [-w SECONDS] HOST PORT');
-  const socket = connect({ host, port: Number(port), allowHalfOpen: true, signal: invocation.signal });
   const timeoutMs = Number(values.w ?? timeoutSecondsDefault) * 1000;
+  if (flags.has('u')) return datagrams(invocation, { host, port: Number(port), timeoutMs });
+  const socket = connect({ host, port: Number(port), allowHalfOpen: true, signal: invocation.signal });
   const done = new AbortController();
   void sleep(invocation.container.program.clock, timeoutMs, done.signal).then(
     (isLate) => isLate && socket.destroy(new Error('timed out')),
@@ -222,6 +224,34 @@ const netcat: Utility = async (invocation) => {
   for await (const chunk of socket) await put(invocation.stdout, chunk as Buffer);
   return 0;
 };
+
+/** Sends what is read as one datagram after the other, and shows what comes back until nothing has for a while. */
+async function datagrams(
+  { stdin, stdout, signal, container }: Invocation,
+  { host, port, timeoutMs }: { readonly host: string; readonly port: number; readonly timeoutMs: number },
+): Promise<number> {
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  const received = new BytePipe();
+  socket.on('message', (bytes) => void received.write(bytes));
+  socket.on('error', (error) => received.end(error));
+  signal.addEventListener('abort', () => received.end(), { once: true });
+  try {
+    for (let chunk = await stdin.read(); chunk !== undefined; chunk = await stdin.read()) {
+      socket.send(chunk, port, host, (error) => error !== null && received.end(error));
+    }
+    for (;;) {
+      const done = new AbortController();
+      const silent = sleep(container.program.clock, timeoutMs, done.signal).then(() => undefined);
+      const bytes = await Promise.race([received.read(), silent]);
+      done.abort();
+      if (bytes === undefined) return 0;
+      await put(stdout, bytes);
+    }
+  } finally {
+    received.cancel();
+    socket.close();
+  }
+}
 
 /** By name. */
 export const networkCommands: Readonly<Record<string, Utility>> = { curl, nc: netcat, nslookup, wget };
