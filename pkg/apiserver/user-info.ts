@@ -1,4 +1,4 @@
-/** Who asks, as authentication finds it and authorization, admission and rules look at it. Upstream counterpart: apiserver `authentication/user`. */
+/** Who asks, as authentication found and everything after it looks at. Upstream counterpart: apiserver `authentication/user`. */
 
 /** Who asks. */
 export interface UserInfo {
@@ -7,3 +7,6 @@ export interface UserInfo {
   readonly groups: readonly string[];
   readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
+
+/** Members of this group may do everything, whatever the authorizer says. */
+export const mastersGroup = 'system:masters';

@@ -40,9 +40,7 @@ export const typeCircles: readonly string[] = [
 
 /** Folders that import each other. */
 export const folderPairs: Readonly<Record<string, readonly string[]>> = {
-  // Impersonation asks the authorizer, and the authorizer knows the group of masters by the authenticator's name for it.
-  'pkg/apiserver/': ['authn <-> authz'],
-  // Workloads have pod templates, and deletion in core knows what owns pods.
+  // Replication controllers are of core and share their rules with replica sets, which have pod templates.
   'pkg/registry/': ['apps <-> core'],
 };
 

@@ -23,9 +23,6 @@ const allAuthenticated = 'system:authenticated';
 /** Who has shown no credentials. */
 export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 
-/** Members of this group may do everything, whatever the authorizer says. */
-export const mastersGroup = 'system:masters';
-
 /** Which credential a user came with, among what else is known of a user. Source: apiserver `authentication/user` `CredentialIDKey`. */
 export const credentialIdKey = 'authentication.kubernetes.io/credential-id';
 

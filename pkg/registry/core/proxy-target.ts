@@ -2,6 +2,7 @@
 import { isIPv4 } from 'node:net';
 import { badRequest } from '#pkg/apimachinery/status-error.ts';
 
+/** The parts of such a name. */
 export interface ProxyName {
   readonly scheme: 'http' | 'https';
   readonly name: string;

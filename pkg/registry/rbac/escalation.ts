@@ -6,10 +6,9 @@
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { forbidden, notFound } from '#pkg/apimachinery/status-error.ts';
-import { mastersGroup } from '#pkg/apiserver/authn/authenticator.ts';
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
-import type { UserInfo } from '#pkg/apiserver/user-info.ts';
+import { mastersGroup, type UserInfo } from '#pkg/apiserver/user-info.ts';
 import { fieldsOf, listAt, stringAt } from '../draft.ts';
 import { describeRules, type PolicyRule, quotedList, rulesOf, uncoveredRules } from './policy-rule.ts';
 import type { HeldRules } from './rbac-authorizer.ts';

@@ -1,4 +1,4 @@
-/** How control leaves what runs: thrown by builtins, and caught by the loop, the function or the shell that it is for. */
+/** How `break`, `continue`, `return` and `exit` go through the commands around them: thrown by the builtin, caught by what is left. */
 
 /** Leaves a loop, a function or the shell. */
 export class Leave extends Error {
