@@ -1,7 +1,5 @@
 /** May they. Upstream counterpart: apiserver `authorization/authorizer`. */
-
-import type { UserInfo } from '../user-info.ts';
-import { mastersGroup } from '../user-info.ts';
+import { mastersGroup, type UserInfo } from '../user-info.ts';
 
 /** What somebody wants to do with what. */
 export interface AccessAttributes {

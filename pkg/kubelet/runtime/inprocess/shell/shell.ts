@@ -4,6 +4,7 @@
  * lets others have their turn.
  * Source: POSIX.1-2024, Shell Command Language, section 2.
  */
+
 import { sleep } from '#pkg/base/async.ts';
 import { BytePipe } from '#pkg/base/byte-pipe.ts';
 import { errorText } from '#pkg/base/error-text.ts';
