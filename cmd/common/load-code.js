@@ -59,14 +59,15 @@ export function fileMark(path) {
 }
 
 /**
- * Loads a module of the bundle, by its name there; where there is no bundle, or it is older than its sources, loads these.
+ * Loads a module of the bundle, by its name there; where there is no bundle with it, or it is older than its sources, loads these.
  * @param {string} entry
  * @param {() => Promise<unknown>} sources
  * @returns {Promise<unknown>}
  */
 export function loadCode(entry, sources) {
   const folder = bundleFolder();
-  return folder === undefined ? sources() : import(new URL(`${entry}.js`, folder).href);
+  const bundled = folder === undefined ? undefined : new URL(`${entry}.js`, folder);
+  return bundled !== undefined && existsSync(bundled) ? import(bundled.href) : sources();
 }
 
 /** URL of the folder of the bundle; undefined where there is none that says what the sources do. */

@@ -39,6 +39,11 @@ test('a checkout runs its bundle until one of its sources changes', async () => 
   expect(await from()).toBe('sources');
 });
 
+test('what the bundle does not have comes from its sources', async () => {
+  const { from } = await placed({ 'dist/bundle/testing.js': "export const from = 'bundle';" });
+  expect(await from()).toBe('sources');
+});
+
 test('a package runs the bundle that it came with', async () => {
   const { from } = await placed({ 'dist/bundle/command.js': "export const from = 'bundle';" });
   expect(await from()).toBe('bundle');

@@ -11,6 +11,7 @@ import { join, relative } from 'node:path';
 import process from 'node:process';
 import { type Plugin, rolldown } from 'rolldown';
 import { type BundleInputs, bundleInputs, bundleInputsFile, fileMark } from '#cmd/common/load-code.js';
+import { componentTable } from '#pkg/cluster/components.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -21,6 +22,8 @@ export const packageEntries: readonly string[] = ['coxswain', 'testing', 'client
 const entries: Readonly<Record<string, string>> = {
   command: 'cmd/coxswain/command.ts',
   'node-flags': 'cmd/common/node-flags.ts',
+  // Of the processes of their own, by their folders.
+  ...Object.fromEntries(Object.values(componentTable).map(({ folder }) => [folder, `cmd/${folder}/main.ts`])),
   ...Object.fromEntries(packageEntries.map((name) => [name, `pkg/entry/${name}.ts`])),
 };
 

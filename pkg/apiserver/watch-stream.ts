@@ -84,6 +84,10 @@ export class WatchStream implements CacheSink, ReadyFrames, AsyncIterableIterato
     this.#options = options;
   }
 
+  get wantsProgress(): boolean {
+    return this.#options.bookmark !== undefined;
+  }
+
   get isEnded(): boolean {
     return this.#closed;
   }

@@ -26,7 +26,6 @@ test('what is said to be missing is missing: a row of pkg/registry/unbuilt.ts go
   expect(stale.map(({ resource }) => resource)).toEqual([]);
 });
 
-const selector = { matchLabels: { a: 'b' } };
 const inDefault = (group: string): string => `/apis/${group}/namespaces/default`;
 
 const objects: Readonly<Record<string, readonly [path: string, object: object]>> = {
@@ -34,7 +33,6 @@ const objects: Readonly<Record<string, readonly [path: string, object: object]>>
     inDefault('autoscaling/v2'),
     { spec: { maxReplicas: 2, scaleTargetRef: { kind: 'Deployment', name: 'd', apiVersion: 'apps/v1' } } },
   ],
-  poddisruptionbudgets: [inDefault('policy/v1'), { spec: { selector } }],
   resourcequotas: ['/api/v1/namespaces/default', { spec: { hard: { pods: '1' } } }],
   persistentvolumeclaims: [
     '/api/v1/namespaces/default',

@@ -1,6 +1,6 @@
 /**
- * Makes folders of this user's own. Node's own way to make all that are missing does not end where a folder that exists says of a new one that it does
- * not (`/proc/nope`, Node 26), and reports a read-only disk as a missing folder: so each is made by itself, the uppermost first.
+ * Makes folders of this user's own. Node's own way to make all that are missing may not end where a file system contradicts itself (Node 26), and
+ * reports a read-only disk as a missing folder: so each is made by itself, the uppermost first.
  */
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';

@@ -33,12 +33,6 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
     effect: 'nothing is scaled by it',
   },
   {
-    group: 'policy',
-    resource: 'poddisruptionbudgets',
-    missing: ['disruption-controller'],
-    effect: 'its status stays empty, and pods under it cannot be evicted',
-  },
-  {
     group: '',
     resource: 'resourcequotas',
     missing: ['resourcequota-controller', 'ResourceQuota'],

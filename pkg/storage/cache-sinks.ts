@@ -4,6 +4,7 @@ import type { CacheSink } from './cache.ts';
 /** A sink of its own for each watch, so that the same sink may watch twice. */
 export function sharedSink(sink: CacheSink): CacheSink {
   return {
+    wantsProgress: sink.wantsProgress ?? true,
     onEvents: (events) => sink.onEvents(events),
     onProgress: (revision) => sink.onProgress(revision),
     onError: (error) => sink.onError(error),
@@ -13,6 +14,7 @@ export function sharedSink(sink: CacheSink): CacheSink {
 /** For a watch from a revision that the cache has not reached: leaves out what comes before it. */
 export function skipUntil(sink: CacheSink, afterRevision: number): CacheSink {
   return {
+    wantsProgress: sink.wantsProgress ?? true,
     onEvents: (events) => {
       const wanted = events.filter((event) => event.revision > afterRevision);
       if (wanted.length > 0) sink.onEvents(wanted);

@@ -51,6 +51,8 @@ export interface CacheEvent {
 /** Called synchronously, in order; must not throw. */
 export interface CacheSink {
   onEvents(events: readonly CacheEvent[]): void;
+  /** Whether `onProgress` is of any use. Default true. */
+  readonly wantsProgress?: boolean;
   /** The resource is unchanged up to this revision, which has moved on because of other resources. For bookmarks. */
   onProgress(revision: number): void;
   onError(error: Error): void;

@@ -353,10 +353,10 @@ class WatchCache implements RunningResourceCache {
   }
 
   #armProgress(): void {
-    if (this.#progressTimer !== undefined) return;
+    if (this.#progressTimer !== undefined || !this.#watchers.hasFollowers) return;
     this.#progressTimer = this.#options.clock.setTimeout(() => {
       this.#progressTimer = undefined;
-      if (this.#watchers.isEmpty || this.#state === 'closed') return;
+      if (this.#state === 'closed') return;
       this.#armProgress();
       if (this.#state === 'ready' && this.revision > this.#progressRevision) {
         this.#progressRevision = this.revision;

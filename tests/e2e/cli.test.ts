@@ -235,6 +235,11 @@ test('the systemd unit starts the command, which sees to its flags (fault 48)', 
   expect(unit).toMatch(/^ExecStart=%h\/coxswain\/node_modules\/\.bin\/node cmd\/coxswain\/bin\.js up$/m);
 });
 
+test('npm start is that command too (fault 48)', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } };
+  expect(scripts.start).toBe('node cmd/coxswain/bin.js up');
+});
+
 describe('a cluster in the foreground', () => {
   let place: string;
   let cluster: Started;

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { componentTable } from '#pkg/cluster/components.ts';
 import { writeBundle } from '../../deploy/package/bundle.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'coxswain-bundle-'));
@@ -49,6 +50,17 @@ test.each(['connect', 'down', 'kubectl', 'list', 'status'])(
     expect(loaded).toContain('./base.js');
     expect(loaded).not.toContain('./cluster.js');
     expect(loaded).not.toContain('@kubernetes/client-node');
+  },
+);
+
+test.each(Object.values(componentTable).map(({ folder }) => folder))(
+  '%s comes as a process too, and none waits for itself',
+  (name) => {
+    const loaded = loadedWith(name);
+    expect(loaded).toContain(`./${name}.js`);
+    // What a program loads while it runs must not import the program, which waits for that.
+    const importers = [...imports].filter(([, all]) => all.includes(`./${name}.js`)).map(([file]) => file);
+    expect(importers).toEqual([]);
   },
 );
 

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { expect, test } from 'vitest';
-import { encodeForWrite, entryAt, headOf, objectCodec, type StoredEntry } from './object-codec.ts';
+import { encodeForWrite, entryAt, headOf, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
 import { renamedView, storedView } from './version-view.ts';
 
 const draft = () => ({
@@ -104,4 +104,28 @@ test('another version with equal fields shares the bytes but for its head', () =
 
 test('the head of an object is the text before its metadata', () => {
   expect(text(headOf('v1', 'Pod'))).toBe('{"kind":"Pod","apiVersion":"v1","metadata":{');
+});
+
+test('what is made late is the same to the byte, at whatever moment somebody asks', () => {
+  const eager = text(encodeForWrite('k', draft()));
+  const entryOf = (): ReturnType<typeof stored> => {
+    const late = lateForWrite('k', draft(), { bytesMax: 1_000 })!;
+    return objectCodec.entry({ key: 'k', value: new Uint8Array(0), late, createRevision: 5, modRevision: 7 });
+  };
+  const [unread, settled, replaced, deleted] = [entryOf(), entryOf(), entryOf(), entryAt(entryOf(), 12)];
+  settled.settle();
+  replaced.replaced();
+  replaced.settle();
+  expect([unread, settled, replaced, deleted].map(({ value }) => text(value))).toEqual([eager, eager, eager, eager]);
+  const expected = stored(Buffer.from(encodeForWrite('k', draft())));
+  for (const entry of [unread, settled, replaced]) {
+    expect([text(entry.bytes), entry.object]).toEqual([text(expected.bytes), expected.object]);
+  }
+  expect(JSON.parse(text(deleted.bytes))).toEqual(deleted.object);
+});
+
+test('what may be too large is encoded at once, as only its bytes tell', () => {
+  const large = { ...draft(), spec: { x: '\u0000'.repeat(200) } };
+  const bytes = encodeForWrite('k', large).length;
+  expect([bytes > 1_200, lateForWrite('k', large, { bytesMax: 1_200 })]).toEqual([true, undefined]);
 });
