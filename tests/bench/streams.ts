@@ -101,10 +101,9 @@ try {
   };
   const forwarded = async (): Promise<number> => {
     const beganMs = performance.now();
-    const connection = new SpdyConnection(await upgraded(connect({ ...tls, rejectUnauthorized: false })), {
-      clock: new SystemClock(),
-      role: 'client',
-    });
+    const socket = await upgraded(connect({ ...tls, rejectUnauthorized: false }));
+    const connection = new SpdyConnection(socket, { clock: new SystemClock(), role: 'client', tellsWindows: false });
+    socket.resume();
     const headers = { port: '8080', requestid: '0' };
     connection.open({ ...headers, streamtype: 'error' }).end();
     const stream = connection.open({ ...headers, streamtype: 'data' });

@@ -385,7 +385,10 @@ class CreditSink {
     this.#credit -= piece.length;
     this.#pending.push(piece);
     this.#pendingBytes += piece.length;
-    this.#timer ??= this.#clock.setTimeout(() => this.flush(), 0);
+    if (this.#timer !== undefined) return;
+    // What comes after a pause leaves at once, what follows in the same moment together.
+    this.flush();
+    this.#timer = this.#clock.setTimeout(() => this.flush(), 0);
   }
 
   #wake(): void {
