@@ -65,6 +65,8 @@ export async function wireApiServer(
     log,
   });
   try {
+    if (folder === '' && values['service-account-signing-key-file'] === '')
+      log.warn('Tokens of service accounts count at this server alone and end with it, as no signing key is given');
     const authentication = await readAuthentication(values, file(values['service-account-signing-key-file'], 'sa.key'));
     const api = await apiPart({
       store,
