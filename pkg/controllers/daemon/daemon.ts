@@ -139,13 +139,15 @@ class DaemonSetController implements Component {
 
   /** Only labels and taints decide; a node tells of its state much more often. */
   #nodeChanged(previous: Node | undefined, node: Node | undefined): void {
+    const sets = this.#sets.lister.list();
+    if (sets.length === 0) return;
     const isSame =
       previous !== undefined &&
       node !== undefined &&
       deepEqual(previous.metadata?.labels, node.metadata?.labels) &&
       deepEqual(previous.spec?.taints, node.spec?.taints);
     if (isSame) return;
-    for (const set of this.#sets.lister.list()) {
+    for (const set of sets) {
       const place = placer(set);
       const before = previous === undefined ? undefined : place(previous);
       const after = node === undefined ? undefined : place(node);
