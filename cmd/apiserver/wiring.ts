@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
-import { signingKey, verifyingKey } from '#pkg/apiserver/authn/jwt.ts';
 import { parseTokenFile } from '#pkg/apiserver/authn/token-file.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { apiPart } from '#pkg/cluster/api-part.ts';
@@ -13,6 +12,7 @@ import { etcdFilesProblem, storeDriverOf } from '#pkg/cluster/stores.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import { signingKey, verifyingKey } from '#pkg/pki/jwt.ts';
 import { type AuthorizationMode, authorizationModes } from '#pkg/registry/authorization/authorization.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import type { apiServerFlags } from './options.ts';
@@ -65,6 +65,8 @@ export async function wireApiServer(
     log,
   });
   try {
+    if (folder === '' && values['service-account-signing-key-file'] === '')
+      log.warn('Tokens of service accounts count at this server alone and end with it, as no signing key is given');
     const authentication = await readAuthentication(values, file(values['service-account-signing-key-file'], 'sa.key'));
     const api = await apiPart({
       store,

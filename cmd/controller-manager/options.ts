@@ -18,6 +18,10 @@ const ownFlags = {
     placeholder: 'file',
   }),
   'cluster-signing-key-file': text({ help: 'Its key.', placeholder: 'file' }),
+  'service-account-private-key-file': text({
+    help: 'Key that signs tokens of service accounts, for Secrets that hold such.',
+    placeholder: 'file',
+  }),
   'cluster-cidr': text({
     help: 'Range of pod addresses, of which each node gets a part.',
     fallback: defaultSettings.podCidr,

@@ -25,11 +25,14 @@ export async function wireControllerManager(
   const client = createClient({ transport, userAgent: 'kube-controller-manager', clock });
   const rootCa = values['root-ca-file'] === '' ? {} : { rootCa: await readPem('root-ca-file', values['root-ca-file']) };
   const clusterSigning = await readSigning(values);
+  const keyFile = values['service-account-private-key-file'];
+  const serviceAccountKey = keyFile === '' ? undefined : await readPem('service-account-private-key-file', keyFile);
   context.health.set('kube-controller-manager', () => undefined);
   const election = electionIdentity(values, context.random.uuid());
   const options = {
     ...rootCa,
     ...(clusterSigning === undefined ? {} : { clusterSigning }),
+    ...(serviceAccountKey === undefined ? {} : { serviceAccountKey }),
     podCidr: values['cluster-cidr'],
     asAccount: (name: string) =>
       accountTransport({ client, transport: accounts, clock, namespace: 'kube-system', name }),

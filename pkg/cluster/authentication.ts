@@ -6,11 +6,12 @@ import { generateKeyPairSync } from 'node:crypto';
 import type { Authenticator } from '#pkg/apiserver/authn/authenticator.ts';
 import { type BearerTokens, bearerTokens, type TokenAuthenticator } from '#pkg/apiserver/authn/bearer-tokens.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
-import { signingKey, verifyingKey } from '#pkg/apiserver/authn/jwt.ts';
 import { tokenFileAuthenticator } from '#pkg/apiserver/authn/token-file.ts';
 import type { RegistryReader } from '#pkg/apiserver/strategy.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import type { Clock } from '#pkg/base/clock.ts';
+import { signingKey, verifyingKey } from '#pkg/pki/jwt.ts';
+import { BootstrapTokens } from '#pkg/registry/authentication/bootstrap-tokens.ts';
 import { ServiceAccountIssuer } from '#pkg/registry/authentication/service-account-issuer.ts';
 
 /** What people can set of it. */
@@ -43,7 +44,7 @@ const defaultIssuer = 'https://kubernetes.default.svc.cluster.local';
 
 /** Makes it; no token counts before `connect`. */
 export function createAuthentication(clock: Clock, settings: AuthenticationSettings = {}): Authentication {
-  const { serviceAccountKey = newKey(), serviceAccountIssuer = defaultIssuer } = settings;
+  const { serviceAccountKey = newServiceAccountKey(), serviceAccountIssuer = defaultIssuer } = settings;
   const audiences = settings.apiAudiences ?? [serviceAccountIssuer];
   const issuer = new ServiceAccountIssuer({
     clock,
@@ -52,19 +53,25 @@ export function createAuthentication(clock: Clock, settings: AuthenticationSetti
     key: signingKey(serviceAccountKey),
     keys: (settings.serviceAccountKeys ?? []).map(verifyingKey),
   });
+  const bootstrap = new BootstrapTokens(clock, audiences);
   const kinds: readonly TokenAuthenticator[] = [
     ...(settings.tokenFile === undefined ? [] : [tokenFileAuthenticator(settings.tokenFile, audiences)]),
     issuer,
+    bootstrap,
   ];
   return {
     issuer,
     authenticators: [clientCertificateAuthenticator(clock)],
     tokens: bearerTokens(kinds, audiences),
-    connect: (reader) => issuer.connect(reader),
+    connect: (reader) => {
+      issuer.connect(reader);
+      bootstrap.connect(reader);
+    },
   };
 }
 
-function newKey(): string {
+/** PEM of a private key that signs tokens, for a cluster that keeps none. */
+export function newServiceAccountKey(): string {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }

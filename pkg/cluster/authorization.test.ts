@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { accountSubject, identitySubject } from './pki.ts';
 import { startUsersApi, type UsersApi } from './testing-users.ts';
 
 const rbac = '/apis/rbac.authorization.k8s.io/v1';
@@ -62,6 +63,27 @@ test('the administrator is one by a binding, not by system:masters', async () =>
   expect((await users.admin('GET', '/api/v1/secrets')).status).toBe(200);
   expect((await users.admin('GET', '/metrics')).status).toBe(200);
   expect((await users.as('kubernetes-admin')('GET', '/api/v1/secrets')).status).toBe(403);
+});
+
+test.each<[string, string, string, boolean]>([
+  ['scheduler', 'list', 'nodes', true],
+  ['scheduler', 'list', 'secrets', false],
+  ['controller-manager', 'list', 'secrets', true],
+  ['controller-manager', 'create', 'pods', false],
+  ['kube-proxy', 'list', 'services', true],
+  ['kube-proxy', 'list', 'pods', false],
+  ['nodes', 'list', 'pods', true],
+  ['nodes', 'list', 'secrets', false],
+  ['replicaset-controller', 'create', 'pods', true],
+  ['replicaset-controller', 'create', 'secrets', false],
+])('%s may %s %s: %j', async (name, verb, resource, expected) => {
+  const isAccount = name.endsWith('-controller');
+  const { commonName, organizations = [] } = isAccount ? accountSubject(name) : identitySubject(name);
+  expect(organizations).not.toContain('system:masters');
+  const spec = { resourceAttributes: { verb, resource, namespace: 'default' } };
+  const url = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+  const { body } = await users.as(commonName, ...organizations)('POST', url, { object: { spec } });
+  expect(body.status.allowed).toBe(expected);
 });
 
 const role = (...rules: readonly object[]): object => ({ metadata: { name: 'r' }, rules });

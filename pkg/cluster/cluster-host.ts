@@ -21,6 +21,8 @@ export interface ClusterHost {
   readonly rootCa: string;
   /** That authority with its key; absent where nobody is issued certificates. */
   readonly clusterSigning?: CertificatePair;
+  /** PEM of the key that signs tokens of service accounts; absent where no Secret gets one. */
+  readonly serviceAccountKey?: string;
   /** Names of the controllers that run. Default: all. */
   readonly controllers?: readonly string[];
   /** What the nodes say of themselves in place of what the machine has. */

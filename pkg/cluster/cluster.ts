@@ -185,6 +185,7 @@ function hostOf(
     folder,
     rootCa: pki.authority.certificate,
     clusterSigning: pki.authority,
+    serviceAccountKey: pki.serviceAccount.privateKey,
     members,
     flagsOf: (component) => componentValues(settings.componentFlags, component, tables),
     as: (identity) => {

@@ -112,17 +112,30 @@ export const componentTable: ComponentTable = {
       'root-ca-file': join(pki, 'ca.crt'),
       'cluster-signing-cert-file': join(pki, 'ca.crt'),
       'cluster-signing-key-file': join(pki, 'ca.key'),
+      'service-account-private-key-file': join(pki, 'sa.key'),
       'cluster-cidr': podRange(settings),
     }),
     options: async ({ controllers }) => {
       const [{ controllerFlags }, table] = await Promise.all([import('#pkg/controllers/manager.ts'), controllers()]);
       return controllerFlags(table);
     },
-    start: async ({ settings, tables, rootCa, clusterSigning, controllers, as, asAccount, members, flagsOf }) => {
+    start: async ({
+      settings,
+      tables,
+      rootCa,
+      clusterSigning,
+      serviceAccountKey,
+      controllers,
+      as,
+      asAccount,
+      members,
+      flagsOf,
+    }) => {
       const { controllerManagerPart } = await import('./parts.ts');
       const options = {
         rootCa,
         ...(clusterSigning === undefined ? {} : { clusterSigning }),
+        ...(serviceAccountKey === undefined ? {} : { serviceAccountKey }),
         podCidr: podRange(settings),
         ...(controllers === undefined ? {} : { controllers }),
         table: await tables.controllers(),

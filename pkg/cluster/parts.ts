@@ -77,6 +77,8 @@ export interface ControllerManagerPartOptions extends ElectedOptions {
   readonly rootCa?: string;
   /** The authority with its key, for certificates that are asked for. */
   readonly clusterSigning?: CertificatePair;
+  /** PEM of the private key that signs tokens of service accounts. */
+  readonly serviceAccountKey?: string;
   /** Range of which each node gets a part. */
   readonly podCidr: string;
   /** Names of the controllers that run. Default: all. */
@@ -95,7 +97,17 @@ export async function controllerManagerPart(
   options: ControllerManagerPartOptions,
 ): Promise<Component> {
   const { createControllerManager } = await import('#pkg/controllers/manager.ts');
-  const { rootCa, clusterSigning, podCidr, controllers, table, flags, asAccount, electionIdentity: identity } = options;
+  const {
+    rootCa,
+    clusterSigning,
+    serviceAccountKey,
+    podCidr,
+    controllers,
+    table,
+    flags,
+    asAccount,
+    electionIdentity: identity,
+  } = options;
   const { clock } = context;
   return createControllerManager({
     deps: depsOf(context, 'kube-controller-manager'),
@@ -103,6 +115,7 @@ export async function controllerManagerPart(
       clusterCidr: podCidr,
       ...(rootCa === undefined ? {} : { rootCa }),
       ...(clusterSigning === undefined ? {} : { clusterSigning }),
+      ...(serviceAccountKey === undefined ? {} : { serviceAccountKey }),
     },
     ...(controllers === undefined ? {} : { controllers }),
     ...(table === undefined ? {} : { table }),

@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readClaims, signingKey, signJwt } from '#pkg/apiserver/authn/jwt.ts';
+import { readClaims, signingKey, signJwt } from '#pkg/pki/jwt.ts';
 import { startUsersApi, type UserAnswer, type UsersApi } from './testing-users.ts';
 
 const key = generateKeyPairSync('ec', {

@@ -22,8 +22,10 @@ import { createReplicaSetController } from './replicaset/replicaset.ts';
 import { createReplicationController } from './replication/replication.ts';
 import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/serviceaccount.ts';
+import { createServiceAccountTokenController } from './serviceaccounttoken/serviceaccounttoken.ts';
 import { createStatefulSetController } from './statefulset/statefulset.ts';
 import { createTaintEvictionController } from './tainteviction/tainteviction.ts';
+import { createTokenCleaner } from './tokencleaner/tokencleaner.ts';
 import { createTtlAfterFinishedController } from './ttlafterfinished/ttlafterfinished.ts';
 
 /** In the order in which they start. Names are upstream's. */
@@ -52,4 +54,6 @@ export const controllerTable: ControllerTable = {
   'certificatesigningrequest-signing-controller': createCsrSigningController,
   'certificatesigningrequest-cleaner-controller': createCsrCleanerController,
   'clusterrole-aggregation-controller': createClusterRoleAggregationController,
+  'serviceaccount-token-controller': createServiceAccountTokenController,
+  'token-cleaner-controller': createTokenCleaner,
 };

@@ -22,9 +22,7 @@ const lingerSweepMs = 100;
 const warningMs = 60_000;
 
 /** Handshakes: one takes some half a millisecond. */
-const handshakesAtOnce: GateLimits = { least: 8, most: 16 };
-/** Requests of clients that are not known: one that is refused takes a quarter of a millisecond, one that has 64 KiB with it a half. */
-const requestsAtOnce: GateLimits = { least: 16, most: 64 };
+const handshakesAtOnce: GateLimits = { least: 8, most: 64 };
 
 /** What a connection is waited for, besides what its answer is. */
 interface Awaited {
@@ -76,11 +74,6 @@ export class Connection implements Gated {
     return this.#client !== '';
   }
 
-  /** Whether its requests are of somebody who is known, or will be by the certificate that was shown. */
-  get isLikelyKnown(): boolean {
-    return this.#client !== '' || (this.socket as TLSSocket).authorized === true;
-  }
-
   /** By whom what it uses is counted: the user's name, or the address. */
   get client(): string {
     return this.#client || `address ${this.peer.address}`;
@@ -95,7 +88,6 @@ export class Connection implements Gated {
   /** A request has come, or all of its body: what comes from now on is of the next one. */
   cameSoFar(): void {
     this.#seenBytes = this.socket?.bytesRead ?? 0;
-    if (!this.isKnown) this.#table.worked();
   }
 
   /** A request is answered on it. */
@@ -197,9 +189,8 @@ export class Connections {
   /** In order of arrival. */
   readonly #all = new Map<Socket, Connection>();
   readonly #unknown = new Set<Connection>();
-  /** Those of them whose handshake is not done, and the others. */
+  /** Those of them whose handshake is not done. */
   readonly #handshakes: Gate;
-  readonly #requests: Gate;
   /** By what requests are read from. */
   readonly #bySocket = new WeakMap<Socket, Connection>();
   /** Answered requests in order, those of clients that may not be here apart. */
@@ -212,7 +203,6 @@ export class Connections {
   constructor(options: ConnectionsOptions) {
     this.#options = options;
     this.#handshakes = new Gate(options.clock, handshakesAtOnce);
-    this.#requests = new Gate(options.clock, requestsAtOnce);
   }
 
   get size(): number {
@@ -247,10 +237,8 @@ export class Connections {
       return;
     }
     connection.socket = socket;
-    // Who has shown a certificate is known with the first request.
     this.#handshakes.worked();
     this.#handshakes.remove(connection);
-    if ((socket as TLSSocket).authorized !== true) this.#requests.add(connection);
     this.#bySocket.set(socket, connection);
   }
 
@@ -262,12 +250,6 @@ export class Connections {
   /** A connection on which somebody was authenticated. */
   known(connection: Connection): void {
     this.#unknown.delete(connection);
-    this.#requests.remove(connection);
-  }
-
-  /** A request came by a connection on which nobody is known. */
-  worked(): void {
-    this.#requests.worked();
   }
 
   linger(lingering: Lingering): void {
@@ -346,7 +328,6 @@ export class Connections {
     this.#all.delete(connection.raw);
     this.#unknown.delete(connection);
     this.#handshakes.remove(connection);
-    this.#requests.remove(connection);
     if (this.#all.size > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;

@@ -1,15 +1,16 @@
 /**
- * Who is read from, of the connections on which nobody is known: all of them as long as they are few, else some at a time in turn, so that
- * thousands that send something at one moment do not keep those who are known waiting for all of it, and what is not read stays with the kernel.
- * Node reads whatever has come on all connections, decrypts it and hands it on before it looks at anything else again.
- * Invariants: a connection that is being answered, or on which somebody is known, is never held; each of the others has its turn again and again.
+ * Who is read from, of connections that are all at the same costly step, such as a handshake: all of them as long as they are few, else some at a time
+ * in turn, so that thousands that come at one moment do not keep everybody else waiting for all of them. Node reads and answers whatever has come on
+ * all connections before it looks at any of them again.
+ * Invariants: a connection that has left the gate, or is busy, is never held; each of the others has its turn again and again.
+ * Not for requests: a client whose body is held fills its window, is still sending when it is refused, and loses the answer when the connection closes.
  */
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 
 /** A connection as the gate sees it. */
 export interface Gated {
-  /** It is being answered. */
+  /** It is at work, and goes on with it. */
   readonly isBusy: boolean;
   /** Reads from it, or does not. */
   read(isRead: boolean): void;
@@ -48,14 +49,14 @@ export class Gate {
     this.#size = limits.most;
   }
 
-  /** A connection on which nobody is known. */
+  /** A connection that comes to the step. */
   add(connection: Gated): void {
     this.#members.add(connection);
     if (this.#isRunning) this.#open.push(connection);
     else if (this.#isFull) void this.#run();
   }
 
-  /** The connection has closed, or somebody is known on it. */
+  /** The connection has closed, or is past the step. */
   remove(connection: Gated): void {
     this.#members.delete(connection);
     if (this.#held.delete(connection)) connection.read(true);

@@ -49,6 +49,8 @@ export interface CompositionOptions {
   readonly rootCa?: string;
   /** That authority with its key. */
   readonly clusterSigning?: CertificatePair;
+  /** PEM of the key that signs tokens of service accounts. */
+  readonly serviceAccountKey?: string;
   /** Default: all that there is. */
   readonly tables?: ClusterTables;
   /**
@@ -105,7 +107,15 @@ export class Composition {
 
   /** Starts everything; resolves when the kubelets run. */
   async start(): Promise<void> {
-    const { cluster, api, rootCa = '', clusterSigning, settle, tables = clusterTables } = this.#options;
+    const {
+      cluster,
+      api,
+      rootCa = '',
+      clusterSigning,
+      serviceAccountKey,
+      settle,
+      tables = clusterTables,
+    } = this.#options;
     const { nodes = 1, controllers } = cluster;
     const release = this.#options.startsTogether === true ? this.#members.hold() : undefined;
     this.#members.start('observer', { run: (signal) => this.#observer.informers.run(signal) });
@@ -116,6 +126,7 @@ export class Composition {
       folder: '',
       rootCa,
       ...(clusterSigning === undefined ? {} : { clusterSigning }),
+      ...(serviceAccountKey === undefined ? {} : { serviceAccountKey }),
       ...(controllers === undefined ? {} : { controllers }),
       // The same on every machine.
       machine: { capacity: cluster.capacity ?? capacityDefault, facts: {} },

@@ -12,6 +12,8 @@ export interface ControllerOptions {
   readonly rootCa?: string;
   /** The authority that certificates are issued with, and its key, both PEM. Without them requests wait for another signer. */
   readonly clusterSigning?: { readonly certificate: string; readonly key: string };
+  /** PEM of the private key that signs tokens of service accounts, for Secrets that hold such. Without it they stay empty. */
+  readonly serviceAccountKey?: string;
   /** Range of pod addresses, such as `127.128.0.0/9`. */
   readonly clusterCidr?: string;
 }

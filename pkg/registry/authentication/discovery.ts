@@ -2,8 +2,9 @@
  * What others need to check tokens of this issuer by themselves: the documents of OpenID Connect discovery.
  * Source: `pkg/serviceaccount/openidmetadata.go`, `pkg/routes/openidmetadata.go`.
  */
-import { keySet } from '#pkg/apiserver/authn/jwt.ts';
+
 import type { Page } from '#pkg/apiserver/non-resource.ts';
+import { keySet } from '#pkg/pki/jwt.ts';
 import type { ServiceAccountIssuer } from './service-account-issuer.ts';
 
 const keysPath = '/openid/v1/jwks';

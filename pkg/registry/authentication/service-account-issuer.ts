@@ -6,17 +6,10 @@
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { credentialIdKey } from '#pkg/apiserver/authn/authenticator.ts';
 import type { TokenAuthenticator, TokenUser } from '#pkg/apiserver/authn/bearer-tokens.ts';
-import {
-  type Claims,
-  isSigned,
-  readClaims,
-  type SigningKey,
-  signJwt,
-  type VerifyingKey,
-} from '#pkg/apiserver/authn/jwt.ts';
 import type { RegistryReader } from '#pkg/apiserver/strategy.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import type { Clock } from '#pkg/base/clock.ts';
+import { type Claims, isSigned, readClaims, type SigningKey, signJwt, type VerifyingKey } from '#pkg/pki/jwt.ts';
 import { listAt, numberAt, objectAt, stringAt } from '../draft.ts';
 
 /** Of tokens that were stored in Secrets, which have no end. */

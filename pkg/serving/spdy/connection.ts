@@ -37,6 +37,8 @@ export interface SpdyOptions {
   readonly role: 'client' | 'server';
   readonly streamsMax?: number;
   readonly pingMs?: number;
+  /** Whether the other end is told what was read. Default true; Go's clients do not. */
+  readonly tellsWindows?: boolean;
   /** Called with each stream that the other end opens. It accepts or refuses it. */
   onStream?(stream: SpdyStream): void;
 }
@@ -134,6 +136,11 @@ export class SpdyConnection implements StreamHost {
   /** The other end heeds windows, so that its own have to be heeded. */
   get hasWindows(): boolean {
     return this.#hasWindows;
+  }
+
+  /** The other end is told what was read. */
+  get tellsWindows(): boolean {
+    return this.#options.tellsWindows !== false;
   }
 
   /** A reader has fallen behind, or has caught up. */

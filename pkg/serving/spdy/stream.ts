@@ -19,6 +19,7 @@ export const resetCode = { protocolError: 1, refused: 3, cancel: 5 } as const;
 /** What a stream needs of its connection. */
 export interface StreamHost {
   readonly hasWindows: boolean;
+  readonly tellsWindows: boolean;
   send(frame: Uint8Array): boolean;
   reply(stream: SpdyStream, headers: SpdyHeaders): void;
   drained(): Promise<void>;
@@ -152,7 +153,7 @@ export class SpdyStream {
   #wasRead(bytes: number): void {
     if (this.input.unreadBytes <= unreadBytesMax) this.#host.full(this, false);
     this.#readBytes += bytes;
-    if (this.#readBytes < updateBytes || this.#isInputEnded) return;
+    if (!this.#host.tellsWindows || this.#readBytes < updateBytes || this.#isInputEnded) return;
     this.#host.send(encodeNumbers(frameType.windowUpdate, this.id, this.#readBytes));
     this.#readBytes = 0;
   }

@@ -209,7 +209,8 @@ export function reconciled(there: KubeObject, wanted: JsonObject): JsonObject | 
   const own = fieldsOf(there);
   if (there.metadata?.annotations?.[autoUpdate] === 'false') return undefined;
   const changed: JsonObject = { ...own };
-  const missingRules = uncoveredRules(rulesOf(own), rulesOf(wanted));
+  // Nearly always they are the same: that is what a start has time for.
+  const missingRules = deepEqual(own.rules, wanted.rules) ? [] : uncoveredRules(rulesOf(own), rulesOf(wanted));
   if (missingRules.length > 0) changed.rules = [...objectsAt(own, 'rules'), ...missingRules.map(storedRule)];
   const subjects = objectsAt(own, 'subjects');
   const missing = objectsAt(wanted, 'subjects').filter((one) => !subjects.some((other) => deepEqual(one, other)));

@@ -6,6 +6,7 @@
 import { Buffer } from 'node:buffer';
 import { Readable } from 'node:stream';
 import { BytePipe } from '#pkg/base/byte-pipe.ts';
+import type { Clock, Timer } from '#pkg/base/clock.ts';
 import {
   type Command,
   type CommandOutput,
@@ -185,7 +186,9 @@ export class WorkerProcesses {
     const { command, stdin, tty } = start;
     const onRead = (bytes: number): void => send({ type: 'read', id, bytes });
     const input = stdin ? new BytePipe({ limitBytes: streamWindowBytes, onRead }) : undefined;
-    const sink = new CreditSink((stream, bytes) => send({ type: 'data', id, stream, bytes }));
+    const sink = new CreditSink(this.#options.context.clock, (stream, bytes) =>
+      send({ type: 'data', id, stream, bytes }),
+    );
     const terminal = tty ? new Terminal(sink.of('stdout')) : undefined;
     const stop = new AbortController();
     this.#open.set(id, { command, stop, input, terminal, sink });
@@ -203,6 +206,7 @@ export class WorkerProcesses {
         signal: stop.signal,
         terminal,
       });
+      sink.flush();
       send({ type: 'closed', id, exitCode });
     } finally {
       input?.cancel();
@@ -312,14 +316,23 @@ function asUtility(command: Command): Utility {
   };
 }
 
-/** Output that waits until the other end has asked for it. */
+/**
+ * Output that waits until the other end has asked for it. Small pieces are put together for a moment, as each that is sent costs a message in three
+ * processes; what was written to one stream leaves before what follows on the other.
+ */
 class CreditSink {
   readonly #send: (stream: 'stderr' | 'stdout', bytes: Uint8Array) => void;
+  readonly #clock: Clock;
   #credit = streamWindowBytes;
   #isCancelled = false;
   #waiting: (() => void)[] = [];
+  #stream: 'stderr' | 'stdout' = 'stdout';
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  #timer: Timer | undefined;
 
-  constructor(send: (stream: 'stderr' | 'stdout', bytes: Uint8Array) => void) {
+  constructor(clock: Clock, send: (stream: 'stderr' | 'stdout', bytes: Uint8Array) => void) {
+    this.#clock = clock;
     this.#send = send;
   }
 
@@ -337,19 +350,47 @@ class CreditSink {
     this.#wake();
   }
 
-  async #write(stream: 'stderr' | 'stdout', bytes: Uint8Array): Promise<boolean> {
+  /** Sends what is still here. */
+  flush(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (this.#pendingBytes > 0 && !this.#isCancelled)
+      this.#send(this.#stream, Uint8Array.from(Buffer.concat(this.#pending)));
+    this.#pending = [];
+    this.#pendingBytes = 0;
+  }
+
+  #write(stream: 'stderr' | 'stdout', bytes: Uint8Array): Promise<boolean> | boolean {
+    if (this.#isCancelled) return false;
+    if (bytes.length > this.#credit || bytes.length > streamPieceBytes) return this.#writePieces(stream, bytes);
+    this.#take(stream, bytes);
+    return true;
+  }
+
+  async #writePieces(stream: 'stderr' | 'stdout', bytes: Uint8Array): Promise<boolean> {
     for (let at = 0; at < bytes.length; ) {
       while (this.#credit <= 0 && !this.#isCancelled) {
+        this.flush();
         await new Promise<void>((resolve) => this.#waiting.push(resolve));
       }
       if (this.#isCancelled) return false;
       const piece = bytes.subarray(at, at + Math.min(this.#credit, streamPieceBytes));
       at += piece.length;
-      this.#credit -= piece.length;
-      // A copy of its own: what is sent may be a part of something much larger.
-      this.#send(stream, Uint8Array.from(piece));
+      this.#take(stream, piece);
     }
     return true;
+  }
+
+  #take(stream: 'stderr' | 'stdout', piece: Uint8Array): void {
+    if (stream !== this.#stream || this.#pendingBytes + piece.length > streamPieceBytes) this.flush();
+    this.#stream = stream;
+    this.#credit -= piece.length;
+    this.#pending.push(piece);
+    this.#pendingBytes += piece.length;
+    if (this.#timer !== undefined) return;
+    // What comes after a pause leaves at once, what follows in the same moment together.
+    this.flush();
+    this.#timer = this.#clock.setTimeout(() => this.flush(), 0);
   }
 
   #wake(): void {

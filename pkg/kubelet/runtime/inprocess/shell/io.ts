@@ -45,7 +45,9 @@ const encoder = new TextEncoder();
 /** Writes text or bytes. Throws `BrokenPipe` when nobody takes them. */
 export async function put(sink: Sink, data: Uint8Array | string): Promise<void> {
   const bytes = typeof data === 'string' ? encoder.encode(data) : data;
-  if (bytes.length > 0 && !(await sink.write(bytes))) throw new BrokenPipe();
+  if (bytes.length === 0) return;
+  const taken = sink.write(bytes);
+  if (!(typeof taken === 'boolean' ? taken : await taken)) throw new BrokenPipe();
 }
 
 /** Nothing to read. */
