@@ -49,6 +49,7 @@ export const longFunctions: readonly string[] = [];
 
 /** Files of more than 400 lines. */
 export const longFiles: readonly string[] = [
+  'pkg/kubelet/runtime/inprocess/images/worker-processes.ts',
   'pkg/kubelet/runtime/inprocess/inprocess-container.ts',
   // One utility of POSIX after the other.
   'pkg/kubelet/runtime/inprocess/shell/commands/tar.ts',
@@ -62,14 +63,11 @@ export const unusedExports: readonly string[] = [];
 /** Switches that a new member of the union would pass by. */
 export const openSwitches: readonly string[] = [];
 
-/**
- * How many exports of each folder, at most, do not say what they are. There were 655. The registry is about to be typed anew; the others have room for
- * what is being built.
- */
+/** How many exports of each folder, at most, do not say what they are: room for what is being built. There were 655. */
 export const silentExports: Readonly<Record<string, number>> = {
-  'pkg/registry': 60,
-  'pkg/controllers': 30,
-  'pkg/kubelet': 20,
-  'pkg/apiserver': 20,
+  'pkg/registry': 20,
+  'pkg/controllers': 20,
+  'pkg/kubelet': 10,
+  'pkg/apiserver': 10,
   'pkg/serving': 10,
 };

@@ -12,6 +12,7 @@ import { scaled } from '../common/rounding.ts';
 /** How long an eviction that was allowed may take until it shows on the pod. Source: upstream `DeletionTimeout`. */
 const evictionMsMax = 120_000;
 
+/** What a status follows from. */
 export interface BudgetInput {
   readonly budget: PodDisruptionBudget;
   readonly pods: readonly Pod[];
@@ -20,6 +21,7 @@ export interface BudgetInput {
   readonly nowMs: number;
 }
 
+/** The status, and when it changes by time alone. */
 export interface BudgetOutput {
   readonly status: PodDisruptionBudgetStatus;
   /** Pods whose eviction was allowed and has not come. */
@@ -33,6 +35,7 @@ export function needsScale({ spec }: PodDisruptionBudget): boolean {
   return spec?.maxUnavailable !== undefined || typeof spec?.minAvailable === 'string';
 }
 
+/** The status of a budget: how many of its pods may go now. */
 export function budgetStatus(input: BudgetInput): BudgetOutput {
   const { budget, pods, nowMs } = input;
   const { disrupted, forgotten, recheckMs } = pendingEvictions(input);
