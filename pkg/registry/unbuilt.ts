@@ -42,13 +42,6 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
   { group: '', resource: 'persistentvolumes', missing: ['persistentvolume-binder-controller'], effect: noVolumes },
   {
     group: '',
-    resource: 'secrets',
-    missing: ['serviceaccount-token-controller'],
-    effect: 'it is given no token',
-    concerns: (secret) => stringAt(secret, 'type') === 'kubernetes.io/service-account-token',
-  },
-  {
-    group: '',
     resource: 'services',
     missing: ['service-lb-controller'],
     effect: 'no load balancer is made, and the Service answers at its cluster IP and node ports alone',
