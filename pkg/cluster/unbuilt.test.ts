@@ -42,13 +42,6 @@ const objects: Readonly<Record<string, readonly [path: string, object: object]>>
     '/api/v1',
     { spec: { accessModes: ['ReadWriteOnce'], capacity: { storage: '1Gi' }, hostPath: { path: '/x' } } },
   ],
-  secrets: [
-    '/api/v1/namespaces/default',
-    {
-      metadata: { name: 'x', annotations: { 'kubernetes.io/service-account.name': 'a' } },
-      type: 'kubernetes.io/service-account-token',
-    },
-  ],
   services: ['/api/v1/namespaces/default', { spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } }],
   volumeattachments: [
     '/apis/storage.k8s.io/v1',
