@@ -7,7 +7,6 @@
  * wrong is an answer with a `Status`. A body of kind `stream` or `watch` ends when the request's signal is aborted. `pkg/serving` has the
  * adapter for the network and the suite that holds these laws (`conformance.ts`).
  */
-import type { Buffer } from 'node:buffer';
 import type { KubeObject } from './object.ts';
 
 /** Lower-case header names; a header that came several times is joined by `, `. */
@@ -109,7 +108,7 @@ export interface ReadyFrames {
 }
 
 /** Gives memory for a slice, whose contents are anything: as many bytes as asked for, or more. */
-export type TakeSlice = (bytes: number) => Buffer;
+export type TakeSlice = (bytes: number) => Uint8Array;
 
 /** A long encoding in slices, of which one at a time is made, encrypted and written. */
 export interface SlicedBytes {

@@ -78,7 +78,7 @@ class ListBody {
 
 /** Fills slice after slice: what does not fit into one begins the next. */
 function* slicesOf(head: Uint8Array, items: Items, take: TakeSlice): Generator<Uint8Array> {
-  let slice = take(Math.max(sliceBytes, head.length));
+  let slice = asBuffer(take(Math.max(sliceBytes, head.length)));
   slice.set(head, 0);
   let at = head.length;
   for (let index = 0; index < items.count; index++) {
@@ -86,7 +86,7 @@ function* slicesOf(head: Uint8Array, items: Items, take: TakeSlice): Generator<U
     const bytes = comma + items.bytes(index);
     if (at + bytes > slice.length) {
       yield slice.subarray(0, at);
-      slice = take(Math.max(sliceBytes, bytes));
+      slice = asBuffer(take(Math.max(sliceBytes, bytes)));
       at = 0;
     }
     if (comma === 1) slice[at] = commaCode;
@@ -94,11 +94,16 @@ function* slicesOf(head: Uint8Array, items: Items, take: TakeSlice): Generator<U
   }
   if (at + listEnd.length > slice.length) {
     yield slice.subarray(0, at);
-    slice = take(listEnd.length);
+    slice = asBuffer(take(listEnd.length));
     at = 0;
   }
   slice.set(listEnd, at);
   yield slice.subarray(0, at + listEnd.length);
+}
+
+/** The same memory: public types do not name Node's class, for which not every user has types. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 const commaCode = 0x2c;
