@@ -1,5 +1,5 @@
 /** The `400 BadRequest` answers for bodies that cannot be decoded, in upstream's wording. Source: apiserver `handlers/rest.go`. */
-import { invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import { invalid, invalidObject, untyped } from '#pkg/apimachinery/field-error.ts';
 import { goText } from '#pkg/apimachinery/go-text.ts';
 import { scanKeys } from '#pkg/apimachinery/json-duplicates.ts';
 import type { GroupVersionKind } from '#pkg/apimachinery/object.ts';
@@ -27,7 +27,7 @@ export function unreadableBody(expectedKind: string, why: string, body: Uint8Arr
  * `strictDecodingError`. Answered with 422.
  */
 export function unusablePatch(patched: string, why: string): StatusError {
-  return invalidObject({ group: '', kind: '' }, '', [invalid('patch', patched, why)]);
+  return invalidObject({ group: '', kind: '' }, '', [invalid(untyped('patch'), patched, why)]);
 }
 
 /** As `unusablePatch` for a strategic merge patch, of which upstream shows the patch itself, as Go prints it. */

@@ -2,7 +2,9 @@
  * The kinds that ask a question and are never stored: who am I, may they, whose token is this.
  * Source: `pkg/registry/authorization`, `pkg/registry/authentication`.
  */
-import { invalid, invalidObject, required } from '#pkg/apimachinery/field-error.ts';
+import type { TokenReview } from '#pkg/api/types/authentication-v1.ts';
+import type { SubjectAccessReview } from '#pkg/api/types/authorization-v1.ts';
+import { invalid, invalidObject, pathsOf, required } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { omitEmpty } from '#pkg/apimachinery/omit-empty.ts';
@@ -34,6 +36,8 @@ interface AccessSpec {
   readonly uid?: string;
   readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
+
+const field = pathsOf<SubjectAccessReview>();
 
 const [authentication, authorization] = ['authentication.k8s.io', 'authorization.k8s.io'];
 const versions = { v1beta1: { converter: accessReviewConverter, stored: `${authorization}/v1` } };
@@ -113,14 +117,14 @@ function checkAccessSpec(scope: Scope, spec: AccessSpec, whose: 'self' | 'spec')
   const errors = [];
   if (spec.resourceAttributes !== undefined && spec.nonResourceAttributes !== undefined) {
     const why = 'cannot be specified in combination with resourceAttributes';
-    errors.push(invalid('spec.nonResourceAttributes', spec.nonResourceAttributes, why));
+    errors.push(invalid(field('spec.nonResourceAttributes'), spec.nonResourceAttributes, why));
   }
   if (spec.resourceAttributes === undefined && spec.nonResourceAttributes === undefined) {
     const why = 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
-    errors.push(invalid('spec.resourceAttributes', spec.nonResourceAttributes, why));
+    errors.push(invalid(field('spec.resourceAttributes'), spec.nonResourceAttributes, why));
   }
   if (whose === 'spec' && !spec.user && !spec.groups?.length) {
-    errors.push(invalid('spec.user', spec.user ?? '', 'at least one of user or group must be specified'));
+    errors.push(invalid(field('spec.user'), spec.user ?? '', 'at least one of user or group must be specified'));
   }
   if (errors.length > 0) throw invalidObject(info, '', errors);
   if (info.namespaced && (spec.resourceAttributes?.namespace ?? '') !== scope.info.namespace) {
@@ -156,7 +160,7 @@ async function selfSubjectRulesReview(scope: Scope): Promise<ApiResponse> {
 async function tokenReview(scope: Scope): Promise<ApiResponse> {
   const draft = decode(scope);
   const { token } = (draft.spec ?? {}) as { token?: string };
-  if (!token) throw invalidObject(scope.served.info, '', [required('spec.token')]);
+  if (!token) throw invalidObject(scope.served.info, '', [required(pathsOf<TokenReview>()('spec.token'))]);
   const user = await userOfToken(scope, token);
   const status = user === undefined ? { authenticated: false } : { authenticated: true, user: userFields(user) };
   return answer(scope, { ...draft, status });

@@ -1,14 +1,23 @@
 /** Kinds of the core group whose rules are few. Source: upstream `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/*`. */
 
-import type { PodTemplate } from '#pkg/api/types/core-v1.ts';
-import { podTemplates } from '#pkg/api/types/refs.ts';
+import type { PersistentVolumeClaimStatus, PodTemplate } from '#pkg/api/types/core-v1.ts';
+import {
+  componentStatuses,
+  endpoints,
+  limitRanges,
+  persistentVolumeClaims,
+  persistentVolumes,
+  podTemplates,
+  resourceQuotas,
+  serviceAccounts,
+} from '#pkg/api/types/refs.ts';
 import { pathsOf } from '#pkg/apimachinery/field-error.ts';
 import { inKeyOrder, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import { podTemplateTable } from '../apps/workload-tables.ts';
-import { objectAt, objectsAt, setDefault, stringAt } from '../draft.ts';
+import { setDefault } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { keepStatus, ownStatus } from '../status.ts';
 import { Collector } from '../validation/collector.ts';
@@ -37,12 +46,10 @@ import {
 } from './validation/resource-quota.ts';
 
 /** Service accounts. */
-export const serviceAccountStrategy: Strategy = {
-  group: '',
-  resource: 'serviceaccounts',
+export const serviceAccountStrategy = rulesOf(serviceAccounts, {
   returnsDeleted: true,
   table: serviceAccountTable,
-};
+});
 
 /** Pod templates that stand alone. */
 export const podTemplateStrategy = rulesOf(podTemplates, {
@@ -59,33 +66,29 @@ export const podTemplateStrategy = rulesOf(podTemplates, {
 
 /** Endpoints, whose addresses may be loopback ones only where pods have such. */
 export function createEndpointsStrategy(rules: IpRules): Strategy {
-  return {
-    group: '',
-    resource: 'endpoints',
+  return rulesOf(endpoints, {
     keeping: { keyName: 'services/endpoints' },
     createOnUpdate: true,
     setDefaults(draft) {
-      for (const subset of objectsAt(draft, 'subsets')) {
-        for (const port of objectsAt(subset, 'ports')) setDefault(port, 'protocol', 'TCP');
+      for (const subset of draft.subsets ?? []) {
+        for (const port of subset.ports ?? []) setDefault(port, 'protocol', 'TCP');
       }
     },
     validate: (draft) => validateEndpoints(draft, rules),
     versions: { v1: { deprecated: { since: 'v1.33', instead: 'discovery.k8s.io/v1 EndpointSlice' } } },
     table: endpointsTable,
-  };
+  });
 }
 
 /** Volumes, which start as `Pending`. */
-export const persistentVolumeStrategy: Strategy = {
-  group: '',
-  resource: 'persistentvolumes',
+export const persistentVolumeStrategy = rulesOf(persistentVolumes, {
   tracksGeneration: false,
   setDefaults(draft) {
-    const spec = objectAt(draft, 'spec');
+    const spec = draft.spec;
     if (spec === undefined) return;
     setDefault(spec, 'persistentVolumeReclaimPolicy', 'Retain');
     setDefault(spec, 'volumeMode', 'Filesystem');
-    const hostPath = objectAt(spec, 'hostPath');
+    const hostPath = spec.hostPath;
     if (hostPath !== undefined) hostPath.type ??= '';
   },
   prepareForCreate(draft, context) {
@@ -97,36 +100,30 @@ export const persistentVolumeStrategy: Strategy = {
   validateUpdate: validatePersistentVolumeUpdate,
   returnsDeleted: true,
   table: persistentVolumeTable,
-};
+});
 
 /** Claims, which start as `Pending`. */
-export const persistentVolumeClaimStrategy: Strategy = {
-  group: '',
-  resource: 'persistentvolumeclaims',
+export const persistentVolumeClaimStrategy = rulesOf(persistentVolumeClaims, {
   tracksGeneration: false,
   setDefaults(draft) {
-    const spec = objectAt(draft, 'spec');
+    const spec = draft.spec;
     if (spec !== undefined) setDefault(spec, 'volumeMode', 'Filesystem');
   },
-  ...ownStatus({ phase: 'Pending' }),
+  ...ownStatus<PersistentVolumeClaimStatus>({ phase: 'Pending' }),
   validate: validatePersistentVolumeClaim,
   validateUpdate: validatePersistentVolumeClaimUpdate,
   returnsDeleted: true,
   table: persistentVolumeClaimTable,
-};
+});
 
 /** Component statuses, which are only read. */
-export const componentStatusStrategy: Strategy = {
-  group: '',
-  resource: 'componentstatuses',
+export const componentStatusStrategy = rulesOf(componentStatuses, {
   versions: { v1: { deprecated: { since: 'v1.19' } } },
   table: componentStatusTable,
-};
+});
 
 /** Quotas; the controller reports what is used. */
-export const resourceQuotaStrategy: Strategy = {
-  group: '',
-  resource: 'resourcequotas',
+export const resourceQuotaStrategy = rulesOf(resourceQuotas, {
   tracksGeneration: false,
   ...ownStatus(),
   validate: validateResourceQuota,
@@ -134,7 +131,7 @@ export const resourceQuotaStrategy: Strategy = {
   subresources: { status: { validateUpdate: validateResourceQuotaStatus } },
   returnsDeleted: true,
   table: resourceQuotaTable,
-};
+});
 
 /** Takes from `source` what `target` does not have. */
 function fillFrom(target: JsonObject, source: unknown): void {
@@ -143,15 +140,13 @@ function fillFrom(target: JsonObject, source: unknown): void {
 }
 
 /** Ranges, whose defaults for containers follow from their limits. */
-export const limitRangeStrategy: Strategy = {
-  group: '',
-  resource: 'limitranges',
+export const limitRangeStrategy = rulesOf(limitRanges, {
   createOnUpdate: true,
   setDefaults(draft) {
-    for (const limit of objectsAt(draft, 'spec', 'limits')) {
-      if (stringAt(limit, 'type') !== 'Container') continue;
-      const limits = objectAt(limit, 'default') ?? {};
-      const requests = objectAt(limit, 'defaultRequest') ?? {};
+    for (const limit of draft.spec?.limits ?? []) {
+      if ((limit.type ?? '') !== 'Container') continue;
+      const limits = limit.default ?? {};
+      const requests = limit.defaultRequest ?? {};
       fillFrom(limits, limit.max);
       fillFrom(requests, limits);
       fillFrom(requests, limit.min);
@@ -161,4 +156,4 @@ export const limitRangeStrategy: Strategy = {
   },
   validate: validateLimitRange,
   table: nameAndCreatedTable,
-};
+});
