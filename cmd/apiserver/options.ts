@@ -1,8 +1,9 @@
 /** The flags of the API server, under upstream's names where there are such. */
 import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
-import { type FlagTable, integer, list, text } from '#pkg/component/flags.ts';
+import { type FlagTable, integer, list, text, toggle } from '#pkg/component/flags.ts';
 
+/** The table: each flag with its help, default and limits. */
 export const apiServerFlags = {
   'bind-address': text({ help: 'Address to listen on.', fallback: '127.0.0.1', placeholder: 'address' }),
   'secure-port': integer({
@@ -38,4 +39,25 @@ export const apiServerFlags = {
     fallback: defaultSettings.serviceCidr,
     placeholder: 'CIDR',
   }),
+  'authorization-mode': list({
+    help: 'Who decides what users may do, in order.',
+    fallback: ['Node', 'RBAC'],
+    placeholder: 'Node,RBAC,AlwaysAllow',
+  }),
+  'anonymous-auth': toggle({ help: 'Lets requests without credentials in, as system:anonymous.', fallback: true }),
+  'token-auth-file': text({ help: 'Users by token: lines of token,user,uid,"group,group".', placeholder: 'file' }),
+  'service-account-signing-key-file': text({
+    help: 'Private key that signs tokens of service accounts. Default: pki/sa.key.',
+    placeholder: 'file',
+  }),
+  'service-account-key-file': text({
+    help: 'Public key, of an earlier signing key, whose tokens still count.',
+    placeholder: 'file',
+  }),
+  'service-account-issuer': text({
+    help: 'URL by which tokens of service accounts name their issuer.',
+    fallback: 'https://kubernetes.default.svc.cluster.local',
+    placeholder: 'URL',
+  }),
+  'api-audiences': list({ help: 'Audiences that are this API. Default: the issuer.', placeholder: 'name,name' }),
 } satisfies FlagTable;

@@ -3,15 +3,24 @@ import { join } from 'node:path';
 import { readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
+import { parseTokenFile } from '#pkg/apiserver/authn/token-file.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { apiPart } from '#pkg/cluster/api-part.ts';
+import type { AuthenticationSettings } from '#pkg/cluster/authentication.ts';
 import { openStore } from '#pkg/cluster/store.ts';
 import { etcdFilesProblem, storeDriverOf } from '#pkg/cluster/stores.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import { signingKey, verifyingKey } from '#pkg/pki/jwt.ts';
+import { type AuthorizationMode, authorizationModes } from '#pkg/registry/authorization/authorization.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import type { apiServerFlags } from './options.ts';
 
+/**
+ * Opens the store and makes the API server over it, which listens once it runs. Throws `UserError` for files that cannot be read, and what the
+ * store says.
+ */
 export async function wireApiServer(
   values: FlagValues<typeof apiServerFlags>,
   context: ProcessContext,
@@ -56,6 +65,7 @@ export async function wireApiServer(
     log,
   });
   try {
+    const authentication = await readAuthentication(values, file(values['service-account-signing-key-file'], 'sa.key'));
     const api = await apiPart({
       store,
       clock,
@@ -67,6 +77,8 @@ export async function wireApiServer(
       server,
       clientCa,
       kubeletClient,
+      authentication,
+      authorizationModes: modesOf(values['authorization-mode']),
       limits: connectionLimits(descriptorLimit()),
     });
     context.health.set('kube-apiserver', api.health);
@@ -76,4 +88,55 @@ export async function wireApiServer(
     await store.close();
     throw error;
   }
+}
+
+function modesOf(given: readonly string[]): readonly AuthorizationMode[] {
+  const known: readonly string[] = authorizationModes;
+  const wrong = given.find((mode) => !known.includes(mode));
+  if (wrong !== undefined || given.length === 0)
+    throw new UserError(`Cannot use --authorization-mode=${given.join(',')}: each must be one of ${known.join(', ')}`);
+  return given as readonly AuthorizationMode[];
+}
+
+async function readAuthentication(
+  values: FlagValues<typeof apiServerFlags>,
+  signingKeyFile: string,
+): Promise<AuthenticationSettings> {
+  const read = async (flag: 'service-account-key-file' | 'token-auth-file'): Promise<string | undefined> =>
+    values[flag] === '' ? undefined : readPem(flag, values[flag]);
+  const [tokens, publicKey] = await Promise.all([read('token-auth-file'), read('service-account-key-file')]);
+  const signingKey =
+    signingKeyFile === '' ? undefined : await readPem('service-account-signing-key-file', signingKeyFile);
+  const audiences = values['api-audiences'];
+  return {
+    allowsAnonymous: values['anonymous-auth'],
+    serviceAccountIssuer: values['service-account-issuer'],
+    ...(signingKey === undefined
+      ? {}
+      : { serviceAccountKey: usable('service-account-signing-key-file', signingKey, signingKeyOf) }),
+    ...(publicKey === undefined
+      ? {}
+      : { serviceAccountKeys: [usable('service-account-key-file', publicKey, verifyingKeyOf)] }),
+    ...(audiences.length === 0 ? {} : { apiAudiences: audiences }),
+    ...(tokens === undefined ? {} : { tokenFile: usable('token-auth-file', tokens, parseTokenFile) }),
+  };
+}
+
+/** What the file of a flag holds; refuses in one line what cannot be read as that. */
+function usable<T>(flag: string, text: string, read: (text: string) => T): T {
+  try {
+    return read(text);
+  } catch (error) {
+    throw new UserError(`Cannot use the file of --${flag}: ${errorText(error)}`, error);
+  }
+}
+
+function signingKeyOf(pem: string): string {
+  signingKey(pem);
+  return pem;
+}
+
+function verifyingKeyOf(pem: string): string {
+  verifyingKey(pem);
+  return pem;
 }

@@ -10,6 +10,7 @@ import { type HealthChecks, type HealthResult, healthText } from '#pkg/component
 import { type MetricFamily, renderMetrics } from '#pkg/component/metrics.ts';
 import { parseTarget } from '#pkg/serving/request-target.ts';
 
+/** What the pages show: the checks of the component, and counts of its process. */
 export interface ComponentPages {
   readonly checks: Pick<HealthChecks, 'run'>;
   /** What the process is and uses. */

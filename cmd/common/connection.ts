@@ -18,14 +18,17 @@ interface Entry {
   readonly [field: string]: unknown;
 }
 
-/** A transport as the current context of the file at `path` says. Files it names are relative to it. */
-export async function connectionOf(path: string): Promise<NetworkTransport> {
+/**
+ * A transport as the current context of the file at `path` says. Files it names are relative to it. `anonymous` leaves the credentials out, for those
+ * who bring others.
+ */
+export async function connectionOf(path: string, { anonymous = false } = {}): Promise<NetworkTransport> {
   if (path === '') throw new UserError('the flag --kubeconfig is required');
   const config = await readKubeconfig(path);
   if (config === undefined) throw new UserError(`Cannot read the kubeconfig ${path} as it does not exist`);
   const context = part(config.contexts, config['current-context'], 'context');
   const cluster = part(config.clusters, context?.cluster, 'cluster');
-  const user = part(config.users, context?.user, 'user');
+  const user = anonymous ? undefined : part(config.users, context?.user, 'user');
   const { server } = cluster ?? {};
   if (typeof server !== 'string')
     throw new UserError(`Cannot use the kubeconfig ${path} as its current context names no server`);

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { type FlagTable, toggle } from '#pkg/component/flags.ts';
 
+/** The flag, to be spread into the table of a process. */
 export const electionFlag = {
   'leader-elect': toggle({ help: 'Work only while no other process of this kind does.', fallback: true }),
 } satisfies FlagTable;

@@ -1,7 +1,6 @@
-/** Errors that a person is told in one line. */
-
-/** Errors whose message is such a line already. */
-const plainErrors: ReadonlySet<string> = new Set(['KubeconfigError', 'PkiError', 'UserError']);
+/** Errors that a person is told in one line: those of the system by the table of `system-errors.ts`. */
+import { UserError } from '#pkg/component/user-error.ts';
+import { systemErrors } from './system-errors.ts';
 
 interface Coded {
   readonly code?: unknown;
@@ -13,28 +12,11 @@ interface Coded {
 /** One line for whatever went wrong: errors of the system get advice, the rest their own message. */
 export function explain(error: unknown): string {
   if (!(error instanceof Error)) return oneLine(String(error));
-  if (plainErrors.has(error.name)) return oneLine(error.message);
-  const coded: Coded = isDiskFull(error) ? { code: 'ENOSPC' } : (rootCoded(error) ?? {});
-  switch (coded.code) {
-    case 'EADDRINUSE':
-      return `Cannot listen on port ${String(coded.port)} as another program uses it: stop that program, or choose a port with --api-port`;
-    case 'ENOSPC':
-      return 'Cannot write to the disk as it is full: free some space, or choose another folder with --data-dir';
-    case 'EDQUOT':
-      return 'Cannot write to the disk as your quota is used up: free some space, or choose another folder with --data-dir';
-    case 'ENOTDIR':
-    case 'EEXIST':
-      return `Cannot use ${String(coded.path ?? 'the folder')} as something on the way to it is not a folder: choose another with --data-dir`;
-    case 'EROFS':
-    case 'EACCES':
-    case 'EPERM':
-      if (coded.syscall === 'listen' || coded.syscall === 'bind') {
-        return `Cannot listen on port ${String(coded.port)} as it is reserved: choose one from 1024 up with --api-port`;
-      }
-      return `Cannot write ${String(coded.path ?? 'a file')} (${String(coded.code)}): check its permissions, or choose another folder with --data-dir`;
-    default:
-      return oneLine(error.message);
-  }
+  if (error instanceof UserError) return oneLine(error.message);
+  const { code, syscall, port, path }: Coded = isDiskFull(error) ? { code: 'ENOSPC' } : (rootCoded(error) ?? {});
+  const line = systemErrors[`${String(code)} ${String(syscall)}`] ?? systemErrors[String(code)];
+  if (line === undefined) return oneLine(error.message);
+  return line({ code: String(code), port: String(port), path: String(path ?? 'a file') });
 }
 
 /** The first error in the chain of causes that the system gave a code. */

@@ -6,12 +6,14 @@ import { createHttpServer } from '#pkg/serving/http-server.ts';
 import { componentPages } from './component-pages.ts';
 import { processMetrics } from './process-metrics.ts';
 
+/** A server that listens. */
 export interface HealthServer {
   /** `http://<host>:<port>`. */
   readonly url: string;
   close(): Promise<void>;
 }
 
+/** What a server is given beside its checks; by default the system's clock and no log. */
 export interface HealthServerOptions {
   readonly clock?: Clock;
   readonly log?: Logger;

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Clock } from '#pkg/base/clock.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
-import { type ProcessMemory, returningMemory } from './memory.ts';
+import { returningMemory } from './memory.ts';
+import type { ProcessMemory } from './process-memory.ts';
 
 const mebibyte = 1024 * 1024;
 
@@ -72,7 +73,6 @@ test('memory that became free without growth is returned too, and where there is
 
 test('a long pause is followed by a long time without one', async () => {
   const clock = new VirtualClock();
-  let resident = 100 * mebibyte;
   let pausedMs = 0;
   const releasedAtMs: number[] = [];
   // On it a release takes time.
@@ -83,10 +83,7 @@ test('a long pause is followed by a long time without one', async () => {
     yield: () => clock.yield(),
   };
   const memory: ProcessMemory = {
-    residentBytes() {
-      resident += 50 * mebibyte;
-      return resident;
-    },
+    residentBytes: () => (clock.monotonicMs() / 100) * mebibyte,
     busyShare: () => 0,
     unmapFiles: () => {},
     collectSooner: () => {},
@@ -109,9 +106,9 @@ test('who works is not held up: what the C library has is given back now and the
   const clock = new VirtualClock();
   const done = Promise.withResolvers<void>();
   let busy = 0.1;
-  let [releases, trims, looks] = [0, 0, 0];
+  let [releases, trims] = [0, 0];
   const memory: ProcessMemory = {
-    residentBytes: () => (looks++ === 0 ? 100 : 300) * mebibyte,
+    residentBytes: () => (clock.monotonicMs() === 0 ? 100 : 300) * mebibyte,
     busyShare: () => busy,
     unmapFiles: () => {},
     collectSooner: () => {},
@@ -120,10 +117,34 @@ test('who works is not held up: what the C library has is given back now and the
   };
   const running = returningMemory({ clock, signal: new AbortController().signal, memory }, () => done.promise);
   await clock.advance(60_000);
-  expect([releases, trims]).toEqual([0, 3]);
+  // Once for the growth, and then each twenty seconds.
+  expect([releases, trims]).toEqual([0, 4]);
   busy = 0;
   await clock.advance(5_000);
-  expect([releases, trims]).toEqual([1, 3]);
+  expect([releases, trims]).toEqual([1, 4]);
+  done.resolve();
+  await running;
+});
+
+test('what a start leaves behind is returned once, though it is less than later growth has to be', async () => {
+  const clock = new VirtualClock();
+  let resident = 80 * mebibyte;
+  let releases = 0;
+  const memory: ProcessMemory = {
+    residentBytes: () => resident,
+    busyShare: () => 0,
+    unmapFiles: () => {},
+    collectSooner: () => {},
+    trim: () => {},
+    release: () => void releases++,
+  };
+  const done = Promise.withResolvers<void>();
+  const running = returningMemory({ clock, signal: new AbortController().signal, memory }, () => done.promise);
+  for (const next of [82, 90, 100]) {
+    resident = next * mebibyte;
+    await clock.advance(5_000);
+  }
+  expect(releases).toBe(1);
   done.resolve();
   await running;
 });
@@ -174,7 +195,7 @@ test('the heap is collected sooner while the process is large', async () => {
     collectSooner: (isSooner) => void told.push(isSooner),
   };
   const running = returningMemory({ clock, signal: new AbortController().signal, memory }, () => done.promise);
-  for (const next of [207, 208, 300, 100]) {
+  for (const next of [255, 256, 300, 100]) {
     resident = next;
     await clock.advance(5_000);
   }

@@ -3,21 +3,28 @@
  * library keeps what was freed between things that live on. After a burst of writes that is most of the process: 400 MB of which
  * 100 MB are in use. So at a quiet moment everything is collected and returned.
  *
- * It needs flags of Node's (`node-flags.ts`): `--expose-gc`, and `--experimental-ffi` for `malloc_trim`, for which Node has no call.
- * Without them, or on a C library that has no such function, that part does not happen.
+ * It needs a flag of Node's (`node-flags.ts`): `--experimental-ffi` for `malloc_trim`, for which Node has no call. Without it, or on a C library
+ * that has no such function, that part does not happen.
  */
+
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { childSignal, repeat, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import { heapGrowingFlag, heapGrowingPercent, heapGrowingPercentLarge } from './node-flags.ts';
+import { heapLimit } from './heap-limit.ts';
+import type { ProcessMemory } from './process-memory.ts';
+import { pauseShareMax, Surges } from './surges.ts';
 
 /** How often it is looked whether there is something to give back. */
 const periodMs = 5_000;
 
 /** Growth since the last time from which on it is worth the pause, which is some 200 ms for 80 MB of live objects. */
 const growthBytesMin = 32 * 1024 * 1024;
+
+/** The same for the first time: of what a start has taken, most is garbage, and little of it enough for V8 to look at it again. */
+const startBytesMin = 4 * 1024 * 1024;
 
 /**
  * What was in use the last time may be free by now without growth in between: containers that have ended leave their memory with the C
@@ -46,10 +53,7 @@ const trimGrowthBytesMin = 8 * 1024 * 1024;
  * From this much on the heap is to be collected sooner, which costs a collection each five seconds instead of each ten under full load, most of
  * it in other threads. Below it there is no need to.
  */
-const largeBytesMin = 208 * 1024 * 1024;
-
-/** Pauses may take this share of the time: after one of 200 ms there is none for 4 s, and a slow machine still returns a burst's memory soon. */
-const pauseShareMax = 0.05;
+const largeBytesMin = 256 * 1024 * 1024;
 
 /**
  * Returning all pages walks and moves what lives, twice, at some 3 ms per MB; with more in use than this it would hold requests up for too
@@ -75,21 +79,7 @@ const mappedFiles = /\/data\.mdb$/;
 /** From `madvise(2)`. */
 const adviceDontNeed = 4;
 
-/** The memory of a process. */
-export interface ProcessMemory {
-  residentBytes(): number;
-  /** Share of the time since the last call that the process was busy. */
-  busyShare(): number;
-  /** Gives back what is free, with a pause for finding out what that is. */
-  release(): void;
-  /** Gives back what the C library has that is free. */
-  trim(): void;
-  /** Lets the heap grow by less than usual before it is collected, or by as much as usual again. */
-  collectSooner(isSooner: boolean): void;
-  /** Lets go of pages of files, if there are many. */
-  unmapFiles(): void;
-}
-
+/** What it takes to give memory back while something runs. */
 export interface ReturningOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -102,9 +92,13 @@ export async function returningMemory(options: ReturningOptions, run: () => Prom
   const { controller, dispose } = childSignal(options.signal);
   const memory = options.memory ?? (await ownMemory());
   const { clock } = options;
+  const surges = new Surges(clock, memory);
   const returning = [
     returnMemory(clock, memory, controller.signal),
-    repeat(clock, { periodMs: () => filesPeriodMs, signal: controller.signal }, () => memory.unmapFiles()),
+    repeat(clock, { periodMs: () => filesPeriodMs, signal: controller.signal }, () => {
+      memory.unmapFiles();
+      surges.look();
+    }),
   ];
   try {
     await run();
@@ -121,6 +115,7 @@ async function returnMemory(clock: Clock, memory: ProcessMemory, signal: AbortSi
   let retryMs = retryFirstMs;
   let retryAt = clock.monotonicMs() + retryMs;
   let notBefore = 0;
+  let growthMin = startBytesMin;
   let trimAt = 0;
   let trimmed = kept;
   while (await sleep(clock, periodMs, signal)) {
@@ -135,7 +130,7 @@ async function returnMemory(clock: Clock, memory: ProcessMemory, signal: AbortSi
       continue;
     }
     if (startMs < notBefore) continue;
-    const hasGrown = before - kept >= growthBytesMin;
+    const hasGrown = before - kept >= growthMin;
     const isRetry = before - least >= growthBytesMin && startMs >= retryAt;
     if (!hasGrown && !isRetry) continue;
     if (busyShare > idleMax) {
@@ -145,6 +140,7 @@ async function returnMemory(clock: Clock, memory: ProcessMemory, signal: AbortSi
       continue;
     }
     memory.release();
+    growthMin = growthBytesMin;
     kept = memory.residentBytes();
     trimmed = kept;
     least = Math.min(least, kept);
@@ -159,8 +155,7 @@ async function ownMemory(): Promise<ProcessMemory> {
   const library = await findLibrary();
   let keptFileBytes = 0;
   let before = performance.eventLoopUtilization();
-  const hasGrowth = process.execArgv.includes(heapGrowingFlag(heapGrowingPercent));
-  let wasSooner = false;
+  let collect: typeof globalThis.gc;
   return {
     residentBytes: () => process.memoryUsage.rss(),
     busyShare() {
@@ -170,17 +165,13 @@ async function ownMemory(): Promise<ProcessMemory> {
       return utilization;
     },
     trim: () => void library?.malloc_trim(0n),
-    collectSooner(isSooner) {
-      // Whoever has chosen another growth, by flag or by environment, gets that.
-      if (!hasGrowth || isSooner === wasSooner) return;
-      wasSooner = isSooner;
-      setFlagsFromString(heapGrowingFlag(isSooner ? heapGrowingPercentLarge : heapGrowingPercent));
-    },
+    collectSooner: (isSooner) => heapLimit.tighten(isSooner),
     release() {
+      collect ??= findCollector();
       const used = usedBytes();
-      if (used > returnBytesMax && used <= collectBytesMax) globalThis.gc?.({ type: 'major' });
+      if (used > returnBytesMax && used <= collectBytesMax) collect?.({ type: 'major' });
       // This flavour also gives the pages back that V8 would keep for later.
-      if (usedBytes() <= returnBytesMax) globalThis.gc?.({ type: 'major', flavor: 'last-resort' });
+      if (usedBytes() <= returnBytesMax) collect?.({ type: 'major', flavor: 'last-resort' });
       library?.malloc_trim(0n);
     },
     unmapFiles() {
@@ -190,6 +181,15 @@ async function ownMemory(): Promise<ProcessMemory> {
       keptFileBytes = fileBytes();
     },
   };
+}
+
+/** V8's own, which it gives to who asks for it by a flag; as one for Node it would keep compiled code from being used (`node-flags.ts`). */
+function findCollector(): typeof globalThis.gc {
+  if (globalThis.gc !== undefined) return globalThis.gc;
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  setFlagsFromString('--no-expose-gc');
+  return collect as typeof globalThis.gc;
 }
 
 function usedBytes(): number {

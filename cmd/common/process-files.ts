@@ -5,10 +5,12 @@
  * Invariant: at most one living process holds a name in a folder. The file is made whole under another name and then linked, so a reader never
  * sees half of it.
  */
+
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '#pkg/component/make-folder.ts';
 
 /** One running process. */
 export interface ProcessRecord {
@@ -41,6 +43,7 @@ export class HeldError extends Error {
 /** Attempts to take over the file of a dead process before giving up: each failure means that another one was faster. */
 const attemptsMax = 5;
 
+/** The file of this process, which is its alone until it is released or the process ends. */
 export interface HeldFile {
   /** Replaces what the file says about this process. */
   update(change: Partial<ProcessRecord>): Promise<void>;
@@ -50,7 +53,7 @@ export interface HeldFile {
 
 /** Takes the name for this process, or throws `HeldError`. */
 export async function holdProcessFile(path: string, record: ProcessRecord): Promise<HeldFile> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeFolder(dirname(path));
   let current = record;
   /** One after the other, so that the file has the newest. */
   let writing: Promise<void> = Promise.resolve();

@@ -13,10 +13,11 @@ import { HealthChecks } from '#pkg/component/health.ts';
 import { createLogger, type LogFormat, type LogLevel, logLevels } from '#pkg/component/logger.ts';
 import { runUntilSignal } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
-import { storeCompiledCode } from './compile-cache.ts';
 import { readConfigFile, wrongConfig } from './config-file.ts';
 import { explain } from './errors.ts';
 import { serveHealth } from './health-server.ts';
+import { heapLimit } from './heap-limit.ts';
+import { storeCompiledCode } from './load-code.js';
 import { returningMemory } from './memory.ts';
 import { HeldError, holdProcessFile, processIdentity } from './process-files.ts';
 
@@ -41,6 +42,7 @@ export interface ProcessContext {
   readonly health: HealthChecks;
 }
 
+/** What one process is: its name, its flags, and how it is put together from them. */
 export interface ProcessSpec<T extends FlagTable> {
   /** Name of the process, such as `kube-scheduler`. */
   readonly name: string;
@@ -108,6 +110,7 @@ async function serve<T extends FlagTable>(
     });
     await held?.update({ healthz: server.url });
     storeCompiledCode();
+    heapLimit.set();
     log.info('Started', { process: spec.name, pid: process.pid, healthz: server.url });
     try {
       await runUntilSignal(

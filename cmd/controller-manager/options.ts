@@ -18,6 +18,10 @@ const ownFlags = {
     placeholder: 'file',
   }),
   'cluster-signing-key-file': text({ help: 'Its key.', placeholder: 'file' }),
+  'service-account-private-key-file': text({
+    help: 'Key that signs tokens of service accounts, for Secrets that hold such.',
+    placeholder: 'file',
+  }),
   'cluster-cidr': text({
     help: 'Range of pod addresses, of which each node gets a part.',
     fallback: defaultSettings.podCidr,
@@ -25,6 +29,7 @@ const ownFlags = {
   }),
 } satisfies FlagTable;
 
+/** The table: the manager's own flags and those of each controller of the table of controllers. */
 export const controllerManagerFlags: FlagTable & typeof ownFlags = { ...controllerFlags(), ...ownFlags };
 
 /** The values of its own flags; those of controllers are beside them. */

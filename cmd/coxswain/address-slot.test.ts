@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parseIpv4Range } from '#pkg/apimachinery/ipv4-range.ts';
 import {
   addressSlots,
   type ClusterAddresses,
@@ -13,7 +14,6 @@ import {
   podRange,
 } from '#pkg/cluster/settings.ts';
 import { cidrBlocks } from '#pkg/controllers/nodeipam/cidr.ts';
-import { parseIpv4Range } from '#pkg/network/ipv4.ts';
 import {
   chooseApiPort,
   clusterWithAddresses,

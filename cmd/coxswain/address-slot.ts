@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
+import { parseIpv4Range } from '#pkg/apimachinery/ipv4-range.ts';
 import {
   addressPort,
   addressSlots,
@@ -17,7 +18,6 @@ import {
   loopbackAddresses,
 } from '#pkg/cluster/settings.ts';
 import { UserError } from '#pkg/component/user-error.ts';
-import { parseIpv4Range } from '#pkg/network/ipv4.ts';
 import type { ClusterRegistry, RegisteredCluster } from './cluster-registry.ts';
 import { ClusterFolder } from './folder.ts';
 

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/process-files.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import { ask } from './ask.ts';
 import type { ClusterFolder } from './folder.ts';
 import type { World } from './world.ts';
 
@@ -111,8 +112,7 @@ async function settle(
 
 async function answers(healthz: string): Promise<boolean> {
   try {
-    const answer = await fetch(`${healthz}/livez?format=json`, { signal: AbortSignal.timeout(askMsMax) });
-    await answer.arrayBuffer();
+    await ask(`${healthz}/livez?format=json`, AbortSignal.timeout(askMsMax));
     return true;
   } catch {
     return false;

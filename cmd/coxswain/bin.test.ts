@@ -1,9 +1,9 @@
-/** A Node that is too old is told so in one line, by the command and by whoever imports the package. */
+/** What comes before the command: a Node that is too old is told so in one line, and what needs nothing else is answered at once. */
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -12,9 +12,11 @@ const older = `data:text/javascript,${encodeURIComponent(
   "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '22.21.1' } });",
 )}`;
 
-function node(...args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+const node = (...args: readonly string[]) => execute('--import', older, ...args);
+
+function execute(...args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ['--import', older, ...args], (error, stdout, stderr) => {
+    execFile(process.execPath, args, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
     });
   });
@@ -24,11 +26,12 @@ function node(...args: readonly string[]): Promise<{ code: number; stdout: strin
 async function installed(): Promise<{ readonly folder: string; readonly bin: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'coxswain-old-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  const home = join(folder, 'node_modules', 'coxswain', 'cmd', 'coxswain');
-  await mkdir(home, { recursive: true });
-  const bin = join(home, 'bin.mjs');
-  await copyFile(join(root, 'cmd/coxswain/bin.js'), bin);
-  return { folder, bin };
+  const home = join(folder, 'node_modules', 'coxswain');
+  for (const path of ['cmd/coxswain', 'cmd/common']) await mkdir(join(home, path), { recursive: true });
+  await writeFile(join(home, 'package.json'), '{"type":"module"}');
+  for (const path of ['cmd/coxswain/bin.js', 'cmd/common/load-code.js'])
+    await copyFile(join(root, path), join(home, path));
+  return { folder, bin: join(home, 'cmd/coxswain/bin.js') };
 }
 
 test('the command refuses a Node that is too old where there is no other', async () => {
@@ -47,7 +50,7 @@ test('it hands over to the Node that an install brought', async () => {
   await symlink(process.execPath, join(folder, 'node_modules', '.bin', 'node'));
   const compiled = join(folder, 'node_modules', 'coxswain', 'dist', 'cmd', 'coxswain');
   await mkdir(compiled, { recursive: true });
-  await writeFile(join(compiled, 'main.js'), "console.log('handed over', process.argv.slice(2).join())");
+  await writeFile(join(compiled, 'command.js'), "console.log('handed over', process.argv.slice(2).join())");
   expect(await node(bin, 'version', '-o')).toEqual({ code: 0, stdout: 'handed over version,-o\n', stderr: '' });
 });
 
@@ -56,4 +59,34 @@ test.each(['coxswain', 'testing', 'client'])('importing %s refuses it too', asyn
   const { code, stderr } = await node('--input-type=module', '--eval', `await import(${JSON.stringify(url)})`);
   expect(code).toBe(1);
   expect(stderr).toContain('Cannot use coxswain on Node 22.21.1: run this with Node 24 or newer');
+});
+
+/** Makes Node write to standard error which files it loads. */
+const telling = `data:text/javascript,${encodeURIComponent(
+  "import { registerHooks } from 'node:module'; registerHooks({ load(url, context, next) { process.stderr.write(url + '\\n'); return next(url, context); } });",
+)}`;
+
+test.each(['version', '--version'])('%s loads three small files and nothing else (fault 48)', async (argument) => {
+  const { stdout, stderr } = await execute('--import', telling, join(root, 'cmd/coxswain/bin.js'), argument);
+  expect(stdout).toMatch(/^coxswain \d+\.\d+\.\d+ \(Kubernetes v1\.\d+\.\d+, Node \d+\.\d+\.\d+\)\n$/);
+  const loaded = stderr.split('\n').filter((url) => url.startsWith('file:'));
+  expect(loaded.map((url) => relative(root, fileURLToPath(url)))).toEqual([
+    'cmd/coxswain/bin.js',
+    'cmd/coxswain/version-line.js',
+    'pkg/cluster/release.js',
+  ]);
+  // Not even that of Node's which all of it would need: the promises of `node:fs`, or the streams of standard output.
+  expect(stderr.split('\n').filter((url) => url.startsWith('node:'))).toEqual(['node:path', 'node:url']);
+});
+
+test('version refuses what it does not know', async () => {
+  const bin = join(root, 'cmd/coxswain/bin.js');
+  expect(await execute(bin, 'version', 'now')).toMatchObject({
+    code: 1,
+    stderr: 'coxswain: unexpected argument: now (see "coxswain version --help")\n',
+  });
+  expect(await execute(bin, 'version', '--short')).toMatchObject({
+    code: 1,
+    stderr: 'coxswain: unknown flag: --short (see "coxswain version --help")\n',
+  });
 });

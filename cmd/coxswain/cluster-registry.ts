@@ -5,15 +5,18 @@
  *
  * Invariant: an entry is dropped only when its folder holds no cluster any more.
  */
+
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { type ClusterSettings, defaultSettings, settingsProblem } from '#pkg/cluster/settings.ts';
+import { makeFolder } from '#pkg/component/make-folder.ts';
 import { ClusterFolder } from './folder.ts';
 import { clustersHome, type World } from './world.ts';
 
+/** A cluster whose folder was there when the registry was read. */
 export interface RegisteredCluster {
   /** Its data folder. */
   readonly folder: string;
@@ -47,6 +50,7 @@ function homeOfUser(): string {
   }
 }
 
+/** The registry in one folder; `path` is that folder, made with the first cluster. */
 export class ClusterRegistry {
   readonly path: string;
 
@@ -64,7 +68,7 @@ export class ClusterRegistry {
   /** Notes a cluster, or what has become of it. */
   async add(folder: string, settings: ClusterSettings): Promise<void> {
     const path = await this.#file(folder);
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path));
     const temporary = `${path}.${randomBytes(4).toString('hex')}`;
     try {
       await writeFile(temporary, `${JSON.stringify({ folder: resolve(folder), settings }, undefined, 2)}\n`, {

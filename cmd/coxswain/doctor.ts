@@ -38,6 +38,7 @@ const freeBytesMin = 1 << 30;
 const openFilesWanted = 4096;
 const inotifyWanted = 128;
 
+/** Runs the command; resolves to its exit code. Throws `UserError` for flags it does not know. */
 export async function doctor(world: World, args: readonly string[]): Promise<number> {
   const parsed = parseFlags(flags, args);
   if (!parsed.ok) throw new UserError(`${parsed.message} (see "coxswain doctor --help")`);

@@ -35,6 +35,7 @@ const lookIntervalMs = 20;
 /** Longest wait for the system to take back what a killed process held. */
 const killMsMax = 5_000;
 
+/** Runs the command; resolves to its exit code, 0 also where nothing ran. Throws `UserError` for what cannot be stopped or removed. */
 export async function down(world: World, args: readonly string[]): Promise<number> {
   const parsed = parseFlags(flags, args);
   if (!parsed.ok) throw new UserError(`${parsed.message} (see "coxswain down --help")`);

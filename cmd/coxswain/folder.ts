@@ -9,7 +9,8 @@
  *   run/           one file per running process
  *   conf/  logs/   configuration and output of separate processes
  */
-import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+
+import { readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
@@ -20,6 +21,7 @@ import {
   settingsProblem,
 } from '#pkg/cluster/settings.ts';
 import { storeIdFile } from '#pkg/cluster/store-identity.ts';
+import { makeFolder } from '#pkg/component/make-folder.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { isName } from './world.ts';
 
@@ -42,6 +44,7 @@ export interface ClusterRecord {
   readonly server?: string;
 }
 
+/** The folder of one cluster: the places of its files, and its record. */
 export class ClusterFolder {
   readonly path: string;
 
@@ -127,7 +130,7 @@ export class ClusterFolder {
   }
 
   async write(record: ClusterRecord): Promise<void> {
-    await mkdir(this.path, { recursive: true, mode: 0o700 });
+    await makeFolder(this.path);
     const path = join(this.path, 'cluster.json');
     await writeFile(`${path}.new`, `${JSON.stringify(record, undefined, 2)}\n`, { mode: 0o600 });
     await rename(`${path}.new`, path);

@@ -12,6 +12,7 @@ const flags = {
   output: text({ help: 'Form of the output.', short: 'o', fallback: 'yaml', allowed: ['yaml'], hidden: true }),
 } satisfies FlagTable;
 
+/** Runs the command; resolves to its exit code. Throws `UserError` where there is no such cluster. */
 export async function kubeconfig(world: World, args: readonly string[]): Promise<number> {
   const parsed = parseFlags(flags, args);
   if (!parsed.ok) throw new UserError(`${parsed.message} (see "coxswain kubeconfig --help")`);

@@ -3,6 +3,7 @@ import { textOf } from '#pkg/apimachinery/decode.ts';
 import { kubectl } from '#pkg/kubectl/main.ts';
 import type { World } from './world.ts';
 
+/** Runs the command; resolves to kubectl's exit code. The first Ctrl-C ends it orderly, the second at once. */
 export async function kubectlCommand(world: World, args: readonly string[]): Promise<number> {
   const controller = new AbortController();
   const onInterrupt = (): void => {
@@ -24,7 +25,13 @@ export async function kubectlCommand(world: World, args: readonly string[]): Pro
         readStdin: readAllOfStdin,
         connect: async (options) => {
           const { connect } = await import('#pkg/kubectl/connect.ts');
-          return connect({ ...options, onWarning: (text) => world.writeError(`Warning: ${text}\n`) });
+          const { KUBECONFIG = '', HOME = '' } = world.environment;
+          return connect({
+            ...options,
+            kubeconfigVariable: KUBECONFIG,
+            home: HOME,
+            onWarning: (text) => world.writeError(`Warning: ${text}\n`),
+          });
         },
       },
       args,

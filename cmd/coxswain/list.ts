@@ -12,6 +12,7 @@ const flags = {
   output: text({ help: 'Form of the output.', short: 'o', allowed: ['', 'json'], placeholder: 'json' }),
 } satisfies FlagTable;
 
+/** Runs the command; resolves to its exit code. Throws `UserError` for flags it does not know. */
 export async function list(world: World, args: readonly string[]): Promise<number> {
   const parsed = parseFlags(flags, args);
   if (!parsed.ok) throw new UserError(`${parsed.message} (see "coxswain list --help")`);

@@ -3,14 +3,16 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { componentFields } from '#pkg/cluster/component-flags.ts';
 import { identitiesOf } from '#pkg/cluster/components.ts';
-import { kubeconfigOf, makeFolder, writeKubeconfig } from '#pkg/cluster/kubeconfig.ts';
+import { kubeconfigOf, writeKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import type { Pki } from '#pkg/cluster/pki.ts';
 import { type ClusterSettings, contextName } from '#pkg/cluster/settings.ts';
 import type { ClusterTables } from '#pkg/cluster/tables.ts';
 import { fieldOf } from '#pkg/component/flags.ts';
+import { makeFolder } from '#pkg/component/make-folder.ts';
 import type { ClusterFolder } from './folder.ts';
 import { processPlans } from './process-names.ts';
 
+/** What the files of one start follow from. */
 export interface ConfigurationOptions {
   readonly folder: ClusterFolder;
   readonly settings: ClusterSettings;

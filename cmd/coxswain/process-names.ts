@@ -7,6 +7,7 @@ import { type ClusterSettings, nodeNames } from '#pkg/cluster/settings.ts';
 /** Name of the process that starts the others again. */
 export const supervisorName = 'supervisor';
 
+/** One process of the cluster. */
 export interface ProcessPlan {
   /** Its name in the table of components. */
   readonly component: string;

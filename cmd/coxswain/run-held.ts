@@ -8,6 +8,7 @@ import { runUntilSignal } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { UpPlan } from './up.ts';
 
+/** What runs while the folder is held: `run` settles once all of it has stopped, and is told to stop by its signal. */
 export interface HeldRun {
   /** The process's name in the folder. */
   readonly name: string;

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { serverNodeFlags } from '#cmd/common/node-flags.ts';
 import { isAlive, type ProcessRecord, readProcessFile, stateOf } from '#cmd/common/process-files.ts';
 import { sleep } from '#pkg/base/async.ts';
@@ -35,7 +36,9 @@ export async function startProcess(place: StartPlace, plan: ProcessPlan, signal:
   try {
     const logStart = (await log.stat()).size;
     const main = join(world.rootFolder, 'cmd', plan.folder, import.meta.url.endsWith('.ts') ? 'main.ts' : 'main.js');
-    const child = spawn(process.execPath, [...serverNodeFlags(), main, '--config', join(folder.conf, `${name}.yaml`)], {
+    const runner = fileURLToPath(new URL('../common/run-process.js', import.meta.url));
+    const args = [runner, main, '--config', join(folder.conf, `${name}.yaml`)];
+    const child = spawn(process.execPath, [...serverNodeFlags(), ...args], {
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
     });

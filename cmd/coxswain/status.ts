@@ -7,6 +7,7 @@ import { type FlagTable, helpText, parseFlags, text } from '#pkg/component/flags
 import type { HealthResult } from '#pkg/component/health.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { TableLayout } from '#pkg/kubectl/tables.ts';
+import { ask } from './ask.ts';
 import { clusterFlags } from './cluster-flags.ts';
 import { ClusterFolder } from './folder.ts';
 import { expectedProcesses, supervisorName } from './process-names.ts';
@@ -20,7 +21,7 @@ const flags = {
 /** Longest wait for a process to say how it is. */
 const healthTimeoutMs = 3_000;
 
-export interface ProcessStatus {
+interface ProcessStatus {
   readonly name: string;
   readonly pid?: number;
   readonly health: 'healthy' | 'stopped' | 'unhealthy';
@@ -30,6 +31,7 @@ export interface ProcessStatus {
   readonly message?: string;
 }
 
+/** Runs the command; resolves to 0 when everything runs and is healthy, else 1. Throws `UserError` where there is no such cluster. */
 export async function status(world: World, args: readonly string[]): Promise<number> {
   const parsed = parseFlags(flags, args);
   if (!parsed.ok) throw new UserError(`${parsed.message} (see "coxswain status --help")`);
@@ -130,10 +132,8 @@ async function statusOf(record: ProcessRecord): Promise<readonly ProcessStatus[]
   if (record.healthz === undefined) return whole('unhealthy', 'it is still starting');
   let results: readonly HealthResult[];
   try {
-    const answer = await fetch(`${record.healthz}/healthz?format=json`, {
-      signal: AbortSignal.timeout(healthTimeoutMs),
-    });
-    results = (await answer.json()) as readonly HealthResult[];
+    const answer = await ask(`${record.healthz}/healthz?format=json`, AbortSignal.timeout(healthTimeoutMs));
+    results = JSON.parse(answer) as readonly HealthResult[];
   } catch (error) {
     return whole('unhealthy', `it does not answer: ${errorText(error)}`);
   }

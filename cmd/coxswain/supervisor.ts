@@ -26,6 +26,7 @@ export interface Supervision {
   readonly problem?: string;
 }
 
+/** How processes are started, and who is told of them. */
 export interface SupervisorOptions {
   readonly clock: Clock;
   /** Starts a process and resolves once it answers; rejects, with nothing left of it, with why it does not. */
@@ -45,6 +46,7 @@ const steadyMs = 300_000;
 /** Two minutes with the waits between: what a store that is away for a moment, or a port that is not yet free, may take. */
 const failedStartsMax = 10;
 
+/** Looks after processes by name: starts each, and again when it ends, until it is told to stop. */
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #processes: Record<string, Supervision> = {};

@@ -4,6 +4,7 @@
  */
 import type { World } from './world.ts';
 
+/** The steps of one start, one at a time. */
 export interface Steps {
   /** Begins a step; the one before it is finished. `done` is what is written once it is. */
   begin(doing: string, done: string): void;

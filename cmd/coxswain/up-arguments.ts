@@ -12,6 +12,7 @@ import { type FlagTable, flagOf, parseFlags } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { extraConfig, type UpValues, upFlags } from './up-flags.ts';
 
+/** What was said: every flag with its value, and which of them anybody gave. */
 export interface UpArguments {
   readonly values: UpValues;
   readonly given: ReadonlySet<string>;

@@ -3,13 +3,14 @@ import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serverNodeFlags } from '#cmd/common/node-flags.ts';
-import { makeFolder } from '#pkg/cluster/kubeconfig.ts';
+import { makeFolder } from '#pkg/component/make-folder.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { lastWords } from './last-words.ts';
 import type { ChildReport } from './parent-report.ts';
 import { printResult, stepsOf, type UpPlan } from './up.ts';
 
+/** Resolves to the exit code once the cluster is ready behind the terminal, or has said why it cannot be; its output goes to a log in the folder. */
 export async function upDetached(plan: UpPlan): Promise<number> {
   const { folder } = plan;
   const steps = stepsOf(plan);
@@ -43,7 +44,8 @@ function startChild(
 ): Promise<ChildReport> {
   plan.interrupted.throwIfAborted();
   const args = plan.args.filter((argument) => !/^--(detach(=.*)?)?$/.test(argument));
-  const main = process.argv[1]!;
+  // In JavaScript, other than the main module of a checkout: no types have to be taken out before it can look for the bundle.
+  const main = join(plan.world.rootFolder, 'cmd/coxswain/bin.js');
   const child = spawn(
     process.execPath,
     [...serverNodeFlags(), main, 'up', ...args, '--output=', '--report-to-parent'],

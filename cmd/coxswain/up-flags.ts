@@ -20,6 +20,7 @@ const planned: Readonly<Record<'network' | 'runtime', readonly string[]>> = {
 /** `component.flag=value`. */
 export const extraConfig = /^([a-z0-9-]+)\.([a-z0-9-]+)=(.*)$/s;
 
+/** The table; hidden flags are for tests and for the process behind the terminal. */
 export const upFlags = {
   ...clusterFlags,
   config: text({
@@ -73,6 +74,7 @@ export const upFlags = {
   'report-to-parent': toggle({ help: 'Report progress over the channel to the parent process.', hidden: true }),
 } satisfies FlagTable;
 
+/** The value of every flag. */
 export type UpValues = FlagValues<typeof upFlags>;
 
 /** Flags that say what a cluster is made of, and the settings they set. */

@@ -1,9 +1,10 @@
 /** `up` in this very process: the cluster lives as long as it does. */
 
-import { storeCompiledCode } from '#cmd/common/compile-cache.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import { explain } from '#cmd/common/errors.ts';
 import { type HealthServer, serveHealth } from '#cmd/common/health-server.ts';
+import { heapLimit } from '#cmd/common/heap-limit.ts';
+import { storeCompiledCode } from '#cmd/common/load-code.js';
 import { returningMemory } from '#cmd/common/memory.ts';
 import type { HeldFile } from '#cmd/common/process-files.ts';
 import { startCluster } from '#pkg/cluster/cluster.ts';
@@ -18,6 +19,7 @@ import { type ChildReport, tellParent } from './parent-report.ts';
 import { runHeld } from './run-held.ts';
 import { printResult, publishKubeconfig, stepsOf, type UpPlan } from './up.ts';
 
+/** Resolves to the exit code once the cluster has stopped: by a signal, or because a part of it failed. */
 export async function upForeground(plan: UpPlan): Promise<number> {
   try {
     return await runHeld(plan, {
@@ -80,6 +82,7 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
       }
       // Those who wait were told; what takes a moment comes after that.
       storeCompiledCode();
+      heapLimit.set();
       await cluster.stopped;
     } catch (error) {
       await cluster.stop();

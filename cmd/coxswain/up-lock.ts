@@ -9,11 +9,13 @@ import { realpath } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 
+/** The lock of one start; disposing of it lets the next one in. */
 export interface UpLock extends Disposable {
   /** Whether another start was under way and has ended since. */
   readonly waited: boolean;
 }
 
+/** How long to wait for another start, and who hears of it. */
 export interface UpLockOptions {
   /** Called when another start is under way, before waiting for it. */
   readonly onWait: () => void;

@@ -34,6 +34,10 @@ const tables = clusterTables;
 const lookIntervalMs = 25;
 const stopMsMax = 30_000;
 
+/**
+ * Starts what does not run yet; resolves to the exit code, with `--detach` once the nodes are Ready, else once everything has stopped. Throws
+ * `UserError` for more nodes than there can be processes.
+ */
 export async function upProcesses(plan: UpPlan, running: readonly ProcessRecord[]): Promise<number> {
   const { settings } = plan;
   if (settings.nodes > processNodesMax) {

@@ -12,7 +12,6 @@ import {
   checkKubeconfig,
   entryIn,
   kubeconfigOf,
-  makeFolder,
   mergeKubeconfig,
   readKubeconfig,
   writeKubeconfig,
@@ -21,6 +20,7 @@ import type { Pki } from '#pkg/cluster/pki.ts';
 import { type ClusterSettings, contextName, defaultSettings, nodeNames, storeOf } from '#pkg/cluster/settings.ts';
 import { storeDriverOf } from '#pkg/cluster/stores.ts';
 import { helpText } from '#pkg/component/flags.ts';
+import { makeFolder } from '#pkg/component/make-folder.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import {
@@ -60,6 +60,7 @@ export interface UpPlan {
   onReady(): void;
 }
 
+/** Runs the command; resolves to its exit code. Throws `UserError`, or what the system says, when there is no cluster afterwards. */
 export async function up(world: World, args: readonly string[]): Promise<number> {
   const { values, given, help, componentFlags } = await readUpArguments(args);
   if (help) {

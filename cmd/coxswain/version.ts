@@ -1,11 +1,15 @@
-/** `coxswain version`. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { kubernetesRelease } from '#pkg/cluster/settings.ts';
+/** `coxswain version`, with arguments; without any, `bin.js` has answered already. */
+import { helpText, parseFlags } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
+import { versionLine } from './version-line.js';
 import type { World } from './world.ts';
 
-export async function version(world: World): Promise<number> {
-  const manifest = JSON.parse(await readFile(join(world.rootFolder, 'package.json'), 'utf8')) as { version: string };
-  world.write(`coxswain ${manifest.version} (Kubernetes ${kubernetesRelease}, Node ${process.versions.node})\n`);
+/** Prints the versions of Coxswain, of Kubernetes and of Node; resolves to 0. Throws `UserError` for arguments. */
+export async function version(world: World, args: readonly string[]): Promise<number> {
+  const parsed = parseFlags({}, args);
+  const wrong = parsed.ok ? parsed.rest.map((argument) => `unexpected argument: ${argument}`)[0] : parsed.message;
+  if (wrong !== undefined) throw new UserError(`${wrong} (see "coxswain version --help")`);
+  const isHelp = parsed.ok && parsed.help;
+  world.write(isHelp ? helpText({}, { usage: 'coxswain version', summary: 'Print the version.' }) : versionLine());
   return 0;
 }

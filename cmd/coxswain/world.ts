@@ -6,6 +6,7 @@ import { type Clock, SystemClock } from '#pkg/base/clock.ts';
 import { type Random, SystemRandom } from '#pkg/base/random.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 
+/** Time, chance, the environment and the streams that a command has. */
 export interface World {
   readonly clock: Clock;
   readonly random: Random;

@@ -4,6 +4,7 @@ import { kubeconfigFlag } from '#cmd/common/connection.ts';
 import { proxyBackendTable } from '#pkg/cluster/proxy-backends.ts';
 import { type FlagTable, list, text } from '#pkg/component/flags.ts';
 
+/** The table: each flag with its help, default and limits. */
 export const proxyFlags = {
   ...kubeconfigFlag,
   'hostname-override': text({

@@ -8,6 +8,7 @@ import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import type { proxyFlags } from './options.ts';
 
+/** Makes the proxy of one node, or of all nodes of the machine. Throws `UserError` for a connection that cannot be read. */
 export async function wireProxy(values: FlagValues<typeof proxyFlags>, context: ProcessContext): Promise<Component> {
   const transport = await connectionOf(values.kubeconfig);
   context.health.set('kube-proxy', () => undefined);

@@ -1,5 +1,5 @@
 /** The kubelet as a process of its own. */
-import { keepCompiledCode } from '#cmd/common/compile-cache.ts';
+import { keepCompiledCode } from '#cmd/common/load-code.js';
 import { processMain } from '#cmd/common/process-main.ts';
 import { kubeletFlags } from './options.ts';
 

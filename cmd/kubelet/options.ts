@@ -5,6 +5,7 @@ import { networkTable } from '#pkg/cluster/networks.ts';
 import { runtimeProblem, runtimeTable } from '#pkg/cluster/runtimes.ts';
 import { type FlagTable, integer, text } from '#pkg/component/flags.ts';
 
+/** The table: each flag with its help, default and limits. */
 export const kubeletFlags = {
   ...kubeconfigFlag,
   'node-name': text({ help: 'Name of the node.', fallback: hostname().toLowerCase(), placeholder: 'name' }),

@@ -7,6 +7,7 @@ import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { showsBadCertificate } from '#pkg/apiserver/authn/client-certificate.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
+import { clusterTables } from '#pkg/cluster/tables.ts';
 import { closing } from '#pkg/component/closing.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
@@ -16,6 +17,7 @@ import { createHttpsServer } from '#pkg/serving/https-server.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import type { kubeletFlags } from './options.ts';
 
+/** Makes the kubelet and its server, which listens once it runs. Throws `UserError` for flags that are missing and files that cannot be read. */
 export async function wireKubelet(
   values: FlagValues<typeof kubeletFlags>,
   context: ProcessContext,
@@ -44,6 +46,7 @@ export async function wireKubelet(
       nodeAddress: values['node-ip'],
       runtime: values.runtime,
       network: values.network,
+      tables: clusterTables,
       folder: values['root-dir'],
       kubeletPort: port,
       nodesOnMachine: values['nodes-on-machine'],

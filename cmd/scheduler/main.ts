@@ -1,5 +1,5 @@
 /** The scheduler as a process of its own. */
-import { keepCompiledCode } from '#cmd/common/compile-cache.ts';
+import { keepCompiledCode } from '#cmd/common/load-code.js';
 import { processMain } from '#cmd/common/process-main.ts';
 import { schedulerFlags } from './options.ts';
 

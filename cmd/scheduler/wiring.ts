@@ -9,6 +9,7 @@ import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import type { schedulerFlags } from './options.ts';
 
+/** Makes the scheduler; under leader election unless told otherwise. Throws `UserError` for a connection that cannot be read. */
 export async function wireScheduler(
   values: FlagValues<typeof schedulerFlags>,
   context: ProcessContext,

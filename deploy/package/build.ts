@@ -1,5 +1,6 @@
 /**
- * Makes what the npm package carries: `dist/`, the code of `cmd/` and `pkg/` as JavaScript with the declarations of its types. npm runs it
+ * Makes what the npm package carries: `dist/`, the code of `cmd/` and `pkg/` as JavaScript, once more as a bundle for the command and for what users
+ * import, and the declarations of its types. npm runs it
  * before `npm pack` (`prepack`); a checkout runs its sources as they are and never reads `dist/`.
  *
  * Types are taken out the way Node does it, so what is shipped is what the tests ran. Specifiers become relative paths that end in `.js`,
@@ -10,6 +11,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { stripTypeScriptTypes } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import process from 'node:process';
+import { packageEntries, writeBundle } from './bundle.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const dist = join(root, 'dist');
@@ -18,7 +20,7 @@ const dist = join(root, 'dist');
 const leftOut =
   /\.test\.ts$|\/testing\/virtual-node\.ts$|\/conformance\.ts$|\/generate\/|\/test-[a-z-]+\.ts$|\/bench\.ts$|precompile\.ts$/;
 
-const specifierPattern = /((?:\bfrom|\bimport)\s*\(?\s*)'((?:\.{1,2}\/|#pkg\/|#cmd\/)[^'\n]+)\.ts'/g;
+const specifierPattern = /((?:\bfrom|\bimport)\s*\(?\s*)'((?:\.{1,2}\/|#pkg\/|#cmd\/)[^'\n]+)\.[jt]s'/g;
 
 /** The specifier as the compiled file at `path` (from the root, such as `pkg/base/clock.ts`) has to write it. */
 function compiledSpecifier(path: string, specifier: string): string {
@@ -53,11 +55,17 @@ function compile(): void {
       const code = stripTypeScriptTypes(readFileSync(join(root, path), 'utf8'));
       // What the types took stays as blanks, so that lines and columns are those of the sources; at the ends of lines it serves nobody.
       write(path.replace(/\.ts$/, '.js'), withCompiledSpecifiers(path, code.replaceAll(/[ \t]+$/gm, '')));
-    } else if (path.endsWith('.json')) {
+    } else if (/\.js(?:on)?$/.test(path)) {
       mkdirSync(dirname(join(dist, path)), { recursive: true });
       cpSync(join(root, path), join(dist, path));
     }
   }
+}
+
+/** The bundle, and the entries of the package as parts of it: one module that several of them have is one for all who import it. */
+async function bundle(): Promise<void> {
+  await writeBundle({ folder: join(dist, 'bundle'), placeOf: (path) => `../${path.replace(/\.ts$/, '.js')}` });
+  for (const entry of packageEntries) write(`pkg/entry/${entry}.js`, `export * from '../../bundle/${entry}.js';\n`);
 }
 
 /** Declarations of what the exports map names, and of all that those need. */
@@ -73,6 +81,7 @@ function declare(): void {
 
 rmSync(dist, { recursive: true, force: true });
 compile();
+await bundle();
 declare();
 const { name, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, string>;
 write('package.json', `${JSON.stringify({ name, version, type: 'module' }, undefined, 2)}\n`);

@@ -50,11 +50,13 @@ export interface FieldFact {
   readonly immutable?: boolean;
 }
 
+/** One type: its fields in the order of its declaration; of a union exactly one is set. */
 export interface TypeFact {
   readonly fields: readonly FieldFact[];
   readonly union?: boolean;
 }
 
+/** One kind in one version, and how it is served. */
 export interface KindFact {
   readonly group: string;
   readonly version: string;
@@ -265,7 +267,18 @@ function decodeDefault(text: string, schema: Schema): unknown {
       return Number(text);
     case 'boolean':
       return text === 'true';
-    default:
+    case 'any':
+    case 'bytes':
+    case 'duration':
+    case 'intOrString':
+    case 'list':
+    case 'map':
+    case 'microTime':
+    case 'object':
+    case 'quantity':
+    case 'rawObject':
+    case 'string':
+    case 'time':
       return namedDefaults[text] ?? text;
   }
 }

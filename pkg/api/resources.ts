@@ -6,6 +6,7 @@
 import { apiVersionOf, type GroupVersionResource } from '#pkg/apimachinery/object.ts';
 import { type KindFact, kindFacts } from './facts.ts';
 
+/** What can be done with a resource, as discovery names it. */
 export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
 
 /** A subresource and the kind its bodies have. */
@@ -17,6 +18,7 @@ export interface SubresourceInfo {
   readonly verbs: readonly Verb[];
 }
 
+/** One resource in one version, as discovery lists it. */
 export interface ResourceInfo extends GroupVersionResource {
   readonly kind: string;
   /** Full type name, such as `io.k8s.api.core.v1.Pod`. */

@@ -10,12 +10,12 @@ export interface Condition {
 }
 
 /** The condition of that type, or undefined. */
-export function findCondition<T extends Condition>(list: readonly T[] | undefined, type: string): T | undefined {
+export function findCondition<T extends Condition>(list: readonly T[] | null | undefined, type: string): T | undefined {
   return list?.find((condition) => condition.type === type);
 }
 
 /** Whether the condition of that type is `True`. */
-export function isConditionTrue(list: readonly Condition[] | undefined, type: string): boolean {
+export function isConditionTrue(list: readonly Condition[] | null | undefined, type: string): boolean {
   return findCondition(list, type)?.status === 'True';
 }
 

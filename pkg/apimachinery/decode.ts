@@ -21,6 +21,7 @@ export const nestingMax = yamlNestingMax;
 /** Texts of numbers that are no plain integers, such as `1.0` and `1e2`, by the object or list that holds them and by their key there. */
 export type NumberTexts = ReadonlyMap<object, ReadonlyMap<string, string>>;
 
+/** The value of a body, or why it has none, in the words of Go's decoder. */
 export type Decoded =
   | {
       readonly ok: true;
@@ -34,6 +35,7 @@ export type Decoded =
     }
   | { readonly ok: false; readonly error: string };
 
+/** What to look for beside the value. */
 export interface DecodeOptions {
   /** Look for keys that come twice (`fieldValidation` Strict or Warn). */
   readonly findDuplicates?: boolean;

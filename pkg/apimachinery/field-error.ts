@@ -81,6 +81,7 @@ export function anyItem(base: string): string {
   return base;
 }
 
+/** One thing that is wrong with one field; a cause of an `Invalid` status. */
 export interface FieldError {
   readonly reason: CauseReason;
   readonly field: FieldPath;
@@ -98,14 +99,17 @@ function withDetail(text: string, detail: string): string {
   return detail === '' ? text : `${text}: ${detail}`;
 }
 
+/** A field that has to be there and is not. */
 export function required(field: FieldPath, detail = ''): FieldError {
   return { reason: 'FieldValueRequired', field, message: withDetail('Required value', detail) };
 }
 
+/** A value that breaks a rule, which `detail` states. */
 export function invalid(field: FieldPath, value: unknown, detail: string): FieldError {
   return { reason: 'FieldValueInvalid', field, message: withDetail(`Invalid value: ${showValue(value)}`, detail) };
 }
 
+/** A value that is none of a closed set. */
 export function notSupported(field: FieldPath, value: unknown, supported: readonly string[]): FieldError {
   const detail =
     supported.length === 0 ? '' : `supported values: ${supported.map((v) => JSON.stringify(v)).join(', ')}`;
@@ -113,18 +117,22 @@ export function notSupported(field: FieldPath, value: unknown, supported: readon
   return { reason: 'FieldValueNotSupported', field, message };
 }
 
+/** A value that may be there once and was there before. */
 export function duplicate(field: FieldPath, value: unknown): FieldError {
   return { reason: 'FieldValueDuplicate', field, message: `Duplicate value: ${showValue(value)}` };
 }
 
+/** A field that must not be set here, which `detail` explains. */
 export function forbiddenField(field: FieldPath, detail: string): FieldError {
   return { reason: 'FieldValueForbidden', field, message: withDetail('Forbidden', detail) };
 }
 
+/** A value that names what is not there. */
 export function notFoundField(field: FieldPath, value: unknown): FieldError {
   return { reason: 'FieldValueNotFound', field, message: `Not found: ${showValue(value)}` };
 }
 
+/** A text of more than `max` bytes. */
 export function tooLong(field: FieldPath, max: number): FieldError {
   return {
     reason: 'FieldValueTooLong',
@@ -133,6 +141,7 @@ export function tooLong(field: FieldPath, max: number): FieldError {
   };
 }
 
+/** A list of `actual` items where there may be `max`. */
 export function tooMany(field: FieldPath, actual: number, max: number): FieldError {
   const message = `Too many: ${actual}: must have at most ${max} ${max === 1 ? 'item' : 'items'}`;
   return { reason: 'FieldValueTooMany', field, message };

@@ -15,6 +15,7 @@ export interface FieldSelector {
   readonly terms: readonly FieldTerm[];
 }
 
+/** The selector of a text, or what is wrong with the text. */
 export type FieldSelectorResult =
   | { readonly ok: true; readonly selector: FieldSelector }
   | { readonly ok: false; readonly error: string };

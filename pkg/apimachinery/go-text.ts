@@ -24,6 +24,13 @@ export function goSyntax(value: unknown): string {
   return `map[string]interface {}{${entries.join(', ')}}`;
 }
 
+/** What Go's JSON decoder calls a value that does not fit: `array`, `bool`, `null`, `number`, `object` or `string`. */
+export function goValueName(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'array';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
+}
+
 /** The type of a JSON value as `%T` prints it. */
 export function goType(value: unknown): string {
   if (Array.isArray(value)) return '[]interface {}';

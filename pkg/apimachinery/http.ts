@@ -7,6 +7,7 @@
  * wrong is an answer with a `Status`. A body of kind `stream` or `watch` ends when the request's signal is aborted. `pkg/serving` has the
  * adapter for the network and the suite that holds these laws (`conformance.ts`).
  */
+import type { Buffer } from 'node:buffer';
 import type { KubeObject } from './object.ts';
 
 /** Lower-case header names; a header that came several times is joined by `, `. */
@@ -63,8 +64,10 @@ export type ReadBody =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'object'; readonly object: unknown };
 
+/** A body that is there already, or one that comes from the network when it is asked for. */
 export type RequestBody = ReadBody | UnreadBody;
 
+/** One request, by whoever makes it. */
 export interface ApiRequest {
   /** Upper case. */
   readonly method: string;
@@ -105,10 +108,15 @@ export interface ReadyFrames {
   close(): void;
 }
 
+/** Gives memory for a slice, whose contents are anything: as many bytes as asked for, or more. */
+export type TakeSlice = (bytes: number) => Buffer;
+
 /** A long encoding in slices, of which one at a time is made, encrypted and written. */
 export interface SlicedBytes {
+  /** Of all of it, in bytes. */
   readonly length: number;
-  readonly slices: Iterable<Uint8Array>;
+  /** Each slice begins the memory that was taken for it. Next to nothing is held by whoever stops in the middle. */
+  slices(take: TakeSlice): Iterable<Uint8Array>;
 }
 
 /**
@@ -139,6 +147,7 @@ export interface UpgradeBody {
   accept(connection: UpgradedConnection): Promise<void>;
 }
 
+/** What an answer carries; each form is written to a socket in its own way. */
 export type ResponseBody =
   | { readonly kind: 'empty' }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
@@ -157,6 +166,7 @@ export type ResponseBody =
     }
   | UpgradeBody;
 
+/** One answer. Headers have lower-case names. */
 export interface ApiResponse {
   readonly status: number;
   /** Includes `content-type` unless the body is empty. */

@@ -1,6 +1,6 @@
 /** The grammar of label selectors as text. Upstream counterpart: the lexer and parser of apimachinery `labels`. */
 import { invalid, untyped } from './field-error.ts';
-import type { Requirement, SelectorOperator } from './label-selector.ts';
+import type { Requirement, SelectorOperator } from './label-requirement.ts';
 import { qualifiedNameProblems } from './names.ts';
 
 type ParseResult =
@@ -130,7 +130,12 @@ class Parser {
         return 'gt';
       case '<':
         return 'lt';
-      default:
+      case '!':
+      case '(':
+      case ')':
+      case ',':
+      case 'end':
+      case 'identifier':
         return fail(token.text, 'in, notin, =, ==, !=, gt, lt');
     }
   }

@@ -5,18 +5,11 @@
 
 import type { Given } from './draft.ts';
 import { at, type FieldError, invalid, untyped } from './field-error.ts';
+import type { Requirement, SelectorOperator } from './label-requirement.ts';
 import { parseSelectorText } from './label-selector-parser.ts';
 import { labelValueProblems, qualifiedNameProblems } from './names.ts';
 
-export type SelectorOperator = '!' | '!=' | '=' | '==' | 'exists' | 'gt' | 'in' | 'lt' | 'notin';
-
-/** One condition on one label. `values` is sorted and empty for `exists` and `!`. */
-export interface Requirement {
-  readonly key: string;
-  readonly operator: SelectorOperator;
-  readonly values: readonly string[];
-}
-
+/** Labels by name. */
 export type Labels = Readonly<Record<string, string>>;
 
 /** A condition on labels: all requirements have to hold. Immutable. */
@@ -31,6 +24,7 @@ export interface Selector {
   toString(): string;
 }
 
+/** The selector of a text, or what is wrong with the text. */
 export type SelectorResult =
   | { readonly ok: true; readonly selector: Selector }
   | { readonly ok: false; readonly error: string };
@@ -122,7 +116,9 @@ function formatRequirement(requirement: Requirement): string {
       return `${key}>${values[0]!}`;
     case 'lt':
       return `${key}<${values[0]!}`;
-    default:
+    case '=':
+    case '==':
+    case '!=':
       return `${key}${operator}${values[0]!}`;
   }
 }
@@ -132,7 +128,7 @@ function compareText(a: string, b: string): number {
 }
 
 /** A selector of requirements that are already checked. */
-export function selectorOf(requirements: readonly Requirement[]): Selector {
+function selectorOf(requirements: readonly Requirement[]): Selector {
   if (requirements.length === 0) return everything;
   return new RequirementSelector([...requirements].sort((a, b) => compareText(a.key, b.key)));
 }

@@ -46,6 +46,7 @@ const nameRules: Readonly<Record<NameRule, (name: string) => Problems>> = {
 
 const ownMetadata = pathsOf<KubeObject>()('metadata');
 
+/** What is different between kinds. */
 export interface ObjectMetaRules {
   readonly namespaced: boolean;
   /** Default `dns1123Subdomain`. */

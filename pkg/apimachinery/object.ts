@@ -66,16 +66,19 @@ export interface KubeList<T extends KubeObject = KubeObject> {
 /** An untyped JSON object whose fields are not known beforehand. */
 export type JsonObject = { [key: string]: unknown };
 
+/** A group and one of its versions. */
 export interface GroupVersion {
   /** `''` for the core group. */
   readonly group: string;
   readonly version: string;
 }
 
+/** What an object says it is by `apiVersion` and `kind`. */
 export interface GroupVersionKind extends GroupVersion {
   readonly kind: string;
 }
 
+/** A collection, as paths name it. */
 export interface GroupVersionResource extends GroupVersion {
   /** Plural, lower case. */
   readonly resource: string;

@@ -8,7 +8,7 @@
  */
 import { setOwn } from './json.ts';
 import type { JsonObject } from './object.ts';
-import { emptyCollection, type FieldSchema, type ObjectSchema, type Schema } from './schema.ts';
+import { emptyCollection, type FieldSchema, type ObjectSchema, type ScalarSchema, type Schema } from './schema.ts';
 
 /** Whether the field has no value by having this one, which has the type that its schema says. */
 export function isOmitted(field: FieldSchema, value: unknown): boolean {
@@ -85,6 +85,7 @@ function omitBelow(value: unknown, schema: Schema, isGone: Test): unknown {
       return changed ? map : value;
     }
     default:
+      schema satisfies ScalarSchema;
       return value;
   }
 }

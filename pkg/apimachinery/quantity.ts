@@ -8,6 +8,7 @@
 /** How a quantity was written, which decides how it is printed. */
 export type QuantityFormat = 'BinarySI' | 'DecimalExponent' | 'DecimalSI';
 
+/** An amount, in several units at once, as callers count in one of them. */
 export interface Quantity {
   /** The amount in units of 10^-9. */
   readonly nano: bigint;

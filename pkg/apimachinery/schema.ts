@@ -23,6 +23,7 @@ export type ScalarType =
   | 'any'
   | 'rawObject';
 
+/** The shape of a value without inner structure. */
 export interface ScalarSchema {
   readonly type: ScalarType;
   /** Full name such as `io.k8s.api.core.v1.Protocol` of a string type that has one. */
@@ -41,6 +42,7 @@ export interface MapSchema {
   readonly isLoose?: boolean;
 }
 
+/** A list of values of one shape. */
 export interface ListSchema {
   readonly type: 'list';
   readonly of: Schema;
@@ -52,6 +54,7 @@ export interface ListSchema {
   readonly isLoose?: boolean;
 }
 
+/** An object with named fields. */
 export interface ObjectSchema {
   readonly type: 'object';
   /** Full type name such as `io.k8s.api.core.v1.Pod`; undefined for inner objects of custom resources. */
@@ -66,11 +69,13 @@ export interface ObjectSchema {
   readonly isLoose?: boolean;
 }
 
+/** The shape of any value. */
 export type Schema = ScalarSchema | MapSchema | ListSchema | ObjectSchema;
 
 /** Stands for an empty list or an empty map as a `zero`. */
 export const emptyCollection: unique symbol = Symbol('empty');
 
+/** A field of an object: the shape of its value, and what the engines need to know of it. */
 export interface FieldSchema {
   readonly name: string;
   readonly schema: Schema;

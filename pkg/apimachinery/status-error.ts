@@ -5,6 +5,7 @@
  */
 import { errorText } from '#pkg/base/error-text.ts';
 
+/** Why a request failed, in one word. Source: apimachinery `meta/v1` `StatusReason`. */
 export type StatusReason =
   | ''
   | 'AlreadyExists'
@@ -45,6 +46,7 @@ export type CauseReason =
   | 'UnexpectedServerResponse'
   | 'ResourceVersionTooLarge';
 
+/** One of several things that are wrong. */
 export interface StatusCause {
   readonly reason?: CauseReason;
   readonly message?: string;
@@ -52,6 +54,7 @@ export interface StatusCause {
   readonly field?: string;
 }
 
+/** What a status is about; `retryAfterSeconds` says when to try again. */
 export interface StatusDetails {
   readonly name?: string;
   readonly group?: string;
@@ -61,6 +64,7 @@ export interface StatusDetails {
   readonly retryAfterSeconds?: number;
 }
 
+/** The object that the API answers instead of what was asked for. */
 export interface Status {
   readonly kind: 'Status';
   readonly apiVersion: 'v1';
@@ -78,6 +82,7 @@ export interface ErrorSubject {
   readonly resource: string;
 }
 
+/** The parts of a status that failed. */
 export interface StatusErrorOptions {
   readonly code: number;
   readonly reason: StatusReason;
@@ -87,6 +92,7 @@ export interface StatusErrorOptions {
   readonly cause?: unknown;
 }
 
+/** An error with the `Status` that is answered for it; `message` is that of the status. */
 export class StatusError extends Error {
   readonly status: Status;
 
@@ -138,16 +144,19 @@ function detailsOf(subject: ErrorSubject, name: string): StatusDetails {
   };
 }
 
+/** 404: there is no object of that name. */
 export function notFound(subject: ErrorSubject, name: string): StatusError {
   const message = `${qualified(subject)} "${name}" not found`;
   return new StatusError({ code: 404, reason: 'NotFound', message, details: detailsOf(subject, name) });
 }
 
+/** 409: an object of that name is there already. */
 export function alreadyExists(subject: ErrorSubject, name: string): StatusError {
   const message = `${qualified(subject)} "${name}" already exists`;
   return new StatusError({ code: 409, reason: 'AlreadyExists', message, details: detailsOf(subject, name) });
 }
 
+/** 409: the object is another by now, or is in the way; `why` says which. */
 export function conflict(subject: ErrorSubject, name: string, why: string): StatusError {
   const message = `Operation cannot be fulfilled on ${qualified(subject)} "${name}": ${why}`;
   return new StatusError({ code: 409, reason: 'Conflict', message, details: detailsOf(subject, name) });
@@ -159,16 +168,19 @@ export function staleVersion(subject: ErrorSubject, name: string): StatusError {
   return conflict(subject, name, why);
 }
 
+/** 403: the caller may not, or a rule forbids it; `name` is `''` for a whole collection. */
 export function forbidden(subject: ErrorSubject, name: string, why: string): StatusError {
   const named = name === '' ? qualified(subject) : `${qualified(subject)} "${name}"`;
   const message = `${named} is forbidden: ${why}`;
   return new StatusError({ code: 403, reason: 'Forbidden', message, details: detailsOf(subject, name) });
 }
 
+/** 400: the request makes no sense; `message` says why. */
 export function badRequest(message: string, cause?: unknown): StatusError {
   return new StatusError({ code: 400, reason: 'BadRequest', message, ...(cause === undefined ? {} : { cause }) });
 }
 
+/** 401: the credentials are no good. */
 export function unauthorized(): StatusError {
   return new StatusError({ code: 401, reason: 'Unauthorized', message: 'Unauthorized' });
 }
@@ -196,27 +208,33 @@ export function resourceVersionTooLarge(wanted: number, current: number): Status
   });
 }
 
+/** 413: the body is longer than what is read, or the object than what is stored. */
 export function tooLarge(message: string): StatusError {
   return new StatusError({ code: 413, reason: 'RequestEntityTooLarge', message });
 }
 
+/** 415: the body is in a form that is not read. */
 export function unsupportedMediaType(message: string): StatusError {
   return new StatusError({ code: 415, reason: 'UnsupportedMediaType', message });
 }
 
+/** 406: the answer cannot be given in any of the forms that were asked for. */
 export function notAcceptable(message: string): StatusError {
   return new StatusError({ code: 406, reason: 'NotAcceptable', message });
 }
 
+/** 429: not now; after `retryAfterSeconds` again. */
 export function tooManyRequests(message: string, retryAfterSeconds: number): StatusError {
   return new StatusError({ code: 429, reason: 'TooManyRequests', message, details: { retryAfterSeconds } });
 }
 
+/** 503: what is needed for an answer does not answer itself. */
 export function serviceUnavailable(message: string, cause?: unknown): StatusError {
   const because = cause === undefined ? {} : { cause };
   return new StatusError({ code: 503, reason: 'ServiceUnavailable', message, ...because });
 }
 
+/** 500: something that should not happen; `cause` is shown by its message. */
 export function internalError(cause: unknown): StatusError {
   const text = errorText(cause);
   return new StatusError({
@@ -228,14 +246,20 @@ export function internalError(cause: unknown): StatusError {
   });
 }
 
+/** The reason of a `StatusError`; undefined for any other error. */
 export function reasonOf(error: unknown): StatusReason | undefined {
   return error instanceof StatusError ? error.reason : undefined;
 }
 
+/** Whether the error is a `NotFound` of the API. */
 export const isNotFound = (error: unknown): boolean => reasonOf(error) === 'NotFound';
+/** Whether the error is an `AlreadyExists` of the API. */
 export const isAlreadyExists = (error: unknown): boolean => reasonOf(error) === 'AlreadyExists';
+/** Whether the error is a `Conflict` of the API. */
 export const isConflict = (error: unknown): boolean => reasonOf(error) === 'Conflict';
+/** Whether the error is an `Invalid` of the API. */
 export const isInvalid = (error: unknown): boolean => reasonOf(error) === 'Invalid';
+/** Whether the error is a `Forbidden` of the API. */
 export const isForbidden = (error: unknown): boolean => reasonOf(error) === 'Forbidden';
 /** The list or watch must be started anew, from a fresh list. */
 export const isExpired = (error: unknown): boolean => reasonOf(error) === 'Expired' || reasonOf(error) === 'Gone';

@@ -129,6 +129,12 @@ export function parseDuration(text: string): number | undefined {
   return total > 2 ** 63 ? undefined : sign * Math.round(total);
 }
 
+/** Milliseconds that a Go duration means, a fraction below; undefined when it is none. */
+export function parseDurationMs(text: string): number | undefined {
+  const nanoseconds = parseDuration(text);
+  return nanoseconds === undefined ? undefined : nanoseconds / 1e6;
+}
+
 /** What is wrong with a text that is no duration, in Go's words. */
 export function durationError(text: string): string {
   return /^[-+]?(\d+\.?\d*|\.\d+)$/.test(text)

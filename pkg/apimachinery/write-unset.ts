@@ -11,7 +11,7 @@
 import { setOwn } from './json.ts';
 import type { JsonObject } from './object.ts';
 import { isEmptyCollection } from './omit-empty.ts';
-import { emptyCollection, type ObjectSchema, type Schema } from './schema.ts';
+import { emptyCollection, type ObjectSchema, type ScalarSchema, type Schema } from './schema.ts';
 
 interface Leaf {
   readonly name: string;
@@ -64,6 +64,7 @@ function hasUnset(schema: Schema): boolean {
     case 'map':
       return hasUnset(schema.of);
     default:
+      schema satisfies ScalarSchema;
       return false;
   }
 }
@@ -158,6 +159,7 @@ function complete(value: unknown, schema: Schema): unknown {
     case 'map':
       return completeValues(value as JsonObject, schema.of);
     default:
+      schema satisfies ScalarSchema;
       return value;
   }
 }

@@ -33,12 +33,14 @@ export interface YamlDuplicate {
   readonly merged: boolean;
 }
 
+/** The value of one document. */
 export interface YamlDocument {
   readonly value: unknown;
   /** Empty unless asked for; at most `duplicatesMax`. Of each the last value counts. */
   readonly duplicates: readonly YamlDuplicate[];
 }
 
+/** What to look for beside the values. */
 export interface YamlOptions {
   /** Note keys that come twice. */
   readonly findDuplicates?: boolean;
@@ -152,11 +154,14 @@ class Composer {
         this.at++;
         return items;
       }
-      default: {
+      case EVENT_ID.MAPPING: {
         const object: Record<string, unknown> = {};
         this.#pairs(object, { seen: this.#findDuplicates ? new Map() : undefined, levels, merged: false });
         return object;
       }
+      case EVENT_ID.DOCUMENT:
+      case EVENT_ID.POP:
+        throw new Error(`Bug: a node of YAML begins with event ${event.type}`);
     }
   }
 

@@ -1,4 +1,4 @@
-/** The objects that exist from the start, as the rules of their resources say. Existing ones are left as they are. */
+/** The objects that exist from the start, as the rules of their resources say. Existing ones are left as they are, unless those rules say otherwise. */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import { timestamp } from '#pkg/base/clock.ts';
@@ -19,7 +19,13 @@ export async function bootstrap(core: ServerCore, strategies: readonly Strategy[
 async function make(core: ServerCore, served: ServedResource, draft: JsonObject): Promise<void> {
   const metadata = draft.metadata as JsonObject;
   const key = served.store.key((metadata.namespace as string | undefined) ?? '', metadata.name as string);
-  if ((await served.store.get(key)) !== undefined) return;
+  const there = await served.store.get(key);
+  if (there !== undefined) {
+    const changed = served.strategy.reconcileBootstrap?.(served.view.object(there), draft);
+    // Whoever changes it at the same time wins: the next start looks again.
+    if (changed !== undefined) await served.store.put(key, served.view.toStored(changed), there.modRevision);
+    return;
+  }
   const stamped: JsonObject = {
     ...draft,
     kind: served.info.kind,

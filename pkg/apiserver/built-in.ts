@@ -12,6 +12,7 @@ import { compareVersions } from './conversion.ts';
 import { DefinitionError, type ResourceDefinition, type ResourceVersion } from './definition.ts';
 import type { Strategy, VersionRules } from './strategy.ts';
 
+/** The rules of the resources, and which versions are served beyond the default. */
 export interface BuiltInOptions {
   readonly strategies: readonly Strategy[];
   /** `api/all`, `<group>/<version>` (`v1` for core) or `<group>/<version>/<resource>` to whether it is served. */

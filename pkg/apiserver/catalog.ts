@@ -43,6 +43,7 @@ export interface ServedResource {
   readonly warning: string | undefined;
 }
 
+/** What is served, and how the objects of a resource are kept. */
 export interface CatalogOptions {
   /** What is served from the start. */
   readonly definitions: readonly ResourceDefinition[];
@@ -75,6 +76,7 @@ interface Taken {
   readonly storeName: string;
 }
 
+/** What one server serves. Changes between two requests, never within one. */
 export class Catalog implements ServedCatalog {
   readonly #openStore: CatalogOptions['openStore'];
   readonly #byKey = new Map<string, ServedResource>();

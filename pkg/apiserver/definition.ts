@@ -59,6 +59,7 @@ export interface StoredAs extends GroupVersionKind {
   readonly schema: ObjectSchema;
 }
 
+/** All there is to know of one resource. */
 export interface ResourceDefinition {
   readonly group: string;
   readonly names: ResourceNames;

@@ -2,6 +2,7 @@
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { pageNotFound, textResponse } from './responses.ts';
 
+/** One check by name. */
 export interface HealthCheck {
   readonly name: string;
   /** Resolves with true when all is well. A rejection counts as false. */

@@ -6,6 +6,7 @@
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { RequestInfo } from './request-info.ts';
 
+/** How many requests are worked on at once, and how many wait. */
 export interface ApiServerLimits {
   /** Requests that only read, in flight at once; long-running ones do not count. Default 400. */
   readonly readInFlightMax?: number;
@@ -56,6 +57,7 @@ export class Lane {
   };
 }
 
+/** The two lanes of one server: requests that read, and requests that write. */
 export class InFlight {
   readonly #reads: Lane;
   readonly #writes: Lane;

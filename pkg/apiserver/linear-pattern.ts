@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 /** Longest pattern: what it compiles to is many times as large. Source: none; upstream is bounded by the size of the object. */
 const patternLengthMax = 64 * 1024;
 
+/** A pattern that was compiled. */
 export interface LinearPattern {
   /** Whether it is found anywhere in the text. */
   test(text: string): boolean;

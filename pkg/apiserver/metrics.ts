@@ -21,6 +21,7 @@ const connects: ReadonlySet<string> = new Set(['attach', 'exec', 'portforward', 
 /** Series kept; what comes on top is counted as `other`. Unknown resources never make series. */
 const seriesMax = 10_000;
 
+/** What is counted of one request. */
 export interface CountedRequest {
   readonly seconds: number;
   /** False for a resource that does not exist: those share one series. */
@@ -51,6 +52,7 @@ class Series {
   }
 }
 
+/** The counts of one server. */
 export class ApiMetrics {
   readonly #series = new Map<string, Series>();
   readonly #inFlight: () => { readonly reads: number; readonly writes: number };

@@ -4,6 +4,7 @@
 import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import { notAcceptable } from '#pkg/apimachinery/status-error.ts';
 
+/** The form of an answer. */
 export interface Negotiated {
   readonly format: 'json' | 'protobuf' | 'yaml';
   /** What the object is transformed to; `''` for itself. */
@@ -19,6 +20,7 @@ const plainJson: Negotiated = { format: 'json', as: '', version: '', pretty: fal
 const known = new Map<string, Negotiated | undefined>();
 const knownMax = 1_000;
 
+/** What can be answered at all. */
 export interface NegotiateOptions {
   readonly query: URLSearchParams;
   readonly isWatch: boolean;

@@ -13,7 +13,16 @@ import type { RequestInfo } from './request-info.ts';
 import { jsonType, noSuchMethod, noSuchResource, pageNotFound, textResponse } from './responses.ts';
 import { formatAnswer } from './transform.ts';
 
+/** A document that is the same for everybody who may read it. */
+export interface Page {
+  readonly type: string;
+  readonly body: object;
+}
+
+/** What these paths tell of. */
 export interface NonResourceParts {
+  /** By path. */
+  readonly pages: Readonly<Record<string, Page>>;
   readonly documents: DocumentProvider | undefined;
   readonly store: Store;
   readonly metrics: ApiMetrics;
@@ -23,7 +32,7 @@ export interface NonResourceParts {
 /** Makes the function that answers requests that are not about a resource. */
 export function nonResourceHandler(
   core: ServerCore,
-  { documents, store, metrics, isReady }: NonResourceParts,
+  { pages, documents, store, metrics, isReady }: NonResourceParts,
 ): (request: ApiRequest, info: RequestInfo) => Promise<ApiResponse> {
   const alive: HealthCheck[] = [
     { name: 'ping', check: () => true },
@@ -42,7 +51,7 @@ export function nonResourceHandler(
     if (isRouted && request.method === 'HEAD') throw noSuchMethod();
     switch (info.parts[0]) {
       case undefined:
-        return indented({ paths: pathsOf(core, { healthz: alive, livez: alive, readyz: ready }) });
+        return indented({ paths: pathsOf(core, { healthz: alive, livez: alive, readyz: ready }, Object.keys(pages)) });
       case 'version':
         if (info.parts.length > 1) break;
         return indented(versionInfo);
@@ -58,6 +67,8 @@ export function nonResourceHandler(
       }
       default:
     }
+    const page = Object.hasOwn(pages, info.path) ? pages[info.path] : undefined;
+    if (page !== undefined) return isRead ? answerPage(page) : methodNotAllowed();
     const document = await documents?.handle(info.path, request);
     if (document === undefined && isRouted) throw noSuchResource();
     if (document === undefined) return pageNotFound();
@@ -66,6 +77,17 @@ export function nonResourceHandler(
     if (document.headers['content-type'] !== jsonType || document.body.kind !== 'object') return document;
     return formatAnswer(document, negotiate(request, { query: info.query, isWatch: false, hasTable: false }));
   };
+}
+
+/** Source: `pkg/routes/openidmetadata.go`. */
+function answerPage({ type, body }: Page): ApiResponse {
+  const bytes = Buffer.from(JSON.stringify(body));
+  const headers = { 'content-type': type, 'cache-control': 'public, max-age=3600' };
+  return { status: 200, headers, body: { kind: 'bytes', bytes } };
+}
+
+function methodNotAllowed(): never {
+  throw noSuchMethod();
 }
 
 /**
@@ -96,8 +118,12 @@ function indented(object: object): ApiResponse {
   return { status: 200, headers: { 'content-type': jsonType }, body: { kind: 'object', object, bytes: () => bytes } };
 }
 
-function pathsOf({ catalog }: ServerCore, health: Readonly<Record<string, readonly HealthCheck[]>>): readonly string[] {
-  const paths = new Set(['/api', '/apis', '/metrics', '/openapi/v2', '/openapi/v3', '/version']);
+function pathsOf(
+  { catalog }: ServerCore,
+  health: Readonly<Record<string, readonly HealthCheck[]>>,
+  pages: readonly string[],
+): readonly string[] {
+  const paths = new Set(['/api', '/apis', '/metrics', '/openapi/v2', '/openapi/v3', '/version', ...pages]);
   for (const [path, checks] of Object.entries(health)) {
     paths.add(`/${path}`);
     for (const { name } of checks) paths.add(`/${path}/${name}`);

@@ -7,7 +7,7 @@ import { CompactedError, type Store } from '#pkg/storage/store.ts';
 import { anonymousUser, bearerToken } from './authn/authenticator.ts';
 import { showsBadCertificate } from './authn/client-certificate.ts';
 import { impersonate, wantsImpersonation } from './authn/impersonation.ts';
-import type { AccessDecision } from './authz/authorizer.ts';
+import type { AccessAttributes, AccessDecision } from './authz/authorizer.ts';
 import type { ServedResource } from './catalog.ts';
 import { deadlineMs, withinDeadline } from './deadline.ts';
 import type { DocumentProvider } from './documents.ts';
@@ -18,14 +18,17 @@ import type { Scope, ServerCore } from './endpoints/scope.ts';
 import { type ApiServerLimits, InFlight, type Lane } from './in-flight.ts';
 import { ApiMetrics } from './metrics.ts';
 import { type Negotiated, negotiate } from './negotiation.ts';
-import { nonResourceHandler } from './non-resource.ts';
+import { nonResourceHandler, type Page } from './non-resource.ts';
 import { parseRequestInfo, type RequestInfo } from './request-info.ts';
 import { errorResponse, noSuchMethod, noSuchResource, pageNotFound } from './responses.ts';
 import { storeError } from './storage/resource-store.ts';
-import type { Handler, UserInfo } from './strategy.ts';
+import type { Handler } from './strategy.ts';
 import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
+import type { UserInfo } from './user-info.ts';
 
+/** What the pipeline needs beside the core. */
 export interface PipelineParts {
+  readonly pages: Readonly<Record<string, Page>>;
   readonly documents: DocumentProvider | undefined;
   readonly limits: ApiServerLimits;
   readonly store: Store;
@@ -106,6 +109,7 @@ function authenticate(core: ServerCore, request: ApiRequest, from = 0): Promise<
     if (found !== undefined) return found;
   }
   // Who shows a token or a certificate wants to be somebody.
+  if (!core.allowsAnonymous) throw unauthorized();
   if (bearerToken(request.headers) !== undefined || showsBadCertificate(request.peer, core.clock)) throw unauthorized();
   return anonymousUser;
 }
@@ -113,11 +117,16 @@ function authenticate(core: ServerCore, request: ApiRequest, from = 0): Promise<
 type Refusal = StatusError | undefined;
 
 function authorize(core: ServerCore, user: UserInfo, info: RequestInfo): Promise<Refusal> | Refusal {
-  const { verb, group, version, resource, subresource, namespace, name, path } = info;
-  const asked = core.authorizer.authorize({ user, verb, group, version, resource, subresource, namespace, name, path });
+  const asked = core.authorizer.authorize(attributesOf(user, info));
   const decide = ({ decision, reason = '' }: AccessDecision): Refusal =>
     decision === 'allow' ? undefined : refusal(user, info, reason);
   return asked instanceof Promise ? asked.then(decide) : decide(asked);
+}
+
+function attributesOf(user: UserInfo, info: RequestInfo): AccessAttributes {
+  const { verb, group, version, resource, subresource, namespace, name, path, query } = info;
+  const fieldSelector = query.size === 0 ? undefined : (query.get('fieldSelector') ?? undefined);
+  return { user, verb, group, version, resource, subresource, namespace, name, path, fieldSelector };
 }
 
 /** Source: apiserver `endpoints/handlers/responsewriters/errors.go` `forbiddenMessage`. */
@@ -158,8 +167,9 @@ function isLongRunning({ info, served }: Asked): boolean {
   return served?.subresources.get(info.subresource)?.connect !== undefined;
 }
 
-/** Methods of resources. HEAD is none: upstream's routes name each method that they answer. */
+/** Methods of resources. HEAD is none: upstream's routes name each method that they answer. Those of proxies answer two more. */
 const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'PATCH', 'POST', 'PUT']);
+const proxiedMethods: ReadonlySet<string> = new Set(['HEAD', 'OPTIONS']);
 
 function answerResource(
   core: ServerCore,
@@ -170,7 +180,10 @@ function answerResource(
     throw noSuchResource();
   }
   const { group, resource } = served.info;
-  if (!knownMethods.has(request.method)) throw noSuchMethod();
+  if (!knownMethods.has(request.method)) {
+    const takesPath = served.subresources.get(info.subresource)?.connect?.takesPath === true;
+    if (!takesPath || !proxiedMethods.has(request.method)) throw noSuchMethod();
+  }
   const warnings = served.warning === undefined ? [] : [served.warning];
   const subject = { group, resource };
   const scope: Opening = { core, request, body: undefined, info, user, served, subject, warnings };
@@ -182,7 +195,7 @@ function answerResource(
  * nobody reads, or the connection that they ask for does.
  */
 async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiResponse> {
-  const { request, info, warnings } = scope;
+  const { core, request, info, warnings } = scope;
   try {
     const { handler, wanted } = chooseHandler(scope);
     if (lane !== undefined && bodyVerbs.has(info.verb)) {
@@ -194,7 +207,12 @@ async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiR
     try {
       const answer = await handler(scope);
       const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
-      return withWarnings(warnings, formatAnswer(formed, wanted));
+      const formatted = formatAnswer(formed, wanted);
+      const sent =
+        info.verb === 'watch' && request.upgrade === 'websocket'
+          ? await asWebSocket(request, formatted, core)
+          : formatted;
+      return withWarnings(warnings, sent);
     } finally {
       lane?.leave();
     }
@@ -205,10 +223,18 @@ async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiR
   }
 }
 
+const asItIs: Negotiated = { format: 'json', as: '', version: '', pretty: false };
+
+function isProxied({ info, served }: Scope): boolean {
+  return info.subresource !== '' && served.subresources.get(info.subresource)?.connect?.takesPath === true;
+}
+
 /** The handler, and the form of its answer. Throws what either refuses. */
 function chooseHandler(scope: Scope): { readonly handler: Handler; readonly wanted: Negotiated } {
   const { info, request } = scope;
   const handler = handlerOf(scope);
+  // What a target answers is in no form of the server's.
+  if (isProxied(scope)) return { handler, wanted: asItIs };
   const wanted = negotiate(request, {
     query: info.query,
     isWatch: info.verb === 'watch',
@@ -217,6 +243,12 @@ function chooseHandler(scope: Scope): { readonly handler: Handler; readonly want
   // Before anything is changed.
   if (wanted.as === 'Table') includeOf(info.query);
   return { handler, wanted };
+}
+
+/** Loaded when somebody first asks for one. */
+async function asWebSocket(request: ApiRequest, answer: ApiResponse, { clock }: ServerCore): Promise<ApiResponse> {
+  const { watchOverWebSocket } = await import('./websocket-answer.ts');
+  return watchOverWebSocket(request, answer, clock);
 }
 
 /** Source: RFC 7234 section 5.5 as upstream uses it: code 299, agent `-`. */

@@ -18,6 +18,7 @@ export type ResourceVerb =
   | 'update'
   | 'watch';
 
+/** What a request is about. Source: apiserver `endpoints/request/requestinfo.go`. */
 export interface RequestInfo {
   /** As sent, percent-encoded. */
   readonly path: string;

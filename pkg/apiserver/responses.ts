@@ -6,6 +6,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type Status, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 
+/** The media type of JSON. */
 export const jsonType = 'application/json';
 const jsonHeaders: HttpHeaders = { 'content-type': jsonType };
 const textHeaders: HttpHeaders = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
@@ -36,6 +37,7 @@ export function draftResponse(status: number, { kind, apiVersion, metadata, ...r
   return objectResponse(status, { kind, apiVersion, metadata, ...rest });
 }
 
+/** A plain text as an answer. */
 export function textResponse(status: number, text: string): ApiResponse {
   return { status, headers: textHeaders, body: { kind: 'bytes', bytes: Buffer.from(text) } };
 }
@@ -54,6 +56,7 @@ export function errorResponse(error: unknown): ApiResponse {
   return objectResponse(status.code, status, headers);
 }
 
+/** The error as a `Status`: its own, or 500 for what should not happen. */
 export function toStatusError(error: unknown): StatusError {
   if (error instanceof StatusError) return error;
   const text = errorText(error);
@@ -72,6 +75,7 @@ export function noSuchResource(): StatusError {
   return new StatusError({ code: 404, reason: 'NotFound', message, details: {} });
 }
 
+/** 405: the resource has no such verb. */
 export function noSuchMethod(): StatusError {
   const message = 'the server does not allow this method on the requested resource';
   return new StatusError({ code: 405, reason: 'MethodNotAllowed', message, details: {} });

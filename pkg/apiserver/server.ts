@@ -14,24 +14,28 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { createStoreFeed } from '#pkg/storage/store-feed.ts';
-import { createResourceCache, type RunningResourceCache } from '#pkg/storage/watch-cache.ts';
 import { AdmissionChain } from './admission/chain.ts';
 import type { Authenticator } from './authn/authenticator.ts';
+import type { BearerTokens } from './authn/bearer-tokens.ts';
 import { type Authorizer, mastersOr } from './authz/authorizer.ts';
 import { bootstrap } from './bootstrap.ts';
 import { builtInDefinitions } from './built-in.ts';
 import { Catalog } from './catalog.ts';
 import type { ResourceDefinition } from './definition.ts';
 import type { DocumentProviderFactory } from './documents.ts';
-import type { ServerCore } from './endpoints/scope.ts';
+import type { NetworkTarget, ServerCore } from './endpoints/scope.ts';
+import { type FollowSink, follow } from './follow.ts';
 import type { ApiServerLimits } from './in-flight.ts';
+import type { Page } from './non-resource.ts';
 import { createPipeline } from './pipeline.ts';
 import { registryReader } from './reader.ts';
 import { objectCodec } from './storage/object-codec.ts';
+import { OpenCaches } from './storage/open-caches.ts';
 import { ResourceStore } from './storage/resource-store.ts';
-import type { AdmissionPlugin, Strategy } from './strategy.ts';
+import type { AdmissionPlugin, RegistryReader, Strategy } from './strategy.ts';
 import { keepCompacting } from './upkeep.ts';
 
+/** What a server is made of. */
 export interface ApiServerOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -45,9 +49,17 @@ export interface ApiServerOptions {
   readonly admission: readonly AdmissionPlugin[];
   /** Tried in order. Who none of them knows is anonymous. */
   readonly authenticators: readonly Authenticator[];
+  /** Tried after them, and asked when a token is reviewed. */
+  readonly tokens?: BearerTokens;
+  /** Whether requests without credentials are somebody's, `system:anonymous`. Default true. */
+  readonly allowsAnonymous?: boolean;
+  /** Documents by path, beside those of the API itself. */
+  readonly pages?: Readonly<Record<string, Page>>;
   readonly authorizer: Authorizer;
   /** The connection to a node's kubelet, for logs; undefined for a node that is not known. */
   readonly kubelet?: (nodeName: string) => ApiHandler | undefined;
+  /** The connection to a server on the network of pods, for proxies. Default none. */
+  readonly reach?: (target: NetworkTarget) => ApiHandler;
   /** What is served beyond the default, such as `{ 'api/all': true }`. */
   readonly runtimeConfig?: Readonly<Record<string, boolean>>;
   readonly documents?: DocumentProviderFactory;
@@ -57,6 +69,7 @@ export interface ApiServerOptions {
 /** The definitions that a running server has. */
 export type ServedDefinitions = Pick<Catalog, 'add' | 'holderOf' | 'remove' | 'replace'>;
 
+/** A server that has been made; nothing runs before `run` or `ready`. */
 export interface ApiServer {
   /** Never throws. */
   readonly handle: ApiHandler;
@@ -66,27 +79,19 @@ export interface ApiServer {
   ready(): Promise<void>;
   /** What is served, to which definitions can be added and from which they can be removed at any time. */
   readonly resources: ServedDefinitions;
+  /** Tells `sink` of all objects of a resource from now on, until the server stops. Resolves once it knows of those that there are. */
+  follow(resource: { readonly group: string; readonly resource: string }, sink: FollowSink): Promise<void>;
+  /** Reads the server's own objects, past authorization. */
+  readonly reader: RegistryReader;
 }
 
+/** Makes the server. Throws a `DefinitionError` where two definitions contradict each other. */
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { store, clock, random, log } = options;
   const stopping = new AbortController();
   // Every watch listens for the end.
   setMaxListeners(0, stopping.signal);
-  const caches = new Set<RunningResourceCache>();
-  let cachesClosed = false;
-  const openCache = (prefix: string): RunningResourceCache => {
-    const cache = createResourceCache({ store, prefix, codec: objectCodec, clock, log });
-    caches.add(cache);
-    // A request that comes when all has ended must not begin anew what nobody would end again.
-    if (cachesClosed) cache.close();
-    else cache.start();
-    return cache;
-  };
-  const closeCache = (cache: RunningResourceCache): void => {
-    cache.close();
-    caches.delete(cache);
-  };
+  const caches = new OpenCaches({ store, clock, log });
   const storeFeed = createStoreFeed({ store, codec: objectCodec, clock });
   const catalog = new Catalog({
     definitions: [
@@ -94,7 +99,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       ...(options.definitions ?? []),
     ],
     openStore: ({ namespaced, keeping, ...subject }) =>
-      new ResourceStore({ subject, namespaced, keeping, store, openCache, closeCache, storeFeed }),
+      new ResourceStore({ subject, namespaced, keeping, store, caches, storeFeed }),
   });
   const reader = registryReader(() => catalog);
   const core: ServerCore = {
@@ -104,17 +109,16 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     log,
     reader,
     admission: new AdmissionChain(options.admission, reader),
-    authenticators: options.authenticators,
+    authenticators: [...options.authenticators, ...(options.tokens === undefined ? [] : [options.tokens])],
+    tokens: options.tokens,
+    allowsAnonymous: options.allowsAnonymous ?? true,
     authorizer: mastersOr(options.authorizer),
     kubelet: options.kubelet,
+    reach: options.reach,
     stopping: stopping.signal,
   };
   let started: Promise<void> | undefined;
   let isReady = false;
-  const closeCaches = (): void => {
-    cachesClosed = true;
-    for (const cache of caches) cache.close();
-  };
   const ready = (): Promise<void> => {
     started ??= bootstrap(core, options.strategies).then(
       () => {
@@ -123,13 +127,14 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       (error: unknown) => {
         // A server that cannot begin leaves nothing running behind it.
         stopping.abort();
-        closeCaches();
+        caches.closeAll();
         throw error;
       },
     );
     return started;
   };
   const handle = createPipeline(core, {
+    pages: options.pages ?? {},
     documents: options.documents?.(catalog),
     limits: options.limits ?? {},
     isReady: () => isReady,
@@ -139,13 +144,15 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     handle,
     ready,
     resources: catalog,
+    reader,
+    follow: (resource, sink) => follow({ catalog, resource, sink, clock, signal: stopping.signal }),
     async run(signal) {
       await ready();
       const compacting = keepCompacting(core, store, signal);
       await aborted(signal);
       stopping.abort();
       await compacting;
-      closeCaches();
+      caches.closeAll();
     },
   };
 }

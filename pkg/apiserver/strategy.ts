@@ -23,6 +23,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Converter } from './converters/converter.ts';
 import type { Scope } from './endpoints/scope.ts';
+import type { UserInfo } from './user-info.ts';
 
 /**
  * An object that is stored, shared and not to be changed. `T` is its type; of rules whose type is not known here, which have `JsonObject`, only
@@ -30,14 +31,7 @@ import type { Scope } from './endpoints/scope.ts';
  */
 export type Stored<T> = string extends keyof T ? KubeObject : Given<T>;
 
-/** Who asks. */
-export interface UserInfo {
-  readonly name: string;
-  readonly uid?: string;
-  readonly groups: readonly string[];
-  readonly extra?: Readonly<Record<string, readonly string[]>>;
-}
-
+/** What rules may look at beside the objects. */
 export interface StrategyContext {
   readonly user: UserInfo;
   readonly clock: Clock;
@@ -106,6 +100,7 @@ export interface TableColumn {
   readonly priority?: number;
 }
 
+/** A cell of a table. */
 export type TableCell = boolean | null | number | string;
 
 /** Prints objects of one kind, of the type `T`. The first column is the name; times since are relative to `nowMs`. */
@@ -137,20 +132,6 @@ export interface RegistryReader {
   ): Promise<readonly KubeObject[]>;
 }
 
-/** One object of the resource that `ref` names, by its name; undefined where there is none. */
-export function readOne<T extends KubeObject>(
-  reader: RegistryReader,
-  ref: ResourceRef<T>,
-  key: { readonly namespace?: string; readonly name: string },
-): Promise<T | undefined>;
-export function readOne(
-  reader: RegistryReader,
-  ref: ResourceRef,
-  { namespace = '', name }: { readonly namespace?: string; readonly name: string },
-): Promise<KubeObject | undefined> {
-  return reader.get(ref, namespace, name);
-}
-
 /** All objects of the resource that `ref` names, of one namespace or of all. */
 export function readAll<T extends KubeObject>(
   reader: RegistryReader,
@@ -179,6 +160,7 @@ export interface KeepingRules {
   readonly keyName?: string;
 }
 
+/** The rules of one resource; whatever is left out is as the engine does it. */
 export interface Strategy<T = JsonObject> {
   /** Plural name and group of the resource this belongs to, in all of its versions. */
   readonly group: string;
@@ -265,6 +247,8 @@ export interface Strategy<T = JsonObject> {
   readonly table?: TablePrinter<Stored<T>>;
   /** Objects made with the storage of the resource itself at start-up (namespaces, priority classes, the kubernetes Service). */
   readonly bootstrap?: readonly JsonObject[];
+  /** What one of those that is there from an earlier start should be instead; undefined when it is good as it is. */
+  reconcileBootstrap?(there: KubeObject, wanted: JsonObject): JsonObject | undefined;
 }
 
 /** All that `Strategy` has of a resource but its name. */
@@ -282,13 +266,14 @@ export function rulesOf({ group, resource }: ResourceRef, rules: Rules<JsonObjec
 /** One admission plugin. Mutating ones run first, in the order of the table, then validating ones. */
 export interface AdmissionPlugin {
   readonly name: string;
-  handles(attributes: AdmissionAttributes): boolean;
+  handles(attributes: AdmissionAttributes, user: UserInfo): boolean;
   /** May change the draft; refuses by throwing a StatusError (usually Forbidden). */
   admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void>;
   /** Must not change anything; refuses by throwing a StatusError. */
   validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void>;
 }
 
+/** The request that plugins are asked about. */
 export interface AdmissionAttributes {
   readonly operation: 'CONNECT' | 'CREATE' | 'DELETE' | 'UPDATE';
   readonly group: string;

@@ -22,6 +22,7 @@ import { compileValues } from './structural-values.ts';
 /** A structural schema in the words of OpenAPI v3. */
 export type StructuralSchema = JsonObject;
 
+/** One version of a resource that is made from data. */
 export interface StructuralVersion {
   readonly name: string;
   readonly served: boolean;
@@ -37,6 +38,7 @@ export interface StructuralVersion {
   readonly deprecationWarning?: string;
 }
 
+/** A resource that is made from data, as a CustomResourceDefinition describes it. */
 export interface StructuralSpec {
   readonly group: string;
   readonly names: {

@@ -2,7 +2,7 @@
  * Formats of strings that schemas name; what is not here is no rule, as upstream has it.
  * Source: kube-openapi `validation/strfmt`, apiextensions-apiserver `apiserver/validation/formats.go`.
  */
-import { isIP, isIPv4, isIPv6 } from 'node:net';
+import { parseIp } from '#pkg/apimachinery/ip.ts';
 import { dns1123LabelProblems, dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
 
 const uuid = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
@@ -29,8 +29,8 @@ function isDateTime(text: string): boolean {
 
 function isCidr(text: string): boolean {
   const [address = '', bits = '', more] = text.split('/');
-  const version = isIP(address);
-  return more === undefined && version !== 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128);
+  const ip = parseIp(address);
+  return more === undefined && ip !== undefined && /^\d{1,3}$/.test(bits) && Number(bits) <= ip.length * 8;
 }
 
 function isUri(text: string): boolean {
@@ -51,8 +51,8 @@ export const valueFormats: Readonly<Record<string, (text: string) => boolean>> =
   hostname: matches(
     /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*\.?$/i,
   ),
-  ipv4: isIPv4,
-  ipv6: isIPv6,
+  ipv4: (text) => parseIp(text)?.length === 4,
+  ipv6: (text) => parseIp(text)?.length === 16,
   'k8s-long-name': (text) => dns1123SubdomainProblems(text).length === 0,
   'k8s-short-name': (text) => dns1123LabelProblems(text).length === 0,
   mac: matches(/^(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}$|^(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}$/i),

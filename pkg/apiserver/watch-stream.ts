@@ -55,6 +55,7 @@ function selectedFrame(
 
 const nothing: readonly WatchFrame[] = [];
 
+/** What a watcher sees of the events, and in which form. */
 export interface WatchStreamOptions {
   readonly view: VersionView;
   /** Undefined selects everything. */
@@ -81,6 +82,10 @@ export class WatchStream implements CacheSink, ReadyFrames, AsyncIterableIterato
 
   constructor(options: WatchStreamOptions) {
     this.#options = options;
+  }
+
+  get wantsProgress(): boolean {
+    return this.#options.bookmark !== undefined;
   }
 
   get isEnded(): boolean {
@@ -111,7 +116,7 @@ export class WatchStream implements CacheSink, ReadyFrames, AsyncIterableIterato
     this.#tell();
     if (this.#pending.length === 0) return;
     this.#backlog += events.length;
-    for (const { entry } of events) this.#backlogBytes += (entry as StoredEntry).value.length;
+    for (const { entry } of events) this.#backlogBytes += (entry as StoredEntry).size;
   }
 
   #framesOf(events: readonly CacheEvent[]): readonly WatchFrame[] {

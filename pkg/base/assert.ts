@@ -1,9 +1,6 @@
 /** Throws when `condition` does not hold. For bugs only: what input or the world can cause is a value or a StatusError. */
+
+/** Throws an `Error` that begins with `Bug:` unless the condition holds. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`Bug: ${message}`);
-}
-
-/** Marks a switch as exhaustive: the compiler refuses a case that was forgotten. */
-export function unreachable(value: never): never {
-  throw new Error(`Bug: unexpected value ${JSON.stringify(value)}`);
 }

@@ -1,4 +1,6 @@
 /** A binary min-heap. Invariant: `items[(i - 1) >> 1]` is never greater than `items[i]`. */
+
+/** A heap by the order of `compare`: adding and taking the least cost O(log n). */
 export class Heap<T> {
   readonly #items: T[] = [];
   readonly #compare: (a: T, b: T) => number;

@@ -30,6 +30,7 @@ export const virtualEpochMs = Date.UTC(2026, 0, 1);
 /** Limits a `runUntil` that would never end: virtual time that may pass before it throws. */
 const runUntilMsDefault = 3_600_000;
 
+/** The clock; timers of one instant fire in the order in which they were set. */
 export class VirtualClock implements Clock {
   readonly #startMs: number;
   #nowMs: number;

@@ -2,6 +2,7 @@
 import type { Random } from '#pkg/base/random.ts';
 import { jitter } from '#pkg/base/random.ts';
 
+/** The first delay and the longest one, in milliseconds, and the chance between. */
 export interface BackoffOptions {
   readonly initialMs: number;
   readonly maxMs: number;
@@ -10,6 +11,7 @@ export interface BackoffOptions {
   readonly random: Random;
 }
 
+/** The delays between tries of one thing: each is twice the one before, up to the longest. */
 export class Backoff {
   readonly #options: BackoffOptions;
   #delayMs: number;

@@ -14,6 +14,7 @@ interface Index<T extends KubeObject> {
 /** Name of the index by namespace, which is made when `list(namespace)` is first called. */
 const namespaceIndex = 'coxswain/namespace';
 
+/** The copy of one collection, by `namespace/name`. */
 export class CacheStore<T extends KubeObject> implements Lister<T> {
   readonly #objects = new Map<string, T>();
   readonly #indices = new Map<string, Index<T>>();

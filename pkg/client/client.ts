@@ -11,8 +11,11 @@ import type { JsonObject, KubeList, KubeObject, ResourceRef } from '#pkg/apimach
 /** Sends a request and returns the answer once its headers are there. */
 export interface Transport {
   readonly request: ApiHandler;
+  /** Whether the server is in this very process: then there is no connection that could be lost unnoticed. */
+  readonly isLocal?: true;
 }
 
+/** What every call takes: a signal that ends it. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
 }
@@ -22,11 +25,13 @@ export interface ObjectOptions extends CallOptions {
   readonly namespace?: string;
 }
 
+/** What a read of one object takes. */
 export interface GetOptions extends ObjectOptions {
   readonly resourceVersion?: string;
   readonly subresource?: string;
 }
 
+/** What a list takes, as the query parameters of the API say it. */
 export interface ListOptions extends CallOptions {
   /** Absent: all namespaces. */
   readonly namespace?: string;
@@ -38,6 +43,7 @@ export interface ListOptions extends CallOptions {
   readonly resourceVersionMatch?: 'Exact' | 'NotOlderThan';
 }
 
+/** What a watch takes, as the query parameters of the API say it. */
 export interface WatchCallOptions extends ListOptions {
   readonly allowWatchBookmarks?: boolean;
   readonly sendInitialEvents?: boolean;
@@ -45,6 +51,7 @@ export interface WatchCallOptions extends ListOptions {
   readonly timeoutSeconds?: number;
 }
 
+/** What a write takes, as the query parameters of the API say it. */
 export interface WriteOptions extends CallOptions {
   readonly dryRun?: boolean;
   readonly fieldManager?: string;
@@ -52,6 +59,7 @@ export interface WriteOptions extends CallOptions {
   readonly subresource?: string;
 }
 
+/** What a patch takes; `type` is the patch's media type in a word. */
 export interface PatchOptions extends WriteOptions {
   readonly namespace?: string;
   readonly type: 'apply' | 'json' | 'merge' | 'strategic';
@@ -59,6 +67,7 @@ export interface PatchOptions extends WriteOptions {
   readonly force?: boolean;
 }
 
+/** What a deletion takes; without a period the object's own counts. */
 export interface DeleteOptions extends ObjectOptions {
   readonly gracePeriodSeconds?: number;
   readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
@@ -66,6 +75,7 @@ export interface DeleteOptions extends ObjectOptions {
   readonly dryRun?: boolean;
 }
 
+/** A change, or a mark of how far an unchanged watch has come. */
 export type ClientWatchEvent<T extends KubeObject> =
   | { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly object: T }
   | { readonly type: 'BOOKMARK'; readonly resourceVersion: string; readonly initialEventsEnd: boolean };
@@ -90,7 +100,10 @@ export interface ResourceClient<T extends KubeObject> {
   createSubresource(name: string, subresource: string, body: KubeObject, options?: ObjectOptions): Promise<KubeObject>;
 }
 
+/** The API as a component sees it, in the name that its transport has. */
 export interface Client {
+  /** The same client, whose calls end when `signal` is aborted, but for those that are given a signal of their own. */
+  until(signal: AbortSignal): Client;
   /** The client of one resource; cheap, keeps nothing. */
   resource<T extends KubeObject>(ref: ResourceRef<T>): ResourceClient<T>;
   /** For what is not a resource: `/version`, discovery, logs. */

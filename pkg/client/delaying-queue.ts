@@ -11,6 +11,7 @@ interface Waiting {
   readonly sequence: number;
 }
 
+/** Keys with a time each; calls `ready` with a key when its time has come. */
 export class DelayingQueue {
   readonly #clock: Clock;
   readonly #ready: (key: string) => void;

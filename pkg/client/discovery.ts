@@ -5,11 +5,13 @@ import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from './client.ts';
 import { bodyObject, errorOf } from './rest-client.ts';
 
+/** A resource and what can be done with it. */
 export interface DiscoveredResource {
   readonly ref: ResourceRef;
   readonly verbs: readonly string[];
 }
 
+/** What the server serves, as far as it could be asked. */
 export interface Discovery {
   /** Each resource once, in the version that its group prefers; no subresources. */
   readonly resources: readonly DiscoveredResource[];

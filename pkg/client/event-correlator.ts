@@ -35,6 +35,7 @@ interface Seen {
   readonly firstTimestamp: string;
 }
 
+/** What was shown lately, by object and by text; bounded, the oldest goes first. */
 export class EventCorrelator {
   readonly #clock: Clock;
   readonly #buckets = new Map<string, Bucket>();

@@ -25,6 +25,7 @@ export interface RecordedEvent {
   readonly fieldPath?: string;
 }
 
+/** Records events in the name of one component. */
 export interface EventRecorder {
   /** `object` needs apiVersion, kind, and metadata with name, namespace, uid. */
   record(object: KubeObject, event: RecordedEvent): void;

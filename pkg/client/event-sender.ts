@@ -12,6 +12,7 @@ import type { ResourceClient } from './client.ts';
 import { FairQueue } from './fair-queue.ts';
 import { isNamespaceTerminating } from './refusals.ts';
 
+/** Where events go, and how they are written. */
 export interface EventSenderOptions {
   readonly resource: ResourceClient<Event>;
   readonly clock: Clock;
@@ -33,6 +34,7 @@ const objectsInFlightMax = 16;
 const triesMax = 12;
 const retryMs = 10_000;
 
+/** Sends what it is given; `flush` waits for all of it. */
 export class EventSender {
   readonly #options: EventSenderOptions;
   /** Keys of objects with events that wait. The queue never has an object under way twice: that keeps the order. */

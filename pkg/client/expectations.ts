@@ -23,12 +23,17 @@ export class Expectations {
   }
 
   expectCreations(key: string, count: number): void {
-    this.#entries.set(key, { creations: count, deletions: new Set(), sinceMs: this.#clock.monotonicMs() });
+    this.expect(key, count, []);
   }
 
   /** `ids` name the objects, by `namespace/name` or uid. */
   expectDeletions(key: string, ids: readonly string[]): void {
-    this.#entries.set(key, { creations: 0, deletions: new Set(ids), sinceMs: this.#clock.monotonicMs() });
+    this.expect(key, 0, ids);
+  }
+
+  /** Both at once, in place of what was expected before. */
+  expect(key: string, creations: number, deletions: readonly string[]): void {
+    this.#entries.set(key, { creations, deletions: new Set(deletions), sinceMs: this.#clock.monotonicMs() });
   }
 
   /** A creation was seen, or will not come because it failed. */

@@ -3,6 +3,7 @@
  * of objects: a key waits at most once. Upstream counterpart: client-go `util/workqueue/queue.go`.
  */
 
+/** Keys that wait, and keys that are worked on; a key that is added while it is worked on waits once more. */
 export class FairQueue {
   /** Keys in the order they will be taken. Invariant: each is in `#dirty` and not in `#processing`. */
   #waiting: string[] = [];

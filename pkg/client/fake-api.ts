@@ -22,6 +22,7 @@ interface FakeWatch {
 /** Frames that may wait for a watcher before the test is told that it forgot one. */
 const framesMax = 100_000;
 
+/** The API as a transport; its requests are noted in `requests`, as `METHOD path?query`. */
 export class FakeApi {
   /** Every request so far: `METHOD path?query`. */
   readonly requests: string[] = [];

@@ -11,5 +11,5 @@ export interface InProcessIdentity {
 /** A transport that calls `handler` as `identity`. */
 export function inProcessTransport(handler: ApiHandler, identity: InProcessIdentity): Transport {
   const peer = { address: '', certificate: identity };
-  return { request: (request) => handler({ ...request, peer }) };
+  return { request: (request) => handler({ ...request, peer }), isLocal: true };
 }

@@ -12,6 +12,7 @@
  */
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 
+/** Told of changes, in the order in which the API had them. Must not throw and must not wait. */
 export interface EventHandler<T extends KubeObject> {
   added?(object: T): void;
   updated?(previous: T, object: T): void;
@@ -21,6 +22,7 @@ export interface EventHandler<T extends KubeObject> {
 /** The values under which an object is found, such as the name of its node; none to leave it out. */
 export type IndexFunction<T extends KubeObject> = (object: T) => readonly string[];
 
+/** Reads an informer's copy. What it gives is shared and must not be changed. */
 export interface Lister<T extends KubeObject> {
   /** By `namespace/name`, or `name` for cluster-scoped resources. */
   get(key: string): T | undefined;
@@ -30,6 +32,7 @@ export interface Lister<T extends KubeObject> {
   byIndex(index: string, value: string): readonly T[];
 }
 
+/** One resource's copy and its changes. */
 export interface Informer<T extends KubeObject> {
   readonly lister: Lister<T>;
   /** May be called at any time; a handler added late first gets `added` for everything there is. */
@@ -39,6 +42,7 @@ export interface Informer<T extends KubeObject> {
   hasSynced(): boolean;
 }
 
+/** Which part of a collection is copied; without any of it all. */
 export interface InformerOptions {
   readonly namespace?: string;
   readonly labelSelector?: string;

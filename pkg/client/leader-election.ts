@@ -17,6 +17,7 @@ import { jitter, type Random } from '#pkg/base/random.ts';
 import type { Client, ResourceClient } from './client.ts';
 import { createEventRecorder } from './recorder.ts';
 
+/** Which Lease is fought for, under which name, and the times of the fight in milliseconds. */
 export interface LeaderElectionOptions {
   readonly client: Client;
   readonly clock: Clock;

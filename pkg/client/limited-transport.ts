@@ -54,6 +54,7 @@ export function limitedTransport(transport: Transport, places: RequestPlaces): T
     return answer;
   };
   return {
+    ...(transport.isLocal === true ? { isLocal: true } : {}),
     request(call) {
       if (isWatch.test(call.query)) return transport.request(call);
       const turn = places.enter();

@@ -9,6 +9,7 @@ import type { ListOptions, ResourceClient } from './client.ts';
 /** Objects in a page. Source: client-go `tools/pager` `defaultPageSize`. */
 const pageItems = 500;
 
+/** All items of a collection, of one moment. */
 export interface CompleteList<T> {
   readonly items: readonly T[];
   /** The version of the server's state that the list shows. */

@@ -11,6 +11,7 @@ import { neverAborted } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Transport } from './client.ts';
 
+/** The server and the credentials. */
 export interface NetworkTransportOptions {
   /** `https://host:port`, with a path if the server is behind one. */
   readonly server: string;
@@ -27,6 +28,7 @@ export interface NetworkTransportOptions {
   readonly tlsServerName?: string;
 }
 
+/** A transport with connections of its own, which whoever made it closes. */
 export interface NetworkTransport extends Transport {
   /** Closes idle connections and ends the others. */
   close(): Promise<void>;

@@ -5,6 +5,7 @@ import { FairQueue } from './fair-queue.ts';
 import { RateLimiter, type RateLimiterOptions } from './rate-limiter.ts';
 import type { WorkQueue } from './work-queue.ts';
 
+/** The queue's name, its clock and its delays. */
 export interface WorkQueueOptions extends RateLimiterOptions {
   /** For logs and metrics. */
   readonly name: string;

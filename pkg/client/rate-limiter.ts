@@ -1,5 +1,6 @@
 /** The rate-limiting layer: how long a key that failed waits. Upstream counterpart: client-go `default_rate_limiters.go`. */
 
+/** The first delay and the longest one. */
 export interface RateLimiterOptions {
   /** Delay after the first failure. Default 5 ms. */
   readonly baseDelayMs?: number;

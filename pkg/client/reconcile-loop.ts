@@ -8,6 +8,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Reconcile, WorkQueue } from './work-queue.ts';
 
+/** The queue, and what is done with its keys. */
 export interface ReconcileLoopOptions {
   readonly name: string;
   readonly queue: WorkQueue;

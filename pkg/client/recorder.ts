@@ -12,6 +12,7 @@ import { EventCorrelator } from './event-correlator.ts';
 import type { EventRecorder, RecordedEvent } from './event-recorder.ts';
 import { EventSender } from './event-sender.ts';
 
+/** In whose name events are recorded, and by which client. */
 export interface EventRecorderOptions {
   readonly client: Client;
   readonly clock: Clock;

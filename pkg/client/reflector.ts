@@ -23,6 +23,7 @@ export interface ReflectorSink<T extends KubeObject> {
   delete(object: T): void;
 }
 
+/** What is followed, and who is told. */
 export interface ReflectorOptions<T extends KubeObject> {
   readonly resource: ResourceClient<T>;
   readonly select: InformerOptions;
@@ -30,8 +31,10 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  /** Watches last from this long to twice as long. Default 300 s. */
+  /** Watches last from this long to twice as long. Default 300 s, of a server in this process 1,800 s. */
   readonly watchSecondsMin?: number;
+  /** Whether the server is in this process (`Transport.isLocal`). Default false. */
+  readonly isLocal?: boolean | undefined;
 }
 
 /** Back-off between failed lists and watches. */
@@ -39,6 +42,11 @@ const backoffInitialMs = 800;
 const backoffMaxMs = 30_000;
 /** Watches end by themselves after 5 to 10 minutes, at random so that a restarted server is not asked by all at once. */
 const watchSecondsMinDefault = 300;
+/**
+ * As long as a server gives whoever names no time: shorter ones are for connections, so that one which is lost is noticed and a server that was
+ * restarted gets its part of them.
+ */
+const localWatchSecondsMin = 1_800;
 /** A watch that ends sooner than this without an event counts as failed: the server may be closing all of them. */
 const watchShortMs = 1_000;
 
@@ -125,12 +133,15 @@ class Reflector<T extends KubeObject> {
 
   /** The events of one watch, which begins with the state where that `isWanted`. */
   #watch(isWanted: boolean): AsyncIterable<readonly ClientWatchEvent<T>[]> {
-    const { resource, select, random, watchSecondsMin = watchSecondsMinDefault } = this.#options;
+    const { resource, select, random, isLocal = false } = this.#options;
+    const { watchSecondsMin = isLocal ? localWatchSecondsMin : watchSecondsMinDefault } = this.#options;
     return resource.watch({
       ...select,
       ...(this.#notBefore === '' ? {} : { resourceVersion: this.#notBefore }),
       ...(!isWanted ? {} : { sendInitialEvents: true, resourceVersionMatch: 'NotOlderThan' }),
-      allowWatchBookmarks: true,
+      // The state ends with one. Later ones are for those whose connection is cut, and who are told of a part alone: who is told of everything has
+      // the newest event, behind which a server in this process has forgotten nothing.
+      allowWatchBookmarks: isWanted || !isLocal || Object.values(select).some((part) => part !== undefined),
       timeoutSeconds: Math.round(watchSecondsMin * (1 + random.next())),
       signal: this.#signal,
     });

@@ -28,6 +28,7 @@ export function queryOf(pairs: Readonly<Record<string, string | number | boolean
   return query;
 }
 
+/** The query of a list. */
 export function listQuery(options: ListOptions): Record<string, string | number | boolean | undefined> {
   return {
     labelSelector: options.labelSelector,
@@ -39,6 +40,7 @@ export function listQuery(options: ListOptions): Record<string, string | number 
   };
 }
 
+/** The query of a watch. */
 export function watchQuery(options: WatchCallOptions): Record<string, string | number | boolean | undefined> {
   return {
     ...listQuery(options),
@@ -49,6 +51,7 @@ export function watchQuery(options: WatchCallOptions): Record<string, string | n
   };
 }
 
+/** The query of a write. */
 export function writeQuery(options: WriteOptions): Record<string, string | number | boolean | undefined> {
   return { dryRun: options.dryRun ? 'All' : undefined, fieldManager: options.fieldManager };
 }

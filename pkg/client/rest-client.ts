@@ -31,6 +31,7 @@ import type {
 import { clientWatch } from './client-watch.ts';
 import { listQuery, queryOf, resourcePath, watchQuery, writeQuery } from './resource-path.ts';
 
+/** The transport, the client's name, and whether it waits when it is told to. */
 export interface ClientOptions {
   readonly transport: Transport;
   /** Names the component in the server's logs and as the default field manager (its part before the first slash). */
@@ -40,6 +41,8 @@ export interface ClientOptions {
    * those with 5xx and a `Retry-After`.
    */
   readonly clock?: Clock;
+  /** Ends the calls that are given no signal of their own, watches aside, which end with whoever reads them. Default: nothing does. */
+  readonly signal?: AbortSignal;
 }
 
 /** How often a request that is turned away is sent again. Source: client-go `rest.Request` `maxRetries`. */
@@ -50,6 +53,7 @@ export function createClient(options: ClientOptions): Client {
   const caller = new Caller(options);
   return {
     transport: options.transport,
+    until: (signal) => createClient({ ...options, signal }),
     resource: <T extends KubeObject>(ref: ResourceRef<T>): ResourceClient<T> => new RestResource<T>(caller, ref),
   };
 }
@@ -70,6 +74,7 @@ interface Call {
 class Caller {
   readonly #transport: Transport;
   readonly #clock: Clock | undefined;
+  readonly #signal: AbortSignal;
   /** The headers of requests without a body. */
   readonly #accepting: HttpHeaders;
   /** Of those with one, by its type. */
@@ -79,21 +84,29 @@ class Caller {
     this.#transport = options.transport;
     this.#accepting = { accept: 'application/json', 'user-agent': options.userAgent };
     this.#clock = options.clock;
+    this.#signal = options.signal ?? neverAborted;
   }
 
   /** The answer if it is a success; throws the `StatusError` it carries otherwise. */
   async send(call: Call): Promise<ApiResponse> {
-    const signal = call.signal ?? neverAborted;
-    for (let retries = 0; ; retries++) {
-      signal.throwIfAborted();
-      const response = await this.#sendOnce(call, signal);
-      if (response.status >= 200 && response.status < 300) return response;
+    const signal = call.signal ?? this.#signal;
+    signal.throwIfAborted();
+    const response = await this.#sendOnce(call, signal);
+    return isSuccess(response) ? response : this.#sendAgain(call, signal, response);
+  }
+
+  async #sendAgain(call: Call, signal: AbortSignal, first: ApiResponse): Promise<ApiResponse> {
+    let response = first;
+    for (let retries = 0; !isSuccess(response); retries++) {
       signal.throwIfAborted();
       const error = await errorOf(response);
       const waitSeconds = retryAfterSeconds(response, error);
       if (waitSeconds === undefined || this.#clock === undefined || retries >= turnedAwayRetriesMax) throw error;
       await sleep(this.#clock, waitSeconds * 1_000, signal);
+      signal.throwIfAborted();
+      response = await this.#sendOnce(call, signal);
     }
+    return response;
   }
 
   #sendOnce(call: Call, signal: AbortSignal): Promise<ApiResponse> {
@@ -124,10 +137,18 @@ class Caller {
   }
 
   async object<T>(call: Call): Promise<T> {
-    const response = await this.send(call);
+    const signal = call.signal ?? this.#signal;
+    signal.throwIfAborted();
+    // As `send`, whose promise of its own each write would pay for.
+    let response = await this.#sendOnce(call, signal);
+    if (!isSuccess(response)) response = await this.#sendAgain(call, signal, response);
     const { body } = response;
     return (body.kind === 'object' ? body.object : await bodyObject(response)) as T;
   }
+}
+
+function isSuccess({ status }: ApiResponse): boolean {
+  return status >= 200 && status < 300;
 }
 
 /** The `StatusError` that an unsuccessful answer stands for. */

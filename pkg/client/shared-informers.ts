@@ -14,6 +14,7 @@ import type { Client } from './client.ts';
 import type { EventHandler, IndexFunction, Informer, InformerOptions, Informers, Lister } from './informer.ts';
 import { type ReflectorSink, runReflector } from './reflector.ts';
 
+/** What informers are made with. */
 export interface InformersOptions {
   readonly client: Client;
   readonly clock: Clock;
@@ -116,7 +117,9 @@ class SharedInformer<T extends KubeObject> implements Informer<T>, ReflectorSink
   run(signal: AbortSignal): Promise<void> {
     const { client, clock, random } = this.#options;
     const resource = client.resource(this.#ref);
-    return runReflector({ resource, select: this.#select, sink: this, clock, random, log: this.#log }, signal);
+    const { isLocal } = client.transport;
+    const options = { resource, select: this.#select, sink: this, clock, random, log: this.#log, isLocal };
+    return runReflector(options, signal);
   }
 
   replace(objects: readonly T[]): void {

@@ -6,6 +6,8 @@
  * many producers, many consumers; shutdown lets workers finish. Time comes from the clock alone.
  * Upstream counterpart: client-go `util/workqueue`.
  */
+
+/** One queue; see the properties above. */
 export interface WorkQueue {
   /** Adds a key unless it is already waiting. */
   add(key: string): void;

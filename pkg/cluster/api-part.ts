@@ -5,23 +5,28 @@ import { nodes } from '#pkg/api/types/refs.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
+import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Client } from '#pkg/client/client.ts';
-import type { NetworkTransport } from '#pkg/client/network-transport.ts';
+import type { ForwardTransport } from '#pkg/client/forward-transport.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
+import type { AuthorizationMode } from '#pkg/registry/authorization/authorization.ts';
+import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
+import type { AuthenticationSettings } from './authentication.ts';
 import { createAuthenticationConfig } from './authentication-config.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
-import { type LocalApi, localApi } from './local-api.ts';
+import { type LocalApi, localApi, ownIdentity } from './local-api.ts';
 import { kubernetesServiceIp } from './settings.ts';
 
+/** The store, the certificates and the address of one API server. */
 export interface ApiPartOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -38,6 +43,12 @@ export interface ApiPartOptions {
   readonly kubeletClient: CertificatePair;
   /** Resources beside those of the table of API facts. Default: all that there are. */
   readonly definitions?: readonly ResourceDefinition[];
+  /** How users are known, beside their certificates. */
+  readonly authentication?: AuthenticationSettings;
+  /** Who decides what users may do. Default: `Node` and `RBAC`. */
+  readonly authorizationModes?: readonly AuthorizationMode[];
+  /** What is granted beside the default roles and bindings. */
+  readonly grants?: readonly Grant[];
   /** What differs from the default limits of connections, deadlines and bodies. */
   readonly limits?: Partial<ServingLimits>;
 }
@@ -73,9 +84,25 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   let server: LocalApi;
   let client: Client;
   try {
-    const { definitions } = options;
-    const resources = definitions === undefined ? {} : { definitions };
-    server = localApi({ store, clock, random, log, serviceCidr, port, kubeletElsewhere, ...resources });
+    const { definitions, authentication, authorizationModes, grants } = options;
+    const given = {
+      ...(definitions === undefined ? {} : { definitions }),
+      ...(authentication === undefined ? {} : { authentication }),
+      ...(authorizationModes === undefined ? {} : { authorizationModes }),
+      ...(grants === undefined ? {} : { grants }),
+    };
+    server = localApi({
+      store,
+      clock,
+      random,
+      log,
+      serviceCidr,
+      address: host,
+      port,
+      kubeletElsewhere,
+      reach,
+      ...given,
+    });
     opening.server = server;
     client = server.client;
     kubelets = new KubeletConnections(options, (name) => client.resource(nodes).get(name));
@@ -97,7 +124,15 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   };
 }
 
-/** Asks as anybody may. */
+/** Passes a request on to a server on the network of pods, each on a connection of its own. Loaded with the first. */
+function reach(target: NetworkTarget): ApiHandler {
+  return async (request) => {
+    const { forwardTransport } = await import('#pkg/client/forward-transport.ts');
+    return forwardTransport({ ...target, keepsConnections: false }).request(request);
+  };
+}
+
+/** Asks in the server's own name: whether anybody may is for people to decide. */
 async function readiness(handle: ApiHandler): Promise<string | undefined> {
   const { signal } = new AbortController();
   const { status, body } = await handle({
@@ -105,7 +140,7 @@ async function readiness(handle: ApiHandler): Promise<string | undefined> {
     path: '/readyz',
     query: '',
     headers: {},
-    peer: { address: '' },
+    peer: { address: '', certificate: ownIdentity },
     signal,
   });
   if (status === 200) return undefined;
@@ -125,7 +160,7 @@ async function runServer({ server, https, services, kubelets, store }: Running, 
   try {
     await runTogether([server, https, ...services], signal);
   } finally {
-    await kubelets.close();
+    kubelets.close();
     await store.close();
   }
 }
@@ -135,7 +170,7 @@ class KubeletConnections {
   readonly #options: ApiPartOptions;
   readonly #getNode: (name: string) => Promise<Node>;
   /** By address. */
-  readonly #transports = new Map<string, NetworkTransport>();
+  readonly #transports = new Map<string, ForwardTransport>();
 
   constructor(options: ApiPartOptions, getNode: (name: string) => Promise<Node>) {
     this.#options = options;
@@ -150,42 +185,41 @@ class KubeletConnections {
         return { status: 503, headers: { 'content-type': 'text/plain' }, body: { kind: 'bytes', bytes } };
       }
       const transport = await this.#transport(url, nodeName);
-      const answer = await transport.request(request);
-      // Headers of that connection, such as its framing, are not those of the answer to the client.
-      const type = answer.headers['content-type'];
-      return { ...answer, headers: type === undefined ? {} : { 'content-type': type } };
+      return transport.request(request);
     };
   }
 
-  async close(): Promise<void> {
-    await Promise.all([...this.#transports.values()].map((transport) => transport.close()));
+  close(): void {
+    for (const transport of this.#transports.values()) transport.close();
   }
 
-  async #urlOf(nodeName: string): Promise<string | undefined> {
+  async #urlOf(nodeName: string): Promise<URL | undefined> {
     try {
       const { status } = await this.#getNode(nodeName);
       const address = status?.addresses?.find(({ type }) => type === 'InternalIP')?.address;
       const port = status?.daemonEndpoints?.kubeletEndpoint?.Port;
-      return address === undefined || port === undefined ? undefined : `https://${address}:${port}`;
+      return address === undefined || port === undefined ? undefined : new URL(`https://${address}:${port}`);
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
     }
   }
 
-  async #transport(url: string, nodeName: string): Promise<NetworkTransport> {
-    const key = `${nodeName} ${url}`;
+  async #transport(url: URL, nodeName: string): Promise<ForwardTransport> {
+    const key = `${nodeName} ${url.host}`;
     // Loaded here: a cluster of one process never needs it.
-    const { networkTransport } = await import('#pkg/client/network-transport.ts');
+    const { forwardTransport } = await import('#pkg/client/forward-transport.ts');
     let transport = this.#transports.get(key);
     if (transport === undefined) {
       const { kubeletClient, clientCa } = this.#options;
-      transport = networkTransport({
-        server: url,
+      transport = forwardTransport({
+        scheme: 'https',
+        host: url.hostname,
+        port: Number(url.port),
         ca: clientCa,
         cert: kubeletClient.certificate,
         key: kubeletClient.key,
-        tlsServerName: nodeName,
+        serverName: nodeName,
       });
       this.#transports.set(key, transport);
     }

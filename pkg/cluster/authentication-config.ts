@@ -11,6 +11,7 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { Component } from '#pkg/component/component.ts';
 
+/** Where it is published, and the authority. */
 export interface AuthenticationConfigOptions {
   readonly client: Client;
   readonly clock: Clock;
@@ -23,6 +24,7 @@ const periodMs = 60_000;
 const namespace = 'kube-system';
 const name = 'extension-apiserver-authentication';
 
+/** Makes the component: it writes the ConfigMap when it is another than it should be. What is refused is logged and tried again. */
 export function createAuthenticationConfig({ client, clock, log, clientCa }: AuthenticationConfigOptions): Component {
   const resource = client.resource(configMaps);
   const find = async (): Promise<ConfigMap | undefined> => {

@@ -2,6 +2,7 @@
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bearerTokens } from '#pkg/apiserver/authn/bearer-tokens.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { parseTokenFile, tokenFileAuthenticator } from '#pkg/apiserver/authn/token-file.ts';
 import { startTestServer } from '#pkg/apiserver/testing/test-server.ts';
@@ -27,8 +28,8 @@ let running: Promise<unknown>;
 const stop = new AbortController();
 
 beforeAll(async () => {
-  const tokens = tokenFileAuthenticator(parseTokenFile('known,bob,1'));
-  const api = await startTestServer({ authenticators: [clientCertificateAuthenticator(clock), tokens] });
+  const tokens = bearerTokens([tokenFileAuthenticator(parseTokenFile('known,bob,1'), ['api'])], ['api']);
+  const api = await startTestServer({ authenticators: [clientCertificateAuthenticator(clock)], tokens });
   const { certificate: cert, key } = leaf(authority, { usage: 'server' });
   const options = { handler: api.server.handle, cert, key, clientCa: authority.certificate };
   const server = createHttpsServer({ ...options, clock, log: silentLogger });

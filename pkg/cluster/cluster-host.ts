@@ -1,17 +1,19 @@
 /** What components are started in when one process holds all of them: connections in their own names, and who runs them. */
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import type { Transport } from '#pkg/client/client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { Members } from './members.ts';
 import type { NodePart, NodePartOptions } from './node-part.ts';
 import type { NodesReady } from './nodes-ready.ts';
+import type { PartTables } from './part-tables.ts';
 import type { PartContext } from './parts.ts';
 import type { ClusterSettings } from './settings.ts';
-import type { ClusterTables } from './tables.ts';
 
+/** What a component of such a cluster is started with. */
 export interface ClusterHost {
   readonly settings: ClusterSettings;
-  readonly tables: ClusterTables;
+  readonly tables: PartTables;
   readonly nodeNames: readonly string[];
   /** Folder of the cluster; `''` where nothing is written. */
   readonly folder: string;
@@ -19,6 +21,8 @@ export interface ClusterHost {
   readonly rootCa: string;
   /** That authority with its key; absent where nobody is issued certificates. */
   readonly clusterSigning?: CertificatePair;
+  /** PEM of the key that signs tokens of service accounts; absent where no Secret gets one. */
+  readonly serviceAccountKey?: string;
   /** Names of the controllers that run. Default: all. */
   readonly controllers?: readonly string[];
   /** What the nodes say of themselves in place of what the machine has. */
@@ -29,6 +33,8 @@ export interface ClusterHost {
   flagsOf(component: string): Promise<Readonly<Record<string, unknown>>>;
   /** A connection to the API under the identity of that name. */
   as(identity: string): PartContext;
+  /** A connection in the name of a service account in `kube-system`. */
+  asAccount(name: string): Transport;
   /** Makes a kubelet reachable for the API server, without the network. */
   addKubelet(nodeName: string, handle: ApiHandler): void;
   /** Told of the watch that knows which nodes are Ready. */

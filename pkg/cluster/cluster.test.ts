@@ -12,7 +12,8 @@ import { SystemRandom } from '#pkg/base/random.ts';
 import { networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { startCluster } from './cluster.ts';
-import { defaultSettings, kubernetesRelease, loopbackAddresses } from './settings.ts';
+import { kubernetesRelease } from './release.js';
+import { defaultSettings, loopbackAddresses } from './settings.ts';
 
 let folder: string;
 beforeEach(async () => {

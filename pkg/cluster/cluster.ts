@@ -14,15 +14,18 @@ import type { Random } from '#pkg/base/random.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import type { HealthChecks } from '#pkg/component/health.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
+import type { ApiPart } from './api-part.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { componentValues } from './component-flags.ts';
+import { grantsOf } from './grants.ts';
 import { Members } from './members.ts';
 import type { NodesReady } from './nodes-ready.ts';
-import { ensurePki, identitySubject, type Pki } from './pki.ts';
+import { accountSubject, ensurePki, identitySubject, type Pki } from './pki.ts';
 import { type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from './settings.ts';
 import { openStore } from './store.ts';
 import { type ClusterTables, checkTables, clusterTables } from './tables.ts';
 
+/** What the cluster is made of, and where. */
 export interface ClusterOptions {
   readonly settings: ClusterSettings;
   /** Where everything is kept. */
@@ -42,6 +45,7 @@ export interface ClusterOptions {
   readonly servingLimits?: Partial<ServingLimits>;
 }
 
+/** A cluster that has started; its nodes may not be Ready yet. */
 export interface RunningCluster {
   /** Address of the API server. */
   readonly server: string;
@@ -57,8 +61,9 @@ export interface RunningCluster {
   stop(): Promise<void>;
 }
 
+/** Starts it and resolves once everything runs. Rejects with what the system or the store says, and then nothing of it is left. */
 export async function startCluster(options: ClusterOptions): Promise<RunningCluster> {
-  const { settings, folder, clock, random, log, tables = clusterTables } = options;
+  const { settings, folder, clock, tables = clusterTables } = options;
   const trace = options.trace ?? (() => {});
   const step = options.onStep ?? (() => {});
   checkTables(tables);
@@ -76,28 +81,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   });
   trace('keys and certificates');
   step('Starting the API server', 'Started the API server');
-  const store = await openStore({ ...storeOf(settings), folder, clock, random, log }, tables.stores);
-  trace('store open');
-  const { apiPart } = await loading;
-  const definitions = await tables.definitions();
-  trace('API server loaded');
-  const api = await apiPart({
-    store,
-    clock,
-    random,
-    log,
-    serviceCidr: settings.serviceCidr,
-    host: '127.0.0.1',
-    port: settings.apiPort,
-    server: pki.server,
-    clientCa: pki.authority.certificate,
-    kubeletClient: pki.identities.get('kubelet-client')!,
-    definitions,
-    limits: options.servingLimits ?? {},
-  }).catch(async (error: unknown) => {
-    await store.close();
-    throw error;
-  });
+  const api = await startApi(options, { tables, pki, loading, trace });
   trace(`API server answers at ${api.url}`);
   const running = new Members(options.signal);
   running.start('kube-apiserver', api, { last: true, check: api.health });
@@ -107,24 +91,15 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
       'Starting the nodes, the controllers, the scheduler and the proxy',
       `Started ${names.length} node${names.length === 1 ? '' : 's'}`,
     );
-    const host: ClusterHost = {
-      settings,
+    const host = hostOf(options, {
       tables,
-      nodeNames: names,
-      folder,
-      rootCa: pki.authority.certificate,
-      clusterSigning: pki.authority,
+      pki,
+      api,
       members: running,
-      flagsOf: (component) => componentValues(settings.componentFlags, component, tables),
-      as: (identity) => {
-        const { commonName, organizations = [] } = identitySubject(identity, tables.components);
-        return { transport: inProcessTransport(api.handle, { commonName, organizations }), clock, random, log };
-      },
-      addKubelet: api.addKubelet,
       onNodesReady: (nodes) => {
         ready = nodes;
       },
-    };
+    });
     for (const [name, entry] of Object.entries(tables.components)) {
       if (entry.start === undefined) continue;
       await entry.start(host);
@@ -151,5 +126,74 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
         wait.dispose();
       }
     },
+  };
+}
+
+interface Starting {
+  readonly tables: ClusterTables;
+  readonly pki: Pki;
+  /** The code of the API server, which loads while keys are made. */
+  readonly loading: Promise<typeof import('./api-part.ts')>;
+  readonly trace: (what: string) => void;
+}
+
+type HostParts = Pick<Starting, 'pki' | 'tables'> &
+  Pick<ClusterHost, 'members' | 'onNodesReady'> & { readonly api: ApiPart };
+
+/** The API server over its store, which is closed again when the server does not start. */
+async function startApi(
+  { settings, folder, clock, random, log, servingLimits = {} }: ClusterOptions,
+  { tables, pki, loading, trace }: Starting,
+): Promise<ApiPart> {
+  const store = await openStore({ ...storeOf(settings), folder, clock, random, log }, tables.stores);
+  trace('store open');
+  const { apiPart } = await loading;
+  const definitions = await tables.definitions();
+  trace('API server loaded');
+  try {
+    return await apiPart({
+      store,
+      clock,
+      random,
+      log,
+      serviceCidr: settings.serviceCidr,
+      host: '127.0.0.1',
+      port: settings.apiPort,
+      server: pki.server,
+      clientCa: pki.authority.certificate,
+      kubeletClient: pki.identities.get('kubelet-client')!,
+      definitions,
+      authentication: { serviceAccountKey: pki.serviceAccount.privateKey },
+      grants: await grantsOf(tables),
+      limits: servingLimits,
+    });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** What the components of a cluster in one process are given: they reach the API without the network, each in its own name. */
+function hostOf(
+  { settings, folder, clock, random, log }: ClusterOptions,
+  { tables, pki, api, members, onNodesReady }: HostParts,
+): ClusterHost {
+  return {
+    settings,
+    tables,
+    nodeNames: nodeNames(settings),
+    folder,
+    rootCa: pki.authority.certificate,
+    clusterSigning: pki.authority,
+    serviceAccountKey: pki.serviceAccount.privateKey,
+    members,
+    flagsOf: (component) => componentValues(settings.componentFlags, component, tables),
+    as: (identity) => {
+      const { commonName, organizations = [] } = identitySubject(identity, tables.components);
+      return { transport: inProcessTransport(api.handle, { commonName, organizations }), clock, random, log };
+    },
+    asAccount: (name) => inProcessTransport(api.handle, accountSubject(name)),
+    addKubelet: api.addKubelet,
+    onNodesReady,
   };
 }

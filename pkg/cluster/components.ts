@@ -10,8 +10,8 @@ import type { FlagTable } from '#pkg/component/flags.ts';
 import type { Subject } from '#pkg/pki/pair.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import type { NetworkKind, NetworkTable } from './networks.ts';
+import type { PartTables } from './part-tables.ts';
 import { addressPort, type ClusterSettings, kubernetesServiceIp, podRange } from './settings.ts';
-import type { ClusterTables } from './tables.ts';
 
 /** A process of a cluster: what its flags can follow from. */
 export interface ProcessPlace {
@@ -24,9 +24,10 @@ export interface ProcessPlace {
   readonly kubeconfig: string;
   /** Of a component that is there once for each node; else `''`. */
   readonly nodeName: string;
-  readonly tables: ClusterTables;
+  readonly tables: PartTables;
 }
 
+/** The name under which a component speaks to the API server. */
 export interface ComponentIdentity {
   /** Names its certificate; of a component per node `<name>:<node>` does. Kept: it is the name of the files. */
   readonly name: string;
@@ -34,6 +35,7 @@ export interface ComponentIdentity {
   subject(nodeName: string): Subject;
 }
 
+/** One component: its process, its identity, and how it is started within another process. */
 export interface ComponentEntry {
   /** Folder of its main, below `cmd/`. */
   readonly folder: string;
@@ -44,7 +46,9 @@ export interface ComponentEntry {
   /** Flags of its process, beside the common ones. */
   flags(place: ProcessPlace): Readonly<Record<string, unknown>>;
   /** Those of its flags that people may set (`up --config`, `up --extra-config`), beside what follows from the cluster. Absent: none. */
-  options?(tables: ClusterTables): Promise<FlagTable>;
+  options?(tables: PartTables): Promise<FlagTable>;
+  /** What it may do, where upstream has no role for it: rules as the default policy writes them (`pkg/registry/rbac/policy/rule-text.ts`). */
+  readonly rights?: readonly string[];
   /** Whether it opens sockets of its own, which there are none of on virtual time. */
   readonly opensSockets: boolean;
   /** Starts it in the process that holds all of them. Absent for the API server, by which all others live and which is therefore there first. */
@@ -54,6 +58,7 @@ export interface ComponentEntry {
 /** Components by the names of their processes, which are upstream's. */
 export type ComponentTable = Readonly<Record<string, ComponentEntry>>;
 
+/** The components of every cluster. */
 export const componentTable: ComponentTable = {
   'kube-apiserver': {
     folder: 'apiserver',
@@ -107,20 +112,34 @@ export const componentTable: ComponentTable = {
       'root-ca-file': join(pki, 'ca.crt'),
       'cluster-signing-cert-file': join(pki, 'ca.crt'),
       'cluster-signing-key-file': join(pki, 'ca.key'),
+      'service-account-private-key-file': join(pki, 'sa.key'),
       'cluster-cidr': podRange(settings),
     }),
     options: async ({ controllers }) => {
       const [{ controllerFlags }, table] = await Promise.all([import('#pkg/controllers/manager.ts'), controllers()]);
       return controllerFlags(table);
     },
-    start: async ({ settings, tables, rootCa, clusterSigning, controllers, as, members, flagsOf }) => {
+    start: async ({
+      settings,
+      tables,
+      rootCa,
+      clusterSigning,
+      serviceAccountKey,
+      controllers,
+      as,
+      asAccount,
+      members,
+      flagsOf,
+    }) => {
       const { controllerManagerPart } = await import('./parts.ts');
       const options = {
         rootCa,
         ...(clusterSigning === undefined ? {} : { clusterSigning }),
+        ...(serviceAccountKey === undefined ? {} : { serviceAccountKey }),
         podCidr: podRange(settings),
         ...(controllers === undefined ? {} : { controllers }),
         table: await tables.controllers(),
+        asAccount,
         flags: await flagsOf('kube-controller-manager'),
       };
       members.start('kube-controller-manager', await controllerManagerPart(as('controller-manager'), options));

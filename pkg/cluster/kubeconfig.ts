@@ -4,12 +4,16 @@
  * with kubectl's own `config` command. Source: client-go `tools/clientcmd/api/v1`.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { yamlText } from '#pkg/apimachinery/yaml-text.ts';
+import { makeFolder } from '#pkg/component/make-folder.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 
+/** One cluster, user and context, which have one name. */
 export interface KubeconfigEntry {
   /** Name of the cluster, the context and the user alike. */
   readonly name: string;
@@ -20,14 +24,6 @@ export interface KubeconfigEntry {
   readonly client: CertificatePair;
   /** What else the context says, such as the namespace that the person set. */
   readonly context?: JsonObject;
-}
-
-/** A kubeconfig that cannot be read or written: the message is one line that says what to do. */
-export class KubeconfigError extends Error {
-  constructor(message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.name = 'KubeconfigError';
-  }
 }
 
 /** A kubeconfig with one context, which is the current one. */
@@ -48,7 +44,7 @@ export function kubeconfigOf(entry: KubeconfigEntry): JsonObject {
  * YAML, so no library is needed on the way up.
  */
 export async function writeKubeconfig(path: string, config: JsonObject): Promise<void> {
-  await replaceFile(path, renderYaml(config), { own: true });
+  await replaceFile(path, yamlText(config), { own: true });
 }
 
 /**
@@ -67,9 +63,10 @@ export async function mergeKubeconfig(path: string, entry: KubeconfigEntry): Pro
     'current-context': entry.name,
     users: withNamed(config.users, userOf(entry)),
   };
-  await replaceFile(path, renderYaml(merged));
+  await replaceFile(path, yamlText(merged));
 }
 
+/** When a context is removed, and what with it. */
 export interface RemoveOptions {
   /** Removes the context only when it is that of the cluster with this authority: another of the same name stays. */
   readonly authority?: string;
@@ -95,7 +92,7 @@ export async function removeFromKubeconfig(path: string, name: string, options: 
     await rm(path, { force: true });
     return true;
   }
-  await replaceFile(path, renderYaml(rest));
+  await replaceFile(path, yamlText(rest));
   return true;
 }
 
@@ -131,10 +128,10 @@ function isEmpty(config: JsonObject): boolean {
 export async function useContext(path: string, name: string): Promise<void> {
   const config = await readKubeconfig(path);
   if (config === undefined || !named(config.contexts).some((context) => context.name === name)) return;
-  await replaceFile(path, renderYaml({ ...config, 'current-context': name }));
+  await replaceFile(path, yamlText({ ...config, 'current-context': name }));
 }
 
-/** Fails with a `KubeconfigError` when the file at `path` could not be merged into and replaced; changes nothing that stays. */
+/** Fails with a `UserError` when the file at `path` could not be merged into and replaced; changes nothing that stays. */
 export async function checkKubeconfig(path: string): Promise<void> {
   await readKubeconfig(path);
   let made: string | undefined;
@@ -161,13 +158,13 @@ export async function readKubeconfig(path: string): Promise<JsonObject | undefin
     const { code } = error as NodeJS.ErrnoException;
     // Where no folder can be, no file is either; writing it says so.
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new KubeconfigError(
+    throw new UserError(
       `Cannot read the kubeconfig ${path} (${code}): check its permissions, or name another with --kubeconfig`,
       error,
     );
   }
   const refuse = (why: string, cause?: unknown): never => {
-    throw new KubeconfigError(
+    throw new UserError(
       `Cannot read the kubeconfig ${path} as ${why}: repair it, or name another with --kubeconfig`,
       cause,
     );
@@ -246,18 +243,6 @@ function userOf(entry: KubeconfigEntry): Named {
   };
 }
 
-/** Makes a folder and those above it; gives the uppermost that was not there. Node itself reports a read-only disk as a missing folder. */
-export async function makeFolder(path: string): Promise<string | undefined> {
-  try {
-    return await mkdir(path, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
-    const first = await makeFolder(dirname(path));
-    await mkdir(path, { mode: 0o700 });
-    return first ?? path;
-  }
-}
-
 /**
  * Replaces a file in one step. A person's file is replaced through a symbolic link if it is one, and keeps its mode; a cluster's own, and a new
  * one, has mode 0600.
@@ -287,53 +272,11 @@ async function replaceFile(path: string, text: string, { own = false } = {}): Pr
   }
 }
 
-function unwritable(path: string, error: unknown): KubeconfigError {
+function unwritable(path: string, error: unknown): UserError {
   const { code } = error as NodeJS.ErrnoException;
   const what = code === 'ENOSPC' ? 'free some disk space' : 'check its permissions';
-  return new KubeconfigError(
+  return new UserError(
     `Cannot write the kubeconfig ${path} (${code}): ${what}, or name another with --kubeconfig`,
     error,
   );
-}
-
-/** YAML of plain mappings, lists and scalars: enough for what a kubeconfig holds, without loading a library at start-up. */
-function renderYaml(config: JsonObject): string {
-  return yamlOf(config, 0);
-}
-
-function yamlOf(value: JsonObject, depth: number): string {
-  const pad = '  '.repeat(depth);
-  let out = '';
-  for (const [key, item] of Object.entries(value)) {
-    if (item === undefined) continue;
-    const name = scalar(key);
-    if (Array.isArray(item)) {
-      out +=
-        item.length === 0
-          ? `${pad}${name}: []\n`
-          : `${pad}${name}:\n${item.map((one) => yamlItem(one, depth)).join('')}`;
-    } else if (typeof item === 'object' && item !== null && Object.keys(item).length > 0) {
-      out += `${pad}${name}:\n${yamlOf(item as JsonObject, depth + 1)}`;
-    } else {
-      out += `${pad}${name}: ${scalar(item)}\n`;
-    }
-  }
-  return out;
-}
-
-function yamlItem(item: unknown, depth: number): string {
-  const pad = '  '.repeat(depth);
-  if (typeof item !== 'object' || item === null || Array.isArray(item) || Object.keys(item).length === 0) {
-    return `${pad}- ${scalar(item)}\n`;
-  }
-  const body = yamlOf(item as JsonObject, depth + 1);
-  return `${pad}- ${body.slice(2 * (depth + 1))}`;
-}
-
-/** JSON of a scalar (or of anything, as flow style), bare where YAML reads the word back as the same text. */
-function scalar(value: unknown): string {
-  if (typeof value !== 'string') return JSON.stringify(value);
-  const bare =
-    /^[A-Za-z/][\w@./:+=-]*$/.test(value) && !/^(true|false|null|yes|no|on|off|y|n)$/i.test(value) && !/:$/.test(value);
-  return bare ? value : JSON.stringify(value);
 }

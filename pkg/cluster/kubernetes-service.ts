@@ -14,6 +14,7 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { Component } from '#pkg/component/component.ts';
 
+/** Where the API server is, and by which client that is written. */
 export interface KubernetesServiceOptions {
   readonly client: Client;
   readonly clock: Clock;
@@ -30,6 +31,7 @@ const periodMs = 10_000;
 const namespace = 'default';
 const name = 'kubernetes';
 
+/** Makes the component: it looks every ten seconds and mends what differs. What is refused is logged and tried again. */
 export function createKubernetesService(options: KubernetesServiceOptions): Component {
   const { client, clock, log } = options;
   return {

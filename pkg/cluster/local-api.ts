@@ -3,10 +3,9 @@
  * sockets (`api-part.ts` does) and does not close the store.
  */
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
-import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
-import { alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
+import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
 import { createApiServer } from '#pkg/apiserver/server.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -18,9 +17,14 @@ import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createCustomResources } from '#pkg/registry/apiextensions/custom-resources.ts';
+import { issuerPages } from '#pkg/registry/authentication/discovery.ts';
+import { type AuthorizationMode, createAuthorization } from '#pkg/registry/authorization/authorization.ts';
+import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
+import { type AuthenticationSettings, createAuthentication } from './authentication.ts';
 
+/** What differs between the API servers of a cluster, of a process and of a test. */
 export interface LocalApiOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -30,12 +34,22 @@ export interface LocalApiOptions {
   readonly serviceCidr?: string;
   /** Port that the Service `kubernetes` leads to. Default 6443. */
   readonly port?: number;
+  /** Where it is reached, for those who check tokens by themselves. Default 127.0.0.1. */
+  readonly address?: string;
+  /** How users are known. */
+  readonly authentication?: AuthenticationSettings;
   /** Resources beside those of the table of API facts. Default: all that there are. */
   readonly definitions?: readonly ResourceDefinition[];
   /** Default: all that there are. */
   readonly admission?: readonly AdmissionPlugin[];
+  /** Who decides what users may do, in order. Default: `Node` and `RBAC`. */
+  readonly authorizationModes?: readonly AuthorizationMode[];
+  /** What is granted beside the default roles and bindings. */
+  readonly grants?: readonly Grant[];
   /** Kubelets of other processes. */
   readonly kubeletElsewhere?: (nodeName: string) => ApiHandler | undefined;
+  /** Servers on the network of pods, where there is one. */
+  readonly reach?: (target: NetworkTarget) => ApiHandler;
 }
 
 /** `run` serves until it is aborted. */
@@ -49,14 +63,19 @@ export interface LocalApi extends Component {
   readonly client: Client;
 }
 
+const defaultAddress = '127.0.0.1';
+const defaultPort = 6443;
+
 /** User in whose name the server keeps its own objects. */
-const ownIdentity = { commonName: 'system:apiserver', organizations: ['system:masters'] };
+export const ownIdentity = { commonName: 'system:apiserver', organizations: ['system:masters'] };
 
 /** Nothing happens before `run` or `ready`. */
 export function localApi(options: LocalApiOptions): LocalApi {
-  const { store, clock, random, log, serviceCidr, port, kubeletElsewhere } = options;
+  const { store, clock, random, log, serviceCidr, port, kubeletElsewhere, reach } = options;
   const kubelets = new Map<string, ApiHandler>();
-  const authorizer = alwaysAllow();
+  const authorization = createAuthorization(options.authorizationModes);
+  const { authorizer, rbac } = authorization;
+  const authentication = createAuthentication(clock, options.authentication);
   const server = createApiServer({
     store,
     clock,
@@ -64,14 +83,21 @@ export function localApi(options: LocalApiOptions): LocalApi {
     log: log.with({ component: 'kube-apiserver' }),
     strategies: createStrategies({
       warnsOfUnbuilt: true,
+      issuer: authentication.issuer,
+      ...(rbac === undefined ? {} : { grants: options.grants ?? [] }),
       ...(serviceCidr === undefined ? {} : { serviceCidr }),
       ...(port === undefined ? {} : { apiServerPort: port }),
     }),
     definitions: options.definitions ?? definitions,
-    admission: options.admission ?? createAdmissionPlugins({ authorizer }),
-    authenticators: [clientCertificateAuthenticator(clock)],
+    admission:
+      options.admission ?? createAdmissionPlugins({ authorizer, ...(rbac === undefined ? {} : { rights: rbac }) }),
+    authenticators: authentication.authenticators,
+    tokens: authentication.tokens,
+    allowsAnonymous: options.authentication?.allowsAnonymous ?? true,
+    pages: issuerPages(authentication.issuer, `${options.address ?? defaultAddress}:${port ?? defaultPort}`),
     authorizer,
     documents: createDocumentProvider,
+    ...(reach === undefined ? {} : { reach }),
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
   const client = createClient({
@@ -81,7 +107,12 @@ export function localApi(options: LocalApiOptions): LocalApi {
   const customResources = createCustomResources({ client, served: server.resources, clock, random, log });
   let started: Promise<void> | undefined;
   const ready = (): Promise<void> => {
-    started ??= server.ready().then(() => customResources.start());
+    started ??= (async () => {
+      await server.ready();
+      authentication.connect(server.reader);
+      await authorization.connect(server);
+      await customResources.start();
+    })();
     return started;
   };
   return {

@@ -8,6 +8,7 @@ import type { Component } from '#pkg/component/component.ts';
 import type { GroupHealth } from '#pkg/component/group-health.ts';
 import { type HealthCheck, HealthChecks } from '#pkg/component/health.ts';
 
+/** The components that run; `stopped` rejects with the first failure once all have stopped. */
 export class Members {
   readonly health = new HealthChecks();
   readonly stopped: Promise<void>;

@@ -22,6 +22,7 @@ export interface OpenNetwork {
   close(): Promise<void>;
 }
 
+/** One sort of network, and how a node opens it. */
 export interface NetworkKind {
   /** Name of the proxy backend that carries the traffic of Services on it. */
   readonly proxyBackend: string;
@@ -31,6 +32,7 @@ export interface NetworkKind {
 /** Networks by name. */
 export type NetworkTable = Readonly<Record<string, NetworkKind>>;
 
+/** The networks that there are. */
 export const networkTable: NetworkTable = {
   loopback: {
     proxyBackend: 'userspace',

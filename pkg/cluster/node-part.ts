@@ -11,11 +11,12 @@ import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
 import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
 import type { MachineFacts } from '#pkg/kubelet/node/node-status.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
+import type { PartTables } from './part-tables.ts';
 import { depsOf, type PartContext, withInformers } from './parts.ts';
+import { kubernetesRelease } from './release.js';
 import { areSimulated, runtimeProblem, runtimesOf } from './runtimes.ts';
-import { kubernetesRelease } from './settings.ts';
-import { type ClusterTables, clusterTables } from './tables.ts';
 
+/** What one node is made of. */
 export interface NodePartOptions {
   readonly nodeName: string;
   /** Default 127.0.0.1. */
@@ -24,8 +25,8 @@ export interface NodePartOptions {
   readonly runtime: string;
   /** Name of its network. */
   readonly network: string;
-  /** Default: those that there are. */
-  readonly tables?: Pick<ClusterTables, 'networks' | 'runtimes' | 'volumePlugins'>;
+  /** What it can be made of. */
+  readonly tables: Pick<PartTables, 'networks' | 'runtimes' | 'volumePlugins'>;
   /** Folder of the node's volumes and logs; `''` where all its pods are simulated. */
   readonly folder: string;
   /** Port at which the kubelet's own API answers. */
@@ -136,7 +137,7 @@ async function openNode(
   deps: ComponentDeps,
   options: NodePartOptions,
 ): Promise<{ readonly options: NodeOptions; close(): Promise<void> }> {
-  const { nodeName, folder, tables = clusterTables } = options;
+  const { nodeName, folder, tables } = options;
   const problem = runtimeProblem(options.runtime, tables.runtimes);
   if (problem !== undefined) throw new Error(`Cannot start the node ${nodeName} as ${problem}`);
   const networkKind = tables.networks[options.network];

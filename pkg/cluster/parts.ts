@@ -56,11 +56,13 @@ interface ElectedOptions {
   readonly electionIdentity?: string;
 }
 
+/** What the scheduler takes beside its connection. */
 export interface SchedulerPartOptions extends ElectedOptions {
   /** Default: all that there are. */
   readonly plugins?: readonly PluginEntry[];
 }
 
+/** The scheduler, under leader election where it has an identity for it. */
 export async function schedulerPart(context: PartContext, options: SchedulerPartOptions = {}): Promise<Component> {
   const { createScheduler } = await import('#pkg/scheduler/scheduler.ts');
   const deps = depsOf(context, 'kube-scheduler');
@@ -69,41 +71,66 @@ export async function schedulerPart(context: PartContext, options: SchedulerPart
   return identity === undefined ? component : elected(deps, { name: 'kube-scheduler', identity, component });
 }
 
+/** What the controllers take beside their connection. */
 export interface ControllerManagerPartOptions extends ElectedOptions {
   /** PEM of the cluster's authority, published to every namespace. */
   readonly rootCa?: string;
   /** The authority with its key, for certificates that are asked for. */
   readonly clusterSigning?: CertificatePair;
+  /** PEM of the private key that signs tokens of service accounts. */
+  readonly serviceAccountKey?: string;
   /** Range of which each node gets a part. */
   readonly podCidr: string;
   /** Names of the controllers that run. Default: all. */
   readonly controllers?: readonly string[];
   /** Default: all that there are. */
   readonly table?: ControllerTable;
+  /** The connection of a service account in `kube-system`. Default: the controllers write in the manager's own name. */
+  readonly asAccount?: (account: string) => Transport;
   /** Values of the controllers' flags; those that are not here have their fallbacks. */
   readonly flags?: Readonly<Record<string, unknown>>;
 }
 
+/** The controllers in one manager, under leader election where it has an identity for it. */
 export async function controllerManagerPart(
   context: PartContext,
   options: ControllerManagerPartOptions,
 ): Promise<Component> {
   const { createControllerManager } = await import('#pkg/controllers/manager.ts');
-  const { rootCa, clusterSigning, podCidr, controllers, table, flags, electionIdentity: identity } = options;
+  const {
+    rootCa,
+    clusterSigning,
+    serviceAccountKey,
+    podCidr,
+    controllers,
+    table,
+    flags,
+    asAccount,
+    electionIdentity: identity,
+  } = options;
+  const { clock } = context;
   return createControllerManager({
     deps: depsOf(context, 'kube-controller-manager'),
     options: {
       clusterCidr: podCidr,
       ...(rootCa === undefined ? {} : { rootCa }),
       ...(clusterSigning === undefined ? {} : { clusterSigning }),
+      ...(serviceAccountKey === undefined ? {} : { serviceAccountKey }),
     },
     ...(controllers === undefined ? {} : { controllers }),
     ...(table === undefined ? {} : { table }),
     ...(flags === undefined ? {} : { flags }),
+    ...(asAccount === undefined
+      ? {}
+      : {
+          clientOf: (account) =>
+            createClient({ transport: asAccount(account), userAgent: `kube-controller-manager/${account}`, clock }),
+        }),
     ...(identity === undefined ? {} : { leaderElect: { identity } }),
   });
 }
 
+/** What a proxy takes beside its connection. */
 export interface ProxyPartOptions {
   /** The proxy's node; absent where one proxy stands for all nodes of the machine. */
   readonly nodeName?: string;
@@ -115,6 +142,7 @@ export interface ProxyPartOptions {
   readonly backends?: ProxyBackendTable;
 }
 
+/** A proxy over the backend of that name. Throws where there is none. */
 export async function proxyPart(context: PartContext, options: ProxyPartOptions): Promise<Component> {
   const { nodePortAddresses, nodeName, backends = proxyBackendTable } = options;
   const kind = backends[options.backend];

@@ -25,10 +25,10 @@ test('every identity is signed by the authority and names its user and groups', 
     return [name, certificate.subject];
   });
   expect(subjects.toSorted()).toEqual([
-    ['admin', 'O=system:masters\nCN=kubernetes-admin'],
+    ['admin', 'O=kubeadm:cluster-admins\nCN=kubernetes-admin'],
     ['controller-manager', 'CN=system:kube-controller-manager'],
     ['kube-proxy', 'O=system:node-proxier\nCN=system:kube-proxy'],
-    ['kubelet-client', 'O=system:masters\nCN=kube-apiserver-kubelet-client'],
+    ['kubelet-client', 'O=kubeadm:cluster-admins\nCN=kube-apiserver-kubelet-client'],
     ['node:one', 'O=system:nodes\nCN=system:node:one'],
     ['scheduler', 'CN=system:kube-scheduler'],
   ]);

@@ -18,28 +18,22 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
+import { makeFolder } from '#pkg/component/make-folder.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import { issueAuthority, issueLeaf, subjectOf } from '#pkg/pki/certificate.ts';
 import type { CertificatePair, Subject } from '#pkg/pki/pair.ts';
 import { type ComponentTable, componentTable, identitiesOf } from './components.ts';
-import { makeFolder } from './kubeconfig.ts';
 
-/** Identities that are no component's. */
+/** Identities that are no component's. Source: kubeadm's `admin.conf` and `apiserver-kubelet-client.crt`. */
 const otherIdentities: Readonly<Record<string, Subject>> = {
-  admin: { commonName: 'kubernetes-admin', organizations: ['system:masters'] },
-  'kubelet-client': { commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'] },
+  admin: { commonName: 'kubernetes-admin', organizations: ['kubeadm:cluster-admins'] },
+  'kubelet-client': { commonName: 'kube-apiserver-kubelet-client', organizations: ['kubeadm:cluster-admins'] },
 };
 
 /** In whose name the nodes of one process read together what each of them may read. Has no certificate. */
 const nodesSubject: Subject = { commonName: 'system:coxswain:nodes' };
 
-/** A file of keys or certificates that cannot be used: the message is one line that says which, and what to do. */
-export class PkiError extends Error {
-  constructor(message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.name = 'PkiError';
-  }
-}
-
+/** The keys and certificates; all of it PEM. */
 export interface Pki {
   /** Certificate and key of the authority. */
   readonly authority: CertificatePair;
@@ -90,6 +84,15 @@ export function identitySubject(identity: string, components: ComponentTable = c
   if (entry?.identity === undefined)
     throw new Error(`Cannot name the subject of a certificate as the identity is unknown: ${identity}`);
   return entry.identity.subject(colon < 0 ? '' : identity.slice(colon + 1));
+}
+
+/** User and groups of a service account in `kube-system`, for a component of this process that needs no token. @internal */
+export function accountSubject(name: string): Required<Subject> {
+  const namespace = 'kube-system';
+  return {
+    commonName: `system:serviceaccount:${namespace}:${name}`,
+    organizations: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`],
+  };
 }
 
 /** The cluster's keys and certificates, read from `folder` or made and written there. @internal */
@@ -207,7 +210,7 @@ class PairFiles {
     if (certificate === undefined || key === undefined || parsed === undefined) return undefined;
     if (spkiPem(parsed.publicKey) !== publicKey) {
       const [file, other] = [`${name}.key`, `${name}.crt`].map((one) => join(this.#folder, one));
-      throw new PkiError(
+      throw new UserError(
         `Cannot use ${file} as it is not the key of ${other}: restore them, or remove both to have new ones made`,
       );
     }
@@ -231,9 +234,9 @@ class PairFiles {
     }
   }
 
-  #broken(file: string, kind: string, cause: unknown): PkiError {
+  #broken(file: string, kind: string, cause: unknown): UserError {
     const path = join(this.#folder, file);
-    return new PkiError(
+    return new UserError(
       `Cannot use ${path} as it holds no ${kind}: restore it, or remove it to have a new one made`,
       cause,
     );
@@ -251,7 +254,7 @@ class PairFiles {
       const text = await readFile(path, 'utf8');
       const { mode } = await stat(path);
       if (file.endsWith('.key') && (mode & 0o077) !== 0) {
-        throw new PkiError(
+        throw new UserError(
           `Cannot use ${path} as others than its owner may use it (mode ${(mode & 0o777).toString(8)}): "chmod 600 ${path}", or remove the folder ${this.#folder} to have new keys made where somebody may have read it`,
         );
       }

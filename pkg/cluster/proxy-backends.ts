@@ -5,11 +5,13 @@
 import type { ComponentDeps } from '#pkg/component/component.ts';
 import type { Backend } from '#pkg/proxy/backend.ts';
 
+/** What a backend is opened with. */
 export interface ProxyBackendPlace extends ComponentDeps {
   /** Addresses on which node ports answer. */
   readonly nodePortAddresses: readonly string[];
 }
 
+/** One sort of backend. */
 export interface ProxyBackendKind {
   /** Whoever asked closes it. */
   open(place: ProxyBackendPlace): Promise<Backend>;
@@ -18,6 +20,7 @@ export interface ProxyBackendKind {
 /** Proxy backends by name. */
 export type ProxyBackendTable = Readonly<Record<string, ProxyBackendKind>>;
 
+/** The backends that there are. */
 export const proxyBackendTable: ProxyBackendTable = {
   userspace: {
     open: async (place) => {

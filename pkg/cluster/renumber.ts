@@ -5,8 +5,9 @@
  * Invariant: doing it again changes nothing, so a move that was cut off is finished by the next start. Addresses that people wrote into other
  * fields, such as the environment of a container, stay.
  */
+
+import { formatIpv4, parseIpv4, parseIpv4Range } from '#pkg/apimachinery/ipv4-range.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
-import { formatIpv4, parseIpv4, parseIpv4Range } from '#pkg/network/ipv4.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import type { ClusterAddresses } from './settings.ts';
 

@@ -24,6 +24,7 @@ export interface OpenRuntime {
   close(): Promise<void>;
 }
 
+/** One sort of runtime, and how a node opens it. */
 export interface RuntimeKind {
   /**
    * Whether its pods run nothing: then they need no address, port or file of the machine, any number of nodes fits on it, and none of them
@@ -36,6 +37,7 @@ export interface RuntimeKind {
 /** Runtimes by name. */
 export type RuntimeTable = Readonly<Record<string, RuntimeKind>>;
 
+/** The runtimes that there are. */
 export const runtimeTable: RuntimeTable = {
   inprocess: {
     isSimulated: false,

@@ -1,17 +1,16 @@
 /** What a cluster is made of, and its defaults. Kept in the data folder, so that the next start brings the same cluster back. */
+
+import { formatIpv4, parseIpv4Range } from '#pkg/apimachinery/ipv4-range.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
-import { formatIpv4, parseIpv4Range } from '#pkg/network/ipv4.ts';
 import type { EtcdFiles } from './etcd-files.ts';
 import { networkTable } from './networks.ts';
 import { areSimulated, runtimeProblem } from './runtimes.ts';
 import { etcdFilesProblem, storeDriverOf } from './stores.ts';
 
-/** The release of Kubernetes whose API is served and that nodes report. That of the API's facts, without loading them. */
-export const kubernetesRelease = 'v1.36.4';
-
 /** What people have set of single components: values by component and flag, as they stand on a command line. */
 export type ComponentFlags = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
+/** The settings, as `cluster.json` has them. */
 export interface ClusterSettings extends EtcdFiles {
   /** Lower-case letters, digits and dashes; part of the nodes' names and of the kubeconfig's context. */
   readonly name: string;
@@ -58,6 +57,7 @@ const firstAddresses: ClusterAddresses = {
   nodeAddress: '127.0.0.1',
 };
 
+/** What a cluster is where nobody says otherwise. */
 export const defaultSettings: ClusterSettings = {
   name: 'dev',
   nodes: 1,

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Random } from '#pkg/base/random.ts';
+import { UserError } from '#pkg/component/user-error.ts';
 import type { Store } from '#pkg/storage/store.ts';
 
 /** File of the cluster's folder that holds the id of its store. */
@@ -19,9 +20,7 @@ const storeIdKey = '/coxswain/store-id';
 /** What the keys of a cluster begin with, the id last. */
 export const clusterPrefixes = ['/registry/', '/coxswain/'] as const;
 
-/** A store that is not the one that the cluster had: the message is one line that says what to do. */
-export class StoreIdentityError extends Error {}
-
+/** Which store, and which cluster it is to be of. */
 export interface StoreOfCluster {
   /** Folder of the cluster. */
   readonly folder: string;
@@ -29,14 +28,14 @@ export interface StoreOfCluster {
   readonly where: string;
 }
 
-/** Throws `StoreIdentityError` when the cluster had a store and the file of it is gone. To be asked before opening it makes a new one. */
+/** Throws `UserError` when the cluster had a store and the file of it is gone. To be asked before opening it makes a new one. */
 export async function checkStoreFile(path: string, { folder, where }: StoreOfCluster): Promise<void> {
   if ((await readId(folder)) === undefined) return;
   const { size } = await stat(path).catch(() => ({ size: 0 }));
   if (size === 0) throw emptied({ folder, where });
 }
 
-/** Throws `StoreIdentityError` when the store is not the one that the cluster had; gives a new store and a new cluster their id. */
+/** Throws `UserError` when the store is not the one that the cluster had; gives a new store and a new cluster their id. */
 export async function checkStoreId(store: Store, random: Random, { folder, where }: StoreOfCluster): Promise<void> {
   const wanted = await readId(folder);
   const found = (await store.get(storeIdKey))?.value;
@@ -57,12 +56,12 @@ export async function checkStoreId(store: Store, random: Random, { folder, where
   await writeId(folder, result.ok ? id : Buffer.from(result.current?.value ?? value).toString('utf8'));
 }
 
-/** Throws `StoreIdentityError` when the store has an id: it is that of a cluster, which a new one would become a part of. */
+/** Throws `UserError` when the store has an id: it is that of a cluster, which a new one would become a part of. */
 export async function checkNoStoreId(store: Store, { folder, where }: StoreOfCluster): Promise<void> {
   if ((await store.get(storeIdKey)) === undefined) return;
   const urls = where.split(',').map((url) => `${url.replace(/\/$/, '')}/${basename(folder)}`);
   const own = urls.join(',');
-  throw new StoreIdentityError(
+  throw new UserError(
     `Cannot make a new cluster in ${folder} as the store in ${where} is that of another cluster: give this one a part of its own, such as --store ${own}`,
   );
 }
@@ -73,14 +72,14 @@ export async function isStoreOf(store: Store, folder: string): Promise<boolean> 
   return found !== undefined && Buffer.from(found).toString('utf8') === (await readId(folder));
 }
 
-function emptied({ folder, where }: StoreOfCluster): StoreIdentityError {
-  return new StoreIdentityError(
+function emptied({ folder, where }: StoreOfCluster): UserError {
+  return new UserError(
     `Cannot start the cluster in ${folder} as its store in ${where} is empty, and it was not: put the store back, or run "coxswain down --delete-data --data-dir ${folder}" to begin a new cluster`,
   );
 }
 
-function foreign({ folder, where }: StoreOfCluster): StoreIdentityError {
-  return new StoreIdentityError(
+function foreign({ folder, where }: StoreOfCluster): UserError {
+  return new UserError(
     `Cannot start the cluster in ${folder} as the store in ${where} is that of another cluster: put its own store back, or run "coxswain down --delete-data --data-dir ${folder}" to begin a new cluster`,
   );
 }

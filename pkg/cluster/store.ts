@@ -15,7 +15,7 @@ export function isSharedStore(store: string): boolean {
   return storeDriverOf(store)?.isShared === true;
 }
 
-/** Throws what the driver does, and `StoreIdentityError` when the store is not the one that the cluster had. */
+/** Throws what the driver does, and `UserError` when the store is not the one that the cluster had. */
 export async function openStore(place: StorePlace, table: StoreTable = storeTable): Promise<Store> {
   const { folder, random } = place;
   const driver = driverOf(place.store, table);
@@ -39,7 +39,7 @@ function driverOf(store: string, table: StoreTable): StoreDriver {
 }
 
 /**
- * Throws `StoreIdentityError` when a shared store already is that of a cluster, of which a new one would become a part. Throws what the driver does.
+ * Throws `UserError` when a shared store already is that of a cluster, of which a new one would become a part. Throws what the driver does.
  */
 export async function checkStoreFree(options: StorePlace): Promise<void> {
   if (!isSharedStore(options.store)) return;

@@ -12,6 +12,7 @@ import { type Store, StoreUnavailableError } from '#pkg/storage/store.ts';
 import type { EtcdFiles } from './etcd-files.ts';
 import { checkStoreFile } from './store-identity.ts';
 
+/** What a driver is opened with. */
 export interface StorePlace extends EtcdFiles {
   /** The value of `--store`; of an etcd the addresses of its members, and the cluster's part of it as their path, if any. */
   readonly store: string;
@@ -22,6 +23,7 @@ export interface StorePlace extends EtcdFiles {
   readonly log: Logger;
 }
 
+/** One driver, and which values of `--store` it answers to. */
 export interface StoreDriver {
   /** How the driver is asked for, as help shows it: `lmdb`, `URL,URL`. */
   readonly placeholder: string;
@@ -40,6 +42,7 @@ export interface StoreDriver {
 /** Drivers by their names; the first that accepts a value has it. */
 export type StoreTable = Readonly<Record<string, StoreDriver>>;
 
+/** The drivers that there are; the first that accepts a value is taken. */
 export const storeTable: StoreTable = {
   lmdb: {
     placeholder: 'lmdb',

@@ -2,29 +2,20 @@
  * All that a cluster can be made of, one table for each sort of part; who composes a cluster can give others. Tables whose rows are code of a
  * component are loaded with that component.
  */
-import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
-import type { ControllerTable } from '#pkg/controllers/common/controller.ts';
-import type { VolumePlugin } from '#pkg/kubelet/volumes/volume-plugin.ts';
-import type { PluginEntry } from '#pkg/scheduler/framework/plugin-context.ts';
 import { type ComponentTable, componentTable } from './components.ts';
-import { type NetworkTable, networkTable } from './networks.ts';
-import { type ProxyBackendTable, proxyBackendTable } from './proxy-backends.ts';
-import { type RuntimeTable, runtimeTable } from './runtimes.ts';
+import { networkTable } from './networks.ts';
+import type { PartTables } from './part-tables.ts';
+import { proxyBackendTable } from './proxy-backends.ts';
+import { runtimeTable } from './runtimes.ts';
 import { type StoreTable, storeTable } from './stores.ts';
 
-export interface ClusterTables {
+/** One table for each sort of part, by name. */
+export interface ClusterTables extends PartTables {
   readonly components: ComponentTable;
   readonly stores: StoreTable;
-  readonly runtimes: RuntimeTable;
-  readonly networks: NetworkTable;
-  readonly proxyBackends: ProxyBackendTable;
-  /** Resources beside those of the table of API facts. */
-  readonly definitions: () => Promise<readonly ResourceDefinition[]>;
-  readonly controllers: () => Promise<ControllerTable>;
-  readonly schedulerPlugins: () => Promise<readonly PluginEntry[]>;
-  readonly volumePlugins: () => Promise<readonly VolumePlugin[]>;
 }
 
+/** All that this project has. */
 export const clusterTables: ClusterTables = {
   components: componentTable,
   stores: storeTable,

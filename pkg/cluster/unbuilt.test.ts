@@ -26,21 +26,13 @@ test('what is said to be missing is missing: a row of pkg/registry/unbuilt.ts go
   expect(stale.map(({ resource }) => resource)).toEqual([]);
 });
 
-const template = { spec: { restartPolicy: 'OnFailure', containers: [{ name: 'c', image: 'i' }] } };
-const pods = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };
-const selector = { matchLabels: { a: 'b' } };
 const inDefault = (group: string): string => `/apis/${group}/namespaces/default`;
 
 const objects: Readonly<Record<string, readonly [path: string, object: object]>> = {
-  statefulsets: [inDefault('apps/v1'), { spec: { selector, template: pods, serviceName: 's' } }],
-  daemonsets: [inDefault('apps/v1'), { spec: { selector, template: pods } }],
-  jobs: [inDefault('batch/v1'), { spec: { template } }],
-  cronjobs: [inDefault('batch/v1'), { spec: { schedule: '@daily', jobTemplate: { spec: { template } } } }],
   horizontalpodautoscalers: [
     inDefault('autoscaling/v2'),
     { spec: { maxReplicas: 2, scaleTargetRef: { kind: 'Deployment', name: 'd', apiVersion: 'apps/v1' } } },
   ],
-  poddisruptionbudgets: [inDefault('policy/v1'), { spec: { selector } }],
   resourcequotas: ['/api/v1/namespaces/default', { spec: { hard: { pods: '1' } } }],
   persistentvolumeclaims: [
     '/api/v1/namespaces/default',

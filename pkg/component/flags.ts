@@ -4,7 +4,9 @@
  *
  * A value comes from the first of: the command line, the configuration file, the table. Upstream counterpart: `component-base/cli/flag`.
  */
+
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { parseDurationMs } from '#pkg/apimachinery/time.ts';
 
 /** What came of reading a flag's text. */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string };
@@ -142,19 +144,6 @@ export function repeated(
       return wrong === undefined ? good([...(previous ?? []), value]) : bad(wrong);
     },
   };
-}
-
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-/** Milliseconds of a duration as Go writes it (`1h30m`, `500ms`, `0`), or undefined. */
-export function parseDurationMs(value: string): number | undefined {
-  if (value === '0') return 0;
-  const negative = value.startsWith('-');
-  const body = negative ? value.slice(1) : value;
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(body)) return undefined;
-  let sum = 0;
-  for (const part of body.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) sum += Number(part[1]) * unitMs[part[2]!]!;
-  return negative ? -sum : sum;
 }
 
 /** A length of time; the value is in milliseconds. */

@@ -7,6 +7,7 @@ import type { HealthCheck } from './health.ts';
 /** Parts that a check names; of further ones it gives the number. */
 const namedMax = 5;
 
+/** The parts that have something wrong, each with what it is. */
 export class GroupHealth {
   readonly #names = new Set<string>();
   /** Why a part is not well, by its name. */

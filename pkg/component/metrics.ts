@@ -3,6 +3,7 @@
  * families when they are asked for; prom-client, which makes the text of them, is loaded then.
  */
 
+/** One number of a family. */
 export interface MetricSample {
   /** After the name of the family: `_bucket`, `_sum` or `_count` of a histogram. */
   readonly suffix?: string;
@@ -10,6 +11,7 @@ export interface MetricSample {
   readonly value: number;
 }
 
+/** All numbers of one name. */
 export interface MetricFamily {
   readonly name: string;
   readonly help: string;

@@ -4,14 +4,17 @@
  */
 import { setMaxListeners } from 'node:events';
 import { childSignal } from '#pkg/base/async.ts';
+import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { type LeaderElectionOptions, runWithLeaderElection } from '#pkg/client/leader-election.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import type { FlagTable } from '#pkg/component/flags.ts';
 import type { ControllerContext, ControllerOptions, ControllerTable } from './common/controller.ts';
+import { accountOf } from './common/controller-accounts.ts';
 import { controllerTable } from './table.ts';
 
+/** Which controllers run, over which connection. */
 export interface ControllerManagerOptions {
   /** The manager runs the informers: nobody else may. */
   readonly deps: ComponentDeps;
@@ -20,6 +23,8 @@ export interface ControllerManagerOptions {
   /** Names of the table. Default: all. */
   readonly controllers?: readonly string[];
   readonly options?: ControllerOptions;
+  /** The connection of a service account in `kube-system`, by its name. Default: all controllers write in the name of the manager. */
+  readonly clientOf?: (account: string) => Client;
   /** Values of the controllers' flags, by name; a flag that is not here has its fallback. */
   readonly flags?: Readonly<Record<string, unknown>>;
   /** Absent: no election, this is the only manager. */
@@ -73,16 +78,18 @@ async function runControllers(
   // Every loop and watch listens for the end.
   setMaxListeners(0, stop.signal);
   const recorders = new Map<string, EventRecorder>();
-  const context: ControllerContext = {
-    ...deps,
-    options: options.options ?? {},
-    recorder: (component) => {
-      const recorder = recorders.get(component) ?? createEventRecorder({ ...deps, component, signal: stop.signal });
-      recorders.set(component, recorder);
-      return recorder;
-    },
+  const contextOf = (name: string): ControllerContext => {
+    const account = accountOf(name);
+    const client = account === undefined ? undefined : options.clientOf?.(account);
+    const own = client === undefined ? deps : { ...deps, client };
+    const recorder = (component: string): EventRecorder => {
+      const known = recorders.get(component) ?? createEventRecorder({ ...own, component, signal: stop.signal });
+      recorders.set(component, known);
+      return known;
+    };
+    return { ...own, options: options.options ?? {}, recorder };
   };
-  const components = names.map((name) => makeController(options, name, context));
+  const components = names.map((name) => makeController(options, name, contextOf(name)));
   const running = [deps.informers.run(stop.signal)];
   try {
     if (await deps.informers.synced(stop.signal)) {

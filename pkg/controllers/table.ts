@@ -1,13 +1,19 @@
 /** Every controller by the name under which it is switched on and off. A new controller, with its flags if it has any, is a folder and a line here. */
+
+import { createClusterRoleAggregationController } from './clusterroleaggregation/clusterroleaggregation.ts';
 import { type ControllerTable, withFlags } from './common/controller.ts';
+import { createCronJobController } from './cronjob/cronjob.ts';
 import { createCsrApprovingController } from './csrapproving/csrapproving.ts';
 import { createCsrCleanerController } from './csrcleaner/csrcleaner.ts';
 import { createCsrSigningController } from './csrsigning/csrsigning.ts';
+import { createDaemonSetController } from './daemon/daemon.ts';
 import { createDeploymentController } from './deployment/deployment.ts';
+import { createDisruptionController } from './disruption/disruption.ts';
 import { createEndpointController } from './endpoint/endpoint.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
 import { createEndpointSliceMirroringController } from './endpointslicemirroring/endpointslicemirroring.ts';
 import { createGarbageCollector } from './garbagecollector/garbagecollector.ts';
+import { createJobController } from './job/job.ts';
 import { createNamespaceController } from './namespace/namespace.ts';
 import { createNodeIpamController, nodeIpamFlags } from './nodeipam/nodeipam.ts';
 import { createNodeLifecycleController, nodeLifecycleFlags } from './nodelifecycle/nodelifecycle.ts';
@@ -16,7 +22,11 @@ import { createReplicaSetController } from './replicaset/replicaset.ts';
 import { createReplicationController } from './replication/replication.ts';
 import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/serviceaccount.ts';
+import { createServiceAccountTokenController } from './serviceaccounttoken/serviceaccounttoken.ts';
+import { createStatefulSetController } from './statefulset/statefulset.ts';
 import { createTaintEvictionController } from './tainteviction/tainteviction.ts';
+import { createTokenCleaner } from './tokencleaner/tokencleaner.ts';
+import { createTtlAfterFinishedController } from './ttlafterfinished/ttlafterfinished.ts';
 
 /** In the order in which they start. Names are upstream's. */
 export const controllerTable: ControllerTable = {
@@ -29,6 +39,12 @@ export const controllerTable: ControllerTable = {
   'deployment-controller': createDeploymentController,
   'replicaset-controller': createReplicaSetController,
   'replicationcontroller-controller': createReplicationController,
+  'daemonset-controller': createDaemonSetController,
+  'statefulset-controller': createStatefulSetController,
+  'job-controller': createJobController,
+  'cronjob-controller': createCronJobController,
+  'ttl-after-finished-controller': createTtlAfterFinishedController,
+  'disruption-controller': createDisruptionController,
   'endpoints-controller': createEndpointController,
   'endpointslice-controller': createEndpointSliceController,
   'endpointslice-mirroring-controller': createEndpointSliceMirroringController,
@@ -37,4 +53,7 @@ export const controllerTable: ControllerTable = {
   'certificatesigningrequest-approving-controller': createCsrApprovingController,
   'certificatesigningrequest-signing-controller': createCsrSigningController,
   'certificatesigningrequest-cleaner-controller': createCsrCleanerController,
+  'clusterrole-aggregation-controller': createClusterRoleAggregationController,
+  'serviceaccount-token-controller': createServiceAccountTokenController,
+  'token-cleaner-controller': createTokenCleaner,
 };

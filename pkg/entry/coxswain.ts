@@ -8,5 +8,6 @@ export { type Clock, SystemClock } from '#pkg/base/clock.ts';
 export { type Logger, silentLogger } from '#pkg/base/logger.ts';
 export { type Random, SystemRandom } from '#pkg/base/random.ts';
 export { type ClusterOptions, type RunningCluster, startCluster } from '#pkg/cluster/cluster.ts';
-export { type ClusterSettings, defaultSettings, kubernetesRelease, loopbackAddresses } from '#pkg/cluster/settings.ts';
+export { kubernetesRelease } from '#pkg/cluster/release.js';
+export { type ClusterSettings, defaultSettings, loopbackAddresses } from '#pkg/cluster/settings.ts';
 export { createLogger } from '#pkg/component/logger.ts';

@@ -1,6 +1,7 @@
 /** What `import … from 'coxswain/testing'` gives: clusters for tests, and builders of objects. The names are promises to users of the package. */
 import './node-version.ts';
 
+export { isPodReady } from '#pkg/api/core/pod.ts';
 export {
   type Amounts,
   type DeploymentOptions,
@@ -11,7 +12,6 @@ export {
   type PodBuilder,
 } from '#pkg/testing/builders.ts';
 export {
-  isPodReady,
   type ListeningTestCluster,
   type ListeningTestClusterOptions,
   startTestCluster,

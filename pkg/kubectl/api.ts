@@ -5,6 +5,7 @@
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type Status, StatusError } from '#pkg/apimachinery/status-error.ts';
 
+/** One request of the command line. */
 export interface ApiCall {
   readonly method: 'DELETE' | 'GET' | 'PATCH' | 'POST' | 'PUT';
   /** With a leading slash, without the query. */
@@ -17,6 +18,7 @@ export interface ApiCall {
   readonly signal?: AbortSignal;
 }
 
+/** An answer before anybody looked at its status. */
 export interface RawAnswer {
   readonly status: number;
   /** Values of the `Warning` headers. */
@@ -27,6 +29,7 @@ export interface RawAnswer {
 /** Sends one call; resolves when the answer's headers are there. */
 export type SendCall = (call: ApiCall) => Promise<RawAnswer>;
 
+/** The connection of one command. */
 export interface KubeApi {
   /** Namespace of commands that name none. */
   readonly namespace: string;
@@ -39,6 +42,7 @@ export interface KubeApi {
 /** Answers are read whole up to this size; a list beyond it needs a selector. */
 const answerBytesMax = 512 * 1024 * 1024;
 
+/** The API over a way to send calls; warnings of the server go to `onWarning`. */
 export function createKubeApi(options: {
   readonly send: SendCall;
   readonly namespace: string;

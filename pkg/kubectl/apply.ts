@@ -24,6 +24,7 @@ const dryRunFlag = text({
   placeholder: 'none|server|client',
 });
 
+/** The flags of `apply`. */
 export const applyFlags = {
   ...fileFlags,
   output: outputFlag,
@@ -38,6 +39,7 @@ export const applyFlags = {
   }),
 } satisfies FlagTable;
 
+/** Runs the command; resolves to its exit code. Throws `UserError` and what the API answers. */
 export async function apply(
   context: KubectlContext,
   values: FlagValues<typeof applyFlags> & { namespace: string },
@@ -228,6 +230,7 @@ class ResultPrinter {
   }
 }
 
+/** The flags of `create`. */
 export const createFlags = {
   ...fileFlags,
   output: outputFlag,

@@ -11,6 +11,7 @@ import { pathOf } from './discovery.ts';
 import { serverError } from './errors.ts';
 import { parseTargets, resolveObjects, type Target, targetName, targetOptions } from './targets.ts';
 
+/** The flags of `label` and `annotate`. */
 export const labelFlags = {
   filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),
   selector: selectorFlag,
@@ -22,7 +23,9 @@ export const labelFlags = {
 
 type LabelValues = FlagValues<typeof labelFlags> & { namespace: string };
 
+/** Runs `label`; resolves to its exit code. */
 export const label = changer('labels', 'labeled');
+/** Runs `annotate`; resolves to its exit code. */
 export const annotate = changer('annotations', 'annotated');
 
 function changer(field: 'annotations' | 'labels', done: string) {
@@ -124,6 +127,7 @@ async function changeOne(
 /** `--replicas` when the command line does not name it; not a number that anyone would. */
 const notGiven = Number.MIN_SAFE_INTEGER;
 
+/** The flags of `scale`. */
 export const scaleFlags = {
   filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),
   selector: selectorFlag,
@@ -132,6 +136,7 @@ export const scaleFlags = {
   'current-replicas': integer({ help: 'Only when there are that many now; -1 for any.', fallback: -1, min: -1 }),
 } satisfies FlagTable;
 
+/** Runs the command; resolves to its exit code. */
 export async function scale(
   context: KubectlContext,
   values: FlagValues<typeof scaleFlags> & { namespace: string },

@@ -1,14 +1,13 @@
-/** A connection to the API server that a kubeconfig names, with the credentials that @kubernetes/client-node finds in it. */
-import { request as requestHttp } from 'node:http';
-import { Agent, type RequestOptions, request as requestHttps } from 'node:https';
-import { KubeConfig } from '@kubernetes/client-node';
-import { UserError } from '#pkg/component/user-error.ts';
-import { type ApiCall, createKubeApi, type KubeApi, type RawAnswer } from './api.ts';
+/** A connection to the API server that a kubeconfig names, with the credentials that are found in it. */
 
-export interface ConnectOptions {
-  /** A kubeconfig file; absent for `KUBECONFIG` and then `~/.kube/config`. */
-  readonly kubeconfig?: string;
-  readonly context?: string;
+import { Agent, type RequestOptions, request as requestHttps } from 'node:https';
+import { UserError } from '#pkg/component/user-error.ts';
+import { request as requestHttp } from '#pkg/serving/node-http.ts';
+import { type ApiCall, createKubeApi, type KubeApi, type RawAnswer } from './api.ts';
+import { type KubeconfigPlace, readPlainKubeconfig } from './plain-kubeconfig.ts';
+
+/** What the flags of the connection say. */
+export interface ConnectOptions extends KubeconfigPlace {
   readonly namespace?: string;
   /** Address of the server, in place of that of the kubeconfig. */
   readonly server?: string;
@@ -17,41 +16,18 @@ export interface ConnectOptions {
   readonly onWarning: (text: string) => void;
 }
 
+/** Opens the connection. Throws `UserError` where no kubeconfig names a server. */
 export async function connect(options: ConnectOptions): Promise<KubeApi & { close(): void }> {
-  const config = new KubeConfig();
-  try {
-    if (options.kubeconfig === undefined) config.loadFromDefault();
-    else config.loadFromFile(options.kubeconfig);
-  } catch (error) {
-    throw kubeconfigError(error);
-  }
-  if (options.context !== undefined) {
-    if (config.getContextObject(options.context) === null)
-      throw new UserError(`Error in configuration: context was not found for specified context: ${options.context}`);
-    config.setCurrentContext(options.context);
-  }
-  const cluster = config.getCurrentCluster();
-  if (cluster === null)
-    throw new UserError(
-      'error: the kubeconfig has no current context: run "coxswain up", or name a file with --kubeconfig',
-    );
-  const namespace = options.namespace ?? config.getContextObject(config.getCurrentContext())?.namespace ?? 'default';
+  const found =
+    readPlainKubeconfig(options) ?? (await (await import('./library-kubeconfig.ts')).readLibraryKubeconfig(options));
+  const { server, credentials } = found;
+  const namespace = options.namespace ?? found.namespace ?? 'default';
   const agent = new Agent({ keepAlive: true });
-  const credentials: RequestOptions = {};
-  // Without a kubeconfig the library names a server without HTTPS, for which it then has no credentials.
-  if (cluster.server.startsWith('https:')) await config.applyToHTTPSOptions(credentials);
-  const base = serverUrl(options.server ?? cluster.server);
+  const base = serverUrl(options.server ?? server);
   const timeout = options.requestTimeoutMs === 0 ? {} : { timeout: options.requestTimeoutMs };
   const send = (call: ApiCall): Promise<RawAnswer> => sendCall(base, { ...credentials, ...timeout, agent }, call);
   const api = createKubeApi({ send, namespace, onWarning: options.onWarning });
   return { ...api, close: () => agent.destroy() };
-}
-
-function kubeconfigError(error: unknown): UserError {
-  const { code, path, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return new UserError(`error: stat ${path}: no such file or directory`, error);
-  if (code === 'EACCES') return new UserError(`error: error loading config file "${path}": permission denied`, error);
-  return new UserError(`error: cannot load the kubeconfig: ${message}`, error);
 }
 
 function serverUrl(text: string): URL {

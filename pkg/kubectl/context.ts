@@ -6,6 +6,7 @@ import { UserError } from '#pkg/component/user-error.ts';
 import type { KubeApi } from './api.ts';
 import type { Discovery } from './discovery.ts';
 
+/** The connection, the streams and the environment of one run. */
 export interface KubectlContext {
   readonly api: KubeApi;
   readonly discovery: Discovery;
@@ -37,20 +38,24 @@ export const fileFlags = {
   recursive: toggle({ help: 'Folders within folders too.', short: 'R' }),
 } satisfies FlagTable;
 
+/** `--output`. */
 export const outputFlag = text({
   help: 'Form of the output: json, yaml, name, wide, jsonpath=… or custom-columns=….',
   short: 'o',
   placeholder: 'form',
 });
+/** `--selector`. */
 export const selectorFlag = text({
   help: 'Label selector, such as app=web,tier!=db.',
   short: 'l',
   placeholder: 'selector',
 });
+/** `--field-selector`. */
 export const fieldSelectorFlag = text({
   help: 'Field selector, such as status.phase=Running.',
   placeholder: 'selector',
 });
+/** `--all-namespaces`. */
 export const allNamespacesFlag = toggle({ help: 'All namespaces.', short: 'A' });
 
 /** Forms of output that need an argument after an equals sign. */

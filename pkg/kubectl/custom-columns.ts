@@ -1,5 +1,6 @@
 /** `-o custom-columns=HEADER:path,…`: a table of fields. Source: kubectl `cmd/get/customcolumn.go`. */
 
+import { goText } from '#pkg/apimachinery/go-text.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { evaluatePath } from './jsonpath.ts';
@@ -32,13 +33,4 @@ function parseColumns(spec: string): readonly Column[] {
 
 function cellText(values: readonly unknown[]): string {
   return values.length === 0 ? '<none>' : values.map(goText).join(',');
-}
-
-/** A value as Go prints it. */
-function goText(value: unknown): string {
-  if (value === null || value === undefined) return '<nil>';
-  if (Array.isArray(value)) return `[${value.map(goText).join(' ')}]`;
-  if (typeof value !== 'object') return String(value);
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `map[${entries.map(([key, inner]) => `${key}:${goText(inner)}`).join(' ')}]`;
 }

@@ -18,6 +18,7 @@ import { kindName, pathOf } from './discovery.ts';
 import { serverError } from './errors.ts';
 import { parseTargets, resolveObjects, type Target, targetName, targetOptions } from './targets.ts';
 
+/** The flags of `delete`. */
 export const deleteFlags = {
   ...fileFlags,
   output: outputFlag,
@@ -41,6 +42,7 @@ export const deleteFlags = {
 /** Interval between looks at an object that is being deleted. */
 const goneIntervalMs = 200;
 
+/** Runs `delete`; resolves to its exit code. Throws `UserError` and what the API answers. */
 export async function remove(
   context: KubectlContext,
   values: FlagValues<typeof deleteFlags> & { namespace: string },

@@ -36,6 +36,7 @@ interface Amounts {
 
 const shownResources = ['cpu', 'memory', 'ephemeral-storage'] as const;
 
+/** What is said of a node, with the pods on it. */
 export async function describeNode(context: KubectlContext, object: JsonObject): Promise<Description> {
   const out = new Description();
   const name = digText(object, 'metadata', 'name');

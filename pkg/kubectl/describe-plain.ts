@@ -16,6 +16,7 @@ function withLabels(object: JsonObject): Description {
 
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
 
+/** What is said of a ConfigMap, its data included. */
 export function describeConfigMap(object: JsonObject): Description {
   const out = withLabels(object);
   out.line(0, '').line(0, 'Data').line(0, '====');
@@ -48,11 +49,13 @@ function bytesOf(value: unknown): number {
   return Buffer.from(String(value), 'base64').length;
 }
 
+/** What is said of a service account. */
 export function describeServiceAccount(object: JsonObject): Description {
   const names = digList(object, 'imagePullSecrets').map((secret) => digText(secret, 'name'));
   return withLabels(object).list(0, 'Image pull secrets', names);
 }
 
+/** What is said of a quota: what is used of what there may be. */
 export function describeQuota(object: JsonObject): Description {
   const out = new Description();
   describeMetadata(out, object);
@@ -65,12 +68,14 @@ export function describeQuota(object: JsonObject): Description {
   );
 }
 
+/** What is said of a limit range, a row for each limit. */
 export function describeLimitRange(object: JsonObject): Description {
   const out = new Description();
   describeMetadata(out, object);
   return out.rows(0, limitHeaders, limitRows(object));
 }
 
+/** What is said of a namespace, with the quotas and limits in it. */
 export async function describeNamespace(context: KubectlContext, object: JsonObject): Promise<Description> {
   const out = withLabels(object);
   out.field(0, 'Status', digText(object, 'status', 'phase'));

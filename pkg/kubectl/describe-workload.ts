@@ -22,6 +22,7 @@ function controlledBy(object: JsonObject): string {
   return owner === undefined ? '' : `${digText(owner, 'kind')}/${digText(owner, 'name')}`;
 }
 
+/** What is said of a pod, container by container. */
 export function describePod(object: JsonObject): Description {
   const out = new Description();
   describeMetadata(out, object);

@@ -30,6 +30,7 @@ import {
   targetOptions,
 } from './targets.ts';
 
+/** The flags of `describe`. */
 export const describeFlags = {
   filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),
   selector: selectorFlag,
@@ -44,6 +45,7 @@ type Values = FlagValues<typeof describeFlags> & { namespace: string };
 
 const workloads = ['DaemonSet', 'Deployment', 'Job', 'ReplicaSet', 'ReplicationController', 'StatefulSet'];
 
+/** Runs the command; resolves to its exit code. Throws `UserError` and what the API answers. */
 export async function describe(context: KubectlContext, values: Values, args: readonly string[]): Promise<number> {
   if (args.length === 0 && values.filename.length === 0)
     throw new UserError(

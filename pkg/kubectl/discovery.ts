@@ -4,6 +4,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { digList, digText, type KubeApi } from './api.ts';
 
+/** One resource of the server: its names, kind and scope. */
 export interface Mapping {
   readonly group: string;
   readonly version: string;

@@ -11,6 +11,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { duplicatesText, readYaml, YamlError } from '#pkg/apimachinery/yaml.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 
+/** One document, and where it stands. */
 export interface SourceDocument {
   readonly document: JsonObject;
   /** The file it is from, `STDIN` for standard input. */
@@ -25,6 +26,7 @@ const depthMax = 64;
 /** Told of keys that come twice in a source, in the words of Go's strict decoder; may throw. */
 export type OnDuplicates = (source: string, problem: string) => void;
 
+/** The documents of files, folders, addresses and `-`, in order. Throws `UserError` for what cannot be read, as kubectl says it. */
 export async function readDocuments(
   paths: readonly string[],
   options: {

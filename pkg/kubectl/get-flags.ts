@@ -3,6 +3,7 @@ import { type FlagTable, type FlagValues, integer, list, text, toggle } from '#p
 import { allNamespacesFlag, fieldSelectorFlag, outputFlag, selectorFlag } from './context.ts';
 import { chunkSizeDefault } from './targets.ts';
 
+/** The flags of `get`. */
 export const getFlags = {
   output: outputFlag,
   selector: selectorFlag,
@@ -23,6 +24,7 @@ export const getFlags = {
   filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),
 } satisfies FlagTable;
 
+/** The value of every flag. */
 export type GetValues = FlagValues<typeof getFlags> & { readonly namespace: string };
 
 /** What selects the objects of a target that names a resource. */

@@ -19,6 +19,7 @@ export interface Block {
 
 const tableAccept = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
 
+/** The table of what one target names. */
 export async function fetchBlock(context: KubectlContext, values: GetValues, target: Target): Promise<Block> {
   // What is sorted by a field needs all of them.
   const query = { includeObject: values['sort-by'] === '' ? 'Metadata' : 'Object' };
@@ -56,6 +57,7 @@ function blockOf(target: Target, object: JsonObject): Block {
   };
 }
 
+/** What a table is printed with. */
 export interface RenderOptions {
   /** Name the type of each object before its name. */
   readonly prefix: boolean;

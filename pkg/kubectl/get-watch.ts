@@ -7,6 +7,7 @@ import { pathOf } from './discovery.ts';
 import type { GetValues } from './get-flags.ts';
 import type { Target } from './targets.ts';
 
+/** What is watched, and from when. */
 export interface WatchOptions {
   readonly target: Target;
   /** Changes after this one; `''` for those from now on. */

@@ -17,6 +17,7 @@ import { getObject, listAll, parseTargets, type Target } from './targets.ts';
 
 const forms = ['custom-columns', 'json', 'jsonpath', 'jsonpath-as-json', 'name', 'wide', 'yaml'];
 
+/** Runs the command; resolves to its exit code. Throws `UserError` and what the API answers. */
 export async function get(context: KubectlContext, values: GetValues, args: readonly string[]): Promise<number> {
   if (values.raw !== '') return getRaw(context, values, args);
   checkOutput(values.output, forms);

@@ -7,7 +7,7 @@ import { JsonPathError } from '#pkg/apimachinery/jsonpath/error.ts';
 import { type Part, parseRelaxedPath, parseTemplate } from '#pkg/apimachinery/jsonpath/parser.ts';
 import { ExecutionError, walk } from '#pkg/apimachinery/jsonpath/walk.ts';
 import { UserError } from '#pkg/component/user-error.ts';
-import { sortedJson } from './output.ts';
+import { sortedJson } from './sorted-json.ts';
 
 /** All values at a path whose braces and leading dot may be left out. */
 export function evaluatePath(path: string, root: unknown): readonly unknown[] {

@@ -1,7 +1,8 @@
 /** The subcommands against a whole cluster on virtual time: what a person sees. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import { makeDeployment } from '#pkg/testing/builders.ts';
-import { isPodReady, startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
+import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
 import { runKubectl, startKubectl } from '#pkg/testing/kubectl.ts';
 
 let cluster: TestCluster;

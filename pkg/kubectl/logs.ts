@@ -15,6 +15,7 @@ const tailNotGiven = -2;
 /** Lines of each log when a selector finds many. Source: kubectl `cmd/logs/logs.go`. */
 const selectorTail = 10;
 
+/** The flags of `logs`. */
 export const logsFlags = {
   container: text({ help: 'Name of the container.', short: 'c', placeholder: 'name' }),
   'all-containers': toggle({ help: 'All containers of the pod.' }),
@@ -41,6 +42,7 @@ interface Source {
   readonly container: string;
 }
 
+/** Runs the command; resolves to its exit code, with `-f` once all logs have ended. */
 export async function logs(context: KubectlContext, values: Values, args: readonly string[]): Promise<number> {
   const sources = await findSources(context, values, args);
   if (sources.length === 0) {

@@ -3,15 +3,9 @@
  * messages have kubectl's form.
  */
 
+import { parseDurationMs } from '#pkg/apimachinery/time.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import {
-  commandOverview,
-  type FlagTable,
-  type FlagValues,
-  helpText,
-  parseDurationMs,
-  parseFlags,
-} from '#pkg/component/flags.ts';
+import { commandOverview, type FlagTable, type FlagValues, helpText, parseFlags } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { KubeApi } from './api.ts';
 import { apply, applyFlags, create, createFlags } from './apply.ts';

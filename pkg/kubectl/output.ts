@@ -4,6 +4,7 @@ import { yamlText } from '#pkg/apimachinery/yaml-text.ts';
 import { digText } from './api.ts';
 import { kindName, type Mapping } from './discovery.ts';
 import { renderTemplate, templateValues } from './jsonpath.ts';
+import { sortedJson } from './sorted-json.ts';
 
 /** Names without managed fields, as kubectl shows objects unless asked otherwise. */
 export function withoutManagedFields(object: JsonObject): JsonObject {
@@ -29,28 +30,6 @@ export function renderObject(form: string, object: JsonObject): string {
     default:
       return yamlText(object);
   }
-}
-
-const unsafe: Readonly<Record<string, string>> = {
-  '<': '\\u003c',
-  '>': '\\u003e',
-  '&': '\\u0026',
-  '\u2028': '\\u2028',
-  '\u2029': '\\u2029',
-};
-
-/** JSON as Go writes it: keys in order, and escapes for what HTML would take for its own. */
-export function sortedJson(value: unknown, indent?: number): string {
-  const text = JSON.stringify(value, (_, inner: unknown) => (isMapping(inner) ? withSortedKeys(inner) : inner), indent);
-  return text.replaceAll(/[<>&\u2028\u2029]/g, (letter) => unsafe[letter]!);
-}
-
-function isMapping(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function withSortedKeys(object: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** `pod/web`. */

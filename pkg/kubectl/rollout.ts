@@ -24,6 +24,7 @@ import {
   targetOptions,
 } from './targets.ts';
 
+/** The flags of `rollout`. */
 export const rolloutFlags = {
   filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),
   selector: selectorFlag,
@@ -42,6 +43,7 @@ const revisionKey = 'deployment.kubernetes.io/revision';
 /** Interval between looks while a rollout goes on. */
 const lookIntervalMs = 150;
 
+/** Runs one of its subcommands; resolves to its exit code. Throws `UserError` and what the API answers. */
 export async function rollout(context: KubectlContext, values: Values, args: readonly string[]): Promise<number> {
   const [name = '', ...rest] = args;
   const action = Object.hasOwn(actions, name) ? actions[name] : undefined;
@@ -75,10 +77,7 @@ async function status(context: KubectlContext, values: Values, target: Target): 
 }
 
 /** How far a rollout is, in kubectl's words. Source: kubectl `polymorphichelpers/rollout_status.go`. */
-export function rolloutStatus(
-  target: Target,
-  object: JsonObject,
-): { readonly message: string; readonly done: boolean } {
+function rolloutStatus(target: Target, object: JsonObject): { readonly message: string; readonly done: boolean } {
   const name = digText(object, 'metadata', 'name');
   const observed = digNumber(object, ['status', 'observedGeneration']) >= digNumber(object, ['metadata', 'generation']);
   switch (target.mapping.kind) {

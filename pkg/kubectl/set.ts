@@ -10,6 +10,7 @@ import { pathOf } from './discovery.ts';
 import { UsageError } from './errors.ts';
 import { parseTargets, resolveObjects, type Target, targetName, targetOptions } from './targets.ts';
 
+/** The flags of `set`. */
 export const setFlags = {
   filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),
   selector: selectorFlag,
@@ -34,6 +35,7 @@ const podSpecPaths: Readonly<Record<string, readonly string[]>> = {
 /** Stands for every container. */
 const wildcard = '*';
 
+/** Runs the command; resolves to its exit code. Throws `UserError` and what the API answers. */
 export async function set(context: KubectlContext, values: Values, args: readonly string[]): Promise<number> {
   const [what = '', ...rest] = args;
   if (what !== 'image')

@@ -19,6 +19,7 @@ export interface Target {
   readonly source?: string;
 }
 
+/** Where names come from beside the arguments. */
 export interface TargetOptions {
   readonly namespace?: string;
   readonly files?: readonly string[];
@@ -145,6 +146,7 @@ export async function getObject(context: KubectlContext, target: Target): Promis
   return (await context.api.call({ method: 'GET', path })).object;
 }
 
+/** Which objects of a resource; all of the namespace where nothing is said. */
 export interface Selection {
   readonly selector?: string;
   readonly fieldSelector?: string;
@@ -215,6 +217,7 @@ export async function listAll(
   return { objects, resourceVersion };
 }
 
+/** The objects of a target, read in pages. */
 export async function listObjects(
   context: KubectlContext,
   target: Target,

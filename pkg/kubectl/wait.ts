@@ -10,6 +10,7 @@ import { allNamespacesFlag, fieldSelectorFlag, type KubectlContext, selectorFlag
 import { evaluatePath } from './jsonpath.ts';
 import { getObject, parseTargets, resolveObjects, type Target, targetName, targetOptions } from './targets.ts';
 
+/** The flags of `wait`. */
 export const waitFlags = {
   for: text({ help: 'condition=NAME[=VALUE], jsonpath={PATH}[=VALUE], create or delete.', placeholder: 'what' }),
   timeout: duration({ help: 'Longest wait; 0s looks once.', fallback: 30_000 }),
@@ -30,6 +31,7 @@ const weekMs = 7 * 24 * 3_600_000;
 /** What is waited for; `object` is undefined when it does not exist. */
 type Goal = (object: JsonObject | undefined) => boolean;
 
+/** Runs the command; resolves to its exit code, 1 when the time is over. */
 export async function wait(context: KubectlContext, values: Values, args: readonly string[]): Promise<number> {
   const goal = parseGoal(values.for);
   const timeoutMs = values.timeout < 0 ? weekMs : values.timeout;

@@ -5,12 +5,14 @@
 import { type KubeObject, objectKey } from '#pkg/apimachinery/object.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 
+/** Told of the objects of one key. */
 export interface KeyedHandler<T> {
   /** Added or changed. */
   set(object: T): void;
   removed(object: T): void;
 }
 
+/** The objects by key. */
 export interface KeyedSource<T> {
   /** Calls the handler for every object of the key, first for those that are there; until the returned function is called. */
   subscribe(key: string, handler: KeyedHandler<T>): () => void;

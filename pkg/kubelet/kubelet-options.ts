@@ -9,6 +9,7 @@ import type { ProbeTransport } from './runtime/probe-transport.ts';
 import type { VolumeHost } from './volumes/volume-host.ts';
 import type { VolumePlugin } from './volumes/volume-plugin.ts';
 
+/** What one kubelet is made of. */
 export interface KubeletOptions extends NodeSettings {
   readonly deps: ComponentDeps;
   readonly network: PodNetwork;

@@ -306,13 +306,22 @@ test('a pod that runs longer than its deadline is failed', async () => {
   ]);
 });
 
-test('a kubelet that starts again takes over what runs, and starts again what was lost', async () => {
+test('a kubelet that starts again takes over what runs without an event, and starts again what was lost (fault 65)', async () => {
   const cluster = await start();
   const { client, clock, runtime } = cluster;
   await client.resource(pods).create(pod('kept'));
   await client.resource(pods).create(pod('lost'));
   await clock.settle();
   await cluster.end();
+  const told = async (name: string): Promise<string> => {
+    const { items } = await client.resource(events).list({});
+    const about = items.filter(({ involvedObject }) => involvedObject.name === name);
+    return about
+      .map(({ reason, count = 1 }) => `${reason} ${count}`)
+      .sort()
+      .join(', ');
+  };
+  const toldBefore = await told('kept');
   const before = await client.resource(pods).get('kept', { namespace: 'default' });
   for (const { id, config } of await runtime.sandboxes.list()) {
     if (config.podName === 'lost') await runtime.sandboxes.remove(id);
@@ -322,6 +331,9 @@ test('a kubelet that starts again takes over what runs, and starts again what wa
   await clock.settle();
   expect((await client.resource(pods).get('kept', { namespace: 'default' })).status).toEqual(before.status);
   expect(await seen(cluster, 'lost')).toBe('60s Running ready=True app=running(1)');
+  expect(await told('kept')).toBe(toldBefore);
+  // Those of any container that is started.
+  expect(await told('lost')).toBe('Created 1, Created 1, Pulled 1, Pulled 1, Started 1, Started 1');
   await again.end();
 });
 
@@ -389,7 +401,7 @@ test("the kubelet's own API lists pods, gives logs and refuses what it does not 
   expect(await get(`${logs}?previous=true`)).toBe('400 previous terminated container "app" in pod "web" not found');
   expect(await get(`${logs}?tailLines=x`)).toBe('400 tailLines: Invalid value: must be a number not below 0');
   expect(await get('/healthz')).toBe('200 ok');
-  expect(await get('/exec/default/web/app')).toBe('501 exec is not supported by this kubelet');
+  expect(await get('/exec/default/web/app')).toBe('400 you must specify at least 1 of stdin, stdout, stderr');
   expect(JSON.parse((await get('/pods')).slice(4))).toMatchObject({
     kind: 'PodList',
     items: [{ metadata: { name: 'web' } }],

@@ -26,6 +26,7 @@ import { ownNode, ownPods } from './pod-sources.ts';
 import { Allocations } from './pods/allocations.ts';
 import { NodePods } from './pods/node-pods.ts';
 import type { PodContext } from './pods/pod-context.ts';
+import { KubeletStoppingError, Leaving, leavingRuntime } from './runtime/leaving-runtime.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import { createKubeletHandler } from './server/kubelet-handler.ts';
 import { StatusManager } from './status/status-manager.ts';
@@ -33,6 +34,7 @@ import { volumePlugins } from './volumes/plugins/table.ts';
 import { VolumeManager } from './volumes/volume-manager.ts';
 import { WatchedObjects } from './volumes/watched-objects.ts';
 
+/** A kubelet that has been made; it works while it runs. */
 export interface Kubelet extends Component {
   readonly nodeName: string;
   /** The kubelet's own API: pods, logs, statistics. */
@@ -81,6 +83,8 @@ class KubeletRun {
   readonly #options: KubeletOptions;
   readonly #sources: Sources;
   readonly #signal: AbortSignal;
+  /** As long as this run lasts. */
+  readonly #runtimes: Readonly<Record<string, Runtime>>;
   readonly #log: Logger;
   readonly #recorder: EventRecorder;
   readonly #statuses: StatusManager;
@@ -94,10 +98,15 @@ class KubeletRun {
   #images: readonly ContainerImage[] = [];
 
   constructor(options: KubeletOptions, sources: Sources, signal: AbortSignal) {
-    const { deps, nodeName, network } = options;
-    this.#options = options;
+    const { nodeName, network } = options;
+    const deps = { ...options.deps, client: options.deps.client.until(signal) };
+    this.#options = { ...options, deps };
     this.#sources = sources;
     this.#signal = signal;
+    const leaving = new Leaving(signal);
+    this.#runtimes = Object.fromEntries(
+      Object.entries(options.runtimes).map(([name, runtime]) => [name, leavingRuntime(runtime, leaving)]),
+    );
     this.#log = deps.log.with({ node: nodeName });
     this.#background = new Background(this.#log);
     this.#recorder = createEventRecorder({ ...deps, component: 'kubelet', instance: nodeName, signal });
@@ -132,6 +141,7 @@ class KubeletRun {
     const context = this.#makeContext();
     this.pods = new NodePods({
       ...options,
+      runtimes: this.#runtimes,
       hostIps: hostIpsOf(options),
       allocations: this.#allocations,
       runtimeOf: (pod) => this.#runtimeOf(pod),
@@ -140,13 +150,13 @@ class KubeletRun {
   }
 
   async run(): Promise<void> {
-    const { network, podCidr, runtimes } = this.#options;
+    const { network, podCidr } = this.#options;
     const signal = this.#signal;
     if (podCidr !== undefined) network.configure([podCidr]);
     this.#statuses.start(signal);
     const event = { type: 'Normal', reason: 'Starting', message: 'Starting kubelet.' } as const;
     this.#recorder.record(this.#nodeReference(), event);
-    const listening = Object.values(runtimes).flatMap((runtime) => this.#listen(runtime));
+    const listening = Object.values(this.#runtimes).flatMap((runtime) => this.#listen(runtime));
     const node = this.#runNode();
     const podsRun = this.#runPods();
     await Promise.race([Promise.all([node, podsRun]), aborted(signal)]);
@@ -211,14 +221,24 @@ class KubeletRun {
       set: (pod) => this.pods.seen(pod),
       removed: (pod) => this.pods.removed(pod),
     });
-    await this.#volumes.removeOrphans(await this.pods.removeOrphans());
+    await this.#removeOrphans();
     await aborted(signal);
     stop();
   }
 
+  async #removeOrphans(): Promise<void> {
+    try {
+      await this.#volumes.removeOrphans(await this.pods.removeOrphans());
+    } catch (error) {
+      // The next start finds what is left.
+      if (!(error instanceof KubeletStoppingError)) throw error;
+    }
+  }
+
   /** The runtime of a pod, or undefined when the node has none for its RuntimeClass. */
   #runtimeOf(pod: Pod): Runtime | undefined {
-    const { runtimes, defaultRuntime, deps } = this.#options;
+    const { defaultRuntime, deps } = this.#options;
+    const runtimes = this.#runtimes;
     const name = pod.spec?.runtimeClassName;
     if (name === undefined || name === '') return runtimes[defaultRuntime];
     const handler = deps.informers.informer(runtimeClasses).lister.get(name)?.handler;

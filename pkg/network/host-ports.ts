@@ -9,6 +9,7 @@
  * 4. After `close` has resolved nothing is left: no listener, no connection, no timer.
  */
 
+/** One port of a container that the node has too. */
 export interface HostPort {
   readonly protocol: 'SCTP' | 'TCP' | 'UDP';
   /** `''`, `0.0.0.0` and `::` stand for the node's own address. */
@@ -31,6 +32,7 @@ export interface PublishedPod {
   readonly ports: readonly HostPort[];
 }
 
+/** The host ports of one node; see the laws above. */
 export interface HostPorts {
   publish(owner: string, pod: PublishedPod): Promise<readonly HostPortFailure[]>;
   withdraw(owner: string): Promise<void>;

@@ -21,6 +21,7 @@ export interface NetworkSandbox {
   readonly namespacePath?: string;
 }
 
+/** The network of one node; see the laws above. */
 export interface PodNetwork {
   /** Such as `loopback`. */
   readonly kind: string;

@@ -5,6 +5,7 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { type DerValue, expectTag, readDer, readItems, readOid, readText } from './der-reader.ts';
 
+/** What a request asks for. That its signature holds was checked. */
 export interface CertificateRequest {
   readonly commonName: string;
   readonly organizations: readonly string[];

@@ -12,7 +12,7 @@ import {
   sign,
   X509Certificate,
 } from 'node:crypto';
-import { isIP } from 'node:net';
+import { parseIp } from '#pkg/apimachinery/ip.ts';
 import {
   bitString,
   boolean,
@@ -28,12 +28,14 @@ import {
 } from './der.ts';
 import type { CertificatePair, Subject } from './pair.ts';
 
+/** Whom a certificate is for, and from when for how long. */
 export interface IssueOptions {
   readonly subject: Subject;
   readonly nowMs: number;
   readonly validDays: number;
 }
 
+/** What a certificate below the authority says beside. */
 export interface LeafOptions extends IssueOptions {
   readonly usage: 'client' | 'server';
   /** Names and addresses a server is reached at. */
@@ -169,19 +171,8 @@ export function extension(id: string, value: Buffer, critical = false): Buffer {
 }
 
 function alternativeName(host: string): Buffer {
-  const version = isIP(host);
-  if (version === 0) return implicit(2, Buffer.from(host, 'ascii'));
-  return implicit(7, version === 4 ? Buffer.from(host.split('.').map(Number)) : addressBytes(host));
-}
-
-/** The sixteen bytes of an IPv6 address. */
-function addressBytes(address: string): Buffer {
-  const [head, tail] = address.split('::') as [string, string | undefined];
-  const words = (part: string): string[] => (part === '' ? [] : part.split(':'));
-  const before = words(head);
-  const after = words(tail ?? '');
-  const gap = tail === undefined ? [] : Array.from({ length: 8 - before.length - after.length }, () => '0');
-  return Buffer.from([...before, ...gap, ...after].map((word) => word.padStart(4, '0')).join(''), 'hex');
+  const address = parseIp(host);
+  return address === undefined ? implicit(2, Buffer.from(host, 'ascii')) : implicit(7, Buffer.from(address));
 }
 
 /** Identifies a key: the hash of its bits. Source: RFC 5280 section 4.2.1.2, method 1 over the whole key information. */

@@ -9,10 +9,12 @@ function tagged(tag: number, content: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from([tag, 0x80 | bytes.length, ...bytes]), content]);
 }
 
+/** A SEQUENCE of encoded items. */
 export function sequence(...items: readonly Uint8Array[]): Buffer {
   return tagged(0x30, Buffer.concat(items));
 }
 
+/** A SET of encoded items, in the order in which they are given. */
 export function set(...items: readonly Uint8Array[]): Buffer {
   return tagged(0x31, Buffer.concat(items));
 }
@@ -37,10 +39,12 @@ export function oid(dotted: string): Buffer {
   return tagged(0x06, Buffer.from(bytes));
 }
 
+/** A BOOLEAN. */
 export function boolean(value: boolean): Buffer {
   return tagged(0x01, Buffer.from([value ? 0xff : 0]));
 }
 
+/** An OCTET STRING. */
 export function octetString(content: Uint8Array): Buffer {
   return tagged(0x04, content);
 }
@@ -50,6 +54,7 @@ export function bitString(content: Uint8Array, unusedBits = 0): Buffer {
   return tagged(0x03, Buffer.concat([Buffer.from([unusedBits]), content]));
 }
 
+/** A UTF8String. */
 export function utf8String(text: string): Buffer {
   return tagged(0x0c, Buffer.from(text, 'utf8'));
 }

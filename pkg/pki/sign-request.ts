@@ -8,6 +8,7 @@ import type { CertificateRequest } from './certificate-request.ts';
 import { bitString, oid, sequence } from './der.ts';
 import type { CertificatePair } from './pair.ts';
 
+/** What the signer allows: until when, and what for. */
 export interface SigningOptions {
   readonly nowMs: number;
   readonly ttlMs: number;

@@ -1,5 +1,6 @@
 /** Requests for certificates, as clients make them. For tests. */
 import { generateKeyPairSync, sign } from 'node:crypto';
+import { parseIp } from '#pkg/apimachinery/ip.ts';
 import { encodeName, extension } from './certificate.ts';
 import { bitString, implicit, integer, oid, sequence, set } from './der.ts';
 import type { Subject } from './pair.ts';
@@ -20,7 +21,7 @@ export function makeRequest(options: RequestOptions): { readonly pem: string; re
   const names = [
     ...(options.dnsNames ?? []).map((name) => implicit(2, Buffer.from(name))),
     ...(options.emails ?? []).map((name) => implicit(1, Buffer.from(name))),
-    ...(options.addresses ?? []).map((ip) => implicit(7, Buffer.from(ip.split('.').map(Number)))),
+    ...(options.addresses ?? []).map((ip) => implicit(7, Buffer.from(parseIp(ip)!))),
   ];
   const extensions = sequence(extension('2.5.29.17', sequence(...names)));
   const attribute = sequence(oid('1.2.840.113549.1.9.14'), set(extensions));

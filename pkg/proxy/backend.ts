@@ -21,6 +21,7 @@ export interface RuleFailure {
   readonly message: string;
 }
 
+/** One backend; see the laws above. */
 export interface Backend {
   sync(rules: RuleSet): Promise<readonly RuleFailure[]>;
   close(): Promise<void>;

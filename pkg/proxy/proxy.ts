@@ -21,6 +21,7 @@ const gatherMs = 10;
 /** What failed is tried again after this time, such as a port that another program holds. */
 const retryMs = 5_000;
 
+/** The connection, the backend, and whose proxy it is. */
 export interface ProxyOptions {
   readonly deps: ComponentDeps;
   /** Closed when the component stops. */

@@ -16,6 +16,7 @@ import { daemonSetStrategy } from './apps/daemon-set.ts';
 import { deploymentStrategy } from './apps/deployment.ts';
 import { replicaSetStrategy } from './apps/replica-set.ts';
 import { statefulSetStrategy } from './apps/stateful-set.ts';
+import type { ServiceAccountIssuer } from './authentication/service-account-issuer.ts';
 import { reviewStrategies } from './authorization/reviews.ts';
 import { horizontalPodAutoscalerStrategy } from './autoscaling/horizontal-pod-autoscaler.ts';
 import { cronJobStrategy } from './batch/cron-job.ts';
@@ -35,18 +36,19 @@ import { createServiceStrategy } from './core/service/service.ts';
 import {
   componentStatusStrategy,
   createEndpointsStrategy,
+  createServiceAccountStrategy,
   limitRangeStrategy,
   persistentVolumeClaimStrategy,
   persistentVolumeStrategy,
   podTemplateStrategy,
   resourceQuotaStrategy,
-  serviceAccountStrategy,
 } from './core/small.ts';
 import { flowControlStrategies } from './flowcontrol/strategies.ts';
 import { createNetworkingStrategies } from './networking/strategies.ts';
 import { runtimeClassStrategy } from './node/runtime-class.ts';
 import { podDisruptionBudgetStrategy } from './policy/pod-disruption-budget.ts';
-import { rbacStrategies } from './rbac/strategies.ts';
+import type { Grant } from './rbac/policy/default-policy.ts';
+import { rbacStrategies, strategiesWithPolicy } from './rbac/strategies.ts';
 import { resourceStrategies } from './resource/strategies.ts';
 import { priorityClassStrategy } from './scheduling/priority-class.ts';
 import { storageStrategies } from './storage/strategies.ts';
@@ -65,6 +67,10 @@ export interface StrategyOptions {
   readonly apiServerPort?: number;
   /** Whether clients are warned of kinds that are only stored, as nothing acts on them. Default false: of a server alone nobody expects it. */
   readonly warnsOfUnbuilt?: boolean;
+  /** Signs the tokens of service accounts. Absent: there are none. */
+  readonly issuer?: ServiceAccountIssuer;
+  /** What is granted beside the roles and bindings that every cluster has, which are then made at the start. Absent: none of them are made. */
+  readonly grants?: readonly Grant[];
 }
 
 /** What kinds whose template is in their spec have in common. */
@@ -101,7 +107,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     withWarnings(createServiceStrategy(serviceOptions), { warningsOf: serviceWarnings }),
     configMapStrategy,
     secretStrategy,
-    serviceAccountStrategy,
+    createServiceAccountStrategy(options.issuer),
     ...eventStrategies,
     createEndpointsStrategy(ipRules),
     withWarnings(persistentVolumeStrategy, { warningsOf: volumeWarnings }),
@@ -127,7 +133,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     }),
     horizontalPodAutoscalerStrategy,
     podDisruptionBudgetStrategy,
-    ...rbacStrategies,
+    ...(options.grants === undefined ? rbacStrategies : strategiesWithPolicy(options.grants)),
     ...createNetworkingStrategies(ipRules, serviceCidr),
     leaseStrategy,
     ...storageStrategies,

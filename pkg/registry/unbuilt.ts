@@ -22,26 +22,15 @@ export interface UnbuiltKind {
 
 const webhookEffect = 'no webhook is called';
 const policyEffect = 'no request is checked by it';
-const noPods = 'no pods are made of it';
 const noVolumes = 'no volume is bound or provisioned';
 
 /** Source: upstream `cmd/kube-controller-manager/names`, `pkg/kubeapiserver/options/plugins.go`. */
 export const unbuiltKinds: readonly UnbuiltKind[] = [
-  { group: 'apps', resource: 'statefulsets', missing: ['statefulset-controller'], effect: noPods },
-  { group: 'apps', resource: 'daemonsets', missing: ['daemonset-controller'], effect: noPods },
-  { group: 'batch', resource: 'jobs', missing: ['job-controller'], effect: noPods },
-  { group: 'batch', resource: 'cronjobs', missing: ['cronjob-controller'], effect: 'no jobs are made of it' },
   {
     group: 'autoscaling',
     resource: 'horizontalpodautoscalers',
     missing: ['horizontal-pod-autoscaler-controller'],
     effect: 'nothing is scaled by it',
-  },
-  {
-    group: 'policy',
-    resource: 'poddisruptionbudgets',
-    missing: ['disruption-controller'],
-    effect: 'its status stays empty, and pods under it cannot be evicted',
   },
   {
     group: '',

@@ -3,7 +3,7 @@
  * for. Upstream counterpart: kube-scheduler `eventhandlers.go`.
  */
 
-import { isPodTerminal } from '#pkg/api/pod-phase.ts';
+import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Namespace, Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
@@ -11,7 +11,7 @@ import type { EventHandler } from '#pkg/client/informer.ts';
 import type { Nominator } from './cache/nominator.ts';
 import type { SchedulerCache } from './cache/scheduler-cache.ts';
 import type { ClusterEvent, EventAction } from './framework/events.ts';
-import { type PodInfo, podInfoOf } from './framework/pod-info.ts';
+import { type PodInfo, podInfoOf } from './model/pod-info.ts';
 import type { SchedulingQueue } from './queue/scheduling-queue.ts';
 
 /** What the handlers keep up to date, and for whom. */

@@ -6,7 +6,7 @@ import { type Clock, timestamp } from '#pkg/base/clock.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { asEventObject } from './failure-report.ts';
-import type { PodInfo } from './framework/pod-info.ts';
+import type { PodInfo } from './model/pod-info.ts';
 
 /** What evictions need, and for whom they are made. */
 export interface EvictionOptions {

@@ -15,6 +15,7 @@ type Wake = (events: readonly ClusterEvent[]) => void;
 /** What the scheduler itself tells of (`event-handlers.ts`), whatever plugins read. */
 const builtInEvents: readonly string[] = ['AssignedPod', 'Namespace', 'Node', 'TargetPod'];
 
+/** The plugins of a profile, and what they read. */
 export interface PluginSources {
   readonly profile: Profile;
   /** Calls `wake` with the events of what plugins read and wait for. */

@@ -22,13 +22,13 @@ import { asEventObject, type Failure, FailureReporter } from './failure-report.t
 import { type Cycle, CycleState } from './framework/cycle.ts';
 import { Decider, type Decision } from './framework/decide.ts';
 import { fitErrorMessage } from './framework/fit-error.ts';
-import type { NodeInfo } from './framework/node-info.ts';
 import type { NodeRefusal, Plugin, PostFilterResult } from './framework/plugin.ts';
 import type { PluginEntry } from './framework/plugin-context.ts';
-import type { PodInfo } from './framework/pod-info.ts';
 import type { Profile } from './framework/profile.ts';
 import { isRejected, type Status, success, unschedulable } from './framework/status.ts';
 import { InFlight } from './in-flight.ts';
+import type { NodeInfo } from './model/node-info.ts';
+import type { PodInfo } from './model/pod-info.ts';
 import { type PluginSources, pluginSources } from './plugin-sources.ts';
 import { pluginTable } from './plugin-table.ts';
 import { flushPeriodMs, type QueuedPod, SchedulingQueue } from './queue/scheduling-queue.ts';

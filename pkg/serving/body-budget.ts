@@ -21,6 +21,7 @@ type BudgetLimits = Pick<
   'bodiesBytesMax' | 'shareBytesMax' | 'smallBodiesBytesMax' | 'waitingMax' | 'waitMs'
 >;
 
+/** The room of one server for the bodies of its requests. */
 export class BodyBudget {
   readonly #limits: BudgetLimits;
   #taken = 0;

@@ -10,6 +10,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Peer } from '#pkg/apimachinery/http.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import { Gate, type Gated, type GateLimits } from './gate.ts';
 import type { ServingLimits } from './limits.ts';
 import { describePeer } from './peer.ts';
 
@@ -20,6 +21,9 @@ const lingerSweepMs = 100;
 /** Warnings of one kind are a line in so long at most. */
 const warningMs = 60_000;
 
+/** Handshakes: one takes some half a millisecond. */
+const handshakesAtOnce: GateLimits = { least: 8, most: 64 };
+
 /** What a connection is waited for, besides what its answer is. */
 interface Awaited {
   /** Called at each sweep. */
@@ -28,8 +32,14 @@ interface Awaited {
   gone(): void;
 }
 
+/** What Node has for the socket in the kernel. */
+interface Handle {
+  readStart(): void;
+  readStop(): void;
+}
+
 /** One connection, from its first packet on. */
-export class Connection {
+export class Connection implements Gated {
   /** What the packets come by; under TLS not what is read from. */
   readonly raw: Socket;
   readonly openedMs: number;
@@ -47,6 +57,7 @@ export class Connection {
   /** Waiting for a request of which something has come; the first one has its time from the start. */
   #isHead = true;
   #sinceMs: number;
+  /** How much had come when the last request had. */
   #seenBytes = 0;
   #takenBytes = -1;
   #stalledSinceMs = 0;
@@ -74,10 +85,21 @@ export class Connection {
     return this.#peer;
   }
 
+  /** A request has come, or all of its body: what comes from now on is of the next one. */
+  cameSoFar(): void {
+    this.#seenBytes = this.socket?.bytesRead ?? 0;
+  }
+
   /** A request is answered on it. */
   get isBusy(): boolean {
     const { response } = this;
     return this.isUpgraded || (response !== undefined && !response.writableFinished && !response.destroyed);
+  }
+
+  read(isRead: boolean): void {
+    const handle = (this.raw as Socket & { readonly _handle: Handle | null })._handle;
+    if (isRead) handle?.readStart();
+    else handle?.readStop();
   }
 
   destroy(): void {
@@ -99,21 +121,28 @@ export class Connection {
       if (nowMs - this.openedMs >= limits.handshakeMs) this.destroy();
     } else if (this.isBusy) {
       this.body?.sweep(nowMs);
-      if (this.#isStalled(socket, nowMs, limits)) this.destroy();
+      this.#lookAtReader(socket, nowMs);
+      if (this.stalledMs(nowMs) >= (this.isKnown ? limits.stalledMs : limits.stalledUnknownMs)) this.destroy();
     } else if (this.#isLate(socket, nowMs, limits)) {
       this.destroy();
     }
   }
 
-  /** Whether the reader has taken nothing for too long. */
-  #isStalled(socket: Socket, nowMs: number, limits: ServingLimits): boolean {
+  /** For how long the reader of an answer has taken nothing of what waits for it, at the last sweep. */
+  stalledMs(nowMs: number): number {
+    return this.isBusy && this.#stalledSinceMs > 0 ? nowMs - this.#stalledSinceMs : 0;
+  }
+
+  /** Bytes that wait for the reader. */
+  get waitingBytes(): number {
+    return this.socket?.writableLength ?? 0;
+  }
+
+  #lookAtReader(socket: Socket, nowMs: number): void {
     const takenBytes = socket.bytesWritten - socket.writableLength;
-    if (socket.writableLength === 0 || takenBytes !== this.#takenBytes) {
-      this.#takenBytes = takenBytes;
-      this.#stalledSinceMs = nowMs;
-      return false;
-    }
-    return nowMs - this.#stalledSinceMs >= (this.isKnown ? limits.stalledMs : limits.stalledUnknownMs);
+    if (socket.writableLength === 0) this.#stalledSinceMs = 0;
+    else if (takenBytes !== this.#takenBytes || this.#stalledSinceMs === 0) this.#stalledSinceMs = nowMs;
+    this.#takenBytes = takenBytes;
   }
 
   /** Whether the next request is too long in coming. */
@@ -124,8 +153,6 @@ export class Connection {
       this.response = undefined;
       this.#isHead = false;
       this.#sinceMs = nowMs;
-      this.#seenBytes = bytes;
-      return false;
     }
     if (!this.#isHead && bytes !== this.#seenBytes) {
       this.#isHead = true;
@@ -147,6 +174,7 @@ export interface Lingering {
   end(): void;
 }
 
+/** What the connections of one server share. */
 export interface ConnectionsOptions {
   readonly limits: ServingLimits;
   readonly clock: Clock;
@@ -155,11 +183,14 @@ export interface ConnectionsOptions {
   readonly onSweep?: (nowMs: number) => void;
 }
 
+/** The table of one server. */
 export class Connections {
   readonly #options: ConnectionsOptions;
   /** In order of arrival. */
   readonly #all = new Map<Socket, Connection>();
   readonly #unknown = new Set<Connection>();
+  /** Those of them whose handshake is not done. */
+  readonly #handshakes: Gate;
   /** By what requests are read from. */
   readonly #bySocket = new WeakMap<Socket, Connection>();
   /** Answered requests in order, those of clients that may not be here apart. */
@@ -171,6 +202,7 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
+    this.#handshakes = new Gate(options.clock, handshakesAtOnce);
   }
 
   get size(): number {
@@ -188,6 +220,7 @@ export class Connections {
     const connection = new Connection(this, raw, clock.monotonicMs());
     this.#all.set(raw, connection);
     this.#unknown.add(connection);
+    this.#handshakes.add(connection);
     raw.once('close', () => {
       this.#remove(connection);
       connection.body?.gone();
@@ -204,6 +237,8 @@ export class Connections {
       return;
     }
     connection.socket = socket;
+    this.#handshakes.worked();
+    this.#handshakes.remove(connection);
     this.#bySocket.set(socket, connection);
   }
 
@@ -256,6 +291,26 @@ export class Connections {
     this.#options.log.warn(message, fields);
   }
 
+  /** Destroys connections of stalled readers, those that have stalled longest first, until what waits for them is within its limit. */
+  #relieve(nowMs: number): void {
+    const { limits } = this.#options;
+    const stalled: Connection[] = [];
+    let bytes = 0;
+    for (const connection of this.#all.values()) {
+      if (connection.stalledMs(nowMs) < limits.stalledUnknownMs) continue;
+      stalled.push(connection);
+      bytes += connection.waitingBytes;
+    }
+    if (bytes <= limits.stalledBytesMax) return;
+    this.warn('Readers that take nothing hold too much', { readers: stalled.length, bytes });
+    stalled.sort((a, b) => b.stalledMs(nowMs) - a.stalledMs(nowMs));
+    for (const connection of stalled) {
+      if (bytes <= limits.stalledBytesMax) return;
+      bytes -= connection.waitingBytes;
+      connection.destroy();
+    }
+  }
+
   /** Closes the oldest connection on which nobody is known and nothing is answered; false when there is none. */
   #makeRoom(): boolean {
     const { connectionsMax, unknownMax } = this.#options.limits;
@@ -272,6 +327,7 @@ export class Connections {
   #remove(connection: Connection): void {
     this.#all.delete(connection.raw);
     this.#unknown.delete(connection);
+    this.#handshakes.remove(connection);
     if (this.#all.size > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -292,6 +348,7 @@ export class Connections {
     if (nowMs - this.#sweptMs >= sweepMs) {
       this.#sweptMs = nowMs;
       for (const connection of this.#all.values()) connection.sweep(nowMs, limits);
+      this.#relieve(nowMs);
       onSweep?.(nowMs);
     }
     this.#arm();

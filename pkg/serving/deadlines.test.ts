@@ -117,6 +117,23 @@ test('the headers of a later request have their time, too, and the pause before 
   expect(server.clock.monotonicMs()).toBeLessThan(defaultLimits.idleMs);
 });
 
+test('a later request that begins right behind an answer has the time for headers as well', async () => {
+  const server = await serve();
+  const client = await open(server.port, { isKnown: true });
+  for (const body of ['', 'abc']) {
+    client.send(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    await client.until(body === '' ? /ann$/ : /read 3$/);
+  }
+  client.send('GET / HT');
+  // It is there before the connection is looked at.
+  const other = await open(server.port, { isKnown: true });
+  other.send(ask);
+  await other.until(/ann$/);
+  const fromMs = server.clock.monotonicMs();
+  while (!client.socket.destroyed) await server.clock.advance(second);
+  expect(server.clock.monotonicMs() - fromMs).toBeLessThanOrEqual(defaultLimits.headMs + 3 * second);
+});
+
 test('an idle connection is closed in the end', async () => {
   const { port, clock } = await serve();
   const client = await open(port, { isKnown: true });
@@ -236,6 +253,26 @@ test('a client that never reads is cut off, and others are served meanwhile', as
     if (at === 20 * second) other.send(ask);
   }
   await other.until(/ann$/);
+});
+
+test('readers that take nothing are cut off at once where they hold too much together, the longest stalled first', async () => {
+  const server = await serve({ limits: { stalledBytesMax: 600_000 } });
+  const clients: RawClient[] = [];
+  for (let i = 0; i < 4; i++) {
+    const client = await open(server.port, { isKnown: true });
+    client.socket.pause();
+    client.send('GET /big HTTP/1.1\r\nhost: x\r\n\r\n');
+    await until(() => client.socket.bytesRead > 0);
+    clients.push(client);
+    await server.clock.advance(2 * second);
+  }
+  expect(server.connectionCount).toBe(4);
+  for (let at = 0; at < defaultLimits.stalledUnknownMs + 10 * second; at += second) await server.clock.advance(second);
+  // Each holds a slice.
+  expect(server.connectionCount).toBe(2);
+  const left = clients.at(-1)!;
+  left.socket.resume();
+  await left.until(/x{1000}$/);
 });
 
 test('connections that nobody is known on give way, the oldest first, and there is one line about it (fault 55)', async () => {

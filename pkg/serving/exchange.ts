@@ -17,6 +17,7 @@ export interface ExchangeOptions {
   readonly upgrade?: string;
 }
 
+/** A request as handlers see it, with the response that its answer is written to. */
 export class Exchange implements ApiRequest {
   readonly method: string;
   readonly path: string;

@@ -2,11 +2,12 @@
  * Plain HTTP for the pages of components: health, metrics, health checks of Services. The same deadlines and refusals as for HTTPS, and few
  * connections, as probes and scrapers are few. Invariant: whatever the listener does, no request ends the process.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { Connections } from './connections.ts';
 import { defaultLimits, type ServingLimits } from './limits.ts';
+import { createServer } from './node-http.ts';
 import { type NetworkServer, nodeOptions, takeCharge } from './node-server.ts';
 
 /** Connections of one such server; those of a dozen probes and scrapers that keep theirs. */
@@ -21,6 +22,7 @@ const pageLimits: ServingLimits = {
   idleMs: 60_000,
 };
 
+/** A listener and what its server needs. */
 export interface HttpServerOptions {
   /** Answers a request, at once or later. What it throws is answered with 500. */
   listener(request: IncomingMessage, response: ServerResponse): Promise<void> | void;
@@ -30,6 +32,7 @@ export interface HttpServerOptions {
   readonly limits?: Partial<ServingLimits>;
 }
 
+/** Makes a server, which neither listens nor runs yet. */
 export function createHttpServer(options: HttpServerOptions): NetworkServer {
   const { listener, clock, log } = options;
   const limits = { ...pageLimits, ...options.limits };

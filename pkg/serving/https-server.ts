@@ -18,6 +18,7 @@ import { defaultLimits, type ServingLimits } from './limits.ts';
 import { type NetworkServer, nodeOptions, takeCharge } from './node-server.ts';
 import { answerUpgrade, upgradeOf } from './upgrade.ts';
 
+/** A handler and what its server needs. */
 export interface HttpsServerOptions {
   readonly handler: ApiHandler;
   /** PEM. */
@@ -31,8 +32,10 @@ export interface HttpsServerOptions {
   readonly limits?: Partial<ServingLimits>;
 }
 
+/** A server that can listen, and that whoever made it closes. */
 export type HttpsServer = NetworkServer;
 
+/** Makes a server, which neither listens nor runs yet. Throws when certificate and key do not go together. */
 export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
   const { handler, cert, key, clientCa, clock, log } = options;
   const limits = { ...defaultLimits, ...options.limits };

@@ -25,6 +25,7 @@ export interface BodyOwner {
   readonly signal: AbortSignal;
 }
 
+/** Read by whoever handles its request; released by whoever sends the answer. */
 export class IncomingBody implements UnreadBody {
   readonly kind = 'unread';
   readonly lengthBytes?: number;
@@ -138,6 +139,7 @@ export class IncomingBody implements UnreadBody {
       request.on('end', () => {
         if (connection.body !== this) return;
         connection.body = undefined;
+        connection.cameSoFar();
         const chunks = this.#chunks;
         this.#chunks = [];
         this.#giveSurplus();

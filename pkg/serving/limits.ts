@@ -30,7 +30,15 @@ export interface ServingLimits {
    */
   readonly stalledMs: number;
   readonly stalledUnknownMs: number;
-  /** After an answer, for an unknown or unauthorized client to read it while what it still sends is thrown away. Source: Go `rstAvoidanceDelay`. */
+  /**
+   * What may wait for readers that have taken nothing for `stalledUnknownMs`, of all connections together. Of more, those who have stalled longest
+   * are cut off at once. Some hundred that hold the most that one can.
+   */
+  readonly stalledBytesMax: number;
+  /**
+   * After an answer, for an unknown or unauthorized client to read it while what it still sends is thrown away: a way there and back to the other side
+   * of the world. Go has 500 ms (`rstAvoidanceDelay`), in a thread of its own.
+   */
   readonly lingerMs: number;
   /** Connections that linger so; of more the oldest is closed at once, as each holds what its client has sent so far. */
   readonly lingeringMax: number;
@@ -68,6 +76,7 @@ export interface ServingLimits {
 
 const mebibyte = 1024 * 1024;
 
+/** Those of a server that is not told otherwise. */
 export const defaultLimits: ServingLimits = {
   handshakeMs: 10_000,
   headMs: 32_000,
@@ -77,7 +86,8 @@ export const defaultLimits: ServingLimits = {
   idleMs: 180_000,
   stalledMs: 300_000,
   stalledUnknownMs: 10_000,
-  lingerMs: 500,
+  stalledBytesMax: 32 * mebibyte,
+  lingerMs: 300,
   lingeringMax: 128,
   discardMs: 10_000,
   lingerBytes: 256 * 1024,

@@ -29,6 +29,7 @@ export interface Arrival {
   readonly waitsForContinue: boolean;
 }
 
+/** What is done with what comes. */
 export interface NodeServerOptions {
   readonly connections: Connections;
   readonly limits: ServingLimits;
@@ -136,6 +137,7 @@ function watchRequests(server: HttpServer, options: NodeServerOptions): void {
     else if (refusal !== undefined) refuse(request.socket, refusal);
     else {
       connection.response = response;
+      connection.cameSoFar();
       onRequest(request, response, { connection, waitsForContinue });
     }
   };

@@ -2,8 +2,9 @@
  * The answers to what is no request: a line, and the end of the connection, in the words of Go's server, as clients and probes know them.
  * Source: Go `net/http` `server.go` `conn.serve`, `badRequestError`, `statusError`.
  */
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { STATUS_CODES } from './node-http.ts';
 
 const unsupported = '505 HTTP Version Not Supported: unsupported protocol version';
 

@@ -3,19 +3,22 @@
  * the reader's pace; watches have a writer of their own. Invariant: the answer to a request whose body nobody read ends its connection.
  */
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { promisify } from 'node:util';
-import { constants, gzip } from 'node:zlib';
-import type { ApiResponse, ResponseBody, WatchFrame } from '#pkg/apimachinery/http.ts';
+import type { ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { constants, createGzip } from 'node:zlib';
+import type { ApiResponse, ResponseBody, SlicedBytes, WatchFrame } from '#pkg/apimachinery/http.ts';
 import type { Exchange } from './exchange.ts';
 import { sliceBytes } from './limits.ts';
 import { discard, type LingerOptions, linger } from './linger.ts';
+import { giveSlice, takeSlice } from './slice-memory.ts';
 import { sendFrames } from './watch-sender.ts';
 
 /** Smaller answers are not worth compressing. Source: apiserver `responsewriters` `defaultGzipThresholdBytes`. */
 const gzipBytesMin = 128 * 1024;
 
-const gzipAsync = promisify(gzip);
+/** Of what is compressed, the most that waits for its reader at a time. */
+const gzipChunkBytes = 64 * 1024;
+
 const noBytes = new Uint8Array(0);
 
 /** An answer that is not a connection. */
@@ -32,17 +35,13 @@ export async function sendResponse(exchange: Exchange, answer: PlainResponse, op
     case 'empty':
       return sendBytes(sending, noBytes);
     case 'bytes':
-      return sendBytes(sending, body.bytes);
+      return sendWhole(sending, body.bytes);
     case 'object': {
-      const zip = wantsGzip(request);
-      if (!zip && body.sliced !== undefined && request.method !== 'HEAD') {
-        const { length, slices } = body.sliced();
-        if (length <= sliceBytes) return sendBytes(sending, Buffer.concat([...slices], length));
-        return sendSlices(sending, length, slices);
-      }
-      const bytes = body.bytes();
-      if (zip && bytes.length > gzipBytesMin) return sendGzip(sending, bytes);
-      return sendBytes(sending, bytes);
+      if (body.sliced === undefined || request.method === 'HEAD') return sendWhole(sending, body.bytes());
+      const { length, slices } = body.sliced();
+      if (length > gzipBytesMin && wantsGzip(sending)) return sendGzip(sending, slices(Buffer.allocUnsafeSlow));
+      if (length <= sliceBytes) return sendBytes(sending, wholeOf(length, slices));
+      return sendSlices(sending, length, slices(takeSlice));
     }
     case 'stream':
       begin(sending);
@@ -84,6 +83,12 @@ function sendBytes(sending: Sending, bytes: Uint8Array): Promise<void> | void {
   else response.end(bytes);
 }
 
+/** What is shorter than a slice leaves whole, in memory of its own. */
+function wholeOf(length: number, slices: SlicedBytes['slices']): Uint8Array {
+  const [whole] = slices(() => Buffer.allocUnsafe(length));
+  return whole ?? noBytes;
+}
+
 function* slicesOf(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += sliceBytes) yield bytes.subarray(at, at + sliceBytes);
 }
@@ -98,24 +103,37 @@ async function sendSlices(
   response.writeHead(answer.status, headOf(answer, length, isUnread));
   for (const slice of slices) {
     if (response.destroyed) return;
-    if (!response.write(slice)) await drained(response);
+    if (!response.write(slice, (error) => error ?? giveSlice(slice))) await drained(response);
   }
   if (isUnread) linger(exchange, options);
   else response.end();
 }
 
-/** On the same machine the network is faster than compression. */
-function wantsGzip(request: IncomingMessage): boolean {
-  const address = request.socket.remoteAddress ?? '';
-  if (address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.')) return false;
-  return (request.headers['accept-encoding'] as string | undefined)?.includes('gzip') === true;
+function sendWhole(sending: Sending, bytes: Uint8Array): Promise<void> | void {
+  if (bytes.length > gzipBytesMin && wantsGzip(sending)) return sendGzip(sending, slicesOf(bytes));
+  return sendBytes(sending, bytes);
 }
 
-async function sendGzip(sending: Sending, bytes: Uint8Array): Promise<void> {
-  const { answer } = sending;
-  const packed = await gzipAsync(bytes, { level: constants.Z_BEST_SPEED });
-  const headers = { ...answer.headers, 'content-encoding': 'gzip', vary: 'Accept-Encoding' };
-  await sendBytes({ ...sending, answer: { ...answer, headers } }, packed);
+/** Whether the client has asked for gzip by that name alone. Source: apiserver `responsewriters` `negotiateContentEncoding`. */
+function wantsGzip({ exchange, answer }: Sending): boolean {
+  const { request } = exchange;
+  const asked = request.headers['accept-encoding'] as string | undefined;
+  if (asked === undefined || request.method === 'HEAD' || answer.headers['content-encoding'] !== undefined)
+    return false;
+  return asked.split(',').some((encoding) => encoding.trim() === 'gzip');
+}
+
+/** Compresses slice by slice, on another thread and at the reader's pace. */
+async function sendGzip(sending: Sending, slices: Iterable<Uint8Array>): Promise<void> {
+  const { exchange, answer, options } = sending;
+  const { response, isUnread } = exchange;
+  const vary = answer.headers.vary === undefined ? 'Accept-Encoding' : `${answer.headers.vary}, Accept-Encoding`;
+  const headers = { ...answer.headers, 'content-encoding': 'gzip', vary };
+  response.writeHead(answer.status, headOf({ ...answer, headers }, undefined, isUnread));
+  const zip = createGzip({ level: constants.Z_BEST_SPEED, chunkSize: gzipChunkBytes });
+  await pipeline(slices, zip, (packed: AsyncIterable<Uint8Array>) => writeChunks(response, packed));
+  if (isUnread) linger(exchange, options);
+  else response.end();
 }
 
 /** Sends the head alone: what follows may be long in coming. What nobody reads of the request is thrown away, so that its client's end is seen. */
@@ -127,11 +145,16 @@ function begin({ exchange, answer, options }: Sending): void {
 }
 
 async function writeAll(response: ServerResponse, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  await writeChunks(response, chunks);
+  response.end();
+}
+
+/** Writes what comes at the reader's pace, until that has gone. */
+async function writeChunks(response: ServerResponse, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const chunk of chunks) {
     if (response.destroyed) return;
     if (!response.write(chunk)) await drained(response);
   }
-  response.end();
 }
 
 async function drained(response: ServerResponse): Promise<void> {

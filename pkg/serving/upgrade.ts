@@ -3,12 +3,13 @@
  * connection ends with it, as HTTP has let go of it by then. Invariant: an upgrade that nobody takes holds no socket.
  * Upstream counterpart: apimachinery `util/httpstream`, `util/proxy/upgradeaware.go`.
  */
-import { type IncomingMessage, ServerResponse, STATUS_CODES } from 'node:http';
+import type { ServerResponse as AnyResponse, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ApiResponse, UpgradeBody } from '#pkg/apimachinery/http.ts';
 import { ask, failed, type Serving, sendPlain } from './answer-exchange.ts';
 import type { Connection } from './connections.ts';
 import { Exchange } from './exchange.ts';
+import { ServerResponse, STATUS_CODES } from './node-http.ts';
 
 /** Protocols that handlers may go on with; whoever asks for another one is answered as if it had not. */
 const protocols: ReadonlySet<string> = new Set(['spdy/3.1', 'websocket']);
@@ -56,7 +57,7 @@ export function answerUpgrade(asked: AskedUpgrade, serving: Serving): void {
 interface Accepted {
   readonly answer: ApiResponse;
   readonly body: UpgradeBody;
-  readonly response: ServerResponse;
+  readonly response: AnyResponse;
 }
 
 /** Hands the connection to the handler until its protocol is over. */

@@ -38,6 +38,7 @@ export interface CacheCodec {
   deletedEntry(previous: KeyValue, revision: number): CacheEntry;
 }
 
+/** One change, as watchers are told of it. */
 export interface CacheEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
   /** The new state; the last one for DELETED. */
@@ -50,11 +51,14 @@ export interface CacheEvent {
 /** Called synchronously, in order; must not throw. */
 export interface CacheSink {
   onEvents(events: readonly CacheEvent[]): void;
+  /** Whether `onProgress` is of any use. Default true. */
+  readonly wantsProgress?: boolean;
   /** The resource is unchanged up to this revision, which has moved on because of other resources. For bookmarks. */
   onProgress(revision: number): void;
   onError(error: Error): void;
 }
 
+/** A watch that has begun. */
 export interface CacheWatch {
   close(): void;
 }
@@ -75,6 +79,7 @@ export interface ResourceFeed {
   watch(options: { readonly prefix: string; readonly afterRevision: number }, sink: CacheSink): CacheWatch;
 }
 
+/** The cache of one resource; see the laws above. */
 export interface ResourceCache extends ResourceFeed {
   /** Whether a read now is as good as one after `fresh()`: so on a local driver, once the cache is filled. */
   readonly isFresh: boolean;

@@ -10,6 +10,7 @@ import type { Store } from './store.ts';
 /** Upstream's `--etcd-compaction-interval`. */
 const compactionPeriodMsDefault = 300_000;
 
+/** Whose past is forgotten, and how often. */
 export interface CompactorOptions {
   readonly store: Store;
   readonly clock: Clock;

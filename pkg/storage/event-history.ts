@@ -5,6 +5,7 @@
  */
 import type { CacheEvent } from './cache.ts';
 
+/** How much of the past is kept. */
 export interface EventHistoryLimits {
   /** How long an event is kept at least, unless there are more than `maxEvents`. */
   readonly windowMs: number;
@@ -38,6 +39,7 @@ interface Kept extends SizedEvent {
   readonly addedMs: number;
 }
 
+/** The recent events of one resource, oldest first. */
 export class EventHistory {
   readonly #limits: EventHistoryLimits;
   /** Those before `#head` are let go, so that they do not hold what they told of. */

@@ -4,9 +4,11 @@
  *
  * Invariant: all events of all revisions above `startRevision` are there, in revision order.
  */
+import { valueSize } from './late-value.ts';
 import type { StoreEvent } from './store.ts';
 import { eventKey, eventRevision } from './watch-hub.ts';
 
+/** How many events are kept, and how many bytes of them. */
 export interface EventTailLimits {
   /** Up to twice as many are there before half of them are dropped at once. */
   readonly maxEvents: number;
@@ -14,6 +16,7 @@ export interface EventTailLimits {
   readonly maxBytes: number;
 }
 
+/** The newest events of one store. */
 export class EventTail {
   readonly #limits: EventTailLimits;
   #events: StoreEvent[] = [];
@@ -77,5 +80,5 @@ export class EventTail {
 
 /** What an event holds on to. What was before is mostly held by an event before. */
 function bytesOf(event: StoreEvent): number {
-  return event.type === 'put' ? event.kv.value.length : event.previous.value.length;
+  return valueSize(event.type === 'put' ? event.kv : event.previous);
 }

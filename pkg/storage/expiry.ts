@@ -84,6 +84,7 @@ export class ExpiryQueue implements ExpirySource {
   }
 }
 
+/** Where the times of keys are, and how a key is deleted. */
 export interface ExpirerOptions {
   readonly clock: Clock;
   readonly log: Logger;

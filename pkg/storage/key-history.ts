@@ -41,6 +41,7 @@ interface VersionQueue<V> {
   head: number;
 }
 
+/** The versions that have ended, by key and by revision. */
 export class KeyHistory<V> {
   readonly #queues = new SortedMap<VersionQueue<V>>();
   /** All versions in the order they ended; those before `#head` are forgotten. */

@@ -1,5 +1,6 @@
 /** What every driver does with a write before it is decided: its limits, and the outcome of its compare. */
 import { assert } from '#pkg/base/assert.ts';
+import { LateKeyValue } from './late-value.ts';
 import type { KeyValue, StoreEvent, WriteOperation, WriteResult } from './store.ts';
 
 /** Most bytes of a key in UTF-8. */
@@ -27,7 +28,11 @@ export function isExpected(operation: WriteOperation, current: KeyValue | undefi
 export function eventOf(operation: WriteOperation, current: KeyValue | undefined, revision: number): StoreEvent {
   if (operation.type === 'put') {
     const createRevision = current?.createRevision ?? revision;
-    const kv: KeyValue = { key: operation.key, value: operation.value, createRevision, modRevision: revision };
+    const { key, value, late } = operation;
+    const kv: KeyValue =
+      late === undefined
+        ? { key, value, createRevision, modRevision: revision }
+        : new LateKeyValue({ key, late, createRevision, modRevision: revision });
     return current === undefined ? { type: 'put', kv } : { type: 'put', kv, previous: current };
   }
   assert(current !== undefined, 'a deletion of nothing has no event');

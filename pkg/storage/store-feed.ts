@@ -11,6 +11,7 @@ import type { Store, StoreEvent } from './store.ts';
 /** How often watchers hear how far an unchanged resource has come, as those of a cache do. */
 const progressPeriodMs = 60_000;
 
+/** The store, and what its values become. */
 export interface StoreFeedOptions {
   readonly store: Store;
   readonly codec: CacheCodec;

@@ -24,10 +24,20 @@
  */
 import type { Buffer } from 'node:buffer';
 
+/** A value that is bytes as soon as somebody asks for them (`late-value.ts`). */
+export interface LateValue {
+  /** Bytes, as far as that is known without making them. */
+  readonly size: number;
+  /** Made once, at the first call. */
+  readonly bytes: Uint8Array;
+}
+
 /** A stored value. Revisions are integers below 2^53. */
 export interface KeyValue {
   readonly key: string;
   readonly value: Uint8Array;
+  /** What makes `value` where it is made late: present as it was written, in stores that take these. */
+  readonly late?: LateValue;
   /** Revision of the write that made the key; stays until it is deleted. */
   readonly createRevision: number;
   /** Revision of the last write to the key. */
@@ -40,6 +50,7 @@ export type StoreEvent =
   /** `revision` is that of the deletion, `previous` what was deleted. */
   | { readonly type: 'delete'; readonly key: string; readonly revision: number; readonly previous: KeyValue };
 
+/** Which keys are read, and of which moment. */
 export interface RangeOptions {
   /** All keys that start with this; `''` is every key. */
   readonly prefix: string;
@@ -56,6 +67,7 @@ export interface RangeOptions {
   readonly counted?: boolean;
 }
 
+/** What a range has, in key order. */
 export interface RangeResult {
   readonly items: readonly KeyValue[];
   /** Items of the whole range, beyond the limit too; with `counted: false` more than `items` has when there are any, and no further promise. */
@@ -67,15 +79,19 @@ export interface RangeResult {
 /** A write on one key. `ifModRevision` 0 demands that the key does not exist. */
 export type WriteOperation = PutOperation | DeleteOperation;
 
+/** Sets a key, if it is at the revision `ifModRevision`; 0 stands for a key that is not there. */
 export interface PutOperation {
   readonly type: 'put';
   readonly key: string;
   readonly value: Uint8Array;
+  /** In place of `value`, which is empty then, for stores that take these. */
+  readonly late?: LateValue;
   readonly ifModRevision: number;
   /** How long the key lives unless it is put again (law 8); absent for ever. */
   readonly ttlMs?: number;
 }
 
+/** Removes a key, if it is at the revision `ifModRevision`. */
 export interface DeleteOperation {
   readonly type: 'delete';
   readonly key: string;
@@ -85,11 +101,13 @@ export interface DeleteOperation {
 /** How long after its time a key with `ttlMs` may still be there, besides the time that deleting takes. Source: upstream's lease manager. */
 export const expiryLatenessMsMax = 60_000;
 
+/** What became of a write. */
 export type WriteResult =
   | { readonly ok: true; readonly revision: number; readonly kv?: KeyValue }
   /** The key is not at the expected revision; `current` is what it holds now, undefined when it does not exist. */
   | { readonly ok: false; readonly current?: KeyValue };
 
+/** Which keys are watched, and from when. */
 export interface WatchOptions {
   readonly prefix: string;
   /** The first revision to deliver: one more than that of the range it continues. */
@@ -104,16 +122,20 @@ export interface WatchSink {
   onError(error: Error): void;
 }
 
+/** A watch that has begun. */
 export interface Watch {
   /** Ends the watch: its sink is not called again. */
   close(): void;
 }
 
+/** The store; see the laws above. */
 export interface Store {
   /** The value of a key now, or undefined. */
   get(key: string): Promise<KeyValue | undefined>;
   range(options: RangeOptions): Promise<RangeResult>;
   write(operation: WriteOperation): Promise<WriteResult>;
+  /** The same at once, in stores that decide a write within the call. Throws what `write` rejects with. */
+  writeNow?(operation: WriteOperation): WriteResult;
   watch(options: WatchOptions, sink: WatchSink): Watch;
   /** The revision of the newest write that any client was told of. Cheap for local drivers; a linearizable read for etcd. */
   currentRevision(): Promise<number>;
@@ -122,6 +144,8 @@ export interface Store {
    * is then complete up to this revision, whatever keys it was made by.
    */
   localRevision?(): number;
+  /** Whether values may be made late: for stores that keep them in the memory of this process, and nowhere else. */
+  readonly takesLate?: true;
   /** Memory for a value that is about to be written, where the store has better than memory of its own for each. Its contents are whatever. */
   allocate?(bytes: number): Buffer;
   /** Forgets what was overwritten or deleted at or before `revision`; reads and watches from before it fail from now on. */

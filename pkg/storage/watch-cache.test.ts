@@ -335,6 +335,18 @@ test('watchers hear of the revision moving on because of other resources', async
   watch.close();
 });
 
+test('watchers that do not want to hear of it do not, and cost the clock nothing', async () => {
+  const store = createMemoryStore({ clock: new VirtualClock() });
+  const clock = new VirtualClock();
+  const cache = makeCache(store, clock);
+  await cache.fresh();
+  const sink = recorder();
+  const watch = cache.watch({ prefix: '/r/pods/', afterRevision: 1 }, { ...sink, wantsProgress: false });
+  await put(store, '/r/services/a/1', 'x');
+  expect([await clock.step(180_000), sink.lines]).toEqual([false, []]);
+  watch.close();
+});
+
 test('run ends with its signal: watchers get an error and later reads fail', async () => {
   const store = createMemoryStore({ clock: new VirtualClock() });
   const cache = makeCache(store);

@@ -8,7 +8,9 @@ import { aborted } from '#pkg/base/async.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { CacheCodec, CacheEntry, CacheEvent, CacheSink, CacheWatch, ResourceCache } from './cache.ts';
+import { sharedSink, skipUntil } from './cache-sinks.ts';
 import { EventHistory, type EventHistoryLimits, eventHistoryLimitsDefault } from './event-history.ts';
+import { valueSize } from './late-value.ts';
 import { SortedMap } from './sorted-map.ts';
 import {
   CompactedError,
@@ -42,6 +44,7 @@ const trimsPerWindow = 5;
 /** Items per range while filling: bounds the size of one answer of a remote store. */
 const fillPageItems = 5_000;
 
+/** Which keys a cache has, and what their values become. */
 export interface ResourceCacheOptions {
   readonly store: Store;
   /** All keys of the resource, and no others, start with this: `/registry/pods/`. */
@@ -350,10 +353,10 @@ class WatchCache implements RunningResourceCache {
   }
 
   #armProgress(): void {
-    if (this.#progressTimer !== undefined) return;
+    if (this.#progressTimer !== undefined || !this.#watchers.hasFollowers) return;
     this.#progressTimer = this.#options.clock.setTimeout(() => {
       this.#progressTimer = undefined;
-      if (this.#watchers.isEmpty || this.#state === 'closed') return;
+      if (this.#state === 'closed') return;
       this.#armProgress();
       if (this.#state === 'ready' && this.revision > this.#progressRevision) {
         this.#progressRevision = this.revision;
@@ -370,30 +373,7 @@ class WatchCache implements RunningResourceCache {
 function noop(): void {}
 
 function valueBytes(event: StoreEvent): number {
-  return event.type === 'put' ? event.kv.value.length : event.previous.value.length;
-}
-
-/** A sink of its own for each watch, so that the same sink may watch twice. */
-function sharedSink(sink: CacheSink): CacheSink {
-  return {
-    onEvents: (events) => sink.onEvents(events),
-    onProgress: (revision) => sink.onProgress(revision),
-    onError: (error) => sink.onError(error),
-  };
-}
-
-/** For a watch from a revision that the cache has not reached: leaves out what comes before it. */
-function skipUntil(sink: CacheSink, afterRevision: number): CacheSink {
-  return {
-    onEvents: (events) => {
-      const wanted = events.filter((event) => event.revision > afterRevision);
-      if (wanted.length > 0) sink.onEvents(wanted);
-    },
-    onProgress: (revision) => {
-      if (revision >= afterRevision) sink.onProgress(revision);
-    },
-    onError: (error) => sink.onError(error),
-  };
+  return valueSize(event.type === 'put' ? event.kv : event.previous);
 }
 
 function notReadyError(prefix: string): StoreUnavailableError {

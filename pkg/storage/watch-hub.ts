@@ -23,6 +23,7 @@ interface Watcher {
   started: boolean;
 }
 
+/** How much watches hear. */
 export interface WatchHubOptions {
   /**
    * Whether every watch hears of every revision, also when none of its keys changed. For drivers without `localRevision`, whose
@@ -31,6 +32,7 @@ export interface WatchHubOptions {
   readonly tellProgress: boolean;
 }
 
+/** The watches of one driver. */
 export class WatchHub {
   readonly #log: EventLog;
   readonly #tellProgress: boolean;

@@ -9,16 +9,21 @@ interface Group {
   readonly sinks: Set<CacheSink>;
 }
 
+/** The watchers of one cache. */
 export class WatcherGroups {
   readonly #groups = new Map<string, Group>();
+  /** Those that want to hear how far the resource has come. */
+  readonly #followers = new Set<CacheSink>();
   /** How many groups have a prefix of each length. */
   readonly #lengths = new Map<number, number>();
 
-  get isEmpty(): boolean {
-    return this.#groups.size === 0;
+  /** Whether `progress` has anybody to tell. */
+  get hasFollowers(): boolean {
+    return this.#followers.size > 0;
   }
 
   add(prefix: string, sink: CacheSink): void {
+    if (sink.wantsProgress !== false) this.#followers.add(sink);
     const group = this.#groups.get(prefix);
     if (group !== undefined) {
       group.sinks.add(sink);
@@ -29,6 +34,7 @@ export class WatcherGroups {
   }
 
   remove(prefix: string, sink: CacheSink): void {
+    this.#followers.delete(sink);
     const group = this.#groups.get(prefix);
     if (group === undefined || !group.sinks.delete(sink) || group.sinks.size > 0) return;
     this.#groups.delete(prefix);
@@ -41,6 +47,7 @@ export class WatcherGroups {
   clear(): CacheSink[] {
     const sinks = this.sinks();
     this.#groups.clear();
+    this.#followers.clear();
     this.#lengths.clear();
     return sinks;
   }
@@ -61,9 +68,9 @@ export class WatcherGroups {
     }
   }
 
-  /** Tells each watcher how far its unchanged resource has come. */
+  /** Tells those who want to know how far their unchanged resource has come. */
   progress(revision: number): void {
-    for (const { sinks } of this.#groups.values()) for (const sink of sinks) sink.onProgress(revision);
+    for (const sink of this.#followers) sink.onProgress(revision);
   }
 
   #deliverOne(events: readonly CacheEvent[]): void {

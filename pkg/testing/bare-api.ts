@@ -33,7 +33,13 @@ export interface BareApi extends Pick<LocalApi, 'handle' | 'run'> {
 export async function startBareApi({ admission = [], ...options }: BareApiOptions): Promise<BareApi> {
   const { clock, random } = options;
   const log = silentLogger;
-  const server = localApi({ ...options, admission, log, store: createMemoryStore({ clock }) });
+  const server = localApi({
+    ...options,
+    authorizationModes: ['AlwaysAllow'],
+    admission,
+    log,
+    store: createMemoryStore({ clock }),
+  });
   await server.ready();
   const transport = (commonName: string): Transport =>
     inProcessTransport(server.handle, { commonName, organizations: ['system:masters'] });

@@ -15,7 +15,6 @@
  * resolves when every part has stopped, and nothing is left behind.
  */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -96,11 +95,6 @@ export interface ListeningTestCluster extends AnyTestCluster {
   readonly kubeconfig: string;
   /** Path of a file with the same, which is there until the cluster stops. */
   readonly kubeconfigFile: string;
-}
-
-/** Whether the pod's Ready condition is True. */
-export function isPodReady(pod: Pod): boolean {
-  return isConditionTrue(pod.status?.conditions, 'Ready');
 }
 
 /** Starts a cluster and returns once its nodes are Ready. */

@@ -5,9 +5,11 @@
  *
  * Invariant: what was started has stopped when `stop` has resolved. Opens no sockets and reads no files.
  */
+
 import { resourceOfKind } from '#pkg/api/resources.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { customResourceDefinitions } from '#pkg/api/types/refs.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Clock } from '#pkg/base/clock.ts';
@@ -20,7 +22,7 @@ import type { Informer } from '#pkg/client/informer.ts';
 import type { ClusterHost } from '#pkg/cluster/cluster-host.ts';
 import { Members } from '#pkg/cluster/members.ts';
 import { depsOf, type PartContext } from '#pkg/cluster/parts.ts';
-import { identitySubject } from '#pkg/cluster/pki.ts';
+import { accountSubject, identitySubject } from '#pkg/cluster/pki.ts';
 import type { ClusterSettings } from '#pkg/cluster/settings.ts';
 import { type ClusterTables, clusterTables } from '#pkg/cluster/tables.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
@@ -47,6 +49,8 @@ export interface CompositionOptions {
   readonly rootCa?: string;
   /** That authority with its key. */
   readonly clusterSigning?: CertificatePair;
+  /** PEM of the key that signs tokens of service accounts. */
+  readonly serviceAccountKey?: string;
   /** Default: all that there is. */
   readonly tables?: ClusterTables;
   /**
@@ -103,7 +107,15 @@ export class Composition {
 
   /** Starts everything; resolves when the kubelets run. */
   async start(): Promise<void> {
-    const { cluster, api, rootCa = '', clusterSigning, settle, tables = clusterTables } = this.#options;
+    const {
+      cluster,
+      api,
+      rootCa = '',
+      clusterSigning,
+      serviceAccountKey,
+      settle,
+      tables = clusterTables,
+    } = this.#options;
     const { nodes = 1, controllers } = cluster;
     const release = this.#options.startsTogether === true ? this.#members.hold() : undefined;
     this.#members.start('observer', { run: (signal) => this.#observer.informers.run(signal) });
@@ -114,12 +126,14 @@ export class Composition {
       folder: '',
       rootCa,
       ...(clusterSigning === undefined ? {} : { clusterSigning }),
+      ...(serviceAccountKey === undefined ? {} : { serviceAccountKey }),
       ...(controllers === undefined ? {} : { controllers }),
       // The same on every machine.
       machine: { capacity: cluster.capacity ?? capacityDefault, facts: {} },
       members: this.#members,
       flagsOf: async () => ({}),
       as: (identity) => this.#as(identity),
+      asAccount: (name) => inProcessTransport(api.handle, accountSubject(name)),
       addKubelet: api.addKubelet,
       onNodesReady: () => {},
       runNode: (part) => {
@@ -158,7 +172,7 @@ export class Composition {
   async #established(name: string): Promise<void> {
     for (let turn = 0; turn < turnsMax; turn++) {
       const { status } = await this.client.resource(customResourceDefinitions).get(name);
-      if ((status?.conditions ?? []).some(({ type }) => type === 'Established')) return;
+      if (findCondition(status?.conditions, 'Established') !== undefined) return;
       await this.#options.settle();
     }
   }

@@ -2,11 +2,12 @@ import { existsSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import { deployments, nodes, replicaSets } from '#pkg/api/types/refs.ts';
 import { networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { makeDeployment } from './builders.ts';
-import { isPodReady, type ListeningTestCluster, startTestCluster } from './cluster.ts';
+import { type ListeningTestCluster, startTestCluster } from './cluster.ts';
 
 /** A client as any other program would have it: by the kubeconfig alone. */
 function outsider({ kubeconfig }: Pick<ListeningTestCluster, 'kubeconfig'>) {

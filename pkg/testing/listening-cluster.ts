@@ -17,6 +17,7 @@ import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import { apiPart } from '#pkg/cluster/api-part.ts';
+import { newServiceAccountKey } from '#pkg/cluster/authentication.ts';
 import { kubeconfigOf } from '#pkg/cluster/kubeconfig.ts';
 import { identitySubject } from '#pkg/cluster/pki.ts';
 import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
@@ -41,7 +42,9 @@ export async function startListeningCluster(options: TestClusterOptions): Promis
   const keys = makeKeys(clock.nowMs());
   const rootCa = keys.authority.certificate;
   const store = createMemoryStore({ clock });
+  const serviceAccountKey = newServiceAccountKey();
   const api = await apiPart({
+    authentication: { serviceAccountKey },
     store,
     clock,
     random,
@@ -58,7 +61,16 @@ export async function startListeningCluster(options: TestClusterOptions): Promis
   });
   const clusterSigning = keys.authority;
   const settle = (): Promise<void> => clock.yield();
-  const parts = new Composition({ cluster: options, clock, random, api, settle, rootCa, clusterSigning });
+  const parts = new Composition({
+    cluster: options,
+    clock,
+    random,
+    api,
+    settle,
+    rootCa,
+    clusterSigning,
+    serviceAccountKey,
+  });
   const server = api.url;
   const kubeconfig = JSON.stringify(kubeconfigOf({ name, server, authority: rootCa, client: keys.admin }));
   const folder = await mkdtemp(join(tmpdir(), 'coxswain-test-'));

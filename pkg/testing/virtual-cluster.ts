@@ -6,6 +6,7 @@ import { silentLogger } from '#pkg/base/logger.ts';
 import { type Random, SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Lister } from '#pkg/client/informer.ts';
+import { newServiceAccountKey } from '#pkg/cluster/authentication.ts';
 import { localApi } from '#pkg/cluster/local-api.ts';
 import { closing } from '#pkg/component/closing.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
@@ -20,7 +21,9 @@ export async function startVirtualCluster(cluster: TestClusterOptions): Promise<
   const clock = new VirtualClock();
   const random = new SeededRandom(cluster.seed ?? 1);
   const store = createMemoryStore({ clock });
+  const serviceAccountKey = newServiceAccountKey();
   const server = localApi({
+    authentication: { serviceAccountKey },
     store,
     clock,
     random,
@@ -28,7 +31,15 @@ export async function startVirtualCluster(cluster: TestClusterOptions): Promise<
     serviceCidr: testSettings.serviceCidr,
   });
   const api = { ...server, run: closing(server, store).run };
-  const parts = new Composition({ cluster, clock, random, api, settle: () => clock.settle(), startsTogether: true });
+  const parts = new Composition({
+    cluster,
+    clock,
+    random,
+    api,
+    settle: () => clock.settle(),
+    startsTogether: true,
+    serviceAccountKey,
+  });
   const started = new VirtualCluster({ clock, random, handle: server.handle, parts });
   try {
     await server.ready();

@@ -11,6 +11,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import process from 'node:process';
+import { heapLimit } from '#cmd/common/heap-limit.ts';
 import type { Captured, CapturedAnswer } from './capture.ts';
 import { timeMark } from './watchers.ts';
 
@@ -88,5 +89,7 @@ const server = createServer(
   },
   serve,
 );
+// As the processes of a cluster do.
+heapLimit.set();
 server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port));
 process.on('disconnect', () => process.exit());

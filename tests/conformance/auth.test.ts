@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { configMaps, pods, serviceAccounts } from '#pkg/api/types/refs.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
-import { behaviour, defect } from './behaviour.ts';
+import { behaviour } from './behaviour.ts';
 import { pod } from './objects.ts';
 import { observe } from './observe.ts';
 
@@ -59,8 +59,7 @@ behaviour(`${area} should guarantee kube-root-ca.crt exist in any namespace`, as
   await stage.cluster.until(async () => (await found())?.data?.['ca.crt'] === original.data?.['ca.crt']);
 });
 
-// Needs an issuer of tokens.
-defect(`${area} should allow opting out of API token automount`, async (stage) => {
+behaviour(`${area} should allow opting out of API token automount`, async (stage) => {
   const { namespace } = stage;
   const path = '/var/run/secrets/kubernetes.io/serviceaccount';
   const settings: readonly (boolean | undefined)[] = [undefined, true, false];
@@ -79,4 +78,53 @@ defect(`${area} should allow opting out of API token automount`, async (stage) =
     }
   }
   expect((await stage.of(pods).list({ namespace })).items.length).toBe(9);
+});
+
+behaviour('[sig-auth] SubjectReview should support SubjectReview API operations', async (stage) => {
+  const { namespace } = stage;
+  const name = 'e2e';
+  await stage.of(serviceAccounts).create(serviceAccount(name));
+  const user = `system:serviceaccount:${namespace}:${name}`;
+  const groups = ['system:authenticated', 'system:serviceaccounts', `system:serviceaccounts:${namespace}`];
+  const resourceAttributes = { verb: 'list', resource: 'configmaps', namespace };
+  const spec = { user, groups, resourceAttributes };
+  const path = '/apis/authorization.k8s.io/v1';
+  const reviews = async (): Promise<readonly unknown[]> => {
+    const local = `${path}/namespaces/${namespace}/localsubjectaccessreviews`;
+    const answers = [
+      await stage.request('POST', `${path}/subjectaccessreviews`, { body: { spec } }),
+      await stage.request('POST', local, { body: { metadata: { namespace }, spec } }),
+      await stage.request('POST', `${path}/selfsubjectaccessreviews`, {
+        body: { spec: { resourceAttributes } },
+        headers: { 'impersonate-user': user },
+      }),
+    ];
+    return answers.map(({ status, body }) => [status, (body.status as { allowed?: boolean }).allowed === true]);
+  };
+  const list = async (): Promise<number> =>
+    (
+      await stage.request('GET', `/api/v1/namespaces/${namespace}/configmaps`, {
+        headers: { 'impersonate-user': user },
+      })
+    ).status;
+  expect(await reviews()).toEqual([
+    [201, false],
+    [201, false],
+    [201, false],
+  ]);
+  expect(await list()).toBe(403);
+  const binding = {
+    metadata: { name: 'views' },
+    subjects: [{ kind: 'ServiceAccount', name, namespace }],
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'view' },
+  };
+  await stage.request('POST', `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`, {
+    body: binding,
+  });
+  expect(await reviews()).toEqual([
+    [201, true],
+    [201, true],
+    [201, true],
+  ]);
+  expect(await list()).toBe(200);
 });

@@ -1,9 +1,9 @@
 /** The life of pods on simulated nodes: phases, restarts, init containers, probes, deadlines, generations, evictions. */
 import { expect } from 'vitest';
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
-import { isPodReady } from '#pkg/testing/cluster.ts';
 import { behaviour, type Stage } from './behaviour.ts';
 import { container, pod } from './objects.ts';
 import { observe } from './observe.ts';

@@ -31,12 +31,13 @@ export class RealStage {
   readonly client: Client;
   readonly namespace = 'default';
   readonly cluster: RunningCluster;
-  readonly #folder: string;
+  /** Of the cluster's files. */
+  readonly folder: string;
   #serial = 0;
 
   private constructor(cluster: RunningCluster, folder: string) {
     this.cluster = cluster;
-    this.#folder = folder;
+    this.folder = folder;
     const admin = { commonName: 'kubernetes-admin', organizations: ['system:masters'] };
     this.client = createClient({ transport: inProcessTransport(cluster.handle, admin), userAgent: 'conformance' });
   }
@@ -118,7 +119,7 @@ export class RealStage {
 
   async stop(): Promise<void> {
     await this.cluster.stop();
-    await rm(this.#folder, { recursive: true, force: true });
+    await rm(this.folder, { recursive: true, force: true });
   }
 }
 

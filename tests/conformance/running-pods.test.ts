@@ -1,5 +1,6 @@
 /** What is done to pods that run: ephemeral containers that join them, questions about their health over gRPC. */
-import { expect } from 'vitest';
+import { Agent, WebSocket } from 'undici';
+import { expect, onTestFinished } from 'vitest';
 import type { Container } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import { onRealCluster, type RealStage } from './real-stage.ts';
@@ -66,3 +67,31 @@ behaviour(`${probing} *not* be restarted with a GRPC liveness probe [NodeConform
     expect(status?.containerStatuses?.[0]?.restartCount).toBe(0);
   }
 });
+
+behaviour(
+  '[sig-node] Pods should support retrieving logs from the container over websockets [NodeConformance]',
+  async (stage) => {
+    const command = ['sh', '-c', 'echo container is alive; sleep 600'];
+    const { metadata } = await stage.create({
+      containers: [{ name: 'main', image: 'coxswain.dev/pause:v1', command }],
+    });
+    const name = metadata!.name!;
+    await expect.poll(() => stage.log(name).catch(() => ''), { timeout: 10_000 }).toBe('container is alive\n');
+    const { server, pki } = stage.cluster;
+    const { certificate: cert, key } = pki.identities.get('admin')!;
+    const dispatcher = new Agent({ connect: { ca: pki.authority.certificate, cert, key } });
+    onTestFinished(() => dispatcher.destroy());
+    const url = `${server.replace('https', 'wss')}/api/v1/namespaces/default/pods/${name}/log?container=main`;
+    const socket = new WebSocket(url, { protocols: ['binary.k8s.io'], dispatcher });
+    socket.binaryType = 'arraybuffer';
+    let text = '';
+    await new Promise<void>((resolve, reject) => {
+      socket.addEventListener('message', ({ data }) => {
+        text += new TextDecoder().decode(data as ArrayBuffer);
+      });
+      socket.addEventListener('error', ({ message }) => reject(new Error(message)));
+      socket.addEventListener('close', () => resolve());
+    });
+    expect([socket.protocol, text]).toEqual(['binary.k8s.io', 'container is alive\n']);
+  },
+);

@@ -137,6 +137,25 @@ describe.each(ways)('$way', ({ flags }) => {
     await expectCleanFailure(flags, /^coxswain: Cannot (read|write) the kubeconfig \S+ .*--kubeconfig$/);
   });
 
+  test('with a HOME in which nobody can write', async () => {
+    const home = '/dev/null';
+    const started = start(process.execPath, [coxswainMain, 'up', ...flags], { env: { HOME: home } });
+    const late = setTimeout(() => started.child.kill('SIGKILL'), 100_000);
+    const { code, stdout, stderr } = await started.ended;
+    clearTimeout(late);
+    expect({ code, stdout, stderr: complaints({ code, stdout, stderr }) }).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: [expect.stringMatching(/^coxswain: Cannot write the kubeconfig \S+ \(E\w+\): .*--kubeconfig$/)],
+    });
+    const elsewhere = start(process.execPath, [coxswainMain, 'up', ...flags, '--kubeconfig', kubeconfig], {
+      env: { HOME: home },
+    });
+    expect(complaints(await elsewhere.ended)).toEqual([
+      expect.stringMatching(/^coxswain: Cannot (?:make|use|write) \S+ .*--data-dir$/),
+    ]);
+  });
+
   test.skipIf(noOtherUser !== undefined)('with a kubeconfig in a folder that is not ours to write', async () => {
     mkdirSync(join(place, 'locked'));
     chmodSync(join(place, 'locked'), 0o555);

@@ -235,6 +235,11 @@ test('the systemd unit starts the command, which sees to its flags (fault 48)', 
   expect(unit).toMatch(/^ExecStart=%h\/coxswain\/node_modules\/\.bin\/node cmd\/coxswain\/bin\.js up$/m);
 });
 
+test('npm start is that command too (fault 48)', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } };
+  expect(scripts.start).toBe('node cmd/coxswain/bin.js up');
+});
+
 describe('a cluster in the foreground', () => {
   let place: string;
   let cluster: Started;
@@ -277,10 +282,8 @@ describe('a cluster in the foreground', () => {
   test('has the flags that keep its memory small, and is the process that was started (fault 48)', () => {
     const { pid = 0 } = cluster.child;
     const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    expect(line).toEqual(
-      expect.arrayContaining(['--max-semi-space-size=8', '--heap-growing-percent=60', '--expose-gc']),
-    );
-    expect(line.join(' ')).toMatch(/cmd\/coxswain\/main\.ts up /);
+    expect(line).toEqual(expect.arrayContaining(['--max-semi-space-size=8', '--experimental-ffi']));
+    expect(line.join(' ')).toMatch(/cmd\/coxswain\/bin\.js up /);
     expect(cluster.stderr()).not.toContain('ExperimentalWarning');
   });
 

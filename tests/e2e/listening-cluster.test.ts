@@ -11,7 +11,8 @@ import {
   type V1ConfigMap,
 } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { isPodReady, type ListeningTestCluster, startTestCluster } from '#pkg/testing/cluster.ts';
+import { isPodReady } from '#pkg/api/core/pod.ts';
+import { type ListeningTestCluster, startTestCluster } from '#pkg/testing/cluster.ts';
 import { binary, kubectlVersions } from './kubectl-binary.ts';
 import { run } from './running-cluster.ts';
 

@@ -3,8 +3,9 @@
  * `node tests/integration/node-failure.ts [runs] [seed]` says how long each run took and whether all transcripts were equal.
  */
 import { createHash } from 'node:crypto';
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import { makeDeployment } from '#pkg/testing/builders.ts';
-import { isPodReady, startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
+import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
 
 const hourMs = 3_600_000;
 

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { systemErrors } from '#cmd/common/system-errors.ts';
 import { readScript } from '#pkg/kubelet/runtime/fake/script.ts';
 import { root } from './source-files.ts';
 
@@ -56,4 +57,16 @@ test('processes by hand have the flags that they are started with, and folders w
     expect([name, folder.includes(name) && byHand.includes(`\`${name}`)]).toEqual([name, true]);
   expect(existsSync(join(root, 'docs/by-hand.md'))).toBe(true);
   expect(read('cmd/coxswain/world.ts')).toContain('COXSWAIN_HOME');
+});
+
+test('every line about the system is documented, and every documented one is said', () => {
+  const said = Object.entries(systemErrors).map(([key, line]) => [
+    key,
+    line({ port: 'PORT', path: 'PATH', code: key.split(' ')[0]! }),
+  ]);
+  const documented = [...read('docs/errors.md').matchAll(/^\| `(.+?)` \| (.+) \|$/gm)].map(([, key, line]) => [
+    key,
+    line,
+  ]);
+  expect(documented).toEqual(said);
 });

@@ -60,6 +60,7 @@ const greeter = withFlags(
       await aborted(signal);
     },
   }),
+  { rights: ['create core configmaps'] },
 );
 
 /** Lets pods go to the nodes that a StorageClass names; refuses all others. */
@@ -91,6 +92,7 @@ const tables: ClusterTables = {
       perNode: false,
       opensSockets: false,
       flags: ({ kubeconfig }) => ({ kubeconfig }),
+      rights: ['create core configmaps'],
       start: async ({ as, members }) => {
         const { client } = depsOf(as('dummy'), 'dummy');
         members.start('dummy', {

@@ -38,7 +38,7 @@ function read(path: string): SourceFile {
 }
 
 /** `#pkg/x.ts` and relative imports become paths from the root; anything else stays a package's name. */
-function resolveImport(from: string, specifier: string): string {
+export function resolveImport(from: string, specifier: string): string {
   if (specifier.startsWith('#')) return specifier.slice(1);
   if (specifier.startsWith('.')) return normalize(join(dirname(from), specifier));
   return specifier;

@@ -7,6 +7,7 @@ import { seal, unseal } from '#pkg/apimachinery/protobuf/envelope.ts';
 import { kindFact } from '../facts.ts';
 import { messageOf } from './descriptors.ts';
 
+/** The object of a message, or why there is none, in the words of Go's decoder. */
 export type ProtobufDecoded =
   | { readonly ok: true; readonly object: JsonObject }
   | { readonly ok: false; readonly error: string };

@@ -4,7 +4,7 @@
  */
 import { deepClone } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { FieldSchema, ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
+import type { FieldSchema, ObjectSchema, ScalarSchema, Schema } from '#pkg/apimachinery/schema.ts';
 
 interface Plan {
   readonly defaults: readonly { readonly name: string; readonly value: unknown }[];
@@ -65,6 +65,7 @@ function hasDefaults(schema: Schema, seen: Set<Schema>): boolean {
       return false;
     }
     default:
+      schema satisfies ScalarSchema;
       return false;
   }
 }
@@ -97,5 +98,7 @@ function applyToValue(value: unknown, schema: Schema): void {
     case 'map':
       for (const key of Object.keys(value)) applyToValue((value as JsonObject)[key], schema.of);
       break;
+    default:
+      schema satisfies ScalarSchema;
   }
 }

@@ -6,7 +6,7 @@
  */
 import { at, child, type FieldError, type FieldPath, required, untyped } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
+import type { ObjectSchema, ScalarSchema, Schema } from '#pkg/apimachinery/schema.ts';
 import { canBeMissing, mustBeSet } from '../must-be-set.ts';
 
 interface Plan {
@@ -97,5 +97,7 @@ function checkValue(value: unknown, schema: Schema, path: FieldPath, errors: Fie
     case 'map':
       for (const key of Object.keys(value)) checkValue((value as JsonObject)[key], schema.of, at(path, key), errors);
       break;
+    default:
+      schema satisfies ScalarSchema;
   }
 }

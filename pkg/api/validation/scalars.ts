@@ -1,6 +1,6 @@
 /** Conversion of single values, and the names that Go's decoder gives to values and types in its errors. */
 import { canonicalQuantity, quantityError, quantityFormatError } from '#pkg/apimachinery/quantity.ts';
-import type { ScalarType, Schema } from '#pkg/apimachinery/schema.ts';
+import type { ScalarSchema, ScalarType, Schema } from '#pkg/apimachinery/schema.ts';
 import {
   durationError,
   formatDuration,
@@ -67,7 +67,15 @@ export function convertNumberText(value: unknown, type: ScalarType, text: string
       return { ok: false, found: `number ${text}`, inner: 'int32' };
     case 'quantity':
       return convertQuantity(text);
-    default:
+    case 'any':
+    case 'boolean':
+    case 'bytes':
+    case 'double':
+    case 'duration':
+    case 'microTime':
+    case 'rawObject':
+    case 'string':
+    case 'time':
       return convertScalar(value, type);
   }
 }
@@ -114,12 +122,6 @@ function convertTime(value: unknown, type: 'duration' | 'microTime' | 'time'): S
   return { ok: false, error: type === 'time' ? timeError(value) : timeError(value, microTimeLayout) };
 }
 
-/** What a JSON value is called in an error of Go's decoder. */
-export function goValueName(value: unknown): string {
-  if (Array.isArray(value)) return 'array';
-  return typeof value === 'boolean' ? 'bool' : typeof value;
-}
-
 const goScalarNames: Readonly<Record<ScalarType, string>> = {
   string: 'string',
   int32: 'int32',
@@ -146,6 +148,7 @@ export function goTypeName(schema: Schema): string {
     case 'map':
       return `map[string]${goTypeName(schema.of)}`;
     default:
+      schema satisfies ScalarSchema;
       return schema.name === undefined ? goScalarNames[schema.type] : shortName(schema.name);
   }
 }
@@ -179,7 +182,8 @@ export function zeroOf(schema: Schema): unknown {
       return null;
     case 'duration':
       return '0s';
-    default:
+    case 'string':
+    case 'bytes':
       return '';
   }
 }

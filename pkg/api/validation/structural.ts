@@ -7,17 +7,20 @@
  * value.
  * Upstream counterpart: `runtime/serializer/json` over `sigs.k8s.io/json`.
  */
+
 import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
+import { goValueName } from '#pkg/apimachinery/go-text.ts';
 import { deepClone, inKeyOrder, setOwn } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { isOmitted } from '#pkg/apimachinery/omit-empty.ts';
-import type { ListSchema, MapSchema, ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
+import type { ListSchema, MapSchema, ObjectSchema, ScalarSchema, Schema } from '#pkg/apimachinery/schema.ts';
 import { unknownFieldError } from './decode-errors.ts';
-import { convertNumberText, convertScalar, goTypeName, goValueName, zeroOf } from './scalars.ts';
+import { convertNumberText, convertScalar, goTypeName, zeroOf } from './scalars.ts';
 
 /** What is done about fields that the schema does not know. */
 export type FieldValidation = 'Ignore' | 'Strict' | 'Warn';
 
+/** How strict to be, and what may be kept as it is. */
 export interface ConvertOptions {
   readonly strict: FieldValidation;
   /** The value belongs to the caller, who gives it away: the result may reuse its parts. Default false: nothing is shared. */
@@ -33,6 +36,7 @@ export interface ConvertOptions {
   readonly numbers?: NumberTexts;
 }
 
+/** What a value became, and what was wrong with it. */
 export interface Converted {
   /** The converted object; not to be used when there is a `typeError`. Belongs to the caller. */
   readonly object: JsonObject;
@@ -106,6 +110,7 @@ class Walk {
       case 'rawObject':
         return this.#copies && typeof value === 'object' ? deepClone(value) : value;
       default: {
+        schema satisfies ScalarSchema;
         const text = this.#numbers === undefined ? undefined : this.#numberText(this.#numbers);
         const converted =
           text === undefined ? convertScalar(value, schema.type) : convertNumberText(value, schema.type, text);

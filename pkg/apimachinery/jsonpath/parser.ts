@@ -18,6 +18,7 @@ export type Step =
   | { readonly kind: 'index'; readonly index: number }
   | { readonly kind: 'union'; readonly branches: readonly Path[] };
 
+/** The steps from a value to others, in order. */
 export type Path = readonly Step[];
 
 /** A part of a template. */

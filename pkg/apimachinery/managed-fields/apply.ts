@@ -28,6 +28,7 @@ import { prune } from './prune.ts';
 import { reconciledEntries } from './reconcile.ts';
 import { type ComparisonIn, comparisonsOf, formsOf, type VersionForms } from './versions.ts';
 
+/** One apply, in the version that its manager speaks. */
 export interface ApplyOptions {
   /** The stored object; undefined when the apply creates it. */
   readonly live: KubeObject | undefined;
@@ -47,6 +48,7 @@ export interface ApplyOptions {
   readonly resetFields?: FieldSet;
 }
 
+/** The object to be stored, or who owns what the manager wants otherwise. */
 export type ApplyResult =
   | {
       readonly ok: true;

@@ -4,7 +4,7 @@
  */
 import { deepEqual } from '../json.ts';
 import type { JsonObject } from '../object.ts';
-import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
+import type { ListSchema, ObjectSchema, ScalarSchema, Schema } from '../schema.ts';
 import { levelInOrder } from './element-order.ts';
 import { emptySet, type FieldSet, isEmptySet, leaf, type MutableFieldSet, union } from './field-set.ts';
 import { addedFields, isZero, newField } from './object-fields.ts';
@@ -174,6 +174,7 @@ function compareValues(before: unknown, after: unknown, schema: Schema): Compari
     case 'list':
       return compareLists(before as readonly unknown[], after as readonly unknown[], schema);
     default:
+      schema satisfies ScalarSchema;
       return undefined;
   }
 }

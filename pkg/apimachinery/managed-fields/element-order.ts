@@ -3,7 +3,12 @@
  * A set in this order is the same text wherever it came from, so that nothing changes hands by being written again.
  * Does not look at what sets mean. Upstream counterpart: structured-merge-diff `fieldpath.PathElement.Compare`, `value.Compare`.
  */
-import type { FieldSet, MutableFieldSet } from './field-set.ts';
+
+/** A level of a set: path elements, each with the level below it. */
+type Level = { readonly [element: string]: Level };
+
+/** Names and values of an item's keys, by name. */
+type KeyFields = readonly (readonly [string, unknown])[];
 
 /** Kinds of elements in their order; `.`, the node itself, is first. */
 const kinds = '.fkvi';
@@ -15,7 +20,7 @@ export function compareElements(a: string, b: string): number {
   if (kind !== b.charCodeAt(0)) return kinds.indexOf(a[0]!) - kinds.indexOf(b[0]!);
   switch (a[0]) {
     case 'k':
-      return compareKeys(parsed(a), parsed(b)) || compareText(a, b);
+      return compareKeys(fieldsOf(a), fieldsOf(b)) || compareText(a, b);
     case 'v':
       return compareValues(parsed(a), parsed(b)) || compareText(a, b);
     case 'i':
@@ -29,7 +34,7 @@ export function compareElements(a: string, b: string): number {
 const fieldCode = 'f'.charCodeAt(0);
 
 /** A node with its own children in order, whatever theirs are in; shared where they are. */
-export function levelInOrder(set: FieldSet): FieldSet {
+export function levelInOrder(set: Level): Level {
   const elements = Object.keys(set);
   let isSorted = true;
   let hasItems = false;
@@ -41,14 +46,14 @@ export function levelInOrder(set: FieldSet): FieldSet {
     isSorted = isItem ? compareElements(last, element) <= 0 : last <= element;
   }
   if (isSorted) return set;
-  const sorted: MutableFieldSet = {};
+  const sorted: { [element: string]: Level } = {};
   for (const element of hasItems ? elements.sort(compareElements) : elements.sort()) sorted[element] = set[element]!;
   return sorted;
 }
 
 /** The set with the children of every node in order; what is in order already is shared. For sets that come from elsewhere. */
-export function inOrder(set: FieldSet): FieldSet {
-  let copy: MutableFieldSet | undefined;
+export function inOrder(set: Level): Level {
+  let copy: { [element: string]: Level } | undefined;
   for (const element in set) {
     const ordered = inOrder(set[element]!);
     if (ordered === set[element]) continue;
@@ -56,6 +61,21 @@ export function inOrder(set: FieldSet): FieldSet {
     copy[element] = ordered;
   }
   return levelInOrder(copy ?? set);
+}
+
+/** Items by keys that are remembered, such as the conditions that objects of a kind have: compared with each write of one. */
+const keysMax = 1_000;
+const keysOf = new Map<string, KeyFields>();
+
+function fieldsOf(element: string): KeyFields {
+  let fields = keysOf.get(element);
+  if (fields === undefined) {
+    const keys = parsed(element) as Readonly<Record<string, unknown>>;
+    fields = Object.entries(keys).sort(([a], [b]) => compareText(a, b));
+    if (keysOf.size >= keysMax) keysOf.clear();
+    keysOf.set(element, fields);
+  }
+  return fields;
 }
 
 function parsed(element: string): unknown {
@@ -67,8 +87,7 @@ function compareText(a: string, b: string): number {
 }
 
 /** Fields by name, each name before its value; who has fewer comes first. */
-function compareKeys(a: unknown, b: unknown): number {
-  const [ours, theirs] = [sortedFields(a), sortedFields(b)];
+function compareKeys(ours: KeyFields, theirs: KeyFields): number {
   for (const [index, [name, value]] of ours.entries()) {
     const other = theirs[index];
     if (other === undefined) return 1;
@@ -76,10 +95,6 @@ function compareKeys(a: unknown, b: unknown): number {
     if (order !== 0) return order;
   }
   return ours.length - theirs.length;
-}
-
-function sortedFields(keys: unknown): readonly (readonly [string, unknown])[] {
-  return Object.entries(keys as Record<string, unknown>).sort(([a], [b]) => compareText(a, b));
 }
 
 /** Types in upstream's order; lists and maps, which no schema takes as keys, are alike. */

@@ -60,6 +60,7 @@ export function isSameManager(a: ManagedFieldsEntry, b: ManagedFieldsEntry): boo
   );
 }
 
+/** One entry of the list, with its fields as a set. */
 export interface EntryFields {
   readonly manager: string;
   readonly operation: 'Apply' | 'Update';

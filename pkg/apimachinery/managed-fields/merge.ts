@@ -4,7 +4,7 @@
  */
 import { inKeyOrder, setOwn } from '../json.ts';
 import type { JsonObject } from '../object.ts';
-import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
+import type { ListSchema, ObjectSchema, ScalarSchema, Schema } from '../schema.ts';
 import { type FieldSet, isEmptySet, isMember, type MutableFieldSet, withSelf } from './field-set.ts';
 import { anySchema, isLeafSchema, itemElement, itemElements, repeatedIn, unlistedSchema } from './plan.ts';
 
@@ -129,6 +129,7 @@ function withoutNullsBelow(value: unknown, schema: Schema): unknown {
       return entries.some(([key, item]) => kept[key] !== item) ? kept : value;
     }
     default:
+      schema satisfies ScalarSchema;
       return value;
   }
 }

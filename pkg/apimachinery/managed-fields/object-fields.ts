@@ -5,7 +5,7 @@
  */
 import { getOwn } from '../json.ts';
 import type { JsonObject } from '../object.ts';
-import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
+import type { ListSchema, ObjectSchema, ScalarSchema, Schema } from '../schema.ts';
 import { inOrder, levelInOrder } from './element-order.ts';
 import { type FieldSet, isEmptySet, leaf, type MutableFieldSet, withSelf } from './field-set.ts';
 import {
@@ -77,6 +77,7 @@ function claim(value: unknown, schema: Schema, skipped: ReadonlySet<string>, dep
     case 'list':
       return claimList(value as readonly unknown[], schema, depth);
     default:
+      schema satisfies ScalarSchema;
       return leaf;
   }
 }
@@ -134,6 +135,7 @@ export function addedFields(value: unknown, schema: Schema): FieldSet {
       return levelInOrder(set);
     }
     default:
+      schema satisfies ScalarSchema;
       return leaf;
   }
 }

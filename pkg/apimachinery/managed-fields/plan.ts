@@ -3,8 +3,9 @@
  * are told apart.
  */
 import { getOwn, isObject } from '../json.ts';
-import type { ListSchema, ObjectSchema, Schema } from '../schema.ts';
+import type { ListSchema, ObjectSchema, ScalarSchema, Schema } from '../schema.ts';
 
+/** What is known of one field of an object. */
 export interface FieldPlan {
   readonly name: string;
   /** Path element: `f:` and the name. */
@@ -135,6 +136,7 @@ export function isLeafSchema(schema: Schema): boolean {
     case 'list':
       return schema.listType === 'atomic';
     default:
+      schema satisfies ScalarSchema;
       return true;
   }
 }

@@ -20,6 +20,7 @@ import { fieldSetOf } from './object-fields.ts';
 import { unownedMetadataFields } from './plan.ts';
 import type { VersionForm, VersionForms } from './versions.ts';
 
+/** Who owned what before the apply, and who owns what after it. */
 export interface PruneOptions {
   /** What the manager owned before. */
   readonly previous: TrackedEntry;

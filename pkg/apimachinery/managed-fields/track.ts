@@ -20,6 +20,7 @@ import { difference, emptySet, exclude, type FieldSet, isEmptySet, union } from 
 import { createdFields } from './object-fields.ts';
 import { type ComparisonIn, comparisonsOf, formsOf, type VersionForms } from './versions.ts';
 
+/** One write, before its fields are put down to its manager. */
 export interface TrackOptions {
   /** The stored object; undefined on create. */
   readonly live: KubeObject | undefined;

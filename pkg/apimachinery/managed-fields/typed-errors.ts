@@ -6,7 +6,7 @@
 import { goSyntax, goText, goType } from '../go-text.ts';
 import { isObject } from '../json.ts';
 import type { JsonObject } from '../object.ts';
-import type { ListSchema, MapSchema, ObjectSchema, ScalarType, Schema } from '../schema.ts';
+import type { ListSchema, MapSchema, ObjectSchema, ScalarSchema, ScalarType, Schema } from '../schema.ts';
 import { elementText } from './field-set.ts';
 import { itemElement } from './plan.ts';
 
@@ -54,6 +54,7 @@ class Check {
         else for (let i = 0; i < value.length; i++) this.#inside(`i:${i}`, value[i], schema.of);
         break;
       default: {
+        schema satisfies ScalarSchema;
         const why = scalarError(value, schema.type);
         if (why !== undefined) this.#add(why);
       }
@@ -116,7 +117,13 @@ function scalarError(value: unknown, type: ScalarType): string | undefined {
       return `expected string, got &value.valueUnstructured{Value:${goSyntax(value)}}`;
     case 'boolean':
       return typeof value === 'boolean' ? undefined : `expected boolean, got &{${goText(value)}}`;
-    default:
+    case 'any':
+    case 'duration':
+    case 'intOrString':
+    case 'microTime':
+    case 'quantity':
+    case 'rawObject':
+    case 'time':
       return typeof value === 'object' ? `expected any scalar, got &{${goText(value)}}` : undefined;
   }
 }

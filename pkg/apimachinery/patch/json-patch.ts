@@ -5,6 +5,7 @@
  * Keys are own properties only, so a pointer through `__proto__` or `constructor` finds nothing that is not in the document.
  * Upstream counterpart: `gopkg.in/evanphx/json-patch.v4`.
  */
+import { goValueName } from '../go-text.ts';
 import { deepClone, deepEqual, getOwn, isObject, setOwn } from '../json.ts';
 import { tooLarge } from '../status-error.ts';
 import { doesNotApply, malformed, type PatchResult } from './patch-result.ts';
@@ -31,7 +32,7 @@ export function applyJsonPatch(original: unknown, patch: unknown): PatchResult {
   if (patch === null) return { ok: true, value: original };
   if (!Array.isArray(patch)) {
     return malformed(
-      `error decoding patch: json: cannot unmarshal ${goName(patch)} into Go value of type []handlers.jsonPatchOp`,
+      `error decoding patch: json: cannot unmarshal ${goValueName(patch)} into Go value of type []handlers.jsonPatchOp`,
     );
   }
   if (patch.length > jsonPatchOperationsMax) {
@@ -53,11 +54,11 @@ export function applyJsonPatch(original: unknown, patch: unknown): PatchResult {
 /** The first operation, or text in one, that is of a wrong type. */
 function shapeFault(patch: readonly unknown[]): string | undefined {
   for (const operation of patch) {
-    if (!isObject(operation)) return `${goName(operation)} into Go value of type handlers.jsonPatchOp`;
+    if (!isObject(operation)) return `${goValueName(operation)} into Go value of type handlers.jsonPatchOp`;
     for (const field of ['op', 'path', 'from']) {
       const value = getOwn(operation, field);
       if (value !== undefined && value !== null && typeof value !== 'string') {
-        return `${goName(value)} into Go struct field jsonPatchOp.${field} of type string`;
+        return `${goValueName(value)} into Go struct field jsonPatchOp.${field} of type string`;
       }
     }
   }
@@ -77,12 +78,6 @@ export function unknownOperationFields(patch: unknown): readonly string[] {
 }
 
 const operationFields: ReadonlySet<string> = new Set(['op', 'path', 'from', 'value']);
-
-function goName(value: unknown): string {
-  if (Array.isArray(value)) return 'array';
-  if (value === null) return 'null';
-  return typeof value === 'boolean' ? 'bool' : typeof value;
-}
 
 function applyOperation(state: State, operation: Readonly<Record<string, unknown>>): void {
   const path = tokensOf(getOwn(operation, 'path'));

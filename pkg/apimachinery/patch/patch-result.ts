@@ -1,6 +1,7 @@
 /** What applying a patch gives. */
 import { badRequest, StatusError } from '../status-error.ts';
 
+/** The value after the patch, or why it cannot be applied. */
 export type PatchResult =
   | {
       readonly ok: true;

@@ -5,11 +5,13 @@ import type { JsonObject } from '../object.ts';
 /** The patch makes no sense. Caught where patches are applied; its text is the answer's. */
 export class BadPatch extends Error {}
 
+/** The field by which a patch says `replace`, `delete` or `merge` of the object around it. */
 export const patchDirective = '$patch';
 const retainKeysDirective = '$retainKeys';
 const deletePrefix = '$deleteFromPrimitiveList/';
 const setOrderPrefix = '$setElementOrder/';
 
+/** What an object of a patch says about lists and fields beside it. */
 export interface Directives {
   /** The only fields that stay. */
   readonly retainKeys: ReadonlySet<unknown> | undefined;

@@ -7,12 +7,13 @@ import { decodeJson } from '../decode.ts';
 import { isObject, setOwn } from '../json.ts';
 import type { JsonObject } from '../object.ts';
 import { formatDuration } from '../time.ts';
-import type { Message, MessageField } from './message.ts';
+import type { DelimitedType, Message, MessageField, PlainType } from './message.ts';
 import { Reader, WireError, wireBytes, wireFixed64, wireVarint } from './wire.ts';
 
 /** Deepest nesting of messages taken from a client. */
 const nestingMax = 1000;
 
+/** The object of a message, or why there is none, in the words of Go's decoder. */
 export type DecodedMessage =
   | { readonly ok: true; readonly object: JsonObject }
   | { readonly ok: false; readonly error: string };
@@ -131,6 +132,7 @@ function readValue(reader: Reader, wireType: number, field: MessageField, depth:
       if (wireType !== wireFixed64) throw new WireError(`wrong wireType = ${wireType} for field ${field.name}`);
       return reader.double();
     default:
+      field.type satisfies DelimitedType;
       if (wireType !== wireBytes) throw new WireError(`wrong wireType = ${wireType} for field ${field.name}`);
       return readContent(reader.delimited(), field, depth);
   }
@@ -158,8 +160,13 @@ function readContent(bytes: Buffer, field: MessageField, depth: number): unknown
       const numbers = readNumbers(bytes);
       return numbers.get(1) === 1 ? (readWrapped(bytes, 3)[0] ?? '') : (numbers.get(2) ?? 0);
     }
-    default:
+    case 'time':
+    case 'microTime':
       return readTime(bytes, field.type === 'microTime');
+    default:
+      // Has a wire type of its own: whoever reads one does not come here.
+      field.type satisfies PlainType;
+      return undefined;
   }
 }
 

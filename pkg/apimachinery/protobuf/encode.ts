@@ -5,7 +5,7 @@
 import { isObject } from '../json.ts';
 import type { JsonObject } from '../object.ts';
 import { parseDuration, parseTime } from '../time.ts';
-import type { Message, MessageField } from './message.ts';
+import type { DelimitedType, Message, MessageField, PlainType } from './message.ts';
 import { BackwardWriter, wireFixed64, wireVarint } from './wire.ts';
 
 /** The message for an object that has the shape of `message`. */
@@ -59,6 +59,7 @@ function writeZero(writer: BackwardWriter, field: MessageField): void {
       return;
     }
     default:
+      field.type satisfies 'double' | Exclude<DelimitedType, 'bytes' | 'message' | 'string'>;
       writeField(writer, zeros[field.type] ?? null, field);
   }
 }
@@ -133,6 +134,7 @@ function writeField(writer: BackwardWriter, value: unknown, field: MessageField)
       writer.tag(field.number, wireFixed64);
       return;
     default: {
+      field.type satisfies DelimitedType;
       const before = writer.length;
       writeContent(writer, value, field);
       writer.delimit(field.number, before);
@@ -179,6 +181,9 @@ function writeContent(writer: BackwardWriter, value: unknown, field: MessageFiel
         writeInteger(writer, 0, 1);
       }
       break;
+    default:
+      // Has a wire type of its own: whoever writes one does not come here.
+      field.type satisfies PlainType;
   }
 }
 

@@ -9,6 +9,7 @@ export const protobufMediaType = 'application/vnd.kubernetes.protobuf';
 
 const magic = Buffer.from([0x6b, 0x38, 0x73, 0x00]);
 
+/** Which kind a message is of, and the message. */
 export interface Envelope {
   readonly apiVersion: string;
   readonly kind: string;
@@ -35,6 +36,7 @@ export function seal({ apiVersion, kind, raw }: Envelope): Uint8Array {
   return writer.finish();
 }
 
+/** The envelope of a body, or why it is none. */
 export type Opened =
   | { readonly ok: true; readonly envelope: Envelope }
   | { readonly ok: false; readonly error: string };

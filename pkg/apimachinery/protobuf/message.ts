@@ -1,11 +1,12 @@
 /** What the protobuf codec needs to know of a type. Built-in types are described in `#pkg/api/protobuf/`. */
 
-export type MessageValueType =
-  | 'boolean'
+/** What has a wire type of its own: varint or eight bytes. */
+export type PlainType = 'boolean' | 'double' | 'integer';
+
+/** What stands on the wire as a length and that many bytes. */
+export type DelimitedType =
   | 'bytes'
-  | 'double'
   | 'duration'
-  | 'integer'
   | 'intOrString'
   | 'message'
   | 'microTime'
@@ -15,6 +16,10 @@ export type MessageValueType =
   | 'stringList'
   | 'time';
 
+/** How the value of a field is encoded. */
+export type MessageValueType = DelimitedType | PlainType;
+
+/** One field of a message, and how JSON shows it. */
 export interface MessageField {
   /** Name in JSON. `''` for a member of a union, and for an inline message, whose fields stand in the object around it. */
   readonly name: string;
@@ -31,6 +36,7 @@ export interface MessageField {
   readonly message?: Message;
 }
 
+/** The shape of a message. */
 export interface Message {
   /** Ordered by number. */
   readonly fields: readonly MessageField[];

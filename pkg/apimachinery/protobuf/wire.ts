@@ -4,13 +4,25 @@
  * Source: protobuf.dev, "Encoding".
  */
 
+/** Wire type of integers and booleans. */
 export const wireVarint = 0;
+/** Wire type of doubles. */
 export const wireFixed64 = 1;
+/** Wire type of what has its length before it: text, bytes, messages. */
 export const wireBytes = 2;
 const wireFixed32 = 5;
 
 /** The bytes are no protocol buffer; caught where messages are decoded. */
 export class WireError extends Error {}
+
+/** A whole number from 0 to 2^53 - 1 as a varint. */
+export function varintBytes(value: number): Buffer {
+  const bytes: number[] = [];
+  for (let rest = value; ; rest = Math.floor(rest / 128)) {
+    if (rest < 128) return Buffer.from([...bytes, rest]);
+    bytes.push((rest % 128) + 128);
+  }
+}
 
 /** Writes backwards: what is written last comes first. */
 export class BackwardWriter {

@@ -3,25 +3,29 @@
  * Upstream counterpart: apiserver `admission/chain.go`.
  */
 import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '../strategy.ts';
+import type { UserInfo } from '../user-info.ts';
 
+/** The plugins of one server, asked in order; the first that refuses ends it. */
 export class AdmissionChain {
-  readonly #plugins: readonly AdmissionPlugin[];
+  readonly #admitting: readonly AdmissionPlugin[];
+  readonly #validating: readonly AdmissionPlugin[];
   readonly #reader: RegistryReader;
 
   constructor(plugins: readonly AdmissionPlugin[], reader: RegistryReader) {
-    this.#plugins = plugins;
+    this.#admitting = plugins.filter(({ admit }) => admit !== undefined);
+    this.#validating = plugins.filter(({ validate }) => validate !== undefined);
     this.#reader = reader;
   }
 
   /** May change the draft. Undefined when no plugin has anything to do, so that the caller need not wait. */
   admit(attributes: AdmissionAttributes, context: StrategyContext): Promise<void> | undefined {
-    const plugins = this.#plugins.filter((plugin) => plugin.admit !== undefined && plugin.handles(attributes));
-    return plugins.length === 0 ? undefined : this.#run(plugins, 'admit', attributes, context);
+    const plugins = concerned(this.#admitting, attributes, context.user);
+    return plugins === undefined ? undefined : this.#run(plugins, 'admit', attributes, context);
   }
 
   validate(attributes: AdmissionAttributes, context: StrategyContext): Promise<void> | undefined {
-    const plugins = this.#plugins.filter((plugin) => plugin.validate !== undefined && plugin.handles(attributes));
-    return plugins.length === 0 ? undefined : this.#run(plugins, 'validate', attributes, context);
+    const plugins = concerned(this.#validating, attributes, context.user);
+    return plugins === undefined ? undefined : this.#run(plugins, 'validate', attributes, context);
   }
 
   async #run(
@@ -32,4 +36,19 @@ export class AdmissionChain {
   ): Promise<void> {
     for (const plugin of plugins) await plugin[step]!(attributes, context, this.#reader);
   }
+}
+
+/** Those that have something to do; undefined, as mostly, when none has. */
+function concerned(
+  plugins: readonly AdmissionPlugin[],
+  attributes: AdmissionAttributes,
+  user: UserInfo,
+): readonly AdmissionPlugin[] | undefined {
+  let found: AdmissionPlugin[] | undefined;
+  for (const plugin of plugins) {
+    if (!plugin.handles(attributes, user)) continue;
+    found ??= [];
+    found.push(plugin);
+  }
+  return found;
 }

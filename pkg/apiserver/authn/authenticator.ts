@@ -3,9 +3,12 @@
  * proves nothing, and who shows nothing is anonymous.
  * Upstream counterpart: apiserver `authentication/authenticator` and `request/union`.
  */
+import { Buffer } from 'node:buffer';
 import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';
-import type { UserInfo } from '../strategy.ts';
+import { bearerProtocolPrefix } from '#pkg/serving/websocket/handshake.ts';
+import type { UserInfo } from '../user-info.ts';
 
+/** One way of telling who asks. */
 export interface Authenticator {
   /**
    * The caller, or undefined when the request carries nothing that this authenticator reads. Throws the Unauthorized StatusError
@@ -20,12 +23,26 @@ const allAuthenticated = 'system:authenticated';
 /** Who has shown no credentials. */
 export const anonymousUser: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 
-/** Members of this group may do everything, whatever the authorizer says. */
-export const mastersGroup = 'system:masters';
+/** Which credential a user came with, among what else is known of a user. Source: apiserver `authentication/user` `CredentialIDKey`. */
+export const credentialIdKey = 'authentication.kubernetes.io/credential-id';
 
-/** The token of an `Authorization: Bearer …` header. */
-export function bearerToken({ authorization }: HttpHeaders): string | undefined {
-  return authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+/** The token of an `Authorization: Bearer …` header, or of a WebSocket's protocol; one that cannot be read is the empty text, which nobody has. */
+export function bearerToken(headers: HttpHeaders): string | undefined {
+  const { authorization } = headers;
+  if (authorization !== undefined) return /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+  const protocols = headers['sec-websocket-protocol'];
+  return protocols === undefined ? undefined : protocolToken(protocols);
+}
+
+/** Source: apiserver `authentication/request/websocket/protocol.go`. */
+function protocolToken(header: string): string | undefined {
+  const protocols = header.split(',').map((protocol) => protocol.trim());
+  const tokens = protocols.filter((protocol) => protocol.startsWith(bearerProtocolPrefix));
+  if (tokens.length === 0) return undefined;
+  // Another protocol has to be there to be agreed on.
+  if (tokens.length > 1 || protocols.length === 1) return '';
+  const encoded = tokens[0]!.slice(bearerProtocolPrefix.length);
+  return /^[\w-]*$/.test(encoded) ? Buffer.from(encoded, 'base64url').toString() : '';
 }
 
 /** The user with the group of all authenticated users added. */

@@ -3,6 +3,7 @@ import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
 import { alwaysAllow, mastersOr } from '../authz/authorizer.ts';
 import { startTestServer } from '../testing/test-server.ts';
+import { bearerTokens } from './bearer-tokens.ts';
 import { impersonate } from './impersonation.ts';
 import { parseTokenFile, tokenFileAuthenticator } from './token-file.ts';
 
@@ -19,14 +20,30 @@ test('a token file has a token, a user, a uid and groups on a line', () => {
   expect(() => parseTokenFile('only-a-token')).toThrow('Cannot read line 1');
 });
 
-test('a token that the file does not know is left to others', () => {
-  const authenticator = tokenFileAuthenticator(parseTokenFile('t1,ann,1'));
-  expect(authenticator.authenticate(request({ authorization: 'Bearer t1' }))).toMatchObject({ name: 'ann' });
-  expect(authenticator.authenticate(request({ authorization: 'Bearer no' }))).toBeUndefined();
-  expect(authenticator.authenticate(request({ authorization: 'Basic x' }))).toBeUndefined();
+test('a token that the file does not know is left to others', async () => {
+  const tokens = bearerTokens([tokenFileAuthenticator(parseTokenFile('t1,ann,1'), ['api'])], ['api']);
+  expect(await tokens.authenticate(request({ authorization: 'Bearer t1' }))).toMatchObject({ name: 'ann' });
+  expect(await tokens.authenticate(request({ authorization: 'Bearer no' }))).toBeUndefined();
+  expect(tokens.authenticate(request({ authorization: 'Basic x' }))).toBeUndefined();
+  expect(await tokens.review('t1', ['other'])).toEqual({ error: 'unable to match the requested audiences' });
 });
 
 test.each([
+  ['other, base64url.bearer.authorization.k8s.io.dDE', 'ann'],
+  ['base64url.bearer.authorization.k8s.io.dDE,other', 'ann'],
+  ['base64url.bearer.authorization.k8s.io.dDE', undefined],
+  ['base64url.bearer.authorization.k8s.io.dDE, base64url.bearer.authorization.k8s.io.dDE, other', undefined],
+  ['base64url.bearer.authorization.k8s.io.d+E, other', undefined],
+])('a WebSocket that offers the protocols %s is of %s', async (protocols, name) => {
+  const tokens = bearerTokens([tokenFileAuthenticator(parseTokenFile('t1,ann,1'), ['api'])], ['api']);
+  expect(await tokens.authenticate(request({ 'sec-websocket-protocol': protocols }))).toEqual(
+    name === undefined ? undefined : expect.objectContaining({ name }),
+  );
+});
+
+test.each([
+  [{ 'sec-websocket-protocol': 'base64url.bearer.authorization.k8s.io.dDE' }, 401],
+  [{ 'sec-websocket-protocol': 'other' }, 200],
   [{ authorization: 'Bearer bad' }, 401],
   [{ authorization: 'bearer  bad' }, 401],
   [{ authorization: 'Basic eDp5' }, 200],

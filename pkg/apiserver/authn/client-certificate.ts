@@ -1,11 +1,8 @@
 /** Users by verified client certificate: the subject's common name is the user, its organizations are the groups. */
 import type { Peer } from '#pkg/apimachinery/http.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import type { UserInfo } from '../strategy.ts';
-import { type Authenticator, authenticated } from './authenticator.ts';
-
-/** Which credential a user came with. Source: apiserver `authentication/user` `CredentialIDKey`. */
-const credentialIdKey = 'authentication.kubernetes.io/credential-id';
+import type { UserInfo } from '../user-info.ts';
+import { type Authenticator, authenticated, credentialIdKey } from './authenticator.ts';
 
 /**
  * Trusts `peer.certificate`, which the transport has verified, for as long as it is valid. Users are kept by certificate, so they cost nothing

@@ -5,7 +5,7 @@
 import type { HttpHeaders } from '#pkg/apimachinery/http.ts';
 import { badRequest, forbidden } from '#pkg/apimachinery/status-error.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
-import type { UserInfo } from '../strategy.ts';
+import type { UserInfo } from '../user-info.ts';
 import { authenticated } from './authenticator.ts';
 
 interface Wanted {

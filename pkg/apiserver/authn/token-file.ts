@@ -1,7 +1,8 @@
 /** Users by bearer token from a file of lines `token,user,uid,"group1,group2"`. Source: apiserver `authentication/token/tokenfile`. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { UserInfo } from '../strategy.ts';
-import { type Authenticator, authenticated, bearerToken } from './authenticator.ts';
+import type { UserInfo } from '../user-info.ts';
+import { authenticated } from './authenticator.ts';
+import { ofApiAudiences, type TokenAuthenticator } from './bearer-tokens.ts';
 
 /** Reads the text of a token file. Throws for a line with fewer than three columns. */
 export function parseTokenFile(text: string): ReadonlyMap<string, UserInfo> {
@@ -19,15 +20,17 @@ export function parseTokenFile(text: string): ReadonlyMap<string, UserInfo> {
   return users;
 }
 
-/** Knows the tokens of a file, and leaves others to the authenticators after it. */
-export function tokenFileAuthenticator(users: ReadonlyMap<string, UserInfo>): Authenticator {
+/** Knows the tokens of a file, for the audiences `own` of the API. */
+export function tokenFileAuthenticator(
+  users: ReadonlyMap<string, UserInfo>,
+  own: readonly string[],
+): TokenAuthenticator {
   const digests = [...users].map(([token, user]) => ({ digest: digestOf(token), user }));
   return {
-    authenticate({ headers }) {
-      const token = bearerToken(headers);
-      if (token === undefined) return undefined;
+    authenticateToken(token, wanted) {
       const digest = digestOf(token);
-      return digests.find((candidate) => timingSafeEqual(candidate.digest, digest))?.user;
+      const user = digests.find((candidate) => timingSafeEqual(candidate.digest, digest))?.user;
+      return user && ofApiAudiences(user, { wanted, own });
     },
   };
 }

@@ -55,6 +55,8 @@ const hooks: Hooks<Strategy> = {
   pendingFinalizers: (through, hook) => (object) => hook(through.stored(object)),
   // A handler reads the request itself and converts what it decodes.
   answer: (_through, hook) => hook,
+  // What exists from the start is made in the stored version.
+  reconcileBootstrap: (_through, hook) => hook,
   gracefulDeletion: (through, hook) => (object, requested) => hook(through.stored(object), requested),
 };
 

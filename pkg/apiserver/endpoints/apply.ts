@@ -1,5 +1,7 @@
 /** Server-side apply: PATCH with a configuration that its manager wants to be so. Source: apiserver `handlers/patch.go` `applyPatcher`. */
+
 import { decodeYaml } from '#pkg/apimachinery/decode.ts';
+import { goValueName } from '#pkg/apimachinery/go-text.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { deepClone, isObject } from '#pkg/apimachinery/json.ts';
 import { applyObject } from '#pkg/apimachinery/managed-fields/apply.ts';
@@ -80,8 +82,7 @@ export function decodeConfig(scope: Scope, kind: BodyKind, validation: FieldVali
 /** The configuration as an object of the kind. Source: `util/managedfields`. Throws BadRequest. */
 function checkConfig(expected: BodyKind, value: unknown): JsonObject {
   if (!isObject(value)) {
-    const found = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
-    const why = `json: cannot unmarshal ${found} into Go value of type map[string]interface {}`;
+    const why = `json: cannot unmarshal ${goValueName(value)} into Go value of type map[string]interface {}`;
     throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${why}`);
   }
   const gv = parseApiVersion(textOf(value.apiVersion)) ?? { group: '', version: '' };

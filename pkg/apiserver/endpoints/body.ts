@@ -3,19 +3,17 @@
  * copied on the way to a draft, and never changed.
  * Source: apiserver `endpoints/handlers/negotiation`, `endpoints/handlers/create.go`, `rest.go` `transformDecodeError`.
  */
+
 import { kindFact } from '#pkg/api/facts.ts';
 import { decodeProtobuf } from '#pkg/api/protobuf/codec.ts';
-import {
-  cannotBeHandled,
-  duplicateFieldError,
-  unreadableBody,
-  unrecognizedBody,
-} from '#pkg/api/validation/decode-errors.ts';
+import { duplicateFieldError } from '#pkg/api/validation/decode-errors.ts';
 import { decodeJson, decodeYaml, type NumberTexts } from '#pkg/apimachinery/decode.ts';
+import { goValueName } from '#pkg/apimachinery/go-text.ts';
 import type { ApiRequest, ReadBody, UnreadBody } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { type JsonObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
 import { badRequest, tooLarge, unsupportedMediaType } from '#pkg/apimachinery/status-error.ts';
+import { cannotBeHandled, unreadableBody, unrecognizedBody } from './refused-bodies.ts';
 
 /** Largest body. Source: `--max-resource-write-bytes`, 3 MiB. */
 const bodyBytesMax = 3 * 1024 * 1024;
@@ -23,6 +21,7 @@ const bodyBytesMax = 3 * 1024 * 1024;
 const protobufType = 'application/vnd.kubernetes.protobuf';
 const noBytes = new Uint8Array(0);
 
+/** A body whose syntax was right, before anybody asked what kind it is of. */
 export interface RawBody {
   readonly value: unknown;
   /** The value was made for this request, so it may be changed. */
@@ -108,14 +107,7 @@ const typeKeys: ReadonlySet<string> = new Set(['apiVersion', 'kind']);
 
 /** Why what is no object has no kind either, in the words of Go's decoder. */
 export function noObject(value: unknown): string {
-  return `${noType}cannot unmarshal ${goName(value)} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
-}
-
-/** What Go's decoder calls a value. */
-export function goName(value: unknown): string {
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return 'array';
-  return typeof value === 'boolean' ? 'bool' : typeof value;
+  return `${noType}cannot unmarshal ${goValueName(value)} into Go value of type struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" }`;
 }
 
 /** The object of a body whose type is the expected one, or is not named. Throws BadRequest. */
@@ -126,7 +118,7 @@ export function checkKind({ value, bytes }: RawBody, expected: ExpectedKind): Js
   if (kind === expected.kind && apiVersion === expected.apiVersion) return value;
   if (typeof kind !== 'string' || typeof apiVersion !== 'string') {
     const field = Object.keys(value).find((key) => typeKeys.has(key) && typeof (value[key] ?? '') !== 'string')!;
-    const why = `${noType}cannot unmarshal ${goName(value[field])} into Go struct field .${field} of type string`;
+    const why = `${noType}cannot unmarshal ${goValueName(value[field])} into Go struct field .${field} of type string`;
     throw unrecognizedBody(expected.kind, why, bytes);
   }
   if ((kind === '' || kind === expected.kind) && (apiVersion === '' || apiVersion === expected.apiVersion))

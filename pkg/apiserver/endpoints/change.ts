@@ -12,6 +12,7 @@ import { badRequest, conflict, notFound, staleVersion } from '#pkg/apimachinery/
 import { writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
 import { draftResponse } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
+import type { PutResult } from '../storage/resource-store.ts';
 import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
 import { prepareDraft } from './decode.ts';
@@ -29,6 +30,7 @@ const field = pathsOf<KubeObject>();
  */
 export const attemptsMax = 10_000;
 
+/** What is to become of the object, and in whose name. */
 export interface Change {
   readonly dryRun: boolean;
   readonly manager: string;
@@ -47,51 +49,83 @@ export interface Change {
 }
 
 /** Carries a change out and answers. */
-export async function changeObject(scope: Scope, change: Change): Promise<ApiResponse> {
+export function changeObject(scope: Scope, change: Change): Promise<ApiResponse> | ApiResponse {
+  const { store } = scope.served;
+  const key = store.key(scope.info.namespace, scope.info.parts[1]!);
+  const entry = store.get(key);
+  if (entry === undefined || entry instanceof Promise) return changeFound(scope, change, { key, entry });
+  const response = tryChange(scope, change, entry);
+  if (response !== undefined && !(response instanceof Promise)) return response;
+  return changeFound(scope, change, { key, entry, response });
+}
+
+interface FirstTry {
+  readonly key: string;
+  readonly entry: Promise<StoredEntry | undefined> | StoredEntry | undefined;
+  /** What the try with `entry` has come to; absent where there was none yet. */
+  readonly response?: Promise<ApiResponse | undefined> | undefined;
+}
+
+/** Goes on from a first try, as often as others write first. */
+async function changeFound(scope: Scope, change: Change, first: FirstTry): Promise<ApiResponse> {
   const { store } = scope.served;
   const name = scope.info.parts[1]!;
-  const key = store.key(scope.info.namespace, name);
   let endTurn: (() => void) | undefined;
   try {
     for (let attempt = 1; ; attempt++) {
-      const found = store.get(key);
-      const entry = found instanceof Promise ? await found : found;
-      if (entry === undefined) {
-        if (change.create !== undefined) return await change.create();
-        throw notFound(scope.subject, name);
+      let response: ApiResponse | undefined;
+      if (attempt === 1 && 'response' in first) response = await first.response;
+      else {
+        const entry = await (attempt === 1 ? first.entry : store.get(first.key));
+        if (entry === undefined) {
+          if (change.create !== undefined) return await change.create();
+          throw notFound(scope.subject, name);
+        }
+        response = await tryChange(scope, change, entry);
       }
-      const response = await tryChange(scope, change, entry);
       if (response !== undefined) return response;
       if (attempt >= attemptsMax || scope.request.signal.aborted) throw staleVersion(scope.subject, name);
-      endTurn ??= await store.turns.take(key);
+      endTurn ??= await store.turns.take(first.key);
     }
   } finally {
     endTurn?.();
   }
 }
 
-/** Undefined when another write came first. */
-async function tryChange(scope: Scope, change: Change, entry: StoredEntry): Promise<ApiResponse | undefined> {
-  const { served, core } = scope;
+type Tried = Promise<ApiResponse | undefined> | ApiResponse | undefined;
+
+/** Undefined when another write came first. Nothing is waited for, not even for a turn of the event loop, unless a step has to wait. */
+function tryChange(scope: Scope, change: Change, entry: StoredEntry): Tried {
   const context = strategyContext(scope, change.dryRun);
-  const old = served.view.object(entry);
-  const made = change.draft(old);
-  const draft = made instanceof Promise ? await made : made;
+  const old = scope.served.view.object(entry);
+  const draft = change.draft(old);
+  if (draft instanceof Promise)
+    return draft.then((made) => admitDraft(scope, change, { draft: made, old, entry, context }));
+  return admitDraft(scope, change, { draft, old, entry, context });
+}
+
+/** Completes the draft and has it admitted. */
+function admitDraft(scope: Scope, change: Change, state: Swap): Tried {
+  const { draft, old, context } = state;
   checkIdentity(scope, metadataOf(draft), old);
   prepareDraft(scope, draft);
   restoreForeign(scope, change, { draft, old });
   if (!change.isApply) trackManager(scope, { draft, old, manager: change.manager, subresource: change.subresource });
   const attributes = admissionAttributes(scope, { draft, old, subresource: change.subresource });
-  const admitting = core.admission.admit(attributes, context);
-  if (admitting !== undefined) await admitting;
+  const admitting = scope.core.admission.admit(attributes, context);
+  if (admitting !== undefined) return admitting.then(() => checkDraft(scope, change, { ...state, attributes }));
+  return checkDraft(scope, change, { ...state, attributes });
+}
+
+/** Checks what is to be stored and stores it. */
+function checkDraft(scope: Scope, change: Change, state: Swap & { readonly attributes: AdmissionAttributes }): Tried {
+  const { draft, old, context, attributes } = state;
   keepServerMetadata(metadataOf(draft), old);
   const warned = scope.warnings.length;
   prepareChange(scope, change, { draft, old, context });
   checkObject(scope, draft, old, { context, subresource: change.subresource, warned });
-  const validating = core.admission.validate(attributes, context);
-  if (validating !== undefined) await validating;
-  const swapping = swap(scope, change, { draft, old, entry, context });
-  return swapping instanceof Promise ? await swapping : swapping;
+  const validating = scope.core.admission.validate(attributes, context);
+  return validating === undefined ? swap(scope, change, state) : validating.then(() => swap(scope, change, state));
 }
 
 /** Throws BadRequest where the object does not have the name of the path. Source: apiserver `handlers/rest.go` `checkName`. */
@@ -201,7 +235,7 @@ interface Swap {
 }
 
 /** Puts the draft in the place of the old object. Undefined when another write came first. */
-function swap(scope: Scope, change: Change, state: Swap): Promise<ApiResponse | undefined> | ApiResponse | undefined {
+function swap(scope: Scope, change: Change, state: Swap): Tried {
   const { served } = scope;
   const { draft, old, entry } = state;
   const metadata = draft.metadata as JsonObject;
@@ -211,9 +245,10 @@ function swap(scope: Scope, change: Change, state: Swap): Promise<ApiResponse | 
   if (!released && deepEqual(draft, old)) return answerOf(scope, change, entry);
   if (change.dryRun) return draftAnswer(change, asIfStored(served.view, draft));
   if (released || served.strategy.begin !== undefined) return swapReserved(scope, change, state, { released });
-  return served.store
-    .put(entry.key, served.view.toStored(draft), entry.modRevision)
-    .then((result) => (result.ok ? answerOf(scope, change, result.entry) : undefined));
+  const putting = served.store.put(entry.key, served.view.toStored(draft), entry.modRevision);
+  const answer = (result: PutResult): ApiResponse | undefined =>
+    result.ok ? answerOf(scope, change, result.entry) : undefined;
+  return putting instanceof Promise ? putting.then(answer) : answer(putting);
 }
 
 /** The same where something is reserved for the write, or the object goes. */

@@ -7,6 +7,7 @@ import { decodeJson } from '#pkg/apimachinery/decode.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { badRequest } from '#pkg/apimachinery/status-error.ts';
 
+/** Where a list goes on. */
 export interface ContinuePosition {
   /** First key of the next page, relative to the prefix of the list. */
   readonly start: string;
@@ -19,6 +20,7 @@ export interface ContinuePosition {
   readonly left?: number;
 }
 
+/** The token of a position. */
 export function encodeContinue({ start, revision, left }: ContinuePosition): string {
   const token = JSON.stringify({ v: 'meta.k8s.io/v1', rv: revision, start, left });
   return Buffer.from(token).toString('base64url');

@@ -27,6 +27,7 @@ export async function createObject(scope: Scope): Promise<ApiResponse> {
   return createDraft(scope, draft, { ...options, manager: managerOf(options, scope.request.headers), name: '' });
 }
 
+/** In whose name, and under which name, a draft is created. */
 export interface CreateDraftOptions {
   readonly dryRun: boolean;
   readonly manager: string;

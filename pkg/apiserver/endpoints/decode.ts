@@ -1,6 +1,6 @@
 /** From a decoded value to a draft of its kind, and what every draft gets. */
 import { kindFact, typeSchema } from '#pkg/api/facts.ts';
-import { cannotBeHandled, inTextOrder, strictDecodingError } from '#pkg/api/validation/decode-errors.ts';
+import { inTextOrder, strictDecodingError } from '#pkg/api/validation/decode-errors.ts';
 import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
@@ -17,6 +17,7 @@ import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import type { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { writeObjects, writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import { checkKind, readBody } from './body.ts';
+import { cannotBeHandled } from './refused-bodies.ts';
 import type { Scope } from './scope.ts';
 import type { FieldValidation } from './write-options.ts';
 
@@ -55,6 +56,7 @@ export function decodeBody(scope: Scope, kind: BodyKind, validation: FieldValida
   return draftOf(scope, value, { ...raw, kind, validation });
 }
 
+/** How a value becomes a draft, and how strictly. */
 export interface DraftOptions {
   /** By default what is served. */
   readonly kind?: BodyKind;

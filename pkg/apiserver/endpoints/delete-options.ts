@@ -1,6 +1,5 @@
 /** Options of a deletion, from the body or the query. Source: `meta/v1` `DeleteOptions` and its validation. */
 import { typeSchema } from '#pkg/api/facts.ts';
-import { cannotBeHandled } from '#pkg/api/validation/decode-errors.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
 import { type FieldError, invalid, invalidObject, notSupported, pathsOf } from '#pkg/apimachinery/field-error.ts';
@@ -8,10 +7,12 @@ import { isObject } from '#pkg/apimachinery/json.ts';
 import { isTrue } from '../request-info.ts';
 import { checkKind, readBody } from './body.ts';
 import { integer } from './list-options.ts';
+import { cannotBeHandled } from './refused-bodies.ts';
 import type { Scope } from './scope.ts';
 
 const field = pathsOf<DeleteOptions>();
 
+/** What a deletion asks for; undefined where it says nothing. */
 export interface DeleteOptions {
   readonly dryRun: boolean;
   readonly gracePeriodSeconds: number | undefined;

@@ -8,6 +8,7 @@
 import type { CacheEvent, CacheSink, CacheWatch, ResourceCache } from '#pkg/storage/cache.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
 
+/** Which value of which field is watched, and from when. */
 export interface FieldWatchOptions {
   readonly prefix: string;
   readonly afterRevision: number;

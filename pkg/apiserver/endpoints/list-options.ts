@@ -19,6 +19,7 @@ const field = pathsOf<WireOptions>();
 /** How long a read waits for a revision that the cache has not reached. Source: `cacher` `blockTimeout`. */
 const reachTimeoutMs = 3_000;
 
+/** What a list or watch asks for; `''` where it says nothing. */
 export interface ListOptions {
   readonly resourceVersion: string;
   readonly match: '' | 'Exact' | 'NotOlderThan';

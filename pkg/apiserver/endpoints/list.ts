@@ -3,7 +3,7 @@
  * Source: API concepts, "resource versions" and "retrieving large results sets in chunks".
  */
 import { Buffer } from 'node:buffer';
-import type { ApiResponse, SlicedBytes } from '#pkg/apimachinery/http.ts';
+import type { ApiResponse, SlicedBytes, TakeSlice } from '#pkg/apimachinery/http.ts';
 import type { KubeList, ListMeta } from '#pkg/apimachinery/object.ts';
 import { badRequest, expired, resourceVersionTooLarge } from '#pkg/apimachinery/status-error.ts';
 import { sliceBytes } from '#pkg/serving/limits.ts';
@@ -11,6 +11,7 @@ import type { ResourceCache } from '#pkg/storage/cache.ts';
 import { CompactedError, FutureRevisionError } from '#pkg/storage/store.ts';
 import { jsonType } from '../responses.ts';
 import { objectCodec, type StoredEntry } from '../storage/object-codec.ts';
+import type { Items } from '../storage/version-view.ts';
 import { decodeContinue, encodeContinue } from './continue-token.ts';
 import { type ListOptions, parseListOptions, parseVersion, waitForVersion } from './list-options.ts';
 import type { Scope } from './scope.ts';
@@ -57,83 +58,50 @@ class ListBody {
   }
 
   bytes(): Uint8Array {
-    const { pieces, length } = this.#pieces();
-    return Buffer.concat(pieces, length);
+    const { length, slices } = this.sliced();
+    const [all] = slices(() => Buffer.allocUnsafe(length));
+    return all!;
   }
 
   /** The same bytes in slices, which are made as they are asked for: a long list is never whole in memory. */
   sliced(): SlicedBytes {
-    const { entries } = this.listed;
-    const { itemBytes } = this.scope.served.view;
-    if (itemBytes === undefined) {
-      const { pieces, length } = this.#pieces();
-      return { length, slices: slicesOf(pieces) };
-    }
-    let length = this.#head().length + listEnd.length + Math.max(0, entries.length - 1);
-    for (const entry of entries) length += itemBytes(entry);
-    return { length, slices: this.#slices() };
-  }
-
-  #head(): Buffer {
+    const { served } = this.scope;
+    const items = served.view.items(this.listed.entries);
     const kind = JSON.stringify(listKind(this.scope));
-    const { apiVersion } = this.scope.served;
     const metadata = JSON.stringify(this.listed.metadata);
-    return Buffer.from(`{"kind":${kind},"apiVersion":"${apiVersion}","metadata":${metadata},"items":[`);
-  }
-
-  *#slices(): Generator<Uint8Array> {
-    const { view } = this.scope.served;
-    let pieces: Uint8Array[] = [this.#head()];
-    let length = pieces[0]!.length;
-    let isFirst = true;
-    for (const entry of this.listed.entries) {
-      if (!isFirst) {
-        pieces.push(comma);
-        length += comma.length;
-      }
-      isFirst = false;
-      length += view.pushItem(entry, pieces);
-      if (length < sliceBytes) continue;
-      yield Buffer.concat(pieces, length);
-      pieces = [];
-      length = 0;
-    }
-    pieces.push(listEnd);
-    yield Buffer.concat(pieces, length + listEnd.length);
-  }
-
-  /** The parts of the encoding, which are those of the store wherever they can be. */
-  #pieces(): { readonly pieces: Uint8Array[]; readonly length: number } {
-    const { view } = this.scope.served;
-    const pieces: Uint8Array[] = [this.#head()];
-    let length = pieces[0]!.length + listEnd.length;
-    let isFirst = true;
-    for (const entry of this.listed.entries) {
-      if (!isFirst) {
-        pieces.push(comma);
-        length++;
-      }
-      isFirst = false;
-      length += view.pushItem(entry, pieces);
-    }
-    pieces.push(listEnd);
-    return { pieces, length };
+    const head = Buffer.from(`{"kind":${kind},"apiVersion":"${served.apiVersion}","metadata":${metadata},"items":[`);
+    let length = head.length + listEnd.length + Math.max(0, items.count - 1);
+    for (let index = 0; index < items.count; index++) length += items.bytes(index);
+    return { length, slices: (take) => slicesOf(head, items, take) };
   }
 }
 
-function* slicesOf(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
-  let from = 0;
-  let length = 0;
-  for (let i = 0; i < pieces.length; i++) {
-    length += pieces[i]!.length;
-    if (length < sliceBytes && i < pieces.length - 1) continue;
-    yield Buffer.concat(pieces.slice(from, i + 1), length);
-    from = i + 1;
-    length = 0;
+/** Fills slice after slice: what does not fit into one begins the next. */
+function* slicesOf(head: Uint8Array, items: Items, take: TakeSlice): Generator<Uint8Array> {
+  let slice = take(Math.max(sliceBytes, head.length));
+  slice.set(head, 0);
+  let at = head.length;
+  for (let index = 0; index < items.count; index++) {
+    const comma = index === 0 ? 0 : 1;
+    const bytes = comma + items.bytes(index);
+    if (at + bytes > slice.length) {
+      yield slice.subarray(0, at);
+      slice = take(Math.max(sliceBytes, bytes));
+      at = 0;
+    }
+    if (comma === 1) slice[at] = commaCode;
+    at = items.write(index, slice, at + comma);
   }
+  if (at + listEnd.length > slice.length) {
+    yield slice.subarray(0, at);
+    slice = take(listEnd.length);
+    at = 0;
+  }
+  slice.set(listEnd, at);
+  yield slice.subarray(0, at + listEnd.length);
 }
 
-const comma = Buffer.from(',');
+const commaCode = 0x2c;
 const listEnd = Buffer.from(']}\n');
 
 function listKind(scope: Scope): string {

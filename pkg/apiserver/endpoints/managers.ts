@@ -7,6 +7,7 @@ import { timestamp } from '#pkg/base/clock.ts';
 import type { Scope } from './scope.ts';
 import { versionsOf } from './versions.ts';
 
+/** A write before its fields are put down to its manager. */
 export interface TrackedWrite {
   readonly draft: JsonObject;
   readonly old: KubeObject | undefined;

@@ -1,11 +1,7 @@
 /** What a patch makes of a value. Source: apiserver `endpoints/handlers/patch.go`. */
-import {
-  duplicateFieldError,
-  unknownFieldError,
-  unusablePatch,
-  unusableStrategicPatch,
-} from '#pkg/api/validation/decode-errors.ts';
+import { duplicateFieldError, unknownFieldError } from '#pkg/api/validation/decode-errors.ts';
 import { decodeJson } from '#pkg/apimachinery/decode.ts';
+import { goValueName } from '#pkg/apimachinery/go-text.ts';
 import type { ApiRequest, ReadBody } from '#pkg/apimachinery/http.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
@@ -15,9 +11,11 @@ import type { PatchResult } from '#pkg/apimachinery/patch/patch-result.ts';
 import { applyStrategicMergePatch } from '#pkg/apimachinery/patch/strategic-merge-patch.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import { badRequest, type StatusError, unsupportedMediaType } from '#pkg/apimachinery/status-error.ts';
-import { bytesOf, goName, mediaTypeOf, noObject } from './body.ts';
+import { bytesOf, mediaTypeOf, noObject } from './body.ts';
+import { unusablePatch, unusableStrategicPatch } from './refused-bodies.ts';
 import type { FieldValidation } from './write-options.ts';
 
+/** The four sorts of patches, by a word of their media types. */
 export type PatchType = 'apply' | 'json' | 'merge' | 'strategic';
 
 const typesByMedia: Readonly<Record<string, PatchType>> = {
@@ -45,6 +43,7 @@ export function patchTypeOf(request: ApiRequest, refused?: PatchType): PatchType
   );
 }
 
+/** A patch whose syntax was right. */
 export interface ReadPatch {
   /** Shared with the caller. */
   readonly patch: unknown;
@@ -65,7 +64,7 @@ export function readPatch(
   if (type !== 'json' && value !== null && !isObject(value)) {
     throw unreadablePatch(
       type,
-      `json: cannot unmarshal ${goName(value)} into Go value of type map[string]interface {}`,
+      `json: cannot unmarshal ${goValueName(value)} into Go value of type map[string]interface {}`,
     );
   }
   const duplicates = decoded.duplicates.map(duplicateFieldError);

@@ -12,7 +12,7 @@ import type { Scope } from './scope.ts';
 import { managerOf, parseWriteOptions } from './write-options.ts';
 
 /** Answers PATCH. */
-export async function patchObject(scope: Scope): Promise<ApiResponse> {
+export function patchObject(scope: Scope): Promise<ApiResponse> | ApiResponse {
   const type = patchTypeOf(scope.request, scope.served.strategy.strategicMerge === false ? 'strategic' : undefined);
   if (type === 'apply') return applyServerSide(scope);
   const options = parseWriteOptions(scope.info.query, 'PatchOptions');

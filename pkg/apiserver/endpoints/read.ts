@@ -29,6 +29,7 @@ class EntryBody {
   }
 }
 
+/** The answer that carries one stored object in the version that was asked for. */
 export function entryResponse(status: number, scope: Scope, entry: StoredEntry): ApiResponse {
   return { status, headers: jsonHeaders, body: new EntryBody(entry, scope.served.view) };
 }

@@ -106,7 +106,7 @@ function changeScale(
   scope: Scope,
   options: WriteOptions,
   how: Pick<Change, 'draft' | 'isApply'>,
-): Promise<ApiResponse> {
+): Promise<ApiResponse> | ApiResponse {
   return changeObject(scope, {
     ...how,
     dryRun: options.dryRun,

@@ -6,10 +6,19 @@ import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { AdmissionChain } from '../admission/chain.ts';
 import type { Authenticator } from '../authn/authenticator.ts';
-import type { Authorizer } from '../authz/authorizer.ts';
+import type { BearerTokens } from '../authn/bearer-tokens.ts';
+import type { Authorizer, RuleResolver } from '../authz/authorizer.ts';
 import type { Catalog, ServedResource } from '../catalog.ts';
 import type { RequestInfo } from '../request-info.ts';
-import type { RegistryReader, StrategyContext, UserInfo } from '../strategy.ts';
+import type { RegistryReader, StrategyContext } from '../strategy.ts';
+import type { UserInfo } from '../user-info.ts';
+
+/** A server that requests may be passed on to. Its certificate is not asked for. */
+export interface NetworkTarget {
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+}
 
 /** The parts of a server, made once. */
 export interface ServerCore {
@@ -20,9 +29,14 @@ export interface ServerCore {
   readonly admission: AdmissionChain;
   readonly reader: RegistryReader;
   readonly authenticators: readonly Authenticator[];
-  readonly authorizer: Authorizer;
+  /** Answers reviews of tokens; it is the last of the authenticators. */
+  readonly tokens: BearerTokens | undefined;
+  readonly allowsAnonymous: boolean;
+  readonly authorizer: Authorizer & Partial<RuleResolver>;
   /** The connection to a node's kubelet. */
   readonly kubelet: ((nodeName: string) => ApiHandler | undefined) | undefined;
+  /** A server somewhere on the network of pods. Absent where there is no such network. */
+  readonly reach: ((target: NetworkTarget) => ApiHandler) | undefined;
   /** Aborted when the server shuts down: long answers end. */
   readonly stopping: AbortSignal;
 }

@@ -31,6 +31,7 @@ interface IndexedField {
   fieldValue(entry: StoredEntry): string;
 }
 
+/** Two selectors as text; `''` selects everything. */
 export interface Selectors {
   readonly labelSelector: string;
   readonly fieldSelector: string;

@@ -9,7 +9,7 @@ import type { Scope } from './scope.ts';
 import { managerOf, parseWriteOptions } from './write-options.ts';
 
 /** Answers PUT. */
-export async function updateObject(scope: Scope): Promise<ApiResponse> {
+export function updateObject(scope: Scope): Promise<ApiResponse> | ApiResponse {
   const options = parseWriteOptions(scope.info.query, 'UpdateOptions');
   const manager = managerOf(options, scope.request.headers);
   let first = decodeDraft(scope, options.fieldValidation, sentBack(scope)) as

@@ -16,8 +16,10 @@ import { isTrue } from '../request-info.ts';
 
 const field = pathsOf<PatchOptions>();
 
+/** What is done about fields that are not known or come twice. Source: API concepts, "Field validation". */
 export type FieldValidation = 'Ignore' | 'Strict' | 'Warn';
 
+/** What a write asks for. */
 export interface WriteOptions {
   readonly dryRun: boolean;
   /** As given; `managerOf` finds the one to use. */

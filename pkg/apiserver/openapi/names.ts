@@ -2,6 +2,7 @@
 import { kindFact, typeFacts } from '#pkg/api/facts.ts';
 import type { GroupVersionKind } from '#pkg/apimachinery/object.ts';
 
+/** The types that parameters of queries have. */
 export type ParameterType = 'boolean' | 'integer' | 'string';
 
 /** Types of parameters by their names. */

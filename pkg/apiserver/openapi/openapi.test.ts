@@ -51,6 +51,51 @@ test('what may be of several types has a type of its own, as explain does not pr
   expect(properties.dependencies.additionalProperties).toEqual(ref('JSONSchemaPropsOrStringArray'));
 });
 
+test('strings that take no other values show all of them, in lists too, and others show none (fault 17)', async () => {
+  for (const schemas of [
+    (await json('/openapi/v3/api/v1')).components.schemas,
+    (await json('/openapi/v2')).definitions,
+  ]) {
+    const property = (type: string, field: string) => schemas[`io.k8s.api.core.v1.${type}`].properties[field];
+    const { description, enum: values } = property('ServicePort', 'protocol');
+    expect(values).toEqual(['SCTP', 'TCP', 'UDP']);
+    expect(description).toMatch(/\n\nPossible enum values:\n - `"SCTP"`\n - `"TCP"`\n - `"UDP"`$/);
+    const modes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
+    expect(property('PersistentVolumeClaimSpec', 'accessModes').items.enum).toEqual(modes);
+    expect(property('NodeAddress', 'type').enum).toBeUndefined();
+  }
+  const { components } = await json('/openapi/v3/apis/networking.k8s.io/v1');
+  const { pathType } = components.schemas['io.k8s.api.networking.v1.HTTPIngressPath'].properties;
+  expect(pathType.enum).toEqual(['Exact', 'ImplementationSpecific', 'Prefix']);
+});
+
+test('sets of fields are a type of their own, unions say so, and kinds of options are those of every group (fault 17)', async () => {
+  const { definitions } = await json('/openapi/v2');
+  const type = (name: string) => definitions[`io.k8s.apimachinery.pkg.apis.meta.v1.${name}`];
+  expect(type('ManagedFieldsEntry').properties.fieldsV1).toMatchObject({
+    $ref: '#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1',
+  });
+  expect(type('FieldsV1')).toEqual({ description: expect.stringContaining('FieldsV1 stores'), type: 'object' });
+  expect(definitions['io.k8s.api.core.v1.SeccompProfile']['x-kubernetes-unions']).toEqual([
+    { discriminator: 'type', 'fields-to-discriminateBy': { localhostProfile: 'LocalhostProfile' } },
+  ]);
+  const kinds = 'x-kubernetes-group-version-kind';
+  expect([type('DeleteOptions'), type('WatchEvent')].map((one) => one[kinds].length)).toEqual([60, 60]);
+  expect(type('Status')[kinds]).toEqual([{ group: '', kind: 'Status', version: 'v1' }]);
+});
+
+test('version 2 shows no defaults, version 3 does (fault 17)', async () => {
+  const port = 'io.k8s.api.core.v1.ServicePort';
+  expect((await json('/openapi/v2')).definitions[port].properties.protocol.default).toBeUndefined();
+  expect((await json('/openapi/v3/api/v1')).components.schemas[port].properties.protocol.default).toBe('TCP');
+});
+
+test('what one dependency does not describe, the other does (fault 17)', async () => {
+  const { components } = await json('/openapi/v3/api/v1');
+  const { description } = components.schemas['io.k8s.api.core.v1.PodCertificateProjection'];
+  expect(description).toContain('PodCertificateProjection provides');
+});
+
 test('every reference leads to a schema, in both versions', async () => {
   const v3 = await json('/openapi/v3/apis/apps/v1');
   const v2 = await json('/openapi/v2');

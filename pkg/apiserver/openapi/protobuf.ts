@@ -2,8 +2,10 @@
  * The OpenAPI v2 document in protobuf, which is what `kubectl` and Helm ask for. Only the writing of what `documents.ts` makes: a field it
  * never sets is not known here. Source: gnostic `openapiv2/OpenAPIv2.proto` for the field numbers.
  */
+
 import { Buffer } from 'node:buffer';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { varintBytes } from '#pkg/apimachinery/protobuf/wire.ts';
 
 /** The media type of the result. Clients ask for `…v2@v1.0+protobuf`, which is no media type, and do not parse it as an answer. */
 export const openApiV2ProtobufType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
@@ -18,7 +20,7 @@ class MessageWriter {
   readonly #chunks: Buffer[] = [];
 
   bytes(field: number, value: Uint8Array): this {
-    this.#chunks.push(varint(field * 8 + bytesType), varint(value.length), value as Buffer);
+    this.#chunks.push(varintBytes(field * 8 + bytesType), varintBytes(value.length), value as Buffer);
     return this;
   }
 
@@ -32,24 +34,13 @@ class MessageWriter {
   }
 
   flag(field: number, value: unknown): this {
-    if (value === true) this.#chunks.push(varint(field * 8 + varintType), varint(1));
+    if (value === true) this.#chunks.push(varintBytes(field * 8 + varintType), varintBytes(1));
     return this;
   }
 
   finish(): Buffer {
     return Buffer.concat(this.#chunks);
   }
-}
-
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest >= 128) {
-    bytes.push((rest % 128) + 128);
-    rest = Math.floor(rest / 128);
-  }
-  bytes.push(rest);
-  return Buffer.from(bytes);
 }
 
 function entriesOf(value: unknown): readonly (readonly [string, Json])[] {
@@ -74,8 +65,8 @@ function addExtensions(writer: MessageWriter, field: number, from: Json): void {
 
 function schema(value: Json): Buffer {
   const writer = new MessageWriter().text(1, value.$ref).text(2, value.format).text(4, value.description);
-  if (value.default !== undefined) writer.bytes(5, any(value.default));
   writer.texts(19, value.required);
+  if (Array.isArray(value.enum)) for (const one of value.enum) writer.bytes(20, any(one));
   const additional = value.additionalProperties;
   if (additional !== undefined) writer.bytes(21, new MessageWriter().bytes(1, schema(additional as Json)).finish());
   if (typeof value.type === 'string') writer.bytes(22, new MessageWriter().text(1, value.type).finish());

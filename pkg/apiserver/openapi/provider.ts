@@ -17,13 +17,14 @@ import { encodeOpenApiV2, openApiV2ProtobufType } from './protobuf.ts';
 import { otherRoots, type RootPath } from './roots.ts';
 
 /** Raised when the documents change in shape, so that clients do not keep older ones. */
-const documentsVersion = 3;
+const documentsVersion = 4;
 
 interface Kept {
   readonly bytes: Uint8Array;
   readonly etag: string;
 }
 
+/** The documents of one server. */
 export class OpenApiProvider {
   readonly #catalog: ServedCatalog;
   readonly #descriptions = new Descriptions();

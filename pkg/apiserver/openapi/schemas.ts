@@ -3,12 +3,15 @@
  * description and in how alternatives are written; everything else is one.
  * Source: the published OpenAPI of Kubernetes; extensions `x-kubernetes-*`.
  */
-import { kindFacts, typeFacts, typeSchema } from '#pkg/api/facts.ts';
+import { typeFacts, typeSchema } from '#pkg/api/facts.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { FieldSchema, ObjectSchema, ScalarType, Schema } from '#pkg/apimachinery/schema.ts';
+import type { FieldSchema, ObjectSchema, ScalarSchema, ScalarType, Schema } from '#pkg/apimachinery/schema.ts';
 import type { ServedInfo } from '../definition.ts';
 import type { Descriptions } from './descriptions.ts';
+import { enumOf, enumOfField, enumText, unionExtension } from './enums.ts';
+import { kindsOf } from './kinds.ts';
 
+/** Which of the two OpenAPI documents. */
 export type OpenApiVersion = 'v2' | 'v3';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
@@ -37,8 +40,11 @@ const namedScalars: Partial<Record<ScalarType, string>> = {
 const apiextensions = 'io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1';
 const schemaProps = `${apiextensions}.JSONSchemaProps`;
 
+const fieldsV1 = `${meta}.FieldsV1`;
+const managedFieldsEntry = `${meta}.ManagedFieldsEntry`;
+
 /** Fields of schemas in definitions of custom resources that take values of several types: each has a named type in the documents. */
-const unionTypes: Readonly<Record<string, string>> = {
+const schemaPropsTypes: Readonly<Record<string, string>> = {
   additionalItems: `${schemaProps}OrBool`,
   additionalProperties: `${schemaProps}OrBool`,
   default: `${apiextensions}.JSON`,
@@ -46,6 +52,12 @@ const unionTypes: Readonly<Record<string, string>> = {
   enum: `${apiextensions}.JSON`,
   example: `${apiextensions}.JSON`,
   items: `${schemaProps}OrArray`,
+};
+
+/** By type and field: what the table of facts leaves open, but has a name. */
+const openTypes: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  [schemaProps]: schemaPropsTypes,
+  [managedFieldsEntry]: { fieldsV1 },
 };
 
 const plainScalars: Partial<Record<ScalarType, JsonObject>> = {
@@ -68,6 +80,7 @@ const scalarDefinitions: Readonly<Record<string, Readonly<Record<OpenApiVersion,
     v3: { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
   },
   [rawExtension]: same({ type: 'object' }),
+  [fieldsV1]: same({ type: 'object' }),
   [patchType]: same({ type: 'object' }),
   [watchEventType]: {
     v2: watchEvent({ $ref: `#/definitions/${rawExtension}` }),
@@ -123,7 +136,7 @@ export function reachableTypes(typeNames: Iterable<string>, schemas: readonly Ob
       if (found.has(schema.name)) return;
       found.add(schema.name);
     }
-    if (schema.name === schemaProps) for (const name of Object.values(unionTypes)) found.add(name);
+    for (const name of Object.values(openTypes[schema.name ?? ''] ?? {})) found.add(name);
     for (const field of schema.fields.values()) visit(field.schema);
   };
   for (const name of typeNames) if (Object.hasOwn(typeFacts, name)) visitObject(typeSchema(name));
@@ -131,18 +144,9 @@ export function reachableTypes(typeNames: Iterable<string>, schemas: readonly Ob
   return [...found].sort();
 }
 
-/** Kinds by the name of their type. */
-let kindsByType: ReadonlyMap<string, readonly JsonObject[]> | undefined;
-
-function kindsOf(typeName: string): readonly JsonObject[] {
-  if (kindsByType === undefined) {
-    const kinds = new Map<string, JsonObject[]>();
-    for (const { group, version, kind, type } of Object.values(kindFacts)) {
-      kinds.set(type, [...(kinds.get(type) ?? []), { group, kind, version }]);
-    }
-    kindsByType = kinds;
-  }
-  return kindsByType.get(typeName) ?? [];
+/** Lists of which upstream does not say how they are merged, as nobody merges them. */
+function isUnmarked(typeName: string, { name }: FieldSchema): boolean {
+  return (name === 'items' && typeName.endsWith('List')) || (name === 'verbs' && typeName === `${meta}.APIResource`);
 }
 
 /** Makes the schemas of one version of OpenAPI. Descriptions have to be loaded before. */
@@ -164,22 +168,26 @@ export class SchemaWriter {
   /** The schema of a named type. */
   definition(typeName: string): JsonObject {
     const scalar = scalarDefinitions[typeName];
-    if (scalar !== undefined) return scalar[this.#version];
-    const schema = typeSchema(typeName);
     const { text } = this.#descriptions.of(typeName);
+    const kinds = kindsOf(typeName);
+    const described = {
+      ...(text === '' ? {} : { description: text }),
+      ...(kinds.length === 0 ? {} : { 'x-kubernetes-group-version-kind': kinds }),
+    };
+    if (scalar !== undefined) return { ...described, ...scalar[this.#version] };
+    const schema = typeSchema(typeName);
     const properties: JsonObject = {};
     const required: string[] = [];
     for (const field of schema.fields.values()) {
       properties[field.name] = this.#property(typeName, field);
       if (field.required) required.push(field.name);
     }
-    const kinds = kindsOf(typeName);
     return {
-      ...(text === '' ? {} : { description: text }),
+      ...described,
       type: 'object',
       ...(required.length === 0 ? {} : { required }),
       ...(schema.fields.size === 0 ? {} : { properties }),
-      ...(kinds.length === 0 ? {} : { 'x-kubernetes-group-version-kind': kinds }),
+      ...unionExtension(typeName),
       ...(schema.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
     };
   }
@@ -230,15 +238,18 @@ export class SchemaWriter {
   }
 
   #property(typeName: string, field: FieldSchema): JsonObject {
-    const described = this.#description(typeName, field.name);
-    const value = this.#value(field.schema, typeName === schemaProps ? unionTypes[field.name] : undefined);
+    const values = enumOfField(typeName, field);
+    const text = this.#description(typeName, field.name);
+    const described = values === undefined ? text : `${text === '' ? '' : `${text}\n\n`}${enumText(values)}`;
+    const value = this.#value(field.schema, openTypes[typeName]?.[field.name]);
     const initial = this.#defaultOf(field);
     const body = '$ref' in value && this.#version === 'v3' ? { allOf: [value] } : value;
     return {
       ...(described === '' ? {} : { description: described }),
       ...body,
+      ...(values === undefined ? {} : { enum: values }),
       ...(initial === undefined ? {} : { default: initial }),
-      ...this.#extensions(field),
+      ...this.#extensions(typeName, field),
     };
   }
 
@@ -251,10 +262,11 @@ export class SchemaWriter {
       : '';
   }
 
-  /** OpenAPI v2 does not show defaults of what is only a reference. */
+  /** OpenAPI v2 shows none. Source: kube-openapi `handler.PruneDefaults`. */
   #defaultOf(field: FieldSchema): unknown {
+    if (this.#version === 'v2') return undefined;
     if (field.default !== undefined) return field.default;
-    return this.#version === 'v3' && field.required && field.schema.type === 'object' ? {} : undefined;
+    return field.required && field.schema.type === 'object' ? {} : undefined;
   }
 
   /** `anyType` is the name of what the schema leaves open. */
@@ -267,26 +279,32 @@ export class SchemaWriter {
       case 'object':
         return schema.name === undefined ? this.#inline(schema) : this.ref(schema.name);
       default: {
-        const named = schema.type === 'any' ? anyType : namedScalars[schema.type];
+        schema satisfies ScalarSchema;
+        const named = anyType ?? namedScalars[schema.type];
         return named === undefined ? { ...plainScalars[schema.type] } : this.ref(named);
       }
     }
   }
 
   #item(schema: Schema, anyType?: string): JsonObject {
-    const value = this.#value(schema, anyType);
+    const plain = this.#value(schema, anyType);
+    const values = enumOf(schema);
+    const value = values === undefined ? plain : { ...plain, enum: values };
     if (!('$ref' in value) || this.#version === 'v2') return value;
     return schema.type === 'any' ? { allOf: [value] } : { allOf: [value], default: {} };
   }
 
-  #extensions(field: FieldSchema): JsonObject {
+  #extensions(typeName: string, field: FieldSchema): JsonObject {
     const { schema } = field;
+    const fact = typeFacts[typeName]?.fields.find(({ name }) => name === field.name);
+    const isGranular = fact?.mapType === 'granular' || fact?.structType === 'granular';
     return {
-      ...(schema.type === 'list' ? { 'x-kubernetes-list-type': schema.listType } : {}),
+      ...(schema.type === 'list' && !isUnmarked(typeName, field) ? { 'x-kubernetes-list-type': schema.listType } : {}),
       ...(schema.type === 'list' && schema.listType === 'map'
         ? { 'x-kubernetes-list-map-keys': [...schema.mapKeys] }
         : {}),
       ...(schema.type === 'map' && schema.atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}),
+      ...(isGranular ? { 'x-kubernetes-map-type': 'granular' } : {}),
       ...(field.patchMergeKey === undefined ? {} : { 'x-kubernetes-patch-merge-key': field.patchMergeKey }),
       ...(field.patchStrategies.length === 0 ? {} : { 'x-kubernetes-patch-strategy': field.patchStrategies.join(',') }),
     };

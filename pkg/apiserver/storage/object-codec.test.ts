@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { expect, test } from 'vitest';
-import { encodeForWrite, entryAt, headOf, objectCodec } from './object-codec.ts';
+import { encodeForWrite, entryAt, headOf, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
 import { renamedView, storedView } from './version-view.ts';
 
 const draft = () => ({
@@ -16,6 +16,15 @@ function stored(value: Uint8Array, modRevision = 7) {
 
 function text(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString();
+}
+
+/** The item of a list, which is as long as it says. */
+function itemOf(entry: StoredEntry): string {
+  const items = storedView.items([entry]);
+  const target = Buffer.alloc(items.bytes(0) + 2, '-');
+  const end = items.write(0, target, 1);
+  expect([items.count, end, target[0], target.at(-1)]).toEqual([1, target.length - 1, 0x2d, 0x2d]);
+  return text(target.subarray(1, end));
 }
 
 test('what lies in the store has its type first and no resourceVersion', () => {
@@ -58,12 +67,10 @@ test('what Go escapes is stored as it is and served escaped, in every form (faul
   const value = encodeForWrite('k', special);
   expect(text(value)).toContain('a<b>&c\u2028\u2029d');
   for (const entry of [stored(value), stored(Buffer.from(value)), entryAt(stored(value), 9)]) {
-    const chunks: Uint8Array[] = [];
-    const length = storedView.pushItem(entry, chunks);
-    expect([length, entry.itemBytes]).toEqual([Buffer.concat(chunks).length, length]);
+    const item = itemOf(entry);
     const ended = text(storedView.bytes(entry, '\n'));
     expect(ended.endsWith('}\n')).toBe(true);
-    for (const json of [text(entry.bytes), ended, text(Buffer.concat(chunks))]) {
+    for (const json of [text(entry.bytes), ended, item]) {
       expect(json).toContain('"a\\u003cb\\u003e\\u0026c\\u2028\\u2029d"');
       expect(JSON.parse(json).spec).toEqual(special.spec);
     }
@@ -71,13 +78,10 @@ test('what Go escapes is stored as it is and served escaped, in every form (faul
 });
 
 test('an item of a list has no type', () => {
-  const chunks: Uint8Array[] = [];
-  const length = storedView.pushItem(stored(encodeForWrite('k', draft())), chunks);
-  const item = Buffer.concat(chunks);
-  expect([text(item), length]).toEqual([
-    '{"metadata":{"resourceVersion":"7","name":"a"},"spec":{"x":"ü"}}',
-    item.length,
-  ]);
+  for (const revision of [1, 9, 10, 99, 100, 2 ** 53 - 1])
+    expect(itemOf(stored(encodeForWrite('k', draft()), revision))).toBe(
+      `{"metadata":{"resourceVersion":"${revision}","name":"a"},"spec":{"x":"ü"}}`,
+    );
 });
 
 test('the last state of a deleted object has the revision of the deletion', () => {
@@ -100,4 +104,28 @@ test('another version with equal fields shares the bytes but for its head', () =
 
 test('the head of an object is the text before its metadata', () => {
   expect(text(headOf('v1', 'Pod'))).toBe('{"kind":"Pod","apiVersion":"v1","metadata":{');
+});
+
+test('what is made late is the same to the byte, at whatever moment somebody asks', () => {
+  const eager = text(encodeForWrite('k', draft()));
+  const entryOf = (): ReturnType<typeof stored> => {
+    const late = lateForWrite('k', draft(), { bytesMax: 1_000 })!;
+    return objectCodec.entry({ key: 'k', value: new Uint8Array(0), late, createRevision: 5, modRevision: 7 });
+  };
+  const [unread, settled, replaced, deleted] = [entryOf(), entryOf(), entryOf(), entryAt(entryOf(), 12)];
+  settled.settle();
+  replaced.replaced();
+  replaced.settle();
+  expect([unread, settled, replaced, deleted].map(({ value }) => text(value))).toEqual([eager, eager, eager, eager]);
+  const expected = stored(Buffer.from(encodeForWrite('k', draft())));
+  for (const entry of [unread, settled, replaced]) {
+    expect([text(entry.bytes), entry.object]).toEqual([text(expected.bytes), expected.object]);
+  }
+  expect(JSON.parse(text(deleted.bytes))).toEqual(deleted.object);
+});
+
+test('what may be too large is encoded at once, as only its bytes tell', () => {
+  const large = { ...draft(), spec: { x: '\u0000'.repeat(200) } };
+  const bytes = encodeForWrite('k', large).length;
+  expect([bytes > 1_200, lateForWrite('k', large, { bytesMax: 1_200 })]).toEqual([true, undefined]);
 });

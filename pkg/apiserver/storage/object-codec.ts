@@ -7,20 +7,23 @@
  * is news: the draft becomes the shared object of its entry, and the entry hangs on the value's bytes. Bytes with the
  * resourceVersion are made on demand and not kept: copying them costs less than the memory. For the same reason an entry only borrows
  * its object (a WeakRef) unless it is news: informers of this process hold what they need, the rest is served as bytes.
+ * Where the store keeps values in this process anyway they are made late (`LateObject`): when somebody reads bytes, or the object is no longer news.
  * Upstream counterpart: `storage/etcd3` and the serializers' caching objects.
  */
 import { Buffer } from 'node:buffer';
 import { escapeHtml, hasHtmlCharacters } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { CacheCodec, CacheEntry } from '#pkg/storage/cache.ts';
-import type { KeyValue } from '#pkg/storage/store.ts';
+import { LateKeyValue } from '#pkg/storage/late-value.ts';
+import type { KeyValue, LateValue } from '#pkg/storage/store.ts';
+import { bytesPerCharacterMax, jsonSize } from './json-size.ts';
 import { shareFields } from './shared-fields.ts';
 
 const metadataMark = '"metadata":{';
 const entryOf: unique symbol = Symbol('entry');
 
-interface CarryingBytes extends Uint8Array {
-  [entryOf]?: StoredEntry;
+interface Carrying {
+  [entryOf]?: StoredEntry | undefined;
 }
 
 /** The text up to where the resourceVersion goes. */
@@ -35,8 +38,7 @@ export class StoredEntry implements CacheEntry {
   readonly key: string;
   readonly modRevision: number;
   readonly createRevision: number;
-  /** As it is in the store. */
-  readonly value: Uint8Array;
+  readonly #stored: LateValue | Uint8Array;
   /** Held as long as this is news. */
   #object: KubeObject | undefined;
   #borrowed: WeakRef<KubeObject> | undefined;
@@ -44,14 +46,36 @@ export class StoredEntry implements CacheEntry {
   #bodyAt = -1;
   /** Whether the value is served as it is stored: it has nothing that Go's encoder escapes. Undefined until somebody asks. */
   #isPlain: boolean | undefined;
+  /** How long the body of a value that is not plain is when it is served; below zero until somebody asks. */
+  #escapedBytes = -1;
 
   constructor(kv: KeyValue, object?: KubeObject, isPlain?: boolean) {
     this.key = kv.key;
     this.modRevision = kv.modRevision;
     this.createRevision = kv.createRevision;
-    this.value = kv.value;
+    this.#stored = kv.late ?? kv.value;
     this.#object = object;
     this.#isPlain = isPlain;
+  }
+
+  /** As it is in the store. */
+  get value(): Uint8Array {
+    const stored = this.#stored;
+    return stored instanceof Uint8Array ? stored : stored.bytes;
+  }
+
+  /** Bytes of the value, as far as that is known without making them. */
+  get size(): number {
+    const stored = this.#stored;
+    return stored instanceof Uint8Array ? stored.length : stored.size;
+  }
+
+  /** As in the store, of another revision. */
+  at(modRevision: number): KeyValue {
+    const { key, createRevision } = this;
+    const stored = this.#stored;
+    if (stored instanceof Uint8Array) return { key, value: stored, createRevision, modRevision };
+    return new LateKeyValue({ key, late: stored, createRevision, modRevision });
   }
 
   get object(): KubeObject {
@@ -72,7 +96,10 @@ export class StoredEntry implements CacheEntry {
 
   settle(): void {
     if (this.#object === undefined) return;
-    if (!this.#isOld) this.#borrowed = new WeakRef(this.#object);
+    if (!this.#isOld) {
+      if (this.#stored instanceof LateObject) this.#stored.make();
+      this.#borrowed = new WeakRef(this.#object);
+    }
     this.#object = undefined;
   }
 
@@ -102,17 +129,19 @@ export class StoredEntry implements CacheEntry {
     return bytes;
   }
 
-  /** How many bytes `pushItem` adds. */
+  /** How many bytes `writeItem` writes. */
   get itemBytes(): number {
-    return itemHead.length + versionText(this.modRevision).length + this.#body.length;
+    return itemHead.length + versionBytes(this.modRevision) + this.#bodyBytes;
   }
 
-  /** Adds this object to `chunks` as the item of a typed list, which has no type of its own; returns the bytes added. */
-  pushItem(chunks: Uint8Array[]): number {
-    const version = Buffer.from(versionText(this.modRevision), 'latin1');
+  /** Writes this object to `target` from `at` on as the item of a typed list, which has no type of its own; returns where it ends. */
+  writeItem(target: Buffer, at: number): number {
+    target.set(itemHead, at);
+    const versionAt = at + itemHead.length;
+    const bodyAt = versionAt + target.write(versionText(this.modRevision), versionAt, 'latin1');
     const body = this.#body;
-    chunks.push(itemHead, version, body);
-    return itemHead.length + version.length + body.length;
+    target.set(body, bodyAt);
+    return bodyAt + body.length;
   }
 
   /** Where the fields of the metadata begin. */
@@ -129,6 +158,17 @@ export class StoredEntry implements CacheEntry {
     const body = this.value.subarray(this.bodyAt);
     if (this.isPlain) return body;
     return Buffer.from(escapeHtml(Buffer.from(body.buffer, body.byteOffset, body.length).toString()));
+  }
+
+  get #bodyBytes(): number {
+    if (this.isPlain) return this.value.length - this.bodyAt;
+    if (this.#escapedBytes < 0) this.#escapedBytes = this.#body.length;
+    return this.#escapedBytes;
+  }
+
+  /** `isPlain` as far as it is known. */
+  get plainness(): boolean | undefined {
+    return this.#isPlain;
   }
 
   /** Whether the value is served byte by byte. It is stored unescaped, as what is escaped takes up to six times the bytes. */
@@ -149,6 +189,14 @@ function versionText(revision: number): string {
   return `"resourceVersion":"${revision}",`;
 }
 
+const versionFrameBytes = versionText(0).length - 1;
+
+function versionBytes(revision: number): number {
+  let digits = 1;
+  for (let rest = revision; rest >= 10; rest /= 10) digits++;
+  return versionFrameBytes + digits;
+}
+
 /** `object` is owned by the caller and becomes the shared one. */
 function withVersion(object: JsonObject, revision: number): KubeObject {
   const metadata = object.metadata as JsonObject;
@@ -165,12 +213,12 @@ interface ObjectCodec extends CacheCodec {
 /** Entries for the watch cache. One for all resources: the layout tells it all it needs. */
 export const objectCodec: ObjectCodec = {
   entry(kv) {
-    const carrying = kv.value as CarryingBytes;
+    const carrying = (kv.late ?? kv.value) as Carrying;
     const known = carrying[entryOf];
     if (known !== undefined && known.modRevision === kv.modRevision) return known;
     const pending = known === undefined || known.modRevision !== 0 ? undefined : (known.object as JsonObject);
     const object = pending === undefined ? undefined : withVersion(pending, kv.modRevision);
-    const entry = new StoredEntry(kv, object, pending === undefined ? undefined : known?.isPlain);
+    const entry = new StoredEntry(kv, object, pending === undefined ? undefined : known?.plainness);
     carrying[entryOf] = entry;
     return entry;
   },
@@ -181,8 +229,8 @@ export const objectCodec: ObjectCodec = {
 
 /** The state of `entry` as though it had been written at `revision`. */
 export function entryAt(entry: StoredEntry, revision: number): StoredEntry {
-  const { key, value, createRevision, known } = entry;
-  const kv = { key, value, createRevision, modRevision: revision };
+  const { known } = entry;
+  const kv = entry.at(revision);
   if (known === undefined) return new StoredEntry(kv);
   return new StoredEntry(kv, { ...known, metadata: { ...known.metadata, resourceVersion: String(revision) } });
 }
@@ -192,6 +240,8 @@ function ownMemory(bytes: number): Buffer {
   return Buffer.allocUnsafeSlow(bytes);
 }
 
+type Allocate = (bytes: number) => Buffer;
+
 /**
  * Encodes a draft for a write and keeps the draft with the bytes: once the write has a revision, the draft is the object of the
  * entry. The caller must not change it from then on.
@@ -199,18 +249,78 @@ function ownMemory(bytes: number): Buffer {
 export function encodeForWrite(
   key: string,
   draft: JsonObject,
-  { allocate = ownMemory }: { readonly allocate?: ((bytes: number) => Buffer) | undefined } = {},
+  { allocate = ownMemory }: { readonly allocate?: Allocate | undefined } = {},
 ): Uint8Array {
+  const ordered = inOrder(draft);
+  const text = JSON.stringify(ordered);
+  const value = bytesOf(text, allocate);
+  const kv = { key, value, createRevision: 0, modRevision: 0 };
+  (value as Carrying)[entryOf] = new StoredEntry(kv, ordered as KubeObject, !hasHtmlCharacters(text));
+  return value;
+}
+
+/**
+ * The same, with bytes that are made when somebody asks for them; undefined for a draft so large that its bytes may be more than `bytesMax`, which
+ * only they can tell.
+ */
+export function lateForWrite(
+  key: string,
+  draft: JsonObject,
+  { allocate = ownMemory, bytesMax }: { readonly allocate?: Allocate | undefined; readonly bytesMax: number },
+): LateValue | undefined {
+  const size = jsonSize(draft);
+  if (size * bytesPerCharacterMax > bytesMax) return undefined;
+  const ordered = inOrder(draft);
+  const late = new LateObject(ordered, { size, allocate });
+  const kv = new LateKeyValue({ key, late, createRevision: 0, modRevision: 0 });
+  (late as Carrying)[entryOf] = new StoredEntry(kv, ordered as KubeObject);
+  return late;
+}
+
+/** As it is written: its type first. What is undefined is not written; the version is set once it is known. */
+function inOrder(draft: JsonObject): JsonObject {
   const { kind, apiVersion } = draft;
-  // What is undefined is not written. The version is set once it is known.
   const metadata = { ...(draft.metadata as JsonObject), resourceVersion: undefined };
   const ordered: JsonObject = { kind, apiVersion, metadata: undefined, ...draft };
   ordered.metadata = metadata;
-  const text = JSON.stringify(ordered);
+  return ordered;
+}
+
+function bytesOf(text: string, allocate: Allocate): Buffer {
   const bytes = allocate(Buffer.byteLength(text));
   bytes.write(text);
-  const value: CarryingBytes = bytes;
-  const kv = { key, value, createRevision: 0, modRevision: 0 };
-  value[entryOf] = new StoredEntry(kv, ordered as KubeObject, !hasHtmlCharacters(text));
-  return value;
+  return bytes;
+}
+
+/** The value of an object that is in memory. Holds the object until the bytes are made. */
+class LateObject implements LateValue, Carrying {
+  readonly #allocate: Allocate;
+  #object: JsonObject | undefined;
+  #bytes: Uint8Array | undefined;
+  #size: number;
+  [entryOf]: StoredEntry | undefined;
+
+  constructor(object: JsonObject, { size, allocate }: { readonly size: number; readonly allocate: Allocate }) {
+    this.#object = object;
+    this.#size = size;
+    this.#allocate = allocate;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes ?? this.make();
+  }
+
+  /** Makes the bytes; from then on the object is not held. */
+  make(): Uint8Array {
+    const object = this.#object;
+    if (this.#bytes !== undefined || object === undefined) return this.#bytes!;
+    const metadata = { ...(object.metadata as JsonObject), resourceVersion: undefined };
+    this.#bytes = bytesOf(JSON.stringify({ ...object, metadata }), this.#allocate);
+    this.#object = undefined;
+    return this.#bytes;
+  }
 }

@@ -11,6 +11,7 @@ import { type ErrorSubject, StatusError, tooLarge } from '#pkg/apimachinery/stat
 import type { ResourceCache, ResourceFeed } from '#pkg/storage/cache.ts';
 import { keyBytesMax } from '#pkg/storage/operation.ts';
 import {
+  type PutOperation,
   type RangeOptions,
   type RangeResult,
   type Store,
@@ -21,7 +22,8 @@ import {
 import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
 import { noSuchResource } from '../responses.ts';
 import type { KeepingRules, Strategy } from '../strategy.ts';
-import { encodeForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
+import { encodeForWrite, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
+import type { OpenCaches } from './open-caches.ts';
 import { Turns } from './turns.ts';
 
 /** What a write came to: the new state, or the state that was in the way (undefined: the object does not exist). */
@@ -35,19 +37,21 @@ export type PutResult =
  */
 const objectBytesMax = 1536 * 1024 - 4096;
 
+const noBytes = new Uint8Array(0);
+
+/** Where the objects of one resource are, and how long they live. */
 export interface ResourceStoreOptions {
   readonly subject: ErrorSubject;
   readonly namespaced: boolean;
   readonly store: Store;
-  /** Makes and starts the cache of a key prefix. */
-  readonly openCache: (prefix: string) => RunningResourceCache;
-  /** Ends one that nobody uses any more. */
-  readonly closeCache: (cache: RunningResourceCache) => void;
+  /** Where the resource's watch cache is opened, once, and closed. */
+  readonly caches: Pick<OpenCaches, 'close' | 'open'>;
   /** What happens to the objects of a resource without a cache. */
   readonly storeFeed: ResourceFeed;
   readonly keeping: KeepingRules;
 }
 
+/** The objects of one resource. */
 export class ResourceStore {
   readonly subject: ErrorSubject;
   readonly prefix: string;
@@ -56,6 +60,7 @@ export class ResourceStore {
   readonly turns = new Turns();
   readonly #store: Store;
   readonly #options: ResourceStoreOptions;
+  readonly #takesLate: boolean;
   readonly #allocate: ((bytes: number) => Buffer) | undefined;
   readonly #ttlMs: number | undefined;
   readonly #isCached: boolean;
@@ -69,6 +74,7 @@ export class ResourceStore {
     this.namespaced = options.namespaced;
     this.prefix = prefixOf(options.subject);
     this.#store = options.store;
+    this.#takesLate = options.store.takesLate === true;
     this.#allocate = options.store.allocate?.bind(options.store);
     this.#options = options;
     this.#ttlMs = options.keeping.ttlMs;
@@ -80,7 +86,7 @@ export class ResourceStore {
   get cache(): ResourceCache | undefined {
     if (this.#cache === undefined && this.#isCached) {
       if (this.#isClosed) throw noSuchResource();
-      this.#cache = this.#options.openCache(this.prefix);
+      this.#cache = this.#options.caches.open(this.prefix);
     }
     return this.#cache;
   }
@@ -100,7 +106,7 @@ export class ResourceStore {
   close(): void {
     this.#isClosed = true;
     for (const end of [...this.#ends]) end();
-    if (this.#cache !== undefined) this.#options.closeCache(this.#cache);
+    if (this.#cache !== undefined) this.#options.caches.close(this.#cache);
     this.#cache = undefined;
   }
 
@@ -148,24 +154,39 @@ export class ResourceStore {
     return this.#guard(() => this.#store.range(options));
   }
 
-  /** Writes `draft`, which becomes the shared object of the entry. `ifModRevision` 0 demands that it does not exist. */
-  async put(key: string, draft: JsonObject, ifModRevision: number): Promise<PutResult> {
-    if (!this.#isOpen) await this.#open();
+  /**
+   * Writes `draft`, which becomes the shared object of the entry: at once where the store can. `ifModRevision` 0 demands that it does not exist.
+   */
+  put(key: string, draft: JsonObject, ifModRevision: number): Promise<PutResult> | PutResult {
+    if (!this.#isOpen) return this.#open().then(() => this.put(key, draft, ifModRevision));
     if (Buffer.byteLength(key) > keyBytesMax) throw tooLarge(`Request entity too large: limit is ${keyBytesMax}`);
-    const value = encodeForWrite(key, draft, { allocate: this.#allocate });
-    if (value.length > objectBytesMax) throw tooLarge(`Request entity too large: limit is ${objectBytesMax}`);
-    const operation: WriteOperation = { type: 'put', key, value, ifModRevision };
+    const carried = this.#encode(key, draft);
+    const operation: PutOperation = { type: 'put', key, ...carried, ifModRevision };
     const ttlMs = this.#ttlMs;
-    let result: WriteResult;
+    const written = this.#write(ttlMs === undefined ? operation : { ...operation, ttlMs });
+    return written instanceof Promise
+      ? written.then((result) => putResult(operation, result))
+      : putResult(operation, written);
+  }
+
+  #write(operation: WriteOperation): Promise<WriteResult> | WriteResult {
+    const store = this.#store;
+    if (store.writeNow === undefined) return this.#guard(() => store.write(operation));
     try {
-      result = await this.#store.write(ttlMs === undefined ? operation : { ...operation, ttlMs });
+      return store.writeNow(operation);
     } catch (error) {
       throw this.#refusal(error);
     }
-    if (!result.ok) return { ok: false, current: result.current && objectCodec.entry(result.current) };
-    const { revision } = result;
-    const createRevision = result.kv?.createRevision ?? (ifModRevision === 0 ? revision : 0);
-    return { ok: true, entry: objectCodec.entry({ key, value, createRevision, modRevision: revision }) };
+  }
+
+  /** What is written of a draft. Throws TooLarge. */
+  #encode(key: string, draft: JsonObject): Pick<PutOperation, 'late' | 'value'> {
+    const allocate = this.#allocate;
+    const late = this.#takesLate ? lateForWrite(key, draft, { allocate, bytesMax: objectBytesMax }) : undefined;
+    if (late !== undefined) return { value: noBytes, late };
+    const value = encodeForWrite(key, draft, { allocate });
+    if (value.length > objectBytesMax) throw tooLarge(`Request entity too large: limit is ${objectBytesMax}`);
+    return { value };
   }
 
   async delete(
@@ -194,6 +215,15 @@ export class ResourceStore {
   #refusal(error: unknown): unknown {
     return this.#isClosed ? noSuchResource() : storeError(error);
   }
+}
+
+function putResult({ key, value, late, ifModRevision }: PutOperation, result: WriteResult): PutResult {
+  if (!result.ok) return { ok: false, current: result.current && objectCodec.entry(result.current) };
+  const { revision, kv } = result;
+  if (kv !== undefined) return { ok: true, entry: objectCodec.entry(kv) };
+  const createRevision = ifModRevision === 0 ? revision : 0;
+  const stored = { key, value, createRevision, modRevision: revision, ...(late === undefined ? {} : { late }) };
+  return { ok: true, entry: objectCodec.entry(stored) };
 }
 
 function prefixOf({ group, resource }: { readonly group: string; readonly resource: string }): string {

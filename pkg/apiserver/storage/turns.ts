@@ -2,6 +2,8 @@
  * Turns at a key for those who have lost a race for it: if all of them tried again at once, one would win and the others begin again,
  * which takes n² attempts for n writers. Who comes first goes first. Whoever has not lost yet need not wait.
  */
+
+/** Who waits for which key; keeps nothing of a key for which nobody does. */
 export class Turns {
   readonly #last = new Map<string, Promise<void>>();
 

@@ -8,6 +8,7 @@ interface Scale extends KubeObject {
   readonly status?: { readonly replicas?: number };
 }
 
+/** The printer of a `Scale`. */
 export const scaleTable: TablePrinter = {
   columns: [
     { name: 'Name', type: 'string', format: 'name', description: 'Name of the object, unique within its namespace' },

@@ -8,6 +8,7 @@ import type { TableCell, TableColumn, TablePrinter } from '../strategy.ts';
 /** What a row carries beside its cells. Default `Metadata`. */
 export type IncludeObject = 'Metadata' | 'None' | 'Object';
 
+/** Which objects, and how. */
 export interface TableOptions {
   /** How the kind is printed; name and creation time when it has no printer. */
   readonly printer: TablePrinter | undefined;
@@ -22,14 +23,17 @@ export interface TableOptions {
   readonly version?: 'v1' | 'v1beta1';
 }
 
+/** A column, complete. */
 export interface TableColumnDefinition extends Required<TableColumn> {}
 
+/** One object as cells, with as much of it as was asked for. */
 export interface TableRow {
   readonly cells: readonly TableCell[];
   readonly conditions?: readonly object[];
   readonly object: unknown;
 }
 
+/** The answer to who asked for a table. */
 export interface Table {
   readonly kind: 'Table';
   readonly apiVersion: string;

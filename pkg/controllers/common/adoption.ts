@@ -8,6 +8,7 @@ import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { isInvalid, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
 
+/** Whose objects, and which of them match. */
 export interface ClaimOptions<T extends KubeObject> {
   readonly client: Client;
   /** Resource of the objects claimed. */
@@ -15,6 +16,8 @@ export interface ClaimOptions<T extends KubeObject> {
   readonly owner: KubeObject;
   readonly ownerRef: ResourceRef;
   readonly matches: (object: T) => boolean;
+  /** Finalizers that come with adoption and go with release. Default: none. */
+  readonly finalizers?: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -59,22 +62,26 @@ async function isStillThere<T extends KubeObject>(options: ClaimOptions<T>): Pro
 }
 
 async function adopt<T extends KubeObject>(object: T, options: ClaimOptions<T>): Promise<T | undefined> {
-  const reference = controllerReference(options.owner, options.ownerRef);
-  return patchOwners(object, options, [{ ...reference }]);
+  const ownerReferences = [{ ...controllerReference(options.owner, options.ownerRef) }];
+  const { finalizers } = options;
+  return patchOwners(object, options, { ownerReferences, ...(finalizers === undefined ? {} : { finalizers }) });
 }
 
 async function release<T extends KubeObject>(object: T, options: ClaimOptions<T>): Promise<void> {
-  await patchOwners(object, options, [{ $patch: 'delete', uid: options.owner.metadata?.uid ?? '' }]);
+  const ownerReferences = [{ $patch: 'delete', uid: options.owner.metadata?.uid ?? '' }];
+  const { finalizers } = options;
+  const without = finalizers === undefined ? {} : { '$deleteFromPrimitiveList/finalizers': finalizers };
+  await patchOwners(object, options, { ownerReferences, ...without });
 }
 
 /** The uid in the patch makes it fail on another object of that name. Undefined when the object has gone. */
 async function patchOwners<T extends KubeObject>(
   object: T,
   options: ClaimOptions<T>,
-  ownerReferences: readonly JsonObject[],
+  changes: JsonObject,
 ): Promise<T | undefined> {
   const { name = '', namespace = '', uid } = object.metadata ?? {};
-  const patch = { metadata: { ownerReferences, uid } };
+  const patch = { metadata: { ...changes, uid } };
   try {
     const resource = options.client.resource(options.ref);
     return await resource.patch(name, patch, { namespace, type: 'strategic', signal: options.signal });

@@ -10,6 +10,7 @@ export function withCondition<C extends Condition>(conditions: readonly C[] | un
   return [...withoutCondition(conditions, condition.type), entry];
 }
 
+/** The conditions but the one of that type. */
 export function withoutCondition<C extends Condition>(
   conditions: readonly C[] | undefined,
   type: string,

@@ -12,10 +12,13 @@ export interface ControllerOptions {
   readonly rootCa?: string;
   /** The authority that certificates are issued with, and its key, both PEM. Without them requests wait for another signer. */
   readonly clusterSigning?: { readonly certificate: string; readonly key: string };
+  /** PEM of the private key that signs tokens of service accounts, for Secrets that hold such. Without it they stay empty. */
+  readonly serviceAccountKey?: string;
   /** Range of pod addresses, such as `127.128.0.0/9`. */
   readonly clusterCidr?: string;
 }
 
+/** What a controller is made with. */
 export interface ControllerContext extends ComponentDeps {
   readonly options: ControllerOptions;
   /** The recorder of one controller: events name it as their source. */
@@ -29,6 +32,8 @@ export type ControllerFactory = (context: ControllerContext) => Component;
 export interface FlaggedController {
   /** Flags of the process that runs it; no two controllers have one of the same name. */
   readonly flags: FlagTable;
+  /** What its service account may do, where upstream has no role for it: lines such as `create,get core configmaps`. */
+  readonly rights?: readonly string[];
   /** As a factory does; `values` has every one of the flags. */
   create(context: ControllerContext, values: Readonly<Record<string, unknown>>): Component;
 }
@@ -40,10 +45,16 @@ export type ControllerTable = Readonly<Record<string, ControllerFactory | Flagge
 export function withFlags<T extends FlagTable>(
   flags: T,
   create: (context: ControllerContext, values: FlagValues<T>) => Component,
+  { rights }: Pick<FlaggedController, 'rights'> = {},
 ): FlaggedController {
-  return { flags, create: (context, values) => create(context, values as FlagValues<T>) };
+  const entry = {
+    flags,
+    create: (context: ControllerContext, values: unknown) => create(context, values as FlagValues<T>),
+  };
+  return rights === undefined ? entry : { ...entry, rights };
 }
 
+/** The name of the loop, and what it does with a key. */
 export interface LoopOptions {
   readonly name: string;
   /** Keys worked on at the same time. */

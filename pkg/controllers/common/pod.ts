@@ -1,31 +1,12 @@
 /** What controllers ask about pods. Upstream counterparts: `pkg/api/v1/pod`, `controller_utils.go`. */
-import { isPodTerminal } from '#pkg/api/pod-phase.ts';
-import type { Pod, PodCondition } from '#pkg/api/types/core-v1.ts';
-import { findCondition, isConditionTrue } from '#pkg/apimachinery/conditions.ts';
+import { podCondition } from '#pkg/api/core/pod.ts';
+import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { controllerOf } from '#pkg/apimachinery/object.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 
 /** Milliseconds since the epoch of an API timestamp; 0 when there is none. */
 export function timeMs(timestamp: string | null | undefined): number {
   return timestamp === undefined || timestamp === null ? 0 : Date.parse(timestamp);
-}
-
-export function podCondition(pod: Pod, type: string): PodCondition | undefined {
-  return findCondition(pod.status?.conditions, type);
-}
-
-export function isPodReady(pod: Pod): boolean {
-  return isConditionTrue(pod.status?.conditions, 'Ready');
-}
-
-/** Neither ended nor being deleted. */
-export function isPodActive(pod: Pod): boolean {
-  return !isPodTerminal(pod) && pod.metadata?.deletionTimestamp === undefined;
-}
-
-/** Being deleted and not yet ended. */
-export function isPodTerminating(pod: Pod): boolean {
-  return !isPodTerminal(pod) && pod.metadata?.deletionTimestamp !== undefined;
 }
 
 /** Milliseconds until a ready pod counts as available: 0 when it does, undefined when it is not ready. */

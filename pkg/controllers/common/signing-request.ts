@@ -1,5 +1,6 @@
 /** What the controllers of certificate signing requests share: their conditions, and what kubelets may ask for. Source: upstream `pkg/apis/certificates/helpers.go`. */
 import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '#pkg/api/types/certificates-v1.ts';
+import { isConditionTrue } from '#pkg/apimachinery/conditions.ts';
 import type { CertificateRequest } from '#pkg/pki/certificate-request.ts';
 
 /** Signers that Kubernetes itself has. */
@@ -9,10 +10,12 @@ export const signers = {
   kubeletServing: 'kubernetes.io/kubelet-serving',
 } as const;
 
+/** Whether the condition of that type is True. */
 export function hasCondition({ status }: CertificateSigningRequest, type: 'Approved' | 'Denied' | 'Failed'): boolean {
-  return status?.conditions?.some((condition) => condition.type === type && condition.status === 'True') === true;
+  return isConditionTrue(status?.conditions, type);
 }
 
+/** Whether there is a certificate for the request. */
 export function isIssued({ status }: CertificateSigningRequest): boolean {
   return (status?.certificate ?? '') !== '';
 }

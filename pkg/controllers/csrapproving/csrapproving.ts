@@ -38,6 +38,7 @@ const kinds: readonly {
   },
 ];
 
+/** The approving controller. */
 export function createCsrApprovingController(context: ControllerContext): Component {
   const informer = context.informers.informer(certificateSigningRequests);
   const resource = context.client.resource(certificateSigningRequests);

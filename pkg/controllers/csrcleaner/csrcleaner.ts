@@ -16,6 +16,7 @@ const checkPeriodMs = 3_600_000;
 const answeredMs = 3_600_000;
 const pendingMs = 24 * 3_600_000;
 
+/** The cleaner; it looks once an hour. */
 export function createCsrCleanerController(context: ControllerContext): Component {
   const informer = context.informers.informer(certificateSigningRequests);
   const clean = async (): Promise<void> => {

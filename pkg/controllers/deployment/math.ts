@@ -1,19 +1,25 @@
 /** The arithmetic of a rollout. Pure. Upstream counterpart: `pkg/controller/deployment/util`. */
 import type { Deployment, ReplicaSet } from '#pkg/api/types/apps-v1.ts';
+import { scaled } from '../common/rounding.ts';
 import { maxReplicasAnnotation, numberAnnotation } from './revisions.ts';
 import { byAge } from './template.ts';
 
+/** How many pods the Deployment is to have; 1 where it does not say. */
 export function wantedReplicas(deployment: Deployment): number {
   return deployment.spec?.replicas ?? 1;
 }
 
+/** Whether new pods come while old ones are there; else old ones go first (`Recreate`). */
 export function isRolling(deployment: Deployment): boolean {
   return deployment.spec?.strategy?.type !== 'Recreate';
 }
 
+/** How many pods a replica set is to have; 1 where it does not say. */
 export const specReplicas = (set: ReplicaSet): number => set.spec?.replicas ?? 1;
+/** How many pods the replica sets are to have together. */
 export const totalSpecReplicas = (sets: readonly ReplicaSet[]): number =>
   sets.reduce((sum, set) => sum + specReplicas(set), 0);
+/** How many available pods the replica sets have together. */
 export const totalAvailable = (sets: readonly ReplicaSet[]): number =>
   sets.reduce((sum, set) => sum + (set.status?.availableReplicas ?? 0), 0);
 
@@ -22,8 +28,8 @@ export function rollingLimits(deployment: Deployment): { readonly surge: number;
   if (!isRolling(deployment)) return { surge: 0, unavailable: 0 };
   const replicas = wantedReplicas(deployment);
   const { maxSurge = '25%', maxUnavailable = '25%' } = deployment.spec?.strategy?.rollingUpdate ?? {};
-  const surge = resolve(maxSurge, replicas, Math.ceil);
-  const unavailable = resolve(maxUnavailable, replicas, Math.floor);
+  const surge = scaled(maxSurge, replicas, Math.ceil);
+  const unavailable = scaled(maxUnavailable, replicas, Math.floor);
   if (surge === 0 && unavailable === 0) return { surge, unavailable: 1 };
   return { surge, unavailable };
 }
@@ -31,12 +37,6 @@ export function rollingLimits(deployment: Deployment): { readonly surge: number;
 /** The most that may be missing from the wanted number. */
 export function maxUnavailable(deployment: Deployment): number {
   return Math.min(rollingLimits(deployment).unavailable, wantedReplicas(deployment));
-}
-
-function resolve(value: number | string, total: number, round: (value: number) => number): number {
-  if (typeof value === 'number') return value;
-  const percent = Number.parseInt(value, 10);
-  return Number.isNaN(percent) ? 0 : round((percent * total) / 100);
 }
 
 /** How many replicas the newest set should have now. */

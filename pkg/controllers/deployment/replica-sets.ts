@@ -21,6 +21,7 @@ import {
 import { noLimit } from './status.ts';
 import { findNewSet, hashLabel, sameTemplate, templateHash } from './template.ts';
 
+/** The client by which sets are written, and who is told of it. */
 export interface SetsContext {
   readonly client: Client;
   readonly events: EventRecorder;

@@ -1,9 +1,12 @@
 /** Revision numbers and the other annotations that a Deployment keeps on its replica sets. Pure. */
 import type { Deployment, ReplicaSet } from '#pkg/api/types/apps-v1.ts';
 
+/** The number of a replica set's template among those that the Deployment has had. */
 export const revisionAnnotation = 'deployment.kubernetes.io/revision';
 const revisionHistoryAnnotation = 'deployment.kubernetes.io/revision-history';
+/** How many pods the Deployment wanted when the set was last resized, for sharing out a change. */
 export const desiredReplicasAnnotation = 'deployment.kubernetes.io/desired-replicas';
+/** How many pods there might be then, with those that a rollout may add. */
 export const maxReplicasAnnotation = 'deployment.kubernetes.io/max-replicas';
 /** Longest revision history kept in an annotation, in characters. */
 const historyCharsMax = 2_000;
@@ -29,6 +32,7 @@ function parseRevision(text = ''): bigint {
   return BigInt.asIntN(64, value) === value ? value : 0n;
 }
 
+/** The highest revision of the sets; 0 for none. */
 export function maxRevision(sets: readonly ReplicaSet[]): bigint {
   return sets.map(revisionOf).reduce((max, revision) => (revision > max ? revision : max), 0n);
 }

@@ -1,5 +1,5 @@
 /** One step of a Deployment towards its template and scale, for each of its strategies. */
-import { isPodTerminal } from '#pkg/api/pod-phase.ts';
+import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Deployment, ReplicaSet } from '#pkg/api/types/apps-v1.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 
@@ -9,6 +9,7 @@ import { desiredReplicasAnnotation, numberAnnotation } from './revisions.ts';
 import { isComplete, type Sets } from './status.ts';
 import { byAge } from './template.ts';
 
+/** What one step looks at. */
 export interface StepInput {
   readonly context: SetsContext;
   readonly deployment: Deployment;

@@ -10,6 +10,7 @@ import { maxUnavailable, totalAvailable, totalSpecReplicas, wantedReplicas } fro
 /** `progressDeadlineSeconds` and `revisionHistoryLimit` at the largest number mean none. */
 export const noLimit = 2 ** 31 - 1;
 
+/** The reasons of the `Progressing` condition. */
 export const reasons = {
   created: 'NewReplicaSetCreated',
   found: 'FoundNewReplicaSet',
@@ -30,11 +31,13 @@ export interface Sets {
 /** A condition that is to be set; times are added. */
 export type ConditionDraft = Omit<DeploymentCondition, 'lastUpdateTime' | 'lastTransitionTime'>;
 
+/** Whether the Deployment says how long a rollout may stand still. */
 export function hasProgressDeadline(deployment: Deployment): boolean {
   const seconds = deployment.spec?.progressDeadlineSeconds;
   return seconds !== undefined && seconds !== noLimit;
 }
 
+/** The condition of that type; undefined when there is none. */
 export function conditionOf(status: DeploymentStatus | undefined, type: string): DeploymentCondition | undefined {
   return findCondition(status?.conditions, type);
 }

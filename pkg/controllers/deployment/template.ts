@@ -5,6 +5,7 @@ import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { hashObject } from '#pkg/apimachinery/owner.ts';
 import { timeMs } from '../common/pod.ts';
 
+/** The label by which the pods of one template are told from those of another. */
 export const hashLabel = 'pod-template-hash';
 
 /** A short name for a template; another one for each `collisionCount`. */

@@ -1,6 +1,7 @@
 /** The subsets of an Endpoints object from a Service and its pods. Pure. Upstream counterpart: `endpoints_controller.go`. */
+
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { EndpointAddress, EndpointPort, EndpointSubset, Pod, Service } from '#pkg/api/types/core-v1.ts';
-import { isPodReady } from '../common/pod.ts';
 import {
   addressFamilies,
   canBeEndpoint,
@@ -11,8 +12,9 @@ import {
 } from '../endpointslice/service-pods.ts';
 
 /** Most addresses in one Endpoints object; more are left out and an annotation says so. */
-export const addressesMax = 1_000;
+const addressesMax = 1_000;
 
+/** The subsets, and whether there are more addresses than one object may have. */
 export interface Subsets {
   readonly subsets: readonly EndpointSubset[];
   readonly isTruncated: boolean;

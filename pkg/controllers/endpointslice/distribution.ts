@@ -9,6 +9,7 @@ import { deepEqual } from '#pkg/apimachinery/json.ts';
 /** Most endpoints in one slice, so that a change of one sends little to every node. */
 const endpointsMax = 100;
 
+/** What is to become of the slices; the ones to remove as they are now. */
 export interface SliceChanges {
   readonly create: readonly EndpointSlice[];
   readonly update: readonly EndpointSlice[];
@@ -21,6 +22,7 @@ export interface PortGroup {
   readonly endpoints: readonly Endpoint[];
 }
 
+/** How endpoints and slices are told apart and made. */
 export interface DistributionOptions {
   /** Tells an endpoint from the others of its group. */
   readonly keyOf: (endpoint: Endpoint) => string;

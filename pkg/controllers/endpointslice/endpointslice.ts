@@ -2,16 +2,15 @@
 import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { endpointSlices, nodes, pods, services } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
-import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { Expectations } from '#pkg/client/expectations.ts';
 import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
 import { indexByNode, podsOnNode } from '../common/pod.ts';
-import type { SliceChanges } from './distribution.ts';
 import { hasSelector, selectedPods, servicesOf, watchServicePods } from './service-pods.ts';
-import { managedByLabel, managerName, serviceNameLabel, sliceChanges } from './slices.ts';
+import { sliceSource, watchSlices, writeSlices } from './slice-writes.ts';
+import { managerName, sliceChanges } from './slices.ts';
 import { TriggerTimes } from './trigger-times.ts';
 
 /** Services worked on at the same time. */
@@ -29,7 +28,7 @@ export function createEndpointSliceController(context: ControllerContext): Compo
   const expectations = new Expectations(context.clock);
   const triggerTimes = new TriggerTimes();
   sliceInformer.addIndex(serviceIndex, (slice) => {
-    const key = serviceKey(slice);
+    const key = sliceSource(slice, managerName);
     return key === undefined ? [] : [key];
   });
 
@@ -48,7 +47,7 @@ export function createEndpointSliceController(context: ControllerContext): Compo
       nodeOf: (name) => nodeInformer.lister.get(name),
     });
     try {
-      await apply(key, changes);
+      await writeSlices({ client, expectations }, key, changes);
     } catch (error) {
       if (isNamespaceTerminating(error)) return undefined;
       const message = `Error updating Endpoint Slices for Service ${key}: ${error instanceof Error ? error.message : error}`;
@@ -56,24 +55,6 @@ export function createEndpointSliceController(context: ControllerContext): Compo
       throw error;
     }
     return undefined;
-  };
-
-  const apply = async (key: string, { create, update, remove }: SliceChanges): Promise<void> => {
-    const resource = client.resource(endpointSlices);
-    if (create.length > 0) expectations.expectCreations(key, create.length);
-    try {
-      for (const slice of create) await resource.create(slice);
-    } catch (error) {
-      expectations.forget(key);
-      throw error;
-    }
-    for (const slice of update) await resource.update(slice);
-    for (const slice of remove) {
-      const { name = '', namespace = '' } = slice.metadata ?? {};
-      await resource.delete(name, { namespace }).catch((error: unknown) => {
-        if (!isNotFound(error)) throw error;
-      });
-    }
   };
 
   const events = context.recorder('endpoint-slice-controller');
@@ -93,27 +74,8 @@ export function createEndpointSliceController(context: ControllerContext): Compo
         for (const key of servicesOf(serviceInformer, [pod])) loop.queue.add(key);
     },
   });
-  const enqueue = (slice: EndpointSlice): void => {
-    const key = serviceKey(slice);
-    if (key !== undefined) loop.queue.add(key);
-  };
-  sliceInformer.addHandler({
-    added: (slice) => {
-      const key = serviceKey(slice);
-      if (key !== undefined) expectations.creationObserved(key);
-      enqueue(slice);
-    },
-    updated: (_, slice) => enqueue(slice),
-    deleted: enqueue,
-  });
+  watchSlices(sliceInformer, { manager: managerName, expectations, enqueue: (key) => loop.queue.add(key) });
   return loop;
-}
-
-/** The key of the Service that a slice of this controller belongs to. */
-function serviceKey(slice: EndpointSlice): string | undefined {
-  const { labels, namespace } = slice.metadata ?? {};
-  if (labels?.[managedByLabel] !== managerName || !labels[serviceNameLabel]) return undefined;
-  return `${namespace}/${labels[serviceNameLabel]}`;
 }
 
 function byName(a: EndpointSlice, b: EndpointSlice): number {

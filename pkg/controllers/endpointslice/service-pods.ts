@@ -1,12 +1,11 @@
 /** Which pods stand behind which Services, for both endpoint controllers. Upstream counterpart: `endpointslice/util`. */
 
-import { isPodTerminal } from '#pkg/api/pod-phase.ts';
+import { isPodReady, isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Pod, Service, ServicePort } from '#pkg/api/types/core-v1.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { selectorFromSet } from '#pkg/apimachinery/label-selector.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import type { Informer } from '#pkg/client/informer.ts';
-import { isPodReady } from '../common/pod.ts';
 
 const headlessLabel = 'service.kubernetes.io/headless';
 
@@ -15,6 +14,7 @@ export function hasSelector(service: Service): boolean {
   return service.spec?.selector !== undefined && Object.keys(service.spec.selector).length > 0;
 }
 
+/** Whether the Service has no address of its own. */
 export function isHeadless(service: Service): boolean {
   return service.spec?.clusterIP === 'None';
 }

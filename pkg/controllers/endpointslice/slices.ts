@@ -2,12 +2,13 @@
  * From a Service and its pods to the slices it should have, changing as few of those it has as possible. Pure.
  * Upstream counterpart: `staging/src/k8s.io/endpointslice/reconciler.go`.
  */
+
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { Node, Pod, Service } from '#pkg/api/types/core-v1.ts';
 import type { Endpoint, EndpointPort, EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { services } from '#pkg/api/types/refs.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { controllerReference } from '#pkg/apimachinery/owner.ts';
-import { isPodReady } from '../common/pod.ts';
 import { distribute, type PortGroup, portList, type SliceChanges } from './distribution.ts';
 import {
   addressFamilies,
@@ -19,11 +20,15 @@ import {
 } from './service-pods.ts';
 import { withTriggerTime } from './trigger-times.ts';
 
+/** The label that names the Service of a slice. */
 export const serviceNameLabel = 'kubernetes.io/service-name';
+/** The label that names the controller of a slice. */
 export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
+/** The name of this controller in that label. */
 export const managerName = 'endpointslice-controller.k8s.io';
 const zoneLabel = 'topology.kubernetes.io/zone';
 
+/** The Service, its pods, and the slices that it has. */
 export interface SlicesInput {
   readonly service: Service;
   readonly pods: readonly Pod[];

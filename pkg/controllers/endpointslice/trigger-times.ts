@@ -2,10 +2,13 @@
  * When the changes happened that led to new endpoints, so that the time from there to the proxies can be measured: of the changes since
  * a Service was last looked at, the earliest. Upstream counterpart: `endpointslice/util/trigger_time_tracker.go`.
  */
+
+import { podCondition } from '#pkg/api/core/pod.ts';
 import type { Pod, Service } from '#pkg/api/types/core-v1.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
-import { podCondition, timeMs } from '../common/pod.ts';
+import { timeMs } from '../common/pod.ts';
 
+/** When what led to the endpoints happened. Source: upstream `EndpointsLastChangeTriggerTime`. */
 export const triggerTimeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 interface Seen {

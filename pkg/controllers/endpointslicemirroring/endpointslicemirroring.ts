@@ -3,18 +3,15 @@
  * Upstream counterpart: `pkg/controller/endpointslicemirroring`.
  */
 import type { Endpoints } from '#pkg/api/types/core-v1.ts';
-import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { endpointSlices, endpoints, services } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
-import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { Expectations } from '#pkg/client/expectations.ts';
 import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
-import type { SliceChanges } from '../endpointslice/distribution.ts';
 import { hasSelector } from '../endpointslice/service-pods.ts';
-import { managedByLabel, serviceNameLabel } from '../endpointslice/slices.ts';
+import { sliceSource, watchSlices, writeSlices } from '../endpointslice/slice-writes.ts';
 import { mirrorChanges, mirrorName } from './mirror.ts';
 
 /** Endpoints worked on at the same time. */
@@ -29,29 +26,11 @@ export function createEndpointSliceMirroringController(context: ControllerContex
   const serviceInformer = informers.informer(services);
   const endpointsInformer = informers.informer(endpoints);
   const sliceInformer = informers.informer(endpointSlices);
-  const resource = client.resource(endpointSlices);
   const expectations = new Expectations(context.clock);
   sliceInformer.addIndex(mirrorIndex, (slice) => {
-    const key = sourceKey(slice);
+    const key = sliceSource(slice, mirrorName);
     return key === undefined ? [] : [key];
   });
-
-  const apply = async (key: string, changes: SliceChanges): Promise<void> => {
-    if (changes.create.length > 0) expectations.expectCreations(key, changes.create.length);
-    try {
-      for (const slice of changes.create) await resource.create(slice);
-      for (const slice of changes.update) await resource.update(slice);
-    } catch (error) {
-      expectations.forget(key);
-      if (!isNamespaceTerminating(error)) throw error;
-    }
-    for (const { metadata } of changes.remove) {
-      const { name = '', namespace = '' } = metadata ?? {};
-      await resource.delete(name, { namespace }).catch((error: unknown) => {
-        if (!isNotFound(error)) throw error;
-      });
-    }
-  };
 
   const reconcile = async (key: string): Promise<ReconcileResult> => {
     if (!expectations.satisfied(key)) return { requeueAfterMs: expectations.expiresInMs(key) };
@@ -61,12 +40,17 @@ export function createEndpointSliceMirroringController(context: ControllerContex
     const existing = [...sliceInformer.lister.byIndex(mirrorIndex, key)].sort((a, b) =>
       objectKey(a) < objectKey(b) ? -1 : 1,
     );
-    await apply(key, isMirrored ? mirrorChanges(source, existing) : { create: [], update: [], remove: existing });
+    const changes = isMirrored ? mirrorChanges(source, existing) : { create: [], update: [], remove: existing };
+    try {
+      await writeSlices({ client, expectations }, key, changes);
+    } catch (error) {
+      if (!isNamespaceTerminating(error)) throw error;
+    }
     return undefined;
   };
 
   const loop = createLoop(context, { name: 'endpointslicemirroring', workers, reconcile });
-  const enqueue = (object: EndpointSlice | Endpoints): void => loop.queue.add(objectKey(object));
+  const enqueue = (object: Endpoints): void => loop.queue.add(objectKey(object));
   endpointsInformer.addHandler({
     added: enqueue,
     updated: (_, object) => enqueue(object),
@@ -82,19 +66,7 @@ export function createEndpointSliceMirroringController(context: ControllerContex
     },
     deleted: (service) => loop.queue.add(objectKey(service)),
   });
-  const enqueueSource = (slice: EndpointSlice): void => {
-    const key = sourceKey(slice);
-    if (key !== undefined) loop.queue.add(key);
-  };
-  sliceInformer.addHandler({
-    added: (slice) => {
-      const key = sourceKey(slice);
-      if (key !== undefined) expectations.creationObserved(key);
-      enqueueSource(slice);
-    },
-    updated: (_, slice) => enqueueSource(slice),
-    deleted: enqueueSource,
-  });
+  watchSlices(sliceInformer, { manager: mirrorName, expectations, enqueue: (key) => loop.queue.add(key) });
   return loop;
 }
 
@@ -102,11 +74,4 @@ export function createEndpointSliceMirroringController(context: ControllerContex
 function shouldMirror(source: Endpoints): boolean {
   const { labels, annotations } = source.metadata ?? {};
   return labels?.[skipLabel] !== 'true' && annotations?.[leaderAnnotation] === undefined;
-}
-
-/** The key of the Endpoints that a slice of this controller mirrors. */
-function sourceKey(slice: EndpointSlice): string | undefined {
-  const { labels, namespace } = slice.metadata ?? {};
-  if (labels?.[managedByLabel] !== mirrorName || !labels[serviceNameLabel]) return undefined;
-  return `${namespace}/${labels[serviceNameLabel]}`;
 }

@@ -7,6 +7,7 @@ import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { distribute, type PortGroup, portList, type SliceChanges } from '../endpointslice/distribution.ts';
 import { managedByLabel, serviceNameLabel } from '../endpointslice/slices.ts';
 
+/** The name of this controller in the label of its slices. */
 export const mirrorName = 'endpointslicemirroring-controller.k8s.io';
 const families = ['IPv4', 'IPv6'] as const;
 /** Most endpoints that are mirrored of one subset. */

@@ -5,9 +5,12 @@
  */
 import type { KubeObject, OwnerReference, ResourceRef } from '#pkg/apimachinery/object.ts';
 
+/** Keeps an owner until the dependents that block it are gone. */
 export const foregroundFinalizer = 'foregroundDeletion';
+/** Keeps an owner until its dependents no longer name it. */
 export const orphanFinalizer = 'orphan';
 
+/** One object of the graph; virtual as long as only its dependents tell of it. */
 export interface GraphNode {
   readonly uid: string;
   readonly name: string;
@@ -36,6 +39,7 @@ export interface GraphSink {
   attemptToOrphan(uid: string): void;
 }
 
+/** The graph; tells its sink of each object that needs a look. */
 export class OwnerGraph {
   readonly #nodes = new Map<string, GraphNode>();
   readonly #sink: GraphSink;

@@ -49,6 +49,7 @@ interface Monitor {
   stop(): void;
 }
 
+/** The watches of one collector. */
 export class Monitors {
   readonly #context: ControllerContext;
   readonly #graph: OwnerGraph;
@@ -134,7 +135,8 @@ export class Monitors {
     const { controller, dispose } = childSignal(signal);
     const changed = groupResource(ref) === definitions ? () => this.#wake?.() : undefined;
     const sink = new GraphFeed(this.#graph, { ref, changed });
-    const options = { resource: client.resource(ref), select: {}, sink, clock, random, log, watchSecondsMin };
+    const { isLocal } = client.transport;
+    const options = { resource: client.resource(ref), select: {}, sink, clock, random, log, watchSecondsMin, isLocal };
     const ended = runReflector(options, controller.signal).finally(() => {
       // A resource that is served no more has no objects.
       if (!signal.aborted) sink.replace([]);

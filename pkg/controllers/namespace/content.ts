@@ -6,6 +6,7 @@ import type { Client } from '#pkg/client/client.ts';
 import { type DiscoveredResource, discoverResources, groupResource } from '#pkg/client/discovery.ts';
 import { listInPages } from '#pkg/client/list-pages.ts';
 
+/** What one round has left. */
 export interface ContentReport {
   /** Groups whose resources are not known: something may be left in them. */
   readonly undiscovered: readonly string[];

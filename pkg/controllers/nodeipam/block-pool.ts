@@ -1,6 +1,7 @@
 /** Which blocks of addresses are taken, and by which nodes. Taking one costs the same however many there are. */
 import type { CidrBlocks } from './cidr.ts';
 
+/** The blocks of one range. */
 export class BlockPool {
   readonly #blocks: CidrBlocks;
   readonly #indexOf = new Map<string, number>();

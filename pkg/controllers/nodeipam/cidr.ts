@@ -1,5 +1,6 @@
 /** Ranges of IPv4 addresses cut into equal blocks. Pure. */
 
+/** A range in blocks, by index from 0. */
 export interface CidrBlocks {
   /** How many there are. */
   readonly count: number;

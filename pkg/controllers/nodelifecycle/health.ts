@@ -7,6 +7,7 @@ import type { Lease } from '#pkg/api/types/coordination-v1.ts';
 import type { Node, NodeCondition } from '#pkg/api/types/core-v1.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
 
+/** The last signs of life of one node. */
 export interface Heartbeat {
   readonly lease: string | undefined;
   readonly status: string | undefined;
@@ -17,6 +18,7 @@ export interface Heartbeat {
 /** Conditions that nobody vouches for once the kubelet is silent. */
 const kubeletConditions = ['Ready', 'MemoryPressure', 'DiskPressure', 'PIDPressure'] as const;
 
+/** The Ready condition of a node; undefined when its kubelet has said nothing. */
 export function readyCondition(node: Node): NodeCondition | undefined {
   return findCondition(node.status?.conditions, 'Ready');
 }

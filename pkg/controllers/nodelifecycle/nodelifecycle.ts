@@ -2,6 +2,8 @@
  * Watches over nodes: one whose kubelet has been silent too long gets Unknown conditions and taints, and its pods are marked not ready;
  * `tainteviction` does the rest. Writes nothing while nothing changes. Upstream counterpart: `pkg/controller/nodelifecycle`.
  */
+
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { Lease } from '#pkg/api/types/coordination-v1.ts';
 import type { Node, Pod, Taint } from '#pkg/api/types/core-v1.ts';
 import { leases, nodes, pods } from '#pkg/api/types/refs.ts';
@@ -14,7 +16,7 @@ import type { Component } from '#pkg/component/component.ts';
 import { duration, type FlagTable, type FlagValues } from '#pkg/component/flags.ts';
 import { forEachLimited, requestsInFlightMax } from '../common/concurrency.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
-import { indexByNode, isPodReady, podsOnNode } from '../common/pod.ts';
+import { indexByNode, podsOnNode } from '../common/pod.ts';
 import { type Heartbeat, nextHeartbeat, readyCondition, silentConditions } from './health.ts';
 import { isEvicting, noExecuteTaints, noScheduleTaints } from './taints.ts';
 import { evictionRates, ZoneLimiter, zoneOf } from './zones.ts';

@@ -15,6 +15,7 @@ const unhealthyShare = 0.55;
 
 type ZoneState = 'normal' | 'partial' | 'full';
 
+/** The region and zone of a node in one text; `:` where it names neither. */
 export function zoneOf(node: Node): string {
   const labels = node.metadata?.labels ?? {};
   return `${labels['topology.kubernetes.io/region'] ?? ''}:${labels['topology.kubernetes.io/zone'] ?? ''}`;

@@ -2,7 +2,7 @@
  * Removes pods that nobody else will: bound to nodes that are gone, deleted on nodes that their users declared out of service, deleted
  * before they were bound, and ended ones beyond a number. Upstream counterpart: `pkg/controller/podgc`.
  */
-import { isPodTerminal } from '#pkg/api/pod-phase.ts';
+import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { nodes, pods } from '#pkg/api/types/refs.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';

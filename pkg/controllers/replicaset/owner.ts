@@ -6,6 +6,7 @@ import type { LabelSelector } from '#pkg/api/types/meta-v1.ts';
 import { replicaSets, replicationControllers } from '#pkg/api/types/refs.ts';
 import type { ObjectMeta, ResourceRef } from '#pkg/apimachinery/object.ts';
 
+/** A condition of either kind. */
 export interface ReplicaCondition {
   readonly type: string;
   readonly status: string;
@@ -14,6 +15,7 @@ export interface ReplicaCondition {
   readonly message?: string;
 }
 
+/** The status of either kind. */
 export interface ReplicaStatus {
   readonly replicas: number;
   readonly fullyLabeledReplicas?: number;
@@ -49,6 +51,7 @@ export interface ReplicaKind {
   readonly countsTerminating: boolean;
 }
 
+/** What is of ReplicaSets. */
 export const replicaSetKind: ReplicaKind = {
   name: 'replicaset',
   component: 'replicaset-controller',
@@ -57,6 +60,7 @@ export const replicaSetKind: ReplicaKind = {
   countsTerminating: true,
 };
 
+/** What is of ReplicationControllers. */
 export const replicationControllerKind: ReplicaKind = {
   name: 'replicationcontroller',
   component: 'replication-controller',

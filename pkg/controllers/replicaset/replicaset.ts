@@ -5,6 +5,7 @@
  * Upstream counterpart: `pkg/controller/replicaset`.
  */
 
+import { isPodActive, isPodTerminating } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
@@ -13,18 +14,18 @@ import { controllerOf, objectKey } from '#pkg/apimachinery/object.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { Expectations } from '#pkg/client/expectations.ts';
 import type { Informer } from '#pkg/client/informer.ts';
-import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { claim } from '../common/adoption.ts';
 import { forEachLimited, requestsInFlightMax } from '../common/concurrency.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { withoutNoughts } from '../common/counts.ts';
-import { indexByController, isPodActive, isPodTerminating, orphanPods, podsOf } from '../common/pod.ts';
+import { indexByController, orphanPods, podsOf } from '../common/pod.ts';
+import { createPod, deletePod, type PodControlOptions } from '../common/pod-control.ts';
+import { podsToDelete } from '../common/ranking.ts';
+import { createInGrowingBatches } from '../common/slow-start.ts';
 import type { ReplicaKind, ReplicaOwner } from './owner.ts';
 import { replicaSetKind } from './owner.ts';
-import { createPod, deletePod, type PodControlOptions } from './pod-control.ts';
-import { podsToDelete } from './ranking.ts';
 import { replicaStatus, type StatusInput } from './status.ts';
 
 /** Most pods created or deleted in one reconcile, so that one large set does not starve the others. */
@@ -184,31 +185,15 @@ class ReplicaController implements Component {
     return undefined;
   }
 
-  /** Creates in batches of 1, 2, 4, …: a quota or a webhook that refuses all of them is asked once, not 500 times. */
   async #create(
     key: string,
     work: { readonly count: number; readonly owner: ReplicaOwner; readonly control: PodControlOptions },
   ): Promise<{ readonly error: unknown } | undefined> {
     this.#expectations.expectCreations(key, work.count);
-    let failed: { readonly error: unknown } | undefined;
-    let isRefused = false as boolean;
-    let left = work.count;
-    const create = async (): Promise<void> => {
-      try {
-        await createPod(work.owner.spec?.template, work.control);
-      } catch (error) {
-        this.#expectations.creationObserved(key);
-        // A namespace that is going refuses all of them; there is nothing to try again.
-        if (isNamespaceTerminating(error)) isRefused = true;
-        else failed ??= { error };
-      }
-    };
-    for (let batch = 1; left > 0; batch = Math.min(batch * 2, left)) {
-      await forEachLimited(new Array<undefined>(batch).fill(undefined), requestsInFlightMax, create);
-      left -= batch;
-      if (failed === undefined && !isRefused) continue;
-      for (; left > 0; left--) this.#expectations.creationObserved(key);
-    }
+    const { failed, notCreated } = await createInGrowingBatches(new Array<undefined>(work.count).fill(undefined), () =>
+      createPod(work.owner.spec?.template, work.control),
+    );
+    for (let i = 0; i < notCreated; i++) this.#expectations.creationObserved(key);
     return failed;
   }
 
@@ -221,7 +206,7 @@ class ReplicaController implements Component {
     let failed: { readonly error: unknown } | undefined;
     await forEachLimited(doomed, requestsInFlightMax, async (pod) => {
       try {
-        await deletePod(pod, control);
+        if (!(await deletePod(pod, control))) this.#expectations.deletionObserved(key, objectKey(pod));
       } catch (error) {
         this.#expectations.deletionObserved(key, objectKey(pod));
         failed ??= { error };

@@ -1,12 +1,15 @@
 /** The status of a replica set from its pods. Pure. Upstream counterpart: `replica_set_utils.go`. */
 
+import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { selectorFromSet } from '#pkg/apimachinery/label-selector.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { withCondition, withoutCondition } from '../common/conditions.ts';
-import { availableInMs, isPodReady } from '../common/pod.ts';
+import { availableInMs } from '../common/pod.ts';
 import type { ReplicaOwner, ReplicaStatus } from './owner.ts';
 
+/** What a status follows from. */
 export interface StatusInput {
   readonly owner: ReplicaOwner;
   readonly active: readonly Pod[];
@@ -17,12 +20,14 @@ export interface StatusInput {
   readonly nowMs: number;
 }
 
+/** The status, and when it changes by time alone. */
 export interface StatusOutput {
   readonly status: ReplicaStatus;
   /** Milliseconds until the next ready pod becomes available. */
   readonly nextAvailableMs: number | undefined;
 }
 
+/** The status of a set; what it counts are its active pods. */
 export function replicaStatus(input: StatusInput): StatusOutput {
   const { owner, active, nowMs } = input;
   const template = selectorFromSet(owner.spec?.template?.metadata?.labels);
@@ -56,7 +61,7 @@ function conditionsOf({ owner, failure, nowMs }: StatusInput): NonNullable<Repli
   const old = owner.status?.conditions;
   if (failure === undefined) return withoutCondition(old, 'ReplicaFailure');
   // The first failure stays until it is over: what follows from it would only hide it.
-  if (old?.some((condition) => condition.type === 'ReplicaFailure')) return old;
+  if (old !== undefined && findCondition(old, 'ReplicaFailure') !== undefined) return old;
   const lastTransitionTime = formatTimestamp(nowMs);
   return withCondition(old, { type: 'ReplicaFailure', status: 'True', lastTransitionTime, ...failure });
 }

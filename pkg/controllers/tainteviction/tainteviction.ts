@@ -6,6 +6,7 @@ import { nodes, pods } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { timestamp } from '#pkg/base/clock.ts';
+import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
@@ -17,33 +18,13 @@ const workers = 8;
 
 /** The taint-eviction controller. */
 export function createTaintEvictionController(context: ControllerContext): Component {
-  const { client, clock, informers } = context;
+  const { clock, informers } = context;
   const events = context.recorder('taint-eviction-controller');
   const nodeInformer = informers.informer(nodes);
   const podInformer = informers.informer(pods);
   indexByNode(podInformer);
   /** Since when each pod, by uid, has stood under taints it tolerates for a while. */
   const sinceMs = new Map<string, number>();
-
-  const evict = async (pod: Pod): Promise<void> => {
-    const { name = '', namespace = '', uid } = pod.metadata ?? {};
-    const message = `Marking for deletion Pod ${objectKey(pod)}`;
-    events.record(pod, { type: 'Normal', reason: 'TaintManagerEviction', message });
-    const condition = {
-      type: 'DisruptionTarget',
-      status: 'True',
-      reason: 'DeletionByTaintManager',
-      message: 'Taint manager: deleting due to NoExecute taint',
-      lastTransitionTime: timestamp(clock),
-    };
-    const patch = { metadata: { uid }, status: { conditions: [condition] } };
-    try {
-      await client.resource(pods).patch(name, patch, { namespace, type: 'strategic', subresource: 'status' });
-      await client.resource(pods).delete(name, { namespace, ...(uid === undefined ? {} : { preconditions: { uid } }) });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
-  };
 
   /** Says that a pod that was to go may stay, if it was. */
   const cancel = (pod: Pod): void => {
@@ -68,7 +49,7 @@ export function createTaintEvictionController(context: ControllerContext): Compo
     sinceMs.set(uid, since);
     const leftMs = since + allowedMs - nowMs;
     if (leftMs > 0) return { requeueAfterMs: leftMs };
-    await evict(pod);
+    await evict(context, events, pod);
     sinceMs.delete(uid);
     return undefined;
   };
@@ -104,4 +85,25 @@ export function createTaintEvictionController(context: ControllerContext): Compo
 
 function hasNoExecute(node: Node): boolean {
   return (node.spec?.taints ?? []).some((taint) => taint.effect === 'NoExecute');
+}
+
+/** Says why on the pod, and deletes it. Of two that do so at once one finds it gone, which is as well. */
+async function evict({ client, clock }: ControllerContext, events: EventRecorder, pod: Pod): Promise<void> {
+  const { name = '', namespace = '', uid } = pod.metadata ?? {};
+  const message = `Marking for deletion Pod ${objectKey(pod)}`;
+  events.record(pod, { type: 'Normal', reason: 'TaintManagerEviction', message });
+  const condition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'DeletionByTaintManager',
+    message: 'Taint manager: deleting due to NoExecute taint',
+    lastTransitionTime: timestamp(clock),
+  };
+  const patch = { metadata: { uid }, status: { conditions: [condition] } };
+  try {
+    await client.resource(pods).patch(name, patch, { namespace, type: 'strategic', subresource: 'status' });
+    await client.resource(pods).delete(name, { namespace, ...(uid === undefined ? {} : { preconditions: { uid } }) });
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
 }

@@ -30,6 +30,8 @@ export interface HarnessOptions {
   readonly seed?: number;
   /** Whether pods are bound and run by themselves. Default true. */
   readonly runPods?: boolean;
+  /** The exit code with which a running pod ends by itself; undefined for one that goes on. Default: all go on. */
+  readonly exitCodeOf?: (pod: Pod) => number | undefined;
   /** Share of the controllers' requests that fail, half of them before the server sees them and half after. Default 0. */
   readonly faultShare?: number;
 }
@@ -49,6 +51,8 @@ export interface Harness {
   get<T extends KubeObject>(ref: ResourceRef<T>, key: string): Promise<T | undefined>;
   /** `reason: message` of the events on an object, in the order of their names. */
   eventsOf(name: string): Promise<readonly string[]>;
+  /** The controllers end, wherever they are, and others begin that know nothing. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -81,16 +85,24 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       },
     },
   });
-  const informers = createInformers({ client: recording, clock, random, log });
-  const manager = createControllerManager({
-    deps: { client: recording, informers, clock, random, log },
-    ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
-    options: options.options ?? {},
-    flags: options.flags ?? {},
-  });
-  const controllersStop = new AbortController();
-  const running = [manager.run(controllersStop.signal)];
-  if (options.runPods ?? true) running.push(runPods({ client, clock, signal: controllersStop.signal }));
+  /** The controllers in a process of their own: nothing that they knew outlives them. */
+  const startControllers = (): { readonly stop: AbortController; readonly ended: Promise<void> } => {
+    const informers = createInformers({ client: recording, clock, random, log });
+    const manager = createControllerManager({
+      deps: { client: recording, informers, clock, random, log },
+      ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
+      options: options.options ?? {},
+      flags: options.flags ?? {},
+    });
+    const stopped = new AbortController();
+    return { stop: stopped, ended: manager.run(stopped.signal) };
+  };
+  let controllers = startControllers();
+  const podsStop = new AbortController();
+  const running: Promise<void>[] = [];
+  if (options.runPods ?? true) {
+    running.push(runPods({ client, clock, signal: podsStop.signal, exitCodeOf: options.exitCodeOf }));
+  }
   await clock.settle();
   return {
     clock,
@@ -117,17 +129,29 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
         .sort((a, b) => ((a.metadata?.name ?? '') < (b.metadata?.name ?? '') ? -1 : 1))
         .map((event) => `${event.reason}: ${event.message}`);
     },
+    restart: async () => {
+      controllers.stop.abort();
+      await controllers.ended;
+      controllers = startControllers();
+      await clock.settle();
+    },
     stop: async () => {
-      controllersStop.abort();
-      await Promise.all(running);
+      controllers.stop.abort();
+      podsStop.abort();
+      await Promise.all([controllers.ended, ...running]);
       stop.abort();
       await serving;
     },
   };
 }
 
-/** Binds every pod to the node `n1` unless it is bound, runs it, and lets it go when it is deleted. The label `broken` keeps it from being ready. */
-async function runPods(deps: { client: Client; clock: VirtualClock; signal: AbortSignal }): Promise<void> {
+/** Binds every pod to the node that its affinity names or else to `n1`, runs it, and lets it go when it is deleted. The label `broken` keeps it from being ready. */
+async function runPods(deps: {
+  client: Client;
+  clock: VirtualClock;
+  signal: AbortSignal;
+  exitCodeOf: HarnessOptions['exitCodeOf'];
+}): Promise<void> {
   const { client, clock, signal } = deps;
   const informers = createInformers({ client, clock, random: new SeededRandom(7), log: silentLogger });
   let ip = 1;
@@ -145,12 +169,17 @@ async function runPods(deps: { client: Client; clock: VirtualClock; signal: Abor
         return;
       }
       if (!pod.spec?.nodeName) {
-        const target = { apiVersion: 'v1', kind: 'Node', name: 'n1' };
+        const target = { apiVersion: 'v1', kind: 'Node', name: wantedNode(pod) ?? 'n1' };
         const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace }, target };
         await resource.createSubresource(name, 'binding', binding, { namespace });
         return;
       }
-      if (pod.status?.phase === 'Running') return;
+      if (pod.status?.phase === 'Running') {
+        const exitCode = deps.exitCodeOf?.(pod);
+        if (exitCode !== undefined) await endPod({ client, clock }, pod, exitCode);
+        return;
+      }
+      if (pod.status?.phase !== 'Pending') return;
       const now = timestamp(clock);
       const ready = pod.metadata?.labels?.broken === undefined ? ('True' as const) : ('False' as const);
       const podIP = `10.128.${ip >> 8}.${ip++ & 255}`;
@@ -169,6 +198,28 @@ async function runPods(deps: { client: Client; clock: VirtualClock; signal: Abor
   informers.informer(pods).addHandler({ added: handle, updated: (_, pod) => handle(pod) });
   await informers.run(signal);
   await working;
+}
+
+function wantedNode({ spec }: Pod): string | undefined {
+  const required = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  return required?.nodeSelectorTerms[0]?.matchFields?.[0]?.values?.[0];
+}
+
+/** Ends a pod with the exit code of its first container. */
+export async function endPod(deps: Pick<Harness, 'client' | 'clock'>, pod: Pod, exitCode: number): Promise<void> {
+  const { name = '', image = '' } = pod.spec!.containers[0]!;
+  const now = timestamp(deps.clock);
+  const state = { terminated: { exitCode, startedAt: now, finishedAt: now } };
+  const status: NonNullable<Pod['status']> = {
+    ...pod.status,
+    phase: exitCode === 0 ? 'Succeeded' : 'Failed',
+    conditions: [
+      ...(pod.status?.conditions ?? []).filter(({ type }) => type !== 'Ready'),
+      { type: 'Ready', status: 'False', lastTransitionTime: now },
+    ],
+    containerStatuses: [{ name, image, imageID: '', ready: false, restartCount: 0, state }],
+  };
+  await deps.client.resource(pods).update({ ...pod, status }, { subresource: 'status' });
 }
 
 /** A node that is Ready now. */

@@ -16,6 +16,7 @@ export interface ObjectReader {
   secret(namespace: string, name: string): Promise<Secret | undefined>;
 }
 
+/** What the variables of one container are made from. */
 export interface EnvironmentInput {
   readonly container: Container;
   readonly fields: FieldContext;

@@ -2,17 +2,22 @@
  * Makes sure that a container's image is there before the container is made, as its pull policy says, with back-off between
  * failed pulls and upstream's events. Source: kubelet `images/image_manager.go`.
  */
+
 import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
+import { formatDuration } from '#pkg/apimachinery/time.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { BackOff } from '../model/back-off.ts';
+import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
 import { type ImageInfo, type Runtime, RuntimeError } from '../runtime/runtime.ts';
 
+/** The image, or why it is not there. */
 export type ImageOutcome =
   | { readonly ok: true; readonly image: ImageInfo }
   /** `retryAtMs` is when another try makes sense. */
   | { readonly ok: false; readonly reason: ImageFailure; readonly message: string; readonly retryAtMs: number };
 
+/** Reasons of a container that waits for its image, as the kubelet writes them. */
 export type ImageFailure =
   | 'ErrImageNeverPull'
   | 'ErrImagePull'
@@ -23,6 +28,7 @@ export type ImageFailure =
 /** Records an event on the container. */
 export type ImageEvent = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 
+/** For which container, and who hears of it. */
 export interface EnsureImageOptions {
   readonly pod: Pod;
   readonly container: Container;
@@ -37,6 +43,7 @@ const retryMs = 10_000;
 /** How long a failed pull shows as such before it shows as waiting for the next one. */
 const noticeMs = 1_000;
 
+/** The pulls of one node, and how often those of each container have failed. */
 export class ImagePuller {
   readonly #clock: Clock;
   readonly #backOff = new BackOff();
@@ -64,6 +71,7 @@ export class ImagePuller {
     try {
       present = await runtime.images.status(image);
     } catch (error) {
+      if (error instanceof KubeletStoppingError) throw error;
       const message = errorText(error);
       const invalid = error instanceof RuntimeError && error.reason === 'invalidImage';
       event('Warning', 'InspectFailed', message);
@@ -99,7 +107,7 @@ export class ImagePuller {
     const startMs = this.#clock.nowMs();
     try {
       const pulled = await runtime.images.pull(image, { annotations: pod.metadata?.annotations ?? {}, signal });
-      const took = formatDuration(this.#clock.nowMs() - startMs);
+      const took = formatDuration(Math.round(this.#clock.nowMs() - startMs) * 1e6);
       event(
         'Normal',
         'Pulled',
@@ -109,6 +117,7 @@ export class ImagePuller {
       this.#backOff.reset(key);
       return { ok: true, image: pulled };
     } catch (error) {
+      if (error instanceof KubeletStoppingError) throw error;
       const message = errorText(error);
       const nowMs = this.#clock.nowMs();
       event('Warning', 'Failed', `Failed to pull image "${image}": ${message}`);
@@ -121,13 +130,4 @@ export class ImagePuller {
   #fail(reason: ImageFailure, message: string, delayMs: number): ImageOutcome {
     return { ok: false, reason, message, retryAtMs: this.#clock.nowMs() + delayMs };
   }
-}
-
-/** A duration in whole milliseconds, as Go writes it: `0s`, `56ms`, `1.234s`, `1m2.5s`. */
-function formatDuration(durationMs: number): string {
-  const wholeMs = Math.round(durationMs);
-  if (wholeMs > 0 && wholeMs < 1000) return `${wholeMs}ms`;
-  const minutes = Math.floor(wholeMs / 60_000);
-  const seconds = `${(wholeMs % 60_000) / 1000}s`;
-  return minutes === 0 ? seconds : `${minutes}m${seconds}`;
 }

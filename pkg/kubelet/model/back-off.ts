@@ -4,6 +4,7 @@
  * Source: client-go `util/flowcontrol` `Backoff`.
  */
 
+/** The first wait and the longest one. */
 export interface BackOffOptions {
   readonly initialMs: number;
   readonly maxMs: number;
@@ -18,6 +19,7 @@ interface Entry {
   updatedMs: number;
 }
 
+/** The waits by key. */
 export class BackOff {
   readonly #options: BackOffOptions;
   readonly #entries = new Map<string, Entry>();

@@ -18,6 +18,7 @@ export interface ContainerView extends RuntimeContainer {
   readonly lost?: boolean;
 }
 
+/** The newest sandbox, and the newest container of each name. */
 export interface PodView {
   readonly sandbox:
     | {

@@ -35,6 +35,7 @@ const correctMs = 10_000;
 const retryMsMin = 200;
 const retryMsMax = 7_000;
 
+/** Which node, and what it has to say. */
 export interface NodeAgentDeps {
   readonly client: Client;
   readonly clock: Clock;
@@ -47,6 +48,7 @@ export interface NodeAgentDeps {
   record(event: { readonly reason: string; readonly message: string }): void;
 }
 
+/** The agent of one node. */
 export class NodeAgent {
   readonly #deps: NodeAgentDeps;
   #node: Node | undefined;

@@ -3,6 +3,7 @@ import type { ContainerImage, NodeAddress, Taint } from '#pkg/api/types/core-v1.
 import type { Runtime } from '../runtime/runtime.ts';
 import type { MachineFacts, NodeFacts } from './node-status.ts';
 
+/** What a node is told to be. */
 export interface NodeSettings {
   readonly nodeName: string;
   /** By RuntimeClass handler. */
@@ -43,6 +44,7 @@ export function allocatableOf({ allocatable, capacity }: NodeSettings): Readonly
   return allocatable ?? capacity;
 }
 
+/** The machine that the node says it is: what its settings say, and defaults for the rest. */
 export function machineOf({ machine }: NodeSettings): MachineFacts {
   return { ...defaultMachine, ...machine };
 }

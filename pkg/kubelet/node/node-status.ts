@@ -7,6 +7,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { canonicalQuantity } from '#pkg/apimachinery/quantity.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 
+/** What is known of the node. */
 export interface NodeFacts {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;

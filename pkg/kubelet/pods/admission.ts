@@ -8,8 +8,9 @@ import { untoleratedTaint } from '#pkg/api/scheduling/tolerations.ts';
 import type { ContainerPort, Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { quantityValue } from '../model/amounts.ts';
 import { wantedHostPorts } from '../model/pod-view.ts';
-import type { PodFailure } from '../status/pod-status.ts';
+import type { PodFailure } from '../status/pod-status-input.ts';
 
+/** The pod, and what is on the node already. */
 export interface AdmissionInput {
   readonly pod: Pod;
   readonly requests: ReadonlyMap<string, number>;
@@ -21,6 +22,7 @@ export interface AdmissionInput {
   readonly operatingSystem: string;
 }
 
+/** A pod that is on the node, and what it asks for in base units by resource. */
 export interface AdmittedPod {
   readonly pod: Pod;
   readonly requests: ReadonlyMap<string, number>;

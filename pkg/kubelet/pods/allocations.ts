@@ -6,7 +6,7 @@
  * Invariant: what is allotted to the pods that are not over never exceeds what is allocatable, but for pods that a kubelet had taken before it
  * started again. Nothing here awaits. Upstream counterpart: kubelet `allocation/allocation_manager.go`.
  */
-import { isPodTerminal } from '#pkg/api/pod-phase.ts';
+import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Node, Pod, ResourceRequirements } from '#pkg/api/types/core-v1.ts';
 import { podRequests, quantityValue } from '../model/amounts.ts';
 import { allStatuses } from '../model/pod-view.ts';
@@ -18,9 +18,10 @@ import {
   withResources,
 } from '../model/resize.ts';
 import type { RuntimeCapabilities } from '../runtime/runtime.ts';
-import type { PodFailure } from '../status/pod-status.ts';
+import type { PodFailure } from '../status/pod-status-input.ts';
 import { type AdmittedPod, admitPod } from './admission.ts';
 
+/** What there is to allot. */
 export interface AllocationsDeps {
   /** The node as it is in the API. */
   node(): Pick<Node, 'metadata' | 'spec' | 'status'>;
@@ -52,6 +53,7 @@ interface Entry {
   generation: number | undefined;
 }
 
+/** What was allotted, by pod. */
 export class Allocations {
   readonly #deps: AllocationsDeps;
   /** The pods that were taken, by uid, in the order in which they came. */

@@ -19,6 +19,7 @@ import { namespacesOf, rootProblem, securityContextOf } from './security-context
 
 const defaultMessagePath = '/dev/termination-log';
 
+/** Which container of which pod, and where. */
 export interface ConfigOptions {
   readonly context: PodContext;
   readonly pod: Pod;

@@ -1,11 +1,13 @@
 /** Why containers of a pod wait that are to run, and when another try is due. */
 
+/** Why one waits, as its status says it, and until when on the clock. */
 export interface Waiting {
   readonly reason: string;
   readonly message: string;
   readonly untilMs: number;
 }
 
+/** The waits of one pod. */
 export class ContainerWaits {
   readonly #byName = new Map<string, Waiting>();
 

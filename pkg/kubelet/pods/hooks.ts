@@ -4,6 +4,7 @@ import { sleep } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { ContainerView } from '../model/pod-view.ts';
 import { httpProbeRequest } from '../probes/probe-request.ts';
+import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { PodContext } from './pod-context.ts';
 
@@ -15,6 +16,7 @@ export class HookError extends Error {
   }
 }
 
+/** For which container a hook runs. */
 export interface HookOptions {
   readonly context: PodContext;
   readonly container: Container | undefined;
@@ -38,6 +40,7 @@ export async function runHook(options: HookOptions): Promise<void> {
   if (hook.exec !== undefined) {
     const command = hook.exec.command ?? [];
     const result = await runtime.inspection.exec(view.id, { command, signal }).catch((error: unknown) => {
+      if (error instanceof KubeletStoppingError) throw error;
       throw new HookError(errorText(error));
     });
     if (result.exitCode !== 0) {

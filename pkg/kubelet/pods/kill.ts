@@ -9,6 +9,7 @@ import type { PodContext } from './pod-context.ts';
 /** What a container gets to end at least, after a preStop hook that took all of its time. Source: `minimumGracePeriodInSeconds`. */
 const stopMsMin = 2_000;
 
+/** Which container is ended, and how fast. */
 export interface KillOptions {
   readonly context: PodContext;
   readonly pod: Pod;
@@ -22,21 +23,6 @@ export interface KillOptions {
   readonly hurry: AbortSignal;
 }
 
-/** Why a step ended in the middle: the kubelet stops, and containers that are ending are left to end by themselves. */
-export class KubeletStoppingError extends Error {
-  override readonly name = 'KubeletStoppingError';
-}
-
-/** Resolves with true when `work` is done, or with false as soon as the kubelet stops; `work` then goes on alone. */
-export function whileRunning({ stopping }: PodContext, work: Promise<void>): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const leave = (): void => resolve(false);
-    if (stopping.aborted) leave();
-    stopping.addEventListener('abort', leave, { once: true });
-    work.finally(() => stopping.removeEventListener('abort', leave)).then(() => resolve(true), reject);
-  });
-}
-
 /** Records `Killing`, runs the hook and stops the container; resolves once it has exited. Throws `KubeletStoppingError`. */
 export async function killContainer(options: KillOptions): Promise<void> {
   const { context, pod, view, runtime, graceMs } = options;
@@ -47,9 +33,7 @@ export async function killContainer(options: KillOptions): Promise<void> {
   if (hook !== undefined && graceMs > 0) await preStop(options, hook, fieldPath);
   const usedMs = context.clock.monotonicMs() - startMs;
   const leftMs = graceMs === 0 ? 0 : Math.max(graceMs - usedMs, Math.min(graceMs, stopMsMin));
-  if (context.stopping.aborted) throw new KubeletStoppingError();
-  const ended = await whileRunning(context, runtime.containers.stop(view.id, { graceMs: leftMs }));
-  if (!ended) throw new KubeletStoppingError();
+  await runtime.containers.stop(view.id, { graceMs: leftMs });
 }
 
 async function preStop(options: KillOptions, hook: LifecycleHandler, fieldPath: string): Promise<void> {

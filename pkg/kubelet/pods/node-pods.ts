@@ -2,15 +2,16 @@
  * The pods of one node: a worker each, made when the pod is first seen, over what the runtimes still have of it from before the kubelet started.
  * What the node has allotted to them is beside it (`allocations.ts`). Upstream counterpart: kubelet `pod_manager.go`, `pod_workers.go`.
  */
-import { isPodTerminal } from '#pkg/api/pod-phase.ts';
+import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';
-import type { PodFailure } from '../status/pod-status.ts';
+import type { PodFailure } from '../status/pod-status-input.ts';
 import type { Allocations } from './allocations.ts';
 import type { PodContext } from './pod-context.ts';
 import { PodWorker } from './pod-worker.ts';
 
+/** What the workers of a node share. */
 export interface NodePodsDeps {
   readonly runtimes: Readonly<Record<string, Runtime>>;
   readonly defaultRuntime: string;
@@ -28,6 +29,7 @@ interface Found {
   readonly containers: RuntimeContainer[];
 }
 
+/** The workers by pod. */
 export class NodePods {
   readonly #deps: NodePodsDeps;
   readonly #workers = new Map<string, PodWorker>();

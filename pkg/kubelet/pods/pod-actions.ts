@@ -11,6 +11,7 @@ import { type BackOff, formatWait } from '../model/back-off.ts';
 import { type ContainerView, isSidecar, type PodView, podDescription, specHashOf } from '../model/pod-view.ts';
 import { initFailedForGood, restartsAfterExit } from '../model/restart-policy.ts';
 
+/** A container that is to be ended. */
 export interface KillAction {
   readonly name: string;
   /** For the event; also why. */
@@ -18,6 +19,7 @@ export interface KillAction {
   readonly cause: 'livenessProbe' | 'resized' | 'specChanged' | 'startupProbe';
 }
 
+/** A container that is to start later. */
 export interface WaitAction {
   readonly name: string;
   /** Of the waiting state. */
@@ -26,6 +28,7 @@ export interface WaitAction {
   readonly untilMs: number;
 }
 
+/** What is to be done now; nothing where all is as it should be. */
 export interface PodActions {
   /** Nothing is left to run: the pod is over, and what still runs (sidecars) is to be ended. */
   readonly done: boolean;
@@ -43,6 +46,7 @@ interface Draft {
   readonly wait: WaitAction[];
 }
 
+/** What the decision looks at. */
 export interface PodActionsInput {
   readonly pod: Pod;
   readonly view: PodView;

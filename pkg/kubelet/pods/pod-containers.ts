@@ -8,6 +8,7 @@ import type { FoundPod, PodFacts } from './pod-facts.ts';
 /** Exit code of a container of which nothing is known any more. */
 const lostExitCode = 137;
 
+/** The containers of one pod by name. */
 export class PodContainers {
   readonly #facts: PodFacts;
   readonly #byName = new Map<string, ContainerView>();

@@ -14,6 +14,7 @@ import type { StatusManager } from '../status/status-manager.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
 import type { Allocations } from './allocations.ts';
 
+/** The parts of one kubelet. */
 export interface PodContext {
   readonly client: Client;
   readonly clock: Clock;

@@ -1,5 +1,6 @@
 /** That a pod is to end, and how fast. It begins once; whoever ends containers meanwhile is told when it is to be faster. */
 
+/** The end of one pod. */
 export class PodEnding {
   readonly #cancel = new AbortController();
   #begun = false;

@@ -3,6 +3,7 @@ import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { Runtime, RuntimeContainer, Sandbox } from '../runtime/runtime.ts';
 import type { PodContext } from './pod-context.ts';
 
+/** What is known of one pod. */
 export interface PodFacts {
   readonly context: PodContext;
   readonly runtime: Runtime;

@@ -7,6 +7,7 @@ import type { PodFacts } from './pod-facts.ts';
 /** Time to the next try of a port that could not be had. */
 const retryMs = 10_000;
 
+/** The host ports of one pod. */
 export class PodHostPorts {
   readonly #facts: PodFacts;
   /** What was last found wrong. */

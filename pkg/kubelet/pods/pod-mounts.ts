@@ -10,6 +10,7 @@ import type { PodFacts } from './pod-facts.ts';
 const retryMsMin = 500;
 const retryMsMax = 122_000;
 
+/** Whether containers can start, and when to look again. */
 export interface MountResult {
   /** When they are to be looked at again though nothing changes. */
   readonly dueAtMs: number | undefined;
@@ -17,6 +18,7 @@ export interface MountResult {
   readonly isReady: boolean;
 }
 
+/** The mounts of one pod. */
 export class PodMounts {
   readonly #facts: PodFacts;
   readonly #fields: () => FieldContext;

@@ -31,6 +31,7 @@ interface Open {
 
 const nothing: ResizePlan = { restart: new Set(), change: [] };
 
+/** The resize of one pod. */
 export class PodResize {
   readonly #facts: PodFacts;
   readonly #containers: PodContainers;

@@ -8,6 +8,7 @@ import type { FoundPod, PodFacts } from './pod-facts.ts';
 /** Time to the next try when there is none. */
 const retryMs = 10_000;
 
+/** The sandboxes of one pod. */
 export class PodSandbox {
   readonly #facts: PodFacts;
   readonly #ids = new Set<string>();

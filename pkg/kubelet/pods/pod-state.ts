@@ -7,7 +7,7 @@ import type { FieldContext } from '../env/field-ref.ts';
 import { allContainers, type PodView } from '../model/pod-view.ts';
 import type { PodProbers } from '../probes/pod-probers.ts';
 import type { Runtime, RuntimeContainer } from '../runtime/runtime.ts';
-import type { PodFailure } from '../status/pod-status.ts';
+import type { PodFailure } from '../status/pod-status-input.ts';
 import { ContainerWaits } from './container-waits.ts';
 import { PodContainers } from './pod-containers.ts';
 import type { PodContext } from './pod-context.ts';
@@ -18,6 +18,7 @@ import { PodMounts } from './pod-mounts.ts';
 import { PodResize } from './pod-resize.ts';
 import { PodSandbox } from './pod-sandbox.ts';
 
+/** Whose state. */
 export interface PodStateOptions {
   readonly context: PodContext;
   readonly runtime: Runtime;
@@ -25,6 +26,7 @@ export interface PodStateOptions {
   readonly pod: Pod;
 }
 
+/** The state of one pod, in its parts. */
 export class PodState implements PodFacts {
   readonly context: PodContext;
   readonly runtime: Runtime;

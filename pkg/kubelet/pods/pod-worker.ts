@@ -5,15 +5,17 @@
  * A pod goes `syncing -> terminating -> finished`, never back. Invariant: at most one step runs at a time, and everything
  * that was announced before a step began is seen by it. Upstream counterpart: kubelet `pod_workers.go`.
  */
-import { isPodTerminal } from '#pkg/api/pod-phase.ts';
+import { isPodTerminal } from '#pkg/api/core/pod.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { pods } from '#pkg/api/types/refs.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Timer } from '#pkg/base/clock.ts';
+import type { PodView } from '../model/pod-view.ts';
 import { PodProbers } from '../probes/pod-probers.ts';
+import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
 import type { Runtime, RuntimeContainer } from '../runtime/runtime.ts';
-import { type PodFailure, podStatus, rejectedStatus } from '../status/pod-status.ts';
-import { KubeletStoppingError } from './kill.ts';
+import { podStatus, rejectedStatus } from '../status/pod-status.ts';
+import type { PodFailure } from '../status/pod-status-input.ts';
 import type { PodContext } from './pod-context.ts';
 import type { FoundPod } from './pod-facts.ts';
 import { PodState } from './pod-state.ts';
@@ -23,6 +25,7 @@ import { terminatePod } from './terminate-pod.ts';
 /** Time to the next step after one that failed for an unexpected reason, or a deletion the server did not take. */
 const retryMs = 10_000;
 
+/** Which pod, and what is there of it. */
 export interface PodWorkerOptions {
   readonly context: PodContext;
   readonly runtime: Runtime;
@@ -33,6 +36,7 @@ export interface PodWorkerOptions {
   readonly rejected?: PodFailure;
 }
 
+/** The worker of one pod, from when it is first seen until nothing of it is left. */
 export class PodWorker {
   readonly #context: PodContext;
   readonly #state: PodState;
@@ -82,6 +86,11 @@ export class PodWorker {
 
   get runtime(): Runtime {
     return this.#state.runtime;
+  }
+
+  /** The pod's sandbox while it is there. */
+  get sandbox(): PodView['sandbox'] {
+    return this.#state.sandbox.current;
   }
 
   /** The newest container of a name, or the one before it. */
@@ -206,7 +215,7 @@ export class PodWorker {
         preconditions: { ...(metadata.uid === undefined ? {} : { uid: metadata.uid }) },
       });
     } catch (error) {
-      if (isNotFound(error) || isConflict(error)) return undefined;
+      if (this.#stopped || isNotFound(error) || isConflict(error)) return undefined;
       this.#context.log.warn('Pod not deleted, will try again', { pod: this.#name(), error });
       return this.#context.clock.nowMs() + retryMs;
     }

@@ -3,22 +3,25 @@ import { errorText } from '#pkg/base/error-text.ts';
 import { ConfigError } from '../env/config-error.ts';
 import { containerFieldPath } from '../model/pod-view.ts';
 import type { ContainerConfig } from '../runtime/container-config.ts';
+import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
 import { unenforced } from '../runtime/requirements.ts';
 import { type ConfigOptions, containerConfig } from './container-config.ts';
 
 /** Time to the next try after a failure that has no back-off of its own. Source: kubelet `backOffPeriod`. */
 const retryMs = 10_000;
 
+/** The container that runs, or why it does not and when to try again. */
 export type StartOutcome =
   | { readonly ok: true; readonly id: string }
   | { readonly ok: false; readonly reason: string; readonly message: string; readonly retryAtMs: number };
 
+/** Which container, in which sandbox. */
 export interface StartOptions extends ConfigOptions {
   readonly sandbox: ConfigOptions['sandbox'] & { readonly id: string };
   readonly signal: AbortSignal;
 }
 
-/** Starts a container. Rejects only for bugs; an aborted signal is a failure like others. */
+/** Starts a container. Rejects only for bugs and with `KubeletStoppingError`; an aborted signal is a failure like others. */
 export async function startContainer(options: StartOptions): Promise<StartOutcome> {
   const { context, runtime } = options;
   const image = await context.images.ensure({ ...options, event: (...event) => record(options, ...event) });
@@ -39,6 +42,7 @@ export async function startContainer(options: StartOptions): Promise<StartOutcom
   try {
     id = await runtime.containers.create(options.sandbox.id, config);
   } catch (error) {
+    if (error instanceof KubeletStoppingError) throw error;
     const message = errorText(error);
     record(options, 'Warning', 'Failed', `Error: ${message}`);
     return failure(options, 'CreateContainerError', message);
@@ -52,6 +56,7 @@ export async function startContainer(options: StartOptions): Promise<StartOutcom
   try {
     await runtime.containers.start(id);
   } catch (error) {
+    if (error instanceof KubeletStoppingError) throw error;
     const message = errorText(error);
     record(options, 'Warning', 'Failed', `Error: ${message}`);
     await runtime.containers.remove(id);

@@ -1,6 +1,7 @@
 /** One step of a pod that should run: volumes, sandbox, containers, as `computePodActions` decides. */
 import type { Container } from '#pkg/api/types/core-v1.ts';
 import { type ContainerView, containerFieldPath, findContainer, podDescription } from '../model/pod-view.ts';
+import { KubeletStoppingError } from '../runtime/leaving-runtime.ts';
 import { HookError, runHook } from './hooks.ts';
 import { killContainer } from './kill.ts';
 import { backOffKey, computePodActions, type KillAction, type PodActions, type WaitAction } from './pod-actions.ts';
@@ -8,6 +9,7 @@ import type { ResizePlan } from './pod-resize.ts';
 import type { PodState } from './pod-state.ts';
 import { startContainer } from './start-container.ts';
 
+/** What one step has come to. */
 export interface SyncResult {
   /** The pod has come to its end: nothing is to run any more. */
   readonly over: boolean;
@@ -199,6 +201,8 @@ async function startOne(state: PodState, container: Container): Promise<number |
     return outcome.retryAtMs;
   }
   if (before?.state === 'exited') context.crashBackOff.next(backOffKey(pod, container), before.finishedAtMs ?? 0);
+  // One that was never known to start, as the kubelet stopped meanwhile.
+  if (before?.state === 'created') await runtime.containers.remove(before.id);
   if (before?.previous !== undefined) await runtime.containers.remove(before.previous.id);
   state.waits.over(container.name);
   const now = await runtime.containers.status(outcome.id);
@@ -226,6 +230,8 @@ async function postStart(state: PodState, container: Container, view: ContainerV
     return true;
   } catch (error) {
     if (!(error instanceof HookError)) throw error;
+    // Its hook was ended, not the container: that goes on.
+    if (context.stopping.aborted) throw new KubeletStoppingError();
     context.log.warn('PostStart hook failed', { pod: podDescription(pod), container: container.name, error });
     context.recorder.record(pod, {
       type: 'Warning',

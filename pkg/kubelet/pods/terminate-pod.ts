@@ -4,7 +4,7 @@
  */
 
 import { allContainers, type ContainerView, findContainer, isSidecar } from '../model/pod-view.ts';
-import { killContainer, whileRunning } from './kill.ts';
+import { killContainer } from './kill.ts';
 import type { PodState } from './pod-state.ts';
 import { settleExit } from './sync-pod.ts';
 
@@ -63,9 +63,7 @@ async function endTogether(state: PodState, views: readonly ContainerView[], gra
     hurried.abort();
     const graceLeftMs = Math.max(1000, shorterMs);
     for (const { id } of views) {
-      context.background(async () => {
-        await whileRunning(context, runtime.containers.stop(id, { graceMs: graceLeftMs }));
-      });
+      context.background(() => runtime.containers.stop(id, { graceMs: graceLeftMs }));
     }
   };
   const endOne = async (view: ContainerView): Promise<void> => {

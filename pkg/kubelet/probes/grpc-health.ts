@@ -2,7 +2,8 @@
  * The question of gRPC probes: one `Check` of the standard health service over HTTP/2 without TLS. Messages are so small that they are read
  * and written by hand. Source: `grpc/health/v1/health.proto`, gRPC over HTTP/2; kubelet `pkg/probe/grpc`.
  */
-import { connect } from 'node:http2';
+import { getBuiltinModule } from 'node:process';
+import { varintBytes } from '#pkg/apimachinery/protobuf/wire.ts';
 import type { GrpcProbeRequest, ProbeAnswer } from '../runtime/probe-transport.ts';
 
 const servingStatuses: Readonly<Record<number, string>> = {
@@ -22,6 +23,8 @@ const answerBytesMax = 4_096;
 /** Asks once and calls `done` at most once; returns how to give up. */
 export function askGrpcHealth(request: GrpcProbeRequest, done: (answer: ProbeAnswer) => void): () => void {
   const address = `${request.host}:${request.port}`;
+  // Loaded by the first probe of its sort: it takes 20 ms, and few nodes have one.
+  const { connect } = getBuiltinModule('node:http2');
   const session = connect(`http://${request.host.includes(':') ? `[${request.host}]` : request.host}:${request.port}`);
   // A server that is not there yet may come within the time of the probe; upstream waits for it too, and says so at the end of it.
   session.on('error', (error: Error & { readonly code?: string }) => {
@@ -81,15 +84,7 @@ function verdict(status: string, message: string, body: Buffer): ProbeAnswer {
 /** `service` as field 1, unless it is empty. */
 function healthRequest(service: string): Buffer {
   const name = Buffer.from(service);
-  return name.length === 0 ? name : Buffer.concat([Buffer.from([0x0a]), varint(name.length), name]);
-}
-
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest = Math.floor(rest / 128)) {
-    if (rest < 128) return Buffer.from([...bytes, rest]);
-    bytes.push((rest % 128) + 128);
-  }
+  return name.length === 0 ? name : Buffer.concat([Buffer.from([0x0a]), varintBytes(name.length), name]);
 }
 
 /** A message that is not compressed, with its length before it. */

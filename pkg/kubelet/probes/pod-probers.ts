@@ -13,10 +13,13 @@ export interface ProbersContext {
   readonly recorder: EventRecorder;
   /** For runtimes that do not answer probes themselves. */
   readonly probes: ProbeTransport | undefined;
+  /** Aborted when the kubelet stops: nothing is begun any more. */
+  readonly stopping: AbortSignal;
   /** Runs work that is waited for at the end. */
   background(work: () => Promise<void>): void;
 }
 
+/** What probes are made with, and who hears of them. */
 export interface ProbersDeps {
   readonly context: ProbersContext;
   readonly runtime: Runtime;
@@ -33,6 +36,7 @@ interface Probed {
   readonly probers: Prober[];
 }
 
+/** The probers of one pod. */
 export class PodProbers {
   readonly #deps: ProbersDeps;
   readonly #byName = new Map<string, Probed>();
@@ -51,6 +55,8 @@ export class PodProbers {
     const { pod, container, view, podIp } = options;
     const { livenessProbe, readinessProbe, startupProbe } = container;
     if (livenessProbe === undefined && readinessProbe === undefined && startupProbe === undefined) return;
+    // A container may come to run just when the kubelet stops.
+    if (this.#deps.context.stopping.aborted) return;
     this.stop(container.name);
     const probed: Probed = {
       containerId: view.id,

@@ -5,6 +5,7 @@ import type { HttpProbeRequest, TcpProbeRequest } from '../runtime/probe-transpo
 /** Sent as the user agent of HTTP probes. */
 const userAgent = 'kube-probe/1.36';
 
+/** The container whose ports have names, and the pod's address. */
 export interface ProbeOrigin {
   readonly container: Container | undefined;
   readonly podIp: string;

@@ -18,6 +18,7 @@ const firstProbeMsMax = 1_000;
 /** What is kept of the output of a failed command. Source: kubelet `probe/exec` `maxReadLength`. */
 const outputCharactersMax = 10 * 1024;
 
+/** Which container is probed, and for what. */
 export interface ProberOptions {
   readonly kind: ProbeKind;
   readonly probe: Probe;
@@ -36,6 +37,7 @@ export interface ProberOptions {
   background(work: () => Promise<void>): void;
 }
 
+/** One prober, from when its container has started until it is stopped. */
 export class Prober {
   readonly #options: ProberOptions;
   readonly #stop = new AbortController();

@@ -2,10 +2,11 @@
  * Probes over the network. Certificates are not checked; redirects are followed as long as they stay on the host, and one that leads away
  * is a success with a warning. Source: kubelet `pkg/probe/{http,tcp}`.
  */
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import type { Clock } from '#pkg/base/clock.ts';
+import { request as httpRequest } from '#pkg/serving/node-http.ts';
 import type {
   GrpcProbeRequest,
   HttpProbeRequest,

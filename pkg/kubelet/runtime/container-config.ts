@@ -15,12 +15,14 @@ export interface NamespaceModes {
   readonly user: 'node' | 'pod';
 }
 
+/** What stands in `/etc/resolv.conf`. */
 export interface DnsConfig {
   readonly servers: readonly string[];
   readonly searches: readonly string[];
   readonly options: readonly string[];
 }
 
+/** What a sandbox is to be. */
 export interface SandboxConfig {
   readonly podUid: string;
   readonly podName: string;
@@ -37,8 +39,10 @@ export interface SandboxConfig {
   readonly dns?: DnsConfig;
 }
 
+/** Whether mounts made later are seen on the other side. */
 export type MountPropagation = 'bidirectional' | 'hostToContainer' | 'private';
 
+/** A path of the machine in the container. */
 export interface Mount {
   readonly containerPath: string;
   readonly hostPath: string;
@@ -49,6 +53,7 @@ export interface Mount {
   readonly propagation?: MountPropagation;
 }
 
+/** A device of the machine in the container. */
 export interface Device {
   readonly containerPath: string;
   readonly hostPath: string;
@@ -83,6 +88,7 @@ export type SecurityProfile =
   | { readonly type: 'unconfined' }
   | { readonly type: 'localhost'; readonly reference: string };
 
+/** The parts of an SELinux label. */
 export interface SelinuxOptions {
   readonly user?: string;
   readonly role?: string;
@@ -90,6 +96,7 @@ export interface SelinuxOptions {
   readonly level?: string;
 }
 
+/** As whom the program runs, and what it may. */
 export interface SecurityContext {
   /** Absent: the image's user. */
   readonly runAsUser?: number;
@@ -112,6 +119,7 @@ export interface SecurityContext {
   readonly isProcUnmasked?: boolean;
 }
 
+/** What a container is to be. */
 export interface ContainerConfig {
   readonly name: string;
   /** Counts the containers of this name in a pod, from 0: its restart count. */

@@ -17,6 +17,7 @@ const lineCharactersMax = 16 * 1024;
 /** Places of lines that are gone are given back from this number on. */
 const placesMin = 1024;
 
+/** The output of one container. */
 export class LogBuffer {
   readonly #bytesMax: number;
   /** Kept lines, after `#gone` places of lines that are not kept any more. */

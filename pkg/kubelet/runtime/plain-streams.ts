@@ -10,18 +10,12 @@ import {
   RuntimeError,
   type RuntimeFeature,
 } from './runtime.ts';
-import type { AttachOptions, ProcessStreams } from './streams.ts';
+import type { ProcessStreams } from './streams.ts';
 
 /** Rejects what a runtime has not the feature for. */
 export function requireFeature({ features, name }: RuntimeCapabilities, feature: RuntimeFeature, what: string): void {
   if (features.has(feature)) return;
   throw new RuntimeError('unsupported', `${what} is not supported by the ${name} runtime`);
-}
-
-/** Refuses input and terminals where there are none. */
-export function requirePlain(capabilities: RuntimeCapabilities, options: AttachOptions, input: RuntimeFeature): void {
-  if (options.stdin === true) requireFeature(capabilities, input, 'stdin');
-  if (options.tty === true) requireFeature(capabilities, 'tty', 'a terminal (tty)');
 }
 
 /** The streams of a command whose output comes with its end. */
@@ -36,6 +30,7 @@ export function commandStreams(running: Promise<ExecResult>): ProcessStreams {
   return { stdout: output('stdout'), stderr: output('stderr'), exitCode, resize() {} };
 }
 
+/** A container's output as lines. */
 export interface OutputSource {
   /** Later lines, until the container ends or `signal` is aborted. */
   follow(): AsyncIterable<LogLine>;

@@ -9,8 +9,10 @@ export interface ProbeTarget {
   readonly kind: ProbeKind;
 }
 
+/** What a probe is for. */
 export type ProbeKind = 'liveness' | 'readiness' | 'startup';
 
+/** Where an HTTP probe goes. */
 export interface HttpProbeRequest {
   readonly scheme: 'http' | 'https';
   readonly host: string;
@@ -22,6 +24,7 @@ export interface HttpProbeRequest {
   readonly signal: AbortSignal;
 }
 
+/** Where a TCP probe goes. */
 export interface TcpProbeRequest {
   readonly host: string;
   readonly port: number;
@@ -29,6 +32,7 @@ export interface TcpProbeRequest {
   readonly signal: AbortSignal;
 }
 
+/** Where a gRPC probe goes. */
 export interface GrpcProbeRequest {
   readonly host: string;
   readonly port: number;
@@ -38,6 +42,7 @@ export interface GrpcProbeRequest {
   readonly signal: AbortSignal;
 }
 
+/** What came of a probe. */
 export interface ProbeAnswer {
   readonly ok: boolean;
   /** Why it failed, such as `HTTP probe failed with statuscode: 500`. */
@@ -52,6 +57,7 @@ export interface ProbeAnswer {
   readonly stableUntilMs?: number;
 }
 
+/** Sends probes. Never throws: what goes wrong is an answer. */
 export interface ProbeTransport {
   http(request: HttpProbeRequest, target: ProbeTarget): Promise<ProbeAnswer>;
   tcp(request: TcpProbeRequest, target: ProbeTarget): Promise<ProbeAnswer>;

@@ -5,6 +5,7 @@
 import type { ContainerConfig, SandboxConfig } from './container-config.ts';
 import type { RuntimeCapabilities, RuntimeFeature } from './runtime.ts';
 
+/** What is asked of the runtime. */
 export interface Wishes {
   readonly sandbox: SandboxConfig;
   readonly container: ContainerConfig;

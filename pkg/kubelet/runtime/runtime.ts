@@ -68,6 +68,7 @@ export interface RuntimeCapabilities {
   readonly identity?: { readonly uid: number; readonly gid: number };
 }
 
+/** Why a call failed, as far as callers act on it. */
 export type RuntimeErrorReason = 'notFound' | 'unsupported' | 'invalidImage' | 'imageNotFound' | 'failed';
 
 /** A runtime could not do what it was asked. */
@@ -81,6 +82,7 @@ export class RuntimeError extends Error {
   }
 }
 
+/** What surrounds the containers of a pod, as the runtime has it. */
 export interface Sandbox {
   readonly id: string;
   readonly config: SandboxConfig;
@@ -90,8 +92,10 @@ export interface Sandbox {
   readonly networkNamespace?: string;
 }
 
+/** How far a container has come. */
 export type ContainerRunState = 'created' | 'running' | 'exited';
 
+/** A container, as the runtime has it. */
 export interface RuntimeContainer {
   readonly id: string;
   readonly sandboxId: string;
@@ -114,6 +118,7 @@ export interface RuntimeContainer {
   readonly message?: string;
 }
 
+/** A line of output, or a piece of a long one. */
 export interface LogLine {
   readonly timeMs: number;
   readonly stream: 'stdout' | 'stderr';
@@ -123,6 +128,7 @@ export interface LogLine {
   readonly partial?: true;
 }
 
+/** Which lines. */
 export interface LogOptions {
   /** Goes on until the container ends or `signal` is aborted. */
   readonly follow?: boolean;
@@ -133,6 +139,7 @@ export interface LogOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a command has come to; output beyond the runtime's limit is cut off. */
 export interface ExecResult {
   readonly exitCode: number;
   readonly stdout: string;
@@ -153,6 +160,7 @@ export interface ContainerStats {
   readonly pids?: number;
 }
 
+/** An image that is there. */
 export interface ImageInfo {
   /** Identity of the contents, such as `coxswain.dev/echo@sha256:…`. */
   readonly id: string;
@@ -171,6 +179,7 @@ export interface RegistryCredentials {
   readonly password: string;
 }
 
+/** What a pull may use. */
 export interface PullOptions {
   /** Of the pod. */
   readonly annotations: Readonly<Record<string, string>>;
@@ -179,6 +188,7 @@ export interface PullOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The sandboxes of a node; see the laws above. */
 export interface SandboxService {
   run(config: SandboxConfig): Promise<Sandbox>;
   stop(id: string): Promise<void>;
@@ -186,6 +196,7 @@ export interface SandboxService {
   list(): Promise<readonly Sandbox[]>;
 }
 
+/** The containers of a node; see the laws above. */
 export interface ContainerService {
   /** Makes a container and returns its id. */
   create(sandboxId: string, config: ContainerConfig): Promise<string>;
@@ -213,6 +224,7 @@ export interface ContainerInspection {
   stats(id: string): Promise<ContainerStats>;
 }
 
+/** The images of a node. */
 export interface ImageService {
   /** What is there under this name, or undefined. Rejects with `invalidImage` for a name that cannot be one. */
   status(image: string): Promise<ImageInfo | undefined>;
@@ -220,6 +232,7 @@ export interface ImageService {
   list(): Promise<readonly ImageInfo[]>;
 }
 
+/** One runtime; whoever made it closes it. */
 export interface Runtime {
   readonly capabilities: RuntimeCapabilities;
   readonly sandboxes: SandboxService;

@@ -13,6 +13,7 @@
  */
 import type { UpgradedConnection } from '#pkg/apimachinery/http.ts';
 
+/** The size of a terminal in characters. */
 export interface TerminalSize {
   readonly columns: number;
   readonly rows: number;
@@ -26,6 +27,7 @@ export interface ProcessInput {
   end(): void;
 }
 
+/** The streams of something that runs. */
 export interface ProcessStreams {
   readonly stdin?: ProcessInput;
   readonly stdout: AsyncIterable<Uint8Array>;
@@ -35,16 +37,19 @@ export interface ProcessStreams {
   resize(size: TerminalSize): void;
 }
 
+/** Which streams are wanted; `signal` lets go of them. */
 export interface AttachOptions {
   readonly stdin?: boolean;
   readonly tty?: boolean;
   readonly signal?: AbortSignal;
 }
 
+/** The command, and which of its streams are wanted. */
 export interface ExecStreamOptions extends AttachOptions {
   readonly command: readonly string[];
 }
 
+/** Which port, and where it is. */
 export interface PortForwardOptions {
   readonly port: number;
   /** Of the pod: where the port is, for runtimes whose containers share the node's network. */
@@ -52,6 +57,7 @@ export interface PortForwardOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Streams into and out of containers; see the laws above. */
 export interface StreamingService {
   exec(id: string, options: ExecStreamOptions): Promise<ProcessStreams>;
   attach(id: string, options: AttachOptions): Promise<ProcessStreams>;

@@ -4,7 +4,9 @@ import { errorText } from '#pkg/base/error-text.ts';
 import { allStatuses, findContainer } from '../model/pod-view.ts';
 import type { PodWorker } from '../pods/pod-worker.ts';
 import type { LogLine, LogOptions } from '../runtime/runtime.ts';
+import { decodedParts, text, workerOf } from './pod-path.ts';
 
+/** The request, and whose logs there are. */
 export interface ContainerLogsInput {
   readonly request: ApiRequest;
   readonly workers: readonly PodWorker[];
@@ -24,20 +26,18 @@ interface LogQuery {
 export async function containerLogs(input: ContainerLogsInput): Promise<ApiResponse> {
   const [, , namespace, podName, containerName, ...rest] = decodedParts(input.request.path);
   if (!namespace || !podName || !containerName || rest.length > 0) {
-    return plain(400, 'Missing namespace, pod or container name in the path');
+    return text(400, 'Missing namespace, pod or container name in the path');
   }
   const query = parseQuery(input);
-  if (typeof query === 'string') return plain(400, query);
-  const worker = input.workers
-    .filter(({ pod }) => pod.metadata?.namespace === namespace && pod.metadata.name === podName)
-    .at(-1);
-  if (worker === undefined) return plain(404, `pod "${podName}" does not exist`);
+  if (typeof query === 'string') return text(400, query);
+  const worker = workerOf(input.workers, { namespace, name: podName });
+  if (worker === undefined) return text(404, `pod "${podName}" does not exist`);
   if (findContainer(worker.pod, containerName) === undefined) {
-    return plain(404, `container ${containerName} not found in pod ${podName}`);
+    return text(404, `container ${containerName} not found in pod ${podName}`);
   }
   const container = worker.container(containerName, { previous: query.previous });
   if (container === undefined || container.id === '') {
-    return plain(400, missingMessage(worker, containerName, query.previous));
+    return text(400, missingMessage(worker, containerName, query.previous));
   }
   const options: LogOptions = {
     follow: query.follow && !query.previous,
@@ -49,7 +49,7 @@ export async function containerLogs(input: ContainerLogsInput): Promise<ApiRespo
   // The first line is read before the answer begins, so that logs which are gone are an error and not an empty stream.
   const first = query.follow ? undefined : await lines.next().catch((error: unknown) => errorText(error));
   if (typeof first === 'string') {
-    return plain(
+    return text(
       400,
       `unable to retrieve container logs for ${worker.runtime.capabilities.name}://${container.id}: ${first}`,
     );
@@ -59,15 +59,6 @@ export async function containerLogs(input: ContainerLogsInput): Promise<ApiRespo
     headers: { 'content-type': 'text/plain; charset=utf-8' },
     body: { kind: 'stream', chunks: encode(first, lines, query) },
   };
-}
-
-/** The parts of a path; none of one that is not well encoded. */
-function decodedParts(path: string): readonly string[] {
-  try {
-    return path.split('/').map(decodeURIComponent);
-  } catch {
-    return [];
-  }
 }
 
 function missingMessage(worker: PodWorker, containerName: string, previous: boolean): string {
@@ -127,10 +118,10 @@ async function* encode(
   let isLineOpen = false;
   try {
     for (let next = first ?? (await lines.next()); !next.done; next = await lines.next()) {
-      const { timeMs, text, partial } = next.value;
+      const { timeMs, text: line, partial } = next.value;
       const time = query.timestamps && !isLineOpen ? `${formatNanoTime(timeMs)} ` : '';
       isLineOpen = partial === true;
-      const bytes = encoder.encode(`${time}${text}${isLineOpen ? '' : '\n'}`);
+      const bytes = encoder.encode(`${time}${line}${isLineOpen ? '' : '\n'}`);
       if (bytes.length >= leftBytes) {
         if (leftBytes > 0) yield bytes.subarray(0, leftBytes);
         return;
@@ -148,12 +139,4 @@ async function* encode(
 
 function formatNanoTime(timeMs: number): string {
   return `${new Date(timeMs).toISOString().slice(0, 23)}000000Z`;
-}
-
-function plain(status: number, message: string): ApiResponse {
-  return {
-    status,
-    headers: { 'content-type': 'text/plain; charset=utf-8' },
-    body: { kind: 'bytes', bytes: new TextEncoder().encode(message) },
-  };
 }

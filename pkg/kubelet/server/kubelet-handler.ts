@@ -8,16 +8,21 @@ import { type Clock, formatTimestamp } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { PodWorker } from '../pods/pod-worker.ts';
 import { containerLogs } from './container-logs.ts';
+import { text } from './pod-path.ts';
 
+/** Whose API. */
 export interface KubeletHandlerDeps {
   readonly clock: Clock;
   readonly nodeName: string;
   workers(): readonly PodWorker[];
 }
 
-/** Paths of what this kubelet does not do yet. */
-const refused = /^\/(attach|checkpoint|cri|exec|portForward|run)(\/|$)/;
+/** Paths of what this kubelet does not do. */
+const refused = /^\/(checkpoint|cri)(\/|$)/;
+/** Connections to containers, and their ports. */
+const streamed = /^\/(attach|exec|portForward)\//;
 
+/** The API as a function. Never throws. */
 export function createKubeletHandler(deps: KubeletHandlerDeps): ApiHandler {
   return async (request) => {
     try {
@@ -31,6 +36,11 @@ export function createKubeletHandler(deps: KubeletHandlerDeps): ApiHandler {
 async function route(deps: KubeletHandlerDeps, request: ApiRequest): Promise<ApiResponse> {
   const { path } = request;
   if (refused.test(path)) return text(501, `${path.split('/')[1]} is not supported by this kubelet`);
+  if (streamed.test(path)) return stream(request, deps);
+  if (path.startsWith('/run/')) {
+    if (request.method !== 'POST') return text(405, 'Method Not Allowed');
+    return (await import('./streams/exec.ts')).runCommand(request, deps);
+  }
   if (request.method !== 'GET') return text(405, 'Method Not Allowed');
   if (path === '/healthz' || path === '/healthz/ping') return text(200, 'ok');
   if (path === '/pods' || path === '/pods/') return podList(deps.workers().map(({ pod }) => pod));
@@ -46,6 +56,15 @@ async function route(deps: KubeletHandlerDeps, request: ApiRequest): Promise<Api
   if (path.startsWith('/containerLogs/'))
     return containerLogs({ request, workers: deps.workers(), nowMs: deps.clock.nowMs() });
   return text(404, '404 page not found');
+}
+
+/** Loaded when somebody first asks for one. */
+async function stream(request: ApiRequest, deps: KubeletHandlerDeps): Promise<ApiResponse> {
+  if (request.method !== 'GET' && request.method !== 'POST') return text(405, 'Method Not Allowed');
+  if (request.path.startsWith('/portForward/')) {
+    return (await import('./streams/port-forward.ts')).servePortForward(request, deps);
+  }
+  return (await import('./streams/exec.ts')).serveCommand(request, deps);
 }
 
 function podList(items: readonly Pod[]): ApiResponse {
@@ -79,15 +98,6 @@ async function statsSummary(deps: KubeletHandlerDeps): Promise<unknown> {
     pods.push({ podRef: { name, namespace, uid }, containers });
   }
   return { node: { nodeName: deps.nodeName }, pods };
-}
-
-/** A plain text answer. */
-export function text(status: number, message: string): ApiResponse {
-  return {
-    status,
-    headers: { 'content-type': 'text/plain; charset=utf-8' },
-    body: { kind: 'bytes', bytes: new TextEncoder().encode(message) },
-  };
 }
 
 function json(value: unknown): ApiResponse {

@@ -7,7 +7,7 @@ import type { ContainerStatus, Pod, PodCondition } from '#pkg/api/types/core-v1.
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { initialized } from './phase.ts';
-import type { PodStatusInput } from './pod-status.ts';
+import type { PodStatusInput } from './pod-status-input.ts';
 
 interface Verdict {
   readonly status: 'False' | 'True';
@@ -15,6 +15,7 @@ interface Verdict {
   readonly message?: string;
 }
 
+/** What conditions follow from. */
 export interface ConditionsInput extends PodStatusInput {
   readonly phase: string;
   readonly containers: readonly ContainerStatus[];

@@ -3,6 +3,7 @@ import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { isSidecar, type PodView } from '../model/pod-view.ts';
 import { initFailedForGood, restartsAfterExit } from '../model/restart-policy.ts';
 
+/** The phases that a kubelet writes. */
 export type PodPhase = 'Failed' | 'Pending' | 'Running' | 'Succeeded';
 
 /** `podIsTerminal` says that nothing will be started any more. */

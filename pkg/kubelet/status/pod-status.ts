@@ -3,44 +3,14 @@
  * has and sends the difference. The quality-of-service class is the API server's to say.
  * Source: kubelet `kubelet_pods.go` `generateAPIPodStatus`, `status/generate.go`.
  */
+import { isFinalPhase } from '#pkg/api/core/pod.ts';
 import type { Container, ContainerState, ContainerStatus, Pod, PodStatus } from '#pkg/api/types/core-v1.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
-import { type ContainerView, findContainer, isSidecar, type PodView } from '../model/pod-view.ts';
-import type { ResizeState } from '../model/resize.ts';
+import { type ContainerView, findContainer, isSidecar } from '../model/pod-view.ts';
 import type { RuntimeContainer } from '../runtime/runtime.ts';
 import { foreignConditions, podConditions } from './conditions.ts';
 import { initialized, podPhase } from './phase.ts';
-
-/** Why a container that should run does not, by name: what was tried last and how it went. */
-export type WaitingReasons = ReadonlyMap<string, { readonly reason: string; readonly message: string }>;
-
-export interface PodStatusInput {
-  readonly pod: Pod;
-  /** The pod with the resources that the node has allotted to it. Default: what it asks for. */
-  readonly allotted?: Pod;
-  /** Default: none is under way. */
-  readonly resize?: ResizeState;
-  readonly view: PodView;
-  readonly waiting: WaitingReasons;
-  readonly runtimeName: string;
-  /** The node's addresses, the first one first. */
-  readonly hostIps: readonly string[];
-  /** When the kubelet first saw the pod. */
-  readonly startTimeMs: number;
-  readonly nowMs: number;
-  /** Nothing will be started any more. */
-  readonly terminal: boolean;
-  /** Everything has stopped and will not run again: containers of unknown fate count as ended. */
-  readonly finished: boolean;
-  /** Overrides what the containers say: the pod was evicted, has run too long, … */
-  readonly failure?: PodFailure;
-}
-
-/** Why a pod has failed as a whole. */
-export interface PodFailure {
-  readonly reason: string;
-  readonly message: string;
-}
+import type { PodFailure, PodStatusInput } from './pod-status-input.ts';
 
 type ContainerKind = 'ephemeral' | 'init' | 'regular';
 
@@ -104,10 +74,6 @@ function settledPhase(input: PodStatusInput): string {
   const before = input.pod.status?.phase;
   if (before !== undefined && isFinalPhase(before)) return before;
   return podPhase(input.pod, input.view, input.terminal && input.finished);
-}
-
-function isFinalPhase(phase: string): boolean {
-  return phase === 'Failed' || phase === 'Succeeded';
 }
 
 function keptFailure(api: PodStatus): PodFailure | undefined {

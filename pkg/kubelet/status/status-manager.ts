@@ -28,12 +28,14 @@ interface Entry {
   idle: Deferred | undefined;
 }
 
+/** By which client statuses are written. */
 export interface StatusManagerDeps {
   readonly client: Client;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
+/** The statuses of one node's pods. */
 export class StatusManager {
   readonly #client: ResourceClient<Pod>;
   readonly #clock: Clock;

@@ -20,8 +20,8 @@ export async function start(given: Partial<KubeletOptions> | ((runtime: FakeRunt
   const clock = new VirtualClock();
   const random = new SeededRandom(1);
   const server = await startBareApi({ clock, random });
-  const stop = new AbortController();
-  const running: Promise<void>[] = [server.run(stop.signal)];
+  const stopped = new AbortController();
+  const running: Promise<void>[] = [server.run(stopped.signal)];
   const { client } = server.connect('system:node:n1', 'kubelet');
   const runtime = createFakeRuntime({ clock, random });
   const options = typeof given === 'function' ? given(runtime) : given;
@@ -43,12 +43,17 @@ export async function start(given: Partial<KubeletOptions> | ((runtime: FakeRunt
       ...options,
     });
     const ended = Promise.all([informers.run(signal.signal), kubelet.run(signal.signal)]);
+    /** Tells it to stop; resolves when it has, for which the clock may have to move. */
+    const stop = async (): Promise<void> => {
+      signal.abort();
+      await ended;
+    };
     const end = async (): Promise<void> => {
       signal.abort();
       await clock.settle();
       await ended;
     };
-    return { kubelet, end };
+    return { kubelet, stop, end };
   };
   const first = startKubelet();
   for (const name of ['default', 'kube-node-lease']) {
@@ -59,7 +64,7 @@ export async function start(given: Partial<KubeletOptions> | ((runtime: FakeRunt
   }
   onTestFinished(async () => {
     await first.end();
-    stop.abort();
+    stopped.abort();
     await clock.settle();
     await Promise.all(running);
   });

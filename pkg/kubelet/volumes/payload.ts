@@ -15,6 +15,7 @@ export class VolumeError extends Error {
 /** Permission bits of files whose volume names none. */
 export const defaultMode = 0o644;
 
+/** Which keys become files, and of what kind of object. */
 export interface KeysOptions {
   readonly items: readonly KeyToPath[] | undefined;
   readonly mode: number;

@@ -3,6 +3,7 @@ import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 import type { VolumeDependency } from './volume-plugin.ts';
 
+/** Where the volumes are, or which of them cannot be had. */
 export type MountOutcome =
   /** Host path by name of the volume; `renewAtMs` is when contents have to be made anew, such as tokens that expire. */
   | { readonly ok: true; readonly paths: ReadonlyMap<string, string>; readonly renewAtMs?: number }
@@ -17,6 +18,7 @@ export interface SubPath {
   readonly path: string;
 }
 
+/** The volumes of all pods of a node. */
 export interface PodVolumes {
   /**
    * Brings all volumes of the pod up to date: makes what is missing, renews contents that have changed. Idempotent. Contents that change later are

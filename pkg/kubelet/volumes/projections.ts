@@ -6,6 +6,7 @@ import type { ServiceAccountTokens } from './service-account-tokens.ts';
 import type { VolumeFile, VolumeHost } from './volume-host.ts';
 import type { WatchedKind, WatchedObjects } from './watched-objects.ts';
 
+/** Where contents come from and go to. */
 export interface ProjectionsDeps {
   readonly host: VolumeHost;
   readonly objects: WatchedObjects;
@@ -14,6 +15,7 @@ export interface ProjectionsDeps {
   readsFiles(pod: Pod): boolean;
 }
 
+/** One such folder. */
 export interface Projection {
   /** Kind of the volume, as its folder is called. */
   readonly plugin: string;
@@ -28,6 +30,7 @@ interface Subject {
   readonly fields: FieldContext;
 }
 
+/** The folders of one node. */
 export class Projections {
   readonly #deps: ProjectionsDeps;
 
@@ -43,14 +46,16 @@ export class Projections {
     const { plugin, name, mode, sources } = projection;
     const files = new Map<string, VolumeFile>();
     let renewAtMs = Number.POSITIVE_INFINITY;
-    for (const source of sources) {
+    const isForApi = sources.some(({ serviceAccountToken }) => serviceAccountToken !== undefined);
+    // Nobody reads it: nothing has to be asked for or watched, in the name of thousands of nodes.
+    const wanted = isForApi && !this.#deps.readsFiles(pod) ? [] : sources;
+    for (const source of wanted) {
       if (source.configMap !== undefined)
         await this.#addObject(files, { pod, kind: 'configmap', source: source.configMap, mode });
       else if (source.secret !== undefined)
         await this.#addObject(files, { pod, kind: 'secret', source: source.secret, mode });
       else if (source.downwardAPI !== undefined) addFields(files, source.downwardAPI.items ?? [], { fields, mode });
       else if (source.serviceAccountToken !== undefined) {
-        if (!this.#deps.readsFiles(pod)) continue;
         const token = await this.#deps.tokens.token(pod, name, source.serviceAccountToken);
         files.set(source.serviceAccountToken.path, { data: Buffer.from(token.value), mode });
         renewAtMs = Math.min(renewAtMs, token.renewAtMs);

@@ -9,11 +9,13 @@ import { VolumeError } from './payload.ts';
 const renewPart = 0.8;
 const secondsDefault = 3600;
 
+/** A token, and when to ask for another. */
 export interface Token {
   readonly value: string;
   readonly renewAtMs: number;
 }
 
+/** The tokens of one node's pods. */
 export class ServiceAccountTokens {
   readonly #client: Client;
   readonly #clock: Clock;

@@ -5,12 +5,14 @@
  * Paths are absolute.
  */
 
+/** One file of a volume. */
 export interface VolumeFile {
   readonly data: Uint8Array;
   /** Permission bits. */
   readonly mode: number;
 }
 
+/** Which volume of which pod. */
 export interface VolumeRef {
   readonly podUid: string;
   /** Kind of the volume, such as `empty-dir`. */
@@ -18,6 +20,7 @@ export interface VolumeRef {
   readonly name: string;
 }
 
+/** The place of volumes. */
 export interface VolumeHost {
   /** Makes the folder of a volume, which anyone may write to, if it is not there and returns its path. */
   directory(volume: VolumeRef): Promise<string>;

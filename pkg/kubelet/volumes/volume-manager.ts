@@ -15,6 +15,7 @@ import type { VolumeHost } from './volume-host.ts';
 import type { VolumeDependency, VolumeMounted, VolumePlugin } from './volume-plugin.ts';
 import type { WatchedObjects } from './watched-objects.ts';
 
+/** What plugins are made with. */
 export interface VolumeManagerDeps {
   readonly host: VolumeHost;
   readonly plugins: readonly VolumePlugin[];
@@ -28,6 +29,7 @@ export interface VolumeManagerDeps {
 /** A volume without any kind is one of these. Source: API defaults. */
 const kindDefault = 'emptyDir';
 
+/** The volumes of one node. */
 export class VolumeManager implements PodVolumes {
   readonly #deps: VolumeManagerDeps;
   readonly #tokens: ServiceAccountTokens;

@@ -25,12 +25,14 @@ export interface VolumeRequest {
   readonly projections: Projections;
 }
 
+/** Where a volume is on the machine. */
 export interface VolumeMounted {
   readonly path: string;
   /** When contents have to be made anew though nothing changes, such as tokens that expire. */
   readonly renewAtMs?: number;
 }
 
+/** One plugin; see the laws above. */
 export interface VolumePlugin {
   /** The field of a volume that it is for. */
   readonly kind: Exclude<keyof Volume, 'name'>;

@@ -12,8 +12,10 @@ import type { Random } from '#pkg/base/random.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { runReflector } from '#pkg/client/reflector.ts';
 
+/** The kinds that pods mount. */
 export type WatchedKind = 'configmap' | 'secret';
 
+/** By which client objects are watched, and who hears of them. */
 export interface WatchedObjectsDeps {
   readonly client: Client;
   readonly clock: Clock;
@@ -30,6 +32,7 @@ interface Entry {
   object: ConfigMap | Secret | undefined;
 }
 
+/** The objects of one node. */
 export class WatchedObjects {
   readonly #deps: WatchedObjectsDeps;
   readonly #entries = new Map<string, Entry>();
@@ -99,6 +102,7 @@ export class WatchedObjects {
         clock,
         random,
         log,
+        isLocal: client.transport.isLocal,
         sink: {
           replace: (objects) => apply(objects.find(({ metadata }) => metadata?.name === key.name)),
           set: (object) => {

@@ -11,6 +11,7 @@ import { addressKey, listenProblem } from '../relay/relay.ts';
 import { TcpRelay } from '../relay/tcp-relay.ts';
 import { Flows, UdpRelay } from '../relay/udp-relay.ts';
 
+/** Where ports are opened. */
 export interface LoopbackHostPortsOptions {
   readonly clock: Clock;
   /** Where ports answer that name no address. */

@@ -4,7 +4,7 @@
  *
  * The first address of a range names the range, the second is kept for the node, the last for broadcast.
  */
-import { formatIpv4, type Ipv4Range, parseIpv4, parseIpv4Range } from '../ipv4.ts';
+import { formatIpv4, type Ipv4Range, parseIpv4, parseIpv4Range } from '../../apimachinery/ipv4-range.ts';
 import { type NetworkSandbox, type PodNetwork, PodNetworkError } from '../pod-network.ts';
 
 /** Addresses at the start of a range that no pod gets. */
@@ -13,6 +13,7 @@ const reservedLow = 2;
 /** Smallest range that has room for a pod beside the reserved addresses: /30. */
 const prefixBitsMax = 30;
 
+/** What is known of the network before the node says more. */
 export interface LoopbackNetworkOptions {
   /** The node's range when it is known beforehand. */
   readonly podCidr?: string;

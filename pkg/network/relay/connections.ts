@@ -1,6 +1,7 @@
 /** The TCP connections of several relays, counted, and ended together. */
 import type { Socket } from 'node:net';
 
+/** A number of connections with a limit: what comes beyond it is closed at once. */
 export class Connections {
   readonly #limit: number;
   readonly #clients = new Set<Socket>();

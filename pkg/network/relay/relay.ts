@@ -4,6 +4,7 @@
  */
 import { errorText } from '#pkg/base/error-text.ts';
 
+/** An address and a port of this machine. */
 export interface RelayAddress {
   readonly ip: string;
   readonly port: number;

@@ -5,11 +5,13 @@ import type { Connections } from './connections.ts';
 import { connectTimeoutsMs } from './limits.ts';
 import { addressKey, type RelayAddress, type RelayOptions } from './relay.ts';
 
+/** Where to listen and what to count. */
 export interface TcpRelayOptions extends RelayOptions {
   readonly clock: Clock;
   readonly connections: Connections;
 }
 
+/** One listener, from when it listens until it is closed. */
 export class TcpRelay {
   readonly #options: TcpRelayOptions;
   readonly #server: Server;

@@ -31,6 +31,7 @@ export class Flows {
   }
 }
 
+/** Where to listen and what to count. */
 export interface UdpRelayOptions extends RelayOptions {
   readonly clock: Clock;
   readonly flows: Flows;
@@ -48,6 +49,7 @@ interface Flow {
   lastMs: number;
 }
 
+/** One socket, from when it is bound until it is closed. */
 export class UdpRelay {
   readonly #options: UdpRelayOptions;
   /** Tells flows of this relay from those of others. */

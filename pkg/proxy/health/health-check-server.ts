@@ -17,12 +17,14 @@ export interface HealthCheckFailure {
   readonly message: string;
 }
 
+/** The servers of one node's health check ports. */
 export interface HealthCheckServer {
   /** Serves exactly these; what failed before is tried again. */
   sync(checks: readonly HealthCheck[]): Promise<readonly HealthCheckFailure[]>;
   close(): Promise<void>;
 }
 
+/** Where the ports answer. */
 export interface HealthCheckServerOptions {
   /** Where the ports answer, as node ports do. */
   readonly addresses: readonly string[];

@@ -30,7 +30,7 @@ async function admit({ resource, subresource = '', draft, objects = {} }: Given)
   };
   const context = testContext();
   const reader = readerOf({ namespaces: [{ metadata: { name: 'default' } }], serviceaccounts: [account], ...objects });
-  const plugins = createAdmissionPlugins().filter((plugin) => plugin.handles(attributes));
+  const plugins = createAdmissionPlugins().filter((plugin) => plugin.handles(attributes, context.user));
   try {
     for (const plugin of plugins) await plugin.admit?.(attributes, context, reader);
     for (const plugin of plugins) await plugin.validate?.(attributes, context, reader);
@@ -45,10 +45,11 @@ function pod(spec: object = {}): object {
 }
 
 test('a pod gets the service account, the priority and the tolerations that every pod has', async () => {
-  const admitted = await admit({ resource: 'pods', draft: pod() });
+  const admitted = await admit({ resource: 'pods', draft: pod({ automountServiceAccountToken: false }) });
   const toleration = { operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 300 };
   expect(admitted).toEqual(
     pod({
+      automountServiceAccountToken: false,
       serviceAccountName: 'default',
       serviceAccount: 'default',
       priority: 0,
@@ -59,6 +60,66 @@ test('a pod gets the service account, the priority and the tolerations that ever
       ],
     }),
   );
+});
+
+const accessPath = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+test('a pod gets the volume with its token, mounted in every container that has none there', async () => {
+  const own = [{ name: 'own', mountPath: accessPath }];
+  const containers = [
+    { name: 'c', image: 'i' },
+    { name: 'd', image: 'i', volumeMounts: own },
+  ];
+  const { spec } = (await admit({ resource: 'pods', draft: pod({ containers }) })) as { spec: JsonObject };
+  const [{ name }] = spec.volumes as [{ name: string }];
+  expect(name).toMatch(/^kube-api-access-[a-z0-9]{5}$/);
+  const fieldRef = { apiVersion: 'v1', fieldPath: 'metadata.namespace' };
+  expect(spec.volumes).toEqual([
+    {
+      name,
+      projected: {
+        sources: [
+          { serviceAccountToken: { expirationSeconds: 3607, path: 'token' } },
+          { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+          { downwardAPI: { items: [{ path: 'namespace', fieldRef }] } },
+        ],
+        defaultMode: 420,
+      },
+    },
+  ]);
+  const [first, second] = spec.containers as [JsonObject, JsonObject];
+  expect([first.volumeMounts, second.volumeMounts]).toEqual([[{ name, readOnly: true, mountPath: accessPath }], own]);
+});
+
+const listed = { ...account, secrets: [{ name: 'mine' }] };
+const enforcing = {
+  ...listed,
+  metadata: { ...account.metadata, annotations: { 'kubernetes.io/enforce-mountable-secrets': 'true' } },
+};
+const withSecret = (secretName: string): object => pod({ volumes: [{ name: 'v', secret: { secretName } }] });
+
+test.each<[string, object, object, string | undefined]>([
+  ['a Secret that the account lists', enforcing, withSecret('mine'), undefined],
+  [
+    'another one',
+    enforcing,
+    withSecret('yours'),
+    'volume with secret.secretName="yours" is not allowed because service account default does not reference that secret',
+  ],
+  ['another one where the account does not say so', listed, withSecret('yours'), undefined],
+  [
+    'a token of a pod that is only shown',
+    listed,
+    {
+      ...pod({ serviceAccountName: 'x' }),
+      metadata: { name: 'x', annotations: { 'kubernetes.io/config.mirror': '' } },
+    },
+    'a mirror pod may not reference service accounts',
+  ],
+])('%s', async (_what, of, draft, problem) => {
+  const admitted = await admit({ resource: 'pods', draft, objects: { serviceaccounts: [of] } });
+  if (problem === undefined) expect(admitted).toMatchObject({ metadata: { name: 'x' } });
+  else expect(admitted).toBe(`pods "x" is forbidden: ${problem}`);
 });
 
 test('a toleration of its own is left as it is', async () => {

@@ -14,7 +14,7 @@ const about = {
 };
 
 async function run(plugin: AdmissionPlugin, attributes: AdmissionAttributes): Promise<string> {
-  if (!plugin.handles(attributes)) return 'not handled';
+  if (!plugin.handles(attributes, testContext().user)) return 'not handled';
   try {
     await plugin.validate?.(attributes, testContext(), readerOf({}));
     return '';
@@ -108,7 +108,7 @@ test.each<[object, object, string | undefined]>([
     operation: 'CREATE',
     ...{ namespace: 'default', name: 'x', draft, old: undefined },
   };
-  expect(defaultIngressClassPlugin.handles(attributes)).toBe(true);
+  expect(defaultIngressClassPlugin.handles(attributes, testContext().user)).toBe(true);
   await defaultIngressClassPlugin.admit?.(attributes, testContext(), readerOf({ ingressclasses }));
   expect(draft.spec.ingressClassName).toBe(expected);
 });

@@ -6,7 +6,8 @@ import type { CertificateSigningRequest } from '#pkg/api/types/certificates-v1.t
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { forbidden } from '#pkg/apimachinery/status-error.ts';
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
-import type { AdmissionAttributes, AdmissionPlugin, UserInfo } from '#pkg/apiserver/strategy.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
+import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import { CertificateRequestError, parseCertificateRequest } from '#pkg/pki/certificate-request.ts';
 
 const subject = { group: 'certificates.k8s.io', resource: 'certificatesigningrequests' };

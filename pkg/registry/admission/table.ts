@@ -2,12 +2,14 @@
 
 import { type Authorizer, alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
+import { escalationPlugin, type HeldRights } from '../rbac/escalation.ts';
 import { certificatePowerPlugins, certificateSubjectRestrictionPlugin } from './certificates.ts';
 import { defaultIngressClassPlugin } from './default-ingress-class.ts';
 import { defaultStorageClassPlugin } from './default-storage-class.ts';
 import { defaultTolerationSecondsPlugin } from './default-toleration-seconds.ts';
 import { limitRangerPlugin } from './limit-ranger.ts';
 import { namespaceLifecyclePlugin } from './namespace-lifecycle.ts';
+import { nodeRestrictionPlugin } from './node-restriction.ts';
 import { createPodSecurityPlugin, type PodSecurityOptions } from './pod-security/pod-security.ts';
 import { podTopologyLabelsPlugin } from './pod-topology-labels.ts';
 import { priorityPlugin } from './priority.ts';
@@ -22,25 +24,30 @@ export interface AdmissionOptions {
   /** Says who may approve and sign. Default: everybody. */
   readonly authorizer?: Authorizer;
   readonly podSecurity?: PodSecurityOptions;
+  /** What users may do by roles and bindings, so that nobody gives more than they have. Absent: nobody looks. */
+  readonly rights?: HeldRights;
 }
 
 /** The plugins of a server. */
 export function createAdmissionPlugins(options: AdmissionOptions = {}): readonly AdmissionPlugin[] {
   const disabled = new Set(options.disabled);
+  const authorizer = options.authorizer ?? alwaysAllow();
   const plugins: readonly AdmissionPlugin[] = [
     namespaceLifecyclePlugin,
     limitRangerPlugin,
     serviceAccountPlugin,
+    nodeRestrictionPlugin,
     taintNodesByConditionPlugin,
     createPodSecurityPlugin(options.podSecurity),
     priorityPlugin,
     defaultTolerationSecondsPlugin,
     defaultStorageClassPlugin,
     runtimeClassPlugin,
-    ...certificatePowerPlugins(options.authorizer ?? alwaysAllow()),
+    ...certificatePowerPlugins(authorizer),
     certificateSubjectRestrictionPlugin,
     defaultIngressClassPlugin,
     podTopologyLabelsPlugin,
+    ...(options.rights === undefined ? [] : [escalationPlugin(authorizer, options.rights)]),
   ];
   return plugins.filter((plugin) => !disabled.has(plugin.name));
 }

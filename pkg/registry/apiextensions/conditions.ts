@@ -4,6 +4,7 @@ import type { CustomResourceDefinition, CustomResourceDefinitionCondition } from
 /** Keeps a definition until no object of it is left. */
 export const cleanupFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 
+/** A condition before it is known when it has changed. */
 export type Condition = Omit<CustomResourceDefinitionCondition, 'lastTransitionTime'>;
 
 /** Whether a definition is being deleted. */
@@ -11,6 +12,7 @@ export function isTerminating({ metadata }: CustomResourceDefinition): boolean {
   return metadata?.deletionTimestamp !== undefined;
 }
 
+/** The condition of that type; undefined when there is none. */
 export function conditionOf(
   { status }: CustomResourceDefinition,
   type: Condition['type'],

@@ -25,6 +25,7 @@ import type { Component } from '#pkg/component/component.ts';
 import { type Condition, cleanupFinalizer, conditionOf, isTerminating, withConditions } from './conditions.ts';
 import { definitionOf } from './definition-of.ts';
 
+/** Where definitions come from and go to. */
 export interface CustomResourcesOptions {
   /** As the server itself. */
   readonly client: Client;
@@ -34,6 +35,7 @@ export interface CustomResourcesOptions {
   readonly log: Logger;
 }
 
+/** The component that keeps what is served as the definitions say. */
 export interface CustomResources extends Component {
   /** Serves the definitions that are established already; to be called once, before clients are answered. */
   start(): Promise<void>;

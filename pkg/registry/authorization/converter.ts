@@ -4,6 +4,7 @@ import { type Converter, converterAt, renameFields } from '#pkg/apiserver/conver
 const toStored = new Map([['group', 'groups']]);
 const fromStored = new Map([['groups', 'group']]);
 
+/** The converter. */
 export const accessReviewConverter: Converter = converterAt(['spec'], {
   apiVersion: 'authorization.k8s.io/v1beta1',
   stored: 'authorization.k8s.io/v1',

@@ -2,9 +2,8 @@
  * The kinds that ask a question and are never stored: who am I, may they, whose token is this.
  * Source: `pkg/registry/authorization`, `pkg/registry/authentication`.
  */
-import type { TokenReview } from '#pkg/api/types/authentication-v1.ts';
 import type { SubjectAccessReview } from '#pkg/api/types/authorization-v1.ts';
-import { invalid, invalidObject, pathsOf, required } from '#pkg/apimachinery/field-error.ts';
+import { invalid, invalidObject, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { omitEmpty } from '#pkg/apimachinery/omit-empty.ts';
@@ -15,7 +14,8 @@ import { metadataOf } from '#pkg/apiserver/endpoints/metadata.ts';
 import type { Scope } from '#pkg/apiserver/endpoints/scope.ts';
 import { parseWriteOptions } from '#pkg/apiserver/endpoints/write-options.ts';
 import { draftResponse } from '#pkg/apiserver/responses.ts';
-import type { Strategy, UserInfo } from '#pkg/apiserver/strategy.ts';
+import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import { accessReviewConverter } from './converter.ts';
 
 interface ResourceAttributes {
@@ -137,52 +137,30 @@ async function selfSubjectRulesReview(scope: Scope): Promise<ApiResponse> {
   const draft = decode(scope);
   const { namespace } = (draft.spec ?? {}) as { namespace?: string };
   if (!namespace) throw badRequest('no namespace on request');
-  const { decision } = await scope.core.authorizer.authorize({
-    user: scope.user,
-    verb: '*',
-    group: '*',
-    version: '*',
-    resource: '*',
-    subresource: '',
-    namespace,
-    name: '',
-    path: '',
-  });
-  const all = decision === 'allow';
-  const status = {
-    resourceRules: all ? [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }] : [],
-    nonResourceRules: all ? [{ verbs: ['*'], nonResourceURLs: ['*'] }] : [],
-    incomplete: !all,
+  const status = scope.core.authorizer.rulesFor?.(scope.user, namespace) ?? {
+    resourceRules: [],
+    nonResourceRules: [],
+    incomplete: true,
   };
   return draftResponse(201, { ...draft, status });
 }
 
+/** Source: `pkg/registry/authentication/tokenreview/storage.go`. */
 async function tokenReview(scope: Scope): Promise<ApiResponse> {
   const draft = decode(scope);
-  const { token } = (draft.spec ?? {}) as { token?: string };
-  if (!token) throw invalidObject(scope.served.info, '', [required(pathsOf<TokenReview>()('spec.token'))]);
-  const user = await userOfToken(scope, token);
-  const status = user === undefined ? { authenticated: false } : { authenticated: true, user: userFields(user) };
-  return answer(scope, { ...draft, status });
-}
-
-async function userOfToken(scope: Scope, token: string): Promise<UserInfo | undefined> {
-  const request = {
-    method: 'GET',
-    path: '/',
-    query: '',
-    headers: { authorization: `Bearer ${token}` },
-    peer: { address: '' },
-    signal: scope.request.signal,
-  };
-  for (const authenticator of scope.core.authenticators) {
-    try {
-      const user = await authenticator.authenticate(request);
-      if (user !== undefined) return user;
-    } catch {
-      // A token that an authenticator reads and refuses is nobody's.
-      return undefined;
-    }
+  const { token, audiences } = (draft.spec ?? {}) as { token?: string; audiences?: readonly string[] | null };
+  if (!token) throw badRequest('token is required for TokenReview in authentication');
+  const { tokens } = scope.core;
+  const found = await tokens?.review(token, audiences?.length ? audiences : tokens.audiences);
+  if (found === undefined || 'error' in found) {
+    const { error } = found ?? {};
+    return answer(scope, { ...draft, status: { authenticated: false, ...(error === undefined ? {} : { error }) } });
   }
-  return undefined;
+  const status = {
+    authenticated: true,
+    user: userFields(found.user),
+    // Who does not ask for audiences is told of none that the API does not go by.
+    audiences: [...found.audiences],
+  };
+  return answer(scope, { ...draft, status });
 }

@@ -114,4 +114,5 @@ function parsed(text: unknown): unknown {
   }
 }
 
+/** The converter. */
 export const hpaConverter: Converter = { toStored, fromStored };

@@ -1,11 +1,10 @@
 /** Rules for cron jobs. Source: upstream `validateCronJobSpec`, `validateTimeZone`. */
-
+import { parseSchedule } from '#pkg/api/batch/schedule.ts';
 import type { CronJob, CronJobSpec } from '#pkg/api/types/batch-v1.ts';
 import { fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { child, type FieldError, invalid, notSupported, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import { Collector } from '../validation/collector.ts';
 import { checkJobSpec } from './job-validation.ts';
-import { scheduleProblem } from './schedule.ts';
 
 const field = pathsOf<CronJob>();
 
@@ -18,8 +17,8 @@ export function validateCronJob(draft: Given<CronJob>): readonly FieldError[] {
   const spec = draft.spec ?? {};
   const schedule = spec.schedule;
   if (into.needsText(field('spec.schedule'), schedule)) {
-    const problem = scheduleProblem(schedule);
-    if (problem !== undefined) into.add(invalid(field('spec.schedule'), schedule, problem));
+    const parsed = parseSchedule(schedule);
+    if ('problem' in parsed) into.add(invalid(field('spec.schedule'), schedule, parsed.problem));
     if (schedule.includes('TZ')) {
       const detail = 'cannot use TZ or CRON_TZ in schedule, use timeZone field instead';
       into.add(invalid(field('spec.schedule'), schedule, detail));

@@ -92,7 +92,9 @@ function checkTimes(into: Collector, draft: Given<Job>, old: Given<Job>): void {
     into.add(required(field('status.startTime'), 'startTime is required for finished job'));
   }
   const begun = old.status?.startTime ?? '';
-  if (begun !== '' && begun !== started && draft.spec?.suspend !== true) {
+  // A job that is resumed begins anew.
+  const isResumed = isTrue(old, 'Suspended') && !isTrue(draft, 'Suspended');
+  if (begun !== '' && begun !== started && !isResumed && draft.spec?.suspend !== true) {
     into.add(required(field('status.startTime'), 'startTime cannot be removed for unsuspended job'));
   }
 }

@@ -4,6 +4,7 @@ import { nodes } from '#pkg/api/types/refs.ts';
 import { rulesOf } from '#pkg/apiserver/strategy.ts';
 import { keepStatus } from '../status.ts';
 import { coreKind, proxyVerbs } from './connections.ts';
+import { nodeProxy } from './proxy.ts';
 import { nodeTable } from './tables.ts';
 import { validateNode, validateNodeUpdate } from './validation/node.ts';
 
@@ -25,7 +26,7 @@ export const nodeStrategy = rulesOf(nodes, {
   subresources: {
     status: { validateUpdate: (node, old) => [...validateNode(node), ...validateNodeUpdate(node, old)] },
   },
-  connects: { proxy: { kind: coreKind('NodeProxyOptions'), verbs: proxyVerbs, takesPath: true } },
+  connects: { proxy: { kind: coreKind('NodeProxyOptions'), verbs: proxyVerbs, takesPath: true, connect: nodeProxy } },
   selectableFields: (node) => ({ 'spec.unschedulable': String(node.spec?.unschedulable === true) }),
   table: nodeTable,
 });

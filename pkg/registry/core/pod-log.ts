@@ -21,26 +21,15 @@ import { readEntry } from '#pkg/apiserver/endpoints/read.ts';
 import type { Scope } from '#pkg/apiserver/endpoints/scope.ts';
 import { notBuilt } from '#pkg/apiserver/endpoints/unbuilt.ts';
 import { errorResponse } from '#pkg/apiserver/responses.ts';
+import { noConnection } from './connections.ts';
+import { containerOf, type PodContainers } from './pod-containers.ts';
 
-interface NamedContainer {
-  readonly name: string;
-}
-
-interface LoggedPod extends KubeObject {
-  readonly spec?: {
-    readonly nodeName?: string;
-    readonly containers?: readonly NamedContainer[];
-    readonly initContainers?: readonly NamedContainer[];
-    readonly ephemeralContainers?: readonly NamedContainer[];
-  };
-}
+interface LoggedPod extends KubeObject, PodContainers {}
 
 /** Options that the kubelet understands; `container` becomes a part of the path. */
 const passed = ['follow', 'previous', 'sinceSeconds', 'sinceTime', 'timestamps', 'tailLines', 'limitBytes', 'stream'];
 
 const streams = ['All', 'Stderr', 'Stdout'];
-
-const defaultContainerAnnotation = 'kubectl.kubernetes.io/default-container';
 
 /** Answers GET of a pod's log. */
 export async function podLog(scope: Scope): Promise<ApiResponse> {
@@ -49,7 +38,7 @@ export async function podLog(scope: Scope): Promise<ApiResponse> {
   checkOptions(info.query, info.parts[1]!);
   const pod = scope.served.view.object(await readEntry(scope)) as LoggedPod;
   const name = pod.metadata!.name!;
-  const container = containerOf(pod, info.query.get('container') ?? '');
+  const container = containerOf(pod, info.query.get('container') ?? '', 'log');
   const nodeName = pod.spec?.nodeName ?? '';
   // A pod without a node has not written anything yet.
   if (nodeName === '') return { status: 200, headers: { 'content-type': 'text/plain' }, body: { kind: 'empty' } };
@@ -69,7 +58,10 @@ export async function podLog(scope: Scope): Promise<ApiResponse> {
     peer: { address: '' },
     signal: request.signal,
   });
-  return isGood(answer) ? answer : refusal(scope, answer);
+  if (!isGood(answer)) return refusal(scope, answer);
+  if (request.upgrade !== 'websocket') return answer;
+  const { logOverWebSocket } = await import('#pkg/apiserver/websocket-answer.ts');
+  return logOverWebSocket(request, answer, core.clock);
 }
 
 const field = pathsOf<PodLogOptions>();
@@ -135,31 +127,4 @@ async function refusal({ subject, info }: Scope, { status, body }: ApiResponse):
       },
     }),
   );
-}
-
-function containerOf(pod: LoggedPod, asked: string): string {
-  const name = pod.metadata!.name!;
-  const { containers = [], initContainers = [], ephemeralContainers = [] } = pod.spec ?? {};
-  const all = [...containers, ...initContainers, ...ephemeralContainers].map((container) => container.name);
-  if (asked !== '') {
-    if (!all.includes(asked)) throw badRequest(`container ${asked} is not valid for pod ${name}`);
-    return asked;
-  }
-  if (containers.length === 1) return containers[0]!.name;
-  const preferred = pod.metadata!.annotations?.[defaultContainerAnnotation];
-  if (preferred !== undefined && all.includes(preferred)) return preferred;
-  const names = containers.map((container) => container.name).join(' ');
-  const init =
-    initContainers.length === 0
-      ? ''
-      : ` or one of the init containers: [${initContainers.map((c) => c.name).join(' ')}]`;
-  throw badRequest(`a container name must be specified for pod ${name}, choose one of: [${names}]${init}`);
-}
-
-function noConnection(nodeName: string): StatusError {
-  return new StatusError({
-    code: 503,
-    reason: 'ServiceUnavailable',
-    message: `no connection to the kubelet of node ${nodeName}`,
-  });
 }

@@ -14,11 +14,13 @@ import { evictPod } from '../policy/eviction.ts';
 import { keepStatus } from '../status.ts';
 import { bindPod } from './binding.ts';
 import { coreKind, proxyVerbs } from './connections.ts';
+import { podAttach, podExec, podPortForward } from './pod-connect.ts';
 import { setPodDefaults } from './pod-defaults.ts';
 import { podLog } from './pod-log.ts';
 import { qosClassOf } from './pod-qos.ts';
 import { podTable } from './pod-table.ts';
 import { podWarnings } from './pod-warnings.ts';
+import { podProxy } from './proxy.ts';
 import { newPodErrors, validatePod } from './validation/pod.ts';
 import { validatePodResize } from './validation/pod-resize.ts';
 import { validatePodStatusUpdate } from './validation/pod-status.ts';
@@ -142,11 +144,11 @@ export const podStrategy = rulesOf(pods, {
     eviction: { kind: { group: 'policy', version: 'v1', kind: 'Eviction' }, create: evictPod },
   },
   connects: {
-    attach: { kind: coreKind('PodAttachOptions'), verbs: ['create', 'get'] },
-    exec: { kind: coreKind('PodExecOptions'), verbs: ['create', 'get'] },
+    attach: { kind: coreKind('PodAttachOptions'), verbs: ['create', 'get'], connect: podAttach },
+    exec: { kind: coreKind('PodExecOptions'), verbs: ['create', 'get'], connect: podExec },
     log: { kind: coreKind('Pod'), verbs: ['get'], options: coreKind('PodLogOptions'), connect: podLog },
-    portforward: { kind: coreKind('PodPortForwardOptions'), verbs: ['create', 'get'] },
-    proxy: { kind: coreKind('PodProxyOptions'), verbs: proxyVerbs, takesPath: true },
+    portforward: { kind: coreKind('PodPortForwardOptions'), verbs: ['create', 'get'], connect: podPortForward },
+    proxy: { kind: coreKind('PodProxyOptions'), verbs: proxyVerbs, takesPath: true, connect: podProxy },
   },
   returnsDeleted: true,
   table: podTable,

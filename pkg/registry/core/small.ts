@@ -17,6 +17,8 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import { podTemplateTable } from '../apps/workload-tables.ts';
+import type { ServiceAccountIssuer } from '../authentication/service-account-issuer.ts';
+import { tokenSubresource } from '../authentication/token-request.ts';
 import { setDefault } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { keepStatus, ownStatus } from '../status.ts';
@@ -45,11 +47,14 @@ import {
   validateResourceQuotaUpdate,
 } from './validation/resource-quota.ts';
 
-/** Service accounts. */
-export const serviceAccountStrategy = rulesOf(serviceAccounts, {
-  returnsDeleted: true,
-  table: serviceAccountTable,
-});
+/** Service accounts; without an issuer they have no tokens. */
+export function createServiceAccountStrategy(issuer: ServiceAccountIssuer | undefined): Strategy {
+  return rulesOf(serviceAccounts, {
+    returnsDeleted: true,
+    table: serviceAccountTable,
+    ...(issuer === undefined ? {} : { creates: { token: tokenSubresource(issuer) } }),
+  });
+}
 
 /** Pod templates that stand alone. */
 export const podTemplateStrategy = rulesOf(podTemplates, {

@@ -83,6 +83,7 @@ const schemas: Readonly<Record<string, Schema>> = {
   'global-default': { level: 'global-default', precedence: 9_900, by: 'ByUser', subjects: everybody },
 };
 
+/** The flow schemas, without what the server adds. */
 export const bootstrapFlowSchemas: readonly JsonObject[] = Object.entries(schemas).map(
   ([name, { level, precedence, by, subjects, rules }]) => ({
     metadata: { name, annotations },
@@ -107,6 +108,7 @@ const queuingLevels: Readonly<
   'global-default': [20, 50, 128, 6],
 };
 
+/** The priority levels, without what the server adds. */
 export const bootstrapPriorityLevels: readonly JsonObject[] = [
   {
     metadata: { name: 'exempt', annotations },

@@ -7,6 +7,7 @@ const backends = ['spec', 'rules', each, 'http', 'paths', each, 'backend'];
 const storedNames = new Map([['backend', 'defaultBackend']]);
 const servedNames = new Map([['defaultBackend', 'backend']]);
 
+/** The converter. */
 export const ingressConverter: Converter = {
   toStored(draft) {
     const named = editAt(draft, ['spec'], (spec) => renameFields(spec, storedNames));

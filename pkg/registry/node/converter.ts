@@ -5,6 +5,7 @@ import { type Converter, partition } from '#pkg/apiserver/converters/converter.t
 
 const unnested: ReadonlySet<string> = new Set(['overhead', 'scheduling']);
 
+/** The converter. */
 export const runtimeClassConverter: Converter = {
   toStored({ spec, ...rest }) {
     const { runtimeHandler: handler = '', ...others } = isObject(spec) ? spec : {};

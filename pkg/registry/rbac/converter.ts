@@ -5,6 +5,7 @@ import { type Converter, converterAt, each } from '#pkg/apiserver/converters/con
 const group = 'rbac.authorization.k8s.io';
 const apiVersion = `${group}/v1alpha1`;
 
+/** The converter, for bindings of a namespace and of the cluster alike. */
 export const bindingConverter: Converter = converterAt(['subjects', each], {
   apiVersion,
   stored: `${group}/v1`,

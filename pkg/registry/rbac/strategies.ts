@@ -14,11 +14,13 @@ import {
   required,
 } from '#pkg/apimachinery/field-error.ts';
 import { dns1123SubdomainProblems, pathSegmentProblems } from '#pkg/apimachinery/names.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type Rules, rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
 import { semanticallySame, setDefault } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
 import { bindingConverter } from './converter.ts';
+import { defaultPolicy, type Grant, reconciled } from './policy/default-policy.ts';
 import { roleBindingTable } from './tables.ts';
 
 const roleField = pathsOf<Role>();
@@ -154,3 +156,12 @@ export const rbacStrategies: readonly Strategy[] = [
   rulesOf(roleBindings, { ...bindingRules('Namespaced') }),
   rulesOf(clusterRoleBindings, { ...bindingRules('Cluster') }),
 ];
+
+/** The same with the roles and bindings that every cluster has, and those of `grants`. */
+export function strategiesWithPolicy(grants: readonly Grant[]): readonly Strategy[] {
+  const policy = new Map<string, readonly JsonObject[]>(Object.entries(defaultPolicy(grants)));
+  return rbacStrategies.map((strategy) => {
+    const bootstrap = policy.get(strategy.resource);
+    return bootstrap === undefined ? strategy : { ...strategy, bootstrap, reconcileBootstrap: reconciled };
+  });
+}

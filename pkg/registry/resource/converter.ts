@@ -32,11 +32,14 @@ function requestsConverter(path: readonly string[]): Converter {
   return converterAt(requests, { ...versions, toStored: storedRequest, fromStored: servedRequest });
 }
 
+/** The converter of claims. */
 export const resourceClaimConverter: Converter = requestsConverter(['spec']);
+/** The converter of templates. */
 export const resourceClaimTemplateConverter: Converter = requestsConverter(['spec', 'spec']);
 
 const devices = ['spec', 'devices', each];
 
+/** The converter of slices. */
 export const resourceSliceConverter: Converter = {
   toStored(draft) {
     const edited = editAt(editAt(draft, ['spec'], withoutZeroes), devices, ({ basic, ...rest }) => ({

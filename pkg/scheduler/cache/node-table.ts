@@ -3,8 +3,8 @@
  * node exists; freed numbers are used again, lowest first.
  */
 import { Heap } from '#pkg/base/heap.ts';
-import type { ClusterView } from '../framework/cycle.ts';
-import type { NodeInfo } from '../framework/node-info.ts';
+import type { ClusterView } from '../model/cluster-view.ts';
+import type { NodeInfo } from '../model/node-info.ts';
 import { ChangeLog } from './change-log.ts';
 
 const noLabels: Readonly<Record<string, string>> = {};

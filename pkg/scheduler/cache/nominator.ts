@@ -2,7 +2,7 @@
  * Pods that were promised a node once its victims are gone. Others of lower priority must not take that room meanwhile.
  * Upstream counterpart: kube-scheduler `backend/queue/nominator.go`.
  */
-import type { PodInfo } from '../framework/pod-info.ts';
+import type { PodInfo } from '../model/pod-info.ts';
 
 /** The promises of one scheduler. */
 export class Nominator {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
-import { podInfoOf } from '../framework/pod-info.ts';
+import { podInfoOf } from '../model/pod-info.ts';
 import { assumedPodExpiryMs, SchedulerCache } from './scheduler-cache.ts';
 
 const info = (name: string) => podInfoOf(makePod(name).meta({ uid: name }).request({ cpu: '1' }).object);

@@ -9,8 +9,8 @@
 
 import type { Node } from '#pkg/api/types/core-v1.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import { NodeInfo } from '../framework/node-info.ts';
-import type { PodInfo } from '../framework/pod-info.ts';
+import { NodeInfo } from '../model/node-info.ts';
+import type { PodInfo } from '../model/pod-info.ts';
 import { NodeTable } from './node-table.ts';
 
 /** How long a bound pod may stay unseen in the watch before its place is given up: longer than any reconnect of an informer. */

@@ -4,7 +4,7 @@
  */
 import type { ChangeLog } from '../cache/change-log.ts';
 import type { NodeTable } from '../cache/node-table.ts';
-import type { NodeInfo } from './node-info.ts';
+import type { NodeInfo } from '../model/node-info.ts';
 
 /** The answer of a node, as a number. */
 export type Answer = (node: NodeInfo, slot: number) => number;

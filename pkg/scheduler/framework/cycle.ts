@@ -1,21 +1,6 @@
 /** What plugins share while one pod is scheduled. */
-import type { NodeInfo } from './node-info.ts';
-import type { PodInfo } from './pod-info.ts';
-
-/** The nodes as a cycle sees them. A cycle runs without waiting for anything, so the cache itself is the snapshot. */
-export interface ClusterView {
-  /** Number of nodes that exist. */
-  readonly nodeCount: number;
-  /** Every node that exists, in a fixed order. */
-  nodes(): Iterable<NodeInfo>;
-  /** Those of `nodes` on which some pod has terms on other pods. */
-  nodesWithAffinity(): Iterable<NodeInfo>;
-  /** Whether some node has a taint that only makes it less wanted (`PreferNoSchedule`). */
-  readonly hasSoftTaints: boolean;
-  node(name: string): NodeInfo | undefined;
-  /** Labels of a namespace; empty for one that is not known. */
-  namespaceLabels(name: string): Readonly<Record<string, string>>;
-}
+import type { ClusterView } from '../model/cluster-view.ts';
+import type { PodInfo } from '../model/pod-info.ts';
 
 /** A name for one kind of value in a cycle's state; `T` is the value's type. */
 export interface StateKey<T> {

@@ -5,12 +5,12 @@ import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import { Nominator } from '../cache/nominator.ts';
 import { SchedulerCache } from '../cache/scheduler-cache.ts';
+import { podInfoOf } from '../model/pod-info.ts';
 import { pluginTable } from '../plugin-table.ts';
 import { CycleState } from './cycle.ts';
 import { Decider, type Decision } from './decide.ts';
 import { fitErrorMessage } from './fit-error.ts';
 import { profileOver } from './plugin-tester.ts';
-import { podInfoOf } from './pod-info.ts';
 
 const profile = profileOver(pluginTable);
 

@@ -6,11 +6,11 @@
 
 import type { NodeTable } from '../cache/node-table.ts';
 import type { Nominator } from '../cache/nominator.ts';
+import type { NodeInfo } from '../model/node-info.ts';
 import type { Answer } from './column.ts';
 import type { Cycle } from './cycle.ts';
 import type { Diagnosis } from './fit-error.ts';
 import { KeptAnswers, Signatures } from './kept-answers.ts';
-import type { NodeInfo } from './node-info.ts';
 import type { NodeRefusal } from './plugin.ts';
 import type { Profile, WeightedScore } from './profile.ts';
 import { isRejected, type Status, success } from './status.ts';

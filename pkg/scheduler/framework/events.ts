@@ -6,7 +6,7 @@
 
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
-import type { PodInfo } from './pod-info.ts';
+import type { PodInfo } from '../model/pod-info.ts';
 
 /**
  * `AssignedPod`: any pod on a node. `TargetPod`: the waiting pod itself. `Namespace`: labels that selectors of namespaces read. Else the kind of a

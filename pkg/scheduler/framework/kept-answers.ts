@@ -3,9 +3,9 @@
  * what is forgotten is asked again.
  */
 import type { NodeTable } from '../cache/node-table.ts';
+import type { PodInfo } from '../model/pod-info.ts';
 import { type Answer, ColumnCache } from './column.ts';
 import type { Memo } from './plugin.ts';
-import type { PodInfo } from './pod-info.ts';
 
 /** Signatures kept for each question. At 5,000 nodes a column is 50 kB (it has room to grow), so that is at most 6 MB. */
 const columnsPerQuestionMax = 128;

@@ -5,6 +5,7 @@ import type { Client } from '#pkg/client/client.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import type { AnyPlugin } from './plugin.ts';
 
+/** What a plugin's factory is given. */
 export interface PluginContext {
   readonly client: Client;
   readonly random: Random;
@@ -19,4 +20,6 @@ export interface PluginContext {
 export type PluginEntry = {
   /** Weight of the plugin's score, default 1. */
   readonly weight?: number;
+  /** What it reads that upstream's scheduler may not: lines such as `get,list,watch core configmaps`. */
+  readonly rights?: readonly string[];
 } & ({ readonly plugin: AnyPlugin } | { create(context: PluginContext): AnyPlugin });

@@ -4,12 +4,12 @@ import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { NodeTable } from '../cache/node-table.ts';
+import { NodeInfo } from '../model/node-info.ts';
+import { type PodInfo, podInfoOf } from '../model/pod-info.ts';
 import { type Cycle, CycleState } from './cycle.ts';
 import type { ClusterEvent } from './events.ts';
-import { NodeInfo } from './node-info.ts';
 import type { FilterPlugin, NormalizeScorePlugin, Plugin, PreScorePlugin, ScorePlugin } from './plugin.ts';
 import type { PluginContext, PluginEntry } from './plugin-context.ts';
-import { type PodInfo, podInfoOf } from './pod-info.ts';
 import { type Profile, profileOf } from './profile.ts';
 
 /** The cluster that a test describes. */

@@ -5,10 +5,11 @@
  * Laws of all plugins: pure and synchronous except `Permit`, `PreBind`, `Bind` and `PostBind`; the same arguments give the same
  * answer; shared objects are never changed. Upstream counterpart: kube-scheduler `framework/interface.go`.
  */
+
+import type { NodeInfo } from '../model/node-info.ts';
+import type { PodInfo } from '../model/pod-info.ts';
 import type { Cycle } from './cycle.ts';
 import type { EventRegistration } from './events.ts';
-import type { NodeInfo } from './node-info.ts';
-import type { PodInfo } from './pod-info.ts';
 import type { Status } from './status.ts';
 
 /** What every plugin has: a name, unique in its profile, and what wakes the pods it refused. */

@@ -1,5 +1,5 @@
 /** Numbers by topology: a key of node labels and the value it has on a node. */
-import type { NodeInfo } from './node-info.ts';
+import type { NodeInfo } from '../model/node-info.ts';
 
 /** Sums by the value of a node label, for any number of labels. */
 export class TopologyCounts {

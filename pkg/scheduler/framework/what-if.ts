@@ -1,6 +1,7 @@
 /** Asking what would be: the filters on a node that is not as it is, such as without some of its pods. */
-import type { ClusterView, Cycle } from './cycle.ts';
-import type { NodeInfo } from './node-info.ts';
+import type { ClusterView } from '../model/cluster-view.ts';
+import type { NodeInfo } from '../model/node-info.ts';
+import type { Cycle } from './cycle.ts';
 import type { FilterPlugin } from './plugin.ts';
 import { type Status, success } from './status.ts';
 

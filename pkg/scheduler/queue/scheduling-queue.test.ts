@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import type { ClusterEvent, EventRegistration } from '../framework/events.ts';
-import { type PodInfo, podInfoOf } from '../framework/pod-info.ts';
+import { type PodInfo, podInfoOf } from '../model/pod-info.ts';
 import { prioritySort } from '../plugins/priority-sort/priority-sort.ts';
 import { schedulingGates } from '../plugins/scheduling-gates/scheduling-gates.ts';
 import { SchedulingQueue } from './scheduling-queue.ts';

@@ -17,7 +17,7 @@ import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { Heap } from '#pkg/base/heap.ts';
 import type { ClusterEvent, EventRegistration } from '../framework/events.ts';
 import type { PreEnqueuePlugin, QueueSortPlugin } from '../framework/plugin.ts';
-import type { PodInfo } from '../framework/pod-info.ts';
+import type { PodInfo } from '../model/pod-info.ts';
 import { InFlightEvents } from './in-flight-events.ts';
 
 /** Back-off after the first failed attempt; doubles with each further one. */

@@ -16,21 +16,28 @@ function othersAreServed({ before, during }: AttackFigures): void {
   expect(during.p99Ms).toBeLessThan(3 * Math.max(before.p99Ms, 20));
 }
 
-test('2,000 halves of bodies are answered 403, their connections closed, and what they cost is given back', async () => {
-  const head = [
-    'POST /api/v1/namespaces/default/configmaps HTTP/1.1',
-    'host: x',
-    'content-type: application/json',
-    'content-length: 3145728',
-  ].join('\r\n');
-  const first = `${head}\r\n\r\n${'x'.repeat(16 * 1024)}`;
-  const figures = await attack(cluster, { connections: 2_000, first, more: '', watchMs: 5_000 });
-  const { report, sentBytesEach, keptBytes } = figures;
-  expect([report.opened, report.open, report.answers]).toEqual([2_000, 0, { 403: 2_000 }]);
-  expect(sentBytesEach).toBeLessThan(100 * 1_024);
-  expect(keptBytes).toBeLessThan(keptBytesMax);
-  othersAreServed(figures);
-});
+test.each([
+  [16, 100],
+  // What a TLS connection of Node reads into has 64 KiB, which are given back only between two rounds of its loop.
+  [64, 140],
+])(
+  '2,000 halves of bodies, of each %i KiB, are answered 403, their connections closed, and what they cost is given back',
+  async (kibibytes, costKibibytes) => {
+    const head = [
+      'POST /api/v1/namespaces/default/configmaps HTTP/1.1',
+      'host: x',
+      'content-type: application/json',
+      'content-length: 3145728',
+    ].join('\r\n');
+    const first = `${head}\r\n\r\n${'x'.repeat(kibibytes * 1024)}`;
+    const figures = await attack(cluster, { connections: 2_000, first, more: '', watchMs: 5_000 });
+    const { report, sentBytesEach, keptBytes } = figures;
+    expect([report.opened, report.open, report.answers]).toEqual([2_000, 0, { 403: 2_000 }]);
+    expect(sentBytesEach).toBeLessThan(costKibibytes * 1_024);
+    expect(keptBytes).toBeLessThan(keptBytesMax);
+    othersAreServed(figures);
+  },
+);
 
 test('2,000 heads that never end are cut off after their time, and what they cost is given back (fault 58)', async () => {
   const first = 'GET /version HTTP/1.1\r\nhost: x\r\n';

@@ -21,17 +21,18 @@ import {
   type Runtime,
   type RuntimeContainer,
   RuntimeError,
-  type RuntimeFeature,
   type Sandbox,
   type SandboxService,
 } from '../runtime.ts';
 import type { AttachOptions, ProcessStreams, StreamingService } from '../streams.ts';
 import { type ContainerEnd, containerSummary, runStateOf, sandboxSummary } from '../summary.ts';
+import { fakeFeatures } from './fake-features.ts';
 import { type ContainerScript, readScript, stepAt } from './script.ts';
 
 /** Calls that `FakeRuntime.fault` can make fail. */
 export type FakeCall = 'sandboxes.run' | 'containers.create' | 'containers.start' | 'containers.update' | 'images.pull';
 
+/** A simulated runtime, with what tests do to it. */
 export interface FakeRuntime extends Runtime {
   /** Ends a running container, as if its program had. */
   exit(id: string, how: { readonly exitCode: number; readonly reason?: string }): void;
@@ -67,46 +68,13 @@ interface SandboxRecord {
 const sigtermExitCode = 143;
 const sigkillExitCode = 137;
 
-/** Programs that are not there keep within all bounds; they open no ports and read no files. */
-const features: ReadonlySet<RuntimeFeature> = new Set([
-  'appArmor',
-  'attach',
-  'capabilities',
-  'containerPid',
-  'cpuLimits',
-  'cpusets',
-  'devices',
-  'exec',
-  'execStdin',
-  'groups',
-  'hugepages',
-  'memoryLimits',
-  'mountPropagation',
-  'noNewPrivileges',
-  'oomScore',
-  'pidLimits',
-  'privileged',
-  'procMount',
-  'readOnlyRoot',
-  'recursiveReadOnly',
-  'runAsUser',
-  'seccomp',
-  'selinux',
-  'stdin',
-  'stopSignal',
-  'sysctls',
-  'tty',
-  'update',
-  'userNamespaces',
-]);
-
 /** A simulated runtime. */
 export function createFakeRuntime(deps: { readonly clock: Clock; readonly random: Random }): FakeRuntime {
   return new Fake(deps);
 }
 
 class Fake implements FakeRuntime {
-  readonly capabilities = { name: 'fake', version: '1.0.0', features };
+  readonly capabilities = { name: 'fake', version: '1.0.0', features: fakeFeatures };
   readonly sandboxes: SandboxService;
   readonly containers: ContainerService;
   readonly inspection: ContainerInspection;

@@ -17,6 +17,7 @@
  *
  * Lists are used item by item, the last one for all later attempts. A setting that cannot be read is an error of `create`.
  */
+import { parseDurationMs } from '#pkg/apimachinery/time.ts';
 import { RuntimeError } from '../runtime.ts';
 
 const prefix = 'fake.coxswain.dev/';
@@ -29,6 +30,7 @@ export interface TimelineStep {
   readonly statusCode: number;
 }
 
+/** The settings of one container; times in milliseconds. */
 export interface ContainerScript {
   readonly pullDelayMs: number;
   readonly pullError?: string;
@@ -90,11 +92,11 @@ export function readScript(
   }
   return {
     ...optional,
-    pullDelayMs: parseDuration(text('pull-delay') ?? '0'),
-    startDelayMs: parseDuration(text('start-delay') ?? '0'),
-    runTimeMs: parseDuration(item('run-time') ?? 'forever'),
+    pullDelayMs: readDuration(text('pull-delay') ?? '0'),
+    startDelayMs: readDuration(text('start-delay') ?? '0'),
+    runTimeMs: readDuration(item('run-time') ?? 'forever'),
     exitCode: parseExitCode(item('exit-code') ?? '0'),
-    stopTimeMs: parseDuration(text('stop-time') ?? '0'),
+    stopTimeMs: readDuration(text('stop-time') ?? '0'),
     readiness: parseTimeline(text('readiness')),
     liveness: parseTimeline(text('liveness')),
     startup: parseTimeline(text('startup')),
@@ -132,18 +134,12 @@ function settingsOf(
   return settings;
 }
 
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-function parseDuration(text: string): number {
+/** Milliseconds of a duration as Go writes it; infinity for `forever`. */
+function readDuration(text: string): number {
   if (text === 'forever') return Number.POSITIVE_INFINITY;
-  if (text === '0') return 0;
-  let totalMs = 0;
-  const rest = text.replace(/(\d+(?:\.\d+)?)(ms|s|m|h)/g, (_, amount: string, unit: string) => {
-    totalMs += Number(amount) * unitMs[unit]!;
-    return '';
-  });
-  if (rest !== '' || text === '') throw new RuntimeError('failed', `Cannot read "${text}" as a duration such as 1m30s`);
-  return totalMs;
+  const ms = parseDurationMs(text);
+  if (ms !== undefined && ms >= 0) return ms;
+  throw new RuntimeError('failed', `Cannot read "${text}" as a duration such as 1m30s`);
 }
 
 function parseExitCode(text: string): number {
@@ -156,7 +152,7 @@ function parseTimeline(text: string | undefined): readonly TimelineStep[] {
   if (text === undefined) return always;
   const steps = text.split(',').map((part): TimelineStep => {
     const [answer = '', from] = part.trim().split('@');
-    const fromMs = from === undefined ? 0 : parseDuration(from);
+    const fromMs = from === undefined ? 0 : readDuration(from);
     if (answer === 'ok') return { fromMs, ok: true, statusCode: 200 };
     if (answer === 'fail') return { fromMs, ok: false, statusCode: 500 };
     const statusCode = Number(answer);

@@ -19,6 +19,7 @@ const builtIn: readonly string[] = ['echo', 'guestbook', 'job', 'kv', 'load', 'p
 /** Tags that built-in images have: versions differ in what they say of themselves, so that a rollout shows. */
 const knownTags = /^(latest|v?\d+(\.\d+)*)$/;
 
+/** An image that there is, and its program. */
 export interface ResolvedImage {
   readonly info: ImageInfo;
   /** URL of the module. */

@@ -17,9 +17,13 @@ import {
   type RuntimeContainer,
   RuntimeError,
 } from '../runtime.ts';
+import type { AttachOptions, ExecStreamOptions, ProcessStreams } from '../streams.ts';
 import { type ContainerEnd, type ContainerRecord, containerSummary, runStateOf } from '../summary.ts';
-import type { FromHost, ToHost } from './host/protocol.ts';
+import { AttachedClients } from './attached.ts';
+import { ContainerProcess, CreditInput } from './container-process.ts';
+import type { FromHost, StreamPiece, ToHost } from './host/protocol.ts';
 import type { ResolvedImage } from './images.ts';
+import { mainProcess } from './program.ts';
 
 const sigkillExitCode = 137;
 /** Source: container termination messages are cut at 4,096 bytes. */
@@ -35,12 +39,15 @@ const pathDefault = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 /** Where a container's program runs. */
 export interface ProgramPlace {
   send(message: ToHost): void;
+  /** Sends input of a process of a container. */
+  sendInput(piece: { readonly id: number; readonly process: number; readonly bytes: Uint8Array }): void;
   /** Ends the place and all programs in it. */
   cut(reason: string): void;
   /** Resolves with why, once it has gone. */
   readonly ended: Promise<string>;
 }
 
+/** Which container of which sandbox. */
 export interface ContainerOptions {
   readonly id: string;
   /** Number of the container among those of this runtime. */
@@ -56,6 +63,7 @@ export interface ContainerOptions {
   onExit(container: RuntimeContainer): void;
 }
 
+/** One container. */
 export class InProcessContainer {
   readonly id: string;
   readonly serial: number;
@@ -66,6 +74,9 @@ export class InProcessContainer {
   readonly #ended = new Deferred();
   readonly #execs = new Map<number, Deferred<ExecResult>>();
   readonly #statistics = new Map<number, Deferred<ContainerStats>>();
+  readonly #processes = new Map<number, ContainerProcess>();
+  readonly #attached = new AttachedClients();
+  readonly #input = new CreditInput((bytes) => this.#feedProgram(bytes));
   readonly #decoders = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
   #requests = 0;
   #place: ProgramPlace | undefined;
@@ -166,6 +177,64 @@ export class InProcessContainer {
     }
   }
 
+  /** Runs a command with streams. */
+  open({ command, stdin = false, tty = false, signal }: ExecStreamOptions): ProcessStreams {
+    this.requireRunning();
+    if (this.#processes.size >= execsMax) {
+      throw new RuntimeError('failed', `container "${this.id}" runs ${execsMax} commands already`);
+    }
+    const id = this.#requests++;
+    const opened = new ContainerProcess({
+      id,
+      hasInput: stdin,
+      send: (message) => this.#place?.send({ type: 'process', id: this.serial, message }),
+      sendInput: (bytes) => this.#place?.sendInput({ id: this.serial, process: id, bytes }),
+    });
+    const cancel = (): void => {
+      this.#place?.send({ type: 'cancelExec', id: this.serial, exec: id });
+      opened.fail(new RuntimeError('failed', `command "${command.join(' ')}" was cancelled`));
+    };
+    this.#processes.set(id, opened);
+    signal?.addEventListener('abort', cancel, { once: true });
+    const forget = (): void => {
+      this.#processes.delete(id);
+      signal?.removeEventListener('abort', cancel);
+    };
+    opened.exitCode.then(forget, forget);
+    const start = { command, stdin, tty };
+    this.#place?.send({ type: 'process', id: this.serial, message: { type: 'open', id, start } });
+    if (signal?.aborted) cancel();
+    return opened;
+  }
+
+  /** The program's output from now on, and its input where it has one. */
+  attach(options: AttachOptions): ProcessStreams {
+    this.requireRunning();
+    const { stdinOnce = false } = this.#options.config;
+    return this.#attached.attach({
+      ...options,
+      exitCode: this.exited,
+      ...(options.stdin === true ? { input: this.#input } : {}),
+      endsInput: stdinOnce,
+      resize: ({ columns, rows }) => {
+        const message = { type: 'resize', id: mainProcess, columns, rows } as const;
+        this.#place?.send({ type: 'process', id: this.serial, message });
+      },
+    });
+  }
+
+  #feedProgram(bytes: Uint8Array | undefined): void {
+    if (bytes !== undefined) this.#place?.sendInput({ id: this.serial, process: mainProcess, bytes });
+    else this.#place?.send({ type: 'process', id: this.serial, message: { type: 'inputEnd', id: mainProcess } });
+  }
+
+  /** Takes output of a process; false when that makes no sense. */
+  stream({ process, stream, bytes }: StreamPiece): boolean {
+    if (this.state !== 'running' || stream === 'stdin') return false;
+    // One that was cancelled is not waited for any more.
+    return this.#processes.get(process)?.output(stream, bytes) ?? process < this.#requests;
+  }
+
   async stats(): Promise<ContainerStats> {
     this.requireRunning();
     const request = this.#requests++;
@@ -191,6 +260,10 @@ export class InProcessContainer {
     } else if (message.type === 'stats') {
       const { memoryBytes, cpuNanoseconds } = message;
       this.#statistics.get(message.request)?.resolve({ memoryBytes, cpuNanoseconds });
+    } else if (message.type === 'process') {
+      const { message: told } = message;
+      if (told.id !== mainProcess) this.#processes.get(told.id)?.told(told);
+      else if (told.type === 'read') this.#input.credit(told.bytes);
     } else return false;
     return true;
   }
@@ -198,6 +271,7 @@ export class InProcessContainer {
   /** Takes output; false when there can be none. */
   output(stream: 'stderr' | 'stdout', bytes: Buffer): boolean {
     if (this.state !== 'running') return false;
+    this.#attached.output(stream, bytes);
     const text = this.#decoders[stream].write(bytes);
     if (text !== '') this.logs.write(stream, text, this.#options.clock.nowMs());
     return true;
@@ -241,6 +315,8 @@ export class InProcessContainer {
         hostname: sandbox.config.hostname,
         imageTag: image.tag,
         ...(config.workingDir === undefined ? {} : { workingDir: config.workingDir }),
+        ...(config.stdin === true ? { stdin: true } : {}),
+        ...(config.tty === true ? { tty: true } : {}),
         ...(config.security.noNewPrivileges === true ? { noNewPrivileges: true } : {}),
         root,
         ownPaths,
@@ -280,6 +356,8 @@ export class InProcessContainer {
     const ended = new RuntimeError('failed', 'the container has ended');
     for (const done of this.#execs.values()) done.reject(ended);
     for (const done of this.#statistics.values()) done.reject(ended);
+    for (const opened of this.#processes.values()) opened.fail(ended);
+    this.#input.close();
     void this.#readMessage().then((left) => {
       const atMs = this.#options.clock.nowMs();
       this.#end = {
@@ -290,6 +368,7 @@ export class InProcessContainer {
       };
       this.#place = undefined;
       this.logs.end(atMs);
+      this.#attached.end();
       this.#begun.resolve();
       this.#options.onExit(this.snapshot());
       this.#ended.resolve();

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { makeContainerConfig, makeSandboxConfig } from '../../testing/configs.ts';
 import { runtimeConformance } from '../conformance.ts';
 import type { ContainerConfig } from '../container-config.ts';
@@ -187,5 +188,36 @@ test('an image that nobody has cannot be pulled', async () => {
   await expect(runtime.images.pull('nginx:1.27', { annotations: {} })).rejects.toThrow(
     'failed to pull and unpack image "nginx:1.27": failed to resolve reference "nginx:1.27": nginx:1.27: not found: there is no registry here, only coxswain.dev/echo, coxswain.dev/guestbook,',
   );
+  await runtime.close();
+});
+
+test('a container that is killed before its thread is there ends, and its process is not cut for it', async () => {
+  // On this clock the time after which a program is given up never comes.
+  const runtime = createInProcessRuntime({ clock: new VirtualClock(), random: new SystemRandom(), dataDir: directory });
+  const sandbox = await runtime.sandboxes.run(makeSandboxConfig({ podName: 'p', hostname: 'p' }));
+  const config = makeContainerConfig({ addresses: ['127.0.0.1'], image: 'coxswain.dev/pause' });
+  const id = await runtime.containers.create(sandbox.id, config);
+  const started = runtime.containers.start(id);
+  while ((await runtime.containers.status(id))?.state === 'created') await new Promise(setImmediate);
+  await runtime.containers.stop(id, { graceMs: 0 });
+  await started;
+  expect(await runtime.containers.status(id)).toMatchObject({ state: 'exited', exitCode: 137 });
+  await runtime.close();
+});
+
+test('what the start of a program has left is given back once it runs, by means that the program does not see', async () => {
+  const file = join(directory, 'garbage.mjs');
+  await writeFile(
+    file,
+    `const left = new WeakRef({});
+     console.log(typeof gc);
+     const look = setInterval(() => {
+       if (left.deref() !== undefined) return;
+       console.log('given back');
+       clearInterval(look);
+     }, 20);`,
+  );
+  const { runtime, logs } = await run({ image: pathToFileURL(file).href });
+  expect(await logs()).toEqual(['stdout: undefined', 'stdout: given back']);
   await runtime.close();
 });

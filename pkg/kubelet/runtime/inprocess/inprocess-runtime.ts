@@ -9,7 +9,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { SandboxConfig } from '../container-config.ts';
 import { parseImageName } from '../image-name.ts';
-import { attachedStreams, commandStreams, requireFeature, requirePlain } from '../plain-streams.ts';
+import { requireFeature } from '../plain-streams.ts';
 import {
   type ContainerInspection,
   type ContainerService,
@@ -23,13 +23,14 @@ import {
   type Sandbox,
   type SandboxService,
 } from '../runtime.ts';
-import type { AttachOptions, ProcessStreams, StreamingService } from '../streams.ts';
+import type { StreamingService } from '../streams.ts';
 import { sandboxSummary } from '../summary.ts';
 import { builtInImages, imagesHint, ownIdentity, resolveImage } from './images.ts';
 import { InProcessContainer } from './inprocess-container.ts';
 import { connectTo } from './port-forward.ts';
 import { ProgramPlaces } from './program-places.ts';
 
+/** Where files of containers are, and what programs may use. */
 export interface InProcessRuntimeDeps {
   readonly clock: Clock;
   readonly random: Random;
@@ -39,8 +40,17 @@ export interface InProcessRuntimeDeps {
   readonly memoryBytesMax?: number;
 }
 
-/** Programs are whom the machine's user is, see all of it, and have neither input nor terminal. `noNewPrivileges` comes with the first who asks. */
-const features: readonly RuntimeFeature[] = ['attach', 'exec', 'files', 'memoryLimits', 'portForward'];
+/** Programs are whom the machine's user is, and see all of it. `noNewPrivileges` comes with the first who asks. */
+const features: readonly RuntimeFeature[] = [
+  'attach',
+  'exec',
+  'execStdin',
+  'files',
+  'memoryLimits',
+  'portForward',
+  'stdin',
+  'tty',
+];
 
 interface SandboxEntry {
   readonly id: string;
@@ -80,6 +90,7 @@ class InProcess implements Runtime {
       memoryBytesMax: deps.memoryBytesMax,
       message: (message) => 'id' in message && this.#bySerial.get(message.id)?.received(message) === true,
       output: ({ id, stream, bytes }) => this.#bySerial.get(id)?.output(stream, bytes) === true,
+      stream: (piece) => this.#bySerial.get(piece.id)?.stream(piece) === true,
       isInUse: () => this.#bySerial.size > 0,
       onDeath: (reason) => {
         for (const listener of this.#troubleListeners) listener(`The process of this node's programs ${reason}`);
@@ -109,13 +120,8 @@ class InProcess implements Runtime {
       stats: async (id) => this.#get(id).stats(),
     };
     this.streaming = {
-      exec: async (id, options) => {
-        requirePlain(this.capabilities, options, 'execStdin');
-        const container = this.#get(id);
-        container.requireRunning();
-        return commandStreams(container.exec(options.command, options.signal));
-      },
-      attach: async (id, options) => this.#attach(id, options),
+      exec: async (id, options) => this.#get(id).open(options),
+      attach: async (id, options) => this.#get(id).attach(options),
       portForward: async (id, options) => {
         if (this.#sandboxes.get(id)?.ready !== true) throw new RuntimeError('notFound', `sandbox "${id}" not found`);
         return connectTo(options);
@@ -231,18 +237,6 @@ class InProcess implements Runtime {
     this.#byId.delete(id);
     entry.sandbox.containers.delete(id);
     await entry.container.clean();
-  }
-
-  #attach(id: string, options: AttachOptions): ProcessStreams {
-    requirePlain(this.capabilities, options, 'stdin');
-    const container = this.#get(id);
-    container.requireRunning();
-    const signal = options.signal === undefined ? {} : { signal: options.signal };
-    return attachedStreams({
-      follow: () => container.logs.read({ follow: true, tailLines: 0, ...signal }),
-      exitCode: container.exited,
-      ...signal,
-    });
   }
 
   async *#logs(id: string, options: LogOptions): AsyncGenerator<LogLine> {

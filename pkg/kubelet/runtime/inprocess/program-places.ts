@@ -11,7 +11,7 @@ import { RuntimeError } from '../runtime.ts';
 import { endLeftOvers, ownerMark, startTickOf } from './host/descendants.ts';
 import type { HostProcess } from './host/host-process.ts';
 import { killQuietly, ownPid } from './host/own-process.ts';
-import type { FromHost, Output } from './host/protocol.ts';
+import type { FromHost, Output, StreamPiece } from './host/protocol.ts';
 
 /** A host without programs is kept for so long, so that a pod that is replaced finds it. */
 const idleMs = 60_000;
@@ -19,20 +19,23 @@ const idleMs = 60_000;
 /** Part of the machine's memory that the programs of a node may use together where nothing else was said. */
 const memoryShareDefault = 0.75;
 
+/** How processes are started, and who hears from them. */
 export interface ProgramPlacesOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly dataDir: string;
   readonly memoryBytesMax: number | undefined;
-  /** Both give false for what is about no container there is. */
+  /** All give false for what is about no container there is. */
   message(message: FromHost): boolean;
   output(output: Output): boolean;
+  stream(piece: StreamPiece): boolean;
   /** Whether a program runs, or is about to. */
   isInUse(): boolean;
   /** The process has ended though nobody had asked for it. */
   onDeath(reason: string): void;
 }
 
+/** The process that there is, if there is one. */
 export class ProgramPlaces {
   readonly #options: ProgramPlacesOptions;
   readonly #name: string;
@@ -110,13 +113,14 @@ export class ProgramPlaces {
   }
 
   #start(Host: typeof HostProcess): HostProcess {
-    const { clock, dataDir, memoryBytesMax, message, output, onDeath } = this.#options;
+    const { clock, dataDir, memoryBytesMax, message, output, stream, onDeath } = this.#options;
     const host: HostProcess = new Host({
       clock,
       owner: ownerMark({ pid: ownPid(), startTick: this.#startTick, name: this.#name, folder: dataDir }),
       memoryBytesMax: memoryBytesMax ?? Math.floor(totalmem() * memoryShareDefault),
       message,
       output,
+      stream,
     });
     void host.ended.then((reason) => {
       if (this.#host !== host) return;

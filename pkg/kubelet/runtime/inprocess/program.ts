@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Clock } from '#pkg/base/clock.ts';
 
+/** What a program is given. */
 export interface ProgramContext {
   /** What follows the program's name. */
   readonly args: readonly string[];
@@ -22,12 +23,14 @@ export interface ProgramContext {
   resolve(path: string): string;
 }
 
+/** What a command in a container has come to. */
 export interface CommandOutput {
   readonly exitCode: number;
   readonly stdout?: string;
   readonly stderr?: string;
 }
 
+/** Writes to one of the container's outputs. */
 export type WriteOutput = (stream: 'stderr' | 'stdout', text: string) => void;
 
 /** A command that `exec` (and exec probes and hooks) can run in a container. */
@@ -61,7 +64,14 @@ export interface WorkerStart {
   /** The container's own folder, and the paths of the container that are in it. */
   readonly root: string;
   readonly ownPaths: readonly string[];
-  readonly mounts: readonly { readonly containerPath: string; readonly hostPath: string }[];
+  readonly mounts: readonly {
+    readonly containerPath: string;
+    readonly hostPath: string;
+    readonly readOnly?: boolean;
+  }[];
+  /** Its input stays open for whoever attaches. */
+  readonly stdin?: boolean;
+  readonly tty?: boolean;
   /** It gets no more rights than it has, nor does what it starts. */
   readonly noNewPrivileges?: boolean;
 }
@@ -83,15 +93,53 @@ export interface WorkerSetup {
   readonly sources: Readonly<Record<string, string>>;
 }
 
+/** Stands for the program of a container, where others are commands that `exec` runs. */
+export const mainProcess = 0xffff_ffff;
+
+/** What a command is opened with. */
+export interface ProcessStart {
+  readonly command: readonly string[];
+  readonly stdin: boolean;
+  readonly tty: boolean;
+}
+
+/** How much of a stream may be on its way, in bytes, until its reader has taken some. */
+export const streamWindowBytes = 256 * 1024;
+/** Longest piece of a stream. */
+export const streamPieceBytes = 32 * 1024;
+
+/** What goes on in a process with streams, towards it; `id` is its own among those of the container. */
+export type ToProcess =
+  | { readonly type: 'open'; readonly id: number; readonly start: ProcessStart }
+  | { readonly type: 'input'; readonly id: number; readonly bytes: Uint8Array }
+  | { readonly type: 'inputEnd'; readonly id: number }
+  /** So much of its output was read. */
+  | { readonly type: 'credit'; readonly id: number; readonly bytes: number }
+  | { readonly type: 'resize'; readonly id: number; readonly columns: number; readonly rows: number };
+
+/** And from it. */
+export type FromProcess =
+  | { readonly type: 'data'; readonly id: number; readonly stream: 'stderr' | 'stdout'; readonly bytes: Uint8Array }
+  /** So much of its input was read. */
+  | { readonly type: 'read'; readonly id: number; readonly bytes: number }
+  /** It has ended; `problem` says why it could not begin. */
+  | { readonly type: 'closed'; readonly id: number; readonly exitCode: number; readonly problem?: string };
+
+/** What a program's thread is told. */
 export type ToWorker =
   | { readonly type: 'signal'; readonly signal: string }
+  /** The start is over: what it has left can be given back. */
+  | { readonly type: 'settle' }
   | { readonly type: 'exec'; readonly id: number; readonly command: readonly string[] }
-  | { readonly type: 'cancelExec'; readonly id: number };
+  | { readonly type: 'cancelExec'; readonly id: number }
+  | ToProcess;
 
+/** What a program's thread tells. */
 export type FromWorker =
   | { readonly type: 'started'; readonly threadId: number }
   /** There is something in the ring. */
   | { readonly type: 'output' }
   /** The program starts its first process. */
   | { readonly type: 'child' }
-  | { readonly type: 'execDone'; readonly id: number; readonly output: CommandOutput };
+  | { readonly type: 'execDone'; readonly id: number; readonly output: CommandOutput }
+  | FromProcess;

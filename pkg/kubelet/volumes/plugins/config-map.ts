@@ -2,6 +2,7 @@
 import { defaultMode } from '../payload.ts';
 import type { VolumePlugin } from '../volume-plugin.ts';
 
+/** The plugin. */
 export const configMapPlugin: VolumePlugin = {
   kind: 'configMap',
   async setUp({ name, configMap }, request) {

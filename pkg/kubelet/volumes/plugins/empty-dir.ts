@@ -2,6 +2,7 @@
 import { VolumeError } from '../payload.ts';
 import type { VolumePlugin } from '../volume-plugin.ts';
 
+/** The plugin. */
 export const emptyDirPlugin: VolumePlugin = {
   kind: 'emptyDir',
   async setUp({ name, emptyDir }, { pod, host }) {

@@ -1,6 +1,7 @@
 /** hostPath: a file or folder of the machine. Source: kubelet `volume/hostpath`. */
 import type { VolumePlugin } from '../volume-plugin.ts';
 
+/** The plugin. */
 export const hostPathPlugin: VolumePlugin = {
   kind: 'hostPath',
   async setUp({ hostPath }, { host }) {

@@ -3,6 +3,7 @@ import type { SecretProjection } from '#pkg/api/types/core-v1.ts';
 import { defaultMode } from '../payload.ts';
 import type { VolumePlugin } from '../volume-plugin.ts';
 
+/** The plugin. */
 export const secretPlugin: VolumePlugin = {
   kind: 'secret',
   async setUp({ name, secret }, request) {

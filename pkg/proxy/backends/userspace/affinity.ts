@@ -16,6 +16,7 @@ interface Visit {
   readonly lastMs: number;
 }
 
+/** The endpoints that clients had, forgotten after the Service's own time; bounded by a number of clients. */
 export class AffinityTable {
   readonly #clock: Clock;
   /** By client address, least recently used first. */

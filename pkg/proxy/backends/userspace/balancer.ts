@@ -4,11 +4,13 @@ import { addressKey, type EndpointChooser, type RelayAddress } from '#pkg/networ
 import type { RuleEndpoint } from '../../model/rule.ts';
 import type { AffinityTable } from './affinity.ts';
 
+/** Among which endpoints to choose, and whether clients stay with theirs. */
 export interface BalancerTarget {
   readonly endpoints: readonly RuleEndpoint[];
   readonly sessionAffinity?: { readonly timeoutSeconds: number };
 }
 
+/** Chooses for one rule. */
 export class Balancer implements EndpointChooser {
   readonly #random: Random;
   #target: BalancerTarget = { endpoints: [] };

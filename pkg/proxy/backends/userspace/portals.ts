@@ -16,6 +16,7 @@ export interface Portal {
   readonly allowed: readonly string[];
 }
 
+/** What is to be listened on, by protocol, address and port, and which rules cannot be served. */
 export interface PortalPlan {
   readonly portals: ReadonlyMap<string, Portal>;
   readonly failures: readonly RuleFailure[];

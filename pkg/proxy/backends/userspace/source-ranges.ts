@@ -1,24 +1,15 @@
 /** Which clients a portal lets in. */
-import { BlockList, isIP } from 'node:net';
+import { blockContains, type IpBlock, isMappedIpv4, parseCidr, parseIp } from '#pkg/apimachinery/ip.ts';
 
 /** A test of client addresses against CIDRs; an empty list lets everyone in, a CIDR that cannot be read lets nobody more in. */
 export function sourceTest(ranges: readonly string[]): (clientIp: string) => boolean {
   if (ranges.length === 0) return () => true;
-  const list = new BlockList();
-  for (const range of ranges) {
-    const [ip = '', bits = ''] = range.split('/');
-    const family = familyOf(ip);
-    if (family !== undefined && /^\d+$/.test(bits) && Number(bits) <= (family === 'ipv4' ? 32 : 128)) {
-      list.addSubnet(ip, Number(bits), family);
-    }
-  }
+  const blocks = ranges.map(parseCidr).filter((block): block is IpBlock => block !== undefined);
   return (clientIp) => {
-    const family = familyOf(clientIp);
-    return family !== undefined && list.check(clientIp, family);
+    const address = parseIp(clientIp);
+    if (address === undefined) return false;
+    // A socket of both families names clients of IPv4 so.
+    const ip = isMappedIpv4(address) ? address.subarray(12) : address;
+    return blocks.some((block) => blockContains(block, ip));
   };
-}
-
-function familyOf(ip: string): 'ipv4' | 'ipv6' | undefined {
-  const version = isIP(ip);
-  return version === 0 ? undefined : version === 4 ? 'ipv4' : 'ipv6';
 }

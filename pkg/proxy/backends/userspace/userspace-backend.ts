@@ -17,6 +17,7 @@ import { Balancer } from './balancer.ts';
 import { endpointsOf, type Portal, planPortals } from './portals.ts';
 import { sourceTest } from './source-ranges.ts';
 
+/** Where node ports answer, and chance for choosing endpoints. */
 export interface UserspaceBackendOptions {
   readonly clock: Clock;
   readonly random: Random;

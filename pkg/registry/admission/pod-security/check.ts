@@ -16,6 +16,7 @@ export interface Violation {
 /** Undefined when the pod keeps to it. */
 export type CheckPod = (pod: CheckedPod) => Violation | undefined;
 
+/** One rule of the standards. */
 export interface Check {
   /** Checks of a level are told in the order of their ids. */
   readonly id: string;
@@ -48,6 +49,7 @@ export function sorted(items: Iterable<string>): readonly string[] {
   return [...new Set(items)].sort();
 }
 
+/** The word for that many: `container`, `containers`. */
 export function plural(singular: string, count: number): string {
   return count === 1 ? singular : `${singular}s`;
 }
@@ -67,6 +69,7 @@ export function hasOwnUsers({ spec }: CheckedPod): boolean {
   return spec.hostUsers === false;
 }
 
+/** Whether the pod says that it runs on Windows. */
 export function isWindows({ spec }: CheckedPod): boolean {
   return spec.os?.name === 'windows';
 }

@@ -23,6 +23,7 @@ import {
   violationText,
 } from './policy.ts';
 
+/** What holds beside the labels of namespaces. */
 export interface PodSecurityOptions {
   /** What holds where labels do not say otherwise. Default: everything is allowed. */
   readonly defaults?: SecurityPolicy;
@@ -57,6 +58,7 @@ const templatePaths: Readonly<Record<string, readonly string[] | undefined>> = {
   'cronjobs/batch': ['spec', 'jobTemplate', 'spec', 'template'],
 };
 
+/** The plugin; upstream's defaults unless told otherwise. */
 export function createPodSecurityPlugin(options: PodSecurityOptions = {}): AdmissionPlugin {
   const { defaults = privilegedPolicy, exemptions = {} } = options;
   const rules: Rules = {
@@ -64,6 +66,7 @@ export function createPodSecurityPlugin(options: PodSecurityOptions = {}): Admis
     usernames: new Set(exemptions.usernames),
     namespaces: new Set(exemptions.namespaces),
     runtimeClasses: new Set(exemptions.runtimeClasses),
+    policies: new WeakMap(),
   };
   return {
     name: 'PodSecurity',
@@ -86,6 +89,8 @@ interface Rules {
   readonly usernames: ReadonlySet<string>;
   readonly namespaces: ReadonlySet<string>;
   readonly runtimeClasses: ReadonlySet<string>;
+  /** What was read of the labels of a namespace, for the many pods that come to it. */
+  readonly policies: WeakMap<KubeObject, SecurityPolicy>;
 }
 
 interface Request {
@@ -97,6 +102,15 @@ interface Request {
 
 function labelsOf(object: KubeObject | JsonObject | undefined): Readonly<Record<string, string>> {
   return (object as Namespace | undefined)?.metadata?.labels ?? {};
+}
+
+function policyOf(namespace: KubeObject, { policies, defaults }: Rules): SecurityPolicy {
+  let policy = policies.get(namespace);
+  if (policy === undefined) {
+    ({ policy } = parsePolicy(labelsOf(namespace), defaults));
+    policies.set(namespace, policy);
+  }
+  return policy;
 }
 
 async function validateNamespace({ attributes, context, reader, rules }: Request): Promise<void> {
@@ -191,7 +205,7 @@ async function validatePods({ attributes, context, reader, rules }: Request): Pr
     if (isPod) throw internalError(`failed to lookup namespace "${namespace}"`);
     return;
   }
-  const { policy } = parsePolicy(labelsOf(owner), rules.defaults);
+  const policy = policyOf(owner, rules);
   // Refusals are for pods: a workload is told by warnings what its pods would be refused for.
   if (policy.warn.level === 'privileged' && (!isPod || policy.enforce.level === 'privileged')) return;
   const template = isPod ? draft : objectAt(draft, ...(templatePaths[`${resource}/${group}`] ?? []));

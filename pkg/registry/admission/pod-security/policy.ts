@@ -9,14 +9,17 @@ import { restrictedChecks } from './restricted.ts';
 
 /** From the one that allows everything to the strictest. */
 const securityLevels = ['privileged', 'baseline', 'restricted'] as const;
+/** The levels, from the widest to the narrowest. */
 export type SecurityLevel = (typeof securityLevels)[number];
 
+/** A level as a version of the standards has it. */
 export interface LevelVersion {
   readonly level: SecurityLevel;
   /** `latest`, `v1.30`. */
   readonly version: string;
 }
 
+/** What is refused, noted in the audit log, and warned of. */
 export interface SecurityPolicy {
   readonly enforce: LevelVersion;
   readonly audit: LevelVersion;
@@ -33,6 +36,7 @@ export const privilegedPolicy: SecurityPolicy = { enforce: privileged, audit: pr
 const prefix = 'pod-security.kubernetes.io/';
 const labelsPath = untyped('metadata.labels');
 
+/** The policy that labels say. */
 export interface ParsedPolicy {
   readonly policy: SecurityPolicy;
   /** What is wrong with the labels. There is a policy all the same: what cannot be read is enforced as strictly as can be. */
@@ -75,10 +79,12 @@ export function parsePolicy(labels: Readonly<Record<string, string>>, defaults: 
   return { policy: { enforce, audit, warn }, errors };
 }
 
+/** Whether `a` allows less than `b`. */
 export function isStricter(a: SecurityLevel, b: SecurityLevel): boolean {
   return securityLevels.indexOf(a) > securityLevels.indexOf(b);
 }
 
+/** Whether both are the same level of the same version. */
 export function sameLevel(a: LevelVersion, b: LevelVersion): boolean {
   return a.level === b.level && a.version === b.version;
 }

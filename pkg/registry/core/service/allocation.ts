@@ -5,7 +5,6 @@
  * State is in memory and recovered from the Services themselves on first use. One server owns the ranges: with several, each has to be
  * given a range of its own. Source: upstream `pkg/registry/core/service/{ipallocator,portallocator,storage}`.
  */
-
 import type { Service, ServiceSpec } from '#pkg/api/types/core-v1.ts';
 import { services } from '#pkg/api/types/refs.ts';
 import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
@@ -18,10 +17,11 @@ import {
   invalidObject,
   pathsOf,
 } from '#pkg/apimachinery/field-error.ts';
+import { formatIpv4, parseIpv4 } from '#pkg/apimachinery/ipv4-range.ts';
 import { internalError } from '#pkg/apimachinery/status-error.ts';
 import { type RegistryReader, type Reservation, readAll, type StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { NumberAllocator, reservedBand } from './allocator.ts';
-import { type IpRange, ipToNumber, isInRange, numberToIp, parseIpRange } from './ip-range.ts';
+import { type IpRange, isInRange, parseIpRange } from './ip-range.ts';
 import { needsClusterIp, needsHealthCheckPort, needsNodePorts } from './normalize.ts';
 
 const field = pathsOf<Service>();
@@ -70,7 +70,7 @@ export class ServiceAllocation {
 
   /** The first address of the range, which the API server's own Service has. */
   get firstIp(): string {
-    return numberToIp(this.#range.base + 1);
+    return formatIpv4(this.#range.base + 1);
   }
 
   /** Takes what `draft` needs beyond what `old` has, writes it into the draft, and releases on commit what is no longer needed. */
@@ -123,7 +123,7 @@ export class ServiceAllocation {
   }
 
   #holdingsOf(service: Given<Service>): Holdings {
-    const ips = (service.spec?.clusterIPs ?? []).map((ip) => ipToNumber(ip));
+    const ips = (service.spec?.clusterIPs ?? []).map(parseIpv4);
     const ports = (service.spec?.ports ?? []).map((port) => port.nodePort ?? 0);
     ports.push(service.spec?.healthCheckNodePort ?? 0);
     return {
@@ -141,11 +141,11 @@ export class ServiceAllocation {
       const ip = this.#ips.takeAny(use.random);
       if (ip === undefined) throw internalError(new Error('failed to allocate a serviceIP: range is full'));
       use.taken.add(ip);
-      spec.clusterIP = numberToIp(ip);
+      spec.clusterIP = formatIpv4(ip);
       spec.clusterIPs = [spec.clusterIP];
       return;
     }
-    const number = ipToNumber(wanted);
+    const number = parseIpv4(wanted);
     if (number !== undefined && use.held.ips.has(number)) return;
     const problem = this.#takeNamedIp(wanted, number);
     if (problem !== undefined) {

@@ -1,4 +1,5 @@
 /** IPv4 ranges as numbers, for allocating addresses. */
+import { parseIpv4 } from '#pkg/apimachinery/ipv4-range.ts';
 import { assert } from '#pkg/base/assert.ts';
 
 /** An IPv4 network whose addresses are handed out. */
@@ -14,27 +15,10 @@ export interface IpRange {
 export function parseIpRange(cidr: string): IpRange {
   const [address = '', prefix = ''] = cidr.split('/');
   const bits = 32 - Number(prefix);
-  const number = ipToNumber(address);
+  const number = parseIpv4(address);
   assert(number !== undefined && bits >= 2 && bits <= 31, `${cidr} is an IPv4 CIDR of at least 4 addresses`);
   const base = Math.floor(number / 2 ** bits) * 2 ** bits;
   return { text: cidr, base, size: 2 ** bits - 2 };
-}
-
-/** An IPv4 address as a number below 2^32, or undefined. */
-export function ipToNumber(ip: string): number | undefined {
-  const parts = ip.split('.');
-  if (parts.length !== 4) return undefined;
-  let number = 0;
-  for (const part of parts) {
-    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
-    number = number * 256 + Number(part);
-  }
-  return number;
-}
-
-/** The inverse of `ipToNumber`. */
-export function numberToIp(number: number): string {
-  return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join('.');
 }
 
 /** Whether a Service may have this address: inside the range, neither the network's nor the broadcast address. */

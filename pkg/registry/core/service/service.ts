@@ -6,6 +6,7 @@ import { rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
 import { keepStatus } from '../../status.ts';
 import type { IpRules } from '../../validation/ips.ts';
 import { coreKind, proxyVerbs } from '../connections.ts';
+import { serviceProxy } from '../proxy.ts';
 import { serviceTable } from '../tables.ts';
 import { ServiceAllocation, type ServiceAllocationOptions } from './allocation.ts';
 import {
@@ -54,7 +55,9 @@ export function createServiceStrategy(options: ServiceStrategyOptions): Strategy
       'spec.clusterIP': service.spec?.clusterIP ?? '',
       'spec.type': service.spec?.type ?? '',
     }),
-    connects: { proxy: { kind: coreKind('ServiceProxyOptions'), verbs: proxyVerbs, takesPath: true } },
+    connects: {
+      proxy: { kind: coreKind('ServiceProxyOptions'), verbs: proxyVerbs, takesPath: true, connect: serviceProxy },
+    },
     returnsDeleted: true,
     table: serviceTable,
     bootstrap: [ownService(allocation.firstIp, options.apiServerPort)],

@@ -10,7 +10,7 @@ import { CycleState } from '../../framework/cycle.ts';
 import { Decider } from '../../framework/decide.ts';
 import type { PostFilterResult } from '../../framework/plugin.ts';
 import { profileOver } from '../../framework/plugin-tester.ts';
-import { podInfoOf } from '../../framework/pod-info.ts';
+import { podInfoOf } from '../../model/pod-info.ts';
 import { pluginTable } from '../../plugin-table.ts';
 import { createDefaultPreemption } from './default-preemption.ts';
 

@@ -10,8 +10,8 @@ import { type Random, randomInt } from '#pkg/base/random.ts';
 import { fitErrorMessage } from '../../framework/fit-error.ts';
 import type { NodeRefusal, PostFilterContext, PostFilterPlugin, PostFilterResult } from '../../framework/plugin.ts';
 import type { PluginContext } from '../../framework/plugin-context.ts';
-import type { PodInfo } from '../../framework/pod-info.ts';
 import { success, unschedulable } from '../../framework/status.ts';
+import type { PodInfo } from '../../model/pod-info.ts';
 import { type Candidate, selectVictims, startOf } from './victims.ts';
 
 /** Share of the nodes that is tried, and how many at least: enough choice, at a bounded cost. Source: `DefaultPreemptionArgs`. */

@@ -1,9 +1,9 @@
 /** Which pods of one node would have to go for another to fit. Source: `defaultpreemption.SelectVictimsOnNode`. */
 import type { PodDisruptionBudget } from '#pkg/api/types/policy-v1.ts';
 import { compiledLabelSelector } from '#pkg/apimachinery/label-selector.ts';
-import type { NodeInfo } from '../../framework/node-info.ts';
-import type { PodInfo } from '../../framework/pod-info.ts';
 import { type Status, success, unresolvable } from '../../framework/status.ts';
+import type { NodeInfo } from '../../model/node-info.ts';
+import type { PodInfo } from '../../model/pod-info.ts';
 
 /** Making room on one node. */
 export interface Candidate {

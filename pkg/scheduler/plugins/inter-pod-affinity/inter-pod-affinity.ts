@@ -2,8 +2,8 @@
  * Places pods with or away from other pods, by topology. What a node answers depends on pods anywhere, so nothing is kept between pods; a
  * pod without terms costs only a look at the nodes that carry pods with terms. Upstream counterpart: `plugins/interpodaffinity`.
  */
-import { type AffinityTerm, affinityTermsOf, termMatches } from '../../framework/affinity-terms.ts';
-import type { ClusterView, Cycle } from '../../framework/cycle.ts';
+
+import type { Cycle } from '../../framework/cycle.ts';
 import { type ClusterEvent, podOf } from '../../framework/events.ts';
 import {
   type FilterPlugin,
@@ -13,9 +13,11 @@ import {
   type ScorePlugin,
   scoreMax,
 } from '../../framework/plugin.ts';
-import type { PodInfo } from '../../framework/pod-info.ts';
 import { success, unresolvable, unschedulable } from '../../framework/status.ts';
 import { labelOf, TopologyCounts } from '../../framework/topology.ts';
+import { type AffinityTerm, affinityTermsOf, termMatches } from '../../model/affinity-terms.ts';
+import type { ClusterView } from '../../model/cluster-view.ts';
+import type { PodInfo } from '../../model/pod-info.ts';
 
 /** What a pod's required affinity is worth, as a preference, to the pods it speaks of. Source: `HardPodAffinityWeight`. */
 const requiredAffinityWeight = 1;

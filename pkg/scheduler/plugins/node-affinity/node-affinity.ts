@@ -8,8 +8,8 @@ import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { hintOfPassing } from '../../framework/events.ts';
 import { normalizeHighest } from '../../framework/normalize.ts';
 import type { FilterPlugin, NormalizeScorePlugin, PreFilterPlugin, ScorePlugin } from '../../framework/plugin.ts';
-import type { PodInfo } from '../../framework/pod-info.ts';
 import { success, unresolvable } from '../../framework/status.ts';
+import type { PodInfo } from '../../model/pod-info.ts';
 
 const mismatch = "node(s) didn't match Pod's node affinity/selector";
 const refusal = unresolvable(mismatch);

@@ -2,8 +2,8 @@
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { podOf } from '../../framework/events.ts';
 import type { FilterPlugin } from '../../framework/plugin.ts';
-import { type PodInfo, podInfoOf } from '../../framework/pod-info.ts';
 import { success, unschedulable } from '../../framework/status.ts';
+import { type PodInfo, podInfoOf } from '../../model/pod-info.ts';
 
 const refusal = unschedulable("node(s) didn't have free ports for the requested pod ports");
 

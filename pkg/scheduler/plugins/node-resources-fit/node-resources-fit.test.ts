@@ -3,7 +3,7 @@ import type { ContainerStatus, Node, Pod, PodSpec } from '#pkg/api/types/core-v1
 import { type Amounts, makeNode, makePod } from '#pkg/testing/builders.ts';
 import type { ClusterEvent } from '../../framework/events.ts';
 import { filtered, hinted, scored } from '../../framework/plugin-tester.ts';
-import { podRequests } from '../../framework/resources.ts';
+import { podRequests } from '../../model/resources.ts';
 import { nodeResourcesFit as fit } from './node-resources-fit.ts';
 
 const asking = (requests: Amounts, name = 'p'): Pod => makePod(name).meta({ uid: name }).request(requests).object;

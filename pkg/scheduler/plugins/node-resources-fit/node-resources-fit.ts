@@ -4,11 +4,11 @@
  */
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { type ClusterEvent, nodeOf, podOf } from '../../framework/events.ts';
-import type { NodeInfo } from '../../framework/node-info.ts';
 import { type FilterPlugin, type Memo, type ScorePlugin, scoreMax } from '../../framework/plugin.ts';
-import type { PodInfo } from '../../framework/pod-info.ts';
-import { noResources, podRequests, type Resources, resourcesOf } from '../../framework/resources.ts';
 import { type Status, success, unresolvable, unschedulable } from '../../framework/status.ts';
+import type { NodeInfo } from '../../model/node-info.ts';
+import type { PodInfo } from '../../model/pod-info.ts';
+import { noResources, podRequests, type Resources, resourcesOf } from '../../model/resources.ts';
 
 const memo: Memo = { dependsOn: 'pods', sign: signature };
 

@@ -4,8 +4,8 @@ import { toleratesTaint } from '#pkg/api/scheduling/tolerations.ts';
 import type { Node, Taint } from '#pkg/api/types/core-v1.ts';
 import { hintOfPassing } from '../../framework/events.ts';
 import type { FilterPlugin } from '../../framework/plugin.ts';
-import type { PodInfo } from '../../framework/pod-info.ts';
 import { success, unresolvable } from '../../framework/status.ts';
+import type { PodInfo } from '../../model/pod-info.ts';
 
 const cordonTaint: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
 const refusal = unresolvable('node(s) were unschedulable');

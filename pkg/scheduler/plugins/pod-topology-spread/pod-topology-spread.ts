@@ -10,8 +10,6 @@ import { compiledLabelSelector, type Selector } from '#pkg/apimachinery/label-se
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Cycle, StateKey } from '../../framework/cycle.ts';
 import { type ClusterEvent, podOf } from '../../framework/events.ts';
-import { selectorWithLabelKeys } from '../../framework/label-keys.ts';
-import type { NodeInfo } from '../../framework/node-info.ts';
 import {
   type FilterPlugin,
   type NodeCheck,
@@ -20,9 +18,11 @@ import {
   type ScorePlugin,
   scoreMax,
 } from '../../framework/plugin.ts';
-import type { PodInfo } from '../../framework/pod-info.ts';
 import { type Status, skip, success, unresolvable, unschedulable } from '../../framework/status.ts';
 import { labelOf, TopologyCounts } from '../../framework/topology.ts';
+import { selectorWithLabelKeys } from '../../model/label-keys.ts';
+import type { NodeInfo } from '../../model/node-info.ts';
+import type { PodInfo } from '../../model/pod-info.ts';
 
 const skewRefusal = unschedulable("node(s) didn't match pod topology spread constraints");
 const labelRefusal = unresolvable("node(s) didn't match pod topology spread constraints (missing required label)");

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { makePod } from '#pkg/testing/builders.ts';
-import { podInfoOf } from '../../framework/pod-info.ts';
+import { podInfoOf } from '../../model/pod-info.ts';
 import { schedulingGates } from './scheduling-gates.ts';
 
 test.each([

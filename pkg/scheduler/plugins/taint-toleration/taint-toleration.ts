@@ -8,8 +8,8 @@ import type { Toleration } from '#pkg/api/types/core-v1.ts';
 import { hintOfPassing } from '../../framework/events.ts';
 import { normalizeLowest } from '../../framework/normalize.ts';
 import type { FilterPlugin, Memo, NormalizeScorePlugin, ScorePlugin } from '../../framework/plugin.ts';
-import type { PodInfo } from '../../framework/pod-info.ts';
 import { success, unresolvable } from '../../framework/status.ts';
+import type { PodInfo } from '../../model/pod-info.ts';
 
 const refusal = unresolvable('node(s) had untolerated taint(s)');
 

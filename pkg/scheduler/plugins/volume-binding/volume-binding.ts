@@ -9,8 +9,8 @@ import type { PersistentVolume, PersistentVolumeClaim } from '#pkg/api/types/cor
 import { persistentVolumeClaims, persistentVolumes, storageClasses } from '#pkg/api/types/refs.ts';
 import type { FilterPlugin, PreFilterPlugin } from '../../framework/plugin.ts';
 import type { PluginContext } from '../../framework/plugin-context.ts';
-import type { PodInfo } from '../../framework/pod-info.ts';
 import { type Status, success, unresolvable } from '../../framework/status.ts';
+import type { PodInfo } from '../../model/pod-info.ts';
 
 /** Where claims and volumes are found. */
 export interface VolumeSource {

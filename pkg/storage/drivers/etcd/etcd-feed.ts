@@ -38,6 +38,7 @@ export interface EtcdWatchStream {
   cancel(): void;
 }
 
+/** How the watch is opened, and from where. */
 export interface EtcdFeedOptions {
   readonly open: () => Promise<EtcdWatchStream>;
   readonly clock: Clock;
@@ -48,6 +49,7 @@ export interface EtcdFeedOptions {
   readonly onEnd: () => void;
 }
 
+/** The feed, until it fails or is closed; then another is made. */
 export class EtcdFeed {
   readonly #options: EtcdFeedOptions;
   readonly #hub: WatchHub;

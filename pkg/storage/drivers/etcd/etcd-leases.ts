@@ -17,12 +17,14 @@ interface Lease {
   keys: number;
 }
 
+/** How leases are asked for. */
 export interface EtcdLeasesOptions {
   readonly clock: Clock;
   /** Asks etcd for a lease; resolves with its id. */
   readonly grant: (seconds: number) => Promise<string>;
 }
 
+/** The leases of one store. */
 export class EtcdLeases {
   readonly #options: EtcdLeasesOptions;
   /** The last lease for each time to live, of which there are as many as callers have. */

@@ -3,6 +3,7 @@ import { endOfPrefix } from '../../prefix.ts';
 import { compareKeys } from '../../sorted-map.ts';
 import type { KeyValue, StoreEvent } from '../../store.ts';
 
+/** A key with its value and revisions. */
 export interface EtcdKeyValue {
   readonly key: Buffer;
   readonly value: Buffer;
@@ -10,12 +11,14 @@ export interface EtcdKeyValue {
   readonly mod_revision: string;
 }
 
+/** A change; `type` is `Put` or `Delete`. */
 export interface EtcdEvent {
   readonly type: string;
   readonly kv: EtcdKeyValue;
   readonly prev_kv?: EtcdKeyValue | null;
 }
 
+/** Changes of one revision or several, or why the watch has ended. */
 export interface EtcdWatchResponse {
   readonly canceled: boolean;
   readonly cancel_reason: string;
@@ -26,6 +29,7 @@ export interface EtcdWatchResponse {
 /** The range of every key. */
 export const allKeys = { key: Buffer.from([0]), range_end: Buffer.from([0]) };
 
+/** A key and its value in this project's form. Revisions stay exact below 2^53. */
 export function kvOfEtcd(kv: EtcdKeyValue): KeyValue {
   return {
     key: kv.key.toString(),

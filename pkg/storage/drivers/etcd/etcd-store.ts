@@ -33,6 +33,7 @@ import { kvOfEtcd, rangeOfPrefix } from './etcd-messages.ts';
 /** How long one request may take; upstream's etcd client has no limit of its own, but its callers' requests end after a minute. */
 const requestTimeoutMs = 10_000;
 
+/** The members, and the credentials that they want. */
 export interface EtcdStoreOptions {
   /** Addresses of the members: `http://127.0.0.1:2379`. All of them `http` or all `https`. */
   readonly endpoints: readonly string[];

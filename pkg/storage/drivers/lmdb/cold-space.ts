@@ -1,4 +1,6 @@
 /** Which keys are cold: those that begin with one of a few prefixes, settled when the folder was made. */
+
+/** Tells cold keys from the others. */
 export class ColdSpace {
   readonly #prefixes: readonly string[];
 

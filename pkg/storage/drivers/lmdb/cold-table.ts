@@ -55,6 +55,7 @@ const noBytes = Buffer.alloc(0);
 /** Smaller puts are left as they are. Larger ones are compressed (LZ4): an event to a third or less. */
 const compressedBytesMin = 256;
 
+/** The three tables of one store. */
 export class ColdTable implements ExpirySource {
   readonly #puts: Database<Buffer, number>;
   /** The same, for values that are compressed already. */

@@ -9,6 +9,7 @@
 /** Groups remembered: a megabyte, and more than the past has versions (`pastLimitsDefault`). */
 const groupsMax = 65_536;
 
+/** The newest groups by their first revision; bounded, older ones are asked of the disk. */
 export class GroupIndex {
   /** The first revisions, in order. */
   #starts: number[] = [];

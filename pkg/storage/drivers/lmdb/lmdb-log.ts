@@ -83,6 +83,7 @@ interface Removal {
 
 const nothingDoomed = { queue: [], done: () => {} };
 
+/** The log in one folder, until it is closed. */
 export class LmdbLog {
   readonly #root: RootDatabase<Buffer, number>;
   readonly #groups: Database<Buffer, number>;

@@ -16,7 +16,7 @@ import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { EventTail } from '../../event-tail.ts';
 import { Expirer, ExpiryQueue, expiryOf } from '../../expiry.ts';
-import { forgottenShare, KeyHistory, mergeByKey, pastLimitsDefault } from '../../key-history.ts';
+import { mergeByKey } from '../../key-history.ts';
 import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
 import { checkRevision, readRange } from '../../read-range.ts';
 import { SortedMap } from '../../sorted-map.ts';
@@ -38,21 +38,17 @@ import {
 import { WatchHub } from '../../watch-hub.ts';
 import { type ColdState, readCold } from './cold-reads.ts';
 import { ColdSpace } from './cold-space.ts';
-import type { ColdKey } from './cold-table.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { type Append, type ColdKeys, type DeadWrites, LmdbLog } from './lmdb-log.ts';
 import { keyValueOf, PastWrites } from './past-writes.ts';
+import { type PendingWrite, takeBatch } from './pending-write.ts';
+import { VersionEndings } from './version-endings.ts';
 import { type LoggedWrite, recordOf } from './write-group.ts';
-
-/** Most writes of one transaction, so that the first of them does not wait long for the last; more wait for the next one. */
-const batchWritesMax = 1_024;
-
-/** Most bytes of values of one transaction, for the same reason. */
-const batchBytesMax = 16 * 1024 * 1024;
 
 /** Recent events kept in memory for watches that start a little in the past; older ones are read from the log. */
 const tailLimits = { maxEvents: 1_000, maxBytes: 2 * 1024 * 1024 };
 
+/** The folder, and what is kept cold in it. */
 export interface LmdbStoreOptions {
   /** The folder, made when it is missing. Only one process may have it open. */
   readonly directory: string;
@@ -88,16 +84,6 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
   }
 }
 
-interface PendingWrite {
-  readonly operation: WriteOperation;
-  readonly current: KeyValue | undefined;
-  /** For a cold key: what the disk has of it. */
-  readonly cold: false | { readonly previous: ColdKey | undefined };
-  readonly outcome: Deferred<WriteResult>;
-  /** Resolved, never rejected, once the outcome is known. */
-  readonly settled: Deferred;
-}
-
 /** A transaction under way. */
 interface Commit {
   readonly batch: readonly PendingWrite[];
@@ -107,9 +93,6 @@ interface Commit {
   /** Resolves once it is durable, or with why it failed. */
   readonly appended: Promise<{ readonly cause: unknown } | undefined>;
 }
-
-/** How a version ended: a deletion leaves a record of its own to remove. */
-type Ending = 'replaced' | 'deleted';
 
 class LmdbStore implements Store {
   readonly #log: LmdbLog;
@@ -123,8 +106,7 @@ class LmdbStore implements Store {
   #compacting: Promise<void> = Promise.resolve();
   #isCompacting = false;
   readonly #live = new SortedMap<KeyValue>();
-  readonly #history = new KeyHistory<Ending>();
-  readonly #coldHistory = new KeyHistory<Ending>();
+  readonly #endings = new VersionEndings();
   readonly #hub: WatchHub;
   #revision: number;
   #compacted: number;
@@ -185,7 +167,7 @@ class LmdbStore implements Store {
   #hotRange(options: RangeOptions): RangeResult {
     const state = {
       live: this.#live,
-      history: this.#history,
+      history: this.#endings.hot,
       revision: this.#revision,
       compacted: this.#compacted,
     };
@@ -196,7 +178,7 @@ class LmdbStore implements Store {
     const revision = checkRevision({ revision: this.#revision, compacted: this.#compacted }, options.revision);
     const pending = new Map<string, KeyValue | undefined>();
     for (const [key, { cold, current }] of this.#pending) if (cold) pending.set(key, current);
-    const state: ColdState = { table: this.#log.cold, history: this.#coldHistory, revision: this.#revision, pending };
+    const state: ColdState = { table: this.#log.cold, history: this.#endings.cold, revision: this.#revision, pending };
     return { ...readCold(state, options), revision };
   }
 
@@ -262,12 +244,7 @@ class LmdbStore implements Store {
   /** Takes everything before `revision` out of the past; returns what the disk need not keep. */
   #forget(revision: number): DeadWrites {
     this.#compacted = revision;
-    // What ended with the write of `revision` itself stays, so that a watch from there can tell what was before.
-    const hot = this.#history.compact(revision - 1);
-    const cold = this.#coldHistory.compact(revision - 1);
-    // The log has a note of its own of every deletion, and of every cold key that was replaced.
-    const noted = hot.flatMap(({ from, until, value }) => (value === 'deleted' ? [from, until] : [from]));
-    return { log: [...noted, ...cold.map(({ until }) => until)], cold: cold.map(({ from }) => from) };
+    return this.#endings.forget(revision);
   }
 
   close(): Promise<void> {
@@ -309,16 +286,14 @@ class LmdbStore implements Store {
   /** Forgets the oldest part of the past when there is too much of it: the writes that come take it out. */
   #shrink(): void {
     if (this.#isCompacting || this.#log.isTakingOut) return;
-    const full = [this.#history, this.#coldHistory].find((history) => history.isFull(pastLimitsDefault));
-    if (full === undefined) return;
-    const revision = full.revisionAfter(forgottenShare);
+    const revision = this.#endings.excess();
     if (revision > this.#compacted) this.#log.doom(revision, this.#forget(revision));
   }
 
   /** Begins the transaction of what is queued; undefined when nothing is. */
   #begin(): Commit | undefined {
     if (this.#queue.length === 0) return undefined;
-    const batch = this.#takeBatch();
+    const batch = takeBatch(this.#queue);
     const events = batch.map((write, i) => eventOf(write.operation, write.current, this.#revision + 1 + i));
     const nowMs = this.#clock.nowMs();
     const appends = batch.map(({ operation, cold }, i) => ({
@@ -362,17 +337,6 @@ class LmdbStore implements Store {
     write.settled.resolve();
   }
 
-  #takeBatch(): PendingWrite[] {
-    let bytes = 0;
-    let count = 0;
-    for (const { operation } of this.#queue) {
-      bytes += operation.type === 'put' ? operation.value.length : 0;
-      if (count > 0 && (count >= batchWritesMax || bytes > batchBytesMax)) break;
-      count++;
-    }
-    return this.#queue.splice(0, count);
-  }
-
   #apply(event: StoreEvent, { record: { key, revision, expiresMs }, cold }: Append): void {
     const { previous } = event;
     if (!cold) {
@@ -382,37 +346,22 @@ class LmdbStore implements Store {
     }
     if (expiresMs > 0) this.#expirer.arm(expiresMs);
     if (previous !== undefined)
-      this.#remember(cold ? this.#coldHistory : this.#history, { previous, until: revision, type: event.type });
+      this.#endings.add(previous, { until: revision, by: event.type, isCold: cold !== false });
     this.#revision = revision;
     this.#tail.push(event);
   }
 
   #load(write: LoggedWrite): void {
     const { key, revision, expiresMs } = write;
-    if (this.#cold.has(key)) this.#loadCold(write);
+    if (this.#cold.has(key)) this.#endings.addLogged(write);
     else {
       const put = write.type === 'put';
       const previous = put ? this.#live.set(key, keyValueOf(write)) : this.#live.delete(key);
-      const type = put ? 'put' : 'delete';
-      if (previous !== undefined) this.#remember(this.#history, { previous, until: revision, type });
+      if (previous !== undefined)
+        this.#endings.add(previous, { until: revision, by: put ? 'put' : 'delete', isCold: false });
       if (expiresMs > 0) this.#expiring.add(expiresMs, { key, revision });
     }
     this.#revision = Math.max(this.#revision, revision);
-  }
-
-  /** Of a cold key the log says only when a version ended. */
-  #loadCold({ type, key, revision, previousRevision }: LoggedWrite): void {
-    const value = type === 'delete' ? 'deleted' : 'replaced';
-    this.#coldHistory.add({ key, from: previousRevision, until: revision, value, bytes: 0 });
-  }
-
-  #remember(
-    history: KeyHistory<Ending>,
-    { previous, until, type }: { readonly previous: KeyValue; readonly until: number; readonly type: 'put' | 'delete' },
-  ): void {
-    const value = type === 'put' ? 'replaced' : 'deleted';
-    const { key, modRevision, value: held } = previous;
-    history.add({ key, from: modRevision, until, value, bytes: held.length });
   }
 
   #since(fromRevision: number, prefix: string): StoreEvent[] {

@@ -28,6 +28,7 @@ const hashBits = 12;
 /** After each so many bytes without a match the search goes on in larger steps, so that what has none costs little. */
 const patienceBits = 5;
 
+/** Compresses with one text that is known beforehand. */
 export class Lz4Compressor {
   /** The known text, and behind it the value. */
   readonly #window = Buffer.alloc(windowBytes);

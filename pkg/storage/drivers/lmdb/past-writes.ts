@@ -4,6 +4,7 @@ import type { ColdSpace } from './cold-space.ts';
 import type { LmdbLog } from './lmdb-log.ts';
 import type { LoggedWrite } from './write-group.ts';
 
+/** Reads the past of one store. */
 export class PastWrites {
   readonly #log: LmdbLog;
   readonly #cold: ColdSpace;

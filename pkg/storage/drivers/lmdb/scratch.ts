@@ -10,6 +10,7 @@ import { Buffer } from 'node:buffer';
 /** What some hundred objects need. */
 const scratchBytesMax = 1024 * 1024;
 
+/** The memory of one writer. */
 export class Scratch {
   #bytes = Buffer.alloc(0);
   #used = 0;

@@ -10,6 +10,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import { type Logger, silentLogger } from '#pkg/base/logger.ts';
 import { Expirer, ExpiryQueue, expiryOf } from '../../expiry.ts';
 import { forgottenShare, KeyHistory, pastLimitsDefault } from '../../key-history.ts';
+import { valueSize } from '../../late-value.ts';
 import { checkOperation, conflictOf, eventOf, isExpected, resultOf } from '../../operation.ts';
 import { readRange } from '../../read-range.ts';
 import { SortedMap } from '../../sorted-map.ts';
@@ -28,6 +29,7 @@ import type {
 import { CompactedError, FutureRevisionError, StoreUnavailableError } from '../../store.ts';
 import { eventKey, WatchHub } from '../../watch-hub.ts';
 
+/** The clock by which keys expire. */
 export interface MemoryStoreOptions {
   /** By which keys expire. */
   readonly clock: Clock;
@@ -49,6 +51,7 @@ const slabBytes = 16 * 1024;
 const sharedBytesMax = 1024;
 
 class MemoryStore implements Store {
+  readonly takesLate = true;
   #revision = 1;
   #compacted = 0;
   #closed = false;
@@ -105,6 +108,10 @@ class MemoryStore implements Store {
   }
 
   async write(operation: WriteOperation): Promise<WriteResult> {
+    return this.writeNow(operation);
+  }
+
+  writeNow(operation: WriteOperation): WriteResult {
     this.#checkOpen();
     checkOperation(operation);
     const current = this.#live.get(operation.key);
@@ -120,7 +127,7 @@ class MemoryStore implements Store {
         from: current.modRevision,
         until: this.#revision,
         value: current,
-        bytes: current.value.length,
+        bytes: valueSize(current),
       });
     }
     this.#log.push(event);

@@ -12,6 +12,7 @@ import { containerVariable, ownerVariable } from './marks.ts';
 const passesMax = 50;
 const betweenPassesMs = 10;
 
+/** Whose processes are looked for. */
 export interface SweeperOptions {
   readonly clock: Clock;
   /** Mark of all processes of this runtime. */

@@ -4,16 +4,17 @@
  * Knows nothing of what the payloads mean.
  */
 
-/** What a frame holds: a message as JSON, or output of a container as bytes. */
-export type FrameKind = 'json' | 'output';
+/** What a frame holds: a message as JSON, output of a container as bytes, or a piece of a process's stream. */
+export type FrameKind = 'json' | 'output' | 'stream';
 
+/** One message. */
 export interface Frame {
   readonly kind: FrameKind;
   readonly payload: Buffer;
 }
 
 const headerBytes = 5;
-const kinds: readonly FrameKind[] = ['json', 'output'];
+const kinds: readonly FrameKind[] = ['json', 'output', 'stream'];
 
 /** The frame of a payload, as bytes to send. */
 export function encodeFrame(kind: FrameKind, payload: Uint8Array): Buffer {

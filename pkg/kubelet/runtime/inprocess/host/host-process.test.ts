@@ -21,6 +21,7 @@ test('a host that was stopped is ended when it has not answered for 30 s (fault 
     memoryBytesMax: 2 ** 30,
     message: () => false,
     output: () => false,
+    stream: () => false,
   });
   process.kill(host.pid ?? 0, 'SIGSTOP');
   await clock.advance(40_000);
@@ -33,7 +34,13 @@ test('a host that was stopped is ended when it has not answered for 30 s (fault 
 });
 
 test('a host that cannot be started says so', async () => {
-  const options = { clock: new SystemClock(), memoryBytesMax: 1, message: () => false, output: () => false };
+  const options = {
+    clock: new SystemClock(),
+    memoryBytesMax: 1,
+    message: () => false,
+    output: () => false,
+    stream: () => false,
+  };
   // An environment that the system does not take.
   const host = new HostProcess({ ...options, owner: 'x'.repeat(5_000_000) });
   expect(await host.ended).toMatch(/^could not be started: spawn E2BIG/);

@@ -12,16 +12,19 @@ import { Deferred, sleep } from '#pkg/base/async.ts';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { Sweeper } from './descendants.ts';
-import { encodeMessage, type Frame, FrameReader } from './frames.ts';
+import { encodeFrame, encodeMessage, type Frame, FrameReader } from './frames.ts';
 import { ownerVariable } from './marks.ts';
 import { killQuietly } from './own-process.ts';
 import { outputCost, Pace } from './pace.ts';
 import {
+  encodeStream,
   type FromHost,
   fromHostBytesMax,
   type Output,
   parseFromHost,
   parseOutputFrame,
+  parseStreamFrame,
+  type StreamPiece,
   streamGoneSignal,
   type ToHost,
 } from './protocol.ts';
@@ -51,14 +54,16 @@ const wordsMax = 200;
 const endMsMax = 5_000;
 const streamMsMax = 1_000;
 
+/** What the process may use, and who hears of it. */
 export interface HostProcessOptions {
   readonly clock: Clock;
   /** Mark of its processes. */
   readonly owner: string;
   readonly memoryBytesMax: number;
   message(message: FromHost): boolean;
-  /** Both give false for what is about no container there is. */
   output(output: Output): boolean;
+  /** All give false for what is about no container there is. */
+  stream(piece: StreamPiece): boolean;
 }
 
 /** Starts the process; `ended` says when it could not be. */
@@ -107,6 +112,12 @@ export class HostProcess {
   send(message: ToHost): void {
     const channel = this.#channel();
     if (channel?.writable) channel.write(encodeMessage(message));
+  }
+
+  /** Sends input of a process; lost when this one has ended. */
+  sendInput(piece: Omit<StreamPiece, 'bytes' | 'stream'> & { readonly bytes: Uint8Array }): void {
+    const channel = this.#channel();
+    if (channel?.writable) channel.write(encodeFrame('stream', encodeStream({ ...piece, stream: 'stdin' })));
   }
 
   /** Ends the process at once. */
@@ -212,6 +223,10 @@ export class HostProcess {
       const output = parseOutputFrame(payload);
       return output !== undefined && this.#options.output(output);
     }
+    if (kind === 'stream') {
+      const piece = parseStreamFrame(payload);
+      return piece !== undefined && this.#options.stream(piece);
+    }
     const message = parseFromHost(payload);
     if (message === undefined) return false;
     if (message.type === 'hello') this.#hello.resolve(message.noNewPrivileges);
@@ -268,6 +283,8 @@ function start(options: HostProcessOptions): ChildProcess {
  */
 const hostFlags = [
   '--disable-warning=ExperimentalWarning',
+  // For `worker-memory.ts`, which keeps it from programs.
+  '--expose-gc',
   '--v8-pool-size=2',
   '--optimize-for-size',
   '--no-concurrent-osr',

@@ -5,11 +5,18 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { Clock, Timer } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import type { ToWorker, WorkerSetup } from '../program.ts';
+import { type FromProcess, mainProcess, streamWindowBytes, type ToWorker, type WorkerSetup } from '../program.ts';
 import { LogRingReader, makeLogRing } from './log-ring.ts';
 import { containerVariable, ownerVariable } from './marks.ts';
 import { outputCost, Pace } from './pace.ts';
-import { type ContainerStart, type FromHost, type Output, parseOutput } from './protocol.ts';
+import {
+  type ContainerStart,
+  type FromHost,
+  type Output,
+  parseOutput,
+  parseProcess,
+  type StreamPiece,
+} from './protocol.ts';
 import type { Sources } from './worker-sources.ts';
 import { workerBootstrap } from './worker-sources.ts';
 
@@ -30,9 +37,13 @@ const errorCharactersMax = 16 * 1024;
 
 const killedExitCode = 137;
 
+/** A thread gives back what its start has left so long after it: by then most programs have loaded what they use. */
+const settledMs = 2_000;
+
 /** A thread that uses too much memory ends in this time, or its process is ended: it may go on growing. */
 const memoryKillMsMax = 3_000;
 
+/** Which program, and what it is given. */
 export interface HostedOptions {
   readonly config: ContainerStart;
   readonly clock: Clock;
@@ -44,6 +55,8 @@ export interface HostedOptions {
   send(message: FromHost): void;
   /** Passes output on; false when no more should come until `resumeOutput`. */
   output(output: Output): boolean;
+  /** Passes on output of a process. */
+  stream(piece: Omit<StreamPiece, 'bytes'> & { readonly bytes: Uint8Array }): void;
   /** Kills what the thread has started, while it runs; resolves when that is done. */
   killChildren(): Promise<void>;
   /** The thread has ended: resolves once the processes that it started have, too. */
@@ -53,6 +66,7 @@ export interface HostedOptions {
   onStuck(why: string): void;
 }
 
+/** One container, until its thread and its processes have ended. */
 export class HostedContainer {
   readonly id: number;
   readonly marker: string;
@@ -66,12 +80,15 @@ export class HostedContainer {
   readonly #port: MessagePort;
   readonly #reader: LogRingReader;
   readonly #execs = new Set<number>();
+  /** Open processes, each with the bytes of output that it may still send. */
+  readonly #processes = new Map<number, number>();
   #isKilled = false;
   #isOutOfMemory = false;
   #isEnding = false;
   #message = '';
   #outputTimer: Timer | undefined;
   #memoryTimer: Timer | undefined;
+  #settleTimer: Timer | undefined;
   readonly #pace: Pace;
 
   constructor(options: HostedOptions) {
@@ -119,6 +136,11 @@ export class HostedContainer {
 
   send(message: ToWorker): void {
     if (message.type === 'exec') this.#execs.add(message.id);
+    else if (message.type === 'open') this.#processes.set(message.id, streamWindowBytes);
+    else if (message.type === 'credit') {
+      const left = this.#processes.get(message.id);
+      if (left !== undefined) this.#processes.set(message.id, left + message.bytes);
+    }
     this.#port.postMessage(message);
   }
 
@@ -166,13 +188,30 @@ export class HostedContainer {
     const { type, threadId, id, output } = message as Readonly<Record<string, unknown>>;
     if (type === 'output') this.#passOutput();
     else if (type === 'child') this.hasChildren = true;
+    else if (type === 'data' || type === 'read' || type === 'closed') this.#told(parseProcess(message));
     else if (type === 'started' && this.threadId === 0) {
       this.threadId = Number.isSafeInteger(threadId) ? (threadId as number) : 0;
       this.#options.send({ type: 'started', id: this.id });
+      this.#settleTimer = this.#options.clock.setTimeout(() => this.send({ type: 'settle' }), settledMs);
     } else if (type === 'execDone' && this.#execs.delete(id as number)) {
       const parsed = parseOutput(output) ?? { exitCode: 1, stdout: '', stderr: 'the command gave no result\n' };
       this.#options.send({ type: 'execDone', id: this.id, exec: id as number, output: parsed });
     }
+  }
+
+  /** What a process says. More output than was asked for comes from no command of the runtime's. */
+  #told(message: FromProcess | undefined): void {
+    if (message === undefined) return;
+    const left = this.#processes.get(message.id);
+    if (message.type === 'data') {
+      if (left === undefined || message.bytes.length > left) return;
+      this.#processes.set(message.id, left - message.bytes.length);
+      this.#options.stream({ id: this.id, process: message.id, stream: message.stream, bytes: message.bytes });
+      return;
+    }
+    if (left === undefined && message.id !== mainProcess) return;
+    if (message.type === 'closed') this.#processes.delete(message.id);
+    this.#options.send({ type: 'process', id: this.id, message });
   }
 
   #passOutput(): void {
@@ -221,6 +260,7 @@ export class HostedContainer {
     this.#drain();
     this.#isEnding = true;
     this.#outputTimer?.cancel();
+    this.#settleTimer?.cancel();
     this.#port.close();
     await this.#options.endChildren();
     this.#memoryTimer?.cancel();

@@ -29,6 +29,7 @@ const restMs = 2_000;
 /** Garbage counts until it is collected: a container beyond its limit by less than this part is looked at once more first. */
 const leniency = 1.25;
 
+/** What is measured, and what there may be of it. */
 export interface MemoryWatchOptions {
   readonly clock: Clock;
   /** What the process and all that its programs have started may use. */
@@ -54,6 +55,7 @@ interface Usage {
   wasOver: boolean;
 }
 
+/** The watch of one process. */
 export class MemoryWatch {
   readonly #options: MemoryWatchOptions;
   readonly #usages = new Map<HostedContainer, Usage>();

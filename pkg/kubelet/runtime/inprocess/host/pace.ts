@@ -4,6 +4,7 @@
  */
 import type { Clock } from '#pkg/base/clock.ts';
 
+/** How much a second. */
 export interface PaceOptions {
   readonly clock: Clock;
   readonly perSecond: number;
@@ -16,6 +17,7 @@ const newline = 10;
 /** What a line of output costs besides its bytes: it is kept and found as one. */
 const lineCost = 40;
 
+/** What has been spent lately. */
 export class Pace {
   readonly #options: PaceOptions;
   /** When all that was spent is made up for. */

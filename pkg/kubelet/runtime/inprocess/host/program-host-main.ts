@@ -6,9 +6,9 @@ import { closeSync, openSync, readdirSync, readlinkSync, readSync, writeFileSync
 import { Socket } from 'node:net';
 import { setPriority } from 'node:os';
 import { SystemClock } from '#pkg/base/clock.ts';
-import { hasNoNewPrivileges } from '../images/no-new-privileges.ts';
 import { residentBytesIn } from './descendants.ts';
 import { ownerVariable } from './marks.ts';
+import { hasNoNewPrivileges } from './no-new-privileges.ts';
 import { killQuietly } from './own-process.ts';
 import { type ProgramHostOptions, runProgramHost } from './program-host.ts';
 import { streamGoneSignal } from './protocol.ts';

@@ -15,8 +15,10 @@ import { Pace } from './pace.ts';
 import {
   type ContainerStart,
   encodeOutput,
+  encodeStream,
   type FromHost,
   type Output,
+  parseStreamFrame,
   type ToHost,
   toHostBytesMax,
 } from './protocol.ts';
@@ -31,6 +33,7 @@ const outputPerSecond = 4 * 1024 * 1024;
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 const workerMain = new URL(`../images/worker-main.${extension}`, import.meta.url).href;
 
+/** The stream to the runtime, and what all programs may use. */
 export interface ProgramHostOptions {
   readonly clock: Clock;
   readonly channel: Duplex;
@@ -60,6 +63,8 @@ class ProgramHost {
   readonly #options: ProgramHostOptions;
   readonly #sources = new WorkerSources();
   readonly #containers = new Map<number, HostedContainer>();
+  /** What was said to containers whose thread is not there yet, in order: of one, no more than a runtime asks at once. */
+  readonly #early = new Map<number, ToHost[]>();
   readonly #sweeper: Sweeper;
   readonly #memory: MemoryWatch;
   readonly #pace: Pace;
@@ -91,7 +96,10 @@ class ProgramHost {
     await new Promise<void>((resolve) => {
       channel.on('data', (chunk: Buffer) => {
         try {
-          for (const { payload } of reader.push(chunk)) this.#received(JSON.parse(payload.toString('utf8')) as ToHost);
+          for (const frame of reader.push(chunk)) {
+            if (frame.kind === 'stream') this.#input(frame.payload);
+            else this.#received(JSON.parse(frame.payload.toString('utf8')) as ToHost);
+          }
         } catch {
           // A program has written to the stream, or read from it.
           resolve();
@@ -115,17 +123,30 @@ class ProgramHost {
     else if (message.type === 'start') void this.#start(message);
     else {
       const container = this.#containers.get(message.id);
-      if (container === undefined) return;
+      if (container === undefined) {
+        this.#early.get(message.id)?.push(message);
+        return;
+      }
       if (message.type === 'kill') container.kill();
       else if (message.type === 'signal') container.send(message);
       else if (message.type === 'stats') void this.#tellStats(container, message.request);
+      else if (message.type === 'process') container.send(message.message);
       else if (message.type === 'cancelExec') container.send({ type: 'cancelExec', id: message.exec });
       else container.send({ type: 'exec', id: message.exec, command: message.command });
     }
   }
 
+  #input(payload: Buffer): void {
+    const piece = parseStreamFrame(payload);
+    if (piece === undefined) throw new Error('a frame that is no piece of a stream');
+    const bytes = Uint8Array.from(piece.bytes);
+    this.#containers.get(piece.id)?.send({ type: 'input', id: piece.process, bytes });
+  }
+
   async #start(config: ContainerStart): Promise<void> {
     const { id } = config;
+    const early: ToHost[] = [];
+    this.#early.set(id, early);
     try {
       const sources = await this.#sources.closure([workerMain, config.start.module]);
       const container = new HostedContainer({
@@ -137,6 +158,7 @@ class ProgramHost {
         hostPace: this.#pace,
         send: (message) => this.#send(message),
         output: (output) => this.#output(output),
+        stream: (piece) => void this.#options.channel.write(encodeFrame('stream', encodeStream(piece))),
         killChildren: () => this.#sweeper.killOnce(config.marker),
         endChildren: () => this.#sweeper.sweep(config.marker),
         onEnd: () => this.#ended(container),
@@ -144,7 +166,10 @@ class ProgramHost {
       });
       this.#containers.set(id, container);
       this.#memory.started(container);
+      this.#early.delete(id);
+      for (const message of early) this.#received(message);
     } catch (error) {
+      this.#early.delete(id);
       const message = `Cannot start a thread: ${errorText(error)}`;
       this.#output({ id, stream: 'stderr', bytes: Buffer.from(`${message}\n`) });
       this.#send({ type: 'exited', id, exitCode: 128, outOfMemory: false, message });

@@ -3,7 +3,14 @@
  * anything is believed: programs share the process and may write to its end of the channel. `parseFromHost` is total: it gives a
  * message, or undefined for whatever is none.
  */
-import type { CommandOutput, WorkerStart } from '../program.ts';
+import {
+  type CommandOutput,
+  type FromProcess,
+  streamPieceBytes,
+  streamWindowBytes,
+  type ToProcess,
+  type WorkerStart,
+} from '../program.ts';
 
 /** Longest frame the runtime takes from a host. An answer of `exec` is the longest: two outputs, each character up to six bytes in JSON. */
 export const fromHostBytesMax = 8 * 1024 * 1024;
@@ -35,15 +42,19 @@ export interface ContainerStart {
   readonly memoryLimitBytes?: number;
 }
 
+/** What the runtime says. */
 export type ToHost =
   | ContainerStart
   | { readonly type: 'signal'; readonly id: number; readonly signal: string }
   | { readonly type: 'kill'; readonly id: number }
   | { readonly type: 'exec'; readonly id: number; readonly exec: number; readonly command: readonly string[] }
   | { readonly type: 'cancelExec'; readonly id: number; readonly exec: number }
+  /** All that is said to a process but its input, which is a frame of its own. */
+  | { readonly type: 'process'; readonly id: number; readonly message: Exclude<ToProcess, { readonly type: 'input' }> }
   | { readonly type: 'stats'; readonly id: number; readonly request: number }
   | { readonly type: 'ping'; readonly request: number };
 
+/** What the process says; `id` is the number of a container. */
 export type FromHost =
   | { readonly type: 'started'; readonly id: number }
   | {
@@ -62,6 +73,8 @@ export type FromHost =
       readonly memoryBytes: number;
       readonly cpuNanoseconds: number;
     }
+  /** All that a process says but its output. */
+  | { readonly type: 'process'; readonly id: number; readonly message: Exclude<FromProcess, { readonly type: 'data' }> }
   /** The first thing a host says: what it can do. */
   | { readonly type: 'hello'; readonly noNewPrivileges: boolean }
   /** The host ends itself, and why. */
@@ -105,6 +118,10 @@ function parseOfContainer(id: number, fields: Readonly<Record<string, unknown>>)
     const isStats = isCount(request) && isCount(memoryBytes) && isCount(cpuNanoseconds);
     return isStats ? { type, id, request, memoryBytes, cpuNanoseconds } : undefined;
   }
+  if (type === 'process') {
+    const told = parseProcess(fields.message);
+    return told === undefined || told.type === 'data' ? undefined : { type, id, message: told };
+  }
   if (type !== 'execDone' || !isCount(exec)) return undefined;
   const output = parseOutput(fields.output);
   return output === undefined ? undefined : { type, id, exec, output };
@@ -120,6 +137,55 @@ export function parseOutput(value: unknown): Required<CommandOutput> | undefined
     stdout: stdout.slice(0, execCharactersMax),
     stderr: stderr.slice(0, execCharactersMax),
   };
+}
+
+/** What a process says; undefined for what is none. */
+export function parseProcess(value: unknown): FromProcess | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { type, id, bytes, stream, exitCode, problem } = value as Readonly<Record<string, unknown>>;
+  if (!isCount(id)) return undefined;
+  if (type === 'read') return isCount(bytes) && bytes <= streamWindowBytes ? { type, id, bytes } : undefined;
+  if (type === 'data') {
+    const isPiece = bytes instanceof Uint8Array && bytes.length <= streamPieceBytes;
+    return isPiece && (stream === 'stdout' || stream === 'stderr') ? { type, id, stream, bytes } : undefined;
+  }
+  if (type !== 'closed' || !isCount(exitCode)) return undefined;
+  return { type, id, exitCode: exitCode & 255, ...(isText(problem) ? { problem } : {}) };
+}
+
+/** A piece of a stream of one process of a container. */
+export interface StreamPiece {
+  readonly id: number;
+  readonly process: number;
+  readonly stream: 'stderr' | 'stdin' | 'stdout';
+  readonly bytes: Buffer;
+}
+
+const streamHeaderBytes = 9;
+const streams = ['stdin', 'stdout', 'stderr'] as const;
+
+/** Payload of a stream's frame. */
+export function encodeStream({
+  id,
+  process,
+  stream,
+  bytes,
+}: Omit<StreamPiece, 'bytes'> & { readonly bytes: Uint8Array }): Buffer {
+  const payload = Buffer.allocUnsafe(streamHeaderBytes + bytes.length);
+  payload.writeUInt32BE(id, 0);
+  payload.writeUInt32BE(process, 4);
+  payload[8] = streams.indexOf(stream);
+  payload.set(bytes, streamHeaderBytes);
+  return payload;
+}
+
+/** The piece in a frame's payload; undefined for what is none. */
+export function parseStreamFrame(payload: Buffer): StreamPiece | undefined {
+  if (payload.length < streamHeaderBytes || payload.length > streamHeaderBytes + streamPieceBytes) return undefined;
+  const stream = streams[payload[8]!];
+  if (stream === undefined) return undefined;
+  const bytes = payload.subarray(streamHeaderBytes);
+  return { id: payload.readUInt32BE(0), process: payload.readUInt32BE(4), stream, bytes };
 }
 
 const outputHeaderBytes = 5;

@@ -52,6 +52,7 @@ interface StrippedModule {
 
 type StrippedModules = Readonly<Record<string, StrippedModule>>;
 
+/** The sources by path. */
 export class WorkerSources {
   readonly #modules = new Map<string, StrippedModule>();
   #reading: Promise<void> = Promise.resolve();

@@ -5,6 +5,7 @@
  */
 import { isAbsolute, resolve } from 'node:path';
 
+/** What a container sees. */
 export interface ContainerPathsOptions {
   /** Absolute. */
   readonly workingDir: string;
@@ -15,6 +16,7 @@ export interface ContainerPathsOptions {
   readonly own: readonly string[];
 }
 
+/** The paths of one container; `cwd` is its working directory and may change. */
 export class ContainerPaths {
   /** The container's current directory. */
   cwd: string;

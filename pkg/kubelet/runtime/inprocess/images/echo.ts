@@ -5,6 +5,7 @@
 import type { Program } from '../program.ts';
 import { portOf, reply, serveHttp, urlOf } from './serve.ts';
 
+/** The image's program. */
 export const program: Program = {
   main(context) {
     let healthy = true;

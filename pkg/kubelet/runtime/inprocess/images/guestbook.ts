@@ -13,6 +13,7 @@ import { portOf, reply, serveHttp, urlOf } from './serve.ts';
 const messageLengthMax = 1_000;
 const storeTimeoutMs = 2_000;
 
+/** The image's program. */
 export const program: Program = {
   main(context) {
     return serveHttp(context, portOf(context, 'PORT', 8080), (request, response) => {

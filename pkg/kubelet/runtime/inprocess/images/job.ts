@@ -6,6 +6,7 @@ const exitCodeMax = 255;
 /** What programs exit with that do not understand their arguments. */
 const usageExitCode = 2;
 
+/** The image's program. */
 export const program: Program = {
   async main(context) {
     const seconds = Number(context.args[0] ?? context.env.SECONDS ?? 1);

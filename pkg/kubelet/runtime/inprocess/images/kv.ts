@@ -73,6 +73,7 @@ const handlers: Readonly<Record<string, readonly [number, boolean, Handler]>> = 
   ],
 };
 
+/** The image's program. */
 export const program: Program = {
   async main(context) {
     const file = context.env.DATA === undefined ? undefined : context.resolve(context.env.DATA);

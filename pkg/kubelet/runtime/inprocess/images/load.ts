@@ -3,14 +3,15 @@
  * how many succeeded and how long they took.
  */
 import { sleep } from '#pkg/base/async.ts';
+import { get } from '#pkg/serving/node-http.ts';
 import type { Program, ProgramContext } from '../program.ts';
-import { http } from './plain-http.ts';
 
 const reportMs = 10_000;
 const timeoutMs = 5_000;
 /** What programs exit with that do not understand their arguments. */
 const usageExitCode = 2;
 
+/** The image's program. */
 export const program: Program = {
   async main(context) {
     const url = context.args[0] ?? context.env.URL;
@@ -63,7 +64,7 @@ function report(context: ProgramContext, tally: Tally): void {
 function send(context: ProgramContext, url: string, tally: Tally): Promise<void> {
   const startMs = context.clock.monotonicMs();
   return new Promise((resolve) => {
-    const request = http.get(url, { agent: false, timeout: timeoutMs }, (response) => {
+    const request = get(url, { agent: false, timeout: timeoutMs }, (response) => {
       response.resume();
       response.on('end', () => {
         if ((response.statusCode ?? 500) < 400) {

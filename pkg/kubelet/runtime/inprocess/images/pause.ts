@@ -2,6 +2,7 @@
 import { aborted } from '#pkg/base/async.ts';
 import type { Program } from '../program.ts';
 
+/** The image's program. */
 export const program: Program = {
   async main(context) {
     const alive = context.clock.setTimeout(() => {}, Number.MAX_SAFE_INTEGER);

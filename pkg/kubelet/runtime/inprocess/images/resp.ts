@@ -1,5 +1,6 @@
 /** RESP, the protocol of Redis, version 2: enough for a small server and its client. Source: Redis serialization protocol specification. */
 
+/** A value of the protocol: an error, nil, an integer, a string or a list. */
 export type RespValue = Error | null | number | string | readonly RespValue[];
 
 /** Longest bulk string taken, and most bytes that may wait for the rest of a value. */

@@ -1,12 +1,12 @@
 /** What the built-in servers share: listening on the pod's address until SIGTERM, and query parameters. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { errorText } from '#pkg/base/error-text.ts';
+import { createServer } from '#pkg/serving/node-http.ts';
 import type { ProgramContext } from '../program.ts';
-import { http } from './plain-http.ts';
 
 /** Serves HTTP on the pod's address until the program is asked to end; resolves with exit code 0. */
 export async function serveHttp(context: ProgramContext, port: number, listener: RequestListener): Promise<number> {
-  const server = http.createServer((request, response) => {
+  const server = createServer((request, response) => {
     try {
       listener(request, response);
     } catch (error) {

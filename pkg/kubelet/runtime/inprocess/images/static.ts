@@ -17,6 +17,7 @@ const contentTypes: Readonly<Record<string, string>> = {
   '.txt': 'text/plain',
 };
 
+/** The image's program. */
 export const program: Program = {
   main(context) {
     const root = context.env.ROOT ?? '/usr/share/static';

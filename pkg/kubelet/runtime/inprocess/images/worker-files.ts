@@ -22,6 +22,7 @@ const twoPaths: readonly string[] = ['copyFile', 'cp', 'link', 'rename'];
 /** The first is what the link says. */
 const secondPath: readonly string[] = ['symlink'];
 
+/** The paths of the container, and its host name. */
 export interface FilesOptions {
   readonly paths: ContainerPaths;
   readonly hostname: string;

@@ -19,6 +19,7 @@ const threadsMax = 32;
 /** Signals that a process which does not listen for them does not notice. Stopping is among them: one thread cannot be stopped. */
 const unnoticed = new Set(['SIGCHLD', 'SIGCONT', 'SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGURG', 'SIGWINCH']);
 
+/** How processes and threads of the program are marked. */
 export interface GuardOptions {
   /** Environment of every process that the program starts: its mark. */
   readonly marks: Readonly<Record<string, string>>;
@@ -34,6 +35,7 @@ export interface GuardOptions {
   onFirstChild(): void;
 }
 
+/** Replaces Node's functions in this thread. To be called before anything of the program is loaded; it cannot be undone. */
 export function guardThread(options: GuardOptions): void {
   guardSignals(options);
   guardChildren(options);

@@ -9,15 +9,17 @@ import { fileURLToPath } from 'node:url';
 import { workerData } from 'node:worker_threads';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import { findCommand } from '../commands.ts';
 import { LogRingWriter } from '../host/log-ring.ts';
 import { containerVariable, ownerVariable } from '../host/marks.ts';
 import type { CommandOutput, FromWorker, Program, ProgramContext, ToWorker, WorkerSetup } from '../program.ts';
+
 import { ContainerPaths } from './container-paths.ts';
 import { mapFiles } from './worker-files.ts';
 import { guardThread } from './worker-guard.ts';
+import { takeCollector } from './worker-memory.ts';
 import { mapNetwork } from './worker-network.ts';
 import { replaceOutput } from './worker-output.ts';
+import type { WorkerProcesses } from './worker-processes.ts';
 
 const sigtermExitCode = 143;
 
@@ -26,10 +28,12 @@ const threadNiceness = 15;
 
 // What the host gave this thread is not the program's: the guard takes it away.
 const { start, port, ring, marker, owner, threadName } = workerData as WorkerSetup;
+const giveBack = takeCollector();
 const terminated = new AbortController();
 const execs = new Map<number, AbortController>();
 let handlesTerm = false;
 let program: Program | undefined;
+let loading: Promise<WorkerProcesses> | undefined;
 
 const context: ProgramContext = {
   args: start.args,
@@ -48,7 +52,7 @@ const context: ProgramContext = {
 };
 
 // Before anything of the program runs; where it cannot be, nothing does.
-if (start.noNewPrivileges === true) await (await import('./no-new-privileges.ts')).setNoNewPrivileges();
+if (start.noNewPrivileges === true) await (await import('../host/no-new-privileges.ts')).setNoNewPrivileges();
 const paths = new ContainerPaths({
   workingDir: start.workingDir ?? homeOfImage(),
   mounts: start.mounts,
@@ -57,7 +61,8 @@ const paths = new ContainerPaths({
 });
 mapFiles({ paths, hostname: start.hostname });
 mapNetwork(start.ip);
-replaceOutput(new LogRingWriter(ring, () => send({ type: 'output' })));
+const output = new LogRingWriter(ring, () => send({ type: 'output' }));
+replaceOutput(output);
 guardThread({
   marks: { [containerVariable]: marker, [ownerVariable]: owner },
   ownMark: `${containerVariable}=${marker}`,
@@ -69,20 +74,62 @@ guardThread({
 
 port.on('message', (message: ToWorker) => {
   if (message.type === 'signal') onSignal(message.signal);
-  else if (message.type === 'cancelExec') execs.get(message.id)?.abort();
-  else {
-    void runCommand(message.id, message.command).then((output) => send({ type: 'execDone', id: message.id, output }));
-  }
+  else if (message.type === 'settle') giveBack();
+  else if (message.type === 'cancelExec') {
+    execs.get(message.id)?.abort();
+    void processes().then((all) => all.cancel(message.id));
+  } else if (message.type === 'exec') {
+    void exec(message.id, message.command).then((result) => send({ type: 'execDone', id: message.id, output: result }));
+  } else void processes().then((all) => all.received(message));
 });
 // The listener alone must not keep a program alive that has nothing more to do.
 port.unref();
 
+if (start.stdin === true || start.tty === true) await openInput();
 // Before the program is loaded: one that never yields is running too.
 send({ type: 'started', threadId: systemThreadId() });
 await runProgram();
 
 function send(message: FromWorker): void {
   port.postMessage(message);
+}
+
+/** Loaded with the first command: most containers run none. */
+function processes(): Promise<WorkerProcesses> {
+  loading ??= import('./worker-processes.ts').then(
+    (module) =>
+      new module.WorkerProcesses({
+        start,
+        context,
+        commands: () => program?.commands,
+        send,
+        signalProgram: (name) => process.kill(process.pid, name),
+        output: (stream, bytes) => output.write(stream, bytes),
+      }),
+  );
+  return loading;
+}
+
+/** Gives the program the input, and the terminal, that the pod asks for. */
+async function openInput(): Promise<void> {
+  const all = await processes();
+  const terminal = all.mainTerminal;
+  if (terminal !== undefined) {
+    for (const stream of [process.stdout, process.stderr]) {
+      const size = { columns: { get: () => terminal.columns }, rows: { get: () => terminal.rows } };
+      Object.defineProperties(Object.assign(stream, { isTTY: true, _type: 'tty' }), size);
+    }
+  }
+  // A command in place of the program reads for itself.
+  if (start.stdin !== true || !isProgram()) return;
+  const input = all.mainInput();
+  Object.defineProperty(process, 'stdin', { configurable: true, enumerable: true, get: () => input });
+}
+
+/** Whether the image's own program is what runs. */
+function isProgram(): boolean {
+  const [name] = start.command;
+  return name === undefined || (start.entrypoint !== undefined && baseName(name) === start.entrypoint);
 }
 
 /** Where a program is that does not say: one on disk in its folder. */
@@ -116,16 +163,17 @@ function onSignal(signal: string): void {
 }
 
 async function runProgram(): Promise<void> {
-  const [name, ...rest] = start.command;
-  const own = name === undefined || (start.entrypoint !== undefined && baseName(name) === start.entrypoint);
+  const [, ...rest] = start.command;
   // From here on it is the program's time, and loading a built-in one is not.
   if (start.entrypoint === undefined) lowerPriority();
   const module = (await import(start.module)) as { readonly program?: Program; readonly default?: unknown };
   if (start.entrypoint !== undefined) lowerPriority();
   program = module.program;
-  if (!own) {
-    const output = await runCommand(-1, start.command.concat(start.args), true);
-    finish(output.exitCode);
+  if (!isProgram()) {
+    const all = await processes();
+    // The process lives while its command does, whatever that waits for.
+    port.ref();
+    finish(await all.main(start.command.concat(start.args), signalOf()));
     return;
   }
   const main =
@@ -156,30 +204,12 @@ function finish(exitCode: number): void {
   process.exit(exitCode);
 }
 
-async function runCommand(id: number, command: readonly string[], asMain = false): Promise<CommandOutput> {
-  const [name = '', ...args] = command;
+/** Runs a command for its result. */
+async function exec(id: number, command: readonly string[]): Promise<CommandOutput> {
   const stop = new AbortController();
   execs.set(id, stop);
   try {
-    const own = program?.commands;
-    const found = own !== undefined && Object.hasOwn(own, name) ? own[name] : findCommand(baseName(name));
-    if (found === undefined) {
-      const stderr = `exec: "${name}": executable file not found in $PATH\n`;
-      if (asMain) process.stderr.write(stderr);
-      return { exitCode: 127, stderr };
-    }
-    const output = asMain
-      ? await found(context, args, signalOf(), writeOutput)
-      : await found(context, args, stop.signal);
-    if (asMain) {
-      process.stdout.write(output.stdout ?? '');
-      process.stderr.write(output.stderr ?? '');
-    }
-    return output;
-  } catch (error) {
-    const stderr = `${name}: ${errorText(error)}\n`;
-    if (asMain) process.stderr.write(stderr);
-    return { exitCode: 1, stderr };
+    return await (await processes()).exec(command, stop.signal);
   } finally {
     execs.delete(id);
   }

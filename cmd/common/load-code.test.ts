@@ -1,0 +1,55 @@
+/** Which code a start loads: the bundle as long as it says what the sources do. */
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { bundleInputsFile, fileMark } from './load-code.js';
+
+/** A folder that has the module and these files; gives what the module loads there. */
+async function placed(files: Readonly<Record<string, string>>) {
+  const root = await mkdtemp(join(tmpdir(), 'coxswain-code-'));
+  onTestFinished(() => rm(root, { recursive: true, force: true }));
+  for (const [path, text] of Object.entries({ 'package.json': '{"type":"module"}', ...files })) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), text);
+  }
+  const own = join(root, 'cmd/common/load-code.js');
+  await mkdir(dirname(own), { recursive: true });
+  await copyFile(join(import.meta.dirname, 'load-code.js'), own);
+  const { loadCode } = (await import(pathToFileURL(own).href)) as typeof import('./load-code.js');
+  const load = async () => (await loadCode('command', async () => ({ from: 'sources' }))) as { readonly from: string };
+  return { root, from: async () => (await load()).from };
+}
+
+const source = 'cmd/common/errors.ts';
+
+test('a checkout runs its bundle until one of its sources changes', async () => {
+  const { root, from } = await placed({
+    [source]: '1',
+    '.cache/bundle/made/command.js': "export const from = 'bundle';",
+  });
+  expect(await from()).toBe('sources');
+  const inputs = { folder: 'made', files: { [source]: fileMark(join(root, source)) } };
+  await writeFile(join(root, '.cache/bundle', bundleInputsFile), JSON.stringify(inputs));
+  expect(await from()).toBe('bundle');
+  await writeFile(join(root, source), '22');
+  expect(await from()).toBe('sources');
+  await rm(join(root, source));
+  expect(await from()).toBe('sources');
+});
+
+test('what the bundle does not have comes from its sources', async () => {
+  const { from } = await placed({ 'dist/bundle/testing.js': "export const from = 'bundle';" });
+  expect(await from()).toBe('sources');
+});
+
+test('a package runs the bundle that it came with', async () => {
+  const { from } = await placed({ 'dist/bundle/command.js': "export const from = 'bundle';" });
+  expect(await from()).toBe('bundle');
+});
+
+test('a list of sources that cannot be read makes no bundle', async () => {
+  const { from } = await placed({ [source]: '1', '.cache/bundle/inputs.json': '{' });
+  expect(await from()).toBe('sources');
+});

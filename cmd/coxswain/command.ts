@@ -1,0 +1,69 @@
+/** The `coxswain` command: finds the subcommand, loads only that, and turns what goes wrong into one line and exit code 1. */
+import { explain } from '#cmd/common/errors.ts';
+import { commandOverview } from '#pkg/component/flags.ts';
+import { UserError } from '#pkg/component/user-error.ts';
+import { systemWorld, type World } from './world.ts';
+
+interface Command {
+  readonly summary: string;
+  load(): Promise<(world: World, args: readonly string[]) => Promise<number>>;
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  up: { summary: 'Start a cluster, or say that it runs.', load: async () => (await import('./up.ts')).up },
+  down: { summary: 'Stop a cluster; its data stays.', load: async () => (await import('./down.ts')).down },
+  status: {
+    summary: 'Show what runs and whether it is healthy.',
+    load: async () => (await import('./status.ts')).status,
+  },
+  list: {
+    summary: 'Show the clusters of this machine’s user.',
+    load: async () => (await import('./list.ts')).list,
+  },
+  kubeconfig: {
+    summary: 'Print the kubeconfig of a cluster.',
+    load: async () => (await import('./kubeconfig.ts')).kubeconfig,
+  },
+  doctor: {
+    summary: 'Look at what this machine can and cannot do.',
+    load: async () => (await import('./doctor.ts')).doctor,
+  },
+  kubectl: {
+    summary: 'The everyday subset of kubectl.',
+    load: async () => (await import('./kubectl.ts')).kubectlCommand,
+  },
+  version: { summary: 'Print the version.', load: async () => (await import('./version.ts')).version },
+};
+
+/** Parts of the design that are refused by name until they are built. */
+const planned = ['image', 'snapshot', 'vm'];
+
+function overview(): string {
+  return commandOverview({
+    summary: 'Kubernetes on this machine: no Docker, no root.',
+    usage: 'coxswain <command> [flags]',
+    commands,
+  });
+}
+
+async function main(world: World, args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    world.write(overview());
+    return name === undefined ? 1 : 0;
+  }
+  const key = name === '--version' ? 'version' : name;
+  const command = Object.hasOwn(commands, key) ? commands[key] : undefined;
+  if (command !== undefined) return (await command.load())(world, rest);
+  if (planned.includes(name)) throw new UserError(`"coxswain ${name}" is not available yet`);
+  throw new UserError(`unknown command "${name}": "coxswain --help" lists them`);
+}
+
+const world = systemWorld();
+try {
+  process.exitCode = await main(world, process.argv.slice(2));
+} catch (error) {
+  world.writeError(`coxswain: ${explain(error)}\n`);
+  if (world.environment.COXSWAIN_DEBUG) world.writeError(`${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exitCode = 1;
+}

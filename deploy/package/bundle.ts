@@ -1,0 +1,159 @@
+/**
+ * Makes the bundle: the command's code in a few files, of which those that a subcommand or component needs are loaded with it. Packages of
+ * others stay as they are.
+ *
+ * Where a module says `import.meta.url` it goes on to mean its own place in the checkout or package, as programs of pods and processes are
+ * started from there. Texts are written in ASCII: V8 keeps a source of which one character is none with two bytes for each.
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import process from 'node:process';
+import { type Plugin, rolldown } from 'rolldown';
+import { type BundleInputs, bundleInputs, bundleInputsFile, fileMark } from '#cmd/common/load-code.js';
+import { componentTable } from '#pkg/cluster/components.ts';
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** What users of the package import. */
+export const packageEntries: readonly string[] = ['coxswain', 'testing', 'client'];
+
+/** What is loaded by name; all else is by what these need. */
+const entries: Readonly<Record<string, string>> = {
+  command: 'cmd/coxswain/command.ts',
+  'node-flags': 'cmd/common/node-flags.ts',
+  // Of the processes of their own, by their folders.
+  ...Object.fromEntries(Object.values(componentTable).map(({ folder }) => [folder, `cmd/${folder}/main.ts`])),
+  ...Object.fromEntries(packageEntries.map((name) => [name, `pkg/entry/${name}.ts`])),
+};
+
+/**
+ * Files of which everything is always loaded together, each with all that its modules import: those of the small commands, of who starts and stops
+ * a cluster, of what who speaks to one shares with it, and of a cluster in one process with the default drivers. The first that has a module keeps
+ * it. What none has, such as other drivers and documents that somebody may ask for, is a file of its own.
+ */
+const loadedTogether: Readonly<Record<string, readonly string[]>> = {
+  // Without the command itself, which waits for what it has loaded: that must not import its file.
+  base: ['cmd/common/errors.ts', 'cmd/coxswain/version.ts', 'cmd/coxswain/world.ts', 'pkg/component/flags.ts'],
+  start: ['cmd/coxswain/up.ts', 'cmd/coxswain/up-detached.ts', 'cmd/coxswain/down.ts'],
+  client: [
+    'pkg/apimachinery/decode.ts',
+    'pkg/apimachinery/go-text.ts',
+    'pkg/apimachinery/jsonpath/parser.ts',
+    'pkg/apimachinery/jsonpath/walk.ts',
+    'pkg/apimachinery/quantity.ts',
+    'pkg/apimachinery/status-error.ts',
+    'pkg/client/network-transport.ts',
+    'pkg/serving/node-http.ts',
+  ],
+  cluster: [
+    'cmd/coxswain/up-foreground.ts',
+    'pkg/cluster/api-part.ts',
+    'pkg/cluster/parts.ts',
+    'pkg/cluster/start-nodes.ts',
+    'pkg/controllers/manager.ts',
+    'pkg/controllers/table.ts',
+    'pkg/kubelet/kubelet.ts',
+    'pkg/kubelet/probes/socket-transport.ts',
+    'pkg/kubelet/runtime/inprocess/inprocess-runtime.ts',
+    'pkg/kubelet/volumes/disk-volume-host.ts',
+    'pkg/kubelet/volumes/plugins/table.ts',
+    'pkg/network/loopback/loopback-host-ports.ts',
+    'pkg/network/loopback/loopback-network.ts',
+    'pkg/proxy/backends/userspace/userspace-backend.ts',
+    'pkg/proxy/health/health-check-server.ts',
+    'pkg/proxy/proxy.ts',
+    'pkg/registry/table.ts',
+    'pkg/scheduler/plugin-table.ts',
+    'pkg/scheduler/scheduler.ts',
+  ],
+};
+
+/** Where a bundle goes, and where the code finds what it comes with. */
+export interface BundleOptions {
+  /** Where the files are written. */
+  readonly folder: string;
+  /** Where a module of the checkout is when the bundle runs, from that folder, such as `../pkg/base/clock.js`. */
+  readonly placeOf: (path: string) => string;
+}
+
+/** Writes the bundle; gives the paths, from the root of the checkout, of what it was made of. */
+export async function writeBundle({ folder, placeOf }: BundleOptions): Promise<readonly string[]> {
+  const build = await rolldown({
+    cwd: root,
+    input: Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, join(root, path)])),
+    platform: 'node',
+    external: (specifier) => !/^[./]|^#(?:pkg|cmd)\//.test(specifier),
+    plugins: [ownModules(placeOf)],
+    // What one process has no use for until later may be what another needs at once.
+    checks: { ineffectiveDynamicImport: false },
+  });
+  try {
+    const { output } = await build.write({
+      dir: folder,
+      format: 'esm',
+      entryFileNames: '[name].js',
+      chunkFileNames: '[name]-[hash].js',
+      minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+      comments: false,
+      codeSplitting: {
+        groups: Object.entries(loadedTogether).map(([name, paths], index, all) => {
+          const modules = new Set(paths.map((path) => join(root, path)));
+          return { name, priority: all.length - index, test: (id) => modules.has(id) };
+        }),
+      },
+    });
+    for (const chunk of output)
+      if (chunk.type === 'chunk') writeFileSync(join(folder, chunk.fileName), inAscii(chunk.code));
+    return (await build.watchFiles).map((path) => relative(root, path));
+  } finally {
+    await build.close();
+  }
+}
+
+/**
+ * Makes the bundle of this checkout, for as long as its sources are what they are now. The one before stays for
+ * processes that run it; those before that one go.
+ */
+export async function bundleCheckout(): Promise<void> {
+  const all = join(root, '.cache', 'bundle');
+  const made = `${process.pid}.tmp`;
+  mkdirSync(join(all, made), { recursive: true });
+  const sources = await writeBundle({ folder: join(all, made), placeOf: (path) => `../../../${path}` });
+  // How it is made counts as well.
+  const paths = [...sources, relative(root, import.meta.filename)];
+  const files = Object.fromEntries(paths.map((path) => [path, fileMark(join(root, path))]));
+  const folder = createHash('sha256').update(JSON.stringify(files)).digest('hex').slice(0, 16);
+  rmSync(join(all, folder), { recursive: true, force: true });
+  renameSync(join(all, made), join(all, folder));
+  const before = bundleInputs()?.folder;
+  const inputs: BundleInputs = { folder, files };
+  writeFileSync(join(all, made), JSON.stringify(inputs));
+  renameSync(join(all, made), join(all, bundleInputsFile));
+  for (const name of readdirSync(all))
+    if (![folder, before, bundleInputsFile].includes(name)) rmSync(join(all, name), { recursive: true, force: true });
+}
+
+function ownModules(placeOf: (path: string) => string): Plugin {
+  return {
+    name: 'own-modules',
+    resolveId: (specifier) => (/^#(?:pkg|cmd)\//.test(specifier) ? join(root, specifier.slice(1)) : undefined),
+    load(id) {
+      if (!id.endsWith('.json')) return undefined;
+      // As text in the code it would stay in memory. Its place is filled in below.
+      const code = `import { readFileSync } from 'node:fs';
+        export default JSON.parse(readFileSync(new URL(import.meta.url), 'utf8'));`;
+      return { code, moduleType: 'js' };
+    },
+    transform(code, id) {
+      if (!code.includes('import.meta.url')) return undefined;
+      const place = placeOf(relative(root, id));
+      return code.replaceAll('import.meta.url', `new URL(${JSON.stringify(place)}, import.meta.url).href`);
+    },
+  };
+}
+
+function inAscii(code: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the first of them is where ASCII begins.
+  return code.replaceAll(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

@@ -1,0 +1,77 @@
+/**
+ * How the API server of a cluster knows its users: client certificates, then tokens of service accounts, of bootstrap Secrets and of a file.
+ * Adding a kind of credential is its file and a line here. Upstream counterpart: `pkg/kubeapiserver/authenticator/config.go`.
+ */
+import { generateKeyPairSync } from 'node:crypto';
+import type { Authenticator } from '#pkg/apiserver/authn/authenticator.ts';
+import { type BearerTokens, bearerTokens, type TokenAuthenticator } from '#pkg/apiserver/authn/bearer-tokens.ts';
+import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
+import { tokenFileAuthenticator } from '#pkg/apiserver/authn/token-file.ts';
+import type { RegistryReader } from '#pkg/apiserver/strategy.ts';
+import type { UserInfo } from '#pkg/apiserver/user-info.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import { signingKey, verifyingKey } from '#pkg/pki/jwt.ts';
+import { BootstrapTokens } from '#pkg/registry/authentication/bootstrap-tokens.ts';
+import { ServiceAccountIssuer } from '#pkg/registry/authentication/service-account-issuer.ts';
+
+/** What people can set of it. */
+export interface AuthenticationSettings {
+  /** PEM of the private key that signs tokens of service accounts. Default: one that is made now and dies with the process. */
+  readonly serviceAccountKey?: string;
+  /** PEM of keys of earlier, whose tokens still count. */
+  readonly serviceAccountKeys?: readonly string[];
+  /** Whether requests without credentials are somebody's, `system:anonymous`. Default true. */
+  readonly allowsAnonymous?: boolean;
+  /** URL by which those tokens name their issuer. */
+  readonly serviceAccountIssuer?: string;
+  /** Audiences that are this API. Default: the issuer. */
+  readonly apiAudiences?: readonly string[];
+  /** Users of a token file, by token. */
+  readonly tokenFile?: ReadonlyMap<string, UserInfo>;
+}
+
+/** What a server knows its users by. */
+export interface Authentication {
+  readonly issuer: ServiceAccountIssuer;
+  readonly authenticators: readonly Authenticator[];
+  readonly tokens: BearerTokens;
+  /** Lets tokens count: from now on what they are bound to can be looked up. */
+  connect(reader: RegistryReader): void;
+}
+
+/** As kubeadm sets it. */
+const defaultIssuer = 'https://kubernetes.default.svc.cluster.local';
+
+/** Makes it; no token counts before `connect`. */
+export function createAuthentication(clock: Clock, settings: AuthenticationSettings = {}): Authentication {
+  const { serviceAccountKey = newServiceAccountKey(), serviceAccountIssuer = defaultIssuer } = settings;
+  const audiences = settings.apiAudiences ?? [serviceAccountIssuer];
+  const issuer = new ServiceAccountIssuer({
+    clock,
+    issuer: serviceAccountIssuer,
+    audiences,
+    key: signingKey(serviceAccountKey),
+    keys: (settings.serviceAccountKeys ?? []).map(verifyingKey),
+  });
+  const bootstrap = new BootstrapTokens(clock, audiences);
+  const kinds: readonly TokenAuthenticator[] = [
+    ...(settings.tokenFile === undefined ? [] : [tokenFileAuthenticator(settings.tokenFile, audiences)]),
+    issuer,
+    bootstrap,
+  ];
+  return {
+    issuer,
+    authenticators: [clientCertificateAuthenticator(clock)],
+    tokens: bearerTokens(kinds, audiences),
+    connect: (reader) => {
+      issuer.connect(reader);
+      bootstrap.connect(reader);
+    },
+  };
+}
+
+/** PEM of a private key that signs tokens, for a cluster that keeps none. */
+export function newServiceAccountKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+}

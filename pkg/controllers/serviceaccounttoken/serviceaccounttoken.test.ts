@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest';
+import type { Secret } from '#pkg/api/types/core-v1.ts';
+import { secrets, serviceAccounts, tokenReviews } from '#pkg/api/types/refs.ts';
+import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
+
+const encode = (text: string): string => Buffer.from(text).toString('base64');
+const decode = (text: string | undefined): string => Buffer.from(text ?? '', 'base64').toString();
+
+async function review(cluster: TestCluster, token: string) {
+  return (await cluster.client.resource(tokenReviews).create({ spec: { token } })).status;
+}
+
+async function find(cluster: TestCluster, name: string, namespace: string): Promise<Secret | undefined> {
+  return cluster.client
+    .resource(secrets)
+    .get(name, { namespace })
+    .catch((error: unknown) => {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    });
+}
+
+test('a Secret gets a token of its account, which ends with the Secret, and goes with the account', async () => {
+  const cluster = await startTestCluster({ nodes: 0 });
+  const namespace = 'default';
+  await cluster.client.resource(serviceAccounts).create({ metadata: { name: 'robot', namespace } });
+  const make = (name: string, account: string) =>
+    cluster.client.resource(secrets).create({
+      type: 'kubernetes.io/service-account-token',
+      metadata: { name, namespace, annotations: { 'kubernetes.io/service-account.name': account } },
+    });
+  await make('first', 'robot');
+  await make('second', 'robot');
+  await make('nobody', 'none');
+  const filled = async (name: string) => (await find(cluster, name, namespace))?.data?.token !== undefined;
+  await cluster.until(async () => (await filled('first')) && (await filled('second')));
+  const first = await find(cluster, 'first', namespace);
+  const token = decode(first?.data?.token);
+  expect(decode(first?.data?.namespace)).toBe(namespace);
+  expect(await review(cluster, token)).toMatchObject({
+    authenticated: true,
+    user: { username: 'system:serviceaccount:default:robot', groups: expect.arrayContaining(['system:authenticated']) },
+  });
+  await cluster.client.resource(secrets).delete('first', { namespace });
+  expect(await review(cluster, token)).toMatchObject({
+    error: "Token has been invalidated or does not match the server's copy",
+  });
+  await cluster.until(async () => (await find(cluster, 'nobody', namespace)) === undefined);
+  await cluster.client.resource(serviceAccounts).delete('robot', { namespace });
+  await cluster.until(async () => (await find(cluster, 'second', namespace)) === undefined);
+  await cluster.stop();
+});
+
+test('a token of a joining node counts until it expires, and then goes', async () => {
+  const cluster = await startTestCluster({ nodes: 0 });
+  const namespace = 'kube-system';
+  const at = new Date(cluster.clock.nowMs() + 60_000).toISOString().replace(/\.\d+/, '');
+  const values = {
+    'token-id': 'abcdef',
+    'token-secret': '0123456789abcdef',
+    'usage-bootstrap-authentication': 'true',
+    'auth-extra-groups': 'system:bootstrappers:kubeadm:default-node-token',
+    expiration: at,
+  };
+  const data = Object.fromEntries(Object.entries(values).map(([key, value]) => [key, encode(value)]));
+  const name = 'bootstrap-token-abcdef';
+  await cluster.client
+    .resource(secrets)
+    .create({ type: 'bootstrap.kubernetes.io/token', metadata: { name, namespace }, data });
+  expect(await review(cluster, 'abcdef.0123456789abcdef')).toMatchObject({
+    authenticated: true,
+    user: {
+      username: 'system:bootstrap:abcdef',
+      groups: ['system:bootstrappers', 'system:bootstrappers:kubeadm:default-node-token', 'system:authenticated'],
+    },
+  });
+  for (const other of ['abcdef.0123456789abcdeg', 'abcdeg.0123456789abcdef', 'abcdef.0123456789abcde'])
+    expect((await review(cluster, other))?.authenticated ?? false).toBe(false);
+  await cluster.until(async () => (await find(cluster, name, namespace)) === undefined);
+  expect(cluster.clock.nowMs()).toBeGreaterThanOrEqual(Date.parse(at));
+  expect((await review(cluster, 'abcdef.0123456789abcdef'))?.authenticated ?? false).toBe(false);
+  await cluster.stop();
+});

@@ -1,0 +1,35 @@
+/** What the simulated runtime says it can do: pods that ask for any of it are taken. */
+import type { RuntimeFeature } from '../runtime.ts';
+
+/** Programs that are not there keep within all bounds; they open no ports and read no files. */
+export const fakeFeatures: ReadonlySet<RuntimeFeature> = new Set([
+  'appArmor',
+  'attach',
+  'capabilities',
+  'containerPid',
+  'cpuLimits',
+  'cpusets',
+  'devices',
+  'exec',
+  'execStdin',
+  'groups',
+  'hugepages',
+  'memoryLimits',
+  'mountPropagation',
+  'noNewPrivileges',
+  'oomScore',
+  'pidLimits',
+  'privileged',
+  'procMount',
+  'readOnlyRoot',
+  'recursiveReadOnly',
+  'runAsUser',
+  'seccomp',
+  'selinux',
+  'stdin',
+  'stopSignal',
+  'sysctls',
+  'tty',
+  'update',
+  'userNamespaces',
+]);

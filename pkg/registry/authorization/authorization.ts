@@ -1,0 +1,46 @@
+/**
+ * How a server decides who may do what: its authorizers in their order, and what they have to be told of. Adding one is its file and a line here.
+ * Upstream counterpart: `pkg/kubeapiserver/authorizer`.
+ */
+import { alwaysAllow, type ResolvingAuthorizer, unionAuthorizer } from '#pkg/apiserver/authz/authorizer.ts';
+import { RbacAuthorizer } from '../rbac/rbac-authorizer.ts';
+import { NodeAuthorizer, type NodeAuthorizerSource } from './node-authorizer.ts';
+
+/** Source: kube-apiserver `--authorization-mode`. */
+export const authorizationModes = ['AlwaysAllow', 'Node', 'RBAC'] as const;
+/** One of them. */
+export type AuthorizationMode = (typeof authorizationModes)[number];
+
+/** As kubeadm has them. */
+const defaultAuthorizationModes: readonly AuthorizationMode[] = ['Node', 'RBAC'];
+
+/** The authorizers of a server as one. */
+export interface Authorization {
+  readonly authorizer: ResolvingAuthorizer;
+  /** Absent where roles do not count. */
+  readonly rbac?: RbacAuthorizer;
+  /** Resolves once everything that decisions rest on is known; until then what rests on it is refused. */
+  connect(source: NodeAuthorizerSource): Promise<void>;
+}
+
+const rbacGroup = 'rbac.authorization.k8s.io';
+
+/** Makes those that are named, asked in that order. */
+export function createAuthorization(modes: readonly AuthorizationMode[] = defaultAuthorizationModes): Authorization {
+  const rbac = modes.includes('RBAC') ? new RbacAuthorizer() : undefined;
+  const node = modes.includes('Node') ? new NodeAuthorizer() : undefined;
+  const byMode: Readonly<Record<AuthorizationMode, ResolvingAuthorizer | undefined>> = {
+    AlwaysAllow: alwaysAllow(),
+    Node: node,
+    RBAC: rbac,
+  };
+  return {
+    authorizer: unionAuthorizer(modes.flatMap((mode) => byMode[mode] ?? [])),
+    ...(rbac === undefined ? {} : { rbac }),
+    async connect(source) {
+      node?.connect(source);
+      const sinks = Object.entries(rbac?.sinks ?? {});
+      await Promise.all(sinks.map(([resource, sink]) => source.follow({ group: rbacGroup, resource }, sink)));
+    },
+  };
+}

@@ -1,0 +1,193 @@
+/**
+ * `proxy` of pods, services and nodes: requests of any method, passed on with their path, headers and bodies, and upgrades. Invariants: what proves who
+ * the client is never leaves this server; places that answers redirect to are ones below the proxy.
+ * Source: upstream `pkg/registry/core/{pod,service,node}/rest`, apimachinery `util/proxy/{upgradeaware,transport}.go`.
+ */
+import { posix } from 'node:path';
+import type { ApiHandler, ApiRequest, ApiResponse, HttpHeaders } from '#pkg/apimachinery/http.ts';
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import { notFound, serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
+import type { Scope } from '#pkg/apiserver/endpoints/scope.ts';
+import { notBuilt } from '#pkg/apiserver/endpoints/unbuilt.ts';
+import { errorResponse } from '#pkg/apiserver/responses.ts';
+import { bearerProtocolPrefix } from '#pkg/serving/websocket/handshake.ts';
+import { numberAt, objectsAt, stringAt } from '../draft.ts';
+import { admitConnection, noConnection } from './connections.ts';
+import { checkProxyAddress, type ProxyName, parseProxyName } from './proxy-target.ts';
+
+/** Where a request goes. */
+interface Place {
+  readonly handler: ApiHandler;
+  /** As a redirect names it. */
+  readonly host: string;
+}
+
+/** Passes a request on to a pod: to the port that is named, or the first that it has. */
+export async function podProxy(scope: Scope): Promise<ApiResponse> {
+  const wanted = parseProxyName(scope.info.parts[1]!, 'pod');
+  const pod = await find(scope, 'pods', wanted.name);
+  const [first] = objectsAt(pod, 'spec', 'containers').flatMap((container) => objectsAt(container, 'ports'));
+  const declared = numberAt(first ?? {}, 'containerPort');
+  const port = wanted.port === '' ? (declared === undefined ? '' : String(declared)) : wanted.port;
+  return forward(scope, 'PodProxyOptions', placeAt(scope, { ...wanted, port }, stringAt(pod, 'status', 'podIP')));
+}
+
+/** Passes a request on to one of a Service's pods. */
+export async function serviceProxy(scope: Scope): Promise<ApiResponse> {
+  const wanted = parseProxyName(scope.info.parts[1]!, 'service');
+  const service = await find(scope, 'services', wanted.name);
+  const { address, port } = await endpointOf(scope, service, wanted);
+  return forward(scope, 'ServiceProxyOptions', placeAt(scope, { ...wanted, port: String(port) }, address));
+}
+
+/** Passes a request on to a node: to its kubelet, or another port that is named. */
+export async function nodeProxy(scope: Scope): Promise<ApiResponse> {
+  const wanted = parseProxyName(scope.info.parts[1]!, 'node');
+  const node = await find(scope, 'nodes', wanted.name);
+  const addresses = objectsAt(node, 'status', 'addresses');
+  const address = stringAt(addresses.find((one) => stringAt(one, 'type') === 'InternalIP') ?? {}, 'address');
+  const kubeletPort = numberAt(node, 'status', 'daemonEndpoints', 'kubeletEndpoint', 'Port');
+  if (wanted.port !== '' && wanted.port !== String(kubeletPort)) {
+    return forward(scope, 'NodeProxyOptions', placeAt(scope, wanted, address));
+  }
+  const handler = scope.core.kubelet?.(wanted.name);
+  if (handler === undefined) return errorResponse(noConnection(wanted.name));
+  return forward(scope, 'NodeProxyOptions', { handler, host: `${address}:${kubeletPort}` });
+}
+
+async function find({ core, info }: Scope, resource: string, name: string): Promise<KubeObject> {
+  const found = await core.reader.get({ group: '', resource }, info.namespace, name);
+  if (found === undefined) throw notFound({ group: '', resource }, name);
+  return found;
+}
+
+/** A ready address of the Service that is a pod's, and the port there. Source: service storage `ResourceLocation`. */
+async function endpointOf(
+  { core, info }: Scope,
+  service: KubeObject,
+  { name, port }: ProxyName,
+): Promise<{ readonly address: string; readonly port: number }> {
+  const none = serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`);
+  const ports = objectsAt(service, 'spec', 'ports');
+  let portName = port;
+  if (/^\d+$/.test(port)) {
+    const found = ports.find((one) => numberAt(one, 'port') === Number(port));
+    if (found === undefined) {
+      throw serviceUnavailable(`no service port ${port} found for service ${JSON.stringify(name)}`);
+    }
+    portName = stringAt(found, 'name');
+  }
+  const endpoints = await core.reader.get({ group: '', resource: 'endpoints' }, info.namespace, name);
+  if (endpoints === undefined) throw none;
+  for (const subset of shuffled(objectsAt(endpoints, 'subsets'), core.random)) {
+    const target = objectsAt(subset, 'ports').find((one) => stringAt(one, 'name') === portName);
+    const number = target === undefined ? undefined : numberAt(target, 'port');
+    if (number === undefined) continue;
+    for (const entry of shuffled(objectsAt(subset, 'addresses'), core.random)) {
+      const address = stringAt(entry, 'ip');
+      // Only addresses that are pods: an object that anybody may write says nothing of what else is there.
+      if (stringAt(entry, 'targetRef', 'kind') !== 'Pod') continue;
+      const namespace = stringAt(entry, 'targetRef', 'namespace') || info.namespace;
+      const pod = await core.reader.get(
+        { group: '', resource: 'pods' },
+        namespace,
+        stringAt(entry, 'targetRef', 'name'),
+      );
+      const ips = objectsAt(pod ?? {}, 'status', 'podIPs').map((one) => stringAt(one, 'ip'));
+      if (ips.includes(address)) return { address, port: number };
+    }
+  }
+  throw none;
+}
+
+/** The items, beginning with one by chance. */
+function shuffled<T>(items: readonly T[], random: Scope['core']['random']): readonly T[] {
+  if (items.length < 2) return items;
+  const start = Math.floor(random.next() * items.length);
+  return [...items.slice(start), ...items.slice(0, start)];
+}
+
+function placeAt(scope: Scope, { scheme, port }: ProxyName, address: string): Place {
+  checkProxyAddress(address);
+  const { reach } = scope.core;
+  if (reach === undefined) return notBuilt(scope);
+  const number = port === '' ? (scheme === 'https' ? 443 : 80) : Number(port);
+  if (!(Number.isInteger(number) && number > 0 && number < 65_536)) {
+    throw serviceUnavailable(`error trying to reach service: lookup tcp/${port}: unknown port`);
+  }
+  const host = `${address.includes(':') ? `[${address}]` : address}${port === '' ? '' : `:${port}`}`;
+  return { handler: reach({ scheme, host: address, port: number }), host };
+}
+
+/** Of a path, what the proxy is at, and what is its target's. */
+function splitPath({ path, parts }: Scope['info']): { readonly prefix: string; readonly rest: string } {
+  const found = /^(\/api\/v1\/(?:namespaces\/[^/]+\/)?(?:nodes|pods|services)\/[^/]+\/proxy)((?:\/.*)?)$/.exec(path);
+  if (found !== null) return { prefix: found[1]!, rest: found[2]! };
+  // Written otherwise, such as with encoded slashes.
+  const rest = parts.slice(3).map(encodeURIComponent).join('/');
+  return { prefix: path.replace(/\/proxy\/.*$/, '/proxy'), rest: rest === '' ? '' : `/${rest}` };
+}
+
+async function forward(scope: Scope, kind: string, { handler, host }: Place): Promise<ApiResponse> {
+  const { info, request } = scope;
+  const { prefix, rest } = splitPath(info);
+  await admitConnection(scope, kind, { path: rest });
+  if (rest === '' && (request.method === 'GET' || request.method === 'HEAD') && request.upgrade === undefined) {
+    const query = request.query === '' ? '' : `?${request.query}`;
+    return { status: 301, headers: { location: `${info.path}/${query}` }, body: { kind: 'empty' } };
+  }
+  const answer = await handler({
+    ...copyOf(request),
+    path: rest === '' ? '/' : rest,
+    headers: headersFor(request, `${prefix}${rest}`),
+    peer: { address: '' },
+  });
+  const { location } = answer.headers;
+  if (location === undefined) return answer;
+  const rewritten = rewrite(location, { prefix, host, asked: request.headers.host ?? '' });
+  return { ...answer, headers: { ...answer.headers, location: rewritten } };
+}
+
+/** A request's own fields, as it may be an object with getters. */
+function copyOf({ method, query, body, upgrade, signal }: ApiRequest) {
+  return {
+    method,
+    query,
+    signal,
+    ...(body === undefined ? {} : { body }),
+    ...(upgrade === undefined ? {} : { upgrade }),
+  };
+}
+
+/** Source: apiserver `filters/authentication.go` takes the token away, `impersonation.go` what it is about; `Transport.RoundTrip`. */
+function headersFor({ headers, peer }: ApiRequest, uri: string): HttpHeaders {
+  const sent: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || name === 'authorization' || name.startsWith('impersonate-')) continue;
+    sent[name] = value;
+  }
+  const protocols = sent['sec-websocket-protocol'];
+  if (protocols !== undefined) {
+    const spoken = protocols.split(',').filter((protocol) => !protocol.trim().startsWith(bearerProtocolPrefix));
+    if (spoken.length > 0) sent['sec-websocket-protocol'] = spoken.join(',').trim();
+    else delete sent['sec-websocket-protocol'];
+  }
+  sent['x-forwarded-uri'] = posix.normalize(uri);
+  sent['x-forwarded-proto'] = 'https';
+  if (headers.host !== undefined) sent['x-forwarded-host'] = headers.host;
+  const known = headers['x-forwarded-for'];
+  if (peer.address !== '') sent['x-forwarded-for'] = known === undefined ? peer.address : `${known}, ${peer.address}`;
+  return sent;
+}
+
+/** Where a redirect leads, seen from outside. Source: `Transport.rewriteURL`. */
+function rewrite(
+  location: string,
+  { prefix, host, asked }: { readonly prefix: string; readonly host: string; readonly asked: string },
+): string {
+  const [, scheme, authority, path = ''] = /^(?:([a-z][a-z0-9+.-]*):)?(?:\/\/([^/?#]*))?(.*)$/is.exec(location) ?? [];
+  const isElsewhere = authority !== undefined && authority !== host && authority !== asked;
+  if (isElsewhere || !path.startsWith('/') || (scheme !== undefined && authority === undefined)) return location;
+  const below = path.startsWith(`${prefix}/`) || path === prefix ? path : `${prefix}${path}`;
+  return asked === '' ? below : `https://${asked}${below}`;
+}

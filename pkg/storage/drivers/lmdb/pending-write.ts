@@ -1,0 +1,33 @@
+/** Writes that wait for a transaction, and how many of them one takes: what waits is bounded by who may ask, what goes to the disk at once by this. */
+import type { Deferred } from '#pkg/base/async.ts';
+import type { KeyValue, WriteOperation, WriteResult } from '../../store.ts';
+import type { ColdKey } from './cold-table.ts';
+
+/** Most writes of one transaction, so that the first of them does not wait long for the last; more wait for the next one. */
+const batchWritesMax = 1_024;
+
+/** Most bytes of values of one transaction, for the same reason. */
+const batchBytesMax = 16 * 1024 * 1024;
+
+/** A write that is neither done nor refused yet. */
+export interface PendingWrite {
+  readonly operation: WriteOperation;
+  readonly current: KeyValue | undefined;
+  /** For a cold key: what the disk has of it. */
+  readonly cold: false | { readonly previous: ColdKey | undefined };
+  readonly outcome: Deferred<WriteResult>;
+  /** Resolved, never rejected, once the outcome is known. */
+  readonly settled: Deferred;
+}
+
+/** Takes the writes of the next transaction out of the queue, oldest first: at least one, if there is one. */
+export function takeBatch(queue: PendingWrite[]): PendingWrite[] {
+  let bytes = 0;
+  let count = 0;
+  for (const { operation } of queue) {
+    bytes += operation.type === 'put' ? operation.value.length : 0;
+    if (count > 0 && (count >= batchWritesMax || bytes > batchBytesMax)) break;
+    count++;
+  }
+  return queue.splice(0, count);
+}
