@@ -11,6 +11,8 @@
  * Holds for built-in kinds alone. Custom resources have no types here; they are read by name (`JsonObject`).
  */
 
+import { deepClone } from './json.ts';
+
 /** What has no fields. Strings with known values are an open union, which must stay one. */
 type Scalar = string | number | boolean | null | undefined;
 
@@ -47,8 +49,19 @@ type GivenObject<T> =
     ? { readonly [K in keyof T]: Given<T[K]> }
     : { readonly [K in keyof T]?: K extends WholeLists ? T[K] : Given<T[K]> };
 
+/** Names of fields for a loop over them: each keeps its own type, so that it is checked where it is used. */
+export function fields<const Name extends string>(...names: readonly Name[]): readonly Name[] {
+  return names;
+}
+
 /** The names of the fields of `T` that hold a `Value`, for rules that are the same for several fields. */
 export type FieldsWith<T, Value> = {
   [K in keyof T]-?: NonNullable<T[K]> extends Value ? K : never;
 }[keyof T] &
   string;
+
+/** A draft that begins as a copy of an object, with which it shares nothing. */
+export function cloneDraft<T>(object: Given<T>): Draft<T>;
+export function cloneDraft(object: unknown): unknown {
+  return deepClone(object);
+}

@@ -9,9 +9,10 @@ declare const target: unique symbol;
 
 /**
  * A path such as `spec.containers[0].image`, built from the root down. `''` is the object itself. `T` is the type of what is at the path: names
- * of fields below it are checked against it. A path to something without a type, such as a part of a custom resource, takes every name.
+ * of fields below it are checked against it, and a plain string is no path. A path to something without a type, such as a part of a custom
+ * resource, takes every name.
  */
-export type FieldPath<T = unknown> = string & { readonly [target]?: T };
+export type FieldPath<T = unknown> = string & { readonly [target]: T };
 
 /** What is below a `T` at a path of field names such as `spec.replicas`; never where there is no such field. */
 type FieldAt<T, Path extends string> = unknown extends T
@@ -36,24 +37,48 @@ type ItemOf<T> = unknown extends T
       : never;
 
 /** The path that validation names when it is about the whole object: `field.NewPath("")`. A path that is none at all is `''`, shown as `<nil>`. */
-export const wholeObject: FieldPath = '[]';
-
 /** Writes down paths from the root of a `T`: `const field = pathsOf<Pod>()`, then `field('spec.nodeName')`. */
-export function pathsOf<T>(): <Path extends string>(path: Path & Known<T, Path>) => FieldPath<FieldAt<T, Path>> {
+export function pathsOf<T>(): <Path extends string>(path: Path & Known<T, Path>) => FieldPath<FieldAt<T, Path>>;
+export function pathsOf(): (path: string) => string {
   return (path) => path;
 }
+
+/** The path of a `T` itself, for the paths of what is in it. */
+export function rootOf<T>(): FieldPath<T>;
+export function rootOf(): string {
+  return '';
+}
+
+/** A path in something without a type. */
+export const untyped = pathsOf<unknown>();
+
+/** The path that validation names when it is about the whole object: `field.NewPath("")`. A path that is none at all is `''`, shown as `<nil>`. */
+export const wholeObject: FieldPath = untyped('[]');
 
 /** `base.name`, where `name` may be a path itself; `base['name']` is `at(base, key)`. */
 export function child<T, Path extends string>(
   base: FieldPath<T>,
   name: Path & Known<T, Path>,
-): FieldPath<FieldAt<T, Path>> {
+): FieldPath<FieldAt<T, Path>>;
+export function child(base: string, name: string): string {
   return base === '' ? name : `${base}.${name}`;
 }
 
+/** `base.name` for a name that upstream's message has, although no field is called so: a slip of upstream's that clients can read. */
+export function misnamed(base: FieldPath, name: string): FieldPath {
+  return child(base, name);
+}
+
 /** `base[index]` for a list item, `base[key]` for a map entry. */
-export function at<T>(base: FieldPath<T>, indexOrKey: number | string): FieldPath<ItemOf<T>> {
+export function at<T>(base: FieldPath<T>, indexOrKey: number | string): FieldPath<ItemOf<T>>;
+export function at(base: string, indexOrKey: number | string): string {
   return `${base}[${indexOrKey}]`;
+}
+
+/** Stands for an item of the list at `base`, where messages name no index: the path of the list. */
+export function anyItem<T>(base: FieldPath<T>): FieldPath<ItemOf<T>>;
+export function anyItem(base: string): string {
+  return base;
 }
 
 /** One thing that is wrong with one field; a cause of an `Invalid` status. */

@@ -61,7 +61,7 @@ function objectsEqual(a: Readonly<Record<string, unknown>>, b: Readonly<Record<s
  * The map with its keys in the order in which Go writes them; the same one where they are in order. Keys that are whole numbers come first
  * and by size, as no object of JavaScript has them otherwise.
  */
-export function inKeyOrder(map: Record<string, unknown>): Record<string, unknown> {
+export function inKeyOrder<Value>(map: Record<string, Value>): Record<string, Value> {
   let last: string | undefined;
   let isSorted = true;
   for (const key in map) {
@@ -69,7 +69,7 @@ export function inKeyOrder(map: Record<string, unknown>): Record<string, unknown
     last = key;
   }
   if (isSorted) return map;
-  const sorted: Record<string, unknown> = {};
+  const sorted: Record<string, Value> = {};
   for (const key of Object.keys(map).sort()) setOwn(sorted, key, map[key]);
   return sorted;
 }

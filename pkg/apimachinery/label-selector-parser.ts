@@ -1,5 +1,5 @@
 /** The grammar of label selectors as text. Upstream counterpart: the lexer and parser of apimachinery `labels`. */
-import { invalid } from './field-error.ts';
+import { invalid, untyped } from './field-error.ts';
 import type { Requirement, SelectorOperator } from './label-requirement.ts';
 import { qualifiedNameProblems } from './names.ts';
 
@@ -107,7 +107,8 @@ class Parser {
     const key = token.text;
     const problems = qualifiedNameProblems(key);
     // A selector has no path of fields, and this is how Go prints that.
-    if (problems.length > 0) throw new SyntaxProblem(`<nil>: ${invalid('', key, problems.join('; ')).message}`);
+    if (problems.length > 0)
+      throw new SyntaxProblem(`<nil>: ${invalid(untyped(''), key, problems.join('; ')).message}`);
     if (isNegated) return { key, operator: '!', values: [] };
     const next = this.peek();
     if (next.kind === 'end' || next.kind === ',') return { key, operator: 'exists', values: [] };

@@ -2,8 +2,9 @@
  * Label selectors: as text (`a=b,c in (x,y),!d`), and as the `LabelSelector` objects of specs. Both become a `Selector`.
  * Upstream counterpart: apimachinery `labels`, `meta/v1` `LabelSelectorAsSelector`; messages are upstream's.
  */
+
 import type { Given } from './draft.ts';
-import { at, type FieldError, invalid } from './field-error.ts';
+import { at, type FieldError, invalid, untyped } from './field-error.ts';
 import type { Requirement, SelectorOperator } from './label-requirement.ts';
 import { parseSelectorText } from './label-selector-parser.ts';
 import { labelValueProblems, qualifiedNameProblems } from './names.ts';
@@ -135,8 +136,8 @@ function selectorOf(requirements: readonly Requirement[]): Selector {
 /** What is wrong with a requirement; empty when nothing is. */
 function requirementErrors({ key, operator, values }: Requirement): FieldError[] {
   const problems = qualifiedNameProblems(key);
-  const errors = problems.length === 0 ? [] : [invalid('key', key, problems.join('; '))];
-  const field = 'values';
+  const errors = problems.length === 0 ? [] : [invalid(untyped('key'), key, problems.join('; '))];
+  const field = untyped('values');
   switch (operator) {
     case 'in':
     case 'notin':

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { FieldError } from './field-error.ts';
+import { untyped } from './field-error.ts';
 import type { ObjectMeta } from './object.ts';
 import { validateFieldManager, validateObjectMeta, validateObjectMetaUpdate } from './object-meta-validation.ts';
 
@@ -75,11 +76,11 @@ test.each<[string, ObjectMeta, ObjectMeta, string[]]>([
 });
 
 test('names of field managers are printable and short', () => {
-  expect(text(validateFieldManager('x'.repeat(129), 'fieldManager'))).toEqual([
+  expect(text(validateFieldManager('x'.repeat(129), untyped('fieldManager')))).toEqual([
     'fieldManager: Too long: may not be more than 128 bytes',
   ]);
-  expect(text(validateFieldManager('a\nb', 'fieldManager'))).toEqual([
+  expect(text(validateFieldManager('a\nb', untyped('fieldManager')))).toEqual([
     'fieldManager: Invalid value: "a\\nb": invalid character U+000A (at position 1)',
   ]);
-  expect(validateFieldManager('kubectl client-side apply', 'fieldManager')).toEqual([]);
+  expect(validateFieldManager('kubectl client-side apply', untyped('fieldManager'))).toEqual([]);
 });

@@ -2,13 +2,16 @@
  * Validation of `metadata`, the same for every kind. Works on drafts and on shared objects and changes neither.
  * Upstream counterpart: apimachinery `api/validation/objectmeta.go`, `apis/meta/v1/validation`.
  */
+
 import {
+  anyItem,
   at,
   child,
   type FieldError,
   type FieldPath,
   forbiddenField,
   invalid,
+  pathsOf,
   required,
   tooLong,
 } from './field-error.ts';
@@ -22,6 +25,7 @@ import {
   pathSegmentProblems,
   qualifiedNameProblems,
 } from './names.ts';
+import type { KubeObject } from './object.ts';
 import { type ManagedFieldsEntry, type ObjectMeta, type OwnerReference, parseApiVersion } from './object.ts';
 
 /** Keys and values of all annotations together, in bytes. Source: upstream `TotalAnnotationSizeLimitB`. */
@@ -40,19 +44,21 @@ const nameRules: Readonly<Record<NameRule, (name: string) => Problems>> = {
   pathSegment: pathSegmentProblems,
 };
 
+const ownMetadata = pathsOf<KubeObject>()('metadata');
+
 /** What is different between kinds. */
 export interface ObjectMetaRules {
   readonly namespaced: boolean;
   /** Default `dns1123Subdomain`. */
   readonly nameRule?: NameRule;
   /** Default `metadata`. */
-  readonly path?: FieldPath;
+  readonly path?: FieldPath<ObjectMeta>;
 }
 
 /** Checks the metadata of a new object, after its name was generated. */
 export function validateObjectMeta(meta: ObjectMeta, rules: ObjectMetaRules): FieldError[] {
   const errors: FieldError[] = [];
-  const path = rules.path ?? 'metadata';
+  const path = rules.path ?? ownMetadata;
   const rule = nameRules[rules.nameRule ?? 'dns1123Subdomain'];
   if (meta.generateName) {
     for (const problem of rule(maskTrailingDash(meta.generateName))) {
@@ -67,7 +73,7 @@ export function validateObjectMeta(meta: ObjectMeta, rules: ObjectMetaRules): Fi
 }
 
 function validateNamespace(meta: ObjectMeta, rules: ObjectMetaRules, errors: FieldError[]): void {
-  const field = child(rules.path ?? 'metadata', 'namespace');
+  const field = child(rules.path ?? ownMetadata, 'namespace');
   if (!rules.namespaced) {
     if (meta.namespace) errors.push(forbiddenField(field, 'not allowed on this type'));
   } else if (!meta.namespace) {
@@ -83,7 +89,12 @@ function maskTrailingDash(name: string): string {
 }
 
 /** `old` is what is stored: what is the very same as there is right. */
-function validateShared(meta: ObjectMeta, path: FieldPath, errors: FieldError[], old: ObjectMeta = {}): void {
+function validateShared(
+  meta: ObjectMeta,
+  path: FieldPath<ObjectMeta>,
+  errors: FieldError[],
+  old: ObjectMeta = {},
+): void {
   if (meta.generation !== undefined && meta.generation < 0) {
     errors.push(invalid(child(path, 'generation'), meta.generation, 'must be greater than or equal to 0'));
   }
@@ -124,16 +135,21 @@ export function annotationsTooLarge(annotations: Readonly<Record<string, string>
   return bytes > annotationBytesMax;
 }
 
-function validateOwnerReferences(references: readonly OwnerReference[], path: FieldPath, errors: FieldError[]): void {
+function validateOwnerReferences(
+  references: readonly OwnerReference[],
+  path: FieldPath<readonly OwnerReference[]>,
+  errors: FieldError[],
+): void {
   let controller = '';
+  const own = anyItem(path);
   for (const reference of references) {
     const { apiVersion = '', kind = '', name = '', uid = '' } = reference;
     if (parseApiVersion(apiVersion) === undefined) {
-      errors.push(invalid(child(path, 'apiVersion'), apiVersion, 'version must not be empty'));
+      errors.push(invalid(child(own, 'apiVersion'), apiVersion, 'version must not be empty'));
     }
-    if (kind === '') errors.push(invalid(child(path, 'kind'), kind, 'must not be empty'));
-    if (name === '') errors.push(invalid(child(path, 'name'), name, 'must not be empty'));
-    if (uid === '') errors.push(invalid(child(path, 'uid'), uid, 'must not be empty'));
+    if (kind === '') errors.push(invalid(child(own, 'kind'), kind, 'must not be empty'));
+    if (name === '') errors.push(invalid(child(own, 'name'), name, 'must not be empty'));
+    if (uid === '') errors.push(invalid(child(own, 'uid'), uid, 'must not be empty'));
     if (apiVersion === 'v1' && kind === 'Event') {
       errors.push(invalid(path, reference, '/v1, Kind=Event is disallowed from being an owner'));
     }
@@ -157,7 +173,11 @@ function validateFinalizers(finalizers: readonly string[], path: FieldPath, erro
   }
 }
 
-function validateManagedFields(meta: ObjectMeta, path: FieldPath, errors: FieldError[]): void {
+function validateManagedFields(
+  meta: ObjectMeta,
+  path: FieldPath<readonly ManagedFieldsEntry[]>,
+  errors: FieldError[],
+): void {
   for (const [index, entry] of meta.managedFields!.entries()) {
     if (isPlainEntry(entry)) continue;
     const own = at(path, index);
@@ -203,7 +223,7 @@ export function validateFieldManager(manager: string, path: FieldPath): readonly
 /** Checks the metadata of a changed object against what is stored. */
 export function validateObjectMetaUpdate(meta: ObjectMeta, old: ObjectMeta, rules: ObjectMetaRules): FieldError[] {
   const errors: FieldError[] = [];
-  const path = rules.path ?? 'metadata';
+  const path = rules.path ?? ownMetadata;
   if (old.deletionTimestamp !== undefined) {
     const known = new Set(old.finalizers ?? []);
     const added = (meta.finalizers ?? []).filter((finalizer) => !known.has(finalizer));

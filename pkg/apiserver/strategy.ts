@@ -103,13 +103,13 @@ export interface TableColumn {
 /** A cell of a table. */
 export type TableCell = boolean | null | number | string;
 
-/** Prints objects of one kind. The first column is the name; times since are relative to `nowMs`. */
-export interface TablePrinter<T = JsonObject> {
+/** Prints objects of one kind, of the type `T`. The first column is the name; times since are relative to `nowMs`. */
+export interface TablePrinter<T = KubeObject> {
   readonly columns: readonly TableColumn[];
-  cells(object: Stored<T>, nowMs: number): readonly TableCell[];
+  cells(object: T, nowMs: number): readonly TableCell[];
   /** Marks a row as finished, as upstream does for pods that have ended. */
   conditions?(
-    object: Stored<T>,
+    object: T,
   ): readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[];
 }
 
@@ -130,6 +130,16 @@ export interface RegistryReader {
     resource: { readonly group: string; readonly resource: string },
     namespace?: string,
   ): Promise<readonly KubeObject[]>;
+}
+
+/** All objects of the resource that `ref` names, of one namespace or of all. */
+export function readAll<T extends KubeObject>(
+  reader: RegistryReader,
+  ref: ResourceRef<T>,
+  namespace?: string,
+): Promise<readonly T[]>;
+export function readAll(reader: RegistryReader, ref: ResourceRef, namespace?: string): Promise<readonly KubeObject[]> {
+  return reader.list(ref, namespace);
 }
 
 /** How the objects of a resource are kept, for all of its versions. */
@@ -234,7 +244,7 @@ export interface Strategy<T = JsonObject> {
     /** The selector as text, for the HPA. */
     selector(object: Stored<T>): string;
   };
-  readonly table?: TablePrinter<T>;
+  readonly table?: TablePrinter<Stored<T>>;
   /** Objects made with the storage of the resource itself at start-up (namespaces, priority classes, the kubernetes Service). */
   readonly bootstrap?: readonly JsonObject[];
   /** What one of those that is there from an earlier start should be instead; undefined when it is good as it is. */
@@ -248,7 +258,7 @@ export type Rules<T> = Omit<Strategy<T>, 'group' | 'resource'>;
  * The rules of the resource that `ref` names, whose objects have the type that it carries. Here that type is forgotten, as the engine holds rules
  * of all types: it gives them nothing but objects that were decoded as what `ref` names, in the stored version.
  */
-export function rulesOf<T extends KubeObject>(ref: ResourceRef<T>, rules: Rules<T>): Strategy;
+export function rulesOf<Ref extends ResourceRef>(ref: Ref, rules: Rules<NonNullable<Ref['object']>>): Strategy;
 export function rulesOf({ group, resource }: ResourceRef, rules: Rules<JsonObject>): Strategy {
   return { group, resource, ...rules };
 }

@@ -8,7 +8,18 @@
  * Rules in CEL (`x-kubernetes-validations`) are not evaluated: who makes the definition warns of that.
  * Source: kube-openapi `validation/validate` and `errors`, apiextensions-apiserver `apiserver/validation/validation.go`.
  */
-import { type FieldError, invalid, notSupported, required, tooLong, tooMany } from '#pkg/apimachinery/field-error.ts';
+import {
+  at,
+  child,
+  type FieldError,
+  type FieldPath,
+  invalid,
+  notSupported,
+  required,
+  tooLong,
+  tooMany,
+  untyped,
+} from '#pkg/apimachinery/field-error.ts';
 import { deepEqual, goJson, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { compilePattern } from './linear-pattern.ts';
@@ -23,7 +34,7 @@ interface Visit {
   /** What was there before; undefined when there was nothing. */
   readonly old: unknown;
   /** `spec.items[0]`; empty at the root. */
-  readonly path: string;
+  readonly path: FieldPath;
   readonly errors: FieldError[];
 }
 
@@ -37,7 +48,7 @@ export function compileValues(schema: StructuralSchema): ObjectCheck {
   const check = compile(rootOf(schema));
   return (value, old) => {
     const errors: FieldError[] = [];
-    check({ value, old, path: '', errors });
+    check({ value, old, path: untyped(''), errors });
     return errors;
   };
 }
@@ -212,7 +223,7 @@ function listRules(schema: StructuralSchema): readonly Check[] {
     const before = type === 'map' && isList(old) ? byKeys(old, keys) : undefined;
     for (let index = 0; index < value.length; index++) {
       const one = value[index];
-      item({ value: one, old: before?.get(keyOf(one, keys)), path: `${path}[${index}]`, errors });
+      item({ value: one, old: before?.get(keyOf(one, keys)), path: at(path, index), errors });
     }
   });
   return rules;
@@ -245,7 +256,7 @@ function duplicatesRule(keys: readonly string[] | undefined): Check {
       const text = goJson(shown);
       if (seen.has(text)) {
         const message = `Duplicate value: ${typeof shown === 'object' || typeof shown === 'string' ? text : String(shown)}`;
-        errors.push({ reason: 'FieldValueDuplicate', field: `${path}[${index}]`, message });
+        errors.push({ reason: 'FieldValueDuplicate', field: at(path, index), message });
       }
       seen.add(text);
     }
@@ -268,7 +279,7 @@ function objectRules(schema: StructuralSchema): readonly Check[] {
   if (wanted.length > 0) {
     rules.push(({ value, path, errors }) => {
       if (!isObject(value)) return;
-      for (const name of wanted) if (!Object.hasOwn(value, name)) errors.push(required(below(path, name)));
+      for (const name of wanted) if (!Object.hasOwn(value, name)) errors.push(required(child(path, name)));
     });
   }
   const properties = Object.entries(objectOf(schema.properties)).flatMap(([name, one]) =>
@@ -281,7 +292,7 @@ function objectRules(schema: StructuralSchema): readonly Check[] {
     if (!isObject(value)) return;
     const before = objectOf(old);
     const visit = (name: string, check: Check): void =>
-      check({ value: value[name], old: ownOf(before, name), path: below(path, name), errors });
+      check({ value: value[name], old: ownOf(before, name), path: child(path, name), errors });
     for (const [name, check] of properties) if (Object.hasOwn(value, name)) visit(name, check);
     if (others === undefined) return;
     for (const name of Object.keys(value)) if (!known.has(name)) visit(name, others);
@@ -291,10 +302,6 @@ function objectRules(schema: StructuralSchema): readonly Check[] {
 
 function ownOf(object: Readonly<Record<string, unknown>>, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
-}
-
-function below(path: string, name: string): string {
-  return path === '' ? name : `${path}.${name}`;
 }
 
 function enumRules(schema: StructuralSchema): readonly Check[] {
@@ -319,7 +326,7 @@ function faultsOf(check: Check, visit: Visit): readonly FieldError[] {
 function junctorRules(schema: StructuralSchema): readonly Check[] {
   const rules: Check[] = [];
   const tell = ({ path, errors }: Visit, why: string): void => {
-    errors.push(invalid('', '', `${JSON.stringify(path)} ${why}`));
+    errors.push(invalid(untyped(''), '', `${JSON.stringify(path)} ${why}`));
   };
   const all = schemasOf(schema.allOf).map(compile);
   if (all.length > 0) {

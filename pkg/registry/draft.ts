@@ -2,6 +2,7 @@
  * Reading and filling objects whose shape the schema has already checked, or is about to: every reader answers with an empty
  * value instead of failing when something is missing or has another type, so that defaults and rules can run on any input.
  */
+import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 
@@ -77,10 +78,20 @@ export function ensureObject(target: JsonObject, name: string): JsonObject | und
 }
 
 /** Puts the value of a field back to what it is in `old`, or takes the field away. The value is shared: it must not be changed after. */
-export function restoreField<Name extends string>(draft: { [N in Name]?: unknown }, old: object, name: Name): void {
-  const value: unknown = Reflect.get(old, name);
+export function restoreField<Name extends string>(
+  draft: { [N in Name]?: unknown },
+  old: { readonly [N in Name]?: unknown },
+  name: Name,
+): void {
+  const value = old[name];
   if (value === undefined) delete draft[name];
   else draft[name] = value;
+}
+
+/** A part of an old object that becomes a part of a draft as it is. It is shared: it must not be changed after. */
+export function shared<T>(given: Given<T>): Draft<T>;
+export function shared(given: unknown): unknown {
+  return given;
 }
 
 /** A copy of an object without some of its fields; empty for no object. */

@@ -1,16 +1,15 @@
 /** What every kind with a status subresource does: the status is the controllers', so creates reset it and updates keep it. */
 import type { Draft } from '#pkg/apimachinery/draft.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { SubresourceStrategy } from '#pkg/apiserver/strategy.ts';
 import { restoreField } from './draft.ts';
 
 interface OwnStatus {
   prepareForCreate(draft: { status?: unknown }): void;
-  prepareForUpdate(draft: { status?: unknown }, old: object): void;
+  prepareForUpdate(draft: { status?: unknown }, old: { readonly status?: unknown }): void;
 }
 
 /** `prepareForCreate` and `prepareForUpdate` of a kind whose status, a `Status`, starts as `initial`. */
-export function ownStatus<Status = JsonObject>(initial?: Draft<NoInfer<Status>>): OwnStatus {
+export function ownStatus<Status = never>(initial?: Draft<NoInfer<Status>>): OwnStatus {
   return {
     prepareForCreate(draft) {
       draft.status = structuredClone(initial ?? {});
@@ -20,7 +19,7 @@ export function ownStatus<Status = JsonObject>(initial?: Draft<NoInfer<Status>>)
 }
 
 /** Puts the status of `old` into the draft. */
-export function keepStatus(draft: { status?: unknown }, old: object): void {
+export function keepStatus(draft: { status?: unknown }, old: { readonly status?: unknown }): void {
   restoreField(draft, old, 'status');
 }
 

@@ -3,6 +3,10 @@
  * Adding one is its file and one line here: with the strategies where the table of API facts has its kind, else with the definitions.
  */
 
+import type { CronJob } from '#pkg/api/types/batch-v1.ts';
+import type { PodTemplate, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
+import { pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { admissionRegistrationStrategies } from './admissionregistration/strategies.ts';
@@ -69,7 +73,15 @@ export interface StrategyOptions {
   readonly grants?: readonly Grant[];
 }
 
-const inTemplates = { path: ['spec', 'template'] };
+/** What kinds whose template is in their spec have in common. */
+interface Templated {
+  readonly spec?: { readonly template?: PodTemplateSpec };
+}
+
+const inTemplates = {
+  path: pathsOf<Templated>()('spec.template'),
+  template: ({ spec }: Given<Templated>) => spec?.template,
+};
 const inPods = { ...inTemplates, namesPods: true };
 
 const defaultServiceCidr = '10.96.0.0/12';
@@ -101,7 +113,10 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     withWarnings(persistentVolumeStrategy, { warningsOf: volumeWarnings }),
     withWarnings(persistentVolumeClaimStrategy, { warningsOf: (claim) => claimWarnings(claim) }),
     withTemplateWarnings(replicationControllerStrategy, inPods),
-    withTemplateWarnings(podTemplateStrategy, { path: ['template'] }),
+    withTemplateWarnings(podTemplateStrategy, {
+      path: pathsOf<PodTemplate>()('template'),
+      template: ({ template }: Given<PodTemplate>) => template,
+    }),
     limitRangeStrategy,
     resourceQuotaStrategy,
     componentStatusStrategy,
@@ -111,7 +126,11 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     withTemplateWarnings(daemonSetStrategy, inTemplates),
     controllerRevisionStrategy,
     withTemplateWarnings(jobStrategy, inPods),
-    withTemplateWarnings(cronJobStrategy, { path: ['spec', 'jobTemplate', 'spec', 'template'], namesPods: true }),
+    withTemplateWarnings(cronJobStrategy, {
+      path: pathsOf<CronJob>()('spec.jobTemplate.spec.template'),
+      template: ({ spec }: Given<CronJob>) => spec?.jobTemplate?.spec?.template,
+      namesPods: true,
+    }),
     horizontalPodAutoscalerStrategy,
     podDisruptionBudgetStrategy,
     ...(options.grants === undefined ? rbacStrategies : strategiesWithPolicy(options.grants)),

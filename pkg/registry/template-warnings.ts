@@ -2,29 +2,32 @@
  * Warnings of kinds that make pods: about their pod templates, when these are new or changed, and about names that do not fit pods.
  * Source: `WarningsOnCreate` and `WarningsOnUpdate` of the strategies in upstream's `pkg/registry/{apps,batch,core}`.
  */
+import type { PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
+import type { FieldPath } from '#pkg/apimachinery/field-error.ts';
 import { dns1123LabelProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { podWarnings } from './core/pod-warnings.ts';
-import { objectAt, semanticallySame, stringAt } from './draft.ts';
+import { semanticallySame } from './draft.ts';
 import { withWarnings } from './warnings.ts';
 
 /** What the warnings of one kind look at. */
 export interface TemplateWarningOptions {
-  /** Where the pod template lies. */
-  readonly path: readonly string[];
+  /** Where the pod template lies, and how to get there. */
+  readonly path: FieldPath<PodTemplateSpec>;
+  template(object: JsonObject): Given<PodTemplateSpec> | undefined;
   /** Pods and their hosts are named for objects of this kind. */
   readonly namesPods?: boolean;
 }
 
 /** The same strategy with warnings. */
-export function withTemplateWarnings(strategy: Strategy, { path, namesPods }: TemplateWarningOptions): Strategy {
-  const warningsOf = (draft: JsonObject): readonly string[] => podWarnings(objectAt(draft, ...path), path.join('.'));
+export function withTemplateWarnings(strategy: Strategy, options: TemplateWarningOptions): Strategy {
   const warned = withWarnings(strategy, {
-    warningsOf,
-    onUpdate: (draft, old) => !semanticallySame(draft.spec, objectAt(old, 'spec')),
+    warningsOf: (draft) => podWarnings(options.template(draft), options.path),
+    onUpdate: (draft, old: Specified) => !semanticallySame(draft.spec, old.spec),
   });
-  if (namesPods !== true) return warned;
+  if (options.namesPods !== true) return warned;
   return {
     ...warned,
     prepareForCreate(draft, context) {
@@ -34,8 +37,12 @@ export function withTemplateWarnings(strategy: Strategy, { path, namesPods }: Te
   };
 }
 
-function warnOfName(draft: JsonObject, context: StrategyContext): void {
-  const problems = dns1123LabelProblems(stringAt(draft, 'metadata', 'name'));
+interface Specified extends KubeObject {
+  readonly spec?: unknown;
+}
+
+function warnOfName({ metadata }: Given<KubeObject>, context: StrategyContext): void {
+  const problems = dns1123LabelProblems(metadata?.name ?? '');
   if (problems.length === 0) return;
   const why = 'this is used in Pod names and hostnames, which can result in surprising behavior';
   context.warn(`metadata.name: ${why}; a DNS label is recommended: [${problems.join(' ')}]`);

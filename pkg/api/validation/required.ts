@@ -4,7 +4,7 @@
  *
  * `metadata` and `status` are left out: metadata has its own rules, and a status is checked by its strategy, if at all.
  */
-import { at, child, type FieldError, type FieldPath, required } from '#pkg/apimachinery/field-error.ts';
+import { at, child, type FieldError, type FieldPath, required, untyped } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema, ScalarSchema, Schema } from '#pkg/apimachinery/schema.ts';
 import { canBeMissing, mustBeSet } from '../must-be-set.ts';
@@ -49,7 +49,7 @@ function hasRequired(schema: Schema, seen: Set<Schema>): boolean {
 /** What is missing in `draft`, in the order of the schema. */
 export function validateRequired(draft: Readonly<JsonObject>, schema: ObjectSchema): FieldError[] {
   const errors: FieldError[] = [];
-  checkObject(draft, schema, '', errors);
+  checkObject(draft, schema, untyped(''), errors);
   return errors;
 }
 

@@ -4,7 +4,7 @@
  * Source: apiserver `registry/generic/registry/store.go` `Update`, `registry/rest/update.go`.
  */
 
-import { invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import { invalid, invalidObject, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject, ManagedFieldsEntry } from '#pkg/apimachinery/object.ts';
@@ -21,6 +21,8 @@ import { ensureNamespace, keepServerMetadata, metadataOf, pendingFinalizers } fr
 import { entryResponse } from './read.ts';
 import { type Scope, strategyContext } from './scope.ts';
 import { checkObject } from './validate.ts';
+
+const field = pathsOf<KubeObject>();
 
 /**
  * How often a change that lost a race is made again from the newer state. Whoever loses has lost to a write that succeeded, so the
@@ -150,7 +152,7 @@ function checkIdentity(scope: Scope, metadata: JsonObject, old: KubeObject): voi
   if (version === undefined || version === '' || version === '0') {
     if (scope.served.strategy.unconditionalUpdate === false) {
       const { group, resource } = scope.subject;
-      const error = invalid('metadata.resourceVersion', 0, 'must be specified for an update');
+      const error = invalid(field('metadata.resourceVersion'), 0, 'must be specified for an update');
       // Upstream has but the resource at hand where the kind belongs.
       throw invalidObject({ group, kind: resource }, name, [error]);
     }

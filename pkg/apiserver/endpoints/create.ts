@@ -1,7 +1,7 @@
 /** CREATE of an object. Source: apiserver `endpoints/handlers/create.go`, `registry/generic/registry/store.go` `Create`. */
-import { invalidObject, required } from '#pkg/apimachinery/field-error.ts';
+import { invalidObject, pathsOf, required } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { alreadyExists, badRequest, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
 import { draftResponse } from '../responses.ts';
@@ -14,6 +14,8 @@ import { entryResponse } from './read.ts';
 import { type Scope, strategyContext } from './scope.ts';
 import { checkObject } from './validate.ts';
 import { managerOf, parseWriteOptions } from './write-options.ts';
+
+const field = pathsOf<KubeObject>();
 
 /** How often a generated name that is taken is replaced by another. Source: `maxNameGenerationCreateAttempts`. */
 const generateAttemptsMax = 8;
@@ -110,7 +112,7 @@ function ensureName(scope: Scope, metadata: JsonObject, wanted: string): boolean
     metadata.name = generateName(scope, metadata);
     return true;
   }
-  const error = required('metadata.name', 'name or generateName is required');
+  const error = required(field('metadata.name'), 'name or generateName is required');
   throw invalidObject(scope.served.info, '', [error]);
 }
 

@@ -2,13 +2,15 @@
 import { typeSchema } from '#pkg/api/facts.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
-import { type FieldError, invalid, invalidObject, notSupported } from '#pkg/apimachinery/field-error.ts';
+import { type FieldError, invalid, invalidObject, notSupported, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { isTrue } from '../request-info.ts';
 import { checkKind, readBody } from './body.ts';
 import { integer } from './list-options.ts';
 import { cannotBeHandled } from './refused-bodies.ts';
 import type { Scope } from './scope.ts';
+
+const field = pathsOf<DeleteOptions>();
 
 /** What a deletion asks for; undefined where it says nothing. */
 export interface DeleteOptions {
@@ -43,13 +45,17 @@ export function deleteOptionsOf(raw: RawOptions): DeleteOptions {
   const { propagationPolicy, orphanDependents, gracePeriodSeconds, dryRun = [] } = raw;
   if (propagationPolicy !== undefined && orphanDependents !== undefined) {
     errors.push(
-      invalid('propagationPolicy', propagationPolicy, 'orphanDependents and deletionPropagation cannot be both set'),
+      invalid(
+        field('propagationPolicy'),
+        propagationPolicy,
+        'orphanDependents and deletionPropagation cannot be both set',
+      ),
     );
   }
   if (propagationPolicy !== undefined && !policies.includes(propagationPolicy)) {
-    errors.push(notSupported('propagationPolicy', propagationPolicy, [...policies, 'nil']));
+    errors.push(notSupported(field('propagationPolicy'), propagationPolicy, [...policies, 'nil']));
   }
-  if (dryRun.some((value) => value !== 'All')) errors.push(notSupported('dryRun', dryRun, ['All']));
+  if (dryRun.some((value) => value !== 'All')) errors.push(notSupported(field('dryRun'), dryRun, ['All']));
   if (errors.length > 0) throw invalidObject({ group: 'meta.k8s.io', kind: 'DeleteOptions' }, '', errors);
   // A negative period is taken for the smallest. Source: `Store.Delete`, KEP-less fix of 1.22.
   const grace = gracePeriodSeconds !== undefined && gracePeriodSeconds < 0 ? 1 : gracePeriodSeconds;

@@ -2,10 +2,19 @@
  * Options of reads, and what they demand of the cache.
  * Source: `meta/v1` `ListOptions`; apimachinery `apis/meta/internalversion/validation`; API concepts, "resource versions".
  */
-import { type FieldError, forbiddenField, invalidObject, notSupported } from '#pkg/apimachinery/field-error.ts';
+import type { ListOptions as WireOptions } from '#pkg/api/types/meta-v1.ts';
+import {
+  type FieldError,
+  forbiddenField,
+  invalidObject,
+  notSupported,
+  pathsOf,
+} from '#pkg/apimachinery/field-error.ts';
 import { badRequest, resourceVersionTooLarge } from '#pkg/apimachinery/status-error.ts';
 import { isTrue } from '../request-info.ts';
 import type { Scope } from './scope.ts';
+
+const field = pathsOf<WireOptions>();
 
 /** How long a read waits for a revision that the cache has not reached. Source: `cacher` `blockTimeout`. */
 const reachTimeoutMs = 3_000;
@@ -60,23 +69,28 @@ export function integer(query: URLSearchParams, name: string): number | undefine
 function listErrors(options: ListOptions): FieldError[] {
   const errors: FieldError[] = [];
   if (options.sendInitialEvents !== undefined) {
-    errors.push(forbiddenField('sendInitialEvents', 'sendInitialEvents is forbidden for list'));
+    errors.push(forbiddenField(field('sendInitialEvents'), 'sendInitialEvents is forbidden for list'));
   }
   if (options.match === '') return errors;
   if (options.resourceVersion === '') {
     errors.push(
-      forbiddenField('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided'),
+      forbiddenField(
+        field('resourceVersionMatch'),
+        'resourceVersionMatch is forbidden unless resourceVersion is provided',
+      ),
     );
   }
   if (options.continueToken !== '') {
-    errors.push(forbiddenField('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'));
+    errors.push(
+      forbiddenField(field('resourceVersionMatch'), 'resourceVersionMatch is forbidden when continue is provided'),
+    );
   }
   if (options.match !== 'Exact' && options.match !== 'NotOlderThan') {
-    errors.push(notSupported('resourceVersionMatch', options.match, ['Exact', 'NotOlderThan', '']));
+    errors.push(notSupported(field('resourceVersionMatch'), options.match, ['Exact', 'NotOlderThan', '']));
   }
   if (options.match === 'Exact' && options.resourceVersion === '0') {
     const why = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"';
-    errors.push(forbiddenField('resourceVersionMatch', why));
+    errors.push(forbiddenField(field('resourceVersionMatch'), why));
   }
   return errors;
 }
@@ -86,17 +100,19 @@ function watchErrors(options: ListOptions): FieldError[] {
   if (options.sendInitialEvents !== undefined) {
     if (options.match !== 'NotOlderThan') {
       const why = 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan';
-      errors.push(forbiddenField('resourceVersionMatch', why));
+      errors.push(forbiddenField(field('resourceVersionMatch'), why));
     }
   } else if (options.match !== '') {
     const why = 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided';
-    errors.push(forbiddenField('resourceVersionMatch', why));
+    errors.push(forbiddenField(field('resourceVersionMatch'), why));
   }
   if (options.match !== '' && options.match !== 'NotOlderThan') {
-    errors.push(notSupported('resourceVersionMatch', options.match, ['NotOlderThan']));
+    errors.push(notSupported(field('resourceVersionMatch'), options.match, ['NotOlderThan']));
   }
   if (options.match !== '' && options.continueToken !== '') {
-    errors.push(forbiddenField('resourceVersionMatch', 'resourceVersionMatch is forbidden when continue is provided'));
+    errors.push(
+      forbiddenField(field('resourceVersionMatch'), 'resourceVersionMatch is forbidden when continue is provided'),
+    );
   }
   return errors;
 }

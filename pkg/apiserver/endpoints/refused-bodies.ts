@@ -1,5 +1,5 @@
 /** The answers to bodies that cannot be decoded, in upstream's wording. Source: apiserver `handlers/rest.go`. */
-import { invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import { invalid, invalidObject, untyped } from '#pkg/apimachinery/field-error.ts';
 import { goText } from '#pkg/apimachinery/go-text.ts';
 import type { GroupVersionKind } from '#pkg/apimachinery/object.ts';
 import { badRequest, type StatusError } from '#pkg/apimachinery/status-error.ts';
@@ -26,7 +26,7 @@ export function unreadableBody(expectedKind: string, why: string, body: Uint8Arr
  * `strictDecodingError`. Answered with 422.
  */
 export function unusablePatch(patched: string, why: string): StatusError {
-  return invalidObject({ group: '', kind: '' }, '', [invalid('patch', patched, why)]);
+  return invalidObject({ group: '', kind: '' }, '', [invalid(untyped('patch'), patched, why)]);
 }
 
 /** As `unusablePatch` for a strategic merge patch, of which upstream shows the patch itself, as Go prints it. */

@@ -1,6 +1,7 @@
 /** The `scale` subresource: the replicas of a workload in a form of their own. Source: `pkg/registry/apps/deployment/storage`. */
 
-import { invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import type { Scale } from '#pkg/api/types/autoscaling-v1.ts';
+import { invalid, invalidObject, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { deepClone } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
@@ -14,6 +15,8 @@ import { patchedValue, patchTypeOf, readPatch, refusedPatch } from './patch-valu
 import { readEntry } from './read.ts';
 import type { Scope } from './scope.ts';
 import { managerOf, parseWriteOptions, type WriteOptions } from './write-options.ts';
+
+const field = pathsOf<Scale>();
 
 const scaleKind = bodyKind({ group: 'autoscaling', version: 'v1', kind: 'Scale' });
 
@@ -129,7 +132,7 @@ function scaled(scope: Scope, scale: JsonObject, old: KubeObject): JsonObject {
 function checkReplicas(scope: Scope, scale: JsonObject): void {
   const replicas = numberAt(scale, replicasPath);
   if (replicas >= 0) return;
-  const error = invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
+  const error = invalid(field('spec.replicas'), replicas, 'must be greater than or equal to 0');
   throw invalidObject(scaleKind, scope.info.parts[1]!, [error]);
 }
 

@@ -1,6 +1,6 @@
 /** Whether a draft may be stored: metadata, required fields, the resource's own rules. */
 import { validateRequired } from '#pkg/api/validation/required.ts';
-import { type FieldError, invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import { at, type FieldError, invalid, invalidObject, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject, KubeObject, ObjectMeta } from '#pkg/apimachinery/object.ts';
 import { validateObjectMeta, validateObjectMetaUpdate } from '#pkg/apimachinery/object-meta-validation.ts';
 import type { StrategyContext } from '../strategy.ts';
@@ -56,11 +56,13 @@ const anyFinalizerGroups: ReadonlySet<string> = new Set([
   'coordination.k8s.io',
 ]);
 
+const finalizersField = pathsOf<KubeObject>()('metadata.finalizers');
+
 /** Source: `pkg/apis/core/validation` `validateKubeFinalizerName`. */
 function finalizerErrors(finalizers: readonly string[]): FieldError[] {
   const why = 'name is neither a standard finalizer name nor is it fully qualified';
   return finalizers.flatMap((name, i) =>
-    name.includes('/') || standardFinalizers.has(name) ? [] : [invalid(`metadata.finalizers[${i}]`, name, why)],
+    name.includes('/') || standardFinalizers.has(name) ? [] : [invalid(at(finalizersField, i), name, why)],
   );
 }
 

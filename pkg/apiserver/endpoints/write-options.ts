@@ -1,16 +1,20 @@
 /**
  * Options of writes. Source: `meta/v1` `CreateOptions`, `UpdateOptions`, `PatchOptions`; apimachinery `meta/v1/validation`.
  */
+import type { PatchOptions } from '#pkg/api/types/meta-v1.ts';
 import {
   type FieldError,
   forbiddenField,
   invalidObject,
   notSupported,
+  pathsOf,
   required,
 } from '#pkg/apimachinery/field-error.ts';
 import type { HttpHeaders } from '#pkg/apimachinery/http.ts';
 import { fieldManagerLengthMax, validateFieldManager } from '#pkg/apimachinery/object-meta-validation.ts';
 import { isTrue } from '../request-info.ts';
+
+const field = pathsOf<PatchOptions>();
 
 /** What is done about fields that are not known or come twice. Source: API concepts, "Field validation". */
 export type FieldValidation = 'Ignore' | 'Strict' | 'Warn';
@@ -36,14 +40,14 @@ export function parseWriteOptions(
   const dryRun = query.getAll('dryRun');
   const fieldManager = query.get('fieldManager') ?? '';
   const fieldValidation = query.get('fieldValidation') || 'Warn';
-  if (isApply && fieldManager === '') errors.push(required('fieldManager', 'is required for apply patch'));
+  if (isApply && fieldManager === '') errors.push(required(field('fieldManager'), 'is required for apply patch'));
   if (!isApply && kind === 'PatchOptions' && query.has('force')) {
-    errors.push(forbiddenField('force', 'may not be specified for non-apply patch'));
+    errors.push(forbiddenField(field('force'), 'may not be specified for non-apply patch'));
   }
-  errors.push(...validateFieldManager(fieldManager, 'fieldManager'));
-  if (dryRun.some((value) => value !== 'All')) errors.push(notSupported('dryRun', dryRun, ['All']));
+  errors.push(...validateFieldManager(fieldManager, field('fieldManager')));
+  if (dryRun.some((value) => value !== 'All')) errors.push(notSupported(field('dryRun'), dryRun, ['All']));
   if (!fieldValidations.includes(fieldValidation)) {
-    errors.push(notSupported('fieldValidation', fieldValidation, fieldValidations));
+    errors.push(notSupported(field('fieldValidation'), fieldValidation, fieldValidations));
   }
   if (errors.length > 0) throw invalidObject({ group: 'meta.k8s.io', kind }, '', errors);
   return {

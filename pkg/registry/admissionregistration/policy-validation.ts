@@ -1,4 +1,18 @@
 /** Rules for admission policies and their bindings; expressions are not compiled. Source: upstream `validateValidatingAdmissionPolicySpec`. */
+
+import type {
+  AuditAnnotation,
+  MutatingAdmissionPolicy,
+  MutatingAdmissionPolicyBinding,
+  ParamKind,
+  ParamRef,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
+  ValidatingAdmissionPolicySpec,
+  Validation,
+  Variable,
+} from '#pkg/api/types/admissionregistration-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
@@ -7,6 +21,7 @@ import {
   type FieldPath,
   forbiddenField,
   invalid,
+  pathsOf,
   required,
 } from '#pkg/apimachinery/field-error.ts';
 import {
@@ -15,11 +30,14 @@ import {
   pathSegmentProblems,
   qualifiedNameProblems,
 } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { listAt, objectAt, objectsAt, stringAt } from '../draft.ts';
 import { Collector } from '../validation/collector.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
 import { checkMatchConditions, checkMatchResources, failurePolicies, reinvocationPolicies } from './rules.ts';
+
+const policy = pathsOf<ValidatingAdmissionPolicy>();
+const mutatingPolicy = pathsOf<MutatingAdmissionPolicy>();
+const validatingBinding = pathsOf<ValidatingAdmissionPolicyBinding>();
+const binding = pathsOf<MutatingAdmissionPolicyBinding>();
 
 const auditAnnotationsMax = 20;
 const identifier = /^[_a-zA-Z][_a-zA-Z0-9]*$/;
@@ -30,13 +48,13 @@ const reservedWords = new Set(
 );
 
 /** Kinds of patches, with the field that holds each. */
-const patchFields: ReadonlyMap<string, string> = new Map([
+const patchFields: ReadonlyMap<string, 'applyConfiguration' | 'jsonPatch'> = new Map([
   ['ApplyConfiguration', 'applyConfiguration'],
   ['JSONPatch', 'jsonPatch'],
 ]);
 
-function checkParamKind(into: Collector, kind: JsonObject, path: FieldPath): void {
-  const apiVersion = stringAt(kind, 'apiVersion');
+function checkParamKind(into: Collector, kind: Given<ParamKind>, path: FieldPath<ParamKind>): void {
+  const apiVersion = kind.apiVersion ?? '';
   const versionPath = child(path, 'apiVersion');
   if (into.needsText(versionPath, apiVersion)) {
     const parts = apiVersion.split('/');
@@ -49,7 +67,7 @@ function checkParamKind(into: Collector, kind: JsonObject, path: FieldPath): voi
       into.mayName(versionPath, version, dns1035LabelProblems);
     }
   }
-  const name = stringAt(kind, 'kind');
+  const name = kind.kind ?? '';
   if (!into.needsText(child(path, 'kind'), name)) return;
   const problems = dns1035LabelProblems(name.toLowerCase());
   if (problems.length === 0) return;
@@ -57,39 +75,38 @@ function checkParamKind(into: Collector, kind: JsonObject, path: FieldPath): voi
   into.add(invalid(child(path, 'kind'), name, detail));
 }
 
-function checkVariable(into: Collector, variable: JsonObject, path: FieldPath): void {
-  const name = stringAt(variable, 'name');
+function checkVariable(into: Collector, variable: Given<Variable>, path: FieldPath<Variable>): void {
+  const name = variable.name ?? '';
   const isGiven = into.needsText(child(path, 'name'), name.trim(), 'name is not specified');
   if (isGiven && (!identifier.test(name) || reservedWords.has(name))) {
     into.add(invalid(child(path, 'name'), name, 'name is not a valid CEL identifier'));
   }
-  into.needsText(child(path, 'expression'), stringAt(variable, 'expression').trim(), 'expression is not specified');
+  into.needsText(child(path, 'expression'), (variable.expression ?? '').trim(), 'expression is not specified');
 }
 
 /** What validating and mutating policies have in common. */
-function checkPolicy(into: Collector, spec: JsonObject): void {
-  into.needsOneOf('spec.failurePolicy', spec.failurePolicy, failurePolicies);
-  const kind = objectAt(spec, 'paramKind');
-  if (kind !== undefined) checkParamKind(into, kind, 'spec.paramKind');
-  const match = objectAt(spec, 'matchConstraints');
-  if (match === undefined) into.add(required('spec.matchConstraints'));
+function checkPolicy(into: Collector, spec: Given<ValidatingAdmissionPolicySpec>): void {
+  into.needsOneOf(policy('spec.failurePolicy'), spec.failurePolicy, failurePolicies);
+  const kind = spec.paramKind;
+  if (kind !== undefined) checkParamKind(into, kind, policy('spec.paramKind'));
+  const match = spec.matchConstraints;
+  if (match === undefined) into.add(required(policy('spec.matchConstraints')));
   else {
-    checkMatchResources(into, match, 'spec.matchConstraints');
-    if (listAt(match, 'resourceRules').length === 0) into.add(required('spec.matchConstraints.resourceRules'));
+    checkMatchResources(into, match, policy('spec.matchConstraints'));
+    if ((match.resourceRules ?? []).length === 0) into.add(required(policy('spec.matchConstraints.resourceRules')));
   }
-  checkMatchConditions(into, objectsAt(spec, 'matchConditions'), 'spec.matchConditions');
-  for (const [index, variable] of objectsAt(spec, 'variables').entries()) {
-    checkVariable(into, variable, at('spec.variables', index));
+  checkMatchConditions(into, spec.matchConditions ?? [], policy('spec.matchConditions'));
+  for (const [index, variable] of (spec.variables ?? []).entries()) {
+    checkVariable(into, variable, at(policy('spec.variables'), index));
   }
 }
 
-function checkValidation(into: Collector, validation: JsonObject, path: FieldPath): void {
-  const text = (field: string): string => stringAt(validation, field);
-  into.needsText(child(path, 'expression'), text('expression').trim(), 'expression is not specified');
-  if (text('messageExpression') !== '' && text('messageExpression').trim() === '') {
-    into.add(invalid(child(path, 'messageExpression'), text('messageExpression'), 'must be non-empty if specified'));
+function checkValidation(into: Collector, validation: Given<Validation>, path: FieldPath<Validation>): void {
+  const { expression = '', messageExpression = '', message = '' } = validation;
+  into.needsText(child(path, 'expression'), expression.trim(), 'expression is not specified');
+  if (messageExpression !== '' && messageExpression.trim() === '') {
+    into.add(invalid(child(path, 'messageExpression'), messageExpression, 'must be non-empty if specified'));
   }
-  const message = text('message');
   if (message !== '' && message.trim() === '') {
     into.add(invalid(child(path, 'message'), message, 'message must be non-empty if specified'));
   } else if (/[\n\r]/.test(message.trim())) {
@@ -98,59 +115,60 @@ function checkValidation(into: Collector, validation: JsonObject, path: FieldPat
   into.oneOf(child(path, 'reason'), validation.reason, ['Forbidden', 'Invalid', 'RequestEntityTooLarge']);
 }
 
-function checkAuditAnnotations(into: Collector, annotations: readonly JsonObject[], policy: string): void {
-  const path = 'spec.auditAnnotations';
+function checkAuditAnnotations(into: Collector, annotations: readonly Given<AuditAnnotation>[], name: string): void {
+  const path = policy('spec.auditAnnotations');
   if (annotations.length > auditAnnotationsMax) {
     into.add(invalid(path, annotations, `must not have more than ${auditAnnotationsMax} auditAnnotations`));
   }
-  const keys = annotations.map((annotation) => stringAt(annotation, 'key'));
+  const keys = annotations.map((annotation) => annotation.key ?? '');
   for (const [index, annotation] of annotations.entries()) {
-    const name = `${policy}/${keys[index]}`;
-    into.problems(child(at(path, index), 'key'), name, qualifiedNameProblems(name));
-    const expression = stringAt(annotation, 'valueExpression').trim();
+    const key = `${name}/${keys[index]}`;
+    into.problems(child(at(path, index), 'key'), key, qualifiedNameProblems(key));
+    const expression = (annotation.valueExpression ?? '').trim();
     into.needsText(child(at(path, index), 'valueExpression'), expression, 'valueExpression is not specified');
     if (keys.indexOf(keys[index]!) < index) into.add(duplicate(child(at(path, index), 'key'), keys[index]));
   }
 }
 
 /** What is wrong with a `ValidatingAdmissionPolicy`. */
-export function validateValidatingPolicy(draft: JsonObject): readonly FieldError[] {
+export function validateValidatingPolicy(draft: Given<ValidatingAdmissionPolicy>): readonly FieldError[] {
   const into = new Collector();
-  const spec = objectAt(draft, 'spec') ?? {};
+  const spec = draft.spec ?? {};
   checkPolicy(into, spec);
-  const [validations, annotations] = [objectsAt(spec, 'validations'), objectsAt(spec, 'auditAnnotations')];
+  const [validations, annotations] = [spec.validations ?? [], spec.auditAnnotations ?? []];
   if (validations.length + annotations.length === 0) {
     const detail = 'validations or auditAnnotations must contain at least one item';
-    into.add(required('spec.validations', detail), required('spec.auditAnnotations', detail));
+    into.add(required(policy('spec.validations'), detail), required(policy('spec.auditAnnotations'), detail));
   }
   for (const [index, validation] of validations.entries()) {
-    checkValidation(into, validation, at('spec.validations', index));
+    checkValidation(into, validation, at(policy('spec.validations'), index));
   }
-  checkAuditAnnotations(into, annotations, stringAt(draft, 'metadata', 'name'));
+  checkAuditAnnotations(into, annotations, draft.metadata?.name ?? '');
   return into.errors;
 }
 
 /** What is wrong with a `MutatingAdmissionPolicy`. */
-export function validateMutatingPolicy(draft: JsonObject): readonly FieldError[] {
+export function validateMutatingPolicy(draft: Given<MutatingAdmissionPolicy>): readonly FieldError[] {
   const into = new Collector();
-  const spec = objectAt(draft, 'spec') ?? {};
+  const spec = draft.spec ?? {};
   checkPolicy(into, spec);
-  const mutations = objectsAt(spec, 'mutations');
-  if (mutations.length === 0) into.add(required('spec.mutations', 'mutations must contain at least one item'));
+  const mutations = spec.mutations ?? [];
+  if (mutations.length === 0)
+    into.add(required(mutatingPolicy('spec.mutations'), 'mutations must contain at least one item'));
   for (const [index, mutation] of mutations.entries()) {
-    const path = at('spec.mutations', index);
+    const path = at(mutatingPolicy('spec.mutations'), index);
     into.needsOneOf(child(path, 'patchType'), mutation.patchType, [...patchFields.keys()]);
-    const field = patchFields.get(stringAt(mutation, 'patchType'));
+    const field = patchFields.get(mutation.patchType ?? '');
     if (field === undefined) continue;
-    const expression = stringAt(mutation, field, 'expression').trim();
+    const expression = (mutation[field]?.expression ?? '').trim();
     into.needsText(child(child(path, field), 'expression'), expression, 'expression is not specified');
   }
-  into.needsOneOf('spec.reinvocationPolicy', spec.reinvocationPolicy, reinvocationPolicies);
+  into.needsOneOf(mutatingPolicy('spec.reinvocationPolicy'), spec.reinvocationPolicy, reinvocationPolicies);
   return into.errors;
 }
 
-function checkParamRef(into: Collector, ref: JsonObject, path: FieldPath): void {
-  const [name, selector] = [stringAt(ref, 'name'), objectAt(ref, 'selector')];
+function checkParamRef(into: Collector, ref: Given<ParamRef>, path: FieldPath<ParamRef>): void {
+  const [name, selector] = [ref.name ?? '', ref.selector];
   into.mayName(child(path, 'name'), name, pathSegmentProblems);
   into.add(...labelSelectorErrors(selector, child(path, 'selector')));
   if (name !== '' && selector !== undefined) {
@@ -162,22 +180,24 @@ function checkParamRef(into: Collector, ref: JsonObject, path: FieldPath): void 
 }
 
 /** Rules for the bindings of both kinds of policies. */
-export function validateBinding(draft: JsonObject): readonly FieldError[] {
+export function validateBinding(
+  draft: Given<MutatingAdmissionPolicyBinding | ValidatingAdmissionPolicyBinding>,
+): readonly FieldError[] {
   const into = new Collector();
-  const spec = objectAt(draft, 'spec') ?? {};
-  into.needsName('spec.policyName', spec.policyName, dns1123SubdomainProblems);
-  const [ref, match] = [objectAt(spec, 'paramRef'), objectAt(spec, 'matchResources')];
-  if (ref !== undefined) checkParamRef(into, ref, 'spec.paramRef');
-  if (match !== undefined) checkMatchResources(into, match, 'spec.matchResources');
+  const spec = draft.spec ?? {};
+  into.needsName(binding('spec.policyName'), spec.policyName, dns1123SubdomainProblems);
+  const [ref, match] = [spec.paramRef, spec.matchResources];
+  if (ref !== undefined) checkParamRef(into, ref, binding('spec.paramRef'));
+  if (match !== undefined) checkMatchResources(into, match, binding('spec.matchResources'));
   return into.errors;
 }
 
 /** What is wrong with a `ValidatingAdmissionPolicyBinding`: beside what every binding has, its validation actions. */
-export function validateValidatingBinding(draft: JsonObject): readonly FieldError[] {
+export function validateValidatingBinding(draft: Given<ValidatingAdmissionPolicyBinding>): readonly FieldError[] {
   const into = new Collector();
   into.add(...validateBinding(draft));
-  const path = 'spec.validationActions';
-  const actions = listAt(draft, 'spec', 'validationActions');
+  const path = validatingBinding('spec.validationActions');
+  const actions = draft.spec?.validationActions ?? [];
   for (const [index, action] of actions.entries()) {
     into.oneOf(at(path, index), action, ['Audit', 'Deny', 'Warn']);
     if (actions.indexOf(action) < index) into.add(duplicate(at(path, index), action));

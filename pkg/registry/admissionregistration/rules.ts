@@ -1,8 +1,13 @@
 /** Rules that webhooks and policies share: which requests one is about. Source: upstream `pkg/apis/admissionregistration/validation`. */
+import type {
+  MatchCondition,
+  MatchResources,
+  NamedRuleWithOperations,
+  RuleWithOperations,
+} from '#pkg/api/types/admissionregistration-v1.ts';
+import { fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { at, child, duplicate, type FieldPath, invalid, required } from '#pkg/apimachinery/field-error.ts';
 import { pathSegmentProblems, qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { listAt, objectAt, objectsAt, stringAt } from '../draft.ts';
 import type { Collector } from '../validation/collector.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
 
@@ -46,24 +51,28 @@ function checkResources(into: Collector, resources: readonly string[], path: Fie
 }
 
 /** Checks one entry of `rules`. */
-export function checkRule(into: Collector, rule: JsonObject, path: FieldPath): void {
-  const texts = (field: string): readonly string[] => listAt(rule, field).map(String);
-  checkList(into, texts('operations'), child(path, 'operations'), 'operations');
-  for (const [index, operation] of texts('operations').entries()) {
+export function checkRule(into: Collector, rule: Given<RuleWithOperations>, path: FieldPath<RuleWithOperations>): void {
+  const { operations: verbs = [], apiGroups = [], apiVersions = [], resources = [] } = rule;
+  checkList(into, verbs, child(path, 'operations'), 'operations');
+  for (const [index, operation] of verbs.entries()) {
     into.oneOf(at(child(path, 'operations'), index), operation, operations);
   }
-  checkList(into, texts('apiGroups'), child(path, 'apiGroups'), 'API groups');
-  checkList(into, texts('apiVersions'), child(path, 'apiVersions'), 'API versions');
-  for (const [index, version] of texts('apiVersions').entries()) {
+  checkList(into, apiGroups, child(path, 'apiGroups'), 'API groups');
+  checkList(into, apiVersions, child(path, 'apiVersions'), 'API versions');
+  for (const [index, version] of apiVersions.entries()) {
     if (version === '') into.add(required(at(child(path, 'apiVersions'), index)));
   }
-  checkResources(into, texts('resources'), child(path, 'resources'));
+  checkResources(into, resources, child(path, 'resources'));
   into.oneOf(child(path, 'scope'), rule.scope, scopes);
 }
 
-function checkNamedRules(into: Collector, rules: readonly JsonObject[], path: FieldPath): void {
+function checkNamedRules(
+  into: Collector,
+  rules: readonly Given<NamedRuleWithOperations>[],
+  path: FieldPath<readonly NamedRuleWithOperations[]>,
+): void {
   for (const [index, rule] of rules.entries()) {
-    const names = listAt(rule, 'resourceNames').map(String);
+    const names = rule.resourceNames ?? [];
     for (const [position, name] of names.entries()) {
       const namePath = at(child(at(path, index), 'resourceNames'), position);
       into.problems(namePath, name, pathSegmentProblems(name));
@@ -74,24 +83,32 @@ function checkNamedRules(into: Collector, rules: readonly JsonObject[], path: Fi
 }
 
 /** Checks the part of a policy or a binding that says which requests it is about. */
-export function checkMatchResources(into: Collector, match: JsonObject, path: FieldPath): void {
+export function checkMatchResources(
+  into: Collector,
+  match: Given<MatchResources>,
+  path: FieldPath<MatchResources>,
+): void {
   into.needsOneOf(child(path, 'matchPolicy'), match.matchPolicy, matchPolicies);
-  for (const field of ['namespaceSelector', 'objectSelector']) {
-    if (objectAt(match, field) === undefined) into.add(required(child(path, field)));
+  for (const field of fields('namespaceSelector', 'objectSelector')) {
+    if (match[field] === undefined) into.add(required(child(path, field)));
     into.add(...labelSelectorErrors(match[field], child(path, field)));
   }
-  for (const field of ['resourceRules', 'excludeResourceRules']) {
-    checkNamedRules(into, objectsAt(match, field), child(path, field));
+  for (const field of fields('resourceRules', 'excludeResourceRules')) {
+    checkNamedRules(into, match[field] ?? [], child(path, field));
   }
 }
 
 /** Checks conditions by name; expressions are only asked to be there. */
-export function checkMatchConditions(into: Collector, conditions: readonly JsonObject[], path: FieldPath): void {
+export function checkMatchConditions(
+  into: Collector,
+  conditions: readonly Given<MatchCondition>[],
+  path: FieldPath<readonly MatchCondition[]>,
+): void {
   into.atMost(path, conditions, matchConditionsMax);
-  const names = conditions.map((condition) => stringAt(condition, 'name'));
+  const names = conditions.map((condition) => condition.name ?? '');
   for (const [index, condition] of conditions.entries()) {
     const name = names[index]!;
-    into.needsText(child(at(path, index), 'expression'), stringAt(condition, 'expression').trim());
+    into.needsText(child(at(path, index), 'expression'), (condition.expression ?? '').trim());
     into.needsName(child(at(path, index), 'name'), name, qualifiedNameProblems);
     if (name !== '' && names.indexOf(name) < index) into.add(duplicate(child(at(path, index), 'name'), name));
   }

@@ -1,7 +1,25 @@
 /** Webhook configurations and admission policies. Source: upstream `pkg/apis/admissionregistration/v1/defaults.go`. */
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { objectAt, objectsAt, setDefault } from '../draft.ts';
+
+import type {
+  MatchResources,
+  MutatingAdmissionPolicy,
+  MutatingAdmissionPolicyBinding,
+  MutatingWebhookConfiguration,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
+  ValidatingWebhookConfiguration,
+} from '#pkg/api/types/admissionregistration-v1.ts';
+import {
+  mutatingAdmissionPolicies,
+  mutatingAdmissionPolicyBindings,
+  mutatingWebhookConfigurations,
+  validatingAdmissionPolicies,
+  validatingAdmissionPolicyBindings,
+  validatingWebhookConfigurations,
+} from '#pkg/api/types/refs.ts';
+import type { Draft } from '#pkg/apimachinery/draft.ts';
+import { rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
+import { setDefault } from '../draft.ts';
 import { ownStatus, statusAlone } from '../status.ts';
 import {
   validateBinding,
@@ -17,104 +35,91 @@ import {
 } from './tables.ts';
 import { validateWebhooks } from './webhook-validation.ts';
 
-const group = 'admissionregistration.k8s.io';
 const timeoutSeconds = 10;
 const httpsPort = 443;
 
-function setWebhookDefaults(draft: JsonObject): void {
-  for (const webhook of objectsAt(draft, 'webhooks')) {
+function setWebhookDefaults(draft: Draft<ValidatingWebhookConfiguration | MutatingWebhookConfiguration>): void {
+  for (const webhook of draft.webhooks ?? []) {
     setDefault(webhook, 'failurePolicy', 'Fail');
     setDefault(webhook, 'matchPolicy', 'Equivalent');
     setDefault(webhook, 'namespaceSelector', {});
     setDefault(webhook, 'objectSelector', {});
     setDefault(webhook, 'timeoutSeconds', timeoutSeconds);
-    const service = objectAt(webhook, 'clientConfig', 'service');
+    const service = webhook.clientConfig?.service;
     if (service !== undefined) setDefault(service, 'port', httpsPort);
-    for (const rule of objectsAt(webhook, 'rules')) setDefault(rule, 'scope', '*');
+    for (const rule of webhook.rules ?? []) setDefault(rule, 'scope', '*');
   }
 }
 
-function setMutatingWebhookDefaults(draft: JsonObject): void {
+function setMutatingWebhookDefaults(draft: Draft<MutatingWebhookConfiguration>): void {
   setWebhookDefaults(draft);
-  for (const webhook of objectsAt(draft, 'webhooks')) setDefault(webhook, 'reinvocationPolicy', 'Never');
+  for (const webhook of draft.webhooks ?? []) setDefault(webhook, 'reinvocationPolicy', 'Never');
 }
 
-function setMatchDefaults(match: JsonObject | undefined): void {
+function setMatchDefaults(match: Draft<MatchResources> | undefined): void {
   if (match === undefined) return;
   setDefault(match, 'matchPolicy', 'Equivalent');
   setDefault(match, 'namespaceSelector', {});
   setDefault(match, 'objectSelector', {});
-  for (const rule of [...objectsAt(match, 'resourceRules'), ...objectsAt(match, 'excludeResourceRules')]) {
+  for (const rule of [...(match.resourceRules ?? []), ...(match.excludeResourceRules ?? [])]) {
     setDefault(rule, 'scope', '*');
   }
 }
 
-function setPolicyDefaults(draft: JsonObject): void {
-  const spec = objectAt(draft, 'spec');
+function setPolicyDefaults(draft: Draft<ValidatingAdmissionPolicy | MutatingAdmissionPolicy>): void {
+  const spec = draft.spec;
   if (spec === undefined) return;
   setDefault(spec, 'failurePolicy', 'Fail');
-  setMatchDefaults(objectAt(spec, 'matchConstraints'));
+  setMatchDefaults(spec.matchConstraints);
 }
 
-function setBindingDefaults(draft: JsonObject): void {
-  setMatchDefaults(objectAt(draft, 'spec', 'matchResources'));
+function setBindingDefaults(draft: Draft<ValidatingAdmissionPolicyBinding | MutatingAdmissionPolicyBinding>): void {
+  setMatchDefaults(draft.spec?.matchResources);
 }
 
 /** Webhook configurations, and policies with their bindings. */
 export const admissionRegistrationStrategies: readonly Strategy[] = [
-  {
-    group,
-    resource: 'mutatingwebhookconfigurations',
+  rulesOf(mutatingWebhookConfigurations, {
     unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: setMutatingWebhookDefaults,
     validate: validateWebhooks,
     table: webhookTable,
-  },
-  {
-    group,
-    resource: 'validatingwebhookconfigurations',
+  }),
+  rulesOf(validatingWebhookConfigurations, {
     unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: setWebhookDefaults,
     validate: validateWebhooks,
     table: webhookTable,
-  },
-  {
-    group,
-    resource: 'validatingadmissionpolicies',
+  }),
+  rulesOf(validatingAdmissionPolicies, {
     unconditionalUpdate: false,
     setDefaults: setPolicyDefaults,
     validate: validateValidatingPolicy,
     ...ownStatus(),
     subresources: { status: statusAlone },
     table: validatingAdmissionPolicyTable,
-  },
-  {
-    group,
-    resource: 'validatingadmissionpolicybindings',
+  }),
+  rulesOf(validatingAdmissionPolicyBindings, {
     unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: setBindingDefaults,
     validate: validateValidatingBinding,
     table: policyBindingTable,
-  },
-  {
-    group,
-    resource: 'mutatingadmissionpolicies',
+  }),
+  rulesOf(mutatingAdmissionPolicies, {
     unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: setPolicyDefaults,
     validate: validateMutatingPolicy,
     table: mutatingAdmissionPolicyTable,
-  },
-  {
-    group,
-    resource: 'mutatingadmissionpolicybindings',
+  }),
+  rulesOf(mutatingAdmissionPolicyBindings, {
     unconditionalUpdate: false,
     tracksGeneration: true,
     setDefaults: setBindingDefaults,
     validate: validateBinding,
     table: policyBindingTable,
-  },
+  }),
 ];

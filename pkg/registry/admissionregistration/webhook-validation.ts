@@ -1,4 +1,13 @@
 /** Rules for webhook configurations. Source: upstream `validateMutatingWebhook`, apiserver `util/webhook/validation.go`. */
+import type {
+  MutatingWebhook,
+  MutatingWebhookConfiguration,
+  ServiceReference,
+  ValidatingWebhook,
+  ValidatingWebhookConfiguration,
+  WebhookClientConfig,
+} from '#pkg/api/types/admissionregistration-v1.ts';
+import { fields, type Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
@@ -6,15 +15,16 @@ import {
   type FieldError,
   type FieldPath,
   invalid,
+  pathsOf,
   required,
 } from '#pkg/apimachinery/field-error.ts';
 import { dns1035LabelProblems, dns1123SubdomainProblems, portNumberProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { listAt, numberAt, objectAt, objectsAt, stringAt } from '../draft.ts';
 import { Collector } from '../validation/collector.ts';
 import { fullyQualifiedNameErrors } from '../validation/domain-names.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
 import { checkMatchConditions, checkRule, failurePolicies, matchPolicies, reinvocationPolicies } from './rules.ts';
+
+const field = pathsOf<MutatingWebhookConfiguration>();
 
 const reviewVersions = ['v1', 'v1beta1'];
 const sideEffects = ['None', 'NoneOnDryRun'];
@@ -52,18 +62,22 @@ function checkServicePath(into: Collector, value: string, path: FieldPath): void
   }
 }
 
-function checkService(into: Collector, service: JsonObject, path: FieldPath): void {
+function checkService(into: Collector, service: Given<ServiceReference>, path: FieldPath<ServiceReference>): void {
   into.needsText(child(path, 'name'), service.name, 'service name is required');
   into.needsText(child(path, 'namespace'), service.namespace, 'service namespace is required');
-  const port = numberAt(service, 'port') ?? 0;
+  const port = service.port ?? 0;
   const problems = portNumberProblems(port);
   if (problems.length > 0) into.add(invalid(child(path, 'port'), port, `port is not valid: ${problems.join(',')}`));
-  checkServicePath(into, stringAt(service, 'path'), child(path, 'path'));
+  checkServicePath(into, service.path ?? '', child(path, 'path'));
 }
 
 /** Checks how a webhook is reached. */
-function checkClientConfig(into: Collector, config: JsonObject | undefined, path: FieldPath): void {
-  const [url, service] = [config?.url, objectAt(config, 'service')];
+function checkClientConfig(
+  into: Collector,
+  config: Given<WebhookClientConfig> | undefined,
+  path: FieldPath<WebhookClientConfig>,
+): void {
+  const [url, service] = [config?.url, config?.service];
   if ((typeof url === 'string') === (service !== undefined)) {
     into.add(required(path, 'exactly one of url or service is required'));
   } else if (service !== undefined) checkService(into, service, child(path, 'service'));
@@ -84,39 +98,47 @@ function checkReviewVersions(into: Collector, versions: readonly string[], path:
   }
 }
 
-function checkWebhook(into: Collector, webhook: JsonObject, path: FieldPath): void {
-  into.add(...fullyQualifiedNameErrors(stringAt(webhook, 'name'), child(path, 'name')));
-  for (const [index, rule] of objectsAt(webhook, 'rules').entries()) {
+function checkWebhook(
+  into: Collector,
+  webhook: Given<ValidatingWebhook | MutatingWebhook>,
+  path: FieldPath<MutatingWebhook>,
+): void {
+  into.add(...fullyQualifiedNameErrors(webhook.name ?? '', child(path, 'name')));
+  for (const [index, rule] of (webhook.rules ?? []).entries()) {
     checkRule(into, rule, at(child(path, 'rules'), index));
   }
   into.oneOf(child(path, 'failurePolicy'), webhook.failurePolicy, failurePolicies);
   into.oneOf(child(path, 'matchPolicy'), webhook.matchPolicy, matchPolicies);
-  const effects = stringAt(webhook, 'sideEffects');
+  const effects = webhook.sideEffects ?? '';
   if (into.needsText(child(path, 'sideEffects'), effects, `must specify one of ${sideEffects.join(', ')}`)) {
     into.oneOf(child(path, 'sideEffects'), effects, sideEffects);
   }
-  const timeout = numberAt(webhook, 'timeoutSeconds');
+  const timeout = webhook.timeoutSeconds;
   if (timeout !== undefined && (timeout < 1 || timeout > timeoutSecondsMax)) {
     const detail = `the timeout value must be between 1 and ${timeoutSecondsMax} seconds`;
     into.add(invalid(child(path, 'timeoutSeconds'), timeout, detail));
   }
-  for (const field of ['namespaceSelector', 'objectSelector']) {
-    into.add(...labelSelectorErrors(webhook[field], child(path, field)));
+  for (const name of fields('namespaceSelector', 'objectSelector')) {
+    into.add(...labelSelectorErrors(webhook[name], child(path, name)));
   }
-  into.oneOf(child(path, 'reinvocationPolicy'), webhook.reinvocationPolicy, reinvocationPolicies);
-  checkClientConfig(into, objectAt(webhook, 'clientConfig'), child(path, 'clientConfig'));
-  checkMatchConditions(into, objectsAt(webhook, 'matchConditions'), child(path, 'matchConditions'));
-  const versions = listAt(webhook, 'admissionReviewVersions').map(String);
+  if ('reinvocationPolicy' in webhook) {
+    into.oneOf(child(path, 'reinvocationPolicy'), webhook.reinvocationPolicy, reinvocationPolicies);
+  }
+  checkClientConfig(into, webhook.clientConfig, child(path, 'clientConfig'));
+  checkMatchConditions(into, webhook.matchConditions ?? [], child(path, 'matchConditions'));
+  const versions = webhook.admissionReviewVersions ?? [];
   checkReviewVersions(into, versions, child(path, 'admissionReviewVersions'));
 }
 
 /** What is wrong with a webhook configuration of either kind. */
-export function validateWebhooks(draft: JsonObject): readonly FieldError[] {
+export function validateWebhooks(
+  draft: Given<ValidatingWebhookConfiguration | MutatingWebhookConfiguration>,
+): readonly FieldError[] {
   const into = new Collector();
-  const webhooks = objectsAt(draft, 'webhooks');
-  const names = webhooks.map((webhook) => stringAt(webhook, 'name'));
+  const webhooks = draft.webhooks ?? [];
+  const names = webhooks.map((webhook) => webhook.name ?? '');
   for (const [index, webhook] of webhooks.entries()) {
-    const path = at('webhooks', index);
+    const path = at(field('webhooks'), index);
     checkWebhook(into, webhook, path);
     const name = names[index]!;
     if (name !== '' && names.indexOf(name) < index) into.add(duplicate(child(path, 'name'), name));

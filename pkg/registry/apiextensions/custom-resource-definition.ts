@@ -1,8 +1,10 @@
 /** Custom resource definitions, as objects; `custom-resources.ts` serves what they define. Source: upstream `apiextensions/v1/defaults.go`, `pkg/registry/customresourcedefinition`. */
+import type { CustomResourceDefinitionStatus } from '#pkg/api/types/apiextensions-v1.ts';
+import { customResourceDefinitions } from '#pkg/api/types/refs.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy, StrategyContext } from '#pkg/apiserver/strategy.ts';
-import { ensureObject, listAt, objectAt, objectsAt, setDefault, stringAt } from '../draft.ts';
+import { rulesOf, type StrategyContext } from '#pkg/apiserver/strategy.ts';
+import { ensureObject, listAt, objectAt, objectsAt, setDefault, shared, stringAt } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { keepStatus } from '../status.ts';
 import { cleanupFinalizer } from './conditions.ts';
@@ -66,9 +68,7 @@ function hasRules(value: unknown): boolean {
 }
 
 /** Definitions as objects. */
-export const customResourceDefinitionStrategy: Strategy = {
-  group: 'apiextensions.k8s.io',
-  resource: 'customresourcedefinitions',
+export const customResourceDefinitionStrategy = rulesOf(customResourceDefinitions, {
   keeping: { keyName: 'apiextensions.k8s.io/customresourcedefinitions' },
   unconditionalUpdate: false,
   setDefaults,
@@ -83,9 +83,12 @@ export const customResourceDefinitionStrategy: Strategy = {
   prepareForUpdate(draft, old) {
     keepStatus(draft, old);
     const stored = storageVersion(draft);
-    const versions = listAt(old, 'status', 'storedVersions');
+    const versions = old.status?.storedVersions ?? [];
     if (stored === undefined || versions.includes(stored)) return;
-    draft.status = { ...objectAt(old, 'status'), storedVersions: [...versions, stored] };
+    draft.status = {
+      ...shared<CustomResourceDefinitionStatus>(old.status ?? {}),
+      storedVersions: [...versions, stored],
+    };
   },
   validate(draft, context) {
     warnOfUnbuilt(draft, context);
@@ -96,4 +99,4 @@ export const customResourceDefinitionStrategy: Strategy = {
   pendingFinalizers: ({ metadata }) => (metadata?.deletionTimestamp === undefined ? 1 : 0),
   prepareForDelete: beginDeletion,
   table: nameAndCreatedTable,
-};
+});

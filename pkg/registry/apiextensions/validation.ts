@@ -1,4 +1,5 @@
 /** Rules for custom resource definitions. Source: upstream apiextensions `validation/validation.go`. */
+import type { CustomResourceDefinition } from '#pkg/api/types/apiextensions-v1.ts';
 import {
   at,
   child,
@@ -6,7 +7,9 @@ import {
   type FieldPath,
   invalid,
   notSupported,
+  pathsOf,
   required,
+  untyped,
 } from '#pkg/apimachinery/field-error.ts';
 import { dns1035LabelProblems, dns1123SubdomainProblems, type Problems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
@@ -14,7 +17,8 @@ import { isTrueAt, listAt, objectAt, objectsAt, semanticallySame, stringAt, valu
 import { Collector } from '../validation/collector.ts';
 import { checkSchema } from './schema-validation.ts';
 
-const versionsPath = 'spec.versions';
+const field = pathsOf<CustomResourceDefinition>();
+const versionsPath = field('spec.versions');
 
 /** One error for all problems of a name, as upstream joins them here. A missing one passes. */
 function checkJoined(into: Collector, text: unknown, path: FieldPath, rule: (text: string) => Problems): void {
@@ -28,7 +32,7 @@ function kindProblems(kind: string): Problems {
 }
 
 function checkGroup(into: Collector, group: string): void {
-  const path = 'spec.group';
+  const path = field('spec.group');
   if (!into.needsText(path, group)) return;
   const problems = dns1123SubdomainProblems(group);
   if (problems.length > 0) into.add(invalid(path, group, problems.join(',')));
@@ -71,7 +75,7 @@ function checkSchemas(into: Collector, versions: readonly JsonObject[]): void {
   const schemas = versions.map((version) => objectAt(version, 'schema', 'openAPIV3Schema'));
   const areShared = schemas.every((schema) => semanticallySame(schema, schemas[0]));
   const shared = areShared ? schemas[0] : undefined;
-  if (shared !== undefined) checkSchema(into, shared, 'spec.validation.openAPIV3Schema');
+  if (shared !== undefined) checkSchema(into, shared, untyped('spec.validation.openAPIV3Schema'));
   if (areShared) return;
   for (const [index, schema] of schemas.entries()) {
     const path = child(at(versionsPath, index), 'schema.openAPIV3Schema');
@@ -80,7 +84,7 @@ function checkSchemas(into: Collector, versions: readonly JsonObject[]): void {
 }
 
 function checkConversion(into: Collector, spec: JsonObject): void {
-  const path = 'spec.conversion';
+  const path = untyped('spec.conversion');
   const conversion = objectAt(spec, 'conversion');
   into.needsOneOf(child(path, 'strategy'), conversion?.strategy, ['None', 'Webhook']);
   const isWebhook = conversion?.strategy === 'Webhook';
@@ -98,25 +102,25 @@ export function validateDefinition(draft: JsonObject): readonly FieldError[] {
   const names = objectAt(spec, 'names') ?? {};
   const name = stringAt(draft, 'metadata', 'name');
   if (name !== `${stringAt(names, 'plural')}.${stringAt(spec, 'group')}`) {
-    into.add(invalid('metadata.name', name, 'must be spec.names.plural+"."+spec.group'));
+    into.add(invalid(untyped('metadata.name'), name, 'must be spec.names.plural+"."+spec.group'));
   }
   checkGroup(into, stringAt(spec, 'group'));
   const scopes = ['Cluster', 'Namespaced'];
-  if (into.needsText('spec.scope', spec.scope) && !scopes.includes(spec.scope)) {
-    into.add(notSupported('spec.scope', spec.scope, scopes));
+  if (into.needsText(untyped('spec.scope'), spec.scope) && !scopes.includes(spec.scope)) {
+    into.add(notSupported(untyped('spec.scope'), spec.scope, scopes));
   }
   const versions = objectsAt(spec, 'versions');
   checkVersions(into, versions);
   for (const field of ['plural', 'singular', 'kind', 'listKind']) {
-    into.needsText(child('spec.names', field), names[field]);
+    into.needsText(child(untyped('spec.names'), field), names[field]);
   }
-  checkNames(into, names, 'spec.names');
+  checkNames(into, names, untyped('spec.names'));
   checkSchemas(into, versions);
   checkConversion(into, spec);
   if (isTrueAt(spec, 'preserveUnknownFields')) {
-    into.add(invalid('spec.preserveUnknownFields', true, 'must be false'));
+    into.add(invalid(untyped('spec.preserveUnknownFields'), true, 'must be false'));
   }
-  checkNames(into, objectAt(draft, 'status', 'acceptedNames') ?? {}, 'status.acceptedNames');
+  checkNames(into, objectAt(draft, 'status', 'acceptedNames') ?? {}, untyped('status.acceptedNames'));
   return into.errors;
 }
 
@@ -131,12 +135,16 @@ export function validateDefinitionUpdate(draft: JsonObject, old: KubeObject): re
   const into = new Collector();
   const fixed = [...(isEstablished(old) ? [['scope'], ['names', 'kind']] : []), ['group'], ['names', 'plural']];
   for (const path of fixed) {
-    into.unchanged(['spec', ...path].join('.'), valueAt(draft, 'spec', ...path), valueAt(old, 'spec', ...path));
+    into.unchanged(
+      untyped(['spec', ...path].join('.')),
+      valueAt(draft, 'spec', ...path),
+      valueAt(old, 'spec', ...path),
+    );
   }
   const versions = objectsAt(draft, 'spec', 'versions').map((version) => version.name);
   for (const [index, version] of listAt(draft, 'status', 'storedVersions').entries()) {
     if (versions.includes(version)) continue;
-    into.add(invalid(at('status.storedVersions', index), version, 'must appear in spec.versions'));
+    into.add(invalid(at(untyped('status.storedVersions'), index), version, 'must appear in spec.versions'));
   }
   return into.errors;
 }

@@ -19,7 +19,7 @@ import {
 } from '../printing/columns.ts';
 
 /** Source: upstream `printDeployment`. */
-export const deploymentTable: TablePrinter<Deployment> = {
+export const deploymentTable: TablePrinter<Given<Deployment>> = {
   columns: [nameColumn, column('Ready'), column('Up-to-date'), column('Available'), ageColumn, ...templateColumns],
   cells(object, nowMs) {
     const [names, images] = containerCells(object.spec?.template?.spec);
@@ -56,13 +56,13 @@ function replicaCells(object: Given<ReplicaSet | ReplicationController>, nowMs: 
 }
 
 /** Source: upstream `printReplicaSet`. */
-export const replicaSetTable: TablePrinter<ReplicaSet> = {
+export const replicaSetTable: TablePrinter<Given<ReplicaSet>> = {
   columns: replicaColumns,
   cells: (object, nowMs) => [...replicaCells(object, nowMs), ...templateCells(object.spec)],
 };
 
 /** Source: upstream `printReplicationController`. */
-export const replicationControllerTable: TablePrinter<ReplicationController> = {
+export const replicationControllerTable: TablePrinter<Given<ReplicationController>> = {
   columns: replicaColumns,
   cells: (object, nowMs) => [
     ...replicaCells(object, nowMs),
@@ -72,7 +72,7 @@ export const replicationControllerTable: TablePrinter<ReplicationController> = {
 };
 
 /** Source: upstream `printStatefulSet`. */
-export const statefulSetTable: TablePrinter<StatefulSet> = {
+export const statefulSetTable: TablePrinter<Given<StatefulSet>> = {
   columns: [nameColumn, column('Ready'), ageColumn, wide('Containers'), wide('Images')],
   cells: (object, nowMs) => [
     nameOf(object),
@@ -83,7 +83,7 @@ export const statefulSetTable: TablePrinter<StatefulSet> = {
 };
 
 /** Source: upstream `printDaemonSet`. */
-export const daemonSetTable: TablePrinter<DaemonSet> = {
+export const daemonSetTable: TablePrinter<Given<DaemonSet>> = {
   columns: [
     nameColumn,
     column('Desired', 'integer'),
@@ -109,7 +109,7 @@ export const daemonSetTable: TablePrinter<DaemonSet> = {
 };
 
 /** Source: upstream `printControllerRevision`. */
-export const controllerRevisionTable: TablePrinter<ControllerRevision> = {
+export const controllerRevisionTable: TablePrinter<Given<ControllerRevision>> = {
   columns: [nameColumn, column('Controller'), column('Revision'), ageColumn],
   cells(object, nowMs) {
     const owner = object.metadata?.ownerReferences?.find((reference) => reference.controller === true);
@@ -125,7 +125,7 @@ function ownerText(owner: { readonly apiVersion: string; readonly kind: string; 
 }
 
 /** Source: upstream `printPodTemplate`. */
-export const podTemplateTable: TablePrinter<PodTemplate> = {
+export const podTemplateTable: TablePrinter<Given<PodTemplate>> = {
   columns: [nameColumn, column('Containers'), column('Images'), column('Pod Labels')],
   cells: (object) => [
     nameOf(object),

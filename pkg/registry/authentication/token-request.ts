@@ -3,7 +3,8 @@
  * Source: `pkg/registry/core/serviceaccount/storage/token.go`, `pkg/apis/authentication/validation`.
  */
 import { kindFact, typeSchema } from '#pkg/api/facts.ts';
-import { type FieldError, invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import type { TokenRequest } from '#pkg/api/types/authentication-v1.ts';
+import { child, type FieldError, invalid, invalidObject, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict, notFound } from '#pkg/apimachinery/status-error.ts';
@@ -43,7 +44,11 @@ async function createToken(scope: Scope, issuer: ServiceAccountIssuer): Promise<
     const given = stringAt(metadata, field);
     if (given === '' || given === wanted) continue;
     throw invalidObject(gvk, name, [
-      invalid(`metadata.${field}`, given, `must match the service account ${field} if specified`),
+      invalid(
+        child(pathsOf<KubeObject>()('metadata'), field),
+        given,
+        `must match the service account ${field} if specified`,
+      ),
     ]);
   }
   const account = await core.reader.get(subject, namespace, name);
@@ -80,7 +85,8 @@ async function createToken(scope: Scope, issuer: ServiceAccountIssuer): Promise<
 
 function checkSeconds(seconds: number): void {
   const errors: FieldError[] = [];
-  const refuse = (why: string): void => void errors.push(invalid('spec.expirationSeconds', seconds, why));
+  const refuse = (why: string): void =>
+    void errors.push(invalid(pathsOf<TokenRequest>()('spec.expirationSeconds'), seconds, why));
   if (seconds < secondsMin) refuse('may not specify a duration less than 10 minutes');
   if (seconds > secondsMax) refuse('may not specify a duration larger than 2^32 seconds');
   if (errors.length > 0) throw invalidObject(gvk, '', errors);

@@ -2,7 +2,8 @@
  * The kinds that ask a question and are never stored: who am I, may they, whose token is this.
  * Source: `pkg/registry/authorization`, `pkg/registry/authentication`.
  */
-import { invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import type { SubjectAccessReview } from '#pkg/api/types/authorization-v1.ts';
+import { invalid, invalidObject, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { omitEmpty } from '#pkg/apimachinery/omit-empty.ts';
@@ -35,6 +36,8 @@ interface AccessSpec {
   readonly uid?: string;
   readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
+
+const field = pathsOf<SubjectAccessReview>();
 
 const [authentication, authorization] = ['authentication.k8s.io', 'authorization.k8s.io'];
 const versions = { v1beta1: { converter: accessReviewConverter, stored: `${authorization}/v1` } };
@@ -114,14 +117,14 @@ function checkAccessSpec(scope: Scope, spec: AccessSpec, whose: 'self' | 'spec')
   const errors = [];
   if (spec.resourceAttributes !== undefined && spec.nonResourceAttributes !== undefined) {
     const why = 'cannot be specified in combination with resourceAttributes';
-    errors.push(invalid('spec.nonResourceAttributes', spec.nonResourceAttributes, why));
+    errors.push(invalid(field('spec.nonResourceAttributes'), spec.nonResourceAttributes, why));
   }
   if (spec.resourceAttributes === undefined && spec.nonResourceAttributes === undefined) {
     const why = 'exactly one of nonResourceAttributes or resourceAttributes must be specified';
-    errors.push(invalid('spec.resourceAttributes', spec.nonResourceAttributes, why));
+    errors.push(invalid(field('spec.resourceAttributes'), spec.nonResourceAttributes, why));
   }
   if (whose === 'spec' && !spec.user && !spec.groups?.length) {
-    errors.push(invalid('spec.user', spec.user ?? '', 'at least one of user or group must be specified'));
+    errors.push(invalid(field('spec.user'), spec.user ?? '', 'at least one of user or group must be specified'));
   }
   if (errors.length > 0) throw invalidObject(info, '', errors);
   if (info.namespaced && (spec.resourceAttributes?.namespace ?? '') !== scope.info.namespace) {

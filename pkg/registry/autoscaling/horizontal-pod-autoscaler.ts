@@ -1,8 +1,11 @@
 /** Horizontal pod autoscalers. Source: upstream `pkg/apis/autoscaling/{v1,v2}/defaults.go`. */
 
+import type { HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus } from '#pkg/api/types/autoscaling-v2.ts';
+import { horizontalPodAutoscalers } from '#pkg/api/types/refs.ts';
+import type { Draft } from '#pkg/apimachinery/draft.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { ensureObject, listAt, objectAt, setDefault } from '../draft.ts';
+import { rulesOf } from '#pkg/apiserver/strategy.ts';
+import { ensureObject, setDefault } from '../draft.ts';
 import { ownStatus } from '../status.ts';
 import { hpaConverter } from './converter.ts';
 import { horizontalPodAutoscalerTable } from './table.ts';
@@ -16,15 +19,15 @@ const scaleUpPolicies = [
 ];
 const scaleDownPolicies = [{ type: 'Percent', value: 100, periodSeconds: 15 }];
 
-function setDefaults(draft: JsonObject): void {
-  const spec = objectAt(draft, 'spec');
+function setDefaults(draft: Draft<HorizontalPodAutoscaler>): void {
+  const spec = draft.spec;
   if (spec === undefined) return;
   setDefault(spec, 'minReplicas', 1);
-  if (listAt(spec, 'metrics').length === 0) {
+  if ((spec.metrics ?? []).length === 0) {
     const target = { type: 'Utilization', averageUtilization: defaultCpuPercent };
     spec.metrics = [{ type: 'Resource', resource: { name: 'cpu', target } }];
   }
-  const behavior = objectAt(spec, 'behavior');
+  const behavior = spec.behavior;
   if (behavior === undefined) return;
   setRules(behavior, 'scaleUp', { stabilizationWindowSeconds: 0, policies: scaleUpPolicies });
   setRules(behavior, 'scaleDown', { policies: scaleDownPolicies });
@@ -38,15 +41,13 @@ function setRules(behavior: JsonObject, field: string, defaults: JsonObject): vo
 }
 
 /** Autoscalers in the form of `autoscaling/v2`; a converter serves the older one. */
-export const horizontalPodAutoscalerStrategy: Strategy = {
-  group: 'autoscaling',
-  resource: 'horizontalpodautoscalers',
+export const horizontalPodAutoscalerStrategy = rulesOf(horizontalPodAutoscalers, {
   nameRule: 'dns1123Subdomain',
   tracksGeneration: false,
   setDefaults,
-  ...ownStatus({ desiredReplicas: 0, currentMetrics: null }),
+  ...ownStatus<HorizontalPodAutoscalerStatus>({ desiredReplicas: 0, currentMetrics: null }),
   validate: validateHorizontalPodAutoscaler,
   subresources: { status: { validateUpdate: validateHorizontalPodAutoscalerStatus } },
   versions: { v1: { converter: hpaConverter, stored: 'autoscaling/v2' } },
   table: horizontalPodAutoscalerTable,
-};
+});

@@ -1,8 +1,16 @@
 /** Rules for when a job fails or succeeds before all of its pods have. Source: upstream `validatePodFailurePolicy`, `validateSuccessPolicy`. */
+import type {
+  JobSpec,
+  PodFailurePolicy,
+  PodFailurePolicyOnExitCodesRequirement,
+  PodFailurePolicyOnPodConditionsPattern,
+  PodFailurePolicyRule,
+  SuccessPolicy,
+  SuccessPolicyRule,
+} from '#pkg/api/types/batch-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { at, child, duplicate, type FieldPath, invalid, required, tooLong } from '#pkg/apimachinery/field-error.ts';
 import { qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { listAt, numberAt, objectAt, objectsAt, stringAt } from '../draft.ts';
 import type { Collector } from '../validation/collector.ts';
 import { parseIndexes } from './indexes.ts';
 
@@ -21,26 +29,30 @@ function needsListed(into: Collector, value: unknown, { path, of }: { path: Fiel
 }
 
 /** Checks `spec.podFailurePolicy`, which is at `path`. */
-export function checkPodFailurePolicy(into: Collector, spec: JsonObject, path: FieldPath): void {
-  const rules = objectsAt(spec, 'podFailurePolicy', 'rules');
+export function checkPodFailurePolicy(into: Collector, spec: Given<JobSpec>, path: FieldPath<PodFailurePolicy>): void {
+  const rules = spec.podFailurePolicy?.rules ?? [];
   const own = child(path, 'rules');
   into.atMost(own, rules, rulesMax);
   for (const [index, rule] of rules.entries()) checkFailureRule(into, { rule, spec }, at(own, index));
 }
 
-interface FailureRule {
-  readonly rule: JsonObject;
-  readonly spec: JsonObject;
+interface Judged<Rule> {
+  readonly rule: Given<Rule>;
+  readonly spec: Given<JobSpec>;
 }
 
-function checkFailureRule(into: Collector, { rule, spec }: FailureRule, path: FieldPath): void {
+function checkFailureRule(
+  into: Collector,
+  { rule, spec }: Judged<PodFailurePolicyRule>,
+  path: FieldPath<PodFailurePolicyRule>,
+): void {
   const action = child(path, 'action');
   needsListed(into, rule.action, { path: action, of: actions });
   if (rule.action === 'FailIndex' && spec.backoffLimitPerIndex === undefined) {
     into.add(invalid(action, rule.action, 'requires the backoffLimitPerIndex to be set'));
   }
-  const codes = objectAt(rule, 'onExitCodes');
-  const patterns = objectsAt(rule, 'onPodConditions');
+  const codes = rule.onExitCodes;
+  const patterns = rule.onPodConditions ?? [];
   if (codes !== undefined) checkExitCodes(into, { rule: codes, spec }, child(path, 'onExitCodes'));
   if (patterns.length > 0) checkPatterns(into, patterns, child(path, 'onPodConditions'));
   if ((codes !== undefined) !== patterns.length > 0) return;
@@ -50,27 +62,33 @@ function checkFailureRule(into: Collector, { rule, spec }: FailureRule, path: Fi
 
 const bothDetail = 'both OnExitCodes and OnPodConditions is not supported';
 
-function checkPatterns(into: Collector, patterns: readonly JsonObject[], path: FieldPath): void {
+function checkPatterns(
+  into: Collector,
+  patterns: readonly Given<PodFailurePolicyOnPodConditionsPattern>[],
+  path: FieldPath<readonly PodFailurePolicyOnPodConditionsPattern[]>,
+): void {
   into.atMost(path, patterns, patternsMax);
   for (const [index, pattern] of patterns.entries()) {
-    const type = stringAt(pattern, 'type');
+    const type = pattern.type ?? '';
     into.problems(child(at(path, index), 'type'), type, qualifiedNameProblems(type));
     needsListed(into, pattern.status, { path: child(at(path, index), 'status'), of: conditionStatuses });
   }
 }
 
-function checkExitCodes(into: Collector, { rule, spec }: FailureRule, path: FieldPath): void {
+function checkExitCodes(
+  into: Collector,
+  { rule, spec }: Judged<PodFailurePolicyOnExitCodesRequirement>,
+  path: FieldPath<PodFailurePolicyOnExitCodesRequirement>,
+): void {
   needsListed(into, rule.operator, { path: child(path, 'operator'), of: operators });
-  const podSpec = objectAt(spec, 'template', 'spec');
-  const names = ['containers', 'initContainers'].flatMap((field) =>
-    objectsAt(podSpec, field).map((container) => stringAt(container, 'name')),
-  );
+  const { containers = [], initContainers = [] } = spec.template?.spec ?? {};
+  const names = [...containers, ...initContainers].map((container) => container.name ?? '');
   const name = rule.containerName;
   if (typeof name === 'string' && !names.includes(name)) {
     const detail = 'must be one of the container or initContainer names in the pod template';
     into.add(invalid(child(path, 'containerName'), name, detail));
   }
-  const values = listAt(rule, 'values') as readonly number[];
+  const values = rule.values ?? [];
   const own = child(path, 'values');
   if (values.length === 0) into.add(invalid(own, values, 'at least one value is required'));
   into.atMost(own, values, exitCodesMax);
@@ -84,23 +102,23 @@ function checkExitCodes(into: Collector, { rule, spec }: FailureRule, path: Fiel
 }
 
 /** Checks `spec.successPolicy`, which is at `path`, of an indexed job. */
-export function checkSuccessPolicy(into: Collector, spec: JsonObject, path: FieldPath): void {
-  const rules = objectsAt(spec, 'successPolicy', 'rules');
+export function checkSuccessPolicy(into: Collector, spec: Given<JobSpec>, path: FieldPath<SuccessPolicy>): void {
+  const rules = spec.successPolicy?.rules ?? [];
   const own = child(path, 'rules');
   if (rules.length === 0) {
     into.add(required(own, 'at least one rules must be specified when the successPolicy is specified'));
   }
   into.atMost(own, rules, rulesMax);
-  const completions = numberAt(spec, 'completions') ?? 0;
+  const completions = spec.completions ?? 0;
   for (const [index, rule] of rules.entries()) checkSuccessRule(into, rule, { path: at(own, index), completions });
 }
 
 function checkSuccessRule(
   into: Collector,
-  rule: JsonObject,
-  { path, completions }: { readonly path: FieldPath; readonly completions: number },
+  rule: Given<SuccessPolicyRule>,
+  { path, completions }: { readonly path: FieldPath<SuccessPolicyRule>; readonly completions: number },
 ): void {
-  const count = numberAt(rule, 'succeededCount');
+  const count = rule.succeededCount;
   const indexes = rule.succeededIndexes;
   if (count === undefined && indexes === undefined) {
     into.add(required(path, 'at least one of succeededCount or succeededIndexes must be specified'));

@@ -2,20 +2,20 @@
  * What a controller may report about a job: a job that has ended says when and how, and does not begin again.
  * Source: upstream `validateJobStatus`, `ValidateJobStatusUpdate`.
  */
-import { at, child, duplicate, type FieldError, invalid, required } from '#pkg/apimachinery/field-error.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { listAt, numberAt, objectAt, objectsAt, stringAt, valueAt } from '../draft.ts';
+import type { Job, JobStatus } from '#pkg/api/types/batch-v1.ts';
+import { type FieldsWith, fields, type Given } from '#pkg/apimachinery/draft.ts';
+import { at, child, duplicate, type FieldError, invalid, pathsOf, required } from '#pkg/apimachinery/field-error.ts';
 import { Collector } from '../validation/collector.ts';
 import { parseIndexes } from './indexes.ts';
 
-type Job = JsonObject | KubeObject;
+const field = pathsOf<Job>();
 
-function isTrue(job: Job, type: string): boolean {
-  const condition = objectsAt(job, 'status', 'conditions').find((candidate) => candidate.type === type);
+function isTrue(job: Given<Job>, type: string): boolean {
+  const condition = (job.status?.conditions ?? []).find((candidate) => candidate.type === type);
   return condition?.status === 'True';
 }
 
-function isFinished(job: Job): boolean {
+function isFinished(job: Given<Job>): boolean {
   return isTrue(job, 'Complete') || isTrue(job, 'Failed');
 }
 
@@ -37,11 +37,11 @@ const announced = [
 const lasting = ['Failed', 'Complete', 'FailureTarget', 'SuccessCriteriaMet'];
 
 /** What is wrong with what the controller reports: counts, conditions and indexes that contradict each other or go back. */
-export function validateJobStatus(draft: JsonObject, old: KubeObject): readonly FieldError[] {
+export function validateJobStatus(draft: Given<Job>, old: Given<Job>): readonly FieldError[] {
   const into = new Collector();
-  const status = objectAt(draft, 'status') ?? {};
-  for (const field of ['active', 'succeeded', 'failed', 'ready', 'terminating']) {
-    into.notNegative(child('status', field), status[field]);
+  const status = draft.status ?? {};
+  for (const name of fields('active', 'succeeded', 'failed', 'ready', 'terminating')) {
+    into.notNegative(child(field('status'), name), status[name]);
   }
   checkUncounted(into, status);
   checkConditions(into, draft, old);
@@ -52,10 +52,10 @@ export function validateJobStatus(draft: JsonObject, old: KubeObject): readonly 
 }
 
 function refuse(into: Collector, why: string): void {
-  into.add({ reason: 'FieldValueInvalid', field: 'status.conditions', message: `Invalid value: ${why}` });
+  into.add({ reason: 'FieldValueInvalid', field: field('status.conditions'), message: `Invalid value: ${why}` });
 }
 
-function checkConditions(into: Collector, draft: JsonObject, old: KubeObject): void {
+function checkConditions(into: Collector, draft: Given<Job>, old: Given<Job>): void {
   for (const [one, other] of exclusive) {
     if (isTrue(draft, one) && isTrue(draft, other)) refuse(into, `cannot set ${one}=True and ${other}=true conditions`);
   }
@@ -71,10 +71,10 @@ function checkConditions(into: Collector, draft: JsonObject, old: KubeObject): v
   }
 }
 
-function checkTimes(into: Collector, draft: JsonObject, old: KubeObject): void {
-  const completed = stringAt(draft, 'status', 'completionTime');
-  const started = stringAt(draft, 'status', 'startTime');
-  const path = 'status.completionTime';
+function checkTimes(into: Collector, draft: Given<Job>, old: Given<Job>): void {
+  const completed = draft.status?.completionTime ?? '';
+  const started = draft.status?.startTime ?? '';
+  const path = field('status.completionTime');
   if (completed !== '' && !isTrue(draft, 'Complete')) {
     into.add(invalid(path, completed, 'cannot set completionTime when there is no Complete=True condition'));
   }
@@ -84,46 +84,46 @@ function checkTimes(into: Collector, draft: JsonObject, old: KubeObject): void {
   if (started !== '' && completed !== '' && Date.parse(completed) < Date.parse(started)) {
     into.add(invalid(path, completed, 'completionTime cannot be set before startTime'));
   }
-  const before = stringAt(old, 'status', 'completionTime');
+  const before = old.status?.completionTime ?? '';
   if (before !== '' && completed !== '' && before !== completed) {
     into.add(invalid(path, completed, 'completionTime cannot be mutated'));
   }
   if (started === '' && isFinished(draft)) {
-    into.add(required('status.startTime', 'startTime is required for finished job'));
+    into.add(required(field('status.startTime'), 'startTime is required for finished job'));
   }
-  const begun = stringAt(old, 'status', 'startTime');
+  const begun = old.status?.startTime ?? '';
   // A job that is resumed begins anew.
   const isResumed = isTrue(old, 'Suspended') && !isTrue(draft, 'Suspended');
-  if (begun !== '' && begun !== started && !isResumed && valueAt(draft, 'spec', 'suspend') !== true) {
-    into.add(required('status.startTime', 'startTime cannot be removed for unsuspended job'));
+  if (begun !== '' && begun !== started && !isResumed && draft.spec?.suspend !== true) {
+    into.add(required(field('status.startTime'), 'startTime cannot be removed for unsuspended job'));
   }
 }
 
-function checkCounts(into: Collector, draft: JsonObject, old: KubeObject): void {
-  const count = (job: Job, field: string): number => numberAt(job, 'status', field) ?? 0;
-  for (const field of ['active', 'terminating']) {
-    const value = count(draft, field);
+function checkCounts(into: Collector, draft: Given<Job>, old: Given<Job>): void {
+  const count = (job: Given<Job>, name: FieldsWith<JobStatus, number>): number => job.status?.[name] ?? 0;
+  for (const name of fields('active', 'terminating')) {
+    const value = count(draft, name);
     if (value > 0 && isFinished(draft)) {
-      into.add(invalid(child('status', field), value, `${field}>0 is invalid for finished job`));
+      into.add(invalid(child(field('status'), name), value, `${name}>0 is invalid for finished job`));
     }
   }
   if (count(draft, 'ready') > count(draft, 'active')) {
-    into.add(invalid('status.ready', count(draft, 'ready'), 'cannot set more ready pods than active'));
+    into.add(invalid(field('status.ready'), count(draft, 'ready'), 'cannot set more ready pods than active'));
   }
-  for (const field of ['failed', 'succeeded']) {
+  for (const name of fields('failed', 'succeeded')) {
     // An indexed job that shrinks forgets the indexes it no longer has.
-    const mayShrink = field === 'succeeded' && valueAt(draft, 'spec', 'completionMode') === 'Indexed';
-    if (mayShrink || count(draft, field) >= count(old, field)) continue;
-    into.add(invalid(child('status', field), count(draft, field), `cannot decrease the ${field} counter`));
+    const mayShrink = name === 'succeeded' && draft.spec?.completionMode === 'Indexed';
+    if (mayShrink || count(draft, name) >= count(old, name)) continue;
+    into.add(invalid(child(field('status'), name), count(draft, name), `cannot decrease the ${name} counter`));
   }
 }
 
-function checkUncounted(into: Collector, status: JsonObject): void {
-  const path = 'status.uncountedTerminatedPods';
+function checkUncounted(into: Collector, status: Given<JobStatus>): void {
+  const path = field('status.uncountedTerminatedPods');
   const seen = new Set<unknown>();
-  for (const field of ['succeeded', 'failed']) {
-    for (const [index, uid] of listAt(status, 'uncountedTerminatedPods', field).entries()) {
-      const own = at(child(path, field), index);
+  for (const name of fields('succeeded', 'failed')) {
+    for (const [index, uid] of (status.uncountedTerminatedPods?.[name] ?? []).entries()) {
+      const own = at(child(path, name), index);
       if (uid === '') into.add(invalid(own, uid, 'must not be empty'));
       else if (seen.has(uid)) into.add(duplicate(own, uid));
       seen.add(uid);
@@ -134,17 +134,17 @@ function checkUncounted(into: Collector, status: JsonObject): void {
   into.add(invalid(path, status.uncountedTerminatedPods, detail));
 }
 
-function checkIndexes(into: Collector, draft: JsonObject): void {
-  const completions = numberAt(draft, 'spec', 'completions');
-  const isIndexed = valueAt(draft, 'spec', 'completionMode') === 'Indexed';
-  for (const field of ['completedIndexes', 'failedIndexes']) {
-    const text = stringAt(draft, 'status', field);
-    const path = child('status', field);
+function checkIndexes(into: Collector, draft: Given<Job>): void {
+  const completions = draft.spec?.completions;
+  const isIndexed = draft.spec?.completionMode === 'Indexed';
+  for (const name of fields('completedIndexes', 'failedIndexes')) {
+    const text = draft.status?.[name] ?? '';
+    const path = child(field('status'), name);
     if (text !== '' && !isIndexed) {
-      into.add(invalid(path, text, `cannot set non-empty ${field} when non-indexed completion mode`));
+      into.add(invalid(path, text, `cannot set non-empty ${name} when non-indexed completion mode`));
     }
     if (completions === undefined) continue;
     const parsed = parseIndexes(text, completions);
-    if ('problem' in parsed) into.add(invalid(path, text, `error parsing ${field}: ${parsed.problem}`));
+    if ('problem' in parsed) into.add(invalid(path, text, `error parsing ${name}: ${parsed.problem}`));
   }
 }

@@ -2,11 +2,14 @@
  * Jobs. Unless told otherwise the server makes a job's selector from its uid, so that no two jobs share pods.
  * Source: upstream `pkg/apis/batch/v1/defaults.go`, `pkg/registry/batch/job/strategy.go`.
  */
+
+import type { Job, JobSpec } from '#pkg/api/types/batch-v1.ts';
+import { jobs } from '#pkg/api/types/refs.ts';
+import type { Draft } from '#pkg/apimachinery/draft.ts';
 import { inKeyOrder } from '#pkg/apimachinery/json.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy, StrategyContext } from '#pkg/apiserver/strategy.ts';
+import { rulesOf, type StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { setTemplateDefaults } from '../core/pod-defaults.ts';
-import { ensureObject, numberAt, objectAt, objectsAt, setDefault, stringAt, stringMapAt } from '../draft.ts';
+import { ensureObject, setDefault } from '../draft.ts';
 import { ownStatus } from '../status.ts';
 import { validateJobStatus } from './job-status-validation.ts';
 import { newJobErrors, validateJob, validateJobUpdate } from './job-validation.ts';
@@ -14,7 +17,7 @@ import { jobTable } from './tables.ts';
 
 const backoffLimitMax = 2 ** 31 - 1;
 
-function setJobSpecDefaults(spec: JsonObject): void {
+function setJobSpecDefaults(spec: Draft<JobSpec>): void {
   setTemplateDefaults(spec);
   if (spec.completions === undefined && spec.parallelism === undefined) {
     spec.completions = 1;
@@ -24,42 +27,42 @@ function setJobSpecDefaults(spec: JsonObject): void {
   setDefault(spec, 'backoffLimit', spec.backoffLimitPerIndex === undefined ? 6 : backoffLimitMax);
   setDefault(spec, 'completionMode', 'NonIndexed');
   setDefault(spec, 'suspend', false);
-  const hasPolicy = objectAt(spec, 'podFailurePolicy') !== undefined;
+  const hasPolicy = spec.podFailurePolicy !== undefined;
   setDefault(spec, 'podReplacementPolicy', hasPolicy ? 'Failed' : 'TerminatingOrFailed');
-  for (const rule of objectsAt(spec, 'podFailurePolicy', 'rules')) {
-    for (const pattern of objectsAt(rule, 'onPodConditions')) setDefault(pattern, 'status', 'True');
+  for (const rule of spec.podFailurePolicy?.rules ?? []) {
+    for (const pattern of rule.onPodConditions ?? []) setDefault(pattern, 'status', 'True');
   }
 }
 
-function setDefaults(draft: JsonObject): void {
-  const spec = objectAt(draft, 'spec');
+function setDefaults(draft: Draft<Job>): void {
+  const spec = draft.spec;
   if (spec === undefined) return;
   setJobSpecDefaults(spec);
   labelAsTemplate(draft);
 }
 
 /** A job without labels gets those of its pods. */
-function labelAsTemplate(draft: JsonObject): void {
-  const labels = stringMapAt(draft, 'spec', 'template', 'metadata', 'labels');
+function labelAsTemplate(draft: Draft<Job>): void {
+  const labels = draft.spec?.template?.metadata?.labels ?? {};
   const metadata = ensureObject(draft, 'metadata');
   if (metadata === undefined || Object.keys(labels).length === 0) return;
-  if (Object.keys(stringMapAt(metadata, 'labels')).length === 0) metadata.labels = { ...labels };
+  if (Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
 }
 
-function generateSelector(draft: JsonObject, context: StrategyContext): void {
-  const spec = objectAt(draft, 'spec');
+function generateSelector(draft: Draft<Job>, context: StrategyContext): void {
+  const spec = draft.spec;
   const metadata = ensureObject(draft, 'metadata');
   if (spec === undefined || metadata === undefined || spec.manualSelector === true) return;
   setDefault(metadata, 'uid', context.random.uuid());
-  const uid = stringAt(metadata, 'uid');
+  const uid = metadata.uid ?? '';
   const template = ensureObject(spec, 'template');
   const templateMetadata = template === undefined ? undefined : ensureObject(template, 'metadata');
   const labels = templateMetadata === undefined ? undefined : ensureObject(templateMetadata, 'labels');
   if (templateMetadata === undefined || labels === undefined) return;
   setDefault(labels, 'controller-uid', uid);
   setDefault(labels, 'batch.kubernetes.io/controller-uid', uid);
-  setDefault(labels, 'job-name', stringAt(metadata, 'name'));
-  setDefault(labels, 'batch.kubernetes.io/job-name', stringAt(metadata, 'name'));
+  setDefault(labels, 'job-name', metadata.name ?? '');
+  setDefault(labels, 'batch.kubernetes.io/job-name', metadata.name ?? '');
   templateMetadata.labels = inKeyOrder(labels);
   const selector = ensureObject(spec, 'selector');
   const matchLabels = selector === undefined ? undefined : ensureObject(selector, 'matchLabels');
@@ -71,9 +74,7 @@ function generateSelector(draft: JsonObject, context: StrategyContext): void {
 const status = ownStatus();
 
 /** Jobs, with their generated selectors. */
-export const jobStrategy: Strategy = {
-  group: 'batch',
-  resource: 'jobs',
+export const jobStrategy = rulesOf(jobs, {
   setDefaults,
   prepareForCreate(draft, context) {
     status.prepareForCreate(draft);
@@ -85,10 +86,10 @@ export const jobStrategy: Strategy = {
   validateCreate: newJobErrors,
   subresources: { status: { validateUpdate: validateJobStatus } },
   validateUpdate: validateJobUpdate,
-  selectableFields: (job) => ({ 'status.successful': String(numberAt(job, 'status', 'succeeded') ?? 0) }),
+  selectableFields: (job) => ({ 'status.successful': String(job.status?.succeeded ?? 0) }),
   // Source: upstream `jobStrategy.DefaultGarbageCollectionPolicy`, `storage.go` `deleteOptionWarnings`.
   dependents: 'orphan',
   dependentsWarning:
     'child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning',
   table: jobTable,
-};
+});

@@ -1,8 +1,8 @@
 /** How jobs and cron jobs are printed. Source: upstream `printJob`, `printCronJob`. */
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import type { CronJob, Job } from '#pkg/api/types/batch-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { humanDuration } from '#pkg/apimachinery/time.ts';
 import type { TablePrinter } from '#pkg/apiserver/strategy.ts';
-import { isTrueAt, listAt, numberAt, objectAt, objectsAt, stringAt } from '../draft.ts';
 import {
   age,
   ageColumn,
@@ -15,8 +15,8 @@ import {
   templateColumns,
 } from '../printing/columns.ts';
 
-function jobStatus(job: KubeObject): string {
-  const conditions = objectsAt(job, 'status', 'conditions');
+function jobStatus(job: Given<Job>): string {
+  const conditions = job.status?.conditions ?? [];
   const isTrue = (type: string): boolean => conditions.find((condition) => condition.type === type)?.status === 'True';
   if (isTrue('Complete')) return 'Complete';
   if (isTrue('Failed')) return 'Failed';
@@ -25,23 +25,23 @@ function jobStatus(job: KubeObject): string {
   return isTrue('FailureTarget') ? 'FailureTarget' : 'Running';
 }
 
-function completionsText(job: KubeObject): string {
-  const succeeded = numberAt(job, 'status', 'succeeded') ?? 0;
-  const completions = numberAt(job, 'spec', 'completions');
+function completionsText(job: Given<Job>): string {
+  const succeeded = job.status?.succeeded ?? 0;
+  const completions = job.spec?.completions;
   if (completions !== undefined) return `${succeeded}/${completions}`;
-  const parallelism = numberAt(job, 'spec', 'parallelism') ?? 0;
+  const parallelism = job.spec?.parallelism ?? 0;
   return parallelism > 1 ? `${succeeded}/1 of ${parallelism}` : `${succeeded}/1`;
 }
 
-function durationText(job: KubeObject, nowMs: number): string {
-  const started = stringAt(job, 'status', 'startTime');
+function durationText(job: Given<Job>, nowMs: number): string {
+  const started = job.status?.startTime ?? '';
   if (started === '') return '';
-  const ended = stringAt(job, 'status', 'completionTime');
+  const ended = job.status?.completionTime ?? '';
   return humanDuration((ended === '' ? nowMs : Date.parse(ended)) - Date.parse(started));
 }
 
 /** Source: upstream `printJob`. */
-export const jobTable: TablePrinter = {
+export const jobTable: TablePrinter<Given<Job>> = {
   columns: [nameColumn, column('Status'), column('Completions'), column('Duration'), ageColumn, ...templateColumns],
   cells: (job, nowMs) => [
     nameOf(job),
@@ -49,12 +49,12 @@ export const jobTable: TablePrinter = {
     completionsText(job),
     durationText(job, nowMs),
     age(job, nowMs),
-    ...templateCells(objectAt(job, 'spec')),
+    ...templateCells(job.spec),
   ],
 };
 
 /** Source: upstream `printCronJob`. */
-export const cronJobTable: TablePrinter = {
+export const cronJobTable: TablePrinter<Given<CronJob>> = {
   columns: [
     nameColumn,
     column('Schedule'),
@@ -66,16 +66,16 @@ export const cronJobTable: TablePrinter = {
     ...templateColumns,
   ],
   cells(object, nowMs) {
-    const last = stringAt(object, 'status', 'lastScheduleTime');
+    const last = object.status?.lastScheduleTime ?? '';
     return [
       nameOf(object),
-      stringAt(object, 'spec', 'schedule'),
-      stringAt(object, 'spec', 'timeZone') || none,
-      isTrueAt(object, 'spec', 'suspend') ? 'True' : 'False',
-      listAt(object, 'status', 'active').length,
+      object.spec?.schedule ?? '',
+      (object.spec?.timeZone ?? '') || none,
+      object.spec?.suspend === true ? 'True' : 'False',
+      (object.status?.active ?? []).length,
       last === '' ? none : since(last, nowMs),
       age(object, nowMs),
-      ...templateCells(objectAt(object, 'spec', 'jobTemplate', 'spec')),
+      ...templateCells(object.spec?.jobTemplate?.spec),
     ];
   },
 };

@@ -2,34 +2,38 @@
  * Certificate signing requests. Who asks is what the server knows of the caller, never what the body says.
  * Source: upstream `pkg/registry/certificates/certificates/strategy.go`.
  */
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+
+import type { CertificateSigningRequest, CertificateSigningRequestStatus } from '#pkg/api/types/certificates-v1.ts';
+import { certificateSigningRequests } from '#pkg/api/types/refs.ts';
+import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import { humanDuration } from '#pkg/apimachinery/time.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { ensureObject, fieldsOf, numberAt, objectAt, objectsAt, restoreField, stringAt } from '../draft.ts';
+import { rulesOf } from '#pkg/apiserver/strategy.ts';
+import { ensureObject, restoreField, shared } from '../draft.ts';
 import { age, ageColumn, column, nameColumn, nameOf, none } from '../printing/columns.ts';
 import { keepStatus } from '../status.ts';
 import { validateSigningRequest, validateSigningStatus } from './validation.ts';
 
-function statusText(request: KubeObject): string {
+function statusText(request: Given<CertificateSigningRequest>): string {
   const has = (type: string): boolean =>
-    objectsAt(request, 'status', 'conditions').some((condition) => condition.type === type);
+    (request.status?.conditions ?? []).some((condition) => condition.type === type);
   const parts = [has('Denied') ? 'Denied' : has('Approved') ? 'Approved' : 'Pending'];
   if (has('Failed')) parts.push('Failed');
-  if (stringAt(request, 'status', 'certificate') !== '') parts.push('Issued');
+  if ((request.status?.certificate ?? '') !== '') parts.push('Issued');
   return parts.join(',');
 }
 
 /** Conditions come from the draft, the rest of the status from `old`: who approves does not issue. */
-function keepAllButConditions(draft: JsonObject, old: KubeObject): void {
-  const conditions = objectsAt(draft, 'status', 'conditions');
-  restoreField(draft, fieldsOf(old), 'spec');
-  draft.status = { ...objectAt(old, 'status'), ...(conditions.length > 0 ? { conditions } : {}) };
+function keepAllButConditions(draft: Draft<CertificateSigningRequest>, old: Given<CertificateSigningRequest>): void {
+  const conditions = draft.status?.conditions ?? [];
+  restoreField(draft, old, 'spec');
+  draft.status = {
+    ...shared<CertificateSigningRequestStatus>(old.status ?? {}),
+    ...(conditions.length > 0 ? { conditions } : {}),
+  };
 }
 
 /** Requests, whose subresources `approval` and `status` each change their own part. */
-export const certificateSigningRequestStrategy: Strategy = {
-  group: 'certificates.k8s.io',
-  resource: 'certificatesigningrequests',
+export const certificateSigningRequestStrategy = rulesOf(certificateSigningRequests, {
   tracksGeneration: false,
   prepareForCreate(draft, { user }) {
     const spec = ensureObject(draft, 'spec');
@@ -44,14 +48,14 @@ export const certificateSigningRequestStrategy: Strategy = {
     draft.status = {};
   },
   prepareForUpdate(draft, old) {
-    restoreField(draft, fieldsOf(old), 'spec');
+    restoreField(draft, old, 'spec');
     keepStatus(draft, old);
   },
   validate: validateSigningRequest,
   subresources: {
     status: {
       prepareForUpdate(draft, old) {
-        restoreField(draft, fieldsOf(old), 'spec');
+        restoreField(draft, old, 'spec');
       },
       validateUpdate: (draft, old) => validateSigningStatus(draft, old, { issues: true }),
     },
@@ -60,7 +64,7 @@ export const certificateSigningRequestStrategy: Strategy = {
       validateUpdate: (draft, old) => validateSigningStatus(draft, old, { approves: true }),
     },
   },
-  selectableFields: (request) => ({ 'spec.signerName': stringAt(request, 'spec', 'signerName') }),
+  selectableFields: (request) => ({ 'spec.signerName': request.spec?.signerName ?? '' }),
   table: {
     columns: [
       nameColumn,
@@ -71,15 +75,15 @@ export const certificateSigningRequestStrategy: Strategy = {
       column('Condition'),
     ],
     cells(request, nowMs) {
-      const seconds = numberAt(fieldsOf(request).spec, 'expirationSeconds');
+      const seconds = request.spec?.expirationSeconds;
       return [
         nameOf(request),
         age(request, nowMs),
-        stringAt(request, 'spec', 'signerName') || none,
-        stringAt(request, 'spec', 'username'),
+        (request.spec?.signerName ?? '') || none,
+        request.spec?.username ?? '',
         seconds === undefined ? none : humanDuration(seconds * 1000),
         statusText(request),
       ];
     },
   },
-};
+});

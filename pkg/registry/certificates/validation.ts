@@ -1,4 +1,7 @@
 /** Rules for certificate signing requests. Source: upstream `pkg/apis/certificates/validation`. */
+
+import type { CertificateSigningRequest, CertificateSigningRequestCondition } from '#pkg/api/types/certificates-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
@@ -8,13 +11,15 @@ import {
   forbiddenField,
   invalid,
   notSupported,
+  pathsOf,
   required,
   tooLong,
 } from '#pkg/apimachinery/field-error.ts';
 import { dns1123LabelProblems, dns1123SubdomainProblems, type Problems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { listAt, numberAt, objectsAt, semanticallySame, stringAt } from '../draft.ts';
+import { semanticallySame } from '../draft.ts';
 import { Collector } from '../validation/collector.ts';
+
+const field = pathsOf<CertificateSigningRequest>();
 
 const expirationSecondsMin = 600;
 const signerHostMax = 253;
@@ -49,7 +54,7 @@ const usages = [
 
 const approvals = ['Approved', 'Denied'];
 const lastingConditions = [...approvals, 'Failed'];
-const conditionsPath = 'status.conditions';
+const conditionsPath = field('status.conditions');
 
 /** The kinds of the PEM blocks in base64 text. */
 function pemKinds(base64: string): readonly string[] {
@@ -85,8 +90,8 @@ function checkLabels(into: Collector, text: string, path: FieldPath, rule: (labe
   for (const problem of rule(wrong)) into.add(invalid(path, text, `validating label "${wrong}": ${problem}`));
 }
 
-function checkUsages(into: Collector, given: readonly unknown[]): void {
-  const path = 'spec.usages';
+function checkUsages(into: Collector, given: readonly string[]): void {
+  const path = field('spec.usages');
   if (given.length === 0) into.add(required(path));
   for (const [index, usage] of given.entries()) into.oneOf(at(path, index), usage, usages);
   for (const [index, usage] of given.entries()) {
@@ -94,15 +99,15 @@ function checkUsages(into: Collector, given: readonly unknown[]): void {
   }
 }
 
-function checkConditions(into: Collector, conditions: readonly JsonObject[]): void {
-  const types = conditions.map((condition) => stringAt(condition, 'type'));
+function checkConditions(into: Collector, conditions: readonly Given<CertificateSigningRequestCondition>[]): void {
+  const types = conditions.map((condition) => condition.type ?? '');
   for (const [index, condition] of conditions.entries()) {
     const path = at(conditionsPath, index);
     const type = types[index]!;
     const earlier = types.slice(0, index);
     into.needsText(child(path, 'type'), type);
     const statuses = lastingConditions.includes(type) ? ['True'] : ['False', 'True', 'Unknown'];
-    const status = stringAt(condition, 'status');
+    const status = condition.status ?? '';
     if (status === '') into.add(required(child(path, 'status')));
     else if (!statuses.includes(status)) into.add(notSupported(child(path, 'status'), status, statuses));
     if (approvals.includes(type) && approvals.some((other) => other !== type && earlier.includes(other))) {
@@ -113,24 +118,27 @@ function checkConditions(into: Collector, conditions: readonly JsonObject[]): vo
 }
 
 /** What is wrong with a `CertificateSigningRequest`: its PEM, its usages and its signer. */
-export function validateSigningRequest(draft: JsonObject): readonly FieldError[] {
+export function validateSigningRequest(draft: Given<CertificateSigningRequest>): readonly FieldError[] {
   const into = new Collector();
-  const request = stringAt(draft, 'spec', 'request');
+  const request = draft.spec?.request ?? '';
   if (pemKinds(request)[0] !== 'CERTIFICATE REQUEST') {
-    into.add(invalid('spec.request', request, 'PEM block type must be CERTIFICATE REQUEST'));
+    into.add(invalid(field('spec.request'), request, 'PEM block type must be CERTIFICATE REQUEST'));
   }
-  checkUsages(into, listAt(draft, 'spec', 'usages'));
-  checkSigner(into, stringAt(draft, 'spec', 'signerName'), 'spec.signerName');
-  const expiration = numberAt(draft, 'spec', 'expirationSeconds');
+  checkUsages(into, draft.spec?.usages ?? []);
+  checkSigner(into, draft.spec?.signerName ?? '', field('spec.signerName'));
+  const expiration = draft.spec?.expirationSeconds;
   if (expiration !== undefined && expiration < expirationSecondsMin) {
     const detail = `may not specify a duration less than ${expirationSecondsMin} seconds (10 minutes)`;
-    into.add(invalid('spec.expirationSeconds', expiration, detail));
+    into.add(invalid(field('spec.expirationSeconds'), expiration, detail));
   }
   return into.errors;
 }
 
-function conditionsOf(request: JsonObject | KubeObject, type: string): readonly JsonObject[] {
-  return objectsAt(request, 'status', 'conditions').filter((condition) => condition.type === type);
+function conditionsOf(
+  request: Given<CertificateSigningRequest>,
+  type: string,
+): readonly Given<CertificateSigningRequestCondition>[] {
+  return (request.status?.conditions ?? []).filter((condition) => condition.type === type);
 }
 
 /** What a subresource of a request may change besides conditions of other types. */
@@ -139,9 +147,14 @@ interface Powers {
   readonly issues?: boolean;
 }
 
-function checkCertificate(into: Collector, draft: JsonObject, old: KubeObject, { issues }: Powers): void {
-  const path = 'status.certificate';
-  const [now, was] = [stringAt(draft, 'status', 'certificate'), stringAt(old, 'status', 'certificate')];
+function checkCertificate(
+  into: Collector,
+  draft: Given<CertificateSigningRequest>,
+  old: Given<CertificateSigningRequest>,
+  { issues }: Powers,
+): void {
+  const path = field('status.certificate');
+  const [now, was] = [draft.status?.certificate ?? '', old.status?.certificate ?? ''];
   if (now === was) return;
   const wrongKind = pemKinds(now).find((kind) => kind !== 'CERTIFICATE');
   if (wrongKind !== undefined) {
@@ -155,9 +168,13 @@ function checkCertificate(into: Collector, draft: JsonObject, old: KubeObject, {
 }
 
 /** Rules for a change of the status: who issues may not approve, and the other way round. */
-export function validateSigningStatus(draft: JsonObject, old: KubeObject, powers: Powers): readonly FieldError[] {
+export function validateSigningStatus(
+  draft: Given<CertificateSigningRequest>,
+  old: Given<CertificateSigningRequest>,
+  powers: Powers,
+): readonly FieldError[] {
   const into = new Collector();
-  checkConditions(into, objectsAt(draft, 'status', 'conditions'));
+  checkConditions(into, draft.status?.conditions ?? []);
   for (const type of lastingConditions) {
     if (conditionsOf(draft, type).length >= conditionsOf(old, type).length) continue;
     into.add(forbiddenField(conditionsPath, `updates may not remove a condition of type "${type}"`));

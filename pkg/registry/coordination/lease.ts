@@ -1,40 +1,42 @@
 /** Leases. Source: upstream `ValidateLeaseSpec`, `printLease`. */
-import { type FieldError, forbiddenField, invalid } from '#pkg/apimachinery/field-error.ts';
+
+import type { Lease } from '#pkg/api/types/coordination-v1.ts';
+import { leases } from '#pkg/api/types/refs.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
+import { type FieldError, forbiddenField, invalid, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import { qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { numberAt, stringAt, valueAt } from '../draft.ts';
+import { rulesOf } from '#pkg/apiserver/strategy.ts';
 import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
 import { notNegativeErrors } from '../validation/numbers.ts';
 
-function validate(draft: JsonObject): readonly FieldError[] {
+const field = pathsOf<Lease>();
+
+function validate(draft: Given<Lease>): readonly FieldError[] {
   const errors: FieldError[] = [];
-  const duration = numberAt(draft, 'spec', 'leaseDurationSeconds');
+  const duration = draft.spec?.leaseDurationSeconds;
   if (duration !== undefined && duration <= 0) {
-    errors.push(invalid('spec.leaseDurationSeconds', duration, 'must be greater than 0'));
+    errors.push(invalid(field('spec.leaseDurationSeconds'), duration, 'must be greater than 0'));
   }
-  errors.push(...notNegativeErrors(valueAt(draft, 'spec', 'leaseTransitions'), 'spec.leaseTransitions'));
-  const strategy = valueAt(draft, 'spec', 'strategy');
+  errors.push(...notNegativeErrors(draft.spec?.leaseTransitions, field('spec.leaseTransitions')));
+  const strategy = draft.spec?.strategy;
   if (strategy === undefined) {
-    if (valueAt(draft, 'spec', 'preferredHolder') !== undefined) {
-      errors.push(forbiddenField('spec.preferredHolder', 'may only be specified if `strategy` is defined'));
+    if (draft.spec?.preferredHolder !== undefined) {
+      errors.push(forbiddenField(field('spec.preferredHolder'), 'may only be specified if `strategy` is defined'));
     }
     return errors;
   }
   for (const problem of qualifiedNameProblems(String(strategy)))
-    errors.push(invalid('spec.strategy', strategy, problem));
+    errors.push(invalid(field('spec.strategy'), strategy, problem));
   return errors;
 }
 
 /** Leases of elections and of nodes. */
-export const leaseStrategy: Strategy = {
-  group: 'coordination.k8s.io',
-  resource: 'leases',
+export const leaseStrategy = rulesOf(leases, {
   createOnUpdate: true,
   unconditionalUpdate: false,
   validate,
   table: {
     columns: [nameColumn, column('Holder'), ageColumn],
-    cells: (lease, nowMs) => [nameOf(lease), stringAt(lease, 'spec', 'holderIdentity'), age(lease, nowMs)],
+    cells: (lease, nowMs) => [nameOf(lease), lease.spec?.holderIdentity ?? '', age(lease, nowMs)],
   },
-};
+});

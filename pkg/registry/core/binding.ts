@@ -2,9 +2,12 @@
  * `pods/binding`: the scheduler's word on where a pod runs, and the older `bindings` collection.
  * Source: `pkg/registry/core/pod/storage/storage.go` `BindingREST`.
  */
-import { invalidObject, required } from '#pkg/apimachinery/field-error.ts';
+import type { Pod, PodCondition } from '#pkg/api/types/core-v1.ts';
+import { bindings } from '#pkg/api/types/refs.ts';
+import { cloneDraft, type Draft, fields, type Given } from '#pkg/apimachinery/draft.ts';
+import { invalidObject, pathsOf, required } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
-import { deepClone, inKeyOrder } from '#pkg/apimachinery/json.ts';
+import { inKeyOrder } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict } from '#pkg/apimachinery/status-error.ts';
 import { changeObject, failedPrecondition } from '#pkg/apiserver/endpoints/change.ts';
@@ -13,12 +16,14 @@ import { ensureNamespace, metadataOf } from '#pkg/apiserver/endpoints/metadata.t
 import { type Scope, strategyContext } from '#pkg/apiserver/endpoints/scope.ts';
 import { managerOf, parseWriteOptions, type WriteOptions } from '#pkg/apiserver/endpoints/write-options.ts';
 import { noSuchResource, objectResponse, successStatus } from '#pkg/apiserver/responses.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
+import { rulesOf } from '#pkg/apiserver/strategy.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 
 interface Binding extends KubeObject {
   readonly target?: { readonly kind?: string; readonly name?: string };
 }
+
+const field = pathsOf<Binding>();
 
 const bindingKind = bodyKind({ group: '', version: 'v1', kind: 'Binding' });
 
@@ -35,7 +40,7 @@ async function bindNamedPod(scope: Scope): Promise<ApiResponse> {
   const binding = decodeBody(scope, bindingKind, options.fieldValidation) as Binding;
   const name = binding.metadata?.name ?? '';
   if (name === '')
-    throw invalidObject(bindingKind, '', [required('metadata.name', 'name or generateName is required')]);
+    throw invalidObject(bindingKind, '', [required(field('metadata.name'), 'name or generateName is required')]);
   const served = scope.core.catalog.find({ group: '', version: 'v1', resource: 'pods' });
   if (served === undefined) throw noSuchResource();
   const info = { ...scope.info, resource: 'pods', name, parts: ['pods', name, 'binding'] };
@@ -43,7 +48,7 @@ async function bindNamedPod(scope: Scope): Promise<ApiResponse> {
 }
 
 /** The collection, which keeps nothing. */
-export const bindingStrategy: Strategy = { group: '', resource: 'bindings', answer: bindNamedPod };
+export const bindingStrategy = rulesOf(bindings, { answer: bindNamedPod });
 
 async function bind(scope: Scope, asked: Binding, options: WriteOptions): Promise<ApiResponse> {
   const nodeName = checkBinding(asked, scope.info.parts[1]!);
@@ -58,7 +63,7 @@ async function bind(scope: Scope, asked: Binding, options: WriteOptions): Promis
     subresource: 'binding',
     // Where a pod runs is no change of what is to run. Source: `BindingREST`, which passes the pod strategy by.
     keepsGeneration: true,
-    draft: (old) => bound(scope, { old, binding, nodeName }),
+    draft: (old: Pod) => bound(scope, { old, binding, nodeName }),
     answer: () => objectResponse(201, { ...successStatus(), code: 201 }),
   });
 }
@@ -87,19 +92,16 @@ function checkBinding({ target, metadata }: Binding, podName: string): string {
   if (target?.kind !== undefined && target.kind !== '' && target.kind !== 'Node') {
     const error = {
       reason: 'FieldValueNotSupported' as const,
-      field: 'target.kind',
+      field: field('target.kind'),
       message: `Unsupported value: ${JSON.stringify(target.kind)}: supported values: "Node", "<empty>"`,
     };
     throw invalidObject(bindingKind, podName, [error]);
   }
-  if (!target?.name) throw invalidObject(bindingKind, podName, [required('target.name')]);
+  if (!target?.name) throw invalidObject(bindingKind, podName, [required(field('target.name'))]);
   return target.name;
 }
 
-function bound(
-  scope: Scope,
-  { old, binding, nodeName }: { old: KubeObject; binding: Binding; nodeName: string },
-): JsonObject {
+function bound(scope: Scope, { old, binding, nodeName }: { old: Pod; binding: Binding; nodeName: string }): JsonObject {
   const name = old.metadata!.name!;
   const { uid, resourceVersion } = binding.metadata ?? {};
   if (uid && uid !== old.metadata!.uid) {
@@ -109,42 +111,38 @@ function bound(
     const found = old.metadata!.resourceVersion;
     throw failedPrecondition(scope, 'ResourceVersion', { wanted: resourceVersion, found });
   }
-  const draft = deepClone(old) as JsonObject;
-  const metadata = draft.metadata as JsonObject;
-  const spec = (draft.spec ?? {}) as JsonObject;
-  draft.spec = spec;
-  const refusal = unbindable(name, metadata, spec);
+  const draft = cloneDraft<Pod>(old);
+  draft.metadata ??= {};
+  draft.spec ??= {};
+  const { metadata } = draft;
+  const refusal = unbindable(name, draft);
   if (refusal !== '') throw conflict({ group: '', resource: 'pods/binding' }, name, refusal);
-  spec.nodeName = nodeName;
-  for (const field of ['annotations', 'labels'] as const) {
+  draft.spec.nodeName = nodeName;
+  for (const field of fields('annotations', 'labels')) {
     const given = binding.metadata?.[field];
-    if (given !== undefined) metadata[field] = inKeyOrder({ ...(metadata[field] as object | undefined), ...given });
+    if (given !== undefined) metadata[field] = inKeyOrder({ ...metadata[field], ...given });
   }
   setScheduled(scope, draft);
   return draft;
 }
 
 /** Why a pod cannot be given a node; `''` when it can. */
-function unbindable(name: string, metadata: JsonObject, spec: JsonObject): string {
-  if (metadata.deletionTimestamp !== undefined) return `pod ${name} is being deleted, cannot be assigned to a host`;
-  if (spec.nodeName) return `pod ${name} is already assigned to node "${spec.nodeName}"`;
-  const gates = (spec.schedulingGates as readonly unknown[] | undefined) ?? [];
-  return gates.length > 0 ? `pod ${name} has non-empty .spec.schedulingGates` : '';
+function unbindable(name: string, { metadata, spec }: Given<Pod>): string {
+  if (metadata?.deletionTimestamp !== undefined) return `pod ${name} is being deleted, cannot be assigned to a host`;
+  if (spec?.nodeName) return `pod ${name} is already assigned to node "${spec.nodeName}"`;
+  return (spec?.schedulingGates ?? []).length > 0 ? `pod ${name} has non-empty .spec.schedulingGates` : '';
 }
 
-function setScheduled(scope: Scope, draft: JsonObject): void {
-  const status = (draft.status ?? {}) as JsonObject;
-  draft.status = status;
-  const conditions = ((status.conditions as JsonObject[] | undefined) ?? []).filter(
-    ({ type }) => type !== 'PodScheduled',
-  );
-  const condition = {
+function setScheduled(scope: Scope, draft: Draft<Pod>): void {
+  draft.status ??= {};
+  const conditions = (draft.status.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
+  const condition: Draft<PodCondition> = {
     type: 'PodScheduled',
     status: 'True',
     lastProbeTime: null,
     lastTransitionTime: timestamp(scope.core.clock),
   };
-  status.conditions = [...conditions, condition];
+  draft.status.conditions = [...conditions, condition];
   // A promise of room is kept now, and would only mislead. Source: `ClearingNominatedNodeNameAfterBinding`.
-  delete status.nominatedNodeName;
+  delete draft.status.nominatedNodeName;
 }

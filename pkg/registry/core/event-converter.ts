@@ -1,4 +1,5 @@
 /** Events of `events.k8s.io` over those of the core group. Source: `pkg/apis/events/{v1,v1beta1}/conversion.go`. */
+import { fields } from '#pkg/apimachinery/draft.ts';
 import { type Converter, renameFields } from '#pkg/apiserver/converters/converter.ts';
 
 /** Fields that core/v1 spells otherwise, as `[served, stored]`. */
@@ -26,7 +27,7 @@ export function eventConverter(apiVersion: string): Converter {
     fromStored(object) {
       const event = renameFields(object, servedNames);
       // The older form always shows these, the newer one only when there is something in them.
-      for (const name of ['reportingController', 'reportingInstance']) if (event[name] === '') delete event[name];
+      for (const name of fields('reportingController', 'reportingInstance')) if (event[name] === '') delete event[name];
       return { ...event, apiVersion };
     },
   };

@@ -1,50 +1,56 @@
 /** Events, under both of their groups. Source: upstream `pkg/registry/core/event/strategy.go`, `pkg/apis/events/v1/conversion.go`. */
 
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { stringAt } from '../draft.ts';
+import { events, eventsEventsV1 } from '#pkg/api/types/refs.ts';
+import { type Draft, fields } from '#pkg/apimachinery/draft.ts';
+import type { ResourceRef } from '#pkg/apimachinery/object.ts';
+import { type Rules, rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
+import type { AnyEvent } from './any-event.ts';
 import { eventConverter } from './event-converter.ts';
 import { eventTable } from './tables.ts';
 import { newEventErrors, validateEvent, validateEventUpdate } from './validation/event.ts';
 
 /** Fields of the object that an event is about. */
-const aboutFields = ['kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath'];
+const aboutFields = fields('kind', 'namespace', 'name', 'uid', 'apiVersion', 'resourceVersion', 'fieldPath');
 
 /** What selectors may name: the groups spell it differently. Events are looked at in either form. */
-function selectableFields(group: string): NonNullable<Strategy['selectableFields']> {
+function selectableFields(group: string): NonNullable<Rules<AnyEvent>['selectableFields']> {
   const isCore = group === '';
   const about = isCore ? 'involvedObject' : 'regarding';
   return (event) => {
-    const fields: Record<string, string> = { reason: stringAt(event, 'reason'), type: stringAt(event, 'type') };
-    for (const field of aboutFields) {
-      fields[`${about}.${field}`] = stringAt(event, 'involvedObject', field) || stringAt(event, 'regarding', field);
+    const selectable: Record<string, string> = { reason: event.reason ?? '', type: event.type ?? '' };
+    for (const name of aboutFields) {
+      selectable[`${about}.${name}`] = event.involvedObject?.[name] || event.regarding?.[name] || '';
     }
-    const reporting = stringAt(event, 'reportingComponent') || stringAt(event, 'reportingController');
-    fields[isCore ? 'reportingComponent' : 'reportingController'] = reporting;
-    if (!isCore) return fields;
-    const component = stringAt(event, 'source', 'component') || stringAt(event, 'deprecatedSource', 'component');
-    return { ...fields, source: component || reporting };
+    const reporting = event.reportingComponent || event.reportingController || '';
+    selectable[isCore ? 'reportingComponent' : 'reportingController'] = reporting;
+    if (!isCore) return selectable;
+    const component = event.source?.component || event.deprecatedSource?.component;
+    return { ...selectable, source: component || reporting };
   };
 }
 
 /** What every event shows, as its type upstream has no way to leave these out. */
-const alwaysThere: Readonly<Record<string, Readonly<Record<string, null | string>>>> = {
-  v1: { eventTime: null, firstTimestamp: null, lastTimestamp: null, reportingComponent: '', reportingInstance: '' },
-  'events.k8s.io/v1': { eventTime: null, deprecatedFirstTimestamp: null, deprecatedLastTimestamp: null },
-  'events.k8s.io/v1beta1': { eventTime: null, deprecatedFirstTimestamp: null, deprecatedLastTimestamp: null },
-};
-
-function fillIn(event: JsonObject): void {
-  for (const [name, value] of Object.entries(alwaysThere[String(event.apiVersion)] ?? {})) event[name] ??= value;
-  event[event.apiVersion === 'v1' ? 'source' : 'deprecatedSource'] ??= {};
+function fillIn(event: Draft<AnyEvent>): void {
+  event.eventTime ??= null;
+  if (event.apiVersion === 'v1') {
+    event.firstTimestamp ??= null;
+    event.lastTimestamp ??= null;
+    event.reportingComponent ??= '';
+    event.reportingInstance ??= '';
+    event.source ??= {};
+    return;
+  }
+  event.deprecatedFirstTimestamp ??= null;
+  event.deprecatedLastTimestamp ??= null;
+  event.deprecatedSource ??= {};
 }
 
 /** How long an event stays after it was last written. Source: `--event-ttl`. */
 const eventTtlMs = 3_600_000;
 
 /** An event as this project's own components write it, all of them alike: what any two events have in common is in one of these. */
-function sampleOf(fields: readonly string[], manager: string, event: object): string {
-  const names = ['involvedObject', 'reason', 'message', 'type', ...fields, 'reportingComponent'];
+function sampleOf(own: readonly string[], manager: string, event: object): string {
+  const names = ['involvedObject', 'reason', 'message', 'type', ...own, 'reportingComponent'];
   const fieldsV1 = Object.fromEntries(
     names.map((name) => [`f:${name}`, name === 'source' ? { '.': {}, 'f:component': {} } : {}]),
   );
@@ -100,7 +106,7 @@ const sample = [
 ].join('');
 
 /** The newer group has no objects of its own. */
-const newerForm: Pick<Strategy, 'storedInGroup' | 'versions'> = {
+const newerForm: Pick<Rules<AnyEvent>, 'storedInGroup' | 'versions'> = {
   storedInGroup: '',
   versions: {
     v1: { converter: eventConverter('events.k8s.io/v1'), stored: 'v1' },
@@ -108,20 +114,28 @@ const newerForm: Pick<Strategy, 'storedInGroup' | 'versions'> = {
   },
 };
 
-/** One strategy for each group: the same objects under the names of either. */
-export const eventStrategies: readonly Strategy[] = ['', 'events.k8s.io'].map((group) => ({
-  group,
-  resource: 'events',
-  createOnUpdate: true,
-  dependents: 'none',
-  prepareForCreate: fillIn,
-  prepareForUpdate: fillIn,
-  validate: validateEvent,
-  validateCreate: newEventErrors,
-  validateUpdate: validateEventUpdate,
-  selectableFields: selectableFields(group),
-  selectsVerbatim: true,
-  keeping: { watchCache: 'none', ttlMs: eventTtlMs, sample },
-  table: eventTable,
-  ...(group === '' ? {} : newerForm),
-}));
+/** The rules for what comes by one of the groups: the same objects under the names of either. */
+function eventRules(group: string): Rules<AnyEvent> {
+  return {
+    createOnUpdate: true,
+    dependents: 'none',
+    prepareForCreate: fillIn,
+    prepareForUpdate: fillIn,
+    validate: validateEvent,
+    validateCreate: newEventErrors,
+    validateUpdate: validateEventUpdate,
+    selectableFields: selectableFields(group),
+    selectsVerbatim: true,
+    keeping: { watchCache: 'none', ttlMs: eventTtlMs, sample },
+    table: eventTable,
+    ...(group === '' ? {} : newerForm),
+  };
+}
+
+/** One strategy for each group. */
+export const eventStrategies: readonly Strategy[] = [events, eventsEventsV1].map(
+  ({ group, version, resource, kind, namespaced }) => {
+    const ref: ResourceRef<AnyEvent> = { group, version, resource, kind, namespaced };
+    return rulesOf(ref, eventRules(group));
+  },
+);

@@ -2,22 +2,27 @@
  * Namespaces. The finalizer in their spec holds one until the namespace controller has emptied it; only the subresource `finalize`
  * takes it away. Source: upstream `pkg/registry/core/namespace/strategy.go`.
  */
-import { at, type FieldError, type FieldPath, invalid } from '#pkg/apimachinery/field-error.ts';
+
+import type { Namespace } from '#pkg/api/types/core-v1.ts';
+import { namespaces } from '#pkg/api/types/refs.ts';
+import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
+import { at, type FieldError, type FieldPath, invalid, pathsOf, untyped } from '#pkg/apimachinery/field-error.ts';
 import { qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { ensureObject, fieldsOf, listAt, objectAt, restoreField, stringAt } from '../draft.ts';
+import { rulesOf } from '#pkg/apiserver/strategy.ts';
+import { ensureObject, restoreField } from '../draft.ts';
 import { keepStatus } from '../status.ts';
 import { namespaceTable } from './tables.ts';
+
+const field = pathsOf<Namespace>();
 
 /** The label by which selectors name a namespace. */
 const nameLabel = 'kubernetes.io/metadata.name';
 
 const finalizer = 'kubernetes';
 
-function setNameLabel(draft: JsonObject): void {
-  const metadata = objectAt(draft, 'metadata');
-  const name = stringAt(metadata, 'name');
+function setNameLabel(draft: Draft<Namespace>): void {
+  const metadata = draft.metadata;
+  const name = metadata?.name ?? '';
   if (metadata === undefined || name === '') return;
   const labels = ensureObject(metadata, 'labels');
   if (labels !== undefined) labels[nameLabel] = name;
@@ -32,58 +37,56 @@ function finalizerErrors(name: string, path: FieldPath): readonly FieldError[] {
   return [invalid(path, name, 'name is neither a standard finalizer name nor is it fully qualified')];
 }
 
-function finalizersOf(draft: JsonObject): readonly string[] {
-  return listAt(draft, 'spec', 'finalizers').map(String);
+function finalizersOf(draft: Given<Namespace>): readonly string[] {
+  return draft.spec?.finalizers ?? [];
 }
 
 /** A namespace is ending exactly when it has been deleted. */
-function phaseErrors(draft: JsonObject): readonly FieldError[] {
-  const isDeleted = stringAt(draft, 'metadata', 'deletionTimestamp') !== '';
+function phaseErrors(draft: Given<Namespace>): readonly FieldError[] {
+  const isDeleted = (draft.metadata?.deletionTimestamp ?? '') !== '';
   const [wanted, condition] = isDeleted ? ['Terminating', 'is not empty'] : ['Active', 'is empty'];
-  const phase = stringAt(draft, 'status', 'phase');
+  const phase = draft.status?.phase ?? '';
   if (phase === wanted) return [];
-  return [invalid('status.Phase', phase, `may only be '${wanted}' if \`deletionTimestamp\` ${condition}`)];
+  return [invalid(untyped('status.Phase'), phase, `may only be '${wanted}' if \`deletionTimestamp\` ${condition}`)];
 }
 
-function keepFinalizers(draft: JsonObject, old: KubeObject): void {
-  restoreField(draft, fieldsOf(old), 'spec');
+function keepFinalizers(draft: Draft<Namespace>, old: Given<Namespace>): void {
+  restoreField(draft, old, 'spec');
 }
 
 /** Namespaces, with their finalizer and its subresource. */
-export const namespaceStrategy: Strategy = {
-  group: '',
-  resource: 'namespaces',
+export const namespaceStrategy = rulesOf(namespaces, {
   nameRule: 'dns1123Label',
   tracksGeneration: false,
   setDefaults(draft) {
     setNameLabel(draft);
-    const status = objectAt(draft, 'status');
+    const status = draft.status;
     if (status !== undefined && !status.phase) status.phase = 'Active';
   },
   prepareForCreate(draft) {
     setNameLabel(draft);
     draft.status = { phase: 'Active' };
-    const spec = ensureObject(draft, 'spec') ?? {};
-    const finalizers = listAt(spec, 'finalizers');
+    const spec = draft.spec ?? {};
+    const finalizers = spec.finalizers ?? [];
     draft.spec = { ...spec, finalizers: finalizers.includes(finalizer) ? finalizers : [...finalizers, finalizer] };
   },
   prepareForUpdate(draft, old) {
     keepFinalizers(draft, old);
     keepStatus(draft, old);
   },
-  pendingFinalizers: (namespace) => listAt(namespace, 'spec', 'finalizers').length,
+  pendingFinalizers: (namespace) => (namespace.spec?.finalizers ?? []).length,
   prepareForDelete(draft) {
-    draft.status = { ...objectAt(draft, 'status'), phase: 'Terminating' };
+    draft.status = { ...draft.status, phase: 'Terminating' };
   },
-  validate: (draft) => finalizersOf(draft).flatMap((name) => finalizerErrors(name, 'spec.finalizers')),
-  selectableFields: (namespace) => ({ 'status.phase': stringAt(namespace, 'status', 'phase') }),
+  validate: (draft) => finalizersOf(draft).flatMap((name) => finalizerErrors(name, field('spec.finalizers'))),
+  selectableFields: (namespace) => ({ 'status.phase': namespace.status?.phase ?? '' }),
   subresources: {
     status: { prepareForUpdate: keepFinalizers, validateUpdate: phaseErrors },
     finalize: {
       verbs: ['update'],
       prepareForUpdate: keepStatus,
       validateUpdate: (draft) =>
-        finalizersOf(draft).flatMap((name, index) => finalizerErrors(name, at('spec.finalizers', index))),
+        finalizersOf(draft).flatMap((name, index) => finalizerErrors(name, at(field('spec.finalizers'), index))),
     },
   },
   table: namespaceTable,
@@ -92,4 +95,4 @@ export const namespaceStrategy: Strategy = {
     spec: { finalizers: [finalizer] },
     status: { phase: 'Active' },
   })),
-};
+});

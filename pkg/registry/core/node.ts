@@ -1,7 +1,7 @@
 /** Nodes. A node brings its own status when it registers. Source: upstream `pkg/registry/core/node/strategy.go`. */
 
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { isTrueAt, objectAt } from '../draft.ts';
+import { nodes } from '#pkg/api/types/refs.ts';
+import { rulesOf } from '#pkg/apiserver/strategy.ts';
 import { keepStatus } from '../status.ts';
 import { coreKind, proxyVerbs } from './connections.ts';
 import { nodeProxy } from './proxy.ts';
@@ -9,13 +9,11 @@ import { nodeTable } from './tables.ts';
 import { validateNode, validateNodeUpdate } from './validation/node.ts';
 
 /** Nodes, which may register with a status. */
-export const nodeStrategy: Strategy = {
-  group: '',
-  resource: 'nodes',
+export const nodeStrategy = rulesOf(nodes, {
   keeping: { keyName: 'minions' },
   tracksGeneration: false,
   setDefaults(draft) {
-    const status = objectAt(draft, 'status');
+    const status = draft.status;
     if (status?.capacity !== undefined && status.allocatable === undefined) {
       status.allocatable = structuredClone(status.capacity);
     }
@@ -29,6 +27,6 @@ export const nodeStrategy: Strategy = {
     status: { validateUpdate: (node, old) => [...validateNode(node), ...validateNodeUpdate(node, old)] },
   },
   connects: { proxy: { kind: coreKind('NodeProxyOptions'), verbs: proxyVerbs, takesPath: true, connect: nodeProxy } },
-  selectableFields: (node) => ({ 'spec.unschedulable': String(isTrueAt(node, 'spec', 'unschedulable')) }),
+  selectableFields: (node) => ({ 'spec.unschedulable': String(node.spec?.unschedulable === true) }),
   table: nodeTable,
-};
+});

@@ -1,11 +1,14 @@
 /** `pods/log`: the kubelet's answer, passed on. Source: `pkg/registry/core/pod/strategy.go` `LogLocation`. */
+
 import { Buffer } from 'node:buffer';
+import type { PodLogOptions } from '#pkg/api/types/core-v1.ts';
 import {
   type FieldError,
   forbiddenField,
   invalid,
   invalidObject,
   notSupported,
+  pathsOf,
   wholeObject,
 } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
@@ -61,6 +64,8 @@ export async function podLog(scope: Scope): Promise<ApiResponse> {
   return logOverWebSocket(request, answer, core.clock);
 }
 
+const field = pathsOf<PodLogOptions>();
+
 /** Throws BadRequest or Invalid. Source: upstream `ValidatePodLogOptions`. */
 function checkOptions(query: URLSearchParams, name: string): void {
   const errors: FieldError[] = [];
@@ -71,17 +76,17 @@ function checkOptions(query: URLSearchParams, name: string): void {
   const stream = query.get('stream');
   if (sinceTime !== null && parseTime(sinceTime) === undefined) throw badRequest(timeError(sinceTime));
   if (tailLines !== undefined && tailLines < 0) {
-    errors.push(invalid('tailLines', tailLines, 'must be greater than or equal to 0'));
+    errors.push(invalid(field('tailLines'), tailLines, 'must be greater than or equal to 0'));
   }
   if (limitBytes !== undefined && limitBytes < 1) {
-    errors.push(invalid('limitBytes', limitBytes, 'must be greater than 0'));
+    errors.push(invalid(field('limitBytes'), limitBytes, 'must be greater than 0'));
   }
   if (sinceSeconds !== undefined && sinceTime !== null) {
     errors.push(forbiddenField(wholeObject, 'at most one of `sinceTime` or `sinceSeconds` may be specified'));
   } else if (sinceSeconds !== undefined && sinceSeconds < 1) {
-    errors.push(invalid('sinceSeconds', sinceSeconds, 'must be greater than 0'));
+    errors.push(invalid(field('sinceSeconds'), sinceSeconds, 'must be greater than 0'));
   }
-  if (stream !== null && !streams.includes(stream)) errors.push(notSupported('stream', stream, streams));
+  if (stream !== null && !streams.includes(stream)) errors.push(notSupported(field('stream'), stream, streams));
   else if (stream !== null && stream !== 'All' && tailLines !== undefined) {
     errors.push(forbiddenField(wholeObject, '`tailLines` and specific `stream` are mutually exclusive for now'));
   }

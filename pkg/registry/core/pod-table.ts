@@ -3,7 +3,8 @@
  * telling state wins, init containers first, deletion last.
  * Source: upstream `printPod`.
  */
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { ContainerStateTerminated, ContainerStatus, Pod } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import type { TablePrinter } from '#pkg/apiserver/strategy.ts';
 import { numberAt, objectAt, objectsAt, stringAt } from '../draft.ts';
 import { age, ageColumn, column, nameColumn, nameOf, none, since, wide } from '../printing/columns.ts';
@@ -18,7 +19,7 @@ interface Summary {
 }
 
 /** Source: upstream `printPod`. */
-export const podTable: TablePrinter = {
+export const podTable: TablePrinter<Given<Pod>> = {
   columns: [
     nameColumn,
     column('Ready'),
@@ -54,7 +55,7 @@ export const podTable: TablePrinter = {
   },
 };
 
-function summarize(pod: KubeObject): Summary {
+function summarize(pod: Given<Pod>): Summary {
   const phase = stringAt(pod, 'status', 'phase');
   const conditions = objectsAt(pod, 'status', 'conditions');
   const isTrue = (type: string): boolean =>
@@ -76,25 +77,25 @@ function summarize(pod: KubeObject): Summary {
   return summary;
 }
 
-function applyDeletion(summary: Summary, pod: KubeObject, phase: string): void {
+function applyDeletion(summary: Summary, pod: Given<Pod>, phase: string): void {
   if (pod.metadata?.deletionTimestamp === undefined) return;
   if (stringAt(pod, 'status', 'reason') === 'NodeLost') summary.reason = 'Unknown';
   else if (phase !== 'Succeeded' && phase !== 'Failed') summary.reason = 'Terminating';
 }
 
-function sidecarNames(pod: KubeObject): ReadonlySet<string> {
+function sidecarNames(pod: Given<Pod>): ReadonlySet<string> {
   const sidecars = objectsAt(pod, 'spec', 'initContainers').filter((container) => container.restartPolicy === 'Always');
   return new Set(sidecars.map((container) => stringAt(container, 'name')));
 }
 
-function noteRestarts(summary: Summary, status: JsonObject): void {
+function noteRestarts(summary: Summary, status: Given<ContainerStatus>): void {
   summary.restarts += numberAt(status, 'restartCount') ?? 0;
   const finishedAt = stringAt(status, 'lastState', 'terminated', 'finishedAt');
   if (finishedAt > summary.lastRestart) summary.lastRestart = finishedAt;
 }
 
 /** Returns whether an init container is still to finish. */
-function addInitContainers(summary: Summary, pod: KubeObject, sidecars: ReadonlySet<string>): boolean {
+function addInitContainers(summary: Summary, pod: Given<Pod>, sidecars: ReadonlySet<string>): boolean {
   const statuses = objectsAt(pod, 'status', 'initContainerStatuses');
   for (const [index, status] of statuses.entries()) {
     noteRestarts(summary, status);
@@ -113,7 +114,7 @@ function addInitContainers(summary: Summary, pod: KubeObject, sidecars: Readonly
   return false;
 }
 
-function endReason(terminated: JsonObject): string {
+function endReason(terminated: Given<ContainerStateTerminated>): string {
   const reason = stringAt(terminated, 'reason');
   if (reason !== '') return reason;
   const signal = numberAt(terminated, 'signal') ?? 0;
@@ -122,7 +123,7 @@ function endReason(terminated: JsonObject): string {
 
 function addContainers(
   summary: Summary,
-  pod: KubeObject,
+  pod: Given<Pod>,
   { sidecars, isReady }: { readonly sidecars: ReadonlySet<string>; readonly isReady: boolean },
 ): void {
   // From here on, only init containers that keep running count as restarting.
@@ -146,7 +147,7 @@ function addContainers(
   if (summary.reason === 'Completed' && hasRunning) summary.reason = isReady ? 'Running' : 'NotReady';
 }
 
-function readinessGates(pod: KubeObject): string {
+function readinessGates(pod: Given<Pod>): string {
   const gates = objectsAt(pod, 'spec', 'readinessGates');
   if (gates.length === 0) return none;
   const conditions = objectsAt(pod, 'status', 'conditions');

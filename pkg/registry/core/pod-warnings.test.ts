@@ -1,4 +1,7 @@
 import { expect, test } from 'vitest';
+import type { Deployment } from '#pkg/api/types/apps-v1.ts';
+import type { PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
+import { pathsOf, rootOf } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { podWarnings } from './pod-warnings.ts';
 
@@ -111,12 +114,14 @@ test.each<[string, object, object, readonly string[]]>([
     ['spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1'],
   ],
 ])('a pod with %s', (_name, spec, fields, warnings) => {
-  expect(podWarnings({ spec: { containers: [container(fields)], ...spec } }, '')).toEqual(warnings);
+  expect(podWarnings({ spec: { containers: [container(fields)], ...spec } }, rootOf<PodTemplateSpec>())).toEqual(
+    warnings,
+  );
 });
 
 test('annotations without effect are named, and a template says where it lies', () => {
   const metadata = { annotations: { 'scheduler.alpha.kubernetes.io/critical-pod': '' } };
-  expect(podWarnings({ metadata, spec: {} }, 'spec.template')).toEqual([
+  expect(podWarnings({ metadata, spec: {} }, pathsOf<Deployment>()('spec.template'))).toEqual([
     'spec.template.metadata.annotations[scheduler.alpha.kubernetes.io/critical-pod]: non-functional in v1.16+; use the "priorityClassName" field instead',
   ]);
 });

@@ -3,10 +3,20 @@
  * Not looked at: paths of projected volumes that hide each other, annotations of seccomp and AppArmor profiles.
  * Source: upstream `pkg/api/pod/warnings.go`, `pkg/api/node/util.go`.
  */
-import { at, child } from '#pkg/apimachinery/field-error.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type {
+  Container,
+  ContainerPort,
+  EnvVar,
+  NodeSelectorTerm,
+  PersistentVolumeSpec,
+  PodAffinityTerm,
+  PodSpec,
+  PodTemplateSpec,
+  Volume,
+} from '#pkg/api/types/core-v1.ts';
+import { fields, type Given } from '#pkg/apimachinery/draft.ts';
+import { at, child, type FieldPath } from '#pkg/apimachinery/field-error.ts';
 import { formatQuantity, parseQuantity, quantityMilliValue } from '#pkg/apimachinery/quantity.ts';
-import { numberAt, objectAt, objectsAt, stringAt, stringMapAt, valueAt } from '../draft.ts';
 
 const deprecatedLabels: Readonly<Record<string, string>> = {
   'beta.kubernetes.io/arch': 'deprecated since v1.14; use "kubernetes.io/arch" instead',
@@ -22,26 +32,38 @@ const deprecatedAnnotations: Readonly<Record<string, string>> = {
   'security.alpha.kubernetes.io/unsafe-sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
 };
 
-/** Sources of volumes that have been deprecated. */
-export const deprecatedVolumes: Readonly<Record<string, string>> = {
-  photonPersistentDisk: 'deprecated in v1.11, non-functional in v1.16+',
-  gitRepo: 'deprecated in v1.11',
-  scaleIO: 'deprecated in v1.16, non-functional in v1.22+',
-  flocker: 'deprecated in v1.22, non-functional in v1.25+',
-  storageos: 'deprecated in v1.22, non-functional in v1.25+',
-  quobyte: 'deprecated in v1.22, non-functional in v1.25+',
-  glusterfs: 'deprecated in v1.25, non-functional in v1.26+',
-  cephfs: 'deprecated in v1.28, non-functional in v1.31+',
-  rbd: 'deprecated in v1.28, non-functional in v1.31+',
-};
+/** Sources of volumes that have been deprecated, by their fields in volumes of pods and in persistent volumes. */
+export const deprecatedVolumes: readonly {
+  readonly name: keyof Volume & keyof PersistentVolumeSpec;
+  readonly why: string;
+}[] = [
+  { name: 'photonPersistentDisk', why: 'deprecated in v1.11, non-functional in v1.16+' },
+  { name: 'scaleIO', why: 'deprecated in v1.16, non-functional in v1.22+' },
+  { name: 'flocker', why: 'deprecated in v1.22, non-functional in v1.25+' },
+  { name: 'storageos', why: 'deprecated in v1.22, non-functional in v1.25+' },
+  { name: 'quobyte', why: 'deprecated in v1.22, non-functional in v1.25+' },
+  { name: 'glusterfs', why: 'deprecated in v1.25, non-functional in v1.26+' },
+  { name: 'cephfs', why: 'deprecated in v1.28, non-functional in v1.31+' },
+  { name: 'rbd', why: 'deprecated in v1.28, non-functional in v1.31+' },
+];
+
+/** The same of pods, which have one more. */
+const deprecatedPodVolumes: readonly { readonly name: keyof Volume; readonly why: string }[] = [
+  ...deprecatedVolumes.slice(0, 1),
+  { name: 'gitRepo', why: 'deprecated in v1.11' },
+  ...deprecatedVolumes.slice(1),
+];
 
 /** The warnings about a pod or a pod template that lies at `path` (`''` for a pod). */
-export function podWarnings(pod: JsonObject | undefined, path: string): readonly string[] {
-  const spec = objectAt(pod, 'spec');
+export function podWarnings(
+  pod: Given<PodTemplateSpec> | undefined,
+  path: FieldPath<PodTemplateSpec>,
+): readonly string[] {
+  const spec = pod?.spec;
   if (spec === undefined) return [];
   const specPath = child(path, 'spec');
-  const annotations = Object.keys(stringMapAt(pod, 'metadata', 'annotations'));
-  const seconds = numberAt(spec, 'terminationGracePeriodSeconds') ?? 0;
+  const annotations = Object.keys(pod?.metadata?.annotations ?? {});
+  const seconds = spec.terminationGracePeriodSeconds ?? 0;
   return [
     ...nodeLabelWarnings(spec, specPath),
     ...annotations.flatMap((name) => {
@@ -50,133 +72,144 @@ export function podWarnings(pod: JsonObject | undefined, path: string): readonly
     }),
     ...volumeWarnings(spec, specPath),
     ...listWarnings(spec, specPath),
-    ...containersOf(spec, specPath).flatMap(([container, where]) => containerWarnings(container, where)),
+    ...containersOf(spec, specPath).flatMap(({ container, path: where }) => containerWarnings(container, where)),
     ...portWarnings(containersOf(spec, specPath)),
     ...podAffinityWarnings(spec, specPath),
     ...(seconds < 0
       ? [
-          `${specPath}.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1`,
+          `${child(specPath, 'terminationGracePeriodSeconds')}: must be >= 0; negative values are invalid and will be treated as 1`,
         ]
       : []),
   ];
 }
 
-function deprecatedLabelWarning(label: string, where: string): readonly string[] {
+function deprecatedLabelWarning(label: string, where: FieldPath): readonly string[] {
   const why = deprecatedLabels[label];
   return why === undefined ? [] : [`${where}: ${label} is ${why}`];
 }
 
 /** The warnings about the labels that a term of a node selector names. */
-export function deprecatedLabelWarnings(term: unknown, where: string): readonly string[] {
-  return objectsAt(term, 'matchExpressions').flatMap((expression, index) =>
-    deprecatedLabelWarning(stringAt(expression, 'key'), `${at(child(where, 'matchExpressions'), index)}.key`),
+export function deprecatedLabelWarnings(
+  term: Given<NodeSelectorTerm>,
+  where: FieldPath<NodeSelectorTerm>,
+): readonly string[] {
+  return (term.matchExpressions ?? []).flatMap((expression, index) =>
+    deprecatedLabelWarning(expression.key ?? '', child(at(child(where, 'matchExpressions'), index), 'key')),
   );
 }
 
-function nodeLabelWarnings(spec: JsonObject, path: string): readonly string[] {
+function nodeLabelWarnings(spec: Given<PodSpec>, path: FieldPath<PodSpec>): readonly string[] {
   const warnings: string[] = [];
-  for (const name of Object.keys(stringMapAt(spec, 'nodeSelector'))) {
+  for (const name of Object.keys(spec.nodeSelector ?? {})) {
     const why = deprecatedLabels[name];
     if (why !== undefined) warnings.push(`${at(child(path, 'nodeSelector'), name)}: ${why}`);
   }
-  const checkTerm = (term: unknown, where: string): void => {
-    warnings.push(...deprecatedLabelWarnings(term, where));
-  };
-  const affinity = objectAt(spec, 'affinity', 'nodeAffinity');
-  const [required, preferred] = ['required', 'preferred'].map(
-    (kind) => `${kind}DuringSchedulingIgnoredDuringExecution`,
-  );
-  const affinityPath = `${path}.affinity.nodeAffinity`;
-  objectsAt(affinity, required!, 'nodeSelectorTerms').forEach((term, index) => {
-    checkTerm(term, at(`${affinityPath}.${required}.nodeSelectorTerms`, index));
+  const affinity = spec.affinity?.nodeAffinity;
+  const affinityPath = child(path, 'affinity.nodeAffinity');
+  const termsPath = child(affinityPath, 'requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms');
+  const terms = affinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  terms.forEach((term, index) => {
+    warnings.push(...deprecatedLabelWarnings(term, at(termsPath, index)));
   });
-  objectsAt(affinity, preferred!).forEach((term, index) => {
-    checkTerm(objectAt(term, 'preference'), `${at(`${affinityPath}.${preferred}`, index)}.preference`);
+  const preferredPath = child(affinityPath, 'preferredDuringSchedulingIgnoredDuringExecution');
+  (affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).forEach(({ preference = {} }, index) => {
+    warnings.push(...deprecatedLabelWarnings(preference, child(at(preferredPath, index), 'preference')));
   });
-  objectsAt(spec, 'topologySpreadConstraints').forEach((constraint, index) => {
+  (spec.topologySpreadConstraints ?? []).forEach((constraint, index) => {
     const where = at(child(path, 'topologySpreadConstraints'), index);
-    warnings.push(...deprecatedLabelWarning(stringAt(constraint, 'topologyKey'), child(where, 'topologyKey')));
-    if (objectAt(constraint, 'labelSelector') === undefined)
-      warnings.push(`${where}.labelSelector: a null labelSelector results in matching no pod`);
+    warnings.push(...deprecatedLabelWarning(constraint.topologyKey ?? '', child(where, 'topologyKey')));
+    if (constraint.labelSelector === undefined)
+      warnings.push(`${child(where, 'labelSelector')}: a null labelSelector results in matching no pod`);
   });
   return warnings;
 }
 
-function podAffinityWarnings(spec: JsonObject, path: string): readonly string[] {
+function podAffinityWarnings(spec: Given<PodSpec>, path: FieldPath<PodSpec>): readonly string[] {
   const warnings: string[] = [];
-  const check = (term: unknown, where: string): void => {
-    if (objectAt(term, 'labelSelector') === undefined)
-      warnings.push(`${where}.labelSelector: a null labelSelector results in matching no pod`);
+  const check = (term: Given<PodAffinityTerm> | undefined, where: FieldPath<PodAffinityTerm>): void => {
+    if (term?.labelSelector === undefined)
+      warnings.push(`${child(where, 'labelSelector')}: a null labelSelector results in matching no pod`);
   };
-  for (const kind of ['podAffinity', 'podAntiAffinity']) {
-    for (const how of [
-      'requiredDuringSchedulingIgnoredDuringExecution',
-      'preferredDuringSchedulingIgnoredDuringExecution',
-    ]) {
-      objectsAt(spec, 'affinity', kind, how).forEach((term, index) => {
-        const where = at(`${path}.affinity.${kind}.${how}`, index);
-        if (how.startsWith('required')) check(term, where);
-        else check(objectAt(term, 'podAffinityTerm'), `${where}.podAffinityTerm`);
-      });
-    }
+  for (const kind of fields('podAffinity', 'podAntiAffinity')) {
+    const affinity = spec.affinity?.[kind];
+    const own = child(child(path, 'affinity'), kind);
+    const requiredPath = child(own, 'requiredDuringSchedulingIgnoredDuringExecution');
+    (affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []).forEach((term, index) => {
+      check(term, at(requiredPath, index));
+    });
+    const preferredPath = child(own, 'preferredDuringSchedulingIgnoredDuringExecution');
+    (affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).forEach((term, index) => {
+      check(term.podAffinityTerm, child(at(preferredPath, index), 'podAffinityTerm'));
+    });
   }
   return warnings;
 }
 
-function volumeWarnings(spec: JsonObject, path: string): readonly string[] {
-  return objectsAt(spec, 'volumes').flatMap((volume, index) =>
-    Object.entries(deprecatedVolumes).flatMap(([kind, why]) =>
-      valueAt(volume, kind) === undefined ? [] : [`${at(child(path, 'volumes'), index)}.${kind}: ${why}`],
+function volumeWarnings(spec: Given<PodSpec>, path: FieldPath<PodSpec>): readonly string[] {
+  return (spec.volumes ?? []).flatMap((volume, index) =>
+    deprecatedPodVolumes.flatMap(({ name, why }) =>
+      volume[name] === undefined ? [] : [`${child(at(child(path, 'volumes'), index), name)}: ${why}`],
     ),
   );
 }
 
-function listWarnings(spec: JsonObject, path: string): readonly string[] {
-  const warnings: string[] = [];
-  for (const [list, key, what] of [
-    ['hostAliases', 'ip', 'duplicate ip'],
-    ['imagePullSecrets', 'name', 'duplicate name'],
-  ] as const) {
-    const seen = new Set<string>();
-    objectsAt(spec, list).forEach((item, index) => {
-      const value = stringAt(item, key);
-      if (seen.has(value)) warnings.push(`${at(child(path, list), index)}.${key}: ${what} ${JSON.stringify(value)}`);
-      seen.add(value);
-    });
-  }
-  objectsAt(spec, 'imagePullSecrets').forEach((secret, index) => {
-    if (stringAt(secret, 'name') === '')
-      warnings.push(`${at(child(path, 'imagePullSecrets'), index)}.name: invalid empty name ""`);
-  });
-  return [...warnings, ...fractionWarnings(objectAt(spec, 'overhead'), child(path, 'overhead'))];
-}
-
-type Placed = readonly [container: JsonObject, path: string];
-
-function containersOf(spec: JsonObject, path: string): readonly Placed[] {
-  return ['initContainers', 'containers', 'ephemeralContainers'].flatMap((list) =>
-    objectsAt(spec, list).map((container, index): Placed => [container, at(child(path, list), index)]),
+/** The values that come again, each with where. */
+function repeated(values: readonly string[], what: string, pathAt: (index: number) => FieldPath): readonly string[] {
+  return values.flatMap((value, index) =>
+    values.indexOf(value) < index ? [`${pathAt(index)}: duplicate ${what} ${JSON.stringify(value)}`] : [],
   );
 }
 
-function fractionWarnings(amounts: JsonObject | undefined, path: string): readonly string[] {
+function listWarnings(spec: Given<PodSpec>, path: FieldPath<PodSpec>): readonly string[] {
+  const ips = (spec.hostAliases ?? []).map(({ ip = '' }) => ip);
+  const secrets = (spec.imagePullSecrets ?? []).map(({ name = '' }) => name);
+  const secretPath = (index: number): FieldPath => child(at(child(path, 'imagePullSecrets'), index), 'name');
+  return [
+    ...repeated(ips, 'ip', (index) => child(at(child(path, 'hostAliases'), index), 'ip')),
+    ...repeated(secrets, 'name', secretPath),
+    ...secrets.flatMap((name, index) => (name === '' ? [`${secretPath(index)}: invalid empty name ""`] : [])),
+    ...fractionWarnings(spec.overhead, child(path, 'overhead')),
+  ];
+}
+
+interface Placed {
+  readonly container: Given<Container>;
+  readonly path: FieldPath<Container>;
+}
+
+function containersOf(spec: Given<PodSpec>, path: FieldPath<PodSpec>): readonly Placed[] {
+  return [
+    ...(spec.initContainers ?? []).map((one, index) => ({
+      container: one,
+      path: at(child(path, 'initContainers'), index),
+    })),
+    ...(spec.containers ?? []).map((one, index) => ({ container: one, path: at(child(path, 'containers'), index) })),
+    ...(spec.ephemeralContainers ?? []).map((one, index) => ({
+      container: one,
+      path: at(child(path, 'ephemeralContainers'), index),
+    })),
+  ];
+}
+
+function fractionWarnings(amounts: Readonly<Record<string, string>> = {}, path: FieldPath): readonly string[] {
   return ['memory', 'ephemeral-storage'].flatMap((name) => {
-    const value = valueAt(amounts, name);
-    const quantity = typeof value === 'string' ? parseQuantity(value) : undefined;
+    const value = amounts[name];
+    const quantity = value === undefined ? undefined : parseQuantity(value);
     if (quantity === undefined || quantityMilliValue(quantity) % 1000 === 0) return [];
     const text = JSON.stringify(formatQuantity(quantity));
     return [`${at(path, name)}: fractional byte value ${text} is invalid, must be an integer`];
   });
 }
 
-function containerWarnings(container: JsonObject, path: string): readonly string[] {
-  const resources = objectAt(container, 'resources');
-  const warnings = ['limits', 'requests'].flatMap((kind) => [
-    ...fractionWarnings(objectAt(resources, kind), `${path}.resources.${kind}`),
-  ]);
+function containerWarnings(container: Given<Container>, path: FieldPath<Container>): readonly string[] {
+  const { limits, requests } = container.resources ?? {};
+  const warnings = [
+    ...fractionWarnings(limits, child(path, 'resources.limits')),
+    ...fractionWarnings(requests, child(path, 'resources.requests')),
+  ];
   const seen = new Set<string>();
-  objectsAt(container, 'env').forEach((variable, index) => {
-    const name = stringAt(variable, 'name');
+  (container.env ?? []).forEach((variable, index) => {
+    const name = variable.name ?? '';
     if (seen.has(name) && hides(variable, name)) {
       const why = `hides previous definition of ${JSON.stringify(name)}, which may be dropped when using apply`;
       warnings.push(`${at(child(path, 'env'), index)}: ${why}`);
@@ -187,18 +220,18 @@ function containerWarnings(container: JsonObject, path: string): readonly string
 }
 
 /** Whether a second definition of a variable does not build on the first. */
-function hides(variable: JsonObject, name: string): boolean {
-  const value = stringAt(variable, 'value');
-  return valueAt(variable, 'valueFrom') !== undefined || value === `$(${name})` || !value.includes(`$(${name})`);
+function hides(variable: Given<EnvVar>, name: string): boolean {
+  const value = variable.value ?? '';
+  return variable.valueFrom !== undefined || value === `$(${name})` || !value.includes(`$(${name})`);
 }
 
 function portWarnings(containers: readonly Placed[]): readonly string[] {
   const warnings: string[] = [];
-  const seen = new Map<string, { readonly port: JsonObject; readonly where: string }[]>();
-  for (const [container, path] of containers) {
-    objectsAt(container, 'ports').forEach((port, index) => {
+  const seen = new Map<string, { readonly port: Given<ContainerPort>; readonly where: string }[]>();
+  for (const { container, path } of containers) {
+    (container.ports ?? []).forEach((port, index) => {
       const where = at(child(path, 'ports'), index);
-      const key = `${numberAt(port, 'containerPort')}/${stringAt(port, 'protocol') || 'TCP'}`;
+      const key = `${port.containerPort}/${(port.protocol ?? '') || 'TCP'}`;
       const others = seen.get(key) ?? [];
       for (const other of others) {
         const what = clash(port, other.port);
@@ -210,8 +243,8 @@ function portWarnings(containers: readonly Placed[]): readonly string[] {
   return warnings;
 }
 
-function clash(port: JsonObject, other: JsonObject): string | undefined {
-  const [a, b] = [port, other].map((one) => ({ ip: stringAt(one, 'hostIP'), number: numberAt(one, 'hostPort') ?? 0 }));
+function clash(port: Given<ContainerPort>, other: Given<ContainerPort>): string | undefined {
+  const [a, b] = [port, other].map((one) => ({ ip: one.hostIP ?? '', number: one.hostPort ?? 0 }));
   if (a!.ip === b!.ip && a!.number === b!.number) return 'duplicate';
   if (a!.number === 0 || b!.number === 0) return 'overlapping';
   return a!.number === b!.number && (a!.ip === '') !== (b!.ip === '') ? 'dangerously ambiguous' : undefined;

@@ -2,10 +2,14 @@
  * Pods. Their deletion is graceful as long as a node may still be running them. Source: upstream `pkg/registry/core/pod/strategy.go`.
  */
 
+import type { Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
+import { pods } from '#pkg/api/types/refs.ts';
+import { type Draft, fields, type Given } from '#pkg/apimachinery/draft.ts';
+import { rootOf } from '#pkg/apimachinery/field-error.ts';
 import { dns1123LabelProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy, StrategyContext } from '#pkg/apiserver/strategy.ts';
-import { listAt, numberAt, objectAt, objectsAt, restoreField, stringAt, valueAt } from '../draft.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { rulesOf, type StrategyContext } from '#pkg/apiserver/strategy.ts';
+import { restoreField, shared } from '../draft.ts';
 import { evictPod } from '../policy/eviction.ts';
 import { keepStatus } from '../status.ts';
 import { bindPod } from './binding.ts';
@@ -25,16 +29,16 @@ import { validateEphemeralContainersUpdate, validatePodUpdate } from './validati
 /** Seconds a pod gets when it does not say how many. */
 const defaultGraceSeconds = 30;
 
-function prepareForCreate(pod: JsonObject, context: StrategyContext): void {
-  const problems = dns1123LabelProblems(stringAt(pod, 'metadata', 'name'));
+function prepareForCreate(pod: Draft<Pod>, context: StrategyContext): void {
+  const problems = dns1123LabelProblems(pod.metadata?.name ?? '');
   if (problems.length > 0) {
     const why =
       "this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended";
     context.warn(`metadata.name: ${why}: [${problems.join(' ')}]`);
   }
-  for (const text of podWarnings(pod, '')) context.warn(text);
+  for (const text of podWarnings(pod, rootOf<Pod>())) context.warn(text);
   const status: JsonObject = { phase: 'Pending', qosClass: qosClassOf(pod) };
-  if (listAt(pod, 'spec', 'schedulingGates').length > 0) {
+  if ((pod.spec?.schedulingGates ?? []).length > 0) {
     status.conditions = [
       {
         type: 'PodScheduled',
@@ -47,61 +51,62 @@ function prepareForCreate(pod: JsonObject, context: StrategyContext): void {
   pod.status = status;
 }
 
-function gracefulDeletion(pod: KubeObject, requested: number | undefined): number | undefined {
-  const isScheduled = stringAt(pod, 'spec', 'nodeName') !== '';
-  const phase = stringAt(pod, 'status', 'phase');
+function gracefulDeletion(pod: Given<Pod>, requested: number | undefined): number | undefined {
+  const isScheduled = (pod.spec?.nodeName ?? '') !== '';
+  const phase = pod.status?.phase ?? '';
   if (!isScheduled || phase === 'Failed' || phase === 'Succeeded') return undefined;
-  const seconds = requested ?? numberAt(pod, 'spec', 'terminationGracePeriodSeconds') ?? defaultGraceSeconds;
+  const seconds = requested ?? pod.spec?.terminationGracePeriodSeconds ?? defaultGraceSeconds;
   // A negative number means "as short as possible, but tell the node".
   if (seconds < 0) return 1;
   return seconds === 0 ? undefined : seconds;
 }
 
-function selectableFields(pod: KubeObject): Readonly<Record<string, string>> {
-  const podIps = objectsAt(pod, 'status', 'podIPs').map((entry) => stringAt(entry, 'ip'));
+function selectableFields(pod: Given<Pod>): Readonly<Record<string, string>> {
+  const podIps = (pod.status?.podIPs ?? []).map((entry) => entry.ip ?? '');
   return {
-    'spec.nodeName': stringAt(pod, 'spec', 'nodeName'),
-    'spec.restartPolicy': stringAt(pod, 'spec', 'restartPolicy'),
-    'spec.schedulerName': stringAt(pod, 'spec', 'schedulerName'),
-    'spec.serviceAccountName': stringAt(pod, 'spec', 'serviceAccountName'),
-    'spec.hostNetwork': String(valueAt(pod, 'spec', 'hostNetwork') === true),
-    'status.phase': stringAt(pod, 'status', 'phase'),
+    'spec.nodeName': pod.spec?.nodeName ?? '',
+    'spec.restartPolicy': pod.spec?.restartPolicy ?? '',
+    'spec.schedulerName': pod.spec?.schedulerName ?? '',
+    'spec.serviceAccountName': pod.spec?.serviceAccountName ?? '',
+    'spec.hostNetwork': String(pod.spec?.hostNetwork === true),
+    'status.phase': pod.status?.phase ?? '',
     'status.podIP': podIps[0] ?? '',
     'status.podIPs': podIps.join(','),
-    'status.nominatedNodeName': stringAt(pod, 'status', 'nominatedNodeName'),
+    'status.nominatedNodeName': pod.status?.nominatedNodeName ?? '',
   };
 }
 
 /** Only the ephemeral containers come from the draft, the rest of the object from `old`. */
-function keepAllButEphemeral(draft: JsonObject, old: KubeObject): void {
-  const ephemeralContainers = valueAt(draft, 'spec', 'ephemeralContainers');
+function keepAllButEphemeral(draft: Draft<Pod>, old: Given<Pod>): void {
+  const ephemeralContainers = draft.spec?.ephemeralContainers;
   keepStatus(draft, old);
-  draft.spec = { ...objectAt(old, 'spec'), ...(ephemeralContainers === undefined ? {} : { ephemeralContainers }) };
+  draft.spec = {
+    ...shared<PodSpec>(old.spec ?? {}),
+    ...(ephemeralContainers === undefined ? {} : { ephemeralContainers }),
+  };
 }
 
 /** Resources and resize policies of containers come from the draft, everything else from `old`. */
-function keepAllButResources(draft: JsonObject, old: KubeObject): void {
-  const spec: JsonObject = { ...objectAt(old, 'spec') };
-  for (const field of ['containers', 'initContainers']) {
-    const wanted = new Map(objectsAt(draft, 'spec', field).map((one) => [stringAt(one, 'name'), one]));
-    if (spec[field] === undefined) continue;
-    spec[field] = objectsAt(old, 'spec', field).map((container) => {
-      const { resources, resizePolicy } = wanted.get(stringAt(container, 'name')) ?? {};
+function keepAllButResources(draft: Draft<Pod>, old: Given<Pod>): void {
+  const spec: Draft<PodSpec> = { ...shared<PodSpec>(old.spec ?? {}) };
+  for (const list of fields('containers', 'initContainers')) {
+    const wanted = new Map((draft.spec?.[list] ?? []).map((one) => [one.name ?? '', one]));
+    spec[list] = spec[list]?.map((container) => {
+      const { resources, resizePolicy } = wanted.get(container.name ?? '') ?? {};
       return {
         ...container,
         ...(resources === undefined ? {} : { resources }),
         ...(resizePolicy === undefined ? {} : { resizePolicy }),
       };
     });
+    if (spec[list] === undefined) delete spec[list];
   }
   keepStatus(draft, old);
   draft.spec = spec;
 }
 
 /** Pods, with their subresources and the limits of what may change. */
-export const podStrategy: Strategy = {
-  group: '',
-  resource: 'pods',
+export const podStrategy = rulesOf(pods, {
   setDefaults: setPodDefaults,
   prepareForCreate,
   prepareForUpdate(draft, old) {
@@ -116,14 +121,14 @@ export const podStrategy: Strategy = {
     status: {
       prepareForUpdate(draft, old) {
         restoreField(draft, old, 'spec');
-        const metadata = objectAt(draft, 'metadata');
+        const metadata = draft.metadata;
         // A node reports on its pods, but may neither revive one nor give it away.
         if (metadata !== undefined) {
           restoreField(metadata, (old.metadata ?? {}) as JsonObject, 'deletionTimestamp');
           restoreField(metadata, (old.metadata ?? {}) as JsonObject, 'ownerReferences');
         }
-        const status = objectAt(draft, 'status');
-        const qosClass = stringAt(old, 'status', 'qosClass');
+        const status = draft.status;
+        const qosClass = old.status?.qosClass ?? '';
         if (status !== undefined && qosClass !== '') status.qosClass = qosClass;
       },
       validateUpdate: validatePodStatusUpdate,
@@ -147,4 +152,4 @@ export const podStrategy: Strategy = {
   },
   returnsDeleted: true,
   table: podTable,
-};
+});

@@ -1,7 +1,16 @@
 /** Kinds of the core group whose rules are few. Source: upstream `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/*`. */
 
-import type { PodTemplate } from '#pkg/api/types/core-v1.ts';
-import { podTemplates } from '#pkg/api/types/refs.ts';
+import type { PersistentVolumeClaimStatus, PodTemplate } from '#pkg/api/types/core-v1.ts';
+import {
+  componentStatuses,
+  endpoints,
+  limitRanges,
+  persistentVolumeClaims,
+  persistentVolumes,
+  podTemplates,
+  resourceQuotas,
+  serviceAccounts,
+} from '#pkg/api/types/refs.ts';
 import { pathsOf } from '#pkg/apimachinery/field-error.ts';
 import { inKeyOrder, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
@@ -10,7 +19,7 @@ import { timestamp } from '#pkg/base/clock.ts';
 import { podTemplateTable } from '../apps/workload-tables.ts';
 import type { ServiceAccountIssuer } from '../authentication/service-account-issuer.ts';
 import { tokenSubresource } from '../authentication/token-request.ts';
-import { objectAt, objectsAt, setDefault, stringAt } from '../draft.ts';
+import { setDefault } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { keepStatus, ownStatus } from '../status.ts';
 import { Collector } from '../validation/collector.ts';
@@ -40,13 +49,11 @@ import {
 
 /** Service accounts; without an issuer they have no tokens. */
 export function createServiceAccountStrategy(issuer: ServiceAccountIssuer | undefined): Strategy {
-  return {
-    group: '',
-    resource: 'serviceaccounts',
+  return rulesOf(serviceAccounts, {
     returnsDeleted: true,
     table: serviceAccountTable,
     ...(issuer === undefined ? {} : { creates: { token: tokenSubresource(issuer) } }),
-  };
+  });
 }
 
 /** Pod templates that stand alone. */
@@ -64,33 +71,29 @@ export const podTemplateStrategy = rulesOf(podTemplates, {
 
 /** Endpoints, whose addresses may be loopback ones only where pods have such. */
 export function createEndpointsStrategy(rules: IpRules): Strategy {
-  return {
-    group: '',
-    resource: 'endpoints',
+  return rulesOf(endpoints, {
     keeping: { keyName: 'services/endpoints' },
     createOnUpdate: true,
     setDefaults(draft) {
-      for (const subset of objectsAt(draft, 'subsets')) {
-        for (const port of objectsAt(subset, 'ports')) setDefault(port, 'protocol', 'TCP');
+      for (const subset of draft.subsets ?? []) {
+        for (const port of subset.ports ?? []) setDefault(port, 'protocol', 'TCP');
       }
     },
     validate: (draft) => validateEndpoints(draft, rules),
     versions: { v1: { deprecated: { since: 'v1.33', instead: 'discovery.k8s.io/v1 EndpointSlice' } } },
     table: endpointsTable,
-  };
+  });
 }
 
 /** Volumes, which start as `Pending`. */
-export const persistentVolumeStrategy: Strategy = {
-  group: '',
-  resource: 'persistentvolumes',
+export const persistentVolumeStrategy = rulesOf(persistentVolumes, {
   tracksGeneration: false,
   setDefaults(draft) {
-    const spec = objectAt(draft, 'spec');
+    const spec = draft.spec;
     if (spec === undefined) return;
     setDefault(spec, 'persistentVolumeReclaimPolicy', 'Retain');
     setDefault(spec, 'volumeMode', 'Filesystem');
-    const hostPath = objectAt(spec, 'hostPath');
+    const hostPath = spec.hostPath;
     if (hostPath !== undefined) hostPath.type ??= '';
   },
   prepareForCreate(draft, context) {
@@ -102,36 +105,30 @@ export const persistentVolumeStrategy: Strategy = {
   validateUpdate: validatePersistentVolumeUpdate,
   returnsDeleted: true,
   table: persistentVolumeTable,
-};
+});
 
 /** Claims, which start as `Pending`. */
-export const persistentVolumeClaimStrategy: Strategy = {
-  group: '',
-  resource: 'persistentvolumeclaims',
+export const persistentVolumeClaimStrategy = rulesOf(persistentVolumeClaims, {
   tracksGeneration: false,
   setDefaults(draft) {
-    const spec = objectAt(draft, 'spec');
+    const spec = draft.spec;
     if (spec !== undefined) setDefault(spec, 'volumeMode', 'Filesystem');
   },
-  ...ownStatus({ phase: 'Pending' }),
+  ...ownStatus<PersistentVolumeClaimStatus>({ phase: 'Pending' }),
   validate: validatePersistentVolumeClaim,
   validateUpdate: validatePersistentVolumeClaimUpdate,
   returnsDeleted: true,
   table: persistentVolumeClaimTable,
-};
+});
 
 /** Component statuses, which are only read. */
-export const componentStatusStrategy: Strategy = {
-  group: '',
-  resource: 'componentstatuses',
+export const componentStatusStrategy = rulesOf(componentStatuses, {
   versions: { v1: { deprecated: { since: 'v1.19' } } },
   table: componentStatusTable,
-};
+});
 
 /** Quotas; the controller reports what is used. */
-export const resourceQuotaStrategy: Strategy = {
-  group: '',
-  resource: 'resourcequotas',
+export const resourceQuotaStrategy = rulesOf(resourceQuotas, {
   tracksGeneration: false,
   ...ownStatus(),
   validate: validateResourceQuota,
@@ -139,7 +136,7 @@ export const resourceQuotaStrategy: Strategy = {
   subresources: { status: { validateUpdate: validateResourceQuotaStatus } },
   returnsDeleted: true,
   table: resourceQuotaTable,
-};
+});
 
 /** Takes from `source` what `target` does not have. */
 function fillFrom(target: JsonObject, source: unknown): void {
@@ -148,15 +145,13 @@ function fillFrom(target: JsonObject, source: unknown): void {
 }
 
 /** Ranges, whose defaults for containers follow from their limits. */
-export const limitRangeStrategy: Strategy = {
-  group: '',
-  resource: 'limitranges',
+export const limitRangeStrategy = rulesOf(limitRanges, {
   createOnUpdate: true,
   setDefaults(draft) {
-    for (const limit of objectsAt(draft, 'spec', 'limits')) {
-      if (stringAt(limit, 'type') !== 'Container') continue;
-      const limits = objectAt(limit, 'default') ?? {};
-      const requests = objectAt(limit, 'defaultRequest') ?? {};
+    for (const limit of draft.spec?.limits ?? []) {
+      if ((limit.type ?? '') !== 'Container') continue;
+      const limits = limit.default ?? {};
+      const requests = limit.defaultRequest ?? {};
       fillFrom(limits, limit.max);
       fillFrom(requests, limits);
       fillFrom(requests, limit.min);
@@ -166,4 +161,4 @@ export const limitRangeStrategy: Strategy = {
   },
   validate: validateLimitRange,
   table: nameAndCreatedTable,
-};
+});

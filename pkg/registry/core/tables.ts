@@ -1,7 +1,23 @@
 /** How the kinds of the core group other than pods are printed. Source: upstream `pkg/printers/internalversion/printers.go`. */
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+
+import type {
+  ComponentStatus,
+  ConfigMap,
+  Endpoints,
+  Namespace,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  ResourceQuota,
+  Secret,
+  Service,
+  ServiceAccount,
+  ServicePort,
+} from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import type { TablePrinter } from '#pkg/apiserver/strategy.ts';
-import { fieldsOf, listAt, numberAt, objectAt, objectsAt, stringAt, stringMapAt } from '../draft.ts';
+import { objectAt } from '../draft.ts';
 import {
   age,
   ageColumn,
@@ -16,16 +32,17 @@ import {
   wide,
 } from '../printing/columns.ts';
 import { joinHostPort, loadBalancerText, moreText } from '../printing/network.ts';
+import type { AnyEvent } from './any-event.ts';
 
 /** Source: upstream `printNamespace`. */
-export const namespaceTable: TablePrinter = {
+export const namespaceTable: TablePrinter<Given<Namespace>> = {
   columns: [nameColumn, column('Status'), ageColumn],
-  cells: (object, nowMs) => [nameOf(object), stringAt(object, 'status', 'phase'), age(object, nowMs)],
+  cells: (object, nowMs) => [nameOf(object), object.status?.phase ?? '', age(object, nowMs)],
 };
 
 const rolePrefix = 'node-role.kubernetes.io/';
 
-function nodeRoles(node: KubeObject): string {
+function nodeRoles(node: Given<Node>): string {
   const roles = new Set<string>();
   for (const [key, value] of Object.entries(node.metadata?.labels ?? {})) {
     if (key.startsWith(rolePrefix) && key.length > rolePrefix.length) roles.add(key.slice(rolePrefix.length));
@@ -34,20 +51,20 @@ function nodeRoles(node: KubeObject): string {
   return [...roles].sort().join(',') || none;
 }
 
-function nodeStatus(node: KubeObject): string {
-  const ready = objectsAt(node, 'status', 'conditions').find((condition) => condition.type === 'Ready');
+function nodeStatus(node: Given<Node>): string {
+  const ready = (node.status?.conditions ?? []).find((condition) => condition.type === 'Ready');
   const parts = [ready === undefined ? 'Unknown' : ready.status === 'True' ? 'Ready' : 'NotReady'];
-  if (objectAt(node, 'spec')?.unschedulable === true) parts.push('SchedulingDisabled');
+  if (node.spec?.unschedulable === true) parts.push('SchedulingDisabled');
   return parts.join(',');
 }
 
-function nodeAddress(node: KubeObject, type: string): string {
-  const address = objectsAt(node, 'status', 'addresses').find((candidate) => candidate.type === type);
-  return stringAt(address, 'address') || none;
+function nodeAddress(node: Given<Node>, type: string): string {
+  const address = (node.status?.addresses ?? []).find((candidate) => candidate.type === type);
+  return (address?.address ?? '') || none;
 }
 
 /** Source: upstream `printNode`. */
-export const nodeTable: TablePrinter = {
+export const nodeTable: TablePrinter<Given<Node>> = {
   columns: [
     nameColumn,
     column('Status'),
@@ -65,40 +82,40 @@ export const nodeTable: TablePrinter = {
     nodeStatus(node),
     nodeRoles(node),
     age(node, nowMs),
-    stringAt(node, 'status', 'nodeInfo', 'kubeletVersion'),
+    node.status?.nodeInfo?.kubeletVersion ?? '',
     nodeAddress(node, 'InternalIP'),
     nodeAddress(node, 'ExternalIP'),
-    stringAt(node, 'status', 'nodeInfo', 'osImage') || unknown,
-    stringAt(node, 'status', 'nodeInfo', 'kernelVersion') || unknown,
-    stringAt(node, 'status', 'nodeInfo', 'containerRuntimeVersion') || unknown,
+    (node.status?.nodeInfo?.osImage ?? '') || unknown,
+    (node.status?.nodeInfo?.kernelVersion ?? '') || unknown,
+    (node.status?.nodeInfo?.containerRuntimeVersion ?? '') || unknown,
   ],
 };
 
-function externalIp(service: KubeObject): string {
-  const external = listAt(service, 'spec', 'externalIPs').map(String);
-  switch (stringAt(service, 'spec', 'type')) {
+function externalIp(service: Given<Service>): string {
+  const external = service.spec?.externalIPs ?? [];
+  switch (service.spec?.type ?? '') {
     case 'ClusterIP':
     case 'NodePort':
       return external.join(',') || none;
     case 'LoadBalancer': {
-      const balancer = loadBalancerText(objectAt(service, 'status', 'loadBalancer'));
+      const balancer = loadBalancerText(service.status?.loadBalancer);
       return [...(balancer === '' ? [] : [balancer]), ...external].join(',') || '<pending>';
     }
     case 'ExternalName':
-      return stringAt(service, 'spec', 'externalName');
+      return service.spec?.externalName ?? '';
     default:
       return unknown;
   }
 }
 
-function portText(port: JsonObject): string {
-  const nodePort = numberAt(port, 'nodePort') ?? 0;
+function portText(port: Given<ServicePort>): string {
+  const nodePort = port.nodePort ?? 0;
   const numbers = nodePort > 0 ? `${port.port}:${nodePort}` : `${port.port}`;
-  return `${numbers}/${stringAt(port, 'protocol')}`;
+  return `${numbers}/${port.protocol ?? ''}`;
 }
 
 /** Source: upstream `printService`. */
-export const serviceTable: TablePrinter = {
+export const serviceTable: TablePrinter<Given<Service>> = {
   columns: [
     nameColumn,
     column('Type'),
@@ -110,81 +127,81 @@ export const serviceTable: TablePrinter = {
   ],
   cells: (service, nowMs) => [
     nameOf(service),
-    stringAt(service, 'spec', 'type'),
-    String(listAt(service, 'spec', 'clusterIPs')[0] ?? none),
+    service.spec?.type ?? '',
+    String((service.spec?.clusterIPs ?? [])[0] ?? none),
     externalIp(service),
-    objectsAt(service, 'spec', 'ports').map(portText).join(',') || none,
+    (service.spec?.ports ?? []).map(portText).join(',') || none,
     age(service, nowMs),
-    formatLabels(stringMapAt(service, 'spec', 'selector')),
+    formatLabels(service.spec?.selector ?? {}),
   ],
 };
 
 /** Most addresses an endpoints cell shows. */
 const shownMax = 3;
 
-function endpointsText(endpoints: KubeObject): string {
-  const subsets = objectsAt(endpoints, 'subsets');
+function endpointsText(endpoints: Given<Endpoints>): string {
+  const subsets = endpoints.subsets ?? [];
   if (subsets.length === 0) return none;
   const all = subsets.flatMap((subset) => {
-    const ips = objectsAt(subset, 'addresses').map((address) => stringAt(address, 'ip'));
-    const ports = objectsAt(subset, 'ports');
+    const ips = (subset.addresses ?? []).map((address) => address.ip ?? '');
+    const ports = subset.ports ?? [];
     if (ports.length === 0) return ips;
-    return ports.flatMap((port) => ips.map((ip) => joinHostPort(ip, numberAt(port, 'port') ?? 0)));
+    return ports.flatMap((port) => ips.map((ip) => joinHostPort(ip, port.port ?? 0)));
   });
   return moreText(all, shownMax);
 }
 
 /** Source: upstream `printEndpoints`. */
-export const endpointsTable: TablePrinter = {
+export const endpointsTable: TablePrinter<Given<Endpoints>> = {
   columns: [nameColumn, column('Endpoints'), ageColumn],
   cells: (object, nowMs) => [nameOf(object), endpointsText(object), age(object, nowMs)],
 };
 
-function entries(object: KubeObject, ...fields: readonly string[]): number {
-  return fields.reduce((sum, field) => sum + Object.keys(objectAt(object, field) ?? {}).length, 0);
+function entries(...maps: readonly (Readonly<Record<string, string>> | undefined)[]): number {
+  return maps.reduce((sum, map) => sum + Object.keys(map ?? {}).length, 0);
 }
 
 /** Source: upstream `printConfigMap`. */
-export const configMapTable: TablePrinter = {
+export const configMapTable: TablePrinter<Given<ConfigMap>> = {
   columns: [nameColumn, column('Data'), ageColumn],
-  cells: (object, nowMs) => [nameOf(object), entries(object, 'data', 'binaryData'), age(object, nowMs)],
+  cells: (object, nowMs) => [nameOf(object), entries(object.data, object.binaryData), age(object, nowMs)],
 };
 
 /** Source: upstream `printSecret`. */
-export const secretTable: TablePrinter = {
+export const secretTable: TablePrinter<Given<Secret>> = {
   columns: [nameColumn, column('Type'), column('Data'), ageColumn],
-  cells: (object, nowMs) => [nameOf(object), stringAt(object, 'type'), entries(object, 'data'), age(object, nowMs)],
+  cells: (object, nowMs) => [nameOf(object), object.type ?? '', entries(object.data), age(object, nowMs)],
 };
 
 /** Source: upstream `printServiceAccount`. */
-export const serviceAccountTable: TablePrinter = {
+export const serviceAccountTable: TablePrinter<Given<ServiceAccount>> = {
   columns: [nameColumn, column('Secrets'), ageColumn],
-  cells: (object, nowMs) => [nameOf(object), listAt(object, 'secrets').length, age(object, nowMs)],
+  cells: (object, nowMs) => [nameOf(object), (object.secrets ?? []).length, age(object, nowMs)],
 };
 
 /** An event's source as one text: both components when they differ, then the host. */
-function eventSource(event: KubeObject): string {
-  const source = objectAt(event, 'source');
-  const component = stringAt(source, 'component') || stringAt(event, 'reportingComponent');
-  const host = stringAt(source, 'host') || stringAt(event, 'reportingInstance');
+function eventSource(event: Given<AnyEvent>): string {
+  const source = event.source;
+  const component = (source?.component ?? '') || (event.reportingComponent ?? '');
+  const host = (source?.host ?? '') || (event.reportingInstance ?? '');
   return host === '' ? component : `${component}, ${host}`;
 }
 
-function eventTimes(event: KubeObject, nowMs: number): { readonly first: string; readonly last: string } {
-  const fields = fieldsOf(event);
+function eventTimes(event: Given<AnyEvent>, nowMs: number): { readonly first: string; readonly last: string } {
+  const fields = event;
   const first = since(fields.firstTimestamp || fields.eventTime, nowMs);
-  const lastSeen = stringAt(event, 'series', 'lastObservedTime') || fields.lastTimestamp;
+  const lastSeen = (event.series?.lastObservedTime ?? '') || fields.lastTimestamp;
   return { first, last: lastSeen ? since(lastSeen, nowMs) : first };
 }
 
-function eventTarget(event: KubeObject): string {
-  const kind = stringAt(event, 'involvedObject', 'kind').toLowerCase();
-  const name = stringAt(event, 'involvedObject', 'name');
+function eventTarget(event: Given<AnyEvent>): string {
+  const kind = (event.involvedObject?.kind ?? '').toLowerCase();
+  const name = event.involvedObject?.name ?? '';
   return name === '' ? kind : `${kind}/${name}`;
 }
 
 /** Source: upstream `printEvent`. */
-export const eventTable: TablePrinter = {
+export const eventTable: TablePrinter<Given<AnyEvent>> = {
   columns: [
     column('Last Seen'),
     column('Type'),
@@ -201,14 +218,14 @@ export const eventTable: TablePrinter = {
     const { first, last } = eventTimes(event, nowMs);
     return [
       last,
-      stringAt(event, 'type'),
-      stringAt(event, 'reason'),
+      event.type ?? '',
+      event.reason ?? '',
       eventTarget(event),
-      stringAt(event, 'involvedObject', 'fieldPath'),
+      event.involvedObject?.fieldPath ?? '',
       eventSource(event),
-      stringAt(event, 'message').trim(),
+      (event.message ?? '').trim(),
       first,
-      numberAt(event, 'series', 'count') ?? (numberAt(event, 'count') || 1),
+      event.series?.count ?? (event.count || 1),
       nameOf(event),
     ];
   },
@@ -222,7 +239,7 @@ const shortModes: Readonly<Record<string, string>> = {
 };
 
 /** Access modes in the order upstream lists them, whatever order the object has. */
-function accessModes(modes: readonly unknown[]): string {
+function accessModes(modes: readonly string[]): string {
   const given = new Set(modes.map(String));
   return Object.entries(shortModes)
     .filter(([mode]) => given.has(mode))
@@ -230,13 +247,13 @@ function accessModes(modes: readonly unknown[]): string {
     .join(',');
 }
 
-function storageClassOf(object: KubeObject): string {
+function storageClassOf(object: Given<PersistentVolume | PersistentVolumeClaim>): string {
   const annotated = object.metadata?.annotations?.['volume.beta.kubernetes.io/storage-class'];
-  return annotated ?? stringAt(object, 'spec', 'storageClassName');
+  return annotated ?? object.spec?.storageClassName ?? '';
 }
 
-function phaseOf(object: KubeObject): string {
-  return object.metadata?.deletionTimestamp === undefined ? stringAt(object, 'status', 'phase') : 'Terminating';
+function phaseOf(object: Given<PersistentVolume | PersistentVolumeClaim>): string {
+  return object.metadata?.deletionTimestamp === undefined ? (object.status?.phase ?? '') : 'Terminating';
 }
 
 function quantityText(object: KubeObject, ...path: readonly string[]): string {
@@ -245,7 +262,7 @@ function quantityText(object: KubeObject, ...path: readonly string[]): string {
 }
 
 /** Source: upstream `printPersistentVolume`. */
-export const persistentVolumeTable: TablePrinter = {
+export const persistentVolumeTable: TablePrinter<Given<PersistentVolume>> = {
   columns: [
     nameColumn,
     column('Capacity'),
@@ -260,25 +277,25 @@ export const persistentVolumeTable: TablePrinter = {
     wide('VolumeMode'),
   ],
   cells(object, nowMs) {
-    const claim = objectAt(object, 'spec', 'claimRef');
+    const claim = object.spec?.claimRef;
     return [
       nameOf(object),
       quantityText(object, 'spec', 'capacity'),
-      accessModes(listAt(object, 'spec', 'accessModes')),
-      stringAt(object, 'spec', 'persistentVolumeReclaimPolicy'),
+      accessModes(object.spec?.accessModes ?? []),
+      object.spec?.persistentVolumeReclaimPolicy ?? '',
       phaseOf(object),
-      claim === undefined ? '' : `${stringAt(claim, 'namespace')}/${stringAt(claim, 'name')}`,
+      claim === undefined ? '' : `${claim.namespace ?? ''}/${claim.name ?? ''}`,
       storageClassOf(object),
-      stringAt(object, 'spec', 'volumeAttributesClassName') || unset,
-      stringAt(object, 'status', 'reason'),
+      (object.spec?.volumeAttributesClassName ?? '') || unset,
+      object.status?.reason ?? '',
       age(object, nowMs),
-      stringAt(object, 'spec', 'volumeMode') || unset,
+      (object.spec?.volumeMode ?? '') || unset,
     ];
   },
 };
 
 /** Source: upstream `printPersistentVolumeClaim`. */
-export const persistentVolumeClaimTable: TablePrinter = {
+export const persistentVolumeClaimTable: TablePrinter<Given<PersistentVolumeClaim>> = {
   columns: [
     nameColumn,
     column('Status'),
@@ -291,37 +308,37 @@ export const persistentVolumeClaimTable: TablePrinter = {
     wide('VolumeMode'),
   ],
   cells(object, nowMs) {
-    const volume = stringAt(object, 'spec', 'volumeName');
+    const volume = object.spec?.volumeName ?? '';
     return [
       nameOf(object),
       phaseOf(object),
       volume,
       volume === '' ? '' : quantityText(object, 'status', 'capacity'),
-      volume === '' ? '' : accessModes(listAt(object, 'status', 'accessModes')),
+      volume === '' ? '' : accessModes(object.status?.accessModes ?? []),
       storageClassOf(object),
-      stringAt(object, 'spec', 'volumeAttributesClassName') || unset,
+      (object.spec?.volumeAttributesClassName ?? '') || unset,
       age(object, nowMs),
-      stringAt(object, 'spec', 'volumeMode') || unset,
+      (object.spec?.volumeMode ?? '') || unset,
     ];
   },
 };
 
 /** Source: upstream `printComponentStatus`. */
-export const componentStatusTable: TablePrinter = {
+export const componentStatusTable: TablePrinter<Given<ComponentStatus>> = {
   columns: [nameColumn, column('Status'), column('Message'), column('Error')],
   cells(object) {
-    const healthy = objectsAt(object, 'conditions').find((condition) => condition.type === 'Healthy');
+    const healthy = (object.conditions ?? []).find((condition) => condition.type === 'Healthy');
     const status = healthy === undefined ? 'Unknown' : healthy.status === 'True' ? 'Healthy' : 'Unhealthy';
-    return [nameOf(object), status, stringAt(healthy, 'message'), stringAt(healthy, 'error')];
+    return [nameOf(object), status, healthy?.message ?? '', healthy?.error ?? ''];
   },
 };
 
 /** Source: upstream `printResourceQuota`. */
-export const resourceQuotaTable: TablePrinter = {
+export const resourceQuotaTable: TablePrinter<Given<ResourceQuota>> = {
   columns: [nameColumn, column('Request'), column('Limit'), ageColumn],
   cells(object, nowMs) {
-    const hard = objectAt(object, 'status', 'hard') ?? {};
-    const used = objectAt(object, 'status', 'used') ?? {};
+    const hard = object.status?.hard ?? {};
+    const used = object.status?.used ?? {};
     const names = Object.keys(hard).sort();
     const isLimit = (name: string): boolean => name.startsWith('limits');
     const use = (name: string): string => `${name}: ${used[name] ?? 0}/${hard[name]}`;

@@ -1,8 +1,10 @@
 /** Flow schemas and priority levels. Source: upstream `pkg/apis/flowcontrol/v1/defaults.go`. */
 
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { objectAt, setDefault } from '../draft.ts';
+import type { PriorityLevelConfiguration } from '#pkg/api/types/flowcontrol-v1.ts';
+import { flowSchemas, priorityLevelConfigurations } from '#pkg/api/types/refs.ts';
+import type { Draft } from '#pkg/apimachinery/draft.ts';
+import { rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
+import { setDefault } from '../draft.ts';
 import { ownStatus, statusAlone } from '../status.ts';
 import { bootstrapFlowSchemas, bootstrapPriorityLevels } from './bootstrap.ts';
 import { assuredSharesConverter, nominalSharesConverter } from './converter.ts';
@@ -11,17 +13,17 @@ import { validateFlowSchema, validateFlowStatus, validatePriorityLevel } from '.
 
 const group = 'flowcontrol.apiserver.k8s.io';
 
-function setPriorityLevelDefaults(draft: JsonObject): void {
-  const exempt = objectAt(draft, 'spec', 'exempt');
+function setPriorityLevelDefaults(draft: Draft<PriorityLevelConfiguration>): void {
+  const exempt = draft.spec?.exempt;
   if (exempt !== undefined) {
     setDefault(exempt, 'nominalConcurrencyShares', 0);
     setDefault(exempt, 'lendablePercent', 0);
   }
-  const limited = objectAt(draft, 'spec', 'limited');
+  const limited = draft.spec?.limited;
   if (limited === undefined) return;
   setDefault(limited, 'nominalConcurrencyShares', 30);
   setDefault(limited, 'lendablePercent', 0);
-  const queuing = objectAt(limited, 'limitResponse', 'queuing');
+  const queuing = limited.limitResponse?.queuing;
   if (queuing === undefined) return;
   setDefault(queuing, 'queues', 64);
   setDefault(queuing, 'handSize', 8);
@@ -30,22 +32,18 @@ function setPriorityLevelDefaults(draft: JsonObject): void {
 
 /** Flow schemas and priority levels, as objects alone: no queue of the server follows them. */
 export const flowControlStrategies: readonly Strategy[] = [
-  {
-    group,
-    resource: 'flowschemas',
+  rulesOf(flowSchemas, {
     bootstrap: bootstrapFlowSchemas,
     setDefaults(draft) {
-      const spec = objectAt(draft, 'spec');
+      const spec = draft.spec;
       if (spec !== undefined) setDefault(spec, 'matchingPrecedence', 1000);
     },
     ...ownStatus(),
     validate: validateFlowSchema,
     subresources: { status: { ...statusAlone, validateUpdate: validateFlowStatus } },
     table: flowSchemaTable,
-  },
-  {
-    group,
-    resource: 'prioritylevelconfigurations',
+  }),
+  rulesOf(priorityLevelConfigurations, {
     bootstrap: bootstrapPriorityLevels,
     setDefaults: setPriorityLevelDefaults,
     ...ownStatus(),
@@ -57,5 +55,5 @@ export const flowControlStrategies: readonly Strategy[] = [
       v1beta3: { converter: nominalSharesConverter, stored: `${group}/v1` },
     },
     table: priorityLevelTable,
-  },
+  }),
 ];

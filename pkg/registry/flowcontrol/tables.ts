@@ -1,10 +1,11 @@
 /** How flow schemas and priority levels are printed. Source: upstream `printFlowSchema`, `printPriorityLevelConfiguration`. */
-import type { TableCell, TablePrinter } from '#pkg/apiserver/strategy.ts';
-import { numberAt, objectAt, objectsAt, stringAt } from '../draft.ts';
+import type { FlowSchema, PriorityLevelConfiguration } from '#pkg/api/types/flowcontrol-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
+import type { TablePrinter } from '#pkg/apiserver/strategy.ts';
 import { age, ageColumn, column, nameColumn, nameOf, none } from '../printing/columns.ts';
 
 /** Source: upstream `printFlowSchema`. */
-export const flowSchemaTable: TablePrinter = {
+export const flowSchemaTable: TablePrinter<Given<FlowSchema>> = {
   columns: [
     nameColumn,
     column('PriorityLevel'),
@@ -14,20 +15,20 @@ export const flowSchemaTable: TablePrinter = {
     column('MissingPL'),
   ],
   cells(object, nowMs) {
-    const dangling = objectsAt(object, 'status', 'conditions').find((condition) => condition.type === 'Dangling');
+    const dangling = (object.status?.conditions ?? []).find((condition) => condition.type === 'Dangling');
     return [
       nameOf(object),
-      stringAt(object, 'spec', 'priorityLevelConfiguration', 'name') || none,
-      numberAt(object, 'spec', 'matchingPrecedence') ?? 0,
-      stringAt(object, 'spec', 'distinguisherMethod', 'type') || none,
+      (object.spec?.priorityLevelConfiguration?.name ?? '') || none,
+      object.spec?.matchingPrecedence ?? 0,
+      (object.spec?.distinguisherMethod?.type ?? '') || none,
       age(object, nowMs),
-      stringAt(dangling, 'status') || '?',
+      (dangling?.status ?? '') || '?',
     ];
   },
 };
 
 /** Source: upstream `printPriorityLevelConfiguration`. */
-export const priorityLevelTable: TablePrinter = {
+export const priorityLevelTable: TablePrinter<Given<PriorityLevelConfiguration>> = {
   columns: [
     nameColumn,
     column('Type'),
@@ -38,16 +39,15 @@ export const priorityLevelTable: TablePrinter = {
     ageColumn,
   ],
   cells(object, nowMs) {
-    const limited = objectAt(object, 'spec', 'limited');
-    const queuing = objectAt(limited, 'limitResponse', 'queuing');
-    const cell = (from: unknown, field: string): TableCell => numberAt(from, field) ?? none;
+    const limited = object.spec?.limited;
+    const queuing = limited?.limitResponse?.queuing;
     return [
       nameOf(object),
-      stringAt(object, 'spec', 'type'),
-      cell(limited, 'nominalConcurrencyShares'),
-      cell(queuing, 'queues'),
-      cell(queuing, 'handSize'),
-      cell(queuing, 'queueLengthLimit'),
+      object.spec?.type ?? '',
+      limited?.nominalConcurrencyShares ?? none,
+      queuing?.queues ?? none,
+      queuing?.handSize ?? none,
+      queuing?.queueLengthLimit ?? none,
       age(object, nowMs),
     ];
   },

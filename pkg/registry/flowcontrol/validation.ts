@@ -1,4 +1,19 @@
 /** Rules for flow schemas and priority levels. Source: upstream `pkg/apis/flowcontrol/validation`. */
+
+import type {
+  FlowSchema,
+  FlowSchemaSpec,
+  LimitedPriorityLevelConfiguration,
+  NonResourcePolicyRule,
+  PolicyRulesWithSubjects,
+  PriorityLevelConfiguration,
+  PriorityLevelConfigurationSpec,
+  QueuingConfiguration,
+  ResourcePolicyRule,
+  ServiceAccountSubject,
+  Subject,
+} from '#pkg/api/types/flowcontrol-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
@@ -8,13 +23,15 @@ import {
   forbiddenField,
   invalid,
   notSupported,
+  pathsOf,
   required,
 } from '#pkg/apimachinery/field-error.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { dns1123LabelProblems, dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isTrueAt, listAt, numberAt, objectAt, objectsAt, stringAt } from '../draft.ts';
 import { Collector } from '../validation/collector.ts';
+
+const schemaField = pathsOf<FlowSchema>();
+const levelField = pathsOf<PriorityLevelConfiguration>();
 
 const catchAll = 'catch-all';
 const exempt = 'exempt';
@@ -24,37 +41,41 @@ const hashBitsMax = 60;
 const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'proxy', 'update', 'watch'];
 
 /** Kinds of subjects, with the field that says more of each. */
-const subjectFields: ReadonlyMap<string, string> = new Map([
-  ['Group', 'group'],
-  ['ServiceAccount', 'serviceAccount'],
-  ['User', 'user'],
-]);
+const subjectFields = [
+  { kind: 'Group', field: 'group' },
+  { kind: 'ServiceAccount', field: 'serviceAccount' },
+  { kind: 'User', field: 'user' },
+] as const satisfies readonly { readonly kind: string; readonly field: keyof Subject }[];
 
-function checkServiceAccount(into: Collector, account: JsonObject, path: FieldPath): void {
-  const name = stringAt(account, 'name');
+function checkServiceAccount(
+  into: Collector,
+  account: Given<ServiceAccountSubject>,
+  path: FieldPath<ServiceAccountSubject>,
+): void {
+  const name = account.name ?? '';
   if (into.needsText(child(path, 'name'), name) && name !== '*') {
     into.problems(child(path, 'name'), name, dns1123SubdomainProblems(name));
   }
-  const namespace = stringAt(account, 'namespace');
+  const namespace = account.namespace ?? '';
   if (into.needsText(child(path, 'namespace'), namespace, 'must specify namespace for service account')) {
     into.problems(child(path, 'namespace'), namespace, dns1123LabelProblems(namespace));
   }
 }
 
-function checkSubject(into: Collector, subject: JsonObject, path: FieldPath): void {
-  const kind = stringAt(subject, 'kind');
-  if (!subjectFields.has(kind)) {
-    into.add(notSupported(child(path, 'kind'), kind, [...subjectFields.keys()]));
+function checkSubject(into: Collector, subject: Given<Subject>, path: FieldPath<Subject>): void {
+  const kind = subject.kind ?? '';
+  const kinds: readonly string[] = subjectFields.map((known) => known.kind);
+  if (!kinds.includes(kind)) {
+    into.add(notSupported(child(path, 'kind'), kind, kinds));
     return;
   }
-  for (const [owner, field] of subjectFields) {
-    const value = objectAt(subject, field);
+  for (const { kind: owner, field } of subjectFields) {
     if (owner !== kind) {
-      into.unset(child(path, field), value, `${field} is forbidden when subject kind is not '${owner}'`);
-    } else if (value === undefined) {
+      into.unset(child(path, field), subject[field], `${field} is forbidden when subject kind is not '${owner}'`);
+    } else if (subject[field] === undefined) {
       into.add(required(child(path, field), `${field} is required when subject kind is '${owner}'`));
-    } else if (kind === 'ServiceAccount') checkServiceAccount(into, value, child(path, field));
-    else into.needsText(child(child(path, field), 'name'), value.name);
+    } else if (field === 'serviceAccount') checkServiceAccount(into, subject[field], child(path, field));
+    else into.needsText(child(child(path, field), 'name'), subject[field]?.name);
   }
 }
 
@@ -74,27 +95,33 @@ function checkWords(into: Collector, words: readonly unknown[], { path, noun, mi
   return false;
 }
 
-function checkVerbs(into: Collector, rule: JsonObject, path: FieldPath): void {
-  const given = listAt(rule, 'verbs');
+type WithVerbs = Pick<ResourcePolicyRule, 'verbs'>;
+
+function checkVerbs(into: Collector, rule: Given<WithVerbs>, path: FieldPath<WithVerbs>): void {
+  const given = rule.verbs ?? [];
   const list = { path: child(path, 'verbs'), noun: 'verbs', missing: 'verbs must contain at least one value' };
-  if (!checkWords(into, given, list) || given.every((verb) => verbs.includes(verb as string))) return;
+  if (!checkWords(into, given, list) || given.every((verb) => verbs.includes(verb))) return;
   into.add(notSupported(list.path, given, verbs));
 }
 
-function checkResourceRule(into: Collector, rule: JsonObject, path: FieldPath): void {
+function checkResourceRule(
+  into: Collector,
+  rule: Given<ResourcePolicyRule>,
+  path: FieldPath<ResourcePolicyRule>,
+): void {
   checkVerbs(into, rule, path);
-  checkWords(into, listAt(rule, 'apiGroups'), {
+  checkWords(into, rule.apiGroups ?? [], {
     path: child(path, 'apiGroups'),
     noun: 'api groups',
     missing: 'resource rules must supply at least one api group',
   });
-  checkWords(into, listAt(rule, 'resources'), {
+  checkWords(into, rule.resources ?? [], {
     path: child(path, 'resources'),
     noun: 'resources',
     missing: 'resource rules must supply at least one resource',
   });
-  const namespaces = listAt(rule, 'namespaces');
-  if (namespaces.length === 0 && isTrueAt(rule, 'clusterScope')) return;
+  const namespaces = rule.namespaces ?? [];
+  if (namespaces.length === 0 && rule.clusterScope === true) return;
   const list = {
     path: child(path, 'namespaces'),
     noun: 'namespaces',
@@ -124,9 +151,13 @@ function urlProblem(url: string): string | undefined {
   return star >= 0 && !endsWild ? 'wildcard can only do suffix matching' : undefined;
 }
 
-function checkNonResourceRule(into: Collector, rule: JsonObject, path: FieldPath): void {
+function checkNonResourceRule(
+  into: Collector,
+  rule: Given<NonResourcePolicyRule>,
+  path: FieldPath<NonResourcePolicyRule>,
+): void {
   checkVerbs(into, rule, path);
-  const urls = listAt(rule, 'nonResourceURLs');
+  const urls = rule.nonResourceURLs ?? [];
   const list = {
     path: child(path, 'nonResourceURLs'),
     noun: 'non-resource URLs',
@@ -139,11 +170,15 @@ function checkNonResourceRule(into: Collector, rule: JsonObject, path: FieldPath
   }
 }
 
-function checkRule(into: Collector, rule: JsonObject, path: FieldPath): void {
-  const subjects = objectsAt(rule, 'subjects');
+function checkRule(
+  into: Collector,
+  rule: Given<PolicyRulesWithSubjects>,
+  path: FieldPath<PolicyRulesWithSubjects>,
+): void {
+  const subjects = rule.subjects ?? [];
   if (subjects.length === 0) into.add(required(child(path, 'subjects'), 'subjects must contain at least one value'));
   for (const [index, subject] of subjects.entries()) checkSubject(into, subject, at(child(path, 'subjects'), index));
-  const [resources, others] = [objectsAt(rule, 'resourceRules'), objectsAt(rule, 'nonResourceRules')];
+  const [resources, others] = [rule.resourceRules ?? [], rule.nonResourceRules ?? []];
   if (resources.length + others.length === 0) {
     into.add(required(path, 'at least one of resourceRules and nonResourceRules has to be non-empty'));
   }
@@ -155,14 +190,14 @@ function checkRule(into: Collector, rule: JsonObject, path: FieldPath): void {
   }
 }
 
-const everyone = (...names: readonly string[]): JsonObject => ({
+const everyone = (...names: readonly string[]): PolicyRulesWithSubjects => ({
   subjects: names.map((name) => ({ kind: 'Group', group: { name } })),
   resourceRules: [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] }],
   nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
 });
 
 /** Schemas that every cluster has, which nobody may change. Source: upstream `pkg/apis/flowcontrol/bootstrap`. */
-const mandatorySchemas: ReadonlyMap<string, JsonObject> = new Map<string, JsonObject>([
+const mandatorySchemas: ReadonlyMap<string, FlowSchemaSpec> = new Map<string, FlowSchemaSpec>([
   [
     exempt,
     {
@@ -183,51 +218,57 @@ const mandatorySchemas: ReadonlyMap<string, JsonObject> = new Map<string, JsonOb
 ]);
 
 /** Levels that every cluster has; of the exempt one only `exempt` may change. Source: upstream `pkg/apis/flowcontrol/bootstrap`. */
-const mandatoryCatchAllLevel: JsonObject = {
+const mandatoryCatchAllLevel: PriorityLevelConfigurationSpec = {
   type: 'Limited',
   limited: { nominalConcurrencyShares: 5, lendablePercent: 0, limitResponse: { type: 'Reject' } },
 };
 
 /** What is wrong with a `FlowSchema`. Source: upstream `ValidateFlowSchema`. */
-export function validateFlowSchema(draft: JsonObject): readonly FieldError[] {
+export function validateFlowSchema(draft: Given<FlowSchema>): readonly FieldError[] {
   const into = new Collector();
-  const precedence = numberAt(draft, 'spec', 'matchingPrecedence') ?? 0;
-  const precedencePath = 'spec.matchingPrecedence';
+  const precedence = draft.spec?.matchingPrecedence ?? 0;
+  const precedencePath = schemaField('spec.matchingPrecedence');
   if (precedence <= 0) into.add(invalid(precedencePath, precedence, 'must be a positive value'));
   if (precedence > precedenceMax) {
     into.add(invalid(precedencePath, precedence, `must not be greater than ${precedenceMax}`));
   }
-  if (precedence === 1 && stringAt(draft, 'metadata', 'name') !== exempt) {
+  if (precedence === 1 && (draft.metadata?.name ?? '') !== exempt) {
     into.add(invalid(precedencePath, precedence, "only the schema named 'exempt' may have matchingPrecedence 1"));
   }
-  const method = objectAt(draft, 'spec', 'distinguisherMethod');
+  const method = draft.spec?.distinguisherMethod;
   if (method !== undefined) {
-    into.oneOf('spec.distinguisherMethod.type', stringAt(method, 'type'), ['ByNamespace', 'ByUser']);
+    into.oneOf(schemaField('spec.distinguisherMethod.type'), method.type ?? '', ['ByNamespace', 'ByUser']);
   }
-  const level = stringAt(draft, 'spec', 'priorityLevelConfiguration', 'name');
-  const levelPath = 'spec.priorityLevelConfiguration.name';
+  const level = draft.spec?.priorityLevelConfiguration?.name ?? '';
+  const levelPath = schemaField('spec.priorityLevelConfiguration.name');
   if (into.needsText(levelPath, level, 'must reference a priority level')) {
     into.problems(levelPath, level, dns1123SubdomainProblems(level));
   }
-  for (const [index, rule] of objectsAt(draft, 'spec', 'rules').entries()) {
-    checkRule(into, rule, at('spec.rules', index));
+  for (const [index, rule] of (draft.spec?.rules ?? []).entries()) {
+    checkRule(into, rule, at(schemaField('spec.rules'), index));
   }
-  const name = stringAt(draft, 'metadata', 'name');
+  const name = draft.metadata?.name ?? '';
   checkFixed(into, draft, mandatorySchemas.get(name));
   return into.errors;
 }
 
-function checkFixed(into: Collector, draft: JsonObject, fixed: JsonObject | undefined): void {
+function checkFixed(
+  into: Collector,
+  draft: Given<FlowSchema | PriorityLevelConfiguration>,
+  fixed: FlowSchemaSpec | PriorityLevelConfigurationSpec | undefined,
+): void {
   if (fixed === undefined || deepEqual(draft.spec, fixed)) return;
-  into.add(invalid('spec', draft.spec, `spec of '${stringAt(draft, 'metadata', 'name')}' must equal the fixed value`));
+  into.add(
+    invalid(schemaField('spec'), draft.spec, `spec of '${draft.metadata?.name ?? ''}' must equal the fixed value`),
+  );
 }
 
 /** Rules for the status of both kinds. */
-export function validateFlowStatus(draft: JsonObject): readonly FieldError[] {
+export function validateFlowStatus(draft: Given<FlowSchema | PriorityLevelConfiguration>): readonly FieldError[] {
   const into = new Collector();
-  const types = objectsAt(draft, 'status', 'conditions').map((condition) => stringAt(condition, 'type'));
+  const types = (draft.status?.conditions ?? []).map((condition) => condition.type ?? '');
   for (const [index, type] of types.entries()) {
-    const path = child(at('status.conditions', index), 'type');
+    const path = child(at(schemaField('status.conditions'), index), 'type');
     if (types.indexOf(type) < index) into.add(duplicate(path, type));
     into.needsText(path, type, 'must not be empty');
   }
@@ -235,20 +276,25 @@ export function validateFlowStatus(draft: JsonObject): readonly FieldError[] {
 }
 
 /** Refuses numbers below zero, and a share to lend that is no percentage. */
-function checkShares(into: Collector, shares: JsonObject, path: FieldPath): void {
-  const nominal = numberAt(shares, 'nominalConcurrencyShares') ?? 0;
+type Shares = Pick<LimitedPriorityLevelConfiguration, 'lendablePercent' | 'nominalConcurrencyShares'>;
+
+function checkShares(into: Collector, shares: Given<Shares>, path: FieldPath<Shares>): void {
+  const nominal = shares.nominalConcurrencyShares ?? 0;
   if (nominal < 0)
     into.add(invalid(child(path, 'nominalConcurrencyShares'), nominal, 'must be a non-negative integer'));
-  const lendable = numberAt(shares, 'lendablePercent') ?? 0;
+  const lendable = shares.lendablePercent ?? 0;
   if (lendable < 0 || lendable > 100) {
     into.add(invalid(child(path, 'lendablePercent'), lendable, 'must be between 0 and 100, inclusive'));
   }
 }
 
-function checkQueuing(into: Collector, queuing: JsonObject, path: FieldPath): void {
-  const amount = (field: string): number => numberAt(queuing, field) ?? 0;
-  const [queues, hand] = [amount('queues'), amount('handSize')];
-  into.positive(child(path, 'queueLengthLimit'), amount('queueLengthLimit'), 'must be positive');
+function checkQueuing(
+  into: Collector,
+  queuing: Given<QueuingConfiguration>,
+  path: FieldPath<QueuingConfiguration>,
+): void {
+  const { queues = 0, handSize: hand = 0, queueLengthLimit = 0 } = queuing;
+  into.positive(child(path, 'queueLengthLimit'), queueLengthLimit, 'must be positive');
   into.positive(child(path, 'queues'), queues, 'must be positive');
   if (queues > queuesMax) into.add(invalid(child(path, 'queues'), queues, `must not be greater than ${queuesMax}`));
   const handPath = child(path, 'handSize');
@@ -260,17 +306,21 @@ function checkQueuing(into: Collector, queuing: JsonObject, path: FieldPath): vo
   }
 }
 
-function checkLimited(into: Collector, limited: JsonObject, path: FieldPath): void {
+function checkLimited(
+  into: Collector,
+  limited: Given<LimitedPriorityLevelConfiguration>,
+  path: FieldPath<LimitedPriorityLevelConfiguration>,
+): void {
   checkShares(into, limited, path);
-  const borrowing = numberAt(limited, 'borrowingLimitPercent') ?? 0;
+  const borrowing = limited.borrowingLimitPercent ?? 0;
   if (borrowing < 0) {
     const detail = 'if specified, must be a non-negative integer';
     into.add(invalid(child(path, 'borrowingLimitPercent'), borrowing, detail));
   }
   const responsePath = child(path, 'limitResponse');
   const queuingPath = child(responsePath, 'queuing');
-  const type = stringAt(limited, 'limitResponse', 'type');
-  const queuing = objectAt(limited, 'limitResponse', 'queuing');
+  const type = limited.limitResponse?.type ?? '';
+  const queuing = limited.limitResponse?.queuing;
   if (type === 'Reject') {
     into.unset(queuingPath, queuing, 'must be nil if limited.limitResponse.type is not Limited');
   } else if (type !== 'Queue') into.add(notSupported(child(responsePath, 'type'), type, ['Queue', 'Reject']));
@@ -280,31 +330,31 @@ function checkLimited(into: Collector, limited: JsonObject, path: FieldPath): vo
 }
 
 /** What is wrong with a `PriorityLevelConfiguration`. Source: upstream `ValidatePriorityLevelConfiguration`. */
-export function validatePriorityLevel(draft: JsonObject): readonly FieldError[] {
+export function validatePriorityLevel(draft: Given<PriorityLevelConfiguration>): readonly FieldError[] {
   const into = new Collector();
-  const type = stringAt(draft, 'spec', 'type');
-  if ((stringAt(draft, 'metadata', 'name') === exempt) !== (type === 'Exempt')) {
-    into.add(invalid('spec.type', type, "type must be 'Exempt' if and only if name is 'exempt'"));
+  const type = draft.spec?.type ?? '';
+  if (((draft.metadata?.name ?? '') === exempt) !== (type === 'Exempt')) {
+    into.add(invalid(levelField('spec.type'), type, "type must be 'Exempt' if and only if name is 'exempt'"));
   }
-  const [free, limited] = [objectAt(draft, 'spec', 'exempt'), objectAt(draft, 'spec', 'limited')];
+  const [free, limited] = [draft.spec?.exempt, draft.spec?.limited];
   if (type === 'Exempt') {
-    if (free !== undefined) checkShares(into, free, 'spec.exempt');
-    into.unset('spec.limited', limited, 'must be nil if the type is not Limited');
+    if (free !== undefined) checkShares(into, free, levelField('spec.exempt'));
+    into.unset(levelField('spec.limited'), limited, 'must be nil if the type is not Limited');
   } else if (type === 'Limited') {
-    if (free !== undefined) into.add(forbiddenField('spec.exempt', 'must be nil if the type is Limited'));
-    if (limited === undefined) into.add(required('spec.limited', 'must not be empty when type is Limited'));
-    else checkLimited(into, limited, 'spec.limited');
-  } else into.add(notSupported('spec.type', type, ['Exempt', 'Limited']));
+    if (free !== undefined) into.add(forbiddenField(levelField('spec.exempt'), 'must be nil if the type is Limited'));
+    if (limited === undefined) into.add(required(levelField('spec.limited'), 'must not be empty when type is Limited'));
+    else checkLimited(into, limited, levelField('spec.limited'));
+  } else into.add(notSupported(levelField('spec.type'), type, ['Exempt', 'Limited']));
   checkMandatoryLevel(into, draft);
   return into.errors;
 }
 
-function checkMandatoryLevel(into: Collector, draft: JsonObject): void {
-  const name = stringAt(draft, 'metadata', 'name');
+function checkMandatoryLevel(into: Collector, draft: Given<PriorityLevelConfiguration>): void {
+  const name = draft.metadata?.name ?? '';
   if (name === catchAll) checkFixed(into, draft, mandatoryCatchAllLevel);
   if (name !== exempt) return;
-  const { exempt: _free, ...rest } = objectAt(draft, 'spec') ?? {};
+  const { exempt: _free, ...rest } = draft.spec ?? {};
   if (deepEqual(rest, { type: 'Exempt' })) return;
   const detail = "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value";
-  into.add(invalid('spec', draft.spec, detail));
+  into.add(invalid(levelField('spec'), draft.spec, detail));
 }

@@ -1,19 +1,22 @@
 /** Rules for the addresses of Services: ranges, and single ones. Source: upstream `ValidateServiceCIDR`, `ValidateIPAddress`. */
-import { at, child, type FieldError, invalid, required } from '#pkg/apimachinery/field-error.ts';
+
+import type { IPAddress, ServiceCIDR } from '#pkg/api/types/networking-v1.ts';
+import { fields, type Given } from '#pkg/apimachinery/draft.ts';
+import { at, child, type FieldError, invalid, pathsOf, required } from '#pkg/apimachinery/field-error.ts';
 import { formatIp, isMappedIpv4, parseIp } from '#pkg/apimachinery/ip.ts';
 import { cidrProblems, dns1123SubdomainProblems, ipProblems, pathSegmentProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { listAt, objectAt, stringAt, valueAt } from '../draft.ts';
 import { Collector } from '../validation/collector.ts';
 import { isIpv6 } from '../validation/ips.ts';
 
-const cidrsPath = 'spec.cidrs';
+const field = pathsOf<IPAddress>();
+
+const cidrsPath = pathsOf<ServiceCIDR>()('spec.cidrs');
 
 /** Four numbers of which some readers take those with a leading zero as octal. */
 const leadingZeros = /^(?:0*(?:25[0-5]|2[0-4]\d|1\d\d|\d?\d)(?:\.(?!$)|$)){4}$/;
 
-function cidrsOf(object: JsonObject | KubeObject): readonly string[] {
-  return listAt(object, 'spec', 'cidrs').map(String);
+function cidrsOf(object: Given<ServiceCIDR>): readonly string[] {
+  return object.spec?.cidrs ?? [];
 }
 
 function checkCidrs(into: Collector, cidrs: readonly string[]): void {
@@ -30,14 +33,14 @@ function checkCidrs(into: Collector, cidrs: readonly string[]): void {
 }
 
 /** What is wrong with a `ServiceCIDR`. Source: upstream `ValidateServiceCIDR`. */
-export function validateServiceCidr(draft: JsonObject): readonly FieldError[] {
+export function validateServiceCidr(draft: Given<ServiceCIDR>): readonly FieldError[] {
   const into = new Collector();
   checkCidrs(into, cidrsOf(draft));
   return into.errors;
 }
 
 /** A range stays; a second one, of the other family, may join it. */
-export function validateServiceCidrUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
+export function validateServiceCidrUpdate(draft: Given<ServiceCIDR>, old: Given<ServiceCIDR>): readonly FieldError[] {
   const into = new Collector();
   const now = cidrsOf(draft);
   const was = cidrsOf(old);
@@ -58,25 +61,25 @@ function canonicalIpProblems(text: string): readonly string[] {
 }
 
 /** What is wrong with an `IPAddress`. Source: upstream `ValidateIPAddress`. */
-export function validateIpAddress(draft: JsonObject): readonly FieldError[] {
+export function validateIpAddress(draft: Given<IPAddress>): readonly FieldError[] {
   const into = new Collector();
-  const name = stringAt(draft, 'metadata', 'name');
-  if (name !== '') into.problems('metadata.name', name, canonicalIpProblems(name));
-  const parent = objectAt(draft, 'spec', 'parentRef');
-  const path = 'spec.parentRef';
+  const name = draft.metadata?.name ?? '';
+  if (name !== '') into.problems(field('metadata.name'), name, canonicalIpProblems(name));
+  const parent = draft.spec?.parentRef;
+  const path = field('spec.parentRef');
   if (parent === undefined) {
     into.add(required(path));
     return into.errors;
   }
   into.mayName(child(path, 'group'), parent.group, dns1123SubdomainProblems);
-  for (const field of ['resource', 'name']) into.needsName(child(path, field), parent[field], pathSegmentProblems);
+  for (const each of fields('resource', 'name')) into.needsName(child(path, each), parent[each], pathSegmentProblems);
   into.mayName(child(path, 'namespace'), parent.namespace, pathSegmentProblems);
   return into.errors;
 }
 
 /** What is wrong with a change of an `IPAddress`: its parent stays. */
-export function validateIpAddressUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
+export function validateIpAddressUpdate(draft: Given<IPAddress>, old: Given<IPAddress>): readonly FieldError[] {
   const into = new Collector();
-  into.unchanged('spec.parentRef', valueAt(draft, 'spec', 'parentRef'), valueAt(old, 'spec', 'parentRef'));
+  into.unchanged(field('spec.parentRef'), draft.spec?.parentRef, old.spec?.parentRef);
   return into.errors;
 }

@@ -1,4 +1,15 @@
 /** Rules for ingresses and their classes. Source: upstream `pkg/apis/networking/validation`. */
+
+import type { TypedLocalObjectReference } from '#pkg/api/types/core-v1.ts';
+import type {
+  HTTPIngressPath,
+  Ingress,
+  IngressBackend,
+  IngressClass,
+  IngressRule,
+  IngressServiceBackend,
+} from '#pkg/api/types/networking-v1.ts';
+import { fields, type Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
@@ -6,8 +17,10 @@ import {
   type FieldPath,
   forbiddenField,
   invalid,
+  pathsOf,
   required,
   tooLong,
+  untyped,
 } from '#pkg/apimachinery/field-error.ts';
 import {
   dns1123LabelProblems,
@@ -18,11 +31,12 @@ import {
   portNumberProblems,
   wildcardSubdomainProblems,
 } from '#pkg/apimachinery/names.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { listAt, numberAt, objectAt, objectsAt, stringAt, valueAt } from '../draft.ts';
 import { Collector } from '../validation/collector.ts';
 import { domainPrefixedPathErrors } from '../validation/domain-names.ts';
 import { checkBalancerIngress } from '../validation/ips.ts';
+
+const ingressField = pathsOf<Ingress>();
+const classField = pathsOf<IngressClass>();
 
 const classAnnotation = 'kubernetes.io/ingress.class';
 
@@ -32,50 +46,50 @@ function checkHost(into: Collector, host: string, path: FieldPath): void {
 }
 
 /** What is wrong with an `Ingress`. Source: upstream `ValidateIngressCreate`. */
-export function validateIngress(draft: JsonObject): readonly FieldError[] {
+export function validateIngress(draft: Given<Ingress>): readonly FieldError[] {
   const into = new Collector();
-  const spec = objectAt(draft, 'spec');
-  const rules = objectsAt(spec, 'rules');
-  const backend = objectAt(spec, 'defaultBackend');
+  const spec = draft.spec;
+  const rules = spec?.rules ?? [];
+  const backend = spec?.defaultBackend;
   if (rules.length === 0 && backend === undefined) {
-    into.add(invalid('spec', listAt(spec, 'rules'), 'either `defaultBackend` or `rules` must be specified'));
+    into.add(invalid(ingressField('spec'), spec?.rules ?? [], 'either `defaultBackend` or `rules` must be specified'));
   }
-  if (backend !== undefined) checkBackend(into, backend, 'spec.defaultBackend');
-  for (const [index, rule] of rules.entries()) checkRule(into, rule, at('spec.rules', index));
-  for (const [index, tls] of objectsAt(spec, 'tls').entries()) {
-    const path = at('spec.tls', index);
-    for (const [position, host] of listAt(tls, 'hosts').entries()) {
+  if (backend !== undefined) checkBackend(into, backend, ingressField('spec.defaultBackend'));
+  for (const [index, rule] of rules.entries()) checkRule(into, rule, at(ingressField('spec.rules'), index));
+  for (const [index, tls] of (spec?.tls ?? []).entries()) {
+    const path = at(ingressField('spec.tls'), index);
+    for (const [position, host] of (tls.hosts ?? []).entries()) {
       checkHost(into, String(host), at(child(path, 'hosts'), position));
     }
     into.mayName(child(path, 'secretName'), tls.secretName, dns1123SubdomainProblems);
   }
-  const className = valueAt(spec, 'ingressClassName');
+  const className = spec?.ingressClassName;
   if (typeof className === 'string') {
-    into.problems('spec.ingressClassName', className, dns1123SubdomainProblems(className));
+    into.problems(ingressField('spec.ingressClassName'), className, dns1123SubdomainProblems(className));
   }
   return into.errors;
 }
 
 /** The class of a new ingress is said once, in the annotation or in the field. */
-export function newIngressErrors(draft: JsonObject): readonly FieldError[] {
-  const annotated = valueAt(draft, 'metadata', 'annotations', classAnnotation);
-  const className = valueAt(draft, 'spec', 'ingressClassName');
+export function newIngressErrors(draft: Given<Ingress>): readonly FieldError[] {
+  const annotated = draft.metadata?.annotations?.[classAnnotation];
+  const className = draft.spec?.ingressClassName;
   if (annotated === undefined || className === undefined || annotated === className) return [];
   const detail = 'must match `ingressClassName` when both are specified';
-  return [invalid(`annotations.${classAnnotation}`, annotated, detail)];
+  return [invalid(untyped(`annotations.${classAnnotation}`), annotated, detail)];
 }
 
-function checkRule(into: Collector, rule: JsonObject, path: FieldPath): void {
-  const host = stringAt(rule, 'host');
+function checkRule(into: Collector, rule: Given<IngressRule>, path: FieldPath<IngressRule>): void {
+  const host = rule.host ?? '';
   if (host !== '') {
     const isAddress = ipProblems(host).length === 0;
     if (isAddress) into.add(invalid(child(path, 'host'), host, 'must be a DNS name, not an IP address'));
     checkHost(into, host, child(path, 'host'));
   }
-  const http = objectAt(rule, 'http');
+  const http = rule.http;
   if (http === undefined) return;
   const own = child(child(path, 'http'), 'paths');
-  const paths = objectsAt(http, 'paths');
+  const paths = http.paths ?? [];
   if (paths.length === 0) into.add(required(own));
   for (const [index, entry] of paths.entries()) checkPath(into, entry, at(own, index));
 }
@@ -83,13 +97,13 @@ function checkRule(into: Collector, rule: JsonObject, path: FieldPath): void {
 const badSequences = ['//', '/./', '/../', '%2f', '%2F'];
 const badEndings = ['/..', '/.'];
 
-function checkPath(into: Collector, entry: JsonObject, path: FieldPath): void {
+function checkPath(into: Collector, entry: Given<HTTPIngressPath>, path: FieldPath<HTTPIngressPath>): void {
   const type = entry.pathType;
   if (typeof type !== 'string') {
     into.add(required(child(path, 'pathType'), 'pathType must be specified'));
     return;
   }
-  const value = stringAt(entry, 'path');
+  const value = entry.path ?? '';
   const own = child(path, 'path');
   into.oneOf(child(path, 'pathType'), type, ['Exact', 'ImplementationSpecific', 'Prefix']);
   const isStrict = type === 'Exact' || type === 'Prefix';
@@ -101,12 +115,12 @@ function checkPath(into: Collector, entry: JsonObject, path: FieldPath): void {
       if (value.includes(part)) into.add(invalid(own, value, `must not contain '${part}'`));
     for (const end of badEndings) if (value.endsWith(end)) into.add(invalid(own, value, `cannot end with '${end}'`));
   }
-  checkBackend(into, objectAt(entry, 'backend') ?? {}, child(path, 'backend'));
+  checkBackend(into, entry.backend ?? {}, child(path, 'backend'));
 }
 
-function checkBackend(into: Collector, backend: JsonObject, path: FieldPath): void {
-  const service = objectAt(backend, 'service');
-  const resource = objectAt(backend, 'resource');
+function checkBackend(into: Collector, backend: Given<IngressBackend>, path: FieldPath<IngressBackend>): void {
+  const service = backend.service;
+  const resource = backend.resource;
   if (resource !== undefined && service !== undefined) {
     into.add(invalid(path, '', 'cannot set both resource and service backends'));
   } else if (resource !== undefined) checkReference(into, resource, child(path, 'resource'));
@@ -114,29 +128,37 @@ function checkBackend(into: Collector, backend: JsonObject, path: FieldPath): vo
   else checkServiceBackend(into, service, path);
 }
 
-function checkServiceBackend(into: Collector, service: JsonObject, path: FieldPath): void {
+function checkServiceBackend(
+  into: Collector,
+  service: Given<IngressServiceBackend>,
+  path: FieldPath<IngressBackend>,
+): void {
   const own = child(path, 'service');
   into.needsName(child(own, 'name'), service.name, dns1123LabelProblems);
-  const name = stringAt(service, 'port', 'name');
-  const number = numberAt(service, 'port', 'number') ?? 0;
+  const name = service.port?.name ?? '';
+  const number = service.port?.number ?? 0;
   if (name !== '' && number !== 0) into.add(invalid(path, '', 'cannot set both port name & port number'));
-  else if (name !== '') into.problems(`${own}.port.name`, name, portNameProblems(name));
-  else if (number !== 0) into.problems(`${own}.port.number`, number, portNumberProblems(number));
+  else if (name !== '') into.problems(child(own, 'port.name'), name, portNameProblems(name));
+  else if (number !== 0) into.problems(child(own, 'port.number'), number, portNumberProblems(number));
   else into.add(required(path, 'port name or number is required'));
 }
 
 /** A reference to an object of any kind. */
-function checkReference(into: Collector, reference: JsonObject, path: FieldPath): void {
+function checkReference(
+  into: Collector,
+  reference: Given<TypedLocalObjectReference>,
+  path: FieldPath<TypedLocalObjectReference>,
+): void {
   const group = reference.apiGroup;
   if (typeof group === 'string') into.problems(child(path, 'apiGroup'), group, dns1123SubdomainProblems(group));
-  for (const field of ['kind', 'name']) into.needsName(child(path, field), reference[field], pathSegmentProblems);
+  for (const field of fields('kind', 'name')) into.needsName(child(path, field), reference[field], pathSegmentProblems);
 }
 
 /** Source: upstream `ValidateIngressLoadBalancerStatus`. */
-export function validateIngressStatus(draft: JsonObject): readonly FieldError[] {
+export function validateIngressStatus(draft: Given<Ingress>): readonly FieldError[] {
   const into = new Collector();
-  for (const [index, ingress] of objectsAt(draft, 'status', 'loadBalancer', 'ingress').entries()) {
-    checkBalancerIngress(into, ingress, at('status.loadBalancer.ingress', index));
+  for (const [index, ingress] of (draft.status?.loadBalancer?.ingress ?? []).entries()) {
+    checkBalancerIngress(into, ingress, at(ingressField('status.loadBalancer.ingress'), index));
   }
   return into.errors;
 }
@@ -144,14 +166,15 @@ export function validateIngressStatus(draft: JsonObject): readonly FieldError[] 
 const controllerLengthMax = 250;
 
 /** What is wrong with an `IngressClass`. Source: upstream `ValidateIngressClass`. */
-export function validateIngressClass(draft: JsonObject): readonly FieldError[] {
+export function validateIngressClass(draft: Given<IngressClass>): readonly FieldError[] {
   const into = new Collector();
-  const controller = stringAt(draft, 'spec', 'controller');
-  if (Buffer.byteLength(controller) > controllerLengthMax) into.add(tooLong('spec.controller', controllerLengthMax));
-  into.add(...domainPrefixedPathErrors(controller, 'spec.controller'));
-  const parameters = objectAt(draft, 'spec', 'parameters');
+  const controller = draft.spec?.controller ?? '';
+  if (Buffer.byteLength(controller) > controllerLengthMax)
+    into.add(tooLong(classField('spec.controller'), controllerLengthMax));
+  into.add(...domainPrefixedPathErrors(controller, classField('spec.controller')));
+  const parameters = draft.spec?.parameters;
   if (parameters === undefined) return into.errors;
-  const path = 'spec.parameters';
+  const path = classField('spec.parameters');
   checkReference(into, parameters, path);
   const { scope, namespace } = parameters;
   into.needsOneOf(child(path, 'scope'), scope, ['Cluster', 'Namespace']);
@@ -166,8 +189,11 @@ export function validateIngressClass(draft: JsonObject): readonly FieldError[] {
 }
 
 /** What is wrong with a change of an `IngressClass`: its controller stays. */
-export function validateIngressClassUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
+export function validateIngressClassUpdate(
+  draft: Given<IngressClass>,
+  old: Given<IngressClass>,
+): readonly FieldError[] {
   const into = new Collector();
-  into.unchanged('spec.controller', valueAt(draft, 'spec', 'controller'), valueAt(old, 'spec', 'controller'));
+  into.unchanged(classField('spec.controller'), draft.spec?.controller, old.spec?.controller);
   return into.errors;
 }

@@ -1,4 +1,7 @@
 /** Rules for network policies. Source: upstream `ValidateNetworkPolicySpec`. */
+
+import type { IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '#pkg/api/types/networking-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
@@ -6,52 +9,62 @@ import {
   type FieldPath,
   forbiddenField,
   invalid,
+  pathsOf,
   required,
 } from '#pkg/apimachinery/field-error.ts';
 import { blockContains, parseCidr } from '#pkg/apimachinery/ip.ts';
 import { cidrProblems, portNameProblems, portNumberProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { listAt, numberAt, objectAt, objectsAt } from '../draft.ts';
 import { Collector } from '../validation/collector.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
 
+const field = pathsOf<NetworkPolicy>();
+
 const policyTypes = ['Ingress', 'Egress'];
 
-/** `[rules, peers of a rule]` for each direction. */
-const directions = [
-  ['ingress', 'from'],
-  ['egress', 'to'],
-] as const;
-
 /** What is wrong with a `NetworkPolicy`. Source: upstream `ValidateNetworkPolicy`. */
-export function validateNetworkPolicy(draft: JsonObject): readonly FieldError[] {
+export function validateNetworkPolicy(draft: Given<NetworkPolicy>): readonly FieldError[] {
   const into = new Collector();
-  const spec = objectAt(draft, 'spec');
-  into.add(...labelSelectorErrors(spec?.podSelector, 'spec.podSelector'));
-  for (const [rules, peers] of directions) {
-    for (const [index, rule] of objectsAt(spec, rules).entries()) {
-      const path = at(child('spec', rules), index);
-      for (const [position, port] of objectsAt(rule, 'ports').entries()) {
-        checkPort(into, port, at(child(path, 'ports'), position));
-      }
-      for (const [position, peer] of objectsAt(rule, peers).entries()) {
-        checkPeer(into, peer, at(child(path, peers), position));
-      }
-    }
+  const spec = draft.spec;
+  into.add(...labelSelectorErrors(spec?.podSelector, field('spec.podSelector')));
+  for (const [index, rule] of (spec?.ingress ?? []).entries()) {
+    const path = at(field('spec.ingress'), index);
+    checkPorts(into, rule.ports, child(path, 'ports'));
+    checkPeers(into, rule.from, child(path, 'from'));
   }
-  const types = listAt(spec, 'policyTypes');
+  for (const [index, rule] of (spec?.egress ?? []).entries()) {
+    const path = at(field('spec.egress'), index);
+    checkPorts(into, rule.ports, child(path, 'ports'));
+    checkPeers(into, rule.to, child(path, 'to'));
+  }
+  const types = spec?.policyTypes ?? [];
   if (types.length > policyTypes.length) {
-    into.add(invalid('spec.policyTypes', types, 'may not specify more than two policyTypes'));
+    into.add(invalid(field('spec.policyTypes'), types, 'may not specify more than two policyTypes'));
     return into.errors;
   }
-  for (const [index, type] of types.entries()) into.oneOf(at('spec.policyTypes', index), type, policyTypes);
+  for (const [index, type] of types.entries()) into.oneOf(at(field('spec.policyTypes'), index), type, policyTypes);
   return into.errors;
 }
 
-function checkPort(into: Collector, entry: JsonObject, path: FieldPath): void {
+function checkPorts(
+  into: Collector,
+  ports: readonly Given<NetworkPolicyPort>[] = [],
+  path: FieldPath<readonly NetworkPolicyPort[]>,
+): void {
+  for (const [index, port] of ports.entries()) checkPort(into, port, at(path, index));
+}
+
+function checkPeers(
+  into: Collector,
+  peers: readonly Given<NetworkPolicyPeer>[] = [],
+  path: FieldPath<readonly NetworkPolicyPeer[]>,
+): void {
+  for (const [index, peer] of peers.entries()) checkPeer(into, peer, at(path, index));
+}
+
+function checkPort(into: Collector, entry: Given<NetworkPolicyPort>, path: FieldPath<NetworkPolicyPort>): void {
   into.oneOf(child(path, 'protocol'), entry.protocol, ['TCP', 'UDP', 'SCTP']);
   const { port } = entry;
-  const last = numberAt(entry, 'endPort');
+  const last = entry.endPort;
   const own = child(path, 'endPort');
   if (typeof port === 'number') {
     into.problems(child(path, 'port'), port, portNumberProblems(port));
@@ -67,26 +80,26 @@ function checkPort(into: Collector, entry: JsonObject, path: FieldPath): void {
   if (typeof port === 'string') into.problems(child(path, 'port'), port, portNameProblems(port));
 }
 
-function checkPeer(into: Collector, peer: JsonObject, path: FieldPath): void {
+function checkPeer(into: Collector, peer: Given<NetworkPolicyPeer>, path: FieldPath<NetworkPolicyPeer>): void {
   into.add(...labelSelectorErrors(peer.podSelector, child(path, 'podSelector')));
   into.add(...labelSelectorErrors(peer.namespaceSelector, child(path, 'namespaceSelector')));
-  const block = objectAt(peer, 'ipBlock');
+  const block = peer.ipBlock;
   if (block !== undefined) checkBlock(into, block, child(path, 'ipBlock'));
-  const count = ['podSelector', 'namespaceSelector', 'ipBlock'].filter((field) => peer[field] !== undefined).length;
+  const count = [peer.podSelector, peer.namespaceSelector, block].filter((part) => part !== undefined).length;
   if (count === 0) into.add(required(path, 'must specify a peer'));
   if (count > 1 && block !== undefined) {
     into.add(forbiddenField(path, 'may not specify both ipBlock and another peer'));
   }
 }
 
-function checkBlock(into: Collector, block: JsonObject, path: FieldPath): void {
+function checkBlock(into: Collector, block: Given<IPBlock>, path: FieldPath<IPBlock>): void {
   const own = child(path, 'cidr');
   const { cidr } = block;
   if (!into.needsText(own, cidr)) return;
   into.problems(own, cidr, cidrProblems(cidr));
   const whole = parseCidr(cidr);
   if (whole === undefined) return;
-  for (const [index, entry] of listAt(block, 'except').entries()) {
+  for (const [index, entry] of (block.except ?? []).entries()) {
     const text = String(entry);
     const place = at(child(path, 'except'), index);
     into.problems(place, text, cidrProblems(text));

@@ -1,8 +1,17 @@
 /** The kinds of `networking.k8s.io` and endpoint slices. Source: upstream `pkg/apis/{networking,discovery}/v1/defaults.go`. */
 
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { listAt, objectAt, objectsAt, setDefault } from '../draft.ts';
+import type { IngressStatus, NetworkPolicy } from '#pkg/api/types/networking-v1.ts';
+import {
+  endpointSlices,
+  ingressClasses,
+  ingresses,
+  ipAddresses,
+  networkPolicies,
+  serviceCIDrs,
+} from '#pkg/api/types/refs.ts';
+import type { Draft } from '#pkg/apimachinery/draft.ts';
+import { rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
+import { setDefault } from '../draft.ts';
 import { ownStatus } from '../status.ts';
 import type { IpRules } from '../validation/ips.ts';
 import { ingressWarnings, withWarnings } from '../warnings.ts';
@@ -33,68 +42,58 @@ import {
 
 const group = 'networking.k8s.io';
 
-function setNetworkPolicyDefaults(draft: JsonObject): void {
-  const spec = objectAt(draft, 'spec');
+function setNetworkPolicyDefaults(draft: Draft<NetworkPolicy>): void {
+  const spec = draft.spec;
   if (spec === undefined) return;
-  if (listAt(spec, 'policyTypes').length === 0) {
-    spec.policyTypes = listAt(spec, 'egress').length > 0 ? ['Ingress', 'Egress'] : ['Ingress'];
+  if ((spec.policyTypes ?? []).length === 0) {
+    spec.policyTypes = (spec.egress ?? []).length > 0 ? ['Ingress', 'Egress'] : ['Ingress'];
   }
-  for (const rule of [...objectsAt(spec, 'ingress'), ...objectsAt(spec, 'egress')]) {
-    for (const port of objectsAt(rule, 'ports')) setDefault(port, 'protocol', 'TCP');
+  for (const rule of [...(spec.ingress ?? []), ...(spec.egress ?? [])]) {
+    for (const port of rule.ports ?? []) setDefault(port, 'protocol', 'TCP');
   }
 }
 
-const ingressStrategy: Strategy = {
-  group,
-  resource: 'ingresses',
+const ingressStrategy = rulesOf(ingresses, {
   keeping: { keyName: 'ingress' },
-  ...ownStatus({ loadBalancer: {} }),
+  ...ownStatus<IngressStatus>({ loadBalancer: {} }),
   validate: validateIngress,
   validateCreate: newIngressErrors,
   subresources: { status: { validateUpdate: validateIngressStatus } },
   versions: { v1beta1: { converter: ingressConverter, stored: `${group}/v1` } },
   table: ingressTable,
-};
+});
 
 const networkingStrategies: readonly Strategy[] = [
   withWarnings(ingressStrategy, { warningsOf: ingressWarnings, onUpdate: () => false }),
-  {
-    group,
-    resource: 'ingressclasses',
+  rulesOf(ingressClasses, {
     tracksGeneration: true,
     setDefaults(draft) {
-      const parameters = objectAt(draft, 'spec', 'parameters');
+      const parameters = draft.spec?.parameters;
       if (parameters !== undefined) setDefault(parameters, 'scope', 'Cluster');
     },
     validate: validateIngressClass,
     validateUpdate: validateIngressClassUpdate,
     table: ingressClassTable,
-  },
-  {
-    group,
-    resource: 'networkpolicies',
+  }),
+  rulesOf(networkPolicies, {
     tracksGeneration: true,
     setDefaults: setNetworkPolicyDefaults,
     validate: validateNetworkPolicy,
     table: networkPolicyTable,
-  },
-  {
-    group,
-    resource: 'ipaddresses',
+  }),
+  rulesOf(ipAddresses, {
     // Named for its address, which has colons when it is an IPv6 one.
     nameRule: 'pathSegment',
     validate: validateIpAddress,
     validateUpdate: validateIpAddressUpdate,
     table: ipAddressTable,
-  },
+  }),
 ];
 
 /** With the range that the server itself takes cluster IPs from. */
 function createServiceCidrStrategy(serviceCidr: string): Strategy {
   const message = 'Kubernetes default Service CIDR is ready';
-  return {
-    group,
-    resource: 'servicecidrs',
+  return rulesOf(serviceCIDrs, {
     ...ownStatus(),
     validate: validateServiceCidr,
     validateUpdate: validateServiceCidrUpdate,
@@ -106,16 +105,14 @@ function createServiceCidrStrategy(serviceCidr: string): Strategy {
         status: { conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: null, reason: '', message }] },
       },
     ],
-  };
+  });
 }
 
 function createEndpointSliceStrategy(rules: IpRules): Strategy {
-  return {
-    group: 'discovery.k8s.io',
-    resource: 'endpointslices',
+  return rulesOf(endpointSlices, {
     tracksGeneration: true,
     setDefaults(draft) {
-      for (const port of objectsAt(draft, 'ports')) {
+      for (const port of draft.ports ?? []) {
         port.name ??= '';
         setDefault(port, 'protocol', 'TCP');
       }
@@ -123,7 +120,7 @@ function createEndpointSliceStrategy(rules: IpRules): Strategy {
     validate: (draft) => validateEndpointSlice(draft, rules),
     validateUpdate: validateEndpointSliceUpdate,
     table: endpointSliceTable,
-  };
+  });
 }
 
 /** All of them, for one server. */

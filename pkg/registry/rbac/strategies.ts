@@ -1,16 +1,30 @@
 /** Roles and their bindings. Source: upstream `pkg/apis/rbac/v1/defaults.go`, `pkg/apis/rbac/validation`. */
 
-import { at, child, type FieldError, invalid, notSupported, required } from '#pkg/apimachinery/field-error.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
+import type { ClusterRole, PolicyRule, Role, RoleBinding, Subject } from '#pkg/api/types/rbac-v1.ts';
+import { clusterRoleBindings, clusterRoles, roleBindings, roles } from '#pkg/api/types/refs.ts';
+import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
+import {
+  at,
+  child,
+  type FieldError,
+  type FieldPath,
+  invalid,
+  notSupported,
+  pathsOf,
+  required,
+} from '#pkg/apimachinery/field-error.ts';
 import { dns1123SubdomainProblems, pathSegmentProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { fieldsOf, listAt, objectAt, objectsAt, semanticallySame, setDefault, stringAt } from '../draft.ts';
+import { type Rules, rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
+import { semanticallySame, setDefault } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
 import { bindingConverter } from './converter.ts';
 import { defaultPolicy, type Grant, reconciled } from './policy/default-policy.ts';
 import { roleBindingTable } from './tables.ts';
+
+const roleField = pathsOf<Role>();
+const bindingField = pathsOf<RoleBinding>();
 
 const rbacGroup = 'rbac.authorization.k8s.io';
 
@@ -18,25 +32,25 @@ const rbacGroup = 'rbac.authorization.k8s.io';
 type Scope = 'Cluster' | 'Namespaced';
 
 /** Where what is checked counts, and its field. */
-interface Place {
+interface Place<T> {
   readonly scope: Scope;
-  readonly field: string;
+  readonly field: FieldPath<T>;
 }
 
-function ruleErrors(rule: JsonObject, { scope, field }: Place): FieldError[] {
+function ruleErrors(rule: Given<PolicyRule>, { scope, field }: Place<PolicyRule>): FieldError[] {
   const errors: FieldError[] = [];
-  if (listAt(rule, 'verbs').length === 0) {
+  if ((rule.verbs ?? []).length === 0) {
     errors.push(required(child(field, 'verbs'), 'verbs must contain at least one value'));
   }
-  const urls = listAt(rule, 'nonResourceURLs');
-  const apiGroups = listAt(rule, 'apiGroups');
-  const names = listAt(rule, 'resources');
+  const urls = rule.nonResourceURLs ?? [];
+  const apiGroups = rule.apiGroups ?? [];
+  const names = rule.resources ?? [];
   if (urls.length > 0) {
     const path = child(field, 'nonResourceURLs');
     if (scope === 'Namespaced') {
       errors.push(invalid(path, urls, 'namespaced rules cannot apply to non-resource URLs'));
     }
-    if (apiGroups.length > 0 || names.length > 0 || listAt(rule, 'resourceNames').length > 0) {
+    if (apiGroups.length > 0 || names.length > 0 || (rule.resourceNames ?? []).length > 0) {
       errors.push(invalid(path, urls, 'rules cannot apply to both regular resources and non-resource URLs'));
     }
     return errors;
@@ -50,41 +64,43 @@ function ruleErrors(rule: JsonObject, { scope, field }: Place): FieldError[] {
   return errors;
 }
 
-function ruleListErrors(draft: JsonObject, scope: Scope): FieldError[] {
-  return objectsAt(draft, 'rules').flatMap((rule, index) => ruleErrors(rule, { scope, field: at('rules', index) }));
+function ruleListErrors(draft: Given<Role | ClusterRole>, scope: Scope): FieldError[] {
+  return (draft.rules ?? []).flatMap((rule, index) =>
+    ruleErrors(rule, { scope, field: at(roleField('rules'), index) }),
+  );
 }
 
-function validateClusterRole(draft: JsonObject): readonly FieldError[] {
+function validateClusterRole(draft: Given<ClusterRole>): readonly FieldError[] {
   const errors = ruleListErrors(draft, 'Cluster');
-  const rule = objectAt(draft, 'aggregationRule');
+  const rule = draft.aggregationRule;
   if (rule === undefined) return errors;
-  const selectors = objectsAt(rule, 'clusterRoleSelectors');
-  const path = 'aggregationRule.clusterRoleSelectors';
+  const selectors = rule.clusterRoleSelectors ?? [];
+  const path = pathsOf<ClusterRole>()('aggregationRule.clusterRoleSelectors');
   if (selectors.length === 0) {
     errors.push(required(path, 'at least one clusterRoleSelector required if aggregationRule is non-nil'));
   }
   return [...errors, ...selectors.flatMap((selector, index) => labelSelectorErrors(selector, at(path, index)))];
 }
 
-function setBindingDefaults(draft: JsonObject): void {
-  const roleRef = objectAt(draft, 'roleRef');
+function setBindingDefaults(draft: Draft<AnyBinding>): void {
+  const roleRef = draft.roleRef;
   if (roleRef !== undefined) setDefault(roleRef, 'apiGroup', rbacGroup);
-  for (const subject of objectsAt(draft, 'subjects')) {
+  for (const subject of draft.subjects ?? []) {
     if (subject.kind === 'User' || subject.kind === 'Group') setDefault(subject, 'apiGroup', rbacGroup);
   }
 }
 
-function subjectErrors(subject: JsonObject, { scope, field }: Place): FieldError[] {
+function subjectErrors(subject: Given<Subject>, { scope, field }: Place<Subject>): FieldError[] {
   const errors: FieldError[] = [];
-  const name = stringAt(subject, 'name');
+  const name = subject.name ?? '';
   if (name === '') errors.push(required(child(field, 'name')));
-  const kind = stringAt(subject, 'kind');
-  const group = stringAt(subject, 'apiGroup');
+  const kind = subject.kind ?? '';
+  const group = subject.apiGroup ?? '';
   if (kind === 'ServiceAccount') {
     if (name !== '')
       errors.push(...dns1123SubdomainProblems(name).map((why) => invalid(child(field, 'name'), name, why)));
     if (group !== '') errors.push(notSupported(child(field, 'apiGroup'), group, ['']));
-    if (scope === 'Cluster' && stringAt(subject, 'namespace') === '') errors.push(required(child(field, 'namespace')));
+    if (scope === 'Cluster' && (subject.namespace ?? '') === '') errors.push(required(child(field, 'namespace')));
     return errors;
   }
   if (kind !== 'User' && kind !== 'Group') {
@@ -95,57 +111,50 @@ function subjectErrors(subject: JsonObject, { scope, field }: Place): FieldError
   return errors;
 }
 
-function bindingErrors(draft: JsonObject, scope: Scope): FieldError[] {
+function bindingErrors(draft: Given<AnyBinding>, scope: Scope): FieldError[] {
   const errors: FieldError[] = [];
   const kinds = scope === 'Namespaced' ? ['Role', 'ClusterRole'] : ['ClusterRole'];
-  const roleRef = objectAt(draft, 'roleRef');
-  const group = stringAt(roleRef, 'apiGroup');
-  if (group !== rbacGroup) errors.push(notSupported('roleRef.apiGroup', group, [rbacGroup]));
-  const kind = stringAt(roleRef, 'kind');
-  if (!kinds.includes(kind)) errors.push(notSupported('roleRef.kind', kind, kinds));
-  const role = stringAt(roleRef, 'name');
-  if (role === '') errors.push(required('roleRef.name'));
-  errors.push(...pathSegmentProblems(role).map((why) => invalid('roleRef.name', role, why)));
-  for (const [index, subject] of listAt(draft, 'subjects').entries()) {
-    if (isObject(subject)) errors.push(...subjectErrors(subject, { scope, field: at('subjects', index) }));
+  const roleRef = draft.roleRef;
+  const group = roleRef?.apiGroup ?? '';
+  if (group !== rbacGroup) errors.push(notSupported(bindingField('roleRef.apiGroup'), group, [rbacGroup]));
+  const kind = roleRef?.kind ?? '';
+  if (!kinds.includes(kind)) errors.push(notSupported(bindingField('roleRef.kind'), kind, kinds));
+  const role = roleRef?.name ?? '';
+  if (role === '') errors.push(required(bindingField('roleRef.name')));
+  errors.push(...pathSegmentProblems(role).map((why) => invalid(bindingField('roleRef.name'), role, why)));
+  for (const [index, subject] of (draft.subjects ?? []).entries()) {
+    errors.push(...subjectErrors(subject, { scope, field: at(bindingField('subjects'), index) }));
   }
   return errors;
 }
 
-function bindingStrategy(resource: string, scope: Scope): Strategy {
+/** The fields that bindings of both scopes have. */
+type AnyBinding = Omit<RoleBinding, 'kind'>;
+
+function bindingRules(scope: Scope): Rules<AnyBinding> {
   return {
-    group: rbacGroup,
-    resource,
     nameRule: 'pathSegment',
     createOnUpdate: true,
     setDefaults: setBindingDefaults,
     validate: (draft) => bindingErrors(draft, scope),
     validateUpdate: (draft, old) =>
-      semanticallySame(draft.roleRef, fieldsOf(old).roleRef)
+      semanticallySame(draft.roleRef, old.roleRef)
         ? []
-        : [invalid('roleRef', draft.roleRef, 'cannot change roleRef')],
+        : [invalid(bindingField('roleRef'), draft.roleRef, 'cannot change roleRef')],
     versions: { v1alpha1: { converter: bindingConverter, stored: `${rbacGroup}/v1` } },
     table: roleBindingTable,
   };
 }
 
-function roleStrategy(resource: string, validate: NonNullable<Strategy['validate']>): Strategy {
-  return {
-    group: rbacGroup,
-    resource,
-    nameRule: 'pathSegment',
-    createOnUpdate: true,
-    validate,
-    table: nameAndCreatedTable,
-  };
-}
+/** What roles of both scopes are. */
+const roleRules = { nameRule: 'pathSegment', createOnUpdate: true, table: nameAndCreatedTable } as const;
 
 /** Roles and bindings, of a namespace and of the cluster. */
 export const rbacStrategies: readonly Strategy[] = [
-  roleStrategy('roles', (draft) => ruleListErrors(draft, 'Namespaced')),
-  roleStrategy('clusterroles', validateClusterRole),
-  bindingStrategy('rolebindings', 'Namespaced'),
-  bindingStrategy('clusterrolebindings', 'Cluster'),
+  rulesOf(roles, { ...roleRules, validate: (draft) => ruleListErrors(draft, 'Namespaced') }),
+  rulesOf(clusterRoles, { ...roleRules, validate: validateClusterRole }),
+  rulesOf(roleBindings, { ...bindingRules('Namespaced') }),
+  rulesOf(clusterRoleBindings, { ...bindingRules('Cluster') }),
 ];
 
 /** The same with the roles and bindings that every cluster has, and those of `grants`. */

@@ -1,10 +1,14 @@
 /** Priority classes. Source: upstream `pkg/apis/scheduling`, `pkg/registry/scheduling/rest/storage_scheduling.go`. */
-import { type FieldError, forbiddenField } from '#pkg/apimachinery/field-error.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { fieldsOf, isTrueAt, numberAt, setDefault, stringAt } from '../draft.ts';
+import { priorityClasses } from '#pkg/api/types/refs.ts';
+import type { PriorityClass } from '#pkg/api/types/scheduling-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
+import { type FieldError, forbiddenField, pathsOf } from '#pkg/apimachinery/field-error.ts';
+import { rulesOf } from '#pkg/apiserver/strategy.ts';
+import { setDefault } from '../draft.ts';
 import { age, ageColumn, column, nameColumn, nameOf } from '../printing/columns.ts';
 import { Collector } from '../validation/collector.ts';
+
+const field = pathsOf<PriorityClass>();
 
 /** Highest priority that users may give. */
 const userPriorityMax = 1_000_000_000;
@@ -13,7 +17,7 @@ const userPriorityMax = 1_000_000_000;
 const systemPrefix = 'system-';
 
 /** The classes every cluster has. */
-const systemPriorityClasses: readonly JsonObject[] = [
+const systemPriorityClasses: readonly PriorityClass[] = [
   {
     apiVersion: 'scheduling.k8s.io/v1',
     kind: 'PriorityClass',
@@ -31,33 +35,31 @@ const systemPriorityClasses: readonly JsonObject[] = [
   },
 ];
 
-function validate(draft: JsonObject): readonly FieldError[] {
+function validate(draft: Given<PriorityClass>): readonly FieldError[] {
   const into = new Collector();
-  const name = stringAt(draft, 'metadata', 'name');
-  const value = numberAt(draft, 'value') ?? 0;
+  const name = draft.metadata?.name ?? '';
+  const value = draft.value ?? 0;
   if (name.startsWith(systemPrefix)) {
     const why = systemProblem(draft, name, value);
     const detail = `priority class names with '${systemPrefix}' prefix are reserved for system use only. error: ${why}`;
-    if (why !== undefined) into.add(forbiddenField('metadata.name', detail));
+    if (why !== undefined) into.add(forbiddenField(field('metadata.name'), detail));
   } else if (value > userPriorityMax) {
-    into.add(forbiddenField('value', `maximum allowed value of a user defined priority is ${userPriorityMax}`));
+    into.add(forbiddenField(field('value'), `maximum allowed value of a user defined priority is ${userPriorityMax}`));
   }
-  into.oneOf('preemptionPolicy', draft.preemptionPolicy, ['PreemptLowerPriority', 'Never']);
+  into.oneOf(field('preemptionPolicy'), draft.preemptionPolicy, ['PreemptLowerPriority', 'Never']);
   return into.errors;
 }
 
 /** How a class with a name of the system's differs from what the system has. */
-function systemProblem(draft: JsonObject, name: string, value: number): string | undefined {
-  const known = systemPriorityClasses.find((candidate) => stringAt(candidate, 'metadata', 'name') === name);
+function systemProblem(draft: Given<PriorityClass>, name: string, value: number): string | undefined {
+  const known = systemPriorityClasses.find((candidate) => (candidate.metadata?.name ?? '') === name);
   if (known === undefined) return `${name} is not a known system priority class`;
   if (known.value !== value) return `value of ${name} PriorityClass must be ${String(known.value)}`;
-  return isTrueAt(draft, 'globalDefault') ? `globalDefault of ${name} PriorityClass must be false` : undefined;
+  return draft.globalDefault === true ? `globalDefault of ${name} PriorityClass must be false` : undefined;
 }
 
 /** Priority classes; those of the system are reserved. */
-export const priorityClassStrategy: Strategy = {
-  group: 'scheduling.k8s.io',
-  resource: 'priorityclasses',
+export const priorityClassStrategy = rulesOf(priorityClasses, {
   tracksGeneration: 'constant',
   createOnUpdate: true,
   setDefaults(draft) {
@@ -66,10 +68,10 @@ export const priorityClassStrategy: Strategy = {
   },
   validate,
   validateUpdate(draft, old) {
-    const before = fieldsOf(old);
+    const before = old;
     const into = new Collector();
-    if (draft.value !== before.value) into.add(forbiddenField('value', 'may not be changed in an update.'));
-    into.unchanged('preemptionPolicy', draft.preemptionPolicy, before.preemptionPolicy);
+    if (draft.value !== before.value) into.add(forbiddenField(field('value'), 'may not be changed in an update.'));
+    into.unchanged(field('preemptionPolicy'), draft.preemptionPolicy, before.preemptionPolicy);
     return into.errors;
   },
   table: {
@@ -82,11 +84,11 @@ export const priorityClassStrategy: Strategy = {
     ],
     cells: (object, nowMs) => [
       nameOf(object),
-      numberAt(object, 'value') ?? 0,
-      isTrueAt(object, 'globalDefault'),
+      object.value ?? 0,
+      object.globalDefault === true,
       age(object, nowMs),
-      stringAt(object, 'preemptionPolicy'),
+      object.preemptionPolicy ?? '',
     ],
   },
-  bootstrap: systemPriorityClasses,
-};
+  bootstrap: systemPriorityClasses.map((known) => ({ ...known })),
+});

@@ -1,7 +1,16 @@
 /** The kinds of `storage.k8s.io`. Source: upstream `pkg/apis/storage/v1/defaults.go`, `pkg/apis/storage/validation`. */
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { objectAt, setDefault } from '../draft.ts';
+import {
+  csiDrivers,
+  csiNodes,
+  csiStorageCapacities,
+  storageClasses,
+  volumeAttachments,
+  volumeAttributesClasses,
+} from '#pkg/api/types/refs.ts';
+import type { CSIDriver, VolumeAttachmentStatus } from '#pkg/api/types/storage-v1.ts';
+import type { Draft } from '#pkg/apimachinery/draft.ts';
+import { rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
+import { setDefault } from '../draft.ts';
 import { ownStatus, statusAlone } from '../status.ts';
 import {
   csiDriverTable,
@@ -26,10 +35,8 @@ import {
   validateVolumeAttributesClassUpdate,
 } from './validation.ts';
 
-const group = 'storage.k8s.io';
-
-function setCsiDriverDefaults(draft: JsonObject): void {
-  const spec = objectAt(draft, 'spec');
+function setCsiDriverDefaults(draft: Draft<CSIDriver>): void {
+  const spec = draft.spec;
   if (spec === undefined) return;
   spec.attachRequired ??= true;
   spec.podInfoOnMount ??= false;
@@ -42,9 +49,7 @@ function setCsiDriverDefaults(draft: JsonObject): void {
 
 /** Classes, attachments, and what CSI drivers say of themselves. */
 export const storageStrategies: readonly Strategy[] = [
-  {
-    group,
-    resource: 'storageclasses',
+  rulesOf(storageClasses, {
     returnsDeleted: true,
     setDefaults(draft) {
       setDefault(draft, 'reclaimPolicy', 'Delete');
@@ -53,50 +58,40 @@ export const storageStrategies: readonly Strategy[] = [
     validate: validateStorageClass,
     validateUpdate: validateStorageClassUpdate,
     table: storageClassTable,
-  },
-  {
-    group,
-    resource: 'volumeattributesclasses',
+  }),
+  rulesOf(volumeAttributesClasses, {
     returnsDeleted: true,
     validate: validateVolumeAttributesClass,
     validateUpdate: validateVolumeAttributesClassUpdate,
     table: volumeAttributesClassTable,
-  },
-  {
-    group,
-    resource: 'volumeattachments',
+  }),
+  rulesOf(volumeAttachments, {
     returnsDeleted: true,
     tracksGeneration: false,
-    ...ownStatus({ attached: false }),
+    ...ownStatus<VolumeAttachmentStatus>({ attached: false }),
     subresources: { status: statusAlone },
     validate: validateVolumeAttachment,
     validateUpdate: validateVolumeAttachmentUpdate,
     table: volumeAttachmentTable,
-  },
-  {
-    group,
-    resource: 'csinodes',
+  }),
+  rulesOf(csiNodes, {
     returnsDeleted: true,
     unconditionalUpdate: false,
     validate: validateCsiNode,
     validateUpdate: validateCsiNodeUpdate,
     table: csiNodeTable,
-  },
-  {
-    group,
-    resource: 'csidrivers',
+  }),
+  rulesOf(csiDrivers, {
     returnsDeleted: true,
     unconditionalUpdate: false,
     setDefaults: setCsiDriverDefaults,
     validate: validateCsiDriver,
     validateUpdate: validateCsiDriverUpdate,
     table: csiDriverTable,
-  },
-  {
-    group,
-    resource: 'csistoragecapacities',
+  }),
+  rulesOf(csiStorageCapacities, {
     validate: validateCsiStorageCapacity,
     validateUpdate: validateCsiStorageCapacityUpdate,
     table: csiStorageCapacityTable,
-  },
+  }),
 ];

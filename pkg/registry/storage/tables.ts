@@ -1,7 +1,14 @@
 /** How the kinds of `storage.k8s.io` are printed. Source: upstream `pkg/printers/internalversion/printers.go`. */
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import type {
+  CSIDriver,
+  CSINode,
+  CSIStorageCapacity,
+  StorageClass,
+  VolumeAttachment,
+  VolumeAttributesClass,
+} from '#pkg/api/types/storage-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import type { TablePrinter } from '#pkg/apiserver/strategy.ts';
-import { fieldsOf, isTrueAt, listAt, objectsAt, stringAt, valueAt } from '../draft.ts';
 import { age, ageColumn, column, nameColumn, nameOf, none, unset } from '../printing/columns.ts';
 
 const defaultClassAnnotations = [
@@ -9,12 +16,12 @@ const defaultClassAnnotations = [
   'storageclass.beta.kubernetes.io/is-default-class',
 ];
 
-function isDefaultClass(object: KubeObject): boolean {
+function isDefaultClass(object: Given<StorageClass>): boolean {
   return defaultClassAnnotations.some((name) => object.metadata?.annotations?.[name] === 'true');
 }
 
 /** Source: upstream `printStorageClass`. */
-export const storageClassTable: TablePrinter = {
+export const storageClassTable: TablePrinter<Given<StorageClass>> = {
   columns: [
     nameColumn,
     column('Provisioner'),
@@ -25,22 +32,22 @@ export const storageClassTable: TablePrinter = {
   ],
   cells: (object, nowMs) => [
     isDefaultClass(object) ? `${nameOf(object)} (default)` : nameOf(object),
-    stringAt(object, 'provisioner'),
-    stringAt(object, 'reclaimPolicy') || 'Delete',
-    stringAt(object, 'volumeBindingMode') || 'Immediate',
-    isTrueAt(object, 'allowVolumeExpansion'),
+    object.provisioner ?? '',
+    (object.reclaimPolicy ?? '') || 'Delete',
+    (object.volumeBindingMode ?? '') || 'Immediate',
+    object.allowVolumeExpansion === true,
     age(object, nowMs),
   ],
 };
 
 /** Source: upstream `printVolumeAttributesClass`. */
-export const volumeAttributesClassTable: TablePrinter = {
+export const volumeAttributesClassTable: TablePrinter<Given<VolumeAttributesClass>> = {
   columns: [nameColumn, column('DriverName'), ageColumn],
-  cells: (object, nowMs) => [nameOf(object), stringAt(object, 'driverName'), age(object, nowMs)],
+  cells: (object, nowMs) => [nameOf(object), object.driverName ?? '', age(object, nowMs)],
 };
 
 /** Source: upstream `printVolumeAttachment`. */
-export const volumeAttachmentTable: TablePrinter = {
+export const volumeAttachmentTable: TablePrinter<Given<VolumeAttachment>> = {
   columns: [
     nameColumn,
     { ...column('Attacher'), format: 'name' },
@@ -51,22 +58,22 @@ export const volumeAttachmentTable: TablePrinter = {
   ],
   cells: (object, nowMs) => [
     nameOf(object),
-    stringAt(object, 'spec', 'attacher'),
-    stringAt(object, 'spec', 'source', 'persistentVolumeName'),
-    stringAt(object, 'spec', 'nodeName'),
-    isTrueAt(object, 'status', 'attached'),
+    object.spec?.attacher ?? '',
+    object.spec?.source?.persistentVolumeName ?? '',
+    object.spec?.nodeName ?? '',
+    object.status?.attached === true,
     age(object, nowMs),
   ],
 };
 
 /** Source: upstream `printCSINode`. */
-export const csiNodeTable: TablePrinter = {
+export const csiNodeTable: TablePrinter<Given<CSINode>> = {
   columns: [nameColumn, column('Drivers', 'integer'), ageColumn],
-  cells: (object, nowMs) => [nameOf(object), listAt(object, 'spec', 'drivers').length, age(object, nowMs)],
+  cells: (object, nowMs) => [nameOf(object), (object.spec?.drivers ?? []).length, age(object, nowMs)],
 };
 
 /** Source: upstream `printCSIDriver`. */
-export const csiDriverTable: TablePrinter = {
+export const csiDriverTable: TablePrinter<Given<CSIDriver>> = {
   columns: [
     nameColumn,
     column('AttachRequired', 'boolean'),
@@ -78,26 +85,26 @@ export const csiDriverTable: TablePrinter = {
     ageColumn,
   ],
   cells(object, nowMs) {
-    const requests = valueAt(object, 'spec', 'tokenRequests');
-    const audiences = objectsAt(object, 'spec', 'tokenRequests').map((request) => stringAt(request, 'audience'));
+    const requests = object.spec?.tokenRequests;
+    const audiences = (object.spec?.tokenRequests ?? []).map((request) => request.audience ?? '');
     return [
       nameOf(object),
-      valueAt(object, 'spec', 'attachRequired') !== false,
-      isTrueAt(object, 'spec', 'podInfoOnMount'),
-      isTrueAt(object, 'spec', 'storageCapacity'),
+      object.spec?.attachRequired !== false,
+      object.spec?.podInfoOnMount === true,
+      object.spec?.storageCapacity === true,
       requests === undefined ? unset : audiences.join(','),
-      isTrueAt(object, 'spec', 'requiresRepublish'),
-      listAt(object, 'spec', 'volumeLifecycleModes').join(',') || none,
+      object.spec?.requiresRepublish === true,
+      (object.spec?.volumeLifecycleModes ?? []).join(',') || none,
       age(object, nowMs),
     ];
   },
 };
 
 /** Source: upstream `printCSIStorageCapacity`. */
-export const csiStorageCapacityTable: TablePrinter = {
+export const csiStorageCapacityTable: TablePrinter<Given<CSIStorageCapacity>> = {
   columns: [nameColumn, column('StorageClassName'), column('Capacity')],
   cells(object) {
-    const capacity = fieldsOf(object).capacity;
-    return [nameOf(object), stringAt(object, 'storageClassName'), capacity === undefined ? unset : String(capacity)];
+    const capacity = object.capacity;
+    return [nameOf(object), object.storageClassName ?? '', capacity === undefined ? unset : String(capacity)];
   },
 };

@@ -1,9 +1,9 @@
 /** Rules about IP addresses. Source: upstream `ValidateNonSpecialIP`, KEP-4858 (no IPv4 addresses written as IPv6). */
+import type { LoadBalancerIngress } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { child, type FieldPath, invalid } from '#pkg/apimachinery/field-error.ts';
 import { type IpAddress, parseIp } from '#pkg/apimachinery/ip.ts';
 import { dns1123SubdomainProblems, ipProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { stringAt } from '../draft.ts';
 import type { Collector } from './collector.ts';
 
 /** What a server whose pods and Services live in 127/8 lets through. */
@@ -47,8 +47,12 @@ export function checkIp(into: Collector, text: string, path: FieldPath): boolean
 }
 
 /** Checks the address and the name at which a load balancer says it is reached. */
-export function checkBalancerIngress(into: Collector, ingress: JsonObject, path: FieldPath): void {
-  const [ip, hostname] = [stringAt(ingress, 'ip'), stringAt(ingress, 'hostname')];
+export function checkBalancerIngress(
+  into: Collector,
+  ingress: Given<LoadBalancerIngress>,
+  path: FieldPath<LoadBalancerIngress>,
+): void {
+  const [ip, hostname] = [ingress.ip ?? '', ingress.hostname ?? ''];
   if (ip !== '') checkIp(into, ip, child(path, 'ip'));
   into.mayName(child(path, 'hostname'), hostname, dns1123SubdomainProblems);
   if (hostname === '' || ipProblems(hostname).length > 0) return;

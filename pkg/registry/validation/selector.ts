@@ -1,4 +1,5 @@
 /** Rules for `LabelSelector`s. Source: apimachinery `meta/v1/validation` `ValidateLabelSelector`. */
+import type { LabelSelector, LabelSelectorRequirement } from '#pkg/api/types/meta-v1.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
@@ -9,24 +10,19 @@ import {
   invalid,
   required,
 } from '#pkg/apimachinery/field-error.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
-import { type LabelSelector, type Labels, selectorFromLabelSelector } from '#pkg/apimachinery/label-selector.ts';
+import { type Labels, selectorFromLabelSelector } from '#pkg/apimachinery/label-selector.ts';
 import { labelValueProblems, qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { listAt, objectsAt, stringAt, stringMapAt } from '../draft.ts';
 
 /** Whether a selector selects everything: it has no requirement. */
-export function isEmptySelector(selector: unknown): boolean {
-  return (
-    Object.keys(stringMapAt(selector, 'matchLabels')).length === 0 && listAt(selector, 'matchExpressions').length === 0
-  );
+export function isEmptySelector(selector: Given<LabelSelector>): boolean {
+  return Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
 }
 
 /** What is wrong with a `LabelSelector`; a missing one passes. */
-export function labelSelectorErrors(selector: unknown, field: FieldPath): FieldError[] {
-  if (!isObject(selector)) return [];
-  const errors = labelsErrors(stringMapAt(selector, 'matchLabels'), child(field, 'matchLabels'));
-  for (const [index, requirement] of objectsAt(selector, 'matchExpressions').entries()) {
+export function labelSelectorErrors(selector: Given<LabelSelector> | undefined, field: FieldPath): FieldError[] {
+  if (selector === undefined) return [];
+  const errors = labelsErrors(selector.matchLabels ?? {}, child(field, 'matchLabels'));
+  for (const [index, requirement] of (selector.matchExpressions ?? []).entries()) {
     errors.push(...requirementErrors(requirement, at(child(field, 'matchExpressions'), index)));
   }
   return errors;
@@ -40,10 +36,10 @@ export function labelsErrors(labels: Labels, field: FieldPath): FieldError[] {
   ]);
 }
 
-function requirementErrors(requirement: JsonObject, field: FieldPath): FieldError[] {
+function requirementErrors(requirement: Given<LabelSelectorRequirement>, field: FieldPath): FieldError[] {
   const errors: FieldError[] = [];
-  const operator = stringAt(requirement, 'operator');
-  const values = listAt(requirement, 'values');
+  const operator = requirement.operator ?? '';
+  const values = requirement.values ?? [];
   if (operator === 'In' || operator === 'NotIn') {
     if (values.length === 0) {
       errors.push(required(child(field, 'values'), "must be specified when `operator` is 'In' or 'NotIn'"));
@@ -56,7 +52,7 @@ function requirementErrors(requirement: JsonObject, field: FieldPath): FieldErro
   } else {
     errors.push(invalid(child(field, 'operator'), operator, 'not a valid selector operator'));
   }
-  const key = stringAt(requirement, 'key');
+  const key = requirement.key ?? '';
   errors.push(...qualifiedNameProblems(key).map((problem) => invalid(child(field, 'key'), key, problem)));
   for (const [index, value] of values.entries()) {
     const path = at(child(field, 'values'), index);

@@ -2,7 +2,7 @@
  * The policy of a namespace: which level of which version of the standards pods have to keep to, are warned of and audited by. Read from the
  * labels of the namespace. Pure. Source: pod-security-admission `api/helpers.go`, `policy/registry.go`.
  */
-import { at, type FieldError, invalid } from '#pkg/apimachinery/field-error.ts';
+import { at, type FieldError, invalid, untyped } from '#pkg/apimachinery/field-error.ts';
 import { baselineChecks } from './baseline.ts';
 import type { CheckedPod, CheckPod, Violation } from './check.ts';
 import { restrictedChecks } from './restricted.ts';
@@ -34,7 +34,7 @@ const privileged: LevelVersion = { level: 'privileged', version: 'latest' };
 export const privilegedPolicy: SecurityPolicy = { enforce: privileged, audit: privileged, warn: privileged };
 
 const prefix = 'pod-security.kubernetes.io/';
-const labelsPath = 'metadata.labels';
+const labelsPath = untyped('metadata.labels');
 
 /** The policy that labels say. */
 export interface ParsedPolicy {

@@ -5,15 +5,26 @@
  * State is in memory and recovered from the Services themselves on first use. One server owns the ranges: with several, each has to be
  * given a range of its own. Source: upstream `pkg/registry/core/service/{ipallocator,portallocator,storage}`.
  */
-import { at, child, type FieldError, invalid, invalidObject } from '#pkg/apimachinery/field-error.ts';
+import type { Service, ServiceSpec } from '#pkg/api/types/core-v1.ts';
+import { services } from '#pkg/api/types/refs.ts';
+import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
+import {
+  at,
+  child,
+  type FieldError,
+  type FieldPath,
+  invalid,
+  invalidObject,
+  pathsOf,
+} from '#pkg/apimachinery/field-error.ts';
 import { formatIpv4, parseIpv4 } from '#pkg/apimachinery/ipv4-range.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { internalError } from '#pkg/apimachinery/status-error.ts';
-import type { RegistryReader, Reservation, StrategyContext } from '#pkg/apiserver/strategy.ts';
-import { listAt, numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
+import { type RegistryReader, type Reservation, readAll, type StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { NumberAllocator, reservedBand } from './allocator.ts';
 import { type IpRange, isInRange, parseIpRange } from './ip-range.ts';
 import { needsClusterIp, needsHealthCheckPort, needsNodePorts } from './normalize.ts';
+
+const field = pathsOf<Service>();
 
 /** First and last port. */
 export interface PortRange {
@@ -64,8 +75,8 @@ export class ServiceAllocation {
 
   /** Takes what `draft` needs beyond what `old` has, writes it into the draft, and releases on commit what is no longer needed. */
   async begin(
-    draft: JsonObject | undefined,
-    old: KubeObject | undefined,
+    draft: Draft<Service> | undefined,
+    old: Given<Service> | undefined,
     { random }: Pick<StrategyContext, 'random'>,
     reader: RegistryReader,
   ): Promise<Reservation> {
@@ -104,27 +115,27 @@ export class ServiceAllocation {
   }
 
   async #recoverOnce(reader: RegistryReader): Promise<void> {
-    for (const service of await reader.list({ group: '', resource: 'services' })) {
+    for (const service of await readAll(reader, services)) {
       const { ips, ports } = this.#holdingsOf(service);
       for (const ip of ips) this.#ips.take(ip);
       for (const port of ports) this.#ports.take(port);
     }
   }
 
-  #holdingsOf(service: JsonObject | KubeObject): Holdings {
-    const ips = listAt(service, 'spec', 'clusterIPs').map((ip) => parseIpv4(String(ip)));
-    const ports = objectsAt(service, 'spec', 'ports').map((port) => numberAt(port, 'nodePort') ?? 0);
-    ports.push(numberAt(service, 'spec', 'healthCheckNodePort') ?? 0);
+  #holdingsOf(service: Given<Service>): Holdings {
+    const ips = (service.spec?.clusterIPs ?? []).map(parseIpv4);
+    const ports = (service.spec?.ports ?? []).map((port) => port.nodePort ?? 0);
+    ports.push(service.spec?.healthCheckNodePort ?? 0);
     return {
       ips: new Set(ips.filter((ip): ip is number => ip !== undefined && isInRange(this.#range, ip))),
       ports: new Set(ports.filter((port) => this.#ports.has(port))),
     };
   }
 
-  #takeClusterIp(draft: JsonObject, use: Use): void {
-    const spec = objectAt(draft, 'spec');
+  #takeClusterIp(draft: Draft<Service>, use: Use): void {
+    const spec = draft.spec;
     if (spec === undefined || !needsClusterIp(draft)) return;
-    const wanted = stringAt(spec, 'clusterIP');
+    const wanted = spec?.clusterIP ?? '';
     if (wanted === 'None') return;
     if (wanted === '') {
       const ip = this.#ips.takeAny(use.random);
@@ -139,7 +150,7 @@ export class ServiceAllocation {
     const problem = this.#takeNamedIp(wanted, number);
     if (problem !== undefined) {
       const detail = `failed to allocate IP ${wanted}: ${problem}`;
-      throw refused(draft, invalid('spec.clusterIPs', listAt(spec, 'clusterIPs'), detail));
+      throw refused(draft, invalid(field('spec.clusterIPs'), spec?.clusterIPs ?? [], detail));
     }
     use.taken.add(number!);
   }
@@ -151,31 +162,31 @@ export class ServiceAllocation {
     return this.#ips.take(number) ? undefined : 'provided IP is already allocated';
   }
 
-  #takePorts(draft: JsonObject, use: Use): void {
-    const spec = objectAt(draft, 'spec');
+  #takePorts(draft: Draft<Service>, use: Use): void {
+    const spec = draft.spec;
     if (spec === undefined) return;
     if (needsNodePorts(draft)) this.#takeNodePorts(draft, spec, use);
     if (!needsHealthCheckPort(draft)) return;
-    const wanted = numberAt(spec, 'healthCheckNodePort') ?? 0;
+    const wanted = spec?.healthCheckNodePort ?? 0;
     if (wanted === 0) spec.healthCheckNodePort = this.#takeAnyPort(use, 'failed to allocate a HealthCheck NodePort');
-    else this.#takeNamedPort(draft, wanted, { ...use, field: 'spec.healthCheckNodePort' });
+    else this.#takeNamedPort(draft, wanted, { ...use, field: field('spec.healthCheckNodePort') });
   }
 
-  #takeNodePorts(draft: JsonObject, spec: JsonObject, use: Use): void {
+  #takeNodePorts(draft: Given<Service>, spec: Draft<ServiceSpec>, use: Use): void {
     // Ports with the same number and different protocols share a node port when they can.
     const byPort = new Map<number, Map<string, number>>();
-    for (const [index, port] of objectsAt(spec, 'ports').entries()) {
-      const number = numberAt(port, 'port') ?? 0;
-      const protocol = stringAt(port, 'protocol');
+    for (const [index, port] of (spec.ports ?? []).entries()) {
+      const number = port.port ?? 0;
+      const protocol = port.protocol ?? '';
       const shared = byPort.get(number) ?? new Map<string, number>();
       byPort.set(number, shared);
       const sharable = shared.has(protocol) ? undefined : [...shared.values()][0];
-      const wanted = numberAt(port, 'nodePort') ?? 0;
+      const wanted = port.nodePort ?? 0;
       if (wanted === 0) port.nodePort = sharable ?? this.#takeAnyPort(use, 'failed to allocate a nodePort');
       else if (wanted !== sharable) {
-        this.#takeNamedPort(draft, wanted, { ...use, field: child(at('spec.ports', index), 'nodePort') });
+        this.#takeNamedPort(draft, wanted, { ...use, field: child(at(field('spec.ports'), index), 'nodePort') });
       }
-      shared.set(protocol, numberAt(port, 'nodePort')!);
+      shared.set(protocol, port.nodePort ?? 0);
     }
   }
 
@@ -186,7 +197,7 @@ export class ServiceAllocation {
     return port;
   }
 
-  #takeNamedPort(draft: JsonObject, port: number, use: Use & { readonly field: string }): void {
+  #takeNamedPort(draft: Given<Service>, port: number, use: Use & { readonly field: FieldPath }): void {
     if (use.held.ports.has(port) || use.taken.has(port)) return;
     const { first, last } = this.#portRange;
     if (!this.#ports.has(port)) {
@@ -204,6 +215,6 @@ interface Use {
   readonly random: StrategyContext['random'];
 }
 
-function refused(draft: JsonObject, error: FieldError): Error {
-  return invalidObject({ group: '', kind: 'Service' }, stringAt(draft, 'metadata', 'name'), [error]);
+function refused(draft: Given<Service>, error: FieldError): Error {
+  return invalidObject({ group: '', kind: 'Service' }, draft.metadata?.name ?? '', [error]);
 }

@@ -3,38 +3,39 @@
  * and what no longer applies after a change of type.
  * Source: upstream `pkg/registry/core/service/{strategy,storage/storage,storage/alloc}.go`.
  */
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { listAt, numberAt, objectAt, objectsAt, semanticallySame, setDefault, stringAt } from '../../draft.ts';
+import type { Service, ServiceSpec } from '#pkg/api/types/core-v1.ts';
+import { type Draft, fields, type Given } from '#pkg/apimachinery/draft.ts';
+import { semanticallySame, setDefault } from '../../draft.ts';
 
 const clientIpTimeoutSeconds = 10_800;
-const addressFields = ['clusterIP', 'clusterIPs'];
+const addressFields = fields('clusterIP', 'clusterIPs');
 
 /** Whether this type of Service has a cluster IP (`None` included). */
-export function needsClusterIp(service: KubeObject | JsonObject | undefined): boolean {
-  const type = stringAt(service, 'spec', 'type');
+export function needsClusterIp(service: Given<Service> | undefined): boolean {
+  const type = service?.spec?.type ?? '';
   return type === 'ClusterIP' || type === 'NodePort' || type === 'LoadBalancer';
 }
 
 /** Whether the ports of this Service are to be open on the nodes. */
-export function needsNodePorts(service: KubeObject | JsonObject | undefined): boolean {
-  const type = stringAt(service, 'spec', 'type');
+export function needsNodePorts(service: Given<Service> | undefined): boolean {
+  const type = service?.spec?.type ?? '';
   if (type === 'NodePort') return true;
-  return type === 'LoadBalancer' && objectAt(service, 'spec')?.allocateLoadBalancerNodePorts !== false;
+  return type === 'LoadBalancer' && service?.spec?.allocateLoadBalancerNodePorts !== false;
 }
 
 /** Whether load balancers have to find out which nodes have pods of this Service. */
-export function needsHealthCheckPort(service: KubeObject | JsonObject | undefined): boolean {
-  const spec = objectAt(service, 'spec');
-  return stringAt(spec, 'type') === 'LoadBalancer' && stringAt(spec, 'externalTrafficPolicy') === 'Local';
+export function needsHealthCheckPort(service: Given<Service> | undefined): boolean {
+  const spec = service?.spec;
+  return (spec?.type ?? '') === 'LoadBalancer' && (spec?.externalTrafficPolicy ?? '') === 'Local';
 }
 
 /** Fills in what does not need an allocation. */
-export function setServiceDefaults(draft: JsonObject): void {
-  const spec = objectAt(draft, 'spec');
+export function setServiceDefaults(draft: Draft<Service>): void {
+  const spec = draft.spec;
   if (spec === undefined) return;
   setDefault(spec, 'type', 'ClusterIP');
   setSessionAffinity(spec);
-  for (const port of objectsAt(spec, 'ports')) {
+  for (const port of spec.ports ?? []) {
     setDefault(port, 'protocol', 'TCP');
     if (port.targetPort === 0) delete port.targetPort;
     setDefault(port, 'targetPort', port.port);
@@ -44,25 +45,25 @@ export function setServiceDefaults(draft: JsonObject): void {
   if (spec.type === 'LoadBalancer') setDefault(spec, 'allocateLoadBalancerNodePorts', true);
 }
 
-function setSessionAffinity(spec: JsonObject): void {
+function setSessionAffinity(spec: Draft<ServiceSpec>): void {
   setDefault(spec, 'sessionAffinity', 'None');
   if (spec.sessionAffinity === 'None') delete spec.sessionAffinityConfig;
   if (spec.sessionAffinity !== 'ClientIP') return;
-  if (numberAt(spec, 'sessionAffinityConfig', 'clientIP', 'timeoutSeconds') !== undefined) return;
+  if (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds !== undefined) return;
   spec.sessionAffinityConfig = { clientIP: { timeoutSeconds: clientIpTimeoutSeconds } };
 }
 
 /** Keeps `clusterIP` and the first of `clusterIPs` the same, whichever of them the client wrote. */
-export function normalizeClusterIps(draft: JsonObject, old: KubeObject | undefined): void {
-  const spec = objectAt(draft, 'spec');
+export function normalizeClusterIps(draft: Draft<Service>, old: Given<Service> | undefined): void {
+  const spec = draft.spec;
   if (spec === undefined) return;
-  const one = stringAt(spec, 'clusterIP');
-  const many = listAt(spec, 'clusterIPs');
+  const one = spec.clusterIP ?? '';
+  const many = spec.clusterIPs ?? [];
   if (old === undefined) {
     if (one !== '' && many.length === 0) spec.clusterIPs = [one];
     return;
   }
-  const before = stringAt(old, 'spec', 'clusterIP');
+  const before = old.spec?.clusterIP ?? '';
   // A client that knows only the old field clears or changes that one; the new field follows.
   if (one === '' && before !== '' && many[0] === before) delete spec.clusterIPs;
   else if (one !== '' && one !== before && many[0] === before) spec.clusterIPs = [one];
@@ -70,14 +71,14 @@ export function normalizeClusterIps(draft: JsonObject, old: KubeObject | undefin
 }
 
 /** Gives an update back what it left out and the Service already has. */
-export function keepAllocated(draft: JsonObject, old: KubeObject): void {
-  const spec = objectAt(draft, 'spec');
-  const before = objectAt(old, 'spec');
+export function keepAllocated(draft: Draft<Service>, old: Given<Service>): void {
+  const spec = draft.spec;
+  const before = old.spec;
   if (spec === undefined || before === undefined) return;
   if (needsClusterIp(old) && needsClusterIp(draft)) {
     setDefault(spec, 'clusterIP', before.clusterIP);
-    if (listAt(spec, 'clusterIPs').length === 0 && spec.clusterIP === before.clusterIP) {
-      spec.clusterIPs = [...listAt(before, 'clusterIPs')];
+    if ((spec.clusterIPs ?? []).length === 0 && spec.clusterIP === before.clusterIP) {
+      spec.clusterIPs = [...(before.clusterIPs ?? [])];
     }
   }
   if (needsNodePorts(old) && needsNodePorts(draft)) keepNodePorts(spec, before);
@@ -86,14 +87,12 @@ export function keepAllocated(draft: JsonObject, old: KubeObject): void {
   }
 }
 
-function keepNodePorts(spec: JsonObject, before: JsonObject): void {
-  const kept = new Set(objectsAt(spec, 'ports').map((port) => numberAt(port, 'nodePort') ?? 0));
-  const byName = new Map(
-    objectsAt(before, 'ports').map((port) => [stringAt(port, 'name'), numberAt(port, 'nodePort')]),
-  );
-  for (const port of objectsAt(spec, 'ports')) {
+function keepNodePorts(spec: Draft<ServiceSpec>, before: Given<ServiceSpec>): void {
+  const kept = new Set((spec.ports ?? []).map((port) => port.nodePort ?? 0));
+  const byName = new Map((before.ports ?? []).map((port) => [port.name ?? '', port.nodePort]));
+  for (const port of spec.ports ?? []) {
     if (port.nodePort) continue;
-    const nodePort = byName.get(stringAt(port, 'name'));
+    const nodePort = byName.get(port.name ?? '');
     if (nodePort === undefined || kept.has(nodePort)) continue;
     port.nodePort = nodePort;
     kept.add(nodePort);
@@ -101,9 +100,9 @@ function keepNodePorts(spec: JsonObject, before: JsonObject): void {
 }
 
 /** Takes away what an old type needed and a new one does not, as long as the client has not set it anew. */
-export function dropForType(draft: JsonObject, old: KubeObject): void {
-  const spec = objectAt(draft, 'spec');
-  const before = objectAt(old, 'spec');
+export function dropForType(draft: Draft<Service>, old: Given<Service>): void {
+  const spec = draft.spec;
+  const before = old.spec;
   if (spec === undefined || before === undefined) return;
   if (needsClusterIp(old) && !needsClusterIp(draft)) {
     const hasSameAddresses = addressFields.every((field) => semanticallySame(spec[field], before[field]));
@@ -118,20 +117,24 @@ export function dropForType(draft: JsonObject, old: KubeObject): void {
   if (isExternal(before) && !isExternal(spec)) dropUnchanged(spec, before, ['externalTrafficPolicy']);
 }
 
-function dropUnchanged(spec: JsonObject, before: JsonObject, fields: readonly string[]): void {
-  for (const field of fields) if (semanticallySame(spec[field], before[field])) delete spec[field];
+function dropUnchanged(
+  spec: Draft<ServiceSpec>,
+  before: Given<ServiceSpec>,
+  names: readonly (keyof ServiceSpec)[],
+): void {
+  for (const field of names) if (semanticallySame(spec[field], before[field])) delete spec[field];
 }
 
 /** Whether traffic from outside the cluster reaches a Service. */
-function isExternal(spec: JsonObject): boolean {
+function isExternal(spec: Given<ServiceSpec>): boolean {
   if (spec.type === 'LoadBalancer' || spec.type === 'NodePort') return true;
-  return spec.type === 'ClusterIP' && listAt(spec, 'externalIPs').length > 0;
+  return spec.type === 'ClusterIP' && (spec.externalIPs ?? []).length > 0;
 }
 
-function dropNodePorts(spec: JsonObject, before: JsonObject): void {
-  const old = new Set(objectsAt(before, 'ports').map((port) => numberAt(port, 'nodePort')));
-  const ports = objectsAt(spec, 'ports');
-  if (ports.some((port) => port.nodePort && !old.has(numberAt(port, 'nodePort')))) return;
+function dropNodePorts(spec: Draft<ServiceSpec>, before: Given<ServiceSpec>): void {
+  const old = new Set((before.ports ?? []).map((port) => port.nodePort));
+  const ports = spec.ports ?? [];
+  if (ports.some((port) => port.nodePort && !old.has(port.nodePort))) return;
   for (const port of ports) delete port.nodePort;
 }
 
@@ -139,12 +142,12 @@ function dropNodePorts(spec: JsonObject, before: JsonObject): void {
  * The families of a Service on a cluster that has only IPv4. A headless Service without a selector names no pods of this
  * cluster, so it may speak of both. Source: KEP-563.
  */
-export function setFamilies(draft: JsonObject): void {
-  const spec = objectAt(draft, 'spec');
+export function setFamilies(draft: Draft<Service>): void {
+  const spec = draft.spec;
   if (spec === undefined || !needsClusterIp(draft)) return;
-  const isHeadless = spec.clusterIP === 'None' || listAt(spec, 'clusterIPs')[0] === 'None';
-  const selectsPods = Object.keys(objectAt(spec, 'selector') ?? {}).length > 0;
-  const families = listAt(spec, 'ipFamilies');
+  const isHeadless = spec.clusterIP === 'None' || (spec.clusterIPs ?? [])[0] === 'None';
+  const selectsPods = Object.keys(spec.selector ?? {}).length > 0;
+  const families = spec.ipFamilies ?? [];
   if (isHeadless && !selectsPods) {
     setDefault(spec, 'ipFamilyPolicy', families.length === 1 ? 'SingleStack' : 'RequireDualStack');
     if (families.length === 0) {
@@ -157,6 +160,6 @@ export function setFamilies(draft: JsonObject): void {
 }
 
 /** A new Service's status. */
-export function resetStatus(draft: JsonObject): void {
+export function resetStatus(draft: Draft<Service>): void {
   draft.status = { loadBalancer: {} };
 }

@@ -1,8 +1,8 @@
 /** Services. Source: upstream `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/service/strategy.go`. */
 
+import { services } from '#pkg/api/types/refs.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { stringAt } from '../../draft.ts';
+import { rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
 import { keepStatus } from '../../status.ts';
 import type { IpRules } from '../../validation/ips.ts';
 import { coreKind, proxyVerbs } from '../connections.ts';
@@ -28,9 +28,7 @@ export interface ServiceStrategyOptions extends IpRules, ServiceAllocationOption
 /** The strategy of Services, with the ranges it allocates from. */
 export function createServiceStrategy(options: ServiceStrategyOptions): Strategy {
   const allocation = new ServiceAllocation(options);
-  return {
-    group: '',
-    resource: 'services',
+  return rulesOf(services, {
     keeping: { keyName: 'services/specs' },
     createOnUpdate: true,
     // Relaxed from DNS-1035 labels by KEP-5311, on by default since 1.36.
@@ -54,8 +52,8 @@ export function createServiceStrategy(options: ServiceStrategyOptions): Strategy
     subresources: { status: { validateUpdate: validateServiceStatus } },
     begin: (draft, old, context, reader) => allocation.begin(draft, old, context, reader),
     selectableFields: (service) => ({
-      'spec.clusterIP': stringAt(service, 'spec', 'clusterIP'),
-      'spec.type': stringAt(service, 'spec', 'type'),
+      'spec.clusterIP': service.spec?.clusterIP ?? '',
+      'spec.type': service.spec?.type ?? '',
     }),
     connects: {
       proxy: { kind: coreKind('ServiceProxyOptions'), verbs: proxyVerbs, takesPath: true, connect: serviceProxy },
@@ -63,7 +61,7 @@ export function createServiceStrategy(options: ServiceStrategyOptions): Strategy
     returnsDeleted: true,
     table: serviceTable,
     bootstrap: [ownService(allocation.firstIp, options.apiServerPort)],
-  };
+  });
 }
 
 /** The Service by which pods reach the API server. Complete, as it is stored without going through the steps of a create. */

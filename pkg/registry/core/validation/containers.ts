@@ -2,6 +2,8 @@
  * Rules for the containers of a pod, in its three lists.
  * Source: upstream `validateContainers`, `validateInitContainers`, `validateEphemeralContainers`, `validateContainerCommon`.
  */
+import type { Container, ContainerPort, EphemeralContainer, PodSpec } from '#pkg/api/types/core-v1.ts';
+import { fields, type Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
@@ -14,8 +16,6 @@ import {
 } from '#pkg/apimachinery/field-error.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { dns1123LabelProblems, portNameProblems, portNumberProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { checkEnvironment } from './env.ts';
 import { checkHandlers } from './handlers.ts';
@@ -37,8 +37,8 @@ export interface ContainerRules {
 /** Checks the lists of containers of a pod spec at `path`. */
 export function checkContainers(
   into: Collector,
-  spec: JsonObject,
-  { path, rules }: { readonly path: FieldPath; readonly rules: ContainerRules },
+  spec: Given<PodSpec>,
+  { path, rules }: { readonly path: FieldPath<PodSpec>; readonly rules: ContainerRules },
 ): void {
   const checker = new ContainerChecker(into, spec, rules);
   checker.checkRegular(child(path, 'containers'));
@@ -47,7 +47,7 @@ export function checkContainers(
 }
 
 /** Fields that would make an ephemeral container something its pod relies on. */
-const notEphemeral = [
+const notEphemeral: readonly (keyof EphemeralContainer)[] = [
   'ports',
   'resources',
   'livenessProbe',
@@ -58,25 +58,25 @@ const notEphemeral = [
   'restartPolicy',
   'restartPolicyRules',
 ];
-const hooksAndProbes = ['lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe'];
+const hooksAndProbes = fields('lifecycle', 'livenessProbe', 'readinessProbe', 'startupProbe');
 
 class ContainerChecker {
   readonly #into: Collector;
-  readonly #spec: JsonObject;
+  readonly #spec: Given<PodSpec>;
   readonly #rules: ContainerRules;
   readonly #graceSeconds: number | undefined;
   /** Of regular and init containers. */
   readonly #names = new Set<string>();
 
-  constructor(into: Collector, spec: JsonObject, rules: ContainerRules) {
+  constructor(into: Collector, spec: Given<PodSpec>, rules: ContainerRules) {
     this.#into = into;
     this.#spec = spec;
     this.#rules = rules;
-    this.#graceSeconds = numberAt(spec, 'terminationGracePeriodSeconds');
+    this.#graceSeconds = spec.terminationGracePeriodSeconds;
   }
 
-  checkRegular(path: FieldPath): void {
-    const containers = objectsAt(this.#spec, 'containers');
+  checkRegular(path: FieldPath<readonly Container[]>): void {
+    const containers = this.#spec.containers ?? [];
     if (containers.length === 0) this.#into.add(required(path));
     const hostPorts = new Set<string>();
     for (const [index, container] of containers.entries()) {
@@ -89,8 +89,8 @@ class ContainerChecker {
     }
   }
 
-  checkInit(path: FieldPath): void {
-    for (const [index, container] of objectsAt(this.#spec, 'initContainers').entries()) {
+  checkInit(path: FieldPath<readonly Container[]>): void {
+    for (const [index, container] of (this.#spec.initContainers ?? []).entries()) {
       const own = at(path, index);
       this.#checkCommon(container, own);
       checkRestartPolicy(this.#into, container, own);
@@ -103,20 +103,20 @@ class ContainerChecker {
       }
       for (const field of hooksAndProbes) {
         const detail = 'may not be set for init containers without restartPolicy=Always';
-        if (isObject(container[field])) this.#into.add(forbiddenField(child(own, field), detail));
+        if (container[field] !== undefined) this.#into.add(forbiddenField(child(own, field), detail));
       }
     }
   }
 
-  checkEphemeral(path: FieldPath): void {
+  checkEphemeral(path: FieldPath<readonly EphemeralContainer[]>): void {
     const seen = new Set(this.#names);
-    for (const [index, container] of objectsAt(this.#spec, 'ephemeralContainers').entries()) {
+    for (const [index, container] of (this.#spec.ephemeralContainers ?? []).entries()) {
       const own = at(path, index);
-      const name = stringAt(container, 'name');
+      const name = container.name ?? '';
       this.#checkCommon(container, own);
       if (seen.has(name)) this.#into.add(duplicate(child(own, 'name'), name));
       seen.add(name);
-      const target = stringAt(container, 'targetContainerName');
+      const target = container.targetContainerName ?? '';
       if (target !== '' && !this.#names.has(target)) {
         this.#into.add(notFoundField(child(own, 'targetContainerName'), target));
       }
@@ -124,30 +124,30 @@ class ContainerChecker {
     }
   }
 
-  #refuseReliance(container: JsonObject, path: FieldPath): void {
+  #refuseReliance(container: Given<EphemeralContainer>, path: FieldPath<EphemeralContainer>): void {
     const detail = 'cannot be set for an Ephemeral Container';
     for (const field of notEphemeral) {
       const value = container[field];
       const isEmpty = Array.isArray(value) ? value.length === 0 : isObject(value) && Object.keys(value).length === 0;
       if (!isEmpty) this.#into.unset(child(path, field), value, detail);
     }
-    for (const [index, mount] of objectsAt(container, 'volumeMounts').entries()) {
-      for (const field of ['subPath', 'subPathExpr']) {
-        if (stringAt(mount, field) === '') continue;
+    for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
+      for (const field of fields('subPath', 'subPathExpr')) {
+        if ((mount[field] ?? '') === '') continue;
         this.#into.add(forbiddenField(child(at(child(path, 'volumeMounts'), index), field), detail));
       }
     }
   }
 
-  #checkUnique(container: JsonObject, path: FieldPath): void {
-    const name = stringAt(container, 'name');
+  #checkUnique(container: Given<Container>, path: FieldPath<Container>): void {
+    const name = container.name ?? '';
     if (name === '') return;
     if (this.#names.has(name)) this.#into.add(duplicate(child(path, 'name'), name));
     this.#names.add(name);
   }
 
   /** What holds for every container. */
-  #checkCommon(container: JsonObject, path: FieldPath): void {
+  #checkCommon(container: Given<Container>, path: FieldPath<Container>): void {
     const into = this.#into;
     into.needsName(child(path, 'name'), container.name, dns1123LabelProblems);
     const image = container.image;
@@ -156,27 +156,27 @@ class ContainerChecker {
     }
     const messagePolicies = ['File', 'FallbackToLogsOnError'];
     into.needsOneOf(child(path, 'terminationMessagePolicy'), container.terminationMessagePolicy, messagePolicies);
-    checkPorts(into, objectsAt(container, 'ports'), child(path, 'ports'));
+    checkPorts(into, container.ports ?? [], child(path, 'ports'));
     checkEnvironment(into, container, path);
     checkVolumeUse(into, container, { path, volumes: this.#rules.volumes });
     const pullPolicies = ['Always', 'IfNotPresent', 'Never'];
     into.needsOneOf(child(path, 'imagePullPolicy'), container.imagePullPolicy, pullPolicies);
-    checkResources(into, objectAt(container, 'resources'), {
+    checkResources(into, container.resources, {
       path: child(path, 'resources'),
       claims: this.#rules.claims,
     });
     this.#checkResizePolicy(container, child(path, 'resizePolicy'));
     const hostUsers = this.#spec.hostUsers !== false;
-    const context = objectAt(container, 'securityContext');
+    const context = container.securityContext;
     checkContainerSecurity(into, context, { path: child(path, 'securityContext'), hostUsers });
   }
 
-  #checkResizePolicy(container: JsonObject, path: FieldPath): void {
+  #checkResizePolicy(container: Given<Container>, path: FieldPath): void {
     const seen = new Set<string>();
-    for (const [index, policy] of objectsAt(container, 'resizePolicy').entries()) {
+    for (const [index, policy] of (container.resizePolicy ?? []).entries()) {
       const { resourceName, restartPolicy } = policy;
-      if (seen.has(String(resourceName))) this.#into.add(duplicate(at(path, index), resourceName));
-      seen.add(String(resourceName));
+      if (seen.has(resourceName ?? '')) this.#into.add(duplicate(at(path, index), resourceName));
+      seen.add(resourceName ?? '');
       this.#into.needsOneOf(path, resourceName, ['cpu', 'memory']);
       this.#into.needsOneOf(path, restartPolicy, ['NotRequired', 'RestartContainer']);
       if (this.#spec.restartPolicy === 'Never' && restartPolicy !== 'NotRequired') {
@@ -186,21 +186,25 @@ class ContainerChecker {
   }
 }
 
-function checkPorts(into: Collector, ports: readonly JsonObject[], path: FieldPath): void {
+function checkPorts(
+  into: Collector,
+  ports: readonly Given<ContainerPort>[],
+  path: FieldPath<readonly ContainerPort[]>,
+): void {
   const names = new Set<string>();
   for (const [index, port] of ports.entries()) {
     const own = at(path, index);
-    const name = stringAt(port, 'name');
+    const name = port.name ?? '';
     if (name !== '') {
       const problems = portNameProblems(name);
       into.problems(child(own, 'name'), name, problems);
       if (problems.length === 0 && names.has(name)) into.add(duplicate(child(own, 'name'), name));
       names.add(name);
     }
-    const number = numberAt(port, 'containerPort') ?? 0;
+    const number = port.containerPort ?? 0;
     if (number === 0) into.add(required(child(own, 'containerPort')));
     else into.problems(child(own, 'containerPort'), number, portNumberProblems(number));
-    const hostPort = numberAt(port, 'hostPort') ?? 0;
+    const hostPort = port.hostPort ?? 0;
     if (hostPort !== 0) into.problems(child(own, 'hostPort'), hostPort, portNumberProblems(hostPort));
     into.needsOneOf(child(own, 'protocol'), port.protocol, ['SCTP', 'TCP', 'UDP']);
   }
@@ -208,12 +212,12 @@ function checkPorts(into: Collector, ports: readonly JsonObject[], path: FieldPa
 
 function checkHostPorts(
   into: Collector,
-  container: JsonObject,
-  { path, seen }: { readonly path: FieldPath; readonly seen: Set<string> },
+  container: Given<Container>,
+  { path, seen }: { readonly path: FieldPath<Container>; readonly seen: Set<string> },
 ): void {
-  for (const [index, port] of objectsAt(container, 'ports').entries()) {
+  for (const [index, port] of (container.ports ?? []).entries()) {
     if (!port.hostPort) continue;
-    const key = `${stringAt(port, 'protocol')}/${stringAt(port, 'hostIP')}/${String(port.hostPort)}`;
+    const key = `${port.protocol ?? ''}/${port.hostIP ?? ''}/${String(port.hostPort)}`;
     if (seen.has(key)) into.add(duplicate(child(at(child(path, 'ports'), index), 'hostPort'), key));
     seen.add(key);
   }

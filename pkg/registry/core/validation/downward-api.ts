@@ -2,11 +2,11 @@
  * Rules for references to a pod's own fields and resources, from its environment and its files.
  * Source: upstream `validateObjectFieldSelector`, `validateContainerResourceFieldSelector`, `ConvertDownwardAPIFieldLabel`.
  */
+import type { ObjectFieldSelector, ResourceFieldSelector } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { child, type FieldPath, invalid, notSupported, required } from '#pkg/apimachinery/field-error.ts';
 import { qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { canonicalQuantity } from '#pkg/apimachinery/quantity.ts';
-import { stringAt } from '../../draft.ts';
 import { isZeroQuantity } from '../../quantities.ts';
 import type { Collector } from '../../validation/collector.ts';
 
@@ -34,7 +34,7 @@ const subscripted = /^(.*)\['(.*)'\]$/;
 /** Checks a `fieldRef`; `fields` are those that may be named here. */
 export function checkFieldRef(
   into: Collector,
-  ref: JsonObject,
+  ref: Given<ObjectFieldSelector>,
   { path, fields }: { readonly path: FieldPath; readonly fields: readonly string[] },
 ): void {
   const own = child(path, 'fieldPath');
@@ -68,11 +68,11 @@ const hugePages = /^(limits|requests)\.hugepages-/;
 /** Checks a `resourceFieldRef`; a file has to say of which container, a variable may mean its own. */
 export function checkResourceFieldRef(
   into: Collector,
-  ref: JsonObject,
+  ref: Given<ResourceFieldSelector>,
   { path, needsContainer }: { readonly path: FieldPath; readonly needsContainer: boolean },
 ): void {
-  const resource = stringAt(ref, 'resource');
-  if (needsContainer && stringAt(ref, 'containerName') === '') into.add(required(child(path, 'containerName')));
+  const resource = ref.resource ?? '';
+  if (needsContainer && (ref.containerName ?? '') === '') into.add(required(child(path, 'containerName')));
   else if (resource === '') into.add(required(child(path, 'resource')));
   else if (!resources.includes(resource) && !hugePages.test(resource)) {
     into.add(notSupported(child(path, 'resource'), resource, resources));
@@ -104,10 +104,10 @@ const divisorRules: readonly DivisorRule[] = [
   byteRule(hugePages, 'hugepages'),
 ];
 
-function checkDivisor(into: Collector, ref: JsonObject, path: FieldPath): void {
+function checkDivisor(into: Collector, ref: Given<ResourceFieldSelector>, path: FieldPath): void {
   const { divisor } = ref;
   if ((typeof divisor !== 'string' && typeof divisor !== 'number') || isZeroQuantity(divisor)) return;
-  const resource = stringAt(ref, 'resource');
+  const resource = ref.resource ?? '';
   const rule = divisorRules.find(({ of }) => of.test(resource));
   if (rule === undefined || rule.divisors.includes(canonicalQuantity(divisor) ?? '')) return;
   into.add(invalid(child(path, 'divisor'), resource, rule.detail));

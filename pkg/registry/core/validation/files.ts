@@ -2,6 +2,8 @@
  * Rules for volumes whose files come from the API: config maps, secrets, the pod itself, tokens, and several of these together.
  * Source: upstream `validateKeyToPath`, `validateDownwardAPIVolumeFile`, `validateProjectionSources`.
  */
+import type { ClusterTrustBundleProjection } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { at, child, type FieldPath, forbiddenField, invalid, required } from '#pkg/apimachinery/field-error.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
@@ -97,7 +99,7 @@ function checkToken(
   if (into.needsText(child(volume, 'path'), token.path)) checkUnreservedPath(into, token.path, child(volume, 'path'));
 }
 
-function checkTrustBundle(into: Collector, bundle: JsonObject, path: FieldPath): void {
+function checkTrustBundle(into: Collector, bundle: Given<ClusterTrustBundleProjection>, path: FieldPath): void {
   const { name, signerName, labelSelector } = bundle;
   if (name !== undefined && signerName !== undefined) {
     into.add(invalid(path, bundle, 'only one of name and signerName may be used'));
@@ -136,7 +138,7 @@ export const checkProjectedVolume: SourceRule = (into, volume, path) => {
     }
     const token = objectAt(source, 'serviceAccountToken');
     if (token !== undefined) checkToken(into, token, { path: child(own, 'serviceAccountToken'), volume: path });
-    const bundle = objectAt(source, 'clusterTrustBundle');
+    const bundle: Given<ClusterTrustBundleProjection> | undefined = objectAt(source, 'clusterTrustBundle');
     if (bundle !== undefined) {
       checkTrustBundle(into, bundle, child(own, bundlePathName));
       paths.take(stringAt(bundle, 'path'), stringAt(bundle, 'path'));

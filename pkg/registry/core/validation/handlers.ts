@@ -1,35 +1,34 @@
 /** Rules for probes and lifecycle hooks. Source: upstream `validateProbe`, `validateLifecycle`, `validateHandler`. */
+import type { Container, HTTPGetAction, LifecycleHandler, Probe } from '#pkg/api/types/core-v1.ts';
+import { fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { child, type FieldPath, forbiddenField, invalid, required } from '#pkg/apimachinery/field-error.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
 import { httpHeaderNameProblems, portNameProblems, portNumberProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { listAt, numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 
-const probeHandlers = ['exec', 'httpGet', 'tcpSocket', 'grpc'] as const;
-const hookHandlers = ['exec', 'httpGet', 'tcpSocket', 'sleep'] as const;
-const probeNumbers = [
+const probeHandlers = fields('exec', 'httpGet', 'tcpSocket', 'grpc');
+const hookHandlers = fields('exec', 'httpGet', 'tcpSocket', 'sleep');
+const probeNumbers = fields(
   'initialDelaySeconds',
   'timeoutSeconds',
   'periodSeconds',
   'successThreshold',
   'failureThreshold',
-] as const;
+);
 
 /** Checks hooks and probes of a container at `path`. `graceSeconds` is the pod's: a hook may not sleep longer. */
 export function checkHandlers(
   into: Collector,
-  container: JsonObject,
-  { path, graceSeconds }: { readonly path: FieldPath; readonly graceSeconds: number | undefined },
+  container: Given<Container>,
+  { path, graceSeconds }: { readonly path: FieldPath<Container>; readonly graceSeconds: number | undefined },
 ): void {
-  for (const hook of ['postStart', 'preStop']) {
-    const handler = objectAt(container, 'lifecycle', hook);
+  for (const hook of fields('postStart', 'preStop')) {
+    const handler = container.lifecycle?.[hook];
     if (handler === undefined) continue;
     const own = child(child(path, 'lifecycle'), hook);
     checkHandler(into, handler, { path: own, handlers: hookHandlers, graceSeconds });
   }
-  for (const name of ['livenessProbe', 'readinessProbe', 'startupProbe'] as const) {
-    const probe = objectAt(container, name);
+  for (const name of fields('livenessProbe', 'readinessProbe', 'startupProbe')) {
+    const probe = container[name];
     if (probe !== undefined)
       checkProbe(into, probe, { path: child(path, name), isReadiness: name === 'readinessProbe' });
   }
@@ -37,8 +36,8 @@ export function checkHandlers(
 
 function checkProbe(
   into: Collector,
-  probe: JsonObject,
-  { path, isReadiness }: { readonly path: FieldPath; readonly isReadiness: boolean },
+  probe: Given<Probe>,
+  { path, isReadiness }: { readonly path: FieldPath<Probe>; readonly isReadiness: boolean },
 ): void {
   checkHandler(into, probe, { path, handlers: probeHandlers });
   for (const field of probeNumbers) into.notNegative(child(path, field), probe[field]);
@@ -49,28 +48,30 @@ function checkProbe(
     if (grace !== undefined) into.add(invalid(gracePath, grace, 'must not be set for readinessProbes'));
     return;
   }
-  const threshold = numberAt(probe, 'successThreshold') ?? 0;
+  const threshold = probe.successThreshold ?? 0;
   if (threshold !== 1) into.add(invalid(child(path, 'successThreshold'), threshold, 'must be 1'));
 }
 
+/** All that a probe or a hook may do; each of them has some of these. */
+type Handler = LifecycleHandler & Pick<Probe, 'grpc'>;
+
 interface HandlerRules {
-  readonly path: FieldPath;
-  readonly handlers: readonly string[];
+  readonly path: FieldPath<Handler>;
+  readonly handlers: readonly (keyof Handler)[];
   readonly graceSeconds?: number | undefined;
 }
 
-function checkHandler(into: Collector, owner: JsonObject, { path, handlers, graceSeconds }: HandlerRules): void {
-  const given = handlers.filter((name) => isObject(owner[name]));
+function checkHandler(into: Collector, owner: Given<Handler>, { path, handlers, graceSeconds }: HandlerRules): void {
+  const given = handlers.filter((name) => owner[name] !== undefined);
   if (given.length === 0) into.add(required(path, 'must specify a handler type'));
-  for (const [index, name] of given.entries()) {
-    const own = child(path, name);
-    const action = owner[name] as JsonObject;
-    if (index > 0) into.add(forbiddenField(own, 'may not specify more than 1 handler type'));
-    else if (name === 'exec' && listAt(action, 'command').length === 0) into.add(required(child(own, 'command')));
-    else if (name === 'httpGet') checkHttpGet(into, action, own);
-    else if (name === 'tcpSocket' || name === 'grpc') checkPort(into, action.port, child(own, 'port'));
-    else if (name === 'sleep') checkSleep(into, numberAt(action, 'seconds') ?? 0, { path: own, graceSeconds });
-  }
+  const [first, ...others] = given;
+  const { exec = {}, httpGet = {}, tcpSocket = {}, grpc = {}, sleep = {} } = owner;
+  if (first === 'exec' && (exec.command ?? []).length === 0) into.add(required(child(path, 'exec.command')));
+  else if (first === 'httpGet') checkHttpGet(into, httpGet, child(path, 'httpGet'));
+  else if (first === 'tcpSocket') checkPort(into, tcpSocket.port, child(path, 'tcpSocket.port'));
+  else if (first === 'grpc') checkPort(into, grpc.port, child(path, 'grpc.port'));
+  else if (first === 'sleep') checkSleep(into, sleep.seconds ?? 0, { path: child(path, 'sleep'), graceSeconds });
+  for (const name of others) into.add(forbiddenField(child(path, name), 'may not specify more than 1 handler type'));
 }
 
 function checkSleep(
@@ -83,12 +84,12 @@ function checkSleep(
   into.add(invalid(path, seconds, detail));
 }
 
-function checkHttpGet(into: Collector, action: JsonObject, path: FieldPath): void {
+function checkHttpGet(into: Collector, action: Given<HTTPGetAction>, path: FieldPath<HTTPGetAction>): void {
   into.needsText(child(path, 'path'), action.path);
   checkPort(into, action.port, child(path, 'port'));
   into.oneOf(child(path, 'scheme'), action.scheme, ['HTTP', 'HTTPS']);
-  for (const header of objectsAt(action, 'httpHeaders')) {
-    const name = stringAt(header, 'name');
+  for (const header of action.httpHeaders ?? []) {
+    const name = header.name ?? '';
     into.problems(child(path, 'httpHeaders'), name, httpHeaderNameProblems(name));
   }
 }

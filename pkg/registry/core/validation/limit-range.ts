@@ -1,4 +1,7 @@
 /** Rules for limit ranges. Source: upstream `ValidateLimitRange`. */
+
+import type { LimitRange, LimitRangeItem } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
@@ -7,30 +10,32 @@ import {
   type FieldPath,
   forbiddenField,
   invalid,
+  misnamed,
+  pathsOf,
   required,
 } from '#pkg/apimachinery/field-error.ts';
 import { qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { objectAt, objectsAt, stringAt } from '../../draft.ts';
 import { compareQuantities, quantityAt } from '../../quantities.ts';
 import { Collector } from '../../validation/collector.ts';
 import { checkContainerResourceName, checkResourceName, mayOvercommit } from './resources.ts';
+
+const field = pathsOf<LimitRange>();
 
 const limitTypes = ['Container', 'PersistentVolumeClaim', 'Pod'];
 const amountFields = ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'] as const;
 
 /** What is wrong with a `LimitRange`. Source: upstream `ValidateLimitRange`. */
-export function validateLimitRange(draft: JsonObject): readonly FieldError[] {
+export function validateLimitRange(draft: Given<LimitRange>): readonly FieldError[] {
   const into = new Collector();
   const seen = new Set<string>();
-  for (const [index, limit] of objectsAt(draft, 'spec', 'limits').entries()) {
-    const path = at('spec.limits', index);
-    const type = stringAt(limit, 'type');
+  for (const [index, limit] of (draft.spec?.limits ?? []).entries()) {
+    const path = at(field('spec.limits'), index);
+    const type = limit.type ?? '';
     checkType(into, type, child(path, 'type'));
     if (seen.has(type)) into.add(duplicate(child(path, 'type'), type));
     seen.add(type);
     checkNames(into, limit, path);
-    const names = new Set(amountFields.flatMap((field) => Object.keys(objectAt(limit, field) ?? {})));
+    const names = new Set(amountFields.flatMap((field) => Object.keys(limit[field] ?? {})));
     for (const name of names) checkOrder(into, limit, { name, path });
   }
   return into.errors;
@@ -43,21 +48,21 @@ function checkType(into: Collector, type: string, path: FieldPath): void {
   into.add(invalid(path, type, 'must be a standard limit type or fully qualified'));
 }
 
-function checkNames(into: Collector, limit: JsonObject, path: FieldPath): void {
+function checkNames(into: Collector, limit: Given<LimitRangeItem>, path: FieldPath<LimitRangeItem>): void {
   const { type } = limit;
   const check = type === 'Pod' || type === 'Container' ? checkContainerResourceName : checkResourceName;
-  for (const field of amountFields) {
-    const names = Object.keys(objectAt(limit, field) ?? {});
-    if (type === 'Pod' && field.startsWith('default')) {
-      if (names.length > 0) into.add(forbiddenField(child(path, field), "may not be specified when `type` is 'Pod'"));
+  for (const each of amountFields) {
+    const names = Object.keys(limit[each] ?? {});
+    if (type === 'Pod' && each.startsWith('default')) {
+      if (names.length > 0) into.add(forbiddenField(child(path, each), "may not be specified when `type` is 'Pod'"));
       continue;
     }
-    for (const name of names) check(into, name, at(child(path, field), name));
+    for (const name of names) check(into, name, at(child(path, each), name));
   }
   if (type !== 'PersistentVolumeClaim') return;
-  if (['min', 'max'].some((field) => objectAt(limit, field)?.storage !== undefined)) return;
+  if ([limit.min, limit.max].some((amounts) => amounts?.storage !== undefined)) return;
   const detail = 'either minimum or maximum storage value is required, but neither was provided';
-  into.add(required(child(path, 'limits'), detail));
+  into.add(required(misnamed(path, 'limits'), detail));
 }
 
 /** `[what is too small, what it is compared with, where it is reported, what is shown there, words]`. */
@@ -100,9 +105,15 @@ const orderRules = [
   ],
 ] as const;
 
-function checkOrder(into: Collector, limit: JsonObject, { name, path }: { name: string; path: FieldPath }): void {
-  const amount = (field: string): string | undefined => {
-    const value = limit.type === 'Pod' && field.startsWith('default') ? undefined : objectAt(limit, field)?.[name];
+type AmountField = Exclude<keyof LimitRangeItem, 'type'>;
+
+function checkOrder(
+  into: Collector,
+  limit: Given<LimitRangeItem>,
+  { name, path }: { name: string; path: FieldPath<LimitRangeItem> },
+): void {
+  const amount = (field: AmountField): string | undefined => {
+    const value = limit.type === 'Pod' && field.startsWith('default') ? undefined : limit[field]?.[name];
     return value === undefined ? undefined : String(value);
   };
   for (const [upper, lower, field, shown, words] of orderRules) {

@@ -1,11 +1,17 @@
 /** Rules for claims. Source: upstream `ValidatePersistentVolumeClaimSpec`, `ValidatePersistentVolumeClaimUpdate`. */
+
+import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
+  at,
   child,
   type FieldError,
   type FieldPath,
   forbiddenField,
   invalid,
+  pathsOf,
   required,
+  untyped,
 } from '#pkg/apimachinery/field-error.ts';
 import { dns1123LabelProblems, dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
@@ -13,6 +19,8 @@ import { listAt, objectAt, semanticallySame, stringAt, valueAt } from '../../dra
 import { compareQuantities } from '../../quantities.ts';
 import { Collector } from '../../validation/collector.ts';
 import { labelSelectorErrors } from '../../validation/selector.ts';
+
+const field = pathsOf<PersistentVolumeClaim>();
 
 const accessModes = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
 /** Values of `volumeMode`, in the order messages list them. */
@@ -35,11 +43,11 @@ export function checkAccessModes(
 }
 
 /** Checks the spec of a claim or of a template for claims. */
-export function checkClaimSpec(into: Collector, spec: JsonObject, path: FieldPath): void {
+export function checkClaimSpec(into: Collector, spec: Given<PersistentVolumeClaimSpec>, path: FieldPath): void {
   checkAccessModes(into, spec, { path, detail: 'at least 1 access mode is required' });
   into.add(...labelSelectorErrors(spec.selector, child(path, 'selector')));
   const amount = valueAt(spec, 'resources', 'requests', 'storage');
-  const own = `${child(path, 'resources')}[storage]`;
+  const own = at(child(path, 'resources'), 'storage');
   if (amount === undefined) into.add(required(own));
   else if (compareQuantities(amount, 0) <= 0) into.add(invalid(own, String(amount), 'must be greater than zero'));
   into.mayName(child(path, 'storageClassName'), spec.storageClassName, dns1123SubdomainProblems);
@@ -79,7 +87,7 @@ function checkDataSource(into: Collector, source: JsonObject, path: FieldPath): 
 /** What is wrong with a `PersistentVolumeClaim`. Source: upstream `ValidatePersistentVolumeClaim`. */
 export function validatePersistentVolumeClaim(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
-  checkClaimSpec(into, objectAt(draft, 'spec') ?? {}, 'spec');
+  checkClaimSpec(into, objectAt(draft, 'spec') ?? {}, field('spec'));
   return into.errors;
 }
 
@@ -113,22 +121,24 @@ export function validatePersistentVolumeClaimUpdate(draft: JsonObject, old: Kube
   const into = new Collector();
   const annotation = (object: JsonObject | KubeObject): string =>
     stringAt(object, 'metadata', 'annotations', classAnnotation);
-  into.unchanged(`metadata.annotations.${classAnnotation}`, annotation(draft), annotation(old));
+  into.unchanged(untyped(`metadata.annotations.${classAnnotation}`), annotation(draft), annotation(old));
   const [now, was] = fixedParts(draft, old);
-  if (!semanticallySame(now, was)) into.add(forbiddenField('spec', immutableDetail));
+  if (!semanticallySame(now, was)) into.add(forbiddenField(field('spec'), immutableDetail));
   const size = (object: JsonObject | KubeObject): unknown =>
     valueAt(object, 'spec', 'resources', 'requests', 'storage');
   const capacity = valueAt(old, 'status', 'capacity', 'storage');
   if (compareQuantities(size(draft), size(old)) < 0 && compareQuantities(size(draft), capacity) <= 0) {
     const detail = 'field can not be less than status.capacity';
-    into.add(forbiddenField('spec.resources.requests.storage', detail));
+    into.add(forbiddenField(field('spec.resources.requests.storage'), detail));
   }
-  into.unchanged('volumeMode', valueAt(draft, 'spec', 'volumeMode'), valueAt(old, 'spec', 'volumeMode'));
+  into.unchanged(untyped('volumeMode'), valueAt(draft, 'spec', 'volumeMode'), valueAt(old, 'spec', 'volumeMode'));
   const attributes = valueAt(draft, 'spec', 'volumeAttributesClassName');
   if (valueAt(old, 'spec', 'volumeAttributesClassName') !== undefined) {
     const what = attributes === undefined ? 'nil' : attributes === '' ? 'an empty string' : undefined;
     if (what !== undefined) {
-      into.add(forbiddenField('spec.volumeAttributesClassName', `update from non-nil value to ${what} is forbidden`));
+      into.add(
+        forbiddenField(field('spec.volumeAttributesClassName'), `update from non-nil value to ${what} is forbidden`),
+      );
     }
   }
   return into.errors;

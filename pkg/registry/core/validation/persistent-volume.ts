@@ -1,4 +1,5 @@
 /** Rules for persistent volumes. Source: upstream `ValidatePersistentVolumeSpec`, `ValidatePersistentVolumeUpdate`. */
+import type { PersistentVolume } from '#pkg/api/types/core-v1.ts';
 import {
   at,
   child,
@@ -6,7 +7,9 @@ import {
   forbiddenField,
   invalid,
   notSupported,
+  pathsOf,
   required,
+  untyped,
 } from '#pkg/apimachinery/field-error.ts';
 import { dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
@@ -18,6 +21,8 @@ import { checkNodeSelector } from './node-affinity.ts';
 import { checkAccessModes, volumeModes } from './persistent-volume-claim.ts';
 import { checkOneSource, type SourceRule, sharedSources } from './volume-source.ts';
 
+const field = pathsOf<PersistentVolume>();
+
 const checkLocal: SourceRule = (into, source, path) => {
   if (into.needsText(child(path, 'path'), source.path)) checkNoBacksteps(into, source.path, child(path, 'path'));
 };
@@ -28,34 +33,39 @@ const persistentSources: ReadonlyMap<string, SourceRule> = new Map([...sharedSou
 export function validatePersistentVolume(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec') ?? {};
-  checkAccessModes(into, spec, { path: 'spec', detail: '' });
+  checkAccessModes(into, spec, { path: field('spec'), detail: '' });
   checkCapacity(into, objectAt(spec, 'capacity') ?? {});
-  into.oneOf('spec.persistentVolumeReclaimPolicy', spec.persistentVolumeReclaimPolicy, ['Delete', 'Recycle', 'Retain']);
+  into.oneOf(field('spec.persistentVolumeReclaimPolicy'), spec.persistentVolumeReclaimPolicy, [
+    'Delete',
+    'Recycle',
+    'Retain',
+  ]);
   checkAffinity(into, spec);
   const owner = { name: stringAt(draft, 'metadata', 'name'), isPersistent: true };
-  checkOneSource(into, spec, { path: 'spec', rules: persistentSources, owner });
+  checkOneSource(into, spec, { path: field('spec'), rules: persistentSources, owner });
   const isRoot = /^\/+(\.?\/*)*$/.test(stringAt(spec, 'hostPath', 'path'));
   if (isRoot && spec.persistentVolumeReclaimPolicy === 'Recycle') {
     const detail = "may not be 'recycle' for a hostPath mount of '/'";
-    into.add(forbiddenField('spec.persistentVolumeReclaimPolicy', detail));
+    into.add(forbiddenField(field('spec.persistentVolumeReclaimPolicy'), detail));
   }
-  into.mayName('spec.storageClassName', spec.storageClassName, dns1123SubdomainProblems);
-  into.oneOf('spec.volumeMode', spec.volumeMode, volumeModes);
+  into.mayName(field('spec.storageClassName'), spec.storageClassName, dns1123SubdomainProblems);
+  into.oneOf(field('spec.volumeMode'), spec.volumeMode, volumeModes);
   const attributes = spec.volumeAttributesClassName;
-  if (attributes === '') into.add(required('spec.volumeAttributesClassName', 'an empty string is disallowed'));
-  else into.mayName('spec.volumeAttributesClassName', attributes, dns1123SubdomainProblems);
+  if (attributes === '') into.add(required(field('spec.volumeAttributesClassName'), 'an empty string is disallowed'));
+  else into.mayName(field('spec.volumeAttributesClassName'), attributes, dns1123SubdomainProblems);
   if (attributes !== undefined && objectAt(spec, 'csi') === undefined) {
-    into.add(required('spec.csi', 'has to be specified when using volumeAttributesClassName'));
+    into.add(required(field('spec.csi'), 'has to be specified when using volumeAttributesClassName'));
   }
   return into.errors;
 }
 
 function checkCapacity(into: Collector, capacity: JsonObject): void {
   const names = Object.keys(capacity);
-  if (names.length === 0) into.add(required('spec.capacity'));
-  if (names.length !== 1 || names[0] !== 'storage') into.add(notSupported('spec.capacity', capacity, ['storage']));
+  if (names.length === 0) into.add(required(field('spec.capacity')));
+  if (names.length !== 1 || names[0] !== 'storage')
+    into.add(notSupported(field('spec.capacity'), capacity, ['storage']));
   for (const [name, amount] of Object.entries(capacity)) {
-    const path = at('spec.capacity', name);
+    const path = at(field('spec.capacity'), name);
     const { nano, value } = quantityAt(amount);
     if (nano < 0n) into.add(invalid(path, value, 'must be a valid resource quantity'));
     if (nano <= 0n) into.add(invalid(path, String(amount), 'must be greater than zero'));
@@ -66,13 +76,14 @@ function checkAffinity(into: Collector, spec: JsonObject): void {
   const affinity = objectAt(spec, 'nodeAffinity');
   if (affinity === undefined) {
     if (objectAt(spec, 'local') !== undefined) {
-      into.add(required('spec.nodeAffinity', 'Local volume requires node affinity'));
+      into.add(required(field('spec.nodeAffinity'), 'Local volume requires node affinity'));
     }
     return;
   }
   const needed = objectAt(affinity, 'required');
-  if (needed === undefined) into.add(required('spec.nodeAffinity.required', 'must specify required node constraints'));
-  else checkNodeSelector(into, needed, 'spec.nodeAffinity.required');
+  if (needed === undefined)
+    into.add(required(field('spec.nodeAffinity.required'), 'must specify required node constraints'));
+  else checkNodeSelector(into, needed, field('spec.nodeAffinity.required'));
 }
 
 /** What a volume is made of stays; a secret for expanding it may still be named. */
@@ -97,16 +108,16 @@ export function validatePersistentVolumeUpdate(draft: JsonObject, old: KubeObjec
   const keepsExpandSecret = valueAt(old, 'spec', 'csi', 'controllerExpandSecretRef') !== undefined;
   if (!semanticallySame(sourcesOf(draft, { keepsExpandSecret }), sourcesOf(old, { keepsExpandSecret }))) {
     const detail = 'spec.persistentvolumesource is immutable after creation';
-    into.add(forbiddenField('spec.persistentvolumesource', detail));
+    into.add(forbiddenField(untyped('spec.persistentvolumesource'), detail));
   }
-  into.unchanged('volumeMode', valueAt(draft, 'spec', 'volumeMode'), valueAt(old, 'spec', 'volumeMode'));
+  into.unchanged(untyped('volumeMode'), valueAt(draft, 'spec', 'volumeMode'), valueAt(old, 'spec', 'volumeMode'));
   const [now, was] = [draft, old].map((object) => valueAt(object, 'spec', 'nodeAffinity'));
   if (was !== undefined && !semanticallySame(now, was)) {
-    into.add(invalid('nodeAffinity', now, 'field is immutable, except for updating from beta label to GA'));
+    into.add(invalid(untyped('nodeAffinity'), now, 'field is immutable, except for updating from beta label to GA'));
   }
   const [wanted, had] = [draft, old].map((object) => valueAt(object, 'spec', 'volumeAttributesClassName'));
   if (had !== undefined && wanted === undefined) {
-    into.add(forbiddenField('spec.volumeAttributesClassName', 'update from non-nil value to nil is forbidden'));
+    into.add(forbiddenField(field('spec.volumeAttributesClassName'), 'update from non-nil value to nil is forbidden'));
   }
   return into.errors;
 }

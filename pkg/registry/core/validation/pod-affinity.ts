@@ -1,53 +1,61 @@
 /** Rules for placing pods relative to other pods. Source: upstream `validatePodAffinityTerm`, `validateTopologySpreadConstraints`. */
-import { at, child, duplicate, type FieldPath, forbiddenField, invalid } from '#pkg/apimachinery/field-error.ts';
+import type { Affinity, PodAffinity, PodAffinityTerm, TopologySpreadConstraint } from '#pkg/api/types/core-v1.ts';
+import { fields, type Given } from '#pkg/apimachinery/draft.ts';
+import {
+  at,
+  child,
+  duplicate,
+  type FieldPath,
+  forbiddenField,
+  invalid,
+  misnamed,
+} from '#pkg/apimachinery/field-error.ts';
 import { dns1123LabelProblems, qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { listAt, numberAt, objectAt, objectsAt, stringAt, stringMapAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { labelSelectorErrors } from '../../validation/selector.ts';
 import { checkNodeAffinity, checkWeight } from './node-affinity.ts';
 
 /** Checks an `Affinity` with all of its parts; a missing one passes. */
-export function checkAffinity(into: Collector, affinity: JsonObject | undefined, path: FieldPath): void {
+export function checkAffinity(into: Collector, affinity: Given<Affinity> | undefined, path: FieldPath<Affinity>): void {
   if (affinity === undefined) return;
-  const node = objectAt(affinity, 'nodeAffinity');
+  const node = affinity.nodeAffinity;
   if (node !== undefined) checkNodeAffinity(into, node, child(path, 'nodeAffinity'));
-  for (const kind of ['podAffinity', 'podAntiAffinity']) {
-    const rules = objectAt(affinity, kind);
+  for (const kind of fields('podAffinity', 'podAntiAffinity')) {
+    const rules = affinity[kind];
     if (rules !== undefined) checkPodAffinity(into, rules, child(path, kind));
   }
 }
 
-function checkPodAffinity(into: Collector, affinity: JsonObject, path: FieldPath): void {
+function checkPodAffinity(into: Collector, affinity: Given<PodAffinity>, path: FieldPath<PodAffinity>): void {
   const needed = child(path, 'requiredDuringSchedulingIgnoredDuringExecution');
-  for (const [index, term] of objectsAt(affinity, 'requiredDuringSchedulingIgnoredDuringExecution').entries()) {
+  for (const [index, term] of (affinity.requiredDuringSchedulingIgnoredDuringExecution ?? []).entries()) {
     checkTerm(into, term, at(needed, index));
   }
   const preferred = child(path, 'preferredDuringSchedulingIgnoredDuringExecution');
-  for (const [index, weighted] of objectsAt(affinity, 'preferredDuringSchedulingIgnoredDuringExecution').entries()) {
+  for (const [index, weighted] of (affinity.preferredDuringSchedulingIgnoredDuringExecution ?? []).entries()) {
     checkWeight(into, weighted, at(preferred, index));
-    checkTerm(into, objectAt(weighted, 'podAffinityTerm') ?? {}, child(at(preferred, index), 'podAffinityTerm'));
+    checkTerm(into, weighted.podAffinityTerm ?? {}, child(at(preferred, index), 'podAffinityTerm'));
   }
 }
 
-function checkTerm(into: Collector, term: JsonObject, path: FieldPath): void {
+function checkTerm(into: Collector, term: Given<PodAffinityTerm>, path: FieldPath<PodAffinityTerm>): void {
   into.add(...labelSelectorErrors(term.labelSelector, child(path, 'labelSelector')));
   into.add(...labelSelectorErrors(term.namespaceSelector, child(path, 'namespaceSelector')));
-  for (const name of listAt(term, 'namespaces').map(String)) {
-    into.problems(child(path, 'namespace'), name, dns1123LabelProblems(name));
+  for (const name of term.namespaces ?? []) {
+    into.problems(misnamed(path, 'namespace'), name, dns1123LabelProblems(name));
   }
   checkLabelKeys(into, term, path);
-  const key = stringAt(term, 'topologyKey');
+  const key = term.topologyKey ?? '';
   into.needsText(child(path, 'topologyKey'), key, 'can not be empty');
   into.problems(child(path, 'topologyKey'), key, qualifiedNameProblems(key));
 }
 
 /** Keys whose values come from the pod itself. */
-function checkLabelKeys(into: Collector, term: JsonObject, path: FieldPath): void {
-  for (const field of ['matchLabelKeys', 'mismatchLabelKeys']) {
-    const keys = listAt(term, field).map(String);
+function checkLabelKeys(into: Collector, term: Given<PodAffinityTerm>, path: FieldPath<PodAffinityTerm>): void {
+  for (const field of fields('matchLabelKeys', 'mismatchLabelKeys')) {
+    const keys = (term[field] ?? []).map(String);
     if (keys.length === 0) continue;
-    if (objectAt(term, 'labelSelector') === undefined) {
+    if (term.labelSelector === undefined) {
       into.add(forbiddenField(child(path, field), 'must not be specified when labelSelector is not set'));
       continue;
     }
@@ -55,8 +63,8 @@ function checkLabelKeys(into: Collector, term: JsonObject, path: FieldPath): voi
       into.problems(at(child(path, field), index), key, qualifiedNameProblems(key));
     }
   }
-  const unlike = new Set(listAt(term, 'mismatchLabelKeys'));
-  for (const [index, key] of listAt(term, 'matchLabelKeys').entries()) {
+  const unlike = new Set(term.mismatchLabelKeys ?? []);
+  for (const [index, key] of (term.matchLabelKeys ?? []).entries()) {
     if (!unlike.has(key)) continue;
     const detail = 'exists in both matchLabelKeys and mismatchLabelKeys';
     into.add(invalid(at(child(path, 'matchLabelKeys'), index), key, detail));
@@ -64,10 +72,14 @@ function checkLabelKeys(into: Collector, term: JsonObject, path: FieldPath): voi
 }
 
 /** Checks the topology spread constraints of a pod. */
-export function checkTopologySpread(into: Collector, constraints: readonly JsonObject[], path: FieldPath): void {
+export function checkTopologySpread(
+  into: Collector,
+  constraints: readonly Given<TopologySpreadConstraint>[],
+  path: FieldPath<readonly TopologySpreadConstraint[]>,
+): void {
   for (const [index, constraint] of constraints.entries()) {
     const own = at(path, index);
-    into.positive(child(own, 'maxSkew'), numberAt(constraint, 'maxSkew') ?? 0);
+    into.positive(child(own, 'maxSkew'), constraint.maxSkew ?? 0);
     into.needsText(child(own, 'topologyKey'), constraint.topologyKey, 'can not be empty');
     into.oneOf(child(own, 'whenUnsatisfiable'), constraint.whenUnsatisfiable ?? '', [
       'DoNotSchedule',
@@ -75,7 +87,7 @@ export function checkTopologySpread(into: Collector, constraints: readonly JsonO
     ]);
     checkNotRepeated(into, constraint, { path: own, others: constraints.slice(index + 1) });
     checkMinDomains(into, constraint, child(own, 'minDomains'));
-    for (const field of ['nodeAffinityPolicy', 'nodeTaintsPolicy']) {
+    for (const field of fields('nodeAffinityPolicy', 'nodeTaintsPolicy')) {
       into.oneOf(child(own, field), constraint[field], ['Honor', 'Ignore']);
     }
     checkSpreadKeys(into, constraint, child(own, 'matchLabelKeys'));
@@ -85,17 +97,23 @@ export function checkTopologySpread(into: Collector, constraints: readonly JsonO
 
 function checkNotRepeated(
   into: Collector,
-  constraint: JsonObject,
-  { path, others }: { readonly path: FieldPath; readonly others: readonly JsonObject[] },
+  constraint: Given<TopologySpreadConstraint>,
+  {
+    path,
+    others,
+  }: {
+    readonly path: FieldPath<TopologySpreadConstraint>;
+    readonly others: readonly Given<TopologySpreadConstraint>[];
+  },
 ): void {
-  const isSame = (other: JsonObject): boolean =>
+  const isSame = (other: Given<TopologySpreadConstraint>): boolean =>
     other.topologyKey === constraint.topologyKey && other.whenUnsatisfiable === constraint.whenUnsatisfiable;
   if (!others.some(isSame)) return;
-  const shown = `{${stringAt(constraint, 'topologyKey')}, ${stringAt(constraint, 'whenUnsatisfiable')}}`;
-  into.add(duplicate(child(path, '{topologyKey, whenUnsatisfiable}'), shown));
+  const shown = `{${constraint.topologyKey ?? ''}, ${constraint.whenUnsatisfiable ?? ''}}`;
+  into.add(duplicate(misnamed(path, '{topologyKey, whenUnsatisfiable}'), shown));
 }
 
-function checkMinDomains(into: Collector, constraint: JsonObject, path: FieldPath): void {
+function checkMinDomains(into: Collector, constraint: Given<TopologySpreadConstraint>, path: FieldPath): void {
   const { minDomains, whenUnsatisfiable } = constraint;
   if (minDomains === undefined) return;
   into.positive(path, minDomains);
@@ -104,14 +122,14 @@ function checkMinDomains(into: Collector, constraint: JsonObject, path: FieldPat
   into.add(invalid(path, minDomains, detail));
 }
 
-function checkSpreadKeys(into: Collector, constraint: JsonObject, path: FieldPath): void {
-  const keys = listAt(constraint, 'matchLabelKeys').map(String);
+function checkSpreadKeys(into: Collector, constraint: Given<TopologySpreadConstraint>, path: FieldPath): void {
+  const keys = constraint.matchLabelKeys ?? [];
   if (keys.length === 0) return;
-  const selector = objectAt(constraint, 'labelSelector');
+  const selector = constraint.labelSelector;
   if (selector === undefined) into.add(forbiddenField(path, 'must not be specified when labelSelector is not set'));
   const selected = new Set([
-    ...Object.keys(stringMapAt(selector, 'matchLabels')),
-    ...objectsAt(selector, 'matchExpressions').map((requirement) => stringAt(requirement, 'key')),
+    ...Object.keys(selector?.matchLabels ?? {}),
+    ...(selector?.matchExpressions ?? []).map((requirement) => requirement.key ?? ''),
   ]);
   for (const [index, key] of keys.entries()) {
     into.problems(at(path, index), key, qualifiedNameProblems(key));

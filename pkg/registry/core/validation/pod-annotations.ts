@@ -2,7 +2,8 @@
  * Rules for annotations that say something about a pod, most of them from before there were fields for it.
  * Source: upstream `ValidatePodSpecificAnnotations`, `validateSeccompAnnotationsAndFields`, `validateAppArmorAnnotationsAndFieldsMatchOnCreate`.
  */
-import { at, child, type FieldPath, forbiddenField, invalid } from '#pkg/apimachinery/field-error.ts';
+import type { Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
+import { at, child, type FieldPath, forbiddenField, invalid, pathsOf, rootOf } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { objectAt, stringAt, stringMapAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
@@ -13,6 +14,8 @@ const mirror = 'kubernetes.io/config.mirror';
 const deletionCost = 'controller.kubernetes.io/pod-deletion-cost';
 const seccompPod = 'seccomp.security.alpha.kubernetes.io/pod';
 const seccompContainer = 'container.seccomp.security.alpha.kubernetes.io/';
+const field = pathsOf<Pod>();
+
 const appArmorContainer = 'container.apparmor.security.beta.kubernetes.io/';
 const int32Pattern = /^[+-]?\d+$/;
 const int32Max = 2 ** 31 - 1;
@@ -21,7 +24,7 @@ const int32Max = 2 ** 31 - 1;
 export function checkPodAnnotations(
   into: Collector,
   pod: JsonObject,
-  { path, specPath }: { readonly path: FieldPath; readonly specPath: FieldPath },
+  { path, specPath }: { readonly path: FieldPath; readonly specPath: FieldPath<PodSpec> },
 ): void {
   const annotations = stringMapAt(pod, 'metadata', 'annotations');
   const spec = objectAt(pod, 'spec') ?? {};
@@ -55,7 +58,7 @@ function checkAppArmorProfile(
   path: FieldPath,
 ): void {
   const name = key.slice(appArmorContainer.length);
-  if (!placedContainers(spec, '').some(({ container }) => container.name === name)) {
+  if (!placedContainers(spec, rootOf<PodSpec>()).some(({ container }) => container.name === name)) {
     into.add(invalid(at(path, key), name, 'container not found'));
   }
   if (['', 'runtime/default', 'unconfined'].includes(value) || value.startsWith('localhost/')) return;
@@ -69,7 +72,7 @@ const annotationTexts: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Where both an annotation and a field are given they have to agree. */
-function checkMatches(into: Collector, pod: JsonObject, specPath: FieldPath): void {
+function checkMatches(into: Collector, pod: JsonObject, specPath: FieldPath<PodSpec>): void {
   const annotations = stringMapAt(pod, 'metadata', 'annotations');
   const spec = objectAt(pod, 'spec') ?? {};
   const ofPod = objectAt(spec, 'securityContext');
@@ -121,7 +124,7 @@ export function checkAnnotationsKept(into: Collector, pod: JsonObject, old: Kube
   for (const key of new Set([...Object.keys(was), ...Object.keys(now)])) {
     if (now[key] === was[key]) continue;
     const did = Object.hasOwn(was, key) ? 'remove or update' : 'add';
-    const path = at('metadata.annotations', key);
+    const path = at(field('metadata.annotations'), key);
     if (key.startsWith(appArmorContainer)) into.add(forbiddenField(path, `may not ${did} AppArmor annotations`));
     if (key === mirror) into.add(forbiddenField(path, `may not ${did} mirror pod annotation`));
   }

@@ -1,8 +1,8 @@
 /** Rules for how a pod resolves names. Source: upstream `validatePodDNSConfig`, KEP-4427. */
+import type { PodSpec } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { at, child, type FieldPath, invalid, required } from '#pkg/apimachinery/field-error.ts';
 import { dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { listAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { checkIp } from '../../validation/ips.ts';
 
@@ -12,12 +12,12 @@ const searchesMax = 32;
 const searchCharsMax = 2048;
 
 /** Checks `dnsPolicy` and `dnsConfig` of the pod spec at `specPath`. */
-export function checkDns(into: Collector, spec: JsonObject, specPath: FieldPath): void {
+export function checkDns(into: Collector, spec: Given<PodSpec>, specPath: FieldPath<PodSpec>): void {
   const policies = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
   into.needsOneOf(child(specPath, 'dnsPolicy'), spec.dnsPolicy, policies);
-  const config = objectAt(spec, 'dnsConfig');
+  const config = spec.dnsConfig;
   const path = child(specPath, 'dnsConfig');
-  const servers = listAt(config, 'nameservers').map(String);
+  const servers = config?.nameservers ?? [];
   if (spec.dnsPolicy === 'None') {
     if (config === undefined) into.add(required(path, 'must provide `dnsConfig` when `dnsPolicy` is None'));
     else if (servers.length === 0) {
@@ -31,9 +31,9 @@ export function checkDns(into: Collector, spec: JsonObject, specPath: FieldPath)
     into.add(invalid(child(path, 'nameservers'), servers, detail));
   }
   for (const [index, ip] of servers.entries()) checkIp(into, ip, at(child(path, 'nameservers'), index));
-  checkSearches(into, listAt(config, 'searches').map(String), child(path, 'searches'));
-  for (const [index, option] of objectsAt(config, 'options').entries()) {
-    if (stringAt(option, 'name') === '') into.add(required(at(child(path, 'options'), index), 'must not be empty'));
+  checkSearches(into, config.searches ?? [], child(path, 'searches'));
+  for (const [index, option] of (config.options ?? []).entries()) {
+    if ((option.name ?? '') === '') into.add(required(at(child(path, 'options'), index), 'must not be empty'));
   }
 }
 

@@ -1,4 +1,7 @@
 /** What may change about the resources of a running pod. Source: upstream `ValidatePodResize`, KEP-1287. */
+
+import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
+import { fields } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
@@ -6,6 +9,7 @@ import {
   type FieldPath,
   forbiddenField,
   invalid,
+  pathsOf,
   wholeObject,
 } from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
@@ -14,6 +18,8 @@ import { compareQuantities } from '../../quantities.ts';
 import { Collector } from '../../validation/collector.ts';
 import { qosClassOf } from '../pod-qos.ts';
 import { validatePod } from './pod.ts';
+
+const field = pathsOf<Pod>();
 
 /** Why a pod cannot be resized at all, whatever the change. */
 function refusal(draft: JsonObject, old: KubeObject): string | undefined {
@@ -33,12 +39,16 @@ export function validatePodResize(draft: JsonObject, old: KubeObject): readonly 
   into.add(...validatePod(draft));
   const qosClass = stringAt(old, 'status', 'qosClass') || qosClassOf(fieldsOf(old));
   if (qosClassOf(draft) !== qosClass) {
-    into.add(invalid('spec', qosClass, 'Pod QOS Class may not change as a result of resizing'));
+    into.add(invalid(field('spec'), qosClass, 'Pod QOS Class may not change as a result of resizing'));
   }
-  for (const field of ['initContainers', 'containers']) {
-    const before = objectsAt(old, 'spec', field);
-    for (const [index, container] of objectsAt(draft, 'spec', field).entries()) {
-      checkContainer(into, container, { was: before[index] ?? {}, path: at(child('spec', field), index), field });
+  for (const list of fields('initContainers', 'containers')) {
+    const before = objectsAt(old, 'spec', list);
+    for (const [index, container] of objectsAt(draft, 'spec', list).entries()) {
+      checkContainer(into, container, {
+        was: before[index] ?? {},
+        path: at(child(field('spec'), list), index),
+        list,
+      });
     }
   }
   return into.errors;
@@ -46,30 +56,30 @@ export function validatePodResize(draft: JsonObject, old: KubeObject): readonly 
 
 interface ResizedContainer {
   readonly was: JsonObject;
-  readonly path: FieldPath;
-  readonly field: string;
+  readonly path: FieldPath<Container>;
+  readonly list: 'containers' | 'initContainers';
 }
 
-function checkContainer(into: Collector, container: JsonObject, { was, path, field }: ResizedContainer): void {
-  if (field === 'initContainers' && container.restartPolicy !== 'Always') {
+function checkContainer(into: Collector, container: JsonObject, { was, path, list }: ResizedContainer): void {
+  if (list === 'initContainers' && container.restartPolicy !== 'Always') {
     if (semanticallySame(container.resources, was.resources)) return;
-    into.add(forbiddenField('spec', 'resources for non-sidecar init containers are immutable'));
+    into.add(forbiddenField(field('spec'), 'resources for non-sidecar init containers are immutable'));
     return;
   }
-  for (const kind of ['requests', 'limits']) {
+  for (const kind of fields('requests', 'limits')) {
     const now = objectAt(container, 'resources', kind) ?? {};
     const had = objectAt(was, 'resources', kind) ?? {};
     if (Object.keys(had).some((name) => !Object.hasOwn(now, name))) {
-      into.add(forbiddenField(`${path}.resources.${kind}`, `resource ${kind} cannot be removed`));
+      into.add(forbiddenField(child(child(path, 'resources'), kind), `resource ${kind} cannot be removed`));
     }
     const others = new Set(
       [...Object.keys(now), ...Object.keys(had)].filter((name) => name !== 'cpu' && name !== 'memory'),
     );
     if ([...others].every((name) => compareQuantities(now[name], had[name]) === 0)) continue;
-    const which = field === 'containers' ? 'resources' : 'resources for sidecar containers';
-    into.add(forbiddenField('spec', `only cpu and memory ${which} are mutable`));
+    const which = list === 'containers' ? 'resources' : 'resources for sidecar containers';
+    into.add(forbiddenField(field('spec'), `only cpu and memory ${which} are mutable`));
   }
-  checkMemoryLimit(into, container, { was, path, field });
+  checkMemoryLimit(into, container, { was, path, list });
 }
 
 /** Memory that a container has cannot be taken from it while it runs. */
@@ -81,5 +91,5 @@ function checkMemoryLimit(into: Collector, container: JsonObject, { was, path }:
   if (now === undefined || (had !== undefined && compareQuantities(now, had) >= 0)) return;
   const did = had === undefined ? 'added' : 'decreased';
   const detail = `memory limits cannot be ${did} unless resizePolicy is RestartContainer`;
-  into.add(forbiddenField(`${path}.resources.limits[memory]`, detail));
+  into.add(forbiddenField(at(child(path, 'resources.limits'), 'memory'), detail));
 }

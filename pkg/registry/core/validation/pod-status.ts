@@ -1,4 +1,7 @@
 /** What a node may report about a pod. Source: upstream `ValidatePodStatusUpdate`. */
+
+import type { Pod, PodIP } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
@@ -7,75 +10,79 @@ import {
   type FieldPath,
   forbiddenField,
   invalid,
+  pathsOf,
+  untyped,
 } from '#pkg/apimachinery/field-error.ts';
 import { dns1123SubdomainProblems, qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { numberAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
 import { Collector } from '../../validation/collector.ts';
 import { checkIp, isIpv6 } from '../../validation/ips.ts';
 import { checkAnnotationsKept } from './pod-annotations.ts';
 import { mayRestartByItself } from './restart-policy.ts';
 
+const field = pathsOf<Pod>();
+
 const ownConditions = ['Initialized', 'PodScheduled', 'Ready'];
 
 /** What is wrong with what a node reports of a pod. Source: upstream `ValidatePodStatusUpdate`. */
-export function validatePodStatusUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
+export function validatePodStatusUpdate(draft: Given<Pod>, old: Given<Pod>): readonly FieldError[] {
   const into = new Collector();
   checkAnnotationsKept(into, draft, old);
-  const status = objectAt(draft, 'status') ?? {};
-  for (const [index, condition] of objectsAt(status, 'conditions').entries()) {
-    const type = stringAt(condition, 'type');
+  const status = draft.status ?? {};
+  for (const [index, condition] of (status.conditions ?? []).entries()) {
+    const type = condition.type ?? '';
     if (ownConditions.includes(type)) continue;
-    into.problems(child(at('metadata.conditions', index), 'Type'), type, qualifiedNameProblems(type));
+    into.problems(child(at(untyped('metadata.conditions'), index), 'Type'), type, qualifiedNameProblems(type));
   }
-  if (status.nominatedNodeName !== stringAt(old, 'status', 'nominatedNodeName')) {
-    into.mayName('status.nominatedNodeName', status.nominatedNodeName, dns1123SubdomainProblems);
+  if (status.nominatedNodeName !== (old.status?.nominatedNodeName ?? '')) {
+    into.mayName(field('status.nominatedNodeName'), status.nominatedNodeName, dns1123SubdomainProblems);
   }
-  const policy = stringAt(old, 'spec', 'restartPolicy');
-  const containers = [...objectsAt(old, 'spec', 'initContainers'), ...objectsAt(old, 'spec', 'containers')];
-  const restartable = new Set(containers.filter(mayRestartByItself).map((container) => stringAt(container, 'name')));
-  const check = (field: string, restartPolicy: string): void =>
-    checkTransitions(into, { draft, old, field, restartPolicy, restartable });
+  const policy = old.spec?.restartPolicy ?? '';
+  const containers = [...(old.spec?.initContainers ?? []), ...(old.spec?.containers ?? [])];
+  const restartable = new Set(containers.filter(mayRestartByItself).map((container) => container.name ?? ''));
+  const check = (list: StatusList, restartPolicy: string): void =>
+    checkTransitions(into, { draft, old, list, restartPolicy, restartable });
   check('containerStatuses', policy);
   check('initContainerStatuses', policy);
   check('ephemeralContainerStatuses', 'Never');
-  checkIps(into, objectsAt(status, 'podIPs'), 'status.podIPs');
-  const hostIps = objectsAt(status, 'hostIPs');
-  if (hostIps.length > 0 && stringAt(status, 'hostIP') !== stringAt(hostIps[0], 'ip')) {
-    into.add(invalid('status.hostIPs[0].ip', stringAt(hostIps[0], 'ip'), 'must be equal to `hostIP`'));
+  checkIps(into, status.podIPs ?? [], field('status.podIPs'));
+  const hostIps = status.hostIPs ?? [];
+  if (hostIps.length > 0 && (status.hostIP ?? '') !== (hostIps[0]?.ip ?? '')) {
+    into.add(invalid(child(at(field('status.hostIPs'), 0), 'ip'), hostIps[0]?.ip ?? '', 'must be equal to `hostIP`'));
   }
-  checkIps(into, hostIps, 'status.hostIPs');
+  checkIps(into, hostIps, field('status.hostIPs'));
   return into.errors;
 }
 
+type StatusList = 'containerStatuses' | 'ephemeralContainerStatuses' | 'initContainerStatuses';
+
 interface Transitions {
-  readonly draft: JsonObject;
-  readonly old: KubeObject;
-  readonly field: string;
+  readonly draft: Given<Pod>;
+  readonly old: Given<Pod>;
+  readonly list: StatusList;
   readonly restartPolicy: string;
   /** Names of containers that run again whatever the pod's policy. */
   readonly restartable: ReadonlySet<string>;
 }
 
 /** A container that has ended for good does not come back. */
-function checkTransitions(into: Collector, { draft, old, field, restartPolicy, restartable }: Transitions): void {
+function checkTransitions(into: Collector, { draft, old, list, restartPolicy, restartable }: Transitions): void {
   if (restartPolicy === 'Always') return;
-  const now = objectsAt(draft, 'status', field);
-  for (const [index, was] of objectsAt(old, 'status', field).entries()) {
-    const ended = objectAt(was, 'state', 'terminated');
-    const name = stringAt(was, 'name');
+  const now = draft.status?.[list] ?? [];
+  for (const [index, was] of (old.status?.[list] ?? []).entries()) {
+    const ended = was.state?.terminated;
+    const name = was.name ?? '';
     if (ended === undefined || restartable.has(name)) continue;
-    if (restartPolicy === 'OnFailure' && numberAt(ended, 'exitCode') !== 0) continue;
+    if (restartPolicy === 'OnFailure' && ended.exitCode !== 0) continue;
     const current = now.find((candidate) => candidate.name === name);
-    if (current === undefined || objectAt(current, 'state', 'terminated') !== undefined) continue;
-    const path = child(at(child('status', field), index), 'state');
+    if (current === undefined || current.state?.terminated !== undefined) continue;
+    const path = child(at(child(field('status'), list), index), 'state');
     into.add(forbiddenField(path, 'may not be transitioned to non-terminated state'));
   }
 }
 
 /** One address of each family. */
-function checkIps(into: Collector, entries: readonly JsonObject[], path: FieldPath): void {
-  const ips = entries.map((entry) => stringAt(entry, 'ip'));
+function checkIps(into: Collector, entries: readonly Given<PodIP>[], path: FieldPath<readonly PodIP[]>): void {
+  const ips = entries.map((entry) => entry.ip ?? '');
   for (const [index, ip] of ips.entries()) {
     checkIp(into, ip, at(path, index));
     if (ips.indexOf(ip) < index) into.add(duplicate(at(path, index), entries[index]));

@@ -2,30 +2,25 @@
  * What may change about a pod: almost nothing, as a node may already be running it.
  * Source: upstream `ValidatePodUpdate`, `ValidatePodEphemeralContainersUpdate`.
  */
+
+import type { NodeSelectorTerm, Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
+import { fields, type Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
   type FieldError,
-  type FieldPath,
   forbiddenField,
   invalid,
+  pathsOf,
   wholeObject,
 } from '#pkg/apimachinery/field-error.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import {
-  listAt,
-  numberAt,
-  objectAt,
-  objectsAt,
-  restoreField,
-  semanticallySame,
-  stringAt,
-  stringMapAt,
-  valueAt,
-} from '../../draft.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { restoreField, semanticallySame } from '../../draft.ts';
 import { Collector } from '../../validation/collector.ts';
 import { validatePod } from './pod.ts';
 import { checkAnnotationsKept } from './pod-annotations.ts';
+
+const field = pathsOf<Pod>();
 
 const changeable = [
   '`spec.containers[*].image`',
@@ -36,35 +31,35 @@ const changeable = [
 ].join(',');
 
 /** What is wrong with a change of a pod. */
-export function validatePodUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
+export function validatePodUpdate(draft: Given<Pod>, old: Given<Pod>): readonly FieldError[] {
   const into = new Collector();
   checkAnnotationsKept(into, draft, old);
-  const spec = objectAt(draft, 'spec');
-  const before = objectAt(old, 'spec');
+  const spec = draft.spec;
+  const before = old.spec;
   if (spec === undefined || before === undefined || semanticallySame(spec, before)) return into.errors;
-  for (const field of ['containers', 'initContainers']) {
-    if (objectsAt(spec, field).length === objectsAt(before, field).length) continue;
-    into.add(forbiddenField(child('spec', field), 'pod updates may not add or remove containers'));
+  for (const name of fields('containers', 'initContainers')) {
+    if ((spec[name] ?? []).length === (before[name] ?? []).length) continue;
+    into.add(forbiddenField(child(field('spec'), name), 'pod updates may not add or remove containers'));
     return into.errors;
   }
   if (!checkDeadline(into, spec, before)) return into.errors;
   checkTolerationsKept(into, spec, before);
   checkGates(into, spec, before);
-  const isGated = listAt(before, 'schedulingGates').length > 0;
+  const isGated = (before.schedulingGates ?? []).length > 0;
   if (isGated) checkNarrowed(into, spec, before);
   const restored = withOldValues(spec, before);
   if (!semanticallySame(isGated ? withOldPlacement(restored, before) : restored, before)) {
-    into.add(forbiddenField('spec', `pod updates may not change fields other than ${changeable}`));
+    into.add(forbiddenField(field('spec'), `pod updates may not change fields other than ${changeable}`));
   }
   return into.errors;
 }
 
 /** Returns whether the rest is worth looking at. */
-function checkDeadline(into: Collector, spec: JsonObject, before: JsonObject): boolean {
-  const now = numberAt(spec, 'activeDeadlineSeconds');
-  const was = numberAt(before, 'activeDeadlineSeconds');
+function checkDeadline(into: Collector, spec: Given<PodSpec>, before: Given<PodSpec>): boolean {
+  const now = spec.activeDeadlineSeconds;
+  const was = before.activeDeadlineSeconds;
   if (was === undefined) return true;
-  const path = 'spec.activeDeadlineSeconds';
+  const path = field('spec.activeDeadlineSeconds');
   if (now === undefined) into.add(invalid(path, null, 'must not update from a positive integer to nil value'));
   else if (now > was) {
     into.add(invalid(path, now, 'must be less than or equal to previous value'));
@@ -73,40 +68,40 @@ function checkDeadline(into: Collector, spec: JsonObject, before: JsonObject): b
   return true;
 }
 
-function checkTolerationsKept(into: Collector, spec: JsonObject, before: JsonObject): void {
-  const now = objectsAt(spec, 'tolerations');
+function checkTolerationsKept(into: Collector, spec: Given<PodSpec>, before: Given<PodSpec>): void {
+  const now = spec.tolerations ?? [];
   const withoutSeconds = ({ tolerationSeconds: _, ...rest }: JsonObject): JsonObject => rest;
-  for (const toleration of objectsAt(before, 'tolerations')) {
+  for (const toleration of before.tolerations ?? []) {
     const isKept = now.some((candidate) => semanticallySame(withoutSeconds(candidate), withoutSeconds(toleration)));
     if (isKept) continue;
     const detail = 'existing toleration can not be modified except its tolerationSeconds';
-    into.add(forbiddenField('spec.tolerations', detail));
+    into.add(forbiddenField(field('spec.tolerations'), detail));
     return;
   }
 }
 
-function checkGates(into: Collector, spec: JsonObject, before: JsonObject): void {
-  const was = new Set(objectsAt(before, 'schedulingGates').map((gate) => stringAt(gate, 'name')));
-  for (const [index, gate] of objectsAt(spec, 'schedulingGates').entries()) {
-    const name = stringAt(gate, 'name');
+function checkGates(into: Collector, spec: Given<PodSpec>, before: Given<PodSpec>): void {
+  const was = new Set((before.schedulingGates ?? []).map((gate) => gate.name ?? ''));
+  for (const [index, gate] of (spec.schedulingGates ?? []).entries()) {
+    const name = gate.name ?? '';
     if (was.has(name)) continue;
     const detail = `only deletion is allowed, but found new scheduling gate '${name}'`;
-    into.add(forbiddenField(child(at('spec.schedulingGates', index), 'name'), detail));
+    into.add(forbiddenField(child(at(field('spec.schedulingGates'), index), 'name'), detail));
   }
 }
 
-const requiredTerms = ['requiredDuringSchedulingIgnoredDuringExecution', 'nodeSelectorTerms'] as const;
-
 /** A pod that is not to be scheduled yet may be given narrower wishes about its node, not wider ones. */
-function checkNarrowed(into: Collector, spec: JsonObject, before: JsonObject): void {
-  const wanted = stringMapAt(spec, 'nodeSelector');
-  if (Object.entries(stringMapAt(before, 'nodeSelector')).some(([key, value]) => wanted[key] !== value)) {
+function checkNarrowed(into: Collector, spec: Given<PodSpec>, before: Given<PodSpec>): void {
+  const wanted = spec.nodeSelector ?? {};
+  if (Object.entries(before.nodeSelector ?? {}).some(([key, value]) => wanted[key] !== value)) {
     const detail = 'only additions to spec.nodeSelector are allowed (no mutations or deletions)';
-    into.add(invalid('spec.nodeSelector', wanted, detail));
+    into.add(invalid(field('spec.nodeSelector'), wanted, detail));
   }
-  const was = objectsAt(before, 'affinity', 'nodeAffinity', ...requiredTerms);
-  const now = objectsAt(spec, 'affinity', 'nodeAffinity', ...requiredTerms);
-  const path: FieldPath = `spec.affinity.nodeAffinity.${requiredTerms.join('.')}`;
+  const termsOf = ({ affinity }: Given<PodSpec>): readonly Given<NodeSelectorTerm>[] =>
+    affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  const [now, was] = [termsOf(spec), termsOf(before)];
+  const required = field('spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution');
+  const path = child(required, 'nodeSelectorTerms');
   if (was.length > 0 && was.length !== now.length) {
     into.add(invalid(path, now, 'no additions/deletions to non-empty NodeSelectorTerms list are allowed'));
     return;
@@ -117,28 +112,29 @@ function checkNarrowed(into: Collector, spec: JsonObject, before: JsonObject): v
   }
 }
 
-function hasOnlyAdditions(now: JsonObject, was: JsonObject): boolean {
-  const fields = ['matchExpressions', 'matchFields'];
+function hasOnlyAdditions(now: Given<NodeSelectorTerm>, was: Given<NodeSelectorTerm>): boolean {
+  const lists = fields('matchExpressions', 'matchFields');
   // A term without requirements matches nothing; with one it would match something.
-  if (fields.every((field) => listAt(was, field).length === 0)) {
-    return fields.every((field) => listAt(now, field).length === 0);
+  if (lists.every((list) => (was[list] ?? []).length === 0)) {
+    return lists.every((list) => (now[list] ?? []).length === 0);
   }
-  return fields.every((field) => {
-    const had = listAt(was, field);
-    return semanticallySame(listAt(now, field).slice(0, had.length), had);
+  return lists.every((list) => {
+    const had = was[list] ?? [];
+    return semanticallySame((now[list] ?? []).slice(0, had.length), had);
   });
 }
 
 /** The new spec with everything that may always change put back to what it was. */
-function withOldValues(spec: JsonObject, before: JsonObject): JsonObject {
+function withOldValues(spec: Given<PodSpec>, before: Given<PodSpec>): JsonObject {
   const munged: JsonObject = { ...spec };
-  for (const field of ['containers', 'initContainers']) {
-    if (spec[field] === undefined) continue;
-    const old = objectsAt(before, field);
-    munged[field] = objectsAt(spec, field).map((container, index) => ({ ...container, image: old[index]?.image }));
+  for (const name of fields('containers', 'initContainers')) {
+    if (spec[name] === undefined) continue;
+    const old = before[name] ?? [];
+    munged[name] = (spec[name] ?? []).map((container, index) => ({ ...container, image: old[index]?.image }));
   }
-  for (const field of ['activeDeadlineSeconds', 'tolerations', 'schedulingGates']) restoreField(munged, before, field);
-  const wasNegative = (numberAt(before, 'terminationGracePeriodSeconds') ?? 0) < 0;
+  for (const name of fields('activeDeadlineSeconds', 'tolerations', 'schedulingGates'))
+    restoreField(munged, before, name);
+  const wasNegative = (before.terminationGracePeriodSeconds ?? 0) < 0;
   if (wasNegative && spec.terminationGracePeriodSeconds === 1) {
     restoreField(munged, before, 'terminationGracePeriodSeconds');
   }
@@ -146,28 +142,28 @@ function withOldValues(spec: JsonObject, before: JsonObject): JsonObject {
 }
 
 /** The same for where a pod may run, which may change while a gate holds it. */
-function withOldPlacement(spec: JsonObject, before: JsonObject): JsonObject {
+function withOldPlacement(spec: Given<PodSpec>, before: Given<PodSpec>): JsonObject {
   const munged: JsonObject = { ...spec };
   restoreField(munged, before, 'nodeSelector');
-  const affinity: JsonObject = { ...objectAt(spec, 'affinity') };
-  restoreField(affinity, objectAt(before, 'affinity') ?? {}, 'nodeAffinity');
+  const affinity: JsonObject = { ...spec.affinity };
+  restoreField(affinity, before.affinity ?? {}, 'nodeAffinity');
   if (Object.keys(affinity).length === 0) delete munged.affinity;
   else munged.affinity = affinity;
   return munged;
 }
 
 /** Ephemeral containers may be added; those that are there stay as they are. */
-export function validateEphemeralContainersUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
+export function validateEphemeralContainersUpdate(draft: Given<Pod>, old: Given<Pod>): readonly FieldError[] {
   const into = new Collector();
   into.add(...validatePod(draft));
   checkAnnotationsKept(into, draft, old);
-  if (valueAt(old, 'metadata', 'annotations', 'kubernetes.io/config.mirror') !== undefined) {
+  if (old.metadata?.annotations?.['kubernetes.io/config.mirror'] !== undefined) {
     return [forbiddenField(wholeObject, 'static pods do not support ephemeral containers')];
   }
-  const path = 'spec.ephemeralContainers';
-  const now = objectsAt(draft, 'spec', 'ephemeralContainers');
-  for (const container of objectsAt(old, 'spec', 'ephemeralContainers')) {
-    const name = stringAt(container, 'name');
+  const path = field('spec.ephemeralContainers');
+  const now = draft.spec?.ephemeralContainers ?? [];
+  for (const container of old.spec?.ephemeralContainers ?? []) {
+    const name = container.name ?? '';
     const kept = now.find((candidate) => candidate.name === name);
     if (kept === undefined) {
       into.add(forbiddenField(path, `existing ephemeral containers "${name}" may not be removed\n`));

@@ -1,9 +1,23 @@
 /** Rules for resource quotas. Source: upstream `ValidateResourceQuotaSpec`, `validateResourceQuotaScopes`, `pkg/apis/core/helper`. */
-import { at, child, type FieldError, invalid, required } from '#pkg/apimachinery/field-error.ts';
+
+import type { ResourceQuota } from '#pkg/api/types/core-v1.ts';
+import { fields } from '#pkg/apimachinery/draft.ts';
+import {
+  anyItem,
+  at,
+  child,
+  type FieldError,
+  type FieldPath,
+  invalid,
+  pathsOf,
+  required,
+} from '#pkg/apimachinery/field-error.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { listAt, objectAt, objectsAt, semanticallySame, stringAt } from '../../draft.ts';
 import { Collector } from '../../validation/collector.ts';
 import { checkAmount, checkQuotaResourceName, isQuotaResource } from './resources.ts';
+
+const field = pathsOf<ResourceQuota>();
 
 const podResources: ReadonlySet<string> = new Set([
   'pods',
@@ -29,7 +43,7 @@ const exclusive = [
 /** Scopes that a pod is in or is not, without values. */
 const flagScopes = ['BestEffort', 'NotBestEffort', 'Terminating', 'NotTerminating', 'CrossNamespacePodAffinity'];
 
-function checkAmounts(into: Collector, amounts: JsonObject | undefined, path: string): void {
+function checkAmounts(into: Collector, amounts: JsonObject | undefined, path: FieldPath): void {
   for (const [name, amount] of Object.entries(amounts ?? {})) {
     const own = at(path, name);
     checkQuotaResourceName(into, name, own);
@@ -41,7 +55,7 @@ function checkAmounts(into: Collector, amounts: JsonObject | undefined, path: st
 export function validateResourceQuota(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
   const spec = objectAt(draft, 'spec');
-  checkAmounts(into, objectAt(spec, 'hard'), 'spec.hard');
+  checkAmounts(into, objectAt(spec, 'hard'), field('spec.hard'));
   checkScopes(into, spec);
   const selector = objectAt(spec, 'scopeSelector');
   if (selector !== undefined) checkSelector(into, spec!, selector);
@@ -56,7 +70,7 @@ function unfitting(spec: JsonObject | undefined, scope: string): readonly string
 
 function checkScopes(into: Collector, spec: JsonObject | undefined): void {
   const given = listAt(spec, 'scopes').map(String);
-  const say = (detail: string): void => into.add(invalid('spec.scopes', given, detail));
+  const say = (detail: string): void => into.add(invalid(field('spec.scopes'), given, detail));
   for (const scope of given) {
     if (scopes[scope] === undefined) say('unsupported scope');
     for (const _ of unfitting(spec, scope)) say('unsupported scope applied to resource');
@@ -65,7 +79,7 @@ function checkScopes(into: Collector, spec: JsonObject | undefined): void {
 }
 
 function checkSelector(into: Collector, spec: JsonObject, selector: JsonObject): void {
-  const path = 'spec.scopeSelector.matchExpressions';
+  const path = anyItem(field('spec.scopeSelector.matchExpressions'));
   const requirements = objectsAt(selector, 'matchExpressions');
   for (const requirement of requirements) {
     const scope = stringAt(requirement, 'scopeName');
@@ -99,12 +113,13 @@ export function validateResourceQuotaUpdate(draft: JsonObject, old: KubeObject):
   const sorted = (object: JsonObject | KubeObject): readonly string[] =>
     listAt(object, 'spec', 'scopes').map(String).sort();
   if (semanticallySame(sorted(draft), sorted(old))) return [];
-  return [invalid('spec.scopes', listAt(draft, 'spec', 'scopes'), 'field is immutable')];
+  return [invalid(field('spec.scopes'), listAt(draft, 'spec', 'scopes'), 'field is immutable')];
 }
 
 /** What is wrong with what the controller reports of a quota. Source: upstream `ValidateResourceQuotaStatusUpdate`. */
 export function validateResourceQuotaStatus(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
-  for (const field of ['hard', 'used']) checkAmounts(into, objectAt(draft, 'status', field), `status.${field}`);
+  for (const name of fields('hard', 'used'))
+    checkAmounts(into, objectAt(draft, 'status', name), child(field('status'), name));
   return into.errors;
 }

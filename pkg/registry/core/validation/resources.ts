@@ -2,6 +2,8 @@
  * Rules for amounts of resources, and for requests and limits made of them.
  * Source: upstream `validateResourceRequirements`, `validateContainerResourceName`, `pkg/apis/core/helper`.
  */
+import type { ResourceClaim, ResourceRequirements } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
@@ -16,7 +18,6 @@ import {
 import { dns1123LabelProblems, qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { parseQuantity, quantityFormatError } from '#pkg/apimachinery/quantity.ts';
-import { objectAt, objectsAt, stringAt } from '../../draft.ts';
 import { compareQuantities, quantityAt } from '../../quantities.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { notNegativeDetail } from '../../validation/numbers.ts';
@@ -121,11 +122,15 @@ interface RequirementRules {
 }
 
 /** Checks the `resources` of a container, or, with another `checkName`, of a pod. */
-export function checkResources(into: Collector, resources: JsonObject | undefined, rules: RequirementRules): void {
+export function checkResources(
+  into: Collector,
+  resources: Given<ResourceRequirements> | undefined,
+  rules: RequirementRules,
+): void {
   if (resources === undefined) return;
   const { path, checkName = checkContainerResourceName } = rules;
-  const limits = objectAt(resources, 'limits') ?? {};
-  const requests = objectAt(resources, 'requests') ?? {};
+  const limits = resources.limits ?? {};
+  const requests = resources.requests ?? {};
   for (const [kind, amounts] of [
     ['limits', limits],
     ['requests', requests],
@@ -142,7 +147,7 @@ export function checkResources(into: Collector, resources: JsonObject | undefine
   if (names.some(isHugePages) && !names.some((name) => name === 'cpu' || name === 'memory')) {
     into.add(forbiddenField(path, 'HugePages require cpu or memory'));
   }
-  checkClaims(into, objectsAt(resources, 'claims'), { path: child(path, 'claims'), claims: rules.claims });
+  checkClaims(into, resources.claims ?? [], { path: child(path, 'claims'), claims: rules.claims });
 }
 
 function checkAgainstLimit(
@@ -171,15 +176,15 @@ function checkHugePages(into: Collector, { name, amount }: { name: string; amoun
 
 function checkClaims(
   into: Collector,
-  given: readonly JsonObject[],
+  given: readonly Given<ResourceClaim>[],
   { path, claims }: { readonly path: FieldPath; readonly claims: ReadonlySet<string> },
 ): void {
   const seen = new Set<string>();
   for (const [index, claim] of given.entries()) {
     const own = at(path, index);
-    const name = stringAt(claim, 'name');
+    const name = claim.name ?? '';
     if (!into.needsText(own, name)) continue;
-    const request = stringAt(claim, 'request');
+    const request = claim.request ?? '';
     into.mayName(child(own, 'request'), request, dns1123LabelProblems);
     const key = request === '' ? name : `${name}/${request}`;
     const overlaps = request === '' && [...seen].some((other) => other.startsWith(`${name}/`));

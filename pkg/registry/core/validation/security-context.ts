@@ -2,18 +2,20 @@
  * Rules for the identities and confinements of containers and pods.
  * Source: upstream `ValidateSecurityContext`, `validatePodSpecSecurityContext` and the functions they call.
  */
+import type { AppArmorProfile, PodSpec, SeccompProfile, SecurityContext, Sysctl } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
   type FieldPath,
   forbiddenField,
   invalid,
+  misnamed,
   required,
   tooLong,
 } from '#pkg/apimachinery/field-error.ts';
 import { userIdProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isTrueAt, listAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { checkRelativePath } from '../../validation/paths.ts';
 import { checkWindowsOptions } from './windows-options.ts';
@@ -34,8 +36,8 @@ function checkIds(
 /** Checks the security context of one container. */
 export function checkContainerSecurity(
   into: Collector,
-  context: JsonObject | undefined,
-  { path, hostUsers }: { readonly path: FieldPath; readonly hostUsers: boolean },
+  context: Given<SecurityContext> | undefined,
+  { path, hostUsers }: { readonly path: FieldPath<SecurityContext>; readonly hostUsers: boolean },
 ): void {
   if (context === undefined) return;
   checkIds(into, context, { path, fields: ['runAsUser', 'runAsGroup'] });
@@ -44,35 +46,35 @@ export function checkContainerSecurity(
   if (hostUsers && procMount === 'Unmasked') {
     into.add(invalid(child(path, 'procMount'), procMount, '`hostUsers` must be false to use `Unmasked`'));
   }
-  checkSeccomp(into, objectAt(context, 'seccompProfile'), child(path, 'seccompProfile'));
+  checkSeccomp(into, context.seccompProfile, child(path, 'seccompProfile'));
   if (context.allowPrivilegeEscalation === false) {
     const deny = (what: string): void =>
       into.add(invalid(path, context, `cannot set \`allowPrivilegeEscalation\` to false and ${what}`));
     if (context.privileged === true) deny('`privileged` to true');
-    if (listAt(context, 'capabilities', 'add').includes('CAP_SYS_ADMIN')) deny('`capabilities.Add` CAP_SYS_ADMIN');
+    if ((context.capabilities?.add ?? []).includes('CAP_SYS_ADMIN')) deny('`capabilities.Add` CAP_SYS_ADMIN');
   }
-  checkWindowsOptions(into, objectAt(context, 'windowsOptions'), child(path, 'windowsOptions'));
-  checkAppArmor(into, objectAt(context, 'appArmorProfile'), child(path, 'appArmorProfile'));
+  checkWindowsOptions(into, context.windowsOptions, child(path, 'windowsOptions'));
+  checkAppArmor(into, context.appArmorProfile, child(path, 'appArmorProfile'));
 }
 
 /** Checks the security context of a pod whose spec is at `specPath`. */
-export function checkPodSecurity(into: Collector, spec: JsonObject, specPath: FieldPath): void {
-  const context = objectAt(spec, 'securityContext');
+export function checkPodSecurity(into: Collector, spec: Given<PodSpec>, specPath: FieldPath<PodSpec>): void {
+  const context = spec.securityContext;
   const path = child(specPath, 'securityContext');
-  if (isTrueAt(spec, 'hostPID') && isTrueAt(spec, 'shareProcessNamespace')) {
+  if (spec.hostPID === true && spec.shareProcessNamespace === true) {
     const detail = 'ShareProcessNamespace and HostPID cannot both be enabled';
-    into.add(invalid(child(path, 'shareProcessNamespace'), true, detail));
+    into.add(invalid(misnamed(path, 'shareProcessNamespace'), true, detail));
   }
   if (context !== undefined) {
     checkIds(into, context, { path, fields: ['fsGroup', 'runAsUser', 'runAsGroup'] });
-    for (const [index, id] of listAt(context, 'supplementalGroups').entries()) {
-      into.problems(at(child(path, 'supplementalGroups'), index), id, userIdProblems(id as number));
+    for (const [index, id] of (context.supplementalGroups ?? []).entries()) {
+      into.problems(at(child(path, 'supplementalGroups'), index), id, userIdProblems(id));
     }
     checkSysctls(into, spec, child(path, 'sysctls'));
     into.oneOf(child(path, 'fsGroupChangePolicy'), context.fsGroupChangePolicy, ['Always', 'OnRootMismatch']);
-    checkSeccomp(into, objectAt(context, 'seccompProfile'), child(path, 'seccompProfile'));
-    checkWindowsOptions(into, objectAt(context, 'windowsOptions'), child(path, 'windowsOptions'));
-    checkAppArmor(into, objectAt(context, 'appArmorProfile'), child(path, 'appArmorProfile'));
+    checkSeccomp(into, context.seccompProfile, child(path, 'seccompProfile'));
+    checkWindowsOptions(into, context.windowsOptions, child(path, 'windowsOptions'));
+    checkAppArmor(into, context.appArmorProfile, child(path, 'appArmorProfile'));
     into.oneOf(child(path, 'supplementalGroupsPolicy'), context.supplementalGroupsPolicy, ['Merge', 'Strict']);
     into.oneOf(child(path, 'seLinuxChangePolicy'), context.seLinuxChangePolicy, ['MountOption', 'Recursive']);
   }
@@ -80,12 +82,12 @@ export function checkPodSecurity(into: Collector, spec: JsonObject, specPath: Fi
 }
 
 /** Users of their own go with namespaces of their own. */
-function checkHostUsers(into: Collector, spec: JsonObject, path: FieldPath): void {
+function checkHostUsers(into: Collector, spec: Given<PodSpec>, path: FieldPath<PodSpec>): void {
   if (spec.hostUsers !== false) return;
   const detail = 'when `pod.Spec.HostUsers` is false';
-  if (isTrueAt(spec, 'hostNetwork')) into.add(forbiddenField(child(path, 'hostNetwork'), detail));
-  if (isTrueAt(spec, 'hostPID')) into.add(forbiddenField(child(path, 'HostPID'), detail));
-  if (isTrueAt(spec, 'hostIPC')) into.add(forbiddenField(child(path, 'HostIPC'), detail));
+  if (spec.hostNetwork === true) into.add(forbiddenField(child(path, 'hostNetwork'), detail));
+  if (spec.hostPID === true) into.add(forbiddenField(misnamed(path, 'HostPID'), detail));
+  if (spec.hostIPC === true) into.add(forbiddenField(misnamed(path, 'HostIPC'), detail));
 }
 
 const sysctlLengthMax = 253;
@@ -94,16 +96,16 @@ const sysctlPattern = `^(${sysctlSegment}[\\./])*${sysctlSegment}$`;
 const sysctlSegmentPattern = new RegExp(`^${sysctlSegment}$`);
 
 /** The kernel's parameters that each namespace has its own of. Source: component-helpers `node/util/sysctl`. */
-const sysctlNamespaces: readonly { readonly of: RegExp; readonly field: string }[] = [
+const sysctlNamespaces: readonly { readonly of: RegExp; readonly field: 'hostIPC' | 'hostNetwork' }[] = [
   { of: /^net\./, field: 'hostNetwork' },
   { of: /^(kernel\.(sem$|shm|msg)|fs\.mqueue\.)/, field: 'hostIPC' },
 ];
 
-function checkSysctls(into: Collector, spec: JsonObject, path: FieldPath): void {
+function checkSysctls(into: Collector, spec: Given<PodSpec>, path: FieldPath<readonly Sysctl[]>): void {
   const names = new Set<string>();
-  for (const [index, sysctl] of objectsAt(spec, 'securityContext', 'sysctls').entries()) {
+  for (const [index, sysctl] of (spec.securityContext?.sysctls ?? []).entries()) {
     const own = child(at(path, index), 'name');
-    const name = stringAt(sysctl, 'name');
+    const name = sysctl.name ?? '';
     if (!into.needsText(own, name)) continue;
     if (name.length > sysctlLengthMax || !name.split(/[./]/).every((part) => sysctlSegmentPattern.test(part))) {
       const detail = `must have at most ${sysctlLengthMax} characters and match regex ${sysctlPattern}`;
@@ -112,12 +114,16 @@ function checkSysctls(into: Collector, spec: JsonObject, path: FieldPath): void 
       into.add({ reason: 'FieldValueDuplicate', field: own, message: `Duplicate value: "${name}"` });
     names.add(name);
     const shared = sysctlNamespaces.find(({ of }) => of.test(name.replaceAll('/', '.')))?.field;
-    if (shared === undefined || !isTrueAt(spec, shared)) continue;
+    if (shared === undefined || !spec[shared] === true) continue;
     into.add(invalid(own, name, `may not be specified when '${shared}' is true`));
   }
 }
 
-function checkSeccomp(into: Collector, profile: JsonObject | undefined, path: FieldPath): void {
+function checkSeccomp(
+  into: Collector,
+  profile: Given<SeccompProfile> | undefined,
+  path: FieldPath<SeccompProfile>,
+): void {
   if (profile === undefined) return;
   const { type, localhostProfile } = profile;
   const own = child(path, 'localhostProfile');
@@ -134,7 +140,11 @@ function checkSeccomp(into: Collector, profile: JsonObject | undefined, path: Fi
 
 const profilePathMax = 4095;
 
-function checkAppArmor(into: Collector, profile: JsonObject | undefined, path: FieldPath): void {
+function checkAppArmor(
+  into: Collector,
+  profile: Given<AppArmorProfile> | undefined,
+  path: FieldPath<AppArmorProfile>,
+): void {
   if (profile === undefined) return;
   const { type, localhostProfile } = profile;
   const own = child(path, 'localhostProfile');

@@ -1,8 +1,8 @@
 /** Rules for taints of nodes and tolerations of pods. Source: upstream `validateNodeTaints`, `ValidateTolerations`. */
+import type { Taint, Toleration } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { at, child, duplicate, type FieldPath, invalid } from '#pkg/apimachinery/field-error.ts';
 import { labelValueProblems, qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { stringAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 
 const effects = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
@@ -14,13 +14,17 @@ function checkLabelValue(into: Collector, value: string, path: FieldPath): void 
 }
 
 /** Checks the tolerations of a pod. */
-export function checkTolerations(into: Collector, tolerations: readonly JsonObject[], path: FieldPath): void {
+export function checkTolerations(
+  into: Collector,
+  tolerations: readonly Given<Toleration>[],
+  path: FieldPath<readonly Toleration[]>,
+): void {
   for (const [index, toleration] of tolerations.entries()) {
     const own = at(path, index);
-    const key = stringAt(toleration, 'key');
-    const operator = stringAt(toleration, 'operator');
-    const effect = stringAt(toleration, 'effect');
-    const value = stringAt(toleration, 'value');
+    const key = toleration.key ?? '';
+    const operator = toleration.operator ?? '';
+    const effect = toleration.effect ?? '';
+    const value = toleration.value ?? '';
     into.mayName(child(own, 'key'), key, qualifiedNameProblems);
     if (key === '' && operator !== 'Exists') {
       const detail = 'operator must be Exists when `key` is empty, which means "match all values and all keys"';
@@ -38,15 +42,15 @@ export function checkTolerations(into: Collector, tolerations: readonly JsonObje
 }
 
 /** Checks the taints of a node. */
-export function checkTaints(into: Collector, taints: readonly JsonObject[], path: FieldPath): void {
+export function checkTaints(into: Collector, taints: readonly Given<Taint>[], path: FieldPath): void {
   const seen = new Set<string>();
   for (const [index, taint] of taints.entries()) {
     const own = at(path, index);
-    const key = stringAt(taint, 'key');
+    const key = taint.key ?? '';
     into.problems(child(own, 'key'), key, qualifiedNameProblems(key));
-    checkLabelValue(into, stringAt(taint, 'value'), child(own, 'value'));
+    checkLabelValue(into, taint.value ?? '', child(own, 'value'));
     into.needsOneOf(child(own, 'effect'), taint.effect, effects);
-    const id = `${key}:${stringAt(taint, 'effect')}`;
+    const id = `${key}:${taint.effect ?? ''}`;
     if (seen.has(id)) {
       const error = duplicate(own, taint);
       into.add({ ...error, message: `${error.message}: taints must be unique by key and effect pair` });

@@ -104,7 +104,7 @@ export function checkVolumes(into: Collector, volumes: readonly JsonObject[], ru
     const claim = stringAt(volume, 'persistentVolumeClaim', 'claimName');
     if (claim === '' || !made.has(claim)) continue;
     const detail = 'must not reference a PVC that gets created for an ephemeral volume';
-    into.add(invalid(`${own}.persistentVolumeClaim.claimName`, claim, detail));
+    into.add(invalid(child(own, 'persistentVolumeClaim.claimName'), claim, detail));
   }
   return good;
 }

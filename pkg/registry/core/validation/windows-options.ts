@@ -1,9 +1,9 @@
 /** Rules for pods on Windows nodes, and for fields that only one of the systems has. Source: upstream `validateWindows`, `validateLinux`. */
+import type { PodSpec, WindowsSecurityContextOptions } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { child, type FieldPath, forbiddenField, invalid } from '#pkg/apimachinery/field-error.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
 import { dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { objectAt, stringAt, valueAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { placedContainers } from './placed-containers.ts';
 
@@ -14,7 +14,11 @@ const netBiosName = /^[^\\/:*?"<>|.][^\\/:*?"<>|]{0,14}$/;
 const dnsLabel = /^[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$/;
 
 /** Checks the `windowsOptions` of a pod or a container; missing ones pass. */
-export function checkWindowsOptions(into: Collector, options: JsonObject | undefined, path: FieldPath): void {
+export function checkWindowsOptions(
+  into: Collector,
+  options: Given<WindowsSecurityContextOptions> | undefined,
+  path: FieldPath<WindowsSecurityContextOptions>,
+): void {
   if (options === undefined) return;
   const { gmsaCredentialSpecName, gmsaCredentialSpec, runAsUserName } = options;
   if (typeof gmsaCredentialSpecName === 'string') {
@@ -67,15 +71,15 @@ function domainProblems(domain: string): string[] {
 }
 
 /** Containers that run as processes of a Windows host: all of a pod or none. */
-export function checkHostProcess(into: Collector, spec: JsonObject, path: FieldPath): void {
-  const ofPod = valueAt(spec, 'securityContext', 'windowsOptions', 'hostProcess');
+export function checkHostProcess(into: Collector, spec: Given<PodSpec>, path: FieldPath<PodSpec>): void {
+  const ofPod = spec.securityContext?.windowsOptions?.hostProcess;
   const containers = placedContainers(spec, path);
   let count = 0;
   for (const { container, path: own } of containers) {
-    const ofContainer = valueAt(container, 'securityContext', 'windowsOptions', 'hostProcess');
+    const ofContainer = container.securityContext?.windowsOptions?.hostProcess;
     if (ofPod !== undefined && ofContainer !== undefined && ofPod !== ofContainer) {
       const detail = `pod hostProcess value must be identical if both are specified, was ${String(ofPod)}`;
-      into.add(invalid(`${own}.securityContext.windowsOptions.hostProcess`, ofContainer, detail));
+      into.add(invalid(child(own, 'securityContext.windowsOptions.hostProcess'), ofContainer, detail));
     }
     if ((ofContainer ?? ofPod) === true) count++;
   }
@@ -121,25 +125,28 @@ const linuxContainerContext = [
 ];
 
 /** Checks that a pod which says its system has only fields of that system. */
-export function checkOs(into: Collector, spec: JsonObject, path: FieldPath): void {
-  const os = objectAt(spec, 'os');
+export function checkOs(into: Collector, spec: Given<PodSpec>, path: FieldPath<PodSpec>): void {
+  const os = spec.os;
   if (os === undefined) return;
-  const name = stringAt(os, 'name');
+  const name = os.name ?? '';
   if (!into.needsText(child(child(path, 'os'), 'name'), name, 'cannot be empty')) return;
   into.oneOf(child(path, 'os'), name, ['linux', 'windows']);
   if (name === 'linux') refuseWindowsFields(into, spec, path);
   if (name === 'windows') refuseLinuxFields(into, spec, path);
 }
 
-function refuseWindowsFields(into: Collector, spec: JsonObject, path: FieldPath): void {
-  for (const { container, path: own } of [{ container: spec, path }, ...placedContainers(spec, path)]) {
-    if (!isObject(valueAt(container, 'securityContext', 'windowsOptions'))) continue;
-    const detail = 'windows options cannot be set for a linux pod';
-    into.add(forbiddenField(`${own}.securityContext.windowsOptions`, detail));
+function refuseWindowsFields(into: Collector, spec: Given<PodSpec>, path: FieldPath<PodSpec>): void {
+  const detail = 'windows options cannot be set for a linux pod';
+  if (spec.securityContext?.windowsOptions !== undefined) {
+    into.add(forbiddenField(child(path, 'securityContext.windowsOptions'), detail));
+  }
+  for (const { container, path: own } of placedContainers(spec, path)) {
+    if (container.securityContext?.windowsOptions === undefined) continue;
+    into.add(forbiddenField(child(own, 'securityContext.windowsOptions'), detail));
   }
 }
 
-function refuseLinuxFields(into: Collector, spec: JsonObject, path: FieldPath): void {
+function refuseLinuxFields(into: Collector, spec: Given<PodSpec>, path: FieldPath<PodSpec>): void {
   const refuse = (from: JsonObject | undefined, fields: readonly string[], own: FieldPath): void => {
     for (const field of fields) {
       const value = from?.[field];
@@ -147,9 +154,9 @@ function refuseLinuxFields(into: Collector, spec: JsonObject, path: FieldPath): 
       into.add(forbiddenField(child(own, field), 'cannot be set for a windows pod'));
     }
   };
-  refuse(objectAt(spec, 'securityContext'), linuxPodContext, child(path, 'securityContext'));
+  refuse(spec.securityContext, linuxPodContext, child(path, 'securityContext'));
   refuse(spec, linuxPodFields, path);
   for (const { container, path: own } of placedContainers(spec, path)) {
-    refuse(objectAt(container, 'securityContext'), linuxContainerContext, child(own, 'securityContext'));
+    refuse(container.securityContext, linuxContainerContext, child(own, 'securityContext'));
   }
 }
