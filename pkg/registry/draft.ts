@@ -104,11 +104,13 @@ export function without<T extends object>(object: T | undefined, names: readonly
 function isEmptyValue(value: unknown): boolean {
   if (value === undefined || value === null) return true;
   if (Array.isArray(value)) return value.length === 0;
-  return isObject(value) && Object.keys(value).length === 0;
+  if (!isObject(value)) return false;
+  for (const name of Object.keys(value)) if (value[name] !== undefined) return false;
+  return true;
 }
 
 /**
- * Whether two JSON values mean the same: a missing field equals an empty list or map, and the order of fields does not count.
+ * Whether two JSON values mean the same: a missing or undefined field equals an empty list or map, and the order of fields does not count.
  * Source: apimachinery `equality.Semantic`.
  */
 export function semanticallySame(a: unknown, b: unknown): boolean {

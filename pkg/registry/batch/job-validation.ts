@@ -140,7 +140,7 @@ const nameLabels = ['job-name', 'batch.kubernetes.io/job-name'];
 export function newJobErrors(draft: Given<Job>): readonly FieldError[] {
   const into = new Collector();
   const name = draft.metadata?.name ?? '';
-  if (!draft.spec?.manualSelector === true) checkGeneratedSelector(into, draft, name);
+  if (draft.spec?.manualSelector !== true) checkGeneratedSelector(into, draft, name);
   const completions = draft.spec?.completions ?? 0;
   if (completions === 0 || draft.spec?.completionMode !== 'Indexed') return into.errors;
   const hostname = `${name}-${completions - 1}`;
