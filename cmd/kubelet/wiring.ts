@@ -5,7 +5,7 @@ import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { showsBadCertificate } from '#pkg/apiserver/authn/client-certificate.ts';
-import type { Clock } from '#pkg/base/clock.ts';
+import { createClient } from '#pkg/client/rest-client.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
 import { clusterTables } from '#pkg/cluster/tables.ts';
 import { closing } from '#pkg/component/closing.ts';
@@ -13,6 +13,7 @@ import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import { authorized } from '#pkg/kubelet/server/authorized.ts';
 import { createHttpsServer } from '#pkg/serving/https-server.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
 import type { kubeletFlags } from './options.ts';
@@ -30,7 +31,12 @@ export async function wireKubelet(
   );
   const own: { handle?: ApiHandler } = {};
   const https = createHttpsServer({
-    handler: guarded((request) => own.handle!(request), context.clock),
+    handler: authorized((request) => own.handle!(request), {
+      client: createClient({ transport, userAgent: 'kubelet', clock: context.clock }),
+      clock: context.clock,
+      nodeName: values['node-name'],
+      isExpired: (peer) => showsBadCertificate(peer, context.clock),
+    }),
     cert: pair.certificate,
     key: pair.key,
     clientCa: await readPem('client-ca-file', values['client-ca-file']),
@@ -56,22 +62,4 @@ export async function wireKubelet(
   context.health.set('kubelet', () => undefined);
   const running = closing({ run: (signal) => runTogether([node, https], signal) }, node);
   return closing(running, transport);
-}
-
-/** Answers those who show a certificate of the cluster's authority for as long as it is valid. Finer rules come with authorization. */
-function guarded(handler: ApiHandler, clock: Clock): ApiHandler {
-  return async (request) => {
-    const { certificate, identified } = request.peer;
-    const isKnown = certificate !== undefined && !showsBadCertificate(request.peer, clock);
-    if (isKnown && certificate.organizations.includes('system:masters')) {
-      identified?.(certificate.commonName);
-      return handler(request);
-    }
-    const [status, reason] = isKnown ? [403, 'Forbidden'] : [401, 'Unauthorized'];
-    return {
-      status: status as number,
-      headers: { 'content-type': 'text/plain' },
-      body: { kind: 'bytes', bytes: Buffer.from(`${reason}\n`) },
-    };
-  };
 }
