@@ -3,6 +3,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { parseQuantity, quantityMilliValue, quantityOf } from '#pkg/apimachinery/quantity.ts';
 import { dig, digList, digMap, digNumber, digText } from './api.ts';
 import { Description, longTime } from './describe-text.ts';
+import { describeVolumes } from './describe-volumes.ts';
 import { selectorText } from './logs.ts';
 
 /** Name, namespace, labels and annotations. */
@@ -74,7 +75,7 @@ export function describePod(object: JsonObject): Description {
     out.line(1, 'Type\tStatus');
     for (const [type, status] of conditions) out.line(1, `${type} \t${status} `);
   }
-  volumes(out, object, 0);
+  describeVolumes(out, object, 0);
   out.field(0, 'QoS Class', digText(object, 'status', 'qosClass') || 'BestEffort');
   out.map(0, 'Node-Selectors', digMap(object, 'spec', 'nodeSelector'));
   tolerations(out, object, 0);
@@ -253,62 +254,6 @@ function resourceValue(spec: JsonObject, path: string, divisor: string): number 
   return Math.ceil(milli(digText(spec, 'resources', kind, resource) || '0') / unit);
 }
 
-function volumes(out: Description, object: JsonObject, depth: number): void {
-  const all = digList(object, 'spec', 'volumes');
-  if (all.length === 0) {
-    out.field(depth, 'Volumes', '<none>');
-    return;
-  }
-  out.heading(depth, 'Volumes');
-  for (const volume of all) {
-    out.line(1, `${depth === 0 ? '' : ' '}${digText(volume, 'name')}:`);
-    const [type, details] = Object.entries(volume).find(([key]) => key !== 'name') ?? ['emptyDir', {}];
-    if (volumeText(out, 2, { type, details: (details as JsonObject | null) ?? {} })) continue;
-    out.field(2, 'Type', `${type[0]!.toUpperCase()}${type.slice(1)}`);
-    for (const [key, value] of Object.entries((details as JsonObject | null) ?? {})) {
-      if (key === 'defaultMode') continue;
-      out.field(
-        2,
-        `${key[0]!.toUpperCase()}${key.slice(1)}`,
-        typeof value === 'object' ? JSON.stringify(value) : String(value),
-      );
-    }
-  }
-}
-
-/** Volumes of the common types; false for the others. */
-function volumeText(
-  out: Description,
-  depth: number,
-  { type, details }: { readonly type: string; readonly details: JsonObject },
-): boolean {
-  const optional = String(details.optional === true);
-  switch (type) {
-    case 'emptyDir':
-      out.field(depth, 'Type', "EmptyDir (a temporary directory that shares a pod's lifetime)");
-      out.field(depth, 'Medium', digText(details, 'medium'));
-      out.field(depth, 'SizeLimit', digText(details, 'sizeLimit') || '<unset>');
-      return true;
-    case 'configMap':
-      out.field(depth, 'Type', 'ConfigMap (a volume populated by a ConfigMap)');
-      out.field(depth, 'Name', digText(details, 'name'));
-      out.field(depth, 'Optional', optional);
-      return true;
-    case 'secret':
-      out.field(depth, 'Type', 'Secret (a volume populated by a Secret)');
-      out.field(depth, 'SecretName', digText(details, 'secretName'));
-      out.field(depth, 'Optional', optional);
-      return true;
-    case 'hostPath':
-      out.field(depth, 'Type', 'HostPath (bare host directory volume)');
-      out.field(depth, 'Path', digText(details, 'path'));
-      out.field(depth, 'HostPathType', digText(details, 'type'));
-      return true;
-    default:
-      return false;
-  }
-}
-
 /** A pod template as `describe` and `rollout history` show it. */
 export function podTemplateText(template: JsonObject): string {
   const out = new Description();
@@ -325,7 +270,7 @@ function template_(out: Description, template: JsonObject): void {
   if (account !== '') out.field(1, 'Service Account', account);
   containers(out, 'Init Containers', digList(template, 'spec', 'initContainers'), [], 1);
   containers(out, 'Containers', digList(template, 'spec', 'containers'), [], 1);
-  volumes(out, template, 1);
+  describeVolumes(out, template, 1);
   out.map(1, 'Node-Selectors', digMap(template, 'spec', 'nodeSelector'));
   tolerations(out, template, 1);
 }
