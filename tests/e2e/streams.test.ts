@@ -1,5 +1,5 @@
 /** Commands in containers, their files, ports and terminals, by an old and a new kubectl, with all of a cluster in one process and in several. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -28,6 +28,13 @@ const manifest = {
 function atTerminal(command: readonly string[], typed: string, env: Readonly<Record<string, string>>) {
   const quoted = command.map((word) => `'${word}'`).join(' ');
   return run('script', ['-qec', quoted, '/dev/null'], { input: typed, env });
+}
+
+/** Ends a command that may have ended by itself. */
+async function ended(child: ChildProcess): Promise<void> {
+  const isOver = child.exitCode !== null || child.signalCode !== null;
+  child.kill();
+  if (!isOver) await new Promise((resolve) => child.once('exit', resolve));
 }
 
 describe.each([
@@ -151,8 +158,7 @@ describe.each([
         );
         expect(answers.every((text, index) => text.includes(`GET /n${index}\n`))).toBe(true);
       } finally {
-        child.kill();
-        await new Promise((resolve) => child.once('exit', resolve));
+        await ended(child);
       }
     });
 
@@ -203,8 +209,7 @@ describe.each([
       const answer = await fetch(`http://${address}${base}/services/web:80/proxy/env`, { method: 'POST', body: 'x' });
       expect(await answer.text()).toContain('COXSWAIN_POD_IP');
     } finally {
-      child.kill();
-      await new Promise((resolve) => child.once('exit', resolve));
+      await ended(child);
     }
   });
 });
