@@ -142,6 +142,13 @@ test('a request that is turned away for now is sent again when the server says, 
   await expect(impatient.resource(pods).list()).rejects.toMatchObject({ code: 429 });
 });
 
+test('a request that is refused for good as one too many is not sent again', async () => {
+  const clock = new VirtualClock();
+  const { client } = setUp({ status: 429 });
+  const patient = createClient({ transport: client.transport, userAgent: 'test/1', clock });
+  await expect(patient.resource(pods).list()).rejects.toMatchObject({ code: 429 });
+});
+
 test('an answer without a Status is understood by its code, and Retry-After is heeded', async () => {
   const clock = new VirtualClock();
   const atMs: number[] = [];

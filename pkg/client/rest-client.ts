@@ -198,11 +198,14 @@ const meanings: Readonly<Record<number, { readonly reason: StatusReason; readonl
   },
 };
 
-/** How long the server asks to wait before the same request; undefined when it does not want it again. */
+/**
+ * How long the server asks to wait before the same request; undefined when it does not want it again, such as an eviction that a budget forbids.
+ * Source: client-go `rest/request.go` `retryAfterSeconds`.
+ */
 function retryAfterSeconds(response: ApiResponse, error: StatusError): number | undefined {
   const header = /^\d+$/.exec(response.headers['retry-after'] ?? '')?.[0];
   const asked = header === undefined ? error.status.details?.retryAfterSeconds : Number(header);
-  if (response.status === 429) return asked ?? 1;
+  if (response.status === 429) return asked;
   return response.status >= 500 && header !== undefined ? asked : undefined;
 }
 
