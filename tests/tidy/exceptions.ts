@@ -70,3 +70,26 @@ export const silentExports: Readonly<Record<string, number>> = {
   'pkg/apiserver': 10,
   'pkg/serving': 10,
 };
+
+/** Casts in production code by part of the project: `as`, and `!`. Each number only shrinks. */
+export const casts: Readonly<Record<string, { readonly as: number; readonly bang: number }>> = {
+  cmd: { as: 49, bang: 8 },
+  deploy: { as: 1, bang: 0 },
+  'pkg/api': { as: 16, bang: 33 },
+  'pkg/apimachinery': { as: 99, bang: 127 },
+  'pkg/apiserver': { as: 139, bang: 77 },
+  'pkg/base': { as: 0, bang: 12 },
+  'pkg/client': { as: 17, bang: 5 },
+  'pkg/cluster': { as: 6, bang: 15 },
+  'pkg/component': { as: 4, bang: 5 },
+  'pkg/controllers': { as: 25, bang: 54 },
+  'pkg/kubectl': { as: 32, bang: 58 },
+  'pkg/kubelet': { as: 76, bang: 104 },
+  'pkg/network': { as: 1, bang: 1 },
+  'pkg/pki': { as: 2, bang: 10 },
+  'pkg/proxy': { as: 1, bang: 1 },
+  'pkg/registry': { as: 62, bang: 86 },
+  'pkg/scheduler': { as: 9, bang: 36 },
+  'pkg/serving': { as: 14, bang: 15 },
+  'pkg/storage': { as: 12, bang: 64 },
+};

@@ -5,6 +5,7 @@
 import { afterAll, expect, test } from 'vitest';
 import * as exceptions from './exceptions.ts';
 import { openProject } from './project.ts';
+import { castsOf } from './rules/casts.ts';
 import { silentExports, unusedExports } from './rules/exports.ts';
 import { folderPairs, importCircles } from './rules/import-circles.ts';
 import { longFunctions } from './rules/long-functions.ts';
@@ -67,6 +68,19 @@ test('every export says what it is', () => {
   }
   const over = Object.keys(counts).filter((folder) => counts[folder]! > (exceptions.silentExports[folder] ?? 0));
   expect(silent.filter((entry) => over.some((folder) => entry.startsWith(`${folder}/`)))).toEqual([]);
+});
+
+test('there are no more casts than there were', () => {
+  const counts: Record<string, { as: number; bang: number }> = {};
+  for (const file of files) {
+    const part = /^pkg\/[^/]+|^\w+/.exec(file.path)![0];
+    const count = castsOf(file);
+    counts[part] ??= { as: 0, bang: 0 };
+    counts[part].as += count.as;
+    counts[part].bang += count.bang;
+  }
+  const some = Object.fromEntries(Object.entries(counts).filter(([, { as, bang }]) => as + bang > 0));
+  expect(some).toEqual(exceptions.casts);
 });
 
 /** What is found is known, and what is known is still found: an exception that is none any more goes. */
