@@ -4,7 +4,7 @@ import { connectionOf, readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
-import { showsBadCertificate } from '#pkg/apiserver/authn/client-certificate.ts';
+import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { nodePart } from '#pkg/cluster/node-part.ts';
 import { clusterTables } from '#pkg/cluster/tables.ts';
@@ -29,13 +29,14 @@ export async function wireKubelet(
     { certificate: 'tls-cert-file', key: 'tls-private-key-file' },
     { certificate: values['tls-cert-file'], key: values['tls-private-key-file'] },
   );
+  const authenticator = clientCertificateAuthenticator(context.clock);
   const own: { handle?: ApiHandler } = {};
   const https = createHttpsServer({
     handler: authorized((request) => own.handle!(request), {
       client: createClient({ transport, userAgent: 'kubelet', clock: context.clock }),
       clock: context.clock,
       nodeName: values['node-name'],
-      isExpired: (peer) => showsBadCertificate(peer, context.clock),
+      userOf: (request) => authenticator.authenticate(request),
     }),
     cert: pair.certificate,
     key: pair.key,

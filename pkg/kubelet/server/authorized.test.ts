@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import type { ApiHandler, ApiResponse } from '#pkg/apimachinery/http.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
+import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { authorized } from './authorized.ts';
@@ -32,8 +33,14 @@ beforeEach(() => {
     return { status: 201, headers: {}, body: { kind: 'object', object, bytes } };
   };
   const done: ApiHandler = async () => ({ status: 200, headers: {}, body: { kind: 'empty' } });
+  const authenticator = clientCertificateAuthenticator(clock);
   const client = createClient({ transport: { request: server }, userAgent: 'kubelet', clock });
-  handler = authorized(done, { client, clock, nodeName: 'one', isExpired: ({ address }) => address === 'expired' });
+  handler = authorized(done, {
+    client,
+    clock,
+    nodeName: 'one',
+    userOf: (request) => authenticator.authenticate(request),
+  });
 });
 
 const ann = { commonName: 'ann', organizations: ['admins'] };
@@ -45,7 +52,7 @@ async function call(method: string, path: string, peer: object = { certificate: 
 
 test('who shows no certificate, or one that is good no more, is not asked about', async () => {
   expect((await call('GET', '/pods', {})).status).toBe(401);
-  expect((await call('GET', '/pods', { certificate: ann, address: 'expired' })).status).toBe(401);
+  expect((await call('GET', '/pods', { certificate: { ...ann, notAfterMs: -1 } })).status).toBe(401);
   expect((await call('GET', '/pods', { certificate: { ...ann, commonName: '' } })).status).toBe(401);
   expect(asked).toEqual([]);
 });

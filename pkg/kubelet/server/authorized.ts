@@ -6,9 +6,10 @@
  * Upstream counterpart: kubelet `server/auth.go`; the times are those of `KubeletConfiguration`.
  */
 import { subjectAccessReviews } from '#pkg/api/types/refs.ts';
-import type { ApiHandler, ApiRequest, ApiResponse, Peer } from '#pkg/apimachinery/http.ts';
+import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Client } from '#pkg/client/client.ts';
+import { text } from './pod-path.ts';
 
 /** How long an answer holds. Source: `authorization.webhook.cacheAuthorizedTTL` and `cacheUnauthorizedTTL`. */
 const allowedMs = 5 * 60_000;
@@ -17,13 +18,19 @@ const refusedMs = 30_000;
 /** Answers that are remembered at most; then all are asked for again. */
 const rememberedMax = 1_000;
 
+/** Somebody, as the API server names them. */
+interface User {
+  readonly name: string;
+  readonly groups: readonly string[];
+}
+
 /** Whom to ask, and of which node. */
 export interface AuthorizedOptions {
   readonly client: Client;
   readonly clock: Clock;
   readonly nodeName: string;
-  /** Whether what the client shows of itself is good no more. */
-  isExpired(peer: Peer): boolean;
+  /** Who asks; undefined for whoever shows nothing that is good. */
+  userOf(request: ApiRequest): Promise<User | undefined> | User | undefined;
 }
 
 const verbs: Readonly<Record<string, string>> = { POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' };
@@ -49,29 +56,23 @@ function partsOf(path: string): readonly string[] {
 export function authorized(handler: ApiHandler, options: AuthorizedOptions): ApiHandler {
   const reviews = new Reviews(options);
   return async (request) => {
-    const { peer } = request;
-    const { certificate } = peer;
-    if (certificate === undefined || certificate.commonName === '' || options.isExpired(peer))
-      return refusal(401, 'Unauthorized');
-    const user = { name: certificate.commonName, groups: [...certificate.organizations, 'system:authenticated'] };
+    const user = await options.userOf(request);
+    if (user === undefined) return refusal(401, 'Unauthorized');
+    const { name, groups } = user;
     const verb = verbs[request.method] ?? 'get';
-    for (const part of partsOf(request.path)) {
-      const isAllowed = await reviews.isAllowed({ ...user, verb, part }, request);
+    const asked = partsOf(request.path);
+    for (const part of asked) {
+      const isAllowed = await reviews.isAllowed({ name, groups, verb, part }, request);
       if (isAllowed === undefined) return refusal(500, 'Internal Error');
       if (!isAllowed) continue;
-      peer.identified?.(user.name);
+      request.peer.identified?.(name);
       return handler(request);
     }
-    return refusal(
-      403,
-      `Forbidden (user=${user.name}, verb=${verb}, resource=nodes, subresource(s)=[${partsOf(request.path).join(' ')}])`,
-    );
+    return refusal(403, `Forbidden (user=${name}, verb=${verb}, resource=nodes, subresource(s)=[${asked.join(' ')}])`);
   };
 }
 
-interface Question {
-  readonly name: string;
-  readonly groups: readonly string[];
+interface Question extends User {
   readonly verb: string;
   readonly part: string;
 }
@@ -107,6 +108,5 @@ class Reviews {
 }
 
 function refusal(status: number, message: string): ApiResponse {
-  const bytes = new TextEncoder().encode(`${message}\n`);
-  return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: { kind: 'bytes', bytes } };
+  return text(status, `${message}\n`);
 }
