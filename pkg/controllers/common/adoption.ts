@@ -7,6 +7,19 @@ import { controllerOf } from '#pkg/apimachinery/object.ts';
 import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { isInvalid, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
+import type { Informer } from '#pkg/client/informer.ts';
+
+/** Tells of every object that comes, changes or goes, so that its owner is looked at: the one before too, where it has changed hands. */
+export function followOwned<T extends KubeObject>(informer: Informer<T>, enqueueOwner: (object: T) => void): void {
+  informer.addHandler({
+    added: enqueueOwner,
+    updated: (previous, object) => {
+      if (controllerOf(previous)?.uid !== controllerOf(object)?.uid) enqueueOwner(previous);
+      enqueueOwner(object);
+    },
+    deleted: enqueueOwner,
+  });
+}
 
 /** Whose objects, and which of them match. */
 export interface ClaimOptions<T extends KubeObject> {

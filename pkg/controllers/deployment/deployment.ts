@@ -12,7 +12,7 @@ import { controllerOf, objectKey } from '#pkg/apimachinery/object.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
-import { claim } from '../common/adoption.ts';
+import { claim, followOwned } from '../common/adoption.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { withoutNoughts } from '../common/counts.ts';
 import { indexByController, podsOf } from '../common/pod.ts';
@@ -61,14 +61,7 @@ class DeploymentController implements Component {
       updated: (_, deployment) => this.#loop.queue.add(objectKey(deployment)),
       deleted: (deployment) => this.#loop.queue.add(objectKey(deployment)),
     });
-    this.#sets.addHandler({
-      added: (set) => this.#enqueueOwner(set),
-      updated: (previous, set) => {
-        if (controllerOf(previous)?.uid !== controllerOf(set)?.uid) this.#enqueueOwner(previous);
-        this.#enqueueOwner(set);
-      },
-      deleted: (set) => this.#enqueueOwner(set),
-    });
+    followOwned(this.#sets, (set) => this.#enqueueOwner(set));
     this.#pods.addHandler({ deleted: (pod) => this.#podDeleted(pod) });
   }
 

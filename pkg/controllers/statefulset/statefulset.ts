@@ -12,7 +12,7 @@ import type { Informer } from '#pkg/client/informer.ts';
 import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
-import { claim } from '../common/adoption.ts';
+import { claim, followOwned } from '../common/adoption.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { withoutNoughts } from '../common/counts.ts';
 import { FailedPods } from '../common/failed-pods.ts';
@@ -60,14 +60,7 @@ class StatefulSetController implements Component {
       updated: (_, set) => this.#loop.queue.add(objectKey(set)),
       deleted: (set) => this.#forget(set),
     });
-    this.#pods.addHandler({
-      added: (pod) => this.#enqueueOwner(pod),
-      updated: (previous, pod) => {
-        if (controllerOf(previous)?.uid !== controllerOf(pod)?.uid) this.#enqueueOwner(previous);
-        this.#enqueueOwner(pod);
-      },
-      deleted: (pod) => this.#enqueueOwner(pod),
-    });
+    followOwned(this.#pods, (pod) => this.#enqueueOwner(pod));
     // A pod may wait for the claim of an earlier one to be gone.
     this.#claims.addHandler({ deleted: (gone) => this.#claimDeleted(gone) });
   }
