@@ -26,9 +26,9 @@ test('every identity is signed by the authority and names its user and groups', 
   });
   expect(subjects.toSorted()).toEqual([
     ['admin', 'O=kubeadm:cluster-admins\nCN=kubernetes-admin'],
+    ['cluster-dns', 'CN=system:coxswain:cluster-dns'],
     ['controller-manager', 'CN=system:kube-controller-manager'],
     ['kube-proxy', 'O=system:node-proxier\nCN=system:kube-proxy'],
-    ['cluster-dns', 'CN=system:coxswain:cluster-dns'],
     ['kubelet-client', 'O=kubeadm:cluster-admins\nCN=kube-apiserver-kubelet-client'],
     ['node:one', 'O=system:nodes\nCN=system:node:one'],
     ['scheduler', 'CN=system:kube-scheduler'],
