@@ -4,11 +4,11 @@
 import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
 import { expired, forbidden, StatusError, unauthorized } from '#pkg/apimachinery/status-error.ts';
 import { CompactedError, type Store } from '#pkg/storage/store.ts';
+import { type Asked, AskedReader } from './asked.ts';
 import { anonymousUser, bearerToken } from './authn/authenticator.ts';
 import { showsBadCertificate } from './authn/client-certificate.ts';
 import { impersonate, wantsImpersonation } from './authn/impersonation.ts';
 import type { AccessAttributes, AccessDecision } from './authz/authorizer.ts';
-import type { ServedResource } from './catalog.ts';
 import { deadlineMs, withinDeadline } from './deadline.ts';
 import type { DocumentProvider } from './documents.ts';
 import { readBytes } from './endpoints/body.ts';
@@ -19,7 +19,7 @@ import { type ApiServerLimits, InFlight, type Lane } from './in-flight.ts';
 import { ApiMetrics } from './metrics.ts';
 import { type Negotiated, negotiate } from './negotiation.ts';
 import { nonResourceHandler, type Page } from './non-resource.ts';
-import { parseRequestInfo, type RequestInfo } from './request-info.ts';
+import type { RequestInfo } from './request-info.ts';
 import { errorResponse, noSuchMethod, noSuchResource, pageNotFound } from './responses.ts';
 import { storeError } from './storage/resource-store.ts';
 import type { Handler } from './strategy.ts';
@@ -41,6 +41,7 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
   const metrics = new ApiMetrics(() => inFlight.counts());
   const answerNonResource = nonResourceHandler(core, { ...parts, metrics });
   const { clock } = core;
+  const reader = new AskedReader(core.catalog);
   const answerUser = (request: ApiRequest, asked: Asked, user: UserInfo): Answering => {
     const decided = authorize(core, user, asked.info);
     if (decided instanceof Promise)
@@ -70,10 +71,8 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
     let asked: Asked | undefined;
     let response: ApiResponse;
     try {
-      const info = parseRequestInfo(request.method, request.path, request.query);
-      const served = info.isResource ? core.catalog.find(info) : undefined;
-      asked = { info, served, lasts: isLongRunning(info, served) };
-      const ms = asked.lasts ? undefined : deadlineMs(info);
+      asked = reader.read(request);
+      const ms = asked.lasts ? undefined : deadlineMs(asked.info);
       const answering = answer(request, asked);
       if (!(answering instanceof Promise)) response = answering;
       else response = await (ms === undefined ? answering : withinDeadline(clock, ms, answering));
@@ -162,26 +161,12 @@ function refusal(user: UserInfo, info: RequestInfo, reason: string): StatusError
 /** A scope whose body is still to come. */
 type Opening = Omit<Scope, 'body'> & { body: Scope['body'] };
 
-/** What a request is for; `served` is undefined where there is no such resource. */
-interface Asked {
-  readonly info: RequestInfo;
-  readonly served: ServedResource | undefined;
-  /** Whether it is one that lasts: a watch, or a connection. */
-  readonly lasts: boolean;
-}
-
 interface Caller extends Omit<Asked, 'lasts'>, Pick<Scope, 'request' | 'user'> {
   /** Where the request takes a place; undefined for one that lasts. */
   readonly lane: Lane | undefined;
 }
 
 const bodyVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'deletecollection', 'patch', 'update']);
-
-function isLongRunning(info: RequestInfo, served: ServedResource | undefined): boolean {
-  if (info.verb === 'watch') return true;
-  if (info.subresource === '') return false;
-  return served?.subresources.get(info.subresource)?.connect !== undefined;
-}
 
 /** Methods of resources. HEAD is none: upstream's routes name each method that they answer. Those of proxies answer two more. */
 const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'PATCH', 'POST', 'PUT']);
