@@ -268,9 +268,9 @@ export interface AdmissionPlugin {
   readonly name: string;
   handles(attributes: AdmissionAttributes, user: UserInfo): boolean;
   /** May change the draft; refuses by throwing a StatusError (usually Forbidden). */
-  admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void>;
+  admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
   /** Must not change anything; refuses by throwing a StatusError. */
-  validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void>;
+  validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
 }
 
 /** The request that plugins are asked about. */
