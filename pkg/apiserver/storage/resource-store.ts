@@ -141,6 +141,32 @@ export class ResourceStore {
     return cache.get(key) as StoredEntry | undefined;
   }
 
+  /**
+   * The state that the server itself decides by: not older than what it has acknowledged. Where there is none the store is asked, as another server
+   * may just have made it. At once where the cache has it. Source: upstream's admission plugins, which look past their informers so.
+   */
+  getSettled(key: string): Promise<StoredEntry | undefined> | StoredEntry | undefined {
+    const cache = this.#cache;
+    if (cache?.isSettled !== true) return this.#waitSettled(key);
+    const entry = cache.get(key) as StoredEntry | undefined;
+    return entry === undefined && !cache.isFresh ? this.#getFresh(key) : entry;
+  }
+
+  async #waitSettled(key: string): Promise<StoredEntry | undefined> {
+    const { cache } = this;
+    if (cache !== undefined) await this.#guard(() => cache.settled());
+    else return this.#getFresh(key);
+    return (cache.get(key) as StoredEntry | undefined) ?? this.get(key);
+  }
+
+  /** The same of many objects, without asking for what is not there. */
+  async listSettled(prefix: string): Promise<readonly StoredEntry[]> {
+    const { cache } = this;
+    if (cache === undefined) return this.list(prefix);
+    if (!cache.isSettled) await this.#guard(() => cache.settled());
+    return cache.list(prefix) as readonly StoredEntry[];
+  }
+
   /** The state the cache has, which on a local driver is the newest once the cache is filled. */
   async list(prefix: string): Promise<readonly StoredEntry[]> {
     const { cache } = this;
