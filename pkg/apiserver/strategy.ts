@@ -160,6 +160,16 @@ export interface KeepingRules {
   readonly keyName?: string;
 }
 
+/**
+ * What is known of a resource whose rules are about the spec: `setDefaults` fills in what is missing of it and changes nothing else, and `validate` and
+ * `validateCreate` look at nothing beside it, but in objects that stand apart. So a spec that is stored is not looked at again while an update
+ * leaves it as it is.
+ */
+export interface SpecRules<T = JsonObject> {
+  /** Whether the rules look at more than the spec of this object: then they are asked each time. */
+  standsApart(draft: Draft<T>): boolean;
+}
+
 /** The rules of one resource; whatever is left out is as the engine does it. */
 export interface Strategy<T = JsonObject> {
   /** Plural name and group of the resource this belongs to, in all of its versions. */
@@ -186,6 +196,8 @@ export interface Strategy<T = JsonObject> {
    */
   readonly tracksGeneration?: boolean | 'constant';
 
+  /** Absent: the rules may look at anything. */
+  readonly specRules?: SpecRules<T>;
   /** Fills in what the client left out; applied on every decode, so it must be idempotent and cheap. Schema defaults come first. */
   setDefaults?(draft: Draft<T>): void;
   /** Resets what a client may not set on create (status, for one: default, where there is a status subresource). */

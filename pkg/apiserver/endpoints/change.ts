@@ -108,7 +108,7 @@ function tryChange(scope: Scope, change: Change, entry: StoredEntry): Tried {
 function admitDraft(scope: Scope, change: Change, state: Swap): Tried {
   const { draft, old, context } = state;
   checkIdentity(scope, metadataOf(draft), old);
-  prepareDraft(scope, draft);
+  prepareDraft(scope, draft, old);
   restoreForeign(scope, change, { draft, old });
   if (!change.isApply) trackManager(scope, { draft, old, manager: change.manager, subresource: change.subresource });
   const attributes = admissionAttributes(scope, { draft, old, subresource: change.subresource });

@@ -15,7 +15,7 @@ import {
 } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import type { StatusError } from '#pkg/apimachinery/status-error.ts';
-import { writeObjects, writeUnset } from '#pkg/apimachinery/write-unset.ts';
+import { noFields, writeObjects, writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import { checkKind, readBody } from './body.ts';
 import { cannotBeHandled } from './refused-bodies.ts';
 import type { Scope } from './scope.ts';
@@ -78,10 +78,11 @@ export interface DraftOptions {
 export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions): JsonObject {
   const kind = options.kind ?? servedKind(scope);
   const { stored } = options;
+  const kept = stored === undefined ? noFields : fieldsKept(scope, value, stored);
   const isMetadataStored = stored?.metadata !== undefined && value.metadata === stored.metadata;
   const refuse = options.refuse ?? ((why: string) => cannotBeHandled(kind, kind.kind, why));
   const { object, typeError, strictErrors, isMisfit } = convertAndCheck(
-    isMetadataStored ? { ...value, metadata: undefined } : value,
+    isMetadataStored || kept.size > 0 ? withoutKept(value, kept, isMetadataStored) : value,
     kind.schema,
     {
       strict: options.validation,
@@ -99,6 +100,7 @@ export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions):
     if (options.validation === 'Warn') scope.warnings.push(...faults);
   }
   if (isMetadataStored) object.metadata = copyOfMetadata(stored.metadata);
+  for (const name of kept) object[name] = value[name];
   object.kind = kind.kind;
   object.apiVersion = kind.apiVersion;
   if (isMisfit === true) refuseMisfit(scope, object);
@@ -126,10 +128,37 @@ function copyOfMetadata(metadata: ObjectMeta): JsonObject {
   return copy;
 }
 
-/** Fills in defaults: those of the schema, then those of the strategy; then what is written of fields without a value. */
-export function prepareDraft(scope: Scope, draft: JsonObject): void {
-  writeObjects(draft, scope.served.schema);
-  applySchemaDefaults(draft, scope.served.schema);
-  scope.served.strategy.setDefaults?.(draft);
-  writeUnset(draft, scope.served.schema);
+/**
+ * Fills in defaults: those of the schema, then those of the strategy; then what is written of fields without a value. What a draft has of the `old`
+ * object as it was is complete.
+ */
+export function prepareDraft(scope: Scope, draft: JsonObject, old?: KubeObject): void {
+  const { schema, strategy } = scope.served;
+  const kept = old === undefined ? noFields : fieldsKept(scope, draft, old);
+  writeObjects(draft, schema, kept);
+  applySchemaDefaults(draft, schema, kept);
+  if (!kept.has('spec')) strategy.setDefaults?.(draft);
+  writeUnset(draft, schema, kept);
+}
+
+const keptSpec: ReadonlySet<string> = new Set(['spec']);
+const keptBoth: ReadonlySet<string> = new Set(['spec', 'status']);
+
+/**
+ * The fields of a draft, or of what becomes one, that are those of the stored object: they stay shared with it, neither copied nor looked at again.
+ * Only where the rules say that they leave a complete spec alone. Other subresources change what is in a spec; that of the status what is in that.
+ */
+function fieldsKept({ served, info }: Scope, value: Readonly<JsonObject>, stored: KubeObject): ReadonlySet<string> {
+  const { spec, status } = stored as JsonObject;
+  if (served.strategy.specRules === undefined || !isObject(spec) || value.spec !== spec) return noFields;
+  if (info.subresource === '') return isObject(status) && value.status === status ? keptBoth : keptSpec;
+  return info.subresource === 'status' ? keptSpec : noFields;
+}
+
+/** The value without what is kept, and without its metadata where that is kept too. */
+function withoutKept(value: JsonObject, kept: ReadonlySet<string>, isMetadataKept: boolean): JsonObject {
+  const rest = { ...value };
+  if (isMetadataKept) rest.metadata = undefined;
+  for (const name of kept) rest[name] = undefined;
+  return rest;
 }

@@ -22,6 +22,7 @@ import { podTable } from './pod-table.ts';
 import { podWarnings } from './pod-warnings.ts';
 import { podProxy } from './proxy.ts';
 import { newPodErrors, validatePod } from './validation/pod.ts';
+import { hasCheckedAnnotations } from './validation/pod-annotations.ts';
 import { validatePodResize } from './validation/pod-resize.ts';
 import { validatePodStatusUpdate } from './validation/pod-status.ts';
 import { validateEphemeralContainersUpdate, validatePodUpdate } from './validation/pod-update.ts';
@@ -49,6 +50,13 @@ function prepareForCreate(pod: Draft<Pod>, context: StrategyContext): void {
     ];
   }
   pod.status = status;
+}
+
+/** Some annotations have rules of their own, and the claims of ephemeral volumes are named for the pod. */
+function standsApart(pod: Draft<Pod>): boolean {
+  if (hasCheckedAnnotations(pod)) return true;
+  const volumes = pod.spec?.volumes ?? [];
+  return volumes.some(({ ephemeral }) => ephemeral !== undefined);
 }
 
 function gracefulDeletion(pod: Given<Pod>, requested: number | undefined): number | undefined {
@@ -107,6 +115,7 @@ function keepAllButResources(draft: Draft<Pod>, old: Given<Pod>): void {
 
 /** Pods, with their subresources and the limits of what may change. */
 export const podStrategy = rulesOf(pods, {
+  specRules: { standsApart },
   setDefaults: setPodDefaults,
   prepareForCreate,
   prepareForUpdate(draft, old) {
