@@ -37,6 +37,8 @@ export interface StrategyContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly dryRun: boolean;
+  /** The spec is known to pass all rules about it, and without a warning (`SpecRules`). */
+  readonly isSpecGood?: boolean;
   /** Adds a `Warning` header to the answer. */
   warn(message: string): void;
 }
@@ -161,13 +163,16 @@ export interface KeepingRules {
 }
 
 /**
- * What is known of a resource whose rules are about the spec: `setDefaults` fills in what is missing of it and changes nothing else, and `validate` and
- * `validateCreate` look at nothing beside it, but in objects that stand apart. So a spec that is stored is not looked at again while an update
- * leaves it as it is.
+ * What is known of a resource whose rules are about the spec: `setDefaults` fills in what is missing of it and neither looks at nor changes anything
+ * else, and `validate`, `validateCreate`, the warnings of `prepareForCreate` (see `isSpecGood`) and the required fields of the schema are about
+ * nothing else, but in objects that stand apart. So a spec that is stored is not looked at again while an update leaves it as it is, nor is a new one
+ * that has the text of one that passed.
  */
 export interface SpecRules<T = JsonObject> {
   /** Whether the rules look at more than the spec of this object: then they are asked each time. */
   standsApart(draft: Draft<T>): boolean;
+  /** A name in the spec that admission has chosen at random: specs that differ in it alone are equally good. Only one that is well formed. */
+  randomName?(draft: Draft<T>): string | undefined;
 }
 
 /** The rules of one resource; whatever is left out is as the engine does it. */

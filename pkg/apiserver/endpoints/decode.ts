@@ -5,7 +5,7 @@ import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
 import { invalidObject } from '#pkg/apimachinery/field-error.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { deepClone, isObject } from '#pkg/apimachinery/json.ts';
 import {
   apiVersionOf,
   type GroupVersionKind,
@@ -17,6 +17,7 @@ import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import type { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { noFields, writeObjects, writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import { checkKind, readBody } from './body.ts';
+import { type SentSpec, sentSpec } from './known-specs.ts';
 import { cannotBeHandled } from './refused-bodies.ts';
 import type { Scope } from './scope.ts';
 import type { FieldValidation } from './write-options.ts';
@@ -47,6 +48,26 @@ export function decodeDraft(scope: Scope, validation: FieldValidation, stored?: 
   const raw = readBody(scope, kind.kind, validation !== 'Ignore');
   const value = checkKind(raw, kind);
   return draftOf(scope, value, { ...raw, kind, validation, ...(stored === undefined ? {} : { stored }) });
+}
+
+/** The draft of a new object, and its spec as it was sent. One that came before is copied and neither decoded nor completed again. */
+export function decodeNew(
+  scope: Scope,
+  validation: FieldValidation,
+): { readonly draft: JsonObject; readonly sent: SentSpec | undefined } {
+  const kind = servedKind(scope);
+  const raw = readBody(scope, kind.kind, validation !== 'Ignore');
+  const value = checkKind(raw, kind);
+  const sent = sentSpec(scope, value, raw);
+  const { known } = sent ?? {};
+  const draft = draftOf(scope, known === undefined ? value : { ...value, spec: undefined }, {
+    ...raw,
+    kind,
+    validation,
+  });
+  if (known !== undefined) draft.spec = deepClone(known.spec);
+  // Of what has a fault nothing is remembered.
+  return { draft, sent: scope.warnings.length > 0 && known === undefined ? undefined : sent };
 }
 
 /** The same for a body of another kind than the served one. */
@@ -129,27 +150,32 @@ function copyOfMetadata(metadata: ObjectMeta): JsonObject {
 }
 
 /**
- * Fills in defaults: those of the schema, then those of the strategy; then what is written of fields without a value. What a draft has of the `old`
- * object as it was is complete.
+ * Fills in defaults: those of the schema, then those of the strategy; then what is written of fields without a value. The fields in `kept` are complete
+ * and may be shared.
  */
-export function prepareDraft(scope: Scope, draft: JsonObject, old?: KubeObject): void {
+export function prepareDraft(scope: Scope, draft: JsonObject, kept: ReadonlySet<string> = noFields): void {
   const { schema, strategy } = scope.served;
-  const kept = old === undefined ? noFields : fieldsKept(scope, draft, old);
   writeObjects(draft, schema, kept);
   applySchemaDefaults(draft, schema, kept);
   if (!kept.has('spec')) strategy.setDefaults?.(draft);
   writeUnset(draft, schema, kept);
 }
 
-const keptSpec: ReadonlySet<string> = new Set(['spec']);
+/** The spec alone. */
+export const keptSpec: ReadonlySet<string> = new Set(['spec']);
 const keptBoth: ReadonlySet<string> = new Set(['spec', 'status']);
 
 /**
  * The fields of a draft, or of what becomes one, that are those of the stored object: they stay shared with it, neither copied nor looked at again.
  * Only where the rules say that they leave a complete spec alone. Other subresources change what is in a spec; that of the status what is in that.
  */
-function fieldsKept({ served, info }: Scope, value: Readonly<JsonObject>, stored: KubeObject): ReadonlySet<string> {
-  const { spec, status } = stored as JsonObject;
+export function fieldsKept(
+  { served, info }: Scope,
+  value: Readonly<JsonObject>,
+  stored: KubeObject,
+): ReadonlySet<string> {
+  const spec = 'spec' in stored ? stored.spec : undefined;
+  const status = 'status' in stored ? stored.status : undefined;
   if (served.strategy.specRules === undefined || !isObject(spec) || value.spec !== spec) return noFields;
   if (info.subresource === '') return isObject(status) && value.status === status ? keptBoth : keptSpec;
   return info.subresource === 'status' ? keptSpec : noFields;

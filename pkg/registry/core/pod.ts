@@ -19,8 +19,9 @@ import { setPodDefaults } from './pod-defaults.ts';
 import { podLog } from './pod-log.ts';
 import { qosClassOf } from './pod-qos.ts';
 import { podTable } from './pod-table.ts';
-import { podWarnings } from './pod-warnings.ts';
+import { hasDeprecatedAnnotations, podWarnings } from './pod-warnings.ts';
 import { podProxy } from './proxy.ts';
+import { tokenVolumeName } from './token-volume.ts';
 import { newPodErrors, validatePod } from './validation/pod.ts';
 import { hasCheckedAnnotations } from './validation/pod-annotations.ts';
 import { validatePodResize } from './validation/pod-resize.ts';
@@ -37,7 +38,7 @@ function prepareForCreate(pod: Draft<Pod>, context: StrategyContext): void {
       "this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended";
     context.warn(`metadata.name: ${why}: [${problems.join(' ')}]`);
   }
-  for (const text of podWarnings(pod, rootOf<Pod>())) context.warn(text);
+  if (context.isSpecGood !== true) for (const text of podWarnings(pod, rootOf<Pod>())) context.warn(text);
   const status: JsonObject = { phase: 'Pending', qosClass: qosClassOf(pod) };
   if ((pod.spec?.schedulingGates ?? []).length > 0) {
     status.conditions = [
@@ -54,7 +55,7 @@ function prepareForCreate(pod: Draft<Pod>, context: StrategyContext): void {
 
 /** Some annotations have rules of their own, and the claims of ephemeral volumes are named for the pod. */
 function standsApart(pod: Draft<Pod>): boolean {
-  if (hasCheckedAnnotations(pod)) return true;
+  if (hasCheckedAnnotations(pod) || hasDeprecatedAnnotations(pod)) return true;
   const volumes = pod.spec?.volumes ?? [];
   return volumes.some(({ ephemeral }) => ephemeral !== undefined);
 }
@@ -115,7 +116,7 @@ function keepAllButResources(draft: Draft<Pod>, old: Given<Pod>): void {
 
 /** Pods, with their subresources and the limits of what may change. */
 export const podStrategy = rulesOf(pods, {
-  specRules: { standsApart },
+  specRules: { standsApart, randomName: (pod) => tokenVolumeName(pod.spec?.volumes) },
   setDefaults: setPodDefaults,
   prepareForCreate,
   prepareForUpdate(draft, old) {
