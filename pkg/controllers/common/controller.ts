@@ -69,8 +69,8 @@ export interface Loop extends Component {
 
 /** The loop of one controller. */
 export function createLoop(context: ControllerContext, options: LoopOptions): Loop {
-  const { clock } = context;
+  const { clock, metrics } = context;
   const log = context.log.with({ controller: options.name });
-  const queue = createWorkQueue({ name: options.name, clock });
-  return { queue, run: (signal) => runReconcileLoop({ ...options, queue, log, clock }, signal) };
+  const queue = createWorkQueue({ name: options.name, clock, metrics });
+  return { queue, run: (signal) => runReconcileLoop({ ...options, queue, log, clock, metrics }, signal) };
 }
