@@ -3,7 +3,8 @@
  * loaded when somebody asks. Source of names: apiserver `endpoints/metrics/metrics.go`.
  */
 import { kubernetesVersion } from '#pkg/api/facts.ts';
-import { type MetricSample, renderMetrics } from '#pkg/component/metrics.ts';
+import type { MetricSample } from '#pkg/base/metrics.ts';
+import { renderMetrics } from '#pkg/component/metrics.ts';
 import type { RequestInfo } from './request-info.ts';
 
 /** Source: upstream's buckets. Seconds. */

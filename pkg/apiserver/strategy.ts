@@ -46,6 +46,19 @@ export interface StrategyContext {
 /** Answers one authorized request; may throw StatusError. Where something is written it calls admission itself. */
 export type Handler = (scope: Scope) => Promise<ApiResponse> | ApiResponse;
 
+/** A resource of which nothing is kept: its objects are worked out when somebody asks. Objects need no `kind` and no `apiVersion`. */
+export interface ComputedResource {
+  /** Undefined where there is none. */
+  get(scope: Scope, name: { readonly namespace: string; readonly name: string }): Promise<KubeObject | undefined>;
+  /** All of a namespace (`''`: of all), in any order. Those that do not match need not be there. */
+  list(
+    scope: Scope,
+    wanted: { readonly namespace: string; matches(object: KubeObject): boolean },
+  ): Promise<readonly KubeObject[]>;
+  /** What an object that is not there is said to be one of, with its namespace in its name. Default: the resource. */
+  readonly notFoundAs?: string;
+}
+
 /**
  * The first sort of subresource: it reads and writes the object itself (`status`, `approval`, `ephemeralcontainers`, `resize`). The engine answers
  * get, update, patch and apply; these are its rules. (`scale` is read and written too, in a form of its own: see `Strategy.scale`.)
@@ -144,6 +157,20 @@ export function readAll(reader: RegistryReader, ref: ResourceRef, namespace?: st
   return reader.list(ref, namespace);
 }
 
+/** One object of the resource that `ref` names; undefined where there is none. */
+export function readOne<T extends KubeObject>(
+  reader: RegistryReader,
+  ref: ResourceRef<T>,
+  key: { readonly namespace: string; readonly name: string },
+): Promise<T | undefined>;
+export function readOne(
+  reader: RegistryReader,
+  ref: ResourceRef,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+): Promise<KubeObject | undefined> {
+  return reader.get(ref, namespace, name);
+}
+
 /** How the objects of a resource are kept, for all of its versions. */
 export interface KeepingRules {
   /**
@@ -186,6 +213,8 @@ export interface Strategy<T = JsonObject> {
   readonly storedInGroup?: string;
   /** Nothing is kept: what is created is a question, and this answers it. */
   readonly answer?: Handler;
+  /** Nothing is kept: what is read, by `get` and `list` alone, is worked out. */
+  readonly computed?: ComputedResource;
 
   /** How names are checked. Default `dns1123Subdomain`; `pathSegment` for RBAC objects and others that allow more. */
   readonly nameRule?: 'dns1035Label' | 'dns1123Label' | 'dns1123Subdomain' | 'pathSegment';

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import type { Metrics } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Transport } from '#pkg/client/client.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
@@ -21,14 +22,15 @@ export interface PartContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  readonly metrics: Metrics;
 }
 
 /** Client and informers of a component that calls itself `userAgent`. */
 export function depsOf(context: PartContext, userAgent: string): ComponentDeps {
-  const { transport, clock, random } = context;
+  const { transport, clock, random, metrics } = context;
   const log = context.log.with({ component: userAgent });
   const client = createClient({ transport, userAgent, clock });
-  return { client, clock, random, log, informers: createInformers({ client, clock, random, log }) };
+  return { client, clock, random, log, metrics, informers: createInformers({ client, clock, random, log }) };
 }
 
 /** A component together with the informers it asked for. */
