@@ -10,6 +10,7 @@ import type { ServedInfo } from '../definition.ts';
 import type { Descriptions } from './descriptions.ts';
 import { enumOf, enumOfField, enumText, unionExtension } from './enums.ts';
 import { kindsOf } from './kinds.ts';
+import { keepsUnknown, publishedV2 } from './published-v2.ts';
 
 /** Which of the two OpenAPI documents. */
 export type OpenApiVersion = 'v2' | 'v3';
@@ -194,7 +195,9 @@ export class SchemaWriter {
 
   /** The type of a resource that is none of the table of facts, and that of its list. */
   ownDefinitions(info: ServedInfo): readonly (readonly [string, JsonObject])[] {
-    const { group, version, kind, listKind, type, listType, schema, published } = info;
+    const { group, version, kind, listKind, type, listType, schema } = info;
+    const published =
+      this.#version === 'v2' && info.published !== undefined ? publishedV2(info.published) : info.published;
     const kindOf = (name: string): JsonObject => ({
       'x-kubernetes-group-version-kind': [{ group, kind: name, version }],
     });
@@ -206,7 +209,9 @@ export class SchemaWriter {
       kind: kindProperty,
       metadata,
     };
-    const own = { type: 'object', ...published, properties, ...kindOf(kind) };
+    // One that says nothing of its fields, said nothing of them on purpose.
+    const isOpen = published !== info.published && keepsUnknown(info.published);
+    const own = { type: 'object', ...published, ...(isOpen ? {} : { properties }), ...kindOf(kind) };
     if (listType === undefined) return [[type, own]];
     const items = { type: 'array', items: this.#item({ ...schema, name: type }) };
     const list = {
