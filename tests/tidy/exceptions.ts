@@ -82,5 +82,5 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   'pkg/registry': { as: 62, bang: 86 },
   'pkg/scheduler': { as: 9, bang: 36 },
   'pkg/serving': { as: 14, bang: 15 },
-  'pkg/storage': { as: 12, bang: 63 },
+  'pkg/storage': { as: 12, bang: 60 },
 };
