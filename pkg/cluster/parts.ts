@@ -159,3 +159,26 @@ export async function proxyPart(context: PartContext, options: ProxyPartOptions)
   const healthChecks = createHealthCheckServer({ ...deps, addresses: nodePortAddresses });
   return withInformers(deps, createProxy({ deps, backend, healthChecks, nodeName }));
 }
+
+/** What cluster DNS takes beside its connection. */
+export interface DnsPartOptions {
+  /** Cluster IP at which it listens. */
+  readonly address: string;
+  readonly domain: string;
+  /** File that says whom to ask about other names; `''` for nobody. */
+  readonly resolvConf: string;
+}
+
+/** The name server of a cluster. A file that cannot be read names nobody. */
+export async function dnsPart(context: PartContext, options: DnsPartOptions): Promise<Component> {
+  const { address, domain, resolvConf } = options;
+  const deps = depsOf(context, 'cluster-dns');
+  const [{ createClusterDns }, { upstreamsIn }, { readFile }] = await Promise.all([
+    import('#pkg/dns/cluster-dns.ts'),
+    import('#pkg/dns/resolv-conf.ts'),
+    import('node:fs/promises'),
+  ]);
+  const text = resolvConf === '' ? '' : await readFile(resolvConf, 'utf8').catch(() => '');
+  const upstreams = upstreamsIn(text).filter((server) => server.address !== address);
+  return withInformers(deps, createClusterDns({ deps, address, domain, upstreams }));
+}
