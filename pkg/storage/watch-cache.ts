@@ -95,7 +95,6 @@ class WatchCache implements RunningResourceCache {
   #progressTimer: Timer | undefined;
   #progressRevision = 0;
   #reachedTimer: Timer | undefined;
-  #asking: { readonly started: Promise<number>; next?: Promise<number> } | undefined;
 
   constructor(options: ResourceCacheOptions) {
     this.#options = options;
@@ -110,6 +109,10 @@ class WatchCache implements RunningResourceCache {
 
   get isFresh(): boolean {
     return this.#state === 'ready' && this.#options.store.localRevision !== undefined;
+  }
+
+  get isSettled(): boolean {
+    return this.#state === 'ready' && this.revision >= (this.#options.store.acknowledgedRevision?.() ?? 0);
   }
 
   start(): void {
@@ -140,9 +143,15 @@ class WatchCache implements RunningResourceCache {
   async #freshen(): Promise<number> {
     await this.#ready();
     if (this.#options.store.localRevision !== undefined) return this.revision;
-    const wanted = await this.#askRevision();
+    const wanted = await this.#options.store.currentRevision();
     if (await this.reached(wanted, Number.POSITIVE_INFINITY)) return this.revision;
     throw closedError();
+  }
+
+  async settled(): Promise<void> {
+    await this.#ready();
+    const wanted = this.#options.store.acknowledgedRevision?.() ?? 0;
+    if (!(await this.reached(wanted, Number.POSITIVE_INFINITY))) throw closedError();
   }
 
   async reached(revision: number, timeoutMs: number): Promise<boolean> {
@@ -305,27 +314,6 @@ class WatchCache implements RunningResourceCache {
     for (const sink of this.#watchers.clear()) sink.onError(error);
   }
 
-  /**
-   * The store's revision as of now or later. Callers that come while one question is under way share the next one: the answer to the one
-   * under way may be older than what they have seen acknowledged.
-   */
-  #askRevision(): Promise<number> {
-    const { store } = this.#options;
-    if (this.#asking !== undefined) {
-      const asking = this.#asking;
-      asking.next ??= asking.started.then(noop, noop).then(() => this.#askRevision());
-      return asking.next;
-    }
-    const started = store.currentRevision();
-    const asking = { started };
-    this.#asking = asking;
-    const done = (): void => {
-      if (this.#asking === asking) this.#asking = undefined;
-    };
-    started.then(done, done);
-    return started;
-  }
-
   #wake(): void {
     if (this.#state !== 'ready') return;
     const { revision } = this;
@@ -369,8 +357,6 @@ class WatchCache implements RunningResourceCache {
     if (this.#history.startRevision === 0) throw notReadyError(this.#options.prefix);
   }
 }
-
-function noop(): void {}
 
 function valueBytes(event: StoreEvent): number {
   return valueSize(event.type === 'put' ? event.kv : event.previous);
