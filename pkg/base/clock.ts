@@ -14,7 +14,7 @@ export interface Timer {
 
 /**
  * Laws: `monotonicMs` never decreases. A callback is never called synchronously from `setTimeout`, runs at most once, and
- * never before its delay has passed on this clock. Callbacks due at the same instant run in the order they were set.
+ * never before its delay has passed on this clock, to the millisecond in which the system counts. Callbacks due at the same instant run in the order they were set.
  */
 export interface Clock {
   /** Wall-clock time, milliseconds since the Unix epoch. */
