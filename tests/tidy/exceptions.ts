@@ -79,7 +79,7 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   'pkg/network': { as: 1, bang: 1 },
   'pkg/pki': { as: 2, bang: 10 },
   'pkg/proxy': { as: 1, bang: 1 },
-  'pkg/registry': { as: 62, bang: 86 },
+  'pkg/registry': { as: 19, bang: 67 },
   'pkg/scheduler': { as: 9, bang: 36 },
   'pkg/serving': { as: 14, bang: 15 },
   'pkg/storage': { as: 12, bang: 60 },
