@@ -2,16 +2,25 @@
  * The admission plugins in their order: those that change drafts first, then those that only refuse.
  * Upstream counterpart: apiserver `admission/chain.go`.
  */
+import type { ServerCounts } from '../server-counts.ts';
 import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '../strategy.ts';
 import type { UserInfo } from '../user-info.ts';
+
+/** What plugins look at, and where their turns are counted. */
+export interface ChainParts {
+  readonly reader: RegistryReader;
+  readonly counts: ServerCounts;
+}
 
 /** The plugins of one server, asked in order; the first that refuses ends it. */
 export class AdmissionChain {
   readonly #admitting: readonly AdmissionPlugin[];
   readonly #validating: readonly AdmissionPlugin[];
   readonly #reader: RegistryReader;
+  readonly #counts: ServerCounts;
 
-  constructor(plugins: readonly AdmissionPlugin[], reader: RegistryReader) {
+  constructor(plugins: readonly AdmissionPlugin[], { reader, counts }: ChainParts) {
+    this.#counts = counts;
     this.#admitting = plugins.filter(({ admit }) => admit !== undefined);
     this.#validating = plugins.filter(({ validate }) => validate !== undefined);
     this.#reader = reader;
@@ -35,12 +44,61 @@ export class AdmissionChain {
     attributes: AdmissionAttributes,
     context: StrategyContext,
   ): Promise<void> | undefined {
+    const startMs = this.#counts.clock.monotonicMs();
+    const { operation } = attributes;
+    const ended = (isRejected: boolean): void => this.#counts.stepped({ operation, step, isRejected }, startMs);
+    try {
+      const waiting = this.#ask(plugins, { step, attributes, context });
+      if (waiting === undefined) ended(false);
+      return waiting?.then(
+        () => ended(false),
+        (error: unknown) => {
+          ended(true);
+          throw error;
+        },
+      );
+    } catch (error) {
+      ended(true);
+      throw error;
+    }
+  }
+
+  #ask(plugins: readonly AdmissionPlugin[], asking: Asking): Promise<void> | undefined {
+    const { step, attributes, context } = asking;
+    const { operation } = attributes;
     for (const [i, plugin] of plugins.entries()) {
-      const asked = plugin[step]?.(attributes, context, this.#reader);
-      if (asked instanceof Promise) return asked.then(() => this.#run(plugins.slice(i + 1), step, attributes, context));
+      const startMs = this.#counts.clock.monotonicMs();
+      const ended = (isRejected: boolean): void =>
+        this.#counts.asked(plugin.name, { operation, step, isRejected }, startMs);
+      let asked: Promise<void> | undefined | void;
+      try {
+        asked = plugin[step]?.(attributes, context, this.#reader);
+      } catch (error) {
+        ended(true);
+        throw error;
+      }
+      if (asked instanceof Promise) {
+        return asked.then(
+          () => {
+            ended(false);
+            return this.#ask(plugins.slice(i + 1), asking);
+          },
+          (error: unknown) => {
+            ended(true);
+            throw error;
+          },
+        );
+      }
+      ended(false);
     }
     return undefined;
   }
+}
+
+interface Asking {
+  readonly step: 'admit' | 'validate';
+  readonly attributes: AdmissionAttributes;
+  readonly context: StrategyContext;
 }
 
 /** Those that have something to do; undefined, as mostly, when none has. */
