@@ -10,13 +10,6 @@ import type { RequestInfo } from './request-info.ts';
 /** Source: upstream's buckets. Seconds. */
 const admissionBuckets = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 
-/** What admission was asked for, and how it ended. */
-export interface AdmissionTurn {
-  readonly operation: string;
-  readonly step: 'admit' | 'validate';
-  readonly isRejected: boolean;
-}
-
 /** The counts of one server. */
 export class ServerCounts {
   readonly metrics = new Metrics();
@@ -25,8 +18,6 @@ export class ServerCounts {
   readonly #deprecated: Tallies;
   readonly #steps: Histograms;
   readonly #plugins: Histograms;
-  /** Histograms of steps and plugins by a short text, so that labels need not be put together at each request. */
-  readonly #known = new Map<string, Histogram>();
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -65,26 +56,38 @@ export class ServerCounts {
     this.#deprecated.of(group, '', resource, subresource, version).value = 1;
   }
 
-  /** All plugins of a step have had their turn since `startMs`. */
-  stepped(turn: AdmissionTurn, startMs: number): void {
-    const { operation, step, isRejected } = turn;
-    const key = `${operation}${step}${isRejected}`;
-    let histogram = this.#known.get(key);
-    if (histogram === undefined) {
-      histogram = this.#steps.of(operation, String(isRejected), step);
-      this.#known.set(key, histogram);
-    }
-    histogram.observe((this.clock.monotonicMs() - startMs) / 1_000);
+  /** Where the turns of a step are counted: of one plugin, or of all together. */
+  turnsOf(step: string, plugin?: string): AdmissionTurns {
+    return new AdmissionTurns((operation, isRejected) =>
+      plugin === undefined
+        ? this.#steps.of(operation, String(isRejected), step)
+        : this.#plugins.of(plugin, operation, String(isRejected), step),
+    );
   }
 
-  /** One plugin has had its turn since `startMs`. */
-  asked(name: string, { operation, step, isRejected }: AdmissionTurn, startMs: number): void {
-    const key = `${name} ${operation}${step}${isRejected}`;
-    let histogram = this.#known.get(key);
-    if (histogram === undefined) {
-      histogram = this.#plugins.of(name, operation, String(isRejected), step);
-      this.#known.set(key, histogram);
+  /** Counts a turn that began at `startMs`, and says when it ended. */
+  observe(histogram: Histogram, startMs: number): number {
+    const nowMs = this.clock.monotonicMs();
+    histogram.observe((nowMs - startMs) / 1_000);
+    return nowMs;
+  }
+}
+
+/** The turns of one step or plugin by operation, of which there are four: found with no text put together. */
+export class AdmissionTurns {
+  readonly #make: (operation: string, isRejected: boolean) => Histogram;
+  readonly #known = new Map<string, { readonly passed: Histogram; readonly refused: Histogram }>();
+
+  constructor(make: (operation: string, isRejected: boolean) => Histogram) {
+    this.#make = make;
+  }
+
+  of(operation: string): { readonly passed: Histogram; readonly refused: Histogram } {
+    let turns = this.#known.get(operation);
+    if (turns === undefined) {
+      turns = { passed: this.#make(operation, false), refused: this.#make(operation, true) };
+      this.#known.set(operation, turns);
     }
-    histogram.observe((this.clock.monotonicMs() - startMs) / 1_000);
+    return turns;
   }
 }

@@ -6,8 +6,10 @@
  * authorizes; here who may not ask takes neither a place nor memory from those who may.
  * Upstream counterpart: apiserver `server/config.go` `DefaultBuildHandlerChain`, `endpoints/installer.go`.
  */
+
 import { setMaxListeners } from 'node:events';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { aborted } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -87,7 +89,7 @@ export interface ApiServer {
   /** What is served, to which definitions can be added and from which they can be removed at any time. */
   readonly resources: ServedDefinitions;
   /** Tells `sink` of all objects of a resource from now on, until the server stops. Resolves once it knows of those that there are. */
-  follow(resource: { readonly group: string; readonly resource: string }, sink: FollowSink): Promise<void>;
+  follow<T extends KubeObject>(resource: ResourceRef<T>, sink: FollowSink<T>): Promise<void>;
   /** Reads the server's own objects, past authorization. */
   readonly reader: RegistryReader;
 }

@@ -32,7 +32,8 @@ class PrefixedStore implements Store {
     this.#store = store;
     this.#prefix = prefix;
     if (store.localRevision !== undefined) this.localRevision = () => store.localRevision!();
-    if (store.acknowledgedRevision !== undefined) this.acknowledgedRevision = () => store.acknowledgedRevision!();
+    const acknowledged = store.acknowledgedRevision?.bind(store);
+    if (acknowledged !== undefined) this.acknowledgedRevision = acknowledged;
   }
 
   async get(key: string): Promise<KeyValue | undefined> {
