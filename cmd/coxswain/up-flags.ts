@@ -49,6 +49,8 @@ export const upFlags = {
   }),
   'etcd-certfile': text({ help: 'PEM file of the certificate to show to etcd.', placeholder: 'file' }),
   'etcd-keyfile': text({ help: 'PEM file of its key.', placeholder: 'file' }),
+  'etcd-username': text({ help: 'User of an etcd that has users.', placeholder: 'name' }),
+  'etcd-password-file': text({ help: 'File with its password.', placeholder: 'file' }),
   network: text({
     help: 'How pods are reached.',
     fallback: defaultSettings.network,
@@ -87,10 +89,15 @@ const settingOfFlag = {
   'etcd-cafile': 'etcdCafile',
   'etcd-certfile': 'etcdCertfile',
   'etcd-keyfile': 'etcdKeyfile',
+  'etcd-username': 'etcdUsername',
+  'etcd-password-file': 'etcdPasswordFile',
 } as const;
 
 /** Settings that are files: absolute, as the next start may be in another folder, and absent where none is named. */
-const fileSettings: ReadonlySet<string> = new Set(['etcdCafile', 'etcdCertfile', 'etcdKeyfile']);
+const fileSettings: ReadonlySet<string> = new Set(['etcdCafile', 'etcdCertfile', 'etcdKeyfile', 'etcdPasswordFile']);
+
+/** Settings that are absent where nothing is named. */
+const optionalSettings: ReadonlySet<string> = new Set([...fileSettings, 'etcdUsername']);
 
 /**
  * The settings to start with: what the command line names, else what the cluster had before, else the defaults. The API server's port is 0 where
@@ -122,9 +129,8 @@ export function settingsOf(
   for (const [flag, setting] of Object.entries(settingOfFlag)) {
     if (before !== undefined && !given.has(flag)) continue;
     const value = values[flag as keyof typeof settingOfFlag];
-    if (!fileSettings.has(setting)) settings[setting] = value;
-    else if (value === '') delete settings[setting];
-    else settings[setting] = resolve(String(value));
+    if (optionalSettings.has(setting) && value === '') delete settings[setting];
+    else settings[setting] = fileSettings.has(setting) ? resolve(String(value)) : value;
   }
   // Any free port is the one that it has.
   if (before !== undefined && settings.apiPort === 0) settings.apiPort = before.apiPort;
@@ -135,8 +141,7 @@ export function settingsOf(
     );
   }
   const noTls = etcdFilesProblem(result.store, result);
-  if (noTls !== undefined)
-    throw new UserError(`Cannot use --etcd-cafile, --etcd-certfile and --etcd-keyfile as given: ${noTls}`);
+  if (noTls !== undefined) throw new UserError(`Cannot use the flags --etcd-* as given: ${noTls}`);
   const problem = nodesProblem(result);
   if (problem !== undefined) throw new UserError(`Cannot have --nodes ${result.nodes} as ${problem}`);
   return result;

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { FlagTable } from '#pkg/component/flags.ts';
 import type { Subject } from '#pkg/pki/pair.ts';
 import type { ClusterHost } from './cluster-host.ts';
+import { etcdFlagValues } from './etcd-files.ts';
 import type { NetworkKind, NetworkTable } from './networks.ts';
 import type { PartTables } from './part-tables.ts';
 import { addressPort, type ClusterSettings, kubernetesServiceIp, podRange } from './settings.ts';
@@ -68,9 +69,7 @@ export const componentTable: ComponentTable = {
       'secure-port': settings.apiPort,
       'data-dir': folder,
       store: settings.store,
-      ...(settings.etcdCafile === undefined ? {} : { 'etcd-cafile': settings.etcdCafile }),
-      ...(settings.etcdCertfile === undefined ? {} : { 'etcd-certfile': settings.etcdCertfile }),
-      ...(settings.etcdKeyfile === undefined ? {} : { 'etcd-keyfile': settings.etcdKeyfile }),
+      ...etcdFlagValues(settings),
       'service-cluster-ip-range': settings.serviceCidr,
       // Another cluster that looks for free addresses sees by this that these are taken.
       'healthz-bind-address': kubernetesServiceIp(settings.serviceCidr),

@@ -2,7 +2,7 @@
 
 import { formatIpv4, parseIpv4Range } from '#pkg/apimachinery/ipv4-range.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
-import type { EtcdFiles } from './etcd-files.ts';
+import { type EtcdFiles, etcdFieldProblem, etcdFilesOf } from './etcd-files.ts';
 import { networkTable } from './networks.ts';
 import { areSimulated, runtimeProblem } from './runtimes.ts';
 import { etcdFilesProblem, storeDriverOf } from './stores.ts';
@@ -124,9 +124,8 @@ export function settingsProblem(settings: ClusterSettings): string | undefined {
   const problem = nodesProblem(settings);
   if (problem !== undefined) return problem;
   if (typeof store !== 'string' || storeDriverOf(store) === undefined) return 'store is no store';
-  for (const field of ['etcdCafile', 'etcdCertfile', 'etcdKeyfile'] as const) {
-    if (settings[field] !== undefined && typeof settings[field] !== 'string') return `${field} is no file`;
-  }
+  const wrongEtcd = etcdFieldProblem(settings);
+  if (wrongEtcd !== undefined) return wrongEtcd;
   const noTls = etcdFilesProblem(store, settings);
   if (noTls !== undefined) return noTls;
   if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65_535) return 'apiPort is no port';
@@ -148,11 +147,5 @@ function isTexts(value: unknown): boolean {
 
 /** What a cluster's store is opened by. */
 export function storeOf(settings: ClusterSettings): Pick<ClusterSettings, 'store'> & EtcdFiles {
-  const { store, etcdCafile, etcdCertfile, etcdKeyfile } = settings;
-  return {
-    store,
-    ...(etcdCafile === undefined ? {} : { etcdCafile }),
-    ...(etcdCertfile === undefined ? {} : { etcdCertfile }),
-    ...(etcdKeyfile === undefined ? {} : { etcdKeyfile }),
-  };
+  return { store: settings.store, ...etcdFilesOf(settings) };
 }
