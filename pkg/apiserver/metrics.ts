@@ -3,7 +3,8 @@
  * loaded when somebody asks. Source of names: apiserver `endpoints/metrics/metrics.go`.
  */
 import { kubernetesVersion } from '#pkg/api/facts.ts';
-import { type MetricSample, renderMetrics } from '#pkg/component/metrics.ts';
+import type { MetricSample } from '#pkg/base/metrics.ts';
+import { renderMetrics } from '#pkg/component/metrics.ts';
 import type { RequestInfo } from './request-info.ts';
 
 /** Source: upstream's buckets. Seconds. */
@@ -13,7 +14,13 @@ const buckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3
 const component = 'apiserver';
 
 /** Verbs that upstream's metrics call by their method. */
-const metricVerbs: Readonly<Record<string, string>> = { create: 'POST', update: 'PUT' };
+const metricVerbs: ReadonlyMap<string, string> = new Map([
+  ['create', 'POST'],
+  ['update', 'PUT'],
+  ['get', 'GET'],
+  ['patch', 'PATCH'],
+  ['watch', 'WATCH'],
+]);
 
 /** Subresources that carry another protocol. */
 const connects: ReadonlySet<string> = new Set(['attach', 'exec', 'portforward', 'proxy']);
@@ -30,17 +37,24 @@ export interface CountedRequest {
   readonly isApply: boolean;
 }
 
+/** What tells series apart, beside the code of the answer. A type and no interface, so that it is a record of texts too. */
+type Labels = Readonly<
+  Record<'component' | 'dry_run' | 'group' | 'resource' | 'scope' | 'subresource' | 'verb' | 'version', string>
+>;
+
 /** Counts of one kind of request. */
 class Series {
-  readonly labels: Readonly<Record<string, string>>;
+  readonly labels: Labels;
+  readonly status: number;
   readonly code: string;
   total = 0;
   seconds = 0;
   /** Requests by the bucket they fall into, the last one beyond all. Watches are in none. */
   readonly buckets: number[] = new Array<number>(buckets.length + 1).fill(0);
 
-  constructor(labels: Readonly<Record<string, string>>, code: number) {
+  constructor(labels: Labels, code: number) {
     this.labels = labels;
+    this.status = code;
     this.code = String(code);
   }
 
@@ -54,7 +68,9 @@ class Series {
 
 /** The counts of one server. */
 export class ApiMetrics {
-  readonly #series = new Map<string, Series>();
+  readonly #series: Series[] = [];
+  /** The same by the resource that they are of, of which each has few: looking through them costs less than making a key. */
+  readonly #byResource = new Map<string, Series[]>();
   readonly #inFlight: () => { readonly reads: number; readonly writes: number };
 
   constructor(inFlight: () => { readonly reads: number; readonly writes: number }) {
@@ -63,23 +79,47 @@ export class ApiMetrics {
 
   /** Counts one answered request. */
   count(info: RequestInfo, code: number, { seconds, isServed, isApply }: CountedRequest): void {
-    const dryRun = info.query.size > 0 && info.query.has('dryRun') ? 'All' : '';
-    const key = isServed
-      ? `${info.verb} ${isApply} ${dryRun} ${info.resource} ${info.group} ${info.version} ${info.subresource} ${scopeOf(info)} ${code}`
-      : `other ${code}`;
-    let series = this.#series.get(key);
-    if (series === undefined) {
-      if (this.#series.size >= seriesMax) return;
-      series = new Series(isServed ? labelsOf(info, { isApply, dryRun }) : otherLabels, code);
-      this.#series.set(key, series);
-    }
+    const series = this.#find(info, code, { isServed, isApply });
+    if (series === undefined) return;
     series.total++;
     if (info.verb !== 'watch') series.observe(seconds);
   }
 
+  /** Undefined for one too many. */
+  #find(info: RequestInfo, code: number, { isServed, isApply }: Omit<CountedRequest, 'seconds'>): Series | undefined {
+    const dryRun = isServed && info.query.size > 0 && info.query.has('dryRun') ? 'All' : '';
+    const resource = isServed ? info.resource : '';
+    let ofResource = this.#byResource.get(resource);
+    if (ofResource === undefined) {
+      ofResource = [];
+      this.#byResource.set(resource, ofResource);
+    }
+    const verb = isServed ? verbOf(info, isApply) : otherLabels.verb;
+    const scope = isServed ? scopeOf(info) : '';
+    const { group, version, subresource } = isServed ? info : otherLabels;
+    for (const series of ofResource) {
+      const { labels } = series;
+      if (
+        series.status === code &&
+        labels.verb === verb &&
+        labels.subresource === subresource &&
+        labels.scope === scope &&
+        labels.group === group &&
+        labels.version === version &&
+        labels.dry_run === dryRun
+      )
+        return series;
+    }
+    if (this.#series.length >= seriesMax) return undefined;
+    const made = new Series({ verb, dry_run: dryRun, group, version, resource, subresource, scope, component }, code);
+    this.#series.push(made);
+    ofResource.push(made);
+    return made;
+  }
+
   /** The text exposition format, and its media type. */
   render(): Promise<{ readonly text: string; readonly contentType: string }> {
-    const all = [...this.#series.values()];
+    const all = this.#series;
     const { reads, writes } = this.#inFlight();
     const kinds = { readOnly: reads, mutating: writes };
     return renderMetrics([
@@ -141,21 +181,13 @@ function majorMinor(): { readonly major: string; readonly minor: string } {
   return { major, minor };
 }
 
-const otherLabels: Readonly<Record<string, string>> = {
-  verb: 'OTHER',
-  dry_run: '',
-  group: '',
-  version: '',
-  resource: '',
-  subresource: '',
-  scope: '',
-  component,
-};
+/** Of requests for what is not served. */
+const otherLabels = { verb: 'OTHER', group: '', version: '', subresource: '' };
 
-function labelsOf(info: RequestInfo, { isApply, dryRun }: { isApply: boolean; dryRun: string }) {
-  const { verb, group, version, resource, subresource } = info;
-  const called = isApply ? 'APPLY' : connects.has(subresource) ? 'CONNECT' : (metricVerbs[verb] ?? verb.toUpperCase());
-  return { verb: called, dry_run: dryRun, group, version, resource, subresource, scope: scopeOf(info), component };
+function verbOf({ verb, subresource }: RequestInfo, isApply: boolean): string {
+  if (isApply) return 'APPLY';
+  if (subresource !== '' && connects.has(subresource)) return 'CONNECT';
+  return metricVerbs.get(verb) ?? verb.toUpperCase();
 }
 
 /** Source: apiserver `endpoints/metrics` `CleanScope`. */

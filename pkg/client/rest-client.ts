@@ -10,6 +10,7 @@ import {
   type JsonObject,
   type KubeList,
   type KubeObject,
+  type ObjectMeta,
   type ResourceRef,
 } from '#pkg/apimachinery/object.ts';
 import { type Status, StatusError, type StatusReason } from '#pkg/apimachinery/status-error.ts';
@@ -254,10 +255,23 @@ const patchContentTypes = {
 class RestResource<T extends KubeObject> implements ResourceClient<T> {
   readonly #caller: Caller;
   readonly #ref: ResourceRef<T>;
+  /** Of the object that was changed last: whoever keeps one object's client, as of its lease, changes it again. */
+  #last:
+    | { readonly namespace: string | undefined; readonly name: string | undefined; readonly path: string }
+    | undefined;
 
   constructor(caller: Caller, ref: ResourceRef<T>) {
     this.#caller = caller;
     this.#ref = ref;
+  }
+
+  #pathOf(metadata: ObjectMeta = {}): string {
+    const { namespace, name } = metadata;
+    const last = this.#last;
+    if (last !== undefined && last.name === name && last.namespace === namespace) return last.path;
+    const path = this.#path({ namespace, name: name ?? '' });
+    this.#last = { namespace, name, path };
+    return path;
   }
 
   #path(target: {
@@ -304,10 +318,14 @@ class RestResource<T extends KubeObject> implements ResourceClient<T> {
   }
 
   update(object: T, options: WriteOptions = {}): Promise<T> {
+    const { subresource } = options;
     const { namespace, name } = object.metadata ?? {};
     return this.#caller.object<T>({
       method: 'PUT',
-      path: this.#path({ namespace, name: name ?? '', subresource: options.subresource }),
+      path:
+        subresource === undefined
+          ? this.#pathOf(object.metadata)
+          : this.#path({ namespace, name: name ?? '', subresource }),
       query: writeQuery(options),
       body: this.#typed(object),
       signal: options.signal,

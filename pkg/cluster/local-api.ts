@@ -83,6 +83,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     log: log.with({ component: 'kube-apiserver' }),
     strategies: createStrategies({
       warnsOfUnbuilt: true,
+      servesUsage: true,
       issuer: authentication.issuer,
       ...(rbac === undefined ? {} : { grants: options.grants ?? [] }),
       ...(serviceCidr === undefined ? {} : { serviceCidr }),

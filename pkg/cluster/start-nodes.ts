@@ -6,6 +6,7 @@ import { GroupHealth } from '#pkg/component/group-health.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { defaultKubeletPort, nodePart, nodeWatches } from './node-part.ts';
 import { NodesReady } from './nodes-ready.ts';
+import { clusterDnsIp } from './settings.ts';
 
 /** Most nodes of which each is a line of its own in what `status` and the health endpoints say. */
 const nodeChecksMax = 50;
@@ -32,6 +33,7 @@ export async function startNodes(host: ClusterHost): Promise<void> {
         runtime: settings.runtime,
         network: settings.network,
         tables,
+        clusterDns: [clusterDnsIp(settings.serviceCidr)],
         folder: folder === '' ? '' : join(folder, 'kubelet', nodeName),
         kubeletPort: defaultKubeletPort,
         nodesOnMachine: nodeNames.length,

@@ -44,6 +44,7 @@ import {
   resourceQuotaStrategy,
 } from './core/small.ts';
 import { flowControlStrategies } from './flowcontrol/strategies.ts';
+import { usageMetricsStrategies } from './metrics/usage-metrics.ts';
 import { createNetworkingStrategies } from './networking/strategies.ts';
 import { runtimeClassStrategy } from './node/runtime-class.ts';
 import { podDisruptionBudgetStrategy } from './policy/pod-disruption-budget.ts';
@@ -69,6 +70,8 @@ export interface StrategyOptions {
   readonly warnsOfUnbuilt?: boolean;
   /** Signs the tokens of service accounts. Absent: there are none. */
   readonly issuer?: ServiceAccountIssuer;
+  /** Whether `metrics.k8s.io` is served, for which kubelets are asked. Default false. */
+  readonly servesUsage?: boolean;
   /** What is granted beside the roles and bindings that every cluster has, which are then made at the start. Absent: none of them are made. */
   readonly grants?: readonly Grant[];
 }
@@ -145,6 +148,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     ...flowControlStrategies,
     ...resourceStrategies,
     ...reviewStrategies,
+    ...(options.servesUsage === true ? usageMetricsStrategies : []),
   ];
   return options.warnsOfUnbuilt === true ? withUnbuiltWarnings(all) : all;
 }

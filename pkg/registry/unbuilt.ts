@@ -27,12 +27,6 @@ const noVolumes = 'no volume is bound or provisioned';
 /** Source: upstream `cmd/kube-controller-manager/names`, `pkg/kubeapiserver/options/plugins.go`. */
 export const unbuiltKinds: readonly UnbuiltKind[] = [
   {
-    group: 'autoscaling',
-    resource: 'horizontalpodautoscalers',
-    missing: ['horizontal-pod-autoscaler-controller'],
-    effect: 'nothing is scaled by it',
-  },
-  {
     group: '',
     resource: 'resourcequotas',
     missing: ['resourcequota-controller', 'ResourceQuota'],

@@ -17,7 +17,7 @@ export class AdmissionChain {
     this.#reader = reader;
   }
 
-  /** May change the draft. Undefined when no plugin has anything to do, so that the caller need not wait. */
+  /** May change the draft. Undefined where nothing had to be waited for. Throws and rejects with what a plugin refuses by. */
   admit(attributes: AdmissionAttributes, context: StrategyContext): Promise<void> | undefined {
     const plugins = concerned(this.#admitting, attributes, context.user);
     return plugins === undefined ? undefined : this.#run(plugins, 'admit', attributes, context);
@@ -28,13 +28,22 @@ export class AdmissionChain {
     return plugins === undefined ? undefined : this.#run(plugins, 'validate', attributes, context);
   }
 
-  async #run(
+  /** Waits for nothing but for plugins that do. */
+  #run(
     plugins: readonly AdmissionPlugin[],
     step: 'admit' | 'validate',
     attributes: AdmissionAttributes,
     context: StrategyContext,
-  ): Promise<void> {
-    for (const plugin of plugins) await plugin[step]!(attributes, context, this.#reader);
+  ): Promise<void> | undefined {
+    let left = plugins.length;
+    for (const plugin of plugins) {
+      left--;
+      const asked = plugin[step]?.(attributes, context, this.#reader);
+      if (!(asked instanceof Promise)) continue;
+      const others = plugins.slice(plugins.length - left);
+      return others.length === 0 ? asked : asked.then(() => this.#run(others, step, attributes, context));
+    }
+    return undefined;
   }
 }
 

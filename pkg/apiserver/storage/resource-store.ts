@@ -22,7 +22,7 @@ import {
 import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
 import { noSuchResource } from '../responses.ts';
 import type { KeepingRules, Strategy } from '../strategy.ts';
-import { encodeForWrite, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
+import { encodeForWrite, type FieldTexts, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
 import type { OpenCaches } from './open-caches.ts';
 import { Turns } from './turns.ts';
 
@@ -68,6 +68,7 @@ export class ResourceStore {
   #isOpen: boolean;
   #isClosed = false;
   readonly #ends = new Set<() => void>();
+  #lastKey: { readonly namespace: string; readonly name: string; readonly key: string } | undefined;
 
   constructor(options: ResourceStoreOptions) {
     this.subject = options.subject;
@@ -110,9 +111,13 @@ export class ResourceStore {
     this.#cache = undefined;
   }
 
-  /** Key of an object; `namespace` is ignored for cluster-scoped resources. */
+  /** Key of an object; `namespace` is ignored for cluster-scoped resources. The same text again for the same object, which is asked for several times in a row. */
   key(namespace: string, name: string): string {
-    return this.namespaced ? `${this.prefix}${namespace}/${name}` : this.prefix + name;
+    const last = this.#lastKey;
+    if (last !== undefined && last.name === name && last.namespace === namespace) return last.key;
+    const key = this.namespaced ? `${this.prefix}${namespace}/${name}` : this.prefix + name;
+    this.#lastKey = { namespace, name, key };
+    return key;
   }
 
   /** Keys of a namespace, or of the whole resource. */
@@ -182,11 +187,12 @@ export class ResourceStore {
 
   /**
    * Writes `draft`, which becomes the shared object of the entry: at once where the store can. `ifModRevision` 0 demands that it does not exist.
+   * `texts` are some of its fields as JSON.
    */
-  put(key: string, draft: JsonObject, ifModRevision: number): Promise<PutResult> | PutResult {
-    if (!this.#isOpen) return this.#open().then(() => this.put(key, draft, ifModRevision));
+  put(key: string, draft: JsonObject, ifModRevision: number, texts?: FieldTexts): Promise<PutResult> | PutResult {
+    if (!this.#isOpen) return this.#open().then(() => this.put(key, draft, ifModRevision, texts));
     if (Buffer.byteLength(key) > keyBytesMax) throw tooLarge(`Request entity too large: limit is ${keyBytesMax}`);
-    const carried = this.#encode(key, draft);
+    const carried = this.#encode(key, draft, texts);
     const operation: PutOperation = { type: 'put', key, ...carried, ifModRevision };
     const ttlMs = this.#ttlMs;
     const written = this.#write(ttlMs === undefined ? operation : { ...operation, ttlMs });
@@ -206,11 +212,11 @@ export class ResourceStore {
   }
 
   /** What is written of a draft. Throws TooLarge. */
-  #encode(key: string, draft: JsonObject): Pick<PutOperation, 'late' | 'value'> {
+  #encode(key: string, draft: JsonObject, texts: FieldTexts | undefined): Pick<PutOperation, 'late' | 'value'> {
     const allocate = this.#allocate;
     const late = this.#takesLate ? lateForWrite(key, draft, { allocate, bytesMax: objectBytesMax }) : undefined;
     if (late !== undefined) return { value: noBytes, late };
-    const value = encodeForWrite(key, draft, { allocate });
+    const value = encodeForWrite(key, draft, { allocate, texts });
     if (value.length > objectBytesMax) throw tooLarge(`Request entity too large: limit is ${objectBytesMax}`);
     return { value };
   }

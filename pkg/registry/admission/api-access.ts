@@ -4,9 +4,9 @@
  */
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { nameSuffix, type Random } from '#pkg/base/random.ts';
+import { tokenVolumePrefix } from '../core/token-volume.ts';
 import { listAt, objectsAt, stringAt, valueAt } from '../draft.ts';
 
-const volumePrefix = 'kube-api-access-';
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** A pod's token is asked for with this, so that the server knows it for one (`token-request.ts`). */
 const expirationSeconds = 3607;
@@ -21,8 +21,8 @@ export function isAutomounted(spec: JsonObject, account: KubeObject): boolean {
 /** Adds the volume, and its mount to every container that has none at that place. */
 export function mountApiAccess(spec: JsonObject, random: Random): void {
   const volumes = listAt(spec, 'volumes');
-  const existing = objectsAt(spec, 'volumes').find((volume) => stringAt(volume, 'name').startsWith(volumePrefix));
-  const name = existing === undefined ? volumePrefix + nameSuffix(random, 5) : stringAt(existing, 'name');
+  const existing = objectsAt(spec, 'volumes').find((volume) => stringAt(volume, 'name').startsWith(tokenVolumePrefix));
+  const name = existing === undefined ? tokenVolumePrefix + nameSuffix(random, 5) : stringAt(existing, 'name');
   let isNeeded = false;
   for (const field of ['initContainers', 'containers']) {
     for (const container of objectsAt(spec, field)) {

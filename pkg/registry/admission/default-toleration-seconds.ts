@@ -16,7 +16,7 @@ export const defaultTolerationSecondsPlugin: AdmissionPlugin = {
     isPod(attributes) && (attributes.operation === 'CREATE' || attributes.operation === 'UPDATE'),
   admit({ draft }) {
     const spec = objectAt(draft, 'spec');
-    if (spec === undefined) return Promise.resolve();
+    if (draft === undefined || spec === undefined) return Promise.resolve();
     const present = objectsAt(spec, 'tolerations');
     const missing = keys.filter(
       (key) =>
@@ -28,7 +28,8 @@ export const defaultTolerationSecondsPlugin: AdmissionPlugin = {
     );
     if (missing.length === 0) return Promise.resolve();
     const added = missing.map((key) => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds }));
-    spec.tolerations = [...present, ...added];
+    // A spec that an update leaves as it is belongs to the stored pod too.
+    draft.spec = { ...spec, tolerations: [...present, ...added] };
     return Promise.resolve();
   },
 };

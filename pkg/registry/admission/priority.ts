@@ -46,7 +46,8 @@ async function admitPod(pod: JsonObject, reader: RegistryReader): Promise<void> 
 /** An update that leaves them out keeps what was worked out before. */
 function keepPriority(pod: JsonObject, old: KubeObject | undefined): void {
   const spec = objectAt(pod, 'spec');
-  if (spec === undefined) return;
+  // What was stored has them, and is shared.
+  if (spec === undefined || spec === valueAt(old, 'spec')) return;
   for (const field of ['priority', 'preemptionPolicy']) spec[field] ??= valueAt(old, 'spec', field);
   for (const field of ['priority', 'preemptionPolicy']) if (spec[field] === undefined) delete spec[field];
 }
