@@ -4,7 +4,14 @@ import { resolve } from 'node:path';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { runtimeProblem, runtimesOf, runtimeTable } from '#pkg/cluster/runtimes.ts';
-import { type ClusterSettings, defaultSettings, nodesMax, nodesProblem } from '#pkg/cluster/settings.ts';
+import {
+  type ClusterSettings,
+  controlPlanesMax,
+  defaultSettings,
+  nodesMax,
+  nodesProblem,
+} from '#pkg/cluster/settings.ts';
+import { isSharedStore } from '#pkg/cluster/store.ts';
 import { etcdFilesProblem, storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
 import { duration, type FlagTable, type FlagValues, integer, repeated, text, toggle } from '#pkg/component/flags.ts';
 import { logLevels } from '#pkg/component/logger.ts';
@@ -67,6 +74,12 @@ export const upFlags = {
     max: 65_535,
   }),
   processes: toggle({ help: 'Run each component as a process of its own.' }),
+  'control-planes': integer({
+    help: 'How many API servers, schedulers and controller managers, with --processes and an etcd.',
+    fallback: 1,
+    min: 1,
+    max: controlPlanesMax,
+  }),
   renumber: toggle({ help: 'Give a cluster that exists other addresses, where another has the ones it had.' }),
   detach: toggle({ help: 'Return once the nodes are ready; the cluster goes on.' }),
   wait: duration({ help: 'Longest wait for the nodes to be ready.', fallback: 60_000 }),
@@ -86,6 +99,7 @@ const settingOfFlag = {
   store: 'store',
   network: 'network',
   'api-port': 'apiPort',
+  'control-planes': 'controlPlanes',
   'etcd-cafile': 'etcdCafile',
   'etcd-certfile': 'etcdCertfile',
   'etcd-keyfile': 'etcdKeyfile',
@@ -142,6 +156,12 @@ export function settingsOf(
   }
   const noTls = etcdFilesProblem(result.store, result);
   if (noTls !== undefined) throw new UserError(`Cannot use the flags --etcd-* as given: ${noTls}`);
+  const controlPlanes = result.controlPlanes ?? 1;
+  if (controlPlanes > 1 && !(values.processes && isSharedStore(result.store))) {
+    throw new UserError(
+      `Cannot have --control-planes ${controlPlanes} in one process, or on a store that one process has: give --processes and --store with the addresses of an etcd`,
+    );
+  }
   const problem = nodesProblem(result);
   if (problem !== undefined) throw new UserError(`Cannot have --nodes ${result.nodes} as ${problem}`);
   return result;

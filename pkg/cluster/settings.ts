@@ -31,6 +31,16 @@ export interface ClusterSettings extends EtcdFiles {
   readonly nodeAddress: string;
   /** What people have set of single components. */
   readonly componentFlags: ComponentFlags;
+  /** How many there are of each process of the control plane, where components are processes. Default 1. */
+  readonly controlPlanes?: number;
+}
+
+/** Most control planes of a cluster on one machine: each has its API server at another address that the certificate names. */
+export const controlPlanesMax = 2;
+
+/** Addresses of the API servers, the first on 127.0.0.1 and the second on that of the `kubernetes` Service, at one port. */
+export function apiServerHosts({ controlPlanes = 1, serviceCidr }: ClusterSettings): readonly string[] {
+  return ['127.0.0.1', kubernetesServiceIp(serviceCidr)].slice(0, controlPlanes);
 }
 
 /** The addresses of one cluster among several on a machine. */
@@ -136,6 +146,9 @@ export function settingsProblem(settings: ClusterSettings): string | undefined {
   const problem = nodesProblem(settings);
   if (problem !== undefined) return problem;
   if (typeof store !== 'string' || storeDriverOf(store) === undefined) return 'store is no store';
+  const { controlPlanes = 1 } = settings;
+  if (!Number.isInteger(controlPlanes) || controlPlanes < 1 || controlPlanes > controlPlanesMax)
+    return 'controlPlanes is no number of control planes';
   const wrongEtcd = etcdFieldProblem(settings);
   if (wrongEtcd !== undefined) return wrongEtcd;
   const noTls = etcdFilesProblem(store, settings);
