@@ -13,7 +13,7 @@ function settledBy(history: EventHistory, revisions: readonly number[]): Readonl
   for (const revision of revisions) {
     const previous = entry('old', revision - 1, settled);
     const event = { type: 'MODIFIED', entry: entry('new', revision, settled), previous, revision } as const;
-    history.add([{ event, bytes: 1 }], revision);
+    history.add(event, { bytes: 1, nowMs: revision });
   }
   return new Set(settled);
 }
@@ -44,7 +44,7 @@ test('the events of the history are not the ones that watchers were told', () =>
   const history = new EventHistory(limits);
   history.reset(0);
   const event = { type: 'ADDED', entry: entry('a', 1, []), revision: 1 } as const;
-  history.add([{ event, bytes: 1 }], 0);
+  history.add(event, { bytes: 1, nowMs: 0 });
   const [found] = history.since(0, 'a')!;
   expect(found).toEqual(event);
   expect(found).not.toBe(event);

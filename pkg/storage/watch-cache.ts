@@ -273,10 +273,15 @@ class WatchCache implements RunningResourceCache {
   #apply(events: readonly StoreEvent[], revision: number): void {
     this.#revision = revision;
     if (events.length > 0) {
-      const changes = events.map((event) => ({ event: this.#applyOne(event), bytes: valueBytes(event) }));
-      this.#history.add(changes, this.#options.clock.monotonicMs());
+      const nowMs = this.#options.clock.monotonicMs();
+      const told: CacheEvent[] = [];
+      for (const event of events) {
+        const change = this.#applyOne(event);
+        this.#history.add(change, { bytes: valueBytes(event), nowMs });
+        told.push(change);
+      }
       this.#armTrim();
-      this.#watchers.deliver(changes.map((change) => change.event));
+      this.#watchers.deliver(told);
     }
     if (this.#waiters.size > 0) this.#wake();
   }

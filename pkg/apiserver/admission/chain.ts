@@ -35,9 +35,13 @@ export class AdmissionChain {
     attributes: AdmissionAttributes,
     context: StrategyContext,
   ): Promise<void> | undefined {
-    for (const [i, plugin] of plugins.entries()) {
+    let left = plugins.length;
+    for (const plugin of plugins) {
+      left--;
       const asked = plugin[step]?.(attributes, context, this.#reader);
-      if (asked instanceof Promise) return asked.then(() => this.#run(plugins.slice(i + 1), step, attributes, context));
+      if (!(asked instanceof Promise)) continue;
+      const others = plugins.slice(plugins.length - left);
+      return others.length === 0 ? asked : asked.then(() => this.#run(others, step, attributes, context));
     }
     return undefined;
   }

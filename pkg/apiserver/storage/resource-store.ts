@@ -68,6 +68,7 @@ export class ResourceStore {
   #isOpen: boolean;
   #isClosed = false;
   readonly #ends = new Set<() => void>();
+  #lastKey: { readonly namespace: string; readonly name: string; readonly key: string } | undefined;
 
   constructor(options: ResourceStoreOptions) {
     this.subject = options.subject;
@@ -110,9 +111,13 @@ export class ResourceStore {
     this.#cache = undefined;
   }
 
-  /** Key of an object; `namespace` is ignored for cluster-scoped resources. */
+  /** Key of an object; `namespace` is ignored for cluster-scoped resources. The same text again for the same object, which is asked for several times in a row. */
   key(namespace: string, name: string): string {
-    return this.namespaced ? `${this.prefix}${namespace}/${name}` : this.prefix + name;
+    const last = this.#lastKey;
+    if (last !== undefined && last.name === name && last.namespace === namespace) return last.key;
+    const key = this.namespaced ? `${this.prefix}${namespace}/${name}` : this.prefix + name;
+    this.#lastKey = { namespace, name, key };
+    return key;
   }
 
   /** Keys of a namespace, or of the whole resource. */

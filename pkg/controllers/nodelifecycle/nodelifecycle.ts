@@ -132,7 +132,9 @@ class NodeLifecycle implements Component {
   async #monitor(): Promise<void> {
     const looks = this.#looksByName();
     let changed: Node[] | undefined;
-    for (const [index, look] of looks.entries()) {
+    let index = -1;
+    for (const look of looks) {
+      index++;
       const { node, name } = look;
       const silent = this.#isSilent(look) ? silentConditions(node, () => timestamp(this.#context.clock)) : undefined;
       const seen = silent === undefined ? node : await this.#writeSilence(node, silent);

@@ -10,11 +10,9 @@ import type {
   HorizontalPodAutoscalerStatus,
   MetricStatus,
 } from '#pkg/api/types/autoscaling-v2.ts';
-import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { horizontalPodAutoscalers, pods } from '#pkg/api/types/refs.ts';
 import { setCondition } from '#pkg/apimachinery/conditions.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
-import { parseLabelSelector, type Selector } from '#pkg/apimachinery/label-selector.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -30,6 +28,7 @@ import { MetricProblem, type MetricProposal, propose } from './metric-proposals.
 import { MetricsSource } from './metrics-source.ts';
 import type { podAutoscalerFlags } from './podautoscaler-flags.ts';
 import { milliOf, type Tolerances } from './replica-calculator.ts';
+import { TargetPods } from './target-pods.ts';
 import { TargetScales } from './target-scale.ts';
 
 type Values = FlagValues<typeof podAutoscalerFlags>;
@@ -66,14 +65,13 @@ class PodAutoscaler implements Component {
   readonly #tolerance: number;
   readonly #events: EventRecorder;
   readonly #informer: Informer<HorizontalPodAutoscaler>;
-  readonly #pods: Informer<Pod>;
+  readonly #targets: TargetPods;
   readonly #loop: Loop;
   readonly #scales: TargetScales;
   readonly #source: MetricsSource;
   readonly #metrics: AutoscalerMetrics;
-  /** By key, as are the selectors. Bounded by the autoscalers that there are. */
+  /** By key. Bounded by the autoscalers that there are. */
   readonly #histories = new Map<string, ScaleHistory>();
-  readonly #selectors = new Map<string, Selector>();
 
   constructor(context: ControllerContext, values: Values) {
     this.#context = context;
@@ -82,7 +80,7 @@ class PodAutoscaler implements Component {
     if (!(this.#tolerance >= 0)) throw new Error('Cannot use --horizontal-pod-autoscaler-tolerance as it is no number');
     this.#events = context.recorder('horizontal-pod-autoscaler');
     this.#informer = context.informers.informer(horizontalPodAutoscalers);
-    this.#pods = context.informers.informer(pods);
+    this.#targets = new TargetPods(context.informers.informer(pods));
     this.#scales = new TargetScales(context.client);
     this.#source = new MetricsSource(context.client);
     this.#metrics = new AutoscalerMetrics(context);
@@ -100,7 +98,7 @@ class PodAutoscaler implements Component {
       updated: (_, hpa) => later(hpa),
       deleted: (hpa) => {
         this.#histories.delete(objectKey(hpa));
-        this.#selectors.delete(objectKey(hpa));
+        this.#targets.forget(objectKey(hpa));
       },
     });
   }
@@ -249,8 +247,13 @@ class PodAutoscaler implements Component {
 
   /** The most that a metric asks for. */
   async #wanted(look: Look, scale: Scale): Promise<Unable | Wanted> {
-    const selected = this.#selectedPods(look, scale.status?.selector ?? '');
-    if (selected instanceof Unable) return selected;
+    const found = this.#targets.of(look.key, scale.status?.selector ?? '');
+    if ('refused' in found) {
+      const { event, said, reason, message } = found.refused;
+      this.#warn(look, event, said);
+      this.#condition(look, 'ScalingActive', { status: 'False', reason, message });
+      return new Unable(said);
+    }
     const { metrics = [], behavior } = look.hpa.spec;
     const tolerances: Tolerances = {
       up: (milliOf(behavior?.scaleUp?.tolerance) ?? this.#tolerance * 1_000) / 1_000,
@@ -264,7 +267,7 @@ class PodAutoscaler implements Component {
       statusReplicas: scale.status?.replicas ?? 0,
       signal: look.signal,
       input: {
-        pods: selected,
+        pods: found.pods,
         currentReplicas,
         tolerances,
         nowMs: this.#nowMs,
@@ -318,40 +321,6 @@ class PodAutoscaler implements Component {
     const message = `the HPA was able to successfully calculate a replica count from ${most.name}`;
     this.#condition(look, 'ScalingActive', { status: 'True', reason: 'ValidMetricFound', message });
     return { replicas: most.replicas, metric: most.name, statuses, problem };
-  }
-
-  /** The pods of the target, which no other autoscaler may count too. */
-  #selectedPods(look: Look, selector: string): readonly Pod[] | Unable {
-    const refuse = (reason: string, said: string, message = said, event = reason): Unable => {
-      this.#warn(look, event, said);
-      this.#condition(look, 'ScalingActive', { status: 'False', reason, message });
-      return new Unable(said);
-    };
-    if (selector === '') {
-      const message = "the HPA target's scale is missing a selector";
-      return refuse('InvalidSelector', 'selector is required', message, 'SelectorRequired');
-    }
-    const parsed = parseLabelSelector(selector);
-    if (!parsed.ok) {
-      return refuse(
-        'InvalidSelector',
-        `couldn't convert selector into a corresponding internal selector object: ${parsed.error}`,
-      );
-    }
-    this.#selectors.set(look.key, parsed.selector);
-    const namespace = look.hpa.metadata?.namespace ?? '';
-    const found = this.#pods.lister.list(namespace).filter((pod) => parsed.selector.matches(pod.metadata?.labels));
-    const others = [...this.#selectors].filter(
-      ([key, other]) => key.startsWith(`${namespace}/`) && found.some((pod) => other.matches(pod.metadata?.labels)),
-    );
-    if (others.length > 1) {
-      const names = others.map(([key]) => key).sort();
-      return refuse(
-        'AmbiguousSelector',
-        `pods by selector ${selector} are controlled by multiple HPAs: [${names.join(' ')}]`,
-      );
-    }
-    return found;
   }
 
   #tell(
