@@ -68,7 +68,7 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   deploy: { as: 1, bang: 0 },
   'pkg/api': { as: 16, bang: 33 },
   'pkg/apimachinery': { as: 99, bang: 126 },
-  'pkg/apiserver': { as: 138, bang: 76 },
+  'pkg/apiserver': { as: 138, bang: 72 },
   'pkg/base': { as: 0, bang: 12 },
   'pkg/client': { as: 17, bang: 5 },
   'pkg/cluster': { as: 6, bang: 15 },
