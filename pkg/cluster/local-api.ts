@@ -23,6 +23,7 @@ import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { type AuthenticationSettings, createAuthentication } from './authentication.ts';
+import { numberClaims } from './number-claims.ts';
 
 /** What differs between the API servers of a cluster, of a process and of a test. */
 export interface LocalApiOptions {
@@ -85,6 +86,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     log: log.with({ component: 'kube-apiserver' }),
     strategies: createStrategies({
       warnsOfUnbuilt: true,
+      numberClaims: numberClaims(store),
       servesUsage: true,
       issuer: authentication.issuer,
       ...(rbac === undefined ? {} : { grants: options.grants ?? [] }),
