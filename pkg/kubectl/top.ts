@@ -138,7 +138,9 @@ function show(
   values: TopValues,
   { headers, rows }: { readonly headers: readonly string[]; readonly rows: readonly (readonly string[])[] },
 ): void {
-  context.print(new TableLayout().render(values['no-headers'] ? rows : [headers, ...rows]));
+  // kubectl ends every cell with a tab, the last one too.
+  const all = (values['no-headers'] ? rows : [headers, ...rows]).map((row) => [...row, '']);
+  context.print(new TableLayout().render(all));
 }
 
 function sorted<T extends { readonly amount: Amount }>(
