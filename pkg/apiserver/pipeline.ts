@@ -27,6 +27,7 @@ import { storeError } from './storage/resource-store.ts';
 import type { Handler } from './strategy.ts';
 import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
 import type { UserInfo } from './user-info.ts';
+import { warningHeader } from './warning-header.ts';
 
 /** What the pipeline needs beside the core. */
 export interface PipelineParts {
@@ -302,14 +303,7 @@ async function asWebSocket(request: ApiRequest, answer: ApiResponse, { clock }: 
   return watchOverWebSocket(request, answer, clock);
 }
 
-/** Source: RFC 7234 section 5.5 as upstream uses it: code 299, agent `-`. */
 function withWarnings(warnings: readonly string[], response: ApiResponse): ApiResponse {
   if (warnings.length === 0) return response;
-  const warning = [...new Set(warnings)].map((text) => `299 - ${quoted(text)}`).join(', ');
-  return { ...response, headers: { ...response.headers, warning } };
-}
-
-/** A quoted string as a header may carry it: ASCII, without control characters. */
-function quoted(text: string): string {
-  return JSON.stringify(text.replaceAll(/[^\x20-\x7e]+/g, ' '));
+  return { ...response, headers: { ...response.headers, warning: warningHeader(warnings) } };
 }
