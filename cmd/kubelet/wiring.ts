@@ -54,6 +54,7 @@ export async function wireKubelet(
       runtime: values.runtime,
       network: values.network,
       ...(values['cluster-dns'].length === 0 ? {} : { clusterDns: values['cluster-dns'] }),
+      imageAliases: values['image-aliases'],
       domain: values['cluster-domain'],
       resolvConf: values['resolv-conf'],
       tables: clusterTables,

@@ -24,7 +24,7 @@ import type { AuthenticationSettings } from './authentication.ts';
 import { createAuthenticationConfig } from './authentication-config.ts';
 import { createIdentityLease } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
-import { type LocalApi, localApi, ownIdentity } from './local-api.ts';
+import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
 import { serverPresence } from './server-presence.ts';
 import { kubernetesServiceIp } from './settings.ts';
 
@@ -53,6 +53,8 @@ export interface ApiPartOptions {
   readonly grants?: readonly Grant[];
   /** What differs from the default limits of connections, deadlines and bodies. */
   readonly limits?: Partial<ServingLimits>;
+  /** What the process uses, and what it is. */
+  readonly process?: LocalApiOptions['process'];
 }
 
 /** Runs until aborted; then the store is closed too. */
@@ -92,6 +94,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       ...(authentication === undefined ? {} : { authentication }),
       ...(authorizationModes === undefined ? {} : { authorizationModes }),
       ...(grants === undefined ? {} : { grants }),
+      ...(options.process === undefined ? {} : { process: options.process }),
     };
     server = localApi({
       store,

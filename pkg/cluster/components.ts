@@ -114,6 +114,7 @@ export const componentTable: ComponentTable = {
       'client-ca-file': join(pki, 'ca.crt'),
       'nodes-on-machine': settings.nodes,
     }),
+    options: async () => (await import('./node-flags.ts')).nodeFlags,
     start: async (host) => (await import('./start-nodes.ts')).startNodes(host),
   },
   'kube-controller-manager': {

@@ -47,6 +47,12 @@ const trimsPerWindow = 5;
 /** Items per range while filling: bounds the size of one answer of a remote store. */
 const fillPageItems = 5_000;
 
+/**
+ * How many of the newest events hold their objects where the store takes values whose bytes are made late: what is changed again while it is news is
+ * never encoded. The leases of a thousand nodes are renewed before as many events have come; the limits of the history bound the memory.
+ */
+const lateNewsEvents = 4_096;
+
 /** Which keys a cache has, and what their values become. */
 export interface ResourceCacheOptions {
   readonly store: Store;
@@ -102,7 +108,7 @@ class WatchCache implements RunningResourceCache {
   constructor(options: ResourceCacheOptions) {
     this.#options = options;
     this.#limits = options.history ?? eventHistoryLimitsDefault;
-    this.#history = new EventHistory(this.#limits);
+    this.#history = new EventHistory(this.#limits, options.store.takesLate === true ? lateNewsEvents : undefined);
   }
 
   get revision(): number {

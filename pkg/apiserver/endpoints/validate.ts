@@ -19,7 +19,7 @@ export function checkObject(
   const { strategy, info, schema } = scope.served;
   const metadata = draft.metadata as ObjectMeta;
   const errors: FieldError[] = metadataErrors(scope, metadata, old);
-  append(errors, scope.served.checkValues?.(draft, old));
+  append(errors, scope.served.checkValues?.(draft, old, context.warn));
   if (subresource === '') {
     if (context.isSpecGood !== true && !isSpecKept(scope, draft, old)) {
       errors.push(...validateRequired(draft, schema));

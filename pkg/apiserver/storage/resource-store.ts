@@ -83,6 +83,11 @@ export class ResourceStore {
     this.#isOpen = !this.#isCached;
   }
 
+  /** Objects that there are, where a cache that was opened knows it; nothing is opened for it. */
+  get openCount(): number | undefined {
+    return this.#cache?.count(this.prefix);
+  }
+
   /** The watch cache; undefined for a resource that has none. */
   get cache(): ResourceCache | undefined {
     if (this.#cache === undefined && this.#isCached) {
