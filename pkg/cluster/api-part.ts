@@ -25,6 +25,7 @@ import { createAuthenticationConfig } from './authentication-config.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, localApi, ownIdentity } from './local-api.ts';
 import { kubernetesServiceIp } from './settings.ts';
+import { callWebhookOverHttps } from './webhook-caller.ts';
 
 /** The store, the certificates and the address of one API server. */
 export interface ApiPartOptions {
@@ -101,6 +102,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       port,
       kubeletElsewhere,
       reach,
+      callWebhook: callWebhookOverHttps,
       ...given,
     });
     opening.server = server;
