@@ -7,6 +7,7 @@ import { heapLimit } from '#cmd/common/heap-limit.ts';
 import { storeCompiledCode } from '#cmd/common/load-code.js';
 import { returningMemory } from '#cmd/common/memory.ts';
 import type { HeldFile } from '#cmd/common/process-files.ts';
+import { processMetrics } from '#cmd/common/process-metrics.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
 import { startCluster } from '#pkg/cluster/cluster.ts';
 import { addressPort, kubernetesServiceIp } from '#pkg/cluster/settings.ts';
@@ -52,6 +53,7 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
   try {
     const cluster = await startCluster({
       metrics,
+      processMetrics,
       settings,
       folder: folder.path,
       clock: world.clock,

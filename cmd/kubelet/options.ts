@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { kubeconfigFlag } from '#cmd/common/connection.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
+import { nodeFlags } from '#pkg/cluster/node-flags.ts';
 import { runtimeProblem, runtimeTable } from '#pkg/cluster/runtimes.ts';
 import { clusterDomain } from '#pkg/cluster/settings.ts';
 import { type FlagTable, integer, list, text } from '#pkg/component/flags.ts';
@@ -35,6 +36,7 @@ export const kubeletFlags = {
     fallback: '/etc/resolv.conf',
     placeholder: 'file',
   }),
+  ...nodeFlags,
   'tls-cert-file': text({ help: 'Certificate to show to the API server.', placeholder: 'file' }),
   'tls-private-key-file': text({ help: 'Its key.', placeholder: 'file' }),
   'client-ca-file': text({ help: 'Authority of those who may call the kubelet.', placeholder: 'file' }),

@@ -10,7 +10,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { CacheEvent } from '#pkg/storage/cache.ts';
 import type { Catalog } from './catalog.ts';
 
-/** Must not throw; what it is given is shared. */
+/** Must not throw; what it is given is shared. `T` is the type of the objects. */
 export interface FollowSink<T extends KubeObject = KubeObject> {
   /** An object that is new or has changed. `before` is undefined for a new one, and after the store was lost. */
   set(object: T, before?: LazyObject): void;

@@ -3,12 +3,16 @@
  * loaded when somebody asks. Source of names: apiserver `endpoints/metrics/metrics.go`.
  */
 import { kubernetesVersion } from '#pkg/api/facts.ts';
-import type { MetricSample } from '#pkg/base/metrics.ts';
+import { Histogram, histogramSamples, type MetricFamily, type MetricSample, type Metrics } from '#pkg/base/metrics.ts';
 import { renderMetrics } from '#pkg/component/metrics.ts';
+import type { Catalog } from './catalog.ts';
 import type { RequestInfo } from './request-info.ts';
 
 /** Source: upstream's buckets. Seconds. */
 const buckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
+
+/** Source: upstream's buckets. Bytes. */
+const sizeBuckets = [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
 /** The component that all series are of. */
 const component = 'apiserver';
@@ -37,6 +41,15 @@ export interface CountedRequest {
   readonly isApply: boolean;
 }
 
+/** What is looked up when somebody asks. */
+export interface ApiMetricsSources {
+  inFlight(): { readonly reads: number; readonly writes: number };
+  readonly counts: Metrics;
+  readonly catalog: Pick<Catalog, 'served'>;
+  /** What the process of the server uses. */
+  process(): readonly MetricFamily[];
+}
+
 /** What tells series apart, beside the code of the answer. A type and no interface, so that it is a record of texts too. */
 type Labels = Readonly<
   Record<'component' | 'dry_run' | 'group' | 'resource' | 'scope' | 'subresource' | 'verb' | 'version', string>
@@ -48,21 +61,15 @@ class Series {
   readonly status: number;
   readonly code: string;
   total = 0;
-  seconds = 0;
-  /** Requests by the bucket they fall into, the last one beyond all. Watches are in none. */
-  readonly buckets: number[] = new Array<number>(buckets.length + 1).fill(0);
+  /** Of all but watches. */
+  readonly times = new Histogram(buckets);
+  /** Of bodies that went over the network whole. */
+  readonly sizes = new Histogram(sizeBuckets);
 
   constructor(labels: Labels, code: number) {
     this.labels = labels;
     this.status = code;
     this.code = String(code);
-  }
-
-  observe(seconds: number): void {
-    this.seconds += seconds;
-    let at = 0;
-    while (at < buckets.length && seconds > buckets[at]!) at++;
-    this.buckets[at]!++;
   }
 }
 
@@ -71,18 +78,19 @@ export class ApiMetrics {
   readonly #series: Series[] = [];
   /** The same by the resource that they are of, of which each has few: looking through them costs less than making a key. */
   readonly #byResource = new Map<string, Series[]>();
-  readonly #inFlight: () => { readonly reads: number; readonly writes: number };
+  readonly #sources: ApiMetricsSources;
 
-  constructor(inFlight: () => { readonly reads: number; readonly writes: number }) {
-    this.#inFlight = inFlight;
+  constructor(sources: ApiMetricsSources) {
+    this.#sources = sources;
   }
 
-  /** Counts one answered request. */
-  count(info: RequestInfo, code: number, { seconds, isServed, isApply }: CountedRequest): void {
+  /** Counts one answered request; what is returned is told of the size of its body. */
+  count(info: RequestInfo, code: number, { seconds, isServed, isApply }: CountedRequest): Histogram | undefined {
     const series = this.#find(info, code, { isServed, isApply });
-    if (series === undefined) return;
+    if (series === undefined) return undefined;
     series.total++;
-    if (info.verb !== 'watch') series.observe(seconds);
+    if (info.verb !== 'watch') series.times.observe(seconds);
+    return series.sizes;
   }
 
   /** Undefined for one too many. */
@@ -120,7 +128,8 @@ export class ApiMetrics {
   /** The text exposition format, and its media type. */
   render(): Promise<{ readonly text: string; readonly contentType: string }> {
     const all = this.#series;
-    const { reads, writes } = this.#inFlight();
+    const { inFlight, counts, process, catalog } = this.#sources;
+    const { reads, writes } = inFlight();
     const kinds = { readOnly: reads, mutating: writes };
     return renderMetrics([
       {
@@ -133,7 +142,13 @@ export class ApiMetrics {
         name: 'apiserver_request_duration_seconds',
         help: 'Time to answer, without watches',
         type: 'histogram',
-        samples: durations(all),
+        samples: histogramsOf(all, ({ times }) => times),
+      },
+      {
+        name: 'apiserver_response_sizes',
+        help: 'Sizes of bodies that went over the network whole',
+        type: 'histogram',
+        samples: histogramsOf(all, ({ sizes }) => sizes, { dry_run: '' }),
       },
       {
         name: 'kubernetes_build_info',
@@ -147,33 +162,55 @@ export class ApiMetrics {
         type: 'gauge',
         samples: Object.entries(kinds).map(([kind, value]) => ({ labels: { request_kind: kind }, value })),
       },
+      ...storedObjects(catalog),
+      ...counts.families(),
+      ...process(),
     ]);
   }
 }
 
-/** Durations whatever the answer was: series that differ in their codes alone are one here. */
-function durations(all: readonly Series[]): readonly MetricSample[] {
-  const byLabels = new Map<string, Series>();
-  for (const { labels, buckets: counts, seconds } of all) {
+/** Histograms whatever the answer was: series that differ in their codes alone are one here, as are those that differ in what `without` has. */
+function histogramsOf(
+  all: readonly Series[],
+  of: (series: Series) => Histogram,
+  without: Readonly<Partial<Labels>> = {},
+): readonly MetricSample[] {
+  const sums = new Map<string, { readonly labels: Readonly<Record<string, string>>; readonly sum: Histogram }>();
+  for (const series of all) {
+    const labels = Object.fromEntries(Object.entries(series.labels).filter(([name]) => !Object.hasOwn(without, name)));
     const key = JSON.stringify(labels);
-    let sum = byLabels.get(key);
-    if (sum === undefined) {
-      sum = new Series(labels, 0);
-      byLabels.set(key, sum);
-    }
-    sum.seconds += seconds;
-    for (let i = 0; i < counts.length; i++) sum.buckets[i]! += counts[i]!;
+    const own = of(series);
+    const known = sums.get(key) ?? { labels, sum: new Histogram(own.bounds) };
+    sums.set(key, known);
+    known.sum.add(own);
   }
-  return [...byLabels.values()].flatMap(({ labels, buckets: counts, seconds }) => {
-    let count = 0;
-    const samples: MetricSample[] = counts.map((more, i) => {
-      count += more;
-      return { suffix: '_bucket', labels: { le: String(buckets[i] ?? '+Inf'), ...labels }, value: count };
-    });
-    // A watch has no duration, so it has no series of them.
-    if (count === 0) return [];
-    return [...samples, { suffix: '_sum', labels, value: seconds }, { suffix: '_count', labels, value: count }];
-  });
+  // A watch has no duration, so it has no series of them.
+  return [...sums.values()].flatMap(({ labels, sum }) => (sum.isEmpty ? [] : histogramSamples(labels, sum)));
+}
+
+/** How many objects there are of each resource that has a cache: others would have to be counted on the disk. */
+function storedObjects(catalog: Pick<Catalog, 'served'>): readonly MetricFamily[] {
+  const seen = new Map<string, { readonly group: string; readonly resource: string; readonly count: number }>();
+  for (const { store, info } of catalog.served()) {
+    const name = info.group === '' ? info.resource : `${info.resource}.${info.group}`;
+    const count = store.openCount;
+    if (count !== undefined) seen.set(name, { group: info.group, resource: info.resource, count });
+  }
+  const all = [...seen];
+  return [
+    {
+      name: 'apiserver_storage_objects',
+      help: 'Objects that are stored, by resource',
+      type: 'gauge',
+      samples: all.map(([resource, { count }]) => ({ labels: { resource }, value: count })),
+    },
+    {
+      name: 'apiserver_resource_objects',
+      help: 'Objects that are stored, by group and resource',
+      type: 'gauge',
+      samples: all.map(([, { group, resource, count }]) => ({ labels: { group, resource }, value: count })),
+    },
+  ];
 }
 
 function majorMinor(): { readonly major: string; readonly minor: string } {

@@ -3,6 +3,8 @@
  */
 import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
 import { expired, forbidden, StatusError, unauthorized } from '#pkg/apimachinery/status-error.ts';
+import type { MetricFamily } from '#pkg/base/metrics.ts';
+import type { AboutComponent } from '#pkg/component/zpages.ts';
 import { CompactedError, type Store } from '#pkg/storage/store.ts';
 import { type Asked, AskedReader } from './asked.ts';
 import { anonymousUser, bearerToken } from './authn/authenticator.ts';
@@ -25,6 +27,7 @@ import { storeError } from './storage/resource-store.ts';
 import type { Handler } from './strategy.ts';
 import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
 import type { UserInfo } from './user-info.ts';
+import { warningHeader } from './warning-header.ts';
 
 /** What the pipeline needs beside the core. */
 export interface PipelineParts {
@@ -33,12 +36,20 @@ export interface PipelineParts {
   readonly limits: ApiServerLimits;
   readonly store: Store;
   isReady(): boolean;
+  processMetrics(): readonly MetricFamily[];
+  readonly about: AboutComponent;
 }
 
 /** Makes the function that answers requests. It never throws. */
 export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandler {
   const inFlight = new InFlight(parts.limits);
-  const metrics = new ApiMetrics(() => inFlight.counts());
+  const { counts, catalog } = core;
+  const metrics = new ApiMetrics({
+    inFlight: () => inFlight.counts(),
+    counts: counts.metrics,
+    catalog,
+    process: parts.processMetrics,
+  });
   const answerNonResource = nonResourceHandler(core, { ...parts, metrics });
   const { clock } = core;
   const reader = new AskedReader(core.catalog);
@@ -84,14 +95,15 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
         core.log.error('Request failed unexpectedly', { method: request.method, path: request.path, error });
       }
     }
+    let sizes: ApiResponse['sizes'];
     if (asked !== undefined) {
-      metrics.count(asked.info, response.status, {
+      sizes = metrics.count(asked.info, response.status, {
         seconds: (clock.monotonicMs() - startMs) / 1_000,
         isServed: asked.served !== undefined,
         isApply: asked.info.verb === 'patch' && isApply(request),
       });
     }
-    return withAuditId(core, request, response);
+    return withAuditId(core, request, { response, sizes });
   };
 }
 
@@ -99,10 +111,15 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
  * Names the request, so that what a client reports and what the server knows can be brought together. Callers in the same process have
  * no use for it. Source: apiserver `endpoints/filters/audit_init.go`.
  */
-function withAuditId({ random }: ServerCore, { headers, peer }: ApiRequest, response: ApiResponse): ApiResponse {
+function withAuditId(
+  { random }: ServerCore,
+  { headers, peer }: ApiRequest,
+  { response, sizes }: { readonly response: ApiResponse; readonly sizes: ApiResponse['sizes'] },
+): ApiResponse {
   if (peer.address === '') return response;
   const auditId = headers['audit-id'] || random.uuid();
-  return { ...response, headers: { ...response.headers, 'audit-id': auditId } };
+  const named = { ...response, headers: { ...response.headers, 'audit-id': auditId } };
+  return sizes === undefined ? named : { ...named, sizes };
 }
 
 /** What the store says when it cannot do what a request needs, as an API error. */
@@ -183,6 +200,7 @@ function answerResource(core: ServerCore, { request, info, served, user, lane }:
     if (!takesPath || !proxiedMethods.has(request.method)) throw noSuchMethod();
   }
   const warnings = served.warning === undefined ? [] : [served.warning];
+  if (served.warning !== undefined) core.counts.deprecated(info);
   const subject = { group, resource };
   const scope: Opening = { core, request, body: undefined, info, user, served, subject, warnings };
   return answerScope(scope, lane);
@@ -285,14 +303,7 @@ async function asWebSocket(request: ApiRequest, answer: ApiResponse, { clock }: 
   return watchOverWebSocket(request, answer, clock);
 }
 
-/** Source: RFC 7234 section 5.5 as upstream uses it: code 299, agent `-`. */
 function withWarnings(warnings: readonly string[], response: ApiResponse): ApiResponse {
   if (warnings.length === 0) return response;
-  const warning = [...new Set(warnings)].map((text) => `299 - ${quoted(text)}`).join(', ');
-  return { ...response, headers: { ...response.headers, warning } };
-}
-
-/** A quoted string as a header may carry it: ASCII, without control characters. */
-function quoted(text: string): string {
-  return JSON.stringify(text.replaceAll(/[^\x20-\x7e]+/g, ' '));
+  return { ...response, headers: { ...response.headers, warning: warningHeader(warnings) } };
 }

@@ -165,7 +165,7 @@ export function readAll(reader: RegistryReader, ref: ResourceRef, namespace?: st
   return reader.list(ref, namespace);
 }
 
-/** One object of the resource that `ref` names; undefined where there is none. */
+/** The object of the resource that `ref` names, undefined where there is none. `namespace` is `''` for one that is in none. */
 export function readOne<T extends KubeObject>(
   reader: RegistryReader,
   ref: ResourceRef<T>,
@@ -300,9 +300,9 @@ export interface Strategy<T = JsonObject> {
   };
   readonly table?: TablePrinter<Stored<T>>;
   /** Objects made with the storage of the resource itself at start-up (namespaces, priority classes, the kubernetes Service). */
-  readonly bootstrap?: readonly JsonObject[];
+  readonly bootstrap?: readonly Given<T>[];
   /** What one of those that is there from an earlier start should be instead; undefined when it is good as it is. */
-  reconcileBootstrap?(there: KubeObject, wanted: JsonObject): JsonObject | undefined;
+  reconcileBootstrap?(there: Stored<T>, wanted: Given<T>): Given<T> | undefined;
 }
 
 /** All that `Strategy` has of a resource but its name. */
@@ -327,8 +327,8 @@ export interface AdmissionPlugin {
   validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
 }
 
-/** The request that plugins are asked about. */
-export interface AdmissionAttributes {
+/** The request that plugins are asked about. `T` is the type of its objects: see `about`. */
+export interface AdmissionAttributes<T = JsonObject> {
   readonly operation: 'CONNECT' | 'CREATE' | 'DELETE' | 'UPDATE';
   readonly group: string;
   readonly version: string;
@@ -338,6 +338,24 @@ export interface AdmissionAttributes {
   readonly namespace: string;
   readonly name: string;
   /** Undefined for DELETE. */
-  readonly draft: JsonObject | undefined;
-  readonly old: KubeObject | undefined;
+  readonly draft: Draft<T> | undefined;
+  readonly old: Stored<T> | undefined;
+}
+
+/**
+ * The request as one about what `ref` names, and undefined where it is about something else: with `subresource` about that of it. Of a subresource
+ * that takes bodies of another kind, such as a pod's `binding`, `ref` has that kind and its type.
+ */
+export function about<T extends KubeObject>(
+  attributes: AdmissionAttributes,
+  ref: ResourceRef<T>,
+  subresource?: string,
+): AdmissionAttributes<T> | undefined;
+export function about(
+  attributes: AdmissionAttributes,
+  { group, resource, kind }: ResourceRef,
+  subresource = '',
+): AdmissionAttributes | undefined {
+  if (attributes.resource !== resource || attributes.group !== group) return undefined;
+  return attributes.subresource === subresource && attributes.kind === kind ? attributes : undefined;
 }

@@ -98,6 +98,18 @@ export class Histogram {
     while (at < this.bounds.length && value > (this.bounds[at] ?? 0)) at++;
     this.counts[at] = (this.counts[at] ?? 0) + 1;
   }
+
+  /** Takes in what another one of the same bounds has counted. */
+  add({ counts, sum }: Histogram): void {
+    this.sum += sum;
+    counts.forEach((count, at) => {
+      this.counts[at] = (this.counts[at] ?? 0) + count;
+    });
+  }
+
+  get isEmpty(): boolean {
+    return this.counts.every((count) => count === 0);
+  }
 }
 
 /** `count` bounds, each `factor` times the one before. Source: Prometheus' `ExponentialBuckets`. */
@@ -167,7 +179,7 @@ export class Metrics {
 }
 
 /** The lines of one histogram. */
-function histogramSamples(
+export function histogramSamples(
   labels: Readonly<Record<string, string>>,
   { bounds, counts, sum }: Pick<Histogram, 'bounds' | 'counts' | 'sum'>,
 ): readonly MetricSample[] {

@@ -10,7 +10,7 @@ import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { childSignal } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
-import { Metrics } from '#pkg/base/metrics.ts';
+import { type MetricFamily, Metrics } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import type { HealthChecks } from '#pkg/component/health.ts';
@@ -38,6 +38,8 @@ export interface ClusterOptions {
   readonly signal: AbortSignal;
   /** Where the components beside the API server count, which counts for itself. */
   readonly metrics?: Metrics;
+  /** What the process uses, for the metrics of the API server. */
+  readonly processMetrics?: () => readonly MetricFamily[];
   /** Told what begins, and what to say once it is done. */
   readonly onStep?: (doing: string, done: string) => void;
   /** Told what was reached, for measuring. */
@@ -145,7 +147,7 @@ type HostParts = Pick<Starting, 'pki' | 'tables'> &
 
 /** The API server over its store, which is closed again when the server does not start. */
 async function startApi(
-  { settings, folder, clock, random, log, servingLimits = {} }: ClusterOptions,
+  { settings, folder, clock, random, log, servingLimits = {}, processMetrics }: ClusterOptions,
   { tables, pki, loading, trace }: Starting,
 ): Promise<ApiPart> {
   const store = await openStore({ ...storeOf(settings), folder, clock, random, log }, tables.stores);
@@ -169,6 +171,7 @@ async function startApi(
       authentication: { serviceAccountKey: pki.serviceAccount.privateKey },
       grants: await grantsOf(tables),
       limits: servingLimits,
+      ...(processMetrics === undefined ? {} : { process: { processMetrics } }),
     });
   } catch (error) {
     await store.close();

@@ -7,7 +7,7 @@ import { mastersOr } from '#pkg/apiserver/authz/authorizer.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
 import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
-import { createApiServer } from '#pkg/apiserver/server.ts';
+import { type ApiServerOptions, createApiServer } from '#pkg/apiserver/server.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -26,6 +26,7 @@ import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { type AuthenticationSettings, createAuthentication } from './authentication.ts';
+import { numberClaims } from './number-claims.ts';
 
 /** What differs between the API servers of a cluster, of a process and of a test. */
 export interface LocalApiOptions {
@@ -55,6 +56,8 @@ export interface LocalApiOptions {
   readonly reach?: (target: NetworkTarget) => ApiHandler;
   /** The connection to webhooks. Default none: asking one is an error. */
   readonly callWebhook?: CallWebhook;
+  /** What the process uses, and what it is: for the server's metrics and `/statusz`. */
+  readonly process?: Pick<ApiServerOptions, 'about' | 'processMetrics'>;
 }
 
 /** `run` serves until it is aborted. */
@@ -89,6 +92,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     log: log.with({ component: 'kube-apiserver' }),
     strategies: createStrategies({
       warnsOfUnbuilt: true,
+      numberClaims: numberClaims(store),
       servesUsage: true,
       issuer: authentication.issuer,
       ...(rbac === undefined ? {} : { grants: options.grants ?? [] }),
@@ -111,6 +115,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     authorizer,
     documents: createDocumentProvider,
     ...(reach === undefined ? {} : { reach }),
+    ...options.process,
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
   const client = createClient({

@@ -39,6 +39,8 @@ export interface NodePartOptions {
   readonly machine?: { readonly capacity: Readonly<Record<string, string>>; readonly facts: Partial<MachineFacts> };
   /** Addresses at which cluster DNS answers; absent where pods find names as the machine does. */
   readonly clusterDns?: readonly string[];
+  /** File that says which programs stand for which images. Default: none do. */
+  readonly imageAliases?: string;
   /** Domain of the cluster. Default: every cluster's. */
   readonly domain?: string;
   /** File that says how the machine finds names. */
@@ -160,7 +162,9 @@ async function openNode(
     networkKind.open({ clock, nodeAddress, isSimulated }),
     isSimulated ? simulatedHost() : realHost(deps, folder, options),
     tables.volumePlugins(),
-    ...names.map((name) => tables.runtimes[name]!.open({ clock, random, log, folder })),
+    ...names.map((name) =>
+      tables.runtimes[name]!.open({ clock, random, log, folder, imageAliases: options.imageAliases ?? '' }),
+    ),
   ]);
   return {
     options: {

@@ -29,7 +29,7 @@ export interface PartContext {
 export function depsOf(context: PartContext, userAgent: string): ComponentDeps {
   const { transport, clock, random, metrics } = context;
   const log = context.log.with({ component: userAgent });
-  const client = createClient({ transport, userAgent, clock });
+  const client = createClient({ transport, userAgent, clock, metrics });
   return { client, clock, random, log, metrics, informers: createInformers({ client, clock, random, log }) };
 }
 
@@ -110,7 +110,7 @@ export async function controllerManagerPart(
     asAccount,
     electionIdentity: identity,
   } = options;
-  const { clock } = context;
+  const { clock, metrics } = context;
   return createControllerManager({
     deps: depsOf(context, 'kube-controller-manager'),
     options: {
@@ -126,7 +126,12 @@ export async function controllerManagerPart(
       ? {}
       : {
           clientOf: (account) =>
-            createClient({ transport: asAccount(account), userAgent: `kube-controller-manager/${account}`, clock }),
+            createClient({
+              transport: asAccount(account),
+              userAgent: `kube-controller-manager/${account}`,
+              clock,
+              metrics,
+            }),
         }),
     ...(identity === undefined ? {} : { leaderElect: { identity } }),
   });

@@ -22,6 +22,7 @@ export async function startNodes(host: ClusterHost): Promise<void> {
   const areMany = nodeNames.length > nodeChecksMax;
   if (areMany) members.health.set('kubelets', group.check);
   members.start('node watches', shared, { group });
+  const { 'image-aliases': imageAliases } = await host.flagsOf('kubelet');
   const places = new RequestPlaces(nodeRequestsMax);
   for (const nodeName of nodeNames) {
     const context = host.as(`node:${nodeName}`);
@@ -33,6 +34,7 @@ export async function startNodes(host: ClusterHost): Promise<void> {
         runtime: settings.runtime,
         network: settings.network,
         tables,
+        ...(typeof imageAliases === 'string' ? { imageAliases } : {}),
         clusterDns: [clusterDnsIp(settings.serviceCidr)],
         folder: folder === '' ? '' : join(folder, 'kubelet', nodeName),
         kubeletPort: defaultKubeletPort,

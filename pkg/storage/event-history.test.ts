@@ -33,6 +33,15 @@ test('the state of an event and the one before are held as news until 64 more ha
   expect(settled).toEqual(new Set(['new@1', 'old@0', 'new@2', 'old@1']));
 });
 
+test('more of them are held as news where that is wanted', () => {
+  const history = new EventHistory({ ...limits, maxEvents: 1_000 }, 200);
+  expect(settledBy(history, revisions(1, 200))).toEqual(new Set());
+  expect(settledBy(history, [201])).toEqual(new Set());
+  expect(settledBy(new EventHistory({ ...limits, maxEvents: 1_000 }, 200), revisions(1, 201))).toEqual(
+    new Set(['new@1', 'old@0']),
+  );
+});
+
 test('an event that is forgotten is no longer news, however few there are', () => {
   const history = new EventHistory({ ...limits, maxEvents: 2 });
   history.reset(0);

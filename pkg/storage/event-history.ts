@@ -27,7 +27,7 @@ export const eventHistoryLimitsDefault: EventHistoryLimits = {
  * The newest events, whose decoded objects are held: watchers in this process read them a moment after they are told. Older ones are
  * rarely read and make up most of the history, so they keep their bytes only.
  */
-const newsEvents = 64;
+const newsEventsDefault = 64;
 
 interface Kept {
   readonly event: CacheEvent;
@@ -38,6 +38,7 @@ interface Kept {
 /** The recent events of one resource, oldest first. */
 export class EventHistory {
   readonly #limits: EventHistoryLimits;
+  readonly #newsEvents: number;
   /** Those before `#head` are let go, so that they do not hold what they told of. */
   #kept: (Kept | undefined)[] = [];
   #bytes = 0;
@@ -46,8 +47,10 @@ export class EventHistory {
   /** The history is complete after this revision. */
   #startRevision = 0;
 
-  constructor(limits: EventHistoryLimits) {
+  /** `newsEvents` is how many of the newest hold their objects; the limits are for all. */
+  constructor(limits: EventHistoryLimits, newsEvents: number = newsEventsDefault) {
     this.#limits = limits;
+    this.#newsEvents = newsEvents;
   }
 
   /** Events of all revisions above this one are there. */
@@ -73,7 +76,7 @@ export class EventHistory {
     // A copy: what watchers hang on the event they are told, such as its wire form, goes with that one.
     this.#kept.push({ event: { ...event }, bytes, addedMs: nowMs });
     this.#bytes += bytes;
-    const settled = this.#kept.length - 1 - newsEvents;
+    const settled = this.#kept.length - 1 - this.#newsEvents;
     const news = settled < this.#head ? undefined : this.#kept[settled];
     if (news !== undefined) settle(news.event);
     this.trim(nowMs);

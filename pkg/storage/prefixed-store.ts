@@ -31,8 +31,8 @@ class PrefixedStore implements Store {
   constructor(store: Store, prefix: string) {
     this.#store = store;
     this.#prefix = prefix;
-    if (store.localRevision !== undefined) this.localRevision = () => store.localRevision!();
-    if (store.acknowledgedRevision !== undefined) this.acknowledgedRevision = () => store.acknowledgedRevision!();
+    if (store.localRevision !== undefined) this.localRevision = store.localRevision.bind(store);
+    if (store.acknowledgedRevision !== undefined) this.acknowledgedRevision = store.acknowledgedRevision.bind(store);
   }
 
   async get(key: string): Promise<KeyValue | undefined> {

@@ -103,6 +103,10 @@ export class Composition {
     this.#members.start('kube-apiserver', options.api, { last: true });
   }
 
+  get metrics(): Metrics {
+    return this.#metrics;
+  }
+
   get nodes(): readonly TestNode[] {
     return this.#nodes;
   }
