@@ -147,14 +147,31 @@ export function tooMany(field: FieldPath, actual: number, max: number): FieldErr
   return { reason: 'FieldValueTooMany', field, message };
 }
 
-/** One `422 Invalid` status for all `errors` of an object. `kind` is the object's, such as `Pod`. */
+/** Characters of all errors that one answer tells: it is built and sent whole, twice over. Of the rest it tells how many there are. */
+const toldCharactersMax = 2 * 1024 * 1024;
+
+function toldOf(errors: readonly FieldError[]): readonly FieldError[] {
+  let length = 0;
+  const end = errors.findIndex(({ field, message }) => {
+    length += field.length + message.length;
+    return length > toldCharactersMax;
+  });
+  // The first is always told.
+  return end < 0 ? errors : errors.slice(0, Math.max(1, end));
+}
+
+/**
+ * One `422 Invalid` status for all `errors` of an object, up to some megabytes of them. `kind` is the object's, such as `Pod`.
+ */
 export function invalidObject(
   kind: { readonly group: string; readonly kind: string },
   name: string,
   errors: readonly FieldError[],
 ): StatusError {
   const qualified = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
-  const lines = errors.map((error) => `${error.field === '' ? '<nil>' : error.field}: ${error.message}`);
+  const told = toldOf(errors);
+  const lines = told.map((error) => `${error.field === '' ? '<nil>' : error.field}: ${error.message}`);
+  if (told.length < errors.length) lines.push(`and ${errors.length - told.length} more errors`);
   const text = lines.length === 1 ? lines[0]! : `[${[...new Set(lines)].join(', ')}]`;
   return new StatusError({
     code: 422,
@@ -164,7 +181,7 @@ export function invalidObject(
       ...(name === '' ? {} : { name }),
       ...(kind.group === '' ? {} : { group: kind.group }),
       ...(kind.kind === '' ? {} : { kind: kind.kind }),
-      causes: errors.map((error) => ({ reason: error.reason, message: error.message, field: error.field || '<nil>' })),
+      causes: told.map((error) => ({ reason: error.reason, message: error.message, field: error.field || '<nil>' })),
     },
   });
 }
