@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
+import { processMetrics } from '#cmd/common/process-metrics.ts';
 import { parseTokenFile } from '#pkg/apiserver/authn/token-file.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import { apiPart } from '#pkg/cluster/api-part.ts';
+import { type ApiPartOptions, apiPart } from '#pkg/cluster/api-part.ts';
 import type { AuthenticationSettings } from '#pkg/cluster/authentication.ts';
 import { openStore } from '#pkg/cluster/store.ts';
 import { etcdFilesProblem, storeDriverOf } from '#pkg/cluster/stores.ts';
@@ -81,7 +82,7 @@ export async function wireApiServer(
       kubeletClient,
       authentication,
       authorizationModes: modesOf(values['authorization-mode']),
-      limits: connectionLimits(descriptorLimit()),
+      ...processOf(values, clock.nowMs()),
     });
     context.health.set('kube-apiserver', api.health);
     log.info('API server answers', { url: api.url });
@@ -141,4 +142,15 @@ function signingKeyOf(pem: string): string {
 function verifyingKeyOf(pem: string): string {
   verifyingKey(pem);
   return pem;
+}
+
+/** What the process is, uses and may use. */
+function processOf(
+  flags: FlagValues<typeof apiServerFlags>,
+  startedMs: number,
+): Pick<ApiPartOptions, 'limits' | 'process'> {
+  return {
+    limits: connectionLimits(descriptorLimit()),
+    process: { processMetrics, about: { name: 'kube-apiserver', startedMs, flags } },
+  };
 }

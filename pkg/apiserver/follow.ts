@@ -10,11 +10,11 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { CacheEvent } from '#pkg/storage/cache.ts';
 import type { Catalog } from './catalog.ts';
 
-/** Must not throw; what it is given is shared. */
-export interface FollowSink {
+/** Must not throw; what it is given is shared. `T` is the type of the objects. */
+export interface FollowSink<T extends KubeObject = KubeObject> {
   /** An object that is new or has changed. `before` is undefined for a new one, and after the store was lost. */
-  set(object: KubeObject, before?: LazyObject): void;
-  remove(object: KubeObject): void;
+  set(object: T, before?: LazyObject): void;
+  remove(object: T): void;
 }
 
 /** An object that may have to be decoded. */

@@ -8,13 +8,13 @@ export function registryReader(catalog: () => Catalog): RegistryReader {
   return {
     async get(resource, namespace, name): Promise<KubeObject | undefined> {
       const served = catalog().findAny(resource);
-      const entry = await served?.store.get(served.store.key(namespace, name));
+      const entry = await served?.store.getSettled(served.store.key(namespace, name));
       return entry && served!.view.object(entry);
     },
     async list(resource, namespace = ''): Promise<readonly KubeObject[]> {
       const served = catalog().findAny(resource);
       if (served === undefined) return [];
-      const entries = await served.store.list(served.store.scope(namespace));
+      const entries = await served.store.listSettled(served.store.scope(namespace));
       return entries.map((entry) => served.view.object(entry));
     },
   };

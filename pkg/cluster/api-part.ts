@@ -23,7 +23,7 @@ import type { Store } from '#pkg/storage/store.ts';
 import type { AuthenticationSettings } from './authentication.ts';
 import { createAuthenticationConfig } from './authentication-config.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
-import { type LocalApi, localApi, ownIdentity } from './local-api.ts';
+import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
 import { kubernetesServiceIp } from './settings.ts';
 
 /** The store, the certificates and the address of one API server. */
@@ -51,6 +51,8 @@ export interface ApiPartOptions {
   readonly grants?: readonly Grant[];
   /** What differs from the default limits of connections, deadlines and bodies. */
   readonly limits?: Partial<ServingLimits>;
+  /** What the process uses, and what it is. */
+  readonly process?: LocalApiOptions['process'];
 }
 
 /** Runs until aborted; then the store is closed too. */
@@ -90,6 +92,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       ...(authentication === undefined ? {} : { authentication }),
       ...(authorizationModes === undefined ? {} : { authorizationModes }),
       ...(grants === undefined ? {} : { grants }),
+      ...(options.process === undefined ? {} : { process: options.process }),
     };
     server = localApi({
       store,

@@ -11,7 +11,14 @@ import type { Subject } from '#pkg/pki/pair.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import type { NetworkKind, NetworkTable } from './networks.ts';
 import type { PartTables } from './part-tables.ts';
-import { addressPort, type ClusterSettings, kubernetesServiceIp, podRange } from './settings.ts';
+import {
+  addressPort,
+  type ClusterSettings,
+  clusterDnsIp,
+  clusterDomain,
+  kubernetesServiceIp,
+  podRange,
+} from './settings.ts';
 
 /** A process of a cluster: what its flags can follow from. */
 export interface ProcessPlace {
@@ -93,12 +100,14 @@ export const componentTable: ComponentTable = {
       'root-dir': join(folder, 'kubelet', nodeName),
       runtime: settings.runtime,
       network: settings.network,
+      'cluster-dns': [clusterDnsIp(settings.serviceCidr)],
       // The server's certificate names the nodes too: kubelets answer with it.
       'tls-cert-file': join(pki, 'apiserver.crt'),
       'tls-private-key-file': join(pki, 'apiserver.key'),
       'client-ca-file': join(pki, 'ca.crt'),
       'nodes-on-machine': settings.nodes,
     }),
+    options: async () => (await import('./node-flags.ts')).nodeFlags,
     start: async (host) => (await import('./start-nodes.ts')).startNodes(host),
   },
   'kube-controller-manager': {
@@ -180,6 +189,25 @@ export const componentTable: ComponentTable = {
         backends: tables.proxyBackends,
       };
       members.start('kube-proxy', await proxyPart(as('kube-proxy'), options));
+    },
+  },
+  'cluster-dns': {
+    folder: 'cluster-dns',
+    identity: { name: 'cluster-dns', subject: () => ({ commonName: 'system:coxswain:cluster-dns' }) },
+    perNode: false,
+    opensSockets: true,
+    rights: [
+      'list,watch core namespaces,services',
+      'list,watch discovery.k8s.io endpointslices',
+      'create core services',
+      'create discovery.k8s.io endpointslices',
+    ],
+    flags: ({ settings, kubeconfig }) => ({ kubeconfig, address: clusterDnsIp(settings.serviceCidr) }),
+    start: async ({ settings, as, members }) => {
+      const { dnsPart } = await import('./parts.ts');
+      const address = clusterDnsIp(settings.serviceCidr);
+      const part = await dnsPart(as('cluster-dns'), { address, domain: clusterDomain, resolvConf: '/etc/resolv.conf' });
+      members.start('cluster-dns', part);
     },
   },
 };

@@ -6,7 +6,7 @@ import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
 import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
-import { createApiServer } from '#pkg/apiserver/server.ts';
+import { type ApiServerOptions, createApiServer } from '#pkg/apiserver/server.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -50,6 +50,8 @@ export interface LocalApiOptions {
   readonly kubeletElsewhere?: (nodeName: string) => ApiHandler | undefined;
   /** Servers on the network of pods, where there is one. */
   readonly reach?: (target: NetworkTarget) => ApiHandler;
+  /** What the process uses, and what it is: for the server's metrics and `/statusz`. */
+  readonly process?: Pick<ApiServerOptions, 'about' | 'processMetrics'>;
 }
 
 /** `run` serves until it is aborted. */
@@ -83,6 +85,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     log: log.with({ component: 'kube-apiserver' }),
     strategies: createStrategies({
       warnsOfUnbuilt: true,
+      servesUsage: true,
       issuer: authentication.issuer,
       ...(rbac === undefined ? {} : { grants: options.grants ?? [] }),
       ...(serviceCidr === undefined ? {} : { serviceCidr }),
@@ -98,6 +101,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     authorizer,
     documents: createDocumentProvider,
     ...(reach === undefined ? {} : { reach }),
+    ...options.process,
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
   const client = createClient({

@@ -105,13 +105,25 @@ export function nodeNames(settings: Pick<ClusterSettings, 'name' | 'nodes'>): re
   return Array.from({ length: settings.nodes }, (_, index) => `${settings.name}-node-${index + 1}`);
 }
 
+/** Domain of every cluster's names. Source: kubeadm's default. */
+export const clusterDomain = 'cluster.local';
+
 /** The first address of the Services' range, which is that of the `kubernetes` Service. */
 export function kubernetesServiceIp(serviceCidr: string): string {
+  return serviceIp(serviceCidr, 1);
+}
+
+/** The tenth address of the Services' range, at which cluster DNS answers. Source: kubeadm's `GetDNSIP`. */
+export function clusterDnsIp(serviceCidr: string): string {
+  return serviceIp(serviceCidr, 10);
+}
+
+function serviceIp(serviceCidr: string, index: number): string {
   const range = parseIpv4Range(serviceCidr);
-  if (range === undefined || range.size < 4) {
+  if (range === undefined || range.size < index + 2) {
     throw new Error(`Cannot use ${serviceCidr} for Services as it is not an IPv4 range with room for them`);
   }
-  return formatIpv4(range.base + 1);
+  return formatIpv4(range.base + index);
 }
 
 /** Why settings read from a file cannot be those of a cluster; undefined when they can. */

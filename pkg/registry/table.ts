@@ -24,26 +24,25 @@ import { jobStrategy } from './batch/job.ts';
 import { certificateSigningRequestStrategy } from './certificates/certificate-signing-request.ts';
 import { leaseStrategy } from './coordination/lease.ts';
 import { bindingStrategy } from './core/binding.ts';
+import { componentStatusStrategy } from './core/component-status.ts';
 import { configMapStrategy } from './core/config-map.ts';
+import { createEndpointsStrategy } from './core/endpoints.ts';
 import { eventStrategies } from './core/event.ts';
+import { limitRangeStrategy } from './core/limit-range.ts';
 import { namespaceStrategy } from './core/namespace.ts';
 import { nodeStrategy } from './core/node.ts';
+import { persistentVolumeStrategy } from './core/persistent-volume.ts';
+import { persistentVolumeClaimStrategy } from './core/persistent-volume-claim.ts';
 import { podStrategy } from './core/pod.ts';
+import { podTemplateStrategy } from './core/pod-template.ts';
 import { replicationControllerStrategy } from './core/replication-controller.ts';
+import { resourceQuotaStrategy } from './core/resource-quota.ts';
 import { secretStrategy } from './core/secret.ts';
 import type { PortRange } from './core/service/allocation.ts';
 import { createServiceStrategy } from './core/service/service.ts';
-import {
-  componentStatusStrategy,
-  createEndpointsStrategy,
-  createServiceAccountStrategy,
-  limitRangeStrategy,
-  persistentVolumeClaimStrategy,
-  persistentVolumeStrategy,
-  podTemplateStrategy,
-  resourceQuotaStrategy,
-} from './core/small.ts';
+import { createServiceAccountStrategy } from './core/service-account.ts';
 import { flowControlStrategies } from './flowcontrol/strategies.ts';
+import { usageMetricsStrategies } from './metrics/usage-metrics.ts';
 import { createNetworkingStrategies } from './networking/strategies.ts';
 import { runtimeClassStrategy } from './node/runtime-class.ts';
 import { podDisruptionBudgetStrategy } from './policy/pod-disruption-budget.ts';
@@ -69,6 +68,8 @@ export interface StrategyOptions {
   readonly warnsOfUnbuilt?: boolean;
   /** Signs the tokens of service accounts. Absent: there are none. */
   readonly issuer?: ServiceAccountIssuer;
+  /** Whether `metrics.k8s.io` is served, for which kubelets are asked. Default false. */
+  readonly servesUsage?: boolean;
   /** What is granted beside the roles and bindings that every cluster has, which are then made at the start. Absent: none of them are made. */
   readonly grants?: readonly Grant[];
 }
@@ -145,6 +146,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     ...flowControlStrategies,
     ...resourceStrategies,
     ...reviewStrategies,
+    ...(options.servesUsage === true ? usageMetricsStrategies : []),
   ];
   return options.warnsOfUnbuilt === true ? withUnbuiltWarnings(all) : all;
 }

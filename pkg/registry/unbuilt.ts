@@ -3,9 +3,11 @@
  * names is there: `pkg/cluster/unbuilt.test.ts` holds the table against the controllers and the admission plugins that there are.
  * Not here: kinds that nothing acts on in upstream either.
  */
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { Service } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { semanticallySame, stringAt } from './draft.ts';
+import { semanticallySame } from './draft.ts';
 import { withWarnings } from './warnings.ts';
 
 /** One kind that is only stored. */
@@ -17,7 +19,7 @@ export interface UnbuiltKind {
   /** What therefore does not happen. */
   readonly effect: string;
   /** Which objects of the kind are concerned. Default: all. */
-  readonly concerns?: (object: JsonObject) => boolean;
+  concerns?(object: KubeObject): boolean;
 }
 
 const webhookEffect = 'no webhook is called';
@@ -26,12 +28,6 @@ const noVolumes = 'no volume is bound or provisioned';
 
 /** Source: upstream `cmd/kube-controller-manager/names`, `pkg/kubeapiserver/options/plugins.go`. */
 export const unbuiltKinds: readonly UnbuiltKind[] = [
-  {
-    group: 'autoscaling',
-    resource: 'horizontalpodautoscalers',
-    missing: ['horizontal-pod-autoscaler-controller'],
-    effect: 'nothing is scaled by it',
-  },
   {
     group: '',
     resource: 'resourcequotas',
@@ -45,7 +41,7 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
     resource: 'services',
     missing: ['service-lb-controller'],
     effect: 'no load balancer is made, and the Service answers at its cluster IP and node ports alone',
-    concerns: (service) => stringAt(service, 'spec', 'type') === 'LoadBalancer',
+    concerns: (service: Given<Service>) => service.spec?.type === 'LoadBalancer',
   },
   {
     group: 'storage.k8s.io',
@@ -110,7 +106,7 @@ function warnsOf(
 }
 
 /** What an object asks for. */
-function wishOf(object: JsonObject | KubeObject): JsonObject {
-  const { metadata: _, status: __, ...wish } = object as JsonObject;
+function wishOf(object: KubeObject & { readonly status?: unknown }): object {
+  const { metadata: _, status: __, ...wish } = object;
   return wish;
 }

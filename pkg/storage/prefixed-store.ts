@@ -26,11 +26,14 @@ class PrefixedStore implements Store {
   readonly #store: Store;
   readonly #prefix: string;
   readonly localRevision?: () => number;
+  readonly acknowledgedRevision?: () => number;
 
   constructor(store: Store, prefix: string) {
     this.#store = store;
     this.#prefix = prefix;
     if (store.localRevision !== undefined) this.localRevision = () => store.localRevision!();
+    const acknowledged = store.acknowledgedRevision?.bind(store);
+    if (acknowledged !== undefined) this.acknowledgedRevision = acknowledged;
   }
 
   async get(key: string): Promise<KeyValue | undefined> {

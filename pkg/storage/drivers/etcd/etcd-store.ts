@@ -63,6 +63,8 @@ class EtcdStore implements Store {
   readonly #feeds = new Set<EtcdFeed>();
   /** The feed that new watches join when it reaches back far enough. */
   #feed: EtcdFeed | undefined;
+  #acknowledged = 0;
+  #asking: { readonly started: Promise<number>; next?: Promise<number> } | undefined;
   #closed = false;
 
   constructor(options: EtcdStoreOptions) {
@@ -130,6 +132,7 @@ class EtcdStore implements Store {
       return conflictOf(current && kvOfEtcd(current));
     }
     const revision = Number(response.header.revision);
+    if (revision > this.#acknowledged) this.#acknowledged = revision;
     if (!put) return { ok: true, revision };
     const written = response.responses[1]?.response_range.kvs[0];
     const createRevision = written === undefined ? revision : Number(written.create_revision);
@@ -150,7 +153,31 @@ class EtcdStore implements Store {
     return { close };
   }
 
-  async currentRevision(): Promise<number> {
+  acknowledgedRevision(): number {
+    return this.#acknowledged;
+  }
+
+  /**
+   * Callers that come while one question is under way share the next one: the answer to the one under way may be older than what they
+   * have seen acknowledged. So there are never more than two, however many read.
+   */
+  currentRevision(): Promise<number> {
+    if (this.#asking !== undefined) {
+      const asking = this.#asking;
+      asking.next ??= asking.started.then(noop, noop).then(() => this.currentRevision());
+      return asking.next;
+    }
+    const started = this.#askRevision();
+    const asking = { started };
+    this.#asking = asking;
+    const done = (): void => {
+      if (this.#asking === asking) this.#asking = undefined;
+    };
+    started.then(done, done);
+    return started;
+  }
+
+  async #askRevision(): Promise<number> {
     const request = { key: Buffer.from([0]), count_only: true };
     const response = await this.#call(() => this.#client.kv.range(request));
     return Number(response.header.revision);
@@ -235,6 +262,8 @@ const oncePolicy: Policy = {
   onFailure: () => ({ dispose: () => {} }),
   execute: async (action) => action({ signal: new AbortController().signal }),
 };
+
+function noop(): void {}
 
 function closedError(): StoreUnavailableError {
   return new StoreUnavailableError('Cannot use the store as it was closed');
