@@ -116,10 +116,22 @@ export function invalid(field: FieldPath, value: unknown, detail: string): Field
   return { reason: 'FieldValueInvalid', field, message: withDetail(`Invalid value: ${showValue(value)}`, detail) };
 }
 
-/** A value that is none of a closed set. */
+/** What is said of sets that were asked for before: of one rule's many errors each has the same text, which they share. */
+const supportedTexts = new WeakMap<readonly string[], string>();
+
+function supportedText(supported: readonly string[]): string {
+  let text = supportedTexts.get(supported);
+  if (text === undefined) {
+    const values = supported.map((value) => JSON.stringify(value)).join(', ');
+    text = supported.length === 0 ? '' : `supported values: ${values}`;
+    supportedTexts.set(supported, text);
+  }
+  return text;
+}
+
+/** A value that is none of a closed set, which is not changed afterwards. */
 export function notSupported(field: FieldPath, value: unknown, supported: readonly string[]): FieldError {
-  const detail =
-    supported.length === 0 ? '' : `supported values: ${supported.map((v) => JSON.stringify(v)).join(', ')}`;
+  const detail = supportedText(supported);
   const message = withDetail(`Unsupported value: ${showValue(value)}`, detail);
   return { reason: 'FieldValueNotSupported', field, message };
 }
