@@ -4,6 +4,7 @@
  * its process ends at most the programs of its node, and this one is reached through the API alone. They share the machine's files and
  * network and its user, so this is no isolation from programs that mean harm.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
@@ -55,6 +56,14 @@ const features: readonly RuntimeFeature[] = [
   'tty',
 ];
 
+/** With labels too, of which nothing is asked. */
+const featuresWithoutSelinux: readonly RuntimeFeature[] = [...features, 'selinux'];
+
+/** Where the machine has no SELinux, labels mean nothing: then, as with other runtimes, they are taken and nothing is done. */
+function hasSelinux(): boolean {
+  return existsSync('/sys/fs/selinux/enforce');
+}
+
 interface SandboxEntry {
   readonly id: string;
   readonly config: SandboxConfig;
@@ -70,7 +79,7 @@ export function createInProcessRuntime(deps: InProcessRuntimeDeps): Runtime {
 
 class InProcess implements Runtime {
   readonly capabilities;
-  readonly #features = new Set(features);
+  readonly #features = new Set(hasSelinux() ? features : featuresWithoutSelinux);
   readonly sandboxes: SandboxService;
   readonly containers: ContainerService;
   readonly inspection: ContainerInspection;
