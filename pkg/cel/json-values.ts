@@ -36,17 +36,31 @@ export function objectSource(
   raw: Readonly<Record<string, unknown>>,
   adapt: (raw: unknown, key: string) => Value,
 ): MapValue['source'] {
-  return {
-    get size() {
-      return Object.keys(raw).length;
-    },
-    find(key) {
-      if (typeof key !== 'string') return undefined;
-      const found = getOwn(raw, key);
-      return found === undefined ? undefined : adapt(found, key);
-    },
-    keys: () => Object.keys(raw),
-  };
+  return new ObjectSource(raw, adapt);
+}
+
+class ObjectSource {
+  readonly #raw: Readonly<Record<string, unknown>>;
+  readonly #adapt: (raw: unknown, key: string) => Value;
+
+  constructor(raw: Readonly<Record<string, unknown>>, adapt: (raw: unknown, key: string) => Value) {
+    this.#raw = raw;
+    this.#adapt = adapt;
+  }
+
+  get size(): number {
+    return Object.keys(this.#raw).length;
+  }
+
+  find(key: Value): Value | undefined {
+    if (typeof key !== 'string') return undefined;
+    const found = getOwn(this.#raw, key);
+    return found === undefined ? undefined : this.#adapt(found, key);
+  }
+
+  keys(): Iterable<Value> {
+    return Object.keys(this.#raw);
+  }
 }
 
 /** The JSON of a value. Throws an `EvaluationError` for what has none. */

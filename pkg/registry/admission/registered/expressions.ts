@@ -165,13 +165,12 @@ export interface EvaluatedRequest {
   readonly user: UserInfo;
   readonly dryRun: boolean;
   readonly namespace: KubeObject | undefined;
-  readonly params?: KubeObject | null | undefined;
   readonly authorizer: Authorizer;
 }
 
 /** The values of a request. */
 export function requestValues(given: EvaluatedRequest): RequestValues {
-  const { request, namespace, params } = given;
+  const { request, namespace } = given;
   const ask = askerOf(given.authorizer, given.user);
   const { group, resource, subresource, name } = request;
   const asked = { group, resource, subresource, namespace: request.namespace, name };
@@ -180,7 +179,7 @@ export function requestValues(given: EvaluatedRequest): RequestValues {
     oldObject: fromJson(request.old ?? null),
     request: fromJson(describe(given)),
     namespaceObject: fromJson(namespace === undefined ? null : describeNamespace(namespace)),
-    params: fromJson(params ?? null),
+    params: null,
     authorizer: new AuthorizerValue(ask, {}),
     'authorizer.requestResource': new ResourceCheck(ask, asked),
   };

@@ -13,7 +13,7 @@ import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { applyJsonPatch } from '#pkg/apimachinery/patch/json-patch.ts';
 import { forbidden, StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
-import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
+import type { AdmissionAttributes, AdmissionPlugin, RegistryReader } from '#pkg/apiserver/strategy.ts';
 import { toJson } from '#pkg/cel/json-values.ts';
 import { listOf } from '#pkg/cel/types.ts';
 import { MapValue, type Value } from '#pkg/cel/values.ts';
@@ -27,9 +27,9 @@ import {
   conditionsHold,
   matchesResources,
   matchesRulesOf,
-  namespaceOf,
   paramsOf,
   policyValues,
+  RequestFacts,
 } from './policy.ts';
 import { putInPlace } from './put-in-place.ts';
 import { isExempt } from './request-match.ts';
@@ -74,47 +74,44 @@ export function mutatingPoliciesPlugin(hooks: MutatingHooks, authorizer: Authori
       !isExempt(request) &&
       hooks.all.some(({ policy }) => matchesRulesOf(policy.spec.matchConstraints, request)),
     async admit(request, context, reader) {
-      const changedBy = await askAll(hooks.all, { request, context, reader, authorizer });
+      const facts = new RequestFacts({ request, context, reader, authorizer });
+      const changedBy = await askAll(hooks.all, facts);
       const last = changedBy.at(-1);
       // Whoever asked for it and was asked before the last change.
       const again = hooks.all.filter((hook) => hook.policy.isAskedAgain && last !== undefined && hook !== last);
       const before = again.filter((hook) => last !== undefined && hooks.all.indexOf(hook) < hooks.all.indexOf(last));
-      if (before.length > 0) await askAll(before, { request, context, reader, authorizer });
+      if (before.length > 0) await askAll(before, facts);
     },
   };
 }
 
 type MutatingHook = Hook<MutatingPolicy, MutatingAdmissionPolicyBinding>;
 
-interface Asked {
-  readonly request: AdmissionAttributes;
-  readonly context: StrategyContext;
-  readonly reader: RegistryReader;
-  readonly authorizer: Authorizer;
-}
-
 /** Asks in order; returns those that changed the object. */
-async function askAll(hooks: readonly MutatingHook[], asked: Asked): Promise<readonly MutatingHook[]> {
+async function askAll(hooks: readonly MutatingHook[], facts: RequestFacts): Promise<readonly MutatingHook[]> {
   const changed: MutatingHook[] = [];
   for (const hook of hooks) {
-    if (!(await matchesResources(hook.policy.spec.matchConstraints, asked.request, asked.reader))) continue;
+    if (!(await matchesResources(hook.policy.spec.matchConstraints, facts.request, facts.reader))) continue;
     for (const binding of hook.bindings) {
-      if (!(await matchesResources(binding.spec?.matchResources, asked.request, asked.reader))) continue;
-      if (await askBinding(hook, binding, asked)) changed.push(hook);
+      if (!(await matchesResources(binding.spec?.matchResources, facts.request, facts.reader))) continue;
+      if (await askBinding(hook, binding, facts)) changed.push(hook);
     }
   }
   return changed;
 }
 
-async function askBinding(hook: MutatingHook, binding: MutatingAdmissionPolicyBinding, asked: Asked): Promise<boolean> {
-  const { request, reader } = asked;
+async function askBinding(
+  hook: MutatingHook,
+  binding: MutatingAdmissionPolicyBinding,
+  facts: RequestFacts,
+): Promise<boolean> {
+  const { request, reader } = facts;
   const { policy, name } = hook;
   const isFail = policy.spec.failurePolicy !== 'Ignore';
   let isChanged = false;
   try {
     const params = await paramsOf(policy.spec.paramKind, binding, request, reader);
-    const namespace = await namespaceOf(request, reader);
-    for (const one of params) if (change(policy, asked, namespace, one, isFail)) isChanged = true;
+    for (const one of params) if (await change(policy, facts, one, isFail)) isChanged = true;
   } catch (error) {
     if (error instanceof StatusError || !(error instanceof Error)) throw error;
     if (!isFail) return isChanged;
@@ -124,19 +121,19 @@ async function askBinding(hook: MutatingHook, binding: MutatingAdmissionPolicyBi
   return isChanged;
 }
 
-function change(
+async function change(
   policy: MutatingPolicy,
-  { request, context, reader, authorizer }: Asked,
-  namespace: KubeObject | undefined,
+  facts: RequestFacts,
   params: KubeObject | null,
   isFail: boolean,
-): boolean {
+): Promise<boolean> {
+  const { request, reader } = facts;
   const { draft } = request;
   if (draft === undefined) return false;
   const budget = new Budget();
   let isChanged = false;
   for (const { isApply, expression } of policy.mutations) {
-    const values = policyValues(policy, { request, context, namespace, params, authorizer }, budget);
+    const values = policyValues(policy, await facts.values(), params, budget);
     if (!isChanged && !conditionsHold(policy.conditions, values, isFail)) return false;
     const outcome = budget.run(expression, values);
     if ('error' in outcome) {
@@ -146,6 +143,7 @@ function change(
     if (made === undefined || deepEqual(made, draft)) continue;
     isChanged = true;
     putInPlace(draft, reader.remade(request, made));
+    facts.changed();
   }
   return isChanged;
 }

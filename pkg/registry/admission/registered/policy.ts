@@ -15,6 +15,7 @@ import { selectorFromLabelSelector } from '#pkg/apimachinery/label-selector.ts';
 import { type KubeObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
 import type { AdmissionAttributes, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
+import { fromJson } from '#pkg/cel/json-values.ts';
 import { boolType, dynType, type Type } from '#pkg/cel/types.ts';
 import {
   compileExpression,
@@ -78,12 +79,12 @@ export function compileConditions(
   ]);
 }
 
-/** Whether a policy, or a binding, is about a request. */
-export async function matchesResources(
+/** Whether a policy, or a binding, is about a request. Only a namespace that has to be looked at is waited for. */
+export function matchesResources(
   match: Given<MatchResources> | undefined,
   request: AdmissionAttributes,
   reader: RegistryReader,
-): Promise<boolean> {
+): Promise<boolean> | boolean {
   if (match === undefined) return true;
   if (!matchesRulesOf(match, request) || !matchesObject(match.objectSelector, request)) return false;
   return matchesNamespace(match.namespaceSelector, request, reader);
@@ -105,14 +106,26 @@ class ConfigurationError extends Error {}
  * The parameters that a binding names: one evaluation with each; with `null` where there are none and none are needed. Throws a
  * `ConfigurationError`. Source: apiserver `policy/generic/policy_dispatcher.go` `CollectParams`.
  */
-export async function paramsOf(
+export function paramsOf(
   kind: Given<ParamKind> | undefined,
-  { spec }: Given<PolicyBinding>,
+  binding: Given<PolicyBinding>,
   request: AdmissionAttributes,
   reader: RegistryReader,
-): Promise<readonly (KubeObject | null)[]> {
-  const ref = spec?.paramRef;
-  if (kind === undefined || ref === undefined) return [null];
+): Promise<readonly (KubeObject | null)[]> | readonly (KubeObject | null)[] {
+  const ref = binding.spec?.paramRef;
+  return kind === undefined || ref === undefined ? withoutParams : namedParams(kind, ref, request, reader);
+}
+
+const withoutParams: readonly null[] = [null];
+
+type Ref = NonNullable<NonNullable<Given<PolicyBinding>['spec']>['paramRef']>;
+
+async function namedParams(
+  kind: Given<ParamKind>,
+  ref: Ref,
+  request: AdmissionAttributes,
+  reader: RegistryReader,
+): Promise<readonly KubeObject[]> {
   const gv = parseApiVersion(kind.apiVersion ?? '');
   const resource = gv && reader.ofKind({ ...gv, kind: kind.kind ?? '' });
   if (resource === undefined) {
@@ -138,7 +151,7 @@ export async function paramsOf(
 }
 
 async function findParams(
-  ref: NonNullable<NonNullable<Given<PolicyBinding>['spec']>['paramRef']>,
+  ref: Ref,
   resource: { readonly group: string; readonly resource: string },
   namespace: string,
   reader: RegistryReader,
@@ -153,8 +166,50 @@ async function findParams(
   return all.filter(({ metadata }) => selector.selector.matches(metadata?.labels ?? {}));
 }
 
+/** What all policies are told of one request: made with the first that is about it. */
+export class RequestFacts {
+  readonly request: AdmissionAttributes;
+  readonly context: StrategyContext;
+  readonly reader: RegistryReader;
+  readonly authorizer: Authorizer;
+  #namespace: Promise<KubeObject | undefined> | undefined;
+  #values: RequestValues | undefined;
+
+  constructor(given: {
+    readonly request: AdmissionAttributes;
+    readonly context: StrategyContext;
+    readonly reader: RegistryReader;
+    readonly authorizer: Authorizer;
+  }) {
+    this.request = given.request;
+    this.context = given.context;
+    this.reader = given.reader;
+    this.authorizer = given.authorizer;
+  }
+
+  /** The values, where they were made already. */
+  get known(): RequestValues | undefined {
+    return this.#values;
+  }
+
+  /** The values of names, but for parameters. The object is as it is now: after a change, `changed` says so. */
+  async values(): Promise<RequestValues> {
+    if (this.#values !== undefined) return this.#values;
+    const { request, context, authorizer } = this;
+    this.#namespace ??= namespaceOf(request, this.reader);
+    const namespace = await this.#namespace;
+    this.#values = requestValues({ request, namespace, authorizer, user: context.user, dryRun: context.dryRun });
+    return this.#values;
+  }
+
+  /** The object is another one now. */
+  changed(): void {
+    this.#values = undefined;
+  }
+}
+
 /** The namespace of a request, for expressions; undefined for one of no namespace or about one. */
-export async function namespaceOf(
+async function namespaceOf(
   { namespace, kind, group }: AdmissionAttributes,
   reader: RegistryReader,
 ): Promise<KubeObject | undefined> {
@@ -195,20 +250,15 @@ export class Budget {
   }
 }
 
-/** The names of an evaluation, the variables of the policy among them. */
+/** The names of an evaluation: those of the request, the parameters, the variables of the policy. */
 export function policyValues(
   policy: CompiledPolicy,
-  given: {
-    readonly request: AdmissionAttributes;
-    readonly context: StrategyContext;
-    readonly namespace: KubeObject | undefined;
-    readonly params: KubeObject | null;
-    readonly authorizer: Authorizer;
-  },
+  base: RequestValues,
+  params: KubeObject | null,
   budget: Budget,
 ): RequestValues {
-  const { context, ...rest } = given;
-  const values = requestValues({ ...rest, user: context.user, dryRun: context.dryRun });
+  const values = params === null ? base : withParams(base, params);
+  if (policy.variables.length === 0) return values;
   return withVariables(
     values,
     policy.variables,
@@ -217,4 +267,9 @@ export function policyValues(
       budget.left -= cost;
     },
   );
+}
+
+function withParams(base: RequestValues, params: KubeObject): RequestValues {
+  const value = fromJson(params);
+  return { get: (name) => (name === 'params' ? value : base.get(name)) };
 }

@@ -93,16 +93,17 @@ export function matchesObject(
 }
 
 /** Whether the namespace of the object is selected; a namespace is its own. What is in no namespace always is. */
-export async function matchesNamespace(
+export function matchesNamespace(
   selector: Given<LabelSelector> | undefined,
   request: AdmissionAttributes,
   reader: RegistryReader,
-): Promise<boolean> {
+): Promise<boolean> | boolean {
   if (isAll(selector)) return true;
   const { group, resource, namespace, name, subresource, operation, draft } = request;
   const isNamespace = group === '' && resource === 'namespaces';
   if (!isNamespace && namespace === '') return true;
   if (isNamespace && subresource === '' && operation !== 'DELETE') return selects(selector, labelsOf(draft) ?? {});
-  const found = await reader.get({ group: '', resource: 'namespaces' }, '', isNamespace ? name : namespace);
-  return found !== undefined && selects(selector, found.metadata?.labels ?? {});
+  return reader
+    .get({ group: '', resource: 'namespaces' }, '', isNamespace ? name : namespace)
+    .then((found) => found !== undefined && selects(selector, found.metadata?.labels ?? {}));
 }

@@ -11,9 +11,9 @@ import type { Given } from '#pkg/apimachinery/draft.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { forbidden, StatusError, type StatusReason } from '#pkg/apimachinery/status-error.ts';
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
-import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
+import type { AdmissionAttributes, AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import { boolType, nullType, stringType } from '#pkg/cel/types.ts';
-import { compileExpression, type Expression } from './expressions.ts';
+import { compileExpression, type Expression, type RequestValues } from './expressions.ts';
 import { type Hook, Hooks } from './hooks.ts';
 import {
   Budget,
@@ -22,9 +22,9 @@ import {
   conditionsHold,
   matchesResources,
   matchesRulesOf,
-  namespaceOf,
   paramsOf,
   policyValues,
+  RequestFacts,
 } from './policy.ts';
 import { isExempt } from './request-match.ts';
 
@@ -88,11 +88,16 @@ export function validatingPoliciesPlugin(hooks: ValidatingHooks, authorizer: Aut
       hooks.all.some(({ policy }) => matchesRulesOf(policy.spec.matchConstraints, request)),
     async validate(request, context, reader) {
       const denials: Denial[] = [];
+      const facts = new RequestFacts({ request, context, reader, authorizer });
       for (const hook of hooks.all) {
-        if (!(await matchesResources(hook.policy.spec.matchConstraints, request, reader))) continue;
+        const isAbout = matchesResources(hook.policy.spec.matchConstraints, request, reader);
+        if (isAbout === false || (isAbout !== true && !(await isAbout))) continue;
         for (const binding of hook.bindings) {
-          if (!(await matchesResources(binding.spec?.matchResources, request, reader))) continue;
-          denials.push(...(await judge({ hook, binding, request, context, reader, authorizer })));
+          const isBound = matchesResources(binding.spec?.matchResources, request, reader);
+          if (isBound === false || (isBound !== true && !(await isBound))) continue;
+          const given = { hook, binding, facts, values: facts.known ?? (await facts.values()) };
+          const found = judge(given);
+          denials.push(...(found instanceof Promise ? await found : found));
         }
       }
       const [first] = denials;
@@ -104,33 +109,39 @@ export function validatingPoliciesPlugin(hooks: ValidatingHooks, authorizer: Aut
 interface Judgement {
   readonly hook: Hook<ValidatingPolicy, ValidatingAdmissionPolicyBinding>;
   readonly binding: ValidatingAdmissionPolicyBinding;
-  readonly request: AdmissionAttributes;
-  readonly context: StrategyContext;
-  readonly reader: RegistryReader;
-  readonly authorizer: Authorizer;
+  readonly facts: RequestFacts;
+  readonly values: RequestValues;
 }
 
 /** What one binding has against a request; what it only warns of is told. */
-async function judge(given: Judgement): Promise<readonly Denial[]> {
-  const { hook, binding, request, context, reader } = given;
-  const isFail = hook.policy.spec.failurePolicy !== 'Ignore';
+function judge(given: Judgement): Promise<readonly Denial[]> | readonly Denial[] {
+  const { hook, binding, facts } = given;
+  const params = paramsOf(hook.policy.spec.paramKind, binding, facts.request, facts.reader);
+  if (!(params instanceof Promise)) return judgeWith(given, params);
+  return params.then(
+    (found) => judgeWith(given, found),
+    (error: unknown) => {
+      if (error instanceof StatusError || !(error instanceof Error)) throw error;
+      const message = `failed to configure binding: ${error.message}`;
+      const denial = { policy: hook.name, binding: binding.metadata?.name, message, reason: 'Invalid' };
+      return hook.policy.spec.failurePolicy === 'Ignore' ? [] : [denial];
+    },
+  );
+}
+
+function judgeWith(
+  { hook, binding, facts, values }: Judgement,
+  params: readonly (KubeObject | null)[],
+): readonly Denial[] {
   const name = binding.metadata?.name ?? '';
-  let params: readonly (KubeObject | null)[];
-  try {
-    params = await paramsOf(hook.policy.spec.paramKind, binding, request, reader);
-  } catch (error) {
-    if (error instanceof StatusError || !(error instanceof Error)) throw error;
-    const message = `failed to configure binding: ${error.message}`;
-    return isFail ? [{ policy: hook.name, binding: name, message, reason: 'Invalid' }] : [];
-  }
-  const namespace = await namespaceOf(request, reader);
   const denials: Denial[] = [];
   for (const one of params) {
-    for (const { message, reason } of decisionsOf(given, namespace, one)) {
+    for (const { message, reason } of decisionsOf(hook.policy, values, one)) {
       const actions = binding.spec?.validationActions ?? [];
       if (actions.includes('Deny')) denials.push({ policy: hook.name, binding: name, message, reason });
       if (!actions.includes('Warn')) continue;
-      context.warn(`Validation failed for ValidatingAdmissionPolicy '${hook.name}' with binding '${name}': ${message}`);
+      const by = `ValidatingAdmissionPolicy '${hook.name}' with binding '${name}'`;
+      facts.context.warn(`Validation failed for ${by}: ${message}`);
     }
   }
   return denials;
@@ -141,14 +152,10 @@ interface Decision {
   readonly reason: string;
 }
 
-function decisionsOf(
-  { hook: { policy }, request, context, authorizer }: Judgement,
-  namespace: KubeObject | undefined,
-  params: KubeObject | null,
-): readonly Decision[] {
+function decisionsOf(policy: ValidatingPolicy, base: RequestValues, params: KubeObject | null): readonly Decision[] {
   const isFail = policy.spec.failurePolicy !== 'Ignore';
   const budget = new Budget();
-  const values = policyValues(policy, { request, context, namespace, params, authorizer }, budget);
+  const values = policyValues(policy, base, params, budget);
   try {
     if (!conditionsHold(policy.conditions, values, isFail)) return [];
   } catch (error) {
