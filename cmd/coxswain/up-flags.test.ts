@@ -38,6 +38,20 @@ test('thousands of nodes whose pods run nothing are a cluster like another (faul
   });
 });
 
+test('two control planes are processes on an etcd', () => {
+  const etcd = '--store=http://127.0.0.1:2379';
+  expect(settings(['--control-planes=2', '--processes', etcd]).controlPlanes).toBe(2);
+  for (const args of [['--processes'], [etcd], ['--processes', '--store=memory']])
+    expect(() => settings(['--control-planes=2', ...args])).toThrow('Cannot have --control-planes 2 in one process');
+});
+
+test.each<[readonly string[], string]>([
+  [['--etcd-username=root'], 'a user and the file of its password are given together'],
+  [['--etcd-username=root', '--etcd-password-file=p', '--store=lmdb'], 'a user is for an etcd'],
+])('a user of etcd is given whole, and for an etcd: %s', (args, message) => {
+  expect(() => settings(args)).toThrow(message);
+});
+
 test('the flags that a running cluster cannot follow are known (fault 46)', () => {
   const before = { ...defaultSettings, nodes: 3, apiPort: 7000 };
   const running = { settings: before, userKubeconfig: '/home/me/config', logLevel: 'warn', processes: false };

@@ -110,8 +110,8 @@ const settingOfFlag = {
 /** Settings that are files: absolute, as the next start may be in another folder, and absent where none is named. */
 const fileSettings: ReadonlySet<string> = new Set(['etcdCafile', 'etcdCertfile', 'etcdKeyfile', 'etcdPasswordFile']);
 
-/** Settings that are absent where nothing is named. */
-const optionalSettings: ReadonlySet<string> = new Set([...fileSettings, 'etcdUsername']);
+/** Settings that are absent where nothing is named, or one of something is. */
+const optionalSettings: ReadonlySet<string> = new Set([...fileSettings, 'etcdUsername', 'controlPlanes']);
 
 /**
  * The settings to start with: what the command line names, else what the cluster had before, else the defaults. The API server's port is 0 where
@@ -143,7 +143,7 @@ export function settingsOf(
   for (const [flag, setting] of Object.entries(settingOfFlag)) {
     if (before !== undefined && !given.has(flag)) continue;
     const value = values[flag as keyof typeof settingOfFlag];
-    if (optionalSettings.has(setting) && value === '') delete settings[setting];
+    if (optionalSettings.has(setting) && (value === '' || value === 1)) delete settings[setting];
     else settings[setting] = fileSettings.has(setting) ? resolve(String(value)) : value;
   }
   // Any free port is the one that it has.
