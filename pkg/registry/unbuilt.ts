@@ -23,7 +23,6 @@ export interface UnbuiltKind {
 }
 
 const webhookEffect = 'no webhook is called';
-const policyEffect = 'no request is checked by it';
 const noVolumes = 'no volume is bound or provisioned';
 
 /** Source: upstream `cmd/kube-controller-manager/names`, `pkg/kubeapiserver/options/plugins.go`. */
@@ -74,12 +73,6 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
     resource: 'validatingwebhookconfigurations',
     missing: ['ValidatingAdmissionWebhook'],
     effect: webhookEffect,
-  },
-  {
-    group: 'admissionregistration.k8s.io',
-    resource: 'validatingadmissionpolicies',
-    missing: ['ValidatingAdmissionPolicy'],
-    effect: policyEffect,
   },
 ];
 
