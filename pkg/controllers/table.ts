@@ -20,6 +20,7 @@ import { createNodeLifecycleController, nodeLifecycleFlags } from './nodelifecyc
 import { createPodGcController, podGcFlags } from './podgc/podgc.ts';
 import { createReplicaSetController } from './replicaset/replicaset.ts';
 import { createReplicationController } from './replication/replication.ts';
+import { createResourceQuotaController, resourceQuotaFlags } from './resourcequota/resourcequota.ts';
 import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/serviceaccount.ts';
 import { createServiceAccountTokenController } from './serviceaccounttoken/serviceaccounttoken.ts';
@@ -49,6 +50,7 @@ export const controllerTable: ControllerTable = {
   'endpointslice-controller': createEndpointSliceController,
   'endpointslice-mirroring-controller': createEndpointSliceMirroringController,
   'garbage-collector-controller': createGarbageCollector,
+  'resourcequota-controller': withFlags(resourceQuotaFlags, createResourceQuotaController),
   'pod-garbage-collector-controller': withFlags(podGcFlags, createPodGcController),
   'certificatesigningrequest-approving-controller': createCsrApprovingController,
   'certificatesigningrequest-signing-controller': createCsrSigningController,

@@ -32,12 +32,6 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
     missing: ['horizontal-pod-autoscaler-controller'],
     effect: 'nothing is scaled by it',
   },
-  {
-    group: '',
-    resource: 'resourcequotas',
-    missing: ['resourcequota-controller', 'ResourceQuota'],
-    effect: 'nothing is counted or limited by it',
-  },
   { group: '', resource: 'persistentvolumeclaims', missing: ['persistentvolume-binder-controller'], effect: noVolumes },
   { group: '', resource: 'persistentvolumes', missing: ['persistentvolume-binder-controller'], effect: noVolumes },
   {

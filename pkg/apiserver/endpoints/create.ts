@@ -11,6 +11,7 @@ import { decodeDraft, prepareDraft } from './decode.ts';
 import { dropsStatus, trackManager } from './managers.ts';
 import { ensureNamespace, generateName, metadataOf, stampNew } from './metadata.ts';
 import { entryResponse } from './read.ts';
+import { settle } from './reserved.ts';
 import { type Scope, strategyContext } from './scope.ts';
 import { checkObject } from './validate.ts';
 import { managerOf, parseWriteOptions } from './write-options.ts';
@@ -71,6 +72,18 @@ export async function createDraft(scope: Scope, draft: JsonObject, options: Crea
   checkObject(scope, draft, undefined, { context, subresource: '', warned });
   const validating = scope.core.admission.validate(attributes, context);
   if (validating !== undefined) await validating;
+  const reserving = scope.core.admission.reserve(attributes, context);
+  if (reserving === undefined) return storeNamed(scope, draft, { context, generated });
+  return settle(await reserving, () => storeNamed(scope, draft, { context, generated }));
+}
+
+/** Writes the draft; under another name where one that was generated is taken. */
+async function storeNamed(
+  scope: Scope,
+  draft: JsonObject,
+  { context, generated }: { readonly context: StrategyContext; readonly generated: boolean },
+): Promise<ApiResponse> {
+  const metadata = metadataOf(draft);
   for (let attempt = 1; ; attempt++) {
     const answer = await store(scope, draft, context);
     if (answer !== undefined) return answer;

@@ -13,6 +13,7 @@ import { nodeRestrictionPlugin } from './node-restriction.ts';
 import { createPodSecurityPlugin, type PodSecurityOptions } from './pod-security/pod-security.ts';
 import { podTopologyLabelsPlugin } from './pod-topology-labels.ts';
 import { priorityPlugin } from './priority.ts';
+import { createResourceQuotaPlugin } from './quota/resource-quota.ts';
 import { runtimeClassPlugin } from './runtime-class.ts';
 import { serviceAccountPlugin } from './service-account.ts';
 import { taintNodesByConditionPlugin } from './taint-nodes-by-condition.ts';
@@ -48,6 +49,7 @@ export function createAdmissionPlugins(options: AdmissionOptions = {}): readonly
     defaultIngressClassPlugin,
     podTopologyLabelsPlugin,
     ...(options.rights === undefined ? [] : [escalationPlugin(authorizer, options.rights)]),
+    createResourceQuotaPlugin(),
   ];
   return plugins.filter((plugin) => !disabled.has(plugin.name));
 }

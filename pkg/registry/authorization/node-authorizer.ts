@@ -11,7 +11,7 @@ import type {
   ResolvingAuthorizer,
   RuleList,
 } from '#pkg/apiserver/authz/authorizer.ts';
-import type { FollowSink } from '#pkg/apiserver/follow.ts';
+import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import type { RegistryReader } from '#pkg/apiserver/strategy.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import { objectsAt, stringAt } from '../draft.ts';

@@ -7,7 +7,7 @@
  */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
-import type { FollowSink } from '#pkg/apiserver/follow.ts';
+import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import { podReferences } from '../core/pod-references.ts';
 
 /** Resources whose objects pods refer to. */

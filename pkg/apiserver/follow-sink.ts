@@ -1,0 +1,14 @@
+/** Who is told of all objects of a resource (`follow.ts`). */
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
+
+/** Must not throw; what it is given is shared. */
+export interface FollowSink {
+  /** An object that is new or has changed. `before` is undefined for a new one, and after the store was lost. */
+  set(object: KubeObject, before?: LazyObject): void;
+  remove(object: KubeObject): void;
+}
+
+/** An object that may have to be decoded. */
+export interface LazyObject {
+  readonly object: KubeObject;
+}
