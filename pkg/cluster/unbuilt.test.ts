@@ -33,14 +33,6 @@ const objects: Readonly<Record<string, readonly [path: string, object: object]>>
     inDefault('autoscaling/v2'),
     { spec: { maxReplicas: 2, scaleTargetRef: { kind: 'Deployment', name: 'd', apiVersion: 'apps/v1' } } },
   ],
-  persistentvolumeclaims: [
-    '/api/v1/namespaces/default',
-    { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
-  ],
-  persistentvolumes: [
-    '/api/v1',
-    { spec: { accessModes: ['ReadWriteOnce'], capacity: { storage: '1Gi' }, hostPath: { path: '/x' } } },
-  ],
   services: ['/api/v1/namespaces/default', { spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } }],
   volumeattachments: [
     '/apis/storage.k8s.io/v1',

@@ -22,7 +22,6 @@ export interface UnbuiltKind {
 
 const webhookEffect = 'no webhook is called';
 const policyEffect = 'no request is checked by it';
-const noVolumes = 'no volume is bound or provisioned';
 
 /** Source: upstream `cmd/kube-controller-manager/names`, `pkg/kubeapiserver/options/plugins.go`. */
 export const unbuiltKinds: readonly UnbuiltKind[] = [
@@ -32,8 +31,6 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
     missing: ['horizontal-pod-autoscaler-controller'],
     effect: 'nothing is scaled by it',
   },
-  { group: '', resource: 'persistentvolumeclaims', missing: ['persistentvolume-binder-controller'], effect: noVolumes },
-  { group: '', resource: 'persistentvolumes', missing: ['persistentvolume-binder-controller'], effect: noVolumes },
   {
     group: '',
     resource: 'services',

@@ -4,6 +4,7 @@ import { type Authorizer, alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import { escalationPlugin, type HeldRights } from '../rbac/escalation.ts';
 import { certificatePowerPlugins, certificateSubjectRestrictionPlugin } from './certificates.ts';
+import { claimResizePlugin } from './claim-resize.ts';
 import { defaultIngressClassPlugin } from './default-ingress-class.ts';
 import { defaultStorageClassPlugin } from './default-storage-class.ts';
 import { defaultTolerationSecondsPlugin } from './default-toleration-seconds.ts';
@@ -16,6 +17,7 @@ import { priorityPlugin } from './priority.ts';
 import { createResourceQuotaPlugin } from './quota/resource-quota.ts';
 import { runtimeClassPlugin } from './runtime-class.ts';
 import { serviceAccountPlugin } from './service-account.ts';
+import { storageObjectInUsePlugin } from './storage-object-in-use.ts';
 import { taintNodesByConditionPlugin } from './taint-nodes-by-condition.ts';
 
 /** Which of the plugins run. */
@@ -43,6 +45,8 @@ export function createAdmissionPlugins(options: AdmissionOptions = {}): readonly
     priorityPlugin,
     defaultTolerationSecondsPlugin,
     defaultStorageClassPlugin,
+    storageObjectInUsePlugin,
+    claimResizePlugin,
     runtimeClassPlugin,
     ...certificatePowerPlugins(authorizer),
     certificateSubjectRestrictionPlugin,

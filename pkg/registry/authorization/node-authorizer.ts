@@ -211,7 +211,8 @@ export class NodeAuthorizer implements ResolvingAuthorizer {
 
   async #usesVolume(node: string, name: string): Promise<boolean> {
     const volume = await this.#source?.reader.get(volumes, '', name);
-    return volume !== undefined && this.#claims(node, volume as PersistentVolume);
+    // Other than upstream: that there is none is no secret, and how nodes learn that a folder of theirs is nobody's any more.
+    return volume === undefined || this.#claims(node, volume as PersistentVolume);
   }
 
   async #usesSecretOfVolume(node: string, namespace: string, name: string): Promise<boolean> {
