@@ -1,10 +1,13 @@
 // Adds up the runners' JSON reports and prints the closing line `N passed, N failed, N skipped`.
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 const [folder, ...suites] = process.argv.slice(2);
 /** The exit code of the suite's runner, as `.ci/run` wrote it down. */
 const exitCode = (suite) => Number(readFileSync(join(folder, `${suite}.exit`), 'utf8'));
+
+/** The long story is far above, where the suite ran; here it is named, for whoever sees the end alone. */
+const firstLine = (text = '') => text.trim().split('\n', 1)[0].slice(0, 300);
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 for (const suite of suites) {
@@ -16,6 +19,13 @@ for (const suite of suites) {
   }
   const report = JSON.parse(readFileSync(file, 'utf8'));
   const brokenFiles = report.testResults.filter((result) => result.status === 'failed' && result.assertionResults.length === 0);
+  for (const result of report.testResults) {
+    const where = relative(process.cwd(), result.name);
+    if (brokenFiles.includes(result)) console.log(`failed: ${where}: ${firstLine(result.message)}`);
+    for (const test of result.assertionResults) {
+      if (test.status === 'failed') console.log(`failed: ${where} > ${test.fullName}: ${firstLine(test.failureMessages?.[0])}`);
+    }
+  }
   const counts = {
     passed: report.numPassedTests,
     failed: report.numFailedTests + brokenFiles.length,

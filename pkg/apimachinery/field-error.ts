@@ -65,8 +65,15 @@ export function child(base: string, name: string): string {
 }
 
 /** `base.name` for a name that upstream's message has, although no field is called so: a slip of upstream's that clients can read. */
+export function misnamed<T = unknown>(base: FieldPath, name: string): FieldPath<T>;
 export function misnamed(base: FieldPath, name: string): FieldPath {
   return child(base, name);
+}
+
+/** The path where upstream's messages about a `T` say that it is, although it is below that: another such slip. */
+export function shownAt<T>(path: FieldPath): FieldPath<T>;
+export function shownAt(path: string): string {
+  return path;
 }
 
 /** `base[index]` for a list item, `base[key]` for a map entry. */

@@ -6,12 +6,16 @@
  * authorizes; here who may not ask takes neither a place nor memory from those who may.
  * Upstream counterpart: apiserver `server/config.go` `DefaultBuildHandlerChain`, `endpoints/installer.go`.
  */
+
 import { setMaxListeners } from 'node:events';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { aborted } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import type { MetricFamily } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { AboutComponent } from '#pkg/component/zpages.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { createStoreFeed } from '#pkg/storage/store-feed.ts';
 import { AdmissionChain } from './admission/chain.ts';
@@ -30,6 +34,7 @@ import type { ApiServerLimits } from './in-flight.ts';
 import type { Page } from './non-resource.ts';
 import { createPipeline } from './pipeline.ts';
 import { registryReader } from './reader.ts';
+import { ServerCounts } from './server-counts.ts';
 import { objectCodec } from './storage/object-codec.ts';
 import { OpenCaches } from './storage/open-caches.ts';
 import { ResourceStore } from './storage/resource-store.ts';
@@ -65,6 +70,10 @@ export interface ApiServerOptions {
   readonly runtimeConfig?: Readonly<Record<string, boolean>>;
   readonly documents?: DocumentProviderFactory;
   readonly limits?: ApiServerLimits;
+  /** What the server's process uses, for its metrics. Default: nothing is told of it. */
+  readonly processMetrics?: () => readonly MetricFamily[];
+  /** What `/statusz` and `/flagz` tell. Default: a server without flags, from now on. */
+  readonly about?: AboutComponent;
 }
 
 interface FollowSubject {
@@ -86,7 +95,7 @@ export interface ApiServer {
   /** What is served, to which definitions can be added and from which they can be removed at any time. */
   readonly resources: ServedDefinitions;
   /** Tells `sink` of all objects of a resource from now on, until the server stops. Resolves once it knows of those that there are. */
-  follow(resource: FollowSubject, sink: FollowSink): Promise<void>;
+  follow<T extends KubeObject>(resource: ResourceRef<T>, sink: FollowSink<T>): Promise<void>;
   /** Reads the server's own objects, past authorization. */
   readonly reader: RegistryReader;
 }
@@ -105,7 +114,11 @@ function createCatalog({ store, clock, ...options }: ApiServerOptions, caches: O
 }
 
 /** Makes the objects that have to exist and tells plugins of those that there are. */
-async function begin(core: ServerCore, options: ApiServerOptions, tell: ApiServer['follow']): Promise<void> {
+async function begin(
+  core: ServerCore,
+  options: ApiServerOptions,
+  tell: (resource: FollowSubject, sink: FollowSink) => Promise<void>,
+): Promise<void> {
   const told = options.admission.flatMap(({ follows = [] }) => follows);
   await Promise.all([bootstrap(core, options.strategies), ...told.map(({ resource, sink }) => tell(resource, sink))]);
 }
@@ -119,13 +132,15 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const caches = new OpenCaches({ store, clock, log });
   const catalog = createCatalog(options, caches);
   const reader = registryReader(() => catalog);
+  const counts = new ServerCounts(clock);
   const core: ServerCore = {
     catalog,
     clock,
     random,
     log,
     reader,
-    admission: new AdmissionChain(options.admission, reader),
+    admission: new AdmissionChain(options.admission, { reader, counts }),
+    counts,
     authenticators: [...options.authenticators, ...(options.tokens === undefined ? [] : [options.tokens])],
     tokens: options.tokens,
     allowsAnonymous: options.allowsAnonymous ?? true,
@@ -152,13 +167,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     );
     return started;
   };
-  const handle = createPipeline(core, {
-    pages: options.pages ?? {},
-    documents: options.documents?.(catalog),
-    limits: options.limits ?? {},
-    isReady: () => isReady,
-    store,
-  });
+  const handle = pipelineOf(core, options, () => isReady);
   return {
     handle,
     ready,
@@ -174,4 +183,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       caches.closeAll();
     },
   };
+}
+
+/** The function that answers, with the documents and pages of its options. */
+function pipelineOf(core: ServerCore, options: ApiServerOptions, isReady: () => boolean): ApiHandler {
+  return createPipeline(core, {
+    pages: options.pages ?? {},
+    documents: options.documents?.(core.catalog),
+    limits: options.limits ?? {},
+    processMetrics: options.processMetrics ?? (() => []),
+    about: options.about ?? { name: 'kube-apiserver', startedMs: core.clock.nowMs(), flags: {} },
+    isReady,
+    store: options.store,
+  });
 }

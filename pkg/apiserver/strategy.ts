@@ -38,12 +38,27 @@ export interface StrategyContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly dryRun: boolean;
+  /** The spec is known to pass all rules about it, and without a warning (`SpecRules`). */
+  readonly isSpecGood?: boolean;
   /** Adds a `Warning` header to the answer. */
   warn(message: string): void;
 }
 
 /** Answers one authorized request; may throw StatusError. Where something is written it calls admission itself. */
 export type Handler = (scope: Scope) => Promise<ApiResponse> | ApiResponse;
+
+/** A resource of which nothing is kept: its objects are worked out when somebody asks. Objects need no `kind` and no `apiVersion`. */
+export interface ComputedResource {
+  /** Undefined where there is none. */
+  get(scope: Scope, name: { readonly namespace: string; readonly name: string }): Promise<KubeObject | undefined>;
+  /** All of a namespace (`''`: of all), in any order. Those that do not match need not be there. */
+  list(
+    scope: Scope,
+    wanted: { readonly namespace: string; matches(object: KubeObject): boolean },
+  ): Promise<readonly KubeObject[]>;
+  /** What an object that is not there is said to be one of, with its namespace in its name. Default: the resource. */
+  readonly notFoundAs?: string;
+}
 
 /**
  * The first sort of subresource: it reads and writes the object itself (`status`, `approval`, `ephemeralcontainers`, `resize`). The engine answers
@@ -131,6 +146,14 @@ export interface RegistryReader {
     resource: { readonly group: string; readonly resource: string },
     namespace?: string,
   ): Promise<readonly KubeObject[]>;
+  /** The resource of a kind; undefined where none is served. */
+  ofKind(
+    kind: GroupVersionKind,
+  ): { readonly group: string; readonly resource: string; readonly namespaced: boolean } | undefined;
+  /** What decoding makes of an object that somebody else than the client has changed, with its defaults. Throws a StatusError. */
+  remade(request: AdmissionAttributes, object: JsonObject): JsonObject;
+  /** Lays an apply configuration over an object. Throws an `Error` for one that does not fit. */
+  merged(request: AdmissionAttributes, object: JsonObject, configuration: JsonObject): JsonObject;
 }
 
 /** Changes them too, for what the server itself keeps count of. */
@@ -153,6 +176,20 @@ export function readAll(reader: RegistryReader, ref: ResourceRef, namespace?: st
   return reader.list(ref, namespace);
 }
 
+/** The object of the resource that `ref` names, undefined where there is none. `namespace` is `''` for one that is in none. */
+export function readOne<T extends KubeObject>(
+  reader: RegistryReader,
+  ref: ResourceRef<T>,
+  key: { readonly namespace: string; readonly name: string },
+): Promise<T | undefined>;
+export function readOne(
+  reader: RegistryReader,
+  ref: ResourceRef,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+): Promise<KubeObject | undefined> {
+  return reader.get(ref, namespace, name);
+}
+
 /** How the objects of a resource are kept, for all of its versions. */
 export interface KeepingRules {
   /**
@@ -171,6 +208,19 @@ export interface KeepingRules {
   readonly keyName?: string;
 }
 
+/**
+ * What is known of a resource whose rules are about the spec: `setDefaults` fills in what is missing of it and neither looks at nor changes anything
+ * else, and `validate`, `validateCreate`, the warnings of `prepareForCreate` (see `isSpecGood`) and the required fields of the schema are about
+ * nothing else, but in objects that stand apart. So a spec that is stored is not looked at again while an update leaves it as it is, nor is a new one
+ * that has the text of one that passed.
+ */
+export interface SpecRules<T = JsonObject> {
+  /** Whether the rules look at more than the spec of this object: then they are asked each time. */
+  standsApart(draft: Draft<T>): boolean;
+  /** A name in the spec that admission has chosen at random: specs that differ in it alone are equally good. Only one that is well formed. */
+  randomName?(draft: Draft<T>): string | undefined;
+}
+
 /** The rules of one resource; whatever is left out is as the engine does it. */
 export interface Strategy<T = JsonObject> {
   /** Plural name and group of the resource this belongs to, in all of its versions. */
@@ -182,6 +232,8 @@ export interface Strategy<T = JsonObject> {
   readonly storedInGroup?: string;
   /** Nothing is kept: what is created is a question, and this answers it. */
   readonly answer?: Handler;
+  /** Nothing is kept: what is read, by `get` and `list` alone, is worked out. */
+  readonly computed?: ComputedResource;
 
   /** How names are checked. Default `dns1123Subdomain`; `pathSegment` for RBAC objects and others that allow more. */
   readonly nameRule?: 'dns1035Label' | 'dns1123Label' | 'dns1123Subdomain' | 'pathSegment';
@@ -197,6 +249,8 @@ export interface Strategy<T = JsonObject> {
    */
   readonly tracksGeneration?: boolean | 'constant';
 
+  /** Absent: the rules may look at anything. */
+  readonly specRules?: SpecRules<T>;
   /** Fills in what the client left out; applied on every decode, so it must be idempotent and cheap. Schema defaults come first. */
   setDefaults?(draft: Draft<T>): void;
   /** Resets what a client may not set on create (status, for one: default, where there is a status subresource). */
@@ -257,9 +311,9 @@ export interface Strategy<T = JsonObject> {
   };
   readonly table?: TablePrinter<Stored<T>>;
   /** Objects made with the storage of the resource itself at start-up (namespaces, priority classes, the kubernetes Service). */
-  readonly bootstrap?: readonly JsonObject[];
+  readonly bootstrap?: readonly Given<T>[];
   /** What one of those that is there from an earlier start should be instead; undefined when it is good as it is. */
-  reconcileBootstrap?(there: KubeObject, wanted: JsonObject): JsonObject | undefined;
+  reconcileBootstrap?(there: Stored<T>, wanted: Given<T>): Given<T> | undefined;
 }
 
 /** All that `Strategy` has of a resource but its name. */
@@ -284,9 +338,9 @@ export interface AdmissionPlugin {
   }[];
   handles(attributes: AdmissionAttributes, user: UserInfo): boolean;
   /** May change the draft; refuses by throwing a StatusError (usually Forbidden). */
-  admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void>;
+  admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
   /** Must not change anything; refuses by throwing a StatusError. */
-  validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void>;
+  validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
   /** After all checks: takes what the write will use, which is kept if it succeeds. Refuses by throwing a StatusError. */
   reserve?(
     attributes: AdmissionAttributes,
@@ -295,8 +349,8 @@ export interface AdmissionPlugin {
   ): Promise<Reservation | undefined>;
 }
 
-/** The request that plugins are asked about. */
-export interface AdmissionAttributes {
+/** The request that plugins are asked about. `T` is the type of its objects: see `about`. */
+export interface AdmissionAttributes<T = JsonObject> {
   readonly operation: 'CONNECT' | 'CREATE' | 'DELETE' | 'UPDATE';
   readonly group: string;
   readonly version: string;
@@ -306,6 +360,24 @@ export interface AdmissionAttributes {
   readonly namespace: string;
   readonly name: string;
   /** Undefined for DELETE. */
-  readonly draft: JsonObject | undefined;
-  readonly old: KubeObject | undefined;
+  readonly draft: Draft<T> | undefined;
+  readonly old: Stored<T> | undefined;
+}
+
+/**
+ * The request as one about what `ref` names, and undefined where it is about something else: with `subresource` about that of it. Of a subresource
+ * that takes bodies of another kind, such as a pod's `binding`, `ref` has that kind and its type.
+ */
+export function about<T extends KubeObject>(
+  attributes: AdmissionAttributes,
+  ref: ResourceRef<T>,
+  subresource?: string,
+): AdmissionAttributes<T> | undefined;
+export function about(
+  attributes: AdmissionAttributes,
+  { group, resource, kind }: ResourceRef,
+  subresource = '',
+): AdmissionAttributes | undefined {
+  if (attributes.resource !== resource || attributes.group !== group) return undefined;
+  return attributes.subresource === subresource && attributes.kind === kind ? attributes : undefined;
 }

@@ -14,7 +14,7 @@ export interface Timer {
 
 /**
  * Laws: `monotonicMs` never decreases. A callback is never called synchronously from `setTimeout`, runs at most once, and
- * never before its delay has passed on this clock. Callbacks due at the same instant run in the order they were set.
+ * never before its delay has passed on this clock, to the millisecond in which the system counts. Callbacks due at the same instant run in the order they were set.
  */
 export interface Clock {
   /** Wall-clock time, milliseconds since the Unix epoch. */
@@ -76,6 +76,15 @@ let lastText = '';
 
 /** Milliseconds since the epoch as RFC 3339 with microseconds, the form of `MicroTime` (`…:05.123000Z`). */
 export function formatMicroTime(epochMs: number): string {
-  const ms = Math.floor(epochMs) - Math.floor(epochMs / 1_000) * 1_000;
-  return `${formatTimestamp(epochMs).slice(0, 19)}.${String(ms).padStart(3, '0')}000Z`;
+  const whole = Math.floor(epochMs);
+  // As with seconds: on virtual time many ask at one instant.
+  if (whole !== lastMs) {
+    const ms = whole - Math.floor(epochMs / 1_000) * 1_000;
+    lastMicroText = `${formatTimestamp(epochMs).slice(0, 19)}.${String(ms).padStart(3, '0')}000Z`;
+    lastMs = whole;
+  }
+  return lastMicroText;
 }
+
+let lastMs = Number.NaN;
+let lastMicroText = '';

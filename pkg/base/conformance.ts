@@ -22,7 +22,8 @@ export function clockConformance(name: string, { make, settle }: ClockUnderTest)
       clock.setTimeout(() => calls++, delayMs);
       expect(calls).toBe(0);
     }
-    expect((await settle(clock, after(clock, 5))) - startMs).toBeGreaterThanOrEqual(5);
+    // Delays are counted in whole milliseconds, of which the first may have begun.
+    expect((await settle(clock, after(clock, 5))) - startMs).toBeGreaterThan(4);
     expect(calls).toBe(3);
   });
 

@@ -19,6 +19,8 @@ import { createNamespaceController } from './namespace/namespace.ts';
 import { createNodeIpamController, nodeIpamFlags } from './nodeipam/nodeipam.ts';
 import { createNodeLifecycleController, nodeLifecycleFlags } from './nodelifecycle/nodelifecycle.ts';
 import { createPersistentVolumeBinder } from './persistentvolume/persistentvolume.ts';
+import { createPodAutoscaler } from './podautoscaler/podautoscaler.ts';
+import { podAutoscalerFlags } from './podautoscaler/podautoscaler-flags.ts';
 import { createPodGcController, podGcFlags } from './podgc/podgc.ts';
 import { createReplicaSetController } from './replicaset/replicaset.ts';
 import { createReplicationController } from './replication/replication.ts';
@@ -49,6 +51,7 @@ export const controllerTable: ControllerTable = {
   'job-controller': createJobController,
   'cronjob-controller': createCronJobController,
   'ttl-after-finished-controller': createTtlAfterFinishedController,
+  'horizontal-pod-autoscaler-controller': withFlags(podAutoscalerFlags, createPodAutoscaler),
   'disruption-controller': createDisruptionController,
   'endpoints-controller': createEndpointController,
   'endpointslice-controller': createEndpointSliceController,

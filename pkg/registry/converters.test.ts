@@ -162,8 +162,8 @@ const lossy: readonly (readonly [string, JsonObject, JsonObject])[] = [
   ],
   [
     'networking.k8s.io/v1beta1/Ingress networking.k8s.io/v1',
-    { spec: { backend: { serviceName: 'web' }, rules: 'none' } },
-    { spec: { defaultBackend: { service: { name: 'web', port: {} } }, rules: 'none' } },
+    { spec: { backend: { serviceName: 'web' } } },
+    { spec: { defaultBackend: { service: { name: 'web', port: {} } } } },
   ],
   ['node.k8s.io/v1alpha1/RuntimeClass node.k8s.io/v1', {}, { handler: '' }],
   [

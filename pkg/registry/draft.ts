@@ -4,12 +4,7 @@
  */
 import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-
-/** An API object, whichever way it is typed, as fields that are read by name. Not for changing it. */
-export function fieldsOf(object: KubeObject | JsonObject): JsonObject {
-  return object as JsonObject;
-}
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
 
 /** The object at a path of field names, or undefined. */
 export function objectAt(from: unknown, ...path: readonly string[]): JsonObject | undefined {
@@ -33,12 +28,6 @@ export function stringAt(from: unknown, ...path: readonly string[]): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** The number at a path, or undefined. */
-export function numberAt(from: unknown, ...path: readonly string[]): number | undefined {
-  const value = valueAt(from, ...path);
-  return typeof value === 'number' ? value : undefined;
-}
-
 /** Whether the value at a path is `true`. */
 export function isTrueAt(from: unknown, ...path: readonly string[]): boolean {
   return valueAt(from, ...path) === true;
@@ -53,11 +42,6 @@ export function listAt(from: unknown, ...path: readonly string[]): readonly unkn
 /** The objects of the list at a path; other items are left out. */
 export function objectsAt(from: unknown, ...path: readonly string[]): readonly JsonObject[] {
   return listAt(from, ...path).filter(isObject);
-}
-
-/** The map of strings at a path, empty when it is missing. */
-export function stringMapAt(from: unknown, ...path: readonly string[]): Readonly<Record<string, string>> {
-  return (objectAt(from, ...path) ?? {}) as Readonly<Record<string, string>>;
 }
 
 /** Sets a field that is missing, null or an empty string. */

@@ -3,9 +3,11 @@
  * names is there: `pkg/cluster/unbuilt.test.ts` holds the table against the controllers and the admission plugins that there are.
  * Not here: kinds that nothing acts on in upstream either.
  */
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { Service } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
-import { semanticallySame, stringAt } from './draft.ts';
+import { semanticallySame } from './draft.ts';
 import { withWarnings } from './warnings.ts';
 
 /** One kind that is only stored. */
@@ -17,26 +19,19 @@ export interface UnbuiltKind {
   /** What therefore does not happen. */
   readonly effect: string;
   /** Which objects of the kind are concerned. Default: all. */
-  readonly concerns?: (object: JsonObject) => boolean;
+  concerns?(object: KubeObject): boolean;
 }
 
 const webhookEffect = 'no webhook is called';
-const policyEffect = 'no request is checked by it';
 
 /** Source: upstream `cmd/kube-controller-manager/names`, `pkg/kubeapiserver/options/plugins.go`. */
 export const unbuiltKinds: readonly UnbuiltKind[] = [
-  {
-    group: 'autoscaling',
-    resource: 'horizontalpodautoscalers',
-    missing: ['horizontal-pod-autoscaler-controller'],
-    effect: 'nothing is scaled by it',
-  },
   {
     group: '',
     resource: 'services',
     missing: ['service-lb-controller'],
     effect: 'no load balancer is made, and the Service answers at its cluster IP and node ports alone',
-    concerns: (service) => stringAt(service, 'spec', 'type') === 'LoadBalancer',
+    concerns: (service: Given<Service>) => service.spec?.type === 'LoadBalancer',
   },
   {
     group: 'storage.k8s.io',
@@ -70,12 +65,6 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
     missing: ['ValidatingAdmissionWebhook'],
     effect: webhookEffect,
   },
-  {
-    group: 'admissionregistration.k8s.io',
-    resource: 'validatingadmissionpolicies',
-    missing: ['ValidatingAdmissionPolicy'],
-    effect: policyEffect,
-  },
 ];
 
 /** The same strategies; those of kinds that are only stored warn of it, when an object is made and when what it asks for changes. */
@@ -101,7 +90,7 @@ function warnsOf(
 }
 
 /** What an object asks for. */
-function wishOf(object: JsonObject | KubeObject): JsonObject {
-  const { metadata: _, status: __, ...wish } = object as JsonObject;
+function wishOf(object: KubeObject & { readonly status?: unknown }): object {
+  const { metadata: _, status: __, ...wish } = object;
   return wish;
 }

@@ -144,6 +144,11 @@ export interface Store {
    * is then complete up to this revision, whatever keys it was made by.
    */
   localRevision?(): number;
+  /**
+   * Drivers of a store elsewhere only: the newest revision that this process was told of as its own write. A watch that has come this far
+   * misses nothing that was acknowledged through here, though perhaps what others wrote.
+   */
+  acknowledgedRevision?(): number;
   /** Whether values may be made late: for stores that keep them in the memory of this process, and nowhere else. */
   readonly takesLate?: true;
   /** Memory for a value that is about to be written, where the store has better than memory of its own for each. Its contents are whatever. */

@@ -30,7 +30,10 @@ export interface WireResult {
 /** Connections at once. */
 const lanes = 24;
 
-/** How long a client that has heard nothing waits: what it sent may be no whole request. */
+/** How long a client that has heard nothing waits: what it sent may be no whole request. On a busy machine answers come late. */
+const silenceMs = 200;
+
+/** How long one waits that has heard something. */
 const quietMs = 40;
 
 /** Statuses of 500 and more that are right: what this server does not do, and versions of HTTP that it does not speak. */
@@ -82,7 +85,7 @@ function exchange(address: WireAddress, { bytes, ending }: WireRequest, random: 
     let timer: NodeJS.Timeout | undefined;
     const quiet = (): void => {
       clearTimeout(timer);
-      timer = setTimeout(() => socket.destroy(), quietMs);
+      timer = setTimeout(() => socket.destroy(), answer === '' ? silenceMs : quietMs);
     };
     socket.on('data', (chunk: Buffer) => {
       if (answer.length < 2_000) answer += chunk.toString('latin1');

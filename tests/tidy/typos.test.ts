@@ -8,13 +8,24 @@ import { root } from './source-files.ts';
 
 /** `[file, what is written there, the same with a typo]`. */
 const typos: readonly (readonly [file: string, right: string, wrong: string])[] = [
+  ['admission/limit-ranger.ts', 'item.defaultRequest', 'item.defaultRequests'],
+  ['admission/node-restriction.ts', 'spec?.boundObjectRef', 'spec?.boundObjRef'],
   ['apps/deployment.ts', "'progressDeadlineSeconds'", "'progressDeadlineSecond'"],
   ['apps/deployment.ts', 'spec.strategy.rollingUpdate ??=', 'spec.strategy.rolingUpdate ??='],
   ['apps/replicas-validation.ts', "field('spec.replicas')", "field('spec.replica')"],
   ['apps/workload-tables.ts', 'updatedReplicas', 'updateReplicas'],
+  ['autoscaling/converter.ts', 'target.averageUtilization', 'target.averageUtilisation'],
+  ['core/event-converter.ts', 'regarding: involvedObject', 'regards: involvedObject'],
   ['core/pod-defaults.ts', 'spec.hostNetwork', 'spec.hostNetwrok'],
+  ['core/pod-table.ts', 'restartCount', 'restartCounts'],
+  ['core/tables.ts', 'object.status?.capacity', 'object.status?.capacities'],
   ['core/validation/containers.ts', 'container.imagePullPolicy', 'container.imagePullPolice'],
+  ['core/validation/volume-source.ts', "needs('pdName')", "needs('pdNames')"],
+  ['flowcontrol/bootstrap.ts', 'nominalConcurrencyShares: 0', 'nominalConcurrencyShare: 0'],
+  ['networking/ingress-converter.ts', 'service: { name: serviceName, port:', 'service: { name: serviceName, ports:'],
   ['networking/network-policy-validation.ts', "child(path, 'ports')", "child(path, 'port')"],
+  ['rbac/rbac-authorizer.ts', 'binding.roleRef', 'binding.rolRef'],
+  ['resource/converter.ts', 'deviceClassName:', 'deviceClasName:'],
   ['storage/tables.ts', 'requiresRepublish', 'requireRepublish'],
 ];
 

@@ -13,6 +13,14 @@ interface Given {
 
 const account = { metadata: { name: 'default', namespace: 'default' } };
 
+const kinds: Readonly<Record<string, string>> = {
+  binding: 'Binding',
+  nodes: 'Node',
+  persistentvolumeclaims: 'PersistentVolumeClaim',
+  pods: 'Pod',
+  resize: 'Pod',
+};
+
 /** Takes a draft through every plugin, as the server does; returns it, or the message of the refusal. */
 async function admit({ resource, subresource = '', draft, objects = {} }: Given): Promise<JsonObject | string> {
   const own = structuredClone(draft) as JsonObject;
@@ -22,7 +30,7 @@ async function admit({ resource, subresource = '', draft, objects = {} }: Given)
     version: 'v1',
     resource,
     subresource,
-    kind: '',
+    kind: kinds[subresource || resource] ?? '',
     namespace: 'default',
     name: 'x',
     draft: own,

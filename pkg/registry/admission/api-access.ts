@@ -2,32 +2,30 @@
  * The volume by which a pod reaches the API: its token, the cluster's authority and its namespace, where every client library looks for them.
  * Source: upstream `plugin/pkg/admission/serviceaccount` `mountServiceAccountToken`.
  */
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { PodSpec, ServiceAccount, Volume } from '#pkg/api/types/core-v1.ts';
+import { type Draft, fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { nameSuffix, type Random } from '#pkg/base/random.ts';
-import { listAt, objectsAt, stringAt, valueAt } from '../draft.ts';
+import { tokenVolumePrefix } from '../core/token-volume.ts';
 
-const volumePrefix = 'kube-api-access-';
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** A pod's token is asked for with this, so that the server knows it for one (`token-request.ts`). */
 const expirationSeconds = 3607;
 
 /** Whether a pod gets it: as the pod says, else as its account says, else yes. */
-export function isAutomounted(spec: JsonObject, account: KubeObject): boolean {
-  const [own, ofAccount] = [spec.automountServiceAccountToken, valueAt(account, 'automountServiceAccountToken')];
-  if (typeof own === 'boolean') return own;
-  return typeof ofAccount === 'boolean' ? ofAccount : true;
+export function isAutomounted(spec: Given<PodSpec>, account: ServiceAccount): boolean {
+  return spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true;
 }
 
 /** Adds the volume, and its mount to every container that has none at that place. */
-export function mountApiAccess(spec: JsonObject, random: Random): void {
-  const volumes = listAt(spec, 'volumes');
-  const existing = objectsAt(spec, 'volumes').find((volume) => stringAt(volume, 'name').startsWith(volumePrefix));
-  const name = existing === undefined ? volumePrefix + nameSuffix(random, 5) : stringAt(existing, 'name');
+export function mountApiAccess(spec: Draft<PodSpec>, random: Random): void {
+  const volumes = spec.volumes ?? [];
+  const existing = volumes.find((volume) => volume.name?.startsWith(tokenVolumePrefix));
+  const name = existing?.name ?? tokenVolumePrefix + nameSuffix(random, 5);
   let isNeeded = false;
-  for (const field of ['initContainers', 'containers']) {
-    for (const container of objectsAt(spec, field)) {
-      const mounts = listAt(container, 'volumeMounts');
-      if (mounts.some((mount) => stringAt(mount, 'mountPath') === mountPath)) continue;
+  for (const field of fields('initContainers', 'containers')) {
+    for (const container of spec[field] ?? []) {
+      const mounts = container.volumeMounts ?? [];
+      if (mounts.some((mount) => mount.mountPath === mountPath)) continue;
       container.volumeMounts = [...mounts, { name, readOnly: true, mountPath }];
       isNeeded = true;
     }
@@ -35,7 +33,7 @@ export function mountApiAccess(spec: JsonObject, random: Random): void {
   if (existing === undefined && isNeeded) spec.volumes = [...volumes, { name, projected: apiAccess() }];
 }
 
-function apiAccess(): JsonObject {
+function apiAccess(): Draft<Volume>['projected'] {
   const fieldRef = { apiVersion: 'v1', fieldPath: 'metadata.namespace' };
   return {
     sources: [

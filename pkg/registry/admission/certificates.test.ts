@@ -9,7 +9,7 @@ const about = {
   group: 'certificates.k8s.io',
   version: 'v1',
   resource: 'certificatesigningrequests',
-  kind: '',
+  kind: 'CertificateSigningRequest',
   namespace: '',
 };
 

@@ -3,27 +3,31 @@
  * approving and signing take a permission for the signer. Source: upstream `plugin/pkg/admission/certificates`.
  */
 import type { CertificateSigningRequest } from '#pkg/api/types/certificates-v1.ts';
+import { certificateSigningRequests as subject } from '#pkg/api/types/refs.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { forbidden } from '#pkg/apimachinery/status-error.ts';
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
-import type { AdmissionAttributes, AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, about } from '#pkg/apiserver/strategy.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import { CertificateRequestError, parseCertificateRequest } from '#pkg/pki/certificate-request.ts';
 
-const subject = { group: 'certificates.k8s.io', resource: 'certificatesigningrequests' };
 const apiServerClient = 'kubernetes.io/kube-apiserver-client';
 const masters = 'system:masters';
 
-function isRequest({ group, resource }: AdmissionAttributes): boolean {
-  return group === subject.group && resource === subject.resource;
+function aboutRequest(
+  attributes: AdmissionAttributes,
+  subresource = '',
+): AdmissionAttributes<CertificateSigningRequest> | undefined {
+  return about(attributes, subject, subresource);
 }
 
 /** Refuses requests for clients that may do everything. */
 export const certificateSubjectRestrictionPlugin: AdmissionPlugin = {
   name: 'CertificateSubjectRestriction',
-  handles: (attributes) => isRequest(attributes) && attributes.subresource === '' && attributes.operation === 'CREATE',
-  async validate({ draft, name }) {
-    const { signerName, request } = (draft as Partial<CertificateSigningRequest> | undefined)?.spec ?? {};
+  handles: (attributes) => attributes.operation === 'CREATE' && aboutRequest(attributes) !== undefined,
+  async validate(attributes) {
+    const { draft, name = '' } = aboutRequest(attributes) ?? {};
+    const { signerName, request } = draft?.spec ?? {};
     if (signerName !== apiServerClient) return;
     const refuse = (why: string): Error => forbidden(subject, name, why);
     try {
@@ -40,10 +44,10 @@ export const certificateSubjectRestrictionPlugin: AdmissionPlugin = {
 /** The plugins that ask the authorizer whether whoever approves or signs may do so for the signer, or for all of its domain. */
 export function certificatePowerPlugins(authorizer: Authorizer): readonly AdmissionPlugin[] {
   const demand = async (
-    { old, name }: AdmissionAttributes,
+    { old, name }: AdmissionAttributes<CertificateSigningRequest>,
     { user, verb }: { readonly user: UserInfo; readonly verb: 'approve' | 'sign' },
   ): Promise<void> => {
-    const signer = (old as CertificateSigningRequest | undefined)?.spec.signerName ?? '';
+    const signer = old?.spec?.signerName ?? '';
     const domain = signer.slice(0, signer.indexOf('/') + 1);
     for (const named of [signer, `${domain}*`]) {
       const { decision } = await authorizer.authorize({ ...signers, user, verb, name: named });
@@ -54,20 +58,21 @@ export function certificatePowerPlugins(authorizer: Authorizer): readonly Admiss
   return [
     {
       name: 'CertificateApproval',
-      handles: (attributes) =>
-        isRequest(attributes) && attributes.subresource === 'approval' && attributes.operation === 'UPDATE',
-      validate: (attributes, { user }) => demand(attributes, { user, verb: 'approve' }),
+      handles: (attributes) => attributes.operation === 'UPDATE' && aboutRequest(attributes, 'approval') !== undefined,
+      validate: async (attributes, { user }) => {
+        const asked = aboutRequest(attributes, 'approval');
+        if (asked !== undefined) await demand(asked, { user, verb: 'approve' });
+      },
     },
     {
       name: 'CertificateSigning',
-      handles: (attributes) =>
-        isRequest(attributes) && attributes.subresource === 'status' && attributes.operation === 'UPDATE',
+      handles: (attributes) => attributes.operation === 'UPDATE' && aboutRequest(attributes, 'status') !== undefined,
       validate: async (attributes, { user }) => {
-        const [now, then] = [attributes.draft, attributes.old].map(
-          (one) => (one as Partial<CertificateSigningRequest> | undefined)?.status ?? {},
-        );
+        const asked = aboutRequest(attributes, 'status');
+        if (asked === undefined) return;
+        const [now, then] = [asked.draft?.status, asked.old?.status];
         if (now?.certificate === then?.certificate && deepEqual(now?.conditions, then?.conditions)) return;
-        await demand(attributes, { user, verb: 'sign' });
+        await demand(asked, { user, verb: 'sign' });
       },
     },
   ];

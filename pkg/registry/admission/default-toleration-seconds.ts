@@ -3,8 +3,7 @@
  * Source: upstream `plugin/pkg/admission/defaulttolerationseconds`.
  */
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
-import { objectAt, objectsAt, stringAt } from '../draft.ts';
-import { isPod } from './pods.ts';
+import { aboutPod } from './pods.ts';
 
 const tolerationSeconds = 300;
 const keys = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'] as const;
@@ -13,22 +12,22 @@ const keys = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'] 
 export const defaultTolerationSecondsPlugin: AdmissionPlugin = {
   name: 'DefaultTolerationSeconds',
   handles: (attributes) =>
-    isPod(attributes) && (attributes.operation === 'CREATE' || attributes.operation === 'UPDATE'),
-  admit({ draft }) {
-    const spec = objectAt(draft, 'spec');
-    if (spec === undefined) return Promise.resolve();
-    const present = objectsAt(spec, 'tolerations');
+    (attributes.operation === 'CREATE' || attributes.operation === 'UPDATE') && aboutPod(attributes) !== undefined,
+  admit(attributes) {
+    const draft = aboutPod(attributes)?.draft;
+    const spec = draft?.spec;
+    if (draft === undefined || spec === undefined) return Promise.resolve();
+    const present = spec.tolerations ?? [];
     const missing = keys.filter(
       (key) =>
-        !present.some((toleration) => {
-          const own = stringAt(toleration, 'key');
-          const effect = stringAt(toleration, 'effect');
-          return (own === key || own === '') && (effect === 'NoExecute' || effect === '');
-        }),
+        !present.some(
+          ({ key: own = '', effect = '' }) => (own === key || own === '') && (effect === 'NoExecute' || effect === ''),
+        ),
     );
     if (missing.length === 0) return Promise.resolve();
     const added = missing.map((key) => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds }));
-    spec.tolerations = [...present, ...added];
+    // A spec that an update leaves as it is belongs to the stored pod too.
+    draft.spec = { ...spec, tolerations: [...present, ...added] };
     return Promise.resolve();
   },
 };

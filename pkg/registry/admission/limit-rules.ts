@@ -5,7 +5,8 @@
  * Source: upstream `plugin/pkg/admission/limitranger` (`minConstraint`, `maxConstraint`, `limitRequestRatioConstraint`), KEP-753 for sidecars,
  * KEP-2837 for amounts of the pod itself.
  */
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { LimitRangeItem, Pod, ResourceRequirements } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
   addQuantity,
   compareQuantity,
@@ -13,7 +14,6 @@ import {
   type Quantity,
   zeroQuantity,
 } from '#pkg/apimachinery/quantity.ts';
-import { objectAt, objectsAt } from '../draft.ts';
 import { compareQuantities, isZeroQuantity, quantityAt } from '../quantities.ts';
 
 /** Amounts by the name of their resource. */
@@ -25,25 +25,28 @@ export interface Amounts {
 type Totals = Map<string, Quantity>;
 
 /** What an owner of `resources` (a container) asks for. */
-export function amountsOf(owner: JsonObject): Amounts {
-  const resources = objectAt(owner, 'resources');
-  return { requests: objectAt(resources, 'requests') ?? {}, limits: objectAt(resources, 'limits') ?? {} };
+export function amountsOf({
+  resources,
+}: {
+  readonly resources?: Given<Omit<ResourceRequirements, 'claims'>>;
+}): Amounts {
+  return { requests: resources?.requests ?? {}, limits: resources?.limits ?? {} };
 }
 
 /**
  * What a pod asks for as a whole: its containers and sidecars together, or what it needs while one of its other init containers runs if that
  * is more; what the pod itself says of processors, memory and huge pages comes first.
  */
-export function podAmounts(pod: JsonObject): Amounts {
+export function podAmounts(pod: Given<Pod>): Amounts {
   return { requests: podTotal(pod, 'requests'), limits: podTotal(pod, 'limits') };
 }
 
-function podTotal(pod: JsonObject, kind: keyof Amounts): Readonly<Record<string, unknown>> {
+function podTotal({ spec }: Given<Pod>, kind: keyof Amounts): Readonly<Record<string, unknown>> {
   const total: Totals = new Map();
-  for (const container of objectsAt(pod, 'spec', 'containers')) add(total, amountsOf(container)[kind]);
+  for (const container of spec?.containers ?? []) add(total, amountsOf(container)[kind]);
   const sidecars: Totals = new Map();
   const peak: Totals = new Map();
-  for (const container of objectsAt(pod, 'spec', 'initContainers')) {
+  for (const container of spec?.initContainers ?? []) {
     const amounts = amountsOf(container)[kind];
     if (container.restartPolicy === 'Always') {
       add(total, amounts);
@@ -56,7 +59,7 @@ function podTotal(pod: JsonObject, kind: keyof Amounts): Readonly<Record<string,
     }
   }
   raise(total, peak);
-  const own = objectAt(pod, 'spec', 'resources', kind) ?? {};
+  const own = spec?.resources?.[kind] ?? {};
   const forPod = Object.entries(own).filter(([name]) => isPodLevel(name));
   return Object.fromEntries([...[...total].map(([name, sum]) => [name, formatQuantity(sum)]), ...forPod]);
 }
@@ -79,20 +82,20 @@ function raise(totals: Totals, others: Totals): void {
 }
 
 /** What is beyond one item of a range for containers or pods, in upstream's words. */
-export function violations(type: 'Container' | 'Pod', item: JsonObject, amounts: Amounts): readonly string[] {
+export function violations(type: 'Container' | 'Pod', item: LimitRangeItem, amounts: Amounts): readonly string[] {
   return [
-    ...each(item, 'min', (name, min) => belowMinimum(type, name, min, amounts)),
-    ...each(item, 'max', (name, max) => aboveMaximum(type, name, max, amounts)),
-    ...each(item, 'maxLimitRequestRatio', (name, ratio) => aboveRatio(type, name, ratio, amounts)),
+    ...each(item.min, (name, min) => belowMinimum(type, name, min, amounts)),
+    ...each(item.max, (name, max) => aboveMaximum(type, name, max, amounts)),
+    ...each(item.maxLimitRequestRatio, (name, ratio) => aboveRatio(type, name, ratio, amounts)),
   ];
 }
 
 /** What is beyond one item of a range for claims, of which only requests count. */
-export function claimViolations(item: JsonObject, { requests }: Amounts): readonly string[] {
+export function claimViolations(item: LimitRangeItem, { requests }: Amounts): readonly string[] {
   const type = 'PersistentVolumeClaim';
   return [
-    ...each(item, 'min', (name, min) => belowMinimum(type, name, min, { requests, limits: {} })),
-    ...each(item, 'max', (name, max) => {
+    ...each(item.min, (name, min) => belowMinimum(type, name, min, { requests, limits: {} })),
+    ...each(item.max, (name, max) => {
       const rule = `maximum ${name} usage per ${type} is ${String(max)}`;
       if (!Object.hasOwn(requests, name)) return `${rule}.  No request is specified`;
       return compareQuantities(requests[name], max) > 0 ? `${rule}, but request is ${String(requests[name])}` : '';
@@ -100,8 +103,11 @@ export function claimViolations(item: JsonObject, { requests }: Amounts): readon
   ];
 }
 
-function each(item: JsonObject, field: string, check: (name: string, bound: unknown) => string): readonly string[] {
-  return Object.entries(objectAt(item, field) ?? {})
+function each(
+  bounds: Readonly<Record<string, string>> | undefined,
+  check: (name: string, bound: string) => string,
+): readonly string[] {
+  return Object.entries(bounds ?? {})
     .map(([name, bound]) => check(name, bound))
     .filter((text) => text !== '');
 }

@@ -2,12 +2,12 @@
  * Nothing is created in a namespace that does not exist or is being deleted, and the system's own namespaces stay.
  * Upstream counterpart: apiserver `admission/plugin/namespace/lifecycle`.
  */
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import type { Namespace } from '#pkg/api/types/core-v1.ts';
+import { namespaces } from '#pkg/api/types/refs.ts';
 import { forbidden, notFound, StatusError } from '#pkg/apimachinery/status-error.ts';
-import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
+import { type AdmissionPlugin, readOne } from '#pkg/apiserver/strategy.ts';
 
 const immortal: ReadonlySet<string> = new Set(['default', 'kube-public', 'kube-system']);
-const namespaces = { group: '', resource: 'namespaces' };
 const accessReviews: ReadonlySet<string> = new Set(['localsubjectaccessreviews']);
 
 /** The plugin `NamespaceLifecycle`. */
@@ -24,15 +24,14 @@ export const namespaceLifecyclePlugin: AdmissionPlugin = {
       return;
     }
     if (resource === 'namespaces' && group === '') return;
-    const owner = await reader.get(namespaces, '', namespace);
+    const owner = await readOne(reader, namespaces, { namespace: '', name: namespace });
     if (owner === undefined) throw notFound(namespaces, namespace);
     if (isTerminating(owner)) throw terminating({ group, resource }, name, namespace);
   },
 };
 
-function isTerminating(namespace: KubeObject): boolean {
-  const phase = (namespace as { status?: { phase?: string } }).status?.phase;
-  return phase === 'Terminating' || namespace.metadata?.deletionTimestamp !== undefined;
+function isTerminating(namespace: Namespace): boolean {
+  return namespace.status?.phase === 'Terminating' || namespace.metadata?.deletionTimestamp !== undefined;
 }
 
 function terminating(subject: { group: string; resource: string }, name: string, namespace: string): StatusError {
@@ -41,7 +40,7 @@ function terminating(subject: { group: string; resource: string }, name: string,
   return new StatusError({
     code: 403,
     reason: 'Forbidden',
-    message: status.message!,
+    message: status.message ?? why,
     details: {
       ...status.details,
       causes: [

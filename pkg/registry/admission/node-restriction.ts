@@ -3,20 +3,33 @@
  * status of its own pods, their eviction and their tokens, mirror pods of its own, its own lease and CSINode.
  * Source: upstream `plugin/pkg/admission/noderestriction/admission.go`, with its refusals word for word.
  */
-import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
+import type { TokenRequest } from '#pkg/api/types/authentication-v1.ts';
+import type { Node, PersistentVolumeClaim, Pod } from '#pkg/api/types/core-v1.ts';
+import { nodes, persistentVolumeClaims, pods, resourceSlices } from '#pkg/api/types/refs.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { forbidden, notFound } from '#pkg/apimachinery/status-error.ts';
-import type { AdmissionAttributes, AdmissionPlugin, RegistryReader } from '#pkg/apiserver/strategy.ts';
+import {
+  type AdmissionAttributes,
+  type AdmissionPlugin,
+  about,
+  type RegistryReader,
+  readOne,
+} from '#pkg/apiserver/strategy.ts';
 import { nodeOf } from '../authorization/node-identity.ts';
 import { podReferences } from '../core/pod-references.ts';
-import { fieldsOf, objectAt, objectsAt, stringAt, stringMapAt, valueAt } from '../draft.ts';
-import { isMirrorPod } from './pods.ts';
+import { without } from '../draft.ts';
+import { aboutPod, isMirrorPod } from './pods.ts';
 
-const [pods, nodes] = [
-  { group: '', resource: 'pods' },
-  { group: '', resource: 'nodes' },
-];
+/** What is posted to the subresource `token` of service accounts. */
+const tokenRequests: ResourceRef<TokenRequest> = {
+  group: '',
+  version: 'v1',
+  resource: 'serviceaccounts',
+  kind: 'TokenRequest',
+  namespaced: true,
+};
 const leaseNamespace = 'kube-node-lease';
 const restrictedNamespace = 'node-restriction.kubernetes.io';
 
@@ -39,24 +52,33 @@ const kubeletLabelNamespaces = ['kubelet.kubernetes.io', 'node.kubernetes.io'];
 
 type Check = (node: string, attributes: AdmissionAttributes, reader: RegistryReader) => Promise<void> | void;
 
-/** By resource and subresource. */
-const checks: Readonly<Record<string, Check>> = {
-  'pods/': pod,
-  'pods/status': podStatus,
-  'pods/eviction': podEviction,
-  'nodes/': ownNode,
-  'nodes/status': ownNode,
-  'persistentvolumeclaims/': (_node, attributes) => refuse(attributes, 'may only update PVC status'),
-  'persistentvolumeclaims/status': claimStatus,
-  'serviceaccounts/token': token,
-  'leases.coordination.k8s.io/': lease,
-  'csinodes.storage.k8s.io/': csiNode,
-  'resourceslices.resource.k8s.io/': resourceSlice,
-};
+interface Checks {
+  readonly group: string;
+  readonly bySubresource: ReadonlyMap<string, Check>;
+}
+
+/** By resource, no two of which have one name here. */
+const checks: ReadonlyMap<string, Checks> = new Map([
+  checksOf('pods', '', { '': pod, status: podStatus, eviction: podEviction }),
+  checksOf('nodes', '', { '': ownNode, status: ownNode }),
+  checksOf('persistentvolumeclaims', '', {
+    '': (_node, attributes) => refuse(attributes, 'may only update PVC status'),
+    status: claimStatus,
+  }),
+  checksOf('serviceaccounts', '', { token }),
+  checksOf('leases', 'coordination.k8s.io', { '': lease }),
+  checksOf('csinodes', 'storage.k8s.io', { '': csiNode }),
+  checksOf('resourceslices', 'resource.k8s.io', { '': resourceSlice }),
+]);
+
+function checksOf(resource: string, group: string, made: Readonly<Record<string, Check>>): [string, Checks] {
+  return [resource, { group, bySubresource: new Map(Object.entries(made)) }];
+}
 
 function checkOf({ group, resource, subresource }: AdmissionAttributes): Check | undefined {
-  const key = `${group === '' ? resource : `${resource}.${group}`}/${subresource}`;
-  if (Object.hasOwn(checks, key)) return checks[key];
+  const found = checks.get(resource);
+  const check = found?.group === group ? found.bySubresource.get(subresource) : undefined;
+  if (check !== undefined) return check;
   if (group !== '' || resource !== 'pods') return undefined;
   return (_node, attributes) =>
     refuse(
@@ -70,10 +92,10 @@ export const nodeRestrictionPlugin: AdmissionPlugin = {
   name: 'NodeRestriction',
   handles: (attributes, user) =>
     attributes.operation !== 'CONNECT' && nodeOf(user) !== undefined && checkOf(attributes) !== undefined,
-  async validate(attributes, { user }, reader) {
+  validate(attributes, { user }, reader) {
     const node = nodeOf(user) ?? '';
     if (node === '') refuse(attributes, `could not determine node from user ${JSON.stringify(user.name)}`);
-    await checkOf(attributes)?.(node, attributes, reader);
+    return checkOf(attributes)?.(node, attributes, reader);
   },
 };
 
@@ -81,18 +103,26 @@ function refuse(attributes: AdmissionAttributes, why: string): never {
   throw refusal(attributes, why);
 }
 
-function refusal({ group, resource, name, draft }: AdmissionAttributes, why: string): Error {
-  return forbidden({ group, resource }, name || stringAt(draft, 'metadata', 'name'), why);
+function refusal(attributes: AdmissionAttributes, why: string): Error {
+  const { group, resource } = attributes;
+  return forbidden({ group, resource }, nameOf(attributes), why);
 }
 
 function nameOf({ name, draft }: AdmissionAttributes): string {
-  return name || stringAt(draft, 'metadata', 'name');
+  return name || nameIn(draft);
 }
 
-async function existingPod(attributes: AdmissionAttributes, reader: RegistryReader): Promise<Pod> {
-  const found = attributes.old ?? (await reader.get(pods, attributes.namespace, attributes.name));
-  if (found === undefined) throw notFound(pods, attributes.name);
-  return found as Pod;
+function nameIn(draft: KubeObject | undefined): string {
+  return draft?.metadata?.name ?? '';
+}
+
+async function existingPod(
+  key: { readonly namespace: string; readonly name: string },
+  reader: RegistryReader,
+): Promise<Pod> {
+  const found = await readOne(reader, pods, key);
+  if (found === undefined) throw notFound(pods, key.name);
+  return found;
 }
 
 async function pod(node: string, attributes: AdmissionAttributes, reader: RegistryReader): Promise<void> {
@@ -103,66 +133,63 @@ async function pod(node: string, attributes: AdmissionAttributes, reader: Regist
       attributes,
       `unexpected operation ${JSON.stringify(attributes.operation)}, ${who} can only create and delete mirror pods`,
     );
-  const { spec } = await existingPod(attributes, reader);
+  const { spec } = aboutPod(attributes)?.old ?? (await existingPod(attributes, reader));
   if (spec?.nodeName !== node) refuse(attributes, `${who} can only delete pods with spec.nodeName set to itself`);
 }
 
 async function createPod(node: string, attributes: AdmissionAttributes, reader: RegistryReader): Promise<void> {
-  const { draft = {} } = attributes;
+  const { draft = {} } = aboutPod(attributes) ?? {};
   const no = (why: string): never => refuse(attributes, why);
   const who = `node ${JSON.stringify(node)}`;
   if (!isMirrorPod(draft))
     no(`pod does not have "kubernetes.io/config.mirror" annotation, ${who} can only create mirror pods`);
-  if (stringAt(draft, 'spec', 'nodeName') !== node) no(`${who} can only create pods with spec.nodeName set to itself`);
-  const owners = objectsAt(draft, 'metadata', 'ownerReferences');
+  if (draft.spec?.nodeName !== node) no(`${who} can only create pods with spec.nodeName set to itself`);
+  const owners = draft.metadata?.ownerReferences ?? [];
   const [owner] = owners;
   if (owners.length > 1) no(`${who} can only create pods with a single owner reference set to itself`);
   const isOwn = owner?.apiVersion === 'v1' && owner.kind === 'Node' && owner.name === node;
   if (owner === undefined || !isOwn) return no(`${who} can only create pods with an owner reference set to itself`);
   if (owner.controller !== true) no(`${who} can only create pods with a controller owner reference set to itself`);
   if (owner.blockOwnerDeletion === true) no(`${who} must not set blockOwnerDeletion on an owner reference`);
-  const object = await reader.get(nodes, '', node);
+  const object = await readOne(reader, nodes, { namespace: '', name: node });
   if (object === undefined) throw notFound(nodes, node);
   const uid = object.metadata?.uid ?? '';
   if (owner.uid !== uid) no(`node ${node} UID mismatch: expected ${String(owner.uid)} got ${uid}`);
-  if (stringAt(draft, 'spec', 'serviceAccountName') !== '')
-    no(`${who} can not create pods that reference a service account`);
-  const { secrets, configMaps } = podReferences(draft as Pod, { withEphemeral: true });
+  if (draft.spec?.serviceAccountName) no(`${who} can not create pods that reference a service account`);
+  const { secrets, configMaps } = podReferences(draft, { withEphemeral: true });
   if (secrets.size > 0) no(`${who} can not create pods that reference secrets`);
   if (configMaps.size > 0) no(`${who} can not create pods that reference configmaps`);
-  if (objectsAt(draft, 'spec', 'volumes').some((volume) => objectAt(volume, 'persistentVolumeClaim') !== undefined))
+  if (draft.spec?.volumes?.some(({ persistentVolumeClaim }) => persistentVolumeClaim))
     no(`${who} can not create pods that reference persistentvolumeclaims`);
 }
 
 function podStatus(node: string, attributes: AdmissionAttributes): void {
   const who = `node ${JSON.stringify(node)}`;
-  const { operation, old, draft } = attributes;
-  if (operation !== 'UPDATE' || old === undefined)
-    throw refusal(attributes, `unexpected operation ${JSON.stringify(operation)}`);
-  if (stringAt(old, 'spec', 'nodeName') !== node)
+  const { old, draft } = about(attributes, pods, 'status') ?? {};
+  if (attributes.operation !== 'UPDATE' || old === undefined)
+    throw refusal(attributes, `unexpected operation ${JSON.stringify(attributes.operation)}`);
+  if (old.spec?.nodeName !== node)
     refuse(attributes, `${who} can only update pod status for pods with spec.nodeName set to itself`);
-  if (!deepEqual(stringMapAt(draft, 'metadata', 'labels'), stringMapAt(old, 'metadata', 'labels')))
+  if (!deepEqual(draft?.metadata?.labels ?? {}, old.metadata?.labels ?? {}))
     refuse(attributes, `${who} cannot update labels through pod status`);
-  const claims = (object: unknown): unknown => objectsAt(object, 'status', 'resourceClaimStatuses');
+  const claims = (object: Given<Pod> | undefined): unknown => object?.status?.resourceClaimStatuses ?? [];
   if (!deepEqual(claims(draft), claims(old))) refuse(attributes, `${who} cannot update resource claim statues`);
 }
 
 async function podEviction(node: string, attributes: AdmissionAttributes, reader: RegistryReader): Promise<void> {
-  const { spec } = await existingPod({ ...attributes, old: undefined }, reader);
+  const { spec } = await existingPod(attributes, reader);
   if (spec?.nodeName !== node) refuse(attributes, `node ${node} can only evict pods with spec.nodeName set to itself`);
 }
 
 function claimStatus(node: string, attributes: AdmissionAttributes): void {
-  const { old, draft = {} } = attributes;
+  const { old, draft = {} } = about(attributes, persistentVolumeClaims, 'status') ?? {};
   if (old === undefined) throw refusal(attributes, `unexpected operation ${JSON.stringify(attributes.operation)}`);
-  const rest = (object: JsonObject): JsonObject => {
-    const metadata = { ...(object.metadata as JsonObject), resourceVersion: '', managedFields: undefined };
-    const status = { ...objectAt(object, 'status') };
-    for (const field of ['capacity', 'conditions', 'allocatedResources', 'allocatedResourceStatuses'])
-      delete status[field];
-    return { ...object, metadata, status };
-  };
-  if (!deepEqual(rest(draft), rest(fieldsOf(old))))
+  const rest = (object: Given<PersistentVolumeClaim>): Given<PersistentVolumeClaim> => ({
+    ...object,
+    metadata: { ...object.metadata, resourceVersion: '', managedFields: [] },
+    status: without(object.status, ['capacity', 'conditions', 'allocatedResources', 'allocatedResourceStatuses']),
+  });
+  if (!deepEqual(rest(draft), rest(old)))
     refuse(
       attributes,
       `node ${JSON.stringify(node)} is not allowed to update fields other than status.capacity and status.conditions`,
@@ -173,34 +200,34 @@ function ownNode(node: string, attributes: AdmissionAttributes): void {
   const name = nameOf(attributes);
   const who = `node ${JSON.stringify(node)}`;
   if (name !== node) refuse(attributes, `${who} is not allowed to modify node ${JSON.stringify(name)}`);
-  const { operation, draft, old } = attributes;
+  const { operation } = attributes;
+  const { draft, old } = about(attributes, nodes, attributes.subresource) ?? {};
   if (operation === 'CREATE') {
-    if (objectAt(draft, 'spec', 'configSource') !== undefined)
+    if (draft?.spec?.configSource)
       refuse(attributes, `${who} is not allowed to create pods with a non-nil configSource`);
-    const labels = forbiddenLabels(stringMapAt(draft, 'metadata', 'labels'), {});
+    const labels = forbiddenLabels(draft?.metadata?.labels, {});
     if (labels.length > 0)
       refuse(attributes, `${who} is not allowed to set the following labels: ${labels.join(', ')}`);
   }
   if (operation !== 'UPDATE') return;
-  const config = objectAt(draft, 'spec', 'configSource');
-  if (config !== undefined && !deepEqual(config, objectAt(old, 'spec', 'configSource')))
+  const config = draft?.spec?.configSource;
+  if (config && !deepEqual(config, old?.spec?.configSource))
     refuse(attributes, `${who} is not allowed to update configSource to a new non-nil configSource`);
   if (!deepEqual(taintsOf(draft), taintsOf(old))) refuse(attributes, `${who} is not allowed to modify taints`);
-  const labels = forbiddenLabels(stringMapAt(draft, 'metadata', 'labels'), stringMapAt(old, 'metadata', 'labels'));
+  const labels = forbiddenLabels(draft?.metadata?.labels, old?.metadata?.labels);
   if (labels.length > 0) refuse(attributes, `is not allowed to modify labels: ${labels.join(', ')}`);
-  const owners = (object: unknown): unknown => valueAt(object, 'metadata', 'ownerReferences') ?? [];
+  const owners = (object: Given<Node> | undefined): unknown => object?.metadata?.ownerReferences ?? [];
   if (!deepEqual(owners(draft), owners(old))) refuse(attributes, `${who} is not allowed to modify ownerReferences`);
 }
 
-function taintsOf(node: Draft): unknown {
-  return objectsAt(node, 'spec', 'taints');
+function taintsOf(node: Given<Node> | undefined): unknown {
+  return node?.spec?.taints ?? [];
 }
 
-type Draft = JsonObject | KubeObject | Node | undefined;
 type Labels = Readonly<Record<string, string>>;
 
 /** Changed labels that are not a kubelet's to change, in order. */
-function forbiddenLabels(now: Labels, before: Labels): readonly string[] {
+function forbiddenLabels(now: Labels = {}, before: Labels = {}): readonly string[] {
   const changed = new Set([...Object.keys(now), ...Object.keys(before)].filter((key) => now[key] !== before[key]));
   const isIn = (namespace: string, parent: string): boolean => namespace === parent || namespace.endsWith(`.${parent}`);
   const isForbidden = (label: string): boolean => {
@@ -215,12 +242,12 @@ function forbiddenLabels(now: Labels, before: Labels): readonly string[] {
 
 async function token(node: string, attributes: AdmissionAttributes, reader: RegistryReader): Promise<void> {
   if (attributes.operation !== 'CREATE') return;
-  const ref = objectAt(attributes.draft, 'spec', 'boundObjectRef');
-  const [name, uid] = [stringAt(ref, 'name'), stringAt(ref, 'uid')];
+  const ref = about(attributes, tokenRequests, 'token')?.draft?.spec?.boundObjectRef;
+  const { name = '', uid = '' } = ref ?? {};
   if (ref?.apiVersion !== 'v1' || ref.kind !== 'Pod' || name === '')
     refuse(attributes, 'node requested token not bound to a pod');
   if (uid === '') refuse(attributes, 'node requested token with a pod binding without a uid');
-  const { metadata, spec } = await existingPod({ ...attributes, old: undefined, name }, reader);
+  const { metadata, spec } = await existingPod({ namespace: attributes.namespace, name }, reader);
   if (metadata?.uid !== uid)
     refuse(
       attributes,
@@ -242,8 +269,9 @@ function csiNode(node: string, attributes: AdmissionAttributes): void {
 }
 
 function resourceSlice(node: string, attributes: AdmissionAttributes): void {
-  const slice = attributes.operation === 'DELETE' ? attributes.old : attributes.draft;
-  if (stringAt(slice, 'spec', 'nodeName') !== node)
+  const { draft, old } = about(attributes, resourceSlices) ?? {};
+  const slice = attributes.operation === 'DELETE' ? old : draft;
+  if (slice?.spec?.nodeName !== node)
     refuse(
       attributes,
       `can only ${attributes.operation === 'DELETE' ? 'delete' : 'create'} ResourceSlice with the same NodeName as the requesting node`,

@@ -2,36 +2,49 @@
  * A pod carries the zone and the region of its node as labels, so that its programs can be told them. They come with the Binding, whose labels the
  * pod takes, or with a new pod that names its node itself. Source: KEP-4742, upstream `plugin/pkg/admission/podtopologylabels`.
  */
+
+import type { Binding } from '#pkg/api/types/core-v1.ts';
+import { nodes } from '#pkg/api/types/refs.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { inKeyOrder } from '#pkg/apimachinery/json.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
-import { ensureObject, stringAt, stringMapAt } from '../draft.ts';
+import type { ResourceRef } from '#pkg/apimachinery/object.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, about, readOne } from '#pkg/apiserver/strategy.ts';
+import { aboutPod } from './pods.ts';
 
 const topologyLabels = ['topology.kubernetes.io/zone', 'topology.kubernetes.io/region'] as const;
-const nodes = { group: '', resource: 'nodes' };
+/** What is posted to the subresource `binding` of pods. */
+const podBindings: ResourceRef<Binding> = {
+  group: '',
+  version: 'v1',
+  resource: 'pods',
+  kind: 'Binding',
+  namespaced: true,
+};
 
 /** Sets the labels of a Binding's node on it, of a new pod's node on the pod: over those that are there. A node that is not there has none. */
 export const podTopologyLabelsPlugin: AdmissionPlugin = {
   name: 'PodTopologyLabels',
-  handles: ({ operation, group, resource, subresource, draft }) =>
-    operation === 'CREATE' &&
-    group === '' &&
-    resource === 'pods' &&
-    (subresource === 'binding' || (subresource === '' && stringAt(draft, 'spec', 'nodeName') !== '')),
-  async admit({ subresource, draft }, _context, reader) {
-    const nodeName = subresource === 'binding' ? boundNode(draft) : stringAt(draft, 'spec', 'nodeName');
+  handles: (attributes) => attributes.operation === 'CREATE' && placedAt(attributes) !== undefined,
+  async admit(attributes, _context, reader) {
+    const { draft, nodeName = '' } = placedAt(attributes) ?? {};
     if (draft === undefined || nodeName === '') return;
-    const labels = stringMapAt(await reader.get(nodes, '', nodeName), 'metadata', 'labels');
+    const labels = (await readOne(reader, nodes, { namespace: '', name: nodeName }))?.metadata?.labels ?? {};
     const copied = topologyLabels.filter((name) => Object.hasOwn(labels, name)).map((name) => [name, labels[name]]);
     if (copied.length === 0) return;
-    const metadata = ensureObject(draft, 'metadata');
-    if (metadata === undefined) return;
-    metadata.labels = inKeyOrder({ ...stringMapAt(metadata, 'labels'), ...Object.fromEntries(copied) });
+    draft.metadata ??= {};
+    draft.metadata.labels = inKeyOrder({ ...draft.metadata.labels, ...Object.fromEntries(copied) });
   },
 };
 
+/** What is to be given labels, and the node it names, if the request is one that may name a node. */
+function placedAt(attributes: AdmissionAttributes) {
+  const pod = aboutPod(attributes)?.draft;
+  if (pod !== undefined) return pod.spec?.nodeName ? { draft: pod, nodeName: pod.spec.nodeName } : undefined;
+  const binding = about(attributes, podBindings, 'binding')?.draft;
+  return binding && { draft: binding, nodeName: boundNode(binding) };
+}
+
 /** The node of a Binding. The scheduler's says nothing of its target but kind and name. */
-function boundNode(binding: JsonObject | undefined): string {
-  const kind = stringAt(binding, 'target', 'kind');
-  return kind === 'Node' ? stringAt(binding, 'target', 'name') : '';
+function boundNode({ target }: Given<Binding>): string {
+  return target?.kind === 'Node' ? (target.name ?? '') : '';
 }

@@ -1,18 +1,19 @@
 /** What plugins for pods share. */
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { pods } from '#pkg/api/types/refs.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import type { ErrorSubject } from '#pkg/apimachinery/status-error.ts';
-import type { AdmissionAttributes } from '#pkg/apiserver/strategy.ts';
-import { stringMapAt } from '../draft.ts';
+import { type AdmissionAttributes, about } from '#pkg/apiserver/strategy.ts';
 
 /** What errors about pods name. */
 export const podSubject: ErrorSubject = { group: '', resource: 'pods' };
 
-/** Whether a request is about a pod itself, not one of its subresources. */
-export function isPod({ group, resource, subresource }: AdmissionAttributes): boolean {
-  return group === '' && resource === 'pods' && subresource === '';
+/** A request that is about a pod itself, not one of its subresources, as one; undefined for others. */
+export function aboutPod(attributes: AdmissionAttributes): AdmissionAttributes<Pod> | undefined {
+  return about(attributes, pods);
 }
 
 /** Whether a pod only shows what a node runs from a file of its own. */
-export function isMirrorPod(pod: JsonObject): boolean {
-  return Object.hasOwn(stringMapAt(pod, 'metadata', 'annotations'), 'kubernetes.io/config.mirror');
+export function isMirrorPod(pod: Given<Pod>): boolean {
+  return Object.hasOwn(pod.metadata?.annotations ?? {}, 'kubernetes.io/config.mirror');
 }

@@ -3,76 +3,76 @@
  * the only one. Source: upstream `plugin/pkg/admission/priority`.
  */
 
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { Pod } from '#pkg/api/types/core-v1.ts';
+import { priorityClasses } from '#pkg/api/types/refs.ts';
+import type { PriorityClass } from '#pkg/api/types/scheduling-v1.ts';
+import { type Draft, fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { forbidden } from '#pkg/apimachinery/status-error.ts';
-import type { AdmissionAttributes, AdmissionPlugin, RegistryReader } from '#pkg/apiserver/strategy.ts';
-import { isTrueAt, numberAt, objectAt, stringAt, valueAt } from '../draft.ts';
-import { isPod, podSubject } from './pods.ts';
+import { type AdmissionPlugin, about, type RegistryReader, readAll, readOne } from '#pkg/apiserver/strategy.ts';
+import { restoreField } from '../draft.ts';
+import { aboutPod, podSubject } from './pods.ts';
 
-const classes = { group: 'scheduling.k8s.io', resource: 'priorityclasses' };
 const defaultPolicy = 'PreemptLowerPriority';
 
 /** The default class; when several claim to be, the lowest. */
-async function defaultClass(reader: RegistryReader): Promise<KubeObject | undefined> {
-  const defaults = (await reader.list(classes)).filter((candidate) => isTrueAt(candidate, 'globalDefault'));
-  return defaults.sort((a, b) => (numberAt(a, 'value') ?? 0) - (numberAt(b, 'value') ?? 0))[0];
+async function defaultClass(reader: RegistryReader): Promise<PriorityClass | undefined> {
+  const defaults = (await readAll(reader, priorityClasses)).filter(({ globalDefault }) => globalDefault === true);
+  return defaults.sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
 }
 
-async function admitPod(pod: JsonObject, reader: RegistryReader): Promise<void> {
-  const spec = objectAt(pod, 'spec');
+async function admitPod(pod: Draft<Pod>, reader: RegistryReader): Promise<void> {
+  const { spec } = pod;
   if (spec === undefined) return;
-  const refuse = (why: string): Error => forbidden(podSubject, stringAt(pod, 'metadata', 'name'), why);
-  const named = stringAt(spec, 'priorityClassName');
-  const found = named === '' ? await defaultClass(reader) : await reader.get(classes, '', named);
+  const refuse = (why: string): Error => forbidden(podSubject, pod.metadata?.name ?? '', why);
+  const named = spec.priorityClassName ?? '';
+  const key = { namespace: '', name: named };
+  const found = named === '' ? await defaultClass(reader) : await readOne(reader, priorityClasses, key);
   if (named !== '' && found === undefined) throw refuse(`no PriorityClass with name ${named} was found`);
-  const priority = numberAt(found, 'value') ?? 0;
-  const policy = stringAt(found, 'preemptionPolicy') || defaultPolicy;
-  const given = numberAt(spec, 'priority');
+  const priority = found?.value ?? 0;
+  const policy = found?.preemptionPolicy || defaultPolicy;
+  const given = spec.priority;
   const computed = 'priority admission controller computed';
   if (given !== undefined && given !== priority) {
     const what = `the integer value of priority (${given}) must not be provided in pod spec`;
     throw refuse(`${what}; ${computed} ${priority} from the given PriorityClass name`);
   }
-  const givenPolicy = stringAt(spec, 'preemptionPolicy');
+  const givenPolicy = spec.preemptionPolicy ?? '';
   if (givenPolicy !== '' && givenPolicy !== policy) {
     const what = `the string value of PreemptionPolicy (${givenPolicy}) must not be provided in pod spec`;
     throw refuse(`${what}; ${computed} ${policy} from the given PriorityClass name`);
   }
-  if (found !== undefined) spec.priorityClassName = found.metadata?.name;
+  if (found !== undefined) spec.priorityClassName = found.metadata?.name ?? '';
   spec.priority = priority;
   spec.preemptionPolicy = policy;
 }
 
 /** An update that leaves them out keeps what was worked out before. */
-function keepPriority(pod: JsonObject, old: KubeObject | undefined): void {
-  const spec = objectAt(pod, 'spec');
-  if (spec === undefined) return;
-  for (const field of ['priority', 'preemptionPolicy']) spec[field] ??= valueAt(old, 'spec', field);
-  for (const field of ['priority', 'preemptionPolicy']) if (spec[field] === undefined) delete spec[field];
-}
-
-function isClass({ group, resource, subresource }: AdmissionAttributes): boolean {
-  return group === classes.group && resource === classes.resource && subresource === '';
+function keepPriority({ spec }: Draft<Pod>, old: Given<Pod> | undefined): void {
+  // What was stored has them, and is shared.
+  if (spec === undefined || spec === old?.spec) return;
+  for (const field of fields('priority', 'preemptionPolicy')) {
+    if (spec[field] === undefined || spec[field] === null) restoreField(spec, old?.spec ?? {}, field);
+  }
 }
 
 /** Resolves `priorityClassName` of new pods, and refuses a second default class. */
 export const priorityPlugin: AdmissionPlugin = {
   name: 'Priority',
   handles: (attributes) =>
-    (isPod(attributes) || isClass(attributes)) &&
-    (attributes.operation === 'CREATE' || attributes.operation === 'UPDATE'),
+    (attributes.operation === 'CREATE' || attributes.operation === 'UPDATE') &&
+    (aboutPod(attributes) !== undefined || about(attributes, priorityClasses) !== undefined),
   async admit(attributes, _context, reader) {
-    const { draft, old, operation } = attributes;
-    if (draft === undefined || !isPod(attributes)) return;
+    const { draft, old, operation } = aboutPod(attributes) ?? {};
+    if (draft === undefined) return;
     if (operation === 'CREATE') await admitPod(draft, reader);
     else keepPriority(draft, old);
   },
   async validate(attributes, _context, reader) {
-    const { draft, name } = attributes;
-    if (draft === undefined || !isClass(attributes) || !isTrueAt(draft, 'globalDefault')) return;
+    const { draft, name = '' } = about(attributes, priorityClasses) ?? {};
+    if (draft?.globalDefault !== true) return;
     const present = (await defaultClass(reader))?.metadata?.name;
     if (present === undefined || present === name) return;
     const why = `PriorityClass ${present} is already marked as default. Only one default can exist`;
-    throw forbidden(classes, name, why);
+    throw forbidden(priorityClasses, name, why);
   },
 };

@@ -4,29 +4,27 @@
  * Source: upstream `plugin/pkg/admission/serviceaccount`.
  */
 
-import type { Pod } from '#pkg/api/types/core-v1.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { Pod, PodSpec, ServiceAccount } from '#pkg/api/types/core-v1.ts';
+import { serviceAccounts } from '#pkg/api/types/refs.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { forbidden } from '#pkg/apimachinery/status-error.ts';
-import type { AdmissionPlugin, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
+import { type AdmissionPlugin, type RegistryReader, readOne, type StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { podReferences } from '../core/pod-references.ts';
-import { listAt, objectAt, objectsAt, stringAt } from '../draft.ts';
 import { isAutomounted, mountApiAccess } from './api-access.ts';
-import { isMirrorPod, isPod, podSubject } from './pods.ts';
+import { aboutPod, isMirrorPod, podSubject } from './pods.ts';
 
 /** How often and how far apart a missing account is looked for. Source: upstream `getServiceAccount`. */
 const attemptsMax = 10;
 const attemptDelayMs = 100;
 
-const serviceAccounts = { group: '', resource: 'serviceaccounts' };
-
 async function waitForAccount(
   key: { readonly namespace: string; readonly name: string },
   { clock }: StrategyContext,
   reader: RegistryReader,
-): Promise<KubeObject | undefined> {
+): Promise<ServiceAccount | undefined> {
   for (let attempt = 1; ; attempt++) {
-    const account = await reader.get(serviceAccounts, key.namespace, key.name);
+    const account = await readOne(reader, serviceAccounts, key);
     if (account !== undefined || attempt >= attemptsMax) return account;
     await sleep(clock, attemptDelayMs);
   }
@@ -35,70 +33,70 @@ async function waitForAccount(
 /** Names the account on new pods, mounts its token, and refuses those whose account does not exist after a short wait. */
 export const serviceAccountPlugin: AdmissionPlugin = {
   name: 'ServiceAccount',
-  handles: (attributes) => isPod(attributes) && attributes.operation === 'CREATE',
-  async admit({ draft, namespace }, context, reader) {
-    const spec = objectAt(draft, 'spec');
+  handles: (attributes) => attributes.operation === 'CREATE' && aboutPod(attributes) !== undefined,
+  async admit(attributes, context, reader) {
+    const { draft, namespace = '' } = aboutPod(attributes) ?? {};
+    const spec = draft?.spec;
     if (draft === undefined || spec === undefined) return;
     if (isMirrorPod(draft)) return checkMirrorPod(draft);
-    const name = stringAt(spec, 'serviceAccountName') || 'default';
+    const name = spec.serviceAccountName || 'default';
     spec.serviceAccountName = name;
     spec.serviceAccount = name;
     const account = await waitForAccount({ namespace, name }, context, reader);
     if (account === undefined) {
       const missing = `serviceaccount "${name}" not found`;
       const why = `error looking up service account ${namespace}/${name}: ${missing}`;
-      throw forbidden(podSubject, stringAt(draft, 'metadata', 'name'), why);
+      throw forbidden(podSubject, draft.metadata?.name ?? '', why);
     }
     if (isAutomounted(spec, account)) mountApiAccess(spec, context.random);
-    if (listAt(spec, 'imagePullSecrets').length === 0) {
-      const secrets = objectsAt(account, 'imagePullSecrets');
-      if (secrets.length > 0) spec.imagePullSecrets = secrets.map((secret) => ({ name: stringAt(secret, 'name') }));
+    if ((spec.imagePullSecrets ?? []).length === 0) {
+      const secrets = account.imagePullSecrets ?? [];
+      if (secrets.length > 0) spec.imagePullSecrets = secrets.map(({ name: secret = '' }) => ({ name: secret }));
     }
     if (account.metadata?.annotations?.[mountableAnnotation] === undefined) return;
     const problem = secretProblem(spec, account);
-    if (problem !== undefined) throw forbidden(podSubject, stringAt(draft, 'metadata', 'name'), problem);
+    if (problem !== undefined) throw forbidden(podSubject, draft.metadata?.name ?? '', problem);
   },
 };
 
 const mountableAnnotation = 'kubernetes.io/enforce-mountable-secrets';
 
 /** A pod that the API only shows may use nothing of it. */
-function checkMirrorPod(draft: JsonObject): void {
+function checkMirrorPod(draft: Given<Pod>): void {
   const refuse = (what: string): never => {
-    throw forbidden(podSubject, stringAt(draft, 'metadata', 'name'), `a mirror pod may not ${what}`);
+    throw forbidden(podSubject, draft.metadata?.name ?? '', `a mirror pod may not ${what}`);
   };
-  if (stringAt(draft, 'spec', 'serviceAccountName') !== '') refuse('reference service accounts');
-  if (podReferences(draft as Pod, { withEphemeral: true }).secrets.size > 0) refuse('reference secrets');
-  const sources = objectsAt(draft, 'spec', 'volumes').flatMap((volume) => objectsAt(volume, 'projected', 'sources'));
-  if (sources.some((source) => source.serviceAccountToken !== undefined))
+  if ((draft.spec?.serviceAccountName ?? '') !== '') refuse('reference service accounts');
+  if (podReferences(draft, { withEphemeral: true }).secrets.size > 0) refuse('reference secrets');
+  const sources = (draft.spec?.volumes ?? []).flatMap(({ projected }) => projected?.sources ?? []);
+  if (sources.some(({ serviceAccountToken }) => serviceAccountToken))
     refuse('use ServiceAccountToken volume projections');
 }
 
 /** Which Secret of a pod its account does not list, where the account says that it has to. */
-function secretProblem(spec: JsonObject, account: KubeObject): string | undefined {
+function secretProblem(spec: Given<PodSpec>, account: ServiceAccount): string | undefined {
   const name = account.metadata?.name ?? '';
   if (!/^(1|t|T|true|TRUE|True)$/.test(account.metadata?.annotations?.[mountableAnnotation] ?? '')) return undefined;
-  const namesOf = (field: string): ReadonlySet<string> =>
-    new Set(objectsAt(account, field).map((one) => stringAt(one, 'name')));
-  const [mountable, pullable] = [namesOf('secrets'), namesOf('imagePullSecrets')];
+  const namesOf = (list: readonly { readonly name?: string }[] | null | undefined): ReadonlySet<string> =>
+    new Set(list?.map((one) => one.name ?? ''));
+  const [mountable, pullable] = [namesOf(account.secrets), namesOf(account.imagePullSecrets)];
   const why = (what: string): string =>
     `${what} is not allowed because service account ${name} does not reference that`;
-  for (const volume of objectsAt(spec, 'volumes')) {
-    const secret = stringAt(volume, 'secret', 'secretName');
+  for (const volume of spec.volumes ?? []) {
+    const secret = volume.secret?.secretName ?? '';
     if (secret !== '' && !mountable.has(secret)) return `${why(`volume with secret.secretName="${secret}"`)} secret`;
   }
   for (const [field, title] of [
     ['initContainers', 'init container'],
     ['containers', 'container'],
   ] as const)
-    for (const container of objectsAt(spec, field))
-      for (const env of objectsAt(container, 'env')) {
-        const secret = stringAt(env, 'valueFrom', 'secretKeyRef', 'name');
-        const what = `${title} ${stringAt(container, 'name')} with envVar ${stringAt(env, 'name')} referencing secret.secretName="${secret}"`;
+    for (const container of spec[field] ?? [])
+      for (const env of container.env ?? []) {
+        const secret = env.valueFrom?.secretKeyRef?.name ?? '';
+        const what = `${title} ${container.name ?? ''} with envVar ${env.name ?? ''} referencing secret.secretName="${secret}"`;
         if (secret !== '' && !mountable.has(secret)) return `${why(what)} secret`;
       }
-  for (const [index, one] of objectsAt(spec, 'imagePullSecrets').entries()) {
-    const secret = stringAt(one, 'name');
+  for (const [index, { name: secret = '' }] of (spec.imagePullSecrets ?? []).entries()) {
     if (!pullable.has(secret)) return `${why(`imagePullSecrets[${index}].name="${secret}"`)} imagePullSecret`;
   }
   return undefined;

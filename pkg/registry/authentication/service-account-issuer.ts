@@ -3,14 +3,15 @@
  * counts only while its account and what it is bound to are there, with the same uid: that is looked at each time, the signature once.
  * Upstream counterpart: `pkg/serviceaccount/{claims,jwt,legacy}.go`.
  */
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import { nodes, pods, secrets, serviceAccounts } from '#pkg/api/types/refs.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { credentialIdKey } from '#pkg/apiserver/authn/authenticator.ts';
 import type { TokenAuthenticator, TokenUser } from '#pkg/apiserver/authn/bearer-tokens.ts';
-import type { RegistryReader } from '#pkg/apiserver/strategy.ts';
+import { type RegistryReader, readOne } from '#pkg/apiserver/strategy.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type Claims, isSigned, readClaims, type SigningKey, signJwt, type VerifyingKey } from '#pkg/pki/jwt.ts';
-import { listAt, numberAt, objectAt, stringAt } from '../draft.ts';
 
 /** Of tokens that were stored in Secrets, which have no end. */
 const legacyIssuer = 'kubernetes/serviceaccount';
@@ -54,12 +55,12 @@ export interface TokenRequest {
   readonly id: string;
 }
 
-const resources = {
-  node: { group: '', resource: 'nodes' },
-  pod: { group: '', resource: 'pods' },
-  secret: { group: '', resource: 'secrets' },
-  serviceaccount: { group: '', resource: 'serviceaccounts' },
-} as const;
+const resources: Readonly<Record<'node' | 'pod' | 'secret' | 'serviceaccount', ResourceRef>> = {
+  node: nodes,
+  pod: pods,
+  secret: secrets,
+  serviceaccount: serviceAccounts,
+};
 
 /** Signs tokens and knows them again. */
 export class ServiceAccountIssuer implements TokenAuthenticator {
@@ -123,23 +124,26 @@ export class ServiceAccountIssuer implements TokenAuthenticator {
   #isChecked(token: string, claims: Claims): boolean {
     if (this.#checked.has(token)) return true;
     if (!isSigned(token, this.keys)) return false;
-    if (this.#checked.size >= checkedTokensMax) this.#checked.delete(this.#checked.keys().next().value!);
+    if (this.#checked.size >= checkedTokensMax) {
+      for (const oldest of this.#checked.keys()) {
+        this.#checked.delete(oldest);
+        break;
+      }
+    }
     this.#checked.set(token, claims);
     return true;
   }
 
   async #user(claims: Claims): Promise<UserInfo | string> {
     const nowMs = this.#options.clock.nowMs();
-    const [expiry, notBefore, issuedAt] = [numberAt(claims, 'exp'), numberAt(claims, 'nbf'), numberAt(claims, 'iat')];
+    const [expiry, notBefore, issuedAt] = [numberOf(claims.exp), numberOf(claims.nbf), numberOf(claims.iat)];
     if (expiry === undefined || nowMs - leewayMs > expiry * 1000) return 'service account token has expired';
     if (notBefore !== undefined && nowMs + leewayMs < notBefore * 1000) return 'service account token is not valid yet';
     if (issuedAt !== undefined && nowMs + leewayMs < issuedAt * 1000)
       return 'service account token is issued in the future';
-    const own = objectAt(claims, 'kubernetes.io');
-    const namespace = stringAt(own, 'namespace');
-    const ref = (kind: string): Named | undefined =>
-      objectAt(own, kind) && { name: stringAt(own, kind, 'name'), uid: stringAt(own, kind, 'uid') };
-    const [account, secret, pod, node] = [ref('serviceaccount'), ref('secret'), ref('pod'), ref('node')];
+    const own = isObject(claims['kubernetes.io']) ? claims['kubernetes.io'] : {};
+    const namespace = textOf(own.namespace);
+    const [account, secret, pod, node] = [own.serviceaccount, own.secret, own.pod, own.node].map(namedBy);
     if (account === undefined) return 'service account token names no service account';
     const problem =
       (await this.#problem('serviceaccount', namespace, account)) ??
@@ -162,7 +166,8 @@ export class ServiceAccountIssuer implements TokenAuthenticator {
 
   /** Why an object that a token names does not carry it; undefined when it does. */
   async #problem(kind: keyof typeof resources, namespace: string, { name, uid }: Named): Promise<string | undefined> {
-    const object = await this.#reader?.get(resources[kind], namespace, name);
+    const reader = this.#reader;
+    const object = reader && (await readOne(reader, resources[kind], { namespace, name }));
     const isAccount = kind === 'serviceaccount';
     if (object === undefined)
       return isAccount
@@ -181,12 +186,13 @@ export class ServiceAccountIssuer implements TokenAuthenticator {
 
   /** A token that a Secret holds counts while that Secret does. */
   async #legacyUser(token: string, claims: Claims): Promise<UserInfo | string> {
-    const claim = (name: string): string => stringAt(claims, `${legacyClaim}${name}`);
+    const claim = (name: string): string => textOf(claims[`${legacyClaim}${name}`]);
     const [namespace, secretName] = [claim('namespace'), claim('secret.name')];
     const account = { name: claim('service-account.name'), uid: claim('service-account.uid') };
     if (claims.sub !== `system:serviceaccount:${namespace}:${account.name}`) return 'sub claim is invalid';
-    const secret = await this.#reader?.get(resources.secret, namespace, secretName);
-    const held = Buffer.from(stringAt(secret, 'data', 'token'), 'base64').toString();
+    const reader = this.#reader;
+    const secret = reader && (await readOne(reader, secrets, { namespace, name: secretName }));
+    const held = Buffer.from(secret?.data?.token ?? '', 'base64').toString();
     if (secret === undefined || secret.metadata?.deletionTimestamp || held !== token)
       return "Token has been invalidated or does not match the server's copy";
     const problem = await this.#problem('serviceaccount', namespace, account);
@@ -198,6 +204,19 @@ function named({ metadata }: KubeObject): Named {
   return { name: metadata?.name ?? '', uid: metadata?.uid ?? '' };
 }
 
+/** What a claim names, if it is one that names an object. */
+function namedBy(claim: unknown): Named | undefined {
+  return isObject(claim) ? { name: textOf(claim.name), uid: textOf(claim.uid) } : undefined;
+}
+
+function textOf(claim: unknown): string {
+  return typeof claim === 'string' ? claim : '';
+}
+
+function numberOf(claim: unknown): number | undefined {
+  return typeof claim === 'number' ? claim : undefined;
+}
+
 function userOf(namespace: string, { name, uid }: Named): UserInfo {
   const groups = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`];
   return { name: `system:serviceaccount:${namespace}:${name}`, uid, groups };
@@ -206,7 +225,7 @@ function userOf(namespace: string, { name, uid }: Named): UserInfo {
 /** The claim `aud` is one name or a list of them. */
 function listOf(value: unknown): readonly string[] {
   if (typeof value === 'string') return [value];
-  return listAt({ value }, 'value').filter((one) => typeof one === 'string');
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
 }
 
 function quoted(list: readonly string[]): string {

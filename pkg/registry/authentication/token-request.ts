@@ -2,21 +2,21 @@
  * `serviceaccounts/token`: a token for an account, if it may be had as it is asked for.
  * Source: `pkg/registry/core/serviceaccount/storage/token.go`, `pkg/apis/authentication/validation`.
  */
-import { kindFact, typeSchema } from '#pkg/api/facts.ts';
-import type { TokenRequest } from '#pkg/api/types/authentication-v1.ts';
+
+import type { BoundObjectReference, TokenRequest } from '#pkg/api/types/authentication-v1.ts';
+import { nodes, pods, secrets, serviceAccounts } from '#pkg/api/types/refs.ts';
+import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import { child, type FieldError, invalid, invalidObject, pathsOf } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict, notFound } from '#pkg/apimachinery/status-error.ts';
 import { withUnset } from '#pkg/apimachinery/write-unset.ts';
 import { bodyKind, decodeBody } from '#pkg/apiserver/endpoints/decode.ts';
-import { metadataOf } from '#pkg/apiserver/endpoints/metadata.ts';
 import { type Scope, strategyContext } from '#pkg/apiserver/endpoints/scope.ts';
-import { parseWriteOptions } from '#pkg/apiserver/endpoints/write-options.ts';
+import { type FieldValidation, parseWriteOptions } from '#pkg/apiserver/endpoints/write-options.ts';
 import { draftResponse } from '#pkg/apiserver/responses.ts';
-import type { CreateSubresource } from '#pkg/apiserver/strategy.ts';
+import { type CreateSubresource, readOne } from '#pkg/apiserver/strategy.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
-import { listAt, numberAt, objectAt, stringAt } from '../draft.ts';
 import type { ServiceAccountIssuer } from './service-account-issuer.ts';
 
 const gvk = { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' };
@@ -31,42 +31,46 @@ export function tokenSubresource(issuer: ServiceAccountIssuer): CreateSubresourc
   return { kind: gvk, create: (scope) => createToken(scope, issuer) };
 }
 
+/** The body, which was walked against the schema of its kind. */
+function decodeTokenRequest(scope: Scope, validation: FieldValidation): Draft<TokenRequest> {
+  return decodeBody(scope, bodyKind(gvk), validation);
+}
+
 async function createToken(scope: Scope, issuer: ServiceAccountIssuer): Promise<ApiResponse> {
   const { core, info, subject } = scope;
   const { namespace, name } = info;
   const options = parseWriteOptions(info.query, 'CreateOptions');
-  const request = decodeBody(scope, bodyKind(gvk), options.fieldValidation);
-  const metadata = metadataOf(request);
+  const request = decodeTokenRequest(scope, options.fieldValidation);
+  const metadata = request.metadata ?? {};
   for (const [field, wanted] of [
     ['name', name],
     ['namespace', namespace],
   ] as const) {
-    const given = stringAt(metadata, field);
+    const given = metadata[field] ?? '';
     if (given === '' || given === wanted) continue;
     throw invalidObject(gvk, name, [
       invalid(
-        child(pathsOf<KubeObject>()('metadata'), field),
+        child(pathsOf<TokenRequest>()('metadata'), field),
         given,
         `must match the service account ${field} if specified`,
       ),
     ]);
   }
-  const account = await core.reader.get(subject, namespace, name);
+  const account = await readOne(core.reader, serviceAccounts, { namespace, name });
   if (account === undefined) throw notFound(subject, name);
-  const spec: JsonObject = { ...objectAt(request, 'spec') };
-  const seconds = numberAt(spec, 'expirationSeconds') ?? secondsDefault;
-  if (listAt(spec, 'audiences').length === 0) spec.audiences = [...issuer.audiences];
-  spec.expirationSeconds = seconds;
+  const seconds = request.spec?.expirationSeconds ?? secondsDefault;
+  const asked = request.spec?.audiences ?? [];
+  const audiences = asked.length === 0 ? [...issuer.audiences] : asked;
+  const spec = { ...request.spec, audiences, expirationSeconds: seconds };
   const nowMs = core.clock.nowMs();
-  const draft: JsonObject = {
+  const draft: Draft<TokenRequest> = {
     ...request,
     metadata: { ...metadata, name, namespace, creationTimestamp: formatTimestamp(nowMs) },
     spec,
   };
   checkSeconds(seconds);
   await admit(scope, draft, options.dryRun);
-  const bound = await boundTo(scope, objectAt(spec, 'boundObjectRef'));
-  const audiences = spec.audiences as readonly string[];
+  const bound = await boundTo(scope, spec.boundObjectRef);
   const isExtended =
     bound.pod !== undefined &&
     seconds === projectedSeconds &&
@@ -80,7 +84,7 @@ async function createToken(scope: Scope, issuer: ServiceAccountIssuer): Promise<
     id: core.random.uuid(),
   });
   const status = { token, expirationTimestamp: formatTimestamp(nowMs + seconds * 1000) };
-  return draftResponse(201, withUnset({ ...draft, status }, typeSchema(kindFact(gvk)!.type)));
+  return draftResponse(201, withUnset({ ...draft, status }, bodyKind(gvk).schema));
 }
 
 function checkSeconds(seconds: number): void {
@@ -92,7 +96,7 @@ function checkSeconds(seconds: number): void {
   if (errors.length > 0) throw invalidObject(gvk, '', errors);
 }
 
-async function admit(scope: Scope, draft: JsonObject, dryRun: boolean): Promise<void> {
+async function admit(scope: Scope, draft: Draft<TokenRequest>, dryRun: boolean): Promise<void> {
   const { core, info } = scope;
   const { namespace, name } = info;
   const attributes = {
@@ -119,15 +123,14 @@ interface Bound {
 }
 
 /** What the token is bound to. Throws for what is not there, is another of that name, or has another account. */
-async function boundTo(scope: Scope, ref: JsonObject | undefined): Promise<Bound> {
-  if (ref === undefined) return {};
+async function boundTo(scope: Scope, ref: Given<BoundObjectReference> | null | undefined): Promise<Bound> {
+  if (!ref) return {};
   const { reader } = scope.core;
   const { namespace, name: account } = scope.info;
-  const [kind, apiVersion, name] = [stringAt(ref, 'kind'), stringAt(ref, 'apiVersion'), stringAt(ref, 'name')];
-  const find = async (resource: string, where: string): Promise<KubeObject> => {
-    const found = await reader.get({ group: '', resource }, where, name);
-    if (found === undefined) throw notFound({ group: '', resource }, name);
-    const uid = stringAt(ref, 'uid');
+  const { kind = '', apiVersion = '', name = '', uid = '' } = ref;
+  const find = async <T extends KubeObject>(wanted: ResourceRef<T>, where: string): Promise<T> => {
+    const found = await readOne(reader, wanted, { namespace: where, name });
+    if (found === undefined) throw notFound(wanted, name);
     if (uid !== '' && found.metadata?.uid !== uid) {
       const why = `the UID in the bound object reference (${uid}) does not match the UID in record. The object might have been deleted and then recreated`;
       throw conflict({ group: '', resource: kind }, name, why);
@@ -136,22 +139,22 @@ async function boundTo(scope: Scope, ref: JsonObject | undefined): Promise<Bound
   };
   switch (apiVersion === 'v1' ? kind : '') {
     case 'Pod': {
-      const pod = await find('pods', namespace);
-      if (stringAt(pod, 'spec', 'serviceAccountName') !== account)
+      const pod = await find(pods, namespace);
+      if (pod.spec?.serviceAccountName !== account)
         throw badRequest(
           `cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`,
         );
-      const nodeName = stringAt(pod, 'spec', 'nodeName');
+      const nodeName = pod.spec?.nodeName ?? '';
       if (nodeName === '') return { pod };
-      const node = await reader.get({ group: '', resource: 'nodes' }, '', nodeName);
+      const node = await readOne(reader, nodes, { namespace: '', name: nodeName });
       return { pod, node: { name: nodeName, uid: node?.metadata?.uid ?? '' } };
     }
     case 'Node': {
-      const node = await find('nodes', '');
+      const node = await find(nodes, '');
       return { node: { name, uid: node.metadata?.uid ?? '' } };
     }
     case 'Secret':
-      return { secret: await find('secrets', namespace) };
+      return { secret: await find(secrets, namespace) };
     default: {
       const [group, version] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion];
       throw badRequest(`cannot bind token to object of type ${group}/${version}, Kind=${kind}`);

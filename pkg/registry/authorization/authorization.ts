@@ -2,6 +2,7 @@
  * How a server decides who may do what: its authorizers in their order, and what they have to be told of. Adding one is its file and a line here.
  * Upstream counterpart: `pkg/kubeapiserver/authorizer`.
  */
+import { clusterRoleBindings, clusterRoles, roleBindings, roles } from '#pkg/api/types/refs.ts';
 import { alwaysAllow, type ResolvingAuthorizer, unionAuthorizer } from '#pkg/apiserver/authz/authorizer.ts';
 import { RbacAuthorizer } from '../rbac/rbac-authorizer.ts';
 import { NodeAuthorizer, type NodeAuthorizerSource } from './node-authorizer.ts';
@@ -23,8 +24,6 @@ export interface Authorization {
   connect(source: NodeAuthorizerSource): Promise<void>;
 }
 
-const rbacGroup = 'rbac.authorization.k8s.io';
-
 /** Makes those that are named, asked in that order. */
 export function createAuthorization(modes: readonly AuthorizationMode[] = defaultAuthorizationModes): Authorization {
   const rbac = modes.includes('RBAC') ? new RbacAuthorizer() : undefined;
@@ -39,8 +38,14 @@ export function createAuthorization(modes: readonly AuthorizationMode[] = defaul
     ...(rbac === undefined ? {} : { rbac }),
     async connect(source) {
       node?.connect(source);
-      const sinks = Object.entries(rbac?.sinks ?? {});
-      await Promise.all(sinks.map(([resource, sink]) => source.follow({ group: rbacGroup, resource }, sink)));
+      if (rbac === undefined) return;
+      const { sinks } = rbac;
+      await Promise.all([
+        source.follow(clusterRoles, sinks.clusterroles),
+        source.follow(roles, sinks.roles),
+        source.follow(clusterRoleBindings, sinks.clusterrolebindings),
+        source.follow(roleBindings, sinks.rolebindings),
+      ]);
     },
   };
 }

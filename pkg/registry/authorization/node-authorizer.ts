@@ -3,8 +3,13 @@
  * refer to. Pods are followed from the first such question on, so that a server without kubelets pays nothing for it.
  * Source: upstream `plugin/pkg/auth/authorizer/node/node_authorizer.go` at 1.36, with its refusals word for word.
  */
+
 import type { PersistentVolume } from '#pkg/api/types/core-v1.ts';
+import { persistentVolumes, pods, resourceSlices, volumeAttachments } from '#pkg/api/types/refs.ts';
+import type { ResourceSlice } from '#pkg/api/types/resource-v1.ts';
+import type { VolumeAttachment } from '#pkg/api/types/storage-v1.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type {
   AccessAttributes,
   AccessDecision,
@@ -12,30 +17,27 @@ import type {
   RuleList,
 } from '#pkg/apiserver/authz/authorizer.ts';
 import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
-import type { RegistryReader } from '#pkg/apiserver/strategy.ts';
+import { type RegistryReader, readAll, readOne } from '#pkg/apiserver/strategy.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
-import { objectsAt, stringAt } from '../draft.ts';
 import { nodeRules } from '../rbac/policy/cluster-roles.ts';
 import { ruleFromText } from '../rbac/policy/rule-text.ts';
 import { ruleAllows, rulesOf } from '../rbac/policy-rule.ts';
-import { NodeGraph, type ReferredKind } from './node-graph.ts';
+import { NodeGraph } from './node-graph.ts';
 import { nodeOf } from './node-identity.ts';
 
 /** What of the server it looks at. */
 export interface NodeAuthorizerSource {
   readonly reader: RegistryReader;
-  follow(resource: { readonly group: string; readonly resource: string }, sink: FollowSink): Promise<void>;
+  follow<T extends KubeObject>(resource: ResourceRef<T>, sink: FollowSink<T>): Promise<void>;
 }
 
 type Answer = Promise<AccessDecision> | AccessDecision;
 
 const allow: AccessDecision = { decision: 'allow' };
 const noOpinion: AccessDecision = { decision: 'no opinion' };
-const [pods, volumes] = [
-  { group: '', resource: 'pods' },
-  { group: '', resource: 'persistentvolumes' },
-];
 const leaseNamespace = 'kube-node-lease';
+/** Of which nodes ask for most. */
+const leaseGroup = 'coordination.k8s.io';
 const readVerbs: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
 const ownVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'get', 'patch', 'update']);
 const rules = rulesOf({ rules: nodeRules.map(ruleFromText) });
@@ -73,6 +75,7 @@ export class NodeAuthorizer implements ResolvingAuthorizer {
 
   /** The answer about a resource that nodes do not all have the same rights to; undefined for another one. */
   #divided(node: string, asked: AccessAttributes): Answer | undefined {
+    if (asked.group === leaseGroup && asked.resource === 'leases') return lease(node, asked);
     switch (asked.group === '' ? asked.resource : `${asked.resource}.${asked.group}`) {
       case 'secrets':
       case 'configmaps':
@@ -85,8 +88,6 @@ export class NodeAuthorizer implements ResolvingAuthorizer {
         return this.#get(node, asked);
       case 'serviceaccounts':
         return this.#createToken(node, asked);
-      case 'leases.coordination.k8s.io':
-        return lease(node, asked);
       case 'csinodes.storage.k8s.io':
         return csiNode(node, asked);
       case 'resourceslices.resource.k8s.io':
@@ -185,7 +186,7 @@ export class NodeAuthorizer implements ResolvingAuthorizer {
     return this.#following;
   }
 
-  #isRelated(node: string, { group, resource, namespace, name }: AccessAttributes): Promise<boolean> | boolean {
+  #isRelated(node: string, { resource, namespace, name }: AccessAttributes): Promise<boolean> | boolean {
     const graph = this.#graph;
     switch (resource) {
       case 'pods':
@@ -195,12 +196,17 @@ export class NodeAuthorizer implements ResolvingAuthorizer {
       case 'secrets':
         return graph.refers(node, resource, { namespace, name }) || this.#usesSecretOfVolume(node, namespace, name);
       case 'volumeattachments':
+        return this.#namesNode(node, volumeAttachments, name);
       case 'resourceslices':
-        return this.#namesNode(node, { group, resource, name });
+        return this.#namesNode(node, resourceSlices, name);
       case 'resourceclaims':
         return graph.refers(node, resource, { namespace, name }) || this.#usesClaimByStatus(node, namespace, name);
+      case 'configmaps':
+      case 'persistentvolumeclaims':
+      case 'serviceaccounts':
+        return graph.refers(node, resource, { namespace, name });
       default:
-        return graph.refers(node, resource as ReferredKind, { namespace, name });
+        return false;
     }
   }
 
@@ -210,34 +216,32 @@ export class NodeAuthorizer implements ResolvingAuthorizer {
   }
 
   async #usesVolume(node: string, name: string): Promise<boolean> {
-    const volume = await this.#source?.reader.get(volumes, '', name);
+    const source = this.#source;
+    const volume = source && (await readOne(source.reader, persistentVolumes, { namespace: '', name }));
     // Other than upstream: that there is none is no secret, and how nodes learn that a folder of theirs is nobody's any more.
-    return volume === undefined || this.#claims(node, volume as PersistentVolume);
+    return volume === undefined || this.#claims(node, volume);
   }
 
   async #usesSecretOfVolume(node: string, namespace: string, name: string): Promise<boolean> {
-    const all = (await this.#source?.reader.list(volumes)) ?? [];
-    return all.some(
-      (volume) =>
-        refersToSecret(volume as PersistentVolume, namespace, name) && this.#claims(node, volume as PersistentVolume),
-    );
+    const source = this.#source;
+    const all = source === undefined ? [] : await readAll(source.reader, persistentVolumes);
+    return all.some((volume) => refersToSecret(volume, namespace, name) && this.#claims(node, volume));
   }
 
-  async #namesNode(
-    node: string,
-    { group, resource, name }: { readonly group: string; readonly resource: string; readonly name: string },
-  ): Promise<boolean> {
-    const object = await this.#source?.reader.get({ group, resource }, '', name);
-    return object !== undefined && stringAt(object, 'spec', 'nodeName') === node;
+  async #namesNode(node: string, ref: ResourceRef<ResourceSlice | VolumeAttachment>, name: string): Promise<boolean> {
+    const source = this.#source;
+    const object = source && (await readOne(source.reader, ref, { namespace: '', name }));
+    return object?.spec.nodeName === node;
   }
 
   /** Claims that were made for a pod are named in its status. */
   async #usesClaimByStatus(node: string, namespace: string, name: string): Promise<boolean> {
-    const all = (await this.#source?.reader.list(pods, namespace)) ?? [];
+    const source = this.#source;
+    const all = source === undefined ? [] : await readAll(source.reader, pods, namespace);
     return all.some(
       (pod) =>
-        stringAt(pod, 'spec', 'nodeName') === node &&
-        objectsAt(pod, 'status', 'resourceClaimStatuses').some(({ resourceClaimName }) => resourceClaimName === name),
+        pod.spec?.nodeName === node &&
+        (pod.status?.resourceClaimStatuses ?? []).some(({ resourceClaimName }) => resourceClaimName === name),
     );
   }
 }
@@ -249,7 +253,7 @@ function refersToSecret({ spec }: PersistentVolume, namespace: string, name: str
       isObject(source) &&
       Object.entries(source).some(([field, value]) => {
         if (field === 'secretName') {
-          const where = stringAt(source, 'secretNamespace') || spec?.claimRef?.namespace;
+          const where = source.secretNamespace || spec?.claimRef?.namespace;
           return value === name && where === namespace;
         }
         if (!/secretRef$/i.test(field) || !isObject(value)) return false;

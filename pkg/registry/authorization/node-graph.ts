@@ -6,7 +6,6 @@
  * Upstream counterpart: `plugin/pkg/auth/authorizer/node/graph.go`, `graph_populator.go`.
  */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import { podReferences } from '../core/pod-references.ts';
 
@@ -28,9 +27,9 @@ export class NodeGraph {
   readonly #nodes = new Map<string, NodeEntry>();
 
   /** What tells it of pods. */
-  readonly sink: FollowSink = {
-    set: (object) => this.#set(object),
-    remove: (object) => this.#remove(object),
+  readonly sink: FollowSink<Pod> = {
+    set: (pod) => this.#set(pod),
+    remove: (pod) => this.#remove(pod),
   };
 
   /** Whether a pod is bound to a node. */
@@ -47,8 +46,7 @@ export class NodeGraph {
     return this.#nodes.get(node)?.references.has(`${kind}/${namespace}/${name}`) === true;
   }
 
-  #set(object: KubeObject): void {
-    const pod = object as Pod;
+  #set(pod: Pod): void {
     const node = pod.spec?.nodeName;
     if (!node) return;
     const entry = this.#nodes.get(node) ?? { pods: new Set(), references: new Map() };
@@ -60,8 +58,7 @@ export class NodeGraph {
       entry.references.set(reference, (entry.references.get(reference) ?? 0) + 1);
   }
 
-  #remove(object: KubeObject): void {
-    const pod = object as Pod;
+  #remove(pod: Pod): void {
     const node = pod.spec?.nodeName ?? '';
     const entry = this.#nodes.get(node);
     if (entry?.pods.delete(keyOf(pod)) !== true) return;

@@ -2,111 +2,126 @@
  * autoscaling/v1 over autoscaling/v2: one CPU target has fields of its own, everything else rides in annotations.
  * Source: `pkg/apis/autoscaling/v1/conversion.go`.
  */
-import { isObject } from '#pkg/apimachinery/json.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import type { Converter } from '#pkg/apiserver/converters/converter.ts';
+import { typeSchema } from '#pkg/api/facts.ts';
+import type { HorizontalPodAutoscaler as ServedAutoscaler } from '#pkg/api/types/autoscaling-v1.ts';
+import type {
+  HorizontalPodAutoscaler,
+  HorizontalPodAutoscalerSpec,
+  HorizontalPodAutoscalerStatus,
+  MetricSpec,
+} from '#pkg/api/types/autoscaling-v2.ts';
+import { horizontalPodAutoscalers, horizontalPodAutoscalersV1 } from '#pkg/api/types/refs.ts';
+import { convertAndCheck } from '#pkg/api/validation/structural.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { converterOf, present } from '#pkg/apiserver/converters/converter.ts';
 
 const prefix = 'autoscaling.alpha.kubernetes.io/';
-
-/** Fields of v2 that v1 does not have: where they are and the annotation that carries them. */
-const carried = [
-  { part: 'spec', field: 'metrics', annotation: `${prefix}metrics` },
-  { part: 'spec', field: 'behavior', annotation: `${prefix}behavior` },
-  { part: 'status', field: 'currentMetrics', annotation: `${prefix}current-metrics` },
-  { part: 'status', field: 'conditions', annotation: `${prefix}conditions` },
-] as const;
-
-interface CpuMetric {
-  readonly type?: string;
-  readonly resource?: {
-    readonly name?: string;
-    readonly target?: { readonly type?: string; readonly averageUtilization?: number };
-    readonly current?: { readonly averageUtilization?: number };
-  };
-}
+/** The annotations that carry what v1 has no fields for. */
+const carriers = {
+  metrics: `${prefix}metrics`,
+  behavior: `${prefix}behavior`,
+  currentMetrics: `${prefix}current-metrics`,
+  conditions: `${prefix}conditions`,
+};
 
 /** What is aimed at when nothing else is said. Source: `pkg/apis/autoscaling/types.go` `DefaultCPUUtilization`. */
 const defaultCpuPercent = 80;
 
-function isCpu(metric: CpuMetric): boolean {
-  return metric.type === 'Resource' && metric.resource?.name === 'cpu';
+type Resource = { readonly type?: string; readonly resource?: { readonly name?: string } | null };
+
+function isCpu({ type, resource }: Resource): boolean {
+  return type === 'Resource' && resource?.name === 'cpu';
 }
 
-function cpuTarget(metric: CpuMetric): number | undefined {
-  return isCpu(metric) && metric.resource!.target?.type === 'Utilization'
-    ? metric.resource!.target.averageUtilization
-    : undefined;
-}
-
-function copyOf(object: unknown): JsonObject {
-  return isObject(object) ? { ...object } : {};
+function cpuTarget(metric: Given<MetricSpec>): number | undefined {
+  const target = isCpu(metric) ? metric.resource?.target : undefined;
+  return target?.type === 'Utilization' ? target.averageUtilization : undefined;
 }
 
 /** Of several CPU targets the first is the field; the rest are carried. Both numbers of replicas are always written in this form. */
-function fromStored(object: KubeObject): KubeObject {
-  const source = object as JsonObject;
-  const parts = { spec: copyOf(source.spec), status: copyOf(source.status) };
-  const annotations = copyOf(object.metadata?.annotations);
-  const metrics = [...((parts.spec.metrics as CpuMetric[] | undefined) ?? [])];
-  const at = metrics.findIndex((metric) => cpuTarget(metric) !== undefined);
-  const current = ((parts.status.currentMetrics as CpuMetric[] | undefined) ?? []).find(isCpu);
-  if (at >= 0) {
-    parts.spec.targetCPUUtilizationPercentage = cpuTarget(metrics[at]!);
-    metrics.splice(at, 1);
-    parts.spec.metrics = metrics;
-  }
-  const used = current?.resource?.current?.averageUtilization;
-  for (const { part, field, annotation } of carried) {
-    const value = parts[part][field];
-    delete parts[part][field];
+function fromStored(object: Given<HorizontalPodAutoscaler>): Given<ServedAutoscaler> {
+  const { metrics, behavior, ...spec } = object.spec ?? {};
+  const { currentMetrics, conditions, ...status } = object.status ?? {};
+  const targets = (metrics ?? []).map(cpuTarget);
+  const first = targets.findIndex((target) => target !== undefined);
+  const others = metrics?.filter((_, index) => index !== first);
+  const used = currentMetrics?.find(isCpu)?.resource?.current?.averageUtilization;
+  const annotations: Record<string, string> = { ...object.metadata?.annotations };
+  const carry = (annotation: string, value: unknown): void => {
     const isEmpty = value === undefined || value === null || (Array.isArray(value) && value.length === 0);
     if (!isEmpty) annotations[annotation] = JSON.stringify(value);
-  }
-  if (used !== undefined) parts.status.currentCPUUtilizationPercentage = used;
-  const metadata: JsonObject = { ...object.metadata };
-  if (Object.keys(annotations).length > 0) metadata.annotations = annotations;
+  };
+  carry(carriers.metrics, others);
+  carry(carriers.behavior, behavior);
+  carry(carriers.currentMetrics, currentMetrics);
+  carry(carriers.conditions, conditions);
+  const served = { ...spec, ...present({ targetCPUUtilizationPercentage: targets[first] }) };
+  const seen = {
+    currentReplicas: 0,
+    desiredReplicas: 0,
+    ...status,
+    ...present({ currentCPUUtilizationPercentage: used }),
+  };
   return {
-    ...source,
-    apiVersion: 'autoscaling/v1',
-    metadata,
-    spec: parts.spec,
-    ...(source.status === undefined ? {} : { status: { currentReplicas: 0, desiredReplicas: 0, ...parts.status } }),
-  } as KubeObject;
-}
-
-function toStored(draft: JsonObject): JsonObject {
-  const parts = { spec: copyOf(draft.spec), status: copyOf(draft.status) };
-  const metadata = copyOf(draft.metadata);
-  const annotations = copyOf(metadata.annotations);
-  for (const { part, field, annotation } of carried) {
-    const value = parsed(annotations[annotation]);
-    delete annotations[annotation];
-    if (value !== undefined) parts[part][field] = value;
-  }
-  const target = parts.spec.targetCPUUtilizationPercentage;
-  delete parts.spec.targetCPUUtilizationPercentage;
-  delete parts.status.currentCPUUtilizationPercentage;
-  if (parts.status.currentReplicas === 0) delete parts.status.currentReplicas;
-  const others = (parts.spec.metrics as CpuMetric[] | undefined) ?? [];
-  const percent = typeof target === 'number' ? target : others.length === 0 ? defaultCpuPercent : undefined;
-  if (percent !== undefined) {
-    const wanted = { type: 'Utilization', averageUtilization: percent };
-    parts.spec.metrics = [{ type: 'Resource', resource: { name: 'cpu', target: wanted } }, ...others];
-  }
-  if (Object.keys(annotations).length > 0) metadata.annotations = annotations;
-  else delete metadata.annotations;
-  return {
-    ...draft,
-    apiVersion: 'autoscaling/v2',
-    metadata,
-    spec: parts.spec,
-    ...(draft.status === undefined ? {} : { status: parts.status }),
+    ...(object.kind === undefined ? {} : { kind: object.kind }),
+    metadata: { ...object.metadata, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
+    spec: served,
+    ...(object.status === undefined ? {} : { status: seen }),
   };
 }
 
-/** Annotations are the user's to write: what is no JSON is dropped. */
-function parsed(text: unknown): unknown {
-  if (typeof text !== 'string') return undefined;
+function toStored(object: Given<ServedAutoscaler>): Given<HorizontalPodAutoscaler> {
+  const { annotations: given = {}, ...metadata } = object.metadata ?? {};
+  const { targetCPUUtilizationPercentage: target, ...spec } = object.spec ?? {};
+  const { currentCPUUtilizationPercentage: _, currentReplicas = 0, ...status } = object.status ?? {};
+  const { metrics: others = [], ...carriedSpec } = specCarriedBy(given);
+  const percent = target ?? (others?.length === 0 ? defaultCpuPercent : undefined);
+  const annotations = Object.fromEntries(
+    Object.entries(given).filter(([name]) => !Object.values(carriers).includes(name)),
+  );
+  const metrics = percent === undefined ? others : [cpuMetric(percent), ...(others ?? [])];
+  return {
+    ...(object.kind === undefined ? {} : { kind: object.kind }),
+    metadata: { ...metadata, ...(Object.keys(annotations).length > 0 ? { annotations } : {}) },
+    spec: { ...spec, ...carriedSpec, ...(metrics ? { metrics } : {}) },
+    ...(object.status === undefined
+      ? {}
+      : { status: { ...status, ...(currentReplicas === 0 ? {} : { currentReplicas }), ...statusCarriedBy(given) } }),
+  };
+}
+
+function cpuMetric(averageUtilization: number): MetricSpec {
+  return { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization } } };
+}
+
+type Annotations = Readonly<Record<string, string>>;
+
+function specCarriedBy(annotations: Annotations): Given<HorizontalPodAutoscalerSpec> {
+  const { metrics, behavior } = carriers;
+  return fitting('HorizontalPodAutoscalerSpec', { metrics: annotations[metrics], behavior: annotations[behavior] });
+}
+
+function statusCarriedBy(annotations: Annotations): Given<HorizontalPodAutoscalerStatus> {
+  const { currentMetrics, conditions } = carriers;
+  const texts = { currentMetrics: annotations[currentMetrics], conditions: annotations[conditions] };
+  return fitting('HorizontalPodAutoscalerStatus', texts);
+}
+
+/** Fields of a type from their JSON. Annotations are the user's to write: what is no JSON or does not fit is dropped. */
+function fitting(type: string, texts: Readonly<Record<string, string | undefined>>): JsonObject {
+  const schema = typeSchema(`io.k8s.api.autoscaling.v2.${type}`);
+  const found: JsonObject = {};
+  for (const [field, text] of Object.entries(texts)) {
+    const checked =
+      text === undefined ? undefined : convertAndCheck({ [field]: parsed(text) }, schema, { strict: 'Ignore' });
+    if (checked !== undefined && checked.typeError === undefined && checked.object[field] !== undefined)
+      found[field] = checked.object[field];
+  }
+  return found;
+}
+
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -115,4 +130,4 @@ function parsed(text: unknown): unknown {
 }
 
 /** The converter. */
-export const hpaConverter: Converter = { toStored, fromStored };
+export const hpaConverter = converterOf(horizontalPodAutoscalersV1, horizontalPodAutoscalers, { toStored, fromStored });

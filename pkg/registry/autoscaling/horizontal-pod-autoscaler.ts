@@ -1,11 +1,15 @@
 /** Horizontal pod autoscalers. Source: upstream `pkg/apis/autoscaling/{v1,v2}/defaults.go`. */
 
-import type { HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus } from '#pkg/api/types/autoscaling-v2.ts';
+import type {
+  HorizontalPodAutoscaler,
+  HorizontalPodAutoscalerStatus,
+  HPAScalingPolicy,
+  HPAScalingRules,
+} from '#pkg/api/types/autoscaling-v2.ts';
 import { horizontalPodAutoscalers } from '#pkg/api/types/refs.ts';
 import type { Draft } from '#pkg/apimachinery/draft.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { rulesOf } from '#pkg/apiserver/strategy.ts';
-import { ensureObject, setDefault } from '../draft.ts';
+import { setDefault } from '../draft.ts';
 import { ownStatus } from '../status.ts';
 import { hpaConverter } from './converter.ts';
 import { horizontalPodAutoscalerTable } from './table.ts';
@@ -29,15 +33,19 @@ function setDefaults(draft: Draft<HorizontalPodAutoscaler>): void {
   }
   const behavior = spec.behavior;
   if (behavior === undefined) return;
-  setRules(behavior, 'scaleUp', { stabilizationWindowSeconds: 0, policies: scaleUpPolicies });
-  setRules(behavior, 'scaleDown', { policies: scaleDownPolicies });
+  behavior.scaleUp = withDefaults(behavior.scaleUp, scaleUpPolicies);
+  setDefault(behavior.scaleUp, 'stabilizationWindowSeconds', 0);
+  behavior.scaleDown = withDefaults(behavior.scaleDown, scaleDownPolicies);
 }
 
-function setRules(behavior: JsonObject, field: string, defaults: JsonObject): void {
-  const rules = ensureObject(behavior, field);
-  if (rules === undefined) return;
-  setDefault(rules, 'selectPolicy', 'Max');
-  for (const [name, value] of Object.entries(defaults)) setDefault(rules, name, structuredClone(value));
+function withDefaults(
+  rules: Draft<HPAScalingRules> | null | undefined,
+  policies: Draft<HPAScalingPolicy>[],
+): Draft<HPAScalingRules> {
+  const filled = rules ?? {};
+  setDefault(filled, 'selectPolicy', 'Max');
+  setDefault(filled, 'policies', structuredClone(policies));
+  return filled;
 }
 
 /** Autoscalers in the form of `autoscaling/v2`; a converter serves the older one. */

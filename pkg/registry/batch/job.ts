@@ -9,7 +9,7 @@ import type { Draft } from '#pkg/apimachinery/draft.ts';
 import { inKeyOrder } from '#pkg/apimachinery/json.ts';
 import { rulesOf, type StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { setTemplateDefaults } from '../core/pod-defaults.ts';
-import { ensureObject, setDefault } from '../draft.ts';
+import { setDefault } from '../draft.ts';
 import { ownStatus } from '../status.ts';
 import { validateJobStatus } from './job-status-validation.ts';
 import { newJobErrors, validateJob, validateJobUpdate } from './job-validation.ts';
@@ -44,31 +44,29 @@ function setDefaults(draft: Draft<Job>): void {
 /** A job without labels gets those of its pods. */
 function labelAsTemplate(draft: Draft<Job>): void {
   const labels = draft.spec?.template?.metadata?.labels ?? {};
-  const metadata = ensureObject(draft, 'metadata');
-  if (metadata === undefined || Object.keys(labels).length === 0) return;
-  if (Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
+  draft.metadata ??= {};
+  if (Object.keys(labels).length === 0) return;
+  if (Object.keys(draft.metadata.labels ?? {}).length === 0) draft.metadata.labels = { ...labels };
 }
 
 function generateSelector(draft: Draft<Job>, context: StrategyContext): void {
   const spec = draft.spec;
-  const metadata = ensureObject(draft, 'metadata');
-  if (spec === undefined || metadata === undefined || spec.manualSelector === true) return;
-  setDefault(metadata, 'uid', context.random.uuid());
-  const uid = metadata.uid ?? '';
-  const template = ensureObject(spec, 'template');
-  const templateMetadata = template === undefined ? undefined : ensureObject(template, 'metadata');
-  const labels = templateMetadata === undefined ? undefined : ensureObject(templateMetadata, 'labels');
-  if (templateMetadata === undefined || labels === undefined) return;
+  draft.metadata ??= {};
+  if (spec === undefined || spec.manualSelector === true) return;
+  setDefault(draft.metadata, 'uid', context.random.uuid());
+  const { uid = '', name = '' } = draft.metadata;
+  spec.template ??= {};
+  spec.template.metadata ??= {};
+  const labels = spec.template.metadata.labels ?? {};
   setDefault(labels, 'controller-uid', uid);
   setDefault(labels, 'batch.kubernetes.io/controller-uid', uid);
-  setDefault(labels, 'job-name', metadata.name ?? '');
-  setDefault(labels, 'batch.kubernetes.io/job-name', metadata.name ?? '');
-  templateMetadata.labels = inKeyOrder(labels);
-  const selector = ensureObject(spec, 'selector');
-  const matchLabels = selector === undefined ? undefined : ensureObject(selector, 'matchLabels');
-  if (selector === undefined || matchLabels === undefined) return;
+  setDefault(labels, 'job-name', name);
+  setDefault(labels, 'batch.kubernetes.io/job-name', name);
+  spec.template.metadata.labels = inKeyOrder(labels);
+  spec.selector ??= {};
+  const matchLabels = spec.selector.matchLabels ?? {};
   setDefault(matchLabels, 'batch.kubernetes.io/controller-uid', uid);
-  selector.matchLabels = inKeyOrder(matchLabels);
+  spec.selector.matchLabels = inKeyOrder(matchLabels);
 }
 
 const status = ownStatus();

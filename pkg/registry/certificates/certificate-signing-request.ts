@@ -8,7 +8,7 @@ import { certificateSigningRequests } from '#pkg/api/types/refs.ts';
 import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import { humanDuration } from '#pkg/apimachinery/time.ts';
 import { rulesOf } from '#pkg/apiserver/strategy.ts';
-import { ensureObject, restoreField, shared } from '../draft.ts';
+import { restoreField, shared } from '../draft.ts';
 import { age, ageColumn, column, nameColumn, nameOf, none } from '../printing/columns.ts';
 import { keepStatus } from '../status.ts';
 import { validateSigningRequest, validateSigningStatus } from './validation.ts';
@@ -36,15 +36,14 @@ function keepAllButConditions(draft: Draft<CertificateSigningRequest>, old: Give
 export const certificateSigningRequestStrategy = rulesOf(certificateSigningRequests, {
   tracksGeneration: false,
   prepareForCreate(draft, { user }) {
-    const spec = ensureObject(draft, 'spec');
-    if (spec !== undefined) {
-      spec.username = user.name;
-      spec.groups = [...user.groups];
-      if (user.uid === undefined) delete spec.uid;
-      else spec.uid = user.uid;
-      if (user.extra === undefined) delete spec.extra;
-      else spec.extra = structuredClone(user.extra);
-    }
+    draft.spec ??= {};
+    const { spec } = draft;
+    spec.username = user.name;
+    spec.groups = [...user.groups];
+    if (user.uid === undefined) delete spec.uid;
+    else spec.uid = user.uid;
+    if (user.extra === undefined) delete spec.extra;
+    else spec.extra = Object.fromEntries(Object.entries(user.extra).map(([key, values]) => [key, [...values]]));
     draft.status = {};
   },
   prepareForUpdate(draft, old) {

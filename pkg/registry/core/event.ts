@@ -109,8 +109,8 @@ const sample = [
 const newerForm: Pick<Rules<AnyEvent>, 'storedInGroup' | 'versions'> = {
   storedInGroup: '',
   versions: {
-    v1: { converter: eventConverter('events.k8s.io/v1'), stored: 'v1' },
-    v1beta1: { converter: eventConverter('events.k8s.io/v1beta1'), stored: 'v1' },
+    v1: { converter: eventConverter('v1'), stored: 'v1' },
+    v1beta1: { converter: eventConverter('v1beta1'), stored: 'v1' },
   },
 };
 

@@ -9,7 +9,7 @@ import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import { at, type FieldError, type FieldPath, invalid, pathsOf, untyped } from '#pkg/apimachinery/field-error.ts';
 import { qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
 import { rulesOf } from '#pkg/apiserver/strategy.ts';
-import { ensureObject, restoreField } from '../draft.ts';
+import { restoreField } from '../draft.ts';
 import { keepStatus } from '../status.ts';
 import { namespaceTable } from './tables.ts';
 
@@ -24,8 +24,8 @@ function setNameLabel(draft: Draft<Namespace>): void {
   const metadata = draft.metadata;
   const name = metadata?.name ?? '';
   if (metadata === undefined || name === '') return;
-  const labels = ensureObject(metadata, 'labels');
-  if (labels !== undefined) labels[nameLabel] = name;
+  metadata.labels ??= {};
+  metadata.labels[nameLabel] = name;
 }
 
 const standardFinalizers = ['foregroundDeletion', finalizer, 'orphan'];

@@ -1,5 +1,6 @@
 /** Which Secrets, ConfigMaps and claims a pod refers to by name. Source: `pkg/api/v1/pod/util.go` `VisitPodSecretNames`, `VisitPodConfigmapNames`. */
 import type { Container, EphemeralContainer, Pod, Volume } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 
 /** Names by kind, each once. */
 export interface PodReferences {
@@ -8,10 +9,10 @@ export interface PodReferences {
   readonly claims: ReadonlySet<string>;
 }
 
-type AnyContainer = Container | EphemeralContainer;
+type AnyContainer = Given<Container> | Given<EphemeralContainer>;
 
 /** Names in the namespace of the pod; of ephemeral containers only when asked for. */
-export function podReferences(pod: Pod, { withEphemeral = false } = {}): PodReferences {
+export function podReferences(pod: Given<Pod>, { withEphemeral = false } = {}): PodReferences {
   const secrets = new Set<string>();
   const configMaps = new Set<string>();
   const claims = new Set<string>();
@@ -46,7 +47,7 @@ export function podReferences(pod: Pod, { withEphemeral = false } = {}): PodRefe
   return { secrets, configMaps, claims };
 }
 
-function secretsOfVolume(volume: Volume): readonly (string | null | undefined)[] {
+function secretsOfVolume(volume: Given<Volume>): readonly (string | null | undefined)[] {
   return [
     volume.azureFile?.secretName,
     volume.cephfs?.secretRef?.name,

@@ -6,7 +6,6 @@
 import type { ContainerStateTerminated, ContainerStatus, Pod } from '#pkg/api/types/core-v1.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
 import type { TablePrinter } from '#pkg/apiserver/strategy.ts';
-import { numberAt, objectAt, objectsAt, stringAt } from '../draft.ts';
 import { age, ageColumn, column, nameColumn, nameOf, none, since, wide } from '../printing/columns.ts';
 
 interface Summary {
@@ -40,14 +39,14 @@ export const podTable: TablePrinter<Given<Pod>> = {
       summary.reason,
       summary.restarts === 0 ? '0' : `${summary.restarts}${ago}`,
       age(pod, nowMs),
-      stringAt(objectsAt(pod, 'status', 'podIPs')[0], 'ip') || none,
-      stringAt(pod, 'spec', 'nodeName') || none,
-      stringAt(pod, 'status', 'nominatedNodeName') || none,
+      ((pod.status?.podIPs ?? [])[0]?.ip ?? '') || none,
+      (pod.spec?.nodeName ?? '') || none,
+      (pod.status?.nominatedNodeName ?? '') || none,
       readinessGates(pod),
     ];
   },
   conditions(pod) {
-    const phase = stringAt(pod, 'status', 'phase');
+    const phase = pod.status?.phase ?? '';
     if (phase === 'Succeeded') {
       return [{ type: 'Completed', status: 'True', reason: phase, message: 'The pod has completed successfully.' }];
     }
@@ -56,15 +55,15 @@ export const podTable: TablePrinter<Given<Pod>> = {
 };
 
 function summarize(pod: Given<Pod>): Summary {
-  const phase = stringAt(pod, 'status', 'phase');
-  const conditions = objectsAt(pod, 'status', 'conditions');
+  const phase = pod.status?.phase ?? '';
+  const conditions = pod.status?.conditions ?? [];
   const isTrue = (type: string): boolean =>
     conditions.some((condition) => condition.type === type && condition.status === 'True');
   const sidecars = sidecarNames(pod);
   const summary: Summary = {
     ready: 0,
-    total: objectsAt(pod, 'spec', 'containers').length + sidecars.size,
-    reason: stringAt(pod, 'status', 'reason') || phase,
+    total: (pod.spec?.containers ?? []).length + sidecars.size,
+    reason: (pod.status?.reason ?? '') || phase,
     restarts: 0,
     lastRestart: '',
   };
@@ -79,46 +78,46 @@ function summarize(pod: Given<Pod>): Summary {
 
 function applyDeletion(summary: Summary, pod: Given<Pod>, phase: string): void {
   if (pod.metadata?.deletionTimestamp === undefined) return;
-  if (stringAt(pod, 'status', 'reason') === 'NodeLost') summary.reason = 'Unknown';
+  if ((pod.status?.reason ?? '') === 'NodeLost') summary.reason = 'Unknown';
   else if (phase !== 'Succeeded' && phase !== 'Failed') summary.reason = 'Terminating';
 }
 
 function sidecarNames(pod: Given<Pod>): ReadonlySet<string> {
-  const sidecars = objectsAt(pod, 'spec', 'initContainers').filter((container) => container.restartPolicy === 'Always');
-  return new Set(sidecars.map((container) => stringAt(container, 'name')));
+  const sidecars = (pod.spec?.initContainers ?? []).filter((container) => container.restartPolicy === 'Always');
+  return new Set(sidecars.map((container) => container.name ?? ''));
 }
 
 function noteRestarts(summary: Summary, status: Given<ContainerStatus>): void {
-  summary.restarts += numberAt(status, 'restartCount') ?? 0;
-  const finishedAt = stringAt(status, 'lastState', 'terminated', 'finishedAt');
+  summary.restarts += status.restartCount ?? 0;
+  const finishedAt = status.lastState?.terminated?.finishedAt ?? '';
   if (finishedAt > summary.lastRestart) summary.lastRestart = finishedAt;
 }
 
 /** Returns whether an init container is still to finish. */
 function addInitContainers(summary: Summary, pod: Given<Pod>, sidecars: ReadonlySet<string>): boolean {
-  const statuses = objectsAt(pod, 'status', 'initContainerStatuses');
+  const statuses = pod.status?.initContainerStatuses ?? [];
   for (const [index, status] of statuses.entries()) {
     noteRestarts(summary, status);
-    const terminated = objectAt(status, 'state', 'terminated');
-    if (terminated !== undefined && numberAt(terminated, 'exitCode') === 0) continue;
-    if (sidecars.has(stringAt(status, 'name')) && status.started === true) {
+    const terminated = status.state?.terminated;
+    if (terminated !== undefined && terminated.exitCode === 0) continue;
+    if (sidecars.has(status.name ?? '') && status.started === true) {
       if (status.ready === true) summary.ready++;
       continue;
     }
-    const waiting = stringAt(status, 'state', 'waiting', 'reason');
+    const waiting = status.state?.waiting?.reason ?? '';
     if (terminated !== undefined) summary.reason = `Init:${endReason(terminated)}`;
     else if (waiting !== '' && waiting !== 'PodInitializing') summary.reason = `Init:${waiting}`;
-    else summary.reason = `Init:${index}/${objectsAt(pod, 'spec', 'initContainers').length}`;
+    else summary.reason = `Init:${index}/${(pod.spec?.initContainers ?? []).length}`;
     return true;
   }
   return false;
 }
 
 function endReason(terminated: Given<ContainerStateTerminated>): string {
-  const reason = stringAt(terminated, 'reason');
+  const reason = terminated.reason ?? '';
   if (reason !== '') return reason;
-  const signal = numberAt(terminated, 'signal') ?? 0;
-  return signal === 0 ? `ExitCode:${numberAt(terminated, 'exitCode') ?? 0}` : `Signal:${signal}`;
+  const signal = terminated.signal ?? 0;
+  return signal === 0 ? `ExitCode:${terminated.exitCode ?? 0}` : `Signal:${signal}`;
 }
 
 function addContainers(
@@ -129,17 +128,17 @@ function addContainers(
   // From here on, only init containers that keep running count as restarting.
   summary.restarts = 0;
   summary.lastRestart = '';
-  for (const status of objectsAt(pod, 'status', 'initContainerStatuses')) {
-    if (sidecars.has(stringAt(status, 'name'))) noteRestarts(summary, status);
+  for (const status of pod.status?.initContainerStatuses ?? []) {
+    if (sidecars.has(status.name ?? '')) noteRestarts(summary, status);
   }
   let hasRunning = false;
-  for (const status of objectsAt(pod, 'status', 'containerStatuses').toReversed()) {
+  for (const status of (pod.status?.containerStatuses ?? []).toReversed()) {
     noteRestarts(summary, status);
-    const terminated = objectAt(status, 'state', 'terminated');
-    const waiting = stringAt(status, 'state', 'waiting', 'reason');
+    const terminated = status.state?.terminated;
+    const waiting = status.state?.waiting?.reason ?? '';
     if (waiting !== '') summary.reason = waiting;
     else if (terminated !== undefined) summary.reason = endReason(terminated);
-    else if (status.ready === true && objectAt(status, 'state', 'running') !== undefined) {
+    else if (status.ready === true && status.state?.running !== undefined) {
       hasRunning = true;
       summary.ready++;
     }
@@ -148,9 +147,9 @@ function addContainers(
 }
 
 function readinessGates(pod: Given<Pod>): string {
-  const gates = objectsAt(pod, 'spec', 'readinessGates');
+  const gates = pod.spec?.readinessGates ?? [];
   if (gates.length === 0) return none;
-  const conditions = objectsAt(pod, 'status', 'conditions');
+  const conditions = pod.status?.conditions ?? [];
   const met = gates.filter((gate) => {
     const condition = conditions.find((candidate) => candidate.type === gate.conditionType);
     return condition?.status === 'True';

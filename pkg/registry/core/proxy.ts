@@ -4,14 +4,16 @@
  * Source: upstream `pkg/registry/core/{pod,service,node}/rest`, apimachinery `util/proxy/{upgradeaware,transport}.go`.
  */
 import { posix } from 'node:path';
+import type { Service } from '#pkg/api/types/core-v1.ts';
+import { endpoints, nodes, pods, services } from '#pkg/api/types/refs.ts';
 import type { ApiHandler, ApiRequest, ApiResponse, HttpHeaders } from '#pkg/apimachinery/http.ts';
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { notFound, serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
 import type { Scope } from '#pkg/apiserver/endpoints/scope.ts';
 import { notBuilt } from '#pkg/apiserver/endpoints/unbuilt.ts';
 import { errorResponse } from '#pkg/apiserver/responses.ts';
+import { readOne } from '#pkg/apiserver/strategy.ts';
 import { bearerProtocolPrefix } from '#pkg/serving/websocket/handshake.ts';
-import { numberAt, objectsAt, stringAt } from '../draft.ts';
 import { admitConnection, noConnection } from './connections.ts';
 import { checkProxyAddress, type ProxyName, parseProxyName } from './proxy-target.ts';
 
@@ -24,29 +26,29 @@ interface Place {
 
 /** Passes a request on to a pod: to the port that is named, or the first that it has. */
 export async function podProxy(scope: Scope): Promise<ApiResponse> {
-  const wanted = parseProxyName(scope.info.parts[1]!, 'pod');
-  const pod = await find(scope, 'pods', wanted.name);
-  const [first] = objectsAt(pod, 'spec', 'containers').flatMap((container) => objectsAt(container, 'ports'));
-  const declared = numberAt(first ?? {}, 'containerPort');
+  const wanted = parseProxyName(targetOf(scope), 'pod');
+  const pod = await find(scope, pods, wanted.name);
+  const [first] = (pod.spec?.containers ?? []).flatMap((container) => container.ports ?? []);
+  const declared = first?.containerPort;
   const port = wanted.port === '' ? (declared === undefined ? '' : String(declared)) : wanted.port;
-  return forward(scope, 'PodProxyOptions', placeAt(scope, { ...wanted, port }, stringAt(pod, 'status', 'podIP')));
+  return forward(scope, 'PodProxyOptions', placeAt(scope, { ...wanted, port }, pod.status?.podIP ?? ''));
 }
 
 /** Passes a request on to one of a Service's pods. */
 export async function serviceProxy(scope: Scope): Promise<ApiResponse> {
-  const wanted = parseProxyName(scope.info.parts[1]!, 'service');
-  const service = await find(scope, 'services', wanted.name);
+  const wanted = parseProxyName(targetOf(scope), 'service');
+  const service = await find(scope, services, wanted.name);
   const { address, port } = await endpointOf(scope, service, wanted);
   return forward(scope, 'ServiceProxyOptions', placeAt(scope, { ...wanted, port: String(port) }, address));
 }
 
 /** Passes a request on to a node: to its kubelet, or another port that is named. */
 export async function nodeProxy(scope: Scope): Promise<ApiResponse> {
-  const wanted = parseProxyName(scope.info.parts[1]!, 'node');
-  const node = await find(scope, 'nodes', wanted.name);
-  const addresses = objectsAt(node, 'status', 'addresses');
-  const address = stringAt(addresses.find((one) => stringAt(one, 'type') === 'InternalIP') ?? {}, 'address');
-  const kubeletPort = numberAt(node, 'status', 'daemonEndpoints', 'kubeletEndpoint', 'Port');
+  const wanted = parseProxyName(targetOf(scope), 'node');
+  const node = await find(scope, nodes, wanted.name);
+  const { addresses, daemonEndpoints } = node.status ?? {};
+  const address = addresses?.find(({ type }) => type === 'InternalIP')?.address ?? '';
+  const kubeletPort = daemonEndpoints?.kubeletEndpoint?.Port;
   if (wanted.port !== '' && wanted.port !== String(kubeletPort)) {
     return forward(scope, 'NodeProxyOptions', placeAt(scope, wanted, address));
   }
@@ -55,46 +57,44 @@ export async function nodeProxy(scope: Scope): Promise<ApiResponse> {
   return forward(scope, 'NodeProxyOptions', { handler, host: `${address}:${kubeletPort}` });
 }
 
-async function find({ core, info }: Scope, resource: string, name: string): Promise<KubeObject> {
-  const found = await core.reader.get({ group: '', resource }, info.namespace, name);
-  if (found === undefined) throw notFound({ group: '', resource }, name);
+function targetOf({ info }: Scope): string {
+  return info.parts[1] ?? '';
+}
+
+async function find<T extends KubeObject>({ core, info }: Scope, ref: ResourceRef<T>, name: string): Promise<T> {
+  const found = await readOne(core.reader, ref, { namespace: info.namespace, name });
+  if (found === undefined) throw notFound(ref, name);
   return found;
 }
 
 /** A ready address of the Service that is a pod's, and the port there. Source: service storage `ResourceLocation`. */
 async function endpointOf(
   { core, info }: Scope,
-  service: KubeObject,
+  service: Service,
   { name, port }: ProxyName,
 ): Promise<{ readonly address: string; readonly port: number }> {
   const none = serviceUnavailable(`no endpoints available for service ${JSON.stringify(name)}`);
-  const ports = objectsAt(service, 'spec', 'ports');
+  const ports = service.spec?.ports ?? [];
   let portName = port;
   if (/^\d+$/.test(port)) {
-    const found = ports.find((one) => numberAt(one, 'port') === Number(port));
+    const found = ports.find((one) => one.port === Number(port));
     if (found === undefined) {
       throw serviceUnavailable(`no service port ${port} found for service ${JSON.stringify(name)}`);
     }
-    portName = stringAt(found, 'name');
+    portName = found.name ?? '';
   }
-  const endpoints = await core.reader.get({ group: '', resource: 'endpoints' }, info.namespace, name);
-  if (endpoints === undefined) throw none;
-  for (const subset of shuffled(objectsAt(endpoints, 'subsets'), core.random)) {
-    const target = objectsAt(subset, 'ports').find((one) => stringAt(one, 'name') === portName);
-    const number = target === undefined ? undefined : numberAt(target, 'port');
+  const own = await readOne(core.reader, endpoints, { namespace: info.namespace, name });
+  if (own === undefined) throw none;
+  for (const subset of shuffled(own.subsets ?? [], core.random)) {
+    const number = subset.ports?.find((one) => (one.name ?? '') === portName)?.port;
     if (number === undefined) continue;
-    for (const entry of shuffled(objectsAt(subset, 'addresses'), core.random)) {
-      const address = stringAt(entry, 'ip');
+    for (const entry of shuffled(subset.addresses ?? [], core.random)) {
+      const { ip: address, targetRef } = entry;
       // Only addresses that are pods: an object that anybody may write says nothing of what else is there.
-      if (stringAt(entry, 'targetRef', 'kind') !== 'Pod') continue;
-      const namespace = stringAt(entry, 'targetRef', 'namespace') || info.namespace;
-      const pod = await core.reader.get(
-        { group: '', resource: 'pods' },
-        namespace,
-        stringAt(entry, 'targetRef', 'name'),
-      );
-      const ips = objectsAt(pod ?? {}, 'status', 'podIPs').map((one) => stringAt(one, 'ip'));
-      if (ips.includes(address)) return { address, port: number };
+      if (targetRef?.kind !== 'Pod') continue;
+      const key = { namespace: targetRef.namespace || info.namespace, name: targetRef.name ?? '' };
+      const pod = await readOne(core.reader, pods, key);
+      if (pod?.status?.podIPs?.some(({ ip }) => ip === address)) return { address, port: number };
     }
   }
   throw none;
@@ -122,7 +122,10 @@ function placeAt(scope: Scope, { scheme, port }: ProxyName, address: string): Pl
 /** Of a path, what the proxy is at, and what is its target's. */
 function splitPath({ path, parts }: Scope['info']): { readonly prefix: string; readonly rest: string } {
   const found = /^(\/api\/v1\/(?:namespaces\/[^/]+\/)?(?:nodes|pods|services)\/[^/]+\/proxy)((?:\/.*)?)$/.exec(path);
-  if (found !== null) return { prefix: found[1]!, rest: found[2]! };
+  if (found !== null) {
+    const [, prefix = '', rest = ''] = found;
+    return { prefix, rest };
+  }
   // Written otherwise, such as with encoded slashes.
   const rest = parts.slice(3).map(encodeURIComponent).join('/');
   return { prefix: path.replace(/\/proxy\/.*$/, '/proxy'), rest: rest === '' ? '' : `/${rest}` };

@@ -15,9 +15,7 @@ import type {
   ServicePort,
 } from '#pkg/api/types/core-v1.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import type { TablePrinter } from '#pkg/apiserver/strategy.ts';
-import { objectAt } from '../draft.ts';
 import {
   age,
   ageColumn,
@@ -256,9 +254,8 @@ function phaseOf(object: Given<PersistentVolume | PersistentVolumeClaim>): strin
   return object.metadata?.deletionTimestamp === undefined ? (object.status?.phase ?? '') : 'Terminating';
 }
 
-function quantityText(object: KubeObject, ...path: readonly string[]): string {
-  const value = objectAt(object, ...path)?.storage;
-  return value === undefined ? '0' : String(value);
+function storageText(amounts: Readonly<Record<string, string>> | null | undefined): string {
+  return amounts?.storage ?? '0';
 }
 
 /** Source: upstream `printPersistentVolume`. */
@@ -280,7 +277,7 @@ export const persistentVolumeTable: TablePrinter<Given<PersistentVolume>> = {
     const claim = object.spec?.claimRef;
     return [
       nameOf(object),
-      quantityText(object, 'spec', 'capacity'),
+      storageText(object.spec?.capacity),
       accessModes(object.spec?.accessModes ?? []),
       object.spec?.persistentVolumeReclaimPolicy ?? '',
       phaseOf(object),
@@ -313,7 +310,7 @@ export const persistentVolumeClaimTable: TablePrinter<Given<PersistentVolumeClai
       nameOf(object),
       phaseOf(object),
       volume,
-      volume === '' ? '' : quantityText(object, 'status', 'capacity'),
+      volume === '' ? '' : storageText(object.status?.capacity),
       volume === '' ? '' : accessModes(object.status?.accessModes ?? []),
       storageClassOf(object),
       (object.spec?.volumeAttributesClassName ?? '') || unset,

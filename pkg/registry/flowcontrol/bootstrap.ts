@@ -2,7 +2,13 @@
  * The flow schemas and priority levels that every cluster has from the start. Those that are suggested may be changed; no queue of this server
  * follows any of them. Source: upstream `pkg/apis/flowcontrol/bootstrap/default.go`.
  */
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type {
+  FlowSchema,
+  PolicyRulesWithSubjects,
+  PriorityLevelConfiguration,
+  Subject,
+} from '#pkg/api/types/flowcontrol-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 
 /** Set on objects that a newer server may bring up to date. */
 const annotations = { 'apf.kubernetes.io/autoupdate-spec': 'true' };
@@ -10,11 +16,11 @@ const annotations = { 'apf.kubernetes.io/autoupdate-spec': 'true' };
 const everything = { verbs: ['*'], apiGroups: ['*'], resources: ['*'], clusterScope: true, namespaces: ['*'] };
 const everyPath = { verbs: ['*'], nonResourceURLs: ['*'] };
 
-const groups = (...names: readonly string[]): readonly object[] =>
+const groups = (...names: readonly string[]): readonly Subject[] =>
   names.map((name) => ({ kind: 'Group', group: { name } }));
-const users = (...names: readonly string[]): readonly object[] =>
+const users = (...names: readonly string[]): readonly Subject[] =>
   names.map((name) => ({ kind: 'User', user: { name } }));
-const systemAccounts = { kind: 'ServiceAccount', serviceAccount: { namespace: 'kube-system', name: '*' } };
+const systemAccounts: Subject = { kind: 'ServiceAccount', serviceAccount: { namespace: 'kube-system', name: '*' } };
 const everybody = groups('system:unauthenticated', 'system:authenticated');
 const leases = { apiGroups: ['coordination.k8s.io'], resources: ['leases'], namespaces: ['*'] };
 
@@ -22,9 +28,9 @@ interface Schema {
   readonly level: string;
   readonly precedence: number;
   readonly by?: 'ByNamespace' | 'ByUser';
-  readonly subjects: readonly object[];
+  readonly subjects: readonly Subject[];
   /** Default: everything. */
-  readonly rules?: { readonly resourceRules?: readonly object[]; readonly nonResourceRules?: readonly object[] };
+  readonly rules?: Omit<PolicyRulesWithSubjects, 'subjects'>;
 }
 
 const schemas: Readonly<Record<string, Schema>> = {
@@ -84,7 +90,7 @@ const schemas: Readonly<Record<string, Schema>> = {
 };
 
 /** The flow schemas, without what the server adds. */
-export const bootstrapFlowSchemas: readonly JsonObject[] = Object.entries(schemas).map(
+export const bootstrapFlowSchemas: readonly Given<FlowSchema>[] = Object.entries(schemas).map(
   ([name, { level, precedence, by, subjects, rules }]) => ({
     metadata: { name, annotations },
     spec: {
@@ -109,7 +115,7 @@ const queuingLevels: Readonly<
 };
 
 /** The priority levels, without what the server adds. */
-export const bootstrapPriorityLevels: readonly JsonObject[] = [
+export const bootstrapPriorityLevels: readonly Given<PriorityLevelConfiguration>[] = [
   {
     metadata: { name: 'exempt', annotations },
     spec: { type: 'Exempt', exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } },

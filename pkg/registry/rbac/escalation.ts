@@ -3,19 +3,25 @@
  * right in that, or the verb `bind`. Upstream does this where the objects are stored; here it is an admission plugin, which has a name but no switch
  * of upstream's. Source: `pkg/registry/rbac/{role,clusterrole,rolebinding,clusterrolebinding}/policybased`, `escalation_check.go`.
  */
+import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '#pkg/api/types/rbac-v1.ts';
+import { clusterRoleBindings, clusterRoles, roleBindings, roles } from '#pkg/api/types/refs.ts';
+import { fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { forbidden, notFound } from '#pkg/apimachinery/status-error.ts';
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
-import type { AdmissionAttributes, AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
+import { type AdmissionAttributes, type AdmissionPlugin, about } from '#pkg/apiserver/strategy.ts';
 import { mastersGroup, type UserInfo } from '#pkg/apiserver/user-info.ts';
-import { fieldsOf, listAt, stringAt } from '../draft.ts';
+import { without } from '../draft.ts';
 import { describeRules, type PolicyRule, quotedList, rulesOf, uncoveredRules } from './policy-rule.ts';
 import type { HeldRules } from './rbac-authorizer.ts';
 
 const rbacGroup = 'rbac.authorization.k8s.io';
 const roleResources: ReadonlySet<string> = new Set(['clusterroles', 'roles']);
 const bindingResources: ReadonlySet<string> = new Set(['clusterrolebindings', 'rolebindings']);
+
+type AboutRole = AdmissionAttributes<ClusterRole> | AdmissionAttributes<Role>;
+type AboutBinding = AdmissionAttributes<ClusterRoleBinding> | AdmissionAttributes<RoleBinding>;
 
 /** The right to everything, which aggregation can come to. */
 const fullAuthority = rulesOf({
@@ -49,18 +55,20 @@ export function escalationPlugin(authorizer: Authorizer, rights: HeldRights): Ad
     const more = errors.length === 0 ? '' : `; resolution errors: [${errors.join(', ')}]`;
     return `${who} is attempting to grant RBAC permissions not currently held:\n${what}${more}`;
   };
-  const checkRole = async (attributes: AdmissionAttributes, user: UserInfo, role: JsonObject): Promise<void> => {
-    const { resource, namespace, name, old } = attributes;
+  const checkRole = async (attributes: AboutRole, user: UserInfo): Promise<void> => {
+    const { resource, namespace, name, draft, old } = attributes;
+    if (draft === undefined || letsGoOnly(draft, old)) return;
     if (await may(user, { verb: 'escalate', resource, name, namespace })) return;
-    const problem = problemOf(user, rulesOf(role), namespace);
-    if (problem !== undefined) throw refusal(attributes, role, problem);
-    if (resource !== 'clusterroles' || !(aggregates(role) || aggregates(old && fieldsOf(old)))) return;
+    const problem = problemOf(user, rulesOf(draft), namespace);
+    if (problem !== undefined) throw refusal(attributes, problem);
+    if (!(aggregates(draft) || aggregates(old))) return;
     if (problemOf(user, fullAuthority, namespace) !== undefined)
-      throw refusal(attributes, role, 'must have cluster-admin privileges to use the aggregationRule');
+      throw refusal(attributes, 'must have cluster-admin privileges to use the aggregationRule');
   };
-  const checkBinding = async (attributes: AdmissionAttributes, user: UserInfo, binding: JsonObject): Promise<void> => {
-    const { namespace } = attributes;
-    const [kind, name] = [stringAt(binding, 'roleRef', 'kind'), stringAt(binding, 'roleRef', 'name')];
+  const checkBinding = async (attributes: AboutBinding, user: UserInfo): Promise<void> => {
+    const { namespace, draft, old } = attributes;
+    if (draft === undefined || letsGoOnly(draft, old)) return;
+    const { kind = '', name = '' } = draft.roleRef ?? {};
     // Another kind is refused by the rules of bindings.
     if (kind !== 'ClusterRole' && kind !== 'Role') return;
     const resource = `${kind.toLowerCase()}s`;
@@ -68,7 +76,7 @@ export function escalationPlugin(authorizer: Authorizer, rights: HeldRights): Ad
     const wanted = rights.rulesOfRole(kind, name, namespace);
     if (wanted === undefined) throw notFound({ group: rbacGroup, resource: kind.toLowerCase() }, name);
     const problem = problemOf(user, wanted, namespace);
-    if (problem !== undefined) throw refusal(attributes, binding, problem);
+    if (problem !== undefined) throw refusal(attributes, problem);
   };
   return {
     name: 'RBACEscalation',
@@ -78,29 +86,28 @@ export function escalationPlugin(authorizer: Authorizer, rights: HeldRights): Ad
       (operation === 'CREATE' || operation === 'UPDATE') &&
       (roleResources.has(resource) || bindingResources.has(resource)),
     validate: async (attributes, { user }) => {
-      const { draft, old, resource } = attributes;
-      if (draft === undefined || user.groups.includes(mastersGroup)) return;
-      if (old !== undefined && letsGoOnly(draft, old)) return;
-      await (roleResources.has(resource) ? checkRole : checkBinding)(attributes, user, draft);
+      if (user.groups.includes(mastersGroup)) return;
+      const role = about(attributes, clusterRoles) ?? about(attributes, roles);
+      if (role !== undefined) await checkRole(role, user);
+      const binding = about(attributes, clusterRoleBindings) ?? about(attributes, roleBindings);
+      if (binding !== undefined) await checkBinding(binding, user);
     },
   };
 }
 
-function refusal({ resource, name }: AdmissionAttributes, draft: JsonObject, why: string): Error {
-  return forbidden({ group: rbacGroup, resource }, name || stringAt(draft, 'metadata', 'name'), why);
+function refusal({ resource, name, draft }: AboutBinding | AboutRole, why: string): Error {
+  return forbidden({ group: rbacGroup, resource }, name || (draft?.metadata?.name ?? ''), why);
 }
 
-function aggregates(role: JsonObject | undefined): boolean {
-  return listAt(role, 'aggregationRule', 'clusterRoleSelectors').length > 0;
+/** Roles of a namespace do not. */
+function aggregates(role: Given<ClusterRole> | Given<Role> | undefined): boolean {
+  if (role === undefined || !('aggregationRule' in role)) return false;
+  return (role.aggregationRule?.clusterRoleSelectors ?? []).length > 0;
 }
 
 /** Whether nothing changes but what the garbage collector needs for letting go of the object. Source: `helpers.go` `IsOnlyMutatingGCFields`. */
-function letsGoOnly(draft: JsonObject, old: KubeObject): boolean {
-  const rest = (object: JsonObject): JsonObject => {
-    const metadata = { ...(object.metadata as JsonObject) };
-    for (const field of ['ownerReferences', 'finalizers', 'managedFields', 'resourceVersion', 'generation'])
-      delete metadata[field];
-    return { ...object, metadata };
-  };
-  return deepEqual(rest(draft), rest(fieldsOf(old)));
+function letsGoOnly(draft: KubeObject, old: KubeObject | undefined): boolean {
+  const changeable = fields('ownerReferences', 'finalizers', 'managedFields', 'resourceVersion', 'generation');
+  const rest = (object: KubeObject): KubeObject => ({ ...object, metadata: without(object.metadata, changeable) });
+  return old !== undefined && deepEqual(rest(draft), rest(old));
 }

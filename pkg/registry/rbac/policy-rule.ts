@@ -2,6 +2,8 @@
  * What one rule of a role allows, and whether rules cover others. Pure. Rules come as they are stored: a field that nobody set may be missing or null.
  * Source: `pkg/apis/rbac/v1/evaluation_helpers.go`, `k8s.io/component-helpers/auth/rbac/validation`.
  */
+import type { PolicyRule as StoredRule } from '#pkg/api/types/rbac-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 
 /** A rule of a role, with nothing missing. */
 export interface PolicyRule {
@@ -27,11 +29,11 @@ const all = '*';
 const none: readonly string[] = [];
 
 /** The rules of a stored role. */
-export function rulesOf(role: { readonly rules?: unknown }): readonly PolicyRule[] {
-  return Array.isArray(role.rules) ? role.rules.map(ruleOf) : [];
+export function rulesOf(role: { readonly rules?: readonly Given<StoredRule>[] | null }): readonly PolicyRule[] {
+  return (role.rules ?? []).map(ruleOf);
 }
 
-function ruleOf(stored: Readonly<Record<string, readonly string[] | null | undefined>>): PolicyRule {
+function ruleOf(stored: Given<StoredRule>): PolicyRule {
   return {
     verbs: stored.verbs ?? none,
     apiGroups: stored.apiGroups ?? none,

@@ -1,16 +1,19 @@
 import { expect, test } from 'vitest';
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import type { PolicyRule, Subject } from '#pkg/api/types/rbac-v1.ts';
 import type { AccessAttributes } from '#pkg/apiserver/authz/authorizer.ts';
 import { describeRules, rulesOf, uncoveredRules } from './policy-rule.ts';
 import { RbacAuthorizer } from './rbac-authorizer.ts';
 
-const binding = (name: string, role: string, subjects: readonly object[], namespace?: string): KubeObject =>
-  ({ metadata: { name, namespace }, subjects, roleRef: { kind: 'ClusterRole', name: role } }) as KubeObject;
+const binding = (name: string, role: string, subjects: readonly Subject[], namespace = '') => ({
+  metadata: { name, namespace },
+  subjects,
+  roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+});
 
 function authorizer(): RbacAuthorizer {
   const rbac = new RbacAuthorizer();
-  const role = (name: string, ...rules: readonly object[]): void =>
-    rbac.sinks.clusterroles.set({ metadata: { name }, rules } as KubeObject);
+  const role = (name: string, ...rules: readonly PolicyRule[]): void =>
+    rbac.sinks.clusterroles.set({ metadata: { name }, rules });
   role('reader', { verbs: ['get', 'list'], apiGroups: [''], resources: ['pods', 'pods/log'] });
   role('one', { verbs: ['get'], apiGroups: [''], resources: ['secrets'], resourceNames: ['mine'] });
   role('scales', { verbs: ['*'], apiGroups: ['*'], resources: ['*/scale'] });

@@ -5,6 +5,9 @@
  * Invariants: a grant holds the name of its role, so that a role may come after its bindings; namespaces, users and groups without grants have no entry.
  * Upstream counterpart: `plugin/pkg/auth/authorizer/rbac`, `pkg/registry/rbac/validation/rule.go`.
  */
+
+import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding, Subject } from '#pkg/api/types/rbac-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import type {
   AccessAttributes,
@@ -15,8 +18,9 @@ import type {
 } from '#pkg/apiserver/authz/authorizer.ts';
 import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
-import { fieldsOf, objectsAt, stringAt } from '../draft.ts';
 import { type PolicyRule, ruleAllows, rulesOf } from './policy-rule.ts';
+
+type AnyBinding = ClusterRoleBinding | RoleBinding;
 
 /** One subject of one binding. */
 interface Grant {
@@ -42,6 +46,13 @@ export interface HeldRules {
 
 const noOpinion: AccessDecision = { decision: 'no opinion' };
 
+interface RbacSinks {
+  readonly clusterroles: FollowSink<ClusterRole>;
+  readonly roles: FollowSink<Role>;
+  readonly clusterrolebindings: FollowSink<ClusterRoleBinding>;
+  readonly rolebindings: FollowSink<RoleBinding>;
+}
+
 /** The index and the decisions; it allows nothing before its sinks were told. */
 export class RbacAuthorizer implements Authorizer, RuleResolver {
   /** By `<namespace>/<name>`, `/<name>` of cluster roles. */
@@ -52,7 +63,7 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
   readonly #subjects = new Map<string, readonly KnownSubject[]>();
 
   /** What tells it of the objects of each resource. */
-  readonly sinks: Readonly<Record<'clusterrolebindings' | 'clusterroles' | 'rolebindings' | 'roles', FollowSink>> = {
+  readonly sinks: RbacSinks = {
     clusterroles: this.#roleSink(),
     roles: this.#roleSink(),
     clusterrolebindings: this.#bindingSink(),
@@ -136,14 +147,14 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
     return own === undefined ? [cluster] : [cluster, own];
   }
 
-  #roleSink(): FollowSink {
+  #roleSink(): FollowSink<ClusterRole | Role> {
     return {
-      set: (role) => void this.#roles.set(keyOf(role), rulesOf(fieldsOf(role))),
+      set: (role) => void this.#roles.set(keyOf(role), rulesOf(role)),
       remove: (role) => void this.#roles.delete(keyOf(role)),
     };
   }
 
-  #bindingSink(): FollowSink {
+  #bindingSink(): FollowSink<AnyBinding> {
     return {
       set: (binding) => {
         this.#takeOut(binding);
@@ -153,14 +164,13 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
     };
   }
 
-  #putIn(binding: KubeObject): void {
+  #putIn(binding: AnyBinding): void {
     const namespace = binding.metadata?.namespace ?? '';
-    const fields = fieldsOf(binding);
     const key = keyOf(binding);
-    const subjects = objectsAt(fields, 'subjects').flatMap((subject) => knownSubject(subject, namespace));
+    const subjects = (binding.subjects ?? []).flatMap((subject) => knownSubject(subject, namespace));
     if (subjects.length === 0) return;
     this.#subjects.set(key, subjects);
-    const [roleKind, role] = [stringAt(fields, 'roleRef', 'kind'), stringAt(fields, 'roleRef', 'name')];
+    const { kind: roleKind = '', name: role = '' } = binding.roleRef ?? {};
     const scope = this.#scopes.get(namespace) ?? { users: new Map(), groups: new Map() };
     this.#scopes.set(namespace, scope);
     const name = binding.metadata?.name ?? '';
@@ -202,11 +212,11 @@ interface KnownSubject {
 }
 
 /** Whom a subject means, or nobody. */
-function knownSubject(subject: unknown, bindingNamespace: string): readonly KnownSubject[] {
-  const [kind, name] = [stringAt(subject, 'kind'), stringAt(subject, 'name')];
+function knownSubject(subject: Given<Subject>, bindingNamespace: string): readonly KnownSubject[] {
+  const { kind = '', name = '' } = subject;
   if (kind === 'User') return [{ sort: 'users', id: name, text: `User ${quoted(name)}` }];
   if (kind === 'Group') return [{ sort: 'groups', id: name, text: `Group ${quoted(name)}` }];
-  const namespace = stringAt(subject, 'namespace') || bindingNamespace;
+  const namespace = subject.namespace || bindingNamespace;
   if (kind !== 'ServiceAccount' || namespace === '') return [];
   const text = `ServiceAccount ${quoted(`${name}/${namespace}`)}`;
   return [{ sort: 'users', id: `system:serviceaccount:${namespace}:${name}`, text }];
@@ -224,7 +234,7 @@ function notFound({ role, roleKind }: Grant): string {
 /** Several errors as Go joins them. Source: apimachinery `util/errors.Aggregate`. */
 function together(errors: readonly string[]): string {
   const different = [...new Set(errors)];
-  return different.length === 1 ? different[0]! : `[${different.join(', ')}]`;
+  return different.length === 1 ? different.join() : `[${different.join(', ')}]`;
 }
 
 function quoted(text: string): string {

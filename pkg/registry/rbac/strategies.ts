@@ -14,13 +14,18 @@ import {
   required,
 } from '#pkg/apimachinery/field-error.ts';
 import { dns1123SubdomainProblems, pathSegmentProblems } from '#pkg/apimachinery/names.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type Rules, rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
 import { semanticallySame, setDefault } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
 import { bindingConverter } from './converter.ts';
-import { defaultPolicy, type Grant, reconciled } from './policy/default-policy.ts';
+import {
+  type DefaultPolicy,
+  defaultPolicy,
+  type Grant,
+  reconciledBinding,
+  reconciledRole,
+} from './policy/default-policy.ts';
 import { roleBindingTable } from './tables.ts';
 
 const roleField = pathsOf<Role>();
@@ -149,19 +154,38 @@ function bindingRules(scope: Scope): Rules<AnyBinding> {
 /** What roles of both scopes are. */
 const roleRules = { nameRule: 'pathSegment', createOnUpdate: true, table: nameAndCreatedTable } as const;
 
-/** Roles and bindings, of a namespace and of the cluster. */
-export const rbacStrategies: readonly Strategy[] = [
-  rulesOf(roles, { ...roleRules, validate: (draft) => ruleListErrors(draft, 'Namespaced') }),
-  rulesOf(clusterRoles, { ...roleRules, validate: validateClusterRole }),
-  rulesOf(roleBindings, { ...bindingRules('Namespaced') }),
-  rulesOf(clusterRoleBindings, { ...bindingRules('Cluster') }),
-];
+/** Roles and bindings, of a namespace and of the cluster, and which of them there are from the start. */
+function createRbacStrategies(policy: Partial<DefaultPolicy>): readonly Strategy[] {
+  return [
+    rulesOf(roles, {
+      ...roleRules,
+      validate: (draft) => ruleListErrors(draft, 'Namespaced'),
+      bootstrap: policy.roles ?? [],
+      reconcileBootstrap: reconciledRole,
+    }),
+    rulesOf(clusterRoles, {
+      ...roleRules,
+      validate: validateClusterRole,
+      bootstrap: policy.clusterroles ?? [],
+      reconcileBootstrap: reconciledRole,
+    }),
+    rulesOf(roleBindings, {
+      ...bindingRules('Namespaced'),
+      bootstrap: policy.rolebindings ?? [],
+      reconcileBootstrap: reconciledBinding,
+    }),
+    rulesOf(clusterRoleBindings, {
+      ...bindingRules('Cluster'),
+      bootstrap: policy.clusterrolebindings ?? [],
+      reconcileBootstrap: reconciledBinding,
+    }),
+  ];
+}
+
+/** Roles and bindings without any from the start. */
+export const rbacStrategies: readonly Strategy[] = createRbacStrategies({});
 
 /** The same with the roles and bindings that every cluster has, and those of `grants`. */
 export function strategiesWithPolicy(grants: readonly Grant[]): readonly Strategy[] {
-  const policy = new Map<string, readonly JsonObject[]>(Object.entries(defaultPolicy(grants)));
-  return rbacStrategies.map((strategy) => {
-    const bootstrap = policy.get(strategy.resource);
-    return bootstrap === undefined ? strategy : { ...strategy, bootstrap, reconcileBootstrap: reconciled };
-  });
+  return createRbacStrategies(defaultPolicy(grants));
 }

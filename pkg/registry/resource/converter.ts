@@ -1,60 +1,75 @@
 /** Claims, their templates and slices of resource.k8s.io/v1beta1. Source: `pkg/apis/resource/v1beta1/conversion.go`. */
-import { isObject } from '#pkg/apimachinery/json.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { type Converter, converterAt, each, editAt, partition } from '#pkg/apiserver/converters/converter.ts';
-
-const versions = { apiVersion: 'resource.k8s.io/v1beta1', stored: 'resource.k8s.io/v1' } as const;
-
-/** Fields of a request that are those of `exactly` in the stored form. */
-const exactFields: ReadonlySet<string> = new Set([
-  'deviceClassName',
-  'selectors',
-  'allocationMode',
-  'count',
-  'adminAccess',
-  'tolerations',
-  'capacity',
-]);
+import {
+  resourceClaims,
+  resourceClaimsV1beta1,
+  resourceClaimTemplates,
+  resourceClaimTemplatesV1beta1,
+  resourceSlices,
+  resourceSlicesV1beta1,
+} from '#pkg/api/types/refs.ts';
+import type { DeviceRequest, ResourceClaimSpec } from '#pkg/api/types/resource-v1.ts';
+import type {
+  ResourceClaimSpec as ServedClaimSpec,
+  DeviceRequest as ServedRequest,
+} from '#pkg/api/types/resource-v1beta1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
+import { converterOf, present } from '#pkg/apiserver/converters/converter.ts';
 
 /** Requests for one of several devices have none of the fields of a request for exactly one. */
-function storedRequest(request: JsonObject): JsonObject {
-  const [exactly, rest] = partition(request, exactFields);
+function storedRequest({ name, firstAvailable, ...exactly }: Given<ServedRequest>): Given<DeviceRequest> {
   const isSaid = Object.values(exactly).some((value) => value !== undefined && value !== '' && value !== 0);
-  return isSaid ? { ...rest, exactly } : rest;
+  return present({ name, firstAvailable, exactly: isSaid ? exactly : undefined });
 }
 
-function servedRequest({ exactly, ...rest }: JsonObject): JsonObject {
-  return { deviceClassName: '', ...rest, ...(isObject(exactly) ? exactly : {}) };
+function servedRequest({ exactly, ...rest }: Given<DeviceRequest>): Given<ServedRequest> {
+  return { deviceClassName: '', ...rest, ...exactly };
 }
 
-function requestsConverter(path: readonly string[]): Converter {
-  const requests = [...path, 'devices', 'requests', each];
-  return converterAt(requests, { ...versions, toStored: storedRequest, fromStored: servedRequest });
+function storedSpec({ devices, ...rest }: Given<ServedClaimSpec>): Given<ResourceClaimSpec> {
+  if (!devices) return { ...rest, ...present({ devices }) };
+  const { requests, ...others } = devices;
+  return { ...rest, devices: { ...present({ requests: requests?.map(storedRequest) }), ...others } };
+}
+
+function servedSpec({ devices, ...rest }: Given<ResourceClaimSpec>): Given<ServedClaimSpec> {
+  if (!devices) return { ...rest, ...present({ devices }) };
+  const { requests, ...others } = devices;
+  return { ...rest, devices: { ...present({ requests: requests?.map(servedRequest) }), ...others } };
 }
 
 /** The converter of claims. */
-export const resourceClaimConverter: Converter = requestsConverter(['spec']);
+export const resourceClaimConverter = converterOf(resourceClaimsV1beta1, resourceClaims, {
+  toStored: ({ spec, ...rest }) => ({ ...rest, ...(spec && { spec: storedSpec(spec) }) }),
+  fromStored: ({ spec, ...rest }) => ({ ...rest, ...(spec && { spec: servedSpec(spec) }) }),
+});
+
 /** The converter of templates. */
-export const resourceClaimTemplateConverter: Converter = requestsConverter(['spec', 'spec']);
-
-const devices = ['spec', 'devices', each];
-
-/** The converter of slices. */
-export const resourceSliceConverter: Converter = {
-  toStored(draft) {
-    const edited = editAt(editAt(draft, ['spec'], withoutZeroes), devices, ({ basic, ...rest }) => ({
-      ...rest,
-      ...(isObject(basic) ? basic : {}),
-    }));
-    return { ...edited, apiVersion: versions.stored };
+export const resourceClaimTemplateConverter = converterOf(resourceClaimTemplatesV1beta1, resourceClaimTemplates, {
+  toStored({ spec, ...rest }) {
+    if (!spec) return { ...rest, ...present({ spec }) };
+    const { spec: inner, ...template } = spec;
+    return { ...rest, spec: { ...template, ...(inner && { spec: storedSpec(inner) }) } };
   },
-  fromStored(object) {
-    const edited = editAt(object as JsonObject, devices, ({ name, ...basic }) => ({ name, basic }));
-    return { ...edited, apiVersion: versions.apiVersion } as KubeObject;
+  fromStored({ spec, ...rest }) {
+    if (!spec) return { ...rest, ...present({ spec }) };
+    const { spec: inner, ...template } = spec;
+    return { ...rest, spec: { ...template, ...(inner && { spec: servedSpec(inner) }) } };
   },
-};
+});
 
-/** The stored form has pointers where this one has zero values. */
-function withoutZeroes({ nodeName, allNodes, ...spec }: JsonObject): JsonObject {
-  return { ...spec, ...(nodeName ? { nodeName } : {}), ...(allNodes ? { allNodes } : {}) };
-}
+/** The converter of slices. The stored form has pointers where the other has zero values. */
+export const resourceSliceConverter = converterOf(resourceSlicesV1beta1, resourceSlices, {
+  toStored({ spec, ...rest }) {
+    if (!spec) return { ...rest, ...present({ spec }) };
+    const { nodeName, allNodes, devices, ...others } = spec;
+    const stored = devices?.map(({ basic, ...device }) => ({ ...device, ...basic }));
+    const placed = { ...(nodeName ? { nodeName } : {}), ...(allNodes ? { allNodes } : {}) };
+    return { ...rest, spec: { ...others, ...placed, ...present({ devices: stored }) } };
+  },
+  fromStored({ spec, ...rest }) {
+    if (!spec) return { ...rest, ...present({ spec }) };
+    const { devices, ...others } = spec;
+    const served = devices?.map(({ name, ...basic }) => ({ ...present({ name }), basic }));
+    return { ...rest, spec: { ...others, ...present({ devices: served }) } };
+  },
+});

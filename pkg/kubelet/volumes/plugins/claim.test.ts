@@ -16,6 +16,9 @@ import { volumePlugins } from './table.ts';
 
 const folder = { driver: 'node-folder.coxswain.dev', volumeHandle: 'pv' };
 
+const hostname = { key: 'kubernetes.io/hostname', operator: 'In', values: ['n'] };
+const nodeAffinity = { required: { nodeSelectorTerms: [{ matchExpressions: [hostname] }] } };
+
 /** A node's volumes on a folder of this machine, with a claim that is bound to a volume like that. */
 async function start(spec: PersistentVolume['spec'], claimSpec: PersistentVolumeClaim['spec'] = { volumeName: 'pv' }) {
   const directory = await mkdtemp(join(tmpdir(), 'claims-'));
@@ -68,7 +71,7 @@ test.each([
   ['leads out of its place', { csi: { ...folder, volumeHandle: '../../etc' } }, 'is not the name of its volume'],
   ['takes a driver', { csi: { driver: 'd.example.com', volumeHandle: 'x' } }, 'driver name d.example.com not found'],
   ['takes a network', { nfs: { server: 's', path: '/' } }, 'the kind of volume pv is not supported by this node'],
-  ['is a folder that is not there', { local: { path: '/nowhere/at/all' } }, 'is not a directory'],
+  ['is a folder that is not there', { local: { path: '/nowhere/at/all' }, nodeAffinity }, 'is not a directory'],
 ])('a volume that %s is refused', async (_, spec, message) => {
   const { mount, clean } = await start(spec);
   expect(await mount(podOf('u1'))).toMatchObject({ ok: false, volume: 'v', message: expect.stringContaining(message) });

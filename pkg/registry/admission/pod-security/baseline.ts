@@ -1,5 +1,7 @@
 /** The checks of the baseline. Source: pod-security-admission `policy/check_*.go`; Kubernetes documentation, "Pod Security Standards". */
+
 import type { Container, LifecycleHandler, Probe, SELinuxOptions } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import {
   badContainers,
   type Check,
@@ -18,19 +20,19 @@ import {
 const profileTypes: ReadonlySet<string> = new Set(['Localhost', 'RuntimeDefault']);
 
 /** Whether a seccomp or AppArmor profile is one of the safe ones. */
-export function isSafeProfile(profile: { readonly type: string }): boolean {
-  return profileTypes.has(profile.type);
+export function isSafeProfile({ type = '' }: { readonly type?: string }): boolean {
+  return profileTypes.has(type);
 }
 
 const appArmorAnnotation = 'container.apparmor.security.beta.kubernetes.io/';
 
 function checkAppArmor(pod: CheckedPod): Violation | undefined {
   const own = pod.spec.securityContext?.appArmorProfile;
-  const isBad = ({ securityContext }: Partial<Container>): boolean =>
+  const isBad = ({ securityContext }: Given<Container>): boolean =>
     securityContext?.appArmorProfile !== undefined && !isSafeProfile(securityContext.appArmorProfile);
   const byPod = own !== undefined && !isSafeProfile(own);
   const values = sorted([
-    ...(byPod ? [own.type] : []),
+    ...(byPod ? [own.type ?? ''] : []),
     ...containersOf(pod)
       .filter(isBad)
       .map(({ securityContext }) => securityContext?.appArmorProfile?.type ?? ''),
@@ -55,7 +57,7 @@ const defaultCapabilities: ReadonlySet<string> = new Set([
 ]);
 
 function checkCapabilities(pod: CheckedPod): Violation | undefined {
-  const added = ({ securityContext }: Partial<Container>): readonly string[] =>
+  const added = ({ securityContext }: Given<Container>): readonly string[] =>
     (securityContext?.capabilities?.add ?? []).filter((name) => !defaultCapabilities.has(name));
   const bad = badContainers(pod, (container) => added(container).length > 0);
   if (bad.length === 0) return undefined;
@@ -71,13 +73,13 @@ function checkHostNamespaces({ spec }: CheckedPod): Violation | undefined {
 }
 
 function checkHostPaths({ spec }: CheckedPod): Violation | undefined {
-  const bad = (spec.volumes ?? []).filter(({ hostPath }) => hostPath !== undefined).map(({ name }) => name);
+  const bad = (spec.volumes ?? []).filter(({ hostPath }) => hostPath !== undefined).map(({ name = '' }) => name);
   if (bad.length === 0) return undefined;
   return { reason: 'hostPath volumes', detail: `${plural('volume', bad.length)} ${quoted(bad)}` };
 }
 
 function checkHostPorts(pod: CheckedPod): Violation | undefined {
-  const portsOf = ({ ports }: Partial<Container>): readonly string[] =>
+  const portsOf = ({ ports }: Given<Container>): readonly string[] =>
     (ports ?? []).flatMap(({ hostPort }) => (hostPort === undefined || hostPort === 0 ? [] : [String(hostPort)]));
   const bad = badContainers(pod, (container) => portsOf(container).length > 0);
   if (bad.length === 0) return undefined;
@@ -89,14 +91,12 @@ function checkHostPorts(pod: CheckedPod): Violation | undefined {
   };
 }
 
-function hostsOf(handler: Probe | LifecycleHandler | undefined): readonly string[] {
-  return [handler?.httpGet?.host, handler?.tcpSocket?.host].filter(
-    (host) => host !== undefined && host !== '',
-  ) as string[];
+function hostsOf(handler: Given<Probe | LifecycleHandler> | undefined): readonly string[] {
+  return [handler?.httpGet?.host ?? '', handler?.tcpSocket?.host ?? ''].filter((host) => host !== '');
 }
 
 function checkProbeHosts(pod: CheckedPod): Violation | undefined {
-  const all = ({ livenessProbe, readinessProbe, startupProbe, lifecycle }: Partial<Container>): readonly string[] =>
+  const all = ({ livenessProbe, readinessProbe, startupProbe, lifecycle }: Given<Container>): readonly string[] =>
     [livenessProbe, readinessProbe, startupProbe, lifecycle?.postStart, lifecycle?.preStop].flatMap(hostsOf);
   const bad = sorted(badContainers(pod, (container) => all(container).length > 0));
   if (bad.length === 0) return undefined;
@@ -116,7 +116,7 @@ function checkPrivileged(pod: CheckedPod): Violation | undefined {
 
 /** Also a check of the restricted level, where users of a pod's own make no difference. */
 export function checkProcMount(pod: CheckedPod): Violation | undefined {
-  const typeOf = ({ securityContext }: Partial<Container>): string => securityContext?.procMount ?? 'Default';
+  const typeOf = ({ securityContext }: Given<Container>): string => securityContext?.procMount ?? 'Default';
   const bad = badContainers(pod, (container) => typeOf(container) !== 'Default');
   if (bad.length === 0) return undefined;
   const types = sorted(containersOf(pod).map(typeOf)).filter((type) => type !== 'Default');
@@ -171,12 +171,12 @@ function checkSeccompAnnotations(pod: CheckedPod): Violation | undefined {
 export function checkSeccomp(pod: CheckedPod): Violation | undefined {
   const own = pod.spec.securityContext?.seccompProfile;
   const byPod = own !== undefined && !isSafeProfile(own);
-  const isBad = ({ securityContext }: Partial<Container>): boolean =>
+  const isBad = ({ securityContext }: Given<Container>): boolean =>
     securityContext?.seccompProfile !== undefined && !isSafeProfile(securityContext.seccompProfile);
   const who = setters(byPod, badContainers(pod, isBad));
   if (who.length === 0) return undefined;
   const types = sorted([
-    ...(byPod ? [own.type] : []),
+    ...(byPod ? [own.type ?? ''] : []),
     ...containersOf(pod)
       .filter(isBad)
       .map(({ securityContext }) => securityContext?.seccompProfile?.type ?? ''),
@@ -200,7 +200,9 @@ const sysctls1_32: readonly string[] = [...sysctls1_29, 'net.ipv4.tcp_rmem', 'ne
 
 function sysctlCheck(safe: readonly string[]): CheckPod {
   return ({ spec }) => {
-    const names = (spec.securityContext?.sysctls ?? []).map(({ name }) => name).filter((name) => !safe.includes(name));
+    const names = (spec.securityContext?.sysctls ?? [])
+      .map(({ name = '' }) => name)
+      .filter((name) => !safe.includes(name));
     return names.length === 0 ? undefined : { reason: 'forbidden sysctls', detail: names.join(', ') };
   };
 }

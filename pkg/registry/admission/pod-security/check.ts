@@ -1,10 +1,12 @@
 /** What a check of the Pod Security Standards is, and what the checks share. Pure. Source: pod-security-admission `policy/{checks,helpers,visitor}.go`. */
+
 import type { Container, PodSpec } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 
 /** What is looked at: a pod, or the template of pods. */
 export interface CheckedPod {
   readonly annotations: Readonly<Record<string, string>>;
-  readonly spec: Partial<PodSpec>;
+  readonly spec: Given<PodSpec>;
 }
 
 /** Why a pod does not keep to a check. */
@@ -28,12 +30,12 @@ export interface Check {
 }
 
 /** Init containers, containers and ephemeral ones, as far as checks look at them. */
-export function containersOf({ spec }: CheckedPod): readonly Partial<Container>[] {
+export function containersOf({ spec }: CheckedPod): readonly Given<Container>[] {
   return [...(spec.initContainers ?? []), ...(spec.containers ?? []), ...(spec.ephemeralContainers ?? [])];
 }
 
 /** Names of the containers for which `isBad` holds. */
-export function badContainers(pod: CheckedPod, isBad: (container: Partial<Container>) => boolean): readonly string[] {
+export function badContainers(pod: CheckedPod, isBad: (container: Given<Container>) => boolean): readonly string[] {
   return containersOf(pod)
     .filter(isBad)
     .map(({ name = '' }) => name);

@@ -4,12 +4,32 @@
  * Not done: audit annotations, as there is no audit log. Source: pod-security-admission `admission/admission.go`; upstream
  * `plugin/pkg/admission/security/podsecurity`.
  */
-import type { Namespace, Pod, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
+import type { Namespace, Pod, PodSpec, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
+import {
+  cronJobs,
+  daemonSets,
+  deployments,
+  jobs,
+  namespaces,
+  pods,
+  podTemplates,
+  replicaSets,
+  replicationControllers,
+  statefulSets,
+} from '#pkg/api/types/refs.ts';
+import { fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { invalidObject } from '#pkg/apimachinery/field-error.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { forbidden, internalError } from '#pkg/apimachinery/status-error.ts';
-import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
-import { objectAt } from '../../draft.ts';
+import {
+  type AdmissionAttributes,
+  type AdmissionPlugin,
+  about,
+  type RegistryReader,
+  readAll,
+  readOne,
+  type StrategyContext,
+} from '#pkg/apiserver/strategy.ts';
 import type { CheckedPod } from './check.ts';
 import {
   isStricter,
@@ -38,24 +58,23 @@ export interface PodSecurityOptions {
 /** Pods that a change of a namespace looks at, at most; the rest is said not to have been looked at. Source: `defaultNamespaceMaxPodsToCheck`. */
 const namespacePodsMax = 3_000;
 
-const namespaces = { group: '', resource: 'namespaces' };
-const pods = { group: '', resource: 'pods' };
-
 /** Subresources of pods by which nothing of what is looked at can change. */
 const ignoredSubresources: ReadonlySet<string> = new Set([
   ...['attach', 'binding', 'eviction', 'exec', 'log', 'portforward', 'proxy', 'status'],
 ]);
 
+type Template = Given<PodTemplateSpec> | null | undefined;
+
 /** Where workloads have their pod template, by resource and group. */
-const templatePaths: Readonly<Record<string, readonly string[] | undefined>> = {
-  'replicationcontrollers/': ['spec', 'template'],
-  'podtemplates/': ['template'],
-  'replicasets/apps': ['spec', 'template'],
-  'deployments/apps': ['spec', 'template'],
-  'statefulsets/apps': ['spec', 'template'],
-  'daemonsets/apps': ['spec', 'template'],
-  'jobs/batch': ['spec', 'template'],
-  'cronjobs/batch': ['spec', 'jobTemplate', 'spec', 'template'],
+const templates: Readonly<Record<string, (attributes: AdmissionAttributes) => Template>> = {
+  'replicationcontrollers/': (asked) => about(asked, replicationControllers)?.draft?.spec?.template,
+  'podtemplates/': (asked) => about(asked, podTemplates)?.draft?.template,
+  'replicasets/apps': (asked) => about(asked, replicaSets)?.draft?.spec?.template,
+  'deployments/apps': (asked) => about(asked, deployments)?.draft?.spec?.template,
+  'statefulsets/apps': (asked) => about(asked, statefulSets)?.draft?.spec?.template,
+  'daemonsets/apps': (asked) => about(asked, daemonSets)?.draft?.spec?.template,
+  'jobs/batch': (asked) => about(asked, jobs)?.draft?.spec?.template,
+  'cronjobs/batch': (asked) => about(asked, cronJobs)?.draft?.spec?.jobTemplate?.spec?.template,
 };
 
 /** The plugin; upstream's defaults unless told otherwise. */
@@ -74,11 +93,12 @@ export function createPodSecurityPlugin(options: PodSecurityOptions = {}): Admis
       if (operation !== 'CREATE' && operation !== 'UPDATE') return false;
       if (group === '' && resource === 'pods') return !ignoredSubresources.has(subresource);
       if (subresource !== '') return false;
-      return (group === '' && resource === 'namespaces') || templatePaths[`${resource}/${group}`] !== undefined;
+      return (group === '' && resource === 'namespaces') || templates[`${resource}/${group}`] !== undefined;
     },
     validate: async (attributes, context, reader) => {
       const request = { attributes, context, reader, rules };
-      if (attributes.group === '' && attributes.resource === 'namespaces') await validateNamespace(request);
+      const namespace = about(attributes, namespaces);
+      if (namespace !== undefined) await validateNamespace(namespace, request);
       else await validatePods(request);
     },
   };
@@ -100,8 +120,8 @@ interface Request {
   readonly rules: Rules;
 }
 
-function labelsOf(object: KubeObject | JsonObject | undefined): Readonly<Record<string, string>> {
-  return (object as Namespace | undefined)?.metadata?.labels ?? {};
+function labelsOf(object: KubeObject | undefined): Readonly<Record<string, string>> {
+  return object?.metadata?.labels ?? {};
 }
 
 function policyOf(namespace: KubeObject, { policies, defaults }: Rules): SecurityPolicy {
@@ -113,8 +133,10 @@ function policyOf(namespace: KubeObject, { policies, defaults }: Rules): Securit
   return policy;
 }
 
-async function validateNamespace({ attributes, context, reader, rules }: Request): Promise<void> {
-  const { draft, old, operation, kind, name } = attributes;
+async function validateNamespace(
+  { draft, old, operation, kind, name }: AdmissionAttributes<Namespace>,
+  { context, reader, rules }: Request,
+): Promise<void> {
   const { policy, errors } = parsePolicy(labelsOf(draft), rules.defaults);
   const before = operation === 'UPDATE' ? parsePolicy(labelsOf(old), rules.defaults) : undefined;
   const isNews = JSON.stringify(errors) !== JSON.stringify(before?.errors ?? []);
@@ -153,7 +175,7 @@ async function warnOfPods(
   { context, reader, rules }: Pick<Request, 'context' | 'reader' | 'rules'>,
 ): Promise<void> {
   const all = byController(
-    ((await reader.list(pods, namespace)) as readonly Pod[]).filter(
+    (await readAll(reader, pods, namespace)).filter(
       ({ spec }) => !rules.runtimeClasses.has(spec?.runtimeClassName ?? ''),
     ),
   );
@@ -192,15 +214,17 @@ function byController(all: readonly Pod[]): readonly Pod[] {
   return [...first, ...rest];
 }
 
-function checkedPod({ metadata, spec }: Partial<Pod> | Partial<PodTemplateSpec>): CheckedPod {
+function checkedPod({ metadata, spec }: Given<Pod | PodTemplateSpec>): CheckedPod {
   return { annotations: metadata?.annotations ?? {}, spec: spec ?? {} };
 }
 
 async function validatePods({ attributes, context, reader, rules }: Request): Promise<void> {
-  const { draft, old, operation, group, resource, namespace, name } = attributes;
-  if (draft === undefined || rules.namespaces.has(namespace) || rules.usernames.has(context.user.name)) return;
-  const isPod = group === '' && resource === 'pods';
-  const owner = await reader.get(namespaces, '', namespace);
+  const { operation, group, resource, namespace, name } = attributes;
+  if (attributes.draft === undefined || rules.namespaces.has(namespace) || rules.usernames.has(context.user.name))
+    return;
+  const ofPod = about(attributes, pods, attributes.subresource);
+  const isPod = ofPod !== undefined;
+  const owner = await readOne(reader, namespaces, { namespace: '', name: namespace });
   if (owner === undefined) {
     if (isPod) throw internalError(`failed to lookup namespace "${namespace}"`);
     return;
@@ -208,10 +232,9 @@ async function validatePods({ attributes, context, reader, rules }: Request): Pr
   const policy = policyOf(owner, rules);
   // Refusals are for pods: a workload is told by warnings what its pods would be refused for.
   if (policy.warn.level === 'privileged' && (!isPod || policy.enforce.level === 'privileged')) return;
-  const template = isPod ? draft : objectAt(draft, ...(templatePaths[`${resource}/${group}`] ?? []));
-  if (template === undefined) return;
-  const pod = template as Partial<Pod>;
-  if (isPod && operation === 'UPDATE' && !isSignificant(pod, old as Partial<Pod>)) return;
+  const pod = isPod ? ofPod.draft : templates[`${resource}/${group}`]?.(attributes);
+  if (!pod) return;
+  if (isPod && operation === 'UPDATE' && !isSignificant(ofPod.draft?.spec, ofPod.old?.spec)) return;
   if (rules.runtimeClasses.has(pod.spec?.runtimeClassName ?? '')) return;
   const checked = checkedPod(pod);
   if (isPod) {
@@ -227,8 +250,8 @@ async function validatePods({ attributes, context, reader, rules }: Request): Pr
 }
 
 /** Whether an update changes what may be changed of what is looked at: images, and ephemeral containers that are added. */
-function isSignificant({ spec }: Partial<Pod>, { spec: before }: Partial<Pod>): boolean {
-  for (const field of ['containers', 'initContainers'] as const) {
+function isSignificant(spec: Given<PodSpec> | undefined, before: Given<PodSpec> | undefined): boolean {
+  for (const field of fields('containers', 'initContainers')) {
     const [now, then] = [spec?.[field] ?? [], before?.[field] ?? []];
     if (now.length !== then.length || now.some(({ image }, index) => image !== then[index]?.image)) return true;
   }

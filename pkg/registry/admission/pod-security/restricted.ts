@@ -1,5 +1,7 @@
 /** What the restricted level asks beyond the baseline. Source: pod-security-admission `policy/check_*.go`. */
+
 import type { Container, Volume } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { checkProcMount, checkSeccomp, isSafeProfile } from './baseline.ts';
 import {
   badContainers,
@@ -29,7 +31,7 @@ function checkCapabilities(pod: CheckedPod): Violation | undefined {
     pod,
     ({ securityContext }) => securityContext?.capabilities?.drop?.includes('ALL') !== true,
   );
-  const added = ({ securityContext }: Partial<Container>): readonly string[] =>
+  const added = ({ securityContext }: Given<Container>): readonly string[] =>
     (securityContext?.capabilities?.add ?? []).filter((name) => name !== 'NET_BIND_SERVICE');
   const adding = badContainers(pod, (container) => added(container).length > 0);
   const details: string[] = [];
@@ -52,7 +54,7 @@ function checkVolumes({ spec }: CheckedPod): Violation | undefined {
   const bad = (spec.volumes ?? []).filter((volume) => openVolumes.every((kind) => volume[kind] === undefined));
   if (bad.length === 0) return undefined;
   const types = sorted(bad.map((volume) => Object.keys(volume).find((field) => field !== 'name') ?? 'unknown'));
-  const names = quoted(bad.map(({ name }) => name));
+  const names = quoted(bad.map(({ name = '' }) => name));
   const uses = bad.length === 1 ? 'uses' : 'use';
   const what = `${plural('restricted volume type', types.length)} ${quoted(types)}`;
   return { reason: 'restricted volume types', detail: `${plural('volume', bad.length)} ${names} ${uses} ${what}` };

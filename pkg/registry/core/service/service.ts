@@ -1,7 +1,7 @@
 /** Services. Source: upstream `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/service/strategy.go`. */
 
+import type { Service } from '#pkg/api/types/core-v1.ts';
 import { services } from '#pkg/api/types/refs.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
 import { keepStatus } from '../../status.ts';
 import type { IpRules } from '../../validation/ips.ts';
@@ -65,7 +65,7 @@ export function createServiceStrategy(options: ServiceStrategyOptions): Strategy
 }
 
 /** The Service by which pods reach the API server. Complete, as it is stored without going through the steps of a create. */
-function ownService(clusterIp: string, apiServerPort: number): JsonObject {
+function ownService(clusterIp: string, apiServerPort: number): Service {
   return {
     apiVersion: 'v1',
     kind: 'Service',

@@ -2,10 +2,10 @@
  * Rules for annotations that say something about a pod, most of them from before there were fields for it.
  * Source: upstream `ValidatePodSpecificAnnotations`, `validateSeccompAnnotationsAndFields`, `validateAppArmorAnnotationsAndFieldsMatchOnCreate`.
  */
-import type { Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
+
+import type { Pod, PodSpec, PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { at, child, type FieldPath, forbiddenField, invalid, pathsOf, rootOf } from '#pkg/apimachinery/field-error.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { objectAt, stringAt, stringMapAt } from '../../draft.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { checkRelativePath } from '../../validation/paths.ts';
 import { placedContainers } from './placed-containers.ts';
@@ -23,13 +23,13 @@ const int32Max = 2 ** 31 - 1;
 /** Checks the annotations of a pod or a template whose metadata is at `path`. */
 export function checkPodAnnotations(
   into: Collector,
-  pod: JsonObject,
+  pod: Given<Pod | PodTemplateSpec>,
   { path, specPath }: { readonly path: FieldPath; readonly specPath: FieldPath<PodSpec> },
 ): void {
-  const annotations = stringMapAt(pod, 'metadata', 'annotations');
-  const spec = objectAt(pod, 'spec') ?? {};
+  const annotations = pod.metadata?.annotations ?? {};
+  const spec = pod.spec ?? {};
   for (const [key, value] of Object.entries(annotations)) {
-    if (key === mirror && stringAt(spec, 'nodeName') === '') {
+    if (key === mirror && (spec.nodeName ?? '') === '') {
       into.add(invalid(at(path, key), value, 'must set spec.nodeName if mirror pod annotation is set'));
     } else if (key === deletionCost && !isDeletionCost(value)) {
       into.add(invalid(at(path, key), value, 'must be a 32bit integer'));
@@ -37,8 +37,19 @@ export function checkPodAnnotations(
       checkSeccompProfile(into, value, child(path, key));
     } else if (key.startsWith(appArmorContainer)) checkAppArmorProfile(into, { key, value, spec }, path);
   }
-  const isAboutProfiles = (key: string): boolean => /^(container\.)?(seccomp|apparmor)\.security\./.test(key);
   if (Object.keys(annotations).some(isAboutProfiles)) checkMatches(into, pod, specPath);
+}
+
+/** Whether a pod has annotations that `checkPodAnnotations` looks at. */
+export function hasCheckedAnnotations(pod: Given<Pod>): boolean {
+  for (const key in pod.metadata?.annotations) {
+    if (key === mirror || key === deletionCost || isAboutProfiles(key)) return true;
+  }
+  return false;
+}
+
+function isAboutProfiles(key: string): boolean {
+  return /^(container\.)?(seccomp|apparmor)\.security\./.test(key);
 }
 
 function isDeletionCost(value: string): boolean {
@@ -54,7 +65,7 @@ function checkSeccompProfile(into: Collector, profile: string, path: FieldPath):
 
 function checkAppArmorProfile(
   into: Collector,
-  { key, value, spec }: { readonly key: string; readonly value: string; readonly spec: JsonObject },
+  { key, value, spec }: { readonly key: string; readonly value: string; readonly spec: Given<PodSpec> },
   path: FieldPath,
 ): void {
   const name = key.slice(appArmorContainer.length);
@@ -72,40 +83,45 @@ const annotationTexts: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Where both an annotation and a field are given they have to agree. */
-function checkMatches(into: Collector, pod: JsonObject, specPath: FieldPath<PodSpec>): void {
-  const annotations = stringMapAt(pod, 'metadata', 'annotations');
-  const spec = objectAt(pod, 'spec') ?? {};
-  const ofPod = objectAt(spec, 'securityContext');
+function checkMatches(into: Collector, pod: Given<Pod | PodTemplateSpec>, specPath: FieldPath<PodSpec>): void {
+  const annotations = pod.metadata?.annotations ?? {};
+  const spec = pod.spec ?? {};
+  const ofPod = spec.securityContext;
   const seccomp = { what: 'seccomp', path: child(specPath, 'securityContext.seccompProfile') };
-  checkMatch(into, annotations[seccompPod], { ...seccomp, profile: objectAt(ofPod, 'seccompProfile') });
+  checkMatch(into, annotations[seccompPod], { ...seccomp, profile: ofPod?.seccompProfile });
   for (const { container, path } of placedContainers(spec, specPath)) {
-    const context = objectAt(container, 'securityContext');
+    const context = container.securityContext;
     const own = child(path, 'securityContext');
-    const name = stringAt(container, 'name');
-    const profile = objectAt(context, 'seccompProfile');
+    const name = container.name ?? '';
+    const profile = context?.seccompProfile;
     checkMatch(into, annotations[`${seccompContainer}${name}`], {
       what: 'seccomp',
       path: child(own, 'seccompProfile'),
       profile,
     });
-    if (stringAt(spec, 'os', 'name') === 'windows') continue;
+    if ((spec.os?.name ?? '') === 'windows') continue;
     checkMatch(into, annotations[`${appArmorContainer}${name}`], {
       what: 'apparmor',
       path: child(own, 'appArmorProfile'),
-      profile: objectAt(context, 'appArmorProfile') ?? objectAt(ofPod, 'appArmorProfile'),
+      profile: context?.appArmorProfile ?? ofPod?.appArmorProfile,
     });
   }
 }
 
+interface Profile {
+  readonly type: string;
+  readonly localhostProfile?: string;
+}
+
 interface Match {
   readonly what: string;
-  readonly path: FieldPath;
-  readonly profile: JsonObject | undefined;
+  readonly path: FieldPath<Profile>;
+  readonly profile: Given<Profile> | null | undefined;
 }
 
 function checkMatch(into: Collector, annotation: string | undefined, { what, path, profile }: Match): void {
-  if (annotation === undefined || profile === undefined) return;
-  const type = stringAt(profile, 'type');
+  if (annotation === undefined || !profile) return;
+  const type = profile.type ?? '';
   const differs = `${what} type in annotation and field must match`;
   if (type !== 'Localhost') {
     const texts = annotationTexts[type];
@@ -118,9 +134,9 @@ function checkMatch(into: Collector, annotation: string | undefined, { what, pat
 }
 
 /** What may not change about a pod's annotations, as the node has already acted on it. */
-export function checkAnnotationsKept(into: Collector, pod: JsonObject, old: KubeObject): void {
-  const now = stringMapAt(pod, 'metadata', 'annotations');
-  const was = stringMapAt(old, 'metadata', 'annotations');
+export function checkAnnotationsKept(into: Collector, pod: Given<Pod>, old: Given<Pod>): void {
+  const now = pod.metadata?.annotations ?? {};
+  const was = old.metadata?.annotations ?? {};
   for (const key of new Set([...Object.keys(was), ...Object.keys(now)])) {
     if (now[key] === was[key]) continue;
     const did = Object.hasOwn(was, key) ? 'remove or update' : 'add';

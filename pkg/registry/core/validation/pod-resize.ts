@@ -1,7 +1,7 @@
 /** What may change about the resources of a running pod. Source: upstream `ValidatePodResize`, KEP-1287. */
 
 import type { Container, Pod } from '#pkg/api/types/core-v1.ts';
-import { fields } from '#pkg/apimachinery/draft.ts';
+import { fields, type Given } from '#pkg/apimachinery/draft.ts';
 import {
   at,
   child,
@@ -12,8 +12,7 @@ import {
   pathsOf,
   wholeObject,
 } from '#pkg/apimachinery/field-error.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { fieldsOf, objectAt, objectsAt, semanticallySame, stringAt, valueAt } from '../../draft.ts';
+import { semanticallySame } from '../../draft.ts';
 import { compareQuantities } from '../../quantities.ts';
 import { Collector } from '../../validation/collector.ts';
 import { qosClassOf } from '../pod-qos.ts';
@@ -22,28 +21,28 @@ import { validatePod } from './pod.ts';
 const field = pathsOf<Pod>();
 
 /** Why a pod cannot be resized at all, whatever the change. */
-function refusal(draft: JsonObject, old: KubeObject): string | undefined {
-  const hasOwnResources = (pod: JsonObject | KubeObject): boolean =>
-    ['requests', 'limits'].some((kind) => Object.keys(objectAt(pod, 'spec', 'resources', kind) ?? {}).length > 0);
+function refusal(draft: Given<Pod>, old: Given<Pod>): string | undefined {
+  const hasOwnResources = ({ spec }: Given<Pod>): boolean =>
+    fields('requests', 'limits').some((kind) => Object.keys(spec?.resources?.[kind] ?? {}).length > 0);
   if (hasOwnResources(old) || hasOwnResources(draft)) return 'pods with pod-level resources cannot be resized';
-  const mirror = valueAt(old, 'metadata', 'annotations', 'kubernetes.io/config.mirror');
+  const mirror = old.metadata?.annotations?.['kubernetes.io/config.mirror'];
   if (mirror !== undefined) return 'static pods cannot be resized';
-  return valueAt(old, 'spec', 'os', 'name') === 'windows' ? 'windows pods cannot be resized' : undefined;
+  return old.spec?.os?.name === 'windows' ? 'windows pods cannot be resized' : undefined;
 }
 
 /** Resources of containers may change as long as the quality of service does not. */
-export function validatePodResize(draft: JsonObject, old: KubeObject): readonly FieldError[] {
+export function validatePodResize(draft: Given<Pod>, old: Given<Pod>): readonly FieldError[] {
   const why = refusal(draft, old);
   if (why !== undefined) return [forbiddenField(wholeObject, why)];
   const into = new Collector();
   into.add(...validatePod(draft));
-  const qosClass = stringAt(old, 'status', 'qosClass') || qosClassOf(fieldsOf(old));
+  const qosClass = old.status?.qosClass || qosClassOf(old);
   if (qosClassOf(draft) !== qosClass) {
     into.add(invalid(field('spec'), qosClass, 'Pod QOS Class may not change as a result of resizing'));
   }
   for (const list of fields('initContainers', 'containers')) {
-    const before = objectsAt(old, 'spec', list);
-    for (const [index, container] of objectsAt(draft, 'spec', list).entries()) {
+    const before = old.spec?.[list] ?? [];
+    for (const [index, container] of (draft.spec?.[list] ?? []).entries()) {
       checkContainer(into, container, {
         was: before[index] ?? {},
         path: at(child(field('spec'), list), index),
@@ -55,20 +54,20 @@ export function validatePodResize(draft: JsonObject, old: KubeObject): readonly 
 }
 
 interface ResizedContainer {
-  readonly was: JsonObject;
+  readonly was: Given<Container>;
   readonly path: FieldPath<Container>;
   readonly list: 'containers' | 'initContainers';
 }
 
-function checkContainer(into: Collector, container: JsonObject, { was, path, list }: ResizedContainer): void {
+function checkContainer(into: Collector, container: Given<Container>, { was, path, list }: ResizedContainer): void {
   if (list === 'initContainers' && container.restartPolicy !== 'Always') {
     if (semanticallySame(container.resources, was.resources)) return;
     into.add(forbiddenField(field('spec'), 'resources for non-sidecar init containers are immutable'));
     return;
   }
   for (const kind of fields('requests', 'limits')) {
-    const now = objectAt(container, 'resources', kind) ?? {};
-    const had = objectAt(was, 'resources', kind) ?? {};
+    const now = container.resources?.[kind] ?? {};
+    const had = was.resources?.[kind] ?? {};
     if (Object.keys(had).some((name) => !Object.hasOwn(now, name))) {
       into.add(forbiddenField(child(child(path, 'resources'), kind), `resource ${kind} cannot be removed`));
     }
@@ -83,11 +82,11 @@ function checkContainer(into: Collector, container: JsonObject, { was, path, lis
 }
 
 /** Memory that a container has cannot be taken from it while it runs. */
-function checkMemoryLimit(into: Collector, container: JsonObject, { was, path }: ResizedContainer): void {
-  const policy = objectsAt(container, 'resizePolicy').find((candidate) => candidate.resourceName === 'memory');
+function checkMemoryLimit(into: Collector, container: Given<Container>, { was, path }: ResizedContainer): void {
+  const policy = (container.resizePolicy ?? []).find((candidate) => candidate.resourceName === 'memory');
   if (policy?.restartPolicy === 'RestartContainer') return;
-  const now = valueAt(container, 'resources', 'limits', 'memory');
-  const had = valueAt(was, 'resources', 'limits', 'memory');
+  const now = container.resources?.limits?.memory;
+  const had = was.resources?.limits?.memory;
   if (now === undefined || (had !== undefined && compareQuantities(now, had) >= 0)) return;
   const did = had === undefined ? 'added' : 'decreased';
   const detail = `memory limits cannot be ${did} unless resizePolicy is RestartContainer`;

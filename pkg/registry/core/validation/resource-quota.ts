@@ -1,7 +1,7 @@
 /** Rules for resource quotas. Source: upstream `ValidateResourceQuotaSpec`, `validateResourceQuotaScopes`, `pkg/apis/core/helper`. */
 
-import type { ResourceQuota } from '#pkg/api/types/core-v1.ts';
-import { fields } from '#pkg/apimachinery/draft.ts';
+import type { ResourceQuota, ResourceQuotaSpec, ScopeSelector } from '#pkg/api/types/core-v1.ts';
+import { fields, type Given } from '#pkg/apimachinery/draft.ts';
 import {
   anyItem,
   at,
@@ -12,8 +12,7 @@ import {
   pathsOf,
   required,
 } from '#pkg/apimachinery/field-error.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { listAt, objectAt, objectsAt, semanticallySame, stringAt } from '../../draft.ts';
+import { semanticallySame } from '../../draft.ts';
 import { Collector } from '../../validation/collector.ts';
 import { checkAmount, checkQuotaResourceName, isQuotaResource } from './resources.ts';
 
@@ -43,7 +42,9 @@ const exclusive = [
 /** Scopes that a pod is in or is not, without values. */
 const flagScopes = ['BestEffort', 'NotBestEffort', 'Terminating', 'NotTerminating', 'CrossNamespacePodAffinity'];
 
-function checkAmounts(into: Collector, amounts: JsonObject | undefined, path: FieldPath): void {
+type Amounts = Readonly<Record<string, string>>;
+
+function checkAmounts(into: Collector, amounts: Amounts | null | undefined, path: FieldPath<Amounts>): void {
   for (const [name, amount] of Object.entries(amounts ?? {})) {
     const own = at(path, name);
     checkQuotaResourceName(into, name, own);
@@ -52,24 +53,23 @@ function checkAmounts(into: Collector, amounts: JsonObject | undefined, path: Fi
 }
 
 /** What is wrong with a `ResourceQuota`. Source: upstream `ValidateResourceQuota`. */
-export function validateResourceQuota(draft: JsonObject): readonly FieldError[] {
+export function validateResourceQuota({ spec = {} }: Given<ResourceQuota>): readonly FieldError[] {
   const into = new Collector();
-  const spec = objectAt(draft, 'spec');
-  checkAmounts(into, objectAt(spec, 'hard'), field('spec.hard'));
+  checkAmounts(into, spec.hard, field('spec.hard'));
   checkScopes(into, spec);
-  const selector = objectAt(spec, 'scopeSelector');
-  if (selector !== undefined) checkSelector(into, spec!, selector);
+  const selector = spec.scopeSelector;
+  if (selector) checkSelector(into, spec, selector);
   return into.errors;
 }
 
 /** Resources of the quota that a scope cannot limit. */
-function unfitting(spec: JsonObject | undefined, scope: string): readonly string[] {
-  const names = Object.keys(objectAt(spec, 'hard') ?? {}).filter(isQuotaResource);
+function unfitting(spec: Given<ResourceQuotaSpec>, scope: string): readonly string[] {
+  const names = Object.keys(spec.hard ?? {}).filter(isQuotaResource);
   return names.filter((name) => scopes[scope]?.has(name) !== true);
 }
 
-function checkScopes(into: Collector, spec: JsonObject | undefined): void {
-  const given = listAt(spec, 'scopes').map(String);
+function checkScopes(into: Collector, spec: Given<ResourceQuotaSpec>): void {
+  const given = spec.scopes ?? [];
   const say = (detail: string): void => into.add(invalid(field('spec.scopes'), given, detail));
   for (const scope of given) {
     if (scopes[scope] === undefined) say('unsupported scope');
@@ -78,13 +78,13 @@ function checkScopes(into: Collector, spec: JsonObject | undefined): void {
   for (const pair of exclusive) if (pair.every((scope) => given.includes(scope))) say('conflicting scopes');
 }
 
-function checkSelector(into: Collector, spec: JsonObject, selector: JsonObject): void {
+function checkSelector(into: Collector, spec: Given<ResourceQuotaSpec>, selector: Given<ScopeSelector>): void {
   const path = anyItem(field('spec.scopeSelector.matchExpressions'));
-  const requirements = objectsAt(selector, 'matchExpressions');
+  const requirements = selector.matchExpressions ?? [];
   for (const requirement of requirements) {
-    const scope = stringAt(requirement, 'scopeName');
-    const operator = stringAt(requirement, 'operator');
-    const values = listAt(requirement, 'values');
+    const scope = requirement.scopeName ?? '';
+    const operator = requirement.operator ?? '';
+    const values = requirement.values ?? [];
     if (scopes[scope] === undefined) into.add(invalid(child(path, 'scopeName'), scope, 'unsupported scope'));
     for (const _ of unfitting(spec, scope)) into.add(invalid(path, selector, 'unsupported scope applied to resource'));
     if (flagScopes.includes(scope) && operator !== 'Exists') {
@@ -98,10 +98,10 @@ function checkSelector(into: Collector, spec: JsonObject, selector: JsonObject):
       if (values.length > 0) into.add(invalid(child(path, 'values'), values, detail));
     } else into.add(invalid(child(path, 'operator'), operator, 'not a valid selector operator'));
   }
-  const named = requirements.map((requirement) => stringAt(requirement, 'scopeName'));
+  const named = requirements.map((requirement) => requirement.scopeName ?? '');
   for (const pair of exclusive) {
     if (!pair.every((scope) => named.includes(scope))) continue;
-    into.add(invalid(path, listAt(spec, 'scopes'), 'conflicting scopes'));
+    into.add(invalid(path, spec.scopes ?? [], 'conflicting scopes'));
   }
 }
 
@@ -109,17 +109,18 @@ const flagDetail =
   "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
 
 /** What is wrong with a change of a quota: its scopes stay. Source: upstream `ValidateResourceQuotaUpdate`. */
-export function validateResourceQuotaUpdate(draft: JsonObject, old: KubeObject): readonly FieldError[] {
-  const sorted = (object: JsonObject | KubeObject): readonly string[] =>
-    listAt(object, 'spec', 'scopes').map(String).sort();
+export function validateResourceQuotaUpdate(
+  draft: Given<ResourceQuota>,
+  old: Given<ResourceQuota>,
+): readonly FieldError[] {
+  const sorted = ({ spec }: Given<ResourceQuota>): readonly string[] => (spec?.scopes ?? []).toSorted();
   if (semanticallySame(sorted(draft), sorted(old))) return [];
-  return [invalid(field('spec.scopes'), listAt(draft, 'spec', 'scopes'), 'field is immutable')];
+  return [invalid(field('spec.scopes'), draft.spec?.scopes ?? [], 'field is immutable')];
 }
 
 /** What is wrong with what the controller reports of a quota. Source: upstream `ValidateResourceQuotaStatusUpdate`. */
-export function validateResourceQuotaStatus(draft: JsonObject): readonly FieldError[] {
+export function validateResourceQuotaStatus(draft: Given<ResourceQuota>): readonly FieldError[] {
   const into = new Collector();
-  for (const name of fields('hard', 'used'))
-    checkAmounts(into, objectAt(draft, 'status', name), child(field('status'), name));
+  for (const name of fields('hard', 'used')) checkAmounts(into, draft.status?.[name], child(field('status'), name));
   return into.errors;
 }

@@ -1,32 +1,50 @@
 /** Rules for where containers see the volumes of their pod. Source: upstream `ValidateVolumeMounts`, `ValidateVolumeDevices`. */
-import { at, child, type FieldPath, forbiddenField, invalid, notFoundField } from '#pkg/apimachinery/field-error.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { isTrueAt, objectAt, objectsAt, stringAt } from '../../draft.ts';
+
+import type { Container, EphemeralContainer, Volume, VolumeDevice, VolumeMount } from '#pkg/api/types/core-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
+import {
+  anyItem,
+  at,
+  child,
+  type FieldPath,
+  forbiddenField,
+  invalid,
+  notFoundField,
+} from '#pkg/apimachinery/field-error.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { checkRelativePath } from '../../validation/paths.ts';
 import type { Volumes } from './volumes.ts';
 
-interface Place {
-  readonly path: FieldPath;
+type AnyContainer = Container | EphemeralContainer;
+
+interface Place<T> {
+  readonly path: FieldPath<T>;
   readonly volumes: Volumes;
 }
 
 /** Checks mounts and devices of a container, and that they do not overlap. */
-export function checkVolumeUse(into: Collector, container: JsonObject, { path, volumes }: Place): void {
-  const mounts = objectsAt(container, 'volumeMounts');
-  const devices = objectsAt(container, 'volumeDevices');
+export function checkVolumeUse(
+  into: Collector,
+  container: Given<AnyContainer>,
+  { path, volumes }: Place<AnyContainer>,
+): void {
+  const mounts = container.volumeMounts ?? [];
+  const devices = container.volumeDevices ?? [];
   if (mounts.length > 0) checkMounts(into, container, { path: child(path, 'volumeMounts'), volumes });
   if (devices.length > 0) checkDevices(into, container, { path: child(path, 'volumeDevices'), volumes });
 }
 
-function checkMounts(into: Collector, container: JsonObject, { path, volumes }: Place): void {
-  const devices = objectsAt(container, 'volumeDevices');
+function checkMounts(
+  into: Collector,
+  container: Given<AnyContainer>,
+  { path, volumes }: Place<readonly VolumeMount[]>,
+): void {
+  const devices = container.volumeDevices ?? [];
   const seen = new Set<string>();
-  for (const [index, mount] of objectsAt(container, 'volumeMounts').entries()) {
+  for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
     const own = at(path, index);
-    const name = stringAt(mount, 'name');
-    const mountPath = stringAt(mount, 'mountPath');
+    const name = mount.name ?? '';
+    const mountPath = mount.mountPath ?? '';
     into.needsText(child(own, 'name'), name);
     if (!volumes.has(name)) into.add(notFoundField(child(own, 'name'), name));
     into.needsText(child(own, 'mountPath'), mountPath);
@@ -38,15 +56,22 @@ function checkMounts(into: Collector, container: JsonObject, { path, volumes }: 
     if (devices.some((device) => device.devicePath === mountPath)) {
       into.add(invalid(child(own, 'mountPath'), mountPath, 'must not already exist as a path in volumeDevices'));
     }
-    checkSubPaths(into, mount, { own, path });
-    checkPropagation(into, mount, { path, isPrivileged: isTrueAt(container, 'securityContext', 'privileged') });
+    checkSubPaths(into, mount, { own, path: anyItem(path) });
+    checkPropagation(into, mount, {
+      path: anyItem(path),
+      isPrivileged: container.securityContext?.privileged === true,
+    });
   }
 }
 
 /** `path` is that of the list: upstream names it, not the mount, in errors about the paths themselves. */
-function checkSubPaths(into: Collector, mount: JsonObject, { own, path }: { own: FieldPath; path: FieldPath }): void {
-  const subPath = stringAt(mount, 'subPath');
-  const expression = stringAt(mount, 'subPathExpr');
+function checkSubPaths(
+  into: Collector,
+  mount: Given<VolumeMount>,
+  { own, path }: { own: FieldPath<VolumeMount>; path: FieldPath<VolumeMount> },
+): void {
+  const subPath = mount.subPath ?? '';
+  const expression = mount.subPathExpr ?? '';
   if (subPath !== '') checkRelativePath(into, subPath, child(path, 'subPath'));
   if (expression === '') return;
   if (subPath !== '') {
@@ -57,8 +82,8 @@ function checkSubPaths(into: Collector, mount: JsonObject, { own, path }: { own:
 
 function checkPropagation(
   into: Collector,
-  mount: JsonObject,
-  { path, isPrivileged }: { readonly path: FieldPath; readonly isPrivileged: boolean },
+  mount: Given<VolumeMount>,
+  { path, isPrivileged }: { readonly path: FieldPath<VolumeMount>; readonly isPrivileged: boolean },
 ): void {
   const { mountPropagation, recursiveReadOnly } = mount;
   const own = child(path, 'mountPropagation');
@@ -76,15 +101,19 @@ function checkPropagation(
   }
 }
 
-function checkDevices(into: Collector, container: JsonObject, { path, volumes }: Place): void {
-  const mounts = objectsAt(container, 'volumeMounts');
+function checkDevices(
+  into: Collector,
+  container: Given<AnyContainer>,
+  { path, volumes }: Place<readonly VolumeDevice[]>,
+): void {
+  const mounts = container.volumeMounts ?? [];
   const names = new Set<string>();
   const paths = new Set<string>();
-  for (const [index, device] of objectsAt(container, 'volumeDevices').entries()) {
+  for (const [index, device] of (container.volumeDevices ?? []).entries()) {
     const own = at(path, index);
-    const name = stringAt(device, 'name');
-    const devicePath = stringAt(device, 'devicePath');
-    const say = (field: string, value: string, detail: string): void =>
+    const name = device.name ?? '';
+    const devicePath = device.devicePath ?? '';
+    const say = (field: keyof VolumeDevice, value: string, detail: string): void =>
       into.add(invalid(child(own, field), value, detail));
     into.needsText(child(own, 'name'), name);
     if (names.has(name)) say('name', name, 'must be unique');
@@ -103,11 +132,11 @@ function checkDevices(into: Collector, container: JsonObject, { path, volumes }:
 
 function checkDeviceVolume(
   into: Collector,
-  volume: JsonObject | undefined,
+  volume: Given<Volume> | undefined,
   { name, path }: { readonly name: string; readonly path: FieldPath },
 ): void {
   if (volume === undefined) into.add(notFoundField(path, name));
-  else if (!isObject(volume.persistentVolumeClaim) && objectAt(volume, 'ephemeral') === undefined) {
+  else if (!volume.persistentVolumeClaim && !volume.ephemeral) {
     const detail = 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode';
     into.add(invalid(path, name, detail));
   }

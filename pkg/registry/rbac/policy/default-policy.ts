@@ -3,10 +3,18 @@
  * added, and what people added stays. An object whose annotation `rbac.authorization.kubernetes.io/autoupdate` is `false` is left alone.
  * Source: upstream `bootstrappolicy`, `pkg/registry/rbac/reconciliation`, and kubeadm for those that begin with its name.
  */
+import type {
+  ClusterRole,
+  ClusterRoleBinding,
+  Role,
+  RoleBinding,
+  PolicyRule as StoredRule,
+  Subject,
+} from '#pkg/api/types/rbac-v1.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
-import { fieldsOf, objectsAt } from '../../draft.ts';
-import { rulesOf, uncoveredRules } from '../policy-rule.ts';
+import type { KubeObject, ObjectMeta } from '#pkg/apimachinery/object.ts';
+import { type PolicyRule, rulesOf, uncoveredRules } from '../policy-rule.ts';
 import { aggregatedRoles, aggregatesTo, clusterRoleRules, nodeRules } from './cluster-roles.ts';
 import { controllerRules } from './controller-roles.ts';
 import { eventsRule, ruleFromText } from './rule-text.ts';
@@ -47,7 +55,7 @@ const namespaceBindings: readonly (readonly [
   namespace: string,
   name: string,
   role: string,
-  subjects: readonly JsonObject[],
+  subjects: readonly Subject[],
 ])[] = [
   [
     'kube-public',
@@ -86,7 +94,7 @@ const namespaceBindings: readonly (readonly [
 const everybody = [group('system:authenticated')];
 
 /** Bindings in the whole cluster to the role of the same name. */
-const clusterBindings: Readonly<Record<string, readonly JsonObject[]>> = {
+const clusterBindings: Readonly<Record<string, readonly Subject[]>> = {
   'cluster-admin': [group('system:masters')],
   'system:basic-user': everybody,
   'system:coxswain:nodes': [user('system:coxswain:nodes')],
@@ -106,7 +114,7 @@ const requests = 'system:certificates.k8s.io:certificatesigningrequests';
 const joining = group('system:bootstrappers:kubeadm:default-node-token');
 
 /** What kubeadm binds when it makes a cluster. Source: `cmd/kubeadm/app/phases/bootstraptoken/node`, `phases/kubeconfig`. */
-const kubeadmBindings: Readonly<Record<string, { readonly role: string; readonly subjects: readonly JsonObject[] }>> = {
+const kubeadmBindings: Readonly<Record<string, { readonly role: string; readonly subjects: readonly Subject[] }>> = {
   'kubeadm:cluster-admins': { role: 'cluster-admin', subjects: [group('kubeadm:cluster-admins')] },
   'kubeadm:kubelet-bootstrap': { role: 'system:node-bootstrapper', subjects: [joining] },
   'kubeadm:node-autoapprove-bootstrap': { role: `${requests}:nodeclient`, subjects: [joining] },
@@ -126,10 +134,10 @@ export interface Grant {
 
 /** All of them, by resource. Their type is not named. */
 export interface DefaultPolicy {
-  readonly clusterroles: readonly JsonObject[];
-  readonly clusterrolebindings: readonly JsonObject[];
-  readonly roles: readonly JsonObject[];
-  readonly rolebindings: readonly JsonObject[];
+  readonly clusterroles: readonly ClusterRole[];
+  readonly clusterrolebindings: readonly ClusterRoleBinding[];
+  readonly roles: readonly Role[];
+  readonly rolebindings: readonly RoleBinding[];
 }
 
 /** The default policy, and what else is granted. */
@@ -166,7 +174,7 @@ export function defaultPolicy(grants: readonly Grant[] = []): DefaultPolicy {
 function metadataOf(
   name: string,
   { namespace, labels = {} }: { readonly namespace?: string; readonly labels?: Readonly<Record<string, string>> } = {},
-): JsonObject {
+): ObjectMeta {
   return {
     name,
     ...(namespace === undefined ? {} : { namespace }),
@@ -175,7 +183,7 @@ function metadataOf(
   };
 }
 
-function clusterRole(name: string, rules: readonly string[]): JsonObject {
+function clusterRole(name: string, rules: readonly string[]): ClusterRole {
   const target = aggregatesTo[name];
   const labels = target === undefined ? {} : { [aggregateTo(target)]: 'true' };
   const metadata = metadataOf(name, { labels });
@@ -184,7 +192,7 @@ function clusterRole(name: string, rules: readonly string[]): JsonObject {
   return { metadata, aggregationRule: { clusterRoleSelectors } };
 }
 
-function clusterBinding(name: string, role: string, subjects: readonly JsonObject[]): JsonObject {
+function clusterBinding(name: string, role: string, subjects: readonly Subject[]): ClusterRoleBinding {
   return {
     metadata: metadataOf(name),
     ...(subjects.length === 0 ? {} : { subjects }),
@@ -192,44 +200,63 @@ function clusterBinding(name: string, role: string, subjects: readonly JsonObjec
   };
 }
 
-function user(name: string): JsonObject {
+function user(name: string): Subject {
   return { kind: 'User', apiGroup: rbacGroup, name };
 }
 
-function group(name: string): JsonObject {
+function group(name: string): Subject {
   return { kind: 'Group', apiGroup: rbacGroup, name };
 }
 
-function account(name: string): JsonObject {
+function account(name: string): Subject {
   return { kind: 'ServiceAccount', name, namespace: 'kube-system' };
 }
 
-/** A default role or binding with what it lacks, or undefined when it lacks nothing or is to be left alone. */
-export function reconciled(there: KubeObject, wanted: JsonObject): JsonObject | undefined {
-  const own = fieldsOf(there);
-  if (there.metadata?.annotations?.[autoUpdate] === 'false') return undefined;
-  const changed: JsonObject = { ...own };
+/** A default role with what it lacks, or undefined when it lacks nothing or is to be left alone. */
+export function reconciledRole<T extends Given<ClusterRole | Role>>(
+  there: T,
+  wanted: Given<ClusterRole | Role>,
+): T | undefined {
+  if (isLeftAlone(there)) return undefined;
   // Nearly always they are the same: that is what a start has time for.
-  const missingRules = deepEqual(own.rules, wanted.rules) ? [] : uncoveredRules(rulesOf(own), rulesOf(wanted));
-  if (missingRules.length > 0) changed.rules = [...objectsAt(own, 'rules'), ...missingRules.map(storedRule)];
-  const subjects = objectsAt(own, 'subjects');
-  const missing = objectsAt(wanted, 'subjects').filter((one) => !subjects.some((other) => deepEqual(one, other)));
-  if (missing.length > 0) changed.subjects = [...subjects, ...missing];
-  const metadata = wanted.metadata as { labels: Record<string, string>; annotations: Record<string, string> };
-  const [labels, annotations] = [there.metadata?.labels ?? {}, there.metadata?.annotations ?? {}];
-  const lacksMetadata =
-    Object.keys(metadata.labels).some((key) => labels[key] === undefined) || annotations[autoUpdate] === undefined;
-  if (lacksMetadata) {
-    const merged = {
-      labels: { ...metadata.labels, ...labels },
-      annotations: { ...metadata.annotations, ...annotations },
-    };
-    changed.metadata = { ...there.metadata, ...merged };
-  }
-  return missingRules.length > 0 || missing.length > 0 || lacksMetadata ? changed : undefined;
+  const missing = deepEqual(there.rules, wanted.rules) ? [] : uncoveredRules(rulesOf(there), rulesOf(wanted));
+  const metadata = completedMetadata(there, wanted);
+  if (missing.length === 0 && metadata === undefined) return undefined;
+  const rules = missing.length === 0 ? {} : { rules: [...(there.rules ?? []), ...missing.map(storedRule)] };
+  return { ...there, ...rules, ...(metadata && { metadata }) };
+}
+
+/** The same of a binding. */
+export function reconciledBinding<T extends Given<ClusterRoleBinding | RoleBinding>>(
+  there: T,
+  wanted: Given<ClusterRoleBinding | RoleBinding>,
+): T | undefined {
+  if (isLeftAlone(there)) return undefined;
+  const own = there.subjects ?? [];
+  const missing = (wanted.subjects ?? []).filter((one) => !own.some((other) => deepEqual(one, other)));
+  const metadata = completedMetadata(there, wanted);
+  if (missing.length === 0 && metadata === undefined) return undefined;
+  const subjects = missing.length === 0 ? {} : { subjects: [...own, ...missing] };
+  return { ...there, ...subjects, ...(metadata && { metadata }) };
+}
+
+function isLeftAlone({ metadata }: KubeObject): boolean {
+  return metadata?.annotations?.[autoUpdate] === 'false';
+}
+
+/** Metadata with the labels and annotations that it lacks; undefined when it lacks none. */
+function completedMetadata(there: KubeObject, { metadata: wanted = {} }: KubeObject): ObjectMeta | undefined {
+  const { labels = {}, annotations = {} } = there.metadata ?? {};
+  const lacks = Object.keys(wanted.labels ?? {}).some((key) => labels[key] === undefined);
+  if (!lacks && annotations[autoUpdate] !== undefined) return undefined;
+  return {
+    ...there.metadata,
+    labels: { ...wanted.labels, ...labels },
+    annotations: { ...wanted.annotations, ...annotations },
+  };
 }
 
 /** A rule without the lists that it does not have. */
-function storedRule(rule: object): JsonObject {
-  return Object.fromEntries(Object.entries(rule).filter(([, values]) => values.length > 0));
+function storedRule({ verbs, ...lists }: PolicyRule): StoredRule {
+  return { ...Object.fromEntries(Object.entries(lists).filter(([, values]) => values.length > 0)), verbs };
 }

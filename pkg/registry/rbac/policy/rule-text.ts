@@ -2,10 +2,10 @@
  * Rules of the default policy as lines of text: `verbs groups resources [names]`, or `verbs - urls`, lists with commas. The group `core` is the one
  * whose name is empty. Lists are in order, as upstream stores them.
  */
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { PolicyRule } from '#pkg/api/types/rbac-v1.ts';
 
 /** A rule as it is stored. Throws for a line that has no three parts, which is a fault of the table. */
-export function ruleFromText(line: string): JsonObject {
+export function ruleFromText(line: string): PolicyRule {
   const [verbs, groups, targets, names] = line.split(' ').map((part) => part.split(','));
   if (verbs === undefined || groups === undefined || targets === undefined)
     throw new Error(`Cannot read the rule as it has no verbs, groups and resources: ${line}`);
