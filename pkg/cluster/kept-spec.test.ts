@@ -64,3 +64,25 @@ test.each<[string, object, string]>([
   await resource.create(pod());
   await expect(resource.patch('web', { ...patch }, merge)).rejects.toThrow(text);
 });
+
+test('a binding changes the name of the node and shares the rest', async () => {
+  const resource = (await startedClient()).resource(pods);
+  const before = deepFreeze(await resource.create(pod()));
+  const binding = { metadata: { name: 'web' }, target: { kind: 'Node', name: 'n1' } };
+  await resource.createSubresource('web', 'binding', binding, { namespace });
+  const { spec } = await resource.get('web', { namespace });
+  expect(spec).toEqual({ ...before.spec, nodeName: 'n1' });
+  expect(spec?.containers).toBe(before.spec?.containers);
+  expect(before.spec?.nodeName).toBeUndefined();
+});
+
+test('pods that are made alike have their specs in memory once, as far as they are the same', async () => {
+  const resource = (await startedClient()).resource(pods);
+  const named = (name: string): Pod => ({ ...pod(), metadata: { name, namespace } });
+  const first = deepFreeze(await resource.create(named('first')));
+  const second = deepFreeze(await resource.create(named('second')));
+  const third = await resource.create(named('third'));
+  expect(second.spec?.containers[0]).toBe(first.spec?.containers[0]);
+  expect(third.spec?.tolerations).toBe(first.spec?.tolerations);
+  expect(third.spec).toEqual(first.spec);
+});

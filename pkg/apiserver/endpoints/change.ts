@@ -39,6 +39,8 @@ export interface Change {
   readonly subresource: string;
   /** The new state made of the old one, which must not be changed. Called again after a lost race. */
   draft(old: KubeObject): JsonObject | Promise<JsonObject>;
+  /** Fields of drafts that are complete: nothing is filled in below them, so that they may share parts with the old object. Default: those that are its own. */
+  readonly complete?: ReadonlySet<string>;
   /** Changes the spec without a new generation. */
   readonly keepsGeneration?: boolean;
   /** The draft carries its managed fields (server-side apply). */
@@ -109,7 +111,7 @@ function tryChange(scope: Scope, change: Change, entry: StoredEntry): Tried {
 function admitDraft(scope: Scope, change: Change, state: Swap): Tried {
   const { draft, old, context } = state;
   checkIdentity(scope, metadataOf(draft), old);
-  prepareDraft(scope, draft, fieldsKept(scope, draft, old));
+  prepareDraft(scope, draft, change.complete ?? fieldsKept(scope, draft, old));
   restoreForeign(scope, change, { draft, old });
   if (!change.isApply) trackManager(scope, { draft, old, manager: change.manager, subresource: change.subresource });
   const attributes = admissionAttributes(scope, { draft, old, subresource: change.subresource });

@@ -127,7 +127,7 @@ function checkNew(scope: Scope, draft: JsonObject, context: StrategyContext): Fi
   served.strategy.prepareForCreate?.(draft, told);
   writeUnsetAgain(draft, served.schema);
   checkObject(scope, draft, undefined, { context: told, subresource: '', warned });
-  if (spec !== undefined && warnings.length === warned) rememberGood(scope, spec);
+  if (spec !== undefined && warnings.length === warned) rememberGood(scope, draft, spec);
   return spec;
 }
 

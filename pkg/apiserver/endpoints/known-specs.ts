@@ -5,7 +5,7 @@
  * Invariant: what is known of a text is what the steps that are left out would come to, for every object that has it (`SpecRules`). Specs that
  * are in any way wrong, or warned of, are not remembered.
  */
-import { deepClone, isObject } from '#pkg/apimachinery/json.ts';
+import { deepClone, isObject, setOwn } from '#pkg/apimachinery/json.ts';
 import type { FieldSet } from '#pkg/apimachinery/managed-fields/field-set.ts';
 import type { CreatedSets } from '#pkg/apimachinery/managed-fields/track.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
@@ -43,7 +43,8 @@ export interface FinalSpec {
 
 interface Known {
   readonly complete: RecentTexts<CompleteSpec>;
-  readonly good: RecentTexts<true>;
+  /** The first spec of each: it is stored, and others share what is the same in them. */
+  readonly good: RecentTexts<JsonObject>;
 }
 
 const knownBy = new WeakMap<SpecRules, Known>();
@@ -118,11 +119,44 @@ export function finalSpec({ served }: Scope, draft: JsonObject): FinalSpec | und
   const name = specRules.randomName?.(draft);
   // No JSON text has this character.
   const key = name === undefined ? text : text.replaceAll(name, '\0');
-  return { text, key, isGood: knownOf(specRules).good.get(key) === true };
+  const model = knownOf(specRules).good.get(key);
+  if (model !== undefined) sharing(draft.spec, model);
+  return { text, key, isGood: model !== undefined };
+}
+
+/**
+ * The model where `value` is the same; else `value` with the parts in it that are the same put in the place of its own. What a thousand pods have in
+ * common is then in memory once, and what was decoded of each is garbage before it has become old.
+ */
+function sharing(value: unknown, model: unknown): unknown {
+  if (value === model) return model;
+  if (Array.isArray(value) && Array.isArray(model)) {
+    let isSame = value.length === model.length;
+    for (let i = 0; i < value.length; i++) {
+      const same = sharing(value[i], model[i]);
+      if (same !== value[i]) value[i] = same;
+      if (same !== model[i]) isSame = false;
+    }
+    return isSame ? model : value;
+  }
+  if (!isObject(value) || !isObject(model)) return value;
+  let isSame = true;
+  for (const name in value) {
+    if (!Object.hasOwn(model, name)) isSame = false;
+    else {
+      const part = value[name];
+      const same = sharing(part, model[name]);
+      if (same !== part) setOwn(value, name, same);
+      if (same !== model[name]) isSame = false;
+    }
+  }
+  for (const name in model) if (!Object.hasOwn(value, name)) isSame = false;
+  return isSame ? model : value;
 }
 
 /** Takes down that the rules have let a spec pass. */
-export function rememberGood({ served }: Scope, { key, isGood }: FinalSpec): void {
+export function rememberGood({ served }: Scope, draft: JsonObject, { key, isGood }: FinalSpec): void {
   const { specRules } = served.strategy;
-  if (specRules !== undefined && key !== undefined && !isGood) knownOf(specRules).good.set(key, true);
+  if (specRules === undefined || key === undefined || isGood || !isObject(draft.spec)) return;
+  knownOf(specRules).good.set(key, draft.spec);
 }

@@ -1,3 +1,4 @@
+import { Etcd3 } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
@@ -71,6 +72,19 @@ describe.skipIf(program === undefined)('with a real etcd', () => {
       pods.close();
       services.close();
       await Promise.all([store.close(), other.close()]);
+    });
+
+    test('the etcd3 package, another client altogether, reads what is written here, and its writes are seen', async () => {
+      const store = await openAt(etcd.endpoint);
+      const other = new Etcd3({ hosts: etcd.endpoint });
+      const key = '/other/\u00e9';
+      const revision = await put(store, key);
+      expect(await other.get(key).string()).toBe(key);
+      await other.put(key).value('theirs');
+      const found = await store.get(key);
+      expect([Buffer.from(found!.value).toString(), found!.createRevision]).toEqual(['theirs', revision]);
+      other.close();
+      await store.close();
     });
 
     test('while etcd is down requests fail, and its watches go on without a gap when it is back', {
