@@ -67,7 +67,7 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   cmd: { as: 49, bang: 8 },
   deploy: { as: 1, bang: 0 },
   'pkg/api': { as: 16, bang: 33 },
-  'pkg/apimachinery': { as: 99, bang: 127 },
+  'pkg/apimachinery': { as: 99, bang: 124 },
   'pkg/apiserver': { as: 134, bang: 72 },
   'pkg/base': { as: 0, bang: 12 },
   'pkg/client': { as: 17, bang: 5 },
