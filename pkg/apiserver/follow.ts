@@ -4,23 +4,11 @@
  *
  * Does not wait for anybody and queues nothing. A resource that is not served has no objects.
  */
-import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { CacheEvent } from '#pkg/storage/cache.ts';
 import type { Catalog } from './catalog.ts';
-
-/** Must not throw; what it is given is shared. `T` is the type of the objects. */
-export interface FollowSink<T extends KubeObject = KubeObject> {
-  /** An object that is new or has changed. `before` is undefined for a new one, and after the store was lost. */
-  set(object: T, before?: LazyObject): void;
-  remove(object: T): void;
-}
-
-/** An object that may have to be decoded. */
-export interface LazyObject {
-  readonly object: KubeObject;
-}
+import type { FollowSink, LazyObject } from './follow-sink.ts';
 
 /** What is followed, and who is told. */
 export interface FollowOptions {

@@ -1,4 +1,4 @@
-/** Reads of the server's own resources, past authorization: for strategies and admission plugins. */
+/** Reads and writes of the server's own resources, past authorization and admission: for strategies and admission plugins. */
 import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import { mergeObjects } from '#pkg/apimachinery/managed-fields/merge.ts';
@@ -7,10 +7,10 @@ import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { internalError } from '#pkg/apimachinery/status-error.ts';
 import { writeObjects, writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import type { Catalog, ServedResource } from './catalog.ts';
-import type { RegistryReader } from './strategy.ts';
+import type { RegistryWriter } from './strategy.ts';
 
 /** Reads the stored version, or any served one of it. A resource that is not served has no objects. */
-export function registryReader(catalog: () => Catalog): RegistryReader {
+export function registryReader(catalog: () => Catalog): RegistryWriter {
   return {
     async get(resource, namespace, name): Promise<KubeObject | undefined> {
       const served = catalog().findAny(resource);
@@ -22,6 +22,13 @@ export function registryReader(catalog: () => Catalog): RegistryReader {
       if (served === undefined) return [];
       const entries = await served.store.listSettled(served.store.scope(namespace));
       return entries.map((entry) => served.view.object(entry));
+    },
+    async swap(resource, { metadata = {} }, draft): Promise<KubeObject | undefined> {
+      const served = catalog().findAny(resource);
+      if (served === undefined) return undefined;
+      const key = served.store.key(metadata.namespace ?? '', metadata.name ?? '');
+      const result = await served.store.put(key, draft, Number(metadata.resourceVersion));
+      return result.ok ? result.entry.object : undefined;
     },
     ofKind({ group, version, kind }) {
       for (const { info } of catalog().served()) {

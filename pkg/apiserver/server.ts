@@ -28,7 +28,8 @@ import { Catalog } from './catalog.ts';
 import type { ResourceDefinition } from './definition.ts';
 import type { DocumentProviderFactory } from './documents.ts';
 import type { NetworkTarget, ServerCore } from './endpoints/scope.ts';
-import { type FollowSink, follow } from './follow.ts';
+import { follow } from './follow.ts';
+import type { FollowSink } from './follow-sink.ts';
 import type { ApiServerLimits } from './in-flight.ts';
 import type { Page } from './non-resource.ts';
 import { createPipeline } from './pipeline.ts';
@@ -75,6 +76,11 @@ export interface ApiServerOptions {
   readonly about?: AboutComponent;
 }
 
+interface FollowSubject {
+  readonly group: string;
+  readonly resource: string;
+}
+
 /** The definitions that a running server has. */
 export type ServedDefinitions = Pick<Catalog, 'add' | 'holderOf' | 'remove' | 'replace'>;
 
@@ -94,15 +100,10 @@ export interface ApiServer {
   readonly reader: RegistryReader;
 }
 
-/** Makes the server. Throws a `DefinitionError` where two definitions contradict each other. */
-export function createApiServer(options: ApiServerOptions): ApiServer {
-  const { store, clock, random, log } = options;
-  const stopping = new AbortController();
-  // Every watch listens for the end.
-  setMaxListeners(0, stopping.signal);
-  const caches = new OpenCaches({ store, clock, log });
+/** What is served at the start. */
+function createCatalog({ store, clock, ...options }: ApiServerOptions, caches: OpenCaches): Catalog {
   const storeFeed = createStoreFeed({ store, codec: objectCodec, clock });
-  const catalog = new Catalog({
+  return new Catalog({
     definitions: [
       ...builtInDefinitions({ strategies: options.strategies, runtimeConfig: options.runtimeConfig ?? {} }),
       ...(options.definitions ?? []),
@@ -110,6 +111,26 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     openStore: ({ namespaced, keeping, ...subject }) =>
       new ResourceStore({ subject, namespaced, keeping, store, caches, storeFeed }),
   });
+}
+
+/** Makes the objects that have to exist and tells plugins of those that there are. */
+async function begin(
+  core: ServerCore,
+  options: ApiServerOptions,
+  tell: (resource: FollowSubject, sink: FollowSink) => Promise<void>,
+): Promise<void> {
+  const told = options.admission.flatMap(({ follows = [] }) => follows);
+  await Promise.all([bootstrap(core, options.strategies), ...told.map(({ resource, sink }) => tell(resource, sink))]);
+}
+
+/** Makes the server. Throws a `DefinitionError` where two definitions contradict each other. */
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  const { store, clock, random, log } = options;
+  const stopping = new AbortController();
+  // Every watch listens for the end.
+  setMaxListeners(0, stopping.signal);
+  const caches = new OpenCaches({ store, clock, log });
+  const catalog = createCatalog(options, caches);
   const reader = registryReader(() => catalog);
   const counts = new ServerCounts(clock);
   const core: ServerCore = {
@@ -128,10 +149,12 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     reach: options.reach,
     stopping: stopping.signal,
   };
+  const tell = (resource: FollowSubject, sink: FollowSink): Promise<void> =>
+    follow({ catalog, resource, sink, clock, signal: stopping.signal });
   let started: Promise<void> | undefined;
   let isReady = false;
   const ready = (): Promise<void> => {
-    started ??= bootstrap(core, options.strategies).then(
+    started ??= begin(core, options, tell).then(
       () => {
         isReady = true;
       },
@@ -150,7 +173,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     ready,
     resources: catalog,
     reader,
-    follow: (resource, sink) => follow({ catalog, resource, sink, clock, signal: stopping.signal }),
+    follow: tell,
     async run(signal) {
       await ready();
       const compacting = keepCompacting(core, store, signal);

@@ -23,6 +23,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Converter } from './converters/converter.ts';
 import type { Scope } from './endpoints/scope.ts';
+import type { FollowSink } from './follow-sink.ts';
 import type { UserInfo } from './user-info.ts';
 
 /**
@@ -153,6 +154,16 @@ export interface RegistryReader {
   remade(request: AdmissionAttributes, object: JsonObject): JsonObject;
   /** Lays an apply configuration over an object. Throws an `Error` for one that does not fit. */
   merged(request: AdmissionAttributes, object: JsonObject, configuration: JsonObject): JsonObject;
+}
+
+/** Changes them too, for what the server itself keeps count of. */
+export interface RegistryWriter extends RegistryReader {
+  /** Puts `draft`, of the stored version, in the place of `old`; undefined where somebody else has changed or deleted it since. */
+  swap(
+    resource: { readonly group: string; readonly resource: string },
+    old: KubeObject,
+    draft: JsonObject,
+  ): Promise<KubeObject | undefined>;
 }
 
 /** All objects of the resource that `ref` names, of one namespace or of all. */
@@ -317,14 +328,25 @@ export function rulesOf({ group, resource }: ResourceRef, rules: Rules<JsonObjec
   return { group, resource, ...rules };
 }
 
-/** One admission plugin. Mutating ones run first, in the order of the table, then validating ones. */
+/** One admission plugin. Mutating ones run first, in the order of the table, then validating ones, then those that reserve. */
 export interface AdmissionPlugin {
   readonly name: string;
+  /** What it is told of from the start of the server on, synchronously with the watch cache. */
+  readonly follows?: readonly {
+    readonly resource: { readonly group: string; readonly resource: string };
+    readonly sink: FollowSink;
+  }[];
   handles(attributes: AdmissionAttributes, user: UserInfo): boolean;
   /** May change the draft; refuses by throwing a StatusError (usually Forbidden). */
   admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
   /** Must not change anything; refuses by throwing a StatusError. */
   validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
+  /** After all checks: takes what the write will use, which is kept if it succeeds. Refuses by throwing a StatusError. */
+  reserve?(
+    attributes: AdmissionAttributes,
+    context: StrategyContext,
+    registry: RegistryWriter,
+  ): Promise<Reservation | undefined>;
 }
 
 /** The request that plugins are asked about. `T` is the type of its objects: see `about`. */

@@ -29,15 +29,6 @@ test('what is said to be missing is missing: a row of pkg/registry/unbuilt.ts go
 const inDefault = (group: string): string => `/apis/${group}/namespaces/default`;
 
 const objects: Readonly<Record<string, readonly [path: string, object: object]>> = {
-  resourcequotas: ['/api/v1/namespaces/default', { spec: { hard: { pods: '1' } } }],
-  persistentvolumeclaims: [
-    '/api/v1/namespaces/default',
-    { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
-  ],
-  persistentvolumes: [
-    '/api/v1',
-    { spec: { accessModes: ['ReadWriteOnce'], capacity: { storage: '1Gi' }, hostPath: { path: '/x' } } },
-  ],
   services: ['/api/v1/namespaces/default', { spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } }],
   volumeattachments: [
     '/apis/storage.k8s.io/v1',
@@ -78,8 +69,11 @@ test('who makes what works, or only writes labels, is not warned (fault 39)', as
   const service = { metadata: { name: 'plain' }, spec: { ports: [{ port: 80 }] } };
   expect(warningOf(await send('POST', `${path}/services`, service))).toBeUndefined();
   expect(warningOf(await send('POST', `${path}/secrets`, { metadata: { name: 'plain' } }))).toBeUndefined();
-  const quota = { metadata: { name: 'x', labels: { a: 'b' } }, spec: { hard: { pods: '1' } } };
-  expect(warningOf(await send('PUT', `${path}/resourcequotas/x`, quota))).toBeUndefined();
-  const other = { ...quota, spec: { hard: { pods: '2' } } };
-  expect(warningOf(await send('PUT', `${path}/resourcequotas/x`, other))).toContain('resourcequotas is only stored');
+  const networking = `${inDefault('networking.k8s.io/v1')}/networkpolicies`;
+  const policy = { metadata: { name: 'x', labels: { a: 'b' } }, spec: { podSelector: {} } };
+  expect(warningOf(await send('PUT', `${networking}/x`, policy))).toBeUndefined();
+  const other = { ...policy, spec: { podSelector: { matchLabels: { a: 'b' } } } };
+  expect(warningOf(await send('PUT', `${networking}/x`, other))).toContain(
+    'networkpolicies.networking.k8s.io is only stored',
+  );
 });

@@ -12,16 +12,19 @@ import { createDisruptionController } from './disruption/disruption.ts';
 import { createEndpointController } from './endpoint/endpoint.ts';
 import { createEndpointSliceController } from './endpointslice/endpointslice.ts';
 import { createEndpointSliceMirroringController } from './endpointslicemirroring/endpointslicemirroring.ts';
+import { createEphemeralVolumeController } from './ephemeralvolume/ephemeralvolume.ts';
 import { createGarbageCollector } from './garbagecollector/garbagecollector.ts';
 import { createJobController } from './job/job.ts';
 import { createNamespaceController } from './namespace/namespace.ts';
 import { createNodeIpamController, nodeIpamFlags } from './nodeipam/nodeipam.ts';
 import { createNodeLifecycleController, nodeLifecycleFlags } from './nodelifecycle/nodelifecycle.ts';
+import { createPersistentVolumeBinder } from './persistentvolume/persistentvolume.ts';
 import { createPodAutoscaler } from './podautoscaler/podautoscaler.ts';
 import { podAutoscalerFlags } from './podautoscaler/podautoscaler-flags.ts';
 import { createPodGcController, podGcFlags } from './podgc/podgc.ts';
 import { createReplicaSetController } from './replicaset/replicaset.ts';
 import { createReplicationController } from './replication/replication.ts';
+import { createResourceQuotaController, resourceQuotaFlags } from './resourcequota/resourcequota.ts';
 import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/serviceaccount.ts';
 import { createServiceAccountTokenController } from './serviceaccounttoken/serviceaccounttoken.ts';
@@ -29,6 +32,8 @@ import { createStatefulSetController } from './statefulset/statefulset.ts';
 import { createTaintEvictionController } from './tainteviction/tainteviction.ts';
 import { createTokenCleaner } from './tokencleaner/tokencleaner.ts';
 import { createTtlAfterFinishedController } from './ttlafterfinished/ttlafterfinished.ts';
+import { createClaimProtection } from './volumeprotection/claim-protection.ts';
+import { createVolumeProtection } from './volumeprotection/volume-protection.ts';
 
 /** In the order in which they start. Names are upstream's. */
 export const controllerTable: ControllerTable = {
@@ -52,6 +57,7 @@ export const controllerTable: ControllerTable = {
   'endpointslice-controller': createEndpointSliceController,
   'endpointslice-mirroring-controller': createEndpointSliceMirroringController,
   'garbage-collector-controller': createGarbageCollector,
+  'resourcequota-controller': withFlags(resourceQuotaFlags, createResourceQuotaController),
   'pod-garbage-collector-controller': withFlags(podGcFlags, createPodGcController),
   'certificatesigningrequest-approving-controller': createCsrApprovingController,
   'certificatesigningrequest-signing-controller': createCsrSigningController,
@@ -59,4 +65,8 @@ export const controllerTable: ControllerTable = {
   'clusterrole-aggregation-controller': createClusterRoleAggregationController,
   'serviceaccount-token-controller': createServiceAccountTokenController,
   'token-cleaner-controller': createTokenCleaner,
+  'persistentvolume-binder-controller': createPersistentVolumeBinder,
+  'persistentvolumeclaim-protection-controller': createClaimProtection,
+  'persistentvolume-protection-controller': createVolumeProtection,
+  'ephemeral-volume-controller': createEphemeralVolumeController,
 };

@@ -22,18 +22,8 @@ export interface UnbuiltKind {
   concerns?(object: KubeObject): boolean;
 }
 
-const noVolumes = 'no volume is bound or provisioned';
-
 /** Source: upstream `cmd/kube-controller-manager/names`, `pkg/kubeapiserver/options/plugins.go`. */
 export const unbuiltKinds: readonly UnbuiltKind[] = [
-  {
-    group: '',
-    resource: 'resourcequotas',
-    missing: ['resourcequota-controller', 'ResourceQuota'],
-    effect: 'nothing is counted or limited by it',
-  },
-  { group: '', resource: 'persistentvolumeclaims', missing: ['persistentvolume-binder-controller'], effect: noVolumes },
-  { group: '', resource: 'persistentvolumes', missing: ['persistentvolume-binder-controller'], effect: noVolumes },
   {
     group: '',
     resource: 'services',

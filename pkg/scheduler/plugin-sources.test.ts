@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { storageClasses } from '#pkg/api/types/refs.ts';
-import type { StorageClass } from '#pkg/api/types/storage-v1.ts';
+import { csiDrivers } from '#pkg/api/types/refs.ts';
+import type { CSIDriver } from '#pkg/api/types/storage-v1.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
@@ -37,8 +37,8 @@ async function eventsWith(entry: PluginEntry): Promise<readonly string[]> {
   pluginSources(deps, [...pluginTable, entry]).listen((events) => seen.push(...events));
   const running = deps.informers.run(stop.signal);
   await deps.informers.synced(stop.signal);
-  const fast: StorageClass = { metadata: { name: 'fast' }, provisioner: 'none' };
-  await deps.client.resource(storageClasses).create(fast);
+  const fast: CSIDriver = { metadata: { name: 'fast' }, spec: {} };
+  await deps.client.resource(csiDrivers).create(fast);
   await deps.clock.settle();
   stop.abort();
   await running;
@@ -47,15 +47,15 @@ async function eventsWith(entry: PluginEntry): Promise<readonly string[]> {
 
 const reader = (plugin: AnyPlugin): PluginEntry => ({
   create: ({ lister }) => {
-    lister(storageClasses);
+    lister(csiDrivers);
     return plugin;
   },
 });
 
 test('what a plugin reads and waits for is a cluster event under the name of its kind', async () => {
-  const events = [{ resource: 'StorageClass', actions: ['Add'] as const }];
-  expect(await eventsWith(reader({ name: 'Waits', events }))).toEqual(['StorageClass Add']);
-  expect(await eventsWith(reader({ name: 'WaitsForAll' }))).toEqual(['StorageClass Add']);
+  const events = [{ resource: 'CSIDriver', actions: ['Add'] as const }];
+  expect(await eventsWith(reader({ name: 'Waits', events }))).toEqual(['CSIDriver Add']);
+  expect(await eventsWith(reader({ name: 'WaitsForAll' }))).toEqual(['CSIDriver Add']);
 });
 
 test('what nobody waits for is no event', async () => {

@@ -84,7 +84,11 @@ behaviour(
     await pvcs.delete('pvc', { namespace });
     await pvs.delete('pv');
     await clear();
-    const [pv2, pvc2] = [await pvs.create(volume('pv2')), await pvcs.create(claim('pvc2'))];
+    await pvs.create(volume('pv2'));
+    await pvcs.create(claim('pvc2'));
+    // The binder says how it is with them.
+    await stage.cluster.until(async () => (await pvs.get('pv2')).status?.phase === 'Available');
+    const [pv2, pvc2] = [await pvs.get('pv2'), await pvcs.get('pvc2', { namespace })];
     const updated = { ...labels, updated: 'true' };
     expect((await pvs.update({ ...pv2, metadata: { ...pv2.metadata, labels: updated } })).metadata?.labels).toEqual(
       updated,
@@ -103,6 +107,7 @@ behaviour('[sig-storage] PersistentVolumes CSI Conformance should apply changes 
   const [pvs, pvcs] = [stage.of(persistentVolumes), stage.of(persistentVolumeClaims)];
   await pvs.create(volume('pv'));
   await pvcs.create(claim('pvc'));
+  await stage.cluster.until(async () => (await pvs.get('pv')).status?.phase === 'Available');
   const subresource = 'status';
   expect((await pvs.get('pv', { subresource })).status?.phase).toMatch(/^(Pending|Available|Bound)$/);
   expect((await pvcs.get('pvc', { namespace, subresource })).status?.phase).toMatch(/^(Pending|Bound)$/);

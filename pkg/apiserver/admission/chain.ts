@@ -1,14 +1,20 @@
 /**
- * The admission plugins in their order: those that change drafts first, then those that only refuse.
+ * The admission plugins in their order: those that change drafts first, then those that only refuse, then those that reserve what a write will use.
  * Upstream counterpart: apiserver `admission/chain.go`.
  */
 import type { AdmissionTurns, ServerCounts } from '../server-counts.ts';
-import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '../strategy.ts';
+import type {
+  AdmissionAttributes,
+  AdmissionPlugin,
+  RegistryWriter,
+  Reservation,
+  StrategyContext,
+} from '../strategy.ts';
 import type { UserInfo } from '../user-info.ts';
 
 /** What plugins look at, and where their turns are counted. */
 export interface ChainParts {
-  readonly reader: RegistryReader;
+  readonly reader: RegistryWriter;
   readonly counts: ServerCounts;
 }
 
@@ -16,7 +22,8 @@ export interface ChainParts {
 export class AdmissionChain {
   readonly #admitting: readonly AdmissionPlugin[];
   readonly #validating: readonly AdmissionPlugin[];
-  readonly #reader: RegistryReader;
+  readonly #reserving: readonly AdmissionPlugin[];
+  readonly #reader: RegistryWriter;
   readonly #counts: ServerCounts;
   readonly #steps: Readonly<Record<Step, AdmissionTurns>>;
   readonly #turns = {
@@ -29,6 +36,7 @@ export class AdmissionChain {
     this.#steps = { admit: counts.turnsOf('admit'), validate: counts.turnsOf('validate') };
     this.#admitting = plugins.filter(({ admit }) => admit !== undefined);
     this.#validating = plugins.filter(({ validate }) => validate !== undefined);
+    this.#reserving = plugins.filter(({ reserve }) => reserve !== undefined);
     this.#reader = reader;
   }
 
@@ -41,6 +49,41 @@ export class AdmissionChain {
   validate(attributes: AdmissionAttributes, context: StrategyContext): Promise<void> | undefined {
     const plugins = concerned(this.#validating, attributes, context.user);
     return plugins === undefined ? undefined : this.#run(plugins, 'validate', attributes, context);
+  }
+
+  /**
+   * Takes what the write will use; whoever is given a reservation keeps it or gives it back. Undefined when no plugin has anything to do, so
+   * that the caller need not wait.
+   */
+  reserve(attributes: AdmissionAttributes, context: StrategyContext): Promise<Reservation> | undefined {
+    const plugins = concerned(this.#reserving, attributes, context.user);
+    return plugins === undefined ? undefined : this.#reserve(plugins, attributes, context);
+  }
+
+  async #reserve(
+    plugins: readonly AdmissionPlugin[],
+    attributes: AdmissionAttributes,
+    context: StrategyContext,
+  ): Promise<Reservation> {
+    const taken: Reservation[] = [];
+    const all: Reservation = {
+      commit: () => {
+        for (const reservation of taken) reservation.commit();
+      },
+      rollback: () => {
+        for (const reservation of taken) reservation.rollback();
+      },
+    };
+    try {
+      for (const plugin of plugins) {
+        const reservation = await plugin.reserve?.(attributes, context, this.#reader);
+        if (reservation !== undefined) taken.push(reservation);
+      }
+    } catch (error) {
+      all.rollback();
+      throw error;
+    }
+    return all;
   }
 
   /** Waits for nothing but for plugins that do. */

@@ -19,6 +19,7 @@ import { fieldsKept, prepareDraft } from './decode.ts';
 import { trackManager } from './managers.ts';
 import { ensureNamespace, keepServerMetadata, metadataOf, pendingFinalizers } from './metadata.ts';
 import { entryResponse } from './read.ts';
+import { settle } from './reserved.ts';
 import { type Scope, strategyContext } from './scope.ts';
 import { checkObject } from './validate.ts';
 
@@ -127,7 +128,18 @@ function checkDraft(scope: Scope, change: Change, state: Swap & { readonly attri
   prepareChange(scope, change, { draft, old, context });
   checkObject(scope, draft, old, { context, subresource: change.subresource, warned });
   const validating = scope.core.admission.validate(attributes, context);
-  return validating === undefined ? swap(scope, change, state) : validating.then(() => swap(scope, change, state));
+  if (validating === undefined) return reserveAndSwap(scope, change, state);
+  return validating.then(() => reserveAndSwap(scope, change, state));
+}
+
+function reserveAndSwap(
+  scope: Scope,
+  change: Change,
+  state: Swap & { readonly attributes: AdmissionAttributes },
+): Tried {
+  const reserving = scope.core.admission.reserve(state.attributes, state.context);
+  if (reserving === undefined) return swap(scope, change, state);
+  return reserving.then((reservation) => settle(reservation, () => swap(scope, change, state)));
 }
 
 /** Throws BadRequest where the object does not have the name of the path. Source: apiserver `handlers/rest.go` `checkName`. */

@@ -12,6 +12,7 @@ import { createdSets, type FinalSpec, finalSpec, rememberGood, type SentSpec } f
 import { dropsStatus, trackManager } from './managers.ts';
 import { ensureNamespace, generateName, metadataOf, stampNew } from './metadata.ts';
 import { entryResponse } from './read.ts';
+import { settle } from './reserved.ts';
 import { type Scope, strategyContext } from './scope.ts';
 import { checkObject } from './validate.ts';
 import { type FieldValidation, managerOf, parseWriteOptions } from './write-options.ts';
@@ -72,8 +73,27 @@ export async function createDraft(scope: Scope, draft: JsonObject, options: Crea
   const spec = checkNew(scope, draft, context);
   const validating = scope.core.admission.validate(attributes, context);
   if (validating !== undefined) await validating;
+  const reserving = scope.core.admission.reserve(attributes, context);
+  const naming = { context, generated, specText: spec?.text };
+  if (reserving === undefined) return storeNamed(scope, draft, naming);
+  return settle(await reserving, () => storeNamed(scope, draft, naming));
+}
+
+interface Naming {
+  readonly context: StrategyContext;
+  readonly generated: boolean;
+  readonly specText: string | undefined;
+}
+
+/** Writes the draft; under another name where one that was generated is taken. */
+async function storeNamed(
+  scope: Scope,
+  draft: JsonObject,
+  { context, generated, specText }: Naming,
+): Promise<ApiResponse> {
+  const metadata = metadataOf(draft);
   for (let attempt = 1; ; attempt++) {
-    const answer = await store(scope, draft, context, spec?.text);
+    const answer = await store(scope, draft, context, specText);
     if (answer !== undefined) return answer;
     if (!generated || attempt >= generateAttemptsMax) throw await taken(scope, metadata, generated);
     metadata.name = generateName(scope, metadata);

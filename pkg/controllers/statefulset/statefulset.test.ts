@@ -9,7 +9,11 @@ import { endPod, type Harness, type HarnessOptions, startHarness, templateOf, un
 let harness: Harness;
 afterEach(() => harness.stop());
 
-const controllers = ['statefulset-controller', 'garbage-collector-controller'];
+const controllers = [
+  'statefulset-controller',
+  'garbage-collector-controller',
+  'persistentvolumeclaim-protection-controller',
+];
 
 async function start(options: HarnessOptions = {}): Promise<void> {
   harness = await startHarness({ controllers, ...options });

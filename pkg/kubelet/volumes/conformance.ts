@@ -38,6 +38,19 @@ export function volumeHostConformance(name: string, { make, hasFiles }: VolumeHo
     expect(await host.podUids()).toEqual(['u2']);
   });
 
+  test(`${name}: a lasting folder has one path, stays when pods go, and goes when it is removed`, async () => {
+    const host = await make();
+    expect(await host.lastingNames()).toEqual([]);
+    const path = await host.lastingDirectory('pv1');
+    await host.directory({ podUid: 'u1', plugin: 'empty-dir', name: 'v' });
+    await host.removePod('u1');
+    expect([await host.lastingDirectory('pv1'), await host.lastingNames()]).toEqual([path, ['pv1']]);
+    expect(await host.podUids()).toEqual([]);
+    await host.removeLasting('pv1');
+    await host.removeLasting('pv1');
+    expect(await host.lastingNames()).toEqual([]);
+  });
+
   test(`${name}: a part of a volume has a path`, async () => {
     const host = await make();
     const root = await host.directory({ podUid: 'u1', plugin: 'empty-dir', name: 'v' });

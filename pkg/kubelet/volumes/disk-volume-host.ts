@@ -32,16 +32,16 @@ const directoryMode = 0o777;
 /** Permissions of folders that a subpath makes. Source: kubelet `makeMounts`, which takes the volume's own. */
 const permissionBits = 0o777;
 
-/** Volumes under a folder, which is made on first use. */
+/** Volumes under a folder, which is made on first use; those that outlive pods are in one beside it. */
 export function diskVolumeHost(directory: string): VolumeHost {
+  const lasting = join(dirname(directory), 'persistent-volumes');
   const pathOf = (volume: VolumeRef): string => join(directory, volume.podUid, volume.plugin, volume.name);
   return {
-    async directory(volume) {
-      const path = pathOf(volume);
-      const made = await mkdir(path, { recursive: true });
-      // Whatever user a container is, it may write here. Not with mkdir, whose mode loses the bits of the umask.
-      if (made !== undefined) await chmod(path, directoryMode);
-      return path;
+    directory: (volume) => makeDirectory(pathOf(volume)),
+    lastingDirectory: (name) => makeDirectory(join(lasting, name)),
+    lastingNames: () => readdir(lasting).catch(() => []),
+    async removeLasting(name) {
+      await rm(join(lasting, name), { recursive: true, force: true });
     },
     async within(root, subPath, mount) {
       const path = await makeWithin(root, subPath);
@@ -62,6 +62,13 @@ export function diskVolumeHost(directory: string): VolumeHost {
       return readdir(directory).catch(() => []);
     },
   };
+}
+
+async function makeDirectory(path: string): Promise<string> {
+  const made = await mkdir(path, { recursive: true });
+  // Whatever user a container is, it may write here. Not with mkdir, whose mode loses the bits of the umask.
+  if (made !== undefined) await chmod(path, directoryMode);
+  return path;
 }
 
 /** See `VolumeHost.within`. Made one level after the other, each with the permissions of the volume. */

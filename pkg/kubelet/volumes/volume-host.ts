@@ -37,6 +37,12 @@ export interface VolumeHost {
   machinePath(path: string, type: string): Promise<void>;
   /** Makes the contents of a volume's folder exactly these files, by relative path, and returns the folder's path. */
   write(volume: VolumeRef, files: ReadonlyMap<string, VolumeFile>): Promise<string>;
+  /** Makes a folder that outlives pods, which anyone may write to, if it is not there and returns its path. `name` is one of a file. */
+  lastingDirectory(name: string): Promise<string>;
+  /** Names of those that there are. */
+  lastingNames(): Promise<readonly string[]>;
+  /** Removes one, with all that is in it. */
+  removeLasting(name: string): Promise<void>;
   /** Removes all volumes of a pod. */
   removePod(podUid: string): Promise<void>;
   /** Pods that have volumes: what a restarted kubelet finds. */
@@ -46,6 +52,7 @@ export interface VolumeHost {
 /** Keeps names only: simulated containers read no files. */
 export function memoryVolumeHost(): VolumeHost {
   const owners = new Set<string>();
+  const lasting = new Set<string>();
   const pathOf = (volume: VolumeRef): string => {
     owners.add(volume.podUid);
     return `/volumes/${volume.podUid}/${volume.plugin}/${volume.name}`;
@@ -55,6 +62,14 @@ export function memoryVolumeHost(): VolumeHost {
     machinePath: async () => {},
     within: async (root, subPath) => `${root}/${subPath}`,
     write: async (volume) => pathOf(volume),
+    lastingDirectory: async (name) => {
+      lasting.add(name);
+      return `/volumes/lasting/${name}`;
+    },
+    lastingNames: async () => [...lasting],
+    removeLasting: async (name) => {
+      lasting.delete(name);
+    },
     removePod: async (podUid) => {
       owners.delete(podUid);
     },

@@ -3,7 +3,8 @@
  * pod waits. What of a pod was mounted is taken down as a whole.
  */
 import type { Pod, Volume } from '#pkg/api/types/core-v1.ts';
-import { StatusError } from '#pkg/apimachinery/status-error.ts';
+import { persistentVolumes } from '#pkg/api/types/refs.ts';
+import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { FieldContext } from '../env/field-ref.ts';
@@ -94,6 +95,19 @@ export class VolumeManager implements PodVolumes {
     if (!this.#mounted.delete(podUid)) return;
     for (const plugin of this.#deps.plugins) await plugin.tearDown?.(podUid);
     await this.#deps.host.removePod(podUid);
+    await this.#removeLasting();
+  }
+
+  /** Removes folders whose volumes are gone. Of one that the server does not speak about nothing is known: it stays. */
+  async #removeLasting(): Promise<void> {
+    const { host, client } = this.#deps;
+    for (const name of await host.lastingNames()) {
+      try {
+        await client.resource(persistentVolumes).get(name);
+      } catch (error) {
+        if (isNotFound(error)) await host.removeLasting(name);
+      }
+    }
   }
 
   /** Removes what pods that are no longer there have left. */
@@ -102,13 +116,15 @@ export class VolumeManager implements PodVolumes {
       this.#mounted.add(podUid);
       if (!known.has(podUid)) await this.unmount(podUid);
     }
+    await this.#removeLasting();
   }
 
   async #setUp(pod: Pod, volume: Volume, fields: FieldContext): Promise<VolumeMounted> {
     const kind = kindOf(volume);
     const plugin = this.#byKind.get(kind);
     if (plugin === undefined) throw new VolumeError(`volumes of kind ${kind} are not supported by this node`);
-    return plugin.setUp(volume, { pod, fields, host: this.#deps.host, projections: this.#projections });
+    const { host, client } = this.#deps;
+    return plugin.setUp(volume, { pod, fields, host, client, projections: this.#projections });
   }
 }
 

@@ -9,6 +9,7 @@
  * 4. `tearDown` gives back what is not a folder of the volume host, which goes with the pod; it may be called without `setUp`, and twice.
  */
 import type { Pod, Volume } from '#pkg/api/types/core-v1.ts';
+import type { Client } from '#pkg/client/client.ts';
 import type { FieldContext } from '../env/field-ref.ts';
 import type { Projections } from './projections.ts';
 import type { VolumeHost } from './volume-host.ts';
@@ -21,6 +22,8 @@ export interface VolumeRequest {
   readonly pod: Pod;
   readonly fields: FieldContext;
   readonly host: VolumeHost;
+  /** In the name of the node, for objects that pods refer to. */
+  readonly client: Client;
   /** Files made of objects, fields and tokens. */
   readonly projections: Projections;
 }

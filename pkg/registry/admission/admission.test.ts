@@ -304,7 +304,7 @@ test.each<[string, object, object, string]>([
   else expect(admitted).toBe(`pods "x" is forbidden: ${why}`);
 });
 
-test('a claim without a class gets the default one', async () => {
+test('a claim without a class gets the default one, and stays while it is used', async () => {
   const standard = {
     metadata: { name: 'standard', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
   };
@@ -314,7 +314,8 @@ test('a claim without a class gets the default one', async () => {
     draft: given,
     objects: { storageclasses: [standard] },
   });
-  expect(admitted).toEqual({ metadata: { name: 'x' }, spec: { storageClassName: 'standard' } });
+  const metadata = { name: 'x', finalizers: ['kubernetes.io/pvc-protection'] };
+  expect(admitted).toEqual({ metadata, spec: { storageClassName: 'standard' } });
 });
 
 const heavy = {

@@ -4,6 +4,7 @@ import { type Authorizer, alwaysAllow } from '#pkg/apiserver/authz/authorizer.ts
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import { escalationPlugin, type HeldRights } from '../rbac/escalation.ts';
 import { certificatePowerPlugins, certificateSubjectRestrictionPlugin } from './certificates.ts';
+import { claimResizePlugin } from './claim-resize.ts';
 import { defaultIngressClassPlugin } from './default-ingress-class.ts';
 import { defaultStorageClassPlugin } from './default-storage-class.ts';
 import { defaultTolerationSecondsPlugin } from './default-toleration-seconds.ts';
@@ -13,8 +14,10 @@ import { nodeRestrictionPlugin } from './node-restriction.ts';
 import { createPodSecurityPlugin, type PodSecurityOptions } from './pod-security/pod-security.ts';
 import { podTopologyLabelsPlugin } from './pod-topology-labels.ts';
 import { priorityPlugin } from './priority.ts';
+import { createResourceQuotaPlugin } from './quota/resource-quota.ts';
 import { runtimeClassPlugin } from './runtime-class.ts';
 import { serviceAccountPlugin } from './service-account.ts';
+import { storageObjectInUsePlugin } from './storage-object-in-use.ts';
 import { taintNodesByConditionPlugin } from './taint-nodes-by-condition.ts';
 
 /** Which of the plugins run. */
@@ -44,6 +47,8 @@ export function createAdmissionPlugins(options: AdmissionOptions = {}): readonly
     priorityPlugin,
     defaultTolerationSecondsPlugin,
     defaultStorageClassPlugin,
+    storageObjectInUsePlugin,
+    claimResizePlugin,
     runtimeClassPlugin,
     ...certificatePowerPlugins(authorizer),
     certificateSubjectRestrictionPlugin,
@@ -51,6 +56,7 @@ export function createAdmissionPlugins(options: AdmissionOptions = {}): readonly
     podTopologyLabelsPlugin,
     ...(options.rights === undefined ? [] : [escalationPlugin(authorizer, options.rights)]),
     ...(options.registered ?? []),
+    createResourceQuotaPlugin(),
   ];
   return plugins.filter((plugin) => !disabled.has(plugin.name));
 }

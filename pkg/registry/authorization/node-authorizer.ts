@@ -16,7 +16,7 @@ import type {
   ResolvingAuthorizer,
   RuleList,
 } from '#pkg/apiserver/authz/authorizer.ts';
-import type { FollowSink } from '#pkg/apiserver/follow.ts';
+import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import { type RegistryReader, readAll, readOne } from '#pkg/apiserver/strategy.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import { nodeRules } from '../rbac/policy/cluster-roles.ts';
@@ -218,7 +218,8 @@ export class NodeAuthorizer implements ResolvingAuthorizer {
   async #usesVolume(node: string, name: string): Promise<boolean> {
     const source = this.#source;
     const volume = source && (await readOne(source.reader, persistentVolumes, { namespace: '', name }));
-    return volume !== undefined && this.#claims(node, volume);
+    // Other than upstream: that there is none is no secret, and how nodes learn that a folder of theirs is nobody's any more.
+    return volume === undefined || this.#claims(node, volume);
   }
 
   async #usesSecretOfVolume(node: string, namespace: string, name: string): Promise<boolean> {

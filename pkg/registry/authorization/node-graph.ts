@@ -6,7 +6,7 @@
  * Upstream counterpart: `plugin/pkg/auth/authorizer/node/graph.go`, `graph_populator.go`.
  */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
-import type { FollowSink } from '#pkg/apiserver/follow.ts';
+import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import { podReferences } from '../core/pod-references.ts';
 
 /** Resources whose objects pods refer to. */

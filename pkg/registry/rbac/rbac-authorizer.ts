@@ -16,7 +16,7 @@ import type {
   RuleList,
   RuleResolver,
 } from '#pkg/apiserver/authz/authorizer.ts';
-import type { FollowSink } from '#pkg/apiserver/follow.ts';
+import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import { type PolicyRule, ruleAllows, rulesOf } from './policy-rule.ts';
 

@@ -1,4 +1,5 @@
 /** The kinds of `storage.k8s.io`. Source: upstream `pkg/apis/storage/v1/defaults.go`, `pkg/apis/storage/validation`. */
+import { nodeFolderDriver } from '#pkg/api/storage/volume-match.ts';
 import {
   csiDrivers,
   csiNodes,
@@ -47,6 +48,21 @@ function setCsiDriverDefaults(draft: Draft<CSIDriver>): void {
   spec.volumeLifecycleModes ??= ['Persistent'];
 }
 
+/** The class of the built-in provisioner, which claims that name none get. Who does not want it to be the default takes its annotation off. */
+const nodeFolderClass = {
+  metadata: { name: 'node-folder', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+  provisioner: nodeFolderDriver,
+  reclaimPolicy: 'Delete',
+  volumeBindingMode: 'WaitForFirstConsumer',
+  allowVolumeExpansion: true,
+};
+
+/** Its volumes need not be attached to nodes. */
+const nodeFolderCsiDriver = {
+  metadata: { name: nodeFolderDriver },
+  spec: { attachRequired: false, fsGroupPolicy: 'None', volumeLifecycleModes: ['Persistent'] },
+};
+
 /** Classes, attachments, and what CSI drivers say of themselves. */
 export const storageStrategies: readonly Strategy[] = [
   rulesOf(storageClasses, {
@@ -55,6 +71,7 @@ export const storageStrategies: readonly Strategy[] = [
       setDefault(draft, 'reclaimPolicy', 'Delete');
       setDefault(draft, 'volumeBindingMode', 'Immediate');
     },
+    bootstrap: [nodeFolderClass],
     validate: validateStorageClass,
     validateUpdate: validateStorageClassUpdate,
     table: storageClassTable,
@@ -82,6 +99,7 @@ export const storageStrategies: readonly Strategy[] = [
     table: csiNodeTable,
   }),
   rulesOf(csiDrivers, {
+    bootstrap: [nodeFolderCsiDriver],
     returnsDeleted: true,
     unconditionalUpdate: false,
     setDefaults: setCsiDriverDefaults,

@@ -1,5 +1,6 @@
 /** Every kind of volume that a node can have. */
 import type { VolumePlugin } from '../volume-plugin.ts';
+import { claimPlugins } from './claim.ts';
 import { configMapPlugin } from './config-map.ts';
 import { downwardApiPlugin } from './downward-api.ts';
 import { emptyDirPlugin } from './empty-dir.ts';
@@ -9,6 +10,7 @@ import { secretPlugin } from './secret.ts';
 
 /** One line each. */
 export const volumePlugins: readonly VolumePlugin[] = [
+  ...claimPlugins,
   configMapPlugin,
   downwardApiPlugin,
   emptyDirPlugin,

@@ -3,7 +3,7 @@
  * is judged by them. Compiles nothing: `compile` is called when a policy is first asked about.
  */
 import type { KubeObject } from '#pkg/apimachinery/object.ts';
-import type { FollowSink } from '#pkg/apiserver/follow.ts';
+import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 
 /** A policy, compiled, and the bindings that put it to use. */
 export interface Hook<Compiled, Binding> {

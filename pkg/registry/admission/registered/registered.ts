@@ -13,7 +13,7 @@ import {
 } from '#pkg/api/types/refs.ts';
 import type { ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
-import type { FollowSink } from '#pkg/apiserver/follow.ts';
+import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import { createMutatingHooks, mutatingPoliciesPlugin } from './mutating-policies.ts';
 import { createValidatingHooks, validatingPoliciesPlugin } from './validating-policies.ts';

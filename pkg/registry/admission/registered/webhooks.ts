@@ -14,7 +14,7 @@ import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { applyJsonPatch } from '#pkg/apimachinery/patch/json-patch.ts';
 import { badRequest, internalError, type Status, StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
-import type { FollowSink } from '#pkg/apiserver/follow.ts';
+import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { type Expression, requestValues } from './expressions.ts';
 import { compileConditions, conditionsHold } from './policy.ts';

@@ -1,11 +1,20 @@
 import { expect, test } from 'vitest';
 import type { PersistentVolume, PersistentVolumeClaim } from '#pkg/api/types/core-v1.ts';
+import type { StorageClass } from '#pkg/api/types/storage-v1.ts';
 import { makeNode, makePod } from '#pkg/testing/builders.ts';
 import { cycleOf } from '../../framework/plugin-tester.ts';
 import { createVolumeBinding, type VolumeSource } from './volume-binding.ts';
 
 /** A cluster without volumes. */
-const noVolumes: VolumeSource = { claim: () => undefined, volume: () => undefined, waitsForConsumer: () => false };
+const noVolumes: VolumeSource = {
+  claim: () => undefined,
+  volume: () => undefined,
+  volumes: () => [],
+  storageClass: () => undefined,
+};
+
+const bindNothing = async (): Promise<void> => undefined;
+const lazy: StorageClass = { provisioner: 'p', volumeBindingMode: 'WaitForFirstConsumer' };
 
 const pod = makePod('p').spec({ volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'data' } }] }).object;
 
@@ -41,9 +50,9 @@ test.each<{
     said: 'pod has unbound immediate PersistentVolumeClaims',
   },
   {
-    rule: 'a claim that waits for a consumer',
+    rule: 'a claim that waits for a consumer, of which a volume can be made anywhere',
     claim: claim('', 'Pending', 'lazy'),
-    said: 'pod has PersistentVolumeClaims that wait for their first consumer, which this scheduler cannot bind',
+    said: 'a b',
   },
   {
     rule: 'a claim whose volume was lost',
@@ -54,11 +63,15 @@ test.each<{
   { rule: 'a volume of one node', claim: claim('pv', 'Bound'), volume: onNodeA, said: 'a' },
   { rule: 'a bound volume that is gone', claim: claim('pv', 'Bound'), said: '' },
 ])('$rule', ({ claim: theClaim, volume, said }) => {
-  const plugin = createVolumeBinding({
-    claim: () => theClaim,
-    volume: () => volume,
-    waitsForConsumer: (storageClass) => storageClass === 'lazy',
-  });
+  const plugin = createVolumeBinding(
+    {
+      ...noVolumes,
+      claim: () => theClaim,
+      volume: () => volume,
+      storageClass: (name) => (name === 'lazy' ? lazy : undefined),
+    },
+    bindNothing,
+  );
   const cycle = cycleOf(pod, { nodes: [makeNode('a'), makeNode('b')] });
   const { status } = plugin.preFilter(cycle);
   const passed = [...cycle.cluster.nodes()].filter((node) => plugin.filter(cycle)!(node).code === 'Success');
@@ -95,10 +108,55 @@ test.each<{
   { rule: 'is bound', claims: [owned('p')], said: [] },
 ])('the claim of an ephemeral volume $rule', ({ claims, said }) => {
   const find = (key: string) => claims.find(({ metadata }) => `${metadata?.namespace}/${metadata?.name}` === key);
-  const plugin = createVolumeBinding({ ...noVolumes, claim: find });
+  const plugin = createVolumeBinding({ ...noVolumes, claim: find }, bindNothing);
   expect(plugin.preFilter(cycleOf(made, { nodes: [] })).status.reasons).toEqual(said);
 });
 
 test('a pod without claims costs nothing', () => {
-  expect(createVolumeBinding(noVolumes).filter(cycleOf(makePod('p').object, { nodes: [] }))).toBe(undefined);
+  expect(createVolumeBinding(noVolumes, bindNothing).filter(cycleOf(makePod('p').object, { nodes: [] }))).toBe(
+    undefined,
+  );
+});
+
+test('claims of one pod get different volumes that a node reaches, and those of pods before it are taken', async () => {
+  const free = (name: string, storage: string): PersistentVolume => ({
+    ...onNodeA,
+    metadata: { name },
+    spec: { ...onNodeA.spec, capacity: { storage }, storageClassName: 'static' },
+    status: { phase: 'Available' },
+  });
+  const volumes = [free('large', '3Gi'), free('small', '1Gi'), free('middle', '2Gi')];
+  const bound: string[] = [];
+  const plugin = createVolumeBinding(
+    {
+      ...noVolumes,
+      claim: (key) => ({ ...claim('', 'Pending', 'static'), metadata: { name: key } }),
+      volumes: () => volumes,
+      storageClass: () => ({ provisioner: 'kubernetes.io/no-provisioner', volumeBindingMode: 'WaitForFirstConsumer' }),
+    },
+    async (decisions) => void bound.push(...decisions.map(({ volume }) => volume?.metadata?.name ?? '')),
+  );
+  const podOf = (name: string, claims: number) =>
+    cycleOf(
+      makePod(name).spec({
+        volumes: Array.from({ length: claims }, (_, i) => ({
+          name: `v${i}`,
+          persistentVolumeClaim: { claimName: `c${i}` },
+        })),
+      }).object,
+      { nodes: [makeNode('a'), makeNode('b')] },
+    );
+  const passed = (cycle: ReturnType<typeof podOf>): string =>
+    [...cycle.cluster.nodes()]
+      .filter((node) => plugin.filter(cycle)?.(node).code === 'Success')
+      .map(({ name }) => name)
+      .join(' ');
+  const [first, second] = [podOf('p', 2), podOf('q', 2)];
+  expect(passed(first)).toBe('a');
+  expect(plugin.reserve(first, 'a').code).toBe('Success');
+  expect(passed(second)).toBe('');
+  await plugin.preBind(first, 'a', new AbortController().signal);
+  expect(bound).toEqual(['small', 'middle']);
+  plugin.unreserve(first, 'a');
+  expect(passed(second)).toBe('a');
 });

@@ -1,54 +1,68 @@
 /**
- * Holds pods with persistent volume claims to nodes that can reach their volumes, and keeps pods whose claims are not bound from being
- * placed. It does not bind claims itself: those that wait for their first consumer are refused in words of its own.
- * Upstream counterpart: `plugins/volumebinding`.
+ * Holds pods with persistent volume claims to nodes that can reach their volumes. For claims that wait for their first consumer it chooses a volume
+ * among those that a node reaches, or the node for whoever makes one, and lets the pod wait until they are bound.
+ * Upstream counterpart: `plugins/volumebinding`. Scores nothing.
  */
 
-import { matchesNodeSelector } from '#pkg/api/scheduling/node-selector.ts';
+import {
+  isReachable,
+  matchVolume,
+  noProvisioner,
+  storageClassOf,
+  volumeAnnotations,
+} from '#pkg/api/storage/volume-match.ts';
 import type { PersistentVolume, PersistentVolumeClaim } from '#pkg/api/types/core-v1.ts';
 import { persistentVolumeClaims, persistentVolumes, storageClasses } from '#pkg/api/types/refs.ts';
-import type { FilterPlugin, PreFilterPlugin } from '../../framework/plugin.ts';
+import type { StorageClass } from '#pkg/api/types/storage-v1.ts';
+import type { FilterPlugin, PreBindPlugin, PreFilterPlugin, ReservePlugin } from '../../framework/plugin.ts';
 import type { PluginContext } from '../../framework/plugin-context.ts';
 import { type Status, success, unresolvable } from '../../framework/status.ts';
+import type { NodeInfo } from '../../model/node-info.ts';
 import type { PodInfo } from '../../model/pod-info.ts';
+import { type BindClaims, bindClaimsBy, type ClaimDecision } from './bind-claims.ts';
 
 /** Where claims and volumes are found. */
 export interface VolumeSource {
   /** By `namespace/name`. */
   claim(key: string): PersistentVolumeClaim | undefined;
   volume(name: string): PersistentVolume | undefined;
-  /** Whether claims of a storage class are bound only once a pod uses them. */
-  waitsForConsumer(storageClass: string): boolean;
+  volumes(): readonly PersistentVolume[];
+  storageClass(name: string): StorageClass | undefined;
 }
+
+type VolumeBinding = FilterPlugin & PreBindPlugin & PreFilterPlugin & ReservePlugin;
 
 const affinityRefusal = unresolvable("node(s) didn't match PersistentVolume's node affinity");
 const goneRefusal = unresolvable('node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)');
+const conflictRefusal = unresolvable("node(s) didn't find available persistent volumes to bind");
 const immediateRefusal = unresolvable('pod has unbound immediate PersistentVolumeClaims');
-const consumerRefusal = unresolvable(
-  'pod has PersistentVolumeClaims that wait for their first consumer, which this scheduler cannot bind',
-);
 
 /** The plugin over the claims, volumes and classes of the API. */
-export function volumeBindingOf({ lister }: Pick<PluginContext, 'lister'>): FilterPlugin & PreFilterPlugin {
+export function volumeBindingOf({ client, lister }: Pick<PluginContext, 'client' | 'lister'>): VolumeBinding {
   const [claims, volumes, classes] = [
     lister(persistentVolumeClaims),
     lister(persistentVolumes),
     lister(storageClasses),
   ];
-  return createVolumeBinding({
+  const source: VolumeSource = {
     claim: (key) => claims.get(key),
     volume: (name) => volumes.get(name),
-    waitsForConsumer: (name) => classes.get(name)?.volumeBindingMode === 'WaitForFirstConsumer',
-  });
+    volumes: () => volumes.list(),
+    storageClass: (name) => classes.get(name),
+  };
+  return createVolumeBinding(source, bindClaimsBy(client));
 }
 
-/** The plugin over a way to find claims and volumes. */
-export function createVolumeBinding(source: VolumeSource): FilterPlugin & PreFilterPlugin {
+/** The plugin over a way to find claims and volumes, and one to bind them. */
+export function createVolumeBinding(source: VolumeSource, bindClaims: BindClaims): VolumeBinding {
+  /** Of pods that have a node and are not bound yet, by their uid. */
+  const assumed = new Map<string, readonly ClaimDecision[]>();
   return {
     name: 'VolumeBinding',
     events: [
       { resource: 'PersistentVolumeClaim', actions: ['Add', 'Update'] },
       { resource: 'PersistentVolume', actions: ['Add', 'Update'] },
+      { resource: 'StorageClass', actions: ['Add', 'Update'] },
       { resource: 'Node', actions: ['Add', 'UpdateLabels'] },
     ],
     preFilter({ pod }) {
@@ -59,19 +73,86 @@ export function createVolumeBinding(source: VolumeSource): FilterPlugin & PreFil
       return { status: success };
     },
     filter({ pod }) {
-      const keys = claimsOf(pod).map(({ name }) => `${pod.namespace}/${name}`);
-      if (keys.length === 0) return undefined;
-      const volumes = keys.map((key) => source.volume(source.claim(key)?.spec?.volumeName ?? ''));
-      return (node) => {
-        for (const volume of volumes) {
-          if (volume === undefined) return goneRefusal;
-          const required = volume.spec?.nodeAffinity?.required;
-          if (required !== undefined && !matchesNodeSelector(required, node)) return affinityRefusal;
-        }
-        return success;
-      };
+      const check = checkOf(pod, source, takenBy(assumed));
+      return check === undefined ? undefined : (node) => check(node).status;
+    },
+    reserve({ pod, cluster }, nodeName) {
+      const check = checkOf(pod, source, takenBy(assumed));
+      const node = cluster.node(nodeName);
+      if (check === undefined || node === undefined) return success;
+      const { status, decisions } = check(node);
+      if (status === success && decisions.length > 0) assumed.set(pod.uid, decisions);
+      return status;
+    },
+    unreserve({ pod }) {
+      assumed.delete(pod.uid);
+    },
+    async preBind({ pod }, nodeName, signal) {
+      const decisions = assumed.get(pod.uid);
+      if (decisions === undefined) return success;
+      await bindClaims(decisions, { nodeName, signal });
+      assumed.delete(pod.uid);
+      return success;
     },
   };
+}
+
+function takenBy(assumed: ReadonlyMap<string, readonly ClaimDecision[]>): ReadonlySet<string> {
+  const taken = new Set<string>();
+  for (const decisions of assumed.values())
+    for (const { volume } of decisions) if (volume !== undefined) taken.add(volume.metadata?.name ?? '');
+  return taken;
+}
+
+interface NodeAnswer {
+  readonly status: Status;
+  readonly decisions: readonly ClaimDecision[];
+}
+
+/** What a node can do for a pod's claims; undefined for a pod without any. */
+function checkOf(
+  pod: PodInfo,
+  source: VolumeSource,
+  taken: ReadonlySet<string>,
+): ((node: NodeInfo) => NodeAnswer) | undefined {
+  const wanted = claimsOf(pod);
+  if (wanted.length === 0) return undefined;
+  const claims = wanted.flatMap(({ name }) => source.claim(`${pod.namespace}/${name}`) ?? []);
+  const bound = claims
+    .filter(({ spec }) => (spec?.volumeName ?? '') !== '')
+    .map(({ spec }) => source.volume(spec?.volumeName ?? ''));
+  const unbound = claims.filter(({ spec }) => (spec?.volumeName ?? '') === '');
+  const volumes = unbound.length === 0 ? [] : source.volumes();
+  const refused = (status: Status): NodeAnswer => ({ status, decisions: [] });
+  return (node) => {
+    for (const volume of bound) {
+      if (volume === undefined) return refused(goneRefusal);
+      if (!isReachable(volume, node)) return refused(affinityRefusal);
+    }
+    const decisions: ClaimDecision[] = [];
+    const used = new Set(taken);
+    for (const claim of unbound) {
+      const chosen = claim.metadata?.annotations?.[volumeAnnotations.selectedNode];
+      // Somebody is making its volume there.
+      if (chosen !== undefined && chosen !== node.name) return refused(conflictRefusal);
+      const volume = chosen === undefined ? matchVolume(claim, volumes, { node, taken: used }) : undefined;
+      if (volume === undefined && !isProvisionable(source.storageClass(storageClassOf(claim)), node))
+        return refused(conflictRefusal);
+      if (volume !== undefined) used.add(volume.metadata?.name ?? '');
+      decisions.push({ claim, volume });
+    }
+    return { status: success, decisions };
+  };
+}
+
+/** Whether a volume of the class can be made for a node. Which provisioners there are is not known here. */
+function isProvisionable(storageClass: StorageClass | undefined, node: NodeInfo): boolean {
+  if (storageClass === undefined || storageClass.provisioner === noProvisioner) return false;
+  const topologies = storageClass.allowedTopologies ?? [];
+  if (topologies.length === 0) return true;
+  return topologies.some(({ matchLabelExpressions = [] }) =>
+    matchLabelExpressions.every(({ key, values }) => values.includes(node.labels[key] ?? '')),
+  );
 }
 
 /** A claim that a pod names, or that is made for it. */
@@ -87,7 +168,7 @@ function checkClaim({ name, isEphemeral }: WantedClaim, pod: PodInfo, source: Vo
     if (!isEphemeral) return unresolvable(`persistentvolumeclaim "${name}" not found`);
     return unresolvable(`waiting for ephemeral volume controller to create the persistentvolumeclaim "${name}"`);
   }
-  const { volumeName, storageClassName = '' } = claim.spec ?? {};
+  const { volumeName } = claim.spec ?? {};
   if (claim.status?.phase === 'Lost') {
     return unresolvable(`persistentvolumeclaim "${name}" bound to non-existent persistentvolume "${volumeName ?? ''}"`);
   }
@@ -99,7 +180,8 @@ function checkClaim({ name, isEphemeral }: WantedClaim, pod: PodInfo, source: Vo
     return unresolvable(`PVC ${pod.namespace}/${name} was not created for pod ${pod.key} (pod is not owner)`);
   }
   if (volumeName && claim.status?.phase === 'Bound') return success;
-  return !volumeName && source.waitsForConsumer(storageClassName) ? consumerRefusal : immediateRefusal;
+  const waits = source.storageClass(storageClassOf(claim))?.volumeBindingMode === 'WaitForFirstConsumer';
+  return !volumeName && waits ? success : immediateRefusal;
 }
 
 /** In the order of the pod's volumes. The claim of a generic ephemeral volume is named for the pod and the volume. */

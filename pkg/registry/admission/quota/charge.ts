@@ -1,0 +1,86 @@
+/**
+ * What a write takes from the quotas of its namespace, or why it may not. A pure function of the quotas and the write, in upstream's words.
+ * Source: apiserver `admission/plugin/resourcequota` `CheckRequest`.
+ */
+import {
+  type Amounts,
+  addAmounts,
+  amountsOf,
+  exceeding,
+  increaseOf,
+  listOf,
+  noAmounts,
+  selectAmounts,
+} from '#pkg/api/quota/amounts.ts';
+import { type Evaluator, isQuotaOf } from '#pkg/api/quota/evaluator.ts';
+import type { ResourceQuota } from '#pkg/api/types/core-v1.ts';
+import type { ErrorSubject, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { forbidden } from '#pkg/apimachinery/status-error.ts';
+
+/** A quota, and what is used of it once the writes before are counted. */
+export interface QuotaState {
+  readonly quota: ResourceQuota;
+  readonly used: Amounts;
+}
+
+/** One write. */
+export interface QuotaRequest {
+  readonly evaluator: Evaluator;
+  readonly subject: ErrorSubject;
+  readonly name: string;
+  readonly subresource: string;
+  readonly object: object;
+  /** Undefined for a new object. */
+  readonly old: object | undefined;
+  readonly nowMs: number;
+}
+
+/** The states after a write, in the order of those before it, and what it took of each; nothing of those that are as they were. */
+export interface Charged {
+  readonly states: readonly QuotaState[];
+  readonly taken: readonly Amounts[];
+}
+
+/** Counts a write. Throws Forbidden where a quota has not room for it. */
+export function chargeAll(states: readonly QuotaState[], request: QuotaRequest): Charged {
+  const taken = states.map((state) => chargeOne(state, request));
+  const after = states.map((state, index) => {
+    const amounts = taken[index] ?? noAmounts;
+    return amounts.size === 0 ? state : { ...state, used: addAmounts(state.used, amounts) };
+  });
+  return { states: after, taken };
+}
+
+function chargeOne({ quota, used }: QuotaState, request: QuotaRequest): Amounts {
+  const { evaluator, object, old, nowMs } = request;
+  if (!isQuotaOf(evaluator, quota, object)) return noAmounts;
+  const quotaName = quota.metadata?.name ?? '';
+  const refuse = (why: string): StatusError => forbidden(request.subject, request.name, why);
+  const hard = amountsOf(quota.status?.hard);
+  const names = [...hard.keys()].filter((name) => evaluator.counts(name)).sort();
+  const missing = evaluator.missing?.(object, names) ?? '';
+  if (missing !== '') throw refuse(`failed quota: ${quotaName}: ${missing}`);
+  if (names.some((name) => !used.has(name)))
+    throw refuse(`status unknown for quota: ${quotaName}, resources: ${names.join(',')}`);
+  const usage = evaluator.usage(object, nowMs);
+  const negative = [...usage].filter(([, { nano }]) => nano < 0n).map(([name]) => name);
+  if (negative.length > 0) throw refuse(`quota usage is negative for resource(s): ${negative.sort().join(',')}`);
+  const before = old !== undefined && isQuotaOf(evaluator, quota, old) ? evaluator.usage(old, nowMs) : noAmounts;
+  const increase = selectAmounts(increaseOf(usage, before), (name) => hard.has(name));
+  const over = exceeding(
+    addAmounts(
+      selectAmounts(used, (name) => increase.has(name)),
+      increase,
+    ),
+    hard,
+  );
+  // What a controller reports of an object has happened: it is counted, and refused to nobody.
+  if (over.length === 0 || request.subresource === 'status') return increase;
+  const shown = (amounts: Amounts): string =>
+    Object.entries(listOf(selectAmounts(amounts, (name) => over.includes(name))))
+      .map(([name, amount]) => `${name}=${amount}`)
+      .join(',');
+  throw refuse(
+    `exceeded quota: ${quotaName}, requested: ${shown(increase)}, used: ${shown(used)}, limited: ${shown(hard)}`,
+  );
+}

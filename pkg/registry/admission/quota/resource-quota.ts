@@ -1,0 +1,78 @@
+/**
+ * Counts new objects, and changes that make objects take more, in the quotas of their namespace before they are written, and refuses what there is no
+ * room for. What was counted for a write that then fails is found by the controller's next count. A namespace without quotas costs nothing.
+ * Source: apiserver `admission/plugin/resourcequota`.
+ */
+import { addAmounts, amountsOf, listOf, selectAmounts } from '#pkg/api/quota/amounts.ts';
+import { evaluatorOf } from '#pkg/api/quota/evaluator.ts';
+import type { ResourceQuota } from '#pkg/api/types/core-v1.ts';
+import { resourceQuotas } from '#pkg/api/types/refs.ts';
+import type { Draft } from '#pkg/apimachinery/draft.ts';
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
+import type {
+  AdmissionAttributes,
+  AdmissionPlugin,
+  RegistryWriter,
+  Reservation,
+  StrategyContext,
+} from '#pkg/apiserver/strategy.ts';
+import { draftOf } from '../typed-draft.ts';
+import { QuotaBook } from './quota-book.ts';
+import { QuotaQueue } from './quota-queue.ts';
+
+/** The plugin of one server. */
+export function createResourceQuotaPlugin(): AdmissionPlugin {
+  const book = new QuotaBook();
+  const queues = new Map<string, QuotaQueue>();
+  return {
+    name: 'ResourceQuota',
+    follows: [{ resource: resourceQuotas, sink: book }],
+    handles: ({ operation, namespace }) => (operation === 'CREATE' || operation === 'UPDATE') && book.has(namespace),
+    async admit(attributes) {
+      const { group, resource, subresource, operation } = attributes;
+      if (operation !== 'UPDATE' || group !== '' || resource !== 'resourcequotas' || subresource !== 'status') return;
+      keepPromises(book, draftOf(resourceQuotas, attributes.draft), attributes.old);
+    },
+    reserve: (attributes, context, registry) => take({ book, queues, registry }, attributes, context),
+  };
+}
+
+interface Parts {
+  readonly book: QuotaBook;
+  readonly queues: Map<string, QuotaQueue>;
+  readonly registry: RegistryWriter;
+}
+
+async function take(
+  { book, queues, registry }: Parts,
+  attributes: AdmissionAttributes,
+  { clock, dryRun }: StrategyContext,
+): Promise<Reservation | undefined> {
+  const { group, resource, subresource, namespace, draft, old, operation } = attributes;
+  const evaluator = evaluatorOf({ group, resource });
+  if (draft === undefined || evaluator?.handles({ operation, subresource }) !== true) return undefined;
+  const name = draftOf(resourceQuotas, draft)?.metadata?.name ?? attributes.name;
+  const request = {
+    evaluator,
+    subject: { group, resource },
+    name,
+    subresource,
+    object: draft,
+    old: operation === 'UPDATE' ? old : undefined,
+    nowMs: clock.nowMs(),
+  };
+  let queue = queues.get(namespace);
+  if (queue === undefined) {
+    queue = new QuotaQueue({ namespace, registry, book, idle: () => queues.delete(namespace) });
+    queues.set(namespace, queue);
+  }
+  return queue.take(request, dryRun);
+}
+
+/** Adds to a count what may have been written since it began. */
+function keepPromises(book: QuotaBook, draft: Draft<ResourceQuota> | undefined, old: KubeObject | undefined): void {
+  const used = draft?.status?.used;
+  if (draft?.status === undefined || used === undefined || old === undefined) return;
+  const missed = selectAmounts(book.promisedSince(old), (name) => Object.hasOwn(used, name));
+  if (missed.size > 0) draft.status.used = listOf(addAmounts(amountsOf(used), missed));
+}
