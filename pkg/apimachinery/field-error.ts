@@ -162,7 +162,7 @@ export function invalidObject(
 ): StatusError {
   const qualified = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
   const lines = errors.map((error) => `${error.field === '' ? '<nil>' : error.field}: ${error.message}`);
-  const text = lines.length === 1 ? lines[0]! : `[${[...new Set(lines)].join(', ')}]`;
+  const text = lines.length === 1 ? lines.join() : `[${[...new Set(lines)].join(', ')}]`;
   return new StatusError({
     code: 422,
     reason: 'Invalid',
