@@ -3,10 +3,12 @@ import { join } from 'node:path';
 import { readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
+import { processMetrics } from '#cmd/common/process-metrics.ts';
 import { parseTokenFile } from '#pkg/apiserver/authn/token-file.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import { apiPart } from '#pkg/cluster/api-part.ts';
+import { type ApiPartOptions, apiPart } from '#pkg/cluster/api-part.ts';
 import type { AuthenticationSettings } from '#pkg/cluster/authentication.ts';
+import type { EtcdFiles } from '#pkg/cluster/etcd-files.ts';
 import { openStore } from '#pkg/cluster/store.ts';
 import { etcdFilesProblem, storeDriverOf } from '#pkg/cluster/stores.ts';
 import type { Component } from '#pkg/component/component.ts';
@@ -48,14 +50,7 @@ export async function wireApiServer(
   );
   const clientCa = await readPem('client-ca-file', file(values['client-ca-file'], 'ca.crt'));
   const { clock, random, log } = context;
-  const files = {
-    etcdCafile: values['etcd-cafile'],
-    etcdCertfile: values['etcd-certfile'],
-    etcdKeyfile: values['etcd-keyfile'],
-  };
-  const problem = etcdFilesProblem(storeName, files);
-  if (problem !== undefined)
-    throw new UserError(`Cannot use --etcd-cafile, --etcd-certfile and --etcd-keyfile: ${problem}`);
+  const files = etcdFilesIn(values, storeName);
   const store = await openStore({
     store: storeName,
     ...files,
@@ -81,7 +76,7 @@ export async function wireApiServer(
       kubeletClient,
       authentication,
       authorizationModes: modesOf(values['authorization-mode']),
-      limits: connectionLimits(descriptorLimit()),
+      ...processOf(values, clock.nowMs()),
     });
     context.health.set('kube-apiserver', api.health);
     log.info('API server answers', { url: api.url });
@@ -90,6 +85,20 @@ export async function wireApiServer(
     await store.close();
     throw error;
   }
+}
+
+/** What the etcd of `store` is reached with. */
+function etcdFilesIn(values: FlagValues<typeof apiServerFlags>, store: string): EtcdFiles {
+  const files = {
+    etcdCafile: values['etcd-cafile'],
+    etcdCertfile: values['etcd-certfile'],
+    etcdKeyfile: values['etcd-keyfile'],
+    etcdUsername: values['etcd-username'],
+    etcdPasswordFile: values['etcd-password-file'],
+  };
+  const problem = etcdFilesProblem(store, files);
+  if (problem !== undefined) throw new UserError(`Cannot use the flags --etcd-* as given: ${problem}`);
+  return files;
 }
 
 function modesOf(given: readonly string[]): readonly AuthorizationMode[] {
@@ -141,4 +150,15 @@ function signingKeyOf(pem: string): string {
 function verifyingKeyOf(pem: string): string {
   verifyingKey(pem);
   return pem;
+}
+
+/** What the process is, uses and may use. */
+function processOf(
+  flags: FlagValues<typeof apiServerFlags>,
+  startedMs: number,
+): Pick<ApiPartOptions, 'limits' | 'process'> {
+  return {
+    limits: connectionLimits(descriptorLimit()),
+    process: { processMetrics, about: { name: 'kube-apiserver', startedMs, flags } },
+  };
 }

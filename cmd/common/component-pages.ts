@@ -1,13 +1,17 @@
 /**
- * The pages of a component beside the API: health and metrics, as an Express application. Express is loaded with the first request, as most clusters
+ * The pages of a component beside the API: health, metrics and what it is, as an Express application. Express is loaded with the first request, as most clusters
  * are never asked and it costs a tenth of the start.
- * Source: component-base `healthz`, `metrics/legacyregistry`; apiserver `server/healthz`.
+ * Source: component-base `healthz`, `metrics/legacyregistry`, `configz`, `zpages`; apiserver `server/healthz`.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Express, Request, Response } from 'express';
 import { kubernetesVersion } from '#pkg/api/facts.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { MetricFamily, Metrics } from '#pkg/base/metrics.ts';
 import { type HealthChecks, type HealthResult, healthText } from '#pkg/component/health.ts';
-import { type MetricFamily, renderMetrics } from '#pkg/component/metrics.ts';
+import { HealthMetrics } from '#pkg/component/health-metrics.ts';
+import { renderMetrics } from '#pkg/component/metrics.ts';
+import { type AboutAnswer, type AboutComponent, flagz, statusz } from '#pkg/component/zpages.ts';
 import { parseTarget } from '#pkg/serving/request-target.ts';
 
 /** What the pages show: the checks of the component, and counts of its process. */
@@ -15,6 +19,10 @@ export interface ComponentPages {
   readonly checks: Pick<HealthChecks, 'run'>;
   /** What the process is and uses. */
   readonly process: () => readonly MetricFamily[];
+  /** What it counts. */
+  readonly metrics: Metrics;
+  readonly about: AboutComponent;
+  readonly clock: Pick<Clock, 'nowMs'>;
 }
 
 /** Answers requests for the pages. `?verbose` lists every check, `?format=json` gives them as JSON. */
@@ -32,23 +40,47 @@ export function componentPages(
   };
 }
 
-async function load({ checks, process }: ComponentPages): Promise<RequestListener> {
+async function load({ checks, process, metrics, about, clock }: ComponentPages): Promise<RequestListener> {
   const { default: express } = await import('express');
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', false);
   app.enable('case sensitive routing');
-  for (const endpoint of ['healthz', 'livez', 'readyz']) {
-    page(app, `/${endpoint}`, async (request, response) => {
-      const results = await checks.run();
-      sendHealth(response, { endpoint, results, asked: new URLSearchParams(parseTarget(request.url).query) });
-    });
+  const health = new HealthMetrics();
+  for (const endpoint of healthPages) {
+    const answer = async (request: Request, response: Response): Promise<void> => {
+      const { path, query } = parseTarget(request.url);
+      const [one, asked] = [nameIn(path), new URLSearchParams(query)];
+      const excluded = new Set(asked.getAll('exclude'));
+      const all = await checks.run();
+      const results = all.filter(({ name }) => (one === '' ? !excluded.has(name) : name === one));
+      for (const { name, problem } of results) health.observe(endpoint, name, problem === undefined);
+      if (one !== '' && results.length === 0) reply(response, 404, '404 page not found\n');
+      else sendHealth(response, { endpoint, results, asked });
+    };
+    page(app, `/${endpoint}`, answer);
+    page(app, `/${endpoint}/*check`, answer);
   }
-  page(app, '/metrics', async (_request, response) => {
-    const { text, contentType } = await renderMetrics([buildInfo, healthOf(await checks.run()), ...process()]);
+  const render = async (response: Response, families: readonly MetricFamily[]): Promise<void> => {
+    const { text, contentType } = await renderMetrics(families);
     response.setHeader('content-type', contentType);
     response.end(text);
+  };
+  page(app, '/metrics', (_request, response) => render(response, [buildInfo, ...process(), ...metrics.families()]));
+  page(app, '/metrics/slis', async (_request, response) => {
+    for (const { name, problem } of await checks.run()) health.observe('healthz', name, problem === undefined);
+    await render(response, health.metrics.families());
+  });
+  const send = (response: Response, { status, type, text }: AboutAnswer): void => reply(response, status, text, type);
+  page(app, '/statusz', async (request, response) => {
+    send(response, statusz(about, { accept: request.headers.accept ?? '', nowMs: clock.nowMs(), paths: pagePaths }));
+  });
+  page(app, '/flagz', async (request, response) => {
+    send(response, flagz(about, { accept: request.headers.accept ?? '' }));
+  });
+  page(app, '/configz', async (_request, response) => {
+    reply(response, 200, JSON.stringify(about.config ?? {}), 'application/json');
   });
   app.use((_request, response) => reply(response, 404, '404 page not found\n'));
   // What Express itself cannot read, such as an escape in a path that is none, has a status of 4xx.
@@ -58,6 +90,20 @@ async function load({ checks, process }: ComponentPages): Promise<RequestListene
     else reply(response, error.status, 'Bad Request\n');
   });
   return app;
+}
+
+const healthPages = ['healthz', 'livez', 'readyz'] as const;
+
+const pagePaths = ['/configz', '/flagz', '/healthz', '/livez', '/metrics', '/metrics/slis', '/readyz', '/statusz'];
+
+/** The check that a path such as `/livez/ping` names; `''` for all of them. */
+function nameIn(path: string): string {
+  const [, ...name] = path.slice(1).replace(/\/$/, '').split('/');
+  try {
+    return decodeURIComponent(name.join('/'));
+  } catch {
+    return name.join('/');
+  }
 }
 
 /** A page that is read; other methods are refused. */
@@ -102,16 +148,3 @@ const buildInfo: MetricFamily = {
   type: 'gauge',
   samples: [{ labels: { git_version: `v${kubernetesVersion}`, major, minor }, value: 1 }],
 };
-
-/** Source: component-base `metrics/prometheus/slis`. */
-function healthOf(results: readonly HealthResult[]): MetricFamily {
-  return {
-    name: 'kubernetes_healthcheck',
-    help: 'Result of each health check now',
-    type: 'gauge',
-    samples: results.map(({ name, problem }) => ({
-      labels: { name, type: 'healthz' },
-      value: problem === undefined ? 1 : 0,
-    })),
-  };
-}

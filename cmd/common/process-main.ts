@@ -6,6 +6,7 @@ import { basename } from 'node:path';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type Clock, formatTimestamp, SystemClock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import { Metrics } from '#pkg/base/metrics.ts';
 import { type Random, SystemRandom } from '#pkg/base/random.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type FlagTable, type FlagValues, helpText, integer, parseFlags, text } from '#pkg/component/flags.ts';
@@ -40,6 +41,8 @@ export interface ProcessContext {
   readonly random: Random;
   readonly log: Logger;
   readonly health: HealthChecks;
+  /** Given out at `/metrics` beside what the process uses. */
+  readonly metrics: Metrics;
 }
 
 /** What one process is: its name, its flags, and how it is put together from them. */
@@ -98,15 +101,23 @@ async function serve<T extends FlagTable>(
     format: values['log-format'] as LogFormat,
   });
   const health = new HealthChecks();
+  const metrics = new Metrics();
   const held =
     values['process-file'] === ''
       ? undefined
       : await hold(basename(values['process-file'], '.json'), values['process-file'], clock);
   try {
-    const component = await spec.wire(values, { clock, random: new SystemRandom(), log, health });
+    const component = await spec.wire(values, { clock, random: new SystemRandom(), log, health, metrics });
     const server = await serveHealth(health, values['healthz-port'], values['healthz-bind-address'], {
       clock,
       log,
+      metrics,
+      about: {
+        name: spec.name,
+        startedMs: clock.nowMs(),
+        flags: values,
+        config: { [spec.name]: configOf(values) },
+      },
     });
     await held?.update({ healthz: server.url });
     storeCompiledCode();
@@ -124,6 +135,12 @@ async function serve<T extends FlagTable>(
   } finally {
     await held?.release();
   }
+}
+
+/** The flags as the fields of a configuration file. */
+function configOf(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const field = (flag: string): string => flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+  return Object.fromEntries(Object.entries(values).map(([flag, value]) => [field(flag), value]));
 }
 
 async function hold(name: string, path: string, clock: Clock) {

@@ -1,6 +1,6 @@
 /** What this process uses, under the names that every component of Kubernetes has. Source: Prometheus' conventions for process metrics. */
 import { readdirSync } from 'node:fs';
-import type { MetricFamily } from '#pkg/component/metrics.ts';
+import type { MetricFamily } from '#pkg/base/metrics.ts';
 import { descriptorLimit } from './descriptors.ts';
 
 const gauge = (name: string, help: string, value: number): MetricFamily => ({

@@ -27,6 +27,7 @@ const stopOrder = [
   supervisorName,
   'kubelet',
   'kube-proxy',
+  'cluster-dns',
   'kube-scheduler',
   'kube-controller-manager',
   'kube-apiserver',

@@ -7,7 +7,9 @@ import { heapLimit } from '#cmd/common/heap-limit.ts';
 import { storeCompiledCode } from '#cmd/common/load-code.js';
 import { returningMemory } from '#cmd/common/memory.ts';
 import type { HeldFile } from '#cmd/common/process-files.ts';
+import { processMetrics } from '#cmd/common/process-metrics.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
+import { Metrics } from '#pkg/base/metrics.ts';
 import { startCluster } from '#pkg/cluster/cluster.ts';
 import { addressPort, kubernetesServiceIp } from '#pkg/cluster/settings.ts';
 import { HealthChecks } from '#pkg/component/health.ts';
@@ -47,9 +49,12 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
   const starting = new HealthChecks();
   starting.set('coxswain', () => 'it is still starting');
   let checks = starting;
-  const health = await holdAddresses(plan, { run: () => checks.run() });
+  const metrics = new Metrics();
+  const health = await holdAddresses(plan, { run: () => checks.run() }, metrics);
   try {
     const cluster = await startCluster({
+      metrics,
+      processMetrics,
       settings,
       folder: folder.path,
       clock: world.clock,
@@ -100,10 +105,10 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
 }
 
 /** Answers `/healthz` at the port by which the cluster's addresses are held: another cluster with the same ones cannot start. */
-async function holdAddresses(plan: UpPlan, checks: Pick<HealthChecks, 'run'>): Promise<HealthServer> {
+async function holdAddresses(plan: UpPlan, checks: Pick<HealthChecks, 'run'>, metrics: Metrics): Promise<HealthServer> {
   const { settings, folder } = plan;
   try {
-    return await serveHealth(checks, addressPort, kubernetesServiceIp(settings.serviceCidr));
+    return await serveHealth(checks, addressPort, kubernetesServiceIp(settings.serviceCidr), { metrics });
   } catch (error) {
     if (errorCode(error) !== 'EADDRINUSE') throw error;
     const other = await addressHolder(plan);

@@ -2,8 +2,10 @@
 import { hostname } from 'node:os';
 import { kubeconfigFlag } from '#cmd/common/connection.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
+import { nodeFlags } from '#pkg/cluster/node-flags.ts';
 import { runtimeProblem, runtimeTable } from '#pkg/cluster/runtimes.ts';
-import { type FlagTable, integer, text } from '#pkg/component/flags.ts';
+import { clusterDomain } from '#pkg/cluster/settings.ts';
+import { type FlagTable, integer, list, text } from '#pkg/component/flags.ts';
 
 /** The table: each flag with its help, default and limits. */
 export const kubeletFlags = {
@@ -23,6 +25,18 @@ export const kubeletFlags = {
     fallback: 0,
     max: 65_535,
   }),
+  'cluster-dns': list({
+    help: 'Addresses of cluster DNS; empty where pods find names as the machine does.',
+    fallback: [],
+    placeholder: 'address',
+  }),
+  'cluster-domain': text({ help: 'The domain of the cluster.', fallback: clusterDomain, placeholder: 'domain' }),
+  'resolv-conf': text({
+    help: 'File that says how the machine finds names.',
+    fallback: '/etc/resolv.conf',
+    placeholder: 'file',
+  }),
+  ...nodeFlags,
   'tls-cert-file': text({ help: 'Certificate to show to the API server.', placeholder: 'file' }),
   'tls-private-key-file': text({ help: 'Its key.', placeholder: 'file' }),
   'client-ca-file': text({ help: 'Authority of those who may call the kubelet.', placeholder: 'file' }),

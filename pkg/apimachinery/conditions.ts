@@ -11,7 +11,9 @@ export interface Condition {
 
 /** The condition of that type, or undefined. */
 export function findCondition<T extends Condition>(list: readonly T[] | null | undefined, type: string): T | undefined {
-  return list?.find((condition) => condition.type === type);
+  if (list === undefined || list === null) return undefined;
+  for (const condition of list) if (condition.type === type) return condition;
+  return undefined;
 }
 
 /** Whether the condition of that type is `True`. */

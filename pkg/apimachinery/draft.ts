@@ -11,8 +11,6 @@
  * Holds for built-in kinds alone. Custom resources have no types here; they are read by name (`JsonObject`).
  */
 
-import { deepClone } from './json.ts';
-
 /** What has no fields. Strings with known values are an open union, which must stay one. */
 type Scalar = string | number | boolean | null | undefined;
 
@@ -59,9 +57,3 @@ export type FieldsWith<T, Value> = {
   [K in keyof T]-?: NonNullable<T[K]> extends Value ? K : never;
 }[keyof T] &
   string;
-
-/** A draft that begins as a copy of an object, with which it shares nothing. */
-export function cloneDraft<T>(object: Given<T>): Draft<T>;
-export function cloneDraft(object: unknown): unknown {
-  return deepClone(object);
-}

@@ -171,6 +171,8 @@ export interface ApiResponse {
   /** Includes `content-type` unless the body is empty. */
   readonly headers: HttpHeaders;
   readonly body: ResponseBody;
+  /** Told the number of bytes of a body whose length is known when it is sent. */
+  readonly sizes?: { observe(bytes: number): void };
 }
 
 /** An API as a function. */

@@ -104,8 +104,9 @@ function validateShared(
     validateOwnerReferences(meta.ownerReferences, child(path, 'ownerReferences'), errors);
   }
   if (meta.finalizers !== undefined) validateFinalizers(meta.finalizers, child(path, 'finalizers'), errors);
-  if (meta.managedFields !== old.managedFields && meta.managedFields !== undefined)
-    validateManagedFields(meta, child(path, 'managedFields'), errors);
+  const { managedFields } = meta;
+  if (managedFields !== old.managedFields && managedFields !== undefined && !managedFields.every(isPlainEntry))
+    validateManagedFields(managedFields, child(path, 'managedFields'), errors);
 }
 
 /** Checks keys and values of labels, adding to `errors`. */
@@ -174,11 +175,11 @@ function validateFinalizers(finalizers: readonly string[], path: FieldPath, erro
 }
 
 function validateManagedFields(
-  meta: ObjectMeta,
+  entries: readonly ManagedFieldsEntry[],
   path: FieldPath<readonly ManagedFieldsEntry[]>,
   errors: FieldError[],
 ): void {
-  for (const [index, entry] of meta.managedFields!.entries()) {
+  for (const [index, entry] of entries.entries()) {
     if (isPlainEntry(entry)) continue;
     const own = at(path, index);
     if (entry.operation !== 'Apply' && entry.operation !== 'Update') {

@@ -28,6 +28,9 @@ interface Plan {
   readonly below: ReadonlyMap<string, Schema>;
 }
 
+/** No fields of a draft. */
+export const noFields: ReadonlySet<string> = new Set();
+
 const plans = new WeakMap<ObjectSchema, Plan>();
 const nothing: Plan = { leaves: [], objects: [], below: new Map() };
 
@@ -71,10 +74,11 @@ function hasUnset(schema: Schema): boolean {
 
 /**
  * Makes the objects of a draft that are no pointers in Go, such as its `spec` and the template in it, so that they get their defaults
- * although nobody has sent them. In place, all the way down to the first list or pointer: the draft shares nothing.
+ * although nobody has sent them. In place, all the way down to the first list or pointer: the draft shares nothing but the fields in `kept`.
  */
-export function writeObjects(draft: JsonObject, schema: ObjectSchema): void {
+export function writeObjects(draft: JsonObject, schema: ObjectSchema, kept: ReadonlySet<string> = noFields): void {
   for (const [name, inner] of planOf(schema).objects) {
+    if (kept.has(name)) continue;
     draft[name] ??= {};
     writeObjects(draft[name] as JsonObject, inner);
   }
@@ -82,12 +86,13 @@ export function writeObjects(draft: JsonObject, schema: ObjectSchema): void {
 
 /**
  * Writes into a draft, in place, what Go writes of fields without a value. Only the draft itself is changed: below it, what has to be
- * changed is copied, as parts of a draft may be shared. Its `metadata` is left alone: validation lets nothing pass that would need it.
+ * changed is copied, as parts of a draft may be shared. Its `metadata` is left alone: validation lets nothing pass that would need it. The fields
+ * in `kept` are known to be complete.
  */
-export function writeUnset(draft: JsonObject, schema: ObjectSchema): void {
+export function writeUnset(draft: JsonObject, schema: ObjectSchema, kept: ReadonlySet<string> = noFields): void {
   const plan = planOf(schema);
   writeOwn(draft, plan);
-  for (const [name, inner] of plan.below) if (name !== 'metadata') writeBelow(draft, name, inner);
+  for (const [name, inner] of plan.below) if (name !== 'metadata' && !kept.has(name)) writeBelow(draft, name, inner);
 }
 
 /**

@@ -22,7 +22,7 @@ export interface BuiltInOptions {
 /** A definition for each resource of which a version is served. Throws `DefinitionError` for rules of what is no resource, or that are there twice. */
 export function builtInDefinitions({ strategies, runtimeConfig }: BuiltInOptions): readonly ResourceDefinition[] {
   const rules = new Map(strategies.map((strategy) => [nameOf(strategy), strategy]));
-  const enabled = versionsByName(resources.filter((info) => isEnabled(info, runtimeConfig)));
+  const enabled = versionsByName(resources.filter((info) => isEnabled(info, runtimeConfig, rules)));
   const known = versionsByName(resources);
   checkRules(strategies, known);
   return [...enabled].flatMap(([name, infos]) => {
@@ -136,11 +136,15 @@ function namedType(field: FieldFact): string | undefined {
   return held.t === 'ref' ? held.ref : undefined;
 }
 
-/** Metrics are served by an add-on, even though clients know their types. */
+/** Metrics are served by an add-on, even though clients know their types: here by rules that work them out. */
 const addOnGroups: ReadonlySet<string> = new Set(['metrics.k8s.io']);
 
-function isEnabled(info: ResourceInfo, config: Readonly<Record<string, boolean>>): boolean {
-  if (addOnGroups.has(info.group)) return false;
+function isEnabled(
+  info: ResourceInfo,
+  config: Readonly<Record<string, boolean>>,
+  rules: ReadonlyMap<string, Strategy>,
+): boolean {
+  if (addOnGroups.has(info.group)) return rules.get(nameOf(info))?.computed !== undefined;
   const groupVersion = apiVersionOf(info);
   const stage = /alpha/.test(info.version) ? 'alpha' : /beta/.test(info.version) ? 'beta' : 'ga';
   return (

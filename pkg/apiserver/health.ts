@@ -1,5 +1,6 @@
 /** `/livez`, `/readyz` and `/healthz`: named checks, one by one or together. Source: apiserver `server/healthz/healthz.go`. */
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { HealthMetrics } from '#pkg/component/health-metrics.ts';
 import { pageNotFound, textResponse } from './responses.ts';
 
 /** One check by name. */
@@ -9,13 +10,24 @@ export interface HealthCheck {
   check(): Promise<boolean> | boolean;
 }
 
-/** Answers `/<path>` and `/<path>/<name>`. `checks` are those of this path, in order. */
-export async function answerHealth(
-  parts: readonly string[],
-  query: URLSearchParams,
-  checks: readonly HealthCheck[],
-): Promise<ApiResponse> {
+/** A request for one of the paths. */
+export interface HealthQuestion {
+  readonly parts: readonly string[];
+  readonly query: URLSearchParams;
+  /** Those of this path, in order. */
+  readonly checks: readonly HealthCheck[];
+  /** Where results are counted. */
+  readonly counts: HealthMetrics;
+}
+
+/** Answers `/<path>` and `/<path>/<name>`. */
+export async function answerHealth({ parts, query, checks, counts }: HealthQuestion): Promise<ApiResponse> {
   const [path = '', ...names] = parts;
+  const passes = async (check: HealthCheck): Promise<boolean> => {
+    const isGood = await isPassed(check);
+    counts.observe(path, check.name, isGood);
+    return isGood;
+  };
   const name = names.join('/');
   if (name !== '') {
     const one = checks.find((candidate) => candidate.name === name);
@@ -45,7 +57,7 @@ export async function answerHealth(
   return textResponse(200, query.has('verbose') ? `${text}${path} check passed\n` : 'ok');
 }
 
-async function passes(check: HealthCheck): Promise<boolean> {
+async function isPassed(check: HealthCheck): Promise<boolean> {
   try {
     return await check.check();
   } catch {

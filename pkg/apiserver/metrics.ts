@@ -3,17 +3,28 @@
  * loaded when somebody asks. Source of names: apiserver `endpoints/metrics/metrics.go`.
  */
 import { kubernetesVersion } from '#pkg/api/facts.ts';
-import { type MetricSample, renderMetrics } from '#pkg/component/metrics.ts';
+import { Histogram, histogramSamples, type MetricFamily, type MetricSample, type Metrics } from '#pkg/base/metrics.ts';
+import { renderMetrics } from '#pkg/component/metrics.ts';
+import type { Catalog } from './catalog.ts';
 import type { RequestInfo } from './request-info.ts';
 
 /** Source: upstream's buckets. Seconds. */
 const buckets = [0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60];
 
+/** Source: upstream's buckets. Bytes. */
+const sizeBuckets = [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+
 /** The component that all series are of. */
 const component = 'apiserver';
 
 /** Verbs that upstream's metrics call by their method. */
-const metricVerbs: Readonly<Record<string, string>> = { create: 'POST', update: 'PUT' };
+const metricVerbs: ReadonlyMap<string, string> = new Map([
+  ['create', 'POST'],
+  ['update', 'PUT'],
+  ['get', 'GET'],
+  ['patch', 'PATCH'],
+  ['watch', 'WATCH'],
+]);
 
 /** Subresources that carry another protocol. */
 const connects: ReadonlySet<string> = new Set(['attach', 'exec', 'portforward', 'proxy']);
@@ -30,57 +41,95 @@ export interface CountedRequest {
   readonly isApply: boolean;
 }
 
+/** What is looked up when somebody asks. */
+export interface ApiMetricsSources {
+  inFlight(): { readonly reads: number; readonly writes: number };
+  readonly counts: Metrics;
+  readonly catalog: Pick<Catalog, 'served'>;
+  /** What the process of the server uses. */
+  process(): readonly MetricFamily[];
+}
+
+/** What tells series apart, beside the code of the answer. A type and no interface, so that it is a record of texts too. */
+type Labels = Readonly<
+  Record<'component' | 'dry_run' | 'group' | 'resource' | 'scope' | 'subresource' | 'verb' | 'version', string>
+>;
+
 /** Counts of one kind of request. */
 class Series {
-  readonly labels: Readonly<Record<string, string>>;
+  readonly labels: Labels;
+  readonly status: number;
   readonly code: string;
   total = 0;
-  seconds = 0;
-  /** Requests by the bucket they fall into, the last one beyond all. Watches are in none. */
-  readonly buckets: number[] = new Array<number>(buckets.length + 1).fill(0);
+  /** Of all but watches. */
+  readonly times = new Histogram(buckets);
+  /** Of bodies that went over the network whole. */
+  readonly sizes = new Histogram(sizeBuckets);
 
-  constructor(labels: Readonly<Record<string, string>>, code: number) {
+  constructor(labels: Labels, code: number) {
     this.labels = labels;
+    this.status = code;
     this.code = String(code);
-  }
-
-  observe(seconds: number): void {
-    this.seconds += seconds;
-    let at = 0;
-    while (at < buckets.length && seconds > buckets[at]!) at++;
-    this.buckets[at]!++;
   }
 }
 
 /** The counts of one server. */
 export class ApiMetrics {
-  readonly #series = new Map<string, Series>();
-  readonly #inFlight: () => { readonly reads: number; readonly writes: number };
+  readonly #series: Series[] = [];
+  /** The same by the resource that they are of, of which each has few: looking through them costs less than making a key. */
+  readonly #byResource = new Map<string, Series[]>();
+  readonly #sources: ApiMetricsSources;
 
-  constructor(inFlight: () => { readonly reads: number; readonly writes: number }) {
-    this.#inFlight = inFlight;
+  constructor(sources: ApiMetricsSources) {
+    this.#sources = sources;
   }
 
-  /** Counts one answered request. */
-  count(info: RequestInfo, code: number, { seconds, isServed, isApply }: CountedRequest): void {
-    const dryRun = info.query.size > 0 && info.query.has('dryRun') ? 'All' : '';
-    const key = isServed
-      ? `${info.verb} ${isApply} ${dryRun} ${info.resource} ${info.group} ${info.version} ${info.subresource} ${scopeOf(info)} ${code}`
-      : `other ${code}`;
-    let series = this.#series.get(key);
-    if (series === undefined) {
-      if (this.#series.size >= seriesMax) return;
-      series = new Series(isServed ? labelsOf(info, { isApply, dryRun }) : otherLabels, code);
-      this.#series.set(key, series);
-    }
+  /** Counts one answered request; what is returned is told of the size of its body. */
+  count(info: RequestInfo, code: number, { seconds, isServed, isApply }: CountedRequest): Histogram | undefined {
+    const series = this.#find(info, code, { isServed, isApply });
+    if (series === undefined) return undefined;
     series.total++;
-    if (info.verb !== 'watch') series.observe(seconds);
+    if (info.verb !== 'watch') series.times.observe(seconds);
+    return series.sizes;
+  }
+
+  /** Undefined for one too many. */
+  #find(info: RequestInfo, code: number, { isServed, isApply }: Omit<CountedRequest, 'seconds'>): Series | undefined {
+    const dryRun = isServed && info.query.size > 0 && info.query.has('dryRun') ? 'All' : '';
+    const resource = isServed ? info.resource : '';
+    let ofResource = this.#byResource.get(resource);
+    if (ofResource === undefined) {
+      ofResource = [];
+      this.#byResource.set(resource, ofResource);
+    }
+    const verb = isServed ? verbOf(info, isApply) : otherLabels.verb;
+    const scope = isServed ? scopeOf(info) : '';
+    const { group, version, subresource } = isServed ? info : otherLabels;
+    for (const series of ofResource) {
+      const { labels } = series;
+      if (
+        series.status === code &&
+        labels.verb === verb &&
+        labels.subresource === subresource &&
+        labels.scope === scope &&
+        labels.group === group &&
+        labels.version === version &&
+        labels.dry_run === dryRun
+      )
+        return series;
+    }
+    if (this.#series.length >= seriesMax) return undefined;
+    const made = new Series({ verb, dry_run: dryRun, group, version, resource, subresource, scope, component }, code);
+    this.#series.push(made);
+    ofResource.push(made);
+    return made;
   }
 
   /** The text exposition format, and its media type. */
   render(): Promise<{ readonly text: string; readonly contentType: string }> {
-    const all = [...this.#series.values()];
-    const { reads, writes } = this.#inFlight();
+    const all = this.#series;
+    const { inFlight, counts, process, catalog } = this.#sources;
+    const { reads, writes } = inFlight();
     const kinds = { readOnly: reads, mutating: writes };
     return renderMetrics([
       {
@@ -93,7 +142,13 @@ export class ApiMetrics {
         name: 'apiserver_request_duration_seconds',
         help: 'Time to answer, without watches',
         type: 'histogram',
-        samples: durations(all),
+        samples: histogramsOf(all, ({ times }) => times),
+      },
+      {
+        name: 'apiserver_response_sizes',
+        help: 'Sizes of bodies that went over the network whole',
+        type: 'histogram',
+        samples: histogramsOf(all, ({ sizes }) => sizes, { dry_run: '' }),
       },
       {
         name: 'kubernetes_build_info',
@@ -107,33 +162,55 @@ export class ApiMetrics {
         type: 'gauge',
         samples: Object.entries(kinds).map(([kind, value]) => ({ labels: { request_kind: kind }, value })),
       },
+      ...storedObjects(catalog),
+      ...counts.families(),
+      ...process(),
     ]);
   }
 }
 
-/** Durations whatever the answer was: series that differ in their codes alone are one here. */
-function durations(all: readonly Series[]): readonly MetricSample[] {
-  const byLabels = new Map<string, Series>();
-  for (const { labels, buckets: counts, seconds } of all) {
+/** Histograms whatever the answer was: series that differ in their codes alone are one here, as are those that differ in what `without` has. */
+function histogramsOf(
+  all: readonly Series[],
+  of: (series: Series) => Histogram,
+  without: Readonly<Partial<Labels>> = {},
+): readonly MetricSample[] {
+  const sums = new Map<string, { readonly labels: Readonly<Record<string, string>>; readonly sum: Histogram }>();
+  for (const series of all) {
+    const labels = Object.fromEntries(Object.entries(series.labels).filter(([name]) => !Object.hasOwn(without, name)));
     const key = JSON.stringify(labels);
-    let sum = byLabels.get(key);
-    if (sum === undefined) {
-      sum = new Series(labels, 0);
-      byLabels.set(key, sum);
-    }
-    sum.seconds += seconds;
-    for (let i = 0; i < counts.length; i++) sum.buckets[i]! += counts[i]!;
+    const own = of(series);
+    const known = sums.get(key) ?? { labels, sum: new Histogram(own.bounds) };
+    sums.set(key, known);
+    known.sum.add(own);
   }
-  return [...byLabels.values()].flatMap(({ labels, buckets: counts, seconds }) => {
-    let count = 0;
-    const samples: MetricSample[] = counts.map((more, i) => {
-      count += more;
-      return { suffix: '_bucket', labels: { le: String(buckets[i] ?? '+Inf'), ...labels }, value: count };
-    });
-    // A watch has no duration, so it has no series of them.
-    if (count === 0) return [];
-    return [...samples, { suffix: '_sum', labels, value: seconds }, { suffix: '_count', labels, value: count }];
-  });
+  // A watch has no duration, so it has no series of them.
+  return [...sums.values()].flatMap(({ labels, sum }) => (sum.isEmpty ? [] : histogramSamples(labels, sum)));
+}
+
+/** How many objects there are of each resource that has a cache: others would have to be counted on the disk. */
+function storedObjects(catalog: Pick<Catalog, 'served'>): readonly MetricFamily[] {
+  const seen = new Map<string, { readonly group: string; readonly resource: string; readonly count: number }>();
+  for (const { store, info } of catalog.served()) {
+    const name = info.group === '' ? info.resource : `${info.resource}.${info.group}`;
+    const count = store.openCount;
+    if (count !== undefined) seen.set(name, { group: info.group, resource: info.resource, count });
+  }
+  const all = [...seen];
+  return [
+    {
+      name: 'apiserver_storage_objects',
+      help: 'Objects that are stored, by resource',
+      type: 'gauge',
+      samples: all.map(([resource, { count }]) => ({ labels: { resource }, value: count })),
+    },
+    {
+      name: 'apiserver_resource_objects',
+      help: 'Objects that are stored, by group and resource',
+      type: 'gauge',
+      samples: all.map(([, { group, resource, count }]) => ({ labels: { group, resource }, value: count })),
+    },
+  ];
 }
 
 function majorMinor(): { readonly major: string; readonly minor: string } {
@@ -141,21 +218,13 @@ function majorMinor(): { readonly major: string; readonly minor: string } {
   return { major, minor };
 }
 
-const otherLabels: Readonly<Record<string, string>> = {
-  verb: 'OTHER',
-  dry_run: '',
-  group: '',
-  version: '',
-  resource: '',
-  subresource: '',
-  scope: '',
-  component,
-};
+/** Of requests for what is not served. */
+const otherLabels = { verb: 'OTHER', group: '', version: '', subresource: '' };
 
-function labelsOf(info: RequestInfo, { isApply, dryRun }: { isApply: boolean; dryRun: string }) {
-  const { verb, group, version, resource, subresource } = info;
-  const called = isApply ? 'APPLY' : connects.has(subresource) ? 'CONNECT' : (metricVerbs[verb] ?? verb.toUpperCase());
-  return { verb: called, dry_run: dryRun, group, version, resource, subresource, scope: scopeOf(info), component };
+function verbOf({ verb, subresource }: RequestInfo, isApply: boolean): string {
+  if (isApply) return 'APPLY';
+  if (subresource !== '' && connects.has(subresource)) return 'CONNECT';
+  return metricVerbs.get(verb) ?? verb.toUpperCase();
 }
 
 /** Source: apiserver `endpoints/metrics` `CleanScope`. */

@@ -3,6 +3,9 @@ import { Buffer } from 'node:buffer';
 import { kubernetesVersion } from '#pkg/api/facts.ts';
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
 import { apiVersionOf } from '#pkg/apimachinery/object.ts';
+import { HealthMetrics } from '#pkg/component/health-metrics.ts';
+import { renderMetrics } from '#pkg/component/metrics.ts';
+import { type AboutAnswer, type AboutComponent, flagz, statusz } from '#pkg/component/zpages.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import type { DocumentProvider } from './documents.ts';
 import type { ServerCore } from './endpoints/scope.ts';
@@ -26,13 +29,14 @@ export interface NonResourceParts {
   readonly documents: DocumentProvider | undefined;
   readonly store: Store;
   readonly metrics: ApiMetrics;
+  readonly about: AboutComponent;
   isReady(): boolean;
 }
 
 /** Makes the function that answers requests that are not about a resource. */
 export function nonResourceHandler(
   core: ServerCore,
-  { pages, documents, store, metrics, isReady }: NonResourceParts,
+  { pages, documents, store, metrics, about, isReady }: NonResourceParts,
 ): (request: ApiRequest, info: RequestInfo) => Promise<ApiResponse> {
   const alive: HealthCheck[] = [
     { name: 'ping', check: () => true },
@@ -40,6 +44,9 @@ export function nonResourceHandler(
     { name: 'etcd', check: async () => (await store.currentRevision()) > 0 },
     { name: 'poststarthook/bootstrap', check: isReady },
   ];
+  const health = new HealthMetrics();
+  const paths = (): readonly string[] =>
+    pathsOf(core, { healthz: alive, livez: alive, readyz: ready }, Object.keys(pages));
   const ready: HealthCheck[] = [...alive, { name: 'shutdown', check: () => !core.stopping.aborted }];
   return async (request, info) => {
     const isRead = request.method === 'GET' || request.method === 'HEAD';
@@ -51,19 +58,30 @@ export function nonResourceHandler(
     if (isRouted && request.method === 'HEAD') throw noSuchMethod();
     switch (info.parts[0]) {
       case undefined:
-        return indented({ paths: pathsOf(core, { healthz: alive, livez: alive, readyz: ready }, Object.keys(pages)) });
+        return indented({ paths: paths() });
       case 'version':
         if (info.parts.length > 1) break;
         return indented(versionInfo);
       case 'healthz':
       case 'livez':
-        return answerHealth(info.parts, info.query, alive);
+        return answerHealth({ parts: info.parts, query: info.query, checks: alive, counts: health });
       case 'readyz':
-        return answerHealth(info.parts, info.query, ready);
+        return answerHealth({ parts: info.parts, query: info.query, checks: ready, counts: health });
       case 'metrics': {
-        if (info.parts.length > 1) break;
-        const { text, contentType } = await metrics.render();
+        const isOfHealth = info.path === '/metrics/slis';
+        if (info.parts.length > 1 && !isOfHealth) break;
+        const { text, contentType } = isOfHealth
+          ? await renderMetrics(health.metrics.families())
+          : await metrics.render();
         return { ...textResponse(200, text), headers: { 'content-type': contentType } };
+      }
+      case 'flagz':
+        if (info.parts.length > 1) break;
+        return aboutPage(flagz(about, { accept: acceptOf(request) }));
+      case 'statusz': {
+        if (info.parts.length > 1) break;
+        const nowMs = core.clock.nowMs();
+        return aboutPage(statusz(about, { accept: acceptOf(request), nowMs, paths: paths() }));
       }
       default:
     }
@@ -77,6 +95,14 @@ export function nonResourceHandler(
     if (document.headers['content-type'] !== jsonType || document.body.kind !== 'object') return document;
     return formatAnswer(document, negotiate(request, { query: info.query, isWatch: false, hasTable: false }));
   };
+}
+
+function acceptOf({ headers }: ApiRequest): string {
+  return headers.accept ?? '';
+}
+
+function aboutPage({ status, type, text }: AboutAnswer): ApiResponse {
+  return { ...textResponse(status, text), headers: { 'content-type': type } };
 }
 
 /** Source: `pkg/routes/openidmetadata.go`. */
@@ -105,10 +131,12 @@ function isRoute({ catalog }: ServerCore, [root = '', group = '']: readonly stri
  */
 const methodsOf: ReadonlyMap<string, readonly string[]> = new Map([
   ['', []],
+  ['flagz', []],
   ['healthz', ['POST']],
   ['livez', ['POST']],
   ['metrics', []],
   ['readyz', ['POST']],
+  ['statusz', []],
   ['version', []],
 ]);
 
@@ -123,7 +151,18 @@ function pathsOf(
   health: Readonly<Record<string, readonly HealthCheck[]>>,
   pages: readonly string[],
 ): readonly string[] {
-  const paths = new Set(['/api', '/apis', '/metrics', '/openapi/v2', '/openapi/v3', '/version', ...pages]);
+  const paths = new Set([
+    '/api',
+    '/apis',
+    '/flagz',
+    '/metrics',
+    '/metrics/slis',
+    '/openapi/v2',
+    '/openapi/v3',
+    '/statusz',
+    '/version',
+    ...pages,
+  ]);
   for (const [path, checks] of Object.entries(health)) {
     paths.add(`/${path}`);
     for (const { name } of checks) paths.add(`/${path}/${name}`);

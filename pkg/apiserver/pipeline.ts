@@ -3,12 +3,14 @@
  */
 import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
 import { expired, forbidden, StatusError, unauthorized } from '#pkg/apimachinery/status-error.ts';
+import type { MetricFamily } from '#pkg/base/metrics.ts';
+import type { AboutComponent } from '#pkg/component/zpages.ts';
 import { CompactedError, type Store } from '#pkg/storage/store.ts';
+import { type Asked, AskedReader } from './asked.ts';
 import { anonymousUser, bearerToken } from './authn/authenticator.ts';
 import { showsBadCertificate } from './authn/client-certificate.ts';
 import { impersonate, wantsImpersonation } from './authn/impersonation.ts';
 import type { AccessAttributes, AccessDecision } from './authz/authorizer.ts';
-import type { ServedResource } from './catalog.ts';
 import { deadlineMs, withinDeadline } from './deadline.ts';
 import type { DocumentProvider } from './documents.ts';
 import { readBytes } from './endpoints/body.ts';
@@ -19,12 +21,13 @@ import { type ApiServerLimits, InFlight, type Lane } from './in-flight.ts';
 import { ApiMetrics } from './metrics.ts';
 import { type Negotiated, negotiate } from './negotiation.ts';
 import { nonResourceHandler, type Page } from './non-resource.ts';
-import { parseRequestInfo, type RequestInfo } from './request-info.ts';
+import type { RequestInfo } from './request-info.ts';
 import { errorResponse, noSuchMethod, noSuchResource, pageNotFound } from './responses.ts';
 import { storeError } from './storage/resource-store.ts';
 import type { Handler } from './strategy.ts';
 import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
 import type { UserInfo } from './user-info.ts';
+import { warningHeader } from './warning-header.ts';
 
 /** What the pipeline needs beside the core. */
 export interface PipelineParts {
@@ -33,38 +36,57 @@ export interface PipelineParts {
   readonly limits: ApiServerLimits;
   readonly store: Store;
   isReady(): boolean;
+  processMetrics(): readonly MetricFamily[];
+  readonly about: AboutComponent;
 }
 
 /** Makes the function that answers requests. It never throws. */
 export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandler {
   const inFlight = new InFlight(parts.limits);
-  const metrics = new ApiMetrics(() => inFlight.counts());
+  const { counts, catalog } = core;
+  const metrics = new ApiMetrics({
+    inFlight: () => inFlight.counts(),
+    counts: counts.metrics,
+    catalog,
+    process: parts.processMetrics,
+  });
   const answerNonResource = nonResourceHandler(core, { ...parts, metrics });
   const { clock } = core;
-  const answer = async (request: ApiRequest, asked: Asked, lasts: boolean): Promise<ApiResponse> => {
-    const { info } = asked;
-    const caller = authenticate(core, request);
-    let user = caller instanceof Promise ? await caller : caller;
-    if (user !== anonymousUser) request.peer.identified?.(user.name);
-    if (wantsImpersonation(request.headers)) user = await impersonate(user, request.headers, core.authorizer);
-    const decided = authorize(core, user, info);
-    const refused = decided instanceof Promise ? await decided : decided;
+  const reader = new AskedReader(core.catalog);
+  const answerUser = (request: ApiRequest, asked: Asked, user: UserInfo): Answering => {
+    const decided = authorize(core, user, asked.info);
+    if (decided instanceof Promise)
+      return decided.then((refused) => answerUnlessRefused(request, asked, user, refused));
+    return answerUnlessRefused(request, asked, user, decided);
+  };
+  const answerUnlessRefused = (request: ApiRequest, asked: Asked, user: UserInfo, refused: Refusal): Answering => {
     if (refused !== undefined) throw refused;
+    const { info, served, lasts } = asked;
     if (!info.isResource) return answerNonResource(request, info);
-    const lane = lasts ? undefined : inFlight.laneOf(info);
-    return await answerResource(core, { request, ...asked, user, lane });
+    return answerResource(core, { request, info, served, user, lane: lasts ? undefined : inFlight.laneOf(info) });
+  };
+  const answerKnown = (request: ApiRequest, asked: Asked, user: UserInfo): Answering => {
+    if (user !== anonymousUser) request.peer.identified?.(user.name);
+    if (!wantsImpersonation(request.headers)) return answerUser(request, asked, user);
+    return impersonate(user, request.headers, core.authorizer).then((other) => answerUser(request, asked, other));
+  };
+  /** Waits for nothing, not even for a turn of the event loop, unless a step has to. */
+  const answer = (request: ApiRequest, asked: Asked): Answering => {
+    const caller = authenticate(core, request);
+    return caller instanceof Promise
+      ? caller.then((user) => answerKnown(request, asked, user))
+      : answerKnown(request, asked, caller);
   };
   return async (request) => {
     const startMs = clock.monotonicMs();
     let asked: Asked | undefined;
     let response: ApiResponse;
     try {
-      const info = parseRequestInfo(request.method, request.path, request.query);
-      asked = { info, served: info.isResource ? core.catalog.find(info) : undefined };
-      const lasts = isLongRunning(asked);
-      const ms = lasts ? undefined : deadlineMs(info);
-      const answering = answer(request, asked, lasts);
-      response = await (ms === undefined ? answering : withinDeadline(clock, ms, answering));
+      asked = reader.read(request);
+      const ms = asked.lasts ? undefined : deadlineMs(asked.info);
+      const answering = answer(request, asked);
+      if (!(answering instanceof Promise)) response = answering;
+      else response = await (ms === undefined ? answering : withinDeadline(clock, ms, answering));
     } catch (error) {
       const known = knownError(error);
       response = formatRefusal(errorResponse(known), request);
@@ -73,14 +95,15 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
         core.log.error('Request failed unexpectedly', { method: request.method, path: request.path, error });
       }
     }
+    let sizes: ApiResponse['sizes'];
     if (asked !== undefined) {
-      metrics.count(asked.info, response.status, {
+      sizes = metrics.count(asked.info, response.status, {
         seconds: (clock.monotonicMs() - startMs) / 1_000,
         isServed: asked.served !== undefined,
         isApply: asked.info.verb === 'patch' && isApply(request),
       });
     }
-    return withAuditId(core, request, response);
+    return withAuditId(core, request, { response, sizes });
   };
 }
 
@@ -88,10 +111,15 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
  * Names the request, so that what a client reports and what the server knows can be brought together. Callers in the same process have
  * no use for it. Source: apiserver `endpoints/filters/audit_init.go`.
  */
-function withAuditId({ random }: ServerCore, { headers, peer }: ApiRequest, response: ApiResponse): ApiResponse {
+function withAuditId(
+  { random }: ServerCore,
+  { headers, peer }: ApiRequest,
+  { response, sizes }: { readonly response: ApiResponse; readonly sizes: ApiResponse['sizes'] },
+): ApiResponse {
   if (peer.address === '') return response;
   const auditId = headers['audit-id'] || random.uuid();
-  return { ...response, headers: { ...response.headers, 'audit-id': auditId } };
+  const named = { ...response, headers: { ...response.headers, 'audit-id': auditId } };
+  return sizes === undefined ? named : { ...named, sizes };
 }
 
 /** What the store says when it cannot do what a request needs, as an API error. */
@@ -115,6 +143,9 @@ function authenticate(core: ServerCore, request: ApiRequest, from = 0): Promise<
 }
 
 type Refusal = StatusError | undefined;
+
+/** At once where nothing had to be waited for. */
+type Answering = Promise<ApiResponse> | ApiResponse;
 
 function authorize(core: ServerCore, user: UserInfo, info: RequestInfo): Promise<Refusal> | Refusal {
   const asked = core.authorizer.authorize(attributesOf(user, info));
@@ -147,34 +178,18 @@ function refusal(user: UserInfo, info: RequestInfo, reason: string): StatusError
 /** A scope whose body is still to come. */
 type Opening = Omit<Scope, 'body'> & { body: Scope['body'] };
 
-/** What a request is for; `served` is undefined where there is no such resource. */
-interface Asked {
-  readonly info: RequestInfo;
-  readonly served: ServedResource | undefined;
-}
-
-interface Caller extends Asked, Pick<Scope, 'request' | 'user'> {
+interface Caller extends Omit<Asked, 'lasts'>, Pick<Scope, 'request' | 'user'> {
   /** Where the request takes a place; undefined for one that lasts. */
   readonly lane: Lane | undefined;
 }
 
 const bodyVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'deletecollection', 'patch', 'update']);
 
-/** Whether a request is one that lasts: a watch, or a connection. */
-function isLongRunning({ info, served }: Asked): boolean {
-  if (info.verb === 'watch') return true;
-  if (info.subresource === '') return false;
-  return served?.subresources.get(info.subresource)?.connect !== undefined;
-}
-
 /** Methods of resources. HEAD is none: upstream's routes name each method that they answer. Those of proxies answer two more. */
 const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'PATCH', 'POST', 'PUT']);
 const proxiedMethods: ReadonlySet<string> = new Set(['HEAD', 'OPTIONS']);
 
-function answerResource(
-  core: ServerCore,
-  { request, info, served, user, lane }: Caller,
-): Promise<ApiResponse> | ApiResponse {
+function answerResource(core: ServerCore, { request, info, served, user, lane }: Caller): Answering {
   if (served === undefined) {
     if (info.group !== '' && !core.catalog.hasGroup(info.group)) return pageNotFound();
     throw noSuchResource();
@@ -185,6 +200,7 @@ function answerResource(
     if (!takesPath || !proxiedMethods.has(request.method)) throw noSuchMethod();
   }
   const warnings = served.warning === undefined ? [] : [served.warning];
+  if (served.warning !== undefined) core.counts.deprecated(info);
   const subject = { group, resource };
   const scope: Opening = { core, request, body: undefined, info, user, served, subject, warnings };
   return answerScope(scope, lane);
@@ -194,33 +210,64 @@ function answerResource(
  * The body is read before the request takes its place in flight, so that nobody holds one who is slow to say what they want. Those of other verbs
  * nobody reads, or the connection that they ask for does.
  */
-async function answerScope(scope: Opening, lane: Lane | undefined): Promise<ApiResponse> {
-  const { core, request, info, warnings } = scope;
+function answerScope(scope: Opening, lane: Lane | undefined): Answering {
+  const refused = (error: unknown): ApiResponse => refuse(scope, error);
   try {
-    const { handler, wanted } = chooseHandler(scope);
-    if (lane !== undefined && bodyVerbs.has(info.verb)) {
-      const { body } = request;
-      scope.body = body?.kind === 'unread' ? { kind: 'bytes', bytes: await readBytes(body) } : body;
+    const chosen = chooseHandler(scope);
+    const { body } = scope.request;
+    if (lane !== undefined && bodyVerbs.has(scope.info.verb)) {
+      if (body?.kind === 'unread') {
+        return readBytes(body)
+          .then((bytes) => {
+            scope.body = { kind: 'bytes', bytes };
+            return answerInTurn(scope, chosen, lane);
+          })
+          .catch(refused);
+      }
+      scope.body = body;
     }
-    const turn = lane?.enter();
-    if (turn !== undefined) await turn;
-    try {
-      const answer = await handler(scope);
-      const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
-      const formatted = formatAnswer(formed, wanted);
-      const sent =
-        info.verb === 'watch' && request.upgrade === 'websocket'
-          ? await asWebSocket(request, formatted, core)
-          : formatted;
-      return withWarnings(warnings, sent);
-    } finally {
-      lane?.leave();
-    }
+    const answering = answerInTurn(scope, chosen, lane);
+    return answering instanceof Promise ? answering.catch(refused) : answering;
   } catch (error) {
-    const known = knownError(error);
-    if (warnings.length === 0 || !(known instanceof StatusError)) throw error;
-    return withWarnings(warnings, formatRefusal(errorResponse(known), request));
+    return refused(error);
   }
+}
+
+/** A refusal with its warnings; throws again what has none. */
+function refuse({ warnings, request }: Scope, error: unknown): ApiResponse {
+  const known = knownError(error);
+  if (warnings.length === 0 || !(known instanceof StatusError)) throw error;
+  return withWarnings(warnings, formatRefusal(errorResponse(known), request));
+}
+
+/** Takes a place in the lane for as long as the answer takes. */
+function answerInTurn(scope: Scope, chosen: Chosen, lane: Lane | undefined): Answering {
+  if (lane === undefined) return answerNow(scope, chosen);
+  const turn = lane.enter();
+  if (turn !== undefined) return turn.then(() => answerNow(scope, chosen)).finally(lane.leave);
+  let answering: Answering | undefined;
+  try {
+    answering = answerNow(scope, chosen);
+  } finally {
+    // What is still to come keeps the place.
+    if (!(answering instanceof Promise)) lane.leave();
+  }
+  return answering instanceof Promise ? answering.finally(lane.leave) : answering;
+}
+
+function answerNow(scope: Scope, { handler, wanted }: Chosen): Answering {
+  const answer = handler(scope);
+  return answer instanceof Promise
+    ? answer.then((one) => formAnswer(scope, one, wanted))
+    : formAnswer(scope, answer, wanted);
+}
+
+function formAnswer(scope: Scope, answer: ApiResponse, wanted: Negotiated): Answering {
+  const { core, request, info, warnings } = scope;
+  const formed = wanted.as === '' ? answer : transformAnswer(scope, answer, wanted);
+  const formatted = formatAnswer(formed, wanted);
+  if (info.verb !== 'watch' || request.upgrade !== 'websocket') return withWarnings(warnings, formatted);
+  return asWebSocket(request, formatted, core).then((sent) => withWarnings(warnings, sent));
 }
 
 const asItIs: Negotiated = { format: 'json', as: '', version: '', pretty: false };
@@ -229,8 +276,13 @@ function isProxied({ info, served }: Scope): boolean {
   return info.subresource !== '' && served.subresources.get(info.subresource)?.connect?.takesPath === true;
 }
 
+interface Chosen {
+  readonly handler: Handler;
+  readonly wanted: Negotiated;
+}
+
 /** The handler, and the form of its answer. Throws what either refuses. */
-function chooseHandler(scope: Scope): { readonly handler: Handler; readonly wanted: Negotiated } {
+function chooseHandler(scope: Scope): Chosen {
   const { info, request } = scope;
   const handler = handlerOf(scope);
   // What a target answers is in no form of the server's.
@@ -251,14 +303,7 @@ async function asWebSocket(request: ApiRequest, answer: ApiResponse, { clock }: 
   return watchOverWebSocket(request, answer, clock);
 }
 
-/** Source: RFC 7234 section 5.5 as upstream uses it: code 299, agent `-`. */
 function withWarnings(warnings: readonly string[], response: ApiResponse): ApiResponse {
   if (warnings.length === 0) return response;
-  const warning = [...new Set(warnings)].map((text) => `299 - ${quoted(text)}`).join(', ');
-  return { ...response, headers: { ...response.headers, warning } };
-}
-
-/** A quoted string as a header may carry it: ASCII, without control characters. */
-function quoted(text: string): string {
-  return JSON.stringify(text.replaceAll(/[^\x20-\x7e]+/g, ' '));
+  return { ...response, headers: { ...response.headers, warning: warningHeader(warnings) } };
 }

@@ -13,7 +13,9 @@ import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { aborted } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import type { MetricFamily } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { AboutComponent } from '#pkg/component/zpages.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { createStoreFeed } from '#pkg/storage/store-feed.ts';
 import { AdmissionChain } from './admission/chain.ts';
@@ -31,6 +33,7 @@ import type { ApiServerLimits } from './in-flight.ts';
 import type { Page } from './non-resource.ts';
 import { createPipeline } from './pipeline.ts';
 import { registryReader } from './reader.ts';
+import { ServerCounts } from './server-counts.ts';
 import { objectCodec } from './storage/object-codec.ts';
 import { OpenCaches } from './storage/open-caches.ts';
 import { ResourceStore } from './storage/resource-store.ts';
@@ -66,6 +69,10 @@ export interface ApiServerOptions {
   readonly runtimeConfig?: Readonly<Record<string, boolean>>;
   readonly documents?: DocumentProviderFactory;
   readonly limits?: ApiServerLimits;
+  /** What the server's process uses, for its metrics. Default: nothing is told of it. */
+  readonly processMetrics?: () => readonly MetricFamily[];
+  /** What `/statusz` and `/flagz` tell. Default: a server without flags, from now on. */
+  readonly about?: AboutComponent;
 }
 
 /** The definitions that a running server has. */
@@ -104,13 +111,15 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       new ResourceStore({ subject, namespaced, keeping, store, caches, storeFeed }),
   });
   const reader = registryReader(() => catalog);
+  const counts = new ServerCounts(clock);
   const core: ServerCore = {
     catalog,
     clock,
     random,
     log,
     reader,
-    admission: new AdmissionChain(options.admission, reader),
+    admission: new AdmissionChain(options.admission, { reader, counts }),
+    counts,
     authenticators: [...options.authenticators, ...(options.tokens === undefined ? [] : [options.tokens])],
     tokens: options.tokens,
     allowsAnonymous: options.allowsAnonymous ?? true,
@@ -135,13 +144,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     );
     return started;
   };
-  const handle = createPipeline(core, {
-    pages: options.pages ?? {},
-    documents: options.documents?.(catalog),
-    limits: options.limits ?? {},
-    isReady: () => isReady,
-    store,
-  });
+  const handle = pipelineOf(core, options, () => isReady);
   return {
     handle,
     ready,
@@ -157,4 +160,17 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       caches.closeAll();
     },
   };
+}
+
+/** The function that answers, with the documents and pages of its options. */
+function pipelineOf(core: ServerCore, options: ApiServerOptions, isReady: () => boolean): ApiHandler {
+  return createPipeline(core, {
+    pages: options.pages ?? {},
+    documents: options.documents?.(core.catalog),
+    limits: options.limits ?? {},
+    processMetrics: options.processMetrics ?? (() => []),
+    about: options.about ?? { name: 'kube-apiserver', startedMs: core.clock.nowMs(), flags: {} },
+    isReady,
+    store: options.store,
+  });
 }

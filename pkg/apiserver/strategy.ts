@@ -37,12 +37,27 @@ export interface StrategyContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly dryRun: boolean;
+  /** The spec is known to pass all rules about it, and without a warning (`SpecRules`). */
+  readonly isSpecGood?: boolean;
   /** Adds a `Warning` header to the answer. */
   warn(message: string): void;
 }
 
 /** Answers one authorized request; may throw StatusError. Where something is written it calls admission itself. */
 export type Handler = (scope: Scope) => Promise<ApiResponse> | ApiResponse;
+
+/** A resource of which nothing is kept: its objects are worked out when somebody asks. Objects need no `kind` and no `apiVersion`. */
+export interface ComputedResource {
+  /** Undefined where there is none. */
+  get(scope: Scope, name: { readonly namespace: string; readonly name: string }): Promise<KubeObject | undefined>;
+  /** All of a namespace (`''`: of all), in any order. Those that do not match need not be there. */
+  list(
+    scope: Scope,
+    wanted: { readonly namespace: string; matches(object: KubeObject): boolean },
+  ): Promise<readonly KubeObject[]>;
+  /** What an object that is not there is said to be one of, with its namespace in its name. Default: the resource. */
+  readonly notFoundAs?: string;
+}
 
 /**
  * The first sort of subresource: it reads and writes the object itself (`status`, `approval`, `ephemeralcontainers`, `resize`). The engine answers
@@ -130,6 +145,14 @@ export interface RegistryReader {
     resource: { readonly group: string; readonly resource: string },
     namespace?: string,
   ): Promise<readonly KubeObject[]>;
+  /** The resource of a kind; undefined where none is served. */
+  ofKind(
+    kind: GroupVersionKind,
+  ): { readonly group: string; readonly resource: string; readonly namespaced: boolean } | undefined;
+  /** What decoding makes of an object that somebody else than the client has changed, with its defaults. Throws a StatusError. */
+  remade(request: AdmissionAttributes, object: JsonObject): JsonObject;
+  /** Lays an apply configuration over an object. Throws an `Error` for one that does not fit. */
+  merged(request: AdmissionAttributes, object: JsonObject, configuration: JsonObject): JsonObject;
 }
 
 /** All objects of the resource that `ref` names, of one namespace or of all. */
@@ -174,6 +197,19 @@ export interface KeepingRules {
   readonly keyName?: string;
 }
 
+/**
+ * What is known of a resource whose rules are about the spec: `setDefaults` fills in what is missing of it and neither looks at nor changes anything
+ * else, and `validate`, `validateCreate`, the warnings of `prepareForCreate` (see `isSpecGood`) and the required fields of the schema are about
+ * nothing else, but in objects that stand apart. So a spec that is stored is not looked at again while an update leaves it as it is, nor is a new one
+ * that has the text of one that passed.
+ */
+export interface SpecRules<T = JsonObject> {
+  /** Whether the rules look at more than the spec of this object: then they are asked each time. */
+  standsApart(draft: Draft<T>): boolean;
+  /** A name in the spec that admission has chosen at random: specs that differ in it alone are equally good. Only one that is well formed. */
+  randomName?(draft: Draft<T>): string | undefined;
+}
+
 /** The rules of one resource; whatever is left out is as the engine does it. */
 export interface Strategy<T = JsonObject> {
   /** Plural name and group of the resource this belongs to, in all of its versions. */
@@ -185,6 +221,8 @@ export interface Strategy<T = JsonObject> {
   readonly storedInGroup?: string;
   /** Nothing is kept: what is created is a question, and this answers it. */
   readonly answer?: Handler;
+  /** Nothing is kept: what is read, by `get` and `list` alone, is worked out. */
+  readonly computed?: ComputedResource;
 
   /** How names are checked. Default `dns1123Subdomain`; `pathSegment` for RBAC objects and others that allow more. */
   readonly nameRule?: 'dns1035Label' | 'dns1123Label' | 'dns1123Subdomain' | 'pathSegment';
@@ -200,6 +238,8 @@ export interface Strategy<T = JsonObject> {
    */
   readonly tracksGeneration?: boolean | 'constant';
 
+  /** Absent: the rules may look at anything. */
+  readonly specRules?: SpecRules<T>;
   /** Fills in what the client left out; applied on every decode, so it must be idempotent and cheap. Schema defaults come first. */
   setDefaults?(draft: Draft<T>): void;
   /** Resets what a client may not set on create (status, for one: default, where there is a status subresource). */
@@ -282,9 +322,9 @@ export interface AdmissionPlugin {
   readonly name: string;
   handles(attributes: AdmissionAttributes, user: UserInfo): boolean;
   /** May change the draft; refuses by throwing a StatusError (usually Forbidden). */
-  admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void>;
+  admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
   /** Must not change anything; refuses by throwing a StatusError. */
-  validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void>;
+  validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
 }
 
 /** The request that plugins are asked about. `T` is the type of its objects: see `about`. */

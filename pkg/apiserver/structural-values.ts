@@ -5,7 +5,7 @@
  * On an update a part that is as it was is not looked at, so that a rule that has become stricter does not keep objects from being changed
  * elsewhere (ratcheting). Items of a list are the same where its map keys say so; without such keys a list is the same as a whole or not at all.
  *
- * Rules in CEL (`x-kubernetes-validations`) are not evaluated: who makes the definition warns of that.
+ * Rules in CEL are `structural-rules.ts`'s, and are looked at where nothing was found here that would make them fail.
  * Source: kube-openapi `validation/validate` and `errors`, apiextensions-apiserver `apiserver/validation/validation.go`.
  */
 import {
@@ -22,8 +22,9 @@ import {
 } from '#pkg/apimachinery/field-error.ts';
 import { deepEqual, goJson, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { compilePattern } from './linear-pattern.ts';
-import { valueFormats } from './value-formats.ts';
+import { valueFormats } from '#pkg/apimachinery/value-formats.ts';
+import { compilePattern } from '#pkg/cel/linear-pattern.ts';
+import { compileRules } from './structural-rules.ts';
 
 /** A structural schema in the words of OpenAPI v3. */
 type StructuralSchema = JsonObject;
@@ -40,18 +41,35 @@ interface Visit {
 
 type Check = (visit: Visit) => void;
 
-/** Checks all of an object but what every object has. `old` is undefined on create. */
-export type ObjectCheck = (object: unknown, old?: unknown) => readonly FieldError[];
+/** Checks all of an object but what every object has. `old` is undefined on create. Warnings are of rules that what is unchanged breaks. */
+export type ObjectCheck = (object: unknown, old?: unknown, warn?: (message: string) => void) => readonly FieldError[];
 
 /** Compiles a schema. Throws for a pattern that is none. */
 export function compileValues(schema: StructuralSchema): ObjectCheck {
   const check = compile(rootOf(schema));
-  return (value, old) => {
+  const rules = compileRules(schema);
+  return (value, old, warn = () => {}) => {
     const errors: FieldError[] = [];
     check({ value, old, path: untyped(''), errors });
-    return errors;
+    if (rules === undefined) return errors;
+    if (errors.some(({ reason }) => blocking.has(reason))) return [...errors, unchecked];
+    return [...errors, ...rules(value, old, warn)];
   };
 }
+
+/** After these a value is not what rules expect. Source: apiextensions-apiserver `registry/customresource/strategy.go` `hasBlockingErr`. */
+const blocking: ReadonlySet<string> = new Set([
+  'FieldValueRequired',
+  'FieldValueTooLong',
+  'FieldValueTooMany',
+  'FieldValueTypeInvalid',
+]);
+
+const unchecked = invalid(
+  untyped(''),
+  null,
+  'some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
+);
 
 /** Of the metadata a schema can only restrict the name. */
 function rootOf(schema: StructuralSchema): StructuralSchema {

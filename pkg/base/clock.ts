@@ -76,6 +76,15 @@ let lastText = '';
 
 /** Milliseconds since the epoch as RFC 3339 with microseconds, the form of `MicroTime` (`…:05.123000Z`). */
 export function formatMicroTime(epochMs: number): string {
-  const ms = Math.floor(epochMs) - Math.floor(epochMs / 1_000) * 1_000;
-  return `${formatTimestamp(epochMs).slice(0, 19)}.${String(ms).padStart(3, '0')}000Z`;
+  const whole = Math.floor(epochMs);
+  // As with seconds: on virtual time many ask at one instant.
+  if (whole !== lastMs) {
+    const ms = whole - Math.floor(epochMs / 1_000) * 1_000;
+    lastMicroText = `${formatTimestamp(epochMs).slice(0, 19)}.${String(ms).padStart(3, '0')}000Z`;
+    lastMs = whole;
+  }
+  return lastMicroText;
 }
+
+let lastMs = Number.NaN;
+let lastMicroText = '';

@@ -56,9 +56,8 @@ export class CacheStore<T extends KubeObject> implements Lister<T> {
     return this.#objects.size;
   }
 
-  /** Keeps `object` in place of what was there, which it returns. */
-  set(object: T): T | undefined {
-    const key = objectKey(object);
+  /** Keeps `object`, whose key is given by who has it at hand, in place of what was there, which it returns. */
+  set(object: T, key: string = objectKey(object)): T | undefined {
     const previous = this.#objects.get(key);
     this.#objects.set(key, object);
     this.#all = undefined;

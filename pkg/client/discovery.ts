@@ -2,6 +2,7 @@
 import type { GroupVersionResource, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { parseApiVersion } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { neverAborted } from '#pkg/base/async.ts';
 import type { Client } from './client.ts';
 import { bodyObject, errorOf } from './rest-client.ts';
 
@@ -54,9 +55,9 @@ export async function discoverResources(client: Client, signal?: AbortSignal): P
     try {
       const path = groupVersion.includes('/') ? `/apis/${groupVersion}` : `/api/${groupVersion}`;
       const list = await getJson<ApiResourceList>(client, path, signal);
-      for (const { ref, verbs } of resourcesOf(list, groupVersion)) {
-        const name = groupResource(ref);
-        if (!found.has(name)) found.set(name, { ref, verbs });
+      for (const resource of resourcesOf(list, groupVersion)) {
+        const name = groupResource(resource.ref);
+        if (!found.has(name)) found.set(name, resource);
       }
     } catch (error) {
       signal?.throwIfAborted();
@@ -84,7 +85,19 @@ export function groupResource(resource: GroupVersionResource): string {
   return resource.group === '' ? resource.resource : `${resource.resource}.${resource.group}`;
 }
 
+/** What was read of a document, which a server in this process answers as it is for as long as nothing changes. */
+const read = new WeakMap<ApiResourceList, readonly DiscoveredResource[]>();
+
 function resourcesOf(list: ApiResourceList, groupVersion: string): readonly DiscoveredResource[] {
+  let resources = read.get(list);
+  if (resources === undefined) {
+    resources = resourcesIn(list, groupVersion);
+    read.set(list, resources);
+  }
+  return resources;
+}
+
+function resourcesIn(list: ApiResourceList, groupVersion: string): readonly DiscoveredResource[] {
   const own = parseApiVersion(groupVersion);
   if (own === undefined) return [];
   return (list.resources ?? [])
@@ -102,7 +115,7 @@ async function getJson<T>(client: Client, path: string, signal: AbortSignal | un
     query: '',
     headers: { accept: 'application/json' },
     peer: { address: '' },
-    signal: signal ?? new AbortController().signal,
+    signal: signal ?? neverAborted,
   });
   if (response.status !== 200) throw await errorOf(response);
   return (await bodyObject(response)) as T;

@@ -3,6 +3,15 @@
  * of objects: a key waits at most once. Upstream counterpart: client-go `util/workqueue/queue.go`.
  */
 
+/** Told of what happens to keys, for metrics. */
+export interface QueueWatcher {
+  /** A key waits that did not before, even if it is still worked on. */
+  added(key: string): void;
+  /** A worker has it. */
+  taken(key: string): void;
+  done(key: string): void;
+}
+
 /** Keys that wait, and keys that are worked on; a key that is added while it is worked on waits once more. */
 export class FairQueue {
   /** Keys in the order they will be taken. Invariant: each is in `#dirty` and not in `#processing`. */
@@ -13,7 +22,13 @@ export class FairQueue {
   /** Keys with a worker. A key may be in both sets: it comes back after `done`. */
   readonly #processing = new Set<string>();
   readonly #takers: ((key: string | undefined) => void)[] = [];
+  readonly #watcher: QueueWatcher | undefined;
   #shutDown = false;
+
+  /** `watcher` is told of every step. */
+  constructor(watcher?: QueueWatcher) {
+    this.#watcher = watcher;
+  }
 
   get length(): number {
     return this.#waiting.length - this.#head;
@@ -22,6 +37,7 @@ export class FairQueue {
   add(key: string): void {
     if (this.#shutDown || this.#dirty.has(key)) return;
     this.#dirty.add(key);
+    this.#watcher?.added(key);
     if (!this.#processing.has(key)) this.#offer(key);
   }
 
@@ -33,6 +49,7 @@ export class FairQueue {
 
   done(key: string): void {
     this.#processing.delete(key);
+    this.#watcher?.done(key);
     if (this.#dirty.has(key)) this.#offer(key);
   }
 
@@ -50,6 +67,7 @@ export class FairQueue {
   #take(key: string): string {
     this.#dirty.delete(key);
     this.#processing.add(key);
+    this.#watcher?.taken(key);
     return key;
   }
 

@@ -56,7 +56,7 @@ export function limitedTransport(transport: Transport, places: RequestPlaces): T
   return {
     ...(transport.isLocal === true ? { isLocal: true } : {}),
     request(call) {
-      if (isWatch.test(call.query)) return transport.request(call);
+      if (call.query !== '' && isWatch.test(call.query)) return transport.request(call);
       const turn = places.enter();
       return turn === undefined ? inPlace(call) : turn.then(() => inPlace(call));
     },

@@ -1,12 +1,17 @@
 /**
- * Workers between a queue and a reconcile function: success forgets the key's back-off, a throw tries again with back-off.
- * Upstream counterpart: the `processNextWorkItem` of every controller.
+ * Workers between a queue and a reconcile function. The contract of every controller: success forgets the key's back-off; a throw is tried again with
+ * back-off, unless it is a `TerminalError`, after which the key waits for a change; a fault of the program ends one turn and not the loop. Each turn
+ * is counted and timed, and has an id in its log lines.
+ * Upstream counterpart: the `processNextWorkItem` of every controller; controller-runtime `internal/controller` for what is counted.
  */
 
 import { isConflict } from '#pkg/apimachinery/status-error.ts';
+import { isBug } from '#pkg/base/assert.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
-import type { Reconcile, WorkQueue } from './work-queue.ts';
+import type { Metrics } from '#pkg/base/metrics.ts';
+import { ReconcileMetrics } from './reconcile-metrics.ts';
+import { type Reconcile, TerminalError, type WorkQueue } from './work-queue.ts';
 
 /** The queue, and what is done with its keys. */
 export interface ReconcileLoopOptions {
@@ -17,46 +22,95 @@ export interface ReconcileLoopOptions {
   readonly workers: number;
   readonly log: Logger;
   readonly clock: Clock;
+  /** Where turns are counted. Default: nowhere. */
+  readonly metrics?: Metrics;
 }
 
 /** Works until `signal` is aborted, then shuts the queue down; resolves when the last worker has ended. */
 export async function runReconcileLoop(options: ReconcileLoopOptions, signal: AbortSignal): Promise<void> {
-  const { queue } = options;
+  const { queue, metrics, name } = options;
   const onAbort = (): void => queue.shutDown();
   if (signal.aborted) onAbort();
   else signal.addEventListener('abort', onAbort, { once: true });
+  const loop = new Loop(
+    options,
+    metrics === undefined ? undefined : new ReconcileMetrics(name, options.workers, metrics),
+  );
   const workers: Promise<void>[] = [];
-  for (let i = 0; i < options.workers; i++) workers.push(work(options, signal));
+  for (let i = 0; i < options.workers; i++) workers.push(loop.work(signal));
   await Promise.all(workers);
   signal.removeEventListener('abort', onAbort);
 }
 
-async function work(options: ReconcileLoopOptions, signal: AbortSignal): Promise<void> {
-  const { queue } = options;
-  for (;;) {
-    const key = await queue.get();
-    if (key === undefined) return;
-    // What is left after the signal is left for the next start, which sees it anew.
-    if (!signal.aborted) await reconcileOnce(options, { key, signal });
-    queue.done(key);
-  }
-}
+class Loop {
+  readonly #options: ReconcileLoopOptions;
+  readonly #metrics: ReconcileMetrics | undefined;
+  #turns = 0;
 
-async function reconcileOnce(
-  options: ReconcileLoopOptions,
-  work: { readonly key: string; readonly signal: AbortSignal },
-): Promise<void> {
-  const { queue, log, name } = options;
-  try {
-    const result = await options.reconcile(work.key, work.signal);
-    queue.forget(work.key);
-    if (result !== undefined) queue.addAfter(work.key, result.requeueAfterMs);
-  } catch (error) {
-    if (work.signal.aborted) return;
-    const fields = { controller: name, key: work.key, retries: queue.retries(work.key), error };
+  constructor(options: ReconcileLoopOptions, metrics: ReconcileMetrics | undefined) {
+    this.#options = options;
+    this.#metrics = metrics;
+  }
+
+  async work(signal: AbortSignal): Promise<void> {
+    const { queue, clock } = this.#options;
+    for (;;) {
+      const key = await queue.get();
+      if (key === undefined) return;
+      // What is left after the signal is left for the next start, which sees it anew.
+      if (!signal.aborted) {
+        const startMs = clock.monotonicMs();
+        this.#metrics?.began();
+        await this.#reconcile(key, signal);
+        this.#metrics?.ended((clock.monotonicMs() - startMs) / 1_000);
+      }
+      queue.done(key);
+    }
+  }
+
+  async #reconcile(key: string, signal: AbortSignal): Promise<void> {
+    const { queue, reconcile } = this.#options;
+    const reconcileId = ++this.#turns;
+    try {
+      const result = await reconcile(key, signal, this.#turn(key, { reconcileId, signal }));
+      queue.forget(key);
+      this.#metrics?.count(result === undefined ? 'success' : 'requeue_after');
+      if (result !== undefined) queue.addAfter(key, result.requeueAfterMs);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#failed(key, { error, reconcileId });
+    }
+  }
+
+  /** Its log is made when somebody first writes a line: most turns write none. */
+  #turn(key: string, { reconcileId, signal }: { readonly reconcileId: number; readonly signal: AbortSignal }) {
+    const { log, name } = this.#options;
+    let own: Logger | undefined;
+    return {
+      signal,
+      get log(): Logger {
+        own ??= log.with({ controller: name, key, reconcileId });
+        return own;
+      },
+    };
+  }
+
+  #failed(key: string, { error, reconcileId }: { readonly error: unknown; readonly reconcileId: number }): void {
+    const { queue, log, name } = this.#options;
+    const fields = { controller: name, key, reconcileId, retries: queue.retries(key), error };
+    this.#metrics?.count('error');
+    if (error instanceof TerminalError) {
+      this.#metrics?.terminal();
+      log.error('Reconcile failed for good, waiting for a change', fields);
+      queue.forget(key);
+      return;
+    }
     // A lost race is the ordinary way to learn of a newer state.
     if (isConflict(error)) log.debug('Reconcile lost a race, trying again', fields);
-    else log.warn('Reconcile failed, trying again', fields);
-    queue.addRateLimited(work.key);
+    else if (isBug(error)) {
+      this.#metrics?.panicked();
+      log.error('Reconcile broke off by a fault of the program, trying again', fields);
+    } else log.warn('Reconcile failed, trying again', fields);
+    queue.addRateLimited(key);
   }
 }

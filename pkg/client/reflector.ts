@@ -31,7 +31,7 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  /** Watches last from this long to twice as long. Default 300 s, of a server in this process 1,800 s. */
+  /** Watches last from this long to twice as long. Default 300 s, of a server in this process 1,800 s at first and then six hours. */
   readonly watchSecondsMin?: number;
   /** Whether the server is in this process (`Transport.isLocal`). Default false. */
   readonly isLocal?: boolean | undefined;
@@ -47,6 +47,8 @@ const watchSecondsMinDefault = 300;
  * restarted gets its part of them.
  */
 const localWatchSecondsMin = 1_800;
+/** Of those that go on from where the last one ended: there is no connection, and nobody else to give their part of the watches to. */
+const localWatchSecondsLater = 6 * 3_600;
 /** A watch that ends sooner than this without an event counts as failed: the server may be closing all of them. */
 const watchShortMs = 1_000;
 
@@ -134,7 +136,8 @@ class Reflector<T extends KubeObject> {
   /** The events of one watch, which begins with the state where that `isWanted`. */
   #watch(isWanted: boolean): AsyncIterable<readonly ClientWatchEvent<T>[]> {
     const { resource, select, random, isLocal = false } = this.#options;
-    const { watchSecondsMin = isLocal ? localWatchSecondsMin : watchSecondsMinDefault } = this.#options;
+    const localSecondsMin = isWanted ? localWatchSecondsMin : localWatchSecondsLater;
+    const { watchSecondsMin = isLocal ? localSecondsMin : watchSecondsMinDefault } = this.#options;
     return resource.watch({
       ...select,
       ...(this.#notBefore === '' ? {} : { resourceVersion: this.#notBefore }),

@@ -10,11 +10,13 @@ import {
   type JsonObject,
   type KubeList,
   type KubeObject,
+  type ObjectMeta,
   type ResourceRef,
 } from '#pkg/apimachinery/object.ts';
 import { type Status, StatusError, type StatusReason } from '#pkg/apimachinery/status-error.ts';
 import { neverAborted, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
+import type { Metrics } from '#pkg/base/metrics.ts';
 import type {
   Client,
   ClientWatchEvent,
@@ -28,7 +30,9 @@ import type {
   WatchCallOptions,
   WriteOptions,
 } from './client.ts';
+import { ClientMetrics } from './client-metrics.ts';
 import { clientWatch } from './client-watch.ts';
+import { retryAfterSeconds } from './refusals.ts';
 import { listQuery, queryOf, resourcePath, watchQuery, writeQuery } from './resource-path.ts';
 
 /** The transport, the client's name, and whether it waits when it is told to. */
@@ -43,6 +47,8 @@ export interface ClientOptions {
   readonly clock?: Clock;
   /** Ends the calls that are given no signal of their own, watches aside, which end with whoever reads them. Default: nothing does. */
   readonly signal?: AbortSignal;
+  /** Where requests are counted; needs a clock. Default: nowhere. */
+  readonly metrics?: Metrics;
 }
 
 /** How often a request that is turned away is sent again. Source: client-go `rest.Request` `maxRetries`. */
@@ -74,6 +80,7 @@ interface Call {
 class Caller {
   readonly #transport: Transport;
   readonly #clock: Clock | undefined;
+  readonly #metrics: ClientMetrics | undefined;
   readonly #signal: AbortSignal;
   /** The headers of requests without a body. */
   readonly #accepting: HttpHeaders;
@@ -84,6 +91,8 @@ class Caller {
     this.#transport = options.transport;
     this.#accepting = { accept: 'application/json', 'user-agent': options.userAgent };
     this.#clock = options.clock;
+    const { metrics, clock } = options;
+    this.#metrics = metrics === undefined || clock === undefined ? undefined : new ClientMetrics(metrics, clock);
     this.#signal = options.signal ?? neverAborted;
   }
 
@@ -91,7 +100,9 @@ class Caller {
   async send(call: Call): Promise<ApiResponse> {
     const signal = call.signal ?? this.#signal;
     signal.throwIfAborted();
+    const startMs = this.#metrics?.nowMs;
     const response = await this.#sendOnce(call, signal);
+    this.#metrics?.count(call.method, response.status, startMs);
     return isSuccess(response) ? response : this.#sendAgain(call, signal, response);
   }
 
@@ -104,7 +115,9 @@ class Caller {
       if (waitSeconds === undefined || this.#clock === undefined || retries >= turnedAwayRetriesMax) throw error;
       await sleep(this.#clock, waitSeconds * 1_000, signal);
       signal.throwIfAborted();
+      const startMs = this.#metrics?.nowMs;
       response = await this.#sendOnce(call, signal);
+      this.#metrics?.count(call.method, response.status, startMs);
     }
     return response;
   }
@@ -140,7 +153,9 @@ class Caller {
     const signal = call.signal ?? this.#signal;
     signal.throwIfAborted();
     // As `send`, whose promise of its own each write would pay for.
+    const startMs = this.#metrics?.nowMs;
     let response = await this.#sendOnce(call, signal);
+    this.#metrics?.count(call.method, response.status, startMs);
     if (!isSuccess(response)) response = await this.#sendAgain(call, signal, response);
     const { body } = response;
     return (body.kind === 'object' ? body.object : await bodyObject(response)) as T;
@@ -198,17 +213,6 @@ const meanings: Readonly<Record<number, { readonly reason: StatusReason; readonl
   },
 };
 
-/**
- * How long the server asks to wait before the same request; undefined when it does not want it again, such as an eviction that a budget forbids.
- * Source: client-go `rest/request.go` `retryAfterSeconds`.
- */
-function retryAfterSeconds(response: ApiResponse, error: StatusError): number | undefined {
-  const header = /^\d+$/.exec(response.headers['retry-after'] ?? '')?.[0];
-  const asked = header === undefined ? error.status.details?.retryAfterSeconds : Number(header);
-  if (response.status === 429) return asked;
-  return response.status >= 500 && header !== undefined ? asked : undefined;
-}
-
 /** The decoded body; undefined when it is empty. */
 export async function bodyObject(response: ApiResponse): Promise<unknown> {
   const { body } = response;
@@ -254,10 +258,23 @@ const patchContentTypes = {
 class RestResource<T extends KubeObject> implements ResourceClient<T> {
   readonly #caller: Caller;
   readonly #ref: ResourceRef<T>;
+  /** Of the object that was changed last: whoever keeps one object's client, as of its lease, changes it again. */
+  #last:
+    | { readonly namespace: string | undefined; readonly name: string | undefined; readonly path: string }
+    | undefined;
 
   constructor(caller: Caller, ref: ResourceRef<T>) {
     this.#caller = caller;
     this.#ref = ref;
+  }
+
+  #pathOf(metadata: ObjectMeta = {}): string {
+    const { namespace, name } = metadata;
+    const last = this.#last;
+    if (last !== undefined && last.name === name && last.namespace === namespace) return last.path;
+    const path = this.#path({ namespace, name: name ?? '' });
+    this.#last = { namespace, name, path };
+    return path;
   }
 
   #path(target: {
@@ -304,10 +321,14 @@ class RestResource<T extends KubeObject> implements ResourceClient<T> {
   }
 
   update(object: T, options: WriteOptions = {}): Promise<T> {
+    const { subresource } = options;
     const { namespace, name } = object.metadata ?? {};
     return this.#caller.object<T>({
       method: 'PUT',
-      path: this.#path({ namespace, name: name ?? '', subresource: options.subresource }),
+      path:
+        subresource === undefined
+          ? this.#pathOf(object.metadata)
+          : this.#path({ namespace, name: name ?? '', subresource }),
       query: writeQuery(options),
       body: this.#typed(object),
       signal: options.signal,

@@ -133,7 +133,8 @@ class SharedInformer<T extends KubeObject> implements Informer<T>, ReflectorSink
   }
 
   set(received: T): void {
-    const known = this.#store.get(objectKey(received));
+    const key = objectKey(received);
+    const known = this.#store.get(key);
     const isSame =
       known !== undefined &&
       known.metadata?.uid === received.metadata?.uid &&
@@ -143,11 +144,19 @@ class SharedInformer<T extends KubeObject> implements Informer<T>, ReflectorSink
       received.kind === undefined ? { ...received, apiVersion: this.#apiVersion, kind: this.#ref.kind } : received;
     if (known !== undefined && known.metadata?.uid !== object.metadata?.uid) {
       // The name was given to another object while nobody watched: the old one is gone.
-      this.#remove(objectKey(object), undefined);
+      this.#remove(key, undefined);
     }
-    const previous = this.#store.set(object);
-    for (const handler of this.#handlers) {
-      this.#call(() => (previous === undefined ? handler.added?.(object) : handler.updated?.(previous, object)));
+    const previous = this.#store.set(object, key);
+    for (const handler of this.#handlers) this.#tell(handler, previous, object);
+  }
+
+  /** As `#call`, without a function for each change. */
+  #tell(handler: EventHandler<T>, previous: T | undefined, object: T): void {
+    try {
+      if (previous === undefined) handler.added?.(object);
+      else handler.updated?.(previous, object);
+    } catch (error) {
+      this.#log.error('Event handler failed', { error });
     }
   }
 

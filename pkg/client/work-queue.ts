@@ -6,6 +6,7 @@
  * many producers, many consumers; shutdown lets workers finish. Time comes from the clock alone.
  * Upstream counterpart: client-go `util/workqueue`.
  */
+import type { Logger } from '#pkg/base/logger.ts';
 
 /** One queue; see the properties above. */
 export interface WorkQueue {
@@ -28,8 +29,23 @@ export interface WorkQueue {
   shutDown(): void;
 }
 
-/** What a reconcile wants next. Throwing means: try again with back-off. */
+/** What a reconcile wants next. Throwing means: try again with back-off, unless it is a `TerminalError`. */
 export type ReconcileResult = undefined | { readonly requeueAfterMs: number };
 
+/**
+ * A failure that no further try mends: the key is looked at again when something of it changes. Only for what the object itself is to blame for.
+ * Source: controller-runtime `reconcile.TerminalError`.
+ */
+export class TerminalError extends Error {
+  override readonly name = 'TerminalError';
+}
+
+/** One turn of a reconcile. */
+export interface ReconcileTurn {
+  readonly signal: AbortSignal;
+  /** Names the controller, the key and this turn (`reconcileId`) in every line. */
+  readonly log: Logger;
+}
+
 /** Brings the world in line with the object of `key`, from what is, not from what happened. Must be idempotent. */
-export type Reconcile = (key: string, signal: AbortSignal) => Promise<ReconcileResult>;
+export type Reconcile = (key: string, signal: AbortSignal, turn: ReconcileTurn) => Promise<ReconcileResult>;

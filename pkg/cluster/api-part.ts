@@ -22,8 +22,10 @@ import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import type { AuthenticationSettings } from './authentication.ts';
 import { createAuthenticationConfig } from './authentication-config.ts';
+import { createIdentityLease } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
-import { type LocalApi, localApi, ownIdentity } from './local-api.ts';
+import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
+import { serverPresence } from './server-presence.ts';
 import { kubernetesServiceIp } from './settings.ts';
 
 /** The store, the certificates and the address of one API server. */
@@ -51,6 +53,8 @@ export interface ApiPartOptions {
   readonly grants?: readonly Grant[];
   /** What differs from the default limits of connections, deadlines and bodies. */
   readonly limits?: Partial<ServingLimits>;
+  /** What the process uses, and what it is. */
+  readonly process?: LocalApiOptions['process'];
 }
 
 /** Runs until aborted; then the store is closed too. */
@@ -90,6 +94,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       ...(authentication === undefined ? {} : { authentication }),
       ...(authorizationModes === undefined ? {} : { authorizationModes }),
       ...(grants === undefined ? {} : { grants }),
+      ...(options.process === undefined ? {} : { process: options.process }),
     };
     server = localApi({
       store,
@@ -112,7 +117,9 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     throw error;
   }
   const clusterIp = kubernetesServiceIp(serviceCidr);
-  const service = createKubernetesService({ client, clock, log, address: host, port, clusterIp });
+  const presence = serverPresence(store, { address: host, port });
+  const service = createKubernetesService({ client, clock, log, presence, port, clusterIp });
+  const identity = createIdentityLease({ client, clock, random, log, server: `${host}:${port}` });
   const authentication = createAuthenticationConfig({ client, clock, log, clientCa: options.clientCa });
   return {
     handle: server.handle,
@@ -120,7 +127,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     health: () => readiness(server.handle),
     addKubelet: server.addKubelet,
     run: (signal) =>
-      runServer({ server, https, services: [service, authentication], kubelets: kubelets, store }, signal),
+      runServer({ server, https, services: [service, authentication, identity], kubelets, store }, signal),
   };
 }
 
@@ -158,7 +165,12 @@ interface Running {
 
 async function runServer({ server, https, services, kubelets, store }: Running, signal: AbortSignal): Promise<void> {
   try {
-    await runTogether([server, https, ...services], signal);
+    // Until clients are told to go elsewhere, those who come are answered.
+    const serving = new AbortController();
+    const keeping: Component = {
+      run: (stopped) => runTogether(services, stopped).finally(() => serving.abort()),
+    };
+    await runTogether([keeping, { run: () => runTogether([server, https], serving.signal) }], signal);
   } finally {
     kubelets.close();
     await store.close();

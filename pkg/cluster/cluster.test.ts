@@ -115,6 +115,7 @@ test('a hundred nodes and more start, and one check speaks for all of them (faul
     { name: 'kube-controller-manager' },
     { name: 'kube-scheduler' },
     { name: 'kube-proxy' },
+    { name: 'cluster-dns' },
   ]);
   await cluster.stop();
 });

@@ -10,6 +10,7 @@ import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { childSignal } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import { type MetricFamily, Metrics } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import type { HealthChecks } from '#pkg/component/health.ts';
@@ -35,6 +36,10 @@ export interface ClusterOptions {
   readonly log: Logger;
   /** Ends the cluster. */
   readonly signal: AbortSignal;
+  /** Where the components beside the API server count, which counts for itself. */
+  readonly metrics?: Metrics;
+  /** What the process uses, for the metrics of the API server. */
+  readonly processMetrics?: () => readonly MetricFamily[];
   /** Told what begins, and what to say once it is done. */
   readonly onStep?: (doing: string, done: string) => void;
   /** Told what was reached, for measuring. */
@@ -142,7 +147,7 @@ type HostParts = Pick<Starting, 'pki' | 'tables'> &
 
 /** The API server over its store, which is closed again when the server does not start. */
 async function startApi(
-  { settings, folder, clock, random, log, servingLimits = {} }: ClusterOptions,
+  { settings, folder, clock, random, log, servingLimits = {}, processMetrics }: ClusterOptions,
   { tables, pki, loading, trace }: Starting,
 ): Promise<ApiPart> {
   const store = await openStore({ ...storeOf(settings), folder, clock, random, log }, tables.stores);
@@ -166,6 +171,7 @@ async function startApi(
       authentication: { serviceAccountKey: pki.serviceAccount.privateKey },
       grants: await grantsOf(tables),
       limits: servingLimits,
+      ...(processMetrics === undefined ? {} : { process: { processMetrics } }),
     });
   } catch (error) {
     await store.close();
@@ -175,7 +181,7 @@ async function startApi(
 
 /** What the components of a cluster in one process are given: they reach the API without the network, each in its own name. */
 function hostOf(
-  { settings, folder, clock, random, log }: ClusterOptions,
+  { settings, folder, clock, random, log, metrics = new Metrics() }: ClusterOptions,
   { tables, pki, api, members, onNodesReady }: HostParts,
 ): ClusterHost {
   return {
@@ -190,7 +196,7 @@ function hostOf(
     flagsOf: (component) => componentValues(settings.componentFlags, component, tables),
     as: (identity) => {
       const { commonName, organizations = [] } = identitySubject(identity, tables.components);
-      return { transport: inProcessTransport(api.handle, { commonName, organizations }), clock, random, log };
+      return { transport: inProcessTransport(api.handle, { commonName, organizations }), clock, random, log, metrics };
     },
     asAccount: (name) => inProcessTransport(api.handle, accountSubject(name)),
     addKubelet: api.addKubelet,

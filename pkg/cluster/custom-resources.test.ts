@@ -343,7 +343,7 @@ test('a definition takes its objects with it, and waits for their finalizers', a
   expect((await call('GET', foos)).body.items).toEqual([]);
 });
 
-test('a schema with a pattern that is none is refused, and what is not done is said', async () => {
+test('a schema with a pattern that is none is refused', async () => {
   const rules = { type: 'object', properties: { a: { type: 'string', pattern: '(' } } };
   const broken = await call(
     'POST',
@@ -353,13 +353,6 @@ test('a schema with a pattern that is none is refused, and what is not done is s
   expect(broken.body.message).toContain(
     `properties[a].pattern: Invalid value: "(": must be a valid regular expression, but isn't:`,
   );
-  const cel = { type: 'object', 'x-kubernetes-validations': [{ rule: 'true' }] };
-  const stored = await call(
-    'POST',
-    crds,
-    definition({ versions: [version('v1', { schema: { openAPIV3Schema: cel } })] }),
-  );
-  expect(stored.warning).toContain('CEL rules are not built yet');
 });
 
 test('a pattern that would keep a backtracking engine busy for ever costs nothing', async () => {

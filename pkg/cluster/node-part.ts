@@ -11,10 +11,12 @@ import type { Kubelet } from '#pkg/kubelet/kubelet.ts';
 import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
 import type { MachineFacts } from '#pkg/kubelet/node/node-status.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
+import { loopbackDnsPort } from '#pkg/network/loopback/dns-port.ts';
 import type { PartTables } from './part-tables.ts';
 import { depsOf, type PartContext, withInformers } from './parts.ts';
 import { kubernetesRelease } from './release.js';
 import { areSimulated, runtimeProblem, runtimesOf } from './runtimes.ts';
+import { clusterDomain } from './settings.ts';
 
 /** What one node is made of. */
 export interface NodePartOptions {
@@ -35,6 +37,14 @@ export interface NodePartOptions {
   readonly nodesOnMachine: number;
   /** What the node says of itself in place of what this machine has. */
   readonly machine?: { readonly capacity: Readonly<Record<string, string>>; readonly facts: Partial<MachineFacts> };
+  /** Addresses at which cluster DNS answers; absent where pods find names as the machine does. */
+  readonly clusterDns?: readonly string[];
+  /** File that says which programs stand for which images. Default: none do. */
+  readonly imageAliases?: string;
+  /** Domain of the cluster. Default: every cluster's. */
+  readonly domain?: string;
+  /** File that says how the machine finds names. */
+  readonly resolvConf?: string;
   /** What the nodes of one process watch together, which whoever made it runs. Default: this node watches for itself. */
   readonly shared?: NodeWatches;
 }
@@ -58,6 +68,7 @@ export interface NodePart extends Component {
 }
 
 const nodeAddressDefault = '127.0.0.1';
+const resolvConfDefault = '/etc/resolv.conf';
 /** Pods that a node takes at most. Source: kubelet default `maxPods`. */
 const podsMax = 110;
 /** Port of kubelets that answer in the API server's own process. Source: kubelet default. */
@@ -149,9 +160,11 @@ async function openNode(
   const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
   const [network, host, volumePlugins, ...runtimes] = await Promise.all([
     networkKind.open({ clock, nodeAddress, isSimulated }),
-    isSimulated ? simulatedHost() : realHost(deps, folder),
+    isSimulated ? simulatedHost() : realHost(deps, folder, options),
     tables.volumePlugins(),
-    ...names.map((name) => tables.runtimes[name]!.open({ clock, random, log, folder })),
+    ...names.map((name) =>
+      tables.runtimes[name]!.open({ clock, random, log, folder, imageAliases: options.imageAliases ?? '' }),
+    ),
   ]);
   return {
     options: {
@@ -177,15 +190,37 @@ async function openNode(
   };
 }
 
-type NodeHost = Pick<NodeOptions, 'probes' | 'volumes'>;
+type NodeHost = Pick<NodeOptions, 'names' | 'probes' | 'volumes'>;
 
 /** What a node needs of the machine whose pods run. */
-async function realHost(deps: ComponentDeps, folder: string): Promise<NodeHost> {
-  const [{ diskVolumeHost }, { socketProbeTransport }] = await Promise.all([
+async function realHost(deps: ComponentDeps, folder: string, options: NodePartOptions): Promise<NodeHost> {
+  const [{ diskVolumeHost }, { socketProbeTransport }, { readResolvConf }] = await Promise.all([
     import('#pkg/kubelet/volumes/disk-volume-host.ts'),
     import('#pkg/kubelet/probes/socket-transport.ts'),
+    import('#pkg/kubelet/pods/dns-config.ts'),
   ]);
-  return { volumes: diskVolumeHost(join(folder, 'volumes')), probes: socketProbeTransport(deps) };
+  const host = { volumes: diskVolumeHost(join(folder, 'volumes')), probes: socketProbeTransport(deps) };
+  const { clusterDns, domain = clusterDomain, resolvConf = resolvConfDefault } = options;
+  if (clusterDns === undefined) return host;
+  return {
+    ...host,
+    names: {
+      servers: clusterDns,
+      ports: Object.fromEntries(clusterDns.map((address) => [address, loopbackDnsPort])),
+      domain,
+      machine: readResolvConf(textOf(resolvConf)),
+      machineHosts: textOf('/etc/hosts'),
+    },
+  };
+}
+
+/** `''` for a file that is not there or may not be read. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 async function simulatedHost(): Promise<NodeHost> {
@@ -209,9 +244,5 @@ function machineFacts(): Partial<MachineFacts> {
 
 /** Undefined for a file that is not there, is empty or may not be read. */
 function firstLine(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8').split('\n')[0]?.trim() || undefined;
-  } catch {
-    return undefined;
-  }
+  return textOf(path).split('\n')[0]?.trim() || undefined;
 }

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import type { Metrics } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Transport } from '#pkg/client/client.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
@@ -21,14 +22,15 @@ export interface PartContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  readonly metrics: Metrics;
 }
 
 /** Client and informers of a component that calls itself `userAgent`. */
 export function depsOf(context: PartContext, userAgent: string): ComponentDeps {
-  const { transport, clock, random } = context;
+  const { transport, clock, random, metrics } = context;
   const log = context.log.with({ component: userAgent });
-  const client = createClient({ transport, userAgent, clock });
-  return { client, clock, random, log, informers: createInformers({ client, clock, random, log }) };
+  const client = createClient({ transport, userAgent, clock, metrics });
+  return { client, clock, random, log, metrics, informers: createInformers({ client, clock, random, log }) };
 }
 
 /** A component together with the informers it asked for. */
@@ -108,7 +110,7 @@ export async function controllerManagerPart(
     asAccount,
     electionIdentity: identity,
   } = options;
-  const { clock } = context;
+  const { clock, metrics } = context;
   return createControllerManager({
     deps: depsOf(context, 'kube-controller-manager'),
     options: {
@@ -124,7 +126,12 @@ export async function controllerManagerPart(
       ? {}
       : {
           clientOf: (account) =>
-            createClient({ transport: asAccount(account), userAgent: `kube-controller-manager/${account}`, clock }),
+            createClient({
+              transport: asAccount(account),
+              userAgent: `kube-controller-manager/${account}`,
+              clock,
+              metrics,
+            }),
         }),
     ...(identity === undefined ? {} : { leaderElect: { identity } }),
   });
@@ -156,4 +163,27 @@ export async function proxyPart(context: PartContext, options: ProxyPartOptions)
   ]);
   const healthChecks = createHealthCheckServer({ ...deps, addresses: nodePortAddresses });
   return withInformers(deps, createProxy({ deps, backend, healthChecks, nodeName }));
+}
+
+/** What cluster DNS takes beside its connection. */
+export interface DnsPartOptions {
+  /** Cluster IP at which it listens. */
+  readonly address: string;
+  readonly domain: string;
+  /** File that says whom to ask about other names; `''` for nobody. */
+  readonly resolvConf: string;
+}
+
+/** The name server of a cluster. A file that cannot be read names nobody. */
+export async function dnsPart(context: PartContext, options: DnsPartOptions): Promise<Component> {
+  const { address, domain, resolvConf } = options;
+  const deps = depsOf(context, 'cluster-dns');
+  const [{ createClusterDns }, { upstreamsIn }, { readFile }] = await Promise.all([
+    import('#pkg/dns/cluster-dns.ts'),
+    import('#pkg/dns/resolv-conf.ts'),
+    import('node:fs/promises'),
+  ]);
+  const text = resolvConf === '' ? '' : await readFile(resolvConf, 'utf8').catch(() => '');
+  const upstreams = upstreamsIn(text).filter((server) => server.address !== address);
+  return withInformers(deps, createClusterDns({ deps, address, domain, upstreams }));
 }

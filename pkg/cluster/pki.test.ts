@@ -26,6 +26,7 @@ test('every identity is signed by the authority and names its user and groups', 
   });
   expect(subjects.toSorted()).toEqual([
     ['admin', 'O=kubeadm:cluster-admins\nCN=kubernetes-admin'],
+    ['cluster-dns', 'CN=system:coxswain:cluster-dns'],
     ['controller-manager', 'CN=system:kube-controller-manager'],
     ['kube-proxy', 'O=system:node-proxier\nCN=system:kube-proxy'],
     ['kubelet-client', 'O=kubeadm:cluster-admins\nCN=kube-apiserver-kubelet-client'],

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { ImageAliases } from '#pkg/kubelet/runtime/inprocess/image-aliases.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
 
 /** Where a runtime of one node runs. */
@@ -15,6 +16,8 @@ export interface RuntimePlace {
   readonly log: Logger;
   /** The node's folder; made by who writes into it. */
   readonly folder: string;
+  /** File that says which programs stand for which images; `''` for none. */
+  readonly imageAliases: string;
 }
 
 /** A runtime that was opened, and how to close it. */
@@ -41,9 +44,17 @@ export type RuntimeTable = Readonly<Record<string, RuntimeKind>>;
 export const runtimeTable: RuntimeTable = {
   inprocess: {
     isSimulated: false,
-    open: async ({ folder, ...place }) => {
-      const { createInProcessRuntime } = await import('#pkg/kubelet/runtime/inprocess/inprocess-runtime.ts');
-      const runtime = createInProcessRuntime({ ...place, dataDir: join(folder, 'containers') });
+    open: async ({ folder, imageAliases: list, ...place }) => {
+      const [{ createInProcessRuntime }, imageAliases] = await Promise.all([
+        import('#pkg/kubelet/runtime/inprocess/inprocess-runtime.ts'),
+        list === '' ? undefined : readAliases(list),
+      ]);
+      const dataDir = join(folder, 'containers');
+      const runtime = createInProcessRuntime({
+        ...place,
+        dataDir,
+        ...(imageAliases === undefined ? {} : { imageAliases }),
+      });
       return { runtime, close: () => runtime.close() };
     },
   },
@@ -55,6 +66,11 @@ export const runtimeTable: RuntimeTable = {
     },
   },
 };
+
+async function readAliases(path: string): Promise<ImageAliases> {
+  const { readImageAliases } = await import('#pkg/kubelet/runtime/inprocess/image-aliases.ts');
+  return readImageAliases(path);
+}
 
 /** The runtimes of a setting or flag (`inprocess,fake`): the first is for pods without a RuntimeClass. */
 export function runtimesOf(setting: string): readonly string[] {

@@ -6,6 +6,7 @@ import { GroupHealth } from '#pkg/component/group-health.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { defaultKubeletPort, nodePart, nodeWatches } from './node-part.ts';
 import { NodesReady } from './nodes-ready.ts';
+import { clusterDnsIp } from './settings.ts';
 
 /** Most nodes of which each is a line of its own in what `status` and the health endpoints say. */
 const nodeChecksMax = 50;
@@ -21,6 +22,7 @@ export async function startNodes(host: ClusterHost): Promise<void> {
   const areMany = nodeNames.length > nodeChecksMax;
   if (areMany) members.health.set('kubelets', group.check);
   members.start('node watches', shared, { group });
+  const { 'image-aliases': imageAliases } = await host.flagsOf('kubelet');
   const places = new RequestPlaces(nodeRequestsMax);
   for (const nodeName of nodeNames) {
     const context = host.as(`node:${nodeName}`);
@@ -32,6 +34,8 @@ export async function startNodes(host: ClusterHost): Promise<void> {
         runtime: settings.runtime,
         network: settings.network,
         tables,
+        ...(typeof imageAliases === 'string' ? { imageAliases } : {}),
+        clusterDns: [clusterDnsIp(settings.serviceCidr)],
         folder: folder === '' ? '' : join(folder, 'kubelet', nodeName),
         kubeletPort: defaultKubeletPort,
         nodesOnMachine: nodeNames.length,

@@ -29,10 +29,6 @@ test('what is said to be missing is missing: a row of pkg/registry/unbuilt.ts go
 const inDefault = (group: string): string => `/apis/${group}/namespaces/default`;
 
 const objects: Readonly<Record<string, readonly [path: string, object: object]>> = {
-  horizontalpodautoscalers: [
-    inDefault('autoscaling/v2'),
-    { spec: { maxReplicas: 2, scaleTargetRef: { kind: 'Deployment', name: 'd', apiVersion: 'apps/v1' } } },
-  ],
   resourcequotas: ['/api/v1/namespaces/default', { spec: { hard: { pods: '1' } } }],
   persistentvolumeclaims: [
     '/api/v1/namespaces/default',

@@ -1,6 +1,7 @@
 /** What every process and every part that runs for long looks like, and what it is given. */
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import type { Metrics } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { Informers } from '#pkg/client/informer.ts';
@@ -17,4 +18,6 @@ export interface ComponentDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Where it counts what it does: one for the process, or for the part of it that answers for itself. */
+  readonly metrics: Metrics;
 }

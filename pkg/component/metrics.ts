@@ -1,23 +1,8 @@
 /**
- * What a component has counted, as the text that Prometheus reads. Counting needs no library: whoever counts keeps plain numbers and gives them as
- * families when they are asked for; prom-client, which makes the text of them, is loaded then.
+ * The text that Prometheus reads of what a component has counted (`pkg/base/metrics.ts`). Counting needs no library: prom-client, which makes the
+ * text, is loaded when somebody asks.
  */
-
-/** One number of a family. */
-export interface MetricSample {
-  /** After the name of the family: `_bucket`, `_sum` or `_count` of a histogram. */
-  readonly suffix?: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-/** All numbers of one name. */
-export interface MetricFamily {
-  readonly name: string;
-  readonly help: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly samples: readonly MetricSample[];
-}
+import type { MetricFamily } from '#pkg/base/metrics.ts';
 
 /** The text exposition format of the families, in their order, and its media type. */
 export async function renderMetrics(

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { deployments, pods } from '#pkg/api/types/refs.ts';
 import { aborted } from '#pkg/base/async.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
+import { Metrics } from '#pkg/base/metrics.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { FakeApi } from '#pkg/client/fake-api.ts';
@@ -62,7 +63,7 @@ test('a controller that does not exist is refused', () => {
   const transport = inProcessTransport(new FakeApi().handle, { commonName: 'test', organizations: [] });
   const client = createClient({ transport, userAgent: 'test' });
   const informers = createInformers({ client, clock, random, log: silentLogger });
-  const deps = { client, informers, clock, random, log: silentLogger };
+  const deps = { client, informers, clock, random, log: silentLogger, metrics: new Metrics() };
   expect(() => createControllerManager({ deps, controllers: ['none'] })).toThrow('Cannot start controller none');
 });
 

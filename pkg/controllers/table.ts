@@ -17,6 +17,8 @@ import { createJobController } from './job/job.ts';
 import { createNamespaceController } from './namespace/namespace.ts';
 import { createNodeIpamController, nodeIpamFlags } from './nodeipam/nodeipam.ts';
 import { createNodeLifecycleController, nodeLifecycleFlags } from './nodelifecycle/nodelifecycle.ts';
+import { createPodAutoscaler } from './podautoscaler/podautoscaler.ts';
+import { podAutoscalerFlags } from './podautoscaler/podautoscaler-flags.ts';
 import { createPodGcController, podGcFlags } from './podgc/podgc.ts';
 import { createReplicaSetController } from './replicaset/replicaset.ts';
 import { createReplicationController } from './replication/replication.ts';
@@ -44,6 +46,7 @@ export const controllerTable: ControllerTable = {
   'job-controller': createJobController,
   'cronjob-controller': createCronJobController,
   'ttl-after-finished-controller': createTtlAfterFinishedController,
+  'horizontal-pod-autoscaler-controller': withFlags(podAutoscalerFlags, createPodAutoscaler),
   'disruption-controller': createDisruptionController,
   'endpoints-controller': createEndpointController,
   'endpointslice-controller': createEndpointSliceController,

@@ -1,4 +1,5 @@
 /** A kubelet with real programs: worker threads, files and sockets, on the machine's clock. */
+
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { configMaps, events, pods, secrets } from '#pkg/api/types/refs.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
+import { Metrics } from '#pkg/base/metrics.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
 import { createLoopbackNetwork } from '#pkg/network/loopback/loopback-network.ts';
 import { startBareApi } from '#pkg/testing/bare-api.ts';
@@ -18,7 +20,7 @@ import { diskVolumeHost } from './volumes/disk-volume-host.ts';
 
 async function start() {
   const directory = await mkdtemp(join(tmpdir(), 'coxswain-kubelet-'));
-  const base = { clock: new SystemClock(), random: new SystemRandom(), log: silentLogger };
+  const base = { clock: new SystemClock(), random: new SystemRandom(), log: silentLogger, metrics: new Metrics() };
   const server = await startBareApi(base);
   const stop = new AbortController();
   const serving = server.run(stop.signal);

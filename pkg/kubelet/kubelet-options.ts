@@ -5,6 +5,7 @@ import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { KeyedSource } from './keyed-source.ts';
 import type { NodeSettings } from './node/node-settings.ts';
+import type { NodeNames } from './pods/node-names.ts';
 import type { ProbeTransport } from './runtime/probe-transport.ts';
 import type { VolumeHost } from './volumes/volume-host.ts';
 import type { VolumePlugin } from './volumes/volume-plugin.ts';
@@ -18,6 +19,8 @@ export interface KubeletOptions extends NodeSettings {
   readonly volumes: VolumeHost;
   /** The kinds of volumes that pods may have; default all there are. */
   readonly volumePlugins?: readonly VolumePlugin[];
+  /** How pods find names; absent on nodes that only simulate. */
+  readonly names?: NodeNames;
   /** For runtimes whose programs listen on the network. */
   readonly probes?: ProbeTransport;
   /** The node's range of addresses when nobody else gives it one: registered with the node. */

@@ -246,7 +246,7 @@ class KubeletRun {
   }
 
   #makeContext(): PodContext {
-    const { deps, nodeName, network, hostPorts, probes } = this.#options;
+    const { deps, nodeName, network, hostPorts, names, probes } = this.#options;
     const { client, clock, informers } = deps;
     const read = async <T extends KubeObject>(
       ref: ResourceRef<T>,
@@ -274,6 +274,7 @@ class KubeletRun {
       hostPorts,
       images: new ImagePuller(clock),
       crashBackOff: new BackOff(),
+      names,
       probes,
       reader: {
         configMap: (namespace, name) => read(configMaps, namespace, name),

@@ -1,9 +1,11 @@
 /** The proxy component against an API in memory, on virtual time, with a backend that only notes what it is told. */
+
 import { expect, test } from 'vitest';
 import type { Service } from '#pkg/api/types/core-v1.ts';
 import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { endpointSlices, events, services } from '#pkg/api/types/refs.ts';
 import { type Logger, silentLogger } from '#pkg/base/logger.ts';
+import { Metrics } from '#pkg/base/metrics.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { FakeApi } from '#pkg/client/fake-api.ts';
@@ -50,7 +52,11 @@ function makeWorld() {
   const informers = createInformers({ client, clock, random, log });
   const backend = new NotingBackend();
   const stop = new AbortController();
-  const proxy = createProxy({ deps: { client, informers, clock, random, log }, backend, nodeName: 'n1' });
+  const proxy = createProxy({
+    deps: { client, informers, clock, random, log, metrics: new Metrics() },
+    backend,
+    nodeName: 'n1',
+  });
   const running = Promise.all([informers.run(stop.signal), proxy.run(stop.signal)]);
   return {
     client,

@@ -38,10 +38,11 @@ import { podTemplateStrategy } from './core/pod-template.ts';
 import { replicationControllerStrategy } from './core/replication-controller.ts';
 import { resourceQuotaStrategy } from './core/resource-quota.ts';
 import { secretStrategy } from './core/secret.ts';
-import type { PortRange } from './core/service/allocation.ts';
+import type { NumberClaims, PortRange } from './core/service/allocation.ts';
 import { createServiceStrategy } from './core/service/service.ts';
 import { createServiceAccountStrategy } from './core/service-account.ts';
 import { flowControlStrategies } from './flowcontrol/strategies.ts';
+import { usageMetricsStrategies } from './metrics/usage-metrics.ts';
 import { createNetworkingStrategies } from './networking/strategies.ts';
 import { runtimeClassStrategy } from './node/runtime-class.ts';
 import { podDisruptionBudgetStrategy } from './policy/pod-disruption-budget.ts';
@@ -61,12 +62,16 @@ export interface StrategyOptions {
   readonly serviceCidr?: string;
   /** Default 30000 to 32767. */
   readonly nodePortRange?: PortRange;
+  /** Where several servers give cluster IPs and node ports of the same ranges. */
+  readonly numberClaims?: NumberClaims | undefined;
   /** Port at which the API server itself listens, for the Service `kubernetes`. Default 6443. */
   readonly apiServerPort?: number;
   /** Whether clients are warned of kinds that are only stored, as nothing acts on them. Default false: of a server alone nobody expects it. */
   readonly warnsOfUnbuilt?: boolean;
   /** Signs the tokens of service accounts. Absent: there are none. */
   readonly issuer?: ServiceAccountIssuer;
+  /** Whether `metrics.k8s.io` is served, for which kubelets are asked. Default false. */
+  readonly servesUsage?: boolean;
   /** What is granted beside the roles and bindings that every cluster has, which are then made at the start. Absent: none of them are made. */
   readonly grants?: readonly Grant[];
 }
@@ -94,6 +99,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
   const serviceOptions = {
     serviceCidr,
     nodePortRange: options.nodePortRange ?? defaultNodePortRange,
+    claims: options.numberClaims,
     apiServerPort: options.apiServerPort ?? defaultApiServerPort,
     ...ipRules,
   };
@@ -143,6 +149,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     ...flowControlStrategies,
     ...resourceStrategies,
     ...reviewStrategies,
+    ...(options.servesUsage === true ? usageMetricsStrategies : []),
   ];
   return options.warnsOfUnbuilt === true ? withUnbuiltWarnings(all) : all;
 }

@@ -23,17 +23,10 @@ export interface UnbuiltKind {
 }
 
 const webhookEffect = 'no webhook is called';
-const policyEffect = 'no request is checked by it';
 const noVolumes = 'no volume is bound or provisioned';
 
 /** Source: upstream `cmd/kube-controller-manager/names`, `pkg/kubeapiserver/options/plugins.go`. */
 export const unbuiltKinds: readonly UnbuiltKind[] = [
-  {
-    group: 'autoscaling',
-    resource: 'horizontalpodautoscalers',
-    missing: ['horizontal-pod-autoscaler-controller'],
-    effect: 'nothing is scaled by it',
-  },
   {
     group: '',
     resource: 'resourcequotas',
@@ -80,12 +73,6 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
     resource: 'validatingwebhookconfigurations',
     missing: ['ValidatingAdmissionWebhook'],
     effect: webhookEffect,
-  },
-  {
-    group: 'admissionregistration.k8s.io',
-    resource: 'validatingadmissionpolicies',
-    missing: ['ValidatingAdmissionPolicy'],
-    effect: policyEffect,
   },
 ];
 

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { storageClasses } from '#pkg/api/types/refs.ts';
 import type { StorageClass } from '#pkg/api/types/storage-v1.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
+import { Metrics } from '#pkg/base/metrics.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { FakeApi } from '#pkg/client/fake-api.ts';
@@ -24,6 +25,7 @@ function makeDeps() {
     clock,
     random,
     log: silentLogger,
+    metrics: new Metrics(),
     informers: createInformers({ client, clock, random, log: silentLogger }),
   };
 }

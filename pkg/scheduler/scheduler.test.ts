@@ -1,10 +1,12 @@
 /** The scheduler against an API in memory, on virtual time. */
+
 import { expect, test } from 'vitest';
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { events, nodes, pods } from '#pkg/api/types/refs.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
+import { Metrics } from '#pkg/base/metrics.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Client } from '#pkg/client/client.ts';
@@ -66,7 +68,7 @@ function makeWorld(): World {
     start(...plugins) {
       const stop = new AbortController();
       const informers = createInformers({ client, clock, random, log: silentLogger });
-      const deps = { client, informers, clock, random, log: silentLogger };
+      const deps = { client, informers, clock, random, log: silentLogger, metrics: new Metrics() };
       const scheduler = createScheduler({ deps, plugins: [...pluginTable, ...plugins.map((plugin) => ({ plugin }))] });
       const running = Promise.all([informers.run(stop.signal), scheduler.run(stop.signal)]);
       return async () => {

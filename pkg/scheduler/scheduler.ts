@@ -32,6 +32,7 @@ import type { PodInfo } from './model/pod-info.ts';
 import { type PluginSources, pluginSources } from './plugin-sources.ts';
 import { pluginTable } from './plugin-table.ts';
 import { flushPeriodMs, type QueuedPod, SchedulingQueue } from './queue/scheduling-queue.ts';
+import { SchedulerMetrics } from './scheduler-metrics.ts';
 
 /** Bindings under way at once. Enough that the API server can commit many writes together; a waiting pod costs a few kB. */
 const bindingsInFlightMax = 256;
@@ -63,6 +64,7 @@ class Run {
   readonly #cache: SchedulerCache;
   readonly #nominator = new Nominator();
   readonly #queue: SchedulingQueue;
+  readonly #metrics: SchedulerMetrics;
   readonly #decider: Decider;
   readonly #recorder: EventRecorder;
   readonly #reporter: FailureReporter;
@@ -79,7 +81,10 @@ class Run {
     this.#profile = this.#sources.profile;
     this.#cache = new SchedulerCache({ clock });
     const { queueSort, preEnqueue, events } = this.#profile;
-    this.#queue = new SchedulingQueue({ clock, sort: queueSort, preEnqueue, events });
+    this.#metrics = new SchedulerMetrics(deps, schedulerName);
+    const onIncoming = this.#metrics.incoming;
+    this.#queue = new SchedulingQueue({ clock, sort: queueSort, preEnqueue, events, onIncoming });
+    this.#metrics.follow(this.#queue, deps.metrics);
     this.#decider = new Decider({ profile: this.#profile, table: this.#cache.table, nominator: this.#nominator });
     this.#recorder = createEventRecorder({
       client,
@@ -160,7 +165,7 @@ class Run {
       return undefined;
     }
     const cycle: Cycle = { pod, cluster: this.#cache.table, state: new CycleState() };
-    const attempt: Attempt = { entry, cycle };
+    const attempt: Attempt = { entry, cycle, startMs: this.#deps.clock.monotonicMs() };
     let decision: Decision;
     try {
       decision = this.#decider.decide(cycle);
@@ -174,18 +179,22 @@ class Run {
       case 'unschedulable':
         return this.#unschedulable(attempt, decision);
       case 'error':
+        this.#metrics.attempted('error', attempt.startMs);
         this.#queue.failed(entry);
         return this.#report(pod, { reason: 'SchedulerError', message: decision.message, nominatedNodeName: '' });
     }
   }
 
-  #unschedulable({ entry, cycle }: Attempt, decision: Extract<Decision, { kind: 'unschedulable' }>): Promise<void> {
+  #unschedulable(attempt: Attempt, decision: Extract<Decision, { kind: 'unschedulable' }>): Promise<void> {
+    const { entry, cycle, startMs } = attempt;
     const { diagnosis, refusals, rejectors } = decision;
     const { status, nominatedNodeName, victims }: PostFilterResult =
       diagnosis.nodeCount === 0 ? { status: success, nominatedNodeName: '' } : this.#makeRoom(cycle, refusals);
+    this.#metrics.attempted('unschedulable', startMs);
     if (nominatedNodeName === '') this.#nominator.delete(cycle.pod.uid);
     else if (nominatedNodeName !== undefined) this.#nominator.set(cycle.pod, nominatedNodeName);
     if (nominatedNodeName && victims !== undefined && victims.length > 0) {
+      this.#metrics.preempted(victims.length);
       this.#bindings.track(this.#evict(entry, { victims, nodeName: nominatedNodeName, rejectors }));
     } else this.#queue.refused(entry, rejectors);
     const message = fitErrorMessage({ ...diagnosis, postFilterMessage: status.reasons.join(', ') });
@@ -194,6 +203,13 @@ class Run {
 
   /** Asks the post-filters for room until one has made some. */
   #makeRoom(cycle: Cycle, refusals: readonly NodeRefusal[]): PostFilterResult {
+    const startMs = this.#deps.clock.monotonicMs();
+    const result = this.#askForRoom(cycle, refusals);
+    this.#metrics.point('PostFilter', result.status.code, startMs);
+    return result;
+  }
+
+  #askForRoom(cycle: Cycle, refusals: readonly NodeRefusal[]): PostFilterResult {
     const fits = (node: NodeInfo): Status => this.#decider.check(cycle, node);
     const context = { cycle, refusals, fits, nominatedNodeName: this.#nominator.nodeOf(cycle.pod.uid) };
     const reasons: string[] = [];
@@ -250,12 +266,17 @@ class Run {
 
   /** Waits for permits, binds, and tells; never rejects. */
   async #bind(attempt: Attempt, nodeName: string): Promise<void> {
-    const { entry, cycle } = attempt;
+    const { entry, cycle, startMs } = attempt;
+    const bindStartMs = this.#deps.clock.monotonicMs();
     const status = await this.#permitAndBind(attempt, nodeName).catch(errorStatus);
+    this.#metrics.point('Bind', status.code, bindStartMs);
     if (status !== success) {
+      this.#metrics.attempted(isRejected(status) ? 'unschedulable' : 'error', startMs);
       await this.#takeBack(attempt, { nodeName, status });
       return;
     }
+    this.#metrics.attempted('scheduled', startMs);
+    this.#metrics.scheduled(entry.tries, entry.addedMs);
     this.#cache.finishBinding(cycle.pod.uid);
     this.#queue.done(entry);
     this.#recorder.record(asEventObject(cycle.pod.pod), {
@@ -323,6 +344,8 @@ interface Attempt {
   readonly entry: QueuedPod;
   /** The decision's view of the cluster, with the pod as it was when it was taken. */
   readonly cycle: Cycle;
+  /** When the pod was taken. Milliseconds. */
+  readonly startMs: number;
 }
 
 interface Eviction {

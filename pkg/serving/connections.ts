@@ -23,6 +23,8 @@ const warningMs = 60_000;
 
 /** Handshakes: one takes some half a millisecond. */
 const handshakesAtOnce: GateLimits = { least: 8, most: 64 };
+/** Requests of clients that nobody knows yet: each costs a quarter of a millisecond, and its connection memory that the next one's can have after it. */
+const strangersAtOnce: GateLimits = { least: 8, most: 64, waitsForWork: true };
 
 /** What a connection is waited for, besides what its answer is. */
 interface Awaited {
@@ -191,6 +193,8 @@ export class Connections {
   readonly #unknown = new Set<Connection>();
   /** Those of them whose handshake is not done. */
   readonly #handshakes: Gate;
+  /** Those whose handshake is. */
+  readonly #strangers: Gate;
   /** By what requests are read from. */
   readonly #bySocket = new WeakMap<Socket, Connection>();
   /** Answered requests in order, those of clients that may not be here apart. */
@@ -203,6 +207,7 @@ export class Connections {
   constructor(options: ConnectionsOptions) {
     this.#options = options;
     this.#handshakes = new Gate(options.clock, handshakesAtOnce);
+    this.#strangers = new Gate(options.clock, strangersAtOnce);
   }
 
   get size(): number {
@@ -239,7 +244,13 @@ export class Connections {
     connection.socket = socket;
     this.#handshakes.worked();
     this.#handshakes.remove(connection);
+    this.#strangers.add(connection);
     this.#bySocket.set(socket, connection);
+  }
+
+  /** A request has come, which is being answered from now on. */
+  asked(connection: Connection): void {
+    if (!connection.isKnown) this.#strangers.worked();
   }
 
   /** The connection that requests come by from `socket`. */
@@ -250,6 +261,7 @@ export class Connections {
   /** A connection on which somebody was authenticated. */
   known(connection: Connection): void {
     this.#unknown.delete(connection);
+    this.#strangers.remove(connection);
   }
 
   linger(lingering: Lingering): void {
@@ -328,6 +340,7 @@ export class Connections {
     this.#all.delete(connection.raw);
     this.#unknown.delete(connection);
     this.#handshakes.remove(connection);
+    this.#strangers.remove(connection);
     if (this.#all.size > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;

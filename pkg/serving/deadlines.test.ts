@@ -213,6 +213,17 @@ test('half a body from nobody is answered 401 and its connection closed within a
   expect(server.clock.monotonicMs()).toBeLessThan(second);
 });
 
+test('whoever is told 401 in the middle of a body is told at once that nothing follows, and leaves nothing once it goes', async () => {
+  const server = await serve();
+  const clients = await Promise.all(Array.from({ length: 40 }, () => open(server.port)));
+  for (const client of clients) {
+    client.send(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 3000000\r\n\r\n${'x'.repeat(70_000)}`);
+  }
+  for (const client of clients) expect(await client.ended()).toMatch(/^HTTP\/1\.1 401 [\s\S]*Unauthorized$/);
+  await until(() => server.connectionCount === 0);
+  expect(server.clock.monotonicMs()).toBe(0);
+});
+
 test('of a body that nobody wants hardly anything is taken', async () => {
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<ApiResponse>();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
-import { Gate, type Gated } from './gate.ts';
+import { Gate, type Gated, type GateLimits } from './gate.ts';
 
 /** A connection that says something at once when it is read from, as often as it has something to say. */
 class Client implements Gated {
@@ -34,9 +34,9 @@ class WatchedClock extends VirtualClock {
 
 const limits = { least: 8, most: 32 };
 
-function setUp(count: number) {
+function setUp(count: number, gateLimits: GateLimits = limits) {
   const clock = new WatchedClock();
-  const gate = new Gate(clock, limits);
+  const gate = new Gate(clock, gateLimits);
   const clients = Array.from({ length: count }, () => new Client());
   for (const client of clients) gate.add(client);
   const read = (): number => clients.filter(({ isRead }) => isRead).length;
@@ -104,4 +104,31 @@ test('once there are few again, all are read from', async () => {
   for (const client of clients.slice(limits.least)) gate.remove(client);
   await clock.advance(50);
   expect(read()).toBe(100);
+});
+
+test('where turns wait for work, many are read from until more than a few of them speak at once, and again once they are silent', async () => {
+  const { clock, gate, clients, read } = setUp(1_000, { ...limits, waitsForWork: true });
+  await clock.advance(1_000);
+  expect([read(), clients[0]!.turns]).toEqual([1_000, 0]);
+  const heard = (count: number): void => {
+    for (const client of clients.slice(0, count)) {
+      client.isBusy = true;
+      gate.worked();
+    }
+  };
+  heard(limits.least);
+  expect(read()).toBe(1_000);
+  // They were few, and so are the next.
+  await clock.advance(0);
+  heard(limits.least);
+  expect(read()).toBe(1_000);
+  await clock.advance(0);
+  heard(limits.least + 1);
+  // At once, as what the others have sent is about to be read.
+  expect(read()).toBe(limits.least + 1);
+  await clock.advance(100);
+  expect(read()).toBeLessThanOrEqual(limits.least + 1 + limits.most);
+  expect(Math.min(...clients.slice(limits.least + 1).map(({ turns }) => turns))).toBeGreaterThan(0);
+  await clock.advance(1_000);
+  expect(read()).toBe(1_000);
 });

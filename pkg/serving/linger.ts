@@ -22,13 +22,17 @@ export function linger(exchange: Exchange, { connections, limits, clock }: Linge
   const isShort = !connection.isKnown || response.statusCode === 401 || response.statusCode === 403;
   const end = (): void => {
     connections.lingered(lingering);
-    if (!response.writableEnded) response.end();
+    if (isSaid) connection.destroy();
+    else if (!response.writableEnded) response.end();
   };
   const lingering: Lingering = {
     isShort,
     untilMs: clock.monotonicMs() + (isShort ? limits.lingerMs : limits.discardMs),
     end,
   };
+  // An answer of a known length is all there without its end.
+  const isSaid = isShort && !response.chunkedEncoding;
+  if (isSaid) request.socket.end();
   connections.linger(lingering);
   request.once('close', end);
   const bytesMax = isShort ? limits.lingerBytes : limits.discardBytes;

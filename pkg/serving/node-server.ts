@@ -138,6 +138,7 @@ function watchRequests(server: HttpServer, options: NodeServerOptions): void {
     else {
       connection.response = response;
       connection.cameSoFar();
+      connections.asked(connection);
       onRequest(request, response, { connection, waitsForContinue });
     }
   };

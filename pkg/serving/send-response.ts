@@ -63,7 +63,10 @@ function headOf(answer: ApiResponse, length: number | undefined, isLast: boolean
     const value = answer.headers[name];
     if (value !== undefined) head.push(name, value);
   }
-  if (length !== undefined) head.push('Content-Length', String(length));
+  if (length !== undefined) {
+    head.push('Content-Length', String(length));
+    answer.sizes?.observe(length);
+  }
   if (isLast) head.push('Connection', 'close');
   return head;
 }

@@ -83,6 +83,13 @@ export interface ResourceFeed {
 export interface ResourceCache extends ResourceFeed {
   /** Whether a read now is as good as one after `fresh()`: so on a local driver, once the cache is filled. */
   readonly isFresh: boolean;
+  /** Whether a read now is as good as one after `settled()`. */
+  readonly isSettled: boolean;
+  /**
+   * Waits until a read misses no write that this process acknowledged before the call; those of other servers may be missed for as long as their
+   * events take. For what the server decides by, where upstream's has informers: on etcd it mostly costs no request. Throws as `fresh()`.
+   */
+  settled(): Promise<void>;
   get(key: string): CacheEntry | undefined;
   /** Entries whose keys start with `prefix`, in key order; from `startKey` (inclusive) when given, at most `limit` when given. */
   list(prefix: string, options?: { readonly startKey?: string; readonly limit?: number }): readonly CacheEntry[];

@@ -13,7 +13,7 @@ function settledBy(history: EventHistory, revisions: readonly number[]): Readonl
   for (const revision of revisions) {
     const previous = entry('old', revision - 1, settled);
     const event = { type: 'MODIFIED', entry: entry('new', revision, settled), previous, revision } as const;
-    history.add([{ event, bytes: 1 }], revision);
+    history.add(event, { bytes: 1, nowMs: revision });
   }
   return new Set(settled);
 }
@@ -33,6 +33,15 @@ test('the state of an event and the one before are held as news until 64 more ha
   expect(settled).toEqual(new Set(['new@1', 'old@0', 'new@2', 'old@1']));
 });
 
+test('more of them are held as news where that is wanted', () => {
+  const history = new EventHistory({ ...limits, maxEvents: 1_000 }, 200);
+  expect(settledBy(history, revisions(1, 200))).toEqual(new Set());
+  expect(settledBy(history, [201])).toEqual(new Set());
+  expect(settledBy(new EventHistory({ ...limits, maxEvents: 1_000 }, 200), revisions(1, 201))).toEqual(
+    new Set(['new@1', 'old@0']),
+  );
+});
+
 test('an event that is forgotten is no longer news, however few there are', () => {
   const history = new EventHistory({ ...limits, maxEvents: 2 });
   history.reset(0);
@@ -44,7 +53,7 @@ test('the events of the history are not the ones that watchers were told', () =>
   const history = new EventHistory(limits);
   history.reset(0);
   const event = { type: 'ADDED', entry: entry('a', 1, []), revision: 1 } as const;
-  history.add([{ event, bytes: 1 }], 0);
+  history.add(event, { bytes: 1, nowMs: 0 });
   const [found] = history.since(0, 'a')!;
   expect(found).toEqual(event);
   expect(found).not.toBe(event);

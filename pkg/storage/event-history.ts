@@ -27,21 +27,18 @@ export const eventHistoryLimitsDefault: EventHistoryLimits = {
  * The newest events, whose decoded objects are held: watchers in this process read them a moment after they are told. Older ones are
  * rarely read and make up most of the history, so they keep their bytes only.
  */
-const newsEvents = 64;
+const newsEventsDefault = 64;
 
-/** An event and the bytes of the value that it keeps in memory. */
-export interface SizedEvent {
+interface Kept {
   readonly event: CacheEvent;
   readonly bytes: number;
-}
-
-interface Kept extends SizedEvent {
   readonly addedMs: number;
 }
 
 /** The recent events of one resource, oldest first. */
 export class EventHistory {
   readonly #limits: EventHistoryLimits;
+  readonly #newsEvents: number;
   /** Those before `#head` are let go, so that they do not hold what they told of. */
   #kept: (Kept | undefined)[] = [];
   #bytes = 0;
@@ -50,8 +47,10 @@ export class EventHistory {
   /** The history is complete after this revision. */
   #startRevision = 0;
 
-  constructor(limits: EventHistoryLimits) {
+  /** `newsEvents` is how many of the newest hold their objects; the limits are for all. */
+  constructor(limits: EventHistoryLimits, newsEvents: number = newsEventsDefault) {
     this.#limits = limits;
+    this.#newsEvents = newsEvents;
   }
 
   /** Events of all revisions above this one are there. */
@@ -72,15 +71,14 @@ export class EventHistory {
     this.#startRevision = revision;
   }
 
-  /** Adds events, which come after those that are there. */
-  add(events: readonly SizedEvent[], nowMs: number): void {
-    for (const { event, bytes } of events) {
-      // A copy: what watchers hang on the event they are told, such as its wire form, goes with that one.
-      this.#kept.push({ event: { ...event }, bytes, addedMs: nowMs });
-      this.#bytes += bytes;
-      const settled = this.#kept.length - 1 - newsEvents;
-      if (settled >= this.#head) settle(this.#kept[settled]!.event);
-    }
+  /** Adds an event, which comes after those that are there; `bytes` is what the value takes that it keeps in memory. */
+  add(event: CacheEvent, { bytes, nowMs }: { readonly bytes: number; readonly nowMs: number }): void {
+    // A copy: what watchers hang on the event they are told, such as its wire form, goes with that one.
+    this.#kept.push({ event: { ...event }, bytes, addedMs: nowMs });
+    this.#bytes += bytes;
+    const settled = this.#kept.length - 1 - this.#newsEvents;
+    const news = settled < this.#head ? undefined : this.#kept[settled];
+    if (news !== undefined) settle(news.event);
     this.trim(nowMs);
   }
 
@@ -106,16 +104,15 @@ export class EventHistory {
   trim(nowMs: number): void {
     const { windowMs, minEvents, maxEvents, maxBytes } = this.#limits;
     const oldestMs = nowMs - windowMs;
-    let count = this.#kept.length - this.#head;
-    const isTooMuch = (oldest: Kept): boolean =>
-      count > maxEvents || this.#bytes > maxBytes || (count > minEvents && oldest.addedMs < oldestMs);
-    while (count > 1 && isTooMuch(this.#kept[this.#head]!)) {
-      const { event, bytes } = this.#kept[this.#head]!;
-      settle(event);
-      this.#startRevision = event.revision;
-      this.#bytes -= bytes;
+    for (let count = this.#kept.length - this.#head; count > 1; count--) {
+      const oldest = this.#kept[this.#head];
+      if (oldest === undefined) break;
+      const isOld = count > minEvents && oldest.addedMs < oldestMs;
+      if (!isOld && count <= maxEvents && this.#bytes <= maxBytes) break;
+      settle(oldest.event);
+      this.#startRevision = oldest.event.revision;
+      this.#bytes -= oldest.bytes;
       this.#kept[this.#head++] = undefined;
-      count--;
     }
     // Moves the kept part to the front once half is empty: each event is moved at most once on average.
     if (this.#head > 0 && this.#head * 2 > this.#kept.length) {

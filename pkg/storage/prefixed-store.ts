@@ -26,11 +26,13 @@ class PrefixedStore implements Store {
   readonly #store: Store;
   readonly #prefix: string;
   readonly localRevision?: () => number;
+  readonly acknowledgedRevision?: () => number;
 
   constructor(store: Store, prefix: string) {
     this.#store = store;
     this.#prefix = prefix;
-    if (store.localRevision !== undefined) this.localRevision = () => store.localRevision!();
+    if (store.localRevision !== undefined) this.localRevision = store.localRevision.bind(store);
+    if (store.acknowledgedRevision !== undefined) this.acknowledgedRevision = store.acknowledgedRevision.bind(store);
   }
 
   async get(key: string): Promise<KeyValue | undefined> {

@@ -301,6 +301,40 @@ test('on a remote store fresh waits until the watch has reached the current revi
   expect(await second).toBe(2);
 });
 
+test('on a remote store settled waits for what this process has acknowledged, and asks the store for nothing', async () => {
+  const inner = createMemoryStore({ clock: new VirtualClock() });
+  let sink: WatchSink | undefined;
+  let acknowledged = 0;
+  let questions = 0;
+  const store: Store = {
+    get: (key) => inner.get(key),
+    range: (options) => inner.range(options),
+    write: (operation) => inner.write(operation),
+    watch: (_, given) => {
+      sink = given;
+      return { close: () => {} };
+    },
+    currentRevision: () => {
+      questions++;
+      return inner.currentRevision();
+    },
+    acknowledgedRevision: () => acknowledged,
+    compact: (revision) => inner.compact(revision),
+    close: () => inner.close(),
+  };
+  const cache = makeCache(store);
+  await cache.settled();
+  await put(inner, '/r/pods/a/1', 'x');
+  await cache.settled();
+  expect([cache.isSettled, cache.count('/r/pods/')]).toEqual([true, 0]);
+  acknowledged = 2;
+  expect(cache.isSettled).toBe(false);
+  const settled = cache.settled().then(() => cache.count('/r/pods/'));
+  sink!.onEvents([{ type: 'put', kv: (await inner.get('/r/pods/a/1'))! }], 2);
+  expect(await settled).toBe(1);
+  expect([cache.isSettled, questions]).toEqual([true, 0]);
+});
+
 test('reached waits for the revision, and is false when time passes first', async () => {
   const store = createMemoryStore({ clock: new VirtualClock() });
   const clock = new VirtualClock();

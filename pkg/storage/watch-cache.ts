@@ -38,11 +38,20 @@ const refillDelayMsMax = 5_000;
 /** How often waiters of `reached` look, as writes to other resources move the revision of a local driver without a call. */
 const reachedPeriodMs = 50;
 
+/** How long a read waits for the watch on a store elsewhere, which is behind by milliseconds unless something is broken. */
+const freshTimeoutMs = 10_000;
+
 /** How often in its window the history of a resource is looked through that may be quiet by now. */
 const trimsPerWindow = 5;
 
 /** Items per range while filling: bounds the size of one answer of a remote store. */
 const fillPageItems = 5_000;
+
+/**
+ * How many of the newest events hold their objects where the store takes values whose bytes are made late: what is changed again while it is news is
+ * never encoded. The leases of a thousand nodes are renewed before as many events have come; the limits of the history bound the memory.
+ */
+const lateNewsEvents = 4_096;
 
 /** Which keys a cache has, and what their values become. */
 export interface ResourceCacheOptions {
@@ -95,12 +104,11 @@ class WatchCache implements RunningResourceCache {
   #progressTimer: Timer | undefined;
   #progressRevision = 0;
   #reachedTimer: Timer | undefined;
-  #asking: { readonly started: Promise<number>; next?: Promise<number> } | undefined;
 
   constructor(options: ResourceCacheOptions) {
     this.#options = options;
     this.#limits = options.history ?? eventHistoryLimitsDefault;
-    this.#history = new EventHistory(this.#limits);
+    this.#history = new EventHistory(this.#limits, options.store.takesLate === true ? lateNewsEvents : undefined);
   }
 
   get revision(): number {
@@ -110,6 +118,10 @@ class WatchCache implements RunningResourceCache {
 
   get isFresh(): boolean {
     return this.#state === 'ready' && this.#options.store.localRevision !== undefined;
+  }
+
+  get isSettled(): boolean {
+    return this.#state === 'ready' && this.revision >= (this.#options.store.acknowledgedRevision?.() ?? 0);
   }
 
   start(): void {
@@ -140,9 +152,16 @@ class WatchCache implements RunningResourceCache {
   async #freshen(): Promise<number> {
     await this.#ready();
     if (this.#options.store.localRevision !== undefined) return this.revision;
-    const wanted = await this.#askRevision();
-    if (await this.reached(wanted, Number.POSITIVE_INFINITY)) return this.revision;
-    throw closedError();
+    const wanted = await this.#options.store.currentRevision();
+    if (await this.reached(wanted, freshTimeoutMs)) return this.revision;
+    throw this.#isClosed() ? closedError() : behindError(this.#options.prefix);
+  }
+
+  async settled(): Promise<void> {
+    await this.#ready();
+    const wanted = this.#options.store.acknowledgedRevision?.() ?? 0;
+    if (await this.reached(wanted, freshTimeoutMs)) return;
+    throw this.#isClosed() ? closedError() : behindError(this.#options.prefix);
   }
 
   async reached(revision: number, timeoutMs: number): Promise<boolean> {
@@ -198,6 +217,10 @@ class WatchCache implements RunningResourceCache {
     if (this.#state !== 'filling') this.#startFill();
     await this.#fill;
     if (!this.#isReady()) throw notReadyError(this.#options.prefix);
+  }
+
+  #isClosed(): boolean {
+    return this.#state === 'closed';
   }
 
   #isReady(): boolean {
@@ -264,10 +287,15 @@ class WatchCache implements RunningResourceCache {
   #apply(events: readonly StoreEvent[], revision: number): void {
     this.#revision = revision;
     if (events.length > 0) {
-      const changes = events.map((event) => ({ event: this.#applyOne(event), bytes: valueBytes(event) }));
-      this.#history.add(changes, this.#options.clock.monotonicMs());
+      const nowMs = this.#options.clock.monotonicMs();
+      const told: CacheEvent[] = [];
+      for (const event of events) {
+        const change = this.#applyOne(event);
+        this.#history.add(change, { bytes: valueBytes(event), nowMs });
+        told.push(change);
+      }
       this.#armTrim();
-      this.#watchers.deliver(changes.map((change) => change.event));
+      this.#watchers.deliver(told);
     }
     if (this.#waiters.size > 0) this.#wake();
   }
@@ -303,27 +331,6 @@ class WatchCache implements RunningResourceCache {
     this.#refillTimer = clock.setTimeout(() => this.#startFill(), this.#refillDelayMs);
     this.#refillDelayMs = Math.min(this.#refillDelayMs * 2, refillDelayMsMax);
     for (const sink of this.#watchers.clear()) sink.onError(error);
-  }
-
-  /**
-   * The store's revision as of now or later. Callers that come while one question is under way share the next one: the answer to the one
-   * under way may be older than what they have seen acknowledged.
-   */
-  #askRevision(): Promise<number> {
-    const { store } = this.#options;
-    if (this.#asking !== undefined) {
-      const asking = this.#asking;
-      asking.next ??= asking.started.then(noop, noop).then(() => this.#askRevision());
-      return asking.next;
-    }
-    const started = store.currentRevision();
-    const asking = { started };
-    this.#asking = asking;
-    const done = (): void => {
-      if (this.#asking === asking) this.#asking = undefined;
-    };
-    started.then(done, done);
-    return started;
   }
 
   #wake(): void {
@@ -370,14 +377,16 @@ class WatchCache implements RunningResourceCache {
   }
 }
 
-function noop(): void {}
-
 function valueBytes(event: StoreEvent): number {
   return valueSize(event.type === 'put' ? event.kv : event.previous);
 }
 
 function notReadyError(prefix: string): StoreUnavailableError {
   return new StoreUnavailableError(`Cannot read ${prefix} from the watch cache as it is not filled`);
+}
+
+function behindError(prefix: string): StoreUnavailableError {
+  return new StoreUnavailableError(`Cannot read ${prefix} from the watch cache as its watch on the store is behind`);
 }
 
 function closedError(): StoreUnavailableError {

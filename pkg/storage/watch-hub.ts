@@ -163,8 +163,10 @@ export function eventKey(event: StoreEvent): string {
 }
 
 function select(events: readonly StoreEvent[], watcher: Watcher): readonly StoreEvent[] {
-  const wants = (event: StoreEvent): boolean =>
-    eventKey(event).startsWith(watcher.prefix) && eventRevision(event) >= watcher.fromRevision;
-  if (events.length === 1) return wants(events[0]!) ? events : [];
-  return events.filter(wants);
+  for (const event of events) if (!wants(watcher, event)) return events.filter((one) => wants(watcher, one));
+  return events;
+}
+
+function wants({ prefix, fromRevision }: Watcher, event: StoreEvent): boolean {
+  return eventKey(event).startsWith(prefix) && eventRevision(event) >= fromRevision;
 }

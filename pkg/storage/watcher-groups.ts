@@ -16,6 +16,8 @@ export class WatcherGroups {
   readonly #followers = new Set<CacheSink>();
   /** How many groups have a prefix of each length. */
   readonly #lengths = new Map<number, number>();
+  /** The lengths alone, as each event is looked at once for each. */
+  #lengthList: readonly number[] = [];
 
   /** Whether `progress` has anybody to tell. */
   get hasFollowers(): boolean {
@@ -31,6 +33,7 @@ export class WatcherGroups {
     }
     this.#groups.set(prefix, { prefix, sinks: new Set([sink]) });
     this.#lengths.set(prefix.length, (this.#lengths.get(prefix.length) ?? 0) + 1);
+    this.#lengthList = [...this.#lengths.keys()];
   }
 
   remove(prefix: string, sink: CacheSink): void {
@@ -41,6 +44,7 @@ export class WatcherGroups {
     const left = this.#lengths.get(prefix.length)! - 1;
     if (left === 0) this.#lengths.delete(prefix.length);
     else this.#lengths.set(prefix.length, left);
+    this.#lengthList = [...this.#lengths.keys()];
   }
 
   /** Removes and returns all. */
@@ -49,6 +53,7 @@ export class WatcherGroups {
     this.#groups.clear();
     this.#followers.clear();
     this.#lengths.clear();
+    this.#lengthList = [];
     return sinks;
   }
 
@@ -75,7 +80,7 @@ export class WatcherGroups {
 
   #deliverOne(events: readonly CacheEvent[]): void {
     const { key } = events[0]!.entry;
-    for (const length of this.#lengths.keys()) {
+    for (const length of this.#lengthList) {
       const group = length > key.length ? undefined : this.#groups.get(key.slice(0, length));
       if (group !== undefined) for (const sink of group.sinks) sink.onEvents(events);
     }
@@ -85,7 +90,7 @@ export class WatcherGroups {
     const divided = new Map<Group, CacheEvent[]>();
     for (const event of events) {
       const { key } = event.entry;
-      for (const length of this.#lengths.keys()) {
+      for (const length of this.#lengthList) {
         if (length > key.length) continue;
         const group = this.#groups.get(key.slice(0, length));
         if (group === undefined) continue;

@@ -2,9 +2,11 @@
  * An API server alone on the memory store, for tests of one component against it, with that component made by the test. Whoever needs more of a
  * cluster takes `startTestCluster`. Has no user but tests of this project.
  */
+
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
+import { Metrics } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Transport } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
@@ -47,6 +49,7 @@ export async function startBareApi({ admission = [], ...options }: BareApiOption
     handle: server.handle,
     run: server.run,
     transport,
-    connect: (user, userAgent) => depsOf({ transport: transport(user), clock, random, log }, userAgent),
+    connect: (user, userAgent) =>
+      depsOf({ transport: transport(user), clock, random, log, metrics: new Metrics() }, userAgent),
   };
 }

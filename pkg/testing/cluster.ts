@@ -18,6 +18,7 @@ import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import type { Metrics } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Client } from '#pkg/client/client.ts';
@@ -63,6 +64,8 @@ interface AnyTestCluster {
   /** The API server itself. */
   readonly handle: ApiHandler;
   readonly nodes: readonly TestNode[];
+  /** What the components beside the API server and the kubelets count, which say it themselves at `/metrics`. */
+  readonly metrics: Metrics;
   /** What happened to pods, nodes and in events since the start, a line each, with their times. */
   readonly transcript: readonly string[];
   /** Creates or changes objects as `kubectl apply --server-side` does. */

@@ -14,6 +14,7 @@ import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type Logger, silentLogger } from '#pkg/base/logger.ts';
+import { Metrics } from '#pkg/base/metrics.ts';
 import type { SeededRandom } from '#pkg/base/random.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { findResource } from '#pkg/client/discovery.ts';
@@ -85,6 +86,7 @@ export class Composition {
   readonly #log: Logger;
   readonly #nodes: SwitchedNode[] = [];
   readonly #stopping = new AbortController();
+  readonly #metrics = new Metrics();
   readonly #members = new Members(this.#stopping.signal);
   readonly #observer: ComponentDeps;
   #failure: { readonly error: unknown } | undefined;
@@ -99,6 +101,10 @@ export class Composition {
       this.#failure = { error };
     });
     this.#members.start('kube-apiserver', options.api, { last: true });
+  }
+
+  get metrics(): Metrics {
+    return this.#metrics;
   }
 
   get nodes(): readonly TestNode[] {
@@ -204,6 +210,7 @@ export class Composition {
   #as(identity: string): PartContext {
     const { clock, random, api, tables = clusterTables } = this.#options;
     const { commonName, organizations = [] } = identitySubject(identity, tables.components);
-    return { transport: inProcessTransport(api.handle, { commonName, organizations }), clock, random, log: this.#log };
+    const transport = inProcessTransport(api.handle, { commonName, organizations });
+    return { transport, clock, random, log: this.#log, metrics: this.#metrics };
   }
 }

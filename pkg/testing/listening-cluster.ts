@@ -143,6 +143,10 @@ class ListeningCluster implements ListeningTestCluster {
     return this.#made.parts.nodes;
   }
 
+  get metrics() {
+    return this.#made.parts.metrics;
+  }
+
   get transcript(): readonly string[] {
     return this.#made.parts.recording.lines;
   }

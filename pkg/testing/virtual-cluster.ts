@@ -74,6 +74,10 @@ class VirtualCluster implements TestCluster {
     return this.#parts.nodes;
   }
 
+  get metrics() {
+    return this.#parts.metrics;
+  }
+
   get transcript(): readonly string[] {
     return this.#parts.recording.lines;
   }

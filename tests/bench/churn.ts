@@ -2,7 +2,7 @@
  * What a busy hour costs: Deployments are made, become ready on fake nodes and are deleted, at a steady rate, while the memory of the cluster, its
  * folder on the disk and the answers of /readyz are watched; then the cluster starts again. `node tests/bench/churn.ts --help`.
  *
- * It is not a row of `npm run bench`, as what it shows takes minutes.
+ * It is not a row of `npm run bench`, as what it shows takes minutes. A signal ends it and its cluster; a second one ends it at once.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -12,6 +12,7 @@ import process from 'node:process';
 import { parseArgs, promisify } from 'node:util';
 import { sleep } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import { stopSignals } from '#pkg/component/signals.ts';
 import { Connection } from './connection.ts';
 import { readTarget, type Target } from './kubeconfig.ts';
 import { clock, openAll } from './load.ts';
@@ -242,6 +243,16 @@ async function timeLists(connection: Connection): Promise<void> {
   }
 }
 
+/** What is measured, and some seconds of rest after it. */
+async function load(connections: readonly Connection[], flags: Flags): Promise<void> {
+  const startMs = clock.monotonicMs();
+  const done = flags.events > 0 ? await writeEvents(connections, flags.events) : await churn(connections, flags);
+  const seconds = (clock.monotonicMs() - startMs) / 1_000;
+  say(`${done} ${flags.events > 0 ? 'events' : 'Deployments'} in ${seconds.toFixed(1)} s`);
+  await timeLists(connections[0]!);
+  await sleep(clock, 5_000);
+}
+
 async function measure(cluster: Cluster, flags: Flags): Promise<void> {
   say(`empty start: ${Math.round(await cluster.up())} ms; ${textOf(cluster.sample())}`);
   const { target } = cluster;
@@ -250,17 +261,13 @@ async function measure(cluster: Cluster, flags: Flags): Promise<void> {
   const body = JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata });
   await ask(connections[0]!, { method: 'POST', path: '/api/v1/namespaces', body });
   const watching = new AbortController();
-  const readyz = watchReadyz(target, watching.signal);
-  const cost = watchCost(cluster, watching.signal, flags.log);
-  const startMs = clock.monotonicMs();
-  const done = flags.events > 0 ? await writeEvents(connections, flags.events) : await churn(connections, flags);
-  const seconds = (clock.monotonicMs() - startMs) / 1_000;
-  say(`${done} ${flags.events > 0 ? 'events' : 'Deployments'} in ${seconds.toFixed(1)} s`);
-  await timeLists(connections[0]!);
-  await sleep(clock, 5_000);
-  watching.abort();
-  const latencies = [...(await readyz)].sort((a, b) => a - b);
-  const samples = await cost;
+  // Whatever fails first ends the run.
+  const [times, samples] = await Promise.all([
+    watchReadyz(target, watching.signal),
+    watchCost(cluster, watching.signal, flags.log),
+    load(connections, flags).then(() => watching.abort()),
+  ]);
+  const latencies = [...times].sort((a, b) => a - b);
   const most = (of: (sample: Sample) => number): number => samples.reduce((max, each) => Math.max(max, of(each)), 0);
   const at = (q: number): string => latencies[Math.floor((latencies.length - 1) * q)]!.toFixed(1);
   say(
@@ -315,8 +322,10 @@ async function main(): Promise<void> {
     log: values.log,
   };
   const cluster = new Cluster(flags);
+  const stopped = Promise.withResolvers<never>();
+  for (const name of stopSignals) process.once(name, () => stopped.reject(new Error(`stopped by ${name}`)));
   try {
-    await measure(cluster, flags);
+    await Promise.race([measure(cluster, flags), stopped.promise]);
   } finally {
     await cluster.down().catch(() => {});
     cluster.remove();

@@ -17,6 +17,8 @@ import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { type RunningCluster, startCluster } from '#pkg/cluster/cluster.ts';
 import { addressSlots, defaultSettings, loopbackAddresses } from '#pkg/cluster/settings.ts';
+import { SpdyConnection } from '#pkg/serving/spdy/connection.ts';
+import { takeUpgrade } from '#pkg/serving/upgrade-in-process.ts';
 
 /** An image that says what it finds in its files. */
 export const mounttest = new URL('./images/mounttest.ts', import.meta.url).href;
@@ -114,6 +116,34 @@ export class RealStage {
     const ended = await this.until(name, ({ status }) => status?.phase === 'Succeeded' || status?.phase === 'Failed');
     const text = await this.log(name);
     expect([ended.status?.phase, text]).toEqual(['Succeeded', text]);
+    return text;
+  }
+
+  /** Runs a command in a pod; resolves with what it has written. */
+  async exec(name: string, command: readonly string[]): Promise<string> {
+    const query = new URLSearchParams([
+      ['stdout', 'true'],
+      ['stderr', 'true'],
+      ...command.map((word) => ['command', word]),
+    ]);
+    const answer = await this.client.transport.request({
+      method: 'POST',
+      path: `/api/v1/namespaces/${this.namespace}/pods/${name}/exec`,
+      query: query.toString(),
+      headers: { upgrade: 'SPDY/3.1', 'x-stream-protocol-version': 'v4.channel.k8s.io' },
+      upgrade: 'spdy/3.1',
+      peer: { address: '' },
+      signal: new AbortController().signal,
+    });
+    expect(answer.status).toBe(101);
+    if (answer.body.kind !== 'upgrade') throw new Error('no upgrade');
+    const connection = new SpdyConnection(takeUpgrade(answer.body), { clock: new SystemClock(), role: 'client' });
+    const [error, stdout] = ['error', 'stdout', 'stderr'].map((streamtype) => connection.open({ streamtype }));
+    let [text, end] = ['', ''];
+    for await (const chunk of stdout!.input) text += Buffer.from(chunk).toString();
+    for await (const chunk of error!.input) end += Buffer.from(chunk).toString();
+    expect(JSON.parse(end)).toEqual({ metadata: {}, status: 'Success' });
+    await connection.close();
     return text;
   }
 

@@ -4,9 +4,6 @@ import { join } from 'node:path';
 import { Agent, WebSocket } from 'undici';
 import { expect, onTestFinished } from 'vitest';
 import { services } from '#pkg/api/types/refs.ts';
-import { SystemClock } from '#pkg/base/clock.ts';
-import { SpdyConnection } from '#pkg/serving/spdy/connection.ts';
-import { takeUpgrade } from '#pkg/serving/upgrade-in-process.ts';
 import { netexec, onRealCluster, patienceMs, type RealStage } from './real-stage.ts';
 
 const { behaviour } = onRealCluster({ nodes: 2 });
@@ -27,34 +24,6 @@ async function run(stage: RealStage, name: string, spec: object, labels = {}): P
 const client = { containers: [{ name: 'webserver', image: 'coxswain.dev/pause:v1' }] };
 const server = (port: number) => ({ containers: [{ name: 'webserver', image: netexec, args: [String(port)] }] });
 
-/** Runs a command in a pod; resolves with what it has written. */
-async function exec(stage: RealStage, name: string, command: readonly string[]): Promise<string> {
-  const query = new URLSearchParams([
-    ['stdout', 'true'],
-    ['stderr', 'true'],
-    ...command.map((word) => ['command', word]),
-  ]);
-  const answer = await stage.client.transport.request({
-    method: 'POST',
-    path: `${base}/pods/${name}/exec`,
-    query: query.toString(),
-    headers: { upgrade: 'SPDY/3.1', 'x-stream-protocol-version': 'v4.channel.k8s.io' },
-    upgrade: 'spdy/3.1',
-    peer: { address: '' },
-    signal: new AbortController().signal,
-  });
-  expect(answer.status).toBe(101);
-  if (answer.body.kind !== 'upgrade') throw new Error('no upgrade');
-  const connection = new SpdyConnection(takeUpgrade(answer.body), { clock: new SystemClock(), role: 'client' });
-  const [error, stdout] = ['error', 'stdout', 'stderr'].map((streamtype) => connection.open({ streamtype }));
-  let [text, end] = ['', ''];
-  for await (const chunk of stdout!.input) text += Buffer.from(chunk).toString();
-  for await (const chunk of error!.input) end += Buffer.from(chunk).toString();
-  expect(JSON.parse(end)).toEqual({ metadata: {}, status: 'Success' });
-  await connection.close();
-  return text;
-}
-
 const granular = (what: string) => `[sig-network] Networking Granular Checks: Pods should function for ${what}`;
 const overHttp = (ip: string, port: number) =>
   `curl -g -q -s --max-time 15 --connect-timeout 1 http://${ip}:${port}/hostName`;
@@ -72,7 +41,7 @@ for (const [kind, suffix, isOnHost] of [
       const [from, to] = [stage.name('from'), stage.name('to')];
       const ip = await run(stage, to, server(8083));
       await run(stage, from, isOnHost ? { ...client, hostNetwork: true } : client);
-      expect((await exec(stage, from, ['/bin/sh', '-c', command(ip, 8083)])).trim()).toBe(to);
+      expect((await stage.exec(from, ['/bin/sh', '-c', command(ip, 8083)])).trim()).toBe(to);
     });
   }
 }

@@ -13,7 +13,7 @@ import { coxswainMain, processesWith, type Started, start } from './machine.ts';
 import { type CommandResult, eventually, freePort, hookMs, RunningCluster, run } from './running-cluster.ts';
 
 const kubectl = '35';
-const processes = ['apiserver', 'controller-manager', 'scheduler', 'kubelet', 'kube-proxy'] as const;
+const processes = ['apiserver', 'controller-manager', 'scheduler', 'kubelet', 'kube-proxy', 'cluster-dns'] as const;
 const mainOf = (name: string): string => join(coxswainMain, `../../${name}/main.ts`);
 const coxswain = (...args: string[]): Promise<CommandResult> => run(process.execPath, [coxswainMain, ...args]);
 
@@ -126,7 +126,8 @@ describe('a cluster behind the terminal', () => {
     const { code, stdout } = await cluster.coxswain(['status']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^PROCESS +PID +HEALTH$/m);
-    const names = ['kube-apiserver', 'kubelet/dev-node-1', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy'];
+    const components = ['kube-controller-manager', 'kube-scheduler', 'kube-proxy', 'cluster-dns'];
+    const names = ['kube-apiserver', 'kubelet/dev-node-1', ...components];
     for (const name of names) expect(stdout).toMatch(new RegExp(`^${name} +\\d+ +healthy$`, 'm'));
     const status = JSON.parse((await cluster.coxswain(['status', '-o', 'json'])).stdout);
     expect(status).toMatchObject({
@@ -299,7 +300,7 @@ describe('a cluster in the foreground', () => {
   });
 });
 
-describe('the five processes by hand', () => {
+describe('the processes by hand', () => {
   test('make a cluster in which a Deployment becomes ready', async () => {
     const place = mkdtempSync(join(tmpdir(), 'coxswain-hand-'));
     const port = await freePort();
@@ -347,6 +348,8 @@ describe('the five processes by hand', () => {
             '--client-ca-file',
             pem('ca.crt'),
           ];
+        case 'cluster-dns':
+          return ['--kubeconfig', await kubeconfig('cluster-dns'), '--address', '127.111.128.10'];
         default:
           return ['--kubeconfig', await kubeconfig('kube-proxy'), '--hostname-override', 'one'];
       }

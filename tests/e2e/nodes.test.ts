@@ -39,7 +39,14 @@ test('every node renews its lease', async () => {
 
 test('status tells of the nodes in one line', async () => {
   const { code, stdout } = await cluster.coxswain(['status', '-o', 'json']);
-  const parts = ['kube-apiserver', 'kubelets', 'kube-controller-manager', 'kube-scheduler', 'kube-proxy'];
+  const parts = [
+    'kube-apiserver',
+    'kubelets',
+    'kube-controller-manager',
+    'kube-scheduler',
+    'kube-proxy',
+    'cluster-dns',
+  ];
   expect(JSON.parse(stdout)).toMatchObject({ healthy: true, processes: parts.map((name) => ({ name })) });
   expect(code).toBe(0);
 });

@@ -46,6 +46,7 @@ test('processes by hand have the flags that they are started with, and folders w
     'scheduler',
     'kubelet',
     'kube-proxy',
+    'cluster-dns',
   ]);
   for (const [, name = '', rest = ''] of commands) {
     const options = `${read(`cmd/${name}/options.ts`)} ${read('cmd/common/connection.ts')}`;

@@ -7,6 +7,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/base/': 0,
   'pkg/apimachinery/': 1,
   'pkg/api/': 1,
+  'pkg/cel/': 1,
   'pkg/vmm/': 1,
   'pkg/pki/': 1,
   'pkg/storage/': 2,
@@ -32,6 +33,7 @@ const layers: Readonly<Record<string, number>> = {
 const siblings: readonly (readonly [string, string])[] = [
   ['pkg/api/', 'pkg/apimachinery/'],
   ['pkg/pki/', 'pkg/apimachinery/'],
+  ['pkg/cel/', 'pkg/apimachinery/'],
   ['pkg/component/', 'pkg/client/'],
   ['pkg/cluster/', 'pkg/testing/'],
   ['pkg/testing/', 'pkg/cluster/'],

@@ -5,6 +5,7 @@
 import { deepClone } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { FieldSchema, ObjectSchema, ScalarSchema, Schema } from '#pkg/apimachinery/schema.ts';
+import { noFields } from '#pkg/apimachinery/write-unset.ts';
 
 interface Plan {
   readonly defaults: readonly { readonly name: string; readonly value: unknown }[];
@@ -72,9 +73,13 @@ function hasDefaults(schema: Schema, seen: Set<Schema>): boolean {
 
 /**
  * Fills in declared defaults where a field is absent, in place, in objects that are present. A spec or template that Go's type always has is
- * made where it is absent, so that what is in it gets its defaults too.
+ * made where it is absent, so that what is in it gets its defaults too. The fields in `kept` have theirs.
  */
-export function applySchemaDefaults(draft: JsonObject, schema: ObjectSchema): void {
+export function applySchemaDefaults(
+  draft: JsonObject,
+  schema: ObjectSchema,
+  kept: ReadonlySet<string> = noFields,
+): void {
   const plan = planOf(schema);
   for (const { name, value } of plan.defaults) {
     if (draft[name] === undefined) draft[name] = typeof value === 'object' ? deepClone(value) : value;
@@ -82,7 +87,7 @@ export function applySchemaDefaults(draft: JsonObject, schema: ObjectSchema): vo
   for (const name of plan.made) draft[name] ??= {};
   for (const child of plan.children) {
     const value = draft[child.name];
-    if (value !== undefined) applyToValue(value, child.schema);
+    if (value !== undefined && !kept.has(child.name)) applyToValue(value, child.schema);
   }
 }
 

@@ -175,3 +175,26 @@ test('what a patch does not touch is shared with the original', () => {
   expect(value.metadata).toBe(original.metadata);
   expect(value.spec.containers[0]).toBe(a);
 });
+
+test('tens of thousands of items are merged, ordered and deleted without comparing each with each', () => {
+  const count = 20_000;
+  const names = (of: (i: number) => object): object[] => Array.from({ length: count }, (_, i) => of(i));
+  const env = (list: readonly object[]) => spec([{ name: 'a', env: list }]);
+  const original = env(names((i) => ({ name: `e${i}`, value: 'a' })));
+  const change = (patch: object): unknown => {
+    const result = applyStrategicMergePatch(original, spec([{ name: 'a', ...patch }]), pod);
+    return result.ok && JSON.stringify(result.value);
+  };
+  const changed = names((i) => ({ name: `e${i}`, value: 'b' }));
+  expect(change({ env: changed }) === JSON.stringify(env(changed))).toBe(true);
+  expect(change({ env: names((i) => ({ name: `e${i}`, $patch: 'delete' })) })).toBe(JSON.stringify(env([])));
+  const reversed = names((i) => ({ name: `e${count - 1 - i}`, value: 'a' }));
+  expect(change({ '$setElementOrder/env': reversed }) === JSON.stringify(env(reversed))).toBe(true);
+});
+
+test('tens of thousands of scalars leave a set without comparing each with each', () => {
+  const finalizers = Array.from({ length: 60_000 }, (_, i) => `a/${i}`);
+  const patch = meta({ '$deleteFromPrimitiveList/finalizers': finalizers.toReversed() });
+  const result = applyStrategicMergePatch(meta({ finalizers }), patch, pod);
+  expect(result.ok && result.value).toEqual(meta({ finalizers: [] }));
+});

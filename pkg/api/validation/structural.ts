@@ -60,13 +60,19 @@ export function convertAndCheck(value: unknown, schema: ObjectSchema, options: C
   const result = walk.object(value, schema);
   const object = (typeof result === 'object' && result !== null ? result : {}) as JsonObject;
   const typeError = walk.fatalError ?? walk.typeError;
+  const { strictErrors } = walk;
+  if (typeError === undefined && !walk.isMisfit) return { object, strictErrors };
   return {
     object,
     ...(typeError === undefined ? {} : { typeError }),
-    strictErrors: walk.strictErrors,
+    strictErrors,
     ...(walk.isMisfit ? { isMisfit: true as const } : {}),
   };
 }
+
+/** The stacks of all walks, one after the other: each takes off what it has put on. */
+const pathStack: (number | string)[] = [];
+const fieldStack: string[] = [];
 
 /** State of one conversion. The path is kept as two stacks and made into text only when there is something to report. */
 class Walk {
@@ -81,9 +87,9 @@ class Walk {
   readonly #known: ReadonlySet<unknown> | undefined;
   readonly #numbers: NumberTexts | undefined;
   /** Names of fields, keys of maps and indices of lists down to the current value. */
-  readonly #path: (number | string)[] = [];
+  readonly #path = pathStack;
   /** Names of fields only, as Go names them in type errors. */
-  readonly #fields: string[] = [];
+  readonly #fields = fieldStack;
   /** Type that holds the current field. */
   #struct = '';
   /** Object, map or list that holds the current value. */
@@ -91,6 +97,9 @@ class Walk {
   #depth = 0;
 
   constructor(options: ConvertOptions) {
+    // What a walk that threw has left.
+    if (pathStack.length > 0) pathStack.length = 0;
+    if (fieldStack.length > 0) fieldStack.length = 0;
     this.#copies = options.owned !== true;
     this.#strict = options.strict !== 'Ignore';
     this.#keepsEmpty = options.keepsEmpty === true;

@@ -170,16 +170,28 @@ function withUnlisted(set: MutableFieldSet, value: Readonly<JsonObject>, schema:
   return Object.keys(ordered).length === 1 && ordered['.'] !== undefined ? leaf : ordered;
 }
 
-/** The fields that a create sets. What every new object has anyway (`spec` itself, say) is not among them. */
-export function createdFields(object: Readonly<JsonObject>, schema: ObjectSchema): FieldSet {
-  return createdObject(object, schema, unownedRootFields, 0);
+/**
+ * The fields that a create sets. What every new object has anyway (`spec` itself, say) is not among them. `known` are the sets that some of the
+ * object's fields come to, by their names.
+ */
+export function createdFields(
+  object: Readonly<JsonObject>,
+  schema: ObjectSchema,
+  known?: Readonly<Record<string, FieldSet>>,
+): FieldSet {
+  return createdObject(object, schema, { skipped: unownedRootFields, depth: 0, known });
+}
+
+interface CreatedOptions {
+  readonly skipped: ReadonlySet<string>;
+  readonly depth: number;
+  readonly known?: Readonly<Record<string, FieldSet>> | undefined;
 }
 
 function createdObject(
   object: Readonly<JsonObject>,
   schema: ObjectSchema,
-  skipped: ReadonlySet<string>,
-  depth: number,
+  { skipped, depth, known }: CreatedOptions,
 ): FieldSet {
   const isBuiltIn = schema.name !== undefined;
   const set: MutableFieldSet = {};
@@ -187,7 +199,7 @@ function createdObject(
     const { name } = field;
     const value = isBuiltIn ? object[name] : getOwn(object, name);
     if (value === undefined || skipped.has(name)) continue;
-    const node = newField(value, field, skippedIn(name, depth), depth + 1);
+    const node = known?.[name] ?? newField(value, field, skippedIn(name, depth), depth + 1);
     if (node !== undefined) set[field.element] = node;
   }
   if (!schema.preserveUnknown) return set;
@@ -209,7 +221,7 @@ export function newField(
   const { schema } = field;
   if (!field.inZeroObject) return addedFields(value, schema);
   if (schema.type === 'object' && !schema.atomic && typeof value === 'object' && value !== null) {
-    const node = createdObject(value as JsonObject, schema, skipped, depth);
+    const node = createdObject(value as JsonObject, schema, { skipped, depth });
     return isEmptySet(node) ? undefined : node;
   }
   if (isZero(value)) return undefined;

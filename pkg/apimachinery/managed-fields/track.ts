@@ -39,6 +39,16 @@ export interface TrackOptions {
   readonly schema: ObjectSchema;
   /** Fields this endpoint does not write (`{ 'f:status': {} }` for the object itself), so that no one owns them through it. */
   readonly resetFields?: FieldSet;
+  /** What is known of a new object. */
+  readonly created?: CreatedSets;
+}
+
+/** What is known of the fields of a new object. */
+export interface CreatedSets {
+  /** Sets that some of its fields come to, by name. */
+  readonly known: Readonly<Record<string, FieldSet>>;
+  /** Is given the set of whoever creates it; returns that, or one with the same fields. */
+  take(set: FieldSet): FieldSet;
 }
 
 /**
@@ -46,11 +56,23 @@ export interface TrackOptions {
  * the client asked to forget, or when ownership is not tracked since then.
  */
 export function trackUpdate(options: TrackOptions): readonly ManagedFieldsEntry[] {
-  const { live, updated, manager, apiVersion, timestamp, subresource = '', schema, resetFields = emptySet } = options;
+  const {
+    live,
+    updated,
+    manager,
+    apiVersion,
+    timestamp,
+    subresource = '',
+    schema,
+    resetFields = emptySet,
+    created,
+  } = options;
   const own = { manager, operation: 'Update' as const, apiVersion, time: timestamp, subresource };
   if (live === undefined) {
-    const fields = exclude(createdFields(updated as JsonObject, schema), resetFields);
-    return isEmptySet(fields) ? [] : finishEntries([makeEntry({ ...own, fields })]);
+    const fields = exclude(createdFields(updated as JsonObject, schema, created?.known), resetFields);
+    if (isEmptySet(fields)) return [];
+    const entry = makeEntry({ ...own, fields });
+    return [created === undefined ? entry : { ...entry, fieldsV1: created.take(entry.fieldsV1) }];
   }
   const entries = currentEntries(live, updated, subresource);
   if (entries.length === 0) return entries;

@@ -31,8 +31,10 @@ export function formsOf(request: {
   readonly versions?: VersionForms;
 }): VersionForms {
   const { apiVersion, schema, versions } = request;
-  const own: VersionForm = { schema, fromRequest: same, toRequest: same };
-  return (version) => (version === apiVersion || versions === undefined ? own : versions(version));
+  return (version) =>
+    version === apiVersion || versions === undefined
+      ? { schema, fromRequest: same, toRequest: same }
+      : versions(version);
 }
 
 /** What a change of an object comes to in one version; nothing when it comes to nothing. */

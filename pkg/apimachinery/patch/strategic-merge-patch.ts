@@ -11,7 +11,7 @@ import type { JsonObject } from '../object.ts';
 import type { FieldSchema, ObjectSchema, Schema } from '../schema.ts';
 import { malformed, type PatchResult } from './patch-result.ts';
 import { BadPatch, directivesOf, dropDirectives, isDirective, patchDirective } from './strategic-directives.ts';
-import { identityOf, mergeOrder, orderBySetElementOrder } from './strategic-order.ts';
+import { identityOf, mergeOrder, orderBySetElementOrder, positions } from './strategic-order.ts';
 
 /** What merging needs to know of a field. */
 interface FieldRules {
@@ -99,7 +99,9 @@ function mergeField(original: unknown, change: unknown, { rules, order, deletion
     const originalList = Array.isArray(original) ? original : [];
     merged = orderBySetElementOrder(merged, { order, patchList, originalList, mergeKey: rules.mergeKey });
   }
-  return deletions === undefined ? merged : (merged as unknown[]).filter((item) => !deletions.includes(item));
+  if (deletions === undefined) return merged;
+  const deleted = new Set(deletions);
+  return (merged as unknown[]).filter((item) => !deleted.has(item));
 }
 
 function mergeList(original: readonly unknown[], patch: readonly unknown[], rules: FieldRules): unknown {
@@ -122,19 +124,17 @@ function mergeList(original: readonly unknown[], patch: readonly unknown[], rule
 function mergeKeyed(original: readonly JsonObject[], patch: readonly JsonObject[], rules: FieldRules): unknown {
   const mergeKey = rules.mergeKey;
   const itemSchema = rules.schema?.type === 'list' ? rules.schema.of : undefined;
-  let merged: JsonObject[] = [...original];
   const plain: JsonObject[] = [];
+  const deleted = new Set<string>();
   let replaces = false;
   for (const item of patch) {
     switch (getOwn(item, patchDirective)) {
       case undefined:
         plain.push(item);
         break;
-      case 'delete': {
-        const identity = identityOf(item, mergeKey);
-        merged = merged.filter((other) => identityOf(other, mergeKey) !== identity);
+      case 'delete':
+        deleted.add(identityOf(item, mergeKey));
         break;
-      }
       case 'replace':
         replaces = true;
         break;
@@ -145,10 +145,13 @@ function mergeKeyed(original: readonly JsonObject[], patch: readonly JsonObject[
     }
   }
   if (replaces) return dropDirectives(plain);
+  const merged =
+    deleted.size === 0 ? [...original] : original.filter((item) => !deleted.has(identityOf(item, mergeKey)));
+  const indexes = positions(merged.map((item) => identityOf(item, mergeKey)));
   for (const item of plain) {
     const identity = identityOf(item, mergeKey);
-    const index = merged.findIndex((other) => identityOf(other, mergeKey) === identity);
-    if (index < 0) merged.push(dropDirectives(item) as JsonObject);
+    const index = indexes.get(identity);
+    if (index === undefined) indexes.set(identity, merged.push(dropDirectives(item) as JsonObject) - 1);
     else merged[index] = mergeObject(merged[index]!, item, itemSchema);
   }
   return mergeOrder(merged, { first: plain, server: original, mergeKey });

@@ -21,6 +21,13 @@ interface OrderOptions {
   readonly mergeKey: string | undefined;
 }
 
+/** An item with its places. */
+interface Placed {
+  readonly item: unknown;
+  readonly patchAt: number;
+  readonly serverAt: number | undefined;
+}
+
 /**
  * Items of the patch in the patch's order, the others in the server's; between the two, an item that only the server has comes
  * first only where the server has both and has it first.
@@ -29,26 +36,31 @@ export function mergeOrder(merged: readonly unknown[], { first, server, mergeKey
   const identify = (item: unknown): string => identityOf(item, mergeKey);
   const patchIndex = positions(first.map(identify));
   const serverIndex = positions(server.map(identify));
-  const inPatch = merged
-    .filter((item) => patchIndex.has(identify(item)))
-    .sort((a, b) => patchIndex.get(identify(a))! - patchIndex.get(identify(b))!);
-  const others = merged.filter((item) => !patchIndex.has(identify(item)));
+  const inPatch: Placed[] = [];
+  const others: Placed[] = [];
+  for (const item of merged) {
+    const identity = identify(item);
+    const patchAt = patchIndex.get(identity);
+    const placed = { item, patchAt: patchAt ?? 0, serverAt: serverIndex.get(identity) };
+    (patchAt === undefined ? others : inPatch).push(placed);
+  }
+  inPatch.sort((a, b) => a.patchAt - b.patchAt);
   const result: unknown[] = [];
   let next = 0;
-  for (const item of inPatch) {
-    const position = serverIndex.get(identify(item));
-    while (next < others.length && position !== undefined) {
-      const other = serverIndex.get(identify(others[next]));
-      if (other === undefined || other > position) break;
-      result.push(others[next++]);
+  for (const { item, serverAt } of inPatch) {
+    while (next < others.length && serverAt !== undefined) {
+      const other = others[next]!.serverAt;
+      if (other === undefined || other > serverAt) break;
+      result.push(others[next++]!.item);
     }
     result.push(item);
   }
-  return [...result, ...others.slice(next)];
+  for (; next < others.length; next++) result.push(others[next]!.item);
+  return result;
 }
 
 /** Where each identity comes first. */
-function positions(identities: readonly string[]): ReadonlyMap<string, number> {
+export function positions(identities: readonly string[]): Map<string, number> {
   const found = new Map<string, number>();
   for (const [index, identity] of identities.entries()) if (!found.has(identity)) found.set(identity, index);
   return found;

@@ -2,22 +2,37 @@
  * The admission plugins in their order: those that change drafts first, then those that only refuse.
  * Upstream counterpart: apiserver `admission/chain.go`.
  */
+import type { AdmissionTurns, ServerCounts } from '../server-counts.ts';
 import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '../strategy.ts';
 import type { UserInfo } from '../user-info.ts';
+
+/** What plugins look at, and where their turns are counted. */
+export interface ChainParts {
+  readonly reader: RegistryReader;
+  readonly counts: ServerCounts;
+}
 
 /** The plugins of one server, asked in order; the first that refuses ends it. */
 export class AdmissionChain {
   readonly #admitting: readonly AdmissionPlugin[];
   readonly #validating: readonly AdmissionPlugin[];
   readonly #reader: RegistryReader;
+  readonly #counts: ServerCounts;
+  readonly #steps: Readonly<Record<Step, AdmissionTurns>>;
+  readonly #turns = {
+    admit: new Map<AdmissionPlugin, AdmissionTurns>(),
+    validate: new Map<AdmissionPlugin, AdmissionTurns>(),
+  };
 
-  constructor(plugins: readonly AdmissionPlugin[], reader: RegistryReader) {
+  constructor(plugins: readonly AdmissionPlugin[], { reader, counts }: ChainParts) {
+    this.#counts = counts;
+    this.#steps = { admit: counts.turnsOf('admit'), validate: counts.turnsOf('validate') };
     this.#admitting = plugins.filter(({ admit }) => admit !== undefined);
     this.#validating = plugins.filter(({ validate }) => validate !== undefined);
     this.#reader = reader;
   }
 
-  /** May change the draft. Undefined when no plugin has anything to do, so that the caller need not wait. */
+  /** May change the draft. Undefined where nothing had to be waited for. Throws and rejects with what a plugin refuses by. */
   admit(attributes: AdmissionAttributes, context: StrategyContext): Promise<void> | undefined {
     const plugins = concerned(this.#admitting, attributes, context.user);
     return plugins === undefined ? undefined : this.#run(plugins, 'admit', attributes, context);
@@ -28,14 +43,81 @@ export class AdmissionChain {
     return plugins === undefined ? undefined : this.#run(plugins, 'validate', attributes, context);
   }
 
-  async #run(
+  /** Waits for nothing but for plugins that do. */
+  #run(
     plugins: readonly AdmissionPlugin[],
-    step: 'admit' | 'validate',
+    step: Step,
     attributes: AdmissionAttributes,
     context: StrategyContext,
-  ): Promise<void> {
-    for (const plugin of plugins) await plugin[step]!(attributes, context, this.#reader);
+  ): Promise<void> | undefined {
+    const { operation } = attributes;
+    const turns = this.#steps[step].of(operation);
+    const startMs = this.#counts.clock.monotonicMs();
+    let waiting: Promise<void> | undefined;
+    try {
+      waiting = this.#ask(plugins, { step, attributes, context });
+    } catch (error) {
+      this.#counts.observe(turns.refused, startMs);
+      throw error;
+    }
+    if (waiting !== undefined) return this.#settled(waiting, { turns, startMs });
+    this.#counts.observe(turns.passed, startMs);
+    return undefined;
   }
+
+  #ask(plugins: readonly AdmissionPlugin[], asking: Asking): Promise<void> | undefined {
+    const { step, attributes, context } = asking;
+    let startMs = this.#counts.clock.monotonicMs();
+    let left = plugins.length;
+    for (const plugin of plugins) {
+      left--;
+      const turns = this.#turnsOf(plugin, step).of(attributes.operation);
+      let asked: Promise<void> | undefined | void;
+      try {
+        asked = plugin[step]?.(attributes, context, this.#reader);
+      } catch (error) {
+        this.#counts.observe(turns.refused, startMs);
+        throw error;
+      }
+      if (asked instanceof Promise) {
+        const others = plugins.slice(plugins.length - left);
+        const settled = this.#settled(asked, { turns, startMs });
+        return others.length === 0 ? settled : settled.then(() => this.#ask(others, asking));
+      }
+      startMs = this.#counts.observe(turns.passed, startMs);
+    }
+    return undefined;
+  }
+
+  #turnsOf(plugin: AdmissionPlugin, step: Step): AdmissionTurns {
+    let turns = this.#turns[step].get(plugin);
+    if (turns === undefined) {
+      turns = this.#counts.turnsOf(step, plugin.name);
+      this.#turns[step].set(plugin, turns);
+    }
+    return turns;
+  }
+
+  async #settled(
+    waiting: Promise<void>,
+    { turns, startMs }: { readonly turns: ReturnType<AdmissionTurns['of']>; readonly startMs: number },
+  ): Promise<void> {
+    try {
+      await waiting;
+    } catch (error) {
+      this.#counts.observe(turns.refused, startMs);
+      throw error;
+    }
+    this.#counts.observe(turns.passed, startMs);
+  }
+}
+
+type Step = 'admit' | 'validate';
+
+interface Asking {
+  readonly step: Step;
+  readonly attributes: AdmissionAttributes;
+  readonly context: StrategyContext;
 }
 
 /** Those that have something to do; undefined, as mostly, when none has. */

@@ -15,7 +15,7 @@ import type { StoredEntry } from '../storage/object-codec.ts';
 import type { PutResult } from '../storage/resource-store.ts';
 import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
-import { prepareDraft } from './decode.ts';
+import { fieldsKept, prepareDraft } from './decode.ts';
 import { trackManager } from './managers.ts';
 import { ensureNamespace, keepServerMetadata, metadataOf, pendingFinalizers } from './metadata.ts';
 import { entryResponse } from './read.ts';
@@ -38,6 +38,8 @@ export interface Change {
   readonly subresource: string;
   /** The new state made of the old one, which must not be changed. Called again after a lost race. */
   draft(old: KubeObject): JsonObject | Promise<JsonObject>;
+  /** Fields of drafts that are complete: nothing is filled in below them, so that they may share parts with the old object. Default: those that are its own. */
+  readonly complete?: ReadonlySet<string>;
   /** Changes the spec without a new generation. */
   readonly keepsGeneration?: boolean;
   /** The draft carries its managed fields (server-side apply). */
@@ -108,7 +110,7 @@ function tryChange(scope: Scope, change: Change, entry: StoredEntry): Tried {
 function admitDraft(scope: Scope, change: Change, state: Swap): Tried {
   const { draft, old, context } = state;
   checkIdentity(scope, metadataOf(draft), old);
-  prepareDraft(scope, draft);
+  prepareDraft(scope, draft, change.complete ?? fieldsKept(scope, draft, old));
   restoreForeign(scope, change, { draft, old });
   if (!change.isApply) trackManager(scope, { draft, old, manager: change.manager, subresource: change.subresource });
   const attributes = admissionAttributes(scope, { draft, old, subresource: change.subresource });

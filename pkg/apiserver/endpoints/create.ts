@@ -3,17 +3,18 @@ import { invalidObject, pathsOf, required } from '#pkg/apimachinery/field-error.
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { alreadyExists, badRequest, StatusError } from '#pkg/apimachinery/status-error.ts';
-import { writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
+import { noFields, writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
 import { draftResponse } from '../responses.ts';
 import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
-import { decodeDraft, prepareDraft } from './decode.ts';
+import { decodeNew, keptSpec, prepareDraft } from './decode.ts';
+import { createdSets, type FinalSpec, finalSpec, rememberGood, type SentSpec } from './known-specs.ts';
 import { dropsStatus, trackManager } from './managers.ts';
 import { ensureNamespace, generateName, metadataOf, stampNew } from './metadata.ts';
 import { entryResponse } from './read.ts';
 import { type Scope, strategyContext } from './scope.ts';
 import { checkObject } from './validate.ts';
-import { managerOf, parseWriteOptions } from './write-options.ts';
+import { type FieldValidation, managerOf, parseWriteOptions } from './write-options.ts';
 
 const field = pathsOf<KubeObject>();
 
@@ -23,8 +24,9 @@ const generateAttemptsMax = 8;
 /** Answers POST to a collection. */
 export async function createObject(scope: Scope): Promise<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'CreateOptions');
-  const draft = decodeDraft(scope, options.fieldValidation);
-  return createDraft(scope, draft, { ...options, manager: managerOf(options, scope.request.headers), name: '' });
+  const { draft, sent } = decodeNew(scope, options.fieldValidation);
+  const manager = managerOf(options, scope.request.headers);
+  return createDraft(scope, draft, { ...options, manager, name: '', ...(sent === undefined ? {} : { sent }) });
 }
 
 /** In whose name, and under which name, a draft is created. */
@@ -35,6 +37,9 @@ export interface CreateDraftOptions {
   readonly name: string;
   /** Managed fields are already in the draft. */
   readonly isApply?: boolean;
+  /** The spec as it was sent, and how strictly it was decoded. */
+  readonly sent?: SentSpec;
+  readonly fieldValidation?: FieldValidation;
 }
 
 /** Creates what a draft of the served version says. */
@@ -46,9 +51,10 @@ export async function createDraft(scope: Scope, draft: JsonObject, options: Crea
     throw badRequest('resourceVersion should not be set on objects to be created');
   }
   ensureNamespace(scope, metadata);
-  prepareDraft(scope, draft);
+  const known = options.sent?.known;
+  prepareDraft(scope, draft, known === undefined ? noFields : keptSpec);
   const generated = ensureName(scope, metadata, options.name);
-  if (!options.isApply) trackManager(scope, { draft, old: undefined, manager: options.manager, subresource: '' });
+  if (!options.isApply) trackCreation(scope, draft, options);
   const attributes: AdmissionAttributes = {
     operation: 'CREATE',
     group: served.info.group,
@@ -63,24 +69,55 @@ export async function createDraft(scope: Scope, draft: JsonObject, options: Crea
   };
   const admitting = scope.core.admission.admit(attributes, context);
   if (admitting !== undefined) await admitting;
-  stampNew(scope, metadata);
-  resetStatus(scope, draft);
-  const warned = scope.warnings.length;
-  served.strategy.prepareForCreate?.(draft, context);
-  writeUnsetAgain(draft, served.schema);
-  checkObject(scope, draft, undefined, { context, subresource: '', warned });
+  const spec = checkNew(scope, draft, context);
   const validating = scope.core.admission.validate(attributes, context);
   if (validating !== undefined) await validating;
   for (let attempt = 1; ; attempt++) {
-    const answer = await store(scope, draft, context);
+    const answer = await store(scope, draft, context, spec?.text);
     if (answer !== undefined) return answer;
     if (!generated || attempt >= generateAttemptsMax) throw await taken(scope, metadata, generated);
     metadata.name = generateName(scope, metadata);
   }
 }
 
-/** Writes the draft; undefined when its name is taken. */
-async function store(scope: Scope, draft: JsonObject, context: StrategyContext): Promise<ApiResponse | undefined> {
+/** Puts the fields down to their manager. What the spec has become is remembered, as they are the first thing that is made of it. */
+function trackCreation(
+  scope: Scope,
+  draft: JsonObject,
+  { manager, sent, fieldValidation = 'Ignore' }: CreateDraftOptions,
+): void {
+  const created = sent && createdSets(scope, sent, { draft, validation: fieldValidation });
+  trackManager(scope, {
+    draft,
+    old: undefined,
+    manager,
+    subresource: '',
+    ...(created === undefined ? {} : { created }),
+  });
+}
+
+/** Completes a draft that admission has let pass, and checks it. Returns the spec, where that may be known, which nobody changes from now on. */
+function checkNew(scope: Scope, draft: JsonObject, context: StrategyContext): FinalSpec | undefined {
+  const { served, warnings } = scope;
+  stampNew(scope, metadataOf(draft));
+  resetStatus(scope, draft);
+  const warned = warnings.length;
+  const spec = finalSpec(scope, draft);
+  const told = spec?.isGood === true ? { ...context, isSpecGood: true } : context;
+  served.strategy.prepareForCreate?.(draft, told);
+  writeUnsetAgain(draft, served.schema);
+  checkObject(scope, draft, undefined, { context: told, subresource: '', warned });
+  if (spec !== undefined && warnings.length === warned) rememberGood(scope, draft, spec);
+  return spec;
+}
+
+/** Writes the draft; undefined when its name is taken. `specText` is its spec as JSON, where that was made already. */
+async function store(
+  scope: Scope,
+  draft: JsonObject,
+  context: StrategyContext,
+  specText: string | undefined,
+): Promise<ApiResponse | undefined> {
   const { served, core } = scope;
   const metadata = draft.metadata as JsonObject;
   const key = served.store.key(scope.info.namespace, metadata.name as string);
@@ -91,7 +128,8 @@ async function store(scope: Scope, draft: JsonObject, context: StrategyContext):
       if ((await served.store.get(key)) !== undefined) return undefined;
       return draftResponse(201, asIfStored(served.view, draft));
     }
-    const result = await served.store.put(key, served.view.toStored(draft), 0);
+    const texts = specText === undefined || !served.view.isStored ? undefined : { spec: specText };
+    const result = await served.store.put(key, served.view.toStored(draft), 0, texts);
     if (!result.ok) return undefined;
     kept = true;
     return entryResponse(201, scope, result.entry);

@@ -5,7 +5,7 @@ import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
 import type { NumberTexts } from '#pkg/apimachinery/decode.ts';
 import { invalidObject } from '#pkg/apimachinery/field-error.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { deepClone, isObject } from '#pkg/apimachinery/json.ts';
 import {
   apiVersionOf,
   type GroupVersionKind,
@@ -15,8 +15,9 @@ import {
 } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import type { StatusError } from '#pkg/apimachinery/status-error.ts';
-import { writeObjects, writeUnset } from '#pkg/apimachinery/write-unset.ts';
+import { noFields, writeObjects, writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import { checkKind, readBody } from './body.ts';
+import { type SentSpec, sentSpec } from './known-specs.ts';
 import { cannotBeHandled } from './refused-bodies.ts';
 import type { Scope } from './scope.ts';
 import type { FieldValidation } from './write-options.ts';
@@ -49,6 +50,26 @@ export function decodeDraft(scope: Scope, validation: FieldValidation, stored?: 
   return draftOf(scope, value, { ...raw, kind, validation, ...(stored === undefined ? {} : { stored }) });
 }
 
+/** The draft of a new object, and its spec as it was sent. One that came before is copied and neither decoded nor completed again. */
+export function decodeNew(
+  scope: Scope,
+  validation: FieldValidation,
+): { readonly draft: JsonObject; readonly sent: SentSpec | undefined } {
+  const kind = servedKind(scope);
+  const raw = readBody(scope, kind.kind, validation !== 'Ignore');
+  const value = checkKind(raw, kind);
+  const sent = sentSpec(scope, value, raw);
+  const { known } = sent ?? {};
+  const draft = draftOf(scope, known === undefined ? value : { ...value, spec: undefined }, {
+    ...raw,
+    kind,
+    validation,
+  });
+  if (known !== undefined) draft.spec = deepClone(known.spec);
+  // Of what has a fault nothing is remembered.
+  return { draft, sent: scope.warnings.length > 0 && known === undefined ? undefined : sent };
+}
+
 /** The same for a body of another kind than the served one. */
 export function decodeBody(scope: Scope, kind: BodyKind, validation: FieldValidation): JsonObject {
   const raw = readBody(scope, kind.kind, validation !== 'Ignore');
@@ -78,10 +99,11 @@ export interface DraftOptions {
 export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions): JsonObject {
   const kind = options.kind ?? servedKind(scope);
   const { stored } = options;
+  const kept = stored === undefined ? noFields : fieldsKept(scope, value, stored);
   const isMetadataStored = stored?.metadata !== undefined && value.metadata === stored.metadata;
   const refuse = options.refuse ?? ((why: string) => cannotBeHandled(kind, kind.kind, why));
   const { object, typeError, strictErrors, isMisfit } = convertAndCheck(
-    isMetadataStored ? { ...value, metadata: undefined } : value,
+    isMetadataStored || kept.size > 0 ? withoutKept(value, kept, isMetadataStored) : value,
     kind.schema,
     {
       strict: options.validation,
@@ -99,6 +121,7 @@ export function draftOf(scope: Scope, value: JsonObject, options: DraftOptions):
     if (options.validation === 'Warn') scope.warnings.push(...faults);
   }
   if (isMetadataStored) object.metadata = copyOfMetadata(stored.metadata);
+  for (const name of kept) object[name] = value[name];
   object.kind = kind.kind;
   object.apiVersion = kind.apiVersion;
   if (isMisfit === true) refuseMisfit(scope, object);
@@ -126,10 +149,42 @@ function copyOfMetadata(metadata: ObjectMeta): JsonObject {
   return copy;
 }
 
-/** Fills in defaults: those of the schema, then those of the strategy; then what is written of fields without a value. */
-export function prepareDraft(scope: Scope, draft: JsonObject): void {
-  writeObjects(draft, scope.served.schema);
-  applySchemaDefaults(draft, scope.served.schema);
-  scope.served.strategy.setDefaults?.(draft);
-  writeUnset(draft, scope.served.schema);
+/**
+ * Fills in defaults: those of the schema, then those of the strategy; then what is written of fields without a value. The fields in `kept` are complete
+ * and may be shared.
+ */
+export function prepareDraft(scope: Scope, draft: JsonObject, kept: ReadonlySet<string> = noFields): void {
+  const { schema, strategy } = scope.served;
+  writeObjects(draft, schema, kept);
+  applySchemaDefaults(draft, schema, kept);
+  if (!kept.has('spec')) strategy.setDefaults?.(draft);
+  writeUnset(draft, schema, kept);
+}
+
+/** The spec alone. */
+export const keptSpec: ReadonlySet<string> = new Set(['spec']);
+const keptBoth: ReadonlySet<string> = new Set(['spec', 'status']);
+
+/**
+ * The fields of a draft, or of what becomes one, that are those of the stored object: they stay shared with it, neither copied nor looked at again.
+ * Only where the rules say that they leave a complete spec alone. Other subresources change what is in a spec; that of the status what is in that.
+ */
+export function fieldsKept(
+  { served, info }: Scope,
+  value: Readonly<JsonObject>,
+  stored: KubeObject,
+): ReadonlySet<string> {
+  const spec = 'spec' in stored ? stored.spec : undefined;
+  const status = 'status' in stored ? stored.status : undefined;
+  if (served.strategy.specRules === undefined || !isObject(spec) || value.spec !== spec) return noFields;
+  if (info.subresource === '') return isObject(status) && value.status === status ? keptBoth : keptSpec;
+  return info.subresource === 'status' ? keptSpec : noFields;
+}
+
+/** The value without what is kept, and without its metadata where that is kept too. */
+function withoutKept(value: JsonObject, kept: ReadonlySet<string>, isMetadataKept: boolean): JsonObject {
+  const rest = { ...value };
+  if (isMetadataKept) rest.metadata = undefined;
+  for (const name of kept) rest[name] = undefined;
+  return rest;
 }

@@ -3,6 +3,7 @@ import type { Verb } from '#pkg/api/resources.ts';
 import { badRequest } from '#pkg/apimachinery/status-error.ts';
 import { noSuchMethod, noSuchResource } from '../responses.ts';
 import type { Handler } from '../strategy.ts';
+import { computedHandler } from './computed.ts';
 import { createObject } from './create.ts';
 import { deleteCollection, deleteObject } from './delete.ts';
 import { listObjects } from './list.ts';
@@ -54,7 +55,8 @@ export function handlerOf(scope: Scope): Handler {
   if (isOfAll && verb !== 'list' && verb !== 'watch') throw noSuchMethod();
   if (verb === 'watch' && request.method !== 'GET') throw noSuchMethod();
   if (!served.info.verbs.includes(verb as Verb)) throw noSuchMethod();
-  const handler = questionHandler(scope) ?? (parts.length > 1 ? objectHandlers : collectionHandlers)[verb];
+  const handler =
+    questionHandler(scope) ?? computedHandler(scope) ?? (parts.length > 1 ? objectHandlers : collectionHandlers)[verb];
   if (handler === undefined) throw noSuchMethod();
   return handler;
 }

@@ -1,6 +1,6 @@
 /** Managed fields of writes that are not applies. */
 import { isObject } from '#pkg/apimachinery/json.ts';
-import { trackUpdate } from '#pkg/apimachinery/managed-fields/track.ts';
+import { type CreatedSets, trackUpdate } from '#pkg/apimachinery/managed-fields/track.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { isEmptyCollection } from '#pkg/apimachinery/omit-empty.ts';
 import { timestamp } from '#pkg/base/clock.ts';
@@ -13,10 +13,12 @@ export interface TrackedWrite {
   readonly old: KubeObject | undefined;
   readonly manager: string;
   readonly subresource: string;
+  /** What is known of a new object. */
+  readonly created?: CreatedSets;
 }
 
 /** Records in the draft which fields its manager has set. */
-export function trackManager(scope: Scope, { draft, old, manager, subresource }: TrackedWrite): void {
+export function trackManager(scope: Scope, { draft, old, manager, subresource, created }: TrackedWrite): void {
   const { served, core } = scope;
   const entries = trackUpdate({
     live: old,
@@ -27,6 +29,7 @@ export function trackManager(scope: Scope, { draft, old, manager, subresource }:
     timestamp: timestamp(core.clock),
     subresource,
     schema: served.schema,
+    ...(created === undefined ? {} : { created }),
   });
   const metadata = draft.metadata as JsonObject;
   if (entries.length > 0) metadata.managedFields = entries;

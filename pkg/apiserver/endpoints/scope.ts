@@ -10,6 +10,7 @@ import type { BearerTokens } from '../authn/bearer-tokens.ts';
 import type { Authorizer, RuleResolver } from '../authz/authorizer.ts';
 import type { Catalog, ServedResource } from '../catalog.ts';
 import type { RequestInfo } from '../request-info.ts';
+import type { ServerCounts } from '../server-counts.ts';
 import type { RegistryReader, StrategyContext } from '../strategy.ts';
 import type { UserInfo } from '../user-info.ts';
 
@@ -27,6 +28,7 @@ export interface ServerCore {
   readonly random: Random;
   readonly log: Logger;
   readonly admission: AdmissionChain;
+  readonly counts: ServerCounts;
   readonly reader: RegistryReader;
   readonly authenticators: readonly Authenticator[];
   /** Answers reviews of tokens; it is the last of the authenticators. */

@@ -49,6 +49,20 @@ export function parseSelection(served: ServedResource, { labelSelector, fieldSel
   return select(served, labels.selector, fields.selector);
 }
 
+/** Whether an object is selected. Throws BadRequest as `parseSelection` does. */
+export function objectSelection(
+  served: ServedResource,
+  { labelSelector, fieldSelector }: Selectors,
+): (object: KubeObject) => boolean {
+  const labels = parseLabelSelector(labelSelector);
+  if (!labels.ok) throw badRequest(labels.error);
+  const fields = parseFieldSelector(fieldSelector);
+  if (!fields.ok) throw badRequest(fields.error);
+  checkFields(served, fields.selector);
+  return (object) =>
+    labels.selector.matches(object.metadata?.labels) && fieldSelectorMatches(fields.selector, fieldsOf(served, object));
+}
+
 function select(served: ServedResource, labels: Selector, fields: FieldSelector): EntrySelection {
   const { view } = served;
   const texts = served.strategy.selectsVerbatim ? requiredTexts(fields) : [];

@@ -19,18 +19,27 @@ export function checkObject(
   const { strategy, info, schema } = scope.served;
   const metadata = draft.metadata as ObjectMeta;
   const errors: FieldError[] = metadataErrors(scope, metadata, old);
-  append(errors, scope.served.checkValues?.(draft, old));
+  append(errors, scope.served.checkValues?.(draft, old, context.warn));
   if (subresource === '') {
-    errors.push(...validateRequired(draft, schema));
-    append(errors, strategy.validate?.(draft, context));
-    if (old === undefined) append(errors, strategy.validateCreate?.(draft, context));
-    else append(errors, strategy.validateUpdate?.(draft, old, context));
+    if (context.isSpecGood !== true && !isSpecKept(scope, draft, old)) {
+      errors.push(...validateRequired(draft, schema));
+      append(errors, strategy.validate?.(draft, context));
+      if (old === undefined) append(errors, strategy.validateCreate?.(draft, context));
+    }
+    if (old !== undefined) append(errors, strategy.validateUpdate?.(draft, old, context));
   } else if (old !== undefined) {
     append(errors, strategy.subresources?.[subresource]?.validateUpdate?.(draft, old, context));
   }
   if (errors.length === 0) return;
   scope.warnings.length = warned;
   throw invalidObject(info, metadata.name ?? '', distinct(errors));
+}
+
+/** Whether all that the rules look at is as it was when it was stored, and so passes. */
+function isSpecKept({ served }: Scope, draft: JsonObject, old: KubeObject | undefined): boolean {
+  const { specRules } = served.strategy;
+  if (specRules === undefined || old === undefined || !('spec' in old) || old.spec === undefined) return false;
+  return draft.spec === old.spec && !specRules.standsApart(draft);
 }
 
 function metadataErrors(scope: Scope, metadata: ObjectMeta, old: KubeObject | undefined): FieldError[] {

@@ -170,7 +170,7 @@ function initialEventsEndOf({ request, info, served }: Scope): Readonly<Record<s
 
 /** Ties the stream's end to the caller, the server and the clock, and releases all of it when the stream ends. */
 function endOn(
-  { core, request, served }: Scope,
+  { core, info, request, served }: Scope,
   { stream, watch, options }: { stream: WatchStream; watch: CacheWatch; options: ListOptions },
 ): void {
   const seconds = options.timeoutSeconds || watchSecondsMin + randomInt(core.random, watchSecondsMin);
@@ -182,7 +182,10 @@ function endOn(
   core.stopping.addEventListener('abort', onAbort, { once: true });
   // As upstream the watch of a resource that is no longer served just ends; who comes back finds nothing.
   const forget = served.store.whenClosed(onAbort);
+  const running = core.counts.watches(info);
+  running.value++;
   stream.whenClosed(() => {
+    running.value--;
     forget();
     watch.close();
     timer.cancel();

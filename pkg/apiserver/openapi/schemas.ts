@@ -4,15 +4,22 @@
  * Source: the published OpenAPI of Kubernetes; extensions `x-kubernetes-*`.
  */
 import { typeFacts, typeSchema } from '#pkg/api/facts.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { FieldSchema, ObjectSchema, ScalarSchema, ScalarType, Schema } from '#pkg/apimachinery/schema.ts';
 import type { ServedInfo } from '../definition.ts';
 import type { Descriptions } from './descriptions.ts';
 import { enumOf, enumOfField, enumText, unionExtension } from './enums.ts';
 import { kindsOf } from './kinds.ts';
+import { keepsUnknown, publishedV2 } from './published-v2.ts';
 
 /** Which of the two OpenAPI documents. */
 export type OpenApiVersion = 'v2' | 'v3';
+
+/** A built-in kind, of whose words for what every kind has those of custom kinds are made. */
+const describedKind = 'io.k8s.api.core.v1.ConfigMap';
+/** Source: apiextensions-apiserver `controller/openapi/builder` `buildListSchema`. */
+const conventions = 'https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md';
 
 const meta = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 /** The metadata of every list. */
@@ -194,31 +201,49 @@ export class SchemaWriter {
 
   /** The type of a resource that is none of the table of facts, and that of its list. */
   ownDefinitions(info: ServedInfo): readonly (readonly [string, JsonObject])[] {
-    const { group, version, kind, listKind, type, listType, schema, published } = info;
+    const { group, version, kind, listKind, type, listType, schema } = info;
+    const published =
+      this.#version === 'v2' && info.published !== undefined ? publishedV2(info.published) : info.published;
     const kindOf = (name: string): JsonObject => ({
       'x-kubernetes-group-version-kind': [{ group, kind: name, version }],
     });
     const ownProperties = this.#inline(schema).properties as JsonObject;
-    const { apiVersion, kind: kindProperty, metadata } = ownProperties;
+    const { apiVersion, kind: kindProperty } = ownProperties;
+    const metadata = this.#described(describedKind, 'metadata', ownProperties.metadata);
     const properties = {
       ...((published?.properties as JsonObject | undefined) ?? ownProperties),
       apiVersion,
       kind: kindProperty,
       metadata,
     };
-    const own = { type: 'object', ...published, properties, ...kindOf(kind) };
+    // One that says nothing of its fields, said nothing of them on purpose.
+    const isOpen = published !== info.published && keepsUnknown(info.published);
+    const own = { type: 'object', ...published, ...(isOpen ? {} : { properties }), ...kindOf(kind) };
     if (listType === undefined) return [[type, own]];
     const items = { type: 'array', items: this.#item({ ...schema, name: type }) };
+    const listMetadata = this.#described(`${describedKind}List`, 'metadata', this.#reference(listMetaType));
     const list = {
+      description: `${listKind} is a list of ${kind}`,
       type: 'object',
       required: ['items'],
-      properties: { apiVersion, items, kind: kindProperty, metadata: this.#reference(listMetaType) },
+      properties: {
+        apiVersion,
+        items: { description: `List of ${info.resource}. More info: ${conventions}`, ...items },
+        kind: kindProperty,
+        metadata: listMetadata,
+      },
       ...kindOf(listKind),
     };
     return [
       [type, own],
       [listType, list],
     ];
+  }
+
+  /** A field that every kind has, with the words that built-in ones have for it. */
+  #described(typeName: string, field: string, value: unknown): JsonObject {
+    const description = this.#descriptions.of(typeName).fields.get(field);
+    return { ...(description === undefined ? {} : { description }), ...(isObject(value) ? value : {}) };
   }
 
   #reference(typeName: string): JsonObject {

@@ -242,6 +242,9 @@ function ownMemory(bytes: number): Buffer {
 
 type Allocate = (bytes: number) => Buffer;
 
+/** Fields of an object as JSON, by name. */
+export type FieldTexts = Readonly<Record<string, string>>;
+
 /**
  * Encodes a draft for a write and keeps the draft with the bytes: once the write has a revision, the draft is the object of the
  * entry. The caller must not change it from then on.
@@ -249,10 +252,13 @@ type Allocate = (bytes: number) => Buffer;
 export function encodeForWrite(
   key: string,
   draft: JsonObject,
-  { allocate = ownMemory }: { readonly allocate?: Allocate | undefined } = {},
+  {
+    allocate = ownMemory,
+    texts,
+  }: { readonly allocate?: Allocate | undefined; readonly texts?: FieldTexts | undefined } = {},
 ): Uint8Array {
   const ordered = inOrder(draft);
-  const text = JSON.stringify(ordered);
+  const text = texts === undefined ? JSON.stringify(ordered) : joined(ordered, texts);
   const value = bytesOf(text, allocate);
   const kv = { key, value, createRevision: 0, modRevision: 0 };
   (value as Carrying)[entryOf] = new StoredEntry(kv, ordered as KubeObject, !hasHtmlCharacters(text));
@@ -284,6 +290,16 @@ function inOrder(draft: JsonObject): JsonObject {
   const ordered: JsonObject = { kind, apiVersion, metadata: undefined, ...draft };
   ordered.metadata = metadata;
   return ordered;
+}
+
+/** The JSON of an object of which some fields are known as such. */
+function joined(object: JsonObject, texts: FieldTexts): string {
+  let text = '';
+  for (const name in object) {
+    const value = texts[name] ?? JSON.stringify(object[name]);
+    if (value !== undefined) text += `${text === '' ? '{' : ','}${JSON.stringify(name)}:${value}`;
+  }
+  return `${text}}`;
 }
 
 function bytesOf(text: string, allocate: Allocate): Buffer {

@@ -22,7 +22,7 @@ import {
 import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
 import { noSuchResource } from '../responses.ts';
 import type { KeepingRules, Strategy } from '../strategy.ts';
-import { encodeForWrite, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
+import { encodeForWrite, type FieldTexts, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
 import type { OpenCaches } from './open-caches.ts';
 import { Turns } from './turns.ts';
 
@@ -68,6 +68,7 @@ export class ResourceStore {
   #isOpen: boolean;
   #isClosed = false;
   readonly #ends = new Set<() => void>();
+  #lastKey: { readonly namespace: string; readonly name: string; readonly key: string } | undefined;
 
   constructor(options: ResourceStoreOptions) {
     this.subject = options.subject;
@@ -80,6 +81,11 @@ export class ResourceStore {
     this.#ttlMs = options.keeping.ttlMs;
     this.#isCached = options.keeping.watchCache !== 'none';
     this.#isOpen = !this.#isCached;
+  }
+
+  /** Objects that there are, where a cache that was opened knows it; nothing is opened for it. */
+  get openCount(): number | undefined {
+    return this.#cache?.count(this.prefix);
   }
 
   /** The watch cache; undefined for a resource that has none. */
@@ -110,9 +116,13 @@ export class ResourceStore {
     this.#cache = undefined;
   }
 
-  /** Key of an object; `namespace` is ignored for cluster-scoped resources. */
+  /** Key of an object; `namespace` is ignored for cluster-scoped resources. The same text again for the same object, which is asked for several times in a row. */
   key(namespace: string, name: string): string {
-    return this.namespaced ? `${this.prefix}${namespace}/${name}` : this.prefix + name;
+    const last = this.#lastKey;
+    if (last !== undefined && last.name === name && last.namespace === namespace) return last.key;
+    const key = this.namespaced ? `${this.prefix}${namespace}/${name}` : this.prefix + name;
+    this.#lastKey = { namespace, name, key };
+    return key;
   }
 
   /** Keys of a namespace, or of the whole resource. */
@@ -122,13 +132,13 @@ export class ResourceStore {
 
   /** The state that the cache has, which may be old; undefined before the first write, and without a cache. */
   peek(key: string): StoredEntry | undefined {
-    return this.#isOpen ? (this.#cache?.get(key) as StoredEntry | undefined) : undefined;
+    return this.#isOpen ? cached(this.#cache, key) : undefined;
   }
 
   /** The newest state: at once where the cache is known to have it. */
   get(key: string): Promise<StoredEntry | undefined> | StoredEntry | undefined {
     const cache = this.#cache;
-    return cache?.isFresh === true ? (cache.get(key) as StoredEntry | undefined) : this.#getFresh(key);
+    return cache?.isFresh === true ? cached(cache, key) : this.#getFresh(key);
   }
 
   async #getFresh(key: string): Promise<StoredEntry | undefined> {
@@ -138,7 +148,33 @@ export class ResourceStore {
       return kv && objectCodec.entry(kv);
     }
     await this.#guard(() => cache.fresh());
-    return cache.get(key) as StoredEntry | undefined;
+    return cached(cache, key);
+  }
+
+  /**
+   * The state that the server itself decides by: not older than what it has acknowledged. Where there is none the store is asked, as another server
+   * may just have made it. At once where the cache has it. Source: upstream's admission plugins, which look past their informers so.
+   */
+  getSettled(key: string): Promise<StoredEntry | undefined> | StoredEntry | undefined {
+    const cache = this.#cache;
+    if (cache?.isSettled !== true) return this.#waitSettled(key);
+    const entry = cached(cache, key);
+    return entry === undefined && !cache.isFresh ? this.#getFresh(key) : entry;
+  }
+
+  async #waitSettled(key: string): Promise<StoredEntry | undefined> {
+    const { cache } = this;
+    if (cache !== undefined) await this.#guard(() => cache.settled());
+    else return this.#getFresh(key);
+    return cached(cache, key) ?? this.get(key);
+  }
+
+  /** The same of many objects, without asking for what is not there. */
+  async listSettled(prefix: string): Promise<readonly StoredEntry[]> {
+    const { cache } = this;
+    if (cache === undefined) return this.list(prefix);
+    if (!cache.isSettled) await this.#guard(() => cache.settled());
+    return cache.list(prefix) as readonly StoredEntry[];
   }
 
   /** The state the cache has, which on a local driver is the newest once the cache is filled. */
@@ -156,11 +192,12 @@ export class ResourceStore {
 
   /**
    * Writes `draft`, which becomes the shared object of the entry: at once where the store can. `ifModRevision` 0 demands that it does not exist.
+   * `texts` are some of its fields as JSON.
    */
-  put(key: string, draft: JsonObject, ifModRevision: number): Promise<PutResult> | PutResult {
-    if (!this.#isOpen) return this.#open().then(() => this.put(key, draft, ifModRevision));
+  put(key: string, draft: JsonObject, ifModRevision: number, texts?: FieldTexts): Promise<PutResult> | PutResult {
+    if (!this.#isOpen) return this.#open().then(() => this.put(key, draft, ifModRevision, texts));
     if (Buffer.byteLength(key) > keyBytesMax) throw tooLarge(`Request entity too large: limit is ${keyBytesMax}`);
-    const carried = this.#encode(key, draft);
+    const carried = this.#encode(key, draft, texts);
     const operation: PutOperation = { type: 'put', key, ...carried, ifModRevision };
     const ttlMs = this.#ttlMs;
     const written = this.#write(ttlMs === undefined ? operation : { ...operation, ttlMs });
@@ -180,11 +217,11 @@ export class ResourceStore {
   }
 
   /** What is written of a draft. Throws TooLarge. */
-  #encode(key: string, draft: JsonObject): Pick<PutOperation, 'late' | 'value'> {
+  #encode(key: string, draft: JsonObject, texts: FieldTexts | undefined): Pick<PutOperation, 'late' | 'value'> {
     const allocate = this.#allocate;
     const late = this.#takesLate ? lateForWrite(key, draft, { allocate, bytesMax: objectBytesMax }) : undefined;
     if (late !== undefined) return { value: noBytes, late };
-    const value = encodeForWrite(key, draft, { allocate });
+    const value = encodeForWrite(key, draft, { allocate, texts });
     if (value.length > objectBytesMax) throw tooLarge(`Request entity too large: limit is ${objectBytesMax}`);
     return { value };
   }
@@ -224,6 +261,11 @@ function putResult({ key, value, late, ifModRevision }: PutOperation, result: Wr
   const createRevision = ifModRevision === 0 ? revision : 0;
   const stored = { key, value, createRevision, modRevision: revision, ...(late === undefined ? {} : { late }) };
   return { ok: true, entry: objectCodec.entry(stored) };
+}
+
+/** The entry that a cache of objects has, which its codec has made. */
+function cached(cache: ResourceCache | undefined, key: string): StoredEntry | undefined {
+  return cache?.get(key) as StoredEntry | undefined;
 }
 
 function prefixOf({ group, resource }: { readonly group: string; readonly resource: string }): string {

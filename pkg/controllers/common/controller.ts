@@ -1,6 +1,7 @@
 /** What every controller is made of and given: one reconcile loop over one queue, fed by event handlers that only add keys. */
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { createWorkQueue } from '#pkg/client/queue.ts';
+import type { RateLimiterOptions } from '#pkg/client/rate-limiter.ts';
 import { runReconcileLoop } from '#pkg/client/reconcile-loop.ts';
 import type { Reconcile, WorkQueue } from '#pkg/client/work-queue.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
@@ -60,6 +61,8 @@ export interface LoopOptions {
   /** Keys worked on at the same time. */
   readonly workers: number;
   readonly reconcile: Reconcile;
+  /** Delays of keys that failed. Default: from 5 ms, doubling. */
+  readonly retry?: RateLimiterOptions;
 }
 
 /** A queue and the workers on it. */
@@ -69,8 +72,8 @@ export interface Loop extends Component {
 
 /** The loop of one controller. */
 export function createLoop(context: ControllerContext, options: LoopOptions): Loop {
-  const { clock } = context;
+  const { clock, metrics } = context;
   const log = context.log.with({ controller: options.name });
-  const queue = createWorkQueue({ name: options.name, clock });
-  return { queue, run: (signal) => runReconcileLoop({ ...options, queue, log, clock }, signal) };
+  const queue = createWorkQueue({ name: options.name, clock, metrics, ...options.retry });
+  return { queue, run: (signal) => runReconcileLoop({ ...options, queue, log, clock, metrics }, signal) };
 }

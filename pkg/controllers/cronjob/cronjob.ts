@@ -11,6 +11,7 @@ import { controllerOf, objectKey } from '#pkg/apimachinery/object.ts';
 import { isAlreadyExists, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import { exponentialBuckets, type Histogram } from '#pkg/base/metrics.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
@@ -36,12 +37,20 @@ class CronJobController implements Component {
   readonly #cronJobs: Informer<CronJob>;
   readonly #jobs: Informer<Job>;
   readonly #writes = new LastWrites();
+  readonly #skew: Histogram;
   /** Uids of jobs that somebody else made and that were spoken of. Bounded by the jobs that there are. */
   readonly #strangers = new Set<string>();
   readonly #loop: Loop;
 
   constructor(context: ControllerContext) {
     this.#context = context;
+    this.#skew = context.metrics
+      .histogram({
+        name: 'cronjob_controller_job_creation_skew_duration_seconds',
+        help: 'Time from when a job was due until it was made',
+        buckets: exponentialBuckets(1, 2, 10),
+      })
+      .of();
     this.#events = context.recorder('cronjob-controller');
     this.#cronJobs = context.informers.informer(cronJobs);
     this.#jobs = context.informers.informer(jobs);
@@ -237,6 +246,7 @@ class CronJobController implements Component {
     let job: Job;
     try {
       job = await resource.create(wanted);
+      this.#skew.observe((this.#nowMs() - runMs) / 1_000);
       this.#say(cronJob, 'SuccessfulCreate', `Created job ${name}`);
     } catch (error) {
       if (!isAlreadyExists(error)) {

@@ -40,7 +40,7 @@ const retryMs = 5_000;
 /** Custom resources come and go with their definitions; what they serve is there a moment later. */
 const definitionDelayMs = 1_000;
 const definitions = 'customresourcedefinitions.apiextensions.k8s.io';
-/** These watches are many and mostly silent: they last longer than others. */
+/** These watches are many and mostly silent: over a network they last longer than others. */
 const watchSecondsMin = 1_800;
 
 interface Monitor {
@@ -136,7 +136,8 @@ export class Monitors {
     const changed = groupResource(ref) === definitions ? () => this.#wake?.() : undefined;
     const sink = new GraphFeed(this.#graph, { ref, changed });
     const { isLocal } = client.transport;
-    const options = { resource: client.resource(ref), select: {}, sink, clock, random, log, watchSecondsMin, isLocal };
+    const lasting = isLocal === true ? { isLocal } : { watchSecondsMin };
+    const options = { resource: client.resource(ref), select: {}, sink, clock, random, log, ...lasting };
     const ended = runReflector(options, controller.signal).finally(() => {
       // A resource that is served no more has no objects.
       if (!signal.aborted) sink.replace([]);

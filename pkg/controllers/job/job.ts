@@ -19,6 +19,7 @@ import { LastWrites } from '../common/last-writes.ts';
 import { indexByController, orphanPods, podsOf } from '../common/pod.ts';
 import type { BackoffRecord } from './backoff.ts';
 import { letGo, ReleasedPods } from './finalizers.ts';
+import { JobMetrics } from './job-metrics.ts';
 import { isJobFinished, isManagedElsewhere, isTracked, trackingFinalizer } from './job-pods.ts';
 import { syncJob } from './sync.ts';
 
@@ -44,12 +45,14 @@ class JobController implements Component {
   readonly #released = new ReleasedPods();
   readonly #backoff = new Map<string, BackoffRecord>();
   readonly #writes = new LastWrites();
+  readonly #metrics: JobMetrics;
   readonly #loop: Loop;
   /** Pods that no running job will let go. */
   readonly #strays: Loop;
 
   constructor(context: ControllerContext) {
     this.#context = context;
+    this.#metrics = new JobMetrics(context);
     this.#events = context.recorder('job-controller');
     this.#expectations = new Expectations(context.clock);
     this.#jobs = context.informers.informer(jobs);
@@ -180,6 +183,7 @@ class JobController implements Component {
       expectations: this.#expectations,
       released: this.#released,
       backoff: this.#backoff,
+      metrics: this.#metrics,
       wrote: (written: Job) => this.#writes.wrote(key, written),
     };
     const input = { key, job, pods: claimed, mayAct, nowMs: this.#context.clock.nowMs() };

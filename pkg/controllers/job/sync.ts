@@ -18,6 +18,7 @@ import { createInGrowingBatches } from '../common/slow-start.ts';
 import type { BackoffRecord } from './backoff.ts';
 import { type Counted, countEnded, uncountedToNumbers } from './counting.ts';
 import { letAllGo, letGo, type ReleasedPods } from './finalizers.ts';
+import type { JobMetrics, SyncAction } from './job-metrics.ts';
 import { isSuspended } from './job-pods.ts';
 import { conditionNow, draftOf, type StatusDraft, statusOf, withJobCondition } from './status-draft.ts';
 import { deadlineInMs, type Stock, takeStock } from './stock.ts';
@@ -30,6 +31,7 @@ export interface JobMemory {
   readonly expectations: Expectations;
   readonly released: ReleasedPods;
   readonly backoff: Map<string, BackoffRecord>;
+  readonly metrics: JobMetrics;
   /** Told of every status that the server took. */
   wrote(job: Job): void;
 }
@@ -48,7 +50,11 @@ type Failure = { readonly error: unknown } | undefined;
 
 /** Does what is to be done now; milliseconds until something is due by time alone. */
 export async function syncJob(memory: JobMemory, input: SyncInput): Promise<number | undefined> {
-  return new JobSync(memory, input).run();
+  return memory.metrics.synced(input.job, async () => {
+    const sync = new JobSync(memory, input);
+    const value = await sync.run();
+    return { action: sync.action, value };
+  });
 }
 
 class JobSync {
@@ -61,6 +67,7 @@ class JobSync {
   #ready: number;
   #terminating: number;
   #isChanged = false;
+  #action: SyncAction = 'reconciling';
   #dueMs: number | undefined;
 
   constructor(memory: JobMemory, input: SyncInput) {
@@ -82,6 +89,11 @@ class JobSync {
     this.#active = this.#stock.active.length;
     this.#ready = this.#stock.active.filter(isPodReady).length;
     this.#terminating = input.pods.filter(isPodTerminating).length;
+  }
+
+  /** What it did. */
+  get action(): SyncAction {
+    return this.#action;
   }
 
   async run(): Promise<number | undefined> {
@@ -138,10 +150,12 @@ class JobSync {
     const wanted = wantedOf(this.#stock, this.#terminating);
     if (wanted.kind === 'wait') this.#dueIn(wanted.ms);
     if (wanted.kind === 'delete') {
+      this.#action = 'pods_deleted';
       expectations.expectDeletions(key, wanted.pods.map(objectKey));
       return this.#delete(wanted.pods, { isUncounted: true });
     }
     if (wanted.kind !== 'create') return undefined;
+    this.#action = 'pods_created';
     expectations.expectCreations(key, wanted.indexes.length);
     const { failed, notCreated } = await createInGrowingBatches(wanted.indexes, (index) => {
       const named = index === undefined ? {} : { generateName: nameBase(this.#job, index) };
@@ -203,7 +217,11 @@ class JobSync {
     }
     const { done, failed } = await letAllGo({ client, key, released }, counted.leaving);
     const held = new Set([...counted.held].filter((uid) => !done.has(uid)));
+    const before = { succeeded: this.#draft.succeeded, failed: this.#draft.failed };
     const isCounted = uncountedToNumbers(this.#draft, held);
+    const { succeeded, failed: lost } = this.#draft;
+    this.#memory.metrics.counted(this.#job, { succeeded: succeeded - before.succeeded, failed: lost - before.failed });
+    if (isCounted && this.#action === 'reconciling') this.#action = 'tracking';
     if (failed !== undefined) {
       if (isCounted) await this.#write();
       throw failed.error;
@@ -224,8 +242,9 @@ class JobSync {
   }
 
   #sayOver(final: JobCondition): void {
-    const { events } = this.#memory;
+    const { events, metrics } = this.#memory;
     const { completions } = this.#job.spec ?? {};
+    metrics.finished(this.#job, { isComplete: final.type === 'Complete', reason: final.reason ?? '' });
     if (final.type !== 'Complete') {
       const { reason = '', message = '' } = final;
       events.record(this.#job, { type: 'Warning', reason, message });

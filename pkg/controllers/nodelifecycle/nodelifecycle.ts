@@ -11,6 +11,7 @@ import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { repeat } from '#pkg/base/async.ts';
 import { timestamp } from '#pkg/base/clock.ts';
+import type { Tallies } from '#pkg/base/metrics.ts';
 import type { Informer } from '#pkg/client/informer.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { duration, type FlagTable, type FlagValues } from '#pkg/component/flags.ts';
@@ -74,6 +75,7 @@ class NodeLifecycle implements Component {
   /** The nodes as they were listed at the last look, and in the order of their names. */
   #ordered: Ordered = { listed: [], nodes: [], looks: [] };
   /** What follows from the nodes of the last look, while they are the same. */
+  readonly #evictions: Tallies;
   #rates: { readonly of: readonly Node[]; readonly rates: ReturnType<typeof evictionRates> } | undefined;
   /** Whether at the last look no node of any zone was ready. */
   #wasDown = false;
@@ -82,6 +84,11 @@ class NodeLifecycle implements Component {
 
   constructor(context: ControllerContext, values: FlagValues<typeof nodeLifecycleFlags>) {
     this.#context = context;
+    this.#evictions = context.metrics.counter({
+      name: 'node_collector_evictions_total',
+      help: 'Nodes whose pods were told to go, by zone',
+      labels: ['zone'],
+    });
     this.#values = values;
     this.#events = context.recorder('node-controller');
     this.#nodes = context.informers.informer(nodes);
@@ -132,7 +139,9 @@ class NodeLifecycle implements Component {
   async #monitor(): Promise<void> {
     const looks = this.#looksByName();
     let changed: Node[] | undefined;
-    for (const [index, look] of looks.entries()) {
+    let index = -1;
+    for (const look of looks) {
+      index++;
       const { node, name } = look;
       const silent = this.#isSilent(look) ? silentConditions(node, () => timestamp(this.#context.clock)) : undefined;
       const seen = silent === undefined ? node : await this.#writeSilence(node, silent);
@@ -250,6 +259,7 @@ class NodeLifecycle implements Component {
       if (isAdding && !this.#limiter.tryTake(zoneOf(node), { qps, nowMs: clock.monotonicMs() })) continue;
       try {
         await this.#setTaints(node, taints);
+        if (isAdding) this.#evictions.of(zoneOf(node)).value++;
       } catch (error) {
         if (!isConflict(error) && !isNotFound(error)) log.warn('Node not tainted', { node: objectKey(node), error });
       }

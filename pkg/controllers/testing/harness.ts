@@ -2,6 +2,7 @@
  * For tests of controllers: the real API server on the memory store and a virtual clock, the controllers asked for, and a stand-in for
  * scheduler and kubelets that binds pods, runs them and ends them. What happened is read from the API.
  */
+
 import type { Deployment } from '#pkg/api/types/apps-v1.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { events, nodes, pods } from '#pkg/api/types/refs.ts';
@@ -11,6 +12,7 @@ import { objectKey } from '#pkg/apimachinery/object.ts';
 import { isConflict, isNotFound, serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
+import { Metrics } from '#pkg/base/metrics.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Client } from '#pkg/client/client.ts';
@@ -89,7 +91,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const startControllers = (): { readonly stop: AbortController; readonly ended: Promise<void> } => {
     const informers = createInformers({ client: recording, clock, random, log });
     const manager = createControllerManager({
-      deps: { client: recording, informers, clock, random, log },
+      deps: { client: recording, informers, clock, random, log, metrics: new Metrics() },
       ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
       options: options.options ?? {},
       flags: options.flags ?? {},

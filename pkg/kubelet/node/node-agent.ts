@@ -11,7 +11,7 @@ import { isAlreadyExists, isConflict, isNotFound } from '#pkg/apimachinery/statu
 import { repeat, sleep } from '#pkg/base/async.ts';
 import { type Clock, formatMicroTime } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
-import type { Client } from '#pkg/client/client.ts';
+import type { Client, ResourceClient } from '#pkg/client/client.ts';
 import {
   changedNodeStatus,
   type NodeFacts,
@@ -51,6 +51,7 @@ export interface NodeAgentDeps {
 /** The agent of one node. */
 export class NodeAgent {
   readonly #deps: NodeAgentDeps;
+  readonly #leases: ResourceClient<Lease>;
   #node: Node | undefined;
   #lease: Lease | undefined;
   #wake: (() => void) | undefined;
@@ -60,6 +61,7 @@ export class NodeAgent {
 
   constructor(deps: NodeAgentDeps) {
     this.#deps = deps;
+    this.#leases = deps.client.resource(leases);
   }
 
   /** The node as last seen. */
@@ -230,16 +232,15 @@ export class NodeAgent {
   }
 
   #renewLease(known: Lease): Promise<Lease> {
-    return this.#deps.client.resource(leases).update({ ...known, spec: { ...known.spec, ...this.#leaseSpec() } });
+    return this.#leases.update({ ...known, spec: { ...known.spec, ...this.#leaseSpec() } });
   }
 
   async #takeLease(): Promise<Lease> {
     const { name } = this.#deps.facts();
-    const api = this.#deps.client.resource(leases);
     const known = await this.#findLease(name);
     if (known !== undefined) return this.#renewLease(known);
     const uid = this.#node?.metadata?.uid;
-    return api.create({
+    return this.#leases.create({
       apiVersion: 'coordination.k8s.io/v1',
       kind: 'Lease',
       metadata: {
@@ -258,7 +259,7 @@ export class NodeAgent {
 
   async #findLease(name: string): Promise<Lease | undefined> {
     try {
-      return await this.#deps.client.resource(leases).get(name, { namespace: leaseNamespace });
+      return await this.#leases.get(name, { namespace: leaseNamespace });
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;

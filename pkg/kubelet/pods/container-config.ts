@@ -14,6 +14,8 @@ import type { ContainerConfig, Mount, MountPropagation, SandboxConfig } from '..
 import { unmetWishes } from '../runtime/requirements.ts';
 import type { ImageInfo, Runtime } from '../runtime/runtime.ts';
 import { containerResources } from './container-resources.ts';
+import { podDns } from './dns-config.ts';
+import { hostsFile, hostsPath } from './hosts-file.ts';
 import type { PodContext } from './pod-context.ts';
 import { namespacesOf, rootProblem, securityContextOf } from './security-context.ts';
 
@@ -45,6 +47,7 @@ export function sandboxConfig(context: PodContext, pod: Pod, attempt: number): S
     labels: labels ?? {},
     annotations: annotations ?? {},
     namespaces: namespacesOf(pod),
+    ...(context.names === undefined ? {} : { dns: podDns(pod, context.names).config }),
     sysctls: Object.fromEntries(sysctls.map((sysctl) => [sysctl.name, sysctl.value])),
   };
 }
@@ -114,7 +117,20 @@ async function mountsOf(options: ConfigOptions, env: Readonly<Record<string, str
     const hostPath = subPath === '' ? root : await subPathOf(options, { root, subPath, volume: mount.name, index });
     mounts.push({ containerPath: mount.mountPath, hostPath, ...modeOf(mount, options.runtime) });
   }
-  return mounts;
+  const hosts = await hostsMount(options);
+  return hosts === undefined ? mounts : [...mounts, hosts];
+}
+
+/** The pod's own `/etc/hosts`, unless the container brings one. Source: kubelet `shouldMountHostsFile`. */
+async function hostsMount({ context, container, pod, runtime, sandbox }: ConfigOptions): Promise<Mount | undefined> {
+  const { names } = context;
+  if (names === undefined || !runtime.capabilities.features.has('files')) return undefined;
+  if ((container.volumeMounts ?? []).some(({ mountPath }) => mountPath === hostsPath)) return undefined;
+  const { addresses } = sandbox;
+  const { domain, machineHosts } = names;
+  const text = hostsFile({ pod, addresses, hostname: hostnameOf(pod), domain, machineHosts });
+  const hostPath = await context.volumes.writeFile(pod.metadata?.uid ?? '', 'hosts', text);
+  return { containerPath: hostsPath, hostPath, readOnly: false };
 }
 
 const propagations: Readonly<Record<string, MountPropagation>> = {

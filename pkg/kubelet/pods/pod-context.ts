@@ -13,6 +13,7 @@ import type { ProbeTransport } from '../runtime/probe-transport.ts';
 import type { StatusManager } from '../status/status-manager.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
 import type { Allocations } from './allocations.ts';
+import type { NodeNames } from './node-names.ts';
 
 /** The parts of one kubelet. */
 export interface PodContext {
@@ -27,6 +28,8 @@ export interface PodContext {
   /** Absent where nothing listens: on nodes that only simulate. */
   readonly hostPorts: HostPorts | undefined;
   readonly volumes: PodVolumes;
+  /** How pods find names. Absent where nothing asks for any: on nodes that only simulate. */
+  readonly names: NodeNames | undefined;
   readonly statuses: StatusManager;
   readonly images: ImagePuller;
   readonly crashBackOff: BackOff;

@@ -3,6 +3,7 @@ import { PodNetworkError } from '#pkg/network/pod-network.ts';
 import type { PodView } from '../model/pod-view.ts';
 import { RuntimeError } from '../runtime/runtime.ts';
 import { sandboxConfig } from './container-config.ts';
+import { podDns } from './dns-config.ts';
 import type { FoundPod, PodFacts } from './pod-facts.ts';
 
 /** Time to the next try when there is none. */
@@ -48,6 +49,8 @@ export class PodSandbox {
   async create(ending: AbortSignal): Promise<number | undefined> {
     const { context, pod, runtime } = this.#facts;
     let made: string | undefined;
+    for (const message of context.names === undefined ? [] : podDns(pod, context.names).warnings)
+      context.recorder.record(pod, { type: 'Warning', reason: 'DNSConfigForming', message });
     try {
       const sandbox = await runtime.sandboxes.run(sandboxConfig(context, pod, this.#attempts));
       const { id, networkNamespace } = sandbox;

@@ -18,6 +18,8 @@ export interface NamespaceModes {
 /** What stands in `/etc/resolv.conf`. */
 export interface DnsConfig {
   readonly servers: readonly string[];
+  /** By address, for runtimes that need not keep to the file: where servers answer besides port 53, which may need rights that nobody has. */
+  readonly ports?: Readonly<Record<string, number>>;
   readonly searches: readonly string[];
   readonly options: readonly string[];
 }

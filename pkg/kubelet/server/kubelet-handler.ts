@@ -4,11 +4,13 @@
  */
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
-import { type Clock, formatTimestamp } from '#pkg/base/clock.ts';
+import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { PodWorker } from '../pods/pod-worker.ts';
 import { containerLogs } from './container-logs.ts';
 import { text } from './pod-path.ts';
+import { statsSummary } from './stats-summary.ts';
+import { UsageSampler } from './usage-sampler.ts';
 
 /** Whose API. */
 export interface KubeletHandlerDeps {
@@ -24,16 +26,23 @@ const streamed = /^\/(attach|exec|portForward)\//;
 
 /** The API as a function. Never throws. */
 export function createKubeletHandler(deps: KubeletHandlerDeps): ApiHandler {
+  const usage = new UsageSampler(deps.clock, () => deps.workers());
+  const startedMs = deps.clock.nowMs();
   return async (request) => {
     try {
-      return await route(deps, request);
+      return await route({ ...deps, usage, startedMs }, request);
     } catch (error) {
       return text(500, errorText(error));
     }
   };
 }
 
-async function route(deps: KubeletHandlerDeps, request: ApiRequest): Promise<ApiResponse> {
+interface Served extends KubeletHandlerDeps {
+  readonly usage: UsageSampler;
+  readonly startedMs: number;
+}
+
+async function route(deps: Served, request: ApiRequest): Promise<ApiResponse> {
   const { path } = request;
   if (refused.test(path)) return text(501, `${path.split('/')[1]} is not supported by this kubelet`);
   if (streamed.test(path)) return stream(request, deps);
@@ -52,7 +61,11 @@ async function route(deps: KubeletHandlerDeps, request: ApiRequest): Promise<Api
         .map(({ pod }) => pod),
     );
   }
-  if (path === '/stats/summary') return json(await statsSummary(deps));
+  if (path === '/stats/summary' || path === '/stats/summary/') {
+    const pods = await deps.usage.usage(request.signal);
+    return json(statsSummary(pods, { ...deps, nowMs: deps.clock.nowMs() }));
+  }
+  if (path === '/metrics/resource') return metricsPage(deps, request);
   if (path.startsWith('/containerLogs/'))
     return containerLogs({ request, workers: deps.workers(), nowMs: deps.clock.nowMs() });
   return text(404, '404 page not found');
@@ -71,33 +84,12 @@ function podList(items: readonly Pod[]): ApiResponse {
   return json({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items });
 }
 
-async function statsSummary(deps: KubeletHandlerDeps): Promise<unknown> {
-  const time = formatTimestamp(deps.clock.nowMs());
-  const pods = [];
-  for (const worker of deps.workers()) {
-    if (worker.finished) continue;
-    const { name = '', namespace = '', uid = '' } = worker.pod.metadata ?? {};
-    const containers = [];
-    for (const { name: containerName } of worker.pod.spec?.containers ?? []) {
-      const container = worker.container(containerName, { previous: false });
-      if (container?.state !== 'running') continue;
-      // One that ends meanwhile has none.
-      const stats = await worker.runtime.inspection.stats(container.id).catch(() => undefined);
-      if (stats === undefined) continue;
-      containers.push({
-        name: containerName,
-        startTime: formatTimestamp(container.startedAtMs ?? 0),
-        cpu: { time, usageCoreNanoSeconds: stats.cpuNanoseconds },
-        memory: { time, usageBytes: stats.memoryBytes, workingSetBytes: stats.workingSetBytes ?? stats.memoryBytes },
-        ...(stats.filesystemBytes === undefined
-          ? {}
-          : { rootfs: { time, usedBytes: stats.filesystemBytes, inodesUsed: stats.filesystemInodes } }),
-        ...(stats.pids === undefined ? {} : { process_stats: { process_count: stats.pids } }),
-      });
-    }
-    pods.push({ podRef: { name, namespace, uid }, containers });
-  }
-  return { node: { nodeName: deps.nodeName }, pods };
+/** Loaded when somebody first asks. */
+async function metricsPage(deps: Served, { signal }: ApiRequest): Promise<ApiResponse> {
+  const { renderMetrics } = await import('#pkg/component/metrics.ts');
+  const [{ resourceMetrics }, pods] = await Promise.all([import('./resource-metrics.ts'), deps.usage.usage(signal)]);
+  const { text: body, contentType } = await renderMetrics(resourceMetrics(pods, deps.clock.nowMs()));
+  return { ...text(200, body), headers: { 'content-type': contentType } };
 }
 
 function json(value: unknown): ApiResponse {

@@ -5,6 +5,7 @@ import type { Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
 import { events, namespaces, pods } from '#pkg/api/types/refs.ts';
 import { findCondition } from '#pkg/apimachinery/conditions.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
+import { Metrics } from '#pkg/base/metrics.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock, virtualEpochMs } from '#pkg/base/virtual-clock.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
@@ -29,7 +30,7 @@ export async function start(given: Partial<KubeletOptions> | ((runtime: FakeRunt
     const signal = new AbortController();
     const informers = createInformers({ client, clock, random, log: silentLogger });
     const kubelet = createKubelet({
-      deps: { client, informers, clock, random, log: silentLogger },
+      deps: { client, informers, clock, random, log: silentLogger, metrics: new Metrics() },
       nodeName: 'n1',
       runtimes: { fake: runtime },
       defaultRuntime: 'fake',

@@ -29,6 +29,8 @@ export interface PodVolumes {
   dependsOn(pod: Pod, what: VolumeDependency): boolean;
   /** The path of a part of a mounted volume, where a folder is made if there is nothing. Throws where it leads out of the volume. */
   within(root: string, subPath: SubPath): Promise<string>;
+  /** Writes a file of the pod that is in none of its volumes, such as `/etc/hosts`, and returns its path; it goes with the volumes. */
+  writeFile(podUid: string, name: string, text: string): Promise<string>;
   /** Removes the volumes of a pod, with their contents. */
   unmount(podUid: string): Promise<void>;
 }

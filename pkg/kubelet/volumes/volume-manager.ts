@@ -28,6 +28,8 @@ export interface VolumeManagerDeps {
 
 /** A volume without any kind is one of these. Source: API defaults. */
 const kindDefault = 'emptyDir';
+/** Source: kubelet `ensureHostsFile`. */
+const podFileMode = 0o644;
 
 /** The volumes of one node. */
 export class VolumeManager implements PodVolumes {
@@ -77,6 +79,13 @@ export class VolumeManager implements PodVolumes {
       plugin: 'subpath',
       name: subPath.mount,
     });
+  }
+
+  async writeFile(podUid: string, name: string, text: string): Promise<string> {
+    this.#mounted.add(podUid);
+    const files = new Map([[name, { data: Buffer.from(text), mode: podFileMode }]]);
+    const root = await this.#deps.host.write({ podUid, plugin: 'pod-file', name }, files);
+    return this.#deps.host.within(root, name, { podUid, plugin: 'subpath', name: `pod-file.${name}` });
   }
 
   async unmount(podUid: string): Promise<void> {

@@ -5,8 +5,8 @@
 import type { PodSpec, ServiceAccount, Volume } from '#pkg/api/types/core-v1.ts';
 import { type Draft, fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { nameSuffix, type Random } from '#pkg/base/random.ts';
+import { tokenVolumePrefix } from '../core/token-volume.ts';
 
-const volumePrefix = 'kube-api-access-';
 const mountPath = '/var/run/secrets/kubernetes.io/serviceaccount';
 /** A pod's token is asked for with this, so that the server knows it for one (`token-request.ts`). */
 const expirationSeconds = 3607;
@@ -19,8 +19,8 @@ export function isAutomounted(spec: Given<PodSpec>, account: ServiceAccount): bo
 /** Adds the volume, and its mount to every container that has none at that place. */
 export function mountApiAccess(spec: Draft<PodSpec>, random: Random): void {
   const volumes = spec.volumes ?? [];
-  const existing = volumes.find((volume) => volume.name?.startsWith(volumePrefix));
-  const name = existing?.name ?? volumePrefix + nameSuffix(random, 5);
+  const existing = volumes.find((volume) => volume.name?.startsWith(tokenVolumePrefix));
+  const name = existing?.name ?? tokenVolumePrefix + nameSuffix(random, 5);
   let isNeeded = false;
   for (const field of fields('initContainers', 'containers')) {
     for (const container of spec[field] ?? []) {

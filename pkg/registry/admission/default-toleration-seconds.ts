@@ -14,8 +14,9 @@ export const defaultTolerationSecondsPlugin: AdmissionPlugin = {
   handles: (attributes) =>
     (attributes.operation === 'CREATE' || attributes.operation === 'UPDATE') && aboutPod(attributes) !== undefined,
   admit(attributes) {
-    const spec = aboutPod(attributes)?.draft?.spec;
-    if (spec === undefined) return Promise.resolve();
+    const draft = aboutPod(attributes)?.draft;
+    const spec = draft?.spec;
+    if (draft === undefined || spec === undefined) return Promise.resolve();
     const present = spec.tolerations ?? [];
     const missing = keys.filter(
       (key) =>
@@ -25,7 +26,8 @@ export const defaultTolerationSecondsPlugin: AdmissionPlugin = {
     );
     if (missing.length === 0) return Promise.resolve();
     const added = missing.map((key) => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds }));
-    spec.tolerations = [...present, ...added];
+    // A spec that an update leaves as it is belongs to the stored pod too.
+    draft.spec = { ...spec, tolerations: [...present, ...added] };
     return Promise.resolve();
   },
 };

@@ -52,24 +52,33 @@ const kubeletLabelNamespaces = ['kubelet.kubernetes.io', 'node.kubernetes.io'];
 
 type Check = (node: string, attributes: AdmissionAttributes, reader: RegistryReader) => Promise<void> | void;
 
-/** By resource and subresource. */
-const checks: Readonly<Record<string, Check>> = {
-  'pods/': pod,
-  'pods/status': podStatus,
-  'pods/eviction': podEviction,
-  'nodes/': ownNode,
-  'nodes/status': ownNode,
-  'persistentvolumeclaims/': (_node, attributes) => refuse(attributes, 'may only update PVC status'),
-  'persistentvolumeclaims/status': claimStatus,
-  'serviceaccounts/token': token,
-  'leases.coordination.k8s.io/': lease,
-  'csinodes.storage.k8s.io/': csiNode,
-  'resourceslices.resource.k8s.io/': resourceSlice,
-};
+interface Checks {
+  readonly group: string;
+  readonly bySubresource: ReadonlyMap<string, Check>;
+}
+
+/** By resource, no two of which have one name here. */
+const checks: ReadonlyMap<string, Checks> = new Map([
+  checksOf('pods', '', { '': pod, status: podStatus, eviction: podEviction }),
+  checksOf('nodes', '', { '': ownNode, status: ownNode }),
+  checksOf('persistentvolumeclaims', '', {
+    '': (_node, attributes) => refuse(attributes, 'may only update PVC status'),
+    status: claimStatus,
+  }),
+  checksOf('serviceaccounts', '', { token }),
+  checksOf('leases', 'coordination.k8s.io', { '': lease }),
+  checksOf('csinodes', 'storage.k8s.io', { '': csiNode }),
+  checksOf('resourceslices', 'resource.k8s.io', { '': resourceSlice }),
+]);
+
+function checksOf(resource: string, group: string, made: Readonly<Record<string, Check>>): [string, Checks] {
+  return [resource, { group, bySubresource: new Map(Object.entries(made)) }];
+}
 
 function checkOf({ group, resource, subresource }: AdmissionAttributes): Check | undefined {
-  const key = `${group === '' ? resource : `${resource}.${group}`}/${subresource}`;
-  if (Object.hasOwn(checks, key)) return checks[key];
+  const found = checks.get(resource);
+  const check = found?.group === group ? found.bySubresource.get(subresource) : undefined;
+  if (check !== undefined) return check;
   if (group !== '' || resource !== 'pods') return undefined;
   return (_node, attributes) =>
     refuse(
@@ -83,10 +92,10 @@ export const nodeRestrictionPlugin: AdmissionPlugin = {
   name: 'NodeRestriction',
   handles: (attributes, user) =>
     attributes.operation !== 'CONNECT' && nodeOf(user) !== undefined && checkOf(attributes) !== undefined,
-  async validate(attributes, { user }, reader) {
+  validate(attributes, { user }, reader) {
     const node = nodeOf(user) ?? '';
     if (node === '') refuse(attributes, `could not determine node from user ${JSON.stringify(user.name)}`);
-    await checkOf(attributes)?.(node, attributes, reader);
+    return checkOf(attributes)?.(node, attributes, reader);
   },
 };
 

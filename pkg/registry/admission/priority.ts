@@ -48,7 +48,8 @@ async function admitPod(pod: Draft<Pod>, reader: RegistryReader): Promise<void> 
 
 /** An update that leaves them out keeps what was worked out before. */
 function keepPriority({ spec }: Draft<Pod>, old: Given<Pod> | undefined): void {
-  if (spec === undefined) return;
+  // What was stored has them, and is shared.
+  if (spec === undefined || spec === old?.spec) return;
   for (const field of fields('priority', 'preemptionPolicy')) {
     if (spec[field] === undefined || spec[field] === null) restoreField(spec, old?.spec ?? {}, field);
   }

@@ -1,7 +1,6 @@
 /** Custom resource definitions, as objects; `custom-resources.ts` serves what they define. Source: upstream `apiextensions/v1/defaults.go`, `pkg/registry/customresourcedefinition`. */
 import type { CustomResourceDefinitionStatus } from '#pkg/api/types/apiextensions-v1.ts';
 import { customResourceDefinitions } from '#pkg/api/types/refs.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { rulesOf, type StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { ensureObject, listAt, objectAt, objectsAt, setDefault, shared, stringAt } from '../draft.ts';
@@ -51,20 +50,9 @@ function beginDeletion(draft: JsonObject): void {
 
 /** What of a definition is not done. */
 function warnOfUnbuilt(draft: JsonObject, context: StrategyContext): void {
-  if (hasRules(objectsAt(draft, 'spec', 'versions'))) {
-    context.warn(
-      'spec.versions[*].schema: x-kubernetes-validations are stored, and not evaluated: CEL rules are not built yet',
-    );
-  }
   if (objectAt(draft, 'spec', 'conversion')?.strategy === 'Webhook') {
     context.warn('spec.conversion: conversion webhooks are not called yet: only the stored version is served');
   }
-}
-
-function hasRules(value: unknown): boolean {
-  if (Array.isArray(value)) return value.some(hasRules);
-  if (!isObject(value)) return false;
-  return 'x-kubernetes-validations' in value || Object.values(value).some(hasRules);
 }
 
 /** Definitions as objects. */

@@ -5,8 +5,8 @@
 import { at, child, type FieldPath, forbiddenField, invalid, required } from '#pkg/apimachinery/field-error.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { compilePattern } from '#pkg/apiserver/linear-pattern.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import { compilePattern } from '#pkg/cel/linear-pattern.ts';
 import { objectAt, objectsAt, stringAt } from '../draft.ts';
 import type { Collector } from '../validation/collector.ts';
 

@@ -15,6 +15,7 @@ import { dns1035LabelProblems, dns1123SubdomainProblems, type Problems } from '#
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { isTrueAt, listAt, objectAt, objectsAt, semanticallySame, stringAt, valueAt } from '../draft.ts';
 import { Collector } from '../validation/collector.ts';
+import { checkRules } from './rule-validation.ts';
 import { checkSchema } from './schema-validation.ts';
 
 const field = pathsOf<CustomResourceDefinition>();
@@ -75,12 +76,19 @@ function checkSchemas(into: Collector, versions: readonly JsonObject[]): void {
   const schemas = versions.map((version) => objectAt(version, 'schema', 'openAPIV3Schema'));
   const areShared = schemas.every((schema) => semanticallySame(schema, schemas[0]));
   const shared = areShared ? schemas[0] : undefined;
-  if (shared !== undefined) checkSchema(into, shared, untyped('spec.validation.openAPIV3Schema'));
+  if (shared !== undefined) checkWhole(into, shared, untyped('spec.validation.openAPIV3Schema'));
   if (areShared) return;
   for (const [index, schema] of schemas.entries()) {
     const path = child(at(versionsPath, index), 'schema.openAPIV3Schema');
-    if (schema !== undefined) checkSchema(into, schema, path);
+    if (schema !== undefined) checkWhole(into, schema, path);
   }
+}
+
+/** Rules are only looked at in a schema that says of everything what it is. */
+function checkWhole(into: Collector, schema: JsonObject, path: FieldPath): void {
+  const before = into.errors.length;
+  checkSchema(into, schema, path);
+  if (into.errors.length === before) checkRules(into, schema, path);
 }
 
 function checkConversion(into: Collector, spec: JsonObject): void {

@@ -36,6 +36,8 @@ type Answer = Promise<AccessDecision> | AccessDecision;
 const allow: AccessDecision = { decision: 'allow' };
 const noOpinion: AccessDecision = { decision: 'no opinion' };
 const leaseNamespace = 'kube-node-lease';
+/** Of which nodes ask for most. */
+const leaseGroup = 'coordination.k8s.io';
 const readVerbs: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
 const ownVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'get', 'patch', 'update']);
 const rules = rulesOf({ rules: nodeRules.map(ruleFromText) });
@@ -73,6 +75,7 @@ export class NodeAuthorizer implements ResolvingAuthorizer {
 
   /** The answer about a resource that nodes do not all have the same rights to; undefined for another one. */
   #divided(node: string, asked: AccessAttributes): Answer | undefined {
+    if (asked.group === leaseGroup && asked.resource === 'leases') return lease(node, asked);
     switch (asked.group === '' ? asked.resource : `${asked.resource}.${asked.group}`) {
       case 'secrets':
       case 'configmaps':
@@ -85,8 +88,6 @@ export class NodeAuthorizer implements ResolvingAuthorizer {
         return this.#get(node, asked);
       case 'serviceaccounts':
         return this.#createToken(node, asked);
-      case 'leases.coordination.k8s.io':
-        return lease(node, asked);
       case 'csinodes.storage.k8s.io':
         return csiNode(node, asked);
       case 'resourceslices.resource.k8s.io':

@@ -2,9 +2,9 @@
  * `pods/binding`: the scheduler's word on where a pod runs, and the older `bindings` collection.
  * Source: `pkg/registry/core/pod/storage/storage.go` `BindingREST`.
  */
-import type { Pod, PodCondition } from '#pkg/api/types/core-v1.ts';
+import type { Pod, PodCondition, PodSpec, PodStatus } from '#pkg/api/types/core-v1.ts';
 import { bindings } from '#pkg/api/types/refs.ts';
-import { cloneDraft, type Draft, fields, type Given } from '#pkg/apimachinery/draft.ts';
+import { type Draft, fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { invalidObject, pathsOf, required } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { inKeyOrder } from '#pkg/apimachinery/json.ts';
@@ -18,6 +18,7 @@ import { managerOf, parseWriteOptions, type WriteOptions } from '#pkg/apiserver/
 import { noSuchResource, objectResponse, successStatus } from '#pkg/apiserver/responses.ts';
 import { rulesOf } from '#pkg/apiserver/strategy.ts';
 import { timestamp } from '#pkg/base/clock.ts';
+import { shared } from '../draft.ts';
 
 interface Binding extends KubeObject {
   readonly target?: { readonly kind?: string; readonly name?: string };
@@ -50,6 +51,9 @@ async function bindNamedPod(scope: Scope): Promise<ApiResponse> {
 /** The collection, which keeps nothing. */
 export const bindingStrategy = rulesOf(bindings, { answer: bindNamedPod });
 
+/** What is stored is complete, and a node's name takes nothing away. */
+const completeFields: ReadonlySet<string> = new Set(['spec', 'status']);
+
 async function bind(scope: Scope, asked: Binding, options: WriteOptions): Promise<ApiResponse> {
   const nodeName = checkBinding(asked, scope.info.parts[1] ?? '');
   // What was sent is shared with who sent it; admission may change its metadata.
@@ -63,6 +67,7 @@ async function bind(scope: Scope, asked: Binding, options: WriteOptions): Promis
     subresource: 'binding',
     // Where a pod runs is no change of what is to run. Source: `BindingREST`, which passes the pod strategy by.
     keepsGeneration: true,
+    complete: completeFields,
     draft: (old: Pod) => bound(scope, { old, binding, nodeName }),
     answer: () => objectResponse(201, { ...successStatus(), code: 201 }),
   });
@@ -111,13 +116,12 @@ function bound(scope: Scope, { old, binding, nodeName }: { old: Pod; binding: Bi
     const found = old.metadata!.resourceVersion;
     throw failedPrecondition(scope, 'ResourceVersion', { wanted: resourceVersion, found });
   }
-  const draft = cloneDraft<Pod>(old);
-  draft.metadata ??= {};
-  draft.spec ??= {};
-  const { metadata } = draft;
-  const refusal = unbindable(name, draft);
+  const refusal = unbindable(name, old);
   if (refusal !== '') throw conflict({ group: '', resource: 'pods/binding' }, name, refusal);
-  draft.spec.nodeName = nodeName;
+  // Everything else is shared with what is stored.
+  const metadata: NonNullable<Draft<Pod>['metadata']> = { ...shared<NonNullable<Pod['metadata']>>(old.metadata ?? {}) };
+  const spec: Draft<PodSpec> = { ...shared<PodSpec>(old.spec ?? {}), nodeName };
+  const draft: Draft<Pod> = { ...shared<Pod>(old), metadata, spec, status: { ...shared<PodStatus>(old.status ?? {}) } };
   for (const field of fields('annotations', 'labels')) {
     const given = binding.metadata?.[field];
     if (given !== undefined) metadata[field] = inKeyOrder({ ...metadata[field], ...given });

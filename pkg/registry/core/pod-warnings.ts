@@ -32,6 +32,12 @@ const deprecatedAnnotations: Readonly<Record<string, string>> = {
   'security.alpha.kubernetes.io/unsafe-sysctls': 'non-functional in v1.11+; use the "sysctls" field instead',
 };
 
+/** Whether a pod has annotations that are warned of. */
+export function hasDeprecatedAnnotations(pod: Given<PodTemplateSpec>): boolean {
+  for (const name in pod.metadata?.annotations) if (Object.hasOwn(deprecatedAnnotations, name)) return true;
+  return false;
+}
+
 /** Sources of volumes that have been deprecated, by their fields in volumes of pods and in persistent volumes. */
 export const deprecatedVolumes: readonly {
   readonly name: keyof Volume & keyof PersistentVolumeSpec;

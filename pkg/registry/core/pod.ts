@@ -19,9 +19,11 @@ import { setPodDefaults } from './pod-defaults.ts';
 import { podLog } from './pod-log.ts';
 import { qosClassOf } from './pod-qos.ts';
 import { podTable } from './pod-table.ts';
-import { podWarnings } from './pod-warnings.ts';
+import { hasDeprecatedAnnotations, podWarnings } from './pod-warnings.ts';
 import { podProxy } from './proxy.ts';
+import { tokenVolumeName } from './token-volume.ts';
 import { newPodErrors, validatePod } from './validation/pod.ts';
+import { hasCheckedAnnotations } from './validation/pod-annotations.ts';
 import { validatePodResize } from './validation/pod-resize.ts';
 import { validatePodStatusUpdate } from './validation/pod-status.ts';
 import { validateEphemeralContainersUpdate, validatePodUpdate } from './validation/pod-update.ts';
@@ -36,7 +38,7 @@ function prepareForCreate(pod: Draft<Pod>, context: StrategyContext): void {
       "this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended";
     context.warn(`metadata.name: ${why}: [${problems.join(' ')}]`);
   }
-  for (const text of podWarnings(pod, rootOf<Pod>())) context.warn(text);
+  if (context.isSpecGood !== true) for (const text of podWarnings(pod, rootOf<Pod>())) context.warn(text);
   const status: JsonObject = { phase: 'Pending', qosClass: qosClassOf(pod) };
   if ((pod.spec?.schedulingGates ?? []).length > 0) {
     status.conditions = [
@@ -49,6 +51,13 @@ function prepareForCreate(pod: Draft<Pod>, context: StrategyContext): void {
     ];
   }
   pod.status = status;
+}
+
+/** Some annotations have rules of their own, and the claims of ephemeral volumes are named for the pod. */
+function standsApart(pod: Draft<Pod>): boolean {
+  if (hasCheckedAnnotations(pod) || hasDeprecatedAnnotations(pod)) return true;
+  const volumes = pod.spec?.volumes ?? [];
+  return volumes.some(({ ephemeral }) => ephemeral !== undefined);
 }
 
 function gracefulDeletion(pod: Given<Pod>, requested: number | undefined): number | undefined {
@@ -107,6 +116,7 @@ function keepAllButResources(draft: Draft<Pod>, old: Given<Pod>): void {
 
 /** Pods, with their subresources and the limits of what may change. */
 export const podStrategy = rulesOf(pods, {
+  specRules: { standsApart, randomName: (pod) => tokenVolumeName(pod.spec?.volumes) },
   setDefaults: setPodDefaults,
   prepareForCreate,
   prepareForUpdate(draft, old) {

@@ -49,6 +49,10 @@ export interface QueuedPod {
   place: Place;
   /** When the pod was added, or last refused or failed: what order and back-off count from. Milliseconds. */
   enqueuedMs: number;
+  /** When the pod was added. Milliseconds. */
+  readonly addedMs: number;
+  /** Times that it was taken. */
+  tries: number;
   /** Attempts that ended with a refusal. */
   refusals: number;
   /** Attempts that failed since the last refusal. */
@@ -74,6 +78,8 @@ export interface SchedulingQueueOptions {
   readonly preEnqueue?: readonly PreEnqueuePlugin[];
   /** What each plugin waits for, by name; a plugin that is missing or undefined waits for everything. */
   readonly events?: ReadonlyMap<string, readonly EventRegistration[] | undefined>;
+  /** Told of each pod that comes to a queue, and by which event. Default: nobody is. */
+  readonly onIncoming?: (queue: 'active' | 'backoff' | 'gated' | 'unschedulable', event: string) => void;
 }
 
 /** The queue of one scheduler. */
@@ -125,6 +131,8 @@ export class SchedulingQueue {
       pod,
       place: 'gated',
       enqueuedMs: this.#clock.monotonicMs(),
+      addedMs: this.#clock.monotonicMs(),
+      tries: 0,
       refusals: 0,
       errors: 0,
       rejectors: new Set(),
@@ -132,7 +140,7 @@ export class SchedulingQueue {
     };
     this.#entries.set(pod.uid, entry);
     this.#counts.gated++;
-    this.#retry(entry);
+    this.#retry(entry, 'PodAdd');
   }
 
   /** A waiting pod changed; `events` says in what way, empty for a change that no plugin reads. Unknown pods are ignored. */
@@ -141,9 +149,9 @@ export class SchedulingQueue {
     if (entry === undefined) return;
     entry.pod = pod;
     this.#inFlight.note(events, entry);
-    if (entry.place === 'gated') this.#retry(entry);
+    if (entry.place === 'gated') this.#retry(entry, 'PodUpdate');
     else if (entry.place === 'active' || entry.place === 'backoff') this.#move(entry, entry.place);
-    else if (entry.place === 'unschedulable' && this.#isHelped(entry, events)) this.#retry(entry);
+    else if (entry.place === 'unschedulable' && this.#isHelped(entry, events)) this.#retry(entry, 'PodUpdate');
   }
 
   /** The pod is gone or has a node. */
@@ -170,7 +178,7 @@ export class SchedulingQueue {
       if (wanted.length === 0) continue;
       for (const entry of entries) if (wanted.some((wants) => wants(entry.pod))) woken.add(entry);
     }
-    for (const entry of [...woken].sort((a, b) => a.ticket - b.ticket)) this.#retry(entry);
+    for (const entry of [...woken].sort((a, b) => a.ticket - b.ticket)) this.#retry(entry, eventName(events));
   }
 
   /** Takes the first active pod. */
@@ -178,6 +186,7 @@ export class SchedulingQueue {
     const entry = popLive(this.#active);
     if (entry === undefined) return undefined;
     this.#move(entry, 'inFlight');
+    entry.tries++;
     this.#inFlight.enter(entry);
     return entry;
   }
@@ -206,22 +215,25 @@ export class SchedulingQueue {
     if (!this.#land(entry, rejectors.size === 0 ? new Set([nobody]) : rejectors)) return;
     entry.refusals++;
     entry.errors = 0;
-    if (missed === undefined || this.#isHelped(entry, missed)) this.#retry(entry);
-    else this.#move(entry, 'unschedulable');
+    if (missed === undefined || this.#isHelped(entry, missed)) this.#retry(entry, scheduleFailure);
+    else {
+      this.#move(entry, 'unschedulable');
+      this.#options.onIncoming?.('unschedulable', scheduleFailure);
+    }
   }
 
   /** The attempt failed for a reason that no event will mend: the pod is tried again after its back-off. */
   failed(entry: QueuedPod): void {
     if (!this.#land(entry, new Set())) return;
     entry.errors++;
-    this.#retry(entry);
+    this.#retry(entry, scheduleFailure);
   }
 
   /** Tries again what has been refused for too long. */
   flush(): void {
     const beforeMs = this.#clock.monotonicMs() - unschedulableMaxMs;
     for (const entry of [...this.#entries.values()].sort((a, b) => a.ticket - b.ticket)) {
-      if (entry.place === 'unschedulable' && entry.enqueuedMs <= beforeMs) this.#retry(entry);
+      if (entry.place === 'unschedulable' && entry.enqueuedMs <= beforeMs) this.#retry(entry, 'UnschedulableTimeout');
     }
   }
 
@@ -266,11 +278,13 @@ export class SchedulingQueue {
   }
 
   /** Puts a pod where it is tried again: behind a gate, into the back-off it still has to serve, or among the active. */
-  #retry(entry: QueuedPod): void {
-    const isGated = this.#options.preEnqueue?.some((plugin) => plugin.preEnqueue(entry.pod).code !== 'Success');
-    if (isGated) this.#move(entry, 'gated');
-    else if (backoffEndMs(entry) <= this.#clock.monotonicMs()) this.#move(entry, 'active');
-    else this.#move(entry, entry.rejectors.size > 0 ? 'backoff' : 'errorBackoff');
+  #retry(entry: QueuedPod, event: string): void {
+    const { preEnqueue, onIncoming } = this.#options;
+    const isGated = preEnqueue?.some((plugin) => plugin.preEnqueue(entry.pod).code !== 'Success');
+    const isDue = backoffEndMs(entry) <= this.#clock.monotonicMs();
+    const place = isGated ? 'gated' : isDue ? 'active' : entry.rejectors.size > 0 ? 'backoff' : 'errorBackoff';
+    this.#move(entry, place);
+    onIncoming?.(place === 'errorBackoff' ? 'backoff' : place, event);
   }
 
   #move(entry: QueuedPod, place: Place): void {
@@ -322,7 +336,10 @@ export class SchedulingQueue {
   #endBackoffs(): void {
     const nowMs = this.#clock.monotonicMs();
     for (const heap of [this.#backoff, this.#errorBackoff]) {
-      while (firstDueMs(heap) <= nowMs) this.#move(popLive(heap)!, 'active');
+      while (firstDueMs(heap) <= nowMs) {
+        this.#move(popLive(heap)!, 'active');
+        this.#options.onIncoming?.('active', 'BackoffComplete');
+      }
     }
     this.#armBackoff();
   }
@@ -367,4 +384,12 @@ function firstDueMs(heap: Heap<Ticketed>): number {
     heap.pop();
   }
   return Number.POSITIVE_INFINITY;
+}
+
+/** Source: upstream `framework.EventUnscheduled…`: what puts a pod back that was tried. */
+const scheduleFailure = 'ScheduleAttemptFailure';
+
+/** As upstream's metrics name an event of the cluster. */
+function eventName([event]: readonly ClusterEvent[]): string {
+  return event === undefined ? '' : `${event.resource}${event.action}`;
 }

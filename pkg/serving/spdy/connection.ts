@@ -37,6 +37,8 @@ export interface SpdyOptions {
   readonly role: 'client' | 'server';
   readonly streamsMax?: number;
   readonly pingMs?: number;
+  /** A connection on which nothing but pings has gone either way for so long is ended. Default: it may be idle for ever. */
+  readonly idleMs?: number;
   /** Whether the other end is told what was read. Default true; Go's clients do not. */
   readonly tellsWindows?: boolean;
   /** Called with each stream that the other end opens. It accepts or refuses it. */
@@ -64,6 +66,8 @@ export class SpdyConnection implements StreamHost {
   #hasWindows = false;
   #initialWindow = windowBytesDefault;
   #heardMs: number;
+  /** When anything but a ping was sent or came. */
+  #usedMs: number;
   #pingId: number;
   #timer: Timer | undefined;
 
@@ -75,6 +79,7 @@ export class SpdyConnection implements StreamHost {
     this.#pingId = this.#nextId;
     this.ended = this.#ended.promise;
     this.#heardMs = options.clock.monotonicMs();
+    this.#usedMs = this.#heardMs;
     const reader = new SpdyFrameReader({
       onControl: (frame) => this.#control(frame),
       onData: (id, bytes, isLast) => this.#data(id, bytes, isLast),
@@ -117,7 +122,12 @@ export class SpdyConnection implements StreamHost {
   /** False when the other end should be waited for. */
   send(frame: Uint8Array): boolean {
     if (this.#isEnded) return true;
+    this.#usedMs = this.#options.clock.monotonicMs();
     return this.#connection.write(frame);
+  }
+
+  #ping(id: number): void {
+    if (!this.#isEnded) this.#connection.write(encodeNumbers(frameType.ping, id));
   }
 
   reply(stream: SpdyStream, headers: SpdyHeaders): void {
@@ -171,6 +181,7 @@ export class SpdyConnection implements StreamHost {
   }
 
   #data(id: number, bytes: Uint8Array, isLast: boolean): void {
+    this.#usedMs = this.#heardMs;
     const stream = this.#streams.get(id);
     // Sent before its end was known there.
     if (stream === undefined) return;
@@ -178,6 +189,7 @@ export class SpdyConnection implements StreamHost {
   }
 
   #control({ type, flags, payload }: ControlFrame): void {
+    if (type !== frameType.ping) this.#usedMs = this.#heardMs;
     if (type === frameType.synStream) this.#opened(payload, flags);
     else if (type === frameType.synReply || type === frameType.headers) {
       // Read in any case: the next block refers to it.
@@ -189,7 +201,7 @@ export class SpdyConnection implements StreamHost {
     else if (type === frameType.ping) {
       // One of this end's own has come back.
       const isOwn = idOf(payload) % 2 === this.#nextId % 2;
-      if (!isOwn) this.send(encodeNumbers(frameType.ping, idOf(payload)));
+      if (!isOwn) this.#ping(idOf(payload));
     } else if (type === frameType.goAway) {
       this.#isAway = true;
       this.#ended.resolve();
@@ -252,9 +264,15 @@ export class SpdyConnection implements StreamHost {
   }
 
   #arm(): void {
-    const { clock, pingMs = pingMsDefault } = this.#options;
+    const { clock, pingMs = pingMsDefault, idleMs = Number.POSITIVE_INFINITY } = this.#options;
     this.#timer = clock.setTimeout(() => {
-      const silentMs = clock.monotonicMs() - this.#heardMs;
+      const nowMs = clock.monotonicMs();
+      const silentMs = nowMs - this.#heardMs;
+      if (nowMs - this.#usedMs >= idleMs) {
+        this.send(encodeNumbers(frameType.goAway, this.#lastPeerId, 0));
+        this.#end();
+        return;
+      }
       // One that waits for its reader cannot be heard.
       if (silentMs >= 2 * pingMs && this.#full.size === 0) {
         this.#end();
@@ -262,7 +280,7 @@ export class SpdyConnection implements StreamHost {
         return;
       }
       if (silentMs >= pingMs) {
-        this.send(encodeNumbers(frameType.ping, this.#pingId));
+        this.#ping(this.#pingId);
         this.#pingId += 2;
       }
       this.#arm();

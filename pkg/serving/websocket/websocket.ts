@@ -10,6 +10,7 @@
  *   they send in memory, without a limit.
  * - Pings are answered, the last of them where the client does not read the answers. A silent client is asked for an answer and given up after twice
  *   `pingMs`, but not while it is waited for.
+ * - With `idleMs`, a connection on which no message has gone either way for so long is ended, whatever pings there were.
  * - `ended` says how the client ended it: with its close code, or 1006 when it just went. `close` says it first; either way `close` must be called, or
  *   the connection given back to its owner, which ends it.
  * After `close` has resolved nothing is heard, nothing is sent, and no timer is left.
@@ -40,11 +41,12 @@ const pingMsDefault = 30_000;
 const closeMs = 2_000;
 const noBytes = new Uint8Array(0);
 
-/** `messageBytesMax` is 1 MiB and `pingMs` 30 s by default. */
+/** `messageBytesMax` is 1 MiB and `pingMs` 30 s by default; without `idleMs` a connection may be idle for ever. */
 export interface WebSocketOptions {
   readonly clock: Clock;
   readonly messageBytesMax?: number;
   readonly pingMs?: number;
+  readonly idleMs?: number;
 }
 
 /** How a connection ended: by a close frame of the client, `abnormal` without one. */
@@ -58,6 +60,7 @@ export class WebSocket {
   readonly #connection: UpgradedConnection;
   readonly #clock: Clock;
   readonly #pingMs: number;
+  readonly #idleMs: number;
   readonly #waiting: WebSocketMessage[] = [];
   #waitingBytes = 0;
   /** Nothing is read from the connection, as its reader has enough. */
@@ -75,13 +78,17 @@ export class WebSocket {
   #pong: Uint8Array | undefined;
   #timer: Timer | undefined;
   #heardMs: number;
+  /** When a message was sent or came. */
+  #usedMs: number;
 
   /** Listens from now on. */
   constructor(connection: UpgradedConnection, options: WebSocketOptions) {
     this.#connection = connection;
     this.#clock = options.clock;
     this.#pingMs = options.pingMs ?? pingMsDefault;
+    this.#idleMs = options.idleMs ?? Number.POSITIVE_INFINITY;
     this.#heardMs = options.clock.monotonicMs();
+    this.#usedMs = this.#heardMs;
     const reader = new FrameReader(this.#listener, options.messageBytesMax ?? messageBytesMaxDefault);
     connection.on('data', (bytes) => this.#hear(reader, bytes));
     connection.on('end', () => this.#end(closeCode.abnormal, ''));
@@ -136,6 +143,7 @@ export class WebSocket {
   /** Sends a message. False when the client should be waited for by `drained`; lost when the connection has ended. */
   send(bytes: Uint8Array, kind: 'binary' | 'text'): boolean {
     if (this.#isEnded || this.#isClosing) return true;
+    this.#usedMs = this.#clock.monotonicMs();
     return this.#write(kind, bytes);
   }
 
@@ -207,6 +215,7 @@ export class WebSocket {
 
   readonly #listener: FrameListener = {
     onMessage: (message) => {
+      this.#usedMs = this.#heardMs;
       if (this.#isIgnoring || this.#isEnded) return;
       this.#waiting.push(message);
       this.#waitingBytes += message.bytes.length;
@@ -252,7 +261,13 @@ export class WebSocket {
 
   #arm(): void {
     this.#timer = this.#clock.setTimeout(() => {
-      const silentMs = this.#clock.monotonicMs() - this.#heardMs;
+      const nowMs = this.#clock.monotonicMs();
+      const silentMs = nowMs - this.#heardMs;
+      if (nowMs - this.#usedMs >= this.#idleMs) {
+        this.#begin(closeCode.normal, 'idle');
+        this.#end(closeCode.abnormal, 'idle');
+        return;
+      }
       // One that waits for its reader cannot be heard.
       if (silentMs >= 2 * this.#pingMs && !this.#isPaused) {
         this.#end(closeCode.abnormal, 'no answer');

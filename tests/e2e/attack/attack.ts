@@ -16,6 +16,9 @@ export const keptBytesMax = 40 * mebibyte;
 /** By when it has to be given back at the latest. */
 const givenBackMs = 60_000;
 
+/** By when the server has to have closed all of its connections at the latest, after it was watched. */
+const endedMsMax = 60_000;
+
 export interface AttackFigures {
   readonly before: Load;
   readonly during: Load;
@@ -40,15 +43,15 @@ export interface AttackOptions extends Omit<AttackPlan, 'identity' | 'port'> {
   readonly isKnown?: boolean;
   /** The others write rather than read. Default false. */
   readonly othersWrite?: boolean;
-  /** How long the attack is watched after its bytes were sent. */
+  /** How long it is watched what the attack does to others, after its bytes were sent. */
   readonly watchMs: number;
 }
 
 /** Attacks the API server of a cluster. */
 export async function attack(cluster: RunningCluster, options: AttackOptions): Promise<AttackFigures> {
-  const { watchMs, isKnown = false, othersWrite = false, ...rest } = options;
+  const { watchMs, isKnown = false, othersWrite = false, ...what } = options;
   const { cert = '', key = '' } = readTarget(cluster.kubeconfig);
-  const plan: AttackPlan = { ...rest, port: cluster.apiPort, ...(isKnown ? { identity: { cert, key } } : {}) };
+  const plan: AttackPlan = { ...what, port: cluster.apiPort, ...(isKnown ? { identity: { cert, key } } : {}) };
   const pid = await serverPid(cluster);
   const others = new Others(cluster, othersWrite);
   const child = fork(join(import.meta.dirname, 'attackers.ts'), { stdio: 'inherit' });
@@ -71,6 +74,9 @@ export async function attack(cluster: RunningCluster, options: AttackOptions): P
     }, 50);
     const during = await others.run(watchMs);
     clearInterval(look);
+    // A busy machine takes longer over it.
+    const untilMs = performance.now() + endedMsMax;
+    while ((await tell({ do: 'report' })).open > 0 && performance.now() < untilMs) await rest(200);
     const report = await tell({ do: 'end' });
     const keptBytes = (await leastBytes(pid, restBytes + keptBytesMax)) - restBytes;
     const each = (bytes: number): number => Math.round((bytes - restBytes) / opened);

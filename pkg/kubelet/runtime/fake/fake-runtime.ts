@@ -13,6 +13,7 @@ import type { ProbeAnswer, ProbeTarget, ProbeTransport } from '../probe-transpor
 import {
   type ContainerInspection,
   type ContainerService,
+  type ContainerStats,
   type ImageInfo,
   type ImageService,
   type LogLine,
@@ -27,7 +28,7 @@ import {
 import type { AttachOptions, ProcessStreams, StreamingService } from '../streams.ts';
 import { type ContainerEnd, containerSummary, runStateOf, sandboxSummary } from '../summary.ts';
 import { fakeFeatures } from './fake-features.ts';
-import { type ContainerScript, readScript, stepAt } from './script.ts';
+import { type ContainerScript, readScript, stepAt, usageAt } from './script.ts';
 
 /** Calls that `FakeRuntime.fault` can make fail. */
 export type FakeCall = 'sandboxes.run' | 'containers.create' | 'containers.start' | 'containers.update' | 'images.pull';
@@ -116,10 +117,7 @@ class Fake implements FakeRuntime {
         return { exitCode: 0, stdout: '', stderr: '' };
       },
       logs: (id, options) => this.#logs(id, options),
-      stats: async (id) => {
-        this.#running(id);
-        return { memoryBytes: 0, cpuNanoseconds: 0 };
-      },
+      stats: async (id) => this.#stats(this.#running(id)),
     };
     this.streaming = {
       exec: async (id, options) => {
@@ -357,6 +355,17 @@ class Fake implements FakeRuntime {
     const { step, untilMs } = stepAt(record.script[target.kind], this.#clock.nowMs() - startedAtMs);
     const { ok, statusCode } = step;
     return { ok, statusCode, message: ok ? '' : message(statusCode), stableUntilMs: startedAtMs + untilMs };
+  }
+
+  /** What the annotations say; nothing is made up where they do not. */
+  #stats({ script, startedAtMs = 0 }: ContainerRecord): ContainerStats {
+    if (script.cpu === undefined && script.memory === undefined)
+      throw new RuntimeError('unsupported', 'what simulated containers use is not known');
+    const sinceMs = this.#clock.nowMs() - startedAtMs;
+    return {
+      cpuNanoseconds: Math.round(usageAt(script.cpu ?? [], sinceMs).total * 1e9),
+      memoryBytes: usageAt(script.memory ?? [], sinceMs).now,
+    };
   }
 
   #running(id: string): ContainerRecord {

@@ -11,12 +11,14 @@
  * | `exit-reason` | such as `OOMKilled` | `Completed` or `Error` |
  * | `stop-time` | duration from SIGTERM to the exit, or `forever` for one that ignores it | 0 |
  * | `readiness`, `liveness`, `startup` | timeline since the start: `fail,ok@10s,500@1m` | `ok` |
+ * | `cpu`, `memory` | what it uses, a timeline since the start: `100m,2@1m`, `64Mi` | nothing is known |
  * | `log` | lines of its output | |
  * | `termination-message` | what it leaves behind | |
  * | `fault.sandbox`, `fault.create`, `fault.start` | message of an error | |
  *
  * Lists are used item by item, the last one for all later attempts. A setting that cannot be read is an error of `create`.
  */
+import { parseQuantity, quantityMilliValue } from '#pkg/apimachinery/quantity.ts';
 import { parseDurationMs } from '#pkg/apimachinery/time.ts';
 import { RuntimeError } from '../runtime.ts';
 
@@ -28,6 +30,12 @@ export interface TimelineStep {
   readonly ok: boolean;
   /** Status code of HTTP probes. */
   readonly statusCode: number;
+}
+
+/** One step of what a container uses. */
+export interface UsageStep {
+  readonly fromMs: number;
+  readonly amount: number;
 }
 
 /** The settings of one container; times in milliseconds. */
@@ -43,6 +51,9 @@ export interface ContainerScript {
   readonly readiness: readonly TimelineStep[];
   readonly liveness: readonly TimelineStep[];
   readonly startup: readonly TimelineStep[];
+  /** What it uses, in cores and in bytes; absent: not known. */
+  readonly cpu?: readonly UsageStep[];
+  readonly memory?: readonly UsageStep[];
   readonly log: readonly string[];
   readonly terminationMessage?: string;
   readonly sandboxFault?: string;
@@ -90,6 +101,9 @@ export function readScript(
     const value = text(name);
     if (value !== undefined) optional[key] = value;
   }
+  const [cpu, memory] = [text('cpu'), text('memory')];
+  if (cpu !== undefined) optional.cpu = parseUsage(cpu);
+  if (memory !== undefined) optional.memory = parseUsage(memory);
   return {
     ...optional,
     pullDelayMs: readDuration(text('pull-delay') ?? '0'),
@@ -146,6 +160,31 @@ function parseExitCode(text: string): number {
   const code = Number(text);
   if (Number.isInteger(code) && code >= 0 && code <= 255) return code;
   throw new RuntimeError('failed', `Cannot read "${text}" as an exit code from 0 to 255`);
+}
+
+function parseUsage(text: string): readonly UsageStep[] {
+  const steps = text.split(',').map((part): UsageStep => {
+    const [amount = '', from] = part.trim().split('@');
+    const quantity = parseQuantity(amount);
+    if (quantity === undefined) throw new RuntimeError('failed', `Cannot read "${amount}" as a quantity such as 250m`);
+    return { fromMs: from === undefined ? 0 : readDuration(from), amount: quantityMilliValue(quantity) / 1_000 };
+  });
+  return steps.sort((a, b) => a.fromMs - b.fromMs);
+}
+
+/** What a timeline says of the moment `sinceMs` after the start, and what it has summed up to until then, in units times seconds. */
+export function usageAt(
+  steps: readonly UsageStep[],
+  sinceMs: number,
+): { readonly now: number; readonly total: number } {
+  let now = 0;
+  let total = 0;
+  steps.forEach(({ fromMs, amount }, at) => {
+    if (fromMs > sinceMs) return;
+    now = amount;
+    total += (amount * (Math.min(sinceMs, steps[at + 1]?.fromMs ?? sinceMs) - fromMs)) / 1_000;
+  });
+  return { now, total };
 }
 
 function parseTimeline(text: string | undefined): readonly TimelineStep[] {

@@ -5,6 +5,7 @@ import { userInfo } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseImageName } from '../image-name.ts';
 import { type ImageInfo, RuntimeError } from '../runtime.ts';
+import { aliasOf, type ImageAlias, type ImageAliases, noAliases } from './image-aliases.ts';
 
 const { uid, gid } = userInfo();
 /** Whom all programs run as: this process's user. */
@@ -29,12 +30,33 @@ export interface ResolvedImage {
 }
 
 /** The image of a name, or undefined when there is none. Throws `RuntimeError` `invalidImage` for what cannot be a name. */
-export async function resolveImage(image: string): Promise<ResolvedImage | undefined> {
+export async function resolveImage(
+  image: string,
+  aliases: ImageAliases = noAliases,
+): Promise<ResolvedImage | undefined> {
+  const alias = aliasOf(aliases, image);
+  if (alias !== undefined) return resolveAlias(image, alias);
   if (image.startsWith('file://')) return resolveFile(image);
   const { repository, tag } = parseImageName(image);
   const name = repository.startsWith(registry) ? repository.slice(registry.length) : repository;
   if (!builtIn.includes(name) || !knownTags.test(tag)) return undefined;
   return { info: await imageInfo(name, tag), module: moduleOf(name).href, entrypoint: name, tag };
+}
+
+/** A program under the name of the image that it stands for. */
+async function resolveAlias(image: string, alias: ImageAlias): Promise<ResolvedImage | undefined> {
+  const found = await resolveImage(alias.image);
+  if (found === undefined) return undefined;
+  const { repository, tag } = parseImageName(image);
+  const [, digest] = found.info.id.split('@');
+  const id = `${repository}@${digest}`;
+  const { entrypoint = found.entrypoint } = alias;
+  return {
+    ...found,
+    info: { ...found.info, id, repoTags: [`${repository}:${tag}`], repoDigests: [id] },
+    entrypoint,
+    tag,
+  };
 }
 
 /** What there is instead of an image that is not there. */

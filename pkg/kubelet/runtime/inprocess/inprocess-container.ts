@@ -23,6 +23,7 @@ import { AttachedClients } from './attached.ts';
 import { ContainerProcess, CreditInput } from './container-process.ts';
 import type { FromHost, StreamPiece, ToHost } from './host/protocol.ts';
 import type { ResolvedImage } from './images.ts';
+import { programDns, resolvConfPath, writeResolvConf } from './names.ts';
 import { mainProcess } from './program.ts';
 
 const sigkillExitCode = 137;
@@ -288,13 +289,16 @@ export class InProcessContainer {
     const { root, config } = this.#options;
     const { workingDir, mounts, terminationMessagePath } = config;
     await mkdir(dirname(join(root, join('/', terminationMessagePath))), { recursive: true });
-    if (workingDir === undefined) return [terminationMessagePath];
+    const { dns } = this.#options.sandbox.config;
+    if (dns !== undefined) await writeResolvConf(root, dns);
+    const usual = dns === undefined ? [terminationMessagePath] : [terminationMessagePath, resolvConfPath];
+    if (workingDir === undefined) return usual;
     const isMounted = mounts.some(({ containerPath }) => `${workingDir}/`.startsWith(join(containerPath, '/')));
-    if (isMounted || (await isThere(workingDir))) return [terminationMessagePath];
+    if (isMounted || (await isThere(workingDir))) return usual;
     await mkdir(join(root, join('/', workingDir)), { recursive: true });
     let top = join('/', workingDir);
     while (!(await isThere(dirname(top)))) top = dirname(top);
-    return [terminationMessagePath, top];
+    return [...usual, top];
   }
 
   #program(ownPaths: readonly string[]) {
@@ -320,6 +324,7 @@ export class InProcessContainer {
         ...(config.security.noNewPrivileges === true ? { noNewPrivileges: true } : {}),
         root,
         ownPaths,
+        ...(sandbox.config.dns === undefined ? {} : { dns: programDns(sandbox.config.dns) }),
         mounts: config.mounts.map(({ containerPath, hostPath, readOnly }) => ({ containerPath, hostPath, readOnly })),
       },
     };

@@ -25,6 +25,7 @@ import {
 } from '../runtime.ts';
 import type { StreamingService } from '../streams.ts';
 import { sandboxSummary } from '../summary.ts';
+import { type ImageAliases, noAliases } from './image-aliases.ts';
 import { builtInImages, imagesHint, ownIdentity, resolveImage } from './images.ts';
 import { InProcessContainer } from './inprocess-container.ts';
 import { connectTo } from './port-forward.ts';
@@ -36,6 +37,8 @@ export interface InProcessRuntimeDeps {
   readonly random: Random;
   /** Folder for the files of containers. */
   readonly dataDir: string;
+  /** Programs that stand for images. Default: none. */
+  readonly imageAliases?: ImageAliases;
   /** What all programs together may use. Default: three quarters of the machine's memory. */
   readonly memoryBytesMax?: number;
 }
@@ -80,10 +83,12 @@ class InProcess implements Runtime {
   readonly #bySerial = new Map<number, InProcessContainer>();
   readonly #listeners = new Set<(container: RuntimeContainer) => void>();
   readonly #troubleListeners = new Set<(message: string) => void>();
+  readonly #aliases: ImageAliases;
   #serial = 0;
 
   constructor(deps: InProcessRuntimeDeps) {
     this.#deps = deps;
+    this.#aliases = deps.imageAliases ?? noAliases;
     this.capabilities = { name: 'inprocess', version: '1.0.0', features: this.#features, identity: ownIdentity };
     this.#places = new ProgramPlaces({
       ...deps,
@@ -128,9 +133,9 @@ class InProcess implements Runtime {
       },
     };
     this.images = {
-      status: async (image) => (await resolveImage(image))?.info,
+      status: async (image) => (await resolveImage(image, this.#aliases))?.info,
       pull: async (image) => {
-        const found = await resolveImage(image);
+        const found = await resolveImage(image, this.#aliases);
         if (found !== undefined) return found.info;
         throw new RuntimeError('imageNotFound', notFoundMessage(image));
       },
@@ -184,7 +189,7 @@ class InProcess implements Runtime {
   }
 
   async #create(sandboxId: string, config: Parameters<ContainerService['create']>[1]): Promise<string> {
-    const image = await resolveImage(config.image);
+    const image = await resolveImage(config.image, this.#aliases);
     if (image === undefined) throw new RuntimeError('imageNotFound', `image "${config.image}" not found`);
     const folder = await this.#places.folder();
     // Known once the process of the programs has said so: the machine decides, and no program has run in it yet.

@@ -49,6 +49,18 @@ export interface Program {
   readonly commands?: Readonly<Record<string, Command>>;
 }
 
+/** How a program finds addresses by names, beside its `/etc/hosts`. */
+export interface ProgramDns {
+  /** Addresses, with ports where these are not 53. None: as the machine does. */
+  readonly servers: readonly string[];
+  readonly searches: readonly string[];
+  /** Names with as many dots are tried as they are first. */
+  readonly ndots: number;
+  /** For each try. */
+  readonly timeoutMs: number;
+  readonly attempts: number;
+}
+
 /** What the runtime tells the worker at its start. */
 export interface WorkerStart {
   readonly module: string;
@@ -69,6 +81,8 @@ export interface WorkerStart {
     readonly hostPath: string;
     readonly readOnly?: boolean;
   }[];
+  /** Absent: as the machine does. */
+  readonly dns?: ProgramDns;
   /** Its input stays open for whoever attaches. */
   readonly stdin?: boolean;
   readonly tty?: boolean;

@@ -11,6 +11,7 @@ import { WebSocket } from '#pkg/serving/websocket/websocket.ts';
 import type { TerminalSize } from '../../runtime/streams.ts';
 import { type CommandEnd, endBytes, parseSizes } from './command-end.ts';
 import type { OutputName, RemoteSession, WantedStreams } from './remote-command.ts';
+import { streamIdleMs } from './stream-idle.ts';
 
 /** What a subprotocol's name stands for. */
 export interface ChannelProtocol {
@@ -91,7 +92,7 @@ export class ChannelSession implements RemoteSession {
   readonly #sizes = new BytePipe();
 
   constructor(connection: UpgradedConnection, { clock, protocol, wanted }: ChannelSessionOptions) {
-    this.#socket = new WebSocket(connection, { clock });
+    this.#socket = new WebSocket(connection, { clock, idleMs: streamIdleMs });
     this.#protocol = protocol;
     this.#wanted = wanted;
     if (wanted.stdin) this.stdin = new BytePipe();

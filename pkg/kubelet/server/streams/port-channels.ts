@@ -9,6 +9,7 @@ import { errorText } from '#pkg/base/error-text.ts';
 import { WebSocket } from '#pkg/serving/websocket/websocket.ts';
 import { type ChannelProtocol, decodeChannel, encodeChannel } from './channel-session.ts';
 import { carryBoth, type Target } from './port-target.ts';
+import { streamIdleMs } from './stream-idle.ts';
 
 /** Which ports, and where they are. */
 export interface PortChannelsOptions {
@@ -24,7 +25,7 @@ export async function forwardChannels(
   connection: UpgradedConnection,
   { clock, protocol, ports, target }: PortChannelsOptions,
 ): Promise<void> {
-  const socket = new WebSocket(connection, { clock });
+  const socket = new WebSocket(connection, { clock, idleMs: streamIdleMs });
   const leaving = new AbortController();
   const inputs = ports.map(() => new BytePipe());
   const send = (number: number, bytes: Uint8Array): Promise<void> | undefined =>

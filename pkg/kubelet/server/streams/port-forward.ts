@@ -15,6 +15,7 @@ import type { StreamDeps } from './exec.ts';
 import { channelAnswer, spdyAnswer } from './handshake.ts';
 import { forwardChannels } from './port-channels.ts';
 import { carryBoth, type Target } from './port-target.ts';
+import { streamIdleMs } from './stream-idle.ts';
 
 /** Source: `portforward.ProtocolV1Name`. */
 const spdyVersion = 'portforward.k8s.io';
@@ -127,6 +128,7 @@ async function forwardStreams(upgraded: UpgradedConnection, target: Target, { cl
   const connection = new SpdyConnection(upgraded, {
     clock,
     role: 'server',
+    idleMs: streamIdleMs,
     onStream: (stream) => {
       const { port, streamtype: type = '' } = stream.headers;
       if (port === undefined || typeof parsePort(port) === 'string' || (type !== 'data' && type !== 'error')) {

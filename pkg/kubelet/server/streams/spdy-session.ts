@@ -11,6 +11,7 @@ import type { TerminalSize } from '../../runtime/streams.ts';
 import { sizesOf } from './channel-session.ts';
 import { type CommandEnd, endBytes } from './command-end.ts';
 import type { OutputName, RemoteSession, WantedStreams } from './remote-command.ts';
+import { streamIdleMs } from './stream-idle.ts';
 
 /** How long a client may take to open its streams. Source: kubelet `DefaultStreamCreationTimeout`. */
 const creationMs = 30_000;
@@ -60,6 +61,7 @@ export class SpdySession implements RemoteSession {
     const connection = new SpdyConnection(upgraded, {
       clock,
       role: 'server',
+      idleMs: streamIdleMs,
       onStream: (stream) => {
         const type = stream.headers[typeHeader] ?? '';
         if (!missing.delete(type)) {

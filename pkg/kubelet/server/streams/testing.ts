@@ -2,7 +2,7 @@
 import { createServer, type Socket } from 'node:net';
 import type { ApiHandler, UpgradedConnection } from '#pkg/apimachinery/http.ts';
 import { BytePipe } from '#pkg/base/byte-pipe.ts';
-import { SystemClock } from '#pkg/base/clock.ts';
+import { type Clock, SystemClock } from '#pkg/base/clock.ts';
 import type { PodWorker } from '../../pods/pod-worker.ts';
 import { RuntimeError } from '../../runtime/runtime.ts';
 import type { ExecStreamOptions, ProcessStreams, TerminalSize } from '../../runtime/streams.ts';
@@ -57,7 +57,7 @@ function start(options: ExecStreamOptions, calls: StreamCalls): ProcessStreams {
 }
 
 /** The pod `default/pod`, with a running container `main`, one with input and a terminal `shell`, and one that has ended, `over`. */
-export function streamKubelet(): StreamCalls & { readonly handle: ApiHandler } {
+export function streamKubelet(clock: Clock = new SystemClock()): StreamCalls & { readonly handle: ApiHandler } {
   const calls: StreamCalls = { commands: [], sizes: [] };
   const containers = [{ name: 'main' }, { name: 'shell', stdin: true, tty: true }, { name: 'over' }];
   const worker = {
@@ -82,7 +82,7 @@ export function streamKubelet(): StreamCalls & { readonly handle: ApiHandler } {
       },
     },
   } as unknown as PodWorker;
-  const handle = createKubeletHandler({ clock: new SystemClock(), nodeName: 'node', workers: () => [worker] });
+  const handle = createKubeletHandler({ clock, nodeName: 'node', workers: () => [worker] });
   return { ...calls, handle };
 }
 

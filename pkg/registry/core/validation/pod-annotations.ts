@@ -37,8 +37,19 @@ export function checkPodAnnotations(
       checkSeccompProfile(into, value, child(path, key));
     } else if (key.startsWith(appArmorContainer)) checkAppArmorProfile(into, { key, value, spec }, path);
   }
-  const isAboutProfiles = (key: string): boolean => /^(container\.)?(seccomp|apparmor)\.security\./.test(key);
   if (Object.keys(annotations).some(isAboutProfiles)) checkMatches(into, pod, specPath);
+}
+
+/** Whether a pod has annotations that `checkPodAnnotations` looks at. */
+export function hasCheckedAnnotations(pod: Given<Pod>): boolean {
+  for (const key in pod.metadata?.annotations) {
+    if (key === mirror || key === deletionCost || isAboutProfiles(key)) return true;
+  }
+  return false;
+}
+
+function isAboutProfiles(key: string): boolean {
+  return /^(container\.)?(seccomp|apparmor)\.security\./.test(key);
 }
 
 function isDeletionCost(value: string): boolean {

@@ -53,6 +53,8 @@ export const clusterRoleRules: Readonly<Record<string, readonly string[]>> = {
     'create,delete,deletecollection,get,list,patch,update,watch coordination.k8s.io leases',
     'create,delete,deletecollection,patch,update resource.k8s.io resourceclaims,resourceclaimtemplates',
   ],
+  // The metrics server brings this one; what it does is part of this server.
+  'system:aggregated-metrics-reader': ['get,list,watch metrics.k8s.io nodes,pods'],
   'system:aggregate-to-view': [
     'get,list,watch core configmaps,endpoints,persistentvolumeclaims,persistentvolumeclaims/status,pods,replicationcontrollers,replicationcontrollers/scale,serviceaccounts,services,services/status',
     'get,list,watch core bindings,events,limitranges,namespaces/status,pods/log,pods/status,replicationcontrollers/status,resourcequotas,resourcequotas/status',
@@ -183,5 +185,6 @@ export const aggregatesTo: Readonly<Record<string, string>> = {
   'system:aggregate-to-admin': 'admin',
   'system:aggregate-to-edit': 'edit',
   'system:aggregate-to-view': 'view',
+  'system:aggregated-metrics-reader': 'view',
   view: 'edit',
 };

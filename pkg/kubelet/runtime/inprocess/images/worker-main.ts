@@ -17,6 +17,7 @@ import { ContainerPaths } from './container-paths.ts';
 import { mapFiles } from './worker-files.ts';
 import { guardThread } from './worker-guard.ts';
 import { takeCollector } from './worker-memory.ts';
+import { mapNames } from './worker-names.ts';
 import { mapNetwork } from './worker-network.ts';
 import { replaceOutput } from './worker-output.ts';
 import type { WorkerProcesses } from './worker-processes.ts';
@@ -61,6 +62,7 @@ const paths = new ContainerPaths({
 });
 mapFiles({ paths, hostname: start.hostname });
 mapNetwork(start.ip);
+if (start.dns !== undefined) mapNames(start.dns);
 const output = new LogRingWriter(ring, () => send({ type: 'output' }));
 replaceOutput(output);
 guardThread({

@@ -1,6 +1,5 @@
 /** Commands on the network, which is that of the pod. */
 import { createSocket } from 'node:dgram';
-import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import { sleep } from '#pkg/base/async.ts';
 import { BytePipe } from '#pkg/base/byte-pipe.ts';
@@ -31,7 +30,8 @@ async function transfer({ signal, container }: Invocation, wanted: Transfer): Pr
   );
   return fetch(url, {
     method: wanted.method,
-    headers: wanted.headers,
+    // A command is a process of its own elsewhere, whose connections end with it.
+    headers: { connection: 'close', ...wanted.headers },
     redirect: wanted.follows ? 'follow' : 'manual',
     signal: late.signal,
     ...(wanted.body === undefined ? {} : { body: wanted.body }),
@@ -178,18 +178,8 @@ function repeated(args: readonly string[]): { readonly headers: readonly string[
   return { headers, args: rest };
 }
 
-const nslookup: Utility = async ({ args: [name = ''], stdout }) => {
-  try {
-    const found = await lookup(name, { all: true });
-    await put(stdout, `Name:\t${name}\n${found.map(({ address }) => `Address: ${address}\n`).join('')}`);
-    return 0;
-  } catch {
-    throw new CommandError(`can't find ${name}: NXDOMAIN`);
-  }
-};
-
 const netcat: Utility = async (invocation) => {
-  const { operands, flags, values } = parseArguments(invocation.args, { flags: 'vznu', valued: 'w' });
+  const { operands, flags, values } = parseArguments(invocation.args, { flags: 'vztnu', valued: 'w' });
   const [host, port] = operands;
   if (host === undefined || !/^\d+$/.test(port ?? '')) throw new CommandError('usage: nc [-vz] [-w SECONDS] HOST PORT');
   const timeoutMs = Number(values.w ?? timeoutSecondsDefault) * 1000;
@@ -254,4 +244,4 @@ async function datagrams(
 }
 
 /** By name. */
-export const networkCommands: Readonly<Record<string, Utility>> = { curl, nc: netcat, nslookup, wget };
+export const networkCommands: Readonly<Record<string, Utility>> = { curl, nc: netcat, wget };

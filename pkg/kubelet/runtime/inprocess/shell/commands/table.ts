@@ -3,6 +3,7 @@ import { CommandError, put } from '../io.ts';
 import { Shell } from '../shell.ts';
 import type { Utility } from '../utility.ts';
 import { fileCommands } from './files.ts';
+import { nameCommands } from './names.ts';
 import { networkCommands } from './network.ts';
 import { systemCommands } from './system.ts';
 import { tar } from './tar.ts';
@@ -61,6 +62,7 @@ function baseName(path: string): string {
 
 const commands: Readonly<Record<string, Utility>> = {
   ...fileCommands,
+  ...nameCommands,
   ...networkCommands,
   ...systemCommands,
   ...textCommands,

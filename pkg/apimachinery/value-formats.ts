@@ -2,8 +2,8 @@
  * Formats of strings that schemas name; what is not here is no rule, as upstream has it.
  * Source: kube-openapi `validation/strfmt`, apiextensions-apiserver `apiserver/validation/formats.go`.
  */
-import { parseIp } from '#pkg/apimachinery/ip.ts';
-import { dns1123LabelProblems, dns1123SubdomainProblems } from '#pkg/apimachinery/names.ts';
+import { parseIp } from './ip.ts';
+import { dns1123LabelProblems, dns1123SubdomainProblems } from './names.ts';
 
 const uuid = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
 const uuidOf = (version: number): RegExp =>

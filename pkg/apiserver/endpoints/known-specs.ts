@@ -1,0 +1,162 @@
+/**
+ * Specs of new objects that came before: what they become when they are decoded and completed, and which of them the rules have let pass. A
+ * controller makes a thousand pods of one template, and what follows from its text alone is worked out once.
+ *
+ * Invariant: what is known of a text is what the steps that are left out would come to, for every object that has it (`SpecRules`). Specs that
+ * are in any way wrong, or warned of, are not remembered.
+ */
+import { deepClone, isObject, setOwn } from '#pkg/apimachinery/json.ts';
+import type { FieldSet } from '#pkg/apimachinery/managed-fields/field-set.ts';
+import type { CreatedSets } from '#pkg/apimachinery/managed-fields/track.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { RecentTexts } from '../recent-texts.ts';
+import type { SpecRules } from '../strategy.ts';
+import type { RawBody } from './body.ts';
+import type { Scope } from './scope.ts';
+import type { FieldValidation } from './write-options.ts';
+
+/** What a spec becomes before admission. */
+export interface CompleteSpec {
+  /** Never changed: drafts get copies. */
+  readonly spec: JsonObject;
+  /** The fields of the spec that whoever creates it owns. */
+  readonly fields: FieldSet;
+  /** Sets of all fields, by the text of those outside of the spec: objects that are made alike share them. */
+  readonly all: Map<string, FieldSet>;
+}
+
+/** A spec as it was sent. */
+export interface SentSpec {
+  readonly text: string;
+  /** Undefined when it is new. */
+  readonly known: CompleteSpec | undefined;
+}
+
+/** A spec as it will be stored. */
+export interface FinalSpec {
+  readonly text: string;
+  /** The text without what is random in it; undefined where the rules look at more than it. */
+  readonly key: string | undefined;
+  /** Whether the rules have let it pass without a warning. */
+  readonly isGood: boolean;
+}
+
+interface Known {
+  readonly complete: RecentTexts<CompleteSpec>;
+  /** The first spec of each: it is stored, and others share what is the same in them. */
+  readonly good: RecentTexts<JsonObject>;
+}
+
+const knownBy = new WeakMap<SpecRules, Known>();
+
+function knownOf(rules: SpecRules): Known {
+  let known = knownBy.get(rules);
+  if (known === undefined) {
+    known = { complete: new RecentTexts(), good: new RecentTexts() };
+    knownBy.set(rules, known);
+  }
+  return known;
+}
+
+/** How many sets of all fields are kept of one spec. */
+const setsMax = 16;
+
+/** The spec of a new object; undefined where nothing is remembered of such. */
+export function sentSpec({ served }: Scope, value: JsonObject, raw: RawBody): SentSpec | undefined {
+  const { specRules } = served.strategy;
+  // How numbers were written is no part of the text, and a status would have to keep its place.
+  if (specRules === undefined || raw.numbers !== undefined || value.status !== undefined || !isObject(value.spec))
+    return undefined;
+  const text = JSON.stringify(value.spec);
+  return { text, known: knownOf(specRules).complete.get(text) };
+}
+
+/** A draft that was completed, and how strictly it was decoded. */
+export interface CompletedDraft {
+  readonly draft: JsonObject;
+  readonly validation: FieldValidation;
+}
+
+/** What is known of the fields of a new object. With the set of a spec that is new, what it has become is taken down. */
+export function createdSets(scope: Scope, { text, known }: SentSpec, completed: CompletedDraft): CreatedSets {
+  if (known !== undefined) return { known: { spec: known.fields }, take: (set) => sharedSet(known, set) };
+  return {
+    known: {},
+    take(set) {
+      rememberComplete(scope, text, { ...completed, fields: set['f:spec'] });
+      return set;
+    },
+  };
+}
+
+/** Does so if it was clean: decoded so that every fault was seen, and without one. */
+function rememberComplete(
+  { served }: Scope,
+  text: string,
+  { draft, validation, fields }: CompletedDraft & { readonly fields: FieldSet | undefined },
+): void {
+  const { specRules } = served.strategy;
+  if (specRules === undefined || validation === 'Ignore' || fields === undefined || !isObject(draft.spec)) return;
+  knownOf(specRules).complete.set(text, { spec: deepClone(draft.spec), fields, all: new Map() });
+}
+
+/** The set itself, or one with the same fields that others have already. */
+function sharedSet({ all }: CompleteSpec, set: FieldSet): FieldSet {
+  const { 'f:spec': _, ...others } = set;
+  const text = JSON.stringify(others);
+  const found = all.get(text);
+  if (found !== undefined) return found;
+  if (all.size < setsMax) all.set(text, set);
+  return set;
+}
+
+/** The spec of a draft that nobody changes any more; undefined where nothing is remembered of such. */
+export function finalSpec({ served }: Scope, draft: JsonObject): FinalSpec | undefined {
+  const { specRules } = served.strategy;
+  if (specRules === undefined || !isObject(draft.spec)) return undefined;
+  const text = JSON.stringify(draft.spec);
+  if (specRules.standsApart(draft)) return { text, key: undefined, isGood: false };
+  const name = specRules.randomName?.(draft);
+  // No JSON text has this character.
+  const key = name === undefined ? text : text.replaceAll(name, '\0');
+  const model = knownOf(specRules).good.get(key);
+  if (model !== undefined) sharing(draft.spec, model);
+  return { text, key, isGood: model !== undefined };
+}
+
+/**
+ * The model where `value` is the same; else `value` with the parts in it that are the same put in the place of its own. What a thousand pods have in
+ * common is then in memory once, and what was decoded of each is garbage before it has become old.
+ */
+function sharing(value: unknown, model: unknown): unknown {
+  if (value === model) return model;
+  if (Array.isArray(value) && Array.isArray(model)) {
+    let isSame = value.length === model.length;
+    for (let i = 0; i < value.length; i++) {
+      const same = sharing(value[i], model[i]);
+      if (same !== value[i]) value[i] = same;
+      if (same !== model[i]) isSame = false;
+    }
+    return isSame ? model : value;
+  }
+  if (!isObject(value) || !isObject(model)) return value;
+  let isSame = true;
+  for (const name in value) {
+    if (!Object.hasOwn(model, name)) isSame = false;
+    else {
+      const part = value[name];
+      const same = sharing(part, model[name]);
+      if (same !== part) setOwn(value, name, same);
+      if (same !== model[name]) isSame = false;
+    }
+  }
+  for (const name in model) if (!Object.hasOwn(value, name)) isSame = false;
+  return isSame ? model : value;
+}
+
+/** Takes down that the rules have let a spec pass. */
+export function rememberGood({ served }: Scope, draft: JsonObject, { key, isGood }: FinalSpec): void {
+  const { specRules } = served.strategy;
+  if (specRules === undefined || key === undefined || isGood || !isObject(draft.spec)) return;
+  knownOf(specRules).good.set(key, draft.spec);
+}

@@ -1,0 +1,181 @@
+/**
+ * A stand-in for the image by which upstream's tests look at a cluster, for those of its commands that programs of the in-process runtime can be. What is not here
+ * ends with 1 and a line. It knows no test: each command does what the image's own does. Source: kubernetes `test/images/agnhost` `README.md`.
+ */
+import { appendFile, chmod, readFile, stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { errorText } from '#pkg/base/error-text.ts';
+import type { Program, ProgramContext } from '#pkg/kubelet/runtime/inprocess/program.ts';
+import { netexec, serveHostname, serveOn } from './agnhost-network.ts';
+
+type Flags = ReadonlyMap<string, string>;
+type Run = (context: ProgramContext, flags: Flags) => Promise<number | undefined> | number | undefined;
+
+const commands: Readonly<Record<string, Run>> = {
+  pause: (context) => waitForEnd(context),
+  'entrypoint-tester': (context) => {
+    context.log(`[/agnhost ${context.args.join(' ')}]`);
+    return 0;
+  },
+  mounttest,
+  netexec: (context, flags) => {
+    netexec(context, flags);
+    return waitForEnd(context);
+  },
+  'serve-hostname': (context, flags) => {
+    serveHostname(context, flags);
+    return waitForEnd(context);
+  },
+  'test-webserver': (context, flags) => {
+    serveFiles(context, Number(flags.get('port') ?? 80));
+    return waitForEnd(context);
+  },
+  porter: (context) => {
+    for (const [name, text = ''] of Object.entries(context.env)) {
+      const port = /^SERVE_PORT_(\d+)$/.exec(name)?.[1];
+      if (port !== undefined) serveOn(context, Number(port), () => ({ status: 200, body: text }));
+    }
+    return waitForEnd(context);
+  },
+  liveness: (context) => {
+    const startMs = context.clock.monotonicMs();
+    const isWell = (): boolean => context.clock.monotonicMs() - startMs <= 10_000;
+    serveOn(context, 8080, () => (isWell() ? { status: 200, body: 'ok' } : { status: 500, body: 'error' }));
+    return waitForEnd(context);
+  },
+  'logs-generator': async (context, flags) => {
+    const total = Number(flags.get('log-lines-total') ?? 0);
+    const seconds = Number.parseInt(flags.get('run-duration') ?? '0', 10);
+    for (let id = 0; id < total; id++) {
+      context.error(
+        `I1128 00:00:00.000000 1 logs_generator.go:76] ${id} GET /api/v1/namespaces/ns/pods/abcd 2${id % 100}`,
+      );
+      await delay((seconds * 1000) / total);
+    }
+    return 0;
+  },
+};
+
+export const program: Program = {
+  async main(context) {
+    const [command = 'pause', ...rest] = context.args;
+    const run = commands[command];
+    if (run === undefined) {
+      context.error(`this stand-in has no command ${command}`);
+      return 1;
+    }
+    return run(context, flagsIn(rest));
+  },
+};
+
+/** `--name=value` and `--name value`. */
+function flagsIn(args: readonly string[]): Flags {
+  const flags = new Map<string, string>();
+  for (let index = 0; index < args.length; index++) {
+    const [, name, value] = /^--?([^=]+)(?:=(.*))?$/s.exec(args[index] ?? '') ?? [];
+    if (name === undefined) continue;
+    const next = args[index + 1];
+    if (value !== undefined) flags.set(name, value);
+    else if (next !== undefined && !next.startsWith('-')) flags.set(name, args[++index] ?? '');
+    else flags.set(name, 'true');
+  }
+  return flags;
+}
+
+/** Until the program is told to end; the listener alone would not keep it alive. */
+function waitForEnd({ signal, clock }: ProgramContext): Promise<number> {
+  return new Promise((resolve) => {
+    const alive = clock.setTimeout(() => {}, Number.MAX_SAFE_INTEGER);
+    signal.addEventListener(
+      'abort',
+      () => {
+        alive.cancel();
+        resolve(0);
+      },
+      { once: true },
+    );
+  });
+}
+
+function serveFiles(context: ProgramContext, port: number): void {
+  const server = createServer((request, response) => {
+    const path = decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname);
+    readFile(context.resolve(path)).then(
+      (bytes) => response.end(bytes),
+      () => response.writeHead(404).end('404 page not found\n'),
+    );
+  }).listen(port, context.ip);
+  context.signal.addEventListener('abort', () => server.close());
+}
+
+const newFileModes: Readonly<Record<string, number>> = {
+  new_file_0644: 0o644,
+  new_file_0666: 0o666,
+  new_file_0660: 0o660,
+  new_file_0777: 0o777,
+};
+
+/** In the order in which the image itself does it. */
+async function mounttest(context: ProgramContext, flags: Flags): Promise<number> {
+  let failed = 0;
+  const each = async (names: readonly string[], act: (path: string, name: string) => Promise<void>): Promise<void> => {
+    for (const name of names) {
+      const path = flags.get(name);
+      if (path === undefined || path === '') continue;
+      await act(path, name).catch((error: unknown) => {
+        context.log(`error: ${errorText(error)}`);
+        failed = 1;
+      });
+    }
+  };
+  const content = async (path: string): Promise<void> =>
+    context.log(`content of file "${path}": ${await readFile(context.resolve(path), 'utf8')}`);
+  await each(['fs_type'], async (path) => context.log(`mount type of "${path}": ${await fileSystem(context, path)}`));
+  await each(Object.keys(newFileModes), async (path, name) => {
+    const file = context.resolve(path);
+    await appendFile(file, 'mount-tester new file\n');
+    await chmod(file, newFileModes[name] ?? 0);
+    await content(path);
+  });
+  const modeOf = async (path: string): Promise<{ readonly isFolder: boolean; readonly bits: number }> => {
+    const found = await stat(context.resolve(path));
+    return { isFolder: found.isDirectory(), bits: found.mode & 0o7777 };
+  };
+  await each(['file_mode'], async (path) => {
+    const { isFolder, bits } = await modeOf(path);
+    const special = `${isFolder ? 'd' : ''}${bits & 0o2000 ? 'g' : ''}${bits & 0o1000 ? 't' : ''}`;
+    context.log(`mode of file "${path}": ${special === '' ? '-' : special}${permissions(bits)}`);
+  });
+  await each(['file_perm'], async (path) => {
+    context.log(`perms of file "${path}": -${permissions((await modeOf(path)).bits)}`);
+  });
+  await each(['file_owner'], async (path) => {
+    const { uid, gid } = await stat(context.resolve(path));
+    context.log(`owner UID of "${path}": ${uid}`);
+    context.log(`owner GID of "${path}": ${gid}`);
+  });
+  await each(['file_content'], content);
+  await each(['file_content_in_loop'], async (path) => {
+    const endMs = context.clock.monotonicMs() + Number(flags.get('retry_time') ?? 180) * 1000;
+    while (context.clock.monotonicMs() < endMs && !context.signal.aborted) {
+      await content(path).catch((error: unknown) =>
+        context.log(`Error reading file ${path}: ${errorText(error)}, retrying`),
+      );
+      if (flags.get('break_on_expected_content') !== 'false') return;
+      await delay(2_000);
+    }
+  });
+  return failed;
+}
+
+function permissions(bits: number): string {
+  return [...'rwxrwxrwx'].map((letter, index) => ((bits >> (8 - index)) & 1 ? letter : '-')).join('');
+}
+
+/** `tmpfs`, or the number of the file system where it is another. */
+async function fileSystem(context: ProgramContext, path: string): Promise<string> {
+  const { statfs } = await import('node:fs/promises');
+  const { type } = await statfs(context.resolve(path));
+  return type === 0x0102_1994 ? 'tmpfs' : String(type);
+}
