@@ -27,6 +27,7 @@ import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
 import { serverPresence } from './server-presence.ts';
 import { kubernetesServiceIp } from './settings.ts';
+import { callWebhookOverHttps } from './webhook-caller.ts';
 
 /** The store, the certificates and the address of one API server. */
 export interface ApiPartOptions {
@@ -106,6 +107,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       port,
       kubeletElsewhere,
       reach,
+      callWebhook: callWebhookOverHttps,
       ...given,
     });
     opening.server = server;

@@ -17,6 +17,7 @@ import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { createRegisteredAdmission } from '#pkg/registry/admission/registered/registered.ts';
+import type { CallWebhook } from '#pkg/registry/admission/registered/webhook-call.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createCustomResources } from '#pkg/registry/apiextensions/custom-resources.ts';
 import { issuerPages } from '#pkg/registry/authentication/discovery.ts';
@@ -53,6 +54,8 @@ export interface LocalApiOptions {
   readonly kubeletElsewhere?: (nodeName: string) => ApiHandler | undefined;
   /** Servers on the network of pods, where there is one. */
   readonly reach?: (target: NetworkTarget) => ApiHandler;
+  /** The connection to webhooks. Default none: asking one is an error. */
+  readonly callWebhook?: CallWebhook;
   /** What the process uses, and what it is: for the server's metrics and `/statusz`. */
   readonly process?: Pick<ApiServerOptions, 'about' | 'processMetrics'>;
 }
@@ -80,7 +83,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
   const kubelets = new Map<string, ApiHandler>();
   const authorization = createAuthorization(options.authorizationModes);
   const { authorizer, rbac } = authorization;
-  const registered = createRegisteredAdmission(mastersOr(authorizer));
+  const registered = createRegisteredAdmission(mastersOr(authorizer), options.callWebhook);
   const authentication = createAuthentication(clock, options.authentication);
   const server = createApiServer({
     store,

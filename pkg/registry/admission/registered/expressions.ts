@@ -33,12 +33,12 @@ export const policyCostMax = 10_000_000;
 /** What may be spent on the match conditions of one. Source: `RuntimeCELCostBudgetMatchConditions`. */
 export const conditionsCostMax = 2_500_000;
 
-function fieldsOf(fields: Readonly<Record<string, Type>>): ReadonlyMap<string, TypeField> {
+function fieldTypes(fields: Readonly<Record<string, Type>>): ReadonlyMap<string, TypeField> {
   return new Map(Object.entries(fields).map(([name, type]) => [name, { name, type }]));
 }
 
 function named(name: string, fields: Readonly<Record<string, Type>>): Type {
-  return objectType(`kubernetes.${name}`, fieldsOf(fields));
+  return objectType(`kubernetes.${name}`, fieldTypes(fields));
 }
 
 const kindType = named('GroupVersionKind', { group: stringType, version: stringType, kind: stringType });

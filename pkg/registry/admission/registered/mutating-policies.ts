@@ -31,6 +31,7 @@ import {
   paramsOf,
   policyValues,
 } from './policy.ts';
+import { putInPlace } from './put-in-place.ts';
 import { isExempt } from './request-match.ts';
 
 /** A mutating policy, compiled. */
@@ -147,12 +148,6 @@ function change(
     putInPlace(draft, reader.remade(request, made));
   }
   return isChanged;
-}
-
-/** The draft becomes what a change made of it. */
-function putInPlace(draft: JsonObject, made: JsonObject): void {
-  for (const name of Object.keys(draft)) delete draft[name];
-  Object.assign(draft, made);
 }
 
 function applied(draft: JsonObject, value: Value, request: AdmissionAttributes, reader: RegistryReader): JsonObject {

@@ -68,7 +68,7 @@ export function compilePolicy(spec: Given<PolicySpec>, known: Partial<Names> = {
 }
 
 /** Compiles match conditions, which see no variables. */
-function compileConditions(
+export function compileConditions(
   conditions: readonly Given<MatchCondition>[] | undefined,
   names: Names,
 ): readonly (readonly [string, Expression])[] {
