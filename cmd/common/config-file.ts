@@ -1,7 +1,9 @@
 /** Reads configuration files: YAML that holds one mapping. What its fields may be is for whoever knows the flags. */
+
 import { readFile } from 'node:fs/promises';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 
 /** The mapping in a file. Throws `UserError` for one that cannot be read, is no YAML, has a key twice or holds something else. */
@@ -10,7 +12,7 @@ export async function readConfigFile(path: string): Promise<JsonObject> {
   try {
     bytes = await readFile(path);
   } catch (error) {
-    throw new UserError(`Cannot read the configuration file ${path} (${(error as NodeJS.ErrnoException).code})`, error);
+    throw new UserError(`Cannot read the configuration file ${path} (${errorCode(error)})`, error);
   }
   const { decodeYaml } = await import('#pkg/apimachinery/decode.ts');
   const decoded = decodeYaml(bytes, { findDuplicates: true });

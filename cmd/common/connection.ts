@@ -1,7 +1,9 @@
 /** The connection of a component to the API server that its kubeconfig names. */
+
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { errorCode } from '#pkg/base/error-code.ts';
 import { failoverTransport } from '#pkg/client/failover-transport.ts';
 import { type NetworkTransport, networkTransport } from '#pkg/client/network-transport.ts';
 import { readKubeconfig } from '#pkg/cluster/kubeconfig.ts';
@@ -82,7 +84,7 @@ export async function readPem(flag: string, path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    throw new UserError(`Cannot read the file of --${flag}: ${path} (${(error as NodeJS.ErrnoException).code})`, error);
+    throw new UserError(`Cannot read the file of --${flag}: ${path} (${errorCode(error)})`, error);
   }
 }
 

@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { errorCode } from '#pkg/base/error-code.ts';
 import { makeFolder } from '#pkg/component/make-folder.ts';
 
 /** One running process. */
@@ -79,7 +80,7 @@ export async function holdProcessFile(path: string, record: ProcessRecord): Prom
         },
       };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      if (errorCode(error) !== 'EEXIST') throw error;
     } finally {
       await rm(temporary, { force: true });
     }
@@ -98,7 +99,7 @@ async function setAside(path: string, dead: ProcessRecord | undefined): Promise<
     const moved = await readProcessFile(aside);
     if (moved !== undefined && moved.identity !== dead?.identity) await link(aside, path);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errorCode(error);
     if (code !== 'ENOENT' && code !== 'EEXIST') throw error;
   } finally {
     await rm(aside, { force: true });
@@ -113,7 +114,7 @@ export async function readProcessFile(path: string): Promise<ProcessRecord | und
       ? (value as ProcessRecord)
       : undefined;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errorCode(error);
     if (code === 'ENOENT' || error instanceof SyntaxError) return undefined;
     throw error;
   }
@@ -130,7 +131,7 @@ export async function recordedProcesses(folder: string): Promise<readonly Proces
   try {
     files = await readdir(folder);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return [];
     throw error;
   }
@@ -153,7 +154,7 @@ export function stateOf(record: ProcessRecord): 'alive' | 'dying' | 'gone' {
   try {
     process.kill(record.pid, 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return 'gone';
+    if (errorCode(error) === 'ESRCH') return 'gone';
   }
   if (record.identity !== '' && processIdentity(record.pid) !== record.identity) return 'gone';
   return isKilled(record.pid) ? threadsOf(record.pid) : 'alive';

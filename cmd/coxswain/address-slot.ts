@@ -4,11 +4,13 @@
  * many that start at once each gets its own; the system ends a reservation with the process that made it. A running cluster holds them by
  * another port (`addressPort`).
  */
+
 import { once } from 'node:events';
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { parseIpv4Range } from '#pkg/apimachinery/ipv4-range.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
 import {
   addressPort,
   addressSlots,
@@ -108,7 +110,7 @@ export async function reserveAddresses(addresses: ClusterAddresses): Promise<Res
     server.listen(reservationPort, kubernetesServiceIp(addresses.serviceCidr));
     await once(server, 'listening');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined;
+    if (errorCode(error) === 'EADDRINUSE') return undefined;
     throw error;
   }
   server.unref();

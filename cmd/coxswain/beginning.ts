@@ -1,8 +1,10 @@
 /** Where a start began: what was there before, so that a start that fails leaves nothing else, and what still runs of the cluster. */
+
 import { rmdir, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/process-files.ts';
 import { sleep } from '#pkg/base/async.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { ask } from './ask.ts';
 import type { ClusterFolder } from './folder.ts';
@@ -71,7 +73,7 @@ async function isThere(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     // Whatever else is wrong with the path, making the folder says it.
-    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
+    return errorCode(error) !== 'ENOENT';
   }
 }
 

@@ -1,10 +1,12 @@
 /** `coxswain doctor`: what this machine can do, one line each, with what to do where it cannot. Exit code 1 when something is in the way. */
+
 import { access, constants, readFile, statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { explain } from '#cmd/common/errors.ts';
 import { runningProcesses } from '#cmd/common/process-files.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
 import { checkKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { type FlagTable, helpText, integer, parseFlags } from '#pkg/component/flags.ts';
@@ -93,7 +95,7 @@ async function diskSpace(path: string): Promise<Finding> {
         return {
           level: 'bad',
           what: `The disk of ${path} cannot be looked at`,
-          advice: String((error as NodeJS.ErrnoException).code),
+          advice: String(errorCode(error)),
         };
       folder = dirname(folder);
     }

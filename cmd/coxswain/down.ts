@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/process-files.ts';
 import { sleep } from '#pkg/base/async.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
 import { contextFields, readKubeconfig, removeFromKubeconfig, useContext } from '#pkg/cluster/kubeconfig.ts';
 import { type ClusterSettings, contextName, storeOf } from '#pkg/cluster/settings.ts';
 import { duration, type FlagTable, helpText, parseFlags, toggle } from '#pkg/component/flags.ts';
@@ -127,7 +128,7 @@ function send(record: ProcessRecord, signal: NodeJS.Signals): void {
   try {
     process.kill(record.pid, signal);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errorCode(error);
     if (code === 'ESRCH') return;
     throw new UserError(
       `Cannot stop ${record.name} (process ${record.pid}): ${code === 'EPERM' ? 'it belongs to another user' : String(code)}`,

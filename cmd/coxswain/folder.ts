@@ -14,6 +14,7 @@ import { readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
 import {
   type ClusterAddresses,
   type ClusterSettings,
@@ -107,7 +108,7 @@ export class ClusterFolder {
     try {
       text = await readFile(join(this.path, 'cluster.json'), 'utf8');
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
+      const code = errorCode(error);
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
       throw error;
     }
@@ -141,7 +142,7 @@ export class ClusterFolder {
     try {
       return await readdir(this.path);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
+      const code = errorCode(error);
       if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
       throw error;
     }

@@ -1,5 +1,7 @@
 /** `coxswain kubeconfig`: the standalone kubeconfig of a cluster, or where it is. */
+
 import { readFile } from 'node:fs/promises';
+import { errorCode } from '#pkg/base/error-code.ts';
 import { type FlagTable, helpText, parseFlags, text, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { clusterFlags } from './cluster-flags.ts';
@@ -30,7 +32,7 @@ export async function kubeconfig(world: World, args: readonly string[]): Promise
   try {
     content = await readFile(folder.kubeconfig, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    if (errorCode(error) !== 'ENOENT') throw error;
     const { name, 'data-dir': dataDir } = parsed.values;
     const flag =
       dataDir !== '' ? ` --data-dir ${dataDir}` : name === clusterFlags.name.fallback ? '' : ` --name ${name}`;

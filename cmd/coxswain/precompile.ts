@@ -4,12 +4,14 @@
  *
  * What is there and says what the sources do is left alone: npx in a checkout installs it once more, before the first command.
  */
+
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleFolder, compiledFolder, keepCompiledCode, storeCompiledCode } from '#cmd/common/load-code.js';
 import { serverNodeFlags } from '#cmd/common/node-flags.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
 
 /** Argument with which this program only compiles the bundle: what it has compiled is kept with the flags that a server has. */
 const onlyBundle = '--only-bundle';
@@ -51,7 +53,7 @@ async function makeBundle(): Promise<void> {
     await bundleCheckout();
   } catch (error) {
     // Without the packages for development a checkout runs its sources.
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
+    if (errorCode(error) !== 'ERR_MODULE_NOT_FOUND') throw error;
   }
 }
 

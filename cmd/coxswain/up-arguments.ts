@@ -2,9 +2,11 @@
  * The arguments of `coxswain up` with the configuration file that they may name: its fields are the flags, and below `components` those of single
  * components. The command line comes before the file, and both before what the cluster was started with last.
  */
+
 import { readConfigFile, wrongConfig } from '#cmd/common/config-file.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { componentValues, flagsOfComponent, unknownComponent } from '#pkg/cluster/component-flags.ts';
 import type { ComponentFlags } from '#pkg/cluster/settings.ts';
 import { type ClusterTables, clusterTables } from '#pkg/cluster/tables.ts';
@@ -87,7 +89,7 @@ async function componentsOf(
     try {
       await componentValues(result, component, tables);
     } catch (error) {
-      throw wrongConfig(path, `components.${(error as Error).message}`);
+      throw wrongConfig(path, `components.${errorText(error)}`);
     }
   }
   return result;
@@ -107,7 +109,7 @@ async function withExtra(
       await componentValues(result, component, tables);
     } catch (error) {
       throw new UserError(
-        `invalid value ${JSON.stringify(text)} for --extra-config: ${(error as Error).message} (see "coxswain up --help")`,
+        `invalid value ${JSON.stringify(text)} for --extra-config: ${errorText(error)} (see "coxswain up --help")`,
         error,
       );
     }

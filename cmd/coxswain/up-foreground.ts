@@ -8,6 +8,7 @@ import { storeCompiledCode } from '#cmd/common/load-code.js';
 import { returningMemory } from '#cmd/common/memory.ts';
 import type { HeldFile } from '#cmd/common/process-files.ts';
 import { processMetrics } from '#cmd/common/process-metrics.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
 import { startCluster } from '#pkg/cluster/cluster.ts';
 import { addressPort, kubernetesServiceIp } from '#pkg/cluster/settings.ts';
@@ -109,7 +110,7 @@ async function holdAddresses(plan: UpPlan, checks: Pick<HealthChecks, 'run'>, me
   try {
     return await serveHealth(checks, addressPort, kubernetesServiceIp(settings.serviceCidr), { metrics });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    if (errorCode(error) !== 'EADDRINUSE') throw error;
     const other = await addressHolder(plan);
     throw new UserError(
       `Cannot use the addresses ${settings.serviceCidr} and ${settings.podCidr} as ${other ?? 'another cluster on this machine'} has them: stop that one first, or give this one others with "coxswain up --renumber --data-dir ${folder.path}"`,

@@ -3,11 +3,13 @@
  * running. The lock is a socket in Linux' abstract name space, named by the data folder: it leaves no file, and ends with the process that
  * holds it. It keeps out nobody who means harm: anybody on the machine can take a name.
  */
+
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { realpath } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { basename, dirname, join } from 'node:path';
+import { errorCode } from '#pkg/base/error-code.ts';
 
 /** The lock of one start; disposing of it lets the next one in. */
 export interface UpLock extends Disposable {
@@ -55,7 +57,7 @@ async function tryLock(path: string): Promise<(() => void) | undefined> {
     server.listen(path);
     await once(server, 'listening');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return undefined;
+    if (errorCode(error) === 'EADDRINUSE') return undefined;
     // Where there is no such name space, starts at the same moment are told apart later, less kindly.
     return () => {};
   }

@@ -8,6 +8,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ProcessRecord, runningProcesses } from '#cmd/common/process-files.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
 import {
   checkKubeconfig,
   entryIn,
@@ -297,7 +298,7 @@ async function register({ world, folder, settings }: UpPlan): Promise<void> {
   try {
     await registry.add(folder.path, settings);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errorCode(error);
     world.writeError(
       `Cannot note the cluster in ${registry.path} (${code}): another one may take its addresses while it does not run\n`,
     );

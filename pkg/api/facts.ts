@@ -20,12 +20,20 @@ import {
 import table from './data/kubernetes-api.json' with { type: 'json' };
 import { mustBeSet } from './must-be-set.ts';
 
+/** What a field holds: a named type, many of something, or a value. */
+type HeldFact =
+  | { readonly t: 'ref'; readonly ref: string }
+  | { readonly t: 'list' | 'map'; readonly of: FieldFact }
+  | { readonly t: ValueFact };
+
+/** Values that are none of the table's own types. */
+type ValueFact = keyof typeof scalarTypes;
+
 /** One field of a type, as the table has it. */
-export interface FieldFact {
+export type FieldFact = FieldProperties & HeldFact;
+
+interface FieldProperties {
   readonly name?: string;
-  readonly t: string;
-  readonly ref?: string;
-  readonly of?: FieldFact;
   readonly inline?: boolean;
   readonly required?: boolean;
   readonly omitempty?: boolean;
@@ -102,15 +110,20 @@ export function kindFact(gvk: { group: string; version: string; kind: string }):
   return Object.hasOwn(facts.kinds, key) ? facts.kinds[key] : undefined;
 }
 
+/** The fields of a named type. Throws for a name the table does not have. */
+export function typeFact(name: string): TypeFact {
+  const fact = Object.hasOwn(facts.types, name) ? facts.types[name] : undefined;
+  if (fact === undefined) throw new Error(`Cannot compile type ${name} as the API table has no such type`);
+  return fact;
+}
+
 const compiled = new Map<string, ObjectSchema>();
 
 /** The compiled schema of a named type such as `io.k8s.api.core.v1.Pod`. Throws for a name the table does not have. */
 export function typeSchema(name: string): ObjectSchema {
   const known = compiled.get(name);
   if (known !== undefined) return known;
-  if (!Object.hasOwn(facts.types, name))
-    throw new Error(`Cannot compile type ${name} as the API table has no such type`);
-  const schema = lazyObject(name, facts.types[name]!);
+  const schema = lazyObject(name, typeFact(name));
   compiled.set(name, schema);
   return schema;
 }
@@ -123,7 +136,7 @@ function lazyObject(name: string, fact: TypeFact): ObjectSchema {
     preserveUnknown: false,
     atomic: atomicTypes.has(name),
     get fields() {
-      fields ??= new Map(flatten(fact).map((field) => [field.name!, compileField(name, field)]));
+      fields ??= new Map(flatten(fact).map((field) => [field.name ?? '', compileField(name, field)]));
       return fields;
     },
   };
@@ -174,7 +187,7 @@ const atomicTypes: ReadonlySet<string> = new Set([
 
 /** The fields of a type with those of its inline members in their place. */
 function flatten(fact: TypeFact): readonly FieldFact[] {
-  return fact.fields.flatMap((field) => (field.inline ? flatten(facts.types[field.ref!]!) : [field]));
+  return fact.fields.flatMap((field) => (field.inline && field.t === 'ref' ? flatten(typeFact(field.ref)) : [field]));
 }
 
 /** Whether a type is one of several JSON forms (an object or a list, say): its members have no JSON name. */
@@ -187,7 +200,7 @@ function compileField(owner: string, fact: FieldFact): FieldSchema {
   const schema = compileValue(fact);
   const { zero, unset } = zeroOf(fact);
   return {
-    name: fact.name!,
+    name: fact.name ?? '',
     schema,
     zero,
     unset,
@@ -248,7 +261,11 @@ export function zeroOf(fact: FieldFact): Pick<FieldSchema, 'unset' | 'zero'> {
       return { unset: '0' };
     case 'duration':
       return { unset: '0s' };
-    default:
+    case 'time':
+    case 'microtime':
+    case 'json':
+    case 'rawExtension':
+    case 'fieldsV1':
       return { unset: null };
   }
 }
@@ -283,7 +300,7 @@ function decodeDefault(text: string, schema: Schema): unknown {
   }
 }
 
-const scalarTypes: Readonly<Record<string, ScalarType>> = {
+const scalarTypes = {
   string: 'string',
   int32: 'int32',
   int64: 'int64',
@@ -299,33 +316,21 @@ const scalarTypes: Readonly<Record<string, ScalarType>> = {
   json: 'any',
   rawExtension: 'rawObject',
   fieldsV1: 'rawObject',
-};
+} as const satisfies Readonly<Record<string, ScalarType>>;
 
 function compileValue(fact: FieldFact): Schema {
-  switch (fact.t) {
-    case 'ref': {
-      if (isAnyJson(facts.types[fact.ref!]!)) return { type: 'any' };
-      const schema = typeSchema(fact.ref!);
-      if (fact.structType !== 'granular' || !schema.atomic) return schema;
-      return lazyGranular(schema);
-    }
-    case 'map':
-      return { type: 'map', of: compileValue(fact.of!), atomic: fact.mapType === 'atomic' };
-    case 'list':
-      return {
-        type: 'list',
-        of: compileValue(fact.of!),
-        listType: listTypeOf(fact),
-        mapKeys: fact.listType === 'map' ? (fact.listMapKeys ?? []) : [],
-      };
-    default: {
-      const type = scalarTypes[fact.t];
-      if (type === undefined) throw new Error(`Bug: the API table has an unknown field type ${fact.t}`);
-      return fact.values === undefined
-        ? { type }
-        : { type, name: fact.values, values: facts.values[fact.values] ?? [] };
-    }
+  if (fact.t === 'ref') {
+    if (isAnyJson(typeFact(fact.ref))) return { type: 'any' };
+    const schema = typeSchema(fact.ref);
+    return fact.structType === 'granular' && schema.atomic ? lazyGranular(schema) : schema;
   }
+  if (fact.t === 'map') return { type: 'map', of: compileValue(fact.of), atomic: fact.mapType === 'atomic' };
+  if (fact.t === 'list') {
+    const mapKeys = fact.listType === 'map' ? (fact.listMapKeys ?? []) : [];
+    return { type: 'list', of: compileValue(fact.of), listType: listTypeOf(fact), mapKeys };
+  }
+  const type: ScalarType = scalarTypes[fact.t];
+  return fact.values === undefined ? { type } : { type, name: fact.values, values: facts.values[fact.values] ?? [] };
 }
 
 function listTypeOf(fact: FieldFact): ListSchema['listType'] {

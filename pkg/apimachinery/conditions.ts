@@ -30,24 +30,23 @@ export function setCondition<T extends Condition>(
   condition: T,
   now: string,
 ): readonly T[] {
-  const index = list?.findIndex((other) => other.type === condition.type) ?? -1;
-  const old = index < 0 ? undefined : list![index]!;
+  const given = list ?? [];
+  const index = given.findIndex((other) => other.type === condition.type);
+  const old = given[index];
   const stays =
     old !== undefined &&
     old.status === condition.status &&
     old.lastTransitionTime !== undefined &&
     old.lastTransitionTime !== null;
   const next: T = { ...old, ...condition, lastTransitionTime: stays ? old.lastTransitionTime : now };
-  if (old === undefined) return [...(list ?? []), next];
-  if (sameFields(old, next)) return list!;
-  return list!.map((other, position) => (position === index ? next : other));
+  if (old === undefined) return [...given, next];
+  if (sameFields(old, next)) return given;
+  return given.map((other, position) => (position === index ? next : other));
 }
 
 function sameFields(a: object, b: object): boolean {
-  const left = a as Record<string, unknown>;
-  const right = b as Record<string, unknown>;
-  return (
-    Object.keys(left).every((key) => left[key] === right[key]) &&
-    Object.keys(right).every((key) => left[key] === right[key])
-  );
+  const left = new Map(Object.entries(a));
+  const right = new Map(Object.entries(b));
+  const names = new Set([...left.keys(), ...right.keys()]);
+  return [...names].every((name) => left.get(name) === right.get(name));
 }

@@ -191,7 +191,7 @@ export function invalidObject(
   const told = toldOf(errors);
   const lines = told.map((error) => `${error.field === '' ? '<nil>' : error.field}: ${error.message}`);
   if (told.length < errors.length) lines.push(`and ${errors.length - told.length} more errors`);
-  const text = lines.length === 1 ? lines[0]! : `[${[...new Set(lines)].join(', ')}]`;
+  const text = lines.length === 1 ? lines.join() : `[${[...new Set(lines)].join(', ')}]`;
   return new StatusError({
     code: 422,
     reason: 'Invalid',

@@ -70,7 +70,7 @@ function unescapeValue(text: string): Unescaped {
   if (!/[\\,=]/.test(text)) return { ok: true, value: text };
   let value = '';
   for (let i = 0; i < text.length; i++) {
-    const character = text[i]!;
+    const character = text[i];
     if (character === '\\') {
       const next = text[++i] ?? '';
       if (next !== '\\' && next !== ',' && next !== '=') {
@@ -96,7 +96,7 @@ export function formatFieldSelector(selector: FieldSelector): string {
 /** Whether an object's selectable fields satisfy the selector. */
 export function fieldSelectorMatches(selector: FieldSelector, fields: Readonly<Record<string, string>>): boolean {
   for (const { field, operator, value } of selector.terms) {
-    const actual = Object.hasOwn(fields, field) ? fields[field]! : '';
+    const actual = Object.hasOwn(fields, field) ? fields[field] : '';
     if ((actual === value) !== (operator === '=')) return false;
   }
   return true;

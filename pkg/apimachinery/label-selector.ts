@@ -53,7 +53,7 @@ class RequirementSelector implements Selector {
   matches(labels: Labels | undefined): boolean {
     if (this.selectsNothing) return false;
     const { requirements } = this;
-    for (let i = 0; i < requirements.length; i++) if (!requirementMatches(requirements[i]!, labels)) return false;
+    for (const requirement of requirements) if (!requirementMatches(requirement, labels)) return false;
     return true;
   }
 
@@ -87,14 +87,14 @@ function requirementMatches(requirement: Requirement, labels: Labels | undefined
     case '!':
       return value === undefined;
     case 'gt':
-      return isInteger(value) && integerOf(value!) > integerOf(requirement.values[0]!);
+      return isInteger(value) && integerOf(value) > integerOf(requirement.values.join());
     case 'lt':
-      return isInteger(value) && integerOf(value!) < integerOf(requirement.values[0]!);
+      return isInteger(value) && integerOf(value) < integerOf(requirement.values.join());
   }
 }
 
 /** Whether Go's ParseInt takes a text for a number of 64 bits. */
-function isInteger(text: string | undefined): boolean {
+function isInteger(text: string | undefined): text is string {
   return text !== undefined && /^[-+]?\d{1,63}$/.test(text) && BigInt.asIntN(64, integerOf(text)) === integerOf(text);
 }
 
@@ -113,13 +113,13 @@ function formatRequirement(requirement: Requirement): string {
     case 'notin':
       return `${key} ${operator} (${values.join(',')})`;
     case 'gt':
-      return `${key}>${values[0]!}`;
+      return `${key}>${values.join()}`;
     case 'lt':
-      return `${key}<${values[0]!}`;
+      return `${key}<${values.join()}`;
     case '=':
     case '==':
     case '!=':
-      return `${key}${operator}${values[0]!}`;
+      return `${key}${operator}${values.join()}`;
   }
 }
 
@@ -177,7 +177,7 @@ function requirementErrors({ key, operator, values }: Requirement): FieldError[]
 
 function errorText(errors: readonly FieldError[]): string {
   const texts = errors.map((error) => `${error.field}: ${error.message}`);
-  return texts.length === 1 ? texts[0]! : `[${texts.join(', ')}]`;
+  return texts.length === 1 ? texts.join() : `[${texts.join(', ')}]`;
 }
 
 /** Parses and checks a selector's text. The empty text selects everything. */

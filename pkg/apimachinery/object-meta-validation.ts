@@ -218,7 +218,7 @@ export function validateFieldManager(manager: string, path: FieldPath): readonly
   let position = 0;
   for (const char of manager) {
     if (!printable.test(char)) {
-      const code = char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
+      const code = char.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
       errors.push(invalid(path, manager, `invalid character U+${code} (at position ${position})`));
     }
     position += Buffer.byteLength(char);

@@ -49,11 +49,11 @@ export interface ListMeta {
 }
 
 /** Any API object. Objects that a cache or the server hands out are shared: never change one, make a changed copy. */
-export interface KubeObject {
+export type KubeObject = {
   readonly apiVersion?: string;
   readonly kind?: string;
   readonly metadata?: ObjectMeta;
-}
+};
 
 /** A list of objects as the server returns it. Items of typed lists carry no `apiVersion` and `kind` of their own. */
 export interface KubeList<T extends KubeObject = KubeObject> {
@@ -102,9 +102,9 @@ export function apiVersionOf(gv: GroupVersion): string {
 
 /** The inverse of `apiVersionOf`; undefined when it has more than one slash or an empty part. */
 export function parseApiVersion(apiVersion: string): GroupVersion | undefined {
-  const parts = apiVersion.split('/');
-  if (parts.length > 2 || parts.includes('')) return undefined;
-  return parts.length === 1 ? { group: '', version: parts[0]! } : { group: parts[0]!, version: parts[1]! };
+  const [first = '', second, ...more] = apiVersion.split('/');
+  if (first === '' || second === '' || more.length > 0) return undefined;
+  return second === undefined ? { group: '', version: first } : { group: first, version: second };
 }
 
 /** `namespace/name`, or `name` for a cluster-scoped object: the key of caches, queues and log lines. */

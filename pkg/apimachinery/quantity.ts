@@ -197,7 +197,7 @@ function formatBinary(units: bigint): string {
     units /= 1024n;
     index++;
   }
-  return `${units}${binarySuffixOf[index]!}`;
+  return `${units}${binarySuffixOf[index]}`;
 }
 
 /** Without a suffix for the exponent, as for those beyond `E`, it is written as a number. */

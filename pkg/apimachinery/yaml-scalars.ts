@@ -132,7 +132,7 @@ function float32Text(value: number): string {
   if (narrow === 0) return Object.is(narrow, -0) ? '-0' : '0';
   let digits = 1;
   while (digits < 9 && Math.fround(Number(narrow.toExponential(digits - 1))) !== narrow) digits++;
-  const [mantissa, exponent] = narrow.toExponential(digits - 1).split('e') as [string, string];
+  const [mantissa, exponent] = narrow.toExponential(digits - 1).split('e');
   // Without a precision Go decides as if it were 6.
   const power = Number(exponent);
   if (power < -4 || power >= 6) {

@@ -1,5 +1,5 @@
 /** The objects that exist from the start, as the rules of their resources say. Existing ones are left as they are, unless those rules say otherwise. */
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import type { ServedResource } from './catalog.ts';
@@ -17,8 +17,8 @@ export async function bootstrap(core: ServerCore, strategies: readonly Strategy[
 }
 
 async function make(core: ServerCore, served: ServedResource, draft: JsonObject): Promise<void> {
-  const metadata = draft.metadata as JsonObject;
-  const key = served.store.key((metadata.namespace as string | undefined) ?? '', metadata.name as string);
+  const { metadata = {} }: KubeObject = draft;
+  const key = served.store.key(metadata.namespace ?? '', metadata.name ?? '');
   const there = await served.store.get(key);
   if (there !== undefined) {
     const changed = served.strategy.reconcileBootstrap?.(served.view.object(there), draft);

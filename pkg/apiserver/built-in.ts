@@ -5,7 +5,7 @@
  * A version whose fields differ from those of the stored one needs a converter, and is not served without one. The stored version is the
  * newest of those that are served.
  */
-import { typeFacts, typeSchema } from '#pkg/api/facts.ts';
+import { type FieldFact, typeFacts, typeSchema } from '#pkg/api/facts.ts';
 import { type ResourceInfo, resources } from '#pkg/api/resources.ts';
 import { apiVersionOf } from '#pkg/apimachinery/object.ts';
 import { compareVersions } from './conversion.ts';
@@ -26,7 +26,7 @@ export function builtInDefinitions({ strategies, runtimeConfig }: BuiltInOptions
   const known = versionsByName(resources);
   checkRules(strategies, known);
   return [...enabled].flatMap(([name, infos]) => {
-    const strategy = rules.get(name) ?? infos[0]!;
+    const strategy = rules.get(name) ?? infos[0];
     const storing = nameOf({ ...infos[0]!, group: rules.get(name)?.storedInGroup ?? infos[0]!.group });
     const storage = newest(enabled.get(storing) ?? known.get(storing)!);
     const definition = define(infos, { storage, rules: strategy === infos[0] ? {} : (strategy as Strategy) });
@@ -122,13 +122,18 @@ function equalTypes(a: string, b: string, seen: Set<string> = new Set()): boolea
   const right = typeFacts[b];
   if (left === undefined || right === undefined || left.fields.length !== right.fields.length) return false;
   return left.fields.every((field, index) => {
-    const other = right.fields[index]!;
-    if (field.name !== other.name || field.t !== other.t) return false;
-    const refA = field.ref ?? field.of?.ref;
-    const refB = other.ref ?? other.of?.ref;
+    const other = right.fields[index];
+    if (other === undefined || field.name !== other.name || field.t !== other.t) return false;
+    const [refA, refB] = [namedType(field), namedType(other)];
     if (refA === undefined || refB === undefined) return refA === refB;
     return equalTypes(refA, refB, seen);
   });
+}
+
+/** The type that a field holds one or several of. */
+function namedType(field: FieldFact): string | undefined {
+  const held = field.t === 'list' || field.t === 'map' ? field.of : field;
+  return held.t === 'ref' ? held.ref : undefined;
 }
 
 /** Metrics are served by an add-on, even though clients know their types: here by rules that work them out. */

@@ -29,7 +29,7 @@ export function versionView({ served, stored, converter }: VersionPairing): Vers
 function completing({ toStored, fromStored }: Converter, served: ObjectSchema, stored: ObjectSchema): Converter {
   return {
     toStored: (draft) => encoded(toStored(draft), stored),
-    fromStored: (object) => encoded(fromStored(object) as JsonObject, served) as KubeObject,
+    fromStored: (object) => encoded(fromStored(object), served) as KubeObject,
   };
 }
 

@@ -30,7 +30,7 @@ async function* frames(batches: AsyncIterable<readonly WatchFrame[]>): AsyncGene
 }
 
 function protobufFrame({ type, object }: WatchFrame): WatchFrame {
-  return { type, object, bytes: () => eventBytes(type, object as unknown as JsonObject) };
+  return { type, object, bytes: () => eventBytes(type, object) };
 }
 
 /** Four bytes of length, then the event: its type, and the object in an envelope of its own. */

@@ -153,7 +153,7 @@ function commonFields(): ObjectSchema['fields'] {
 }
 
 function objectSchema(schema: StructuralSchema): ObjectSchema {
-  const properties = Object.entries((schema.properties as Record<string, StructuralSchema> | undefined) ?? {});
+  const properties = Object.entries(schema.properties ?? {});
   const fields = properties.map(([name, property]) => [name, fieldSchema(name, property)] as const);
   const embedded = schema['x-kubernetes-embedded-resource'] === true ? commonFields() : [];
   return {

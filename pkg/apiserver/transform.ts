@@ -64,7 +64,7 @@ function tableFor(scope: Scope, object: KubeObject | KubeList, { wanted, include
   const table = tableOf({
     printer: isScale(object) ? scaleTable : scope.served.strategy.table,
     objects,
-    metadata: isList ? (object as KubeList).metadata : version === undefined ? {} : { resourceVersion: version },
+    metadata: isList ? object.metadata : version === undefined ? {} : { resourceVersion: version },
     nowMs: scope.core.clock.nowMs(),
     includeObject: include,
     version: wanted.version as 'v1' | 'v1beta1',
@@ -101,12 +101,11 @@ async function* frames(
   for await (const batch of batches) {
     yield batch.map((frame) => {
       if (frame.type === 'ERROR') return frame;
-      if (form.wanted.as !== 'Table')
-        return objectFrame(frame.type, metadataOnly(frame.object, form.wanted) as KubeObject);
+      if (form.wanted.as !== 'Table') return objectFrame(frame.type, metadataOnly(frame.object, form.wanted));
       const table = tableFor(scope, frame.object, { ...form, noHeaders: !isFirst });
       if (frame.type === 'BOOKMARK') table.rows = [];
       isFirst = false;
-      return objectFrame(frame.type, table as KubeObject);
+      return objectFrame(frame.type, table);
     });
   }
 }

@@ -98,7 +98,7 @@ async function send(pool: Pool, outgoing: Outgoing): Promise<ApiResponse> {
   if (token !== undefined) headers.authorization = `Bearer ${token}`;
   try {
     const response = await pool.request({
-      method: request.method as 'GET',
+      method: request.method,
       path: request.query === '' ? path : `${path}?${request.query}`,
       headers,
       body: body ?? null,

@@ -129,7 +129,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     health: () => readiness(server.handle),
     addKubelet: server.addKubelet,
     run: (signal) =>
-      runServer({ server, https, services: [service, authentication, identity], kubelets: kubelets!, store }, signal),
+      runServer({ server, https, services: [service, authentication, identity], kubelets, store }, signal),
   };
 }
 

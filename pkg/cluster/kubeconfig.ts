@@ -3,12 +3,14 @@
  * reads. Whatever else is in that file stays, in its place; the file is replaced whole or not at all. Comments are lost, as they are
  * with kubectl's own `config` command. Source: client-go `tools/clientcmd/api/v1`.
  */
+
 import { randomBytes } from 'node:crypto';
 import { readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { yamlText } from '#pkg/apimachinery/yaml-text.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
 import { makeFolder } from '#pkg/component/make-folder.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
@@ -155,7 +157,7 @@ export async function readKubeconfig(path: string): Promise<JsonObject | undefin
   try {
     bytes = await readFile(path);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
+    const code = errorCode(error);
     // Where no folder can be, no file is either; writing it says so.
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw new UserError(
@@ -258,7 +260,7 @@ async function replaceFile(path: string, text: string, { own = false } = {}): Pr
         mode = (await stat(target)).mode & 0o777;
       }
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      if (errorCode(error) !== 'ENOENT') throw error;
     }
     const temporary = `${target}.${randomBytes(4).toString('hex')}`;
     try {
@@ -273,7 +275,7 @@ async function replaceFile(path: string, text: string, { own = false } = {}): Pr
 }
 
 function unwritable(path: string, error: unknown): UserError {
-  const { code } = error as NodeJS.ErrnoException;
+  const code = errorCode(error);
   const what = code === 'ENOSPC' ? 'free some disk space' : 'check its permissions';
   return new UserError(
     `Cannot write the kubeconfig ${path} (${code}): ${what}, or name another with --kubeconfig`,

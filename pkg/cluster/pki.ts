@@ -6,6 +6,7 @@
  * expire within `renewDays`, was signed by another authority, or does not name what it has to. A file that is there and holds something else
  * is never replaced: it may be the last trace of a key that somebody needs. Upstream counterpart: kubeadm's `certs` phase.
  */
+
 import {
   createPrivateKey,
   createPublicKey,
@@ -18,6 +19,7 @@ import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '#pkg/base/clock.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
 import { makeFolder } from '#pkg/component/make-folder.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { issueAuthority, issueLeaf, subjectOf } from '#pkg/pki/certificate.ts';
@@ -260,7 +262,7 @@ class PairFiles {
       }
       return text;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if (errorCode(error) === 'ENOENT') return undefined;
       throw error;
     }
   }

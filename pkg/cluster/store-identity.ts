@@ -4,9 +4,11 @@
  *
  * Invariant: the id is in the store before it is in the folder, so a start that was cut off is no obstacle to the next one.
  */
+
 import { randomBytes } from 'node:crypto';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { errorCode } from '#pkg/base/error-code.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { Store } from '#pkg/storage/store.ts';
@@ -91,7 +93,7 @@ async function readId(folder: string): Promise<string | undefined> {
     // A disk that was full may have left nothing in it.
     return id === '' ? undefined : id;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
 }

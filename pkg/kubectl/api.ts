@@ -2,6 +2,7 @@
  * The API as the command line sees it: JSON in and out over any connection, with errors as `StatusError`. `connect.ts` makes one from a
  * kubeconfig; tests make one from a handler in the same process.
  */
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type Status, StatusError } from '#pkg/apimachinery/status-error.ts';
 
@@ -96,7 +97,7 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
   for await (const chunk of chunks) {
     rest += decoder.decode(chunk, { stream: true });
     const lines = rest.split('\n');
-    rest = lines.pop()!;
+    rest = lines.pop() ?? '';
     yield* lines;
   }
   if (rest !== '') yield rest;
@@ -105,7 +106,7 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
 /** The text of a `Warning` header (`299 - "text"`). */
 function warningText(header: string): string {
   const match = /^\d{3} \S+ "((?:[^"\\]|\\.)*)"/.exec(header);
-  return match === null ? header : match[1]!.replaceAll(/\\(.)/g, '$1');
+  return match?.[1]?.replaceAll(/\\(.)/g, '$1') ?? header;
 }
 
 /** The value at a path of fields, or undefined. */
@@ -113,7 +114,7 @@ export function dig(value: unknown, ...path: readonly (number | string)[]): unkn
   let current = value;
   for (const step of path) {
     if (typeof current !== 'object' || current === null || !Object.hasOwn(current, step)) return undefined;
-    current = (current as Record<number | string, unknown>)[step];
+    current = Reflect.get(current, step);
   }
   return current;
 }
@@ -127,13 +128,19 @@ export function digText(value: unknown, ...path: readonly (number | string)[]): 
 /** The list at a path, empty when there is none. */
 export function digList(value: unknown, ...path: readonly (number | string)[]): readonly JsonObject[] {
   const found = dig(value, ...path);
-  return Array.isArray(found) ? (found as JsonObject[]) : [];
+  return Array.isArray(found) ? found.filter(isObject) : [];
+}
+
+/** The texts of the list at a path, empty when there is none. */
+export function digTexts(value: unknown, ...path: readonly (number | string)[]): readonly string[] {
+  const found = dig(value, ...path);
+  return Array.isArray(found) ? found.map(String) : [];
 }
 
 /** The mapping at a path, empty when there is none. */
 export function digMap(value: unknown, ...path: readonly (number | string)[]): JsonObject {
   const found = dig(value, ...path);
-  return typeof found === 'object' && found !== null && !Array.isArray(found) ? (found as JsonObject) : {};
+  return isObject(found) ? found : {};
 }
 
 /** The number at a path, or `fallback`. */

@@ -247,11 +247,12 @@ export async function create(
   checkOutput(values.output, ['json', 'yaml', 'name']);
   checkDryRun(values['dry-run']);
   if (['namespace', 'ns'].includes(args[0] ?? '')) {
+    const [, name = ''] = args;
     const names = args.slice(1);
     if (names.length !== 1) throw new UsageError(`error: exactly one NAME is required, got ${names.length}`);
     const [mapping] = await context.discovery.resolve('namespaces');
-    const document = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: names[0]! }, spec: {}, status: {} };
-    return createAll(context, values, [{ mapping: mapping!, name: names[0]!, document }]);
+    const document = { apiVersion: 'v1', kind: 'Namespace', metadata: { name }, spec: {}, status: {} };
+    return createAll(context, values, [{ mapping: mapping, name, document }]);
   }
   if (values.filename.length === 0) throw new UserError('error: must specify one of -f and -k');
   return createAll(context, values, await parseTargets(context, args, targetOptions(values)));

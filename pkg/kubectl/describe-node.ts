@@ -8,7 +8,7 @@ import {
   quantityMilliValue,
   quantityOf,
 } from '#pkg/apimachinery/quantity.ts';
-import { dig, digList, digMap, digText } from './api.ts';
+import { dig, digList, digMap, digText, digTexts } from './api.ts';
 import type { KubectlContext } from './context.ts';
 import { Description, longTime } from './describe-text.ts';
 import { humanDuration } from './tables.ts';
@@ -56,13 +56,13 @@ export async function describeNode(context: KubectlContext, object: JsonObject):
   for (const address of digList(object, 'status', 'addresses'))
     out.field(1, digText(address, 'type'), digText(address, 'address'));
   for (const kind of ['capacity', 'allocatable']) {
-    out.heading(0, `${kind[0]!.toUpperCase()}${kind.slice(1)}`);
+    out.heading(0, `${kind.charAt(0).toUpperCase()}${kind.slice(1)}`);
     for (const [key, value] of Object.entries(digMap(object, 'status', kind)).sort(([a], [b]) => (a < b ? -1 : 1)))
       out.field(1, key, String(value));
   }
   out.heading(0, 'System Info');
   for (const [field, label] of systemInfo) out.field(1, label, digText(object, 'status', 'nodeInfo', field));
-  const cidrs = (dig(object, 'spec', 'podCIDRs') as readonly string[] | undefined) ?? [];
+  const cidrs = digTexts(object, 'spec', 'podCIDRs');
   if (digText(object, 'spec', 'podCIDR') !== '') out.field(0, 'PodCIDR', digText(object, 'spec', 'podCIDR'));
   if (cidrs.length > 0) out.field(0, 'PodCIDRs', cidrs.join(','));
   await pods(context, out, object);
@@ -95,7 +95,7 @@ function conditions(out: Description, object: JsonObject): void {
 
 async function lease(context: KubectlContext, out: Description, name: string): Promise<void> {
   const [mapping] = await context.discovery.resolve('leases.coordination.k8s.io');
-  const found = await getObject(context, { mapping: mapping!, name, namespace: 'kube-node-lease' }).catch(() => ({}));
+  const found = await getObject(context, { mapping: mapping, name, namespace: 'kube-node-lease' }).catch(() => ({}));
   out.heading(0, 'Lease');
   const time = (field: string): string => longTime(digText(found, 'spec', field)) || '<unset>';
   out.field(1, 'HolderIdentity', digText(found, 'spec', 'holderIdentity') || '<unset>');
@@ -106,7 +106,7 @@ async function lease(context: KubectlContext, out: Description, name: string): P
 async function pods(context: KubectlContext, out: Description, node: JsonObject): Promise<void> {
   const [mapping] = await context.discovery.resolve('pods');
   const fieldSelector = `spec.nodeName=${digText(node, 'metadata', 'name')}`;
-  const all = await listObjects(context, { mapping: mapping! }, { fieldSelector, allNamespaces: true });
+  const all = await listObjects(context, { mapping: mapping }, { fieldSelector, allNamespaces: true });
   const live = all.filter((pod) => !['Failed', 'Succeeded'].includes(digText(pod, 'status', 'phase')));
   const room = { ...digMap(node, 'status', 'capacity'), ...digMap(node, 'status', 'allocatable') };
   const cell = (amounts: ReadonlyMap<string, Quantity>, resource: string): string => {

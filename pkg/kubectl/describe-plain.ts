@@ -82,7 +82,7 @@ export async function describeNamespace(context: KubectlContext, object: JsonObj
   const namespace = digText(object, 'metadata', 'name');
   const listed = async (word: string): Promise<readonly JsonObject[]> => {
     const [mapping] = await context.discovery.resolve(word);
-    return listObjects(context, { mapping: mapping!, namespace }, {});
+    return listObjects(context, { mapping: mapping, namespace }, {});
   };
   const quotas = await listed('resourcequotas');
   out.line(0, '');

@@ -95,16 +95,16 @@ function alignTabs(lines: readonly string[]): string {
   const widths: number[][] = rows.map(() => []);
   for (const [index, row] of rows.entries()) {
     for (let column = 0; column < row.length - 1; column++) {
-      if (widths[index]![column] !== undefined) continue;
-      let end = index;
-      while (end < rows.length && rows[end]!.length - 1 > column) end++;
+      if (widths[index]?.[column] !== undefined) continue;
+      const after = rows.findIndex((one, line) => line >= index && one.length - 1 <= column);
+      const end = after < 0 ? rows.length : after;
       const block = rows.slice(index, end);
-      const width = Math.max(...block.map((one) => [...one[column]!].length)) + padding;
-      for (let line = index; line < end; line++) widths[line]![column] = width;
+      const width = Math.max(...block.map((one) => [...(one[column] ?? '')].length)) + padding;
+      for (const line of widths.slice(index, end)) line[column] = width;
     }
   }
   return rows
-    .map((row, index) => `${row.map((cell, column) => cell + spaces(cell, widths[index]![column] ?? 0)).join('')}\n`)
+    .map((row, index) => `${row.map((cell, column) => cell + spaces(cell, widths[index]?.[column] ?? 0)).join('')}\n`)
     .join('');
 }
 

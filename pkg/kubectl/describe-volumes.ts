@@ -15,13 +15,13 @@ export function describeVolumes(out: Description, object: JsonObject, depth: num
   for (const volume of all) {
     out.line(1, `${depth === 0 ? '' : ' '}${digText(volume, 'name')}:`);
     const [type, details] = Object.entries(volume).find(([key]) => key !== 'name') ?? ['emptyDir', {}];
-    if (volumeText(out, 2, { type, details: (details as JsonObject | null) ?? {} })) continue;
-    out.field(2, 'Type', `${type[0]!.toUpperCase()}${type.slice(1)}`);
-    for (const [key, value] of Object.entries((details as JsonObject | null) ?? {})) {
+    if (volumeText(out, 2, { type, details: isObject(details) ? details : {} })) continue;
+    out.field(2, 'Type', `${type.charAt(0).toUpperCase()}${type.slice(1)}`);
+    for (const [key, value] of Object.entries(isObject(details) ? details : {})) {
       if (key === 'defaultMode') continue;
       out.field(
         2,
-        `${key[0]!.toUpperCase()}${key.slice(1)}`,
+        `${key.charAt(0).toUpperCase()}${key.slice(1)}`,
         typeof value === 'object' ? JSON.stringify(value) : String(value),
       );
     }

@@ -1,7 +1,7 @@
 /** `describe` of pods and of what makes them. Source: the form of kubectl's own describers. */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { parseQuantity, quantityMilliValue, quantityOf } from '#pkg/apimachinery/quantity.ts';
-import { dig, digList, digMap, digNumber, digText } from './api.ts';
+import { dig, digList, digMap, digNumber, digText, digTexts } from './api.ts';
 import { Description, longTime } from './describe-text.ts';
 import { describeVolumes } from './describe-volumes.ts';
 import { selectorText } from './logs.ts';
@@ -117,8 +117,8 @@ function containers(
     out.field(at, ports.length > 1 ? 'Ports' : 'Port', shown.join(', ') || '<none>');
     const hostPorts = ports.map((port) => portText(port, 'hostPort'));
     out.field(at, ports.length > 1 ? 'Host Ports' : 'Host Port', hostPorts.join(', ') || '<none>');
-    block(out, at, 'Command', (spec.command as string[] | undefined) ?? []);
-    block(out, at, 'Args', (spec.args as string[] | undefined) ?? []);
+    block(out, at, 'Command', digTexts(spec, 'command'));
+    block(out, at, 'Args', digTexts(spec, 'args'));
     if (status !== undefined) {
       state(out, at, 'State', digMap(status, 'state'));
       if (Object.keys(digMap(status, 'lastState')).length > 0)
@@ -134,7 +134,8 @@ function containers(
     }
     for (const kind of ['liveness', 'readiness', 'startup']) {
       const probe = digMap(spec, `${kind}Probe`);
-      if (Object.keys(probe).length > 0) out.field(at, `${kind[0]!.toUpperCase()}${kind.slice(1)}`, probeText(probe));
+      if (Object.keys(probe).length > 0)
+        out.field(at, `${kind.charAt(0).toUpperCase()}${kind.slice(1)}`, probeText(probe));
     }
     environment(out, at, { spec, pod: depth === 0 ? pod : undefined });
     block(out, at, 'Mounts', digList(spec, 'volumeMounts').map(mountText).sort(), '<none>');
@@ -165,7 +166,7 @@ function block(out: Description, depth: number, label: string, lines: readonly s
 
 function state(out: Description, depth: number, label: string, value: JsonObject): void {
   const [name, details] = Object.entries(value)[0] ?? ['waiting', {}];
-  out.field(depth, label, `${name[0]!.toUpperCase()}${name.slice(1)}`);
+  out.field(depth, label, `${name.charAt(0).toUpperCase()}${name.slice(1)}`);
   for (const [field, title] of [
     ['reason', 'Reason'],
     ['message', 'Message'],
@@ -182,8 +183,7 @@ function state(out: Description, depth: number, label: string, value: JsonObject
 
 function probeText(probe: JsonObject): string {
   const timing = `delay=${digNumber(probe, ['initialDelaySeconds'])}s timeout=${digNumber(probe, ['timeoutSeconds'], 1)}s period=${digNumber(probe, ['periodSeconds'], 10)}s #success=${digNumber(probe, ['successThreshold'], 1)} #failure=${digNumber(probe, ['failureThreshold'], 3)}`;
-  if (probe.exec !== undefined)
-    return `exec [${((dig(probe, 'exec', 'command') as string[] | undefined) ?? []).join(' ')}] ${timing}`;
+  if (probe.exec !== undefined) return `exec [${digTexts(probe, 'exec', 'command').join(' ')}] ${timing}`;
   if (probe.httpGet !== undefined) {
     const scheme = (digText(probe, 'httpGet', 'scheme') || 'HTTP').toLowerCase();
     return `http-get ${scheme}://${digText(probe, 'httpGet', 'host')}:${digText(probe, 'httpGet', 'port')}${digText(probe, 'httpGet', 'path')} ${timing}`;
@@ -327,7 +327,7 @@ function deploymentFields(out: Description, object: JsonObject, wanted: number):
 export function conditionsTable(out: Description, object: JsonObject, columns: readonly string[]): void {
   const conditions = digList(object, 'status', 'conditions');
   if (conditions.length === 0) return;
-  const field = (column: string): string => `${column[0]!.toLowerCase()}${column.slice(1)}`;
+  const field = (column: string): string => `${column.charAt(0).toLowerCase()}${column.slice(1)}`;
   out.table(
     0,
     'Conditions',

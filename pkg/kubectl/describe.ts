@@ -5,7 +5,7 @@ import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { yamlText } from '#pkg/apimachinery/yaml-text.ts';
 import { type FlagTable, type FlagValues, list, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
-import { dig, digList, digMap, digText } from './api.ts';
+import { dig, digList, digMap, digText, digTexts } from './api.ts';
 import { allNamespacesFlag, type KubectlContext, selectorFlag } from './context.ts';
 import { describeNode } from './describe-node.ts';
 import {
@@ -124,7 +124,7 @@ function describeAny(object: JsonObject): Description {
   out.field(0, 'Created', longTime(digText(object, 'metadata', 'creationTimestamp')));
   for (const [key, value] of Object.entries(object)) {
     if (['apiVersion', 'kind', 'metadata', 'status'].includes(key)) continue;
-    section(out, `${key[0]!.toUpperCase()}${key.slice(1)}`, value);
+    section(out, `${key.charAt(0).toUpperCase()}${key.slice(1)}`, value);
   }
   const { conditions: _, ...status } = digMap(object, 'status');
   if (Object.keys(status).length > 0) section(out, 'Status', status);
@@ -152,7 +152,7 @@ async function describeService(context: KubectlContext, target: Target, object: 
   out.annotations(0, digMap(object, 'metadata', 'annotations'));
   out.field(0, 'Selector', selectorText({ ...object, kind: 'Service' }) || '<none>');
   out.field(0, 'Type', digText(object, 'spec', 'type'));
-  const ipList = (field: string): string => ((dig(object, 'spec', field) as string[] | undefined) ?? []).join(',');
+  const ipList = (field: string): string => digTexts(object, 'spec', field).join(',');
   out.field(0, 'IP Family Policy', digText(object, 'spec', 'ipFamilyPolicy') || '<none>');
   out.field(0, 'IP Families', ipList('ipFamilies') || '<none>');
   out.field(0, 'IP', digText(object, 'spec', 'clusterIP'));
@@ -179,7 +179,7 @@ async function endpointSlices(context: KubectlContext, target: Target): Promise<
   const scope = target.namespace === undefined ? {} : { namespace: target.namespace };
   return listObjects(
     context,
-    { mapping: mapping!, ...scope },
+    { mapping: mapping, ...scope },
     { selector: `kubernetes.io/service-name=${target.name}` },
   );
 }
@@ -205,7 +205,7 @@ async function relatedTo(context: KubectlContext, target: Target, object: JsonOb
   const selector = selectorText(object);
   if (selector === '') return {};
   const scope = target.namespace === undefined ? {} : { namespace: target.namespace };
-  const pods = await listObjects(context, { mapping: mapping!, ...scope }, { selector });
+  const pods = await listObjects(context, { mapping: mapping, ...scope }, { selector });
   const uid = dig(object, 'metadata', 'uid');
   const own = pods.filter((pod) => digList(pod, 'metadata', 'ownerReferences').some((owner) => owner.uid === uid));
   const count = (phase: string): number => own.filter((pod) => digText(pod, 'status', 'phase') === phase).length;
@@ -221,7 +221,7 @@ async function replicaSets(context: KubectlContext, target: Target, object: Json
   const sets = (
     await listObjects(
       context,
-      { mapping: mapping!, ...scope },
+      { mapping: mapping, ...scope },
       { selector: selectorText({ kind: 'Deployment', ...object }) },
     )
   ).filter((set) =>

@@ -2,7 +2,7 @@
 
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { UserError } from '#pkg/component/user-error.ts';
-import { digList, digText, type KubeApi } from './api.ts';
+import { digList, digText, digTexts, type KubeApi } from './api.ts';
 
 /** One resource of the server: its names, kind and scope. */
 export interface Mapping {
@@ -34,18 +34,18 @@ export class Discovery {
   }
 
   /** The resources that `word` means: a plural, singular, kind or short name, `resource.group`, `resource.version.group`, or a category. */
-  async resolve(word: string): Promise<readonly Mapping[]> {
+  async resolve(word: string): Promise<readonly [Mapping, ...Mapping[]]> {
     const all = await this.mappings();
     // Names are lower-case; a kind may be written as it is, or in lower case.
     const isKind = all.some((mapping) => mapping.kind === word.split('.')[0]);
     const wanted = isKind ? word.toLowerCase() : word;
-    const category = preferred(all.filter((mapping) => mapping.categories.includes(wanted)));
-    if (category.length > 0) return category;
-    const [name, ...tail] = wanted.split('.');
+    const [first, ...rest] = preferred(all.filter((mapping) => mapping.categories.includes(wanted)));
+    if (first !== undefined) return [first, ...rest];
+    const [name = '', ...tail] = wanted.split('.');
     const suffix = tail.join('.');
     const matches = (mapping: Mapping): boolean => {
       const names = [mapping.resource, mapping.singular, mapping.kind.toLowerCase(), ...mapping.shortNames];
-      if (!names.includes(name!)) return false;
+      if (!names.includes(name)) return false;
       return suffix === '' || suffix === mapping.group || suffix === `${mapping.version}.${mapping.group}`;
     };
     const found = all.find((mapping) => matches(mapping) && mapping.verbs.length > 0);
@@ -89,7 +89,7 @@ function readGroups(document: JsonObject): readonly Mapping[] {
     return digList(group, 'versions').flatMap((version) =>
       digList(version, 'resources').map((resource): Mapping => {
         const kind = digText(resource, 'responseKind', 'kind');
-        const list = (field: string): readonly string[] => (resource[field] as string[] | undefined) ?? [];
+        const list = (field: string): readonly string[] => digTexts(resource, field);
         return {
           group: name,
           version: digText(version, 'version'),

@@ -83,7 +83,7 @@ export function parseDocuments(text: string, source: string, onDuplicates?: OnDu
   for (const value of valuesOf(text, source, onDuplicates)) {
     if (value === null) continue;
     if (!isObject(value)) throw invalidData(source, 'invalid object to validate');
-    const document = value as JsonObject;
+    const document = value;
     const items =
       String(document.kind ?? '').endsWith('List') && Array.isArray(document.items)
         ? (document.items as JsonObject[])
@@ -93,7 +93,7 @@ export function parseDocuments(text: string, source: string, onDuplicates?: OnDu
       const missing = ['apiVersion', 'kind'].filter((field) => typeof item[field] !== 'string' || item[field] === '');
       if (missing.length > 0) {
         const problems = missing.map((field) => `${field} not set`);
-        throw invalidData(source, problems.length === 1 ? problems[0]! : `[${problems.join(', ')}]`);
+        throw invalidData(source, problems.length === 1 ? problems.join() : `[${problems.join(', ')}]`);
       }
       documents.push({ document: item, source });
     }
@@ -133,7 +133,7 @@ function jsonObjects(text: string): readonly string[] | undefined {
   let start = 0;
   let inString = false;
   for (let at = 0; at < text.length; at++) {
-    const character = text[at]!;
+    const character = text.charAt(at);
     if (inString) {
       if (character === '\\') at++;
       else if (character === '"') inString = false;

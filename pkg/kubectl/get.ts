@@ -33,7 +33,7 @@ export async function get(context: KubectlContext, values: GetValues, args: read
     throw new UserError('error: a resource cannot be retrieved by name across all namespaces');
   if (isWatch && targets.length !== 1) {
     throw new UserError(
-      targets.every(({ mapping }) => mapping === targets[0]!.mapping)
+      targets.every(({ mapping }) => mapping === targets[0]?.mapping)
         ? 'error: you may only watch a single resource or type of resource at a time'
         : 'error: you may only specify a single resource type',
     );
@@ -81,10 +81,11 @@ async function getObjects(context: KubectlContext, values: GetValues, targets: r
   }
   if (values['sort-by'] !== '') found = [...sortByPath(found, values['sort-by'], ({ object }) => object)];
   if (values.watch || values['watch-only']) {
-    if (!failed) await watchObjects(context, values, { target: targets[0]!, found, resourceVersion });
+    const [target] = targets;
+    if (!failed && target !== undefined) await watchObjects(context, values, { target, found, resourceVersion });
     return failed ? 1 : 0;
   }
-  const single = targets.length === 1 && targets[0]!.name !== undefined;
+  const single = targets.length === 1 && targets[0]?.name !== undefined;
   if (!single || found.length > 0) printObjects(context, values, { found, single });
   return failed ? 1 : 0;
 }
@@ -136,7 +137,7 @@ function printObjects(
   } else if (values.output.startsWith('custom-columns=')) {
     const spec = values.output.slice('custom-columns='.length);
     context.print(new TableLayout().render(customRows(spec, objects, { headers: !values['no-headers'] })));
-  } else context.print(renderObject(values.output, single ? objects[0]! : listOf(objects)));
+  } else context.print(renderObject(values.output, (single ? objects[0] : undefined) ?? listOf(objects)));
 }
 
 /** Reports an error about one object and goes on; true when it counts as a failure. */
@@ -169,9 +170,11 @@ async function getTables(context: KubectlContext, values: GetValues, targets: re
   const isWatch = values.watch || values['watch-only'];
   if (shown.length === 0 && !failed && !isWatch && !values['ignore-not-found']) {
     const namespaced = targets.some((target) => target.mapping.namespaced) && !values['all-namespaces'];
-    context.complain(namespaced ? `No resources found in ${targets[0]!.namespace} namespace.` : 'No resources found');
+    context.complain(namespaced ? `No resources found in ${targets[0]?.namespace} namespace.` : 'No resources found');
   }
-  if (isWatch && !failed) await watchTable(context, values, { target: targets[0]!, layout, listed: blocks[0] });
+  const [target] = targets;
+  if (isWatch && !failed && target !== undefined)
+    await watchTable(context, values, { target, layout, listed: blocks[0] });
   return failed ? 1 : 0;
 }
 

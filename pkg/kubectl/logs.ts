@@ -4,7 +4,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { duration, type FlagTable, type FlagValues, integer, text, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
-import { digList, digMap, digText, linesOf } from './api.ts';
+import { digList, digMap, digText, digTexts, linesOf } from './api.ts';
 import { type KubectlContext, selectorFlag } from './context.ts';
 import { type Mapping, pathOf } from './discovery.ts';
 import { UsageError } from './errors.ts';
@@ -68,16 +68,16 @@ async function findSources(
   const namespace = values.namespace === '' ? context.api.namespace : values.namespace;
   let pods: readonly JsonObject[];
   if (values.selector !== '') {
-    pods = await listObjects(context, { mapping: mapping!, namespace }, { selector: values.selector });
+    pods = await listObjects(context, { mapping: mapping, namespace }, { selector: values.selector });
   } else {
     if (args.length === 0)
       throw new UsageError(
         "error: expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.\nPOD or TYPE/NAME is a required argument for the logs command",
       );
-    pods = [await podOf(context, mapping!, namespace, args)];
+    pods = [await podOf(context, mapping, namespace, args)];
   }
   return pods.flatMap((pod) =>
-    containersOf(context, values, pod, args).map((container) => ({ mapping: mapping!, pod, container })),
+    containersOf(context, values, pod, args).map((container) => ({ mapping: mapping, pod, container })),
   );
 }
 
@@ -88,28 +88,26 @@ async function podOf(
   namespace: string,
   args: readonly string[],
 ): Promise<JsonObject> {
-  const argument = args[0]!;
-  const [target] = argument.includes('/')
-    ? await parseTargets(context, [argument], { namespace })
-    : [{ mapping, name: argument, namespace }];
-  const object = await getObject(context, target!).catch((error: unknown) => {
+  const [argument = ''] = args;
+  const own = { mapping, name: argument, namespace };
+  const [target = own] = argument.includes('/') ? await parseTargets(context, [argument], { namespace }) : [];
+  const object = await getObject(context, target).catch((error: unknown) => {
     if (!(error instanceof StatusError) || error.reason !== 'NotFound') throw error;
     throw new UserError(`error: error from server (NotFound): ${error.message} in namespace "${namespace}"`, error);
   });
-  if (target!.mapping.resource === 'pods') return object;
-  const selector = selectorText({ kind: target!.mapping.kind, ...object });
+  if (target.mapping.resource === 'pods') return object;
+  const selector = selectorText({ kind: target.mapping.kind, ...object });
   if (selector === '') {
-    const { kind } = target!.mapping;
+    const { kind } = target.mapping;
     throw new UserError(`error: cannot get the logs from ${kind}: selector for ${kind} not implemented`);
   }
   const pods = await listObjects(context, { mapping, namespace }, { selector });
-  if (pods.length === 0) throw new UserError(`error: no pods found for ${argument}`);
-  const sorted = pods.toSorted((a, b) =>
+  const [first] = pods.toSorted((a, b) =>
     digText(a, 'metadata', 'creationTimestamp').localeCompare(digText(b, 'metadata', 'creationTimestamp')),
   );
-  if (pods.length > 1)
-    context.complain(`Found ${pods.length} pods, using pod/${digText(sorted[0], 'metadata', 'name')}`);
-  return sorted[0]!;
+  if (first === undefined) throw new UserError(`error: no pods found for ${argument}`);
+  if (pods.length > 1) context.complain(`Found ${pods.length} pods, using pod/${digText(first, 'metadata', 'name')}`);
+  return first;
 }
 
 /** The label selector of a workload or service as text. */
@@ -120,7 +118,7 @@ export function selectorText(object: JsonObject): string {
   const parts = Object.entries(plain).map(([key, value]) => `${key}=${String(value)}`);
   for (const rule of digList(object, 'spec', 'selector', 'matchExpressions')) {
     const key = digText(rule, 'key');
-    const values = ((rule.values as string[] | undefined) ?? []).join(',');
+    const values = digTexts(rule, 'values').join(',');
     if (rule.operator === 'In') parts.push(`${key} in (${values})`);
     else if (rule.operator === 'NotIn') parts.push(`${key} notin (${values})`);
     else parts.push(rule.operator === 'Exists' ? key : `!${key}`);
@@ -149,12 +147,12 @@ function containersOf(
   const preferred = digText(pod, 'metadata', 'annotations', 'kubectl.kubernetes.io/default-container');
   if (all.includes(preferred)) return [preferred];
   if (preferred !== '') context.complain(`Default container name "${preferred}" not found in pod ${podName}`);
-  const [first] = plain;
+  const [first = ''] = plain;
   if (all.length > 1) {
     const shown = [...plain, ...init.map((name) => `${name} (init)`), ...ephemeral.map((name) => `${name} (ephem)`)];
     context.complain(`Defaulted container "${first}" out of: ${shown.join(', ')}`);
   }
-  return [first!];
+  return [first];
 }
 
 async function show(context: KubectlContext, values: Values, source: Source): Promise<void> {

@@ -102,7 +102,7 @@ export interface KubectlWorld {
 export async function kubectl(world: KubectlWorld, args: readonly string[]): Promise<number> {
   const complain = (line: string): void => world.writeError(`${line}\n`);
   const at = commandIndex(args);
-  const name = at < 0 ? undefined : args[at]!;
+  const name = args[at];
   if (name === undefined) {
     const parsed = parseFlags(connectionFlags, args);
     if (!parsed.ok) {
@@ -115,7 +115,7 @@ export async function kubectl(world: KubectlWorld, args: readonly string[]): Pro
     world.write(overview());
     return 0;
   }
-  const command = Object.hasOwn(subcommands, name) ? subcommands[name]! : undefined;
+  const command = Object.hasOwn(subcommands, name) ? subcommands[name] : undefined;
   if (command === undefined) {
     // What follows a flag that there is none of was likely its value, not a command.
     const before = parseFlags(connectionFlags, args.slice(0, at));
@@ -189,10 +189,11 @@ function requestTimeoutMs(text: string): number {
 /** Where the name of the command is: the first argument that is no flag nor the value of a shared one. */
 function commandIndex(args: readonly string[]): number {
   const takesValue = new Set(['-n', '-s', ...Object.keys(connectionFlags).map((name) => `--${name}`)]);
-  for (let i = 0; i < args.length; i++) {
-    const argument = args[i]!;
-    if (takesValue.has(argument)) i++;
-    else if (!argument.startsWith('-')) return i;
+  let isValue = false;
+  for (const [index, argument] of args.entries()) {
+    if (isValue) isValue = false;
+    else if (takesValue.has(argument)) isValue = true;
+    else if (!argument.startsWith('-')) return index;
   }
   return -1;
 }

@@ -156,7 +156,7 @@ async function revisionsOf(
   const [mapping] = await context.discovery.resolve('replicasets.apps');
   const sets = await listObjects(
     context,
-    { mapping: mapping!, ...(target.namespace === undefined ? {} : { namespace: target.namespace }) },
+    { mapping: mapping, ...(target.namespace === undefined ? {} : { namespace: target.namespace }) },
     { selector: selectorText(object) },
   );
   return sets

@@ -12,7 +12,7 @@ const unsafe: Readonly<Record<string, string>> = {
 /** JSON as Go writes it: keys in order, and escapes for what HTML would take for its own. */
 export function sortedJson(value: unknown, indent?: number): string {
   const text = JSON.stringify(value, (_, inner: unknown) => (isMapping(inner) ? withSortedKeys(inner) : inner), indent);
-  return text.replaceAll(/[<>&\u2028\u2029]/g, (letter) => unsafe[letter]!);
+  return text.replaceAll(/[<>&\u2028\u2029]/g, (letter) => unsafe[letter] ?? letter);
 }
 
 function isMapping(value: unknown): value is JsonObject {

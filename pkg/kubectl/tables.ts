@@ -30,7 +30,7 @@ export class TableLayout {
     return clean
       .map(
         (row) =>
-          `${row.map((cell, index) => (index === row.length - 1 ? cell : pad(cell, this.#widths[index]!))).join('')}\n`,
+          `${row.map((cell, index) => (index === row.length - 1 ? cell : pad(cell, this.#widths[index] ?? 0))).join('')}\n`,
       )
       .join('');
   }

@@ -105,7 +105,7 @@ function parseGoal(what: string): Goal {
   }
   const match = /^jsonpath=(\{.*\}|[^=]+)(?:=(.*))?$/s.exec(what);
   if (match !== null) {
-    const path = unquote(match[1]!);
+    const path = unquote(match[1] ?? '');
     const wanted = match[2] === undefined ? undefined : unquote(match[2]);
     evaluatePath(path, {});
     return (object) => {

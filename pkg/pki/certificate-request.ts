@@ -2,7 +2,9 @@
  * Reading requests for certificates: who asks, for which names and addresses, with which key, and whether that key has signed the request.
  * Source: RFC 2986; RFC 5280 section 4.2.1.6 for alternative names.
  */
+
 import { createPublicKey, verify } from 'node:crypto';
+import { errorText } from '#pkg/base/error-text.ts';
 import { type DerValue, expectTag, readDer, readItems, readOid, readText } from './der-reader.ts';
 
 /** What a request asks for. That its signature holds was checked. */
@@ -55,9 +57,9 @@ export function parseCertificateRequest(pem: string): CertificateRequest {
   const block = /-----BEGIN CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE REQUEST-----/.exec(pem);
   if (block === null) throw new CertificateRequestError('PEM block type must be CERTIFICATE REQUEST');
   try {
-    return readRequest(Buffer.from(block[1]!, 'base64'));
+    return readRequest(Buffer.from(block[1] ?? '', 'base64'));
   } catch (error) {
-    throw new CertificateRequestError(`the request cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new CertificateRequestError(`the request cannot be read: ${errorText(error)}`, { cause: error });
   }
 }
 

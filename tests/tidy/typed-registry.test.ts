@@ -2,8 +2,7 @@
 import { expect, test } from 'vitest';
 import { sourceFiles } from './source-files.ts';
 
-const accessor =
-  /\b(?:stringAt|numberAt|objectAt|objectsAt|listAt|valueAt|isTrueAt|stringMapAt|ensureObject|fieldsOf)\(/;
+const accessor = /\b(?:stringAt|objectAt|objectsAt|listAt|valueAt|isTrueAt|ensureObject)\(/;
 
 test('no file of the registry but those of custom resources reads objects by the names of fields', () => {
   const found = sourceFiles()

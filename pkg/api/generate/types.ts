@@ -2,12 +2,14 @@
  * The text of the generated TypeScript files: one module of wire types per API group and version, and one of resource references.
  * Wire types: times are strings, bytes base64 strings, quantities strings. All is readonly, as decoded objects are shared.
  */
+import { textBefore } from '#pkg/base/text-before.ts';
 import {
   type FieldFact,
   isAnyJson,
   isNeverUnset,
   kindFacts,
   type TypeFact,
+  typeFact,
   typeFacts,
   valueFacts,
   zeroOf,
@@ -44,7 +46,7 @@ function moduleText(module: string, names: readonly string[]): string {
   const own = new Set(names.map(shortName));
   const bodies = names
     .filter((name) => !(module === 'meta-v1' && handWritten.has(shortName(name))))
-    .map((name) => interfaceText(name, typeFacts[name]!, { module, imports, kinds, own }));
+    .map((name) => interfaceText(name, typeFact(name), { module, imports, kinds, own }));
   const heads = [...imports].sort().map(([from, used]) => {
     return `import type { ${[...used].sort().join(', ')} } from '${from}';\n`;
   });
@@ -66,11 +68,12 @@ function interfaceText(name: string, fact: TypeFact, context: Context): string {
 }
 
 function memberLines(field: FieldFact, owner: string, context: Context): readonly string[] {
-  if (field.inline) {
-    if (field.ref!.endsWith('.meta.v1.TypeMeta')) return typeMetaLines(owner, context);
-    return typeFacts[field.ref!]!.fields.flatMap((inner) => memberLines(inner, owner, context));
+  if (field.inline && field.t === 'ref') {
+    if (field.ref.endsWith('.meta.v1.TypeMeta')) return typeMetaLines(owner, context);
+    return typeFact(field.ref).fields.flatMap((inner) => memberLines(inner, owner, context));
   }
-  const name = /^[A-Za-z_$][\w$]*$/.test(field.name!) ? field.name! : JSON.stringify(field.name);
+  const { name: given = '' } = field;
+  const name = /^[A-Za-z_$][\w$]*$/.test(given) ? given : JSON.stringify(given);
   const optional = field.required === true && field.name !== 'metadata' ? '' : '?';
   const orNull = isWrittenAsNull(owner, field) ? ' | null' : '';
   return [`  readonly ${name}${optional}: ${valueText(field, context)}${orNull};\n`];
@@ -91,13 +94,13 @@ function typeMetaLines(owner: string, context: Context): readonly string[] {
 function valueText(field: FieldFact, context: Context): string {
   switch (field.t) {
     case 'ref':
-      return refText(field.ref!, context);
+      return refText(field.ref, context);
     case 'list': {
-      const item = valueText(field.of!, context);
+      const item = valueText(field.of, context);
       return item.includes('|') ? `readonly (${item})[]` : `readonly ${item}[]`;
     }
     case 'map':
-      return `Readonly<Record<string, ${valueText(field.of!, context)}>>`;
+      return `Readonly<Record<string, ${valueText(field.of, context)}>>`;
     case 'int32':
     case 'int64':
     case 'double':
@@ -113,7 +116,12 @@ function valueText(field: FieldFact, context: Context): string {
       return 'Readonly<Record<string, unknown>>';
     case 'string':
       return stringText(field);
-    default:
+    case 'bytes':
+    case 'byte':
+    case 'time':
+    case 'microtime':
+    case 'duration':
+    case 'quantity':
       return 'string';
   }
 }
@@ -139,7 +147,7 @@ function refText(type: string, context: Context): string {
 
 /** `UserInfo` of `authentication-v1` beside a `UserInfo` of the importing module: `AuthenticationV1UserInfo`. */
 function aliasOf(module: string, short: string): string {
-  const words = module.split('-').map((word) => `${word[0]!.toUpperCase()}${word.slice(1)}`);
+  const words = module.split('-').map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`);
   return `${words.join('')}${short}`;
 }
 
@@ -151,7 +159,7 @@ function refsText(): string {
     const plain = info.group === 'metrics.k8s.io' ? lowerFirst(info.kind) : camelPlural(info.kind, info.resource);
     const name = taken.has(plain) ? `${plain}${suffixOf(info.group, info.version)}` : plain;
     taken.add(name);
-    const alias = `${name[0]!.toUpperCase()}${name.slice(1)}Object`;
+    const alias = `${name.charAt(0).toUpperCase()}${name.slice(1)}Object`;
     imports.push(`import type { ${info.kind} as ${alias} } from './${moduleOf(info.type)}.ts';\n`);
     const { group, version, resource, kind, namespaced } = info;
     const literal = [`group: '${group}'`, `version: '${version}'`, `resource: '${resource}'`, `kind: '${kind}'`];
@@ -164,18 +172,18 @@ function refsText(): string {
 function camelPlural(kind: string, plural: string): string {
   const end = plural.slice(kind.length - 1);
   const stem = kind.slice(0, plural.length - end.length);
-  const head = /^[A-Z]+(?![a-z])/.exec(stem)?.[0] ?? stem[0]!;
+  const head = /^[A-Z]+(?![a-z])/.exec(stem)?.[0] ?? stem.charAt(0);
   return `${head.toLowerCase()}${stem.slice(head.length)}${end}`;
 }
 
 function lowerFirst(word: string): string {
-  return `${word[0]!.toLowerCase()}${word.slice(1)}`;
+  return `${word.charAt(0).toLowerCase()}${word.slice(1)}`;
 }
 
 function suffixOf(group: string, version: string): string {
-  const short = group === 'events.k8s.io' || group === 'metrics.k8s.io' ? group.split('.')[0]! : '';
+  const short = group === 'events.k8s.io' || group === 'metrics.k8s.io' ? textBefore(group, '.') : '';
   const parts = [short, version].filter((part) => part !== '');
-  return parts.map((part) => `${part[0]!.toUpperCase()}${part.slice(1)}`).join('');
+  return parts.map((part) => `${part.charAt(0).toUpperCase()}${part.slice(1)}`).join('');
 }
 
 /** Newest stable first, then beta, then alpha; the core group before others. */

@@ -3,22 +3,25 @@
  * Inline types are messages of their own here, while JSON has their fields in the object around them.
  */
 import type { Message, MessageField, MessageValueType } from '#pkg/apimachinery/protobuf/message.ts';
-import { type FieldFact, isAnyJson, typeFacts } from '../facts.ts';
+import { type FieldFact, isAnyJson, typeFact, typeFacts } from '../facts.ts';
 
 const messages = new Map<string, Message>();
 
 /** The message of a type such as `io.k8s.api.core.v1.Pod`; undefined when the table has no such type. */
 export function messageOf(type: string): Message | undefined {
+  return Object.hasOwn(typeFacts, type) ? knownMessage(type) : undefined;
+}
+
+function knownMessage(type: string): Message {
   const known = messages.get(type);
   if (known !== undefined) return known;
-  if (!Object.hasOwn(typeFacts, type)) return undefined;
   const message = describe(type);
   messages.set(type, message);
   return message;
 }
 
 function describe(type: string): Message {
-  const fact = typeFacts[type]!;
+  const fact = typeFact(type);
   let fields: readonly MessageField[] | undefined;
   let byNumber: ReadonlyMap<number, MessageField> | undefined;
   return {
@@ -34,7 +37,7 @@ function describe(type: string): Message {
   };
 }
 
-const valueTypes: Readonly<Record<string, MessageValueType>> = {
+const valueTypes: Readonly<Record<FieldFact['t'], MessageValueType>> = {
   string: 'string',
   int32: 'integer',
   int64: 'integer',
@@ -52,6 +55,7 @@ const valueTypes: Readonly<Record<string, MessageValueType>> = {
   fieldsV1: 'raw',
   ref: 'message',
   list: 'stringList',
+  map: 'stringList',
 };
 
 /** What is left out of JSON when it is zero: structs and types that encode themselves never are. */
@@ -60,25 +64,26 @@ const zeroTypes: ReadonlySet<string> = new Set(['string', 'int32', 'int64', 'boo
 /** A field, or none where the type has no protobuf form (`TypeMeta`, which the envelope carries, and tables). */
 function fieldOf(fact: FieldFact): readonly MessageField[] {
   if (fact.pb === undefined) return [];
-  const repeats = fact.t === 'list' || fact.t === 'map' ? fact.t : 'no';
-  const value = repeats === 'no' ? fact : fact.of!;
+  const isMany = fact.t === 'list' || fact.t === 'map';
+  const value = isMany ? fact.of : fact;
+  const repeats = isMany ? fact.t : 'no';
   const name = fact.name ?? '';
   const described = {
     name,
     number: fact.pb,
-    type: valueTypes[value.t]!,
+    type: valueTypes[value.t],
     repeats,
     isPointer: fact.pointer === true,
     dropsZero: fact.pointer !== true && fact.omitempty === true && zeroTypes.has(fact.t),
     isInline: fact.inline === true,
   } as const;
   if (value.t !== 'ref') return [described];
-  const ref = value.ref!;
+  const { ref } = value;
   return [
     {
       ...described,
       get message() {
-        return messageOf(ref)!;
+        return knownMessage(ref);
       },
     },
   ];

@@ -2,6 +2,7 @@
  * The grammar of kubectl's JSONPath templates: text with actions in braces, of which `range … end` encloses others. What upstream's parser
  * refuses is refused here in its words. Source: client-go `util/jsonpath/parser.go`, kubectl reference "JSONPath Support".
  */
+import { errorText } from '#pkg/base/error-text.ts';
 import { JsonPathError } from './error.ts';
 
 /** One step of a path. Steps follow each other; each takes the values that the one before it found. */
@@ -38,7 +39,7 @@ export function parseTemplate(template: string): readonly Part[] {
     if (!source.isAtEnd) throw new Error('not in range, nothing to end');
     return parts;
   } catch (error) {
-    throw new JsonPathError(`error: error parsing jsonpath ${template}, ${(error as Error).message}`, error);
+    throw new JsonPathError(`error: error parsing jsonpath ${template}, ${errorText(error)}`, error);
   }
 }
 
@@ -150,7 +151,7 @@ function parseStep(source: Source, before: Step | undefined): readonly Step[] {
   if (word === 'true' || word === 'false') return [{ kind: 'literal', value: word === 'true' }];
   if (word !== undefined) throw new Error(`unrecognized identifier ${word}`);
   if (/[\r\n]/.test(source.next)) throw new Error('unclosed action');
-  const code = source.next.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0');
+  const code = source.next.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
   throw new Error(`unrecognized character in action: U+${code} '${source.next}'`);
 }
 

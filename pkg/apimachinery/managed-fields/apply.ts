@@ -69,8 +69,7 @@ export function applyObject(options: ApplyOptions): ApplyResult {
   if ((config.metadata?.managedFields ?? undefined) !== undefined) {
     return { ok: false, error: badRequest('metadata.managedFields must be nil'), conflicts: [] };
   }
-  const written =
-    resetFields === undefined ? config : ((removeFields(config, resetFields, schema) ?? {}) as KubeObject);
+  const written = resetFields === undefined ? config : (removeFields(config, resetFields, schema) ?? {});
   const result = apply({ ...options, config: written });
   return result.ok || options.manager !== kubectlManager ? result : takeOverClientSide(options, result);
 }
@@ -85,8 +84,8 @@ function takeOverClientSide(options: ApplyOptions, result: ApplyResult & { reado
 
 function apply(options: ApplyOptions): ApplyResult {
   const { manager, apiVersion, timestamp, subresource = '', schema } = options;
-  const live = (options.live ?? {}) as JsonObject;
-  const config = options.config as JsonObject;
+  const live = options.live ?? {};
+  const config = options.config;
   const forms = formsOf(options);
   const entries = reconciledEntries(entriesBefore(options), forms);
   const own = makeEntry({
@@ -134,7 +133,7 @@ function entriesBefore({ live, apiVersion, timestamp, schema }: ApplyOptions): r
   if (live === undefined) return [];
   const entries = storedEntries(live.metadata?.managedFields);
   if (entries.length > 0) return entries;
-  const fields = createdFields(live as JsonObject, schema);
+  const fields = createdFields(live, schema);
   if (isEmptySet(fields)) return [];
   const manager = beforeFirstApplyManager;
   return [makeEntry({ manager, operation: 'Update', apiVersion, time: timestamp, subresource: '', fields })];
@@ -173,6 +172,6 @@ function finish(
   else delete metadata.managedFields;
   const object: JsonObject = { ...wanted, metadata };
   if (manager === kubectlManager) refreshLastApplied(object, { live, config });
-  if (live !== undefined && deepEqual(object, live)) return { ok: true, object: live as JsonObject, changed: false };
+  if (live !== undefined && deepEqual(object, live)) return { ok: true, object: live, changed: false };
   return { ok: true, object, changed: true };
 }

@@ -32,7 +32,7 @@ export function clientSideFields(live: KubeObject | undefined, schema: ObjectSch
   }
   if (!isObject(configuration) || configuration.apiVersion !== live.apiVersion) return emptySet;
   const claimed = fieldSetOf(configuration, schema);
-  const comparison = compareObjects(configuration, live as JsonObject, schema);
+  const comparison = compareObjects(configuration, live, schema);
   const { added = emptySet, modified = emptySet, removed = emptySet } = comparison ?? {};
   return difference(difference(difference(claimed, modified), added), removed);
 }

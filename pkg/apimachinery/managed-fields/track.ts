@@ -76,11 +76,11 @@ export function trackUpdate(options: TrackOptions): readonly ManagedFieldsEntry[
   }
   const entries = currentEntries(live, updated, subresource);
   if (entries.length === 0) return entries;
-  const comparison = compareObjects(live as JsonObject, updated as JsonObject, schema);
+  const comparison = compareObjects(live, updated, schema);
   if (comparison === undefined) return entries;
   const touched = exclude(touchedBy(comparison), resetFields);
   const forms = formsOf(options);
-  const change = { before: live as JsonObject, after: updated as JsonObject, apiVersion, forms };
+  const change = { before: live, after: updated, apiVersion, forms };
   const comparisonIn = comparisonsOf(comparison, change);
   return reassign({
     entries,

@@ -122,7 +122,7 @@ function mergeList(original: readonly unknown[], patch: readonly unknown[], rule
 }
 
 function mergeKeyed(original: readonly JsonObject[], patch: readonly JsonObject[], rules: FieldRules): unknown {
-  const mergeKey = rules.mergeKey!;
+  const mergeKey = rules.mergeKey;
   const itemSchema = rules.schema?.type === 'list' ? rules.schema.of : undefined;
   const plain: JsonObject[] = [];
   const deleted = new Set<string>();

@@ -80,7 +80,7 @@ class Through {
 
   /** A shared object as one that is only read. */
   stored(object: KubeObject): KubeObject {
-    return this.#converter.toStored(object as JsonObject) as KubeObject;
+    return this.#converter.toStored(object);
   }
 
   /** A draft as one that belongs to the caller. */
@@ -101,7 +101,7 @@ class Through {
    */
   replace(draft: JsonObject, stored: JsonObject): void {
     const { metadata } = draft;
-    const content = this.#converter.fromStored(stored as KubeObject) as JsonObject;
+    const content = this.#converter.fromStored(stored) as JsonObject;
     refill(draft, content);
     if (!isObject(metadata) || !isObject(content.metadata)) return;
     refill(metadata, { ...content.metadata });

@@ -25,7 +25,7 @@ export async function applyServerSide(scope: Scope): Promise<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'PatchOptions', true);
   const config = ownPart(scope, decodeConfig(scope, servedKind(scope), options.fieldValidation));
   const { subresource } = scope.info;
-  const name = scope.info.parts[1]!;
+  const name = scope.info.parts[1] ?? '';
   const apply = (live: KubeObject | undefined): JsonObject => applied(scope, config, { live, options, subresource });
   return changeObject(scope, {
     dryRun: options.dryRun,
@@ -140,7 +140,7 @@ export function applied(
   const { served, core } = scope;
   const result = applyObject({
     live,
-    config: config as KubeObject,
+    config: config,
     manager: options.fieldManager,
     force: options.force,
     schema: served.schema,

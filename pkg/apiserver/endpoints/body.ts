@@ -147,6 +147,6 @@ function wrongKind(kind: string, apiVersion: string, expected: ExpectedKind): Er
 /** A kind as Go names the type that all versions of it are converted to: `core.Pod`. */
 export function internalName({ apiVersion, kind }: ExpectedKind): string {
   const group = parseApiVersion(apiVersion)?.group ?? '';
-  const name = group === '' || group === 'events.k8s.io' ? 'core' : group.split('.')[0]!;
+  const name = group === '' || group === 'events.k8s.io' ? 'core' : group.split('.')[0];
   return `${name}.${kind}`;
 }

@@ -54,7 +54,7 @@ export interface Change {
 /** Carries a change out and answers. */
 export function changeObject(scope: Scope, change: Change): Promise<ApiResponse> | ApiResponse {
   const { store } = scope.served;
-  const key = store.key(scope.info.namespace, scope.info.parts[1]!);
+  const key = store.key(scope.info.namespace, scope.info.parts[1] ?? '');
   const entry = store.get(key);
   if (entry === undefined || entry instanceof Promise) return changeFound(scope, change, { key, entry });
   const response = tryChange(scope, change, entry);
@@ -72,7 +72,7 @@ interface FirstTry {
 /** Goes on from a first try, as often as others write first. */
 async function changeFound(scope: Scope, change: Change, first: FirstTry): Promise<ApiResponse> {
   const { store } = scope.served;
-  const name = scope.info.parts[1]!;
+  const name = scope.info.parts[1] ?? '';
   let endTurn: (() => void) | undefined;
   try {
     for (let attempt = 1; ; attempt++) {
@@ -144,7 +144,7 @@ function reserveAndSwap(
 
 /** Throws BadRequest where the object does not have the name of the path. Source: apiserver `handlers/rest.go` `checkName`. */
 export function checkName(scope: Scope, metadata: JsonObject): void {
-  const wanted = scope.info.parts[1]!;
+  const wanted = scope.info.parts[1] ?? '';
   const name = metadata.name as string | undefined;
   if (name === wanted) return;
   if (name === undefined || name === '') {
@@ -155,7 +155,7 @@ export function checkName(scope: Scope, metadata: JsonObject): void {
 
 /** Name, uid and resourceVersion of the draft against what is there. */
 function checkIdentity(scope: Scope, metadata: JsonObject, old: KubeObject): void {
-  const name = scope.info.parts[1]!;
+  const name = scope.info.parts[1] ?? '';
   checkName(scope, metadata);
   ensureNamespace(scope, metadata);
   const uid = metadata.uid;
@@ -184,7 +184,7 @@ export function failedPrecondition(
   field: 'ResourceVersion' | 'UID',
   { wanted, found }: { readonly wanted: string; readonly found: string | undefined },
 ): Error {
-  const name = info.parts[1]!;
+  const name = info.parts[1] ?? '';
   const keyName = served.strategy.keeping?.keyName ?? subject.resource;
   const place = [keyName, info.namespace, name].filter((part) => part !== '').join('/');
   const why =
@@ -336,7 +336,7 @@ function admissionAttributes(
     subresource,
     kind: info.kind,
     namespace: scope.info.namespace,
-    name: scope.info.parts[1]!,
+    name: scope.info.parts[1] ?? '',
     draft,
     old,
   };

@@ -83,7 +83,7 @@ export function convertOptions(value: unknown, numbers?: NumberTexts): RawOption
   const { object, typeError } = convertAndCheck(value, schema, { strict: 'Ignore', ...(numbers && { numbers }) });
   if (typeError !== undefined)
     throw cannotBeHandled({ group: '', version: 'v1', kind: 'DeleteOptions' }, 'DeleteOptions', typeError);
-  return object as RawOptions;
+  return object;
 }
 
 function fromQuery(query: URLSearchParams): RawOptions {

@@ -24,7 +24,7 @@ type Deleted = { readonly entry: StoredEntry; readonly immediately: boolean; rea
 export async function deleteObject(scope: Scope): Promise<ApiResponse> {
   const options = parseDeleteOptions(scope);
   warnOfOrphans(scope, options);
-  const name = scope.info.parts[1]!;
+  const name = scope.info.parts[1] ?? '';
   const deleted = await deleteNamed(scope, name, { namespace: scope.info.namespace, options });
   if (!deleted.immediately) {
     const status = options.orphanDependents === false ? 202 : 200;

@@ -24,7 +24,7 @@ export function patchObject(scope: Scope): Promise<ApiResponse> | ApiResponse {
     manager: managerOf(options, scope.request.headers),
     subresource: scope.info.subresource,
     draft(old: KubeObject) {
-      const value = patchedValue(type, { patch, old: old as JsonObject, schema: served.schema });
+      const value = patchedValue(type, { patch, old: old, schema: served.schema });
       const refuse = (why: string): StatusError => refusedPatch(type, { patch, value, why });
       checkPatchedKind(value, served, refuse);
       const draft = draftOf(scope, value, { validation, owned: false, duplicates: faults, refuse, stored: old });

@@ -120,7 +120,7 @@ function changeScale(
 function scaled(scope: Scope, scale: JsonObject, old: KubeObject): JsonObject {
   checkReplicas(scope, scale);
   const { name, namespace, uid, resourceVersion } = metadataOf(scale);
-  const draft = deepClone(old) as JsonObject;
+  const draft = deepClone(old);
   const metadata = metadataOf(draft);
   for (const [field, value] of Object.entries({ name, namespace, uid, resourceVersion })) {
     if (value !== undefined && value !== '') metadata[field] = value;
@@ -133,7 +133,7 @@ function checkReplicas(scope: Scope, scale: JsonObject): void {
   const replicas = numberAt(scale, replicasPath);
   if (replicas >= 0) return;
   const error = invalid(field('spec.replicas'), replicas, 'must be greater than or equal to 0');
-  throw invalidObject(scaleKind, scope.info.parts[1]!, [error]);
+  throw invalidObject(scaleKind, scope.info.parts[1] ?? '', [error]);
 }
 
 function specPath({ served }: Scope): readonly string[] {

@@ -25,7 +25,7 @@ export function updateObject(scope: Scope): Promise<ApiResponse> | ApiResponse {
     return draft;
   };
   const { subresource } = scope.info;
-  const name = scope.info.parts[1]!;
+  const name = scope.info.parts[1] ?? '';
   const creates = subresource === '' && scope.served.strategy.createOnUpdate === true;
   return changeObject(scope, {
     dryRun: options.dryRun,
@@ -39,6 +39,6 @@ export function updateObject(scope: Scope): Promise<ApiResponse> | ApiResponse {
 /** What is stored, for a caller in this process, who may send parts of what it was given; undefined where that is not at hand. */
 function sentBack({ served, info, body }: Scope): KubeObject | undefined {
   if (body?.kind !== 'object') return undefined;
-  const entry = served.store.peek(served.store.key(info.namespace, info.parts[1]!));
+  const entry = served.store.peek(served.store.key(info.namespace, info.parts[1] ?? ''));
   return entry?.known === undefined ? undefined : served.view.object(entry);
 }

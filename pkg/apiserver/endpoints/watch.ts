@@ -60,7 +60,7 @@ export async function watchObjects(scope: Scope): Promise<ApiResponse> {
     endOn(scope, { stream, watch, options });
   } catch (error) {
     if (!(error instanceof CompactedError)) throw storeError(error);
-    stream.begin([objectFrame('ERROR', tooOld(after, error).status as KubeObject)]);
+    stream.begin([objectFrame('ERROR', tooOld(after, error).status)]);
     stream.close();
   }
   if (request.signal.aborted || core.stopping.aborted) stream.close();
@@ -106,7 +106,7 @@ function openWatch(
 /** The keys to watch: where the selection names one object, no more than those that begin like it. */
 function watchPrefix({ served, info }: Scope, selection: Selection): string {
   const isKeyKnown = selection?.name !== undefined && (!served.info.namespaced || info.namespace !== '');
-  return isKeyKnown ? served.store.key(info.namespace, selection.name!) : served.store.scope(info.namespace);
+  return isKeyKnown ? served.store.key(info.namespace, selection.name) : served.store.scope(info.namespace);
 }
 
 function tooOld(after: number, error: CompactedError): StatusError {

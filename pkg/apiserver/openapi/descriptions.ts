@@ -36,10 +36,7 @@ const groupFolders: Readonly<Record<string, string>> = {
 
 /** Which package declares a type, and where in it; undefined for types that neither does. */
 function fileOf(typeName: string): { readonly package: 'apimachinery' | 'models'; readonly path: string } | undefined {
-  const parts = typeName.split('.');
-  const name = parts.at(-1)!;
-  const version = parts.at(-2)!;
-  const group = parts.at(-3)!;
+  const [group = '', version = '', name = ''] = typeName.split('.').slice(-3);
   if (typeName.startsWith('io.k8s.apimachinery.pkg.apis.meta.')) {
     return { package: 'apimachinery', path: `apis/meta/${version}/${name}.d.ts` };
   }
@@ -67,8 +64,9 @@ export function parseDeclarations(source: string): TypeDescription {
   const fields = new Map<string, string>();
   let text = '';
   for (const match of declared.matchAll(docComment)) {
-    if (match[2] === undefined) text = plain(match[1]!);
-    else fields.set(match[2], plain(match[1]!));
+    const [, comment = '', field] = match;
+    if (field === undefined) text = plain(comment);
+    else fields.set(field, plain(comment));
   }
   return { text, fields };
 }

@@ -69,7 +69,7 @@ export function unionExtension(typeName: string): Readonly<Record<string, unknow
   const union = unions[typeName];
   if (union === undefined) return {};
   const { discriminator, fields } = union;
-  const names = fields.map((name) => [name, name[0]!.toUpperCase() + name.slice(1)]);
+  const names = fields.map((name) => [name, name.charAt(0).toUpperCase() + name.slice(1)]);
   return {
     'x-kubernetes-unions': [
       {

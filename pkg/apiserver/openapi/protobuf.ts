@@ -4,13 +4,14 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { varintBytes } from '#pkg/apimachinery/protobuf/wire.ts';
 
 /** The media type of the result. Clients ask for `…v2@v1.0+protobuf`, which is no media type, and do not parse it as an answer. */
 export const openApiV2ProtobufType = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
-type Json = Readonly<Record<string, unknown>>;
+type Json = Readonly<JsonObject>;
 
 const varintType = 0;
 const bytesType = 2;
@@ -44,7 +45,15 @@ class MessageWriter {
 }
 
 function entriesOf(value: unknown): readonly (readonly [string, Json])[] {
-  return typeof value === 'object' && value !== null ? (Object.entries(value) as [string, Json][]) : [];
+  return isObject(value) ? Object.entries(value).map(([name, one]) => [name, jsonOf(one)]) : [];
+}
+
+function itemsOf(value: unknown): readonly Json[] {
+  return Array.isArray(value) ? value.map(jsonOf) : [];
+}
+
+function jsonOf(value: unknown): Json {
+  return isObject(value) ? value : {};
 }
 
 /** `NamedAny`, `NamedSchema`, …: a name and a message. */
@@ -68,9 +77,9 @@ function schema(value: Json): Buffer {
   writer.texts(19, value.required);
   if (Array.isArray(value.enum)) for (const one of value.enum) writer.bytes(20, any(one));
   const additional = value.additionalProperties;
-  if (additional !== undefined) writer.bytes(21, new MessageWriter().bytes(1, schema(additional as Json)).finish());
+  if (additional !== undefined) writer.bytes(21, new MessageWriter().bytes(1, schema(jsonOf(additional))).finish());
   if (typeof value.type === 'string') writer.bytes(22, new MessageWriter().text(1, value.type).finish());
-  if (value.items !== undefined) writer.bytes(23, new MessageWriter().bytes(1, schema(value.items as Json)).finish());
+  if (value.items !== undefined) writer.bytes(23, new MessageWriter().bytes(1, schema(jsonOf(value.items))).finish());
   if (value.properties !== undefined) writer.bytes(25, namedSchemas(value.properties));
   addExtensions(writer, 31, value);
   return writer.finish();
@@ -91,7 +100,7 @@ function parameter(value: Json): Buffer {
       .text(2, value.name)
       .text(3, value.in)
       .flag(4, value.required)
-      .bytes(5, schema((value.schema ?? {}) as Json))
+      .bytes(5, schema(jsonOf(value.schema)))
       .finish();
     return wrap(1, wrap(1, body));
   }
@@ -108,7 +117,7 @@ function parameter(value: Json): Buffer {
 
 function response(value: Json): Buffer {
   const item = new MessageWriter().text(1, value.description);
-  if (value.schema !== undefined) item.bytes(2, new MessageWriter().bytes(1, schema(value.schema as Json)).finish());
+  if (value.schema !== undefined) item.bytes(2, new MessageWriter().bytes(1, schema(jsonOf(value.schema))).finish());
   return new MessageWriter().bytes(1, item.finish()).finish();
 }
 
@@ -119,7 +128,7 @@ function operation(value: Json): Buffer {
     .text(5, value.operationId)
     .texts(6, value.produces)
     .texts(7, value.consumes);
-  for (const item of (value.parameters ?? []) as readonly Json[]) writer.bytes(8, parameter(item));
+  for (const item of itemsOf(value.parameters)) writer.bytes(8, parameter(item));
   const responses = new MessageWriter();
   for (const [code, item] of entriesOf(value.responses)) responses.bytes(1, named(code, response(item)));
   writer.bytes(9, responses.finish());
@@ -138,15 +147,15 @@ const methodFields: readonly (readonly [string, number])[] = [
 function pathItem(value: Json): Buffer {
   const writer = new MessageWriter();
   for (const [method, field] of methodFields) {
-    if (value[method] !== undefined) writer.bytes(field, operation(value[method] as Json));
+    if (value[method] !== undefined) writer.bytes(field, operation(jsonOf(value[method])));
   }
-  for (const item of (value.parameters ?? []) as readonly Json[]) writer.bytes(9, parameter(item));
+  for (const item of itemsOf(value.parameters)) writer.bytes(9, parameter(item));
   return writer.finish();
 }
 
 /** Encodes an OpenAPI v2 document. */
 export function encodeOpenApiV2(document: JsonObject): Uint8Array {
-  const info = document.info as Json;
+  const info = jsonOf(document.info);
   const paths = new MessageWriter();
   for (const [path, item] of entriesOf(document.paths)) paths.bytes(2, named(path, pathItem(item)));
   return new MessageWriter()

@@ -279,7 +279,7 @@ export function lateForWrite(
   const ordered = inOrder(draft);
   const late = new LateObject(ordered, { size, allocate });
   const kv = new LateKeyValue({ key, late, createRevision: 0, modRevision: 0 });
-  (late as Carrying)[entryOf] = new StoredEntry(kv, ordered as KubeObject);
+  late[entryOf] = new StoredEntry(kv, ordered);
   return late;
 }
 

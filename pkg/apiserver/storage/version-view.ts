@@ -81,7 +81,7 @@ export function convertedView(convert: {
 
 /** A draft of the served version as it would come back from the store, for answers to writes that are not made. */
 export function asIfStored(view: VersionView, draft: JsonObject): JsonObject {
-  return view.isStored ? draft : (view.fromStored(view.toStored(draft) as KubeObject) as JsonObject);
+  return view.isStored ? draft : view.fromStored(view.toStored(draft));
 }
 
 function kept<K extends object, V>(map: WeakMap<K, V>, key: K, make: () => V): V {

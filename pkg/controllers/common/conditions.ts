@@ -4,7 +4,7 @@ import { type Condition, findCondition } from '#pkg/apimachinery/conditions.ts';
 /** The conditions with `condition` in place of the one of its type. Its transition time is kept when the status is the same. */
 export function withCondition<C extends Condition>(conditions: readonly C[] | undefined, condition: C): readonly C[] {
   const old = findCondition(conditions, condition.type);
-  if (old !== undefined && old.status === condition.status && old.reason === condition.reason) return conditions!;
+  if (conditions && old?.status === condition.status && old.reason === condition.reason) return conditions;
   const { lastTransitionTime } = old !== undefined && old.status === condition.status ? old : condition;
   const entry = lastTransitionTime === undefined ? condition : { ...condition, lastTransitionTime };
   return [...withoutCondition(conditions, condition.type), entry];

@@ -78,7 +78,7 @@ export function isPodUpdated(pod: Pod, set: DaemonSet, hash: string): boolean {
 
 /** Makes the templates of the pods of a revision, one for each node. */
 export function templatesFor(set: DaemonSet, hash: string): (node: string) => PodTemplateSpec {
-  const { template } = set.spec!;
+  const template: PodTemplateSpec = set.spec?.template ?? {};
   const generation = generationOf(set);
   const labels = {
     ...template.metadata?.labels,
@@ -94,7 +94,7 @@ export function templatesFor(set: DaemonSet, hash: string): (node: string) => Po
       nodeSelectorTerms: [{ matchFields }],
     };
     const nodeAffinity = { ...affinity?.nodeAffinity, requiredDuringSchedulingIgnoredDuringExecution: required };
-    const spec: PodSpec = { ...template.spec!, tolerations, affinity: { ...affinity, nodeAffinity } };
+    const spec: PodSpec = { containers: [], ...template.spec, tolerations, affinity: { ...affinity, nodeAffinity } };
     return { metadata: { ...template.metadata, labels }, spec };
   };
 }

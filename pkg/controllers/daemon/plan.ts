@@ -159,8 +159,9 @@ function planReplacement(input: PlanInput, nodes: readonly OnNode[], unavailable
   for (const { pods } of nodes) {
     if (pods === undefined || (pods.updated === undefined) === (pods.old === undefined)) unavailable++;
     else if (pods.updated !== undefined) unavailable += isAvailable(input, pods.updated) ? 0 : 1;
-    else if (!isAvailable(input, pods.old!)) broken.push(pods.old!);
-    else candidates.push(pods.old!);
+    else if (pods.old === undefined) continue;
+    else if (!isAvailable(input, pods.old)) broken.push(pods.old);
+    else candidates.push(pods.old);
   }
   return { create: [], remove: [...broken, ...candidates.slice(0, Math.max(0, unavailableMax - unavailable))] };
 }

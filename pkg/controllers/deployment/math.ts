@@ -77,11 +77,15 @@ export function shrinkOldSets(
   }
   let spare = Math.max(0, totalAvailable(all) - minAvailable);
   for (const set of ordered) {
-    const count = Math.min(sizes.get(set)!, spare);
-    sizes.set(set, sizes.get(set)! - count);
+    const size = sizes.get(set) ?? 0;
+    const count = Math.min(size, spare);
+    sizes.set(set, size - count);
     spare -= count;
   }
-  return ordered.flatMap((set) => (sizes.get(set) === specReplicas(set) ? [] : [{ set, replicas: sizes.get(set)! }]));
+  return ordered.flatMap((set) => {
+    const replicas = sizes.get(set) ?? 0;
+    return replicas === specReplicas(set) ? [] : [{ set, replicas }];
+  });
 }
 
 /** Spreads a change of the wanted number over the active sets in proportion to their sizes, in the middle of a rollout. */

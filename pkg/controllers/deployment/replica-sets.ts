@@ -64,7 +64,7 @@ export async function updateNewSet(
   return context.client.resource(replicaSets).update({
     ...newSet,
     metadata: { ...newSet.metadata, annotations },
-    spec: { ...newSet.spec!, minReadySeconds },
+    spec: { selector: {}, ...newSet.spec, minReadySeconds },
   });
 }
 
@@ -98,16 +98,17 @@ export async function createNewSet(
 
 function newSetObject(deployment: Deployment, sets: readonly ReplicaSet[]): ReplicaSet {
   const { spec } = deployment;
-  const hash = templateHash(spec!.template, deployment.status?.collisionCount);
+  if (spec === undefined) throw new SetRefusedError('Cannot make a replica set of a Deployment without a spec');
+  const hash = templateHash(spec.template, deployment.status?.collisionCount);
   const { name = '', namespace = '' } = deployment.metadata ?? {};
   const template = {
-    ...spec!.template,
+    ...spec.template,
     metadata: {
-      ...spec!.template.metadata,
-      labels: { ...spec!.template.metadata?.labels, [hashLabel]: hash },
+      ...spec.template.metadata,
+      labels: { ...spec.template.metadata?.labels, [hashLabel]: hash },
     },
   };
-  const matchLabels = { ...spec!.selector.matchLabels, [hashLabel]: hash };
+  const matchLabels = { ...spec.selector.matchLabels, [hashLabel]: hash };
   return {
     apiVersion: 'apps/v1',
     kind: 'ReplicaSet',
@@ -123,8 +124,8 @@ function newSetObject(deployment: Deployment, sets: readonly ReplicaSet[]): Repl
     },
     spec: {
       replicas: newSetReplicas(deployment, sets, 0),
-      ...(spec!.minReadySeconds === undefined ? {} : { minReadySeconds: spec!.minReadySeconds }),
-      selector: { ...spec!.selector, matchLabels },
+      ...(spec.minReadySeconds === undefined ? {} : { minReadySeconds: spec.minReadySeconds }),
+      selector: { ...spec.selector, matchLabels },
       template,
     },
   };
@@ -143,7 +144,7 @@ export async function resizeSet(
   const updated = await context.client.resource(replicaSets).update({
     ...set,
     metadata: { ...set.metadata, annotations },
-    spec: { ...set.spec!, replicas },
+    spec: { selector: {}, ...set.spec, replicas },
   });
   if (from !== replicas) recordScale(context, deployment, { name: set.metadata?.name ?? '', from, to: replicas });
   return updated;

@@ -49,7 +49,7 @@ export function setCondition(
   nowMs: number,
 ): readonly DeploymentCondition[] {
   const old = findCondition(conditions, draft.type);
-  if (old !== undefined && old.status === draft.status && old.reason === draft.reason) return conditions!;
+  if (conditions && old?.status === draft.status && old.reason === draft.reason) return conditions;
   const now = formatTimestamp(nowMs);
   const lastTransitionTime = old?.status === draft.status ? (old.lastTransitionTime ?? now) : now;
   return [...withoutCondition(conditions, draft.type), { ...draft, lastUpdateTime: now, lastTransitionTime }];

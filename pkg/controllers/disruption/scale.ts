@@ -5,7 +5,7 @@
 import type { Deployment, ReplicaSet, StatefulSet } from '#pkg/api/types/apps-v1.ts';
 import type { Pod, ReplicationController } from '#pkg/api/types/core-v1.ts';
 import { deployments, replicaSets, replicationControllers, statefulSets } from '#pkg/api/types/refs.ts';
-import { controllerOf, type KubeObject, type OwnerReference, parseApiVersion } from '#pkg/apimachinery/object.ts';
+import { controllerOf, type OwnerReference, parseApiVersion } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { discoverResources } from '#pkg/client/discovery.ts';
@@ -23,15 +23,15 @@ type Scaled = Deployment | ReplicaSet | ReplicationController | StatefulSet;
 /** Looks up scales. Throws, in words for an event, where the controller of a pod has none. */
 export class Scales {
   readonly #client: Client;
-  readonly #informers: Readonly<Record<string, Informer<KubeObject>>>;
+  readonly #informers: Readonly<Record<string, Informer<Scaled>>>;
 
   constructor(client: Client, informers: Informers) {
     this.#client = client;
     this.#informers = {
-      'apps/Deployment': informers.informer(deployments) as Informer<KubeObject>,
-      'apps/ReplicaSet': informers.informer(replicaSets) as Informer<KubeObject>,
-      'apps/StatefulSet': informers.informer(statefulSets) as Informer<KubeObject>,
-      '/ReplicationController': informers.informer(replicationControllers) as Informer<KubeObject>,
+      'apps/Deployment': informers.informer(deployments),
+      'apps/ReplicaSet': informers.informer(replicaSets),
+      'apps/StatefulSet': informers.informer(statefulSets),
+      '/ReplicationController': informers.informer(replicationControllers),
     };
   }
 
@@ -65,7 +65,7 @@ export class Scales {
     if (object?.metadata?.uid !== owner.uid) return undefined;
     const above = owner.kind === 'ReplicaSet' ? controllerOf(object) : undefined;
     if (above?.kind === 'Deployment') return this.#scaleOf(above, where);
-    return { uid: owner.uid, replicas: (object as Scaled).spec?.replicas ?? 1 };
+    return { uid: owner.uid, replicas: object.spec?.replicas ?? 1 };
   }
 
   async #askForScale(

@@ -54,7 +54,7 @@ export function createEndpointController(context: ControllerContext): Component 
       const [verb, reason] =
         current === undefined ? ['create', 'FailedToCreateEndpoint'] : ['update', 'FailedToUpdateEndpoint'];
       const message = `Failed to ${verb} endpoint ${key}: ${error instanceof Error ? error.message : error}`;
-      events.record(wanted, { type: 'Warning', reason: reason!, message });
+      events.record(wanted, { type: 'Warning', reason: reason, message });
       throw error;
     }
     return undefined;

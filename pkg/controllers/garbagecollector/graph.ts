@@ -174,10 +174,9 @@ export function groupOf(apiVersion: string): string {
 function sameOwners(a: readonly OwnerReference[], b: readonly OwnerReference[]): boolean {
   if (a === b) return true;
   if (a.length !== b.length) return false;
-  return a.every(
-    (owner, index) =>
-      owner.uid === b[index]!.uid &&
-      owner.name === b[index]!.name &&
-      (owner.blockOwnerDeletion === true) === (b[index]!.blockOwnerDeletion === true),
-  );
+  return a.every((owner, index) => {
+    const other = b[index];
+    if (owner.uid !== other?.uid || owner.name !== other.name) return false;
+    return (owner.blockOwnerDeletion === true) === (other.blockOwnerDeletion === true);
+  });
 }

@@ -24,11 +24,11 @@ export function nextRecord(
   const failedMs = ended.failed.map(finishedMs).sort((a, b) => a - b);
   if (ended.succeeded.length === 0) {
     if (failedMs.length === 0) return record;
-    return { failures: record.failures + failedMs.length, lastFailureMs: failedMs.at(-1)! };
+    return { failures: record.failures + failedMs.length, lastFailureMs: failedMs.at(-1) ?? 0 };
   }
   const lastSuccessMs = Math.max(...ended.succeeded.map(finishedMs));
   const since = failedMs.filter((ms) => ms > lastSuccessMs);
-  return since.length === 0 ? noFailures : { failures: since.length, lastFailureMs: since.at(-1)! };
+  return since.length === 0 ? noFailures : { failures: since.length, lastFailureMs: since.at(-1) ?? 0 };
 }
 
 /** Milliseconds to wait before pods may be made again; 0 when they may be now. */

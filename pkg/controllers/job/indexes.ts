@@ -68,21 +68,22 @@ export function hasIndex(set: IndexSet, index: number): boolean {
   let high = set.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (set[middle]!.last >= index) high = middle;
+    if ((set[middle]?.last ?? -1) >= index) high = middle;
     else low = middle + 1;
   }
-  return low < set.length && set[low]!.first <= index;
+  const found = set[low];
+  return found !== undefined && found.first <= index;
 }
 
 /** How many indexes both have. */
 export function sizeOfIntersection(a: IndexSet, b: IndexSet): number {
   let size = 0;
-  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
-    const left = a[i]!;
-    const right = b[j]!;
+  let [i, j] = [0, 0];
+  let [left, right] = [a[i], b[j]];
+  while (left !== undefined && right !== undefined) {
     size += Math.max(0, Math.min(left.last, right.last) - Math.max(left.first, right.first) + 1);
-    if (left.last < right.last) i++;
-    else j++;
+    if (left.last < right.last) left = a[++i];
+    else right = b[++j];
   }
   return size;
 }

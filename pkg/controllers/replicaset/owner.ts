@@ -10,7 +10,7 @@ import type { ObjectMeta, ResourceRef } from '#pkg/apimachinery/object.ts';
 export interface ReplicaCondition {
   readonly type: string;
   readonly status: string;
-  readonly lastTransitionTime?: string;
+  readonly lastTransitionTime?: string | null;
   readonly reason?: string;
   readonly message?: string;
 }
@@ -46,7 +46,7 @@ export interface ReplicaKind {
   /** Source of its events. */
   readonly component: string;
   readonly ref: ResourceRef<ReplicaOwner>;
-  readonly selectorOf: (owner: ReplicaOwner) => LabelSelector | undefined;
+  selectorOf(owner: ReplicaOwner): LabelSelector | undefined;
   /** Whether its status counts pods that are on their way out. */
   readonly countsTerminating: boolean;
 }
@@ -55,8 +55,8 @@ export interface ReplicaKind {
 export const replicaSetKind: ReplicaKind = {
   name: 'replicaset',
   component: 'replicaset-controller',
-  ref: replicaSets as ResourceRef<ReplicaOwner>,
-  selectorOf: (owner) => (owner as ReplicaSet).spec?.selector,
+  ref: replicaSets,
+  selectorOf: (owner: ReplicaSet) => owner.spec?.selector,
   countsTerminating: true,
 };
 
@@ -64,7 +64,7 @@ export const replicaSetKind: ReplicaKind = {
 export const replicationControllerKind: ReplicaKind = {
   name: 'replicationcontroller',
   component: 'replication-controller',
-  ref: replicationControllers as ResourceRef<ReplicaOwner>,
-  selectorOf: (owner) => ({ matchLabels: (owner as ReplicationController).spec?.selector ?? {} }),
+  ref: replicationControllers,
+  selectorOf: (owner: ReplicationController) => ({ matchLabels: owner.spec?.selector ?? {} }),
   countsTerminating: false,
 };

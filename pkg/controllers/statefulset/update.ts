@@ -66,14 +66,14 @@ class Step implements StepResult {
     const { set, pods } = input;
     this.#isOrdered = set.spec?.podManagementPolicy !== 'Parallel';
     this.#replicas = new Array<undefined>(replicasOf(set)).fill(undefined);
-    const condemned: Pod[] = [];
+    const condemned: { readonly pod: Pod; readonly ordinal: number }[] = [];
     for (const pod of pods) {
       const ordinal = ordinalOf(pod, set);
       if (ordinal === undefined) continue;
       if (isInRange(ordinal, set)) this.#replicas[ordinal - startOf(set)] = pod;
-      else condemned.push(pod);
+      else condemned.push({ pod, ordinal });
     }
-    this.#condemned = condemned.sort((a, b) => ordinalOf(b, set)! - ordinalOf(a, set)!);
+    this.#condemned = condemned.sort((a, b) => b.ordinal - a.ordinal).map(({ pod }) => pod);
   }
 
   async run(): Promise<void> {

@@ -2,6 +2,7 @@
  * Volumes as folders on this machine, under `<directory>/<pod uid>/<plugin>/<name>`. Contents are replaced as a whole: the visible files are
  * links through `..data`, which is switched from one folder to the next by a rename. Source: kubelet `volume/util/atomic_writer.go`.
  */
+
 import type { Stats } from 'node:fs';
 import {
   chmod,
@@ -20,6 +21,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { textBefore } from '#pkg/base/text-before.ts';
 import { VolumeError } from './payload.ts';
 import type { VolumeFile, VolumeHost, VolumeRef } from './volume-host.ts';
 
@@ -149,7 +151,7 @@ async function replaceContents(root: string, files: ReadonlyMap<string, VolumeFi
   await rm(fresh, { force: true });
   await symlink(next.slice(root.length + 1), fresh);
   await rename(fresh, join(root, dataLink));
-  await linkVisible(root, new Set([...files.keys()].map((path) => path.split('/')[0]!)));
+  await linkVisible(root, new Set([...files.keys()].map((path) => textBefore(path, '/'))));
   if (before !== undefined) await rm(join(root, before), { recursive: true, force: true });
 }
 

@@ -2,6 +2,7 @@
  * A relay listens at an address of this machine and carries what comes in to an endpoint that is chosen for each client: TCP connections
  * (`tcp-relay.ts`) and UDP flows (`udp-relay.ts`). The userspace proxy makes Services of them, the loopback network host ports.
  */
+import { errorCode } from '#pkg/base/error-code.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 
 /** An address and a port of this machine. */
@@ -34,7 +35,7 @@ export function addressKey({ ip, port }: RelayAddress): string {
 
 /** Why an address cannot be listened at, in words for people that follow "Cannot … as". */
 export function listenProblem(error: unknown): string {
-  switch ((error as { readonly code?: unknown }).code) {
+  switch (errorCode(error)) {
     case 'EADDRINUSE':
       return 'another program has that port';
     case 'EACCES':

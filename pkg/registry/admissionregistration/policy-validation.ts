@@ -59,8 +59,8 @@ function checkParamKind(into: Collector, kind: Given<ParamKind>, path: FieldPath
   const versionPath = child(path, 'apiVersion');
   if (into.needsText(versionPath, apiVersion)) {
     const parts = apiVersion.split('/');
-    const version = parts.at(-1)!;
-    const group = parts.length === 2 ? parts[0]! : '';
+    const version = parts.at(-1);
+    const group = parts.length === 2 ? parts[0] : '';
     if (parts.length > 2) into.add(invalid(versionPath, apiVersion, `unexpected GroupVersion string: ${apiVersion}`));
     else {
       into.mayName(versionPath, group, dns1123SubdomainProblems);

@@ -31,7 +31,7 @@ const bindingKind = bodyKind({ group: '', version: 'v1', kind: 'Binding' });
 /** Answers POST of a Binding to a pod. */
 export async function bindPod(scope: Scope): Promise<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'CreateOptions');
-  const binding = decodeBody(scope, bindingKind, options.fieldValidation) as Binding;
+  const binding = decodeBody(scope, bindingKind, options.fieldValidation);
   return bind(scope, binding, options);
 }
 
@@ -55,7 +55,7 @@ export const bindingStrategy = rulesOf(bindings, { answer: bindNamedPod });
 const completeFields: ReadonlySet<string> = new Set(['spec', 'status']);
 
 async function bind(scope: Scope, asked: Binding, options: WriteOptions): Promise<ApiResponse> {
-  const nodeName = checkBinding(asked, scope.info.parts[1]!);
+  const nodeName = checkBinding(asked, scope.info.parts[1] ?? '');
   // What was sent is shared with who sent it; admission may change its metadata.
   const binding = { ...asked, metadata: { ...asked.metadata } } as Binding;
   ensureNamespace(scope, metadataOf(binding as JsonObject));
@@ -83,7 +83,7 @@ function admit(scope: Scope, binding: Binding, options: WriteOptions): Promise<v
     subresource: 'binding',
     kind: 'Binding',
     namespace: info.namespace,
-    name: info.parts[1]!,
+    name: info.parts[1] ?? '',
     draft: binding as JsonObject,
     old: undefined,
   } as const;
@@ -107,7 +107,7 @@ function checkBinding({ target, metadata }: Binding, podName: string): string {
 }
 
 function bound(scope: Scope, { old, binding, nodeName }: { old: Pod; binding: Binding; nodeName: string }): JsonObject {
-  const name = old.metadata!.name!;
+  const name = old.metadata?.name ?? '';
   const { uid, resourceVersion } = binding.metadata ?? {};
   if (uid && uid !== old.metadata!.uid) {
     throw failedPrecondition(scope, 'UID', { wanted: uid, found: old.metadata!.uid });

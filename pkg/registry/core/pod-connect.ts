@@ -49,7 +49,7 @@ async function connect(scope: Scope, subresource: Subresource): Promise<ApiRespo
   const { core, info, request } = scope;
   if (core.kubelet === undefined) return notBuilt(scope);
   await mayCreate(scope);
-  const name = info.parts[1]!;
+  const name = info.parts[1] ?? '';
   const pod = scope.served.view.object(await readEntry(scope)) as ConnectedPod;
   await admitted(scope, subresource);
   const container = subresource === 'portforward' ? '' : containerOf(pod, info.query.get('container') ?? '', 'connect');

@@ -23,7 +23,7 @@ const defaultContainerAnnotation = 'kubectl.kubernetes.io/default-container';
  * such container, or when it could be any of several.
  */
 export function containerOf(pod: KubeObject & PodContainers, asked: string, purpose: 'connect' | 'log'): string {
-  const name = pod.metadata!.name!;
+  const name = pod.metadata?.name ?? '';
   const { containers = [], initContainers = [], ephemeralContainers = [] } = pod.spec ?? {};
   const all = [...initContainers, ...containers, ...ephemeralContainers].map((container) => container.name);
   if (asked !== '') {

@@ -35,9 +35,9 @@ const streams = ['All', 'Stderr', 'Stdout'];
 export async function podLog(scope: Scope): Promise<ApiResponse> {
   const { core, info, request } = scope;
   if (core.kubelet === undefined) return notBuilt(scope);
-  checkOptions(info.query, info.parts[1]!);
+  checkOptions(info.query, info.parts[1] ?? '');
   const pod = scope.served.view.object(await readEntry(scope)) as LoggedPod;
-  const name = pod.metadata!.name!;
+  const name = pod.metadata?.name ?? '';
   const container = containerOf(pod, info.query.get('container') ?? '', 'log');
   const nodeName = pod.spec?.nodeName ?? '';
   // A pod without a node has not written anything yet.

@@ -12,7 +12,7 @@ const countedResources = ['cpu', 'memory'] as const;
 export function qosClassOf(pod: Given<Pod>): 'BestEffort' | 'Burstable' | 'Guaranteed' {
   const spec = pod.spec;
   const owners =
-    spec?.resources === undefined ? [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])] : [spec!];
+    spec?.resources === undefined ? [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])] : [spec];
   const anySet = owners.some((owner) => counted(owner, 'requests').size > 0 || counted(owner, 'limits').size > 0);
   if (!anySet) return 'BestEffort';
   return owners.every(isGuaranteed) ? 'Guaranteed' : 'Burstable';

@@ -287,8 +287,9 @@ function keysOf({ containerPort, protocol, hostPort = 0, hostIP = '' }: Given<Co
 }
 
 function clash(port: Given<ContainerPort>, other: Given<ContainerPort>): string | undefined {
-  const [a, b] = [port, other].map((one) => ({ ip: one.hostIP ?? '', number: one.hostPort ?? 0 }));
-  if (a!.ip === b!.ip && a!.number === b!.number) return 'duplicate';
-  if (a!.number === 0 || b!.number === 0) return 'overlapping';
-  return a!.number === b!.number && (a!.ip === '') !== (b!.ip === '') ? 'dangerously ambiguous' : undefined;
+  const { hostIP: ip = '', hostPort: number = 0 } = port;
+  const { hostIP: otherIp = '', hostPort: otherNumber = 0 } = other;
+  if (ip === otherIp && number === otherNumber) return 'duplicate';
+  if (number === 0 || otherNumber === 0) return 'overlapping';
+  return number === otherNumber && (ip === '') !== (otherIp === '') ? 'dangerously ambiguous' : undefined;
 }

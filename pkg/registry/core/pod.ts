@@ -134,8 +134,8 @@ export const podStrategy = rulesOf(pods, {
         const metadata = draft.metadata;
         // A node reports on its pods, but may neither revive one nor give it away.
         if (metadata !== undefined) {
-          restoreField(metadata, (old.metadata ?? {}) as JsonObject, 'deletionTimestamp');
-          restoreField(metadata, (old.metadata ?? {}) as JsonObject, 'ownerReferences');
+          restoreField(metadata, old.metadata ?? {}, 'deletionTimestamp');
+          restoreField(metadata, old.metadata ?? {}, 'ownerReferences');
         }
         const status = draft.status;
         const qosClass = old.status?.qosClass ?? '';

@@ -5,6 +5,7 @@ import { fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { at, child, type FieldError, invalid, pathsOf, required } from '#pkg/apimachinery/field-error.ts';
 import { formatIp, isMappedIpv4, parseIp } from '#pkg/apimachinery/ip.ts';
 import { cidrProblems, dns1123SubdomainProblems, ipProblems, pathSegmentProblems } from '#pkg/apimachinery/names.ts';
+import { textBefore } from '#pkg/base/text-before.ts';
 import { Collector } from '../validation/collector.ts';
 import { isIpv6 } from '../validation/ips.ts';
 
@@ -26,7 +27,7 @@ function checkCidrs(into: Collector, cidrs: readonly string[]): void {
     return;
   }
   for (const [index, cidr] of cidrs.entries()) into.problems(at(cidrsPath, index), cidr, cidrProblems(cidr));
-  const [first, second] = cidrs.map((cidr) => isIpv6(cidr.split('/')[0]!));
+  const [first, second] = cidrs.map((cidr) => isIpv6(textBefore(cidr, '/')));
   if (cidrs.length < 2 || first !== second) return;
   const detail = 'may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64';
   into.add(invalid(cidrsPath, cidrs, detail));

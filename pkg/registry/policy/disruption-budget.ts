@@ -41,7 +41,7 @@ export interface FoundBudget {
 export async function budgetOf({ core }: Scope, { metadata }: KubeObject): Promise<FoundBudget | undefined> {
   const served = core.catalog.findAny(budgets);
   if (served === undefined) return undefined;
-  const entries = await served.store.list(served.store.scope(metadata!.namespace!));
+  const entries = await served.store.list(served.store.scope(metadata?.namespace ?? ''));
   const covering = entries
     .map((entry) => foundBudget(served, entry))
     .filter(({ object }) => {
@@ -55,7 +55,7 @@ export async function budgetOf({ core }: Scope, { metadata }: KubeObject): Promi
 }
 
 function foundBudget(served: ServedResource, entry: StoredEntry): FoundBudget {
-  return { served, entry, object: served.view.object(entry) as DisruptionBudget };
+  return { served, entry, object: served.view.object(entry) };
 }
 
 /** Whether a pod that is not ready may go without counting, as it is not among those that the budget keeps. */
@@ -82,7 +82,7 @@ export async function takeDisruption(
     if (result.ok) return;
     // A budget that is gone in the meantime keeps nobody.
     if (result.current === undefined) return;
-    if (attempt >= attemptsMax) throw staleVersion(budgets, object.metadata!.name!);
+    if (attempt >= attemptsMax) throw staleVersion(budgets, object.metadata?.name ?? '');
     ({ entry, object } = foundBudget(served, result.current));
   }
 }
@@ -107,7 +107,7 @@ function withDisruption(
 
 function checkAllowed(budget: DisruptionBudget): void {
   const { metadata, status = {} } = budget;
-  const name = metadata!.name!;
+  const name = metadata?.name ?? '';
   const { disruptionsAllowed = 0, disruptedPods = {} } = status;
   if ((status.observedGeneration ?? 0) < (metadata?.generation ?? 0)) throw stillProcessing(budget);
   const subject = { group: 'policy', resource: 'poddisruptionbudget' };

@@ -60,16 +60,16 @@ async function evict(scope: Scope, options: DeleteOptions): Promise<void> {
       throw isConflict(error) && options.resourceVersion === undefined ? stillProcessing(object) : error;
     });
   }
-  await takeDisruption(scope, budget, { podName: pod.metadata!.name!, dryRun: options.dryRun });
+  await takeDisruption(scope, budget, { podName: pod.metadata?.name ?? '', dryRun: options.dryRun });
   return disrupt(scope, options);
 }
 
 async function readPod(scope: Scope): Promise<EvictedPod> {
   const { store, view } = scope.served;
-  const name = scope.info.parts[1]!;
+  const name = scope.info.parts[1] ?? '';
   const entry = await store.get(store.key(scope.info.namespace, name));
   if (entry === undefined) throw notFound(scope.subject, name);
-  return view.object(entry) as EvictedPod;
+  return view.object(entry);
 }
 
 /** Whether the pod has ended or is about to. */
@@ -85,7 +85,7 @@ async function disrupt(scope: Scope, options: DeleteOptions): Promise<void> {
 }
 
 async function remove(scope: Scope, options: DeleteOptions): Promise<void> {
-  await deleteNamed(scope, scope.info.parts[1]!, { namespace: scope.info.namespace, options });
+  await deleteNamed(scope, scope.info.parts[1] ?? '', { namespace: scope.info.namespace, options });
 }
 
 /** Returns the resourceVersion of the pod with the condition. */
@@ -104,7 +104,7 @@ async function markDisrupted(scope: Scope, { uid, resourceVersion }: DeleteOptio
     const conditions = setCondition(status?.conditions, disruptionTarget, timestamp(scope.core.clock));
     if (conditions === status?.conditions) return found;
     const draft = view.toStored({ ...pod, status: { ...status, conditions } } as JsonObject);
-    const result = await store.put(store.key(metadata!.namespace!, metadata!.name!), draft, Number(found));
+    const result = await store.put(store.key(metadata?.namespace ?? '', metadata?.name ?? ''), draft, Number(found));
     if (result.ok) return String(result.entry.modRevision);
     if (attempt >= attemptsMax) throw failedPrecondition(scope, 'ResourceVersion', { wanted: found, found: undefined });
   }

@@ -6,7 +6,7 @@ import type { VolumePlugin } from '../volume-plugin.ts';
 export const configMapPlugin: VolumePlugin = {
   kind: 'configMap',
   async setUp({ name, configMap }, request) {
-    const { defaultMode: mode = defaultMode, ...source } = configMap!;
+    const { defaultMode: mode = defaultMode, ...source } = configMap ?? {};
     return request.projections.write({ plugin: 'configmap', name, mode, sources: [{ configMap: source }] }, request);
   },
 };

@@ -7,7 +7,7 @@ export const downwardApiPlugin: VolumePlugin = {
   kind: 'downwardAPI',
   dependsOn: () => ['addresses', 'metadata'],
   async setUp({ name, downwardAPI }, request) {
-    const { defaultMode: mode = defaultMode, items = [] } = downwardAPI!;
+    const { defaultMode: mode = defaultMode, items = [] } = downwardAPI ?? {};
     return request.projections.write(
       { plugin: 'downward-api', name, mode, sources: [{ downwardAPI: { items } }] },
       request,

@@ -5,7 +5,7 @@ import type { VolumePlugin } from '../volume-plugin.ts';
 export const hostPathPlugin: VolumePlugin = {
   kind: 'hostPath',
   async setUp({ hostPath }, { host }) {
-    const { path, type } = hostPath!;
+    const { path = '', type } = hostPath ?? {};
     await host.machinePath(path, type ?? '');
     return { path };
   },

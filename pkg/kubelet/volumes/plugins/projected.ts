@@ -8,7 +8,7 @@ export const projectedPlugin: VolumePlugin = {
   dependsOn: ({ projected }) =>
     projected?.sources?.some(({ downwardAPI }) => downwardAPI !== undefined) === true ? ['addresses', 'metadata'] : [],
   async setUp({ name, projected }, request) {
-    const { defaultMode: mode = defaultMode, sources } = projected!;
+    const { defaultMode: mode = defaultMode, sources } = projected ?? {};
     return request.projections.write({ plugin: 'projected', name, mode, sources: sources ?? [] }, request);
   },
 };

@@ -7,8 +7,12 @@ import type { VolumePlugin } from '../volume-plugin.ts';
 export const secretPlugin: VolumePlugin = {
   kind: 'secret',
   async setUp({ name, secret }, request) {
-    const { defaultMode: mode = defaultMode, secretName, items, optional } = secret!;
-    const source = { name: secretName, items, optional } as SecretProjection;
+    const { defaultMode: mode = defaultMode, secretName, items, optional } = secret ?? {};
+    const source: SecretProjection = {
+      ...(secretName === undefined ? {} : { name: secretName }),
+      ...(items === undefined ? {} : { items }),
+      ...(optional === undefined ? {} : { optional }),
+    };
     return request.projections.write({ plugin: 'secret', name, mode, sources: [{ secret: source }] }, request);
   },
 };

@@ -13,6 +13,7 @@ import {
   untyped,
 } from '#pkg/apimachinery/field-error.ts';
 import { cidrProblems } from '#pkg/apimachinery/names.ts';
+import { textBefore } from '#pkg/base/text-before.ts';
 import { semanticallySame } from '../../draft.ts';
 import { Collector } from '../../validation/collector.ts';
 import { isIpv6 } from '../../validation/ips.ts';
@@ -41,7 +42,7 @@ function checkPodCidrs(into: Collector, cidrs: readonly string[]): void {
     into.problems(at(field('spec.podCIDRs'), index), cidr, cidrProblems(cidr));
     if (cidrs.indexOf(cidr) < index) into.add(duplicate(at(field('spec.podCIDRs'), index), cidr));
   }
-  const families = new Set(cidrs.map((cidr) => isIpv6(cidr.split('/')[0]!)));
+  const families = new Set(cidrs.map((cidr) => isIpv6(textBefore(cidr, '/'))));
   if (cidrs.length <= families.size) return;
   into.add(invalid(field('spec.podCIDRs'), cidrs, 'may specify no more than one CIDR for each IP family'));
 }

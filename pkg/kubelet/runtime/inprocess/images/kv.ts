@@ -17,13 +17,13 @@ const wrongType = new Error('WRONGTYPE Operation against a key holding the wrong
 /** Commands by name, with the least number of arguments, and whether they change data. */
 const handlers: Readonly<Record<string, readonly [number, boolean, Handler]>> = {
   PING: [0, false, (_, [text]) => text ?? 'PONG'],
-  ECHO: [1, false, (_, [text]) => text!],
-  GET: [1, false, (data, [key]) => asString(data.get(key!))],
+  ECHO: [1, false, (_, [text = '']) => text],
+  GET: [1, false, (data, [key = '']) => asString(data.get(key))],
   SET: [
     2,
     true,
-    (data, [key, value]) => {
-      data.set(key!, value!);
+    (data, [key = '', value = '']) => {
+      data.set(key, value);
       return ok;
     },
   ],
@@ -32,35 +32,35 @@ const handlers: Readonly<Record<string, readonly [number, boolean, Handler]>> = 
   INCR: [
     1,
     true,
-    (data, [key]) => {
-      const value = Number(data.get(key!) ?? 0) + 1;
+    (data, [key = '']) => {
+      const value = Number(data.get(key) ?? 0) + 1;
       if (!Number.isInteger(value)) return new Error('ERR value is not an integer or out of range');
-      data.set(key!, String(value));
+      data.set(key, String(value));
       return value;
     },
   ],
   RPUSH: [
     2,
     true,
-    (data, [key, ...values]) => {
-      const list = data.get(key!) ?? [];
+    (data, [key = '', ...values]) => {
+      const list = data.get(key) ?? [];
       if (typeof list === 'string') return wrongType;
       list.push(...values);
-      data.set(key!, list);
+      data.set(key, list);
       return list.length;
     },
   ],
   LRANGE: [
     3,
     false,
-    (data, [key, from, to]) => {
-      const list = data.get(key!) ?? [];
+    (data, [key = '', from, to]) => {
+      const list = data.get(key) ?? [];
       if (typeof list === 'string') return wrongType;
       const last = Number(to);
       return list.slice(Number(from), last === -1 ? undefined : last + 1);
     },
   ],
-  LLEN: [1, false, (data, [key]) => data.get(key!)?.length ?? 0],
+  LLEN: [1, false, (data, [key = '']) => data.get(key)?.length ?? 0],
   KEYS: [0, false, (data) => [...data.keys()]],
   DBSIZE: [0, false, (data) => data.size],
   FLUSHALL: [

@@ -37,9 +37,9 @@ export function mapFiles({ paths, hostname }: FilesOptions): void {
     ...secondPath.map((name) => [name, [1]] as const),
   ]);
   for (const [name, indexes] of pathsAt) {
-    wrap(fs as unknown as Functions, name, { indexes, map });
-    wrap(fs as unknown as Functions, `${name}Sync`, { indexes, map });
-    wrap(fs.promises as unknown as Functions, name, { indexes, map });
+    wrap(fs, name, { indexes, map });
+    wrap(fs, `${name}Sync`, { indexes, map });
+    wrap(fs.promises, name, { indexes, map });
   }
   process.cwd = () => paths.cwd;
   process.chdir = (directory) => {
@@ -73,7 +73,7 @@ interface Wrapping {
 function wrap(functions: Functions, name: string, { indexes, map }: Wrapping): void {
   const original = functions[name];
   if (typeof original !== 'function') return;
-  const call = original as AnyFunction;
+  const call = original;
   const withPaths = function (this: unknown, ...args: unknown[]): unknown {
     for (const index of indexes) if (index < args.length) args[index] = map(args[index]);
     return call.apply(this, args);

@@ -159,7 +159,7 @@ function systemThreadId(): number {
 
 function onSignal(signal: string): void {
   const heard = process.listenerCount(signal) > 0;
-  if (heard) process.emit(signal as 'SIGTERM', signal as 'SIGTERM');
+  if (heard) process.emit(signal, signal);
   if (handlesTerm) terminated.abort();
   if (!heard && !handlesTerm) process.exit(sigtermExitCode);
 }
@@ -178,8 +178,7 @@ async function runProgram(): Promise<void> {
     finish(await all.main(start.command.concat(start.args), signalOf()));
     return;
   }
-  const main =
-    program?.main ?? (typeof module.default === 'function' ? (module.default as Program['main']) : undefined);
+  const main = program?.main ?? (typeof module.default === 'function' ? module.default : undefined);
   if (main === undefined) return;
   try {
     const exitCode = await main({ ...context, args: [...rest, ...start.args], signal: signalOf() });

@@ -31,7 +31,7 @@ export function parseArguments(
       else throw unknown(arg);
     } else if (arg.length > 1 && arg.startsWith('-')) {
       for (let at = 1; at < arg.length; at++) {
-        const letter = arg[at]!;
+        const letter = arg.charAt(at);
         if (flags.includes(letter)) found.add(letter);
         else if (valued.includes(letter)) {
           values[letter] = at + 1 < arg.length ? arg.slice(at + 1) : valueAfter(rest, letter);

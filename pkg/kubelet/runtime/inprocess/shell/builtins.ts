@@ -85,13 +85,13 @@ async function read(shell: Shell, args: readonly string[], streams: Streams): Pr
 
 function trimStart(text: string, separators: string): string {
   let at = 0;
-  while (at < text.length && separators.includes(text[at]!)) at++;
+  while (at < text.length && separators.includes(text.charAt(at))) at++;
   return text.slice(at);
 }
 
 function trimEnd(text: string, separators: string): string {
   let end = text.length;
-  while (end > 0 && separators.includes(text[end - 1]!)) end--;
+  while (end > 0 && separators.includes(text.charAt(end - 1))) end--;
   return text.slice(0, end);
 }
 

@@ -57,16 +57,16 @@ function compileSet(
   const tests: ((character: string) => boolean)[] = [];
   for (let at = 0; at < body.length; at++) {
     const named = /^\[:(\w+):\]?/.exec(body.slice(at));
-    const pattern = named === null ? undefined : classes[named[1]!];
-    if (pattern !== undefined) {
+    const pattern = classes[named?.[1] ?? ''];
+    if (named !== null && pattern !== undefined) {
       tests.push((character) => pattern.test(character));
-      at += named![0].length - 1;
+      at += named[0].length - 1;
     } else if (body[at + 1] === '-' && at + 2 < body.length) {
-      const [low, high] = [body[at]!, body[at + 2]!];
+      const [low, high] = [body.charAt(at), body.charAt(at + 2)];
       tests.push((character) => character >= low && character <= high);
       at += 2;
     } else {
-      const one = body[at]!;
+      const one = body.charAt(at);
       tests.push((character) => character === one);
     }
   }
@@ -82,7 +82,7 @@ export function matches(characters: readonly PatternCharacter[], text: string): 
     if (current?.kind === 'star') {
       star = item++;
       resume = at;
-    } else if (current !== undefined && fits(current, text[at]!)) {
+    } else if (current !== undefined && fits(current, text.charAt(at))) {
       item++;
       at++;
     } else if (star >= 0) {

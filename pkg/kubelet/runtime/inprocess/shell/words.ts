@@ -25,7 +25,7 @@ export class WordReader {
   word(): Word | undefined {
     const parts: WordPart[] = [];
     const start = this.at;
-    while (this.at < this.text.length && !wordEnds.includes(this.text[this.at]!)) this.#unquoted(parts);
+    while (this.at < this.text.length && !wordEnds.includes(this.text.charAt(this.at))) this.#unquoted(parts);
     return this.at === start ? undefined : parts;
   }
 
@@ -37,7 +37,7 @@ export class WordReader {
   }
 
   #unquoted(parts: WordPart[]): void {
-    const character = this.text[this.at]!;
+    const character = this.text.charAt(this.at);
     if (character === "'") {
       const end = this.text.indexOf("'", this.at + 1);
       if (end < 0) throw unterminated();
@@ -66,7 +66,7 @@ export class WordReader {
   }
 
   #doubleQuoted(parts: WordPart[]): void {
-    const character = this.text[this.at]!;
+    const character = this.text.charAt(this.at);
     const next = this.text[this.at + 1];
     if (character === '\\' && next !== undefined && '$`"\\\n'.includes(next)) {
       if (next !== '\n') parts.push({ kind: 'text', text: next, isQuoted: true });
@@ -94,7 +94,7 @@ export class WordReader {
         return;
       }
       // A digit is a parameter by itself: `$10` is `$1` and a zero.
-      const used = /^\d/.test(name) ? name[0]! : name;
+      const used = /^\d/.test(name) ? name.charAt(0) : name;
       parts.push({ kind: 'variable', name: used, isQuoted });
       this.at += 1 + used.length;
     }
@@ -123,7 +123,7 @@ export class WordReader {
     const inside = this.#balanced(this.at + 2, '{', '}');
     const length = /^#(\w+|[@*])$/.exec(inside);
     if (length !== null) {
-      parts.push({ kind: 'variable', name: length[1]!, operator: 'length', isQuoted });
+      parts.push({ kind: 'variable', name: length[1] ?? '', operator: 'length', isQuoted });
       return;
     }
     const found = /^(\w+|[?$#@*!-])(:?[-=?+]|##?|%%?)?([\s\S]*)$/.exec(inside);
@@ -156,7 +156,7 @@ export class WordReader {
     let depth = 1;
     let quote = '';
     for (let at = from; at < this.text.length; at++) {
-      const character = this.text[at]!;
+      const character = this.text.charAt(at);
       if (character === '\\' && quote !== "'") at++;
       else if (quote !== '') {
         if (character === quote) quote = '';

@@ -1,4 +1,5 @@
 /** Commands on files and folders of the container. */
+
 import {
   chmod,
   copyFile,
@@ -15,6 +16,7 @@ import {
   utimes,
 } from 'node:fs/promises';
 import { posix } from 'node:path';
+import { errorCode } from '#pkg/base/error-code.ts';
 import { countOf, parseArguments } from '../arguments.ts';
 import { pathError } from '../files.ts';
 import { CommandError, put } from '../io.ts';
@@ -172,7 +174,7 @@ async function copyTree(invocation: Invocation, from: string, to: string, depth:
 
 function splitTarget(operands: readonly string[]): { readonly sources: readonly string[]; readonly target: string } {
   if (operands.length < 2) throw new CommandError('missing operand');
-  return { sources: operands.slice(0, -1), target: operands.at(-1)! };
+  return { sources: operands.slice(0, -1), target: operands.at(-1) ?? '' };
 }
 
 const copy: Utility = async (invocation) => {
@@ -199,7 +201,7 @@ const move: Utility = async (invocation) => {
     try {
       await rename(place, await files.writable(to, { followLast: false }));
     } catch (error) {
-      if ((error as { readonly code?: string }).code !== 'EXDEV') throw error;
+      if (errorCode(error) !== 'EXDEV') throw error;
       await copyTree(invocation, from, to, 0);
       await rm(place, { recursive: true });
     }

@@ -34,7 +34,7 @@ async function transfer({ signal, container }: Invocation, wanted: Transfer): Pr
     headers: { connection: 'close', ...wanted.headers },
     redirect: wanted.follows ? 'follow' : 'manual',
     signal: late.signal,
-    ...(wanted.body === undefined ? {} : { body: wanted.body as string }),
+    ...(wanted.body === undefined ? {} : { body: wanted.body }),
   });
 }
 

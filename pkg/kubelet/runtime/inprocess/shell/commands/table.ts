@@ -20,7 +20,7 @@ const sh: Utility = async (invocation) => {
   let [rest, reads] = [[...invocation.args], false];
   const options: string[] = [];
   while (rest[0] !== undefined && /^-[a-z]+$/.test(rest[0])) {
-    options.push(...rest.shift()!.slice(1));
+    options.push(...(rest.shift() ?? '').slice(1));
     if (options.includes('c')) break;
   }
   const unknown = options.find((letter) => !'ceiluxs'.includes(letter));
@@ -32,7 +32,7 @@ const sh: Utility = async (invocation) => {
     if (script === undefined) throw new CommandError('-c requires an argument', 2);
     name = rest.shift() ?? name;
   } else if (rest[0] !== undefined && !options.includes('s')) {
-    name = rest.shift()!;
+    name = rest.shift() ?? '';
     const handle = await container.files.open(container.files.absolute(cwd, name), 'r').catch(() => undefined);
     if (handle === undefined) throw new CommandError(`can't open '${name}': No such file or directory`, 2);
     script = await handle.readFile('utf8').finally(() => handle.close());

@@ -3,11 +3,14 @@
  * damaged archive is an error; files go through in pieces.
  * Source: POSIX.1-2024 `pax`, ustar and pax formats; GNU tar for long names.
  */
+
 import { Buffer } from 'node:buffer';
 import { chmod, link, mkdir, readlink, rm, symlink, utimes } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { createGunzip, createGzip } from 'node:zlib';
 import { BytePipe } from '#pkg/base/byte-pipe.ts';
+import { errorCode } from '#pkg/base/error-code.ts';
+import { errorText } from '#pkg/base/error-text.ts';
 import { pathError } from '../files.ts';
 import { CommandError, fileSink, fileSource, put, type Sink, type Source } from '../io.ts';
 import type { Invocation, Utility } from '../utility.ts';
@@ -135,7 +138,7 @@ async function create(invocation: Invocation, options: Options, target: Sink): P
     try {
       await add(path, 0);
     } catch (error) {
-      if (!(error instanceof CommandError) && (error as { readonly code?: string }).code === undefined) throw error;
+      if (!(error instanceof CommandError) && errorCode(error) === undefined) throw error;
       status = 1;
       await put(invocation.stderr, `tar: ${pathError(path, error).message}\n`);
     }
@@ -239,7 +242,7 @@ async function extract(invocation: Invocation, options: Options, packed: Source)
       if (options.isVerbose) await put(invocation.stderr, `${entry.name}\n`);
       await extractEntry(invocation, options, entry, reader);
     } catch (error) {
-      if (!(error instanceof CommandError) && (error as { readonly code?: string }).code === undefined) throw error;
+      if (!(error instanceof CommandError) && errorCode(error) === undefined) throw error;
       if (error instanceof DamagedArchive) throw error;
       status = 1;
       await put(invocation.stderr, `tar: ${pathError(entry.name, error).message}\n`);
@@ -450,8 +453,6 @@ function unzipped(source: Source): Source {
   void (async () => {
     for await (const chunk of zip) if (!(await pipe.write(chunk as Buffer))) break;
     pipe.end();
-  })().catch((error: unknown) =>
-    pipe.end(new CommandError(`invalid compressed data: ${String((error as Error).message)}`)),
-  );
+  })().catch((error: unknown) => pipe.end(new CommandError(`invalid compressed data: ${String(errorText(error))}`)));
   return pipe;
 }
