@@ -26,6 +26,8 @@ export const apiServerFlags = {
   'etcd-cafile': text({ help: 'Authority of the etcd members. Default: those that Node trusts.', placeholder: 'file' }),
   'etcd-certfile': text({ help: 'Certificate to show to etcd.', placeholder: 'file' }),
   'etcd-keyfile': text({ help: 'Its key.', placeholder: 'file' }),
+  'etcd-username': text({ help: 'User of an etcd that has users.', placeholder: 'name' }),
+  'etcd-password-file': text({ help: 'File with its password.', placeholder: 'file' }),
   'tls-cert-file': text({ help: 'Certificate to show to clients. Default: pki/apiserver.crt.', placeholder: 'file' }),
   'tls-private-key-file': text({ help: 'Its key. Default: pki/apiserver.key.', placeholder: 'file' }),
   'client-ca-file': text({ help: 'Authority of client certificates. Default: pki/ca.crt.', placeholder: 'file' }),

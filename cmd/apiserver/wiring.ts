@@ -8,6 +8,7 @@ import { parseTokenFile } from '#pkg/apiserver/authn/token-file.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { type ApiPartOptions, apiPart } from '#pkg/cluster/api-part.ts';
 import type { AuthenticationSettings } from '#pkg/cluster/authentication.ts';
+import type { EtcdFiles } from '#pkg/cluster/etcd-files.ts';
 import { openStore } from '#pkg/cluster/store.ts';
 import { etcdFilesProblem, storeDriverOf } from '#pkg/cluster/stores.ts';
 import type { Component } from '#pkg/component/component.ts';
@@ -49,14 +50,7 @@ export async function wireApiServer(
   );
   const clientCa = await readPem('client-ca-file', file(values['client-ca-file'], 'ca.crt'));
   const { clock, random, log } = context;
-  const files = {
-    etcdCafile: values['etcd-cafile'],
-    etcdCertfile: values['etcd-certfile'],
-    etcdKeyfile: values['etcd-keyfile'],
-  };
-  const problem = etcdFilesProblem(storeName, files);
-  if (problem !== undefined)
-    throw new UserError(`Cannot use --etcd-cafile, --etcd-certfile and --etcd-keyfile: ${problem}`);
+  const files = etcdFilesIn(values, storeName);
   const store = await openStore({
     store: storeName,
     ...files,
@@ -91,6 +85,20 @@ export async function wireApiServer(
     await store.close();
     throw error;
   }
+}
+
+/** What the etcd of `store` is reached with. */
+function etcdFilesIn(values: FlagValues<typeof apiServerFlags>, store: string): EtcdFiles {
+  const files = {
+    etcdCafile: values['etcd-cafile'],
+    etcdCertfile: values['etcd-certfile'],
+    etcdKeyfile: values['etcd-keyfile'],
+    etcdUsername: values['etcd-username'],
+    etcdPasswordFile: values['etcd-password-file'],
+  };
+  const problem = etcdFilesProblem(store, files);
+  if (problem !== undefined) throw new UserError(`Cannot use the flags --etcd-* as given: ${problem}`);
+  return files;
 }
 
 function modesOf(given: readonly string[]): readonly AuthorizationMode[] {

@@ -9,7 +9,7 @@ import type { dnsFlags } from './options.ts';
 
 /** Makes the name server. Throws `UserError` for a connection that cannot be read. */
 export async function wireDns(values: FlagValues<typeof dnsFlags>, context: ProcessContext): Promise<Component> {
-  const transport = await connectionOf(values.kubeconfig);
+  const transport = await connectionOf(values.kubeconfig, { servers: values.servers });
   context.health.set('cluster-dns', () => undefined);
   const options = { address: values.address, domain: values['cluster-domain'], resolvConf: values['resolv-conf'] };
   return closing(await dnsPart({ ...context, transport }, options), transport);

@@ -2,15 +2,20 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { failoverTransport } from '#pkg/client/failover-transport.ts';
 import { type NetworkTransport, networkTransport } from '#pkg/client/network-transport.ts';
 import { readKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import type { FlagTable } from '#pkg/component/flags.ts';
-import { text } from '#pkg/component/flags.ts';
+import { list, text } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 
 /** The flag that names the kubeconfig. */
 export const kubeconfigFlag = {
   kubeconfig: text({ help: 'Kubeconfig with the server and the credentials of this component.', placeholder: 'file' }),
+  servers: list({
+    help: 'API servers of the cluster, each asked when the others are gone. Default: the one of the kubeconfig.',
+    placeholder: 'URL,URL',
+  }),
 } satisfies FlagTable;
 
 interface Entry {
@@ -20,9 +25,12 @@ interface Entry {
 
 /**
  * A transport as the current context of the file at `path` says. Files it names are relative to it. `anonymous` leaves the credentials out, for those
- * who bring others.
+ * who bring others; `servers` take the place of the server that it names, the first of them by chance.
  */
-export async function connectionOf(path: string, { anonymous = false } = {}): Promise<NetworkTransport> {
+export async function connectionOf(
+  path: string,
+  { anonymous = false, servers = [] }: { readonly anonymous?: boolean; readonly servers?: readonly string[] } = {},
+): Promise<NetworkTransport> {
   if (path === '') throw new UserError('the flag --kubeconfig is required');
   const config = await readKubeconfig(path);
   if (config === undefined) throw new UserError(`Cannot read the kubeconfig ${path} as it does not exist`);
@@ -42,14 +50,25 @@ export async function connectionOf(path: string, { anonymous = false } = {}): Pr
   const cert = await pem(user, 'client-certificate');
   const key = await pem(user, 'client-key');
   const token = typeof user?.token === 'string' ? user.token : undefined;
-  return networkTransport({
-    server,
+  const credentials = {
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
     ...(token === undefined ? {} : { token }),
     ...(cluster?.['insecure-skip-tls-verify'] === true ? { insecure: true } : {}),
-  });
+  };
+  const connect = (address: string): NetworkTransport =>
+    networkTransport({ server: addressOf(address), ...credentials });
+  const [only = server, ...others] = servers;
+  if (others.length === 0) return connect(only);
+  const first = Math.floor(Math.random() * servers.length);
+  return failoverTransport({ servers: [connect(only), ...others.map(connect)], first });
+}
+
+/** Refuses in one line what is no address. */
+function addressOf(server: string): string {
+  if (/^https?:\/\//.test(server) && URL.canParse(server)) return server;
+  throw new UserError(`Cannot use ${JSON.stringify(server)} as the address of an API server: it is no http(s) URL`);
 }
 
 function part(list: unknown, name: unknown, kind: string): Entry | undefined {

@@ -19,8 +19,8 @@ export async function wireControllerManager(
   values: ControllerManagerValues,
   context: ProcessContext,
 ): Promise<Component> {
-  const transport = await connectionOf(values.kubeconfig);
-  const accounts = await connectionOf(values.kubeconfig, { anonymous: true });
+  const transport = await connectionOf(values.kubeconfig, { servers: values.servers });
+  const accounts = await connectionOf(values.kubeconfig, { anonymous: true, servers: values.servers });
   const { clock } = context;
   const client = createClient({ transport, userAgent: 'kube-controller-manager', clock });
   const rootCa = values['root-ca-file'] === '' ? {} : { rootCa: await readPem('root-ca-file', values['root-ca-file']) };

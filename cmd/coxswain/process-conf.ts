@@ -5,7 +5,7 @@ import { componentFields } from '#pkg/cluster/component-flags.ts';
 import { identitiesOf } from '#pkg/cluster/components.ts';
 import { kubeconfigOf, writeKubeconfig } from '#pkg/cluster/kubeconfig.ts';
 import type { Pki } from '#pkg/cluster/pki.ts';
-import { type ClusterSettings, contextName } from '#pkg/cluster/settings.ts';
+import { apiServerHosts, type ClusterSettings, contextName } from '#pkg/cluster/settings.ts';
 import type { ClusterTables } from '#pkg/cluster/tables.ts';
 import { fieldOf } from '#pkg/component/flags.ts';
 import { makeFolder } from '#pkg/component/make-folder.ts';
@@ -28,7 +28,9 @@ export async function writeConfigurations(options: ConfigurationOptions): Promis
   const { folder, settings, logLevel, pki, server, tables } = options;
   await makeFolder(folder.conf);
   await makeFolder(folder.logs);
-  for (const { component, name, nodeName = '' } of processPlans(settings, tables.components)) {
+  const hosts = apiServerHosts(settings);
+  const servers = hosts.length > 1 ? hosts.map((host) => `https://${host}:${settings.apiPort}`) : [];
+  for (const { component, name, nodeName = '', replica } of processPlans(settings, tables.components)) {
     const entry = tables.components[component]!;
     const [identity] = identitiesOf(entry, [nodeName]);
     const kubeconfig = join(folder.conf, `${name}.kubeconfig`);
@@ -39,7 +41,8 @@ export async function writeConfigurations(options: ConfigurationOptions): Promis
       await writeKubeconfig(kubeconfig, kubeconfigOf(connection));
     }
     const flags = {
-      ...entry.flags({ settings, folder: folder.path, pki: folder.pki, kubeconfig, nodeName, tables }),
+      ...entry.flags({ settings, folder: folder.path, pki: folder.pki, kubeconfig, nodeName, replica, tables }),
+      ...(identity === undefined || servers.length === 0 ? {} : { servers }),
       ...(await componentFields(settings.componentFlags, component, tables)),
       'process-file': folder.processFile(name),
       'log-level': logLevel,

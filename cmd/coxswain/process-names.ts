@@ -16,6 +16,8 @@ export interface ProcessPlan {
   /** Distinct for each process: kubelets carry their node's name. */
   readonly name: string;
   readonly nodeName?: string;
+  /** Which of several of one component, from 0 on. */
+  readonly replica: number;
 }
 
 /** Every process of a cluster, in the order of their table. */
@@ -23,10 +25,22 @@ export function processPlans(
   settings: ClusterSettings,
   components: ComponentTable = componentTable,
 ): readonly ProcessPlan[] {
-  return Object.entries(components).flatMap(([component, { folder, perNode }]): readonly ProcessPlan[] =>
+  const { controlPlanes = 1 } = settings;
+  return Object.entries(components).flatMap(([component, { folder, perNode, isReplicated }]): readonly ProcessPlan[] =>
     perNode
-      ? nodeNames(settings).map((nodeName) => ({ component, folder, name: `${component}-${nodeName}`, nodeName }))
-      : [{ component, folder, name: component }],
+      ? nodeNames(settings).map((nodeName) => ({
+          component,
+          folder,
+          name: `${component}-${nodeName}`,
+          nodeName,
+          replica: 0,
+        }))
+      : Array.from({ length: isReplicated === true ? controlPlanes : 1 }, (_, replica) => ({
+          component,
+          folder,
+          name: replica === 0 ? component : `${component}-${replica + 1}`,
+          replica,
+        })),
   );
 }
 

@@ -4,7 +4,14 @@ import { resolve } from 'node:path';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { networkTable } from '#pkg/cluster/networks.ts';
 import { runtimeProblem, runtimesOf, runtimeTable } from '#pkg/cluster/runtimes.ts';
-import { type ClusterSettings, defaultSettings, nodesMax, nodesProblem } from '#pkg/cluster/settings.ts';
+import {
+  type ClusterSettings,
+  controlPlanesMax,
+  defaultSettings,
+  nodesMax,
+  nodesProblem,
+} from '#pkg/cluster/settings.ts';
+import { isSharedStore } from '#pkg/cluster/store.ts';
 import { etcdFilesProblem, storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
 import { duration, type FlagTable, type FlagValues, integer, repeated, text, toggle } from '#pkg/component/flags.ts';
 import { logLevels } from '#pkg/component/logger.ts';
@@ -49,6 +56,8 @@ export const upFlags = {
   }),
   'etcd-certfile': text({ help: 'PEM file of the certificate to show to etcd.', placeholder: 'file' }),
   'etcd-keyfile': text({ help: 'PEM file of its key.', placeholder: 'file' }),
+  'etcd-username': text({ help: 'User of an etcd that has users.', placeholder: 'name' }),
+  'etcd-password-file': text({ help: 'File with its password.', placeholder: 'file' }),
   network: text({
     help: 'How pods are reached.',
     fallback: defaultSettings.network,
@@ -65,6 +74,12 @@ export const upFlags = {
     max: 65_535,
   }),
   processes: toggle({ help: 'Run each component as a process of its own.' }),
+  'control-planes': integer({
+    help: 'How many API servers, schedulers and controller managers, with --processes and an etcd.',
+    fallback: 1,
+    min: 1,
+    max: controlPlanesMax,
+  }),
   renumber: toggle({ help: 'Give a cluster that exists other addresses, where another has the ones it had.' }),
   detach: toggle({ help: 'Return once the nodes are ready; the cluster goes on.' }),
   wait: duration({ help: 'Longest wait for the nodes to be ready.', fallback: 60_000 }),
@@ -84,13 +99,19 @@ const settingOfFlag = {
   store: 'store',
   network: 'network',
   'api-port': 'apiPort',
+  'control-planes': 'controlPlanes',
   'etcd-cafile': 'etcdCafile',
   'etcd-certfile': 'etcdCertfile',
   'etcd-keyfile': 'etcdKeyfile',
+  'etcd-username': 'etcdUsername',
+  'etcd-password-file': 'etcdPasswordFile',
 } as const;
 
 /** Settings that are files: absolute, as the next start may be in another folder, and absent where none is named. */
-const fileSettings: ReadonlySet<string> = new Set(['etcdCafile', 'etcdCertfile', 'etcdKeyfile']);
+const fileSettings: ReadonlySet<string> = new Set(['etcdCafile', 'etcdCertfile', 'etcdKeyfile', 'etcdPasswordFile']);
+
+/** Settings that are absent where nothing is named. */
+const optionalSettings: ReadonlySet<string> = new Set([...fileSettings, 'etcdUsername']);
 
 /**
  * The settings to start with: what the command line names, else what the cluster had before, else the defaults. The API server's port is 0 where
@@ -122,9 +143,8 @@ export function settingsOf(
   for (const [flag, setting] of Object.entries(settingOfFlag)) {
     if (before !== undefined && !given.has(flag)) continue;
     const value = values[flag as keyof typeof settingOfFlag];
-    if (!fileSettings.has(setting)) settings[setting] = value;
-    else if (value === '') delete settings[setting];
-    else settings[setting] = resolve(String(value));
+    if (optionalSettings.has(setting) && value === '') delete settings[setting];
+    else settings[setting] = fileSettings.has(setting) ? resolve(String(value)) : value;
   }
   // Any free port is the one that it has.
   if (before !== undefined && settings.apiPort === 0) settings.apiPort = before.apiPort;
@@ -135,8 +155,13 @@ export function settingsOf(
     );
   }
   const noTls = etcdFilesProblem(result.store, result);
-  if (noTls !== undefined)
-    throw new UserError(`Cannot use --etcd-cafile, --etcd-certfile and --etcd-keyfile as given: ${noTls}`);
+  if (noTls !== undefined) throw new UserError(`Cannot use the flags --etcd-* as given: ${noTls}`);
+  const controlPlanes = result.controlPlanes ?? 1;
+  if (controlPlanes > 1 && !(values.processes && isSharedStore(result.store))) {
+    throw new UserError(
+      `Cannot have --control-planes ${controlPlanes} in one process, or on a store that one process has: give --processes and --store with the addresses of an etcd`,
+    );
+  }
   const problem = nodesProblem(result);
   if (problem !== undefined) throw new UserError(`Cannot have --nodes ${result.nodes} as ${problem}`);
   return result;

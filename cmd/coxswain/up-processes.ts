@@ -220,8 +220,8 @@ async function startProcesses(
   onStep: (doing: string, done: string) => void,
 ): Promise<readonly Running[]> {
   const running: Running[] = [];
-  const server = missing.filter(({ name }) => name === 'kube-apiserver');
-  const others = missing.filter(({ name }) => name !== 'kube-apiserver');
+  const server = missing.filter(({ component }) => component === 'kube-apiserver');
+  const others = missing.filter(({ component }) => component !== 'kube-apiserver');
   for (const group of [server, others]) {
     if (group.length === 0) continue;
     plan.interrupted.throwIfAborted();

@@ -10,7 +10,7 @@ import type { proxyFlags } from './options.ts';
 
 /** Makes the proxy of one node, or of all nodes of the machine. Throws `UserError` for a connection that cannot be read. */
 export async function wireProxy(values: FlagValues<typeof proxyFlags>, context: ProcessContext): Promise<Component> {
-  const transport = await connectionOf(values.kubeconfig);
+  const transport = await connectionOf(values.kubeconfig, { servers: values.servers });
   context.health.set('kube-proxy', () => undefined);
   const nodeName = values['hostname-override'];
   const options = {

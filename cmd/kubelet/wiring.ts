@@ -24,7 +24,7 @@ export async function wireKubelet(
   context: ProcessContext,
 ): Promise<Component> {
   if (values['root-dir'] === '') throw new UserError('the flag --root-dir is required');
-  const transport = await connectionOf(values.kubeconfig);
+  const transport = await connectionOf(values.kubeconfig, { servers: values.servers });
   const pair = await readPair(
     { certificate: 'tls-cert-file', key: 'tls-private-key-file' },
     { certificate: values['tls-cert-file'], key: values['tls-private-key-file'] },

@@ -14,7 +14,7 @@ export async function wireScheduler(
   values: FlagValues<typeof schedulerFlags>,
   context: ProcessContext,
 ): Promise<Component> {
-  const transport = await connectionOf(values.kubeconfig);
+  const transport = await connectionOf(values.kubeconfig, { servers: values.servers });
   context.health.set('kube-scheduler', () => undefined);
   return closing(
     await schedulerPart({ ...context, transport }, electionIdentity(values, context.random.uuid())),

@@ -116,10 +116,22 @@ export function invalid(field: FieldPath, value: unknown, detail: string): Field
   return { reason: 'FieldValueInvalid', field, message: withDetail(`Invalid value: ${showValue(value)}`, detail) };
 }
 
-/** A value that is none of a closed set. */
+/** What is said of sets that were asked for before: of one rule's many errors each has the same text, which they share. */
+const supportedTexts = new WeakMap<readonly string[], string>();
+
+function supportedText(supported: readonly string[]): string {
+  let text = supportedTexts.get(supported);
+  if (text === undefined) {
+    const values = supported.map((value) => JSON.stringify(value)).join(', ');
+    text = supported.length === 0 ? '' : `supported values: ${values}`;
+    supportedTexts.set(supported, text);
+  }
+  return text;
+}
+
+/** A value that is none of a closed set, which is not changed afterwards. */
 export function notSupported(field: FieldPath, value: unknown, supported: readonly string[]): FieldError {
-  const detail =
-    supported.length === 0 ? '' : `supported values: ${supported.map((v) => JSON.stringify(v)).join(', ')}`;
+  const detail = supportedText(supported);
   const message = withDetail(`Unsupported value: ${showValue(value)}`, detail);
   return { reason: 'FieldValueNotSupported', field, message };
 }
@@ -154,14 +166,31 @@ export function tooMany(field: FieldPath, actual: number, max: number): FieldErr
   return { reason: 'FieldValueTooMany', field, message };
 }
 
-/** One `422 Invalid` status for all `errors` of an object. `kind` is the object's, such as `Pod`. */
+/** Characters of all errors that one answer tells: it is built and sent whole, twice over. Of the rest it tells how many there are. */
+const toldCharactersMax = 2 * 1024 * 1024;
+
+function toldOf(errors: readonly FieldError[]): readonly FieldError[] {
+  let length = 0;
+  const end = errors.findIndex(({ field, message }) => {
+    length += field.length + message.length;
+    return length > toldCharactersMax;
+  });
+  // The first is always told.
+  return end < 0 ? errors : errors.slice(0, Math.max(1, end));
+}
+
+/**
+ * One `422 Invalid` status for all `errors` of an object, up to some megabytes of them. `kind` is the object's, such as `Pod`.
+ */
 export function invalidObject(
   kind: { readonly group: string; readonly kind: string },
   name: string,
   errors: readonly FieldError[],
 ): StatusError {
   const qualified = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
-  const lines = errors.map((error) => `${error.field === '' ? '<nil>' : error.field}: ${error.message}`);
+  const told = toldOf(errors);
+  const lines = told.map((error) => `${error.field === '' ? '<nil>' : error.field}: ${error.message}`);
+  if (told.length < errors.length) lines.push(`and ${errors.length - told.length} more errors`);
   const text = lines.length === 1 ? lines[0]! : `[${[...new Set(lines)].join(', ')}]`;
   return new StatusError({
     code: 422,
@@ -171,7 +200,7 @@ export function invalidObject(
       ...(name === '' ? {} : { name }),
       ...(kind.group === '' ? {} : { group: kind.group }),
       ...(kind.kind === '' ? {} : { kind: kind.kind }),
-      causes: errors.map((error) => ({ reason: error.reason, message: error.message, field: error.field || '<nil>' })),
+      causes: told.map((error) => ({ reason: error.reason, message: error.message, field: error.field || '<nil>' })),
     },
   });
 }

@@ -84,3 +84,8 @@ test('names of field managers are printable and short', () => {
   ]);
   expect(validateFieldManager('kubectl client-side apply', untyped('fieldManager'))).toEqual([]);
 });
+
+test('of tens of thousands of controllers some are told of, as each error shows all of them', () => {
+  const ownerReferences = Array.from({ length: 30_000 }, (_, i) => ({ ...owner, name: `o${i}`, controller: true }));
+  expect(validateObjectMeta({ name: 'a', namespace: 'b', ownerReferences }, namespaced)).toHaveLength(10);
+});

@@ -136,12 +136,16 @@ export function annotationsTooLarge(annotations: Readonly<Record<string, string>
   return bytes > annotationBytesMax;
 }
 
+/** Controllers too many that are told of: each error shows all references. */
+const controllersToldMax = 10;
+
 function validateOwnerReferences(
   references: readonly OwnerReference[],
   path: FieldPath<readonly OwnerReference[]>,
   errors: FieldError[],
 ): void {
   let controller = '';
+  let told = 0;
   const own = anyItem(path);
   for (const reference of references) {
     const { apiVersion = '', kind = '', name = '', uid = '' } = reference;
@@ -154,7 +158,7 @@ function validateOwnerReferences(
     if (apiVersion === 'v1' && kind === 'Event') {
       errors.push(invalid(path, reference, '/v1, Kind=Event is disallowed from being an owner'));
     }
-    if (reference.controller !== true) continue;
+    if (reference.controller !== true || told >= controllersToldMax) continue;
     const current = `${kind}/${name}`;
     if (controller === '') {
       controller = current;
@@ -162,6 +166,7 @@ function validateOwnerReferences(
     }
     const why = `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${current}`;
     errors.push(invalid(path, references, why));
+    told++;
   }
 }
 

@@ -200,7 +200,11 @@ test('discovery and OpenAPI follow what is served', async () => {
   expect(there.v3['x-kubernetes-group-version-kind']).toEqual([
     { group: 'example.com', version: 'v1', kind: 'Widget' },
   ]);
-  expect(there.v2.properties.items).toEqual({ type: 'array', items: { $ref: '#/definitions/com.example.v1.Widget' } });
+  expect(there.v2.properties.items).toEqual({
+    type: 'array',
+    description: expect.stringContaining('List of widgets.'),
+    items: { $ref: '#/definitions/com.example.v1.Widget' },
+  });
   resources.remove(name);
   expect(await state()).toEqual(nothing);
   const { description: _, ...size } = schema.properties.spec.properties.size;

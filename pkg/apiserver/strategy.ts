@@ -145,6 +145,14 @@ export interface RegistryReader {
     resource: { readonly group: string; readonly resource: string },
     namespace?: string,
   ): Promise<readonly KubeObject[]>;
+  /** The resource of a kind; undefined where none is served. */
+  ofKind(
+    kind: GroupVersionKind,
+  ): { readonly group: string; readonly resource: string; readonly namespaced: boolean } | undefined;
+  /** What decoding makes of an object that somebody else than the client has changed, with its defaults. Throws a StatusError. */
+  remade(request: AdmissionAttributes, object: JsonObject): JsonObject;
+  /** Lays an apply configuration over an object. Throws an `Error` for one that does not fit. */
+  merged(request: AdmissionAttributes, object: JsonObject, configuration: JsonObject): JsonObject;
 }
 
 /** All objects of the resource that `ref` names, of one namespace or of all. */

@@ -326,9 +326,12 @@ function enumRules(schema: StructuralSchema): readonly Check[] {
   const allowed = schema.enum;
   if (!Array.isArray(allowed)) return [];
   const names = allowed.map((one) => (isText(one) ? one : goJson(one)));
+  const known = new Set<unknown>(allowed);
   return [
     ({ value, path, errors }) => {
-      if (!allowed.some((one) => deepEqual(one, value))) errors.push(notSupported(path, value, names));
+      // A text is compared with one, not with each of thousands.
+      const isAllowed = known.has(value) || (!isText(value) && allowed.some((one) => deepEqual(one, value)));
+      if (!isAllowed) errors.push(notSupported(path, value, names));
     },
   ];
 }

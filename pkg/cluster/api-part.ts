@@ -22,9 +22,12 @@ import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import type { AuthenticationSettings } from './authentication.ts';
 import { createAuthenticationConfig } from './authentication-config.ts';
+import { createIdentityLease } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
+import { serverPresence } from './server-presence.ts';
 import { kubernetesServiceIp } from './settings.ts';
+import { callWebhookOverHttps } from './webhook-caller.ts';
 
 /** The store, the certificates and the address of one API server. */
 export interface ApiPartOptions {
@@ -104,6 +107,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       port,
       kubeletElsewhere,
       reach,
+      callWebhook: callWebhookOverHttps,
       ...given,
     });
     opening.server = server;
@@ -115,7 +119,9 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     throw error;
   }
   const clusterIp = kubernetesServiceIp(serviceCidr);
-  const service = createKubernetesService({ client, clock, log, address: host, port, clusterIp });
+  const presence = serverPresence(store, { address: host, port });
+  const service = createKubernetesService({ client, clock, log, presence, port, clusterIp });
+  const identity = createIdentityLease({ client, clock, random, log, server: `${host}:${port}` });
   const authentication = createAuthenticationConfig({ client, clock, log, clientCa: options.clientCa });
   return {
     handle: server.handle,
@@ -123,7 +129,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     health: () => readiness(server.handle),
     addKubelet: server.addKubelet,
     run: (signal) =>
-      runServer({ server, https, services: [service, authentication], kubelets: kubelets!, store }, signal),
+      runServer({ server, https, services: [service, authentication, identity], kubelets: kubelets!, store }, signal),
   };
 }
 
@@ -161,7 +167,12 @@ interface Running {
 
 async function runServer({ server, https, services, kubelets, store }: Running, signal: AbortSignal): Promise<void> {
   try {
-    await runTogether([server, https, ...services], signal);
+    // Until clients are told to go elsewhere, those who come are answered.
+    const serving = new AbortController();
+    const keeping: Component = {
+      run: (stopped) => runTogether(services, stopped).finally(() => serving.abort()),
+    };
+    await runTogether([keeping, { run: () => runTogether([server, https], serving.signal) }], signal);
   } finally {
     kubelets.close();
     await store.close();

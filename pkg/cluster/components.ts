@@ -9,10 +9,12 @@ import { join } from 'node:path';
 import type { FlagTable } from '#pkg/component/flags.ts';
 import type { Subject } from '#pkg/pki/pair.ts';
 import type { ClusterHost } from './cluster-host.ts';
+import { etcdFlagValues } from './etcd-files.ts';
 import type { NetworkKind, NetworkTable } from './networks.ts';
 import type { PartTables } from './part-tables.ts';
 import {
   addressPort,
+  apiServerHosts,
   type ClusterSettings,
   clusterDnsIp,
   clusterDomain,
@@ -31,6 +33,8 @@ export interface ProcessPlace {
   readonly kubeconfig: string;
   /** Of a component that is there once for each node; else `''`. */
   readonly nodeName: string;
+  /** Which of several of one component, from 0 on. */
+  readonly replica: number;
   readonly tables: PartTables;
 }
 
@@ -50,6 +54,8 @@ export interface ComponentEntry {
   readonly identity?: ComponentIdentity;
   /** Whether there is a process for each node. */
   readonly perNode: boolean;
+  /** Whether there is one in each control plane. Default: one in the cluster. */
+  readonly isReplicated?: true;
   /** Flags of its process, beside the common ones. */
   flags(place: ProcessPlace): Readonly<Record<string, unknown>>;
   /** Those of its flags that people may set (`up --config`, `up --extra-config`), beside what follows from the cluster. Absent: none. */
@@ -71,17 +77,18 @@ export const componentTable: ComponentTable = {
     folder: 'apiserver',
     perNode: false,
     opensSockets: true,
-    flags: ({ settings, folder }) => ({
+    isReplicated: true,
+    flags: ({ settings, folder, replica }) => ({
+      'bind-address': apiServerHosts(settings)[replica],
       'secure-port': settings.apiPort,
       'data-dir': folder,
       store: settings.store,
-      ...(settings.etcdCafile === undefined ? {} : { 'etcd-cafile': settings.etcdCafile }),
-      ...(settings.etcdCertfile === undefined ? {} : { 'etcd-certfile': settings.etcdCertfile }),
-      ...(settings.etcdKeyfile === undefined ? {} : { 'etcd-keyfile': settings.etcdKeyfile }),
+      ...etcdFlagValues(settings),
       'service-cluster-ip-range': settings.serviceCidr,
       // Another cluster that looks for free addresses sees by this that these are taken.
-      'healthz-bind-address': kubernetesServiceIp(settings.serviceCidr),
-      'healthz-port': addressPort,
+      ...(replica === 0
+        ? { 'healthz-bind-address': kubernetesServiceIp(settings.serviceCidr), 'healthz-port': addressPort }
+        : {}),
     }),
   },
   // Before the rest: a node takes longest to be ready.
@@ -114,10 +121,11 @@ export const componentTable: ComponentTable = {
     folder: 'controller-manager',
     identity: { name: 'controller-manager', subject: () => ({ commonName: 'system:kube-controller-manager' }) },
     perNode: false,
+    isReplicated: true,
     opensSockets: false,
     flags: ({ settings, pki, kubeconfig }) => ({
       kubeconfig,
-      'leader-elect': false,
+      'leader-elect': apiServerHosts(settings).length > 1,
       'root-ca-file': join(pki, 'ca.crt'),
       'cluster-signing-cert-file': join(pki, 'ca.crt'),
       'cluster-signing-key-file': join(pki, 'ca.key'),
@@ -158,8 +166,9 @@ export const componentTable: ComponentTable = {
     folder: 'scheduler',
     identity: { name: 'scheduler', subject: () => ({ commonName: 'system:kube-scheduler' }) },
     perNode: false,
+    isReplicated: true,
     opensSockets: false,
-    flags: ({ kubeconfig }) => ({ kubeconfig, 'leader-elect': false }),
+    flags: ({ settings, kubeconfig }) => ({ kubeconfig, 'leader-elect': apiServerHosts(settings).length > 1 }),
     start: async ({ tables, as, members }) => {
       const { schedulerPart } = await import('./parts.ts');
       const plugins = await tables.schedulerPlugins();

@@ -1,6 +1,6 @@
 /**
- * Publishes where the API server is as the endpoints of the Service `kubernetes` in the namespace `default`, and keeps them and the Service's port
- * so, also over a start at another port. The Service itself is made with the server's first objects, and anew when it was deleted. Upstream counterpart: apiserver `controlplane/controller/kubernetesservice`.
+ * Publishes where the API servers are as the endpoints of the Service `kubernetes` in the namespace `default`, and keeps them and the Service's port
+ * so, also over a start at another port. The Service itself is made with the server's first objects, and anew when it was deleted. A server that is stopped takes itself away before it goes. Upstream counterpart: apiserver `controlplane/controller/kubernetesservice`.
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Endpoints } from '#pkg/api/types/core-v1.ts';
@@ -8,19 +8,22 @@ import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { endpointSlices, endpoints, services } from '#pkg/api/types/refs.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
-import { repeat } from '#pkg/base/async.ts';
+import { repeat, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { Component } from '#pkg/component/component.ts';
+import { StoreUnavailableError } from '#pkg/storage/store.ts';
+import type { ServerAddress, ServerPresence } from './server-presence.ts';
 
 /** Where the API server is, and by which client that is written. */
 export interface KubernetesServiceOptions {
   readonly client: Client;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Address and port at which the API server listens. */
-  readonly address: string;
+  /** This server among those of the cluster. */
+  readonly presence: ServerPresence;
+  /** Port at which this server listens. */
   readonly port: number;
   /** The first address of the Services' range. */
   readonly clusterIp: string;
@@ -31,27 +34,67 @@ const periodMs = 10_000;
 const namespace = 'default';
 const name = 'kubernetes';
 
+/** How long a server that is stopped tries to say so. */
+const leaveMsMax = 5_000;
+
 /** Makes the component: it looks every ten seconds and mends what differs. What is refused is logged and tried again. */
 export function createKubernetesService(options: KubernetesServiceOptions): Component {
-  const { client, clock, log } = options;
+  const { clock, log, presence } = options;
+  const leave = async (): Promise<void> => {
+    const others = await presence.leave();
+    if (others.length > 0) await publish(options, others);
+  };
   return {
-    run: (signal) =>
-      repeat(clock, { periodMs: () => periodMs, signal }, async () => {
+    async run(signal) {
+      await repeat(clock, { periodMs: () => periodMs, signal }, async () => {
         try {
-          await ensureService(options);
-          await ensure(client, endpoints, wantedEndpoints(options));
-          await ensure(client, endpointSlices, wantedSlice(options));
+          await publish(options, await presence.renew());
         } catch (error) {
-          if (!(error instanceof StatusError)) throw error;
+          if (!isPassing(error)) throw error;
           if (!signal.aborted) log.warn('Cannot publish the address of the API server', { error });
         }
-      }),
+      });
+      const ended = new AbortController();
+      const told = leave().catch((error: unknown) => {
+        if (!isPassing(error)) throw error;
+        log.debug('The API server goes without a word', { error });
+      });
+      await Promise.race([told.finally(() => ended.abort()), sleep(clock, leaveMsMax, ended.signal)]);
+    },
   };
 }
 
-async function find<T extends KubeObject>(client: Client, ref: ResourceRef<T>): Promise<T | undefined> {
+function isPassing(error: unknown): boolean {
+  return error instanceof StatusError || error instanceof StoreUnavailableError;
+}
+
+async function publish(options: KubernetesServiceOptions, servers: readonly ServerAddress[]): Promise<void> {
+  const { client } = options;
+  await ensureService(options, servers);
+  const ports = [...new Set(servers.map(({ port }) => port))];
+  const groups = ports.map((port) => ({
+    port,
+    addresses: servers.filter((server) => server.port === port).map(({ address }) => address),
+  }));
+  await ensure(client, endpoints, wantedEndpoints(groups));
+  const slices = groups.map((group, index) => wantedSlice(index === 0 ? name : `${name}-${group.port}`, group));
+  for (const slice of slices) await ensure(client, endpointSlices, slice);
+  const kept = new Set(slices.map(({ metadata }) => metadata?.name));
+  const { items } = await client.resource(endpointSlices).list({ namespace, labelSelector: `${serviceLabel}=${name}` });
+  for (const { metadata } of items)
+    if (metadata?.name !== undefined && !kept.has(metadata.name))
+      await client.resource(endpointSlices).delete(metadata.name, { namespace });
+}
+
+/** Servers with one port. */
+interface ServerGroup {
+  readonly port: number;
+  readonly addresses: readonly string[];
+}
+
+async function find<T extends KubeObject>(client: Client, ref: ResourceRef<T>, object = name): Promise<T | undefined> {
   try {
-    return await client.resource(ref).get(name, { namespace });
+    return await client.resource(ref).get(object, { namespace });
   } catch (error) {
     if (isNotFound(error)) return undefined;
     throw error;
@@ -59,9 +102,15 @@ async function find<T extends KubeObject>(client: Client, ref: ResourceRef<T>): 
 }
 
 /** Source: `UpdateKubernetesService`, `getMasterServiceUpdateIfNeeded`. */
-async function ensureService({ client, port, clusterIp }: KubernetesServiceOptions): Promise<void> {
-  const wanted = [{ name: 'https', protocol: 'TCP', port: 443, targetPort: port } as const];
+async function ensureService(
+  { client, port, clusterIp }: KubernetesServiceOptions,
+  servers: readonly ServerAddress[],
+): Promise<void> {
   const current = await find(client, services);
+  // Servers with ports of their own do not take turns at it: each leaves that of another.
+  const there = servers.find((server) => server.port === current?.spec?.ports?.[0]?.targetPort);
+  const targetPort = there?.port ?? servers[0]?.port ?? port;
+  const wanted = [{ name: 'https', protocol: 'TCP', port: 443, targetPort } as const];
   if (current === undefined) {
     await client.resource(services).create({
       apiVersion: 'v1',
@@ -79,7 +128,7 @@ async function ensureService({ client, port, clusterIp }: KubernetesServiceOptio
 /** Creates the object, or replaces it when anything but its metadata differs. */
 async function ensure<T extends KubeObject>(client: Client, ref: ResourceRef<T>, wanted: T): Promise<void> {
   const resource = client.resource(ref);
-  const current = await find(client, ref);
+  const current = await find(client, ref, wanted.metadata?.name);
   if (current === undefined) {
     await resource.create(wanted);
     return;
@@ -95,22 +144,27 @@ function withoutMetadata({ metadata: _, apiVersion: __, kind: ___, ...rest }: Ku
   return rest;
 }
 
-function wantedEndpoints({ address, port }: KubernetesServiceOptions): Endpoints {
+function wantedEndpoints(groups: readonly ServerGroup[]): Endpoints {
   return {
     apiVersion: 'v1',
     kind: 'Endpoints',
     metadata: { name, namespace, labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } },
-    subsets: [{ addresses: [{ ip: address }], ports: [{ name: 'https', port, protocol: 'TCP' }] }],
+    subsets: groups.map(({ port, addresses }) => ({
+      addresses: addresses.map((ip) => ({ ip })),
+      ports: [{ name: 'https', port, protocol: 'TCP' }],
+    })),
   };
 }
 
-function wantedSlice({ address, port }: KubernetesServiceOptions): EndpointSlice {
+const serviceLabel = 'kubernetes.io/service-name';
+
+function wantedSlice(sliceName: string, { port, addresses }: ServerGroup): EndpointSlice {
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
-    metadata: { name, namespace, labels: { 'kubernetes.io/service-name': name } },
+    metadata: { name: sliceName, namespace, labels: { [serviceLabel]: name } },
     addressType: 'IPv4',
-    endpoints: [{ addresses: [address], conditions: { ready: true } }],
+    endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
     ports: [{ name: 'https', port, protocol: 'TCP' }],
   };
 }

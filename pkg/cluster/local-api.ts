@@ -3,6 +3,7 @@
  * sockets (`api-part.ts` does) and does not close the store.
  */
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import { mastersOr } from '#pkg/apiserver/authz/authorizer.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
 import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
@@ -15,6 +16,8 @@ import type { Client } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
+import { createRegisteredAdmission } from '#pkg/registry/admission/registered/registered.ts';
+import type { CallWebhook } from '#pkg/registry/admission/registered/webhook-call.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createCustomResources } from '#pkg/registry/apiextensions/custom-resources.ts';
 import { issuerPages } from '#pkg/registry/authentication/discovery.ts';
@@ -23,6 +26,7 @@ import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { type AuthenticationSettings, createAuthentication } from './authentication.ts';
+import { numberClaims } from './number-claims.ts';
 
 /** What differs between the API servers of a cluster, of a process and of a test. */
 export interface LocalApiOptions {
@@ -40,7 +44,7 @@ export interface LocalApiOptions {
   readonly authentication?: AuthenticationSettings;
   /** Resources beside those of the table of API facts. Default: all that there are. */
   readonly definitions?: readonly ResourceDefinition[];
-  /** Default: all that there are. */
+  /** Before what users have registered. Default: all that there are. */
   readonly admission?: readonly AdmissionPlugin[];
   /** Who decides what users may do, in order. Default: `Node` and `RBAC`. */
   readonly authorizationModes?: readonly AuthorizationMode[];
@@ -50,6 +54,8 @@ export interface LocalApiOptions {
   readonly kubeletElsewhere?: (nodeName: string) => ApiHandler | undefined;
   /** Servers on the network of pods, where there is one. */
   readonly reach?: (target: NetworkTarget) => ApiHandler;
+  /** The connection to webhooks. Default none: asking one is an error. */
+  readonly callWebhook?: CallWebhook;
   /** What the process uses, and what it is: for the server's metrics and `/statusz`. */
   readonly process?: Pick<ApiServerOptions, 'about' | 'processMetrics'>;
 }
@@ -77,6 +83,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
   const kubelets = new Map<string, ApiHandler>();
   const authorization = createAuthorization(options.authorizationModes);
   const { authorizer, rbac } = authorization;
+  const registered = createRegisteredAdmission(mastersOr(authorizer), options.callWebhook);
   const authentication = createAuthentication(clock, options.authentication);
   const server = createApiServer({
     store,
@@ -85,6 +92,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     log: log.with({ component: 'kube-apiserver' }),
     strategies: createStrategies({
       warnsOfUnbuilt: true,
+      numberClaims: numberClaims(store),
       servesUsage: true,
       issuer: authentication.issuer,
       ...(rbac === undefined ? {} : { grants: options.grants ?? [] }),
@@ -93,7 +101,13 @@ export function localApi(options: LocalApiOptions): LocalApi {
     }),
     definitions: options.definitions ?? definitions,
     admission:
-      options.admission ?? createAdmissionPlugins({ authorizer, ...(rbac === undefined ? {} : { rights: rbac }) }),
+      options.admission === undefined
+        ? createAdmissionPlugins({
+            authorizer,
+            registered: registered.plugins,
+            ...(rbac === undefined ? {} : { rights: rbac }),
+          })
+        : [...options.admission, ...registered.plugins],
     authenticators: authentication.authenticators,
     tokens: authentication.tokens,
     allowsAnonymous: options.authentication?.allowsAnonymous ?? true,
@@ -115,6 +129,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
       await server.ready();
       authentication.connect(server.reader);
       await authorization.connect(server);
+      await registered.connect(server);
       await customResources.start();
     })();
     return started;

@@ -2,7 +2,7 @@
 
 import { formatIpv4, parseIpv4Range } from '#pkg/apimachinery/ipv4-range.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
-import type { EtcdFiles } from './etcd-files.ts';
+import { type EtcdFiles, etcdFieldProblem, etcdFilesOf } from './etcd-files.ts';
 import { networkTable } from './networks.ts';
 import { areSimulated, runtimeProblem } from './runtimes.ts';
 import { etcdFilesProblem, storeDriverOf } from './stores.ts';
@@ -31,6 +31,16 @@ export interface ClusterSettings extends EtcdFiles {
   readonly nodeAddress: string;
   /** What people have set of single components. */
   readonly componentFlags: ComponentFlags;
+  /** How many there are of each process of the control plane, where components are processes. Default 1. */
+  readonly controlPlanes?: number;
+}
+
+/** Most control planes of a cluster on one machine: each has its API server at another address that the certificate names. */
+export const controlPlanesMax = 2;
+
+/** Addresses of the API servers, the first on 127.0.0.1 and the second on that of the `kubernetes` Service, at one port. */
+export function apiServerHosts({ controlPlanes = 1, serviceCidr }: ClusterSettings): readonly string[] {
+  return ['127.0.0.1', kubernetesServiceIp(serviceCidr)].slice(0, controlPlanes);
 }
 
 /** The addresses of one cluster among several on a machine. */
@@ -136,9 +146,11 @@ export function settingsProblem(settings: ClusterSettings): string | undefined {
   const problem = nodesProblem(settings);
   if (problem !== undefined) return problem;
   if (typeof store !== 'string' || storeDriverOf(store) === undefined) return 'store is no store';
-  for (const field of ['etcdCafile', 'etcdCertfile', 'etcdKeyfile'] as const) {
-    if (settings[field] !== undefined && typeof settings[field] !== 'string') return `${field} is no file`;
-  }
+  const { controlPlanes = 1 } = settings;
+  if (!Number.isInteger(controlPlanes) || controlPlanes < 1 || controlPlanes > controlPlanesMax)
+    return 'controlPlanes is no number of control planes';
+  const wrongEtcd = etcdFieldProblem(settings);
+  if (wrongEtcd !== undefined) return wrongEtcd;
   const noTls = etcdFilesProblem(store, settings);
   if (noTls !== undefined) return noTls;
   if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65_535) return 'apiPort is no port';
@@ -160,11 +172,5 @@ function isTexts(value: unknown): boolean {
 
 /** What a cluster's store is opened by. */
 export function storeOf(settings: ClusterSettings): Pick<ClusterSettings, 'store'> & EtcdFiles {
-  const { store, etcdCafile, etcdCertfile, etcdKeyfile } = settings;
-  return {
-    store,
-    ...(etcdCafile === undefined ? {} : { etcdCafile }),
-    ...(etcdCertfile === undefined ? {} : { etcdCertfile }),
-    ...(etcdKeyfile === undefined ? {} : { etcdKeyfile }),
-  };
+  return { store: settings.store, ...etcdFilesOf(settings) };
 }

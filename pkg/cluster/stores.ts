@@ -9,7 +9,7 @@ import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { type Store, StoreUnavailableError } from '#pkg/storage/store.ts';
-import type { EtcdFiles } from './etcd-files.ts';
+import { type EtcdFiles, etcdFlags } from './etcd-files.ts';
 import { checkStoreFile } from './store-identity.ts';
 
 /** What a driver is opened with. */
@@ -77,15 +77,22 @@ export const storeTable: StoreTable = {
     where: ({ store }) => store,
     needsFolder: false,
     isShared: true,
-    open: async ({ store, clock, log, ...files }) => {
-      const tls = await etcdTls(files);
+    open: async ({ store, clock, random, log, ...files }) => {
+      const [tls, user] = await Promise.all([etcdTls(files), etcdUser(files)]);
       const [{ openEtcdStore }, { prefixedStore }] = await Promise.all([
         import('#pkg/storage/drivers/etcd/etcd-store.ts'),
         import('#pkg/storage/prefixed-store.ts'),
       ]);
       const { endpoints, prefix } = etcdOf(store)!;
       return prefixedStore(
-        await openEtcdStore({ endpoints, clock, log, ...(tls === undefined ? {} : { tls }) }),
+        await openEtcdStore({
+          endpoints,
+          clock,
+          random,
+          log,
+          ...(tls === undefined ? {} : { tls }),
+          ...(user === undefined ? {} : { user }),
+        }),
         prefix,
       );
     },
@@ -106,24 +113,39 @@ export function storeNames(table: StoreTable = storeTable): string {
 
 /** Why an etcd cannot be reached with these files; undefined where it may be. */
 export function etcdFilesProblem(store: string, files: EtcdFiles): string | undefined {
-  const { etcdCafile = '', etcdCertfile = '', etcdKeyfile = '' } = files;
+  const { etcdCafile = '', etcdCertfile = '', etcdKeyfile = '', etcdUsername = '', etcdPasswordFile = '' } = files;
+  if ((etcdUsername === '') !== (etcdPasswordFile === ''))
+    return 'a user and the file of its password are given together';
+  if (etcdUsername !== '' && !/^https?:/.test(store)) return 'a user is for an etcd';
   if (etcdCafile + etcdCertfile + etcdKeyfile === '') return undefined;
   if (!store.startsWith('https://')) return 'files for TLS are for an etcd whose addresses begin with https://';
   if ((etcdCertfile === '') !== (etcdKeyfile === '')) return 'a certificate and its key are given together';
   return undefined;
 }
 
+async function readEtcdFile(files: EtcdFiles, field: keyof EtcdFiles): Promise<string | undefined> {
+  const path = files[field];
+  if (path === undefined || path === '') return undefined;
+  return readFile(path, 'utf8').catch((error: unknown) => {
+    throw new StoreUnavailableError(
+      `Cannot read the file ${path} of --${etcdFlags[field]}: ${errorText(error)}`,
+      error,
+    );
+  });
+}
+
+/** Whom to be; the password is the first line of its file. */
+async function etcdUser(files: EtcdFiles): Promise<{ name: string; password: string } | undefined> {
+  const text = await readEtcdFile(files, 'etcdPasswordFile');
+  const { etcdUsername: name = '' } = files;
+  return text === undefined || name === '' ? undefined : { name, password: text.split(/\r?\n/, 1).join('') };
+}
+
 async function etcdTls(files: EtcdFiles): Promise<{ ca?: string; cert?: string; key?: string } | undefined> {
-  const read = async (path: string | undefined, flag: string): Promise<string | undefined> => {
-    if (path === undefined || path === '') return undefined;
-    return readFile(path, 'utf8').catch((error: unknown) => {
-      throw new StoreUnavailableError(`Cannot read the file ${path} of --${flag}: ${errorText(error)}`, error);
-    });
-  };
   const [ca, cert, key] = await Promise.all([
-    read(files.etcdCafile, 'etcd-cafile'),
-    read(files.etcdCertfile, 'etcd-certfile'),
-    read(files.etcdKeyfile, 'etcd-keyfile'),
+    readEtcdFile(files, 'etcdCafile'),
+    readEtcdFile(files, 'etcdCertfile'),
+    readEtcdFile(files, 'etcdKeyfile'),
   ]);
   if (ca === undefined && cert === undefined) return undefined;
   return {

@@ -56,7 +56,7 @@ test.each<[string, readonly string[], string]>([
   [
     'a command that is not there',
     ['drain', 'node'],
-    'error: unknown command "drain" for "coxswain kubectl"\nIt has annotate, apply, create, delete, describe, get, label, logs, rollout, scale, set, wait.\n',
+    'error: unknown command "drain" for "coxswain kubectl"\nIt has annotate, apply, create, delete, describe, get, label, logs, rollout, scale, set, top, wait.\n',
   ],
   [
     'a flag that is not there, before the command',

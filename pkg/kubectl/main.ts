@@ -20,6 +20,7 @@ import { getFlags } from './get-flags.ts';
 import { logs, logsFlags } from './logs.ts';
 import { rollout, rolloutFlags } from './rollout.ts';
 import { set, setFlags } from './set.ts';
+import { top, topFlags } from './top.ts';
 import { wait, waitFlags } from './wait.ts';
 
 interface Subcommand {
@@ -71,6 +72,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
     flags: setFlags,
     run: set,
   },
+  top: { summary: 'Show what nodes or pods use.', usage: 'top node|pod [NAME]', flags: topFlags, run: top },
   wait: {
     summary: 'Wait for a condition.',
     usage: 'wait --for=condition=Ready TYPE/NAME',

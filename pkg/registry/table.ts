@@ -38,7 +38,7 @@ import { podTemplateStrategy } from './core/pod-template.ts';
 import { replicationControllerStrategy } from './core/replication-controller.ts';
 import { resourceQuotaStrategy } from './core/resource-quota.ts';
 import { secretStrategy } from './core/secret.ts';
-import type { PortRange } from './core/service/allocation.ts';
+import type { NumberClaims, PortRange } from './core/service/allocation.ts';
 import { createServiceStrategy } from './core/service/service.ts';
 import { createServiceAccountStrategy } from './core/service-account.ts';
 import { flowControlStrategies } from './flowcontrol/strategies.ts';
@@ -62,6 +62,8 @@ export interface StrategyOptions {
   readonly serviceCidr?: string;
   /** Default 30000 to 32767. */
   readonly nodePortRange?: PortRange;
+  /** Where several servers give cluster IPs and node ports of the same ranges. */
+  readonly numberClaims?: NumberClaims | undefined;
   /** Port at which the API server itself listens, for the Service `kubernetes`. Default 6443. */
   readonly apiServerPort?: number;
   /** Whether clients are warned of kinds that are only stored, as nothing acts on them. Default false: of a server alone nobody expects it. */
@@ -97,6 +99,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
   const serviceOptions = {
     serviceCidr,
     nodePortRange: options.nodePortRange ?? defaultNodePortRange,
+    claims: options.numberClaims,
     apiServerPort: options.apiServerPort ?? defaultApiServerPort,
     ...ipRules,
   };

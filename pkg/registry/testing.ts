@@ -26,6 +26,9 @@ export function readerOf(objects: Readonly<Record<string, readonly object[]>>): 
         all(resource).find(({ metadata }) => metadata?.name === name && (metadata?.namespace ?? '') === namespace),
       ),
     list: ({ resource }) => Promise.resolve(all(resource)),
+    ofKind: () => undefined,
+    remade: (_, object) => object,
+    merged: (_, object, configuration) => ({ ...object, ...configuration }),
   };
 }
 

@@ -22,8 +22,6 @@ export interface UnbuiltKind {
   concerns?(object: KubeObject): boolean;
 }
 
-const webhookEffect = 'no webhook is called';
-const policyEffect = 'no request is checked by it';
 const noVolumes = 'no volume is bound or provisioned';
 
 /** Source: upstream `cmd/kube-controller-manager/names`, `pkg/kubeapiserver/options/plugins.go`. */
@@ -63,24 +61,6 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
   },
   { group: 'networking.k8s.io', resource: 'networkpolicies', missing: [], effect: 'all traffic is let through' },
   { group: 'networking.k8s.io', resource: 'ingresses', missing: [], effect: 'nothing routes traffic by it' },
-  {
-    group: 'admissionregistration.k8s.io',
-    resource: 'mutatingwebhookconfigurations',
-    missing: ['MutatingAdmissionWebhook'],
-    effect: webhookEffect,
-  },
-  {
-    group: 'admissionregistration.k8s.io',
-    resource: 'validatingwebhookconfigurations',
-    missing: ['ValidatingAdmissionWebhook'],
-    effect: webhookEffect,
-  },
-  {
-    group: 'admissionregistration.k8s.io',
-    resource: 'validatingadmissionpolicies',
-    missing: ['ValidatingAdmissionPolicy'],
-    effect: policyEffect,
-  },
 ];
 
 /** The same strategies; those of kinds that are only stored warn of it, when an object is made and when what it asks for changes. */

@@ -31,9 +31,8 @@ class PrefixedStore implements Store {
   constructor(store: Store, prefix: string) {
     this.#store = store;
     this.#prefix = prefix;
-    if (store.localRevision !== undefined) this.localRevision = () => store.localRevision!();
-    const acknowledged = store.acknowledgedRevision?.bind(store);
-    if (acknowledged !== undefined) this.acknowledgedRevision = acknowledged;
+    if (store.localRevision !== undefined) this.localRevision = store.localRevision.bind(store);
+    if (store.acknowledgedRevision !== undefined) this.acknowledgedRevision = store.acknowledgedRevision.bind(store);
   }
 
   async get(key: string): Promise<KeyValue | undefined> {

@@ -6,7 +6,9 @@
  * 1. One counter, the revision, starts at 1 on an empty store and grows by exactly one with each successful write, whatever its key.
  *    (etcd shared with others may skip numbers; it never goes back.)
  * 2. A write is one compare-and-swap on one key: it happens whole or not at all, and a failed one changes nothing, not even the revision.
- * 3. When a write's promise resolves, the write is durable (to the driver's promise) and every later read sees it.
+ * 3. When a write's promise resolves, the write is durable (to the driver's promise) and every later read sees it. lmdb's promise: it is synced to the
+ *    disk, so neither a kill nor the loss of power takes it back, while the disk keeps what it said it has. etcd's: a majority of the members has synced it.
+ *    memory's: it is there as long as the process.
  * 4. A range is a snapshot: all its items belong to the revision it reports. Keys are in ascending byte order.
  * 5. A watch delivers every write after its start, each once, in revision order, without gaps, or fails; it never skips.
  *    A local driver (memory, lmdb) has called the sinks of its watches before the write's promise resolves.

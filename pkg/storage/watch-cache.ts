@@ -38,6 +38,9 @@ const refillDelayMsMax = 5_000;
 /** How often waiters of `reached` look, as writes to other resources move the revision of a local driver without a call. */
 const reachedPeriodMs = 50;
 
+/** How long a read waits for the watch on a store elsewhere, which is behind by milliseconds unless something is broken. */
+const freshTimeoutMs = 10_000;
+
 /** How often in its window the history of a resource is looked through that may be quiet by now. */
 const trimsPerWindow = 5;
 
@@ -150,14 +153,15 @@ class WatchCache implements RunningResourceCache {
     await this.#ready();
     if (this.#options.store.localRevision !== undefined) return this.revision;
     const wanted = await this.#options.store.currentRevision();
-    if (await this.reached(wanted, Number.POSITIVE_INFINITY)) return this.revision;
-    throw closedError();
+    if (await this.reached(wanted, freshTimeoutMs)) return this.revision;
+    throw this.#isClosed() ? closedError() : behindError(this.#options.prefix);
   }
 
   async settled(): Promise<void> {
     await this.#ready();
     const wanted = this.#options.store.acknowledgedRevision?.() ?? 0;
-    if (!(await this.reached(wanted, Number.POSITIVE_INFINITY))) throw closedError();
+    if (await this.reached(wanted, freshTimeoutMs)) return;
+    throw this.#isClosed() ? closedError() : behindError(this.#options.prefix);
   }
 
   async reached(revision: number, timeoutMs: number): Promise<boolean> {
@@ -213,6 +217,10 @@ class WatchCache implements RunningResourceCache {
     if (this.#state !== 'filling') this.#startFill();
     await this.#fill;
     if (!this.#isReady()) throw notReadyError(this.#options.prefix);
+  }
+
+  #isClosed(): boolean {
+    return this.#state === 'closed';
   }
 
   #isReady(): boolean {
@@ -375,6 +383,10 @@ function valueBytes(event: StoreEvent): number {
 
 function notReadyError(prefix: string): StoreUnavailableError {
   return new StoreUnavailableError(`Cannot read ${prefix} from the watch cache as it is not filled`);
+}
+
+function behindError(prefix: string): StoreUnavailableError {
+  return new StoreUnavailableError(`Cannot read ${prefix} from the watch cache as its watch on the store is behind`);
 }
 
 function closedError(): StoreUnavailableError {

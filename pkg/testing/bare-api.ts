@@ -13,6 +13,7 @@ import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { type LocalApi, localApi } from '#pkg/cluster/local-api.ts';
 import { depsOf } from '#pkg/cluster/parts.ts';
 import type { ComponentDeps } from '#pkg/component/component.ts';
+import type { CallWebhook } from '#pkg/registry/admission/registered/webhook-call.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 
 export interface BareApiOptions {
@@ -22,6 +23,8 @@ export interface BareApiOptions {
   readonly admission?: readonly AdmissionPlugin[];
   readonly serviceCidr?: string;
   readonly port?: number;
+  /** Answers what webhooks are asked. Default: no connection to them. */
+  readonly callWebhook?: CallWebhook;
 }
 
 export interface BareApi extends Pick<LocalApi, 'handle' | 'run'> {

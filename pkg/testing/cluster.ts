@@ -24,6 +24,7 @@ import type { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import type { FakeRuntime } from '#pkg/kubelet/runtime/fake/fake-runtime.ts';
+import type { CallWebhook } from '#pkg/registry/admission/registered/webhook-call.ts';
 
 export interface TestClusterOptions {
   /** How many nodes, named `node-1` and so on. Default 1; 0 for an API server, controllers and scheduler alone. */
@@ -40,6 +41,8 @@ export interface TestClusterOptions {
   readonly manifests?: readonly string[];
   /** Default: silent. */
   readonly log?: Logger;
+  /** Answers what webhooks are asked, in place of the network. Default: on virtual time there is no connection to them. */
+  readonly callWebhook?: CallWebhook;
 }
 
 /** Options of a cluster in real time, at an address of its own. */

@@ -29,6 +29,7 @@ export async function startVirtualCluster(cluster: TestClusterOptions): Promise<
     random,
     log: cluster.log ?? silentLogger,
     serviceCidr: testSettings.serviceCidr,
+    ...(cluster.callWebhook === undefined ? {} : { callWebhook: cluster.callWebhook }),
   });
   const api = { ...server, run: closing(server, store).run };
   const parts = new Composition({

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Etcd3 } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
@@ -33,6 +34,26 @@ describe.skipIf(program === undefined)('up --store http://127.0.0.1:PORT', () =>
     await run('apply', '-f', 'manifests/guestbook.yaml');
     expect(await rollout()).toContain('successfully rolled out');
     expect(await cluster.guestbook('kept in etcd')).toContain('kept in etcd');
+  });
+
+  test('an ordinary client of etcd reads objects and watches them, and what it does there is seen', async () => {
+    const client = new Etcd3({ hosts: etcd.endpoint });
+    try {
+      const folder = '/registry/core/configmaps/default/';
+      expect(await client.getAll().prefix(folder).keys()).toContain(`${folder}guestbook`);
+      const watcher = await client.watch().key(`${folder}watched`).create();
+      const put = new Promise<string>((resolve) => watcher.once('put', ({ value }) => resolve(value.toString())));
+      await run('create', 'configmap', 'watched', '--from-literal=a=b');
+      expect(JSON.parse(await put)).toMatchObject({ kind: 'ConfigMap', data: { a: 'b' } });
+      await watcher.cancel();
+      await client.delete().key(`${folder}watched`).exec();
+      await eventually(
+        async () => (await cluster.tryKubectl(kubectl, ['get', 'configmap', 'watched'])).stderr,
+        (text) => text.includes('not found'),
+      );
+    } finally {
+      client.close();
+    }
   });
 
   test('an etcd that is killed and started again: the cluster recovers, and nothing acknowledged is lost', async () => {

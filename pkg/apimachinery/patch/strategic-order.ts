@@ -48,15 +48,13 @@ export function mergeOrder(merged: readonly unknown[], { first, server, mergeKey
   const result: unknown[] = [];
   let next = 0;
   for (const { item, serverAt } of inPatch) {
-    while (next < others.length && serverAt !== undefined) {
-      const other = others[next]!.serverAt;
-      if (other === undefined || other > serverAt) break;
-      result.push(others[next++]!.item);
+    for (let other = others[next]; other !== undefined && serverAt !== undefined; other = others[++next]) {
+      if (other.serverAt === undefined || other.serverAt > serverAt) break;
+      result.push(other.item);
     }
     result.push(item);
   }
-  for (; next < others.length; next++) result.push(others[next]!.item);
-  return result;
+  return [...result, ...others.slice(next).map(({ item }) => item)];
 }
 
 /** Where each identity comes first. */

@@ -132,13 +132,13 @@ export class ResourceStore {
 
   /** The state that the cache has, which may be old; undefined before the first write, and without a cache. */
   peek(key: string): StoredEntry | undefined {
-    return this.#isOpen ? (this.#cache?.get(key) as StoredEntry | undefined) : undefined;
+    return this.#isOpen ? cached(this.#cache, key) : undefined;
   }
 
   /** The newest state: at once where the cache is known to have it. */
   get(key: string): Promise<StoredEntry | undefined> | StoredEntry | undefined {
     const cache = this.#cache;
-    return cache?.isFresh === true ? (cache.get(key) as StoredEntry | undefined) : this.#getFresh(key);
+    return cache?.isFresh === true ? cached(cache, key) : this.#getFresh(key);
   }
 
   async #getFresh(key: string): Promise<StoredEntry | undefined> {
@@ -148,7 +148,7 @@ export class ResourceStore {
       return kv && objectCodec.entry(kv);
     }
     await this.#guard(() => cache.fresh());
-    return cache.get(key) as StoredEntry | undefined;
+    return cached(cache, key);
   }
 
   /**
@@ -158,7 +158,7 @@ export class ResourceStore {
   getSettled(key: string): Promise<StoredEntry | undefined> | StoredEntry | undefined {
     const cache = this.#cache;
     if (cache?.isSettled !== true) return this.#waitSettled(key);
-    const entry = cache.get(key) as StoredEntry | undefined;
+    const entry = cached(cache, key);
     return entry === undefined && !cache.isFresh ? this.#getFresh(key) : entry;
   }
 
@@ -166,7 +166,7 @@ export class ResourceStore {
     const { cache } = this;
     if (cache !== undefined) await this.#guard(() => cache.settled());
     else return this.#getFresh(key);
-    return (cache.get(key) as StoredEntry | undefined) ?? this.get(key);
+    return cached(cache, key) ?? this.get(key);
   }
 
   /** The same of many objects, without asking for what is not there. */
@@ -261,6 +261,11 @@ function putResult({ key, value, late, ifModRevision }: PutOperation, result: Wr
   const createRevision = ifModRevision === 0 ? revision : 0;
   const stored = { key, value, createRevision, modRevision: revision, ...(late === undefined ? {} : { late }) };
   return { ok: true, entry: objectCodec.entry(stored) };
+}
+
+/** The entry that a cache of objects has, which its codec has made. */
+function cached(cache: ResourceCache | undefined, key: string): StoredEntry | undefined {
+  return cache?.get(key) as StoredEntry | undefined;
 }
 
 function prefixOf({ group, resource }: { readonly group: string; readonly resource: string }): string {

@@ -30,7 +30,7 @@ interface AccessAnswer {
 }
 
 /** Answers at once. */
-type AskAccess = (question: AccessQuestion) => AccessAnswer;
+export type AskAccess = (question: AccessQuestion) => AccessAnswer;
 
 type Question = Omit<AccessQuestion, 'verb'>;
 
@@ -53,12 +53,12 @@ abstract class Asking extends OpaqueValue {
 const named = (name: string): Type => opaqueType(`kubernetes.authorization.${name}`);
 
 /** The type of the variable `authorizer`. */
-const authorizerType: Type = named('Authorizer');
+export const authorizerType: Type = named('Authorizer');
 /** The type of the variable `authorizer.requestResource`. */
-const resourceCheckType: Type = named('ResourceCheck');
+export const resourceCheckType: Type = named('ResourceCheck');
 
 /** The value of the variable `authorizer`. */
-class AuthorizerValue extends Asking {
+export class AuthorizerValue extends Asking {
   readonly type = authorizerType;
 }
 
@@ -71,7 +71,7 @@ class GroupCheck extends Asking {
 }
 
 /** A question about a resource, all but the verb: the value of `authorizer.requestResource`. */
-class ResourceCheck extends Asking {
+export class ResourceCheck extends Asking {
   readonly type = resourceCheckType;
 }
 

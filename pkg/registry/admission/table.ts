@@ -26,6 +26,8 @@ export interface AdmissionOptions {
   readonly podSecurity?: PodSecurityOptions;
   /** What users may do by roles and bindings, so that nobody gives more than they have. Absent: nobody looks. */
   readonly rights?: HeldRights;
+  /** What users have registered. Default: nobody asks. */
+  readonly registered?: readonly AdmissionPlugin[];
 }
 
 /** The plugins of a server. */
@@ -48,6 +50,7 @@ export function createAdmissionPlugins(options: AdmissionOptions = {}): readonly
     defaultIngressClassPlugin,
     podTopologyLabelsPlugin,
     ...(options.rights === undefined ? [] : [escalationPlugin(authorizer, options.rights)]),
+    ...(options.registered ?? []),
   ];
   return plugins.filter((plugin) => !disabled.has(plugin.name));
 }

@@ -1,4 +1,4 @@
-/** Rules for admission policies and their bindings; expressions are not compiled. Source: upstream `validateValidatingAdmissionPolicySpec`. */
+/** Rules for admission policies and their bindings. Source: upstream `validateValidatingAdmissionPolicySpec`. */
 
 import type {
   AuditAnnotation,
@@ -32,6 +32,7 @@ import {
 } from '#pkg/apimachinery/names.ts';
 import { Collector } from '../validation/collector.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
+import { mutatingExpressionErrors, validatingExpressionErrors } from './expression-errors.ts';
 import { checkMatchConditions, checkMatchResources, failurePolicies, reinvocationPolicies } from './rules.ts';
 
 const policy = pathsOf<ValidatingAdmissionPolicy>();
@@ -95,7 +96,7 @@ function checkPolicy(into: Collector, spec: Given<ValidatingAdmissionPolicySpec>
     checkMatchResources(into, match, policy('spec.matchConstraints'));
     if ((match.resourceRules ?? []).length === 0) into.add(required(policy('spec.matchConstraints.resourceRules')));
   }
-  checkMatchConditions(into, spec.matchConditions ?? [], policy('spec.matchConditions'));
+  checkMatchConditions(into, spec.matchConditions ?? [], policy('spec.matchConditions'), kind !== undefined);
   for (const [index, variable] of (spec.variables ?? []).entries()) {
     checkVariable(into, variable, at(policy('spec.variables'), index));
   }
@@ -144,6 +145,7 @@ export function validateValidatingPolicy(draft: Given<ValidatingAdmissionPolicy>
     checkValidation(into, validation, at(policy('spec.validations'), index));
   }
   checkAuditAnnotations(into, annotations, draft.metadata?.name ?? '');
+  if (into.errors.length === 0) into.add(...validatingExpressionErrors(spec));
   return into.errors;
 }
 
@@ -164,6 +166,7 @@ export function validateMutatingPolicy(draft: Given<MutatingAdmissionPolicy>): r
     into.needsText(child(child(path, field), 'expression'), expression, 'expression is not specified');
   }
   into.needsOneOf(mutatingPolicy('spec.reinvocationPolicy'), spec.reinvocationPolicy, reinvocationPolicies);
+  if (into.errors.length === 0) into.add(...mutatingExpressionErrors(spec));
   return into.errors;
 }
 

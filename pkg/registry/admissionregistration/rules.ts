@@ -8,6 +8,8 @@ import type {
 import { fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { at, child, duplicate, type FieldPath, invalid, required } from '#pkg/apimachinery/field-error.ts';
 import { pathSegmentProblems, qualifiedNameProblems } from '#pkg/apimachinery/names.ts';
+import { boolType } from '#pkg/cel/types.ts';
+import { compileExpression } from '../admission/registered/expressions.ts';
 import type { Collector } from '../validation/collector.ts';
 import { labelSelectorErrors } from '../validation/selector.ts';
 
@@ -103,12 +105,17 @@ export function checkMatchConditions(
   into: Collector,
   conditions: readonly Given<MatchCondition>[],
   path: FieldPath<readonly MatchCondition[]>,
+  hasParams = false,
 ): void {
   into.atMost(path, conditions, matchConditionsMax);
   const names = conditions.map((condition) => condition.name ?? '');
   for (const [index, condition] of conditions.entries()) {
     const name = names[index]!;
-    into.needsText(child(at(path, index), 'expression'), (condition.expression ?? '').trim());
+    const { expression = '' } = condition;
+    if (into.needsText(child(at(path, index), 'expression'), expression.trim())) {
+      const { problem } = compileExpression(expression, { hasParams, hasAuthorizer: true }, [boolType]);
+      if (problem !== undefined) into.add(invalid(child(at(path, index), 'expression'), expression, problem));
+    }
     into.needsName(child(at(path, index), 'name'), name, qualifiedNameProblems);
     if (name !== '' && names.indexOf(name) < index) into.add(duplicate(child(at(path, index), 'name'), name));
   }

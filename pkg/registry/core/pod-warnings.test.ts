@@ -125,3 +125,36 @@ test('annotations without effect are named, and a template says where it lies', 
     'spec.template.metadata.annotations[scheduler.alpha.kubernetes.io/critical-pod]: non-functional in v1.16+; use the "priorityClassName" field instead',
   ]);
 });
+
+const manyPorts = (of: (i: number) => object): readonly string[] => {
+  const ports = Array.from({ length: 30_000 }, (_, i) => of(i));
+  return podWarnings({ spec: { containers: [container({ ports })] } }, rootOf<PodTemplateSpec>());
+};
+
+test('of tens of thousands of ports that clash each with each, some are told of', () => {
+  expect(manyPorts(() => ({ containerPort: 80 }))).toHaveLength(1_000);
+  expect(manyPorts((i) => ({ containerPort: 80, hostPort: i === 0 ? 0 : i }))).toHaveLength(1_000);
+});
+
+test('tens of thousands of ports that do not clash are not compared each with each', () => {
+  expect(manyPorts((i) => ({ containerPort: 80, hostPort: i + 1 }))).toEqual([]);
+  expect(manyPorts((i) => ({ containerPort: 80, hostPort: 80, hostIP: `10.0.${i >> 8}.${i & 255}` }))).toEqual([]);
+});
+
+test('which ports clash, over addresses of hosts and none', () => {
+  const ports = [
+    { containerPort: 80, hostPort: 80, hostIP: '10.0.0.1' },
+    { containerPort: 80, hostPort: 80, hostIP: '10.0.0.2' },
+    { containerPort: 80, hostPort: 80 },
+    { containerPort: 80, hostPort: 80, hostIP: '10.0.0.2' },
+    { containerPort: 80 },
+  ];
+  const at = (i: number): string => `spec.containers[0].ports[${i}]`;
+  expect(podWarnings({ spec: { containers: [container({ ports })] } }, rootOf<PodTemplateSpec>())).toEqual([
+    `${at(2)}: dangerously ambiguous port definition with ${at(0)}`,
+    `${at(2)}: dangerously ambiguous port definition with ${at(1)}`,
+    `${at(3)}: duplicate port definition with ${at(1)}`,
+    `${at(3)}: dangerously ambiguous port definition with ${at(2)}`,
+    ...[0, 1, 2, 3].map((i) => `${at(4)}: overlapping port definition with ${at(i)}`),
+  ]);
+});

@@ -231,22 +231,59 @@ function hides(variable: Given<EnvVar>, name: string): boolean {
   return variable.valueFrom !== undefined || value === `$(${name})` || !value.includes(`$(${name})`);
 }
 
+/** Warnings of ports: more than clients are told of any kind. Of as many ports each may clash with each. */
+const portWarningsMax = 1_000;
+
+interface PlacedPort {
+  readonly port: Given<ContainerPort>;
+  readonly where: string;
+  readonly order: number;
+}
+
 function portWarnings(containers: readonly Placed[]): readonly string[] {
   const warnings: string[] = [];
-  const seen = new Map<string, { readonly port: Given<ContainerPort>; readonly where: string }[]>();
+  const seen = new SeenPorts();
   for (const { container, path } of containers) {
-    (container.ports ?? []).forEach((port, index) => {
+    for (const [index, port] of (container.ports ?? []).entries()) {
       const where = at(child(path, 'ports'), index);
-      const key = `${port.containerPort}/${(port.protocol ?? '') || 'TCP'}`;
-      const others = seen.get(key) ?? [];
-      for (const other of others) {
-        const what = clash(port, other.port);
-        if (what !== undefined) warnings.push(`${where}: ${what} port definition with ${other.where}`);
+      for (const other of seen.clashing(port)) {
+        if (warnings.length >= portWarningsMax) return warnings;
+        warnings.push(`${where}: ${clash(port, other.port)} port definition with ${other.where}`);
       }
-      seen.set(key, [...others, { port, where }]);
-    });
+      seen.add(port, where);
+    }
   }
   return warnings;
+}
+
+/** Ports found by what they clash with, as a look at all of them for each would take minutes of tens of thousands. */
+class SeenPorts {
+  readonly #byKey = new Map<string, PlacedPort[]>();
+  #count = 0;
+
+  add(port: Given<ContainerPort>, where: string): void {
+    const { base, number, ip } = keysOf(port);
+    const placed = { port, where, order: this.#count++ };
+    for (const key of new Set([base, `${base} ${number}`, `${base} ${number} ${ip}`])) {
+      const list = this.#byKey.get(key);
+      if (list === undefined) this.#byKey.set(key, [placed]);
+      else list.push(placed);
+    }
+  }
+
+  /** Those that `clash` has a word for, in order. */
+  clashing(port: Given<ContainerPort>): readonly PlacedPort[] {
+    const { base, number, ip } = keysOf(port);
+    const of = (key: string): readonly PlacedPort[] => this.#byKey.get(key) ?? [];
+    if (number === 0) return of(base);
+    const same = ip === '' ? of(`${base} ${number}`) : [...of(`${base} ${number} ${ip}`), ...of(`${base} ${number} `)];
+    const open = of(`${base} 0`);
+    return open.length === 0 && ip === '' ? same : [...open, ...same].sort((a, b) => a.order - b.order);
+  }
+}
+
+function keysOf({ containerPort, protocol, hostPort = 0, hostIP = '' }: Given<ContainerPort>) {
+  return { base: `${containerPort}/${protocol || 'TCP'}`, number: hostPort, ip: hostIP };
 }
 
 function clash(port: Given<ContainerPort>, other: Given<ContainerPort>): string | undefined {

@@ -83,8 +83,19 @@ function flagsIn(args: readonly string[]): Flags {
   return flags;
 }
 
-function waitForEnd({ signal }: ProgramContext): Promise<number> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(0), { once: true }));
+/** Until the program is told to end; the listener alone would not keep it alive. */
+function waitForEnd({ signal, clock }: ProgramContext): Promise<number> {
+  return new Promise((resolve) => {
+    const alive = clock.setTimeout(() => {}, Number.MAX_SAFE_INTEGER);
+    signal.addEventListener(
+      'abort',
+      () => {
+        alive.cancel();
+        resolve(0);
+      },
+      { once: true },
+    );
+  });
 }
 
 function serveFiles(context: ProgramContext, port: number): void {

@@ -77,6 +77,11 @@ const templates: Readonly<Record<string, (attributes: AdmissionAttributes) => Te
   'cronjobs/batch': (asked) => about(asked, cronJobs)?.draft?.spec?.jobTemplate?.spec?.template,
 };
 
+/** Their resources alone, as nearly every write is of none of them. */
+const templateResources: ReadonlySet<string> = new Set(
+  Object.keys(templates).map((name) => name.slice(0, name.indexOf('/'))),
+);
+
 /** The plugin; upstream's defaults unless told otherwise. */
 export function createPodSecurityPlugin(options: PodSecurityOptions = {}): AdmissionPlugin {
   const { defaults = privilegedPolicy, exemptions = {} } = options;
@@ -93,7 +98,8 @@ export function createPodSecurityPlugin(options: PodSecurityOptions = {}): Admis
       if (operation !== 'CREATE' && operation !== 'UPDATE') return false;
       if (group === '' && resource === 'pods') return !ignoredSubresources.has(subresource);
       if (subresource !== '') return false;
-      return (group === '' && resource === 'namespaces') || templates[`${resource}/${group}`] !== undefined;
+      if (group === '' && resource === 'namespaces') return true;
+      return templateResources.has(resource) && templates[`${resource}/${group}`] !== undefined;
     },
     validate: async (attributes, context, reader) => {
       const request = { attributes, context, reader, rules };

@@ -46,6 +46,12 @@ export class NumberAllocator {
     this.#used.delete(number);
   }
 
+  /** Starts over with what is taken. */
+  reset(numbers: Iterable<number>): void {
+    this.#used.clear();
+    for (const number of numbers) this.#used.add(number);
+  }
+
   /** Looks at each number of a band once, from a random one on. */
   #scan(first: number, size: number, random: Random): number | undefined {
     if (size <= 0) return undefined;

@@ -19,28 +19,22 @@ import {
   type WatchSink,
 } from '../../store.ts';
 import { eventRevision, WatchHub } from '../../watch-hub.ts';
-import { allKeys, type EtcdWatchResponse, eventOfEtcd } from './etcd-messages.ts';
+import { watchRequest, watchResponseOf } from './etcd-messages.ts';
+import type { GrpcStream, GrpcStreamSink } from './grpc-connection.ts';
+import type { OwnWrites } from './own-writes.ts';
 
 /** Recent events kept for watches that start a little in the past; older ones take a feed of their own. */
 const tailLimits = { maxEvents: 2_000, maxBytes: 16 * 1024 * 1024 };
 
-/** Attempts to reconnect before watches fail: with their delays, about ten seconds, in which a member restarts or a leader is elected. */
-const reconnectAttemptsMax = 14;
+/** Attempts to reconnect before watches fail: with their delays, about a minute, in which a machine restarts. */
+const reconnectAttemptsMax = 60;
 const reconnectDelayMsFirst = 50;
 const reconnectDelayMsMax = 1_000;
 
-/** The gRPC stream of etcd's Watch call, as far as it is used here. */
-export interface EtcdWatchStream {
-  on(event: 'data', listener: (response: EtcdWatchResponse) => void): unknown;
-  on(event: 'error', listener: (error: Error) => void): unknown;
-  on(event: 'end', listener: () => void): unknown;
-  write(request: unknown): unknown;
-  cancel(): void;
-}
-
 /** How the watch is opened, and from where. */
 export interface EtcdFeedOptions {
-  readonly open: () => Promise<EtcdWatchStream>;
+  readonly open: (sink: GrpcStreamSink) => Promise<GrpcStream | undefined>;
+  readonly own: OwnWrites;
   readonly clock: Clock;
   readonly log: Logger;
   /** The first revision of the feed. */
@@ -57,7 +51,8 @@ export class EtcdFeed {
   /** The last events up to `#position`. */
   readonly #tail: EventTail;
   #position: number;
-  #stream: EtcdWatchStream | undefined;
+  #stream: GrpcStream | undefined;
+  #endWatching: ((error: Error) => void) | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: EtcdFeedOptions) {
@@ -124,40 +119,45 @@ export class EtcdFeed {
 
   /** Watches until the stream ends; resolves with the reason. */
   async #connect(): Promise<Error> {
-    let stream: EtcdWatchStream;
+    const { promise, resolve } = Promise.withResolvers<Error>();
+    let isOver = false;
+    const over = (error: Error): void => {
+      isOver = true;
+      resolve(error);
+    };
     try {
-      stream = await this.#options.open();
+      const stream = await this.#options.open({
+        onMessage: (message) => {
+          if (isOver) return;
+          const ended = this.#receive(message);
+          if (ended !== undefined) over(ended);
+        },
+        onEnd: over,
+      });
+      this.#stream = stream;
+      if (this.#controller.signal.aborted) over(new Error('the feed was closed'));
+      else stream?.write(watchRequest(this.#position + 1));
+      this.#endWatching = over;
+      const error = await promise;
+      stream?.close();
+      return error;
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
+    } finally {
+      this.#stream = undefined;
+      this.#endWatching = undefined;
     }
-    const reason = new Promise<Error>((resolve) => {
-      stream.on('error', resolve);
-      stream.on('end', () => resolve(new Error('etcd ended the watch')));
-      stream.on('data', (response) => {
-        if (this.#stream !== stream) return;
-        const ended = this.#receive(response);
-        if (ended !== undefined) resolve(ended);
-      });
-    });
-    this.#stream = stream;
-    if (this.#controller.signal.aborted) stream.cancel();
-    else stream.write({ create_request: { ...allKeys, start_revision: String(this.#position + 1), prev_kv: true } });
-    const error = await reason;
-    this.#stream = undefined;
-    stream.cancel();
-    return error;
   }
 
   /** Takes a response; returns why the watch is over when it says so. */
-  #receive(response: EtcdWatchResponse): Error | undefined {
-    const compacted = Number(response.compact_revision);
-    if (compacted > 0) return new CompactedError(compacted);
-    if (response.canceled) return new Error(`etcd cancelled the watch: ${response.cancel_reason}`);
+  #receive(message: Uint8Array): Error | undefined {
+    const response = watchResponseOf(message);
+    if (response.compactRevision > 0) return new CompactedError(response.compactRevision);
+    if (response.isCanceled) return new Error(`etcd cancelled the watch: ${response.cancelReason}`);
     const events: StoreEvent[] = [];
-    for (const each of response.events) {
-      const event = eventOfEtcd(each);
-      if (event === undefined) return new CompactedError(Number(each.kv.mod_revision));
-      if (eventRevision(event) > this.#position) events.push(event);
+    for (const event of response.events) {
+      if (event === undefined) return new CompactedError(this.#position + 2);
+      if (eventRevision(event) > this.#position) events.push(this.#kept(event));
     }
     const last = events[events.length - 1];
     if (last === undefined) return undefined;
@@ -165,6 +165,13 @@ export class EtcdFeed {
     for (const event of events) this.#tail.push(event);
     this.#hub.publish(events, this.#position);
     return undefined;
+  }
+
+  /** The event with bytes that hold nothing else in memory. */
+  #kept(event: StoreEvent): StoreEvent {
+    if (event.type === 'delete') return event;
+    const { kv } = event;
+    return { ...event, kv: { ...kv, value: this.#options.own.take(kv.key, kv.value) } };
   }
 
   #since(fromRevision: number, prefix: string): StoreEvent[] {
@@ -175,7 +182,8 @@ export class EtcdFeed {
   #end(error: Error): void {
     if (this.#controller.signal.aborted) return;
     this.#controller.abort();
-    this.#stream?.cancel();
+    this.#stream?.close();
+    this.#endWatching?.(error);
     this.#options.onEnd();
     this.#hub.fail(error);
   }

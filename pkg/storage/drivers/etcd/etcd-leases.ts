@@ -12,7 +12,7 @@ const spareShare = 0.05;
 const keysMax = 1_000;
 
 interface Lease {
-  readonly id: string;
+  readonly id: number;
   readonly expiresMs: number;
   keys: number;
 }
@@ -21,7 +21,7 @@ interface Lease {
 export interface EtcdLeasesOptions {
   readonly clock: Clock;
   /** Asks etcd for a lease; resolves with its id. */
-  readonly grant: (seconds: number) => Promise<string>;
+  readonly grant: (seconds: number) => Promise<number>;
 }
 
 /** The leases of one store. */
@@ -35,7 +35,7 @@ export class EtcdLeases {
   }
 
   /** The id of a lease that lives at least `ttlMs` from now. Counts a key for it, whatever becomes of that. */
-  async take(ttlMs: number): Promise<string> {
+  async take(ttlMs: number): Promise<number> {
     for (;;) {
       const last = this.#last.get(ttlMs);
       const lease = await last?.catch(() => undefined);

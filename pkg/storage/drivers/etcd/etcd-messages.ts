@@ -1,58 +1,287 @@
-/** The messages of etcd's API as the etcd3 package gives them (numbers as strings, bytes as Buffers), and what they are here. */
+/**
+ * The messages of etcd's API that the driver sends and reads, by hand: there are few, and a write is one of each. What is not needed of an answer is passed
+ * over. Source: etcd `api/etcdserverpb/rpc.proto`, `api/mvccpb/kv.proto`.
+ */
+import { BackwardWriter, Reader, wireVarint } from '#pkg/apimachinery/protobuf/wire.ts';
 import { endOfPrefix } from '../../prefix.ts';
 import { compareKeys } from '../../sorted-map.ts';
-import type { KeyValue, StoreEvent } from '../../store.ts';
+import type { KeyValue, RangeOptions, StoreEvent, WriteOperation } from '../../store.ts';
+import { frameHead } from './grpc-frames.ts';
 
-/** A key with its value and revisions. */
-export interface EtcdKeyValue {
-  readonly key: Buffer;
-  readonly value: Buffer;
-  readonly create_revision: string;
-  readonly mod_revision: string;
-}
+/** The calls. */
+export const etcdCalls = {
+  range: '/etcdserverpb.KV/Range',
+  txn: '/etcdserverpb.KV/Txn',
+  compact: '/etcdserverpb.KV/Compact',
+  watch: '/etcdserverpb.Watch/Watch',
+  grant: '/etcdserverpb.Lease/LeaseGrant',
+  authenticate: '/etcdserverpb.Auth/Authenticate',
+} as const;
 
-/** A change; `type` is `Put` or `Delete`. */
-export interface EtcdEvent {
-  readonly type: string;
-  readonly kv: EtcdKeyValue;
-  readonly prev_kv?: EtcdKeyValue | null;
-}
+/** As the end of a range: no end. As its beginning: the first key that there can be. */
+const zero = Buffer.from([0]);
 
-/** Changes of one revision or several, or why the watch has ended. */
-export interface EtcdWatchResponse {
-  readonly canceled: boolean;
-  readonly cancel_reason: string;
-  readonly compact_revision: string;
-  readonly events: readonly EtcdEvent[];
-}
-
-/** The range of every key. */
-export const allKeys = { key: Buffer.from([0]), range_end: Buffer.from([0]) };
-
-/** A key and its value in this project's form. Revisions stay exact below 2^53. */
-export function kvOfEtcd(kv: EtcdKeyValue): KeyValue {
-  return {
-    key: kv.key.toString(),
-    value: kv.value,
-    createRevision: Number(kv.create_revision),
-    modRevision: Number(kv.mod_revision),
-  };
-}
-
-/** Undefined for a deletion of which etcd no longer knows what was deleted. */
-export function eventOfEtcd(event: EtcdEvent): StoreEvent | undefined {
-  const previous = event.prev_kv ? kvOfEtcd(event.prev_kv) : undefined;
-  if (event.type === 'Put' || event.type === 'PUT') {
-    const kv = kvOfEtcd(event.kv);
-    return previous === undefined ? { type: 'put', kv } : { type: 'put', kv, previous };
+/** Fields in the order of their numbers reversed, as the writer goes backwards. */
+class Message extends BackwardWriter {
+  number(field: number, value: number): void {
+    this.varint(value);
+    this.tag(field, wireVarint);
   }
-  if (previous === undefined) return undefined;
-  return { type: 'delete', key: event.kv.key.toString(), revision: Number(event.kv.mod_revision), previous };
+
+  bytes(field: number, value: Uint8Array): void {
+    const before = this.length;
+    this.raw(value);
+    this.delimit(field, before);
+  }
+
+  string(field: number, value: string): void {
+    const before = this.length;
+    this.text(value);
+    this.delimit(field, before);
+  }
+
+  message(field: number, write: () => void): void {
+    const before = this.length;
+    write();
+    this.delimit(field, before);
+  }
 }
 
-/** etcd's range of the keys that start with `prefix`, from `startKey` on when that comes later. */
-export function rangeOfPrefix(prefix: string, startKey?: string): { readonly key: Buffer; readonly range_end: Buffer } {
-  const later = startKey !== undefined && compareKeys(startKey, prefix) > 0;
-  const key = Buffer.from(later ? startKey : prefix);
-  return { key: key.length === 0 ? allKeys.key : key, range_end: endOfPrefix(prefix) ?? allKeys.range_end };
+/** A message with its frame before it. */
+function made(write: (message: Message) => void): Uint8Array {
+  const message = new Message();
+  write(message);
+  message.raw(frameHead(message.length));
+  return message.finish();
+}
+
+/** etcd's range of the keys of `options`. */
+export function rangeRequest({ prefix, startKey, limit = 0, revision }: RangeOptions): Uint8Array {
+  const begin = startKey !== undefined && compareKeys(startKey, prefix) > 0 ? startKey : prefix;
+  return made((message) => {
+    if (revision !== undefined) message.number(4, revision);
+    if (limit > 0) message.number(3, limit);
+    message.bytes(2, endOfPrefix(prefix) ?? zero);
+    if (begin === '') message.bytes(1, zero);
+    else message.string(1, begin);
+  });
+}
+
+/** One key. */
+export function getRequest(key: string): Uint8Array {
+  return made((message) => message.string(1, key));
+}
+
+/** A question whose answer has the revision, and nothing else. */
+export const revisionRequest = made((message) => {
+  message.number(9, 1);
+  message.bytes(1, zero);
+});
+
+/** A write as a transaction: compare, write, or read what is in the way. With `lease` the key lives as long as that. */
+export function txnRequest(operation: WriteOperation, lease: number | undefined): Uint8Array {
+  const { key, ifModRevision } = operation;
+  return made((message) => {
+    message.message(3, () => message.message(1, () => message.string(1, key)));
+    // When the key was made is only known to etcd.
+    if (operation.type === 'put' && ifModRevision > 0) {
+      message.message(2, () =>
+        message.message(1, () => {
+          message.number(8, 1);
+          message.string(1, key);
+        }),
+      );
+    }
+    message.message(2, () => {
+      if (operation.type === 'delete') {
+        message.message(3, () => message.string(1, key));
+        return;
+      }
+      message.message(2, () => {
+        if (lease !== undefined) message.number(3, lease);
+        message.bytes(2, operation.value);
+        message.string(1, key);
+      });
+    });
+    message.message(1, () => {
+      message.number(6, ifModRevision);
+      message.string(3, key);
+      // The target is the revision of the last write; the comparison is equality, which is 0.
+      message.number(2, 2);
+    });
+  });
+}
+
+/** Forgets what is older. */
+export function compactRequest(revision: number): Uint8Array {
+  return made((message) => message.number(1, revision));
+}
+
+/** A watch of all keys from a revision on, which says what was there before, and from time to time how far it has come. */
+export function watchRequest(fromRevision: number): Uint8Array {
+  return made((message) =>
+    message.message(1, () => {
+      message.number(6, 1);
+      message.number(4, 1);
+      message.number(3, fromRevision);
+      message.bytes(2, zero);
+      message.bytes(1, zero);
+    }),
+  );
+}
+
+/** A lease of that many seconds. */
+export function grantRequest(id: number, seconds: number): Uint8Array {
+  return made((message) => {
+    message.number(2, id);
+    message.number(1, seconds);
+  });
+}
+
+/** A name and its password, for a token. */
+export function authenticateRequest(name: string, password: string): Uint8Array {
+  return made((message) => {
+    message.string(2, password);
+    message.string(1, name);
+  });
+}
+
+/** Calls `take` for each field; what it returns false for is passed over. */
+function eachField(bytes: Uint8Array, take: (field: number, reader: Reader) => boolean): void {
+  const reader = new Reader(bytes);
+  while (!reader.atEnd) {
+    const tag = reader.varint();
+    if (!take(tag >>> 3, reader)) reader.skip(tag & 7);
+  }
+}
+
+/** The revision in the header of an answer, which is its field 1. */
+function headerRevision(bytes: Uint8Array): number {
+  let revision = 0;
+  eachField(bytes, (field, reader) => {
+    if (field !== 3) return false;
+    revision = reader.varint();
+    return true;
+  });
+  return revision;
+}
+
+/** A key and its value. The value is part of `bytes`. */
+function keyValueOf(bytes: Uint8Array): KeyValue {
+  let key = '';
+  let value: Uint8Array = new Uint8Array(0);
+  let createRevision = 0;
+  let modRevision = 0;
+  eachField(bytes, (field, reader) => {
+    if (field === 1) key = reader.delimited().toString();
+    else if (field === 2) createRevision = reader.varint();
+    else if (field === 3) modRevision = reader.varint();
+    else if (field === 5) value = reader.delimited();
+    else return false;
+    return true;
+  });
+  return { key, value, createRevision, modRevision };
+}
+
+/** What a range, or a question for the revision, has come to. */
+export interface EtcdRange {
+  readonly items: readonly KeyValue[];
+  readonly count: number;
+  readonly revision: number;
+}
+
+/** Reads the answer to a range. */
+export function rangeOf(bytes: Uint8Array): EtcdRange {
+  const items: KeyValue[] = [];
+  let count = 0;
+  let revision = 0;
+  eachField(bytes, (field, reader) => {
+    if (field === 1) revision = headerRevision(reader.delimited());
+    else if (field === 2) items.push(keyValueOf(reader.delimited()));
+    else if (field === 4) count = reader.varint();
+    else return false;
+    return true;
+  });
+  return { items, count, revision };
+}
+
+/** What a write has come to: the revision, and the key as it is read in the same moment, if it was. */
+export interface EtcdTxn {
+  readonly succeeded: boolean;
+  readonly revision: number;
+  readonly read: KeyValue | undefined;
+}
+
+/** Reads the answer to a transaction. */
+export function txnOf(bytes: Uint8Array): EtcdTxn {
+  let succeeded = false;
+  let revision = 0;
+  let read: KeyValue | undefined;
+  eachField(bytes, (field, reader) => {
+    if (field === 1) revision = headerRevision(reader.delimited());
+    else if (field === 2) succeeded = reader.varint() !== 0;
+    else if (field === 3) {
+      eachField(reader.delimited(), (which, response) => {
+        if (which !== 1) return false;
+        read = rangeOf(response.delimited()).items[0];
+        return true;
+      });
+    } else return false;
+    return true;
+  });
+  return { succeeded, revision, read };
+}
+
+/** Reads the token that a password was exchanged for. */
+export function tokenOf(bytes: Uint8Array): string {
+  let token = '';
+  eachField(bytes, (field, reader) => {
+    if (field !== 2) return false;
+    token = reader.delimited().toString();
+    return true;
+  });
+  return token;
+}
+
+/** What a watch says. */
+export interface EtcdWatchResponse {
+  readonly isCanceled: boolean;
+  readonly cancelReason: string;
+  readonly compactRevision: number;
+  /** Undefined for a deletion of which etcd no longer knows what was deleted. */
+  readonly events: readonly (StoreEvent | undefined)[];
+}
+
+/** Reads what a watch says. */
+export function watchResponseOf(bytes: Uint8Array): EtcdWatchResponse {
+  const events: (StoreEvent | undefined)[] = [];
+  let isCanceled = false;
+  let cancelReason = '';
+  let compactRevision = 0;
+  eachField(bytes, (field, reader) => {
+    if (field === 4) isCanceled = reader.varint() !== 0;
+    else if (field === 5) compactRevision = reader.varint();
+    else if (field === 6) cancelReason = reader.delimited().toString();
+    else if (field === 11) events.push(eventOf(reader.delimited()));
+    else return false;
+    return true;
+  });
+  return { isCanceled, cancelReason, compactRevision, events };
+}
+
+function eventOf(bytes: Uint8Array): StoreEvent | undefined {
+  let isDeletion = false;
+  let kv: KeyValue | undefined;
+  let previous: KeyValue | undefined;
+  eachField(bytes, (field, reader) => {
+    if (field === 1) isDeletion = reader.varint() !== 0;
+    else if (field === 2) kv = keyValueOf(reader.delimited());
+    else if (field === 3) previous = keyValueOf(reader.delimited());
+    else return false;
+    return true;
+  });
+  if (kv === undefined) return undefined;
+  if (!isDeletion) return previous === undefined ? { type: 'put', kv } : { type: 'put', kv, previous };
+  if (previous === undefined) return undefined;
+  return { type: 'delete', key: kv.key, revision: kv.modRevision, previous };
 }

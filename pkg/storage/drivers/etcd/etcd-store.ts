@@ -2,14 +2,14 @@
  * The store in an etcd cluster. Every call is one etcd request (a write is a transaction that compares the key's mod revision); all
  * watches share one feed (`etcd-feed.ts`).
  *
- * No request is repeated by itself: a write whose answer was lost may have happened, so it fails with `StoreUnavailableError` and the
- * caller decides. etcd refuses requests above 1.5 MiB unless it is started with a greater `--max-request-bytes`.
+ * No request is repeated that may have changed something (`etcd-members.ts`): a write whose answer was lost may have happened, so it fails with
+ * `StoreUnavailableError` and the caller decides. etcd refuses requests above 1.5 MiB unless it is started with a greater `--max-request-bytes`.
  */
 import { getCACertificates } from 'node:tls';
-import { Etcd3, type IOptions } from 'etcd3';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
+import { type Random, randomInt } from '#pkg/base/random.ts';
 import { checkOperation, conflictOf } from '../../operation.ts';
 import {
   CompactedError,
@@ -25,25 +25,40 @@ import {
   type WriteOperation,
   type WriteResult,
 } from '../../store.ts';
-import { reachByAddress } from './etcd-addresses.ts';
-import { EtcdFeed, type EtcdWatchStream } from './etcd-feed.ts';
+import { EtcdFeed } from './etcd-feed.ts';
 import { EtcdLeases } from './etcd-leases.ts';
-import { kvOfEtcd, rangeOfPrefix } from './etcd-messages.ts';
+import { EtcdMembers } from './etcd-members.ts';
+import {
+  compactRequest,
+  etcdCalls,
+  getRequest,
+  grantRequest,
+  rangeOf,
+  rangeRequest,
+  revisionRequest,
+  txnOf,
+  txnRequest,
+} from './etcd-messages.ts';
+import type { EtcdTls } from './grpc-connection.ts';
+import { GrpcError } from './grpc-error.ts';
+import { OwnWrites } from './own-writes.ts';
 
-/** How long one request may take; upstream's etcd client has no limit of its own, but its callers' requests end after a minute. */
-const requestTimeoutMs = 10_000;
+/** Ids of leases are below this: they are chosen by chance, and exact as numbers. */
+const leaseIdBound = 2 ** 52;
 
 /** The members, and the credentials that they want. */
 export interface EtcdStoreOptions {
   /** Addresses of the members: `http://127.0.0.1:2379`. All of them `http` or all `https`. */
   readonly endpoints: readonly string[];
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
-  /** PEM texts, for `https`: the authority of the members (default: those that Node trusts), and the certificate and key to show them. */
-  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  readonly tls?: EtcdTls;
+  /** Whom to be, where etcd has users. */
+  readonly user?: { readonly name: string; readonly password: string };
 }
 
-/** Connects to an etcd. Throws `StoreUnavailableError` when it does not answer. */
+/** Connects to an etcd. Throws `StoreUnavailableError` when it does not answer, or refuses. */
 export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
   const store = new EtcdStore(options);
   try {
@@ -51,15 +66,31 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
     return store;
   } catch (error) {
     await store.close();
-    const message = `Cannot reach etcd at ${options.endpoints.join(', ')}: start it or choose another store`;
-    throw new StoreUnavailableError(message, error);
+    throw refusedAtStart(options, error);
   }
+}
+
+function refusedAtStart({ endpoints, user }: EtcdStoreOptions, error: unknown): StoreUnavailableError {
+  const where = endpoints.join(', ');
+  const cause = error instanceof Error && error.cause instanceof GrpcError ? error.cause : undefined;
+  const text = cause?.message ?? errorText(error);
+  if (cause?.isLost === false) {
+    const wants = 'it wants a user: give --etcd-username and --etcd-password-file';
+    const who = user === undefined ? '' : ` as ${JSON.stringify(user.name)}`;
+    const why = user === undefined && text.includes('user name is empty') ? wants : text;
+    return new StoreUnavailableError(`Cannot use etcd at ${where}${who}: ${why}`, error);
+  }
+  const why = /certificate|self.signed|SSL|TLS|altname/i.test(text)
+    ? `TLS failed (${text.split('\n')[0]}): look at --etcd-cafile, --etcd-certfile and --etcd-keyfile`
+    : 'start it or choose another store';
+  return new StoreUnavailableError(`Cannot reach etcd at ${where}: ${why}`, error);
 }
 
 class EtcdStore implements Store {
   readonly #options: EtcdStoreOptions;
-  readonly #client: Etcd3;
+  readonly #members: EtcdMembers;
   readonly #leases: EtcdLeases;
+  readonly #own = new OwnWrites();
   readonly #feeds = new Set<EtcdFeed>();
   /** The feed that new watches join when it reaches back far enough. */
   #feed: EtcdFeed | undefined;
@@ -68,75 +99,62 @@ class EtcdStore implements Store {
   #closed = false;
 
   constructor(options: EtcdStoreOptions) {
+    const { clock, random, log, user, endpoints } = options;
     this.#options = options;
-    this.#client = new Etcd3(clientOptions(options));
-    if (options.endpoints.some((endpoint) => endpoint.startsWith('https:'))) reachByAddress(this.#client);
+    this.#members = new EtcdMembers({ endpoints, clock, random, log, tls: tlsOf(options), user });
     this.#leases = new EtcdLeases({
-      clock: options.clock,
+      clock,
       grant: async (seconds) => {
-        const { ID } = await this.#call(() => this.#client.leaseClient.leaseGrant({ TTL: String(seconds) }));
-        return ID;
+        const id = 1 + randomInt(random, leaseIdBound - 1);
+        // A lease that nobody knows of ends by itself.
+        await this.#call(etcdCalls.grant, grantRequest(id, seconds), { isRead: true });
+        return id;
       },
     });
   }
 
   async get(key: string): Promise<KeyValue | undefined> {
-    const response = await this.#call(() => this.#client.kv.range({ key: Buffer.from(key) }));
-    const kv = response.kvs[0];
-    return kv && kvOfEtcd(kv);
+    return rangeOf(await this.#call(etcdCalls.range, getRequest(key), { isRead: true })).items[0];
   }
 
   async range(options: RangeOptions): Promise<RangeResult> {
-    const { prefix, startKey, limit, revision } = options;
-    const request = {
-      ...rangeOfPrefix(prefix, startKey),
-      ...(limit && { limit: String(limit) }),
-      ...(revision !== undefined && { revision: String(revision) }),
-    };
-    const response = await this.#call(() => this.#client.kv.range(request), revision);
-    return {
-      items: response.kvs.map(kvOfEtcd),
-      count: Number(response.count),
-      revision: revision ?? Number(response.header.revision),
-    };
+    const { revision } = options;
+    const answer = await this.#call(etcdCalls.range, rangeRequest(options), { isRead: true, revision });
+    const range = rangeOf(answer);
+    return { ...range, revision: revision ?? range.revision };
   }
 
   async write(operation: WriteOperation): Promise<WriteResult> {
     this.#checkOpen();
     checkOperation(operation);
-    const { key: name, ifModRevision } = operation;
-    const key = Buffer.from(name);
-    const put = operation.type === 'put';
+    const { key, ifModRevision } = operation;
     // Comparing with 0 would hold for a key that is not there, of which there is nothing to delete.
-    if (!put && ifModRevision === 0) return conflictOf(await this.get(name));
-    const lease = put && operation.ttlMs !== undefined ? await this.#leases.take(operation.ttlMs) : undefined;
-    const write = put
-      ? {
-          request_put: {
-            key,
-            ...(lease !== undefined && { lease }),
-            value: Buffer.from(operation.value.buffer, operation.value.byteOffset, operation.value.length),
-          },
-        }
-      : { request_delete_range: { key } };
-    const createdBefore = put && ifModRevision > 0;
-    const response = await this.#call(() =>
-      this.#client.kv.txn({
-        compare: [{ result: 'Equal', target: 'Mod', key, mod_revision: String(ifModRevision) }],
-        success: createdBefore ? [write, { request_range: { key, keys_only: true } }] : [write],
-        failure: [{ request_range: { key } }],
-      }),
-    );
-    if (!response.succeeded) {
-      const current = response.responses[0]?.response_range.kvs[0];
-      return conflictOf(current && kvOfEtcd(current));
+    if (operation.type === 'delete' && ifModRevision === 0) return conflictOf(await this.get(key));
+    if (operation.type === 'delete') return this.#transact(operation, undefined);
+    const lease = operation.ttlMs === undefined ? undefined : await this.#leases.take(operation.ttlMs);
+    const { value } = operation;
+    this.#own.add(key, value);
+    let result: WriteResult | undefined;
+    try {
+      result = await this.#transact(operation, lease);
+    } finally {
+      if (result?.ok !== true) this.#own.drop(key, value);
     }
-    const revision = Number(response.header.revision);
+    return result;
+  }
+
+  async #transact(operation: WriteOperation, lease: number | undefined): Promise<WriteResult> {
+    const answer = await this.#call(etcdCalls.txn, txnRequest(operation, lease), { isRead: false });
+    const { succeeded, revision, read } = txnOf(answer);
+    if (!succeeded) return conflictOf(read);
     if (revision > this.#acknowledged) this.#acknowledged = revision;
-    if (!put) return { ok: true, revision };
-    const written = response.responses[1]?.response_range.kvs[0];
-    const createRevision = written === undefined ? revision : Number(written.create_revision);
-    return { ok: true, revision, kv: { key: name, value: operation.value, createRevision, modRevision: revision } };
+    if (operation.type === 'delete') return { ok: true, revision };
+    const { key, value } = operation;
+    return {
+      ok: true,
+      revision,
+      kv: { key, value, createRevision: read?.createRevision ?? revision, modRevision: revision },
+    };
   }
 
   watch(options: WatchOptions, sink: WatchSink): Watch {
@@ -178,14 +196,12 @@ class EtcdStore implements Store {
   }
 
   async #askRevision(): Promise<number> {
-    const request = { key: Buffer.from([0]), count_only: true };
-    const response = await this.#call(() => this.#client.kv.range(request));
-    return Number(response.header.revision);
+    return rangeOf(await this.#call(etcdCalls.range, revisionRequest, { isRead: true })).revision;
   }
 
   async compact(revision: number): Promise<void> {
     try {
-      await this.#call(() => this.#client.kv.compact({ revision: String(revision) }), revision);
+      await this.#call(etcdCalls.compact, compactRequest(revision), { isRead: true, revision });
     } catch (error) {
       // Another server of the same etcd was faster.
       if (!(error instanceof CompactedError)) throw error;
@@ -197,13 +213,14 @@ class EtcdStore implements Store {
     if (this.#closed) return;
     this.#closed = true;
     await Promise.all([...this.#feeds].map((feed) => feed.close(closedError())));
-    this.#client.close();
+    this.#members.close();
   }
 
   #openFeed(fromRevision: number): EtcdFeed {
     const { clock, log } = this.#options;
     const feed: EtcdFeed = new EtcdFeed({
-      open: () => this.#client.watchClient.watch() as Promise<unknown> as Promise<EtcdWatchStream>,
+      open: (sink) => this.#members.open(etcdCalls.watch, sink),
+      own: this.#own,
       clock,
       log,
       fromRevision,
@@ -217,10 +234,14 @@ class EtcdStore implements Store {
   }
 
   /** Makes a request, with etcd's errors as the store's. `revision` is the one it is about. */
-  async #call<T>(request: () => Promise<T>, revision = 0): Promise<T> {
+  async #call(
+    path: string,
+    message: Uint8Array,
+    { isRead, revision = 0 }: { readonly isRead: boolean; readonly revision?: number | undefined },
+  ): Promise<Buffer> {
     this.#checkOpen();
     try {
-      return await request();
+      return await this.#members.call(path, message, { isRead });
     } catch (error) {
       const text = errorText(error);
       // etcd does not say up to where it has compacted; it is at least one further.
@@ -236,32 +257,10 @@ class EtcdStore implements Store {
   }
 }
 
-function clientOptions(options: EtcdStoreOptions): IOptions {
-  const { endpoints, clock, tls } = options;
-  const credentials = tls && {
-    rootCertificate: Buffer.from(tls.ca ?? getCACertificates('default').join('\n')),
-    ...(tls.key !== undefined && { privateKey: Buffer.from(tls.key) }),
-    ...(tls.cert !== undefined && { certChain: Buffer.from(tls.cert) }),
-  };
-  return {
-    hosts: [...endpoints],
-    ...(credentials && { credentials }),
-    // A page of large objects exceeds gRPC's default of 4 MiB.
-    grpcOptions: { 'grpc.max_receive_message_length': -1, 'grpc.max_reconnect_backoff_ms': 1_000 },
-    defaultCallOptions: (context) => (context.isStream ? {} : { deadline: clock.nowMs() + requestTimeoutMs }),
-    faultHandling: { global: oncePolicy, host: () => oncePolicy },
-  };
+function tlsOf({ endpoints, tls }: EtcdStoreOptions): EtcdTls | undefined {
+  if (!endpoints.some((endpoint) => endpoint.startsWith('https:'))) return undefined;
+  return { ...tls, ca: tls?.ca ?? getCACertificates('default').join('\n') };
 }
-
-type Policy = NonNullable<NonNullable<IOptions['faultHandling']>['global']>;
-
-/** Makes each request once, where the client would by default repeat it and then refuse others for five seconds. */
-const oncePolicy: Policy = {
-  _altReturn: undefined as never,
-  onSuccess: () => ({ dispose: () => {} }),
-  onFailure: () => ({ dispose: () => {} }),
-  execute: async (action) => action({ signal: new AbortController().signal }),
-};
 
 function noop(): void {}
 

@@ -8,6 +8,7 @@ import { delimiter, join } from 'node:path';
 import { sleep } from '#pkg/base/async.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
+import { SystemRandom } from '#pkg/base/random.ts';
 import { openEtcdStore } from './etcd-store.ts';
 
 /** How long etcd may take to answer, in steps of 50 ms. */
@@ -49,25 +50,54 @@ export interface TestEtcdTls {
 
 /** Starts an etcd and waits until it answers. */
 export async function startTestEtcd(program: string, tls?: TestEtcdTls): Promise<TestEtcd> {
-  const directory = mkdtempSync(join(tmpdir(), 'coxswain-etcd-'));
+  const member = await memberOf('test', tls);
+  return startMember(program, member, { peers: [member], tls });
+}
+
+/** Starts an etcd of that many members and waits until all of them answer. */
+export async function startTestEtcdCluster(program: string, members: number): Promise<readonly TestEtcd[]> {
+  const peers: Member[] = [];
+  for (let i = 0; i < members; i++) peers.push(await memberOf(`test-${i}`, undefined));
+  return Promise.all(peers.map((member) => startMember(program, member, { peers, tls: undefined })));
+}
+
+interface Member {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly peer: string;
+  readonly directory: string;
+}
+
+async function memberOf(name: string, tls: TestEtcdTls | undefined): Promise<Member> {
   const [clientPort, peerPort] = [await freePort(), await freePort()];
-  const endpoint = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${clientPort}`;
+  return {
+    name,
+    endpoint: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${clientPort}`,
+    peer: `http://127.0.0.1:${peerPort}`,
+    directory: mkdtempSync(join(tmpdir(), 'coxswain-etcd-')),
+  };
+}
+
+async function startMember(
+  program: string,
+  { name, endpoint, peer, directory }: Member,
+  { peers, tls }: { readonly peers: readonly Member[]; readonly tls: TestEtcdTls | undefined },
+): Promise<TestEtcd> {
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
-    const peer = `http://127.0.0.1:${peerPort}`;
     const options = {
-      name: 'test',
+      name,
       'data-dir': directory,
       'listen-client-urls': endpoint,
       'advertise-client-urls': endpoint,
       'listen-peer-urls': peer,
       'initial-advertise-peer-urls': peer,
-      'initial-cluster': `test=${peer}`,
+      'initial-cluster': peers.map((each) => `${each.name}=${each.peer}`).join(','),
       ...(tls === undefined
         ? {}
         : { 'trusted-ca-file': tls.caFile, 'cert-file': tls.certFile, 'key-file': tls.keyFile }),
     };
-    const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+    const flags = Object.entries(options).flatMap(([flag, value]) => [`--${flag}`, value]);
     if (tls !== undefined) flags.push('--client-cert-auth');
     child = spawn(program, flags, { stdio: 'ignore' });
     await waitUntilReachable({ endpoint, tls }, child);
@@ -91,12 +121,19 @@ async function waitUntilReachable(
   child: ChildProcess,
 ): Promise<void> {
   const clock = new SystemClock();
+  const random = new SystemRandom();
   const text = (path: string): string => readFileSync(path, 'utf8');
   const tls = files && { ca: text(files.caFile), cert: text(files.clientCertFile), key: text(files.clientKeyFile) };
   for (let attempt = 0; attempt < startAttemptsMax; attempt++) {
     if (child.exitCode !== null) break;
     try {
-      const store = await openEtcdStore({ endpoints: [endpoint], clock, log: silentLogger, ...(tls && { tls }) });
+      const store = await openEtcdStore({
+        endpoints: [endpoint],
+        clock,
+        random,
+        log: silentLogger,
+        ...(tls && { tls }),
+      });
       await store.close();
       return;
     } catch {

@@ -179,7 +179,7 @@ function repeated(args: readonly string[]): { readonly headers: readonly string[
 }
 
 const netcat: Utility = async (invocation) => {
-  const { operands, flags, values } = parseArguments(invocation.args, { flags: 'vznu', valued: 'w' });
+  const { operands, flags, values } = parseArguments(invocation.args, { flags: 'vztnu', valued: 'w' });
   const [host, port] = operands;
   if (host === undefined || !/^\d+$/.test(port ?? '')) throw new CommandError('usage: nc [-vz] [-w SECONDS] HOST PORT');
   const timeoutMs = Number(values.w ?? timeoutSecondsDefault) * 1000;

@@ -1,0 +1,235 @@
+/** Policies in CEL, as clients meet them: parameters, conditions, failures, warnings, patches, refusals when stored. Words: upstream's. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { SeededRandom } from '#pkg/base/random.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { type BareApi, startBareApi } from '#pkg/testing/bare-api.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: answers of every shape.
+type Body = any;
+
+let clock: VirtualClock;
+let api: BareApi;
+let stop: AbortController;
+let running: Promise<void>;
+
+beforeEach(async () => {
+  clock = new VirtualClock();
+  api = await startBareApi({ clock, random: new SeededRandom(1) });
+  stop = new AbortController();
+  running = api.run(stop.signal);
+  await clock.settle();
+});
+
+afterEach(async () => {
+  stop.abort();
+  await running;
+});
+
+const peer = { address: '', certificate: { commonName: 'admin', organizations: ['system:masters'] } };
+
+async function call(method: string, path: string, sent?: object, query = '') {
+  const answer = await api.handle({
+    method,
+    path,
+    query,
+    headers: { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' },
+    peer,
+    signal: stop.signal,
+    ...(sent === undefined ? {} : { body: { kind: 'bytes', bytes: Buffer.from(JSON.stringify(sent)) } as const }),
+  });
+  await clock.settle();
+  const { status, body, headers } = answer;
+  const bytes = body.kind === 'object' ? body.bytes() : body.kind === 'bytes' ? body.bytes : new Uint8Array(0);
+  const json: Body = JSON.parse(Buffer.from(bytes).toString());
+  return { status, body: json, warning: headers.warning ?? '' };
+}
+
+const group = '/apis/admissionregistration.k8s.io/v1';
+const maps = '/api/v1/namespaces/default/configmaps';
+const mapRules = [{ apiGroups: [''], apiVersions: ['v1'], operations: ['*'], resources: ['configmaps'] }];
+
+function register(kind: string, name: string, spec: object) {
+  const plural = { Policy: 'policies', Binding: 'policybindings' }[kind.endsWith('Binding') ? 'Binding' : 'Policy'];
+  const path = `${group}/${kind.replace(/Policy(?:Binding)?$/, '').toLowerCase()}${plural}`;
+  return call('POST', path, { apiVersion: 'admissionregistration.k8s.io/v1', kind, metadata: { name }, spec });
+}
+
+async function judge(spec: object, binding: object = {}, name = 'p') {
+  const made = await register('ValidatingAdmissionPolicy', name, {
+    matchConstraints: { resourceRules: mapRules },
+    ...spec,
+  });
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  const bound = { policyName: name, validationActions: ['Deny'], ...binding };
+  expect((await register('ValidatingAdmissionPolicyBinding', `${name}-b`, bound)).status).toBe(201);
+}
+
+async function change(mutations: readonly object[], more: object = {}, name = 'm') {
+  const spec = { matchConstraints: { resourceRules: mapRules }, reinvocationPolicy: 'Never', mutations, ...more };
+  const made = await register('MutatingAdmissionPolicy', name, spec);
+  expect(made.status, JSON.stringify(made.body)).toBe(201);
+  expect((await register('MutatingAdmissionPolicyBinding', `${name}-b`, { policyName: name })).status).toBe(201);
+}
+
+const create = (name: string, data: object = {}, labels: object = {}) =>
+  call('POST', maps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, labels }, data });
+
+const apply = (expression: string) => ({ patchType: 'ApplyConfiguration', applyConfiguration: { expression } });
+const patch = (expression: string) => ({ patchType: 'JSONPatch', jsonPatch: { expression } });
+
+test('changes and deletions are judged too, and a policy without a binding judges nothing', async () => {
+  await register('ValidatingAdmissionPolicy', 'idle', {
+    matchConstraints: { resourceRules: mapRules },
+    validations: [{ expression: 'false' }],
+  });
+  expect((await create('a')).status).toBe(201);
+  await judge({
+    validations: [
+      {
+        expression: "request.operation != 'DELETE' || object != null",
+        message: 'stays',
+        reason: 'Forbidden',
+      },
+    ],
+  });
+  const gone = await call('DELETE', `${maps}/a`);
+  expect(gone.status).toBe(403);
+  expect(gone.body.message).toBe(
+    `configmaps "a" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p-b' denied request: stays`,
+  );
+  expect((await call('DELETE', `${group}/validatingadmissionpolicybindings/p-b`)).status).toBe(200);
+  expect((await call('DELETE', `${maps}/a`)).status).toBe(200);
+});
+
+test('parameters come from the objects that a binding names, and are wanted unless it says otherwise', async () => {
+  const spec = {
+    paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+    matchConditions: [{ name: 'not-params', expression: "!object.metadata.name.startsWith('limits')" }],
+    validations: [
+      {
+        expression: "size(object.data) <= int(params.data['max'])",
+        messageExpression: "'at most ' + params.data['max']",
+      },
+    ],
+  };
+  await judge(spec, { paramRef: { name: 'limits', namespace: 'default', parameterNotFoundAction: 'Deny' } });
+  const missing = await create('a', { x: '1' });
+  expect(missing.body.message).toContain(
+    'failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction',
+  );
+  await call('DELETE', `${group}/validatingadmissionpolicybindings/p-b`);
+  expect((await create('limits', { max: '1' })).status).toBe(201);
+  const bound = {
+    policyName: 'p',
+    validationActions: ['Deny'],
+    paramRef: { name: 'limits', namespace: 'default', parameterNotFoundAction: 'Deny' },
+  };
+  await register('ValidatingAdmissionPolicyBinding', 'p-b', bound);
+  expect((await create('a', { x: '1' })).status).toBe(201);
+  expect((await create('b', { x: '1', y: '2' })).body.message).toContain('denied request: at most 1');
+});
+
+test('what cannot be evaluated refuses or is passed by, as the policy says; warnings let pass', async () => {
+  const validations = [{ expression: 'object.data.missing == "x"' }];
+  await judge({ validations }, {}, 'strict');
+  expect((await create('a')).body.message).toContain(
+    `expression 'object.data.missing == "x"' resulted in error: no such key: `,
+  );
+  await call('DELETE', `${group}/validatingadmissionpolicies/strict`);
+  await judge({ validations, failurePolicy: 'Ignore' }, {}, 'lax');
+  expect((await create('a')).status).toBe(201);
+  await judge(
+    { validations: [{ expression: 'false', message: 'mind' }] },
+    { validationActions: ['Warn', 'Audit'] },
+    'warns',
+  );
+  const warned = await create('b');
+  expect(warned.status).toBe(201);
+  expect(warned.warning).toContain(
+    "Validation failed for ValidatingAdmissionPolicy 'warns' with binding 'warns-b': mind",
+  );
+});
+
+test('selectors, names of resources and excluded rules narrow what is judged', async () => {
+  const judged = {
+    matchConstraints: {
+      resourceRules: [{ ...mapRules[0], operations: ['CREATE'] }],
+      excludeResourceRules: [{ ...mapRules[0], resourceNames: ['free'] }],
+      objectSelector: { matchLabels: { judged: 'yes' } },
+    },
+    validations: [{ expression: 'false' }],
+  };
+  await judge(judged);
+  expect((await create('a')).status).toBe(201);
+  expect((await create('free', {}, { judged: 'yes' })).status).toBe(201);
+  expect((await create('b', {}, { judged: 'yes' })).status).toBe(422);
+});
+
+test('a policy asks who may do what', async () => {
+  await judge({
+    validations: [
+      { expression: "authorizer.group('').resource('configmaps').namespace('default').check('create').allowed()" },
+      {
+        expression: "!authorizer.serviceAccount('default', 'nobody').path('/metrics').check('get').errored()",
+      },
+      { expression: "authorizer.requestResource.check('custom').allowed()" },
+    ],
+  });
+  expect((await create('a')).status).toBe(201);
+});
+
+test('objects are changed by configurations and by patches, one after the other', async () => {
+  await change([
+    apply("Object{metadata: Object.metadata{labels: Object.metadata.labels{team: 'a'}}}"),
+    patch(
+      "has(object.data) ? [JSONPatch{op: 'add', path: '/data/by', value: string(size(object.metadata.labels))}] : []",
+    ),
+    patch("[JSONPatch{op: 'test', path: '/data/by', value: 'never'}, JSONPatch{op: 'remove', path: '/data'}]"),
+  ]);
+  const { body } = await create('a', { x: '1' }, { app: 'b' });
+  expect(body).toMatchObject({ metadata: { labels: { app: 'b', team: 'a' } }, data: { x: '1', by: '2' } });
+  const dry = await call(
+    'POST',
+    maps,
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'd' }, data: { x: '1' } },
+    'dryRun=All',
+  );
+  expect(dry.body.metadata.labels).toEqual({ team: 'a' });
+});
+
+test('a change that makes no object is refused', async () => {
+  await change([apply('Object{spec: Object.wrong{x: 1}}')]);
+  const refused = await create('a');
+  expect(refused.status).toBe(403);
+  expect(refused.body.message).toContain(`type mismatch: unexpected type name "Object.wrong", expected "Object.spec"`);
+});
+
+test('expressions that are none of their place are refused when a policy is stored', async () => {
+  const stored = (spec: object) =>
+    register('ValidatingAdmissionPolicy', 'p', {
+      matchConstraints: { resourceRules: mapRules },
+      validations: [{ expression: 'true' }],
+      ...spec,
+    });
+  const messageOf = async (spec: object) => (await stored(spec)).body.message as string;
+  expect(await messageOf({ validations: [{ expression: 'object.x + ' }] })).toContain(
+    'spec.validations[0].expression: Invalid value: "object.x + ": compilation failed: ERROR: <input>:1:12: Syntax error',
+  );
+  expect(await messageOf({ validations: [{ expression: '1' }] })).toContain('must evaluate to bool');
+  expect(await messageOf({ validations: [{ expression: 'params.x' }] })).toContain("undeclared reference to 'params'");
+  expect(await messageOf({ validations: [{ expression: 'true', messageExpression: '1' }] })).toContain(
+    'spec.validations[0].messageExpression',
+  );
+  expect(await messageOf({ variables: [{ name: 'a', expression: 'variables.b' }] })).toContain(
+    'spec.variables[0].expression: Invalid value: "variables.b": compilation failed: ERROR: <input>:1:10: undefined field \'b\'',
+  );
+  expect(await messageOf({ matchConditions: [{ name: 'x', expression: 'request.nothing' }] })).toContain(
+    "undefined field 'nothing'",
+  );
+  const mutation = await register('MutatingAdmissionPolicy', 'm', {
+    matchConstraints: { resourceRules: mapRules },
+    reinvocationPolicy: 'Never',
+    mutations: [patch('JSONPatch{op: 1}')],
+  });
+  expect(mutation.body.message).toContain('spec.mutations[0].jsonPatch.expression: Invalid value');
+});

@@ -1,0 +1,27 @@
+/**
+ * Claims of several API servers of one store to numbers that they give to Services: a key that only one of them can make, and that the store itself
+ * removes after a while. Upstream counterpart: the IPAddress objects that its allocator makes, and the repair loop for those that are left over.
+ */
+import type { NumberClaims } from '#pkg/registry/core/service/allocation.ts';
+import type { Store } from '#pkg/storage/store.ts';
+
+const prefix = '/coxswain/claims/';
+
+/** Longer than a Service takes to be written (its request ends after a minute) and to be seen by all servers. */
+const claimMs = 120_000;
+
+/** Claims in a store that several servers have; undefined for one that only this server can have, which needs none. */
+export function numberClaims(store: Store): NumberClaims | undefined {
+  if (store.localRevision !== undefined) return undefined;
+  return {
+    async take(name) {
+      const operation = { type: 'put', key: prefix + name, value: new Uint8Array(0), ifModRevision: 0 } as const;
+      return (await store.write({ ...operation, ttlMs: claimMs })).ok;
+    },
+    async release(name) {
+      const key = prefix + name;
+      const claim = await store.get(key);
+      if (claim !== undefined) await store.write({ type: 'delete', key, ifModRevision: claim.modRevision });
+    },
+  };
+}

@@ -1,0 +1,87 @@
+/** Calls of webhooks over real connections on the loopback: whom they trust, how much they read, when they end. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import { afterEach, expect, test } from 'vitest';
+import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
+import { callWebhookOverHttps } from './webhook-caller.ts';
+
+const issued = { nowMs: 0, validDays: 365 * 100 };
+const authority = issueAuthority({ ...issued, subject: { commonName: 'ca' } });
+const leaf = issueLeaf(authority, {
+  ...issued,
+  subject: { commonName: 'hook' },
+  usage: 'server',
+  hosts: ['hook.default.svc', '127.0.0.1'],
+});
+
+let server: Server | undefined;
+
+afterEach(() => {
+  server?.closeAllConnections();
+  server?.close();
+  server = undefined;
+});
+
+/** Serves until the test ends; resolves with its port. */
+async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<number> {
+  const made = createServer({ key: leaf.key, cert: leaf.certificate }, answer);
+  server = made;
+  await new Promise<void>((resolve) => made.listen(0, '127.0.0.1', resolve));
+  const address = made.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+const call = (port: number, more: object = {}) =>
+  callWebhookOverHttps({
+    url: 'https://hook.default.svc:443/judge?timeout=10s',
+    address: { host: '127.0.0.1', port },
+    caBundle: authority.certificate,
+    body: '{"a":1}',
+    signal: new AbortController().signal,
+    ...more,
+  });
+
+test('a service is asked under its name, and only trusted with the authority of the webhook', async () => {
+  const port = await serve((request, response) => {
+    let body = '';
+    request.on('data', (part) => {
+      body += part;
+    });
+    request.on('end', () =>
+      response.end(JSON.stringify({ body, url: request.url, type: request.headers['content-type'] })),
+    );
+  });
+  const { status, text } = await call(port);
+  expect(status).toBe(200);
+  expect(JSON.parse(text)).toEqual({ body: '{"a":1}', url: '/judge?timeout=10s', type: 'application/json' });
+  await expect(call(port, { caBundle: undefined })).rejects.toThrow();
+  await expect(call(port, { url: 'https://other.default.svc:443/' })).rejects.toThrow(/altnames|certificate/);
+});
+
+test('a webhook by URL is asked where the URL says', async () => {
+  const port = await serve((_, response) => response.end('yes'));
+  const answer = await call(port, { url: `https://127.0.0.1:${port}/x`, address: undefined });
+  expect(answer).toEqual({ status: 200, text: 'yes' });
+});
+
+test('an answer without end is cut off', async () => {
+  const port = await serve((_, response) => {
+    const chunk = Buffer.alloc(256 * 1024);
+    const write = (): void => {
+      while (!response.destroyed && response.write(chunk));
+      if (!response.destroyed) response.once('drain', write);
+    };
+    response.on('error', () => {});
+    write();
+  });
+  await expect(call(port)).rejects.toThrow('the answer is longer than 6291456 bytes');
+});
+
+test('a call ends with its signal, and where nobody listens', async () => {
+  const asked = new AbortController();
+  const port = await serve(() => asked.abort());
+  await expect(call(port, { signal: asked.signal })).rejects.toThrow();
+  server?.closeAllConnections();
+  server?.close();
+  await expect(call(port)).rejects.toThrow(/ECONNREFUSED/);
+});

@@ -1,0 +1,248 @@
+/**
+ * Expressions of policies and of match conditions: what they can name, and their evaluation within the budget of one request.
+ * Source: apiserver `admission/plugin/cel/{compile,composition,condition}.go`.
+ */
+import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
+import type { AdmissionAttributes } from '#pkg/apiserver/strategy.ts';
+import type { UserInfo } from '#pkg/apiserver/user-info.ts';
+import { environmentOf } from '#pkg/cel/environment.ts';
+import { fromJson } from '#pkg/cel/json-values.ts';
+import { AuthorizerValue, authorizerType, ResourceCheck, resourceCheckType } from '#pkg/cel/library/authorizer.ts';
+import { callCostMax, compileProgram, type Program } from '#pkg/cel/program.ts';
+import {
+  boolType,
+  dynType,
+  intType,
+  listOf,
+  mapOf,
+  objectType,
+  stringType,
+  type Type,
+  type TypeField,
+  timestampType,
+  typeText,
+} from '#pkg/cel/types.ts';
+import { EvaluationError, MapValue, type Value } from '#pkg/cel/values.ts';
+import { askerOf } from './ask-access.ts';
+import { patchTypeOf } from './patch-types.ts';
+
+/** What may be spent on the expressions of one policy with one binding. Source: `RuntimeCELCostBudget`. */
+export const policyCostMax = 10_000_000;
+
+/** What may be spent on the match conditions of one. Source: `RuntimeCELCostBudgetMatchConditions`. */
+export const conditionsCostMax = 2_500_000;
+
+function fieldTypes(fields: Readonly<Record<string, Type>>): ReadonlyMap<string, TypeField> {
+  return new Map(Object.entries(fields).map(([name, type]) => [name, { name, type }]));
+}
+
+function named(name: string, fields: Readonly<Record<string, Type>>): Type {
+  return objectType(`kubernetes.${name}`, fieldTypes(fields));
+}
+
+const kindType = named('GroupVersionKind', { group: stringType, version: stringType, kind: stringType });
+const resourceType = named('GroupVersionResource', { group: stringType, version: stringType, resource: stringType });
+const userType = named('UserInfo', {
+  username: stringType,
+  uid: stringType,
+  groups: listOf(stringType),
+  extra: mapOf(stringType, listOf(stringType)),
+});
+
+const requestType = named('AdmissionRequest', {
+  kind: kindType,
+  resource: resourceType,
+  subResource: stringType,
+  requestKind: kindType,
+  requestResource: resourceType,
+  requestSubResource: stringType,
+  name: stringType,
+  namespace: stringType,
+  operation: stringType,
+  userInfo: userType,
+  dryRun: boolType,
+  options: dynType,
+});
+
+const namespaceType = named('Namespace', {
+  metadata: named('NamespaceMetadata', {
+    name: stringType,
+    generateName: stringType,
+    namespace: stringType,
+    labels: mapOf(stringType, stringType),
+    annotations: mapOf(stringType, stringType),
+    UID: stringType,
+    creationTimestamp: timestampType,
+    deletionGracePeriodSeconds: intType,
+    deletionTimestamp: timestampType,
+    generation: intType,
+    resourceVersion: stringType,
+    finalizers: listOf(stringType),
+  }),
+  spec: named('NamespaceSpec', { finalizers: listOf(stringType) }),
+  status: named('NamespaceStatus', { phase: stringType }),
+});
+
+/** What expressions of one place can name beside the request and its objects. */
+export interface Names {
+  readonly hasParams: boolean;
+  readonly hasAuthorizer: boolean;
+  /** Whether objects of the kinds of patches can be made. */
+  readonly makesPatches?: boolean;
+  /** Types of the variables of a policy by name, and of the objects where those are known. */
+  readonly variables?: ReadonlyMap<string, Type>;
+  readonly objectType?: Type;
+  readonly paramsType?: Type;
+}
+
+function typesOf(names: Names): Readonly<Record<string, Type>> {
+  const object = names.objectType ?? dynType;
+  return {
+    object,
+    oldObject: object,
+    request: requestType,
+    namespaceObject: namespaceType,
+    ...(names.hasParams ? { params: names.paramsType ?? dynType } : {}),
+    ...(names.hasAuthorizer ? { authorizer: authorizerType, 'authorizer.requestResource': resourceCheckType } : {}),
+    ...(names.variables === undefined
+      ? {}
+      : {
+          variables: objectType(
+            'kubernetes.variables',
+            new Map([...names.variables].map(([name, type]) => [name, { name, type }])),
+          ),
+        }),
+  };
+}
+
+/** A compiled expression of a policy, or why it is none. */
+export interface Expression {
+  readonly text: string;
+  readonly program: Program | undefined;
+  readonly problem: string | undefined;
+  run(values: RequestValues, costMax: number): ReturnType<Program['run']>;
+}
+
+/** Compiles an expression that gives one of the kinds of types; any where there are none. */
+export function compileExpression(text: string, names: Names, gives: readonly Type[] = []): Expression {
+  const types = typesOf(names);
+  const program = compileProgram(text, environmentOf(types, names.makesPatches === true ? patchTypeOf : undefined));
+  const known = Object.keys(types);
+  const problem = 'issues' in program ? `compilation failed: ${program.text}` : wrongResult(program, gives);
+  const compiled = 'issues' in program ? undefined : program;
+  return {
+    text,
+    program: problem === undefined ? compiled : undefined,
+    problem,
+    run(values, costMax) {
+      if (compiled === undefined) {
+        return { error: new EvaluationError(problem ?? 'compilation failed'), cost: 0 };
+      }
+      return compiled.run(
+        known.map((name) => values.get(name)),
+        Math.min(costMax, callCostMax),
+      );
+    },
+  };
+}
+
+function wrongResult({ checked: { type } }: Program, gives: readonly Type[]): string | undefined {
+  if (gives.length === 0 || type.kind === 'dyn' || gives.some((one) => typeText(one) === typeText(type)))
+    return undefined;
+  const wanted = gives.map(typeText);
+  return `must evaluate to ${wanted.length === 1 ? wanted[0] : `one of [${wanted.join(' ')}]`}`;
+}
+
+/** The values of names in one request. Variables are evaluated when somebody asks for them, once. */
+export interface RequestValues {
+  get(name: string): Value | undefined;
+}
+
+/** A request, for expressions. */
+export interface EvaluatedRequest {
+  readonly request: AdmissionAttributes;
+  readonly user: UserInfo;
+  readonly dryRun: boolean;
+  readonly namespace: KubeObject | undefined;
+  readonly params?: KubeObject | null | undefined;
+  readonly authorizer: Authorizer;
+}
+
+/** The values of a request. */
+export function requestValues(given: EvaluatedRequest): RequestValues {
+  const { request, namespace, params } = given;
+  const ask = askerOf(given.authorizer, given.user);
+  const { group, resource, subresource, name } = request;
+  const asked = { group, resource, subresource, namespace: request.namespace, name };
+  const values: Readonly<Record<string, Value>> = {
+    object: fromJson(request.draft ?? null),
+    oldObject: fromJson(request.old ?? null),
+    request: fromJson(describe(given)),
+    namespaceObject: fromJson(namespace === undefined ? null : describeNamespace(namespace)),
+    params: fromJson(params ?? null),
+    authorizer: new AuthorizerValue(ask, {}),
+    'authorizer.requestResource': new ResourceCheck(ask, asked),
+  };
+  return { get: (one) => values[one] };
+}
+
+/** What is said of a request. Source: admission/v1 `AdmissionRequest`. */
+function describe({ request, user, dryRun }: EvaluatedRequest): JsonObject {
+  const { group, version, resource, subresource, kind, name, namespace, operation } = request;
+  const [ofKind, ofResource] = [
+    { group, version, kind },
+    { group, version, resource },
+  ];
+  return {
+    kind: ofKind,
+    resource: ofResource,
+    subResource: subresource,
+    requestKind: ofKind,
+    requestResource: ofResource,
+    requestSubResource: subresource,
+    name,
+    namespace,
+    operation,
+    userInfo: { username: user.name, uid: user.uid ?? '', groups: user.groups, extra: user.extra ?? {} },
+    dryRun,
+    options: {},
+  };
+}
+
+function describeNamespace({ metadata, ...rest }: KubeObject): JsonObject {
+  const { managedFields: _, selfLink: __, uid, ownerReferences: ___, ...shown } = metadata ?? {};
+  return { ...rest, metadata: { ...shown, ...(uid === undefined ? {} : { UID: uid }) } };
+}
+
+/** The values of a request together with the variables of a policy, whose costs go to `spend`. */
+export function withVariables(
+  values: RequestValues,
+  variables: readonly (readonly [string, Expression])[],
+  costMax: () => number,
+  spend: (cost: number) => void,
+): RequestValues {
+  const known = new Map<string, ReturnType<Program['run']>>();
+  const expressions = new Map(variables);
+  const all: RequestValues = { get: (name) => (name === 'variables' ? map : values.get(name)) };
+  const map = new MapValue({
+    size: variables.length,
+    find(key) {
+      const expression = typeof key === 'string' ? expressions.get(key) : undefined;
+      if (expression === undefined || typeof key !== 'string') return undefined;
+      let outcome = known.get(key);
+      if (outcome === undefined) {
+        outcome = expression.run(all, costMax());
+        known.set(key, outcome);
+        spend(outcome.cost);
+      }
+      if ('error' in outcome) {
+        const why = `composited variable "${key}" fails to evaluate: ${outcome.error.message}`;
+        throw new EvaluationError(why, outcome.error.isFinal);
+      }
+      return outcome.value;
+    },
+    keys: () => expressions.keys(),
+  });
+  return all;
+}

@@ -1,0 +1,211 @@
+/**
+ * One call of a webhook: what is sent, over which connection, and what may be answered. An answer that takes too long, is too long or makes no
+ * sense is an error with one clear line; it never changes anything.
+ * Source: apiserver `admission/plugin/webhook/{generic,request}`, `util/webhook/client.go`; admission/v1 `AdmissionReview`.
+ */
+import type { WebhookClientConfig } from '#pkg/api/types/admissionregistration-v1.ts';
+import type { Service } from '#pkg/api/types/core-v1.ts';
+import { services } from '#pkg/api/types/refs.ts';
+import type { Given } from '#pkg/apimachinery/draft.ts';
+import { isObject } from '#pkg/apimachinery/json.ts';
+import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import type { Status } from '#pkg/apimachinery/status-error.ts';
+import type { AdmissionAttributes, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
+import { readAll } from '#pkg/apiserver/strategy.ts';
+import { sleep } from '#pkg/base/async.ts';
+import { errorText } from '#pkg/base/error-text.ts';
+
+/** A request to a server of somebody else's. */
+export interface WebhookRequest {
+  /** With the query. */
+  readonly url: string;
+  /** Where to connect to, where that is not what the URL says. */
+  readonly address?: { readonly host: string; readonly port: number };
+  /** PEM of the authorities that may vouch for the server; undefined: those of the system. */
+  readonly caBundle: string | undefined;
+  readonly body: string;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+}
+
+/** Sends a request by POST over HTTPS. Rejects where there is no answer, or one that is too long. */
+export type CallWebhook = (request: WebhookRequest) => Promise<{ readonly status: number; readonly text: string }>;
+
+/** What a webhook says. */
+export interface WebhookAnswer {
+  readonly allowed: boolean;
+  /** Why not, as far as it says so. */
+  readonly status: Partial<Status>;
+  /** A JSON patch. */
+  readonly patch: unknown;
+  readonly warnings: readonly string[];
+}
+
+/** A webhook, as far as its call goes. */
+export interface CalledWebhook {
+  readonly clientConfig?: Given<WebhookClientConfig>;
+  readonly timeoutSeconds?: number;
+  readonly admissionReviewVersions?: readonly string[];
+}
+
+/** Source: the default of `timeoutSeconds`. */
+const timeoutSeconds = 10;
+
+/** What is sent. */
+export interface CallContext {
+  readonly request: AdmissionAttributes;
+  readonly context: StrategyContext;
+  readonly reader: RegistryReader;
+  readonly call: CallWebhook;
+}
+
+/** Asks a webhook. Throws an `Error` that says why there is no answer. */
+export async function askWebhook(webhook: CalledWebhook, given: CallContext): Promise<WebhookAnswer> {
+  const version = webhook.admissionReviewVersions?.find((one) => one === 'v1' || one === 'v1beta1') ?? 'v1';
+  const apiVersion = `admission.k8s.io/${version}`;
+  const uid = given.context.random.uuid();
+  const seconds = webhook.timeoutSeconds ?? timeoutSeconds;
+  const target = await targetOf(webhook.clientConfig ?? {}, seconds, given.reader);
+  const body = JSON.stringify({ kind: 'AdmissionReview', apiVersion, request: reviewOf(given, uid) });
+  const { status, text } = await within(given, seconds, target.url, (signal) =>
+    given.call({ ...target, body, signal }),
+  );
+  if (status < 200 || status > 299)
+    throw new Error(`failed to call webhook: the server answered with status ${status}`);
+  return readAnswer(text, { apiVersion, uid });
+}
+
+/** Fails when the time is up, whatever the other side does. */
+async function within<T>(
+  { context: { clock } }: CallContext,
+  seconds: number,
+  url: string,
+  ask: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const [ended, timer] = [new AbortController(), new AbortController()];
+  const late = sleep(clock, seconds * 1000, timer.signal).then((isOver) => {
+    if (!isOver) return undefined;
+    ended.abort();
+    throw new Error('context deadline exceeded');
+  });
+  const asking = ask(ended.signal);
+  // One of both is not looked at any more once the other has settled.
+  asking.catch(() => {});
+  late.catch(() => {});
+  try {
+    const answer = await Promise.race([asking, late]);
+    return answer ?? (await asking);
+  } catch (error) {
+    throw new Error(`failed to call webhook: Post ${JSON.stringify(url)}: ${errorText(error)}`, { cause: error });
+  } finally {
+    timer.abort();
+  }
+}
+
+async function targetOf(
+  { url, service, caBundle }: Given<WebhookClientConfig>,
+  seconds: number,
+  reader: RegistryReader,
+): Promise<Pick<WebhookRequest, 'address' | 'caBundle' | 'url'>> {
+  const ca = (caBundle ?? '') === '' ? undefined : Buffer.from(caBundle ?? '', 'base64').toString();
+  const query = `timeout=${seconds}s`;
+  if (service === undefined) return { url: `${url ?? ''}?${query}`, caBundle: ca };
+  const { name = '', namespace = '', path = '', port = 443 } = service;
+  const found = await serviceOf(name, namespace, reader);
+  const host = found?.spec?.clusterIP ?? '';
+  if (found === undefined || host === '' || host === 'None')
+    throw new Error(`failed to call webhook: service ${JSON.stringify(name)} not found`);
+  if (!(found.spec?.ports ?? []).some((one) => one.port === port)) {
+    throw new Error(`failed to call webhook: no service port ${port} found for service ${JSON.stringify(name)}`);
+  }
+  const at = `https://${name}.${namespace}.svc:${port}${path.startsWith('/') ? path : `/${path}`}?${query}`;
+  return { url: at, address: { host, port }, caBundle: ca };
+}
+
+async function serviceOf(name: string, namespace: string, reader: RegistryReader): Promise<Service | undefined> {
+  const all = await readAll(reader, services, namespace);
+  return all.find(({ metadata }) => metadata?.name === name);
+}
+
+function reviewOf({ request, context: { user, dryRun } }: CallContext, uid: string): JsonObject {
+  const { group, version, kind, resource, subresource, name, namespace, operation, draft, old } = request;
+  const [ofKind, ofResource] = [
+    { group, version, kind },
+    { group, version, resource },
+  ];
+  const sub = subresource === '' ? {} : { subResource: subresource, requestSubResource: subresource };
+  return {
+    uid,
+    kind: ofKind,
+    resource: ofResource,
+    requestKind: ofKind,
+    requestResource: ofResource,
+    ...sub,
+    ...(name === '' ? {} : { name }),
+    ...(namespace === '' ? {} : { namespace }),
+    operation,
+    userInfo: {
+      username: user.name,
+      ...(user.uid === undefined ? {} : { uid: user.uid }),
+      groups: user.groups,
+      ...(user.extra === undefined ? {} : { extra: user.extra }),
+    },
+    object: draft ?? null,
+    oldObject: old ?? null,
+    dryRun,
+    options: null,
+  };
+}
+
+function invalidAnswer(why: string): Error {
+  return new Error(`received invalid webhook response: ${why}`);
+}
+
+/** Source: apiserver `webhook/request/admissionreview.go` `VerifyAdmissionResponse`. */
+function readAnswer(text: string, wanted: { readonly apiVersion: string; readonly uid: string }): WebhookAnswer {
+  // What it is is looked at field by field.
+  let review: {
+    kind?: unknown;
+    apiVersion?: unknown;
+    response?: Readonly<Record<string, unknown>> & { status?: Partial<Status> };
+  };
+  try {
+    review = JSON.parse(text);
+  } catch (error) {
+    throw invalidAnswer(errorText(error));
+  }
+  if (!isObject(review) || !isObject(review.response)) throw invalidAnswer('webhook response was absent');
+  const { kind, apiVersion, response } = review;
+  if (kind !== 'AdmissionReview' || apiVersion !== wanted.apiVersion) {
+    const found = `${String(apiVersion)}, Kind=${String(kind)}`;
+    throw invalidAnswer(`expected webhook response of ${wanted.apiVersion}, Kind=AdmissionReview, got ${found}`);
+  }
+  if (response.uid !== wanted.uid) {
+    throw invalidAnswer(
+      `expected response.uid=${JSON.stringify(wanted.uid)}, got ${JSON.stringify(response.uid ?? '')}`,
+    );
+  }
+  const { patch, patchType, warnings } = response;
+  const hasPatch = typeof patch === 'string' && patch !== '';
+  if (hasPatch && patchType !== 'JSONPatch') {
+    throw invalidAnswer(
+      patchType === undefined
+        ? 'response.patchType not set, but response.patch is'
+        : `unsupported patch type ${JSON.stringify(patchType)}`,
+    );
+  }
+  return {
+    allowed: response.allowed === true,
+    status: response.status ?? {},
+    patch: hasPatch ? readPatch(patch) : undefined,
+    warnings: Array.isArray(warnings) ? warnings.filter((one) => typeof one === 'string') : [],
+  };
+}
+
+function readPatch(patch: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(patch, 'base64').toString());
+  } catch (error) {
+    throw invalidAnswer(`response.patch is no JSON patch: ${errorText(error)}`);
+  }
+}

@@ -1,0 +1,36 @@
+/** Why a call to an etcd member has failed, and whether it may have happened all the same. Source: gRPC status codes. */
+
+/** The codes that are told apart here. */
+export const grpcCodes = {
+  invalidArgument: 3,
+  deadlineExceeded: 4,
+  permissionDenied: 7,
+  resourceExhausted: 8,
+  failedPrecondition: 9,
+  outOfRange: 11,
+  internal: 13,
+  unavailable: 14,
+  unauthenticated: 16,
+} as const;
+
+/** A call that did not end with OK. */
+export class GrpcError extends Error {
+  override readonly name = 'GrpcError';
+  readonly code: number;
+  /** Whether the member may have got the request. */
+  readonly wasSent: boolean;
+  /** Whether the connection is to blame, and not what the member said. */
+  readonly isLost: boolean;
+
+  constructor(message: string, how: { readonly code: number; readonly wasSent: boolean; readonly isLost?: boolean }) {
+    super(message);
+    this.code = how.code;
+    this.wasSent = how.wasSent;
+    this.isLost = how.isLost ?? false;
+  }
+}
+
+/** The connection to a member, or the time for its answer, is over. */
+export function lostError(message: string, wasSent: boolean): GrpcError {
+  return new GrpcError(message, { code: grpcCodes.unavailable, wasSent, isLost: true });
+}
