@@ -126,7 +126,8 @@ export function finalSpec({ served }: Scope, draft: JsonObject): FinalSpec | und
 
 /**
  * The model where `value` is the same; else `value` with the parts in it that are the same put in the place of its own. What a thousand pods have in
- * common is then in memory once, and what was decoded of each is garbage before it has become old.
+ * common is then in memory once, and what was decoded of each is garbage before it has become old. Both have the same text but for one name, so that they have
+ * the same fields.
  */
 function sharing(value: unknown, model: unknown): unknown {
   if (value === model) return model;
@@ -142,15 +143,13 @@ function sharing(value: unknown, model: unknown): unknown {
   if (!isObject(value) || !isObject(model)) return value;
   let isSame = true;
   for (const name in value) {
-    if (!Object.hasOwn(model, name)) isSame = false;
-    else {
-      const part = value[name];
-      const same = sharing(part, model[name]);
-      if (same !== part) setOwn(value, name, same);
-      if (same !== model[name]) isSame = false;
-    }
+    const part = value[name];
+    const wanted = model[name];
+    if (part === wanted) continue;
+    const same = typeof part === 'object' ? sharing(part, wanted) : part;
+    if (same !== part) setOwn(value, name, same);
+    if (same !== wanted) isSame = false;
   }
-  for (const name in model) if (!Object.hasOwn(value, name)) isSame = false;
   return isSame ? model : value;
 }
 
