@@ -9,8 +9,10 @@ import { errorText } from '#pkg/base/error-text.ts';
 import { type ApiPartOptions, apiPart } from '#pkg/cluster/api-part.ts';
 import type { AuthenticationSettings } from '#pkg/cluster/authentication.ts';
 import type { EtcdFiles } from '#pkg/cluster/etcd-files.ts';
+import { grantsOf } from '#pkg/cluster/grants.ts';
 import { openStore } from '#pkg/cluster/store.ts';
 import { etcdFilesProblem, storeDriverOf } from '#pkg/cluster/stores.ts';
+import { clusterTables } from '#pkg/cluster/tables.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -76,6 +78,7 @@ export async function wireApiServer(
       kubeletClient,
       authentication,
       authorizationModes: modesOf(values['authorization-mode']),
+      grants: await grantsOf(clusterTables),
       ...processOf(values, clock.nowMs()),
     });
     context.health.set('kube-apiserver', api.health);

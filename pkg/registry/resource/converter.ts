@@ -26,15 +26,16 @@ function servedRequest({ exactly, ...rest }: Given<DeviceRequest>): Given<Served
 }
 
 function storedSpec({ devices, ...rest }: Given<ServedClaimSpec>): Given<ResourceClaimSpec> {
-  if (!devices) return { ...rest, ...present({ devices }) };
+  // A list that is null stays so: an update compares it with what was stored.
+  if (!devices?.requests) return { ...rest, ...present({ devices }) };
   const { requests, ...others } = devices;
-  return { ...rest, devices: { ...present({ requests: requests?.map(storedRequest) }), ...others } };
+  return { ...rest, devices: { requests: requests.map(storedRequest), ...others } };
 }
 
 function servedSpec({ devices, ...rest }: Given<ResourceClaimSpec>): Given<ServedClaimSpec> {
-  if (!devices) return { ...rest, ...present({ devices }) };
+  if (!devices?.requests) return { ...rest, ...present({ devices }) };
   const { requests, ...others } = devices;
-  return { ...rest, devices: { ...present({ requests: requests?.map(servedRequest) }), ...others } };
+  return { ...rest, devices: { requests: requests.map(servedRequest), ...others } };
 }
 
 /** The converter of claims. */
