@@ -7,10 +7,11 @@
 import type { Service } from '#pkg/api/types/core-v1.ts';
 import type { EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
 import { endpointSlices, namespaces, services } from '#pkg/api/types/refs.ts';
-import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import { isAlreadyExists, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { repeat } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import { mirrorObjects } from '#pkg/client/mirror.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import { loopbackDnsPort } from '#pkg/network/loopback/dns-port.ts';
 import { Answerer } from './answerer.ts';
@@ -77,36 +78,23 @@ async function run({ deps, domain, address, upstreams }: ClusterDnsOptions, sign
 }
 
 function followObjects({ informers }: ComponentDeps, zone: ClusterZone, answerer: Answerer): void {
-  const follow = <T extends KubeObject>(
-    ref: ResourceRef<T>,
-    set: (object: T) => void,
-    remove: (object: T) => void,
-  ): void => {
-    const noteAfter = (change: (object: T) => void, object: T): void => {
-      change(object);
-      answerer.changed();
-    };
-    informers.informer(ref).addHandler({
-      added: (object) => noteAfter(set, object),
-      updated: (_, object) => noteAfter(set, object),
-      deleted: (object) => noteAfter(remove, object),
-    });
-  };
-  follow(
-    namespaces,
-    ({ metadata }) => zone.setNamespace(metadata?.name ?? ''),
-    ({ metadata }) => zone.removeNamespace(metadata?.name ?? ''),
-  );
-  follow(
-    services,
-    (service) => zone.setService(service),
-    (service) => zone.removeService(service),
-  );
-  follow(
-    endpointSlices,
-    (slice) => zone.setSlice(slice),
-    (slice) => zone.removeSlice(slice),
-  );
+  const onChange = (): void => answerer.changed();
+  const nameOf = ({ metadata }: KubeObject): string => metadata?.name ?? '';
+  mirrorObjects(informers, {
+    ref: namespaces,
+    mirror: { set: (one) => zone.setNamespace(nameOf(one)), remove: (one) => zone.removeNamespace(nameOf(one)) },
+    onChange,
+  });
+  mirrorObjects(informers, {
+    ref: services,
+    mirror: { set: (service) => zone.setService(service), remove: (service) => zone.removeService(service) },
+    onChange,
+  });
+  mirrorObjects(informers, {
+    ref: endpointSlices,
+    mirror: { set: (slice) => zone.setSlice(slice), remove: (slice) => zone.removeSlice(slice) },
+    onChange,
+  });
 }
 
 /** Makes the Service and its endpoints where they are missing; what people have made of them stays. */

@@ -4,11 +4,11 @@
  */
 import type { Service } from '#pkg/api/types/core-v1.ts';
 import { endpointSlices, services } from '#pkg/api/types/refs.ts';
-import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { Deferred, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
+import { mirrorObjects } from '#pkg/client/mirror.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
 import type { Backend, RuleFailure } from './backend.ts';
@@ -52,31 +52,17 @@ async function run({ deps, backend, healthChecks, nodeName }: ProxyOptions, sign
   const tracker = new RuleTracker({ nodeName });
   const troubleLog = new TroubleLog(recorder, log);
   let changed = new Deferred();
-  const keep = <T extends KubeObject>(
-    ref: ResourceRef<T>,
-    set: (object: T) => void,
-    remove: (object: T) => void,
-  ): void => {
-    const noteAfter = (change: (object: T) => void, object: T): void => {
-      change(object);
-      changed.resolve();
-    };
-    informers.informer(ref).addHandler({
-      added: (object) => noteAfter(set, object),
-      updated: (_, object) => noteAfter(set, object),
-      deleted: (object) => noteAfter(remove, object),
-    });
-  };
-  keep(
-    services,
-    (service) => tracker.setService(service),
-    (service) => tracker.removeService(service),
-  );
-  keep(
-    endpointSlices,
-    (slice) => tracker.setSlice(slice),
-    (slice) => tracker.removeSlice(slice),
-  );
+  const onChange = (): void => changed.resolve();
+  mirrorObjects(informers, {
+    ref: services,
+    mirror: { set: (service) => tracker.setService(service), remove: (service) => tracker.removeService(service) },
+    onChange,
+  });
+  mirrorObjects(informers, {
+    ref: endpointSlices,
+    mirror: { set: (slice) => tracker.setSlice(slice), remove: (slice) => tracker.removeSlice(slice) },
+    onChange,
+  });
   try {
     if (!(await informers.synced(signal))) return;
     while (!signal.aborted) {
