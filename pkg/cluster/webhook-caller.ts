@@ -5,7 +5,7 @@
  * Limits: an answer is at most `answerBytesMax` long; one that is longer ends the connection and is an error. Time is the caller's (`signal`).
  */
 import { getBuiltinModule } from 'node:process';
-import type { CallWebhook } from '#pkg/registry/admission/registered/webhook-call.ts';
+import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
 
 /** Longest answer: an object of the largest size as a patch in base64, with room. Source: none; upstream reads at most 3 MiB of what it decodes. */
 const answerBytesMax = 6 * 1024 * 1024;

@@ -24,7 +24,7 @@ import type { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import type { FakeRuntime } from '#pkg/kubelet/runtime/fake/fake-runtime.ts';
-import type { CallWebhook } from '#pkg/registry/admission/registered/webhook-call.ts';
+import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
 
 export interface TestClusterOptions {
   /** How many nodes, named `node-1` and so on. Default 1; 0 for an API server, controllers and scheduler alone. */

@@ -76,7 +76,7 @@ describe('--processes', () => {
     ]);
     writeFileSync(file, config);
     expect((await cluster.up()).code).toBe(0);
-    expect((await processes(cluster)).map(({ health }) => health)).toEqual(Array(6).fill('healthy'));
+    expect((await processes(cluster)).map(({ health }) => health)).toEqual(Array(7).fill('healthy'));
   });
 
   test('without the one that starts them again they run on, and up puts another there', async () => {

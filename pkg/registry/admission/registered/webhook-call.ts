@@ -14,22 +14,7 @@ import type { AdmissionAttributes, RegistryReader, StrategyContext } from '#pkg/
 import { readAll } from '#pkg/apiserver/strategy.ts';
 import { sleep } from '#pkg/base/async.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-
-/** A request to a server of somebody else's. */
-export interface WebhookRequest {
-  /** With the query. */
-  readonly url: string;
-  /** Where to connect to, where that is not what the URL says. */
-  readonly address?: { readonly host: string; readonly port: number };
-  /** PEM of the authorities that may vouch for the server; undefined: those of the system. */
-  readonly caBundle: string | undefined;
-  readonly body: string;
-  /** Ends it. */
-  readonly signal: AbortSignal;
-}
-
-/** Sends a request by POST over HTTPS. Rejects where there is no answer, or one that is too long. */
-export type CallWebhook = (request: WebhookRequest) => Promise<{ readonly status: number; readonly text: string }>;
+import type { CallWebhook, WebhookRequest } from './call-webhook.ts';
 
 /** What a webhook says. */
 export interface WebhookAnswer {

@@ -16,11 +16,12 @@ import { badRequest, internalError, type Status, StatusError } from '#pkg/apimac
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
 import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
+import type { CallWebhook } from './call-webhook.ts';
 import { type Expression, requestValues } from './expressions.ts';
 import { compileConditions, conditionsHold } from './policy.ts';
 import { putInPlace } from './put-in-place.ts';
 import { isExempt, matchesNamespace, matchesObject, matchesRules } from './request-match.ts';
-import { askWebhook, type CallContext, type CallWebhook, type WebhookAnswer } from './webhook-call.ts';
+import { askWebhook, type CallContext, type WebhookAnswer } from './webhook-call.ts';
 
 type Webhook = MutatingWebhook | ValidatingWebhook;
 

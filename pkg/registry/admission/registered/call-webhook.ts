@@ -1,0 +1,17 @@
+/** How a webhook is reached: the contract alone, so that whoever takes one needs nothing of the server. */
+
+/** A request to a server of somebody else's. */
+export interface WebhookRequest {
+  /** With the query. */
+  readonly url: string;
+  /** Where to connect to, where that is not what the URL says. */
+  readonly address?: { readonly host: string; readonly port: number };
+  /** PEM of the authorities that may vouch for the server; undefined: those of the system. */
+  readonly caBundle: string | undefined;
+  readonly body: string;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+}
+
+/** Sends a request by POST over HTTPS. Rejects where there is no answer, or one that is too long. */
+export type CallWebhook = (request: WebhookRequest) => Promise<{ readonly status: number; readonly text: string }>;
