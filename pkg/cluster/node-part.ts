@@ -197,7 +197,7 @@ async function realHost(deps: ComponentDeps, folder: string, options: NodePartOp
   const [{ diskVolumeHost }, { socketProbeTransport }, { readResolvConf }] = await Promise.all([
     import('#pkg/kubelet/volumes/disk-volume-host.ts'),
     import('#pkg/kubelet/probes/socket-transport.ts'),
-    import('#pkg/kubelet/pods/dns-config.ts'),
+    import('#pkg/network/resolv-conf.ts'),
   ]);
   const host = { volumes: diskVolumeHost(join(folder, 'volumes')), probes: socketProbeTransport(deps) };
   const { clusterDns, domain = clusterDomain, resolvConf = resolvConfDefault } = options;

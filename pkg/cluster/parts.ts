@@ -180,7 +180,7 @@ export async function dnsPart(context: PartContext, options: DnsPartOptions): Pr
   const deps = depsOf(context, 'cluster-dns');
   const [{ createClusterDns }, { upstreamsIn }, { readFile }] = await Promise.all([
     import('#pkg/dns/cluster-dns.ts'),
-    import('#pkg/dns/resolv-conf.ts'),
+    import('#pkg/dns/upstreams.ts'),
     import('node:fs/promises'),
   ]);
   const text = resolvConf === '' ? '' : await readFile(resolvConf, 'utf8').catch(() => '');

@@ -75,19 +75,3 @@ function withinLimits(config: DnsConfig): PodDns {
 function unique(values: readonly string[]): readonly string[] {
   return [...new Set(values)];
 }
-
-/** What a `resolv.conf` says. Source: kubelet `parseResolvConf`. */
-export function readResolvConf(text: string): DnsConfig {
-  const servers: string[] = [];
-  let searches: readonly string[] = [];
-  let options: readonly string[] = [];
-  for (const line of text.split('\n')) {
-    const [keyword, ...values] = line.trim().split(/\s+/);
-    const [first] = values;
-    if (keyword === 'nameserver' && first !== undefined) servers.push(first);
-    // Of several lines the last one counts.
-    else if (keyword === 'search') searches = values.map((value) => (value === '.' ? value : value.replace(/\.$/, '')));
-    else if (keyword === 'options') options = unique([...options, ...values]);
-  }
-  return { servers, searches, options };
-}

@@ -1,6 +1,7 @@
 /** The names of a pod for its programs: the file `resolv.conf`, and the same for programs, which ask servers at other ports too. Source: resolv.conf(5). */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { ndotsDefault, numberOption } from '#pkg/network/resolv-conf.ts';
 import type { DnsConfig } from '../container-config.ts';
 import type { ProgramDns } from './program.ts';
 
@@ -8,7 +9,7 @@ import type { ProgramDns } from './program.ts';
 export const resolvConfPath = '/etc/resolv.conf';
 
 /** What the C library takes where the options do not say it, and at most. */
-const defaults = { ndots: 1, timeoutSeconds: 5, attempts: 2 } as const;
+const defaults = { ndots: ndotsDefault, timeoutSeconds: 5, attempts: 2 } as const;
 const limits = { ndots: 15, timeoutSeconds: 30, attempts: 5 } as const;
 
 /** Writes the file into the container's own folder. */
@@ -20,11 +21,8 @@ export async function writeResolvConf(root: string, dns: DnsConfig): Promise<voi
 
 /** What programs are told. */
 export function programDns({ servers, ports = {}, searches, options }: DnsConfig): ProgramDns {
-  const option = (name: string, fallback: number, max: number): number => {
-    const found = options.findLast((one) => one.startsWith(`${name}:`));
-    const value = Number(found?.slice(name.length + 1) ?? fallback);
-    return Number.isInteger(value) && value >= 0 ? Math.min(value, max) : fallback;
-  };
+  const option = (name: string, fallback: number, max: number): number =>
+    Math.min(numberOption(options, name, fallback), max);
   return {
     servers: servers.map((server) => {
       const port = ports[server];

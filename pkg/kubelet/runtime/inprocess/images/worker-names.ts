@@ -6,6 +6,7 @@
 import dns, { type LookupAddress } from 'node:dns';
 import fs from 'node:fs';
 import { isIP } from 'node:net';
+import { searchedNames } from '#pkg/network/resolv-conf.ts';
 import type { ProgramDns } from '../program.ts';
 
 /** Answers that say that a name is not there, or has nothing of the kind asked for. */
@@ -101,7 +102,7 @@ class Names {
     if (written.length > 0) return written;
     if (this.#options.servers.length === 0) return undefined;
     let failed: unknown;
-    for (const name of this.#candidates(hostname)) {
+    for (const name of searchedNames(hostname, this.#options)) {
       try {
         const found = await this.#ask(name, family);
         if (found.length > 0) return found;
@@ -111,14 +112,6 @@ class Names {
       }
     }
     throw failed === undefined ? lookupError('ENOTFOUND', hostname) : lookupError('EAI_AGAIN', hostname);
-  }
-
-  /** Source: resolv.conf(5), `ndots` and `search`. */
-  #candidates(hostname: string): readonly string[] {
-    if (hostname.endsWith('.')) return [hostname.slice(0, -1)];
-    const { searches, ndots } = this.#options;
-    const longer = searches.map((domain) => `${hostname}.${domain}`);
-    return hostname.split('.').length > ndots ? [hostname, ...longer] : [...longer, hostname];
   }
 
   /** Addresses of a whole name; none where it is not there. */

@@ -1,6 +1,7 @@
 /** Commands that ask for names: `dig`, `getent` and `nslookup`, by the name servers and the search list of the pod. */
 import { getServers, lookup, Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { ndotsDefault, numberOption, readResolvConf, searchedNames } from '#pkg/network/resolv-conf.ts';
 import { CommandError, put } from '../io.ts';
 import type { Invocation, Utility } from '../utility.ts';
 
@@ -109,14 +110,10 @@ async function firstFound(
 
 /** A name with the domains of the search list, as `resolv.conf` says. */
 async function searched({ container }: Invocation, name: string): Promise<readonly string[]> {
-  if (name.endsWith('.')) return [name.slice(0, -1)];
   const handle = await container.files.open('/etc/resolv.conf', 'r').catch(() => undefined);
-  const text = (await handle?.readFile('utf8')) ?? '';
+  const { searches, options } = readResolvConf((await handle?.readFile('utf8')) ?? '');
   await handle?.close();
-  const domains = /^search\s+(.*)$/m.exec(text)?.[1]?.split(/\s+/) ?? [];
-  const ndots = Number(/^options\s.*\bndots:(\d+)/m.exec(text)?.[1] ?? 1);
-  const longer = domains.map((domain) => `${name}.${domain}`);
-  return name.split('.').length > ndots ? [name, ...longer] : [...longer, name];
+  return searchedNames(name, { searches, ndots: numberOption(options, 'ndots', ndotsDefault) });
 }
 
 const nslookup: Utility = async ({ args: [name = ''], stdout }) => {
