@@ -1,47 +1,16 @@
 /** Rules in CEL of custom resources, from the definition that has them to the objects that break them. Words: upstream apiextensions. */
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { SeededRandom } from '#pkg/base/random.ts';
-import { VirtualClock } from '#pkg/base/virtual-clock.ts';
-import { type BareApi, startBareApi } from '#pkg/testing/bare-api.ts';
+import { expect, test } from 'vitest';
+import { apiForEachTest } from './testing-api.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: answers of every shape.
 type Body = any;
 
-let clock: VirtualClock;
-let api: BareApi;
-let stop: AbortController;
-let running: Promise<void>;
-
-beforeEach(async () => {
-  clock = new VirtualClock();
-  api = await startBareApi({ clock, random: new SeededRandom(1) });
-  stop = new AbortController();
-  running = api.run(stop.signal);
-  await clock.settle();
-});
-
-afterEach(async () => {
-  stop.abort();
-  await running;
-});
-
-const peer = { address: '', certificate: { commonName: 'admin', organizations: ['system:masters'] } };
+const api = apiForEachTest();
 
 async function call(method: string, path: string, sent: unknown) {
-  const answer = await api.handle({
-    method,
-    path,
-    query: '',
-    headers: { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' },
-    peer,
-    signal: stop.signal,
-    body: { kind: 'bytes', bytes: Buffer.from(JSON.stringify(sent)) },
-  });
-  await clock.settle();
-  const { status, body, headers } = answer;
-  const bytes = body.kind === 'object' ? body.bytes() : body.kind === 'bytes' ? body.bytes : new Uint8Array(0);
-  const json: Body = JSON.parse(Buffer.from(bytes).toString());
-  return { status, body: json, warning: headers.warning };
+  const { body, ...answer } = await api.call(method, path, sent);
+  const json: Body = body;
+  return { ...answer, body: json };
 }
 
 const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';

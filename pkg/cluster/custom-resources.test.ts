@@ -1,54 +1,16 @@
 /** Custom resources, from their definitions to their end, as clients meet them. */
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { SeededRandom } from '#pkg/base/random.ts';
-import { VirtualClock } from '#pkg/base/virtual-clock.ts';
-import { type BareApi, startBareApi } from '#pkg/testing/bare-api.ts';
+import { expect, test } from 'vitest';
+import { apiForEachTest } from './testing-api.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: answers of every shape.
 type Body = any;
 
-let clock: VirtualClock;
-let api: BareApi;
-let stop: AbortController;
-let running: Promise<void>;
-
-beforeEach(async () => {
-  clock = new VirtualClock();
-  api = await startBareApi({ clock, random: new SeededRandom(1) });
-  stop = new AbortController();
-  running = api.run(stop.signal);
-  await clock.settle();
-});
-
-afterEach(async () => {
-  stop.abort();
-  await running;
-});
-
-const peer = { address: '', certificate: { commonName: 'admin', organizations: ['system:masters'] } };
+const api = apiForEachTest();
 
 async function call(method: string, target: string, sent?: unknown, headers: Record<string, string> = {}) {
-  const [path = '', query = ''] = target.split('?');
-  const content = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-  const answer = await api.handle({
-    method,
-    path,
-    query,
-    headers: { 'content-type': content, ...headers },
-    peer,
-    signal: stop.signal,
-    ...(sent === undefined ? {} : { body: { kind: 'bytes', bytes: Buffer.from(JSON.stringify(sent)) } as const }),
-  });
-  await clock.settle();
-  const { status, body, headers: received } = answer;
-  const bytes = body.kind === 'object' ? body.bytes() : body.kind === 'bytes' ? body.bytes : new Uint8Array(0);
-  let json: Body;
-  try {
-    json = JSON.parse(Buffer.from(bytes).toString());
-  } catch {
-    json = Buffer.from(bytes).toString();
-  }
-  return { status, body: json, warning: received.warning };
+  const { body, ...answer } = await api.call(method, target, sent, headers);
+  const json: Body = body;
+  return { ...answer, body: json };
 }
 
 const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
@@ -237,7 +199,7 @@ test('printer columns are what a table shows', async () => {
   ];
   await call('POST', crds, definition({ versions: [version('v1', { additionalPrinterColumns })] }));
   await call('POST', foos, foo({ size: 's' }));
-  await clock.advance(5_000);
+  await api.clock.advance(5_000);
   const accept = { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' };
   const { body } = await call('GET', foos, undefined, accept);
   expect(body.columnDefinitions.map(({ name, priority }: Body) => `${name} ${priority}`)).toEqual([
@@ -310,7 +272,7 @@ test('a name that another has is not accepted until it is free', async () => {
   expect(refused.body.status.conditions[0].message).toBe('"fo" is already in use');
   expect((await call('GET', '/apis/example.com/v1/namespaces/default/bars')).status).toBe(404);
   await call('DELETE', `${crds}/foos.example.com`);
-  await clock.advance(2_000);
+  await api.clock.advance(2_000);
   expect(conditionsOf(await call('GET', `${crds}/bars.example.com`))).toEqual([
     'NamesAccepted=True NoConflicts',
     'Established=True InitialNamesAccepted',
@@ -336,7 +298,7 @@ test('a definition takes its objects with it, and waits for their finalizers', a
   ]);
   expect((await call('GET', foos)).body.items.map((one: Body) => one.metadata.name)).toEqual(['held']);
   expect((await call('PATCH', `${foos}/held`, { metadata: { finalizers: null } })).status).toBe(200);
-  await clock.advance(2_000);
+  await api.clock.advance(2_000);
   expect((await call('GET', `${crds}/foos.example.com`)).status).toBe(404);
   expect((await call('GET', foos)).status).toBe(404);
   await call('POST', crds, definition());

@@ -1,16 +1,10 @@
 /** Webhooks that behave: who is asked what, in which order; and those that do not: each is refused in one clear line. */
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { SeededRandom } from '#pkg/base/random.ts';
-import { VirtualClock } from '#pkg/base/virtual-clock.ts';
-import { type BareApi, startBareApi } from '#pkg/testing/bare-api.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { apiForEachTest } from './testing-api.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: bodies of every shape.
 type Body = any;
 
-let clock: VirtualClock;
-let api: BareApi;
-let stop: AbortController;
-let running: Promise<void>;
 /** What is answered, by the path of the URL: a response, or the whole text. */
 let answers: Record<string, (request: Body) => object | string>;
 let asked: {
@@ -20,53 +14,30 @@ let asked: {
   readonly ca: string | undefined;
 }[];
 
-beforeEach(async () => {
-  clock = new VirtualClock();
+beforeEach(() => {
   answers = {};
   asked = [];
-  api = await startBareApi({
-    clock,
-    random: new SeededRandom(1),
-    callWebhook: async ({ url, body, address, caBundle }) => {
-      const path = new URL(url).pathname;
-      const review = JSON.parse(body);
-      asked.push({ path, request: review.request, address, ca: caBundle });
-      const answer = answers[path]?.(review.request) ?? { allowed: true };
-      if (typeof answer === 'string') return { status: 200, text: answer };
-      const { kind, apiVersion } = review;
-      return {
-        status: 200,
-        text: JSON.stringify({ kind, apiVersion, response: { uid: review.request.uid, ...answer } }),
-      };
-    },
-  });
-  stop = new AbortController();
-  running = api.run(stop.signal);
-  await clock.settle();
 });
 
-afterEach(async () => {
-  stop.abort();
-  await running;
+const api = apiForEachTest({
+  callWebhook: async ({ url, body, address, caBundle }) => {
+    const path = new URL(url).pathname;
+    const review = JSON.parse(body);
+    asked.push({ path, request: review.request, address, ca: caBundle });
+    const answer = answers[path]?.(review.request) ?? { allowed: true };
+    if (typeof answer === 'string') return { status: 200, text: answer };
+    const { kind, apiVersion } = review;
+    return {
+      status: 200,
+      text: JSON.stringify({ kind, apiVersion, response: { uid: review.request.uid, ...answer } }),
+    };
+  },
 });
-
-const peer = { address: '', certificate: { commonName: 'admin', organizations: ['system:masters'] } };
 
 async function call(method: string, path: string, sent?: object, query = '') {
-  const answer = await api.handle({
-    method,
-    path,
-    query,
-    headers: { 'content-type': 'application/json' },
-    peer,
-    signal: stop.signal,
-    ...(sent === undefined ? {} : { body: { kind: 'bytes', bytes: Buffer.from(JSON.stringify(sent)) } as const }),
-  });
-  await clock.settle();
-  const { status, body, headers } = answer;
-  const bytes = body.kind === 'object' ? body.bytes() : body.kind === 'bytes' ? body.bytes : new Uint8Array(0);
-  const json: Body = JSON.parse(Buffer.from(bytes).toString());
-  return { status, body: json, warning: headers.warning ?? '' };
+  const { status, body, warning } = await api.call(method, query === '' ? path : `${path}?${query}`, sent);
+  const json: Body = body;
+  return { status, body: json, warning: warning ?? '' };
 }
 
 const maps = '/api/v1/namespaces/default/configmaps';
