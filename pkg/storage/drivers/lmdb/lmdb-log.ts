@@ -134,14 +134,29 @@ export class LmdbLog {
     } else if (format !== logFormat) {
       throw otherFormatError(this.#directory, format);
     }
-    const { sample } = this.#meta.get('cold') as ColdKeys;
+    const { sample } = await this.#widenCold(wanted);
     const damaged = (what: string): Error => damagedError(this.#directory, what, 'read');
     this.#cold = new ColdTable(this.#root, { sample, damaged });
   }
 
-  /** Keys that begin so are in the cold table. Decided when the folder was made. */
+  /** Has keys that are wanted cold be so in a folder that was made without, as long as there is none: where a key is must not change. */
+  async #widenCold({ prefixes }: ColdKeys): Promise<ColdKeys> {
+    const cold = this.#coldKeys;
+    let missing = prefixes.filter((prefix) => !cold.prefixes.some((one) => prefix.startsWith(one)));
+    if (missing.length === 0) return cold;
+    for (const { key } of this.writes()) missing = missing.filter((prefix) => !key.startsWith(prefix));
+    const wider = { ...cold, prefixes: [...cold.prefixes, ...missing] };
+    if (missing.length > 0) await this.#meta.put('cold', wider);
+    return wider;
+  }
+
+  get #coldKeys(): ColdKeys {
+    return this.#meta.get('cold') as ColdKeys;
+  }
+
+  /** Keys that begin so are in the cold table. Decided when the folder was made, or before there was such a key. */
   get coldPrefixes(): readonly string[] {
-    return (this.#meta.get('cold') as ColdKeys).prefixes;
+    return this.#coldKeys.prefixes;
   }
 
   /** The revision of the last compaction; 0 when there was none. */
