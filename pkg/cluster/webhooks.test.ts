@@ -121,7 +121,7 @@ test('a service is asked at its address, under its name', async () => {
   });
   await call('DELETE', '/api/v1/namespaces/default/services/hook');
   expect((await create('b')).body.message).toBe(
-    'Internal error occurred: failed calling webhook "svc.example.com": failed to call webhook: service "hook" not found',
+    'Internal error occurred: failed calling webhook "svc.example.com": failed to call webhook: Post "https://hook.default.svc:8443/judge?timeout=10s": service "hook" not found',
   );
 });
 
