@@ -21,6 +21,7 @@ import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { GroupVersionKind, JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { AuditNotes } from './audit/audit-notes.ts';
 import type { Converter } from './converters/converter.ts';
 import type { Scope } from './endpoints/scope.ts';
 import type { FollowSink } from './follow-sink.ts';
@@ -40,6 +41,8 @@ export interface StrategyContext {
   readonly dryRun: boolean;
   /** The spec is known to pass all rules about it, and without a warning (`SpecRules`). */
   readonly isSpecGood?: boolean;
+  /** Takes annotations for the audit events of the request; absent where it is not audited. */
+  readonly audit?: AuditNotes | undefined;
   /** Adds a `Warning` header to the answer. */
   warn(message: string): void;
 }
