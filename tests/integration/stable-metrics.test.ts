@@ -22,7 +22,6 @@ const facts: ReadonlyMap<string, Fact> = new Map(
 /** What there is nothing of to tell, and why. */
 const absent: readonly (readonly [names: RegExp, why: string])[] = [
   [/^apiserver_flowcontrol_/, 'requests wait in two lanes, which flow schemas and priority levels do not divide'],
-  [/^apiserver_admission_webhook_/, 'counted with the webhooks'],
   [/^apiserver_(cel|validating_admission_policy)_/, 'counted with CEL and the policies'],
   [/^apiserver_(authentication|authorization)_config_controller_/, 'configuration files are not read again'],
   [/^apiserver_validation_declarative_/, 'there is one validation'],

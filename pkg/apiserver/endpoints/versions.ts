@@ -4,8 +4,9 @@
  */
 import { kindFact } from '#pkg/api/facts.ts';
 import type { VersionForm, VersionForms } from '#pkg/apimachinery/managed-fields/versions.ts';
-import { type JsonObject, type KubeObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
+import { type JsonObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
 import type { Catalog, ServedResource } from '../catalog.ts';
+import { betweenVersions } from '../converters/between-versions.ts';
 import type { RemoteVersion } from '../converters/remote-version.ts';
 import type { Scope } from './scope.ts';
 
@@ -15,7 +16,7 @@ import type { Scope } from './scope.ts';
  */
 export function inVersions<T>(scope: Scope, compute: (versions: VersionForms) => T): Promise<T> | T {
   const { remote } = scope.served;
-  return remote === undefined ? compute(versionsOf(scope, converted)) : computeAgain(scope, remote, compute);
+  return remote === undefined ? compute(versionsOf(scope, betweenVersions)) : computeAgain(scope, remote, compute);
 }
 
 /** Most conversions for one request: two of each manager of an object that has very many. More is a circle, and an error. */
@@ -86,11 +87,4 @@ function formOf(request: ServedResource, other: ServedResource, convert: Convert
     fromRequest: (object) => convert(object, { from: request, to: other }),
     toRequest: (object) => convert(object, { from: other, to: request }),
   };
-}
-
-function converted(
-  object: JsonObject,
-  { from, to }: { readonly from: ServedResource; readonly to: ServedResource },
-): JsonObject {
-  return from === to ? object : (to.view.fromStored(from.view.toStored(object) as KubeObject) as JsonObject);
 }

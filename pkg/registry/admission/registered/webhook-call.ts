@@ -8,9 +8,10 @@ import type { Given } from '#pkg/apimachinery/draft.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Status } from '#pkg/apimachinery/status-error.ts';
-import type { AdmissionAttributes, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
+import type { RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { CallWebhook } from './call-webhook.ts';
+import { identityOf, type MatchedRequest } from './matched-request.ts';
 import { postToWebhook } from './post-webhook.ts';
 
 /** What a webhook says. */
@@ -21,6 +22,8 @@ export interface WebhookAnswer {
   /** A JSON patch. */
   readonly patch: unknown;
   readonly warnings: readonly string[];
+  /** For the audit events, by what comes after the webhook's name. */
+  readonly auditAnnotations: readonly (readonly [string, string])[];
 }
 
 /** A webhook, as far as its call goes. */
@@ -35,7 +38,7 @@ const timeoutSeconds = 10;
 
 /** What is sent. */
 export interface CallContext {
-  readonly request: AdmissionAttributes;
+  readonly request: MatchedRequest;
   readonly context: StrategyContext;
   readonly reader: RegistryReader;
   readonly call: CallWebhook;
@@ -59,18 +62,11 @@ export async function askWebhook(webhook: CalledWebhook, given: CallContext): Pr
 }
 
 function reviewOf({ request, context: { user, dryRun } }: CallContext, uid: string): JsonObject {
-  const { group, version, kind, resource, subresource, name, namespace, operation, draft, old } = request;
-  const [ofKind, ofResource] = [
-    { group, version, kind },
-    { group, version, resource },
-  ];
+  const { subresource, name, namespace, operation, draft, old } = request;
   const sub = subresource === '' ? {} : { subResource: subresource, requestSubResource: subresource };
   return {
     uid,
-    kind: ofKind,
-    resource: ofResource,
-    requestKind: ofKind,
-    requestResource: ofResource,
+    ...identityOf(request),
     ...sub,
     ...(name === '' ? {} : { name }),
     ...(namespace === '' ? {} : { namespace }),
@@ -116,7 +112,7 @@ function readAnswer(text: string, wanted: { readonly apiVersion: string; readonl
       `expected response.uid=${JSON.stringify(wanted.uid)}, got ${JSON.stringify(response.uid ?? '')}`,
     );
   }
-  const { patch, patchType, warnings } = response;
+  const { patch, patchType, warnings, auditAnnotations } = response;
   const hasPatch = typeof patch === 'string' && patch !== '';
   if (hasPatch && patchType !== 'JSONPatch') {
     throw invalidAnswer(
@@ -130,6 +126,9 @@ function readAnswer(text: string, wanted: { readonly apiVersion: string; readonl
     status: response.status ?? {},
     patch: hasPatch ? readPatch(patch) : undefined,
     warnings: Array.isArray(warnings) ? warnings.filter((one) => typeof one === 'string') : [],
+    auditAnnotations: Object.entries(isObject(auditAnnotations) ? auditAnnotations : {}).flatMap(([key, value]) =>
+      typeof value === 'string' ? [[key, value]] : [],
+    ),
   };
 }
 
