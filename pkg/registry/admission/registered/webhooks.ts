@@ -129,7 +129,7 @@ function messageOf(error: unknown): string {
 type Outcome =
   | { readonly sort: 'answered'; readonly answer: WebhookAnswer }
   | { readonly sort: 'passedBy' }
-  | { readonly sort: 'refused'; readonly error: StatusError; readonly refusedFor: CountedCall['refusedFor'] };
+  | { readonly sort: 'refused'; readonly error: StatusError };
 
 /** Asks, counts, and leaves a word for the audit. Undefined where there is no answer and that does not count. Throws a StatusError. */
 async function answerOf(
@@ -140,15 +140,13 @@ async function answerOf(
   const { context, options, type } = asked;
   const startMs = context.clock.monotonicMs();
   const outcome = await outcomeOf(webhook, request, asked);
-  const refusedFor = outcome.sort === 'refused' ? outcome.refusedFor : undefined;
   options.counts?.count({
     name: webhook.name,
     type,
     operation: request.operation,
     seconds: (context.clock.monotonicMs() - startMs) / 1_000,
     code: outcome.sort === 'answered' ? 200 : outcome.sort === 'refused' ? outcome.error.code : unavailableCode,
-    refusedFor,
-    failedOpen: outcome.sort === 'passedBy',
+    isRefused: outcome.sort === 'refused',
   });
   if (outcome.sort === 'passedBy') context.audit?.annotate(`failed-open.${place}`, webhook.name);
   if (outcome.sort === 'refused') throw outcome.error;
@@ -167,7 +165,7 @@ async function outcomeOf(
   const { sideEffects } = webhook;
   if (context.dryRun && sideEffects !== 'None' && sideEffects !== 'NoneOnDryRun') {
     const error = badRequest(`admission webhook ${name} does not support dry run`);
-    return { sort: 'refused', error, refusedFor: 'apiserver_internal_error' };
+    return { sort: 'refused', error };
   }
   const given: CallContext = { request, context, reader, call: options.call };
   let answer: WebhookAnswer;
@@ -176,12 +174,12 @@ async function outcomeOf(
   } catch (error) {
     if (webhook.failurePolicy === 'Ignore') return { sort: 'passedBy' };
     const told = internalError(new Error(`failed calling webhook ${name}: ${messageOf(error)}`));
-    return { sort: 'refused', error: told, refusedFor: 'calling_webhook_error' };
+    return { sort: 'refused', error: told };
   }
   for (const [key, value] of answer.auditAnnotations) context.audit?.annotate(`${webhook.name}/${key}`, value);
   for (const warning of answer.warnings) context.warn(warning);
   if (answer.allowed) return { sort: 'answered', answer };
-  return { sort: 'refused', error: denial(webhook.name, answer.status), refusedFor: 'no_error' };
+  return { sort: 'refused', error: denial(webhook.name, answer.status) };
 }
 
 const lowestErrorCode = 400;
