@@ -110,7 +110,11 @@ test('what a cluster says of itself is text that Prometheus reads, and its stabl
   ).toEqual([]);
   // What this cluster has lived through is counted, and not only named.
   const empty = stable.filter(([name]) => found.get(name)?.samples.length === 0).map(([name]) => name);
-  expect(empty).toEqual(['apiserver_response_sizes', 'node_collector_evictions_total']);
+  expect(empty).toEqual([
+    'apiserver_admission_webhook_admission_duration_seconds',
+    'apiserver_response_sizes',
+    'node_collector_evictions_total',
+  ]);
 });
 
 test('what is no such text is found', () => {
