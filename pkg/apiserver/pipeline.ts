@@ -202,7 +202,7 @@ function answerResource(core: ServerCore, { request, info, served, user, lane }:
   const warnings = served.warning === undefined ? [] : [served.warning];
   if (served.warning !== undefined) core.counts.deprecated(info);
   const subject = { group, resource };
-  const scope: Opening = { core, request, body: undefined, info, user, served, subject, warnings };
+  const scope: Opening = { core, request, body: undefined, info, user, served, subject, audit: undefined, warnings };
   return answerScope(scope, lane);
 }
 
