@@ -1,4 +1,5 @@
 /** The flags of the API server, under upstream's names where there are such. */
+import { serverFlags } from '#pkg/cluster/server-flags.ts';
 import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
 import { type FlagTable, integer, list, text, toggle } from '#pkg/component/flags.ts';
@@ -62,4 +63,5 @@ export const apiServerFlags = {
     placeholder: 'URL',
   }),
   'api-audiences': list({ help: 'Audiences that are this API. Default: the issuer.', placeholder: 'name,name' }),
+  ...serverFlags,
 } satisfies FlagTable;

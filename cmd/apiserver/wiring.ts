@@ -79,6 +79,7 @@ export async function wireApiServer(
       authentication,
       authorizationModes: modesOf(values['authorization-mode']),
       grants: await grantsOf(clusterTables),
+      flags: values,
       ...processOf(values, clock.nowMs()),
     });
     context.health.set('kube-apiserver', api.health);

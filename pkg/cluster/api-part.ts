@@ -20,11 +20,13 @@ import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
+import type { RunningAudit } from './audit/audit.ts';
 import type { AuthenticationSettings } from './authentication.ts';
 import { createAuthenticationConfig } from './authentication-config.ts';
 import { createIdentityLease } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
+import type { ServerFlagValues } from './server-flags.ts';
 import { serverPresence } from './server-presence.ts';
 import { kubernetesServiceIp } from './settings.ts';
 import { callWebhookOverHttps } from './webhook-caller.ts';
@@ -54,6 +56,8 @@ export interface ApiPartOptions {
   readonly grants?: readonly Grant[];
   /** What differs from the default limits of connections, deadlines and bodies. */
   readonly limits?: Partial<ServingLimits>;
+  /** What people have set of the server. Default: nothing. */
+  readonly flags?: ServerFlagValues;
   /** What the process uses, and what it is. */
   readonly process?: LocalApiOptions['process'];
 }
@@ -84,6 +88,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     log,
     limits: options.limits ?? {},
   });
+  const audit = await auditOf(options);
   const { port } = await https.listen({ host, port: options.port });
   const kubeletElsewhere = (nodeName: string): ApiHandler | undefined => kubelets?.handlerOf(nodeName);
   let server: LocalApi;
@@ -108,6 +113,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       kubeletElsewhere,
       reach,
       callWebhook: callWebhookOverHttps,
+      ...(audit === undefined ? {} : { audit }),
       ...given,
     });
     opening.server = server;
@@ -116,6 +122,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     await server.ready();
   } catch (error) {
     await https.run(AbortSignal.abort());
+    await audit?.end();
     throw error;
   }
   const clusterIp = kubernetesServiceIp(serviceCidr);
@@ -129,8 +136,16 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     health: () => readiness(server.handle),
     addKubelet: server.addKubelet,
     run: (signal) =>
-      runServer({ server, https, services: [service, authentication, identity], kubelets, store }, signal),
+      runServer({ server, https, services: [service, authentication, identity], kubelets, store, audit }, signal),
   };
+}
+
+/** Loaded by a server that audits. */
+async function auditOf({ flags, clock, random, log }: ApiPartOptions): Promise<RunningAudit | undefined> {
+  const files = ['audit-policy-file', 'audit-log-path', 'audit-webhook-config-file'] as const;
+  if (flags === undefined || files.every((name) => flags[name] === '')) return undefined;
+  const { openAudit } = await import('./audit/audit.ts');
+  return openAudit(flags, { clock, random, log });
 }
 
 /** Passes a request on to a server on the network of pods, each on a connection of its own. Loaded with the first. */
@@ -163,9 +178,13 @@ interface Running {
   readonly services: readonly Component[];
   readonly kubelets: KubeletConnections;
   readonly store: Store;
+  readonly audit: RunningAudit | undefined;
 }
 
-async function runServer({ server, https, services, kubelets, store }: Running, signal: AbortSignal): Promise<void> {
+async function runServer(
+  { server, https, services, kubelets, store, audit }: Running,
+  signal: AbortSignal,
+): Promise<void> {
   try {
     // Until clients are told to go elsewhere, those who come are answered.
     const serving = new AbortController();
@@ -175,6 +194,7 @@ async function runServer({ server, https, services, kubelets, store }: Running, 
     await runTogether([keeping, { run: () => runTogether([server, https], serving.signal) }], signal);
   } finally {
     kubelets.close();
+    await audit?.end();
     await store.close();
   }
 }
