@@ -145,13 +145,15 @@ export interface ProxyPartOptions {
   readonly nodePortAddresses: readonly string[];
   /** Name of what carries the traffic. */
   readonly backend: string;
+  /** Whether other proxies listen at the same addresses. Default: this one alone. */
+  readonly sharesPorts?: boolean;
   /** Default: those that there are. */
   readonly backends?: ProxyBackendTable;
 }
 
 /** A proxy over the backend of that name. Throws where there is none. */
 export async function proxyPart(context: PartContext, options: ProxyPartOptions): Promise<Component> {
-  const { nodePortAddresses, nodeName, backends = proxyBackendTable } = options;
+  const { nodePortAddresses, nodeName, sharesPorts = false, backends = proxyBackendTable } = options;
   const kind = backends[options.backend];
   if (kind === undefined)
     throw new Error(`Cannot use the proxy backend ${JSON.stringify(options.backend)} as there is none of that name`);
@@ -159,7 +161,7 @@ export async function proxyPart(context: PartContext, options: ProxyPartOptions)
   const [{ createProxy }, { createHealthCheckServer }, backend] = await Promise.all([
     import('#pkg/proxy/proxy.ts'),
     import('#pkg/proxy/health/health-check-server.ts'),
-    kind.open({ ...deps, nodePortAddresses }),
+    kind.open({ ...deps, nodePortAddresses, sharesPorts }),
   ]);
   const healthChecks = createHealthCheckServer({ ...deps, addresses: nodePortAddresses });
   return withInformers(deps, createProxy({ deps, backend, healthChecks, nodeName }));

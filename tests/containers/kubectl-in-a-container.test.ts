@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { binary } from './kubectl-binary.ts';
-import { hookMs, RunningCluster, run } from './running-cluster.ts';
+import { binary } from '#tests/e2e/kubectl-binary.ts';
+import { hookMs, RunningCluster, run } from '#tests/e2e/running-cluster.ts';
 
 /** Why there can be no containers; undefined when an engine answers. */
 const noEngine: string | undefined = (() => {
