@@ -15,7 +15,7 @@ node=$(readlink -f "$checkout/node_modules/.bin/node")
 
 # What node, etcd and haproxy are linked with, and a shell with the everyday programs.
 packages="base-files netbase dash coreutils libc6 libatomic1 libgcc-s1 libstdc++6 libselinux1 libpcre2-8-0 libacl1 libattr1 libgmp10
-  etcd-server
+  etcd-server etcd-client
   haproxy liblua5.3-0 libopentracing1 libopentracing-c-wrapper0 libssl3 libcrypt1 libcap2 libsystemd0 liblzma5 liblz4-1 libzstd1
   libgcrypt20 libgpg-error0 zlib1g"
 
