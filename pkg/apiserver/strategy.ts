@@ -277,6 +277,8 @@ export interface Strategy<T = JsonObject> {
 
   /** Fields beyond `metadata.name` and `metadata.namespace` that field selectors may use, with the value each has in `object`. */
   selectableFields?(object: Stored<T>): Readonly<Record<string, string>>;
+  /** One of the selectable fields, where that costs less than all of them: what watches are grouped by is asked of every write. Undefined: look at all. */
+  selectableField?(object: Stored<T>, field: string): string | undefined;
   /**
    * Every selectable field that is not empty is a string that stands in the object as it is, so that an object whose text does not have it
    * need not be looked at. Default false.
