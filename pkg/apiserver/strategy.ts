@@ -19,6 +19,7 @@ import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import type { FieldError } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { GroupVersionKind, JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import type { Awaitable } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Metrics } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
@@ -139,17 +140,17 @@ export interface Reservation {
   rollback(): void;
 }
 
-/** Reads other resources of the same server, past authorization; for checks and allocation across objects. */
+/** Reads other resources of the same server, past authorization; for checks and allocation across objects. At once where nothing has to be waited for. */
 export interface RegistryReader {
   get(
     resource: { readonly group: string; readonly resource: string },
     namespace: string,
     name: string,
-  ): Promise<KubeObject | undefined>;
+  ): Awaitable<KubeObject | undefined>;
   list(
     resource: { readonly group: string; readonly resource: string },
     namespace?: string,
-  ): Promise<readonly KubeObject[]>;
+  ): Awaitable<readonly KubeObject[]>;
   /** The resource of a kind; undefined where none is served. */
   ofKind(
     kind: GroupVersionKind,
@@ -179,8 +180,12 @@ export function readAll<T extends KubeObject>(
   reader: RegistryReader,
   ref: ResourceRef<T>,
   namespace?: string,
-): Promise<readonly T[]>;
-export function readAll(reader: RegistryReader, ref: ResourceRef, namespace?: string): Promise<readonly KubeObject[]> {
+): Awaitable<readonly T[]>;
+export function readAll(
+  reader: RegistryReader,
+  ref: ResourceRef,
+  namespace?: string,
+): Awaitable<readonly KubeObject[]> {
   return reader.list(ref, namespace);
 }
 
@@ -189,12 +194,12 @@ export function readOne<T extends KubeObject>(
   reader: RegistryReader,
   ref: ResourceRef<T>,
   key: { readonly namespace: string; readonly name: string },
-): Promise<T | undefined>;
+): Awaitable<T | undefined>;
 export function readOne(
   reader: RegistryReader,
   ref: ResourceRef,
   { namespace, name }: { readonly namespace: string; readonly name: string },
-): Promise<KubeObject | undefined> {
+): Awaitable<KubeObject | undefined> {
   return reader.get(ref, namespace, name);
 }
 
@@ -280,6 +285,8 @@ export interface Strategy<T = JsonObject> {
 
   /** Fields beyond `metadata.name` and `metadata.namespace` that field selectors may use, with the value each has in `object`. */
   selectableFields?(object: Stored<T>): Readonly<Record<string, string>>;
+  /** One of the selectable fields, where that costs less than all of them: what watches are grouped by is asked of every write. Undefined: look at all. */
+  selectableField?(object: Stored<T>, field: string): string | undefined;
   /**
    * Every selectable field that is not empty is a string that stands in the object as it is, so that an object whose text does not have it
    * need not be looked at. Default false.
