@@ -81,6 +81,6 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   'pkg/proxy': { as: 1, bang: 1 },
   'pkg/registry': { as: 14, bang: 28 },
   'pkg/scheduler': { as: 9, bang: 36 },
-  'pkg/serving': { as: 14, bang: 15 },
+  'pkg/serving': { as: 14, bang: 14 },
   'pkg/storage': { as: 6, bang: 59 },
 };
