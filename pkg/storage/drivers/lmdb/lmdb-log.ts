@@ -38,6 +38,9 @@ import {
 const rewriteGroupsMax = 256;
 const rewriteBytesMax = 1024 * 1024;
 
+/** With less than this free the disk is what people call full: the file grows by several pages at a time. */
+const fullMebibytes = 4;
+
 /** Dead writes that an append takes out for each of its own: more than one, so that what is doomed has an end. */
 const doomedPerWrite = 2;
 
@@ -204,7 +207,8 @@ export class LmdbLog {
   unavailable(action: string, cause: unknown): StoreUnavailableError {
     const { bavail, bsize } = statfsSync(this.#directory);
     const freeMebibytes = Math.floor((bavail * bsize) / 2 ** 20);
-    const message = `Cannot ${action} in ${this.#directory} as the disk does not take it: ${freeMebibytes} MiB are free`;
+    const why = freeMebibytes < fullMebibytes ? 'disk is full' : 'disk does not take it';
+    const message = `Cannot ${action} in ${this.#directory} as the ${why} (${freeMebibytes} MiB are free): make room and start again; what was acknowledged is kept`;
     return new StoreUnavailableError(message, cause);
   }
 
