@@ -20,6 +20,7 @@ import type { FieldError } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { GroupVersionKind, JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Clock } from '#pkg/base/clock.ts';
+import type { Later } from '#pkg/base/later.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Converter } from './converters/converter.ts';
 import type { Scope } from './endpoints/scope.ts';
@@ -135,17 +136,17 @@ export interface Reservation {
   rollback(): void;
 }
 
-/** Reads other resources of the same server, past authorization; for checks and allocation across objects. */
+/** Reads other resources of the same server, past authorization; for checks and allocation across objects. At once where the server has them at hand. */
 export interface RegistryReader {
   get(
     resource: { readonly group: string; readonly resource: string },
     namespace: string,
     name: string,
-  ): Promise<KubeObject | undefined>;
+  ): Later<KubeObject | undefined>;
   list(
     resource: { readonly group: string; readonly resource: string },
     namespace?: string,
-  ): Promise<readonly KubeObject[]>;
+  ): Later<readonly KubeObject[]>;
   /** The resource of a kind; undefined where none is served. */
   ofKind(
     kind: GroupVersionKind,
@@ -171,8 +172,8 @@ export function readAll<T extends KubeObject>(
   reader: RegistryReader,
   ref: ResourceRef<T>,
   namespace?: string,
-): Promise<readonly T[]>;
-export function readAll(reader: RegistryReader, ref: ResourceRef, namespace?: string): Promise<readonly KubeObject[]> {
+): Later<readonly T[]>;
+export function readAll(reader: RegistryReader, ref: ResourceRef, namespace?: string): Later<readonly KubeObject[]> {
   return reader.list(ref, namespace);
 }
 
@@ -181,12 +182,12 @@ export function readOne<T extends KubeObject>(
   reader: RegistryReader,
   ref: ResourceRef<T>,
   key: { readonly namespace: string; readonly name: string },
-): Promise<T | undefined>;
+): Later<T | undefined>;
 export function readOne(
   reader: RegistryReader,
   ref: ResourceRef,
   { namespace, name }: { readonly namespace: string; readonly name: string },
-): Promise<KubeObject | undefined> {
+): Later<KubeObject | undefined> {
   return reader.get(ref, namespace, name);
 }
 
@@ -338,9 +339,9 @@ export interface AdmissionPlugin {
   }[];
   handles(attributes: AdmissionAttributes, user: UserInfo): boolean;
   /** May change the draft; refuses by throwing a StatusError (usually Forbidden). */
-  admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
+  admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Later<void>;
   /** Must not change anything; refuses by throwing a StatusError. */
-  validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
+  validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Later<void>;
   /** After all checks: takes what the write will use, which is kept if it succeeds. Refuses by throwing a StatusError. */
   reserve?(
     attributes: AdmissionAttributes,

@@ -8,6 +8,7 @@
  */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type ErrorSubject, StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
+import type { Later } from '#pkg/base/later.ts';
 import type { ResourceCache, ResourceFeed } from '#pkg/storage/cache.ts';
 import { keyBytesMax } from '#pkg/storage/operation.ts';
 import {
@@ -170,11 +171,16 @@ export class ResourceStore {
   }
 
   /** The same of many objects, without asking for what is not there. */
-  async listSettled(prefix: string): Promise<readonly StoredEntry[]> {
+  listSettled(prefix: string): Later<readonly StoredEntry[]> {
+    const cache = this.#cache;
+    return cache?.isSettled === true ? listed(cache, prefix) : this.#waitListed(prefix);
+  }
+
+  async #waitListed(prefix: string): Promise<readonly StoredEntry[]> {
     const { cache } = this;
     if (cache === undefined) return this.list(prefix);
-    if (!cache.isSettled) await this.#guard(() => cache.settled());
-    return cache.list(prefix) as readonly StoredEntry[];
+    await this.#guard(() => cache.settled());
+    return listed(cache, prefix);
   }
 
   /** The state the cache has, which on a local driver is the newest once the cache is filled. */
@@ -182,7 +188,7 @@ export class ResourceStore {
     const { cache } = this;
     if (cache === undefined) return (await this.range({ prefix })).items.map((kv) => objectCodec.entry(kv));
     await this.#guard(() => cache.fresh());
-    return cache.list(prefix) as readonly StoredEntry[];
+    return listed(cache, prefix);
   }
 
   /** A read of the store itself, for past states. Throws `CompactedError` and `FutureRevisionError`. */
@@ -266,6 +272,10 @@ function putResult({ key, value, late, ifModRevision }: PutOperation, result: Wr
 /** The entry that a cache of objects has, which its codec has made. */
 function cached(cache: ResourceCache | undefined, key: string): StoredEntry | undefined {
   return cache?.get(key) as StoredEntry | undefined;
+}
+
+function listed(cache: ResourceCache, prefix: string): readonly StoredEntry[] {
+  return cache.list(prefix) as readonly StoredEntry[];
 }
 
 function prefixOf({ group, resource }: { readonly group: string; readonly resource: string }): string {

@@ -6,10 +6,11 @@
 
 import type { Pod, PodSpec, ServiceAccount } from '#pkg/api/types/core-v1.ts';
 import { serviceAccounts } from '#pkg/api/types/refs.ts';
-import type { Given } from '#pkg/apimachinery/draft.ts';
+import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import { forbidden } from '#pkg/apimachinery/status-error.ts';
 import { type AdmissionPlugin, type RegistryReader, readOne, type StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { sleep } from '#pkg/base/async.ts';
+import { afterwards, type Later } from '#pkg/base/later.ts';
 import { podReferences } from '../core/pod-references.ts';
 import { isAutomounted, mountApiAccess } from './api-access.ts';
 import { aboutPod, isMirrorPod, podSubject } from './pods.ts';
@@ -18,23 +19,28 @@ import { aboutPod, isMirrorPod, podSubject } from './pods.ts';
 const attemptsMax = 10;
 const attemptDelayMs = 100;
 
-async function waitForAccount(
+function accountOf(
   key: { readonly namespace: string; readonly name: string },
   { clock }: StrategyContext,
   reader: RegistryReader,
-): Promise<ServiceAccount | undefined> {
-  for (let attempt = 1; ; attempt++) {
-    const account = await readOne(reader, serviceAccounts, key);
-    if (account !== undefined || attempt >= attemptsMax) return account;
-    await sleep(clock, attemptDelayMs);
-  }
+): Later<ServiceAccount | undefined> {
+  const first = readOne(reader, serviceAccounts, key);
+  const again = async (): Promise<ServiceAccount | undefined> => {
+    let account: ServiceAccount | undefined;
+    for (let attempt = 2; account === undefined && attempt <= attemptsMax; attempt++) {
+      await sleep(clock, attemptDelayMs);
+      account = await readOne(reader, serviceAccounts, key);
+    }
+    return account;
+  };
+  return afterwards(first, (account) => account ?? again());
 }
 
 /** Names the account on new pods, mounts its token, and refuses those whose account does not exist after a short wait. */
 export const serviceAccountPlugin: AdmissionPlugin = {
   name: 'ServiceAccount',
   handles: (attributes) => attributes.operation === 'CREATE' && aboutPod(attributes) !== undefined,
-  async admit(attributes, context, reader) {
+  admit(attributes, context, reader) {
     const { draft, namespace = '' } = aboutPod(attributes) ?? {};
     const spec = draft?.spec;
     if (draft === undefined || spec === undefined) return;
@@ -42,22 +48,25 @@ export const serviceAccountPlugin: AdmissionPlugin = {
     const name = spec.serviceAccountName || 'default';
     spec.serviceAccountName = name;
     spec.serviceAccount = name;
-    const account = await waitForAccount({ namespace, name }, context, reader);
-    if (account === undefined) {
+    return afterwards(accountOf({ namespace, name }, context, reader), (account) => {
+      const refuse = (why: string): Error => forbidden(podSubject, draft.metadata?.name ?? '', why);
       const missing = `serviceaccount "${name}" not found`;
-      const why = `error looking up service account ${namespace}/${name}: ${missing}`;
-      throw forbidden(podSubject, draft.metadata?.name ?? '', why);
-    }
-    if (isAutomounted(spec, account)) mountApiAccess(spec, context.random);
-    if ((spec.imagePullSecrets ?? []).length === 0) {
-      const secrets = account.imagePullSecrets ?? [];
-      if (secrets.length > 0) spec.imagePullSecrets = secrets.map(({ name: secret = '' }) => ({ name: secret }));
-    }
-    if (account.metadata?.annotations?.[mountableAnnotation] === undefined) return;
-    const problem = secretProblem(spec, account);
-    if (problem !== undefined) throw forbidden(podSubject, draft.metadata?.name ?? '', problem);
+      if (account === undefined) throw refuse(`error looking up service account ${namespace}/${name}: ${missing}`);
+      const problem = useAccount(spec, account, context);
+      if (problem !== undefined) throw refuse(problem);
+    });
   },
 };
+
+/** Gives a pod what its account brings; returns what the account does not let it use. */
+function useAccount(spec: Draft<PodSpec>, account: ServiceAccount, { random }: StrategyContext): string | undefined {
+  if (isAutomounted(spec, account)) mountApiAccess(spec, random);
+  if ((spec.imagePullSecrets ?? []).length === 0) {
+    const secrets = account.imagePullSecrets ?? [];
+    if (secrets.length > 0) spec.imagePullSecrets = secrets.map(({ name: secret = '' }) => ({ name: secret }));
+  }
+  return account.metadata?.annotations?.[mountableAnnotation] === undefined ? undefined : secretProblem(spec, account);
+}
 
 const mountableAnnotation = 'kubernetes.io/enforce-mountable-secrets';
 

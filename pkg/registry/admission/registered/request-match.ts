@@ -7,6 +7,7 @@ import type { Given } from '#pkg/apimachinery/draft.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { selectorFromLabelSelector } from '#pkg/apimachinery/label-selector.ts';
 import type { AdmissionAttributes, RegistryReader } from '#pkg/apiserver/strategy.ts';
+import { afterwards } from '#pkg/base/later.ts';
 
 /** One rule. */
 export interface RequestRule {
@@ -103,7 +104,6 @@ export function matchesNamespace(
   const isNamespace = group === '' && resource === 'namespaces';
   if (!isNamespace && namespace === '') return true;
   if (isNamespace && subresource === '' && operation !== 'DELETE') return selects(selector, labelsOf(draft) ?? {});
-  return reader
-    .get({ group: '', resource: 'namespaces' }, '', isNamespace ? name : namespace)
-    .then((found) => found !== undefined && selects(selector, found.metadata?.labels ?? {}));
+  const found = reader.get({ group: '', resource: 'namespaces' }, '', isNamespace ? name : namespace);
+  return afterwards(found, (owner) => owner !== undefined && selects(selector, owner.metadata?.labels ?? {}));
 }
