@@ -6,7 +6,7 @@ import { appendFile, chmod, readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '#pkg/base/error-text.ts';
-import type { Program, ProgramContext } from '#pkg/kubelet/runtime/inprocess/program.ts';
+import type { CommandOutput, Program, ProgramContext } from '#pkg/kubelet/runtime/inprocess/program.ts';
 import { netexec, serveHostname, serveOn } from './agnhost-network.ts';
 
 type Flags = ReadonlyMap<string, string>;
@@ -18,6 +18,9 @@ const commands: Readonly<Record<string, Run>> = {
     context.log(`[/agnhost ${context.args.join(' ')}]`);
     return 0;
   },
+  'etc-hosts': printFile('/etc/hosts', (text) => text),
+  'dns-suffix': printFile('/etc/resolv.conf', (text) => wordsAfter(text, 'search').join(',')),
+  'dns-server-list': printFile('/etc/resolv.conf', (text) => wordsAfter(text, 'nameserver').join(',')),
   mounttest,
   netexec: (context, flags) => {
     netexec(context, flags);
@@ -58,16 +61,47 @@ const commands: Readonly<Record<string, Run>> = {
 };
 
 export const program: Program = {
-  async main(context) {
-    const [command = 'pause', ...rest] = context.args;
-    const run = commands[command];
-    if (run === undefined) {
-      context.error(`this stand-in has no command ${command}`);
-      return 1;
-    }
-    return run(context, flagsIn(rest));
-  },
+  main: runCommand,
+  commands: { '/agnhost': runAside, agnhost: runAside },
 };
+
+async function runCommand(context: ProgramContext): Promise<number | undefined> {
+  const [command = 'pause', ...rest] = context.args;
+  const run = commands[command];
+  if (run === undefined) {
+    context.error(`this stand-in has no command ${command}`);
+    return 1;
+  }
+  return run(context, flagsIn(rest));
+}
+
+/** The image's program once more, beside the one that runs. */
+async function runAside(context: ProgramContext, args: readonly string[], signal: AbortSignal): Promise<CommandOutput> {
+  const [stdout, stderr]: [string[], string[]] = [[], []];
+  const exitCode = await runCommand({
+    ...context,
+    args,
+    signal,
+    log: (line) => stdout.push(`${line}\n`),
+    error: (line) => stderr.push(`${line}\n`),
+  });
+  return { exitCode: exitCode ?? 0, stdout: stdout.join(''), stderr: stderr.join('') };
+}
+
+function printFile(path: string, pick: (text: string) => string): Run {
+  return async (context) => {
+    context.log(pick(await readFile(context.resolve(path), 'utf8')).trimEnd());
+    return 0;
+  };
+}
+
+/** What the lines of `/etc/resolv.conf` that begin with a word say. */
+function wordsAfter(text: string, word: string): readonly string[] {
+  return text.split('\n').flatMap((line) => {
+    const [first, ...rest] = line.trim().split(/\s+/);
+    return first === word ? rest : [];
+  });
+}
 
 /** `--name=value` and `--name value`. */
 function flagsIn(args: readonly string[]): Flags {
