@@ -6,29 +6,24 @@ import { typedErrors } from '#pkg/apimachinery/managed-fields/typed-errors.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { internalError } from '#pkg/apimachinery/status-error.ts';
 import { writeObjects, writeUnset } from '#pkg/apimachinery/write-unset.ts';
-import { afterwards, type Later } from '#pkg/base/later.ts';
+import { type Awaitable, onceThere } from '#pkg/base/async.ts';
 import type { Catalog, ServedResource } from './catalog.ts';
 import type { RegistryWriter } from './strategy.ts';
-
-const none: readonly KubeObject[] = [];
 
 /** Reads the stored version, or any served one of it. A resource that is not served has no objects. */
 export function registryReader(catalog: () => Catalog): RegistryWriter {
   return {
-    get(resource, namespace, name): Later<KubeObject | undefined> {
+    get(resource, namespace, name): Awaitable<KubeObject | undefined> {
       const served = catalog().findAny(resource);
       if (served === undefined) return undefined;
-      const { store, view } = served;
-      const entry = store.getSettled(store.key(namespace, name));
-      return entry instanceof Promise ? entry.then((one) => one && view.object(one)) : entry && view.object(entry);
+      const entry = served.store.getSettled(served.store.key(namespace, name));
+      return onceThere(entry, (found) => found && served.view.object(found));
     },
-    list(resource, namespace = ''): Later<readonly KubeObject[]> {
+    list(resource, namespace = ''): Awaitable<readonly KubeObject[]> {
       const served = catalog().findAny(resource);
-      if (served === undefined) return none;
-      const { store, view } = served;
-      return afterwards(store.listSettled(store.scope(namespace)), (entries) =>
-        entries.length === 0 ? none : entries.map((entry) => view.object(entry)),
-      );
+      if (served === undefined) return [];
+      const entries = served.store.listSettled(served.store.scope(namespace));
+      return onceThere(entries, (found) => found.map((entry) => served.view.object(entry)));
     },
     async swap(resource, { metadata = {} }, draft): Promise<KubeObject | undefined> {
       const served = catalog().findAny(resource);

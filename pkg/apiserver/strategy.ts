@@ -19,8 +19,8 @@ import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import type { FieldError } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { GroupVersionKind, JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import type { Awaitable } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import type { Later } from '#pkg/base/later.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Converter } from './converters/converter.ts';
 import type { Scope } from './endpoints/scope.ts';
@@ -136,17 +136,17 @@ export interface Reservation {
   rollback(): void;
 }
 
-/** Reads other resources of the same server, past authorization; for checks and allocation across objects. At once where the server has them at hand. */
+/** Reads other resources of the same server, past authorization; for checks and allocation across objects. At once where nothing has to be waited for. */
 export interface RegistryReader {
   get(
     resource: { readonly group: string; readonly resource: string },
     namespace: string,
     name: string,
-  ): Later<KubeObject | undefined>;
+  ): Awaitable<KubeObject | undefined>;
   list(
     resource: { readonly group: string; readonly resource: string },
     namespace?: string,
-  ): Later<readonly KubeObject[]>;
+  ): Awaitable<readonly KubeObject[]>;
   /** The resource of a kind; undefined where none is served. */
   ofKind(
     kind: GroupVersionKind,
@@ -172,8 +172,12 @@ export function readAll<T extends KubeObject>(
   reader: RegistryReader,
   ref: ResourceRef<T>,
   namespace?: string,
-): Later<readonly T[]>;
-export function readAll(reader: RegistryReader, ref: ResourceRef, namespace?: string): Later<readonly KubeObject[]> {
+): Awaitable<readonly T[]>;
+export function readAll(
+  reader: RegistryReader,
+  ref: ResourceRef,
+  namespace?: string,
+): Awaitable<readonly KubeObject[]> {
   return reader.list(ref, namespace);
 }
 
@@ -182,12 +186,12 @@ export function readOne<T extends KubeObject>(
   reader: RegistryReader,
   ref: ResourceRef<T>,
   key: { readonly namespace: string; readonly name: string },
-): Later<T | undefined>;
+): Awaitable<T | undefined>;
 export function readOne(
   reader: RegistryReader,
   ref: ResourceRef,
   { namespace, name }: { readonly namespace: string; readonly name: string },
-): Later<KubeObject | undefined> {
+): Awaitable<KubeObject | undefined> {
   return reader.get(ref, namespace, name);
 }
 
@@ -339,9 +343,9 @@ export interface AdmissionPlugin {
   }[];
   handles(attributes: AdmissionAttributes, user: UserInfo): boolean;
   /** May change the draft; refuses by throwing a StatusError (usually Forbidden). */
-  admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Later<void>;
+  admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
   /** Must not change anything; refuses by throwing a StatusError. */
-  validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Later<void>;
+  validate?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
   /** After all checks: takes what the write will use, which is kept if it succeeds. Refuses by throwing a StatusError. */
   reserve?(
     attributes: AdmissionAttributes,

@@ -10,7 +10,7 @@ import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject, ManagedFieldsEntry } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict, notFound, staleVersion } from '#pkg/apimachinery/status-error.ts';
 import { writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
-import type { Later } from '#pkg/base/later.ts';
+import type { Awaitable } from '#pkg/base/async.ts';
 import { draftResponse } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
 import type { PutResult } from '../storage/resource-store.ts';
@@ -47,7 +47,7 @@ export interface Change {
   /** The draft carries its managed fields (server-side apply). */
   readonly isApply?: boolean;
   /** What to do where there is no object; absent: NotFound. */
-  create?(): Later<ApiResponse>;
+  create?(): Awaitable<ApiResponse>;
   /** The answer, where it is not the object. */
   answer?(object: KubeObject): ApiResponse;
 }

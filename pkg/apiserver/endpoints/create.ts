@@ -4,7 +4,7 @@ import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { alreadyExists, badRequest, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { noFields, writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
-import { afterwards, type Later } from '#pkg/base/later.ts';
+import { type Awaitable, onceThere } from '#pkg/base/async.ts';
 import { draftResponse } from '../responses.ts';
 import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
@@ -24,7 +24,7 @@ const field = pathsOf<KubeObject>();
 const generateAttemptsMax = 8;
 
 /** Answers POST to a collection. */
-export function createObject(scope: Scope): Later<ApiResponse> {
+export function createObject(scope: Scope): Awaitable<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'CreateOptions');
   const { draft, sent } = decodeNew(scope, options.fieldValidation);
   const manager = managerOf(options, scope.request.headers);
@@ -45,7 +45,7 @@ export interface CreateDraftOptions {
 }
 
 /** Creates what a draft of the served version says. Nothing is waited for, not even for a turn of the event loop, unless a step has to wait. */
-export function createDraft(scope: Scope, draft: JsonObject, options: CreateDraftOptions): Later<ApiResponse> {
+export function createDraft(scope: Scope, draft: JsonObject, options: CreateDraftOptions): Awaitable<ApiResponse> {
   const { info } = scope.served;
   const context = strategyContext(scope, options.dryRun);
   const metadata = metadataOf(draft);
@@ -83,9 +83,9 @@ interface Creation {
 }
 
 /** Checks what is to be stored and stores it. */
-function checkAdmitted(scope: Scope, state: Creation): Later<ApiResponse> {
+function checkAdmitted(scope: Scope, state: Creation): Awaitable<ApiResponse> {
   const spec = checkNew(scope, state.draft, state.context);
-  const write = (): Later<ApiResponse> => storeNamed(scope, state, spec?.text);
+  const write = (): Awaitable<ApiResponse> => storeNamed(scope, state, spec?.text);
   const validating = scope.core.admission.validate(state.attributes, state.context);
   if (validating === undefined) return storeReserved(scope, state, write);
   return validating.then(() => storeReserved(scope, state, write));
@@ -94,15 +94,15 @@ function checkAdmitted(scope: Scope, state: Creation): Later<ApiResponse> {
 function storeReserved(
   scope: Scope,
   { attributes, context }: Creation,
-  write: () => Later<ApiResponse>,
-): Later<ApiResponse> {
+  write: () => Awaitable<ApiResponse>,
+): Awaitable<ApiResponse> {
   const reserving = scope.core.admission.reserve(attributes, context);
   return reserving === undefined ? write() : reserving.then((reservation) => settle(reservation, write));
 }
 
 /** Writes the draft; under another name where one that was generated is taken. */
-function storeNamed(scope: Scope, state: Creation, specText: string | undefined, attempt = 1): Later<ApiResponse> {
-  return afterwards(store(scope, state, specText), (answer) => {
+function storeNamed(scope: Scope, state: Creation, specText: string | undefined, attempt = 1): Awaitable<ApiResponse> {
+  return onceThere(store(scope, state, specText), (answer) => {
     if (answer !== undefined) return answer;
     const metadata = metadataOf(state.draft);
     if (!state.generated || attempt >= generateAttemptsMax) return refuseTaken(scope, metadata, state.generated);
@@ -143,7 +143,7 @@ function checkNew(scope: Scope, draft: JsonObject, context: StrategyContext): Fi
 }
 
 /** Writes the draft; undefined when its name is taken. `specText` is its spec as JSON, where that was made already. */
-function store(scope: Scope, state: Creation, specText: string | undefined): Later<ApiResponse | undefined> {
+function store(scope: Scope, state: Creation, specText: string | undefined): Awaitable<ApiResponse | undefined> {
   return scope.served.strategy.begin === undefined ? write(scope, state, specText) : writeBegun(scope, state, specText);
 }
 
@@ -170,16 +170,16 @@ function write(
   scope: Scope,
   { draft, context }: Creation,
   specText: string | undefined,
-): Later<ApiResponse | undefined> {
+): Awaitable<ApiResponse | undefined> {
   const { store: objects, view } = scope.served;
   const key = objects.key(scope.info.namespace, (draft.metadata as JsonObject).name as string);
   if (context.dryRun) {
-    return afterwards(objects.get(key), (there) =>
+    return onceThere(objects.get(key), (there) =>
       there === undefined ? draftResponse(201, asIfStored(view, draft)) : undefined,
     );
   }
   const texts = specText === undefined || !view.isStored ? undefined : { spec: specText };
-  return afterwards(objects.put(key, view.toStored(draft), 0, texts), (result) =>
+  return onceThere(objects.put(key, view.toStored(draft), 0, texts), (result) =>
     result.ok ? entryResponse(201, scope, result.entry) : undefined,
   );
 }

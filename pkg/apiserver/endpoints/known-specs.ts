@@ -12,8 +12,8 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { RecentTexts } from '../recent-texts.ts';
 import type { SpecRules } from '../strategy.ts';
 import type { RawBody } from './body.ts';
+import { ModelSpec } from './model-spec.ts';
 import type { Scope } from './scope.ts';
-import { canBeModel, SpecModel } from './spec-model.ts';
 import type { FieldValidation } from './write-options.ts';
 
 /** What a spec becomes before admission. */
@@ -36,8 +36,9 @@ export interface SentSpec {
 /** A spec as it will be stored. */
 export interface FinalSpec {
   readonly text: string;
-  /** The text without what is random in it, which is `name`; undefined where the rules look at more than it. */
+  /** The text without what is random in it; undefined where the rules look at more than it. */
   readonly key: string | undefined;
+  /** What is random in it. */
   readonly name: string | undefined;
   /** Whether the rules have let it pass without a warning. */
   readonly isGood: boolean;
@@ -45,8 +46,8 @@ export interface FinalSpec {
 
 interface Known {
   readonly complete: RecentTexts<CompleteSpec>;
-  /** The first spec of each: it is stored, and others are made of it. */
-  readonly good: RecentTexts<SpecModel>;
+  /** After the first spec of each, which is stored, the others are made. */
+  readonly good: RecentTexts<ModelSpec>;
 }
 
 const knownBy = new WeakMap<SpecRules, Known>();
@@ -112,7 +113,7 @@ function sharedSet({ all }: CompleteSpec, set: FieldSet): FieldSet {
   return set;
 }
 
-/** The spec of a draft that nobody changes any more; undefined where nothing is remembered of such. */
+/** The spec of a draft that nobody changes any more, which shares what it can with earlier ones; undefined where nothing is remembered of such. */
 export function finalSpec({ served }: Scope, draft: JsonObject): FinalSpec | undefined {
   const { specRules } = served.strategy;
   if (specRules === undefined || !isObject(draft.spec)) return undefined;
@@ -122,14 +123,13 @@ export function finalSpec({ served }: Scope, draft: JsonObject): FinalSpec | und
   // No JSON text has this character.
   const key = name === undefined ? text : text.replaceAll(name, '\0');
   const model = knownOf(specRules).good.get(key);
-  if (model === undefined) return { text, key, name, isGood: false };
-  draft.spec = model.named(name);
-  return { text, key, name, isGood: true };
+  draft.spec = model?.named(name) ?? draft.spec;
+  return { text, key, name, isGood: model !== undefined };
 }
 
 /** Takes down that the rules have let a spec pass. */
 export function rememberGood({ served }: Scope, draft: JsonObject, { key, name, isGood }: FinalSpec): void {
   const { specRules } = served.strategy;
   if (specRules === undefined || key === undefined || isGood || !isObject(draft.spec)) return;
-  if (canBeModel(draft.spec, name)) knownOf(specRules).good.set(key, new SpecModel(draft.spec, name));
+  knownOf(specRules).good.set(key, new ModelSpec(draft.spec, name));
 }

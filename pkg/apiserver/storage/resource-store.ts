@@ -8,7 +8,6 @@
  */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type ErrorSubject, StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
-import type { Later } from '#pkg/base/later.ts';
 import type { ResourceCache, ResourceFeed } from '#pkg/storage/cache.ts';
 import { keyBytesMax } from '#pkg/storage/operation.ts';
 import {
@@ -171,16 +170,15 @@ export class ResourceStore {
   }
 
   /** The same of many objects, without asking for what is not there. */
-  listSettled(prefix: string): Later<readonly StoredEntry[]> {
-    const cache = this.#cache;
-    return cache?.isSettled === true ? listed(cache, prefix) : this.#waitListed(prefix);
-  }
-
-  async #waitListed(prefix: string): Promise<readonly StoredEntry[]> {
+  listSettled(prefix: string): Promise<readonly StoredEntry[]> | readonly StoredEntry[] {
     const { cache } = this;
     if (cache === undefined) return this.list(prefix);
+    return cache.isSettled ? cachedOf(cache, prefix) : this.#listOnceSettled(cache, prefix);
+  }
+
+  async #listOnceSettled(cache: ResourceCache, prefix: string): Promise<readonly StoredEntry[]> {
     await this.#guard(() => cache.settled());
-    return listed(cache, prefix);
+    return cachedOf(cache, prefix);
   }
 
   /** The state the cache has, which on a local driver is the newest once the cache is filled. */
@@ -188,7 +186,7 @@ export class ResourceStore {
     const { cache } = this;
     if (cache === undefined) return (await this.range({ prefix })).items.map((kv) => objectCodec.entry(kv));
     await this.#guard(() => cache.fresh());
-    return listed(cache, prefix);
+    return cachedOf(cache, prefix);
   }
 
   /** A read of the store itself, for past states. Throws `CompactedError` and `FutureRevisionError`. */
@@ -274,7 +272,7 @@ function cached(cache: ResourceCache | undefined, key: string): StoredEntry | un
   return cache?.get(key) as StoredEntry | undefined;
 }
 
-function listed(cache: ResourceCache, prefix: string): readonly StoredEntry[] {
+function cachedOf(cache: ResourceCache, prefix: string): readonly StoredEntry[] {
   return cache.list(prefix) as readonly StoredEntry[];
 }
 

@@ -15,7 +15,7 @@ import { type Draft, fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { inKeyOrder } from '#pkg/apimachinery/json.ts';
 import { forbidden } from '#pkg/apimachinery/status-error.ts';
 import { type AdmissionAttributes, type AdmissionPlugin, about, readAll } from '#pkg/apiserver/strategy.ts';
-import { afterwards } from '#pkg/base/later.ts';
+import { onceThere } from '#pkg/base/async.ts';
 import { amountsOf, claimViolations, podAmounts, violations } from './limit-rules.ts';
 import { aboutPod } from './pods.ts';
 
@@ -105,23 +105,22 @@ export const limitRangerPlugin: AdmissionPlugin = {
   admit(attributes, _context, reader) {
     const draft = aboutAmounts(attributes)?.draft;
     if (draft === undefined) return;
-    return afterwards(readAll(reader, limitRanges, attributes.namespace), (ranges) => {
+    return onceThere(readAll(reader, limitRanges, attributes.namespace), (ranges) => {
       for (const range of ranges) applyDefaults(draft, range);
     });
   },
   validate(attributes, _context, reader) {
-    return afterwards(readAll(reader, limitRanges, attributes.namespace), (ranges) => {
-      if (ranges.length > 0) checkRanges(attributes, ranges);
+    return onceThere(readAll(reader, limitRanges, attributes.namespace), (ranges) => {
+      for (const range of ranges) checkRange(attributes, range);
     });
   },
 };
 
-function checkRanges(attributes: AdmissionAttributes, ranges: readonly LimitRange[]): void {
-  const [pod, claim] = [aboutAmounts(attributes)?.draft, aboutClaim(attributes)?.draft];
-  for (const range of ranges) {
-    const texts = [...(pod ? podViolations(pod, range) : []), ...(claim ? claimErrors(claim, range) : [])];
-    if (texts.length === 0) continue;
-    const why = texts.length === 1 ? texts.join() : `[${texts.join(', ')}]`;
-    throw forbidden(attributes, (pod ?? claim)?.metadata?.name ?? '', why);
-  }
+function checkRange(attributes: AdmissionAttributes, range: LimitRange): void {
+  const pod = aboutAmounts(attributes)?.draft;
+  const claim = aboutClaim(attributes)?.draft;
+  const texts = [...(pod ? podViolations(pod, range) : []), ...(claim ? claimErrors(claim, range) : [])];
+  if (texts.length === 0) return;
+  const why = texts.length === 1 ? texts.join() : `[${texts.join(', ')}]`;
+  throw forbidden(attributes, (pod ?? claim)?.metadata?.name ?? '', why);
 }

@@ -9,7 +9,7 @@ import type { Given } from '#pkg/apimachinery/draft.ts';
 import { inKeyOrder } from '#pkg/apimachinery/json.ts';
 import type { ResourceRef } from '#pkg/apimachinery/object.ts';
 import { type AdmissionAttributes, type AdmissionPlugin, about, readOne } from '#pkg/apiserver/strategy.ts';
-import { afterwards } from '#pkg/base/later.ts';
+import { onceThere } from '#pkg/base/async.ts';
 import { aboutPod } from './pods.ts';
 
 const topologyLabels = ['topology.kubernetes.io/zone', 'topology.kubernetes.io/region'] as const;
@@ -29,7 +29,7 @@ export const podTopologyLabelsPlugin: AdmissionPlugin = {
   admit(attributes, _context, reader) {
     const { draft, nodeName = '' } = placedAt(attributes) ?? {};
     if (draft === undefined || nodeName === '') return;
-    return afterwards(readOne(reader, nodes, { namespace: '', name: nodeName }), (node) => {
+    return onceThere(readOne(reader, nodes, { namespace: '', name: nodeName }), (node) => {
       const labels = node?.metadata?.labels ?? {};
       const copied = topologyLabels.filter((name) => Object.hasOwn(labels, name)).map((name) => [name, labels[name]]);
       if (copied.length === 0) return;

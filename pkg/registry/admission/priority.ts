@@ -9,33 +9,31 @@ import type { PriorityClass } from '#pkg/api/types/scheduling-v1.ts';
 import { type Draft, fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { forbidden } from '#pkg/apimachinery/status-error.ts';
 import { type AdmissionPlugin, about, type RegistryReader, readAll, readOne } from '#pkg/apiserver/strategy.ts';
-import { afterwards, type Later } from '#pkg/base/later.ts';
+import { type Awaitable, onceThere } from '#pkg/base/async.ts';
 import { restoreField } from '../draft.ts';
 import { aboutPod, podSubject } from './pods.ts';
 
 const defaultPolicy = 'PreemptLowerPriority';
 
 /** The default class; when several claim to be, the lowest. */
-function defaultClass(reader: RegistryReader): Later<PriorityClass | undefined> {
-  return afterwards(readAll(reader, priorityClasses), (classes) => {
-    let lowest: PriorityClass | undefined;
-    for (const one of classes) {
-      if (one.globalDefault !== true) continue;
-      if (lowest === undefined || (one.value ?? 0) < (lowest.value ?? 0)) lowest = one;
-    }
-    return lowest;
+function defaultClass(reader: RegistryReader): Awaitable<PriorityClass | undefined> {
+  return onceThere(readAll(reader, priorityClasses), (classes) => {
+    let found: PriorityClass | undefined;
+    for (const one of classes)
+      if (one.globalDefault === true && (found === undefined || (one.value ?? 0) < (found.value ?? 0))) found = one;
+    return found;
   });
 }
 
-function admitPod(pod: Draft<Pod>, reader: RegistryReader): Later<void> {
+function admitPod(pod: Draft<Pod>, reader: RegistryReader): Promise<void> | void {
   const { spec } = pod;
   if (spec === undefined) return;
   const name = spec.priorityClassName ?? '';
-  const found = name === '' ? defaultClass(reader) : readOne(reader, priorityClasses, { namespace: '', name });
-  return afterwards(found, (one) => setPriority(pod, spec, one));
+  const wanted = name === '' ? defaultClass(reader) : readOne(reader, priorityClasses, { namespace: '', name });
+  return onceThere(wanted, (found) => giveClass(pod, spec, found));
 }
 
-function setPriority(pod: Given<Pod>, spec: Draft<PodSpec>, found: PriorityClass | undefined): void {
+function giveClass(pod: Draft<Pod>, spec: Draft<PodSpec>, found: PriorityClass | undefined): void {
   const refuse = (why: string): Error => forbidden(podSubject, pod.metadata?.name ?? '', why);
   const named = spec.priorityClassName ?? '';
   if (named !== '' && found === undefined) throw refuse(`no PriorityClass with name ${named} was found`);
@@ -81,7 +79,7 @@ export const priorityPlugin: AdmissionPlugin = {
   validate(attributes, _context, reader) {
     const { draft, name = '' } = about(attributes, priorityClasses) ?? {};
     if (draft?.globalDefault !== true) return;
-    return afterwards(defaultClass(reader), (found) => {
+    return onceThere(defaultClass(reader), (found) => {
       const present = found?.metadata?.name;
       if (present === undefined || present === name) return;
       const why = `PriorityClass ${present} is already marked as default. Only one default can exist`;

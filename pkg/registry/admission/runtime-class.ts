@@ -8,7 +8,7 @@ import { runtimeClasses } from '#pkg/api/types/refs.ts';
 import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import { forbidden } from '#pkg/apimachinery/status-error.ts';
 import { type AdmissionPlugin, type RegistryReader, readOne } from '#pkg/apiserver/strategy.ts';
-import { afterwards, type Later } from '#pkg/base/later.ts';
+import { type Awaitable, onceThere } from '#pkg/base/async.ts';
 import { semanticallySame } from '../draft.ts';
 import { aboutPod, podSubject } from './pods.ts';
 
@@ -17,10 +17,10 @@ function refusal(pod: Given<Pod>, why: string): Error {
 }
 
 /** The class that a pod names, if it does. Throws Forbidden where there is none. */
-function classOf(pod: Given<Pod>, reader: RegistryReader): Later<RuntimeClass | undefined> {
+function classOf(pod: Given<Pod>, reader: RegistryReader): Awaitable<RuntimeClass | undefined> {
   const name = pod.spec?.runtimeClassName ?? '';
   if (name === '') return undefined;
-  return afterwards(readOne(reader, runtimeClasses, { namespace: '', name }), (found) => {
+  return onceThere(readOne(reader, runtimeClasses, { namespace: '', name }), (found) => {
     if (found === undefined) throw refusal(pod, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`);
     return found;
   });
@@ -94,7 +94,7 @@ export const runtimeClassPlugin: AdmissionPlugin = {
     const draft = aboutPod(attributes)?.draft;
     const spec = draft?.spec;
     if (draft === undefined || spec === undefined) return;
-    return afterwards(classOf(draft, reader), (found) => {
+    return onceThere(classOf(draft, reader), (found) => {
       if (found === undefined) return;
       setOverhead(draft, spec, found);
       if (found.scheduling) setScheduling(draft, spec, found.scheduling);
@@ -103,12 +103,10 @@ export const runtimeClassPlugin: AdmissionPlugin = {
   validate(attributes, _context, reader) {
     const draft = aboutPod(attributes)?.draft;
     if (draft === undefined) return;
-    return afterwards(classOf(draft, reader), (found) => checkOverhead(draft, found));
+    return onceThere(classOf(draft, reader), (found) => {
+      if (found?.overhead) {
+        if (!sameOverhead(draft, found)) throw refusal(draft, otherOverhead);
+      } else if (hasOverhead(draft)) throw refusal(draft, overheadOfNone);
+    });
   },
 };
-
-function checkOverhead(pod: Given<Pod>, found: RuntimeClass | undefined): void {
-  if (found?.overhead) {
-    if (!sameOverhead(pod, found)) throw refusal(pod, otherOverhead);
-  } else if (hasOverhead(pod)) throw refusal(pod, overheadOfNone);
-}

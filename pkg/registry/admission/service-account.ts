@@ -9,8 +9,9 @@ import { serviceAccounts } from '#pkg/api/types/refs.ts';
 import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import { forbidden } from '#pkg/apimachinery/status-error.ts';
 import { type AdmissionPlugin, type RegistryReader, readOne, type StrategyContext } from '#pkg/apiserver/strategy.ts';
-import { sleep } from '#pkg/base/async.ts';
-import { afterwards, type Later } from '#pkg/base/later.ts';
+import { type Awaitable, onceThere, sleep } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Random } from '#pkg/base/random.ts';
 import { podReferences } from '../core/pod-references.ts';
 import { isAutomounted, mountApiAccess } from './api-access.ts';
 import { aboutPod, isMirrorPod, podSubject } from './pods.ts';
@@ -19,21 +20,33 @@ import { aboutPod, isMirrorPod, podSubject } from './pods.ts';
 const attemptsMax = 10;
 const attemptDelayMs = 100;
 
-function accountOf(
-  key: { readonly namespace: string; readonly name: string },
+interface AccountKey {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** At once where it is there. */
+function accountFor(
+  key: AccountKey,
   { clock }: StrategyContext,
   reader: RegistryReader,
-): Later<ServiceAccount | undefined> {
-  const first = readOne(reader, serviceAccounts, key);
-  const again = async (): Promise<ServiceAccount | undefined> => {
-    let account: ServiceAccount | undefined;
-    for (let attempt = 2; account === undefined && attempt <= attemptsMax; attempt++) {
-      await sleep(clock, attemptDelayMs);
-      account = await readOne(reader, serviceAccounts, key);
-    }
-    return account;
-  };
-  return afterwards(first, (account) => account ?? again());
+): Awaitable<ServiceAccount | undefined> {
+  return onceThere(
+    readOne(reader, serviceAccounts, key),
+    (account) => account ?? waitForAccount(key, { clock, reader }),
+  );
+}
+
+async function waitForAccount(
+  key: AccountKey,
+  { clock, reader }: { readonly clock: Clock; readonly reader: RegistryReader },
+): Promise<ServiceAccount | undefined> {
+  for (let attempt = 2; attempt <= attemptsMax; attempt++) {
+    await sleep(clock, attemptDelayMs);
+    const account = await readOne(reader, serviceAccounts, key);
+    if (account !== undefined) return account;
+  }
+  return undefined;
 }
 
 /** Names the account on new pods, mounts its token, and refuses those whose account does not exist after a short wait. */
@@ -48,24 +61,26 @@ export const serviceAccountPlugin: AdmissionPlugin = {
     const name = spec.serviceAccountName || 'default';
     spec.serviceAccountName = name;
     spec.serviceAccount = name;
-    return afterwards(accountOf({ namespace, name }, context, reader), (account) => {
-      const refuse = (why: string): Error => forbidden(podSubject, draft.metadata?.name ?? '', why);
-      const missing = `serviceaccount "${name}" not found`;
-      if (account === undefined) throw refuse(`error looking up service account ${namespace}/${name}: ${missing}`);
-      const problem = useAccount(spec, account, context);
-      if (problem !== undefined) throw refuse(problem);
+    return onceThere(accountFor({ namespace, name }, context, reader), (account) => {
+      const why = account === undefined ? noAccount(namespace, name) : giveAccount(spec, account, context.random);
+      if (why !== undefined) throw forbidden(podSubject, draft.metadata?.name ?? '', why);
     });
   },
 };
 
-/** Gives a pod what its account brings; returns what the account does not let it use. */
-function useAccount(spec: Draft<PodSpec>, account: ServiceAccount, { random }: StrategyContext): string | undefined {
+function noAccount(namespace: string, name: string): string {
+  return `error looking up service account ${namespace}/${name}: serviceaccount "${name}" not found`;
+}
+
+/** Puts what the account says into the spec; returns why the pod is refused, if it is. */
+function giveAccount(spec: Draft<PodSpec>, account: ServiceAccount, random: Random): string | undefined {
   if (isAutomounted(spec, account)) mountApiAccess(spec, random);
   if ((spec.imagePullSecrets ?? []).length === 0) {
     const secrets = account.imagePullSecrets ?? [];
     if (secrets.length > 0) spec.imagePullSecrets = secrets.map(({ name: secret = '' }) => ({ name: secret }));
   }
-  return account.metadata?.annotations?.[mountableAnnotation] === undefined ? undefined : secretProblem(spec, account);
+  if (account.metadata?.annotations?.[mountableAnnotation] === undefined) return undefined;
+  return secretProblem(spec, account);
 }
 
 const mountableAnnotation = 'kubernetes.io/enforce-mountable-secrets';

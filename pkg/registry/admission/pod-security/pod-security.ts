@@ -30,7 +30,7 @@ import {
   readOne,
   type StrategyContext,
 } from '#pkg/apiserver/strategy.ts';
-import { afterwards, type Later } from '#pkg/base/later.ts';
+import { onceThere } from '#pkg/base/async.ts';
 import type { CheckedPod } from './check.ts';
 import {
   isStricter,
@@ -224,17 +224,16 @@ function checkedPod({ metadata, spec }: Given<Pod | PodTemplateSpec>): CheckedPo
   return { annotations: metadata?.annotations ?? {}, spec: spec ?? {} };
 }
 
-function validatePods(request: Request): Later<void> {
+function validatePods(request: Request): Promise<void> | void {
   const { attributes, context, reader, rules } = request;
   const { namespace } = attributes;
   if (attributes.draft === undefined || rules.namespaces.has(namespace) || rules.usernames.has(context.user.name))
     return;
-  return afterwards(readOne(reader, namespaces, { namespace: '', name: namespace }), (owner) =>
-    validateIn(owner, request),
-  );
+  const owner = readOne(reader, namespaces, { namespace: '', name: namespace });
+  return onceThere(owner, (found) => validatePodsOf(found, request));
 }
 
-function validateIn(owner: Namespace | undefined, { attributes, context, rules }: Request): void {
+function validatePodsOf(owner: Namespace | undefined, { attributes, context, rules }: Request): void {
   const { operation, group, resource, namespace, name } = attributes;
   const ofPod = about(attributes, pods, attributes.subresource);
   const isPod = ofPod !== undefined;
