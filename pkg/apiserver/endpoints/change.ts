@@ -218,9 +218,8 @@ function prepareChange(
 /** Everything but `field` and the metadata comes from the old object, and of the metadata what the strategy says. */
 function keepAllBut(scope: Scope, field: string, { draft, old }: { draft: JsonObject; old: KubeObject }): void {
   const was = old as JsonObject;
-  for (const name of [...Object.keys(draft), ...Object.keys(old)]) {
-    if (name !== field && name !== 'metadata') restoreField(draft, was, name);
-  }
+  for (const name in draft) if (name !== field && name !== 'metadata') restoreField(draft, was, name);
+  for (const name in was) if (name !== field && name !== 'metadata') restoreField(draft, was, name);
   for (const name of scope.served.strategy.subresources?.[field]?.keepsMetadata ?? []) {
     restoreField(metadataOf(draft), (old.metadata ?? {}) as JsonObject, name);
   }
@@ -233,10 +232,10 @@ function restoreField(draft: JsonObject, old: JsonObject, name: string): void {
 
 /** Whether nothing but metadata and status differs: what the generation counts is the rest. */
 function sameApartFrom(draft: JsonObject, old: JsonObject): boolean {
-  for (const name of Object.keys(draft)) {
+  for (const name in draft) {
     if (name !== 'metadata' && name !== 'status' && !deepEqual(draft[name], old[name])) return false;
   }
-  for (const name of Object.keys(old)) {
+  for (const name in old) {
     if (name !== 'metadata' && name !== 'status' && !(name in draft)) return false;
   }
   return true;
