@@ -19,8 +19,9 @@ import {
   type WriteResult,
 } from '#pkg/storage/store.ts';
 import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
+import type { KeepingRules } from '../keeping-rules.ts';
 import { noSuchResource } from '../responses.ts';
-import type { KeepingRules, Strategy } from '../strategy.ts';
+import type { Strategy } from '../strategy.ts';
 import { encodeForWrite, type FieldTexts, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
 import type { ObjectKeeper } from './object-keeper.ts';
 import type { OpenCaches } from './open-caches.ts';
