@@ -121,7 +121,7 @@ function sameTexts(map: Readonly<Record<string, string>>, old: Readonly<Record<s
 }
 
 /** Checks keys and values of labels, adding to `errors`. */
-function validateLabels(labels: Readonly<Record<string, string>>, path: FieldPath, errors: FieldError[]): void {
+export function validateLabels(labels: Readonly<Record<string, string>>, path: FieldPath, errors: FieldError[]): void {
   for (const key of Object.keys(labels)) {
     for (const problem of qualifiedNameProblems(key)) errors.push(invalid(path, key, problem));
     for (const problem of labelValueProblems(labels[key]!)) errors.push(invalid(path, labels[key], problem));
@@ -129,7 +129,7 @@ function validateLabels(labels: Readonly<Record<string, string>>, path: FieldPat
 }
 
 /** Checks keys and the total size of annotations, adding to `errors`. */
-function validateAnnotations(
+export function validateAnnotations(
   annotations: Readonly<Record<string, string>>,
   path: FieldPath,
   errors: FieldError[],

@@ -25,6 +25,8 @@ export function readerOf(objects: Readonly<Record<string, readonly object[]>>): 
       all(resource).find(({ metadata }) => metadata?.name === name && (metadata?.namespace ?? '') === namespace),
     list: ({ resource }) => all(resource),
     ofKind: () => undefined,
+    equivalents: () => [],
+    inVersion: (object) => object,
     remade: (_, object) => object,
     merged: (_, object, configuration) => ({ ...object, ...configuration }),
   };
