@@ -47,7 +47,6 @@ export interface CreateDraftOptions {
 
 /** Creates what a draft of the served version says. Nothing is waited for, not even for a turn of the event loop, unless a step has to wait. */
 export function createDraft(scope: Scope, draft: JsonObject, options: CreateDraftOptions): Awaitable<ApiResponse> {
-  const { info } = scope.served;
   const context = strategyContext(scope, options.dryRun);
   const metadata = metadataOf(draft);
   if ((metadata.resourceVersion ?? '') !== '') {
@@ -58,7 +57,17 @@ export function createDraft(scope: Scope, draft: JsonObject, options: CreateDraf
   prepareDraft(scope, draft, known === undefined ? noFields : keptSpec);
   const generated = ensureName(scope, metadata, options.name);
   const tracking = options.isApply ? undefined : trackCreation(scope, draft, options);
-  if (tracking !== undefined) await tracking;
+  if (tracking !== undefined) return tracking.then(() => admitNew(scope, draft, { context, generated }));
+  return admitNew(scope, draft, { context, generated });
+}
+
+function admitNew(
+  scope: Scope,
+  draft: JsonObject,
+  { context, generated }: Pick<Creation, 'context' | 'generated'>,
+): Awaitable<ApiResponse> {
+  const { info } = scope.served;
+  const { name } = metadataOf(draft);
   const attributes: AdmissionAttributes = {
     operation: 'CREATE',
     group: info.group,
@@ -67,7 +76,7 @@ export function createDraft(scope: Scope, draft: JsonObject, options: CreateDraf
     subresource: '',
     kind: info.kind,
     namespace: scope.info.namespace,
-    name: (metadata.name as string | undefined) ?? '',
+    name: typeof name === 'string' ? name : '',
     draft,
     old: undefined,
   };
