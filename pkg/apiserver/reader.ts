@@ -1,6 +1,7 @@
 /** Reads and writes of the server's own resources, past authorization and admission: for strategies and admission plugins. */
 import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
+import { deepClone } from '#pkg/apimachinery/json.ts';
 import { mergeObjects } from '#pkg/apimachinery/managed-fields/merge.ts';
 import { typedErrors } from '#pkg/apimachinery/managed-fields/typed-errors.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
@@ -8,7 +9,8 @@ import { internalError } from '#pkg/apimachinery/status-error.ts';
 import { writeObjects, writeUnset } from '#pkg/apimachinery/write-unset.ts';
 import { type Awaitable, onceThere } from '#pkg/base/async.ts';
 import type { Catalog, ServedResource } from './catalog.ts';
-import type { RegistryWriter } from './strategy.ts';
+import { betweenVersions } from './converters/between-versions.ts';
+import type { AdmissionSubject, RegistryWriter } from './strategy.ts';
 
 /** Reads the stored version, or any served one of it. A resource that is not served has no objects. */
 export function registryReader(catalog: () => Catalog): RegistryWriter {
@@ -38,6 +40,13 @@ export function registryReader(catalog: () => Catalog): RegistryWriter {
       }
       return undefined;
     },
+    equivalents: (request) => equivalentsOf(catalog(), request),
+    inVersion(object, from, to) {
+      const [own, other] = [catalog().find(from), catalog().find(to)];
+      if (own === undefined || other === undefined || own === other) return object;
+      if (own.remote !== undefined) return own.remote.inVersion(object, other.apiVersion);
+      return betweenVersions(deepClone(object), { from: own, to: other });
+    },
     remade: (request, object) => remadeObject(catalog().find(request), object),
     merged(request, object, configuration) {
       const served = catalog().find(request);
@@ -47,6 +56,14 @@ export function registryReader(catalog: () => Catalog): RegistryWriter {
       return mergeObjects(object, configuration, served.schema);
     },
   };
+}
+
+function equivalentsOf(catalog: Catalog, request: AdmissionSubject): readonly AdmissionSubject[] {
+  const own = catalog.find(request);
+  if (own === undefined) return [];
+  const found: AdmissionSubject[] = [];
+  for (const other of catalog.served()) if (other !== own && other.base === own.base) found.push(other.info);
+  return found;
 }
 
 /** Unknown fields are dropped, as where an object is read. */

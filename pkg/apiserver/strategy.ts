@@ -21,7 +21,9 @@ import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { GroupVersionKind, JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Awaitable } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
+import type { Metrics } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { AuditNotes } from './audit/audit-notes.ts';
 import type { Converter } from './converters/converter.ts';
 import type { Scope } from './endpoints/scope.ts';
 import type { FollowSink } from './follow-sink.ts';
@@ -41,6 +43,8 @@ export interface StrategyContext {
   readonly dryRun: boolean;
   /** The spec is known to pass all rules about it, and without a warning (`SpecRules`). */
   readonly isSpecGood?: boolean;
+  /** Takes annotations for the audit events of the request; absent where it is not audited. */
+  readonly audit?: AuditNotes | undefined;
   /** Adds a `Warning` header to the answer. */
   warn(message: string): void;
 }
@@ -151,6 +155,10 @@ export interface RegistryReader {
   ofKind(
     kind: GroupVersionKind,
   ): { readonly group: string; readonly resource: string; readonly namespaced: boolean } | undefined;
+  /** The resource of a request in the other versions that have its objects, in the order in which they are served. */
+  equivalents(request: AdmissionSubject): readonly AdmissionSubject[];
+  /** An object of one of these in another of them, which may share parts with it. Rejects with a StatusError. */
+  inVersion(object: JsonObject, from: AdmissionSubject, to: AdmissionSubject): Promise<JsonObject> | JsonObject;
   /** What decoding makes of an object that somebody else than the client has changed, with its defaults. Throws a StatusError. */
   remade(request: AdmissionAttributes, object: JsonObject): JsonObject;
   /** Lays an apply configuration over an object. Throws an `Error` for one that does not fit. */
@@ -344,6 +352,8 @@ export interface AdmissionPlugin {
     readonly sink: FollowSink;
   }[];
   handles(attributes: AdmissionAttributes, user: UserInfo): boolean;
+  /** Is given the server's counts, before it is asked anything, where it has some of its own. */
+  countIn?(metrics: Metrics): void;
   /** May change the draft; refuses by throwing a StatusError (usually Forbidden). */
   admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
   /** Must not change anything; refuses by throwing a StatusError. */
@@ -356,14 +366,18 @@ export interface AdmissionPlugin {
   ): Promise<Reservation | undefined>;
 }
 
-/** The request that plugins are asked about. `T` is the type of its objects: see `about`. */
-export interface AdmissionAttributes<T = JsonObject> {
-  readonly operation: 'CONNECT' | 'CREATE' | 'DELETE' | 'UPDATE';
+/** What a request is for, in one of the versions that there are of it. */
+export interface AdmissionSubject {
   readonly group: string;
   readonly version: string;
   readonly resource: string;
-  readonly subresource: string;
   readonly kind: string;
+}
+
+/** The request that plugins are asked about. `T` is the type of its objects: see `about`. */
+export interface AdmissionAttributes<T = JsonObject> extends AdmissionSubject {
+  readonly operation: 'CONNECT' | 'CREATE' | 'DELETE' | 'UPDATE';
+  readonly subresource: string;
   readonly namespace: string;
   readonly name: string;
   /** Undefined for DELETE. */

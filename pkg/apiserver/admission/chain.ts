@@ -38,6 +38,7 @@ export class AdmissionChain {
     this.#validating = plugins.filter(({ validate }) => validate !== undefined);
     this.#reserving = plugins.filter(({ reserve }) => reserve !== undefined);
     this.#reader = reader;
+    for (const plugin of plugins) plugin.countIn?.(counts.metrics);
   }
 
   /** May change the draft. Undefined where nothing had to be waited for. Throws and rejects with what a plugin refuses by. */

@@ -14,7 +14,6 @@ import {
   type PutOperation,
   type RangeOptions,
   type RangeResult,
-  type Store,
   StoreUnavailableError,
   type WriteOperation,
   type WriteResult,
@@ -23,6 +22,7 @@ import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
 import { noSuchResource } from '../responses.ts';
 import type { KeepingRules, Strategy } from '../strategy.ts';
 import { encodeForWrite, type FieldTexts, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
+import type { ObjectKeeper } from './object-keeper.ts';
 import type { OpenCaches } from './open-caches.ts';
 import { Turns } from './turns.ts';
 
@@ -43,7 +43,7 @@ const noBytes = new Uint8Array(0);
 export interface ResourceStoreOptions {
   readonly subject: ErrorSubject;
   readonly namespaced: boolean;
-  readonly store: Store;
+  readonly store: ObjectKeeper;
   /** Where the resource's watch cache is opened, once, and closed. */
   readonly caches: Pick<OpenCaches, 'close' | 'open'>;
   /** What happens to the objects of a resource without a cache. */
@@ -58,7 +58,7 @@ export class ResourceStore {
   readonly namespaced: boolean;
   /** Of those who change an object and have lost to others who do. */
   readonly turns = new Turns();
-  readonly #store: Store;
+  readonly #store: ObjectKeeper;
   readonly #options: ResourceStoreOptions;
   readonly #takesLate: boolean;
   readonly #allocate: ((bytes: number) => Buffer) | undefined;
