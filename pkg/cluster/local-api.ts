@@ -3,6 +3,7 @@
  * sockets (`api-part.ts` does) and does not close the store.
  */
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import type { Auditing } from '#pkg/apiserver/audit/auditor.ts';
 import { mastersOr } from '#pkg/apiserver/authz/authorizer.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
@@ -16,7 +17,7 @@ import type { Client } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
-import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
+import { type CallWebhook, noWebhooks } from '#pkg/registry/admission/registered/call-webhook.ts';
 import { createRegisteredAdmission } from '#pkg/registry/admission/registered/registered.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createCustomResources } from '#pkg/registry/apiextensions/custom-resources.ts';
@@ -56,6 +57,8 @@ export interface LocalApiOptions {
   readonly reach?: (target: NetworkTarget) => ApiHandler;
   /** The connection to webhooks. Default none: asking one is an error. */
   readonly callWebhook?: CallWebhook;
+  /** What is audited. Default: nothing. */
+  readonly audit?: Auditing;
   /** What the process uses, and what it is: for the server's metrics and `/statusz`. */
   readonly process?: Pick<ApiServerOptions, 'about' | 'processMetrics'>;
 }
@@ -116,13 +119,15 @@ export function localApi(options: LocalApiOptions): LocalApi {
     documents: createDocumentProvider,
     ...(reach === undefined ? {} : { reach }),
     ...options.process,
+    ...(options.audit === undefined ? {} : { audit: options.audit }),
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
   const client = createClient({
     transport: inProcessTransport(server.handle, ownIdentity),
     userAgent: 'kube-apiserver',
   });
-  const customResources = createCustomResources({ client, served: server.resources, clock, random, log });
+  const webhooks = { call: options.callWebhook ?? noWebhooks, reader: server.reader };
+  const customResources = createCustomResources({ client, served: server.resources, clock, random, log, webhooks });
   let started: Promise<void> | undefined;
   const ready = (): Promise<void> => {
     started ??= (async () => {

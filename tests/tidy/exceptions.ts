@@ -71,7 +71,7 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   'pkg/apiserver': { as: 103, bang: 51 },
   'pkg/base': { as: 0, bang: 12 },
   'pkg/client': { as: 16, bang: 5 },
-  'pkg/cluster': { as: 1, bang: 14 },
+  'pkg/cluster': { as: 1, bang: 13 },
   'pkg/component': { as: 3, bang: 5 },
   'pkg/controllers': { as: 16, bang: 22 },
   'pkg/kubectl': { as: 19, bang: 9 },

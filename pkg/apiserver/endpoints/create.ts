@@ -7,7 +7,7 @@ import { noFields, writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
 import { draftResponse } from '../responses.ts';
 import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
-import { decodeNew, keptSpec, prepareDraft } from './decode.ts';
+import { decodeNew, keptSpec, prepareDraft, tellSent } from './decode.ts';
 import { createdSets, type FinalSpec, finalSpec, rememberGood, type SentSpec } from './known-specs.ts';
 import { dropsStatus, trackManager } from './managers.ts';
 import { ensureNamespace, generateName, metadataOf, stampNew } from './metadata.ts';
@@ -26,6 +26,7 @@ const generateAttemptsMax = 8;
 export async function createObject(scope: Scope): Promise<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'CreateOptions');
   const { draft, sent } = decodeNew(scope, options.fieldValidation);
+  tellSent(scope, draft);
   const manager = managerOf(options, scope.request.headers);
   return createDraft(scope, draft, { ...options, manager, name: '', ...(sent === undefined ? {} : { sent }) });
 }
@@ -55,7 +56,8 @@ export async function createDraft(scope: Scope, draft: JsonObject, options: Crea
   const known = options.sent?.known;
   prepareDraft(scope, draft, known === undefined ? noFields : keptSpec);
   const generated = ensureName(scope, metadata, options.name);
-  if (!options.isApply) trackCreation(scope, draft, options);
+  const tracking = options.isApply ? undefined : trackCreation(scope, draft, options);
+  if (tracking !== undefined) await tracking;
   const attributes: AdmissionAttributes = {
     operation: 'CREATE',
     group: served.info.group,
@@ -105,9 +107,9 @@ function trackCreation(
   scope: Scope,
   draft: JsonObject,
   { manager, sent, fieldValidation = 'Ignore' }: CreateDraftOptions,
-): void {
+): Promise<void> | undefined {
   const created = sent && createdSets(scope, sent, { draft, validation: fieldValidation });
-  trackManager(scope, {
+  return trackManager(scope, {
     draft,
     old: undefined,
     manager,
