@@ -82,5 +82,5 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   'pkg/registry': { as: 14, bang: 28 },
   'pkg/scheduler': { as: 9, bang: 42 },
   'pkg/serving': { as: 14, bang: 14 },
-  'pkg/storage': { as: 7, bang: 59 },
+  'pkg/storage': { as: 6, bang: 59 },
 };

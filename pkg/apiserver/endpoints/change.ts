@@ -14,6 +14,7 @@ import type { Awaitable } from '#pkg/base/async.ts';
 import { draftResponse } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
 import type { PutResult } from '../storage/resource-store.ts';
+import { storagePrefix } from '../storage/storage-key.ts';
 import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
 import { fieldsKept, prepareDraft } from './decode.ts';
@@ -193,10 +194,9 @@ export function failedPrecondition(
   { wanted, found }: { readonly wanted: string; readonly found: string | undefined },
 ): Error {
   const name = info.parts[1] ?? '';
-  const keyName = served.strategy.keeping?.keyName ?? subject.resource;
-  const place = [keyName, info.namespace, name].filter((part) => part !== '').join('/');
+  const place = [info.namespace, name].filter((part) => part !== '').join('/');
   const why =
-    `StorageError: invalid object, Code: 4, Key: /registry/${place}, ResourceVersion: 0, AdditionalErrorMsg: ` +
+    `StorageError: invalid object, Code: 4, Key: ${storagePrefix(subject, served.strategy.keeping)}${place}, ResourceVersion: 0, AdditionalErrorMsg: ` +
     `Precondition failed: ${field} in precondition: ${wanted}, ${field} in object meta: ${found}`;
   return conflict(subject, name, why);
 }
