@@ -84,7 +84,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
   const authorization = createAuthorization(options.authorizationModes);
   const { authorizer, rbac } = authorization;
   const registered = createRegisteredAdmission(mastersOr(authorizer), options.callWebhook);
-  const authentication = createAuthentication(clock, options.authentication);
+  const authentication = createAuthentication(clock, options.authentication, options.callWebhook);
   const server = createApiServer({
     store,
     clock,
@@ -110,7 +110,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
         : [...options.admission, ...registered.plugins],
     authenticators: authentication.authenticators,
     tokens: authentication.tokens,
-    allowsAnonymous: options.authentication?.allowsAnonymous ?? true,
+    allowsAnonymous: authentication.allowsAnonymous,
     pages: issuerPages(authentication.issuer, `${options.address ?? defaultAddress}:${port ?? defaultPort}`),
     authorizer,
     documents: createDocumentProvider,
