@@ -17,8 +17,7 @@ import type { AuthenticationConfiguration } from '#pkg/registry/authentication/a
 import { BootstrapTokens } from '#pkg/registry/authentication/bootstrap-tokens.ts';
 import { jwtAuthenticator } from '#pkg/registry/authentication/jwt-authenticator.ts';
 import { ServiceAccountIssuer } from '#pkg/registry/authentication/service-account-issuer.ts';
-import { tokenWebhook } from '#pkg/registry/authentication/token-webhook.ts';
-import type { RemoteServer } from '#pkg/registry/remote/remote-server.ts';
+import { type TokenWebhookOptions, tokenWebhook } from '#pkg/registry/authentication/token-webhook.ts';
 
 /** What people can set of it. */
 export interface AuthenticationSettings {
@@ -37,7 +36,7 @@ export interface AuthenticationSettings {
   /** Issuers whose JWTs count, and where anonymous requests are let in, which then takes the place of `allowsAnonymous`. */
   readonly configuration?: AuthenticationConfiguration;
   /** A server that knows tokens, and how long what it says of one counts. */
-  readonly tokenWebhook?: { readonly server: RemoteServer; readonly ttlMs: number };
+  readonly tokenWebhook?: Pick<TokenWebhookOptions, 'server' | 'ttlMs' | 'version'>;
 }
 
 /** What a server knows its users by. */

@@ -21,7 +21,7 @@ import { createRegisteredAdmission } from '#pkg/registry/admission/registered/re
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createCustomResources } from '#pkg/registry/apiextensions/custom-resources.ts';
 import { issuerPages } from '#pkg/registry/authentication/discovery.ts';
-import { type AuthorizationMode, createAuthorization } from '#pkg/registry/authorization/authorization.ts';
+import { type AuthorizerChoice, createAuthorization } from '#pkg/registry/authorization/authorization.ts';
 import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
@@ -47,7 +47,7 @@ export interface LocalApiOptions {
   /** Before what users have registered. Default: all that there are. */
   readonly admission?: readonly AdmissionPlugin[];
   /** Who decides what users may do, in order. Default: `Node` and `RBAC`. */
-  readonly authorizationModes?: readonly AuthorizationMode[];
+  readonly authorizationModes?: readonly AuthorizerChoice[];
   /** What is granted beside the default roles and bindings. */
   readonly grants?: readonly Grant[];
   /** Kubelets of other processes. */
@@ -81,7 +81,10 @@ export const ownIdentity = { commonName: 'system:apiserver', organizations: ['sy
 export function localApi(options: LocalApiOptions): LocalApi {
   const { store, clock, random, log, serviceCidr, port, kubeletElsewhere, reach } = options;
   const kubelets = new Map<string, ApiHandler>();
-  const authorization = createAuthorization(options.authorizationModes);
+  const authorization = createAuthorization(
+    { call: options.callWebhook ?? noWebhooks, clock },
+    options.authorizationModes,
+  );
   const { authorizer, rbac } = authorization;
   const registered = createRegisteredAdmission(mastersOr(authorizer), options.callWebhook);
   const authentication = createAuthentication(clock, options.authentication, options.callWebhook);

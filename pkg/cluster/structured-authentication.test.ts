@@ -289,7 +289,7 @@ test('anonymous requests are let in at the paths that are named alone', () => {
 
 function knownElsewhere() {
   const server = { url: 'https://tokens.example.com/review' };
-  const made = createAuthentication(clock, { tokenWebhook: { server, ttlMs: 120_000 } }, call);
+  const made = createAuthentication(clock, { tokenWebhook: { server, ttlMs: 120_000, version: 'v1' } }, call);
   made.connect(readerOf({}));
   return made.tokens;
 }

@@ -14,6 +14,8 @@ import { askRemote, type RemoteDeps, type RemoteServer } from '../remote/remote-
 export interface TokenWebhookOptions extends RemoteDeps {
   readonly server: RemoteServer;
   readonly ttlMs: number;
+  /** Of the reviews. */
+  readonly version: 'v1' | 'v1beta1';
   /** Names by which this server goes. */
   readonly audiences: readonly string[];
 }
@@ -37,7 +39,7 @@ export function tokenWebhook(options: TokenWebhookOptions): TokenAuthenticator {
       if (known !== undefined) return known.answer;
       const isOwn = wanted.length === own.length && wanted.every((audience) => own.includes(audience));
       const review = {
-        apiVersion: 'authentication.k8s.io/v1',
+        apiVersion: `authentication.k8s.io/${options.version}`,
         kind: 'TokenReview',
         metadata: { creationTimestamp: null },
         spec: { token, audiences: wanted },
