@@ -1,4 +1,5 @@
 /** The flags of the API server, under upstream's names where there are such. */
+import { serverFlags } from '#pkg/cluster/server-flags.ts';
 import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
 import { duration, type FlagTable, integer, list, text, toggle } from '#pkg/component/flags.ts';
@@ -6,6 +7,10 @@ import { duration, type FlagTable, integer, list, text, toggle } from '#pkg/comp
 /** The table: each flag with its help, default and limits. */
 export const apiServerFlags = {
   'bind-address': text({ help: 'Address to listen on.', fallback: '127.0.0.1', placeholder: 'address' }),
+  'advertise-address': text({
+    help: 'Address at which the cluster finds this server. Default: --bind-address, or the address of the machine where that is 0.0.0.0.',
+    placeholder: 'address',
+  }),
   'secure-port': integer({
     help: 'Port to listen on with HTTPS; 0 takes any free one.',
     fallback: defaultSettings.apiPort,
@@ -86,4 +91,5 @@ export const apiServerFlags = {
     placeholder: 'URL',
   }),
   'api-audiences': list({ help: 'Audiences that are this API. Default: the issuer.', placeholder: 'name,name' }),
+  ...serverFlags,
 } satisfies FlagTable;

@@ -7,6 +7,7 @@ import { typedErrors } from '#pkg/apimachinery/managed-fields/typed-errors.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { internalError } from '#pkg/apimachinery/status-error.ts';
 import { writeObjects, writeUnset } from '#pkg/apimachinery/write-unset.ts';
+import { type Awaitable, onceThere } from '#pkg/base/async.ts';
 import type { Catalog, ServedResource } from './catalog.ts';
 import { betweenVersions } from './converters/between-versions.ts';
 import type { AdmissionSubject, RegistryWriter } from './strategy.ts';
@@ -14,16 +15,17 @@ import type { AdmissionSubject, RegistryWriter } from './strategy.ts';
 /** Reads the stored version, or any served one of it. A resource that is not served has no objects. */
 export function registryReader(catalog: () => Catalog): RegistryWriter {
   return {
-    async get(resource, namespace, name): Promise<KubeObject | undefined> {
+    get(resource, namespace, name): Awaitable<KubeObject | undefined> {
       const served = catalog().findAny(resource);
-      const entry = await served?.store.getSettled(served.store.key(namespace, name));
-      return entry && served!.view.object(entry);
+      if (served === undefined) return undefined;
+      const entry = served.store.getSettled(served.store.key(namespace, name));
+      return onceThere(entry, (found) => found && served.view.object(found));
     },
-    async list(resource, namespace = ''): Promise<readonly KubeObject[]> {
+    list(resource, namespace = ''): Awaitable<readonly KubeObject[]> {
       const served = catalog().findAny(resource);
       if (served === undefined) return [];
-      const entries = await served.store.listSettled(served.store.scope(namespace));
-      return entries.map((entry) => served.view.object(entry));
+      const entries = served.store.listSettled(served.store.scope(namespace));
+      return onceThere(entries, (found) => found.map((entry) => served.view.object(entry)));
     },
     async swap(resource, { metadata = {} }, draft): Promise<KubeObject | undefined> {
       const served = catalog().findAny(resource);

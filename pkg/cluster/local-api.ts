@@ -3,6 +3,7 @@
  * sockets (`api-part.ts` does) and does not close the store.
  */
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import type { Auditing } from '#pkg/apiserver/audit/auditor.ts';
 import { mastersOr } from '#pkg/apiserver/authz/authorizer.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
@@ -56,6 +57,8 @@ export interface LocalApiOptions {
   readonly reach?: (target: NetworkTarget) => ApiHandler;
   /** The connection to webhooks. Default none: asking one is an error. */
   readonly callWebhook?: CallWebhook;
+  /** What is audited. Default: nothing. */
+  readonly audit?: Auditing;
   /** What the process uses, and what it is: for the server's metrics and `/statusz`. */
   readonly process?: Pick<ApiServerOptions, 'about' | 'processMetrics'>;
 }
@@ -119,6 +122,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     documents: createDocumentProvider,
     ...(reach === undefined ? {} : { reach }),
     ...options.process,
+    ...(options.audit === undefined ? {} : { audit: options.audit }),
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
   const client = createClient({

@@ -24,6 +24,7 @@ import { type FieldValidation, parseWriteOptions, type WriteOptions } from './wr
 export async function applyServerSide(scope: Scope): Promise<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'PatchOptions', true);
   const config = ownPart(scope, decodeConfig(scope, servedKind(scope), options.fieldValidation));
+  scope.audit?.patched(config);
   const { subresource } = scope.info;
   const name = scope.info.parts[1] ?? '';
   const apply = (live: KubeObject | undefined) => applied(scope, config, { live, options, subresource });

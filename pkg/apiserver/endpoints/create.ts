@@ -7,7 +7,7 @@ import { noFields, writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
 import { draftResponse } from '../responses.ts';
 import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
-import { decodeNew, keptSpec, prepareDraft } from './decode.ts';
+import { decodeNew, keptSpec, prepareDraft, tellSent } from './decode.ts';
 import { createdSets, type FinalSpec, finalSpec, rememberGood, type SentSpec } from './known-specs.ts';
 import { dropsStatus, trackManager } from './managers.ts';
 import { ensureNamespace, generateName, metadataOf, stampNew } from './metadata.ts';
@@ -26,6 +26,7 @@ const generateAttemptsMax = 8;
 export async function createObject(scope: Scope): Promise<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'CreateOptions');
   const { draft, sent } = decodeNew(scope, options.fieldValidation);
+  tellSent(scope, draft);
   const manager = managerOf(options, scope.request.headers);
   return createDraft(scope, draft, { ...options, manager, name: '', ...(sent === undefined ? {} : { sent }) });
 }

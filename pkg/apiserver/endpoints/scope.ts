@@ -5,7 +5,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { AdmissionChain } from '../admission/chain.ts';
-import type { AuditNotes } from '../audit/audit-notes.ts';
+import type { AuditTrail } from '../audit/audit-trail.ts';
 import type { Authenticator } from '../authn/authenticator.ts';
 import type { BearerTokens } from '../authn/bearer-tokens.ts';
 import type { Authorizer, RuleResolver } from '../authz/authorizer.ts';
@@ -55,8 +55,8 @@ export interface Scope {
   readonly served: ServedResource;
   /** For errors: the resource without its version. */
   readonly subject: ErrorSubject;
-  /** Where the audit events of the request get their annotations; undefined where it is not audited. */
-  readonly audit: AuditNotes | undefined;
+  /** What its audit events tell; undefined where it is not audited. */
+  readonly audit: AuditTrail | undefined;
   /** Texts for `Warning` headers, in order. */
   readonly warnings: string[];
 }

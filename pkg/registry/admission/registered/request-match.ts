@@ -7,6 +7,7 @@ import type { Given } from '#pkg/apimachinery/draft.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { selectorFromLabelSelector } from '#pkg/apimachinery/label-selector.ts';
 import type { AdmissionAttributes, AdmissionSubject, RegistryReader } from '#pkg/apiserver/strategy.ts';
+import { onceThere } from '#pkg/base/async.ts';
 
 /** One rule. */
 export interface RequestRule {
@@ -122,7 +123,8 @@ export function matchesNamespace(
   const isNamespace = group === '' && resource === 'namespaces';
   if (!isNamespace && namespace === '') return true;
   if (isNamespace && subresource === '' && operation !== 'DELETE') return selects(selector, labelsOf(draft) ?? {});
-  return reader
-    .get({ group: '', resource: 'namespaces' }, '', isNamespace ? name : namespace)
-    .then((found) => found !== undefined && selects(selector, found.metadata?.labels ?? {}));
+  return onceThere(
+    reader.get({ group: '', resource: 'namespaces' }, '', isNamespace ? name : namespace),
+    (found) => found !== undefined && selects(selector, found.metadata?.labels ?? {}),
+  );
 }
