@@ -63,6 +63,8 @@ export interface AuditFacts {
 
 /** One event for whoever keeps or sends them. */
 export interface AuditEvent {
+  /** Another event of the request follows before its answer leaves. */
+  readonly isFirst: boolean;
   /** A JSON object without a line break. */
   readonly json: string;
   /** The same without the objects of request and answer, and marked so; undefined where it has none of them by its level. */
@@ -89,10 +91,12 @@ export function auditEvent(facts: AuditFacts): AuditEvent {
 
 class EncodedEvent implements AuditEvent {
   readonly json: string;
+  readonly isFirst: boolean;
   readonly #facts: AuditFacts;
 
   constructor(facts: AuditFacts) {
     this.json = encode(facts);
+    this.isFirst = facts.stage === 'RequestReceived';
     this.#facts = facts;
   }
 
