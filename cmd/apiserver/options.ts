@@ -7,6 +7,10 @@ import { type FlagTable, integer, list, text, toggle } from '#pkg/component/flag
 /** The table: each flag with its help, default and limits. */
 export const apiServerFlags = {
   'bind-address': text({ help: 'Address to listen on.', fallback: '127.0.0.1', placeholder: 'address' }),
+  'advertise-address': text({
+    help: 'Address at which the cluster finds this server. Default: --bind-address, or the address of the machine where that is 0.0.0.0.',
+    placeholder: 'address',
+  }),
   'secure-port': integer({
     help: 'Port to listen on with HTTPS; 0 takes any free one.',
     fallback: defaultSettings.apiPort,

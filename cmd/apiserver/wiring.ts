@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
+import { machineAddress } from '#cmd/common/machine-address.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { processMetrics } from '#cmd/common/process-metrics.ts';
 import { parseTokenFile } from '#pkg/apiserver/authn/token-file.ts';
@@ -72,6 +73,7 @@ export async function wireApiServer(
       log,
       serviceCidr: values['service-cluster-ip-range'],
       host: values['bind-address'],
+      advertised: advertisedOf(values),
       port: values['secure-port'],
       server,
       clientCa,
@@ -89,6 +91,11 @@ export async function wireApiServer(
     await store.close();
     throw error;
   }
+}
+
+/** Upstream takes the machine's own address too where a server listens at every one. */
+function advertisedOf(values: FlagValues<typeof apiServerFlags>): string {
+  return machineAddress(values['advertise-address'] || values['bind-address']);
 }
 
 /** What the etcd of `store` is reached with. */

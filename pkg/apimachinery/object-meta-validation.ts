@@ -110,7 +110,7 @@ function validateShared(
 }
 
 /** Checks keys and values of labels, adding to `errors`. */
-function validateLabels(labels: Readonly<Record<string, string>>, path: FieldPath, errors: FieldError[]): void {
+export function validateLabels(labels: Readonly<Record<string, string>>, path: FieldPath, errors: FieldError[]): void {
   for (const key of Object.keys(labels)) {
     for (const problem of qualifiedNameProblems(key)) errors.push(invalid(path, key, problem));
     for (const problem of labelValueProblems(labels[key]!)) errors.push(invalid(path, labels[key], problem));
@@ -118,7 +118,7 @@ function validateLabels(labels: Readonly<Record<string, string>>, path: FieldPat
 }
 
 /** Checks keys and the total size of annotations, adding to `errors`. */
-function validateAnnotations(
+export function validateAnnotations(
   annotations: Readonly<Record<string, string>>,
   path: FieldPath,
   errors: FieldError[],

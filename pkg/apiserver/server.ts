@@ -36,6 +36,7 @@ import type { Page } from './non-resource.ts';
 import { createPipeline } from './pipeline.ts';
 import { registryReader } from './reader.ts';
 import { ServerCounts } from './server-counts.ts';
+import { convertedFeed, convertedKeeper } from './storage/converted-objects.ts';
 import { objectCodec } from './storage/object-codec.ts';
 import { OpenCaches } from './storage/open-caches.ts';
 import { ResourceStore } from './storage/resource-store.ts';
@@ -111,8 +112,16 @@ function createCatalog({ store, clock, ...options }: ApiServerOptions, caches: O
       ...builtInDefinitions({ strategies: options.strategies, runtimeConfig: options.runtimeConfig ?? {} }),
       ...(options.definitions ?? []),
     ],
-    openStore: ({ namespaced, keeping, ...subject }) =>
-      new ResourceStore({ subject, namespaced, keeping, store, caches, storeFeed }),
+    openStore: ({ namespaced, keeping, remote, ...subject }) =>
+      new ResourceStore({
+        subject,
+        namespaced,
+        keeping,
+        caches,
+        ...(remote === undefined
+          ? { store, storeFeed }
+          : { store: convertedKeeper(store, remote), storeFeed: convertedFeed(storeFeed, remote) }),
+      }),
   });
 }
 

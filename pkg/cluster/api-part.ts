@@ -39,6 +39,8 @@ export interface ApiPartOptions {
   readonly log: Logger;
   readonly serviceCidr: string;
   readonly host: string;
+  /** Address at which the cluster finds the server. Default: `host`. */
+  readonly advertised?: string;
   /** 0 takes any free one. */
   readonly port: number;
   readonly server: CertificatePair;
@@ -75,7 +77,7 @@ export interface ApiPart extends Component {
 
 /** Resolves once the server answers. */
 export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
-  const { store, clock, random, log, host, serviceCidr } = options;
+  const { store, clock, random, log, host, serviceCidr, advertised = host } = options;
   let kubelets: KubeletConnections | undefined;
   // The port is needed by the first objects, so the server listens before they are made, and answers once they are.
   const opening: { server?: LocalApi } = {};
@@ -108,7 +110,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       random,
       log,
       serviceCidr,
-      address: host,
+      address: advertised,
       port,
       kubeletElsewhere,
       reach,
@@ -126,13 +128,13 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     throw error;
   }
   const clusterIp = kubernetesServiceIp(serviceCidr);
-  const presence = serverPresence(store, { address: host, port });
+  const presence = serverPresence(store, { address: advertised, port });
   const service = createKubernetesService({ client, clock, log, presence, port, clusterIp });
-  const identity = createIdentityLease({ client, clock, random, log, server: `${host}:${port}` });
+  const identity = createIdentityLease({ client, clock, random, log, server: `${advertised}:${port}` });
   const authentication = createAuthenticationConfig({ client, clock, log, clientCa: options.clientCa });
   return {
     handle: server.handle,
-    url: `https://${host}:${port}`,
+    url: `https://${advertised}:${port}`,
     health: () => readiness(server.handle),
     addKubelet: server.addKubelet,
     run: (signal) =>

@@ -17,7 +17,7 @@ import type { Client } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
-import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
+import { type CallWebhook, noWebhooks } from '#pkg/registry/admission/registered/call-webhook.ts';
 import { createRegisteredAdmission } from '#pkg/registry/admission/registered/registered.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createCustomResources } from '#pkg/registry/apiextensions/custom-resources.ts';
@@ -126,7 +126,8 @@ export function localApi(options: LocalApiOptions): LocalApi {
     transport: inProcessTransport(server.handle, ownIdentity),
     userAgent: 'kube-apiserver',
   });
-  const customResources = createCustomResources({ client, served: server.resources, clock, random, log });
+  const webhooks = { call: options.callWebhook ?? noWebhooks, reader: server.reader };
+  const customResources = createCustomResources({ client, served: server.resources, clock, random, log, webhooks });
   let started: Promise<void> | undefined;
   const ready = (): Promise<void> => {
     started ??= (async () => {

@@ -27,6 +27,8 @@ export function readerOf(objects: Readonly<Record<string, readonly object[]>>): 
       ),
     list: ({ resource }) => Promise.resolve(all(resource)),
     ofKind: () => undefined,
+    equivalents: () => [],
+    inVersion: (object) => object,
     remade: (_, object) => object,
     merged: (_, object, configuration) => ({ ...object, ...configuration }),
   };

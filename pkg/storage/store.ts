@@ -174,11 +174,13 @@ export class CompactedError extends Error {
 
 /** The revision asked for is greater than the store's. */
 export class FutureRevisionError extends Error {
+  readonly wantedRevision: number;
   readonly currentRevision: number;
 
   constructor(wanted: number, currentRevision: number) {
     super(`Cannot read revision ${wanted} as the store is at ${currentRevision}`);
     this.name = 'FutureRevisionError';
+    this.wantedRevision = wanted;
     this.currentRevision = currentRevision;
   }
 }

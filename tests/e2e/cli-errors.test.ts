@@ -218,7 +218,7 @@ describe.each(ways)('$way', ({ flags }) => {
     writeFileSync(join(dataDir, 'store/data.mdb'), 'this is no database '.repeat(1000));
     await expectCleanFailure(
       flags,
-      /^coxswain: Cannot open \S+store as data\.mdb is damaged: it is not a database; restore it from a copy that was made after "coxswain down", or choose another data folder$/,
+      /^coxswain: Cannot open \S+store as data\.mdb is damaged: it is not a database; move \S+store away and run "coxswain snapshot restore FILE --data-dir \S+" with a snapshot, or choose another data folder$/,
     );
     rmSync(join(dataDir, 'store'), { recursive: true });
     writeFileSync(join(dataDir, 'store'), 'a file');

@@ -71,7 +71,7 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   'pkg/apiserver': { as: 103, bang: 51 },
   'pkg/base': { as: 0, bang: 12 },
   'pkg/client': { as: 16, bang: 5 },
-  'pkg/cluster': { as: 1, bang: 14 },
+  'pkg/cluster': { as: 1, bang: 13 },
   'pkg/component': { as: 3, bang: 5 },
   'pkg/controllers': { as: 16, bang: 22 },
   'pkg/kubectl': { as: 19, bang: 9 },
@@ -81,6 +81,6 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   'pkg/proxy': { as: 1, bang: 1 },
   'pkg/registry': { as: 14, bang: 28 },
   'pkg/scheduler': { as: 9, bang: 36 },
-  'pkg/serving': { as: 14, bang: 15 },
+  'pkg/serving': { as: 14, bang: 14 },
   'pkg/storage': { as: 7, bang: 59 },
 };

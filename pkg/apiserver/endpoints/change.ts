@@ -109,11 +109,18 @@ function tryChange(scope: Scope, change: Change, entry: StoredEntry): Tried {
 
 /** Completes the draft and has it admitted. */
 function admitDraft(scope: Scope, change: Change, state: Swap): Tried {
-  const { draft, old, context } = state;
+  const { draft, old } = state;
   checkIdentity(scope, metadataOf(draft), old);
   prepareDraft(scope, draft, change.complete ?? fieldsKept(scope, draft, old));
   restoreForeign(scope, change, { draft, old });
-  if (!change.isApply) trackManager(scope, { draft, old, manager: change.manager, subresource: change.subresource });
+  const { manager, subresource } = change;
+  const tracking = change.isApply ? undefined : trackManager(scope, { draft, old, manager, subresource });
+  if (tracking !== undefined) return tracking.then(() => admitTracked(scope, change, state));
+  return admitTracked(scope, change, state);
+}
+
+function admitTracked(scope: Scope, change: Change, state: Swap): Tried {
+  const { draft, old, context } = state;
   const attributes = admissionAttributes(scope, { draft, old, subresource: change.subresource });
   const admitting = scope.core.admission.admit(attributes, context);
   if (admitting !== undefined) return admitting.then(() => checkDraft(scope, change, { ...state, attributes }));

@@ -56,7 +56,8 @@ export async function createDraft(scope: Scope, draft: JsonObject, options: Crea
   const known = options.sent?.known;
   prepareDraft(scope, draft, known === undefined ? noFields : keptSpec);
   const generated = ensureName(scope, metadata, options.name);
-  if (!options.isApply) trackCreation(scope, draft, options);
+  const tracking = options.isApply ? undefined : trackCreation(scope, draft, options);
+  if (tracking !== undefined) await tracking;
   const attributes: AdmissionAttributes = {
     operation: 'CREATE',
     group: served.info.group,
@@ -106,9 +107,9 @@ function trackCreation(
   scope: Scope,
   draft: JsonObject,
   { manager, sent, fieldValidation = 'Ignore' }: CreateDraftOptions,
-): void {
+): Promise<void> | undefined {
   const created = sent && createdSets(scope, sent, { draft, validation: fieldValidation });
-  trackManager(scope, {
+  return trackManager(scope, {
     draft,
     old: undefined,
     manager,

@@ -14,7 +14,6 @@ import {
   type PutOperation,
   type RangeOptions,
   type RangeResult,
-  type Store,
   StoreUnavailableError,
   type WriteOperation,
   type WriteResult,
@@ -23,6 +22,7 @@ import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
 import { noSuchResource } from '../responses.ts';
 import type { KeepingRules, Strategy } from '../strategy.ts';
 import { encodeForWrite, type FieldTexts, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
+import type { ObjectKeeper } from './object-keeper.ts';
 import type { OpenCaches } from './open-caches.ts';
 import { Turns } from './turns.ts';
 
@@ -43,7 +43,7 @@ const noBytes = new Uint8Array(0);
 export interface ResourceStoreOptions {
   readonly subject: ErrorSubject;
   readonly namespaced: boolean;
-  readonly store: Store;
+  readonly store: ObjectKeeper;
   /** Where the resource's watch cache is opened, once, and closed. */
   readonly caches: Pick<OpenCaches, 'close' | 'open'>;
   /** What happens to the objects of a resource without a cache. */
@@ -58,7 +58,7 @@ export class ResourceStore {
   readonly namespaced: boolean;
   /** Of those who change an object and have lost to others who do. */
   readonly turns = new Turns();
-  readonly #store: Store;
+  readonly #store: ObjectKeeper;
   readonly #options: ResourceStoreOptions;
   readonly #takesLate: boolean;
   readonly #allocate: ((bytes: number) => Buffer) | undefined;
@@ -170,11 +170,15 @@ export class ResourceStore {
   }
 
   /** The same of many objects, without asking for what is not there. */
-  async listSettled(prefix: string): Promise<readonly StoredEntry[]> {
+  listSettled(prefix: string): Promise<readonly StoredEntry[]> | readonly StoredEntry[] {
     const { cache } = this;
     if (cache === undefined) return this.list(prefix);
-    if (!cache.isSettled) await this.#guard(() => cache.settled());
-    return cache.list(prefix) as readonly StoredEntry[];
+    return cache.isSettled ? cachedOf(cache, prefix) : this.#listOnceSettled(cache, prefix);
+  }
+
+  async #listOnceSettled(cache: ResourceCache, prefix: string): Promise<readonly StoredEntry[]> {
+    await this.#guard(() => cache.settled());
+    return cachedOf(cache, prefix);
   }
 
   /** The state the cache has, which on a local driver is the newest once the cache is filled. */
@@ -182,7 +186,7 @@ export class ResourceStore {
     const { cache } = this;
     if (cache === undefined) return (await this.range({ prefix })).items.map((kv) => objectCodec.entry(kv));
     await this.#guard(() => cache.fresh());
-    return cache.list(prefix) as readonly StoredEntry[];
+    return cachedOf(cache, prefix);
   }
 
   /** A read of the store itself, for past states. Throws `CompactedError` and `FutureRevisionError`. */
@@ -266,6 +270,10 @@ function putResult({ key, value, late, ifModRevision }: PutOperation, result: Wr
 /** The entry that a cache of objects has, which its codec has made. */
 function cached(cache: ResourceCache | undefined, key: string): StoredEntry | undefined {
   return cache?.get(key) as StoredEntry | undefined;
+}
+
+function cachedOf(cache: ResourceCache, prefix: string): readonly StoredEntry[] {
+  return cache.list(prefix) as readonly StoredEntry[];
 }
 
 function prefixOf({ group, resource }: { readonly group: string; readonly resource: string }): string {

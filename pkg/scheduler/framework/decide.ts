@@ -1,7 +1,7 @@
 /**
- * The decision: which node a pod goes to, or why to none. Synchronous and pure but for the kept answers (columns), which change
- * nothing but the speed. All nodes are looked at, never a sample: with kept answers that costs less than a sample would without,
- * and packing needs the best node, not a good one.
+ * The decision: which node a pod goes to, or why to none. Synchronous and pure but for what is kept between pods (columns of answers, and the
+ * ranking of the nodes for pods that are alike), which changes nothing but the speed. All nodes are looked at, never a sample: with kept answers
+ * that costs less than a sample would without, and packing needs the best node, not a good one.
  */
 
 import type { NodeTable } from '../cache/node-table.ts';
@@ -11,8 +11,9 @@ import type { Answer } from './column.ts';
 import type { Cycle } from './cycle.ts';
 import type { Diagnosis } from './fit-error.ts';
 import { KeptAnswers, Signatures } from './kept-answers.ts';
-import type { NodeRefusal } from './plugin.ts';
+import type { FilterPlugin, Memo, NodeCheck, NodeRefusal, NodeScore } from './plugin.ts';
 import type { Profile, WeightedScore } from './profile.ts';
+import { Rankings, refused } from './ranking.ts';
 import { isRejected, type Status, success } from './status.ts';
 import { checkWith } from './what-if.ts';
 
@@ -21,7 +22,7 @@ const refusalsMax = 65_536;
 
 /** A node, why there is none, or that a plugin failed. */
 export type Decision =
-  | { readonly kind: 'node'; readonly nodeName: string; readonly feasibleCount: number }
+  | { readonly kind: 'node'; readonly nodeName: string }
   | {
       readonly kind: 'unschedulable';
       readonly diagnosis: Diagnosis;
@@ -32,10 +33,33 @@ export type Decision =
     }
   | { readonly kind: 'error'; readonly message: string };
 
+/** A filter that has something to check of a pod. */
+interface Check {
+  readonly plugin: FilterPlugin;
+  readonly check: NodeCheck;
+}
+
+/** The checks of a pod; the answers of the first ones are kept. */
+interface Checks {
+  readonly kept: readonly (Check & { readonly memo: Memo; readonly signature: string })[];
+  readonly fresh: readonly Check[];
+  /** Equal for pods to which the kept ones say the same. */
+  readonly signature: string;
+}
+
 interface ScoreOptions {
   /** How many of `#feasible` are rated. */
   readonly count: number;
   readonly signs: Signatures;
+}
+
+/** By what is decided. */
+export interface DeciderOptions {
+  readonly profile: Profile;
+  readonly table: NodeTable;
+  readonly nominator: Nominator;
+  /** Whether alike pods are decided by a ranking of the nodes, which finds the same ones. Default true. */
+  readonly ranks?: boolean;
 }
 
 /** Decides for one scheduler, one pod at a time. */
@@ -44,6 +68,7 @@ export class Decider {
   readonly #table: NodeTable;
   readonly #nominator: Nominator;
   readonly #kept: KeptAnswers;
+  readonly #rankings: Rankings | undefined;
   /** Refusals by number; 0 is success. */
   #statuses: Status[] = [success];
   #numbers = new Map<string, number>();
@@ -54,11 +79,12 @@ export class Decider {
   #totals = new Float64Array(0);
   #feasible = new Int32Array(0);
 
-  constructor(options: { readonly profile: Profile; readonly table: NodeTable; readonly nominator: Nominator }) {
+  constructor(options: DeciderOptions) {
     this.#profile = options.profile;
     this.#nominator = options.nominator;
     this.#table = options.table;
     this.#kept = new KeptAnswers(options.table);
+    this.#rankings = options.ranks === false ? undefined : new Rankings();
   }
 
   /** Decides for the pod of `cycle`. */
@@ -94,9 +120,12 @@ export class Decider {
   /** All nodes, with kept answers. */
   #decideAll(cycle: Cycle): Decision {
     const { slots } = this.#table;
-    if (this.#feasible.length < slots.length) this.#grow(slots.length * 2);
     const signs = new Signatures(cycle.pod);
-    const verdicts = this.#verdictsOfAll(cycle, signs);
+    const checks = this.#checksOf(cycle, signs);
+    const first = this.#firstOfRanking(cycle, checks, signs);
+    if (first !== undefined) return { kind: 'node', nodeName: slots[first]!.name };
+    if (this.#feasible.length < slots.length) this.#grow(slots.length * 2);
+    const verdicts = this.#verdictsOfAll(cycle, checks);
     const feasible = this.#feasible;
     let count = 0;
     for (let slot = 0; slot < slots.length; slot++) {
@@ -111,25 +140,70 @@ export class Decider {
     return this.#unschedulable(refusals, undefined);
   }
 
-  /** By slot the number of the first refusal, 0 where every plugin passes the node; meaningless where the slot is free. */
-  #verdictsOfAll(cycle: Cycle, signs: Signatures): Float64Array {
-    const { slots } = this.#table;
-    const kept: Float64Array[] = [];
+  #checksOf(cycle: Cycle, signs: Signatures): Checks {
+    const kept: (Check & { memo: Memo; signature: string })[] = [];
+    const fresh: Check[] = [];
     let signature = '';
-    const fresh: Answer[] = [];
     for (const plugin of this.#profile.filter) {
       const check = plugin.filter(cycle);
       if (check === undefined) continue;
-      const { name, filterMemo: memo } = plugin;
-      const answer = (node: NodeInfo): number => this.#number(name, check(node));
+      const memo = plugin.filterMemo;
       // The first refusal counts, so what comes after a plugin without memory cannot be put before it.
-      if (memo === undefined || fresh.length > 0) fresh.push(answer);
+      if (memo === undefined || fresh.length > 0) fresh.push({ plugin, check });
       else {
         const own = signs.of(memo);
-        kept.push(this.#kept.about({ name: `filter ${name}`, dependsOn: memo.dependsOn, signature: own, answer }));
-        signature += `${name} ${own}\n`;
+        kept.push({ plugin, check, memo, signature: own });
+        signature += `${plugin.name} ${own}\n`;
       }
     }
+    return { kept, fresh, signature };
+  }
+
+  /**
+   * The slot of the best node, where a ranking says it: for a pod about which only such plugins have a say as look at the pod's signature and the node,
+   * and while no node is promised to anybody.
+   */
+  #firstOfRanking(cycle: Cycle, { kept, fresh, signature }: Checks, signs: Signatures): number | undefined {
+    if (this.#rankings === undefined || fresh.length > 0 || !this.#nominator.isEmpty) return undefined;
+    const passes = (node: NodeInfo): boolean => {
+      for (const { check } of kept) if (check(node) !== success) return false;
+      return true;
+    };
+    for (const plugin of this.#profile.preScore) {
+      if (plugin.preScore(cycle, filtered(this.#table.slots, passes)).code === 'Error') return undefined;
+    }
+    const scores: { readonly score: NodeScore; readonly weight: number }[] = [];
+    let all = signature;
+    for (const { plugin, weight } of this.#profile.score) {
+      const score = plugin.score(cycle);
+      if (score === undefined) continue;
+      const memo = plugin.scoreMemo;
+      if (memo === undefined || plugin.normalize !== undefined) return undefined;
+      scores.push({ score, weight });
+      all += `score ${plugin.name} ${signs.of(memo)}\n`;
+    }
+    return this.#rankings.of(all)?.best(this.#table, (node) => {
+      if (!passes(node)) return refused;
+      let total = 0;
+      for (const { score, weight } of scores) total += weight * score(node);
+      return total;
+    });
+  }
+
+  /** By slot the number of the first refusal, 0 where every plugin passes the node; meaningless where the slot is free. */
+  #verdictsOfAll(cycle: Cycle, checks: Checks): Float64Array {
+    const { slots } = this.#table;
+    const answerOf = ({ plugin, check }: Check): Answer => {
+      const { name } = plugin;
+      return (node) => this.#number(name, check(node));
+    };
+    const { signature } = checks;
+    const kept = checks.kept.map((one) => {
+      const name = `filter ${one.plugin.name}`;
+      const { dependsOn } = one.memo;
+      return this.#kept.about({ name, dependsOn, signature: one.signature, answer: answerOf(one) });
+    });
+    const fresh = checks.fresh.map(answerOf);
     const firstRefusal: Answer = (_node, slot) => {
       for (const values of kept) if (values[slot] !== 0) return values[slot]!;
       return 0;
@@ -196,10 +270,10 @@ export class Decider {
   #best(cycle: Cycle, count: number, signs: Signatures): Decision {
     const { slots } = this.#table;
     const nodeNameAt = (index: number): string => slots[this.#feasible[index]!]!.name;
-    if (count === 1) return { kind: 'node', nodeName: nodeNameAt(0), feasibleCount: 1 };
+    if (count === 1) return { kind: 'node', nodeName: nodeNameAt(0) };
     const promised = this.#table.slotOf(this.#nominator.nodeOf(cycle.pod.uid) ?? '');
     if (promised !== undefined && this.#feasible.subarray(0, count).includes(promised)) {
-      return { kind: 'node', nodeName: slots[promised]!.name, feasibleCount: count };
+      return { kind: 'node', nodeName: slots[promised]!.name };
     }
     for (const plugin of this.#profile.preScore) {
       const status = plugin.preScore(cycle, this.#firstFeasible(count));
@@ -209,7 +283,7 @@ export class Decider {
     for (const weighted of this.#profile.score) this.#addScores(cycle, weighted, { count, signs });
     let best = 0;
     for (let index = 1; index < count; index++) if (totals[index]! > totals[best]!) best = index;
-    return { kind: 'node', nodeName: nodeNameAt(best), feasibleCount: count };
+    return { kind: 'node', nodeName: nodeNameAt(best) };
   }
 
   *#firstFeasible(count: number): IterableIterator<NodeInfo> {
@@ -278,4 +352,11 @@ export class Decider {
     this.#numberOf = new WeakMap();
     this.#kept.clear();
   }
+}
+
+function* filtered(
+  slots: readonly (NodeInfo | undefined)[],
+  passes: (node: NodeInfo) => boolean,
+): IterableIterator<NodeInfo> {
+  for (const node of slots) if (node !== undefined && passes(node)) yield node;
 }

@@ -15,3 +15,8 @@ export interface WebhookRequest {
 
 /** Sends a request by POST over HTTPS. Rejects where there is no answer, or one that is too long. */
 export type CallWebhook = (request: WebhookRequest) => Promise<{ readonly status: number; readonly text: string }>;
+
+/** That of a server which has no way to them. */
+export const noWebhooks: CallWebhook = async () => {
+  throw new Error('this server has no connection to webhooks');
+};

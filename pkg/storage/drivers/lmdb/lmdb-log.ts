@@ -16,6 +16,7 @@ import { assert } from '#pkg/base/assert.ts';
 import { StoreUnavailableError } from '../../store.ts';
 import { type ColdKey, ColdTable } from './cold-table.ts';
 import { findDamage } from './file-check.ts';
+import { damagedError, otherFormatError } from './folder-errors.ts';
 import { GroupIndex } from './group-index.ts';
 import { Scratch } from './scratch.ts';
 import {
@@ -121,15 +122,17 @@ export class LmdbLog {
     return this.#cold;
   }
 
-  /** Checks the layout's version. Writes it into a new folder, with what is to be cold there. */
-  async start(wanted: ColdKeys): Promise<void> {
+  /** Checks the layout's version. Writes it into a new folder, with what is to be cold there and the revision that everything there comes after. */
+  async start(wanted: ColdKeys, startRevision = 0): Promise<void> {
     const format = this.#meta.get('format');
     if (format === undefined) {
-      await this.#transaction(() => [this.#meta.put('cold', wanted), this.#meta.put('format', logFormat)]);
+      await this.#transaction(() => [
+        this.#meta.put('cold', wanted),
+        this.#meta.put('format', logFormat),
+        ...(startRevision > 0 ? [this.#meta.put('compacted', startRevision)] : []),
+      ]);
     } else if (format !== logFormat) {
-      throw new StoreUnavailableError(
-        `Cannot open ${this.#directory} as it has format ${format} and this version reads format ${logFormat}: choose another data folder, or start the version that wrote it`,
-      );
+      throw otherFormatError(this.#directory, format);
     }
     const { sample } = this.#meta.get('cold') as ColdKeys;
     const damaged = (what: string): Error => damagedError(this.#directory, what, 'read');
@@ -277,6 +280,8 @@ export class LmdbLog {
   async compact(revision: number, dead: DeadWrites): Promise<void> {
     // What it takes out is not to be looked at meanwhile.
     await this.#appending?.catch(() => {});
+    // A reader of the file that was killed would keep all that it saw (`lmdb-snapshot.ts`).
+    this.#root.readerCheck();
     const doomed = this.#doomed;
     this.#doomed = undefined;
     const log = sortedOf([...(doomed?.log.subarray(doomed.logAt) ?? []), ...dead.log]);
@@ -349,12 +354,6 @@ function causeOf(error: unknown): unknown {
   if (error instanceof Error && 'commitError' in error && error.commitError instanceof Promise)
     error.commitError.catch(() => {});
   return error;
-}
-
-function damagedError(directory: string, what: string, action = 'open'): StoreUnavailableError {
-  return new StoreUnavailableError(
-    `Cannot ${action} ${directory} as data.mdb is damaged: ${what}; restore it from a copy that was made after "coxswain down", or choose another data folder`,
-  );
 }
 
 function sortedOf(revisions: readonly number[]): Float64Array {

@@ -60,6 +60,8 @@ export interface LmdbStoreOptions {
    * made; a folder that is there keeps its own. Default: none.
    */
   readonly cold?: ColdKeys;
+  /** For a new folder: its revisions are greater than this, and all up to it count as compacted. Default: they begin at 1. */
+  readonly startRevision?: number;
 }
 
 /** Opens the store in a folder. Throws `StoreUnavailableError` when another process holds it or it cannot be used. */
@@ -73,7 +75,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
     log = new LmdbLog(directory);
     // lmdb makes its files as the umask says, and Secrets are in them.
     for (const name of ['data.mdb', 'lock.mdb']) chmodSync(join(directory, name), 0o600);
-    await log.start(options.cold ?? { prefixes: [], sample: '' });
+    await log.start(options.cold ?? { prefixes: [], sample: '' }, options.startRevision);
     return new LmdbStore(log, lock, options);
   } catch (error) {
     await log?.close();

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import { findEtcd, startTestEtcd, type TestEtcd, type TestEtcdTls } from '#pkg/storage/drivers/etcd/test-etcd.ts';
-import { eventually, hookMs, RunningCluster } from './running-cluster.ts';
+import { eventually, hookMs, RunningCluster } from '#tests/e2e/running-cluster.ts';
 
 const program = findEtcd(process.env.PATH);
 if (program === undefined) console.log("skipped: there is no etcd on the PATH (Debian's package is etcd-server)");
