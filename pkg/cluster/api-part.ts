@@ -16,7 +16,7 @@ import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
-import type { AuthorizationMode } from '#pkg/registry/authorization/authorization.ts';
+import type { AuthorizerChoice } from '#pkg/registry/authorization/authorization.ts';
 import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
@@ -54,7 +54,7 @@ export interface ApiPartOptions {
   /** How users are known, beside their certificates. */
   readonly authentication?: AuthenticationSettings;
   /** Who decides what users may do. Default: `Node` and `RBAC`. */
-  readonly authorizationModes?: readonly AuthorizationMode[];
+  readonly authorizationModes?: readonly AuthorizerChoice[];
   /** What is granted beside the default roles and bindings. */
   readonly grants?: readonly Grant[];
   /** What differs from the default limits of connections, deadlines and bodies. */

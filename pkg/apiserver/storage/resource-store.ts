@@ -15,12 +15,12 @@ import {
   type RangeOptions,
   type RangeResult,
   StoreUnavailableError,
-  type WriteOperation,
   type WriteResult,
 } from '#pkg/storage/store.ts';
 import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
+import type { KeepingRules } from '../keeping-rules.ts';
 import { noSuchResource } from '../responses.ts';
-import type { KeepingRules, Strategy } from '../strategy.ts';
+import type { Strategy } from '../strategy.ts';
 import { encodeForWrite, type FieldTexts, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
 import type { ObjectKeeper } from './object-keeper.ts';
 import type { OpenCaches } from './open-caches.ts';
@@ -205,19 +205,16 @@ export class ResourceStore {
     const carried = this.#encode(key, draft, texts);
     const operation: PutOperation = { type: 'put', key, ...carried, ifModRevision };
     const ttlMs = this.#ttlMs;
-    const written = this.#write(ttlMs === undefined ? operation : { ...operation, ttlMs });
-    return written instanceof Promise
-      ? written.then((result) => putResult(operation, result))
-      : putResult(operation, written);
-  }
-
-  #write(operation: WriteOperation): Promise<WriteResult> | WriteResult {
+    const living = ttlMs === undefined ? operation : { ...operation, ttlMs };
     const store = this.#store;
-    if (store.writeNow === undefined) return this.#guard(() => store.write(operation));
-    try {
-      return store.writeNow(operation);
-    } catch (error) {
+    const refuse = (error: unknown): never => {
       throw this.#refusal(error);
+    };
+    if (store.writeNow === undefined) return store.write(living).then((result) => putResult(operation, result), refuse);
+    try {
+      return putResult(operation, store.writeNow(living));
+    } catch (error) {
+      return refuse(error);
     }
   }
 
