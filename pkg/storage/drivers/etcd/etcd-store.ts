@@ -275,13 +275,20 @@ class EtcdStore implements EtcdBackedStore {
       if (text.includes('has been compacted')) throw new CompactedError(revision + 1);
       if (text.includes('is a future revision')) throw new FutureRevisionError(revision, await this.currentRevision());
       if (this.#closed) throw closedError();
-      throw new StoreUnavailableError(`Cannot use etcd at ${this.#options.endpoints.join(', ')}: ${text}`, error);
+      const where = this.#options.endpoints.join(', ');
+      if (text.includes('database space exceeded')) throw new StoreUnavailableError(fullText(where), error);
+      throw new StoreUnavailableError(`Cannot use etcd at ${where}: ${text}`, error);
     }
   }
 
   #checkOpen(): void {
     if (this.#closed) throw closedError();
   }
+}
+
+/** Reads go on then; etcd takes no write until somebody has made room and says so. */
+function fullText(where: string): string {
+  return `Cannot write to etcd at ${where} as it is out of space: compact and defragment it, or give it a greater --quota-backend-bytes, then run "etcdctl alarm disarm"`;
 }
 
 function tlsOf({ endpoints, tls }: EtcdStoreOptions): EtcdTls | undefined {
