@@ -14,6 +14,6 @@ export interface KeepingRules {
   readonly sample?: string;
   /** How long an object lives after it was last written. Source: `registry.Store.TTLFunc`. */
   readonly ttlMs?: number;
-  /** What upstream's keys of such objects begin with, for the errors that name one. Default: the name of the resource. */
+  /** What the keys of such objects go on with after `/registry/`. Default: the name of the resource. Source: `specialDefaultResourcePrefixes`. */
   readonly keyName?: string;
 }
