@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { CommandOutput, Program, ProgramContext } from '#pkg/kubelet/runtime/inprocess/program.ts';
+import { checkToken, serveGuestbook } from './agnhost-apps.ts';
 import { netexec, serveHostname, serveOn } from './agnhost-network.ts';
 import { serveAdmission, serveConversion } from './agnhost-webhooks.ts';
 
@@ -24,6 +25,11 @@ const commands: Readonly<Record<string, Run>> = {
   'etc-hosts': printFile('/etc/hosts', (text) => text),
   'dns-suffix': printFile('/etc/resolv.conf', (text) => wordsAfter(text, 'search').join(',')),
   'dns-server-list': printFile('/etc/resolv.conf', (text) => wordsAfter(text, 'nameserver').join(',')),
+  guestbook: (context, flags) => {
+    serveGuestbook(context, flags);
+    return waitForEnd(context);
+  },
+  'test-service-account-issuer-discovery': checkToken,
   webhook: (context, flags) => {
     serveAdmission(context, flags);
     return waitForEnd(context);
