@@ -12,17 +12,21 @@ import { errorText } from '#pkg/base/error-text.ts';
 import type { RequestInfo } from '../request-info.ts';
 import type { UserInfo } from '../user-info.ts';
 import type { AuditNotes } from './audit-notes.ts';
-import { type AuditEvent, type AuditedObject, type AuditedStatus, auditEvent } from './event.ts';
-import type { AuditDecision, AuditStage } from './policy.ts';
+import {
+  type AuditEvent,
+  type AuditedObject,
+  type AuditedStatus,
+  auditEvent,
+  type RequestText,
+  requestText,
+} from './event.ts';
+import type { AuditDecision, AuditLevel, AuditStage } from './policy.ts';
 import { sourceIps } from './source-ips.ts';
 import { whenOver } from './when-over.ts';
 import { withoutManagedFields } from './without-managed-fields.ts';
 
-/** What a trail is made of. */
-export interface TrailParts {
-  readonly request: ApiRequest;
-  readonly auditId: string;
-  readonly receivedMs: number;
+/** What a trail needs of its server. */
+export interface TrailHost {
   nowMs(): number;
   decide(info: RequestInfo, user: UserInfo | undefined): AuditDecision;
   /** False where the event is lost and the request must not go on. */
@@ -43,11 +47,15 @@ const statusVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'deletecol
 /** The audit of one request. Its methods are called in the order in which they stand here, some of them never. */
 export class AuditTrail implements AuditNotes {
   readonly auditId: string;
-  readonly #parts: TrailParts;
+  readonly #host: TrailHost;
+  readonly #request: ApiRequest;
+  readonly #receivedMs: number;
   #decision: AuditDecision | undefined;
   #info: RequestInfo | undefined;
   #user: UserInfo | undefined;
   #impersonated: UserInfo | undefined;
+  /** What is the same in all events, once there is one. */
+  #text: RequestText | undefined;
   #object: AuditedObject | undefined;
   #requestObject: string | undefined;
   #responseObject: string | undefined;
@@ -55,9 +63,11 @@ export class AuditTrail implements AuditNotes {
   #annotations: Record<string, string> | undefined;
   #annotationCount = 0;
 
-  constructor(parts: TrailParts) {
-    this.#parts = parts;
-    this.auditId = parts.auditId;
+  constructor(host: TrailHost, request: ApiRequest, auditId: string) {
+    this.#host = host;
+    this.#request = request;
+    this.#receivedMs = host.nowMs();
+    this.auditId = auditId;
   }
 
   annotate(key: string, value: string): void {
@@ -76,8 +86,8 @@ export class AuditTrail implements AuditNotes {
   /** The request came from `user`. Throws the 500 for a request whose event cannot be kept where that is a condition. */
   identified(info: RequestInfo, user: UserInfo): void {
     this.#decide(info, user);
-    if (this.#emit('RequestReceived', this.#parts.receivedMs)) return;
-    this.#parts.rejected();
+    if (this.#emit('RequestReceived', this.#receivedMs)) return;
+    this.#host.rejected();
     this.#decision = undefined;
     throw internalError('failed to store audit event');
   }
@@ -85,6 +95,7 @@ export class AuditTrail implements AuditNotes {
   /** It acts as somebody else. */
   impersonating(user: UserInfo): void {
     this.#impersonated = user;
+    this.#text = undefined;
   }
 
   /** What authorization says, of whoever it acts as. Source: apiserver `endpoints/filters/authorization.go`. */
@@ -143,7 +154,7 @@ export class AuditTrail implements AuditNotes {
       return response;
     }
     this.#emit('ResponseStarted');
-    return whenOver(response, this.#parts.request.signal, () => void this.#emit('ResponseComplete'));
+    return whenOver(response, this.#request.signal, () => void this.#emit('ResponseComplete'));
   }
 
   /** Who is nobody is told so: one event, as upstream makes of a failed authentication. */
@@ -159,9 +170,9 @@ export class AuditTrail implements AuditNotes {
   #decide(info: RequestInfo, user: UserInfo | undefined): void {
     this.#info = info;
     this.#user = user;
-    this.#decision = this.#parts.decide(info, user);
+    this.#decision = this.#host.decide(info, user);
     if (this.#decision.level === 'None') this.#annotations = undefined;
-    else if (info.isResource) this.#object = { ...info, uid: '', resourceVersion: '' };
+    else if (info.isResource) this.#object = objectOf(info);
   }
 
   #tellAnswer({ status, body }: ApiResponse): void {
@@ -181,35 +192,46 @@ export class AuditTrail implements AuditNotes {
   }
 
   /** False where the event was lost and that matters. */
-  #emit(stage: AuditStage, atMs = this.#parts.nowMs()): boolean {
+  #emit(stage: AuditStage, atMs = this.#host.nowMs()): boolean {
     const { level, omitStages } = this.#decision ?? nothing;
     if (level === 'None' || omitStages.has(stage)) return true;
-    const { request, receivedMs, auditId } = this.#parts;
-    const agent = request.headers['user-agent'] ?? '';
-    return this.#parts.record(
+    this.#text ??= this.#requestText(level);
+    return this.#host.record(
       auditEvent({
-        level,
-        auditId,
+        request: this.#text,
         stage,
-        uri: request.query === '' ? request.path : `${request.path}?${request.query}`,
-        verb: this.#info?.verb ?? '',
-        user: this.#user,
-        impersonated: this.#impersonated,
-        sourceIps: sourceIps(request),
-        userAgent: agent.length > userAgentMax ? `${agent.slice(0, userAgentMax)}...TRUNCATED` : agent,
         object: this.#object,
         status: this.#status,
         requestObject: this.#requestObject,
         responseObject: this.#responseObject,
-        receivedAt: microTime(receivedMs),
+        receivedAt: microTime(this.#receivedMs),
         stageAt: microTime(atMs),
         annotations: this.#annotations,
       }),
     );
   }
+
+  #requestText(level: AuditLevel): RequestText {
+    const { path, query, headers } = this.#request;
+    const agent = headers['user-agent'] ?? '';
+    return requestText({
+      level,
+      auditId: this.auditId,
+      uri: query === '' ? path : `${path}?${query}`,
+      verb: this.#info?.verb ?? '',
+      user: this.#user,
+      impersonated: this.#impersonated,
+      sourceIps: sourceIps(this.#request),
+      userAgent: agent.length > userAgentMax ? `${agent.slice(0, userAgentMax)}...TRUNCATED` : agent,
+    });
+  }
 }
 
 const nothing: AuditDecision = { level: 'None', omitStages: new Set(), omitManagedFields: false };
+
+function objectOf({ resource, namespace, name, group, version, subresource }: RequestInfo): AuditedObject {
+  return { resource, namespace, name, uid: '', group, version, resourceVersion: '', subresource };
+}
 
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';

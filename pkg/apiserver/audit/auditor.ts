@@ -6,15 +6,17 @@ import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Metrics, Tallies, Tally } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
-import { AuditTrail } from './audit-trail.ts';
+import type { RequestInfo } from '../request-info.ts';
+import type { UserInfo } from '../user-info.ts';
+import { AuditTrail, type TrailHost } from './audit-trail.ts';
 import type { AuditEvent } from './event.ts';
-import type { AuditDecider } from './policy.ts';
+import type { AuditDecider, AuditDecision } from './policy.ts';
 
 /** Where events go. */
 export interface AuditSink {
   /**
    * Takes an event, at once or into a bounded buffer. False where it is lost and the request must not go on for that (`blocking-strict`); a sink that
-   * loses events otherwise counts them and says true. Never throws, never waits.
+   * loses events otherwise counts them and says true. Never throws, never waits. The last event of a request comes before its answer leaves.
    */
   record(event: AuditEvent): boolean;
 }
@@ -60,7 +62,7 @@ export function auditCounters(metrics: Metrics): {
 const driftMsMax = 2;
 
 /** The audit of one server. */
-export class Auditor {
+export class Auditor implements TrailHost {
   readonly #auditing: Auditing;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -76,31 +78,31 @@ export class Auditor {
 
   /** The trail of a request that has just come. */
   begin(request: ApiRequest): AuditTrail {
-    return new AuditTrail({
-      request,
-      receivedMs: this.#nowMs(),
-      auditId: request.headers['audit-id'] || this.#random.uuid(),
-      nowMs: this.#nowMs,
-      decide: (info, user) => {
-        const decision = this.#auditing.decide(info, user);
-        this.#counters.levels.of(decision.level).value++;
-        return decision;
-      },
-      record: (event) => {
-        this.#counters.events.value++;
-        return this.#auditing.sink.record(event);
-      },
-      rejected: () => void this.#counters.rejected.value++,
-    });
+    return new AuditTrail(this, request, request.headers['audit-id'] || this.#random.uuid());
+  }
+
+  decide(info: RequestInfo, user: UserInfo | undefined): AuditDecision {
+    const decision = this.#auditing.decide(info, user);
+    this.#counters.levels.of(decision.level).value++;
+    return decision;
+  }
+
+  record(event: AuditEvent): boolean {
+    this.#counters.events.value++;
+    return this.#auditing.sink.record(event);
+  }
+
+  rejected(): void {
+    this.#counters.rejected.value++;
   }
 
   /** Milliseconds since the epoch with a fraction: the wall clock alone counts whole ones. */
-  readonly #nowMs = (): number => {
+  nowMs(): number {
     const wallMs = this.#clock.nowMs();
     const monotonicMs = this.#clock.monotonicMs();
     const nowMs = monotonicMs + this.#offsetMs;
     if (Math.abs(nowMs - wallMs) <= driftMsMax) return nowMs;
     this.#offsetMs = wallMs - monotonicMs;
     return wallMs;
-  };
+  }
 }

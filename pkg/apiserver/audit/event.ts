@@ -28,17 +28,29 @@ export interface AuditedStatus {
   readonly code: number;
 }
 
-/** Everything that an event says. Objects are JSON already. */
-export interface AuditFacts {
+/** What is the same in all events of a request. */
+export interface AuditedRequest {
   readonly level: AuditLevel;
   readonly auditId: string;
-  readonly stage: AuditStage;
   readonly uri: string;
   readonly verb: string;
   readonly user: UserInfo | undefined;
   readonly impersonated: UserInfo | undefined;
   readonly sourceIps: readonly string[];
   readonly userAgent: string;
+}
+
+/** The text of what is the same: what stands before the stage, and what stands after it. */
+export interface RequestText {
+  readonly level: AuditLevel;
+  readonly before: string;
+  readonly after: string;
+}
+
+/** What an event says beside that. Objects are JSON already. */
+export interface AuditFacts {
+  readonly request: RequestText;
+  readonly stage: AuditStage;
   readonly object: AuditedObject | undefined;
   readonly status: AuditedStatus | undefined;
   readonly requestObject: string | undefined;
@@ -51,6 +63,8 @@ export interface AuditFacts {
 
 /** One event for whoever keeps or sends them. */
 export interface AuditEvent {
+  /** Another event of the request follows before its answer leaves. */
+  readonly isFirst: boolean;
   /** A JSON object without a line break. */
   readonly json: string;
   /** The same without the objects of request and answer, and marked so; undefined where it has none of them by its level. */
@@ -59,35 +73,64 @@ export interface AuditEvent {
 
 const truncatedKey = 'audit.k8s.io/truncated';
 
-/** The event that says these things. */
-export function auditEvent(facts: AuditFacts): AuditEvent {
-  return {
-    json: encode(facts),
-    truncated: () =>
-      facts.level === 'Metadata'
-        ? undefined
-        : encode({
-            ...facts,
-            requestObject: undefined,
-            responseObject: undefined,
-            annotations: { ...facts.annotations, [truncatedKey]: 'true' },
-          }),
-  };
+/** Made once for a request; again where it turns out to be another's. */
+export function requestText(request: AuditedRequest): RequestText {
+  const { level, auditId, uri, verb, user, impersonated, sourceIps, userAgent } = request;
+  let after = `,"requestURI":${quote(uri)},"verb":${quote(verb)},"user":${userJson(user)}`;
+  if (impersonated !== undefined) after += `,"impersonatedUser":${userJson(impersonated)}`;
+  if (sourceIps.length > 0) after += `,"sourceIPs":[${sourceIps.map(quote).join(',')}]`;
+  if (userAgent !== '') after += `,"userAgent":${quote(userAgent)}`;
+  const before = `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"${level}","auditID":${quote(auditId)},"stage":"`;
+  return { level, before, after };
 }
 
-function encode(facts: AuditFacts): string {
-  const { level, auditId, stage, uri, verb, user, impersonated, sourceIps, userAgent, object, status } = facts;
-  let text = `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"${level}","auditID":${goJson(auditId)},"stage":"${stage}","requestURI":${goJson(uri)},"verb":${goJson(verb)},"user":${userJson(user)}`;
-  if (impersonated !== undefined) text += `,"impersonatedUser":${userJson(impersonated)}`;
-  if (sourceIps.length > 0) text += `,"sourceIPs":${JSON.stringify(sourceIps)}`;
-  if (userAgent !== '') text += `,"userAgent":${goJson(userAgent)}`;
+/** The event that says these things. */
+export function auditEvent(facts: AuditFacts): AuditEvent {
+  return new EncodedEvent(facts);
+}
+
+class EncodedEvent implements AuditEvent {
+  readonly json: string;
+  readonly isFirst: boolean;
+  readonly #facts: AuditFacts;
+
+  constructor(facts: AuditFacts) {
+    this.json = encode(facts);
+    this.isFirst = facts.stage === 'RequestReceived';
+    this.#facts = facts;
+  }
+
+  truncated(): string | undefined {
+    if (this.#facts.request.level === 'Metadata') return undefined;
+    const annotations = { ...this.#facts.annotations, [truncatedKey]: 'true' };
+    return encode({ ...this.#facts, requestObject: undefined, responseObject: undefined, annotations });
+  }
+}
+
+function encode({ request, stage, object, status, requestObject, responseObject, ...facts }: AuditFacts): string {
+  let text = `${request.before}${stage}"${request.after}`;
   if (object !== undefined) text += `,"objectRef":${objectJson(object)}`;
   if (status !== undefined) text += `,"responseStatus":${statusJson(status)}`;
-  if (facts.requestObject !== undefined) text += `,"requestObject":${facts.requestObject}`;
-  if (facts.responseObject !== undefined) text += `,"responseObject":${facts.responseObject}`;
+  if (requestObject !== undefined) text += `,"requestObject":${requestObject}`;
+  if (responseObject !== undefined) text += `,"responseObject":${responseObject}`;
   text += `,"requestReceivedTimestamp":"${facts.receivedAt}","stageTimestamp":"${facts.stageAt}"`;
-  if (facts.annotations !== undefined) text += `,"annotations":${goJson(inKeyOrder({ ...facts.annotations }))}`;
+  if (facts.annotations !== undefined) text += `,"annotations":${annotationsJson(facts.annotations)}`;
   return `${text}}`;
+}
+
+function annotationsJson(annotations: Readonly<Record<string, string>>): string {
+  const sorted = inKeyOrder({ ...annotations });
+  return `{${Object.keys(sorted)
+    .map((key) => `${quote(key)}:${quote(sorted[key] ?? '')}`)
+    .join(',')}}`;
+}
+
+/** What stands in JSON as it is, in Go's too. */
+const plain = /^[ !#-%'-;=?-[\]-~]*$/;
+
+/** Most texts need no more than quotes. */
+function quote(text: string): string {
+  return plain.test(text) ? `"${text}"` : goJson(text);
 }
 
 /** Users last as long as their connections, or longer. */
@@ -111,16 +154,15 @@ function userJson(user: UserInfo | undefined): string {
 
 function objectJson(object: AuditedObject): string {
   const { resource, namespace, name, uid, group, version, resourceVersion, subresource } = object;
-  const fields: Record<string, string> = {};
-  if (resource !== '') fields.resource = resource;
-  if (namespace !== '') fields.namespace = namespace;
-  if (name !== '') fields.name = name;
-  if (uid !== '') fields.uid = uid;
-  if (group !== '') fields.apiGroup = group;
-  if (version !== '') fields.apiVersion = version;
-  if (resourceVersion !== '') fields.resourceVersion = resourceVersion;
-  if (subresource !== '') fields.subresource = subresource;
-  return goJson(fields);
+  let text = `{"resource":${quote(resource)}`;
+  if (namespace !== '') text += `,"namespace":${quote(namespace)}`;
+  if (name !== '') text += `,"name":${quote(name)}`;
+  if (uid !== '') text += `,"uid":${quote(uid)}`;
+  if (group !== '') text += `,"apiGroup":${quote(group)}`;
+  if (version !== '') text += `,"apiVersion":${quote(version)}`;
+  if (resourceVersion !== '') text += `,"resourceVersion":${quote(resourceVersion)}`;
+  if (subresource !== '') text += `,"subresource":${quote(subresource)}`;
+  return `${text}}`;
 }
 
 function statusJson({ code, status, message, reason, details }: AuditedStatus): string {

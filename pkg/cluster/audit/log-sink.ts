@@ -1,5 +1,5 @@
 /**
- * Audit events as lines of a file. `blocking` and `blocking-strict` write each within the request; `batch` lets them wait in a bounded buffer and writes many at once.
+ * Audit events as lines of a file. `blocking` and `blocking-strict` write them before the answer of their request leaves; `batch` lets them wait in a bounded buffer and writes many at once.
  * Upstream counterpart: apiserver `plugin/pkg/audit/log`.
  */
 import type { AuditEvent } from '#pkg/apiserver/audit/event.ts';
@@ -41,6 +41,17 @@ export function logSink({ file, mode, batching, truncate, losses }: LogSinkOptio
           lost: (count) => losses.lost('buffered', count, 'the buffer is full'),
         })
       : undefined;
+  // Requests whose answer is still to come: what is told of their arrival is written with what is told next, at the latest in the next turn of the event loop.
+  let pending = '';
+  let pendingCount = 0;
+  const flush = (): boolean => {
+    if (pendingCount === 0) return true;
+    const lines = pending;
+    const count = pendingCount;
+    pending = '';
+    pendingCount = 0;
+    return write(lines, count);
+  };
   return {
     record(event: AuditEvent) {
       const json = fitted(event, truncate, losses);
@@ -49,10 +60,15 @@ export function logSink({ file, mode, batching, truncate, losses }: LogSinkOptio
         batches.add(json);
         return true;
       }
-      return write(`${json}\n`, 1) || mode !== 'blocking-strict';
+      if (pendingCount === 0 && event.isFirst && mode === 'blocking') batching.clock.setTimeout(flush, 0);
+      pending += `${json}\n`;
+      pendingCount++;
+      if (event.isFirst && mode === 'blocking') return true;
+      return flush() || mode !== 'blocking-strict';
     },
     async end() {
       await batches?.end();
+      flush();
       await file.close();
     },
   };

@@ -17,7 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), 'audit-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function event(name: string, short?: string): AuditEvent {
-  return { json: `{"name":"${name}"}`, truncated: () => short };
+  return { isFirst: false, json: `{"name":"${name}"}`, truncated: () => short };
 }
 
 function lossCounter(): SinkLosses & { readonly counts: Record<string, number> } {
@@ -94,10 +94,18 @@ function logOf(mode: 'batch' | 'blocking' | 'blocking-strict', write: (lines: st
   return { sink, losses, clock };
 }
 
-test('blocking modes write within the request; what cannot be written ends a strict one only', () => {
+test('blocking modes write within the request; what cannot be written ends a strict one only', async () => {
   const lines: string[] = [];
   expect(logOf('blocking', (text) => lines.push(text)).sink.record(event('a'))).toBe(true);
   expect(lines).toEqual(['{"name":"a"}\n']);
+  const { sink: both, clock } = logOf('blocking', (text) => lines.push(text));
+  both.record({ ...event('arrives'), isFirst: true });
+  expect(lines).toHaveLength(1);
+  both.record(event('ends'));
+  expect(lines.splice(0)).toEqual(['{"name":"a"}\n', '{"name":"arrives"}\n{"name":"ends"}\n']);
+  both.record({ ...event('arrives'), isFirst: true });
+  await clock.advance(0);
+  expect(lines).toEqual(['{"name":"arrives"}\n']);
   const full = (): never => {
     throw new Error('ENOSPC');
   };
