@@ -8,9 +8,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { CommandOutput, Program, ProgramContext } from '#pkg/kubelet/runtime/inprocess/program.ts';
 import { netexec, serveHostname, serveOn } from './agnhost-network.ts';
+import { serveAdmission, serveConversion } from './agnhost-webhooks.ts';
 
 type Flags = ReadonlyMap<string, string>;
 type Run = (context: ProgramContext, flags: Flags) => Promise<number | undefined> | number | undefined;
+
+const namespacesOfLogs = ['kube-system', 'default', 'ns'];
 
 const commands: Readonly<Record<string, Run>> = {
   pause: (context) => waitForEnd(context),
@@ -21,6 +24,14 @@ const commands: Readonly<Record<string, Run>> = {
   'etc-hosts': printFile('/etc/hosts', (text) => text),
   'dns-suffix': printFile('/etc/resolv.conf', (text) => wordsAfter(text, 'search').join(',')),
   'dns-server-list': printFile('/etc/resolv.conf', (text) => wordsAfter(text, 'nameserver').join(',')),
+  webhook: (context, flags) => {
+    serveAdmission(context, flags);
+    return waitForEnd(context);
+  },
+  'crd-conversion-webhook': (context, flags) => {
+    serveConversion(context, flags);
+    return waitForEnd(context);
+  },
   mounttest,
   netexec: (context, flags) => {
     netexec(context, flags);
@@ -51,8 +62,9 @@ const commands: Readonly<Record<string, Run>> = {
     const total = Number(flags.get('log-lines-total') ?? 0);
     const seconds = Number.parseInt(flags.get('run-duration') ?? '0', 10);
     for (let id = 0; id < total; id++) {
+      const namespace = namespacesOfLogs[id % namespacesOfLogs.length];
       context.error(
-        `I1128 00:00:00.000000 1 logs_generator.go:76] ${id} GET /api/v1/namespaces/ns/pods/abcd 2${id % 100}`,
+        `I1128 00:00:00.000000 1 logs_generator.go:76] ${id} GET /api/v1/namespaces/${namespace}/pods/abcd 2${id % 100}`,
       );
       await delay((seconds * 1000) / total);
     }
