@@ -23,6 +23,7 @@ import type { Store } from '#pkg/storage/store.ts';
 import type { RunningAudit } from './audit/audit.ts';
 import type { AuthenticationSettings } from './authentication.ts';
 import { createAuthenticationConfig } from './authentication-config.ts';
+import { connectRemotes } from './connect-remotes.ts';
 import { createIdentityLease } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
@@ -48,6 +49,8 @@ export interface ApiPartOptions {
   readonly clientCa: string;
   /** What the server shows to kubelets. */
   readonly kubeletClient: CertificatePair;
+  /** What the server shows to servers behind it, and PEM of its authority. Default: nothing. */
+  readonly frontProxy?: { readonly authority: string; readonly client: CertificatePair };
   /** Resources beside those of the table of API facts. Default: all that there are. */
   readonly definitions?: readonly ResourceDefinition[];
   /** How users are known, beside their certificates. */
@@ -115,6 +118,8 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       kubeletElsewhere,
       reach,
       callWebhook: callWebhookOverHttps,
+      connectRemote: connectRemotes(options.frontProxy?.client),
+      registersGroups: true,
       ...(audit === undefined ? {} : { audit }),
       ...given,
     });
@@ -131,7 +136,13 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   const presence = serverPresence(store, { address: advertised, port });
   const service = createKubernetesService({ client, clock, log, presence, port, clusterIp });
   const identity = createIdentityLease({ client, clock, random, log, server: `${advertised}:${port}` });
-  const authentication = createAuthenticationConfig({ client, clock, log, clientCa: options.clientCa });
+  const authentication = createAuthenticationConfig({
+    client,
+    clock,
+    log,
+    clientCa: options.clientCa,
+    frontProxyCa: options.frontProxy?.authority,
+  });
   return {
     handle: server.handle,
     url: `https://${advertised}:${port}`,

@@ -21,6 +21,9 @@ import { type CallWebhook, noWebhooks } from '#pkg/registry/admission/registered
 import { createRegisteredAdmission } from '#pkg/registry/admission/registered/registered.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createCustomResources } from '#pkg/registry/apiextensions/custom-resources.ts';
+import { Aggregator, type ConnectRemote } from '#pkg/registry/apiregistration/aggregator.ts';
+import { createAvailability } from '#pkg/registry/apiregistration/availability.ts';
+import { createRegistration } from '#pkg/registry/apiregistration/registration.ts';
 import { issuerPages } from '#pkg/registry/authentication/discovery.ts';
 import { type AuthorizationMode, createAuthorization } from '#pkg/registry/authorization/authorization.ts';
 import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
@@ -57,6 +60,10 @@ export interface LocalApiOptions {
   readonly reach?: (target: NetworkTarget) => ApiHandler;
   /** The connection to webhooks. Default none: asking one is an error. */
   readonly callWebhook?: CallWebhook;
+  /** The connection to servers behind this one. Default none: APIServices that name a service are unavailable. */
+  readonly connectRemote?: ConnectRemote;
+  /** Whether an APIService is made for each group in a version that is served here. Default false: it costs a start thirty writes. */
+  readonly registersGroups?: boolean;
   /** What is audited. Default: nothing. */
   readonly audit?: Auditing;
   /** What the process uses, and what it is: for the server's metrics and `/statusz`. */
@@ -80,6 +87,11 @@ const defaultPort = 6443;
 /** User in whose name the server keeps its own objects. */
 export const ownIdentity = { commonName: 'system:apiserver', organizations: ['system:masters'] };
 
+const noRemotes: ConnectRemote = () => ({
+  request: () => Promise.reject(new Error('no server can be reached from here')),
+  close() {},
+});
+
 /** Nothing happens before `run` or `ready`. */
 export function localApi(options: LocalApiOptions): LocalApi {
   const { store, clock, random, log, serviceCidr, port, kubeletElsewhere, reach } = options;
@@ -87,6 +99,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
   const authorization = createAuthorization(options.authorizationModes);
   const { authorizer, rbac } = authorization;
   const registered = createRegisteredAdmission(mastersOr(authorizer), options.callWebhook);
+  const aggregator = new Aggregator({ connect: options.connectRemote ?? noRemotes, clock });
   const authentication = createAuthentication(clock, options.authentication);
   const server = createApiServer({
     store,
@@ -117,6 +130,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     pages: issuerPages(authentication.issuer, `${options.address ?? defaultAddress}:${port ?? defaultPort}`),
     authorizer,
     documents: createDocumentProvider,
+    aggregation: aggregator,
     ...(reach === undefined ? {} : { reach }),
     ...options.process,
     ...(options.audit === undefined ? {} : { audit: options.audit }),
@@ -135,6 +149,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
       authentication.connect(server.reader);
       await authorization.connect(server);
       await registered.connect(server);
+      await aggregator.connect(server);
       await customResources.start();
     })();
     return started;
@@ -146,7 +161,15 @@ export function localApi(options: LocalApiOptions): LocalApi {
     addKubelet: (nodeName, handle) => void kubelets.set(nodeName, handle),
     async run(signal) {
       await ready();
-      await Promise.all([server.run(signal), customResources.run(signal)]);
+      const own = { client, clock, random, log };
+      const parts = [
+        server,
+        customResources,
+        ...(options.connectRemote === undefined ? [] : [createAvailability({ ...own, aggregator })]),
+        ...(options.registersGroups === true ? [createRegistration({ ...own, served: server.resources })] : []),
+      ];
+      await Promise.all(parts.map((part) => part.run(signal)));
+      aggregator.close();
     },
   };
 }
