@@ -24,7 +24,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{pkg,cmd}/**/*.test.ts', 'tests/{tidy,integration,bench}/**/*.test.ts'],
+          include: ['{pkg,cmd}/**/*.test.ts', 'tests/{tidy,integration,bench,history}/**/*.test.ts'],
           exclude,
           execArgv,
           // Files share their workers: loading the modules anew for each file took three fifths of the suite's processor time.

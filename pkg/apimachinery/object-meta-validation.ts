@@ -88,7 +88,7 @@ function maskTrailingDash(name: string): string {
   return name.length > 1 && name.endsWith('-') ? `${name.slice(0, -1)}a` : name;
 }
 
-/** `old` is what is stored: what is the very same as there is right. */
+/** `old` is what is stored: what is the same as there is right. */
 function validateShared(
   meta: ObjectMeta,
   path: FieldPath<ObjectMeta>,
@@ -98,8 +98,12 @@ function validateShared(
   if (meta.generation !== undefined && meta.generation < 0) {
     errors.push(invalid(child(path, 'generation'), meta.generation, 'must be greater than or equal to 0'));
   }
-  if (meta.labels !== undefined) validateLabels(meta.labels, child(path, 'labels'), errors);
-  if (meta.annotations !== undefined) validateAnnotations(meta.annotations, child(path, 'annotations'), errors);
+  if (meta.labels !== undefined && !sameTexts(meta.labels, old.labels)) {
+    validateLabels(meta.labels, child(path, 'labels'), errors);
+  }
+  if (meta.annotations !== undefined && !sameTexts(meta.annotations, old.annotations)) {
+    validateAnnotations(meta.annotations, child(path, 'annotations'), errors);
+  }
   if (meta.ownerReferences !== old.ownerReferences && meta.ownerReferences !== undefined) {
     validateOwnerReferences(meta.ownerReferences, child(path, 'ownerReferences'), errors);
   }
@@ -107,6 +111,13 @@ function validateShared(
   const { managedFields } = meta;
   if (managedFields !== old.managedFields && managedFields !== undefined && !managedFields.every(isPlainEntry))
     validateManagedFields(managedFields, child(path, 'managedFields'), errors);
+}
+
+/** Whether all of a map is in what is stored, as it is there. */
+function sameTexts(map: Readonly<Record<string, string>>, old: Readonly<Record<string, string>> | undefined): boolean {
+  if (old === undefined) return false;
+  for (const key in map) if (map[key] !== old[key] || !Object.hasOwn(old, key)) return false;
+  return true;
 }
 
 /** Checks keys and values of labels, adding to `errors`. */

@@ -14,9 +14,10 @@ import { servedStrategy, type VersionPairing, versionView } from './conversion.t
 import type { RemoteVersion } from './converters/remote-version.ts';
 import { DefinitionError, type ResourceDefinition, type ResourceVersion, type ServedInfo } from './definition.ts';
 import type { ServedCatalog } from './documents.ts';
+import type { KeepingRules } from './keeping-rules.ts';
 import type { ResourceStore } from './storage/resource-store.ts';
 import { storedView, type VersionView } from './storage/version-view.ts';
-import type { ConnectSubresource, CreateSubresource, KeepingRules, Strategy } from './strategy.ts';
+import type { ConnectSubresource, CreateSubresource, Strategy } from './strategy.ts';
 import type { ObjectCheck } from './structural-values.ts';
 
 /** A subresource of a served version, with what its sort needs. */

@@ -1,7 +1,7 @@
 /**
  * The way of a request through the server, from parsing to the handler of its verb. See `server.ts` for the order.
  */
-import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { ApiHandler, ApiRequest, ApiResponse, UnreadBody } from '#pkg/apimachinery/http.ts';
 import { expired, forbidden, StatusError, unauthorized } from '#pkg/apimachinery/status-error.ts';
 import type { MetricFamily } from '#pkg/base/metrics.ts';
 import type { AboutComponent } from '#pkg/component/zpages.ts';
@@ -277,25 +277,31 @@ function answerResource(core: ServerCore, { request, info, served, user, lane, a
  * nobody reads, or the connection that they ask for does.
  */
 function answerScope(scope: Opening, lane: Lane | undefined): Answering {
-  const refused = (error: unknown): ApiResponse => refuse(scope, error);
   try {
     const chosen = chooseHandler(scope);
     const { body } = scope.request;
     if (lane !== undefined && bodyVerbs.has(scope.info.verb)) {
-      if (body?.kind === 'unread') {
-        return readBytes(body)
-          .then((bytes) => {
-            scope.body = { kind: 'bytes', bytes };
-            return answerInTurn(scope, chosen, lane);
-          })
-          .catch(refused);
-      }
+      if (body?.kind === 'unread') return answerOnceRead(scope, { chosen, lane, body });
       scope.body = body;
     }
     const answering = answerInTurn(scope, chosen, lane);
-    return answering instanceof Promise ? answering.catch(refused) : answering;
+    return answering instanceof Promise ? answering.catch((error: unknown) => refuse(scope, error)) : answering;
   } catch (error) {
-    return refused(error);
+    return refuse(scope, error);
+  }
+}
+
+/** One promise for all that has to be waited for: a `catch` and a `finally` of their own are several each. */
+async function answerOnceRead(
+  scope: Opening,
+  { chosen, lane, body }: { readonly chosen: Chosen; readonly lane: Lane; readonly body: UnreadBody },
+): Promise<ApiResponse> {
+  try {
+    scope.body = { kind: 'bytes', bytes: await readBytes(body) };
+    const answering = answerInTurn(scope, chosen, lane);
+    return answering instanceof Promise ? await answering : answering;
+  } catch (error) {
+    return refuse(scope, error);
   }
 }
 
@@ -318,7 +324,15 @@ function answerInTurn(scope: Scope, chosen: Chosen, lane: Lane | undefined): Ans
     // What is still to come keeps the place.
     if (!(answering instanceof Promise)) lane.leave();
   }
-  return answering instanceof Promise ? answering.finally(lane.leave) : answering;
+  return answering instanceof Promise ? leaveAfter(lane, answering) : answering;
+}
+
+async function leaveAfter(lane: Lane, answering: Promise<ApiResponse>): Promise<ApiResponse> {
+  try {
+    return await answering;
+  } finally {
+    lane.leave();
+  }
 }
 
 function answerNow(scope: Scope, { handler, wanted }: Chosen): Answering {

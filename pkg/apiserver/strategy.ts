@@ -18,7 +18,13 @@ import type { Verb } from '#pkg/api/resources.ts';
 import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import type { FieldError } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
-import type { GroupVersionKind, JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import type {
+  GroupVersionKind,
+  GroupVersionResource,
+  JsonObject,
+  KubeObject,
+  ResourceRef,
+} from '#pkg/apimachinery/object.ts';
 import type { Awaitable } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Metrics } from '#pkg/base/metrics.ts';
@@ -27,6 +33,7 @@ import type { AuditNotes } from './audit/audit-notes.ts';
 import type { Converter } from './converters/converter.ts';
 import type { Scope } from './endpoints/scope.ts';
 import type { FollowSink } from './follow-sink.ts';
+import type { KeepingRules } from './keeping-rules.ts';
 import type { UserInfo } from './user-info.ts';
 
 /**
@@ -43,7 +50,7 @@ export interface StrategyContext {
   readonly dryRun: boolean;
   /** The spec is known to pass all rules about it, and without a warning (`SpecRules`). */
   readonly isSpecGood?: boolean;
-  /** Takes annotations for the audit events of the request; absent where it is not audited. */
+  /** Absent where the request is not audited. */
   readonly audit?: AuditNotes | undefined;
   /** Adds a `Warning` header to the answer. */
   warn(message: string): void;
@@ -181,12 +188,8 @@ export function readAll<T extends KubeObject>(
   ref: ResourceRef<T>,
   namespace?: string,
 ): Awaitable<readonly T[]>;
-export function readAll(
-  reader: RegistryReader,
-  ref: ResourceRef,
-  namespace?: string,
-): Awaitable<readonly KubeObject[]> {
-  return reader.list(ref, namespace);
+export function readAll(reader: RegistryReader, ref: ResourceRef, within?: string): Awaitable<readonly KubeObject[]> {
+  return reader.list(ref, within);
 }
 
 /** The object of the resource that `ref` names, undefined where there is none. `namespace` is `''` for one that is in none. */
@@ -201,24 +204,6 @@ export function readOne(
   { namespace, name }: { readonly namespace: string; readonly name: string },
 ): Awaitable<KubeObject | undefined> {
   return reader.get(ref, namespace, name);
-}
-
-/** How the objects of a resource are kept, for all of its versions. */
-export interface KeepingRules {
-  /**
-   * `none`: lists and watches read the store, and memory holds nothing of them. For resources with many objects and few readers. Default
-   * `all`.
-   */
-  readonly watchCache?: 'all' | 'none';
-  /**
-   * Without a cache: a text that stored objects of the resource have much in common with, in the order of their fields, so that the store can
-   * leave out what all of them say.
-   */
-  readonly sample?: string;
-  /** How long an object lives after it was last written. Source: `registry.Store.TTLFunc`. */
-  readonly ttlMs?: number;
-  /** What upstream's keys of such objects begin with, for the errors that name one. Default: the name of the resource. */
-  readonly keyName?: string;
 }
 
 /**
@@ -367,10 +352,7 @@ export interface AdmissionPlugin {
 }
 
 /** What a request is for, in one of the versions that there are of it. */
-export interface AdmissionSubject {
-  readonly group: string;
-  readonly version: string;
-  readonly resource: string;
+export interface AdmissionSubject extends GroupVersionResource {
   readonly kind: string;
 }
 

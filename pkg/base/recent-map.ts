@@ -4,6 +4,7 @@
  *
  * Invariant: the last `size` keys that were set or found are there, and never more than twice as many.
  */
+/** Values by text, of which the most recently used are kept. */
 export class RecentMap<Value> {
   readonly #size: number;
   #recent = new Map<string, Value>();

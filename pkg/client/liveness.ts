@@ -5,6 +5,7 @@
  * Law: what is said to have ended has. Whoever is only silent, stopped, slow or out of reach is never said to have, as its work may go on; then the Lease
  * decides alone, as it does without any of this.
  */
+/** How a candidate shows that it lives, and learns that the holder does not. */
 export interface Liveness {
   /** Where others find that this process lives. It stands in the Lease, as the annotation `livenessAnnotation`. */
   readonly address: string;

@@ -6,6 +6,7 @@ import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
+import { Deferred } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
@@ -15,7 +16,7 @@ import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
-import type { AuthorizationMode } from '#pkg/registry/authorization/authorization.ts';
+import type { AuthorizerChoice } from '#pkg/registry/authorization/authorization.ts';
 import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
@@ -56,7 +57,7 @@ export interface ApiPartOptions {
   /** How users are known, beside their certificates. */
   readonly authentication?: AuthenticationSettings;
   /** Who decides what users may do. Default: `Node` and `RBAC`. */
-  readonly authorizationModes?: readonly AuthorizationMode[];
+  readonly authorizationModes?: readonly AuthorizerChoice[];
   /** What is granted beside the default roles and bindings. */
   readonly grants?: readonly Grant[];
   /** What differs from the default limits of connections, deadlines and bodies. */
@@ -99,14 +100,6 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   let server: LocalApi;
   let client: Client;
   try {
-    const { definitions, authentication, authorizationModes, grants } = options;
-    const given = {
-      ...(definitions === undefined ? {} : { definitions }),
-      ...(authentication === undefined ? {} : { authentication }),
-      ...(authorizationModes === undefined ? {} : { authorizationModes }),
-      ...(grants === undefined ? {} : { grants }),
-      ...(options.process === undefined ? {} : { process: options.process }),
-    };
     server = localApi({
       store,
       clock,
@@ -121,7 +114,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       connectRemote: connectRemotes(options.frontProxy?.client),
       registersGroups: true,
       ...(audit === undefined ? {} : { audit }),
-      ...given,
+      ...givenOf(options),
     });
     opening.server = server;
     client = server.client;
@@ -148,8 +141,42 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     url: `https://${advertised}:${port}`,
     health: () => readiness(server.handle),
     addKubelet: server.addKubelet,
-    run: (signal) =>
-      runServer({ server, https, services: [service, authentication, identity], kubelets, store, audit }, signal),
+    run: (signal) => {
+      const services = [service, authentication, identity, untilStoreEnds(store)];
+      return runServer({ server, https, services, kubelets, store, audit }, signal);
+    },
+  };
+}
+
+/** Ends the server with a store that has ended by itself, and says why. */
+function untilStoreEnds({ ended }: Store): Component {
+  return {
+    async run(signal) {
+      const stopped = new Deferred();
+      const stop = (): void => stopped.resolve();
+      signal.addEventListener('abort', stop, { once: true });
+      if (signal.aborted) stop();
+      const error = await Promise.race([stopped.promise, ended ?? stopped.promise]);
+      signal.removeEventListener('abort', stop);
+      if (error !== undefined) throw error;
+    },
+  };
+}
+
+/** What may be left out. */
+function givenOf({
+  definitions,
+  authentication,
+  authorizationModes,
+  grants,
+  process,
+}: ApiPartOptions): Partial<LocalApiOptions> {
+  return {
+    ...(definitions === undefined ? {} : { definitions }),
+    ...(authentication === undefined ? {} : { authentication }),
+    ...(authorizationModes === undefined ? {} : { authorizationModes }),
+    ...(grants === undefined ? {} : { grants }),
+    ...(process === undefined ? {} : { process }),
   };
 }
 

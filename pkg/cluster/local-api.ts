@@ -18,14 +18,18 @@ import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type CallWebhook, noWebhooks } from '#pkg/registry/admission/registered/call-webhook.ts';
-import { createRegisteredAdmission } from '#pkg/registry/admission/registered/registered.ts';
+import { createRegisteredAdmission, type RegisteredAdmission } from '#pkg/registry/admission/registered/registered.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createCustomResources } from '#pkg/registry/apiextensions/custom-resources.ts';
 import { Aggregator, type ConnectRemote } from '#pkg/registry/apiregistration/aggregator.ts';
-import { createAvailability } from '#pkg/registry/apiregistration/availability.ts';
-import { createRegistration } from '#pkg/registry/apiregistration/registration.ts';
+import { type AvailabilityOptions, createAvailability } from '#pkg/registry/apiregistration/availability.ts';
+import { createRegistration, type RegistrationOptions } from '#pkg/registry/apiregistration/registration.ts';
 import { issuerPages } from '#pkg/registry/authentication/discovery.ts';
-import { type AuthorizationMode, createAuthorization } from '#pkg/registry/authorization/authorization.ts';
+import {
+  type Authorization,
+  type AuthorizerChoice,
+  createAuthorization,
+} from '#pkg/registry/authorization/authorization.ts';
 import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
@@ -51,7 +55,7 @@ export interface LocalApiOptions {
   /** Before what users have registered. Default: all that there are. */
   readonly admission?: readonly AdmissionPlugin[];
   /** Who decides what users may do, in order. Default: `Node` and `RBAC`. */
-  readonly authorizationModes?: readonly AuthorizationMode[];
+  readonly authorizationModes?: readonly AuthorizerChoice[];
   /** What is granted beside the default roles and bindings. */
   readonly grants?: readonly Grant[];
   /** Kubelets of other processes. */
@@ -92,15 +96,36 @@ const noRemotes: ConnectRemote = () => ({
   close() {},
 });
 
+function pluginsOf(
+  { admission }: LocalApiOptions,
+  { authorizer, rbac }: Authorization,
+  { plugins: registered }: RegisteredAdmission,
+): readonly AdmissionPlugin[] {
+  if (admission !== undefined) return [...admission, ...registered];
+  return createAdmissionPlugins({ authorizer, registered, ...(rbac === undefined ? {} : { rights: rbac }) });
+}
+
+/** What keeps APIServices true. */
+function besideOf(
+  { connectRemote, registersGroups }: LocalApiOptions,
+  parts: AvailabilityOptions & RegistrationOptions,
+): readonly Component[] {
+  return [
+    ...(connectRemote === undefined ? [] : [createAvailability(parts)]),
+    ...(registersGroups === true ? [createRegistration(parts)] : []),
+  ];
+}
+
 /** Nothing happens before `run` or `ready`. */
 export function localApi(options: LocalApiOptions): LocalApi {
   const { store, clock, random, log, serviceCidr, port, kubeletElsewhere, reach } = options;
   const kubelets = new Map<string, ApiHandler>();
-  const authorization = createAuthorization(options.authorizationModes);
+  const call = options.callWebhook ?? noWebhooks;
+  const authorization = createAuthorization({ call, clock }, options.authorizationModes);
   const { authorizer, rbac } = authorization;
-  const registered = createRegisteredAdmission(mastersOr(authorizer), options.callWebhook);
   const aggregator = new Aggregator({ connect: options.connectRemote ?? noRemotes, clock });
-  const authentication = createAuthentication(clock, options.authentication);
+  const registered = createRegisteredAdmission(mastersOr(authorizer), call);
+  const authentication = createAuthentication(clock, options.authentication, call);
   const server = createApiServer({
     store,
     clock,
@@ -116,17 +141,10 @@ export function localApi(options: LocalApiOptions): LocalApi {
       ...(port === undefined ? {} : { apiServerPort: port }),
     }),
     definitions: options.definitions ?? definitions,
-    admission:
-      options.admission === undefined
-        ? createAdmissionPlugins({
-            authorizer,
-            registered: registered.plugins,
-            ...(rbac === undefined ? {} : { rights: rbac }),
-          })
-        : [...options.admission, ...registered.plugins],
+    admission: pluginsOf(options, authorization, registered),
     authenticators: authentication.authenticators,
     tokens: authentication.tokens,
-    allowsAnonymous: options.authentication?.allowsAnonymous ?? true,
+    allowsAnonymous: authentication.allowsAnonymous,
     pages: issuerPages(authentication.issuer, `${options.address ?? defaultAddress}:${port ?? defaultPort}`),
     authorizer,
     documents: createDocumentProvider,
@@ -140,7 +158,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     transport: inProcessTransport(server.handle, ownIdentity),
     userAgent: 'kube-apiserver',
   });
-  const webhooks = { call: options.callWebhook ?? noWebhooks, reader: server.reader };
+  const webhooks = { call, reader: server.reader };
   const customResources = createCustomResources({ client, served: server.resources, clock, random, log, webhooks });
   let started: Promise<void> | undefined;
   const ready = (): Promise<void> => {
@@ -162,13 +180,8 @@ export function localApi(options: LocalApiOptions): LocalApi {
     async run(signal) {
       await ready();
       const own = { client, clock, random, log };
-      const parts = [
-        server,
-        customResources,
-        ...(options.connectRemote === undefined ? [] : [createAvailability({ ...own, aggregator })]),
-        ...(options.registersGroups === true ? [createRegistration({ ...own, served: server.resources })] : []),
-      ];
-      await Promise.all(parts.map((part) => part.run(signal)));
+      const beside = besideOf(options, { ...own, aggregator, served: server.resources });
+      await Promise.all([server, customResources, ...beside].map((part) => part.run(signal)));
       aggregator.close();
     },
   };

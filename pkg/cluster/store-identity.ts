@@ -12,7 +12,7 @@ import { errorCode } from '#pkg/base/error-code.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { Store } from '#pkg/storage/store.ts';
-import { restoringKey, storeIdKey } from './store-keys.ts';
+import { restoringKey, storeIdKey, writeLayout } from './store-keys.ts';
 
 /** File of the cluster's folder that holds the id of its store. */
 export const storeIdFile = 'store-id';
@@ -52,7 +52,12 @@ export async function checkStoreId(store: Store, random: Random, { folder, where
   }
   const id = random.uuid();
   const value = Buffer.from(id);
-  const result = await store.write({ type: 'put', key: storeIdKey, value, ifModRevision: 0 });
+  const { items } = await store.range({ prefix: '/registry/', limit: 1, counted: false });
+  const [result] = await Promise.all([
+    store.write({ type: 'put', key: storeIdKey, value, ifModRevision: 0 }),
+    // With the id, as a new store's first commit would else be two.
+    items.length === 0 ? writeLayout(store) : undefined,
+  ]);
   // Another API server on the same store was faster: its id is the store's.
   await writeStoreId(folder, result.ok ? id : Buffer.from(result.current?.value ?? value).toString('utf8'));
 }

@@ -25,6 +25,7 @@ export async function openStore(place: StorePlace, table: StoreTable = storeTabl
   if (where === undefined || folder === '') return store;
   try {
     await checkStoreId(store, random, { folder, where });
+    await (await import('./key-layout.ts')).bringToLayout(store, where);
     return store;
   } catch (error) {
     await store.close();

@@ -21,10 +21,13 @@ const lingerSweepMs = 100;
 /** Warnings of one kind are a line in so long at most. */
 const warningMs = 60_000;
 
-/** Handshakes: one takes some half a millisecond. */
-const handshakesAtOnce: GateLimits = { least: 8, most: 64 };
-/** Requests of clients that nobody knows yet: each costs a quarter of a millisecond, and its connection memory that the next one's can have after it. */
-const strangersAtOnce: GateLimits = { least: 8, most: 64, waitsForWork: true };
+/** Handshakes: one takes some half a millisecond, for which all others wait. */
+const handshakesAtOnce: GateLimits = { least: 4, most: 64 };
+/**
+ * Requests of clients that nobody knows yet: each costs a third of a millisecond with its connection's end, so that others wait some two, and its
+ * connection memory that the next one's can have after it.
+ */
+const strangersAtOnce: GateLimits = { least: 4, most: 64, waitsForWork: true };
 
 /** What a connection is waited for, besides what its answer is. */
 export interface Awaited {

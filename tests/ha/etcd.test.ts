@@ -39,7 +39,7 @@ describe.skipIf(program === undefined)('up --store http://127.0.0.1:PORT', () =>
   test('an ordinary client of etcd reads objects and watches them, and what it does there is seen', async () => {
     const client = new Etcd3({ hosts: etcd.endpoint });
     try {
-      const folder = '/registry/core/configmaps/default/';
+      const folder = '/registry/configmaps/default/';
       expect(await client.getAll().prefix(folder).keys()).toContain(`${folder}guestbook`);
       const watcher = await client.watch().key(`${folder}watched`).create();
       const put = new Promise<string>((resolve) => watcher.once('put', ({ value }) => resolve(value.toString())));

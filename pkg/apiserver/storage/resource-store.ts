@@ -4,7 +4,7 @@
  *
  * The resource's cache begins with its first use and lives until `run` of the server ends or the resource is removed (`close`): from then on
  * watches have ended and whoever is still at it is told that there is no such resource.
- * Keys are `/registry/<group or core>/<resource>/[<namespace>/]<name>`.
+ * Keys are upstream's (`storage-key.ts`); values are JSON of our own layout.
  */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type ErrorSubject, StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
@@ -15,15 +15,16 @@ import {
   type RangeOptions,
   type RangeResult,
   StoreUnavailableError,
-  type WriteOperation,
   type WriteResult,
 } from '#pkg/storage/store.ts';
 import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
+import type { KeepingRules } from '../keeping-rules.ts';
 import { noSuchResource } from '../responses.ts';
-import type { KeepingRules, Strategy } from '../strategy.ts';
+import type { Strategy } from '../strategy.ts';
 import { encodeForWrite, type FieldTexts, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
 import type { ObjectKeeper } from './object-keeper.ts';
 import type { OpenCaches } from './open-caches.ts';
+import { storagePrefix } from './storage-key.ts';
 import { Turns } from './turns.ts';
 
 /** What a write came to: the new state, or the state that was in the way (undefined: the object does not exist). */
@@ -73,7 +74,7 @@ export class ResourceStore {
   constructor(options: ResourceStoreOptions) {
     this.subject = options.subject;
     this.namespaced = options.namespaced;
-    this.prefix = prefixOf(options.subject);
+    this.prefix = storagePrefix(options.subject, options.keeping);
     this.#store = options.store;
     this.#takesLate = options.store.takesLate === true;
     this.#allocate = options.store.allocate?.bind(options.store);
@@ -204,19 +205,16 @@ export class ResourceStore {
     const carried = this.#encode(key, draft, texts);
     const operation: PutOperation = { type: 'put', key, ...carried, ifModRevision };
     const ttlMs = this.#ttlMs;
-    const written = this.#write(ttlMs === undefined ? operation : { ...operation, ttlMs });
-    return written instanceof Promise
-      ? written.then((result) => putResult(operation, result))
-      : putResult(operation, written);
-  }
-
-  #write(operation: WriteOperation): Promise<WriteResult> | WriteResult {
+    const living = ttlMs === undefined ? operation : { ...operation, ttlMs };
     const store = this.#store;
-    if (store.writeNow === undefined) return this.#guard(() => store.write(operation));
-    try {
-      return store.writeNow(operation);
-    } catch (error) {
+    const refuse = (error: unknown): never => {
       throw this.#refusal(error);
+    };
+    if (store.writeNow === undefined) return store.write(living).then((result) => putResult(operation, result), refuse);
+    try {
+      return putResult(operation, store.writeNow(living));
+    } catch (error) {
+      return refuse(error);
     }
   }
 
@@ -276,10 +274,6 @@ function cachedOf(cache: ResourceCache, prefix: string): readonly StoredEntry[] 
   return cache.list(prefix) as readonly StoredEntry[];
 }
 
-function prefixOf({ group, resource }: { readonly group: string; readonly resource: string }): string {
-  return `/registry/${group || 'core'}/${resource}/`;
-}
-
 /** What the keys begin with of which memory is to hold nothing, and what their values look like. */
 export function uncachedKeys(strategies: readonly Strategy[]): {
   readonly prefixes: readonly string[];
@@ -287,7 +281,7 @@ export function uncachedKeys(strategies: readonly Strategy[]): {
 } {
   const uncached = strategies.filter(({ keeping }) => keeping?.watchCache === 'none');
   const sample = [...new Set(uncached.map(({ keeping }) => keeping?.sample ?? ''))].join('');
-  return { prefixes: uncached.map(prefixOf), sample };
+  return { prefixes: [...new Set(uncached.map((strategy) => storagePrefix(strategy, strategy.keeping)))], sample };
 }
 
 /** What a client is told when the store cannot be used. */

@@ -37,11 +37,12 @@ function someNode(random: Random, index: number): Node {
 const away = { labelSelector: { matchLabels: { app: 'web' } }, topologyKey: 'zone' };
 const spread = { maxSkew: 2, topologyKey: 'zone', labelSelector: { matchLabels: { app: 'web' } } };
 
-/** Mostly pods like others; some that look at more than the node, by which the ranking is left aside. */
+/** Mostly pods like others, some that are like none, and some about which more is looked at than the node. */
 function somePod(random: Random, index: number): Pod {
+  const cpu = randomInt(random, 3) === 0 ? `${100 + randomInt(random, 900)}m` : pick(random, ['100m', '500m', '1']);
   const pod = makePod(`p${index}`)
     .meta({ uid: `p${index}` })
-    .request({ cpu: pick(random, ['100m', '500m', '1']), memory: pick(random, ['64Mi', '1Gi']) });
+    .request({ cpu, memory: pick(random, ['64Mi', '1Gi']) });
   switch (randomInt(random, 12)) {
     case 0:
       return pod.spec({ nodeSelector: { zone: 'z1' } }).object;
@@ -68,11 +69,11 @@ function somePod(random: Random, index: number): Pod {
 }
 
 /** What becomes of pods that come, nodes that come and go, promises, and pods that end, as text. */
-function history(seed: number, ranks: boolean): readonly string[] {
+function history(seed: number, isQuick: boolean): readonly string[] {
   const random = new SeededRandom(seed);
   const cache = new SchedulerCache({ clock: new VirtualClock() });
   const nominator = new Nominator();
-  const decider = new Decider({ profile, table: cache.table, nominator, ranks });
+  const decider = new Decider({ profile, table: cache.table, nominator, isQuick });
   for (let index = 0; index < 50; index++) cache.setNode(someNode(random, index));
   const told: string[] = [];
   for (let index = 0; index < 400; index++) {

@@ -7,13 +7,14 @@
 import type { NodeTable } from '../cache/node-table.ts';
 import type { Nominator } from '../cache/nominator.ts';
 import type { NodeInfo } from '../model/node-info.ts';
+import { type Check, type Checks, checksOf } from './checks.ts';
 import type { Answer } from './column.ts';
 import type { Cycle } from './cycle.ts';
 import type { Diagnosis } from './fit-error.ts';
 import { KeptAnswers, Signatures } from './kept-answers.ts';
-import type { FilterPlugin, Memo, NodeCheck, NodeRefusal, NodeScore } from './plugin.ts';
+import type { NodeRefusal } from './plugin.ts';
 import type { Profile, WeightedScore } from './profile.ts';
-import { Rankings, refused } from './ranking.ts';
+import { QuickChoice } from './quick-choice.ts';
 import { isRejected, type Status, success } from './status.ts';
 import { checkWith } from './what-if.ts';
 
@@ -33,20 +34,6 @@ export type Decision =
     }
   | { readonly kind: 'error'; readonly message: string };
 
-/** A filter that has something to check of a pod. */
-interface Check {
-  readonly plugin: FilterPlugin;
-  readonly check: NodeCheck;
-}
-
-/** The checks of a pod; the answers of the first ones are kept. */
-interface Checks {
-  readonly kept: readonly (Check & { readonly memo: Memo; readonly signature: string })[];
-  readonly fresh: readonly Check[];
-  /** Equal for pods to which the kept ones say the same. */
-  readonly signature: string;
-}
-
 interface ScoreOptions {
   /** How many of `#feasible` are rated. */
   readonly count: number;
@@ -58,8 +45,8 @@ export interface DeciderOptions {
   readonly profile: Profile;
   readonly table: NodeTable;
   readonly nominator: Nominator;
-  /** Whether alike pods are decided by a ranking of the nodes, which finds the same ones. Default true. */
-  readonly ranks?: boolean;
+  /** Whether nodes are found the quick way where there is one, which finds the same. Default true. */
+  readonly isQuick?: boolean;
 }
 
 /** Decides for one scheduler, one pod at a time. */
@@ -68,7 +55,7 @@ export class Decider {
   readonly #table: NodeTable;
   readonly #nominator: Nominator;
   readonly #kept: KeptAnswers;
-  readonly #rankings: Rankings | undefined;
+  readonly #quick: QuickChoice | undefined;
   /** Refusals by number; 0 is success. */
   #statuses: Status[] = [success];
   #numbers = new Map<string, number>();
@@ -84,7 +71,7 @@ export class Decider {
     this.#nominator = options.nominator;
     this.#table = options.table;
     this.#kept = new KeptAnswers(options.table);
-    this.#rankings = options.ranks === false ? undefined : new Rankings();
+    this.#quick = options.isQuick === false ? undefined : new QuickChoice({ ...options, kept: this.#kept });
   }
 
   /** Decides for the pod of `cycle`. */
@@ -121,9 +108,10 @@ export class Decider {
   #decideAll(cycle: Cycle): Decision {
     const { slots } = this.#table;
     const signs = new Signatures(cycle.pod);
-    const checks = this.#checksOf(cycle, signs);
-    const first = this.#firstOfRanking(cycle, checks, signs);
-    if (first !== undefined) return { kind: 'node', nodeName: slots[first]!.name };
+    const checks = checksOf(this.#profile, cycle, signs);
+    const quick = this.#nominator.isEmpty ? this.#quick?.slotOf(cycle, checks, signs) : undefined;
+    const node = quick === undefined ? undefined : slots[quick];
+    if (node !== undefined) return { kind: 'node', nodeName: node.name };
     if (this.#feasible.length < slots.length) this.#grow(slots.length * 2);
     const verdicts = this.#verdictsOfAll(cycle, checks);
     const feasible = this.#feasible;
@@ -138,56 +126,6 @@ export class Decider {
       if (node !== undefined) refusals.push({ node, status: this.#statuses[verdicts[slot]!]! });
     }
     return this.#unschedulable(refusals, undefined);
-  }
-
-  #checksOf(cycle: Cycle, signs: Signatures): Checks {
-    const kept: (Check & { memo: Memo; signature: string })[] = [];
-    const fresh: Check[] = [];
-    let signature = '';
-    for (const plugin of this.#profile.filter) {
-      const check = plugin.filter(cycle);
-      if (check === undefined) continue;
-      const memo = plugin.filterMemo;
-      // The first refusal counts, so what comes after a plugin without memory cannot be put before it.
-      if (memo === undefined || fresh.length > 0) fresh.push({ plugin, check });
-      else {
-        const own = signs.of(memo);
-        kept.push({ plugin, check, memo, signature: own });
-        signature += `${plugin.name} ${own}\n`;
-      }
-    }
-    return { kept, fresh, signature };
-  }
-
-  /**
-   * The slot of the best node, where a ranking says it: for a pod about which only such plugins have a say as look at the pod's signature and the node,
-   * and while no node is promised to anybody.
-   */
-  #firstOfRanking(cycle: Cycle, { kept, fresh, signature }: Checks, signs: Signatures): number | undefined {
-    if (this.#rankings === undefined || fresh.length > 0 || !this.#nominator.isEmpty) return undefined;
-    const passes = (node: NodeInfo): boolean => {
-      for (const { check } of kept) if (check(node) !== success) return false;
-      return true;
-    };
-    for (const plugin of this.#profile.preScore) {
-      if (plugin.preScore(cycle, filtered(this.#table.slots, passes)).code === 'Error') return undefined;
-    }
-    const scores: { readonly score: NodeScore; readonly weight: number }[] = [];
-    let all = signature;
-    for (const { plugin, weight } of this.#profile.score) {
-      const score = plugin.score(cycle);
-      if (score === undefined) continue;
-      const memo = plugin.scoreMemo;
-      if (memo === undefined || plugin.normalize !== undefined) return undefined;
-      scores.push({ score, weight });
-      all += `score ${plugin.name} ${signs.of(memo)}\n`;
-    }
-    return this.#rankings.of(all)?.best(this.#table, (node) => {
-      if (!passes(node)) return refused;
-      let total = 0;
-      for (const { score, weight } of scores) total += weight * score(node);
-      return total;
-    });
   }
 
   /** By slot the number of the first refusal, 0 where every plugin passes the node; meaningless where the slot is free. */
@@ -352,11 +290,4 @@ export class Decider {
     this.#numberOf = new WeakMap();
     this.#kept.clear();
   }
-}
-
-function* filtered(
-  slots: readonly (NodeInfo | undefined)[],
-  passes: (node: NodeInfo) => boolean,
-): IterableIterator<NodeInfo> {
-  for (const node of slots) if (node !== undefined && passes(node)) yield node;
 }

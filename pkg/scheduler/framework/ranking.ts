@@ -33,7 +33,7 @@ export class Ranking {
   /** The slot of the best node; undefined when all are refused. */
   best({ slots, podChanges }: Pick<NodeTable, 'podChanges' | 'slots'>, rate: Rate): number | undefined {
     this.#refresh(slots, podChanges, rate);
-    const winner = this.#width === 1 ? 0 : this.#winners[1]!;
+    const winner = this.#width === 1 ? 0 : (this.#winners[1] ?? 0);
     return this.#totals[winner] === refused ? undefined : winner;
   }
 
@@ -74,9 +74,9 @@ export class Ranking {
   #winnerOf(match: number): number {
     const width = this.#width;
     const left = match * 2;
-    const one = left >= width ? left - width : this.#winners[left]!;
-    const other = left >= width ? left + 1 - width : this.#winners[left + 1]!;
-    return this.#totals[one]! >= this.#totals[other]! ? one : other;
+    const one = left >= width ? left - width : (this.#winners[left] ?? 0);
+    const other = left >= width ? left + 1 - width : (this.#winners[left + 1] ?? 0);
+    return (this.#totals[one] ?? refused) >= (this.#totals[other] ?? refused) ? one : other;
   }
 }
 

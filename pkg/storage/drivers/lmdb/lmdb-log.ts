@@ -38,6 +38,9 @@ import {
 const rewriteGroupsMax = 256;
 const rewriteBytesMax = 1024 * 1024;
 
+/** With less than this free the disk is what people call full: the file grows by several pages at a time. */
+const fullMebibytes = 4;
+
 /** Dead writes that an append takes out for each of its own: more than one, so that what is doomed has an end. */
 const doomedPerWrite = 2;
 
@@ -134,14 +137,29 @@ export class LmdbLog {
     } else if (format !== logFormat) {
       throw otherFormatError(this.#directory, format);
     }
-    const { sample } = this.#meta.get('cold') as ColdKeys;
+    const { sample } = await this.#widenCold(wanted);
     const damaged = (what: string): Error => damagedError(this.#directory, what, 'read');
     this.#cold = new ColdTable(this.#root, { sample, damaged });
   }
 
-  /** Keys that begin so are in the cold table. Decided when the folder was made. */
+  /** Has keys that are wanted cold be so in a folder that was made without, as long as there is none: where a key is must not change. */
+  async #widenCold({ prefixes }: ColdKeys): Promise<ColdKeys> {
+    const cold = this.#coldKeys;
+    let missing = prefixes.filter((prefix) => !cold.prefixes.some((one) => prefix.startsWith(one)));
+    if (missing.length === 0) return cold;
+    for (const { key } of this.writes()) missing = missing.filter((prefix) => !key.startsWith(prefix));
+    const wider = { ...cold, prefixes: [...cold.prefixes, ...missing] };
+    if (missing.length > 0) await this.#meta.put('cold', wider);
+    return wider;
+  }
+
+  get #coldKeys(): ColdKeys {
+    return this.#meta.get('cold') as ColdKeys;
+  }
+
+  /** Keys that begin so are in the cold table. Decided when the folder was made, or before there was such a key. */
   get coldPrefixes(): readonly string[] {
-    return (this.#meta.get('cold') as ColdKeys).prefixes;
+    return this.#coldKeys.prefixes;
   }
 
   /** The revision of the last compaction; 0 when there was none. */
@@ -189,7 +207,8 @@ export class LmdbLog {
   unavailable(action: string, cause: unknown): StoreUnavailableError {
     const { bavail, bsize } = statfsSync(this.#directory);
     const freeMebibytes = Math.floor((bavail * bsize) / 2 ** 20);
-    const message = `Cannot ${action} in ${this.#directory} as the disk does not take it: ${freeMebibytes} MiB are free`;
+    const why = freeMebibytes < fullMebibytes ? 'disk is full' : 'disk does not take it';
+    const message = `Cannot ${action} in ${this.#directory} as the ${why} (${freeMebibytes} MiB are free): make room and start again; what was acknowledged is kept`;
     return new StoreUnavailableError(message, cause);
   }
 
