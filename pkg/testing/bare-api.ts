@@ -28,6 +28,8 @@ export interface BareApiOptions {
   readonly callWebhook?: CallWebhook;
   /** The connection to API servers behind this one. Default: none. */
   readonly connectRemote?: ConnectRemote;
+  /** Whether an APIService is made for each group in a version. Default false. */
+  readonly registersGroups?: boolean;
 }
 
 export interface BareApi extends Pick<LocalApi, 'handle' | 'run'> {

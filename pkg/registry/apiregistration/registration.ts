@@ -48,6 +48,8 @@ const groupPriorities: Readonly<Record<string, number>> = {
   'discovery.k8s.io': 16_200,
   'flowcontrol.apiserver.k8s.io': 16_100,
   'internal.apiserver.k8s.io': 16_000,
+  // As the metrics server's own APIService has it.
+  'metrics.k8s.io': 100,
   'resource.k8s.io': 16_200,
   'storagemigration.k8s.io': 16_200,
 };
@@ -111,9 +113,13 @@ function wantedServices(
   const wanted = new Map<string, APIService>();
   for (const { group, version } of served.list()) {
     const name = `${version}.${group}`;
-    if (wanted.has(name)) continue;
+    // What says who answers for what is answered for by itself.
+    if (group === apiServices.group || wanted.has(name)) continue;
     const isCustom = customGroups.has(group);
-    const own = { groupPriorityMinimum: groupPriorities[group] ?? 17_000, versionPriority: priorityOf(version) };
+    const own = {
+      groupPriorityMinimum: groupPriorities[group] ?? 17_000,
+      versionPriority: group === '' ? 1 : priorityOf(version),
+    };
     wanted.set(name, {
       apiVersion: 'apiregistration.k8s.io/v1',
       kind: 'APIService',
