@@ -212,6 +212,22 @@ test('a list of resources without end is not read, and one that lies is not beli
   }
 });
 
+test('a component of this process stops reading an answer without end, and reads one that comes in parts', async () => {
+  const things = client.resource({ group, version: 'v1', resource: 'things', kind: 'Thing', namespaced: true });
+  const part = new Uint8Array(16 * 1024 * 1024);
+  const endless = async function* (): AsyncGenerator<Uint8Array> {
+    for (;;) yield part;
+  };
+  answer = async () => ({ status: 200, headers: {}, body: { kind: 'stream', chunks: endless() } });
+  await expect(things.list()).rejects.toThrow(/more than \d+ bytes$/);
+  const inParts = async function* (): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('{"kind":"ThingList","items":');
+    yield Buffer.from('[]}');
+  };
+  answer = async () => ({ status: 200, headers: {}, body: { kind: 'stream', chunks: inParts() } });
+  expect((await things.list()).items).toEqual([]);
+});
+
 test('discovery tells of its resources as soon as they are known, and that they may be old once it has gone', async () => {
   const accept = 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
   const told = async () => {
