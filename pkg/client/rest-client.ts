@@ -213,6 +213,14 @@ const meanings: Readonly<Record<number, { readonly reason: StatusReason; readonl
   },
 };
 
+/** Bytes of one object that comes as a stream: from a server behind the API server, which may answer without end. Source: none; upstream's clients have no limit. */
+const streamedBytesMax = 256 * 1024 * 1024;
+
+function tooLong(): StatusError {
+  const message = `the server answered with more than ${streamedBytesMax} bytes`;
+  return new StatusError({ code: 500, reason: 'InternalError', message });
+}
+
 /** The decoded body; undefined when it is empty. */
 export async function bodyObject(response: ApiResponse): Promise<unknown> {
   const { body } = response;
@@ -225,7 +233,12 @@ export async function bodyObject(response: ApiResponse): Promise<unknown> {
       return parse(body.bytes);
     case 'stream': {
       const parts: Uint8Array[] = [];
-      for await (const chunk of body.chunks) parts.push(chunk);
+      let bytes = 0;
+      for await (const chunk of body.chunks) {
+        bytes += chunk.byteLength;
+        if (bytes > streamedBytesMax) throw tooLong();
+        parts.push(chunk);
+      }
       return parse(Buffer.concat(parts));
     }
     case 'watch':
