@@ -1,11 +1,16 @@
 /** The flags of the API server, under upstream's names where there are such. */
+import { serverFlags } from '#pkg/cluster/server-flags.ts';
 import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
-import { type FlagTable, integer, list, text, toggle } from '#pkg/component/flags.ts';
+import { duration, type FlagTable, integer, list, text, toggle } from '#pkg/component/flags.ts';
 
 /** The table: each flag with its help, default and limits. */
 export const apiServerFlags = {
   'bind-address': text({ help: 'Address to listen on.', fallback: '127.0.0.1', placeholder: 'address' }),
+  'advertise-address': text({
+    help: 'Address at which the cluster finds this server. Default: --bind-address, or the address of the machine where that is 0.0.0.0.',
+    placeholder: 'address',
+  }),
   'secure-port': integer({
     help: 'Port to listen on with HTTPS; 0 takes any free one.',
     fallback: defaultSettings.apiPort,
@@ -46,6 +51,30 @@ export const apiServerFlags = {
     fallback: ['Node', 'RBAC'],
     placeholder: 'Node,RBAC,AlwaysAllow',
   }),
+  'authorization-config': text({
+    help: 'Who decides, in order, as an AuthorizationConfiguration; in place of --authorization-mode.',
+    placeholder: 'file',
+  }),
+  'authorization-webhook-config-file': text({
+    help: 'Kubeconfig with the server that decides, for the mode Webhook.',
+    placeholder: 'file',
+  }),
+  'authorization-webhook-version': text({ help: 'Version of the reviews that it gets.', fallback: 'v1beta1' }),
+  'authorization-webhook-cache-authorized-ttl': duration({
+    help: 'How long what it allows counts.',
+    fallback: 300_000,
+  }),
+  'authorization-webhook-cache-unauthorized-ttl': duration({ help: 'How long its refusals count.', fallback: 30_000 }),
+  'authentication-config': text({
+    help: 'Issuers whose JWTs count and where anonymous requests may come, as an AuthenticationConfiguration.',
+    placeholder: 'file',
+  }),
+  'authentication-token-webhook-config-file': text({
+    help: 'Kubeconfig with a server that knows tokens.',
+    placeholder: 'file',
+  }),
+  'authentication-token-webhook-version': text({ help: 'Version of the reviews that it gets.', fallback: 'v1beta1' }),
+  'authentication-token-webhook-cache-ttl': duration({ help: 'How long its answers count.', fallback: 120_000 }),
   'anonymous-auth': toggle({ help: 'Lets requests without credentials in, as system:anonymous.', fallback: true }),
   'token-auth-file': text({ help: 'Users by token: lines of token,user,uid,"group,group".', placeholder: 'file' }),
   'service-account-signing-key-file': text({
@@ -62,4 +91,5 @@ export const apiServerFlags = {
     placeholder: 'URL',
   }),
   'api-audiences': list({ help: 'Audiences that are this API. Default: the issuer.', placeholder: 'name,name' }),
+  ...serverFlags,
 } satisfies FlagTable;

@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
+import { machineAddress } from '#cmd/common/machine-address.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { processMetrics } from '#cmd/common/process-metrics.ts';
 import { parseTokenFile } from '#pkg/apiserver/authn/token-file.ts';
-import { errorText } from '#pkg/base/error-text.ts';
 import { type ApiPartOptions, apiPart } from '#pkg/cluster/api-part.ts';
 import type { AuthenticationSettings } from '#pkg/cluster/authentication.ts';
 import type { EtcdFiles } from '#pkg/cluster/etcd-files.ts';
@@ -17,8 +17,8 @@ import type { Component } from '#pkg/component/component.ts';
 import type { FlagValues } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { signingKey, verifyingKey } from '#pkg/pki/jwt.ts';
-import { type AuthorizationMode, authorizationModes } from '#pkg/registry/authorization/authorization.ts';
 import { connectionLimits } from '#pkg/serving/limits.ts';
+import { readAuthorizers, readUsersElsewhere, usable } from './access.ts';
 import type { apiServerFlags } from './options.ts';
 
 /**
@@ -72,13 +72,15 @@ export async function wireApiServer(
       log,
       serviceCidr: values['service-cluster-ip-range'],
       host: values['bind-address'],
+      advertised: advertisedOf(values),
       port: values['secure-port'],
       server,
       clientCa,
       kubeletClient,
       authentication,
-      authorizationModes: modesOf(values['authorization-mode']),
+      authorizationModes: await readAuthorizers(values),
       grants: await grantsOf(clusterTables),
+      flags: values,
       ...processOf(values, clock.nowMs()),
     });
     context.health.set('kube-apiserver', api.health);
@@ -88,6 +90,11 @@ export async function wireApiServer(
     await store.close();
     throw error;
   }
+}
+
+/** Upstream takes the machine's own address too where a server listens at every one. */
+function advertisedOf(values: FlagValues<typeof apiServerFlags>): string {
+  return machineAddress(values['advertise-address'] || values['bind-address']);
 }
 
 /** What the etcd of `store` is reached with. */
@@ -104,14 +111,6 @@ function etcdFilesIn(values: FlagValues<typeof apiServerFlags>, store: string): 
   return files;
 }
 
-function modesOf(given: readonly string[]): readonly AuthorizationMode[] {
-  const known: readonly string[] = authorizationModes;
-  const wrong = given.find((mode) => !known.includes(mode));
-  if (wrong !== undefined || given.length === 0)
-    throw new UserError(`Cannot use --authorization-mode=${given.join(',')}: each must be one of ${known.join(', ')}`);
-  return given as readonly AuthorizationMode[];
-}
-
 async function readAuthentication(
   values: FlagValues<typeof apiServerFlags>,
   signingKeyFile: string,
@@ -123,6 +122,7 @@ async function readAuthentication(
     signingKeyFile === '' ? undefined : await readPem('service-account-signing-key-file', signingKeyFile);
   const audiences = values['api-audiences'];
   return {
+    ...(await readUsersElsewhere(values)),
     allowsAnonymous: values['anonymous-auth'],
     serviceAccountIssuer: values['service-account-issuer'],
     ...(signingKey === undefined
@@ -134,15 +134,6 @@ async function readAuthentication(
     ...(audiences.length === 0 ? {} : { apiAudiences: audiences }),
     ...(tokens === undefined ? {} : { tokenFile: usable('token-auth-file', tokens, parseTokenFile) }),
   };
-}
-
-/** What the file of a flag holds; refuses in one line what cannot be read as that. */
-function usable<T>(flag: string, text: string, read: (text: string) => T): T {
-  try {
-    return read(text);
-  } catch (error) {
-    throw new UserError(`Cannot use the file of --${flag}: ${errorText(error)}`, error);
-  }
 }
 
 function signingKeyOf(pem: string): string {

@@ -34,6 +34,27 @@ export async function connectionOf(
   { anonymous = false, servers = [] }: { readonly anonymous?: boolean; readonly servers?: readonly string[] } = {},
 ): Promise<NetworkTransport> {
   if (path === '') throw new UserError('the flag --kubeconfig is required');
+  const { server, ...credentials } = await readConnection(path, anonymous);
+  const connect = (address: string): NetworkTransport =>
+    networkTransport({ server: addressOf(address), ...credentials });
+  const [only = server, ...others] = servers;
+  if (others.length === 0) return connect(only);
+  const first = Math.floor(Math.random() * servers.length);
+  return failoverTransport({ servers: [connect(only), ...others.map(connect)], first });
+}
+
+/** What the current context of a kubeconfig says: PEM, not files. */
+interface KubeconfigConnection {
+  readonly server: string;
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly token?: string;
+  readonly insecure?: true;
+}
+
+/** Reads the kubeconfig at `path`, `anonymous` without the credentials. Throws `UserError` where there is none, or it names no server. */
+export async function readConnection(path: string, anonymous = false): Promise<KubeconfigConnection> {
   const config = await readKubeconfig(path);
   if (config === undefined) throw new UserError(`Cannot read the kubeconfig ${path} as it does not exist`);
   const context = part(config.contexts, config['current-context'], 'context');
@@ -52,19 +73,14 @@ export async function connectionOf(
   const cert = await pem(user, 'client-certificate');
   const key = await pem(user, 'client-key');
   const token = typeof user?.token === 'string' ? user.token : undefined;
-  const credentials = {
+  return {
+    server,
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
     ...(token === undefined ? {} : { token }),
     ...(cluster?.['insecure-skip-tls-verify'] === true ? { insecure: true } : {}),
   };
-  const connect = (address: string): NetworkTransport =>
-    networkTransport({ server: addressOf(address), ...credentials });
-  const [only = server, ...others] = servers;
-  if (others.length === 0) return connect(only);
-  const first = Math.floor(Math.random() * servers.length);
-  return failoverTransport({ servers: [connect(only), ...others.map(connect)], first });
 }
 
 /** Refuses in one line what is no address. */

@@ -1,14 +1,14 @@
 /** The flags of the controller manager: its own, and those of its controllers. */
 
 import { kubeconfigFlag } from '#cmd/common/connection.ts';
-import { electionFlag } from '#cmd/common/election.ts';
+import { electionFlags } from '#cmd/common/election.ts';
 import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { type FlagTable, type FlagValues, text } from '#pkg/component/flags.ts';
 import { controllerFlags } from '#pkg/controllers/manager.ts';
 
 const ownFlags = {
   ...kubeconfigFlag,
-  ...electionFlag,
+  ...electionFlags,
   'root-ca-file': text({
     help: 'Authority that is published to every namespace as kube-root-ca.crt.',
     placeholder: 'file',

@@ -1,7 +1,7 @@
 /** Puts the controller manager together from its flags. */
 
 import { connectionOf, readPair, readPem } from '#cmd/common/connection.ts';
-import { electionIdentity } from '#cmd/common/election.ts';
+import { openElection } from '#cmd/common/election.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { accountTransport } from '#pkg/client/account-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
@@ -28,7 +28,7 @@ export async function wireControllerManager(
   const keyFile = values['service-account-private-key-file'];
   const serviceAccountKey = keyFile === '' ? undefined : await readPem('service-account-private-key-file', keyFile);
   context.health.set('kube-controller-manager', () => undefined);
-  const election = electionIdentity(values, context.random.uuid());
+  const elected = await openElection(values, { clock, uuid: context.random.uuid() });
   const options = {
     ...rootCa,
     ...(clusterSigning === undefined ? {} : { clusterSigning }),
@@ -37,10 +37,10 @@ export async function wireControllerManager(
     asAccount: (name: string) =>
       accountTransport({ client, transport: accounts, clock, namespace: 'kube-system', name }),
     flags: values,
-    ...election,
+    election: elected.election,
   };
   const part = await controllerManagerPart({ ...context, transport }, options);
-  return closing(closing(part, accounts), transport);
+  return closing(closing(closing(part, elected), accounts), transport);
 }
 
 /** The authority for certificates; undefined where neither of its files is named. */

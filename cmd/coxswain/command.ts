@@ -32,11 +32,15 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'The everyday subset of kubectl.',
     load: async () => (await import('./kubectl.ts')).kubectlCommand,
   },
+  snapshot: {
+    summary: 'Save a cluster’s data to a file, or restore it.',
+    load: async () => (await import('./snapshot.ts')).snapshot,
+  },
   version: { summary: 'Print the version.', load: async () => (await import('./version.ts')).version },
 };
 
 /** Parts of the design that are refused by name until they are built. */
-const planned = ['image', 'snapshot', 'vm'];
+const planned = ['image', 'vm'];
 
 function overview(): string {
   return commandOverview({

@@ -21,7 +21,7 @@ import {
   defaultSettings,
   settingsProblem,
 } from '#pkg/cluster/settings.ts';
-import { storeIdFile } from '#pkg/cluster/store-identity.ts';
+import { restoringFolder, storeIdFile } from '#pkg/cluster/store-identity.ts';
 import { makeFolder } from '#pkg/component/make-folder.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { isName } from './world.ts';
@@ -175,6 +175,7 @@ const ownEntries: ReadonlySet<string> = new Set([
   'pki',
   'run',
   'store',
+  restoringFolder,
   storeIdFile,
 ]);
 

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { kubeconfigFlag } from '#cmd/common/connection.ts';
 import { proxyBackendTable } from '#pkg/cluster/proxy-backends.ts';
-import { type FlagTable, list, text } from '#pkg/component/flags.ts';
+import { type FlagTable, list, text, toggle } from '#pkg/component/flags.ts';
 
 /** The table: each flag with its help, default and limits. */
 export const proxyFlags = {
@@ -21,5 +21,9 @@ export const proxyFlags = {
     help: 'Addresses on which node ports answer.',
     fallback: ['127.0.0.1'],
     placeholder: 'address',
+  }),
+  'share-ports': toggle({
+    help: 'Lets other proxies listen beside this one, where nodes share the network of one machine; the system divides what comes.',
+    fallback: false,
   }),
 } satisfies FlagTable;

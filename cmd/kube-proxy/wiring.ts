@@ -17,6 +17,7 @@ export async function wireProxy(values: FlagValues<typeof proxyFlags>, context: 
     ...(nodeName === '' ? {} : { nodeName }),
     nodePortAddresses: values['nodeport-addresses'],
     backend: values['proxy-mode'],
+    sharesPorts: values['share-ports'],
   };
   return closing(await proxyPart({ ...context, transport }, options), transport);
 }

@@ -11,7 +11,11 @@ import { type FlagTable, integer, list, text } from '#pkg/component/flags.ts';
 export const kubeletFlags = {
   ...kubeconfigFlag,
   'node-name': text({ help: 'Name of the node.', fallback: hostname().toLowerCase(), placeholder: 'name' }),
-  'node-ip': text({ help: 'Address of the node.', fallback: '127.0.0.1', placeholder: 'address' }),
+  'node-ip': text({
+    help: 'Address of the node; 0.0.0.0 stands for that of the machine.',
+    fallback: '127.0.0.1',
+    placeholder: 'address',
+  }),
   'root-dir': text({ help: 'Folder of volumes, logs and containers.', placeholder: 'folder' }),
   runtime: text({
     help: 'How pods run: names with commas between them, the first for pods without a RuntimeClass.',

@@ -2,6 +2,7 @@
 
 import { connectionOf, readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
+import { machineAddress } from '#cmd/common/machine-address.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
@@ -45,12 +46,13 @@ export async function wireKubelet(
     log: context.log,
     limits: connectionLimits(descriptorLimit()),
   });
-  const { port } = await https.listen({ host: values['node-ip'], port: values.port });
+  const nodeAddress = machineAddress(values['node-ip']);
+  const { port } = await https.listen({ host: nodeAddress, port: values.port });
   const node = await nodePart(
     { ...context, transport },
     {
       nodeName: values['node-name'],
-      nodeAddress: values['node-ip'],
+      nodeAddress,
       runtime: values.runtime,
       network: values.network,
       ...(values['cluster-dns'].length === 0 ? {} : { clusterDns: values['cluster-dns'] }),

@@ -1,7 +1,7 @@
 /** Puts the scheduler together from its flags. */
 
 import { connectionOf } from '#cmd/common/connection.ts';
-import { electionIdentity } from '#cmd/common/election.ts';
+import { openElection } from '#cmd/common/election.ts';
 import type { ProcessContext } from '#cmd/common/process-main.ts';
 import { schedulerPart } from '#pkg/cluster/parts.ts';
 import { closing } from '#pkg/component/closing.ts';
@@ -16,8 +16,8 @@ export async function wireScheduler(
 ): Promise<Component> {
   const transport = await connectionOf(values.kubeconfig, { servers: values.servers });
   context.health.set('kube-scheduler', () => undefined);
-  return closing(
-    await schedulerPart({ ...context, transport }, electionIdentity(values, context.random.uuid())),
-    transport,
-  );
+  const { clock, random } = context;
+  const elected = await openElection(values, { clock, uuid: random.uuid() });
+  const part = await schedulerPart({ ...context, transport }, { election: elected.election });
+  return closing(closing(part, elected), transport);
 }

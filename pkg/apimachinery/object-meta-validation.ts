@@ -88,7 +88,7 @@ function maskTrailingDash(name: string): string {
   return name.length > 1 && name.endsWith('-') ? `${name.slice(0, -1)}a` : name;
 }
 
-/** `old` is what is stored: what is the very same as there is right. */
+/** `old` is what is stored: what is the same as there is right. */
 function validateShared(
   meta: ObjectMeta,
   path: FieldPath<ObjectMeta>,
@@ -98,8 +98,12 @@ function validateShared(
   if (meta.generation !== undefined && meta.generation < 0) {
     errors.push(invalid(child(path, 'generation'), meta.generation, 'must be greater than or equal to 0'));
   }
-  if (meta.labels !== undefined) validateLabels(meta.labels, child(path, 'labels'), errors);
-  if (meta.annotations !== undefined) validateAnnotations(meta.annotations, child(path, 'annotations'), errors);
+  if (meta.labels !== undefined && !sameTexts(meta.labels, old.labels)) {
+    validateLabels(meta.labels, child(path, 'labels'), errors);
+  }
+  if (meta.annotations !== undefined && !sameTexts(meta.annotations, old.annotations)) {
+    validateAnnotations(meta.annotations, child(path, 'annotations'), errors);
+  }
   if (meta.ownerReferences !== old.ownerReferences && meta.ownerReferences !== undefined) {
     validateOwnerReferences(meta.ownerReferences, child(path, 'ownerReferences'), errors);
   }
@@ -109,8 +113,15 @@ function validateShared(
     validateManagedFields(managedFields, child(path, 'managedFields'), errors);
 }
 
+/** Whether all of a map is in what is stored, as it is there. */
+function sameTexts(map: Readonly<Record<string, string>>, old: Readonly<Record<string, string>> | undefined): boolean {
+  if (old === undefined) return false;
+  for (const key in map) if (map[key] !== old[key] || !Object.hasOwn(old, key)) return false;
+  return true;
+}
+
 /** Checks keys and values of labels, adding to `errors`. */
-function validateLabels(labels: Readonly<Record<string, string>>, path: FieldPath, errors: FieldError[]): void {
+export function validateLabels(labels: Readonly<Record<string, string>>, path: FieldPath, errors: FieldError[]): void {
   for (const key of Object.keys(labels)) {
     for (const problem of qualifiedNameProblems(key)) errors.push(invalid(path, key, problem));
     for (const problem of labelValueProblems(labels[key]!)) errors.push(invalid(path, labels[key], problem));
@@ -118,7 +129,7 @@ function validateLabels(labels: Readonly<Record<string, string>>, path: FieldPat
 }
 
 /** Checks keys and the total size of annotations, adding to `errors`. */
-function validateAnnotations(
+export function validateAnnotations(
   annotations: Readonly<Record<string, string>>,
   path: FieldPath,
   errors: FieldError[],

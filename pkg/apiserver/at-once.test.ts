@@ -30,6 +30,18 @@ test('an update is answered at once, with plugins of admission that need not wai
   expect(asked).toEqual(['admit CREATE', 'validate CREATE', 'admit UPDATE', 'validate UPDATE']);
 });
 
+test('a create is answered at once too', async () => {
+  const { raw } = await startTestServer({ admission: [{ name: 'Test', handles: () => true, admit: () => undefined }] });
+  // The first write waits for the watch cache to be filled.
+  await raw('POST', maps, { object: { metadata: { name: 'first' } } });
+  let status = 0;
+  void raw('POST', maps, { object: { metadata: { name: 'a' } } }).then((answer) => {
+    ({ status } = answer);
+  });
+  await Promise.resolve();
+  expect(status).toBe(201);
+});
+
 test('plugins that wait are waited for, one after the other', async () => {
   const asked: string[] = [];
   const plugin = (name: string): AdmissionPlugin => ({

@@ -11,11 +11,13 @@ import { resourceKey, type SubresourceInfo } from '#pkg/api/resources.ts';
 import { apiVersionOf, type GroupVersionKind, type GroupVersionResource } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import { servedStrategy, type VersionPairing, versionView } from './conversion.ts';
+import type { RemoteVersion } from './converters/remote-version.ts';
 import { DefinitionError, type ResourceDefinition, type ResourceVersion, type ServedInfo } from './definition.ts';
 import type { ServedCatalog } from './documents.ts';
+import type { KeepingRules } from './keeping-rules.ts';
 import type { ResourceStore } from './storage/resource-store.ts';
-import type { VersionView } from './storage/version-view.ts';
-import type { ConnectSubresource, CreateSubresource, KeepingRules, Strategy } from './strategy.ts';
+import { storedView, type VersionView } from './storage/version-view.ts';
+import type { ConnectSubresource, CreateSubresource, Strategy } from './strategy.ts';
 import type { ObjectCheck } from './structural-values.ts';
 
 /** A subresource of a served version, with what its sort needs. */
@@ -31,7 +33,12 @@ export interface ServedResource {
   readonly apiVersion: string;
   readonly schema: ObjectSchema;
   readonly strategy: Strategy;
+  /** Has the objects as `view` shows them. */
   readonly store: ResourceStore;
+  /** What all versions of the same objects have in common. */
+  readonly base: ResourceStore;
+  /** Where versions are converted by somebody else. */
+  readonly remote: RemoteVersion | undefined;
   readonly view: VersionView;
   readonly subresources: ReadonlyMap<string, ServedSubresource>;
   /** Has a `status` subresource, so that the main resource leaves status alone. */
@@ -52,6 +59,8 @@ export interface CatalogOptions {
     readonly resource: string;
     readonly namespaced: boolean;
     readonly keeping: KeepingRules;
+    /** Of one version alone, whose objects are converted on their way. */
+    readonly remote?: RemoteVersion;
   }) => ResourceStore;
 }
 
@@ -74,6 +83,8 @@ interface Taken {
   /** The stored version, or the first. */
   readonly any: ServedResource;
   readonly storeName: string;
+  /** Of versions that somebody else converts. */
+  readonly converted: readonly ResourceStore[];
 }
 
 /** What one server serves. Changes between two requests, never within one. */
@@ -144,6 +155,8 @@ export class Catalog implements ServedCatalog {
     for (const held of namesOf(taken.definition)) this.#names.delete(held);
     for (const { info } of taken.served) this.#byKey.delete(resourceKey(info));
     this.#take(definition, this.#stores.get(taken.storeName)!.store, taken.storeName);
+    // Another definition may convert in another way: as upstream, whoever watches begins anew.
+    for (const store of taken.converted) store.close();
   }
 
   /** Which resource of a group has a name (of a resource, or a kind) that no other may have; undefined when it is free. */
@@ -170,6 +183,7 @@ export class Catalog implements ServedCatalog {
     if (users === 0) this.#groups.delete(group);
     else this.#groups.set(group, users);
     this.#changed();
+    for (const store of taken.converted) store.close();
     const open = this.#stores.get(taken.storeName)!;
     open.users--;
     if (open.users === 0) {
@@ -199,12 +213,25 @@ export class Catalog implements ServedCatalog {
 
   #take(definition: ResourceDefinition, store: ResourceStore, storeName: string): void {
     const { group, names } = definition;
-    const served = definition.versions.filter((one) => one.served).map((one) => serve(definition, one, store));
-    const any = served.find(({ view }) => view.isStored) ?? served[0]!;
-    this.#byName.set(nameOf(group, names.plural), { definition, served, any, storeName });
+    const converted: ResourceStore[] = [];
+    const served = definition.versions
+      .filter((one) => one.served)
+      .map((one) => {
+        if (one.remote === undefined) return serve(definition, one, { store, base: store });
+        const own = this.#openConverted(definition, one.remote);
+        converted.push(own);
+        return serve(definition, one, { store: own, base: store });
+      });
+    const any = served.find(({ info, view }) => view.isStored && info.version === info.storedAs.version) ?? served[0]!;
+    this.#byName.set(nameOf(group, names.plural), { definition, served, any, storeName, converted });
     for (const name of namesOf(definition)) this.#names.set(name, titleOf(definition));
     for (const one of served) this.#byKey.set(resourceKey(one.info), one);
     this.#changed();
+  }
+
+  #openConverted({ group, names, namespaced, rules }: ResourceDefinition, remote: RemoteVersion): ResourceStore {
+    const keeping: KeepingRules = { ...rules?.keeping, watchCache: 'none' };
+    return this.#openStore({ group, resource: names.plural, namespaced, keeping, remote });
   }
 
   /** Throws where another has a name. Source: apiextensions-apiserver `controller/status/naming_controller.go`. */
@@ -256,7 +283,11 @@ function refuse(definition: ResourceDefinition, why: string): never {
   throw new DefinitionError(`Cannot serve ${titleOf(definition)} as ${why}`);
 }
 
-function serve(definition: ResourceDefinition, version: ResourceVersion, store: ResourceStore): ServedResource {
+function serve(
+  definition: ResourceDefinition,
+  version: ResourceVersion,
+  stores: Pick<ServedResource, 'base' | 'store'>,
+): ServedResource {
   const { group, names } = definition;
   const own = { group, version: version.name, kind: names.kind };
   const stored = definition.storedAs ?? storedVersion(definition);
@@ -265,15 +296,17 @@ function serve(definition: ResourceDefinition, version: ResourceVersion, store: 
     stored,
     converter: version.converter,
   };
-  const strategy = servedStrategy({ group, resource: names.plural, ...definition.rules }, pairing);
+  const common = servedStrategy({ group, resource: names.plural, ...definition.rules }, pairing);
+  const strategy = version.rules === undefined ? common : { ...common, ...version.rules };
   const subresources = subresourcesOf(version, own, definition.rules ?? {});
   return {
     info: infoOf(definition, version, { stored, subresources: [...subresources.values()].map(({ info }) => info) }),
     apiVersion: apiVersionOf(own),
     schema: version.schema,
     strategy: version.table === undefined ? strategy : { ...strategy, table: version.table },
-    store,
-    view: versionView(pairing),
+    ...stores,
+    remote: version.remote,
+    view: version.remote === undefined ? versionView(pairing) : storedView,
     subresources,
     hasStatus: subresources.has('status'),
     tracksGeneration:

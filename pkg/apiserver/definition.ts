@@ -10,7 +10,8 @@ import type { ResourceInfo, SubresourceInfo, Verb } from '#pkg/api/resources.ts'
 import type { GroupVersionKind, JsonObject } from '#pkg/apimachinery/object.ts';
 import type { ObjectSchema } from '#pkg/apimachinery/schema.ts';
 import type { Converter } from './converters/converter.ts';
-import type { Strategy, TablePrinter } from './strategy.ts';
+import type { RemoteVersion } from './converters/remote-version.ts';
+import type { Rules, Strategy, TablePrinter } from './strategy.ts';
 import type { ObjectCheck } from './structural-values.ts';
 
 /** What a resource is called. Within a group nothing else may have one of these names. */
@@ -48,6 +49,10 @@ export interface ResourceVersion {
    * would be written today.
    */
   readonly converter?: Converter;
+  /** How somebody else brings objects from what is stored and back, in place of a `converter`. */
+  readonly remote?: RemoteVersion;
+  /** Rules that this version has for itself, in its own form, in place of those of the resource. */
+  readonly rules?: Partial<Rules<JsonObject>>;
   /** What clients are warned of at every request. */
   readonly warning?: string;
   /** How this version is printed. Default: as the rules say, through the converter. */

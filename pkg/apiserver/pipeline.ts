@@ -1,12 +1,14 @@
 /**
  * The way of a request through the server, from parsing to the handler of its verb. See `server.ts` for the order.
  */
-import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { ApiHandler, ApiRequest, ApiResponse, UnreadBody } from '#pkg/apimachinery/http.ts';
 import { expired, forbidden, StatusError, unauthorized } from '#pkg/apimachinery/status-error.ts';
 import type { MetricFamily } from '#pkg/base/metrics.ts';
 import type { AboutComponent } from '#pkg/component/zpages.ts';
 import { CompactedError, type Store } from '#pkg/storage/store.ts';
 import { type Asked, AskedReader } from './asked.ts';
+import type { AuditTrail } from './audit/audit-trail.ts';
+import type { Auditor } from './audit/auditor.ts';
 import { anonymousUser, bearerToken } from './authn/authenticator.ts';
 import { showsBadCertificate } from './authn/client-certificate.ts';
 import { impersonate, wantsImpersonation } from './authn/impersonation.ts';
@@ -38,6 +40,8 @@ export interface PipelineParts {
   isReady(): boolean;
   processMetrics(): readonly MetricFamily[];
   readonly about: AboutComponent;
+  /** Absent where nothing is audited. */
+  readonly auditor: Auditor | undefined;
 }
 
 /** Makes the function that answers requests. It never throws. */
@@ -53,38 +57,17 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
   const answerNonResource = nonResourceHandler(core, { ...parts, metrics });
   const { clock } = core;
   const reader = new AskedReader(core.catalog);
-  const answerUser = (request: ApiRequest, asked: Asked, user: UserInfo): Answering => {
-    const decided = authorize(core, user, asked.info);
-    if (decided instanceof Promise)
-      return decided.then((refused) => answerUnlessRefused(request, asked, user, refused));
-    return answerUnlessRefused(request, asked, user, decided);
-  };
-  const answerUnlessRefused = (request: ApiRequest, asked: Asked, user: UserInfo, refused: Refusal): Answering => {
-    if (refused !== undefined) throw refused;
-    const { info, served, lasts } = asked;
-    if (!info.isResource) return answerNonResource(request, info);
-    return answerResource(core, { request, info, served, user, lane: lasts ? undefined : inFlight.laneOf(info) });
-  };
-  const answerKnown = (request: ApiRequest, asked: Asked, user: UserInfo): Answering => {
-    if (user !== anonymousUser) request.peer.identified?.(user.name);
-    if (!wantsImpersonation(request.headers)) return answerUser(request, asked, user);
-    return impersonate(user, request.headers, core.authorizer).then((other) => answerUser(request, asked, other));
-  };
-  /** Waits for nothing, not even for a turn of the event loop, unless a step has to. */
-  const answer = (request: ApiRequest, asked: Asked): Answering => {
-    const caller = authenticate(core, request);
-    return caller instanceof Promise
-      ? caller.then((user) => answerKnown(request, asked, user))
-      : answerKnown(request, asked, caller);
-  };
+  const answer = answererOf(core, inFlight, answerNonResource);
   return async (request) => {
     const startMs = clock.monotonicMs();
+    const trail = parts.auditor?.begin(request);
     let asked: Asked | undefined;
     let response: ApiResponse;
+    let fault: unknown;
     try {
       asked = reader.read(request);
       const ms = asked.lasts ? undefined : deadlineMs(asked.info);
-      const answering = answer(request, asked);
+      const answering = answer({ request, asked, trail });
       if (!(answering instanceof Promise)) response = answering;
       else response = await (ms === undefined ? answering : withinDeadline(clock, ms, answering));
     } catch (error) {
@@ -92,9 +75,11 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
       response = formatRefusal(errorResponse(known), request);
       // That its client has gone is no fault of the server's, and could be told as often as clients like.
       if (!(known instanceof StatusError) && error !== request.signal.reason) {
+        fault = error;
         core.log.error('Request failed unexpectedly', { method: request.method, path: request.path, error });
       }
     }
+    if (trail !== undefined) response = trail.answered(asked?.info, response, fault);
     let sizes: ApiResponse['sizes'];
     if (asked !== undefined) {
       sizes = metrics.count(asked.info, response.status, {
@@ -103,7 +88,42 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
         isApply: asked.info.verb === 'patch' && isApply(request),
       });
     }
-    return withAuditId(core, request, { response, sizes });
+    return withAuditId(core, request, { response, sizes, trail });
+  };
+}
+
+/** The way of a request from who asks to the handler. It waits for nothing, not even for a turn of the event loop, unless a step has to. */
+function answererOf(
+  core: ServerCore,
+  inFlight: InFlight,
+  answerNonResource: ReturnType<typeof nonResourceHandler>,
+): (coming: Coming) => Answering {
+  const answerUser = (coming: Coming, user: UserInfo): Answering => {
+    const decided = authorize(core, user, coming);
+    if (decided instanceof Promise) return decided.then((refused) => answerUnlessRefused(coming, user, refused));
+    return answerUnlessRefused(coming, user, decided);
+  };
+  const answerUnlessRefused = ({ request, asked, trail }: Coming, user: UserInfo, refused: Refusal): Answering => {
+    if (refused !== undefined) throw refused;
+    const { info, served, lasts } = asked;
+    if (!info.isResource) return answerNonResource(request, info);
+    const lane = lasts ? undefined : inFlight.laneOf(info);
+    const audit = trail?.isAudited === true ? trail : undefined;
+    return answerResource(core, { request, info, served, user, lane, audit });
+  };
+  const answerKnown = (coming: Coming, user: UserInfo): Answering => {
+    const { request, asked, trail } = coming;
+    if (user !== anonymousUser) request.peer.identified?.(user.name);
+    trail?.identified(asked.info, user);
+    if (!wantsImpersonation(request.headers)) return answerUser(coming, user);
+    return impersonate(user, request.headers, core.authorizer).then((other) => {
+      trail?.impersonating(other);
+      return answerUser(coming, other);
+    });
+  };
+  return (coming) => {
+    const caller = authenticate(core, coming);
+    return caller instanceof Promise ? caller.then((user) => answerKnown(coming, user)) : answerKnown(coming, caller);
   };
 }
 
@@ -114,10 +134,18 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
 function withAuditId(
   { random }: ServerCore,
   { headers, peer }: ApiRequest,
-  { response, sizes }: { readonly response: ApiResponse; readonly sizes: ApiResponse['sizes'] },
+  {
+    response,
+    sizes,
+    trail,
+  }: {
+    readonly response: ApiResponse;
+    readonly sizes: ApiResponse['sizes'];
+    readonly trail: AuditTrail | undefined;
+  },
 ): ApiResponse {
   if (peer.address === '') return response;
-  const auditId = headers['audit-id'] || random.uuid();
+  const auditId = trail?.auditId ?? (headers['audit-id'] || random.uuid());
   const named = { ...response, headers: { ...response.headers, 'audit-id': auditId } };
   return sizes === undefined ? named : { ...named, sizes };
 }
@@ -128,12 +156,21 @@ function knownError(error: unknown): unknown {
   return storeError(error);
 }
 
+/** A request on its way. */
+interface Coming {
+  readonly request: ApiRequest;
+  readonly asked: Asked;
+  /** Undefined where nothing is audited. */
+  readonly trail: AuditTrail | undefined;
+}
+
 /** At once, unless an authenticator has to wait. */
-function authenticate(core: ServerCore, request: ApiRequest, from = 0): Promise<UserInfo> | UserInfo {
+function authenticate(core: ServerCore, coming: Coming, from = 0): Promise<UserInfo> | UserInfo {
   const { authenticators } = core;
+  const { request, trail } = coming;
   for (let i = from; i < authenticators.length; i++) {
-    const found = authenticators[i]!.authenticate(request);
-    if (found instanceof Promise) return found.then((user) => user ?? authenticate(core, request, i + 1));
+    const found = authenticators[i]!.authenticate(request, trail);
+    if (found instanceof Promise) return found.then((user) => user ?? authenticate(core, coming, i + 1));
     if (found !== undefined) return found;
   }
   // Who shows a token or a certificate wants to be somebody.
@@ -147,10 +184,12 @@ type Refusal = StatusError | undefined;
 /** At once where nothing had to be waited for. */
 type Answering = Promise<ApiResponse> | ApiResponse;
 
-function authorize(core: ServerCore, user: UserInfo, info: RequestInfo): Promise<Refusal> | Refusal {
+function authorize(core: ServerCore, user: UserInfo, { asked: { info }, trail }: Coming): Promise<Refusal> | Refusal {
   const asked = core.authorizer.authorize(attributesOf(user, info));
-  const decide = ({ decision, reason = '' }: AccessDecision): Refusal =>
-    decision === 'allow' ? undefined : refusal(user, info, reason);
+  const decide = ({ decision, reason = '' }: AccessDecision): Refusal => {
+    trail?.authorized(decision === 'allow', reason);
+    return decision === 'allow' ? undefined : refusal(user, info, reason);
+  };
   return asked instanceof Promise ? asked.then(decide) : decide(asked);
 }
 
@@ -178,7 +217,7 @@ function refusal(user: UserInfo, info: RequestInfo, reason: string): StatusError
 /** A scope whose body is still to come. */
 type Opening = Omit<Scope, 'body'> & { body: Scope['body'] };
 
-interface Caller extends Omit<Asked, 'lasts'>, Pick<Scope, 'request' | 'user'> {
+interface Caller extends Omit<Asked, 'lasts'>, Pick<Scope, 'audit' | 'request' | 'user'> {
   /** Where the request takes a place; undefined for one that lasts. */
   readonly lane: Lane | undefined;
 }
@@ -189,7 +228,7 @@ const bodyVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'deletecolle
 const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'PATCH', 'POST', 'PUT']);
 const proxiedMethods: ReadonlySet<string> = new Set(['HEAD', 'OPTIONS']);
 
-function answerResource(core: ServerCore, { request, info, served, user, lane }: Caller): Answering {
+function answerResource(core: ServerCore, { request, info, served, user, lane, audit }: Caller): Answering {
   if (served === undefined) {
     if (info.group !== '' && !core.catalog.hasGroup(info.group)) return pageNotFound();
     throw noSuchResource();
@@ -202,7 +241,7 @@ function answerResource(core: ServerCore, { request, info, served, user, lane }:
   const warnings = served.warning === undefined ? [] : [served.warning];
   if (served.warning !== undefined) core.counts.deprecated(info);
   const subject = { group, resource };
-  const scope: Opening = { core, request, body: undefined, info, user, served, subject, warnings };
+  const scope: Opening = { core, request, body: undefined, info, user, served, subject, audit, warnings };
   return answerScope(scope, lane);
 }
 
@@ -211,25 +250,31 @@ function answerResource(core: ServerCore, { request, info, served, user, lane }:
  * nobody reads, or the connection that they ask for does.
  */
 function answerScope(scope: Opening, lane: Lane | undefined): Answering {
-  const refused = (error: unknown): ApiResponse => refuse(scope, error);
   try {
     const chosen = chooseHandler(scope);
     const { body } = scope.request;
     if (lane !== undefined && bodyVerbs.has(scope.info.verb)) {
-      if (body?.kind === 'unread') {
-        return readBytes(body)
-          .then((bytes) => {
-            scope.body = { kind: 'bytes', bytes };
-            return answerInTurn(scope, chosen, lane);
-          })
-          .catch(refused);
-      }
+      if (body?.kind === 'unread') return answerOnceRead(scope, { chosen, lane, body });
       scope.body = body;
     }
     const answering = answerInTurn(scope, chosen, lane);
-    return answering instanceof Promise ? answering.catch(refused) : answering;
+    return answering instanceof Promise ? answering.catch((error: unknown) => refuse(scope, error)) : answering;
   } catch (error) {
-    return refused(error);
+    return refuse(scope, error);
+  }
+}
+
+/** One promise for all that has to be waited for: a `catch` and a `finally` of their own are several each. */
+async function answerOnceRead(
+  scope: Opening,
+  { chosen, lane, body }: { readonly chosen: Chosen; readonly lane: Lane; readonly body: UnreadBody },
+): Promise<ApiResponse> {
+  try {
+    scope.body = { kind: 'bytes', bytes: await readBytes(body) };
+    const answering = answerInTurn(scope, chosen, lane);
+    return answering instanceof Promise ? await answering : answering;
+  } catch (error) {
+    return refuse(scope, error);
   }
 }
 
@@ -252,7 +297,15 @@ function answerInTurn(scope: Scope, chosen: Chosen, lane: Lane | undefined): Ans
     // What is still to come keeps the place.
     if (!(answering instanceof Promise)) lane.leave();
   }
-  return answering instanceof Promise ? answering.finally(lane.leave) : answering;
+  return answering instanceof Promise ? leaveAfter(lane, answering) : answering;
+}
+
+async function leaveAfter(lane: Lane, answering: Promise<ApiResponse>): Promise<ApiResponse> {
+  try {
+    return await answering;
+  } finally {
+    lane.leave();
+  }
 }
 
 function answerNow(scope: Scope, { handler, wanted }: Chosen): Answering {

@@ -1,27 +1,31 @@
 /** Reads and writes of the server's own resources, past authorization and admission: for strategies and admission plugins. */
 import { applySchemaDefaults } from '#pkg/api/validation/defaults.ts';
 import { convertAndCheck } from '#pkg/api/validation/structural.ts';
+import { deepClone } from '#pkg/apimachinery/json.ts';
 import { mergeObjects } from '#pkg/apimachinery/managed-fields/merge.ts';
 import { typedErrors } from '#pkg/apimachinery/managed-fields/typed-errors.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { internalError } from '#pkg/apimachinery/status-error.ts';
 import { writeObjects, writeUnset } from '#pkg/apimachinery/write-unset.ts';
+import { type Awaitable, onceThere } from '#pkg/base/async.ts';
 import type { Catalog, ServedResource } from './catalog.ts';
-import type { RegistryWriter } from './strategy.ts';
+import { betweenVersions } from './converters/between-versions.ts';
+import type { AdmissionSubject, RegistryWriter } from './strategy.ts';
 
 /** Reads the stored version, or any served one of it. A resource that is not served has no objects. */
 export function registryReader(catalog: () => Catalog): RegistryWriter {
   return {
-    async get(resource, namespace, name): Promise<KubeObject | undefined> {
+    get(resource, namespace, name): Awaitable<KubeObject | undefined> {
       const served = catalog().findAny(resource);
-      const entry = await served?.store.getSettled(served.store.key(namespace, name));
-      return entry && served!.view.object(entry);
+      if (served === undefined) return undefined;
+      const entry = served.store.getSettled(served.store.key(namespace, name));
+      return onceThere(entry, (found) => found && served.view.object(found));
     },
-    async list(resource, namespace = ''): Promise<readonly KubeObject[]> {
+    list(resource, namespace = ''): Awaitable<readonly KubeObject[]> {
       const served = catalog().findAny(resource);
       if (served === undefined) return [];
-      const entries = await served.store.listSettled(served.store.scope(namespace));
-      return entries.map((entry) => served.view.object(entry));
+      const entries = served.store.listSettled(served.store.scope(namespace));
+      return onceThere(entries, (found) => found.map((entry) => served.view.object(entry)));
     },
     async swap(resource, { metadata = {} }, draft): Promise<KubeObject | undefined> {
       const served = catalog().findAny(resource);
@@ -36,6 +40,13 @@ export function registryReader(catalog: () => Catalog): RegistryWriter {
       }
       return undefined;
     },
+    equivalents: (request) => equivalentsOf(catalog(), request),
+    inVersion(object, from, to) {
+      const [own, other] = [catalog().find(from), catalog().find(to)];
+      if (own === undefined || other === undefined || own === other) return object;
+      if (own.remote !== undefined) return own.remote.inVersion(object, other.apiVersion);
+      return betweenVersions(deepClone(object), { from: own, to: other });
+    },
     remade: (request, object) => remadeObject(catalog().find(request), object),
     merged(request, object, configuration) {
       const served = catalog().find(request);
@@ -45,6 +56,14 @@ export function registryReader(catalog: () => Catalog): RegistryWriter {
       return mergeObjects(object, configuration, served.schema);
     },
   };
+}
+
+function equivalentsOf(catalog: Catalog, request: AdmissionSubject): readonly AdmissionSubject[] {
+  const own = catalog.find(request);
+  if (own === undefined) return [];
+  const found: AdmissionSubject[] = [];
+  for (const other of catalog.served()) if (other !== own && other.base === own.base) found.push(other.info);
+  return found;
 }
 
 /** Unknown fields are dropped, as where an object is read. */

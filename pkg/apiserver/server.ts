@@ -19,6 +19,7 @@ import type { AboutComponent } from '#pkg/component/zpages.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { createStoreFeed } from '#pkg/storage/store-feed.ts';
 import { AdmissionChain } from './admission/chain.ts';
+import { type Auditing, Auditor } from './audit/auditor.ts';
 import type { Authenticator } from './authn/authenticator.ts';
 import type { BearerTokens } from './authn/bearer-tokens.ts';
 import { type Authorizer, mastersOr } from './authz/authorizer.ts';
@@ -35,6 +36,7 @@ import type { Page } from './non-resource.ts';
 import { createPipeline } from './pipeline.ts';
 import { registryReader } from './reader.ts';
 import { ServerCounts } from './server-counts.ts';
+import { convertedFeed, convertedKeeper } from './storage/converted-objects.ts';
 import { objectCodec } from './storage/object-codec.ts';
 import { OpenCaches } from './storage/open-caches.ts';
 import { ResourceStore } from './storage/resource-store.ts';
@@ -70,6 +72,8 @@ export interface ApiServerOptions {
   readonly runtimeConfig?: Readonly<Record<string, boolean>>;
   readonly documents?: DocumentProviderFactory;
   readonly limits?: ApiServerLimits;
+  /** Which requests are audited, and where the events go. Default: none. */
+  readonly audit?: Auditing;
   /** What the server's process uses, for its metrics. Default: nothing is told of it. */
   readonly processMetrics?: () => readonly MetricFamily[];
   /** What `/statusz` and `/flagz` tell. Default: a server without flags, from now on. */
@@ -108,8 +112,16 @@ function createCatalog({ store, clock, ...options }: ApiServerOptions, caches: O
       ...builtInDefinitions({ strategies: options.strategies, runtimeConfig: options.runtimeConfig ?? {} }),
       ...(options.definitions ?? []),
     ],
-    openStore: ({ namespaced, keeping, ...subject }) =>
-      new ResourceStore({ subject, namespaced, keeping, store, caches, storeFeed }),
+    openStore: ({ namespaced, keeping, remote, ...subject }) =>
+      new ResourceStore({
+        subject,
+        namespaced,
+        keeping,
+        caches,
+        ...(remote === undefined
+          ? { store, storeFeed }
+          : { store: convertedKeeper(store, remote), storeFeed: convertedFeed(storeFeed, remote) }),
+      }),
   });
 }
 
@@ -187,7 +199,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
 /** The function that answers, with the documents and pages of its options. */
 function pipelineOf(core: ServerCore, options: ApiServerOptions, isReady: () => boolean): ApiHandler {
+  const { audit } = options;
+  if (audit !== undefined) core.counts.metrics.collect('audit', () => audit.metrics.families());
   return createPipeline(core, {
+    auditor: audit === undefined ? undefined : new Auditor(audit, core),
     pages: options.pages ?? {},
     documents: options.documents?.(core.catalog),
     limits: options.limits ?? {},

@@ -18,12 +18,22 @@ import type { Verb } from '#pkg/api/resources.ts';
 import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import type { FieldError } from '#pkg/apimachinery/field-error.ts';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
-import type { GroupVersionKind, JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import type {
+  GroupVersionKind,
+  GroupVersionResource,
+  JsonObject,
+  KubeObject,
+  ResourceRef,
+} from '#pkg/apimachinery/object.ts';
+import type { Awaitable } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
+import type { Metrics } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { AuditNotes } from './audit/audit-notes.ts';
 import type { Converter } from './converters/converter.ts';
 import type { Scope } from './endpoints/scope.ts';
 import type { FollowSink } from './follow-sink.ts';
+import type { KeepingRules } from './keeping-rules.ts';
 import type { UserInfo } from './user-info.ts';
 
 /**
@@ -40,6 +50,8 @@ export interface StrategyContext {
   readonly dryRun: boolean;
   /** The spec is known to pass all rules about it, and without a warning (`SpecRules`). */
   readonly isSpecGood?: boolean;
+  /** Takes annotations for the audit events of the request; absent where it is not audited. */
+  readonly audit?: AuditNotes | undefined;
   /** Adds a `Warning` header to the answer. */
   warn(message: string): void;
 }
@@ -135,21 +147,25 @@ export interface Reservation {
   rollback(): void;
 }
 
-/** Reads other resources of the same server, past authorization; for checks and allocation across objects. */
+/** Reads other resources of the same server, past authorization; for checks and allocation across objects. At once where nothing has to be waited for. */
 export interface RegistryReader {
   get(
     resource: { readonly group: string; readonly resource: string },
     namespace: string,
     name: string,
-  ): Promise<KubeObject | undefined>;
+  ): Awaitable<KubeObject | undefined>;
   list(
     resource: { readonly group: string; readonly resource: string },
     namespace?: string,
-  ): Promise<readonly KubeObject[]>;
+  ): Awaitable<readonly KubeObject[]>;
   /** The resource of a kind; undefined where none is served. */
   ofKind(
     kind: GroupVersionKind,
   ): { readonly group: string; readonly resource: string; readonly namespaced: boolean } | undefined;
+  /** The resource of a request in the other versions that have its objects, in the order in which they are served. */
+  equivalents(request: AdmissionSubject): readonly AdmissionSubject[];
+  /** An object of one of these in another of them, which may share parts with it. Rejects with a StatusError. */
+  inVersion(object: JsonObject, from: AdmissionSubject, to: AdmissionSubject): Promise<JsonObject> | JsonObject;
   /** What decoding makes of an object that somebody else than the client has changed, with its defaults. Throws a StatusError. */
   remade(request: AdmissionAttributes, object: JsonObject): JsonObject;
   /** Lays an apply configuration over an object. Throws an `Error` for one that does not fit. */
@@ -171,9 +187,9 @@ export function readAll<T extends KubeObject>(
   reader: RegistryReader,
   ref: ResourceRef<T>,
   namespace?: string,
-): Promise<readonly T[]>;
-export function readAll(reader: RegistryReader, ref: ResourceRef, namespace?: string): Promise<readonly KubeObject[]> {
-  return reader.list(ref, namespace);
+): Awaitable<readonly T[]>;
+export function readAll(reader: RegistryReader, ref: ResourceRef, within?: string): Awaitable<readonly KubeObject[]> {
+  return reader.list(ref, within);
 }
 
 /** The object of the resource that `ref` names, undefined where there is none. `namespace` is `''` for one that is in none. */
@@ -181,31 +197,13 @@ export function readOne<T extends KubeObject>(
   reader: RegistryReader,
   ref: ResourceRef<T>,
   key: { readonly namespace: string; readonly name: string },
-): Promise<T | undefined>;
+): Awaitable<T | undefined>;
 export function readOne(
   reader: RegistryReader,
   ref: ResourceRef,
   { namespace, name }: { readonly namespace: string; readonly name: string },
-): Promise<KubeObject | undefined> {
+): Awaitable<KubeObject | undefined> {
   return reader.get(ref, namespace, name);
-}
-
-/** How the objects of a resource are kept, for all of its versions. */
-export interface KeepingRules {
-  /**
-   * `none`: lists and watches read the store, and memory holds nothing of them. For resources with many objects and few readers. Default
-   * `all`.
-   */
-  readonly watchCache?: 'all' | 'none';
-  /**
-   * Without a cache: a text that stored objects of the resource have much in common with, in the order of their fields, so that the store can
-   * leave out what all of them say.
-   */
-  readonly sample?: string;
-  /** How long an object lives after it was last written. Source: `registry.Store.TTLFunc`. */
-  readonly ttlMs?: number;
-  /** What upstream's keys of such objects begin with, for the errors that name one. Default: the name of the resource. */
-  readonly keyName?: string;
 }
 
 /**
@@ -272,6 +270,8 @@ export interface Strategy<T = JsonObject> {
 
   /** Fields beyond `metadata.name` and `metadata.namespace` that field selectors may use, with the value each has in `object`. */
   selectableFields?(object: Stored<T>): Readonly<Record<string, string>>;
+  /** One of the selectable fields, where that costs less than all of them: what watches are grouped by is asked of every write. Undefined: look at all. */
+  selectableField?(object: Stored<T>, field: string): string | undefined;
   /**
    * Every selectable field that is not empty is a string that stands in the object as it is, so that an object whose text does not have it
    * need not be looked at. Default false.
@@ -337,6 +337,8 @@ export interface AdmissionPlugin {
     readonly sink: FollowSink;
   }[];
   handles(attributes: AdmissionAttributes, user: UserInfo): boolean;
+  /** Is given the server's counts, before it is asked anything, where it has some of its own. */
+  countIn?(metrics: Metrics): void;
   /** May change the draft; refuses by throwing a StatusError (usually Forbidden). */
   admit?(attributes: AdmissionAttributes, context: StrategyContext, reader: RegistryReader): Promise<void> | void;
   /** Must not change anything; refuses by throwing a StatusError. */
@@ -349,14 +351,15 @@ export interface AdmissionPlugin {
   ): Promise<Reservation | undefined>;
 }
 
-/** The request that plugins are asked about. `T` is the type of its objects: see `about`. */
-export interface AdmissionAttributes<T = JsonObject> {
-  readonly operation: 'CONNECT' | 'CREATE' | 'DELETE' | 'UPDATE';
-  readonly group: string;
-  readonly version: string;
-  readonly resource: string;
-  readonly subresource: string;
+/** What a request is for, in one of the versions that there are of it. */
+export interface AdmissionSubject extends GroupVersionResource {
   readonly kind: string;
+}
+
+/** The request that plugins are asked about. `T` is the type of its objects: see `about`. */
+export interface AdmissionAttributes<T = JsonObject> extends AdmissionSubject {
+  readonly operation: 'CONNECT' | 'CREATE' | 'DELETE' | 'UPDATE';
+  readonly subresource: string;
   readonly namespace: string;
   readonly name: string;
   /** Undefined for DELETE. */

@@ -15,6 +15,7 @@ import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { FieldSchema, ObjectSchema, Schema } from '#pkg/apimachinery/schema.ts';
 import type { Converter } from './converters/converter.ts';
+import { type ConvertObjects, remoteVersion } from './converters/structural-remote.ts';
 import type { ResourceDefinition, ResourceVersion } from './definition.ts';
 import type { Strategy, TablePrinter } from './strategy.ts';
 import { compileValues } from './structural-values.ts';
@@ -31,6 +32,8 @@ export interface StructuralVersion {
   /** Of the whole object; what it says of `apiVersion`, `kind` and `metadata` does not count. */
   readonly schema: StructuralSchema;
   readonly converter?: Converter;
+  /** Rules that this version has for itself. */
+  readonly rules?: ResourceVersion['rules'];
   readonly subresources?: { readonly status?: object; readonly scale?: Strategy['scale'] };
   readonly table?: TablePrinter;
   readonly deprecated?: boolean;
@@ -58,6 +61,8 @@ export interface StructuralSpec {
    * version asked for, whichever stored them. Default false.
    */
   readonly readsAgain?: boolean;
+  /** Who converts the versions, where their fields differ and nobody here knows how. */
+  readonly convert?: ConvertObjects;
   readonly rules?: ResourceDefinition['rules'];
 }
 
@@ -68,15 +73,14 @@ const readAndWrite: readonly Verb[] = ['get', 'patch', 'update'];
 export function structuralDefinition(spec: StructuralSpec): ResourceDefinition {
   const { group, names, scope, versions, rules = {} } = spec;
   const { kind, plural } = names;
-  // The stored version's, as it is read in that.
-  const scale = storedOf(spec)?.subresources?.scale;
   const own: NonNullable<ResourceDefinition['rules']> = {
     tracksGeneration: true,
     strategicMerge: false,
     ...rules,
     keeping: { keyName: `${group}/${plural}`, ...rules.keeping },
-    ...(scale === undefined ? {} : { scale }),
   };
+  const compiled = versions.map((version) => ({ version, schema: rootSchema(version.schema) }));
+  const byVersion = new Map(compiled.map(({ version, schema }) => [`${group}/${version.name}`, schema]));
   return {
     group,
     names: {
@@ -88,7 +92,7 @@ export function structuralDefinition(spec: StructuralSpec): ResourceDefinition {
       categories: names.categories ?? [],
     },
     namespaced: scope === 'Namespaced',
-    versions: versions.map((version) => versionOf(spec, version)),
+    versions: compiled.map(({ version, schema }) => versionOf(spec, version, { schema, byVersion })),
     rules: own,
   };
 }
@@ -97,13 +101,27 @@ function storedOf({ versions }: StructuralSpec): StructuralVersion | undefined {
   return versions.find(({ storage }) => storage) ?? versions[0];
 }
 
-function versionOf(spec: StructuralSpec, version: StructuralVersion): ResourceVersion {
+interface CompiledSchemas {
+  /** That of the version. */
+  readonly schema: ObjectSchema;
+  readonly byVersion: ReadonlyMap<string, ObjectSchema>;
+}
+
+function versionOf(
+  spec: StructuralSpec,
+  version: StructuralVersion,
+  { schema: compiled, byVersion }: CompiledSchemas,
+): ResourceVersion {
   const { group, names } = spec;
   const own = { group, version: version.name, kind: names.kind, verbs: readAndWrite };
   const type = [...group.split('.').toReversed(), version.name, names.kind].join('.');
   const { schema, table, subresources = {} } = version;
-  const compiled = rootSchema(schema);
-  const converter = version.converter ?? (spec.readsAgain ? readingAgain(spec, version, compiled) : undefined);
+  const converter =
+    spec.convert === undefined
+      ? (version.converter ?? (spec.readsAgain ? readingAgain(spec, version, compiled) : undefined))
+      : undefined;
+  const { scale } = subresources;
+  const rules = scale === undefined ? version.rules : { ...version.rules, scale };
   const named: SubresourceInfo[] = [];
   if (subresources.status !== undefined) named.push({ name: 'status', ...own });
   if (subresources.scale !== undefined) {
@@ -124,6 +142,16 @@ function versionOf(spec: StructuralSpec, version: StructuralVersion): ResourceVe
     verbs,
     subresources: named,
     ...(converter === undefined ? {} : { converter }),
+    ...(spec.convert === undefined
+      ? {}
+      : {
+          remote: remoteVersion(`${group}/${version.name}`, {
+            schemas: byVersion,
+            stored: `${group}/${storedOf(spec)?.name}`,
+            convert: spec.convert,
+          }),
+        }),
+    ...(rules === undefined ? {} : { rules }),
     ...(table === undefined ? {} : { table }),
     ...(warning === undefined ? {} : { warning }),
   };

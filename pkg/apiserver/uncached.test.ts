@@ -1,6 +1,7 @@
 /** A resource without a watch cache answers as one that has it (faults 56 and 57). */
 import { expect, test } from 'vitest';
-import type { KeepingRules, Strategy } from './strategy.ts';
+import type { KeepingRules } from './keeping-rules.ts';
+import type { Strategy } from './strategy.ts';
 import { startTestServer, type TestServer } from './testing/test-server.ts';
 
 const reasons = ['Started', 'Killed', 'Pulled "x"'];

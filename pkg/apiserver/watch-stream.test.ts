@@ -14,7 +14,7 @@ function added(name: string, bytes = 0): CacheEvent {
   const metadata = { name, annotations: { padding: 'x'.repeat(bytes) } };
   const value = Buffer.from(JSON.stringify({ kind: 'ConfigMap', apiVersion: 'v1', metadata }));
   revision++;
-  const kv = { key: `/registry/core/configmaps/${name}`, value, createRevision: revision, modRevision: revision };
+  const kv = { key: `/registry/configmaps/${name}`, value, createRevision: revision, modRevision: revision };
   return { type: 'ADDED', entry: objectCodec.entry(kv), revision };
 }
 

@@ -1,6 +1,14 @@
 /** Waiting, with a clock and a signal. Whatever here waits ends promptly when its signal is aborted. */
 import type { Clock, Timer } from './clock.ts';
 
+/** A value that is there already, or will be: to await it is always right, and costs a turn of the queue that `onceThere` does without. */
+export type Awaitable<T> = Promise<T> | T;
+
+/** Goes on with a value, at once where it is there: then what `next` throws is thrown, and otherwise rejects. */
+export function onceThere<T, Result>(value: Awaitable<T>, next: (value: T) => Awaitable<Result>): Awaitable<Result> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}
+
 /** A promise with its resolver outside. */
 export class Deferred<T = void> {
   readonly promise: Promise<T>;

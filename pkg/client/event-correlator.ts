@@ -5,9 +5,10 @@
 import { hash } from 'node:crypto';
 import type { Event } from '#pkg/api/types/core-v1.ts';
 import type { Clock } from '#pkg/base/clock.ts';
+import { RecentMap } from '#pkg/base/recent-map.ts';
 
 /**
- * Objects and messages remembered; those longest unused are forgotten first, at the price of a second Event. A cluster has a recorder for each
+ * Objects and messages remembered, at most; half of them are the latest, the others may be forgotten, at the price of a second Event. A cluster has a recorder for each
  * component, all of which are full after some minutes of work: so a kilobyte for each entry would be 30 MB, and digests stand for texts.
  */
 const entriesMax = 4_096;
@@ -38,9 +39,9 @@ interface Seen {
 /** What was shown lately, by object and by text; bounded, the oldest goes first. */
 export class EventCorrelator {
   readonly #clock: Clock;
-  readonly #buckets = new Map<string, Bucket>();
-  readonly #similar = new Map<string, Similar>();
-  readonly #seen = new Map<string, Seen>();
+  readonly #buckets = new RecentMap<Bucket>(entriesMax / 2);
+  readonly #similar = new RecentMap<Similar>(entriesMax / 2);
+  readonly #seen = new RecentMap<Seen>(entriesMax / 2);
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -51,14 +52,14 @@ export class EventCorrelator {
    * Undefined when it is not to be written.
    */
   correlate(event: Event): Event | undefined {
-    const counted = this.#count(this.#combine(event));
-    return this.#takeToken(sourceAndObject(event)) ? counted : undefined;
+    const object = sourceAndObject(event);
+    const counted = this.#count(this.#combine(object, event));
+    return this.#takeToken(object) ? counted : undefined;
   }
 
   /** The event under the key by which it is counted: with its message, or as one of many. */
-  #combine(event: Event): { readonly key: string; readonly event: Event } {
+  #combine(object: string, event: Event): { readonly key: string; readonly event: Event } {
     const { type, reason, message = '', reportingComponent, reportingInstance, involvedObject } = event;
-    const object = sourceAndObject(event);
     const id = keyOf(object, type, reason, reportingComponent, reportingInstance);
     if (!this.#isOneOfMany(id, message))
       return { key: keyOf(object, involvedObject.fieldPath, type, reason, message), event };
@@ -70,11 +71,10 @@ export class EventCorrelator {
     const digest = keyOf(message);
     const similar = this.#similar.get(id);
     if (similar === undefined || nowMs - similar.lastMs > similarWindowMs) {
-      keep(this.#similar, id, { messages: [digest], lastMs: nowMs });
+      this.#similar.set(id, { messages: [digest], lastMs: nowMs });
       return false;
     }
     similar.lastMs = nowMs;
-    keep(this.#similar, id, similar);
     if (similar.messages.includes(digest)) return false;
     if (similar.messages.length + 1 >= similarMax) return true;
     similar.messages.push(digest);
@@ -87,16 +87,19 @@ export class EventCorrelator {
       before === undefined
         ? { name: event.metadata?.name ?? '', count: 1, firstTimestamp: event.firstTimestamp ?? '' }
         : { ...before, count: before.count + 1 };
-    keep(this.#seen, key, { name, count, firstTimestamp });
+    this.#seen.set(key, { name, count, firstTimestamp });
     return { ...event, metadata: { ...event.metadata, name }, count, firstTimestamp };
   }
 
   #takeToken(id: string): boolean {
     const nowMs = this.#clock.monotonicMs();
-    const bucket = this.#buckets.get(id) ?? { tokens: burstMax, atMs: nowMs };
+    let bucket = this.#buckets.get(id);
+    if (bucket === undefined) {
+      bucket = { tokens: burstMax, atMs: nowMs };
+      this.#buckets.set(id, bucket);
+    }
     bucket.tokens = Math.min(burstMax, bucket.tokens + (nowMs - bucket.atMs) / refillMs);
     bucket.atMs = nowMs;
-    keep(this.#buckets, id, bucket);
     if (bucket.tokens < 1) return false;
     bucket.tokens -= 1;
     return true;
@@ -118,13 +121,4 @@ function sourceAndObject({ source, involvedObject: object }: Event): string {
 /** A short text that stands for the parts. */
 function keyOf(...parts: readonly (string | undefined)[]): string {
   return hash('sha256', parts.join('\0'), 'latin1');
-}
-
-/** Sets a value as the newest and forgets the oldest beyond the limit. */
-function keep<V>(map: Map<string, V>, key: string, value: V): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size <= entriesMax) return;
-  const oldest = map.keys().next().value;
-  if (oldest !== undefined) map.delete(oldest);
 }

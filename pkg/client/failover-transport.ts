@@ -9,6 +9,7 @@ import type { NetworkTransport } from './network-transport.ts';
 
 /** Errors of a connection that was never there. */
 const neverThere: ReadonlySet<string> = new Set([
+  'EAI_AGAIN',
   'ECONNREFUSED',
   'EHOSTUNREACH',
   'ENETUNREACH',

@@ -1,14 +1,15 @@
 import { expect, test } from 'vitest';
 import { events, leases } from '#pkg/api/types/refs.ts';
 import { serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
-import { aborted, sleep } from '#pkg/base/async.ts';
+import { aborted, Deferred, sleep } from '#pkg/base/async.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Transport } from './client.ts';
 import { FakeApi } from './fake-api.ts';
 import { inProcessTransport } from './in-process-transport.ts';
-import { LeadershipLostError, runWithLeaderElection } from './leader-election.ts';
+import { type LeaderElectionOptions, LeadershipLostError, runWithLeaderElection } from './leader-election.ts';
+import type { Liveness } from './liveness.ts';
 import { createClient } from './rest-client.ts';
 
 /** A network between a candidate and the server. */
@@ -35,7 +36,7 @@ function setUp() {
     identity: string,
     signal: AbortSignal,
     link: Partial<Link> = {},
-    times: { readonly leaseDurationMs?: number; readonly renewDeadlineMs?: number } = {},
+    times: Pick<LeaderElectionOptions, 'leaseDurationMs' | 'liveness' | 'renewDeadlineMs'> = {},
   ) =>
     runWithLeaderElection(
       {
@@ -190,4 +191,65 @@ test('times with which two could lead at once are refused', async () => {
   const { signal } = new AbortController();
   await expect(candidate('a', signal, {}, { leaseDurationMs: 10_000 })).rejects.toThrow('does not outlast');
   await expect(candidate('a', signal, {}, { renewDeadlineMs: 2_000 })).rejects.toThrow('no time to try again');
+});
+
+/** Processes that end when they are told to, as others see them. */
+class Processes {
+  readonly #ends = new Map<string, Deferred>();
+
+  of(identity: string): Liveness {
+    return {
+      address: `${identity}.test:1`,
+      ended: async (holder, signal) => {
+        expect(holder.address).toBe(`${holder.identity}.test:1`);
+        await Promise.race([this.#endOf(holder.identity).promise, aborted(signal)]);
+        return !signal.aborted;
+      },
+    };
+  }
+
+  end(identity: string): void {
+    this.#endOf(identity).resolve();
+  }
+
+  #endOf(identity: string): Deferred {
+    const end = this.#ends.get(identity) ?? new Deferred();
+    this.#ends.set(identity, end);
+    return end;
+  }
+}
+
+test.each([
+  ['whose process has ended is not waited for', true, 1_000],
+  ['that is silent is waited for as long as its lease says', false, 20_000],
+])('a leader %s', async (_, isSeenToEnd, afterMs) => {
+  const { clock, client, transcript, candidate } = setUp();
+  const processes = new Processes();
+  const [a, b, c] = [new AbortController(), new AbortController(), new AbortController()];
+  const link = { isCut: false };
+  const first = candidate('a', a.signal, link, { liveness: processes.of('a') }).catch((error: unknown) => error);
+  await clock.advance(1_000);
+  const second = candidate('b', b.signal, {}, { liveness: processes.of('b') });
+  const third = candidate('c', c.signal, {}, { liveness: processes.of('c') });
+  await clock.advance(10_000);
+  expect(transcript).toEqual(['a leads']);
+  // It dies: nothing is renewed any more, and nothing given back.
+  link.isCut = true;
+  if (isSeenToEnd) {
+    a.abort();
+    processes.end('a');
+  }
+  await clock.advance(afterMs);
+  expect(transcript).toEqual(['a leads', 'a stops', expect.stringMatching(/^[bc] leads$/)]);
+  const lease = await client.resource(leases).get('manager', { namespace: 'kube-system' });
+  const leader = lease.spec?.holderIdentity ?? '';
+  expect(lease.metadata?.annotations).toEqual({ 'coxswain.dev/alive-at': `${leader}.test:1` });
+  // Who leads now is followed in its turn.
+  (leader === 'b' ? b : c).abort();
+  processes.end(leader);
+  await clock.advance(1_000);
+  expect(transcript.at(-1)).toBe(leader === 'b' ? 'c leads' : 'b leads');
+  for (const each of [a, b, c]) each.abort();
+  await clock.advance(20_000);
+  await Promise.all([first, second, third]);
 });

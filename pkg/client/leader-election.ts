@@ -4,7 +4,8 @@
  * record was last seen to change counts. Upstream counterpart: client-go `tools/leaderelection`.
  *
  * Why two never lead at once: others wait the lease's duration from when they saw the last renewal, which is after it was asked for; the
- * leader counts its shorter deadline from when it asked. What is left between the two is the time its work has to stop.
+ * leader counts its shorter deadline from when it asked. What is left between the two is the time its work has to stop. Only a holder whose process has
+ * ended (`liveness.ts`) is not waited for.
  */
 
 import type { Lease, LeaseSpec } from '#pkg/api/types/coordination-v1.ts';
@@ -15,6 +16,8 @@ import { type Clock, formatMicroTime } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { jitter, type Random } from '#pkg/base/random.ts';
 import type { Client, ResourceClient } from './client.ts';
+import { HolderWatch } from './holder-watch.ts';
+import { type Liveness, livenessAnnotation } from './liveness.ts';
 import { createEventRecorder } from './recorder.ts';
 
 /** Which Lease is fought for, under which name, and the times of the fight in milliseconds. */
@@ -34,6 +37,8 @@ export interface LeaderElectionOptions {
   readonly renewDeadlineMs?: number;
   /** Between tries. Default 2 s. */
   readonly retryPeriodMs?: number;
+  /** By which the end of a leader's process is known at once. Default: only its silence tells. */
+  readonly liveness?: Liveness;
   /** The leader's work. Its signal is aborted when leadership is lost or the election ends; it must end soon after. */
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
@@ -54,11 +59,14 @@ const jitterFactor = 1.2;
  * Rejects with `LeadershipLostError` when the lease could not be renewed, and with what `run` rejects with.
  */
 export async function runWithLeaderElection(options: LeaderElectionOptions, signal: AbortSignal): Promise<void> {
-  const { client, clock, random, log, name, identity } = options;
-  checkTimes(options);
-  const candidate = new Candidate(options);
+  const { client, clock, random, log, name, identity, liveness } = options;
+  const problem = electionTimesProblem(options);
+  if (problem !== undefined) throw new Error(`Cannot elect a leader as ${problem}`);
+  const holder = new HolderWatch({ clock, liveness, signal });
+  const candidate = new Candidate(options, holder);
   while (!signal.aborted && (await candidate.tryHold(signal)) !== 'held')
-    await sleep(clock, jitter(random, options.retryPeriodMs ?? retryPeriodMsDefault, jitterFactor), signal);
+    await holder.wait(pauseMs(options, holder.isGone));
+  holder.stop();
   if (signal.aborted) return candidate.release();
   log.info('Became leader', { lease: candidate.key, identity });
   const recording = new AbortController();
@@ -83,17 +91,23 @@ export async function runWithLeaderElection(options: LeaderElectionOptions, sign
   if (!signal.aborted) throw new LeadershipLostError(`Cannot renew lease ${candidate.key} in time`);
 }
 
-/** Times with which two could lead at once, or nobody for long, are refused. */
-function checkTimes(options: LeaderElectionOptions): void {
-  const leaseMs = options.leaseDurationMs ?? leaseDurationMsDefault;
-  const deadlineMs = options.renewDeadlineMs ?? renewDeadlineMsDefault;
-  const retryMs = (options.retryPeriodMs ?? retryPeriodMsDefault) * jitterFactor;
-  if (leaseMs <= deadlineMs)
-    throw new Error(
-      `Cannot elect a leader as a lease of ${leaseMs} ms does not outlast the ${deadlineMs} ms to renew it`,
-    );
-  if (deadlineMs <= retryMs)
-    throw new Error(`Cannot elect a leader as ${deadlineMs} ms to renew the lease leave no time to try again`);
+/** Between two tries: where nobody holds the lease any more, whoever comes first has it. */
+function pauseMs(options: LeaderElectionOptions, isFree: boolean): number {
+  const periodMs = options.retryPeriodMs ?? retryPeriodMsDefault;
+  return jitter(options.random, isFree ? periodMs / 10 : periodMs, jitterFactor);
+}
+
+/** The times of an election, as `LeaderElectionOptions` has them. */
+type ElectionTimes = Pick<LeaderElectionOptions, 'leaseDurationMs' | 'renewDeadlineMs' | 'retryPeriodMs'>;
+
+/** Why two could lead at once with these times, or nobody for long; undefined when they go together. */
+export function electionTimesProblem(times: ElectionTimes): string | undefined {
+  const leaseMs = times.leaseDurationMs ?? leaseDurationMsDefault;
+  const deadlineMs = times.renewDeadlineMs ?? renewDeadlineMsDefault;
+  const retryMs = (times.retryPeriodMs ?? retryPeriodMsDefault) * jitterFactor;
+  if (leaseMs <= deadlineMs) return `a lease of ${leaseMs} ms does not outlast the ${deadlineMs} ms to renew it`;
+  if (deadlineMs <= retryMs) return `${deadlineMs} ms to renew the lease leave no time to try again`;
+  return undefined;
 }
 
 /** Renews until the signal is aborted, the deadline passes without success, or another is seen to hold the lease. */
@@ -124,6 +138,7 @@ class Candidate {
   renewedMs = Number.NEGATIVE_INFINITY;
   readonly #options: LeaderElectionOptions;
   readonly #resource: ResourceClient<Lease>;
+  readonly #holder: HolderWatch;
   /** The record as last seen to change, and when that was on the local clock. */
   #observed: { readonly record: string; readonly atMs: number } | undefined;
   /** The lease as this candidate wrote it last; undefined when that may not be how it is. */
@@ -131,9 +146,10 @@ class Candidate {
   /** Whether the server may hold a record of this candidate: an answer may have been lost. */
   #mayHold = false;
 
-  constructor(options: LeaderElectionOptions) {
+  constructor(options: LeaderElectionOptions, holder: HolderWatch) {
     const { namespace, name } = options;
     this.#options = options;
+    this.#holder = holder;
     this.#resource = options.client.resource(leases);
     this.key = `${namespace}/${name}`;
     this.object = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { namespace, name } };
@@ -197,13 +213,14 @@ class Candidate {
     const nowMs = clock.monotonicMs();
     if (this.#observed?.record !== record) this.#observed = { record, atMs: nowMs };
     const holder = lease.spec?.holderIdentity ?? '';
-    if (holder === '' || holder === identity) return true;
+    if (holder === '' || holder === identity || this.#holder.hasEnded(holder)) return true;
+    this.#holder.follow(lease);
     const durationMs = (lease.spec?.leaseDurationSeconds ?? 0) * 1_000;
     return this.#observed.atMs + durationMs <= nowMs;
   }
 
   #write(current: Lease | undefined, signal: AbortSignal): Promise<Lease> {
-    const { clock, identity, namespace, name, leaseDurationMs = leaseDurationMsDefault } = this.#options;
+    const { clock, identity, liveness, namespace, name, leaseDurationMs = leaseDurationMsDefault } = this.#options;
     const now = formatMicroTime(clock.nowMs());
     const old = current?.spec;
     const isMine = old?.holderIdentity === identity;
@@ -214,7 +231,11 @@ class Candidate {
       renewTime: now,
       leaseTransitions: current === undefined ? 0 : (old?.leaseTransitions ?? 0) + (isMine ? 0 : 1),
     };
-    if (current === undefined) return this.#resource.create({ metadata: { namespace, name }, spec }, { signal });
-    return this.#resource.update({ ...current, spec }, { signal });
+    const annotations = { ...current?.metadata?.annotations };
+    delete annotations[livenessAnnotation];
+    if (liveness !== undefined) annotations[livenessAnnotation] = liveness.address;
+    const metadata = { ...(current?.metadata ?? { namespace, name }), annotations };
+    if (current === undefined) return this.#resource.create({ metadata, spec }, { signal });
+    return this.#resource.update({ ...current, metadata, spec }, { signal });
   }
 }

@@ -202,3 +202,42 @@ test('expressions that are none of their place are refused when a policy is stor
   });
   expect(mutation.body.message).toContain('spec.mutations[0].jsonPatch.expression: Invalid value');
 });
+
+const scalers = (version: string) => `/apis/autoscaling/${version}/namespaces/default/horizontalpodautoscalers`;
+const scaler = (percentage: number) => ({
+  apiVersion: 'autoscaling/v1',
+  kind: 'HorizontalPodAutoscaler',
+  metadata: { name: 'a' },
+  spec: {
+    scaleTargetRef: { kind: 'Deployment', name: 'd' },
+    maxReplicas: 3,
+    targetCPUUtilizationPercentage: percentage,
+  },
+});
+const scalerRules = [
+  { apiGroups: ['autoscaling'], apiVersions: ['v2'], operations: ['*'], resources: ['horizontalpodautoscalers'] },
+];
+
+test('a policy that names another version judges and changes the object of that version', async () => {
+  const target = 'object.spec.metrics[0].resource.target';
+  await judge({
+    matchConstraints: { resourceRules: scalerRules },
+    validations: [
+      {
+        expression: `${target}.averageUtilization < 90`,
+        messageExpression: "request.resource.version + ' of ' + request.requestResource.version",
+      },
+    ],
+  });
+  await change(
+    [
+      patch(
+        `${target}.averageUtilization == 50 ? [JSONPatch{op: "replace", path: "/spec/metrics/0/resource/target/averageUtilization", value: 95}] : []`,
+      ),
+    ],
+    { matchConstraints: { resourceRules: scalerRules } },
+  );
+  const refused = await call('POST', scalers('v1'), scaler(50));
+  expect(refused.body.message).toContain("with binding 'p-b' denied request: v2 of v1");
+  expect((await call('POST', scalers('v1'), scaler(60))).body.spec.targetCPUUtilizationPercentage).toBe(60);
+});

@@ -6,6 +6,7 @@ import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
+import { Deferred } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
@@ -15,16 +16,18 @@ import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
-import type { AuthorizationMode } from '#pkg/registry/authorization/authorization.ts';
+import type { AuthorizerChoice } from '#pkg/registry/authorization/authorization.ts';
 import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
 import type { Store } from '#pkg/storage/store.ts';
+import type { RunningAudit } from './audit/audit.ts';
 import type { AuthenticationSettings } from './authentication.ts';
 import { createAuthenticationConfig } from './authentication-config.ts';
 import { createIdentityLease } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
+import type { ServerFlagValues } from './server-flags.ts';
 import { serverPresence } from './server-presence.ts';
 import { kubernetesServiceIp } from './settings.ts';
 import { callWebhookOverHttps } from './webhook-caller.ts';
@@ -37,6 +40,8 @@ export interface ApiPartOptions {
   readonly log: Logger;
   readonly serviceCidr: string;
   readonly host: string;
+  /** Address at which the cluster finds the server. Default: `host`. */
+  readonly advertised?: string;
   /** 0 takes any free one. */
   readonly port: number;
   readonly server: CertificatePair;
@@ -49,11 +54,13 @@ export interface ApiPartOptions {
   /** How users are known, beside their certificates. */
   readonly authentication?: AuthenticationSettings;
   /** Who decides what users may do. Default: `Node` and `RBAC`. */
-  readonly authorizationModes?: readonly AuthorizationMode[];
+  readonly authorizationModes?: readonly AuthorizerChoice[];
   /** What is granted beside the default roles and bindings. */
   readonly grants?: readonly Grant[];
   /** What differs from the default limits of connections, deadlines and bodies. */
   readonly limits?: Partial<ServingLimits>;
+  /** What people have set of the server. Default: nothing. */
+  readonly flags?: ServerFlagValues;
   /** What the process uses, and what it is. */
   readonly process?: LocalApiOptions['process'];
 }
@@ -71,7 +78,7 @@ export interface ApiPart extends Component {
 
 /** Resolves once the server answers. */
 export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
-  const { store, clock, random, log, host, serviceCidr } = options;
+  const { store, clock, random, log, host, serviceCidr, advertised = host } = options;
   let kubelets: KubeletConnections | undefined;
   // The port is needed by the first objects, so the server listens before they are made, and answers once they are.
   const opening: { server?: LocalApi } = {};
@@ -84,6 +91,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     log,
     limits: options.limits ?? {},
   });
+  const audit = await auditOf(options);
   const { port } = await https.listen({ host, port: options.port });
   const kubeletElsewhere = (nodeName: string): ApiHandler | undefined => kubelets?.handlerOf(nodeName);
   let server: LocalApi;
@@ -103,11 +111,12 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       random,
       log,
       serviceCidr,
-      address: host,
+      address: advertised,
       port,
       kubeletElsewhere,
       reach,
       callWebhook: callWebhookOverHttps,
+      ...(audit === undefined ? {} : { audit }),
       ...given,
     });
     opening.server = server;
@@ -116,21 +125,47 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     await server.ready();
   } catch (error) {
     await https.run(AbortSignal.abort());
+    await audit?.end();
     throw error;
   }
   const clusterIp = kubernetesServiceIp(serviceCidr);
-  const presence = serverPresence(store, { address: host, port });
+  const presence = serverPresence(store, { address: advertised, port });
   const service = createKubernetesService({ client, clock, log, presence, port, clusterIp });
-  const identity = createIdentityLease({ client, clock, random, log, server: `${host}:${port}` });
+  const identity = createIdentityLease({ client, clock, random, log, server: `${advertised}:${port}` });
   const authentication = createAuthenticationConfig({ client, clock, log, clientCa: options.clientCa });
   return {
     handle: server.handle,
-    url: `https://${host}:${port}`,
+    url: `https://${advertised}:${port}`,
     health: () => readiness(server.handle),
     addKubelet: server.addKubelet,
-    run: (signal) =>
-      runServer({ server, https, services: [service, authentication, identity], kubelets, store }, signal),
+    run: (signal) => {
+      const services = [service, authentication, identity, untilStoreEnds(store)];
+      return runServer({ server, https, services, kubelets, store, audit }, signal);
+    },
   };
+}
+
+/** Ends the server with a store that has ended by itself, and says why. */
+function untilStoreEnds({ ended }: Store): Component {
+  return {
+    async run(signal) {
+      const stopped = new Deferred();
+      const stop = (): void => stopped.resolve();
+      signal.addEventListener('abort', stop, { once: true });
+      if (signal.aborted) stop();
+      const error = await Promise.race([stopped.promise, ended ?? stopped.promise]);
+      signal.removeEventListener('abort', stop);
+      if (error !== undefined) throw error;
+    },
+  };
+}
+
+/** Loaded by a server that audits. */
+async function auditOf({ flags, clock, random, log }: ApiPartOptions): Promise<RunningAudit | undefined> {
+  const files = ['audit-policy-file', 'audit-log-path', 'audit-webhook-config-file'] as const;
+  if (flags === undefined || files.every((name) => flags[name] === '')) return undefined;
+  const { openAudit } = await import('./audit/audit.ts');
+  return openAudit(flags, { clock, random, log });
 }
 
 /** Passes a request on to a server on the network of pods, each on a connection of its own. Loaded with the first. */
@@ -163,9 +198,13 @@ interface Running {
   readonly services: readonly Component[];
   readonly kubelets: KubeletConnections;
   readonly store: Store;
+  readonly audit: RunningAudit | undefined;
 }
 
-async function runServer({ server, https, services, kubelets, store }: Running, signal: AbortSignal): Promise<void> {
+async function runServer(
+  { server, https, services, kubelets, store, audit }: Running,
+  signal: AbortSignal,
+): Promise<void> {
   try {
     // Until clients are told to go elsewhere, those who come are answered.
     const serving = new AbortController();
@@ -175,6 +214,7 @@ async function runServer({ server, https, services, kubelets, store }: Running, 
     await runTogether([keeping, { run: () => runTogether([server, https], serving.signal) }], signal);
   } finally {
     kubelets.close();
+    await audit?.end();
     await store.close();
   }
 }

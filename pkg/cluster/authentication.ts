@@ -3,6 +3,7 @@
  * Adding a kind of credential is its file and a line here. Upstream counterpart: `pkg/kubeapiserver/authenticator/config.go`.
  */
 import { generateKeyPairSync } from 'node:crypto';
+import { anonymousAt } from '#pkg/apiserver/authn/anonymous-at.ts';
 import type { Authenticator } from '#pkg/apiserver/authn/authenticator.ts';
 import { type BearerTokens, bearerTokens, type TokenAuthenticator } from '#pkg/apiserver/authn/bearer-tokens.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
@@ -11,8 +12,12 @@ import type { RegistryReader } from '#pkg/apiserver/strategy.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { signingKey, verifyingKey } from '#pkg/pki/jwt.ts';
+import { type CallWebhook, noWebhooks } from '#pkg/registry/admission/registered/call-webhook.ts';
+import type { AuthenticationConfiguration } from '#pkg/registry/authentication/authentication-configuration.ts';
 import { BootstrapTokens } from '#pkg/registry/authentication/bootstrap-tokens.ts';
+import { jwtAuthenticator } from '#pkg/registry/authentication/jwt-authenticator.ts';
 import { ServiceAccountIssuer } from '#pkg/registry/authentication/service-account-issuer.ts';
+import { type TokenWebhookOptions, tokenWebhook } from '#pkg/registry/authentication/token-webhook.ts';
 
 /** What people can set of it. */
 export interface AuthenticationSettings {
@@ -28,6 +33,10 @@ export interface AuthenticationSettings {
   readonly apiAudiences?: readonly string[];
   /** Users of a token file, by token. */
   readonly tokenFile?: ReadonlyMap<string, UserInfo>;
+  /** Issuers whose JWTs count, and where anonymous requests are let in, which then takes the place of `allowsAnonymous`. */
+  readonly configuration?: AuthenticationConfiguration;
+  /** A server that knows tokens, and how long what it says of one counts. */
+  readonly tokenWebhook?: Pick<TokenWebhookOptions, 'server' | 'ttlMs' | 'version'>;
 }
 
 /** What a server knows its users by. */
@@ -35,6 +44,8 @@ export interface Authentication {
   readonly issuer: ServiceAccountIssuer;
   readonly authenticators: readonly Authenticator[];
   readonly tokens: BearerTokens;
+  /** Whether requests without credentials are let in, at whatever path. */
+  readonly allowsAnonymous: boolean;
   /** Lets tokens count: from now on what they are bound to can be looked up. */
   connect(reader: RegistryReader): void;
 }
@@ -42,8 +53,12 @@ export interface Authentication {
 /** As kubeadm sets it. */
 const defaultIssuer = 'https://kubernetes.default.svc.cluster.local';
 
-/** Makes it; no token counts before `connect`. */
-export function createAuthentication(clock: Clock, settings: AuthenticationSettings = {}): Authentication {
+/** Makes it; no token counts before `connect`. Issuers and servers that know tokens are reached by `call`. */
+export function createAuthentication(
+  clock: Clock,
+  settings: AuthenticationSettings = {},
+  call: CallWebhook = noWebhooks,
+): Authentication {
   const { serviceAccountKey = newServiceAccountKey(), serviceAccountIssuer = defaultIssuer } = settings;
   const audiences = settings.apiAudiences ?? [serviceAccountIssuer];
   const issuer = new ServiceAccountIssuer({
@@ -58,11 +73,19 @@ export function createAuthentication(clock: Clock, settings: AuthenticationSetti
     ...(settings.tokenFile === undefined ? [] : [tokenFileAuthenticator(settings.tokenFile, audiences)]),
     issuer,
     bootstrap,
+    ...(settings.configuration?.jwt ?? []).map((one) => jwtAuthenticator(one, { call, clock, audiences })),
+    ...(settings.tokenWebhook === undefined
+      ? []
+      : [tokenWebhook({ ...settings.tokenWebhook, call, clock, audiences })]),
   ];
+  const { anonymous } = settings.configuration ?? {};
+  const paths = (anonymous?.conditions ?? []).map(({ path = '' }) => path);
   return {
     issuer,
-    authenticators: [clientCertificateAuthenticator(clock)],
+    authenticators: [clientCertificateAuthenticator(clock), ...(paths.length === 0 ? [] : [anonymousAt(paths, clock)])],
     tokens: bearerTokens(kinds, audiences),
+    allowsAnonymous:
+      anonymous === undefined ? (settings.allowsAnonymous ?? true) : anonymous.enabled === true && paths.length === 0,
     connect: (reader) => {
       issuer.connect(reader);
       bootstrap.connect(reader);

@@ -22,6 +22,7 @@ import { grantsOf } from './grants.ts';
 import { Members } from './members.ts';
 import type { NodesReady } from './nodes-ready.ts';
 import { accountSubject, ensurePki, identitySubject, type Pki } from './pki.ts';
+import { serverFlagValues } from './server-flags.ts';
 import { type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from './settings.ts';
 import { openStore } from './store.ts';
 import { type ClusterTables, checkTables, clusterTables } from './tables.ts';
@@ -171,6 +172,7 @@ async function startApi(
       authentication: { serviceAccountKey: pki.serviceAccount.privateKey },
       grants: await grantsOf(tables),
       limits: servingLimits,
+      flags: serverFlagValues(settings.componentFlags),
       ...(processMetrics === undefined ? {} : { process: { processMetrics } }),
     });
   } catch (error) {

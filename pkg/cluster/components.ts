@@ -90,6 +90,7 @@ export const componentTable: ComponentTable = {
         ? { 'healthz-bind-address': kubernetesServiceIp(settings.serviceCidr), 'healthz-port': addressPort }
         : {}),
     }),
+    options: async () => (await import('./server-flags.ts')).serverFlags,
   },
   // Before the rest: a node takes longest to be ready.
   kubelet: {

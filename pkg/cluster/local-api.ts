@@ -3,6 +3,7 @@
  * sockets (`api-part.ts` does) and does not close the store.
  */
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
+import type { Auditing } from '#pkg/apiserver/audit/auditor.ts';
 import { mastersOr } from '#pkg/apiserver/authz/authorizer.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
@@ -16,12 +17,16 @@ import type { Client } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import type { Component } from '#pkg/component/component.ts';
-import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
-import { createRegisteredAdmission } from '#pkg/registry/admission/registered/registered.ts';
+import { type CallWebhook, noWebhooks } from '#pkg/registry/admission/registered/call-webhook.ts';
+import { createRegisteredAdmission, type RegisteredAdmission } from '#pkg/registry/admission/registered/registered.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createCustomResources } from '#pkg/registry/apiextensions/custom-resources.ts';
 import { issuerPages } from '#pkg/registry/authentication/discovery.ts';
-import { type AuthorizationMode, createAuthorization } from '#pkg/registry/authorization/authorization.ts';
+import {
+  type Authorization,
+  type AuthorizerChoice,
+  createAuthorization,
+} from '#pkg/registry/authorization/authorization.ts';
 import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
@@ -47,7 +52,7 @@ export interface LocalApiOptions {
   /** Before what users have registered. Default: all that there are. */
   readonly admission?: readonly AdmissionPlugin[];
   /** Who decides what users may do, in order. Default: `Node` and `RBAC`. */
-  readonly authorizationModes?: readonly AuthorizationMode[];
+  readonly authorizationModes?: readonly AuthorizerChoice[];
   /** What is granted beside the default roles and bindings. */
   readonly grants?: readonly Grant[];
   /** Kubelets of other processes. */
@@ -56,6 +61,8 @@ export interface LocalApiOptions {
   readonly reach?: (target: NetworkTarget) => ApiHandler;
   /** The connection to webhooks. Default none: asking one is an error. */
   readonly callWebhook?: CallWebhook;
+  /** What is audited. Default: nothing. */
+  readonly audit?: Auditing;
   /** What the process uses, and what it is: for the server's metrics and `/statusz`. */
   readonly process?: Pick<ApiServerOptions, 'about' | 'processMetrics'>;
 }
@@ -77,14 +84,24 @@ const defaultPort = 6443;
 /** User in whose name the server keeps its own objects. */
 export const ownIdentity = { commonName: 'system:apiserver', organizations: ['system:masters'] };
 
+function pluginsOf(
+  { admission }: LocalApiOptions,
+  { authorizer, rbac }: Authorization,
+  { plugins: registered }: RegisteredAdmission,
+): readonly AdmissionPlugin[] {
+  if (admission !== undefined) return [...admission, ...registered];
+  return createAdmissionPlugins({ authorizer, registered, ...(rbac === undefined ? {} : { rights: rbac }) });
+}
+
 /** Nothing happens before `run` or `ready`. */
 export function localApi(options: LocalApiOptions): LocalApi {
   const { store, clock, random, log, serviceCidr, port, kubeletElsewhere, reach } = options;
   const kubelets = new Map<string, ApiHandler>();
-  const authorization = createAuthorization(options.authorizationModes);
+  const call = options.callWebhook ?? noWebhooks;
+  const authorization = createAuthorization({ call, clock }, options.authorizationModes);
   const { authorizer, rbac } = authorization;
-  const registered = createRegisteredAdmission(mastersOr(authorizer), options.callWebhook);
-  const authentication = createAuthentication(clock, options.authentication);
+  const registered = createRegisteredAdmission(mastersOr(authorizer), call);
+  const authentication = createAuthentication(clock, options.authentication, call);
   const server = createApiServer({
     store,
     clock,
@@ -100,29 +117,24 @@ export function localApi(options: LocalApiOptions): LocalApi {
       ...(port === undefined ? {} : { apiServerPort: port }),
     }),
     definitions: options.definitions ?? definitions,
-    admission:
-      options.admission === undefined
-        ? createAdmissionPlugins({
-            authorizer,
-            registered: registered.plugins,
-            ...(rbac === undefined ? {} : { rights: rbac }),
-          })
-        : [...options.admission, ...registered.plugins],
+    admission: pluginsOf(options, authorization, registered),
     authenticators: authentication.authenticators,
     tokens: authentication.tokens,
-    allowsAnonymous: options.authentication?.allowsAnonymous ?? true,
+    allowsAnonymous: authentication.allowsAnonymous,
     pages: issuerPages(authentication.issuer, `${options.address ?? defaultAddress}:${port ?? defaultPort}`),
     authorizer,
     documents: createDocumentProvider,
     ...(reach === undefined ? {} : { reach }),
     ...options.process,
+    ...(options.audit === undefined ? {} : { audit: options.audit }),
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
   const client = createClient({
     transport: inProcessTransport(server.handle, ownIdentity),
     userAgent: 'kube-apiserver',
   });
-  const customResources = createCustomResources({ client, served: server.resources, clock, random, log });
+  const webhooks = { call, reader: server.reader };
+  const customResources = createCustomResources({ client, served: server.resources, clock, random, log, webhooks });
   let started: Promise<void> | undefined;
   const ready = (): Promise<void> => {
     started ??= (async () => {

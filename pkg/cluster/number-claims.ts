@@ -4,8 +4,7 @@
  */
 import type { NumberClaims } from '#pkg/registry/core/service/allocation.ts';
 import type { Store } from '#pkg/storage/store.ts';
-
-const prefix = '/coxswain/claims/';
+import { claimsPrefix } from './store-keys.ts';
 
 /** Longer than a Service takes to be written (its request ends after a minute) and to be seen by all servers. */
 const claimMs = 120_000;
@@ -15,11 +14,11 @@ export function numberClaims(store: Store): NumberClaims | undefined {
   if (store.localRevision !== undefined) return undefined;
   return {
     async take(name) {
-      const operation = { type: 'put', key: prefix + name, value: new Uint8Array(0), ifModRevision: 0 } as const;
+      const operation = { type: 'put', key: claimsPrefix + name, value: new Uint8Array(0), ifModRevision: 0 } as const;
       return (await store.write({ ...operation, ttlMs: claimMs })).ok;
     },
     async release(name) {
-      const key = prefix + name;
+      const key = claimsPrefix + name;
       const claim = await store.get(key);
       if (claim !== undefined) await store.write({ type: 'delete', key, ifModRevision: claim.modRevision });
     },

@@ -2,11 +2,14 @@
  * The components of a cluster, each made from nothing but a connection to the API. One process may hold all of them or one: the functions
  * here load only what they make.
  */
+import { namespaces, nodes, pods } from '#pkg/api/types/refs.ts';
+import type { KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Metrics } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { Transport } from '#pkg/client/client.ts';
+import type { LeaderElectionOptions } from '#pkg/client/leader-election.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
@@ -41,21 +44,27 @@ export function withInformers(deps: ComponentDeps, component: Component): Compon
 /** Of several candidates, the leader runs the component. */
 function elected(
   deps: ComponentDeps,
-  options: { readonly name: string; readonly identity: string; readonly component: Component },
+  options: { readonly name: string; readonly election: Election; readonly component: Component },
 ): Component {
-  const { name, identity, component } = options;
+  const { name, election, component } = options;
   return {
     run: async (signal) => {
       const { runWithLeaderElection } = await import('#pkg/client/leader-election.ts');
       const run = (term: AbortSignal): Promise<void> => component.run(term);
-      await runWithLeaderElection({ ...deps, namespace: 'kube-system', name, identity, run }, signal);
+      await runWithLeaderElection({ ...deps, namespace: 'kube-system', name, ...election, run }, signal);
     },
   };
 }
 
+/** This candidate, and the times of the election. */
+type Election = Pick<
+  LeaderElectionOptions,
+  'identity' | 'leaseDurationMs' | 'liveness' | 'renewDeadlineMs' | 'retryPeriodMs'
+>;
+
 interface ElectedOptions {
-  /** Distinct name of this candidate when leaders are elected; absent to run at once. */
-  readonly electionIdentity?: string;
+  /** Where leaders are elected; absent to run at once. */
+  readonly election?: Election;
 }
 
 /** What the scheduler takes beside its connection. */
@@ -68,9 +77,12 @@ export interface SchedulerPartOptions extends ElectedOptions {
 export async function schedulerPart(context: PartContext, options: SchedulerPartOptions = {}): Promise<Component> {
   const { createScheduler } = await import('#pkg/scheduler/scheduler.ts');
   const deps = depsOf(context, 'kube-scheduler');
-  const { plugins, electionIdentity: identity } = options;
+  const { plugins, election } = options;
   const component = withInformers(deps, createScheduler({ deps, ...(plugins === undefined ? {} : { plugins }) }));
-  return identity === undefined ? component : elected(deps, { name: 'kube-scheduler', identity, component });
+  if (election === undefined) return component;
+  // Whoever waits to lead has seen all pods and nodes when its turn comes.
+  for (const ref of [pods, nodes, namespaces]) deps.informers.informer<KubeObject>(ref);
+  return withInformers(deps, elected(deps, { name: 'kube-scheduler', election, component }));
 }
 
 /** What the controllers take beside their connection. */
@@ -99,17 +111,8 @@ export async function controllerManagerPart(
   options: ControllerManagerPartOptions,
 ): Promise<Component> {
   const { createControllerManager } = await import('#pkg/controllers/manager.ts');
-  const {
-    rootCa,
-    clusterSigning,
-    serviceAccountKey,
-    podCidr,
-    controllers,
-    table,
-    flags,
-    asAccount,
-    electionIdentity: identity,
-  } = options;
+  const { rootCa, clusterSigning, serviceAccountKey, podCidr, controllers, table, flags, asAccount, election } =
+    options;
   const { clock, metrics } = context;
   return createControllerManager({
     deps: depsOf(context, 'kube-controller-manager'),
@@ -133,7 +136,7 @@ export async function controllerManagerPart(
               metrics,
             }),
         }),
-    ...(identity === undefined ? {} : { leaderElect: { identity } }),
+    ...(election === undefined ? {} : { leaderElect: election }),
   });
 }
 
@@ -145,13 +148,15 @@ export interface ProxyPartOptions {
   readonly nodePortAddresses: readonly string[];
   /** Name of what carries the traffic. */
   readonly backend: string;
+  /** Whether other proxies listen at the same addresses. Default: this one alone. */
+  readonly sharesPorts?: boolean;
   /** Default: those that there are. */
   readonly backends?: ProxyBackendTable;
 }
 
 /** A proxy over the backend of that name. Throws where there is none. */
 export async function proxyPart(context: PartContext, options: ProxyPartOptions): Promise<Component> {
-  const { nodePortAddresses, nodeName, backends = proxyBackendTable } = options;
+  const { nodePortAddresses, nodeName, sharesPorts = false, backends = proxyBackendTable } = options;
   const kind = backends[options.backend];
   if (kind === undefined)
     throw new Error(`Cannot use the proxy backend ${JSON.stringify(options.backend)} as there is none of that name`);
@@ -159,7 +164,7 @@ export async function proxyPart(context: PartContext, options: ProxyPartOptions)
   const [{ createProxy }, { createHealthCheckServer }, backend] = await Promise.all([
     import('#pkg/proxy/proxy.ts'),
     import('#pkg/proxy/health/health-check-server.ts'),
-    kind.open({ ...deps, nodePortAddresses }),
+    kind.open({ ...deps, nodePortAddresses, sharesPorts }),
   ]);
   const healthChecks = createHealthCheckServer({ ...deps, addresses: nodePortAddresses });
   return withInformers(deps, createProxy({ deps, backend, healthChecks, nodeName }));

@@ -9,6 +9,8 @@ import type { Backend } from '#pkg/proxy/backend.ts';
 export interface ProxyBackendPlace extends ComponentDeps {
   /** Addresses on which node ports answer. */
   readonly nodePortAddresses: readonly string[];
+  /** Whether other proxies listen at the same addresses of this machine. */
+  readonly sharesPorts: boolean;
 }
 
 /** One sort of backend. */

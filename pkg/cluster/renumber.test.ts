@@ -8,14 +8,14 @@ test('every address of the cluster moves to its place in the new ranges, once, a
   const store = createMemoryStore({ clock: new VirtualClock() });
   const [from, to] = [loopbackAddresses(0), loopbackAddresses(5)];
   const before: Record<string, object> = {
-    '/registry/core/services/default/web': {
+    '/registry/services/specs/default/web': {
       kind: 'Service',
       apiVersion: 'v1',
       metadata: { name: 'web', annotations: { address: 'x', note: '127.96.0.7' } },
       spec: { clusterIP: '127.96.0.7', clusterIPs: ['127.96.0.7'], externalIPs: ['10.0.0.1'] },
     },
-    '/registry/core/services/default/headless': { kind: 'Service', spec: { clusterIP: 'None', clusterIPs: ['None'] } },
-    '/registry/core/nodes/n': {
+    '/registry/services/specs/default/headless': { kind: 'Service', spec: { clusterIP: 'None', clusterIPs: ['None'] } },
+    '/registry/minions/n': {
       kind: 'Node',
       spec: { podCIDR: '127.128.1.0/24', podCIDRs: ['127.128.1.0/24'] },
       status: {
@@ -25,7 +25,7 @@ test('every address of the cluster moves to its place in the new ranges, once, a
         ],
       },
     },
-    '/registry/core/pods/default/p': {
+    '/registry/pods/default/p': {
       kind: 'Pod',
       spec: { containers: [{ env: [{ name: 'WEB', value: '127.96.0.7' }] }] },
       status: {
@@ -35,13 +35,13 @@ test('every address of the cluster moves to its place in the new ranges, once, a
         hostIPs: [{ ip: '127.0.0.1' }],
       },
     },
-    '/registry/core/endpoints/default/kubernetes': {
+    '/registry/services/endpoints/default/kubernetes': {
       kind: 'Endpoints',
       subsets: [{ addresses: [{ ip: '127.0.0.1' }] }],
     },
-    '/registry/discovery.k8s.io/endpointslices/default/web-1': { endpoints: [{ addresses: ['127.128.1.4'] }] },
-    '/registry/networking.k8s.io/servicecidrs/kubernetes': { spec: { cidrs: [from.serviceCidr, '10.0.0.0/16'] } },
-    '/registry/core/configmaps/default/c': { data: { ip: '127.96.0.7' } },
+    '/registry/endpointslices/default/web-1': { endpoints: [{ addresses: ['127.128.1.4'] }] },
+    '/registry/servicecidrs/kubernetes': { spec: { cidrs: [from.serviceCidr, '10.0.0.0/16'] } },
+    '/registry/configmaps/default/c': { data: { ip: '127.96.0.7' } },
   };
   for (const [key, object] of Object.entries(before))
     await store.write({ type: 'put', key, value: Buffer.from(JSON.stringify(object)), ifModRevision: 0 });
@@ -54,14 +54,14 @@ test('every address of the cluster moves to its place in the new ranges, once, a
   );
   expect(after).toEqual({
     ...before,
-    '/registry/networking.k8s.io/servicecidrs/kubernetes': { spec: { cidrs: [to.serviceCidr, '10.0.0.0/16'] } },
-    '/registry/core/services/default/web': {
+    '/registry/servicecidrs/kubernetes': { spec: { cidrs: [to.serviceCidr, '10.0.0.0/16'] } },
+    '/registry/services/specs/default/web': {
       kind: 'Service',
       apiVersion: 'v1',
       metadata: { name: 'web', annotations: { address: 'x', note: '127.96.0.7' } },
       spec: { clusterIP: '127.97.64.7', clusterIPs: ['127.97.64.7'], externalIPs: ['10.0.0.1'] },
     },
-    '/registry/core/nodes/n': {
+    '/registry/minions/n': {
       kind: 'Node',
       spec: { podCIDR: '127.138.1.0/24', podCIDRs: ['127.138.1.0/24'] },
       status: {
@@ -71,7 +71,7 @@ test('every address of the cluster moves to its place in the new ranges, once, a
         ],
       },
     },
-    '/registry/core/pods/default/p': {
+    '/registry/pods/default/p': {
       kind: 'Pod',
       spec: { containers: [{ env: [{ name: 'WEB', value: '127.96.0.7' }] }] },
       status: {
@@ -81,7 +81,7 @@ test('every address of the cluster moves to its place in the new ranges, once, a
         hostIPs: [{ ip: '127.0.0.6' }],
       },
     },
-    '/registry/discovery.k8s.io/endpointslices/default/web-1': { endpoints: [{ addresses: ['127.138.1.4'] }] },
+    '/registry/endpointslices/default/web-1': { endpoints: [{ addresses: ['127.138.1.4'] }] },
   });
   expect(await renumberStore(store, from, to)).toBe(0);
 });

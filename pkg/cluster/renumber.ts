@@ -13,12 +13,12 @@ import type { ClusterAddresses } from './settings.ts';
 
 /** Kinds that hold addresses of the cluster, and whether those of its nodes are among them: the API server's own endpoints look like one. */
 const kinds = [
-  { prefix: '/registry/core/services/', nodes: false },
-  { prefix: '/registry/core/nodes/', nodes: true },
-  { prefix: '/registry/core/pods/', nodes: true },
-  { prefix: '/registry/core/endpoints/', nodes: false },
-  { prefix: '/registry/discovery.k8s.io/endpointslices/', nodes: false },
-  { prefix: '/registry/networking.k8s.io/servicecidrs/', nodes: false },
+  { prefix: '/registry/services/specs/', nodes: false },
+  { prefix: '/registry/minions/', nodes: true },
+  { prefix: '/registry/pods/', nodes: true },
+  { prefix: '/registry/services/endpoints/', nodes: false },
+  { prefix: '/registry/endpointslices/', nodes: false },
+  { prefix: '/registry/servicecidrs/', nodes: false },
 ] as const;
 
 /** Fields of those kinds whose texts, or lists of texts, are addresses or ranges. */

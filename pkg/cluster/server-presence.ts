@@ -3,6 +3,7 @@
  * the one, and nothing is written. Upstream counterpart: `controlplane/reconcilers/lease.go` (`/masterleases/`).
  */
 import type { Store } from '#pkg/storage/store.ts';
+import { serversPrefix } from './store-keys.ts';
 
 /** Where an API server answers. */
 export interface ServerAddress {
@@ -18,19 +19,17 @@ export interface ServerPresence {
   leave(): Promise<readonly ServerAddress[]>;
 }
 
-const prefix = '/coxswain/servers/';
-
 /** How long a server counts that says nothing. Source: upstream's `DefaultEndpointReconcilerTTL`. */
 const presenceMs = 15_000;
 
 /** The presence of the server at `own`. Rejects with what the store does. */
 export function serverPresence(store: Store, own: ServerAddress): ServerPresence {
   if (store.localRevision !== undefined) return { renew: async () => [own], leave: async () => [] };
-  const key = `${prefix}${own.address} ${own.port}`;
+  const key = `${serversPrefix}${own.address} ${own.port}`;
   const all = async (): Promise<readonly ServerAddress[]> => {
-    const { items } = await store.range({ prefix });
+    const { items } = await store.range({ prefix: serversPrefix });
     return items.map((item) => {
-      const [address = '', port] = item.key.slice(prefix.length).split(' ');
+      const [address = '', port] = item.key.slice(serversPrefix.length).split(' ');
       return { address, port: Number(port) };
     });
   };

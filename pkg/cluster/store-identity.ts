@@ -12,15 +12,13 @@ import { errorCode } from '#pkg/base/error-code.ts';
 import type { Random } from '#pkg/base/random.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { Store } from '#pkg/storage/store.ts';
+import { restoringKey, storeIdKey, writeLayout } from './store-keys.ts';
 
 /** File of the cluster's folder that holds the id of its store. */
 export const storeIdFile = 'store-id';
 
-/** Where a store holds its id: beside the objects, which are below `/registry/`. */
-const storeIdKey = '/coxswain/store-id';
-
-/** What the keys of a cluster begin with, the id last. */
-export const clusterPrefixes = ['/registry/', '/coxswain/'] as const;
+/** Folder of a store that is being restored and not whole yet. */
+export const restoringFolder = 'store-restoring';
 
 /** Which store, and which cluster it is to be of. */
 export interface StoreOfCluster {
@@ -32,18 +30,19 @@ export interface StoreOfCluster {
 
 /** Throws `UserError` when the cluster had a store and the file of it is gone. To be asked before opening it makes a new one. */
 export async function checkStoreFile(path: string, { folder, where }: StoreOfCluster): Promise<void> {
-  if ((await readId(folder)) === undefined) return;
+  if ((await readStoreId(folder)) === undefined) return;
   const { size } = await stat(path).catch(() => ({ size: 0 }));
   if (size === 0) throw emptied({ folder, where });
 }
 
 /** Throws `UserError` when the store is not the one that the cluster had; gives a new store and a new cluster their id. */
 export async function checkStoreId(store: Store, random: Random, { folder, where }: StoreOfCluster): Promise<void> {
-  const wanted = await readId(folder);
+  const wanted = await readStoreId(folder);
   const found = (await store.get(storeIdKey))?.value;
+  if (store.localRevision === undefined) await checkRestored(store, { folder, where });
   if (found !== undefined) {
     const id = Buffer.from(found).toString('utf8');
-    if (wanted === undefined) await writeId(folder, id);
+    if (wanted === undefined) await writeStoreId(folder, id);
     else if (wanted !== id) throw foreign({ folder, where });
     return;
   }
@@ -53,13 +52,27 @@ export async function checkStoreId(store: Store, random: Random, { folder, where
   }
   const id = random.uuid();
   const value = Buffer.from(id);
-  const result = await store.write({ type: 'put', key: storeIdKey, value, ifModRevision: 0 });
+  const { items } = await store.range({ prefix: '/registry/', limit: 1, counted: false });
+  const [result] = await Promise.all([
+    store.write({ type: 'put', key: storeIdKey, value, ifModRevision: 0 }),
+    // With the id, as a new store's first commit would else be two.
+    items.length === 0 ? writeLayout(store) : undefined,
+  ]);
   // Another API server on the same store was faster: its id is the store's.
-  await writeId(folder, result.ok ? id : Buffer.from(result.current?.value ?? value).toString('utf8'));
+  await writeStoreId(folder, result.ok ? id : Buffer.from(result.current?.value ?? value).toString('utf8'));
+}
+
+/** Throws `UserError` when a snapshot was being restored into the store and that was cut off. */
+async function checkRestored(store: Store, { folder, where }: StoreOfCluster): Promise<void> {
+  if ((await store.get(restoringKey)) === undefined) return;
+  throw new UserError(
+    `Cannot start the cluster in ${folder} as restoring a snapshot into ${where} was cut off, or is under way: run "coxswain snapshot restore" again`,
+  );
 }
 
 /** Throws `UserError` when the store has an id: it is that of a cluster, which a new one would become a part of. */
 export async function checkNoStoreId(store: Store, { folder, where }: StoreOfCluster): Promise<void> {
+  await checkRestored(store, { folder, where });
   if ((await store.get(storeIdKey)) === undefined) return;
   const urls = where.split(',').map((url) => `${url.replace(/\/$/, '')}/${basename(folder)}`);
   const own = urls.join(',');
@@ -71,7 +84,7 @@ export async function checkNoStoreId(store: Store, { folder, where }: StoreOfClu
 /** Whether the store is the one of the cluster in a folder. */
 export async function isStoreOf(store: Store, folder: string): Promise<boolean> {
   const found = (await store.get(storeIdKey))?.value;
-  return found !== undefined && Buffer.from(found).toString('utf8') === (await readId(folder));
+  return found !== undefined && Buffer.from(found).toString('utf8') === (await readStoreId(folder));
 }
 
 function emptied({ folder, where }: StoreOfCluster): UserError {
@@ -87,7 +100,7 @@ function foreign({ folder, where }: StoreOfCluster): UserError {
 }
 
 /** The id that the cluster's folder holds; undefined when there is none yet. */
-async function readId(folder: string): Promise<string | undefined> {
+export async function readStoreId(folder: string): Promise<string | undefined> {
   try {
     const id = (await readFile(join(folder, storeIdFile), 'utf8')).trim();
     // A disk that was full may have left nothing in it.
@@ -98,7 +111,8 @@ async function readId(folder: string): Promise<string | undefined> {
   }
 }
 
-async function writeId(folder: string, id: string): Promise<void> {
+/** Has the cluster's folder hold an id. */
+export async function writeStoreId(folder: string, id: string): Promise<void> {
   const path = join(folder, storeIdFile);
   const temporary = `${path}.${randomBytes(4).toString('hex')}`;
   try {

@@ -2,7 +2,8 @@
  * Opens the store that a setting names. What outlives the process is checked to be the store that the cluster had (`store-identity.ts`).
  */
 import type { Store } from '#pkg/storage/store.ts';
-import { checkNoStoreId, checkStoreId, clusterPrefixes, isStoreOf } from './store-identity.ts';
+import { removeAll } from './remove-all.ts';
+import { checkNoStoreId, checkStoreId, isStoreOf } from './store-identity.ts';
 import { type StoreDriver, type StorePlace, type StoreTable, storeDriverOf, storeNames, storeTable } from './stores.ts';
 
 /** Whether a value of `--store` can be understood. */
@@ -24,6 +25,7 @@ export async function openStore(place: StorePlace, table: StoreTable = storeTabl
   if (where === undefined || folder === '') return store;
   try {
     await checkStoreId(store, random, { folder, where });
+    await (await import('./key-layout.ts')).bringToLayout(store, where);
     return store;
   } catch (error) {
     await store.close();
@@ -51,9 +53,6 @@ export async function checkStoreFree(options: StorePlace): Promise<void> {
   }
 }
 
-/** How many keys are removed at a time: enough to keep etcd busy, few enough for its limit of requests at once. */
-const removedAtOnce = 64;
-
 /**
  * Removes everything that a cluster has in a shared store, the id last: removing that was cut off can be done again. Does nothing where the store is
  * not the cluster's. Throws what the driver does.
@@ -62,15 +61,7 @@ export async function removeFromSharedStore(options: StorePlace): Promise<void> 
   const store = await driverOf(options.store, storeTable).open(options);
   try {
     if (!(await isStoreOf(store, options.folder))) return;
-    for (const prefix of clusterPrefixes) {
-      for (;;) {
-        const { items } = await store.range({ prefix, limit: removedAtOnce, counted: false });
-        if (items.length === 0) break;
-        await Promise.all(
-          items.map(({ key, modRevision }) => store.write({ type: 'delete', key, ifModRevision: modRevision })),
-        );
-      }
-    }
+    await removeAll(store);
   } finally {
     await store.close();
   }

@@ -8,8 +8,12 @@ import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { EtcdBackedStore } from '#pkg/storage/drivers/etcd/etcd-store.ts';
+import type { LmdbStoreOptions } from '#pkg/storage/drivers/lmdb/lmdb-store.ts';
+import type { SnapshotSource } from '#pkg/storage/snapshot/snapshot-source.ts';
 import { type Store, StoreUnavailableError } from '#pkg/storage/store.ts';
 import { type EtcdFiles, etcdFlags } from './etcd-files.ts';
+import type { RestoreStart, RestoreTarget } from './restore-targets.ts';
 import { checkStoreFile } from './store-identity.ts';
 
 /** What a driver is opened with. */
@@ -37,6 +41,10 @@ export interface StoreDriver {
   readonly isShared: boolean;
   /** Throws for a store that cannot be used. */
   open(place: StorePlace): Promise<Store>;
+  /** The state now, whoever else uses the store; absent where the data does not outlive the process. */
+  snapshot?(place: StorePlace): Promise<SnapshotSource>;
+  /** An empty store for a snapshot, whose revisions go on after `revision`. Throws `UserError` where there is something already. */
+  restore?(place: StorePlace, after: RestoreStart): Promise<RestoreTarget>;
 }
 
 /** Drivers by their names; the first that accepts a value has it. */
@@ -53,11 +61,17 @@ export const storeTable: StoreTable = {
     open: async ({ folder, clock, log }) => {
       const directory = join(folder, 'store');
       await checkStoreFile(join(directory, 'data.mdb'), { folder, where: directory });
-      const { openLmdbStore } = await import('#pkg/storage/drivers/lmdb/lmdb-store.ts');
-      // The API server's module graph, which is being loaded anyway.
-      const { uncachedKeys } = await import('#pkg/apiserver/storage/resource-store.ts');
-      const { createStrategies } = await import('#pkg/registry/table.ts');
-      return openLmdbStore({ directory, log, clock, cold: uncachedKeys(createStrategies()) });
+      return openLmdb({ directory, log, clock });
+    },
+    snapshot: async ({ folder }) => {
+      const { openLmdbSnapshot } = await import('#pkg/storage/drivers/lmdb/lmdb-snapshot.ts');
+      return openLmdbSnapshot(join(folder, 'store'));
+    },
+    restore: async ({ folder, log, clock }, { revision }) => {
+      const { restoreFolder } = await import('./restore-targets.ts');
+      const openNew = (directory: string): Promise<Store> =>
+        openLmdb({ directory, log, clock, startRevision: revision });
+      return restoreFolder(folder, openNew);
     },
   },
   memory: {
@@ -77,27 +91,54 @@ export const storeTable: StoreTable = {
     where: ({ store }) => store,
     needsFolder: false,
     isShared: true,
-    open: async ({ store, clock, random, log, ...files }) => {
-      const [tls, user] = await Promise.all([etcdTls(files), etcdUser(files)]);
-      const [{ openEtcdStore }, { prefixedStore }] = await Promise.all([
-        import('#pkg/storage/drivers/etcd/etcd-store.ts'),
-        import('#pkg/storage/prefixed-store.ts'),
+    open: async (place) => {
+      const [store, { shiftOf }, { shiftedStore }] = await Promise.all([
+        openEtcdPart(place),
+        import('./restore-targets.ts'),
+        import('#pkg/storage/shifted-store.ts'),
       ]);
-      const { endpoints, prefix } = etcdOf(store)!;
-      return prefixedStore(
-        await openEtcdStore({
-          endpoints,
-          clock,
-          random,
-          log,
-          ...(tls === undefined ? {} : { tls }),
-          ...(user === undefined ? {} : { user }),
-        }),
-        prefix,
-      );
+      const shift = await shiftOf(store);
+      return shift === undefined ? store : shiftedStore(store, shift);
+    },
+    snapshot: async (place) => {
+      const { etcdSnapshot } = await import('./restore-targets.ts');
+      const [store, part] = await Promise.all([openEtcd(place), openEtcdPart(place)]);
+      return etcdSnapshot({ store, part, prefix: placeIn(place.store).prefix });
+    },
+    restore: async (place, start) => {
+      const { restorePart } = await import('./restore-targets.ts');
+      return restorePart(await openEtcdPart(place), { ...start, folder: place.folder, where: place.store });
     },
   },
 };
+
+async function openLmdb(options: Omit<LmdbStoreOptions, 'cold'>): Promise<Store> {
+  const { openLmdbStore } = await import('#pkg/storage/drivers/lmdb/lmdb-store.ts');
+  // The API server's module graph, which is being loaded anyway.
+  const { uncachedKeys } = await import('#pkg/apiserver/storage/resource-store.ts');
+  const { createStrategies } = await import('#pkg/registry/table.ts');
+  return openLmdbStore({ ...options, cold: uncachedKeys(createStrategies()) });
+}
+
+async function openEtcd({ store, clock, random, log, ...files }: StorePlace): Promise<EtcdBackedStore> {
+  const [tls, user] = await Promise.all([etcdTls(files), etcdUser(files)]);
+  const { openEtcdStore } = await import('#pkg/storage/drivers/etcd/etcd-store.ts');
+  const { endpoints } = placeIn(store);
+  return openEtcdStore({
+    endpoints,
+    clock,
+    random,
+    log,
+    ...(tls === undefined ? {} : { tls }),
+    ...(user === undefined ? {} : { user }),
+  });
+}
+
+/** The cluster's part of it. */
+async function openEtcdPart(place: StorePlace): Promise<Store> {
+  const { prefixedStore } = await import('#pkg/storage/prefixed-store.ts');
+  return prefixedStore(await openEtcd(place), placeIn(place.store).prefix);
+}
 
 /** The driver that a value of `--store` asks for, if there is one. */
 export function storeDriverOf(store: string, table: StoreTable = storeTable): StoreDriver | undefined {
@@ -159,6 +200,11 @@ interface EtcdPlace {
   readonly endpoints: readonly string[];
   /** What the keys of the cluster begin with: the path that all addresses have, or nothing. */
   readonly prefix: string;
+}
+
+/** The same of a text that asks for this driver. */
+function placeIn(store: string): EtcdPlace {
+  return etcdOf(store) ?? { endpoints: [store], prefix: '' };
 }
 
 /** Members of an etcd, and the part of it; undefined where the texts are no addresses or name different parts. */

@@ -1,5 +1,6 @@
 /** An API server of its own on virtual time for each test of the file that asks for it, and requests as an administrator's client sends them. */
 import { afterEach, beforeEach } from 'vitest';
+import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { type BareApi, type BareApiOptions, startBareApi } from '#pkg/testing/bare-api.ts';
@@ -16,6 +17,8 @@ export interface Answered {
 /** The server of the test that runs. */
 export interface ApiUnderTest {
   readonly clock: VirtualClock;
+  /** The server itself. */
+  readonly handle: ApiHandler;
   /** Sends a request and lets everything happen that needs no time. `target` may have a query; a PATCH is a merge patch where the headers do not say it. */
   call(method: string, target: string, sent?: unknown, headers?: Readonly<Record<string, string>>): Promise<Answered>;
 }
@@ -41,6 +44,7 @@ export function apiForEachTest(options: Pick<BareApiOptions, 'callWebhook'> = {}
     get clock() {
       return clock;
     },
+    handle: (request) => api.handle(request),
     async call(method, target, sent, headers = {}) {
       const [path = '', query = ''] = target.split('?');
       const content = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';

@@ -11,18 +11,20 @@ import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhoo
 const answerBytesMax = 6 * 1024 * 1024;
 
 /** Calls webhooks over the network. */
-export const callWebhookOverHttps: CallWebhook = ({ url, address, caBundle, body, signal }) => {
+export const callWebhookOverHttps: CallWebhook = (asked) => {
+  const { url, address, caBundle, body, signal, method = 'POST', headers = {}, credentials } = asked;
   const { request } = getBuiltinModule('node:https');
   const { hostname, port, pathname, search } = new URL(url);
   return new Promise((resolve, reject) => {
     const sent = request(
       {
-        method: 'POST',
+        method,
         host: address?.host ?? hostname.replace(/^\[|\]$/g, ''),
         port: address?.port ?? (port === '' ? 443 : Number(port)),
         path: `${pathname}${search}`,
         servername: /^[\d.]+$|:/.test(hostname) ? '' : hostname,
-        ...(address === undefined ? {} : { headers: { host: hostname } }),
+        headers: address === undefined ? headers : { ...headers, host: hostname },
+        ...(credentials === undefined ? {} : { cert: credentials.certificate, key: credentials.key }),
         ...(caBundle === undefined ? {} : { ca: caBundle }),
         signal,
         agent: false,
@@ -40,7 +42,7 @@ export const callWebhookOverHttps: CallWebhook = ({ url, address, caBundle, body
       },
     );
     sent.on('error', reject);
-    sent.setHeader('content-type', 'application/json');
+    if (method === 'POST') sent.setHeader('content-type', 'application/json');
     sent.end(body);
   });
 };

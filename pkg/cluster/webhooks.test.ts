@@ -121,7 +121,7 @@ test('a service is asked at its address, under its name', async () => {
   });
   await call('DELETE', '/api/v1/namespaces/default/services/hook');
   expect((await create('b')).body.message).toBe(
-    'Internal error occurred: failed calling webhook "svc.example.com": failed to call webhook: service "hook" not found',
+    'Internal error occurred: failed calling webhook "svc.example.com": failed to call webhook: Post "https://hook.default.svc:8443/judge?timeout=10s": service "hook" not found',
   );
 });
 
@@ -206,4 +206,48 @@ test('a refusal has the code and the words of the webhook, never a success', asy
     status: 400,
     body: { status: 'Failure', message: 'admission webhook "no.example.com" denied the request without explanation' },
   });
+});
+
+const scaler = (version: string, spec: object) => ({
+  apiVersion: `autoscaling/${version}`,
+  kind: 'HorizontalPodAutoscaler',
+  metadata: { name: 'a' },
+  spec: { scaleTargetRef: { kind: 'Deployment', name: 'd' }, maxReplicas: 3, ...spec },
+});
+const scalers = (version: string) => `/apis/autoscaling/${version}/namespaces/default/horizontalpodautoscalers`;
+const rulesFor = (version: string) => [
+  { apiGroups: ['autoscaling'], apiVersions: [version], operations: ['*'], resources: ['horizontalpodautoscalers'] },
+];
+
+test('a webhook that names another version is told of the request in that, and what it changes there counts', async () => {
+  await register('Mutating', ['two'], { rules: rulesFor('v2') });
+  answers['/two'] = ({ object }) =>
+    patch({
+      op: 'replace',
+      path: '/spec/metrics/0/resource/target/averageUtilization',
+      value: object.spec.maxReplicas,
+    });
+  const made = await call('POST', scalers('v1'), scaler('v1', { targetCPUUtilizationPercentage: 80 }));
+  expect(made.body, JSON.stringify(made.body)).toMatchObject({
+    apiVersion: 'autoscaling/v1',
+    spec: { targetCPUUtilizationPercentage: 3 },
+  });
+  const [{ request } = { request: undefined }] = asked;
+  expect(request).toMatchObject({
+    kind: { group: 'autoscaling', version: 'v2', kind: 'HorizontalPodAutoscaler' },
+    resource: { group: 'autoscaling', version: 'v2', resource: 'horizontalpodautoscalers' },
+    requestKind: { group: 'autoscaling', version: 'v1', kind: 'HorizontalPodAutoscaler' },
+    requestResource: { group: 'autoscaling', version: 'v1', resource: 'horizontalpodautoscalers' },
+    object: { apiVersion: 'autoscaling/v2', spec: { metrics: [{ type: 'Resource', resource: { name: 'cpu' } }] } },
+  });
+});
+
+test('one that takes its rules exactly is not asked about other versions', async () => {
+  await register('Validating', ['two'], { rules: rulesFor('v2'), matchPolicy: 'Exact' });
+  expect((await call('POST', scalers('v1'), scaler('v1', {}))).status).toBe(201);
+  expect(asked).toEqual([]);
+  expect((await call('DELETE', `${scalers('v2')}/a`)).status).toBe(200);
+  expect(asked.map((one) => [one.request.operation, one.request.oldObject.apiVersion])).toEqual([
+    ['DELETE', 'autoscaling/v2'],
+  ]);
 });

@@ -30,7 +30,10 @@ export interface ControllerManagerOptions {
   /** Absent: no election, this is the only manager. */
   readonly leaderElect?: Pick<LeaderElectionOptions, 'identity'> &
     Partial<
-      Pick<LeaderElectionOptions, 'leaseDurationMs' | 'name' | 'namespace' | 'renewDeadlineMs' | 'retryPeriodMs'>
+      Pick<
+        LeaderElectionOptions,
+        'leaseDurationMs' | 'liveness' | 'name' | 'namespace' | 'renewDeadlineMs' | 'retryPeriodMs'
+      >
     >;
 }
 

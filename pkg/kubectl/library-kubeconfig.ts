@@ -1,4 +1,5 @@
 /** Reads every kubeconfig, with the credentials that @kubernetes/client-node finds in it; throws in the words of kubectl. */
+import { existsSync, readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { KubeConfig } from '@kubernetes/client-node';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -11,7 +12,7 @@ export async function readLibraryKubeconfig(place: KubeconfigPlace): Promise<Con
     if (place.kubeconfig === undefined) config.loadFromDefault();
     else config.loadFromFile(place.kubeconfig);
   } catch (error) {
-    throw kubeconfigError(error);
+    throw isBlank(place.kubeconfig) ? noCurrentContext() : kubeconfigError(error);
   }
   if (place.context !== undefined) {
     if (config.getContextObject(place.context) === null)
@@ -19,15 +20,28 @@ export async function readLibraryKubeconfig(place: KubeconfigPlace): Promise<Con
     config.setCurrentContext(place.context);
   }
   const cluster = config.getCurrentCluster();
-  if (cluster === null)
-    throw new UserError(
-      'error: the kubeconfig has no current context: run "coxswain up", or name a file with --kubeconfig',
-    );
+  if (cluster === null) throw noCurrentContext();
   const credentials: RequestOptions = {};
   // Without a kubeconfig the library names a server without HTTPS, for which it then has no credentials.
   if (cluster.server.startsWith('https:')) await config.applyToHTTPSOptions(credentials);
   const { namespace } = config.getContextObject(config.getCurrentContext()) ?? {};
   return { server: cluster.server, namespace, credentials };
+}
+
+/** A file of nothing but comments is to kubectl a configuration with nothing in it. */
+function isBlank(file: string | undefined): boolean {
+  if (file === undefined || !existsSync(file)) return false;
+  return (
+    readFileSync(file, 'utf8')
+      .replaceAll(/^\s*(#.*)?$/gm, '')
+      .trim() === ''
+  );
+}
+
+function noCurrentContext(): UserError {
+  return new UserError(
+    'error: the kubeconfig has no current context: run "coxswain up", or name a file with --kubeconfig',
+  );
 }
 
 function kubeconfigError(error: unknown): UserError {

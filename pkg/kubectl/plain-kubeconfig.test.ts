@@ -110,3 +110,8 @@ test.each([
   const { kubeconfig } = await folderWith(text);
   expect(readPlainKubeconfig({ kubeconfig })).toBeUndefined();
 });
+
+test.each(['', '# nothing\n', '\n  # a\n# b'])('a kubeconfig of %j has no current context', async (text) => {
+  const { kubeconfig } = await folderWith(text);
+  await expect(readLibraryKubeconfig({ kubeconfig })).rejects.toThrow(/^error: the kubeconfig has no current context/);
+});

@@ -37,7 +37,8 @@ export interface IssueOptions {
 
 /** What a certificate below the authority says beside. */
 export interface LeafOptions extends IssueOptions {
-  readonly usage: 'client' | 'server';
+  /** `peer` is both: members of an etcd call each other with what they answer with. */
+  readonly usage: 'client' | 'peer' | 'server';
   /** Names and addresses a server is reached at. */
   readonly hosts?: readonly string[];
 }
@@ -59,6 +60,12 @@ const ids = {
   organization: '2.5.4.10',
   ecdsaWithSha256: '1.2.840.10045.4.3.2',
 } as const;
+
+const usages: Readonly<Record<LeafOptions['usage'], readonly string[]>> = {
+  client: [ids.clientAuth],
+  peer: [ids.serverAuth, ids.clientAuth],
+  server: [ids.serverAuth],
+};
 
 /** A new authority: a self-signed certificate that may sign others. */
 export function issueAuthority(options: IssueOptions): CertificatePair {
@@ -86,7 +93,7 @@ export function issueLeaf(authority: CertificatePair, options: LeafOptions): Cer
   const publicInfo = publicKey.export({ type: 'spki', format: 'der' });
   const extensions = [
     extension(ids.keyUsage, bitString(Buffer.from([0b1010_0000]), 5), true),
-    extension(ids.extendedKeyUsage, sequence(oid(options.usage === 'server' ? ids.serverAuth : ids.clientAuth))),
+    extension(ids.extendedKeyUsage, sequence(...usages[options.usage].map(oid))),
     extension(ids.basicConstraints, sequence(), true),
     authorityKeyExtension(issuerDer),
     ...(options.hosts === undefined

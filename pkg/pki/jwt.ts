@@ -73,10 +73,15 @@ export function readClaims(token: string): Claims | undefined {
   return parts.length === 3 ? decoded(claims) : undefined;
 }
 
+/** The header of a token, which nobody may have signed; undefined for what is no token. */
+export function readHeader(token: string): Claims | undefined {
+  return decoded(token.slice(0, Math.max(0, token.indexOf('.'))));
+}
+
 /** Whether one of the keys has signed the token, with the algorithm of that key, whatever the token says of it. */
 export function isSigned(token: string, keys: readonly VerifyingKey[]): boolean {
   const end = token.lastIndexOf('.');
-  const header = decoded(token.slice(0, token.indexOf('.')));
+  const header = readHeader(token);
   if (header === undefined) return false;
   const text = Buffer.from(token.slice(0, end));
   const signature = Buffer.from(token.slice(end + 1), 'base64url');

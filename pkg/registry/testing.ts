@@ -22,11 +22,11 @@ export function readerOf(objects: Readonly<Record<string, readonly object[]>>): 
   const all = (resource: string): readonly KubeObject[] => (objects[resource] ?? []) as readonly KubeObject[];
   return {
     get: ({ resource }, namespace, name) =>
-      Promise.resolve(
-        all(resource).find(({ metadata }) => metadata?.name === name && (metadata?.namespace ?? '') === namespace),
-      ),
-    list: ({ resource }) => Promise.resolve(all(resource)),
+      all(resource).find(({ metadata }) => metadata?.name === name && (metadata?.namespace ?? '') === namespace),
+    list: ({ resource }) => all(resource),
     ofKind: () => undefined,
+    equivalents: () => [],
+    inVersion: (object) => object,
     remade: (_, object) => object,
     merged: (_, object, configuration) => ({ ...object, ...configuration }),
   };

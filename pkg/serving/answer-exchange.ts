@@ -19,9 +19,9 @@ export interface Serving {
   readonly room: BodyRoom;
 }
 
-/** Answers one request on its connection. */
-export function answerExchange(exchange: Exchange, serving: Serving): void {
-  ask(exchange, serving).then(
+/** Answers one request on its connection. Resolves once the handler has, and never rejects. */
+export function answerExchange(exchange: Exchange, serving: Serving): Promise<void> {
+  return ask(exchange, serving).then(
     (answer) => sendPlain(exchange, answer, serving),
     (error: unknown) => sendPlain(exchange, failed(exchange, error, serving), serving),
   );

@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
 import { type AnsweredCall, type AskedCall, type Caller, servingConformance } from './conformance.ts';
 import { serveForTest } from './test-server.ts';
+import { ask, openSession } from './test-streams.ts';
 import { takeUpgrade } from './upgrade-in-process.ts';
 
 async function answered(response: IncomingMessage): Promise<AnsweredCall> {
@@ -49,6 +50,24 @@ async function overNetwork(handler: ApiHandler): Promise<Caller> {
   };
 }
 
+async function overStreams(handler: ApiHandler): Promise<Caller> {
+  const server = await serveForTest(handler);
+  return {
+    async call(asked: AskedCall) {
+      // Whoever is not known has one request on a connection.
+      const session = await openSession(server.port);
+      try {
+        const { status, headers, text } = await ask(session, asked);
+        return { status, headers: headers as AnsweredCall['headers'], text };
+      } finally {
+        session.destroy();
+      }
+    },
+    upgrade: () => Promise.reject(new Error('A stream cannot be upgraded')),
+    close: () => server.close(),
+  };
+}
+
 async function inProcess(handler: ApiHandler): Promise<Caller> {
   const ask = (asked: Partial<ApiRequest>): Promise<ApiResponse> =>
     handler({
@@ -87,5 +106,6 @@ async function plain({ status, headers, body }: ApiResponse): Promise<AnsweredCa
   return { status, headers, text: Buffer.concat(parts).toString() };
 }
 
-servingConformance({ name: 'HTTPS', isNetwork: true, serve: overNetwork });
-servingConformance({ name: 'in process', isNetwork: false, serve: inProcess });
+servingConformance({ name: 'HTTPS', isNetwork: true, isSingle: true, serve: overNetwork });
+servingConformance({ name: 'in process', isNetwork: false, isSingle: true, serve: inProcess });
+servingConformance({ name: 'HTTP/2', isNetwork: true, isSingle: false, serve: overStreams });

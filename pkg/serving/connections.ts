@@ -21,17 +21,34 @@ const lingerSweepMs = 100;
 /** Warnings of one kind are a line in so long at most. */
 const warningMs = 60_000;
 
-/** Handshakes: one takes some half a millisecond. */
-const handshakesAtOnce: GateLimits = { least: 8, most: 64 };
-/** Requests of clients that nobody knows yet: each costs a quarter of a millisecond, and its connection memory that the next one's can have after it. */
-const strangersAtOnce: GateLimits = { least: 8, most: 64, waitsForWork: true };
+/** Handshakes: one takes some half a millisecond, for which all others wait. */
+const handshakesAtOnce: GateLimits = { least: 4, most: 64 };
+/**
+ * Requests of clients that nobody knows yet: each costs a third of a millisecond with its connection's end, so that others wait some two, and its
+ * connection memory that the next one's can have after it.
+ */
+const strangersAtOnce: GateLimits = { least: 4, most: 64, waitsForWork: true };
 
 /** What a connection is waited for, besides what its answer is. */
-interface Awaited {
+export interface Awaited {
   /** Called at each sweep. */
   sweep(nowMs: number): void;
   /** The connection has closed. */
   gone(): void;
+}
+
+/** What a connection has that carries several requests at once. */
+export interface Multiplexed {
+  readonly isBusy: boolean;
+  readonly waitingBytes: number;
+  /** For how long the reader of one of its answers has taken nothing. */
+  stalledMs(nowMs: number): number;
+  /** Ends what has had its time, itself if need be. */
+  sweep(nowMs: number, limits: ServingLimits): void;
+  /** Somebody was authenticated on it. */
+  known(): void;
+  /** Takes no further requests, and ends when those under way are answered. */
+  leave(): void;
 }
 
 /** What Node has for the socket in the kernel. */
@@ -51,6 +68,8 @@ export class Connection implements Gated {
   response: ServerResponse | undefined;
   /** The body that is being read. */
   body: Awaited | undefined;
+  /** Its streams, where it is HTTP/2: then it is they that have answers and bodies. */
+  session: Multiplexed | undefined;
   /** It is not HTTP any more. */
   isUpgraded = false;
   readonly #table: Connections;
@@ -94,7 +113,8 @@ export class Connection implements Gated {
 
   /** A request is answered on it. */
   get isBusy(): boolean {
-    const { response } = this;
+    const { response, session } = this;
+    if (session !== undefined) return session.isBusy;
     return this.isUpgraded || (response !== undefined && !response.writableFinished && !response.destroyed);
   }
 
@@ -113,7 +133,9 @@ export class Connection implements Gated {
     if (name === this.#client) return;
     const wasKnown = this.isKnown;
     this.#client = name;
-    if (!wasKnown) this.#table.known(this);
+    if (wasKnown) return;
+    this.#table.known(this);
+    this.session?.known();
   }
 
   /** Destroys it if it has had its time. */
@@ -121,6 +143,8 @@ export class Connection implements Gated {
     const { socket } = this;
     if (socket === undefined) {
       if (nowMs - this.openedMs >= limits.handshakeMs) this.destroy();
+    } else if (this.session !== undefined) {
+      this.session.sweep(nowMs, limits);
     } else if (this.isBusy) {
       this.body?.sweep(nowMs);
       this.#lookAtReader(socket, nowMs);
@@ -132,12 +156,13 @@ export class Connection implements Gated {
 
   /** For how long the reader of an answer has taken nothing of what waits for it, at the last sweep. */
   stalledMs(nowMs: number): number {
+    if (this.session !== undefined) return this.session.stalledMs(nowMs);
     return this.isBusy && this.#stalledSinceMs > 0 ? nowMs - this.#stalledSinceMs : 0;
   }
 
   /** Bytes that wait for the reader. */
   get waitingBytes(): number {
-    return this.socket?.writableLength ?? 0;
+    return this.session?.waitingBytes ?? this.socket?.writableLength ?? 0;
   }
 
   #lookAtReader(socket: Socket, nowMs: number): void {
@@ -285,9 +310,12 @@ export class Connections {
     this.#lingeringShort.delete(lingering);
   }
 
-  /** Destroys those that nothing is answered on, whether their handshake is done or not. */
-  destroyIdle(): void {
-    for (const connection of this.#all.values()) if (!connection.isBusy) connection.destroy();
+  /** The server takes no further requests: destroys those that nothing is answered on, whether their handshake is done or not. */
+  leave(): void {
+    for (const connection of this.#all.values()) {
+      if (connection.session !== undefined) connection.session.leave();
+      else if (!connection.isBusy) connection.destroy();
+    }
   }
 
   /** Destroys what is left. */

@@ -2,10 +2,10 @@
  * One request from the network and the way to answer it. The signal is made only when it is asked for: most answers are sent before anybody could
  * leave.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ApiRequest, HttpHeaders, Peer } from '#pkg/apimachinery/http.ts';
 import type { Connection } from './connections.ts';
-import { type BodyRoom, IncomingBody } from './incoming-body.ts';
+import { type BodyCarrier, type BodyRoom, IncomingBody } from './incoming-body.ts';
+import type { Incoming, Outgoing } from './message.ts';
 import { parseTarget } from './request-target.ts';
 
 /** What Node says of a request besides the request. */
@@ -15,6 +15,14 @@ export interface ExchangeOptions {
   readonly waitsForContinue: boolean;
   /** The protocol that the connection may go on with. */
   readonly upgrade?: string;
+  /** What the request comes by where that is not all of the connection. */
+  readonly stream?: StreamCarrier;
+}
+
+/** A stream of a connection of HTTP/2. */
+export interface StreamCarrier extends BodyCarrier {
+  /** The request is its head alone. */
+  readonly isBodiless: boolean;
 }
 
 /** A request as handlers see it, with the response that its answer is written to. */
@@ -25,12 +33,13 @@ export class Exchange implements ApiRequest {
   readonly headers: HttpHeaders;
   readonly body?: IncomingBody;
   readonly upgrade?: string;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: Incoming;
+  readonly response: Outgoing;
   readonly connection: Connection;
+  readonly carrier: BodyCarrier;
   #abort: AbortController | undefined;
 
-  constructor(request: IncomingMessage, response: ServerResponse, room: BodyRoom, options: ExchangeOptions) {
+  constructor(request: Incoming, response: Outgoing, room: BodyRoom, options: ExchangeOptions) {
     const { path, query } = parseTarget(request.url);
     this.method = request.method ?? 'GET';
     this.path = path;
@@ -39,7 +48,8 @@ export class Exchange implements ApiRequest {
     this.request = request;
     this.response = response;
     this.connection = options.connection;
-    if (hasBody(this.headers)) this.body = new IncomingBody(this, room, options);
+    this.carrier = options.stream ?? options.connection;
+    if (hasBody(this.headers, options.stream)) this.body = new IncomingBody(this, room, options);
     if (options.upgrade !== undefined) this.upgrade = options.upgrade;
   }
 
@@ -63,7 +73,8 @@ export class Exchange implements ApiRequest {
   }
 }
 
-function hasBody(headers: HttpHeaders): boolean {
+function hasBody(headers: HttpHeaders, stream: StreamCarrier | undefined): boolean {
   const length = headers['content-length'];
+  if (stream !== undefined) return !stream.isBodiless && length !== '0';
   return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined;
 }

@@ -1,12 +1,14 @@
 /**
- * Puts an `ApiHandler` on the network: HTTPS with optional client certificates, for the API server and for the kubelet alike. Requests go from
+ * Puts an `ApiHandler` on the network: HTTPS (HTTP/2 for clients that ask for it) with optional client certificates, for the API server and for the kubelet alike. Requests go from
  * `node:https` straight to the handler, without a router between, as the request path has nothing to spend.
  *
  * Invariants: whatever a client sends or however it leaves, no request ends the process; a body is not read before its handler asks for it;
  * every wait has a limit of `ServingLimits`.
  * Upstream counterpart: apiserver `server/secure_serving.go`, over Go's `net/http`.
  */
+import type { Server } from 'node:http';
 import { createServer } from 'node:https';
+import type { TLSSocket } from 'node:tls';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -14,6 +16,7 @@ import { answerExchange, type Serving } from './answer-exchange.ts';
 import { BodyBudget } from './body-budget.ts';
 import { Connections } from './connections.ts';
 import { Exchange } from './exchange.ts';
+import { beginSession } from './http2-session.ts';
 import { defaultLimits, type ServingLimits } from './limits.ts';
 import { type NetworkServer, nodeOptions, takeCharge } from './node-server.ts';
 import { answerUpgrade, upgradeOf } from './upgrade.ts';
@@ -45,11 +48,13 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
     // A certificate that proves nothing is the handler's to refuse, in words: without TLS's own alert, as upstream does.
     ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: false }),
     ...nodeOptions(limits),
+    ALPNProtocols: limits.streamsMax > 0 ? ['h2', 'http/1.1'] : ['http/1.1'],
     shouldUpgradeCallback: (request) => upgradeOf(request) !== undefined,
   });
   const budget = new BodyBudget(limits);
   const connections = new Connections({ limits, clock, log, onSweep: (nowMs) => budget.sweep(nowMs) });
   const serving: Serving = { handler, clock, log, limits, connections, room: { budget, limits, clock } };
+  takeSessions(server, serving);
   return takeCharge(server, {
     connections,
     limits,
@@ -57,7 +62,21 @@ export function createHttpsServer(options: HttpsServerOptions): HttpsServer {
     log,
     isTls: true,
     onRequest: (request, response, { connection, waitsForContinue }) =>
-      answerExchange(new Exchange(request, response, serving.room, { connection, waitsForContinue }), serving),
+      void answerExchange(new Exchange(request, response, serving.room, { connection, waitsForContinue }), serving),
     onUpgrade: (request, socket, { connection, head }) => answerUpgrade({ request, socket, connection, head }, serving),
+  });
+}
+
+/** Takes the connections that chose HTTP/2 from Node's server, which knows HTTP/1.1 alone: with those nothing is different from before. */
+function takeSessions(server: Server, serving: Serving): void {
+  const begin = server.listeners('secureConnection');
+  server.removeAllListeners('secureConnection');
+  server.on('secureConnection', (socket: TLSSocket) => {
+    if (socket.alpnProtocol !== 'h2') {
+      for (const listener of begin) Reflect.apply(listener, server, [socket]);
+      return;
+    }
+    const connection = serving.connections.of(socket);
+    if (connection !== undefined) beginSession(socket, connection, serving);
   });
 }

@@ -2,13 +2,13 @@
  * The body of a request from the network, which stays with its client until the handler wants it: see the laws of `UnreadBody`. Invariant: room
  * that was taken for it is given back once its request has been answered, however that went.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BodyLimit, UnreadBody } from '#pkg/apimachinery/http.ts';
 import { badRequest, StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type BodyBudget, noRoom } from './body-budget.ts';
-import type { Connection } from './connections.ts';
+import type { Awaited } from './connections.ts';
 import type { ServingLimits } from './limits.ts';
+import type { Incoming, Outgoing } from './message.ts';
 
 /** What bodies of one server share. */
 export interface BodyRoom {
@@ -17,11 +17,21 @@ export interface BodyRoom {
   readonly clock: Clock;
 }
 
+/** What a body comes by: a connection, or a stream of one. */
+export interface BodyCarrier {
+  /** By whom the room that it takes is counted. */
+  readonly client: string;
+  /** The body that is being read: it is looked at each second, and told when its carrier has gone. */
+  body: Awaited | undefined;
+  /** All of a body has come. */
+  cameSoFar(): void;
+}
+
 /** The request that a body is of. */
 export interface BodyOwner {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly connection: Connection;
+  readonly request: Incoming;
+  readonly response: Outgoing;
+  readonly carrier: BodyCarrier;
   readonly signal: AbortSignal;
 }
 
@@ -71,7 +81,7 @@ export class IncomingBody implements UnreadBody {
 
   #takeRoom(bytes: number): Promise<void> | undefined {
     const { budget, clock } = this.#room;
-    const { client } = this.#owner.connection;
+    const { client } = this.#owner.carrier;
     const waiting = budget.take(client, bytes, { nowMs: clock.monotonicMs(), signal: () => this.#owner.signal });
     if (waiting !== undefined) return waiting.then(() => this.#hold(client, bytes));
     this.#hold(client, bytes);
@@ -90,7 +100,7 @@ export class IncomingBody implements UnreadBody {
   /** The request is answered: room that was taken is given back, and what has not come yet is not read any more. */
   release(): void {
     this.#isReleased = true;
-    if (this.#owner.connection.body === this) this.gone();
+    if (this.#owner.carrier.body === this) this.gone();
     this.#releaseSmall();
     if (this.#heldBytes === 0) return;
     this.#room.budget.give(this.#client, this.#heldBytes);
@@ -130,16 +140,20 @@ export class IncomingBody implements UnreadBody {
   }
 
   #collect(limitBytes: number): Promise<Uint8Array> {
-    const { request, connection } = this.#owner;
+    const { request, carrier } = this.#owner;
     this.#limitBytes = limitBytes;
     return new Promise((resolve, reject) => {
       this.#reject = reject;
-      connection.body = this;
+      carrier.body = this;
       request.on('data', (chunk: Buffer) => this.#add(chunk));
       request.on('end', () => {
-        if (connection.body !== this) return;
-        connection.body = undefined;
-        connection.cameSoFar();
+        if (carrier.body !== this) return;
+        if (request.aborted) {
+          this.gone();
+          return;
+        }
+        carrier.body = undefined;
+        carrier.cameSoFar();
         const chunks = this.#chunks;
         this.#chunks = [];
         this.#giveSurplus();
@@ -152,7 +166,7 @@ export class IncomingBody implements UnreadBody {
 
   #add(chunk: Buffer): void {
     // Refused already, and thrown away.
-    if (this.#owner.connection.body !== this) return;
+    if (this.#owner.carrier.body !== this) return;
     this.#length += chunk.length;
     if (this.#length > this.#limitBytes) {
       this.#fail(overLimit(this.#limitBytes));
@@ -166,7 +180,7 @@ export class IncomingBody implements UnreadBody {
   /** A body of unknown length turns out not to be small: the rest waits with its client until there is room for all that it may be. */
   #beginLong(): void {
     this.#isLong = true;
-    const { request, connection } = this.#owner;
+    const { request, carrier } = this.#owner;
     const goOn = (): void => {
       this.#isWaiting = false;
       this.#sinceMs = 0;
@@ -182,7 +196,7 @@ export class IncomingBody implements UnreadBody {
       this.#isWaiting = true;
       request.pause();
       waiting.then(goOn, (error: Error) => {
-        if (connection.body === this) this.#fail(error);
+        if (carrier.body === this) this.#fail(error);
       });
     } catch (error) {
       this.#fail(error as Error);
@@ -197,8 +211,8 @@ export class IncomingBody implements UnreadBody {
   }
 
   #fail(error: Error): void {
-    const { request, connection } = this.#owner;
-    connection.body = undefined;
+    const { request, carrier } = this.#owner;
+    carrier.body = undefined;
     this.#chunks = [];
     request.pause();
     this.#reject(error);
@@ -210,7 +224,7 @@ export class IncomingBody implements UnreadBody {
 
   /** Takes room for so much of the body as for a large one, instead of what it has of the small ones'. */
   #grow(bytes: number): boolean {
-    const { client } = this.#owner.connection;
+    const { client } = this.#owner.carrier;
     const more = bytes - this.#heldBytes;
     if (more > 0) {
       if (!this.#room.budget.grow(client, more)) return false;

@@ -57,6 +57,8 @@ export interface ServingLimits {
   readonly connectionsMax: number;
   /** Of these, those on which nobody has been authenticated. The oldest that is not being answered gives way to a new one. */
   readonly unknownMax: number;
+  /** Requests at once of one connection of HTTP/2; further ones are refused, to be asked again. 0: no HTTP/2. Source: apiserver `secure_serving.go`. */
+  readonly streamsMax: number;
   /** A body up to this length goes into the room for small ones, and takes room like a large one only once it has kept the server waiting. */
   readonly smallBodyBytes: number;
   /** Small bodies that are read and answered at once, whoever sends them: thousands of ordinary ones. Of more each takes room like a large one. */
@@ -97,6 +99,7 @@ export const defaultLimits: ServingLimits = {
   slowHeadBytesMax: 16 * 1024,
   connectionsMax: 10_000,
   unknownMax: 2_500,
+  streamsMax: 100,
   smallBodyBytes: 64 * 1024,
   smallBodiesBytesMax: 24 * mebibyte,
   bodiesBytesMax: 12 * mebibyte,

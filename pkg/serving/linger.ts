@@ -4,6 +4,7 @@
  * look at the answer only once they have sent everything.
  * Upstream counterpart: `net/http` `server.go` `closeWriteAndWait`, `maxPostHandlerReadBytes`.
  */
+import type { Socket } from 'node:net';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Connections, Lingering } from './connections.ts';
 import type { Exchange } from './exchange.ts';
@@ -32,7 +33,7 @@ export function linger(exchange: Exchange, { connections, limits, clock }: Linge
   };
   // An answer of a known length is all there without its end.
   const isSaid = isShort && !response.chunkedEncoding;
-  if (isSaid) request.socket.end();
+  if (isSaid) connection.socket?.end();
   connections.linger(lingering);
   request.once('close', end);
   const bytesMax = isShort ? limits.lingerBytes : limits.discardBytes;
@@ -57,4 +58,18 @@ export function discard(request: Exchange['request'], bytesMax: number, done: ()
 function letGo(chunk: Buffer): void {
   const { buffer } = chunk;
   if (buffer instanceof ArrayBuffer && buffer.byteLength === chunk.length) buffer.transfer(0);
+}
+
+/** Destroys a socket on which the last word was said, a moment after it: closing at once would take the word back. */
+export function lingerOn(socket: Socket, connections: Connections, untilMs: number): void {
+  const lingering = {
+    untilMs,
+    isShort: true,
+    end: () => {
+      connections.lingered(lingering);
+      socket.destroy();
+    },
+  };
+  connections.linger(lingering);
+  socket.once('close', () => connections.lingered(lingering));
 }

@@ -5,4 +5,5 @@
 import { getBuiltinModule } from 'node:process';
 
 /** What is used of `node:http`. */
-export const { createServer, get, request, ServerResponse, STATUS_CODES } = getBuiltinModule('node:http');
+export const { createServer, get, request, ServerResponse, STATUS_CODES, validateHeaderValue } =
+  getBuiltinModule('node:http');

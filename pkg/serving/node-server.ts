@@ -10,6 +10,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Connection, Connections } from './connections.ts';
 import type { ServingLimits } from './limits.ts';
+import { lingerOn } from './linger.ts';
 import { parseRefusal, refusalOf, writePlainRefusal, writeRefusal } from './refusals.ts';
 
 /** A server on the network. */
@@ -107,20 +108,6 @@ function rawOf(socket: Socket): Socket | undefined {
   return (socket as Socket & { readonly _parent?: Socket })._parent;
 }
 
-/** Destroys a socket on which the last word was said, a moment after it: closing at once would take the word back. */
-function lingerOn(socket: Socket, connections: Connections, untilMs: number): void {
-  const lingering = {
-    untilMs,
-    isShort: true,
-    end: () => {
-      connections.lingered(lingering);
-      socket.destroy();
-    },
-  };
-  connections.linger(lingering);
-  socket.once('close', () => connections.lingered(lingering));
-}
-
 function watchRequests(server: HttpServer, options: NodeServerOptions): void {
   const { connections, onRequest, onUpgrade, clock, limits } = options;
   const refuse = (socket: Socket, line: string): void => {
@@ -195,7 +182,7 @@ async function run(
       resolve();
     });
   });
-  connections.destroyIdle();
+  connections.leave();
   const timer = new AbortController();
   await Promise.race([stopped, sleep(clock, limits.stopMs, timer.signal)]);
   timer.abort();

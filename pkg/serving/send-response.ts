@@ -2,16 +2,15 @@
  * Writes an `ApiResponse` to a connection. What is whole leaves in one write, so that head and body share a TLS record; streams are written at
  * the reader's pace; watches have a writer of their own. Invariant: the answer to a request whose body nobody read ends its connection.
  */
-import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { constants, createGzip } from 'node:zlib';
 import type { ApiResponse, ResponseBody, SlicedBytes, WatchFrame } from '#pkg/apimachinery/http.ts';
 import type { Exchange } from './exchange.ts';
 import { sliceBytes } from './limits.ts';
 import { discard, type LingerOptions, linger } from './linger.ts';
+import type { Outgoing } from './message.ts';
 import { giveSlice, takeSlice } from './slice-memory.ts';
-import { sendFrames } from './watch-sender.ts';
+import { frameSink, sendFrames } from './watch-sender.ts';
 
 /** Smaller answers are not worth compressing. Source: apiserver `responsewriters` `defaultGzipThresholdBytes`. */
 const gzipBytesMin = 128 * 1024;
@@ -147,31 +146,28 @@ function begin({ exchange, answer, options }: Sending): void {
   if (isUnread) discard(request, options.limits.discardBytes, () => !request.complete && response.destroy());
 }
 
-async function writeAll(response: ServerResponse, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+async function writeAll(response: Outgoing, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   await writeChunks(response, chunks);
   response.end();
 }
 
 /** Writes what comes at the reader's pace, until that has gone. */
-async function writeChunks(response: ServerResponse, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+async function writeChunks(response: Outgoing, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const chunk of chunks) {
     if (response.destroyed) return;
     if (!response.write(chunk)) await drained(response);
   }
 }
 
-async function drained(response: ServerResponse): Promise<void> {
+/** Resolves, too, when it is closed while waiting: the caller looks at `destroyed`. */
+async function drained(response: Outgoing): Promise<void> {
   if (response.destroyed) return;
-  const gone = new AbortController();
-  const onClose = (): void => gone.abort();
-  response.once('close', onClose);
-  try {
-    await once(response, 'drain', { signal: gone.signal });
-  } catch {
-    // Closed while waiting: the caller looks at `destroyed`.
-  } finally {
-    response.removeListener('close', onClose);
-  }
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response.once('close', resolve);
+  response.once('drain', resolve);
+  await promise;
+  response.removeListener('close', resolve);
+  response.removeListener('drain', resolve);
 }
 
 /** Frames that are made for one watcher, such as rows of tables, go the way of any stream, some 256 KiB at a time. */
@@ -198,8 +194,7 @@ async function sendWatch(
 ): Promise<void> {
   begin(sending);
   const { response } = sending.exchange;
-  // A connection may still be another answer's, and a client of HTTP/1.0 knows no chunks.
-  const takesChunks = response.socket !== null && response.chunkedEncoding;
-  if (takesChunks && ready !== undefined) return sendFrames(response, ready);
+  const sink = ready === undefined ? undefined : frameSink(response);
+  if (sink !== undefined && ready !== undefined) return sendFrames(response, sink, ready);
   return writeAll(response, linesOf(batches));
 }

@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { expect, test } from 'vitest';
 import type { ReadyFrames, WatchFrame } from '#pkg/apimachinery/http.ts';
-import { chunkAround } from './chunked.ts';
+import { chunkAround, chunksOf } from './chunked.ts';
 import { sendFrames } from './watch-sender.ts';
 
 /** A connection that wants no more after each write until it says so. */
@@ -34,7 +34,7 @@ function framesOf(batch: readonly WatchFrame[]): ReadyFrames {
 function begin(batch: readonly WatchFrame[]): SlowSocket {
   const socket = new SlowSocket();
   const response = Object.assign(new EventEmitter(), { socket }) as unknown as ServerResponse;
-  void sendFrames(response, framesOf(batch));
+  void sendFrames(response, { to: socket, join: chunksOf }, framesOf(batch));
   return socket;
 }
 

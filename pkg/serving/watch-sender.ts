@@ -7,11 +7,10 @@
  * slice of what is shared; the rest waits where the frames come from, which has a limit.
  */
 import { Buffer } from 'node:buffer';
-import type { ServerResponse } from 'node:http';
-import type { Writable } from 'node:stream';
 import type { ReadyFrames, WatchFrame } from '#pkg/apimachinery/http.ts';
-import { chunksOf } from './chunked.ts';
+import { chunksOf, type JoinFrames, linesOf } from './chunked.ts';
 import { sliceBytes } from './limits.ts';
+import type { Outgoing } from './message.ts';
 
 /** Frames that are put together for one write at most; with initial lists there may be a hundred thousand. */
 const sliceFramesMax = 64;
@@ -19,14 +18,42 @@ const sliceFramesMax = 64;
 /** Bytes of one write of what this watcher alone is told. It is held twice until a slow reader takes it, and there may be thousands of them. */
 const ownBytesMax = 64 * 1024;
 
+/** What frames are written to: a connection, or a stream of one. */
+interface FrameTarget {
+  write(bytes: Uint8Array): boolean;
+  on(event: 'drain', listener: () => void): unknown;
+  removeListener(event: 'drain', listener: () => void): unknown;
+}
+
+/** Where frames go, and in what form. */
+export interface FrameSink {
+  readonly to: FrameTarget;
+  readonly join: JoinFrames;
+}
+
+/** Where the frames of an answer can go as they are; undefined where they cannot. */
+export function frameSink({ stream, socket, chunkedEncoding }: Outgoing): FrameSink | undefined {
+  if (stream !== undefined) return { to: stream, join: linesOf };
+  // A connection may still be another answer's, and a client of HTTP/1.0 knows no chunks.
+  const isFree = socket !== null && socket !== undefined && chunkedEncoding;
+  return isFree ? { to: socket, join: chunksOf } : undefined;
+}
+
 /** Sends frames as they come, after the head has been written; resolves once the watch has ended or its reader has gone. */
-export function sendFrames(response: ServerResponse, frames: ReadyFrames): Promise<void> {
-  return new Promise((resolve) => new WatchSender(response, frames, resolve).begin());
+export function sendFrames(response: Outgoing, { to, join }: FrameSink, frames: ReadyFrames): Promise<void> {
+  return new Promise((resolve) => new WatchSender({ response, to, join, frames, resolve }).begin());
+}
+
+interface WatchSending extends FrameSink {
+  readonly response: Outgoing;
+  readonly frames: ReadyFrames;
+  resolve(): void;
 }
 
 class WatchSender {
-  readonly #response: ServerResponse;
-  readonly #socket: Writable;
+  readonly #response: Outgoing;
+  readonly #socket: FrameTarget;
+  readonly #join: JoinFrames;
   readonly #frames: ReadyFrames;
   readonly #resolve: () => void;
   /** What is being written, and how far it is. */
@@ -39,10 +66,11 @@ class WatchSender {
   #isBlocked = false;
   #isDone = false;
 
-  constructor(response: ServerResponse, frames: ReadyFrames, resolve: () => void) {
+  constructor({ response, to, join, frames, resolve }: WatchSending) {
     this.#response = response;
     // The frames are chunks already: they go to the connection as they are, which is what `response.write` would make of them.
-    this.#socket = response.socket!;
+    this.#socket = to;
+    this.#join = join;
     this.#frames = frames;
     this.#resolve = resolve;
   }
@@ -80,7 +108,7 @@ class WatchSender {
     const { length } = this.#batch;
     if (this.#at === 0 && this.#offset === 0 && isShort(this.#batch)) {
       this.#at = length;
-      return chunksOf(this.#batch);
+      return this.#join(this.#batch);
     }
     const pieces: Uint8Array[] = [];
     for (let bytes = 0; this.#at < length && bytes < ownBytesMax; ) {
@@ -93,7 +121,7 @@ class WatchSender {
 
   /** As much of the next frame as is allowed. It is held until all of it is written, so that others who are told of it can have the same. */
   #piece(bytesMax: number): Uint8Array {
-    this.#chunk ??= chunksOf([this.#batch[this.#at]!]);
+    this.#chunk ??= this.#join([this.#batch[this.#at]!]);
     const piece = this.#chunk.subarray(this.#offset, this.#offset + bytesMax);
     this.#offset += piece.length;
     if (this.#offset < this.#chunk.length) return piece;

@@ -90,6 +90,7 @@ export class SortedMap<V> {
 
   /** Values of the keys that start with `prefix`, in key order. */
   values(prefix: string, options: ScanOptions = {}): V[] {
+    if (this.#size === 0) return [];
     const { startKey } = options;
     const limit = options.limit || Number.POSITIVE_INFINITY;
     const from = this.#lowerBound(startKey !== undefined && precedes(prefix, startKey) ? startKey : prefix);

@@ -157,6 +157,11 @@ export interface Store {
   allocate?(bytes: number): Buffer;
   /** Forgets what was overwritten or deleted at or before `revision`; reads and watches from before it fail from now on. */
   compact(revision: number): Promise<void>;
+  /**
+   * Drivers that may end by themselves: resolves with why, once they have. From the first write that the disk has refused on nobody can say what it
+   * holds, so there is no second try in the same process: whoever has the store closes it and ends.
+   */
+  readonly ended?: Promise<StoreUnavailableError>;
   /** Ends all watches and releases files and connections. Writes that were not acknowledged may be lost. */
   close(): Promise<void>;
 }
@@ -174,11 +179,13 @@ export class CompactedError extends Error {
 
 /** The revision asked for is greater than the store's. */
 export class FutureRevisionError extends Error {
+  readonly wantedRevision: number;
   readonly currentRevision: number;
 
   constructor(wanted: number, currentRevision: number) {
     super(`Cannot read revision ${wanted} as the store is at ${currentRevision}`);
     this.name = 'FutureRevisionError';
+    this.wantedRevision = wanted;
     this.currentRevision = currentRevision;
   }
 }

@@ -396,3 +396,35 @@ test('run ends with its signal: watchers get an error and later reads fail', asy
   expect(sink.lines).toEqual(['error StoreUnavailableError']);
   await expect(cache.fresh()).rejects.toThrow(StoreUnavailableError);
 });
+
+test('what a change replaced is said to be replaced once it was told of', async () => {
+  const store = createMemoryStore({ clock: new VirtualClock() });
+  const told: string[] = [];
+  const cache = createResourceCache({
+    store,
+    prefix: '/r/pods/',
+    clock: new VirtualClock(),
+    log: silentLogger,
+    codec: {
+      ...codec,
+      entry: (kv) => ({
+        ...entryOf(kv, kv.modRevision),
+        replaced: () => void told.push(`${decoder.decode(kv.value)} is replaced`),
+      }),
+    },
+  });
+  await put(store, '/r/pods/a', 'old');
+  await cache.fresh();
+  cache.watch(
+    { prefix: '/r/pods/', afterRevision: cache.revision },
+    {
+      onEvents: (events) => void told.push(...events.map(({ entry }) => `told of ${decoder.decode(entry.bytes)}`)),
+      onProgress: () => {},
+      onError: () => {},
+    },
+  );
+  await put(store, '/r/pods/a', 'new');
+  expect(told).toEqual(['told of new', 'old is replaced']);
+  cache.close();
+  await store.close();
+});

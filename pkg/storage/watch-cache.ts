@@ -296,6 +296,8 @@ class WatchCache implements RunningResourceCache {
       }
       this.#armTrim();
       this.#watchers.deliver(told);
+      // Not before: who is told of many at once still asks what each replaced.
+      for (const { type, previous } of told) if (type === 'MODIFIED') previous?.replaced?.();
     }
     if (this.#waiters.size > 0) this.#wake();
   }
@@ -314,7 +316,6 @@ class WatchCache implements RunningResourceCache {
     const entry = codec.entry(event.kv);
     const revision = event.kv.modRevision;
     const previous = this.#entries.set(event.kv.key, entry);
-    previous?.replaced?.();
     return previous === undefined
       ? { type: 'ADDED', entry, revision }
       : { type: 'MODIFIED', entry, previous, revision };

@@ -7,24 +7,24 @@ function put(key: string, revision: number): StoreEvent {
 }
 
 const events = [
-  put('/registry/core/pods/a/x', 1),
-  put('/registry/core/pods/ab/x', 2),
-  put('/registry/core/nodes/n', 3),
+  put('/registry/pods/a/x', 1),
+  put('/registry/pods/ab/x', 2),
+  put('/registry/nodes/n', 3),
   put('/other', 4),
-  put('/registry/core/pods/a/y', 5),
+  put('/registry/pods/a/y', 5),
 ];
 
 const cases: readonly { prefix: string; from?: number; seen: readonly number[] }[] = [
   { prefix: '', seen: [0, 1, 2, 3, 4] },
   { prefix: '/', seen: [0, 1, 2, 3, 4] },
-  { prefix: '/registry/core', seen: [0, 1, 2, 4] },
-  { prefix: '/registry/core/pods', seen: [0, 1, 4] },
-  { prefix: '/registry/core/pods/', seen: [0, 1, 4] },
-  { prefix: '/registry/core/pods/a/', seen: [0, 4] },
-  { prefix: '/registry/core/pods/a', seen: [0, 1, 4] },
-  { prefix: '/registry/core/pods/', from: 2, seen: [1, 4] },
-  { prefix: '/registry/core/nodes/', seen: [2] },
-  { prefix: '/registry/core/services/', seen: [] },
+  { prefix: '/registry', seen: [0, 1, 2, 4] },
+  { prefix: '/registry/pods', seen: [0, 1, 4] },
+  { prefix: '/registry/pods/', seen: [0, 1, 4] },
+  { prefix: '/registry/pods/a/', seen: [0, 4] },
+  { prefix: '/registry/pods/a', seen: [0, 1, 4] },
+  { prefix: '/registry/pods/', from: 2, seen: [1, 4] },
+  { prefix: '/registry/nodes/', seen: [2] },
+  { prefix: '/registry/services/', seen: [] },
 ];
 
 test.each(cases)('a watch of "$prefix" gets what begins with it, in order', async ({ prefix, from = 1, seen }) => {

@@ -129,10 +129,10 @@ export class WatchHub {
   }
 }
 
-/** `/registry/<group>/<resource>/` of a key or prefix; undefined where it is shorter. */
+/** `/registry/<resource>/`, or the group of a custom resource, of a key or prefix; undefined where it is shorter. */
 function resourceOf(key: string): string | undefined {
   let end = 0;
-  for (let slashes = 1; slashes < 4; slashes++) {
+  for (let slashes = 1; slashes < 3; slashes++) {
     end = key.indexOf('/', end + 1);
     if (end < 0) return undefined;
   }

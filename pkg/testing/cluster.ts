@@ -25,6 +25,7 @@ import type { Client } from '#pkg/client/client.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import type { FakeRuntime } from '#pkg/kubelet/runtime/fake/fake-runtime.ts';
 import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
+import type { Store } from '#pkg/storage/store.ts';
 
 export interface TestClusterOptions {
   /** How many nodes, named `node-1` and so on. Default 1; 0 for an API server, controllers and scheduler alone. */
@@ -48,6 +49,8 @@ export interface TestClusterOptions {
 /** Options of a cluster in real time, at an address of its own. */
 export interface ListeningTestClusterOptions extends TestClusterOptions {
   readonly listen: true;
+  /** Where its data is kept, which it closes when it stops. Default: in memory. */
+  readonly store?: Store;
 }
 
 /** A node of the simulated cluster. */
@@ -107,7 +110,7 @@ export interface ListeningTestCluster extends AnyTestCluster {
 export function startTestCluster(options: ListeningTestClusterOptions): Promise<ListeningTestCluster>;
 export function startTestCluster(options?: TestClusterOptions): Promise<TestCluster>;
 export async function startTestCluster(
-  options: TestClusterOptions & { readonly listen?: true } = {},
+  options: TestClusterOptions & Partial<ListeningTestClusterOptions> = {},
 ): Promise<ListeningTestCluster | TestCluster> {
   const paths = [...(options.crds ?? []), ...(options.manifests ?? [])];
   // Read before there is a cluster: on virtual time nothing may wait for files.
@@ -123,7 +126,7 @@ export async function startTestCluster(
 }
 
 async function startAny(
-  options: TestClusterOptions & { readonly listen?: true },
+  options: TestClusterOptions & Partial<ListeningTestClusterOptions>,
 ): Promise<ListeningTestCluster | TestCluster> {
   if (options.listen === true) {
     const { startListeningCluster } = await import('./listening-cluster.ts');

@@ -23,6 +23,7 @@ import { identitySubject } from '#pkg/cluster/pki.ts';
 import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
+import type { Store } from '#pkg/storage/store.ts';
 import type { ListeningTestCluster, TestClusterOptions } from './cluster.ts';
 import { Composition, testSettings } from './composition.ts';
 
@@ -36,12 +37,14 @@ const lookIntervalMs = 5;
 const stopped = 'Cannot answer as the cluster has stopped';
 
 /** Resolves once the API answers and the nodes are Ready. */
-export async function startListeningCluster(options: TestClusterOptions): Promise<ListeningTestCluster> {
+export async function startListeningCluster(
+  options: TestClusterOptions & { readonly store?: Store | undefined },
+): Promise<ListeningTestCluster> {
   const clock = new SystemClock();
   const random = new SeededRandom(options.seed ?? 1);
   const keys = makeKeys(clock.nowMs());
   const rootCa = keys.authority.certificate;
-  const store = createMemoryStore({ clock });
+  const store = options.store ?? createMemoryStore({ clock });
   const serviceAccountKey = newServiceAccountKey();
   const api = await apiPart({
     authentication: { serviceAccountKey },

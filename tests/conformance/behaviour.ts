@@ -5,12 +5,18 @@
 import { describe, test } from 'vitest';
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { JsonObject, KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import type { Clock } from '#pkg/base/clock.ts';
 import type { Client, ResourceClient } from '#pkg/client/client.ts';
 import { startTestCluster, type TestCluster, type TestClusterOptions } from '#pkg/testing/cluster.ts';
 
+/** The cluster of one test, on virtual time or in real time. */
+export interface StageCluster extends Omit<TestCluster, 'clock' | 'random'> {
+  readonly clock: Clock;
+}
+
 /** What a test of a behaviour is given. */
 export interface Stage {
-  readonly cluster: TestCluster;
+  readonly cluster: StageCluster;
   readonly client: Client;
   /** A namespace of the test's own, with its service account. */
   readonly namespace: string;
@@ -39,12 +45,29 @@ export interface Answer {
 
 type Body = (stage: Stage) => Promise<void>;
 
+/** How a behaviour is performed. */
+interface Mode {
+  readonly start: (options: TestClusterOptions) => Promise<StageCluster>;
+  /** How often one that fails is performed again, on a fresh cluster. On virtual time it would fail in the same way. */
+  readonly retry: number;
+}
+
+let mode: Mode = { start: startTestCluster, retry: 0 };
+
+/**
+ * Has the behaviours that are loaded after it performed on other clusters than those on virtual time. In real time their steps may lose against the
+ * controllers that are at work meanwhile, which are none of the steps that are tested.
+ */
+export function performOn(other: Mode): void {
+  mode = other;
+}
+
 const namespace = 'conformance';
 const administrator = { commonName: 'kubernetes-admin', organizations: ['system:masters'] };
 
 /** A test of one behaviour, under its code name without the `[Conformance]` at its end. */
 export function behaviour(name: string, body: Body, options: TestClusterOptions = {}): void {
-  test(`${name} [Conformance]`, () => onStage(body, options));
+  test(`${name} [Conformance]`, { retry: mode.retry }, () => onStage(body, options));
 }
 
 /**
@@ -58,7 +81,7 @@ export function defect(name: string, body: Body, options: TestClusterOptions = {
 }
 
 async function onStage(body: Body, options: TestClusterOptions): Promise<void> {
-  const cluster = await startTestCluster(options);
+  const cluster = await mode.start(options);
   try {
     await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
     await cluster.until(async () => {
@@ -78,14 +101,14 @@ async function onStage(body: Body, options: TestClusterOptions): Promise<void> {
   }
 }
 
-async function list(cluster: TestCluster, path: string): Promise<readonly string[]> {
+async function list(cluster: StageCluster, path: string): Promise<readonly string[]> {
   const { body } = await send(cluster, { method: 'GET', path });
   const items = body['items'] as unknown as readonly KubeObject[] | undefined;
   return (items ?? []).map(({ metadata }) => metadata?.name ?? '');
 }
 
 async function send(
-  cluster: TestCluster,
+  cluster: StageCluster,
   request: RequestOptions & { readonly method: string; readonly path: string },
 ): Promise<Answer> {
   const { method, path, query = '', headers = {} } = request;

@@ -118,8 +118,9 @@ behaviour(
     await stage.of(daemonSets).patch('rolls', withImage('coxswain.dev/pause:v2'), strategic);
     let fewest = 3;
     await stage.cluster.until(async () => {
-      const { status } = await get(stage, 'rolls');
+      const { metadata, status } = await get(stage, 'rolls');
       fewest = Math.min(fewest, status?.numberAvailable ?? 0);
+      if (status?.observedGeneration !== metadata?.generation) return false;
       return status?.updatedNumberScheduled === 3 && status.numberAvailable === 3;
     });
     expect(fewest).toBeGreaterThanOrEqual(2);

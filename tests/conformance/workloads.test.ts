@@ -62,6 +62,11 @@ behaviour(`${rs} Replace and Patch tests`, async (stage) => {
   const observer = observe(stage, replicaSets, { namespace });
   await stage.of(replicaSets).create(replicaSet('test-rs'));
   await running(stage, 1);
+  // Its controller has written the last of it by then, so that nobody comes in between.
+  await stage.cluster.until(async () => {
+    const { status } = await stage.of(replicaSets).get('test-rs', { namespace });
+    return status?.availableReplicas === 1;
+  });
   const current = await stage.of(replicaSets).get('test-rs', { namespace });
   await stage.of(replicaSets).update({ ...current, spec: { ...current.spec!, replicas: 2 } });
   await running(stage, 2);
@@ -113,6 +118,10 @@ behaviour(`${rc} should get and update a ReplicationController scale`, async (st
   const path = '/api/v1/namespaces/conformance/replicationcontrollers/e2e-rc/scale';
   await stage.of(replicationControllers).create(replicationController('e2e-rc'));
   await running(stage, 1);
+  await stage.cluster.until(async () => {
+    const { status } = await stage.of(replicationControllers).get('e2e-rc', { namespace: stage.namespace });
+    return status?.availableReplicas === 1;
+  });
   const scale = await stage.request('GET', path);
   expect(scale.body).toMatchObject({ kind: 'Scale', spec: { replicas: 1 }, status: { replicas: 1 } });
   const updated = await stage.request('PUT', path, { body: { ...(scale.body as JsonObject), spec: { replicas: 2 } } });

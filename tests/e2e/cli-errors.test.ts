@@ -218,7 +218,7 @@ describe.each(ways)('$way', ({ flags }) => {
     writeFileSync(join(dataDir, 'store/data.mdb'), 'this is no database '.repeat(1000));
     await expectCleanFailure(
       flags,
-      /^coxswain: Cannot open \S+store as data\.mdb is damaged: it is not a database; restore it from a copy that was made after "coxswain down", or choose another data folder$/,
+      /^coxswain: Cannot open \S+store as data\.mdb is damaged: it is not a database; move \S+store away and run "coxswain snapshot restore FILE --data-dir \S+" with a snapshot, or choose another data folder$/,
     );
     rmSync(join(dataDir, 'store'), { recursive: true });
     writeFileSync(join(dataDir, 'store'), 'a file');
@@ -324,6 +324,48 @@ describe.skipIf(noMounts !== undefined)('a disk of its own', () => {
       });
       expect(processesWith(place)).toEqual([]);
     }
+  });
+
+  test('that fills up while the cluster runs: it ends with one line, and with room again has all that was acknowledged', async () => {
+    const disk = join(place, 'disk');
+    mkdirSync(disk);
+    // The cluster's own output is elsewhere. Objects are made until one is refused; then the cluster ends by itself.
+    const script = `
+      node="$1"; main="$2"; disk="$3"; place="$4"; port="$5"; i=0
+      mount -t tmpfs -o size=40m tmpfs "$disk"
+      data="--data-dir $disk/data --kubeconfig $place/config"
+      "$node" "$main" up $data --runtime fake --api-port "$port" --wait 100s > "$place/out" 2> "$place/err" & cluster=$!
+      until grep -q Ctrl-C "$place/out"; do kill -0 $cluster || exit 3; sleep 0.05; done
+      cat /dev/zero > "$disk/filler" 2> "$place/filler"
+      make() { "$node" "$main" kubectl --kubeconfig "$place/config" create -f "$place/object.yaml" >> "$place/made" 2>> "$place/refused"; }
+      while make; do i=$((i + 1)); test $i -lt 100 || exit 4; done
+      wait $cluster; echo "ended $?"
+      rm "$disk/filler"
+      "$node" "$main" up $data --detach --wait 100s > "$place/again" 2>&1 || { cat "$place/again" 1>&2; exit 5; }
+      "$node" "$main" kubectl --kubeconfig "$place/config" get configmaps -o name > "$place/kept" || exit 6
+      "$node" "$main" down --data-dir "$disk/data" > "$place/down"`;
+    const object = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { generateName: 'made-' },
+      data: { a: 'x'.repeat(900_000) },
+    };
+    writeFileSync(join(place, 'object.yaml'), JSON.stringify(object));
+    const words = [process.execPath, coxswainMain, disk, place, String(await freePort())];
+    const env = { HOME: place, COXSWAIN_HOME: join(place, 'home') };
+    const { code, stdout } = await run('unshare', ['-m', 'sh', '-c', script, 'sh', ...words], {
+      env,
+      timeoutMs: 170_000,
+    });
+    expect([code, stdout]).toEqual([0, 'ended 1\n']);
+    const linesOf = (name: string): readonly string[] => readFileSync(join(place, name), 'utf8').split('\n');
+    const made = linesOf('made').map((line) => line.replace(' created', ''));
+    expect(made.filter((name) => !linesOf('kept').includes(name))).toEqual([]);
+    expect(linesOf('err').filter((line) => line.startsWith('coxswain:'))).toEqual([
+      expect.stringMatching(
+        /^coxswain: kube-apiserver failed: Cannot write in \S+store as the disk is full \(\d+ MiB are free\): make room and start again; what was acknowledged is kept$/,
+      ),
+    ]);
   });
 
   test.each(ways)('that is read-only: $way', async ({ flags }) => {

@@ -22,7 +22,6 @@ const facts: ReadonlyMap<string, Fact> = new Map(
 /** What there is nothing of to tell, and why. */
 const absent: readonly (readonly [names: RegExp, why: string])[] = [
   [/^apiserver_flowcontrol_/, 'requests wait in two lanes, which flow schemas and priority levels do not divide'],
-  [/^apiserver_admission_webhook_/, 'counted with the webhooks'],
   [/^apiserver_(cel|validating_admission_policy)_/, 'counted with CEL and the policies'],
   [/^apiserver_(authentication|authorization)_config_controller_/, 'configuration files are not read again'],
   [/^apiserver_validation_declarative_/, 'there is one validation'],
@@ -111,7 +110,11 @@ test('what a cluster says of itself is text that Prometheus reads, and its stabl
   ).toEqual([]);
   // What this cluster has lived through is counted, and not only named.
   const empty = stable.filter(([name]) => found.get(name)?.samples.length === 0).map(([name]) => name);
-  expect(empty).toEqual(['apiserver_response_sizes', 'node_collector_evictions_total']);
+  expect(empty).toEqual([
+    'apiserver_admission_webhook_admission_duration_seconds',
+    'apiserver_response_sizes',
+    'node_collector_evictions_total',
+  ]);
 });
 
 test('what is no such text is found', () => {

@@ -64,14 +64,14 @@ export const openSwitches: readonly string[] = [];
 
 /** Casts in production code by part of the project: `as`, and `!`. Each number only shrinks. */
 export const casts: Readonly<Record<string, { readonly as: number; readonly bang: number }>> = {
-  cmd: { as: 29, bang: 8 },
+  cmd: { as: 28, bang: 8 },
   deploy: { as: 1, bang: 0 },
   'pkg/api': { as: 16, bang: 3 },
   'pkg/apimachinery': { as: 85, bang: 101 },
-  'pkg/apiserver': { as: 103, bang: 51 },
+  'pkg/apiserver': { as: 101, bang: 50 },
   'pkg/base': { as: 0, bang: 12 },
   'pkg/client': { as: 16, bang: 5 },
-  'pkg/cluster': { as: 1, bang: 14 },
+  'pkg/cluster': { as: 1, bang: 13 },
   'pkg/component': { as: 3, bang: 5 },
   'pkg/controllers': { as: 16, bang: 22 },
   'pkg/kubectl': { as: 17, bang: 6 },
@@ -81,6 +81,6 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   'pkg/proxy': { as: 1, bang: 1 },
   'pkg/registry': { as: 14, bang: 28 },
   'pkg/scheduler': { as: 9, bang: 36 },
-  'pkg/serving': { as: 14, bang: 13 },
-  'pkg/storage': { as: 7, bang: 59 },
+  'pkg/serving': { as: 14, bang: 12 },
+  'pkg/storage': { as: 6, bang: 59 },
 };

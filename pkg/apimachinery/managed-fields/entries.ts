@@ -98,7 +98,8 @@ function compareEntries(a: TrackedEntry, b: TrackedEntry): number {
 /** The list as it is stored: sorted, with the oldest updaters merged when there are too many. */
 export function finishEntries(entries: readonly TrackedEntry[]): readonly TrackedEntry[] {
   const list = entries.length > updateManagersMax ? capUpdaters(entries) : entries;
-  return list.length > 1 ? [...list].sort(compareEntries) : list;
+  const isSorted = list.every((entry, index) => index === 0 || compareEntries(list[index - 1] ?? entry, entry) <= 0);
+  return isSorted ? list : [...list].sort(compareEntries);
 }
 
 function capUpdaters(entries: readonly TrackedEntry[]): readonly TrackedEntry[] {

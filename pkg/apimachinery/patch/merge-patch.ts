@@ -13,12 +13,12 @@ function mergeValue(original: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;
   const base = isObject(original) ? original : {};
   const merged: Record<string, unknown> = {};
-  for (const key of Object.keys(base)) {
+  for (const key in base) {
     const change = getOwn(patch, key);
     if (change === undefined) setOwn(merged, key, base[key]);
     else if (change !== null) setOwn(merged, key, mergeValue(base[key], change));
   }
-  for (const key of Object.keys(patch)) {
+  for (const key in patch) {
     if (patch[key] !== null && !Object.hasOwn(base, key)) setOwn(merged, key, mergeValue(undefined, patch[key]));
   }
   return merged;

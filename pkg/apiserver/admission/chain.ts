@@ -38,6 +38,7 @@ export class AdmissionChain {
     this.#validating = plugins.filter(({ validate }) => validate !== undefined);
     this.#reserving = plugins.filter(({ reserve }) => reserve !== undefined);
     this.#reader = reader;
+    for (const plugin of plugins) plugin.countIn?.(counts.metrics);
   }
 
   /** May change the draft. Undefined where nothing had to be waited for. Throws and rejects with what a plugin refuses by. */
@@ -122,14 +123,21 @@ export class AdmissionChain {
         this.#counts.observe(turns.refused, startMs);
         throw error;
       }
-      if (asked instanceof Promise) {
-        const others = plugins.slice(plugins.length - left);
-        const settled = this.#settled(asked, { turns, startMs });
-        return others.length === 0 ? settled : settled.then(() => this.#ask(others, asking));
-      }
+      if (asked instanceof Promise)
+        return this.#askAfter({ asked, turns, startMs }, plugins.slice(plugins.length - left), asking);
       startMs = this.#counts.observe(turns.passed, startMs);
     }
     return undefined;
+  }
+
+  /** The others, once one is done that has to be waited for. */
+  async #askAfter(
+    { asked, turns, startMs }: Waiting,
+    others: readonly AdmissionPlugin[],
+    asking: Asking,
+  ): Promise<void> {
+    await this.#settled(asked, { turns, startMs });
+    if (others.length > 0) await this.#ask(others, asking);
   }
 
   #turnsOf(plugin: AdmissionPlugin, step: Step): AdmissionTurns {
@@ -156,6 +164,12 @@ export class AdmissionChain {
 }
 
 type Step = 'admit' | 'validate';
+
+interface Waiting {
+  readonly asked: Promise<void>;
+  readonly turns: ReturnType<AdmissionTurns['of']>;
+  readonly startMs: number;
+}
 
 interface Asking {
   readonly step: Step;

@@ -6,15 +6,16 @@
 import { Buffer } from 'node:buffer';
 import type { ApiRequest, HttpHeaders } from '#pkg/apimachinery/http.ts';
 import { bearerProtocolPrefix } from '#pkg/serving/websocket/handshake.ts';
+import type { AuditNotes } from '../audit/audit-notes.ts';
 import type { UserInfo } from '../user-info.ts';
 
 /** One way of telling who asks. */
 export interface Authenticator {
   /**
    * The caller, or undefined when the request carries nothing that this authenticator reads. Throws the Unauthorized StatusError
-   * for credentials that it reads and does not accept.
+   * for credentials that it reads and does not accept. `audit` is absent where requests are not audited.
    */
-  authenticate(request: ApiRequest): Promise<UserInfo | undefined> | UserInfo | undefined;
+  authenticate(request: ApiRequest, audit?: AuditNotes): Promise<UserInfo | undefined> | UserInfo | undefined;
 }
 
 /** Group of everybody who was authenticated. */

@@ -52,6 +52,7 @@ const hooks: Hooks<Strategy> = {
     return reservation;
   },
   selectableFields: (through, hook) => (object) => hook(through.stored(object)),
+  selectableField: (through, hook) => (object, field) => hook(through.stored(object), field),
   pendingFinalizers: (through, hook) => (object) => hook(through.stored(object)),
   // A handler reads the request itself and converts what it decodes.
   answer: (_through, hook) => hook,

@@ -17,16 +17,17 @@ import { type BodyKind, draftOf, servedKind } from './decode.ts';
 import { dropsStatus, withoutReset } from './managers.ts';
 import { ensureNamespace, metadataOf } from './metadata.ts';
 import type { Scope } from './scope.ts';
-import { versionsOf } from './versions.ts';
+import { inVersions } from './versions.ts';
 import { type FieldValidation, parseWriteOptions, type WriteOptions } from './write-options.ts';
 
 /** Answers PATCH with an apply configuration. */
 export async function applyServerSide(scope: Scope): Promise<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'PatchOptions', true);
   const config = ownPart(scope, decodeConfig(scope, servedKind(scope), options.fieldValidation));
+  scope.audit?.patched(config);
   const { subresource } = scope.info;
   const name = scope.info.parts[1] ?? '';
-  const apply = (live: KubeObject | undefined): JsonObject => applied(scope, config, { live, options, subresource });
+  const apply = (live: KubeObject | undefined) => applied(scope, config, { live, options, subresource });
   return changeObject(scope, {
     dryRun: options.dryRun,
     manager: options.fieldManager,
@@ -35,9 +36,9 @@ export async function applyServerSide(scope: Scope): Promise<ApiResponse> {
     draft: apply,
     ...(subresource === ''
       ? {
-          create() {
+          async create() {
             if ((config.metadata as KubeObject['metadata'])?.uid) throw noObject(scope, name);
-            const draft = apply(undefined);
+            const draft = await apply(undefined);
             ensureNamespace(scope, metadataOf(draft));
             checkName(scope, metadataOf(draft));
             return createDraft(scope, draft, {
@@ -136,20 +137,23 @@ export function applied(
     options,
     subresource,
   }: { readonly live: KubeObject | undefined; readonly options: WriteOptions; readonly subresource: string },
-): JsonObject {
+): JsonObject | Promise<JsonObject> {
   const { served, core } = scope;
-  const result = applyObject({
+  const given = {
     live,
     config: config,
     manager: options.fieldManager,
     force: options.force,
     schema: served.schema,
     apiVersion: served.apiVersion,
-    versions: versionsOf(scope),
     timestamp: timestamp(core.clock),
     subresource,
-  });
-  if (!result.ok) throw result.error;
-  // Defaults take the place of zeros that say nothing.
-  return deepClone(omitZeros(result.object, served.schema));
+  };
+  const draftOfResult = (result: ReturnType<typeof applyObject>): JsonObject => {
+    if (!result.ok) throw result.error;
+    // Defaults take the place of zeros that say nothing.
+    return deepClone(omitZeros(result.object, served.schema));
+  };
+  const applying = inVersions(scope, (versions) => applyObject({ ...given, versions }));
+  return applying instanceof Promise ? applying.then(draftOfResult) : draftOfResult(applying);
 }

@@ -10,9 +10,11 @@ import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject, ManagedFieldsEntry } from '#pkg/apimachinery/object.ts';
 import { badRequest, conflict, notFound, staleVersion } from '#pkg/apimachinery/status-error.ts';
 import { writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
+import type { Awaitable } from '#pkg/base/async.ts';
 import { draftResponse } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
 import type { PutResult } from '../storage/resource-store.ts';
+import { storagePrefix } from '../storage/storage-key.ts';
 import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
 import { fieldsKept, prepareDraft } from './decode.ts';
@@ -46,7 +48,7 @@ export interface Change {
   /** The draft carries its managed fields (server-side apply). */
   readonly isApply?: boolean;
   /** What to do where there is no object; absent: NotFound. */
-  create?(): Promise<ApiResponse>;
+  create?(): Awaitable<ApiResponse>;
   /** The answer, where it is not the object. */
   answer?(object: KubeObject): ApiResponse;
 }
@@ -109,11 +111,18 @@ function tryChange(scope: Scope, change: Change, entry: StoredEntry): Tried {
 
 /** Completes the draft and has it admitted. */
 function admitDraft(scope: Scope, change: Change, state: Swap): Tried {
-  const { draft, old, context } = state;
+  const { draft, old } = state;
   checkIdentity(scope, metadataOf(draft), old);
   prepareDraft(scope, draft, change.complete ?? fieldsKept(scope, draft, old));
   restoreForeign(scope, change, { draft, old });
-  if (!change.isApply) trackManager(scope, { draft, old, manager: change.manager, subresource: change.subresource });
+  const { manager, subresource } = change;
+  const tracking = change.isApply ? undefined : trackManager(scope, { draft, old, manager, subresource });
+  if (tracking !== undefined) return tracking.then(() => admitTracked(scope, change, state));
+  return admitTracked(scope, change, state);
+}
+
+function admitTracked(scope: Scope, change: Change, state: Swap): Tried {
+  const { draft, old, context } = state;
   const attributes = admissionAttributes(scope, { draft, old, subresource: change.subresource });
   const admitting = scope.core.admission.admit(attributes, context);
   if (admitting !== undefined) return admitting.then(() => checkDraft(scope, change, { ...state, attributes }));
@@ -185,10 +194,9 @@ export function failedPrecondition(
   { wanted, found }: { readonly wanted: string; readonly found: string | undefined },
 ): Error {
   const name = info.parts[1] ?? '';
-  const keyName = served.strategy.keeping?.keyName ?? subject.resource;
-  const place = [keyName, info.namespace, name].filter((part) => part !== '').join('/');
+  const place = [info.namespace, name].filter((part) => part !== '').join('/');
   const why =
-    `StorageError: invalid object, Code: 4, Key: /registry/${place}, ResourceVersion: 0, AdditionalErrorMsg: ` +
+    `StorageError: invalid object, Code: 4, Key: ${storagePrefix(subject, served.strategy.keeping)}${place}, ResourceVersion: 0, AdditionalErrorMsg: ` +
     `Precondition failed: ${field} in precondition: ${wanted}, ${field} in object meta: ${found}`;
   return conflict(subject, name, why);
 }
@@ -217,9 +225,8 @@ function prepareChange(
 /** Everything but `field` and the metadata comes from the old object, and of the metadata what the strategy says. */
 function keepAllBut(scope: Scope, field: string, { draft, old }: { draft: JsonObject; old: KubeObject }): void {
   const was = old as JsonObject;
-  for (const name of [...Object.keys(draft), ...Object.keys(old)]) {
-    if (name !== field && name !== 'metadata') restoreField(draft, was, name);
-  }
+  for (const name in draft) if (name !== field && name !== 'metadata') restoreField(draft, was, name);
+  for (const name in was) if (name !== field && name !== 'metadata') restoreField(draft, was, name);
   for (const name of scope.served.strategy.subresources?.[field]?.keepsMetadata ?? []) {
     restoreField(metadataOf(draft), (old.metadata ?? {}) as JsonObject, name);
   }
@@ -232,10 +239,10 @@ function restoreField(draft: JsonObject, old: JsonObject, name: string): void {
 
 /** Whether nothing but metadata and status differs: what the generation counts is the rest. */
 function sameApartFrom(draft: JsonObject, old: JsonObject): boolean {
-  for (const name of Object.keys(draft)) {
+  for (const name in draft) {
     if (name !== 'metadata' && name !== 'status' && !deepEqual(draft[name], old[name])) return false;
   }
-  for (const name of Object.keys(old)) {
+  for (const name in old) {
     if (name !== 'metadata' && name !== 'status' && !(name in draft)) return false;
   }
   return true;

@@ -4,10 +4,11 @@ import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { alreadyExists, badRequest, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { noFields, writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
+import { type Awaitable, onceThere } from '#pkg/base/async.ts';
 import { draftResponse } from '../responses.ts';
 import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
-import { decodeNew, keptSpec, prepareDraft } from './decode.ts';
+import { decodeNew, keptSpec, prepareDraft, tellSent } from './decode.ts';
 import { createdSets, type FinalSpec, finalSpec, rememberGood, type SentSpec } from './known-specs.ts';
 import { dropsStatus, trackManager } from './managers.ts';
 import { ensureNamespace, generateName, metadataOf, stampNew } from './metadata.ts';
@@ -23,9 +24,10 @@ const field = pathsOf<KubeObject>();
 const generateAttemptsMax = 8;
 
 /** Answers POST to a collection. */
-export async function createObject(scope: Scope): Promise<ApiResponse> {
+export function createObject(scope: Scope): Awaitable<ApiResponse> {
   const options = parseWriteOptions(scope.info.query, 'CreateOptions');
   const { draft, sent } = decodeNew(scope, options.fieldValidation);
+  tellSent(scope, draft);
   const manager = managerOf(options, scope.request.headers);
   return createDraft(scope, draft, { ...options, manager, name: '', ...(sent === undefined ? {} : { sent }) });
 }
@@ -43,9 +45,8 @@ export interface CreateDraftOptions {
   readonly fieldValidation?: FieldValidation;
 }
 
-/** Creates what a draft of the served version says. */
-export async function createDraft(scope: Scope, draft: JsonObject, options: CreateDraftOptions): Promise<ApiResponse> {
-  const { served } = scope;
+/** Creates what a draft of the served version says. Nothing is waited for, not even for a turn of the event loop, unless a step has to wait. */
+export function createDraft(scope: Scope, draft: JsonObject, options: CreateDraftOptions): Awaitable<ApiResponse> {
   const context = strategyContext(scope, options.dryRun);
   const metadata = metadataOf(draft);
   if ((metadata.resourceVersion ?? '') !== '') {
@@ -55,49 +56,70 @@ export async function createDraft(scope: Scope, draft: JsonObject, options: Crea
   const known = options.sent?.known;
   prepareDraft(scope, draft, known === undefined ? noFields : keptSpec);
   const generated = ensureName(scope, metadata, options.name);
-  if (!options.isApply) trackCreation(scope, draft, options);
+  const tracking = options.isApply ? undefined : trackCreation(scope, draft, options);
+  if (tracking !== undefined) return tracking.then(() => admitNew(scope, draft, { context, generated }));
+  return admitNew(scope, draft, { context, generated });
+}
+
+function admitNew(
+  scope: Scope,
+  draft: JsonObject,
+  { context, generated }: Pick<Creation, 'context' | 'generated'>,
+): Awaitable<ApiResponse> {
+  const { info } = scope.served;
+  const { name } = metadataOf(draft);
   const attributes: AdmissionAttributes = {
     operation: 'CREATE',
-    group: served.info.group,
-    version: served.info.version,
-    resource: served.info.resource,
+    group: info.group,
+    version: info.version,
+    resource: info.resource,
     subresource: '',
-    kind: served.info.kind,
+    kind: info.kind,
     namespace: scope.info.namespace,
-    name: (metadata.name as string | undefined) ?? '',
+    name: typeof name === 'string' ? name : '',
     draft,
     old: undefined,
   };
+  const state = { draft, attributes, context, generated };
   const admitting = scope.core.admission.admit(attributes, context);
-  if (admitting !== undefined) await admitting;
-  const spec = checkNew(scope, draft, context);
-  const validating = scope.core.admission.validate(attributes, context);
-  if (validating !== undefined) await validating;
-  const reserving = scope.core.admission.reserve(attributes, context);
-  const naming = { context, generated, specText: spec?.text };
-  if (reserving === undefined) return storeNamed(scope, draft, naming);
-  return settle(await reserving, () => storeNamed(scope, draft, naming));
+  return admitting === undefined ? checkAdmitted(scope, state) : admitting.then(() => checkAdmitted(scope, state));
 }
 
-interface Naming {
+interface Creation {
+  readonly draft: JsonObject;
+  readonly attributes: AdmissionAttributes;
   readonly context: StrategyContext;
+  /** Its name was. */
   readonly generated: boolean;
-  readonly specText: string | undefined;
+}
+
+/** Checks what is to be stored and stores it. */
+function checkAdmitted(scope: Scope, state: Creation): Awaitable<ApiResponse> {
+  const spec = checkNew(scope, state.draft, state.context);
+  const write = (): Awaitable<ApiResponse> => storeNamed(scope, state, spec?.text);
+  const validating = scope.core.admission.validate(state.attributes, state.context);
+  if (validating === undefined) return storeReserved(scope, state, write);
+  return validating.then(() => storeReserved(scope, state, write));
+}
+
+function storeReserved(
+  scope: Scope,
+  { attributes, context }: Creation,
+  write: () => Awaitable<ApiResponse>,
+): Awaitable<ApiResponse> {
+  const reserving = scope.core.admission.reserve(attributes, context);
+  return reserving === undefined ? write() : reserving.then((reservation) => settle(reservation, write));
 }
 
 /** Writes the draft; under another name where one that was generated is taken. */
-async function storeNamed(
-  scope: Scope,
-  draft: JsonObject,
-  { context, generated, specText }: Naming,
-): Promise<ApiResponse> {
-  const metadata = metadataOf(draft);
-  for (let attempt = 1; ; attempt++) {
-    const answer = await store(scope, draft, context, specText);
+function storeNamed(scope: Scope, state: Creation, specText: string | undefined, attempt = 1): Awaitable<ApiResponse> {
+  return onceThere(store(scope, state, specText), (answer) => {
     if (answer !== undefined) return answer;
-    if (!generated || attempt >= generateAttemptsMax) throw await taken(scope, metadata, generated);
+    const metadata = metadataOf(state.draft);
+    if (!state.generated || attempt >= generateAttemptsMax) return refuseTaken(scope, metadata, state.generated);
     metadata.name = generateName(scope, metadata);
-  }
+    return storeNamed(scope, state, specText, attempt + 1);
+  });
 }
 
 /** Puts the fields down to their manager. What the spec has become is remembered, as they are the first thing that is made of it. */
@@ -105,9 +127,9 @@ function trackCreation(
   scope: Scope,
   draft: JsonObject,
   { manager, sent, fieldValidation = 'Ignore' }: CreateDraftOptions,
-): void {
+): Promise<void> | undefined {
   const created = sent && createdSets(scope, sent, { draft, validation: fieldValidation });
-  trackManager(scope, {
+  return trackManager(scope, {
     draft,
     old: undefined,
     manager,
@@ -132,31 +154,45 @@ function checkNew(scope: Scope, draft: JsonObject, context: StrategyContext): Fi
 }
 
 /** Writes the draft; undefined when its name is taken. `specText` is its spec as JSON, where that was made already. */
-async function store(
+function store(scope: Scope, state: Creation, specText: string | undefined): Awaitable<ApiResponse | undefined> {
+  return scope.served.strategy.begin === undefined ? write(scope, state, specText) : writeBegun(scope, state, specText);
+}
+
+/** The same where something is reserved for the write. */
+async function writeBegun(
   scope: Scope,
-  draft: JsonObject,
-  context: StrategyContext,
+  state: Creation,
   specText: string | undefined,
 ): Promise<ApiResponse | undefined> {
-  const { served, core } = scope;
-  const metadata = draft.metadata as JsonObject;
-  const key = served.store.key(scope.info.namespace, metadata.name as string);
-  const reservation = served.strategy.begin && (await served.strategy.begin(draft, undefined, context, core.reader));
+  const { draft, context } = state;
+  const reservation = await scope.served.strategy.begin?.(draft, undefined, context, scope.core.reader);
   let kept = false;
   try {
-    if (context.dryRun) {
-      if ((await served.store.get(key)) !== undefined) return undefined;
-      return draftResponse(201, asIfStored(served.view, draft));
-    }
-    const texts = specText === undefined || !served.view.isStored ? undefined : { spec: specText };
-    const result = await served.store.put(key, served.view.toStored(draft), 0, texts);
-    if (!result.ok) return undefined;
-    kept = true;
-    return entryResponse(201, scope, result.entry);
+    const answer = await write(scope, state, specText);
+    kept = answer !== undefined && !context.dryRun;
+    return answer;
   } finally {
     if (kept) reservation?.commit();
     else reservation?.rollback();
   }
+}
+
+function write(
+  scope: Scope,
+  { draft, context }: Creation,
+  specText: string | undefined,
+): Awaitable<ApiResponse | undefined> {
+  const { store: objects, view } = scope.served;
+  const key = objects.key(scope.info.namespace, (draft.metadata as JsonObject).name as string);
+  if (context.dryRun) {
+    return onceThere(objects.get(key), (there) =>
+      there === undefined ? draftResponse(201, asIfStored(view, draft)) : undefined,
+    );
+  }
+  const texts = specText === undefined || !view.isStored ? undefined : { spec: specText };
+  return onceThere(objects.put(key, view.toStored(draft), 0, texts), (result) =>
+    result.ok ? entryResponse(201, scope, result.entry) : undefined,
+  );
 }
 
 /** Generates the name when there is none; returns whether it did. */
@@ -179,14 +215,14 @@ function resetStatus(scope: Scope, draft: JsonObject): void {
   if (dropsStatus(scope.served) && scope.served.strategy.prepareForCreate === undefined) delete draft.status;
 }
 
-/** The refusal of a name that is taken. It says so when that is about to change. */
-async function taken({ served, subject, info }: Scope, metadata: JsonObject, generated: boolean): Promise<StatusError> {
+/** Refuses a name that is taken. Says so when that is about to change. */
+async function refuseTaken({ served, subject, info }: Scope, metadata: JsonObject, generated: boolean): Promise<never> {
   const name = metadata.name as string;
   const holder = await served.store.get(served.store.key(info.namespace, name));
   const { message, status } = alreadyExists(subject, name);
   const isGoing = holder?.object.metadata?.deletionTimestamp !== undefined;
   const suffix = generated ? ', the server was not able to generate a unique name for the object' : '';
-  return new StatusError({
+  throw new StatusError({
     code: 409,
     reason: 'AlreadyExists',
     message: `${isGoing ? 'object is being deleted: ' : ''}${message}${suffix}`,

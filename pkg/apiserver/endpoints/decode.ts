@@ -47,7 +47,9 @@ export function decodeDraft(scope: Scope, validation: FieldValidation, stored?: 
   const kind = servedKind(scope);
   const raw = readBody(scope, kind.kind, validation !== 'Ignore');
   const value = checkKind(raw, kind);
-  return draftOf(scope, value, { ...raw, kind, validation, ...(stored === undefined ? {} : { stored }) });
+  const draft = draftOf(scope, value, { ...raw, kind, validation, ...(stored === undefined ? {} : { stored }) });
+  tellSent(scope, draft);
+  return draft;
 }
 
 /** The draft of a new object, and its spec as it was sent. One that came before is copied and neither decoded nor completed again. */
@@ -74,7 +76,9 @@ export function decodeNew(
 export function decodeBody(scope: Scope, kind: BodyKind, validation: FieldValidation): JsonObject {
   const raw = readBody(scope, kind.kind, validation !== 'Ignore');
   const value = checkKind(raw, kind);
-  return draftOf(scope, value, { ...raw, kind, validation });
+  const draft = draftOf(scope, value, { ...raw, kind, validation });
+  scope.audit?.sent(draft);
+  return draft;
 }
 
 /** How a value becomes a draft, and how strictly. */
@@ -159,6 +163,18 @@ export function prepareDraft(scope: Scope, draft: JsonObject, kept: ReadonlySet<
   applySchemaDefaults(draft, schema, kept);
   if (!kept.has('spec')) strategy.setDefaults?.(draft);
   writeUnset(draft, schema, kept);
+}
+
+/** Tells the audit of a request of the draft that was sent, as it is with its defaults. */
+export function tellSent(scope: Scope, draft: Readonly<JsonObject>): void {
+  const { audit } = scope;
+  if (audit === undefined) return;
+  if (!audit.tellsObjects) audit.sent(draft);
+  else {
+    const complete = deepClone(draft);
+    prepareDraft(scope, complete);
+    audit.sent(complete);
+  }
 }
 
 /** The spec alone. */

@@ -36,7 +36,10 @@ const policies = ['Foreground', 'Background', 'Orphan'];
 
 /** A body wins over the query as a whole. Throws BadRequest or Invalid. */
 export function parseDeleteOptions(scope: Scope): DeleteOptions {
-  return deleteOptionsOf(fromBody(scope) ?? fromQuery(scope.info.query));
+  const options = fromBody(scope);
+  if (options !== undefined)
+    scope.audit?.sent({ ...options, kind: 'DeleteOptions', apiVersion: 'meta.k8s.io/__internal' });
+  return deleteOptionsOf(options ?? fromQuery(scope.info.query));
 }
 
 /** Checks options that came in a body. Throws Invalid. */

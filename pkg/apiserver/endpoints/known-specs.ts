@@ -5,13 +5,14 @@
  * Invariant: what is known of a text is what the steps that are left out would come to, for every object that has it (`SpecRules`). Specs that
  * are in any way wrong, or warned of, are not remembered.
  */
-import { deepClone, isObject, setOwn } from '#pkg/apimachinery/json.ts';
+import { deepClone, isObject } from '#pkg/apimachinery/json.ts';
 import type { FieldSet } from '#pkg/apimachinery/managed-fields/field-set.ts';
 import type { CreatedSets } from '#pkg/apimachinery/managed-fields/track.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { RecentTexts } from '../recent-texts.ts';
 import type { SpecRules } from '../strategy.ts';
 import type { RawBody } from './body.ts';
+import { ModelSpec } from './model-spec.ts';
 import type { Scope } from './scope.ts';
 import type { FieldValidation } from './write-options.ts';
 
@@ -37,14 +38,16 @@ export interface FinalSpec {
   readonly text: string;
   /** The text without what is random in it; undefined where the rules look at more than it. */
   readonly key: string | undefined;
+  /** What is random in it. */
+  readonly name: string | undefined;
   /** Whether the rules have let it pass without a warning. */
   readonly isGood: boolean;
 }
 
 interface Known {
   readonly complete: RecentTexts<CompleteSpec>;
-  /** The first spec of each: it is stored, and others share what is the same in them. */
-  readonly good: RecentTexts<JsonObject>;
+  /** After the first spec of each, which is stored, the others are made. */
+  readonly good: RecentTexts<ModelSpec>;
 }
 
 const knownBy = new WeakMap<SpecRules, Known>();
@@ -110,52 +113,23 @@ function sharedSet({ all }: CompleteSpec, set: FieldSet): FieldSet {
   return set;
 }
 
-/** The spec of a draft that nobody changes any more; undefined where nothing is remembered of such. */
+/** The spec of a draft that nobody changes any more, which shares what it can with earlier ones; undefined where nothing is remembered of such. */
 export function finalSpec({ served }: Scope, draft: JsonObject): FinalSpec | undefined {
   const { specRules } = served.strategy;
   if (specRules === undefined || !isObject(draft.spec)) return undefined;
   const text = JSON.stringify(draft.spec);
-  if (specRules.standsApart(draft)) return { text, key: undefined, isGood: false };
+  if (specRules.standsApart(draft)) return { text, key: undefined, name: undefined, isGood: false };
   const name = specRules.randomName?.(draft);
   // No JSON text has this character.
   const key = name === undefined ? text : text.replaceAll(name, '\0');
   const model = knownOf(specRules).good.get(key);
-  if (model !== undefined) sharing(draft.spec, model);
-  return { text, key, isGood: model !== undefined };
-}
-
-/**
- * The model where `value` is the same; else `value` with the parts in it that are the same put in the place of its own. What a thousand pods have in
- * common is then in memory once, and what was decoded of each is garbage before it has become old. Both have the same text but for one name, so that they have
- * the same fields.
- */
-function sharing(value: unknown, model: unknown): unknown {
-  if (value === model) return model;
-  if (Array.isArray(value) && Array.isArray(model)) {
-    let isSame = value.length === model.length;
-    for (let i = 0; i < value.length; i++) {
-      const same = sharing(value[i], model[i]);
-      if (same !== value[i]) value[i] = same;
-      if (same !== model[i]) isSame = false;
-    }
-    return isSame ? model : value;
-  }
-  if (!isObject(value) || !isObject(model)) return value;
-  let isSame = true;
-  for (const name in value) {
-    const part = value[name];
-    const wanted = model[name];
-    if (part === wanted) continue;
-    const same = typeof part === 'object' ? sharing(part, wanted) : part;
-    if (same !== part) setOwn(value, name, same);
-    if (same !== wanted) isSame = false;
-  }
-  return isSame ? model : value;
+  draft.spec = model?.named(name) ?? draft.spec;
+  return { text, key, name, isGood: model !== undefined };
 }
 
 /** Takes down that the rules have let a spec pass. */
-export function rememberGood({ served }: Scope, draft: JsonObject, { key, isGood }: FinalSpec): void {
+export function rememberGood({ served }: Scope, draft: JsonObject, { key, name, isGood }: FinalSpec): void {
   const { specRules } = served.strategy;
   if (specRules === undefined || key === undefined || isGood || !isObject(draft.spec)) return;
-  knownOf(specRules).good.set(key, draft.spec);
+  knownOf(specRules).good.set(key, new ModelSpec(draft.spec, name));
 }

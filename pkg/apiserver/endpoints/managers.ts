@@ -1,11 +1,11 @@
 /** Managed fields of writes that are not applies. */
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { type CreatedSets, trackUpdate } from '#pkg/apimachinery/managed-fields/track.ts';
-import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
+import type { JsonObject, KubeObject, ManagedFieldsEntry } from '#pkg/apimachinery/object.ts';
 import { isEmptyCollection } from '#pkg/apimachinery/omit-empty.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import type { Scope } from './scope.ts';
-import { versionsOf } from './versions.ts';
+import { inVersions } from './versions.ts';
 
 /** A write before its fields are put down to its manager. */
 export interface TrackedWrite {
@@ -17,20 +17,27 @@ export interface TrackedWrite {
   readonly created?: CreatedSets;
 }
 
-/** Records in the draft which fields its manager has set. */
-export function trackManager(scope: Scope, { draft, old, manager, subresource, created }: TrackedWrite): void {
+/** Records in the draft which fields its manager has set: at once, but for a change of an object that somebody else converts. */
+export function trackManager(scope: Scope, write: TrackedWrite): Promise<void> | undefined {
   const { served, core } = scope;
-  const entries = trackUpdate({
+  const { draft, old, manager, subresource, created } = write;
+  const options = {
     live: old,
     updated: (old === undefined ? withoutReset(scope, draft) : draft) as KubeObject,
     manager,
     apiVersion: served.apiVersion,
-    versions: versionsOf(scope),
     timestamp: timestamp(core.clock),
     subresource,
     schema: served.schema,
     ...(created === undefined ? {} : { created }),
-  });
+  };
+  const tracking = inVersions(scope, (versions) => trackUpdate({ ...options, versions }));
+  if (tracking instanceof Promise) return tracking.then((entries) => record(draft, entries));
+  record(draft, tracking);
+  return undefined;
+}
+
+function record(draft: JsonObject, entries: readonly ManagedFieldsEntry[]): void {
   const metadata = draft.metadata as JsonObject;
   if (entries.length > 0) metadata.managedFields = entries;
   else delete metadata.managedFields;

@@ -17,6 +17,7 @@ export function patchObject(scope: Scope): Promise<ApiResponse> | ApiResponse {
   if (type === 'apply') return applyServerSide(scope);
   const options = parseWriteOptions(scope.info.query, 'PatchOptions');
   const { patch, faults } = readPatch(scope.body, { type, validation: options.fieldValidation });
+  scope.audit?.patched(patch);
   const { served } = scope;
   let validation = options.fieldValidation;
   return changeObject(scope, {

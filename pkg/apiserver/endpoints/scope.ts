@@ -5,6 +5,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { AdmissionChain } from '../admission/chain.ts';
+import type { AuditTrail } from '../audit/audit-trail.ts';
 import type { Authenticator } from '../authn/authenticator.ts';
 import type { BearerTokens } from '../authn/bearer-tokens.ts';
 import type { Authorizer, RuleResolver } from '../authz/authorizer.ts';
@@ -54,12 +55,14 @@ export interface Scope {
   readonly served: ServedResource;
   /** For errors: the resource without its version. */
   readonly subject: ErrorSubject;
+  /** What its audit events tell; undefined where it is not audited. */
+  readonly audit: AuditTrail | undefined;
   /** Texts for `Warning` headers, in order. */
   readonly warnings: string[];
 }
 
 /** What strategies and admission plugins are told of a request. */
 export function strategyContext(scope: Scope, dryRun: boolean): StrategyContext {
-  const { core, user, warnings } = scope;
-  return { user, clock: core.clock, random: core.random, dryRun, warn: (message) => warnings.push(message) };
+  const { core, user, warnings, audit } = scope;
+  return { user, clock: core.clock, random: core.random, dryRun, audit, warn: (message) => warnings.push(message) };
 }

@@ -107,7 +107,10 @@ function indexedField(served: ServedResource, { terms }: FieldSelector): Indexed
   return {
     field: `${served.apiVersion} ${field}`,
     value,
-    fieldValue: (entry) => fieldsOf(served, served.view.object(entry))[field] ?? '',
+    fieldValue(entry) {
+      const object = served.view.object(entry);
+      return served.strategy.selectableField?.(object, field) ?? fieldsOf(served, object)[field] ?? '';
+    },
   };
 }
 

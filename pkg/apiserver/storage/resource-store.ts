@@ -4,7 +4,7 @@
  *
  * The resource's cache begins with its first use and lives until `run` of the server ends or the resource is removed (`close`): from then on
  * watches have ended and whoever is still at it is told that there is no such resource.
- * Keys are `/registry/<group or core>/<resource>/[<namespace>/]<name>`.
+ * Keys are upstream's (`storage-key.ts`); values are JSON of our own layout.
  */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type ErrorSubject, StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
@@ -14,16 +14,17 @@ import {
   type PutOperation,
   type RangeOptions,
   type RangeResult,
-  type Store,
   StoreUnavailableError,
-  type WriteOperation,
   type WriteResult,
 } from '#pkg/storage/store.ts';
 import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
+import type { KeepingRules } from '../keeping-rules.ts';
 import { noSuchResource } from '../responses.ts';
-import type { KeepingRules, Strategy } from '../strategy.ts';
+import type { Strategy } from '../strategy.ts';
 import { encodeForWrite, type FieldTexts, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
+import type { ObjectKeeper } from './object-keeper.ts';
 import type { OpenCaches } from './open-caches.ts';
+import { storagePrefix } from './storage-key.ts';
 import { Turns } from './turns.ts';
 
 /** What a write came to: the new state, or the state that was in the way (undefined: the object does not exist). */
@@ -43,7 +44,7 @@ const noBytes = new Uint8Array(0);
 export interface ResourceStoreOptions {
   readonly subject: ErrorSubject;
   readonly namespaced: boolean;
-  readonly store: Store;
+  readonly store: ObjectKeeper;
   /** Where the resource's watch cache is opened, once, and closed. */
   readonly caches: Pick<OpenCaches, 'close' | 'open'>;
   /** What happens to the objects of a resource without a cache. */
@@ -58,7 +59,7 @@ export class ResourceStore {
   readonly namespaced: boolean;
   /** Of those who change an object and have lost to others who do. */
   readonly turns = new Turns();
-  readonly #store: Store;
+  readonly #store: ObjectKeeper;
   readonly #options: ResourceStoreOptions;
   readonly #takesLate: boolean;
   readonly #allocate: ((bytes: number) => Buffer) | undefined;
@@ -73,7 +74,7 @@ export class ResourceStore {
   constructor(options: ResourceStoreOptions) {
     this.subject = options.subject;
     this.namespaced = options.namespaced;
-    this.prefix = prefixOf(options.subject);
+    this.prefix = storagePrefix(options.subject, options.keeping);
     this.#store = options.store;
     this.#takesLate = options.store.takesLate === true;
     this.#allocate = options.store.allocate?.bind(options.store);
@@ -170,11 +171,15 @@ export class ResourceStore {
   }
 
   /** The same of many objects, without asking for what is not there. */
-  async listSettled(prefix: string): Promise<readonly StoredEntry[]> {
+  listSettled(prefix: string): Promise<readonly StoredEntry[]> | readonly StoredEntry[] {
     const { cache } = this;
     if (cache === undefined) return this.list(prefix);
-    if (!cache.isSettled) await this.#guard(() => cache.settled());
-    return cache.list(prefix) as readonly StoredEntry[];
+    return cache.isSettled ? cachedOf(cache, prefix) : this.#listOnceSettled(cache, prefix);
+  }
+
+  async #listOnceSettled(cache: ResourceCache, prefix: string): Promise<readonly StoredEntry[]> {
+    await this.#guard(() => cache.settled());
+    return cachedOf(cache, prefix);
   }
 
   /** The state the cache has, which on a local driver is the newest once the cache is filled. */
@@ -182,7 +187,7 @@ export class ResourceStore {
     const { cache } = this;
     if (cache === undefined) return (await this.range({ prefix })).items.map((kv) => objectCodec.entry(kv));
     await this.#guard(() => cache.fresh());
-    return cache.list(prefix) as readonly StoredEntry[];
+    return cachedOf(cache, prefix);
   }
 
   /** A read of the store itself, for past states. Throws `CompactedError` and `FutureRevisionError`. */
@@ -200,19 +205,16 @@ export class ResourceStore {
     const carried = this.#encode(key, draft, texts);
     const operation: PutOperation = { type: 'put', key, ...carried, ifModRevision };
     const ttlMs = this.#ttlMs;
-    const written = this.#write(ttlMs === undefined ? operation : { ...operation, ttlMs });
-    return written instanceof Promise
-      ? written.then((result) => putResult(operation, result))
-      : putResult(operation, written);
-  }
-
-  #write(operation: WriteOperation): Promise<WriteResult> | WriteResult {
+    const living = ttlMs === undefined ? operation : { ...operation, ttlMs };
     const store = this.#store;
-    if (store.writeNow === undefined) return this.#guard(() => store.write(operation));
-    try {
-      return store.writeNow(operation);
-    } catch (error) {
+    const refuse = (error: unknown): never => {
       throw this.#refusal(error);
+    };
+    if (store.writeNow === undefined) return store.write(living).then((result) => putResult(operation, result), refuse);
+    try {
+      return putResult(operation, store.writeNow(living));
+    } catch (error) {
+      return refuse(error);
     }
   }
 
@@ -268,8 +270,8 @@ function cached(cache: ResourceCache | undefined, key: string): StoredEntry | un
   return cache?.get(key) as StoredEntry | undefined;
 }
 
-function prefixOf({ group, resource }: { readonly group: string; readonly resource: string }): string {
-  return `/registry/${group || 'core'}/${resource}/`;
+function cachedOf(cache: ResourceCache, prefix: string): readonly StoredEntry[] {
+  return cache.list(prefix) as readonly StoredEntry[];
 }
 
 /** What the keys begin with of which memory is to hold nothing, and what their values look like. */
@@ -279,7 +281,7 @@ export function uncachedKeys(strategies: readonly Strategy[]): {
 } {
   const uncached = strategies.filter(({ keeping }) => keeping?.watchCache === 'none');
   const sample = [...new Set(uncached.map(({ keeping }) => keeping?.sample ?? ''))].join('');
-  return { prefixes: uncached.map(prefixOf), sample };
+  return { prefixes: [...new Set(uncached.map((strategy) => storagePrefix(strategy, strategy.keeping)))], sample };
 }
 
 /** What a client is told when the store cannot be used. */

@@ -26,6 +26,8 @@ export interface RelayOptions {
   readonly chooser: EndpointChooser;
   /** Which clients are let in; absent: all. */
   readonly letsIn?: (clientIp: string) => boolean;
+  /** Whether relays of other processes of the same user may listen at the address too: the system divides what comes among them. Default: none may. */
+  readonly sharesPort?: boolean;
 }
 
 /** `ip:port`, with an IPv6 address in brackets: what tells addresses apart, and how people write them. */

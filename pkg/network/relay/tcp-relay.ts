@@ -28,7 +28,7 @@ export class TcpRelay {
     const opened = new TcpRelay(options);
     await new Promise<void>((resolve, reject) => {
       opened.#server.once('error', reject);
-      opened.#server.listen({ host: address.ip, port: address.port }, () => {
+      opened.#server.listen({ host: address.ip, port: address.port, reusePort: options.sharesPort ?? false }, () => {
         opened.#server.off('error', reject);
         opened.#server.on('error', () => {});
         resolve();

@@ -60,7 +60,10 @@ export class UdpRelay {
   private constructor(address: RelayAddress, options: UdpRelayOptions) {
     this.#options = options;
     this.#key = addressKey(address);
-    this.#socket = createSocket(address.ip.includes(':') ? 'udp6' : 'udp4');
+    this.#socket = createSocket({
+      type: address.ip.includes(':') ? 'udp6' : 'udp4',
+      reusePort: options.sharesPort ?? false,
+    });
   }
 
   /** Binds; rejects with the system's error when the address cannot be had. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import type { AdmissionAttributes } from '#pkg/apiserver/strategy.ts';
+import type { AdmissionAttributes, RegistryReader } from '#pkg/apiserver/strategy.ts';
 import { readerOf, testContext } from '../testing.ts';
 import { createAdmissionPlugins } from './table.ts';
 
@@ -21,10 +21,8 @@ const kinds: Readonly<Record<string, string>> = {
   resize: 'Pod',
 };
 
-/** Takes a draft through every plugin, as the server does; returns it, or the message of the refusal. */
-async function admit({ resource, subresource = '', draft, objects = {} }: Given): Promise<JsonObject | string> {
-  const own = structuredClone(draft) as JsonObject;
-  const attributes: AdmissionAttributes = {
+function requestOf({ resource, subresource = '', draft }: Given): AdmissionAttributes {
+  return {
     operation: 'CREATE',
     group: '',
     version: 'v1',
@@ -33,11 +31,20 @@ async function admit({ resource, subresource = '', draft, objects = {} }: Given)
     kind: kinds[subresource || resource] ?? '',
     namespace: 'default',
     name: 'x',
-    draft: own,
+    draft: structuredClone(draft) as JsonObject,
     old: undefined,
   };
+}
+
+function readerWith(objects: Given['objects'] = {}): RegistryReader {
+  return readerOf({ namespaces: [{ metadata: { name: 'default' } }], serviceaccounts: [account], ...objects });
+}
+
+/** Takes a draft through every plugin, as the server does; returns it, or the message of the refusal. */
+async function admit(given: Given): Promise<JsonObject | string> {
+  const attributes = requestOf(given);
   const context = testContext();
-  const reader = readerOf({ namespaces: [{ metadata: { name: 'default' } }], serviceaccounts: [account], ...objects });
+  const reader = readerWith(given.objects);
   const plugins = createAdmissionPlugins().filter((plugin) => plugin.handles(attributes, context.user));
   try {
     for (const plugin of plugins) await plugin.admit?.(attributes, context, reader);
@@ -45,8 +52,26 @@ async function admit({ resource, subresource = '', draft, objects = {} }: Given)
   } catch (error) {
     return (error as Error).message;
   }
-  return own;
+  return attributes.draft ?? {};
 }
+
+test('no plugin that a new pod goes through waits for what the server has at hand', () => {
+  const attributes = requestOf({ resource: 'pods', draft: pod({ priorityClassName: 'high' }) });
+  const context = testContext();
+  const objects = {
+    priorityclasses: [{ metadata: { name: 'high' }, value: 7 }],
+    limitranges: [{ spec: { limits: [] } }],
+  };
+  const reader = readerWith(objects);
+  const waiting = createAdmissionPlugins()
+    .filter((plugin) => plugin.handles(attributes, context.user))
+    .filter(
+      (plugin) =>
+        plugin.admit?.(attributes, context, reader) !== undefined ||
+        plugin.validate?.(attributes, context, reader) !== undefined,
+    );
+  expect(waiting.map((plugin) => plugin.name)).toEqual([]);
+});
 
 function pod(spec: object = {}): object {
   return { metadata: { name: 'x' }, spec: { containers: [{ name: 'c', image: 'i' }], ...spec } };

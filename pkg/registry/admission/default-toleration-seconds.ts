@@ -16,7 +16,7 @@ export const defaultTolerationSecondsPlugin: AdmissionPlugin = {
   admit(attributes) {
     const draft = aboutPod(attributes)?.draft;
     const spec = draft?.spec;
-    if (draft === undefined || spec === undefined) return Promise.resolve();
+    if (draft === undefined || spec === undefined) return;
     const present = spec.tolerations ?? [];
     const missing = keys.filter(
       (key) =>
@@ -24,10 +24,9 @@ export const defaultTolerationSecondsPlugin: AdmissionPlugin = {
           ({ key: own = '', effect = '' }) => (own === key || own === '') && (effect === 'NoExecute' || effect === ''),
         ),
     );
-    if (missing.length === 0) return Promise.resolve();
+    if (missing.length === 0) return;
     const added = missing.map((key) => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds }));
     // A spec that an update leaves as it is belongs to the stored pod too.
     draft.spec = { ...spec, tolerations: [...present, ...added] };
-    return Promise.resolve();
   },
 };

@@ -15,6 +15,7 @@ import { type Draft, fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { inKeyOrder } from '#pkg/apimachinery/json.ts';
 import { forbidden } from '#pkg/apimachinery/status-error.ts';
 import { type AdmissionAttributes, type AdmissionPlugin, about, readAll } from '#pkg/apiserver/strategy.ts';
+import { onceThere } from '#pkg/base/async.ts';
 import { amountsOf, claimViolations, podAmounts, violations } from './limit-rules.ts';
 import { aboutPod } from './pods.ts';
 
@@ -101,18 +102,25 @@ export const limitRangerPlugin: AdmissionPlugin = {
   handles: (attributes) =>
     (attributes.operation === 'CREATE' || attributes.operation === 'UPDATE') &&
     (aboutAmounts(attributes) !== undefined || aboutClaim(attributes) !== undefined),
-  async admit(attributes, _context, reader) {
+  admit(attributes, _context, reader) {
     const draft = aboutAmounts(attributes)?.draft;
     if (draft === undefined) return;
-    for (const range of await readAll(reader, limitRanges, attributes.namespace)) applyDefaults(draft, range);
+    return onceThere(readAll(reader, limitRanges, attributes.namespace), (ranges) => {
+      for (const range of ranges) applyDefaults(draft, range);
+    });
   },
-  async validate(attributes, _context, reader) {
-    const [pod, claim] = [aboutAmounts(attributes)?.draft, aboutClaim(attributes)?.draft];
-    for (const range of await readAll(reader, limitRanges, attributes.namespace)) {
-      const texts = [...(pod ? podViolations(pod, range) : []), ...(claim ? claimErrors(claim, range) : [])];
-      if (texts.length === 0) continue;
-      const why = texts.length === 1 ? texts.join() : `[${texts.join(', ')}]`;
-      throw forbidden(attributes, (pod ?? claim)?.metadata?.name ?? '', why);
-    }
+  validate(attributes, _context, reader) {
+    return onceThere(readAll(reader, limitRanges, attributes.namespace), (ranges) => {
+      for (const range of ranges) checkRange(attributes, range);
+    });
   },
 };
+
+function checkRange(attributes: AdmissionAttributes, range: LimitRange): void {
+  const pod = aboutAmounts(attributes)?.draft;
+  const claim = aboutClaim(attributes)?.draft;
+  const texts = [...(pod ? podViolations(pod, range) : []), ...(claim ? claimErrors(claim, range) : [])];
+  if (texts.length === 0) return;
+  const why = texts.length === 1 ? texts.join() : `[${texts.join(', ')}]`;
+  throw forbidden(attributes, (pod ?? claim)?.metadata?.name ?? '', why);
+}

@@ -6,6 +6,7 @@ import type { Namespace } from '#pkg/api/types/core-v1.ts';
 import { namespaces } from '#pkg/api/types/refs.ts';
 import { forbidden, notFound, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { type AdmissionPlugin, readOne } from '#pkg/apiserver/strategy.ts';
+import { onceThere } from '#pkg/base/async.ts';
 
 const immortal: ReadonlySet<string> = new Set(['default', 'kube-public', 'kube-system']);
 const accessReviews: ReadonlySet<string> = new Set(['localsubjectaccessreviews']);
@@ -17,16 +18,16 @@ export const namespaceLifecyclePlugin: AdmissionPlugin = {
     (operation === 'CREATE' && namespace !== '' && !accessReviews.has(resource)) ||
     (operation === 'DELETE' && resource === 'namespaces' && group === ''),
   // Before all other plugins and before validation: whoever names a namespace that is not there is told that first.
-  async admit(attributes, _context, reader) {
-    const { operation, name, namespace, group, resource } = attributes;
+  admit({ operation, name, namespace, group, resource }, _context, reader) {
     if (operation === 'DELETE') {
       if (immortal.has(name)) throw forbidden(namespaces, name, 'this namespace may not be deleted');
       return;
     }
     if (resource === 'namespaces' && group === '') return;
-    const owner = await readOne(reader, namespaces, { namespace: '', name: namespace });
-    if (owner === undefined) throw notFound(namespaces, namespace);
-    if (isTerminating(owner)) throw terminating({ group, resource }, name, namespace);
+    return onceThere(readOne(reader, namespaces, { namespace: '', name: namespace }), (owner) => {
+      if (owner === undefined) throw notFound(namespaces, namespace);
+      if (isTerminating(owner)) throw terminating({ group, resource }, name, namespace);
+    });
   },
 };
 

@@ -9,6 +9,7 @@ import type { Given } from '#pkg/apimachinery/draft.ts';
 import { inKeyOrder } from '#pkg/apimachinery/json.ts';
 import type { ResourceRef } from '#pkg/apimachinery/object.ts';
 import { type AdmissionAttributes, type AdmissionPlugin, about, readOne } from '#pkg/apiserver/strategy.ts';
+import { onceThere } from '#pkg/base/async.ts';
 import { aboutPod } from './pods.ts';
 
 const topologyLabels = ['topology.kubernetes.io/zone', 'topology.kubernetes.io/region'] as const;
@@ -25,14 +26,16 @@ const podBindings: ResourceRef<Binding> = {
 export const podTopologyLabelsPlugin: AdmissionPlugin = {
   name: 'PodTopologyLabels',
   handles: (attributes) => attributes.operation === 'CREATE' && placedAt(attributes) !== undefined,
-  async admit(attributes, _context, reader) {
+  admit(attributes, _context, reader) {
     const { draft, nodeName = '' } = placedAt(attributes) ?? {};
     if (draft === undefined || nodeName === '') return;
-    const labels = (await readOne(reader, nodes, { namespace: '', name: nodeName }))?.metadata?.labels ?? {};
-    const copied = topologyLabels.filter((name) => Object.hasOwn(labels, name)).map((name) => [name, labels[name]]);
-    if (copied.length === 0) return;
-    draft.metadata ??= {};
-    draft.metadata.labels = inKeyOrder({ ...draft.metadata.labels, ...Object.fromEntries(copied) });
+    return onceThere(readOne(reader, nodes, { namespace: '', name: nodeName }), (node) => {
+      const labels = node?.metadata?.labels ?? {};
+      const copied = topologyLabels.filter((name) => Object.hasOwn(labels, name)).map((name) => [name, labels[name]]);
+      if (copied.length === 0) return;
+      draft.metadata ??= {};
+      draft.metadata.labels = inKeyOrder({ ...draft.metadata.labels, ...Object.fromEntries(copied) });
+    });
   },
 };
 

@@ -3,30 +3,39 @@
  * the only one. Source: upstream `plugin/pkg/admission/priority`.
  */
 
-import type { Pod } from '#pkg/api/types/core-v1.ts';
+import type { Pod, PodSpec } from '#pkg/api/types/core-v1.ts';
 import { priorityClasses } from '#pkg/api/types/refs.ts';
 import type { PriorityClass } from '#pkg/api/types/scheduling-v1.ts';
 import { type Draft, fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { forbidden } from '#pkg/apimachinery/status-error.ts';
 import { type AdmissionPlugin, about, type RegistryReader, readAll, readOne } from '#pkg/apiserver/strategy.ts';
+import { type Awaitable, onceThere } from '#pkg/base/async.ts';
 import { restoreField } from '../draft.ts';
 import { aboutPod, podSubject } from './pods.ts';
 
 const defaultPolicy = 'PreemptLowerPriority';
 
 /** The default class; when several claim to be, the lowest. */
-async function defaultClass(reader: RegistryReader): Promise<PriorityClass | undefined> {
-  const defaults = (await readAll(reader, priorityClasses)).filter(({ globalDefault }) => globalDefault === true);
-  return defaults.sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
+function defaultClass(reader: RegistryReader): Awaitable<PriorityClass | undefined> {
+  return onceThere(readAll(reader, priorityClasses), (classes) => {
+    let found: PriorityClass | undefined;
+    for (const one of classes)
+      if (one.globalDefault === true && (found === undefined || (one.value ?? 0) < (found.value ?? 0))) found = one;
+    return found;
+  });
 }
 
-async function admitPod(pod: Draft<Pod>, reader: RegistryReader): Promise<void> {
+function admitPod(pod: Draft<Pod>, reader: RegistryReader): Promise<void> | void {
   const { spec } = pod;
   if (spec === undefined) return;
+  const name = spec.priorityClassName ?? '';
+  const wanted = name === '' ? defaultClass(reader) : readOne(reader, priorityClasses, { namespace: '', name });
+  return onceThere(wanted, (found) => giveClass(pod, spec, found));
+}
+
+function giveClass(pod: Draft<Pod>, spec: Draft<PodSpec>, found: PriorityClass | undefined): void {
   const refuse = (why: string): Error => forbidden(podSubject, pod.metadata?.name ?? '', why);
   const named = spec.priorityClassName ?? '';
-  const key = { namespace: '', name: named };
-  const found = named === '' ? await defaultClass(reader) : await readOne(reader, priorityClasses, key);
   if (named !== '' && found === undefined) throw refuse(`no PriorityClass with name ${named} was found`);
   const priority = found?.value ?? 0;
   const policy = found?.preemptionPolicy || defaultPolicy;
@@ -61,18 +70,20 @@ export const priorityPlugin: AdmissionPlugin = {
   handles: (attributes) =>
     (attributes.operation === 'CREATE' || attributes.operation === 'UPDATE') &&
     (aboutPod(attributes) !== undefined || about(attributes, priorityClasses) !== undefined),
-  async admit(attributes, _context, reader) {
+  admit(attributes, _context, reader) {
     const { draft, old, operation } = aboutPod(attributes) ?? {};
     if (draft === undefined) return;
-    if (operation === 'CREATE') await admitPod(draft, reader);
-    else keepPriority(draft, old);
+    if (operation === 'CREATE') return admitPod(draft, reader);
+    keepPriority(draft, old);
   },
-  async validate(attributes, _context, reader) {
+  validate(attributes, _context, reader) {
     const { draft, name = '' } = about(attributes, priorityClasses) ?? {};
     if (draft?.globalDefault !== true) return;
-    const present = (await defaultClass(reader))?.metadata?.name;
-    if (present === undefined || present === name) return;
-    const why = `PriorityClass ${present} is already marked as default. Only one default can exist`;
-    throw forbidden(priorityClasses, name, why);
+    return onceThere(defaultClass(reader), (found) => {
+      const present = found?.metadata?.name;
+      if (present === undefined || present === name) return;
+      const why = `PriorityClass ${present} is already marked as default. Only one default can exist`;
+      throw forbidden(priorityClasses, name, why);
+    });
   },
 };

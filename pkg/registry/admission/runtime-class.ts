@@ -8,6 +8,7 @@ import { runtimeClasses } from '#pkg/api/types/refs.ts';
 import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import { forbidden } from '#pkg/apimachinery/status-error.ts';
 import { type AdmissionPlugin, type RegistryReader, readOne } from '#pkg/apiserver/strategy.ts';
+import { type Awaitable, onceThere } from '#pkg/base/async.ts';
 import { semanticallySame } from '../draft.ts';
 import { aboutPod, podSubject } from './pods.ts';
 
@@ -16,12 +17,13 @@ function refusal(pod: Given<Pod>, why: string): Error {
 }
 
 /** The class that a pod names, if it does. Throws Forbidden where there is none. */
-async function classOf(pod: Given<Pod>, reader: RegistryReader): Promise<RuntimeClass | undefined> {
+function classOf(pod: Given<Pod>, reader: RegistryReader): Awaitable<RuntimeClass | undefined> {
   const name = pod.spec?.runtimeClassName ?? '';
   if (name === '') return undefined;
-  const found = await readOne(reader, runtimeClasses, { namespace: '', name });
-  if (found === undefined) throw refusal(pod, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`);
-  return found;
+  return onceThere(readOne(reader, runtimeClasses, { namespace: '', name }), (found) => {
+    if (found === undefined) throw refusal(pod, `pod rejected: RuntimeClass ${JSON.stringify(name)} not found`);
+    return found;
+  });
 }
 
 const otherOverhead = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead";
@@ -88,21 +90,23 @@ function covers(wide: Given<Toleration>, one: Given<Toleration>): boolean {
 export const runtimeClassPlugin: AdmissionPlugin = {
   name: 'RuntimeClass',
   handles: (attributes) => attributes.operation === 'CREATE' && aboutPod(attributes) !== undefined,
-  async admit(attributes, _context, reader) {
+  admit(attributes, _context, reader) {
     const draft = aboutPod(attributes)?.draft;
     const spec = draft?.spec;
     if (draft === undefined || spec === undefined) return;
-    const found = await classOf(draft, reader);
-    if (found === undefined) return;
-    setOverhead(draft, spec, found);
-    if (found.scheduling) setScheduling(draft, spec, found.scheduling);
+    return onceThere(classOf(draft, reader), (found) => {
+      if (found === undefined) return;
+      setOverhead(draft, spec, found);
+      if (found.scheduling) setScheduling(draft, spec, found.scheduling);
+    });
   },
-  async validate(attributes, _context, reader) {
+  validate(attributes, _context, reader) {
     const draft = aboutPod(attributes)?.draft;
     if (draft === undefined) return;
-    const found = await classOf(draft, reader);
-    if (found?.overhead) {
-      if (!sameOverhead(draft, found)) throw refusal(draft, otherOverhead);
-    } else if (hasOverhead(draft)) throw refusal(draft, overheadOfNone);
+    return onceThere(classOf(draft, reader), (found) => {
+      if (found?.overhead) {
+        if (!sameOverhead(draft, found)) throw refusal(draft, otherOverhead);
+      } else if (hasOverhead(draft)) throw refusal(draft, overheadOfNone);
+    });
   },
 };

@@ -6,10 +6,12 @@
 
 import type { Pod, PodSpec, ServiceAccount } from '#pkg/api/types/core-v1.ts';
 import { serviceAccounts } from '#pkg/api/types/refs.ts';
-import type { Given } from '#pkg/apimachinery/draft.ts';
+import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
 import { forbidden } from '#pkg/apimachinery/status-error.ts';
 import { type AdmissionPlugin, type RegistryReader, readOne, type StrategyContext } from '#pkg/apiserver/strategy.ts';
-import { sleep } from '#pkg/base/async.ts';
+import { type Awaitable, onceThere, sleep } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Random } from '#pkg/base/random.ts';
 import { podReferences } from '../core/pod-references.ts';
 import { isAutomounted, mountApiAccess } from './api-access.ts';
 import { aboutPod, isMirrorPod, podSubject } from './pods.ts';
@@ -18,23 +20,40 @@ import { aboutPod, isMirrorPod, podSubject } from './pods.ts';
 const attemptsMax = 10;
 const attemptDelayMs = 100;
 
-async function waitForAccount(
-  key: { readonly namespace: string; readonly name: string },
+interface AccountKey {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** At once where it is there. */
+function accountFor(
+  key: AccountKey,
   { clock }: StrategyContext,
   reader: RegistryReader,
+): Awaitable<ServiceAccount | undefined> {
+  return onceThere(
+    readOne(reader, serviceAccounts, key),
+    (account) => account ?? waitForAccount(key, { clock, reader }),
+  );
+}
+
+async function waitForAccount(
+  key: AccountKey,
+  { clock, reader }: { readonly clock: Clock; readonly reader: RegistryReader },
 ): Promise<ServiceAccount | undefined> {
-  for (let attempt = 1; ; attempt++) {
-    const account = await readOne(reader, serviceAccounts, key);
-    if (account !== undefined || attempt >= attemptsMax) return account;
+  for (let attempt = 2; attempt <= attemptsMax; attempt++) {
     await sleep(clock, attemptDelayMs);
+    const account = await readOne(reader, serviceAccounts, key);
+    if (account !== undefined) return account;
   }
+  return undefined;
 }
 
 /** Names the account on new pods, mounts its token, and refuses those whose account does not exist after a short wait. */
 export const serviceAccountPlugin: AdmissionPlugin = {
   name: 'ServiceAccount',
   handles: (attributes) => attributes.operation === 'CREATE' && aboutPod(attributes) !== undefined,
-  async admit(attributes, context, reader) {
+  admit(attributes, context, reader) {
     const { draft, namespace = '' } = aboutPod(attributes) ?? {};
     const spec = draft?.spec;
     if (draft === undefined || spec === undefined) return;
@@ -42,22 +61,27 @@ export const serviceAccountPlugin: AdmissionPlugin = {
     const name = spec.serviceAccountName || 'default';
     spec.serviceAccountName = name;
     spec.serviceAccount = name;
-    const account = await waitForAccount({ namespace, name }, context, reader);
-    if (account === undefined) {
-      const missing = `serviceaccount "${name}" not found`;
-      const why = `error looking up service account ${namespace}/${name}: ${missing}`;
-      throw forbidden(podSubject, draft.metadata?.name ?? '', why);
-    }
-    if (isAutomounted(spec, account)) mountApiAccess(spec, context.random);
-    if ((spec.imagePullSecrets ?? []).length === 0) {
-      const secrets = account.imagePullSecrets ?? [];
-      if (secrets.length > 0) spec.imagePullSecrets = secrets.map(({ name: secret = '' }) => ({ name: secret }));
-    }
-    if (account.metadata?.annotations?.[mountableAnnotation] === undefined) return;
-    const problem = secretProblem(spec, account);
-    if (problem !== undefined) throw forbidden(podSubject, draft.metadata?.name ?? '', problem);
+    return onceThere(accountFor({ namespace, name }, context, reader), (account) => {
+      const why = account === undefined ? noAccount(namespace, name) : giveAccount(spec, account, context.random);
+      if (why !== undefined) throw forbidden(podSubject, draft.metadata?.name ?? '', why);
+    });
   },
 };
+
+function noAccount(namespace: string, name: string): string {
+  return `error looking up service account ${namespace}/${name}: serviceaccount "${name}" not found`;
+}
+
+/** Puts what the account says into the spec; returns why the pod is refused, if it is. */
+function giveAccount(spec: Draft<PodSpec>, account: ServiceAccount, random: Random): string | undefined {
+  if (isAutomounted(spec, account)) mountApiAccess(spec, random);
+  if ((spec.imagePullSecrets ?? []).length === 0) {
+    const secrets = account.imagePullSecrets ?? [];
+    if (secrets.length > 0) spec.imagePullSecrets = secrets.map(({ name: secret = '' }) => ({ name: secret }));
+  }
+  if (account.metadata?.annotations?.[mountableAnnotation] === undefined) return undefined;
+  return secretProblem(spec, account);
+}
 
 const mountableAnnotation = 'kubernetes.io/enforce-mountable-secrets';
 

@@ -16,7 +16,7 @@ export const storageObjectInUsePlugin: AdmissionPlugin = {
   name: 'StorageObjectInUseProtection',
   handles: ({ group, resource, subresource, operation }) =>
     group === '' && subresource === '' && operation === 'CREATE' && Object.hasOwn(finalizers, resource),
-  async admit({ draft, resource }) {
+  admit({ draft, resource }) {
     const metadata = draftOf(persistentVolumes, draft)?.metadata;
     const finalizer = finalizers[resource];
     if (metadata === undefined || finalizer === undefined) return;

@@ -13,12 +13,11 @@ export const taintNodesByConditionPlugin: AdmissionPlugin = {
   handles: (attributes) => attributes.operation === 'CREATE' && about(attributes, nodes) !== undefined,
   admit(attributes) {
     const draft = about(attributes, nodes)?.draft;
-    if (draft === undefined) return Promise.resolve();
+    if (draft === undefined) return;
     draft.spec ??= {};
     const { spec } = draft;
     const taints = spec.taints ?? [];
     const isTainted = taints.some((present) => present.key === taint.key && present.effect === taint.effect);
     if (!isTainted) spec.taints = [...taints, { ...taint }];
-    return Promise.resolve();
   },
 };

@@ -71,8 +71,8 @@ function checkService(into: Collector, service: Given<ServiceReference>, path: F
   checkServicePath(into, service.path ?? '', child(path, 'path'));
 }
 
-/** Checks how a webhook is reached. */
-function checkClientConfig(
+/** Checks how a webhook of whatever sort is reached. */
+export function checkClientConfig(
   into: Collector,
   config: Given<WebhookClientConfig> | undefined,
   path: FieldPath<WebhookClientConfig>,

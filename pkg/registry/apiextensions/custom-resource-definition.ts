@@ -2,7 +2,7 @@
 import type { CustomResourceDefinitionStatus } from '#pkg/api/types/apiextensions-v1.ts';
 import { customResourceDefinitions } from '#pkg/api/types/refs.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { rulesOf, type StrategyContext } from '#pkg/apiserver/strategy.ts';
+import { rulesOf } from '#pkg/apiserver/strategy.ts';
 import { ensureObject, listAt, objectAt, objectsAt, setDefault, shared, stringAt } from '../draft.ts';
 import { nameAndCreatedTable } from '../printing/simple.ts';
 import { keepStatus } from '../status.ts';
@@ -48,13 +48,6 @@ function beginDeletion(draft: JsonObject): void {
   draft.status = { ...objectAt(draft, 'status'), conditions: [...others, terminating] };
 }
 
-/** What of a definition is not done. */
-function warnOfUnbuilt(draft: JsonObject, context: StrategyContext): void {
-  if (objectAt(draft, 'spec', 'conversion')?.strategy === 'Webhook') {
-    context.warn('spec.conversion: conversion webhooks are not called yet: only the stored version is served');
-  }
-}
-
 /** Definitions as objects. */
 export const customResourceDefinitionStrategy = rulesOf(customResourceDefinitions, {
   keeping: { keyName: 'apiextensions.k8s.io/customresourcedefinitions' },
@@ -78,10 +71,7 @@ export const customResourceDefinitionStrategy = rulesOf(customResourceDefinition
       storedVersions: [...versions, stored],
     };
   },
-  validate(draft, context) {
-    warnOfUnbuilt(draft, context);
-    return validateDefinition(draft);
-  },
+  validate: validateDefinition,
   validateUpdate: validateDefinitionUpdate,
   // Its deletion always waits for its objects, however few.
   pendingFinalizers: ({ metadata }) => (metadata?.deletionTimestamp === undefined ? 1 : 0),

@@ -23,6 +23,7 @@ import { createInformers } from '#pkg/client/shared-informers.ts';
 import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type Condition, cleanupFinalizer, conditionOf, isTerminating, withConditions } from './conditions.ts';
+import type { ConversionDeps } from './conversion-webhook.ts';
 import { definitionOf } from './definition-of.ts';
 
 /** Where definitions come from and go to. */
@@ -33,6 +34,8 @@ export interface CustomResourcesOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** How conversion webhooks are asked. */
+  readonly webhooks: Pick<ConversionDeps, 'call' | 'reader'>;
 }
 
 /** The component that keeps what is served as the definitions say. */
@@ -143,13 +146,13 @@ class Controller implements CustomResources {
 
   /** Has the server serve the newest state; returns why that cannot be. */
   #serve(crd: CustomResourceDefinition): string | undefined {
-    const { served } = this.#options;
+    const { served, clock, random, webhooks } = this.#options;
     const { name = '', uid = '', generation = 1 } = crd.metadata ?? {};
     const before = this.#served.get(name);
     const isGoing = isTerminating(crd);
     if (before?.uid === uid && before.generation === generation && before.isTerminating === isGoing) return undefined;
     try {
-      const definition = definitionOf(crd);
+      const definition = definitionOf(crd, { ...webhooks, clock, random });
       if (before === undefined) served.add(definition);
       else served.replace(definition);
     } catch (error) {

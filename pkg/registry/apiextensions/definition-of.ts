@@ -11,39 +11,35 @@ import { walk } from '#pkg/apimachinery/jsonpath/walk.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
-import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { type StructuralVersion, scaleAt, structuralDefinition } from '#pkg/apiserver/structural-definition.ts';
 import { isTerminating } from './conditions.ts';
+import { type ConversionDeps, conversionWebhook } from './conversion-webhook.ts';
 import { columnsTable } from './printer-columns.ts';
 
 /** The definition of what is served. Throws for a schema that cannot be compiled, such as one with a pattern that is none. */
-export function definitionOf(crd: CustomResourceDefinition): ResourceDefinition {
-  const { group, names, scope, versions } = crd.spec;
-  const stored = versions.find(({ storage }) => storage) ?? versions[0];
+export function definitionOf(crd: CustomResourceDefinition, deps: ConversionDeps): ResourceDefinition {
+  const { group, names, scope, versions, conversion } = crd.spec;
   return structuralDefinition({
     group,
     names,
     scope: scope === 'Cluster' ? 'Cluster' : 'Namespaced',
-    versions: versions.map((version) => versionOf(crd, version)),
+    versions: versions.map(versionOf),
     readsAgain: versions.length > 1 || (crd.metadata?.generation ?? 1) > 1,
-    rules: rulesOf(crd, stored),
+    ...(conversion?.strategy === 'Webhook' ? { convert: conversionWebhook(crd, deps) } : {}),
+    ...(isTerminating(crd) ? { rules: { validateCreate: refuseCreation } } : {}),
   });
 }
 
-/** Versions are converted by a webhook, which is not called yet: then only the stored one is served. */
-function needsWebhook({ spec }: CustomResourceDefinition): boolean {
-  return spec.conversion?.strategy === 'Webhook' && spec.versions.filter(({ served }) => served).length > 1;
-}
-
-function versionOf(crd: CustomResourceDefinition, version: CustomResourceDefinitionVersion): StructuralVersion {
+function versionOf(version: CustomResourceDefinitionVersion): StructuralVersion {
   const { name, served, storage, deprecated, deprecationWarning, subresources, additionalPrinterColumns } = version;
   const schema = (version.schema?.openAPIV3Schema ?? { type: 'object' }) as JsonObject;
   return {
     name,
-    served: served && (storage || !needsWebhook(crd)),
+    served,
     storage,
     schema,
     table: columnsTable(additionalPrinterColumns),
+    rules: rulesOf(version),
     ...(deprecated === undefined ? {} : { deprecated }),
     ...(deprecationWarning === undefined ? {} : { deprecationWarning }),
     subresources: {
@@ -53,22 +49,15 @@ function versionOf(crd: CustomResourceDefinition, version: CustomResourceDefinit
   };
 }
 
-function rulesOf(
-  crd: CustomResourceDefinition,
-  stored: CustomResourceDefinitionVersion | undefined,
-): Omit<Strategy, 'group' | 'resource'> {
-  const paths = (stored?.selectableFields ?? []).map(({ jsonPath }) => ({
+function rulesOf({ selectableFields = [] }: CustomResourceDefinitionVersion): NonNullable<StructuralVersion['rules']> {
+  if (selectableFields.length === 0) return {};
+  const paths = selectableFields.map(({ jsonPath }) => ({
     name: jsonPath.replace(/^\./, ''),
     path: parseRelaxedPath(jsonPath),
   }));
   return {
-    ...(paths.length === 0
-      ? {}
-      : {
-          selectableFields: (object: KubeObject) =>
-            Object.fromEntries(paths.map(({ name, path }) => [name, String(walk(path, [object])[0] ?? '')])),
-        }),
-    ...(isTerminating(crd) ? { validateCreate: refuseCreation } : {}),
+    selectableFields: (object: KubeObject) =>
+      Object.fromEntries(paths.map(({ name, path }) => [name, String(walk(path, [object])[0] ?? '')])),
   };
 }
 

@@ -15,6 +15,7 @@ import { dns1035LabelProblems, dns1123SubdomainProblems, type Problems } from '#
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import { isTrueAt, listAt, objectAt, objectsAt, semanticallySame, stringAt, valueAt } from '../draft.ts';
 import { Collector } from '../validation/collector.ts';
+import { checkAuthorities, checkConversion } from './conversion-validation.ts';
 import { checkRules } from './rule-validation.ts';
 import { checkSchema } from './schema-validation.ts';
 
@@ -91,18 +92,6 @@ function checkWhole(into: Collector, schema: JsonObject, path: FieldPath): void 
   if (into.errors.length === before) checkRules(into, schema, path);
 }
 
-function checkConversion(into: Collector, spec: JsonObject): void {
-  const path = untyped('spec.conversion');
-  const conversion = objectAt(spec, 'conversion');
-  into.needsOneOf(child(path, 'strategy'), conversion?.strategy, ['None', 'Webhook']);
-  const isWebhook = conversion?.strategy === 'Webhook';
-  const clientPath = child(path, 'webhookClientConfig');
-  if (!isWebhook) into.unset(clientPath, conversion?.webhook, 'should not be set when strategy is not set to Webhook');
-  else if (objectAt(conversion, 'webhook', 'clientConfig') === undefined) {
-    into.add(required(clientPath, 'required when strategy is set to Webhook'));
-  }
-}
-
 /** What is wrong with a `CustomResourceDefinition`: its names, its versions and their schemas. */
 export function validateDefinition(draft: JsonObject): readonly FieldError[] {
   const into = new Collector();
@@ -154,5 +143,6 @@ export function validateDefinitionUpdate(draft: JsonObject, old: KubeObject): re
     if (versions.includes(version)) continue;
     into.add(invalid(at(untyped('status.storedVersions'), index), version, 'must appear in spec.versions'));
   }
+  if (isEstablished(old)) checkAuthorities(into, draft, old);
   return into.errors;
 }

@@ -5,7 +5,9 @@
 import { clusterRoleBindings, clusterRoles, roleBindings, roles } from '#pkg/api/types/refs.ts';
 import { alwaysAllow, type ResolvingAuthorizer, unionAuthorizer } from '#pkg/apiserver/authz/authorizer.ts';
 import { RbacAuthorizer } from '../rbac/rbac-authorizer.ts';
+import type { RemoteDeps } from '../remote/remote-server.ts';
 import { NodeAuthorizer, type NodeAuthorizerSource } from './node-authorizer.ts';
+import { type AuthorizationWebhook, webhookAuthorizer } from './webhook-authorizer.ts';
 
 /** Source: kube-apiserver `--authorization-mode`. */
 export const authorizationModes = ['AlwaysAllow', 'Node', 'RBAC'] as const;
@@ -24,8 +26,14 @@ export interface Authorization {
   connect(source: NodeAuthorizerSource): Promise<void>;
 }
 
-/** Makes those that are named, asked in that order. */
-export function createAuthorization(modes: readonly AuthorizationMode[] = defaultAuthorizationModes): Authorization {
+/** One that decides: by its name, or a webhook. */
+export type AuthorizerChoice = AuthorizationMode | AuthorizationWebhook;
+
+/** Makes those that are named, asked in that order. Webhooks are reached by `remote`. */
+export function createAuthorization(
+  remote: RemoteDeps,
+  modes: readonly AuthorizerChoice[] = defaultAuthorizationModes,
+): Authorization {
   const rbac = modes.includes('RBAC') ? new RbacAuthorizer() : undefined;
   const node = modes.includes('Node') ? new NodeAuthorizer() : undefined;
   const byMode: Readonly<Record<AuthorizationMode, ResolvingAuthorizer | undefined>> = {
@@ -34,7 +42,9 @@ export function createAuthorization(modes: readonly AuthorizationMode[] = defaul
     RBAC: rbac,
   };
   return {
-    authorizer: unionAuthorizer(modes.flatMap((mode) => byMode[mode] ?? [])),
+    authorizer: unionAuthorizer(
+      modes.flatMap((mode) => (typeof mode === 'string' ? (byMode[mode] ?? []) : webhookAuthorizer(mode, remote))),
+    ),
     ...(rbac === undefined ? {} : { rbac }),
     async connect(source) {
       node?.connect(source);

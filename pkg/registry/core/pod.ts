@@ -70,10 +70,14 @@ function gracefulDeletion(pod: Given<Pod>, requested: number | undefined): numbe
   return seconds === 0 ? undefined : seconds;
 }
 
+function nodeNameOf({ spec }: Given<Pod>): string {
+  return spec?.nodeName ?? '';
+}
+
 function selectableFields(pod: Given<Pod>): Readonly<Record<string, string>> {
   const podIps = (pod.status?.podIPs ?? []).map((entry) => entry.ip ?? '');
   return {
-    'spec.nodeName': pod.spec?.nodeName ?? '',
+    'spec.nodeName': nodeNameOf(pod),
     'spec.restartPolicy': pod.spec?.restartPolicy ?? '',
     'spec.schedulerName': pod.spec?.schedulerName ?? '',
     'spec.serviceAccountName': pod.spec?.serviceAccountName ?? '',
@@ -126,6 +130,7 @@ export const podStrategy = rulesOf(pods, {
   validateCreate: newPodErrors,
   validateUpdate: validatePodUpdate,
   selectableFields,
+  selectableField: (pod, field) => (field === 'spec.nodeName' ? nodeNameOf(pod) : undefined),
   gracefulDeletion,
   subresources: {
     status: {

@@ -1,18 +1,20 @@
 /**
- * The decision: which node a pod goes to, or why to none. Synchronous and pure but for the kept answers (columns), which change
- * nothing but the speed. All nodes are looked at, never a sample: with kept answers that costs less than a sample would without,
- * and packing needs the best node, not a good one.
+ * The decision: which node a pod goes to, or why to none. Synchronous and pure but for what is kept between pods (columns of answers, and the
+ * ranking of the nodes for pods that are alike), which changes nothing but the speed. All nodes are looked at, never a sample: with kept answers
+ * that costs less than a sample would without, and packing needs the best node, not a good one.
  */
 
 import type { NodeTable } from '../cache/node-table.ts';
 import type { Nominator } from '../cache/nominator.ts';
 import type { NodeInfo } from '../model/node-info.ts';
+import { type Check, type Checks, checksOf } from './checks.ts';
 import type { Answer } from './column.ts';
 import type { Cycle } from './cycle.ts';
 import type { Diagnosis } from './fit-error.ts';
 import { KeptAnswers, Signatures } from './kept-answers.ts';
 import type { NodeRefusal } from './plugin.ts';
 import type { Profile, WeightedScore } from './profile.ts';
+import { QuickChoice } from './quick-choice.ts';
 import { isRejected, type Status, success } from './status.ts';
 import { checkWith } from './what-if.ts';
 
@@ -21,7 +23,7 @@ const refusalsMax = 65_536;
 
 /** A node, why there is none, or that a plugin failed. */
 export type Decision =
-  | { readonly kind: 'node'; readonly nodeName: string; readonly feasibleCount: number }
+  | { readonly kind: 'node'; readonly nodeName: string }
   | {
       readonly kind: 'unschedulable';
       readonly diagnosis: Diagnosis;
@@ -38,12 +40,22 @@ interface ScoreOptions {
   readonly signs: Signatures;
 }
 
+/** By what is decided. */
+export interface DeciderOptions {
+  readonly profile: Profile;
+  readonly table: NodeTable;
+  readonly nominator: Nominator;
+  /** Whether nodes are found the quick way where there is one, which finds the same. Default true. */
+  readonly isQuick?: boolean;
+}
+
 /** Decides for one scheduler, one pod at a time. */
 export class Decider {
   readonly #profile: Profile;
   readonly #table: NodeTable;
   readonly #nominator: Nominator;
   readonly #kept: KeptAnswers;
+  readonly #quick: QuickChoice | undefined;
   /** Refusals by number; 0 is success. */
   #statuses: Status[] = [success];
   #numbers = new Map<string, number>();
@@ -54,11 +66,12 @@ export class Decider {
   #totals = new Float64Array(0);
   #feasible = new Int32Array(0);
 
-  constructor(options: { readonly profile: Profile; readonly table: NodeTable; readonly nominator: Nominator }) {
+  constructor(options: DeciderOptions) {
     this.#profile = options.profile;
     this.#nominator = options.nominator;
     this.#table = options.table;
     this.#kept = new KeptAnswers(options.table);
+    this.#quick = options.isQuick === false ? undefined : new QuickChoice({ ...options, kept: this.#kept });
   }
 
   /** Decides for the pod of `cycle`. */
@@ -94,9 +107,13 @@ export class Decider {
   /** All nodes, with kept answers. */
   #decideAll(cycle: Cycle): Decision {
     const { slots } = this.#table;
-    if (this.#feasible.length < slots.length) this.#grow(slots.length * 2);
     const signs = new Signatures(cycle.pod);
-    const verdicts = this.#verdictsOfAll(cycle, signs);
+    const checks = checksOf(this.#profile, cycle, signs);
+    const quick = this.#nominator.isEmpty ? this.#quick?.slotOf(cycle, checks, signs) : undefined;
+    const node = quick === undefined ? undefined : slots[quick];
+    if (node !== undefined) return { kind: 'node', nodeName: node.name };
+    if (this.#feasible.length < slots.length) this.#grow(slots.length * 2);
+    const verdicts = this.#verdictsOfAll(cycle, checks);
     const feasible = this.#feasible;
     let count = 0;
     for (let slot = 0; slot < slots.length; slot++) {
@@ -112,24 +129,19 @@ export class Decider {
   }
 
   /** By slot the number of the first refusal, 0 where every plugin passes the node; meaningless where the slot is free. */
-  #verdictsOfAll(cycle: Cycle, signs: Signatures): Float64Array {
+  #verdictsOfAll(cycle: Cycle, checks: Checks): Float64Array {
     const { slots } = this.#table;
-    const kept: Float64Array[] = [];
-    let signature = '';
-    const fresh: Answer[] = [];
-    for (const plugin of this.#profile.filter) {
-      const check = plugin.filter(cycle);
-      if (check === undefined) continue;
-      const { name, filterMemo: memo } = plugin;
-      const answer = (node: NodeInfo): number => this.#number(name, check(node));
-      // The first refusal counts, so what comes after a plugin without memory cannot be put before it.
-      if (memo === undefined || fresh.length > 0) fresh.push(answer);
-      else {
-        const own = signs.of(memo);
-        kept.push(this.#kept.about({ name: `filter ${name}`, dependsOn: memo.dependsOn, signature: own, answer }));
-        signature += `${name} ${own}\n`;
-      }
-    }
+    const answerOf = ({ plugin, check }: Check): Answer => {
+      const { name } = plugin;
+      return (node) => this.#number(name, check(node));
+    };
+    const { signature } = checks;
+    const kept = checks.kept.map((one) => {
+      const name = `filter ${one.plugin.name}`;
+      const { dependsOn } = one.memo;
+      return this.#kept.about({ name, dependsOn, signature: one.signature, answer: answerOf(one) });
+    });
+    const fresh = checks.fresh.map(answerOf);
     const firstRefusal: Answer = (_node, slot) => {
       for (const values of kept) if (values[slot] !== 0) return values[slot]!;
       return 0;
@@ -196,10 +208,10 @@ export class Decider {
   #best(cycle: Cycle, count: number, signs: Signatures): Decision {
     const { slots } = this.#table;
     const nodeNameAt = (index: number): string => slots[this.#feasible[index]!]!.name;
-    if (count === 1) return { kind: 'node', nodeName: nodeNameAt(0), feasibleCount: 1 };
+    if (count === 1) return { kind: 'node', nodeName: nodeNameAt(0) };
     const promised = this.#table.slotOf(this.#nominator.nodeOf(cycle.pod.uid) ?? '');
     if (promised !== undefined && this.#feasible.subarray(0, count).includes(promised)) {
-      return { kind: 'node', nodeName: slots[promised]!.name, feasibleCount: count };
+      return { kind: 'node', nodeName: slots[promised]!.name };
     }
     for (const plugin of this.#profile.preScore) {
       const status = plugin.preScore(cycle, this.#firstFeasible(count));
@@ -209,7 +221,7 @@ export class Decider {
     for (const weighted of this.#profile.score) this.#addScores(cycle, weighted, { count, signs });
     let best = 0;
     for (let index = 1; index < count; index++) if (totals[index]! > totals[best]!) best = index;
-    return { kind: 'node', nodeName: nodeNameAt(best), feasibleCount: count };
+    return { kind: 'node', nodeName: nodeNameAt(best) };
   }
 
   *#firstFeasible(count: number): IterableIterator<NodeInfo> {

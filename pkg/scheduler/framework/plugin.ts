@@ -8,6 +8,7 @@
 
 import type { NodeInfo } from '../model/node-info.ts';
 import type { PodInfo } from '../model/pod-info.ts';
+import type { Room } from '../model/room.ts';
 import type { Cycle } from './cycle.ts';
 import type { EventRegistration } from './events.ts';
 import type { Status } from './status.ts';
@@ -62,11 +63,16 @@ export interface Memo {
 /** Passes or refuses one node for the pod of the cycle it was made in. */
 export type NodeCheck = (node: NodeInfo) => Status;
 
+/** Passes or refuses the node in a slot. */
+export type SlotCheck = (slot: number) => boolean;
+
 /** Decides, node by node, where the pod can run. */
 export interface FilterPlugin extends Plugin {
   readonly filterMemo?: Memo;
   /** The check of one node for this cycle's pod, or undefined when there is nothing to check. */
   filter(cycle: Cycle): NodeCheck | undefined;
+  /** The same check by what the nodes have, where that is all it looks at for this cycle's pod: it passes exactly the same nodes. */
+  filterByRoom?(cycle: Cycle, room: Room): SlotCheck | undefined;
 }
 
 /** One node and why it was refused. */
@@ -108,11 +114,16 @@ export interface PreScorePlugin extends Plugin {
 /** Rates one node for the pod of the cycle it was made in. */
 export type NodeScore = (node: NodeInfo) => number;
 
+/** Rates the node in a slot. */
+export type SlotScore = (slot: number) => number;
+
 /** Rates the nodes that passed. */
 export interface ScorePlugin extends Plugin {
   readonly scoreMemo?: Memo;
   /** The rating of one node, higher is better; undefined when this plugin has no preference for this pod. */
   score(cycle: Cycle): NodeScore | undefined;
+  /** The same rating by what the nodes have, where that is all it looks at for this cycle's pod. */
+  scoreByRoom?(cycle: Cycle, room: Room): SlotScore | undefined;
 }
 
 /** Brings raw scores of the nodes that passed into 0 to 100, in place. Without it a plugin's scores must be in that range already. */

@@ -62,14 +62,57 @@ export function copyResources(source: Resources): Resources {
  * it, whichever is more; pod-level requests in place of both where given; and the overhead of its runtime class.
  */
 export function podRequests(pod: Pod): Resources {
-  return fromSums(requestSums(pod, {}));
+  const { spec } = pod;
+  if (!isPlain(pod)) return fromSums(requestSums(pod, {}));
+  const [only] = spec?.containers ?? [];
+  const own = amountsOf(only?.resources?.requests);
+  if (spec?.containers.length === 1) return own;
+  const total = noResources();
+  for (const { resources } of spec?.containers ?? []) addResources(total, amountsOf(resources?.requests), 1);
+  return total;
 }
 
 /** As `podRequests`, with the default CPU and memory for each container that requests none: what scores count with. */
 export function nonZeroRequests(pod: Pod): { readonly milliCpu: number; readonly memory: number } {
+  if (isPlain(pod)) {
+    const total = { milliCpu: 0, memory: 0 };
+    for (const { resources } of pod.spec?.containers ?? []) {
+      const { milliCpu, memory } = amountsOf(resources?.requests);
+      total.milliCpu += milliCpu || (resources?.requests?.cpu === undefined ? defaultMilliCpu : 0);
+      total.memory += memory || (resources?.requests?.memory === undefined ? defaultMemoryBytes : 0);
+    }
+    return total;
+  }
   const floor = { cpu: defaultMilliCpu, memory: defaultMemoryBytes };
   const { milliCpu, memory } = fromSums(requestSums(pod, floor));
   return { milliCpu, memory };
+}
+
+/** Whether a pod takes the sum of what its containers ask for, as nearly all do that wait for a node. */
+function isPlain({ spec, status }: Pod): boolean {
+  return (
+    spec !== undefined &&
+    spec.initContainers === undefined &&
+    spec.resources === undefined &&
+    spec.overhead === undefined &&
+    status?.containerStatuses === undefined &&
+    status?.initContainerStatuses === undefined
+  );
+}
+
+/** What was read of a resource list. Pods that were made alike share theirs, and both versions of a pod that is bound do. */
+const known = new WeakMap<Amounts, Resources>();
+const nothing: Resources = noResources();
+
+/** As `resourcesOf`, once for each list. The answer is shared and never changed. */
+function amountsOf(list: Amounts | undefined): Resources {
+  if (list === undefined) return nothing;
+  let amounts = known.get(list);
+  if (amounts === undefined) {
+    amounts = resourcesOf(list);
+    known.set(list, amounts);
+  }
+  return amounts;
 }
 
 function requestSums({ spec, status }: Pod, floor: Readonly<Record<string, number>>): Sums {

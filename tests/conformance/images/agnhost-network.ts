@@ -1,6 +1,7 @@
 /** The servers of the stand-in for agnhost. */
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ProgramContext } from '#pkg/kubelet/runtime/inprocess/program.ts';
 
@@ -38,8 +39,19 @@ export function serveOn(context: ProgramContext, port: number, answer: (asked: A
 /** Says the host name over HTTP or, with `--tcp` and `--udp`, without. */
 export function serveHostname(context: ProgramContext, flags: Flags): void {
   const port = Number(flags.get('port') ?? 9376);
-  if (flags.get('udp') === 'true') serveDatagrams(context, port, () => context.hostname);
-  else serveOn(context, port, () => ({ status: 200, body: context.hostname }));
+  const [tcp, udp] = [flags.get('tcp') === 'true', flags.get('udp') === 'true'];
+  if (tcp) serveRaw(context, port);
+  if (udp) serveDatagrams(context, port, () => context.hostname);
+  if (!tcp && !udp) serveOn(context, port, () => ({ status: 200, body: context.hostname }));
+}
+
+/** Says the host name to whoever connects. What they say is read, as they would be told of an error otherwise. */
+function serveRaw(context: ProgramContext, port: number): void {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => socket.destroy()).resume();
+    socket.end(context.hostname);
+  }).listen(port, context.ip);
+  context.signal.addEventListener('abort', () => server.close());
 }
 
 /** Answers questions over HTTP and UDP. */

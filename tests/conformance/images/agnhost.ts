@@ -6,17 +6,31 @@ import { appendFile, chmod, readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '#pkg/base/error-text.ts';
-import type { Program, ProgramContext } from '#pkg/kubelet/runtime/inprocess/program.ts';
+import type { CommandOutput, Program, ProgramContext } from '#pkg/kubelet/runtime/inprocess/program.ts';
 import { netexec, serveHostname, serveOn } from './agnhost-network.ts';
+import { serveAdmission, serveConversion } from './agnhost-webhooks.ts';
 
 type Flags = ReadonlyMap<string, string>;
 type Run = (context: ProgramContext, flags: Flags) => Promise<number | undefined> | number | undefined;
+
+const namespacesOfLogs = ['kube-system', 'default', 'ns'];
 
 const commands: Readonly<Record<string, Run>> = {
   pause: (context) => waitForEnd(context),
   'entrypoint-tester': (context) => {
     context.log(`[/agnhost ${context.args.join(' ')}]`);
     return 0;
+  },
+  'etc-hosts': printFile('/etc/hosts', (text) => text),
+  'dns-suffix': printFile('/etc/resolv.conf', (text) => wordsAfter(text, 'search').join(',')),
+  'dns-server-list': printFile('/etc/resolv.conf', (text) => wordsAfter(text, 'nameserver').join(',')),
+  webhook: (context, flags) => {
+    serveAdmission(context, flags);
+    return waitForEnd(context);
+  },
+  'crd-conversion-webhook': (context, flags) => {
+    serveConversion(context, flags);
+    return waitForEnd(context);
   },
   mounttest,
   netexec: (context, flags) => {
@@ -48,8 +62,9 @@ const commands: Readonly<Record<string, Run>> = {
     const total = Number(flags.get('log-lines-total') ?? 0);
     const seconds = Number.parseInt(flags.get('run-duration') ?? '0', 10);
     for (let id = 0; id < total; id++) {
+      const namespace = namespacesOfLogs[id % namespacesOfLogs.length];
       context.error(
-        `I1128 00:00:00.000000 1 logs_generator.go:76] ${id} GET /api/v1/namespaces/ns/pods/abcd 2${id % 100}`,
+        `I1128 00:00:00.000000 1 logs_generator.go:76] ${id} GET /api/v1/namespaces/${namespace}/pods/abcd 2${id % 100}`,
       );
       await delay((seconds * 1000) / total);
     }
@@ -58,16 +73,47 @@ const commands: Readonly<Record<string, Run>> = {
 };
 
 export const program: Program = {
-  async main(context) {
-    const [command = 'pause', ...rest] = context.args;
-    const run = commands[command];
-    if (run === undefined) {
-      context.error(`this stand-in has no command ${command}`);
-      return 1;
-    }
-    return run(context, flagsIn(rest));
-  },
+  main: runCommand,
+  commands: { '/agnhost': runAside, agnhost: runAside },
 };
+
+async function runCommand(context: ProgramContext): Promise<number | undefined> {
+  const [command = 'pause', ...rest] = context.args;
+  const run = commands[command];
+  if (run === undefined) {
+    context.error(`this stand-in has no command ${command}`);
+    return 1;
+  }
+  return run(context, flagsIn(rest));
+}
+
+/** The image's program once more, beside the one that runs. */
+async function runAside(context: ProgramContext, args: readonly string[], signal: AbortSignal): Promise<CommandOutput> {
+  const [stdout, stderr]: [string[], string[]] = [[], []];
+  const exitCode = await runCommand({
+    ...context,
+    args,
+    signal,
+    log: (line) => stdout.push(`${line}\n`),
+    error: (line) => stderr.push(`${line}\n`),
+  });
+  return { exitCode: exitCode ?? 0, stdout: stdout.join(''), stderr: stderr.join('') };
+}
+
+function printFile(path: string, pick: (text: string) => string): Run {
+  return async (context) => {
+    context.log(pick(await readFile(context.resolve(path), 'utf8')).trimEnd());
+    return 0;
+  };
+}
+
+/** What the lines of `/etc/resolv.conf` that begin with a word say. */
+function wordsAfter(text: string, word: string): readonly string[] {
+  return text.split('\n').flatMap((line) => {
+    const [first, ...rest] = line.trim().split(/\s+/);
+    return first === word ? rest : [];
+  });
+}
 
 /** `--name=value` and `--name value`. */
 function flagsIn(args: readonly string[]): Flags {

@@ -23,6 +23,8 @@ export interface UserspaceBackendOptions {
   readonly random: Random;
   /** Where node ports are served; default 127.0.0.1 alone. `0.0.0.0` opens them to the network. */
   readonly nodePortAddresses?: readonly string[];
+  /** Whether other proxies listen at the same addresses of this machine; default this one alone. */
+  readonly sharesPorts?: boolean;
 }
 
 interface OpenPortal {
@@ -90,9 +92,10 @@ class UserspaceBackend implements Backend {
 
   async #openPortal(portal: Portal): Promise<RuleFailure | undefined> {
     if (this.#open.has(portal.key)) return undefined;
-    const { clock } = this.#options;
+    const { clock, sharesPorts = false } = this.#options;
     const options = {
       clock,
+      sharesPort: sharesPorts,
       chooser: this.#balancer(balancerKeyOf(portal), portal.rule.key),
       letsIn: sourceTest(portal.allowed),
     };

@@ -30,6 +30,7 @@ import {
   readOne,
   type StrategyContext,
 } from '#pkg/apiserver/strategy.ts';
+import { onceThere } from '#pkg/base/async.ts';
 import type { CheckedPod } from './check.ts';
 import {
   isStricter,
@@ -101,11 +102,10 @@ export function createPodSecurityPlugin(options: PodSecurityOptions = {}): Admis
       if (group === '' && resource === 'namespaces') return true;
       return templateResources.has(resource) && templates[`${resource}/${group}`] !== undefined;
     },
-    validate: async (attributes, context, reader) => {
+    validate: (attributes, context, reader) => {
       const request = { attributes, context, reader, rules };
       const namespace = about(attributes, namespaces);
-      if (namespace !== undefined) await validateNamespace(namespace, request);
-      else await validatePods(request);
+      return namespace === undefined ? validatePods(request) : validateNamespace(namespace, request);
     },
   };
 }
@@ -224,13 +224,19 @@ function checkedPod({ metadata, spec }: Given<Pod | PodTemplateSpec>): CheckedPo
   return { annotations: metadata?.annotations ?? {}, spec: spec ?? {} };
 }
 
-async function validatePods({ attributes, context, reader, rules }: Request): Promise<void> {
-  const { operation, group, resource, namespace, name } = attributes;
+function validatePods(request: Request): Promise<void> | void {
+  const { attributes, context, reader, rules } = request;
+  const { namespace } = attributes;
   if (attributes.draft === undefined || rules.namespaces.has(namespace) || rules.usernames.has(context.user.name))
     return;
+  const owner = readOne(reader, namespaces, { namespace: '', name: namespace });
+  return onceThere(owner, (found) => validatePodsOf(found, request));
+}
+
+function validatePodsOf(owner: Namespace | undefined, { attributes, context, rules }: Request): void {
+  const { operation, group, resource, namespace, name } = attributes;
   const ofPod = about(attributes, pods, attributes.subresource);
   const isPod = ofPod !== undefined;
-  const owner = await readOne(reader, namespaces, { namespace: '', name: namespace });
   if (owner === undefined) {
     if (isPod) throw internalError(`failed to lookup namespace "${namespace}"`);
     return;

@@ -28,7 +28,7 @@ export function createResourceQuotaPlugin(): AdmissionPlugin {
     name: 'ResourceQuota',
     follows: [{ resource: resourceQuotas, sink: book }],
     handles: ({ operation, namespace }) => (operation === 'CREATE' || operation === 'UPDATE') && book.has(namespace),
-    async admit(attributes) {
+    admit(attributes) {
       const { group, resource, subresource, operation } = attributes;
       if (operation !== 'UPDATE' || group !== '' || resource !== 'resourcequotas' || subresource !== 'status') return;
       keepPromises(book, draftOf(resourceQuotas, attributes.draft), attributes.old);

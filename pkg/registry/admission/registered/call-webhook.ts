@@ -8,10 +8,21 @@ export interface WebhookRequest {
   readonly address?: { readonly host: string; readonly port: number };
   /** PEM of the authorities that may vouch for the server; undefined: those of the system. */
   readonly caBundle: string | undefined;
+  /** Default `POST`. */
+  readonly method?: 'GET' | 'POST';
   readonly body: string;
+  /** Beside those of the body. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** PEM of what the client shows. */
+  readonly credentials?: { readonly certificate: string; readonly key: string } | undefined;
   /** Ends it. */
   readonly signal: AbortSignal;
 }
 
-/** Sends a request by POST over HTTPS. Rejects where there is no answer, or one that is too long. */
+/** Sends a request over HTTPS. Rejects where there is no answer, or one that is too long. */
 export type CallWebhook = (request: WebhookRequest) => Promise<{ readonly status: number; readonly text: string }>;
+
+/** That of a server which has no way to them. */
+export const noWebhooks: CallWebhook = async () => {
+  throw new Error('this server has no connection to webhooks');
+};

@@ -4,7 +4,6 @@
  */
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
-import type { AdmissionAttributes } from '#pkg/apiserver/strategy.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import { environmentOf } from '#pkg/cel/environment.ts';
 import { fromJson } from '#pkg/cel/json-values.ts';
@@ -25,6 +24,7 @@ import {
 } from '#pkg/cel/types.ts';
 import { EvaluationError, MapValue, type Value } from '#pkg/cel/values.ts';
 import { askerOf } from './ask-access.ts';
+import { identityOf, type MatchedRequest } from './matched-request.ts';
 import { patchTypeOf } from './patch-types.ts';
 
 /** What may be spent on the expressions of one policy with one binding. Source: `RuntimeCELCostBudget`. */
@@ -161,7 +161,7 @@ export interface RequestValues {
 
 /** A request, for expressions. */
 export interface EvaluatedRequest {
-  readonly request: AdmissionAttributes;
+  readonly request: MatchedRequest;
   readonly user: UserInfo;
   readonly dryRun: boolean;
   readonly namespace: KubeObject | undefined;
@@ -188,17 +188,10 @@ export function requestValues(given: EvaluatedRequest): RequestValues {
 
 /** What is said of a request. Source: admission/v1 `AdmissionRequest`. */
 function describe({ request, user, dryRun }: EvaluatedRequest): JsonObject {
-  const { group, version, resource, subresource, kind, name, namespace, operation } = request;
-  const [ofKind, ofResource] = [
-    { group, version, kind },
-    { group, version, resource },
-  ];
+  const { subresource, name, namespace, operation } = request;
   return {
-    kind: ofKind,
-    resource: ofResource,
+    ...identityOf(request),
     subResource: subresource,
-    requestKind: ofKind,
-    requestResource: ofResource,
     requestSubResource: subresource,
     name,
     namespace,

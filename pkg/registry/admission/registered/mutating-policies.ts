@@ -25,8 +25,8 @@ import {
   type CompiledPolicy,
   compilePolicy,
   conditionsHold,
-  matchesResources,
-  matchesRulesOf,
+  matchedBy,
+  mayMatch,
   paramsOf,
   policyValues,
   RequestFacts,
@@ -72,7 +72,7 @@ export function mutatingPoliciesPlugin(hooks: MutatingHooks, authorizer: Authori
       request.operation !== 'CONNECT' &&
       request.draft !== undefined &&
       !isExempt(request) &&
-      hooks.all.some(({ policy }) => matchesRulesOf(policy.spec.matchConstraints, request)),
+      hooks.all.some(({ policy }) => mayMatch(policy.spec.matchConstraints, request)),
     async admit(request, context, reader) {
       const facts = new RequestFacts({ request, context, reader, authorizer });
       const changedBy = await askAll(hooks.all, facts);
@@ -91,13 +91,25 @@ type MutatingHook = Hook<MutatingPolicy, MutatingAdmissionPolicyBinding>;
 async function askAll(hooks: readonly MutatingHook[], facts: RequestFacts): Promise<readonly MutatingHook[]> {
   const changed: MutatingHook[] = [];
   for (const hook of hooks) {
-    if (!(await matchesResources(hook.policy.spec.matchConstraints, facts.request, facts.reader))) continue;
+    const subject = await matchedBy(hook.policy.spec.matchConstraints, facts.request, facts.reader);
+    if (subject === undefined) continue;
     for (const binding of hook.bindings) {
-      if (!(await matchesResources(binding.spec?.matchResources, facts.request, facts.reader))) continue;
-      if (await askBinding(hook, binding, facts)) changed.push(hook);
+      if ((await matchedBy(binding.spec?.matchResources, facts.request, facts.reader)) === undefined) continue;
+      const seen = await facts.as(subject);
+      if (!(await askBinding(hook, binding, seen))) continue;
+      changed.push(hook);
+      if (seen !== facts) await takeBack(seen, facts);
     }
   }
   return changed;
+}
+
+/** What was changed in another version becomes what the request is about. */
+async function takeBack({ request: { draft, ...seen } }: RequestFacts, facts: RequestFacts): Promise<void> {
+  const { request, reader } = facts;
+  if (draft === undefined || request.draft === undefined) return;
+  putInPlace(request.draft, reader.remade(request, await reader.inVersion(draft, seen, request)));
+  facts.changed();
 }
 
 async function askBinding(

@@ -14,7 +14,12 @@ import type { Given } from '#pkg/apimachinery/draft.ts';
 import { selectorFromLabelSelector } from '#pkg/apimachinery/label-selector.ts';
 import { type KubeObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
-import type { AdmissionAttributes, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
+import type {
+  AdmissionAttributes,
+  AdmissionSubject,
+  RegistryReader,
+  StrategyContext,
+} from '#pkg/apiserver/strategy.ts';
 import { fromJson } from '#pkg/cel/json-values.ts';
 import { boolType, dynType, type Type } from '#pkg/cel/types.ts';
 import {
@@ -27,7 +32,8 @@ import {
   requestValues,
   withVariables,
 } from './expressions.ts';
-import { matchesNamespace, matchesObject, matchesRules } from './request-match.ts';
+import { type MatchedRequest, requestAs } from './matched-request.ts';
+import { matchedAs, matchesNamespace, matchesObject, mayMatchRules } from './request-match.ts';
 
 /** Bindings of both kinds of policies. */
 export type PolicyBinding = MutatingAdmissionPolicyBinding | ValidatingAdmissionPolicyBinding;
@@ -79,24 +85,31 @@ export function compileConditions(
   ]);
 }
 
-/** Whether a policy, or a binding, is about a request. Only a namespace that has to be looked at is waited for. */
-export function matchesResources(
+/**
+ * As what a policy, or a binding, is about a request; undefined where it is not. Only a namespace that has to be looked at is waited for.
+ * Source: apiserver `policy/matching/matching.go` `Matches`.
+ */
+export function matchedBy(
   match: Given<MatchResources> | undefined,
   request: AdmissionAttributes,
   reader: RegistryReader,
-): Promise<boolean> | boolean {
-  if (match === undefined) return true;
-  if (!matchesRulesOf(match, request) || !matchesObject(match.objectSelector, request)) return false;
-  return matchesNamespace(match.namespaceSelector, request, reader);
+): Promise<AdmissionSubject | undefined> | AdmissionSubject | undefined {
+  if (match === undefined) return request;
+  if (!matchesObject(match.objectSelector, request)) return undefined;
+  const how = { isEquivalent: match.matchPolicy !== 'Exact', reader };
+  if (matchedAs(match.excludeResourceRules ?? [], request, how) !== undefined) return undefined;
+  const rules = match.resourceRules ?? [];
+  const subject = rules.length === 0 ? request : matchedAs(rules, request, how);
+  if (subject === undefined) return undefined;
+  const isOfNamespace = matchesNamespace(match.namespaceSelector, request, reader);
+  if (isOfNamespace instanceof Promise) return isOfNamespace.then((is) => (is ? subject : undefined));
+  return isOfNamespace ? subject : undefined;
 }
 
-/** What can be said without looking at other objects. */
-export function matchesRulesOf(match: Given<MatchResources> | undefined, request: AdmissionAttributes): boolean {
-  if (match === undefined) return true;
-  const isEquivalent = match.matchPolicy !== 'Exact';
-  if (matchesRules(match.excludeResourceRules ?? [], request, isEquivalent)) return false;
-  const rules = match.resourceRules ?? [];
-  return rules.length === 0 || matchesRules(rules, request, isEquivalent);
+/** What can be said without looking at anything else. */
+export function mayMatch(match: Given<MatchResources> | undefined, request: AdmissionAttributes): boolean {
+  const rules = match?.resourceRules ?? [];
+  return rules.length === 0 || mayMatchRules(rules, request, match?.matchPolicy !== 'Exact');
 }
 
 /** Why a binding cannot be used. */
@@ -168,15 +181,17 @@ async function findParams(
 
 /** What all policies are told of one request: made with the first that is about it. */
 export class RequestFacts {
-  readonly request: AdmissionAttributes;
+  readonly request: MatchedRequest;
   readonly context: StrategyContext;
   readonly reader: RegistryReader;
   readonly authorizer: Authorizer;
   #namespace: Promise<KubeObject | undefined> | undefined;
   #values: RequestValues | undefined;
+  /** By `group/version resource`. */
+  #others: Map<string, Promise<RequestFacts>> | undefined;
 
   constructor(given: {
-    readonly request: AdmissionAttributes;
+    readonly request: MatchedRequest;
     readonly context: StrategyContext;
     readonly reader: RegistryReader;
     readonly authorizer: Authorizer;
@@ -202,9 +217,25 @@ export class RequestFacts {
     return this.#values;
   }
 
+  /** The same of the request as something that it was matched as. */
+  as(subject: AdmissionSubject): Promise<RequestFacts> | RequestFacts {
+    if (subject === this.request) return this;
+    this.#others ??= new Map();
+    const name = `${subject.group}/${subject.version} ${subject.resource}`;
+    let found = this.#others.get(name);
+    if (found === undefined) {
+      found = Promise.resolve(requestAs(this.request, subject, this.reader)).then(
+        (request) => new RequestFacts({ ...this, request }),
+      );
+      this.#others.set(name, found);
+    }
+    return found;
+  }
+
   /** The object is another one now. */
   changed(): void {
     this.#values = undefined;
+    this.#others = undefined;
   }
 }
 

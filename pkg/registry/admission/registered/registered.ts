@@ -15,7 +15,7 @@ import type { ResourceRef } from '#pkg/apimachinery/object.ts';
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
 import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
-import type { CallWebhook } from './call-webhook.ts';
+import { type CallWebhook, noWebhooks } from './call-webhook.ts';
 import { createMutatingHooks, mutatingPoliciesPlugin } from './mutating-policies.ts';
 import { createValidatingHooks, validatingPoliciesPlugin } from './validating-policies.ts';
 import {
@@ -39,7 +39,7 @@ export interface RegistrationSource {
 }
 
 /** Nothing is registered before it is connected. */
-export function createRegisteredAdmission(authorizer: Authorizer, call: CallWebhook = noWay): RegisteredAdmission {
+export function createRegisteredAdmission(authorizer: Authorizer, call: CallWebhook = noWebhooks): RegisteredAdmission {
   const [mutating, validating] = [createMutatingHooks(), createValidatingHooks()];
   const changing: MutatingWebhooks = new Webhooks();
   const judging: ValidatingWebhooks = new Webhooks();
@@ -61,8 +61,4 @@ export function createRegisteredAdmission(authorizer: Authorizer, call: CallWebh
       ]);
     },
   };
-}
-
-function noWay(): never {
-  throw new Error('this server has no connection to webhooks');
 }

@@ -6,7 +6,8 @@ import type { LabelSelector } from '#pkg/api/types/meta-v1.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { selectorFromLabelSelector } from '#pkg/apimachinery/label-selector.ts';
-import type { AdmissionAttributes, RegistryReader } from '#pkg/apiserver/strategy.ts';
+import type { AdmissionAttributes, AdmissionSubject, RegistryReader } from '#pkg/apiserver/strategy.ts';
+import { onceThere } from '#pkg/base/async.ts';
 
 /** One rule. */
 export interface RequestRule {
@@ -41,25 +42,44 @@ function takesResource(resources: readonly string[], resource: string, subresour
   });
 }
 
-/** Whether a rule is about a request. `isEquivalent` takes the resource in any version. */
-function takesRequest(rule: Given<RequestRule>, request: AdmissionAttributes, isEquivalent: boolean): boolean {
-  const { operation, group, version, resource, subresource, namespace, name } = request;
-  if (!takes(rule.operations, operation) || !takes(rule.apiGroups, group)) return false;
-  if (!isEquivalent && !takes(rule.apiVersions, version)) return false;
-  if (!takesResource(rule.resources ?? [], resource, subresource)) return false;
+/** Whether a rule is about a request for `subject`; undefined for one in whatever group and version. */
+function takesRequest(
+  rule: Given<RequestRule>,
+  request: AdmissionAttributes,
+  subject: AdmissionSubject | undefined,
+): boolean {
+  const { operation, group, subresource, namespace, name } = request;
+  const { resource } = subject ?? request;
+  if (!takes(rule.operations, operation) || !takesResource(rule.resources ?? [], resource, subresource)) return false;
+  if (subject !== undefined && !(takes(rule.apiGroups, subject.group) && takes(rule.apiVersions, subject.version)))
+    return false;
   const names = rule.resourceNames ?? [];
   if (names.length > 0 && !names.includes(name)) return false;
   const isCluster = namespace === '' || (group === '' && resource === 'namespaces');
   return rule.scope === 'Cluster' ? isCluster : rule.scope === 'Namespaced' ? !isCluster : true;
 }
 
-/** Whether one of the rules is about a request. */
-export function matchesRules(
+/** Whether one of the rules may be about a request: with `isEquivalent` in whatever version the resource may have. Waits for nothing and reads nothing. */
+export function mayMatchRules(
   rules: readonly Given<RequestRule>[],
   request: AdmissionAttributes,
   isEquivalent: boolean,
 ): boolean {
-  return rules.some((rule) => takesRequest(rule, request, isEquivalent));
+  return rules.some((rule) => takesRequest(rule, request, isEquivalent ? undefined : request));
+}
+
+/**
+ * As what the rules are about a request: as what it is, or, with `isEquivalent`, as the first of the other versions of its resource that they name.
+ * Undefined where they are about something else. Source: apiserver `admission/plugin/webhook/generic/webhook.go` `ShouldCallHook`.
+ */
+export function matchedAs(
+  rules: readonly Given<RequestRule>[],
+  request: AdmissionAttributes,
+  { isEquivalent, reader }: { readonly isEquivalent: boolean; readonly reader: RegistryReader },
+): AdmissionSubject | undefined {
+  if (rules.some((rule) => takesRequest(rule, request, request))) return request;
+  if (!isEquivalent || !mayMatchRules(rules, request, true)) return undefined;
+  return reader.equivalents(request).find((other) => rules.some((rule) => takesRequest(rule, request, other)));
 }
 
 function selects(selector: Given<LabelSelector> | undefined, labels: Readonly<Record<string, string>>): boolean {
@@ -103,7 +123,8 @@ export function matchesNamespace(
   const isNamespace = group === '' && resource === 'namespaces';
   if (!isNamespace && namespace === '') return true;
   if (isNamespace && subresource === '' && operation !== 'DELETE') return selects(selector, labelsOf(draft) ?? {});
-  return reader
-    .get({ group: '', resource: 'namespaces' }, '', isNamespace ? name : namespace)
-    .then((found) => found !== undefined && selects(selector, found.metadata?.labels ?? {}));
+  return onceThere(
+    reader.get({ group: '', resource: 'namespaces' }, '', isNamespace ? name : namespace),
+    (found) => found !== undefined && selects(selector, found.metadata?.labels ?? {}),
+  );
 }

@@ -20,12 +20,13 @@ import {
   type CompiledPolicy,
   compilePolicy,
   conditionsHold,
-  matchesResources,
-  matchesRulesOf,
+  matchedBy,
+  mayMatch,
   paramsOf,
   policyValues,
   RequestFacts,
 } from './policy.ts';
+import { PolicyNotes } from './policy-notes.ts';
 import { isExempt } from './request-match.ts';
 
 /** Longest message that an expression makes, in bytes. */
@@ -85,21 +86,27 @@ export function validatingPoliciesPlugin(hooks: ValidatingHooks, authorizer: Aut
     handles: (request) =>
       hooks.all.length > 0 &&
       !isExempt(request) &&
-      hooks.all.some(({ policy }) => matchesRulesOf(policy.spec.matchConstraints, request)),
+      hooks.all.some(({ policy }) => mayMatch(policy.spec.matchConstraints, request)),
     async validate(request, context, reader) {
       const denials: Denial[] = [];
-      const facts = new RequestFacts({ request, context, reader, authorizer });
+      const asked = new RequestFacts({ request, context, reader, authorizer });
+      const notes = context.audit === undefined ? undefined : new PolicyNotes(context.audit);
       for (const hook of hooks.all) {
-        const isAbout = matchesResources(hook.policy.spec.matchConstraints, request, reader);
-        if (isAbout === false || (isAbout !== true && !(await isAbout))) continue;
+        const matching = matchedBy(hook.policy.spec.matchConstraints, request, reader);
+        const subject = matching instanceof Promise ? await matching : matching;
+        if (subject === undefined) continue;
         for (const binding of hook.bindings) {
-          const isBound = matchesResources(binding.spec?.matchResources, request, reader);
-          if (isBound === false || (isBound !== true && !(await isBound))) continue;
-          const given = { hook, binding, facts, values: facts.known ?? (await facts.values()) };
+          const bound = matchedBy(binding.spec?.matchResources, request, reader);
+          if ((bound instanceof Promise ? await bound : bound) === undefined) continue;
+          const seen = asked.as(subject);
+          const facts = seen instanceof Promise ? await seen : seen;
+          const given = { hook, binding, facts, values: facts.known ?? (await facts.values()), notes };
           const found = judge(given);
           denials.push(...(found instanceof Promise ? await found : found));
         }
+        notes?.publish(hook.name);
       }
+      notes?.publishFailures();
       const [first] = denials;
       if (first !== undefined) throw refusal(request, first);
     },
@@ -109,6 +116,8 @@ export function validatingPoliciesPlugin(hooks: ValidatingHooks, authorizer: Aut
 interface Judgement {
   readonly hook: Hook<ValidatingPolicy, ValidatingAdmissionPolicyBinding>;
   readonly binding: ValidatingAdmissionPolicyBinding;
+  /** Absent where the request is not audited. */
+  readonly notes: PolicyNotes | undefined;
   readonly facts: RequestFacts;
   readonly values: RequestValues;
 }
@@ -130,15 +139,21 @@ function judge(given: Judgement): Promise<readonly Denial[]> | readonly Denial[]
 }
 
 function judgeWith(
-  { hook, binding, facts, values }: Judgement,
+  { hook, binding, facts, values, notes }: Judgement,
   params: readonly (KubeObject | null)[],
 ): readonly Denial[] {
   const name = binding.metadata?.name ?? '';
   const denials: Denial[] = [];
+  const actions = binding.spec?.validationActions ?? [];
+  const annotate = (key: string, value: string): void => notes?.add(key, value);
   for (const one of params) {
-    for (const { message, reason } of decisionsOf(hook.policy, values, one)) {
-      const actions = binding.spec?.validationActions ?? [];
+    const { decisions, faults } = decisionsOf(hook.policy, values, { params: one, annotate });
+    for (const message of faults) denials.push({ policy: hook.name, binding: name, message, reason: 'Invalid' });
+    for (const { message, reason, expressionIndex } of decisions) {
       if (actions.includes('Deny')) denials.push({ policy: hook.name, binding: name, message, reason });
+      if (actions.includes('Audit')) {
+        notes?.failed({ message, policy: hook.name, binding: name, expressionIndex, validationActions: actions });
+      }
       if (!actions.includes('Warn')) continue;
       const by = `ValidatingAdmissionPolicy '${hook.name}' with binding '${name}'`;
       facts.context.warn(`Validation failed for ${by}: ${message}`);
@@ -150,40 +165,55 @@ function judgeWith(
 interface Decision {
   readonly message: string;
   readonly reason: string;
+  readonly expressionIndex: number;
 }
 
-function decisionsOf(policy: ValidatingPolicy, base: RequestValues, params: KubeObject | null): readonly Decision[] {
+interface Decided {
+  readonly decisions: readonly Decision[];
+  /** What was wrong with annotations, which refuses the request whatever a binding wants done. */
+  readonly faults: readonly string[];
+}
+
+interface DecidedWith {
+  readonly params: KubeObject | null;
+  annotate(key: string, value: string): void;
+}
+
+function decisionsOf(policy: ValidatingPolicy, base: RequestValues, { params, annotate }: DecidedWith): Decided {
   const isFail = policy.spec.failurePolicy !== 'Ignore';
   const budget = new Budget();
   const values = policyValues(policy, base, params, budget);
   try {
-    if (!conditionsHold(policy.conditions, values, isFail)) return [];
+    if (!conditionsHold(policy.conditions, values, isFail)) return nothing;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    return [{ message: error.message, reason: 'Invalid' }];
+    return { decisions: [{ message: error.message, reason: 'Invalid', expressionIndex: 0 }], faults: [] };
   }
   const decisions: Decision[] = [];
-  for (const { validation, expression, message } of policy.validations) {
+  for (const [expressionIndex, { validation, expression, message }] of policy.validations.entries()) {
     const outcome = budget.run(expression, values);
     if ('error' in outcome) {
       const why = `expression '${expression.text}' resulted in error: ${outcome.error.message}`;
-      if (isFail) decisions.push({ message: why, reason: 'Invalid' });
+      if (isFail) decisions.push({ message: why, reason: 'Invalid', expressionIndex });
       if (outcome.error.isFinal) break;
     } else if (outcome.value !== true) {
       const said = message === undefined ? undefined : saidBy(budget.run(message, values));
       const fixed = (validation.message ?? '').trim();
       const text = said || fixed || `failed expression: ${(validation.expression ?? '').trim()}`;
-      decisions.push({ message: text, reason: validation.reason ?? 'Invalid' });
+      decisions.push({ message: text, reason: validation.reason ?? 'Invalid', expressionIndex });
     }
   }
-  for (const { expression } of policy.annotations) {
+  const faults: string[] = [];
+  for (const { key, expression } of policy.annotations) {
     const outcome = budget.run(expression, values);
-    if (!('error' in outcome) || !isFail) continue;
-    const why = `expression '${expression.text}' resulted in error: ${outcome.error.message}`;
-    decisions.push({ message: why, reason: 'Invalid' });
+    if (!('error' in outcome)) {
+      if (typeof outcome.value === 'string') annotate(key, outcome.value.trim());
+    } else if (isFail) faults.push(`expression '${expression.text}' resulted in error: ${outcome.error.message}`);
   }
-  return decisions;
+  return { decisions, faults };
 }
+
+const nothing: Decided = { decisions: [], faults: [] };
 
 function saidBy(outcome: ReturnType<Expression['run']>): string {
   if ('error' in outcome || typeof outcome.value !== 'string') return '';

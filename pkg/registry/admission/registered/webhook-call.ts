@@ -4,17 +4,15 @@
  * Source: apiserver `admission/plugin/webhook/{generic,request}`, `util/webhook/client.go`; admission/v1 `AdmissionReview`.
  */
 import type { WebhookClientConfig } from '#pkg/api/types/admissionregistration-v1.ts';
-import type { Service } from '#pkg/api/types/core-v1.ts';
-import { services } from '#pkg/api/types/refs.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Status } from '#pkg/apimachinery/status-error.ts';
-import type { AdmissionAttributes, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
-import { readAll } from '#pkg/apiserver/strategy.ts';
-import { sleep } from '#pkg/base/async.ts';
+import type { RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
 import { errorText } from '#pkg/base/error-text.ts';
-import type { CallWebhook, WebhookRequest } from './call-webhook.ts';
+import type { CallWebhook } from './call-webhook.ts';
+import { identityOf, type MatchedRequest } from './matched-request.ts';
+import { postToWebhook } from './post-webhook.ts';
 
 /** What a webhook says. */
 export interface WebhookAnswer {
@@ -24,6 +22,8 @@ export interface WebhookAnswer {
   /** A JSON patch. */
   readonly patch: unknown;
   readonly warnings: readonly string[];
+  /** For the audit events, by what comes after the webhook's name. */
+  readonly auditAnnotations: readonly (readonly [string, string])[];
 }
 
 /** A webhook, as far as its call goes. */
@@ -38,7 +38,7 @@ const timeoutSeconds = 10;
 
 /** What is sent. */
 export interface CallContext {
-  readonly request: AdmissionAttributes;
+  readonly request: MatchedRequest;
   readonly context: StrategyContext;
   readonly reader: RegistryReader;
   readonly call: CallWebhook;
@@ -50,81 +50,23 @@ export async function askWebhook(webhook: CalledWebhook, given: CallContext): Pr
   const apiVersion = `admission.k8s.io/${version}`;
   const uid = given.context.random.uuid();
   const seconds = webhook.timeoutSeconds ?? timeoutSeconds;
-  const target = await targetOf(webhook.clientConfig ?? {}, seconds, given.reader);
   const body = JSON.stringify({ kind: 'AdmissionReview', apiVersion, request: reviewOf(given, uid) });
-  const { status, text } = await within(given, seconds, target.url, (signal) =>
-    given.call({ ...target, body, signal }),
-  );
-  if (status < 200 || status > 299)
-    throw new Error(`failed to call webhook: the server answered with status ${status}`);
+  const { reader, call, context } = given;
+  let text: string;
+  try {
+    text = await postToWebhook(webhook.clientConfig ?? {}, { body, seconds, reader, call, clock: context.clock });
+  } catch (error) {
+    throw new Error(`failed to call webhook: ${errorText(error)}`, { cause: error });
+  }
   return readAnswer(text, { apiVersion, uid });
 }
 
-/** Fails when the time is up, whatever the other side does. */
-async function within<T>(
-  { context: { clock } }: CallContext,
-  seconds: number,
-  url: string,
-  ask: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const [ended, timer] = [new AbortController(), new AbortController()];
-  const late = sleep(clock, seconds * 1000, timer.signal).then((isOver) => {
-    if (!isOver) return undefined;
-    ended.abort();
-    throw new Error('context deadline exceeded');
-  });
-  const asking = ask(ended.signal);
-  // One of both is not looked at any more once the other has settled.
-  asking.catch(() => {});
-  late.catch(() => {});
-  try {
-    const answer = await Promise.race([asking, late]);
-    return answer ?? (await asking);
-  } catch (error) {
-    throw new Error(`failed to call webhook: Post ${JSON.stringify(url)}: ${errorText(error)}`, { cause: error });
-  } finally {
-    timer.abort();
-  }
-}
-
-async function targetOf(
-  { url, service, caBundle }: Given<WebhookClientConfig>,
-  seconds: number,
-  reader: RegistryReader,
-): Promise<Pick<WebhookRequest, 'address' | 'caBundle' | 'url'>> {
-  const ca = (caBundle ?? '') === '' ? undefined : Buffer.from(caBundle ?? '', 'base64').toString();
-  const query = `timeout=${seconds}s`;
-  if (service === undefined) return { url: `${url ?? ''}?${query}`, caBundle: ca };
-  const { name = '', namespace = '', path = '', port = 443 } = service;
-  const found = await serviceOf(name, namespace, reader);
-  const host = found?.spec?.clusterIP ?? '';
-  if (found === undefined || host === '' || host === 'None')
-    throw new Error(`failed to call webhook: service ${JSON.stringify(name)} not found`);
-  if (!(found.spec?.ports ?? []).some((one) => one.port === port)) {
-    throw new Error(`failed to call webhook: no service port ${port} found for service ${JSON.stringify(name)}`);
-  }
-  const at = `https://${name}.${namespace}.svc:${port}${path.startsWith('/') ? path : `/${path}`}?${query}`;
-  return { url: at, address: { host, port }, caBundle: ca };
-}
-
-async function serviceOf(name: string, namespace: string, reader: RegistryReader): Promise<Service | undefined> {
-  const all = await readAll(reader, services, namespace);
-  return all.find(({ metadata }) => metadata?.name === name);
-}
-
 function reviewOf({ request, context: { user, dryRun } }: CallContext, uid: string): JsonObject {
-  const { group, version, kind, resource, subresource, name, namespace, operation, draft, old } = request;
-  const [ofKind, ofResource] = [
-    { group, version, kind },
-    { group, version, resource },
-  ];
+  const { subresource, name, namespace, operation, draft, old } = request;
   const sub = subresource === '' ? {} : { subResource: subresource, requestSubResource: subresource };
   return {
     uid,
-    kind: ofKind,
-    resource: ofResource,
-    requestKind: ofKind,
-    requestResource: ofResource,
+    ...identityOf(request),
     ...sub,
     ...(name === '' ? {} : { name }),
     ...(namespace === '' ? {} : { namespace }),
@@ -170,7 +112,7 @@ function readAnswer(text: string, wanted: { readonly apiVersion: string; readonl
       `expected response.uid=${JSON.stringify(wanted.uid)}, got ${JSON.stringify(response.uid ?? '')}`,
     );
   }
-  const { patch, patchType, warnings } = response;
+  const { patch, patchType, warnings, auditAnnotations } = response;
   const hasPatch = typeof patch === 'string' && patch !== '';
   if (hasPatch && patchType !== 'JSONPatch') {
     throw invalidAnswer(
@@ -184,6 +126,9 @@ function readAnswer(text: string, wanted: { readonly apiVersion: string; readonl
     status: response.status ?? {},
     patch: hasPatch ? readPatch(patch) : undefined,
     warnings: Array.isArray(warnings) ? warnings.filter((one) => typeof one === 'string') : [],
+    auditAnnotations: Object.entries(isObject(auditAnnotations) ? auditAnnotations : {}).flatMap(([key, value]) =>
+      typeof value === 'string' ? [[key, value]] : [],
+    ),
   };
 }
 

@@ -16,24 +16,33 @@ import { badRequest, internalError, type Status, StatusError } from '#pkg/apimac
 import type { Authorizer } from '#pkg/apiserver/authz/authorizer.ts';
 import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
 import type { AdmissionAttributes, AdmissionPlugin, RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
+import type { Metrics } from '#pkg/base/metrics.ts';
 import type { CallWebhook } from './call-webhook.ts';
 import { type Expression, requestValues } from './expressions.ts';
+import { type MatchedRequest, requestAs } from './matched-request.ts';
 import { compileConditions, conditionsHold } from './policy.ts';
 import { putInPlace } from './put-in-place.ts';
-import { isExempt, matchesNamespace, matchesObject, matchesRules } from './request-match.ts';
+import { isExempt, matchedAs, matchesNamespace, matchesObject, mayMatchRules } from './request-match.ts';
 import { askWebhook, type CallContext, type WebhookAnswer } from './webhook-call.ts';
+import { type CountedCall, WebhookCounts } from './webhook-counts.ts';
 
 type Webhook = MutatingWebhook | ValidatingWebhook;
+
+/** A webhook, and the name of the configuration that it is in. */
+interface Registered {
+  readonly webhook: Webhook;
+  readonly configuration: string;
+}
 
 /** The webhooks of the configurations that there are, in the order of the names of these. */
 export class Webhooks<Configuration extends KubeObject & { readonly webhooks?: readonly Webhook[] }> {
   readonly #configurations = new Map<string, Configuration>();
-  #all: readonly Webhook[] | undefined = [];
+  #all: readonly Registered[] | undefined = [];
 
-  get all(): readonly Webhook[] {
+  get all(): readonly Registered[] {
     this.#all ??= [...this.#configurations]
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .flatMap(([, { webhooks }]) => webhooks ?? []);
+      .flatMap(([configuration, { webhooks = [] }]) => webhooks.map((webhook) => ({ webhook, configuration })));
     return this.#all;
   }
 
@@ -59,14 +68,13 @@ export type ValidatingWebhooks = Webhooks<ValidatingWebhookConfiguration>;
 export interface WebhookOptions {
   readonly call: CallWebhook;
   readonly authorizer: Authorizer;
+  /** Default: nothing is counted. */
+  readonly counts?: WebhookCounts;
 }
 
-function mayMatch(webhook: Webhook, request: AdmissionAttributes): boolean {
-  return matchesRules(webhook.rules ?? [], request, webhook.matchPolicy !== 'Exact');
-}
-
-function handles(webhooks: readonly Webhook[], request: AdmissionAttributes): boolean {
-  return webhooks.length > 0 && !isExempt(request) && webhooks.some((webhook) => mayMatch(webhook, request));
+function handles(webhooks: readonly Registered[], request: AdmissionAttributes): boolean {
+  if (webhooks.length === 0 || isExempt(request)) return false;
+  return webhooks.some(({ webhook }) => mayMatchRules(webhook.rules ?? [], request, webhook.matchPolicy !== 'Exact'));
 }
 
 const conditions = new WeakMap<Webhook, readonly (readonly [string, Expression])[]>();
@@ -85,24 +93,29 @@ interface Asked {
   readonly context: StrategyContext;
   readonly reader: RegistryReader;
   readonly options: WebhookOptions;
+  readonly type: CountedCall['type'];
 }
 
-/** Whether a webhook is to be asked. Throws where its conditions cannot be evaluated and that counts. */
-async function isAsked(webhook: Webhook, { request, context, reader, options }: Asked): Promise<boolean> {
-  if (!mayMatch(webhook, request) || !matchesObject(webhook.objectSelector, request)) return false;
-  if (!(await matchesNamespace(webhook.namespaceSelector, request, reader))) return false;
+/** The request as a webhook is to be asked about it; undefined where it is not. Throws where its conditions cannot be evaluated and that counts. */
+async function requestFor(webhook: Webhook, asked: Asked): Promise<MatchedRequest | undefined> {
+  const { request, context, reader, options } = asked;
+  const isEquivalent = webhook.matchPolicy !== 'Exact';
+  const subject = matchedAs(webhook.rules ?? [], request, { isEquivalent, reader });
+  if (subject === undefined || !matchesObject(webhook.objectSelector, request)) return undefined;
+  if (!(await matchesNamespace(webhook.namespaceSelector, request, reader))) return undefined;
+  const matched = await requestAs(request, subject, reader);
   const compiled = conditionsOf(webhook);
-  if (compiled.length === 0) return true;
+  if (compiled.length === 0) return matched;
   const { authorizer } = options;
   const values = requestValues({
-    request,
+    request: matched,
     user: context.user,
     dryRun: context.dryRun,
     namespace: undefined,
     authorizer,
   });
   try {
-    return conditionsHold(compiled, values, webhook.failurePolicy !== 'Ignore');
+    return conditionsHold(compiled, values, webhook.failurePolicy !== 'Ignore') ? matched : undefined;
   } catch (error) {
     throw internalError(new Error(`failed calling webhook ${JSON.stringify(webhook.name)}: ${messageOf(error)}`));
   }
@@ -112,27 +125,61 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The answer; undefined where there is none and that does not count. Throws a StatusError. */
+/** What came of a call. */
+type Outcome =
+  | { readonly sort: 'answered'; readonly answer: WebhookAnswer }
+  | { readonly sort: 'passedBy' }
+  | { readonly sort: 'refused'; readonly error: StatusError };
+
+/** Asks, counts, and leaves a word for the audit. Undefined where there is no answer and that does not count. Throws a StatusError. */
 async function answerOf(
   webhook: Webhook,
-  { request, context, reader, options }: Asked,
+  request: MatchedRequest,
+  { asked, place }: { readonly asked: Asked; readonly place: string },
 ): Promise<WebhookAnswer | undefined> {
+  const { context, options, type } = asked;
+  const startMs = context.clock.monotonicMs();
+  const outcome = await outcomeOf(webhook, request, asked);
+  options.counts?.count({
+    name: webhook.name,
+    type,
+    operation: request.operation,
+    seconds: (context.clock.monotonicMs() - startMs) / 1_000,
+    code: outcome.sort === 'answered' ? 200 : outcome.sort === 'refused' ? outcome.error.code : unavailableCode,
+    isRefused: outcome.sort === 'refused',
+  });
+  if (outcome.sort === 'passedBy') context.audit?.annotate(`failed-open.${place}`, webhook.name);
+  if (outcome.sort === 'refused') throw outcome.error;
+  return outcome.sort === 'answered' ? outcome.answer : undefined;
+}
+
+/** Source: upstream counts those that cannot be asked so. */
+const unavailableCode = 503;
+
+async function outcomeOf(
+  webhook: Webhook,
+  request: MatchedRequest,
+  { context, reader, options }: Asked,
+): Promise<Outcome> {
   const name = JSON.stringify(webhook.name);
   const { sideEffects } = webhook;
   if (context.dryRun && sideEffects !== 'None' && sideEffects !== 'NoneOnDryRun') {
-    throw badRequest(`admission webhook ${name} does not support dry run`);
+    const error = badRequest(`admission webhook ${name} does not support dry run`);
+    return { sort: 'refused', error };
   }
   const given: CallContext = { request, context, reader, call: options.call };
   let answer: WebhookAnswer;
   try {
     answer = await askWebhook(webhook, given);
   } catch (error) {
-    if (webhook.failurePolicy === 'Ignore') return undefined;
-    throw internalError(new Error(`failed calling webhook ${name}: ${messageOf(error)}`));
+    if (webhook.failurePolicy === 'Ignore') return { sort: 'passedBy' };
+    const told = internalError(new Error(`failed calling webhook ${name}: ${messageOf(error)}`));
+    return { sort: 'refused', error: told };
   }
+  for (const [key, value] of answer.auditAnnotations) context.audit?.annotate(`${webhook.name}/${key}`, value);
   for (const warning of answer.warnings) context.warn(warning);
-  if (!answer.allowed) throw denial(webhook.name, answer.status);
-  return answer;
+  if (answer.allowed) return { sort: 'answered', answer };
+  return { sort: 'refused', error: denial(webhook.name, answer.status) };
 }
 
 const lowestErrorCode = 400;
@@ -150,14 +197,18 @@ function denial(name: string, status: Partial<Status>): StatusError {
 }
 
 /** Judges after all changes, all at once; the first in order that refuses is the one that is told. */
-export function validatingWebhooksPlugin(webhooks: ValidatingWebhooks, options: WebhookOptions): AdmissionPlugin {
+export function validatingWebhooksPlugin(webhooks: ValidatingWebhooks, given: WebhookOptions): AdmissionPlugin {
+  const counting = new Counting(given);
   return {
     name: 'ValidatingAdmissionWebhook',
+    countIn: counting.in,
     handles: (request) => handles(webhooks.all, request),
     async validate(request, context, reader) {
-      const asked = { request, context, reader, options };
-      const ask = async (webhook: Webhook): Promise<void> => {
-        if (await isAsked(webhook, asked)) await answerOf(webhook, asked);
+      const asked: Asked = { request, context, reader, options: counting.options, type: 'validating' };
+      const ask = async ({ webhook }: Registered, index: number): Promise<void> => {
+        const matched = await requestFor(webhook, asked);
+        const place = `validating.webhook.admission.k8s.io/round_0_index_${index}`;
+        if (matched !== undefined) await answerOf(webhook, matched, { asked, place });
       };
       for (const outcome of await Promise.allSettled(webhooks.all.map(ask))) {
         if (outcome.status === 'rejected') throw outcome.reason;
@@ -167,45 +218,84 @@ export function validatingWebhooksPlugin(webhooks: ValidatingWebhooks, options: 
 }
 
 /** Changes objects in order; who asks for it is asked again once another has changed the object after it. */
-export function mutatingWebhooksPlugin(webhooks: MutatingWebhooks, options: WebhookOptions): AdmissionPlugin {
+export function mutatingWebhooksPlugin(webhooks: MutatingWebhooks, given: WebhookOptions): AdmissionPlugin {
+  const counting = new Counting(given);
   return {
     name: 'MutatingAdmissionWebhook',
+    countIn: counting.in,
     handles: (request) => handles(webhooks.all, request),
     async admit(request, context, reader) {
-      const asked = { request, context, reader, options };
+      const asked: Asked = { request, context, reader, options: counting.options, type: 'admit' };
       const { all } = webhooks;
       let lastChange = -1;
-      for (const [index, webhook] of all.entries()) if (await changedBy(webhook, asked)) lastChange = index;
-      for (const webhook of all.slice(0, Math.max(0, lastChange))) {
-        if ('reinvocationPolicy' in webhook && webhook.reinvocationPolicy === 'IfNeeded')
-          await changedBy(webhook, asked);
+      for (const [index, one] of all.entries()) {
+        if (await changedBy(one, asked, { round: 0, index })) lastChange = index;
+      }
+      for (const [index, one] of all.slice(0, Math.max(0, lastChange)).entries()) {
+        const { webhook } = one;
+        const isAgain = 'reinvocationPolicy' in webhook && webhook.reinvocationPolicy === 'IfNeeded';
+        if (isAgain) await changedBy(one, asked, { round: 1, index });
       }
     },
   };
 }
 
+/** The options of a plugin, with the counts of the server that it comes to be in. */
+class Counting {
+  options: WebhookOptions;
+
+  constructor(options: WebhookOptions) {
+    this.options = options;
+  }
+
+  readonly in = (metrics: Metrics): void => {
+    this.options = { ...this.options, counts: new WebhookCounts(metrics) };
+  };
+}
+
 /** Asks a webhook and does what it says; whether that changed the object. */
-async function changedBy(webhook: Webhook, asked: Asked): Promise<boolean> {
-  if (!(await isAsked(webhook, asked))) return false;
-  const answer = await answerOf(webhook, asked);
-  if (answer?.patch === undefined) return false;
+async function changedBy(
+  { webhook, configuration }: Registered,
+  asked: Asked,
+  { round, index }: { readonly round: number; readonly index: number },
+): Promise<boolean> {
+  const matched = await requestFor(webhook, asked);
+  if (matched === undefined) return false;
+  const place = `mutation.webhook.admission.k8s.io/round_${round}_index_${index}`;
+  let mutated = false;
+  try {
+    const answer = await answerOf(webhook, matched, { asked, place });
+    if (answer?.patch !== undefined) mutated = await patchedBy(webhook.name, { matched, asked, patch: answer.patch });
+    return mutated;
+  } finally {
+    const { audit } = asked.context;
+    audit?.annotate(place, JSON.stringify({ configuration, webhook: webhook.name, mutated }));
+  }
+}
+
+async function patchedBy(
+  webhook: string,
+  { matched, asked, patch }: { readonly matched: MatchedRequest; readonly asked: Asked; readonly patch: unknown },
+): Promise<boolean> {
   const { request, reader } = asked;
-  const { draft } = request;
-  const name = JSON.stringify(webhook.name);
-  if (draft === undefined || request.operation === 'CONNECT') {
+  const { draft } = matched;
+  const name = JSON.stringify(webhook);
+  if (draft === undefined || request.draft === undefined || request.operation === 'CONNECT') {
     const why = 'attempted to modify the object, which is not supported for this operation';
     throw internalError(new Error(`admission webhook ${name} ${why}`));
   }
-  const result = applyJsonPatch(deepClone(draft), answer.patch);
+  const result = applyJsonPatch(deepClone(draft), patch);
   if (!result.ok)
     throw internalError(new Error(`admission webhook ${name}: ${String(result.error.cause ?? result.error.message)}`));
   if (!isObject(result.value)) throw internalError(new Error(`admission webhook ${name} made no object`));
-  const made = reader.remade(request, result.value);
+  const made = reader.remade(matched, result.value);
   const changed = identityChange(draft, result.value);
   if (changed !== undefined)
     throw internalError(new Error(`admission webhook ${name} attempted to change ${changed}, which it may not`));
   if (deepEqual(made, draft)) return false;
-  putInPlace(draft, made);
+  const back =
+    matched.asked === undefined ? made : reader.remade(request, await reader.inVersion(made, matched, request));
+  putInPlace(request.draft, back);
   return true;
 }
 

@@ -137,8 +137,9 @@ function checkMatch(into: Collector, annotation: string | undefined, { what, pat
 export function checkAnnotationsKept(into: Collector, pod: Given<Pod>, old: Given<Pod>): void {
   const now = pod.metadata?.annotations ?? {};
   const was = old.metadata?.annotations ?? {};
-  for (const key of new Set([...Object.keys(was), ...Object.keys(now)])) {
-    if (now[key] === was[key]) continue;
+  const changed = Object.keys(was).filter((key) => now[key] !== was[key]);
+  for (const key in now) if (now[key] !== was[key] && !Object.hasOwn(was, key)) changed.push(key);
+  for (const key of changed) {
     const did = Object.hasOwn(was, key) ? 'remove or update' : 'add';
     const path = at(field('metadata.annotations'), key);
     if (key.startsWith(appArmorContainer)) into.add(forbiddenField(path, `may not ${did} AppArmor annotations`));

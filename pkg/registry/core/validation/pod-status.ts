@@ -37,13 +37,9 @@ export function validatePodStatusUpdate(draft: Given<Pod>, old: Given<Pod>): rea
     into.mayName(field('status.nominatedNodeName'), status.nominatedNodeName, dns1123SubdomainProblems);
   }
   const policy = old.spec?.restartPolicy ?? '';
-  const containers = [...(old.spec?.initContainers ?? []), ...(old.spec?.containers ?? [])];
-  const restartable = new Set(containers.filter(mayRestartByItself).map((container) => container.name ?? ''));
-  const check = (list: StatusList, restartPolicy: string): void =>
-    checkTransitions(into, { draft, old, list, restartPolicy, restartable });
-  check('containerStatuses', policy);
-  check('initContainerStatuses', policy);
-  check('ephemeralContainerStatuses', 'Never');
+  checkTransitions(into, { draft, old, list: 'containerStatuses', restartPolicy: policy });
+  checkTransitions(into, { draft, old, list: 'initContainerStatuses', restartPolicy: policy });
+  checkTransitions(into, { draft, old, list: 'ephemeralContainerStatuses', restartPolicy: 'Never' });
   checkIps(into, status.podIPs ?? [], field('status.podIPs'));
   const hostIps = status.hostIPs ?? [];
   if (hostIps.length > 0 && (status.hostIP ?? '') !== (hostIps[0]?.ip ?? '')) {
@@ -60,15 +56,21 @@ interface Transitions {
   readonly old: Given<Pod>;
   readonly list: StatusList;
   readonly restartPolicy: string;
-  /** Names of containers that run again whatever the pod's policy. */
-  readonly restartable: ReadonlySet<string>;
+}
+
+/** Names of containers that run again whatever the pod's policy. */
+function restartableIn({ spec }: Given<Pod>): ReadonlySet<string> {
+  const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];
+  return new Set(containers.filter(mayRestartByItself).map((container) => container.name ?? ''));
 }
 
 /** A container that has ended for good does not come back. */
-function checkTransitions(into: Collector, { draft, old, list, restartPolicy, restartable }: Transitions): void {
-  if (restartPolicy === 'Always') return;
+function checkTransitions(into: Collector, { draft, old, list, restartPolicy }: Transitions): void {
+  const before = old.status?.[list] ?? [];
+  if (restartPolicy === 'Always' || before.length === 0) return;
+  const restartable = restartableIn(old);
   const now = draft.status?.[list] ?? [];
-  for (const [index, was] of (old.status?.[list] ?? []).entries()) {
+  for (const [index, was] of before.entries()) {
     const ended = was.state?.terminated;
     const name = was.name ?? '';
     if (ended === undefined || restartable.has(name)) continue;

@@ -4,11 +4,19 @@
  */
 import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
 import { type ClusterEvent, nodeOf, podOf } from '../../framework/events.ts';
-import { type FilterPlugin, type Memo, type ScorePlugin, scoreMax } from '../../framework/plugin.ts';
+import {
+  type FilterPlugin,
+  type Memo,
+  type ScorePlugin,
+  type SlotCheck,
+  type SlotScore,
+  scoreMax,
+} from '../../framework/plugin.ts';
 import { type Status, success, unresolvable, unschedulable } from '../../framework/status.ts';
 import type { NodeInfo } from '../../model/node-info.ts';
 import type { PodInfo } from '../../model/pod-info.ts';
 import { noResources, podRequests, type Resources, resourcesOf } from '../../model/resources.ts';
+import type { Room } from '../../model/room.ts';
 
 const memo: Memo = { dependsOn: 'pods', sign: signature };
 
@@ -25,11 +33,13 @@ export const nodeResourcesFit: FilterPlugin & ScorePlugin = {
     ({ pod }) =>
     (node) =>
       fits(pod.requests, node),
+  filterByRoom: ({ pod }, room) => fitsByRoom(pod.requests, room),
   scoreMemo: memo,
   score:
     ({ pod }) =>
     (node) =>
       scoreMax * meanUse(pod, node),
+  scoreByRoom: ({ pod }, room) => meanUseByRoom(pod, room),
 };
 
 function signature({ requests, nonZero }: PodInfo): string {
@@ -38,12 +48,12 @@ function signature({ requests, nonZero }: PodInfo): string {
 }
 
 /** What fitting reads of a node. */
-interface Room extends Pick<NodeInfo, 'allocatable' | 'requested'> {
+interface OneRoom extends Pick<NodeInfo, 'allocatable' | 'requested'> {
   readonly pods: { readonly size: number };
 }
 
 /** Whether `wanted` fits beside what is requested already; otherwise every resource that is short. Runs for each node: no allocation. */
-function fits(wanted: Readonly<Resources>, room: Room): Status {
+function fits(wanted: Readonly<Resources>, room: OneRoom): Status {
   const { allocatable: has, requested: used } = room;
   if (
     wanted.scalars === undefined &&
@@ -57,7 +67,19 @@ function fits(wanted: Readonly<Resources>, room: Room): Status {
   return shortage(wanted, room);
 }
 
-function shortage(wanted: Readonly<Resources>, { allocatable: has, requested: used, pods }: Room): Status {
+/** As `fits`. Undefined for a pod that wants something which only few nodes have. */
+function fitsByRoom(wanted: Readonly<Resources>, room: Room): SlotCheck | undefined {
+  if (wanted.scalars !== undefined) return undefined;
+  const { milliCpu, memory, ephemeralStorage } = wanted;
+  const { milliCpuLeft, memoryLeft, storageLeft, podsLeft } = room;
+  return (slot) =>
+    (podsLeft[slot] ?? 0) > 0 &&
+    (milliCpu === 0 || milliCpu <= (milliCpuLeft[slot] ?? 0)) &&
+    (memory === 0 || memory <= (memoryLeft[slot] ?? 0)) &&
+    (ephemeralStorage === 0 || ephemeralStorage <= (storageLeft[slot] ?? 0));
+}
+
+function shortage(wanted: Readonly<Resources>, { allocatable: has, requested: used, pods }: OneRoom): Status {
   let short = pods.size >= has.pods ? 1 : 0;
   let never = false;
   const isShort = (want: number, allocatable: number, taken: number): boolean => {
@@ -100,6 +122,25 @@ function meanUse({ nonZero }: PodInfo, { allocatable, nonZero: used }: NodeInfo)
     count++;
   }
   return count === 0 ? 0 : sum / count;
+}
+
+/** As `scoreMax * meanUse`, in the same steps, so that it is the same to the last bit. */
+function meanUseByRoom({ nonZero }: PodInfo, { milliCpu, memory, milliCpuCounted, memoryCounted }: Room): SlotScore {
+  return (slot) => {
+    const cpu = milliCpu[slot] ?? 0;
+    const bytes = memory[slot] ?? 0;
+    let sum = 0;
+    let count = 0;
+    if (cpu > 0) {
+      sum += Math.min(1, ((milliCpuCounted[slot] ?? 0) + nonZero.milliCpu) / cpu);
+      count++;
+    }
+    if (bytes > 0) {
+      sum += Math.min(1, ((memoryCounted[slot] ?? 0) + nonZero.memory) / bytes);
+      count++;
+    }
+    return scoreMax * (count === 0 ? 0 : sum / count);
+  };
 }
 
 /** A node helps when the pod would fit on it empty and, for a change of its size, when something the pod wants grew. */

@@ -15,6 +15,7 @@ export const etcdCalls = {
   compact: '/etcdserverpb.KV/Compact',
   watch: '/etcdserverpb.Watch/Watch',
   grant: '/etcdserverpb.Lease/LeaseGrant',
+  timeToLive: '/etcdserverpb.Lease/LeaseTimeToLive',
   authenticate: '/etcdserverpb.Auth/Authenticate',
 } as const;
 
@@ -138,6 +139,11 @@ export function grantRequest(id: number, seconds: number): Uint8Array {
   });
 }
 
+/** A question for what is left of a lease. */
+export function timeToLiveRequest(id: number): Uint8Array {
+  return made((message) => message.number(1, id));
+}
+
 /** A name and its password, for a token. */
 export function authenticateRequest(name: string, password: string): Uint8Array {
   return made((message) => {
@@ -204,6 +210,37 @@ export function rangeOf(bytes: Uint8Array): EtcdRange {
   });
   return { items, count, revision };
 }
+
+/** The leases of the keys of a range, in their order; 0 for a key that has none. */
+export function leasesOf(bytes: Uint8Array): number[] {
+  const leases: number[] = [];
+  eachField(bytes, (field, reader) => {
+    if (field !== 2) return false;
+    let lease = 0;
+    eachField(reader.delimited(), (which, kv) => {
+      if (which !== 6) return false;
+      lease = kv.varint();
+      return true;
+    });
+    leases.push(lease);
+    return true;
+  });
+  return leases;
+}
+
+/** Seconds that are left of a lease; less than 0 when it has ended. */
+export function timeToLiveOf(bytes: Uint8Array): number {
+  let seconds = 0;
+  eachField(bytes, (field, reader) => {
+    if (field !== 3) return false;
+    seconds = reader.varint();
+    return true;
+  });
+  return seconds > secondsMax ? -1 : seconds;
+}
+
+/** More than any lease lives: what less than nothing looks like, as a number without a sign. */
+const secondsMax = 2 ** 40;
 
 /** What a write has come to: the revision, and the key as it is read in the same moment, if it was. */
 export interface EtcdTxn {

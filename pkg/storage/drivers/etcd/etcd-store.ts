@@ -11,6 +11,7 @@ import { errorText } from '#pkg/base/error-text.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { type Random, randomInt } from '#pkg/base/random.ts';
 import { checkOperation, conflictOf } from '../../operation.ts';
+import type { SnapshotItem } from '../../snapshot/snapshot-format.ts';
 import {
   CompactedError,
   FutureRevisionError,
@@ -33,9 +34,12 @@ import {
   etcdCalls,
   getRequest,
   grantRequest,
+  leasesOf,
   rangeOf,
   rangeRequest,
   revisionRequest,
+  timeToLiveOf,
+  timeToLiveRequest,
   txnOf,
   txnRequest,
 } from './etcd-messages.ts';
@@ -58,8 +62,14 @@ export interface EtcdStoreOptions {
   readonly user?: { readonly name: string; readonly password: string };
 }
 
+/** The store, and what a snapshot of it needs beside. */
+export interface EtcdBackedStore extends Store {
+  /** As `range`, with the time at which each key expires, in milliseconds since the epoch; 0 for never. Costs a question for each lease. */
+  rangeWithLives(options: RangeOptions): Promise<readonly SnapshotItem[]>;
+}
+
 /** Connects to an etcd. Throws `StoreUnavailableError` when it does not answer, or refuses. */
-export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
+export async function openEtcdStore(options: EtcdStoreOptions): Promise<EtcdBackedStore> {
   const store = new EtcdStore(options);
   try {
     await store.currentRevision();
@@ -86,7 +96,7 @@ function refusedAtStart({ endpoints, user }: EtcdStoreOptions, error: unknown): 
   return new StoreUnavailableError(`Cannot reach etcd at ${where}: ${why}`, error);
 }
 
-class EtcdStore implements Store {
+class EtcdStore implements EtcdBackedStore {
   readonly #options: EtcdStoreOptions;
   readonly #members: EtcdMembers;
   readonly #leases: EtcdLeases;
@@ -122,6 +132,23 @@ class EtcdStore implements Store {
     const answer = await this.#call(etcdCalls.range, rangeRequest(options), { isRead: true, revision });
     const range = rangeOf(answer);
     return { ...range, revision: revision ?? range.revision };
+  }
+
+  async rangeWithLives(options: RangeOptions): Promise<readonly SnapshotItem[]> {
+    const { revision } = options;
+    const answer = await this.#call(etcdCalls.range, rangeRequest(options), { isRead: true, revision });
+    const leases = leasesOf(answer);
+    const ends = new Map<number, number>([[0, 0]]);
+    for (const lease of leases) if (!ends.has(lease)) ends.set(lease, await this.#endOf(lease));
+    return rangeOf(answer).items.map(({ key, value, modRevision }, i) => {
+      const expiresMs = ends.get(leases[i] ?? 0) ?? 0;
+      return { key, value, modRevision, expiresMs };
+    });
+  }
+
+  async #endOf(lease: number): Promise<number> {
+    const answer = await this.#call(etcdCalls.timeToLive, timeToLiveRequest(lease), { isRead: true });
+    return this.#options.clock.nowMs() + timeToLiveOf(answer) * 1_000;
   }
 
   async write(operation: WriteOperation): Promise<WriteResult> {

@@ -14,7 +14,7 @@
  * It shows what the disk has; that a write under way shows nowhere is the caller's (`lmdb-store.ts`).
  */
 import { crc32 } from 'node:zlib';
-import type { Database, RootDatabase } from 'lmdb';
+import type { Database, RootDatabase, Transaction } from 'lmdb';
 import type { Expiring, ExpirySource } from '../../expiry.ts';
 import { endOfPrefix } from '../../prefix.ts';
 import { compareKeys } from '../../sorted-map.ts';
@@ -38,6 +38,11 @@ export interface ColdKey {
   readonly createRevision: number;
   /** 0 for never. */
   readonly expiresMs: number;
+}
+
+/** The moment of which something is read. Default: now. */
+export interface AsOf {
+  readonly transaction?: Transaction;
 }
 
 /** How a write of the table is done. */
@@ -81,7 +86,12 @@ export class ColdTable implements ExpirySource {
 
   /** The greatest revision of a put; 0 when there is none. */
   get lastRevision(): number {
-    for (const revision of this.#puts.getKeys({ reverse: true, limit: 1 })) return revision;
+    return this.newestPut();
+  }
+
+  /** The same, of a moment. */
+  newestPut(of: AsOf = {}): number {
+    for (const revision of this.#puts.getKeys({ reverse: true, limit: 1, ...of })) return revision;
     return 0;
   }
 
@@ -110,8 +120,9 @@ export class ColdTable implements ExpirySource {
   }
 
   /** The keys that exist of a range, in order, without a limit; it must be read to where it is wanted before anything else runs. */
-  *scan({ prefix, startKey }: RangeOptions): Generator<ColdKey> {
-    for (const { key, value } of this.#keys.getRange(bounds(prefix, startKey))) yield this.#decode(key, value);
+  *scan({ prefix, startKey }: RangeOptions, of: AsOf = {}): Generator<ColdKey> {
+    const range = { ...bounds(prefix, startKey), ...of };
+    for (const { key, value } of this.#keys.getRange(range)) yield this.#decode(key, value);
   }
 
   /** How many keys exist of a range: some 0.2 µs each. */
@@ -120,8 +131,8 @@ export class ColdTable implements ExpirySource {
   }
 
   /** The puts from `fromRevision` on, in revision order. */
-  *putsFrom(fromRevision: number): Generator<LoggedWrite> {
-    for (const { key, value } of this.#puts.getRange({ start: fromRevision })) yield this.#decodePut(key, value);
+  *putsFrom(fromRevision: number, of: AsOf = {}): Generator<LoggedWrite> {
+    for (const { key, value } of this.#puts.getRange({ start: fromRevision, ...of })) yield this.#decodePut(key, value);
   }
 
   /**

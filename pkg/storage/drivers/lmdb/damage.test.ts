@@ -92,7 +92,7 @@ test(`a damaged file is refused with one line, or nothing of it is lost and it g
     const refuse = (error: unknown): undefined => {
       expect(error).toBeInstanceOf(StoreUnavailableError);
       expect(String(error)).toMatch(
-        /Cannot (open|read) \S+ as data.mdb is damaged: [^\n]+; restore it from a copy that was made after "coxswain down", or choose another data folder$/,
+        /Cannot (open|read) \S+ as data.mdb is damaged: [^\n]+; move \S+ away and run "coxswain snapshot restore FILE --data-dir \S+" with a snapshot, or choose another data folder$/,
       );
       refused++;
     };

@@ -50,8 +50,20 @@ export function lockFolder(directory: string): FolderLock {
   throw new StoreUnavailableError(`Cannot open ${directory} as its lock changes hands all the time: try again`);
 }
 
-function heldError(directory: string, pid: number): StoreUnavailableError {
-  return new StoreUnavailableError(
+/** The same; undefined where another process holds it. */
+export function tryLockFolder(directory: string): FolderLock | undefined {
+  try {
+    return lockFolder(directory);
+  } catch (error) {
+    if (error instanceof FolderHeldError) return undefined;
+    throw error;
+  }
+}
+
+class FolderHeldError extends StoreUnavailableError {}
+
+function heldError(directory: string, pid: number): FolderHeldError {
+  return new FolderHeldError(
     `Cannot open ${directory} as process ${pid} holds it: stop it or choose another data folder`,
   );
 }

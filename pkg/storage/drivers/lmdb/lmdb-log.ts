@@ -16,6 +16,7 @@ import { assert } from '#pkg/base/assert.ts';
 import { StoreUnavailableError } from '../../store.ts';
 import { type ColdKey, ColdTable } from './cold-table.ts';
 import { findDamage } from './file-check.ts';
+import { damagedError, otherFormatError } from './folder-errors.ts';
 import { GroupIndex } from './group-index.ts';
 import { Scratch } from './scratch.ts';
 import {
@@ -36,6 +37,9 @@ import {
  */
 const rewriteGroupsMax = 256;
 const rewriteBytesMax = 1024 * 1024;
+
+/** With less than this free the disk is what people call full: the file grows by several pages at a time. */
+const fullMebibytes = 4;
 
 /** Dead writes that an append takes out for each of its own: more than one, so that what is doomed has an end. */
 const doomedPerWrite = 2;
@@ -121,24 +125,41 @@ export class LmdbLog {
     return this.#cold;
   }
 
-  /** Checks the layout's version. Writes it into a new folder, with what is to be cold there. */
-  async start(wanted: ColdKeys): Promise<void> {
+  /** Checks the layout's version. Writes it into a new folder, with what is to be cold there and the revision that everything there comes after. */
+  async start(wanted: ColdKeys, startRevision = 0): Promise<void> {
     const format = this.#meta.get('format');
     if (format === undefined) {
-      await this.#transaction(() => [this.#meta.put('cold', wanted), this.#meta.put('format', logFormat)]);
+      await this.#transaction(() => [
+        this.#meta.put('cold', wanted),
+        this.#meta.put('format', logFormat),
+        ...(startRevision > 0 ? [this.#meta.put('compacted', startRevision)] : []),
+      ]);
     } else if (format !== logFormat) {
-      throw new StoreUnavailableError(
-        `Cannot open ${this.#directory} as it has format ${format} and this version reads format ${logFormat}: choose another data folder, or start the version that wrote it`,
-      );
+      throw otherFormatError(this.#directory, format);
     }
-    const { sample } = this.#meta.get('cold') as ColdKeys;
+    const { sample } = await this.#widenCold(wanted);
     const damaged = (what: string): Error => damagedError(this.#directory, what, 'read');
     this.#cold = new ColdTable(this.#root, { sample, damaged });
   }
 
-  /** Keys that begin so are in the cold table. Decided when the folder was made. */
+  /** Has keys that are wanted cold be so in a folder that was made without, as long as there is none: where a key is must not change. */
+  async #widenCold({ prefixes }: ColdKeys): Promise<ColdKeys> {
+    const cold = this.#coldKeys;
+    let missing = prefixes.filter((prefix) => !cold.prefixes.some((one) => prefix.startsWith(one)));
+    if (missing.length === 0) return cold;
+    for (const { key } of this.writes()) missing = missing.filter((prefix) => !key.startsWith(prefix));
+    const wider = { ...cold, prefixes: [...cold.prefixes, ...missing] };
+    if (missing.length > 0) await this.#meta.put('cold', wider);
+    return wider;
+  }
+
+  get #coldKeys(): ColdKeys {
+    return this.#meta.get('cold') as ColdKeys;
+  }
+
+  /** Keys that begin so are in the cold table. Decided when the folder was made, or before there was such a key. */
   get coldPrefixes(): readonly string[] {
-    return (this.#meta.get('cold') as ColdKeys).prefixes;
+    return this.#coldKeys.prefixes;
   }
 
   /** The revision of the last compaction; 0 when there was none. */
@@ -186,7 +207,8 @@ export class LmdbLog {
   unavailable(action: string, cause: unknown): StoreUnavailableError {
     const { bavail, bsize } = statfsSync(this.#directory);
     const freeMebibytes = Math.floor((bavail * bsize) / 2 ** 20);
-    const message = `Cannot ${action} in ${this.#directory} as the disk does not take it: ${freeMebibytes} MiB are free`;
+    const why = freeMebibytes < fullMebibytes ? 'disk is full' : 'disk does not take it';
+    const message = `Cannot ${action} in ${this.#directory} as the ${why} (${freeMebibytes} MiB are free): make room and start again; what was acknowledged is kept`;
     return new StoreUnavailableError(message, cause);
   }
 
@@ -277,6 +299,8 @@ export class LmdbLog {
   async compact(revision: number, dead: DeadWrites): Promise<void> {
     // What it takes out is not to be looked at meanwhile.
     await this.#appending?.catch(() => {});
+    // A reader of the file that was killed would keep all that it saw (`lmdb-snapshot.ts`).
+    this.#root.readerCheck();
     const doomed = this.#doomed;
     this.#doomed = undefined;
     const log = sortedOf([...(doomed?.log.subarray(doomed.logAt) ?? []), ...dead.log]);
@@ -349,12 +373,6 @@ function causeOf(error: unknown): unknown {
   if (error instanceof Error && 'commitError' in error && error.commitError instanceof Promise)
     error.commitError.catch(() => {});
   return error;
-}
-
-function damagedError(directory: string, what: string, action = 'open'): StoreUnavailableError {
-  return new StoreUnavailableError(
-    `Cannot ${action} ${directory} as data.mdb is damaged: ${what}; restore it from a copy that was made after "coxswain down", or choose another data folder`,
-  );
 }
 
 function sortedOf(revisions: readonly number[]): Float64Array {

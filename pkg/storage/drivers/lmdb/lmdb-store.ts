@@ -4,7 +4,7 @@
  * is told to watches and acknowledged once that is done.
  *
  * Invariants: reads, `#revision` and the watches show exactly what is on disk: a write that is under way shows nowhere, and
- * one that fails leaves no trace. At most one transaction is under way; at most one write per key is in it or waits for it.
+ * with one that fails the store ends. At most one transaction is under way; at most one write per key is in it or waits for it.
  *
  * Memory and time to open follow what is live and not cold, and the past, which is bounded by `pastLimitsDefault`.
  */
@@ -60,6 +60,8 @@ export interface LmdbStoreOptions {
    * made; a folder that is there keeps its own. Default: none.
    */
   readonly cold?: ColdKeys;
+  /** For a new folder: its revisions are greater than this, and all up to it count as compacted. Default: they begin at 1. */
+  readonly startRevision?: number;
 }
 
 /** Opens the store in a folder. Throws `StoreUnavailableError` when another process holds it or it cannot be used. */
@@ -73,7 +75,7 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Store> {
     log = new LmdbLog(directory);
     // lmdb makes its files as the umask says, and Secrets are in them.
     for (const name of ['data.mdb', 'lock.mdb']) chmodSync(join(directory, name), 0o600);
-    await log.start(options.cold ?? { prefixes: [], sample: '' });
+    await log.start(options.cold ?? { prefixes: [], sample: '' }, options.startRevision);
     return new LmdbStore(log, lock, options);
   } catch (error) {
     await log?.close();
@@ -97,7 +99,6 @@ interface Commit {
 class LmdbStore implements Store {
   readonly #log: LmdbLog;
   readonly #lock: FolderLock;
-  readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #cold: ColdSpace;
   readonly #past: PastWrites;
@@ -114,14 +115,14 @@ class LmdbStore implements Store {
   #queue: PendingWrite[] = [];
   readonly #pending = new Map<string, PendingWrite>();
   #committing: Promise<void> | undefined;
-  /** Why the store takes no more: it was closed, or what the disk holds is not known. */
+  /** Why the store takes no more: it was closed, or the disk has refused something. */
   #ended: StoreUnavailableError | undefined;
+  readonly #end = new Deferred<StoreUnavailableError>();
   #closing: Promise<void> | undefined;
 
   constructor(log: LmdbLog, lock: FolderLock, options: LmdbStoreOptions) {
     this.#log = log;
     this.#lock = lock;
-    this.#logger = options.log;
     this.#clock = options.clock;
     this.#cold = new ColdSpace(log.coldPrefixes);
     this.#past = new PastWrites(log, this.#cold);
@@ -140,6 +141,10 @@ class LmdbStore implements Store {
     const sources = [this.#expiring, log.cold];
     this.#expirer = new Expirer({ clock: options.clock, log: options.log, sources, write });
     this.#expirer.arm();
+  }
+
+  get ended(): Promise<StoreUnavailableError> {
+    return this.#end.promise;
   }
 
   async get(key: string): Promise<KeyValue | undefined> {
@@ -235,7 +240,9 @@ class LmdbStore implements Store {
       await this.#log.compact(revision, dead);
     } catch (error) {
       // The records stay on the disk until the store is opened and compacted again.
-      throw this.#log.unavailable('compact the store', error);
+      const ended = this.#log.unavailable('compact the store', error);
+      this.#fail(ended);
+      throw ended;
     } finally {
       this.#isCompacting = false;
     }
@@ -316,19 +323,23 @@ class LmdbStore implements Store {
     }
   }
 
-  /** A transaction has failed. When the disk shows any of it all the same, nobody can say what a crash would leave: the store ends. */
+  /**
+   * A transaction has failed: the store ends. Whether a crash would leave some of it cannot be known, and to try again on a disk that is full would only
+   * fail again, or leave a gap.
+   */
   #failed(batch: readonly PendingWrite[], cause: unknown): void {
     const error = this.#log.unavailable('write', cause);
-    this.#logger.error('Could not commit writes', { error: cause, writes: batch.length });
-    if (this.#log.lastRevision > this.#revision) {
-      this.#ended ??= new StoreUnavailableError(
-        'Cannot use the store as a failed write may be on the disk: restart',
-        cause,
-      );
-      for (const write of this.#queue.splice(0)) this.#refuse(write, this.#ended);
-      this.#hub.fail(this.#ended);
-    }
     for (const write of batch) this.#refuse(write, error);
+    this.#fail(error);
+  }
+
+  #fail(error: StoreUnavailableError): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = error;
+    for (const write of this.#queue.splice(0)) this.#refuse(write, error);
+    void this.#expirer.close();
+    // Watches hear of it when whoever has the store closes it: told now, all of them would ask again for what they will not get.
+    this.#end.resolve(error);
   }
 
   #refuse(write: PendingWrite, error: StoreUnavailableError): void {

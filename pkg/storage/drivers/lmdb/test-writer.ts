@@ -10,7 +10,8 @@ const cold = { prefixes: ['/w1', '/w2/1', '/w3/2'], sample: '0123456789 /k/1 /w1
 
 /**
  * Writes to the store in `directory` with a number of writers at once. Tells each acknowledged write on a line of standard output
- * as soon as it is acknowledged: `put|delete <key> <revision>`; when a write fails: `failed <name of the error> <revision of the store>`.
+ * as soon as it is acknowledged: `put|delete <key> <revision>`; when a write fails: `failed <name of the error> <whether
+ * the store has ended, and refuses the next write with that>`.
  */
 export async function writeUntilRefused(directory: string, writers: number): Promise<void> {
   const store = await openLmdbStore({ directory, log: silentLogger, clock: new SystemClock(), cold });
@@ -29,8 +30,10 @@ export async function writeUntilRefused(directory: string, writers: number): Pro
   const [first] = await Promise.allSettled(Array.from({ length: writers }, (_, i) => write(i)));
   if (first?.status === 'rejected') {
     const name = first.reason instanceof Error ? first.reason.name : String(first.reason);
-    const left = await store.range({ prefix: '' });
-    writeSync(1, `failed ${name} ${left.revision}\n`);
+    const again: unknown = await store
+      .write({ type: 'delete', key: '/w0/1', ifModRevision: 1 })
+      .catch((error) => error);
+    writeSync(1, `failed ${name} ${again === (await store.ended)}\n`);
   }
   await store.close();
 }

@@ -77,6 +77,16 @@ test.each([
   expect(await container.run(['sh', '-c', script])).toEqual({ exitCode: 2, stdout: '', stderr: message });
 });
 
+test('a condition may stand in two brackets, as busybox has it', async () => {
+  const script =
+    '[[ -r / ]] && echo there; if [[ -r /none ]]; then echo none; fi; [[ a = a -a -n "" ]]; echo $?; [[ a ]';
+  expect(await container.run(['sh', '-c', script])).toEqual({
+    exitCode: 2,
+    stdout: 'there\n1\n',
+    stderr: expect.stringContaining('missing ]]'),
+  });
+});
+
 test('what is not there is told as such', async () => {
   expect(await container.run(['sh', '-c', 'nonesuch; echo $?'])).toEqual({
     exitCode: 0,

@@ -258,12 +258,19 @@ const test: Utility = async (invocation) => {
   return (await evaluate(args)) ? 0 : 1;
 };
 
+/** `test` under a name that wants a word at its end. */
+function testUntil(end: string): Utility {
+  return (invocation) => {
+    if (invocation.args.at(-1) !== end) throw new CommandError(`missing ${end}`, 2);
+    return test({ ...invocation, args: invocation.args.slice(0, -1) });
+  };
+}
+
 /** By name. */
 export const systemCommands: Readonly<Record<string, Utility>> = {
-  '[': (invocation) => {
-    if (invocation.args.at(-1) !== ']') throw new CommandError('missing ]', 2);
-    return test({ ...invocation, args: invocation.args.slice(0, -1) });
-  },
+  '[': testUntil(']'),
+  // As busybox takes it, which is `[` but for its name; what bash does inside it, it does not.
+  '[[': testUntil(']]'),
   date,
   echo,
   env: async (invocation) => {

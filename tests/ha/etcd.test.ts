@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import { findEtcd, startTestEtcd, type TestEtcd, type TestEtcdTls } from '#pkg/storage/drivers/etcd/test-etcd.ts';
-import { eventually, hookMs, RunningCluster } from './running-cluster.ts';
+import { eventually, hookMs, RunningCluster } from '#tests/e2e/running-cluster.ts';
 
 const program = findEtcd(process.env.PATH);
 if (program === undefined) console.log("skipped: there is no etcd on the PATH (Debian's package is etcd-server)");
@@ -39,7 +39,7 @@ describe.skipIf(program === undefined)('up --store http://127.0.0.1:PORT', () =>
   test('an ordinary client of etcd reads objects and watches them, and what it does there is seen', async () => {
     const client = new Etcd3({ hosts: etcd.endpoint });
     try {
-      const folder = '/registry/core/configmaps/default/';
+      const folder = '/registry/configmaps/default/';
       expect(await client.getAll().prefix(folder).keys()).toContain(`${folder}guestbook`);
       const watcher = await client.watch().key(`${folder}watched`).create();
       const put = new Promise<string>((resolve) => watcher.once('put', ({ value }) => resolve(value.toString())));

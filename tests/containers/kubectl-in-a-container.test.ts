@@ -1,20 +1,12 @@
 /** A client from outside: kubectl in a container, with nothing but a kubeconfig and the host's network, against a running cluster. */
-import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { binary } from './kubectl-binary.ts';
-import { hookMs, RunningCluster, run } from './running-cluster.ts';
-
-/** Why there can be no containers; undefined when an engine answers. */
-const noEngine: string | undefined = (() => {
-  const { status, error } = spawnSync('docker', ['info'], { timeout: 10_000, stdio: 'ignore' });
-  if (error !== undefined) return 'there is no docker command';
-  return status === 0 ? undefined : 'no container engine answers to "docker info"';
-})();
-if (noEngine !== undefined) console.log(`skipped: kubectl in a container: ${noEngine}`);
+import { binary } from '#tests/e2e/kubectl-binary.ts';
+import { hookMs, RunningCluster, run } from '#tests/e2e/running-cluster.ts';
+import { engine, noEngine } from './engine.ts';
 
 describe.skipIf(noEngine !== undefined)('kubectl in a container', () => {
   const image = `coxswain-test-kubectl-${process.pid}:latest`;
@@ -27,9 +19,7 @@ describe.skipIf(noEngine !== undefined)('kubectl in a container', () => {
     folder = mkdtempSync(join(tmpdir(), 'coxswain-image-'));
     copyFileSync(binary('35', 'kubectl'), join(folder, 'kubectl'));
     writeFileSync(join(folder, 'Dockerfile'), 'FROM scratch\nCOPY kubectl /kubectl\nENTRYPOINT ["/kubectl"]\n');
-    // The classic builder needs no image of its own to build with.
-    const built = await run('docker', ['build', '--quiet', '--tag', image, folder], { env: { DOCKER_BUILDKIT: '0' } });
-    if (built.code !== 0) throw new Error(`Cannot build the image: ${built.stderr}`);
+    await engine('docker', ['build', '--quiet', '--tag', image, folder]);
     cluster = await RunningCluster.start();
   }, hookMs);
 

@@ -12,7 +12,7 @@ import type { NetworkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
 import { findEtcd, startTestEtcd, type TestEtcd } from '#pkg/storage/drivers/etcd/test-etcd.ts';
-import { eventually, hookMs, RunningCluster } from './running-cluster.ts';
+import { eventually, hookMs, RunningCluster } from '#tests/e2e/running-cluster.ts';
 
 const program = findEtcd(process.env.PATH);
 if (program === undefined) console.log("skipped: there is no etcd on the PATH (Debian's package is etcd-server)");

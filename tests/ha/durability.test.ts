@@ -13,8 +13,8 @@ import { randomInt, SeededRandom } from '#pkg/base/random.ts';
 import type { NetworkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
 import { createInformers } from '#pkg/client/shared-informers.ts';
+import { eventually, hookMs, RunningCluster } from '#tests/e2e/running-cluster.ts';
 import { contentsOf } from './config-map-writers.ts';
-import { eventually, hookMs, RunningCluster } from './running-cluster.ts';
 
 /** `CRASH_ROUNDS=50` tries harder. */
 const given = process.env.CRASH_ROUNDS;

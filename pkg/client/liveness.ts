@@ -1,0 +1,19 @@
+/**
+ * How a candidate learns that the process which holds a Lease has ended, long before the Lease runs out: a contract, so that elections work on virtual
+ * time and without a network too. `pkg/component/beacon.ts` does it with connections. No upstream counterpart: there a Lease always runs out.
+ *
+ * Law: what is said to have ended has. Whoever is only silent, stopped, slow or out of reach is never said to have, as its work may go on; then the Lease
+ * decides alone, as it does without any of this.
+ */
+/** How a candidate shows that it lives, and learns that the holder does not. */
+export interface Liveness {
+  /** Where others find that this process lives. It stands in the Lease, as the annotation `livenessAnnotation`. */
+  readonly address: string;
+  /**
+   * Resolves with true once the process of that identity, which was seen alive at `address` before, has ended; with false once aborted. Never rejects.
+   */
+  ended(holder: { readonly address: string; readonly identity: string }, signal: AbortSignal): Promise<boolean>;
+}
+
+/** Annotation of a Lease: the address at which its holder is seen to live. */
+export const livenessAnnotation = 'coxswain.dev/alive-at';

@@ -1,0 +1,98 @@
+import { expect, test } from 'vitest';
+import type { Node, Pod } from '#pkg/api/types/core-v1.ts';
+import { type Random, randomInt, SeededRandom } from '#pkg/base/random.ts';
+import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { makeNode, makePod } from '#pkg/testing/builders.ts';
+import { Nominator } from '../cache/nominator.ts';
+import { SchedulerCache } from '../cache/scheduler-cache.ts';
+import { podInfoOf } from '../model/pod-info.ts';
+import { pluginTable } from '../plugin-table.ts';
+import { CycleState } from './cycle.ts';
+import { Decider } from './decide.ts';
+import { fitErrorMessage } from './fit-error.ts';
+import { profileOver } from './plugin-tester.ts';
+
+const profile = profileOver(pluginTable);
+
+function pick<T>(random: Random, values: readonly T[]): T {
+  return values[randomInt(random, values.length)]!;
+}
+
+function someNode(random: Random, index: number): Node {
+  const size = pick(random, [
+    { cpu: '4', memory: '8Gi', pods: '12' },
+    { cpu: '8', memory: '8Gi', pods: '30' },
+    { cpu: '2', memory: '16Gi', pods: '8' },
+  ]);
+  const node = makeNode(`n${index}`, size);
+  const labels = { ...node.metadata?.labels, zone: pick(random, ['z1', 'z2', 'z3']) };
+  const taints = [{ key: 'x', effect: pick(random, ['NoSchedule', 'NoExecute']) }];
+  return {
+    ...node,
+    metadata: { ...node.metadata, labels },
+    spec: randomInt(random, 6) === 0 ? { taints } : { unschedulable: randomInt(random, 12) === 0 },
+  };
+}
+
+const away = { labelSelector: { matchLabels: { app: 'web' } }, topologyKey: 'zone' };
+const spread = { maxSkew: 2, topologyKey: 'zone', labelSelector: { matchLabels: { app: 'web' } } };
+
+/** Mostly pods like others, some that are like none, and some about which more is looked at than the node. */
+function somePod(random: Random, index: number): Pod {
+  const cpu = randomInt(random, 3) === 0 ? `${100 + randomInt(random, 900)}m` : pick(random, ['100m', '500m', '1']);
+  const pod = makePod(`p${index}`)
+    .meta({ uid: `p${index}` })
+    .request({ cpu, memory: pick(random, ['64Mi', '1Gi']) });
+  switch (randomInt(random, 12)) {
+    case 0:
+      return pod.spec({ nodeSelector: { zone: 'z1' } }).object;
+    case 1:
+      return pod.toleration({ operator: 'Exists' }).object;
+    case 2:
+      return pod.ports({ containerPort: 80, hostPort: 80 }).object;
+    case 3:
+      return pod
+        .labels({ app: 'web' })
+        .spec({ topologySpreadConstraints: [{ ...spread, whenUnsatisfiable: 'ScheduleAnyway' }] }).object;
+    case 4:
+      return pod
+        .labels({ app: 'web' })
+        .spec({ topologySpreadConstraints: [{ ...spread, whenUnsatisfiable: 'DoNotSchedule' }] }).object;
+    case 5: {
+      const term = { weight: 10, podAffinityTerm: away };
+      const podAntiAffinity = { preferredDuringSchedulingIgnoredDuringExecution: [term] };
+      return randomInt(random, 4) === 0 ? pod.spec({ affinity: { podAntiAffinity } }).object : pod.object;
+    }
+    default:
+      return pod.object;
+  }
+}
+
+/** What becomes of pods that come, nodes that come and go, promises, and pods that end, as text. */
+function history(seed: number, isQuick: boolean): readonly string[] {
+  const random = new SeededRandom(seed);
+  const cache = new SchedulerCache({ clock: new VirtualClock() });
+  const nominator = new Nominator();
+  const decider = new Decider({ profile, table: cache.table, nominator, isQuick });
+  for (let index = 0; index < 50; index++) cache.setNode(someNode(random, index));
+  const told: string[] = [];
+  for (let index = 0; index < 400; index++) {
+    const what = randomInt(random, 20);
+    if (what === 0) cache.setNode(someNode(random, randomInt(random, 60)));
+    else if (what === 1) cache.removeNode(`n${randomInt(random, 60)}`);
+    else if (what < 5) cache.removePod(`p${randomInt(random, index + 1)}`);
+    if (index === 200)
+      nominator.set(podInfoOf(makePod('vip').request({ cpu: '1' }).spec({ priority: 10 }).object), 'n3');
+    if (index === 220) nominator.delete(podInfoOf(makePod('vip').object).uid);
+    const pod = podInfoOf(somePod(random, index));
+    const decision = decider.decide({ pod, cluster: cache.table, state: new CycleState() });
+    if (decision.kind === 'node') cache.assume(pod, decision.nodeName);
+    if (decision.kind === 'unschedulable') told.push(fitErrorMessage(decision.diagnosis));
+    else told.push(decision.kind === 'node' ? decision.nodeName : decision.message);
+  }
+  return told;
+}
+
+test.each([1, 2, 3, 4, 5, 6])('pods that are alike get the nodes that they would get one by one: seed %i', (seed) => {
+  expect(history(seed, true)).toEqual(history(seed, false));
+});

@@ -1,0 +1,16 @@
+/** Amounts of all nodes by slot, for plugins that look at nothing else of a node. CPU in thousandths of a core, the rest in bytes and numbers. */
+
+/** Read only while one pod is decided. What is in a slot that no node has means nothing. */
+export interface Room {
+  /** What pods may have. */
+  readonly milliCpu: Float64Array;
+  readonly memory: Float64Array;
+  /** The same without what pods request. */
+  readonly milliCpuLeft: Float64Array;
+  readonly memoryLeft: Float64Array;
+  readonly storageLeft: Float64Array;
+  readonly podsLeft: Float64Array;
+  /** What pods request, with defaults for containers that request none: what scores count with. */
+  readonly milliCpuCounted: Float64Array;
+  readonly memoryCounted: Float64Array;
+}

@@ -1,0 +1,18 @@
+/** Why a folder cannot be used, in words that say what to do. */
+import { dirname } from 'node:path';
+import { StoreUnavailableError } from '../../store.ts';
+import { logFormat } from './write-group.ts';
+
+/** What the disk has is not what was written. */
+export function damagedError(directory: string, what: string, action = 'open'): StoreUnavailableError {
+  return new StoreUnavailableError(
+    `Cannot ${action} ${directory} as data.mdb is damaged: ${what}; move ${directory} away and run "coxswain snapshot restore FILE --data-dir ${dirname(directory)}" with a snapshot, or choose another data folder`,
+  );
+}
+
+/** The folder was written by another version. */
+export function otherFormatError(directory: string, format: unknown): StoreUnavailableError {
+  return new StoreUnavailableError(
+    `Cannot open ${directory} as it has format ${format} and this version reads format ${logFormat}: choose another data folder, or start the version that wrote it`,
+  );
+}

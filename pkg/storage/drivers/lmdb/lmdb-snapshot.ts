@@ -1,0 +1,121 @@
+/**
+ * The state that a folder has, read beside the process that writes it: as one read transaction of lmdb, which sees the last commit and nothing after it,
+ * and for which the writer does nothing. While it lasts the file keeps what it sees, so it grows by what is written meanwhile.
+ *
+ * Invariant: nothing is written, but for the reader's place in lmdb's own lock file; what a killed reader leaves there the store clears
+ * (`lmdb-log.ts`). Costs a number for each key that exists, and reads the log twice.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Database, open, type RootDatabase, type Transaction } from 'lmdb';
+import type { SnapshotItem } from '../../snapshot/snapshot-format.ts';
+import type { SnapshotSource } from '../../snapshot/snapshot-source.ts';
+import { StoreUnavailableError } from '../../store.ts';
+import { ColdSpace } from './cold-space.ts';
+import { ColdTable } from './cold-table.ts';
+import { findDamage } from './file-check.ts';
+import { damagedError, otherFormatError } from './folder-errors.ts';
+import { tryLockFolder } from './folder-lock.ts';
+import type { ColdKeys } from './lmdb-log.ts';
+import { DamagedGroupError, decodeGroup, type LoggedWrite, logFormat } from './write-group.ts';
+
+/** Opens the state of a folder, whether or not another process has it. Throws `StoreUnavailableError` where there is none, or it is damaged. */
+export function openLmdbSnapshot(directory: string): SnapshotSource {
+  const file = join(directory, 'data.mdb');
+  if (!existsSync(file)) throw new StoreUnavailableError(`Cannot read ${directory} as there is no store in it`);
+  // A file that nobody writes is looked through, as the library would die of a damaged one; who has it open has done so.
+  const lock = tryLockFolder(directory);
+  try {
+    const damage = lock === undefined ? undefined : findDamage(file);
+    if (damage !== undefined) throw damagedError(directory, damage);
+    const state = new LmdbState(directory);
+    const close = async (): Promise<void> => {
+      await state.close();
+      lock?.release();
+    };
+    return { revision: state.revision, items: () => state.items(), close };
+  } catch (error) {
+    lock?.release();
+    throw error;
+  }
+}
+
+class LmdbState {
+  readonly revision: number;
+  readonly #directory: string;
+  readonly #root: RootDatabase<Buffer, number>;
+  readonly #groups: Database<Buffer, number>;
+  readonly #cold: ColdTable;
+  readonly #coldSpace: ColdSpace;
+  readonly #transaction: Transaction;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+    this.#root = open<Buffer, number>({ path: directory, encoding: 'binary', maxDbs: 8, readOnly: true });
+    try {
+      // Tables are opened before the transaction that is to see them. In a file that a first start left at once there are none.
+      const meta: Database<number | ColdKeys, string> | undefined = this.#root.openDB('meta', { encoding: 'json' });
+      const cold = meta?.get('cold');
+      const format = meta?.get('format');
+      if (format !== logFormat || typeof cold !== 'object') throw otherFormatError(directory, format);
+      this.#groups = this.#root.openDB<Buffer, number>('log', { encoding: 'binary' });
+      const damaged = (what: string): Error => damagedError(directory, what, 'read');
+      this.#cold = new ColdTable(this.#root, { sample: cold.sample, damaged });
+      this.#coldSpace = new ColdSpace(cold.prefixes);
+      this.#transaction = this.#root.useReadTransaction();
+      const compacted = meta?.get('compacted', { transaction: this.#transaction });
+      this.revision = this.#lastRevision(typeof compacted === 'number' ? compacted : 1);
+    } catch (error) {
+      void this.#root.close();
+      throw error;
+    }
+  }
+
+  /** What is in the log, then what is cold. Where something is damaged the one who reads is told. */
+  async *items(): AsyncGenerator<SnapshotItem> {
+    const live = new Map<string, number>();
+    for (const { type, key, revision } of this.#writes()) {
+      if (this.#coldSpace.has(key)) continue;
+      if (type === 'put') live.set(key, revision);
+      else live.delete(key);
+    }
+    for (const write of this.#writes())
+      if (write.type === 'put' && live.get(write.key) === write.revision) yield itemOf(write);
+    live.clear();
+    const transaction = this.#transaction;
+    for (const { key, modRevision } of this.#cold.scan({ prefix: '' }, { transaction })) live.set(key, modRevision);
+    for (const put of this.#cold.putsFrom(0, { transaction }))
+      if (live.get(put.key) === put.revision) yield itemOf(put);
+  }
+
+  async close(): Promise<void> {
+    this.#transaction.done();
+    await this.#root.close();
+  }
+
+  *#writes(): Generator<LoggedWrite> {
+    for (const { key, value } of this.#groups.getRange({ transaction: this.#transaction }))
+      yield* this.#decode(key, value);
+  }
+
+  #decode(key: number, group: Buffer): LoggedWrite[] {
+    try {
+      return decodeGroup(group);
+    } catch (error) {
+      if (!(error instanceof DamagedGroupError)) throw error;
+      throw damagedError(this.#directory, `the writes from revision ${key} on are not as they were written`, 'read');
+    }
+  }
+
+  #lastRevision(least: number): number {
+    const transaction = this.#transaction;
+    let last = least;
+    for (const { key, value } of this.#groups.getRange({ reverse: true, limit: 1, transaction }))
+      last = Math.max(last, this.#decode(key, value).at(-1)?.revision ?? 0);
+    return Math.max(last, this.#cold.newestPut({ transaction }));
+  }
+}
+
+function itemOf({ key, value, revision, expiresMs }: LoggedWrite): SnapshotItem {
+  return { key, value, modRevision: revision, expiresMs };
+}
