@@ -80,12 +80,16 @@ test('beside a process that writes, it is the state of one revision', async () =
       acknowledged.set(key, [...(acknowledged.get(key) ?? []), { type, revision: Number(revision) }]);
     }
   });
-  while (newest < 300) await once(child.stdout, 'data');
+  /** Waits until so much was acknowledged, or the writer has ended by itself: what it has written counts all the same. */
+  const until = async (revision: number): Promise<void> => {
+    while (newest < revision && child.exitCode === null) await Promise.race([once(child.stdout, 'data'), exited]);
+  };
+  await until(300);
   const source = openLmdbSnapshot(directory);
   const { revision } = source;
   expect(revision).toBeGreaterThanOrEqual(newest);
   // The writer goes on while it is read.
-  while (newest < revision + 300) await once(child.stdout, 'data');
+  await until(revision + 300);
   const found = new Map((await itemsOf(source)).map((item) => [item.key, item.modRevision]));
   child.kill('SIGKILL');
   await exited;
