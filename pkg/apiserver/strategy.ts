@@ -129,7 +129,7 @@ export interface TableColumn {
 }
 
 /** A cell of a table. */
-export type TableCell = boolean | null | number | string;
+export type TableCell = bigint | boolean | null | number | string;
 
 /** Prints objects of one kind, of the type `T`. The first column is the name; times since are relative to `nowMs`. */
 export interface TablePrinter<T = KubeObject> {

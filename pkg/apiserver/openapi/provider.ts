@@ -7,7 +7,7 @@ import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { kubernetesVersion, typeFacts } from '#pkg/api/facts.ts';
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
-import { goJson } from '#pkg/apimachinery/json.ts';
+import { goJson, jsonText } from '#pkg/apimachinery/json.ts';
 import type { Aggregation } from '../aggregation.ts';
 import type { ServedInfo } from '../definition.ts';
 import type { ServedCatalog } from '../documents.ts';
@@ -130,13 +130,13 @@ function digest(content: string | Uint8Array): string {
 function hashOf(infos: readonly ServedInfo[]): string {
   const known = infos.map((info) => (Object.hasOwn(typeFacts, info.type) ? { ...info, schema: undefined } : info));
   const text = JSON.stringify([documentsVersion, kubernetesVersion, known], (_key, value: unknown) =>
-    value instanceof Map ? [...value] : value,
+    value instanceof Map ? [...value] : typeof value === 'bigint' ? String(value) : value,
   );
   return digest(text);
 }
 
 function hashOfRoot(root: RootPath): string {
-  return digest(JSON.stringify([documentsVersion, kubernetesVersion, root]));
+  return digest(jsonText([documentsVersion, kubernetesVersion, root]));
 }
 
 function moved(location: string): ApiResponse {
