@@ -2,12 +2,12 @@
  * Decoding of request bodies. Nothing here trusts its input: nesting, YAML aliases and sizes have limits, duplicate keys are
  * found where they are asked for, and keys such as `__proto__` become own data properties.
  *
- * Numbers are doubles: one that would come out as another, such as the integer 9007199254740993, is refused rather than rounded.
+ * An integer that no double holds exactly, such as 9007199254740993, is a `bigint` for those who ask for it, and otherwise refused, never rounded.
  *
  * A decode that fails is a value with the sentence that Kubernetes puts into its `400 BadRequest`.
  * Upstream counterpart: `sigs.k8s.io/json`, `sigs.k8s.io/yaml`.
  */
-import { setOwn } from './json.ts';
+import { jsonInteger, setOwn } from './json.ts';
 import { duplicateFields } from './json-duplicates.ts';
 import { jsonSyntaxError } from './json-syntax.ts';
 import { duplicatesText, numberError, readYaml, YamlError, yamlNestingMax } from './yaml.ts';
@@ -39,6 +39,8 @@ export type Decoded =
 export interface DecodeOptions {
   /** Look for keys that come twice (`fieldValidation` Strict or Warn). */
   readonly findDuplicates?: boolean;
+  /** Integers of 64 bits that no double holds exactly come as `bigint`. Default: they are refused. */
+  readonly wholeIntegers?: boolean;
 }
 
 /** Decodes JSON. The value belongs to the caller. */
@@ -60,7 +62,7 @@ function decodeJsonText(text: string, options: DecodeOptions = {}): Decoded {
   if (opener !== undefined) return { ok: false, error: `invalid character '${opener}' exceeded max depth` };
   let numbers: NumberTexts | undefined;
   if (unusualNumber.test(text)) {
-    const looked = withNumberTexts(text);
+    const looked = withNumberTexts(text, options.wholeIntegers === true);
     if (looked.fault !== undefined) return { ok: false, error: looked.fault };
     ({ value, numbers } = looked);
   }
@@ -77,7 +79,10 @@ const unusualNumber = /\d(?:[.eE][\d+-][\deE+-]*\s*(?:[,}\]]|$)|\d{15})/;
  * it went in: beyond the largest double, where upstream refuses it too, or an integer that no double holds exactly, of which upstream has
  * all of 64 bits.
  */
-function withNumberTexts(text: string): {
+function withNumberTexts(
+  text: string,
+  wholeIntegers: boolean,
+): {
   value: unknown;
   numbers: NumberTexts | undefined;
   fault: string | undefined;
@@ -91,7 +96,13 @@ function withNumberTexts(text: string): {
       numbers.set(this, texts.set(key, source));
     }
     if (!Number.isFinite(value)) fault ??= numberError(source, 'float64');
-    else if (/^-?\d{16,}$/.test(source) && BigInt(value) !== BigInt(source)) fault ??= numberError(source, 'int64');
+    else if (/^-?\d{16,}$/.test(source)) {
+      const integer = BigInt(source);
+      if (wholeIntegers && typeof jsonInteger(integer) === 'bigint') return integer;
+      if (BigInt(value) === integer) return value;
+      if (!wholeIntegers) fault ??= numberError(source, 'int64');
+      else numbers.set(this, (numbers.get(this) ?? new Map<string, string>()).set(key, source));
+    }
     return value;
   }
   const value: unknown = JSON.parse(text, look as (this: unknown, key: string, value: unknown) => unknown);
@@ -140,7 +151,11 @@ export function decodeYaml(bytes: Uint8Array | string, options: DecodeOptions = 
     if (decoded.ok && decoded.duplicates.length === 0) return { ok: true, value: decoded.value, duplicates: [] };
   }
   try {
-    const [document] = readYaml(text, { firstOnly: true, findDuplicates: options.findDuplicates === true });
+    const [document] = readYaml(text, {
+      firstOnly: true,
+      findDuplicates: options.findDuplicates === true,
+      wholeIntegers: options.wholeIntegers === true,
+    });
     const { value = null, duplicates = [] } = document ?? {};
     const found = duplicates.length === 0 ? {} : { yamlDuplicates: duplicatesText(duplicates) };
     return { ok: true, value, duplicates: [], ...found };

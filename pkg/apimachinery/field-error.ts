@@ -2,6 +2,7 @@
  * Errors about single fields, gathered by validation and answered together as one `Invalid` status.
  * Source: apimachinery `util/validation/field`; wording as upstream's.
  */
+import { jsonText } from './json.ts';
 import { type CauseReason, StatusError } from './status-error.ts';
 
 /** Carries the type of what a path leads to, for the compiler; never present. */
@@ -99,7 +100,7 @@ export interface FieldError {
 /** A refused value as messages show it: strings quoted, objects and lists as JSON. */
 function showValue(value: unknown): string {
   if (value === undefined || value === null) return 'null';
-  return typeof value === 'string' || typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' || typeof value === 'object' ? jsonText(value) : String(value);
 }
 
 function withDetail(text: string, detail: string): string {

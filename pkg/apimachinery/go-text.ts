@@ -1,4 +1,5 @@
 /** Values as Go prints them, for messages in which upstream does so. */
+import { jsonText } from './json.ts';
 
 /** A JSON value as `%v` prints it: `map[a:1 b:[x y]]`, with the keys of maps in order. */
 export function goText(value: unknown): string {
@@ -16,7 +17,7 @@ export function goText(value: unknown): string {
 export function goSyntax(value: unknown): string {
   if (value === null || value === undefined) return 'interface {}(nil)';
   if (Array.isArray(value)) return `[]interface {}{${value.map(goSyntax).join(', ')}}`;
-  if (typeof value !== 'object') return JSON.stringify(value);
+  if (typeof value !== 'object') return jsonText(value);
   const fields = value as Readonly<Record<string, unknown>>;
   const entries = Object.keys(fields)
     .sort()
@@ -28,7 +29,7 @@ export function goSyntax(value: unknown): string {
 export function goValueName(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
-  return typeof value === 'boolean' ? 'bool' : typeof value;
+  return typeof value === 'boolean' ? 'bool' : typeof value === 'bigint' ? 'number' : typeof value;
 }
 
 /** The type of a JSON value as `%T` prints it. */
@@ -39,6 +40,8 @@ export function goType(value: unknown): string {
       return value === null ? '<nil>' : 'map[string]interface {}';
     case 'boolean':
       return 'bool';
+    case 'bigint':
+      return 'int64';
     case 'number':
       return Number.isInteger(value) ? 'int64' : 'float64';
     default:

@@ -1,6 +1,8 @@
 /**
- * JSON values: comparing, copying, a canonical text. Safe for keys such as `__proto__`, which are always own data properties here.
+ * JSON values: comparing, copying, texts. Safe for keys such as `__proto__`, which are always own data properties here.
  * Decoding of requests is in `decode.ts`.
+ *
+ * An integer of 64 bits that no double holds, or is written as, is a `bigint`; any other number is a double. So there is one form of each number.
  */
 
 /** Sets an own data property, whatever its name: an assignment to `__proto__` would change the prototype instead. */
@@ -112,9 +114,62 @@ export function escapeHtml(json: string): string {
   return json.replace(escapedForHtml, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+/** The JSON of a value, in which a `bigint` is the integer that it is. */
+export function jsonText(value: unknown, indent?: 2): string {
+  try {
+    return JSON.stringify(value, undefined, indent);
+  } catch (error) {
+    // Hardly any value has such integers, and the rest is not to pay for them.
+    if (!(error instanceof TypeError)) throw error;
+    return JSON.stringify(value, wholeInteger, indent);
+  }
+}
+
+declare global {
+  interface JSON {
+    /** The text as it stands, in what `stringify` makes. */
+    rawJSON(text: string): object;
+  }
+}
+
+function wholeInteger(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? JSON.rawJSON(String(value)) : value;
+}
+
+/**
+ * An integer as JSON has it here: a `bigint` only where a double would be written otherwise, as all are whose text has other digits than its shortest
+ * one. One that has more than 64 bits is a double, as in Go.
+ */
+export function jsonInteger(value: bigint): bigint | number {
+  const rounded = Number(value);
+  const isSame = BigInt(rounded) === value && String(rounded) === String(value);
+  return isSame || BigInt.asIntN(64, value) !== value ? rounded : value;
+}
+
+/** The value of a JSON text of this server's own, or of a server that it asks, with its integers whole. Throws a `SyntaxError`. */
+export function parseJson(text: string): unknown {
+  return manyDigits.test(text) ? parseWhole(text) : JSON.parse(text);
+}
+
+const manyDigits = /\d{16}/;
+const longInteger = /^-?\d{16,}$/;
+
+/** The same of a text that is known to have such integers. */
+export function parseWhole(text: string): unknown {
+  function whole(
+    this: unknown,
+    _: string,
+    value: unknown,
+    { source = '' }: { readonly source?: string } = {},
+  ): unknown {
+    return typeof value === 'number' && longInteger.test(source) ? jsonInteger(BigInt(source)) : value;
+  }
+  return JSON.parse(text, whole);
+}
+
 /** The JSON of a value as Go's encoder writes it, without the newline that ends a document; indented by two spaces on demand. */
 export function goJson(value: unknown, indent?: 2): string {
-  return escapeHtml(JSON.stringify(value, undefined, indent));
+  return escapeHtml(jsonText(value, indent));
 }
 
 /** Freezes a value and everything in it, so that a change to what is shared fails at once. For tests. */
@@ -128,7 +183,7 @@ export function deepFreeze<T>(value: T): T {
 
 /** JSON with sorted keys: equal values give equal texts. */
 export function canonicalJson(value: unknown): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  if (typeof value !== 'object' || value === null) return jsonText(value) ?? 'null';
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   const source = value as Record<string, unknown>;
   const keys = Object.keys(source).filter((key) => source[key] !== undefined);

@@ -8,7 +8,7 @@
  * `goyaml.v2`. More lenient where nothing is lost: the escapes of JSON are taken, and documents after `...` are read.
  */
 import { EVENT_ID, type Event, getScalarValue, parseEvents, SCALAR_STYLE, type ScalarEvent } from 'js-yaml';
-import { setOwn } from './json.ts';
+import { jsonInteger, setOwn } from './json.ts';
 import { keyText, resolveScalar, type Scalar, ScalarError, typeOfTag } from './yaml-scalars.ts';
 
 /** Deepest nesting, of aliases too. Upstream refuses more than 10,000; a tenth of that is more than any object needs. */
@@ -46,6 +46,8 @@ export interface YamlOptions {
   readonly findDuplicates?: boolean;
   /** Read the first document only, as Go's `Unmarshal` does. The rest must be YAML all the same. */
   readonly firstOnly?: boolean;
+  /** Integers of 64 bits that no double holds exactly come as `bigint`. Default: they are refused. */
+  readonly wholeIntegers?: boolean;
 }
 
 /** The documents of a text in order, `null` for one that is empty. Throws `YamlError`. */
@@ -55,7 +57,7 @@ export function readYaml(text: string, options: YamlOptions = {}): readonly Yaml
     const source = text.includes('\ufeff') ? text.replaceAll(byteOrderMarks, '') : text;
     const events = parseEvents(source, { maxDepth: yamlNestingMax });
     for (let at = 0; at < events.length; ) {
-      const composer = new Composer(source, events, { at, findDuplicates: options.findDuplicates === true });
+      const composer = new Composer(source, events, { ...options, at });
       documents.push(composer.document());
       if (options.firstOnly) break;
       at = composer.at;
@@ -101,6 +103,7 @@ class Composer {
   readonly #text: string;
   readonly #events: readonly Event[];
   readonly #findDuplicates: boolean;
+  readonly #wholeIntegers: boolean;
   readonly #duplicates: YamlDuplicate[] = [];
   /** The event that comes next. */
   at: number;
@@ -114,15 +117,12 @@ class Composer {
   #nodes = 0;
   #aliasedNodes = 0;
 
-  constructor(
-    text: string,
-    events: readonly Event[],
-    start: { readonly at: number; readonly findDuplicates: boolean },
-  ) {
+  constructor(text: string, events: readonly Event[], start: YamlOptions & { readonly at: number }) {
     this.#text = text;
     this.#events = events;
     this.at = start.at;
-    this.#findDuplicates = start.findDuplicates;
+    this.#findDuplicates = start.findDuplicates === true;
+    this.#wholeIntegers = start.wholeIntegers === true;
   }
 
   document(): YamlDocument {
@@ -145,7 +145,7 @@ class Composer {
     const event = this.#events[index]!;
     switch (event.type) {
       case EVENT_ID.SCALAR:
-        return jsonValue(this.#scalar(event));
+        return jsonValue(this.#scalar(event), this.#wholeIntegers);
       case EVENT_ID.ALIAS:
         return this.#throughAlias(index, () => this.#node(levels - 1));
       case EVENT_ID.SEQUENCE: {
@@ -354,11 +354,12 @@ function aliasShareMax(nodes: number): number {
   return 0.99 - 0.89 * Math.min(1, Math.max(0, (nodes - low) / (high - low)));
 }
 
-function jsonValue({ value }: Scalar): unknown {
+function jsonValue({ value }: Scalar, wholeIntegers: boolean): unknown {
   switch (typeof value) {
     case 'string':
       return value.toWellFormed();
     case 'bigint':
+      if (wholeIntegers) return jsonInteger(value);
       throw new YamlError(numberError(String(value), 'int64'));
     case 'number':
       if (Number.isFinite(value)) return value;

@@ -24,6 +24,7 @@ import { deepEqual, goJson, isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { valueFormats } from '#pkg/apimachinery/value-formats.ts';
 import { compilePattern } from '#pkg/cel/linear-pattern.ts';
+import { isMultiple, isNumeric } from './structural-numbers.ts';
 import { compileRules } from './structural-rules.ts';
 
 /** A structural schema in the words of OpenAPI v3. */
@@ -118,7 +119,7 @@ function typesOf(schema: StructuralSchema): readonly string[] {
 }
 
 function isOfType(value: unknown, type: string): boolean {
-  if (type === 'integer') return Number.isInteger(value);
+  if (type === 'integer') return Number.isInteger(value) || typeof value === 'bigint';
   const found = typeNameOf(value);
   return found === type || (type === 'number' && found === 'integer');
 }
@@ -126,6 +127,7 @@ function isOfType(value: unknown, type: string): boolean {
 function typeNameOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'array';
+  if (typeof value === 'bigint') return 'integer';
   if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
   return typeof value;
 }
@@ -197,7 +199,10 @@ function numberRules(schema: StructuralSchema): readonly Check[] {
     const isOpen = schema[exclusive] === true;
     const why = `should be ${words}${isOpen ? '' : ' or equal to'} ${limit}`;
     rules.push(
-      rule(isNumber, (value) => ((value - limit) * sign > 0 || (isOpen && value === limit) ? why : undefined)),
+      rule(isNumeric, (value) => {
+        const order = value > limit ? 1 : value < limit ? -1 : 0;
+        return order === sign || (isOpen && order === 0) ? why : undefined;
+      }),
     );
   };
   bound('maximum', 'exclusiveMaximum', 'less than', 1);
@@ -205,12 +210,12 @@ function numberRules(schema: StructuralSchema): readonly Check[] {
   const factor = limitOf(schema, 'multipleOf');
   if (factor !== undefined && factor > 0) {
     const why = `should be a multiple of ${factor}`;
-    rules.push(rule(isNumber, (value) => (Number.isInteger(value / factor) ? undefined : why)));
+    rules.push(rule(isNumeric, (value) => (isMultiple(value, factor) ? undefined : why)));
   }
   if (schema.format === 'int32' && schema.type === 'integer') {
-    const fits = (value: number): boolean => value >= -int32Max && value < int32Max;
+    const fits = (value: bigint | number): boolean => value >= -int32Max && value < int32Max;
     rules.push(({ value, path, errors }) => {
-      if (isNumber(value) && !fits(value))
+      if (isNumeric(value) && !fits(value))
         errors.push(invalid(path, value, 'Checked value must be of type integer with format int32'));
     });
   }

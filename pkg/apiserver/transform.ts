@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { ApiRequest, ApiResponse, WatchFrame } from '#pkg/apimachinery/http.ts';
-import { goJson, isObject } from '#pkg/apimachinery/json.ts';
+import { goJson, isObject, parseJson } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeList, KubeObject } from '#pkg/apimachinery/object.ts';
 import { badRequest, notAcceptable } from '#pkg/apimachinery/status-error.ts';
 import { yamlText } from '#pkg/apimachinery/yaml-text.ts';
@@ -116,7 +116,7 @@ export function formatAnswer(answer: ApiResponse, { format, pretty }: Negotiated
   if (format === 'protobuf') return protobufAnswer(answer);
   if (body.kind !== 'object' || (format === 'json' && !pretty)) return answer;
   const bytes = (): Uint8Array => {
-    const value: unknown = JSON.parse(Buffer.from(body.bytes()).toString());
+    const value = parseJson(Buffer.from(body.bytes()).toString());
     return Buffer.from(format === 'yaml' ? yamlText(value) : goJson(value, 2));
   };
   const headers = format === 'yaml' ? { ...answer.headers, 'content-type': 'application/yaml' } : answer.headers;

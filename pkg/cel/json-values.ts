@@ -2,7 +2,7 @@
  * JSON as values of CEL, without a schema, and values as JSON. A whole number is an integer, as Go decodes it. Pure.
  * Source: apiserver `pkg/cel/common/valuesunstructured.go`, cel-go `common/types/json_value.go`.
  */
-import { getOwn, isObject, setOwn } from '#pkg/apimachinery/json.ts';
+import { getOwn, isObject, jsonInteger, setOwn } from '#pkg/apimachinery/json.ts';
 import { durationText, timestampText } from './times.ts';
 import {
   Duration,
@@ -67,7 +67,7 @@ class ObjectSource {
 export function toJson(value: Value): unknown {
   switch (typeof value) {
     case 'bigint':
-      return Number(value);
+      return jsonInteger(value);
     case 'string':
     case 'boolean':
     case 'number':
@@ -89,7 +89,7 @@ function objectToJson(value: Exclude<Value, bigint | boolean | number | string>)
     }
     return object;
   }
-  if (value instanceof Uint) return Number(value.value);
+  if (value instanceof Uint) return jsonInteger(value.value);
   if (value instanceof Timestamp) return timestampText(value);
   if (value instanceof Duration) return durationText(value);
   if (value instanceof OptionalValue) return value.value === undefined ? null : toJson(value.value);

@@ -188,7 +188,7 @@ function plainAdapter(schema: JsonObject): Adapt {
     case 'string':
       return textAdapter(textAt(schema, 'format'));
     case 'number':
-      return (raw) => (typeof raw === 'number' ? raw : fromJson(raw));
+      return (raw) => (typeof raw === 'number' || typeof raw === 'bigint' ? Number(raw) : fromJson(raw));
     default:
       return fromJson;
   }

@@ -241,3 +241,16 @@ test('a policy that names another version judges and changes the object of that 
   expect(refused.body.message).toContain("with binding 'p-b' denied request: v2 of v1");
   expect((await call('POST', scalers('v1'), scaler(60))).body.spec.targetCPUUtilizationPercentage).toBe(60);
 });
+
+test('a parameter is told in the version that the policy names', async () => {
+  expect((await call('POST', scalers('v1'), scaler(60))).status).toBe(201);
+  await judge(
+    {
+      paramKind: { apiVersion: 'autoscaling/v1', kind: 'HorizontalPodAutoscaler' },
+      validations: [{ expression: 'string(params.spec.targetCPUUtilizationPercentage) == object.data.wanted' }],
+    },
+    { paramRef: { name: 'a', namespace: 'default', parameterNotFoundAction: 'Deny' } },
+  );
+  expect((await create('good', { wanted: '60' })).status).toBe(201);
+  expect((await create('bad', { wanted: '61' })).status).toBe(422);
+});

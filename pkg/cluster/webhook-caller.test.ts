@@ -1,6 +1,6 @@
 /** Calls of webhooks over real connections on the loopback: whom they trust, how much they read, when they end. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
+import { createServer, type Server, type ServerOptions } from 'node:https';
 import { afterEach, expect, test } from 'vitest';
 import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
 import { callWebhookOverHttps } from './webhook-caller.ts';
@@ -23,8 +23,11 @@ afterEach(() => {
 });
 
 /** Serves until the test ends; resolves with its port. */
-async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<number> {
-  const made = createServer({ key: leaf.key, cert: leaf.certificate }, answer);
+async function serve(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+  more: ServerOptions = {},
+): Promise<number> {
+  const made = createServer({ key: leaf.key, cert: leaf.certificate, ...more }, answer);
   server = made;
   await new Promise<void>((resolve) => made.listen(0, '127.0.0.1', resolve));
   const address = made.address();
@@ -62,6 +65,25 @@ test('a webhook by URL is asked where the URL says', async () => {
   const port = await serve((_, response) => response.end('yes'));
   const answer = await call(port, { url: `https://127.0.0.1:${port}/x`, address: undefined });
   expect(answer).toEqual({ status: 200, text: 'yes' });
+});
+
+test('a document is read with what the client shows and says of itself', async () => {
+  const client = issueLeaf(authority, { ...issued, subject: { commonName: 'api' }, usage: 'client' });
+  const port = await serve(
+    (request, response) =>
+      response.end(
+        JSON.stringify({
+          method: request.method,
+          token: request.headers.authorization,
+          type: request.headers['content-type'],
+        }),
+      ),
+    { requestCert: true, rejectUnauthorized: true, ca: authority.certificate },
+  );
+  const asked = { method: 'GET', body: '', headers: { authorization: 'Bearer t' } };
+  const { text } = await call(port, { ...asked, credentials: { certificate: client.certificate, key: client.key } });
+  expect(JSON.parse(text)).toEqual({ method: 'GET', token: 'Bearer t' });
+  await expect(call(port, asked)).rejects.toThrow();
 });
 
 test('an answer without end is cut off', async () => {

@@ -40,7 +40,7 @@ export function convertScalar(value: unknown, type: ScalarType): ScalarResult {
     case 'boolean':
       return typeof value === 'boolean' ? accept(value) : mismatch;
     case 'double':
-      return typeof value === 'number' ? accept(value) : mismatch;
+      return typeof value === 'number' || typeof value === 'bigint' ? accept(Number(value)) : mismatch;
     case 'intOrString':
       return convertIntOrString(value);
     case 'quantity':
@@ -81,6 +81,11 @@ export function convertNumberText(value: unknown, type: ScalarType, text: string
 }
 
 function convertInteger(value: unknown, bound: number): ScalarResult {
+  // Fields of the API's own types are doubles: what does not fit is refused rather than rounded.
+  if (typeof value === 'bigint') {
+    const rounded = Number(value);
+    return BigInt(rounded) === value ? convertInteger(rounded, bound) : { ok: false, found: `number ${value}` };
+  }
   if (typeof value !== 'number') return mismatch;
   if (Number.isInteger(value) && value < bound && value >= -bound) return accept(value === 0 ? 0 : value);
   const digits = Number.isInteger(value) ? BigInt(value) : value;
@@ -94,7 +99,8 @@ function convertIntOrString(value: unknown): ScalarResult {
 }
 
 function convertQuantity(value: unknown): ScalarResult {
-  if (typeof value !== 'string' && typeof value !== 'number') return { ok: false, error: quantityFormatError };
+  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'bigint')
+    return { ok: false, error: quantityFormatError };
   const text = typeof value === 'string' ? value.trim() : String(value).replace('e+', 'e');
   const canonical = canonicalQuantity(text);
   return canonical === undefined ? { ok: false, error: quantityError(text) } : accept(canonical);

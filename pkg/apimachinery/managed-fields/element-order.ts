@@ -97,12 +97,16 @@ function compareKeys(ours: KeyFields, theirs: KeyFields): number {
   return ours.length - theirs.length;
 }
 
+function isNumeric(value: unknown): value is bigint | number {
+  return typeof value === 'number' || typeof value === 'bigint';
+}
+
 /** Types in upstream's order; lists and maps, which no schema takes as keys, are alike. */
 const types = ['number', 'string', 'boolean', 'object'];
 
 function compareValues(a: unknown, b: unknown): number {
+  if (isNumeric(a) && isNumeric(b)) return a < b ? -1 : a > b ? 1 : 0;
   if (typeof a !== typeof b) return types.indexOf(typeof a) - types.indexOf(typeof b);
-  if (typeof a === 'number') return a - (b as number);
   if (typeof a === 'string') return compareText(a, b as string);
   if (typeof a === 'boolean') return Number(a) - Number(b);
   return 0;

@@ -7,6 +7,7 @@
  * Upstream counterpart: structured-merge-diff `fieldpath.Set`.
  */
 
+import { jsonText } from '../json.ts';
 import { compareElements, levelInOrder } from './element-order.ts';
 
 /** A set, or a node of one. The empty object is the empty set at the root and a member elsewhere. */
@@ -210,7 +211,7 @@ export function elementText(element: string): string {
       return `.${rest}`;
     case 'k': {
       const keys = Object.entries(JSON.parse(rest) as Record<string, unknown>);
-      return `[${keys.map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(',')}]`;
+      return `[${keys.map(([key, value]) => `${key}=${jsonText(value)}`).join(',')}]`;
     }
     case 'v':
       return `[=${rest}]`;

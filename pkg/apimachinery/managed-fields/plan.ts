@@ -2,7 +2,7 @@
  * What field ownership needs to know of a schema, worked out once per type: the path element of each field, and how items of a list
  * are told apart.
  */
-import { getOwn, isObject } from '../json.ts';
+import { getOwn, isObject, jsonText } from '../json.ts';
 import type { ListSchema, ObjectSchema, ScalarSchema, Schema } from '../schema.ts';
 
 /** What is known of one field of an object. */
@@ -89,14 +89,14 @@ function listPlan(schema: ListSchema): readonly KeyPlan[] {
  * is missing is left out: that is another item than one that has it. Source: structured-merge-diff `typed/helpers.go`.
  */
 export function itemElement(item: unknown, schema: ListSchema): string | undefined {
-  if (schema.listType === 'set') return `v:${JSON.stringify(item)}`;
+  if (schema.listType === 'set') return `v:${jsonText(item)}`;
   if (typeof item !== 'object' || item === null) return undefined;
   let element = '';
   for (const key of listPlan(schema)) {
     const own = getOwn(item as Record<string, unknown>, key.name);
     const value = own === undefined ? key.default : own;
     if (value === undefined) continue;
-    element += `${element === '' ? 'k:{' : ','}${key.text}${JSON.stringify(value)}`;
+    element += `${element === '' ? 'k:{' : ','}${key.text}${jsonText(value)}`;
   }
   return element === '' ? undefined : `${element}}`;
 }

@@ -110,7 +110,9 @@ function scalarError(value: unknown, type: ScalarType): string | undefined {
     case 'int32':
     case 'int64':
     case 'double':
-      return typeof value === 'number' ? undefined : `expected numeric (int or float), got ${goType(value)}`;
+      return typeof value === 'number' || typeof value === 'bigint'
+        ? undefined
+        : `expected numeric (int or float), got ${goType(value)}`;
     case 'string':
     case 'bytes':
       if (typeof value === 'string') return undefined;

@@ -6,7 +6,7 @@
  * Upstream counterpart: `gopkg.in/evanphx/json-patch.v4`.
  */
 import { goValueName } from '../go-text.ts';
-import { deepClone, deepEqual, getOwn, isObject, setOwn } from '../json.ts';
+import { deepClone, deepEqual, getOwn, isObject, jsonText, setOwn } from '../json.ts';
 import { tooLarge } from '../status-error.ts';
 import { doesNotApply, malformed, type PatchResult } from './patch-result.ts';
 
@@ -111,7 +111,7 @@ function transfer(state: State, op: 'copy' | 'move', from: readonly string[], pa
   if (from.length === 0) throw new Inapplicable('the whole document can be neither moved nor copied');
   const value = find(state.document, from);
   if (op === 'copy') {
-    state.copiedCharacters += JSON.stringify(value).length;
+    state.copiedCharacters += jsonText(value).length;
     if (state.copiedCharacters > copiedCharactersMax) throw new Inapplicable('copy operations exceed the size limit');
     editWithin(state, path, { kind: 'add', value: deepClone(value) });
     return;

@@ -121,7 +121,7 @@ function ownPart(scope: Scope, config: JsonObject): JsonObject {
 function readConfig({ body }: Scope, validation: FieldValidation): RawBody {
   if (body?.kind === 'object') return { value: body.object, owned: false, duplicates: [], bytes: new Uint8Array(0) };
   const bytes = bytesOf(body);
-  const decoded = decodeYaml(bytes, { findDuplicates: validation !== 'Ignore' });
+  const decoded = decodeYaml(bytes, { findDuplicates: validation !== 'Ignore', wholeIntegers: true });
   if (!decoded.ok) throw badRequest(`error decoding YAML: ${decoded.error}`);
   const { yamlDuplicates } = decoded;
   const duplicates = yamlDuplicates === undefined ? [] : [`error converting YAML to JSON: ${yamlDuplicates}`];

@@ -69,7 +69,7 @@ export function readBody(
   if (media === protobufType) return readProtobuf(bytes, expectedKind);
   if (media !== 'application/json' && media !== 'application/yaml') throw unknownFormat();
   const decode = media === 'application/json' ? decodeJson : decodeYaml;
-  const decoded = decode(bytes, { findDuplicates });
+  const decoded = decode(bytes, { findDuplicates, wholeIntegers: true });
   if (!decoded.ok) throw unreadableBody(expectedKind, decoded.error, bytes);
   const { yamlDuplicates, numbers } = decoded;
   const duplicates = yamlDuplicates === undefined ? decoded.duplicates.map(duplicateFieldError) : [yamlDuplicates];

@@ -5,7 +5,7 @@
  * Invariant: what is known of a text is what the steps that are left out would come to, for every object that has it (`SpecRules`). Specs that
  * are in any way wrong, or warned of, are not remembered.
  */
-import { deepClone, isObject } from '#pkg/apimachinery/json.ts';
+import { deepClone, isObject, jsonText } from '#pkg/apimachinery/json.ts';
 import type { FieldSet } from '#pkg/apimachinery/managed-fields/field-set.ts';
 import type { CreatedSets } from '#pkg/apimachinery/managed-fields/track.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
@@ -70,7 +70,7 @@ export function sentSpec({ served }: Scope, value: JsonObject, raw: RawBody): Se
   // How numbers were written is no part of the text, and a status would have to keep its place.
   if (specRules === undefined || raw.numbers !== undefined || value.status !== undefined || !isObject(value.spec))
     return undefined;
-  const text = JSON.stringify(value.spec);
+  const text = jsonText(value.spec);
   return { text, known: knownOf(specRules).complete.get(text) };
 }
 
@@ -106,7 +106,7 @@ function rememberComplete(
 /** The set itself, or one with the same fields that others have already. */
 function sharedSet({ all }: CompleteSpec, set: FieldSet): FieldSet {
   const { 'f:spec': _, ...others } = set;
-  const text = JSON.stringify(others);
+  const text = jsonText(others);
   const found = all.get(text);
   if (found !== undefined) return found;
   if (all.size < setsMax) all.set(text, set);
@@ -117,7 +117,7 @@ function sharedSet({ all }: CompleteSpec, set: FieldSet): FieldSet {
 export function finalSpec({ served }: Scope, draft: JsonObject): FinalSpec | undefined {
   const { specRules } = served.strategy;
   if (specRules === undefined || !isObject(draft.spec)) return undefined;
-  const text = JSON.stringify(draft.spec);
+  const text = jsonText(draft.spec);
   if (specRules.standsApart(draft)) return { text, key: undefined, name: undefined, isGood: false };
   const name = specRules.randomName?.(draft);
   // No JSON text has this character.

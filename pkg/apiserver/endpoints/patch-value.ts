@@ -3,7 +3,7 @@ import { duplicateFieldError, unknownFieldError } from '#pkg/api/validation/deco
 import { decodeJson } from '#pkg/apimachinery/decode.ts';
 import { goValueName } from '#pkg/apimachinery/go-text.ts';
 import type { ApiRequest, ReadBody } from '#pkg/apimachinery/http.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { isObject, jsonText } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { applyJsonPatch, unknownOperationFields } from '#pkg/apimachinery/patch/json-patch.ts';
 import { applyMergePatch } from '#pkg/apimachinery/patch/merge-patch.ts';
@@ -58,7 +58,7 @@ export function readPatch(
 ): ReadPatch {
   if (body?.kind === 'object') return { patch: body.object, faults: [] };
   const bytes = bytesOf(body);
-  const decoded = decodeJson(bytes, { findDuplicates: validation !== 'Ignore' });
+  const decoded = decodeJson(bytes, { findDuplicates: validation !== 'Ignore', wholeIntegers: true });
   if (!decoded.ok) throw unreadablePatch(type, decoded.error);
   const { value } = decoded;
   if (type !== 'json' && value !== null && !isObject(value)) {
@@ -83,7 +83,7 @@ export function refusedPatch(
   type: PatchType,
   { patch, value, why }: { readonly patch: unknown; readonly value: unknown; readonly why: string },
 ): StatusError {
-  return type === 'strategic' ? unusableStrategicPatch(patch, why) : unusablePatch(JSON.stringify(value), why);
+  return type === 'strategic' ? unusableStrategicPatch(patch, why) : unusablePatch(jsonText(value), why);
 }
 
 /** The patched value. It shares parts with `old`: to be copied before it is changed. Throws StatusError. */

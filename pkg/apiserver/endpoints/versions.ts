@@ -3,6 +3,7 @@
  * Does not choose versions; a version that is in the API but not served here counts as one like that of the request.
  */
 import { kindFact } from '#pkg/api/facts.ts';
+import { jsonText } from '#pkg/apimachinery/json.ts';
 import type { VersionForm, VersionForms } from '#pkg/apimachinery/managed-fields/versions.ts';
 import { type JsonObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
 import type { Catalog, ServedResource } from '../catalog.ts';
@@ -30,7 +31,7 @@ async function computeAgain<T>(
   const known = new Map<string, JsonObject>();
   const convert: Convert = (object, { to }) => {
     if (object.apiVersion === to.apiVersion) return object;
-    const name = `${to.apiVersion} ${JSON.stringify(object)}`;
+    const name = `${to.apiVersion} ${jsonText(object)}`;
     const found = known.get(name);
     if (found === undefined) throw new Missing(name, object, to.apiVersion);
     return found;

@@ -4,7 +4,7 @@
  */
 
 import { Buffer } from 'node:buffer';
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { isObject, jsonText } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { varintBytes } from '#pkg/apimachinery/protobuf/wire.ts';
 
@@ -63,7 +63,7 @@ function named(name: string, value: Buffer): Buffer {
 
 /** `Any`: a value as YAML, of which JSON is a part. */
 function any(value: unknown): Buffer {
-  return new MessageWriter().text(2, JSON.stringify(value)).finish();
+  return new MessageWriter().text(2, jsonText(value)).finish();
 }
 
 function addExtensions(writer: MessageWriter, field: number, from: Json): void {

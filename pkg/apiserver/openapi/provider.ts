@@ -7,7 +7,8 @@ import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { kubernetesVersion, typeFacts } from '#pkg/api/facts.ts';
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
-import { goJson } from '#pkg/apimachinery/json.ts';
+import { goJson, jsonText } from '#pkg/apimachinery/json.ts';
+import type { Aggregation } from '../aggregation.ts';
 import type { ServedInfo } from '../definition.ts';
 import type { ServedCatalog } from '../documents.ts';
 import { jsonType, objectResponse, pageNotFound } from '../responses.ts';
@@ -27,14 +28,16 @@ interface Kept {
 /** The documents of one server. */
 export class OpenApiProvider {
   readonly #catalog: ServedCatalog;
+  readonly #aggregation: Aggregation | undefined;
   readonly #descriptions = new Descriptions();
   #generation = -1;
   #byPath: ReadonlyMap<string, readonly ServedInfo[]> = new Map();
   #roots: ReadonlyMap<string, RootPath> = new Map();
   readonly #kept = new Map<string, Promise<Kept>>();
 
-  constructor(catalog: ServedCatalog) {
+  constructor(catalog: ServedCatalog, aggregation?: Aggregation) {
     this.#catalog = catalog;
+    this.#aggregation = aggregation;
   }
 
   async handle(path: string, request: ApiRequest): Promise<ApiResponse> {
@@ -68,7 +71,13 @@ export class OpenApiProvider {
       path,
       { serverRelativeURL: `/openapi/v3/${path}?hash=${hashOfRoot(root)}` },
     ]);
-    const all = [...paths, ...roots].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+    const remotes = (this.#aggregation?.versions() ?? [])
+      .filter(({ isAvailable }) => isAvailable)
+      .map(({ group, version }) => {
+        const path = `apis/${group}/${version}`;
+        return [path, { serverRelativeURL: `/openapi/v3/${path}` }];
+      });
+    const all = [...paths, ...roots, ...remotes].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
     return { paths: Object.fromEntries(all) as Record<string, unknown> };
   }
 
@@ -121,13 +130,13 @@ function digest(content: string | Uint8Array): string {
 function hashOf(infos: readonly ServedInfo[]): string {
   const known = infos.map((info) => (Object.hasOwn(typeFacts, info.type) ? { ...info, schema: undefined } : info));
   const text = JSON.stringify([documentsVersion, kubernetesVersion, known], (_key, value: unknown) =>
-    value instanceof Map ? [...value] : value,
+    value instanceof Map ? [...value] : typeof value === 'bigint' ? String(value) : value,
   );
   return digest(text);
 }
 
 function hashOfRoot(root: RootPath): string {
-  return digest(JSON.stringify([documentsVersion, kubernetesVersion, root]));
+  return digest(jsonText([documentsVersion, kubernetesVersion, root]));
 }
 
 function moved(location: string): ApiResponse {

@@ -7,7 +7,6 @@
  * Limits: `watcherBacklogMax` events wait for one watcher; one that is further behind is ended as though its past were gone.
  * Upstream counterpart: the codec of each version's own storage in apiextensions-apiserver `customresource_handler.go`.
  */
-import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { CacheEvent, CacheSink, CacheWatch, ResourceFeed } from '#pkg/storage/cache.ts';
 import {
   CompactedError,
@@ -20,7 +19,7 @@ import {
 } from '#pkg/storage/store.ts';
 import { watcherBacklogMax } from '#pkg/storage/watch-cache.ts';
 import type { RemoteVersion } from '../converters/remote-version.ts';
-import { encodeForWrite, entryAt, objectCodec, StoredEntry } from './object-codec.ts';
+import { decodeStored, encodeForWrite, entryAt, objectCodec, StoredEntry } from './object-codec.ts';
 import type { ObjectKeeper } from './object-keeper.ts';
 
 /** What was converted last for watches: some bursts of one resource. More is converted again. */
@@ -59,11 +58,7 @@ export function convertedKeeper(store: Store, remote: RemoteVersion): ObjectKeep
 async function asStored(operation: WriteOperation, remote: RemoteVersion): Promise<WriteOperation> {
   if (operation.type === 'delete') return operation;
   const { key, value } = operation;
-  return { ...operation, value: encodeForWrite(key, await remote.toStored(decoded(value))) };
-}
-
-function decoded(value: Uint8Array): JsonObject {
-  return JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.length).toString());
+  return { ...operation, value: encodeForWrite(key, await remote.toStored(decodeStored(value))) };
 }
 
 function bytesOf({ late, value }: KeyValue): Uint8Array {
@@ -72,7 +67,7 @@ function bytesOf({ late, value }: KeyValue): Uint8Array {
 
 async function convertAll(kvs: readonly KeyValue[], remote: RemoteVersion): Promise<readonly KeyValue[]> {
   if (kvs.length === 0) return kvs;
-  const objects = await remote.fromStored(kvs.map((kv) => decoded(bytesOf(kv))));
+  const objects = await remote.fromStored(kvs.map((kv) => decodeStored(bytesOf(kv))));
   return kvs.map(({ key, createRevision, modRevision }, index) => ({
     key,
     value: encodeForWrite(key, objects[index] ?? {}),

@@ -6,6 +6,7 @@ export const bytesPerCharacterMax = 6;
 
 /** Room for numbers and literals, most of which are shorter. */
 const scalarBytes = 8;
+const integerBytes = 20;
 /** Of an entry of `managedFields` but for its set. */
 const managerBytes = 160;
 
@@ -42,6 +43,7 @@ function setSize(set: ManagedFieldsEntry['fieldsV1']): number {
 
 function sizeOf(value: unknown): number {
   if (typeof value === 'string') return value.length + 2;
+  if (typeof value === 'bigint') return integerBytes;
   if (typeof value !== 'object' || value === null) return value === undefined ? 0 : scalarBytes;
   let size = 2;
   if (Array.isArray(value)) for (const item of value) size += 1 + sizeOf(item);

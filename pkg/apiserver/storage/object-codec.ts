@@ -7,11 +7,12 @@
  * is news: the draft becomes the shared object of its entry, and the entry hangs on the value's bytes. Bytes with the
  * resourceVersion are made on demand and not kept: copying them costs less than the memory. For the same reason an entry only borrows
  * its object (a WeakRef) unless it is news: informers of this process hold what they need, the rest is served as bytes.
+ * A value with integers that no double holds ends with a space (`wholeMark`), by which whoever decodes it knows: others need not be looked through.
  * Where the store keeps values in this process anyway they are made late (`LateObject`): when somebody reads bytes, or the object is no longer news.
  * Upstream counterpart: `storage/etcd3` and the serializers' caching objects.
  */
 import { Buffer } from 'node:buffer';
-import { escapeHtml, hasHtmlCharacters } from '#pkg/apimachinery/json.ts';
+import { escapeHtml, hasHtmlCharacters, jsonText, parseWhole } from '#pkg/apimachinery/json.ts';
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { CacheCodec, CacheEntry } from '#pkg/storage/cache.ts';
 import { LateKeyValue } from '#pkg/storage/late-value.ts';
@@ -24,6 +25,27 @@ const entryOf: unique symbol = Symbol('entry');
 
 interface Carrying {
   [entryOf]?: StoredEntry | undefined;
+}
+
+/** Ends a value with integers that are more than doubles. To JSON it is nothing. */
+const wholeMark = ' ';
+const wholeMarkCode = 0x20;
+
+/** The object of a stored value, which belongs to the caller. */
+export function decodeStored(value: Uint8Array): JsonObject {
+  const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString();
+  const object: JsonObject = value.at(-1) === wholeMarkCode ? Object(parseWhole(text)) : JSON.parse(text);
+  return object;
+}
+
+/** The text of an object as it is stored. */
+function storedText(object: JsonObject): string {
+  try {
+    return JSON.stringify(object);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return `${jsonText(object)}${wholeMark}`;
+  }
 }
 
 /** The text up to where the resourceVersion goes. */
@@ -81,10 +103,7 @@ export class StoredEntry implements CacheEntry {
   get object(): KubeObject {
     const { known } = this;
     if (known !== undefined) return known;
-    const decoded = withVersion(
-      JSON.parse(Buffer.from(this.value.buffer, this.value.byteOffset, this.value.length).toString()),
-      this.modRevision,
-    );
+    const decoded = withVersion(decodeStored(this.value), this.modRevision);
     this.#borrowed = new WeakRef(decoded);
     return decoded;
   }
@@ -258,7 +277,7 @@ export function encodeForWrite(
   }: { readonly allocate?: Allocate | undefined; readonly texts?: FieldTexts | undefined } = {},
 ): Uint8Array {
   const ordered = inOrder(draft);
-  const text = texts === undefined ? JSON.stringify(ordered) : joined(ordered, texts);
+  const text = texts === undefined ? storedText(ordered) : joined(ordered, texts);
   const value = bytesOf(text, allocate);
   const kv = { key, value, createRevision: 0, modRevision: 0 };
   (value as Carrying)[entryOf] = new StoredEntry(kv, ordered as KubeObject, !hasHtmlCharacters(text));
@@ -296,7 +315,7 @@ function inOrder(draft: JsonObject): JsonObject {
 function joined(object: JsonObject, texts: FieldTexts): string {
   let text = '';
   for (const name in object) {
-    const value = texts[name] ?? JSON.stringify(object[name]);
+    const value = texts[name] ?? jsonText(object[name]);
     if (value !== undefined) text += `${text === '' ? '{' : ','}${JSON.stringify(name)}:${value}`;
   }
   return `${text}}`;
@@ -335,7 +354,7 @@ class LateObject implements LateValue, Carrying {
     const object = this.#object;
     if (this.#bytes !== undefined || object === undefined) return this.#bytes!;
     const metadata = { ...(object.metadata as JsonObject), resourceVersion: undefined };
-    this.#bytes = bytesOf(JSON.stringify({ ...object, metadata }), this.#allocate);
+    this.#bytes = bytesOf(storedText({ ...object, metadata }), this.#allocate);
     this.#object = undefined;
     return this.#bytes;
   }

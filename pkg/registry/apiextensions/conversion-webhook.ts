@@ -8,7 +8,7 @@
  * Source: apiextensions-apiserver `pkg/apiserver/conversion/webhook_converter.go`; `apiextensions.k8s.io/v1` `ConversionReview`.
  */
 import type { CustomResourceDefinition } from '#pkg/api/types/apiextensions-v1.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { isObject, jsonText, parseJson } from '#pkg/apimachinery/json.ts';
 import { type JsonObject, parseApiVersion } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import type { ConvertObjects } from '#pkg/apiserver/converters/structural-remote.ts';
@@ -59,7 +59,7 @@ function* batchesOf(
     if (!versions.has(object.apiVersion)) {
       throw refusal(`request to convert CR from an invalid group/version: ${String(object.apiVersion)}`);
     }
-    const size = JSON.stringify(object).length;
+    const size = jsonText(object).length;
     if (batch.length === reviewObjectsMax || (batch.length > 0 && bytes + size > reviewBytesMax)) {
       yield batch;
       [batch, bytes] = [[], 0];
@@ -81,7 +81,7 @@ async function ask(
   const uid = random.uuid();
   const review = `apiextensions.k8s.io/${version}`;
   const request = { uid, desiredAPIVersion: apiVersion, objects: batch.map(({ object }) => object) };
-  const body = JSON.stringify({ kind: 'ConversionReview', apiVersion: review, request, response: noResponse });
+  const body = jsonText({ kind: 'ConversionReview', apiVersion: review, request, response: noResponse });
   const of = `conversion webhook for ${titleOf(batch[0]?.object ?? {})}`;
   let objects: readonly unknown[];
   try {
@@ -123,7 +123,7 @@ interface Expected {
 function readReview(text: string, { review, uid, isLenient }: Expected): readonly unknown[] {
   let answer: unknown;
   try {
-    answer = JSON.parse(text);
+    answer = parseJson(text);
   } catch (error) {
     throw new Error(`couldn't get version/kind; json parse error: ${errorText(error)}`);
   }

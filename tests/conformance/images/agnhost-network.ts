@@ -1,9 +1,12 @@
 /** The servers of the stand-in for agnhost. */
 import { createSocket } from 'node:dgram';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ProgramContext } from '#pkg/kubelet/runtime/inprocess/program.ts';
+import { issueAuthority } from '#pkg/pki/certificate.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
 
 type Flags = ReadonlyMap<string, string>;
 
@@ -16,20 +19,30 @@ export interface Said {
 
 /** A request, as far as the commands look at it. */
 interface Asked {
+  readonly method: string;
   readonly url: URL;
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly from: string;
 }
 
-/** Listens on the pod's address until the program is told to end. */
-export function serveOn(context: ProgramContext, port: number, answer: (asked: Asked) => Promise<Said> | Said): void {
-  const server = createServer((request, response) => {
+/** Listens on the pod's address until the program is told to end; over TLS with a certificate. */
+export function serveOn(
+  context: ProgramContext,
+  port: number,
+  answer: (asked: Asked) => Promise<Said> | Said,
+  tls?: CertificatePair,
+): void {
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    const { method = 'GET', headers } = request;
     const url = new URL(request.url ?? '/', 'http://x');
     const { remoteAddress, remotePort } = request.socket;
-    void Promise.resolve(answer({ url, headers: request.headers, from: `${remoteAddress}:${remotePort}` })).then(
-      (said) => response.writeHead(said.status, said.headers).end(request.method === 'HEAD' ? '' : said.body),
+    void Promise.resolve(answer({ method, url, headers, from: `${remoteAddress}:${remotePort}` })).then((said) =>
+      response.writeHead(said.status, said.headers).end(method === 'HEAD' ? '' : said.body),
     );
-  }).listen(port, context.ip);
+  };
+  const server =
+    tls === undefined ? createServer(onRequest) : createTlsServer({ cert: tls.certificate, key: tls.key }, onRequest);
+  server.listen(port, context.ip);
   context.signal.addEventListener('abort', () => {
     server.close();
     server.closeAllConnections();
@@ -54,6 +67,29 @@ function serveRaw(context: ProgramContext, port: number): void {
   context.signal.addEventListener('abort', () => server.close());
 }
 
+/** Says on each port that its environment names what it says there: `SERVE_PORT_80=text`, and with TLS `SERVE_TLS_PORT_443=text`. */
+export function servePorts(context: ProgramContext, flags: Flags): void {
+  const isJson = flags.get('json-response') === 'true';
+  const certificate = issueAuthority({
+    subject: { commonName: 'localhost' },
+    nowMs: context.clock.nowMs(),
+    validDays: 365,
+  });
+  for (const [name, text = ''] of Object.entries(context.env)) {
+    const [, tls, port] = /^SERVE_(TLS_)?PORT_(\d+)$/.exec(name) ?? [];
+    if (port === undefined) continue;
+    const answer = ({ method }: Asked): Said =>
+      isJson
+        ? {
+            status: 200,
+            body: JSON.stringify({ Method: method, Body: text }),
+            headers: { 'content-type': 'application/json' },
+          }
+        : { status: 200, body: text };
+    serveOn(context, Number(port), answer, tls === undefined ? undefined : certificate);
+  }
+}
+
 /** Answers questions over HTTP and UDP. */
 export function netexec(context: ProgramContext, flags: Flags): void {
   const udpPort = Number(flags.get('udp-port') ?? 8081);
@@ -64,6 +100,7 @@ export function netexec(context: ProgramContext, flags: Flags): void {
   serveOn(context, Number(flags.get('http-port') ?? 8080), async (asked) => {
     const { url, headers, from } = asked;
     const value = (name: string): string => url.searchParams.get(name) ?? '';
+    context.error(`${asked.method} ${url.pathname}${url.search}`);
     const ok = (body: string): Said => ({ status: 200, body });
     switch (url.pathname) {
       case '/hostname':

@@ -7,7 +7,8 @@ import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '#pkg/base/error-text.ts';
 import type { CommandOutput, Program, ProgramContext } from '#pkg/kubelet/runtime/inprocess/program.ts';
-import { netexec, serveHostname, serveOn } from './agnhost-network.ts';
+import { checkToken, serveGuestbook } from './agnhost-apps.ts';
+import { netexec, serveHostname, serveOn, servePorts } from './agnhost-network.ts';
 import { serveAdmission, serveConversion } from './agnhost-webhooks.ts';
 
 type Flags = ReadonlyMap<string, string>;
@@ -16,7 +17,10 @@ type Run = (context: ProgramContext, flags: Flags) => Promise<number | undefined
 const namespacesOfLogs = ['kube-system', 'default', 'ns'];
 
 const commands: Readonly<Record<string, Run>> = {
-  pause: (context) => waitForEnd(context),
+  pause: (context) => {
+    context.log('Paused');
+    return waitForEnd(context);
+  },
   'entrypoint-tester': (context) => {
     context.log(`[/agnhost ${context.args.join(' ')}]`);
     return 0;
@@ -24,6 +28,11 @@ const commands: Readonly<Record<string, Run>> = {
   'etc-hosts': printFile('/etc/hosts', (text) => text),
   'dns-suffix': printFile('/etc/resolv.conf', (text) => wordsAfter(text, 'search').join(',')),
   'dns-server-list': printFile('/etc/resolv.conf', (text) => wordsAfter(text, 'nameserver').join(',')),
+  guestbook: (context, flags) => {
+    serveGuestbook(context, flags);
+    return waitForEnd(context);
+  },
+  'test-service-account-issuer-discovery': checkToken,
   webhook: (context, flags) => {
     serveAdmission(context, flags);
     return waitForEnd(context);
@@ -45,11 +54,8 @@ const commands: Readonly<Record<string, Run>> = {
     serveFiles(context, Number(flags.get('port') ?? 80));
     return waitForEnd(context);
   },
-  porter: (context) => {
-    for (const [name, text = ''] of Object.entries(context.env)) {
-      const port = /^SERVE_PORT_(\d+)$/.exec(name)?.[1];
-      if (port !== undefined) serveOn(context, Number(port), () => ({ status: 200, body: text }));
-    }
+  porter: (context, flags) => {
+    servePorts(context, flags);
     return waitForEnd(context);
   },
   liveness: (context) => {

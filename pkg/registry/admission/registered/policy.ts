@@ -141,7 +141,7 @@ async function namedParams(
 ): Promise<readonly KubeObject[]> {
   const gv = parseApiVersion(kind.apiVersion ?? '');
   const resource = gv && reader.ofKind({ ...gv, kind: kind.kind ?? '' });
-  if (resource === undefined) {
+  if (gv === undefined || resource === undefined) {
     throw new ConfigurationError(
       `failed to find resource referenced by paramKind: '${kind.apiVersion}, Kind=${kind.kind}'`,
     );
@@ -158,9 +158,17 @@ async function namedParams(
     );
   }
   const found = await findParams(ref, resource, namespace, reader);
-  if (found.length > 0) return found;
+  const wanted = { ...gv, resource: resource.resource, kind: kind.kind ?? '' };
+  if (found.length > 0) return Promise.all(found.map((one) => inVersionOf(wanted, one, reader)));
   if (ref.parameterNotFoundAction === 'Allow') return [];
   throw new ConfigurationError('no params found for policy binding with `Deny` parameterNotFoundAction');
+}
+
+/** A parameter in the version that the policy names; objects are kept in one of theirs. */
+async function inVersionOf(wanted: AdmissionSubject, found: KubeObject, reader: RegistryReader): Promise<KubeObject> {
+  const kept = parseApiVersion(found.apiVersion ?? '');
+  if (kept === undefined || kept.version === wanted.version) return found;
+  return reader.inVersion(found, { ...wanted, ...kept }, wanted);
 }
 
 async function findParams(

@@ -5,7 +5,7 @@
  */
 import type { WebhookClientConfig } from '#pkg/api/types/admissionregistration-v1.ts';
 import type { Given } from '#pkg/apimachinery/draft.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { isObject, jsonText, parseJson } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Status } from '#pkg/apimachinery/status-error.ts';
 import type { RegistryReader, StrategyContext } from '#pkg/apiserver/strategy.ts';
@@ -50,7 +50,7 @@ export async function askWebhook(webhook: CalledWebhook, given: CallContext): Pr
   const apiVersion = `admission.k8s.io/${version}`;
   const uid = given.context.random.uuid();
   const seconds = webhook.timeoutSeconds ?? timeoutSeconds;
-  const body = JSON.stringify({ kind: 'AdmissionReview', apiVersion, request: reviewOf(given, uid) });
+  const body = jsonText({ kind: 'AdmissionReview', apiVersion, request: reviewOf(given, uid) });
   const { reader, call, context } = given;
   let text: string;
   try {
@@ -134,7 +134,7 @@ function readAnswer(text: string, wanted: { readonly apiVersion: string; readonl
 
 function readPatch(patch: string): unknown {
   try {
-    return JSON.parse(Buffer.from(patch, 'base64').toString());
+    return parseJson(Buffer.from(patch, 'base64').toString());
   } catch (error) {
     throw invalidAnswer(`response.patch is no JSON patch: ${errorText(error)}`);
   }
