@@ -29,7 +29,7 @@ const commands: Readonly<Record<string, Command>> = {
     load: async () => (await import('./doctor.ts')).doctor,
   },
   kubectl: {
-    summary: 'The everyday subset of kubectl.',
+    summary: 'kubectl, for machines without it.',
     load: async () => (await import('./kubectl.ts')).kubectlCommand,
   },
   snapshot: {

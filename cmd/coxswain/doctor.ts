@@ -171,7 +171,7 @@ async function inotify(): Promise<Finding> {
 }
 
 const optionalPrograms = [
-  { name: 'kubectl', without: '"coxswain kubectl" has its everyday subset' },
+  { name: 'kubectl', without: '"coxswain kubectl" has its verbs' },
   { name: 'docker', without: 'not needed' },
   { name: 'runc', without: 'needed only for real containers, which are not available yet' },
   { name: 'nft', without: 'needed only for the bridge network, which is not available yet' },

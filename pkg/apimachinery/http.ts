@@ -124,6 +124,11 @@ export interface SlicedBytes {
  */
 export interface UpgradedConnection extends AsyncIterable<Uint8Array> {
   readonly destroyed: boolean;
+  /** Bytes that were written and have not left; absent where nobody counts them. */
+  readonly writableLength?: number;
+  /** What is written between the two leaves as one; absent where each write leaves by itself. */
+  cork?(): void;
+  uncork?(): void;
   write(bytes: Uint8Array): boolean;
   /** No more is written; the other side may still write. */
   end(): unknown;

@@ -24,7 +24,7 @@ export const debugFlags = {
   'image-pull-policy': text({ help: 'When the image is pulled.', placeholder: 'policy' }),
   profile: text({
     help: 'What the container may do.',
-    fallback: 'general',
+    fallback: 'legacy',
     allowed: ['legacy', 'general', 'baseline', 'netadmin', 'restricted', 'sysadmin'],
   }),
   quiet: toggle({ help: 'Say nothing of its own.', short: 'q' }),
@@ -51,6 +51,11 @@ export async function debug(context: KubectlContext, values: Values, args: reado
     throw new UserError('error: you must specify --image when not using --copy-to.');
   if (values.tty && !values.stdin)
     throw new UserError('error: -i/--stdin is required for containers with -t/--tty=true');
+  if (values.profile === 'legacy' && !values.quiet) {
+    context.complain(
+      '--profile=legacy is deprecated and will be removed in the future. It is recommended to explicitly specify a profile, for example "--profile=general".',
+    );
+  }
   const words = names.map((name) => (name.includes('/') ? name : `pods/${name}`));
   const options = values.namespace === '' ? {} : { namespace: values.namespace };
   let code = 0;

@@ -147,7 +147,9 @@ function tokensOf(text: string): readonly string[] {
     const at = tokenPattern.lastIndex;
     const match = tokenPattern.exec(text);
     if (match === null) throw bad(`unexpected ${JSON.stringify(text.slice(at).trim())} in command`);
-    tokens.push(match[0].trim());
+    // Fields of what stands in parentheses follow them at once.
+    const isFields = match[0].startsWith('.') && tokens.at(-1) === ')';
+    tokens.push(`${isFields ? ')' : ''}${match[0].trim()}`);
   }
   return tokens;
 }
@@ -184,7 +186,10 @@ function readTerm(reader: Reader, token: string, depth: number): Term {
   if (token === '(') {
     const commands = readCommands(reader, depth + 1);
     if (reader.tokens[reader.at++] !== ')') throw bad('unclosed left paren');
-    return { kind: 'group', pipeline: { commands, declares: [] }, fields: [] };
+    const next = reader.tokens[reader.at] ?? '';
+    const fields = next.startsWith(').') ? next.slice(2).split('.') : [];
+    if (fields.length > 0) reader.at++;
+    return { kind: 'group', pipeline: { commands, declares: [] }, fields };
   }
   if (token.startsWith('"')) return { kind: 'value', value: JSON.parse(token) };
   if (token.startsWith('`')) return { kind: 'value', value: token.slice(1, -1) };

@@ -67,9 +67,13 @@ function framed(number: number, bytes: Uint8Array): Uint8Array {
 }
 
 async function feed(socket: ClientSocket, input: AsyncIterable<Uint8Array>, ended: AbortSignal): Promise<void> {
-  for await (const bytes of input) {
-    if (ended.aborted) return;
-    await socket.send(framed(channel.stdin, bytes));
+  try {
+    for await (const bytes of input) {
+      if (ended.aborted) return;
+      await socket.send(framed(channel.stdin, bytes));
+    }
+  } catch {
+    // Input that breaks, or that is closed as the command is over, is one that ends.
   }
   if (socket.protocol === protocols[0]) await socket.send(Uint8Array.of(channel.close, channel.stdin));
 }

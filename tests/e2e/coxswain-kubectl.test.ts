@@ -2,7 +2,7 @@
  * `coxswain kubectl` beside kubectl 1.35: the same commands against the same cluster, each in a namespace of its own, print the same
  * lines. Names, ages and addresses that chance or time give are replaced before the comparison.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -419,4 +419,69 @@ describe('the transcripts of kubectl', () => {
   test.each(transcripts)('%s', (file) =>
     runTranscript(file, env, (command) => leftOut.some((word) => command.startsWith(word))),
   );
+});
+
+/** Commands, files and ports of a container, as `streams.test.ts` has them for kubectl. */
+describe('what goes over streams', () => {
+  const [ours] = tools;
+  const pod = { kind: 'Pod', apiVersion: 'v1', metadata: { name: 'streams' }, spec: { containers: [container()] } };
+
+  function container() {
+    return { name: 'main', image: 'coxswain.dev/echo', ports: [{ containerPort: 8080 }] };
+  }
+
+  beforeAll(async () => {
+    expect((await runOn(ours, ['create', '-f', '-'], JSON.stringify(pod))).code).toBe(0);
+    expect((await runOn(ours, ['wait', '--for=condition=Ready', 'pod/streams', '--timeout=100s'])).code).toBe(0);
+  }, hookMs);
+
+  /** The connection's flags stand before the command, whose words end the line. */
+  function runCommand(words: readonly string[], input?: string): Promise<CommandResult> {
+    const where = ['--kubeconfig', cluster.kubeconfig, '-n', ours.namespace];
+    return run(process.execPath, [coxswainMain, 'kubectl', ...where, ...words], {
+      env: { HOME: cluster.dataDir },
+      ...(input === undefined ? {} : { input }),
+    });
+  }
+
+  test('exec: output, input, exit codes and what is missing', async () => {
+    const both = await runCommand(['exec', 'streams', '--', 'sh', '-c', 'echo out; echo err >&2; exit 3']);
+    expect(both).toEqual({ code: 3, stdout: 'out\n', stderr: 'err\ncommand terminated with exit code 3\n' });
+    const typed = await runCommand(
+      ['exec', '-i', 'streams', '--', 'sh', '-c', 'read x; echo "<$x>"; wc -c'],
+      'one\ntwo\n',
+    );
+    expect([typed.code, typed.stdout]).toEqual([0, '<one>\n4\n']);
+    const missing = await runCommand(['exec', 'streams', '--', 'nonesuch']);
+    expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('executable file not found in $PATH')]);
+    const long = await runCommand(['exec', 'streams', '--', 'sh', '-c', 'yes 0123456789 | head -n 100000']);
+    expect(long.stdout.length).toBe(1_100_000);
+  });
+
+  test('cp there and back', async () => {
+    const text = 'x'.repeat(300_000);
+    mkdirSync(join(place, 'tree/deep'), { recursive: true });
+    writeFileSync(join(place, 'tree/deep/big'), text);
+    expect((await runCommand(['cp', join(place, 'tree'), 'streams:/tmp/tree'])).code).toBe(0);
+    expect((await runCommand(['cp', 'streams:/tmp/tree', join(place, 'back')])).code).toBe(0);
+    expect(readFileSync(join(place, 'back/deep/big'), 'utf8') === text).toBe(true);
+    const none = await runCommand(['cp', 'streams:/tmp/none', join(place, 'none')]);
+    expect([none.code, existsSync(join(place, 'none'))]).toEqual([1, false]);
+  });
+
+  test('run with an input gives back the exit code, and takes the pod away', async () => {
+    const words = [
+      'run',
+      'reader',
+      '-i',
+      '--rm',
+      '--restart=Never',
+      '--image=coxswain.dev/pause',
+      '--command',
+      '--',
+      'sh',
+    ];
+    const { code, stdout } = await runCommand(words, 'echo "I am $HOSTNAME"; exit 4\n');
+    expect([code, stdout]).toEqual([4, expect.stringMatching(/I am reader\n[\s\S]*pod "reader" deleted/)]);
+  });
 });

@@ -26,6 +26,8 @@ const streamsMaxDefault = 1_000;
 const pingMsDefault = 30_000;
 /** How long what was written last may take to be sent before the connection is cut. */
 const closeMs = 2_000;
+/** Bytes that wait to be sent before whoever writes should wait: some frames, so that one is there when the last has left. */
+const unsentBytesMax = 256 * 1024;
 /** What a window begins with. Source: section 2.6.8. */
 const windowBytesDefault = 64 * 1024;
 /** Identifier of the initial window among settings. Source: section 2.6.4. */
@@ -120,10 +122,16 @@ export class SpdyConnection implements StreamHost {
   }
 
   /** False when the other end should be waited for. */
-  send(frame: Uint8Array): boolean {
+  send(...frame: readonly Uint8Array[]): boolean {
     if (this.#isEnded) return true;
     this.#usedMs = this.#options.clock.monotonicMs();
-    return this.#connection.write(frame);
+    const isOne = frame.length === 1;
+    // Joined where they are encrypted: a copy here would be garbage of twice the size of what is carried.
+    if (!isOne) this.#connection.cork?.();
+    let hasRoom = true;
+    for (const piece of frame) hasRoom = this.#connection.write(piece);
+    if (!isOne) this.#connection.uncork?.();
+    return hasRoom || (this.#connection.writableLength ?? unsentBytesMax) < unsentBytesMax;
   }
 
   #ping(id: number): void {

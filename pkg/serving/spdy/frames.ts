@@ -124,12 +124,17 @@ export function encodeNumbers(type: number, ...numbers: readonly number[]): Buff
   return encodeControl({ type, flags: 0, payload });
 }
 
-/** A frame of data. */
-export function encodeData(streamId: number, bytes: Uint8Array, isLast: boolean): Buffer {
-  const frame = Buffer.allocUnsafe(headBytes + bytes.length);
+/** Data that is copied, to be one write with the head before it. More than that costs more to copy than a write does. */
+const copiedBytesMax = 8 * 1024;
+
+/** A frame of data, in one piece or two; the second is `bytes` themselves. */
+export function encodeData(streamId: number, bytes: Uint8Array, isLast: boolean): readonly Uint8Array[] {
+  const isCopied = bytes.length <= copiedBytesMax;
+  const frame = Buffer.allocUnsafe(isCopied ? headBytes + bytes.length : headBytes);
   frame.writeUInt32BE(streamId, 0);
   frame[4] = isLast ? finFlag : 0;
   frame.writeUIntBE(bytes.length, 5, 3);
+  if (!isCopied) return [frame, bytes];
   frame.set(bytes, headBytes);
-  return frame;
+  return [frame];
 }

@@ -20,7 +20,8 @@ export const resetCode = { protocolError: 1, refused: 3, cancel: 5 } as const;
 export interface StreamHost {
   readonly hasWindows: boolean;
   readonly tellsWindows: boolean;
-  send(frame: Uint8Array): boolean;
+  /** The pieces of one frame. */
+  send(...frame: readonly Uint8Array[]): boolean;
   reply(stream: SpdyStream, headers: SpdyHeaders): void;
   drained(): Promise<void>;
   full(stream: SpdyStream, isFull: boolean): void;
@@ -87,7 +88,7 @@ export class SpdyStream {
     if (this.#host.hasWindows) return this.#writeInWindow(bytes);
     let hasRoom = true;
     for (let at = 0; at < bytes.length && !this.#isEnded; at += dataBytesMax) {
-      hasRoom = this.#host.send(encodeData(this.id, bytes.subarray(at, at + dataBytesMax), false));
+      hasRoom = this.#sendData(bytes.subarray(at, at + dataBytesMax), false);
     }
     return hasRoom ? undefined : this.#host.drained();
   }
@@ -96,7 +97,7 @@ export class SpdyStream {
   end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    this.#host.send(encodeData(this.id, new Uint8Array(0), true));
+    this.#sendData(new Uint8Array(0), true);
     this.#settle();
   }
 
@@ -137,6 +138,10 @@ export class SpdyStream {
     if (this.#windowBytes > 0) this.#wakeWriters();
   }
 
+  #sendData(bytes: Uint8Array, isLast: boolean): boolean {
+    return this.#host.send(...encodeData(this.id, bytes, isLast));
+  }
+
   async #writeInWindow(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length; ) {
       while (this.#windowBytes <= 0 && !this.#isEnded) {
@@ -146,7 +151,7 @@ export class SpdyStream {
       const piece = bytes.subarray(at, at + Math.min(this.#windowBytes, dataBytesMax));
       at += piece.length;
       this.#windowBytes -= piece.length;
-      if (!this.#host.send(encodeData(this.id, piece, false))) await this.#host.drained();
+      if (!this.#sendData(piece, false)) await this.#host.drained();
     }
   }
 
