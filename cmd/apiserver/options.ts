@@ -41,6 +41,15 @@ export const apiServerFlags = {
     placeholder: 'file',
   }),
   'kubelet-client-key': text({ help: 'Its key. Default: pki/kubelet-client.key.', placeholder: 'file' }),
+  'proxy-client-cert-file': text({
+    help: 'Certificate to show to aggregated API servers. Default: pki/front-proxy-client.crt, if it is there.',
+    placeholder: 'file',
+  }),
+  'proxy-client-key-file': text({ help: 'Its key. Default: pki/front-proxy-client.key.', placeholder: 'file' }),
+  'requestheader-client-ca-file': text({
+    help: 'Authority of that certificate, published for them. Default: pki/front-proxy-ca.crt.',
+    placeholder: 'file',
+  }),
   'service-cluster-ip-range': text({
     help: 'Range of the cluster IPs of Services.',
     fallback: defaultSettings.serviceCidr,

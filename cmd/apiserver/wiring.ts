@@ -1,4 +1,5 @@
 /** Puts the API server together from its flags. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readPair, readPem } from '#cmd/common/connection.ts';
 import { descriptorLimit } from '#cmd/common/descriptors.ts';
@@ -51,6 +52,7 @@ export async function wireApiServer(
     },
   );
   const clientCa = await readPem('client-ca-file', file(values['client-ca-file'], 'ca.crt'));
+  const frontProxy = await readFrontProxy(values, file);
   const { clock, random, log } = context;
   const files = etcdFilesIn(values, storeName);
   const store = await openStore({
@@ -77,6 +79,7 @@ export async function wireApiServer(
       server,
       clientCa,
       kubeletClient,
+      ...(frontProxy === undefined ? {} : { frontProxy }),
       authentication,
       authorizationModes: await readAuthorizers(values),
       grants: await grantsOf(clusterTables),
@@ -95,6 +98,22 @@ export async function wireApiServer(
 /** Upstream takes the machine's own address too where a server listens at every one. */
 function advertisedOf(values: FlagValues<typeof apiServerFlags>): string {
   return machineAddress(values['advertise-address'] || values['bind-address']);
+}
+
+/** What aggregated API servers are shown; undefined where there is nothing to show. */
+async function readFrontProxy(
+  values: FlagValues<typeof apiServerFlags>,
+  file: (given: string, name: string) => string,
+): Promise<ApiPartOptions['frontProxy']> {
+  const certificate = file(values['proxy-client-cert-file'], 'front-proxy-client.crt');
+  if (values['proxy-client-cert-file'] === '' && (certificate === '' || !existsSync(certificate))) return undefined;
+  const key = file(values['proxy-client-key-file'], 'front-proxy-client.key');
+  const client = await readPair(
+    { certificate: 'proxy-client-cert-file', key: 'proxy-client-key-file' },
+    { certificate, key },
+  );
+  const authority = file(values['requestheader-client-ca-file'], 'front-proxy-ca.crt');
+  return { client, authority: await readPem('requestheader-client-ca-file', authority) };
 }
 
 /** What the etcd of `store` is reached with. */

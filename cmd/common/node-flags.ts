@@ -2,6 +2,7 @@
  * How Node is started for a server that stays. Code that was compiled earlier, Node's own and what a start keeps, is of use only while V8 has the
  * flags it was made with: what changes those is set once all of a start is loaded (`heap-limit.ts`), which takes a third less time so.
  */
+import { availableParallelism } from 'node:os';
 import process from 'node:process';
 
 /**
@@ -10,14 +11,22 @@ import process from 'node:process';
  */
 const semiSpaceMegabytes = 8;
 
+/**
+ * Threads that V8 has for collecting garbage and compiling, by Node's choice on every machine. Where they are as many as the cores or more, they take
+ * these from the thread that they work for and wait for each other, at every collection of the new space.
+ */
+const v8ThreadsDefault = 4;
+
 /** What `memory.ts` needs to give memory back. The module it uses says of itself that it is an experiment of Node's. */
 const memoryFlags = ['--experimental-ffi', '--disable-warning=ExperimentalWarning'];
 
 /** Flags for a server's process: those of this one, and what keeps its memory small unless somebody has chosen otherwise. */
 export function serverNodeFlags(): readonly string[] {
   const own = process.execArgv;
-  const isChosen = own.some((flag) => flag.startsWith('--max-semi-space-size'));
-  const wanted = isChosen ? [] : [`--max-semi-space-size=${semiSpaceMegabytes}`];
+  const isChosen = (name: string): boolean => own.some((flag) => flag.startsWith(name));
+  const wanted = isChosen('--max-semi-space-size') ? [] : [`--max-semi-space-size=${semiSpaceMegabytes}`];
+  const cores = availableParallelism();
+  if (cores <= v8ThreadsDefault && !isChosen('--v8-pool-size')) wanted.push(`--v8-pool-size=${Math.max(1, cores - 1)}`);
   if (process.allowedNodeEnvironmentFlags.has('--experimental-ffi')) wanted.push(...memoryFlags);
   return [...own, ...wanted.filter((flag) => !own.includes(flag))];
 }

@@ -29,7 +29,7 @@ const entries: Readonly<Record<string, string>> = {
 
 /**
  * Files of which everything is always loaded together, each with all that its modules import: those of the small commands, of who starts and stops
- * a cluster, of what who speaks to one shares with it, and of a cluster in one process with the default drivers. The first that has a module keeps
+ * a cluster, of what who speaks to one shares with it, of the API's facts, and of a cluster in one process with the default drivers. The first that has a module keeps
  * it. What none has, such as other drivers and documents that somebody may ask for, is a file of its own.
  */
 const loadedTogether: Readonly<Record<string, readonly string[]>> = {
@@ -41,11 +41,17 @@ const loadedTogether: Readonly<Record<string, readonly string[]>> = {
     'pkg/apimachinery/go-text.ts',
     'pkg/apimachinery/jsonpath/parser.ts',
     'pkg/apimachinery/jsonpath/walk.ts',
+    'pkg/apimachinery/names.ts',
+    'pkg/apimachinery/patch/json-patch.ts',
+    'pkg/apimachinery/patch/merge-patch.ts',
     'pkg/apimachinery/quantity.ts',
     'pkg/apimachinery/status-error.ts',
     'pkg/client/network-transport.ts',
     'pkg/serving/node-http.ts',
+    'pkg/serving/websocket/mask.ts',
   ],
+  // What every server has, which `apply` and `edit` need of all that a cluster is.
+  facts: ['pkg/api/facts.ts', 'pkg/api/resources.ts'],
   cluster: [
     'cmd/coxswain/up-foreground.ts',
     'pkg/cluster/api-part.ts',

@@ -3,6 +3,7 @@
  * then hands every GET of a path for which `matches` holds to the provider.
  */
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { Aggregation } from './aggregation.ts';
 import type { ServedInfo } from './definition.ts';
 
 /** What is served now: grows and shrinks as custom resources come and go. */
@@ -23,4 +24,4 @@ export interface DocumentProvider {
 }
 
 /** Makes the provider for a server, which knows what it serves only once it is composed. */
-export type DocumentProviderFactory = (catalog: ServedCatalog) => DocumentProvider;
+export type DocumentProviderFactory = (catalog: ServedCatalog, aggregation?: Aggregation) => DocumentProvider;

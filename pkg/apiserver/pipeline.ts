@@ -6,6 +6,7 @@ import { expired, forbidden, StatusError, unauthorized } from '#pkg/apimachinery
 import type { MetricFamily } from '#pkg/base/metrics.ts';
 import type { AboutComponent } from '#pkg/component/zpages.ts';
 import { CompactedError, type Store } from '#pkg/storage/store.ts';
+import type { Aggregation } from './aggregation.ts';
 import { type Asked, AskedReader } from './asked.ts';
 import type { AuditTrail } from './audit/audit-trail.ts';
 import type { Auditor } from './audit/auditor.ts';
@@ -106,6 +107,15 @@ function answererOf(
   const answerUnlessRefused = ({ request, asked, trail }: Coming, user: UserInfo, refused: Refusal): Answering => {
     if (refused !== undefined) throw refused;
     const { info, served, lasts } = asked;
+    if (core.aggregation?.isEmpty === false) {
+      const remote = remoteOf(core.aggregation, info);
+      if (remote !== undefined)
+        return core.aggregation.pass(request, {
+          ...remote,
+          lasts: lasts || lastingSubresources.has(info.subresource),
+          user,
+        });
+    }
     if (!info.isResource) return answerNonResource(request, info);
     const lane = lasts ? undefined : inFlight.laneOf(info);
     const audit = trail?.isAudited === true ? trail : undefined;
@@ -177,6 +187,23 @@ function authenticate(core: ServerCore, coming: Coming, from = 0): Promise<UserI
   if (!core.allowsAnonymous) throw unauthorized();
   if (bearerToken(request.headers) !== undefined || showsBadCertificate(request.peer, core.clock)) throw unauthorized();
   return anonymousUser;
+}
+
+/** Those of other servers, whose resources are not known here. Source: kube-apiserver `BasicLongRunningRequestCheck`. */
+const lastingSubresources: ReadonlySet<string> = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
+
+/** The group and version of a path, where another server answers for it. */
+function remoteOf(
+  aggregation: Aggregation,
+  { isResource, group, version, parts }: RequestInfo,
+): { readonly group: string; readonly version: string } | undefined {
+  if (isResource) return aggregation.has(group, version) ? { group, version } : undefined;
+  const [root, first = '', second = ''] = parts;
+  // `/apis/<group>/<version>`, and what its server publishes of it: `/openapi/v3/apis/<group>/<version>`.
+  const at = root === 'openapi' && first === 'v3' && second === 'apis' ? 3 : root === 'apis' ? 1 : -1;
+  if (at < 0 || parts.length !== at + 2) return undefined;
+  const remote = { group: parts[at] ?? '', version: parts[at + 1] ?? '' };
+  return aggregation.has(remote.group, remote.version) ? remote : undefined;
 }
 
 type Refusal = StatusError | undefined;

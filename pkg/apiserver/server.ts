@@ -19,6 +19,7 @@ import type { AboutComponent } from '#pkg/component/zpages.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { createStoreFeed } from '#pkg/storage/store-feed.ts';
 import { AdmissionChain } from './admission/chain.ts';
+import type { Aggregation } from './aggregation.ts';
 import { type Auditing, Auditor } from './audit/auditor.ts';
 import type { Authenticator } from './authn/authenticator.ts';
 import type { BearerTokens } from './authn/bearer-tokens.ts';
@@ -71,6 +72,8 @@ export interface ApiServerOptions {
   /** What is served beyond the default, such as `{ 'api/all': true }`. */
   readonly runtimeConfig?: Readonly<Record<string, boolean>>;
   readonly documents?: DocumentProviderFactory;
+  /** Groups that other servers answer for. Default none. */
+  readonly aggregation?: Aggregation;
   readonly limits?: ApiServerLimits;
   /** Which requests are audited, and where the events go. Default: none. */
   readonly audit?: Auditing;
@@ -86,7 +89,7 @@ interface FollowSubject {
 }
 
 /** The definitions that a running server has. */
-export type ServedDefinitions = Pick<Catalog, 'add' | 'holderOf' | 'remove' | 'replace'>;
+export type ServedDefinitions = Pick<Catalog, 'add' | 'generation' | 'holderOf' | 'list' | 'remove' | 'replace'>;
 
 /** A server that has been made; nothing runs before `run` or `ready`. */
 export interface ApiServer {
@@ -159,6 +162,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     authorizer: mastersOr(options.authorizer),
     kubelet: options.kubelet,
     reach: options.reach,
+    aggregation: options.aggregation,
     stopping: stopping.signal,
   };
   const tell = (resource: FollowSubject, sink: FollowSink): Promise<void> =>
@@ -204,7 +208,7 @@ function pipelineOf(core: ServerCore, options: ApiServerOptions, isReady: () => 
   return createPipeline(core, {
     auditor: audit === undefined ? undefined : new Auditor(audit, core),
     pages: options.pages ?? {},
-    documents: options.documents?.(core.catalog),
+    documents: options.documents?.(core.catalog, options.aggregation),
     limits: options.limits ?? {},
     processMetrics: options.processMetrics ?? (() => []),
     about: options.about ?? { name: 'kube-apiserver', startedMs: core.clock.nowMs(), flags: {} },

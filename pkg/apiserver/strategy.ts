@@ -50,7 +50,7 @@ export interface StrategyContext {
   readonly dryRun: boolean;
   /** The spec is known to pass all rules about it, and without a warning (`SpecRules`). */
   readonly isSpecGood?: boolean;
-  /** Takes annotations for the audit events of the request; absent where it is not audited. */
+  /** Absent where the request is not audited. */
   readonly audit?: AuditNotes | undefined;
   /** Adds a `Warning` header to the answer. */
   warn(message: string): void;

@@ -3,8 +3,9 @@ import type { GroupVersionResource, ResourceRef } from '#pkg/apimachinery/object
 import { parseApiVersion } from '#pkg/apimachinery/object.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { neverAborted } from '#pkg/base/async.ts';
+import { bodyObject } from './body-object.ts';
 import type { Client } from './client.ts';
-import { bodyObject, errorOf } from './rest-client.ts';
+import { errorOf } from './rest-client.ts';
 
 /** A resource and what can be done with it. */
 export interface DiscoveredResource {

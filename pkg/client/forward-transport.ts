@@ -17,8 +17,10 @@ export interface ForwardTarget {
   readonly scheme: 'http' | 'https';
   readonly host: string;
   readonly port: number;
-  /** PEM of the authority of its certificate; absent: any certificate is taken. */
+  /** PEM of the authority of its certificate; absent: any certificate is taken, unless `verifies` says otherwise. */
   readonly ca?: string;
+  /** Whether its certificate has to be good; without `ca` to the authorities of the system. Default: where there is `ca`. */
+  readonly verifies?: boolean;
   /** What it is shown, PEM. */
   readonly cert?: string;
   readonly key?: string;
@@ -28,8 +30,13 @@ export interface ForwardTarget {
   readonly keepsConnections?: boolean;
 }
 
+/** Headers beside those of a request; one with several values is sent as often. */
+export type MoreHeaders = Readonly<Record<string, string | readonly string[]>>;
+
 /** A transport with connections of its own, which whoever made it closes. */
 export interface ForwardTransport extends Transport {
+  /** `request` with more headers. */
+  send(request: ApiRequest, more: MoreHeaders): Promise<ApiResponse>;
   /** Ends all connections. */
   close(): void;
 }
@@ -66,51 +73,55 @@ export function forwardTransport(target: ForwardTarget): ForwardTransport {
     : new HttpAgent({ ...settings, maxSockets: connectionsMax });
   const send = isTls ? requestHttps : requestHttp;
   const tls = isTls ? tlsOptions(target) : {};
+  const exchange: ForwardTransport['send'] = (request, more) =>
+    new Promise((resolve, reject) => {
+      const { signal, upgrade, method } = request;
+      const outgoing = send({
+        host: target.host,
+        port: target.port,
+        method,
+        path: request.query === '' ? request.path : `${request.path}?${request.query}`,
+        headers: headersFor(request, target, more),
+        // An upgraded connection is nobody else's.
+        agent: upgrade === undefined && target.keepsConnections !== false ? agent : false,
+        setHost: false,
+        ...tls,
+      });
+      const leave = (): void => void outgoing.destroy();
+      if (signal.aborted) leave();
+      signal.addEventListener('abort', leave, { once: true });
+      outgoing.on('socket', (socket) => {
+        if (!socket.connecting) return;
+        socket.setTimeout(connectMs, () => outgoing.destroy(new Error(`no connection after ${connectMs / 1000} s`)));
+        socket.once('connect', () => socket.setTimeout(0));
+      });
+      outgoing.on('error', (error) => reject(signal.aborted ? signal.reason : unreachable(error)));
+      outgoing.on('response', (incoming) => {
+        incoming.on('close', () => signal.removeEventListener('abort', leave));
+        resolve({
+          status: incoming.statusCode ?? 502,
+          headers: headersOf(incoming),
+          body: bodyOf(incoming, method),
+        });
+      });
+      outgoing.on('upgrade', (incoming, socket, head) => resolve(upgraded(incoming, socket, head, signal)));
+      sendBody(request, outgoing).catch((error: unknown) => {
+        outgoing.destroy();
+        reject(error);
+      });
+    });
   return {
-    request: (request) =>
-      new Promise((resolve, reject) => {
-        const { signal, upgrade, method } = request;
-        const outgoing = send({
-          host: target.host,
-          port: target.port,
-          method,
-          path: request.query === '' ? request.path : `${request.path}?${request.query}`,
-          headers: headersFor(request, target),
-          // An upgraded connection is nobody else's.
-          agent: upgrade === undefined && target.keepsConnections !== false ? agent : false,
-          setHost: false,
-          ...tls,
-        });
-        const leave = (): void => void outgoing.destroy();
-        if (signal.aborted) leave();
-        signal.addEventListener('abort', leave, { once: true });
-        outgoing.on('socket', (socket) => {
-          if (!socket.connecting) return;
-          socket.setTimeout(connectMs, () => outgoing.destroy(new Error(`no connection after ${connectMs / 1000} s`)));
-          socket.once('connect', () => socket.setTimeout(0));
-        });
-        outgoing.on('error', (error) => reject(signal.aborted ? signal.reason : unreachable(error)));
-        outgoing.on('response', (incoming) => {
-          incoming.on('close', () => signal.removeEventListener('abort', leave));
-          resolve({
-            status: incoming.statusCode ?? 502,
-            headers: headersOf(incoming),
-            body: bodyOf(incoming, method),
-          });
-        });
-        outgoing.on('upgrade', (incoming, socket, head) => resolve(upgraded(incoming, socket, head, signal)));
-        sendBody(request, outgoing).catch((error: unknown) => {
-          outgoing.destroy();
-          reject(error);
-        });
-      }),
+    request: (request) => exchange(request, noHeaders),
+    send: exchange,
     close: () => agent.destroy(),
   };
 }
 
-function tlsOptions({ ca, cert, key, serverName }: ForwardTarget) {
+const noHeaders: MoreHeaders = {};
+
+function tlsOptions({ ca, cert, key, serverName, verifies = ca !== undefined }: ForwardTarget) {
   return {
-    rejectUnauthorized: ca !== undefined,
+    rejectUnauthorized: verifies,
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
@@ -122,11 +133,16 @@ function unreachable(error: unknown): unknown {
   return serviceUnavailable(`error trying to reach service: ${errorText(error)}`, error);
 }
 
-function headersFor({ headers, upgrade, body }: ApiRequest, { host, port }: ForwardTarget): Record<string, string> {
-  const sent: Record<string, string> = { host: headers.host ?? `${host}:${port}` };
+function headersFor(
+  { headers, upgrade, body }: ApiRequest,
+  { host, port }: ForwardTarget,
+  more: MoreHeaders,
+): Record<string, string | string[]> {
+  const sent: Record<string, string | string[]> = { host: headers.host ?? `${host}:${port}` };
   for (const [name, value] of Object.entries(headers)) {
     if (value !== undefined && !hopHeaders.has(name)) sent[name] = value;
   }
+  for (const [name, value] of Object.entries(more)) sent[name] = typeof value === 'string' ? value : [...value];
   if (upgrade !== undefined) {
     sent.connection = 'Upgrade';
     sent.upgrade = headers.upgrade ?? upgrade;

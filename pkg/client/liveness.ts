@@ -1,6 +1,10 @@
 /**
  * How a candidate learns that the process which holds a Lease has ended, long before the Lease runs out: a contract, so that elections work on virtual
  * time and without a network too. `pkg/component/beacon.ts` does it with connections. No upstream counterpart: there a Lease always runs out.
+ */
+
+/**
+ * Tells others that this process lives, and learns of others that they do not any more.
  *
  * Law: what is said to have ended has. Whoever is only silent, stopped, slow or out of reach is never said to have, as its work may go on; then the Lease
  * decides alone, as it does without any of this.

@@ -17,6 +17,7 @@ import { type Status, StatusError, type StatusReason } from '#pkg/apimachinery/s
 import { neverAborted, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Metrics } from '#pkg/base/metrics.ts';
+import { bodyObject } from './body-object.ts';
 import type {
   Client,
   ClientWatchEvent,
@@ -212,41 +213,6 @@ const meanings: Readonly<Record<number, { readonly reason: StatusReason; readonl
     message: 'the server was unable to return a response in the time allotted, but may still be processing the request',
   },
 };
-
-/** The decoded body; undefined when it is empty. */
-export async function bodyObject(response: ApiResponse): Promise<unknown> {
-  const { body } = response;
-  switch (body.kind) {
-    case 'object':
-      return body.object;
-    case 'empty':
-      return undefined;
-    case 'bytes':
-      return parse(body.bytes);
-    case 'stream': {
-      const parts: Uint8Array[] = [];
-      for await (const chunk of body.chunks) parts.push(chunk);
-      return parse(Buffer.concat(parts));
-    }
-    case 'watch':
-    case 'upgrade':
-      throw new Error(`Cannot read an answer of kind ${body.kind} as one object`);
-  }
-}
-
-function parse(bytes: Uint8Array): unknown {
-  if (bytes.byteLength === 0) return undefined;
-  try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'));
-  } catch (error) {
-    throw new StatusError({
-      code: 500,
-      reason: 'InternalError',
-      message: 'the server answered with a body that is not JSON',
-      cause: error,
-    });
-  }
-}
 
 const patchContentTypes = {
   apply: 'application/apply-patch+yaml',

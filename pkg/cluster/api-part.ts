@@ -24,6 +24,7 @@ import type { Store } from '#pkg/storage/store.ts';
 import type { RunningAudit } from './audit/audit.ts';
 import type { AuthenticationSettings } from './authentication.ts';
 import { createAuthenticationConfig } from './authentication-config.ts';
+import { connectRemotes } from './connect-remotes.ts';
 import { createIdentityLease } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
@@ -49,6 +50,8 @@ export interface ApiPartOptions {
   readonly clientCa: string;
   /** What the server shows to kubelets. */
   readonly kubeletClient: CertificatePair;
+  /** What the server shows to servers behind it, and PEM of its authority. Default: nothing. */
+  readonly frontProxy?: { readonly authority: string; readonly client: CertificatePair };
   /** Resources beside those of the table of API facts. Default: all that there are. */
   readonly definitions?: readonly ResourceDefinition[];
   /** How users are known, beside their certificates. */
@@ -97,14 +100,6 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   let server: LocalApi;
   let client: Client;
   try {
-    const { definitions, authentication, authorizationModes, grants } = options;
-    const given = {
-      ...(definitions === undefined ? {} : { definitions }),
-      ...(authentication === undefined ? {} : { authentication }),
-      ...(authorizationModes === undefined ? {} : { authorizationModes }),
-      ...(grants === undefined ? {} : { grants }),
-      ...(options.process === undefined ? {} : { process: options.process }),
-    };
     server = localApi({
       store,
       clock,
@@ -116,8 +111,10 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       kubeletElsewhere,
       reach,
       callWebhook: callWebhookOverHttps,
+      connectRemote: connectRemotes(options.frontProxy?.client),
+      registersGroups: true,
       ...(audit === undefined ? {} : { audit }),
-      ...given,
+      ...givenOf(options),
     });
     opening.server = server;
     client = server.client;
@@ -132,7 +129,13 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   const presence = serverPresence(store, { address: advertised, port });
   const service = createKubernetesService({ client, clock, log, presence, port, clusterIp });
   const identity = createIdentityLease({ client, clock, random, log, server: `${advertised}:${port}` });
-  const authentication = createAuthenticationConfig({ client, clock, log, clientCa: options.clientCa });
+  const authentication = createAuthenticationConfig({
+    client,
+    clock,
+    log,
+    clientCa: options.clientCa,
+    frontProxyCa: options.frontProxy?.authority,
+  });
   return {
     handle: server.handle,
     url: `https://${advertised}:${port}`,
@@ -157,6 +160,23 @@ function untilStoreEnds({ ended }: Store): Component {
       signal.removeEventListener('abort', stop);
       if (error !== undefined) throw error;
     },
+  };
+}
+
+/** What may be left out. */
+function givenOf({
+  definitions,
+  authentication,
+  authorizationModes,
+  grants,
+  process,
+}: ApiPartOptions): Partial<LocalApiOptions> {
+  return {
+    ...(definitions === undefined ? {} : { definitions }),
+    ...(authentication === undefined ? {} : { authentication }),
+    ...(authorizationModes === undefined ? {} : { authorizationModes }),
+    ...(grants === undefined ? {} : { grants }),
+    ...(process === undefined ? {} : { process }),
   };
 }
 

@@ -18,14 +18,35 @@ export interface AuthenticationConfigOptions {
   readonly log: Logger;
   /** PEM. */
   readonly clientCa: string;
+  /** PEM of the authority of the certificate that this server shows to servers behind it. Absent: it shows none. */
+  readonly frontProxyCa?: string | undefined;
 }
 
 const periodMs = 60_000;
 const namespace = 'kube-system';
 const name = 'extension-apiserver-authentication';
 
+/** By which names and in which headers servers behind this one are told who asks. Source: kubeadm's defaults of `--requestheader-*`. */
+const requestHeaders: Readonly<Record<string, string>> = {
+  'requestheader-allowed-names': '["front-proxy-client"]',
+  'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
+  'requestheader-group-headers': '["X-Remote-Group"]',
+  'requestheader-uid-headers': '["X-Remote-Uid"]',
+  'requestheader-username-headers': '["X-Remote-User"]',
+};
+
 /** Makes the component: it writes the ConfigMap when it is another than it should be. What is refused is logged and tried again. */
-export function createAuthenticationConfig({ client, clock, log, clientCa }: AuthenticationConfigOptions): Component {
+export function createAuthenticationConfig({
+  client,
+  clock,
+  log,
+  clientCa,
+  frontProxyCa,
+}: AuthenticationConfigOptions): Component {
+  const wanted: Readonly<Record<string, string>> = {
+    'client-ca-file': clientCa,
+    ...(frontProxyCa === undefined ? {} : { ...requestHeaders, 'requestheader-client-ca-file': frontProxyCa }),
+  };
   const resource = client.resource(configMaps);
   const find = async (): Promise<ConfigMap | undefined> => {
     try {
@@ -40,9 +61,10 @@ export function createAuthenticationConfig({ client, clock, log, clientCa }: Aut
       repeat(clock, { periodMs: () => periodMs, signal }, async () => {
         try {
           const there = await find();
-          const data = { ...there?.data, 'client-ca-file': clientCa };
+          const data = { ...there?.data, ...wanted };
           if (there === undefined) await resource.create({ metadata: { name, namespace }, data });
-          else if (there.data?.['client-ca-file'] !== clientCa) await resource.update({ ...there, data });
+          else if (Object.entries(wanted).some(([key, value]) => there.data?.[key] !== value))
+            await resource.update({ ...there, data });
         } catch (error) {
           if (!(error instanceof StatusError)) throw error;
           if (!signal.aborted) log.warn('Cannot publish the authority of clients', { error });

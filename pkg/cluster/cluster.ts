@@ -168,6 +168,7 @@ async function startApi(
       server: pki.server,
       clientCa: pki.authority.certificate,
       kubeletClient: pki.identities.get('kubelet-client')!,
+      frontProxy: pki.frontProxy,
       definitions,
       authentication: { serviceAccountKey: pki.serviceAccount.privateKey },
       grants: await grantsOf(tables),

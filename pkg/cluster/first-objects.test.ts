@@ -95,7 +95,15 @@ test('a cluster says by which authority it knows clients, and its nodes which ma
     )
     .toContain(name);
   const { data } = await resource(configMaps).get(name, { namespace: 'kube-system' });
-  expect(data).toEqual({ 'client-ca-file': cluster.pki.authority.certificate });
+  expect(data).toEqual({
+    'client-ca-file': cluster.pki.authority.certificate,
+    'requestheader-allowed-names': '["front-proxy-client"]',
+    'requestheader-client-ca-file': cluster.pki.frontProxy.authority,
+    'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
+    'requestheader-group-headers': '["X-Remote-Group"]',
+    'requestheader-uid-headers': '["X-Remote-Uid"]',
+    'requestheader-username-headers': '["X-Remote-User"]',
+  });
   const info = (await resource(nodes).get('dev-node-1')).status?.nodeInfo;
   expect(info?.bootID).toBe(readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
   expect([info?.machineID, info?.systemUUID].every(Boolean)).toBe(true);

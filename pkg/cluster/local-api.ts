@@ -21,6 +21,9 @@ import { type CallWebhook, noWebhooks } from '#pkg/registry/admission/registered
 import { createRegisteredAdmission, type RegisteredAdmission } from '#pkg/registry/admission/registered/registered.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createCustomResources } from '#pkg/registry/apiextensions/custom-resources.ts';
+import { Aggregator, type ConnectRemote } from '#pkg/registry/apiregistration/aggregator.ts';
+import { type AvailabilityOptions, createAvailability } from '#pkg/registry/apiregistration/availability.ts';
+import { createRegistration, type RegistrationOptions } from '#pkg/registry/apiregistration/registration.ts';
 import { issuerPages } from '#pkg/registry/authentication/discovery.ts';
 import {
   type Authorization,
@@ -61,6 +64,10 @@ export interface LocalApiOptions {
   readonly reach?: (target: NetworkTarget) => ApiHandler;
   /** The connection to webhooks. Default none: asking one is an error. */
   readonly callWebhook?: CallWebhook;
+  /** The connection to servers behind this one. Default none: APIServices that name a service are unavailable. */
+  readonly connectRemote?: ConnectRemote;
+  /** Whether an APIService is made for each group in a version that is served here. Default false: it costs a start thirty writes. */
+  readonly registersGroups?: boolean;
   /** What is audited. Default: nothing. */
   readonly audit?: Auditing;
   /** What the process uses, and what it is: for the server's metrics and `/statusz`. */
@@ -84,6 +91,11 @@ const defaultPort = 6443;
 /** User in whose name the server keeps its own objects. */
 export const ownIdentity = { commonName: 'system:apiserver', organizations: ['system:masters'] };
 
+const noRemotes: ConnectRemote = () => ({
+  request: () => Promise.reject(new Error('no server can be reached from here')),
+  close() {},
+});
+
 function pluginsOf(
   { admission }: LocalApiOptions,
   { authorizer, rbac }: Authorization,
@@ -93,6 +105,17 @@ function pluginsOf(
   return createAdmissionPlugins({ authorizer, registered, ...(rbac === undefined ? {} : { rights: rbac }) });
 }
 
+/** What keeps APIServices true. */
+function besideOf(
+  { connectRemote, registersGroups }: LocalApiOptions,
+  parts: AvailabilityOptions & RegistrationOptions,
+): readonly Component[] {
+  return [
+    ...(connectRemote === undefined ? [] : [createAvailability(parts)]),
+    ...(registersGroups === true ? [createRegistration(parts)] : []),
+  ];
+}
+
 /** Nothing happens before `run` or `ready`. */
 export function localApi(options: LocalApiOptions): LocalApi {
   const { store, clock, random, log, serviceCidr, port, kubeletElsewhere, reach } = options;
@@ -100,6 +123,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
   const call = options.callWebhook ?? noWebhooks;
   const authorization = createAuthorization({ call, clock }, options.authorizationModes);
   const { authorizer, rbac } = authorization;
+  const aggregator = new Aggregator({ connect: options.connectRemote ?? noRemotes, clock });
   const registered = createRegisteredAdmission(mastersOr(authorizer), call);
   const authentication = createAuthentication(clock, options.authentication, call);
   const server = createApiServer({
@@ -124,6 +148,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     pages: issuerPages(authentication.issuer, `${options.address ?? defaultAddress}:${port ?? defaultPort}`),
     authorizer,
     documents: createDocumentProvider,
+    aggregation: aggregator,
     ...(reach === undefined ? {} : { reach }),
     ...options.process,
     ...(options.audit === undefined ? {} : { audit: options.audit }),
@@ -142,6 +167,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
       authentication.connect(server.reader);
       await authorization.connect(server);
       await registered.connect(server);
+      await aggregator.connect(server);
       await customResources.start();
     })();
     return started;
@@ -153,7 +179,10 @@ export function localApi(options: LocalApiOptions): LocalApi {
     addKubelet: (nodeName, handle) => void kubelets.set(nodeName, handle),
     async run(signal) {
       await ready();
-      await Promise.all([server.run(signal), customResources.run(signal)]);
+      const own = { client, clock, random, log };
+      const beside = besideOf(options, { ...own, aggregator, served: server.resources });
+      await Promise.all([server, customResources, ...beside].map((part) => part.run(signal)));
+      aggregator.close();
     },
   };
 }

@@ -43,6 +43,8 @@ export interface Pki {
   readonly server: CertificatePair;
   /** Client certificates by name of identity: those of the components, such as `scheduler` and `node:<name>`, `admin` and `kubelet-client`. */
   readonly identities: ReadonlyMap<string, CertificatePair>;
+  /** What the API server shows to servers behind it, and PEM of the authority by which they know it. */
+  readonly frontProxy: { readonly authority: string; readonly client: CertificatePair };
   /** PEM of the key pair that signs and checks service-account tokens. */
   readonly serviceAccount: { readonly privateKey: string; readonly publicKey: string };
 }
@@ -127,6 +129,7 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
   // Everything is read before anything is written: a file that cannot be used leaves the others as they are.
   const kept = await Promise.all(wanted.map(({ file }) => files.read(file)));
   const serviceAccount = await ensureServiceAccountKey(files);
+  const frontProxy = await ensureFrontProxy(files, nowMs);
   if (authority !== keptAuthority) await files.write('ca', authority);
   const [server, ...clients] = await Promise.all(
     wanted.map(async ({ file, subject, serverNames }, index): Promise<CertificatePair> => {
@@ -143,6 +146,7 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
     authority,
     server: server!,
     serviceAccount,
+    frontProxy,
     identities: new Map(names.map((name, index) => [name, clients[index]!])),
   };
 }
@@ -150,6 +154,28 @@ export async function ensurePki(options: PkiOptions): Promise<Pki> {
 /** Base name of the files of an identity. */
 function identityFile(identity: string): string {
   return identity.replace(':', '-');
+}
+
+/** Source: kubeadm's `front-proxy-ca.crt` and `front-proxy-client.crt`. */
+const frontProxySubject: Subject = { commonName: 'front-proxy-client' };
+
+/** An authority of its own: who has a certificate of the cluster's must not be taken for the API server by servers behind it. */
+async function ensureFrontProxy(files: PairFiles, nowMs: number): Promise<Pki['frontProxy']> {
+  const [keptAuthority, keptClient] = await Promise.all([
+    files.read('front-proxy-ca'),
+    files.read('front-proxy-client'),
+  ]);
+  const isGood = keptAuthority !== undefined && !expiresWithin(keptAuthority, nowMs, renewDays);
+  const issuer = isGood
+    ? keptAuthority
+    : issueAuthority({ subject: { commonName: 'front-proxy-ca' }, nowMs, validDays: authorityDays });
+  if (!isGood) await files.write('front-proxy-ca', issuer);
+  const wanted = { issuer, subject: frontProxySubject, nowMs, hosts: undefined };
+  if (keptClient !== undefined && stillGood(keptClient, wanted))
+    return { authority: issuer.certificate, client: keptClient };
+  const client = issueLeaf(issuer, { subject: frontProxySubject, nowMs, validDays: leafDays, usage: 'client' });
+  await files.write('front-proxy-client', client);
+  return { authority: issuer.certificate, client };
 }
 
 async function ensureServiceAccountKey(files: PairFiles): Promise<Pki['serviceAccount']> {

@@ -2,16 +2,20 @@
  * The API as the command line sees it: JSON in and out over any connection, with errors as `StatusError`. `connect.ts` makes one from a
  * kubeconfig; tests make one from a handler in the same process.
  */
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type Status, StatusError } from '#pkg/apimachinery/status-error.ts';
+import { UserError } from '#pkg/component/user-error.ts';
+import type { ClientSocket } from './client-socket.ts';
 
 /** One request of the command line. */
 export interface ApiCall {
   readonly method: 'DELETE' | 'GET' | 'PATCH' | 'POST' | 'PUT';
   /** With a leading slash, without the query. */
   readonly path: string;
-  readonly query?: Readonly<Record<string, string | undefined>>;
+  /** Of several values, each is sent. */
+  readonly query?: Readonly<Record<string, readonly string[] | string | undefined>>;
   readonly body?: unknown;
   /** Default `application/json`. */
   readonly contentType?: string;
@@ -38,7 +42,19 @@ export interface KubeApi {
   call(call: ApiCall): Promise<{ readonly status: number; readonly object: JsonObject }>;
   /** The answer as it comes. */
   stream(call: ApiCall): Promise<AsyncIterable<Uint8Array>>;
+  /** Address of the server; empty where it has none. */
+  readonly server: string;
+  /** A WebSocket of one of these protocols. */
+  openSocket: OpenSocket;
+  /** Passes somebody else's request on, and the answer back; absent where there is no server to pass it to. */
+  readonly forward?: Forward;
 }
+
+/** Answers a request as the server answers it at `path`, which has the query too. */
+export type Forward = (request: IncomingMessage, response: ServerResponse, path: string) => void;
+
+/** Opens a WebSocket; rejects with the server's own error where it refuses one. */
+export type OpenSocket = (call: ApiCall, protocols: readonly string[]) => Promise<ClientSocket>;
 
 /** Answers are read whole up to this size; a list beyond it needs a selector. */
 const answerBytesMax = 512 * 1024 * 1024;
@@ -48,16 +64,23 @@ export function createKubeApi(options: {
   readonly send: SendCall;
   readonly namespace: string;
   readonly onWarning?: (text: string) => void;
+  readonly server?: string;
+  readonly openSocket?: OpenSocket;
+  readonly forward?: Forward;
 }): KubeApi {
   const send = async (call: ApiCall): Promise<RawAnswer> => {
     const answer = await options.send(call);
-    for (const warning of answer.warnings) options.onWarning?.(warningText(warning));
+    for (const header of answer.warnings) for (const text of warningTexts(header)) options.onWarning?.(text);
     if (answer.status < 400) return answer;
     const text = await readAll(answer.chunks);
     throw errorOf(answer.status, text);
   };
   return {
     namespace: options.namespace,
+    server: options.server ?? '',
+    ...(options.forward === undefined ? {} : { forward: options.forward }),
+    openSocket:
+      options.openSocket ?? (() => Promise.reject(new UserError('error: this connection carries no WebSockets'))),
     call: async (call) => {
       const answer = await send(call);
       const text = await readAll(answer.chunks);
@@ -67,7 +90,8 @@ export function createKubeApi(options: {
   };
 }
 
-function errorOf(status: number, text: string): StatusError {
+/** The error that an answer of a status from 400 on tells of. */
+export function errorOf(status: number, text: string): StatusError {
   try {
     const value = JSON.parse(text) as Partial<Status>;
     if (value.kind === 'Status') return StatusError.from({ ...(value as Status), code: value.code ?? status });
@@ -103,10 +127,10 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
   if (rest !== '') yield rest;
 }
 
-/** The text of a `Warning` header (`299 - "text"`). */
-function warningText(header: string): string {
-  const match = /^\d{3} \S+ "((?:[^"\\]|\\.)*)"/.exec(header);
-  return match?.[1]?.replaceAll(/\\(.)/g, '$1') ?? header;
+/** The texts of a `Warning` header (`299 - "text", 299 - "text"`). */
+function warningTexts(header: string): readonly string[] {
+  const texts = [...header.matchAll(/\d{3} \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text = '']) => text);
+  return texts.length === 0 ? [header] : texts.map((text) => text.replaceAll(/\\(.)/g, '$1'));
 }
 
 /** The value at a path of fields, or undefined. */

@@ -1,54 +1,51 @@
 /**
- * `apply` and `create` of manifests. Apply is server-side: the fields of the document become this manager's, fields it no longer
- * names are given up, and other managers' claims on the same fields are taken over, as a person applying a file expects.
+ * `apply` of manifests, as kubectl does it: the file's changes since it was last applied are sent as a patch, and what it then was is noted on the
+ * object. With `--server-side` the server does all of that. Source: kubectl `cmd/apply/apply.go`, `patcher.go`.
  */
 
-import { isDeepStrictEqual } from 'node:util';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
-import { type FlagTable, type FlagValues, text, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
-import { digMap, digText } from './api.ts';
-import { checkOutput, fileFlags, type KubectlContext, outputFlag } from './context.ts';
+import { digText } from './api.ts';
+import { type Applied, type ApplyRun, type ApplyValues, clientSideManager } from './apply-flags.ts';
+import { serverSideApply } from './apply-server-side.ts';
+import type { KubectlContext } from './context.ts';
 import { pathOf } from './discovery.ts';
 import { serverError, UsageError } from './errors.ts';
-import { renderObject, withoutManagedFields } from './output.ts';
-import { parseTargets, type Target, targetName, targetOptions } from './targets.ts';
+import { lastApplied, lastAppliedText, patchType, schemaOf, withLastApplied } from './last-applied.ts';
+import { lookUp, withNamespace } from './live-object.ts';
+import { checkDryRun, dryRunQuery, drySuffix, fieldValidation, ResultPrinter } from './printing.ts';
+import { prune } from './prune.ts';
+import { recreate } from './recreate.ts';
+import { parseTargets, type Target, targetOptions } from './targets.ts';
+import { threeWayPatch } from './three-way.ts';
 
-/** Who owns the fields that this command applies. */
-export const fieldManager = 'coxswain-kubectl';
-
-const dryRunFlag = text({
-  help: 'Only say what would be done: none, server or client.',
-  fallback: 'none',
-  placeholder: 'none|server|client',
-});
-
-/** The flags of `apply`. */
-export const applyFlags = {
-  ...fileFlags,
-  output: outputFlag,
-  'dry-run': dryRunFlag,
-  'server-side': toggle({ help: 'Leave fields of other managers to them: a conflict is an error.' }),
-  'force-conflicts': toggle({ help: 'With --server-side, take over fields of other managers.' }),
-  'field-manager': text({ help: 'Name that owns the applied fields.', fallback: fieldManager, placeholder: 'name' }),
-  validate: text({
-    help: 'What unknown fields do: strict, warn or ignore.',
-    fallback: 'strict',
-    allowed: ['strict', 'warn', 'ignore', 'true', 'false'],
-  }),
-} satisfies FlagTable;
+/** Times that a patch is made anew because somebody else was faster. Source: kubectl `cmd/apply/patcher.go` `maxPatchRetry`. */
+const attemptsMax = 5;
 
 /** Runs the command; resolves to its exit code. Throws `UserError` and what the API answers. */
-export async function apply(
-  context: KubectlContext,
-  values: FlagValues<typeof applyFlags> & { namespace: string },
-  args: readonly string[],
-): Promise<number> {
-  checkOutput(values.output, ['json', 'yaml', 'name']);
+export async function apply(context: KubectlContext, values: ApplyValues, args: readonly string[]): Promise<number> {
+  const printer = new ResultPrinter(context, values);
+  checkValues(values, args);
+  const given = targetOptions(values);
+  const targets = (await parseTargets(context, [], given)).filter((target) => holdsLabels(target, values.selector));
+  const applied: Applied[] = [];
+  let code = 0;
+  for (const target of targets) {
+    const object = await applyOne({ context, values, printer }, target);
+    if (object === undefined) code = 1;
+    else applied.push({ target, object });
+  }
+  if (code === 0 && values.prune) await prune({ context, values, printer }, applied);
+  if (code === 0) printer.printTogether();
+  return code;
+}
+
+function checkValues(values: ApplyValues, args: readonly string[]): void {
   checkDryRun(values['dry-run']);
   if (args.length > 0) throw new UsageError(`error: Unexpected args: [${args.join(' ')}]`);
-  if (values.filename.length === 0) throw new UserError('error: must specify one of -f and -k');
+  if (values.filename.length === 0 && values.kustomize === '')
+    throw new UserError('error: must specify one of -f and -k');
   if (values['force-conflicts'] && !values['server-side'])
     throw new UserError('error: --force-conflicts only works with --server-side');
   if (values['server-side'] && values['dry-run'] === 'client') {
@@ -56,64 +53,131 @@ export async function apply(
       "error: --dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)",
     );
   }
-  const targets = await parseTargets(context, [], targetOptions(values));
-  const printer = new ResultPrinter(context, values.output);
-  let code = 0;
-  for (const target of targets) code = Math.max(code, await applyOne({ context, values, printer }, target));
-  if (code === 0) printer.printTogether();
-  return code;
+  if (values['server-side'] && values.force) throw new UserError('error: --force cannot be used with --server-side');
+  if (values['dry-run'] === 'server' && values.force)
+    throw new UserError('error: --dry-run=server cannot be used with --force');
+  if (values.prune && !values.all && values.selector === '') {
+    throw new UserError(
+      'error: all resources selected for prune without explicitly passing --all. To prune all resources, pass the --all flag. If you did not mean to prune all resources, specify a label selector',
+    );
+  }
 }
 
-/** Value of `fieldValidation` for a value of `--validate`. */
-function fieldValidation(validate: string): string {
-  if (validate === 'warn') return 'Warn';
-  return validate === 'ignore' || validate === 'false' ? 'Ignore' : 'Strict';
+/** Whether the labels of a document are what `-l key=value,…` asks for. */
+function holdsLabels({ document }: Target, selector: string): boolean {
+  if (selector === '') return true;
+  return selector.split(',').every((part) => {
+    const [key = '', value = ''] = part.split(/==?/);
+    return digText(document, 'metadata', 'labels', key) === value;
+  });
 }
 
-interface ApplyRun {
-  readonly context: KubectlContext;
-  readonly values: FlagValues<typeof applyFlags>;
-  readonly printer: ResultPrinter;
-}
-
-async function applyOne({ context, values, printer }: ApplyRun, target: Target): Promise<number> {
+async function applyOne(run: ApplyRun, target: Target): Promise<JsonObject | undefined> {
+  const { context, values, printer } = run;
   checkName(target);
-  const path = pathOf(target.mapping, target.namespace, target.name);
-  const isServerSide = values['server-side'];
   let before: JsonObject | undefined;
   try {
-    before = isServerSide ? undefined : await lookUp(context, path);
-    if (values['dry-run'] === 'client') {
-      // As kubectl: what is there, or what the file says.
-      const done = before === undefined ? 'created' : 'configured';
-      printer.add(target, before ?? withNamespace(target.document!, target), `${done} (dry run)`);
-      return 0;
-    }
-    const { object } = await context.api.call({
-      method: 'PATCH',
-      path,
-      query: {
-        fieldManager: values['field-manager'],
-        force: String(!isServerSide || values['force-conflicts']),
-        fieldValidation: fieldValidation(values.validate),
-        dryRun: values['dry-run'] === 'none' ? undefined : 'All',
-      },
-      body: withNamespace(target.document!, target),
-      contentType: 'application/apply-patch+yaml',
-    });
-    const done = isServerSide ? 'serverside-applied' : outcome(before, object);
-    printer.add(target, object, `${done}${drySuffix(values['dry-run'])}`);
-    return 0;
+    if (values['server-side']) return await serverSideApply(run, target);
+    before = await lookUp(context, pathOf(target.mapping, target.namespace, target.name));
+    if (before === undefined) return await createApplied(run, target);
+    const { object, done } = await patchApplied(run, target, before);
+    printer.add(target, object, done);
+    return object;
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
     if (error.reason === 'Conflict' && error.message.startsWith('Apply failed'))
       context.complain(`error: ${error.message}\n${conflictAdvice}`);
-    else {
-      const verb = before === undefined && !isServerSide ? 'creating' : 'applying';
-      context.complain(serverError(error, `error when ${verb} "${target.source}"`));
-    }
-    return 1;
+    else context.complain(serverError(error, doing(target, before, values['server-side'])));
+    return undefined;
   }
+}
+
+function doing(target: Target, before: JsonObject | undefined, isServerSide: boolean): string {
+  if (isServerSide) return `error when applying patch:\n${target.source}`;
+  if (before === undefined) return `error when creating "${target.source}"`;
+  const { mapping } = target;
+  const type = `Resource: "${mapping.group}/${mapping.version}, Resource=${mapping.resource}", GroupVersionKind: "${mapping.group}/${mapping.version}, Kind=${mapping.kind}"`;
+  return `error when applying patch to:\n${type}\nName: "${target.name}", Namespace: "${target.namespace ?? ''}"\nfor: "${target.source}": error when patching "${target.source}"`;
+}
+
+async function createApplied({ context, values, printer }: ApplyRun, target: Target): Promise<JsonObject> {
+  const body = withLastApplied(withNamespace(target.document ?? {}, target));
+  const dryRun = values['dry-run'];
+  if (dryRun === 'client') {
+    printer.add(target, body, `created${drySuffix(dryRun)}`);
+    return body;
+  }
+  const { object } = await context.api.call({
+    method: 'POST',
+    path: pathOf(target.mapping, target.namespace),
+    query: {
+      fieldManager: values['field-manager'],
+      fieldValidation: fieldValidation(values.validate),
+      dryRun: dryRunQuery(dryRun),
+    },
+    body,
+  });
+  printer.add(target, object, `created${drySuffix(dryRun)}`);
+  return object;
+}
+
+/** What a patch made of an object, and what is said of it. */
+interface Outcome {
+  readonly object: JsonObject;
+  readonly done: string;
+}
+
+async function patchApplied(run: ApplyRun, target: Target, before: JsonObject): Promise<Outcome> {
+  const { context, values } = run;
+  const dryRun = values['dry-run'];
+  if (lastAppliedText(before) === '') {
+    context.complain(
+      `Warning: resource ${target.mapping.resource}/${target.name} is missing the kubectl.kubernetes.io/last-applied-configuration annotation which is required by kubectl apply. kubectl apply should only be used on resources created declaratively by either kubectl create --save-config or kubectl apply. The missing annotation will be patched automatically.`,
+    );
+  }
+  if (dryRun === 'client') return { object: before, done: `configured${drySuffix(dryRun)}` };
+  for (let attempt = 1, current = before; ; attempt++) {
+    try {
+      return await sendPatch(run, target, current);
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      if (values.force && (error.reason === 'Conflict' || error.reason === 'Invalid')) {
+        const body = withLastApplied(withNamespace(target.document ?? {}, target));
+        return { object: await recreate(context, { target, body, manager: clientSideManager }), done: 'configured' };
+      }
+      if (error.reason !== 'Conflict' || attempt === attemptsMax) throw error;
+      current = (await lookUp(context, pathOf(target.mapping, target.namespace, target.name))) ?? current;
+    }
+  }
+}
+
+async function sendPatch({ context, values }: ApplyRun, target: Target, current: JsonObject): Promise<Outcome> {
+  const dryRun = values['dry-run'];
+  const { patch, contentType } = await applyPatch(target, current);
+  if (Object.keys(patch).length === 0) return { object: current, done: `unchanged${drySuffix(dryRun)}` };
+  const { object } = await context.api.call({
+    method: 'PATCH',
+    path: pathOf(target.mapping, target.namespace, target.name),
+    query: {
+      fieldManager: values['field-manager'],
+      fieldValidation: fieldValidation(values.validate),
+      dryRun: dryRunQuery(dryRun),
+    },
+    body: patch,
+    contentType,
+  });
+  return { object, done: `configured${drySuffix(dryRun)}` };
+}
+
+/** The patch that applies the document of a target to what is there. */
+export async function applyPatch(
+  target: Target,
+  current: JsonObject,
+): Promise<{ readonly patch: JsonObject; readonly contentType: string }> {
+  const modified = withLastApplied(withNamespace(target.document ?? {}, target));
+  const schema = await schemaOf(target.mapping);
+  const patch = threeWayPatch({ original: lastApplied(current), modified, current }, schema);
+  return { patch, contentType: patchType(schema) };
 }
 
 /** Source: kubectl `cmd/apply/apply.go`. */
@@ -139,156 +203,4 @@ function checkName(target: Target): void {
   throw new UserError(
     `error: error when retrieving current configuration of:\nResource: "${mapping.group}/${mapping.version}, Resource=${mapping.resource}", GroupVersionKind: "${mapping.group}/${mapping.version}, Kind=${mapping.kind}"\n${scope}\nfrom server for: "${target.source}": resource name may not be empty`,
   );
-}
-
-async function lookUp(context: KubectlContext, path: string): Promise<JsonObject | undefined> {
-  try {
-    return (await context.api.call({ method: 'GET', path })).object;
-  } catch (error) {
-    if (error instanceof StatusError && error.reason === 'NotFound') return undefined;
-    throw error;
-  }
-}
-
-/** What is said of a change that was not made. */
-function drySuffix(dryRun: string): string {
-  if (dryRun === 'none') return '';
-  return dryRun === 'client' ? ' (dry run)' : ' (server dry run)';
-}
-
-function checkDryRun(value: string): void {
-  if (['none', 'server', 'client'].includes(value)) return;
-  throw new UserError(`error: Invalid dry-run value (${value}). Must be "none", "server", or "client".`);
-}
-
-/** What an apply did: others may have written the status meanwhile, which is no change of ours. */
-function outcome(before: JsonObject | undefined, after: JsonObject): string {
-  if (before === undefined) return 'created';
-  const applied = (object: JsonObject): JsonObject => {
-    const { status: _, ...rest } = object;
-    const {
-      resourceVersion: _version,
-      generation: _generation,
-      managedFields: _fields,
-      ...metadata
-    } = digMap(object, 'metadata');
-    return { ...rest, metadata };
-  };
-  return isDeepStrictEqual(applied(before), applied(after)) ? 'unchanged' : 'configured';
-}
-
-function withNamespace(document: JsonObject, target: Target): JsonObject {
-  if (target.namespace === undefined) return document;
-  return { ...document, metadata: { ...(document.metadata as JsonObject | undefined), namespace: target.namespace } };
-}
-
-/**
- * What the commands say of each object: a line, its name, or the object itself. Source: kubectl `create` and `apply`, of which the first prints
- * objects as it goes, in YAML with `---` between them, and the second prints one `List` of several when all is done.
- */
-class ResultPrinter {
-  readonly #context: KubectlContext;
-  readonly #form: string;
-  readonly #objects: JsonObject[] = [];
-  #printed = 0;
-
-  constructor(context: KubectlContext, form: string) {
-    this.#context = context;
-    this.#form = form;
-  }
-
-  /** Says what was done to an object, or keeps the object for `printTogether`. */
-  add(target: Target, object: JsonObject, done: string): void {
-    if (this.#isObjectForm()) this.#objects.push(withoutManagedFields(object));
-    else this.#context.print(`${this.#nameLine(target, object, done)}\n`);
-  }
-
-  /** As `add`, but prints the object at once. */
-  print(target: Target, object: JsonObject, done: string): void {
-    this.add(target, object, done);
-    for (const one of this.#objects.splice(0)) {
-      const separator = this.#form === 'yaml' && this.#printed++ > 0 ? '---\n' : '';
-      this.#context.print(`${separator}${renderObject(this.#form, one)}`);
-    }
-  }
-
-  printTogether(): void {
-    const [first, ...others] = this.#objects;
-    if (first === undefined) return;
-    const all = { apiVersion: 'v1', items: this.#objects, kind: 'List', metadata: {} };
-    this.#context.print(renderObject(this.#form, others.length === 0 ? first : all));
-  }
-
-  #isObjectForm(): boolean {
-    return this.#form !== '' && this.#form !== 'name';
-  }
-
-  #nameLine(target: Target, object: JsonObject, done: string): string {
-    const name = digText(object, 'metadata', 'name') || '<unknown>';
-    const line = targetName({ ...target, name });
-    return this.#form === 'name' ? line : `${line} ${done}`;
-  }
-}
-
-/** The flags of `create`. */
-export const createFlags = {
-  ...fileFlags,
-  output: outputFlag,
-  'dry-run': dryRunFlag,
-  validate: applyFlags.validate,
-} satisfies FlagTable;
-
-/** `create -f`; `create namespace NAME` is the one form without a file. */
-export async function create(
-  context: KubectlContext,
-  values: FlagValues<typeof createFlags> & { namespace: string },
-  args: readonly string[],
-): Promise<number> {
-  checkOutput(values.output, ['json', 'yaml', 'name']);
-  checkDryRun(values['dry-run']);
-  if (['namespace', 'ns'].includes(args[0] ?? '')) {
-    const [, name = ''] = args;
-    const names = args.slice(1);
-    if (names.length !== 1) throw new UsageError(`error: exactly one NAME is required, got ${names.length}`);
-    const [mapping] = await context.discovery.resolve('namespaces');
-    const document = { apiVersion: 'v1', kind: 'Namespace', metadata: { name }, spec: {}, status: {} };
-    return createAll(context, values, [{ mapping: mapping, name, document }]);
-  }
-  if (values.filename.length === 0) throw new UserError('error: must specify one of -f and -k');
-  return createAll(context, values, await parseTargets(context, args, targetOptions(values)));
-}
-
-async function createAll(
-  context: KubectlContext,
-  values: FlagValues<typeof createFlags>,
-  targets: readonly Target[],
-): Promise<number> {
-  const printer = new ResultPrinter(context, values.output);
-  let code = 0;
-  for (const target of targets) {
-    const body = withNamespace(target.document!, target);
-    if (values['dry-run'] === 'client') {
-      printer.print(target, body, 'created (dry run)');
-      continue;
-    }
-    try {
-      const { object } = await context.api.call({
-        method: 'POST',
-        path: pathOf(target.mapping, target.namespace),
-        query: {
-          fieldManager,
-          fieldValidation: fieldValidation(values.validate),
-          dryRun: values['dry-run'] === 'none' ? undefined : 'All',
-        },
-        body,
-      });
-      printer.print(target, object, `created${drySuffix(values['dry-run'])}`);
-    } catch (error) {
-      if (!(error instanceof StatusError)) throw error;
-      const doing = target.source === undefined ? undefined : `error when creating "${target.source}"`;
-      context.complain(serverError(error, doing));
-      code = 1;
-    }
-  }
-  return code;
 }

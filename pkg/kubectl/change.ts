@@ -5,7 +5,7 @@ import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { type FlagTable, type FlagValues, integer, list, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { digMap, digNumber } from './api.ts';
-import { fieldManager } from './apply.ts';
+
 import { allNamespacesFlag, type KubectlContext, selectorFlag } from './context.ts';
 import { pathOf } from './discovery.ts';
 import { serverError } from './errors.ts';
@@ -94,7 +94,11 @@ async function changeOne(
   for (const [key, value] of change.changes) {
     const now = Object.hasOwn(current, key) ? String(current[key]) : undefined;
     if (value !== null && now !== undefined && now !== value && !values.overwrite) {
-      context.complain(`error: '${key}' already has a value (${now}), and --overwrite is false`);
+      context.complain(
+        change.field === 'labels'
+          ? `error: '${key}' already has a value (${now}), and --overwrite is false`
+          : `error: --overwrite is false but found the following declared annotation(s): '${key}' already has a value (${now})`,
+      );
       return 1;
     }
     if (value === null && now === undefined) context.print(`${change.field.slice(0, -1)} "${key}" not found.\n`);
@@ -110,7 +114,7 @@ async function changeOne(
     await context.api.call({
       method: 'PATCH',
       path: pathOf(target.mapping, target.namespace, target.name),
-      query: { fieldManager },
+      query: { fieldManager: `kubectl-${change.field === 'labels' ? 'label' : 'annotate'}` },
       body: { metadata: { [change.field]: Object.fromEntries(change.changes) } },
       contentType: 'application/merge-patch+json',
     });
@@ -160,7 +164,7 @@ export async function scale(
     await context.api.call({
       method: 'PATCH',
       path,
-      query: { fieldManager },
+      query: { fieldManager: 'kubectl' },
       body: { spec: { replicas: values.replicas } },
       contentType: 'application/merge-patch+json',
     });

@@ -8,6 +8,7 @@ import { dig, digText } from './api.ts';
 import {
   allNamespacesFlag,
   checkOutput,
+  dryRunFlag,
   fieldSelectorFlag,
   fileFlags,
   type KubectlContext,
@@ -16,12 +17,14 @@ import {
 } from './context.ts';
 import { kindName, pathOf } from './discovery.ts';
 import { serverError } from './errors.ts';
+import { checkDryRun, dryRunQuery, drySuffix } from './printing.ts';
 import { parseTargets, resolveObjects, type Target, targetName, targetOptions } from './targets.ts';
 
 /** The flags of `delete`. */
 export const deleteFlags = {
   ...fileFlags,
   output: outputFlag,
+  'dry-run': dryRunFlag,
   selector: selectorFlag,
   'field-selector': fieldSelectorFlag,
   'all-namespaces': allNamespacesFlag,
@@ -49,6 +52,7 @@ export async function remove(
   args: readonly string[],
 ): Promise<number> {
   checkOutput(values.output, ['name']);
+  checkDryRun(values['dry-run']);
   checkCombination(values);
   const targets = await parseTargets(context, args, targetOptions(values));
   const byName = targets.every((target) => target.name !== undefined);
@@ -77,14 +81,15 @@ export async function remove(
       for (const one of found) going.push(await deleteOne(context, values, one));
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
-      if (values['ignore-not-found'] && error.reason === 'NotFound') continue;
+      if ((values['ignore-not-found'] || selected) && error.reason === 'NotFound') continue;
       if (target.source !== undefined) context.complain(serverError(error, `error when deleting "${target.source}"`));
       else context.complain(serverError(error));
       code = 1;
     }
   }
   if (going.length === 0 && code === 0 && !byName) context.print('No resources found\n');
-  if (values.wait) for (const target of going) if (!(await gone(context, target, values.timeout))) code = 1;
+  if (values.wait && values['dry-run'] === 'none')
+    for (const target of going) if (!(await waitUntilGone(context, target, values.timeout))) code = 1;
   return code;
 }
 
@@ -98,8 +103,13 @@ function checkCombination(values: FlagValues<typeof deleteFlags>): void {
     throw new UserError('error: --force and --grace-period greater than 0 cannot be specified together');
 }
 
-interface Going extends Target {
+/** An object that is being deleted. */
+export interface Going extends Target {
   readonly uid?: string;
+}
+
+function lookAt(context: KubectlContext, target: Target) {
+  return context.api.call({ method: 'GET', path: pathOf(target.mapping, target.namespace, target.name) });
 }
 
 async function deleteOne(
@@ -109,21 +119,24 @@ async function deleteOne(
 ): Promise<Going> {
   const policies = { background: 'Background', foreground: 'Foreground', orphan: 'Orphan' } as const;
   const grace = values.now ? 1 : values.force && values['grace-period'] < 0 ? 0 : values['grace-period'];
-  const { object } = await context.api.call({
-    method: 'DELETE',
-    path: pathOf(target.mapping, target.namespace, target.name),
-    body: {
-      apiVersion: 'v1',
-      kind: 'DeleteOptions',
-      propagationPolicy: policies[values.cascade as keyof typeof policies],
-      ...(grace < 0 ? {} : { gracePeriodSeconds: grace }),
-    },
-  });
+  const { object } = await (values['dry-run'] === 'client'
+    ? lookAt(context, target)
+    : context.api.call({
+        method: 'DELETE',
+        path: pathOf(target.mapping, target.namespace, target.name),
+        query: { dryRun: dryRunQuery(values['dry-run']) },
+        body: {
+          apiVersion: 'v1',
+          kind: 'DeleteOptions',
+          propagationPolicy: policies[values.cascade as keyof typeof policies],
+          ...(grace < 0 ? {} : { gracePeriodSeconds: grace }),
+        },
+      }));
   if (values.output === 'name') context.print(`${targetName(target)}\n`);
   else {
     const where = target.namespace === undefined ? '' : ` from ${target.namespace} namespace`;
     context.print(
-      `${kindName(target.mapping)} "${target.name}" ${values.force ? 'force deleted' : 'deleted'}${where}\n`,
+      `${kindName(target.mapping)} "${target.name}" ${values.force ? 'force deleted' : 'deleted'}${where}${drySuffix(values['dry-run'])}\n`,
     );
   }
   const uid = digText(object, 'metadata', 'uid') || digText(object, 'details', 'uid');
@@ -131,7 +144,7 @@ async function deleteOne(
 }
 
 /** Waits until the object of that uid is gone; false when the time is up. */
-async function gone(context: KubectlContext, target: Going, timeoutMs: number): Promise<boolean> {
+export async function waitUntilGone(context: KubectlContext, target: Going, timeoutMs: number): Promise<boolean> {
   const endMs = timeoutMs > 0 ? context.clock.monotonicMs() + timeoutMs : Number.POSITIVE_INFINITY;
   const path = pathOf(target.mapping, target.namespace, target.name);
   for (;;) {

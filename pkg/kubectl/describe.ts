@@ -16,6 +16,7 @@ import {
   describeSecret,
   describeServiceAccount,
 } from './describe-plain.ts';
+import { describeRequest } from './describe-request.ts';
 import { Description, longTime } from './describe-text.ts';
 import { conditionsTable, describeMetadata, describePod, describeWorkload, type Related } from './describe-workload.ts';
 import { selectorText } from './logs.ts';
@@ -103,6 +104,7 @@ async function describeOne(context: KubectlContext, target: Target, raw: JsonObj
   if (kind === 'Pod') return describePod(object);
   if (kind === 'Service') return describeService(context, target, object);
   if (kind === 'Node') return describeNode(context, object);
+  if (kind === 'CertificateSigningRequest') return describeRequest(object);
   if (kind === 'ConfigMap') return describeConfigMap(object);
   if (kind === 'Secret') return describeSecret(object);
   if (kind === 'ServiceAccount') return describeServiceAccount(object);

@@ -1,6 +1,7 @@
 /** Which resources the server has, and which of them a word on the command line means. */
 
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
+import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { digList, digText, digTexts, type KubeApi } from './api.ts';
 
@@ -64,11 +65,18 @@ export class Discovery {
   }
 
   async #load(): Promise<readonly Mapping[]> {
-    const [core, named] = await Promise.all([
-      this.#api.call({ method: 'GET', path: '/api', accept }),
-      this.#api.call({ method: 'GET', path: '/apis', accept }),
-    ]);
-    return [...readGroups(core.object), ...readGroups(named.object)];
+    try {
+      const [core, named] = await Promise.all([
+        this.#api.call({ method: 'GET', path: '/api', accept }),
+        this.#api.call({ method: 'GET', path: '/apis', accept }),
+      ]);
+      return [...readGroups(core.object), ...readGroups(named.object)];
+    } catch (error) {
+      if (!(error instanceof StatusError) || error.reason !== 'Forbidden') throw error;
+      // Who may not see what there is asks for it by the names that every server has, as kubectl does by what it has kept.
+      const { resources } = await import('#pkg/api/resources.ts');
+      return resources.filter((resource) => resource.enabledByDefault);
+    }
   }
 }
 

@@ -1,11 +1,11 @@
 /** The flags of `get`, and what they select. */
 import { type FlagTable, type FlagValues, integer, list, text, toggle } from '#pkg/component/flags.ts';
-import { allNamespacesFlag, fieldSelectorFlag, outputFlag, selectorFlag } from './context.ts';
+import { allNamespacesFlag, fieldSelectorFlag, fileFlags, printFlags, selectorFlag } from './context.ts';
 import { chunkSizeDefault } from './targets.ts';
 
 /** The flags of `get`. */
 export const getFlags = {
-  output: outputFlag,
+  ...printFlags,
   selector: selectorFlag,
   'field-selector': fieldSelectorFlag,
   'all-namespaces': allNamespacesFlag,
@@ -17,11 +17,12 @@ export const getFlags = {
   'label-columns': list({ help: 'Labels that get a column each.', short: 'L', placeholder: 'key,key' }),
   'show-kind': toggle({ help: 'Name the type of each object.' }),
   'sort-by': text({ help: 'Field by which to sort, such as .metadata.name.', placeholder: 'path' }),
-  'show-managed-fields': toggle({ help: 'Keep managedFields in json and yaml.' }),
   'ignore-not-found': toggle({ help: 'Say nothing about objects that do not exist.' }),
   'chunk-size': integer({ help: 'Objects to ask for at a time; 0 for all at once.', fallback: chunkSizeDefault }),
   raw: text({ help: 'Print what this path of the server answers, as it is.', placeholder: 'path' }),
-  filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),
+  ...fileFlags,
+  'server-print': toggle({ help: "The server's own columns.", fallback: true }),
+  subresource: text({ help: 'Subresource to show.', placeholder: 'name' }),
 } satisfies FlagTable;
 
 /** The value of every flag. */

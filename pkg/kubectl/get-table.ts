@@ -22,13 +22,14 @@ const tableAccept = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/js
 /** The table of what one target names. */
 export async function fetchBlock(context: KubectlContext, values: GetValues, target: Target): Promise<Block> {
   // What is sorted by a field needs all of them.
+  const accept = values['server-print'] ? tableAccept : 'application/json';
   const query = { includeObject: values['sort-by'] === '' ? 'Metadata' : 'Object' };
   if (target.name !== undefined) {
-    const path = pathOf(target.mapping, target.namespace, target.name);
-    return blockOf(target, (await context.api.call({ method: 'GET', path, query, accept: tableAccept })).object);
+    const path = pathOf(target.mapping, target.namespace, target.name, values.subresource || undefined);
+    return blockOf(target, (await context.api.call({ method: 'GET', path, query, accept })).object);
   }
   const pages: Block[] = [];
-  const options = { selection: selectionOf(values), query, accept: tableAccept, chunkSize: values['chunk-size'] };
+  const options = { selection: selectionOf(values), query, accept, chunkSize: values['chunk-size'] };
   for await (const page of listPages(context, target, options)) pages.push(blockOf(target, page));
   const rows = pages.flatMap((page) => page.rows);
   const first = pages[0]!;
@@ -47,7 +48,7 @@ function blockOf(target: Target, object: JsonObject): Block {
     target,
     columns: [
       { name: 'Name', type: 'string', priority: 0 },
-      { name: 'Created At', type: 'date', priority: 0 },
+      { name: 'Age', type: 'date', priority: 0 },
     ],
     rows: items.map((item) => ({
       cells: [digText(item, 'metadata', 'name'), digText(item, 'metadata', 'creationTimestamp')],

@@ -4,22 +4,25 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { digText } from './api.ts';
-import { checkOutput, type KubectlContext } from './context.ts';
+import { checkOutput, type KubectlContext, objectForms } from './context.ts';
 import { customRows } from './custom-columns.ts';
+import { pathOf } from './discovery.ts';
 import { serverError, UsageError } from './errors.ts';
 import { type GetValues, selectionOf } from './get-flags.ts';
 import { type Block, fetchBlock, renderBlock, watchTable } from './get-table.ts';
 import { watchTarget } from './get-watch.ts';
+import { withTemplate } from './go-template-file.ts';
 import { listOf, renderName, renderObject, withoutManagedFields } from './output.ts';
 import { sortByPath } from './sorting.ts';
 import { TableLayout } from './tables.ts';
-import { getObject, listAll, parseTargets, type Target } from './targets.ts';
+import { listAll, parseTargets, type Target } from './targets.ts';
 
-const forms = ['custom-columns', 'json', 'jsonpath', 'jsonpath-as-json', 'name', 'wide', 'yaml'];
+const forms = ['custom-columns', 'custom-columns-file', ...objectForms, 'wide'].toSorted();
 
 /** Runs the command; resolves to its exit code. Throws `UserError` and what the API answers. */
-export async function get(context: KubectlContext, values: GetValues, args: readonly string[]): Promise<number> {
-  if (values.raw !== '') return getRaw(context, values, args);
+export async function get(context: KubectlContext, flags: GetValues, args: readonly string[]): Promise<number> {
+  if (flags.raw !== '') return getRaw(context, flags, args);
+  const values = { ...flags, output: withTemplate(flags) };
   checkOutput(values.output, forms);
   const isWatch = values.watch || values['watch-only'];
   if (values['output-watch-events'] && !isWatch)
@@ -69,6 +72,7 @@ interface Found {
 async function getObjects(context: KubectlContext, values: GetValues, targets: readonly Target[]): Promise<number> {
   let found: Found[] = [];
   let failed = false;
+  const problems: StatusError[] = [];
   let resourceVersion = '';
   for (const target of targets) {
     try {
@@ -76,17 +80,19 @@ async function getObjects(context: KubectlContext, values: GetValues, targets: r
       found.push(...listed.objects.map((object) => ({ target, object })));
       resourceVersion = listed.resourceVersion;
     } catch (error) {
-      failed = tolerate(context, values, error) || failed;
+      failed = tolerate(problems, values, error) || failed;
     }
   }
   if (values['sort-by'] !== '') found = [...sortByPath(found, values['sort-by'], ({ object }) => object)];
   if (values.watch || values['watch-only']) {
     const [target] = targets;
+    tell(context, problems);
     if (!failed && target !== undefined) await watchObjects(context, values, { target, found, resourceVersion });
     return failed ? 1 : 0;
   }
   const single = targets.length === 1 && targets[0]?.name !== undefined;
   if (!single || found.length > 0) printObjects(context, values, { found, single });
+  tell(context, problems);
   return failed ? 1 : 0;
 }
 
@@ -99,7 +105,8 @@ async function fetchObjects(
     const { objects, resourceVersion } = await listAll(context, target, selectionOf(values), values['chunk-size']);
     return { objects: objects.map((object) => shownOf(values, object)), resourceVersion };
   }
-  const object = await getObject(context, target);
+  const path = pathOf(target.mapping, target.namespace, target.name, values.subresource || undefined);
+  const { object } = await context.api.call({ method: 'GET', path });
   return { objects: [shownOf(values, object)], resourceVersion: digText(object, 'metadata', 'resourceVersion') };
 }
 
@@ -140,22 +147,27 @@ function printObjects(
   } else context.print(renderObject(values.output, (single ? objects[0] : undefined) ?? listOf(objects)));
 }
 
-/** Reports an error about one object and goes on; true when it counts as a failure. */
-function tolerate(context: KubectlContext, values: GetValues, error: unknown): boolean {
+/** Keeps an error about one object, to be told after what was found; true when it counts as a failure. */
+function tolerate(problems: StatusError[], values: GetValues, error: unknown): boolean {
   if (!(error instanceof StatusError)) throw error;
   if (values['ignore-not-found'] && error.reason === 'NotFound') return false;
-  context.complain(serverError(error));
+  problems.push(error);
   return true;
+}
+
+function tell(context: KubectlContext, problems: readonly StatusError[]): void {
+  for (const problem of problems) context.complain(serverError(problem));
 }
 
 async function getTables(context: KubectlContext, values: GetValues, targets: readonly Target[]): Promise<number> {
   let failed = false;
+  const problems: StatusError[] = [];
   const blocks: Block[] = [];
   for (const target of targets) {
     try {
       addBlock(blocks, await fetchBlock(context, values, target));
     } catch (error) {
-      failed = tolerate(context, values, error) || failed;
+      failed = tolerate(problems, values, error) || failed;
     }
   }
   const types = new Set(targets.map((target) => target.mapping));
@@ -172,6 +184,7 @@ async function getTables(context: KubectlContext, values: GetValues, targets: re
     const namespaced = targets.some((target) => target.mapping.namespaced) && !values['all-namespaces'];
     context.complain(namespaced ? `No resources found in ${targets[0]?.namespace} namespace.` : 'No resources found');
   }
+  tell(context, problems);
   const [target] = targets;
   if (isWatch && !failed && target !== undefined)
     await watchTable(context, values, { target, layout, listed: blocks[0] });

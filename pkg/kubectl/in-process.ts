@@ -6,7 +6,8 @@ import type { ApiCall, RawAnswer, SendCall } from './api.ts';
 export function sendTo(handler: ApiHandler): SendCall {
   return async (call: ApiCall): Promise<RawAnswer> => {
     const query = new URLSearchParams();
-    for (const [key, value] of Object.entries(call.query ?? {})) if (value !== undefined) query.set(key, value);
+    for (const [key, value] of Object.entries(call.query ?? {}))
+      for (const one of typeof value === 'string' ? [value] : (value ?? [])) query.append(key, one);
     const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
     const response = await handler({
       method: call.method,

@@ -4,6 +4,8 @@ import { isPodReady } from '#pkg/api/core/pod.ts';
 import { makeDeployment } from '#pkg/testing/builders.ts';
 import { startTestCluster, type TestCluster } from '#pkg/testing/cluster.ts';
 import { runKubectl, startKubectl } from '#pkg/testing/kubectl.ts';
+import { commands } from './commands.ts';
+import { lastAppliedKey } from './last-applied.ts';
 
 let cluster: TestCluster;
 const run = (...args: readonly string[]) => runKubectl(cluster, args);
@@ -51,12 +53,12 @@ test.each<[string, readonly string[], string]>([
   [
     'an output that is not there',
     ['get', 'pods', '-o', 'table'],
-    'error: unable to match a printer suitable for the output format "table", allowed formats are: custom-columns,json,jsonpath,jsonpath-as-json,name,wide,yaml\n',
+    'error: unable to match a printer suitable for the output format "table", allowed formats are: custom-columns,custom-columns-file,go-template,go-template-file,json,jsonpath,jsonpath-as-json,jsonpath-file,kyaml,name,template,templatefile,wide,yaml\n',
   ],
   [
     'a command that is not there',
-    ['drain', 'node'],
-    'error: unknown command "drain" for "coxswain kubectl"\nIt has annotate, apply, create, delete, describe, get, label, logs, rollout, scale, set, top, wait.\n',
+    ['drown', 'node'],
+    `error: unknown command "drown" for "coxswain kubectl"\nIt has ${Object.keys(commands).join(', ')}.\n`,
   ],
   [
     'a flag that is not there, before the command',
@@ -179,7 +181,7 @@ test('apply says what it did to each object, and unknown fields are refused', as
   expect((await run('get', 'cm', 'one', '-o', 'jsonpath={.data}')).out).toBe('{"d":"e"}');
   const bad = await apply('apiVersion: v1\nkind: ConfigMap\nmetadata: {name: three}\ndatum: {}\n');
   expect(bad).toMatchObject({ code: 1, out: '' });
-  expect(bad.err).toContain('.datum: field not declared in schema');
+  expect(bad.err).toContain('strict decoding error: unknown field "datum"');
   const dry = await runKubectl(cluster, ['apply', '-f', '-', '--dry-run=client'], manifest('f: g'));
   expect(dry.out).toBe('configmap/one configured (dry run)\nconfigmap/two configured (dry run)\n');
   const shared = ['apply', '-f', '-', '--server-side', '--field-manager=other'];
@@ -256,10 +258,10 @@ test('apply shows several objects as one list; in a client dry run those that ar
   expect(list.items[1]).toEqual({
     apiVersion: 'v1',
     kind: 'ConfigMap',
-    metadata: { name: 'new', namespace: 'default' },
+    metadata: { name: 'new', namespace: 'default', annotations: { [lastAppliedKey]: expect.any(String) } },
     data: { k: 'v' },
   });
-  expect((await apply(out)).out).toBe('configmap/there unchanged\nconfigmap/new created\n');
+  expect((await apply(out)).out).toBe('configmap/there configured\nconfigmap/new created\n');
   expect((await apply(config('there'), '--server-side', '--dry-run=client')).err).toBe(
     "error: --dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)\n",
   );
@@ -310,7 +312,7 @@ spec:
   ])
     expect(await create(text)).toEqual({ code: 1, out: '', err: `error: error parsing STDIN: ${problem}` });
   expect((await create(twice, '--validate=warn', '--dry-run=client')).err).toContain('key "data" already set in map');
-  expect((await create(twice, '--validate=ignore', '--dry-run=client', '-o', 'jsonpath={.data.k}')).err).not.toBe('');
+  expect((await create(twice, '--validate=ignore', '--dry-run=client', '-o', 'jsonpath={.data.k}')).out).toBe('b');
   expect((await create(twice, '--validate=ignore', '--dry-run=client', '-o', 'yaml')).out).toContain('k: b');
 });
 

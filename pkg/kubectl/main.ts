@@ -1,85 +1,30 @@
 /**
- * `coxswain kubectl`: the everyday subset, for machines without kubectl. Each subcommand is a table of flags and a function; output and
- * messages have kubectl's form.
+ * `coxswain kubectl`: kubectl for machines without it. Each command is a table of flags and a function (`commands.ts`); output and messages have
+ * kubectl's form.
  */
 
 import { parseDurationMs } from '#pkg/apimachinery/time.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import { commandOverview, type FlagTable, type FlagValues, helpText, parseFlags } from '#pkg/component/flags.ts';
+import { commandOverview, type FlagTable, helpText, parseFlags } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { KubeApi } from './api.ts';
-import { apply, applyFlags, create, createFlags } from './apply.ts';
-import { annotate, label, labelFlags, scale, scaleFlags } from './change.ts';
-import { connectionFlags, type KubectlContext } from './context.ts';
-import { deleteFlags, remove } from './delete.ts';
-import { describe, describeFlags } from './describe.ts';
+import { commands } from './commands.ts';
+import { type ConnectionValues, connectionFlags, type KubectlContext } from './context.ts';
 import { Discovery } from './discovery.ts';
 import { flagMessage, messageOf, UsageError } from './errors.ts';
-import { get } from './get.ts';
-import { getFlags } from './get-flags.ts';
-import { logs, logsFlags } from './logs.ts';
-import { rollout, rolloutFlags } from './rollout.ts';
-import { set, setFlags } from './set.ts';
-import { top, topFlags } from './top.ts';
-import { wait, waitFlags } from './wait.ts';
+import { type Machine, plainMachine } from './machine.ts';
+import { findCommand, type Subcommand } from './subcommand.ts';
 
-interface Subcommand {
-  readonly summary: string;
-  readonly usage: string;
-  readonly flags: FlagTable;
-  run(context: KubectlContext, values: never, args: readonly string[]): Promise<number>;
+/** What the flags of the connection say to whoever opens it. */
+export interface ConnectRequest {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace?: string;
+  readonly server?: string;
+  readonly requestTimeoutMs: number;
+  /** What else says where and in whose name, as the command line has it; empty where it says nothing. */
+  readonly overrides: Partial<ConnectionValues>;
 }
-
-const subcommands: Readonly<Record<string, Subcommand>> = {
-  annotate: {
-    summary: 'Set or remove annotations.',
-    usage: 'annotate TYPE/NAME KEY=VALUE KEY-',
-    flags: labelFlags,
-    run: annotate,
-  },
-  apply: {
-    summary: 'Make the objects of files as the files say.',
-    usage: 'apply -f FILE',
-    flags: applyFlags,
-    run: apply,
-  },
-  create: { summary: 'Create the objects of files.', usage: 'create -f FILE', flags: createFlags, run: create },
-  delete: { summary: 'Delete objects.', usage: 'delete TYPE/NAME | -f FILE', flags: deleteFlags, run: remove },
-  describe: {
-    summary: 'Show objects in detail, with their events.',
-    usage: 'describe TYPE/NAME',
-    flags: describeFlags,
-    run: describe,
-  },
-  get: { summary: 'Show objects.', usage: 'get TYPE [NAME]', flags: getFlags, run: get },
-  label: { summary: 'Set or remove labels.', usage: 'label TYPE/NAME KEY=VALUE KEY-', flags: labelFlags, run: label },
-  logs: { summary: 'Show the log of a container.', usage: 'logs POD | TYPE/NAME', flags: logsFlags, run: logs },
-  rollout: {
-    summary: 'Status, history, undo, restart, pause or resume of a rollout.',
-    usage: 'rollout status|history|undo|restart|pause|resume TYPE/NAME',
-    flags: rolloutFlags,
-    run: rollout,
-  },
-  scale: {
-    summary: 'Set how many replicas there are.',
-    usage: 'scale --replicas=N TYPE/NAME',
-    flags: scaleFlags,
-    run: scale,
-  },
-  set: {
-    summary: 'Set the image of containers.',
-    usage: 'set image TYPE/NAME CONTAINER=IMAGE',
-    flags: setFlags,
-    run: set,
-  },
-  top: { summary: 'Show what nodes or pods use.', usage: 'top node|pod [NAME]', flags: topFlags, run: top },
-  wait: {
-    summary: 'Wait for a condition.',
-    usage: 'wait --for=condition=Ready TYPE/NAME',
-    flags: waitFlags,
-    run: wait,
-  },
-};
 
 /** What the subcommands need of the world. */
 export interface KubectlWorld {
@@ -88,22 +33,24 @@ export interface KubectlWorld {
   write(text: string): void;
   writeError(text: string): void;
   readStdin(): Promise<string>;
+  /** Absent where there is no more than output. */
+  readonly machine?: Machine;
   /** Opens the connection; only called once the command line was understood. */
-  connect(options: {
-    kubeconfig?: string;
-    context?: string;
-    namespace?: string;
-    server?: string;
-    requestTimeoutMs: number;
-  }): Promise<KubeApi & { close?(): void }>;
+  connect(options: ConnectRequest): Promise<KubeApi & { close?(): void }>;
+}
+
+/** A command that was found, and the name it was called by. */
+interface Found {
+  readonly name: string;
+  readonly command: Subcommand;
 }
 
 /** Runs one command line and returns the exit code. */
 export async function kubectl(world: KubectlWorld, args: readonly string[]): Promise<number> {
   const complain = (line: string): void => world.writeError(`${line}\n`);
   const at = commandIndex(args);
-  const name = args[at];
-  if (name === undefined) {
+  const first = args[at];
+  if (first === undefined) {
     const parsed = parseFlags(connectionFlags, args);
     if (!parsed.ok) {
       complain(`error: ${flagMessage(parsed.problem!)}`);
@@ -111,62 +58,84 @@ export async function kubectl(world: KubectlWorld, args: readonly string[]): Pro
       return 1;
     }
   }
-  if (name === undefined || name === 'help') {
+  if (first === undefined || first === 'help') {
     world.write(overview());
     return 0;
   }
-  const command = Object.hasOwn(subcommands, name) ? subcommands[name] : undefined;
-  if (command === undefined) {
-    // What follows a flag that there is none of was likely its value, not a command.
-    const before = parseFlags(connectionFlags, args.slice(0, at));
-    if (!before.ok && before.problem !== undefined) {
-      complain(`error: ${flagMessage(before.problem)}`);
-      complain("See 'coxswain kubectl --help' for usage.");
-      return 1;
-    }
-    complain(`error: unknown command "${name}" for "coxswain kubectl"`);
-    complain(`It has ${Object.keys(subcommands).join(', ')}.`);
-    return 1;
-  }
-  const table: FlagTable = { ...command.flags, ...connectionFlags };
-  const parsed = parseFlags(table, args.toSpliced(at, 1));
+  const found = findCommand(commands, words(args, at));
+  if (found === undefined) return unknownCommand(world, args, at);
+  const name = found.path.join(' ');
+  const table: FlagTable = { ...connectionFlags, ...found.command.flags };
+  const parsed = parseFlags(table, withoutWords(args, at, found.path.length));
   if (!parsed.ok) {
     complain(`error: ${parsed.problem === undefined ? parsed.message : flagMessage(parsed.problem)}`);
     complain(`See 'coxswain kubectl ${name} --help' for usage.`);
     return 1;
   }
   if (parsed.help) {
-    world.write(helpText(table, { usage: `coxswain kubectl ${command.usage} [flags]`, summary: command.summary }));
+    const usage = `coxswain kubectl ${[...found.path.slice(0, -1), found.command.usage].join(' ')} [flags]`;
+    world.write(helpText(table, { usage, summary: found.command.summary }));
     return 0;
   }
-  return run(world, { name, command }, parsed.values as unknown as FlagValues<typeof connectionFlags>, parsed.rest);
+  const dash = args.indexOf('--');
+  const { values, given, rest } = parsed;
+  const afterDash = dash < 0 ? undefined : args.slice(dash + 1);
+  return run(world, { name, command: found.command }, { values, given, rest, afterDash });
 }
 
-async function run(
-  world: KubectlWorld,
-  { name, command }: { readonly name: string; readonly command: Subcommand },
-  values: FlagValues<typeof connectionFlags>,
-  rest: readonly string[],
-): Promise<number> {
+/** The arguments from the command on that may be names of commands. */
+function words(args: readonly string[], at: number): readonly string[] {
+  return args.slice(at).filter((argument) => !argument.startsWith('-'));
+}
+
+/** The arguments without the first `count` words from the command on. */
+function withoutWords(args: readonly string[], at: number, count: number): readonly string[] {
+  let left = count;
+  return args.filter((argument, index) => {
+    if (index < at || left === 0 || argument.startsWith('-')) return true;
+    left--;
+    return false;
+  });
+}
+
+function unknownCommand(world: KubectlWorld, args: readonly string[], at: number): number {
+  const complain = (line: string): void => world.writeError(`${line}\n`);
+  // What follows a flag that there is none of was likely its value, not a command.
+  const before = parseFlags(connectionFlags, args.slice(0, at));
+  if (!before.ok && before.problem !== undefined) {
+    complain(`error: ${flagMessage(before.problem)}`);
+    complain("See 'coxswain kubectl --help' for usage.");
+    return 1;
+  }
+  complain(`error: unknown command "${args[at]}" for "coxswain kubectl"`);
+  complain(`It has ${Object.keys(commands).join(', ')}.`);
+  return 1;
+}
+
+interface CommandLine {
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly given: ReadonlySet<string>;
+  readonly rest: readonly string[];
+  readonly afterDash: readonly string[] | undefined;
+}
+
+async function run(world: KubectlWorld, { name, command }: Found, line: CommandLine): Promise<number> {
   let api: (KubeApi & { close?(): void }) | undefined;
   try {
-    api = await world.connect({
-      ...(values.kubeconfig === '' ? {} : { kubeconfig: values.kubeconfig }),
-      ...(values.context === '' ? {} : { context: values.context }),
-      ...(values.namespace === '' ? {} : { namespace: values.namespace }),
-      ...(values.server === '' ? {} : { server: values.server }),
-      requestTimeoutMs: requestTimeoutMs(values['request-timeout']),
-    });
+    api = command.isLocal ? localApi : await world.connect(connectRequest(command, line));
     const context: KubectlContext = {
       api,
       discovery: new Discovery(api),
       clock: world.clock,
       signal: world.signal,
       print: (text) => world.write(text),
-      complain: (line) => world.writeError(`${line}\n`),
+      complain: (text) => world.writeError(`${text}\n`),
       readStdin: () => world.readStdin(),
+      machine: world.machine ?? plainMachine(world),
+      given: line.given,
+      afterDash: line.afterDash,
     };
-    return await command.run(context, values as never, rest);
+    return await command.run(context, line.values as never, line.rest);
   } catch (error) {
     if (world.signal.aborted) return 130;
     world.writeError(`${messageOf(error)}\n`);
@@ -175,6 +144,36 @@ async function run(
   } finally {
     api?.close?.();
   }
+}
+
+/** Stands for the connection of commands that need none. */
+const localApi: KubeApi = {
+  namespace: 'default',
+  server: '',
+  call: () => Promise.reject(new UserError('error: this command speaks to no server')),
+  stream: () => Promise.reject(new UserError('error: this command speaks to no server')),
+  openSocket: () => Promise.reject(new UserError('error: this command speaks to no server')),
+};
+
+/** A command's own flag of the same name, such as `--user`, says nothing of the connection. */
+function connectRequest(command: Subcommand, { values, given }: CommandLine): ConnectRequest {
+  const said = (name: keyof ConnectionValues): string =>
+    Object.hasOwn(command.flags, name) ? '' : String(values[name] ?? '');
+  const shared = Object.keys(connectionFlags).filter((name) => given.has(name) && !Object.hasOwn(command.flags, name));
+  const [kubeconfig, context, namespace, server] = [
+    said('kubeconfig'),
+    said('context'),
+    said('namespace'),
+    said('server'),
+  ];
+  return {
+    ...(kubeconfig === '' ? {} : { kubeconfig }),
+    ...(context === '' ? {} : { context }),
+    ...(namespace === '' ? {} : { namespace }),
+    ...(server === '' ? {} : { server }),
+    requestTimeoutMs: requestTimeoutMs(said('request-timeout')),
+    overrides: Object.fromEntries(shared.map((name) => [name, values[name]])),
+  };
 }
 
 /** Milliseconds of `--request-timeout`, which may be seconds without a unit; 0 for no limit. */
@@ -188,7 +187,8 @@ function requestTimeoutMs(text: string): number {
 
 /** Where the name of the command is: the first argument that is no flag nor the value of a shared one. */
 function commandIndex(args: readonly string[]): number {
-  const takesValue = new Set(['-n', '-s', ...Object.keys(connectionFlags).map((name) => `--${name}`)]);
+  const valued = Object.entries(connectionFlags).filter(([, flag]) => flag.placeholder !== undefined);
+  const takesValue = new Set(['-n', '-s', '-v', ...valued.map(([name]) => `--${name}`)]);
   let isValue = false;
   for (const [index, argument] of args.entries()) {
     if (isValue) isValue = false;
@@ -200,8 +200,8 @@ function commandIndex(args: readonly string[]): number {
 
 function overview(): string {
   return commandOverview({
-    summary: 'The everyday subset of kubectl.',
+    summary: 'kubectl without kubectl.',
     usage: 'coxswain kubectl <command> [flags]',
-    commands: subcommands,
+    commands,
   });
 }

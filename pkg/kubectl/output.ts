@@ -3,7 +3,9 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { yamlText } from '#pkg/apimachinery/yaml-text.ts';
 import { digText } from './api.ts';
 import { kindName, type Mapping } from './discovery.ts';
+import { renderGoTemplate } from './go-template.ts';
 import { renderTemplate, templateValues } from './jsonpath.ts';
+import { kyamlText } from './kyaml.ts';
 import { sortedJson } from './sorted-json.ts';
 
 /** Names without managed fields, as kubectl shows objects unless asked otherwise. */
@@ -21,6 +23,11 @@ export function renderObject(form: string, object: JsonObject): string {
   switch (equals < 0 ? form : form.slice(0, equals)) {
     case 'json':
       return `${sortedJson(object, 4)}\n`;
+    case 'go-template':
+    case 'template':
+      return renderGoTemplate(argument, object);
+    case 'kyaml':
+      return kyamlText(object);
     case 'jsonpath':
       return renderTemplate(argument, object);
     case 'jsonpath-as-json':

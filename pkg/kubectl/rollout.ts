@@ -7,7 +7,7 @@ import { formatTimestamp } from '#pkg/base/clock.ts';
 import { duration, type FlagTable, type FlagValues, integer, list, text, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { dig, digList, digMap, digNumber, digText } from './api.ts';
-import { fieldManager } from './apply.ts';
+
 import { type KubectlContext, selectorFlag } from './context.ts';
 import { podTemplateText } from './describe-workload.ts';
 import { pathOf } from './discovery.ts';
@@ -213,7 +213,7 @@ async function undo(context: KubectlContext, values: Values, target: Target, obj
   await context.api.call({
     method: 'PATCH',
     path: pathOf(target.mapping, target.namespace, target.name),
-    query: { fieldManager, dryRun: values['dry-run'] === 'server' ? 'All' : undefined },
+    query: { fieldManager: 'kubectl-rollout', dryRun: values['dry-run'] === 'server' ? 'All' : undefined },
     body: [{ op: 'replace', path: '/spec/template', value: before }],
     contentType: 'application/json-patch+json',
   });
@@ -225,7 +225,7 @@ async function patchSpec(context: KubectlContext, target: Target, spec: JsonObje
   await context.api.call({
     method: 'PATCH',
     path: pathOf(target.mapping, target.namespace, target.name),
-    query: { fieldManager },
+    query: { fieldManager: 'kubectl-rollout' },
     body: { spec },
     contentType: 'application/merge-patch+json',
   });
@@ -236,7 +236,7 @@ async function patchSpec(context: KubectlContext, target: Target, spec: JsonObje
 function restart(context: KubectlContext, _: Values, target: Target, object: JsonObject): Promise<number> {
   refuseOthers(target, ['DaemonSet', 'Deployment', 'StatefulSet'], 'restarting');
   if (dig(object, 'spec', 'paused') === true)
-    throw new UserError("error: can't restart paused deployment (run rollout resume first)");
+    throw new UserError(`error: ${resourceName(target)} can't restart paused deployment (run rollout resume first)`);
   const annotations = { 'kubectl.kubernetes.io/restartedAt': formatTimestamp(context.clock.nowMs()) };
   return patchSpec(context, target, { template: { metadata: { annotations } } }, 'restarted');
 }

@@ -7,6 +7,7 @@ import { digList, digText } from './api.ts';
 import type { KubectlContext } from './context.ts';
 import { groupVersion, kindName, type Mapping, pathOf } from './discovery.ts';
 import { type OnDuplicates, readDocuments } from './files.ts';
+import { noKustomize } from './local-commands.ts';
 
 /** One object, or all objects of a resource when `name` is absent. */
 export interface Target {
@@ -23,6 +24,8 @@ export interface Target {
 export interface TargetOptions {
   readonly namespace?: string;
   readonly files?: readonly string[];
+  /** Folder of a kustomization; empty for none. */
+  readonly kustomize?: string;
   readonly recursive?: boolean;
   /** What keys that come twice in a file do, by the value of `--validate`; ignored when it is absent, and the last one counts. */
   readonly validate?: string;
@@ -31,12 +34,14 @@ export interface TargetOptions {
 /** The options that the flags of a command name. */
 export function targetOptions(values: {
   readonly filename: readonly string[];
+  readonly kustomize?: string;
   readonly recursive?: boolean;
   readonly namespace: string;
   readonly validate?: string;
 }): TargetOptions {
   return {
     files: values.filename,
+    kustomize: values.kustomize ?? '',
     recursive: values.recursive ?? false,
     ...(values.namespace === '' ? {} : { namespace: values.namespace }),
     ...(values.validate === undefined ? {} : { validate: values.validate }),
@@ -50,6 +55,7 @@ export async function parseTargets(
   options: TargetOptions,
 ): Promise<readonly Target[]> {
   const namespace = options.namespace ?? context.api.namespace;
+  if (options.kustomize !== undefined && options.kustomize !== '') throw new UserError(noKustomize);
   if (options.files !== undefined && options.files.length > 0) {
     if (args.length > 0)
       throw new UserError(

@@ -6,12 +6,14 @@ import { sleep } from '#pkg/base/async.ts';
 import { duration, type FlagTable, type FlagValues, list, text, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { digList, digText } from './api.ts';
-import { allNamespacesFlag, fieldSelectorFlag, type KubectlContext, selectorFlag } from './context.ts';
+import { allNamespacesFlag, fieldSelectorFlag, type KubectlContext, printFlags, selectorFlag } from './context.ts';
 import { evaluatePath } from './jsonpath.ts';
-import { getObject, parseTargets, resolveObjects, type Target, targetName, targetOptions } from './targets.ts';
+import { ResultPrinter } from './printing.ts';
+import { getObject, parseTargets, resolveObjects, type Target, targetOptions } from './targets.ts';
 
 /** The flags of `wait`. */
 export const waitFlags = {
+  ...printFlags,
   for: text({ help: 'condition=NAME[=VALUE], jsonpath={PATH}[=VALUE], create or delete.', placeholder: 'what' }),
   timeout: duration({ help: 'Longest wait; 0s looks once.', fallback: 30_000 }),
   filename: list({ help: 'Files that name the objects.', short: 'f', placeholder: 'file' }),
@@ -53,8 +55,9 @@ export async function wait(context: KubectlContext, values: Values, args: readon
     if (values.for === 'delete') return 0;
     throw new UserError('error: no matching resources found');
   }
+  const printer = new ResultPrinter(context, values);
   const results = await Promise.all(
-    selected.map((target) => waitOne(context, target, { goal, endMs, what: values.for })),
+    selected.map((target) => waitOne(context, target, { goal, endMs, what: values.for, printer })),
   );
   return results.every(Boolean) ? 0 : 1;
 }
@@ -62,7 +65,7 @@ export async function wait(context: KubectlContext, values: Values, args: readon
 async function waitOne(
   context: KubectlContext,
   target: Target,
-  options: { goal: Goal; endMs: number; what: string },
+  options: { goal: Goal; endMs: number; what: string; printer: ResultPrinter },
 ): Promise<boolean> {
   for (let looks = 0; ; looks++) {
     const object = await lookUp(context, target);
@@ -74,7 +77,7 @@ async function waitOne(
       );
     }
     if (options.goal(object)) {
-      context.print(`${targetName(target)} condition met\n`);
+      options.printer.print(target, object ?? { metadata: { name: target.name } }, 'condition met');
       return true;
     }
     if (context.clock.monotonicMs() >= options.endMs) {

@@ -26,6 +26,7 @@ import { ownNode, ownPods } from './pod-sources.ts';
 import { Allocations } from './pods/allocations.ts';
 import { NodePods } from './pods/node-pods.ts';
 import type { PodContext } from './pods/pod-context.ts';
+import { ProbeCounts } from './probes/probe-counts.ts';
 import { KubeletStoppingError, Leaving, leavingRuntime } from './runtime/leaving-runtime.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import { createKubeletHandler } from './server/kubelet-handler.ts';
@@ -51,11 +52,17 @@ interface Sources {
   readonly node: KeyedSource<Node>;
 }
 
+/** What outlives a run. */
+interface Shared extends Sources {
+  readonly probeCounts: ProbeCounts;
+}
+
 class NodeKubelet implements Kubelet {
   readonly nodeName: string;
   readonly handle: ApiHandler;
   readonly #options: KubeletOptions;
   readonly #sources: Sources;
+  readonly #probeCounts: ProbeCounts;
   #run: KubeletRun | undefined;
 
   constructor(options: KubeletOptions) {
@@ -68,11 +75,18 @@ class NodeKubelet implements Kubelet {
     };
     deps.informers.informer(services);
     deps.informers.informer(runtimeClasses);
-    this.handle = createKubeletHandler({ clock: deps.clock, nodeName, workers: () => this.#run?.pods.list() ?? [] });
+    this.#probeCounts = new ProbeCounts();
+    this.handle = createKubeletHandler({
+      clock: deps.clock,
+      nodeName,
+      settings: options,
+      probeCounts: this.#probeCounts,
+      workers: () => this.#run?.pods.list() ?? [],
+    });
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    this.#run = new KubeletRun(this.#options, this.#sources, signal);
+    this.#run = new KubeletRun(this.#options, { ...this.#sources, probeCounts: this.#probeCounts }, signal);
     await this.#run.run();
   }
 }
@@ -81,7 +95,7 @@ class NodeKubelet implements Kubelet {
 class KubeletRun {
   readonly pods: NodePods;
   readonly #options: KubeletOptions;
-  readonly #sources: Sources;
+  readonly #sources: Shared;
   readonly #signal: AbortSignal;
   /** As long as this run lasts. */
   readonly #runtimes: Readonly<Record<string, Runtime>>;
@@ -97,7 +111,7 @@ class KubeletRun {
   readonly #registered = new Deferred();
   #images: readonly ContainerImage[] = [];
 
-  constructor(options: KubeletOptions, sources: Sources, signal: AbortSignal) {
+  constructor(options: KubeletOptions, sources: Shared, signal: AbortSignal) {
     const { nodeName, network } = options;
     const deps = { ...options.deps, client: options.deps.client.until(signal) };
     this.#options = { ...options, deps };
@@ -276,6 +290,7 @@ class KubeletRun {
       crashBackOff: new BackOff(),
       names,
       probes,
+      probeCounts: this.#sources.probeCounts,
       reader: {
         configMap: (namespace, name) => read(configMaps, namespace, name),
         secret: (namespace, name) => read(secrets, namespace, name),

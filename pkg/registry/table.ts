@@ -11,6 +11,7 @@ import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { admissionRegistrationStrategies } from './admissionregistration/strategies.ts';
 import { customResourceDefinitionStrategy } from './apiextensions/custom-resource-definition.ts';
+import { apiServiceDefinition } from './apiregistration/api-service.ts';
 import { controllerRevisionStrategy } from './apps/controller-revision.ts';
 import { daemonSetStrategy } from './apps/daemon-set.ts';
 import { deploymentStrategy } from './apps/deployment.ts';
@@ -155,7 +156,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
 }
 
 /** Resources that the table of API facts does not have: each is a definition made from data (`structuralDefinition`). */
-export const definitions: readonly ResourceDefinition[] = [];
+export const definitions: readonly ResourceDefinition[] = [apiServiceDefinition];
 
 /** All strategies with default options. */
 export const strategies: readonly Strategy[] = createStrategies();

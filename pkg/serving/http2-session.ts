@@ -25,8 +25,12 @@ const headersMax = 1_000;
 /** Frames that break the protocol, and streams beyond those that are allowed, before the session is ended. */
 const invalidFramesMax = 100;
 
-/** Resets in one go, and a second for long: what a client that changes its mind needs. Source: nghttp2 `nghttp2_option_set_stream_reset_rate_limit`. */
-const resets = { streamResetBurst: 1_000, streamResetRate: 33 };
+/** Resets in one go, and a second for long: a client may give up all that it asked for a few times, not go on with it. */
+const resets = { streamResetBurst: 300, streamResetRate: 33 };
+
+/** Requests of one connection that are begun in one round of the loop: some milliseconds of small ones. A new round has begun after so long anyway. */
+const startedAtOnce = 16;
+const roundMs = 2;
 
 /** Rounds of the machine's loop in which the end of an answer is waited for, which takes a few; then it is looked at with the deadlines. */
 const letGoTurns = 16;
@@ -59,8 +63,12 @@ class Http2Session implements Multiplexed {
   readonly #serving: Serving;
   /** Being answered. */
   readonly #open = new Set<OpenStream>();
-  /** Not looked at until it is known who asked first. At most `streamsMax` with those that are open. */
+  /** In order, until they have their turn. At most `streamsMax` with those that are open. */
   #waiting: Arrived[] = [];
+  /** How many of them had it since then, in this round of the loop or in a short time. */
+  #started = 0;
+  #roundMs = 0;
+  #isResting = false;
   #isLeaving = false;
   /** Since when nothing is open. */
   #quietSinceMs: number;
@@ -101,9 +109,7 @@ class Http2Session implements Multiplexed {
   }
 
   known(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const arrived of waiting) this.#start(arrived);
+    this.#startNext();
   }
 
   leave(): void {
@@ -128,17 +134,50 @@ class Http2Session implements Multiplexed {
     stream.on('error', ignored);
     const isFull = this.#open.size + this.#waiting.length >= this.#serving.limits.streamsMax;
     // The client asks again: nothing was done.
-    if (this.#isLeaving || isFull) stream.close(streamCodes.refusedStream);
-    else if (this.#connection.isKnown || !this.isBusy) this.#start(arrived);
-    else this.#waiting.push(arrived);
+    if (this.#isLeaving || isFull) {
+      stream.close(streamCodes.refusedStream);
+      return;
+    }
+    this.#serving.connections.asked(this.#connection);
+    this.#waiting.push(arrived);
+    this.#startNext();
+  }
+
+  #startNext(): void {
+    while (this.#mayStart) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      // Reset while it waited: that has cost nothing.
+      if (!next.stream.closed) this.#start(next);
+    }
+  }
+
+  get #mayStart(): boolean {
+    if (!this.#connection.isKnown) return !this.isBusy;
+    const nowMs = this.#serving.clock.monotonicMs();
+    if (nowMs - this.#roundMs >= roundMs) {
+      this.#roundMs = nowMs;
+      this.#started = 0;
+    }
+    if (this.#started < startedAtOnce) return true;
+    if (!this.#isResting && this.#waiting.length > 0) void this.#rest();
+    return false;
+  }
+
+  /** What has come is not all of it begun in one round of the loop: a client can send a thousand requests at a time. */
+  async #rest(): Promise<void> {
+    this.#isResting = true;
+    await this.#serving.clock.yield();
+    this.#isResting = false;
+    this.#started = 0;
+    this.#startNext();
   }
 
   #start({ stream, headers }: Arrived): void {
-    if (stream.closed) return;
-    const { connections, room, clock } = this.#serving;
+    this.#started++;
+    const { room, clock } = this.#serving;
     const one = new OpenStream(stream, this.#connection, clock);
     this.#open.add(one);
-    connections.asked(this.#connection);
     const exchange = new Exchange(new StreamRequest(stream, headers), new StreamResponse(stream), room, {
       connection: this.#connection,
       waitsForContinue: headers.expect?.toLowerCase() === '100-continue',

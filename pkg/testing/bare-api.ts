@@ -14,6 +14,7 @@ import { type LocalApi, localApi } from '#pkg/cluster/local-api.ts';
 import { depsOf } from '#pkg/cluster/parts.ts';
 import type { ComponentDeps } from '#pkg/component/component.ts';
 import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
+import type { ConnectRemote } from '#pkg/registry/apiregistration/aggregator.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 
 export interface BareApiOptions {
@@ -25,6 +26,10 @@ export interface BareApiOptions {
   readonly port?: number;
   /** Answers what webhooks are asked. Default: no connection to them. */
   readonly callWebhook?: CallWebhook;
+  /** The connection to API servers behind this one. Default: none. */
+  readonly connectRemote?: ConnectRemote;
+  /** Whether an APIService is made for each group in a version. Default false. */
+  readonly registersGroups?: boolean;
 }
 
 export interface BareApi extends Pick<LocalApi, 'handle' | 'run'> {

@@ -25,6 +25,7 @@ import type { Client } from '#pkg/client/client.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import type { FakeRuntime } from '#pkg/kubelet/runtime/fake/fake-runtime.ts';
 import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
+import type { ConnectRemote } from '#pkg/registry/apiregistration/aggregator.ts';
 import type { Store } from '#pkg/storage/store.ts';
 
 export interface TestClusterOptions {
@@ -44,6 +45,8 @@ export interface TestClusterOptions {
   readonly log?: Logger;
   /** Answers what webhooks are asked, in place of the network. Default: on virtual time there is no connection to them. */
   readonly callWebhook?: CallWebhook;
+  /** The connection to API servers behind this one. Default: none. Only on virtual time. */
+  readonly connectRemote?: ConnectRemote;
 }
 
 /** Options of a cluster in real time, at an address of its own. */

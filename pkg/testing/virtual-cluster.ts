@@ -30,6 +30,7 @@ export async function startVirtualCluster(cluster: TestClusterOptions): Promise<
     log: cluster.log ?? silentLogger,
     serviceCidr: testSettings.serviceCidr,
     ...(cluster.callWebhook === undefined ? {} : { callWebhook: cluster.callWebhook }),
+    ...(cluster.connectRemote === undefined ? {} : { connectRemote: cluster.connectRemote }),
   });
   const api = { ...server, run: closing(server, store).run };
   const parts = new Composition({

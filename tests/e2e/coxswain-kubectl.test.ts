@@ -6,9 +6,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { root } from '#tests/tidy/source-files.ts';
 import { binary } from './kubectl-binary.ts';
 import { coxswainMain, type Started, start } from './machine.ts';
 import { type CommandResult, eventually, hookMs, RunningCluster, run } from './running-cluster.ts';
+import { type GuestEnvironment, guestOf, runTranscript, transcripts } from './transcripts.ts';
 
 /** The two tools and the namespace of each. */
 const tools = [
@@ -401,4 +403,20 @@ describe('what goes on', () => {
     expect((await runOn(ours, ['delete', 'pod', 'web', 'talker'])).code).toBe(0);
     expect((await follow.ended).code).toBe(0);
   });
+});
+
+/** What is said otherwise: there is no library for Node that reads kustomizations, so neither is there a version of one. */
+const leftOut = ['kubectl kustomize', 'kubectl apply -k', 'kubectl delete -k', 'kubectl version'];
+
+describe('the transcripts of kubectl', () => {
+  let env: GuestEnvironment;
+
+  beforeAll(async () => {
+    const words = [process.execPath, join(root, 'cmd/coxswain/bin.js'), 'kubectl'];
+    env = await guestOf(cluster, 'ours', { words });
+  }, hookMs);
+
+  test.each(transcripts)('%s', (file) =>
+    runTranscript(file, env, (command) => leftOut.some((word) => command.startsWith(word))),
+  );
 });

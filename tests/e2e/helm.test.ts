@@ -45,7 +45,7 @@ async function configuration(): Promise<Readonly<Record<string, string>>> {
 
 test('a dry run on the server looks things up there and leaves nothing behind', async () => {
   await cluster.kubectl('35', ['create', 'namespace', namespace]);
-  const rendered = await helm('install', 'rel', chart, '--dry-run=server');
+  const rendered = await helm('install', 'rel', chart, '--dry-run=server', '--skip-crds');
   expect(rendered).toContain('STATUS: pending-install');
   expect(rendered).toContain('nodes: "1"');
   expect(rendered).toMatch(/version: "v1\.36\./);
@@ -117,6 +117,21 @@ test('uninstall takes everything but hooks away', async () => {
   expect(rowsOf(await helm('list'))).toEqual([]);
   expect(await kubectl('get', 'deployments,services,secrets', '-o', 'name')).toBe('');
   expect((await tryHelm('uninstall', 'rel')).stderr).toContain('release: not found');
+});
+
+test('definitions of a chart are there before its objects, and its tests say whether it works', async () => {
+  await helm('install', 'full', chart, '--set', 'object=true', '--wait', '--timeout', '60s');
+  expect(await kubectl('get', 'greetings', '-o', 'jsonpath={.items[*].spec.text}')).toBe('hello');
+  expect(await helm('test', 'full', '--timeout', '60s')).toMatch(/TEST SUITE:\s+full-reach\n[\s\S]*Phase:\s+Succeeded/);
+  const broken = ['upgrade', 'full', chart, '--set', 'object=true,testPath=other', '--wait', '--timeout', '60s'];
+  await helm(...broken);
+  const failed = await tryHelm('test', 'full', '--timeout', '60s');
+  expect([failed.code, failed.stdout]).toEqual([1, expect.stringMatching(/Phase:\s+Failed/)]);
+  const refused = await tryHelm('upgrade', 'full', chart, '--set', `object=true,greeting=${'x'.repeat(21)}`);
+  expect(refused.stderr).toContain('spec.text: Too long: may not be more than 20 bytes');
+  await helm('uninstall', 'full', '--wait', '--timeout', '60s');
+  expect(await kubectl('get', 'greetings', '-o', 'name')).toBe('');
+  await kubectl('delete', 'pod', 'full-reach', '--force', '--grace-period=0');
 });
 
 test('client-side apply, as older Helm does it, works too', async () => {

@@ -69,6 +69,7 @@ test('who tests loads the cluster in a handful of files, and no store on a disk 
     './base.js',
     './client.js',
     './cluster.js',
+    './facts.js',
     './node-version.js',
     './start.js',
     './testing.js',

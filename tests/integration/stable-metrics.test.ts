@@ -30,11 +30,11 @@ const absent: readonly (readonly [names: RegExp, why: string])[] = [
   [/^kubernetes_feature_enabled$/, 'there are no feature gates'],
   [/^kube_pod_resource_/, 'the scheduler serves no /metrics/resources'],
   [/^statefulset_controller_/, 'not counted yet'],
-  [/^prober_probe_total$/, 'not counted yet'],
 ];
 
 const annotations = { 'fake.coxswain.dev/cpu': '100m', 'fake.coxswain.dev/memory': '1Mi' };
 const containers = [{ name: 'main', image: 'coxswain.dev/pause:v1' }];
+const probed = [{ ...containers[0], readinessProbe: { tcpSocket: { port: 80 } } }];
 const metadata = (name: string) => ({ name, namespace: 'default' });
 
 async function lifeOfACluster() {
@@ -43,7 +43,12 @@ async function lifeOfACluster() {
   const ended = { ...annotations, 'fake.coxswain.dev/run-time': '1s' };
   const job = { template: { metadata: { annotations: ended }, spec: { containers, restartPolicy: 'Never' } } };
   const resources = { requests: { cpu: '100' } };
-  const web = { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata('web'), annotations }, spec: { containers } };
+  const web = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { ...metadata('web'), annotations },
+    spec: { containers: probed },
+  };
   const huge = { ...web, metadata: metadata('huge'), spec: { containers: [{ ...containers[0], resources }] } };
   const once = { apiVersion: 'batch/v1', kind: 'Job', metadata: metadata('once'), spec: job };
   const often = { schedule: '* * * * *', jobTemplate: { spec: job } };
@@ -60,10 +65,19 @@ async function lifeOfACluster() {
     return body.kind === 'bytes' ? new TextDecoder().decode(body.bytes) : '';
   };
   await ask('/livez');
+  const node = '/api/v1/nodes/node-1/proxy';
+  // Its families have the names of others, with other labels.
+  expect(readMetrics(await ask(`${node}/metrics/cadvisor`)).faults).toEqual([]);
+  expect(JSON.parse(await ask(`${node}/configz`))).toMatchObject({ kubeletconfig: { maxPods: expect.any(Number) } });
+  expect(await ask(`${node}/statusz`)).toContain('kubelet statusz');
+  expect(await ask(`${node}/flagz`)).toContain('hostname-override=node-1');
   return {
     server: await ask('/metrics'),
     health: await ask('/metrics/slis'),
-    kubelet: await ask('/api/v1/nodes/node-1/proxy/metrics/resource'),
+    kubelet: await ask(`${node}/metrics/resource`),
+    kubeletItself: await ask(`${node}/metrics`),
+    kubeletHealth: await ask(`${node}/metrics/slis`),
+    probes: await ask(`${node}/metrics/probes`),
     components: (await renderMetrics(cluster.metrics.families())).text,
   };
 }

@@ -5,8 +5,10 @@
 import { createHash } from 'node:crypto';
 import type { SubresourceInfo } from '#pkg/api/resources.ts';
 import { apiVersionOf } from '#pkg/apimachinery/object.ts';
+import type { RemoteVersion } from '../aggregation.ts';
 import { compareVersions } from '../conversion.ts';
 import type { ServedInfo } from '../definition.ts';
+import { isFresh, remoteDiscovery } from './remote-discovery.ts';
 
 /** Groups in the order upstream gives them. Others come after, by name. Source: `pkg/controlplane/apiserver/aggregator.go`. */
 const groupOrder: readonly string[] = [
@@ -38,12 +40,25 @@ const groupOrder: readonly string[] = [
 /** One served group: its versions, the preferred one first, each with its resources by name. */
 export interface ServedGroup {
   readonly group: string;
-  readonly versions: readonly { readonly version: string; readonly resources: readonly ServedInfo[] }[];
+  readonly versions: readonly ServedVersion[];
+}
+
+/** One version of a group. */
+export interface ServedVersion {
+  readonly version: string;
+  readonly resources: readonly ServedInfo[];
+  /** What is known of it where another server answers for it; `resources` is empty then. */
+  readonly remote?: RemoteVersion;
 }
 
 function rankOf(group: string): number {
   const rank = groupOrder.indexOf(group);
   return rank < 0 ? groupOrder.length : rank;
+}
+
+/** Whether a group is one of Kubernetes itself, in whose place nothing else comes. */
+export function isBuiltInGroup(group: string): boolean {
+  return groupOrder.includes(group);
 }
 
 function byText(a: string, b: string): number {
@@ -153,8 +168,9 @@ export function aggregatedDiscovery(groups: readonly ServedGroup[], version: Agg
       metadata: group === '' ? {} : { name: group },
       versions: versions.map((served) => ({
         version: served.version,
-        resources: served.resources.map(resourceDiscovery),
-        freshness: 'Current',
+        resources:
+          served.remote === undefined ? served.resources.map(resourceDiscovery) : remoteDiscovery(served.remote),
+        freshness: isFresh(served.remote) ? 'Current' : 'Stale',
       })),
     })),
   };

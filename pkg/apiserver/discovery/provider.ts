@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
+import type { Aggregation } from '../aggregation.ts';
 import type { DocumentProvider, DocumentProviderFactory, ServedCatalog } from '../documents.ts';
 import type { OpenApiProvider } from '../openapi/provider.ts';
 import { ObjectBody, objectResponse } from '../responses.ts';
@@ -17,23 +18,28 @@ import {
   type ServedGroup,
   servedGroups,
 } from './documents.ts';
+import { withRemotes } from './remote-groups.ts';
 
 const aggregatedVersions: readonly AggregatedVersion[] = ['v2', 'v2beta1'];
 
 /** Makes the provider of all documents for a server. */
-export const createDocumentProvider: DocumentProviderFactory = (catalog) => new Documents(catalog);
+export const createDocumentProvider: DocumentProviderFactory = (catalog, aggregation) =>
+  new Documents(catalog, aggregation);
 
 class Documents implements DocumentProvider {
   readonly #catalog: ServedCatalog;
+  readonly #aggregation: Aggregation | undefined;
   #generation = -1;
+  #remoteGeneration = -1;
   #groups: readonly ServedGroup[] = [];
   /** Documents that were asked for, by path: at most as many as there are groups and versions. */
   readonly #answers = new Map<string, ApiResponse>();
   readonly #kept = new Map<string, KeptDocument>();
   #openApi: Promise<OpenApiProvider> | undefined;
 
-  constructor(catalog: ServedCatalog) {
+  constructor(catalog: ServedCatalog, aggregation: Aggregation | undefined) {
     this.#catalog = catalog;
+    this.#aggregation = aggregation;
   }
 
   handle(path: string, request: ApiRequest): ApiResponse | Promise<ApiResponse> | undefined {
@@ -57,9 +63,11 @@ class Documents implements DocumentProvider {
   }
 
   #refresh(): void {
-    if (this.#generation === this.#catalog.generation) return;
+    const remote = this.#aggregation?.generation ?? -1;
+    if (this.#generation === this.#catalog.generation && this.#remoteGeneration === remote) return;
     this.#generation = this.#catalog.generation;
-    this.#groups = servedGroups(this.#catalog.list());
+    this.#remoteGeneration = remote;
+    this.#groups = withRemotes(servedGroups(this.#catalog.list()), this.#aggregation?.versions() ?? []);
     this.#kept.clear();
     this.#answers.clear();
   }
@@ -98,7 +106,7 @@ class Documents implements DocumentProvider {
 
   async #answerOpenApi(path: string, request: ApiRequest): Promise<ApiResponse> {
     this.#openApi ??= import('../openapi/provider.ts').then(
-      ({ OpenApiProvider }) => new OpenApiProvider(this.#catalog),
+      ({ OpenApiProvider }) => new OpenApiProvider(this.#catalog, this.#aggregation),
     );
     return (await this.#openApi).handle(path, request);
   }

@@ -1,7 +1,8 @@
 /**
- * The change of an existing object: the common way of update, patch and subresources. Reads the newest state, makes a draft of
- * it, checks it and swaps it in; when another write came first, all of it again from the newer state.
- * Source: apiserver `registry/generic/registry/store.go` `Update`, `registry/rest/update.go`.
+ * The change of an existing object: the common way of update, patch and subresources. Takes the state of the cache, makes a draft of
+ * it, checks it and swaps it in; when another write came first, all of it again from the newer state. On a store elsewhere the cache may be behind: the
+ * swap finds that out, and what ends without one (a refusal, a change of nothing, a dry run) counts only once the store was asked.
+ * Source: apiserver `registry/generic/registry/store.go` `Update`, `registry/rest/update.go`; `storage/etcd3/store.go` `GuaranteedUpdate`.
  */
 
 import { invalid, invalidObject, pathsOf } from '#pkg/apimachinery/field-error.ts';
@@ -57,8 +58,9 @@ export interface Change {
 export function changeObject(scope: Scope, change: Change): Promise<ApiResponse> | ApiResponse {
   const { store } = scope.served;
   const key = store.key(scope.info.namespace, scope.info.parts[1] ?? '');
-  const entry = store.get(key);
-  if (entry === undefined || entry instanceof Promise) return changeFound(scope, change, { key, entry });
+  const entry = store.getSettled(key);
+  if (entry === undefined || entry instanceof Promise || !store.isFresh)
+    return changeFound(scope, change, { key, entry });
   const response = tryChange(scope, change, entry);
   if (response !== undefined && !(response instanceof Promise)) return response;
   return changeFound(scope, change, { key, entry, response });
@@ -86,7 +88,7 @@ async function changeFound(scope: Scope, change: Change, first: FirstTry): Promi
           if (change.create !== undefined) return await change.create();
           throw notFound(scope.subject, name);
         }
-        response = await tryChange(scope, change, entry);
+        response = await (attempt === 1 ? tryDoubtful(scope, change, entry) : tryChange(scope, change, entry));
       }
       if (response !== undefined) return response;
       if (attempt >= attemptsMax || scope.request.signal.aborted) throw staleVersion(scope.subject, name);
@@ -95,6 +97,29 @@ async function changeFound(scope: Scope, change: Change, first: FirstTry): Promi
   } finally {
     endTurn?.();
   }
+}
+
+/** A try with a state that may be old: what is wrong with the change may then be wrong with that state. */
+async function tryDoubtful(scope: Scope, change: Change, entry: StoredEntry): Promise<ApiResponse | undefined> {
+  const warned = scope.warnings.length;
+  try {
+    return await tryChange(scope, change, entry);
+  } catch (error) {
+    if (await isNewest(scope, entry)) throw error;
+    scope.warnings.splice(warned);
+    return undefined;
+  }
+}
+
+/** Whether a state is the newest one. Costs a question where the store is elsewhere. */
+async function isNewest({ served: { store } }: Scope, entry: StoredEntry): Promise<boolean> {
+  return store.isFresh || (await store.get(entry.key))?.modRevision === entry.modRevision;
+}
+
+/** An answer that nothing was written for. Undefined where it was made of a state that is no longer. */
+function unwritten(scope: Scope, entry: StoredEntry, answer: () => ApiResponse): Tried {
+  if (scope.served.store.isFresh) return answer();
+  return isNewest(scope, entry).then((isTrue) => (isTrue ? answer() : undefined));
 }
 
 type Tried = Promise<ApiResponse | undefined> | ApiResponse | undefined;
@@ -263,8 +288,8 @@ function swap(scope: Scope, change: Change, state: Swap): Tried {
   metadata.resourceVersion = old.metadata?.resourceVersion;
   if (change.isApply) keepTimes(metadata, draft, old);
   const released = isReleased(scope, draft);
-  if (!released && deepEqual(draft, old)) return answerOf(scope, change, entry);
-  if (change.dryRun) return draftAnswer(change, asIfStored(served.view, draft));
+  if (!released && deepEqual(draft, old)) return unwritten(scope, entry, () => answerOf(scope, change, entry));
+  if (change.dryRun) return unwritten(scope, entry, () => draftAnswer(change, asIfStored(served.view, draft)));
   if (released || served.strategy.begin !== undefined) return swapReserved(scope, change, state, { released });
   const putting = served.store.put(entry.key, served.view.toStored(draft), entry.modRevision);
   const answer = (result: PutResult): ApiResponse | undefined =>

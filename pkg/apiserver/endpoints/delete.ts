@@ -79,23 +79,54 @@ export async function deleteNamed(
   name: string,
   { namespace, options }: { namespace: string; options: DeleteOptions },
 ): Promise<Deleted> {
-  const { served, core } = scope;
+  const { served } = scope;
   const context = strategyContext(scope, options.dryRun);
   const key = served.store.key(namespace, name);
-  let entry = await served.store.get(key);
+  // On a store elsewhere the cache may be behind: the write finds that out, and what ends without one counts once the store was asked.
+  let entry = await served.store.getSettled(key);
+  let isNewest = served.store.isFresh;
   for (let attempt = 1; ; attempt++) {
     if (entry === undefined) throw notFound(scope.subject, name);
     const old = served.view.object(entry);
-    checkPreconditions(scope, old, options);
-    const attributes = deleteAttributes(scope, { name, namespace, old });
-    const admitting = core.admission.admit(attributes, context);
-    if (admitting !== undefined) await admitting;
-    const validating = core.admission.validate(attributes, context);
-    if (validating !== undefined) await validating;
-    const outcome = await tryDelete(scope, { entry, old, options, context });
-    if ('entry' in outcome) return outcome;
+    const tried: Attempt = { entry, old, options, context };
+    const outcome = await admitAndDelete(scope, tried, { name, namespace });
+    if ('current' in outcome) entry = outcome.current;
+    else {
+      const newest = isNewest || isWritten(outcome, tried) ? entry : await served.store.get(key);
+      if (newest?.modRevision === entry.modRevision) {
+        if ('entry' in outcome) return outcome;
+        throw outcome.error;
+      }
+      entry = newest;
+    }
+    isNewest = true;
     if (attempt >= attemptsMax || scope.request.signal.aborted) throw staleVersion(scope.subject, name);
-    entry = outcome.current;
+  }
+}
+
+/** Whether the store has taken something, and so said that the state was the newest. */
+function isWritten(outcome: Deleted | { readonly error: unknown }, { entry, context }: Attempt): boolean {
+  return 'entry' in outcome && !context.dryRun && (outcome.immediately || outcome.entry !== entry);
+}
+
+/** One try. A refusal is an outcome too, as it may be for a state that is no longer. */
+async function admitAndDelete(
+  scope: Scope,
+  tried: Attempt,
+  named: { readonly name: string; readonly namespace: string },
+): Promise<Deleted | { readonly current: StoredEntry | undefined } | { readonly error: unknown }> {
+  const { admission } = scope.core;
+  const { old, options, context } = tried;
+  try {
+    checkPreconditions(scope, old, options);
+    const attributes = deleteAttributes(scope, { ...named, old });
+    const admitting = admission.admit(attributes, context);
+    if (admitting !== undefined) await admitting;
+    const validating = admission.validate(attributes, context);
+    if (validating !== undefined) await validating;
+    return await tryDelete(scope, tried);
+  } catch (error) {
+    return { error };
   }
 }
 

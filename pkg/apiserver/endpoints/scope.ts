@@ -5,6 +5,7 @@ import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { AdmissionChain } from '../admission/chain.ts';
+import type { Aggregation } from '../aggregation.ts';
 import type { AuditTrail } from '../audit/audit-trail.ts';
 import type { Authenticator } from '../authn/authenticator.ts';
 import type { BearerTokens } from '../authn/bearer-tokens.ts';
@@ -40,6 +41,8 @@ export interface ServerCore {
   readonly kubelet: ((nodeName: string) => ApiHandler | undefined) | undefined;
   /** A server somewhere on the network of pods. Absent where there is no such network. */
   readonly reach: ((target: NetworkTarget) => ApiHandler) | undefined;
+  /** What other servers answer for; undefined where there are none. */
+  readonly aggregation: Aggregation | undefined;
   /** Aborted when the server shuts down: long answers end. */
   readonly stopping: AbortSignal;
 }

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { kubernetesVersion, typeFacts } from '#pkg/api/facts.ts';
 import type { ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
 import { goJson, jsonText } from '#pkg/apimachinery/json.ts';
+import type { Aggregation } from '../aggregation.ts';
 import type { ServedInfo } from '../definition.ts';
 import type { ServedCatalog } from '../documents.ts';
 import { jsonType, objectResponse, pageNotFound } from '../responses.ts';
@@ -27,14 +28,16 @@ interface Kept {
 /** The documents of one server. */
 export class OpenApiProvider {
   readonly #catalog: ServedCatalog;
+  readonly #aggregation: Aggregation | undefined;
   readonly #descriptions = new Descriptions();
   #generation = -1;
   #byPath: ReadonlyMap<string, readonly ServedInfo[]> = new Map();
   #roots: ReadonlyMap<string, RootPath> = new Map();
   readonly #kept = new Map<string, Promise<Kept>>();
 
-  constructor(catalog: ServedCatalog) {
+  constructor(catalog: ServedCatalog, aggregation?: Aggregation) {
     this.#catalog = catalog;
+    this.#aggregation = aggregation;
   }
 
   async handle(path: string, request: ApiRequest): Promise<ApiResponse> {
@@ -68,7 +71,13 @@ export class OpenApiProvider {
       path,
       { serverRelativeURL: `/openapi/v3/${path}?hash=${hashOfRoot(root)}` },
     ]);
-    const all = [...paths, ...roots].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+    const remotes = (this.#aggregation?.versions() ?? [])
+      .filter(({ isAvailable }) => isAvailable)
+      .map(({ group, version }) => {
+        const path = `apis/${group}/${version}`;
+        return [path, { serverRelativeURL: `/openapi/v3/${path}` }];
+      });
+    const all = [...paths, ...roots, ...remotes].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
     return { paths: Object.fromEntries(all) as Record<string, unknown> };
   }
 

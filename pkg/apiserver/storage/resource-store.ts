@@ -136,6 +136,11 @@ export class ResourceStore {
     return this.#isOpen ? cached(this.#cache, key) : undefined;
   }
 
+  /** Whether the cache is known to have the newest states, as on a local driver: else only a write, or a question, tells whether one of it is. */
+  get isFresh(): boolean {
+    return this.#cache?.isFresh === true;
+  }
+
   /** The newest state: at once where the cache is known to have it. */
   get(key: string): Promise<StoredEntry | undefined> | StoredEntry | undefined {
     const cache = this.#cache;

@@ -11,7 +11,7 @@ const timeoutMs = 30_000;
 
 /** Throws `UserError` for a kubeconfig that names no server. What it posts is JSON; it rejects for an answer that is no success. */
 export async function webhookPost(file: string): Promise<(body: string, signal: AbortSignal) => Promise<void>> {
-  const config = await readKubeconfig(file);
+  const config = await configOf(file);
   if (config === undefined)
     throw new UserError(`Cannot read the file of --audit-webhook-config-file: ${file} (ENOENT)`);
   const context = entryOf(config.contexts, config['current-context'], 'context');
@@ -55,6 +55,14 @@ export async function webhookPost(file: string): Promise<(body: string, signal: 
     });
     if (answer.status >= 300) throw new Error(`the audit webhook answered ${answer.status}`);
   };
+}
+
+async function configOf(file: string): ReturnType<typeof readKubeconfig> {
+  try {
+    return await readKubeconfig(file);
+  } catch (error) {
+    throw new UserError(`Cannot use the file of --audit-webhook-config-file: ${file} is no kubeconfig`, error);
+  }
 }
 
 type Fields = Readonly<Record<string, unknown>>;

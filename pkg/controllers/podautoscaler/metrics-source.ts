@@ -10,9 +10,10 @@ import { isObject } from '#pkg/apimachinery/json.ts';
 import { parseApiVersion } from '#pkg/apimachinery/object.ts';
 import { parseDurationMs } from '#pkg/apimachinery/time.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import { bodyObject } from '#pkg/client/body-object.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { findResource } from '#pkg/client/discovery.ts';
-import { bodyObject, errorOf } from '#pkg/client/rest-client.ts';
+import { errorOf } from '#pkg/client/rest-client.ts';
 import { timeMs } from '../common/pod.ts';
 import { milliOf, type PodMetric, type PodMetrics } from './replica-calculator.ts';
 

@@ -9,6 +9,7 @@ import type { PodNetwork } from '#pkg/network/pod-network.ts';
 import type { ObjectReader } from '../env/environment.ts';
 import type { ImagePuller } from '../images/image-puller.ts';
 import type { BackOff } from '../model/back-off.ts';
+import type { ProbeCounts } from '../probes/probe-counts.ts';
 import type { ProbeTransport } from '../runtime/probe-transport.ts';
 import type { StatusManager } from '../status/status-manager.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
@@ -35,6 +36,8 @@ export interface PodContext {
   readonly crashBackOff: BackOff;
   /** For runtimes that do not answer probes themselves. */
   readonly probes: ProbeTransport | undefined;
+  /** How probes have ended. */
+  readonly probeCounts: ProbeCounts;
   readonly reader: ObjectReader;
   /** Aborted when the kubelet stops. */
   readonly stopping: AbortSignal;

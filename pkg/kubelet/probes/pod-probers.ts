@@ -5,6 +5,7 @@ import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { type ContainerView, containerFieldPath } from '../model/pod-view.ts';
 import type { ProbeAnswer, ProbeKind, ProbeTransport } from '../runtime/probe-transport.ts';
 import type { Runtime } from '../runtime/runtime.ts';
+import type { ProbeCounts } from './probe-counts.ts';
 import { Prober } from './prober.ts';
 
 /** What probers use of the kubelet. */
@@ -13,6 +14,8 @@ export interface ProbersContext {
   readonly recorder: EventRecorder;
   /** For runtimes that do not answer probes themselves. */
   readonly probes: ProbeTransport | undefined;
+  /** How probes have ended. */
+  readonly probeCounts: ProbeCounts;
   /** Aborted when the kubelet stops: nothing is begun any more. */
   readonly stopping: AbortSignal;
   /** Runs work that is waited for at the end. */
@@ -72,7 +75,11 @@ export class PodProbers {
   }
 
   stop(name: string): void {
-    for (const prober of this.#byName.get(name)?.probers ?? []) prober.stop();
+    const probed = this.#byName.get(name);
+    for (const prober of probed?.probers ?? []) {
+      prober.stop();
+      if (probed !== undefined) this.#deps.context.probeCounts.forget(probed, prober.kind);
+    }
     this.#byName.delete(name);
   }
 
@@ -104,6 +111,7 @@ export class PodProbers {
       transport: context.probes,
       clock: context.clock,
       background: (work) => context.background(work),
+      onAnswer: (answer, tookMs) => context.probeCounts.count(probed, kind, { answer, tookMs }),
       onVerdict: (ok) => {
         onVerdict(container.name, kind, ok);
         if (kind === 'startup' && ok) this.#startOthers(probed, context.clock.nowMs());

@@ -29,6 +29,8 @@ export interface ProberOptions {
   readonly runtime: Runtime;
   readonly transport: ProbeTransport | undefined;
   readonly clock: Clock;
+  /** Called for each probe that was answered, with how long that took. */
+  onAnswer(answer: ProbeAnswer, tookMs: number): void;
   /** Called when the verdict turns. */
   onVerdict(ok: boolean): void;
   /** Called for each probe of which there is something to say: it failed, could not be asked, or succeeded in an odd way. */
@@ -78,6 +80,7 @@ export class Prober {
     const tickMs = this.#options.clock.nowMs();
     const answer = await this.#ask();
     if (this.#stop.signal.aborted) return;
+    this.#options.onAnswer(answer, this.#options.clock.nowMs() - tickMs);
     this.#count(answer);
     if (this.#stop.signal.aborted) return;
     this.#arm(this.#nextMs(tickMs, answer) - this.#options.clock.nowMs());

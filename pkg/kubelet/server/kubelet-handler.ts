@@ -6,7 +6,9 @@ import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { ApiHandler, ApiRequest, ApiResponse } from '#pkg/apimachinery/http.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import type { NodeSettings } from '../node/node-settings.ts';
 import type { PodWorker } from '../pods/pod-worker.ts';
+import type { ProbeCounts } from '../probes/probe-counts.ts';
 import { containerLogs } from './container-logs.ts';
 import { text } from './pod-path.ts';
 import { statsSummary } from './stats-summary.ts';
@@ -16,6 +18,8 @@ import { UsageSampler } from './usage-sampler.ts';
 export interface KubeletHandlerDeps {
   readonly clock: Clock;
   readonly nodeName: string;
+  readonly settings: NodeSettings;
+  readonly probeCounts: ProbeCounts;
   workers(): readonly PodWorker[];
 }
 
@@ -23,6 +27,18 @@ export interface KubeletHandlerDeps {
 const refused = /^\/(checkpoint|cri)(\/|$)/;
 /** Connections to containers, and their ports. */
 const streamed = /^\/(attach|exec|portForward)\//;
+
+/** What it says of itself (`kubelet-pages.ts`). */
+const pages: ReadonlySet<string> = new Set([
+  '/configz',
+  '/flagz',
+  '/metrics',
+  '/metrics/cadvisor',
+  '/metrics/probes',
+  '/metrics/resource',
+  '/metrics/slis',
+  '/statusz',
+]);
 
 /** The API as a function. Never throws. */
 export function createKubeletHandler(deps: KubeletHandlerDeps): ApiHandler {
@@ -65,7 +81,7 @@ async function route(deps: Served, request: ApiRequest): Promise<ApiResponse> {
     const pods = await deps.usage.usage(request.signal);
     return json(statsSummary(pods, { ...deps, nowMs: deps.clock.nowMs() }));
   }
-  if (path === '/metrics/resource') return metricsPage(deps, request);
+  if (pages.has(path)) return page(request, deps);
   if (path.startsWith('/containerLogs/'))
     return containerLogs({ request, workers: deps.workers(), nowMs: deps.clock.nowMs() });
   return text(404, '404 page not found');
@@ -85,11 +101,9 @@ function podList(items: readonly Pod[]): ApiResponse {
 }
 
 /** Loaded when somebody first asks. */
-async function metricsPage(deps: Served, { signal }: ApiRequest): Promise<ApiResponse> {
-  const { renderMetrics } = await import('#pkg/component/metrics.ts');
-  const [{ resourceMetrics }, pods] = await Promise.all([import('./resource-metrics.ts'), deps.usage.usage(signal)]);
-  const { text: body, contentType } = await renderMetrics(resourceMetrics(pods, deps.clock.nowMs()));
-  return { ...text(200, body), headers: { 'content-type': contentType } };
+async function page(request: ApiRequest, deps: Served): Promise<ApiResponse> {
+  const { kubeletPage } = await import('./kubelet-pages.ts');
+  return kubeletPage({ ...deps, nowMs: deps.clock.nowMs() }, request);
 }
 
 function json(value: unknown): ApiResponse {

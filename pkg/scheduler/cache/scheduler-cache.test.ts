@@ -26,6 +26,25 @@ test('an assumed pod counts at once, and is confirmed where the API says it is',
   expect(used()).toEqual([0, 1000]);
 });
 
+test('a pod that is seen where it was assumed to be is no change of its node, unless it is another one', () => {
+  const { cache, used } = makeCache();
+  const labelled = (labels: Readonly<Record<string, string>>) =>
+    podInfoOf(makePod('p').meta({ uid: 'p' }).labels(labels).request({ cpu: '1' }).object);
+  const changes = (step: () => void): number => {
+    const before = cache.table.podChanges.head;
+    step();
+    return cache.table.podChanges.head - before;
+  };
+  cache.assume(labelled({ app: 'a' }), 'a');
+  const seen = labelled({ app: 'a' });
+  expect(changes(() => cache.setPod(seen, 'a'))).toBe(0);
+  expect([used(), cache.table.node('a')?.pods.get('p'), cache.isAssumed('p')]).toEqual([[1000, 0], seen, false]);
+  expect(changes(() => cache.setPod(labelled({ app: 'b' }), 'a'))).toBe(1);
+  cache.removePod('p');
+  cache.assume(labelled({ app: 'a' }), 'a');
+  expect(changes(() => cache.setPod(labelled({ app: 'b' }), 'a'))).toBe(1);
+});
+
 test('an assumed pod that is forgotten gives its room back', () => {
   const { cache, used } = makeCache();
   cache.assume(info('p'), 'a');

@@ -8,6 +8,7 @@
  */
 
 import type { Node } from '#pkg/api/types/core-v1.ts';
+import { deepEqual } from '#pkg/apimachinery/json.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { NodeInfo } from '../model/node-info.ts';
 import type { PodInfo } from '../model/pod-info.ts';
@@ -75,8 +76,9 @@ export class SchedulerCache {
 
   /** A pod that the API server says is on a node: new, changed, or the confirmation of an assumed one. */
   setPod(pod: PodInfo, nodeName: string): void {
-    this.#assumed.delete(pod.uid);
-    this.#place(pod, nodeName);
+    const before = this.#assumed.delete(pod.uid) ? this.#nodes.get(nodeName)?.pods.get(pod.uid) : undefined;
+    if (before !== undefined && countsAs(pod, before)) this.#info(nodeName).addPod(pod);
+    else this.#place(pod, nodeName);
   }
 
   /** Removes a pod; does nothing when it is on no node. */
@@ -117,4 +119,16 @@ export class SchedulerCache {
     }
     return info;
   }
+}
+
+/** Whether a pod that was assumed is what it was assumed to be, so that on its node nothing has changed. */
+function countsAs(pod: PodInfo, assumed: PodInfo): boolean {
+  return (
+    pod.priority === assumed.priority &&
+    pod.requests.scalars === assumed.requests.scalars &&
+    deepEqual(pod.requests, assumed.requests) &&
+    deepEqual(pod.nonZero, assumed.nonZero) &&
+    deepEqual(pod.pod.metadata?.labels, assumed.pod.metadata?.labels) &&
+    pod.pod.metadata?.deletionTimestamp === assumed.pod.metadata?.deletionTimestamp
+  );
 }

@@ -39,7 +39,7 @@ export class Ranking {
 
   #refresh(slots: readonly (NodeInfo | undefined)[], log: ChangeLog, rate: Rate): void {
     const behind = log.head - this.#seen;
-    const isKept = this.#seen >= 0 && slots.length <= this.#width && behind * 8 <= this.#width;
+    const isKept = this.#seen >= 0 && slots.length <= this.#width && behind * 2 <= this.#width;
     const update = (slot: number): void => {
       this.#totals[slot] = totalOf(slots[slot], rate);
       this.#playFrom(slot);

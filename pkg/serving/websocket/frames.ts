@@ -6,6 +6,8 @@
  */
 import { Buffer } from 'node:buffer';
 
+import { applyMask } from './mask.ts';
+
 /** Why a connection ends. Source: RFC 6455 section 7.4.1. */
 export const closeCode = {
   normal: 1000,
@@ -96,8 +98,8 @@ class Growing {
       grown.set(this.#bytes.subarray(0, this.length));
       this.#bytes = grown;
     }
-    const target = this.#bytes;
-    for (let i = 0, to = this.length; i < bytes.length; i++, to++) target[to] = bytes[i]! ^ mask[(at + i) & 3]!;
+    this.#bytes.set(bytes, this.length);
+    applyMask(this.#bytes.subarray(this.length, end), mask, at);
     this.length = end;
   }
 

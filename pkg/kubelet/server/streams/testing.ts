@@ -4,6 +4,7 @@ import type { ApiHandler, UpgradedConnection } from '#pkg/apimachinery/http.ts';
 import { BytePipe } from '#pkg/base/byte-pipe.ts';
 import { type Clock, SystemClock } from '#pkg/base/clock.ts';
 import type { PodWorker } from '../../pods/pod-worker.ts';
+import { ProbeCounts } from '../../probes/probe-counts.ts';
 import { RuntimeError } from '../../runtime/runtime.ts';
 import type { ExecStreamOptions, ProcessStreams, TerminalSize } from '../../runtime/streams.ts';
 import { createKubeletHandler } from '../kubelet-handler.ts';
@@ -82,7 +83,18 @@ export function streamKubelet(clock: Clock = new SystemClock()): StreamCalls & {
       },
     },
   } as unknown as PodWorker;
-  const handle = createKubeletHandler({ clock, nodeName: 'node', workers: () => [worker] });
+  const nodeName = 'node';
+  const settings = {
+    nodeName,
+    runtimes: {},
+    defaultRuntime: 'test',
+    addresses: [],
+    kubeletPort: 10250,
+    capacity: {},
+    version: 'v1.36.0',
+  };
+  const probeCounts = new ProbeCounts();
+  const handle = createKubeletHandler({ clock, nodeName, settings, probeCounts, workers: () => [worker] });
   return { ...calls, handle };
 }
 

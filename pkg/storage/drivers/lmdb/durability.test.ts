@@ -1,7 +1,7 @@
 /** What must hold when the process is killed or the disk is full: nothing acknowledged is lost, nothing refused is there. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -112,4 +112,59 @@ test('the first commit that the disk does not take ends the store: no second one
   expect(lines.filter((line) => line.startsWith('failed'))).toEqual(['failed StoreUnavailableError true']);
   expect(newest).toBeGreaterThan(100);
   expect(await lostWrites(directory, acknowledged)).toEqual([]);
+});
+
+test('what a loss of power leaves of a commit that was under way, any part of its pages, is the state before it, and what was acknowledged is kept', async () => {
+  const directory = testFolder();
+  const clock = new SystemClock();
+  const random = new SeededRandom(5);
+  const cold = { prefixes: ['/k/1'], sample: '' };
+  const open = (folder: string): ReturnType<typeof openLmdbStore> =>
+    openLmdbStore({ directory: folder, log: silentLogger, clock, cold });
+  const contentsOf = async (folder: string): Promise<string> => {
+    const store = await open(folder);
+    const { items, revision } = await store.range({ prefix: '' });
+    await store.close();
+    return `${revision} ${items.map(({ key, value }) => `${key}=${Buffer.from(value)}`).join(' ')}`;
+  };
+  const store = await open(directory);
+  const fill = async (round: number): Promise<void> => {
+    const writes = Array.from({ length: 30 }, async () => {
+      const key = `/k/${randomInt(random, 60)}`;
+      const ifModRevision = (await store.get(key))?.modRevision ?? 0;
+      const value = Buffer.alloc(50 + randomInt(random, 5_000), `${round} ${key} `);
+      await store.write({ type: 'put', key, value, ifModRevision });
+    });
+    await Promise.all(writes);
+  };
+  const file = join(directory, 'data.mdb');
+  const pageBytes = 4096;
+  const sectorBytes = 512;
+  for (let round = 0; round < 8; round++) {
+    await fill(2 * round);
+    if (round % 3 === 2) await store.compact((await store.currentRevision()) - 20);
+    const before = readFileSync(file);
+    await fill(2 * round + 1);
+    const after = readFileSync(file);
+    /** The file when the power goes: what was synced, and of the rest what happens to have been written, sector by sector. */
+    const lost = (share: number, hasHead: boolean): Buffer => {
+      const left = Buffer.alloc(after.length);
+      before.copy(left);
+      for (let at = 2 * pageBytes; at < after.length; at += sectorBytes)
+        if (random.next() < share) after.copy(left, at, at, at + sectorBytes);
+      // The heads of the file say which pages count: they are written when all pages are on the disk.
+      if (hasHead) after.copy(left, 0, 0, 2 * pageBytes);
+      return left;
+    };
+    const found = async (bytes: Buffer): Promise<string> => {
+      const copy = testFolder();
+      writeFileSync(join(copy, 'data.mdb'), bytes);
+      return contentsOf(copy);
+    };
+    const acknowledged = await found(before);
+    for (const share of [0, 0.3, 0.7, 1]) expect(await found(lost(share, false))).toBe(acknowledged);
+    expect(await found(lost(1, true))).toBe(await found(after));
+    expect(await found(after)).not.toBe(acknowledged);
+  }
+  await store.close();
 });

@@ -51,7 +51,13 @@ class LmdbState {
 
   constructor(directory: string) {
     this.#directory = directory;
-    this.#root = open<Buffer, number>({ path: directory, encoding: 'binary', maxDbs: 8, readOnly: true });
+    this.#root = open<Buffer, number>({
+      path: directory,
+      noSubdir: false,
+      encoding: 'binary',
+      maxDbs: 8,
+      readOnly: true,
+    });
     try {
       // Tables are opened before the transaction that is to see them. In a file that a first start left at once there are none.
       const meta: Database<number | ColdKeys, string> | undefined = this.#root.openDB('meta', { encoding: 'json' });

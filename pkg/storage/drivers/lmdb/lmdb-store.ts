@@ -40,7 +40,8 @@ import { type ColdState, readCold } from './cold-reads.ts';
 import { ColdSpace } from './cold-space.ts';
 import { type FolderLock, lockFolder } from './folder-lock.ts';
 import { type Append, type ColdKeys, type DeadWrites, LmdbLog } from './lmdb-log.ts';
-import { keyValueOf, PastWrites } from './past-writes.ts';
+import { LoadSlabs } from './load-slabs.ts';
+import { PastWrites } from './past-writes.ts';
 import { type PendingWrite, takeBatch } from './pending-write.ts';
 import { VersionEndings } from './version-endings.ts';
 import { type LoggedWrite, recordOf } from './write-group.ts';
@@ -118,6 +119,7 @@ class LmdbStore implements Store {
   /** Why the store takes no more: it was closed, or the disk has refused something. */
   #ended: StoreUnavailableError | undefined;
   readonly #end = new Deferred<StoreUnavailableError>();
+  readonly ended = this.#end.promise;
   #closing: Promise<void> | undefined;
 
   constructor(log: LmdbLog, lock: FolderLock, options: LmdbStoreOptions) {
@@ -128,7 +130,8 @@ class LmdbStore implements Store {
     this.#past = new PastWrites(log, this.#cold);
     this.#compacted = log.compacted;
     this.#revision = Math.max(1, this.#compacted, log.cold.lastRevision);
-    for (const write of log.writes()) this.#load(write);
+    const slabs = new LoadSlabs();
+    log.replay((write) => this.#load(write, slabs));
     this.#tail = new EventTail(tailLimits, this.#revision);
     const revision = (): number => this.#revision;
     this.#hub = new WatchHub({
@@ -141,10 +144,6 @@ class LmdbStore implements Store {
     const sources = [this.#expiring, log.cold];
     this.#expirer = new Expirer({ clock: options.clock, log: options.log, sources, write });
     this.#expirer.arm();
-  }
-
-  get ended(): Promise<StoreUnavailableError> {
-    return this.#end.promise;
   }
 
   async get(key: string): Promise<KeyValue | undefined> {
@@ -362,12 +361,14 @@ class LmdbStore implements Store {
     this.#tail.push(event);
   }
 
-  #load(write: LoggedWrite): void {
-    const { key, revision, expiresMs } = write;
+  #load(write: LoggedWrite, slabs: LoadSlabs): void {
+    const { key, revision, expiresMs, createRevision, value } = write;
     if (this.#cold.has(key)) this.#endings.addLogged(write);
     else {
       const put = write.type === 'put';
-      const previous = put ? this.#live.set(key, keyValueOf(write)) : this.#live.delete(key);
+      const previous = put
+        ? this.#live.set(key, { key, value: slabs.copy(value), createRevision, modRevision: revision })
+        : this.#live.delete(key);
       if (previous !== undefined)
         this.#endings.add(previous, { until: revision, by: put ? 'put' : 'delete', isCold: false });
       if (expiresMs > 0) this.#expiring.add(expiresMs, { key, revision });

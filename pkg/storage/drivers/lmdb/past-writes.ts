@@ -46,7 +46,7 @@ export class PastWrites {
 }
 
 /** What a write left, in memory of its own: a part of its group would keep all of that. */
-export function keyValueOf({ key, value, createRevision, revision }: LoggedWrite): KeyValue {
+function keyValueOf({ key, value, createRevision, revision }: LoggedWrite): KeyValue {
   const own = Buffer.allocUnsafeSlow(value.length);
   value.copy(own);
   return { key, value: own, createRevision, modRevision: revision };
