@@ -36,9 +36,8 @@ export function usableEndpoints(
   const isLocalOnly = policy === 'Local' && nodeName !== undefined;
   const candidates = isLocalOnly ? all.filter((endpoint) => endpoint.nodeName === nodeName) : all;
   const ready = candidates.filter((endpoint) => endpoint.ready);
-  return ready.length > 0
-    ? preferredOf(ready, nodeName)
-    : candidates.filter((endpoint) => endpoint.serving && endpoint.terminating);
+  if (ready.length > 0) return policy === 'Local' ? ready : preferredOf(ready, nodeName);
+  return candidates.filter((endpoint) => endpoint.serving && endpoint.terminating);
 }
 
 /** Those meant for this node, if every one says for which nodes it is meant and some are meant for this one; else all. Hints of zones are not looked at. */
