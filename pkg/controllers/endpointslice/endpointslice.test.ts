@@ -78,6 +78,24 @@ test('ready pods become endpoints, others not ready ones; both kinds of objects 
   ]);
 });
 
+test('endpoints get their hints as soon as the Service asks for a traffic distribution, and lose them with it', async () => {
+  harness = await startHarness({ controllers });
+  await addNode(harness, 'n1', { 'topology.kubernetes.io/zone': 'z1' });
+  const resource = harness.client.resource(services);
+  await resource.create(service());
+  await harness.client.resource(pods).create(pod('a'));
+  const hintsAfter = async (trafficDistribution: string | null) => {
+    await resource.patch('web', { spec: { trafficDistribution } }, { namespace: 'default', type: 'merge' });
+    await harness?.clock.advance(2_000);
+    const slices = (await harness?.list(endpointSlices, 'default')) ?? [];
+    return slices.flatMap((slice) => (slice.endpoints ?? []).map(({ hints }) => hints));
+  };
+  const forZones = [{ name: 'z1' }];
+  expect(await hintsAfter('PreferSameZone')).toEqual([{ forZones }]);
+  expect(await hintsAfter('PreferSameNode')).toEqual([{ forZones, forNodes: [{ name: 'n1' }] }]);
+  expect(await hintsAfter(null)).toEqual([undefined]);
+});
+
 test('a service without pods has one empty slice, one without selector none; deletion of pods empties again', async () => {
   harness = await startHarness({ controllers });
   await addNode(harness, 'n1');

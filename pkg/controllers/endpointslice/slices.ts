@@ -10,6 +10,7 @@ import { services } from '#pkg/api/types/refs.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { distribute, type PortGroup, portList, type SliceChanges } from './distribution.ts';
+import { withHints } from './hints.ts';
 import {
   addressFamilies,
   canBeEndpoint,
@@ -83,7 +84,7 @@ function portGroups(input: SlicesInput, family: string): readonly PortGroup[] {
     const key = JSON.stringify(ports);
     const group = groups.get(key) ?? { ports, endpoints: [] };
     groups.set(key, group);
-    group.endpoints.push(endpointOf(input, pod, address));
+    group.endpoints.push(withHints(endpointOf(input, pod, address), input.service));
   }
   return [...groups.values()];
 }

@@ -1,6 +1,6 @@
 /**
  * Which endpoints serve one port of a Service, from its endpoint slices.
- * Source: KEP-1669 (terminating endpoints), KEP-2086 (internal traffic policy); kube-proxy `topology.go`.
+ * Source: KEP-1669 (terminating endpoints), KEP-2086 (internal traffic policy), KEP-3015 (same node); kube-proxy `topology.go`.
  */
 import type { ServicePort } from '#pkg/api/types/core-v1.ts';
 import type { Endpoint, EndpointSlice } from '#pkg/api/types/discovery-v1.ts';
@@ -36,16 +36,25 @@ export function usableEndpoints(
   const isLocalOnly = policy === 'Local' && nodeName !== undefined;
   const candidates = isLocalOnly ? all.filter((endpoint) => endpoint.nodeName === nodeName) : all;
   const ready = candidates.filter((endpoint) => endpoint.ready);
-  return ready.length > 0 ? ready : candidates.filter((endpoint) => endpoint.serving && endpoint.terminating);
+  if (ready.length > 0) return policy === 'Local' ? ready : preferredOf(ready, nodeName);
+  return candidates.filter((endpoint) => endpoint.serving && endpoint.terminating);
+}
+
+/** Those meant for this node, if every one says for which nodes it is meant and some are meant for this one; else all. Hints of zones are not looked at. */
+function preferredOf(ready: readonly RuleEndpoint[], nodeName: string | undefined): readonly RuleEndpoint[] {
+  if (nodeName === undefined || !ready.every(({ forNodes }) => forNodes !== undefined)) return ready;
+  const preferred = ready.filter(({ forNodes }) => forNodes?.includes(nodeName));
+  return preferred.length > 0 ? preferred : ready;
 }
 
 /** Conditions that are not known: ready counts as true, serving as ready. Source: API reference, `EndpointConditions`. */
-function ruleEndpoint({ conditions, nodeName }: Endpoint, ip: string, port: number): RuleEndpoint {
+function ruleEndpoint({ conditions, nodeName, hints }: Endpoint, ip: string, port: number): RuleEndpoint {
   const ready = conditions?.ready ?? true;
   return {
     ip,
     port,
     ...(nodeName === undefined ? {} : { nodeName }),
+    ...(hints?.forNodes?.length ? { forNodes: hints.forNodes.map(({ name }) => name) } : {}),
     ready,
     serving: conditions?.serving ?? ready,
     terminating: conditions?.terminating ?? false,

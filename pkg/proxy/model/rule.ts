@@ -8,6 +8,8 @@ export interface RuleEndpoint {
   readonly ip: string;
   readonly port: number;
   readonly nodeName?: string;
+  /** Nodes from which it is best used, where its slice says so. */
+  readonly forNodes?: readonly string[];
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
