@@ -5,7 +5,7 @@
 import type { ControllerRevision } from '#pkg/api/types/apps-v1.ts';
 import type { PodTemplateSpec } from '#pkg/api/types/core-v1.ts';
 import { controllerRevisions } from '#pkg/api/types/refs.ts';
-import { deepEqual } from '#pkg/apimachinery/json.ts';
+import { canonicalJson, deepEqual } from '#pkg/apimachinery/json.ts';
 import { controllerOf, type KubeObject, type ResourceRef } from '#pkg/apimachinery/object.ts';
 import { controllerReference, hashObject } from '#pkg/apimachinery/owner.ts';
 import { isAlreadyExists, isNotFound } from '#pkg/apimachinery/status-error.ts';
@@ -100,7 +100,8 @@ export async function createRevision(
         ...(annotations === undefined ? {} : { annotations }),
         ownerReferences: [controllerReference(owner, ownerRef)],
       },
-      data: wanted.data,
+      // Byte by byte what Go writes: `kubectl rollout undo` compares the text with that of the template.
+      data: JSON.parse(canonicalJson(wanted.data)),
       revision: wanted.revision,
     };
     try {

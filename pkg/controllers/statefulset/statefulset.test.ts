@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { isPodReady } from '#pkg/api/core/pod.ts';
 import type { StatefulSet, StatefulSetSpec } from '#pkg/api/types/apps-v1.ts';
 import { controllerRevisions, persistentVolumeClaims, pods, statefulSets } from '#pkg/api/types/refs.ts';
+import { canonicalJson } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { endPod, type Harness, type HarnessOptions, startHarness, templateOf, until } from '../testing/harness.ts';
 
@@ -274,6 +275,15 @@ test.each<[string, string, readonly string[], readonly string[]]>([
   await harness.client.resource(statefulSets).delete('db', { namespace: 'default' });
   await harness.clock.advance(10_000);
   expect((await claims()).length).toBe(whenDeleted === 'Delete' ? 0 : left.length);
+});
+
+test('a revision says its template byte by byte as Go would, by which kubectl knows it again', async () => {
+  await start();
+  await create({ replicas: 1 });
+  await until(harness, rolledOut);
+  const [revision] = await harness.list(controllerRevisions, 'default');
+  expect(revision?.data).toMatchObject({ spec: { template: { $patch: 'replace' } } });
+  expect(JSON.stringify(revision?.data)).toBe(canonicalJson(revision?.data));
 });
 
 test('of the past only so many revisions are kept', async () => {
