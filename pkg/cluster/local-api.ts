@@ -21,9 +21,10 @@ import { type CallWebhook, noWebhooks } from '#pkg/registry/admission/registered
 import { createRegisteredAdmission, type RegisteredAdmission } from '#pkg/registry/admission/registered/registered.ts';
 import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { createCustomResources } from '#pkg/registry/apiextensions/custom-resources.ts';
-import { Aggregator, type ConnectRemote } from '#pkg/registry/apiregistration/aggregator.ts';
+import { Aggregator } from '#pkg/registry/apiregistration/aggregator.ts';
 import { type AvailabilityOptions, createAvailability } from '#pkg/registry/apiregistration/availability.ts';
 import { createRegistration, type RegistrationOptions } from '#pkg/registry/apiregistration/registration.ts';
+import type { ConnectRemote } from '#pkg/registry/apiregistration/remote-connection.ts';
 import { issuerPages } from '#pkg/registry/authentication/discovery.ts';
 import {
   type Authorization,

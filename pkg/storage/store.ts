@@ -24,7 +24,11 @@
  * Keys are UTF-8 strings of at most 1,024 bytes, values at most 8 MiB. Upstream counterpart: etcd's KV and Watch API; `storage.Interface` is the layer
  * above it (`cache.ts` and the registry store).
  */
-import type { Buffer } from 'node:buffer';
+/** Memory for a value: a `Buffer`, as far as is needed of it, so that whoever has the types of a store need not have those of Node. */
+export interface WritableBytes extends Uint8Array {
+  /** Writes text at its beginning, as UTF-8. */
+  write(text: string): number;
+}
 
 /** A value that is bytes as soon as somebody asks for them (`late-value.ts`). */
 export interface LateValue {
@@ -154,7 +158,7 @@ export interface Store {
   /** Whether values may be made late: for stores that keep them in the memory of this process, and nowhere else. */
   readonly takesLate?: true;
   /** Memory for a value that is about to be written, where the store has better than memory of its own for each. Its contents are whatever. */
-  allocate?(bytes: number): Buffer;
+  allocate?(bytes: number): WritableBytes;
   /** Forgets what was overwritten or deleted at or before `revision`; reads and watches from before it fail from now on. */
   compact(revision: number): Promise<void>;
   /**

@@ -14,7 +14,7 @@ import { type LocalApi, localApi } from '#pkg/cluster/local-api.ts';
 import { depsOf } from '#pkg/cluster/parts.ts';
 import type { ComponentDeps } from '#pkg/component/component.ts';
 import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
-import type { ConnectRemote } from '#pkg/registry/apiregistration/aggregator.ts';
+import type { ConnectRemote } from '#pkg/registry/apiregistration/remote-connection.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 
 export interface BareApiOptions {

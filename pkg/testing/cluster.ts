@@ -25,7 +25,7 @@ import type { Client } from '#pkg/client/client.ts';
 import type { Lister } from '#pkg/client/informer.ts';
 import type { FakeRuntime } from '#pkg/kubelet/runtime/fake/fake-runtime.ts';
 import type { CallWebhook } from '#pkg/registry/admission/registered/call-webhook.ts';
-import type { ConnectRemote } from '#pkg/registry/apiregistration/aggregator.ts';
+import type { ConnectRemote } from '#pkg/registry/apiregistration/remote-connection.ts';
 import type { Store } from '#pkg/storage/store.ts';
 
 export interface TestClusterOptions {

@@ -41,7 +41,9 @@ for (const [kind, suffix, isOnHost] of [
       const [from, to] = [stage.name('from'), stage.name('to')];
       const ip = await run(stage, to, server(8083));
       await run(stage, from, isOnHost ? { ...client, hostNetwork: true } : client);
-      expect((await stage.exec(from, ['/bin/sh', '-c', command(ip, 8083)])).trim()).toBe(to);
+      // A pod without a probe is ready before its program listens.
+      const script = `until ${command(ip, 8083)}; do sleep 0.2; done`;
+      expect((await stage.exec(from, ['/bin/sh', '-c', script])).trim()).toBe(to);
     });
   }
 }

@@ -16,7 +16,7 @@ import { escapeHtml, hasHtmlCharacters, jsonText, parseWhole } from '#pkg/apimac
 import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { CacheCodec, CacheEntry } from '#pkg/storage/cache.ts';
 import { LateKeyValue } from '#pkg/storage/late-value.ts';
-import type { KeyValue, LateValue } from '#pkg/storage/store.ts';
+import type { KeyValue, LateValue, WritableBytes } from '#pkg/storage/store.ts';
 import { bytesPerCharacterMax, jsonSize } from './json-size.ts';
 import { shareFields } from './shared-fields.ts';
 
@@ -259,7 +259,7 @@ function ownMemory(bytes: number): Buffer {
   return Buffer.allocUnsafeSlow(bytes);
 }
 
-type Allocate = (bytes: number) => Buffer;
+type Allocate = (bytes: number) => WritableBytes;
 
 /** Fields of an object as JSON, by name. */
 export type FieldTexts = Readonly<Record<string, string>>;
@@ -321,7 +321,7 @@ function joined(object: JsonObject, texts: FieldTexts): string {
   return `${text}}`;
 }
 
-function bytesOf(text: string, allocate: Allocate): Buffer {
+function bytesOf(text: string, allocate: Allocate): Uint8Array {
   const bytes = allocate(Buffer.byteLength(text));
   bytes.write(text);
   return bytes;

@@ -15,6 +15,7 @@ import {
   type RangeOptions,
   type RangeResult,
   StoreUnavailableError,
+  type WritableBytes,
   type WriteResult,
 } from '#pkg/storage/store.ts';
 import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
@@ -62,7 +63,7 @@ export class ResourceStore {
   readonly #store: ObjectKeeper;
   readonly #options: ResourceStoreOptions;
   readonly #takesLate: boolean;
-  readonly #allocate: ((bytes: number) => Buffer) | undefined;
+  readonly #allocate: ((bytes: number) => WritableBytes) | undefined;
   readonly #ttlMs: number | undefined;
   readonly #isCached: boolean;
   #cache: RunningResourceCache | undefined;

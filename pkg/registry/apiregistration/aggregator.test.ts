@@ -6,8 +6,8 @@ import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { type BareApi, startBareApi } from '#pkg/testing/bare-api.ts';
-import type { RemoteTarget } from './aggregator.ts';
 import { type APIService, apiServices } from './api-service.ts';
+import type { RemoteTarget } from './remote-connection.ts';
 
 const group = 'remote.example.com';
 const path = `/apis/${group}/v1`;

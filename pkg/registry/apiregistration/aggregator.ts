@@ -19,28 +19,8 @@ import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
 import { type APIService, apiServices } from './api-service.ts';
+import type { ConnectRemote, RemoteConnection, RemoteTarget } from './remote-connection.ts';
 import { passedBack, passedOn, remoteHeaders, remoteUnavailable } from './remote-request.ts';
-
-/** A server behind this one, and how its certificate is checked. */
-export interface RemoteTarget {
-  readonly host: string;
-  readonly port: number;
-  /** The name that its certificate has to have. */
-  readonly serverName: string;
-  /** PEM of the authorities that may vouch for it; undefined: those of the system. */
-  readonly caBundle: string | undefined;
-  /** Its certificate is not asked for. */
-  readonly insecure: boolean;
-}
-
-/** A connection to one, with headers of its own beside those of requests. */
-export interface RemoteConnection {
-  request(request: ApiRequest, headers: Readonly<Record<string, string | readonly string[]>>): Promise<ApiResponse>;
-  close(): void;
-}
-
-/** Opens nothing before the first request. */
-export type ConnectRemote = (target: RemoteTarget) => RemoteConnection;
 
 /** Until an answer begins. Source: `--request-timeout`. */
 const answerMs = 60_000;

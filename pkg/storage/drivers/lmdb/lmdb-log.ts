@@ -8,13 +8,13 @@
  *
  * Invariant: an append is on the disk (synced) when its promise resolves.
  */
-import { statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Database, RootDatabase } from 'lmdb';
 import { open } from 'lmdb';
 import { assert } from '#pkg/base/assert.ts';
 import { StoreUnavailableError } from '../../store.ts';
 import { type ColdKey, ColdTable } from './cold-table.ts';
+import { freeBytes, fullBytes, needRoom } from './disk-room.ts';
 import { findDamage } from './file-check.ts';
 import { damagedError, otherFormatError } from './folder-errors.ts';
 import { GroupIndex } from './group-index.ts';
@@ -37,9 +37,6 @@ import {
  */
 const rewriteGroupsMax = 256;
 const rewriteBytesMax = 1024 * 1024;
-
-/** With less than this free the disk is what people call full: the file grows by several pages at a time. */
-const fullMebibytes = 4;
 
 /** Dead writes that an append takes out for each of its own: more than one, so that what is doomed has an end. */
 const doomedPerWrite = 2;
@@ -225,10 +222,9 @@ export class LmdbLog {
 
   /** Why a transaction has probably failed, in words: the library only tells of an I/O error. */
   unavailable(action: string, cause: unknown): StoreUnavailableError {
-    const { bavail, bsize } = statfsSync(this.#directory);
-    const freeMebibytes = Math.floor((bavail * bsize) / 2 ** 20);
-    const why = freeMebibytes < fullMebibytes ? 'disk is full' : 'disk does not take it';
-    const message = `Cannot ${action} in ${this.#directory} as the ${why} (${freeMebibytes} MiB are free): make room and start again; what was acknowledged is kept`;
+    const free = freeBytes(this.#directory);
+    const why = free < fullBytes ? 'disk is full' : 'disk does not take it';
+    const message = `Cannot ${action} in ${this.#directory} as the ${why} (${Math.floor(free / 2 ** 20)} MiB are free): make room and start again; what was acknowledged is kept`;
     return new StoreUnavailableError(message, cause);
   }
 
@@ -245,6 +241,7 @@ export class LmdbLog {
   async #append(writes: readonly Append[]): Promise<void> {
     this.#scratch.reuse();
     try {
+      needRoom(this.#directory, writes);
       const records: WriteRecord[] = [];
       for (const { record, cold } of writes) {
         if (!cold || record.type === 'delete') records.push(record);
