@@ -8,8 +8,8 @@ import { structuralDefinition } from '#pkg/apiserver/structural-definition.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
-import type { ConnectRemote } from '#pkg/registry/apiregistration/remote-connection.ts';
 import { apiServices } from '#pkg/registry/apiregistration/api-service.ts';
+import type { ConnectRemote } from '#pkg/registry/apiregistration/remote-connection.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
 import { behaviour } from './behaviour.ts';
 
