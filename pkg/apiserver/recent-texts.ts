@@ -3,6 +3,7 @@
  * one is full, what was not asked for since it began is forgotten. Invariant: only what follows from a text alone is kept by it, so that to forget
  * it costs time and nothing else.
  */
+import { RecentMap } from '#pkg/base/recent-map.ts';
 
 /** Of one generation. What a busy cluster's clients and controllers send is some hundred different specs of a few hundred bytes. */
 const charactersMax = 512 * 1024;
@@ -12,27 +13,14 @@ const textMax = 16 * 1024;
 
 /** Values by text. */
 export class RecentTexts<Value> {
-  #recent = new Map<string, Value>();
-  #older = new Map<string, Value>();
-  #characters = 0;
+  readonly #values = new RecentMap<Value>(charactersMax, (text) => text.length);
 
   get(text: string): Value | undefined {
-    const found = this.#recent.get(text);
-    if (found !== undefined) return found;
-    const older = this.#older.get(text);
-    if (older !== undefined) this.set(text, older);
-    return older;
+    return this.#values.get(text);
   }
 
   /** Forgets other texts when there is no room; keeps nothing of a text that is too long. */
   set(text: string, value: Value): void {
-    if (text.length > textMax) return;
-    if (this.#characters + text.length > charactersMax) {
-      this.#older = this.#recent;
-      this.#recent = new Map();
-      this.#characters = 0;
-    }
-    if (!this.#recent.has(text)) this.#characters += text.length;
-    this.#recent.set(text, value);
+    if (text.length <= textMax) this.#values.set(text, value);
   }
 }

@@ -14,6 +14,7 @@ import { pathOf } from './discovery.ts';
 import { serverError, UsageError } from './errors.ts';
 import { lastApplied, lastAppliedText, patchType, schemaOf, withLastApplied } from './last-applied.ts';
 import { lookUp, withNamespace } from './live-object.ts';
+import { postObject } from './post-object.ts';
 import { checkDryRun, dryRunQuery, drySuffix, fieldValidation, ResultPrinter } from './printing.ts';
 import { prune } from './prune.ts';
 import { recreate } from './recreate.ts';
@@ -102,22 +103,8 @@ function doing(target: Target, before: JsonObject | undefined, isServerSide: boo
 
 async function createApplied({ context, values, printer }: ApplyRun, target: Target): Promise<JsonObject> {
   const body = withLastApplied(withNamespace(target.document ?? {}, target));
-  const dryRun = values['dry-run'];
-  if (dryRun === 'client') {
-    printer.add(target, body, `created${drySuffix(dryRun)}`);
-    return body;
-  }
-  const { object } = await context.api.call({
-    method: 'POST',
-    path: pathOf(target.mapping, target.namespace),
-    query: {
-      fieldManager: values['field-manager'],
-      fieldValidation: fieldValidation(values.validate),
-      dryRun: dryRunQuery(dryRun),
-    },
-    body,
-  });
-  printer.add(target, object, `created${drySuffix(dryRun)}`);
+  const object = await postObject(context, values, { mapping: target.mapping, namespace: target.namespace, body });
+  printer.add(target, object, `created${drySuffix(values['dry-run'])}`);
   return object;
 }
 

@@ -8,12 +8,12 @@ import { roleGenerators } from './create-roles.ts';
 import { serviceGenerators } from './create-services.ts';
 import { createToken, tokenFlags } from './create-token.ts';
 import { workloadGenerators } from './create-workloads.ts';
-import { pathOf } from './discovery.ts';
 import { serverError, UsageError } from './errors.ts';
 import { type GeneratorValues, generatorFlags } from './generator.ts';
 import { withLastApplied } from './last-applied.ts';
 import { withNamespace } from './live-object.ts';
-import { checkDryRun, dryRunQuery, drySuffix, fieldValidation, ResultPrinter } from './printing.ts';
+import { postObject } from './post-object.ts';
+import { checkDryRun, drySuffix, ResultPrinter } from './printing.ts';
 import { postRaw } from './raw.ts';
 import type { Subcommand } from './subcommand.ts';
 import { parseTargets, type Target, targetOptions } from './targets.ts';
@@ -70,23 +70,10 @@ async function createOne(
 ): Promise<number> {
   const plain = withNamespace(target.document ?? {}, target);
   const body = values['save-config'] ? withLastApplied(plain) : plain;
-  const done = `created${drySuffix(values['dry-run'])}`;
-  if (values['dry-run'] === 'client') {
-    printer.print(target, body, done);
-    return 0;
-  }
+  const { mapping, namespace } = target;
   try {
-    const { object } = await context.api.call({
-      method: 'POST',
-      path: pathOf(target.mapping, target.namespace),
-      query: {
-        fieldManager: values['field-manager'],
-        fieldValidation: fieldValidation(values.validate),
-        dryRun: dryRunQuery(values['dry-run']),
-      },
-      body,
-    });
-    printer.print(target, object, done);
+    const object = await postObject(context, values, { mapping, namespace, body });
+    printer.print(target, object, `created${drySuffix(values['dry-run'])}`);
     return 0;
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;

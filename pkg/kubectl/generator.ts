@@ -15,10 +15,11 @@ import {
   saveConfigFlag,
   validateFlag,
 } from './context.ts';
-import { type Mapping, pathOf } from './discovery.ts';
+import type { Mapping } from './discovery.ts';
 import { UsageError } from './errors.ts';
 import { withLastApplied } from './last-applied.ts';
-import { checkDryRun, dryRunQuery, drySuffix, fieldValidation, type PrintValues, ResultPrinter } from './printing.ts';
+import { postObject } from './post-object.ts';
+import { checkDryRun, drySuffix, type PrintValues, ResultPrinter } from './printing.ts';
 import type { Subcommand } from './subcommand.ts';
 
 /** The flags that every generator has, with the name of its manager. */
@@ -129,22 +130,8 @@ export async function makeObject(
   const body = values['save-config'] ? withLastApplied(plain) : plain;
   const target = { mapping, ...(namespace === undefined ? {} : { namespace }) };
   const done = `${made.done ?? 'created'}${drySuffix(values['dry-run'])}`;
-  if (values['dry-run'] === 'client') {
-    printer.print(target, body, done);
-    return 0;
-  }
   try {
-    const { object } = await context.api.call({
-      method: 'POST',
-      path: pathOf(mapping, namespace),
-      query: {
-        fieldManager: values['field-manager'],
-        fieldValidation: values.validate === undefined ? undefined : fieldValidation(values.validate),
-        dryRun: dryRunQuery(values['dry-run']),
-      },
-      body,
-    });
-    printer.print(target, object, done);
+    printer.print(target, await postObject(context, values, { mapping, namespace, body }), done);
     return 0;
   } catch (error) {
     if (!(error instanceof StatusError) || made.failure === undefined) throw error;

@@ -73,45 +73,19 @@ export function auditDecider({ rules, omitStages = [], omitManagedFields = false
 
 function fitsRule({ users, userGroups, verbs, resources, namespaces, nonResourceURLs }: AuditRule): Fits {
   const all: Fits[] = [];
-  if (users?.length)
-    all.push(
-      (
-        (names) => (_, user) =>
-          user !== undefined && names.has(user.name)
-      )(new Set(users)),
-    );
-  if (userGroups?.length)
-    all.push(
-      (
-        (names) => (_, user) =>
-          user?.groups.some((group) => names.has(group)) === true
-      )(new Set(userGroups)),
-    );
-  if (verbs?.length)
-    all.push(
-      (
-        (names) =>
-        ({ verb }) =>
-          names.has(verb)
-      )(new Set(verbs)),
-    );
-  const ofResources = Boolean(namespaces?.length || resources?.length);
+  const given = (values: readonly string[] | undefined): ReadonlySet<string> | undefined =>
+    values?.length ? new Set(values) : undefined;
+  const names = given(users);
+  const groups = given(userGroups);
+  const asked = given(verbs);
+  const places = given(namespaces);
+  const ofResources = Boolean(places ?? resources?.length);
+  if (names) all.push((_, user) => user !== undefined && names.has(user.name));
+  if (groups) all.push((_, user) => user?.groups.some((group) => groups.has(group)) === true);
+  if (asked) all.push(({ verb }) => asked.has(verb));
   if (ofResources) all.push(({ isResource }) => isResource);
-  if (namespaces?.length)
-    all.push(
-      (
-        (names) =>
-        ({ namespace }) =>
-          names.has(namespace)
-      )(new Set(namespaces)),
-    );
-  if (resources?.length)
-    all.push(
-      (
-        (some) => (info) =>
-          some.some((one) => fitsResources(one, info))
-      )(resources),
-    );
+  if (places) all.push(({ namespace }) => places.has(namespace));
+  if (resources?.length) all.push((info) => resources.some((one) => fitsResources(one, info)));
   if (!ofResources && nonResourceURLs?.length)
     all.push(({ isResource, path }) => !isResource && nonResourceURLs.some((one) => fitsPath(one, path)));
   const [only, second] = all;

@@ -10,6 +10,7 @@ import type { NodeSettings } from '../node/node-settings.ts';
 import type { PodWorker } from '../pods/pod-worker.ts';
 import type { ProbeCounts } from '../probes/probe-counts.ts';
 import { containerLogs } from './container-logs.ts';
+import { pagePaths } from './page-paths.ts';
 import { text } from './pod-path.ts';
 import { statsSummary } from './stats-summary.ts';
 import { UsageSampler } from './usage-sampler.ts';
@@ -27,18 +28,6 @@ export interface KubeletHandlerDeps {
 const refused = /^\/(checkpoint|cri)(\/|$)/;
 /** Connections to containers, and their ports. */
 const streamed = /^\/(attach|exec|portForward)\//;
-
-/** What it says of itself (`kubelet-pages.ts`). */
-const pages: ReadonlySet<string> = new Set([
-  '/configz',
-  '/flagz',
-  '/metrics',
-  '/metrics/cadvisor',
-  '/metrics/probes',
-  '/metrics/resource',
-  '/metrics/slis',
-  '/statusz',
-]);
 
 /** The API as a function. Never throws. */
 export function createKubeletHandler(deps: KubeletHandlerDeps): ApiHandler {
@@ -81,7 +70,7 @@ async function route(deps: Served, request: ApiRequest): Promise<ApiResponse> {
     const pods = await deps.usage.usage(request.signal);
     return json(statsSummary(pods, { ...deps, nowMs: deps.clock.nowMs() }));
   }
-  if (pages.has(path)) return page(request, deps);
+  if (pagePaths.has(path)) return page(request, deps);
   if (path.startsWith('/containerLogs/'))
     return containerLogs({ request, workers: deps.workers(), nowMs: deps.clock.nowMs() });
   return text(404, '404 page not found');

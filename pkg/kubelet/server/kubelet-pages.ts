@@ -11,6 +11,7 @@ import type { NodeSettings } from '../node/node-settings.ts';
 import type { PodWorker } from '../pods/pod-worker.ts';
 import type { ProbeCounts } from '../probes/probe-counts.ts';
 import { cadvisorMetrics } from './cadvisor-metrics.ts';
+import { pagePaths } from './page-paths.ts';
 import { text } from './pod-path.ts';
 import { resourceMetrics } from './resource-metrics.ts';
 import type { UsageSampler } from './usage-sampler.ts';
@@ -25,18 +26,8 @@ export interface KubeletPages {
   workers(): readonly PodWorker[];
 }
 
-/** The paths of the pages, which `/statusz` names. */
-const kubeletPagePaths: readonly string[] = [
-  '/configz',
-  '/flagz',
-  '/healthz',
-  '/metrics',
-  '/metrics/cadvisor',
-  '/metrics/probes',
-  '/metrics/resource',
-  '/metrics/slis',
-  '/statusz',
-];
+/** What `/statusz` names. */
+const namedPaths = [...pagePaths, '/healthz'].sort();
 
 /** The answer to one of them. */
 export async function kubeletPage(pages: KubeletPages, { path, headers, signal }: ApiRequest): Promise<ApiResponse> {
@@ -54,7 +45,7 @@ export async function kubeletPage(pages: KubeletPages, { path, headers, signal }
     case '/metrics/slis':
       return rendered(healthMetrics());
     case '/statusz':
-      return answered(statusz(aboutOf(pages), { accept, nowMs: pages.nowMs, paths: kubeletPagePaths }));
+      return answered(statusz(aboutOf(pages), { accept, nowMs: pages.nowMs, paths: namedPaths }));
     case '/flagz':
       return answered(flagz(aboutOf(pages), { accept }));
     default:

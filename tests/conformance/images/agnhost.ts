@@ -28,36 +28,15 @@ const commands: Readonly<Record<string, Run>> = {
   'etc-hosts': printFile('/etc/hosts', (text) => text),
   'dns-suffix': printFile('/etc/resolv.conf', (text) => wordsAfter(text, 'search').join(',')),
   'dns-server-list': printFile('/etc/resolv.conf', (text) => wordsAfter(text, 'nameserver').join(',')),
-  guestbook: (context, flags) => {
-    serveGuestbook(context, flags);
-    return waitForEnd(context);
-  },
+  guestbook: untilEnd(serveGuestbook),
   'test-service-account-issuer-discovery': checkToken,
-  webhook: (context, flags) => {
-    serveAdmission(context, flags);
-    return waitForEnd(context);
-  },
-  'crd-conversion-webhook': (context, flags) => {
-    serveConversion(context, flags);
-    return waitForEnd(context);
-  },
+  webhook: untilEnd(serveAdmission),
+  'crd-conversion-webhook': untilEnd(serveConversion),
   mounttest,
-  netexec: (context, flags) => {
-    netexec(context, flags);
-    return waitForEnd(context);
-  },
-  'serve-hostname': (context, flags) => {
-    serveHostname(context, flags);
-    return waitForEnd(context);
-  },
-  'test-webserver': (context, flags) => {
-    serveFiles(context, Number(flags.get('port') ?? 80));
-    return waitForEnd(context);
-  },
-  porter: (context, flags) => {
-    servePorts(context, flags);
-    return waitForEnd(context);
-  },
+  netexec: untilEnd(netexec),
+  'serve-hostname': untilEnd(serveHostname),
+  'test-webserver': untilEnd((context, flags) => serveFiles(context, Number(flags.get('port') ?? 80))),
+  porter: untilEnd(servePorts),
   liveness: (context) => {
     const startMs = context.clock.monotonicMs();
     const isWell = (): boolean => context.clock.monotonicMs() - startMs <= 10_000;
@@ -133,6 +112,14 @@ function flagsIn(args: readonly string[]): Flags {
     else flags.set(name, 'true');
   }
   return flags;
+}
+
+/** A command that serves until it is told to end. */
+function untilEnd(serve: (context: ProgramContext, flags: Flags) => void): Run {
+  return (context, flags) => {
+    serve(context, flags);
+    return waitForEnd(context);
+  };
 }
 
 /** Until the program is told to end; the listener alone would not keep it alive. */

@@ -57,7 +57,10 @@ async function runLane(kubeconfig: string): Promise<void> {
 }
 
 function record(name: string, upstream: Upstream): void {
-  const put = (row: Row): Row => (row.name === name ? { ...row, upstream } : row);
+  const put = ({ changed, ...row }: Row): Row => {
+    const why = changed === undefined || (row.name === name && upstream !== 'changed') ? {} : { changed };
+    return { ...row, ...(row.name === name ? { upstream } : {}), ...why };
+  };
   tables = Object.fromEntries(Object.entries(tables).map(([area, rows]) => [area, rows.map(put)]));
   writeTables(tables);
 }
