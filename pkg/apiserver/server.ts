@@ -204,6 +204,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 /** The function that answers, with the documents and pages of its options. */
 function pipelineOf(core: ServerCore, options: ApiServerOptions, isReady: () => boolean): ApiHandler {
   const { audit } = options;
+  const { guard } = options.store;
+  if (guard !== undefined) core.counts.metrics.collect('encryption', () => guard.metrics.families());
   if (audit !== undefined) core.counts.metrics.collect('audit', () => audit.metrics.families());
   return createPipeline(core, {
     auditor: audit === undefined ? undefined : new Auditor(audit, core),
