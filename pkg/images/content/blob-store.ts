@@ -152,6 +152,14 @@ export class BlobStore {
     }
   }
 
+  /** Takes in a file as it is, whose digest was made while it was written. It is moved, not copied. */
+  async adopt(path: string, digest: string): Promise<void> {
+    const file = await open(path, 'r');
+    await file.datasync();
+    await file.close();
+    await rename(path, this.pathOf(digest));
+  }
+
   /** Digests of all that is there. */
   async list(): Promise<readonly string[]> {
     return (await readdir(this.#blobs)).map(digestOfHex).filter(isDigest);

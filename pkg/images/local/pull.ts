@@ -8,6 +8,7 @@ import { configBytesMax, type Descriptor, type Platform, parseManifest } from '.
 import { chooseManifest } from '../content/platform.ts';
 import { digestOf } from '../digest.ts';
 import type { Pin } from '../disk/pins.ts';
+import { Slots } from '../host/slots.ts';
 import { type ImagePullOptions, ImageStoreError } from '../image-store.ts';
 
 /** Layers of one pull that come at the same time, as Docker's engine has it; others wait. */
@@ -85,28 +86,6 @@ async function bringBlob(
       // Not all at the same time: a registry that is too busy stays so else.
       const waitMs = Math.min(retryFirstMs * 2 ** fruitless, retryLastMs) * (0.5 + parts.random.next() / 2);
       await sleep(parts.clock, waitMs, signal);
-    }
-  }
-}
-
-/** Lets a number of tasks run at a time, in the order in which they came. */
-class Slots {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free++;
-      else next();
     }
   }
 }
