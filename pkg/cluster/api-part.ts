@@ -15,6 +15,7 @@ import type { ForwardTransport } from '#pkg/client/forward-transport.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
+import { createAddressRepair } from '#pkg/controllers/service-cidrs/address-repair.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { AuthorizerChoice } from '#pkg/registry/authorization/authorization.ts';
 import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
@@ -129,6 +130,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   const presence = serverPresence(store, { address: advertised, port });
   const service = createKubernetesService({ client, clock, log, presence, port, clusterIp });
   const identity = createIdentityLease({ client, clock, random, log, server: `${advertised}:${port}` });
+  const addresses = createAddressRepair({ client, clock, random, log });
   const authentication = createAuthenticationConfig({
     client,
     clock,
@@ -142,7 +144,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     health: () => readiness(server.handle),
     addKubelet: server.addKubelet,
     run: (signal) => {
-      const services = [service, authentication, identity, untilStoreEnds(store)];
+      const services = [service, addresses, authentication, identity, untilStoreEnds(store)];
       return runServer({ server, https, services, kubelets, store, audit }, signal);
     },
   };
