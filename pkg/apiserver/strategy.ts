@@ -141,10 +141,10 @@ export interface TablePrinter<T = KubeObject> {
   ): readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[];
 }
 
-/** Something reserved for a write, such as a cluster IP: kept when the write succeeds, given back when it does not. */
+/** Something reserved for a write, such as a cluster IP: kept when the write succeeds, given back when it does not. The answer waits for both; neither rejects. */
 export interface Reservation {
-  commit(): void;
-  rollback(): void;
+  commit(): Promise<void> | void;
+  rollback(): Promise<void> | void;
 }
 
 /** Reads other resources of the same server, past authorization; for checks and allocation across objects. At once where nothing has to be waited for. */

@@ -8,7 +8,7 @@ import { mastersOr } from '#pkg/apiserver/authz/authorizer.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
 import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
-import { type ApiServerOptions, createApiServer } from '#pkg/apiserver/server.ts';
+import { type ApiServer, type ApiServerOptions, createApiServer } from '#pkg/apiserver/server.ts';
 import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -37,6 +37,7 @@ import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { type AuthenticationSettings, createAuthentication } from './authentication.ts';
 import { numberClaims } from './number-claims.ts';
+import { serviceAddresses } from './service-addresses.ts';
 
 /** What differs between the API servers of a cluster, of a process and of a test. */
 export interface LocalApiOptions {
@@ -128,7 +129,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
   const aggregator = new Aggregator({ connect: options.connectRemote ?? noRemotes, clock });
   const registered = createRegisteredAdmission(mastersOr(authorizer), call);
   const authentication = createAuthentication(clock, options.authentication, call);
-  const server = createApiServer({
+  const server: ApiServer = createApiServer({
     store,
     clock,
     random,
@@ -136,6 +137,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     strategies: createStrategies({
       warnsOfUnbuilt: true,
       numberClaims: numberClaims(store),
+      addresses: serviceAddresses(() => client),
       servesUsage: true,
       issuer: authentication.issuer,
       ...(rbac === undefined ? {} : { grants: options.grants ?? [] }),
@@ -156,7 +158,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     ...(options.audit === undefined ? {} : { audit: options.audit }),
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
-  const client = createClient({
+  const client: Client = createClient({
     transport: inProcessTransport(server.handle, ownIdentity),
     userAgent: 'kube-apiserver',
   });
