@@ -28,7 +28,7 @@ import { connectRemotes } from './connect-remotes.ts';
 import { createIdentityLease } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
-import type { ServerFlagValues } from './server-flags.ts';
+import { requestSettings, type ServerFlagValues } from './server-flags.ts';
 import { serverPresence } from './server-presence.ts';
 import { kubernetesServiceIp } from './settings.ts';
 import { callWebhookOverHttps } from './webhook-caller.ts';
@@ -170,6 +170,7 @@ function givenOf({
   authorizationModes,
   grants,
   process,
+  flags,
 }: ApiPartOptions): Partial<LocalApiOptions> {
   return {
     ...(definitions === undefined ? {} : { definitions }),
@@ -177,6 +178,7 @@ function givenOf({
     ...(authorizationModes === undefined ? {} : { authorizationModes }),
     ...(grants === undefined ? {} : { grants }),
     ...(process === undefined ? {} : { process }),
+    ...(flags === undefined ? {} : { requests: requestSettings(flags) }),
   };
 }
 
