@@ -49,10 +49,12 @@ export function nonResourceHandler(
     { name: 'etcd', check: async () => (await store.currentRevision()) > 0 },
     { name: 'poststarthook/bootstrap', check: isReady },
   ];
+  // What they ask of is not made alive by a restart of this server. Source: `addHealthChecksWithoutLivez`.
+  const guarded: HealthCheck[] = [...alive, ...(store.guard?.checks ?? [])];
   const health = new HealthMetrics();
   const paths = (): readonly string[] =>
-    pathsOf(core, { healthz: alive, livez: alive, readyz: ready }, Object.keys(pages));
-  const ready: HealthCheck[] = [...alive, { name: 'shutdown', check: () => !core.stopping.aborted }];
+    pathsOf(core, { healthz: guarded, livez: alive, readyz: ready }, Object.keys(pages));
+  const ready: HealthCheck[] = [...guarded, { name: 'shutdown', check: () => !core.stopping.aborted }];
   return async (request, info) => {
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     const allowed = methodsOf.get(info.parts[0] ?? '');
@@ -68,6 +70,7 @@ export function nonResourceHandler(
         if (info.parts.length > 1) break;
         return indented(versionInfo);
       case 'healthz':
+        return answerHealth({ parts: info.parts, query: info.query, checks: guarded, counts: health });
       case 'livez':
         return answerHealth({ parts: info.parts, query: info.query, checks: alive, counts: health });
       case 'readyz':

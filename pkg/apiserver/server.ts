@@ -216,6 +216,8 @@ function flowControlOf({ counts }: ServerCore, { flowControl, limits }: ApiServe
 /** The function that answers, with the documents and pages of its options. */
 function pipelineOf(core: ServerCore, options: ApiServerOptions, isReady: () => boolean): ApiHandler {
   const { audit } = options;
+  const { guard } = options.store;
+  if (guard !== undefined) core.counts.metrics.collect('encryption', () => guard.metrics.families());
   if (audit !== undefined) core.counts.metrics.collect('audit', () => audit.metrics.families());
   return createPipeline(core, {
     auditor: audit === undefined ? undefined : new Auditor(audit, core),

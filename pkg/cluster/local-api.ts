@@ -27,6 +27,7 @@ import { createRegistration, type RegistrationOptions } from '#pkg/registry/apir
 import type { ConnectRemote } from '#pkg/registry/apiregistration/remote-connection.ts';
 import { issuerPages } from '#pkg/registry/authentication/discovery.ts';
 import type { ServiceAccountIssuer } from '#pkg/registry/authentication/service-account-issuer.ts';
+import { createTokenUses } from '#pkg/registry/authentication/token-uses.ts';
 import {
   type Authorization,
   type AuthorizerChoice,
@@ -178,7 +179,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
   const ready = (): Promise<void> => {
     started ??= (async () => {
       await server.ready();
-      authentication.connect(server.reader);
+      authentication.connect(server.reader, createTokenUses({ client, clock, log }));
       await authorization.connect(server);
       await room.connect(server);
       await registered.connect(server);

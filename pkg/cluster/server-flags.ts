@@ -3,12 +3,15 @@ import { readsMaxDefault, writesMaxDefault } from '#pkg/apiserver/flow/in-flight
 import { type FlagTable, type FlagValues, integer, parseFlags, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { auditFlags } from './audit/audit-flags.ts';
+import type { EncryptionSettings } from './encryption/encryption.ts';
+import { encryptionFlags } from './encryption/encryption-flags.ts';
 import type { RequestSettings } from './request-room.ts';
 import type { ComponentFlags } from './settings.ts';
 
 /** The table. */
 export const serverFlags = {
   ...auditFlags,
+  ...encryptionFlags,
   'enable-priority-and-fairness': toggle({
     help: 'Work on requests by priority levels and flow schemas; else those that read and all others have a lane each.',
     fallback: true,
@@ -37,6 +40,14 @@ export function requestSettings(flags: ServerFlagValues): RequestSettings {
   // Without priority levels a zero is no limit.
   const lane = (max: number): number => (!isFair && max === 0 ? Number.POSITIVE_INFINITY : max);
   return { readsMax: lane(readsMax), writesMax: lane(writesMax), isFair };
+}
+
+/** How values are stored, as the flags say. */
+export function encryptionOf(values: ServerFlagValues): EncryptionSettings {
+  return {
+    file: values['encryption-provider-config'],
+    reloads: values['encryption-provider-config-automatic-reload'],
+  };
 }
 
 /** The values that the settings of a cluster give. Throws `UserError` for what no flag takes. */

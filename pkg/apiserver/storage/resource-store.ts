@@ -7,8 +7,9 @@
  * Keys are upstream's (`storage-key.ts`); values are JSON of our own layout.
  */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { type ErrorSubject, StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
+import { type ErrorSubject, internalError, StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
 import type { CacheEntry, ResourceCache, ResourceFeed } from '#pkg/storage/cache.ts';
+import { ValueGuardError } from '#pkg/storage/encryption/value-guard.ts';
 import { keyBytesMax } from '#pkg/storage/operation.ts';
 import {
   type PutOperation,
@@ -172,12 +173,25 @@ export class ResourceStore {
 
   async #getFresh(key: string): Promise<StoredEntry | undefined> {
     const { cache } = this;
-    if (cache === undefined) {
-      const kv = await this.#guard(() => this.#store.get(key));
-      return kv && objectCodec.entry(kv);
+    if (cache === undefined) return this.#getStored(key);
+    try {
+      await cache.fresh();
+    } catch (error) {
+      // One value that nobody can read keeps the cache from being filled, but not the others from being read.
+      if (error instanceof ValueGuardError) return this.#getStored(key);
+      throw this.#refusal(error);
     }
-    await this.#guard(() => cache.fresh());
     return cached(cache, key);
+  }
+
+  async #getStored(key: string): Promise<StoredEntry | undefined> {
+    const kv = await this.#guard(() => this.#store.get(key));
+    return kv && objectCodec.entry(kv);
+  }
+
+  /** Whether an entry lies in the store otherwise than it would be written now, so that writing it as it is changes something. */
+  isStale({ key, value }: StoredEntry): boolean {
+    return this.#store.guard?.isStale(key, value) === true;
   }
 
   /**
@@ -312,8 +326,17 @@ export function uncachedKeys(strategies: readonly Strategy[]): {
   return { prefixes: [...new Set(uncached.map((strategy) => storagePrefix(strategy, strategy.keeping)))], sample };
 }
 
+/**
+ * Whether the store has failed, and not said anything of the object: a write that ended so may have happened all the same, and whatever is found of it
+ * afterwards is no answer to it.
+ */
+export function hasStoreFailed(error: unknown): boolean {
+  return error instanceof StatusError && error.cause instanceof StoreUnavailableError;
+}
+
 /** What a client is told when the store cannot be used. */
 export function storeError(error: unknown): unknown {
+  if (error instanceof ValueGuardError) return internalError(error);
   if (!(error instanceof StoreUnavailableError)) return error;
   return new StatusError({
     code: 503,
