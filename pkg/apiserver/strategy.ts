@@ -312,6 +312,8 @@ export interface Strategy<T = JsonObject> {
   readonly table?: TablePrinter<Stored<T>>;
   /** Objects made with the storage of the resource itself at start-up (namespaces, priority classes, the kubernetes Service). */
   readonly bootstrap?: readonly Given<T>[];
+  /** What one of them has that is made now, beside its draft: `timestamp` is the time of its creation. */
+  completeBootstrap?(draft: Draft<T>, timestamp: string): void;
   /** What one of those that is there from an earlier start should be instead; undefined when it is good as it is. */
   reconcileBootstrap?(there: Stored<T>, wanted: Given<T>): Given<T> | undefined;
 }

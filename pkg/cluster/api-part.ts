@@ -29,7 +29,7 @@ import { connectRemotes } from './connect-remotes.ts';
 import { createIdentityLease } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
-import type { ServerFlagValues } from './server-flags.ts';
+import { requestSettings, type ServerFlagValues } from './server-flags.ts';
 import { serverPresence } from './server-presence.ts';
 import { kubernetesServiceIp } from './settings.ts';
 import { createTokenTracking } from './token-tracking.ts';
@@ -174,6 +174,7 @@ function givenOf({
   authorizationModes,
   grants,
   process,
+  flags,
 }: ApiPartOptions): Partial<LocalApiOptions> {
   return {
     ...(definitions === undefined ? {} : { definitions }),
@@ -181,6 +182,7 @@ function givenOf({
     ...(authorizationModes === undefined ? {} : { authorizationModes }),
     ...(grants === undefined ? {} : { grants }),
     ...(process === undefined ? {} : { process }),
+    ...(flags === undefined ? {} : { requests: requestSettings(flags) }),
   };
 }
 
