@@ -141,10 +141,10 @@ export interface TablePrinter<T = KubeObject> {
   ): readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[];
 }
 
-/** Something reserved for a write, such as a cluster IP: kept when the write succeeds, given back when it does not. */
+/** Something reserved for a write, such as a cluster IP: kept when the write succeeds, given back when it does not. The answer waits for both; neither rejects. */
 export interface Reservation {
-  commit(): void;
-  rollback(): void;
+  commit(): Promise<void> | void;
+  rollback(): Promise<void> | void;
 }
 
 /** Reads other resources of the same server, past authorization; for checks and allocation across objects. At once where nothing has to be waited for. */
@@ -312,6 +312,8 @@ export interface Strategy<T = JsonObject> {
   readonly table?: TablePrinter<Stored<T>>;
   /** Objects made with the storage of the resource itself at start-up (namespaces, priority classes, the kubernetes Service). */
   readonly bootstrap?: readonly Given<T>[];
+  /** What one of them has that is made now, beside its draft: `timestamp` is the time of its creation. */
+  completeBootstrap?(draft: Draft<T>, timestamp: string): void;
   /** What one of those that is there from an earlier start should be instead; undefined when it is good as it is. */
   reconcileBootstrap?(there: Stored<T>, wanted: Given<T>): Given<T> | undefined;
 }

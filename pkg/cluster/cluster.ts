@@ -24,7 +24,7 @@ import { holdLists, largeObjectsMin } from './held-lists.ts';
 import { Members } from './members.ts';
 import type { NodesReady } from './nodes-ready.ts';
 import { accountSubject, ensurePki, identitySubject, type Pki } from './pki.ts';
-import { serverFlagValues } from './server-flags.ts';
+import { encryptionOf, serverFlagValues } from './server-flags.ts';
 import { type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from './settings.ts';
 import { openStore } from './store.ts';
 import { type ClusterTables, checkTables, clusterTables } from './tables.ts';
@@ -174,7 +174,9 @@ async function startApi(
   { settings, folder, clock, random, log, servingLimits = {}, processMetrics }: ClusterOptions,
   { tables, pki, loading, trace }: Starting,
 ): Promise<{ readonly api: ApiPart; readonly isLarge: boolean }> {
-  const store = await openStore({ ...storeOf(settings), folder, clock, random, log }, tables.stores);
+  const flags = serverFlagValues(settings.componentFlags);
+  const encryption = encryptionOf(flags);
+  const store = await openStore({ ...storeOf(settings), folder, clock, random, log, encryption }, tables.stores);
   trace('store open');
   const { apiPart } = await loading;
   const definitions = await tables.definitions();
@@ -197,7 +199,7 @@ async function startApi(
       authentication: { serviceAccountKey: pki.serviceAccount.privateKey },
       grants: await grantsOf(tables),
       limits: servingLimits,
-      flags: serverFlagValues(settings.componentFlags),
+      flags,
       ...(processMetrics === undefined ? {} : { process: { processMetrics } }),
     });
     return { api, isLarge: count >= largeObjectsMin };

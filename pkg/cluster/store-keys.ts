@@ -12,6 +12,9 @@ export const claimsPrefix = '/coxswain/claims/';
 /** How the keys of the objects are laid out: a number (`key-layout.ts`). */
 export const layoutKey = '/coxswain/layout';
 
+/** Whether values were ever stored unreadable (`encryption/encryption.ts`). */
+export const encryptionKey = '/coxswain/encryption';
+
 /** The layout of this version. */
 export const keyLayout = 3;
 

@@ -24,6 +24,8 @@
  * Keys are UTF-8 strings of at most 1,024 bytes, values at most 8 MiB. Upstream counterpart: etcd's KV and Watch API; `storage.Interface` is the layer
  * above it (`cache.ts` and the registry store).
  */
+import type { Metrics } from '#pkg/base/metrics.ts';
+
 /** Memory for a value: a `Buffer`, as far as is needed of it, so that whoever has the types of a store need not have those of Node. */
 export interface WritableBytes extends Uint8Array {
   /** Writes text at its beginning, as UTF-8. */
@@ -134,6 +136,15 @@ export interface Watch {
   close(): void;
 }
 
+/** What a store that seals its values tells of that. */
+export interface StoreGuard {
+  /** Whether a value that it gave would be written otherwise now: so one that is written as it was is to be written all the same. */
+  isStale(key: string, value: Uint8Array): boolean;
+  /** What has to be well for values to be sealed and opened. Empty where nobody else is asked. */
+  readonly checks: readonly { readonly name: string; check(): Promise<boolean> }[];
+  readonly metrics: Metrics;
+}
+
 /** The store; see the laws above. */
 export interface Store {
   /** The value of a key now, or undefined. */
@@ -155,6 +166,8 @@ export interface Store {
    * misses nothing that was acknowledged through here, though perhaps what others wrote.
    */
   acknowledgedRevision?(): number;
+  /** Stores that seal values only. */
+  readonly guard?: StoreGuard;
   /** Whether values may be made late: for stores that keep them in the memory of this process, and nowhere else. */
   readonly takesLate?: true;
   /** Memory for a value that is about to be written, where the store has better than memory of its own for each. Its contents are whatever. */

@@ -288,13 +288,19 @@ function swap(scope: Scope, change: Change, state: Swap): Tried {
   metadata.resourceVersion = old.metadata?.resourceVersion;
   if (change.isApply) keepTimes(metadata, draft, old);
   const released = isReleased(scope, draft);
-  if (!released && deepEqual(draft, old)) return unwritten(scope, entry, () => answerOf(scope, change, entry));
+  if (!released && deepEqual(draft, old) && !rewrites(scope, change, entry))
+    return unwritten(scope, entry, () => answerOf(scope, change, entry));
   if (change.dryRun) return unwritten(scope, entry, () => draftAnswer(change, asIfStored(served.view, draft)));
   if (released || served.strategy.begin !== undefined) return swapReserved(scope, change, state, { released });
   const putting = served.store.put(entry.key, served.view.toStored(draft), entry.modRevision);
   const answer = (result: PutResult): ApiResponse | undefined =>
     result.ok ? answerOf(scope, change, result.entry) : undefined;
   return putting instanceof Promise ? putting.then(answer) : answer(putting);
+}
+
+/** Whether what changes nothing is written all the same. Source: `GuaranteedUpdate`, for values that are stale. */
+function rewrites({ served }: Scope, { dryRun }: Change, entry: StoredEntry): boolean {
+  return !dryRun && served.store.isStale(entry);
 }
 
 /** The same where something is reserved for the write, or the object goes. */
@@ -319,8 +325,7 @@ async function swapReserved(
     kept = true;
     return answerOf(scope, change, result.entry);
   } finally {
-    if (kept) reservation?.commit();
-    else reservation?.rollback();
+    await (kept ? reservation?.commit() : reservation?.rollback());
   }
 }
 

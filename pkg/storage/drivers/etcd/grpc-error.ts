@@ -14,6 +14,13 @@ export const grpcCodes = {
   unauthenticated: 16,
 } as const;
 
+/** All of them as Go prints them, by number. */
+export const grpcCodeNames: readonly string[] = [
+  ...['OK', 'Canceled', 'Unknown', 'InvalidArgument', 'DeadlineExceeded', 'NotFound', 'AlreadyExists'],
+  ...['PermissionDenied', 'ResourceExhausted', 'FailedPrecondition', 'Aborted', 'OutOfRange', 'Unimplemented'],
+  ...['Internal', 'Unavailable', 'DataLoss', 'Unauthenticated'],
+];
+
 /** A call that did not end with OK. */
 export class GrpcError extends Error {
   override readonly name = 'GrpcError';
