@@ -15,6 +15,7 @@ import type { ForwardTransport } from '#pkg/client/forward-transport.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
+import { createAddressRepair } from '#pkg/controllers/service-cidrs/address-repair.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { AuthorizerChoice } from '#pkg/registry/authorization/authorization.ts';
 import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
@@ -130,6 +131,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   const presence = serverPresence(store, { address: advertised, port });
   const service = createKubernetesService({ client, clock, log, presence, port, clusterIp });
   const identity = createIdentityLease({ client, clock, random, log, server: `${advertised}:${port}` });
+  const addresses = createAddressRepair({ client, clock, random, log });
   const authentication = createAuthenticationConfig({
     client,
     clock,
@@ -144,7 +146,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     addKubelet: server.addKubelet,
     run: (signal) => {
       const tracking = createTokenTracking({ client, clock, log });
-      const services = [service, authentication, identity, tracking, untilStoreEnds(store)];
+      const services = [service, addresses, authentication, identity, tracking, untilStoreEnds(store)];
       return runServer({ server, https, services, kubelets, store, audit }, signal);
     },
   };

@@ -8,7 +8,7 @@ import { mastersOr } from '#pkg/apiserver/authz/authorizer.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
 import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
-import { type ApiServerOptions, createApiServer } from '#pkg/apiserver/server.ts';
+import { type ApiServer, type ApiServerOptions, createApiServer } from '#pkg/apiserver/server.ts';
 import type { AdmissionPlugin, Strategy } from '#pkg/apiserver/strategy.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -39,6 +39,7 @@ import type { Store } from '#pkg/storage/store.ts';
 import { type AuthenticationSettings, createAuthentication } from './authentication.ts';
 import { numberClaims } from './number-claims.ts';
 import { type RequestSettings, requestRoom } from './request-room.ts';
+import { serviceAddresses } from './service-addresses.ts';
 
 /** What differs between the API servers of a cluster, of a process and of a test. */
 export interface LocalApiOptions {
@@ -113,11 +114,21 @@ function pluginsOf(
 
 function strategiesOf(
   { store, grants, serviceCidr, port }: LocalApiOptions,
-  { issuer, hasRoles }: { readonly issuer: ServiceAccountIssuer; readonly hasRoles: boolean },
+  {
+    issuer,
+    hasRoles,
+    client,
+  }: {
+    readonly issuer: ServiceAccountIssuer;
+    readonly hasRoles: boolean;
+    /** Asked once the server is there. */
+    readonly client: () => Client;
+  },
 ): readonly Strategy[] {
   return createStrategies({
     warnsOfUnbuilt: true,
     numberClaims: numberClaims(store),
+    addresses: serviceAddresses(client),
     servesUsage: true,
     issuer,
     ...(hasRoles ? { grants: grants ?? [] } : {}),
@@ -148,12 +159,16 @@ export function localApi(options: LocalApiOptions): LocalApi {
   const registered = createRegisteredAdmission(mastersOr(authorizer), call);
   const authentication = createAuthentication(clock, options.authentication, call);
   const room = requestRoom(clock, options.requests);
-  const server = createApiServer({
+  const server: ApiServer = createApiServer({
     store,
     clock,
     random,
     log: log.with({ component: 'kube-apiserver' }),
-    strategies: strategiesOf(options, { issuer: authentication.issuer, hasRoles: rbac !== undefined }),
+    strategies: strategiesOf(options, {
+      issuer: authentication.issuer,
+      hasRoles: rbac !== undefined,
+      client: () => client,
+    }),
     definitions: options.definitions ?? definitions,
     admission: pluginsOf(options, authorization, registered),
     authenticators: authentication.authenticators,
@@ -169,7 +184,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     ...(options.audit === undefined ? {} : { audit: options.audit }),
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
-  const client = createClient({
+  const client: Client = createClient({
     transport: inProcessTransport(server.handle, ownIdentity),
     userAgent: 'kube-apiserver',
   });
