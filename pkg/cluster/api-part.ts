@@ -32,6 +32,7 @@ import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './lo
 import type { ServerFlagValues } from './server-flags.ts';
 import { serverPresence } from './server-presence.ts';
 import { kubernetesServiceIp } from './settings.ts';
+import { createTokenTracking } from './token-tracking.ts';
 import { callWebhookOverHttps } from './webhook-caller.ts';
 
 /** The store, the certificates and the address of one API server. */
@@ -144,7 +145,8 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     health: () => readiness(server.handle),
     addKubelet: server.addKubelet,
     run: (signal) => {
-      const services = [service, addresses, authentication, identity, untilStoreEnds(store)];
+      const tracking = createTokenTracking({ client, clock, log });
+      const services = [service, addresses, authentication, identity, tracking, untilStoreEnds(store)];
       return runServer({ server, https, services, kubelets, store, audit }, signal);
     },
   };

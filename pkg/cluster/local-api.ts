@@ -26,6 +26,7 @@ import { type AvailabilityOptions, createAvailability } from '#pkg/registry/apir
 import { createRegistration, type RegistrationOptions } from '#pkg/registry/apiregistration/registration.ts';
 import type { ConnectRemote } from '#pkg/registry/apiregistration/remote-connection.ts';
 import { issuerPages } from '#pkg/registry/authentication/discovery.ts';
+import { createTokenUses } from '#pkg/registry/authentication/token-uses.ts';
 import {
   type Authorization,
   type AuthorizerChoice,
@@ -167,7 +168,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
   const ready = (): Promise<void> => {
     started ??= (async () => {
       await server.ready();
-      authentication.connect(server.reader);
+      authentication.connect(server.reader, createTokenUses({ client, clock, log }));
       await authorization.connect(server);
       await registered.connect(server);
       await aggregator.connect(server);

@@ -15,6 +15,7 @@ import { createEndpointSliceMirroringController } from './endpointslicemirroring
 import { createEphemeralVolumeController } from './ephemeralvolume/ephemeralvolume.ts';
 import { createGarbageCollector } from './garbagecollector/garbagecollector.ts';
 import { createJobController } from './job/job.ts';
+import { createLegacyTokenCleaner, legacyTokenCleanerFlags } from './legacytokencleaner/legacytokencleaner.ts';
 import { createNamespaceController } from './namespace/namespace.ts';
 import { createNodeIpamController, nodeIpamFlags } from './nodeipam/nodeipam.ts';
 import { createNodeLifecycleController, nodeLifecycleFlags } from './nodelifecycle/nodelifecycle.ts';
@@ -66,6 +67,7 @@ export const controllerTable: ControllerTable = {
   'clusterrole-aggregation-controller': createClusterRoleAggregationController,
   'serviceaccount-token-controller': createServiceAccountTokenController,
   'token-cleaner-controller': createTokenCleaner,
+  'legacy-serviceaccount-token-cleaner-controller': withFlags(legacyTokenCleanerFlags, createLegacyTokenCleaner),
   'persistentvolume-binder-controller': createPersistentVolumeBinder,
   'persistentvolumeclaim-protection-controller': createClaimProtection,
   'persistentvolume-protection-controller': createVolumeProtection,

@@ -4,7 +4,7 @@
  *
  * Laws:
  * 1. One counter, the revision, starts at 1 on an empty store and grows by exactly one with each successful write, whatever its key.
- *    (etcd shared with others may skip numbers; it never goes back.)
+ *    (An etcd skips numbers, as it is shared with others and counts what goes together as one; it never goes back.)
  * 2. A write is one compare-and-swap on one key: it happens whole or not at all, and a failed one changes nothing, not even the revision.
  * 3. When a write's promise resolves, the write is durable (to the driver's promise) and every later read sees it. lmdb's promise: it is synced to the
  *    disk, so neither a kill nor the loss of power takes it back, while the disk keeps what it said it has. etcd's: a majority of the members has synced it.
@@ -46,7 +46,7 @@ export interface KeyValue {
   readonly value: Uint8Array;
   /** What makes `value` where it is made late: present as it was written, in stores that take these. */
   readonly late?: LateValue;
-  /** Revision of the write that made the key; stays until it is deleted. */
+  /** Revision of the write that made the key, in an etcd of the first write that was made together with it; stays until it is deleted. */
   readonly createRevision: number;
   /** Revision of the last write to the key. */
   readonly modRevision: number;

@@ -58,6 +58,11 @@ test('a right history has no problems', () => {
   expect(problemsOf(good)).toEqual([]);
 });
 
+test('a delete that came too late and whose answer was lost is none', () => {
+  const late: Call = { client: 9, kind: 'delete', name: 'a', precondition: 12, began: 13 };
+  expect(problemsOf({ ...good, calls: [...good.calls, late] })).toEqual([]);
+});
+
 const b = { name: 'b', value: 'w1', revision: 11 };
 test.each<[string, History, RegExp]>([
   [
@@ -127,6 +132,19 @@ test.each<[string, History, RegExp]>([
     'an event with a wrong object',
     withEvents(([first, ...rest]) => [{ ...first!, value: 'v2' }, ...rest]),
     /revision 10 is a=v2 and a=v1/,
+  ],
+  [
+    'a deletion that nobody asked for',
+    withCall(5, { kind: 'get', precondition: undefined }),
+    /deletion of a at revision 13 was never/,
+  ],
+  [
+    'a deletion that two have made',
+    {
+      ...good,
+      calls: [...good.calls, { client: 9, kind: 'delete', name: 'a', precondition: 12, began: 11, ended: 12 }],
+    },
+    /the deletion of a at revision 13 was acknowledged to 2/,
   ],
   ['one revision of two objects', withCall(1, { revision: 10 }), /revision 10 is a=v1 and b=w1/],
 ])('finds %s', (_, history, problem) => {

@@ -141,12 +141,25 @@ function checkWrite(call: Call, versions: Versions, problems: string[]): void {
     problems.push(`${textOf(call)} replaced revision ${before?.revision ?? 'none'}`);
 }
 
-/** Every value was written by somebody. */
+/** Every value was written by somebody, and every deletion asked for by somebody and acknowledged to one at most. */
 function checkOrigins({ calls }: History, versions: Versions, problems: string[]): void {
   const written = new Map(calls.map(({ name, value }) => [value ?? '', name]));
   for (const [revision, { name, value }] of versions.all())
     if (value !== undefined && written.get(value) !== name)
       problems.push(`${name}=${value} at revision ${revision} was never written`);
+  const deletes = Map.groupBy(
+    calls.filter(({ kind }) => kind === 'delete'),
+    ({ name, precondition }) => `${name} ${precondition}`,
+  );
+  for (const [revision, { name, value }] of versions.all()) {
+    if (value !== undefined) continue;
+    const before = versions.of(name)[versions.indexAt(name, revision) - 1];
+    const asked = deletes.get(`${name} ${before?.revision}`) ?? [];
+    if (asked.length === 0) problems.push(`the deletion of ${name} at revision ${revision} was never asked for`);
+    const acknowledged = asked.filter(({ ended }) => ended !== undefined);
+    if (acknowledged.length > 1)
+      problems.push(`the deletion of ${name} at revision ${revision} was acknowledged to ${acknowledged.length}`);
+  }
 }
 
 /** A watch has every change of its time once, in order, and called by its name. */
@@ -202,6 +215,8 @@ function checkOrder({ calls }: History, versions: Versions, problems: string[]):
       begun.set(call, least);
       const place = placeOf(call, versions);
       const known = least.get(call.name) ?? 0;
+      // A delete of which nobody knows what became has done nothing where another was first: what it would have done is there already.
+      if (call.kind === 'delete' && call.ended === undefined) continue;
       if (place !== undefined && place <= known)
         problems.push(`${textOf(call)} took effect at ${place}, before what was known when it began: ${known}`);
       continue;

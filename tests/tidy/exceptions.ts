@@ -7,6 +7,7 @@ export const parents: readonly string[] = [
   'pkg/apimachinery/',
   'pkg/apiserver/',
   'pkg/controllers/',
+  'pkg/images/',
   'pkg/kubelet/',
   'pkg/kubelet/runtime/',
   'pkg/kubelet/runtime/inprocess/',

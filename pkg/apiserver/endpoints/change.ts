@@ -14,7 +14,7 @@ import { writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
 import type { Awaitable } from '#pkg/base/async.ts';
 import { draftResponse } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
-import type { PutResult } from '../storage/resource-store.ts';
+import { hasStoreFailed, type PutResult } from '../storage/resource-store.ts';
 import { storagePrefix } from '../storage/storage-key.ts';
 import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
@@ -105,7 +105,7 @@ async function tryDoubtful(scope: Scope, change: Change, entry: StoredEntry): Pr
   try {
     return await tryChange(scope, change, entry);
   } catch (error) {
-    if (await isNewest(scope, entry)) throw error;
+    if (hasStoreFailed(error) || (await isNewest(scope, entry))) throw error;
     scope.warnings.splice(warned);
     return undefined;
   }

@@ -9,6 +9,7 @@ import { conflict, notFound, staleVersion } from '#pkg/apimachinery/status-error
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { objectResponse, successStatus } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
+import { hasStoreFailed } from '../storage/resource-store.ts';
 import type { StrategyContext } from '../strategy.ts';
 import { attemptsMax } from './change.ts';
 import { type DeleteOptions, parseDeleteOptions } from './delete-options.ts';
@@ -90,6 +91,7 @@ export async function deleteNamed(
     const old = served.view.object(entry);
     const tried: Attempt = { entry, old, options, context };
     const outcome = await admitAndDelete(scope, tried, { name, namespace });
+    if ('error' in outcome && hasStoreFailed(outcome.error)) throw outcome.error;
     if ('current' in outcome) entry = outcome.current;
     else {
       const newest = isNewest || isWritten(outcome, tried) ? entry : await served.store.get(key);

@@ -304,6 +304,14 @@ export function uncachedKeys(strategies: readonly Strategy[]): {
   return { prefixes: [...new Set(uncached.map((strategy) => storagePrefix(strategy, strategy.keeping)))], sample };
 }
 
+/**
+ * Whether the store has failed, and not said anything of the object: a write that ended so may have happened all the same, and whatever is found of it
+ * afterwards is no answer to it.
+ */
+export function hasStoreFailed(error: unknown): boolean {
+  return error instanceof StatusError && error.cause instanceof StoreUnavailableError;
+}
+
 /** What a client is told when the store cannot be used. */
 export function storeError(error: unknown): unknown {
   if (error instanceof ValueGuardError) return internalError(error);
