@@ -1,5 +1,6 @@
 /** The flags of the API server, under upstream's names where there are such. */
 import { serverFlags } from '#pkg/cluster/server-flags.ts';
+import { serviceRangesProblem } from '#pkg/cluster/service-ranges.ts';
 import { defaultSettings } from '#pkg/cluster/settings.ts';
 import { storeDriverOf, storeNames } from '#pkg/cluster/stores.ts';
 import { duration, type FlagTable, integer, list, text, toggle } from '#pkg/component/flags.ts';
@@ -51,9 +52,10 @@ export const apiServerFlags = {
     placeholder: 'file',
   }),
   'service-cluster-ip-range': text({
-    help: 'Range of the cluster IPs of Services.',
+    help: 'Range of the cluster IPs of Services, or one of each family, the primary one first.',
     fallback: defaultSettings.serviceCidr,
-    placeholder: 'CIDR',
+    placeholder: 'CIDR,CIDR',
+    problem: serviceRangesProblem,
   }),
   'authorization-mode': list({
     help: 'Who decides what users may do, in order.',

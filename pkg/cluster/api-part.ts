@@ -10,6 +10,7 @@ import { Deferred } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
+import { textBefore } from '#pkg/base/text-before.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { ForwardTransport } from '#pkg/client/forward-transport.ts';
 import type { Component } from '#pkg/component/component.ts';
@@ -18,6 +19,7 @@ import { runTogether } from '#pkg/component/signals.ts';
 import { createAddressRepair } from '#pkg/controllers/service-cidrs/address-repair.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { AuthorizerChoice } from '#pkg/registry/authorization/authorization.ts';
+import { addressAt, parseAddressRange } from '#pkg/registry/core/service/address-range.ts';
 import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
 import { createHttpsServer, type HttpsServer } from '#pkg/serving/https-server.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
@@ -30,10 +32,9 @@ import { createIdentityLease } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
 import { requestSettings, type ServerFlagValues } from './server-flags.ts';
-import { serverPresence } from './server-presence.ts';
-import { kubernetesServiceIp } from './settings.ts';
+import { type ServerAddress, serverPresence } from './server-presence.ts';
 import { createTokenTracking } from './token-tracking.ts';
-import { callWebhookOverHttps } from './webhook-caller.ts';
+import { createWebhookCaller, type WebhookCaller } from './webhook-caller.ts';
 
 /** The store, the certificates and the address of one API server. */
 export interface ApiPartOptions {
@@ -97,6 +98,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     limits: options.limits ?? {},
   });
   const audit = await auditOf(options);
+  const webhooks = createWebhookCaller();
   const { port } = await https.listen({ host, port: options.port });
   const kubeletElsewhere = (nodeName: string): ApiHandler | undefined => kubelets?.handlerOf(nodeName);
   let server: LocalApi;
@@ -112,7 +114,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
       port,
       kubeletElsewhere,
       reach,
-      callWebhook: callWebhookOverHttps,
+      callWebhook: webhooks.call,
       connectRemote: connectRemotes(options.frontProxy?.client),
       registersGroups: true,
       ...(audit === undefined ? {} : { audit }),
@@ -124,32 +126,50 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     await server.ready();
   } catch (error) {
     await https.run(AbortSignal.abort());
+    webhooks.close();
     await audit?.end();
     throw error;
   }
-  const clusterIp = kubernetesServiceIp(serviceCidr);
-  const presence = serverPresence(store, { address: advertised, port });
-  const service = createKubernetesService({ client, clock, log, presence, port, clusterIp });
-  const identity = createIdentityLease({ client, clock, random, log, server: `${advertised}:${port}` });
-  const addresses = createAddressRepair({ client, clock, random, log });
-  const authentication = createAuthenticationConfig({
-    client,
-    clock,
-    log,
-    clientCa: options.clientCa,
-    frontProxyCa: options.frontProxy?.authority,
-  });
   return {
     handle: server.handle,
     url: `https://${advertised}:${port}`,
     health: () => readiness(server.handle),
     addKubelet: server.addKubelet,
     run: (signal) => {
-      const tracking = createTokenTracking({ client, clock, log });
-      const services = [service, addresses, authentication, identity, tracking, untilStoreEnds(store)];
-      return runServer({ server, https, services, kubelets, store, audit }, signal);
+      const services = servicesOf(options, client, { address: advertised, port });
+      return runServer({ server, https, services, kubelets, webhooks, store, audit }, signal);
     },
   };
+}
+
+/** What keeps objects about the server and its Services true, and what ends it with its store. */
+function servicesOf(
+  { store, clock, random, log, serviceCidr, clientCa, frontProxy }: ApiPartOptions,
+  client: Client,
+  at: ServerAddress,
+): readonly Component[] {
+  const own = { client, clock, random, log };
+  const { address, port } = at;
+  return [
+    createKubernetesService({
+      ...own,
+      presence: serverPresence(store, at),
+      port,
+      clusterIp: firstServiceIp(serviceCidr),
+    }),
+    createAddressRepair(own),
+    createAuthenticationConfig({ ...own, clientCa, frontProxyCa: frontProxy?.authority }),
+    createIdentityLease({ ...own, server: `${address}:${port}` }),
+    createTokenTracking(own),
+    untilStoreEnds(store),
+  ];
+}
+
+/** The address of the Service `kubernetes`: the first of the primary range. */
+function firstServiceIp(serviceCidr: string): string {
+  const range = parseAddressRange(textBefore(serviceCidr, ','));
+  if (range === undefined) throw new Error(`Cannot use ${serviceCidr} for Services as it is no range of addresses`);
+  return addressAt(range, 0);
 }
 
 /** Ends the server with a store that has ended by itself, and says why. */
@@ -223,12 +243,13 @@ interface Running {
   /** What keeps objects about the server true. */
   readonly services: readonly Component[];
   readonly kubelets: KubeletConnections;
+  readonly webhooks: WebhookCaller;
   readonly store: Store;
   readonly audit: RunningAudit | undefined;
 }
 
 async function runServer(
-  { server, https, services, kubelets, store, audit }: Running,
+  { server, https, services, kubelets, webhooks, store, audit }: Running,
   signal: AbortSignal,
 ): Promise<void> {
   try {
@@ -240,6 +261,7 @@ async function runServer(
     await runTogether([keeping, { run: () => runTogether([server, https], serving.signal) }], signal);
   } finally {
     kubelets.close();
+    webhooks.close();
     await audit?.end();
     await store.close();
   }

@@ -1,9 +1,9 @@
 /** Calls of webhooks over real connections on the loopback: whom they trust, how much they read, when they end. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
-import { callWebhookOverHttps } from './webhook-caller.ts';
+import { createWebhookCaller, type WebhookCaller } from './webhook-caller.ts';
 
 const issued = { nowMs: 0, validDays: 365 * 100 };
 const authority = issueAuthority({ ...issued, subject: { commonName: 'ca' } });
@@ -15,8 +15,14 @@ const leaf = issueLeaf(authority, {
 });
 
 let server: Server | undefined;
+let caller: WebhookCaller;
+
+beforeEach(() => {
+  caller = createWebhookCaller();
+});
 
 afterEach(() => {
+  caller.close();
   server?.closeAllConnections();
   server?.close();
   server = undefined;
@@ -35,7 +41,7 @@ async function serve(
 }
 
 const call = (port: number, more: object = {}) =>
-  callWebhookOverHttps({
+  caller.call({
     url: 'https://hook.default.svc:443/judge?timeout=10s',
     address: { host: '127.0.0.1', port },
     caBundle: authority.certificate,
@@ -106,4 +112,21 @@ test('a call ends with its signal, and where nobody listens', async () => {
   server?.closeAllConnections();
   server?.close();
   await expect(call(port)).rejects.toThrow(/ECONNREFUSED/);
+});
+
+test('connections are kept for the next call, and one that the server has closed costs nobody an answer', async () => {
+  const ports = new Set<number | undefined>();
+  const port = await serve((request, response) => {
+    ports.add(request.socket.remotePort);
+    request.resume();
+    response.end('yes');
+  });
+  for (let i = 0; i < 3; i++) expect((await call(port)).text).toBe('yes');
+  expect(ports.size).toBe(1);
+  // Whoever has other authorities is on a connection of its own.
+  const other = { caBundle: `${authority.certificate}\n${authority.certificate}` };
+  expect((await call(port, other)).text).toBe('yes');
+  expect(ports.size).toBe(2);
+  server?.closeAllConnections();
+  expect(await Promise.all([call(port), call(port, other)])).toMatchObject([{ text: 'yes' }, { text: 'yes' }]);
 });
