@@ -17,6 +17,7 @@ import type { AuthenticationConfiguration } from '#pkg/registry/authentication/a
 import { BootstrapTokens } from '#pkg/registry/authentication/bootstrap-tokens.ts';
 import { jwtAuthenticator } from '#pkg/registry/authentication/jwt-authenticator.ts';
 import { ServiceAccountIssuer } from '#pkg/registry/authentication/service-account-issuer.ts';
+import type { TokenUses } from '#pkg/registry/authentication/token-uses.ts';
 import { type TokenWebhookOptions, tokenWebhook } from '#pkg/registry/authentication/token-webhook.ts';
 
 /** What people can set of it. */
@@ -46,8 +47,8 @@ export interface Authentication {
   readonly tokens: BearerTokens;
   /** Whether requests without credentials are let in, at whatever path. */
   readonly allowsAnonymous: boolean;
-  /** Lets tokens count: from now on what they are bound to can be looked up. */
-  connect(reader: RegistryReader): void;
+  /** Lets tokens count: from now on what they are bound to can be looked up, and their use kept. */
+  connect(reader: RegistryReader, uses?: TokenUses): void;
 }
 
 /** As kubeadm sets it. */
@@ -86,8 +87,8 @@ export function createAuthentication(
     tokens: bearerTokens(kinds, audiences),
     allowsAnonymous:
       anonymous === undefined ? (settings.allowsAnonymous ?? true) : anonymous.enabled === true && paths.length === 0,
-    connect: (reader) => {
-      issuer.connect(reader);
+    connect: (reader, uses) => {
+      issuer.connect(reader, uses);
       bootstrap.connect(reader);
     },
   };

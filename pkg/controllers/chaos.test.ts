@@ -1,6 +1,6 @@
 /**
- * All workload kinds at once while requests and answers get lost and the controllers are started anew at random: every run ends in the state
- * that was asked for, no pod is counted twice and none is made too many. A failing seed replays exactly: `COXSWAIN_CHAOS_SEED=7`; more of them
+ * All workload kinds at once while requests, answers and races get lost, watches end with and without their history, and the controllers are started
+ * anew at random: every run ends in the state that was asked for, no pod is counted twice and none is made too many. A failing seed replays exactly: `COXSWAIN_CHAOS_SEED=7`; more of them
  * are run with `COXSWAIN_CHAOS_SEEDS=1000`.
  */
 import { afterEach, expect, test } from 'vitest';
@@ -24,7 +24,7 @@ const controllers = [
   'garbage-collector-controller',
 ];
 
-const { COXSWAIN_CHAOS_SEED: one, COXSWAIN_CHAOS_SEEDS: count = '3' } = process.env;
+const { COXSWAIN_CHAOS_SEED: one, COXSWAIN_CHAOS_SEEDS: count = '50' } = process.env;
 const seeds = one === undefined ? Array.from({ length: Number(count) }, (_, index) => index + 1) : [Number(one)];
 
 const inDefault = { namespace: 'default', type: 'merge' } as const;
@@ -141,6 +141,7 @@ test.each(seeds)('seed %i: every workload comes to the state that was asked for'
     steps++;
     if (steps === 20) await changeAll();
     if (steps < 200 && randomInt(chance, 15) === 0) await harness.restart();
+    if (steps < 200 && randomInt(chance, 10) === 0) harness.dropWatches({ history: randomInt(chance, 2) === 0 });
     const all = await harness.list(pods, 'default');
     checkAlways(all);
     return steps > 200 && isDone(all);

@@ -15,6 +15,7 @@ import { createEndpointSliceMirroringController } from './endpointslicemirroring
 import { createEphemeralVolumeController } from './ephemeralvolume/ephemeralvolume.ts';
 import { createGarbageCollector } from './garbagecollector/garbagecollector.ts';
 import { createJobController } from './job/job.ts';
+import { createLegacyTokenCleaner, legacyTokenCleanerFlags } from './legacytokencleaner/legacytokencleaner.ts';
 import { createNamespaceController } from './namespace/namespace.ts';
 import { createNodeIpamController, nodeIpamFlags } from './nodeipam/nodeipam.ts';
 import { createNodeLifecycleController, nodeLifecycleFlags } from './nodelifecycle/nodelifecycle.ts';
@@ -25,6 +26,7 @@ import { createPodGcController, podGcFlags } from './podgc/podgc.ts';
 import { createReplicaSetController } from './replicaset/replicaset.ts';
 import { createReplicationController } from './replication/replication.ts';
 import { createResourceQuotaController, resourceQuotaFlags } from './resourcequota/resourcequota.ts';
+import { createServiceCidrController } from './service-cidrs/service-cidrs.ts';
 import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/serviceaccount.ts';
 import { createServiceAccountTokenController } from './serviceaccounttoken/serviceaccounttoken.ts';
@@ -65,8 +67,10 @@ export const controllerTable: ControllerTable = {
   'clusterrole-aggregation-controller': createClusterRoleAggregationController,
   'serviceaccount-token-controller': createServiceAccountTokenController,
   'token-cleaner-controller': createTokenCleaner,
+  'legacy-serviceaccount-token-cleaner-controller': withFlags(legacyTokenCleanerFlags, createLegacyTokenCleaner),
   'persistentvolume-binder-controller': createPersistentVolumeBinder,
   'persistentvolumeclaim-protection-controller': createClaimProtection,
   'persistentvolume-protection-controller': createVolumeProtection,
   'ephemeral-volume-controller': createEphemeralVolumeController,
+  'service-cidr-controller': createServiceCidrController,
 };

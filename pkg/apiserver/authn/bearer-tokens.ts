@@ -3,6 +3,7 @@
  * others by a TokenReview. Upstream counterpart: apiserver `authentication/token/union`, `request/bearertoken`, `authenticator/audagnostic.go`.
  */
 import type { ApiRequest } from '#pkg/apimachinery/http.ts';
+import type { AuditNotes } from '../audit/audit-notes.ts';
 import type { UserInfo } from '../user-info.ts';
 import { type Authenticator, authenticated, bearerToken } from './authenticator.ts';
 
@@ -18,6 +19,7 @@ export interface TokenAuthenticator {
   authenticateToken(
     token: string,
     audiences: readonly string[],
+    audit?: AuditNotes,
   ): Promise<TokenUser | string | undefined> | TokenUser | string | undefined;
 }
 
@@ -26,31 +28,35 @@ export interface BearerTokens extends Authenticator {
   /** Names by which this server goes. */
   readonly audiences: readonly string[];
   /** The user of a token, or why it is nobody's. */
-  review(token: string, audiences: readonly string[]): Promise<TokenUser | { readonly error: string | undefined }>;
+  review(
+    token: string,
+    audiences: readonly string[],
+    audit?: AuditNotes,
+  ): Promise<TokenUser | { readonly error: string | undefined }>;
 }
 
 /** Tries the kinds in order, for requests with the audiences of the API. */
 export function bearerTokens(kinds: readonly TokenAuthenticator[], audiences: readonly string[]): BearerTokens {
-  const review: BearerTokens['review'] = async (token, wanted) => {
+  const review: BearerTokens['review'] = async (token, wanted, audit) => {
     const errors: string[] = [];
     for (const kind of kinds) {
-      const found = await kind.authenticateToken(token, wanted);
+      const found = await kind.authenticateToken(token, wanted, audit);
       if (typeof found === 'object') return { ...found, user: authenticated(found.user) };
       if (found !== undefined) errors.push(found);
     }
     if (errors.length === 0) return { error: undefined };
     return { error: errors.length === 1 ? errors[0] : `[${errors.join(', ')}]` };
   };
-  const find = async (token: string): Promise<UserInfo | undefined> => {
-    const found = await review(token, audiences);
+  const find = async (token: string, audit: AuditNotes | undefined): Promise<UserInfo | undefined> => {
+    const found = await review(token, audiences, audit);
     return 'user' in found ? found.user : undefined;
   };
   return {
     audiences,
     review,
-    authenticate: ({ headers }: ApiRequest) => {
+    authenticate: ({ headers }: ApiRequest, audit?: AuditNotes) => {
       const token = bearerToken(headers);
-      return token === undefined ? undefined : find(token);
+      return token === undefined ? undefined : find(token, audit);
     },
   };
 }

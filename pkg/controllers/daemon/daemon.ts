@@ -224,7 +224,8 @@ class DaemonSetController implements Component {
     const remove = plan.remove.slice(0, burstMax);
     if (create.length + remove.length === 0) return undefined;
     this.#expectations.expect(key, create.length, remove.map(objectKey));
-    const control = { client: this.#context.client, events: this.#events, owner: set, ownerRef: daemonSets };
+    const { client, random } = this.#context;
+    const control = { client, random, events: this.#events, owner: set, ownerRef: daemonSets };
     const templateFor = templatesFor(set, hash);
     const creations = await createInGrowingBatches(create, (node) => createPod(templateFor(node), control));
     for (let i = 0; i < creations.notCreated; i++) this.#expectations.creationObserved(key);

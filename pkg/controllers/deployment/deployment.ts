@@ -16,6 +16,7 @@ import { claim, followOwned } from '../common/adoption.ts';
 import { type ControllerContext, createLoop, type Loop } from '../common/controller.ts';
 import { withoutNoughts } from '../common/counts.ts';
 import { indexByController, podsOf } from '../common/pod.ts';
+import { AwaitedSets } from './awaited-sets.ts';
 import { HashCollisionError, SetRefusedError, withRevision } from './replica-sets.ts';
 import { isScalingEvent, recreateStep, rollingStep, type StepInput, type StepResult, scaleStep } from './rollout.ts';
 import {
@@ -45,6 +46,7 @@ class DeploymentController implements Component {
   readonly #deployments: Informer<Deployment>;
   readonly #sets: Informer<ReplicaSet>;
   readonly #pods: Informer<Pod>;
+  readonly #awaited: AwaitedSets;
   readonly #loop: Loop;
 
   constructor(context: ControllerContext) {
@@ -53,15 +55,19 @@ class DeploymentController implements Component {
     this.#deployments = context.informers.informer(deployments);
     this.#sets = context.informers.informer(replicaSets);
     this.#pods = context.informers.informer(pods);
+    this.#awaited = new AwaitedSets(context.clock, this.#sets.lister);
     this.#loop = createLoop(context, { name: 'deployment', workers, reconcile: (key, s) => this.#reconcile(key, s) });
     indexByController(this.#pods);
     this.#sets.addIndex(ownerIndex, (set) => [controllerOf(set)?.uid ?? `orphan:${set.metadata?.namespace}`]);
     this.#deployments.addHandler({
       added: (deployment) => this.#loop.queue.add(objectKey(deployment)),
       updated: (_, deployment) => this.#loop.queue.add(objectKey(deployment)),
-      deleted: (deployment) => this.#loop.queue.add(objectKey(deployment)),
+      deleted: (deployment) => this.#awaited.forget(objectKey(deployment)),
     });
     followOwned(this.#sets, (set) => this.#enqueueOwner(set));
+    this.#sets.addHandler({
+      deleted: (set) => this.#awaited.gone(`${set.metadata?.namespace}/${controllerOf(set)?.name}`, set),
+    });
     this.#pods.addHandler({ deleted: (pod) => this.#podDeleted(pod) });
   }
 
@@ -102,6 +108,8 @@ class DeploymentController implements Component {
       this.#events.record(cached, { type: 'Warning', reason: 'SelectingAll', message });
       return undefined;
     }
+    const waitMs = this.#awaited.waitMs(key);
+    if (waitMs > 0) return { requeueAfterMs: waitMs };
     const sets = await this.#claim(cached, signal);
     if (cached.metadata?.deletionTimestamp !== undefined) {
       const newSet = findNewSet(cached, sets);
@@ -110,7 +118,11 @@ class DeploymentController implements Component {
     }
     const deployment = await this.#withPauseCondition(cached);
     const input: StepInput = {
-      context: { client: this.#context.client, events: this.#events },
+      context: {
+        client: this.#context.client,
+        events: this.#events,
+        made: (set) => this.#awaited.made(key, set),
+      },
       deployment,
       sets,
       podsOf: (set) => podsOf(this.#pods, set.metadata?.uid ?? ''),

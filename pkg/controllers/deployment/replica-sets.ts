@@ -9,6 +9,7 @@ import { errorText } from '#pkg/base/error-text.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { isNamespaceTerminating } from '#pkg/client/refusals.ts';
+import { isAnswerLost, lookFor } from '../common/lost-answer.ts';
 import { newSetReplicas, rollingLimits, specReplicas, wantedReplicas } from './math.ts';
 import {
   compareRevisions,
@@ -25,6 +26,8 @@ import { findNewSet, hashLabel, sameTemplate, templateHash } from './template.ts
 export interface SetsContext {
   readonly client: Client;
   readonly events: EventRecorder;
+  /** Told of a set that was made, before anything else is done with it. */
+  made(set: ReplicaSet): void;
 }
 
 /** The hash of the template is taken by a replica set with another template: count on and try again. */
@@ -81,17 +84,22 @@ export async function createNewSet(
   const { name = '', namespace = '' } = set.metadata ?? {};
   try {
     const created = await resource.create(set);
+    context.made(created);
     if (specReplicas(created) > 0) recordScale(context, deployment, { name, from: 0, to: specReplicas(created) });
     return created;
   } catch (error) {
     if (isNamespaceTerminating(error)) throw error;
-    if (!isAlreadyExists(error)) {
+    const look = (): Promise<ReplicaSet> => resource.get(name, { namespace });
+    const there = isAlreadyExists(error) ? await look() : isAnswerLost(error) ? await lookFor(look) : undefined;
+    if (there === undefined) {
       const why = errorText(error);
       throw new SetRefusedError(`Failed to create new replica set "${name}": ${why}`, { cause: error });
     }
-    const there = await resource.get(name, { namespace });
     const isOurs = controllerOf(there)?.uid === deployment.metadata?.uid;
-    if (isOurs && sameTemplate(there.spec?.template, deployment.spec?.template)) return there;
+    if (isOurs && sameTemplate(there.spec?.template, deployment.spec?.template)) {
+      context.made(there);
+      return there;
+    }
     throw new HashCollisionError(`Cannot create replica set ${namespace}/${name} as another has its name`);
   }
 }

@@ -179,6 +179,7 @@ class JobController implements Component {
     const claimed = await this.#claim(job, signal);
     const memory = {
       client,
+      random: this.#context.random,
       events: this.#events,
       expectations: this.#expectations,
       released: this.#released,

@@ -9,6 +9,7 @@ import type { Pod } from '#pkg/api/types/core-v1.ts';
 import { jobs } from '#pkg/api/types/refs.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
 import { formatTimestamp } from '#pkg/base/clock.ts';
+import type { Random } from '#pkg/base/random.ts';
 import type { Client } from '#pkg/client/client.ts';
 import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import type { Expectations } from '#pkg/client/expectations.ts';
@@ -27,6 +28,7 @@ import { nameBase, templateFor, wantedOf } from './wanted.ts';
 /** What the controller keeps between two looks. */
 export interface JobMemory {
   readonly client: Client;
+  readonly random: Random;
   readonly events: EventRecorder;
   readonly expectations: Expectations;
   readonly released: ReleasedPods;
@@ -167,8 +169,8 @@ class JobSync {
   }
 
   #control(): PodControlOptions {
-    const { client, events } = this.#memory;
-    return { client, events, owner: this.#job, ownerRef: jobs };
+    const { client, random, events } = this.#memory;
+    return { client, random, events, owner: this.#job, ownerRef: jobs };
   }
 
   /** `isUncounted`: the pods are let go first, so that they do not count as failed. */

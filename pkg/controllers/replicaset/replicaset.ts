@@ -170,8 +170,10 @@ class ReplicaController implements Component {
     owner: ReplicaOwner,
     active: readonly Pod[],
   ): Promise<{ readonly error: unknown } | undefined> {
+    const { client, random } = this.#context;
     const control: PodControlOptions = {
-      client: this.#context.client,
+      client,
+      random,
       events: this.#events,
       owner,
       ownerRef: this.#kind.ref,

@@ -82,3 +82,43 @@ test('a token of a joining node counts until it expires, and then goes', async (
   expect((await review(cluster, 'abcdef.0123456789abcdef'))?.authenticated ?? false).toBe(false);
   await cluster.stop();
 });
+
+test('the day of use of a token that a Secret holds is kept, and one that is marked does not count', async () => {
+  const cluster = await startTestCluster({ nodes: 0 });
+  const namespace = 'default';
+  await cluster.client.resource(serviceAccounts).create({ metadata: { name: 'robot', namespace } });
+  await cluster.client.resource(secrets).create({
+    type: 'kubernetes.io/service-account-token',
+    metadata: { name: 'held', namespace, annotations: { 'kubernetes.io/service-account.name': 'robot' } },
+  });
+  await cluster.until(async () => (await find(cluster, 'held', namespace))?.data?.token !== undefined);
+  const token = decode((await find(cluster, 'held', namespace))?.data?.token);
+  const lastUsed = async () =>
+    (await find(cluster, 'held', namespace))?.metadata?.labels?.['kubernetes.io/legacy-token-last-used'];
+  const version = async () => (await find(cluster, 'held', namespace))?.metadata?.resourceVersion;
+  const today = () => new Date(cluster.clock.nowMs()).toISOString().slice(0, 10);
+  expect(await lastUsed()).toBeUndefined();
+  expect(await review(cluster, token)).toMatchObject({ authenticated: true });
+  expect(await lastUsed()).toBe(today());
+  const before = await version();
+  await review(cluster, token);
+  expect(await version()).toBe(before);
+  await cluster.advance(24 * 3_600_000);
+  await review(cluster, token);
+  expect(await lastUsed()).toBe(today());
+  const mark = (day: string | null) =>
+    cluster.client
+      .resource(secrets)
+      .patch(
+        'held',
+        { metadata: { labels: { 'kubernetes.io/legacy-token-invalid-since': day } } },
+        { namespace, type: 'merge' },
+      );
+  await mark(today());
+  expect((await review(cluster, token))?.error).toBe(
+    "the token in secret default/held for service account default/robot has been marked invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the 'kubernetes.io/legacy-token-invalid-since' label from the secret to temporarily allow use of this token",
+  );
+  await mark(null);
+  expect(await review(cluster, token)).toMatchObject({ authenticated: true });
+  await cluster.stop();
+});

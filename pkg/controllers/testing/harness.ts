@@ -9,7 +9,7 @@ import { events, nodes, pods } from '#pkg/api/types/refs.ts';
 import type { ApiRequest } from '#pkg/apimachinery/http.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
 import { objectKey } from '#pkg/apimachinery/object.ts';
-import { isConflict, isNotFound, serviceUnavailable } from '#pkg/apimachinery/status-error.ts';
+import { isConflict, isNotFound } from '#pkg/apimachinery/status-error.ts';
 import { timestamp } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
@@ -22,6 +22,7 @@ import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { startBareApi } from '#pkg/testing/bare-api.ts';
 import type { ControllerOptions } from '../common/controller.ts';
 import { createControllerManager } from '../manager.ts';
+import { faultyTransport } from './faulty-transport.ts';
 
 export interface HarnessOptions {
   /** Default: all. */
@@ -34,7 +35,7 @@ export interface HarnessOptions {
   readonly runPods?: boolean;
   /** The exit code with which a running pod ends by itself; undefined for one that goes on. Default: all go on. */
   readonly exitCodeOf?: (pod: Pod) => number | undefined;
-  /** Share of the controllers' requests that fail, half of them before the server sees them and half after. Default 0. */
+  /** Share of the controllers' requests that fail: before the server sees them, after it did, or by a race that is lost. Default 0. */
   readonly faultShare?: number;
 }
 
@@ -55,6 +56,8 @@ export interface Harness {
   eventsOf(name: string): Promise<readonly string[]>;
   /** The controllers end, wherever they are, and others begin that know nothing. */
   restart(): Promise<void>;
+  /** The controllers' watches end; with `history` false, the server no longer has what they missed. */
+  dropWatches(options: { readonly history: boolean }): void;
   stop(): Promise<void>;
 }
 
@@ -72,21 +75,16 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const serving = server.run(stop.signal);
   const writes: string[] = [];
   const hooks: HarnessHooks = {};
-  const faults = new SeededRandom((options.seed ?? 1) + 1);
-  const recording = createClient({
-    userAgent: 'kube-controller-manager',
-    transport: {
-      request: async (request) => {
-        if (request.method !== 'GET') writes.push(`${request.method} ${request.path}`);
-        const fate = faults.next() / (options.faultShare ?? 0);
-        await hooks.beforeRequest?.(request);
-        if (fate < 0.5) throw serviceUnavailable('the request was lost');
-        const response = await transport.request(request);
-        if (fate < 1 && response.body.kind !== 'watch') throw serviceUnavailable('the answer was lost');
-        return response;
-      },
+  const faulty = faultyTransport({
+    transport,
+    chance: new SeededRandom((options.seed ?? 1) + 1),
+    share: options.faultShare ?? 0,
+    beforeRequest: (request) => {
+      if (request.method !== 'GET') writes.push(`${request.method} ${request.path}`);
+      return hooks.beforeRequest?.(request);
     },
   });
+  const recording = createClient({ userAgent: 'kube-controller-manager', transport: faulty });
   /** The controllers in a process of their own: nothing that they knew outlives them. */
   const startControllers = (): { readonly stop: AbortController; readonly ended: Promise<void> } => {
     const informers = createInformers({ client: recording, clock, random, log });
@@ -137,6 +135,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       controllers = startControllers();
       await clock.settle();
     },
+    dropWatches: faulty.dropWatches,
     stop: async () => {
       controllers.stop.abort();
       podsStop.abort();

@@ -3,6 +3,8 @@
  * status of its own pods, their eviction and their tokens, mirror pods of its own, its own lease and CSINode.
  * Source: upstream `plugin/pkg/admission/noderestriction/admission.go`, with its refusals word for word.
  */
+
+import { podReferences } from '#pkg/api/core/pod-references.ts';
 import type { TokenRequest } from '#pkg/api/types/authentication-v1.ts';
 import type { Node, PersistentVolumeClaim, Pod } from '#pkg/api/types/core-v1.ts';
 import { nodes, persistentVolumeClaims, pods, resourceSlices } from '#pkg/api/types/refs.ts';
@@ -18,7 +20,6 @@ import {
   readOne,
 } from '#pkg/apiserver/strategy.ts';
 import { nodeOf } from '../authorization/node-identity.ts';
-import { podReferences } from '../core/pod-references.ts';
 import { without } from '../draft.ts';
 import { aboutPod, isMirrorPod } from './pods.ts';
 

@@ -4,6 +4,7 @@
  * Source: upstream `plugin/pkg/admission/serviceaccount`.
  */
 
+import { podReferences } from '#pkg/api/core/pod-references.ts';
 import type { Pod, PodSpec, ServiceAccount } from '#pkg/api/types/core-v1.ts';
 import { serviceAccounts } from '#pkg/api/types/refs.ts';
 import type { Draft, Given } from '#pkg/apimachinery/draft.ts';
@@ -12,7 +13,6 @@ import { type AdmissionPlugin, type RegistryReader, readOne, type StrategyContex
 import { type Awaitable, onceThere, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Random } from '#pkg/base/random.ts';
-import { podReferences } from '../core/pod-references.ts';
 import { isAutomounted, mountApiAccess } from './api-access.ts';
 import { aboutPod, isMirrorPod, podSubject } from './pods.ts';
 

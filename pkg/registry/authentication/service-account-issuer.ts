@@ -6,12 +6,14 @@
 import { nodes, pods, secrets, serviceAccounts } from '#pkg/api/types/refs.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { KubeObject, ResourceRef } from '#pkg/apimachinery/object.ts';
+import type { AuditNotes } from '#pkg/apiserver/audit/audit-notes.ts';
 import { credentialIdKey } from '#pkg/apiserver/authn/authenticator.ts';
 import type { TokenAuthenticator, TokenUser } from '#pkg/apiserver/authn/bearer-tokens.ts';
 import { type RegistryReader, readOne } from '#pkg/apiserver/strategy.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import { type Claims, isSigned, readClaims, type SigningKey, signJwt, type VerifyingKey } from '#pkg/pki/jwt.ts';
+import type { TokenUses } from './token-uses.ts';
 
 /** Of tokens that were stored in Secrets, which have no end. */
 const legacyIssuer = 'kubernetes/serviceaccount';
@@ -70,6 +72,7 @@ export class ServiceAccountIssuer implements TokenAuthenticator {
   readonly #options: IssuerOptions;
   readonly #checked = new Map<string, Claims>();
   #reader: RegistryReader | undefined;
+  #uses: TokenUses | undefined;
 
   constructor(options: IssuerOptions) {
     this.#options = options;
@@ -78,9 +81,10 @@ export class ServiceAccountIssuer implements TokenAuthenticator {
     this.keys = [options.key.verifying, ...(options.keys ?? [])];
   }
 
-  /** Where accounts and what tokens are bound to are looked up. Before that no token counts. */
-  connect(reader: RegistryReader): void {
+  /** Where accounts and what tokens are bound to are looked up, and who keeps the use of those that Secrets hold. Before that no token counts. */
+  connect(reader: RegistryReader, uses?: TokenUses): void {
     this.#reader = reader;
+    this.#uses = uses;
   }
 
   /** A token. Claims are in order, as upstream writes them. */
@@ -107,7 +111,11 @@ export class ServiceAccountIssuer implements TokenAuthenticator {
     });
   }
 
-  async authenticateToken(token: string, audiences: readonly string[]): Promise<TokenUser | string | undefined> {
+  async authenticateToken(
+    token: string,
+    audiences: readonly string[],
+    audit?: AuditNotes,
+  ): Promise<TokenUser | string | undefined> {
     const claims = this.#checked.get(token) ?? readClaims(token);
     const isLegacy = claims?.iss === legacyIssuer;
     if (claims === undefined || (claims.iss !== this.issuer && !isLegacy)) return undefined;
@@ -117,7 +125,7 @@ export class ServiceAccountIssuer implements TokenAuthenticator {
     const matching = among.filter((audience) => audiences.includes(audience));
     if (matching.length === 0)
       return `token audiences ${quoted(among)} is invalid for the target audiences ${quoted(audiences)}`;
-    const user = isLegacy ? await this.#legacyUser(token, claims) : await this.#user(claims);
+    const user = isLegacy ? await this.#legacyUser(token, claims, audit) : await this.#user(claims);
     return typeof user === 'string' ? user : { user, audiences: matching };
   }
 
@@ -185,7 +193,7 @@ export class ServiceAccountIssuer implements TokenAuthenticator {
   }
 
   /** A token that a Secret holds counts while that Secret does. */
-  async #legacyUser(token: string, claims: Claims): Promise<UserInfo | string> {
+  async #legacyUser(token: string, claims: Claims, audit: AuditNotes | undefined): Promise<UserInfo | string> {
     const claim = (name: string): string => textOf(claims[`${legacyClaim}${name}`]);
     const [namespace, secretName] = [claim('namespace'), claim('secret.name')];
     const account = { name: claim('service-account.name'), uid: claim('service-account.uid') };
@@ -193,9 +201,15 @@ export class ServiceAccountIssuer implements TokenAuthenticator {
     const reader = this.#reader;
     const secret = reader && (await readOne(reader, secrets, { namespace, name: secretName }));
     const held = Buffer.from(secret?.data?.token ?? '', 'base64').toString();
-    if (secret === undefined || secret.metadata?.deletionTimestamp || held !== token)
+    if (reader === undefined || secret === undefined || secret.metadata?.deletionTimestamp || held !== token)
       return "Token has been invalidated or does not match the server's copy";
-    const problem = await this.#problem('serviceaccount', namespace, account);
+    const problem =
+      (await this.#problem('serviceaccount', namespace, account)) ??
+      (await this.#uses?.used({
+        secret,
+        account: await readOne(reader, serviceAccounts, { namespace, name: account.name }),
+        audit,
+      }));
     return problem ?? userOf(namespace, account);
   }
 }

@@ -5,9 +5,10 @@
  * Holds for a node a set of its pods and a count per object, not an edge per pod and object: pods of one template share them.
  * Upstream counterpart: `plugin/pkg/auth/authorizer/node/graph.go`, `graph_populator.go`.
  */
+
+import { podReferences } from '#pkg/api/core/pod-references.ts';
 import type { Pod } from '#pkg/api/types/core-v1.ts';
 import type { FollowSink } from '#pkg/apiserver/follow-sink.ts';
-import { podReferences } from '../core/pod-references.ts';
 
 /** Resources whose objects pods refer to. */
 export type ReferredKind = 'configmaps' | 'persistentvolumeclaims' | 'resourceclaims' | 'secrets' | 'serviceaccounts';

@@ -41,6 +41,7 @@ test.each([
   'set -e; false || true; if false; then :; fi; echo still',
   'set -u; echo ${MISSING-ok}; echo $MISSING; echo never',
   'mkdir d && cd d && touch b a c.txt && echo * *.txt [ab] none*; cd ..; rm -r d',
+  'echo one > a; mkdir d; mv -fv a d > told; cat d/a; [ -s told ] && echo told; rm -r d told',
   'echo "quoted * star" \'?\'; x="*"; mkdir -p e; cd e; echo $x; echo "$x"; cd ..; rmdir e',
   'read a b <<EOF\none two three\nEOF\necho "$a|$b"',
   'printf "%s-%d-%03d|%5s|%-5s|%x\\n" text 42 7 ab cd 255; printf "%s\\n" a b c',

@@ -183,15 +183,14 @@ const copy: Utility = async (invocation) => {
   const { files } = invocation.container;
   return forEach(invocation, 'cp', sources, async (path) => {
     const from = absolute(invocation, path);
-    const isFolder = (await files.stat(from)).isDirectory();
-    if (isFolder && !['R', 'a', 'r'].some((one) => flags.has(one)))
+    if ((await files.stat(from)).isDirectory() && !['R', 'a', 'r'].some((one) => flags.has(one)))
       throw new CommandError(`omitting directory '${path}'`);
     await copyTree(invocation, from, await destination(invocation, path, target), 0);
   });
 };
 
 const move: Utility = async (invocation) => {
-  const { operands } = parseArguments(invocation.args, { flags: 'fin' });
+  const { operands, flags } = parseArguments(invocation.args, { flags: 'finv' });
   const { sources, target } = splitTarget(operands);
   const { files } = invocation.container;
   return forEach(invocation, 'mv', sources, async (path) => {
@@ -205,6 +204,7 @@ const move: Utility = async (invocation) => {
       await copyTree(invocation, from, to, 0);
       await rm(place, { recursive: true });
     }
+    if (flags.has('v')) await put(invocation.stdout, `'${path}' -> '${to}'\n`);
   });
 };
 
