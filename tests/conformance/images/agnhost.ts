@@ -59,7 +59,7 @@ const commands: Readonly<Record<string, Run>> = {
 
 export const program: Program = {
   main: runCommand,
-  commands: { '/agnhost': runAside, agnhost: runAside },
+  commands: { '/agnhost': runAside, agnhost: runAside, '/agnhost-2': runSecond },
 };
 
 async function runCommand(context: ProgramContext): Promise<number | undefined> {
@@ -83,6 +83,16 @@ async function runAside(context: ProgramContext, args: readonly string[], signal
     error: (line) => stderr.push(`${line}\n`),
   });
   return { exitCode: exitCode ?? 0, stdout: stdout.join(''), stderr: stderr.join('') };
+}
+
+/** The same program under the other name that it has in the image. */
+async function runSecond(
+  context: ProgramContext,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<CommandOutput> {
+  if (args[0] === 'entrypoint-tester') return { exitCode: 0, stdout: `[/agnhost-2 ${args.join(' ')}]\n` };
+  return runAside(context, args, signal);
 }
 
 function printFile(path: string, pick: (text: string) => string): Run {
