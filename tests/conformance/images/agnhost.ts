@@ -2,7 +2,7 @@
  * A stand-in for the image by which upstream's tests look at a cluster, for those of its commands that programs of the in-process runtime can be. What is not here
  * ends with 1 and a line. It knows no test: each command does what the image's own does. Source: kubernetes `test/images/agnhost` `README.md`.
  */
-import { appendFile, chmod, readFile, stat } from 'node:fs/promises';
+import { appendFile, chmod, readdir, readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -10,6 +10,7 @@ import type { CommandOutput, Program, ProgramContext } from '#pkg/kubelet/runtim
 import { checkToken, serveGuestbook } from './agnhost-apps.ts';
 import { netexec, serveHostname, serveOn, servePorts } from './agnhost-network.ts';
 import { serveAdmission, serveConversion } from './agnhost-webhooks.ts';
+import { serveGrpcHealth } from './grpc-health.ts';
 
 type Flags = ReadonlyMap<string, string>;
 type Run = (context: ProgramContext, flags: Flags) => Promise<number | undefined> | number | undefined;
@@ -41,6 +42,13 @@ const commands: Readonly<Record<string, Run>> = {
     const startMs = context.clock.monotonicMs();
     const isWell = (): boolean => context.clock.monotonicMs() - startMs <= 10_000;
     serveOn(context, 8080, () => (isWell() ? { status: 200, body: 'ok' } : { status: 500, body: 'error' }));
+    return waitForEnd(context);
+  },
+  'grpc-health-checking': (context, flags) => {
+    const untilMs = Number(flags.get('delay-unhealthy-sec') ?? -1) * 1000;
+    const startMs = context.clock.monotonicMs();
+    const isWell = (): boolean => untilMs < 0 || context.clock.monotonicMs() - startMs <= untilMs;
+    serveGrpcHealth(context, Number(flags.get('port') ?? 5000), isWell);
     return waitForEnd(context);
   },
   'logs-generator': async (context, flags) => {
@@ -147,11 +155,18 @@ function waitForEnd({ signal, clock }: ProgramContext): Promise<number> {
   });
 }
 
+/** A file, or what is in a folder. */
+async function readPage(path: string): Promise<Buffer | string> {
+  if (!(await stat(path)).isDirectory()) return readFile(path);
+  const links = (await readdir(path)).toSorted().map((name) => `<a href="${encodeURI(name)}">${name}</a>\n`);
+  return `<!doctype html>\n<pre>\n${links.join('')}</pre>\n`;
+}
+
 function serveFiles(context: ProgramContext, port: number): void {
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname);
-    readFile(context.resolve(path)).then(
-      (bytes) => response.end(bytes),
+    readPage(context.resolve(path)).then(
+      (page) => response.end(page),
       () => response.writeHead(404).end('404 page not found\n'),
     );
   }).listen(port, context.ip);
