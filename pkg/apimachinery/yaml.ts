@@ -48,6 +48,8 @@ export interface YamlOptions {
   readonly firstOnly?: boolean;
   /** Integers of 64 bits that no double holds exactly come as `bigint`. Default: they are refused. */
   readonly wholeIntegers?: boolean;
+  /** Of the words for booleans only `true` and `false` are any, as in YAML 1.2: `yes`, `off`, `n` and the like are texts. */
+  readonly fewBooleans?: boolean;
 }
 
 /** The documents of a text in order, `null` for one that is empty. Throws `YamlError`. */
@@ -67,6 +69,9 @@ export function readYaml(text: string, options: YamlOptions = {}): readonly Yaml
   }
   return documents;
 }
+
+/** Words that YAML 1.1 takes for booleans, and 1.2 does not. */
+const olderBoolean = /^(?:y|Y|yes|Yes|YES|on|On|ON|n|N|no|No|NO|off|Off|OFF)$/;
 
 /** Marks that begin a document, as files that were put together have them in their midst. */
 const byteOrderMarks = /(?<=^|^---[^\n]*\n)\ufeff/gm;
@@ -104,6 +109,7 @@ class Composer {
   readonly #events: readonly Event[];
   readonly #findDuplicates: boolean;
   readonly #wholeIntegers: boolean;
+  readonly #fewBooleans: boolean;
   readonly #duplicates: YamlDuplicate[] = [];
   /** The event that comes next. */
   at: number;
@@ -123,6 +129,7 @@ class Composer {
     this.at = start.at;
     this.#findDuplicates = start.findDuplicates === true;
     this.#wholeIntegers = start.wholeIntegers === true;
+    this.#fewBooleans = start.fewBooleans === true;
   }
 
   document(): YamlDocument {
@@ -268,7 +275,8 @@ class Composer {
     const text = getScalarValue(this.#text, event);
     const tag = this.#tagOf(event);
     if (tag !== undefined) return resolveScalar(text, typeOfTag(tag));
-    return event.style === SCALAR_STYLE.PLAIN ? resolveScalar(text) : { type: 'str', value: text };
+    const isText = event.style !== SCALAR_STYLE.PLAIN || (this.#fewBooleans && olderBoolean.test(text));
+    return isText ? { type: 'str', value: text } : resolveScalar(text);
   }
 
   /** The tag of a scalar in full; undefined when it has none. */

@@ -1,24 +1,11 @@
-/** Commands that speak to no server: `completion`, `plugin` and `kustomize`. */
+/** Commands that speak to no server: `completion` and `plugin`. */
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type FlagTable, type FlagValues, text, toggle } from '#pkg/component/flags.ts';
+import { type FlagTable, type FlagValues, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { KubectlContext } from './context.ts';
 import { UsageError } from './errors.ts';
 import { type Commands, group, type Subcommand } from './subcommand.ts';
-
-/** Said of kustomizations: there is no library for Node that reads them. */
-export const noKustomize =
-  'error: kustomizations are not read here: run "kustomize build FOLDER" or "kubectl kustomize FOLDER" and pass its output with -f -';
-
-/** `kustomize`, which says what to do instead. */
-export const kustomizeCommand: Subcommand = {
-  summary: 'Not here: says what to run instead.',
-  usage: 'kustomize FOLDER',
-  flags: { output: text({ help: 'File to write to.', short: 'o', placeholder: 'file' }) },
-  isLocal: true,
-  run: () => Promise.reject(new UserError(noKustomize)),
-};
 
 const pluginFlags = { 'name-only': toggle({ help: 'Without the folders.' }) } satisfies FlagTable;
 

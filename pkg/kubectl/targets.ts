@@ -6,8 +6,7 @@ import { UserError } from '#pkg/component/user-error.ts';
 import { digList, digText } from './api.ts';
 import type { KubectlContext } from './context.ts';
 import { groupVersion, kindName, type Mapping, pathOf } from './discovery.ts';
-import { type OnDuplicates, readDocuments } from './files.ts';
-import { noKustomize } from './local-commands.ts';
+import { type OnDuplicates, readDocuments, type SourceDocument } from './files.ts';
 
 /** One object, or all objects of a resource when `name` is absent. */
 export interface Target {
@@ -55,8 +54,7 @@ export async function parseTargets(
   options: TargetOptions,
 ): Promise<readonly Target[]> {
   const namespace = options.namespace ?? context.api.namespace;
-  if (options.kustomize !== undefined && options.kustomize !== '') throw new UserError(noKustomize);
-  if (options.files !== undefined && options.files.length > 0) {
+  if (options.files !== undefined && (options.files.length > 0 || (options.kustomize ?? '') !== '')) {
     if (args.length > 0)
       throw new UserError(
         'error: when paths, URLs, or stdin is provided as input, you may not specify resource arguments as well',
@@ -102,16 +100,28 @@ async function slashTarget(context: KubectlContext, argument: string, namespace:
   return mappings.map((mapping) => ({ mapping, name, ...(mapping.namespaced ? { namespace } : {}) }));
 }
 
+/** Those of the files, or of the kustomization in their place. */
+async function documentsOf(context: KubectlContext, options: TargetOptions): Promise<readonly SourceDocument[]> {
+  const { files = [], kustomize = '' } = options;
+  if (kustomize === '') {
+    return readDocuments(files, {
+      recursive: options.recursive ?? false,
+      readStdin: context.readStdin,
+      onDuplicates: duplicatesHandler(context, options.validate),
+    });
+  }
+  if (files.length > 0) throw new UserError('error: only one of -f or -k can be specified');
+  const { buildKustomization } = await import('./kustomize/build.ts');
+  const objects = buildKustomization(kustomize, (line) => context.complain(line));
+  return objects.map((document) => ({ document, source: kustomize }));
+}
+
 async function fileTargets(
   context: KubectlContext,
   options: TargetOptions,
   fallback: string,
 ): Promise<readonly Target[]> {
-  const documents = await readDocuments(options.files ?? [], {
-    recursive: options.recursive ?? false,
-    readStdin: context.readStdin,
-    onDuplicates: duplicatesHandler(context, options.validate),
-  });
+  const documents = await documentsOf(context, options);
   const targets: Target[] = [];
   for (const { document, source } of documents) {
     const own = digText(document, 'metadata', 'namespace');

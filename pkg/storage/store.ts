@@ -28,8 +28,8 @@ import type { Metrics } from '#pkg/base/metrics.ts';
 
 /** Memory for a value: a `Buffer`, as far as is needed of it, so that whoever has the types of a store need not have those of Node. */
 export interface WritableBytes extends Uint8Array {
-  /** Writes text at its beginning, as UTF-8. */
-  write(text: string): number;
+  /** Writes text as UTF-8, at its beginning or from `at` on; returns how many bytes that were. */
+  write(text: string, at?: number): number;
 }
 
 /** A value that is bytes as soon as somebody asks for them (`late-value.ts`). */

@@ -48,7 +48,7 @@ export interface CreatedSets {
   /** Sets that some of its fields come to, by name. */
   readonly known: Readonly<Record<string, FieldSet>>;
   /** Is given the set of whoever creates it; returns that, or one with the same fields. */
-  take(set: FieldSet): FieldSet;
+  take(set: FieldSet): NonNullable<ManagedFieldsEntry['fieldsV1']>;
 }
 
 /**

@@ -9,7 +9,14 @@ import { draftResponse } from '../responses.ts';
 import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
 import { decodeNew, keptSpec, prepareDraft, tellSent } from './decode.ts';
-import { createdSets, type FinalSpec, finalSpec, rememberGood, type SentSpec } from './known-specs.ts';
+import {
+  type CompleteSpec,
+  createdSets,
+  type FinalSpec,
+  finalSpec,
+  rememberGood,
+  type SentSpec,
+} from './known-specs.ts';
 import { dropsStatus, trackManager } from './managers.ts';
 import { ensureNamespace, generateName, metadataOf, stampNew } from './metadata.ts';
 import { entryResponse } from './read.ts';
@@ -57,14 +64,15 @@ export function createDraft(scope: Scope, draft: JsonObject, options: CreateDraf
   prepareDraft(scope, draft, known === undefined ? noFields : keptSpec);
   const generated = ensureName(scope, metadata, options.name);
   const tracking = options.isApply ? undefined : trackCreation(scope, draft, options);
-  if (tracking !== undefined) return tracking.then(() => admitNew(scope, draft, { context, generated }));
-  return admitNew(scope, draft, { context, generated });
+  const creation = { context, generated, known };
+  if (tracking !== undefined) return tracking.then(() => admitNew(scope, draft, creation));
+  return admitNew(scope, draft, creation);
 }
 
 function admitNew(
   scope: Scope,
   draft: JsonObject,
-  { context, generated }: Pick<Creation, 'context' | 'generated'>,
+  { context, generated, known }: Omit<Creation, 'attributes' | 'draft'>,
 ): Awaitable<ApiResponse> {
   const { info } = scope.served;
   const { name } = metadataOf(draft);
@@ -80,7 +88,7 @@ function admitNew(
     draft,
     old: undefined,
   };
-  const state = { draft, attributes, context, generated };
+  const state = { draft, attributes, context, generated, known };
   const admitting = scope.core.admission.admit(attributes, context);
   return admitting === undefined ? checkAdmitted(scope, state) : admitting.then(() => checkAdmitted(scope, state));
 }
@@ -91,11 +99,13 @@ interface Creation {
   readonly context: StrategyContext;
   /** Its name was. */
   readonly generated: boolean;
+  /** What its spec is before admission, where that came before. */
+  readonly known: CompleteSpec | undefined;
 }
 
 /** Checks what is to be stored and stores it. */
 function checkAdmitted(scope: Scope, state: Creation): Awaitable<ApiResponse> {
-  const spec = checkNew(scope, state.draft, state.context);
+  const spec = checkNew(scope, state);
   const write = (): Awaitable<ApiResponse> => storeNamed(scope, state, spec?.text);
   const validating = scope.core.admission.validate(state.attributes, state.context);
   if (validating === undefined) return storeReserved(scope, state, write);
@@ -139,12 +149,12 @@ function trackCreation(
 }
 
 /** Completes a draft that admission has let pass, and checks it. Returns the spec, where that may be known, which nobody changes from now on. */
-function checkNew(scope: Scope, draft: JsonObject, context: StrategyContext): FinalSpec | undefined {
+function checkNew(scope: Scope, { draft, context, known }: Creation): FinalSpec | undefined {
   const { served, warnings } = scope;
   stampNew(scope, metadataOf(draft));
   resetStatus(scope, draft);
   const warned = warnings.length;
-  const spec = finalSpec(scope, draft);
+  const spec = finalSpec(scope, draft, known);
   const told = spec?.isGood === true ? { ...context, isSpecGood: true } : context;
   served.strategy.prepareForCreate?.(draft, told);
   writeUnsetAgain(draft, served.schema);

@@ -10,9 +10,10 @@ import type { FieldSet } from '#pkg/apimachinery/managed-fields/field-set.ts';
 import type { CreatedSets } from '#pkg/apimachinery/managed-fields/track.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { RecentTexts } from '../recent-texts.ts';
+import { sharedFields, type WrittenFields } from '../storage/shared-fields.ts';
 import type { SpecRules } from '../strategy.ts';
 import type { RawBody } from './body.ts';
-import { ModelSpec } from './model-spec.ts';
+import { ModelSpec, nameMark } from './model-spec.ts';
 import type { Scope } from './scope.ts';
 import type { FieldValidation } from './write-options.ts';
 
@@ -23,7 +24,9 @@ export interface CompleteSpec {
   /** The fields of the spec that whoever creates it owns. */
   readonly fields: FieldSet;
   /** Sets of all fields, by the text of those outside of the spec: objects that are made alike share them. */
-  readonly all: Map<string, FieldSet>;
+  readonly all: Map<string, WrittenFields>;
+  /** What it was after admission, which is mostly the same: found again without the text of each. */
+  readonly finals: ModelSpec[];
 }
 
 /** A spec as it was sent. */
@@ -36,7 +39,7 @@ export interface SentSpec {
 /** A spec as it will be stored. */
 export interface FinalSpec {
   readonly text: string;
-  /** The text without what is random in it; undefined where the rules look at more than it. */
+  /** The text without what is random in it; undefined where the rules look at more than it, or it was not needed. */
   readonly key: string | undefined;
   /** What is random in it. */
   readonly name: string | undefined;
@@ -63,6 +66,9 @@ function knownOf(rules: SpecRules): Known {
 
 /** How many sets of all fields are kept of one spec. */
 const setsMax = 16;
+
+/** How many specs after admission are kept of one: namespaces and users differ in what is made of it. Each is looked at in turn. */
+const finalsMax = 4;
 
 /** The spec of a new object; undefined where nothing is remembered of such. */
 export function sentSpec({ served }: Scope, value: JsonObject, raw: RawBody): SentSpec | undefined {
@@ -100,36 +106,53 @@ function rememberComplete(
 ): void {
   const { specRules } = served.strategy;
   if (specRules === undefined || validation === 'Ignore' || fields === undefined || !isObject(draft.spec)) return;
-  knownOf(specRules).complete.set(text, { spec: deepClone(draft.spec), fields, all: new Map() });
+  knownOf(specRules).complete.set(text, { spec: deepClone(draft.spec), fields, all: new Map(), finals: [] });
 }
 
 /** The set itself, or one with the same fields that others have already. */
-function sharedSet({ all }: CompleteSpec, set: FieldSet): FieldSet {
+function sharedSet({ all }: CompleteSpec, set: FieldSet): WrittenFields {
   const { 'f:spec': _, ...others } = set;
   const text = jsonText(others);
   const found = all.get(text);
   if (found !== undefined) return found;
-  if (all.size < setsMax) all.set(text, set);
-  return set;
+  // What is stored has that copy, and would be looked for at each write.
+  const one = sharedFields(set);
+  if (all.size < setsMax) all.set(text, one);
+  return one;
 }
 
-/** The spec of a draft that nobody changes any more, which shares what it can with earlier ones; undefined where nothing is remembered of such. */
-export function finalSpec({ served }: Scope, draft: JsonObject): FinalSpec | undefined {
+/**
+ * The spec of a draft that nobody changes any more, which shares what it can with earlier ones; undefined where nothing is remembered of such. `known` is
+ * what its spec was before admission, where that came before.
+ */
+export function finalSpec(
+  { served }: Scope,
+  draft: JsonObject,
+  known: CompleteSpec | undefined,
+): FinalSpec | undefined {
   const { specRules } = served.strategy;
-  if (specRules === undefined || !isObject(draft.spec)) return undefined;
-  const text = jsonText(draft.spec);
-  if (specRules.standsApart(draft)) return { text, key: undefined, name: undefined, isGood: false };
+  const { spec } = draft;
+  if (specRules === undefined || !isObject(spec)) return undefined;
+  const standsApart = specRules.standsApart(draft);
+  if (standsApart) return { text: jsonText(spec), key: undefined, name: undefined, isGood: false };
   const name = specRules.randomName?.(draft);
-  // No JSON text has this character.
-  const key = name === undefined ? text : text.replaceAll(name, '\0');
+  const expected = known?.finals.find((one) => one.fits(spec, name));
+  if (expected !== undefined) {
+    draft.spec = expected.named(name) ?? spec;
+    return { text: expected.text(name), key: undefined, name, isGood: true };
+  }
+  const text = jsonText(spec);
+  const key = name === undefined ? text : text.replaceAll(name, nameMark);
   const model = knownOf(specRules).good.get(key);
-  draft.spec = model?.named(name) ?? draft.spec;
-  return { text, key, name, isGood: model !== undefined };
+  if (model === undefined) return { text, key, name, isGood: false };
+  draft.spec = model.named(name) ?? spec;
+  if (known !== undefined && known.finals.length < finalsMax) known.finals.push(model);
+  return { text, key, name, isGood: true };
 }
 
 /** Takes down that the rules have let a spec pass. */
 export function rememberGood({ served }: Scope, draft: JsonObject, { key, name, isGood }: FinalSpec): void {
   const { specRules } = served.strategy;
   if (specRules === undefined || key === undefined || isGood || !isObject(draft.spec)) return;
-  knownOf(specRules).good.set(key, new ModelSpec(draft.spec, name));
+  knownOf(specRules).good.set(key, new ModelSpec(draft.spec, name, key));
 }

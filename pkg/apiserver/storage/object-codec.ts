@@ -277,10 +277,10 @@ export function encodeForWrite(
   }: { readonly allocate?: Allocate | undefined; readonly texts?: FieldTexts | undefined } = {},
 ): Uint8Array {
   const ordered = inOrder(draft);
-  const text = texts === undefined ? storedText(ordered) : joined(ordered, texts);
-  const value = bytesOf(text, allocate);
+  const parts = texts === undefined ? [storedText(ordered)] : partsOf(ordered, texts);
+  const value = bytesOf(parts, allocate);
   const kv = { key, value, createRevision: 0, modRevision: 0 };
-  (value as Carrying)[entryOf] = new StoredEntry(kv, ordered as KubeObject, !hasHtmlCharacters(text));
+  (value as Carrying)[entryOf] = new StoredEntry(kv, ordered as KubeObject, !parts.some(hasHtmlCharacters));
   return value;
 }
 
@@ -311,19 +311,23 @@ function inOrder(draft: JsonObject): JsonObject {
   return ordered;
 }
 
-/** The JSON of an object of which some fields are known as such. */
-function joined(object: JsonObject, texts: FieldTexts): string {
-  let text = '';
+/** The JSON of an object of which some fields are known as such, in parts: put together it would be copied once more. */
+function partsOf(object: JsonObject, texts: FieldTexts): readonly string[] {
+  const parts: string[] = [];
   for (const name in object) {
     const value = texts[name] ?? jsonText(object[name]);
-    if (value !== undefined) text += `${text === '' ? '{' : ','}${JSON.stringify(name)}:${value}`;
+    if (value !== undefined) parts.push(`${parts.length === 0 ? '{' : ','}${JSON.stringify(name)}:`, value);
   }
-  return `${text}}`;
+  parts.push(parts.length === 0 ? '{}' : '}');
+  return parts;
 }
 
-function bytesOf(text: string, allocate: Allocate): Uint8Array {
-  const bytes = allocate(Buffer.byteLength(text));
-  bytes.write(text);
+function bytesOf(parts: readonly string[], allocate: Allocate): Uint8Array {
+  let size = 0;
+  for (const part of parts) size += Buffer.byteLength(part);
+  const bytes = allocate(size);
+  let at = 0;
+  for (const part of parts) at += bytes.write(part, at);
   return bytes;
 }
 
@@ -354,7 +358,7 @@ class LateObject implements LateValue, Carrying {
     const object = this.#object;
     if (this.#bytes !== undefined || object === undefined) return this.#bytes!;
     const metadata = { ...(object.metadata as JsonObject), resourceVersion: undefined };
-    this.#bytes = bytesOf(storedText({ ...object, metadata }), this.#allocate);
+    this.#bytes = bytesOf([storedText({ ...object, metadata })], this.#allocate);
     this.#object = undefined;
     return this.#bytes;
   }

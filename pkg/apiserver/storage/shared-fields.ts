@@ -6,7 +6,8 @@
  */
 import type { JsonObject, ManagedFieldsEntry } from '#pkg/apimachinery/object.ts';
 
-type FieldSet = NonNullable<ManagedFieldsEntry['fieldsV1']>;
+/** A set of fields as it is in an object's metadata. */
+export type WrittenFields = NonNullable<ManagedFieldsEntry['fieldsV1']>;
 
 /** Sets that are found again, of each of two generations: what a busy cluster's clients and controllers write, a few for each. */
 const setsMax = 500;
@@ -15,10 +16,10 @@ const setsMax = 500;
 const charactersMax = 4_096;
 
 /** Those that were used since the generation began, and those of the one before. */
-let recent = new Map<string, FieldSet>();
-let older = new Map<string, FieldSet>();
+let recent = new Map<string, WrittenFields>();
+let older = new Map<string, WrittenFields>();
 /** Those that were shared once are not looked up again. */
-const shared = new WeakSet<FieldSet>();
+const shared = new WeakSet<WrittenFields>();
 
 /** Puts shared sets in the place of those in `metadata.managedFields`. The metadata is the caller's own, the list in it need not be. */
 export function shareFields(metadata: JsonObject): void {
@@ -32,11 +33,13 @@ function isAlone({ fieldsV1 }: ManagedFieldsEntry): boolean {
 
 function withSharedFields(entry: ManagedFieldsEntry): ManagedFieldsEntry {
   if (!isAlone(entry)) return entry;
-  const fieldsV1 = sharedSet(entry.fieldsV1!);
+  const fieldsV1 = sharedFields(entry.fieldsV1!);
   return fieldsV1 === entry.fieldsV1 ? entry : { ...entry, fieldsV1 };
 }
 
-function sharedSet(set: FieldSet): FieldSet {
+/** The one copy of a set. */
+export function sharedFields(set: WrittenFields): WrittenFields {
+  if (shared.has(set)) return set;
   const text = JSON.stringify(set);
   if (text.length > charactersMax) return set;
   const known = recent.get(text);

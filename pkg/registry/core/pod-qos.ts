@@ -13,27 +13,27 @@ export function qosClassOf(pod: Given<Pod>): 'BestEffort' | 'Burstable' | 'Guara
   const spec = pod.spec;
   const owners =
     spec?.resources === undefined ? [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])] : [spec];
-  const anySet = owners.some((owner) => counted(owner, 'requests').size > 0 || counted(owner, 'limits').size > 0);
+  const anySet = owners.some((owner) => countedResources.some((name) => isSet(owner, name)));
   if (!anySet) return 'BestEffort';
   return owners.every(isGuaranteed) ? 'Guaranteed' : 'Burstable';
 }
 
-function counted(
-  owner: Given<Pick<Container, 'resources'>>,
-  kind: 'limits' | 'requests',
-): ReadonlyMap<string, unknown> {
-  const list = owner.resources?.[kind] ?? {};
-  const found = new Map<string, unknown>();
-  for (const name of countedResources) {
-    const quantity = list[name];
-    if (quantity !== undefined && !isZeroQuantity(quantity)) found.set(name, quantity);
-  }
-  return found;
+type Owner = Given<Pick<Container, 'resources'>>;
+type Counted = (typeof countedResources)[number];
+
+/** The amount, where it is more than none. */
+function counted({ resources }: Owner, kind: 'limits' | 'requests', name: Counted): string | undefined {
+  const quantity = resources?.[kind]?.[name];
+  return quantity === undefined || isZeroQuantity(quantity) ? undefined : quantity;
 }
 
-function isGuaranteed(owner: Given<Pick<Container, 'resources'>>): boolean {
-  const limits = counted(owner, 'limits');
-  const requests = counted(owner, 'requests');
-  if (limits.size !== countedResources.length) return false;
-  return [...requests].every(([name, request]) => compareQuantities(request, limits.get(name)) === 0);
+function isSet(owner: Owner, name: Counted): boolean {
+  return counted(owner, 'requests', name) !== undefined || counted(owner, 'limits', name) !== undefined;
+}
+
+function isGuaranteed(owner: Owner): boolean {
+  return countedResources.every((name) => {
+    const [limit, request] = [counted(owner, 'limits', name), counted(owner, 'requests', name)];
+    return limit !== undefined && (request === undefined || compareQuantities(request, limit) === 0);
+  });
 }

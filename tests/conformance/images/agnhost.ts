@@ -2,7 +2,7 @@
  * A stand-in for the image by which upstream's tests look at a cluster, for those of its commands that programs of the in-process runtime can be. What is not here
  * ends with 1 and a line. It knows no test: each command does what the image's own does. Source: kubernetes `test/images/agnhost` `README.md`.
  */
-import { appendFile, chmod, readFile, stat } from 'node:fs/promises';
+import { appendFile, chmod, readdir, readFile, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -10,6 +10,7 @@ import type { CommandOutput, Program, ProgramContext } from '#pkg/kubelet/runtim
 import { checkToken, serveGuestbook } from './agnhost-apps.ts';
 import { netexec, serveHostname, serveOn, servePorts } from './agnhost-network.ts';
 import { serveAdmission, serveConversion } from './agnhost-webhooks.ts';
+import { serveGrpcHealth } from './grpc-health.ts';
 
 type Flags = ReadonlyMap<string, string>;
 type Run = (context: ProgramContext, flags: Flags) => Promise<number | undefined> | number | undefined;
@@ -43,6 +44,13 @@ const commands: Readonly<Record<string, Run>> = {
     serveOn(context, 8080, () => (isWell() ? { status: 200, body: 'ok' } : { status: 500, body: 'error' }));
     return waitForEnd(context);
   },
+  'grpc-health-checking': (context, flags) => {
+    const untilMs = Number(flags.get('delay-unhealthy-sec') ?? -1) * 1000;
+    const startMs = context.clock.monotonicMs();
+    const isWell = (): boolean => untilMs < 0 || context.clock.monotonicMs() - startMs <= untilMs;
+    serveGrpcHealth(context, Number(flags.get('port') ?? 5000), isWell);
+    return waitForEnd(context);
+  },
   'logs-generator': async (context, flags) => {
     const total = Number(flags.get('log-lines-total') ?? 0);
     const seconds = Number.parseInt(flags.get('run-duration') ?? '0', 10);
@@ -59,7 +67,7 @@ const commands: Readonly<Record<string, Run>> = {
 
 export const program: Program = {
   main: runCommand,
-  commands: { '/agnhost': runAside, agnhost: runAside },
+  commands: { '/agnhost': runAside, agnhost: runAside, '/agnhost-2': runSecond },
 };
 
 async function runCommand(context: ProgramContext): Promise<number | undefined> {
@@ -83,6 +91,16 @@ async function runAside(context: ProgramContext, args: readonly string[], signal
     error: (line) => stderr.push(`${line}\n`),
   });
   return { exitCode: exitCode ?? 0, stdout: stdout.join(''), stderr: stderr.join('') };
+}
+
+/** The same program under the other name that it has in the image. */
+async function runSecond(
+  context: ProgramContext,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<CommandOutput> {
+  if (args[0] === 'entrypoint-tester') return { exitCode: 0, stdout: `[/agnhost-2 ${args.join(' ')}]\n` };
+  return runAside(context, args, signal);
 }
 
 function printFile(path: string, pick: (text: string) => string): Run {
@@ -137,11 +155,18 @@ function waitForEnd({ signal, clock }: ProgramContext): Promise<number> {
   });
 }
 
+/** A file, or what is in a folder. */
+async function readPage(path: string): Promise<Buffer | string> {
+  if (!(await stat(path)).isDirectory()) return readFile(path);
+  const links = (await readdir(path)).toSorted().map((name) => `<a href="${encodeURI(name)}">${name}</a>\n`);
+  return `<!doctype html>\n<pre>\n${links.join('')}</pre>\n`;
+}
+
 function serveFiles(context: ProgramContext, port: number): void {
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname);
-    readFile(context.resolve(path)).then(
-      (bytes) => response.end(bytes),
+    readPage(context.resolve(path)).then(
+      (page) => response.end(page),
       () => response.writeHead(404).end('404 page not found\n'),
     );
   }).listen(port, context.ip);

@@ -1,5 +1,5 @@
 /**
- * How much room there is on the disk of a folder. It is looked at before each transaction: the lmdb package damages its own memory where the system refuses a
+ * How much room there is on the disk of a folder. It is looked at before transactions: the lmdb package damages its own memory where the system refuses a
  * write, and the process then ends by a signal a little later, whatever it does. No promise: another process may take the room meanwhile.
  */
 import { statfsSync } from 'node:fs';
@@ -17,8 +17,34 @@ export function freeBytes(folder: string): number {
   return bavail * bsize;
 }
 
-/** Throws where the disk has no room for a transaction of these writes. */
-export function needRoom(folder: string, writes: readonly { readonly record: WriteRecord }[]): void {
-  const bytes = writes.reduce((sum, { record }) => sum + record.value.byteLength, pagesBytes);
-  if (freeBytes(folder) < bytes) throw new Error(`a transaction of ${bytes} bytes does not fit on the disk`);
+/**
+ * What may be written before the disk is looked at again: this part of what was free, at most so many bytes. A look is a call of the system for each
+ * transaction, a fiftieth of what a write costs; another process would have to take nearly all of the room within some twenty transactions.
+ */
+const trustedPart = 1 / 64;
+const trustedBytesMax = 16 * 2 ** 20;
+
+/** The room on the disk of one folder. */
+export class DiskRoom {
+  readonly #free: () => number;
+  /** Bytes that may be written before the next look. */
+  #trusted = 0;
+
+  /** `free` tells how many bytes are. */
+  constructor(free: () => number) {
+    this.#free = free;
+  }
+
+  /** Throws where the disk has no room for a transaction of these writes. */
+  need(writes: readonly { readonly record: WriteRecord }[]): void {
+    let bytes = pagesBytes;
+    for (const { record } of writes) bytes += record.value.byteLength;
+    if (bytes <= this.#trusted) {
+      this.#trusted -= bytes;
+      return;
+    }
+    const free = this.#free();
+    if (free < bytes) throw new Error(`a transaction of ${bytes} bytes does not fit on the disk`);
+    this.#trusted = Math.min(free * trustedPart, trustedBytesMax) - bytes;
+  }
 }

@@ -14,7 +14,7 @@ import { open } from 'lmdb';
 import { assert } from '#pkg/base/assert.ts';
 import { StoreUnavailableError } from '../../store.ts';
 import { type ColdKey, ColdTable } from './cold-table.ts';
-import { freeBytes, fullBytes, needRoom } from './disk-room.ts';
+import { DiskRoom, freeBytes, fullBytes } from './disk-room.ts';
 import { findDamage } from './file-check.ts';
 import { damagedError, otherFormatError } from './folder-errors.ts';
 import { GroupIndex } from './group-index.ts';
@@ -92,6 +92,7 @@ export class LmdbLog {
   readonly #groups: Database<Buffer, number>;
   readonly #meta: Database<number | ColdKeys, string>;
   readonly #directory: string;
+  readonly #room: DiskRoom;
   /** Where what an append writes is put together. One is under way at a time, so they all use the same. */
   readonly #scratch = new Scratch();
   #appending: Promise<void> | undefined;
@@ -102,6 +103,7 @@ export class LmdbLog {
   /** Opens the log in a folder, which this process must have locked. */
   constructor(directory: string) {
     this.#directory = directory;
+    this.#room = new DiskRoom(() => freeBytes(directory));
     const damage = findDamage(join(directory, 'data.mdb'));
     if (damage !== undefined) throw damagedError(directory, damage);
     // Without overlapping syncs a commit is visible and acknowledged only once it is on the disk, with no rules on top of LMDB's own.
@@ -241,7 +243,7 @@ export class LmdbLog {
   async #append(writes: readonly Append[]): Promise<void> {
     this.#scratch.reuse();
     try {
-      needRoom(this.#directory, writes);
+      this.#room.need(writes);
       const records: WriteRecord[] = [];
       for (const { record, cold } of writes) {
         if (!cold || record.type === 'delete') records.push(record);

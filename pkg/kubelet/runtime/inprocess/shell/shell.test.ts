@@ -88,6 +88,19 @@ test('a condition may stand in two brackets, as busybox has it', async () => {
   });
 });
 
+test('bytes are shown in numbers, with a star for lines that repeat', async () => {
+  const bytes = "{ printf 'abcdefghijklmnopabcdefghijklmnop'; echo 3so= | base64 -d; }";
+  const canonical = await container.run(['sh', '-c', `${bytes} | hexdump -C`]);
+  expect(canonical.stdout).toBe(
+    '00000000  61 62 63 64 65 66 67 68  69 6a 6b 6c 6d 6e 6f 70  |abcdefghijklmnop|\n*\n' +
+      '00000020  de ca                                             |..|\n00000022\n',
+  );
+  const pairs = await container.run(['sh', '-c', `${bytes} | hexdump`]);
+  expect(pairs.stdout).toBe(
+    `0000000 6261 6463 6665 6867 6a69 6c6b 6e6d 706f\n*\n0000020 cade${' '.repeat(35)}\n0000022\n`,
+  );
+});
+
 test('what is not there is told as such', async () => {
   expect(await container.run(['sh', '-c', 'nonesuch; echo $?'])).toEqual({
     exitCode: 0,

@@ -2,6 +2,7 @@
 import { CommandError, put } from '../io.ts';
 import { Shell } from '../shell.ts';
 import type { Utility } from '../utility.ts';
+import { hexdump } from './dump.ts';
 import { fileCommands } from './files.ts';
 import { nameCommands } from './names.ts';
 import { networkCommands } from './network.ts';
@@ -66,6 +67,7 @@ const commands: Readonly<Record<string, Utility>> = {
   ...networkCommands,
   ...systemCommands,
   ...textCommands,
+  hexdump,
   ash: sh,
   bash: sh,
   clear: async ({ stdout }) => {

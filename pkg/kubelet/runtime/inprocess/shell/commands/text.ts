@@ -10,7 +10,7 @@ import type { Invocation, Utility } from '../utility.ts';
 const followMs = 250;
 
 /** The inputs that are named, one at a time; `-` and none are standard input. What cannot be opened is told, and makes `status` 1. */
-async function* inputs(
+export async function* inputs(
   invocation: Invocation,
   paths: readonly string[],
   outcome: { status: number },
