@@ -5,6 +5,7 @@
 import type { ConfigMap } from '#pkg/api/types/core-v1.ts';
 import { configMaps } from '#pkg/api/types/refs.ts';
 import { isNotFound, StatusError } from '#pkg/apimachinery/status-error.ts';
+import type { RequestHeaderSettings } from '#pkg/apiserver/authn/request-header.ts';
 import { repeat } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
@@ -18,22 +19,25 @@ export interface AuthenticationConfigOptions {
   readonly log: Logger;
   /** PEM. */
   readonly clientCa: string;
-  /** PEM of the authority of the certificate that this server shows to servers behind it. Absent: it shows none. */
-  readonly frontProxyCa?: string | undefined;
+  /** Proxies that name users in headers, as this server is one for those behind it. Absent: it shows no certificate. */
+  readonly requestHeader?: RequestHeaderSettings | undefined;
 }
 
 const periodMs = 60_000;
 const namespace = 'kube-system';
 const name = 'extension-apiserver-authentication';
 
-/** By which names and in which headers servers behind this one are told who asks. Source: kubeadm's defaults of `--requestheader-*`. */
-const requestHeaders: Readonly<Record<string, string>> = {
-  'requestheader-allowed-names': '["front-proxy-client"]',
-  'requestheader-extra-headers-prefix': '["X-Remote-Extra-"]',
-  'requestheader-group-headers': '["X-Remote-Group"]',
-  'requestheader-uid-headers': '["X-Remote-Uid"]',
-  'requestheader-username-headers': '["X-Remote-User"]',
-};
+/** By which names and in which headers servers behind this one are told who asks, as it is told itself. */
+function publishedOf(settings: RequestHeaderSettings): Readonly<Record<string, string>> {
+  return {
+    'requestheader-allowed-names': JSON.stringify(settings.allowedNames),
+    'requestheader-client-ca-file': settings.authority,
+    'requestheader-extra-headers-prefix': JSON.stringify(settings.extraHeaderPrefixes),
+    'requestheader-group-headers': JSON.stringify(settings.groupHeaders),
+    'requestheader-uid-headers': JSON.stringify(settings.uidHeaders),
+    'requestheader-username-headers': JSON.stringify(settings.usernameHeaders),
+  };
+}
 
 /** Makes the component: it writes the ConfigMap when it is another than it should be. What is refused is logged and tried again. */
 export function createAuthenticationConfig({
@@ -41,11 +45,11 @@ export function createAuthenticationConfig({
   clock,
   log,
   clientCa,
-  frontProxyCa,
+  requestHeader,
 }: AuthenticationConfigOptions): Component {
   const wanted: Readonly<Record<string, string>> = {
     'client-ca-file': clientCa,
-    ...(frontProxyCa === undefined ? {} : { ...requestHeaders, 'requestheader-client-ca-file': frontProxyCa }),
+    ...(requestHeader === undefined ? {} : publishedOf(requestHeader)),
   };
   const resource = client.resource(configMaps);
   const find = async (): Promise<ConfigMap | undefined> => {
