@@ -32,7 +32,7 @@ import { connectRemotes } from './connect-remotes.ts';
 import { createIdentityLease } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
-import type { ServerFlagValues } from './server-flags.ts';
+import { requestSettings, type ServerFlagValues } from './server-flags.ts';
 import { type ServerAddress, serverPresence } from './server-presence.ts';
 import { createTokenTracking } from './token-tracking.ts';
 import { createWebhookCaller, type WebhookCaller } from './webhook-caller.ts';
@@ -205,7 +205,7 @@ function untilStoreEnds({ ended }: Store): Component {
 
 /** What may be left out. */
 function givenOf(options: ApiPartOptions): Partial<LocalApiOptions> {
-  const { definitions, authorizationModes, grants, process, clientCa } = options;
+  const { definitions, authorizationModes, grants, process, clientCa, flags } = options;
   const requestHeader = requestHeaderOf(options);
   const authentication =
     requestHeader === undefined
@@ -217,6 +217,7 @@ function givenOf(options: ApiPartOptions): Partial<LocalApiOptions> {
     ...(authorizationModes === undefined ? {} : { authorizationModes }),
     ...(grants === undefined ? {} : { grants }),
     ...(process === undefined ? {} : { process }),
+    ...(flags === undefined ? {} : { requests: requestSettings(flags) }),
   };
 }
 

@@ -31,7 +31,7 @@ export function parseChallenges(header: string): readonly Challenge[] {
 }
 
 /** What a login says with each request. */
-export function basic({ username, password }: RegistryLogin): string {
+function basic({ username, password }: RegistryLogin): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 

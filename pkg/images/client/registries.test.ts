@@ -16,6 +16,7 @@ import { noRoot, testFolder } from '../testing/folders.ts';
 import { HastyClock } from '../testing/hasty-clock.ts';
 import { serveForTest } from '../testing/http-server.ts';
 import { testImage, testPlatform } from '../testing/image-documents.ts';
+import { serveImage } from '../testing/serve-image.ts';
 import { parseChallenges } from './auth.ts';
 import { addressesOf, parseRegistryHosts } from './hosts.ts';
 import { nodeHttp } from './http.ts';
@@ -43,29 +44,6 @@ async function openStore(hosts?: string): Promise<LocalImages> {
   });
 }
 
-/** A registry that has the image; `before` may answer in its place. */
-async function serveImage(
-  before: (request: IncomingMessage, response: ServerResponse) => boolean = () => false,
-): Promise<{ readonly host: string; readonly asked: readonly string[] }> {
-  const asked: string[] = [];
-  const host = await serveForTest((request, response) => {
-    const { method, url = '', headers } = request;
-    asked.push([method, url, headers.range, headers.authorization].filter((one) => one !== undefined).join(' '));
-    if (before(request, response)) return;
-    const name = url.slice(url.lastIndexOf('/') + 1);
-    const bytes = image.contents.get(name === '1' ? image.target.digest : name);
-    const start = Number(/^bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0);
-    if (bytes === undefined)
-      response.writeHead(404).end('{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}');
-    else if (start === 0) response.writeHead(200, { 'content-length': bytes.length }).end(bytes);
-    else
-      response
-        .writeHead(206, { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` })
-        .end(bytes.subarray(start));
-  });
-  return { host, asked };
-}
-
 /** Of the layer, in the first part of a pull that is cut off; no more than one piece of a body. */
 const cutBytes = 1000;
 
@@ -85,7 +63,7 @@ test('what is pushed can be pulled, by the registry that this project has', asyn
   });
   onTestFinished(() => registry.close());
   const host = await serveForTest((request, response) => registry.handle(request, response));
-  const source = await serveImage();
+  const source = await serveImage(image);
   const first = await openStore();
   await first.pull(`${source.host}/app:1`);
   await first.tag(`${source.host}/app:1`, `${host}/team/app:2`);
@@ -109,7 +87,7 @@ describe('a registry that is ill', () => {
   async function pullCutOff(next: (response: ServerResponse) => boolean): Promise<readonly string[]> {
     const bytes = image.contents.get(layer) ?? Buffer.alloc(0);
     let first: ServerResponse | undefined;
-    const { host, asked } = await serveImage((request, response) => {
+    const { host, asked } = await serveImage(image, (request, response) => {
       if (!isLayer(request)) return false;
       if (first !== undefined) return next(response);
       first = response;
@@ -137,7 +115,7 @@ describe('a registry that is ill', () => {
 
   test('is busy for a while', async () => {
     let refusals = 2;
-    const { host } = await serveImage((request, response) => {
+    const { host } = await serveImage(image, (request, response) => {
       if (!isLayer(request) || refusals-- <= 0) return false;
       response.writeHead(503).end();
       return true;
@@ -147,6 +125,7 @@ describe('a registry that is ill', () => {
 
   test('is busy for ever', async () => {
     const { host } = await serveImage(
+      image,
       (request, response) => isLayer(request) && response.writeHead(503).end() !== undefined,
     );
     await expect((await openStore()).pull(`${host}/app:1`)).rejects.toMatchObject({
@@ -184,7 +163,7 @@ describe('a registry that is ill', () => {
 
   test('begins to answer and goes on no more', async () => {
     const clock = new VirtualClock();
-    const { host } = await serveImage((request, response) => {
+    const { host } = await serveImage(image, (request, response) => {
       if (!isLayer(request)) return false;
       response.writeHead(200, { 'content-length': 50_000 });
       response.write('some');
@@ -204,7 +183,7 @@ describe('a registry that is ill', () => {
   test('sends drop by drop', async () => {
     const clock = new VirtualClock();
     let drop = (): unknown => undefined;
-    const { host } = await serveImage((request, response) => {
+    const { host } = await serveImage(image, (request, response) => {
       if (!isLayer(request)) return false;
       response.writeHead(200, { 'content-length': 50_000 });
       drop = () => response.write('x');
@@ -284,6 +263,7 @@ describe('a registry that lies', () => {
 
   test('by another part than was asked for', async () => {
     const { host } = await serveImage(
+      image,
       (request, response) =>
         isLayer(request) && response.writeHead(206, { 'content-range': 'bytes 30-40/50000' }).end('x') !== undefined,
     );
@@ -298,7 +278,7 @@ describe('who asks', () => {
   const basic = `Basic ${Buffer.from('me:secret').toString('base64')}`;
 
   test('is told by a password, where that is wanted', async () => {
-    const { host, asked } = await serveImage((request, response) => {
+    const { host, asked } = await serveImage(image, (request, response) => {
       if (request.headers.authorization === basic) return false;
       response.writeHead(401, { 'www-authenticate': 'Basic realm="registry"' }).end();
       return true;
@@ -325,7 +305,7 @@ describe('who asks', () => {
           JSON.stringify(headers.authorization === basic ? { token: 'mine' } : { access_token: 'anybodys' }),
         );
     });
-    const { host, asked } = await serveImage((request, response) => {
+    const { host, asked } = await serveImage(image, (request, response) => {
       if (request.headers.authorization === 'Bearer mine') return false;
       response.writeHead(401, { 'www-authenticate': `Bearer realm="http://${tokens}/token",service="the, registry"` });
       response.end();
@@ -350,7 +330,7 @@ describe('who asks', () => {
       seen.push(request.headers.authorization);
       response.end(image.contents.get(layer));
     });
-    const { host } = await serveImage((request, response) => {
+    const { host } = await serveImage(image, (request, response) => {
       if (request.headers.authorization === undefined)
         response.writeHead(401, { 'www-authenticate': 'Basic realm="r"' }).end();
       else if (isLayer(request)) response.writeHead(307, { location: `http://${other}/elsewhere` }).end();
@@ -383,9 +363,10 @@ describe('where is asked', () => {
 
   test('mirrors first, without passwords; the registry where they do not have it', async () => {
     const mirror = await serveImage(
+      image,
       (request, response) => !request.url?.includes('/app/') && response.writeHead(404).end() !== undefined,
     );
-    const origin = await serveImage();
+    const origin = await serveImage(image);
     const hosts = `{"${origin.host}":{"mirrors":["http://${mirror.host}"]}}`;
     const registries = registriesOn(new SystemClock(), hosts);
     await registries.find(parseReference(`${origin.host}/app:1`), {});

@@ -31,6 +31,7 @@ import { type ImageContents, ImageReader } from './image-reader.ts';
 import { Lookup } from './lookup.ts';
 import { pullDocuments } from './pull.ts';
 import { type RootRecord, Roots } from './roots.ts';
+import { asStoreErrors } from './store-errors.ts';
 import { usageOf } from './usage.ts';
 
 /** How roots are made: `auto` is by overlay mounts, where those do not work by copies, and where nobody may unpack not at all. */
@@ -62,6 +63,12 @@ export interface LocalImages extends ImageStore {
   save(references: readonly string[], path: string): Promise<void>;
   /** Pushes an image under a name that it has. */
   push(reference: string, call: RegistryCall): Promise<void>;
+  /** Takes names away of images that have no tag, or with `all` of those that no root uses, and collects. Resolves with those, and the bytes. */
+  prune(options: {
+    readonly all: boolean;
+  }): Promise<{ readonly images: readonly StoredImage[]; readonly bytes: number }>;
+  /** Takes all roots away, whoever prepared them. */
+  releaseAll(): Promise<void>;
 }
 
 /** Opens the store of a folder, which is made where it is not there. */
@@ -136,88 +143,111 @@ class LocalImageStore implements LocalImages {
     return this.#lookup.images();
   }
 
-  async pull(text: string, options: ImagePullOptions = {}): Promise<StoredImage> {
-    const reference = parseReference(text);
-    const { signal, logins } = options;
-    const remote = await this.#options.registries.find(reference, {
-      ...(logins && { logins }),
-      ...(signal && { signal }),
-    });
-    await using pin = await this.#parts.pins.pin();
-    const parts = { ...this.#options, blobs: this.#parts.blobs };
-    const layerIsThere = await pullDocuments(remote, parts, { pin, options });
-    const { target } = remote;
-    return await this.#stored(await this.#admit({ target, references: [reference], pin, layerIsThere, signal }));
+  pull(text: string, options: ImagePullOptions = {}): Promise<StoredImage> {
+    return asStoreErrors(
+      `pull ${text}`,
+      async () => {
+        const reference = parseReference(text);
+        const { signal, logins } = options;
+        const remote = await this.#options.registries.find(reference, {
+          ...(logins && { logins }),
+          ...(signal && { signal }),
+        });
+        await using pin = await this.#parts.pins.pin();
+        const parts = { ...this.#options, blobs: this.#parts.blobs };
+        const layerIsThere = await pullDocuments(remote, parts, { pin, options });
+        const { target } = remote;
+        return await this.#stored(await this.#admit({ target, references: [reference], pin, layerIsThere, signal }));
+      },
+      options.signal,
+    );
   }
 
-  async load(
+  load(
     archivePath: string,
     { name, signal }: { readonly name?: string; readonly signal?: AbortSignal } = {},
   ): Promise<readonly StoredImage[]> {
-    const fallback = name === undefined ? undefined : parseReference(name);
-    await using pin = await this.#parts.pins.pin();
-    const { blobs } = this.#parts;
-    const images: StoredImage[] = [];
-    for (const { target, names } of await loadArchive(archivePath, { blobs, pin, signal })) {
-      const references = referencesOf(names, fallback);
-      const layerIsThere = async ({ digest }: { readonly digest: string }): Promise<void> => {
-        if ((await blobs.sizeOf(digest)) === undefined)
-          throw new ImageStoreError('damaged', `archive lacks the layer ${digest} of ${names[0] ?? 'an image'}`);
-      };
-      images.push(await this.#stored(await this.#admit({ target, references, pin, layerIsThere, signal })));
-    }
-    return images;
+    return asStoreErrors(
+      `load ${archivePath}`,
+      async () => {
+        const fallback = name === undefined ? undefined : parseReference(name);
+        await using pin = await this.#parts.pins.pin();
+        const { blobs } = this.#parts;
+        const images: StoredImage[] = [];
+        for (const { target, names } of await loadArchive(archivePath, { blobs, pin, signal })) {
+          const references = referencesOf(names, fallback);
+          const layerIsThere = async ({ digest }: { readonly digest: string }): Promise<void> => {
+            if ((await blobs.sizeOf(digest)) === undefined)
+              throw new ImageStoreError('damaged', `archive lacks the layer ${digest} of ${names[0] ?? 'an image'}`);
+          };
+          images.push(await this.#stored(await this.#admit({ target, references, pin, layerIsThere, signal })));
+        }
+        return images;
+      },
+      signal,
+    );
   }
 
-  async tag(reference: string, name: string): Promise<void> {
-    const own = parseReference(name);
-    if (own.digest !== undefined)
-      throw new ImageStoreError('invalidName', `cannot give an image the name ${name}, as digests are not given`);
-    const { names, lock } = this.#parts;
-    await lock.run(async () => {
-      const { target } = await this.#lookup.entry(reference);
-      await names.replace([...(await names.entries()), ...namesOf([own], target)]);
+  tag(reference: string, name: string): Promise<void> {
+    return asStoreErrors(`tag ${reference}`, async () => {
+      const own = parseReference(name);
+      if (own.digest !== undefined)
+        throw new ImageStoreError('invalidName', `cannot give an image the name ${name}, as digests are not given`);
+      const { names, lock } = this.#parts;
+      await lock.run(async () => {
+        const { target } = await this.#lookup.entry(reference);
+        await names.replace([...(await names.entries()), ...namesOf([own], target)]);
+      });
     });
   }
 
-  async remove(reference: string): Promise<void> {
-    const { names, lock, reader } = this.#parts;
-    await lock.run(async () => {
-      const gone = new Set(await this.#lookup.namesToRemove(reference));
-      await names.replace((await names.entries()).filter((entry) => !gone.has(entry.name)));
-      reader.forget();
-      await collect(this.#parts);
+  remove(reference: string): Promise<void> {
+    return asStoreErrors(`remove ${reference}`, async () => {
+      const { names, lock, reader } = this.#parts;
+      await lock.run(async () => {
+        const gone = new Set(await this.#lookup.namesToRemove(reference));
+        await names.replace((await names.entries()).filter((entry) => !gone.has(entry.name)));
+        reader.forget();
+        await collect(this.#parts);
+      });
     });
   }
 
-  async prepare(key: string, imageId: string): Promise<PreparedRoot> {
-    const { roots, lock } = this.#parts;
-    await using _lock = await roots.lock(key);
-    const record = await roots.find(key);
-    if (record !== undefined && record.imageId !== imageId)
-      throw new ImageStoreError('failed', `cannot prepare a root of ${imageId} as ${key} has one of ${record.imageId}`);
-    const { diffIds, snapshotter, targetDigest } = record ?? (await lock.run(() => this.#addRoot(key, imageId)));
-    const maker = this.#snapshotter(snapshotter);
-    if (!(await this.#isUnpacked(maker.folderKeys(diffIds)))) {
-      const contents = await this.#parts.reader.read(targetDigest);
-      await maker.unpack(storedLayers(this.#parts, contents));
-    }
-    // Within the lock, which is given back when this function is left.
-    return await maker.prepare(roots.folderOf(key), diffIds);
+  prepare(key: string, imageId: string): Promise<PreparedRoot> {
+    return asStoreErrors(`prepare a root of ${imageId}`, async () => {
+      const { roots, lock } = this.#parts;
+      await using _lock = await roots.lock(key);
+      const record = await roots.find(key);
+      if (record !== undefined && record.imageId !== imageId)
+        throw new ImageStoreError(
+          'failed',
+          `cannot prepare a root of ${imageId} as ${key} has one of ${record.imageId}`,
+        );
+      const { diffIds, snapshotter, targetDigest } = record ?? (await lock.run(() => this.#addRoot(key, imageId)));
+      const maker = this.#snapshotter(snapshotter);
+      if (!(await this.#isUnpacked(maker.folderKeys(diffIds)))) {
+        const contents = await this.#parts.reader.read(targetDigest);
+        await maker.unpack(storedLayers(this.#parts, contents));
+      }
+      // Within the lock, which is given back when this function is left.
+      return await maker.prepare(roots.folderOf(key), diffIds);
+    });
   }
 
-  async release(key: string): Promise<void> {
-    const { roots } = this.#parts;
-    if ((await roots.find(key)) === undefined) return;
-    await using _lock = await roots.lock(key);
-    const record = await roots.find(key);
-    if (record !== undefined) await this.#snapshotter(record.snapshotter).release(roots.folderOf(key));
-    await roots.remove(key);
+  release(key: string): Promise<void> {
+    return asStoreErrors(`release the root ${key}`, async () => {
+      const { roots } = this.#parts;
+      if ((await roots.find(key)) === undefined) return;
+      await using _lock = await roots.lock(key);
+      const record = await roots.find(key);
+      if (record !== undefined) await this.#snapshotter(record.snapshotter).release(roots.folderOf(key));
+      await roots.remove(key);
+    });
   }
 
   collect(): Promise<number> {
     this.#parts.reader.forget();
-    return this.#parts.lock.run(() => collect(this.#parts));
+    return asStoreErrors('collect', () => this.#parts.lock.run(() => collect(this.#parts)));
   }
 
   usage(): Promise<{ readonly bytes: number; readonly inodes: number }> {
@@ -234,35 +264,43 @@ class LocalImageStore implements LocalImages {
     return steps.map((step) => ({ ...step, sizeBytes: step.emptyLayer ? 0 : (sizes.shift() ?? 0) })).reverse();
   }
 
-  async save(references: readonly string[], path: string): Promise<void> {
-    const images = await this.#lookup.imagesToSave(references);
-    const file = await open(`${path}.new`, 'w', 0o644);
-    try {
-      for await (const bytes of savedArchive(images, this.#parts.blobs)) await file.writeFile(bytes);
-      await file.close();
-      await rename(`${path}.new`, path);
-    } catch (error) {
-      await file.close().catch(() => {});
-      await rm(`${path}.new`, { force: true });
-      throw error;
-    }
+  save(references: readonly string[], path: string): Promise<void> {
+    return asStoreErrors(`save images to ${path}`, async () => {
+      const images = await this.#lookup.imagesToSave(references);
+      const file = await open(`${path}.new`, 'w', 0o644);
+      try {
+        for await (const bytes of savedArchive(images, this.#parts.blobs)) await file.writeFile(bytes);
+        await file.close();
+        await rename(`${path}.new`, path);
+      } catch (error) {
+        await file.close().catch(() => {});
+        await rm(`${path}.new`, { force: true });
+        throw error;
+      }
+    });
   }
 
-  async push(text: string, call: RegistryCall): Promise<void> {
-    const { blobs } = this.#parts;
-    const reference = parseReference(text);
-    const [image] = await this.#lookup.imagesToSave([text]);
-    if (image === undefined) return;
-    const bytes = await blobs.read(image.manifest.digest, manifestBytesMax);
-    await blobs.read(image.config.digest, configBytesMax);
-    await this.#options.registries.push(
-      reference,
-      {
-        manifest: { ...image.manifest, bytes },
-        blobs: [...image.layers, image.config],
-        open: ({ digest }) => blobs.stream(digest),
+  push(text: string, call: RegistryCall): Promise<void> {
+    return asStoreErrors(
+      `push ${text}`,
+      async () => {
+        const { blobs } = this.#parts;
+        const reference = parseReference(text);
+        const [image] = await this.#lookup.imagesToSave([text]);
+        if (image === undefined) return;
+        const bytes = await blobs.read(image.manifest.digest, manifestBytesMax);
+        await blobs.read(image.config.digest, configBytesMax);
+        await this.#options.registries.push(
+          reference,
+          {
+            manifest: { ...image.manifest, bytes },
+            blobs: [...image.layers, image.config],
+            open: ({ digest }) => blobs.stream(digest),
+          },
+          call,
+        );
       },
-      call,
+      call.signal,
     );
   }
 
@@ -273,6 +311,25 @@ class LocalImageStore implements LocalImages {
     const record = { key, imageId, targetDigest: contents.targetDigest, diffIds, snapshotter: snapshotter.kind };
     await roots.add(record);
     return record;
+  }
+
+  async prune({
+    all,
+  }: {
+    readonly all: boolean;
+  }): Promise<{ readonly images: readonly StoredImage[]; readonly bytes: number }> {
+    const used = new Set((await this.#parts.roots.list()).map(({ record }) => record.imageId));
+    const images = (await this.list()).filter(({ id, tags }) => (all ? !used.has(id) : tags.length === 0));
+    const { names, lock } = this.#parts;
+    await lock.run(async () => {
+      const gone = new Set(images.flatMap(({ tags, digests }) => [...tags, ...digests]));
+      await names.replace((await names.entries()).filter(({ name }) => !gone.has(name)));
+    });
+    return { images, bytes: await this.collect() };
+  }
+
+  async releaseAll(): Promise<void> {
+    for (const { record } of await this.#parts.roots.list()) await this.release(record.key);
   }
 
   async #isUnpacked(keys: readonly string[]): Promise<boolean> {

@@ -48,7 +48,6 @@ export class ElementTable {
     return [...(this.#byOwner.get(owner)?.values() ?? [])];
   }
 
-
   /** Makes the owners have what they want. */
   change(wanted: readonly OwnedElements[]): ElementChange {
     const before = new Map<string, NftElement | undefined>();
