@@ -1,4 +1,6 @@
 /** The flags of the API server, under upstream's names where there are such. */
+
+import { requestHeaderDefaults } from '#pkg/apiserver/authn/request-header.ts';
 import { serverFlags } from '#pkg/cluster/server-flags.ts';
 import { serviceRangesProblem } from '#pkg/cluster/service-ranges.ts';
 import { defaultSettings } from '#pkg/cluster/settings.ts';
@@ -48,8 +50,33 @@ export const apiServerFlags = {
   }),
   'proxy-client-key-file': text({ help: 'Its key. Default: pki/front-proxy-client.key.', placeholder: 'file' }),
   'requestheader-client-ca-file': text({
-    help: 'Authority of that certificate, published for them. Default: pki/front-proxy-ca.crt.',
+    help: 'Authority of that certificate, published for them, and of proxies that name users in headers. Default: pki/front-proxy-ca.crt.',
     placeholder: 'file',
+  }),
+  'requestheader-allowed-names': list({
+    help: 'Common names of the certificates of such proxies.',
+    fallback: requestHeaderDefaults.allowedNames,
+    placeholder: 'name,name',
+  }),
+  'requestheader-username-headers': list({
+    help: 'Headers in which they name the user.',
+    fallback: requestHeaderDefaults.usernameHeaders,
+    placeholder: 'header,header',
+  }),
+  'requestheader-uid-headers': list({
+    help: 'Headers with the UID.',
+    fallback: requestHeaderDefaults.uidHeaders,
+    placeholder: 'header,header',
+  }),
+  'requestheader-group-headers': list({
+    help: 'Headers with the groups.',
+    fallback: requestHeaderDefaults.groupHeaders,
+    placeholder: 'header,header',
+  }),
+  'requestheader-extra-headers-prefix': list({
+    help: 'What headers begin with that say more of the user.',
+    fallback: requestHeaderDefaults.extraHeaderPrefixes,
+    placeholder: 'prefix,prefix',
   }),
   'service-cluster-ip-range': text({
     help: 'Range of the cluster IPs of Services, or one of each family, the primary one first.',

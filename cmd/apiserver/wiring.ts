@@ -82,6 +82,7 @@ export async function wireApiServer(
       clientCa,
       kubeletClient,
       ...(frontProxy === undefined ? {} : { frontProxy }),
+      ...(await readRequestHeader(values, frontProxy)),
       authentication,
       authorizationModes: await readAuthorizers(values),
       grants: await grantsOf(clusterTables),
@@ -116,6 +117,26 @@ async function readFrontProxy(
   );
   const authority = file(values['requestheader-client-ca-file'], 'front-proxy-ca.crt');
   return { client, authority: await readPem('requestheader-client-ca-file', authority) };
+}
+
+/** Proxies that name users: those of the flag's authority, else of that of the certificate that this server shows itself. */
+async function readRequestHeader(
+  values: FlagValues<typeof apiServerFlags>,
+  frontProxy: ApiPartOptions['frontProxy'],
+): Promise<Pick<ApiPartOptions, 'requestHeader'>> {
+  const file = values['requestheader-client-ca-file'];
+  const authority = file === '' ? frontProxy?.authority : await readPem('requestheader-client-ca-file', file);
+  if (authority === undefined) return {};
+  return {
+    requestHeader: {
+      authority,
+      allowedNames: values['requestheader-allowed-names'],
+      usernameHeaders: values['requestheader-username-headers'],
+      uidHeaders: values['requestheader-uid-headers'],
+      groupHeaders: values['requestheader-group-headers'],
+      extraHeaderPrefixes: values['requestheader-extra-headers-prefix'],
+    },
+  };
 }
 
 /** What the etcd of `store` is reached with. */

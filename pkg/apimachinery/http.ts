@@ -21,6 +21,10 @@ export interface Peer {
     readonly sha256?: string;
     /** Milliseconds since the epoch at which it ends: a connection may last longer. Absent: never. */
     readonly notAfterMs?: number;
+    /** The certificate itself (DER). Absent for callers of this process. */
+    readonly raw?: Uint8Array;
+    /** The certificates that vouch for it (DER), the last one that of a trusted authority; empty where the transport no longer has them. */
+    readonly chain?: () => readonly Uint8Array[];
   };
   /** A client certificate was presented that proves nothing: of another authority, expired, not valid yet, or not for clients. */
   readonly certificateRefused?: boolean;

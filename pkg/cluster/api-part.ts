@@ -4,6 +4,7 @@ import type { Node } from '#pkg/api/types/core-v1.ts';
 import { nodes } from '#pkg/api/types/refs.ts';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
 import { isNotFound } from '#pkg/apimachinery/status-error.ts';
+import { type RequestHeaderSettings, requestHeaderDefaults } from '#pkg/apiserver/authn/request-header.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
 import { Deferred } from '#pkg/base/async.ts';
@@ -55,6 +56,8 @@ export interface ApiPartOptions {
   readonly kubeletClient: CertificatePair;
   /** What the server shows to servers behind it, and PEM of its authority. Default: nothing. */
   readonly frontProxy?: { readonly authority: string; readonly client: CertificatePair };
+  /** Proxies that name users in headers. Default: those of the authority of `frontProxy`, as kubeadm has it; without that none. */
+  readonly requestHeader?: RequestHeaderSettings;
   /** Resources beside those of the table of API facts. Default: all that there are. */
   readonly definitions?: readonly ResourceDefinition[];
   /** How users are known, beside their certificates. */
@@ -92,7 +95,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     handler: (request) => opening.server!.handle(request),
     cert: options.server.certificate,
     key: options.server.key,
-    clientCa: options.clientCa,
+    clientCa: authoritiesOf(options),
     clock,
     log,
     limits: options.limits ?? {},
@@ -142,9 +145,22 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   };
 }
 
+function requestHeaderOf({
+  frontProxy,
+  requestHeader,
+}: Pick<ApiPartOptions, 'frontProxy' | 'requestHeader'>): RequestHeaderSettings | undefined {
+  if (requestHeader !== undefined || frontProxy === undefined) return requestHeader;
+  return { ...requestHeaderDefaults, authority: frontProxy.authority };
+}
+
+/** Of clients and of proxies: what a certificate of theirs counts for is told apart afterwards. */
+function authoritiesOf(options: ApiPartOptions): string {
+  return [options.clientCa, requestHeaderOf(options)?.authority ?? ''].join('\n');
+}
+
 /** What keeps objects about the server and its Services true, and what ends it with its store. */
 function servicesOf(
-  { store, clock, random, log, serviceCidr, clientCa, frontProxy }: ApiPartOptions,
+  { store, clock, random, log, serviceCidr, clientCa, ...options }: ApiPartOptions,
   client: Client,
   at: ServerAddress,
 ): readonly Component[] {
@@ -158,7 +174,7 @@ function servicesOf(
       clusterIp: firstServiceIp(serviceCidr),
     }),
     createAddressRepair(own),
-    createAuthenticationConfig({ ...own, clientCa, frontProxyCa: frontProxy?.authority }),
+    createAuthenticationConfig({ ...own, clientCa, requestHeader: requestHeaderOf(options) }),
     createIdentityLease({ ...own, server: `${address}:${port}` }),
     createTokenTracking(own),
     untilStoreEnds(store),
@@ -188,14 +204,13 @@ function untilStoreEnds({ ended }: Store): Component {
 }
 
 /** What may be left out. */
-function givenOf({
-  definitions,
-  authentication,
-  authorizationModes,
-  grants,
-  process,
-  flags,
-}: ApiPartOptions): Partial<LocalApiOptions> {
+function givenOf(options: ApiPartOptions): Partial<LocalApiOptions> {
+  const { definitions, authorizationModes, grants, process, clientCa, flags } = options;
+  const requestHeader = requestHeaderOf(options);
+  const authentication =
+    requestHeader === undefined
+      ? options.authentication
+      : { ...options.authentication, requestHeader: { ...requestHeader, clientCa } };
   return {
     ...(definitions === undefined ? {} : { definitions }),
     ...(authentication === undefined ? {} : { authentication }),

@@ -6,7 +6,9 @@ import { generateKeyPairSync } from 'node:crypto';
 import { anonymousAt } from '#pkg/apiserver/authn/anonymous-at.ts';
 import type { Authenticator } from '#pkg/apiserver/authn/authenticator.ts';
 import { type BearerTokens, bearerTokens, type TokenAuthenticator } from '#pkg/apiserver/authn/bearer-tokens.ts';
+import { certificateUses } from '#pkg/apiserver/authn/certificate-uses.ts';
 import { clientCertificateAuthenticator } from '#pkg/apiserver/authn/client-certificate.ts';
+import { type RequestHeaderSettings, requestHeaderAuthenticator } from '#pkg/apiserver/authn/request-header.ts';
 import { tokenFileAuthenticator } from '#pkg/apiserver/authn/token-file.ts';
 import type { RegistryReader } from '#pkg/apiserver/strategy.ts';
 import type { UserInfo } from '#pkg/apiserver/user-info.ts';
@@ -26,6 +28,8 @@ export interface AuthenticationSettings {
   readonly serviceAccountKey?: string;
   /** PEM of keys of earlier, whose tokens still count. */
   readonly serviceAccountKeys?: readonly string[];
+  /** Proxies that name users in headers, and the authority of clients' own certificates beside theirs (PEM). Default: there are none. */
+  readonly requestHeader?: RequestHeaderSettings & { readonly clientCa: string };
   /** Whether requests without credentials are somebody's, `system:anonymous`. Default true. */
   readonly allowsAnonymous?: boolean;
   /** URL by which those tokens name their issuer. */
@@ -83,7 +87,10 @@ export function createAuthentication(
   const paths = (anonymous?.conditions ?? []).map(({ path = '' }) => path);
   return {
     issuer,
-    authenticators: [clientCertificateAuthenticator(clock), ...(paths.length === 0 ? [] : [anonymousAt(paths, clock)])],
+    authenticators: [
+      ...certificateAuthenticators(clock, settings.requestHeader),
+      ...(paths.length === 0 ? [] : [anonymousAt(paths, clock)]),
+    ],
     tokens: bearerTokens(kinds, audiences),
     allowsAnonymous:
       anonymous === undefined ? (settings.allowsAnonymous ?? true) : anonymous.enabled === true && paths.length === 0,
@@ -92,6 +99,20 @@ export function createAuthentication(
       bootstrap.connect(reader);
     },
   };
+}
+
+/** Those of proxies come first: their certificates are nobody's own. */
+function certificateAuthenticators(
+  clock: Clock,
+  requestHeader: AuthenticationSettings['requestHeader'],
+): readonly Authenticator[] {
+  if (requestHeader === undefined) return [clientCertificateAuthenticator(clock)];
+  const { clientCa: clients, authority: frontProxies } = requestHeader;
+  const usesOf = certificateUses({ clients, frontProxies });
+  return [
+    requestHeaderAuthenticator(requestHeader, usesOf),
+    clientCertificateAuthenticator(clock, (certificate) => usesOf(certificate).isClient),
+  ];
 }
 
 /** PEM of a private key that signs tokens, for a cluster that keeps none. */

@@ -6,13 +6,16 @@ import { type Authenticator, authenticated, credentialIdKey } from './authentica
 
 /**
  * Trusts `peer.certificate`, which the transport has verified, for as long as it is valid. Users are kept by certificate, so they cost nothing
- * again.
+ * again. `isOwn` leaves out those that do not count for their subjects.
  */
-export function clientCertificateAuthenticator(clock: Clock): Authenticator {
+export function clientCertificateAuthenticator(
+  clock: Clock,
+  isOwn: (certificate: NonNullable<Peer['certificate']>) => boolean = () => true,
+): Authenticator {
   const users = new WeakMap<NonNullable<Peer['certificate']>, UserInfo>();
   return {
     authenticate({ peer: { certificate } }) {
-      if (certificate === undefined || certificate.commonName === '') return undefined;
+      if (certificate === undefined || certificate.commonName === '' || !isOwn(certificate)) return undefined;
       if (isExpired(certificate, clock)) return undefined;
       let user = users.get(certificate);
       if (user === undefined) {
