@@ -2,12 +2,14 @@
 import type { Lease } from '#pkg/api/types/coordination-v1.ts';
 import { childSignal, sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
+import type { Logger } from '#pkg/base/logger.ts';
 import { type Liveness, livenessAnnotation } from './liveness.ts';
 
 /** Follows holders until `signal` is aborted. Without a `liveness` nobody is ever known to have ended. */
 export class HolderWatch {
   readonly #clock: Clock;
   readonly #liveness: Liveness | undefined;
+  readonly #log: Logger;
   readonly #signal: AbortSignal;
   #followed = '';
   #following = new AbortController();
@@ -18,10 +20,12 @@ export class HolderWatch {
   constructor(options: {
     readonly clock: Clock;
     readonly liveness: Liveness | undefined;
+    readonly log: Logger;
     readonly signal: AbortSignal;
   }) {
     this.#clock = options.clock;
     this.#liveness = options.liveness;
+    this.#log = options.log;
     this.#signal = options.signal;
   }
 
@@ -46,9 +50,11 @@ export class HolderWatch {
     if (key === '') return;
     const { controller, dispose } = childSignal(this.#signal);
     this.#following = controller;
-    void this.#liveness.ended({ address, identity }, controller.signal).then((hasEnded) => {
+    const onSeen = (): void => this.#log.info('The leader is seen to live', { leader: identity });
+    void this.#liveness.ended({ address, identity, onSeen }, controller.signal).then((hasEnded) => {
       dispose();
       if (!hasEnded || controller.signal.aborted) return;
+      this.#log.info('The leader has ended', { leader: identity });
       this.#endedIdentity = identity;
       this.#waiting?.abort();
     });

@@ -62,7 +62,7 @@ export async function runWithLeaderElection(options: LeaderElectionOptions, sign
   const { client, clock, random, log, name, identity, liveness } = options;
   const problem = electionTimesProblem(options);
   if (problem !== undefined) throw new Error(`Cannot elect a leader as ${problem}`);
-  const holder = new HolderWatch({ clock, liveness, signal });
+  const holder = new HolderWatch({ clock, liveness, signal, log: log.with({ lease: `${options.namespace}/${name}` }) });
   const candidate = new Candidate(options, holder);
   while (!signal.aborted && (await candidate.tryHold(signal)) !== 'held')
     await holder.wait(pauseMs(options, holder.isGone));

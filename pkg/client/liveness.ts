@@ -15,8 +15,16 @@ export interface Liveness {
   readonly address: string;
   /**
    * Resolves with true once the process of that identity, which was seen alive at `address` before, has ended; with false once aborted. Never rejects.
+   * Calls `onSeen`, if there is such, when it is seen alive: from then on its end will be known.
    */
-  ended(holder: { readonly address: string; readonly identity: string }, signal: AbortSignal): Promise<boolean>;
+  ended(holder: WatchedHolder, signal: AbortSignal): Promise<boolean>;
+}
+
+/** Whose end is to be known. */
+export interface WatchedHolder {
+  readonly address: string;
+  readonly identity: string;
+  onSeen?(): void;
 }
 
 /** Annotation of a Lease: the address at which its holder is seen to live. */

@@ -8,13 +8,18 @@
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
-import type { Liveness } from '#pkg/client/liveness.ts';
+import type { Liveness, WatchedHolder } from '#pkg/client/liveness.ts';
 
 /** Connections held at once: the other candidates, of which there are few. What comes beyond is closed unanswered, and then nobody learns by it. */
 const connectionsMax = 64;
 
-/** How long the other end may take to say who it is; where it does not, nothing is known. */
-const answerMsMax = 500;
+/**
+ * How long the other end may take to say who it is; where it does not, nothing is known. A candidate that has not seen the leader alive before that ends
+ * waits until the Lease runs out, so one that is slow is given time.
+ */
+const answerMsMax = 5_000;
+/** The same once a connection to it has ended: then it is gone, or there is nobody to answer. */
+const againMsMax = 500;
 
 /** Between two tries to reach somebody who does not answer. */
 const retryMs = 2_000;
@@ -76,19 +81,18 @@ export async function openBeacon(options: BeaconOptions): Promise<Beacon> {
   };
 }
 
-interface Watched {
+interface Watched extends WatchedHolder {
   readonly clock: Clock;
-  readonly address: string;
-  readonly identity: string;
 }
 
 async function hasEnded(watched: Watched, signal: AbortSignal): Promise<boolean> {
   while (!signal.aborted) {
-    let seen = await look(watched, signal);
+    let seen = await look(watched, signal, answerMsMax);
     while (seen.how === 'alive') {
+      watched.onSeen?.();
       const closed = await seen.closed;
       if (signal.aborted) return false;
-      seen = await look(watched, signal);
+      seen = await look(watched, signal, againMsMax);
       if (seen.how === 'gone' || (seen.how === 'unknown' && closed === 'ended' && !signal.aborted)) return true;
     }
     await sleep(watched.clock, retryMs, signal);
@@ -103,7 +107,7 @@ type Seen =
   | { readonly how: 'unknown' };
 
 /** Connects, and resolves once the other end has said who it is or is known not to. Aborted, it is not known. */
-function look({ clock, address, identity }: Watched, signal: AbortSignal): Promise<Seen> {
+function look({ clock, address, identity }: Watched, signal: AbortSignal, withinMs: number): Promise<Seen> {
   const colon = address.lastIndexOf(':');
   const port = Number(address.slice(colon + 1));
   if (!(port > 0 && port < 65_536)) return Promise.resolve({ how: 'unknown' });
@@ -116,7 +120,7 @@ function look({ clock, address, identity }: Watched, signal: AbortSignal): Promi
       if (seen.how !== 'alive') socket.destroy();
       resolve(seen);
     };
-    const timer = clock.setTimeout(() => give({ how: 'unknown' }), answerMsMax);
+    const timer = clock.setTimeout(() => give({ how: 'unknown' }), withinMs);
     const onAbort = (): void => {
       socket.destroy();
     };

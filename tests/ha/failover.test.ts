@@ -72,15 +72,30 @@ describe.skipIf(program === undefined)('the leader of the schedulers', () => {
     return spec ?? {};
   }
 
-  /** The process that leads, by the log in which it says so under the name of its candidate. */
+  /** What the processes of the candidates have said. */
+  const logs = (): readonly { readonly name: string; readonly log: string }[] =>
+    ['kube-scheduler', 'kube-scheduler-2'].map((name) => ({
+      name,
+      log: readFileSync(`${cluster.dataDir}/logs/${name}.log`, 'utf8'),
+    }));
+
+  /** The process that leads, by the log in which it says so under the name of its candidate; the other one sees it live by then. */
   async function leaderPid(): Promise<number> {
     const { holderIdentity = '' } = await eventually(lease, (spec) => (spec.holderIdentity ?? '') !== '');
     const all = await eventually(processes, (found) => found.every(({ health }) => health === 'healthy'));
-    for (const name of ['kube-scheduler', 'kube-scheduler-2']) {
-      const log = readFileSync(`${cluster.dataDir}/logs/${name}.log`, 'utf8');
-      if (log.includes(holderIdentity)) return all.find((one) => one.name === name)!.pid!;
-    }
-    throw new Error(`Cannot find the process of ${holderIdentity}`);
+    await saysOtherOne('The leader is seen to live', holderIdentity);
+    const leader = logs().find(({ log }) => log.includes(`identity=${holderIdentity}`));
+    if (leader === undefined) throw new Error(`Cannot find the process of ${holderIdentity}`);
+    return all.find((one) => one.name === leader.name)!.pid!;
+  }
+
+  /** Waits until the other candidate says something of the leader of that name. */
+  async function saysOtherOne(what: string, leader: string): Promise<void> {
+    const line = new RegExp(`${what}.* leader=${leader}$`, 'm');
+    await eventually(
+      async () => logs().some(({ log }) => line.test(log)),
+      (isSaid) => isSaid,
+    );
   }
 
   test.each<[string, NodeJS.Signals]>([
@@ -146,6 +161,8 @@ describe.skipIf(program === undefined)('the leader of the schedulers', () => {
           (names) => names.filter((name) => name !== '').length === 2,
         );
         expect(held).toContain(first);
+        // It did not wait for the Lease, but saw the leader end; one that is told to stop gives the Lease back before.
+        if (signal === 'SIGKILL') await saysOtherOne('The leader has ended', first ?? '');
         const [before, after] = held.filter((name) => name !== '').map((name) => said.get(name)!);
         // What the Lease itself says of the time in between. Printed and not asserted: whoever had not seen the leader alive yet when it ended
         // waits until the Lease runs out.
