@@ -149,8 +149,12 @@ class Run {
     const { body, status } = answer;
     if (body.kind === 'watch') {
       leaving.abort();
+      const isJson = answer.headers['content-type']?.startsWith('application/json') === true;
       for await (const batch of body.batches)
-        for (const frame of batch) JSON.parse(Buffer.from(frame.bytes()).toString());
+        for (const frame of batch) {
+          const bytes = Buffer.from(frame.bytes());
+          if (isJson) JSON.parse(bytes.toString());
+        }
       return { status, text: '', body: undefined };
     }
     const bytes = body.kind === 'object' ? body.bytes() : body.kind === 'bytes' ? body.bytes : new Uint8Array(0);
