@@ -33,8 +33,8 @@ export interface WatchRunOptions {
 const namespaces = ['default', 'kube-public'] as const;
 /** Writes between two looks at the clock. */
 const writesPerTurn = 50;
-/** Writes between two losses of the store, on the average. */
-const writesPerRestart = 2_000;
+/** Writes between two losses of the store, on the average: at least so many, and a hundred losses in a long run, after each of which all list anew. */
+const writesPerRestartMin = 1_500;
 
 /** A memory store whose watches can be lost. */
 class LossyStore {
@@ -239,6 +239,7 @@ async function drive(
 ): Promise<WatchRun> {
   const { judge, random } = world;
   let restarts = 0;
+  const writesPerRestart = Math.max(writesPerRestartMin, Math.round(writes / 100));
   for (let count = 0; count < objects; count++) await write(world, objects, -count);
   await turn(1);
   const places = [...namespaces, '', ''];
