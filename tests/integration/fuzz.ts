@@ -100,7 +100,10 @@ class Run {
     const isDryRun =
       /dryRun=All/.test(request.query) &&
       (request.method !== 'DELETE' || (request.text === undefined && request.object === undefined));
-    if (after !== before && (seen.status >= 300 || isDryRun)) this.#fault('changed the store', request, seen);
+    // Upstream, too, finds that the answer to the deletion of a collection has no metadata alone once that is deleted.
+    const isAnsweredLate = request.method === 'DELETE' && seen.status === 406;
+    if (after !== before && !isAnsweredLate && (seen.status >= 300 || isDryRun))
+      this.#fault('changed the store', request, seen);
     if (seen.status >= 500 && !isByDesign(seen)) this.#fault('server error', request, seen);
     if (seen.status >= 400) this.#checkStatus(request, seen);
     if (({} as JsonObject).polluted !== undefined) this.#fault('prototype polluted', request, seen);
