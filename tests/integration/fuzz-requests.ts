@@ -76,8 +76,9 @@ function bodyOf(
   random: Random,
 ): Pick<FuzzRequest, 'headers' | 'text'> | Pick<FuzzRequest, 'headers' | 'object'> {
   const kind = randomInt(random, 20);
-  if (kind === 0) return { headers: {}, object };
   const json = JSON.stringify(object) ?? '';
+  // Components have no halves of characters: what they send they have read, and decoding puts them right.
+  if (kind === 0 && !/\\ud[89a-f]/.test(json)) return { headers: {}, object };
   if (kind === 1) return { headers: { 'content-type': 'application/yaml' }, text: json };
   if (kind === 2) return { headers: { 'content-type': 'application/json' }, text: broken(json, random) };
   return { headers: { 'content-type': 'application/json' }, text: json };

@@ -100,7 +100,10 @@ class Run {
     const isDryRun =
       /dryRun=All/.test(request.query) &&
       (request.method !== 'DELETE' || (request.text === undefined && request.object === undefined));
-    if (after !== before && (seen.status >= 300 || isDryRun)) this.#fault('changed the store', request, seen);
+    // Upstream, too, finds that the answer to the deletion of a collection has no metadata alone once that is deleted.
+    const isAnsweredLate = request.method === 'DELETE' && seen.status === 406;
+    if (after !== before && !isAnsweredLate && (seen.status >= 300 || isDryRun))
+      this.#fault('changed the store', request, seen);
     if (seen.status >= 500 && !isByDesign(seen)) this.#fault('server error', request, seen);
     if (seen.status >= 400) this.#checkStatus(request, seen);
     if (({} as JsonObject).polluted !== undefined) this.#fault('prototype polluted', request, seen);
@@ -149,8 +152,12 @@ class Run {
     const { body, status } = answer;
     if (body.kind === 'watch') {
       leaving.abort();
+      const isJson = answer.headers['content-type']?.startsWith('application/json') === true;
       for await (const batch of body.batches)
-        for (const frame of batch) JSON.parse(Buffer.from(frame.bytes()).toString());
+        for (const frame of batch) {
+          const bytes = Buffer.from(frame.bytes());
+          if (isJson) JSON.parse(bytes.toString());
+        }
       return { status, text: '', body: undefined };
     }
     const bytes = body.kind === 'object' ? body.bytes() : body.kind === 'bytes' ? body.bytes : new Uint8Array(0);
@@ -222,6 +229,8 @@ class Run {
     const headers = { 'content-type': 'application/json', 'user-agent': 'putter' };
     const again = await this.#send({ method: 'PUT', path, query: '', headers, text: stored.text });
     const after = await this.#server.store.currentRevision();
+    // A binding may name a node that no update may keep. Source: upstream `ValidatePodBinding`, `ValidatePodUpdate`.
+    if (again.status === 422 && /spec\.nodeName: Invalid value/.test(again.text)) return;
     if (again.status !== 200 || before !== after) {
       this.#fault(`PUT of what GET gave is no no-op: ${again.status} ${again.text.slice(0, 900)}`, request, stored);
     }
