@@ -57,14 +57,49 @@ test('lost requests and lost answers delay everything and break nothing', async 
   }
 });
 
-test('a controller that does not exist is refused', () => {
+function bareDeps() {
   const clock = new VirtualClock();
   const random = new SeededRandom(1);
   const transport = inProcessTransport(new FakeApi().handle, { commonName: 'test', organizations: [] });
   const client = createClient({ transport, userAgent: 'test' });
   const informers = createInformers({ client, clock, random, log: silentLogger });
-  const deps = { client, informers, clock, random, log: silentLogger, metrics: new Metrics() };
+  return { client, informers, clock, random, log: silentLogger, metrics: new Metrics() };
+}
+
+test('a controller that does not exist is refused', () => {
+  const deps = bareDeps();
+  const flagged = (...controllers: string[]) => createControllerManager({ deps, flags: { controllers } });
   expect(() => createControllerManager({ deps, controllers: ['none'] })).toThrow('Cannot start controller none');
+  expect(() => flagged('*', '-none')).toThrow('Cannot start controller none');
+});
+
+test.each([
+  [['*'], ['a', 'b', 'c']],
+  [
+    ['*', '-b'],
+    ['a', 'c'],
+  ],
+  [
+    ['c', 'a'],
+    ['a', 'c'],
+  ],
+  [
+    ['-b', '*'],
+    ['a', 'c'],
+  ],
+])('--controllers %j runs %j', (controllers, expected) => {
+  const made: string[] = [];
+  const factory = (name: string) => () => {
+    made.push(name);
+    return { run: aborted };
+  };
+  const table = { a: factory('a'), b: factory('b'), c: factory('c') };
+  const manager = createControllerManager({ deps: bareDeps(), table, flags: { controllers } });
+  const stop = new AbortController();
+  const ended = manager.run(stop.signal);
+  stop.abort();
+  expect(made).toEqual(expected);
+  return ended;
 });
 
 test('two controllers with one flag are refused', () => {

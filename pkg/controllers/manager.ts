@@ -9,7 +9,7 @@ import type { EventRecorder } from '#pkg/client/event-recorder.ts';
 import { type LeaderElectionOptions, runWithLeaderElection } from '#pkg/client/leader-election.ts';
 import { createEventRecorder } from '#pkg/client/recorder.ts';
 import type { Component, ComponentDeps } from '#pkg/component/component.ts';
-import type { FlagTable } from '#pkg/component/flags.ts';
+import { type FlagTable, list } from '#pkg/component/flags.ts';
 import type { ControllerContext, ControllerOptions, ControllerTable } from './common/controller.ts';
 import { accountOf } from './common/controller-accounts.ts';
 import { controllerTable } from './table.ts';
@@ -37,10 +37,19 @@ export interface ControllerManagerOptions {
     >;
 }
 
-/** The flags of all controllers of a table. Throws where two have one of the same name. */
+/** Source: kube-controller-manager `--controllers`. */
+const managerFlags = {
+  controllers: list({
+    help: 'Which controllers run: * for all, a name for one, -name for all but one.',
+    fallback: ['*'],
+    placeholder: '*,-name',
+  }),
+};
+
+/** The flags of the manager and of all controllers of a table. Throws where two have one of the same name. */
 export function controllerFlags(table: ControllerTable = controllerTable): FlagTable {
-  const owners = new Map<string, string>();
-  const all: Record<string, FlagTable[string]> = {};
+  const owners = new Map<string, string>(Object.keys(managerFlags).map((flag) => [flag, 'the manager']));
+  const all: Record<string, FlagTable[string]> = { ...managerFlags };
   for (const [name, entry] of Object.entries(table)) {
     for (const [flag, definition] of Object.entries(typeof entry === 'function' ? {} : entry.flags)) {
       const owner = owners.get(flag);
@@ -56,7 +65,7 @@ export function controllerFlags(table: ControllerTable = controllerTable): FlagT
 /** The manager. Throws at once for a controller that does not exist, and for two with one flag. */
 export function createControllerManager(options: ControllerManagerOptions): Component {
   const { table = controllerTable } = options;
-  const names = options.controllers ?? Object.keys(table);
+  const names = options.controllers ?? chosen(options.flags?.controllers, Object.keys(table));
   for (const name of names)
     if (!Object.hasOwn(table, name)) throw new Error(`Cannot start controller ${name} as there is none`);
   controllerFlags(table);
@@ -69,6 +78,14 @@ export function createControllerManager(options: ControllerManagerOptions): Comp
     run: (signal) =>
       runWithLeaderElection({ client, clock, random, log, ...lease, ...leaderElect, run: runAll }, signal),
   };
+}
+
+/** What `--controllers` says, in the order of the table, with the names that nobody has at the end. */
+function chosen(wish: unknown, all: readonly string[]): readonly string[] {
+  const words = Array.isArray(wish) ? wish.map(String) : ['*'];
+  const named = words.map((word) => word.replace(/^-/, ''));
+  const isOn = (name: string): boolean => !words.includes(`-${name}`) && (words.includes('*') || words.includes(name));
+  return [...all.filter(isOn), ...named.filter((name) => name !== '*' && !all.includes(name))];
 }
 
 async function runControllers(

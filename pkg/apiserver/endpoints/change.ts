@@ -325,8 +325,7 @@ async function swapReserved(
     kept = true;
     return answerOf(scope, change, result.entry);
   } finally {
-    if (kept) reservation?.commit();
-    else reservation?.rollback();
+    await (kept ? reservation?.commit() : reservation?.rollback());
   }
 }
 

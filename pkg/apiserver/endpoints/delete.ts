@@ -168,8 +168,7 @@ async function tryDelete(
       if (context.dryRun) return { entry, immediately: true };
       const reservation = served.strategy.begin && (await served.strategy.begin(undefined, old, context, core.reader));
       const result = await served.store.delete(entry.key, entry.modRevision);
-      if (result.ok) reservation?.commit();
-      else reservation?.rollback();
+      await (result.ok ? reservation?.commit() : reservation?.rollback());
       return result.ok ? { entry, immediately: true } : { current: result.current };
     }
   }

@@ -8,7 +8,7 @@
  */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type ErrorSubject, internalError, StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
-import type { ResourceCache, ResourceFeed } from '#pkg/storage/cache.ts';
+import type { CacheEntry, ResourceCache, ResourceFeed } from '#pkg/storage/cache.ts';
 import { ValueGuardError } from '#pkg/storage/encryption/value-guard.ts';
 import { keyBytesMax } from '#pkg/storage/operation.ts';
 import {
@@ -23,7 +23,7 @@ import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
 import type { KeepingRules } from '../keeping-rules.ts';
 import { noSuchResource } from '../responses.ts';
 import type { Strategy } from '../strategy.ts';
-import { encodeForWrite, type FieldTexts, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
+import { encodeForWrite, type FieldTexts, lateForWrite, objectCodec, StoredEntry } from './object-codec.ts';
 import type { ObjectKeeper } from './object-keeper.ts';
 import type { OpenCaches } from './open-caches.ts';
 import { storagePrefix } from './storage-key.ts';
@@ -39,6 +39,9 @@ export type PutResult =
  * beside. A store that took more could not be moved to one. Source: etcd's `--max-request-bytes`.
  */
 const objectBytesMax = 1536 * 1024 - 4096;
+
+/** Entries whose sizes stand for all. */
+const sampledEntries = 32;
 
 const noBytes = new Uint8Array(0);
 
@@ -69,6 +72,9 @@ export class ResourceStore {
   readonly #isCached: boolean;
   #cache: RunningResourceCache | undefined;
   #isOpen: boolean;
+  #averageBytes = 0;
+  /** Objects that there were when the average was taken. */
+  #averageOf = 0;
   #isClosed = false;
   readonly #ends = new Set<() => void>();
   #lastKey: { readonly namespace: string; readonly name: string; readonly key: string } | undefined;
@@ -88,7 +94,23 @@ export class ResourceStore {
 
   /** Objects that there are, where a cache that was opened knows it; nothing is opened for it. */
   get openCount(): number | undefined {
-    return this.#cache?.count(this.prefix);
+    const cache = this.#cache;
+    // One that is being filled for the first time knows nothing yet.
+    return cache === undefined || cache.revision === 0 ? undefined : cache.count(this.prefix);
+  }
+
+  /** Bytes of an object on the average, by a sample of those that a cache has; undefined where there is none. */
+  get averageBytes(): number | undefined {
+    const count = this.openCount ?? 0;
+    if (count === 0) return undefined;
+    // Sizes change slowly: looked at again when there are half as many, or twice.
+    if (this.#averageBytes === 0 || count > 2 * this.#averageOf || 2 * count < this.#averageOf) {
+      const sample = this.#cache?.list(this.prefix, { limit: sampledEntries }) ?? [];
+      const sizeOf = (entry: CacheEntry): number => (entry instanceof StoredEntry ? entry.size : 0);
+      this.#averageBytes = sample.reduce((sum, entry) => sum + sizeOf(entry), 0) / Math.max(1, sample.length);
+      this.#averageOf = count;
+    }
+    return this.#averageBytes;
   }
 
   /** The watch cache; undefined for a resource that has none. */

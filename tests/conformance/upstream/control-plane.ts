@@ -1,0 +1,285 @@
+/**
+ * A control plane of parts that are each this project's or upstream's: an API server (ours in memory, or a `kube-apiserver` on an etcd) and a controller
+ * manager (ours, or a `kube-controller-manager`), processes of their own, with this project's scheduler and simulated nodes in this process. For comparisons.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { sleep } from '#pkg/base/async.ts';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { SeededRandom } from '#pkg/base/random.ts';
+import type { Client } from '#pkg/client/client.ts';
+import { type NetworkTransport, networkTransport } from '#pkg/client/network-transport.ts';
+import { createClient } from '#pkg/client/rest-client.ts';
+import { kubeconfigOf } from '#pkg/cluster/kubeconfig.ts';
+import { identitySubject } from '#pkg/cluster/pki.ts';
+import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
+import type { CertificatePair } from '#pkg/pki/pair.ts';
+import { startTestEtcd } from '#pkg/storage/drivers/etcd/test-etcd.ts';
+import { Composition } from '#pkg/testing/composition.ts';
+import { freePort } from '#tests/e2e/running-cluster.ts';
+import { root } from '#tests/tidy/source-files.ts';
+
+const clock = new SystemClock();
+const host = '127.0.0.1';
+const name = 'compared';
+const serviceCidr = '127.96.0.0/18';
+const upstreamServiceCidr = '10.96.0.0/16';
+/** Of the kind that nodes without privileges give. */
+const podCidr = '127.128.0.0/9';
+/** For what a process needs to answer, on a machine that does much else. */
+const startMs = 180_000;
+
+/** Whose the parts are: a file is upstream's program, nothing is ours. */
+export interface Sides {
+  readonly apiserver?: string | undefined;
+  readonly etcd: string;
+  readonly manager?: string | undefined;
+  readonly nodes: number;
+  readonly folder: string;
+}
+
+/** One that runs. */
+export interface ControlPlane {
+  readonly client: Client;
+  /** Text of the API server's metrics. */
+  metrics(): Promise<string>;
+  startManager(): Promise<void>;
+  stopManager(): Promise<void>;
+  /** CPU time that the controller manager has taken so far. */
+  managerCpuMs(): number;
+  stop(): Promise<void>;
+}
+
+interface Files {
+  readonly authority: CertificatePair;
+  readonly admin: CertificatePair;
+  readonly kubeconfig: string;
+  path(file: string): string;
+}
+
+function writeFiles(folder: string, server: string): Files {
+  const nowMs = clock.nowMs();
+  const authority = issueAuthority({ subject: { commonName: 'ca' }, nowMs, validDays: 1 });
+  const leaf = (identity: string): CertificatePair =>
+    issueLeaf(authority, { nowMs, validDays: 1, usage: 'client', subject: identitySubject(identity) });
+  const hosts = ['localhost', host, 'kubernetes.default.svc'];
+  const pairs = {
+    ca: authority,
+    apiserver: issueLeaf(authority, {
+      nowMs,
+      validDays: 1,
+      usage: 'server',
+      subject: { commonName: 'apiserver' },
+      hosts,
+    }),
+    kubelet: leaf('kubelet-client'),
+    admin: issueLeaf(authority, {
+      nowMs,
+      validDays: 1,
+      usage: 'client',
+      subject: { commonName: 'admin', organizations: ['system:masters'] },
+    }),
+  };
+  const path = (file: string): string => join(folder, file);
+  for (const [file, { certificate, key }] of Object.entries(pairs)) {
+    writeFileSync(path(`${file}.crt`), certificate);
+    writeFileSync(path(`${file}.key`), key, { mode: 0o600 });
+  }
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  writeFileSync(path('sa.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  writeFileSync(path('sa.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
+  const kubeconfig = path('kubeconfig');
+  const config = kubeconfigOf({ name, server, authority: authority.certificate, client: pairs.admin });
+  writeFileSync(kubeconfig, JSON.stringify(config), { mode: 0o600 });
+  return { authority, admin: pairs.admin, kubeconfig, path };
+}
+
+function start(program: string, args: readonly string[], log: string): ChildProcess {
+  const out = openSync(log, 'a');
+  return spawn(program, [...args], { cwd: root, stdio: ['ignore', out, out] });
+}
+
+async function end(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+}
+
+/** Starts the API server, scheduler and nodes; resolves when the nodes are there. Controllers begin with `startManager`. */
+export async function startControlPlane(sides: Sides): Promise<ControlPlane> {
+  mkdirSync(sides.folder, { recursive: true });
+  const port = await freePort();
+  const server = `https://${host}:${port}`;
+  const files = writeFiles(sides.folder, server);
+  const ending = new AsyncDisposableStack();
+  try {
+    const etcd = sides.apiserver === undefined ? undefined : await startTestEtcd(sides.etcd);
+    if (etcd !== undefined) ending.defer(() => etcd.cleanup());
+    const api =
+      sides.apiserver === undefined || etcd === undefined
+        ? start(process.execPath, ourServer(files, port), files.path('apiserver.log'))
+        : start(sides.apiserver, upstreamServer(files, port, etcd.endpoint), files.path('apiserver.log'));
+    ending.defer(() => end(api));
+    const { certificate, key } = files.admin;
+    const transport = networkTransport({ server, ca: files.authority.certificate, cert: certificate, key });
+    ending.defer(() => transport.close());
+    await answers(transport);
+    const nodes = await startNodes(sides, transport);
+    ending.defer(() => nodes.stop());
+    return new RunningPlane({ sides, files, transport, ending });
+  } catch (error) {
+    await ending.disposeAsync();
+    throw error;
+  }
+}
+
+function ourServer({ path }: Files, port: number): readonly string[] {
+  return [
+    join(root, 'cmd/apiserver/main.ts'),
+    `--secure-port=${port}`,
+    '--store=memory',
+    `--service-cluster-ip-range=${serviceCidr}`,
+    `--client-ca-file=${path('ca.crt')}`,
+    `--tls-cert-file=${path('apiserver.crt')}`,
+    `--tls-private-key-file=${path('apiserver.key')}`,
+    `--kubelet-client-certificate=${path('kubelet.crt')}`,
+    `--kubelet-client-key=${path('kubelet.key')}`,
+    `--service-account-signing-key-file=${path('sa.key')}`,
+  ];
+}
+
+function upstreamServer({ path }: Files, port: number, etcd: string): readonly string[] {
+  return [
+    `--secure-port=${port}`,
+    `--bind-address=${host}`,
+    `--etcd-servers=${etcd}`,
+    `--service-cluster-ip-range=${upstreamServiceCidr}`,
+    `--client-ca-file=${path('ca.crt')}`,
+    `--tls-cert-file=${path('apiserver.crt')}`,
+    `--tls-private-key-file=${path('apiserver.key')}`,
+    `--service-account-key-file=${path('sa.pub')}`,
+    `--service-account-signing-key-file=${path('sa.key')}`,
+    '--service-account-issuer=https://kubernetes.default.svc.cluster.local',
+    '--authorization-mode=RBAC',
+  ];
+}
+
+async function answers(transport: NetworkTransport): Promise<void> {
+  const { signal } = new AbortController();
+  for (let leftMs = startMs; leftMs > 0; leftMs -= 100) {
+    try {
+      const { status } = await transport.request({
+        method: 'GET',
+        path: '/readyz',
+        query: '',
+        headers: {},
+        peer: { address: '' },
+        signal,
+      });
+      if (status === 200) return;
+    } catch {
+      // It does not listen yet.
+    }
+    await sleep(clock, 100, signal);
+  }
+  throw new Error('Cannot compare as the API server does not answer');
+}
+
+/** The scheduler and the nodes: the same whoever the others are. */
+async function startNodes({ nodes }: Sides, transport: NetworkTransport): Promise<Composition> {
+  const parts = new Composition({
+    cluster: { nodes, controllers: [], capacity: { cpu: '64', memory: '256Gi', pods: '500' } },
+    clock,
+    random: new SeededRandom(1),
+    api: {
+      handle: transport.request,
+      addKubelet: () => {},
+      run: (signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
+    },
+    settle: () => clock.yield(),
+  });
+  await parts.start();
+  return parts;
+}
+
+class RunningPlane implements ControlPlane {
+  readonly client: Client;
+  readonly #sides: Sides;
+  readonly #files: Files;
+  readonly #transport: NetworkTransport;
+  readonly #ending: AsyncDisposableStack;
+  #manager: ChildProcess | undefined;
+
+  constructor(parts: {
+    readonly sides: Sides;
+    readonly files: Files;
+    readonly transport: NetworkTransport;
+    readonly ending: AsyncDisposableStack;
+  }) {
+    this.#sides = parts.sides;
+    this.#files = parts.files;
+    this.#transport = parts.transport;
+    this.#ending = parts.ending;
+    this.client = createClient({ transport: parts.transport, userAgent: 'compare' });
+  }
+
+  async metrics(): Promise<string> {
+    const { signal } = new AbortController();
+    const { body } = await this.#transport.request({
+      method: 'GET',
+      path: '/metrics',
+      query: '',
+      headers: {},
+      peer: { address: '' },
+      signal,
+    });
+    if (body.kind === 'bytes') return Buffer.from(body.bytes).toString();
+    const chunks: Uint8Array[] = [];
+    if (body.kind === 'stream') for await (const chunk of body.chunks) chunks.push(chunk);
+    return Buffer.concat(chunks).toString();
+  }
+
+  async startManager(): Promise<void> {
+    const { kubeconfig, path } = this.#files;
+    const shared = [
+      `--kubeconfig=${kubeconfig}`,
+      '--leader-elect=false',
+      `--root-ca-file=${path('ca.crt')}`,
+      `--cluster-signing-cert-file=${path('ca.crt')}`,
+      `--cluster-signing-key-file=${path('ca.key')}`,
+      `--service-account-private-key-file=${path('sa.key')}`,
+      `--cluster-cidr=${podCidr}`,
+    ];
+    const { manager } = this.#sides;
+    const log = path('manager.log');
+    this.#manager =
+      manager === undefined
+        ? start(process.execPath, [join(root, 'cmd/controller-manager/main.ts'), ...shared], log)
+        : start(
+            manager,
+            [...shared, '--allocate-node-cidrs=true', '--use-service-account-credentials', '--secure-port=0'],
+            log,
+          );
+  }
+
+  async stopManager(): Promise<void> {
+    await end(this.#manager);
+    this.#manager = undefined;
+  }
+
+  managerCpuMs(): number {
+    const stat = readFileSync(`/proc/${this.#manager?.pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  }
+
+  async stop(): Promise<void> {
+    await this.stopManager();
+    await this.#ending.disposeAsync();
+    rmSync(this.#sides.folder, { recursive: true, force: true });
+  }
+}
