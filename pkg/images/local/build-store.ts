@@ -4,11 +4,12 @@ import { createGzip } from 'node:zlib';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { Random } from '#pkg/base/random.ts';
 import type { BuildStore, BuiltLayer } from '../build/build-parts.ts';
+import type { BlobStore } from '../content/blob-store.ts';
 import { configBytesMax, mediaTypes, parseObject } from '../content/documents.ts';
 import { Digester } from '../digest.ts';
-import type { Pins } from '../disk/pins.ts';
+import type { Pin, Pins } from '../disk/pins.ts';
 import type { SystemCalls } from '../host/system-calls.ts';
-import { ImageStoreError } from '../image-store.ts';
+import { ImageStoreError, type PreparedRoot } from '../image-store.ts';
 import { type AdmittingParts, admit, layerSources } from './admission.ts';
 import type { BuildCache } from './build-cache.ts';
 import { changedLayer } from './changed-layer.ts';
@@ -23,7 +24,7 @@ export async function buildStore(
   parts: BuildingParts,
   { lookup, random, calls }: { readonly lookup: Lookup; readonly random: Random; readonly calls: SystemCalls },
 ): Promise<BuildStore> {
-  const { blobs, pins, roots, lock, cache, snapshotter } = parts;
+  const { blobs, pins, lock, cache, snapshotter } = parts;
   const pin = await pins.pin();
   const noNews = (): Promise<void> => Promise.resolve();
   return {
@@ -41,38 +42,8 @@ export async function buildStore(
         layers: layers.map((descriptor, index) => ({ descriptor, diffId: document.diffIds[index] ?? '' })),
       };
     },
-    async addLayer(archive) {
-      const digester = new Digester();
-      async function* digested(): AsyncGenerator<Uint8Array> {
-        for await (const chunk of archive) {
-          digester.update(chunk);
-          yield chunk;
-        }
-      }
-      const gzip = createGzip();
-      // What fails comes out at the end of the pipe.
-      pipeline(Readable.from(digested(), { objectMode: false }), gzip, () => {});
-      const claim = await blobs.putStream(gzip, ({ digest }) => pin.add([digest]));
-      return { descriptor: { mediaType: mediaTypes.ociLayerGzip, ...claim }, diffId: digester.digest() };
-    },
-    async prepare(layers) {
-      const key = `build/${random.uuid()}`;
-      const diffIds = layers.map(({ diffId }) => diffId);
-      await using _lock = await roots.lock(key);
-      const record = { key, imageId: '', targetDigest: '', diffIds, snapshotter: snapshotter.kind };
-      await lock.run(() => roots.add(record));
-      const release = async (): Promise<void> => {
-        await snapshotter.release(roots.folderOf(key));
-        await roots.remove(key);
-      };
-      try {
-        await snapshotter.unpack(layerSources(parts, layers));
-        return { ...(await snapshotter.prepare(roots.folderOf(key), diffIds)), [Symbol.asyncDispose]: release };
-      } catch (error) {
-        await release();
-        throw error;
-      }
-    },
+    addLayer: (archive) => addLayer(archive, { blobs, pin }),
+    prepare: (layers) => prepareRoot(layers, parts, `build/${random.uuid()}`),
     changes(root, modified) {
       if (snapshotter.kind !== 'overlay')
         throw new ImageStoreError(
@@ -103,4 +74,56 @@ export async function buildStore(
     },
     remember: (key, layer: BuiltLayer) => lock.run(() => cache.add(key, layer)),
   };
+}
+
+async function addLayer(
+  archive: AsyncIterable<Uint8Array>,
+  { blobs, pin }: { readonly blobs: BlobStore; readonly pin: Pin },
+): Promise<BuiltLayer> {
+  const digester = new Digester();
+  let failure: unknown;
+  async function* digested(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of archive) {
+        digester.update(chunk);
+        yield chunk;
+      }
+    } catch (error) {
+      failure = error;
+      throw error;
+    }
+  }
+  const gzip = createGzip();
+  // What fails comes out at the end of the pipe.
+  pipeline(Readable.from(digested(), { objectMode: false }), gzip, () => {});
+  try {
+    const claim = await blobs.putStream(gzip, ({ digest }) => pin.add([digest]));
+    return { descriptor: { mediaType: mediaTypes.ociLayerGzip, ...claim }, diffId: digester.digest() };
+  } catch (error) {
+    throw failure ?? error;
+  }
+}
+
+async function prepareRoot(
+  layers: readonly BuiltLayer[],
+  parts: BuildingParts,
+  key: string,
+): Promise<PreparedRoot & AsyncDisposable> {
+  const { roots, lock, snapshotter } = parts;
+  const folder = roots.folderOf(key);
+  const diffIds = layers.map(({ diffId }) => diffId);
+  const release = async (): Promise<void> => {
+    await snapshotter.release(folder);
+    await roots.remove(key);
+  };
+  await using _lock = await roots.lock(key);
+  const record = { key, imageId: '', targetDigest: '', diffIds, snapshotter: snapshotter.kind };
+  await lock.run(() => roots.add(record));
+  try {
+    await snapshotter.unpack(layerSources(parts, layers));
+    return { ...(await snapshotter.prepare(folder, diffIds)), [Symbol.asyncDispose]: release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
 }

@@ -17,7 +17,7 @@ export async function* changedLayer(folder: string, modified: number, calls: Sys
       const path = below === '' ? name : `${below}/${name}`;
       const source = bytes(root, path);
       const stats = lstatIfThere(source);
-      if (stats === undefined || stats.isSocket()) continue;
+      if (stats === undefined || stats.isSocket() || isMountPoint(path, stats)) continue;
       if (stats.isCharacterDevice() && stats.rdev === 0) {
         yield tarFile({ path: below === '' ? `.wh.${name}` : `${below}/.wh.${name}`, modified }, '');
         continue;
@@ -65,6 +65,11 @@ async function* entry(
   yield tarHeader({ ...common, size: stats.size });
   for await (const chunk of createReadStream(source)) yield chunk;
   yield tarPadding(stats.size);
+}
+
+/** Where the machine's own file was mounted an empty one is left. */
+function isMountPoint(path: string, stats: Stats): boolean {
+  return path === 'etc/resolv.conf' && stats.isFile() && stats.size === 0;
 }
 
 function kindOf(stats: Stats): TarEntryKind {
