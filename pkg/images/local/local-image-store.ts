@@ -94,7 +94,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<LocalI
   await writeLayoutMark(folder);
   const made = { folders: parts.folders, calls, clock };
   const able = { overlay: overlaySnapshotter(made), copy: copySnapshotter(made) };
-  const { chosen, problem } = await choose(able, options);
+  const { chosen, problem } = await lock.run(() => choose(able, options));
   const reader = new ImageReader(parts.blobs, options.platform);
   return new LocalImageStore(
     { ...parts, reader, snapshotter: chosen, snapshotters: Object.values(able) },
