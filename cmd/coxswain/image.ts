@@ -1,6 +1,7 @@
 /** `coxswain image`: the images that the nodes of a cluster have. The cluster need not run; its nodes see at once what these commands do. */
 import { commandOverview } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import { build } from './image/build-command.ts';
 import type { ImageCommand } from './image/image-command.ts';
 import { pull, push, registry } from './image/registry-commands.ts';
 import { history, load, ls, prune, rm, save, tag } from './image/store-commands.ts';
@@ -9,6 +10,7 @@ import type { World } from './world.ts';
 const commands: Readonly<Record<string, ImageCommand>> = {
   ls,
   pull,
+  build,
   load,
   tag,
   push,

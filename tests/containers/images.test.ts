@@ -3,13 +3,14 @@
  * it, read what is saved here, and what they save is read here; what is unpacked runs.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { SystemRandom } from '#pkg/base/random.ts';
 import { openClusterImages } from '#pkg/cluster/images.ts';
+import type { StoredImage } from '#pkg/images/image-store.ts';
 import type { LocalImages } from '#pkg/images/local/local-image-store.ts';
 import { type CommandResult, run } from '#tests/e2e/running-cluster.ts';
 import { root } from '#tests/tidy/source-files.ts';
@@ -23,6 +24,24 @@ const impossible =
     ? (noBusybox ?? (hasSkopeo ? undefined : 'there is no skopeo'))
     : 'images are unpacked by root alone';
 if (impossible !== undefined) console.log(`skipped: tests of images: ${impossible}`);
+
+const noRunc = spawnSync('runc', ['--version']).status === 0 ? undefined : 'there is no runc';
+if (noRunc !== undefined) console.log(`skipped: tests of images that are built: ${noRunc}`);
+
+const dockerfile = `
+FROM scratch AS base
+COPY busybox /bin/
+RUN ["/bin/busybox", "--install", "-s", "/bin"]
+
+FROM base
+ARG WHO=world
+ENV GREETED=$WHO
+WORKDIR /srv
+RUN echo "hello $GREETED" > greeting && chown 50:50 greeting \\
+  && grep Seccomp: /proc/self/status > seen && ls /proc | grep -c '^1$' >> seen && rm /bin/rm
+USER 50
+RUN touch /srv/denied || true
+`;
 
 describe.skipIf(impossible !== undefined)('images', () => {
   const folder = mkdtempSync(join(tmpdir(), 'coxswain-images-'));
@@ -191,6 +210,47 @@ describe.skipIf(impossible !== undefined)('images', () => {
       expect(await tool('docker', 'run', '--rm', '--network', 'none', `${engineHost()}/for/engine:1`)).toBe('hello\n');
     });
   });
+
+  test.skipIf(noRunc !== undefined)(
+    'an image is built of the program, twice with the same digest, and its commands are contained',
+    async () => {
+      const context = join(folder, 'context');
+      mkdirSync(context);
+      copyFileSync('/bin/busybox', join(context, 'busybox'));
+      writeFileSync(join(context, 'Dockerfile'), dockerfile);
+      const built = async (home: string): Promise<StoredImage> => {
+        const env = { ...environment, COXSWAIN_HOME: join(folder, home) };
+        const args = [
+          join(root, 'cmd/coxswain/main.ts'),
+          'image',
+          'build',
+          context,
+          '-t',
+          'built:1',
+          '--build-arg',
+          'WHO=you',
+          '-o',
+          'json',
+        ];
+        return JSON.parse(ok(await run(process.execPath, args, { env, timeoutMs: patienceMs })));
+      };
+      const image = await built('clusters');
+      expect((await built('elsewhere')).digests).toEqual(image.digests);
+      const store = await openStore();
+      const { path } = await store.prepare('built', image.id);
+      try {
+        expect(readFileSync(join(path, 'srv/greeting'), 'utf8')).toBe('hello you\n');
+        // Filtered system calls, and none of the machine's processes.
+        expect(readFileSync(join(path, 'srv/seen'), 'utf8')).toBe('Seccomp:\t2\n1\n');
+        expect(statSync(join(path, 'srv/greeting'))).toMatchObject({ uid: 50, gid: 50, mtimeMs: 0 });
+        expect(() => statSync(join(path, 'srv/denied'))).toThrow();
+        expect(() => statSync(join(path, 'bin/rm'))).toThrow();
+      } finally {
+        await store.release('built');
+      }
+      expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(folder);
+    },
+  );
 
   test('a cluster that is removed leaves no root behind', async () => {
     const store = await openStore();

@@ -15,6 +15,7 @@ import type { World } from '../world.ts';
 import { imageCommand, outputFlag, shortId, sizeText } from './image-command.ts';
 import { loginsFor } from './logins.ts';
 import { imagesFlags, openImages, placeOfImages, withoutWarnings } from './open-images.ts';
+import { announceRegistry, withdrawRegistry } from './registry-hosting.ts';
 
 /** `coxswain image pull`. */
 export const pull = imageCommand({
@@ -65,7 +66,8 @@ export const registry = imageCommand({
   },
   async run(world, values) {
     const { clock, random } = world;
-    const folder = join(placeOfImages(world, values), 'registry');
+    const data = placeOfImages(world, values);
+    const folder = join(data, 'registry');
     const served = await openRegistry({
       folder,
       calls: await withoutWarnings(systemCalls),
@@ -81,9 +83,12 @@ export const registry = imageCommand({
       server.on('error', fail);
       server.listen(values.port, '127.0.0.1', done);
     });
-    world.write(`Serving a registry on ${hostOf(server.address())}\n`);
+    const host = hostOf(server.address());
+    world.write(`Serving a registry on ${host}\n`);
+    const isTold = await announceRegistry(world, data, host);
     const options = { signals: process, clock, forceExit: (code: number) => process.exit(code) };
     await runUntilSignal(options, aborted);
+    if (isTold) await withdrawRegistry(world, data);
     server.closeAllConnections();
     await new Promise<void>((done) => void server.close(() => done()));
     await served.close();

@@ -6,10 +6,10 @@ import { describe, expect, test } from 'vitest';
 import { SystemRandom } from '#pkg/base/random.ts';
 import { digestOf } from '../digest.ts';
 import { systemCalls } from '../host/system-calls.ts';
-import { type LocalImages, openImageStore } from '../local/local-image-store.ts';
+import { type LocalImages, openImageStore, type SnapshotterChoice } from '../local/local-image-store.ts';
 import { type NewTarEntry, tarEnd, tarFile } from '../tar/tar-writer.ts';
 import { archiveOf } from '../testing/archives.ts';
-import { fakeRegistries } from '../testing/fake-registries.ts';
+import { type FakeRegistries, fakeRegistries } from '../testing/fake-registries.ts';
 import { noRoot, testFolder } from '../testing/folders.ts';
 import { HastyClock } from '../testing/hasty-clock.ts';
 import { type TestImage, testImage, testPlatform } from '../testing/image-documents.ts';
@@ -21,21 +21,28 @@ const [base = Buffer.alloc(0), top = Buffer.alloc(0)] = layers;
 async function openStore(): Promise<{
   readonly store: LocalImages;
   readonly folder: string;
-  readonly registries: ReturnType<typeof fakeRegistries>;
+  readonly registries: FakeRegistries;
 }> {
   const folder = testFolder();
   const registries = fakeRegistries();
-  const store = await openImageStore({
+  return { store: await openAgain(folder, registries, 'copy'), folder, registries };
+}
+
+async function openAgain(
+  folder: string,
+  registries = fakeRegistries(),
+  snapshotter: SnapshotterChoice = 'auto',
+): Promise<LocalImages> {
+  return openImageStore({
     folder: join(folder, 'images'),
     calls: await systemCalls(),
     clock: new HastyClock(),
     random: new SystemRandom(),
     platform: testPlatform,
     registries,
-    snapshotter: 'copy',
+    snapshotter,
     isRoot: noRoot === undefined,
   });
-  return { store, folder, registries };
 }
 
 type Line = readonly [entry: NewTarEntry, contents?: Buffer | string];
@@ -259,9 +266,14 @@ describe('what was left behind', () => {
       `blobs/sha256/${'0'.repeat(64)}`,
     ])
       writeFileSync(join(images, path), 'x');
+    // As one that died while it looked whether there are overlay mounts.
+    mkdirSync(join(images, 'probe/lower'), { recursive: true });
     // A pin that nobody holds any more protects nothing.
     writeFileSync(join(images, 'pins/1'), `sha256:${'0'.repeat(64)}\n`);
     await store.collect();
+    await openAgain(folder);
+    // Who may not mount does not look.
+    if (noRoot === undefined) expect(readdirSync(images)).not.toContain('probe');
     const left = ['layers', 'ingest', 'pins', 'blobs/sha256'].map((path) => readdirSync(join(images, path)));
     expect(left).toEqual([[], [], [], []]);
   });
@@ -272,16 +284,7 @@ describe('what was left behind', () => {
     await store.pull('q.io/app:1');
     const blobs = join(folder, 'images/blobs/sha256');
     for (const name of readdirSync(blobs)) writeFileSync(join(blobs, name), 'x');
-    const again = await openImageStore({
-      folder: join(folder, 'images'),
-      calls: await systemCalls(),
-      clock: new HastyClock(),
-      random: new SystemRandom(),
-      platform: testPlatform,
-      registries,
-      snapshotter: 'copy',
-      isRoot: noRoot === undefined,
-    });
+    const again = await openAgain(folder, registries);
     expect(await again.list()).toEqual([]);
     await again.pull('q.io/app:1');
     expect(await again.find('q.io/app:1')).toMatchObject({ id: image.id });

@@ -109,10 +109,10 @@ export class BlobStore {
     options: { readonly progress?: (doneBytes: number) => void; readonly signal?: AbortSignal } = {},
   ): Promise<void> {
     const path = join(this.#ingest, `${hexOf(claim.digest)}.part`);
-    if ((await this.sizeOf(claim.digest)) !== undefined) return;
+    if ((await this.sizeOf(claim.digest)) === claim.size) return;
     await using lock = await lockFile(path, { ...this.#options, ...options });
     // Another one may have taken it in meanwhile.
-    if ((await this.sizeOf(claim.digest)) !== undefined) {
+    if ((await this.sizeOf(claim.digest)) === claim.size) {
       await rm(path, { force: true });
       return;
     }

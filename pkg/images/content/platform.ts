@@ -40,7 +40,7 @@ export function chooseManifest(manifests: readonly Descriptor[], wanted: Platfor
 }
 
 /** Such as `linux/arm/v7`. */
-function platformText({ os, architecture, variant }: Platform): string {
+export function platformText({ os, architecture, variant }: Platform): string {
   return [os, architecture, ...(variant === undefined ? [] : [variant])].join('/');
 }
 

@@ -44,7 +44,7 @@ export async function admit(parts: AdmittingParts, admission: Admission): Promis
   // One that fails is told of when its turn comes.
   for (const one of coming) one.catch(() => {});
   const sources = contents.layers.map((layer, index) =>
-    sourceOf(layer, { parts, contents, index, isThere: coming[index] }),
+    sourceOf(layer, { blobs: parts.blobs, diffId: contents.document.diffIds[index] ?? '', isThere: coming[index] }),
   );
   try {
     await snapshotter.unpack(sources, signal);
@@ -77,8 +77,20 @@ function isDamage(error: unknown): boolean {
 }
 
 /** Layers that are in the store, as snapshotters want them. */
-export function storedLayers(parts: AdmittingParts, contents: ImageContents): readonly LayerSource[] {
-  return contents.layers.map((layer, index) => sourceOf(layer, { parts, contents, index, isThere: Promise.resolve() }));
+export function storedLayers(parts: Pick<AdmittingParts, 'blobs'>, contents: ImageContents): readonly LayerSource[] {
+  const layers = contents.layers.map((descriptor, index) => ({
+    descriptor,
+    diffId: contents.document.diffIds[index] ?? '',
+  }));
+  return layerSources(parts, layers);
+}
+
+/** The same, one by one. */
+export function layerSources(
+  { blobs }: Pick<AdmittingParts, 'blobs'>,
+  layers: readonly { readonly descriptor: Pick<Descriptor, 'digest'>; readonly diffId: string }[],
+): readonly LayerSource[] {
+  return layers.map(({ descriptor, diffId }) => sourceOf(descriptor, { blobs, diffId, isThere: Promise.resolve() }));
 }
 
 /** The names that references give to contents: each as it is, and by the digest. */
@@ -92,24 +104,18 @@ export function namesOf(
 }
 
 function sourceOf(
-  layer: Descriptor,
-  of: {
-    readonly parts: AdmittingParts;
-    readonly contents: ImageContents;
-    readonly index: number;
-    readonly isThere: Promise<void> | undefined;
-  },
+  { digest }: Pick<Descriptor, 'digest'>,
+  of: { readonly blobs: BlobStore; readonly diffId: string; readonly isThere: Promise<void> | undefined },
 ): LayerSource {
-  const { blobs } = of.parts;
   async function* checked(): AsyncGenerator<Uint8Array> {
     try {
-      yield* blobs.stream(layer.digest);
+      yield* of.blobs.stream(digest);
     } catch (error) {
-      throw new ImageStoreError('damaged', `layer ${layer.digest} cannot be read from the store`, error);
+      throw new ImageStoreError('damaged', `layer ${digest} cannot be read from the store`, error);
     }
   }
   return {
-    diffId: of.contents.document.diffIds[of.index] ?? '',
+    diffId: of.diffId,
     async open() {
       await of.isThere;
       return checked();

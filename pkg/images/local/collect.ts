@@ -5,6 +5,7 @@ import type { MadeFolders } from '../disk/made-folders.ts';
 import type { NameIndex } from '../disk/name-index.ts';
 import type { Pins } from '../disk/pins.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
+import type { BuildCache } from './build-cache.ts';
 import type { Roots } from './roots.ts';
 
 /** The parts of a store that hold on to contents, and those that keep them. */
@@ -14,16 +15,26 @@ export interface CollectableParts {
   readonly names: NameIndex;
   readonly pins: Pins;
   readonly roots: Roots;
+  readonly cache: BuildCache;
   readonly snapshotters: readonly Snapshotter[];
 }
 
 /** Collects; resolves with the bytes. Under the store's lock. */
-export async function collect({ blobs, folders, names, pins, roots, snapshotters }: CollectableParts): Promise<number> {
+export async function collect({
+  blobs,
+  folders,
+  names,
+  pins,
+  roots,
+  cache,
+  snapshotters,
+}: CollectableParts): Promise<number> {
   const kept = new Set(await pins.pinned());
   const keep = (keys: readonly string[]): void => keys.forEach((key) => void kept.add(key));
   const foldersOf = (diffIds: readonly string[]): void => {
     for (const one of snapshotters) keep(one.folderKeys(diffIds));
   };
+  for (const { descriptor } of (await cache.entries()).values()) kept.add(descriptor.digest);
   const targets = (await names.entries()).map(({ target }) => target.digest);
   for (const { record } of await roots.list()) {
     targets.push(record.targetDigest);

@@ -6,6 +6,7 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadArchive } from '../archive/load-archive.ts';
 import { savedArchive } from '../archive/save-archive.ts';
+import type { BuildStore } from '../build/build-parts.ts';
 import type { Registries, RegistryCall } from '../client/remote-image.ts';
 import { BlobStore, type BlobStoreOptions } from '../content/blob-store.ts';
 import { configBytesMax, type HistoryEntry, manifestBytesMax, type Platform } from '../content/documents.ts';
@@ -26,6 +27,8 @@ import { copySnapshotter } from '../snapshots/copy.ts';
 import { overlayProblem, overlaySnapshotter } from '../snapshots/overlay.ts';
 import type { Snapshotter } from '../snapshots/snapshotter.ts';
 import { type AdmittingParts, admit, namesOf, storedLayers } from './admission.ts';
+import { BuildCache } from './build-cache.ts';
+import { type BuildingParts, buildStore } from './build-store.ts';
 import { type CollectableParts, collect } from './collect.ts';
 import { type ImageContents, ImageReader } from './image-reader.ts';
 import { Lookup } from './lookup.ts';
@@ -67,6 +70,8 @@ export interface LocalImages extends ImageStore {
   prune(options: {
     readonly all: boolean;
   }): Promise<{ readonly images: readonly StoredImage[]; readonly bytes: number }>;
+  /** The store for one build, to be disposed of when that is over. */
+  forBuild(): Promise<BuildStore>;
   /** Takes all roots away, whoever prepared them. */
   releaseAll(): Promise<void>;
 }
@@ -82,13 +87,14 @@ export async function openImageStore(options: ImageStoreOptions): Promise<LocalI
     names: new NameIndex(folder),
     pins: new Pins(options, lock),
     roots: new Roots(options),
+    cache: new BuildCache(folder),
     lock,
   };
   for (const part of [parts.blobs, parts.folders, parts.pins, parts.roots]) await part.open();
   await writeLayoutMark(folder);
   const made = { folders: parts.folders, calls, clock };
   const able = { overlay: overlaySnapshotter(made), copy: copySnapshotter(made) };
-  const { chosen, problem } = await choose(able, options);
+  const { chosen, problem } = await lock.run(() => choose(able, options));
   const reader = new ImageReader(parts.blobs, options.platform);
   return new LocalImageStore(
     { ...parts, reader, snapshotter: chosen, snapshotters: Object.values(able) },
@@ -120,7 +126,7 @@ async function writeLayoutMark(folder: string): Promise<void> {
   await file.close();
 }
 
-type Parts = AdmittingParts & CollectableParts;
+type Parts = AdmittingParts & BuildingParts & CollectableParts;
 
 class LocalImageStore implements LocalImages {
   readonly snapshotter: LocalImages['snapshotter'];
@@ -320,12 +326,18 @@ class LocalImageStore implements LocalImages {
   }): Promise<{ readonly images: readonly StoredImage[]; readonly bytes: number }> {
     const used = new Set((await this.#parts.roots.list()).map(({ record }) => record.imageId));
     const images = (await this.list()).filter(({ id, tags }) => (all ? !used.has(id) : tags.length === 0));
-    const { names, lock } = this.#parts;
+    const { names, lock, cache } = this.#parts;
     await lock.run(async () => {
+      await cache.clear();
       const gone = new Set(images.flatMap(({ tags, digests }) => [...tags, ...digests]));
       await names.replace((await names.entries()).filter(({ name }) => !gone.has(name)));
     });
     return { images, bytes: await this.collect() };
+  }
+
+  forBuild(): Promise<BuildStore> {
+    const { random, calls } = this.#options;
+    return buildStore(this.#parts, { lookup: this.#lookup, random, calls });
   }
 
   async releaseAll(): Promise<void> {

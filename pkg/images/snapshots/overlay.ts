@@ -2,7 +2,7 @@
  * Roots as overlay mounts: each layer is unpacked once, and a root is a folder of changes above them. A root costs one mount, whatever the image's
  * size. Source: kernel documentation, filesystems/overlayfs.
  */
-import { chmod, chown, mkdir, mkdtemp, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getuid } from 'node:process';
 import { errorText } from '#pkg/base/error-text.ts';
@@ -60,12 +60,18 @@ export function overlaySnapshotter({ folders, calls, clock }: SnapshotterOptions
   };
 }
 
-/** Why there can be no such mounts in a folder; undefined where there can. */
+/** Why there can be no such mounts in a folder; undefined where there can. One at a time for a folder: what another left that died over it is taken away first. */
 export async function overlayProblem(folder: string, calls: SystemCalls): Promise<string | undefined> {
   if (getuid?.() !== 0) return 'only root may mount';
-  const probe = await mkdtemp(join(folder, 'probe-'));
+  const probe = join(folder, 'probe');
   const merged = join(probe, 'merged');
+  const clear = async (): Promise<void> => {
+    while (await isMounted(merged)) calls.unmount(merged);
+    await rm(probe, { recursive: true, force: true });
+  };
   try {
+    await clear();
+    await mkdir(probe, { mode: 0o700 });
     for (const name of ['lower', 'upper', 'work', 'merged']) await mkdir(join(probe, name));
     await writeFile(join(probe, 'lower', 'gone'), '');
     calls.makeNode(Buffer.from(join(probe, 'upper', 'gone')), 0o20_000, { major: 0, minor: 0 });
@@ -76,8 +82,7 @@ export async function overlayProblem(folder: string, calls: SystemCalls): Promis
   } catch (error) {
     return errorText(error);
   } finally {
-    if (await isMounted(merged)) calls.unmount(merged);
-    await rm(probe, { recursive: true, force: true });
+    await clear();
   }
 }
 

@@ -1,0 +1,142 @@
+/**
+ * Runs the commands of a Dockerfile: each in a container of its own, by the OCI runtime, with the rights, the seccomp profile and the masked paths of a pod's container, and the
+ * machine's network. What it prints is told as it comes. Nothing of it stays but what it changed in its root.
+ */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Random } from '#pkg/base/random.ts';
+import type { BuildCommand, RunBuildCommand } from '#pkg/images/build/build-parts.ts';
+import { ImageStoreError } from '#pkg/images/image-store.ts';
+import { readInside } from './inside-root.ts';
+import type { Machine } from './machine.ts';
+import { ociSpec } from './spec/oci-spec.ts';
+import type { OciSpec } from './spec/oci-types.ts';
+import { containerUser } from './spec/users.ts';
+
+/** What a runner needs of the machine. */
+export interface BuildRunnerOptions {
+  readonly machine: Machine;
+  /** The OCI runtime, as a path or a name. */
+  readonly program: string;
+  readonly random: Random;
+}
+
+/** Of what a pod's container gets, no part of a build: files that would be left in the layer. */
+const podFiles: ReadonlySet<string> = new Set(['/etc/hostname', '/dev/shm', '/dev/termination-log']);
+
+/** Makes a runner. Its commands reject with `unsupported` where the runtime is not there, and `failed` where it cannot run them. */
+export function buildRunner({ machine, program, random }: BuildRunnerOptions): RunBuildCommand {
+  return async (root, command, { output, signal }) => {
+    const bundle = await mkdtemp(join(tmpdir(), 'coxswain-build-'));
+    const id = `coxswain-build-${random.uuid()}`;
+    const state = join(bundle, 'state');
+    try {
+      const resolvConf = join(bundle, 'resolv.conf');
+      // A copy: the command may write to it.
+      await writeFile(resolvConf, await readFile('/etc/resolv.conf', 'utf8').catch(() => ''));
+      await writeFile(
+        join(bundle, 'config.json'),
+        JSON.stringify(await specOf(root, command, { machine, id, resolvConf })),
+      );
+      return await runToEnd(program, ['--root', state, 'run', '--bundle', bundle, id], { output, signal });
+    } finally {
+      // One that was broken off goes on without its caller.
+      await runToEnd(program, ['--root', state, 'delete', '--force', id], { output: () => {}, signal: undefined });
+      await rm(bundle, { recursive: true, force: true });
+    }
+  };
+}
+
+async function specOf(
+  root: string,
+  command: BuildCommand,
+  { machine, id, resolvConf }: { readonly machine: Machine; readonly id: string; readonly resolvConf: string },
+): Promise<OciSpec> {
+  const [passwd, group] = await Promise.all([readInside(root, '/etc/passwd'), readInside(root, '/etc/group')]);
+  // Sources of mounts that are left out below.
+  const nowhere = '';
+  const spec = ociSpec({
+    sandbox: {
+      podUid: '',
+      podName: '',
+      podNamespace: '',
+      attempt: 0,
+      hostname: '',
+      labels: {},
+      annotations: {},
+      namespaces: { network: 'node', pid: 'container', ipc: 'pod', user: 'node' },
+      sysctls: {},
+    },
+    container: {
+      name: id,
+      attempt: 0,
+      image: '',
+      imageRef: '',
+      command: command.arguments,
+      args: [],
+      workingDir: command.workingDirectory,
+      env: {},
+      addresses: [],
+      mounts: [],
+      devices: [],
+      labels: {},
+      annotations: {},
+      resources: {},
+      security: { seccomp: { type: 'runtimeDefault' } },
+      terminationMessagePath: '/dev/termination-log',
+      specHash: '',
+    },
+    image: {
+      entrypoint: [],
+      command: [],
+      environment: command.environment,
+      workingDirectory: '',
+      user: '',
+      labels: {},
+      volumes: [],
+    },
+    user: containerUser({ imageUser: command.user }, { passwd, group }),
+    machine: machine.facts,
+    namespaces: {},
+    rootPath: root,
+    cgroupsPath: `/${id}`,
+    files: {
+      hostname: nowhere,
+      resolvConf,
+      shm: nowhere,
+      terminationLog: { hostPath: nowhere, containerPath: '/dev/termination-log' },
+    },
+    devices: [],
+  });
+  return {
+    ...spec,
+    mounts: spec.mounts.filter(({ destination }) => !podFiles.has(destination)),
+    linux: { ...spec.linux, namespaces: [...spec.linux.namespaces, { type: 'ipc' }, { type: 'uts' }] },
+  };
+}
+
+function runToEnd(
+  program: string,
+  args: readonly string[],
+  { output, signal }: { readonly output: (text: string) => void; readonly signal: AbortSignal | undefined },
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], ...(signal && { signal }) });
+    child.stdout.setEncoding('utf8').on('data', output);
+    child.stderr.setEncoding('utf8').on('data', output);
+    child.on('error', (error) => {
+      if (signal?.aborted) reject(signal.reason);
+      else
+        reject(
+          new ImageStoreError(
+            'unsupported',
+            `cannot run ${program}, which runs the commands of a build: ${error.message}`,
+            error,
+          ),
+        );
+    });
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}
