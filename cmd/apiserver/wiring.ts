@@ -11,6 +11,7 @@ import { type ApiPartOptions, apiPart } from '#pkg/cluster/api-part.ts';
 import type { AuthenticationSettings } from '#pkg/cluster/authentication.ts';
 import type { EtcdFiles } from '#pkg/cluster/etcd-files.ts';
 import { grantsOf } from '#pkg/cluster/grants.ts';
+import { encryptionOf } from '#pkg/cluster/server-flags.ts';
 import { openStore } from '#pkg/cluster/store.ts';
 import { etcdFilesProblem, storeDriverOf } from '#pkg/cluster/stores.ts';
 import { clusterTables } from '#pkg/cluster/tables.ts';
@@ -62,6 +63,7 @@ export async function wireApiServer(
     clock,
     random,
     log,
+    encryption: encryptionOf(values),
   });
   try {
     if (folder === '' && values['service-account-signing-key-file'] === '')

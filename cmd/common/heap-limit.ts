@@ -2,7 +2,7 @@
  * How much garbage the heap may hold before V8 collects it, set once a server serves and again as it grows and shrinks.
  *
  * Invariant: whoever has chosen a growth by a flag of Node gets that. It is not a flag that a server is started with, as that would make code
- * useless that was compiled without it (`node-flags.ts`). It knows V8 alone; when a process counts as large is up to `memory.ts`.
+ * useless that was compiled without it (`node-flags.js`). It knows V8 alone; when a process counts as large is up to `memory.ts`.
  */
 import process from 'node:process';
 import { setFlagsFromString } from 'node:v8';

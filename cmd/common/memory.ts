@@ -3,7 +3,7 @@
  * library keeps what was freed between things that live on. After a burst of writes that is most of the process: 400 MB of which
  * 100 MB are in use. So at a quiet moment everything is collected and returned.
  *
- * It needs a flag of Node's (`node-flags.ts`): `--experimental-ffi` for `malloc_trim`, for which Node has no call. Without it, or on a C library
+ * It needs a flag of Node's (`node-flags.js`): `--experimental-ffi` for `malloc_trim`, for which Node has no call. Without it, or on a C library
  * that has no such function, that part does not happen.
  */
 
@@ -183,7 +183,7 @@ async function ownMemory(): Promise<ProcessMemory> {
   };
 }
 
-/** V8's own, which it gives to who asks for it by a flag; as one for Node it would keep compiled code from being used (`node-flags.ts`). */
+/** V8's own, which it gives to who asks for it by a flag; as one for Node it would keep compiled code from being used (`node-flags.js`). */
 function findCollector(): typeof globalThis.gc {
   if (globalThis.gc !== undefined) return globalThis.gc;
   setFlagsFromString('--expose-gc');

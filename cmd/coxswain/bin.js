@@ -38,13 +38,17 @@ function stays(args) {
 }
 
 /**
- * What a Node that stays is started with, of those that this one was not; none where it was started with any: then it is this one again.
- * @param {typeof import('../common/load-code.js').loadCode} loadCode
+ * Whether this command starts a cluster behind it, unless something is in the way.
+ * @param {readonly string[]} args
  */
-async function missingFlags(loadCode) {
+function startsBehind(args) {
+  return args[0] === 'up' && !stays(args) && !args.some((arg) => /^(--report-to-parent|--help|-h)$/.test(arg));
+}
+
+/** What a Node that stays is started with, of those that this one was not; none where it was started with any: then it is this one again. */
+async function missingFlags() {
   if (process.execArgv.some((flag) => flag.startsWith('--max-semi-space-size'))) return [];
-  const loaded = await loadCode('node-flags', () => import(unbundled('../common/node-flags')));
-  const { serverNodeFlags } = /** @type {typeof import('../common/node-flags.ts')} */ (loaded);
+  const { serverNodeFlags } = await import('../common/node-flags.js');
   return serverNodeFlags().filter((flag) => !process.execArgv.includes(flag));
 }
 
@@ -72,14 +76,16 @@ async function run(args) {
     print(versionLine());
     return;
   }
-  const { keepCompiledCode, loadCode } = await import('../common/load-code.js');
-  keepCompiledCode();
-  const flags = stays(args) && process.execve !== undefined ? await missingFlags(loadCode) : [];
+  const flags = stays(args) && process.execve !== undefined ? await missingFlags() : [];
   if (flags.length > 0) {
     // In its place, so that signals, terminal and process id are as they were. Node says that the call is an experiment.
     process.removeAllListeners('warning');
     process.execve?.(process.execPath, [process.execPath, ...process.execArgv, ...flags, self, ...args], process.env);
   }
+  if (startsBehind(args)) (await import('./ahead.js')).startAhead(self, args.slice(1));
+  const { keepCompiledCode, loadCode } = await import('../common/load-code.js');
+  keepCompiledCode();
+  if (args.includes('--report-to-parent')) await (await import('./ahead.js')).awaitPlace();
   await loadCode('command', () => import(unbundled('command')));
 }
 

@@ -29,7 +29,7 @@ async function installed(): Promise<{ readonly folder: string; readonly bin: str
   const home = join(folder, 'node_modules', 'coxswain');
   for (const path of ['cmd/coxswain', 'cmd/common']) await mkdir(join(home, path), { recursive: true });
   await writeFile(join(home, 'package.json'), '{"type":"module"}');
-  for (const path of ['cmd/coxswain/bin.js', 'cmd/common/load-code.js'])
+  for (const path of ['cmd/coxswain/bin.js', 'cmd/common/load-code.js', 'cmd/common/node-flags.js'])
     await copyFile(join(root, path), join(home, path));
   return { folder, bin: join(home, 'cmd/coxswain/bin.js') };
 }

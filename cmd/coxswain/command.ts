@@ -36,11 +36,15 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'Save a cluster’s data to a file, or restore it.',
     load: async () => (await import('./snapshot.ts')).snapshot,
   },
+  image: {
+    summary: 'Get, list and remove the images that nodes have.',
+    load: async () => (await import('./image.ts')).image,
+  },
   version: { summary: 'Print the version.', load: async () => (await import('./version.ts')).version },
 };
 
 /** Parts of the design that are refused by name until they are built. */
-const planned = ['image', 'vm'];
+const planned = ['vm'];
 
 function overview(): string {
   return commandOverview({

@@ -63,6 +63,9 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
   if (record !== undefined) await retractContext(folder);
   const existed = await folder.exists();
   if (values['delete-data'] && record !== undefined) await emptyStore(world, folder, record.settings);
+  // The code of images is only loaded by who has any.
+  if (values['delete-data'] && (await folder.entries())?.includes('images'))
+    await (await import('./image/release-roots.ts')).releaseRoots(world, folder.path);
   if (values['delete-data']) await (await clusterRegistry(world)).remove(folder.path);
   const others = values['delete-data'] ? await folder.remove() : [];
   const did =

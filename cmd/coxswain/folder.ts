@@ -6,6 +6,8 @@
  *   pki/  store/   keys and certificates; the API server's data
  *   store-id       the id of that store, which is in it too
  *   kubelet/       one folder per node
+ *   images/        images of containers, and the roots made of them
+ *   registry/      what was pushed to the registry for development; registries.json: mirrors of others
  *   run/           one file per running process
  *   conf/  logs/   configuration and output of separate processes
  */
@@ -169,10 +171,13 @@ const ownEntries: ReadonlySet<string> = new Set([
   'cluster.json',
   'cluster.json.new',
   'conf',
+  'images',
   'kubeconfig',
   'kubelet',
   'logs',
   'pki',
+  'registries.json',
+  'registry',
   'run',
   'store',
   restoringFolder,

@@ -10,7 +10,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleFolder, compiledFolder, keepCompiledCode, storeCompiledCode } from '#cmd/common/load-code.js';
-import { serverNodeFlags } from '#cmd/common/node-flags.ts';
+import { serverNodeFlags } from '#cmd/common/node-flags.js';
 import { errorCode } from '#pkg/base/error-code.ts';
 
 /** Argument with which this program only compiles the bundle: what it has compiled is kept with the flags that a server has. */

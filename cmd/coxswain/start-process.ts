@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { serverNodeFlags } from '#cmd/common/node-flags.ts';
+import { serverNodeFlags } from '#cmd/common/node-flags.js';
 import { isAlive, type ProcessRecord, readProcessFile, stateOf } from '#cmd/common/process-files.ts';
 import { sleep } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';

@@ -3,6 +3,7 @@
  * components. The command line comes before the file, and both before what the cluster was started with last.
  */
 
+import { resolve } from 'node:path';
 import { readConfigFile, wrongConfig } from '#cmd/common/config-file.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
@@ -35,7 +36,12 @@ export async function readUpArguments(
   if (path !== '') await checkFields(path, fields);
   const { values, given } = path === '' ? first : parseUp(args, { path, fields });
   const fromFile = components === undefined ? undefined : await componentsOf(components, { path, tables });
-  const extra = values['extra-config'];
+  const encryption = values['encryption-provider-config'];
+  const extra = [
+    ...values['extra-config'],
+    // Absolute, as the next start may be in another folder.
+    ...(encryption === '' ? [] : [`kube-apiserver.encryption-provider-config=${resolve(encryption)}`]),
+  ];
   if (fromFile === undefined && extra.length === 0) return { values, given, help: false };
   const componentFlags = await withExtra(fromFile ?? {}, extra, tables);
   return { values, given, help: false, componentFlags };

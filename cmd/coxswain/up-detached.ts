@@ -1,11 +1,10 @@
 /** `up --detach`: starts this program again behind the terminal, shows its progress and returns once it is ready. */
-import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { serverNodeFlags } from '#cmd/common/node-flags.ts';
 import { makeFolder } from '#pkg/component/make-folder.ts';
 import { stopSignals } from '#pkg/component/signals.ts';
 import { UserError } from '#pkg/component/user-error.ts';
+import { takeAhead } from './ahead.js';
 import { lastWords } from './last-words.ts';
 import type { ChildReport } from './parent-report.ts';
 import { printResult, stepsOf, type UpPlan } from './up.ts';
@@ -20,7 +19,7 @@ export async function upDetached(plan: UpPlan): Promise<number> {
   const logStart = (await log.stat()).size;
   let outcome: ChildReport;
   try {
-    outcome = await startChild(plan, log.fd, (report) => steps.begin(report.doing, report.done));
+    outcome = await startChild(plan, logPath, (report) => steps.begin(report.doing, report.done));
   } finally {
     await log.close();
   }
@@ -39,22 +38,16 @@ export async function upDetached(plan: UpPlan): Promise<number> {
 
 function startChild(
   plan: UpPlan,
-  logFd: number,
+  logPath: string,
   onStep: (step: Extract<ChildReport, { type: 'step' }>) => void,
 ): Promise<ChildReport> {
   plan.interrupted.throwIfAborted();
-  const args = plan.args.filter((argument) => !/^--(detach(=.*)?)?$/.test(argument));
   // In JavaScript, other than the main module of a checkout: no types have to be taken out before it can look for the bundle.
-  const main = join(plan.world.rootFolder, 'cmd/coxswain/bin.js');
-  const child = spawn(
-    process.execPath,
-    [...serverNodeFlags(), main, 'up', ...args, '--output=', '--report-to-parent'],
-    {
-      detached: true,
-      stdio: ['ignore', logFd, logFd, 'ipc'],
-      cwd: process.cwd(),
-    },
-  );
+  const child = takeAhead(join(plan.world.rootFolder, 'cmd/coxswain/bin.js'), plan.args);
+  // Started ahead, it may be one that was not to be, or is no more.
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null)
+    throw new UserError(`Cannot start ${process.execPath}: it did not run, or ended at once`);
+  child.send({ log: logPath }, () => {});
   return new Promise((resolve) => {
     let interrupted = false;
     const interrupt = (): void => {

@@ -58,6 +58,10 @@ export const upFlags = {
   'etcd-keyfile': text({ help: 'PEM file of its key.', placeholder: 'file' }),
   'etcd-username': text({ help: 'User of an etcd that has users.', placeholder: 'name' }),
   'etcd-password-file': text({ help: 'File with its password.', placeholder: 'file' }),
+  'encryption-provider-config': text({
+    help: 'What the store has unreadable, and by which keys: an EncryptionConfiguration. As --extra-config of the API server.',
+    placeholder: 'file',
+  }),
   network: text({
     help: 'How pods are reached.',
     fallback: defaultSettings.network,

@@ -205,12 +205,15 @@ async function renumber(plan: UpPlan, before: ClusterRecord): Promise<void> {
   for (const from of origins) checkRenumber(from, settings);
   await folder.write({ ...before, settings, renumberFrom: origins });
   if (storeDriverOf(settings.store)?.where({ store: settings.store, folder: folder.path }) === undefined) return;
-  const [{ openStore }, { silentLogger }] = await Promise.all([
+  const [{ openStore }, { silentLogger }, { encryptionOf, serverFlagValues }] = await Promise.all([
     import('#pkg/cluster/store.ts'),
     import('#pkg/base/logger.ts'),
+    import('#pkg/cluster/server-flags.ts'),
   ]);
   const { clock, random } = world;
-  const store = await openStore({ ...storeOf(settings), folder: folder.path, clock, random, log: silentLogger });
+  const encryption = encryptionOf(serverFlagValues(settings.componentFlags));
+  const place = { ...storeOf(settings), folder: folder.path, clock, random, log: silentLogger, encryption };
+  const store = await openStore(place);
   try {
     for (const from of origins) await renumberStore(store, from, settings);
   } finally {

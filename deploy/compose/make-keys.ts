@@ -4,6 +4,7 @@
  * one for its clients, that of the nodes what workers may know. Run again it keeps what is there and issues leaves that are about to expire anew.
  *
  * Usage: `SERVER=https://127.0.0.1:6443 node deploy/compose/make-keys.ts CONTROL_PLANE ETCD NODES`
+ * Other names than the containers' are given as `WORKERS=one,two MEMBERS=10.0.0.1,10.0.0.2 API_HOSTS=10.0.0.1,10.0.0.2`.
  */
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,9 +19,9 @@ import type { CertificatePair } from '#pkg/pki/pair.ts';
 
 const [controlPlane = '', etcd = '', nodes = ''] = process.argv.slice(2);
 const server = process.env.SERVER ?? 'https://127.0.0.1:6443';
-const workers = ['worker-1', 'worker-2', 'worker-3'];
-const members = ['etcd-1', 'etcd-2', 'etcd-3'];
-const apiServers = ['apiserver', 'apiserver-1', 'apiserver-2'];
+const workers = namesIn('WORKERS', ['worker-1', 'worker-2', 'worker-3']);
+const members = namesIn('MEMBERS', ['etcd-1', 'etcd-2', 'etcd-3']);
+const apiServers = namesIn('API_HOSTS', ['apiserver', 'apiserver-1', 'apiserver-2']);
 const clock = new SystemClock();
 const nowMs = clock.nowMs();
 const leafDays = 365;
@@ -32,6 +33,10 @@ for (const folder of [controlPlane, etcd, nodes]) {
 }
 await makeClusterKeys();
 await makeEtcdKeys();
+
+function namesIn(variable: string, fallback: readonly string[]): readonly string[] {
+  return process.env[variable]?.split(',') ?? fallback;
+}
 
 async function makeClusterKeys(): Promise<void> {
   const hosts = [...apiServers, kubernetesServiceIp(defaultSettings.serviceCidr)];

@@ -21,7 +21,6 @@ export const packageEntries: readonly string[] = ['coxswain', 'testing', 'client
 /** What is loaded by name; all else is by what these need. */
 const entries: Readonly<Record<string, string>> = {
   command: 'cmd/coxswain/command.ts',
-  'node-flags': 'cmd/common/node-flags.ts',
   // Of the processes of their own, by their folders.
   ...Object.fromEntries(Object.values(componentTable).map(({ folder }) => [folder, `cmd/${folder}/main.ts`])),
   ...Object.fromEntries(packageEntries.map((name) => [name, `pkg/entry/${name}.ts`])),

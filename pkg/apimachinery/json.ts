@@ -129,6 +129,7 @@ declare global {
   interface JSON {
     /** The text as it stands, in what `stringify` makes. */
     rawJSON(text: string): object;
+    isRawJSON(value: unknown): boolean;
   }
 }
 

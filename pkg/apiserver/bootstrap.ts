@@ -26,6 +26,7 @@ async function make(core: ServerCore, served: ServedResource, draft: JsonObject)
     if (changed !== undefined) await served.store.put(key, served.view.toStored(changed), there.modRevision);
     return;
   }
+  const creationTimestamp = timestamp(core.clock);
   const stamped: JsonObject = {
     ...draft,
     kind: served.info.kind,
@@ -33,11 +34,12 @@ async function make(core: ServerCore, served: ServedResource, draft: JsonObject)
     metadata: {
       ...metadata,
       uid: core.random.uuid(),
-      creationTimestamp: timestamp(core.clock),
+      creationTimestamp,
       ...(served.tracksGeneration ? { generation: 1 } : {}),
     },
   };
   served.strategy.setDefaults?.(stamped);
+  served.strategy.completeBootstrap?.(stamped, creationTimestamp);
   writeUnset(stamped, served.schema);
   // Another server may make it at the same time: then it is there, which is all that is wanted.
   await served.store.put(key, served.view.toStored(stamped), 0);

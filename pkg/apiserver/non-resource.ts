@@ -22,10 +22,15 @@ export interface Page {
   readonly body: object;
 }
 
+/** A text that is made when it is asked for. */
+export type TextPage = (query: URLSearchParams) => string;
+
 /** What these paths tell of. */
 export interface NonResourceParts {
   /** By path. */
   readonly pages: Readonly<Record<string, Page>>;
+  /** By path. The list of paths does not name them. */
+  readonly texts: Readonly<Record<string, TextPage>>;
   readonly documents: DocumentProvider | undefined;
   readonly store: Store;
   readonly metrics: ApiMetrics;
@@ -36,7 +41,7 @@ export interface NonResourceParts {
 /** Makes the function that answers requests that are not about a resource. */
 export function nonResourceHandler(
   core: ServerCore,
-  { pages, documents, store, metrics, about, isReady }: NonResourceParts,
+  { pages, texts, documents, store, metrics, about, isReady }: NonResourceParts,
 ): (request: ApiRequest, info: RequestInfo) => Promise<ApiResponse> {
   const alive: HealthCheck[] = [
     { name: 'ping', check: () => true },
@@ -44,10 +49,12 @@ export function nonResourceHandler(
     { name: 'etcd', check: async () => (await store.currentRevision()) > 0 },
     { name: 'poststarthook/bootstrap', check: isReady },
   ];
+  // What they ask of is not made alive by a restart of this server. Source: `addHealthChecksWithoutLivez`.
+  const guarded: HealthCheck[] = [...alive, ...(store.guard?.checks ?? [])];
   const health = new HealthMetrics();
   const paths = (): readonly string[] =>
-    pathsOf(core, { healthz: alive, livez: alive, readyz: ready }, Object.keys(pages));
-  const ready: HealthCheck[] = [...alive, { name: 'shutdown', check: () => !core.stopping.aborted }];
+    pathsOf(core, { healthz: guarded, livez: alive, readyz: ready }, Object.keys(pages));
+  const ready: HealthCheck[] = [...guarded, { name: 'shutdown', check: () => !core.stopping.aborted }];
   return async (request, info) => {
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     const allowed = methodsOf.get(info.parts[0] ?? '');
@@ -63,6 +70,7 @@ export function nonResourceHandler(
         if (info.parts.length > 1) break;
         return indented(versionInfo);
       case 'healthz':
+        return answerHealth({ parts: info.parts, query: info.query, checks: guarded, counts: health });
       case 'livez':
         return answerHealth({ parts: info.parts, query: info.query, checks: alive, counts: health });
       case 'readyz':
@@ -87,6 +95,8 @@ export function nonResourceHandler(
     }
     const page = Object.hasOwn(pages, info.path) ? pages[info.path] : undefined;
     if (page !== undefined) return isRead ? answerPage(page) : methodNotAllowed();
+    const text = Object.hasOwn(texts, info.path) ? texts[info.path] : undefined;
+    if (text !== undefined) return isRead ? textResponse(200, text(info.query)) : methodNotAllowed();
     const document = await documents?.handle(info.path, request);
     if (document === undefined && isRouted) throw noSuchResource();
     if (document === undefined) return pageNotFound();

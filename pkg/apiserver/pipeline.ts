@@ -20,10 +20,11 @@ import { readBytes } from './endpoints/body.ts';
 import { answersOtherKind, handlerOf } from './endpoints/handlers.ts';
 import { isApply } from './endpoints/patch-value.ts';
 import type { Scope, ServerCore } from './endpoints/scope.ts';
-import { type ApiServerLimits, InFlight, type Lane } from './in-flight.ts';
+import type { Flow, FlowControl } from './flow/flow-control.ts';
+import { inTurn } from './flow/in-turn.ts';
 import { ApiMetrics } from './metrics.ts';
 import { type Negotiated, negotiate } from './negotiation.ts';
-import { nonResourceHandler, type Page } from './non-resource.ts';
+import { nonResourceHandler, type Page, type TextPage } from './non-resource.ts';
 import type { RequestInfo } from './request-info.ts';
 import { errorResponse, noSuchMethod, noSuchResource, pageNotFound } from './responses.ts';
 import { storeError } from './storage/resource-store.ts';
@@ -31,12 +32,14 @@ import type { Handler } from './strategy.ts';
 import { formatAnswer, formatRefusal, includeOf, transformAnswer } from './transform.ts';
 import type { UserInfo } from './user-info.ts';
 import { warningHeader } from './warning-header.ts';
+import { withIds } from './with-ids.ts';
 
 /** What the pipeline needs beside the core. */
 export interface PipelineParts {
   readonly pages: Readonly<Record<string, Page>>;
+  readonly texts: Readonly<Record<string, TextPage>>;
   readonly documents: DocumentProvider | undefined;
-  readonly limits: ApiServerLimits;
+  readonly flowControl: FlowControl;
   readonly store: Store;
   isReady(): boolean;
   processMetrics(): readonly MetricFamily[];
@@ -47,10 +50,10 @@ export interface PipelineParts {
 
 /** Makes the function that answers requests. It never throws. */
 export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandler {
-  const inFlight = new InFlight(parts.limits);
+  const { flowControl } = parts;
   const { counts, catalog } = core;
   const metrics = new ApiMetrics({
-    inFlight: () => inFlight.counts(),
+    inFlight: () => flowControl.underWay(),
     counts: counts.metrics,
     catalog,
     process: parts.processMetrics,
@@ -58,17 +61,26 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
   const answerNonResource = nonResourceHandler(core, { ...parts, metrics });
   const { clock } = core;
   const reader = new AskedReader(core.catalog);
-  const answer = answererOf(core, inFlight, answerNonResource);
+  const answer = answererOf(core, flowControl, answerNonResource);
   return async (request) => {
     const startMs = clock.monotonicMs();
     const trail = parts.auditor?.begin(request);
     let asked: Asked | undefined;
+    let coming: Coming | undefined;
     let response: ApiResponse;
     let fault: unknown;
     try {
       asked = reader.read(request);
       const ms = asked.lasts ? undefined : deadlineMs(asked.info);
-      const answering = answer({ request, asked, trail });
+      coming = {
+        request,
+        asked,
+        trail,
+        untilMs: startMs + (ms ?? requestMs) / 4,
+        user: anonymousUser,
+        flow: undefined,
+      };
+      const answering = answer(coming);
       if (!(answering instanceof Promise)) response = answering;
       else response = await (ms === undefined ? answering : withinDeadline(clock, ms, answering));
     } catch (error) {
@@ -89,37 +101,41 @@ export function createPipeline(core: ServerCore, parts: PipelineParts): ApiHandl
         isApply: asked.info.verb === 'patch' && isApply(request),
       });
     }
-    return withAuditId(core, request, { response, sizes, trail });
+    return withIds(core, request, { response, sizes, trail, flow: coming?.flow });
   };
 }
 
 /** The way of a request from who asks to the handler. It waits for nothing, not even for a turn of the event loop, unless a step has to. */
 function answererOf(
   core: ServerCore,
-  inFlight: InFlight,
+  flowControl: FlowControl,
   answerNonResource: ReturnType<typeof nonResourceHandler>,
 ): (coming: Coming) => Answering {
   const answerUser = (coming: Coming, user: UserInfo): Answering => {
+    const { info, lasts } = coming.asked;
+    coming.user = user;
+    if (!lasts || info.verb === 'watch') coming.flow = flowControl.flowOf(user, info);
     const decided = authorize(core, user, coming);
     if (decided instanceof Promise) return decided.then((refused) => answerUnlessRefused(coming, user, refused));
     return answerUnlessRefused(coming, user, decided);
   };
-  const answerUnlessRefused = ({ request, asked, trail }: Coming, user: UserInfo, refused: Refusal): Answering => {
+  const answerUnlessRefused = (coming: Coming, user: UserInfo, refused: Refusal): Answering => {
     if (refused !== undefined) throw refused;
-    const { info, served, lasts } = asked;
+    const { request, trail } = coming;
+    const { info, served } = coming.asked;
     if (core.aggregation?.isEmpty === false) {
       const remote = remoteOf(core.aggregation, info);
-      if (remote !== undefined)
-        return core.aggregation.pass(request, {
-          ...remote,
-          lasts: lasts || lastingSubresources.has(info.subresource),
-          user,
-        });
+      if (remote !== undefined) return passOn(core.aggregation, remote, coming);
     }
-    if (!info.isResource) return answerNonResource(request, info);
-    const lane = lasts ? undefined : inFlight.laneOf(info);
+    if (!info.isResource) return inTurn({ coming, flowControl }, () => answerNonResource(request, info));
     const audit = trail?.isAudited === true ? trail : undefined;
-    return answerResource(core, { request, info, served, user, lane, audit });
+    return answerResource(core, { request, info, served, user, coming, flowControl, audit });
+  };
+  const passOn = (aggregation: Aggregation, remote: RemoteGroup, coming: Coming): Answering => {
+    const { request, user, asked } = coming;
+    const lasts = asked.lasts || lastingSubresources.has(asked.info.subresource);
+    const pass = (): Promise<ApiResponse> => aggregation.pass(request, { ...remote, lasts, user });
+    return lasts ? pass() : inTurn({ coming, flowControl }, pass);
   };
   const answerKnown = (coming: Coming, user: UserInfo): Answering => {
     const { request, asked, trail } = coming;
@@ -137,29 +153,6 @@ function answererOf(
   };
 }
 
-/**
- * Names the request, so that what a client reports and what the server knows can be brought together. Callers in the same process have
- * no use for it. Source: apiserver `endpoints/filters/audit_init.go`.
- */
-function withAuditId(
-  { random }: ServerCore,
-  { headers, peer }: ApiRequest,
-  {
-    response,
-    sizes,
-    trail,
-  }: {
-    readonly response: ApiResponse;
-    readonly sizes: ApiResponse['sizes'];
-    readonly trail: AuditTrail | undefined;
-  },
-): ApiResponse {
-  if (peer.address === '') return response;
-  const auditId = trail?.auditId ?? (headers['audit-id'] || random.uuid());
-  const named = { ...response, headers: { ...response.headers, 'audit-id': auditId } };
-  return sizes === undefined ? named : { ...named, sizes };
-}
-
 /** What the store says when it cannot do what a request needs, as an API error. */
 function knownError(error: unknown): unknown {
   if (error instanceof CompactedError) return expired(`too old resource version (${error.compactedRevision})`);
@@ -172,7 +165,14 @@ interface Coming {
   readonly asked: Asked;
   /** Undefined where nothing is audited. */
   readonly trail: AuditTrail | undefined;
+  readonly untilMs: number;
+  user: UserInfo;
+  /** Undefined before it is known who asks, and for what lasts and is no watch. */
+  flow: Flow | undefined;
 }
+
+/** What a request has that asks for nothing else. Source: kube-apiserver `--request-timeout`; a quarter of it may be spent in line. */
+const requestMs = 60_000;
 
 /** At once, unless an authenticator has to wait. */
 function authenticate(core: ServerCore, coming: Coming, from = 0): Promise<UserInfo> | UserInfo {
@@ -192,11 +192,17 @@ function authenticate(core: ServerCore, coming: Coming, from = 0): Promise<UserI
 /** Those of other servers, whose resources are not known here. Source: kube-apiserver `BasicLongRunningRequestCheck`. */
 const lastingSubresources: ReadonlySet<string> = new Set(['attach', 'exec', 'log', 'portforward', 'proxy']);
 
+/** A group and version that another server answers for. */
+interface RemoteGroup {
+  readonly group: string;
+  readonly version: string;
+}
+
 /** The group and version of a path, where another server answers for it. */
 function remoteOf(
   aggregation: Aggregation,
   { isResource, group, version, parts }: RequestInfo,
-): { readonly group: string; readonly version: string } | undefined {
+): RemoteGroup | undefined {
   if (isResource) return aggregation.has(group, version) ? { group, version } : undefined;
   const [root, first = '', second = ''] = parts;
   // `/apis/<group>/<version>`, and what its server publishes of it: `/openapi/v3/apis/<group>/<version>`.
@@ -245,8 +251,9 @@ function refusal(user: UserInfo, info: RequestInfo, reason: string): StatusError
 type Opening = Omit<Scope, 'body'> & { body: Scope['body'] };
 
 interface Caller extends Omit<Asked, 'lasts'>, Pick<Scope, 'audit' | 'request' | 'user'> {
-  /** Where the request takes a place; undefined for one that lasts. */
-  readonly lane: Lane | undefined;
+  readonly coming: Coming;
+  /** Where the request takes a place, unless it has no flow. */
+  readonly flowControl: FlowControl;
 }
 
 const bodyVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'deletecollection', 'patch', 'update']);
@@ -255,7 +262,8 @@ const bodyVerbs: ReadonlySet<string> = new Set(['create', 'delete', 'deletecolle
 const knownMethods: ReadonlySet<string> = new Set(['DELETE', 'GET', 'PATCH', 'POST', 'PUT']);
 const proxiedMethods: ReadonlySet<string> = new Set(['HEAD', 'OPTIONS']);
 
-function answerResource(core: ServerCore, { request, info, served, user, lane, audit }: Caller): Answering {
+function answerResource(core: ServerCore, caller: Caller): Answering {
+  const { request, info, served, user, audit } = caller;
   if (served === undefined) {
     if (info.group !== '' && !core.catalog.hasGroup(info.group)) return pageNotFound();
     throw noSuchResource();
@@ -269,22 +277,22 @@ function answerResource(core: ServerCore, { request, info, served, user, lane, a
   if (served.warning !== undefined) core.counts.deprecated(info);
   const subject = { group, resource };
   const scope: Opening = { core, request, body: undefined, info, user, served, subject, audit, warnings };
-  return answerScope(scope, lane);
+  return answerScope(scope, caller);
 }
 
 /**
  * The body is read before the request takes its place in flight, so that nobody holds one who is slow to say what they want. Those of other verbs
  * nobody reads, or the connection that they ask for does.
  */
-function answerScope(scope: Opening, lane: Lane | undefined): Answering {
+function answerScope(scope: Opening, caller: Caller): Answering {
   try {
     const chosen = chooseHandler(scope);
     const { body } = scope.request;
-    if (lane !== undefined && bodyVerbs.has(scope.info.verb)) {
-      if (body?.kind === 'unread') return answerOnceRead(scope, { chosen, lane, body });
+    if (caller.coming.flow !== undefined && bodyVerbs.has(scope.info.verb)) {
+      if (body?.kind === 'unread') return answerOnceRead(scope, { chosen, caller, body });
       scope.body = body;
     }
-    const answering = answerInTurn(scope, chosen, lane);
+    const answering = inTurn(caller, () => answerNow(scope, chosen));
     return answering instanceof Promise ? answering.catch((error: unknown) => refuse(scope, error)) : answering;
   } catch (error) {
     return refuse(scope, error);
@@ -294,11 +302,11 @@ function answerScope(scope: Opening, lane: Lane | undefined): Answering {
 /** One promise for all that has to be waited for: a `catch` and a `finally` of their own are several each. */
 async function answerOnceRead(
   scope: Opening,
-  { chosen, lane, body }: { readonly chosen: Chosen; readonly lane: Lane; readonly body: UnreadBody },
+  { chosen, caller, body }: { readonly chosen: Chosen; readonly caller: Caller; readonly body: UnreadBody },
 ): Promise<ApiResponse> {
   try {
     scope.body = { kind: 'bytes', bytes: await readBytes(body) };
-    const answering = answerInTurn(scope, chosen, lane);
+    const answering = inTurn(caller, () => answerNow(scope, chosen));
     return answering instanceof Promise ? await answering : answering;
   } catch (error) {
     return refuse(scope, error);
@@ -310,29 +318,6 @@ function refuse({ warnings, request }: Scope, error: unknown): ApiResponse {
   const known = knownError(error);
   if (warnings.length === 0 || !(known instanceof StatusError)) throw error;
   return withWarnings(warnings, formatRefusal(errorResponse(known), request));
-}
-
-/** Takes a place in the lane for as long as the answer takes. */
-function answerInTurn(scope: Scope, chosen: Chosen, lane: Lane | undefined): Answering {
-  if (lane === undefined) return answerNow(scope, chosen);
-  const turn = lane.enter();
-  if (turn !== undefined) return turn.then(() => answerNow(scope, chosen)).finally(lane.leave);
-  let answering: Answering | undefined;
-  try {
-    answering = answerNow(scope, chosen);
-  } finally {
-    // What is still to come keeps the place.
-    if (!(answering instanceof Promise)) lane.leave();
-  }
-  return answering instanceof Promise ? leaveAfter(lane, answering) : answering;
-}
-
-async function leaveAfter(lane: Lane, answering: Promise<ApiResponse>): Promise<ApiResponse> {
-  try {
-    return await answering;
-  } finally {
-    lane.leave();
-  }
 }
 
 function answerNow(scope: Scope, { handler, wanted }: Chosen): Answering {

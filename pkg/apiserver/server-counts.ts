@@ -5,6 +5,7 @@
  */
 import type { Clock } from '#pkg/base/clock.ts';
 import { type Histogram, type Histograms, Metrics, type Tallies, type Tally } from '#pkg/base/metrics.ts';
+import { WatchCounts } from './flow/watch-counts.ts';
 import type { RequestInfo } from './request-info.ts';
 
 /** Source: upstream's buckets. Seconds. */
@@ -14,6 +15,7 @@ const admissionBuckets = [0.005, 0.025, 0.1, 0.5, 1, 2.5];
 export class ServerCounts {
   readonly metrics = new Metrics();
   readonly clock: Clock;
+  readonly watchCounts = new WatchCounts();
   readonly #longRunning: Tallies;
   readonly #deprecated: Tallies;
   readonly #steps: Histograms;

@@ -325,7 +325,7 @@ test('what is reserved is kept with the write and given back without it', async 
         resource: 'configmaps',
         begin: async (draft) => {
           journal.push(draft === undefined ? 'begin delete' : 'begin');
-          return { commit: () => journal.push('commit'), rollback: () => journal.push('rollback') };
+          return { commit: () => void journal.push('commit'), rollback: () => void journal.push('rollback') };
         },
       },
     ],

@@ -30,10 +30,11 @@ import { Catalog } from './catalog.ts';
 import type { ResourceDefinition } from './definition.ts';
 import type { DocumentProviderFactory } from './documents.ts';
 import type { NetworkTarget, ServerCore } from './endpoints/scope.ts';
+import type { FlowControl } from './flow/flow-control.ts';
+import { type ApiServerLimits, InFlight } from './flow/in-flight.ts';
 import { follow } from './follow.ts';
 import type { FollowSink } from './follow-sink.ts';
-import type { ApiServerLimits } from './in-flight.ts';
-import type { Page } from './non-resource.ts';
+import type { Page, TextPage } from './non-resource.ts';
 import { createPipeline } from './pipeline.ts';
 import { registryReader } from './reader.ts';
 import { ServerCounts } from './server-counts.ts';
@@ -64,6 +65,8 @@ export interface ApiServerOptions {
   readonly allowsAnonymous?: boolean;
   /** Documents by path, beside those of the API itself. */
   readonly pages?: Readonly<Record<string, Page>>;
+  /** Texts by path that are made when they are asked for. Default none. */
+  readonly texts?: Readonly<Record<string, TextPage>>;
   readonly authorizer: Authorizer;
   /** The connection to a node's kubelet, for logs; undefined for a node that is not known. */
   readonly kubelet?: (nodeName: string) => ApiHandler | undefined;
@@ -74,6 +77,9 @@ export interface ApiServerOptions {
   readonly documents?: DocumentProviderFactory;
   /** Groups that other servers answer for. Default none. */
   readonly aggregation?: Aggregation;
+  /** Decides when requests are worked on. Default: as many at once as `limits` says, in the order in which they come. */
+  readonly flowControl?: FlowControl;
+  /** Of the default flow control. */
   readonly limits?: ApiServerLimits;
   /** Which requests are audited, and where the events go. Default: none. */
   readonly audit?: Auditing;
@@ -201,15 +207,24 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   };
 }
 
+function flowControlOf({ counts }: ServerCore, { flowControl, limits }: ApiServerOptions): FlowControl {
+  const chosen: FlowControl = flowControl ?? new InFlight(limits ?? {});
+  chosen.serve?.({ metrics: counts.metrics, watches: counts.watchCounts });
+  return chosen;
+}
+
 /** The function that answers, with the documents and pages of its options. */
 function pipelineOf(core: ServerCore, options: ApiServerOptions, isReady: () => boolean): ApiHandler {
   const { audit } = options;
+  const { guard } = options.store;
+  if (guard !== undefined) core.counts.metrics.collect('encryption', () => guard.metrics.families());
   if (audit !== undefined) core.counts.metrics.collect('audit', () => audit.metrics.families());
   return createPipeline(core, {
     auditor: audit === undefined ? undefined : new Auditor(audit, core),
     pages: options.pages ?? {},
+    texts: options.texts ?? {},
     documents: options.documents?.(core.catalog, options.aggregation),
-    limits: options.limits ?? {},
+    flowControl: flowControlOf(core, options),
     processMetrics: options.processMetrics ?? (() => []),
     about: options.about ?? { name: 'kube-apiserver', startedMs: core.clock.nowMs(), flags: {} },
     isReady,

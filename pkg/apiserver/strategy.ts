@@ -141,10 +141,10 @@ export interface TablePrinter<T = KubeObject> {
   ): readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[];
 }
 
-/** Something reserved for a write, such as a cluster IP: kept when the write succeeds, given back when it does not. */
+/** Something reserved for a write, such as a cluster IP: kept when the write succeeds, given back when it does not. The answer waits for both; neither rejects. */
 export interface Reservation {
-  commit(): void;
-  rollback(): void;
+  commit(): Promise<void> | void;
+  rollback(): Promise<void> | void;
 }
 
 /** Reads other resources of the same server, past authorization; for checks and allocation across objects. At once where nothing has to be waited for. */
@@ -273,10 +273,10 @@ export interface Strategy<T = JsonObject> {
   /** One of the selectable fields, where that costs less than all of them: what watches are grouped by is asked of every write. Undefined: look at all. */
   selectableField?(object: Stored<T>, field: string): string | undefined;
   /**
-   * Every selectable field that is not empty is a string that stands in the object as it is, so that an object whose text does not have it
-   * need not be looked at. Default false.
+   * Every selectable field that is not empty, or each of these, is a string that stands in the object as it is, so that an object whose text does not
+   * have it need not be looked at; one that is named here stands there under the last part of its name. Default false.
    */
-  readonly selectsVerbatim?: boolean;
+  readonly selectsVerbatim?: boolean | readonly string[];
   /** Seconds of grace for a deletion: undefined deletes at once. `requested` is what the client asked for. Pods have one. */
   gracefulDeletion?(object: Stored<T>, requested: number | undefined): number | undefined;
   /**
@@ -312,6 +312,8 @@ export interface Strategy<T = JsonObject> {
   readonly table?: TablePrinter<Stored<T>>;
   /** Objects made with the storage of the resource itself at start-up (namespaces, priority classes, the kubernetes Service). */
   readonly bootstrap?: readonly Given<T>[];
+  /** What one of them has that is made now, beside its draft: `timestamp` is the time of its creation. */
+  completeBootstrap?(draft: Draft<T>, timestamp: string): void;
   /** What one of those that is there from an earlier start should be instead; undefined when it is good as it is. */
   reconcileBootstrap?(there: Stored<T>, wanted: Given<T>): Given<T> | undefined;
 }

@@ -15,6 +15,7 @@ import type { ForwardTransport } from '#pkg/client/forward-transport.ts';
 import type { Component } from '#pkg/component/component.ts';
 import type { HealthCheck } from '#pkg/component/health.ts';
 import { runTogether } from '#pkg/component/signals.ts';
+import { createAddressRepair } from '#pkg/controllers/service-cidrs/address-repair.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { AuthorizerChoice } from '#pkg/registry/authorization/authorization.ts';
 import type { Grant } from '#pkg/registry/rbac/policy/default-policy.ts';
@@ -28,7 +29,7 @@ import { connectRemotes } from './connect-remotes.ts';
 import { createIdentityLease } from './identity-lease.ts';
 import { createKubernetesService } from './kubernetes-service.ts';
 import { type LocalApi, type LocalApiOptions, localApi, ownIdentity } from './local-api.ts';
-import type { ServerFlagValues } from './server-flags.ts';
+import { requestSettings, type ServerFlagValues } from './server-flags.ts';
 import { serverPresence } from './server-presence.ts';
 import { kubernetesServiceIp } from './settings.ts';
 import { createTokenTracking } from './token-tracking.ts';
@@ -130,6 +131,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
   const presence = serverPresence(store, { address: advertised, port });
   const service = createKubernetesService({ client, clock, log, presence, port, clusterIp });
   const identity = createIdentityLease({ client, clock, random, log, server: `${advertised}:${port}` });
+  const addresses = createAddressRepair({ client, clock, random, log });
   const authentication = createAuthenticationConfig({
     client,
     clock,
@@ -144,7 +146,7 @@ export async function apiPart(options: ApiPartOptions): Promise<ApiPart> {
     addKubelet: server.addKubelet,
     run: (signal) => {
       const tracking = createTokenTracking({ client, clock, log });
-      const services = [service, authentication, identity, tracking, untilStoreEnds(store)];
+      const services = [service, addresses, authentication, identity, tracking, untilStoreEnds(store)];
       return runServer({ server, https, services, kubelets, store, audit }, signal);
     },
   };
@@ -172,6 +174,7 @@ function givenOf({
   authorizationModes,
   grants,
   process,
+  flags,
 }: ApiPartOptions): Partial<LocalApiOptions> {
   return {
     ...(definitions === undefined ? {} : { definitions }),
@@ -179,6 +182,7 @@ function givenOf({
     ...(authorizationModes === undefined ? {} : { authorizationModes }),
     ...(grants === undefined ? {} : { grants }),
     ...(process === undefined ? {} : { process }),
+    ...(flags === undefined ? {} : { requests: requestSettings(flags) }),
   };
 }
 

@@ -7,11 +7,12 @@
 
 import { join } from 'node:path';
 import type { ApiHandler } from '#pkg/apimachinery/http.ts';
-import { childSignal } from '#pkg/base/async.ts';
+import { childSignal, Deferred } from '#pkg/base/async.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import { type MetricFamily, Metrics } from '#pkg/base/metrics.ts';
 import type { Random } from '#pkg/base/random.ts';
+import type { Transport } from '#pkg/client/client.ts';
 import { inProcessTransport } from '#pkg/client/in-process-transport.ts';
 import type { HealthChecks } from '#pkg/component/health.ts';
 import type { ServingLimits } from '#pkg/serving/limits.ts';
@@ -19,13 +20,17 @@ import type { ApiPart } from './api-part.ts';
 import type { ClusterHost } from './cluster-host.ts';
 import { componentValues } from './component-flags.ts';
 import { grantsOf } from './grants.ts';
+import { holdLists, largeObjectsMin } from './held-lists.ts';
 import { Members } from './members.ts';
 import type { NodesReady } from './nodes-ready.ts';
 import { accountSubject, ensurePki, identitySubject, type Pki } from './pki.ts';
-import { serverFlagValues } from './server-flags.ts';
+import { encryptionOf, serverFlagValues } from './server-flags.ts';
 import { type ClusterSettings, kubernetesServiceIp, nodeNames, storeOf } from './settings.ts';
 import { openStore } from './store.ts';
 import { type ClusterTables, checkTables, clusterTables } from './tables.ts';
+
+/** How long the nodes are looked at for the sake of those who begin after them. */
+const readyMsMax = 60_000;
 
 /** What the cluster is made of, and where. */
 export interface ClusterOptions {
@@ -87,11 +92,12 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   });
   trace('keys and certificates');
   step('Starting the API server', 'Started the API server');
-  const api = await startApi(options, { tables, pki, loading, trace });
+  const { api, isLarge } = await startApi(options, { tables, pki, loading, trace });
   trace(`API server answers at ${api.url}`);
   const running = new Members(options.signal);
   running.start('kube-apiserver', api, { last: true, check: api.health });
   let ready: NodesReady | undefined;
+  const started = new Deferred<NodesReady | undefined>();
   try {
     step(
       'Starting the nodes, the controllers, the scheduler and the proxy',
@@ -102,6 +108,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
       pki,
       api,
       members: running,
+      hold: isLarge ? holdUntilReady(options, started.promise) : (transport) => transport,
       onNodesReady: (nodes) => {
         ready = nodes;
       },
@@ -111,6 +118,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
       await entry.start(host);
       trace(`${name} runs`);
     }
+    started.resolve(ready);
   } catch (error) {
     await running.stop();
     throw error;
@@ -135,6 +143,18 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   };
 }
 
+/** Has whoever it is asked for begin with whole states when all has started and the nodes are Ready, which those of a cluster that ran before may seem at once. */
+function holdUntilReady(
+  { clock, signal }: ClusterOptions,
+  started: Promise<NodesReady | undefined>,
+): (transport: Transport) => Transport {
+  return holdLists({
+    clock,
+    signal,
+    ready: started.then((nodes) => nodes?.wait(clock, { timeoutMs: readyMsMax, signal })),
+  });
+}
+
 interface Starting {
   readonly tables: ClusterTables;
   readonly pki: Pki;
@@ -143,21 +163,27 @@ interface Starting {
   readonly trace: (what: string) => void;
 }
 
-type HostParts = Pick<Starting, 'pki' | 'tables'> &
-  Pick<ClusterHost, 'members' | 'onNodesReady'> & { readonly api: ApiPart };
+interface HostParts extends Pick<Starting, 'pki' | 'tables'>, Pick<ClusterHost, 'members' | 'onNodesReady'> {
+  readonly api: ApiPart;
+  /** Puts off what the nodes can do without. */
+  readonly hold: (transport: Transport) => Transport;
+}
 
 /** The API server over its store, which is closed again when the server does not start. */
 async function startApi(
   { settings, folder, clock, random, log, servingLimits = {}, processMetrics }: ClusterOptions,
   { tables, pki, loading, trace }: Starting,
-): Promise<ApiPart> {
-  const store = await openStore({ ...storeOf(settings), folder, clock, random, log }, tables.stores);
+): Promise<{ readonly api: ApiPart; readonly isLarge: boolean }> {
+  const flags = serverFlagValues(settings.componentFlags);
+  const encryption = encryptionOf(flags);
+  const store = await openStore({ ...storeOf(settings), folder, clock, random, log, encryption }, tables.stores);
   trace('store open');
   const { apiPart } = await loading;
   const definitions = await tables.definitions();
   trace('API server loaded');
   try {
-    return await apiPart({
+    const { count } = await store.range({ prefix: '/registry/', limit: 1 });
+    const api = await apiPart({
       store,
       clock,
       random,
@@ -173,9 +199,10 @@ async function startApi(
       authentication: { serviceAccountKey: pki.serviceAccount.privateKey },
       grants: await grantsOf(tables),
       limits: servingLimits,
-      flags: serverFlagValues(settings.componentFlags),
+      flags,
       ...(processMetrics === undefined ? {} : { process: { processMetrics } }),
     });
+    return { api, isLarge: count >= largeObjectsMin };
   } catch (error) {
     await store.close();
     throw error;
@@ -185,7 +212,7 @@ async function startApi(
 /** What the components of a cluster in one process are given: they reach the API without the network, each in its own name. */
 function hostOf(
   { settings, folder, clock, random, log, metrics = new Metrics() }: ClusterOptions,
-  { tables, pki, api, members, onNodesReady }: HostParts,
+  { tables, pki, api, hold, members, onNodesReady }: HostParts,
 ): ClusterHost {
   return {
     settings,
@@ -199,9 +226,11 @@ function hostOf(
     flagsOf: (component) => componentValues(settings.componentFlags, component, tables),
     as: (identity) => {
       const { commonName, organizations = [] } = identitySubject(identity, tables.components);
-      return { transport: inProcessTransport(api.handle, { commonName, organizations }), clock, random, log, metrics };
+      const transport = inProcessTransport(api.handle, { commonName, organizations });
+      const isOfNodes = identity === 'nodes' || identity.startsWith('node:');
+      return { transport: isOfNodes ? transport : hold(transport), clock, random, log, metrics };
     },
-    asAccount: (name) => inProcessTransport(api.handle, accountSubject(name)),
+    asAccount: (name) => hold(inProcessTransport(api.handle, accountSubject(name))),
     addKubelet: api.addKubelet,
     onNodesReady,
   };

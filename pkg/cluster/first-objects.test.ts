@@ -4,7 +4,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { configMaps, flowSchemas, nodes, priorityLevelConfigurations, serviceCIDrs } from '#pkg/api/types/refs.ts';
+import {
+  configMaps,
+  flowSchemas,
+  ipAddresses,
+  nodes,
+  priorityLevelConfigurations,
+  serviceCIDrs,
+} from '#pkg/api/types/refs.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom, SystemRandom } from '#pkg/base/random.ts';
@@ -67,6 +74,15 @@ test('the range of cluster IPs is an object, and ready (fault 21)', async () => 
     ['networking.k8s.io/service-cidr-finalizer'],
     ['10.9.0.0/16'],
     [expect.objectContaining({ type: 'Ready', status: 'True', message: 'Kubernetes default Service CIDR is ready' })],
+  ]);
+});
+
+test('the address of the Service of the API server is an object that names it (fault 21)', async () => {
+  const { resource } = await client();
+  const { metadata, spec } = await resource(ipAddresses).get('10.9.0.1');
+  expect([metadata?.labels, spec?.parentRef]).toEqual([
+    { 'ipaddress.kubernetes.io/ip-family': 'IPv4', 'ipaddress.kubernetes.io/managed-by': 'ipallocator.k8s.io' },
+    { group: '', resource: 'services', namespace: 'default', name: 'kubernetes' },
   ]);
 });
 

@@ -9,9 +9,11 @@ import { SystemClock } from '#pkg/base/clock.ts';
 import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
+import { apiServiceDefinition } from '#pkg/registry/apiregistration/api-service.ts';
 import { strategies } from '#pkg/registry/table.ts';
 import { openLmdbStore } from '#pkg/storage/drivers/lmdb/lmdb-store.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
+import { prefixedStore } from '#pkg/storage/prefixed-store.ts';
 import { CompactedError, type Store, type WriteOperation } from '#pkg/storage/store.ts';
 import { bringToLayout } from './key-layout.ts';
 import { openStore } from './store.ts';
@@ -44,6 +46,7 @@ test("keys lie where upstream's do, and no resource's are among another's", () =
       ]),
   );
   expect(Object.keys(upstream).map((name) => [name, prefixes.get(name)])).toEqual(Object.entries(upstream));
+  expect(apiServiceDefinition.rules?.keeping?.keyName).toBe('apiregistration.k8s.io/apiservices');
   const all = [...prefixes.values()];
   expect(all.filter((one) => all.some((other) => one !== other && one.startsWith(other)))).toEqual([]);
   expect(new Set(all).size).toBe(all.length);
@@ -121,7 +124,7 @@ test('a store of the old layout is brought to the new one, wherever a start befo
       if (first === undefined) finished = false;
       await bringToLayout(store, 'x');
       expect([writes, await objects(store)]).toEqual([writes, moved]);
-      expect(Buffer.from((await store.get(layoutKey))?.value ?? []).toString()).toBe('2');
+      expect(Buffer.from((await store.get(layoutKey))?.value ?? []).toString()).toBe('3');
       // Whoever watched before is not told of the move as of news.
       await expect(store.range({ prefix: '/registry/', revision: before })).rejects.toThrow(CompactedError);
       // The next start has nothing to do.
@@ -158,11 +161,42 @@ test('two servers that bring a store to the new layout at once lose nothing, and
 
 test('a store of a later layout is refused', async () => {
   const store = createMemoryStore({ clock: new VirtualClock() });
-  await store.write({ type: 'put', key: layoutKey, value: Buffer.from('3'), ifModRevision: 0 });
+  await store.write({ type: 'put', key: layoutKey, value: Buffer.from('4'), ifModRevision: 0 });
   await expect(bringToLayout(store, '/x/store')).rejects.toThrow(
-    'Cannot use the store in /x/store as its keys are laid out as in version 3, and this program knows up to 2: start the version that wrote it',
+    'Cannot use the store in /x/store as its keys are laid out as in version 4, and this program knows up to 3: start the version that wrote it',
   );
 });
+
+test('of a store whose revisions were shown as its own, what was seen before the new count is gone, and nothing else (layout 2)', async () => {
+  const clock = new VirtualClock();
+  for (const isLocal of [true, false]) {
+    const kept = createMemoryStore({ clock });
+    await kept.write({ type: 'put', key: layoutKey, value: Buffer.from('2'), ifModRevision: 0 });
+    const key = '/registry/pods/default/p';
+    await kept.write({ type: 'put', key, value: Buffer.from('x'), ifModRevision: 0 });
+    const before = await kept.currentRevision();
+    const store: Store = isLocal ? kept : prefixedStore(withoutLocalRevision(kept), '/part');
+    if (!isLocal) {
+      await store.write({ type: 'put', key: layoutKey, value: Buffer.from('2'), ifModRevision: 0 });
+      await store.write({ type: 'put', key, value: Buffer.from('x'), ifModRevision: 0 });
+    }
+    expect(await bringToLayout(store, 'x')).toBe(0);
+    expect(Buffer.from((await store.get(layoutKey))?.value ?? []).toString()).toBe('3');
+    expect(await objects(store)).toEqual([[key, 'x']]);
+    const past = await kept.range({ prefix: key, revision: before }).catch((error: unknown) => error);
+    expect(past instanceof CompactedError).toBe(!isLocal);
+  }
+});
+
+function withoutLocalRevision(store: Store): Store {
+  return new Proxy(store, {
+    get: (target, name) => {
+      if (name === 'localRevision') return undefined;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
 
 test('a folder that an older version made starts, and its events stay on the disk', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'coxswain-layout-'));

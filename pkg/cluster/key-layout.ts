@@ -1,10 +1,11 @@
 /**
  * How the keys of objects are laid out in a store, and how a store of the layout before is brought to this one, at its first start. Layout 1 had
- * `/registry/<group or core>/<resource>/…` for all; layout 2 is upstream's (`pkg/apiserver/storage/storage-key.ts`). Objects themselves stay as they are.
+ * `/registry/<group or core>/<resource>/…` for all; layout 2 is upstream's (`pkg/apiserver/storage/storage-key.ts`); layout 3 is the same, but that of an etcd
+ * revisions are shown a thousand apart (`pkg/storage/drivers/etcd/etcd-revisions.ts`). Objects themselves stay as they are.
  *
  * Invariants: each object is at its new key before it is gone from its old one, so a start that was cut off loses nothing and the next goes on. Several
  * servers may do it at once: one that finds its object moved, and perhaps deleted, by another takes its own copy back. What was watched before the move is
- * compacted away. It must not be done while a server of an older version writes to the store.
+ * compacted away, so that a revision of before, which now stands for one long past, is refused. It must not be done while a server of an older version writes to the store.
  */
 import { resources } from '#pkg/api/resources.ts';
 import { storagePrefix } from '#pkg/apiserver/storage/storage-key.ts';
@@ -29,16 +30,16 @@ export async function bringToLayout(store: Store, where: string): Promise<number
   const found = await store.get(layoutKey);
   const layout = found === undefined ? 1 : Number(Buffer.from(found.value).toString('utf8'));
   if (layout === keyLayout) return 0;
-  if (layout !== 1) {
+  if (!Number.isInteger(layout) || layout < 1 || layout > keyLayout) {
     throw new UserError(
       `Cannot use the store in ${where} as its keys are laid out as in version ${layout}, and this program knows up to ${keyLayout}: start the version that wrote it`,
     );
   }
   let count = 0;
-  for (const move of moves()) count += await moveAll(store, move);
+  if (layout === 1) for (const move of moves()) count += await moveAll(store, move);
   // Also where a start before has moved the last of them and was cut off.
-  await store.compact(await store.currentRevision());
-  await writeLayout(store);
+  if (layout === 1 || store.localRevision === undefined) await store.compact(await store.currentRevision());
+  await writeLayout(store, found?.modRevision);
   return count;
 }
 

@@ -8,8 +8,8 @@ import { mastersOr } from '#pkg/apiserver/authz/authorizer.ts';
 import type { ResourceDefinition } from '#pkg/apiserver/definition.ts';
 import { createDocumentProvider } from '#pkg/apiserver/discovery/provider.ts';
 import type { NetworkTarget } from '#pkg/apiserver/endpoints/scope.ts';
-import { type ApiServerOptions, createApiServer } from '#pkg/apiserver/server.ts';
-import type { AdmissionPlugin } from '#pkg/apiserver/strategy.ts';
+import { type ApiServer, type ApiServerOptions, createApiServer } from '#pkg/apiserver/server.ts';
+import type { AdmissionPlugin, Strategy } from '#pkg/apiserver/strategy.ts';
 import type { Clock } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { Random } from '#pkg/base/random.ts';
@@ -26,6 +26,7 @@ import { type AvailabilityOptions, createAvailability } from '#pkg/registry/apir
 import { createRegistration, type RegistrationOptions } from '#pkg/registry/apiregistration/registration.ts';
 import type { ConnectRemote } from '#pkg/registry/apiregistration/remote-connection.ts';
 import { issuerPages } from '#pkg/registry/authentication/discovery.ts';
+import type { ServiceAccountIssuer } from '#pkg/registry/authentication/service-account-issuer.ts';
 import { createTokenUses } from '#pkg/registry/authentication/token-uses.ts';
 import {
   type Authorization,
@@ -37,6 +38,8 @@ import { createStrategies, definitions } from '#pkg/registry/table.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { type AuthenticationSettings, createAuthentication } from './authentication.ts';
 import { numberClaims } from './number-claims.ts';
+import { type RequestSettings, requestRoom } from './request-room.ts';
+import { serviceAddresses } from './service-addresses.ts';
 
 /** What differs between the API servers of a cluster, of a process and of a test. */
 export interface LocalApiOptions {
@@ -72,6 +75,8 @@ export interface LocalApiOptions {
   readonly registersGroups?: boolean;
   /** What is audited. Default: nothing. */
   readonly audit?: Auditing;
+  /** How many requests are worked on at once, and whether by priority and fairness. Default: as upstream. */
+  readonly requests?: RequestSettings;
   /** What the process uses, and what it is: for the server's metrics and `/statusz`. */
   readonly process?: Pick<ApiServerOptions, 'about' | 'processMetrics'>;
 }
@@ -107,6 +112,31 @@ function pluginsOf(
   return createAdmissionPlugins({ authorizer, registered, ...(rbac === undefined ? {} : { rights: rbac }) });
 }
 
+function strategiesOf(
+  { store, grants, serviceCidr, port }: LocalApiOptions,
+  {
+    issuer,
+    hasRoles,
+    client,
+  }: {
+    readonly issuer: ServiceAccountIssuer;
+    readonly hasRoles: boolean;
+    /** Asked once the server is there. */
+    readonly client: () => Client;
+  },
+): readonly Strategy[] {
+  return createStrategies({
+    warnsOfUnbuilt: true,
+    numberClaims: numberClaims(store),
+    addresses: serviceAddresses(client),
+    servesUsage: true,
+    issuer,
+    ...(hasRoles ? { grants: grants ?? [] } : {}),
+    ...(serviceCidr === undefined ? {} : { serviceCidr }),
+    ...(port === undefined ? {} : { apiServerPort: port }),
+  });
+}
+
 /** What keeps APIServices true. */
 function besideOf(
   { connectRemote, registersGroups }: LocalApiOptions,
@@ -120,7 +150,7 @@ function besideOf(
 
 /** Nothing happens before `run` or `ready`. */
 export function localApi(options: LocalApiOptions): LocalApi {
-  const { store, clock, random, log, serviceCidr, port, kubeletElsewhere, reach } = options;
+  const { store, clock, random, log, port, kubeletElsewhere, reach } = options;
   const kubelets = new Map<string, ApiHandler>();
   const call = options.callWebhook ?? noWebhooks;
   const authorization = createAuthorization({ call, clock }, options.authorizationModes);
@@ -128,19 +158,16 @@ export function localApi(options: LocalApiOptions): LocalApi {
   const aggregator = new Aggregator({ connect: options.connectRemote ?? noRemotes, clock });
   const registered = createRegisteredAdmission(mastersOr(authorizer), call);
   const authentication = createAuthentication(clock, options.authentication, call);
-  const server = createApiServer({
+  const room = requestRoom(clock, options.requests);
+  const server: ApiServer = createApiServer({
     store,
     clock,
     random,
     log: log.with({ component: 'kube-apiserver' }),
-    strategies: createStrategies({
-      warnsOfUnbuilt: true,
-      numberClaims: numberClaims(store),
-      servesUsage: true,
+    strategies: strategiesOf(options, {
       issuer: authentication.issuer,
-      ...(rbac === undefined ? {} : { grants: options.grants ?? [] }),
-      ...(serviceCidr === undefined ? {} : { serviceCidr }),
-      ...(port === undefined ? {} : { apiServerPort: port }),
+      hasRoles: rbac !== undefined,
+      client: () => client,
     }),
     definitions: options.definitions ?? definitions,
     admission: pluginsOf(options, authorization, registered),
@@ -149,6 +176,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     allowsAnonymous: authentication.allowsAnonymous,
     pages: issuerPages(authentication.issuer, `${options.address ?? defaultAddress}:${port ?? defaultPort}`),
     authorizer,
+    ...room.options,
     documents: createDocumentProvider,
     aggregation: aggregator,
     ...(reach === undefined ? {} : { reach }),
@@ -156,7 +184,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     ...(options.audit === undefined ? {} : { audit: options.audit }),
     kubelet: (nodeName) => kubelets.get(nodeName) ?? kubeletElsewhere?.(nodeName),
   });
-  const client = createClient({
+  const client: Client = createClient({
     transport: inProcessTransport(server.handle, ownIdentity),
     userAgent: 'kube-apiserver',
   });
@@ -168,6 +196,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
       await server.ready();
       authentication.connect(server.reader, createTokenUses({ client, clock, log }));
       await authorization.connect(server);
+      await room.connect(server);
       await registered.connect(server);
       await aggregator.connect(server);
       await customResources.start();
@@ -182,7 +211,7 @@ export function localApi(options: LocalApiOptions): LocalApi {
     async run(signal) {
       await ready();
       const own = { client, clock, random, log };
-      const beside = besideOf(options, { ...own, aggregator, served: server.resources });
+      const beside = [...besideOf(options, { ...own, aggregator, served: server.resources }), ...room.keepers(own)];
       await Promise.all([server, customResources, ...beside].map((part) => part.run(signal)));
       aggregator.close();
     },

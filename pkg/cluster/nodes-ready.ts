@@ -14,7 +14,8 @@ const namesMax = 5;
 /** Follows the nodes of `source` from now on. */
 export class NodesReady {
   readonly #waiting: Set<string>;
-  #changed = new Deferred();
+  /** Resolves when all are Ready; another one when some are not any more. */
+  #all = new Deferred();
 
   constructor(source: KeyedSource<Node>, names: readonly string[]) {
     this.#waiting = new Set(names);
@@ -22,12 +23,17 @@ export class NodesReady {
       source.subscribe(name, {
         set: (node) => {
           if (isConditionTrue(node.status?.conditions, 'Ready')) this.#waiting.delete(name);
-          else this.#waiting.add(name);
-          if (this.#waiting.size === 0) this.#changed.resolve();
+          else this.#miss(name);
+          if (this.#waiting.size === 0) this.#all.resolve();
         },
-        removed: () => void this.#waiting.add(name),
+        removed: () => this.#miss(name),
       });
     }
+  }
+
+  #miss(name: string): void {
+    if (this.#waiting.size === 0) this.#all = new Deferred();
+    this.#waiting.add(name);
   }
 
   /** Resolves when every node is Ready, or `signal` is aborted; rejects after `timeoutMs`. */
@@ -37,8 +43,7 @@ export class NodesReady {
     const late = sleep(clock, timeoutMs, AbortSignal.any([signal, timer.signal]));
     try {
       while (this.#waiting.size > 0 && !signal.aborted) {
-        this.#changed = new Deferred();
-        const isLate = await Promise.race([this.#changed.promise.then(() => false), late]);
+        const isLate = await Promise.race([this.#all.promise.then(() => false), late]);
         if (isLate && this.#waiting.size > 0)
           throw new Error(
             `Cannot bring up the cluster as ${someOf([...this.#waiting])} did not become ready within ${timeoutMs / 1000} s`,

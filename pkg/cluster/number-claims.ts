@@ -1,8 +1,8 @@
 /**
  * Claims of several API servers of one store to numbers that they give to Services: a key that only one of them can make, and that the store itself
- * removes after a while. Upstream counterpart: the IPAddress objects that its allocator makes, and the repair loop for those that are left over.
+ * removes after a while. Addresses need none: their objects are claims. Upstream counterpart: the allocation bitmap of node ports.
  */
-import type { NumberClaims } from '#pkg/registry/core/service/allocation.ts';
+import type { NumberClaims } from '#pkg/registry/core/service/port-allocation.ts';
 import type { Store } from '#pkg/storage/store.ts';
 import { claimsPrefix } from './store-keys.ts';
 

@@ -11,6 +11,20 @@ export interface ProxyBackendPlace extends ComponentDeps {
   readonly nodePortAddresses: readonly string[];
   /** Whether other proxies listen at the same addresses of this machine. */
   readonly sharesPorts: boolean;
+  /** The proxy's node; absent where one proxy stands for all nodes of the machine. */
+  readonly nodeName?: string | undefined;
+  /** Where the kernel carries the traffic; absent where this process does. */
+  readonly kernel?: KernelPlace | undefined;
+}
+
+/** The network whose kernel leads connections. */
+export interface KernelPlace {
+  /** Path of its namespace; absent for that of this process. */
+  readonly namespace?: string | undefined;
+  /** Name of the table of rules. */
+  readonly tableName: string;
+  readonly podRanges: readonly string[];
+  readonly serviceRanges: readonly string[];
 }
 
 /** One sort of backend. */
@@ -22,12 +36,21 @@ export interface ProxyBackendKind {
 /** Proxy backends by name. */
 export type ProxyBackendTable = Readonly<Record<string, ProxyBackendKind>>;
 
+/** A proxy whose network nobody says more of. */
+const machineKernel: KernelPlace = { tableName: 'coxswain-services', podRanges: [], serviceRanges: [] };
+
 /** The backends that there are. */
 export const proxyBackendTable: ProxyBackendTable = {
   userspace: {
     open: async (place) => {
       const { createUserspaceBackend } = await import('#pkg/proxy/backends/userspace/userspace-backend.ts');
       return createUserspaceBackend(place);
+    },
+  },
+  nftables: {
+    open: async ({ log, nodeName, nodePortAddresses, kernel = machineKernel }) => {
+      const { createNftablesBackend } = await import('#pkg/proxy/backends/nftables/nftables-backend.ts');
+      return createNftablesBackend({ log, nodeName, nodePortAddresses, keepsRules: true, ...kernel });
     },
   },
 };

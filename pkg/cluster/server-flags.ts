@@ -1,14 +1,54 @@
 /** Flags of the API server that people may set, whether it is a process of its own or in one with all others. */
-import { type FlagTable, type FlagValues, parseFlags } from '#pkg/component/flags.ts';
+import { readsMaxDefault, writesMaxDefault } from '#pkg/apiserver/flow/in-flight.ts';
+import { type FlagTable, type FlagValues, integer, parseFlags, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { auditFlags } from './audit/audit-flags.ts';
+import type { EncryptionSettings } from './encryption/encryption.ts';
+import { encryptionFlags } from './encryption/encryption-flags.ts';
+import type { RequestSettings } from './request-room.ts';
 import type { ComponentFlags } from './settings.ts';
 
 /** The table. */
-export const serverFlags = { ...auditFlags } satisfies FlagTable;
+export const serverFlags = {
+  ...auditFlags,
+  ...encryptionFlags,
+  'enable-priority-and-fairness': toggle({
+    help: 'Work on requests by priority levels and flow schemas; else those that read and all others have a lane each.',
+    fallback: true,
+  }),
+  'max-requests-inflight': integer({
+    help: 'Requests that read, worked on at once; with --max-mutating-requests-inflight the seats of all priority levels. 0: no bound of its own.',
+    fallback: readsMaxDefault,
+  }),
+  'max-mutating-requests-inflight': integer({
+    help: 'Requests that write, worked on at once; with --max-requests-inflight the seats of all priority levels. 0: no bound of its own.',
+    fallback: writesMaxDefault,
+  }),
+} satisfies FlagTable;
 
 /** The values of the table. */
 export type ServerFlagValues = FlagValues<typeof serverFlags>;
+
+/** How many requests are worked on at once by these flags. Throws `UserError` for no seats at all. */
+export function requestSettings(flags: ServerFlagValues): RequestSettings {
+  const isFair = flags['enable-priority-and-fairness'];
+  const [readsMax, writesMax] = [flags['max-requests-inflight'], flags['max-mutating-requests-inflight']];
+  if (isFair && readsMax + writesMax === 0) {
+    const names = '--max-requests-inflight and --max-mutating-requests-inflight';
+    throw new UserError(`the flags ${names} must add up to something positive with --enable-priority-and-fairness`);
+  }
+  // Without priority levels a zero is no limit.
+  const lane = (max: number): number => (!isFair && max === 0 ? Number.POSITIVE_INFINITY : max);
+  return { readsMax: lane(readsMax), writesMax: lane(writesMax), isFair };
+}
+
+/** How values are stored, as the flags say. */
+export function encryptionOf(values: ServerFlagValues): EncryptionSettings {
+  return {
+    file: values['encryption-provider-config'],
+    reloads: values['encryption-provider-config-automatic-reload'],
+  };
+}
 
 /** The values that the settings of a cluster give. Throws `UserError` for what no flag takes. */
 export function serverFlagValues(set: ComponentFlags): ServerFlagValues {

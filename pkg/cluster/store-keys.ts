@@ -12,8 +12,11 @@ export const claimsPrefix = '/coxswain/claims/';
 /** How the keys of the objects are laid out: a number (`key-layout.ts`). */
 export const layoutKey = '/coxswain/layout';
 
+/** Whether values were ever stored unreadable (`encryption/encryption.ts`). */
+export const encryptionKey = '/coxswain/encryption';
+
 /** The layout of this version. */
-export const keyLayout = 2;
+export const keyLayout = 3;
 
 /** In an etcd that a snapshot was restored into: by how much revisions are shown greater than etcd's (`RevisionShift` as JSON). */
 export const revisionsKey = '/coxswain/revisions';
@@ -29,7 +32,10 @@ export function isOfStoreAlone(key: string): boolean {
   return key === revisionsKey || key === restoringKey || key.startsWith(serversPrefix) || key.startsWith(claimsPrefix);
 }
 
-/** Notes this version's layout in a store that has no objects yet, or none that lie otherwise. Where it is noted already another server was faster. */
-export async function writeLayout(store: Store): Promise<void> {
-  await store.write({ type: 'put', key: layoutKey, value: Buffer.from(String(keyLayout)), ifModRevision: 0 });
+/**
+ * Notes this version's layout in a store that has no objects yet, or none that lie otherwise, in place of what was noted at `ifModRevision`. Where it is
+ * noted already another server was faster.
+ */
+export async function writeLayout(store: Store, ifModRevision = 0): Promise<void> {
+  await store.write({ type: 'put', key: layoutKey, value: Buffer.from(String(keyLayout)), ifModRevision });
 }

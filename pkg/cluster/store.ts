@@ -2,8 +2,10 @@
  * Opens the store that a setting names. What outlives the process is checked to be the store that the cluster had (`store-identity.ts`).
  */
 import type { Store } from '#pkg/storage/store.ts';
+import type { EncryptionSettings } from './encryption/encryption.ts';
 import { removeAll } from './remove-all.ts';
 import { checkNoStoreId, checkStoreId, isStoreOf } from './store-identity.ts';
+import { encryptionKey } from './store-keys.ts';
 import { type StoreDriver, type StorePlace, type StoreTable, storeDriverOf, storeNames, storeTable } from './stores.ts';
 
 /** Whether a value of `--store` can be understood. */
@@ -16,8 +18,25 @@ export function isSharedStore(store: string): boolean {
   return storeDriverOf(store)?.isShared === true;
 }
 
-/** Throws what the driver does, and `UserError` when the store is not the one that the cluster had. */
-export async function openStore(place: StorePlace, table: StoreTable = storeTable): Promise<Store> {
+/** Throws what the driver does, and `UserError` when the store is not the one that the cluster had, or how values are stored cannot be followed. */
+export async function openStore(
+  place: StorePlace & { readonly encryption?: EncryptionSettings },
+  table: StoreTable = storeTable,
+): Promise<Store> {
+  const { encryption = { file: '', reloads: false }, ...where } = place;
+  const store = await openAsItIs(where, table);
+  try {
+    // What was sealed once may still be, whatever the configuration says now.
+    if (encryption.file === '' && (await store.get(encryptionKey)) === undefined) return store;
+    return await (await import('./encryption/encryption.ts')).withEncryption(store, encryption, where);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** The store with its values as they lie there. */
+async function openAsItIs(place: StorePlace, table: StoreTable): Promise<Store> {
   const { folder, random } = place;
   const driver = driverOf(place.store, table);
   const store = await driver.open(place);

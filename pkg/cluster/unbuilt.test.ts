@@ -35,7 +35,6 @@ const objects: Readonly<Record<string, readonly [path: string, object: object]>>
     { spec: { attacher: 'a', nodeName: 'n', source: { persistentVolumeName: 'v' } } },
   ],
   resourceclaims: [inDefault('resource.k8s.io/v1'), { spec: {} }],
-  servicecidrs: ['/apis/networking.k8s.io/v1', { spec: { cidrs: ['10.0.0.0/16'] } }],
   networkpolicies: [inDefault('networking.k8s.io/v1'), { spec: { podSelector: {} } }],
   ingresses: [
     inDefault('networking.k8s.io/v1'),

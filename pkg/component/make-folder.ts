@@ -14,19 +14,25 @@ import { errorCode } from '#pkg/base/error-code.ts';
 export async function makeFolder(path: string): Promise<string | undefined> {
   const wanted = resolve(path);
   try {
-    await mkdir(wanted, { mode: 0o700 });
-    return wanted;
+    return await makeOne(wanted);
   } catch (error) {
-    const code = errorCode(error);
-    if (code !== 'ENOENT') {
-      if (await isFolder(wanted)) return undefined;
-      throw error;
-    }
     const above = dirname(wanted);
-    if (above === wanted || (await isFolder(above))) throw error;
-    const first = await makeFolder(above);
-    await makeFolder(wanted);
-    return first ?? wanted;
+    if (errorCode(error) !== 'ENOENT' || above === wanted) throw error;
+    // Somebody else may have made it meanwhile. A second refusal is final.
+    const first = (await isFolder(above)) ? undefined : await makeFolder(above);
+    const made = await makeOne(wanted);
+    return first ?? made;
+  }
+}
+
+/** The folder if it is made here, undefined when it is there already. */
+async function makeOne(path: string): Promise<string | undefined> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return path;
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' && (await isFolder(path))) return undefined;
+    throw error;
   }
 }
 

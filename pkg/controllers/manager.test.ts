@@ -75,9 +75,18 @@ test('a controller that does not exist is refused', () => {
 
 test.each([
   [['*'], ['a', 'b', 'c']],
-  [['*', '-b'], ['a', 'c']],
-  [['c', 'a'], ['a', 'c']],
-  [['-b', '*'], ['a', 'c']],
+  [
+    ['*', '-b'],
+    ['a', 'c'],
+  ],
+  [
+    ['c', 'a'],
+    ['a', 'c'],
+  ],
+  [
+    ['-b', '*'],
+    ['a', 'c'],
+  ],
 ])('--controllers %j runs %j', (controllers, expected) => {
   const made: string[] = [];
   const factory = (name: string) => () => {

@@ -26,6 +26,7 @@ import { createPodGcController, podGcFlags } from './podgc/podgc.ts';
 import { createReplicaSetController } from './replicaset/replicaset.ts';
 import { createReplicationController } from './replication/replication.ts';
 import { createResourceQuotaController, resourceQuotaFlags } from './resourcequota/resourcequota.ts';
+import { createServiceCidrController } from './service-cidrs/service-cidrs.ts';
 import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
 import { createServiceAccountController } from './serviceaccount/serviceaccount.ts';
 import { createServiceAccountTokenController } from './serviceaccounttoken/serviceaccounttoken.ts';
@@ -71,4 +72,5 @@ export const controllerTable: ControllerTable = {
   'persistentvolumeclaim-protection-controller': createClaimProtection,
   'persistentvolume-protection-controller': createVolumeProtection,
   'ephemeral-volume-controller': createEphemeralVolumeController,
+  'service-cidr-controller': createServiceCidrController,
 };

@@ -3,7 +3,7 @@
  * kubeconfig; tests make one from a handler in the same process.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { isObject, parseJson } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { type Status, StatusError } from '#pkg/apimachinery/status-error.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -84,7 +84,7 @@ export function createKubeApi(options: {
     call: async (call) => {
       const answer = await send(call);
       const text = await readAll(answer.chunks);
-      return { status: answer.status, object: text === '' ? {} : (JSON.parse(text) as JsonObject) };
+      return { status: answer.status, object: text === '' ? {} : (parseJson(text) as JsonObject) };
     },
     stream: async (call) => (await send(call)).chunks,
   };

@@ -121,7 +121,7 @@ async function editLastApplied(context: KubectlContext, values: EditValues, args
       text: renderObject(extension, lastApplied(object)),
       extension,
       take: async (edited) => {
-        const decoded = decodeYaml(edited);
+        const decoded = decodeYaml(edited, { wholeIntegers: true });
         if (!decoded.ok) return { ok: false, problem: `The edited file had a syntax error: ${decoded.error}` };
         if (!isObject(decoded.value)) return { ok: false, problem: 'The edited file is no object' };
         await writeNote(context, { target, note: lastAppliedText(withLastApplied(decoded.value)) });

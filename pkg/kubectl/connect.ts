@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Agent, type RequestOptions, request as requestHttps } from 'node:https';
+import { jsonText } from '#pkg/apimachinery/json.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { request as requestHttp } from '#pkg/serving/node-http.ts';
 import { type ApiCall, createKubeApi, errorOf, type Forward, type KubeApi, type RawAnswer } from './api.ts';
@@ -165,7 +166,7 @@ function forwardTo(base: URL, credentials: RequestOptions, { request, response, 
 }
 
 function sendCall(base: URL, credentials: RequestOptions, call: ApiCall): Promise<RawAnswer> {
-  const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
+  const body = call.body === undefined ? undefined : Buffer.from(jsonText(call.body));
   const headers: Record<string, number | string> = {
     ...(credentials.headers as Record<string, string> | undefined),
     accept: call.accept ?? 'application/json',

@@ -1,6 +1,6 @@
 /** `edit`: an object in an editor, and the difference sent as a patch. Source: kubectl `cmd/edit/edit.go`. */
 import { decodeYaml } from '#pkg/apimachinery/decode.ts';
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { isObject, jsonText } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { type FlagTable, type FlagValues, text, toggle } from '#pkg/component/flags.ts';
@@ -55,7 +55,7 @@ interface Edited {
 }
 
 async function takeEdit(context: KubectlContext, values: Values, { target, before, edited }: Edited): Promise<Taken> {
-  const decoded = decodeYaml(edited);
+  const decoded = decodeYaml(edited, { wholeIntegers: true });
   if (!decoded.ok) return { ok: false, problem: `The edited file had a syntax error: ${decoded.error}` };
   if (!isObject(decoded.value)) return { ok: false, problem: 'The edited file is no object' };
   const after = values['save-config'] ? withLastApplied(decoded.value) : decoded.value;
@@ -65,7 +65,7 @@ async function takeEdit(context: KubectlContext, values: Values, { target, befor
     context.print(`${targetName(target)} skipped\n`);
     return { ok: true };
   }
-  if (values['output-patch']) context.print(`Patch: ${JSON.stringify(patch)}\n`);
+  if (values['output-patch']) context.print(`Patch: ${jsonText(patch)}\n`);
   try {
     await context.api.call({
       method: 'PATCH',

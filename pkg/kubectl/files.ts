@@ -108,14 +108,14 @@ function valuesOf(text: string, source: string, onDuplicates: OnDuplicates | und
   const objects = jsonObjects(text);
   if (objects !== undefined) {
     return objects.map((object) => {
-      const decoded = decodeYaml(object, { findDuplicates });
+      const decoded = decodeYaml(object, { findDuplicates, wholeIntegers: true });
       if (!decoded.ok) throw problem(decoded.error);
       if (decoded.yamlDuplicates !== undefined) onDuplicates?.(source, decoded.yamlDuplicates);
       return decoded.value;
     });
   }
   try {
-    const documents = readYaml(text, { findDuplicates });
+    const documents = readYaml(text, { findDuplicates, wholeIntegers: true });
     // What a merge brings is there to be replaced.
     const duplicates = documents.flatMap((document) => document.duplicates.filter(({ merged }) => !merged));
     if (duplicates.length > 0) onDuplicates?.(source, duplicatesText(duplicates));

@@ -1,4 +1,5 @@
 /** The changes of what `get -w` shows. */
+import { parseJson } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { StatusError } from '#pkg/apimachinery/status-error.ts';
 import { digText, linesOf } from './api.ts';
@@ -38,7 +39,7 @@ export async function watchTarget(
         await context.api.stream({ method: 'GET', path, query, accept, signal: context.signal }),
       )) {
         if (line === '') continue;
-        const event = JSON.parse(line) as JsonObject;
+        const event = parseJson(line) as JsonObject;
         if (event.type === 'ERROR') throw StatusError.from(event.object as never);
         version =
           digText(event, 'object', 'metadata', 'resourceVersion') ||

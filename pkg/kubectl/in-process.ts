@@ -1,5 +1,6 @@
 /** Calls an API in the same process, as `connect.ts` does over the network: for tests, and for programs that hold a cluster. */
 import type { ApiHandler, ApiResponse } from '#pkg/apimachinery/http.ts';
+import { jsonText } from '#pkg/apimachinery/json.ts';
 import type { ApiCall, RawAnswer, SendCall } from './api.ts';
 
 /** Sends calls to `handler` as the person who may do everything. */
@@ -8,7 +9,7 @@ export function sendTo(handler: ApiHandler): SendCall {
     const query = new URLSearchParams();
     for (const [key, value] of Object.entries(call.query ?? {}))
       for (const one of typeof value === 'string' ? [value] : (value ?? [])) query.append(key, one);
-    const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
+    const body = call.body === undefined ? undefined : Buffer.from(jsonText(call.body));
     const response = await handler({
       method: call.method,
       path: call.path,

@@ -1,5 +1,5 @@
 /** KYAML: YAML in the form of JSON, with its strings quoted and its keys not. Source: KEP-5295, `sigs.k8s.io/yaml/kyaml`. */
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { isObject, parseJson } from '#pkg/apimachinery/json.ts';
 import { sortedJson } from './sorted-json.ts';
 
 const plainKey = /^[A-Za-z_][A-Za-z0-9_./-]*$/;
@@ -8,7 +8,7 @@ const taken = new Set(['y', 'n', 'yes', 'no', 'on', 'off', 'true', 'false', 'nul
 
 /** The document of a value. */
 export function kyamlText(value: unknown): string {
-  const sorted: unknown = JSON.parse(sortedJson(value));
+  const sorted: unknown = parseJson(sortedJson(value));
   return `---\n${textOf(sorted, '')}\n`;
 }
 

@@ -1,5 +1,5 @@
 /** The note of what was last applied, which `apply` leaves on an object and works out removals from. Source: kubectl `pkg/util/apply.go`. */
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { isObject, parseJson } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import type { Schema } from '#pkg/apimachinery/schema.ts';
 import { digMap, digText } from './api.ts';
@@ -29,7 +29,7 @@ export function lastAppliedText(object: JsonObject): string {
 export function lastApplied(object: JsonObject): JsonObject {
   const text = lastAppliedText(object);
   if (text === '') return {};
-  const value: unknown = JSON.parse(text);
+  const value: unknown = parseJson(text);
   return isObject(value) ? value : {};
 }
 

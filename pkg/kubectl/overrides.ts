@@ -1,6 +1,6 @@
 /** `--overrides`: JSON that is merged into what a generator made. Source: kubectl `cmd/util/override_options.go`. */
 
-import { isObject } from '#pkg/apimachinery/json.ts';
+import { isObject, parseJson } from '#pkg/apimachinery/json.ts';
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
 import { applyJsonPatch } from '#pkg/apimachinery/patch/json-patch.ts';
 import { applyMergePatch } from '#pkg/apimachinery/patch/merge-patch.ts';
@@ -22,7 +22,7 @@ export function overridden(
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     throw new UserError(`error: invalid JSON in --overrides: ${text}`, error);
   }

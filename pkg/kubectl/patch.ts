@@ -91,7 +91,7 @@ function versionOf(object: JsonObject): string {
 
 function readPatch(values: Values): unknown {
   const text = values.patch === '' ? readPatchFile(values['patch-file']) : values.patch;
-  const decoded = decodeYaml(text);
+  const decoded = decodeYaml(text, { wholeIntegers: true });
   if (decoded.ok && typeof decoded.value === 'object' && decoded.value !== null) return decoded.value;
   const why = decoded.ok ? 'it is no object' : decoded.error;
   throw new UserError(`error: unable to parse ${JSON.stringify(text)}: ${why}`);

@@ -1,5 +1,6 @@
 /** `--raw`: a file sent to a path of the server as it is, and the answer printed as it comes. */
 import { readFileSync } from 'node:fs';
+import { parseJson } from '#pkg/apimachinery/json.ts';
 import type { ApiCall } from './api.ts';
 import type { KubectlContext } from './context.ts';
 
@@ -15,7 +16,7 @@ export async function postRaw(
   const [file = ''] = files;
   const text = file === '-' ? await context.readStdin() : file === '' ? '' : readFileSync(file, 'utf8');
   const { pathname, searchParams } = new URL(path, 'http://localhost');
-  const body: unknown = text === '' ? undefined : JSON.parse(text);
+  const body: unknown = text === '' ? undefined : parseJson(text);
   const query = Object.fromEntries(searchParams);
   const chunks = await context.api.stream({ method, path: pathname, query, body, signal: context.signal });
   for await (const chunk of chunks) await context.machine.writeBytes(chunk);

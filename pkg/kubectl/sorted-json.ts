@@ -11,12 +11,17 @@ const unsafe: Readonly<Record<string, string>> = {
 
 /** JSON as Go writes it: keys in order, and escapes for what HTML would take for its own. */
 export function sortedJson(value: unknown, indent?: number): string {
-  const text = JSON.stringify(value, (_, inner: unknown) => (isMapping(inner) ? withSortedKeys(inner) : inner), indent);
+  const text = JSON.stringify(value, (_, inner: unknown) => written(inner), indent);
   return text.replaceAll(/[<>&\u2028\u2029]/g, (letter) => unsafe[letter] ?? letter);
 }
 
+function written(value: unknown): unknown {
+  if (typeof value === 'bigint') return JSON.rawJSON(String(value));
+  return isMapping(value) ? withSortedKeys(value) : value;
+}
+
 function isMapping(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value);
 }
 
 function withSortedKeys(object: JsonObject): JsonObject {

@@ -39,6 +39,37 @@ test.each<[what: string, original: JsonObject, modified: JsonObject, current: Js
     { containers: [container('a', '1', { args: ['x', 'y'] })] },
     { containers: [{ name: 'a', args: ['x'] }], '$setElementOrder/containers': [{ name: 'a' }] },
   ],
+  [
+    'the order alone where the server has more, or another order',
+    {},
+    { containers: [container('a', '1')] },
+    { containers: [container('a', '1'), container('side', '1')] },
+    { '$setElementOrder/containers': [{ name: 'a' }] },
+  ],
+  [
+    'no order where the server has nothing yet',
+    {},
+    { containers: [container('a', '1')] },
+    { containers: [] },
+    { containers: [container('a', '1')] },
+  ],
+  [
+    'what goes from a container that the server no longer has',
+    { containers: [container('a', '1', { args: ['x'] })] },
+    { containers: [container('a', '2')] },
+    { containers: [container('b', '1')] },
+    { containers: [{ name: 'a', image: '2', args: null }], '$setElementOrder/containers': [{ name: 'a' }] },
+  ],
+  [
+    'of a volume what is to stay',
+    {},
+    { volumes: [{ name: 'v', hostPath: { path: '/x' } }] },
+    { volumes: [{ name: 'v', emptyDir: {} }] },
+    {
+      volumes: [{ name: 'v', hostPath: { path: '/x' }, $retainKeys: ['hostPath', 'name'] }],
+      '$setElementOrder/volumes': [{ name: 'v' }],
+    },
+  ],
 ])('the patch has %s', (_what, original, modified, current, patch) => {
   expect(threeWayPatch({ original, modified, current }, schema)).toEqual(patch);
 });

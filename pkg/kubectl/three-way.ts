@@ -30,7 +30,7 @@ function patchOf(
     const live = current[key];
     const field = fieldOf(schema, key);
     if (live === undefined || live === null) {
-      if (wanted !== null) patch[key] = wanted;
+      if (wanted !== null) patchMissing(patch, key, [original[key], wanted], field);
     } else if (isObject(wanted) && isObject(live)) patchMap(patch, key, [own(original, key), wanted, live], field);
     else if (Array.isArray(wanted) && Array.isArray(live))
       patchList(patch, key, [listAt(original, key), wanted, live], field);
@@ -38,6 +38,29 @@ function patchOf(
   }
   for (const key of Object.keys(original)) if (!Object.hasOwn(modified, key)) patch[key] = null;
   return patch;
+}
+
+/** A field that is not there: what the file says, and what it no longer names of what was applied. */
+function patchMissing(
+  patch: JsonObject,
+  key: string,
+  [original, wanted]: readonly [unknown, unknown],
+  field: Field,
+): void {
+  patch[key] = wanted;
+  if (isObject(wanted) && isObject(original)) {
+    const inner = patchOf(original, wanted, {}, field.schema);
+    patch[key] = retainsKeys(field.fact) && !deepEqual(inner, wanted) ? retaining(inner, wanted, original) : inner;
+  } else if (Array.isArray(wanted) && Array.isArray(original)) {
+    patchList(patch, key, [original, wanted, []], field);
+  }
+}
+
+/** The same of an object of which at most one of several fields may be there: what the file does not name is to go, whoever made it. */
+function retaining(patch: JsonObject, wanted: JsonObject, live: JsonObject): JsonObject {
+  const kept = Object.keys(wanted).filter((key) => wanted[key] !== null);
+  const hasMore = Object.keys(live).some((key) => !Object.hasOwn(wanted, key));
+  return kept.length > 0 && (hasMore || Object.keys(patch).length > 0) ? { ...patch, $retainKeys: kept.sort() } : patch;
 }
 
 /** A field as the patch has to know it: the shape of its value, and how lists of it are merged. */
@@ -50,6 +73,10 @@ function fieldOf(schema: Schema | undefined, key: string): Field {
   if (schema?.type === 'map') return { schema: schema.of, fact: undefined };
   const fact = schema?.type === 'object' ? schema.fields.get(key) : undefined;
   return { schema: fact?.schema, fact };
+}
+
+function retainsKeys(fact: FieldSchema | undefined): boolean {
+  return fact?.patchStrategies.includes('retainKeys') === true;
 }
 
 function own(object: JsonObject, key: string): JsonObject {
@@ -73,9 +100,8 @@ function patchMap(
     return;
   }
   const inner = patchOf(original, wanted, live, schema);
-  const retains = fact?.patchStrategies.includes('retainKeys') === true && !deepEqual(wanted, live);
-  const kept = retains ? { ...inner, $retainKeys: Object.keys(wanted).sort() } : inner;
-  if (Object.keys(inner).length > 0) patch[key] = kept;
+  const kept = retainsKeys(fact) ? retaining(inner, wanted, live) : inner;
+  if (Object.keys(kept).length > 0) patch[key] = kept;
 }
 
 function patchList(
@@ -93,7 +119,10 @@ function patchList(
   const mergeKey = fact?.patchMergeKey;
   const item = schema?.type === 'list' ? schema.of : undefined;
   if (mergeKey === undefined) patchSet(patch, key, lists);
-  else patchKeyed(patch, key, { lists: [records(lists[0]), records(wanted), records(live)], mergeKey, item });
+  else {
+    const keyed = [records(lists[0]), records(wanted), records(live)] as const;
+    patchKeyed(patch, key, { lists: keyed, mergeKey, item, retains: retainsKeys(fact) });
+  }
 }
 
 function records(list: readonly unknown[]): readonly JsonObject[] {
@@ -107,33 +136,42 @@ function patchSet(
   [original, wanted, live]: readonly [readonly unknown[], readonly unknown[], readonly unknown[]],
 ): void {
   const added = wanted.filter((value) => !live.includes(value));
-  const removed = original.filter((value) => !wanted.includes(value));
-  if (added.length === 0 && removed.length === 0) return;
+  const removed = [...new Set(original.filter((value) => !wanted.includes(value)))].sort();
   if (added.length > 0) patch[key] = added;
   if (removed.length > 0) patch[`$deleteFromPrimitiveList/${key}`] = removed;
-  patch[`$setElementOrder/${key}`] = wanted;
+  // Upstream puts what is there into order before it looks.
+  const isOther = live.length > 0 && !deepEqual(live.toSorted(), wanted);
+  if (wanted.length > 0 && (isOther || removed.length > 0)) patch[`$setElementOrder/${key}`] = wanted;
 }
 
 interface KeyedLists {
   readonly lists: readonly [readonly JsonObject[], readonly JsonObject[], readonly JsonObject[]];
   readonly mergeKey: string;
   readonly item: Schema | undefined;
+  /** Of each item what the file does not name is to go. */
+  readonly retains: boolean;
 }
 
-function patchKeyed(patch: JsonObject, key: string, { lists, mergeKey, item }: KeyedLists): void {
+function patchKeyed(patch: JsonObject, key: string, { lists, mergeKey, item, retains }: KeyedLists): void {
   const [original, wanted, live] = lists;
   const find = (list: readonly JsonObject[], one: JsonObject): JsonObject | undefined =>
     list.find((other) => deepEqual(other[mergeKey], one[mergeKey]));
   const changes = wanted.flatMap((one): readonly JsonObject[] => {
-    const there = find(live, one);
-    if (there === undefined) return [one];
-    const inner = patchOf(find(original, one) ?? {}, one, there, item);
+    const [before, there] = [find(original, one), find(live, one)];
+    const changed = patchOf(before ?? {}, one, there ?? {}, item);
+    const isNew = there === undefined && deepEqual(changed, one);
+    const inner = retains && !isNew ? retaining(changed, one, there ?? before ?? {}) : changed;
     return Object.keys(inner).length === 0 ? [] : [{ ...inner, [mergeKey]: one[mergeKey] }];
   });
   const removed = original
     .filter((one) => find(wanted, one) === undefined)
+    .sort((a, b) => (String(a[mergeKey]) < String(b[mergeKey]) ? -1 : 1))
     .map((one): JsonObject => ({ $patch: 'delete', [mergeKey]: one[mergeKey] }));
-  if (changes.length + removed.length === 0) return;
-  patch[key] = [...changes, ...removed];
-  patch[`$setElementOrder/${key}`] = wanted.map((one) => ({ [mergeKey]: one[mergeKey] }));
+  if (changes.length + removed.length > 0) patch[key] = [...changes, ...removed];
+  // Said too where nothing but the order differs, or the server has more.
+  const isSame =
+    live.length === wanted.length && live.every((one, i) => deepEqual(one[mergeKey], wanted[i]?.[mergeKey]));
+  const isOther = live.length === 0 ? !deepEqual(changes, wanted) : !isSame || changes.length > 0;
+  if (wanted.length > 0 && (isOther || removed.length > 0))
+    patch[`$setElementOrder/${key}`] = wanted.map((one) => ({ [mergeKey]: one[mergeKey] }));
 }

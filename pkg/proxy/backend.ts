@@ -8,7 +8,8 @@
  *    longer in the rules, until either side ends them; UDP flows to such an endpoint are dropped.
  * 3. A rule without endpoints refuses connections.
  * 4. What cannot be done for one rule is returned and does not keep the others from being done.
- * 5. After `close` has resolved nothing is left: no listener, no connection, no timer. `sync` must not be called after it.
+ * 5. After `close` has resolved nothing of this process is left: no listener, no connection that it carries, no timer, no child. `sync` must not be
+ *    called after it. Rules in the kernel may be left for the next proxy where whoever made the backend wanted so.
  */
 import type { Rule, RuleSet } from './model/rule.ts';
 

@@ -39,7 +39,9 @@ import { podTemplateStrategy } from './core/pod-template.ts';
 import { replicationControllerStrategy } from './core/replication-controller.ts';
 import { resourceQuotaStrategy } from './core/resource-quota.ts';
 import { secretStrategy } from './core/secret.ts';
-import type { NumberClaims, PortRange } from './core/service/allocation.ts';
+import { type AddressRange, parseAddressRange } from './core/service/address-range.ts';
+import type { AddressBook } from './core/service/ip-allocation.ts';
+import type { NumberClaims, PortRange } from './core/service/port-allocation.ts';
 import { createServiceStrategy } from './core/service/service.ts';
 import { createServiceAccountStrategy } from './core/service-account.ts';
 import { flowControlStrategies } from './flowcontrol/strategies.ts';
@@ -59,12 +61,14 @@ import { claimWarnings, serviceWarnings, statefulSetWarnings, volumeWarnings, wi
 
 /** What the strategies need to know of the cluster. */
 export interface StrategyOptions {
-  /** IPv4 range of cluster IPs. Default `10.96.0.0/12`; `127.96.0.0/12` is its counterpart on the loopback network. */
+  /** Range of cluster IPs, or one of each family with a comma between them, the primary one first. Default `10.96.0.0/12`; `127.96.0.0/12` is its counterpart on the loopback network. */
   readonly serviceCidr?: string;
   /** Default 30000 to 32767. */
   readonly nodePortRange?: PortRange;
   /** Where several servers give cluster IPs and node ports of the same ranges. */
   readonly numberClaims?: NumberClaims | undefined;
+  /** The objects of addresses that Services were given. Absent: there are none. */
+  readonly addresses?: AddressBook | undefined;
   /** Port at which the API server itself listens, for the Service `kubernetes`. Default 6443. */
   readonly apiServerPort?: number;
   /** Whether clients are warned of kinds that are only stored, as nothing acts on them. Default false: of a server alone nobody expects it. */
@@ -92,13 +96,23 @@ const defaultServiceCidr = '10.96.0.0/12';
 const defaultNodePortRange: PortRange = { first: 30000, last: 32767 };
 const defaultApiServerPort = 6443;
 
+/** The ranges of a text that is checked before. */
+function serviceRanges(text: string): readonly AddressRange[] {
+  return text
+    .split(',')
+    .map(parseAddressRange)
+    .filter((range) => range !== undefined);
+}
+
 /** All strategies, for one server: those of Services hold what that server has given out. */
 export function createStrategies(options: StrategyOptions = {}): readonly Strategy[] {
   const serviceCidr = options.serviceCidr ?? defaultServiceCidr;
   // Where Services have loopback addresses pods have them too.
   const ipRules: IpRules = { allowsLoopback: serviceCidr.startsWith('127.') };
+  const ranges = serviceRanges(serviceCidr);
   const serviceOptions = {
-    serviceCidr,
+    ranges,
+    addresses: options.addresses,
     nodePortRange: options.nodePortRange ?? defaultNodePortRange,
     claims: options.numberClaims,
     apiServerPort: options.apiServerPort ?? defaultApiServerPort,
@@ -139,7 +153,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     horizontalPodAutoscalerStrategy,
     podDisruptionBudgetStrategy,
     ...(options.grants === undefined ? rbacStrategies : strategiesWithPolicy(options.grants)),
-    ...createNetworkingStrategies(ipRules, serviceCidr),
+    ...createNetworkingStrategies(ipRules, ranges),
     leaseStrategy,
     ...storageStrategies,
     priorityClassStrategy,

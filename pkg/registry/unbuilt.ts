@@ -43,12 +43,6 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
     missing: ['resourceclaim-controller'],
     effect: 'no device is allocated',
   },
-  {
-    group: 'networking.k8s.io',
-    resource: 'servicecidrs',
-    missing: ['service-cidr-controller'],
-    effect: 'no cluster IPs are taken from it',
-  },
   { group: 'networking.k8s.io', resource: 'networkpolicies', missing: [], effect: 'all traffic is let through' },
   { group: 'networking.k8s.io', resource: 'ingresses', missing: [], effect: 'nothing routes traffic by it' },
 ];

@@ -50,16 +50,25 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
     const remove = (key: string, ifModRevision: number): Promise<WriteResult> =>
       store.write({ type: 'delete', key, ifModRevision });
 
-    test('each successful write makes the revision one greater, and a failed one leaves it', async () => {
+    test('each successful write makes the revision greater, by one where nobody else counts, and a failed one leaves it', async () => {
       const prefix = space();
       const base = await store.currentRevision();
       expect(base).toBeGreaterThanOrEqual(1);
-      expect(await put(`${prefix}a`, '1')).toMatchObject({ ok: true, revision: base + 1 });
+      const first = revisionOf(await put(`${prefix}a`, '1'));
       expect(await put(`${prefix}a`, '2')).toMatchObject({ ok: false });
       expect(await remove(`${prefix}b`, 7)).toEqual({ ok: false });
-      expect(await put(`${prefix}b`, '1')).toMatchObject({ ok: true, revision: base + 2 });
-      expect(await remove(`${prefix}a`, base + 1)).toMatchObject({ ok: true, revision: base + 3 });
-      expect(await store.currentRevision()).toBe(base + 3);
+      expect(await remove(`${prefix}a`, 7)).toMatchObject({ ok: false });
+      const between = await store.currentRevision();
+      expect(await put(`${prefix}a`, '2', 7)).toMatchObject({ ok: false });
+      expect(await store.currentRevision()).toBe(between);
+      const second = revisionOf(await put(`${prefix}b`, '1'));
+      const third = revisionOf(await remove(`${prefix}a`, first));
+      const after = await store.currentRevision();
+      const all = [base, first, second, third];
+      expect([...new Set(all)].sort((x, y) => x - y)).toEqual(all);
+      expect(after).toBeGreaterThanOrEqual(third);
+      if (store.localRevision !== undefined)
+        expect([first, second, third, after]).toEqual([base + 1, base + 2, base + 3, base + 3]);
     });
 
     test('a write happens only when the key is at the expected revision, and says what it holds otherwise', async () => {
@@ -75,20 +84,19 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
         current: `${key}=one@${created}/${created}`,
       });
       const updated = await put(key, 'two', created);
-      expect(plainResult(updated)).toEqual({
-        ok: true,
-        revision: created + 1,
-        kv: `${key}=two@${created}/${created + 1}`,
+      const second = revisionOf(updated);
+      expect(plainResult(updated)).toEqual({ ok: true, revision: second, kv: `${key}=two@${created}/${second}` });
+      expect(plainResult(await put(key, 'three', created))).toEqual({
+        ok: false,
+        current: `${key}=two@${created}/${second}`,
       });
-      expect(plainResult(await remove(key, created + 1))).toEqual({ ok: true, revision: created + 2 });
-      expect(plainResult(await remove(key, created + 1))).toEqual({ ok: false });
-      expect(plainResult(await put(key, 'three', created + 1))).toEqual({ ok: false });
+      const removed = await remove(key, second);
+      expect(plainResult(removed)).toEqual({ ok: true, revision: revisionOf(removed) });
+      expect(plainResult(await remove(key, second))).toEqual({ ok: false });
+      expect(plainResult(await put(key, 'three', second))).toEqual({ ok: false });
       const again = await put(key, 'three');
-      expect(plainResult(again)).toEqual({
-        ok: true,
-        revision: created + 3,
-        kv: `${key}=three@${created + 3}/${created + 3}`,
-      });
+      const third = revisionOf(again);
+      expect(plainResult(again)).toEqual({ ok: true, revision: third, kv: `${key}=three@${third}/${third}` });
     });
 
     test('a read after a write has resolved sees it', async () => {
@@ -144,11 +152,11 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
     test('a range at a past revision is the state of then', async () => {
       const prefix = space();
       const first = revisionOf(await put(`${prefix}a`, 'a1'));
-      await put(`${prefix}b`, 'b1');
-      await put(`${prefix}a`, 'a2', first);
-      await remove(`${prefix}b`, first + 1);
+      const second = revisionOf(await put(`${prefix}b`, 'b1'));
+      const third = revisionOf(await put(`${prefix}a`, 'a2', first));
+      const fourth = revisionOf(await remove(`${prefix}b`, second));
       await put(`${prefix}c`, 'c1');
-      await put(`${prefix}b`, 'b2');
+      const last = revisionOf(await put(`${prefix}b`, 'b2'));
       const at = async (revision: number): Promise<string[]> => {
         const result = await store.range({ prefix, revision });
         expect(result).toMatchObject({ revision, count: result.items.length });
@@ -156,16 +164,53 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
       };
       expect(await at(first - 1)).toEqual([]);
       expect(await at(first)).toEqual(['a1']);
-      expect(await at(first + 1)).toEqual(['a1', 'b1']);
-      expect(await at(first + 2)).toEqual(['a2', 'b1']);
-      expect(await at(first + 3)).toEqual(['a2']);
-      expect(await at(first + 5)).toEqual(['a2', 'b2', 'c1']);
-      const page = await store.range({ prefix, revision: first + 1, limit: 1, startKey: `${prefix}a\0` });
+      expect(await at(second)).toEqual(['a1', 'b1']);
+      expect(await at(third)).toEqual(['a2', 'b1']);
+      expect(await at(fourth)).toEqual(['a2']);
+      expect(await at(last)).toEqual(['a2', 'b2', 'c1']);
+      const page = await store.range({ prefix, revision: second, limit: 1, startKey: `${prefix}a\0` });
       expect({ ...page, items: page.items.map(plain) }).toEqual({
-        items: [`${prefix}b=b1@${first + 1}/${first + 1}`],
+        items: [`${prefix}b=b1@${second}/${second}`],
         count: 1,
-        revision: first + 1,
+        revision: second,
       });
+    });
+
+    test('writes of one moment each have a revision of their own, which a reader and a watch can go on from', async () => {
+      const prefix = space();
+      const base = await store.currentRevision();
+      const names = Array.from({ length: 40 }, (_, i) => `${prefix}${i + 10}`);
+      const made = await Promise.all(names.map((name) => put(name, 'made')));
+      const changes = names.map((name, i) =>
+        i % 4 === 0 ? remove(name, revisionOf(made[i]!)) : put(name, 'changed', revisionOf(made[i]!)),
+      );
+      // Of two writers of a key one is refused, and the others of the moment go on.
+      changes.push(put(names[1]!, 'too late', 0), put(`${prefix}z`, 'made'), remove(`${prefix}y`, base));
+      const changed = await Promise.all(changes);
+      expect(changed.flatMap(({ ok }, i) => (ok ? [] : [i]))).toEqual([40, 42]);
+      const results = [...made, ...changed].filter(({ ok }) => ok).map(revisionOf);
+      expect(new Set(results).size).toBe(81);
+      const sink = new Collector();
+      const watch = store.watch({ prefix, fromRevision: base + 1 }, sink);
+      const revisions = [...results].sort((x, y) => x - y);
+      await sink.reached(revisions.at(-1)!);
+      watch.close();
+      expect(sink.events.map(eventRevision)).toEqual(revisions);
+      const states = replay(sink.events);
+      for (const revision of revisions) {
+        const { items } = await store.range({ prefix, revision });
+        expect(items.map(plainState)).toEqual(states.get(revision)!.map(withoutCreation));
+        const page = await store.range({ prefix, revision, limit: 3, startKey: names[5]! });
+        const rest = items.filter(({ key }) => key >= names[5]!);
+        expect(page.items.map(plainState)).toEqual(rest.slice(0, 3).map(plainState));
+      }
+      for (const [i, from] of revisions.entries()) {
+        const late = new Collector();
+        const resumed = store.watch({ prefix, fromRevision: from }, late);
+        await late.reached(revisions.at(-1)!);
+        resumed.close();
+        expect(late.events.map(plainEvent)).toEqual(sink.events.slice(i).map(plainEvent));
+      }
     });
 
     test('reading a revision that is not there yet fails', async () => {
@@ -179,14 +224,14 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
       const watch = store.watch({ prefix, fromRevision: (await store.currentRevision()) + 1 }, sink);
       const first = revisionOf(await put(`${prefix}a`, 'a1'));
       await put(`${prefix.slice(0, -1)}0`, 'outside');
-      await put(`${prefix}a`, 'a2', first);
-      await remove(`${prefix}a`, first + 2);
-      await sink.reached(first + 3);
+      const second = revisionOf(await put(`${prefix}a`, 'a2', first));
+      const third = revisionOf(await remove(`${prefix}a`, second));
+      await sink.reached(third);
       watch.close();
       expect(sink.events.map(plainEvent)).toEqual([
         `put ${prefix}a=a1@${first}/${first}`,
-        `put ${prefix}a=a2@${first}/${first + 2} was ${prefix}a=a1@${first}/${first}`,
-        `delete ${prefix}a ${first + 3} was ${prefix}a=a2@${first}/${first + 2}`,
+        `put ${prefix}a=a2@${first}/${second} was ${prefix}a=a1@${first}/${first}`,
+        `delete ${prefix}a ${third} was ${prefix}a=a2@${first}/${second}`,
       ]);
     });
 
@@ -197,10 +242,8 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
       await remove(`${prefix}a`, first);
       const sink = new Collector();
       const watch = store.watch({ prefix, fromRevision: first + 1 }, sink);
-      await put(`${prefix}c`, 'c1');
-      await sink.reached(first + 3);
-      await put(`${prefix}d`, 'd1');
-      await sink.reached(first + 4);
+      await sink.reached(revisionOf(await put(`${prefix}c`, 'c1')));
+      await sink.reached(revisionOf(await put(`${prefix}d`, 'd1')));
       watch.close();
       expect(sink.events.map((event) => `${event.type} ${eventKey(event)}`)).toEqual([
         `put ${prefix}b`,
@@ -212,13 +255,15 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
 
     test('a watch from the future waits for it', async () => {
       const prefix = space();
-      const base = await store.currentRevision();
+      const base = revisionOf(await put(`${prefix}0`, '0'));
+      const step = revisionOf(await put(`${prefix}1`, '1')) - base;
       const sink = new Collector();
-      const watch = store.watch({ prefix, fromRevision: base + 3 }, sink);
-      for (const name of ['a', 'b', 'c']) await put(prefix + name, name);
-      await sink.reached(base + 3);
+      const watch = store.watch({ prefix, fromRevision: base + 4 * step }, sink);
+      const revisions: number[] = [];
+      for (const name of ['a', 'b', 'c']) revisions.push(revisionOf(await put(prefix + name, name)));
+      await sink.reached(revisions.at(-1)!);
       watch.close();
-      expect(sink.events.map(eventRevision)).toEqual([base + 3]);
+      expect(sink.events.map(eventRevision)).toEqual([base + 4 * step]);
     });
 
     test('a closed watch is not called again', async () => {
@@ -228,12 +273,11 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
       const open = new Collector();
       const watch = store.watch({ prefix, fromRevision: from }, closed);
       const other = store.watch({ prefix, fromRevision: from }, open);
-      await put(`${prefix}a`, 'a');
-      await Promise.all([closed.reached(from), open.reached(from)]);
+      const first = revisionOf(await put(`${prefix}a`, 'a'));
+      await Promise.all([closed.reached(first), open.reached(first)]);
       watch.close();
       watch.close();
-      await put(`${prefix}b`, 'b');
-      await open.reached(from + 1);
+      await open.reached(revisionOf(await put(`${prefix}b`, 'b')));
       other.close();
       expect([closed.events.length, open.events.length, closed.error]).toEqual([1, 2, undefined]);
     });
@@ -292,24 +336,24 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
     test('a compacted revision can neither be read nor watched from; the state at the compaction can', async () => {
       const prefix = space();
       const first = revisionOf(await put(`${prefix}a`, 'a1'));
-      await put(`${prefix}a`, 'a2', first);
-      await put(`${prefix}b`, 'b1');
-      await remove(`${prefix}b`, first + 2);
-      await put(`${prefix}a`, 'a3', first + 1);
-      await store.compact(first + 2);
-      await store.compact(first + 1);
-      await expect(store.range({ prefix, revision: first + 1 })).rejects.toThrow(CompactedError);
+      const second = revisionOf(await put(`${prefix}a`, 'a2', first));
+      const third = revisionOf(await put(`${prefix}b`, 'b1'));
+      const fourth = revisionOf(await remove(`${prefix}b`, third));
+      const fifth = revisionOf(await put(`${prefix}a`, 'a3', second));
+      await store.compact(third);
+      await store.compact(second);
+      await expect(store.range({ prefix, revision: second })).rejects.toThrow(CompactedError);
       const values = async (revision?: number): Promise<string[]> =>
         (await store.range({ prefix, ...(revision && { revision }) })).items.map((kv) => decoder.decode(kv.value));
-      expect(await values(first + 2)).toEqual(['a2', 'b1']);
-      expect(await values(first + 3)).toEqual(['a2']);
+      expect(await values(third)).toEqual(['a2', 'b1']);
+      expect(await values(fourth)).toEqual(['a2']);
       expect(await values()).toEqual(['a3']);
       const early = new Collector();
-      store.watch({ prefix, fromRevision: first + 1 }, early);
+      store.watch({ prefix, fromRevision: second }, early);
       expect(await early.failed()).toBeInstanceOf(CompactedError);
       const later = new Collector();
-      const watch = store.watch({ prefix, fromRevision: first + 3 }, later);
-      await later.reached(first + 4);
+      const watch = store.watch({ prefix, fromRevision: fourth }, later);
+      await later.reached(fifth);
       watch.close();
       expect(later.events.map((event) => event.type)).toEqual(['delete', 'put']);
       await expect(store.compact((await store.currentRevision()) + 5)).rejects.toThrow(FutureRevisionError);
@@ -359,26 +403,28 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
       const base = await store.currentRevision();
       const sink = new Collector();
       const watch = store.watch({ prefix, fromRevision: base + 1 }, sink);
-      await putFor('gone', 0, ttlMs);
+      const gone = revisionOf(await putFor('gone', 0, ttlMs));
       await putFor('stays', 0);
       await putFor('kept', revisionOf(await putFor('kept', 0, ttlMs)));
       await putFor('renewed', revisionOf(await putFor('renewed', 0, ttlMs)), 3_600_000);
-      await remove(`${prefix}removed`, revisionOf(await putFor('removed', 0, ttlMs)));
+      const lastWrite = revisionOf(await remove(`${prefix}removed`, revisionOf(await putFor('removed', 0, ttlMs))));
       const before = await store.currentRevision();
+      const ended = before + 1;
       await current.advance?.(ttlMs - 1);
       expect(await store.get(`${prefix}gone`)).toBeDefined();
       await current.advance?.(expiryLatenessMsMax + 1);
-      await sink.reached(before + 1);
+      await sink.reached(ended);
       watch.close();
       expect(sink.events.slice(-1).map(plainEvent)).toEqual([
-        `delete ${prefix}gone ${before + 1} was ${prefix}gone=gone@${base + 1}/${base + 1}`,
+        `delete ${prefix}gone ${ended} was ${prefix}gone=gone@${gone}/${gone}`,
       ]);
       expect((await store.range({ prefix })).items.map((kv) => kv.key.slice(prefix.length))).toEqual([
         'kept',
         'renewed',
         'stays',
       ]);
-      expect(await store.currentRevision()).toBe(before + 1);
+      const after = await store.currentRevision();
+      expect(after - ended).toBe(before - lastWrite);
     });
 
     test('closing ends the watches with an error, and what is asked after it fails', async () => {
@@ -444,6 +490,15 @@ function revisionOf(result: WriteResult): number {
 
 function plain(kv: KeyValue | undefined): string | undefined {
   return kv && `${kv.key}=${decoder.decode(kv.value)}@${kv.createRevision}/${kv.modRevision}`;
+}
+
+/** Without when it was made. */
+function plainState(kv: KeyValue): string {
+  return withoutCreation(plain(kv)!);
+}
+
+function withoutCreation(text: string): string {
+  return text.replace(/@\d+\//, '/');
 }
 
 function plainResult(result: WriteResult): unknown {

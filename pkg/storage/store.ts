@@ -4,7 +4,7 @@
  *
  * Laws:
  * 1. One counter, the revision, starts at 1 on an empty store and grows by exactly one with each successful write, whatever its key.
- *    (etcd shared with others may skip numbers; it never goes back.)
+ *    (An etcd skips numbers, as it is shared with others and counts what goes together as one; it never goes back.)
  * 2. A write is one compare-and-swap on one key: it happens whole or not at all, and a failed one changes nothing, not even the revision.
  * 3. When a write's promise resolves, the write is durable (to the driver's promise) and every later read sees it. lmdb's promise: it is synced to the
  *    disk, so neither a kill nor the loss of power takes it back, while the disk keeps what it said it has. etcd's: a majority of the members has synced it.
@@ -24,6 +24,8 @@
  * Keys are UTF-8 strings of at most 1,024 bytes, values at most 8 MiB. Upstream counterpart: etcd's KV and Watch API; `storage.Interface` is the layer
  * above it (`cache.ts` and the registry store).
  */
+import type { Metrics } from '#pkg/base/metrics.ts';
+
 /** Memory for a value: a `Buffer`, as far as is needed of it, so that whoever has the types of a store need not have those of Node. */
 export interface WritableBytes extends Uint8Array {
   /** Writes text at its beginning, as UTF-8. */
@@ -44,7 +46,7 @@ export interface KeyValue {
   readonly value: Uint8Array;
   /** What makes `value` where it is made late: present as it was written, in stores that take these. */
   readonly late?: LateValue;
-  /** Revision of the write that made the key; stays until it is deleted. */
+  /** Revision of the write that made the key, in an etcd of the first write that was made together with it; stays until it is deleted. */
   readonly createRevision: number;
   /** Revision of the last write to the key. */
   readonly modRevision: number;
@@ -134,6 +136,15 @@ export interface Watch {
   close(): void;
 }
 
+/** What a store that seals its values tells of that. */
+export interface StoreGuard {
+  /** Whether a value that it gave would be written otherwise now: so one that is written as it was is to be written all the same. */
+  isStale(key: string, value: Uint8Array): boolean;
+  /** What has to be well for values to be sealed and opened. Empty where nobody else is asked. */
+  readonly checks: readonly { readonly name: string; check(): Promise<boolean> }[];
+  readonly metrics: Metrics;
+}
+
 /** The store; see the laws above. */
 export interface Store {
   /** The value of a key now, or undefined. */
@@ -155,6 +166,8 @@ export interface Store {
    * misses nothing that was acknowledged through here, though perhaps what others wrote.
    */
   acknowledgedRevision?(): number;
+  /** Stores that seal values only. */
+  readonly guard?: StoreGuard;
   /** Whether values may be made late: for stores that keep them in the memory of this process, and nowhere else. */
   readonly takesLate?: true;
   /** Memory for a value that is about to be written, where the store has better than memory of its own for each. Its contents are whatever. */

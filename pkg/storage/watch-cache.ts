@@ -9,6 +9,7 @@ import type { Clock, Timer } from '#pkg/base/clock.ts';
 import type { Logger } from '#pkg/base/logger.ts';
 import type { CacheCodec, CacheEntry, CacheEvent, CacheSink, CacheWatch, ResourceCache } from './cache.ts';
 import { sharedSink, skipUntil } from './cache-sinks.ts';
+import { ValueGuardError } from './encryption/value-guard.ts';
 import { EventHistory, type EventHistoryLimits, eventHistoryLimitsDefault } from './event-history.ts';
 import { valueSize } from './late-value.ts';
 import { SortedMap } from './sorted-map.ts';
@@ -98,6 +99,8 @@ class WatchCache implements RunningResourceCache {
   #storeWatch: Watch | undefined;
   /** Counts fills, so that a late call of an earlier store watch is recognised. */
   #generation = 0;
+  /** Why the last attempt to fill it has failed, where it was about what is stored. */
+  #unreadable: ValueGuardError | undefined;
   #refillDelayMs = refillDelayMsFirst;
   #refillTimer: Timer | undefined;
   #trimTimer: Timer | undefined;
@@ -216,7 +219,7 @@ class WatchCache implements RunningResourceCache {
     if (this.#state === 'closed') throw closedError();
     if (this.#state !== 'filling') this.#startFill();
     await this.#fill;
-    if (!this.#isReady()) throw notReadyError(this.#options.prefix);
+    if (!this.#isReady()) throw this.#unreadable ?? notReadyError(this.#options.prefix);
   }
 
   #isClosed(): boolean {
@@ -328,6 +331,7 @@ class WatchCache implements RunningResourceCache {
     this.#storeWatch?.close();
     this.#storeWatch = undefined;
     this.#state = 'failed';
+    this.#unreadable = error instanceof ValueGuardError ? error : undefined;
     log.warn('Watch cache lost the store and will be filled again', { prefix, error, delayMs: this.#refillDelayMs });
     this.#refillTimer = clock.setTimeout(() => this.#startFill(), this.#refillDelayMs);
     this.#refillDelayMs = Math.min(this.#refillDelayMs * 2, refillDelayMsMax);

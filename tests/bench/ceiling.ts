@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { serverNodeFlags } from '#cmd/common/node-flags.ts';
+import { serverNodeFlags } from '#cmd/common/node-flags.js';
 import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
 import { clock } from './load.ts';
 import type { Server } from './server.ts';

@@ -51,7 +51,8 @@ describe('help and mistakes', () => {
     [['up', '--runtime', 'vm'], 1, /^coxswain: The runtime "vm" is not available yet: .*\n$/],
     [['down', 'now'], 1, /^coxswain: unexpected argument: now .*\n$/],
     [['status', '-o', 'yaml'], 1, /^coxswain: invalid value "yaml" for --output: must be json .*\n$/],
-    [['image'], 1, /^coxswain: "coxswain image" is not available yet\n$/],
+    [['vm'], 1, /^coxswain: "coxswain vm" is not available yet\n$/],
+    [['image', 'lod'], 1, /^coxswain: unknown command "image lod": "coxswain image --help" lists them\n$/],
   ] as const)('coxswain %j', async (args, code, stderr) => {
     const result = await coxswain(...args);
     expect(result.code).toBe(code);

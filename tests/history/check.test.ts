@@ -58,6 +58,29 @@ test('a right history has no problems', () => {
   expect(problemsOf(good)).toEqual([]);
 });
 
+test('a delete that came too late and whose answer was lost is none', () => {
+  const late: Call = { client: 9, kind: 'delete', name: 'a', precondition: 12, began: 13 };
+  expect(problemsOf({ ...good, calls: [...good.calls, late] })).toEqual([]);
+});
+
+test('a deletion that no watch has seen is where the reads have it', () => {
+  const [watch] = good.watches;
+  const began = { ...watch!, from: 9, to: 12, events: watch!.events.slice(0, 3) };
+  const later = { ...watch!, from: 14, to: 15, events: [] };
+  expect(problemsOf({ ...good, watches: [began, later] })).toEqual([]);
+  // One that was there all the time would have seen it.
+  const blind = { ...watch!, events: watch!.events.filter(({ type }) => type !== 'DELETED') };
+  expect(problemsOf({ ...good, watches: [began, later, blind] }).join('\n')).toMatch(
+    /watch 1: the deletion of a behind revision 12 is missing/,
+  );
+  // An object that is found afterwards was not deleted.
+  const found = { found: { name: 'a', value: 'v2', revision: 12 } };
+  expect(problemsOf({ ...withCall(6, found), watches: [began, later] })).not.toEqual([]);
+  // Nobody asked for this one.
+  const unasked = good.calls.filter(({ kind }) => kind !== 'delete');
+  expect(problemsOf({ calls: unasked, watches: [began, later] })).not.toEqual([]);
+});
+
 const b = { name: 'b', value: 'w1', revision: 11 };
 test.each<[string, History, RegExp]>([
   [
@@ -68,7 +91,7 @@ test.each<[string, History, RegExp]>([
   [
     'an acknowledged delete that is lost',
     withEvents((events) => events.filter(({ type }) => type !== 'DELETED')),
-    /delete a of 12 \(11 to 12\) was acknowledged and is nowhere/,
+    /the deletion of a behind revision 12 is missing/,
   ],
   [
     'a stale read',
@@ -127,6 +150,19 @@ test.each<[string, History, RegExp]>([
     'an event with a wrong object',
     withEvents(([first, ...rest]) => [{ ...first!, value: 'v2' }, ...rest]),
     /revision 10 is a=v2 and a=v1/,
+  ],
+  [
+    'a deletion that nobody asked for',
+    withCall(5, { kind: 'get', precondition: undefined }),
+    /deletion of a at revision 13 was never/,
+  ],
+  [
+    'a deletion that two have made',
+    {
+      ...good,
+      calls: [...good.calls, { client: 9, kind: 'delete', name: 'a', precondition: 12, began: 11, ended: 12 }],
+    },
+    /the deletion of a at revision 13 was acknowledged to 2/,
   ],
   ['one revision of two objects', withCall(1, { revision: 10 }), /revision 10 is a=v1 and b=w1/],
 ])('finds %s', (_, history, problem) => {

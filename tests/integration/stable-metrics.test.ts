@@ -21,7 +21,6 @@ const facts: ReadonlyMap<string, Fact> = new Map(
 
 /** What there is nothing of to tell, and why. */
 const absent: readonly (readonly [names: RegExp, why: string])[] = [
-  [/^apiserver_flowcontrol_/, 'requests wait in two lanes, which flow schemas and priority levels do not divide'],
   [/^apiserver_(cel|validating_admission_policy)_/, 'counted with CEL and the policies'],
   [/^apiserver_(authentication|authorization)_config_controller_/, 'configuration files are not read again'],
   [/^apiserver_validation_declarative_/, 'there is one validation'],
@@ -126,6 +125,7 @@ test('what a cluster says of itself is text that Prometheus reads, and its stabl
   const empty = stable.filter(([name]) => found.get(name)?.samples.length === 0).map(([name]) => name);
   expect(empty).toEqual([
     'apiserver_admission_webhook_admission_duration_seconds',
+    'apiserver_flowcontrol_rejected_requests_total',
     'apiserver_response_sizes',
     'node_collector_evictions_total',
   ]);

@@ -11,6 +11,7 @@ const layers: Readonly<Record<string, number>> = {
   'pkg/vmm/': 1,
   'pkg/pki/': 1,
   'pkg/storage/': 2,
+  'pkg/images/': 2,
   'pkg/client/': 2,
   'pkg/network/': 2,
   'pkg/component/': 2,

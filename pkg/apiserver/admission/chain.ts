@@ -68,11 +68,11 @@ export class AdmissionChain {
   ): Promise<Reservation> {
     const taken: Reservation[] = [];
     const all: Reservation = {
-      commit: () => {
-        for (const reservation of taken) reservation.commit();
+      commit: async () => {
+        for (const reservation of taken) await reservation.commit();
       },
-      rollback: () => {
-        for (const reservation of taken) reservation.rollback();
+      rollback: async () => {
+        for (const reservation of taken) await reservation.rollback();
       },
     };
     try {
@@ -81,7 +81,7 @@ export class AdmissionChain {
         if (reservation !== undefined) taken.push(reservation);
       }
     } catch (error) {
-      all.rollback();
+      await all.rollback();
       throw error;
     }
     return all;

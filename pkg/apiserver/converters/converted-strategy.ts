@@ -58,6 +58,7 @@ const hooks: Hooks<Strategy> = {
   answer: (_through, hook) => hook,
   // What exists from the start is made in the stored version.
   reconcileBootstrap: (_through, hook) => hook,
+  completeBootstrap: (_through, hook) => hook,
   gracefulDeletion: (through, hook) => (object, requested) => hook(through.stored(object), requested),
 };
 

@@ -14,7 +14,7 @@ import { writeUnsetAgain } from '#pkg/apimachinery/write-unset.ts';
 import type { Awaitable } from '#pkg/base/async.ts';
 import { draftResponse } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
-import type { PutResult } from '../storage/resource-store.ts';
+import { hasStoreFailed, type PutResult } from '../storage/resource-store.ts';
 import { storagePrefix } from '../storage/storage-key.ts';
 import { asIfStored } from '../storage/version-view.ts';
 import type { AdmissionAttributes, StrategyContext } from '../strategy.ts';
@@ -105,7 +105,7 @@ async function tryDoubtful(scope: Scope, change: Change, entry: StoredEntry): Pr
   try {
     return await tryChange(scope, change, entry);
   } catch (error) {
-    if (await isNewest(scope, entry)) throw error;
+    if (hasStoreFailed(error) || (await isNewest(scope, entry))) throw error;
     scope.warnings.splice(warned);
     return undefined;
   }
@@ -288,13 +288,19 @@ function swap(scope: Scope, change: Change, state: Swap): Tried {
   metadata.resourceVersion = old.metadata?.resourceVersion;
   if (change.isApply) keepTimes(metadata, draft, old);
   const released = isReleased(scope, draft);
-  if (!released && deepEqual(draft, old)) return unwritten(scope, entry, () => answerOf(scope, change, entry));
+  if (!released && deepEqual(draft, old) && !rewrites(scope, change, entry))
+    return unwritten(scope, entry, () => answerOf(scope, change, entry));
   if (change.dryRun) return unwritten(scope, entry, () => draftAnswer(change, asIfStored(served.view, draft)));
   if (released || served.strategy.begin !== undefined) return swapReserved(scope, change, state, { released });
   const putting = served.store.put(entry.key, served.view.toStored(draft), entry.modRevision);
   const answer = (result: PutResult): ApiResponse | undefined =>
     result.ok ? answerOf(scope, change, result.entry) : undefined;
   return putting instanceof Promise ? putting.then(answer) : answer(putting);
+}
+
+/** Whether what changes nothing is written all the same. Source: `GuaranteedUpdate`, for values that are stale. */
+function rewrites({ served }: Scope, { dryRun }: Change, entry: StoredEntry): boolean {
+  return !dryRun && served.store.isStale(entry);
 }
 
 /** The same where something is reserved for the write, or the object goes. */
@@ -319,8 +325,7 @@ async function swapReserved(
     kept = true;
     return answerOf(scope, change, result.entry);
   } finally {
-    if (kept) reservation?.commit();
-    else reservation?.rollback();
+    await (kept ? reservation?.commit() : reservation?.rollback());
   }
 }
 

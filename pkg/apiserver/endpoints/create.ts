@@ -172,8 +172,7 @@ async function writeBegun(
     kept = answer !== undefined && !context.dryRun;
     return answer;
   } finally {
-    if (kept) reservation?.commit();
-    else reservation?.rollback();
+    await (kept ? reservation?.commit() : reservation?.rollback());
   }
 }
 

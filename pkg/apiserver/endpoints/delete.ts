@@ -9,6 +9,7 @@ import { conflict, notFound, staleVersion } from '#pkg/apimachinery/status-error
 import { formatTimestamp } from '#pkg/base/clock.ts';
 import { objectResponse, successStatus } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
+import { hasStoreFailed } from '../storage/resource-store.ts';
 import type { StrategyContext } from '../strategy.ts';
 import { attemptsMax } from './change.ts';
 import { type DeleteOptions, parseDeleteOptions } from './delete-options.ts';
@@ -90,6 +91,7 @@ export async function deleteNamed(
     const old = served.view.object(entry);
     const tried: Attempt = { entry, old, options, context };
     const outcome = await admitAndDelete(scope, tried, { name, namespace });
+    if ('error' in outcome && hasStoreFailed(outcome.error)) throw outcome.error;
     if ('current' in outcome) entry = outcome.current;
     else {
       const newest = isNewest || isWritten(outcome, tried) ? entry : await served.store.get(key);
@@ -166,8 +168,7 @@ async function tryDelete(
       if (context.dryRun) return { entry, immediately: true };
       const reservation = served.strategy.begin && (await served.strategy.begin(undefined, old, context, core.reader));
       const result = await served.store.delete(entry.key, entry.modRevision);
-      if (result.ok) reservation?.commit();
-      else reservation?.rollback();
+      await (result.ok ? reservation?.commit() : reservation?.rollback());
       return result.ok ? { entry, immediately: true } : { current: result.current };
     }
   }

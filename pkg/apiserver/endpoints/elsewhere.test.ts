@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest';
 import { VirtualClock } from '#pkg/base/virtual-clock.ts';
 import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
-import type { Store, StoreEvent } from '#pkg/storage/store.ts';
+import { type Store, type StoreEvent, StoreUnavailableError } from '#pkg/storage/store.ts';
 import { type Answer, type CallOptions, startTestServer } from '../testing/test-server.ts';
 
 const maps = '/api/v1/namespaces/default/configmaps';
@@ -15,6 +15,8 @@ interface Elsewhere {
   readonly store: Store;
   /** What was asked of it. */
   readonly asked: string[];
+  /** The answer to the next write is lost: it happens, and whoever asked for it is told that the store cannot be used. */
+  lose(): void;
   /** From now on its watches are behind, until somebody asks for its revision. */
   delay(): void;
 }
@@ -24,6 +26,7 @@ function elsewhere(inner: Store): Elsewhere {
   const asked: string[] = [];
   let held: (() => void)[] | undefined;
   let acknowledged = 0;
+  let isLost = false;
   const release = (): void => {
     const late = held ?? [];
     held = undefined;
@@ -41,6 +44,10 @@ function elsewhere(inner: Store): Elsewhere {
     async write(operation) {
       asked.push(operation.type);
       const result = await inner.write(operation);
+      if (isLost) {
+        isLost = false;
+        throw new StoreUnavailableError('no answer');
+      }
       if (result.ok) acknowledged = Math.max(acknowledged, result.revision);
       return result;
     },
@@ -61,7 +68,7 @@ function elsewhere(inner: Store): Elsewhere {
     compact: (revision) => inner.compact(revision),
     close: () => inner.close(),
   };
-  return { store, asked, delay: () => (held ??= []) };
+  return { store, asked, lose: () => (isLost = true), delay: () => (held ??= []) };
 }
 
 interface Servers extends Elsewhere {
@@ -138,5 +145,19 @@ test('what another server has deleted or made again is not taken for what it was
   const newest = await other('PATCH', `${maps}/m`, patch({ theirs: 'y' }));
   const known = { object: { preconditions: { uid, resourceVersion: newest.body.metadata.resourceVersion } } };
   expect((await call('DELETE', `${maps}/m`, known)).status).toBe(200);
+  expect((await other('GET', `${maps}/m`)).status).toBe(404);
+});
+
+test('a write whose answer was lost is told as that, and not as a conflict with itself', async () => {
+  const { call, other, lose } = await servers();
+  const current = await other('GET', `${maps}/m`);
+  lose();
+  const put = await call('PUT', `${maps}/m`, { object: { ...current.body, data: { a: '2' } } });
+  expect([put.status, put.body.reason]).toEqual([503, 'ServiceUnavailable']);
+  lose();
+  expect((await call('PATCH', `${maps}/m`, patch({ b: '3' }))).status).toBe(503);
+  expect((await other('GET', `${maps}/m`)).body.data).toEqual({ a: '2', b: '3' });
+  lose();
+  expect((await call('DELETE', `${maps}/m`)).status).toBe(503);
   expect((await other('GET', `${maps}/m`)).status).toBe(404);
 });

@@ -1,6 +1,7 @@
 /** GET of one object, and the answers that carry one. */
 import type { ApiResponse } from '#pkg/apimachinery/http.ts';
 import { notFound } from '#pkg/apimachinery/status-error.ts';
+import { ValueGuardError } from '#pkg/storage/encryption/value-guard.ts';
 import { jsonType } from '../responses.ts';
 import type { StoredEntry } from '../storage/object-codec.ts';
 import type { VersionView } from '../storage/version-view.ts';
@@ -44,9 +45,15 @@ export async function readEntry(scope: Scope): Promise<StoredEntry> {
   const { store } = scope.served;
   const { namespace, parts, query } = scope.info;
   const name = parts[1]!;
-  await waitForVersion(scope, query.get('resourceVersion') ?? '');
   const key = store.key(namespace, name);
-  const { cache } = store;
+  let { cache } = store;
+  try {
+    await waitForVersion(scope, query.get('resourceVersion') ?? '');
+  } catch (error) {
+    // A value that nobody can read keeps the cache empty: the store still has the others.
+    if (!(error instanceof ValueGuardError)) throw error;
+    cache = undefined;
+  }
   const entry = cache === undefined ? await store.get(key) : (cache.get(key) as StoredEntry | undefined);
   if (entry === undefined) throw notFound(scope.subject, name);
   return entry;

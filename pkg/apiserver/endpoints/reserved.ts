@@ -8,7 +8,6 @@ export async function settle<T>(reservation: Reservation, write: () => Promise<T
     written = await write();
     return written;
   } finally {
-    if (written === undefined) reservation.rollback();
-    else reservation.commit();
+    await (written === undefined ? reservation.rollback() : reservation.commit());
   }
 }

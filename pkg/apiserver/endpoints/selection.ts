@@ -65,15 +65,17 @@ export function objectSelection(
 
 function select(served: ServedResource, labels: Selector, fields: FieldSelector): EntrySelection {
   const { view } = served;
-  const texts = served.strategy.selectsVerbatim ? requiredTexts(fields) : [];
+  const texts = requiredTexts(fields, served.strategy.selectsVerbatim ?? false);
+  const mayMatch = (value: Uint8Array): boolean => {
+    const text = Buffer.from(value.buffer, value.byteOffset, value.length);
+    return texts.every((each) => text.includes(each));
+  };
   return {
-    mayMatch(value) {
-      const text = Buffer.from(value.buffer, value.byteOffset, value.length);
-      return texts.every((each) => text.includes(each));
-    },
+    mayMatch,
     name: requiredFieldValue(fields, 'metadata.name'),
     indexed: indexedField(served, fields),
     matches(entry) {
+      if (texts.length > 0 && entry.known === undefined && !mayMatch(entry.value)) return false;
       const object = view.object(entry);
       if (!labels.isEmpty && !labels.matches(object.metadata?.labels)) return false;
       return fields.terms.length === 0 || fieldSelectorMatches(fields, fieldsOf(served, object));
@@ -82,9 +84,15 @@ function select(served: ServedResource, labels: Selector, fields: FieldSelector)
 }
 
 /** What stands in the stored text of every object that has the fields: values are stored as `JSON.stringify` writes them. */
-function requiredTexts({ terms }: FieldSelector): readonly Buffer[] {
-  const required = terms.filter(({ operator, value }) => operator === '=' && value !== '');
-  return required.map(({ value }) => Buffer.from(JSON.stringify(value)));
+function requiredTexts({ terms }: FieldSelector, verbatim: boolean | readonly string[]): readonly Buffer[] {
+  const isNamed = (field: string): boolean => typeof verbatim !== 'boolean' && verbatim.includes(field);
+  const texts: string[] = [];
+  for (const { field, operator, value } of terms) {
+    if (operator === '=' && value !== '' && (verbatim === true || isNamed(field))) texts.push(JSON.stringify(value));
+    if (operator === '!=' && value === '' && isNamed(field))
+      texts.push(`"${field.slice(field.lastIndexOf('.') + 1)}":`);
+  }
+  return texts.map((text) => Buffer.from(text));
 }
 
 const selectable = new WeakMap<KubeObject, Readonly<Record<string, string>>>();

@@ -57,7 +57,7 @@ export async function watchObjects(scope: Scope): Promise<ApiResponse> {
   }
   try {
     const watch = openWatch(scope, { selection, afterRevision: after, stream });
-    endOn(scope, { stream, watch, options });
+    endOn(scope, { stream, watch, options, selection });
   } catch (error) {
     if (!(error instanceof CompactedError)) throw storeError(error);
     stream.begin([objectFrame('ERROR', tooOld(after, error).status)]);
@@ -171,7 +171,12 @@ function initialEventsEndOf({ request, info, served }: Scope): Readonly<Record<s
 /** Ties the stream's end to the caller, the server and the clock, and releases all of it when the stream ends. */
 function endOn(
   { core, info, request, served }: Scope,
-  { stream, watch, options }: { stream: WatchStream; watch: CacheWatch; options: ListOptions },
+  {
+    stream,
+    watch,
+    options,
+    selection,
+  }: { stream: WatchStream; watch: CacheWatch; options: ListOptions; selection: Selection },
 ): void {
   const seconds = options.timeoutSeconds || watchSecondsMin + randomInt(core.random, watchSecondsMin);
   const timer: Timer = core.clock.setTimeout(() => stream.close(), seconds * 1_000);
@@ -184,8 +189,11 @@ function endOn(
   const forget = served.store.whenClosed(onAbort);
   const running = core.counts.watches(info);
   running.value++;
+  // Those of one value of an indexed field are told of few changes.
+  const uncount = selection?.indexed === undefined ? core.counts.watchCounts.add(info) : undefined;
   stream.whenClosed(() => {
     running.value--;
+    uncount?.();
     forget();
     watch.close();
     timer.cancel();

@@ -2,4 +2,4 @@
 import type { Store } from '#pkg/storage/store.ts';
 
 /** Reads and writes of a store. */
-export type ObjectKeeper = Pick<Store, 'allocate' | 'get' | 'range' | 'takesLate' | 'write' | 'writeNow'>;
+export type ObjectKeeper = Pick<Store, 'allocate' | 'get' | 'guard' | 'range' | 'takesLate' | 'write' | 'writeNow'>;

@@ -7,8 +7,9 @@
  * Keys are upstream's (`storage-key.ts`); values are JSON of our own layout.
  */
 import type { JsonObject } from '#pkg/apimachinery/object.ts';
-import { type ErrorSubject, StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
-import type { ResourceCache, ResourceFeed } from '#pkg/storage/cache.ts';
+import { type ErrorSubject, internalError, StatusError, tooLarge } from '#pkg/apimachinery/status-error.ts';
+import type { CacheEntry, ResourceCache, ResourceFeed } from '#pkg/storage/cache.ts';
+import { ValueGuardError } from '#pkg/storage/encryption/value-guard.ts';
 import { keyBytesMax } from '#pkg/storage/operation.ts';
 import {
   type PutOperation,
@@ -22,7 +23,7 @@ import type { RunningResourceCache } from '#pkg/storage/watch-cache.ts';
 import type { KeepingRules } from '../keeping-rules.ts';
 import { noSuchResource } from '../responses.ts';
 import type { Strategy } from '../strategy.ts';
-import { encodeForWrite, type FieldTexts, lateForWrite, objectCodec, type StoredEntry } from './object-codec.ts';
+import { encodeForWrite, type FieldTexts, lateForWrite, objectCodec, StoredEntry } from './object-codec.ts';
 import type { ObjectKeeper } from './object-keeper.ts';
 import type { OpenCaches } from './open-caches.ts';
 import { storagePrefix } from './storage-key.ts';
@@ -38,6 +39,9 @@ export type PutResult =
  * beside. A store that took more could not be moved to one. Source: etcd's `--max-request-bytes`.
  */
 const objectBytesMax = 1536 * 1024 - 4096;
+
+/** Entries whose sizes stand for all. */
+const sampledEntries = 32;
 
 const noBytes = new Uint8Array(0);
 
@@ -68,6 +72,9 @@ export class ResourceStore {
   readonly #isCached: boolean;
   #cache: RunningResourceCache | undefined;
   #isOpen: boolean;
+  #averageBytes = 0;
+  /** Objects that there were when the average was taken. */
+  #averageOf = 0;
   #isClosed = false;
   readonly #ends = new Set<() => void>();
   #lastKey: { readonly namespace: string; readonly name: string; readonly key: string } | undefined;
@@ -87,7 +94,23 @@ export class ResourceStore {
 
   /** Objects that there are, where a cache that was opened knows it; nothing is opened for it. */
   get openCount(): number | undefined {
-    return this.#cache?.count(this.prefix);
+    const cache = this.#cache;
+    // One that is being filled for the first time knows nothing yet.
+    return cache === undefined || cache.revision === 0 ? undefined : cache.count(this.prefix);
+  }
+
+  /** Bytes of an object on the average, by a sample of those that a cache has; undefined where there is none. */
+  get averageBytes(): number | undefined {
+    const count = this.openCount ?? 0;
+    if (count === 0) return undefined;
+    // Sizes change slowly: looked at again when there are half as many, or twice.
+    if (this.#averageBytes === 0 || count > 2 * this.#averageOf || 2 * count < this.#averageOf) {
+      const sample = this.#cache?.list(this.prefix, { limit: sampledEntries }) ?? [];
+      const sizeOf = (entry: CacheEntry): number => (entry instanceof StoredEntry ? entry.size : 0);
+      this.#averageBytes = sample.reduce((sum, entry) => sum + sizeOf(entry), 0) / Math.max(1, sample.length);
+      this.#averageOf = count;
+    }
+    return this.#averageBytes;
   }
 
   /** The watch cache; undefined for a resource that has none. */
@@ -150,12 +173,25 @@ export class ResourceStore {
 
   async #getFresh(key: string): Promise<StoredEntry | undefined> {
     const { cache } = this;
-    if (cache === undefined) {
-      const kv = await this.#guard(() => this.#store.get(key));
-      return kv && objectCodec.entry(kv);
+    if (cache === undefined) return this.#getStored(key);
+    try {
+      await cache.fresh();
+    } catch (error) {
+      // One value that nobody can read keeps the cache from being filled, but not the others from being read.
+      if (error instanceof ValueGuardError) return this.#getStored(key);
+      throw this.#refusal(error);
     }
-    await this.#guard(() => cache.fresh());
     return cached(cache, key);
+  }
+
+  async #getStored(key: string): Promise<StoredEntry | undefined> {
+    const kv = await this.#guard(() => this.#store.get(key));
+    return kv && objectCodec.entry(kv);
+  }
+
+  /** Whether an entry lies in the store otherwise than it would be written now, so that writing it as it is changes something. */
+  isStale({ key, value }: StoredEntry): boolean {
+    return this.#store.guard?.isStale(key, value) === true;
   }
 
   /**
@@ -290,8 +326,17 @@ export function uncachedKeys(strategies: readonly Strategy[]): {
   return { prefixes: [...new Set(uncached.map((strategy) => storagePrefix(strategy, strategy.keeping)))], sample };
 }
 
+/**
+ * Whether the store has failed, and not said anything of the object: a write that ended so may have happened all the same, and whatever is found of it
+ * afterwards is no answer to it.
+ */
+export function hasStoreFailed(error: unknown): boolean {
+  return error instanceof StatusError && error.cause instanceof StoreUnavailableError;
+}
+
 /** What a client is told when the store cannot be used. */
 export function storeError(error: unknown): unknown {
+  if (error instanceof ValueGuardError) return internalError(error);
   if (!(error instanceof StoreUnavailableError)) return error;
   return new StatusError({
     code: 503,

@@ -66,6 +66,7 @@ test('a rule carries everything a backend needs', () => {
       externalTrafficPolicy: 'Local',
       internalEndpoints: [first, second],
       externalEndpoints: [second],
+      clusterEndpoints: [first, second],
     },
   ]);
 });

@@ -41,6 +41,11 @@ export interface Rule {
   readonly internalEndpoints: readonly RuleEndpoint[];
   /** Endpoints for traffic to node ports, external and load balancer addresses, chosen by the external traffic policy. */
   readonly externalEndpoints: readonly RuleEndpoint[];
+  /**
+   * Endpoints for traffic of pods and of the node itself to external addresses and node ports under the external policy Local, which are those of the
+   * whole cluster. Absent where they are no others. A backend that cannot tell who asks leaves them alone.
+   */
+  readonly clusterEndpoints?: readonly RuleEndpoint[];
 }
 
 /** All rules by key. */

@@ -64,5 +64,8 @@ function ruleOf(
     externalTrafficPolicy,
     internalEndpoints: usableEndpoints(endpoints, internalTrafficPolicy, nodeName),
     externalEndpoints: usableEndpoints(endpoints, externalTrafficPolicy, nodeName),
+    ...(externalTrafficPolicy === 'Local' && nodeName !== undefined
+      ? { clusterEndpoints: usableEndpoints(endpoints, 'Cluster', nodeName) }
+      : {}),
   };
 }

@@ -74,6 +74,9 @@ function nodeNameOf({ spec }: Given<Pod>): string {
   return spec?.nodeName ?? '';
 }
 
+/** Nobody writes these another way, and those that ask for the pods of one node are many. */
+const verbatimFields = ['spec.nodeName', 'spec.schedulerName', 'spec.serviceAccountName', 'status.nominatedNodeName'];
+
 function selectableFields(pod: Given<Pod>): Readonly<Record<string, string>> {
   const podIps = (pod.status?.podIPs ?? []).map((entry) => entry.ip ?? '');
   return {
@@ -130,6 +133,7 @@ export const podStrategy = rulesOf(pods, {
   validateCreate: newPodErrors,
   validateUpdate: validatePodUpdate,
   selectableFields,
+  selectsVerbatim: verbatimFields,
   selectableField: (pod, field) => (field === 'spec.nodeName' ? nodeNameOf(pod) : undefined),
   gracefulDeletion,
   subresources: {

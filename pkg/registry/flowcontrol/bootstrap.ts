@@ -1,6 +1,5 @@
 /**
- * The flow schemas and priority levels that every cluster has from the start. Those that are suggested may be changed; no queue of this server
- * follows any of them. Source: upstream `pkg/apis/flowcontrol/bootstrap/default.go`.
+ * The flow schemas and priority levels that every cluster has from the start. Those that are suggested may be changed. Source: upstream `pkg/apis/flowcontrol/bootstrap/default.go`.
  */
 import type {
   FlowSchema,
@@ -8,7 +7,24 @@ import type {
   PriorityLevelConfiguration,
   Subject,
 } from '#pkg/api/types/flowcontrol-v1.ts';
-import type { Given } from '#pkg/apimachinery/draft.ts';
+
+/** Of both kinds: they may not be changed, and count whether there are objects of them or not. */
+export const mandatoryNames: ReadonlySet<string> = new Set(['catch-all', 'exempt']);
+
+/** What the status of a flow schema says of its level. Source: upstream `presyncFlowSchemaStatus`. */
+export function danglingCondition(
+  level: string,
+  isDangling: boolean,
+): { readonly type: 'Dangling'; readonly status: 'False' | 'True'; readonly reason: string; readonly message: string } {
+  const end = isDangling ? 'but there is no such object' : 'and it exists';
+  const message = `This FlowSchema references the PriorityLevelConfiguration object named "${level}" ${end}`;
+  return {
+    type: 'Dangling',
+    status: isDangling ? 'True' : 'False',
+    reason: isDangling ? 'NotFound' : 'Found',
+    message,
+  };
+}
 
 /** Set on objects that a newer server may bring up to date. */
 const annotations = { 'apf.kubernetes.io/autoupdate-spec': 'true' };
@@ -90,7 +106,7 @@ const schemas: Readonly<Record<string, Schema>> = {
 };
 
 /** The flow schemas, without what the server adds. */
-export const bootstrapFlowSchemas: readonly Given<FlowSchema>[] = Object.entries(schemas).map(
+export const bootstrapFlowSchemas: readonly FlowSchema[] = Object.entries(schemas).map(
   ([name, { level, precedence, by, subjects, rules }]) => ({
     metadata: { name, annotations },
     spec: {
@@ -115,7 +131,7 @@ const queuingLevels: Readonly<
 };
 
 /** The priority levels, without what the server adds. */
-export const bootstrapPriorityLevels: readonly Given<PriorityLevelConfiguration>[] = [
+export const bootstrapPriorityLevels: readonly PriorityLevelConfiguration[] = [
   {
     metadata: { name: 'exempt', annotations },
     spec: { type: 'Exempt', exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } },

@@ -6,7 +6,7 @@ import type { Draft } from '#pkg/apimachinery/draft.ts';
 import { rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
 import { setDefault } from '../draft.ts';
 import { ownStatus, statusAlone } from '../status.ts';
-import { bootstrapFlowSchemas, bootstrapPriorityLevels } from './bootstrap.ts';
+import { bootstrapFlowSchemas, bootstrapPriorityLevels, danglingCondition } from './bootstrap.ts';
 import { assuredSharesConverter, nominalSharesConverter } from './converter.ts';
 import { flowSchemaTable, priorityLevelTable } from './tables.ts';
 import { validateFlowSchema, validateFlowStatus, validatePriorityLevel } from './validation.ts';
@@ -30,10 +30,15 @@ function setPriorityLevelDefaults(draft: Draft<PriorityLevelConfiguration>): voi
   setDefault(queuing, 'queueLengthLimit', 50);
 }
 
-/** Flow schemas and priority levels, as objects alone: no queue of the server follows them. */
+/** Flow schemas and priority levels, which `fairness.ts` follows. */
 export const flowControlStrategies: readonly Strategy[] = [
   rulesOf(flowSchemas, {
     bootstrap: bootstrapFlowSchemas,
+    // Their levels are made with them: so the first start has nothing to write of them afterwards.
+    completeBootstrap(draft, timestamp) {
+      const condition = danglingCondition(draft.spec?.priorityLevelConfiguration?.name ?? '', false);
+      draft.status = { conditions: [{ ...condition, lastTransitionTime: timestamp }] };
+    },
     setDefaults(draft) {
       const spec = draft.spec;
       if (spec !== undefined) setDefault(spec, 'matchingPrecedence', 1000);

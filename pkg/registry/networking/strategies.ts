@@ -1,5 +1,6 @@
 /** The kinds of `networking.k8s.io` and endpoint slices. Source: upstream `pkg/apis/{networking,discovery}/v1/defaults.go`. */
 
+import { addressOf } from '#pkg/api/service-address.ts';
 import type { IngressStatus, NetworkPolicy } from '#pkg/api/types/networking-v1.ts';
 import {
   endpointSlices,
@@ -11,6 +12,7 @@ import {
 } from '#pkg/api/types/refs.ts';
 import type { Draft } from '#pkg/apimachinery/draft.ts';
 import { rulesOf, type Strategy } from '#pkg/apiserver/strategy.ts';
+import { type AddressRange, addressAt } from '../core/service/address-range.ts';
 import { setDefault } from '../draft.ts';
 import { ownStatus } from '../status.ts';
 import type { IpRules } from '../validation/ips.ts';
@@ -81,17 +83,23 @@ const networkingStrategies: readonly Strategy[] = [
     validate: validateNetworkPolicy,
     table: networkPolicyTable,
   }),
-  rulesOf(ipAddresses, {
+];
+
+/** With the address of the Service `kubernetes`, which is made without being allocated. */
+function createIpAddressStrategy([first]: readonly AddressRange[]): Strategy {
+  return rulesOf(ipAddresses, {
     // Named for its address, which has colons when it is an IPv6 one.
     nameRule: 'pathSegment',
     validate: validateIpAddress,
     validateUpdate: validateIpAddressUpdate,
     table: ipAddressTable,
-  }),
-];
+    bootstrap:
+      first === undefined ? [] : [addressOf(addressAt(first, 0), { namespace: 'default', name: 'kubernetes' })],
+  });
+}
 
-/** With the range that the server itself takes cluster IPs from. */
-function createServiceCidrStrategy(serviceCidr: string): Strategy {
+/** With the ranges that the server was told of. */
+function createServiceCidrStrategy(ranges: readonly AddressRange[]): Strategy {
   const message = 'Kubernetes default Service CIDR is ready';
   return rulesOf(serviceCIDrs, {
     ...ownStatus(),
@@ -101,7 +109,7 @@ function createServiceCidrStrategy(serviceCidr: string): Strategy {
     bootstrap: [
       {
         metadata: { name: 'kubernetes', finalizers: ['networking.k8s.io/service-cidr-finalizer'] },
-        spec: { cidrs: [serviceCidr] },
+        spec: { cidrs: ranges.map(({ text }) => text) },
         status: { conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: null, reason: '', message }] },
       },
     ],
@@ -124,6 +132,11 @@ function createEndpointSliceStrategy(rules: IpRules): Strategy {
 }
 
 /** All of them, for one server. */
-export function createNetworkingStrategies(rules: IpRules, serviceCidr: string): readonly Strategy[] {
-  return [...networkingStrategies, createServiceCidrStrategy(serviceCidr), createEndpointSliceStrategy(rules)];
+export function createNetworkingStrategies(rules: IpRules, ranges: readonly AddressRange[]): readonly Strategy[] {
+  return [
+    ...networkingStrategies,
+    createIpAddressStrategy(ranges),
+    createServiceCidrStrategy(ranges),
+    createEndpointSliceStrategy(rules),
+  ];
 }

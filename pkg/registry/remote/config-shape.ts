@@ -10,6 +10,7 @@ import type { JsonObject } from '#pkg/apimachinery/object.ts';
 /** The form of a value. */
 export type ConfigShape =
   | 'boolean'
+  | 'number'
   | 'string'
   | { readonly list: ConfigShape }
   | { readonly fields: Readonly<Record<string, ConfigShape>> };

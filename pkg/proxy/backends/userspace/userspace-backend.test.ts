@@ -80,6 +80,7 @@ backendConformance('userspace', {
   nodeIp: '127.0.0.1',
   endpointIp: '127.0.0.1',
   freePort: () => nextPort++,
+  carriesConnections: true,
 });
 
 test('megabytes pass whole through a reader that is slow to start', async () => {

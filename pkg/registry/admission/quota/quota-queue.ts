@@ -143,7 +143,7 @@ export class QuotaQueue {
 }
 
 function refuse({ answer, promises }: Waiting, error: unknown): void {
-  together(promises)?.rollback();
+  void together(promises)?.rollback();
   answer.reject(error);
 }
 

@@ -1,6 +1,6 @@
 /**
  * Rules for the cluster IPs of a Service and their families. Source: upstream `ValidateServiceClusterIPsRelatedFields`,
- * `validateUpgradeDowngradeClusterIPs`, and `initIPFamilyFields` on a cluster that has only IPv4.
+ * `validateUpgradeDowngradeClusterIPs`, and `initIPFamilyFields`.
  */
 import type { Service, ServiceSpec } from '#pkg/api/types/core-v1.ts';
 import { fields, type Given } from '#pkg/apimachinery/draft.ts';
@@ -8,6 +8,7 @@ import { at, child, duplicate, invalid, pathsOf, required } from '#pkg/apimachin
 import { ipProblems } from '#pkg/apimachinery/names.ts';
 import type { Collector } from '../../validation/collector.ts';
 import { isIpv6 } from '../../validation/ips.ts';
+import type { IpFamily } from './address-range.ts';
 
 const field = pathsOf<Service>();
 const ipsPath = field('spec.clusterIPs');
@@ -24,7 +25,7 @@ function hasNoAddresses(spec: Given<ServiceSpec>): boolean {
 }
 
 /** Checks the addresses that are asked for or were given. */
-export function checkClusterIps(into: Collector, spec: Given<ServiceSpec>): void {
+export function checkClusterIps(into: Collector, spec: Given<ServiceSpec>, families: readonly IpFamily[]): void {
   if (hasNoAddresses(spec)) return;
   const ips = spec.clusterIPs ?? [];
   const one = spec.clusterIP ?? '';
@@ -33,7 +34,7 @@ export function checkClusterIps(into: Collector, spec: Given<ServiceSpec>): void
   else if (one === '' && ips.length > 0) {
     into.add(invalid(ipsPath, ips, 'must be empty when `clusterIP` is not specified'));
   }
-  checkFamilies(into, spec);
+  checkFamilies(into, spec, families);
   if (!areAddresses(into, ips)) return;
   if (ips.length > 1 && (ips.length > 2 || isIpv6(ips[0]!) === isIpv6(ips[1]!))) {
     into.add(invalid(ipsPath, ips, 'may specify no more than one IP for each IP family'));
@@ -58,7 +59,10 @@ function areAddresses(into: Collector, ips: readonly string[]): boolean {
   return into.errors.length === before;
 }
 
-function checkFamilies(into: Collector, spec: Given<ServiceSpec>): void {
+const known: ReadonlySet<string> = new Set(['IPv4', 'IPv6']);
+
+/** `configured` are the families of the cluster. */
+function checkFamilies(into: Collector, spec: Given<ServiceSpec>, configured: readonly string[]): void {
   const families = spec.ipFamilies ?? [];
   const policy = spec.ipFamilyPolicy;
   into.oneOf(field('spec.ipFamilyPolicy'), policy, ['PreferDualStack', 'RequireDualStack', 'SingleStack']);
@@ -76,9 +80,10 @@ function checkFamilies(into: Collector, spec: Given<ServiceSpec>): void {
   // Without a selector and a cluster IP a Service names nothing of this cluster, so it may speak of any family.
   if (isHeadless(spec) && Object.keys(spec.selector ?? {}).length === 0) return;
   for (const [index, family] of families.entries()) {
-    if (family === 'IPv6') into.add(invalid(at(familiesPath, index), family, 'not configured on this cluster'));
+    if (known.has(family) && !configured.includes(family))
+      into.add(invalid(at(familiesPath, index), family, 'not configured on this cluster'));
   }
-  if (policy !== 'RequireDualStack') return;
+  if (policy !== 'RequireDualStack' || configured.length > 1) return;
   into.add(invalid(field('spec.ipFamilyPolicy'), policy, 'this cluster is not configured for dual-stack services'));
 }
 

@@ -6,6 +6,7 @@
 import type { Service, ServiceSpec } from '#pkg/api/types/core-v1.ts';
 import { type Draft, fields, type Given } from '#pkg/apimachinery/draft.ts';
 import { semanticallySame, setDefault } from '../../draft.ts';
+import { familyOf, type IpFamily } from './address-range.ts';
 
 const clientIpTimeoutSeconds = 10_800;
 const addressFields = fields('clusterIP', 'clusterIPs');
@@ -139,24 +140,52 @@ function dropNodePorts(spec: Draft<ServiceSpec>, before: Given<ServiceSpec>): vo
 }
 
 /**
- * The families of a Service on a cluster that has only IPv4. A headless Service without a selector names no pods of this
- * cluster, so it may speak of both. Source: KEP-563.
+ * The families of a Service, of those that the cluster has, the primary one first: what it says, what its addresses say, else the primary one; the other one too
+ * where it wants both and there are both. A headless Service without a selector names no pods of this cluster, so it may speak of both anyway.
+ * Source: `initIPFamilyFields`, KEP-563.
  */
-export function setFamilies(draft: Draft<Service>): void {
+export function setFamilies(
+  draft: Draft<Service>,
+  old: Given<Service> | undefined,
+  configured: readonly IpFamily[],
+): void {
   const spec = draft.spec;
-  if (spec === undefined || !needsClusterIp(draft)) return;
+  if (spec === undefined || !needsClusterIp(draft) || staysPreferring(spec, old?.spec)) return;
   const isHeadless = spec.clusterIP === 'None' || (spec.clusterIPs ?? [])[0] === 'None';
-  const selectsPods = Object.keys(spec.selector ?? {}).length > 0;
-  const families = spec.ipFamilies ?? [];
-  if (isHeadless && !selectsPods) {
-    setDefault(spec, 'ipFamilyPolicy', families.length === 1 ? 'SingleStack' : 'RequireDualStack');
-    if (families.length === 0) {
-      spec.ipFamilies = spec.ipFamilyPolicy === 'SingleStack' ? ['IPv4'] : ['IPv4', 'IPv6'];
-    }
-    return;
+  const isFree = isHeadless && Object.keys(spec.selector ?? {}).length === 0;
+  if (spec.ipFamilyPolicy === undefined) {
+    const asBefore = old?.spec?.ipFamilyPolicy;
+    const alone = (spec.ipFamilies ?? []).length === 1;
+    spec.ipFamilyPolicy = asBefore ?? (isFree && !alone ? 'RequireDualStack' : 'SingleStack');
   }
-  setDefault(spec, 'ipFamilyPolicy', 'SingleStack');
-  if (families.length === 0) spec.ipFamilies = ['IPv4'];
+  if (spec.ipFamilyPolicy === 'SingleStack') dropSecondary(spec, old?.spec);
+  const families = [...(spec.ipFamilies ?? [])];
+  for (const [index, ip] of (spec.clusterIPs ?? []).entries()) {
+    const family = familyOf(ip);
+    if (family !== undefined && index >= families.length) families.push(family);
+  }
+  const [primary = 'IPv4'] = configured;
+  if (families.length === 0) families.push(primary);
+  const other = families[0] === 'IPv4' ? 'IPv6' : 'IPv4';
+  const wantsBoth = spec.ipFamilyPolicy !== 'SingleStack' && families.length === 1;
+  if (wantsBoth && (isFree || configured.length > 1)) families.push(other);
+  spec.ipFamilies = families;
+}
+
+/** A Service that would like both keeps the one it has when the cluster gets another. Source: `isMatchingPreferDualStackClusterIPFields`. */
+function staysPreferring(spec: Draft<ServiceSpec>, before: Given<ServiceSpec> | undefined): boolean {
+  if (spec.ipFamilyPolicy !== 'PreferDualStack' || before?.ipFamilyPolicy !== 'PreferDualStack') return false;
+  if (spec.type === 'ExternalName' || before.type === 'ExternalName') return false;
+  return semanticallySame(spec.clusterIPs, before.clusterIPs) && semanticallySame(spec.ipFamilies, before.ipFamilies);
+}
+
+/** Who says of a Service with both families that it is to have one gives up the second. */
+function dropSecondary(spec: Draft<ServiceSpec>, before: Given<ServiceSpec> | undefined): void {
+  if (before === undefined) return;
+  for (const name of fields('clusterIPs', 'ipFamilies')) {
+    const now = spec[name] ?? [];
+    if (now.length > 1 && semanticallySame(now, before[name])) spec[name] = now.slice(0, 1);
+  }
 }
 
 /** A new Service's status. */

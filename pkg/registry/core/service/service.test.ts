@@ -3,14 +3,24 @@ import type { JsonObject, KubeObject } from '#pkg/apimachinery/object.ts';
 import type { Strategy } from '#pkg/apiserver/strategy.ts';
 import { createStrategies } from '../../table.ts';
 import { created, createErrors, readerOf, testContext, texts } from '../../testing.ts';
-import { parseIpRange } from './ip-range.ts';
+import { addressAt, parseAddressRange } from './address-range.ts';
 
 const context = testContext();
 
 function services(cidr = '10.96.0.0/12'): Strategy {
   const all = createStrategies({ serviceCidr: cidr, nodePortRange: { first: 30000, last: 30003 } });
-  return all.find((strategy) => strategy.resource === 'services')!;
+  const strategy = all.find(({ resource }) => resource === 'services')!;
+  cidrsOf.set(strategy, cidr);
+  return strategy;
 }
+
+/** What a server of that range reads. */
+function readerBeside(strategy: Strategy, objects: readonly object[] = []): ReturnType<typeof readerOf> {
+  const cidrs = cidrsOf.get(strategy)?.split(',') ?? [];
+  return readerOf({ services: objects, servicecidrs: [{ metadata: { name: 'kubernetes' }, spec: { cidrs } }] });
+}
+
+const cidrsOf = new WeakMap<Strategy, string>();
 
 function service(spec: object = {}): object {
   return { metadata: { name: 'web', namespace: 'default' }, spec: { ports: [{ port: 80 }], ...spec } };
@@ -23,8 +33,8 @@ interface Made {
 
 async function create(strategy: Strategy, object: object, existing: readonly object[] = []): Promise<Made> {
   const draft = created(strategy, object);
-  const reservation = await strategy.begin!(draft, undefined, context, readerOf({ services: existing }));
-  reservation!.commit();
+  const reservation = await strategy.begin!(draft, undefined, context, readerBeside(strategy, existing));
+  await reservation!.commit();
   return { draft, spec: draft.spec as JsonObject };
 }
 
@@ -38,8 +48,8 @@ async function update(strategy: Strategy, old: JsonObject, change: (spec: JsonOb
     ...strategy.validateUpdate!(draft, old as KubeObject, context),
   ];
   expect(texts(errors)).toEqual([]);
-  const reservation = await strategy.begin!(draft, old as KubeObject, context, readerOf({}));
-  reservation!.commit();
+  const reservation = await strategy.begin!(draft, old as KubeObject, context, readerBeside(strategy));
+  await reservation!.commit();
   return { draft, spec: draft.spec as JsonObject };
 }
 
@@ -67,18 +77,24 @@ test('a Service gets its defaults and an address from the upper part of the rang
 });
 
 test.each([
-  ['10.0.0.0/24', 254],
-  ['127.96.0.0/12', 1048574],
-])('the range %s has %s addresses', (cidr, size) => {
-  expect(parseIpRange(cidr).size).toBe(size);
+  ['10.0.0.0/24', 254, '10.0.0.1', '10.0.0.254'],
+  ['127.96.0.0/12', 1048574, '127.96.0.1', '127.111.255.254'],
+  ['10.0.0.9/30', 2, '10.0.0.9', '10.0.0.10'],
+  ['10.0.0.0/32', 0, '', ''],
+  ['2001:db8::/120', 255, '2001:db8::1', '2001:db8::ff'],
+  ['fd00:10:96::/64', 2 ** 48, 'fd00:10:96::1', 'fd00:10:96:0:1::'],
+])('the range %s has %s addresses', (cidr, size, first, last) => {
+  const range = parseAddressRange(cidr);
+  const ends = range === undefined || range.size === 0 ? ['', ''] : [addressAt(range, 0), addressAt(range, size - 1)];
+  expect([range?.size, ...ends]).toEqual([size, first, last]);
 });
 
 test('an address is given out once, and again after its Service is gone', async () => {
   const strategy = services();
   const { draft } = await create(strategy, service({ clusterIP: '10.96.0.10' }));
   const taken = await refusal(create(strategy, service({ clusterIP: '10.96.0.10' })));
-  const deletion = await strategy.begin!(undefined, draft as KubeObject, context, readerOf({}));
-  deletion!.commit();
+  const deletion = await strategy.begin!(undefined, draft as KubeObject, context, readerBeside(strategy));
+  await deletion!.commit();
   const again = await create(strategy, service({ clusterIP: '10.96.0.10' }));
   expect([taken, again.spec.clusterIPs]).toEqual([
     'Service "web" is invalid: spec.clusterIPs: Invalid value: ["10.96.0.10"]: failed to allocate IP 10.96.0.10: provided IP is already allocated',
@@ -89,8 +105,8 @@ test('an address is given out once, and again after its Service is gone', async 
 test('a write that fails gives back what was reserved for it', async () => {
   const strategy = services();
   const draft = created(strategy, service({ clusterIP: '10.96.0.10' }));
-  const reservation = await strategy.begin!(draft, undefined, context, readerOf({}));
-  reservation!.rollback();
+  const reservation = await strategy.begin!(draft, undefined, context, readerBeside(strategy));
+  await reservation!.rollback();
   expect((await create(strategy, service({ clusterIP: '10.96.0.10' }))).spec.clusterIP).toBe('10.96.0.10');
 });
 
@@ -102,7 +118,7 @@ test('what Services already have is not given out after a restart', async () => 
 
 test('an address outside the range is refused', async () => {
   expect(await refusal(create(services(), service({ clusterIP: '10.0.0.1' })))).toBe(
-    'Service "web" is invalid: spec.clusterIPs: Invalid value: ["10.0.0.1"]: failed to allocate IP 10.0.0.1: the provided IP (10.0.0.1) is not in the valid range. The range of valid IPs is 10.96.0.0/12',
+    'Service "web" is invalid: spec.clusterIPs: Invalid value: ["10.0.0.1"]: failed to allocate IP 10.0.0.1: the provided network does not match the current range',
   );
 });
 
@@ -193,4 +209,58 @@ test.each<[string, object, readonly string[]]>([
   ],
 ])('a Service with %s', (_what, spec, errors) => {
   expect(createErrors(services(), service(spec))).toEqual(errors);
+});
+
+const both = '10.96.0.0/16,fd00:10:96::/112';
+
+test.each<[string, string, object, object]>([
+  ['prefers both on a cluster of one', '10.96.0.0/16', { ipFamilyPolicy: 'PreferDualStack' }, { ipFamilies: ['IPv4'] }],
+  ['says nothing on a cluster of both', both, {}, { ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack' }],
+  ['prefers both', both, { ipFamilyPolicy: 'PreferDualStack' }, { ipFamilies: ['IPv4', 'IPv6'] }],
+  ['requires both', both, { ipFamilyPolicy: 'RequireDualStack' }, { ipFamilies: ['IPv4', 'IPv6'] }],
+  ['names the second', both, { ipFamilies: ['IPv6'] }, { ipFamilies: ['IPv6'], ipFamilyPolicy: 'SingleStack' }],
+  [
+    'names the second first',
+    both,
+    { ipFamilies: ['IPv6'], ipFamilyPolicy: 'RequireDualStack' },
+    { ipFamilies: ['IPv6', 'IPv4'] },
+  ],
+  [
+    'has an address of the second',
+    both,
+    { clusterIP: 'fd00:10:96::7' },
+    { ipFamilies: ['IPv6'], clusterIPs: ['fd00:10:96::7'] },
+  ],
+  ['is on a cluster that has IPv6 first', 'fd00:10:96::/112,10.96.0.0/16', {}, { ipFamilies: ['IPv6'] }],
+])('a Service that %s has addresses of its families', async (_what, cidr, given, wanted) => {
+  const { spec } = await create(services(cidr), service(given));
+  expect(spec).toMatchObject(wanted);
+  const families = (spec.clusterIPs as string[]).map((ip) => (ip.includes(':') ? 'IPv6' : 'IPv4'));
+  expect([spec.clusterIP, families]).toEqual([(spec.clusterIPs as string[])[0], spec.ipFamilies]);
+});
+
+test('families that a cluster does not have are refused', () => {
+  const one = services();
+  expect(createErrors(one, service({ ipFamilies: ['IPv6'] }))).toEqual([
+    'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster',
+  ]);
+  expect(createErrors(one, service({ ipFamilyPolicy: 'RequireDualStack' }))).toEqual([
+    'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services',
+  ]);
+  expect(createErrors(services(both), service({ ipFamilyPolicy: 'RequireDualStack' }))).toEqual([]);
+});
+
+test('a Service gets its second address when it asks for it, and gives it back when it has enough of it', async () => {
+  const strategy = services(both);
+  const made = await create(strategy, service());
+  const twice = await update(strategy, made.draft, (spec) => {
+    spec.ipFamilyPolicy = 'PreferDualStack';
+  });
+  const [first, second] = twice.spec.clusterIPs as string[];
+  expect([first, twice.spec.ipFamilies]).toEqual([made.spec.clusterIP, ['IPv4', 'IPv6']]);
+  const once = await update(strategy, twice.draft, (spec) => {
+    spec.ipFamilyPolicy = 'SingleStack';
+  });
+  expect([once.spec.clusterIPs, once.spec.ipFamilies]).toEqual([[first], ['IPv4']]);
+  expect((await create(strategy, service({ clusterIP: second }))).spec.clusterIPs).toEqual([second]);
 });

@@ -8,6 +8,7 @@ import type { IpRules } from '../../validation/ips.ts';
 import { coreKind, proxyVerbs } from '../connections.ts';
 import { serviceProxy } from '../proxy.ts';
 import { serviceTable } from '../tables.ts';
+import { type AddressRange, addressAt } from './address-range.ts';
 import { ServiceAllocation, type ServiceAllocationOptions } from './allocation.ts';
 import {
   dropForType,
@@ -21,6 +22,8 @@ import { validateService, validateServiceStatus, validateServiceUpdate } from '.
 
 /** What the strategy of Services needs to know of the cluster. */
 export interface ServiceStrategyOptions extends IpRules, ServiceAllocationOptions {
+  /** The ranges that the server was told of, one of each family, the primary one first. */
+  readonly ranges: readonly AddressRange[];
   /** Port at which pods reach the API server behind its Service. */
   readonly apiServerPort: number;
 }
@@ -28,6 +31,7 @@ export interface ServiceStrategyOptions extends IpRules, ServiceAllocationOption
 /** The strategy of Services, with the ranges it allocates from. */
 export function createServiceStrategy(options: ServiceStrategyOptions): Strategy {
   const allocation = new ServiceAllocation(options);
+  const families = options.ranges.map(({ family }) => family);
   return rulesOf(services, {
     keeping: { keyName: 'services/specs' },
     createOnUpdate: true,
@@ -38,16 +42,16 @@ export function createServiceStrategy(options: ServiceStrategyOptions): Strategy
     prepareForCreate(draft) {
       resetStatus(draft);
       normalizeClusterIps(draft, undefined);
-      setFamilies(draft);
+      setFamilies(draft, undefined, families);
     },
     prepareForUpdate(draft, old) {
       keepStatus(draft, old);
       normalizeClusterIps(draft, old);
       keepAllocated(draft, old);
       dropForType(draft, old);
-      setFamilies(draft);
+      setFamilies(draft, old, families);
     },
-    validate: (draft) => validateService(draft, options),
+    validate: (draft) => validateService(draft, { ...options, families }),
     validateUpdate: validateServiceUpdate,
     subresources: { status: { validateUpdate: validateServiceStatus } },
     begin: (draft, old, context, reader) => allocation.begin(draft, old, context, reader),
@@ -60,12 +64,13 @@ export function createServiceStrategy(options: ServiceStrategyOptions): Strategy
     },
     returnsDeleted: true,
     table: serviceTable,
-    bootstrap: [ownService(allocation.firstIp, options.apiServerPort)],
+    bootstrap: options.ranges.slice(0, 1).map((range) => ownService(range, options.apiServerPort)),
   });
 }
 
 /** The Service by which pods reach the API server. Complete, as it is stored without going through the steps of a create. */
-function ownService(clusterIp: string, apiServerPort: number): Service {
+function ownService(range: AddressRange, apiServerPort: number): Service {
+  const clusterIp = addressAt(range, 0);
   return {
     apiVersion: 'v1',
     kind: 'Service',
@@ -78,7 +83,7 @@ function ownService(clusterIp: string, apiServerPort: number): Service {
       type: 'ClusterIP',
       clusterIP: clusterIp,
       clusterIPs: [clusterIp],
-      ipFamilies: ['IPv4'],
+      ipFamilies: [range.family],
       ipFamilyPolicy: 'SingleStack',
       ports: [{ name: 'https', protocol: 'TCP', port: 443, targetPort: apiServerPort }],
     },

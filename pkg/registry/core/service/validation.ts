@@ -25,6 +25,7 @@ import { Collector } from '../../validation/collector.ts';
 import { checkBalancerIngress, checkIp, checkNotSpecialIp, type IpRules } from '../../validation/ips.ts';
 import { labelsErrors } from '../../validation/selector.ts';
 import { checkPort as checkTargetPort } from '../validation/handlers.ts';
+import type { IpFamily } from './address-range.ts';
 import { checkAddressesKept, checkClusterIps, isHeadless } from './ip-validation.ts';
 import { needsHealthCheckPort } from './normalize.ts';
 
@@ -39,7 +40,10 @@ const sourceRanges = 'service.beta.kubernetes.io/load-balancer-source-ranges';
 const onlyBalanced = "may only be used when `type` is 'LoadBalancer'";
 
 /** What is wrong with a `Service`. Source: upstream `ValidateService`. */
-export function validateService(draft: Given<Service>, rules: IpRules): readonly FieldError[] {
+export function validateService(
+  draft: Given<Service>,
+  rules: IpRules & { readonly families: readonly IpFamily[] },
+): readonly FieldError[] {
   const into = new Collector();
   const spec = draft.spec ?? {};
   checkTopologyAnnotations(into, draft);
@@ -50,7 +54,7 @@ export function validateService(draft: Given<Service>, rules: IpRules): readonly
   checkPortEntries(into, ports);
   into.add(...labelsErrors(spec.selector ?? {}, field('spec.selector')));
   checkAffinity(into, spec);
-  checkClusterIps(into, spec);
+  checkClusterIps(into, spec, rules.families);
   for (const [index, entry] of (spec.externalIPs ?? []).entries()) {
     const path = at(field('spec.externalIPs'), index);
     if (checkIp(into, String(entry), path)) checkNotSpecialIp(into, String(entry), { path, ...rules });

@@ -20,6 +20,7 @@ import {
 } from '../../store.ts';
 import { eventRevision, WatchHub } from '../../watch-hub.ts';
 import { watchRequest, watchResponseOf } from './etcd-messages.ts';
+import { endOfRevision, etcdRevision } from './etcd-revisions.ts';
 import type { GrpcStream, GrpcStreamSink } from './grpc-connection.ts';
 import type { OwnWrites } from './own-writes.ts';
 
@@ -161,7 +162,8 @@ export class EtcdFeed {
     }
     const last = events[events.length - 1];
     if (last === undefined) return undefined;
-    this.#position = eventRevision(last);
+    // Of a revision all writes come together.
+    this.#position = endOfRevision(etcdRevision(eventRevision(last)));
     for (const event of events) this.#tail.push(event);
     this.#hub.publish(events, this.#position);
     return undefined;

@@ -1,12 +1,14 @@
 /**
  * The messages of etcd's API that the driver sends and reads, by hand: there are few, and a write is one of each. What is not needed of an answer is passed
- * over. Source: etcd `api/etcdserverpb/rpc.proto`, `api/mvccpb/kv.proto`.
+ * over. Revisions are etcd's in the messages, and as they are shown (`etcd-revisions.ts`) on this side of them. Source: etcd `api/etcdserverpb/rpc.proto`, `api/mvccpb/kv.proto`.
  */
 import { BackwardWriter, Reader, wireVarint } from '#pkg/apimachinery/protobuf/wire.ts';
 import { endOfPrefix } from '../../prefix.ts';
 import { compareKeys } from '../../sorted-map.ts';
-import type { KeyValue, RangeOptions, StoreEvent, WriteOperation } from '../../store.ts';
+import type { KeyValue, RangeOptions, StoreEvent } from '../../store.ts';
+import { endOfRevision, etcdRevision, markFor, placedValue, shownRevision } from './etcd-revisions.ts';
 import { frameHead } from './grpc-frames.ts';
+import type { EtcdWrite, EtcdWriteResult } from './write-groups.ts';
 
 /** The calls. */
 export const etcdCalls = {
@@ -35,6 +37,14 @@ class Message extends BackwardWriter {
     this.delimit(field, before);
   }
 
+  /** The field 2 of a put, with what is to be behind it. */
+  value(value: Uint8Array, behind: Uint8Array | undefined): void {
+    const before = this.length;
+    if (behind !== undefined) this.raw(behind);
+    this.raw(value);
+    this.delimit(2, before);
+  }
+
   string(field: number, value: string): void {
     const before = this.length;
     this.text(value);
@@ -60,7 +70,7 @@ function made(write: (message: Message) => void): Uint8Array {
 export function rangeRequest({ prefix, startKey, limit = 0, revision }: RangeOptions): Uint8Array {
   const begin = startKey !== undefined && compareKeys(startKey, prefix) > 0 ? startKey : prefix;
   return made((message) => {
-    if (revision !== undefined) message.number(4, revision);
+    if (revision !== undefined) message.number(4, etcdRevision(revision));
     if (limit > 0) message.number(3, limit);
     message.bytes(2, endOfPrefix(prefix) ?? zero);
     if (begin === '') message.bytes(1, zero);
@@ -68,9 +78,12 @@ export function rangeRequest({ prefix, startKey, limit = 0, revision }: RangeOpt
   });
 }
 
-/** One key. */
-export function getRequest(key: string): Uint8Array {
-  return made((message) => message.string(1, key));
+/** One key, now or as it was before all writes of the transaction that a revision is of. */
+export function getRequest(key: string, beforeRevision?: number): Uint8Array {
+  return made((message) => {
+    if (beforeRevision !== undefined) message.number(4, etcdRevision(beforeRevision) - 1);
+    message.string(1, key);
+  });
 }
 
 /** A question whose answer has the revision, and nothing else. */
@@ -79,43 +92,59 @@ export const revisionRequest = made((message) => {
   message.bytes(1, zero);
 });
 
-/** A write as a transaction: compare, write, or read what is in the way. With `lease` the key lives as long as that. */
-export function txnRequest(operation: WriteOperation, lease: number | undefined): Uint8Array {
-  const { key, ifModRevision } = operation;
+/**
+ * Writes as one transaction: one that compares, writes, or reads what is in the way; of several each is such a transaction within it. With its lease a key
+ * lives as long as that.
+ */
+export function txnRequest(writes: readonly EtcdWrite[]): Uint8Array {
   return made((message) => {
-    message.message(3, () => message.message(1, () => message.string(1, key)));
-    // When the key was made is only known to etcd.
-    if (operation.type === 'put' && ifModRevision > 0) {
-      message.message(2, () =>
-        message.message(1, () => {
-          message.number(8, 1);
-          message.string(1, key);
-        }),
-      );
+    const [first] = writes;
+    if (first !== undefined && writes.length === 1) {
+      writeTxn(message, first, 0);
+      return;
+    }
+    // Never done, as there is nothing to compare: it says in the outer transaction what those within it are about, so that etcd judges the whole as a write.
+    if (first !== undefined) message.message(3, () => message.message(2, () => message.string(1, first.operation.key)));
+    for (const [i, write] of [...writes.entries()].reverse())
+      message.message(2, () => message.message(4, () => writeTxn(message, write, i)));
+  });
+}
+
+/** The write at a place of a transaction. */
+function writeTxn(message: Message, { operation, lease }: EtcdWrite, place: number): void {
+  const { key, ifModRevision } = operation;
+  message.message(3, () => message.message(1, () => message.string(1, key)));
+  // When the key was made is only known to etcd.
+  if (operation.type === 'put' && ifModRevision > 0) {
+    message.message(2, () =>
+      message.message(1, () => {
+        message.number(8, 1);
+        message.string(1, key);
+      }),
+    );
+  }
+  message.message(2, () => {
+    if (operation.type === 'delete') {
+      message.message(3, () => message.string(1, key));
+      return;
     }
     message.message(2, () => {
-      if (operation.type === 'delete') {
-        message.message(3, () => message.string(1, key));
-        return;
-      }
-      message.message(2, () => {
-        if (lease !== undefined) message.number(3, lease);
-        message.bytes(2, operation.value);
-        message.string(1, key);
-      });
+      if (lease !== undefined) message.number(3, lease);
+      message.value(operation.value, markFor(operation.value, place));
+      message.string(1, key);
     });
-    message.message(1, () => {
-      message.number(6, ifModRevision);
-      message.string(3, key);
-      // The target is the revision of the last write; the comparison is equality, which is 0.
-      message.number(2, 2);
-    });
+  });
+  message.message(1, () => {
+    message.number(6, ifModRevision === 0 ? 0 : etcdRevision(ifModRevision));
+    message.string(3, key);
+    // The target is the revision of the last write; the comparison is equality, which is 0.
+    message.number(2, 2);
   });
 }
 
 /** Forgets what is older. */
 export function compactRequest(revision: number): Uint8Array {
-  return made((message) => message.number(1, revision));
+  return made((message) => message.number(1, etcdRevision(revision)));
 }
 
 /** A watch of all keys from a revision on, which says what was there before, and from time to time how far it has come. */
@@ -124,7 +153,7 @@ export function watchRequest(fromRevision: number): Uint8Array {
     message.message(1, () => {
       message.number(6, 1);
       message.number(4, 1);
-      message.number(3, fromRevision);
+      message.number(3, etcdRevision(fromRevision));
       message.bytes(2, zero);
       message.bytes(1, zero);
     }),
@@ -172,21 +201,28 @@ function headerRevision(bytes: Uint8Array): number {
   return revision;
 }
 
-/** A key and its value. The value is part of `bytes`. */
+/** A key and its value, which is part of `bytes`. */
 function keyValueOf(bytes: Uint8Array): KeyValue {
   let key = '';
-  let value: Uint8Array = new Uint8Array(0);
-  let createRevision = 0;
-  let modRevision = 0;
+  let stored: Uint8Array = new Uint8Array(0);
+  let created = 0;
+  let modified = 0;
   eachField(bytes, (field, reader) => {
     if (field === 1) key = reader.delimited().toString();
-    else if (field === 2) createRevision = reader.varint();
-    else if (field === 3) modRevision = reader.varint();
-    else if (field === 5) value = reader.delimited();
+    else if (field === 2) created = reader.varint();
+    else if (field === 3) modified = reader.varint();
+    else if (field === 5) stored = reader.delimited();
     else return false;
     return true;
   });
-  return { key, value, createRevision, modRevision };
+  const { value, place } = placedValue(stored);
+  return {
+    key,
+    value,
+    // Its place in that revision is not known any more once the key has been written again.
+    createRevision: shownRevision(created, 0),
+    modRevision: shownRevision(modified, place),
+  };
 }
 
 /** What a range, or a question for the revision, has come to. */
@@ -208,7 +244,7 @@ export function rangeOf(bytes: Uint8Array): EtcdRange {
     else return false;
     return true;
   });
-  return { items, count, revision };
+  return { items, count, revision: endOfRevision(revision) };
 }
 
 /** The leases of the keys of a range, in their order; 0 for a key that has none. */
@@ -242,31 +278,45 @@ export function timeToLiveOf(bytes: Uint8Array): number {
 /** More than any lease lives: what less than nothing looks like, as a number without a sign. */
 const secondsMax = 2 ** 40;
 
-/** What a write has come to: the revision, and the key as it is read in the same moment, if it was. */
-export interface EtcdTxn {
-  readonly succeeded: boolean;
-  readonly revision: number;
-  readonly read: KeyValue | undefined;
+/** Reads the answer to a transaction of that many writes. */
+export function txnResultsOf(bytes: Uint8Array, writes: number): readonly EtcdWriteResult[] {
+  const { succeeded, revision, read, inner } = txnOf(bytes);
+  if (writes === 1) return [{ succeeded, read, revision: shownRevision(revision, 0) }];
+  return inner.map((part, place) => {
+    const { succeeded: isWritten, read: found } = txnOf(part);
+    return { succeeded: isWritten, read: found, revision: shownRevision(revision, place) };
+  });
 }
 
-/** Reads the answer to a transaction. */
-export function txnOf(bytes: Uint8Array): EtcdTxn {
+interface Txn {
+  readonly succeeded: boolean;
+  /** etcd's. */
+  readonly revision: number;
+  /** The key as it is read in the same moment, if it was. */
+  readonly read: KeyValue | undefined;
+  /** The answers of the transactions within it. */
+  readonly inner: readonly Uint8Array[];
+}
+
+function txnOf(bytes: Uint8Array): Txn {
   let succeeded = false;
   let revision = 0;
   let read: KeyValue | undefined;
+  const inner: Uint8Array[] = [];
   eachField(bytes, (field, reader) => {
     if (field === 1) revision = headerRevision(reader.delimited());
     else if (field === 2) succeeded = reader.varint() !== 0;
     else if (field === 3) {
       eachField(reader.delimited(), (which, response) => {
-        if (which !== 1) return false;
-        read = rangeOf(response.delimited()).items[0];
+        if (which === 1) read = rangeOf(response.delimited()).items[0];
+        else if (which === 4) inner.push(response.delimited());
+        else return false;
         return true;
       });
     } else return false;
     return true;
   });
-  return { succeeded, revision, read };
+  return { succeeded, revision, read, inner };
 }
 
 /** Reads the token that a password was exchanged for. */
@@ -289,9 +339,10 @@ export interface EtcdWatchResponse {
   readonly events: readonly (StoreEvent | undefined)[];
 }
 
-/** Reads what a watch says. */
+/** Reads what a watch says: all writes of a revision of etcd's, or none. */
 export function watchResponseOf(bytes: Uint8Array): EtcdWatchResponse {
   const events: (StoreEvent | undefined)[] = [];
+  const deletions = new DeletionCount();
   let isCanceled = false;
   let cancelReason = '';
   let compactRevision = 0;
@@ -299,14 +350,31 @@ export function watchResponseOf(bytes: Uint8Array): EtcdWatchResponse {
     if (field === 4) isCanceled = reader.varint() !== 0;
     else if (field === 5) compactRevision = reader.varint();
     else if (field === 6) cancelReason = reader.delimited().toString();
-    else if (field === 11) events.push(eventOf(reader.delimited()));
+    else if (field === 11) events.push(eventOf(reader.delimited(), deletions));
     else return false;
     return true;
   });
-  return { isCanceled, cancelReason, compactRevision, events };
+  return {
+    isCanceled,
+    cancelReason,
+    compactRevision: compactRevision > 0 ? shownRevision(compactRevision, 0) : 0,
+    events,
+  };
 }
 
-function eventOf(bytes: Uint8Array): StoreEvent | undefined {
+/** Which deletion of its revision one is, as they come one after the other. */
+class DeletionCount {
+  #revision = 0;
+  #count = 0;
+
+  next(revision: number): number {
+    if (revision !== this.#revision) this.#count = 0;
+    this.#revision = revision;
+    return this.#count++;
+  }
+}
+
+function eventOf(bytes: Uint8Array, deletions: DeletionCount): StoreEvent | undefined {
   let isDeletion = false;
   let kv: KeyValue | undefined;
   let previous: KeyValue | undefined;
@@ -319,6 +387,8 @@ function eventOf(bytes: Uint8Array): StoreEvent | undefined {
   });
   if (kv === undefined) return undefined;
   if (!isDeletion) return previous === undefined ? { type: 'put', kv } : { type: 'put', kv, previous };
+  // The count goes on also where etcd no longer knows what was deleted.
+  const revision = kv.modRevision + deletions.next(kv.modRevision);
   if (previous === undefined) return undefined;
-  return { type: 'delete', key: kv.key, revision: kv.modRevision, previous };
+  return { type: 'delete', key: kv.key, revision, previous };
 }

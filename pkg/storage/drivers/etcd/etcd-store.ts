@@ -1,6 +1,6 @@
 /**
- * The store in an etcd cluster. Every call is one etcd request (a write is a transaction that compares the key's mod revision); all
- * watches share one feed (`etcd-feed.ts`).
+ * The store in an etcd cluster. A read is one request, a write a transaction that compares the key's mod revision, of which those that come at the same time
+ * share a request (`write-groups.ts`); all watches share one feed (`etcd-feed.ts`). Revisions are shown otherwise than etcd counts (`etcd-revisions.ts`).
  *
  * No request is repeated that may have changed something (`etcd-members.ts`): a write whose answer was lost may have happened, so it fails with
  * `StoreUnavailableError` and the caller decides. etcd refuses requests above 1.5 MiB unless it is started with a greater `--max-request-bytes`.
@@ -40,12 +40,14 @@ import {
   revisionRequest,
   timeToLiveOf,
   timeToLiveRequest,
-  txnOf,
   txnRequest,
+  txnResultsOf,
 } from './etcd-messages.ts';
+import { isOfEtcd, startOfRevision } from './etcd-revisions.ts';
 import type { EtcdTls } from './grpc-connection.ts';
 import { GrpcError } from './grpc-error.ts';
 import { OwnWrites } from './own-writes.ts';
+import { type EtcdWrite, type EtcdWriteResult, WriteGroups } from './write-groups.ts';
 
 /** Ids of leases are below this: they are chosen by chance, and exact as numbers. */
 const leaseIdBound = 2 ** 52;
@@ -100,6 +102,7 @@ class EtcdStore implements EtcdBackedStore {
   readonly #options: EtcdStoreOptions;
   readonly #members: EtcdMembers;
   readonly #leases: EtcdLeases;
+  readonly #groups: WriteGroups;
   readonly #own = new OwnWrites();
   readonly #feeds = new Set<EtcdFeed>();
   /** The feed that new watches join when it reaches back far enough. */
@@ -121,6 +124,10 @@ class EtcdStore implements EtcdBackedStore {
         return id;
       },
     });
+    this.#groups = new WriteGroups({
+      clock,
+      send: (writes) => this.#send(writes),
+    });
   }
 
   async get(key: string): Promise<KeyValue | undefined> {
@@ -131,7 +138,32 @@ class EtcdStore implements EtcdBackedStore {
     const { revision } = options;
     const answer = await this.#call(etcdCalls.range, rangeRequest(options), { isRead: true, revision });
     const range = rangeOf(answer);
-    return { ...range, revision: revision ?? range.revision };
+    if (revision === undefined) return range;
+    const result = { ...range, revision };
+    return range.items.some((kv) => kv.modRevision > revision) ? this.#without(result, options) : result;
+  }
+
+  /**
+   * A range as it was in the midst of a transaction: without what came after `revision` in that, and with what was there before. As seldom as somebody
+   * reads at the revision of an object, so each such key is asked for by itself.
+   */
+  async #without(range: RangeResult, options: RangeOptions): Promise<RangeResult> {
+    const { revision } = range;
+    const kept = await Promise.all(
+      range.items.map((kv) => (kv.modRevision > revision ? this.#before(kv.key, revision) : kv)),
+    );
+    const items = kept.filter((kv) => kv !== undefined);
+    const gone = range.items.length - items.length;
+    const last = range.items.at(-1);
+    if (gone === 0 || !options.limit || last === undefined) return { ...range, items, count: range.count - gone };
+    const rest = await this.range({ ...options, startKey: `${last.key}\0`, limit: gone });
+    return { ...range, items: [...items, ...rest.items], count: items.length + rest.count };
+  }
+
+  /** A key before the transaction that a revision is of. */
+  async #before(key: string, revision: number): Promise<KeyValue | undefined> {
+    const answer = await this.#call(etcdCalls.range, getRequest(key, revision), { isRead: true, revision });
+    return rangeOf(answer).items[0];
   }
 
   async rangeWithLives(options: RangeOptions): Promise<readonly SnapshotItem[]> {
@@ -155,33 +187,39 @@ class EtcdStore implements EtcdBackedStore {
     this.#checkOpen();
     checkOperation(operation);
     const { key, ifModRevision } = operation;
-    // Comparing with 0 would hold for a key that is not there, of which there is nothing to delete.
-    if (operation.type === 'delete' && ifModRevision === 0) return conflictOf(await this.get(key));
-    if (operation.type === 'delete') return this.#transact(operation, undefined);
+    // No key is at these. Comparing with 0 would hold for one that is not there, of which there is nothing to delete.
+    if (!isOfEtcd(ifModRevision) && (operation.type === 'delete' || ifModRevision > 0))
+      return conflictOf(await this.get(key));
+    if (operation.type === 'delete') {
+      const [deleted] = await this.#send([{ operation, lease: undefined }]);
+      return this.#outcome(operation, deleted);
+    }
     const lease = operation.ttlMs === undefined ? undefined : await this.#leases.take(operation.ttlMs);
     const { value } = operation;
     this.#own.add(key, value);
     let result: WriteResult | undefined;
     try {
-      result = await this.#transact(operation, lease);
+      result = this.#outcome(operation, await this.#groups.write({ operation, lease }));
     } finally {
       if (result?.ok !== true) this.#own.drop(key, value);
     }
     return result;
   }
 
-  async #transact(operation: WriteOperation, lease: number | undefined): Promise<WriteResult> {
-    const answer = await this.#call(etcdCalls.txn, txnRequest(operation, lease), { isRead: false });
-    const { succeeded, revision, read } = txnOf(answer);
+  /** One transaction. */
+  async #send(writes: readonly EtcdWrite[]): Promise<readonly EtcdWriteResult[]> {
+    return txnResultsOf(await this.#call(etcdCalls.txn, txnRequest(writes), { isRead: false }), writes.length);
+  }
+
+  #outcome(operation: WriteOperation, result: EtcdWriteResult | undefined): WriteResult {
+    if (result === undefined) throw new StoreUnavailableError('Cannot tell what became of a write to etcd');
+    const { succeeded, revision, read } = result;
     if (!succeeded) return conflictOf(read);
     if (revision > this.#acknowledged) this.#acknowledged = revision;
     if (operation.type === 'delete') return { ok: true, revision };
     const { key, value } = operation;
-    return {
-      ok: true,
-      revision,
-      kv: { key, value, createRevision: read?.createRevision ?? revision, modRevision: revision },
-    };
+    const createRevision = read?.createRevision ?? startOfRevision(revision);
+    return { ok: true, revision, kv: { key, value, createRevision, modRevision: revision } };
   }
 
   watch(options: WatchOptions, sink: WatchSink): Watch {

@@ -33,6 +33,8 @@ export interface GrpcConnectionOptions {
   /** `http://127.0.0.1:2379`. */
   readonly endpoint: string;
   readonly tls?: EtcdTls | undefined;
+  /** A Unix socket to connect to, in place of the endpoint's address. */
+  readonly socketPath?: string;
   readonly clock: Clock;
 }
 
@@ -121,12 +123,15 @@ class MemberSession {
   #isConnected = false;
   #error: GrpcError | undefined;
 
-  constructor({ endpoint, tls, clock }: GrpcConnectionOptions) {
+  constructor({ endpoint, tls, socketPath, clock }: GrpcConnectionOptions) {
     this.#clock = clock;
     // Loaded by the first session: clusters without etcd have no use for it.
     const { connect } = getBuiltinModule('node:http2');
     this.#http = connect(endpoint, {
       ...tls,
+      ...(socketPath === undefined
+        ? {}
+        : { createConnection: () => getBuiltinModule('node:net').connect({ path: socketPath }) }),
       settings: { enablePush: false, initialWindowSize: windowBytes },
       maxSendHeaderBlockLength: 16_384,
     });

@@ -4,6 +4,7 @@
 export const grpcCodes = {
   invalidArgument: 3,
   deadlineExceeded: 4,
+  notFound: 5,
   permissionDenied: 7,
   resourceExhausted: 8,
   failedPrecondition: 9,
@@ -12,6 +13,13 @@ export const grpcCodes = {
   unavailable: 14,
   unauthenticated: 16,
 } as const;
+
+/** All of them as Go prints them, by number. */
+export const grpcCodeNames: readonly string[] = [
+  ...['OK', 'Canceled', 'Unknown', 'InvalidArgument', 'DeadlineExceeded', 'NotFound', 'AlreadyExists'],
+  ...['PermissionDenied', 'ResourceExhausted', 'FailedPrecondition', 'Aborted', 'OutOfRange', 'Unimplemented'],
+  ...['Internal', 'Unavailable', 'DataLoss', 'Unauthenticated'],
+];
 
 /** A call that did not end with OK. */
 export class GrpcError extends Error {

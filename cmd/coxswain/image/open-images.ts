@@ -1,0 +1,53 @@
+/** Opens the images of a cluster for a command. */
+import { openClusterImages } from '#pkg/cluster/images.ts';
+import { text } from '#pkg/component/flags.ts';
+import type { LocalImages } from '#pkg/images/local/local-image-store.ts';
+import { clusterFlags } from '../cluster-flags.ts';
+import { checkName, dataFolder, type World } from '../world.ts';
+
+/** By which the commands of images find them. */
+export const imagesFlags = {
+  ...clusterFlags,
+  registries: text({
+    help: 'File of registries: mirrors, and which may be asked without encryption. Default: registries.json in the folder of the data.',
+    placeholder: 'file',
+  }),
+};
+
+/** Values of those. */
+export interface ImagesPlace {
+  readonly name: string;
+  readonly 'data-dir': string;
+  readonly registries: string;
+}
+
+/** The folder of a cluster's data. */
+export function placeOfImages(
+  world: World,
+  { name, 'data-dir': dataDir }: Pick<ImagesPlace, 'data-dir' | 'name'>,
+): string {
+  checkName(name);
+  return dataFolder(world, { name, dataDir });
+}
+
+/** Opens the images of a cluster, which need not run, nor be there yet. */
+export function openImages(world: World, place: ImagesPlace): Promise<LocalImages> {
+  return openImagesIn(placeOfImages(world, place), world, place.registries === '' ? undefined : place.registries);
+}
+
+/** Opens the images in a folder of a cluster's data. */
+export function openImagesIn(folder: string, { clock, random }: World, registriesFile?: string): Promise<LocalImages> {
+  const machine = { architecture: process.arch, isRoot: process.getuid?.() === 0 };
+  return withoutWarnings(() => openClusterImages({ folder, clock, random, ...machine, registriesFile }));
+}
+
+/** That Node calls some of its modules experimental is nothing to the person who types a command. */
+export async function withoutWarnings<T>(work: () => Promise<T>): Promise<T> {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    return await work();
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Has the components of a large cluster begin with their copies of it once its nodes are Ready. In one process whoever reads tens of thousands of objects
+ * keeps all others waiting, and what a start is waited for needs none of them.
+ *
+ * Invariant: nothing waits longer than `heldMsMax`, nor after the end of the cluster. What is not the state of a whole collection does not wait.
+ */
+import type { ApiRequest } from '#pkg/apimachinery/http.ts';
+import { aborted, sleep } from '#pkg/base/async.ts';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Transport } from '#pkg/client/client.ts';
+
+/** Objects from which a cluster is large: a copy of fewer takes some ten milliseconds. */
+export const largeObjectsMin = 2_000;
+
+/** Longest wait: nodes that do not come are no reason to have no controllers. */
+const heldMsMax = 5_000;
+
+/** After the nodes are Ready: who waits for just that is told first. */
+const afterReadyMs = 100;
+
+/** When the wait is over. */
+export interface HeldListsOptions {
+  readonly clock: Clock;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+  /** Resolves once the nodes are Ready; may reject. */
+  readonly ready: Promise<unknown>;
+}
+
+/** Gives transports whose requests for whole states wait, all for the same moment. */
+export function holdLists({ clock, signal, ready }: HeldListsOptions): (transport: Transport) => Transport {
+  const readied = ready.then(
+    () => sleep(clock, afterReadyMs, signal),
+    () => undefined,
+  );
+  let isOver = false;
+  const over = Promise.race([readied, sleep(clock, heldMsMax, signal)]).then(() => {
+    isOver = true;
+  });
+  return (transport) => ({
+    ...transport,
+    request: (request) => {
+      if (isOver || !isOfWholeState(request)) return transport.request(request);
+      return Promise.race([over, aborted(request.signal)]).then(() => transport.request(request));
+    },
+  });
+}
+
+/** Whether a request is a copy's first: a watch that begins with what there is, which is how components in the server's process ask. */
+function isOfWholeState({ method, query }: ApiRequest): boolean {
+  return method === 'GET' && query.includes('sendInitialEvents=true');
+}

@@ -1,0 +1,152 @@
+/**
+ * Writes of many callers as few requests to etcd. While one transaction is under way those who come wait, and go together in the next: each is a transaction
+ * in it with a comparison of its own, so that it happens or not whatever becomes of the others. A transaction is one entry of etcd's log, one sync of its
+ * disk and one request, which is what writes cost there; who comes alone goes at once. Only puts go together: of a deletion nothing is left that
+ * could tell its place in a transaction, which a read in the midst of it has to know.
+ *
+ * Invariants: no key is twice in one transaction, and writes of one key go in the order in which they came. What etcd refuses whole because of one write is
+ * asked for again one by one, as nothing of it has happened. A transaction that is not answered soon holds nobody up.
+ */
+import type { Clock } from '#pkg/base/clock.ts';
+import { type KeyValue, type PutOperation, StoreUnavailableError, type WriteOperation } from '../../store.ts';
+import { GrpcError, grpcCodes } from './grpc-error.ts';
+
+/** Writes of one transaction. etcd takes 128 operations in all, of which each write has two and the transaction one for each. */
+const writesMax = 100;
+/** Bytes of their values, where there are several: etcd takes 1.5 MiB. A larger one goes alone. */
+const bytesMax = 1024 * 1024;
+/** Transactions under way before others wait for them. */
+const underWayMax = 1;
+/** After this time one counts no more: etcd may take seconds to say that a leader has lost it, and another has long gone on. */
+const patienceMs = 200;
+/** Writes that wait. An API server has no more requests under way; beyond it writes fail at once. */
+const waitingMax = 50_000;
+
+/** One write, with the lease of its key. */
+export interface EtcdWrite {
+  readonly operation: WriteOperation;
+  readonly lease: number | undefined;
+}
+
+/** One that goes together with others. */
+export interface GroupedWrite extends EtcdWrite {
+  readonly operation: PutOperation;
+}
+
+/** What has become of one: when it happened, its revision as it is shown; and what etcd has read of the key. */
+export interface EtcdWriteResult {
+  readonly succeeded: boolean;
+  readonly revision: number;
+  readonly read: KeyValue | undefined;
+}
+
+/** How transactions are made. */
+export interface WriteGroupsOptions {
+  readonly clock: Clock;
+  /** One transaction of writes to different keys; resolves with what became of each. */
+  readonly send: (writes: readonly GroupedWrite[]) => Promise<readonly EtcdWriteResult[]>;
+}
+
+interface Waiting extends GroupedWrite {
+  readonly resolve: (result: EtcdWriteResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The writes of one store. */
+export class WriteGroups {
+  readonly #options: WriteGroupsOptions;
+  #waiting: Waiting[] = [];
+  #underWay = 0;
+  #isDue = false;
+
+  constructor(options: WriteGroupsOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects with what `send` does. */
+  write(write: GroupedWrite): Promise<EtcdWriteResult> {
+    if (this.#waiting.length >= waitingMax)
+      return Promise.reject(new StoreUnavailableError(`Cannot write as ${waitingMax} writes wait for etcd already`));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ ...write, resolve, reject });
+      if (this.#isDue || this.#underWay >= underWayMax) return;
+      this.#isDue = true;
+      // What is written in the same moment goes together.
+      queueMicrotask(() => this.#go());
+    });
+  }
+
+  #go(): void {
+    this.#isDue = false;
+    while (this.#waiting.length > 0 && this.#underWay < underWayMax) void this.#run(this.#take());
+  }
+
+  /** The next ones that can go together. */
+  #take(): readonly Waiting[] {
+    const keys = new Set<string>();
+    const group: Waiting[] = [];
+    const rest: Waiting[] = [];
+    let bytes = 0;
+    for (const [i, write] of this.#waiting.entries()) {
+      const { operation } = write;
+      if (keys.size >= writesMax || (bytes > 0 && bytes + sizeOf(operation) > bytesMax)) {
+        rest.push(...this.#waiting.slice(i));
+        break;
+      }
+      if (keys.has(operation.key)) {
+        rest.push(write);
+        continue;
+      }
+      keys.add(operation.key);
+      bytes += sizeOf(operation);
+      group.push(write);
+    }
+    this.#waiting = rest;
+    return group;
+  }
+
+  async #run(group: readonly Waiting[]): Promise<void> {
+    this.#underWay++;
+    let isUnderWay = true;
+    const release = (): void => {
+      if (!isUnderWay) return;
+      isUnderWay = false;
+      this.#underWay--;
+      this.#go();
+    };
+    const timer = this.#options.clock.setTimeout(release, patienceMs);
+    try {
+      await this.#settle(group);
+    } finally {
+      timer.cancel();
+      release();
+    }
+  }
+
+  async #settle(group: readonly Waiting[]): Promise<void> {
+    try {
+      const results = await this.#options.send(group);
+      for (const [i, { resolve, reject }] of group.entries()) {
+        const result = results[i];
+        if (result === undefined) reject(new StoreUnavailableError('Cannot tell what became of a write to etcd'));
+        else resolve(result);
+      }
+    } catch (error) {
+      if (group.length === 1 || !isAboutOne(error)) for (const { reject } of group) reject(error);
+      else await Promise.all(group.map((write) => this.#settle([write])));
+    }
+  }
+}
+
+/** Roughly what a write adds to a request. */
+function sizeOf(operation: PutOperation): number {
+  return operation.key.length * 4 + 64 + operation.value.length;
+}
+
+/** Whether etcd may have refused a transaction for what is in one of its writes: a lease that has ended, a key that the user has no right to. */
+function isAboutOne(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (!(cause instanceof GrpcError) || cause.isLost) return false;
+  const { invalidArgument, notFound, permissionDenied } = grpcCodes;
+  return cause.code === invalidArgument || cause.code === notFound || cause.code === permissionDenied;
+}
