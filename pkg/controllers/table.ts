@@ -1,5 +1,6 @@
 /** Every controller by the name under which it is switched on and off. A new controller, with its flags if it has any, is a folder and a line here. */
 
+import { createBootstrapSigner } from './bootstrapsigner/bootstrapsigner.ts';
 import { createClusterRoleAggregationController } from './clusterroleaggregation/clusterroleaggregation.ts';
 import { type ControllerTable, withFlags } from './common/controller.ts';
 import { createCronJobController } from './cronjob/cronjob.ts';
@@ -66,6 +67,7 @@ export const controllerTable: ControllerTable = {
   'certificatesigningrequest-cleaner-controller': createCsrCleanerController,
   'clusterrole-aggregation-controller': createClusterRoleAggregationController,
   'serviceaccount-token-controller': createServiceAccountTokenController,
+  'bootstrap-signer-controller': createBootstrapSigner,
   'token-cleaner-controller': createTokenCleaner,
   'legacy-serviceaccount-token-cleaner-controller': withFlags(legacyTokenCleanerFlags, createLegacyTokenCleaner),
   'persistentvolume-binder-controller': createPersistentVolumeBinder,
