@@ -26,6 +26,7 @@ import { podAutoscalerFlags } from './podautoscaler/podautoscaler-flags.ts';
 import { createPodGcController, podGcFlags } from './podgc/podgc.ts';
 import { createReplicaSetController } from './replicaset/replicaset.ts';
 import { createReplicationController } from './replication/replication.ts';
+import { createResourceClaimController } from './resourceclaim/resourceclaim.ts';
 import { createResourceQuotaController, resourceQuotaFlags } from './resourcequota/resourcequota.ts';
 import { createServiceCidrController } from './service-cidrs/service-cidrs.ts';
 import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
@@ -74,5 +75,6 @@ export const controllerTable: ControllerTable = {
   'persistentvolumeclaim-protection-controller': createClaimProtection,
   'persistentvolume-protection-controller': createVolumeProtection,
   'ephemeral-volume-controller': createEphemeralVolumeController,
+  'resourceclaim-controller': createResourceClaimController,
   'service-cidr-controller': createServiceCidrController,
 };

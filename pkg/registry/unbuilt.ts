@@ -40,7 +40,7 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
   {
     group: 'resource.k8s.io',
     resource: 'resourceclaims',
-    missing: ['resourceclaim-controller'],
+    missing: [],
     effect: 'no device is allocated',
   },
   { group: 'networking.k8s.io', resource: 'networkpolicies', missing: [], effect: 'all traffic is let through' },
