@@ -291,11 +291,13 @@ class RunningPlane implements ControlPlane {
       `--service-account-private-key-file=${path('sa.key')}`,
       `--cluster-cidr=${podCidr}`,
     ];
-    const { manager } = this.#sides;
+    const { apiserver, manager } = this.#sides;
+    // Older servers have no such resources, for which a manager would wait for ever.
+    const own = apiserver === undefined ? [] : ['--controllers=*,-service-cidr-controller,-resourceclaim-controller'];
     const log = path('manager.log');
     this.#manager =
       manager === undefined
-        ? start(process.execPath, [join(root, 'cmd/controller-manager/main.ts'), ...shared], log)
+        ? start(process.execPath, [join(root, 'cmd/controller-manager/main.ts'), ...shared, ...own], log)
         : start(
             manager,
             [...shared, '--allocate-node-cidrs=true', '--use-service-account-credentials', '--secure-port=0'],
