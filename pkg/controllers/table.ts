@@ -1,5 +1,6 @@
 /** Every controller by the name under which it is switched on and off. A new controller, with its flags if it has any, is a folder and a line here. */
 
+import { createAttachDetachController } from './attachdetach/attachdetach.ts';
 import { createBootstrapSigner } from './bootstrapsigner/bootstrapsigner.ts';
 import { createClusterRoleAggregationController } from './clusterroleaggregation/clusterroleaggregation.ts';
 import { type ControllerTable, withFlags } from './common/controller.ts';
@@ -74,6 +75,7 @@ export const controllerTable: ControllerTable = {
   'persistentvolume-binder-controller': createPersistentVolumeBinder,
   'persistentvolumeclaim-protection-controller': createClaimProtection,
   'persistentvolume-protection-controller': createVolumeProtection,
+  'persistentvolume-attach-detach-controller': createAttachDetachController,
   'ephemeral-volume-controller': createEphemeralVolumeController,
   'resourceclaim-controller': createResourceClaimController,
   'service-cidr-controller': createServiceCidrController,

@@ -32,12 +32,6 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
     concerns: (service: Given<Service>) => service.spec?.type === 'LoadBalancer',
   },
   {
-    group: 'storage.k8s.io',
-    resource: 'volumeattachments',
-    missing: ['persistentvolume-attach-detach-controller'],
-    effect: 'nothing is attached',
-  },
-  {
     group: 'resource.k8s.io',
     resource: 'resourceclaims',
     missing: [],
