@@ -30,10 +30,6 @@ const inDefault = (group: string): string => `/apis/${group}/namespaces/default`
 
 const objects: Readonly<Record<string, readonly [path: string, object: object]>> = {
   services: ['/api/v1/namespaces/default', { spec: { type: 'LoadBalancer', ports: [{ port: 80 }] } }],
-  volumeattachments: [
-    '/apis/storage.k8s.io/v1',
-    { spec: { attacher: 'a', nodeName: 'n', source: { persistentVolumeName: 'v' } } },
-  ],
   resourceclaims: [inDefault('resource.k8s.io/v1'), { spec: {} }],
   networkpolicies: [inDefault('networking.k8s.io/v1'), { spec: { podSelector: {} } }],
   ingresses: [

@@ -1,5 +1,7 @@
 /** Every controller by the name under which it is switched on and off. A new controller, with its flags if it has any, is a folder and a line here. */
 
+import { createAttachDetachController } from './attachdetach/attachdetach.ts';
+import { createBootstrapSigner } from './bootstrapsigner/bootstrapsigner.ts';
 import { createClusterRoleAggregationController } from './clusterroleaggregation/clusterroleaggregation.ts';
 import { type ControllerTable, withFlags } from './common/controller.ts';
 import { createCronJobController } from './cronjob/cronjob.ts';
@@ -25,6 +27,7 @@ import { podAutoscalerFlags } from './podautoscaler/podautoscaler-flags.ts';
 import { createPodGcController, podGcFlags } from './podgc/podgc.ts';
 import { createReplicaSetController } from './replicaset/replicaset.ts';
 import { createReplicationController } from './replication/replication.ts';
+import { createResourceClaimController } from './resourceclaim/resourceclaim.ts';
 import { createResourceQuotaController, resourceQuotaFlags } from './resourcequota/resourcequota.ts';
 import { createServiceCidrController } from './service-cidrs/service-cidrs.ts';
 import { createRootCaPublisher } from './serviceaccount/root-ca-publisher.ts';
@@ -66,11 +69,14 @@ export const controllerTable: ControllerTable = {
   'certificatesigningrequest-cleaner-controller': createCsrCleanerController,
   'clusterrole-aggregation-controller': createClusterRoleAggregationController,
   'serviceaccount-token-controller': createServiceAccountTokenController,
+  'bootstrap-signer-controller': createBootstrapSigner,
   'token-cleaner-controller': createTokenCleaner,
   'legacy-serviceaccount-token-cleaner-controller': withFlags(legacyTokenCleanerFlags, createLegacyTokenCleaner),
   'persistentvolume-binder-controller': createPersistentVolumeBinder,
   'persistentvolumeclaim-protection-controller': createClaimProtection,
   'persistentvolume-protection-controller': createVolumeProtection,
+  'persistentvolume-attach-detach-controller': createAttachDetachController,
   'ephemeral-volume-controller': createEphemeralVolumeController,
+  'resourceclaim-controller': createResourceClaimController,
   'service-cidr-controller': createServiceCidrController,
 };

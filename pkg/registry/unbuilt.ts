@@ -32,15 +32,9 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
     concerns: (service: Given<Service>) => service.spec?.type === 'LoadBalancer',
   },
   {
-    group: 'storage.k8s.io',
-    resource: 'volumeattachments',
-    missing: ['persistentvolume-attach-detach-controller'],
-    effect: 'nothing is attached',
-  },
-  {
     group: 'resource.k8s.io',
     resource: 'resourceclaims',
-    missing: ['resourceclaim-controller'],
+    missing: [],
     effect: 'no device is allocated',
   },
   { group: 'networking.k8s.io', resource: 'networkpolicies', missing: [], effect: 'all traffic is let through' },

@@ -74,7 +74,7 @@ export const casts: Readonly<Record<string, { readonly as: number; readonly bang
   'pkg/client': { as: 16, bang: 5 },
   'pkg/cluster': { as: 1, bang: 13 },
   'pkg/component': { as: 3, bang: 5 },
-  'pkg/controllers': { as: 16, bang: 22 },
+  'pkg/controllers': { as: 14, bang: 22 },
   'pkg/kubectl': { as: 17, bang: 6 },
   'pkg/kubelet': { as: 60, bang: 70 },
   'pkg/network': { as: 0, bang: 1 },

@@ -17,6 +17,7 @@ const accounts: Readonly<Record<string, string | undefined>> = {
   'legacy-serviceaccount-token-cleaner-controller': 'legacy-service-account-token-cleaner',
   'node-ipam-controller': 'node-controller',
   'node-lifecycle-controller': 'node-controller',
+  'persistentvolume-attach-detach-controller': 'attachdetach-controller',
   'persistentvolume-binder-controller': 'persistent-volume-binder',
   'persistentvolume-protection-controller': 'pv-protection-controller',
   'persistentvolumeclaim-protection-controller': 'pvc-protection-controller',

@@ -137,7 +137,7 @@ test('a slice holds at most 100 endpoints and those that stay are left where the
   const first = sliceChanges({ ...input, pods: running, existing: [] });
   expect(first.create.map((slice) => slice.endpoints!.length)).toEqual([100, 50]);
   const again = sliceChanges({ ...input, pods: running, existing: first.create });
-  expect(again).toEqual({ create: [], update: [], remove: [] });
+  expect(again).toEqual({ create: [], update: [], remove: [], problems: [] });
   const fewer = sliceChanges({ ...input, pods: running.slice(0, 149), existing: first.create });
   expect([fewer.create.length, fewer.update.length, fewer.remove.length]).toEqual([0, 1, 0]);
   const few = sliceChanges({ ...input, pods: running.slice(0, 100), existing: first.create });

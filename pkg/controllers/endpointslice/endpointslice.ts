@@ -8,9 +8,11 @@ import type { ReconcileResult } from '#pkg/client/work-queue.ts';
 import type { Component } from '#pkg/component/component.ts';
 import { type ControllerContext, createLoop } from '../common/controller.ts';
 import { indexByNode, podsOnNode } from '../common/pod.ts';
+import { isByProcessors } from './hints.ts';
 import { hasSelector, selectedPods, servicesOf, watchServicePods } from './service-pods.ts';
 import { sliceSource, watchSlices, writeSlices } from './slice-writes.ts';
 import { managerName, sliceChanges } from './slices.ts';
+import { Topology } from './topology.ts';
 import { TriggerTimes } from './trigger-times.ts';
 
 /** Services worked on at the same time. */
@@ -45,7 +47,9 @@ export function createEndpointSliceController(context: ControllerContext): Compo
       triggerTime: triggerTimes.next(service, selected),
       existing: [...sliceInformer.lister.byIndex(serviceIndex, key)].sort(byName),
       nodeOf: (name) => nodeInformer.lister.get(name),
+      ...(isByProcessors(service) ? { shares: topology.shares } : {}),
     });
+    topology.looked(service, changes.problems);
     try {
       await writeSlices({ client, expectations }, key, changes);
     } catch (error) {
@@ -59,10 +63,18 @@ export function createEndpointSliceController(context: ControllerContext): Compo
 
   const events = context.recorder('endpoint-slice-controller');
   const loop = createLoop(context, { name: 'endpointslice', workers, reconcile });
+  const topology = new Topology({
+    nodes: nodeInformer,
+    events,
+    changed: () => {
+      for (const key of topology.services()) loop.queue.add(key);
+    },
+  });
   serviceInformer.addHandler({
     deleted: (service) => {
       expectations.forget(objectKey(service));
       triggerTimes.forget(objectKey(service));
+      topology.forget(objectKey(service));
     },
   });
   watchServicePods({ services: serviceInformer, pods: podInformer }, (key) => loop.queue.add(key));

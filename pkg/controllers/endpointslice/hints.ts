@@ -8,11 +8,16 @@ import type { Endpoint, EndpointHints } from '#pkg/api/types/discovery-v1.ts';
 /** Zones in proportion to their processors are asked for by one of these, which then goes before `trafficDistribution`. */
 const topologyAnnotations = ['service.kubernetes.io/topology-mode', 'service.kubernetes.io/topology-aware-hints'];
 
+/** Whether the Service asks for zones in proportion to their processors. */
+export function isByProcessors({ metadata }: Service): boolean {
+  return topologyAnnotations.some((name) => /^[Aa]uto$/.test(metadata?.annotations?.[name] ?? ''));
+}
+
 /** The endpoint with its hints: only a ready one has them. By node, the zone is named too, for proxies to fall back to. Source: KEP-4444, KEP-3015. */
-export function withHints(endpoint: Endpoint, { metadata, spec }: Service): Endpoint {
+export function withHints(endpoint: Endpoint, service: Service): Endpoint {
   const { conditions, zone, nodeName } = endpoint;
-  const byProcessors = topologyAnnotations.some((name) => /^[Aa]uto$/.test(metadata?.annotations?.[name] ?? ''));
-  if (byProcessors || conditions?.ready !== true) return endpoint;
+  const { spec } = service;
+  if (isByProcessors(service) || conditions?.ready !== true) return endpoint;
   const forZones = zone === undefined ? {} : { forZones: [{ name: zone }] };
   const forNodes = nodeName === undefined ? {} : { forNodes: [{ name: nodeName }] };
   const hints = hintsBy(spec?.trafficDistribution, { forZones, forNodes });

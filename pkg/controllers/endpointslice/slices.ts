@@ -10,7 +10,7 @@ import { services } from '#pkg/api/types/refs.ts';
 import { deepEqual } from '#pkg/apimachinery/json.ts';
 import { controllerReference } from '#pkg/apimachinery/owner.ts';
 import { distribute, type PortGroup, portList, type SliceChanges } from './distribution.ts';
-import { withHints } from './hints.ts';
+import { isByProcessors, withHints } from './hints.ts';
 import {
   addressFamilies,
   canBeEndpoint,
@@ -20,6 +20,7 @@ import {
   targetPort,
 } from './service-pods.ts';
 import { withTriggerTime } from './trigger-times.ts';
+import { shareOut, type ZoneShares } from './zone-shares.ts';
 
 /** The label that names the Service of a slice. */
 export const serviceNameLabel = 'kubernetes.io/service-name';
@@ -37,40 +38,71 @@ export interface SlicesInput {
   readonly nodeOf: (name: string) => Node | undefined;
   /** When what led to a change happened, for those slices that change. */
   readonly triggerTime: string | undefined;
+  /** Parts of the zones in all processors, for Services that ask for zones by them. */
+  readonly shares?: ZoneShares;
+}
+
+/** The changes, and of a Service that asks for zones by their processors, whether it gets them: why not, by family. */
+export interface SlicesOutput extends SliceChanges {
+  readonly problems: readonly string[];
 }
 
 /** What to create, update and delete. */
-export function sliceChanges(input: SlicesInput): SliceChanges {
+export function sliceChanges(input: SlicesInput): SlicesOutput {
   const families = addressFamilies(input.service);
   const remove = input.existing.filter(
     (slice) => !families.includes(slice.addressType) || slice.metadata?.deletionTimestamp !== undefined,
   );
-  const changes = { create: [] as EndpointSlice[], update: [] as EndpointSlice[], remove: [...remove] };
+  const create: EndpointSlice[] = [];
+  const update: EndpointSlice[] = [];
+  const problems: string[] = [];
   for (const family of families) {
     const existing = input.existing.filter((slice) => slice.addressType === family && !remove.includes(slice));
-    const part = familyChanges(input, { family, existing });
-    changes.create.push(...part.create);
-    changes.update.push(...part.update);
-    changes.remove.push(...part.remove);
+    const { problem, ...part } = familyChanges(input, { family, existing });
+    create.push(...part.create);
+    update.push(...part.update);
+    remove.push(...part.remove);
+    if (problem !== undefined) problems.push(`${problem}, addressType: ${family}`);
   }
-  return changes;
+  return { create, update, remove, problems };
 }
 
 function familyChanges(
   input: SlicesInput,
   scope: { readonly family: string; readonly existing: readonly EndpointSlice[] },
-): SliceChanges {
+): SliceChanges & { readonly problem: string | undefined } {
   const { family, existing } = scope;
   const sliceOf = (part: PortGroup, old: EndpointSlice | undefined): EndpointSlice =>
     sliceObject(input, { family, part, old });
-  const groups = portGroups(input, family);
+  const { groups, problem } = withZones(portGroups(input, family), input);
   const keyOf = ({ targetRef }: Endpoint): string => targetRef?.uid ?? '';
-  if (groups.length > 0) return distribute(groups, existing, { keyOf, sliceOf, isSame: sameSlice });
+  if (groups.length > 0) return { ...distribute(groups, existing, { keyOf, sliceOf, isSame: sameSlice }), problem };
   // A Service without endpoints keeps one empty slice, which says that there are none.
   const [old, ...others] = existing;
   const empty = sliceOf({ ports: [], endpoints: [] }, old);
-  if (old === undefined) return { create: [empty], update: [], remove: [] };
-  return { create: [], update: sameSlice(old, empty) ? [] : [empty], remove: others };
+  if (old === undefined) return { create: [empty], update: [], remove: [], problem };
+  return { create: [], update: sameSlice(old, empty) ? [] : [empty], remove: others, problem };
+}
+
+/** The groups with a zone for each ready endpoint, if the Service asks for that and it can be said; hints of zones that cannot are none. */
+function withZones(
+  groups: readonly PortGroup[],
+  { service, shares }: SlicesInput,
+): { readonly groups: readonly PortGroup[]; readonly problem: string | undefined } {
+  if (!isByProcessors(service)) return { groups, problem: undefined };
+  const isReady = ({ conditions }: Endpoint): boolean => conditions?.ready === true;
+  const ready = groups.flatMap(({ endpoints }) => endpoints.filter(isReady));
+  const shared = shareOut(ready, shares);
+  if (shared.problem !== undefined) return { groups, problem: shared.problem };
+  const zones = new Map(ready.map((endpoint, index) => [endpoint, shared.zones[index]] as const));
+  const hinted = (endpoint: Endpoint): Endpoint => {
+    const zone = zones.get(endpoint);
+    return zone === undefined ? endpoint : { ...endpoint, hints: { forZones: [{ name: zone }] } };
+  };
+  return {
+    groups: groups.map((group) => ({ ...group, endpoints: group.endpoints.map(hinted) })),
+    problem: undefined,
+  };
 }
 
 /** Endpoints by the ports they have: pods may give different numbers to one named port. */

@@ -216,3 +216,27 @@ test('an ephemeral volume has a claim that its pod owns, made anew when it is de
   });
   await harness.stop();
 });
+
+test('a claim on a volume of a driver beside the cluster that asks for more waits for the driver, and says so', async () => {
+  const harness = await start();
+  const { client, clock } = harness;
+  await client
+    .resource(storageClasses)
+    .create({ metadata: { name: 'grows' }, provisioner: 'csi.example.com', allowVolumeExpansion: true });
+  const csi = { driver: 'csi.example.com', volumeHandle: 'v' };
+  const { hostPath: _, ...spec } = volume('v', '5Gi', { storageClassName: 'grows', csi }).spec ?? {};
+  await client.resource(persistentVolumes).create({ metadata: { name: 'v' }, spec });
+  await client.resource(persistentVolumeClaims).create(claim('data', '5Gi', { storageClassName: 'grows' }));
+  await untilPhases(harness, { 'pvc/data': 'Bound', 'pv/v': 'Bound' });
+  expect(await harness.eventsOf('data')).not.toContain(
+    'ExternalExpanding: waiting for an external controller to expand this PVC',
+  );
+  const more = { spec: { resources: { requests: { storage: '8Gi' } } } };
+  await client.resource(persistentVolumeClaims).patch('data', more, { namespace, type: 'merge' });
+  await clock.advance(60_000);
+  expect(await harness.eventsOf('data')).toContain(
+    'ExternalExpanding: waiting for an external controller to expand this PVC',
+  );
+  expect((await volumeNow(harness, 'v'))?.spec?.capacity).toEqual({ storage: '5Gi' });
+  await harness.stop();
+});

@@ -47,6 +47,7 @@ class Binder {
   readonly #classes: Lister<StorageClass>;
   readonly #nodes: Lister<Node>;
   readonly #events: EventRecorder;
+  readonly #expanding: EventRecorder;
 
   constructor(context: ControllerContext) {
     this.#context = context;
@@ -58,6 +59,7 @@ class Binder {
     this.#classes = informers.informer(storageClasses).lister;
     this.#nodes = informers.informer(nodes).lister;
     this.#events = context.recorder('persistentvolume-controller');
+    this.#expanding = context.recorder('volume_expand');
     const loop = createLoop(context, {
       name: 'persistentvolume-binder',
       workers,
@@ -268,13 +270,20 @@ class Binder {
     await setPhase(this.#context, volume, 'Bound');
     const storage = claim.spec?.resources?.requests?.storage;
     const held = claim.status?.capacity?.storage;
-    if (volume.spec?.csi?.driver !== nodeFolderDriver || storage === undefined || held === undefined) return;
+    const driver = volume.spec?.csi?.driver;
+    if (driver === undefined || storage === undefined || held === undefined) return;
     const wanted = parseQuantity(storage) ?? zeroQuantity;
     const isMore = (than: string | undefined): boolean =>
       compareQuantity(wanted, parseQuantity(than ?? '0') ?? zeroQuantity) > 0;
+    if (driver !== nodeFolderDriver) {
+      // Drivers of others have resizers beside the cluster. Source: `pkg/controller/volume/expand`.
+      const message = 'waiting for an external controller to expand this PVC';
+      if (isMore(held)) this.#expanding.record(claim, { type: 'Normal', reason: 'ExternalExpanding', message });
+      return;
+    }
     const { client } = this.#context;
-    if (isMore(volume.spec.capacity?.storage)) {
-      const spec = { ...volume.spec, capacity: { ...volume.spec.capacity, storage } };
+    if (isMore(volume.spec?.capacity?.storage)) {
+      const spec = { ...volume.spec, capacity: { ...volume.spec?.capacity, storage } };
       await client.resource(persistentVolumes).update({ ...this.#volumes.get(volume.metadata?.name ?? ''), spec });
     }
     if (!isMore(held)) return;

@@ -102,6 +102,8 @@ export function newPod(set: StatefulSet, { ordinal, template, revision }: NewPod
     kind: 'Pod',
     metadata: {
       name,
+      // It says nothing where there is a name, but upstream's pods of all workloads have it.
+      generateName: `${set.metadata?.name}-`,
       namespace: set.metadata?.namespace ?? '',
       labels: { ...labels, ...identityLabels(set, ordinal), [revisionLabel]: revision },
       ...(annotations === undefined ? {} : { annotations }),

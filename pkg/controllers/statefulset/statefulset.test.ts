@@ -97,6 +97,8 @@ test('a pod has its number in its name, labels and host name', async () => {
   await until(harness, rolledOut);
   const [pod] = await members();
   const { updateRevision } = (await db()).status!;
+  // As every pod that comes of a template: upstream's controllers differ in nothing else here (tests/conformance/upstream/controllers.ts).
+  expect(pod!.metadata).toMatchObject({ name: 'db-5', generateName: 'db-' });
   expect(pod!.metadata?.labels).toEqual({
     app: 'db',
     'apps.kubernetes.io/pod-index': '5',

@@ -23,6 +23,7 @@ import { startBareApi } from '#pkg/testing/bare-api.ts';
 import type { ControllerOptions } from '../common/controller.ts';
 import { createControllerManager } from '../manager.ts';
 import { faultyTransport } from './faulty-transport.ts';
+import { JumpingClock } from './jumping-clock.ts';
 
 export interface HarnessOptions {
   /** Default: all. */
@@ -58,6 +59,8 @@ export interface Harness {
   restart(): Promise<void>;
   /** The controllers' watches end; with `history` false, the server no longer has what they missed. */
   dropWatches(options: { readonly history: boolean }): void;
+  /** Somebody sets the clock of the controllers' machine. */
+  jumpClock(byMs: number): void;
   stop(): Promise<void>;
 }
 
@@ -86,10 +89,11 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   });
   const recording = createClient({ userAgent: 'kube-controller-manager', transport: faulty });
   /** The controllers in a process of their own: nothing that they knew outlives them. */
+  const ownClock = new JumpingClock(clock);
   const startControllers = (): { readonly stop: AbortController; readonly ended: Promise<void> } => {
-    const informers = createInformers({ client: recording, clock, random, log });
+    const informers = createInformers({ client: recording, clock: ownClock, random, log });
     const manager = createControllerManager({
-      deps: { client: recording, informers, clock, random, log, metrics: new Metrics() },
+      deps: { client: recording, informers, clock: ownClock, random, log, metrics: new Metrics() },
       ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
       options: options.options ?? {},
       flags: options.flags ?? {},
@@ -136,6 +140,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       await clock.settle();
     },
     dropWatches: faulty.dropWatches,
+    jumpClock: (byMs) => ownClock.jump(byMs),
     stop: async () => {
       controllers.stop.abort();
       podsStop.abort();

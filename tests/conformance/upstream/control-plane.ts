@@ -1,6 +1,7 @@
 /**
- * A control plane of parts that are each this project's or upstream's: an API server (ours in memory, or a `kube-apiserver` on an etcd) and a controller
- * manager (ours, or a `kube-controller-manager`), processes of their own, with this project's scheduler and simulated nodes in this process. For comparisons.
+ * A control plane of parts that are each this project's or upstream's: an API server (ours in this process and in memory, or a `kube-apiserver` on an etcd), a
+ * controller manager (ours, or a `kube-controller-manager`) in a process of its own, and this project's scheduler and simulated nodes in this process.
+ * For comparisons of the managers.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
@@ -8,18 +9,21 @@ import { once } from 'node:events';
 import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { sleep } from '#pkg/base/async.ts';
+import { aborted, sleep } from '#pkg/base/async.ts';
 import { SystemClock } from '#pkg/base/clock.ts';
+import { silentLogger } from '#pkg/base/logger.ts';
 import { SeededRandom } from '#pkg/base/random.ts';
 import type { Client } from '#pkg/client/client.ts';
 import { type NetworkTransport, networkTransport } from '#pkg/client/network-transport.ts';
 import { createClient } from '#pkg/client/rest-client.ts';
+import { apiPart } from '#pkg/cluster/api-part.ts';
 import { kubeconfigOf } from '#pkg/cluster/kubeconfig.ts';
 import { identitySubject } from '#pkg/cluster/pki.ts';
 import { issueAuthority, issueLeaf } from '#pkg/pki/certificate.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import { startTestEtcd } from '#pkg/storage/drivers/etcd/test-etcd.ts';
-import { Composition } from '#pkg/testing/composition.ts';
+import { createMemoryStore } from '#pkg/storage/drivers/memory/memory-store.ts';
+import { type ComposedApi, Composition } from '#pkg/testing/composition.ts';
 import { freePort } from '#tests/e2e/running-cluster.ts';
 import { root } from '#tests/tidy/source-files.ts';
 
@@ -56,6 +60,10 @@ export interface ControlPlane {
 
 interface Files {
   readonly authority: CertificatePair;
+  readonly server: CertificatePair;
+  readonly kubelet: CertificatePair;
+  /** PEM. */
+  readonly serviceAccountKey: string;
   readonly admin: CertificatePair;
   readonly kubeconfig: string;
   path(file: string): string;
@@ -90,12 +98,14 @@ function writeFiles(folder: string, server: string): Files {
     writeFileSync(path(`${file}.key`), key, { mode: 0o600 });
   }
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  writeFileSync(path('sa.key'), privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  const serviceAccountKey = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  writeFileSync(path('sa.key'), serviceAccountKey, { mode: 0o600 });
   writeFileSync(path('sa.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
   const kubeconfig = path('kubeconfig');
   const config = kubeconfigOf({ name, server, authority: authority.certificate, client: pairs.admin });
   writeFileSync(kubeconfig, JSON.stringify(config), { mode: 0o600 });
-  return { authority, admin: pairs.admin, kubeconfig, path };
+  const { apiserver, kubelet, admin } = pairs;
+  return { authority, server: apiserver, kubelet, admin, serviceAccountKey, kubeconfig, path };
 }
 
 function start(program: string, args: readonly string[], log: string): ChildProcess {
@@ -117,18 +127,19 @@ export async function startControlPlane(sides: Sides): Promise<ControlPlane> {
   const files = writeFiles(sides.folder, server);
   const ending = new AsyncDisposableStack();
   try {
-    const etcd = sides.apiserver === undefined ? undefined : await startTestEtcd(sides.etcd);
-    if (etcd !== undefined) ending.defer(() => etcd.cleanup());
     const api =
-      sides.apiserver === undefined || etcd === undefined
-        ? start(process.execPath, ourServer(files, port), files.path('apiserver.log'))
-        : start(sides.apiserver, upstreamServer(files, port, etcd.endpoint), files.path('apiserver.log'));
-    ending.defer(() => end(api));
+      sides.apiserver === undefined
+        ? await ourServer(files, port)
+        : await upstreamServer(sides.apiserver, { etcd: sides.etcd, files, port, ending });
     const { certificate, key } = files.admin;
-    const transport = networkTransport({ server, ca: files.authority.certificate, cert: certificate, key });
-    ending.defer(() => transport.close());
+    const connect = (): NetworkTransport => {
+      const made = networkTransport({ server, ca: files.authority.certificate, cert: certificate, key });
+      ending.defer(() => made.close());
+      return made;
+    };
+    const transport = connect();
     await answers(transport);
-    const nodes = await startNodes(sides, transport);
+    const nodes = await startNodes(sides, api ?? overNetwork(connect));
     ending.defer(() => nodes.stop());
     return new RunningPlane({ sides, files, transport, ending });
   } catch (error) {
@@ -137,26 +148,39 @@ export async function startControlPlane(sides: Sides): Promise<ControlPlane> {
   }
 }
 
-function ourServer({ path }: Files, port: number): readonly string[] {
-  return [
-    join(root, 'cmd/apiserver/main.ts'),
-    `--secure-port=${port}`,
-    '--store=memory',
-    `--service-cluster-ip-range=${serviceCidr}`,
-    `--client-ca-file=${path('ca.crt')}`,
-    `--tls-cert-file=${path('apiserver.crt')}`,
-    `--tls-private-key-file=${path('apiserver.key')}`,
-    `--kubelet-client-certificate=${path('kubelet.crt')}`,
-    `--kubelet-client-key=${path('kubelet.key')}`,
-    `--service-account-signing-key-file=${path('sa.key')}`,
-  ];
+/** As clusters for tests have it, at an address. */
+async function ourServer({ authority, server, kubelet, serviceAccountKey }: Files, port: number): Promise<ComposedApi> {
+  return apiPart({
+    authentication: { serviceAccountKey },
+    store: createMemoryStore({ clock }),
+    clock,
+    random: new SeededRandom(1),
+    log: silentLogger,
+    serviceCidr,
+    host,
+    port,
+    server,
+    clientCa: authority.certificate,
+    kubeletClient: kubelet,
+  });
 }
 
-function upstreamServer({ path }: Files, port: number, etcd: string): readonly string[] {
-  return [
+async function upstreamServer(
+  program: string,
+  {
+    etcd,
+    files,
+    port,
+    ending,
+  }: { readonly etcd: string; readonly files: Files; readonly port: number; readonly ending: AsyncDisposableStack },
+): Promise<undefined> {
+  const store = await startTestEtcd(etcd);
+  ending.defer(() => store.cleanup());
+  const { path } = files;
+  const args = [
     `--secure-port=${port}`,
     `--bind-address=${host}`,
-    `--etcd-servers=${etcd}`,
+    `--etcd-servers=${store.endpoint}`,
     `--service-cluster-ip-range=${upstreamServiceCidr}`,
     `--client-ca-file=${path('ca.crt')}`,
     `--tls-cert-file=${path('apiserver.crt')}`,
@@ -166,6 +190,8 @@ function upstreamServer({ path }: Files, port: number, etcd: string): readonly s
     '--service-account-issuer=https://kubernetes.default.svc.cluster.local',
     '--authorization-mode=RBAC',
   ];
+  const child = start(program, args, path('apiserver.log'));
+  ending.defer(() => end(child));
 }
 
 async function answers(transport: NetworkTransport): Promise<void> {
@@ -189,17 +215,28 @@ async function answers(transport: NetworkTransport): Promise<void> {
   throw new Error('Cannot compare as the API server does not answer');
 }
 
+/** Each component has connections of its own: the watches of all of them would hold all that one may have. */
+function overNetwork(connect: () => NetworkTransport): ComposedApi {
+  const transports = new Map<string, NetworkTransport>();
+  return {
+    handle: (request) => {
+      const user = request.peer.certificate?.commonName ?? '';
+      const transport = transports.get(user) ?? connect();
+      transports.set(user, transport);
+      return transport.request(request);
+    },
+    addKubelet: () => {},
+    run: aborted,
+  };
+}
+
 /** The scheduler and the nodes: the same whoever the others are. */
-async function startNodes({ nodes }: Sides, transport: NetworkTransport): Promise<Composition> {
+async function startNodes({ nodes }: Sides, api: ComposedApi): Promise<Composition> {
   const parts = new Composition({
-    cluster: { nodes, controllers: [], capacity: { cpu: '64', memory: '256Gi', pods: '500' } },
+    cluster: { nodes, controllers: [], capacity: { cpu: '64', memory: '256Gi', pods: '110' } },
     clock,
     random: new SeededRandom(1),
-    api: {
-      handle: transport.request,
-      addKubelet: () => {},
-      run: (signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
-    },
+    api,
     settle: () => clock.yield(),
   });
   await parts.start();
@@ -254,11 +291,13 @@ class RunningPlane implements ControlPlane {
       `--service-account-private-key-file=${path('sa.key')}`,
       `--cluster-cidr=${podCidr}`,
     ];
-    const { manager } = this.#sides;
+    const { apiserver, manager } = this.#sides;
+    // Older servers have no such resources, for which a manager would wait for ever.
+    const own = apiserver === undefined ? [] : ['--controllers=*,-service-cidr-controller,-resourceclaim-controller'];
     const log = path('manager.log');
     this.#manager =
       manager === undefined
-        ? start(process.execPath, [join(root, 'cmd/controller-manager/main.ts'), ...shared], log)
+        ? start(process.execPath, [join(root, 'cmd/controller-manager/main.ts'), ...shared, ...own], log)
         : start(
             manager,
             [...shared, '--allocate-node-cidrs=true', '--use-service-account-credentials', '--secure-port=0'],

@@ -1,0 +1,35 @@
+/** The attachment of a volume to a node, and which volumes need one. Pure. Source: `pkg/volume/csi/csi_attacher.go`, `csi_plugin.go`. */
+import { createHash } from 'node:crypto';
+import { nodeFolderDriver } from '#pkg/api/storage/volume-match.ts';
+import type { PersistentVolume } from '#pkg/api/types/core-v1.ts';
+import type { CSIDriver, VolumeAttachment } from '#pkg/api/types/storage-v1.ts';
+
+/** Whether a volume is of a driver that has volumes attached: every one that does not say otherwise, known or not. */
+export function needsAttachment({ spec }: PersistentVolume, driver: CSIDriver | undefined): boolean {
+  const name = spec?.csi?.driver;
+  if (name === undefined || name === nodeFolderDriver) return false;
+  return driver?.spec.attachRequired !== false;
+}
+
+/** Whether one node alone may have it at a time. */
+export function isExclusive({ spec }: PersistentVolume): boolean {
+  const modes = spec?.accessModes ?? [];
+  return modes.length > 0 && !modes.includes('ReadWriteMany') && !modes.includes('ReadOnlyMany');
+}
+
+/** The volume as nodes name it in their status. */
+export function deviceName({ spec }: PersistentVolume): string {
+  return `kubernetes.io/csi/${spec?.csi?.driver}^${spec?.csi?.volumeHandle}`;
+}
+
+/** The object, whose name follows from what it is of. */
+export function attachmentFor({ metadata, spec }: PersistentVolume, nodeName: string): VolumeAttachment {
+  const { driver = '', volumeHandle = '' } = spec?.csi ?? {};
+  const hash = createHash('sha256').update(`${volumeHandle}${driver}${nodeName}`).digest('hex');
+  return {
+    apiVersion: 'storage.k8s.io/v1',
+    kind: 'VolumeAttachment',
+    metadata: { name: `csi-${hash}` },
+    spec: { attacher: driver, nodeName, source: { persistentVolumeName: metadata?.name ?? '' } },
+  };
+}
