@@ -55,6 +55,8 @@ export interface KernelNetwork {
   nodeAddress(settings: BridgeSettings, index: number): string;
   /** Path of the network namespace of a node, in which its programs on the host's network run. */
   namespaceOf(nodeName: string): string;
+  /** Of what the addresses of load balancers are. */
+  balancerRange(settings: BridgeSettings): string | undefined;
   kernels(settings: BridgeSettings, nodeNames: readonly string[]): readonly KernelPlace[];
   /** Makes what all nodes share; again after a restart of the machine. Rejects with one line where it cannot. */
   prepare(settings: BridgeSettings): Promise<void>;
@@ -86,6 +88,7 @@ export const networkTable: NetworkTable = {
       slotOf: bridgeSlot,
       nodeAddress: bridgeNodeAddress,
       namespaceOf: (nodeName) => namespacePath(nodeNamespace(nodeName)),
+      balancerRange: (settings) => clusterNetworkOf(settings).balancerRange,
       kernels: bridgeKernels,
       prepare: async (settings) => {
         const { ensureClusterLinks } = await import('#pkg/network/bridge/cluster-links.ts');

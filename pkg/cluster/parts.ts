@@ -174,7 +174,12 @@ export async function proxyPart(context: PartContext, options: ProxyPartOptions)
 /** The proxies of several namespaces, and what holds pods to network policies there, which watch together. Throws where there is no such backend. */
 export async function kernelProxyPart(
   context: PartContext,
-  options: { readonly kernels: readonly KernelPlace[]; readonly kind: ProxyBackendKind },
+  options: {
+    readonly kernels: readonly KernelPlace[];
+    readonly kind: ProxyBackendKind;
+    /** Of what load balancers' addresses are given; absent where none are. */
+    readonly balancerRange?: string | undefined;
+  },
 ): Promise<Component> {
   const deps = depsOf(context, 'kube-proxy');
   const [{ createProxy }, { createPolicyEnforcer }, { NftSession }] = await Promise.all([
@@ -190,6 +195,10 @@ export async function kernelProxyPart(
     if (nodeName === undefined) continue;
     const session = new NftSession({ namespace });
     parts.push(createPolicyEnforcer({ ...deps, ...kernel, session }));
+  }
+  if (options.balancerRange !== undefined) {
+    const { createBalancerAddresses } = await import('#pkg/proxy/balancer-addresses.ts');
+    parts.push(createBalancerAddresses({ deps, range: options.balancerRange }));
   }
   return withInformers(deps, { run: (signal) => runTogether(parts, signal) });
 }
