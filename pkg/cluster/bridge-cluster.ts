@@ -31,6 +31,8 @@ export interface KernelPlace {
   readonly nodePortAddresses: readonly string[];
   readonly podRanges: readonly string[];
   readonly serviceRanges: readonly string[];
+  /** Addresses of Services at which programs of the machine answer themselves. */
+  readonly served: readonly string[];
   /** Addresses of the programs of the node itself, and those at which they serve all pods. */
   readonly nodeSources: readonly string[];
   readonly nodeServices: readonly string[];
@@ -77,6 +79,7 @@ export function bridgeKernels(settings: BridgeSettings, nodeNames: readonly stri
   const common = {
     podRanges,
     serviceRanges,
+    served: machineServiceAddresses,
     nodeSources: [machineAddress],
     // The API server and cluster DNS.
     nodeServices: [machineAddress, ...machineServiceAddresses],

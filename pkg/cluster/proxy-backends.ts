@@ -15,7 +15,7 @@ export interface ProxyBackendPlace extends ComponentDeps {
   /** The proxy's node; absent where one proxy stands for all nodes of the machine. */
   readonly nodeName?: string | undefined;
   /** Where the kernel carries the traffic; absent where this process does. */
-  readonly kernel?: Pick<KernelPlace, 'namespace' | 'podRanges' | 'serviceRanges' | 'tableName'> | undefined;
+  readonly kernel?: Pick<KernelPlace, 'namespace' | 'podRanges' | 'served' | 'serviceRanges' | 'tableName'> | undefined;
 }
 
 /** One sort of backend. */
@@ -28,7 +28,7 @@ export interface ProxyBackendKind {
 export type ProxyBackendTable = Readonly<Record<string, ProxyBackendKind>>;
 
 /** A proxy whose network nobody says more of. */
-const machineKernel = { tableName: 'coxswain-services', podRanges: [], serviceRanges: [] };
+const machineKernel = { tableName: 'coxswain-services', podRanges: [], serviceRanges: [], served: [] };
 
 /** The backends that there are. */
 export const proxyBackendTable: ProxyBackendTable = {
