@@ -11,6 +11,7 @@ import type { Random } from '#pkg/base/random.ts';
 import type { SandboxConfig } from '../container-config.ts';
 import { parseImageName } from '../image-name.ts';
 import { requireFeature } from '../plain-streams.ts';
+import { connectTo } from '../port-forward.ts';
 import {
   type ContainerInspection,
   type ContainerService,
@@ -29,7 +30,6 @@ import { sandboxSummary } from '../summary.ts';
 import { type ImageAliases, noAliases } from './image-aliases.ts';
 import { builtInImages, imagesHint, ownIdentity, resolveImage } from './images.ts';
 import { InProcessContainer } from './inprocess-container.ts';
-import { connectTo } from './port-forward.ts';
 import { ProgramPlaces } from './program-places.ts';
 
 /** Where files of containers are, and what programs may use. */

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ndotsDefault, numberOption } from '#pkg/network/resolv-conf.ts';
 import type { DnsConfig } from '../container-config.ts';
+import { resolvConfText } from '../resolv-conf-text.ts';
 import type { ProgramDns } from './program.ts';
 
 /** Where the file is in a container. */
@@ -16,7 +17,7 @@ const limits = { ndots: 15, timeoutSeconds: 30, attempts: 5 } as const;
 export async function writeResolvConf(root: string, dns: DnsConfig): Promise<void> {
   const path = join(root, resolvConfPath);
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, resolvConf(dns));
+  await writeFile(path, resolvConfText(dns));
 }
 
 /** What programs are told. */
@@ -33,13 +34,4 @@ export function programDns({ servers, ports = {}, searches, options }: DnsConfig
     timeoutMs: Math.max(1, option('timeout', defaults.timeoutSeconds, limits.timeoutSeconds)) * 1000,
     attempts: Math.max(1, option('attempts', defaults.attempts, limits.attempts)),
   };
-}
-
-function resolvConf({ servers, searches, options }: DnsConfig): string {
-  const lines = [
-    ...(searches.length === 0 ? [] : [`search ${searches.join(' ')}`]),
-    ...servers.map((server) => `nameserver ${server}`),
-    ...(options.length === 0 ? [] : [`options ${options.join(' ')}`]),
-  ];
-  return lines.map((line) => `${line}\n`).join('');
 }

@@ -6,9 +6,9 @@
 import type { Duplex } from 'node:stream';
 import type { Clock } from '#pkg/base/clock.ts';
 import { errorText } from '#pkg/base/error-text.ts';
+import { encodeFrame, encodeMessage, FrameReader } from '../../frames.ts';
 import { builtInModules } from '../images.ts';
 import { Sweeper } from './descendants.ts';
-import { encodeFrame, encodeMessage, FrameReader } from './frames.ts';
 import { HostedContainer } from './hosted-container.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import { Pace } from './pace.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { SeededRandom } from '#pkg/base/random.ts';
 import { encodeFrame, encodeMessage, FrameError, FrameReader } from './frames.ts';
-import { encodeOutput, parseFromHost, parseOutput, parseOutputFrame } from './protocol.ts';
+import { encodeOutput, parseFromHost, parseOutput, parseOutputFrame } from './inprocess/host/protocol.ts';
 
 describe('frames', () => {
   const all = Buffer.concat([

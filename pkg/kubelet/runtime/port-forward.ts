@@ -1,8 +1,8 @@
 /** A connection to a program's port at its pod's address, which is one of this machine. */
 import { connect, type Socket } from 'node:net';
 import { errorText } from '#pkg/base/error-text.ts';
-import { RuntimeError } from '../runtime.ts';
-import type { PortForwardOptions } from '../streams.ts';
+import { RuntimeError } from './runtime.ts';
+import type { PortForwardOptions } from './streams.ts';
 
 /** Connects. Rejects with `failed` where nobody listens or `signal` is aborted first, which ends the connection later, too. */
 export function connectTo({ port, addresses, signal }: PortForwardOptions): Promise<Socket> {

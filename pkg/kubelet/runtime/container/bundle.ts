@@ -1,0 +1,142 @@
+/** Makes what an OCI runtime runs of a record: the files that a container gets besides its volumes, and its `config.json`. */
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ContainerConfig } from '../container-config.ts';
+import { resolvConfText } from '../resolv-conf-text.ts';
+import { RuntimeError } from '../runtime.ts';
+import { readInside } from './inside-root.ts';
+import type { Machine } from './machine.ts';
+import { devicesAt } from './machine.ts';
+import { pauseProgram } from './pause-program.ts';
+import { containerPlaces, type Places, sandboxPlaces } from './places.ts';
+import type { ContainerFile, SandboxFile } from './records.ts';
+import type { HostDevice } from './spec/devices.ts';
+import type { NamespacePaths, SpecOptions } from './spec/oci-spec.ts';
+import type { OciSpec } from './spec/oci-types.ts';
+import { type ContainerUser, containerUser } from './spec/users.ts';
+
+const hostResolvConf = '/etc/resolv.conf';
+const hostSharedMemory = '/dev/shm';
+
+/** Writes the files that the containers of a sandbox share. */
+export async function writeSandboxFiles(places: Places, { id, config }: SandboxFile): Promise<void> {
+  const at = sandboxPlaces(places, id, config.podUid);
+  const dns = config.dns;
+  const resolvConf = dns === undefined ? await readFile(hostResolvConf, 'utf8').catch(() => '') : resolvConfText(dns);
+  await Promise.all([writeFile(at.hostname, `${config.hostname}\n`), writeFile(at.resolvConf, resolvConf)]);
+}
+
+/** Whom a container's program runs as, by the files of its root. */
+export async function userOf(config: ContainerConfig, imageUser: string, rootPath: string): Promise<ContainerUser> {
+  const [passwd, group] = await Promise.all([readInside(rootPath, '/etc/passwd'), readInside(rootPath, '/etc/group')]);
+  const { runAsUser, runAsGroup, supplementalGroups, supplementalGroupsPolicy } = config.security;
+  return containerUser(
+    { imageUser, runAsUser, runAsGroup, supplementalGroups, supplementalGroupsPolicy },
+    { passwd, group },
+  );
+}
+
+/** The devices that a container names. Rejects with `failed` where one is not there. */
+export async function wishedDevices({ devices }: ContainerConfig): Promise<readonly HostDevice[]> {
+  const found = await Promise.all(devices.map(({ hostPath }) => devicesAt(hostPath)));
+  const missing = found.findIndex((all) => all.length === 0);
+  if (missing >= 0)
+    throw new RuntimeError(
+      'failed',
+      `error gathering device information while adding device "${devices[missing]?.hostPath}": no such device`,
+    );
+  return found.flatMap(([first]) => first ?? []);
+}
+
+/** The text of the seccomp profile that a container names; undefined where it names none, or there is no such file. */
+export async function seccompText({ security }: ContainerConfig, folder: string): Promise<string | undefined> {
+  if (security.seccomp?.type !== 'localhost') return undefined;
+  return readFile(join(folder, join('/', security.seccomp.reference)), 'utf8').catch(() => undefined);
+}
+
+/** Paths of the machine that a container mounts are made where they are missing. Source: containerd `cri/opts.WithMounts`. */
+export async function makeMountSources({ mounts }: ContainerConfig): Promise<void> {
+  for (const { hostPath } of mounts)
+    if ((await stat(hostPath).catch(() => undefined)) === undefined) await mkdir(hostPath, { recursive: true });
+}
+
+/** The bundle of a container in the terms of `ociSpec`. */
+export function specOptions(
+  { places, machine }: { readonly places: Places; readonly machine: Machine },
+  {
+    record,
+    sandbox,
+    pausePid,
+  }: { readonly record: ContainerFile; readonly sandbox: SandboxFile; readonly pausePid: number | undefined },
+): SpecOptions {
+  const { namespaces, podUid } = sandbox.config;
+  const shared = sandboxPlaces(places, sandbox.id, podUid);
+  const own = containerPlaces(places, record.id, podUid);
+  const paths: NamespacePaths = {
+    ...(sandbox.ownNetwork ? { network: shared.network } : {}),
+    ...(namespaces.ipc === 'pod' ? { ipc: shared.ipc } : {}),
+    ...(namespaces.pid === 'pod' && pausePid !== undefined ? { pid: `/proc/${pausePid}/ns/pid` } : {}),
+    uts: shared.uts,
+  };
+  return {
+    sandbox: sandbox.config,
+    container: { ...record.config, resources: record.resources ?? record.config.resources },
+    image: record.image,
+    user: record.user,
+    machine: machine.facts,
+    namespaces: paths,
+    rootPath: record.rootPath,
+    cgroupsPath: own.cgroup,
+    files: {
+      hostname: shared.hostname,
+      resolvConf: shared.resolvConf,
+      shm: namespaces.ipc === 'pod' ? shared.shm : hostSharedMemory,
+      terminationLog: { hostPath: own.terminationLog, containerPath: record.config.terminationMessagePath },
+    },
+    devices: record.devices,
+    seccompText: record.seccompText,
+  };
+}
+
+/** Makes the bundle of a pod's first process. Rejects with `unsupported` on a processor that it is not there for. */
+export async function writePauseBundle(places: Places, sandbox: SandboxFile, architecture: string): Promise<void> {
+  const program = pauseProgram(architecture);
+  if (program === undefined)
+    throw new RuntimeError(
+      'unsupported',
+      `shareProcessNamespace is not supported on processors of the kind ${architecture}`,
+    );
+  const at = sandboxPlaces(places, sandbox.id, sandbox.config.podUid);
+  await mkdir(at.pauseRoot, { recursive: true, mode: 0o755 });
+  await writeFile(join(at.pauseRoot, 'pause'), program, { mode: 0o755 });
+  await writeFile(at.config, JSON.stringify(pauseSpec(at.pauseRoot, `${at.cgroup}/${sandbox.id}`, at)));
+}
+
+function pauseSpec(root: string, cgroupsPath: string, { uts }: { readonly uts: string }): OciSpec {
+  // Of nobody in particular, and without any rights. Source: the user of upstream's pause image.
+  const id = 65_535;
+  return {
+    ociVersion: '1.0.2',
+    process: {
+      terminal: false,
+      user: { uid: id, gid: id, additionalGids: [] },
+      args: ['/pause'],
+      env: [],
+      cwd: '/',
+      capabilities: { bounding: [], effective: [], permitted: [], inheritable: [], ambient: [] },
+      noNewPrivileges: true,
+    },
+    root: { path: root, readonly: true },
+    mounts: [{ destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] }],
+    annotations: {},
+    linux: {
+      namespaces: [{ type: 'mount' }, { type: 'pid' }, { type: 'uts', path: uts }],
+      cgroupsPath,
+      resources: { devices: [{ allow: false, access: 'rwm' }], cpu: { shares: 2 } },
+      devices: [],
+      sysctl: {},
+      maskedPaths: [],
+      readonlyPaths: [],
+    },
+  };
+}

@@ -1,0 +1,36 @@
+/** Who looks at a container's output as it comes: one who is too far behind is let go, as the container waits for nobody but its log. */
+import type { Buffer } from 'node:buffer';
+import type { Socket } from 'node:net';
+import { encodeJson, encodePiece } from './protocol.ts';
+
+/** Unread output of one who is attached. */
+const unreadBytesMax = 1024 * 1024;
+
+/** Those who are attached to one container. */
+export class Viewers {
+  readonly #sockets = new Set<Socket>();
+
+  add(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+  }
+
+  output(stream: 'stderr' | 'stdout', bytes: Buffer): void {
+    if (this.#sockets.size === 0) return;
+    const piece = encodePiece(stream, bytes);
+    for (const socket of this.#sockets) {
+      if (socket.writableLength <= unreadBytesMax) socket.write(piece);
+      else {
+        this.#sockets.delete(socket);
+        const message = 'the output was not read in time';
+        socket.end(encodeJson({ type: 'problem', message, reason: 'failed' }));
+      }
+    }
+  }
+
+  /** The container has ended. */
+  end(exitCode: number): void {
+    for (const socket of this.#sockets) socket.end(encodeJson({ type: 'exited', exitCode }));
+    this.#sockets.clear();
+  }
+}

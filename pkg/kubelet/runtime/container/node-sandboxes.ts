@@ -1,0 +1,185 @@
+/** The sandboxes of a node: their records, and what their containers share. */
+
+import { rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '#pkg/base/clock.ts';
+import type { Random } from '#pkg/base/random.ts';
+import type { SandboxConfig } from '../container-config.ts';
+import { RuntimeError, type Sandbox } from '../runtime.ts';
+import { sandboxSummary } from '../summary.ts';
+import { writePauseBundle, writeSandboxFiles } from './bundle.ts';
+import { cgroupFolders, type Machine } from './machine.ts';
+import type { MonitoredContainer } from './monitor/protocol.ts';
+import type { MonitorClient } from './monitor-client.ts';
+import { type Places, sandboxPlaces } from './places.ts';
+import { hasMark, leaveMark, makeFolder, namesIn, removeFolder, type SandboxFile } from './records.ts';
+import { readWhole, writeWhole } from './whole-files.ts';
+
+/** What they are made with. */
+export interface NodeSandboxesOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly places: Places;
+  readonly machine: Machine;
+  readonly monitor: MonitorClient;
+  /** Whether pods have networks of their own. */
+  readonly ownNetwork: boolean;
+}
+
+interface SandboxEntry {
+  readonly file: SandboxFile;
+  isReady: boolean;
+  /** Of its first process, where its containers share theirs. */
+  pausePid?: number | undefined;
+}
+
+/** The sandboxes. */
+export class NodeSandboxes {
+  readonly #options: NodeSandboxesOptions;
+  readonly #byId = new Map<string, SandboxEntry>();
+
+  constructor(options: NodeSandboxesOptions) {
+    this.#options = options;
+  }
+
+  /** Takes up what is on disk; what has lost what its containers share, or was half made, is not ready or gone. */
+  async load(running: ReadonlyMap<string, MonitoredContainer>): Promise<void> {
+    const { places } = this.#options;
+    const known = new Set<string>();
+    for (const id of await namesIn(join(places.disk, 'sandboxes'))) {
+      const at = sandboxPlaces(places, id, '');
+      const record = await readWhole<SandboxFile>(at.record);
+      if (record === undefined) {
+        await removeFolder(at.folder);
+        continue;
+      }
+      const pause = running.get(id);
+      const hasPause = record.config.namespaces.pid !== 'pod' || (pause !== undefined && pause.exit === undefined);
+      const hasShared = (await namesIn(at.shared)).includes('uts');
+      const isReady = hasPause && hasShared && !(await hasMark(at.stopped));
+      this.#byId.set(id, { file: record, isReady, pausePid: pause?.pid });
+      known.add(id.slice(0, 32));
+    }
+    for (const name of await namesIn(join(places.memory, 's')))
+      if (!known.has(name)) await this.#drop(join(places.memory, 's', name));
+  }
+
+  list(): readonly Sandbox[] {
+    return [...this.#byId.values()].map((entry) => this.#summary(entry));
+  }
+
+  ids(): readonly string[] {
+    return [...this.#byId.keys()];
+  }
+
+  has(id: string): boolean {
+    return this.#byId.has(id);
+  }
+
+  /** One that takes containers. Throws `notFound` for others. */
+  ready(id: string): Sandbox & { readonly file: SandboxFile; readonly pausePid: number | undefined } {
+    const entry = this.#byId.get(id);
+    if (entry?.isReady !== true) throw new RuntimeError('notFound', `failed to find sandbox id "${id}": not found`);
+    return { ...this.#summary(entry), file: entry.file, pausePid: entry.pausePid };
+  }
+
+  file(id: string): SandboxFile | undefined {
+    return this.#byId.get(id)?.file;
+  }
+
+  pausePid(id: string): number | undefined {
+    return this.#byId.get(id)?.pausePid;
+  }
+
+  async run(config: SandboxConfig): Promise<Sandbox> {
+    const { clock, random, places, monitor } = this.#options;
+    const id = newId(random);
+    const at = sandboxPlaces(places, id, config.podUid);
+    const ownNetwork = this.#options.ownNetwork && config.namespaces.network === 'pod';
+    const file: SandboxFile = { id, config, createdAtMs: clock.nowMs(), ownNetwork };
+    await makeFolder(at.folder);
+    try {
+      await Promise.all([
+        writeSandboxFiles(places, file),
+        monitor.call({
+          method: 'makeSandbox',
+          folder: at.shared,
+          hostname: config.hostname,
+          ownNetwork,
+          ownIpc: config.namespaces.ipc === 'pod',
+        }),
+      ]);
+      const pausePid = config.namespaces.pid === 'pod' ? await this.#pause(file) : undefined;
+      await writeWhole(at.record, file);
+      const entry: SandboxEntry = { file, isReady: true, pausePid };
+      this.#byId.set(id, entry);
+      return this.#summary(entry);
+    } catch (error) {
+      await this.#takeAway(id, config.podUid);
+      throw error;
+    }
+  }
+
+  /** It takes no more containers; those that it has were stopped. */
+  async stop(id: string): Promise<void> {
+    const entry = this.#byId.get(id);
+    if (entry === undefined) return;
+    entry.isReady = false;
+    await leaveMark(sandboxPlaces(this.#options.places, id, '').stopped);
+  }
+
+  /** Its first process has ended, or what its containers share is gone. */
+  lost(id: string): void {
+    const entry = this.#byId.get(id);
+    if (entry !== undefined) entry.isReady = false;
+  }
+
+  /** Takes it away; its containers were. */
+  async remove(id: string): Promise<void> {
+    const entry = this.#byId.get(id);
+    if (entry === undefined) return;
+    await this.#takeAway(id, entry.file.config.podUid);
+    this.#byId.delete(id);
+  }
+
+  async #takeAway(id: string, podUid: string): Promise<void> {
+    const { monitor, places, machine } = this.#options;
+    const at = sandboxPlaces(places, id, podUid);
+    await monitor.call({ method: 'remove', id });
+    await this.#drop(at.shared);
+    await removeFolder(at.folder);
+    const isLast = ![...this.#byId.values()].some(({ file }) => file.id !== id && file.config.podUid === podUid);
+    if (isLast) for (const folder of cgroupFolders(machine.cgroups, at.cgroup)) await rmdir(folder).catch(() => {});
+  }
+
+  async #drop(folder: string): Promise<void> {
+    await this.#options.monitor.call({ method: 'removeSandbox', folder });
+  }
+
+  async #pause(file: SandboxFile): Promise<number> {
+    const { machine, monitor, places } = this.#options;
+    const at = sandboxPlaces(places, file.id, file.config.podUid);
+    await writePauseBundle(places, file, machine.facts.architecture);
+    const started = await monitor.run({
+      id: file.id,
+      bundle: at.folder,
+      exitPath: at.exit,
+      tty: false,
+      stdin: false,
+      stdinOnce: false,
+      cgroups: cgroupFolders(machine.cgroups, `${at.cgroup}/${file.id}`),
+    });
+    return started.pid;
+  }
+
+  #summary({ file, isReady }: SandboxEntry): Sandbox {
+    const { id, config, ownNetwork } = file;
+    const { network } = sandboxPlaces(this.#options.places, id, config.podUid);
+    return { ...sandboxSummary({ ...file, ready: isReady }), ...(ownNetwork ? { networkNamespace: network } : {}) };
+  }
+}
+
+/** 64 hexadecimal digits. */
+export function newId(random: Random): string {
+  return (random.uuid() + random.uuid()).replaceAll('-', '');
+}

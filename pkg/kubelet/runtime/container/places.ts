@@ -1,0 +1,58 @@
+/** Where the runtime of one node keeps what: on disk what outlives a start of the machine, in memory what does not. Pure. */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+
+/** In memory on every Linux, and short, as paths of sockets have to be. */
+const runFolder = '/run/coxswain';
+
+/** Its folders, and the name of its cgroup. */
+export interface Places {
+  readonly disk: string;
+  readonly memory: string;
+  /** From the root of each hierarchy. */
+  readonly cgroup: string;
+}
+
+/** Those of a node whose data is in a folder: one folder, one runtime. */
+export function placesOf(dataDir: string): Places {
+  const mark = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
+  return { disk: dataDir, memory: join(runFolder, mark), cgroup: `/coxswain-${mark}` };
+}
+
+/** Files of one sandbox. */
+export function sandboxPlaces({ disk, memory, cgroup }: Places, id: string, podUid: string) {
+  const folder = join(disk, 'sandboxes', id);
+  const shared = join(memory, 's', id.slice(0, 32));
+  return {
+    folder,
+    record: join(folder, 'sandbox.json'),
+    stopped: join(folder, 'stopped'),
+    hostname: join(folder, 'hostname'),
+    resolvConf: join(folder, 'resolv.conf'),
+    /** Its first process, where its containers share theirs. */
+    pauseRoot: join(folder, 'root'),
+    config: join(folder, 'config.json'),
+    exit: join(folder, 'exit.json'),
+    shared,
+    network: join(shared, 'net'),
+    ipc: join(shared, 'ipc'),
+    uts: join(shared, 'uts'),
+    shm: join(shared, 'shm'),
+    cgroup: `${cgroup}/pod${podUid}`,
+  };
+}
+
+/** Files of one container. */
+export function containerPlaces({ disk, cgroup }: Places, id: string, podUid: string) {
+  const folder = join(disk, 'containers', id);
+  return {
+    folder,
+    record: join(folder, 'container.json'),
+    config: join(folder, 'config.json'),
+    started: join(folder, 'started'),
+    exit: join(folder, 'exit.json'),
+    log: join(folder, 'log'),
+    terminationLog: join(folder, 'termination-log'),
+    cgroup: `${cgroup}/pod${podUid}/${id}`,
+  };
+}

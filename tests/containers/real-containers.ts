@@ -1,0 +1,99 @@
+/** What tests of real containers need of the machine, and a runtime for each: in folders of its own, of which nothing is left. */
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { SystemRandom } from '#pkg/base/random.ts';
+import { type ContainerRuntime, openContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
+import { readMachine } from '#pkg/kubelet/runtime/container/machine.ts';
+import { placesOf } from '#pkg/kubelet/runtime/container/places.ts';
+import type { ContainerConfig, SandboxConfig } from '#pkg/kubelet/runtime/container-config.ts';
+import { makeContainerConfig, makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
+import { folderImages } from './folder-images.ts';
+
+const runcPath = ['/usr/sbin/runc', '/usr/bin/runc'].find((path) => existsSync(path));
+
+/** Why there can be no containers; undefined when there can. */
+export const noContainers: string | undefined = (() => {
+  if (process.getuid?.() !== 0) return 'only root makes containers';
+  if (runcPath === undefined) return 'there is no runc';
+  return existsSync('/bin/busybox') ? undefined : 'there is no busybox';
+})();
+
+if (noContainers !== undefined) {
+  // Where the run says that it has all that is needed, tests that do not run are no success.
+  if (process.env.COXSWAIN_TEST_NEEDS_ENGINE === '1')
+    throw new Error(`Cannot run the tests of the container runtime: ${noContainers}`);
+  console.log(`skipped: tests of the container runtime: ${noContainers}`);
+}
+
+const log = { debug() {}, info() {}, warn() {}, error() {}, with: () => log };
+
+/** The folder of a runtime, its images and whatever else a test needs. */
+export class Bench {
+  readonly folder = mkdtempSync(join(tmpdir(), 'coxswain-runtime-'));
+  readonly places = placesOf(join(this.folder, 'node'));
+
+  /** A runtime of this folder; one at a time. */
+  open(): Promise<ContainerRuntime> {
+    return openContainerRuntime({
+      clock: new SystemClock(),
+      random: new SystemRandom(),
+      log,
+      dataDir: this.places.disk,
+      images: folderImages(join(this.folder, 'images')),
+      runcPath: runcPath ?? '',
+      architecture: process.arch,
+      ownNetwork: true,
+      seccompFolder: join(this.folder, 'seccomp'),
+    });
+  }
+
+  /** What is left of it on the machine: folders, mounts, cgroups. */
+  async remains(): Promise<readonly string[]> {
+    const machine = await readMachine(process.arch);
+    const cgroups = Object.values(machine?.cgroups.folders ?? {}).map((folder) => join(folder, this.places.cgroup));
+    const all = [this.places.memory, ...new Set(cgroups)].filter((path) => existsSync(path));
+    const roots = join(this.folder, 'images', 'roots');
+    return existsSync(roots) ? [...all, ...readdirSync(roots)] : all;
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A container that runs a script of busybox' shell. */
+export function script(text: string, fields: Partial<ContainerConfig> = {}): ContainerConfig {
+  return makeContainerConfig({ image: 'busybox', command: ['sh', '-c', text], ...fields });
+}
+
+/** Runs a container in a sandbox of its own. */
+export async function start(
+  runtime: ContainerRuntime,
+  config: ContainerConfig,
+  sandboxFields: Partial<SandboxConfig> = {},
+): Promise<{ readonly id: string; readonly sandboxId: string }> {
+  const { id: sandboxId } = await runtime.sandboxes.run(makeSandboxConfig(sandboxFields));
+  const id = await runtime.containers.create(sandboxId, config);
+  await runtime.containers.start(id);
+  return { id, sandboxId };
+}
+
+/** The whole output of a container, once it has ended. */
+export async function outputOf(runtime: ContainerRuntime, id: string): Promise<readonly string[]> {
+  const lines: string[] = [];
+  for await (const { text } of runtime.inspection.logs(id, { follow: true })) lines.push(text);
+  return lines;
+}
+
+/** Runs a container to its end: what it wrote, and how it ended. */
+export async function runToEnd(
+  runtime: ContainerRuntime,
+  config: ContainerConfig,
+  sandboxFields: Partial<SandboxConfig> = {},
+) {
+  const { id } = await start(runtime, config, sandboxFields);
+  const lines = await outputOf(runtime, id);
+  return { lines, status: await runtime.containers.status(id) };
+}

@@ -1,0 +1,226 @@
+import { createHash } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SystemClock } from '#pkg/base/clock.ts';
+import { runtimeConformance } from '#pkg/kubelet/runtime/conformance.ts';
+import type { ContainerRuntime } from '#pkg/kubelet/runtime/container/container-runtime.ts';
+import { makeSandboxConfig } from '#pkg/kubelet/testing/configs.ts';
+import { Bench, noContainers, outputOf, runToEnd, script, start } from './real-containers.ts';
+
+const sandbox = makeSandboxConfig();
+const whereThereAre = noContainers === undefined ? describe : describe.skip;
+
+whereThereAre('the container runtime keeps the laws of runtimes', () => {
+  const rejects = async (promise: Promise<unknown>, reason: string): Promise<void> => {
+    await expect(promise).rejects.toMatchObject({ reason });
+  };
+  const equal = (actual: unknown, expected: unknown): void => expect(actual).toEqual(expected);
+  const busybox = { image: 'busybox' };
+  const bench = new Bench();
+  let runtime: ContainerRuntime;
+  beforeAll(async () => {
+    runtime = await bench.open();
+  });
+  afterAll(async () => {
+    await runtime?.close();
+    expect(await bench.remains()).toEqual([]);
+    bench.remove();
+  });
+  runtimeConformance({ test, equal, rejects }, async () => ({
+    runtime,
+    clock: new SystemClock(),
+    settle: (promise) => promise,
+    lasting: { ...busybox, command: ['sh', '-c', 'trap "exit 0" TERM; while :; do sleep 0.05; done'] },
+    exiting: (exitCode) => ({ ...busybox, command: ['sh', '-c', `exit ${exitCode}`] }),
+    // The first process of a namespace gets no signal that it does not ask for.
+    stubborn: { ...busybox, command: ['sleep', '1000'] },
+    annotations: () => ({}),
+    command: { argv: ['echo', 'hello'], stdout: 'hello\n' },
+    close: async () => {
+      for (const { id } of await runtime.sandboxes.list()) await runtime.sandboxes.remove(id);
+    },
+  }));
+});
+
+whereThereAre('a real container', () => {
+  const bench = new Bench();
+  let runtime: ContainerRuntime;
+  beforeAll(async () => {
+    runtime = await bench.open();
+  });
+  afterAll(async () => {
+    await runtime?.close();
+    expect(await bench.remains()).toEqual([]);
+    bench.remove();
+  });
+
+  test('is alone with its processes, name, devices and network', async () => {
+    const { lines } = await runToEnd(
+      runtime,
+      script('ls /proc | grep -c "^[0-9]"; hostname; cat /etc/hostname; ls /dev | tr "\\n" " "; ls /sys/class/net'),
+      { hostname: 'web-0' },
+    );
+    expect(Number(lines[0])).toBeLessThan(6);
+    expect(lines.slice(1, 3)).toEqual(['web-0', 'web-0']);
+    expect(lines.slice(3).join('\n')).toMatch(
+      /^(core )?fd full mqueue null ptmx pts random shm stderr stdin stdout termination-log tty urandom zero lo$/,
+    );
+  });
+
+  test('runs as whom its pod says, in the groups of the image and the pod', async () => {
+    const security = { runAsUser: 33, supplementalGroups: [77] };
+    const { lines } = await runToEnd(runtime, script('id -u; id -g; id -G; echo written >/dev/stderr', { security }));
+    expect(lines).toEqual(['33', '33', '33 50 77', 'written']);
+  });
+
+  test('has no more rights than it is given', async () => {
+    const rights = async (security: Parameters<typeof script>[1]) => {
+      const { lines } = await runToEnd(
+        runtime,
+        script('grep -E "^(CapBnd|NoNewPrivs|Seccomp):" /proc/self/status', security),
+      );
+      return lines.map((line) => line.split(/\s+/).join(' '));
+    };
+    expect(await rights({})).toEqual(['CapBnd: 00000000a80425fb', 'NoNewPrivs: 0', 'Seccomp: 0']);
+    const security = { dropCapabilities: ['ALL'], noNewPrivileges: true, seccomp: { type: 'runtimeDefault' } } as const;
+    expect(await rights({ security })).toEqual(['CapBnd: 0000000000000000', 'NoNewPrivs: 1', 'Seccomp: 2']);
+  });
+
+  test('writes neither to a read-only root nor to what is read-only of the kernel', async () => {
+    const { lines } = await runToEnd(
+      runtime,
+      script(
+        'exec 2>&1; touch /x; echo 1 >/proc/sys/kernel/domainname; touch /sys/x; touch /dev/shm/ok && echo shared',
+        { security: { readOnlyRoot: true } },
+      ),
+    );
+    expect(lines).toEqual([
+      'touch: /x: Read-only file system',
+      "sh: can't create /proc/sys/kernel/domainname: Read-only file system",
+      'touch: /sys/x: Read-only file system',
+      'shared',
+    ]);
+  });
+
+  test('that uses more memory than it may is ended, and says so', async () => {
+    const { status } = await runToEnd(
+      runtime,
+      script('tail -c 200000000 /dev/zero', { resources: { memoryLimitBytes: 16 * 2 ** 20 } }),
+    );
+    expect(status).toMatchObject({ exitCode: 137, reason: 'OOMKilled' });
+  });
+
+  test('starts no more processes than it may', async () => {
+    const { lines } = await runToEnd(
+      runtime,
+      script('for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait; echo done', { resources: { pidsMax: 4 } }),
+    );
+    expect(lines.join('\n')).toMatch(/can't fork/);
+  });
+
+  test('leaves its last words', async () => {
+    const { status } = await runToEnd(runtime, script('echo farewell >/dev/termination-log; exit 7'));
+    expect(status).toMatchObject({ exitCode: 7, reason: 'Error', message: 'farewell\n' });
+  });
+
+  test('that cannot be started says why, and has ended with 128', async () => {
+    const { id: sandboxId } = await runtime.sandboxes.run({ ...sandbox, podUid: 'missing' });
+    const id = await runtime.containers.create(sandboxId, script('', { command: ['/no/such/program'] }));
+    await expect(runtime.containers.start(id)).rejects.toThrow(/no such file or directory/);
+    expect(await runtime.containers.status(id)).toMatchObject({ state: 'exited', exitCode: 128, reason: 'StartError' });
+  });
+
+  test('shares names, memory and network with its pod, and processes where they are shared', async () => {
+    const { id: sandboxId } = await runtime.sandboxes.run({
+      ...sandbox,
+      podUid: 'shared',
+      namespaces: { ...sandbox.namespaces, pid: 'pod' },
+    });
+    const lasting = await runtime.containers.create(sandboxId, script('echo here >/dev/shm/word; exec sleep 1000'));
+    await runtime.containers.start(lasting);
+    await runtime.inspection.exec(lasting, {
+      command: ['sh', '-c', 'until [ -s /dev/shm/word ]; do sleep 0.05; done'],
+    });
+    const other = await runtime.containers.create(
+      sandboxId,
+      script('cat /dev/shm/word; ps -o args | grep -E "^(/pause|sleep 1000)"; readlink /proc/1/root', {
+        name: 'other',
+      }),
+    );
+    await runtime.containers.start(other);
+    expect(await outputOf(runtime, other)).toEqual(['here', '/pause', 'sleep 1000']);
+    // What is in the pod's processes ends with its container.
+    await runtime.containers.stop(lasting, { graceMs: 0 });
+    expect(await runtime.containers.status(lasting)).toMatchObject({ exitCode: 137 });
+  });
+
+  test('has a terminal of the size that it is told', async () => {
+    const { id } = await start(runtime, script('exec sleep 1000'));
+    const streams = await runtime.streaming.exec(id, { command: ['sh'], tty: true, stdin: true });
+    streams.resize({ columns: 91, rows: 17 });
+    await streams.stdin?.write(Buffer.from('stty size; exit 5\n'));
+    let text = '';
+    for await (const bytes of streams.stdout) text += Buffer.from(bytes).toString();
+    expect(text).toContain('17 91');
+    expect(await streams.exitCode).toBe(5);
+  });
+
+  test('takes input of commands, and gives it back whole', async () => {
+    const { id } = await start(runtime, script('exec sleep 1000'));
+    const streams = await runtime.streaming.exec(id, { command: ['md5sum'], stdin: true });
+    for (let piece = 0; piece < 64; piece++) await streams.stdin?.write(Buffer.alloc(65_536, piece));
+    streams.stdin?.end();
+    let text = '';
+    for await (const bytes of streams.stdout) text += Buffer.from(bytes).toString();
+    const digest = createHash('md5');
+    for (let piece = 0; piece < 64; piece++) digest.update(Buffer.alloc(65_536, piece));
+    expect(text).toBe(`${digest.digest('hex')}  -\n`);
+    expect(await streams.exitCode).toBe(0);
+  });
+
+  test('ends a command that is cancelled, with all that it has started', async () => {
+    const { id } = await start(runtime, script('exec sleep 1000'));
+    const cancelled = new AbortController();
+    const streams = await runtime.streaming.exec(id, {
+      command: ['sh', '-c', 'sleep 2000 & sleep 2000 & echo begun; wait'],
+      signal: cancelled.signal,
+    });
+    for await (const bytes of streams.stdout) if (Buffer.from(bytes).toString().includes('begun')) break;
+    cancelled.abort();
+    await expect(streams.exitCode).rejects.toMatchObject({ reason: 'failed' });
+    const untilGone = 'while ps -o args | grep -q "^sleep 2000"; do sleep 0.05; done; echo gone';
+    expect(await runtime.inspection.exec(id, { command: ['sh', '-c', untilGone] })).toMatchObject({ stdout: 'gone\n' });
+  });
+
+  test('is reached at a port inside of its own network', async () => {
+    const { id, sandboxId } = await start(runtime, script('while :; do echo answer | nc -l -p 8080; done'));
+    const listens = 'until netstat -ltn | grep -q :8080; do sleep 0.05; done';
+    await runtime.inspection.exec(id, { command: ['sh', '-c', listens] });
+    const connection = await runtime.streaming.portForward(sandboxId, { port: 8080, addresses: [] });
+    let text = '';
+    for await (const bytes of connection) text += Buffer.from(bytes).toString();
+    expect(text).toBe('answer\n');
+  });
+
+  test('is resized while it runs', async () => {
+    const { id } = await start(
+      runtime,
+      script('exec sleep 1000', { resources: { cpuShares: 102, memoryLimitBytes: 2 ** 26 } }),
+    );
+    await runtime.containers.update(id, { cpuQuotaUs: 20_000, cpuPeriodUs: 100_000, memoryLimitBytes: 2 ** 27 });
+    const limits =
+      'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.cfs_quota_us 2>/dev/null || cat /sys/fs/cgroup/memory.max';
+    const { stdout } = await runtime.inspection.exec(id, { command: ['sh', '-c', limits] });
+    expect(stdout.split('\n')[0]).toBe(String(2 ** 27));
+    await expect(runtime.containers.update(id, { memoryLimitBytes: 4096 })).rejects.toMatchObject({ reason: 'failed' });
+  });
+
+  test('does not see more of a volume than it is given, and creates what is missing', async () => {
+    const hostPath = `${bench.folder}/volumes/made`;
+    const mounts = [{ containerPath: '/data', hostPath, readOnly: false }];
+    const { lines } = await runToEnd(runtime, script('echo kept >/data/file; ls -a /data', { mounts }));
+    expect(lines).toEqual(['.', '..', 'file']);
+    const read = [{ containerPath: '/data', hostPath, readOnly: true }];
+    const again = await runToEnd(runtime, script('cat /data/file; touch /data/file', { mounts: read }));
+    expect(again.lines).toEqual(['kept', 'touch: /data/file: Read-only file system']);
+  });
+});
