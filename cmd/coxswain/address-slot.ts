@@ -16,8 +16,10 @@ import {
   addressSlots,
   type ClusterAddresses,
   defaultSettings,
+  heldAddresses,
   kubernetesServiceIp,
   loopbackAddresses,
+  slotAddresses,
 } from '#pkg/cluster/settings.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import type { ClusterRegistry, RegisteredCluster } from './cluster-registry.ts';
@@ -42,9 +44,12 @@ export interface Neighbourhood {
 /**
  * Reserves the addresses of a slot that is free. What belongs to a cluster that does not run is not free; throws when there is no other.
  */
-export async function reserveFreeAddresses(near: Neighbourhood): Promise<Reservation> {
+export async function reserveFreeAddresses(
+  near: Neighbourhood,
+  network = defaultSettings.network,
+): Promise<Reservation> {
   const others = await otherClusters(near);
-  const slots = Array.from({ length: addressSlots }, (_, slot) => loopbackAddresses(slot));
+  const slots = Array.from({ length: addressSlots }, (_, slot) => slotAddresses(network, slot));
   for (const addresses of slots) {
     if (others.some(({ settings }) => meet(addresses, settings)) || (await isUsed(addresses))) continue;
     const reservation = await reserveAddresses(addresses);
@@ -84,7 +89,7 @@ export async function chooseApiPort(near: Neighbourhood, addresses: ClusterAddre
   const slot = Math.max(
     0,
     Array.from({ length: addressSlots }, (_, index) => loopbackAddresses(index)).findIndex(
-      ({ nodeAddress }) => nodeAddress === addresses.nodeAddress,
+      ({ nodeAddress }) => nodeAddress === heldAddresses(addresses).nodeAddress,
     ),
   );
   const first = defaultSettings.apiPort;
@@ -107,7 +112,7 @@ function canListen(port: number): Promise<boolean> {
 export async function reserveAddresses(addresses: ClusterAddresses): Promise<Reservation | undefined> {
   const server = createServer((socket) => socket.destroy());
   try {
-    server.listen(reservationPort, kubernetesServiceIp(addresses.serviceCidr));
+    server.listen(reservationPort, kubernetesServiceIp(heldAddresses(addresses).serviceCidr));
     await once(server, 'listening');
   } catch (error) {
     if (errorCode(error) === 'EADDRINUSE') return undefined;
@@ -118,14 +123,16 @@ export async function reserveAddresses(addresses: ClusterAddresses): Promise<Res
 }
 
 /** Whether anything listens in the ranges of a slot, but for its reservation. */
-async function isUsed({ podCidr, serviceCidr }: ClusterAddresses): Promise<boolean> {
+async function isUsed(addresses: ClusterAddresses): Promise<boolean> {
+  const { podCidr, serviceCidr } = heldAddresses(addresses);
   const listening = await listeningSockets();
   return listening.some(
     ({ address, port }) => port !== reservationPort && (contains(podCidr, address) || contains(serviceCidr, address)),
   );
 }
 
-function meet(one: ClusterAddresses, other: ClusterAddresses): boolean {
+function meet(first: ClusterAddresses, second: ClusterAddresses): boolean {
+  const [one, other] = [heldAddresses(first), heldAddresses(second)];
   return (
     one.nodeAddress === other.nodeAddress ||
     overlap(one.podCidr, other.podCidr) ||

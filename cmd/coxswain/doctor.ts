@@ -64,6 +64,7 @@ export async function doctor(world: World, args: readonly string[]): Promise<num
     await lowPorts(),
     await openFiles(),
     await inotify(),
+    bridgeRights(),
     ...(await Promise.all(optionalPrograms.map((program) => findProgram(world, program)))),
   ];
   const marks = { good: 'ok  ', note: 'note', bad: 'FAIL' };
@@ -170,11 +171,26 @@ async function inotify(): Promise<Finding> {
     : { level: 'note', what, advice: `"sudo sysctl fs.inotify.max_user_instances=${inotifyWanted}"` };
 }
 
+/** Whether the kernel's networks may be changed. */
+function bridgeRights(): Finding {
+  const what = 'Network namespaces for the bridge network';
+  return process.getuid?.() === 0
+    ? { level: 'good', what: `${what} can be made` }
+    : {
+        level: 'note',
+        what: `${what} cannot be made`,
+        advice: 'only root makes them; the loopback network needs none',
+      };
+}
+
 const optionalPrograms = [
   { name: 'kubectl', without: '"coxswain kubectl" has its verbs' },
   { name: 'docker', without: 'not needed' },
   { name: 'runc', without: 'needed only for real containers, which are not available yet' },
-  { name: 'nft', without: 'needed only for the bridge network, which is not available yet' },
+  { name: 'ip', without: 'needed for the bridge network: install iproute2' },
+  { name: 'nft', without: 'needed for the bridge network: install nftables' },
+  { name: 'conntrack', without: 'the bridge network ends UDP flows to pods that are gone with it: install conntrack' },
+  { name: 'nsenter', without: 'needed for the bridge network: install util-linux' },
 ];
 
 async function findProgram(world: World, program: (typeof optionalPrograms)[number]): Promise<Finding> {

@@ -6,7 +6,7 @@ import { type ProcessRecord, recordedProcesses, stateOf } from '#cmd/common/proc
 import { sleep } from '#pkg/base/async.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { contextFields, readKubeconfig, removeFromKubeconfig, useContext } from '#pkg/cluster/kubeconfig.ts';
-import { type ClusterSettings, contextName, storeOf } from '#pkg/cluster/settings.ts';
+import { type ClusterSettings, contextName, nodeNames, storeOf } from '#pkg/cluster/settings.ts';
 import { duration, type FlagTable, helpText, parseFlags, toggle } from '#pkg/component/flags.ts';
 import { UserError } from '#pkg/component/user-error.ts';
 import { StoreUnavailableError } from '#pkg/storage/store.ts';
@@ -66,6 +66,7 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
   // The code of images is only loaded by who has any.
   if (values['delete-data'] && (await folder.entries())?.includes('images'))
     await (await import('./image/release-roots.ts')).releaseRoots(world, folder.path);
+  if (values['delete-data'] && record !== undefined) await removeNetwork(record.settings);
   if (values['delete-data']) await (await clusterRegistry(world)).remove(folder.path);
   const others = values['delete-data'] ? await folder.remove() : [];
   const did =
@@ -82,6 +83,12 @@ export async function down(world: World, args: readonly string[]): Promise<numbe
         : '';
   world.write(`${did} "${name}".${data}\n`);
   return 0;
+}
+
+/** Takes away what the machine's kernel has of the cluster. */
+async function removeNetwork(settings: ClusterSettings): Promise<void> {
+  const { networkTable } = await import('#pkg/cluster/networks.ts');
+  await networkTable[settings.network]?.kernel?.remove(settings, nodeNames(settings));
 }
 
 /** Takes the cluster out of a store that is not in its folder. One that does not answer keeps what it has, which is said. */

@@ -85,10 +85,28 @@ test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string
     'Cannot have --nodes 513 as the pods of a cluster have addresses on 512 nodes of this machine: only --runtime fake, whose pods need none, has more',
   ],
   [
-    'a network that is not built',
+    'a network that the runtime cannot be on',
     ['--network=bridge'],
     undefined,
-    'The network "bridge" is not available yet: use loopback',
+    'Cannot use the runtime inprocess on the network bridge as its pods have no network namespaces: name another with --runtime',
+  ],
+  [
+    'a network of one process in several',
+    ['--network=bridge', '--runtime=fake', '--processes'],
+    undefined,
+    'Cannot use --processes on the network bridge, which one process makes: leave the flag out',
+  ],
+  [
+    'another network for addresses that exist',
+    ['--network=bridge', '--runtime=fake'],
+    {},
+    'Cannot use --network bridge as the addresses of this cluster are those of loopback: leave the flag out, or name another cluster with --name',
+  ],
+  [
+    'more nodes than the network has addresses for',
+    ['--network=bridge', '--runtime=fake', '--nodes=251'],
+    undefined,
+    'Cannot have --nodes 251 as the network bridge has addresses for 250 nodes',
   ],
   [
     'a runtime that there is not',
@@ -106,7 +124,7 @@ test.each<[string, string[], Partial<typeof defaultSettings> | undefined, string
     'a network that there is not',
     ['--network=flat'],
     undefined,
-    'invalid value "flat" for --network: must be loopback',
+    'invalid value "flat" for --network: must be one of loopback, bridge',
   ],
   [
     'a store that cannot be',

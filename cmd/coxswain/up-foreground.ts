@@ -11,7 +11,7 @@ import { processMetrics } from '#cmd/common/process-metrics.ts';
 import { errorCode } from '#pkg/base/error-code.ts';
 import { Metrics } from '#pkg/base/metrics.ts';
 import { startCluster } from '#pkg/cluster/cluster.ts';
-import { addressPort, kubernetesServiceIp } from '#pkg/cluster/settings.ts';
+import { addressPort, heldAddresses, kubernetesServiceIp } from '#pkg/cluster/settings.ts';
 import { HealthChecks } from '#pkg/component/health.ts';
 import { createLogger, type LogLevel } from '#pkg/component/logger.ts';
 import { UserError } from '#pkg/component/user-error.ts';
@@ -108,7 +108,9 @@ async function serve(plan: UpPlan, held: HeldFile, signal: AbortSignal): Promise
 async function holdAddresses(plan: UpPlan, checks: Pick<HealthChecks, 'run'>, metrics: Metrics): Promise<HealthServer> {
   const { settings, folder } = plan;
   try {
-    return await serveHealth(checks, addressPort, kubernetesServiceIp(settings.serviceCidr), { metrics });
+    return await serveHealth(checks, addressPort, kubernetesServiceIp(heldAddresses(settings).serviceCidr), {
+      metrics,
+    });
   } catch (error) {
     if (errorCode(error) !== 'EADDRINUSE') throw error;
     const other = await addressHolder(plan);

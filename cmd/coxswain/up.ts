@@ -96,7 +96,7 @@ export async function up(world: World, args: readonly string[]): Promise<number>
   const registry = await clusterRegistry(world);
   const near = { folder, registry, homeFolder: clustersHome(world) };
   const kept = values.renumber ? undefined : before?.settings;
-  using reservation = starts && running.length === 0 ? await reserve(near, kept) : undefined;
+  using reservation = starts && running.length === 0 ? await reserve(near, kept, chosen.network) : undefined;
   const addressed = { ...chosen, ...(kept === undefined ? reservation?.addresses : undefined) };
   const isPortOpen = addressed.apiPort === 0 || (values.renumber && !given.has('api-port'));
   const apiPort = starts && isPortOpen ? await chooseApiPort(near, addressed) : addressed.apiPort;
@@ -182,8 +182,12 @@ function heedInterruption(): Disposable & { readonly signal: AbortSignal } {
 }
 
 /** The addresses of a cluster that is about to start: new ones, or those it had before, which another process may have reserved meanwhile. */
-async function reserve(near: Neighbourhood, before: ClusterSettings | undefined): Promise<Reservation | undefined> {
-  if (before === undefined) return reserveFreeAddresses(near);
+async function reserve(
+  near: Neighbourhood,
+  before: ClusterSettings | undefined,
+  network: string,
+): Promise<Reservation | undefined> {
+  if (before === undefined) return reserveFreeAddresses(near, network);
   const other = await clusterWithAddresses(near, before);
   if (other !== undefined) {
     throw new UserError(

@@ -87,10 +87,11 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     clock,
     // Nodes of this process have no use for certificates: they are connected to the API server within it.
     nodeNames: [],
-    hosts: [kubernetesServiceIp(settings.serviceCidr)],
+    hosts: [kubernetesServiceIp(settings.serviceCidr), ...apiHosts(options)],
     components: tables.components,
   });
   trace('keys and certificates');
+  await prepareNetwork(options);
   step('Starting the API server', 'Started the API server');
   const { api, isLarge } = await startApi(options, { tables, pki, loading, trace });
   trace(`API server answers at ${api.url}`);
@@ -155,6 +156,20 @@ function holdUntilReady(
   });
 }
 
+/** Addresses of the server beside those that every cluster's has. */
+function apiHosts({ settings, tables = clusterTables }: ClusterOptions): readonly string[] {
+  return tables.networks[settings.network]?.kernel === undefined ? [] : [settings.nodeAddress];
+}
+
+/** Before anything listens: there are addresses that are made here. */
+async function prepareNetwork({ settings, tables = clusterTables, onStep, trace }: ClusterOptions): Promise<void> {
+  const kernel = tables.networks[settings.network]?.kernel;
+  if (kernel === undefined) return;
+  onStep?.('Preparing the network', 'Prepared the network');
+  await kernel.prepare(settings);
+  trace?.('network');
+}
+
 interface Starting {
   readonly tables: ClusterTables;
   readonly pki: Pki;
@@ -189,7 +204,8 @@ async function startApi(
       random,
       log,
       serviceCidr: settings.serviceCidr,
-      host: '127.0.0.1',
+      // Pods reach it there.
+      host: tables.networks[settings.network]?.kernel === undefined ? '127.0.0.1' : settings.nodeAddress,
       port: settings.apiPort,
       server: pki.server,
       clientCa: pki.authority.certificate,

@@ -191,8 +191,22 @@ export const componentTable: ComponentTable = {
       'proxy-mode': networkOf(settings, tables.networks).proxyBackend,
       'nodeport-addresses': [settings.nodeAddress],
     }),
-    start: async ({ settings, tables, as, members }) => {
-      const { proxyPart } = await import('./parts.ts');
+    // What holds pods to network policies and gives load balancers addresses, on networks of the kernel.
+    rights: [
+      'list,watch core namespaces,pods',
+      'list,watch networking.k8s.io networkpolicies',
+      'patch core services/status',
+    ],
+    start: async ({ settings, tables, nodeNames, as, members }) => {
+      const { proxyPart, kernelProxyPart } = await import('./parts.ts');
+      const { kernel, proxyBackend } = networkOf(settings, tables.networks);
+      const kind = tables.proxyBackends[proxyBackend];
+      if (kernel !== undefined && kind !== undefined) {
+        const kernels = kernel.kernels(settings, nodeNames);
+        const part = { kernels, kind, balancerRange: kernel.balancerRange(settings) };
+        members.start('kube-proxy', await kernelProxyPart(as('kube-proxy'), part));
+        return;
+      }
       const options = {
         nodePortAddresses: [settings.nodeAddress],
         backend: networkOf(settings, tables.networks).proxyBackend,

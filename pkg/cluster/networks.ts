@@ -3,12 +3,26 @@
  * here. Only what a node uses is loaded.
  */
 import type { Clock } from '#pkg/base/clock.ts';
+import { namespacePath, nodeNamespace } from '#pkg/network/bridge/places.ts';
 import type { HostPorts } from '#pkg/network/host-ports.ts';
 import type { PodNetwork } from '#pkg/network/pod-network.ts';
+import {
+  type BridgeSettings,
+  bridgeAddresses,
+  bridgeKernels,
+  bridgeNodeAddress,
+  bridgeNodesMax,
+  bridgeSlot,
+  clusterNetworkOf,
+  type KernelPlace,
+} from './bridge-cluster.ts';
 
 /** Where the network of one node is. */
 export interface NetworkPlace {
   readonly clock: Clock;
+  readonly nodeName: string;
+  /** What the network of the cluster follows from, where the kernel of the machine carries it. */
+  readonly cluster?: BridgeSettings | undefined;
   readonly nodeAddress: string;
   /** Whether no pod of the node listens anywhere: its ports are then nobody's. */
   readonly isSimulated: boolean;
@@ -27,6 +41,27 @@ export interface NetworkKind {
   /** Name of the proxy backend that carries the traffic of Services on it. */
   readonly proxyBackend: string;
   open(place: NetworkPlace): Promise<OpenNetwork>;
+  /** Absent where nothing of the machine is changed. */
+  readonly kernel?: KernelNetwork;
+}
+
+/** A network of the machine's kernel: what is made of it before nodes start, and where its Services are led. */
+export interface KernelNetwork {
+  /** Most nodes of a cluster. */
+  readonly nodesMax: number;
+  addresses(slot: number): Omit<BridgeSettings, 'name'>;
+  /** The slot of addresses; undefined for those of another network. */
+  slotOf(addresses: Pick<BridgeSettings, 'nodeAddress'>): number | undefined;
+  nodeAddress(settings: BridgeSettings, index: number): string;
+  /** Path of the network namespace of a node, in which its programs on the host's network run. */
+  namespaceOf(nodeName: string): string;
+  /** Of what the addresses of load balancers are. */
+  balancerRange(settings: BridgeSettings): string | undefined;
+  kernels(settings: BridgeSettings, nodeNames: readonly string[]): readonly KernelPlace[];
+  /** Makes what all nodes share; again after a restart of the machine. Rejects with one line where it cannot. */
+  prepare(settings: BridgeSettings): Promise<void>;
+  /** Takes all of it away, of the nodes too. */
+  remove(settings: BridgeSettings, nodeNames: readonly string[]): Promise<void>;
 }
 
 /** Networks by name. */
@@ -43,6 +78,39 @@ export const networkTable: NetworkTable = {
       const { createLoopbackHostPorts } = await import('#pkg/network/loopback/loopback-host-ports.ts');
       const hostPorts = createLoopbackHostPorts({ clock, nodeAddress });
       return { network, hostPorts, close: () => hostPorts.close() };
+    },
+  },
+  bridge: {
+    proxyBackend: 'nftables',
+    kernel: {
+      nodesMax: bridgeNodesMax,
+      addresses: bridgeAddresses,
+      slotOf: bridgeSlot,
+      nodeAddress: bridgeNodeAddress,
+      namespaceOf: (nodeName) => namespacePath(nodeNamespace(nodeName)),
+      balancerRange: (settings) => clusterNetworkOf(settings).balancerRange,
+      kernels: bridgeKernels,
+      prepare: async (settings) => {
+        const { ensureClusterLinks } = await import('#pkg/network/bridge/cluster-links.ts');
+        await ensureClusterLinks(clusterNetworkOf(settings));
+      },
+      remove: async ({ name }, nodeNames) => {
+        const { removeClusterLinks } = await import('#pkg/network/bridge/cluster-links.ts');
+        await removeClusterLinks(name, nodeNames.map(nodeNamespace));
+      },
+    },
+    open: async ({ nodeName, nodeAddress, isSimulated, cluster }) => {
+      if (cluster === undefined)
+        throw new Error(`Cannot open the bridge network of ${nodeName} as nobody says which cluster's it is`);
+      const [{ createBridgeNetwork }, { createBridgeHostPorts }, { ensureNodeLinks }] = await Promise.all([
+        import('#pkg/network/bridge/bridge-network.ts'),
+        import('#pkg/network/bridge/bridge-host-ports.ts'),
+        import('#pkg/network/bridge/node-links.ts'),
+      ]);
+      const node = { network: clusterNetworkOf(cluster), nodeName, nodeAddress, isSimulated };
+      await ensureNodeLinks(node);
+      const hostPorts = createBridgeHostPorts({ namespace: namespacePath(nodeNamespace(nodeName)) });
+      return { network: createBridgeNetwork(node), hostPorts, close: () => hostPorts.close() };
     },
   },
 };

@@ -12,6 +12,7 @@ import type { KubeletOptions } from '#pkg/kubelet/kubelet-options.ts';
 import type { MachineFacts } from '#pkg/kubelet/node/node-status.ts';
 import type { Runtime } from '#pkg/kubelet/runtime/runtime.ts';
 import { loopbackDnsPort } from '#pkg/network/loopback/dns-port.ts';
+import type { NetworkPlace } from './networks.ts';
 import type { PartTables } from './part-tables.ts';
 import { depsOf, type PartContext, withInformers } from './parts.ts';
 import { kubernetesRelease } from './release.js';
@@ -27,6 +28,8 @@ export interface NodePartOptions {
   readonly runtime: string;
   /** Name of its network. */
   readonly network: string;
+  /** What the network follows from, where the kernel of the machine carries it. */
+  readonly cluster?: NetworkPlace['cluster'];
   /** What it can be made of. */
   readonly tables: Pick<PartTables, 'networks' | 'runtimes' | 'volumePlugins'>;
   /** Folder of the node's volumes and logs; `''` where all its pods are simulated. */
@@ -159,7 +162,7 @@ async function openNode(
   const { clock, random, log } = deps;
   const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
   const [network, host, volumePlugins, ...runtimes] = await Promise.all([
-    networkKind.open({ clock, nodeAddress, isSimulated }),
+    networkKind.open({ clock, nodeName, nodeAddress, isSimulated, cluster: options.cluster }),
     isSimulated ? simulatedHost() : realHost(deps, folder, options),
     tables.volumePlugins(),
     ...names.map((name) =>

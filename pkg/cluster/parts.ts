@@ -17,7 +17,8 @@ import { runTogether } from '#pkg/component/signals.ts';
 import type { ControllerTable } from '#pkg/controllers/common/controller.ts';
 import type { CertificatePair } from '#pkg/pki/pair.ts';
 import type { PluginEntry } from '#pkg/scheduler/framework/plugin-context.ts';
-import { type ProxyBackendTable, proxyBackendTable } from './proxy-backends.ts';
+import type { KernelPlace } from './bridge-cluster.ts';
+import { type ProxyBackendKind, type ProxyBackendTable, proxyBackendTable } from './proxy-backends.ts';
 
 /** What every part is given. */
 export interface PartContext {
@@ -168,6 +169,38 @@ export async function proxyPart(context: PartContext, options: ProxyPartOptions)
   ]);
   const healthChecks = createHealthCheckServer({ ...deps, addresses: nodePortAddresses });
   return withInformers(deps, createProxy({ deps, backend, healthChecks, nodeName }));
+}
+
+/** The proxies of several namespaces, and what holds pods to network policies there, which watch together. Throws where there is no such backend. */
+export async function kernelProxyPart(
+  context: PartContext,
+  options: {
+    readonly kernels: readonly KernelPlace[];
+    readonly kind: ProxyBackendKind;
+    /** Of what load balancers' addresses are given; absent where none are. */
+    readonly balancerRange?: string | undefined;
+  },
+): Promise<Component> {
+  const deps = depsOf(context, 'kube-proxy');
+  const [{ createProxy }, { createPolicyEnforcer }, { NftSession }] = await Promise.all([
+    import('#pkg/proxy/proxy.ts'),
+    import('#pkg/proxy/policy/policy-enforcer.ts'),
+    import('#pkg/network/nft/nft-session.ts'),
+  ]);
+  const parts: Component[] = [];
+  for (const kernel of options.kernels) {
+    const { nodeName, namespace, nodePortAddresses } = kernel;
+    const backend = await options.kind.open({ ...deps, nodePortAddresses, sharesPorts: false, nodeName, kernel });
+    parts.push(createProxy({ deps, backend, nodeName }));
+    if (nodeName === undefined) continue;
+    const session = new NftSession({ namespace });
+    parts.push(createPolicyEnforcer({ ...deps, ...kernel, session }));
+  }
+  if (options.balancerRange !== undefined) {
+    const { createBalancerAddresses } = await import('#pkg/proxy/balancer-addresses.ts');
+    parts.push(createBalancerAddresses({ deps, range: options.balancerRange }));
+  }
+  return withInformers(deps, { run: (signal) => runTogether(parts, signal) });
 }
 
 /** What cluster DNS takes beside its connection. */

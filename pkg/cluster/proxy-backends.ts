@@ -4,6 +4,7 @@
  */
 import type { ComponentDeps } from '#pkg/component/component.ts';
 import type { Backend } from '#pkg/proxy/backend.ts';
+import type { KernelPlace } from './bridge-cluster.ts';
 
 /** What a backend is opened with. */
 export interface ProxyBackendPlace extends ComponentDeps {
@@ -14,17 +15,7 @@ export interface ProxyBackendPlace extends ComponentDeps {
   /** The proxy's node; absent where one proxy stands for all nodes of the machine. */
   readonly nodeName?: string | undefined;
   /** Where the kernel carries the traffic; absent where this process does. */
-  readonly kernel?: KernelPlace | undefined;
-}
-
-/** The network whose kernel leads connections. */
-export interface KernelPlace {
-  /** Path of its namespace; absent for that of this process. */
-  readonly namespace?: string | undefined;
-  /** Name of the table of rules. */
-  readonly tableName: string;
-  readonly podRanges: readonly string[];
-  readonly serviceRanges: readonly string[];
+  readonly kernel?: Pick<KernelPlace, 'namespace' | 'podRanges' | 'served' | 'serviceRanges' | 'tableName'> | undefined;
 }
 
 /** One sort of backend. */
@@ -37,7 +28,7 @@ export interface ProxyBackendKind {
 export type ProxyBackendTable = Readonly<Record<string, ProxyBackendKind>>;
 
 /** A proxy whose network nobody says more of. */
-const machineKernel: KernelPlace = { tableName: 'coxswain-services', podRanges: [], serviceRanges: [] };
+const machineKernel = { tableName: 'coxswain-services', podRanges: [], serviceRanges: [], served: [] };
 
 /** The backends that there are. */
 export const proxyBackendTable: ProxyBackendTable = {
@@ -50,7 +41,7 @@ export const proxyBackendTable: ProxyBackendTable = {
   nftables: {
     open: async ({ log, nodeName, nodePortAddresses, kernel = machineKernel }) => {
       const { createNftablesBackend } = await import('#pkg/proxy/backends/nftables/nftables-backend.ts');
-      return createNftablesBackend({ log, nodeName, nodePortAddresses, keepsRules: true, ...kernel });
+      return createNftablesBackend({ log, keepsRules: true, ...kernel, nodeName, nodePortAddresses });
     },
   },
 };

@@ -34,6 +34,8 @@ export interface RuntimeKind {
    * takes a part of it.
    */
   readonly isSimulated: boolean;
+  /** Its pods are on the network of the process that runs them, and can be on no other. */
+  readonly sharesNetwork?: true;
   open(place: RuntimePlace): Promise<OpenRuntime>;
 }
 
@@ -44,6 +46,7 @@ export type RuntimeTable = Readonly<Record<string, RuntimeKind>>;
 export const runtimeTable: RuntimeTable = {
   inprocess: {
     isSimulated: false,
+    sharesNetwork: true,
     open: async ({ folder, imageAliases: list, ...place }) => {
       const [{ createInProcessRuntime }, imageAliases] = await Promise.all([
         import('#pkg/kubelet/runtime/inprocess/inprocess-runtime.ts'),

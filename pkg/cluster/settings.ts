@@ -1,6 +1,6 @@
 /** What a cluster is made of, and its defaults. Kept in the data folder, so that the next start brings the same cluster back. */
 
-import { formatIpv4, parseIpv4Range } from '#pkg/apimachinery/ipv4-range.ts';
+import { formatIpv4, parseIpv4, parseIpv4Range } from '#pkg/apimachinery/ipv4-range.ts';
 import { isObject } from '#pkg/apimachinery/json.ts';
 import { type EtcdFiles, etcdFieldProblem, etcdFilesOf } from './etcd-files.ts';
 import { networkTable } from './networks.ts';
@@ -100,7 +100,13 @@ export function contextName(settings: Pick<ClusterSettings, 'name'>): string {
 }
 
 /** Why there can be no cluster of so many nodes with these runtimes; undefined when there can. */
-export function nodesProblem({ nodes, runtime }: Pick<ClusterSettings, 'nodes' | 'runtime'>): string | undefined {
+export function nodesProblem({
+  nodes,
+  runtime,
+  network = 'loopback',
+}: Pick<ClusterSettings, 'nodes' | 'runtime'> & Partial<Pick<ClusterSettings, 'network'>>): string | undefined {
+  const kernelNodesMax = networkTable[network]?.kernel?.nodesMax ?? nodesMax;
+  if (nodes > kernelNodesMax) return `the network ${network} has addresses for ${kernelNodesMax} nodes`;
   if (nodes <= addressedNodesMax || areSimulated(runtime)) return undefined;
   return `the pods of a cluster have addresses on ${addressedNodesMax} nodes of this machine: only --runtime fake, whose pods need none, has more`;
 }
@@ -138,7 +144,7 @@ function serviceIp(serviceCidr: string, index: number): string {
 
 /** Why settings read from a file cannot be those of a cluster; undefined when they can. */
 export function settingsProblem(settings: ClusterSettings): string | undefined {
-  const { name, nodes, runtime, store, network, apiPort, podCidr, serviceCidr, nodeAddress, componentFlags } = settings;
+  const { name, nodes, runtime, store, network, apiPort, componentFlags } = settings;
   if (typeof name !== 'string' || name === '') return 'name is no name';
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > nodesMax) return 'nodes is no number of nodes';
   if (typeof runtime !== 'string' || runtimeProblem(runtime) !== undefined) return 'runtime is no runtime';
@@ -154,16 +160,41 @@ export function settingsProblem(settings: ClusterSettings): string | undefined {
   const noTls = etcdFilesProblem(store, settings);
   if (noTls !== undefined) return noTls;
   if (!Number.isInteger(apiPort) || apiPort < 0 || apiPort > 65_535) return 'apiPort is no port';
-  for (const [field, cidr] of Object.entries({ podCidr, serviceCidr })) {
-    const range = typeof cidr === 'string' ? parseIpv4Range(cidr) : undefined;
-    if (range === undefined || range.base >>> 24 !== 127 || range.size < 4)
-      return `${field} is no range of 127.0.0.0/8`;
-  }
-  if (typeof nodeAddress !== 'string' || !/^127\.\d+\.\d+\.\d+$/.test(nodeAddress))
-    return 'nodeAddress is no address of 127.0.0.0/8';
+  const addresses = addressesProblem(settings);
+  if (addresses !== undefined) return addresses;
   if (!isObject(componentFlags) || !Object.values(componentFlags).every(isTexts))
     return 'componentFlags are no flags of components';
   return undefined;
+}
+
+/** Addresses are those of the network's slots. */
+function addressesProblem({ network, podCidr, serviceCidr, nodeAddress }: ClusterSettings): string | undefined {
+  const kernel = networkTable[network]?.kernel;
+  const [first, name] = kernel === undefined ? [127, '127.0.0.0/8'] : [10, '10.0.0.0/8'];
+  for (const [field, cidr] of Object.entries({ podCidr, serviceCidr })) {
+    const range = typeof cidr === 'string' ? parseIpv4Range(cidr) : undefined;
+    if (range === undefined || range.base >>> 24 !== first || range.size < 4) return `${field} is no range of ${name}`;
+  }
+  const isAddress = typeof nodeAddress === 'string' && nodeAddress.startsWith(`${first}.`) && isIpv4(nodeAddress);
+  return isAddress ? undefined : `nodeAddress is no address of ${name}`;
+}
+
+function isIpv4(text: string): boolean {
+  return parseIpv4(text) !== undefined;
+}
+
+/** The addresses of a slot on a network. */
+export function slotAddresses(network: string, slot: number): ClusterAddresses {
+  return networkTable[network]?.kernel?.addresses(slot) ?? loopbackAddresses(slot);
+}
+
+/** The loopback addresses by which a cluster holds its slot: its own, or on another network those of the same slot. */
+export function heldAddresses(addresses: ClusterAddresses): ClusterAddresses {
+  for (const { kernel } of Object.values(networkTable)) {
+    const slot = kernel?.slotOf(addresses);
+    if (slot !== undefined) return loopbackAddresses(slot);
+  }
+  return addresses;
 }
 
 function isTexts(value: unknown): boolean {

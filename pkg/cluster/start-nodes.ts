@@ -24,13 +24,15 @@ export async function startNodes(host: ClusterHost): Promise<void> {
   members.start('node watches', shared, { group });
   const { 'image-aliases': imageAliases } = await host.flagsOf('kubelet');
   const places = new RequestPlaces(nodeRequestsMax);
-  for (const nodeName of nodeNames) {
+  const kernel = tables.networks[settings.network]?.kernel;
+  for (const [index, nodeName] of nodeNames.entries()) {
     const context = host.as(`node:${nodeName}`);
     const part = await nodePart(
       { ...context, transport: limitedTransport(context.transport, places) },
       {
         nodeName,
-        nodeAddress: settings.nodeAddress,
+        nodeAddress: kernel?.nodeAddress(settings, index) ?? settings.nodeAddress,
+        ...(kernel === undefined ? {} : { cluster: settings }),
         runtime: settings.runtime,
         network: settings.network,
         tables,

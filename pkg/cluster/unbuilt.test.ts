@@ -7,15 +7,17 @@ import { createAdmissionPlugins } from '#pkg/registry/admission/table.ts';
 import { unbuiltKinds } from '#pkg/registry/unbuilt.ts';
 import { startBareApi } from '#pkg/testing/bare-api.ts';
 
-const api = startBareApi({ clock: new VirtualClock(), random: new SeededRandom(1) });
+const bareApi = (serviceCidr: string) =>
+  startBareApi({ clock: new VirtualClock(), random: new SeededRandom(1), serviceCidr });
+const api = bareApi('127.96.0.0/12');
 
 const peer = { address: '', certificate: { commonName: 'admin', organizations: ['system:masters'] } };
 
-async function send(method: string, path: string, object?: object): Promise<ApiResponse> {
+async function send(method: string, path: string, object?: object, to = api): Promise<ApiResponse> {
   const body = object === undefined ? {} : { body: { kind: 'object', object } as const };
   const { signal } = new AbortController();
   const headers = { 'content-type': 'application/json' };
-  return (await api).handle({ method, path, query: '', headers, peer, signal, ...body });
+  return (await to).handle({ method, path, query: '', headers, peer, signal, ...body });
 }
 
 const warningOf = (answer: ApiResponse): string | undefined => answer.headers.warning;
@@ -57,6 +59,15 @@ test.each(unbuiltKinds)('$resource $effect, and who makes one is told so (fault 
   expect(answer.status).toBe(201);
   expect(warningOf(answer)).toContain('is only stored by this version of Coxswain: ');
   expect(warningOf(answer)).toContain(effect);
+});
+
+test('what the network of the machine’s kernel does nobody is warned of there', async () => {
+  const kernel = bareApi('10.96.0.0/16');
+  for (const resource of ['services', 'networkpolicies']) {
+    const [path, object] = objects[resource]!;
+    const answer = await send('POST', `${path}/${resource}`, { metadata: { name: 'x' }, ...object }, kernel);
+    expect([answer.status, warningOf(answer)]).toEqual([201, undefined]);
+  }
 });
 
 test('who makes what works, or only writes labels, is not warned (fault 39)', async () => {

@@ -15,8 +15,11 @@ import type { Backend, RuleFailure } from './backend.ts';
 import type { HealthCheckFailure, HealthCheckServer } from './health/health-check-server.ts';
 import { RuleTracker } from './model/rule-tracker.ts';
 
-/** Changes within this time become one sync: a rollout changes many slices at once. */
+/** After a sync changes within this time become one: a rollout changes many slices at once. */
 const gatherMs = 10;
+
+/** A change that comes alone waits no longer: what comes with it is there by then. */
+const gatherMsMin = 1;
 
 /** What failed is tried again after this time, such as a port that another program holds. */
 const retryMs = 5_000;
@@ -68,10 +71,11 @@ async function run({ deps, backend, healthChecks, nodeName }: ProxyOptions, sign
     while (!signal.aborted) {
       changed = new Deferred();
       const rules = await backend.sync(tracker.rules());
+      const syncedMs = clock.monotonicMs();
       const checks = (await healthChecks?.sync(tracker.healthChecks())) ?? [];
       const failures = [...rules.map(ruleTrouble), ...checks.map(healthCheckTrouble)];
       troubleLog.note(failures);
-      await waitForWork({ clock, signal, changed, isRetryDue: failures.length > 0 });
+      await waitForWork({ clock, signal, changed, syncedMs, isRetryDue: failures.length > 0 });
     }
   } finally {
     await Promise.all([backend.close(), healthChecks?.close()]);
@@ -84,6 +88,8 @@ async function waitForWork(options: {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly changed: Deferred;
+  /** When the last sync was done. */
+  readonly syncedMs: number;
   readonly isRetryDue: boolean;
 }): Promise<void> {
   const { clock, signal, changed } = options;
@@ -94,7 +100,8 @@ async function waitForWork(options: {
   await changed.promise;
   retry?.cancel();
   signal.removeEventListener('abort', onAbort);
-  await sleep(clock, gatherMs, signal);
+  const since = clock.monotonicMs() - options.syncedMs;
+  await sleep(clock, Math.max(gatherMsMin, gatherMs - since), signal);
 }
 
 /** Something that a Service asks for and does not get. */

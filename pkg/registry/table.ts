@@ -166,7 +166,7 @@ export function createStrategies(options: StrategyOptions = {}): readonly Strate
     ...reviewStrategies,
     ...(options.servesUsage === true ? usageMetricsStrategies : []),
   ];
-  return options.warnsOfUnbuilt === true ? withUnbuiltWarnings(all) : all;
+  return options.warnsOfUnbuilt === true ? withUnbuiltWarnings(all, { isLoopback: ipRules.allowsLoopback }) : all;
 }
 
 /** Resources that the table of API facts does not have: each is a definition made from data (`structuralDefinition`). */

@@ -18,6 +18,8 @@ export interface UnbuiltKind {
   readonly missing: readonly string[];
   /** What therefore does not happen. */
   readonly effect: string;
+  /** Something acts on it where the machine's kernel carries the network of pods. */
+  readonly onLoopbackOnly?: true;
   /** Which objects of the kind are concerned. Default: all. */
   concerns?(object: KubeObject): boolean;
 }
@@ -29,6 +31,7 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
     resource: 'services',
     missing: ['service-lb-controller'],
     effect: 'no load balancer is made, and the Service answers at its cluster IP and node ports alone',
+    onLoopbackOnly: true,
     concerns: (service: Given<Service>) => service.spec?.type === 'LoadBalancer',
   },
   {
@@ -37,13 +40,23 @@ export const unbuiltKinds: readonly UnbuiltKind[] = [
     missing: [],
     effect: 'no device is allocated',
   },
-  { group: 'networking.k8s.io', resource: 'networkpolicies', missing: [], effect: 'all traffic is let through' },
+  {
+    group: 'networking.k8s.io',
+    resource: 'networkpolicies',
+    missing: [],
+    effect: 'all traffic is let through',
+    onLoopbackOnly: true,
+  },
   { group: 'networking.k8s.io', resource: 'ingresses', missing: [], effect: 'nothing routes traffic by it' },
 ];
 
 /** The same strategies; those of kinds that are only stored warn of it, when an object is made and when what it asks for changes. */
-export function withUnbuiltWarnings(strategies: readonly Strategy[]): readonly Strategy[] {
-  const kinds = new Map(unbuiltKinds.map((kind) => [`${kind.group}/${kind.resource}`, kind]));
+export function withUnbuiltWarnings(
+  strategies: readonly Strategy[],
+  options: { readonly isLoopback: boolean },
+): readonly Strategy[] {
+  const unbuilt = unbuiltKinds.filter(({ onLoopbackOnly }) => onLoopbackOnly !== true || options.isLoopback);
+  const kinds = new Map(unbuilt.map((kind) => [`${kind.group}/${kind.resource}`, kind]));
   return strategies.map((strategy) => {
     const kind = kinds.get(`${strategy.group}/${strategy.resource}`);
     return kind === undefined ? strategy : warnsOf(strategy, kind);

@@ -77,6 +77,7 @@ beforeAll(async () => {
     log: silentLogger,
     podRanges: network.podRanges,
     serviceRanges: network.serviceRanges,
+    served: network.machineServiceAddresses,
     keepsRules: false,
   };
   backends = [
@@ -148,6 +149,15 @@ test('a cluster IP leads pods and the machine to an endpoint, a pod to itself to
   expect(await a.peer.ask('10.93.0.1', 81)).toBe('ECONNREFUSED');
   expect(await a.peer.ask('10.93.0.9', 80)).toBe('ECONNREFUSED');
   expect(await machine.ask('10.93.0.3', 80)).toBe('ECONNREFUSED');
+});
+
+test('an address of the range at which a program of the machine answers reaches it from pods, with their address', async () => {
+  await serve();
+  const [a, c] = [pod('a'), pod('c')];
+  await machine.serve('10.93.0.10', 53, 'dns', 'UDP');
+  expect(await a.peer.ask('10.93.0.10', 53, 'UDP')).toBe(`dns ${a.ip}`);
+  expect(await c.peer.ask('10.93.0.10', 53, 'UDP')).toBe(`dns ${c.ip}`);
+  expect(await c.peer.ask('10.93.0.10', 54)).toBe('ECONNREFUSED');
 });
 
 test('node ports answer at all nodes and at the loopback address of the machine; load balancer addresses there and in pods', async () => {

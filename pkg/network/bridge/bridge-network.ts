@@ -15,8 +15,14 @@ import { batch } from './cluster-links.ts';
 import { ensureNodeLinks, type NodeLinkOptions, routeRanges } from './node-links.ts';
 import { namespacePath, nodeNamespace, podLink } from './places.ts';
 
+/** Whose network, and what its pods are. */
+export interface BridgeNetworkOptions extends NodeLinkOptions {
+  /** Pods that run nothing have addresses that lead nowhere. */
+  readonly isSimulated?: boolean;
+}
+
 /** A pod network on a bridge. The links of its cluster are to be there (`ensureClusterLinks`). */
-export function createBridgeNetwork(options: NodeLinkOptions): PodNetwork {
+export function createBridgeNetwork(options: BridgeNetworkOptions): PodNetwork {
   return new BridgeNetwork(options);
 }
 
@@ -29,14 +35,14 @@ interface Attachment {
 class BridgeNetwork implements PodNetwork {
   readonly kind = 'bridge';
   podCidrs: readonly string[] = [];
-  readonly #options: NodeLinkOptions;
+  readonly #options: BridgeNetworkOptions;
   readonly #namespace: string;
   #pools: readonly AddressPool[] = [];
   readonly #byOwner = new Map<string, Attachment>();
   /** Resolves when the node's links are there with the ranges of now. */
   #ready: Promise<void> | undefined;
 
-  constructor(options: NodeLinkOptions) {
+  constructor(options: BridgeNetworkOptions) {
     this.#options = options;
     this.#namespace = namespacePath(nodeNamespace(options.nodeName));
   }
@@ -57,11 +63,11 @@ class BridgeNetwork implements PodNetwork {
   async attach({ owner, namespacePath: pod }: NetworkSandbox, signal?: AbortSignal): Promise<readonly string[]> {
     if (this.#pools.length === 0)
       throw new PodNetworkError('Cannot allocate an address as the node has no pod range yet');
+    if (this.#options.isSimulated === true) return this.#addressesOf(owner).addresses;
     if (pod === undefined)
       throw new PodNetworkError('Cannot connect the pod as its runtime gives it no network namespace');
     signal?.throwIfAborted();
-    const attachment = this.#byOwner.get(owner) ?? { addresses: this.#take(owner) };
-    this.#byOwner.set(owner, attachment);
+    const attachment = this.#addressesOf(owner);
     if (attachment.namespacePath === pod) return attachment.addresses;
     try {
       await this.#makeReady();
@@ -84,7 +90,7 @@ class BridgeNetwork implements PodNetwork {
     const attachment = this.#byOwner.get(owner);
     if (attachment === undefined) return;
     this.#byOwner.delete(owner);
-    await this.#disconnect(owner);
+    if (this.#options.isSimulated !== true) await this.#disconnect(owner);
     if (this.#byOwner.has(owner)) return;
     for (const address of attachment.addresses) for (const pool of this.#pools) pool.giveBack(address);
   }
@@ -104,6 +110,12 @@ class BridgeNetwork implements PodNetwork {
     }
     this.#byOwner.set(owner, { addresses });
     return true;
+  }
+
+  #addressesOf(owner: string): Attachment {
+    const attachment = this.#byOwner.get(owner) ?? { addresses: this.#take(owner) };
+    this.#byOwner.set(owner, attachment);
+    return attachment;
   }
 
   #take(owner: string): readonly string[] {

@@ -39,7 +39,11 @@ export async function ensureClusterLinks(network: ClusterNetwork): Promise<void>
   const router = namespacePath(name);
   const link = machineLink(cluster);
   const bits = nodeRange.split('/')[1];
-  if (await ensureNamespace(name)) {
+  const isNew = await ensureNamespace(name);
+  // The route comes last: without it somebody was killed before it.
+  const routes = await tryHostCommand(['ip', 'route', 'show', 'default'], { namespace: router });
+  if (isNew || !routes.stdout.includes('dev nodes')) {
+    await tryHostCommand(['ip', 'link', 'delete', 'nodes'], { namespace: router });
     await hostCommand(['sh', '-c', routerSettings], { namespace: router });
     await batch(router, [
       'link set lo up',
@@ -49,8 +53,11 @@ export async function ensureClusterLinks(network: ClusterNetwork): Promise<void>
       `route add default via ${machineAddress}`,
     ]);
   }
-  if ((await tryHostCommand(['ip', 'link', 'show', link])).code !== 0)
+  // The kernel takes the links of a namespace that was deleted away after a while: one whose other end is not where it should be is such a one.
+  if ((await tryHostCommand(['ip', 'link', 'show', 'machine'], { namespace: router })).code !== 0) {
+    await tryHostCommand(['ip', 'link', 'delete', link]);
     await batch(undefined, [`link add ${link} type veth peer name machine netns ${router}`]);
+  }
   await batch(router, [
     'link set machine master nodes up',
     ...serviceRanges.map((range) => `route replace ${range} via ${machineAddress}`),

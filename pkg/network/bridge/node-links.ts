@@ -25,8 +25,15 @@ export async function ensureNodeLinks({ network, nodeName, nodeAddress }: NodeLi
   const router = namespacePath(routerNamespace(network.cluster));
   const bits = network.nodeRange.split('/')[1];
   const link = nodeLink(nodeName);
-  if (await ensureNamespace(name)) await hostCommand(['sh', '-c', routerSettings], { namespace: node });
-  if ((await tryHostCommand(['ip', 'link', 'show', 'uplink'], { namespace: node })).code === 0) return;
+  const isNew = await ensureNamespace(name);
+  // Again where a process was killed between the two.
+  await hostCommand(['sh', '-c', routerSettings], { namespace: node });
+  if (!isNew && (await isConnected({ node, router, link }))) return;
+  // Ends of links to a namespace that was deleted may still be there: the kernel takes them away after a while.
+  await tryHostCommand(['ip', 'link', 'delete', link], { namespace: router });
+  await tryHostCommand(['ip', 'link', 'delete', 'uplink'], { namespace: node });
+  if ((await tryHostCommand(['ip', 'link', 'show', 'pods'], { namespace: node })).code !== 0)
+    await batch(node, [`link add pods address ${hardwareAddress(name)} type bridge`, 'link set pods up']);
   await batch(router, [
     `link add ${link} type veth peer name uplink netns ${node}`,
     `link set ${link} master nodes up`,
@@ -36,9 +43,20 @@ export async function ensureNodeLinks({ network, nodeName, nodeAddress }: NodeLi
     `addr add ${nodeAddress}/${bits} dev uplink`,
     'link set uplink up',
     `route add default via ${network.routerAddress}`,
-    `link add pods address ${hardwareAddress(name)} type bridge`,
-    'link set pods up',
   ]);
+}
+
+/** Whether all was made: the route comes last, and goes with the link. */
+async function isConnected(at: {
+  readonly node: string;
+  readonly router: string;
+  readonly link: string;
+}): Promise<boolean> {
+  const [link, route] = await Promise.all([
+    tryHostCommand(['ip', 'link', 'show', at.link], { namespace: at.router }),
+    tryHostCommand(['ip', 'route', 'show', 'default'], { namespace: at.node }),
+  ]);
+  return link.code === 0 && route.stdout.includes('dev uplink');
 }
 
 /** Gives the bridge the addresses through which pods of these ranges reach everything, and tells the router whose they are. */

@@ -27,6 +27,8 @@ export interface ServiceTableOptions {
   readonly podRanges: readonly string[];
   /** Ranges of cluster IPs: what no Service has of them refuses. */
   readonly serviceRanges: readonly string[];
+  /** Addresses of those ranges at which programs answer themselves, past the proxy: cluster DNS. */
+  readonly served?: readonly string[];
   /** Addresses on which node ports answer. */
   readonly nodePortAddresses: readonly string[];
 }
@@ -170,12 +172,14 @@ function guardRules(family: Family): readonly string[] {
   return [`${byAddress} @guarded${family} ${byAddress} . ${ip} saddr != @allowed${family} drop`];
 }
 
-function refuseRules(family: Family, { serviceRanges }: ServiceTableOptions): readonly string[] {
+function refuseRules(family: Family, { serviceRanges, served = [] }: ServiceTableOptions): readonly string[] {
   const ip = header(family);
   const byAddress = `${ip} daddr . ${protocolAndPort}`;
   const toNode = `${ip} daddr @node-addresses${family}`;
   const ranges = serviceRanges.filter((range) => familyOf(range) === family);
+  const own = served.filter((address) => familyOf(address) === family);
   return [
+    ...(own.length === 0 ? [] : [`${ip} daddr { ${own.join(', ')} } return`]),
     `${byAddress} @refused${family} reject`,
     `${byAddress} @dropped${family} drop`,
     `${toNode} ${protocolAndPort} @refused-node-ports${family} reject`,

@@ -1,0 +1,139 @@
+/**
+ * What Services cost in the kernel, in a network namespace of its own:
+ * `unshare --net --mount -- sh -c 'mount -t tmpfs tmpfs /run/netns && exec node tests/network/measure.ts'`.
+ * Prints, with 10 and with 10,000 Services in turn: the time of a connection straight to an endpoint and through a cluster IP, and that from a change of
+ * one endpoint to the kernel's answer; then throughput through a cluster IP as a part of that straight to the endpoint, if iperf3 is there.
+ */
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { silentLogger } from '#pkg/base/logger.ts';
+import { createBridgeNetwork } from '#pkg/network/bridge/bridge-network.ts';
+import { ensureClusterLinks, removeClusterLinks } from '#pkg/network/bridge/cluster-links.ts';
+import { machineServicesTable, namespacePath, nodeNamespace } from '#pkg/network/bridge/places.ts';
+import { createNftablesBackend } from '#pkg/proxy/backends/nftables/nftables-backend.ts';
+import type { Rule } from '#pkg/proxy/model/rule.ts';
+import { endpointAt, makeRule, setOf } from '#pkg/proxy/testing/rules.ts';
+import { Peer } from './peer.ts';
+import { testNetwork } from './test-network.ts';
+
+const network = testNetwork(`measure-${process.pid}`);
+const nodeName = `${network.cluster}-n1`;
+execFileSync('ip', ['link', 'set', 'lo', 'up']);
+await ensureClusterLinks(network);
+const pods = createBridgeNetwork({ network, nodeName, nodeAddress: '10.94.0.2' });
+pods.configure(['10.95.1.0/24']);
+const podName = `${network.cluster}-pod`;
+execFileSync('ip', ['netns', 'add', podName]);
+const [podIp = ''] = await pods.attach({ owner: 'pod', id: 'pod', namespacePath: namespacePath(podName) });
+const peer = new Peer(namespacePath(podName));
+await peer.serve('0.0.0.0', 8080, 'pod');
+const backend = createNftablesBackend({
+  log: silentLogger,
+  tableName: machineServicesTable(network.cluster),
+  podRanges: network.podRanges,
+  serviceRanges: network.serviceRanges,
+  nodePortAddresses: ['127.0.0.1'],
+  keepsRules: false,
+});
+
+const clusterIp = (index: number): string => `10.93.${(index >> 8) + 1}.${index & 255}`;
+const ruleAt = (index: number, ...ports: readonly number[]): Rule =>
+  makeRule(
+    { key: `s${index}`, clusterIPs: [clusterIp(index)], port: 80 },
+    ports.map((port) => endpointAt(port, podIp)),
+  );
+const services = (count: number): readonly Rule[] => Array.from({ length: count }, (_, index) => ruleAt(index, 8080));
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+
+async function connectUs(host: string, port: number): Promise<number> {
+  const start = process.hrtime.bigint();
+  const socket = connect({ host, port });
+  await once(socket, 'connect');
+  const took = Number(process.hrtime.bigint() - start) / 1000;
+  socket.destroy();
+  return took;
+}
+
+async function measure(count: number) {
+  const rules = services(count);
+  const loadStart = performance.now();
+  await backend.sync(setOf(...rules));
+  const loadMs = performance.now() - loadStart;
+  const through: number[] = [];
+  const straight: number[] = [];
+  for (let index = 0; index < 500; index++) {
+    through.push(await connectUs(clusterIp(index % 10), 80));
+    straight.push(await connectUs(podIp, 8080));
+  }
+  const updates: number[] = [];
+  for (let index = 0; index < 40; index++) {
+    const now = setOf(...rules.with(count >> 1, ruleAt(count >> 1, 8080, 9000 + index)));
+    const start = performance.now();
+    const failures = await backend.sync(now);
+    updates.push(performance.now() - start);
+    if (failures.length > 0) throw new Error(failures[0]?.message);
+  }
+  return {
+    loadMs,
+    through: median(through),
+    straight: median(straight),
+    updateMs: median(updates),
+    updateMsMax: Math.max(...updates),
+  };
+}
+
+const rounds: Record<'few' | 'hundred' | 'many', Awaited<ReturnType<typeof measure>>>[] = [];
+for (let round = 0; round < 4; round++)
+  rounds.push({ few: await measure(10), many: await measure(10_000), hundred: await measure(100) });
+const of = (pick: (round: (typeof rounds)[number]) => number): string => median(rounds.map(pick)).toFixed(1);
+console.log(
+  `connect, p50 in µs: 10 Services ${of(({ few }) => few.through)}, 10,000 Services ${of(({ many }) => many.through)}, straight ${of(({ few }) => few.straight)}`,
+);
+console.log(
+  `connect, 10,000 over 10: ${(Number(of(({ many }) => many.through)) / Number(of(({ few }) => few.through))).toFixed(3)}`,
+);
+console.log(
+  `one endpoint to the kernel's answer, median ms: among 100 ${of(({ hundred }) => hundred.updateMs)}, among 10,000 ${of(({ many }) => many.updateMs)} (at most ${of(({ many }) => many.updateMsMax)})`,
+);
+console.log(`10,000 Services for 10, ms: ${of(({ many }) => many.loadMs)}`);
+
+if (spawnSync('iperf3', ['--version']).error === undefined) {
+  const server = spawn('nsenter', [`--net=${namespacePath(podName)}`, '--', 'iperf3', '-s', '-p', '5201'], {
+    stdio: 'ignore',
+  });
+  await backend.sync(
+    setOf(makeRule({ key: 'iperf', clusterIPs: ['10.93.0.5'], port: 5201 }, [endpointAt(5201, podIp)])),
+  );
+  await until(() =>
+    connectUs(podIp, 5201).then(
+      () => true,
+      () => false,
+    ),
+  );
+  const bits = (host: string): number => {
+    const text = execFileSync('iperf3', ['-c', host, '-p', '5201', '-t', '2', '-J'], { encoding: 'utf8' });
+    const { end }: { end: { sum_received: { bits_per_second: number } } } = JSON.parse(text);
+    return end.sum_received.bits_per_second;
+  };
+  const ratios = [0, 1, 2, 3].map(() => {
+    const [through, straight] = [bits('10.93.0.5'), bits(podIp)];
+    return through / straight;
+  });
+  console.log(
+    `throughput through a cluster IP over straight: ${median(ratios).toFixed(3)} (${ratios.map((one) => one.toFixed(2)).join(', ')})`,
+  );
+  server.kill();
+}
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await once(createServer().listen(0).close(), 'close');
+}
+
+await backend.close();
+await peer.end();
+execFileSync('ip', ['netns', 'delete', podName]);
+await removeClusterLinks(network.cluster, [nodeNamespace(nodeName)]);
+process.exit();
