@@ -31,6 +31,10 @@ export interface NodePartOptions {
   readonly tables: Pick<PartTables, 'networks' | 'runtimes' | 'volumePlugins'>;
   /** Folder of the node's volumes and logs; `''` where all its pods are simulated. */
   readonly folder: string;
+  /** Folder of the images that this machine's nodes share. Default: the node's. */
+  readonly imagesFolder?: string;
+  /** Whether containers go on when this node is closed, for the next kubelet of its folder. Default false. */
+  readonly keepsContainers?: boolean;
   /** Port at which the kubelet's own API answers. */
   readonly kubeletPort: number;
   /** How many nodes share this machine: each offers its part. */
@@ -158,13 +162,21 @@ async function openNode(
   const isSimulated = areSimulated(options.runtime, tables.runtimes);
   const { clock, random, log } = deps;
   const nodeAddress = options.nodeAddress ?? nodeAddressDefault;
+  const place = {
+    clock,
+    random,
+    log,
+    folder,
+    imageAliases: options.imageAliases ?? '',
+    imagesFolder: options.imagesFolder ?? folder,
+    ownNetwork: networkKind.sharesNode !== true,
+    keepsContainers: options.keepsContainers === true,
+  };
   const [network, host, volumePlugins, ...runtimes] = await Promise.all([
     networkKind.open({ clock, nodeAddress, isSimulated }),
     isSimulated ? simulatedHost() : realHost(deps, folder, options),
     tables.volumePlugins(),
-    ...names.map((name) =>
-      tables.runtimes[name]!.open({ clock, random, log, folder, imageAliases: options.imageAliases ?? '' }),
-    ),
+    ...names.map((name) => tables.runtimes[name]!.open(place)),
   ]);
   return {
     options: {

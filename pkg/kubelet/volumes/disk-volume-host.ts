@@ -31,6 +31,8 @@ const versionPrefix = '..version-';
 
 /** Permissions of an empty volume. Source: kubelet `volume/emptydir` `perm`. */
 const directoryMode = 0o777;
+/** Permissions of the folders of written files. Source: kubelet `volume/util/atomic_writer.go` `newTimestampDir`. */
+const versionMode = 0o755;
 /** Permissions of folders that a subpath makes. Source: kubelet `makeMounts`, which takes the volume's own. */
 const permissionBits = 0o777;
 
@@ -141,6 +143,8 @@ async function replaceContents(root: string, files: ReadonlyMap<string, VolumeFi
   const before = await readlink(join(root, dataLink)).catch(() => undefined);
   if (before !== undefined && (await holdsExactly(join(root, before), files))) return;
   const next = await mkdtemp(join(root, versionPrefix));
+  // Programs of containers are other users than who writes the files, whose own permissions say who reads them.
+  await chmod(next, versionMode);
   for (const [path, file] of files) {
     const target = join(next, path);
     await mkdir(dirname(target), { recursive: true });
